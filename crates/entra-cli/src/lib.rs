@@ -1,0 +1,1 @@
+//! The entra command: tokens, an emulator and explanations for Microsoft Entra.

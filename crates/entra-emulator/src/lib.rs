@@ -1,0 +1,1 @@
+//! A Microsoft Entra token service on loopback that refuses what Entra refuses.

@@ -1,0 +1,1 @@
+//! entra-transport over hyper, and over any tower service.

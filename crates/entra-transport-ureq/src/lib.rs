@@ -1,0 +1,1 @@
+//! entra-transport over ureq: blocking, no runtime.

@@ -1,0 +1,1 @@
+//! The small interface between Microsoft Entra token requests and any HTTP client.
