@@ -1,7 +1,100 @@
 //! The Microsoft Entra token protocol as data in, data out: no IO, no clock, no randomness.
+//!
+//! What a daemon needs to get an access token is here as plain data and pure functions: what to send, what came back, what to do
+//! about a refusal, when to try again. Any HTTP client, any runtime or none goes between the two halves; `entra-transport` and its
+//! kin are ready-made ones.
+//!
+//! ```text
+//!   Cloud + Tenant ──► Authority ─┐
+//!   ClientId, ClientCredential ───┴► Application ─┐                     layer 1: plain data
+//!   Resource or Scopes ──► Target ────────────────┴► TokenRequest
+//!                                                      │      ▲
+//!                                     encode ──────────┘      └────── decode ──► TokenResponse { AccessToken, Lifetime } or Error
+//!
+//!   TokenRequest::start ──► Step ──► Exchange ──► your HTTP client      layer 2: the acquisition machine
+//!                            ▲  └──► Pause ─────► your clock            (what to do next, retries included)
+//!                            └───────────────────────────┘
+//! ```
+//!
+//! Layer 1 in ten lines:
+//!
+//! ```
+//! use entra_proto::{Application, Authority, ClientSecret, Guid, Target, Timestamp, TokenResponse};
+//! # use http::{HeaderMap, StatusCode};
+//!
+//! let authority: Authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
+//! let secret = ClientSecret::new("qWgdYAmab0YSkuL1qKv5bPX")?;
+//! let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, secret);
+//! let request = app.client_credentials(Target::resource("https://database.windows.net/")?)?;
+//!
+//! let http = request.encode(Guid::from_random([7; 16])); // 16 random bytes of yours
+//! assert_eq!(http.uri().path(), "/contoso.onmicrosoft.com/oauth2/v2.0/token");
+//! assert!(http.body().as_bytes().ends_with(b"&scope=https%3A%2F%2Fdatabase.windows.net%2F%2F.default&client_secret=qWgdYAmab0YSkuL1qKv5bPX"));
+//!
+//! // ... send it, and when the answer is there:
+//! let body = br#"{"token_type":"Bearer","expires_in":3599,"access_token":"eyJ0eXAi"}"#;
+//! let token = TokenResponse::decode(StatusCode::OK, &HeaderMap::new(), body, Timestamp::from_secs(1_767_225_600))?;
+//! assert_eq!(token.access_token.authorization(), "Bearer eyJ0eXAi");
+//! # Ok::<(), entra_proto::Error>(())
+//! ```
+//!
+//! Layer 2 is shown at [`Step`]; the rules that turn an API's audience into a scope and back stand at [`Target`].
+//!
+//! Not here: HTTP, TLS, clocks, caches and keys. This crate knows no RSA, and its `#![forbid(unsafe_code)]` is the workspace's.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod aadsts;
+mod acquire;
+mod answer;
+mod answer_error;
+mod application;
+mod authority;
 mod body;
+mod claims_request;
+mod client_id;
+mod cloud;
+mod error;
+mod error_class;
+mod form;
+mod guid;
 mod loopback;
+mod resource;
+mod retry_after;
+mod scope;
+mod secret;
+mod service_error;
+mod target;
+mod tenant;
+mod time;
+mod token_request;
+mod token_response;
+mod unverified_claims;
 
+pub use aadsts::Aadsts;
+pub use acquire::{Assert, Exchange, Freshness, FreshnessPolicy, Lifetime, Pause, RetryPolicy, Sign, Step, freshness};
+pub use answer_error::{AnswerError, AnswerProblem};
+pub use application::{Application, ClientCredential};
+pub use authority::{Authority, Endpoint, EndpointVersion, Region};
 pub use body::Body;
+pub use claims_request::{ClaimsRequest, MAX_CLAIMS};
+pub use client_id::ClientId;
+pub use cloud::{Cloud, Origin};
+pub use error::{Error, InputError};
+pub use error_class::ErrorClass;
+pub use guid::Guid;
 pub use loopback::is_loopback_host;
+pub use resource::Resource;
+pub use retry_after::MAX_RETRY_AFTER;
+pub use scope::{Scope, Scopes};
+pub use secret::{AccessToken, ClientAssertion, ClientSecret};
+pub use service_error::ServiceError;
+pub use target::Target;
+pub use tenant::{Domain, Tenant};
+pub use time::Timestamp;
+pub use token_request::{CacheKey, TokenRequest};
+pub use token_response::{MAX_ANSWER, MAX_LIFETIME, TokenResponse};
+pub use unverified_claims::UnverifiedClaims;

@@ -1,0 +1,160 @@
+use std::time::Duration;
+
+use crate::time::Timestamp;
+
+/// When a token came, when it expires, and when to ask for the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lifetime {
+    /// When the answer arrived, by the clock here.
+    pub received_at: Timestamp,
+    /// When the token expires, by the clock here: [`received_at`](Self::received_at) plus the `expires_in` of the answer, so that
+    /// a clock that is wrong here does no harm.
+    pub expires_at: Timestamp,
+    /// When the service wants to be asked for the next one (`refresh_in`), where it said so.
+    pub refresh_at: Option<Timestamp>,
+}
+
+impl Lifetime {
+    /// A life that starts at `received_at`. A `refresh_in` that is no earlier than the end is dropped.
+    #[must_use]
+    pub fn new(received_at: Timestamp, expires_in: Duration, refresh_in: Option<Duration>) -> Self {
+        let refresh_in = refresh_in.filter(|refresh_in| *refresh_in < expires_in);
+        Self {
+            received_at,
+            expires_at: received_at.plus(expires_in),
+            refresh_at: refresh_in.map(|refresh_in| received_at.plus(refresh_in)),
+        }
+    }
+}
+
+/// What a cache should do with a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// Use it.
+    Fresh,
+    /// Use it, and ask for the next one meanwhile.
+    Due,
+    /// Do not use it.
+    Missing,
+}
+
+/// When a token counts as fresh, due or missing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FreshnessPolicy {
+    /// How long before its expiry a token is no longer used: the request that carries it must still arrive. 5 minutes, as in all
+    /// the official clients.
+    pub margin: Duration,
+    /// From which part of its life on a token is due where the service named no moment: 0.5.
+    pub refresh_fraction: f64,
+    /// The shortest life to which the fraction applies: 2 hours. A shorter one is used until the margin.
+    pub refresh_min_life: Duration,
+    /// By how much the due moment may move ahead, as a part of the time until it: 0.1. It keeps many processes, which were
+    /// started together, from asking together.
+    pub jitter: f64,
+}
+
+impl Default for FreshnessPolicy {
+    fn default() -> Self {
+        Self {
+            margin: Duration::from_secs(5 * 60),
+            refresh_fraction: 0.5,
+            refresh_min_life: Duration::from_secs(2 * 60 * 60),
+            jitter: 0.1,
+        }
+    }
+}
+
+/// What to do with a token of this lifetime at `now`.
+///
+/// `draw` spreads the due moment: a number drawn once a token, of which all values are equally likely. A token from the future is
+/// missing: the clock was set back since it came, and nobody knows how much of its life is left.
+///
+/// ```
+/// use std::time::Duration;
+/// use entra_proto::{Freshness, FreshnessPolicy, Lifetime, Timestamp, freshness};
+///
+/// let noon = Timestamp::from_secs(43_200);
+/// let life = Lifetime::new(noon, Duration::from_secs(3599), None);
+/// let at = |seconds| freshness(&life, noon.plus(Duration::from_secs(seconds)), &FreshnessPolicy::default(), 0);
+/// assert_eq!((at(3298), at(3299)), (Freshness::Fresh, Freshness::Missing));
+/// ```
+#[must_use]
+pub fn freshness(lifetime: &Lifetime, now: Timestamp, policy: &FreshnessPolicy, draw: u32) -> Freshness {
+    if now < lifetime.received_at || now.plus(policy.margin) >= lifetime.expires_at {
+        return Freshness::Missing;
+    }
+    let life = lifetime.expires_at.since(lifetime.received_at);
+    let due_after = match lifetime.refresh_at {
+        Some(moment) => moment.since(lifetime.received_at),
+        None if life >= policy.refresh_min_life => life.mul_f64(policy.refresh_fraction.clamp(0.0, 1.0)),
+        None => return Freshness::Fresh,
+    };
+    let ahead = policy.jitter.clamp(0.0, 1.0) * f64::from(draw) / f64::from(u32::MAX);
+    if now.since(lifetime.received_at) >= due_after.mul_f64(1.0 - ahead) {
+        Freshness::Due
+    } else {
+        Freshness::Fresh
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_secs(1_767_225_600);
+
+    fn at(life: u64, refresh_in: Option<u64>, draw: u32, age: u64) -> Freshness {
+        let lifetime = Lifetime::new(START, Duration::from_secs(life), refresh_in.map(Duration::from_secs));
+        freshness(
+            &lifetime,
+            START.plus(Duration::from_secs(age)),
+            &FreshnessPolicy::default(),
+            draw,
+        )
+    }
+
+    #[test]
+    fn a_short_life_is_used_until_the_margin() {
+        assert_eq!(at(3599, None, 0, 0), Freshness::Fresh);
+        assert_eq!(at(3599, None, 0, 3298), Freshness::Fresh);
+        assert_eq!(at(3599, None, 0, 3299), Freshness::Missing);
+        assert_eq!(at(301, None, 0, 0), Freshness::Fresh);
+        assert_eq!(at(300, None, 0, 0), Freshness::Missing);
+        assert_eq!(at(0, None, 0, 0), Freshness::Missing);
+    }
+
+    #[test]
+    fn a_long_life_is_due_at_its_half() {
+        assert_eq!(at(7200, None, 0, 3599), Freshness::Fresh);
+        assert_eq!(at(7200, None, 0, 3600), Freshness::Due);
+        assert_eq!(at(7199, None, 0, 6000), Freshness::Fresh);
+        assert_eq!(at(86400, None, 0, 86099), Freshness::Due);
+        assert_eq!(at(86400, None, 0, 86100), Freshness::Missing);
+    }
+
+    #[test]
+    fn the_services_own_moment_comes_first() {
+        assert_eq!(at(3599, Some(1800), 0, 1799), Freshness::Fresh);
+        assert_eq!(at(3599, Some(1800), 0, 1800), Freshness::Due);
+        assert_eq!(at(3599, Some(4000), 0, 3000), Freshness::Fresh);
+    }
+
+    #[test]
+    fn jitter_only_moves_it_ahead_and_never_past_a_tenth() {
+        assert_eq!(at(7200, None, u32::MAX, 3239), Freshness::Fresh);
+        assert_eq!(at(7200, None, u32::MAX, 3240), Freshness::Due);
+        assert_eq!(at(7200, None, u32::MAX / 2, 3421), Freshness::Due);
+    }
+
+    #[test]
+    fn a_token_from_the_future_is_not_trusted() {
+        let lifetime = Lifetime::new(START, Duration::from_secs(3599), None);
+        let before = START.minus(Duration::from_secs(1));
+        assert_eq!(
+            freshness(&lifetime, before, &FreshnessPolicy::default(), 0),
+            Freshness::Missing
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! One acquisition as a machine: it says what to do next, and is told what came of it.
+
+mod lifetime;
+mod retry;
+mod step;
+
+pub use lifetime::{Freshness, FreshnessPolicy, Lifetime, freshness};
+pub use retry::RetryPolicy;
+pub use step::{Assert, Exchange, Pause, Sign, Step};

@@ -1,0 +1,87 @@
+use std::time::Duration;
+
+use crate::guid::Guid;
+
+/// How often and how patiently one acquisition tries. Data: change what differs from the default.
+///
+/// Waits are drawn from zero to a bound that doubles with each try ("full jitter"); what `Retry-After` asks for is waited in full.
+/// A wait that would end behind the deadline is not begun: the error comes back at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RetryPolicy {
+    /// How many requests are sent at the most, the first one included: 3.
+    pub max_attempts: u32,
+    /// The bound of the wait before the second request: 1 s.
+    pub first_delay: Duration,
+    /// The bound of every wait: 10 s.
+    pub max_delay: Duration,
+    /// How long an acquisition may take, waits included: 60 s.
+    pub deadline: Duration,
+}
+
+impl RetryPolicy {
+    /// One request, whatever comes of it.
+    #[must_use]
+    pub fn never() -> Self {
+        Self {
+            max_attempts: 1,
+            ..Self::default()
+        }
+    }
+
+    /// The wait after `sent` requests, where the answer asked for none: the same for the same request id.
+    pub(crate) fn delay(&self, sent: u32, request_id: Guid) -> Duration {
+        let bound = self
+            .first_delay
+            .saturating_mul(1 << sent.saturating_sub(1).min(16))
+            .min(self.max_delay);
+        bound.mul_f64(draw(request_id, sent))
+    }
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            max_attempts: 3,
+            first_delay: Duration::from_secs(1),
+            max_delay: Duration::from_secs(10),
+            deadline: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A number from 0 to 1 that depends on the request id and the try alone. The id is random, and so is this; it need not be secret.
+fn draw(request_id: Guid, sent: u32) -> f64 {
+    let id = u128::from_be_bytes(*request_id.as_bytes());
+    let (high, low) = ((id >> 64) as u64, id as u64);
+    // The finalizer of SplitMix64 (Steele, Lea and Flood, 2014) spreads every bit over all others.
+    let mut mixed = high
+        .wrapping_mul(ODD)
+        .wrapping_add(low)
+        .wrapping_add(u64::from(sent).wrapping_mul(ODD));
+    mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    f64::from((mixed >> 32) as u32) / f64::from(u32::MAX)
+}
+
+/// 2^64 divided by the golden ratio, made odd.
+const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_stay_bounded_and_spread() {
+        let policy = RetryPolicy::default();
+        for (sent, bound) in [(1, 1.0), (2, 2.0), (3, 4.0), (5, 10.0), (40, 10.0), (u32::MAX, 10.0)] {
+            let waits: Vec<f64> = (0..=255u8)
+                .map(|byte| policy.delay(sent, Guid::from_random([byte; 16])).as_secs_f64())
+                .collect();
+            assert!(waits.iter().all(|wait| (0.0..=bound).contains(wait)), "{sent}");
+            let mean = waits.iter().sum::<f64>() / 256.0;
+            assert!((bound * 0.4..bound * 0.6).contains(&mean), "{sent}: {mean}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+use std::fmt;
+
+use crate::error::excerpt;
+
+/// An answer that is neither a token nor a refusal that can be read. It never holds any of the answer's body: that may be a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AnswerError {
+    /// What is wrong with the answer.
+    pub problem: AnswerProblem,
+    /// Its HTTP status.
+    pub status: u16,
+    /// Its `Content-Type`, cut and escaped.
+    pub content_type: Option<String>,
+}
+
+/// What is wrong with an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AnswerProblem {
+    /// It has no body.
+    Empty,
+    /// Its body is longer than [`MAX_ANSWER`](crate::MAX_ANSWER), and was not read.
+    TooLarge,
+    /// Its JSON ends too early.
+    Truncated,
+    /// Its body is not JSON.
+    NotJson {
+        /// The line of the first fault, from 1.
+        line: usize,
+        /// The column of the first fault, from 1.
+        column: usize,
+    },
+    /// Its body is JSON, but not an object whose known members have the right types and stand there once.
+    WrongShape {
+        /// The line of the first fault, from 1.
+        line: usize,
+        /// The column of the first fault, from 1.
+        column: usize,
+    },
+    /// It is a success without an access token, or with an empty one.
+    NoToken,
+    /// Its token holds white space, control characters or something beyond ASCII, and would make no header.
+    UnfitToken,
+    /// It is a refusal with an access token in it.
+    TokenInRefusal,
+    /// The token is of another type than Bearer.
+    TokenType(String),
+    /// It redirects elsewhere, which is never followed: the request holds a credential. The host it names, where that is clear.
+    Redirect(Option<String>),
+}
+
+impl AnswerError {
+    /// Whether the same request may succeed a little later: where the answer was cut short.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self.problem, AnswerProblem::Empty | AnswerProblem::Truncated)
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self.problem {
+            AnswerProblem::Empty | AnswerProblem::Truncated => {
+                "try again; if it stays so, look for a proxy that cuts answers"
+            }
+            AnswerProblem::NotJson { .. } | AnswerProblem::Redirect(_) => {
+                "look for a proxy or a sign-in portal between this machine and the service, and check the authority"
+            }
+            _ => "check the authority: Entra does not answer so",
+        }
+    }
+}
+
+impl fmt::Display for AnswerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the token endpoint's answer ")?;
+        match &self.problem {
+            AnswerProblem::Empty => f.write_str("is empty")?,
+            AnswerProblem::TooLarge => f.write_str("is longer than 1 MiB")?,
+            AnswerProblem::Truncated => f.write_str("ends too early")?,
+            AnswerProblem::NotJson { line, column } => write!(f, "is not JSON (line {line}, column {column})")?,
+            AnswerProblem::WrongShape { line, column } => {
+                write!(
+                    f,
+                    "has a member of the wrong type, or one twice (line {line}, column {column})"
+                )?;
+            }
+            AnswerProblem::NoToken => f.write_str("has no access token")?,
+            AnswerProblem::UnfitToken => f.write_str("has an access token with characters that no header may hold")?,
+            AnswerProblem::TokenInRefusal => f.write_str("is a refusal with an access token in it")?,
+            AnswerProblem::TokenType(kind) => write!(f, "has a token of type \"{}\", not Bearer", excerpt(kind, 40))?,
+            AnswerProblem::Redirect(Some(host)) => write!(f, "redirects to {host}, which is not followed")?,
+            AnswerProblem::Redirect(None) => f.write_str("is a redirect, which is not followed")?,
+        }
+        write!(f, " (status {}", self.status)?;
+        if let Some(content_type) = &self.content_type {
+            write!(f, ", {content_type}")?;
+        }
+        write!(f, "); {}", self.hint())
+    }
+}
+
+impl std::error::Error for AnswerError {}

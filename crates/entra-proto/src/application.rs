@@ -1,0 +1,126 @@
+use std::sync::Arc;
+
+use crate::authority::{Authority, EndpointVersion};
+use crate::client_id::ClientId;
+use crate::error::{Error, InputError};
+use crate::secret::{ClientAssertion, ClientSecret};
+use crate::target::Target;
+use crate::token_request::TokenRequest;
+
+/// Who asks for tokens, and where: a confidential client (RFC 6749, section 2.1) of one tenant. Cheap to clone.
+///
+/// ```
+/// use entra_proto::{Application, Authority, ClientSecret, Guid, Target};
+///
+/// let authority: Authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
+/// let secret = ClientSecret::new("qWgdYAmab0YSkuL1qKv5bPX")?;
+/// let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, secret);
+///
+/// let request = app.client_credentials(Target::scopes("https://graph.microsoft.com/.default")?)?;
+/// let http = request.encode(Guid::from_random([7; 16]));
+/// assert_eq!(http.uri().path(), "/contoso.onmicrosoft.com/oauth2/v2.0/token");
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Application {
+    pub(crate) authority: Authority,
+    pub(crate) client_id: ClientId,
+    pub(crate) credential: ClientCredential,
+    pub(crate) version: EndpointVersion,
+    pub(crate) capabilities: Arc<[String]>,
+}
+
+impl Application {
+    /// The application with this id and credential, which asks on the v2 endpoint.
+    #[must_use]
+    pub fn new(authority: Authority, client_id: ClientId, credential: impl Into<ClientCredential>) -> Self {
+        let version = EndpointVersion::default();
+        Self {
+            authority,
+            client_id,
+            credential: credential.into(),
+            version,
+            capabilities: [].into(),
+        }
+    }
+
+    /// The same application, asking on the endpoint of this version.
+    #[must_use]
+    pub fn on(mut self, version: EndpointVersion) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// The same application, which says in every request what it can handle: `cp1` says that it answers claims challenges, and
+    /// makes for tokens that live longer and can be revoked.
+    #[must_use]
+    pub fn with_capabilities(mut self, capabilities: &[&str]) -> Self {
+        self.capabilities = capabilities
+            .iter()
+            .map(|capability| String::from(*capability))
+            .collect();
+        self
+    }
+
+    /// The same application in another tenant, or at another authority.
+    #[must_use]
+    pub fn at(mut self, authority: Authority) -> Self {
+        self.authority = authority;
+        self
+    }
+
+    /// A request with the client credentials grant (RFC 6749, section 4.4): a token for the application itself.
+    ///
+    /// # Errors
+    /// Where the service would refuse it: a tenant such as `common`, which names nobody in particular; scopes that are not one
+    /// API's `/.default`.
+    pub fn client_credentials(&self, target: impl Into<Target>) -> Result<TokenRequest, Error> {
+        let target = target.into();
+        if !self.authority.tenant().is_specific() {
+            return Err(
+                InputError::new("tenant", "is no tenant in particular, and a daemon is at home in one")
+                    .value(&self.authority.tenant().to_string())
+                    .advice("write the tenant's id or domain, such as contoso.onmicrosoft.com")
+                    .into(),
+            );
+        }
+        target.check_for_daemon()?;
+        TokenRequest::new(self.clone(), target)
+    }
+
+    /// Where its tokens come from.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn client_id(&self) -> ClientId {
+        self.client_id
+    }
+}
+
+/// How an application proves who it is.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ClientCredential {
+    /// A secret, sent in the body as `client_secret`: what the official clients do.
+    Secret(ClientSecret),
+    /// A secret, sent in an `Authorization: Basic` header (RFC 6749, section 2.3.1).
+    BasicSecret(ClientSecret),
+    /// An assertion that somebody else has signed (RFC 7523, section 2.2). It soon expires, and is not renewed.
+    Assertion(ClientAssertion),
+}
+
+impl From<ClientSecret> for ClientCredential {
+    fn from(secret: ClientSecret) -> Self {
+        Self::Secret(secret)
+    }
+}
+
+impl From<ClientAssertion> for ClientCredential {
+    fn from(assertion: ClientAssertion) -> Self {
+        Self::Assertion(assertion)
+    }
+}

@@ -1,0 +1,372 @@
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use http::Uri;
+
+use crate::cloud::Cloud;
+use crate::error::{Error, InputError};
+use crate::tenant::{Tenant, is_label};
+
+/// A tenant of a cloud: where its tokens come from.
+///
+/// Cheap to clone. The URIs of its two token endpoints are made once, here.
+///
+/// ```
+/// use entra_proto::{Authority, Cloud, EndpointVersion};
+///
+/// let authority = Authority::new(Cloud::Public, "contoso.onmicrosoft.com".parse()?)?;
+/// assert_eq!(
+///     authority.token_endpoint(EndpointVersion::V2).to_string(),
+///     "https://login.microsoftonline.com/contoso.onmicrosoft.com/oauth2/v2.0/token",
+/// );
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Authority(Arc<Inner>);
+
+struct Inner {
+    cloud: Cloud,
+    tenant: Tenant,
+    region: Option<Region>,
+    token_v1: Uri,
+    token_v2: Uri,
+}
+
+impl Authority {
+    /// The authority of `tenant` in `cloud`.
+    ///
+    /// # Errors
+    /// Where the two together make no URI.
+    pub fn new(cloud: Cloud, tenant: Tenant) -> Result<Self, Error> {
+        Self::assemble(cloud, tenant, None)
+    }
+
+    /// The same authority through the service's endpoints in one Azure region. Only for client credentials, and only for apps
+    /// that the service allows it (others get AADSTS100007).
+    ///
+    /// # Errors
+    /// Where the authority is an external tenant's or on this machine, which have no regions.
+    pub fn with_region(&self, region: Region) -> Result<Self, Error> {
+        let host = self.0.cloud.host();
+        if ciam_name(host).is_some() || crate::is_loopback_host(host) {
+            return Err(InputError::new("region", "does not go with this authority")
+                .value(host)
+                .advice("leave the region out")
+                .into());
+        }
+        Self::assemble(self.0.cloud.clone(), self.0.tenant.clone(), Some(region))
+    }
+
+    /// The same cloud and region for another tenant.
+    ///
+    /// # Errors
+    /// As for [`Authority::new`].
+    pub fn with_tenant(&self, tenant: Tenant) -> Result<Self, Error> {
+        Self::assemble(self.0.cloud.clone(), tenant, self.0.region.clone())
+    }
+
+    /// The cloud.
+    #[must_use]
+    pub fn cloud(&self) -> &Cloud {
+        &self.0.cloud
+    }
+
+    /// The tenant.
+    #[must_use]
+    pub fn tenant(&self) -> &Tenant {
+        &self.0.tenant
+    }
+
+    /// Where token requests are posted to: the region's host where a region is set.
+    #[must_use]
+    pub fn token_endpoint(&self, version: EndpointVersion) -> &Uri {
+        match version {
+            EndpointVersion::V1 => &self.0.token_v1,
+            EndpointVersion::V2 => &self.0.token_v2,
+        }
+    }
+
+    /// The URL of another endpoint of this tenant, on the cloud's own host: regions serve tokens only.
+    #[must_use]
+    pub fn endpoint(&self, endpoint: Endpoint, version: EndpointVersion) -> String {
+        let path = match (endpoint, version) {
+            (Endpoint::Authorize, EndpointVersion::V1) => "oauth2/authorize",
+            (Endpoint::Authorize, EndpointVersion::V2) => "oauth2/v2.0/authorize",
+            (Endpoint::DeviceCode, EndpointVersion::V1) => "oauth2/devicecode",
+            (Endpoint::DeviceCode, EndpointVersion::V2) => "oauth2/v2.0/devicecode",
+            (Endpoint::Logout, EndpointVersion::V1) => "oauth2/logout",
+            (Endpoint::Logout, EndpointVersion::V2) => "oauth2/v2.0/logout",
+            (Endpoint::OpenidConfiguration, EndpointVersion::V1) => ".well-known/openid-configuration",
+            (Endpoint::OpenidConfiguration, EndpointVersion::V2) => "v2.0/.well-known/openid-configuration",
+            (Endpoint::Keys, EndpointVersion::V1) => "discovery/keys",
+            (Endpoint::Keys, EndpointVersion::V2) => "discovery/v2.0/keys",
+        };
+        format!("{}/{}/{path}", self.0.cloud.origin(), self.0.tenant)
+    }
+
+    fn assemble(cloud: Cloud, tenant: Tenant, region: Option<Region>) -> Result<Self, Error> {
+        let origin = match &region {
+            None => cloud.origin().to_owned(),
+            Some(region) if cloud == Cloud::Public => format!("https://{}.login.microsoft.com", region.as_str()),
+            Some(region) => cloud
+                .origin()
+                .replacen("https://", &format!("https://{}.", region.as_str()), 1),
+        };
+        let uri = |path: &str| {
+            Uri::from_maybe_shared(format!("{origin}/{tenant}/{path}"))
+                .map_err(|_| InputError::new("authority", "makes no valid URI").value(&origin))
+        };
+        let (token_v1, token_v2) = (uri("oauth2/token")?, uri("oauth2/v2.0/token")?);
+        Ok(Self(Arc::new(Inner {
+            cloud,
+            tenant,
+            region,
+            token_v1,
+            token_v2,
+        })))
+    }
+}
+
+impl FromStr for Authority {
+    type Err = Error;
+
+    /// Reads `https://host/tenant`, as people copy it: spaces around it, a slash at the end and a `/v2.0` behind the tenant are
+    /// ignored. The address of an external tenant, `https://contoso.ciamlogin.com/`, may stand without a path: its tenant is then
+    /// `contoso.onmicrosoft.com`.
+    ///
+    /// # Errors
+    /// Where the host or the tenant cannot be used, and where there is no tenant.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let text = text.trim();
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| {
+            InputError::new("authority", "has no scheme")
+                .advice("write it as https://login.microsoftonline.com/your-tenant")
+        })?;
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let cloud = Cloud::at(&format!("{scheme}://{host}"))?;
+        let path = path.trim_end_matches('/');
+        let tenant = path.strip_suffix("/v2.0").unwrap_or(path);
+        if tenant.is_empty() {
+            let name = ciam_name(cloud.host()).ok_or_else(|| {
+                InputError::new("authority", "names no tenant")
+                    .value(cloud.origin())
+                    .advice("append the tenant's id or domain to it")
+            })?;
+            let tenant = format!("{name}.onmicrosoft.com").parse()?;
+            return Self::new(cloud, tenant);
+        }
+        Self::new(cloud, tenant.parse()?)
+    }
+}
+
+impl PartialEq for Authority {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.0.cloud, &self.0.tenant, &self.0.region) == (&other.0.cloud, &other.0.tenant, &other.0.region)
+    }
+}
+
+impl Eq for Authority {}
+
+impl fmt::Display for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.0.cloud.origin(), self.0.tenant)
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        self.0
+            .region
+            .as_ref()
+            .map_or(Ok(()), |region| write!(f, " in {}", region.as_str()))
+    }
+}
+
+/// The generation of an endpoint. It decides how a request is written, not which format its token has: that is the API's choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum EndpointVersion {
+    /// `/oauth2/token`, which takes `resource`.
+    V1,
+    /// `/oauth2/v2.0/token`, which takes `scope`.
+    #[default]
+    V2,
+}
+
+/// An endpoint beside the token endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// Where a person signs in and consents.
+    Authorize,
+    /// Where the device flow starts (RFC 8628).
+    DeviceCode,
+    /// Where a person signs out.
+    Logout,
+    /// The discovery document (OpenID Connect Discovery 1.0).
+    OpenidConfiguration,
+    /// The keys that tokens are signed with (RFC 7517).
+    Keys,
+}
+
+/// An Azure region, such as `westeurope`: one DNS label, so that it cannot become another host.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Region(Arc<str>);
+
+impl Region {
+    /// The name, in lower case.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Region {
+    type Err = Error;
+
+    /// Reads a region's name; blanks are dropped and capitals lowered, so that `West Europe` is `westeurope`.
+    ///
+    /// # Errors
+    /// Where what is left is not one DNS label that starts with a letter.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let name: String = text
+            .chars()
+            .filter(|c| *c != ' ')
+            .map(|c| c.to_ascii_lowercase())
+            .collect();
+        if !is_label(&name) || !name.starts_with(|c: char| c.is_ascii_lowercase()) {
+            return Err(InputError::new("region", "is not a region's name")
+                .value(text)
+                .advice("write it as westeurope")
+                .into());
+        }
+        Ok(Self(name.into()))
+    }
+}
+
+impl fmt::Debug for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The name of an external tenant from its host: `contoso` of `contoso.ciamlogin.com`.
+fn ciam_name(host: &str) -> Option<&str> {
+    host.strip_suffix(".ciamlogin.com").filter(|name| is_label(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_endpoints_of_both_versions() {
+        let authority: Authority = "https://login.microsoftonline.us/contoso.com".parse().unwrap();
+        let at = |endpoint, version| {
+            authority
+                .endpoint(endpoint, version)
+                .split_off("https://login.microsoftonline.us/contoso.com/".len())
+        };
+        use EndpointVersion::{V1, V2};
+        assert_eq!(authority.token_endpoint(V1).path(), "/contoso.com/oauth2/token");
+        assert_eq!(authority.token_endpoint(V2).path(), "/contoso.com/oauth2/v2.0/token");
+        assert_eq!(at(Endpoint::Authorize, V1), "oauth2/authorize");
+        assert_eq!(at(Endpoint::Authorize, V2), "oauth2/v2.0/authorize");
+        assert_eq!(at(Endpoint::DeviceCode, V1), "oauth2/devicecode");
+        assert_eq!(at(Endpoint::DeviceCode, V2), "oauth2/v2.0/devicecode");
+        assert_eq!(at(Endpoint::Logout, V1), "oauth2/logout");
+        assert_eq!(at(Endpoint::Logout, V2), "oauth2/v2.0/logout");
+        assert_eq!(
+            at(Endpoint::OpenidConfiguration, V1),
+            ".well-known/openid-configuration"
+        );
+        assert_eq!(
+            at(Endpoint::OpenidConfiguration, V2),
+            "v2.0/.well-known/openid-configuration"
+        );
+        assert_eq!(at(Endpoint::Keys, V1), "discovery/keys");
+        assert_eq!(at(Endpoint::Keys, V2), "discovery/v2.0/keys");
+    }
+
+    #[test]
+    fn an_authority_is_read_as_people_copy_it() {
+        for text in [
+            "https://login.microsoftonline.com/contoso.com",
+            " https://login.microsoftonline.com/contoso.com/",
+            "https://login.microsoftonline.com/contoso.com/v2.0",
+            "https://LOGIN.microsoftonline.com:443/Contoso.com",
+        ] {
+            assert_eq!(
+                text.parse::<Authority>().unwrap().to_string(),
+                "https://login.microsoftonline.com/contoso.com",
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_external_tenant_needs_no_path() {
+        for (text, whole) in [
+            (
+                "https://contoso.ciamlogin.com/",
+                "https://contoso.ciamlogin.com/contoso.onmicrosoft.com",
+            ),
+            (
+                "https://contoso.ciamlogin.com/fabrikam.com",
+                "https://contoso.ciamlogin.com/fabrikam.com",
+            ),
+        ] {
+            assert_eq!(text.parse::<Authority>().unwrap().to_string(), whole);
+        }
+        assert!("https://a.b.ciamlogin.com/".parse::<Authority>().is_err());
+        assert!(
+            "https://login.microsoftonline.com/"
+                .parse::<Authority>()
+                .unwrap_err()
+                .to_string()
+                .contains("tenant")
+        );
+    }
+
+    #[test]
+    fn a_region_changes_the_token_host_alone() {
+        let region: Region = "West Europe".parse().unwrap();
+        for (cloud, host) in [
+            (Cloud::Public, "westeurope.login.microsoft.com"),
+            (Cloud::UsGovernment, "westeurope.login.microsoftonline.us"),
+            (Cloud::China, "westeurope.login.partner.microsoftonline.cn"),
+        ] {
+            let authority = Authority::new(cloud, "contoso.com".parse().unwrap())
+                .unwrap()
+                .with_region(region.clone())
+                .unwrap();
+            assert_eq!(authority.token_endpoint(EndpointVersion::V2).host(), Some(host));
+            assert!(
+                !authority
+                    .endpoint(Endpoint::Keys, EndpointVersion::V2)
+                    .contains("westeurope")
+            );
+        }
+    }
+
+    #[test]
+    fn a_region_cannot_become_a_host() {
+        for text in [
+            "",
+            "evil.test/",
+            "evil.test",
+            "a@b",
+            "9west",
+            "-west",
+            "west-",
+            "w%2f",
+            "wést",
+            &"w".repeat(64),
+        ] {
+            assert!(text.parse::<Region>().is_err(), "{text}");
+        }
+        let ciam: Authority = "https://contoso.ciamlogin.com".parse().unwrap();
+        assert!(ciam.with_region("westeurope".parse().unwrap()).is_err());
+    }
+}

@@ -1,0 +1,57 @@
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, InputError};
+use crate::guid::Guid;
+
+/// The application (client) id of an app registration: the `client_id` of OAuth 2.0 (RFC 6749, section 2.2).
+///
+/// ```
+/// use entra_proto::ClientId;
+///
+/// let id: ClientId = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?;
+/// assert_eq!(id.to_string(), "535fb089-9ff3-47b6-9bfb-4f1264799865");
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(Guid);
+
+impl ClientId {
+    /// The id as a GUID.
+    #[must_use]
+    pub const fn guid(self) -> Guid {
+        self.0
+    }
+}
+
+impl From<Guid> for ClientId {
+    fn from(guid: Guid) -> Self {
+        Self(guid)
+    }
+}
+
+impl FromStr for ClientId {
+    type Err = Error;
+
+    /// # Errors
+    /// Where `text` is not a GUID. The text is not repeated in the error.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        text.trim().parse().map(Self).map_err(|_| {
+            InputError::new("client id", "is not a GUID")
+                .advice("copy \"Application (client) ID\" from the app registration's overview page")
+                .into()
+        })
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,261 @@
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use http::Uri;
+
+use crate::error::{Error, InputError};
+use crate::loopback::is_loopback_host;
+
+/// Which Entra: the public cloud, a national one, or a host of one's own.
+///
+/// ```
+/// use entra_proto::Cloud;
+///
+/// let cloud: Cloud = "https://login.microsoftonline.us".parse()?;
+/// assert_eq!(cloud, Cloud::UsGovernment);
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Cloud {
+    /// `login.microsoftonline.com`.
+    #[default]
+    Public,
+    /// `login.microsoftonline.us`.
+    UsGovernment,
+    /// `login.partner.microsoftonline.cn`, operated by 21Vianet.
+    China,
+    /// Another host: another sovereign cloud, an external tenant's `contoso.ciamlogin.com`, an emulator.
+    Custom(Origin),
+}
+
+impl Cloud {
+    /// The cloud at this `https` address. A host known to belong to a named cloud gives that cloud.
+    ///
+    /// # Errors
+    /// Where it is not `https://host[:port]` with nothing behind it. Plain `http` needs [`Cloud::loopback`].
+    pub fn at(url: &str) -> Result<Self, Error> {
+        let origin = Origin::parse(url)?;
+        if !origin.is_https() {
+            let advice = if is_loopback_host(origin.host()) {
+                "call Cloud::loopback for a test"
+            } else {
+                "write https"
+            };
+            return Err(InputError::new(
+                "authority",
+                "is plain http, which would send the credential in the clear",
+            )
+            .advice(advice)
+            .into());
+        }
+        Ok(match origin.host() {
+            "login.microsoftonline.com" | "login.windows.net" | "login.microsoft.com" | "sts.windows.net" => {
+                Self::Public
+            }
+            "login.microsoftonline.us" | "login.usgovcloudapi.net" => Self::UsGovernment,
+            "login.partner.microsoftonline.cn" | "login.chinacloudapi.cn" => Self::China,
+            _ => Self::Custom(origin),
+        })
+    }
+
+    /// An emulator on this machine, where plain `http` is allowed.
+    ///
+    /// # Errors
+    /// Where the host is not `localhost`, in 127.0.0.0/8 or `[::1]`.
+    pub fn loopback(url: &str) -> Result<Self, Error> {
+        let origin = Origin::parse(url)?;
+        if !is_loopback_host(origin.host()) {
+            return Err(InputError::new("authority", "is not on this machine")
+                .value(origin.as_str())
+                .into());
+        }
+        Ok(Self::Custom(origin))
+    }
+
+    /// Its address, `https://host[:port]`, without a slash at the end.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        match self {
+            Self::Public => "https://login.microsoftonline.com",
+            Self::UsGovernment => "https://login.microsoftonline.us",
+            Self::China => "https://login.partner.microsoftonline.cn",
+            Self::Custom(origin) => origin.as_str(),
+        }
+    }
+
+    /// Its host, without the port.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        match self {
+            Self::Public => "login.microsoftonline.com",
+            Self::UsGovernment => "login.microsoftonline.us",
+            Self::China => "login.partner.microsoftonline.cn",
+            Self::Custom(origin) => origin.host(),
+        }
+    }
+}
+
+impl FromStr for Cloud {
+    type Err = Error;
+
+    /// Reads `public`, `usgovernment`, `china` or an address as [`Cloud::at`] does.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "public" => Ok(Self::Public),
+            "usgovernment" => Ok(Self::UsGovernment),
+            "china" => Ok(Self::China),
+            _ => Self::at(text),
+        }
+    }
+}
+
+impl fmt::Debug for Cloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.origin())
+    }
+}
+
+/// A scheme, a host and perhaps a port: `https://host[:port]`, in lower case.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Origin {
+    text: Arc<str>,
+    host_end: usize,
+}
+
+impl Origin {
+    /// Reads an address, with or without one slash at the end. Spaces around it are ignored.
+    fn parse(url: &str) -> Result<Self, Error> {
+        // The text is not repeated: what stands before an `@` may be a password.
+        let refused = |problem: &'static str| {
+            Error::from(InputError::new("authority", problem).advice("write it as https://login.microsoftonline.com"))
+        };
+        let url = url.trim();
+        if url.contains(['#', '?']) {
+            return Err(refused("has a query or a fragment"));
+        }
+        let uri: Uri = url.parse().map_err(|_| refused("is not a URL"))?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(refused("has no scheme or no host"));
+        };
+        if !matches!(scheme, "https" | "http") {
+            return Err(refused("is neither https nor http"));
+        }
+        if authority.as_str().contains('@') {
+            return Err(refused("has a user name before its host"));
+        }
+        if !matches!(uri.path(), "" | "/") {
+            return Err(refused("has a path"));
+        }
+        let host = authority.host().to_ascii_lowercase();
+        let sound = |byte: u8| byte.is_ascii_alphanumeric() || b"-.[]:".contains(&byte);
+        if host.is_empty() || !host.bytes().all(sound) {
+            return Err(refused("has a host that is no DNS name or address"));
+        }
+        let mut text = format!("{scheme}://{host}");
+        let host_end = text.len();
+        match (scheme, authority.port_u16()) {
+            (_, None) if authority.as_str().len() > authority.host().len() => return Err(refused("has no valid port")),
+            ("https", Some(443)) | ("http", Some(80)) | (_, None) => {}
+            (_, Some(port)) => text.push_str(&format!(":{port}")),
+        }
+        Ok(Self {
+            text: text.into(),
+            host_end,
+        })
+    }
+
+    /// `https://host[:port]`, without a slash at the end; a scheme's own port is left out.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The host, without the port; an IPv6 address in its brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let whole = self.text.get(..self.host_end).unwrap_or_default();
+        whole.split_once("://").map_or(whole, |(_, host)| host)
+    }
+
+    /// Whether it is `https`.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.text.starts_with("https://")
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aliases_give_their_cloud() {
+        for (url, cloud) in [
+            ("https://login.microsoftonline.com", Cloud::Public),
+            ("https://LOGIN.windows.net/", Cloud::Public),
+            (" https://login.microsoftonline.com:443/ ", Cloud::Public),
+            ("https://login.usgovcloudapi.net", Cloud::UsGovernment),
+            ("https://login.chinacloudapi.cn", Cloud::China),
+            ("usgovernment", Cloud::UsGovernment),
+        ] {
+            assert_eq!(url.parse::<Cloud>().unwrap(), cloud, "{url}");
+        }
+    }
+
+    #[test]
+    fn any_other_host_is_custom_and_keeps_its_port() {
+        let cloud: Cloud = "https://Emulator.Test:8443/".parse().unwrap();
+        assert_eq!(
+            (cloud.origin(), cloud.host()),
+            ("https://emulator.test:8443", "emulator.test")
+        );
+        let cloud = Cloud::loopback("http://[::1]:80").unwrap();
+        assert_eq!((cloud.origin(), cloud.host()), ("http://[::1]", "[::1]"));
+    }
+
+    #[test]
+    fn plain_http_is_for_loopback_only() {
+        assert!(Cloud::at("http://login.microsoftonline.com").is_err());
+        assert!(
+            Cloud::at("http://127.0.0.1:8080")
+                .unwrap_err()
+                .to_string()
+                .contains("Cloud::loopback")
+        );
+        assert!(Cloud::loopback("http://127.0.0.1.evil.test").is_err());
+        assert_eq!(
+            Cloud::loopback("http://127.0.0.1:8080").unwrap().origin(),
+            "http://127.0.0.1:8080"
+        );
+    }
+
+    #[test]
+    fn what_is_no_origin_is_refused_and_not_repeated() {
+        for url in [
+            "",
+            "login.microsoftonline.com",
+            "ftp://login.microsoftonline.com",
+            "https://",
+            "https:///path",
+            "https://user:canary@login.microsoftonline.com",
+            "https://login.microsoftonline.com/canary",
+            "https://login.microsoftonline.com?canary",
+            "https://login.microsoftonline.com#canary",
+            "https://login.microsoftonline.com:canary",
+            "https://login.microsoftonline.com:99999",
+            "https://login.microsoftonline.com:",
+            "https://login.micro%73oftonline.com",
+        ] {
+            let error = Cloud::at(url).expect_err(url).to_string();
+            assert!(!error.contains("canary"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::answer_error::AnswerError;
+use crate::service_error::ServiceError;
+
+/// What can go wrong between a caller's wish and a token. Cheap to clone, so that all who wait for one request can have it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// What the caller gave cannot be sent. Nothing was sent.
+    Input(Arc<InputError>),
+    /// The service refused, and said why.
+    Service(Arc<ServiceError>),
+    /// An answer came that is neither a token nor a refusal that can be read.
+    Answer(Arc<AnswerError>),
+}
+
+impl Error {
+    /// Whether the same request may succeed a little later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Input(_) => false,
+            Self::Service(error) => error.is_retryable(),
+            Self::Answer(error) => error.is_retryable(),
+        }
+    }
+
+    /// How long the service asked to be left alone, at most [`MAX_RETRY_AFTER`](crate::MAX_RETRY_AFTER).
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Service(error) => error.retry_after,
+            Self::Input(_) | Self::Answer(_) => None,
+        }
+    }
+
+    /// The service's own account, where it gave one.
+    #[must_use]
+    pub fn service(&self) -> Option<&ServiceError> {
+        match self {
+            Self::Service(error) => Some(error),
+            Self::Input(_) | Self::Answer(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input(error) => error.fmt(f),
+            Self::Service(error) => error.fmt(f),
+            Self::Answer(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<InputError> for Error {
+    fn from(error: InputError) -> Self {
+        Self::Input(Arc::new(error))
+    }
+}
+
+impl From<ServiceError> for Error {
+    fn from(error: ServiceError) -> Self {
+        Self::Service(Arc::new(error))
+    }
+}
+
+impl From<AnswerError> for Error {
+    fn from(error: AnswerError) -> Self {
+        Self::Answer(Arc::new(error))
+    }
+}
+
+/// Something the caller gave that cannot be sent: what it is, what is wrong with it, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputError {
+    field: &'static str,
+    value: Option<String>,
+    problem: String,
+    advice: Option<String>,
+}
+
+impl InputError {
+    pub(crate) fn new(field: &'static str, problem: impl Into<String>) -> Self {
+        Self {
+            field,
+            value: None,
+            problem: problem.into(),
+            advice: None,
+        }
+    }
+
+    /// Shows the value that was refused, cut and escaped. Not for fields into which secrets get pasted.
+    pub(crate) fn value(mut self, value: &str) -> Self {
+        self.value = Some(excerpt(value, SHOWN));
+        self
+    }
+
+    pub(crate) fn advice(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    /// Which input it is about: `tenant`, `scope`, `client id` and so on.
+    #[must_use]
+    pub fn field(&self) -> &'static str {
+        self.field
+    }
+
+    /// What to do instead, where that can be told.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.advice.as_deref()
+    }
+}
+
+impl fmt::Display for InputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.field)?;
+        if let Some(value) = &self.value {
+            write!(f, " \"{value}\"")?;
+        }
+        write!(f, " {}", self.problem)?;
+        if let Some(advice) = &self.advice {
+            write!(f, "; {advice}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for InputError {}
+
+/// At most `limit` characters of a text from outside, with everything that could confuse a terminal or a log line escaped.
+pub(crate) fn excerpt(text: &str, limit: usize) -> String {
+    let mut shown = String::new();
+    let mut characters = text.chars();
+    for character in characters.by_ref().take(limit) {
+        match character {
+            '"' | '\'' => shown.push(character),
+            _ => shown.extend(character.escape_debug()),
+        }
+    }
+    if characters.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// How many characters of a refused value an error shows.
+const SHOWN: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_is_short_and_harmless() {
+        assert_eq!(excerpt("a\r\n\u{1b}[31m\"b\"", 100), "a\\r\\n\\u{1b}[31m\"b\"");
+        assert_eq!(excerpt("abcdef", 3), "abc…");
+        assert_eq!(excerpt("\u{202e}abc", 9), "\\u{202e}abc");
+    }
+}

@@ -1,0 +1,130 @@
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, InputError};
+
+/// A GUID: how Entra names tenants, applications and requests.
+///
+/// Read in any case, written in lower case with hyphens (`aaaabbbb-0000-cccc-1111-dddd2222eeee`); compared as a value.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Guid([u8; 16]);
+
+impl Guid {
+    /// The GUID made of these 16 bytes, in the order in which they are written.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// A version 4 GUID (RFC 9562, section 5.4) from 16 random bytes, of which 122 bits are kept.
+    ///
+    /// The bytes come from the caller: this crate has no randomness of its own.
+    #[must_use]
+    pub const fn from_random(bytes: [u8; 16]) -> Self {
+        let mut number = u128::from_be_bytes(bytes);
+        number &= !(0xf << 76 | 0x3 << 62);
+        number |= 0x4 << 76 | 0x2 << 62;
+        Self(number.to_be_bytes())
+    }
+
+    /// The 16 bytes, in the order in which they are written.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// The 36 characters, without a heap allocation.
+    pub(crate) fn to_ascii(self) -> [u8; 36] {
+        let mut text = [b'-'; 36];
+        let mut digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        for (at, slot) in text.iter_mut().enumerate() {
+            if is_hyphen(at) {
+                continue;
+            }
+            if let Some(digit) = digits.next() {
+                *slot = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
+            }
+        }
+        text
+    }
+}
+
+impl FromStr for Guid {
+    type Err = Error;
+
+    /// # Errors
+    /// Where `text` is not 8-4-4-4-12 hexadecimal digits. The text itself is not repeated: secrets get pasted here by mistake.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let refused = || InputError::new("GUID", "is not of the form aaaabbbb-0000-cccc-1111-dddd2222eeee");
+        if text.len() != 36 {
+            return Err(refused().into());
+        }
+        let mut number: u128 = 0;
+        for (at, byte) in text.bytes().enumerate() {
+            if is_hyphen(at) {
+                if byte != b'-' {
+                    return Err(refused().into());
+                }
+                continue;
+            }
+            let digit = char::from(byte).to_digit(16).ok_or_else(refused)?;
+            number = number << 4 | u128::from(digit);
+        }
+        Ok(Self(number.to_be_bytes()))
+    }
+}
+
+impl fmt::Display for Guid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Always ASCII; the fallback cannot be met.
+        f.write_str(std::str::from_utf8(&self.to_ascii()).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Guid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+const fn is_hyphen(at: usize) -> bool {
+    matches!(at, 8 | 13 | 18 | 23)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_read_in_any_case_and_written_in_lower_case() {
+        let guid: Guid = "AAAAbbbb-0000-CCCC-1111-dddd2222eeee".parse().unwrap();
+        assert_eq!(guid.to_string(), "aaaabbbb-0000-cccc-1111-dddd2222eeee");
+    }
+
+    #[test]
+    fn other_shapes_are_refused_and_not_repeated() {
+        for text in [
+            "",
+            "aaaabbbb0000cccc1111dddd2222eeee",
+            "{aaaabbbb-0000-cccc-1111-dddd2222eee}",
+            "aaaabbbb-0000-cccc-1111-dddd2222eeeg",
+            "aaaabbbb-0000-cccc-1111+dddd2222eeee",
+            "aaaabbbb-0000-cccc-1111-dddd2222eee\u{e9}",
+        ] {
+            let error = text.parse::<Guid>().unwrap_err().to_string();
+            assert!(text.is_empty() || !error.contains(text), "{error}");
+        }
+    }
+
+    #[test]
+    fn random_bytes_become_a_version_4_guid() {
+        assert_eq!(
+            Guid::from_random([0xff; 16]).to_string(),
+            "ffffffff-ffff-4fff-bfff-ffffffffffff"
+        );
+        assert_eq!(
+            Guid::from_random([0; 16]).to_string(),
+            "00000000-0000-4000-8000-000000000000"
+        );
+    }
+}

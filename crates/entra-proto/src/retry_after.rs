@@ -1,0 +1,87 @@
+use std::time::Duration;
+
+use http::header::{DATE, HeaderMap, RETRY_AFTER};
+
+use crate::time::Timestamp;
+
+/// The longest time that an answer can ask the client to stay away.
+pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
+/// What `Retry-After` asks for (RFC 9110, section 10.2.3), at most [`MAX_RETRY_AFTER`].
+///
+/// Seconds may be fractional or negative (no wait). A date, in any of the three forms, is counted from the answer's own `Date`
+/// where it has one, so that a clock that is wrong here makes no difference, else from `now`; a date past is no wait. What is
+/// neither counts as missing.
+pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<f64>() {
+        // "nan" and "inf" are numbers to the parser, and no lengths of time.
+        return seconds
+            .is_finite()
+            .then(|| Duration::from_secs_f64(seconds.clamp(0.0, MAX_RETRY_AFTER.as_secs_f64())));
+    }
+    let at = http_date(text)?;
+    let from = headers
+        .get(DATE)
+        .and_then(|date| http_date(date.to_str().ok()?.trim()))
+        .unwrap_or(now);
+    Some(at.since(from).min(MAX_RETRY_AFTER))
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    httpdate::parse_http_date(text).ok().map(Timestamp::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-01-01 00:00:00 UTC.
+    const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
+
+    fn wait(value: &str, date: Option<&str>) -> Option<f64> {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, value.parse().unwrap());
+        if let Some(date) = date {
+            headers.insert(DATE, date.parse().unwrap());
+        }
+        retry_after(&headers, NOW).map(|wait| wait.as_secs_f64())
+    }
+
+    #[test]
+    fn every_form_and_every_abuse_of_it() {
+        for (value, expected) in [
+            ("0", Some(0.0)),
+            ("2", Some(2.0)),
+            (" 60 ", Some(60.0)),
+            ("1.5", Some(1.5)),
+            ("-5", Some(0.0)),
+            ("3600", Some(3600.0)),
+            ("3601", Some(3600.0)),
+            ("99999999999999999999999", Some(3600.0)),
+            ("1e30", Some(3600.0)),
+            ("-1e30", Some(0.0)),
+            ("1e999", None),
+            ("nan", None),
+            ("inf", None),
+            ("", None),
+            ("soon", None),
+            ("2 seconds", None),
+            ("Thu, 01 Jan 2026 00:00:30 GMT", Some(30.0)),
+            ("Thursday, 01-Jan-26 00:00:30 GMT", Some(30.0)),
+            ("Thu Jan  1 00:00:30 2026", Some(30.0)),
+            ("Wed, 31 Dec 2025 23:59:00 GMT", Some(0.0)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(3600.0)),
+            ("Thu, 99 Jan 2026 00:00:30 GMT", None),
+        ] {
+            assert_eq!(wait(value, None), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_date_counts_from_the_servers_own_clock() {
+        let date = "Thu, 01 Jan 2026 00:00:30 GMT";
+        assert_eq!(wait(date, Some("Thu, 01 Jan 2026 00:00:20 GMT")), Some(10.0));
+        assert_eq!(wait(date, Some("garbage")), Some(30.0));
+    }
+}

@@ -1,0 +1,266 @@
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::error::{Error, InputError};
+use crate::resource::{Resource, is_bare_scheme, is_percent_encoded, is_scope_token};
+
+/// One scope (RFC 6749, section 3.3): an API and a permission of it, or one of OpenID Connect's own.
+///
+/// `https://graph.microsoft.com/.default` asks for all that the application was granted; a daemon can ask for nothing else.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope(Arc<str>);
+
+impl Scope {
+    /// The scope that asks for everything granted on `resource`: `/.default` is appended, and nothing trimmed.
+    #[must_use]
+    pub fn default_for(resource: &Resource) -> Self {
+        Self(format!("{resource}{DEFAULT_SUFFIX}").into())
+    }
+
+    /// The API's audience: everything before the last slash, the doubled one of `https://database.windows.net//.default`
+    /// included. `None` for OpenID Connect's scopes and for short names such as `User.Read`, which mean Microsoft Graph's.
+    #[must_use]
+    pub fn resource(&self) -> Option<&str> {
+        match self.0.rsplit_once('/') {
+            Some((resource, _)) if !self.is_openid() => Some(resource),
+            _ => None,
+        }
+    }
+
+    /// Whether it asks for all that was granted, as `/.default` does.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.0.ends_with(DEFAULT_SUFFIX) || &*self.0 == ".default"
+    }
+
+    /// Whether it is one of OpenID Connect's: `openid`, `profile`, `email`, `offline_access`.
+    #[must_use]
+    pub fn is_openid(&self) -> bool {
+        matches!(&*self.0, "openid" | "profile" | "email" | "offline_access")
+    }
+
+    /// The scope as it is sent.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Scope {
+    type Err = Error;
+
+    /// # Errors
+    /// Where it is empty, has characters that no scope may hold, is percent-encoded already, or is an API's address without a
+    /// permission behind it.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let refused = |problem: &'static str| InputError::new("scope", problem).value(text);
+        if text.is_empty() {
+            return Err(refused("is empty").advice(EXAMPLE).into());
+        }
+        if !is_scope_token(text) {
+            return Err(refused("holds a character that no scope may hold")
+                .advice(EXAMPLE)
+                .into());
+        }
+        if is_percent_encoded(text) {
+            return Err(refused("is percent-encoded already")
+                .advice("write it plain: it is encoded when it is sent")
+                .into());
+        }
+        let whole = |resource: &str, problem| {
+            Err(refused(problem)
+                .advice(format!("write {resource}{DEFAULT_SUFFIX}"))
+                .into())
+        };
+        match text.rsplit_once('/') {
+            Some((resource, "")) if !is_bare_scheme(resource) => {
+                return Err(refused("names no permission")
+                    .advice(format!(
+                        "write {text}{DEFAULT_SUFFIX} if the API's audience ends with a slash, else {resource}{DEFAULT_SUFFIX}"
+                    ))
+                    .into());
+            }
+            Some((resource, ".default" | "")) if is_bare_scheme(resource) => {
+                return Err(refused("names no API").advice(EXAMPLE).into());
+            }
+            Some((before, _)) if is_bare_scheme(before) => {
+                return whole(text, "is an API's address and names no permission");
+            }
+            _ => {}
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One or more scopes, as the `scope` parameter holds them: separated by single spaces, in the order given.
+///
+/// Two that differ only in their order are not equal, but ask for the same token: see [`TokenRequest::cache_key`].
+///
+/// [`TokenRequest::cache_key`]: crate::TokenRequest::cache_key
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Scopes(Arc<str>);
+
+impl Scopes {
+    /// The scopes, in the order given.
+    pub fn iter(&self) -> impl Iterator<Item = Scope> + '_ {
+        self.0.split(' ').map(|scope| Scope(scope.into()))
+    }
+
+    /// The parameter as it is sent.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The scopes sorted, each once: the same text for every order of the same scopes.
+    pub(crate) fn canonical(&self) -> String {
+        let mut scopes: Vec<&str> = self.0.split(' ').collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        scopes.join(" ")
+    }
+}
+
+impl FromStr for Scopes {
+    type Err = Error;
+
+    /// Reads scopes separated by white space.
+    ///
+    /// # Errors
+    /// Where there is none, and where one of them is no [`Scope`].
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let scopes = text
+            .split_ascii_whitespace()
+            .map(str::parse)
+            .collect::<Result<Vec<Scope>, _>>()?;
+        Self::try_from(scopes)
+    }
+}
+
+impl TryFrom<Vec<Scope>> for Scopes {
+    type Error = Error;
+
+    /// # Errors
+    /// Where there is no scope.
+    fn try_from(scopes: Vec<Scope>) -> Result<Self, Error> {
+        if scopes.is_empty() {
+            return Err(InputError::new("scope", "is empty").advice(EXAMPLE).into());
+        }
+        let texts: Vec<&str> = scopes.iter().map(Scope::as_str).collect();
+        Ok(Self(texts.join(" ").into()))
+    }
+}
+
+impl From<Scope> for Scopes {
+    fn from(scope: Scope) -> Self {
+        Self(scope.0)
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What turns an API's audience into the scope for all that was granted on it.
+pub(crate) const DEFAULT_SUFFIX: &str = "/.default";
+
+const EXAMPLE: &str = "write the API's application id URI and /.default, such as https://graph.microsoft.com/.default";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope(text: &str) -> Scope {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_audience_is_everything_before_the_last_slash() {
+        for (text, resource) in [
+            (
+                "https://graph.microsoft.com/.default",
+                Some("https://graph.microsoft.com"),
+            ),
+            (
+                "https://graph.microsoft.com/User.Read",
+                Some("https://graph.microsoft.com"),
+            ),
+            (
+                "https://database.windows.net//.default",
+                Some("https://database.windows.net/"),
+            ),
+            ("https://x///.default", Some("https://x//")),
+            (
+                "cccccccc-0000-0000-0000-dddddddddddd/.default",
+                Some("cccccccc-0000-0000-0000-dddddddddddd"),
+            ),
+            (
+                "api://cccccccc-0000-0000-0000-dddddddddddd/.default",
+                Some("api://cccccccc-0000-0000-0000-dddddddddddd"),
+            ),
+            ("api://host/path/.default", Some("api://host/path")),
+            (
+                "spn:cccccccc-0000-0000-0000-dddddddddddd/.default",
+                Some("spn:cccccccc-0000-0000-0000-dddddddddddd"),
+            ),
+            (".default", None),
+            ("User.Read", None),
+            ("openid", None),
+        ] {
+            assert_eq!(scope(text).resource(), resource, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_scope_is_answered_with_what_to_write() {
+        for (text, advice) in [
+            ("https://graph.microsoft.com", "https://graph.microsoft.com/.default"),
+            (
+                "api://cccccccc-0000-0000-0000-dddddddddddd",
+                "api://cccccccc-0000-0000-0000-dddddddddddd/.default",
+            ),
+            (
+                "https://database.windows.net/",
+                "https://database.windows.net//.default",
+            ),
+            ("https%3A%2F%2Fgraph.microsoft.com%2F.default", "plain"),
+            ("https:///.default", "https://graph.microsoft.com/.default"),
+            ("https://.default", "https://graph.microsoft.com/.default"),
+            ("", "https://graph.microsoft.com/.default"),
+            ("a b", "https://graph.microsoft.com/.default"),
+            ("a\r\nb", "https://graph.microsoft.com/.default"),
+        ] {
+            let error = text.parse::<Scope>().expect_err(text).to_string();
+            assert!(error.contains(advice), "{error}");
+        }
+    }
+
+    #[test]
+    fn scopes_keep_their_order_and_have_a_canonical_form() {
+        let scopes: Scopes = " b/.default  openid a/x openid ".parse().unwrap();
+        assert_eq!(scopes.as_str(), "b/.default openid a/x openid");
+        assert_eq!(scopes.canonical(), "a/x b/.default openid");
+        assert!(" ".parse::<Scopes>().is_err());
+    }
+}

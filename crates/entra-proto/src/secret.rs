@@ -1,0 +1,150 @@
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use zeroize::Zeroizing;
+
+use crate::error::{Error, InputError};
+
+/// A client secret: the *value* of a secret of the app registration, not its id.
+///
+/// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its `Debug` is a constant.
+#[derive(Clone)]
+pub struct ClientSecret(Arc<Zeroizing<String>>);
+
+impl ClientSecret {
+    /// Takes the secret as it is, byte for byte: nothing is trimmed.
+    ///
+    /// # Errors
+    /// Where it is empty.
+    pub fn new(secret: impl Into<String>) -> Result<Self, Error> {
+        let secret = Zeroizing::new(secret.into());
+        if secret.is_empty() {
+            return Err(InputError::new("client secret", "is empty").into());
+        }
+        Ok(Self(Arc::new(secret)))
+    }
+
+    /// The secret itself: the one way out.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientSecret(..)")
+    }
+}
+
+/// A signed client assertion (RFC 7523, section 2.2): a JWT that stands in the place of a client secret.
+///
+/// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its `Debug` is a constant.
+#[derive(Clone)]
+pub struct ClientAssertion(Arc<Zeroizing<String>>);
+
+impl ClientAssertion {
+    /// Takes a finished assertion, in the compact form of a JWT.
+    ///
+    /// # Errors
+    /// Where it is not three parts of base64url, separated by dots.
+    pub fn new(jwt: impl Into<String>) -> Result<Self, Error> {
+        let jwt = Zeroizing::new(jwt.into());
+        let base64url = |part: &str| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        };
+        if jwt.split('.').count() != 3 || !jwt.split('.').all(base64url) {
+            return Err(InputError::new("client assertion", "is not a JWT of three base64url parts").into());
+        }
+        Ok(Self(Arc::new(jwt)))
+    }
+
+    /// The assertion itself: the one way out.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ClientAssertion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientAssertion(..)")
+    }
+}
+
+/// An access token, opaque to the client: it is for the API that it names (RFC 6749, section 1.4).
+///
+/// It is made by a decoder only, which has seen that it is visible ASCII and not empty: any access token makes a valid header.
+/// Overwritten when dropped; no `Display`, and its `Debug` is a constant.
+#[derive(Clone)]
+pub struct AccessToken(Zeroizing<String>);
+
+impl AccessToken {
+    /// Takes `token` where every character is visible ASCII.
+    pub(crate) fn from_wire(token: Zeroizing<String>) -> Option<Self> {
+        (!token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic())).then_some(Self(token))
+    }
+
+    /// The token itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The value of the `Authorization` header, `Bearer <token>` (RFC 6750, section 2.1), marked sensitive.
+    #[must_use]
+    pub fn authorization(&self) -> HeaderValue {
+        let mut text = Zeroizing::new(Vec::with_capacity(BEARER.len() + self.0.len()));
+        text.extend_from_slice(BEARER);
+        text.extend_from_slice(self.0.as_bytes());
+        // Visible ASCII by construction: the fallback, an empty header, cannot be met.
+        let mut value =
+            HeaderValue::from_maybe_shared(Bytes::from_owner(text)).unwrap_or_else(|_| HeaderValue::from_static(""));
+        value.set_sensitive(true);
+        value
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessToken(..)")
+    }
+}
+
+const BEARER: &[u8] = b"Bearer ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_is_a_constant() {
+        let secret = ClientSecret::new("canary").unwrap();
+        let assertion = ClientAssertion::new("ca.na.ry").unwrap();
+        let token = AccessToken::from_wire(Zeroizing::new("canary".into())).unwrap();
+        let rendered = format!("{secret:?} {assertion:?} {token:?} {:?}", token.authorization());
+        assert!(
+            !rendered.contains("canary") && !rendered.contains("ca.na.ry"),
+            "{rendered}"
+        );
+    }
+
+    #[test]
+    fn a_token_is_visible_ascii() {
+        for bad in ["", "a b", "a\r\nb", "a\0", "\u{e9}", "a\u{7f}"] {
+            assert!(AccessToken::from_wire(Zeroizing::new(bad.into())).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_assertion_is_three_parts() {
+        for bad in ["", "a.b", "a.b.c.d", "a..c", "a.b.c=", "a.b c.d"] {
+            assert!(ClientAssertion::new(bad).is_err(), "{bad:?}");
+        }
+    }
+}

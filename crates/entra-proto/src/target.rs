@@ -1,0 +1,217 @@
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::authority::EndpointVersion;
+use crate::error::{Error, InputError};
+use crate::resource::Resource;
+use crate::scope::{DEFAULT_SUFFIX, Scope, Scopes};
+
+/// What a token is wanted for: an API by its audience, or scopes.
+///
+/// The endpoint's version decides how it is written:
+///
+/// | | v1 | v2 |
+/// |---|---|---|
+/// | `Resource(r)` | `resource=r` | `scope=r/.default` |
+/// | `Scopes(s)` | `resource=` the one API before the last slash of each | `scope=s` |
+///
+/// ```
+/// use entra_proto::{EndpointVersion, Target};
+///
+/// let sql = Target::resource("https://database.windows.net/")?;
+/// assert_eq!(sql.on(EndpointVersion::V1)?, ("resource", "https://database.windows.net/".into()));
+/// assert_eq!(sql.on(EndpointVersion::V2)?, ("scope", "https://database.windows.net//.default".into()));
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// Everything that was granted on one API.
+    Resource(Resource),
+    /// These scopes.
+    Scopes(Scopes),
+}
+
+impl Target {
+    /// The API with this audience, such as `https://graph.microsoft.com`.
+    ///
+    /// # Errors
+    /// As for [`Resource`].
+    pub fn resource(audience: &str) -> Result<Self, Error> {
+        audience.parse().map(Self::Resource)
+    }
+
+    /// These scopes, separated by spaces.
+    ///
+    /// # Errors
+    /// As for [`Scopes`].
+    pub fn scopes(scopes: &str) -> Result<Self, Error> {
+        scopes.parse().map(Self::Scopes)
+    }
+
+    /// The parameter that stands for it on the wire: its name and its value, not yet encoded.
+    ///
+    /// # Errors
+    /// Where scopes of more than one API, or of none, meet the v1 endpoint, which takes one resource.
+    pub fn on(&self, version: EndpointVersion) -> Result<(&'static str, Cow<'_, str>), Error> {
+        match (self, version) {
+            (Self::Resource(resource), EndpointVersion::V1) => Ok(("resource", resource.as_str().into())),
+            (Self::Resource(resource), EndpointVersion::V2) => {
+                Ok(("scope", format!("{resource}{DEFAULT_SUFFIX}").into()))
+            }
+            (Self::Scopes(scopes), EndpointVersion::V1) => Ok(("resource", one_resource(scopes)?.into())),
+            (Self::Scopes(scopes), EndpointVersion::V2) => Ok(("scope", scopes.as_str().into())),
+        }
+    }
+
+    /// The audience that the token will be for.
+    ///
+    /// # Errors
+    /// Where the scopes are of more than one API, or of none.
+    pub fn audience(&self) -> Result<Cow<'_, str>, Error> {
+        match self {
+            Self::Resource(resource) => Ok(resource.as_str().into()),
+            Self::Scopes(scopes) => one_resource(scopes).map(Cow::Owned),
+        }
+    }
+
+    /// Checks that a daemon can ask for it: one API, by `/.default` (else the service answers AADSTS1002012 or AADSTS70011).
+    pub(crate) fn check_for_daemon(&self) -> Result<(), Error> {
+        let Self::Scopes(scopes) = self else { return Ok(()) };
+        let wanted: Vec<Scope> = scopes.iter().filter(|scope| !scope.is_openid()).collect();
+        if let Some(named) = wanted.iter().find(|scope| !scope.is_default()) {
+            let api = named.resource().unwrap_or(MICROSOFT_GRAPH);
+            return Err(InputError::new(
+                "scope",
+                "is one permission, and a daemon gets all that it was granted or nothing",
+            )
+            .value(named.as_str())
+            .advice(format!("write {api}{DEFAULT_SUFFIX}"))
+            .into());
+        }
+        one_resource(scopes).map(drop)
+    }
+}
+
+impl From<Resource> for Target {
+    fn from(resource: Resource) -> Self {
+        Self::Resource(resource)
+    }
+}
+
+impl From<Scope> for Target {
+    fn from(scope: Scope) -> Self {
+        Self::Scopes(scope.into())
+    }
+}
+
+impl From<Scopes> for Target {
+    fn from(scopes: Scopes) -> Self {
+        Self::Scopes(scopes)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resource(resource) => resource.fmt(f),
+            Self::Scopes(scopes) => scopes.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resource(resource) => write!(f, "resource {resource}"),
+            Self::Scopes(scopes) => write!(f, "scope {scopes}"),
+        }
+    }
+}
+
+/// The one API that all these scopes are of, those of OpenID Connect aside.
+fn one_resource(scopes: &Scopes) -> Result<String, Error> {
+    let named: Vec<Scope> = scopes.iter().filter(|scope| !scope.is_openid()).collect();
+    let resources: BTreeSet<&str> = named
+        .iter()
+        .map(|scope| scope.resource().unwrap_or(MICROSOFT_GRAPH))
+        .collect();
+    let mut resources = resources.into_iter();
+    match (resources.next(), resources.next()) {
+        (Some(one), None) => Ok(one.to_owned()),
+        (None, _) => Err(InputError::new("scope", "names no API")
+            .value(scopes.as_str())
+            .advice("add the API's application id URI and /.default")
+            .into()),
+        (Some(_), Some(_)) => Err(
+            InputError::new("scope", "names more than one API, and a token is for one")
+                .value(scopes.as_str())
+                .advice("ask for a token for each")
+                .into(),
+        ),
+    }
+}
+
+/// What a scope without an API in front of it belongs to.
+const MICROSOFT_GRAPH: &str = "https://graph.microsoft.com";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use EndpointVersion::{V1, V2};
+
+    fn scopes(text: &str) -> Target {
+        Target::scopes(text).unwrap()
+    }
+
+    #[test]
+    fn scopes_on_v1_become_their_one_resource() {
+        for (text, resource) in [
+            (
+                "https://database.windows.net//.default",
+                "https://database.windows.net/",
+            ),
+            (
+                "https://graph.microsoft.com/.default openid offline_access",
+                "https://graph.microsoft.com",
+            ),
+            (
+                "User.Read https://graph.microsoft.com/Mail.Read",
+                "https://graph.microsoft.com",
+            ),
+        ] {
+            assert_eq!(scopes(text).on(V1).unwrap(), ("resource", resource.into()), "{text}");
+            assert_eq!(scopes(text).on(V2).unwrap(), ("scope", text.into()), "{text}");
+        }
+        for text in [
+            "openid",
+            "https://a/.default https://b/.default",
+            "https://a/.default https://a//.default",
+        ] {
+            assert!(scopes(text).on(V1).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_daemon_asks_for_one_api_by_default() {
+        for text in [
+            "https://graph.microsoft.com/.default",
+            ".default",
+            "https://x//.default openid profile",
+        ] {
+            scopes(text).check_for_daemon().unwrap();
+        }
+        for (text, advice) in [
+            (
+                "https://graph.microsoft.com/User.Read",
+                "write https://graph.microsoft.com/.default",
+            ),
+            ("User.Read", "write https://graph.microsoft.com/.default"),
+            ("https://a/.default https://b/.default", "a token for each"),
+            ("openid", "/.default"),
+        ] {
+            let error = scopes(text).check_for_daemon().expect_err(text).to_string();
+            assert!(error.contains(advice), "{error}");
+        }
+    }
+}

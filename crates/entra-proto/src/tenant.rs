@@ -1,0 +1,154 @@
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::error::{Error, InputError};
+use crate::guid::Guid;
+
+/// A tenant (directory) as it stands in the path of an authority.
+///
+/// ```
+/// use entra_proto::Tenant;
+///
+/// assert_eq!("Contoso.OnMicrosoft.com".parse::<Tenant>()?.to_string(), "contoso.onmicrosoft.com");
+/// assert!("contoso.com/../fabrikam.com".parse::<Tenant>().is_err());
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Tenant {
+    /// A tenant by its id.
+    Id(Guid),
+    /// A tenant by one of its domains.
+    Domain(Domain),
+    /// `common`: whichever account signs in, of work, school or Microsoft. Not for daemons.
+    Common,
+    /// `organizations`: whichever work or school account signs in. Not for daemons.
+    Organizations,
+    /// `consumers`: Microsoft accounts only. Not for daemons.
+    Consumers,
+}
+
+impl Tenant {
+    /// Whether it names one tenant, as a daemon's request must: `common` and its like name whoever signs in.
+    #[must_use]
+    pub const fn is_specific(&self) -> bool {
+        matches!(self, Self::Id(_) | Self::Domain(_))
+    }
+}
+
+impl FromStr for Tenant {
+    type Err = Error;
+
+    /// Reads a GUID, a domain or one of the three words, in any case.
+    ///
+    /// # Errors
+    /// For everything else, and so for all that would change the path or the host of a URL: `../`, `@host`, `%2f`, spaces.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        if let Ok(guid) = text.parse() {
+            return Ok(Self::Id(guid));
+        }
+        match text.to_ascii_lowercase().as_str() {
+            "common" => return Ok(Self::Common),
+            "organizations" => return Ok(Self::Organizations),
+            "consumers" => return Ok(Self::Consumers),
+            _ => {}
+        }
+        if let Some(domain) = Domain::parse(text) {
+            return Ok(Self::Domain(domain));
+        }
+        let problem = if text.is_empty() {
+            "is empty"
+        } else {
+            "is neither a GUID nor a domain"
+        };
+        Err(InputError::new("tenant", problem)
+            .value(text)
+            .advice("write the tenant's id or one of its domains, such as contoso.onmicrosoft.com")
+            .into())
+    }
+}
+
+impl From<Guid> for Tenant {
+    fn from(guid: Guid) -> Self {
+        Self::Id(guid)
+    }
+}
+
+impl fmt::Display for Tenant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(guid) => guid.fmt(f),
+            Self::Domain(domain) => f.write_str(domain.as_str()),
+            Self::Common => f.write_str("common"),
+            Self::Organizations => f.write_str("organizations"),
+            Self::Consumers => f.write_str("consumers"),
+        }
+    }
+}
+
+impl fmt::Debug for Tenant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A domain of a tenant, in lower case: two or more labels of letters, digits and hyphens (RFC 1123, section 2.1).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Domain(Arc<str>);
+
+impl Domain {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let sound = text.len() <= 253 && text.contains('.') && text.split('.').all(is_label);
+        sound.then(|| Self(text.to_ascii_lowercase().into()))
+    }
+
+    /// The domain, in lower case.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Whether `text` is one label of a DNS name: 1 to 63 letters, digits and inner hyphens.
+pub(crate) fn is_label(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_forms_of_a_tenant() {
+        let specific = |text: &str| {
+            text.parse::<Tenant>()
+                .map(|tenant| (tenant.to_string(), tenant.is_specific()))
+                .unwrap()
+        };
+        assert_eq!(
+            specific("AAAABBBB-0000-cccc-1111-dddd2222eeee").0,
+            "aaaabbbb-0000-cccc-1111-dddd2222eeee"
+        );
+        assert_eq!(
+            specific("contoso.onmicrosoft.com"),
+            ("contoso.onmicrosoft.com".into(), true)
+        );
+        assert_eq!(specific("Common"), ("common".into(), false));
+        assert_eq!(specific("organizations"), ("organizations".into(), false));
+        assert_eq!(specific("consumers"), ("consumers".into(), false));
+    }
+
+    #[test]
+    fn a_daemon_is_told_what_to_write() {
+        let error = "Enter_the_Tenant_Id_Here".parse::<Tenant>().unwrap_err().to_string();
+        assert!(error.contains("contoso.onmicrosoft.com"), "{error}");
+    }
+}
