@@ -49,12 +49,14 @@ fn files(folder: &FilePath) -> Result<Vec<(PathBuf, Source)>> {
             }
         }
     }
-    found.retain(|(path, _)| {
-        let in_tests = |module: &PathBuf| path.starts_with(module) || *path == module.with_extension("rs");
-        !tests_only.iter().any(in_tests)
-    });
+    found.retain(|(path, _)| !tests_only.iter().any(|module| belongs_to(path, module)));
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(found)
+}
+
+/// Whether `file` holds the module whose path without extension is `module`, or one below it.
+fn belongs_to(file: &FilePath, module: &FilePath) -> bool {
+    file.starts_with(module) || file == module.with_extension("rs")
 }
 
 /// Where the modules that `file` declares have their files.
@@ -166,7 +168,7 @@ mod tests {
             "use std::net::{Ipv4Addr, Ipv6Addr};",
             "use std::time::{Duration, SystemTime};\nfn f(now: SystemTime) { g(now) }",
             "const VERSION: &str = env!(\"CARGO_PKG_VERSION\");",
-            "const X: Option<&str> = std::option_env!(\"X\");",
+            "const VERSION: &str = std::env!(\"CARGO_PKG_VERSION\");",
             "/// `std::fs` and `SystemTime::now()` are for others; async too.\nfn f() {}",
             "let s = \"std::fs async .await\"; // std::net::TcpStream",
             "fn f() {}\n#[cfg(test)]\nmod tests { use std::fs; fn now() { SystemTime::now(); } }",
@@ -181,6 +183,10 @@ mod tests {
     fn code_after_a_test_item_still_counts() {
         let findings = findings("#[cfg(test)]\nmod scenario;\n\nuse std::fs;\n");
         assert_eq!(findings, ["4: `std::fs`: it does no IO"]);
+        assert_eq!(
+            self::findings("struct S {\n    #[cfg(test)]\n    a: u8\n}\nuse std::fs;\nfn f() {}").len(),
+            1
+        );
     }
 
     #[test]
@@ -189,6 +195,21 @@ mod tests {
         assert!(impure_crate("getrandom v0.4.0 (proc-macro)").is_some());
         assert!(impure_crate("httpdate v1.0.3").is_none());
         assert!(impure_crate("tokio-like v1.0.0").is_none());
+    }
+
+    #[test]
+    fn a_module_has_a_file_or_a_folder() {
+        let module = FilePath::new("src/acquire/tests");
+        for file in [
+            "src/acquire/tests.rs",
+            "src/acquire/tests/mod.rs",
+            "src/acquire/tests/device.rs",
+        ] {
+            assert!(belongs_to(FilePath::new(file), module), "{file}");
+        }
+        for file in ["src/acquire.rs", "src/tests.rs", "src/acquire/tests2.rs"] {
+            assert!(!belongs_to(FilePath::new(file), module), "{file}");
+        }
     }
 
     #[test]

@@ -335,7 +335,10 @@ fn understood_by_entra(workspace: &Workspace, words: &[String]) -> std::result::
     let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
     let mut command = cargo(["run", "--quiet", "--package", &package.name, "--bin", "entra", "--"]);
     command.args(&words[..end]).arg("--help");
-    output(command).map(|_| ()).map_err(|error| error.to_string())
+    // Its first line says what is wrong; usage follows.
+    output(command)
+        .map(|_| ())
+        .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())
 }
 
 const SHELLS: &[&str] = &["sh", "bash", "shell", "console"];
