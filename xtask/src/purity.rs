@@ -99,6 +99,8 @@ fn impure_path(path: &Path) -> Option<String> {
             "IpAddr" | "Ipv4Addr" | "Ipv6Addr" | "AddrParseError",
             ..,
         ] => return None,
+        // What it was built for is no question to the environment.
+        ["std", "env", "consts", ..] => return None,
         ["std" | "core", "net", ..] => "of `std::net` only the types of an IP address are data",
         ["std", "fs" | "env" | "process" | "thread" | "os", ..] if !path.bang => "it does no IO",
         ["std", "*"] => "import by name, so that it can be seen what is used",
@@ -168,6 +170,7 @@ mod tests {
             "use std::net::{Ipv4Addr, Ipv6Addr};",
             "use std::time::{Duration, SystemTime};\nfn f(now: SystemTime) { g(now) }",
             "const VERSION: &str = env!(\"CARGO_PKG_VERSION\");",
+            "const OS: &str = std::env::consts::OS;",
             "const VERSION: &str = std::env!(\"CARGO_PKG_VERSION\");",
             "/// `std::fs` and `SystemTime::now()` are for others; async too.\nfn f() {}",
             "let s = \"std::fs async .await\"; // std::net::TcpStream",
