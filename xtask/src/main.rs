@@ -1,2 +1,73 @@
-//! The chores.
-fn main() {}
+//! The one entry point of CI and of every chore: `cargo xtask ci`, each of its stages alone, and `cargo xtask figures`.
+//!
+//! ```text
+//!  main ----> stage     the stages, their order, their time, the summary
+//!                |----> purity ---> source    what entra-proto may name, read from its code
+//!                |          `-----> imports   who may import whom, read from the manifests
+//!                |----> msrv                  no dependency wants a newer Rust than we promise
+//!                |----> readme ---> markdown, command
+//!                `----> cargo, workspace      the tool, and what it tells about us
+//!       ----> figures   what is measured, and its limits
+//! ```
+//!
+//! It leans on nothing but `std`, `serde_json` and cargo itself, so that it builds in seconds on a bare machine.
+
+#![expect(clippy::print_stdout, reason = "what a chore finds out is printed")]
+
+mod cargo;
+mod figures;
+mod imports;
+mod msrv;
+mod purity;
+mod readme;
+mod source;
+mod stage;
+mod workspace;
+
+use std::env;
+use std::error::Error;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{}", usage());
+            ExitCode::SUCCESS
+        }
+        ["ci"] => stage::run_all(),
+        ["figures"] => figures::run(),
+        [name] => match stage::named(name) {
+            Some(stage) => stage::run(&[stage]),
+            None => {
+                eprint!("there is no chore {name:?}\n\n{}", usage());
+                ExitCode::from(2)
+            }
+        },
+        _ => {
+            eprint!("one chore at a time, and none takes arguments\n\n{}", usage());
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What may go wrong in a chore ends as a printed line, so its type does not matter.
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Every word that may follow `cargo xtask`.
+fn chores() -> Vec<&'static str> {
+    stage::STAGES
+        .iter()
+        .map(|stage| stage.name)
+        .chain(["ci", "figures", "help"])
+        .collect()
+}
+
+fn usage() -> String {
+    let mut text = "cargo xtask <chore>\n\n  ci        every stage below, then a summary\n".to_owned();
+    for stage in stage::STAGES {
+        text += &format!("  {:<9} {}\n", stage.name, stage.about);
+    }
+    text + "  figures   measures what has a limit\n"
+}

@@ -1,0 +1,109 @@
+use std::env;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::Result;
+
+/// A cargo command at the root of the workspace, with nothing to read.
+///
+/// `cargo run` tells this process about the package `xtask` through the environment. Passed on, that would look like a change
+/// to every build script that watches such a variable, and big C libraries would be built again: so it is taken out.
+pub(crate) fn cargo<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(tells_of_this_package) {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(root()).stdin(Stdio::null()).args(args);
+    command
+}
+
+/// The root of the workspace.
+pub(crate) fn root() -> PathBuf {
+    let mut xtask = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    xtask.pop();
+    xtask
+}
+
+/// Runs `command` with its output passed on, and says whether it ended well.
+pub(crate) fn passes(mut command: Command) -> Result<bool> {
+    Ok(command.status()?.success())
+}
+
+/// What `command` printed.
+///
+/// # Errors
+/// Where it does not start or does not end well; the error holds what it wrote to its standard error.
+pub(crate) fn output(mut command: Command) -> Result<String> {
+    let output = command.output()?;
+    if output.status.success() {
+        Ok(String::from_utf8(output.stdout)?)
+    } else {
+        let shown: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy()).collect();
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(format!("`cargo {}` failed: {}", shown.join(" "), said.trim()).into())
+    }
+}
+
+/// Whether cargo has the subcommand `name` here: not every machine has every one.
+pub(crate) fn has(name: &str) -> bool {
+    output(cargo([name, "--version"])).is_ok()
+}
+
+/// The unique packages of the tree of `package`, itself among them, as `name vX.Y.Z ..` in alphabetical order.
+///
+/// It counts as `cargo tree .. --prefix none | sed 's/ (\*)//' | sort -u` does.
+pub(crate) fn tree(package: &str, edges: &str, options: &[&str]) -> Result<Vec<String>> {
+    let args = ["tree", "--package", package, "--edges", edges, "--prefix", "none"];
+    let text = output(cargo(args.iter().chain(options)))?;
+    Ok(unique_packages(&text))
+}
+
+fn unique_packages(tree: &str) -> Vec<String> {
+    let mut packages: Vec<String> = tree.lines().map(|line| line.replacen(" (*)", "", 1)).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    packages
+}
+
+fn tells_of_this_package(name: &str) -> bool {
+    const PREFIXES: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || name == "CARGO_PRIMARY_PACKAGE" || name == "OUT_DIR"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_counts_once_however_often_it_is_drawn() {
+        let tree = "a v1.0.0\nb v2.0.0 (proc-macro)\nc v1.0.0\nb v2.0.0 (proc-macro) (*)\nc v1.0.0\nc v2.0.0\n";
+        assert_eq!(
+            unique_packages(tree),
+            ["a v1.0.0", "b v2.0.0 (proc-macro)", "c v1.0.0", "c v2.0.0"]
+        );
+    }
+
+    #[test]
+    fn settings_of_the_builder_pass_and_facts_of_this_package_do_not() {
+        for name in [
+            "CARGO_BUILD_JOBS",
+            "CARGO_TARGET_DIR",
+            "CARGO_HOME",
+            "CARGO_PROFILE_DEV_DEBUG",
+            "PATH",
+        ] {
+            assert!(!tells_of_this_package(name), "{name}");
+        }
+        for name in [
+            "CARGO_PKG_NAME",
+            "CARGO_MANIFEST_DIR",
+            "CARGO_PRIMARY_PACKAGE",
+            "OUT_DIR",
+        ] {
+            assert!(tells_of_this_package(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+use std::fs;
+use std::process::{ExitCode, Stdio};
+
+use crate::Result;
+use crate::cargo::{cargo, root, tree};
+use crate::readme::markdown;
+use crate::workspace::Workspace;
+
+/// Something measured, and the limit it has to keep.
+#[derive(Debug)]
+struct Figure {
+    name: &'static str,
+    value: f64,
+    unit: &'static str,
+    limit: f64,
+    /// Whether the limit is the most it may be; otherwise it is the least.
+    at_most: bool,
+}
+
+impl Figure {
+    fn holds(&self) -> bool {
+        if self.at_most {
+            self.value <= self.limit
+        } else {
+            self.value >= self.limit
+        }
+    }
+
+    /// `name: value unit (limit L) ok`
+    fn line(&self) -> String {
+        let Self {
+            name,
+            value,
+            unit,
+            limit,
+            at_most,
+        } = self;
+        let least = if *at_most { "" } else { "at least " };
+        format!(
+            "{name}: {value} {unit} (limit {least}{limit}) {}",
+            if self.holds() { OK } else { MISSED }
+        )
+    }
+}
+
+/// Measures and prints every figure. Fails if one misses its limit or cannot be measured.
+pub(crate) fn run() -> ExitCode {
+    let mut lines = Vec::new();
+    for (name, measure) in FIGURES {
+        let line = match measure(name) {
+            Ok(figure) => figure.line(),
+            Err(error) => format!("{name}: not measured, {error} {MISSED}"),
+        };
+        println!("{line}");
+        lines.push(line);
+    }
+    match measured_elsewhere() {
+        Ok(more) => lines.extend(more),
+        Err(error) => {
+            let line = format!("figures of {ELSEWHERE}: not measured, {error} {MISSED}");
+            println!("{line}");
+            lines.push(line);
+        }
+    }
+    let missed = lines.iter().filter(|line| verdict(line) == Some(MISSED)).count();
+    println!("{} figures, {missed} missed", lines.len());
+    ExitCode::from(u8::from(missed > 0))
+}
+
+/// Runs the program that measures what needs our crates at run time, where there is one, and gives back its figures.
+///
+/// It prints them in the format of [`Figure::line`]; whatever else it prints is passed on and not counted.
+fn measured_elsewhere() -> Result<Vec<String>> {
+    if !Workspace::load()?
+        .member(ELSEWHERE)
+        .is_some_and(|package| package.builds("bin", "figures"))
+    {
+        return Ok(Vec::new());
+    }
+    let mut command = cargo([
+        "run",
+        "--release",
+        "--quiet",
+        "--package",
+        ELSEWHERE,
+        "--bin",
+        "figures",
+    ]);
+    let output = command.stderr(Stdio::inherit()).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    print!("{text}");
+    let figures: Vec<String> = text
+        .lines()
+        .filter(|line| verdict(line).is_some())
+        .map(str::to_owned)
+        .collect();
+    if figures.is_empty() {
+        return Err("it printed no figure".into());
+    }
+    // A program that ends badly without a missed figure did not get to its end.
+    if !output.status.success() && figures.iter().all(|line| verdict(line) == Some(OK)) {
+        return Err(format!("it ended with {}", output.status).into());
+    }
+    Ok(figures)
+}
+
+/// How a printed figure came out; `None` where the line is no figure.
+fn verdict(line: &str) -> Option<&'static str> {
+    let (_, measured) = line.split_once(": ")?;
+    let (rest, verdict) = measured.trim_end().rsplit_once(' ')?;
+    let verdict = [OK, MISSED].into_iter().find(|known| *known == verdict)?;
+    let is_figure = rest.ends_with(')') && rest.contains("(limit ") && starts_with_number(rest);
+    (is_figure || rest.starts_with("not measured")).then_some(verdict)
+}
+
+fn starts_with_number(text: &str) -> bool {
+    text.split(' ')
+        .next()
+        .is_some_and(|value| value.parse::<f64>().is_ok_and(f64::is_finite))
+}
+
+fn crates_in(name: &'static str, package: &str, options: &[&str], limit: f64) -> Result<Figure> {
+    let count = tree(package, "normal", options)?.len();
+    Ok(Figure {
+        name,
+        value: count as f64,
+        unit: "crates",
+        limit,
+        at_most: true,
+    })
+}
+
+fn program(name: &'static str) -> Result<Figure> {
+    let text = fs::read_to_string(root().join("README.md")).map_err(|error| format!("README.md: {error}"))?;
+    let lines = lines_of_program(&text).ok_or("README.md has no block of Rust after a line `<!-- program -->`")?;
+    Ok(Figure {
+        name,
+        value: lines as f64,
+        unit: "lines",
+        limit: 9.0,
+        at_most: true,
+    })
+}
+
+/// The lines of the marked program that say something.
+fn lines_of_program(readme: &str) -> Option<usize> {
+    let blocks = markdown::blocks(readme);
+    let program = blocks
+        .iter()
+        .find(|block| block.after == "<!-- program -->" && block.language() == "rust")?;
+    let says = |line: &&str| !line.trim().is_empty() && !line.trim().starts_with("//");
+    Some(program.text.lines().filter(says).count())
+}
+
+const OK: &str = "ok";
+const MISSED: &str = "MISSED";
+
+/// The package whose binary `figures` measures at run time.
+const ELSEWHERE: &str = "entra-tests";
+
+type Measure = fn(&'static str) -> Result<Figure>;
+
+const FIGURES: &[(&str, Measure)] = &[
+    ("entra-proto without default features", |name| {
+        crates_in(name, "entra-proto", &["--no-default-features"], 20.0)
+    }),
+    ("entra-proto with default features", |name| {
+        crates_in(name, "entra-proto", &[], 28.0)
+    }),
+    ("blocking transport over ureq", |name| {
+        crates_in(name, "entra-transport-ureq", &[], 50.0)
+    }),
+    ("a client-credentials program", program),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_kept_from_its_own_side() {
+        let figure = |value, at_most| Figure {
+            name: "x",
+            value,
+            unit: "ms",
+            limit: 20.0,
+            at_most,
+        };
+        assert_eq!(figure(20.0, true).line(), "x: 20 ms (limit 20) ok");
+        assert_eq!(figure(20.5, true).line(), "x: 20.5 ms (limit 20) MISSED");
+        assert_eq!(figure(19.0, false).line(), "x: 19 ms (limit at least 20) MISSED");
+        assert_eq!(figure(21.0, false).line(), "x: 21 ms (limit at least 20) ok");
+    }
+
+    #[test]
+    fn a_printed_figure_is_read_back() {
+        assert_eq!(verdict("x: 20 ms (limit 20) ok"), Some(OK));
+        assert_eq!(
+            verdict("start of the emulator: 1.5 ms (limit 100) MISSED"),
+            Some(MISSED)
+        );
+        assert_eq!(verdict("x: 19 ms (limit at least 20) ok"), Some(OK));
+        assert_eq!(verdict("x: not measured, no such crate MISSED"), Some(MISSED));
+        for line in [
+            "",
+            "ok",
+            "all is: ok",
+            "x: 20 ms ok",
+            "x: many ms (limit 20) ok",
+            "x: 20 ms (limit 20)",
+            "x: NaN ms (limit 20) ok",
+        ] {
+            assert_eq!(verdict(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn only_the_marked_program_is_counted_and_only_what_it_says() {
+        let readme = "```rust\nother();\n```\n\n<!-- program -->\n```rust,no_run\n// why\nfn main() {\n\n    call(); // twice\n}\n```\n";
+        assert_eq!(lines_of_program(readme), Some(3));
+        assert_eq!(lines_of_program("```rust\nother();\n```\n"), None);
+        assert_eq!(lines_of_program("<!-- program -->\n```console\n$ x\n```\n"), None);
+    }
+
+    #[test]
+    fn figures_have_names_of_their_own() {
+        let mut names: Vec<_> = FIGURES.iter().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), FIGURES.len());
+    }
+}

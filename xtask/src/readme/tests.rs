@@ -1,0 +1,166 @@
+use super::*;
+use crate::workspace::Target;
+
+const GOOD: &str = r#"# Entra
+
+![ci](ci.svg) [Why?](#why) [License](LICENSE-MIT) [docs](https://docs.example/x)
+
+<!-- program -->
+```rust,no_run
+fn main() {}
+```
+
+```console
+$ cargo run -p entra-cli -- token --scope x
+ey..
+$ cargo xtask ci
+$ entra token | jq .
+```
+
+```sh
+cargo test --workspace   # everything
+cargo add entra-proto --features pkce
+cargo install --path crates/entra-cli
+cargo run -p entra-examples --example daemon
+```
+
+## Why?
+
+| crate | what |
+|---|---|
+| [`entra-proto`](crates/entra-proto) | the protocol |
+| `entra-cli` | the command |
+
+MSRV 1.85; entra-cli needs Rust 1.88.
+"#;
+
+fn package(folder: &str, name: &str, targets: &[(&str, &str)]) -> Package {
+    let target = |(kind, name): &(&str, &str)| Target {
+        name: (*name).into(),
+        kind: (*kind).into(),
+        ..Target::default()
+    };
+    Package {
+        name: name.into(),
+        rust_version: Some(if name == "entra-cli" { "1.88" } else { "1.85" }.into()),
+        folder: Path::new("/w").join(folder).join(name),
+        ours: true,
+        targets: targets.iter().map(target).collect(),
+        features: vec!["default".into(), "pkce".into()],
+        ..Package::default()
+    }
+}
+
+fn judge(readme: &str, doctested: bool) -> Vec<String> {
+    let workspace = Workspace {
+        root: "/w".into(),
+        packages: vec![
+            package("crates", "entra-proto", &[("lib", "entra_proto")]),
+            package("crates", "entra-cli", &[("bin", "entra")]),
+            package("", "entra-examples", &[("example", "daemon")]),
+        ],
+    };
+    let facts = Facts {
+        workspace: &workspace,
+        msrv: "1.85".into(),
+        doctested,
+        exists: &|path| ["ci.svg", "LICENSE-MIT", "crates/entra-proto", "crates/entra-cli"].contains(&path),
+        understood: &|words| match words.first().map(String::as_str) {
+            Some("token") => Ok(()),
+            _ => Err("unrecognized subcommand".into()),
+        },
+    };
+    facts.judge(readme)
+}
+
+#[test]
+fn a_true_readme_passes() {
+    assert_eq!(judge(GOOD, true), [""; 0]);
+}
+
+#[test]
+fn each_lie_is_found_and_only_that() {
+    for (truth, lie, finding) in [
+        ("-p entra-cli -- token", "-p entra-cli -- tokens", "unrecognized"),
+        ("run -p entra-cli", "run -p entra-clip", "no package `entra-clip`"),
+        (
+            "run -p entra-cli -- token --scope x",
+            "run -p entra-proto",
+            "nothing to run",
+        ),
+        ("cargo xtask ci", "cargo xtask cj", "no chore `cj`"),
+        ("$ entra token", "$ entra frob", "unrecognized"),
+        (
+            "cargo test --workspace",
+            "cargo tset --workspace",
+            "`tset` is not known",
+        ),
+        (
+            "cargo add entra-proto",
+            "cargo add entra-protocol",
+            "no package `entra-protocol`",
+        ),
+        ("--features pkce", "--features pkcs", "no feature `pkcs`"),
+        ("--path crates/entra-cli", "--path crates/cli", "no `crates/cli`"),
+        ("--example daemon", "--example demon", "no example `demon`"),
+        ("rust,no_run", "rust,ignore", "never `ignore`"),
+        ("```console", "```", "no language"),
+        ("(LICENSE-MIT)", "(LICENSE)", "`LICENSE` leads nowhere"),
+        ("(LICENSE-MIT)", "(../w/LICENSE-MIT)", "leads nowhere"),
+        ("(#why)", "(#how)", "`#how` leads nowhere"),
+        (
+            "| `entra-cli` |",
+            "| the command |",
+            "no table has a row for the crate entra-cli",
+        ),
+        (
+            "| the command |\n",
+            "| the command |\n| `entra-magic` | x |\n",
+            "entra-magic, which is no crate",
+        ),
+        ("MSRV 1.85", "MSRV", "does not name the oldest Rust"),
+        ("Rust 1.88", "Rust 1.89", "line 31 names Rust 1.89"),
+    ] {
+        assert!(GOOD.contains(truth), "{truth}");
+        let findings = judge(&GOOD.replace(truth, lie), true);
+        assert_eq!(findings.len(), 1, "{lie}: {findings:?}");
+        assert!(findings[0].contains(finding), "{lie}: {findings:?}");
+    }
+}
+
+#[test]
+fn rust_that_nobody_compiles_is_a_finding() {
+    let findings = judge(GOOD, false);
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].contains("include_str!"), "{findings:?}");
+}
+
+#[test]
+fn a_block_without_end_is_a_finding() {
+    let findings = judge(&format!("{GOOD}\n```text\nlost\n"), true);
+    assert_eq!(findings, ["the block at line 33 has no end"]);
+}
+
+#[test]
+fn the_promised_rust_is_the_workspace_s() {
+    let manifest =
+        "[package]\nrust-version = \"1.1\"\n[workspace.package]\nedition = \"2024\"\nrust-version = \"1.85\"\n[x]\n";
+    assert_eq!(promised_rust(manifest).as_deref(), Some("1.85"));
+    assert_eq!(
+        promised_rust("[workspace.package]\n[x]\nrust-version = \"1.1\"\n"),
+        None
+    );
+}
+
+#[test]
+fn only_documentation_makes_a_doctest() {
+    assert_eq!(
+        included("#[cfg(doctest)]\n#[doc = include_str!(\"../../README.md\")]\nstruct Readme;").collect::<Vec<_>>(),
+        ["../../README.md"]
+    );
+    assert_eq!(included("#![doc = include_str!(\"../R.md\")]").count(), 1);
+    assert_eq!(
+        included("// #[doc = include_str!(\"../R.md\")]\nconst R: &str = include_str!(\"../R.md\");").count(),
+        0
+    );
+}
