@@ -129,7 +129,7 @@ pub fn endpoint(uri: &Uri) -> String {
     let host = uri.host().unwrap_or_default();
     let port = uri
         .port_u16()
-        .unwrap_or(if uri.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 });
+        .unwrap_or_else(|| if uri.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 });
     format!("{host}:{port}")
 }
 
