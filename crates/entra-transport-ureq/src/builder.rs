@@ -1,14 +1,12 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use entra_transport::tls::{Trust, provider};
 use entra_transport::{Policy, TransportError};
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
-use ureq::unversioned::resolver::DefaultResolver;
 
 use crate::UreqTransport;
-use crate::connect::Watching;
+use crate::connect::{Resolving, Watching};
 
 /// Builds a [`UreqTransport`].
 #[derive(Clone, Debug, Default)]
@@ -81,7 +79,7 @@ impl UreqTransportBuilder {
             .into();
         let tls = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
-            .unversioned_rustls_crypto_provider(Arc::clone(&provider()?))
+            .unversioned_rustls_crypto_provider(provider()?)
             .root_certs(roots)
             .build();
         let config = Agent::config_builder()
@@ -97,7 +95,7 @@ impl UreqTransportBuilder {
             .timeout_connect(Some(self.policy.connect_timeout))
             .max_idle_age(IDLE)
             .build();
-        let agent = Agent::with_parts(config, Watching::default(), DefaultResolver::default());
+        let agent = Agent::with_parts(config, Watching::default(), Resolving::default());
         Ok(UreqTransport {
             agent,
             policy: self.policy,

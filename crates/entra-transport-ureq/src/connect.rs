@@ -1,9 +1,10 @@
-use std::io;
-
+use http::Uri;
 use ureq::Error;
+use ureq::config::Config;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport};
 
-use crate::error::Cut;
+use crate::error::{Marked, is_cut};
 
 /// ureq's own way to a connection, watched for two things it does not tell by itself.
 ///
@@ -19,7 +20,7 @@ impl Connector for Watching {
     fn connect(&self, details: &ConnectionDetails<'_>, chained: Option<()>) -> Result<Option<Watched>, Error> {
         match self.0.connect(details, chained) {
             Ok(transport) => Ok(transport.map(Watched)),
-            Err(Error::Io(error)) if details.needs_tls() && is_cut(&error) => Err(Cut::Handshake(error).into()),
+            Err(Error::Io(error)) if details.needs_tls() && is_cut(&error) => Err(Marked::Handshake(error).into()),
             Err(error) => Err(error),
         }
     }
@@ -40,7 +41,7 @@ impl Transport for Watched {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         match self.0.await_input(timeout) {
-            Err(Error::Io(error)) if is_cut(&error) => Err(Cut::Body(error).into()),
+            Err(Error::Io(error)) if is_cut(&error) => Err(Marked::Answer(error).into()),
             other => other,
         }
     }
@@ -54,10 +55,15 @@ impl Transport for Watched {
     }
 }
 
-fn is_cut(error: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    matches!(
-        error.kind(),
-        UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe
-    )
+/// ureq's own resolver, whose failures are marked: ureq passes them on as it does those of connecting.
+#[derive(Debug, Default)]
+pub(crate) struct Resolving(DefaultResolver);
+
+impl Resolver for Resolving {
+    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        self.0.resolve(uri, config, timeout).map_err(|error| match error {
+            Error::Io(error) => Marked::Name(error).into(),
+            error => error,
+        })
+    }
 }

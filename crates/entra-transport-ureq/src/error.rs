@@ -6,25 +6,29 @@ use entra_transport::{TransportError, TransportErrorKind};
 use http::Uri;
 use ureq::{Error, Timeout};
 
-/// A connection the other side ended too soon.
+/// What went wrong, and where: ureq itself has one and the same error for it all.
 #[derive(Debug)]
-pub(crate) enum Cut {
+pub(crate) enum Marked {
+    /// No address for the name.
+    Name(io::Error),
+    /// Closed in the TLS handshake.
     Handshake(io::Error),
-    Body(io::Error),
+    /// Closed in the answer.
+    Answer(io::Error),
 }
 
-impl fmt::Display for Cut {
+impl fmt::Display for Marked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Handshake(error) | Self::Body(error)) = self;
+        let (Self::Name(error) | Self::Handshake(error) | Self::Answer(error)) = self;
         error.fmt(f)
     }
 }
 
-impl StdError for Cut {}
+impl StdError for Marked {}
 
-impl From<Cut> for Error {
-    fn from(cut: Cut) -> Self {
-        Self::Io(io::Error::other(cut))
+impl From<Marked> for Error {
+    fn from(marked: Marked) -> Self {
+        Self::Io(io::Error::other(marked))
     }
 }
 
@@ -32,20 +36,17 @@ impl From<Cut> for Error {
 pub(crate) fn told(error: Error, uri: &Uri) -> TransportError {
     use TransportErrorKind as Kind;
 
-    if let Some(error) = failure(&error).or_else(|| carried(&error)) {
-        return error.at(uri);
-    }
     let new = |kind, message: &'static str| TransportError::new(kind, message).at(uri);
     match error {
         Error::Io(error) => io_error(error).at(uri),
-        Error::Rustls(error) => new(Kind::Tls, "no TLS connection").because(error),
+        Error::Rustls(error) => io_error(io::Error::other(error)).at(uri),
         Error::Tls(error) => new(Kind::Tls, "no TLS connection").because(error),
         Error::Timeout(Timeout::Connect | Timeout::Resolve) => new(
             Kind::Timeout,
             "no connection in time: check the network and the proxy, or raise connect_timeout",
         ),
         Error::Timeout(_) => new(Kind::Timeout, "no whole answer in time"),
-        Error::HostNotFound => new(Kind::Dns, "the host's name is not found: check it, and the network"),
+        Error::HostNotFound => not_found().at(uri),
         Error::ConnectionFailed => new(Kind::Connect, "no connection: check the network and the proxy"),
         Error::ConnectProxyFailed(_) => new(Kind::Connect, "the proxy does not connect to the host"),
         Error::BodyStalled => new(Kind::Interrupted, "the connection ended before the answer did"),
@@ -64,14 +65,24 @@ pub(crate) fn interrupted(error: io::Error, uri: &Uri) -> TransportError {
     told(Error::from(error), uri)
 }
 
+/// ureq's errors name no source, so what an [`io::Error`] carries is looked for here.
 fn io_error(error: io::Error) -> TransportError {
     use TransportErrorKind as Kind;
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, UnexpectedEof};
 
+    let interrupted = TransportError::new(Kind::Interrupted, "the connection ended before the answer did");
+    if let Some(error) = failure(&error) {
+        return error;
+    }
+    match find::<Marked>(&error) {
+        Some(Marked::Name(name)) => return not_found().because(name.to_string()),
+        Some(Marked::Handshake(cut)) => return cut_in_handshake(cut.to_string()),
+        Some(Marked::Answer(cut)) => return interrupted.because(cut.to_string()),
+        None => {}
+    }
+    if is_cut(&error) {
+        return interrupted.because(error);
+    }
     let (kind, message) = match error.kind() {
-        UnexpectedEof | ConnectionReset | ConnectionAborted | io::ErrorKind::BrokenPipe => {
-            (Kind::Interrupted, "the connection ended before the answer did")
-        }
         io::ErrorKind::TimedOut => (Kind::Timeout, "no whole answer in time"),
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => {
             (Kind::Other, "the request failed")
@@ -84,13 +95,18 @@ fn io_error(error: io::Error) -> TransportError {
     TransportError::new(kind, message).because(error)
 }
 
-fn carried(error: &Error) -> Option<TransportError> {
-    let Error::Io(error) = error else { return None };
-    match find::<Cut>(error)? {
-        Cut::Handshake(cut) => Some(cut_in_handshake(cut.to_string())),
-        Cut::Body(cut) => {
-            let message = "the connection ended before the answer did";
-            Some(TransportError::new(TransportErrorKind::Interrupted, message).because(cut.to_string()))
-        }
-    }
+/// Whether the other side ended the connection.
+pub(crate) fn is_cut(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(
+        error.kind(),
+        UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe
+    )
+}
+
+fn not_found() -> TransportError {
+    TransportError::new(
+        TransportErrorKind::Dns,
+        "the host's name is not found: check it, and the network",
+    )
 }

@@ -136,7 +136,8 @@ pub fn failure(error: &(dyn Error + 'static)) -> Option<TransportError> {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 "the server's certificate is for another name: check the host, and who answers in its place"
             }
-            CertificateError::UnknownIssuer => {
+            // A signature is bad where a root was made anew under its old name.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 "the server's certificate is from an authority that is not trusted here: if it should be (a company's proxy, an \
                  emulator), add its root to the transport or to the system's store, or name it with SSL_CERT_FILE"
             }

@@ -125,7 +125,7 @@ fn headers(bench: &Bench) -> Outcome {
 fn chunked(bench: &Bench) -> Outcome {
     let server = Server::answering(
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\
-         5\r\nhello\r\n1;name=value\r\n,\r\n0A\r\n world and \r\n3\r\nall\r\n0\r\nx-trailer: 1\r\n\r\n",
+         5\r\nhello\r\n1;name=value\r\n,\r\n0B\r\n world and \r\n3\r\nall\r\n0\r\nx-trailer: 1\r\n\r\n",
     );
     let transport = bench.plain();
     // Twice, so that what the first leaves unread would show.
