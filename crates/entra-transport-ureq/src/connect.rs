@@ -1,10 +1,11 @@
+use entra_transport::tls::hung_up;
 use http::Uri;
 use ureq::Error;
 use ureq::config::Config;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport};
 
-use crate::error::{Marked, is_cut};
+use crate::error::Marked;
 
 /// ureq's own way to a connection, watched for two things it does not tell by itself.
 ///
@@ -20,7 +21,7 @@ impl Connector for Watching {
     fn connect(&self, details: &ConnectionDetails<'_>, chained: Option<()>) -> Result<Option<Watched>, Error> {
         match self.0.connect(details, chained) {
             Ok(transport) => Ok(transport.map(Watched)),
-            Err(Error::Io(error)) if details.needs_tls() && is_cut(&error) => Err(Marked::Handshake(error).into()),
+            Err(Error::Io(error)) if details.needs_tls() && hung_up(&error) => Err(Marked::Handshake(error).into()),
             Err(error) => Err(error),
         }
     }
@@ -41,7 +42,7 @@ impl Transport for Watched {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         match self.0.await_input(timeout) {
-            Err(Error::Io(error)) if is_cut(&error) => Err(Marked::Answer(error).into()),
+            Err(Error::Io(error)) if hung_up(&error) => Err(Marked::Answer(error).into()),
             other => other,
         }
     }

@@ -1,7 +1,7 @@
 use std::error::Error as StdError;
 use std::{fmt, io};
 
-use entra_transport::tls::{cut_in_handshake, failure, find};
+use entra_transport::tls::{cut_in_handshake, failure, find, hung_up};
 use entra_transport::{TransportError, TransportErrorKind};
 use http::Uri;
 use ureq::{Error, Timeout};
@@ -79,7 +79,7 @@ fn io_error(error: io::Error) -> TransportError {
         Some(Marked::Answer(cut)) => return interrupted.because(cut.to_string()),
         None => {}
     }
-    if is_cut(&error) {
+    if hung_up(&error) {
         return interrupted.because(error);
     }
     let (kind, message) = match error.kind() {
@@ -93,15 +93,6 @@ fn io_error(error: io::Error) -> TransportError {
         ),
     };
     TransportError::new(kind, message).because(error)
-}
-
-/// Whether the other side ended the connection.
-pub(crate) fn is_cut(error: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    matches!(
-        error.kind(),
-        UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe
-    )
 }
 
 fn not_found() -> TransportError {

@@ -14,8 +14,8 @@
 //! The types of rustls appear in this module, so it follows rustls' versions.
 
 use std::error::Error;
-use std::io;
 use std::sync::Arc;
+use std::{io, iter};
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
@@ -163,20 +163,37 @@ pub fn cut_in_handshake(source: impl Into<Box<dyn Error + Send + Sync>>) -> Tran
     .retryable(true)
 }
 
+/// Whether anything in the chain of `error` says that the other side ended the connection.
+#[must_use]
+pub fn hung_up(error: &(dyn Error + 'static)) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    chain(error)
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| {
+            matches!(
+                error.kind(),
+                UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe
+            )
+        })
+}
+
 /// The first error of type `T` in the chain of `error`, also where an [`io::Error`] carries it.
 #[must_use]
 pub fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    chain(error).find_map(|error| error.downcast_ref())
+}
+
+/// `error` and its sources. What an [`io::Error`] carries counts as its source: its own chain leaves it out.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
-        }
+    iter::from_fn(move || {
+        let error = next?;
         next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             Some(carried) => Some(carried),
             None => error.source(),
         };
-    }
-    None
+        Some(error)
+    })
 }
 
 fn built_in() -> Vec<CertificateDer<'static>> {
