@@ -1,1 +1,47 @@
-//! entra-transport over hyper, and over any tower service.
+//! The transport over hyper, and over any tower service that speaks `http` types.
+//!
+//! [`HyperTransport`] is hyper with rustls and nothing around it: HTTP/1.1, a pool of connections, one deadline.
+//! [`ServiceTransport`] makes a transport of a `tower` service: of a stack with metrics, tracing or a proxy of one's own in it,
+//! or of an in-memory router in a test.
+//!
+//! ```text
+//!   Request ─> admit ─> ServiceTransport<S> ─> admit_answer ─> Collector ─> Response
+//!                            │ S: tower_service::Service<http::Request<B>>
+//!          HyperTransport:   └─ hyper-util client ─> connector: names ─> TCP ─> rustls (aws-lc-rs or ring)
+//! ```
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use entra_transport::{Body, Transport};
+//! use entra_transport_hyper::HyperTransport;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let transport = HyperTransport::builder().timeout(Duration::from_secs(10)).build()?;
+//! let request = http::Request::get(
+//!     "https://login.microsoftonline.com/organizations/v2.0/.well-known/openid-configuration",
+//! )
+//! .body(Body::default())?;
+//! let answer = transport.send(request).await?;
+//! println!("{}: {} bytes", answer.status(), answer.body().len());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It needs a tokio runtime with time and IO switched on.
+//!
+//! # Features
+//! `aws-lc-rs` (default) or `ring`, `native-roots` (default), `webpki-roots`: see [`entra_transport::tls`] for what they mean.
+//!
+//! # What is not here
+//! No HTTP/2 (one small request an hour gains nothing from it), no retries, no client certificates.
+
+mod builder;
+mod connect;
+mod error;
+mod hyper;
+mod service;
+
+pub use builder::HyperTransportBuilder;
+pub use hyper::HyperTransport;
+pub use service::ServiceTransport;

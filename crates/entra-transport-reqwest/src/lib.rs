@@ -1,1 +1,45 @@
-//! entra-transport over reqwest.
+//! The transport over reqwest: for programs that have reqwest in their tree already.
+//!
+//! [`ReqwestTransport`] builds a client of its own, because what a client does to a request is settled when it is built:
+//! redirects, cookies, compression and retries are off whatever features of reqwest others in the program switch on. A
+//! [`reqwest::ClientBuilder`] may be given to start from (a resolver, layers around the connector); a ready client may not.
+//!
+//! ```text
+//!   Request ─> admit ─> reqwest: no redirects, no cookies, ─> admit_answer ─> Collector ─> Response
+//!                       no compression, no retries
+//!                            │
+//!                       TCP ─> rustls (aws-lc-rs or ring, never the process' default)
+//! ```
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use entra_transport::{Body, Transport};
+//! use entra_transport_reqwest::ReqwestTransport;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let transport = ReqwestTransport::builder().timeout(Duration::from_secs(10)).build()?;
+//! let request = http::Request::get(
+//!     "https://login.microsoftonline.com/organizations/v2.0/.well-known/openid-configuration",
+//! )
+//! .body(Body::default())?;
+//! let answer = transport.send(request).await?;
+//! println!("{}: {} bytes", answer.status(), answer.body().len());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It needs a tokio runtime with time and IO switched on.
+//!
+//! # Features
+//! `aws-lc-rs` (default) or `ring`, `native-roots` (default), `webpki-roots`: see [`entra_transport::tls`] for what they mean.
+//!
+//! # What is not here
+//! No HTTP/2, no retries, no client certificates, no WebAssembly.
+
+mod builder;
+mod error;
+mod transport;
+
+pub use builder::ReqwestTransportBuilder;
+pub use transport::ReqwestTransport;

@@ -1,0 +1,70 @@
+use entra_transport::tls::hung_up;
+use http::Uri;
+use ureq::Error;
+use ureq::config::Config;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport};
+
+use crate::error::Marked;
+
+/// ureq's own way to a connection, watched for two things it does not tell by itself.
+///
+/// A connection that closes in the TLS handshake is marked as such, because only then trying again may help. And a connection
+/// that is reset, or ends without TLS' goodbye, in the middle of a body is marked as cut: ureq takes both for the body's end
+/// where the body has no declared length.
+#[derive(Debug, Default)]
+pub(crate) struct Watching(DefaultConnector);
+
+impl Connector for Watching {
+    type Out = Watched;
+
+    fn connect(&self, details: &ConnectionDetails<'_>, chained: Option<()>) -> Result<Option<Watched>, Error> {
+        match self.0.connect(details, chained) {
+            Ok(transport) => Ok(transport.map(Watched)),
+            Err(Error::Io(error)) if details.needs_tls() && hung_up(&error) => Err(Marked::Handshake(error).into()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A connection that says how it ended.
+#[derive(Debug)]
+pub(crate) struct Watched(Box<dyn Transport>);
+
+impl Transport for Watched {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.0.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.0.transmit_output(amount, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        match self.0.await_input(timeout) {
+            Err(Error::Io(error)) if hung_up(&error) => Err(Marked::Answer(error).into()),
+            other => other,
+        }
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.0.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.0.is_tls()
+    }
+}
+
+/// ureq's own resolver, whose failures are marked: ureq passes them on as it does those of connecting.
+#[derive(Debug, Default)]
+pub(crate) struct Resolving(DefaultResolver);
+
+impl Resolver for Resolving {
+    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        self.0.resolve(uri, config, timeout).map_err(|error| match error {
+            Error::Io(error) => Marked::Name(error).into(),
+            error => error,
+        })
+    }
+}

@@ -1,0 +1,67 @@
+use std::fmt;
+use std::io::Read;
+
+use entra_transport::{BlockingTransport, Policy, Request, Response, TransportError};
+use ureq::Agent;
+
+use crate::UreqTransportBuilder;
+use crate::error::{interrupted, told};
+
+/// Sends token requests over ureq.
+///
+/// Cheap to clone: all clones share their connections.
+#[derive(Clone)]
+pub struct UreqTransport {
+    pub(crate) agent: Agent,
+    pub(crate) policy: Policy,
+}
+
+impl UreqTransport {
+    /// A transport with everything at its default.
+    ///
+    /// # Errors
+    /// Where the system trusts no certificate authority: see [`UreqTransportBuilder::build`].
+    pub fn new() -> Result<Self, TransportError> {
+        Self::builder().build()
+    }
+
+    /// Starts to build one.
+    pub fn builder() -> UreqTransportBuilder {
+        UreqTransportBuilder::default()
+    }
+}
+
+impl BlockingTransport for UreqTransport {
+    fn send(&self, mut request: Request) -> Result<Response, TransportError> {
+        self.policy.admit(&mut request)?;
+        let uri = request.uri().clone();
+        let (parts, body) = request.into_parts();
+        let answer = if body.is_empty() && !parts.method.is_safe() {
+            self.agent.run(http::Request::from_parts(parts, &[][..]))
+        } else if body.is_empty() {
+            self.agent.run(http::Request::from_parts(parts, ()))
+        } else {
+            self.agent.run(http::Request::from_parts(parts, body.as_bytes()))
+        };
+        let (parts, body) = answer.map_err(|e| told(e, &uri))?.into_parts();
+        let mut collector = self.policy.admit_answer(&parts.headers).map_err(|e| e.at(&uri))?;
+        let mut reader = body.into_reader();
+        let mut chunk = zeroize::Zeroizing::new([0; 4096]);
+        loop {
+            match reader.read(&mut *chunk) {
+                Ok(0) => break,
+                Ok(length) => collector.push(&chunk[..length]).map_err(|e| e.at(&uri))?,
+                Err(error) => return Err(interrupted(error, &uri)),
+            }
+        }
+        Ok(Response::from_parts(parts, collector.finish()))
+    }
+}
+
+impl fmt::Debug for UreqTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UreqTransport")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}

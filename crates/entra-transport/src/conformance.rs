@@ -1,0 +1,267 @@
+//! The suite every transport has to pass, over real sockets of this machine.
+//!
+//! Each requirement is a [`Case`] with a name: a scripted server on loopback, one or many requests, and what has to come of it.
+//! The suite knows nothing of the HTTP client under test, so it can be run over anybody's transport:
+//!
+//! ```no_run
+//! use entra_transport::{BlockingTransport, conformance};
+//! # struct MyTransport;
+//! # impl MyTransport {
+//! #     fn new(_: &entra_transport::Policy, _: &[Vec<u8>]) -> Self { Self }
+//! # }
+//! # impl BlockingTransport for MyTransport {
+//! #     fn send(&self, _: entra_transport::Request) -> Result<entra_transport::Response, entra_transport::TransportError> {
+//! #         unimplemented!()
+//! #     }
+//! # }
+//!
+//! # // The attribute of a test, in a file of `tests/`.
+//! fn it_conforms() {
+//!     let report = conformance::run(|setup| Box::new(MyTransport::new(&setup.policy, &setup.roots)));
+//!     report.assert();
+//! }
+//! ```
+//!
+//! An asynchronous transport goes through [`run_async`], with the `block_on` of its runtime, and has to pass a few cases more.
+//!
+//! Every error a transport returns is searched for the secrets that the requests carry, whatever the case is about. No case
+//! takes longer than five seconds, and one that hangs fails.
+
+mod asynchronous;
+mod cases;
+mod certificate;
+mod server;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::{BlockingTransport, Policy, Request, Response, TransportError};
+
+pub use asynchronous::{BoxFuture, run_async};
+
+/// What a transport under test has to be built with.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Setup {
+    /// The rules it has to hold.
+    pub policy: Policy,
+    /// The certificate authorities it may trust, as DER, and no others.
+    pub roots: Vec<Vec<u8>>,
+}
+
+/// One requirement.
+#[derive(Clone, Copy)]
+pub struct Case {
+    name: &'static str,
+    run: fn(&Bench) -> Outcome,
+}
+
+impl Case {
+    /// What it requires, as a sentence without spaces.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Case").field(&self.name).finish()
+    }
+}
+
+/// All cases that a blocking transport has to pass.
+#[must_use]
+pub fn cases() -> Vec<Case> {
+    cases::all()
+}
+
+/// Runs every case over the transports that `make` builds, a few at a time.
+pub fn run(make: impl Fn(&Setup) -> Box<dyn BlockingTransport> + Send + Sync + 'static) -> Report {
+    let bench = Bench {
+        make: Arc::new(move |setup| Box::new(Searched(make(setup)))),
+    };
+    let jobs = cases().into_iter().map(|case| {
+        let bench = bench.clone();
+        (case.name, Box::new(move || (case.run)(&bench)) as Job)
+    });
+    run_jobs(jobs.collect())
+}
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    lines: Vec<Line>,
+}
+
+#[derive(Clone, Debug)]
+struct Line {
+    name: &'static str,
+    took: Duration,
+    outcome: Outcome,
+}
+
+impl Report {
+    /// The names of the cases that passed.
+    pub fn passed(&self) -> impl Iterator<Item = &'static str> {
+        self.lines
+            .iter()
+            .filter(|line| line.outcome.is_ok())
+            .map(|line| line.name)
+    }
+
+    /// The names of the cases that failed, each with what was seen.
+    pub fn failed(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.lines
+            .iter()
+            .filter_map(|line| Some((line.name, line.outcome.as_ref().err()?.as_str())))
+    }
+
+    /// # Panics
+    /// If any case failed: the message lists them all.
+    pub fn assert(&self) {
+        assert!(self.failed().next().is_none(), "\n{self}");
+    }
+
+    /// Adds the cases of another run.
+    fn and(mut self, other: Self) -> Self {
+        self.lines.extend(other.lines);
+        self
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Line { name, took, outcome } in &self.lines {
+            let milliseconds = took.as_millis();
+            match outcome {
+                Ok(()) => writeln!(f, "ok     {milliseconds:5} ms  {name}")?,
+                Err(seen) => writeln!(f, "FAILED {milliseconds:5} ms  {name}: {seen}")?,
+            }
+        }
+        write!(f, "{} cases, {} failed", self.lines.len(), self.failed().count())
+    }
+}
+
+/// What a case has to build transports with.
+#[derive(Clone)]
+struct Bench {
+    make: Arc<dyn Fn(&Setup) -> Box<dyn BlockingTransport> + Send + Sync>,
+}
+
+impl Bench {
+    /// A transport with short deadlines that may speak plain http to loopback and trusts nobody.
+    fn plain(&self) -> Box<dyn BlockingTransport> {
+        (self.make)(&setup())
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Setup)) -> Box<dyn BlockingTransport> {
+        let mut setup = setup();
+        change(&mut setup);
+        (self.make)(&setup)
+    }
+}
+
+/// Passes requests on, and looks for secrets in the errors that come back.
+struct Searched(Box<dyn BlockingTransport>);
+
+impl BlockingTransport for Searched {
+    fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let answer = self.0.send(request);
+        if let Err(error) = &answer {
+            let text = whole(error);
+            assert!(!text.contains(CANARY), "a secret stands in an error: {text}");
+        }
+        answer
+    }
+}
+
+/// Everything an error shows of itself, its sources too.
+fn whole(error: &TransportError) -> String {
+    let mut text = format!("{error} {error:?} {error:#?}");
+    let mut source = std::error::Error::source(error);
+    while let Some(next) = source {
+        text.push_str(&format!(" {next} {next:?}"));
+        source = next.source();
+    }
+    text
+}
+
+/// What is trusted where no case says otherwise: an authority that signed nothing, as no transport can be built on none.
+fn setup() -> Setup {
+    let policy = Policy {
+        timeout: Duration::from_secs(4),
+        connect_timeout: Duration::from_secs(4),
+        allow_plain_loopback: true,
+        ..Policy::default()
+    };
+    Setup {
+        policy,
+        roots: vec![certificate::Authority::new("nobody").root()],
+    }
+}
+
+type Outcome = Result<(), String>;
+type Job = Box<dyn FnOnce() -> Outcome + Send>;
+
+fn run_jobs(jobs: Vec<(&'static str, Job)>) -> Report {
+    let count = jobs.len();
+    let waiting = Mutex::new(jobs.into_iter().enumerate());
+    let lines = Mutex::new(Vec::with_capacity(count));
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some((index, (name, job))) = next else { break };
+                    let line = watch(name, job);
+                    lines.lock().unwrap_or_else(PoisonError::into_inner).push((index, line));
+                }
+            });
+        }
+    });
+    let mut lines = lines.into_inner().unwrap_or_else(PoisonError::into_inner);
+    lines.sort_by_key(|(index, _)| *index);
+    Report {
+        lines: lines.into_iter().map(|(_, line)| line).collect(),
+    }
+}
+
+/// Runs a case in a thread of its own, so that one that panics or hangs is only one that fails.
+fn watch(name: &'static str, job: Job) -> Line {
+    let (done, outcome) = mpsc::channel();
+    let started = Instant::now();
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        // The receiver is gone where the case was given up.
+        let _ = done.send(job());
+    });
+    let outcome = match (thread, outcome.recv_timeout(PATIENCE)) {
+        (Err(error), _) => Err(format!("no thread: {error}")),
+        (_, Ok(outcome)) => outcome,
+        (_, Err(mpsc::RecvTimeoutError::Timeout)) => Err("it hangs".to_owned()),
+        (Ok(thread), Err(mpsc::RecvTimeoutError::Disconnected)) => Err(match thread.join() {
+            Err(panic) => format!("it panicked: {}", words(&*panic)),
+            Ok(()) => "it ended without an outcome".to_owned(),
+        }),
+    };
+    Line {
+        name,
+        took: started.elapsed(),
+        outcome,
+    }
+}
+
+fn words(panic: &(dyn std::any::Any + Send)) -> &str {
+    match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
+        (Some(text), _) => text,
+        (_, Some(text)) => text,
+        _ => "without words",
+    }
+}
+
+/// Stands in every secret of every request.
+const CANARY: &str = "c4n4ry";
+const PATIENCE: Duration = Duration::from_secs(20);
+const AT_ONCE: usize = 6;

@@ -1,0 +1,139 @@
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+
+use super::cases::{check, got, ok, post};
+use super::server::Server;
+use super::{Job, Outcome, Report, Setup, run, run_jobs, setup};
+use crate::{BlockingTransport, Request, Response, Transport, TransportError};
+
+/// A future behind a pointer.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Runs every case over the asynchronous transports that `make` builds, and those that only make sense for them.
+///
+/// `block_on` drives a future to its end on the runtime the transports need; the suite calls it from several threads at once.
+/// `make` is called from those threads, outside of the runtime.
+pub fn run_async(
+    make: impl Fn(&Setup) -> Arc<dyn Transport> + Send + Sync + 'static,
+    block_on: impl Fn(BoxFuture<'_, ()>) + Send + Sync + 'static,
+) -> Report {
+    let make: Make = Arc::new(make);
+    let block_on: BlockOn = Arc::new(block_on);
+    let blocking = {
+        let (make, block_on) = (Arc::clone(&make), Arc::clone(&block_on));
+        run(move |setup| {
+            Box::new(Blocking {
+                transport: make(setup),
+                block_on: Arc::clone(&block_on),
+            })
+        })
+    };
+    let cases: [(&'static str, fn(&dyn Transport, &BlockOn) -> Outcome); 3] = [
+        ("a_dropped_future_closes_its_connection", dropped_while_waiting),
+        (
+            "a_future_dropped_in_the_body_closes_its_connection",
+            dropped_in_the_body,
+        ),
+        ("a_future_that_is_never_polled_sends_nothing", never_polled),
+    ];
+    let jobs = cases.into_iter().map(|(name, case)| {
+        let (make, block_on) = (Arc::clone(&make), Arc::clone(&block_on));
+        (name, Box::new(move || case(&*make(&setup()), &block_on)) as Job)
+    });
+    blocking.and(run_jobs(jobs.collect()))
+}
+
+type Make = Arc<dyn Fn(&Setup) -> Arc<dyn Transport> + Send + Sync>;
+type BlockOn = Arc<dyn Fn(BoxFuture<'_, ()>) + Send + Sync>;
+
+/// An asynchronous transport driven by the caller's runtime.
+struct Blocking {
+    transport: Arc<dyn Transport>,
+    block_on: BlockOn,
+}
+
+impl BlockingTransport for Blocking {
+    fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let mut answer = None;
+        (self.block_on)(Box::pin(async { answer = Some(self.transport.send(request).await) }));
+        answer.expect("block_on returns when the future is done")
+    }
+}
+
+fn dropped_while_waiting(transport: &dyn Transport, block_on: &BlockOn) -> Outcome {
+    dropped_after(transport, block_on, b"")
+}
+
+fn dropped_in_the_body(transport: &dyn Transport, block_on: &BlockOn) -> Outcome {
+    dropped_after(
+        transport,
+        block_on,
+        b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf",
+    )
+}
+
+fn dropped_after(transport: &dyn Transport, block_on: &BlockOn, sent: &'static [u8]) -> Outcome {
+    let signal = Arc::new(Signal::default());
+    let reached = Arc::clone(&signal);
+    let server = Server::start(move |peer| {
+        if peer.request()?.is_some_and(|request| request.line.contains("/again")) {
+            return peer.write(ok("{}").as_bytes());
+        }
+        peer.write(sent)?;
+        reached.fire();
+        peer.until_gone()
+    });
+    let mut finished = false;
+    block_on(Box::pin(async {
+        let mut answer = pin!(transport.send(post(&server.http("/"))));
+        // Ends on the answer or on the signal, and drops the future where it stands.
+        finished = poll_fn(|cx| match answer.as_mut().poll(cx) {
+            Poll::Ready(_) => Poll::Ready(true),
+            Poll::Pending => signal.poll(cx.waker()).map(|()| false),
+        })
+        .await;
+    }));
+    check(!finished, || "it ended by itself".to_owned())?;
+    let mut again = None;
+    block_on(Box::pin(async {
+        again = Some(transport.send(post(&server.http("/again"))).await)
+    }));
+    got(again.expect("block_on returns when the future is done"))?;
+    check(server.wait_for_end(2), || "the connection stays open".to_owned())
+}
+
+fn never_polled(transport: &dyn Transport, block_on: &BlockOn) -> Outcome {
+    let server = Server::answering(ok("{}"));
+    block_on(Box::pin(async { drop(transport.send(post(&server.http("/")))) }));
+    check(server.connections() == 0, || {
+        format!("{} connections", server.connections())
+    })
+}
+
+/// Wakes one future from a thread.
+#[derive(Default)]
+struct Signal {
+    fired: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Signal {
+    fn fire(&self) {
+        self.fired.store(true, Ordering::SeqCst);
+        if let Some(waker) = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            waker.wake();
+        }
+    }
+
+    fn poll(&self, waker: &Waker) -> Poll<()> {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
+        if self.fired.load(Ordering::SeqCst) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}

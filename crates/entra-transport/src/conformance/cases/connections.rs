@@ -1,0 +1,115 @@
+use std::thread;
+use std::time::Duration;
+
+use super::super::certificate::Authority;
+use super::super::server::Server;
+use super::super::{Bench, Case, Outcome};
+use super::{check, got, ok, post};
+
+pub(super) const CASES: &[Case] = &[
+    Case {
+        name: "a_connection_is_used_again",
+        run: kept,
+    },
+    Case {
+        name: "a_tls_connection_is_used_again",
+        run: kept_over_tls,
+    },
+    Case {
+        name: "a_connection_closed_while_idle_is_not_used",
+        run: closed_while_idle,
+    },
+    Case {
+        name: "a_name_whose_first_address_is_dead_is_reached_at_the_next",
+        run: next_address,
+    },
+    Case {
+        name: "many_threads_share_one_transport",
+        run: shared,
+    },
+];
+
+fn kept(bench: &Bench) -> Outcome {
+    let server = Server::answering(ok("{}"));
+    let transport = bench.plain();
+    for _ in 0..5 {
+        got(transport.send(post(&server.http("/"))))?;
+    }
+    check(server.connections() == 1, || {
+        format!("{} connections for 5 requests", server.connections())
+    })
+}
+
+fn kept_over_tls(bench: &Bench) -> Outcome {
+    let authority = Authority::new("a root");
+    let server = Server::start_tls(authority.good(), |peer| {
+        while peer.request()?.is_some() {
+            peer.write(ok("{}").as_bytes())?;
+        }
+        Ok(())
+    });
+    let transport = bench.with(|setup| setup.roots = vec![authority.root()]);
+    for _ in 0..5 {
+        got(transport.send(post(&server.https("/"))))?;
+    }
+    check(server.connections() == 1, || {
+        format!("{} connections for 5 requests", server.connections())
+    })
+}
+
+fn closed_while_idle(bench: &Bench) -> Outcome {
+    let server = Server::start(|peer| {
+        peer.request()?;
+        peer.write(ok("{}").as_bytes())
+    });
+    let transport = bench.plain();
+    for turn in 1..=5 {
+        got(transport.send(post(&server.http("/")))).map_err(|error| format!("request {turn}: {error}"))?;
+        server.wait_for_end(turn);
+        // The client has to take notice of it: nothing else tells that it did.
+        thread::sleep(Duration::from_millis(50));
+    }
+    check(server.requests().len() == 5, || {
+        format!("{} requests", server.requests().len())
+    })
+}
+
+fn next_address(bench: &Bench) -> Outcome {
+    // Where `localhost` is [::1] as well, that comes first, and nobody listens there.
+    let server = Server::answering(ok("{}"));
+    got(bench
+        .plain()
+        .send(post(&format!("http://localhost:{}/", server.port()))))
+    .map(|_| ())
+}
+
+fn shared(bench: &Bench) -> Outcome {
+    let server = Server::start(|peer| {
+        while let Some(request) = peer.request()? {
+            let path = request.line.split([' ', '?']).nth(1).unwrap_or_default().to_owned();
+            peer.write(ok(&path).as_bytes())?;
+        }
+        Ok(())
+    });
+    let transport = bench.plain();
+    thread::scope(|scope| {
+        let senders: Vec<_> = (0..8)
+            .map(|sender| {
+                let (transport, server) = (&transport, &server);
+                scope.spawn(move || {
+                    for turn in 0..20 {
+                        let path = format!("/{sender}/{turn}");
+                        let answer = got(transport.send(post(&server.http(&path))))?;
+                        check(answer.body().as_bytes() == path.as_bytes(), || {
+                            format!("{path} got another's answer")
+                        })?;
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        senders
+            .into_iter()
+            .try_for_each(|sender| sender.join().map_err(|_| "a sender panicked".to_owned())?)
+    })
+}

@@ -1,0 +1,102 @@
+use super::super::server::Server;
+use super::super::{Bench, Case, Outcome};
+use super::{check, post};
+use crate::TransportErrorKind::{Interrupted, Malformed, TooLarge};
+
+pub(super) const CASES: &[Case] = &[
+    Case {
+        name: "what_is_not_http_is_an_error",
+        run: not_http,
+    },
+    Case {
+        name: "lengths_that_contradict_each_other_are_an_error",
+        run: lengths,
+    },
+    Case {
+        name: "chunks_that_are_none_are_an_error",
+        run: chunks,
+    },
+    Case {
+        name: "headers_without_end_are_an_error",
+        run: endless_headers,
+    },
+];
+
+fn not_http(bench: &Bench) -> Outcome {
+    refused(
+        bench,
+        &[
+            b"\0\x01\x02\x03\xff\xfe\r\n\r\n",
+            b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
+            b"<html>captive portal</html>\r\n\r\n",
+            b"HTTP/1.1 abc OK\r\n\r\n",
+            b"HTTP/1.1 99999 OK\r\n\r\n",
+            b"HTTP/7.7 200 OK\r\ncontent-length: 0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nno colon here\r\ncontent-length: 0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nx-nul: a\0b\r\ncontent-length: 0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nbad name: x\r\ncontent-length: 0\r\n\r\n",
+        ],
+    )
+}
+
+fn lengths(bench: &Bench) -> Outcome {
+    refused(
+        bench,
+        &[
+            b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 4\r\n\r\nbody",
+            b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\nbody",
+            b"HTTP/1.1 200 OK\r\ncontent-length: 4x\r\n\r\nbody",
+            b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999999\r\n\r\nbody",
+        ],
+    )
+}
+
+fn chunks(bench: &Bench) -> Outcome {
+    refused(
+        bench,
+        &[
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nbody\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n-4\r\nbody\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\nbody\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbodyandmore\r\n0\r\n\r\n",
+        ],
+    )
+}
+
+fn endless_headers(bench: &Bench) -> Outcome {
+    let one_long = [
+        b"HTTP/1.1 200 OK\r\nx-long: ".to_vec(),
+        vec![b'x'; 4_000_000],
+        b"\r\n\r\n".to_vec(),
+    ]
+    .concat();
+    let many = [
+        b"HTTP/1.1 200 OK\r\n".to_vec(),
+        b"x-many: 1\r\n".repeat(20_000),
+        b"\r\n".to_vec(),
+    ]
+    .concat();
+    refused(bench, &[&one_long, &many])
+}
+
+fn refused(bench: &Bench, answers: &[&[u8]]) -> Outcome {
+    let transport = bench.plain();
+    for answer in answers {
+        let bytes = answer.to_vec();
+        let server = Server::start(move |peer| {
+            peer.request()?;
+            peer.write(&bytes)?;
+            peer.close()?;
+            peer.until_gone()
+        });
+        let start = String::from_utf8_lossy(&answer[..answer.len().min(90)]).into_owned();
+        match transport.send(post(&server.http("/"))) {
+            Ok(answer) => return Err(format!("{start:?} is an answer of status {}", answer.status())),
+            // A parser that waits for more has every right to find the connection closed.
+            Err(error) => check(matches!(error.kind(), Malformed | TooLarge | Interrupted), || {
+                format!("{start:?}: {error:?}")
+            })?,
+        }
+    }
+    Ok(())
+}

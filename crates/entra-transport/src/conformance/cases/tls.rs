@@ -1,0 +1,131 @@
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+
+use super::super::certificate::{Authority, self_signed};
+use super::super::server::Server;
+use super::super::{Bench, Case, Outcome};
+use super::{check, fails, got, ok, post};
+use crate::TransportErrorKind::Tls;
+
+pub(super) const CASES: &[Case] = &[
+    Case {
+        name: "tls_with_a_trusted_authority_works",
+        run: trusted,
+    },
+    Case {
+        name: "an_unknown_authority_is_refused",
+        run: unknown,
+    },
+    Case {
+        name: "a_certificate_for_another_host_is_refused",
+        run: another_host,
+    },
+    Case {
+        name: "an_expired_certificate_is_refused",
+        run: expired,
+    },
+    Case {
+        name: "a_certificate_not_valid_yet_is_refused",
+        run: not_yet,
+    },
+    Case {
+        name: "a_self_signed_certificate_is_refused",
+        run: vouches_for_itself,
+    },
+    Case {
+        name: "what_does_not_speak_tls_is_refused",
+        run: no_tls,
+    },
+    Case {
+        name: "a_server_that_closes_in_the_handshake_may_be_tried_again",
+        run: closes,
+    },
+];
+
+fn trusted(bench: &Bench) -> Outcome {
+    let authority = Authority::new("a root");
+    let server = secure(authority.good());
+    let transport = bench.with(|setup| {
+        setup.roots = vec![authority.root()];
+        setup.policy.allow_plain_loopback = false;
+    });
+    for uri in [server.https("/"), format!("https://127.0.0.1:{}/", server.port())] {
+        let answer = got(transport.send(post(&uri)))?;
+        check(answer.body().as_bytes() == b"{}", || {
+            format!("{} bytes", answer.body().len())
+        })?;
+    }
+    Ok(())
+}
+
+fn unknown(bench: &Bench) -> Outcome {
+    refused(
+        bench,
+        &Authority::new("a root"),
+        Authority::new("a root").good(),
+        "trusted",
+    )
+}
+
+fn another_host(bench: &Bench) -> Outcome {
+    let authority = Authority::new("a root");
+    refused(bench, &authority, authority.for_another_host(), "another name")
+}
+
+fn expired(bench: &Bench) -> Outcome {
+    let authority = Authority::new("a root");
+    refused(bench, &authority, authority.expired(), "expired")
+}
+
+fn not_yet(bench: &Bench) -> Outcome {
+    let authority = Authority::new("a root");
+    refused(bench, &authority, authority.not_yet(), "not valid yet")
+}
+
+fn vouches_for_itself(bench: &Bench) -> Outcome {
+    refused(bench, &Authority::new("a root"), self_signed(), "certificate")
+}
+
+fn refused(bench: &Bench, authority: &Authority, config: Arc<ServerConfig>, says: &str) -> Outcome {
+    let server = secure(config);
+    let transport = bench.with(|setup| setup.roots = vec![authority.root()]);
+    let answer = transport.send(post(&server.https("/")));
+    if let Err(error) = &answer {
+        check(error.to_string().contains(says), || {
+            format!("{error} does not say {says:?}")
+        })?;
+    }
+    fails(answer, Tls, false)?;
+    check(server.bytes() == 0, || {
+        format!("{} bytes of the request came through", server.bytes())
+    })?;
+    check(server.connections() == 1, || {
+        format!("tried {} times", server.connections())
+    })
+}
+
+fn no_tls(bench: &Bench) -> Outcome {
+    let server = Server::start(|peer| {
+        peer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")?;
+        peer.until_gone()
+    });
+    fails(bench.plain().send(post(&server.https("/"))), Tls, false)
+}
+
+fn closes(bench: &Bench) -> Outcome {
+    let at_once = Server::start(|peer| peer.close());
+    fails(bench.plain().send(post(&at_once.https("/"))), Tls, true)
+        .map_err(|seen| format!("closed at once: {seen}"))?;
+    let reset = Server::start(super::super::server::Peer::reset_later);
+    fails(bench.plain().send(post(&reset.https("/"))), Tls, true).map_err(|seen| format!("reset: {seen}"))
+}
+
+fn secure(config: Arc<ServerConfig>) -> Server {
+    Server::start_tls(config, |peer| {
+        while peer.request()?.is_some() {
+            peer.write(ok("{}").as_bytes())?;
+        }
+        Ok(())
+    })
+}

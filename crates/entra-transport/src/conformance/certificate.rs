@@ -1,0 +1,88 @@
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+
+/// A certificate authority of a test.
+pub(super) struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Authority {
+    pub(super) fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let issuer = CertifiedIssuer::self_signed(params, key()).expect("these parameters make a certificate");
+        Self { issuer }
+    }
+
+    /// The certificate that whoever trusts it has to have, as DER.
+    pub(super) fn root(&self) -> Vec<u8> {
+        self.issuer.der().to_vec()
+    }
+
+    /// A server for `localhost` and 127.0.0.1.
+    pub(super) fn good(&self) -> Arc<ServerConfig> {
+        self.server(named(&["localhost", "127.0.0.1"]))
+    }
+
+    /// A server for another host.
+    pub(super) fn for_another_host(&self) -> Arc<ServerConfig> {
+        self.server(named(&["login.example"]))
+    }
+
+    /// A server whose certificate ended in 2021.
+    pub(super) fn expired(&self) -> Arc<ServerConfig> {
+        let mut params = named(&["localhost"]);
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        self.server(params)
+    }
+
+    /// A server whose certificate begins in 2099.
+    pub(super) fn not_yet(&self) -> Arc<ServerConfig> {
+        let mut params = named(&["localhost"]);
+        params.not_before = rcgen::date_time_ymd(2099, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2100, 1, 1);
+        self.server(params)
+    }
+
+    fn server(&self, params: CertificateParams) -> Arc<ServerConfig> {
+        let key = key();
+        let certificate = params
+            .signed_by(&key, &self.issuer)
+            .expect("these parameters make a certificate");
+        config(certificate.der().to_vec(), &key)
+    }
+}
+
+/// A server that vouches for itself.
+pub(super) fn self_signed() -> Arc<ServerConfig> {
+    let key = key();
+    let certificate = named(&["localhost"])
+        .self_signed(&key)
+        .expect("these parameters make a certificate");
+    config(certificate.der().to_vec(), &key)
+}
+
+fn named(names: &[&str]) -> CertificateParams {
+    CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).expect("these are names")
+}
+
+fn key() -> KeyPair {
+    KeyPair::generate().expect("this machine has random bytes")
+}
+
+fn config(certificate: Vec<u8>, key: &KeyPair) -> Arc<ServerConfig> {
+    let private = PrivateKeyDer::try_from(key.serialize_der()).expect("it was just made");
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring speaks TLS 1.2 and 1.3")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.into()], private)
+        .expect("the key fits the certificate");
+    Arc::new(config)
+}

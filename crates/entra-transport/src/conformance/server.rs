@@ -1,0 +1,323 @@
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+/// A server on loopback that does to each connection what its script says, and remembers what it saw.
+pub(super) struct Server {
+    address: SocketAddr,
+    seen: Arc<Seen>,
+}
+
+impl Server {
+    /// Speaks plain TCP.
+    pub(super) fn start(script: impl Fn(&mut Peer) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self::listen(None, script)
+    }
+
+    /// Speaks TLS; the script begins after the handshake.
+    pub(super) fn start_tls(
+        config: Arc<ServerConfig>,
+        script: impl Fn(&mut Peer) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        Self::listen(Some(config), script)
+    }
+
+    /// Answers each request of each connection with the same bytes.
+    pub(super) fn answering(answer: impl Into<Vec<u8>>) -> Self {
+        let answer = answer.into();
+        Self::start(move |peer| {
+            while peer.request()?.is_some() {
+                peer.write(&answer)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// A port of loopback nobody listens on.
+    pub(super) fn nobody() -> u16 {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+        listener.local_addr().expect("it is bound").port()
+    }
+
+    fn listen(
+        tls: Option<Arc<ServerConfig>>,
+        script: impl Fn(&mut Peer) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let seen = Arc::new(Seen::default());
+        let (script, watched) = (Arc::new(script), Arc::clone(&seen));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                if watched.stopped.load(Ordering::SeqCst) {
+                    break;
+                }
+                let Ok(stream) = stream else { continue };
+                watched.connections.fetch_add(1, Ordering::SeqCst);
+                let (script, seen, tls) = (Arc::clone(&script), Arc::clone(&watched), tls.clone());
+                thread::spawn(move || {
+                    // A script that fails has seen the client hang up: the case looks at what was seen.
+                    if let Ok(mut peer) = Peer::new(stream, tls, Arc::clone(&seen)) {
+                        let _ = script(&mut peer);
+                    }
+                    seen.ended.fetch_add(1, Ordering::SeqCst);
+                });
+            }
+        });
+        Self { address, seen }
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// `http://127.0.0.1:port` and `path`.
+    pub(super) fn http(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// `https://localhost:port` and `path`.
+    pub(super) fn https(&self, path: &str) -> String {
+        format!("https://localhost:{}{path}", self.port())
+    }
+
+    /// How many connections were accepted.
+    pub(super) fn connections(&self) -> usize {
+        self.seen.connections.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes of requests came, after TLS where there is TLS.
+    pub(super) fn bytes(&self) -> usize {
+        self.seen.bytes.load(Ordering::SeqCst)
+    }
+
+    /// All whole requests that came.
+    pub(super) fn requests(&self) -> Vec<RawRequest> {
+        self.seen.requests().clone()
+    }
+
+    /// Waits until `count` connections have ended, or two seconds have passed.
+    pub(super) fn wait_for_end(&self, count: usize) -> bool {
+        for _ in 0..200 {
+            if self.seen.ended.load(Ordering::SeqCst) >= count {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        false
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.seen.stopped.store(true, Ordering::SeqCst);
+        // Wakes the thread that accepts.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+#[derive(Default)]
+struct Seen {
+    stopped: AtomicBool,
+    connections: AtomicUsize,
+    ended: AtomicUsize,
+    bytes: AtomicUsize,
+    requests: Mutex<Vec<RawRequest>>,
+}
+
+impl Seen {
+    fn requests(&self) -> MutexGuard<'_, Vec<RawRequest>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request as it stood on the wire.
+#[derive(Clone, Debug)]
+pub(super) struct RawRequest {
+    pub(super) line: String,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+impl RawRequest {
+    /// The values of all headers of this name, in order.
+    pub(super) fn all(&self, name: &str) -> Vec<&str> {
+        self.headers
+            .iter()
+            .filter(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+            .collect()
+    }
+}
+
+/// The server's end of one connection.
+pub(super) struct Peer {
+    stream: Stream,
+    seen: Arc<Seen>,
+    unread: Vec<u8>,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
+}
+
+impl Peer {
+    fn new(stream: TcpStream, tls: Option<Arc<ServerConfig>>, seen: Arc<Seen>) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let stream = match tls {
+            None => Stream::Plain(stream),
+            Some(config) => {
+                let mut connection = ServerConnection::new(config).map_err(io::Error::other)?;
+                let mut stream = stream;
+                while connection.is_handshaking() {
+                    if let Err(error) = connection.complete_io(&mut stream) {
+                        // The client's alert, or ours, is worth its way.
+                        let _ = connection.write_tls(&mut stream);
+                        return Err(error);
+                    }
+                }
+                Stream::Tls(Box::new(StreamOwned::new(connection, stream)))
+            }
+        };
+        Ok(Self {
+            stream,
+            seen,
+            unread: Vec::new(),
+        })
+    }
+
+    /// The next request, or `None` where the client closed in between.
+    pub(super) fn request(&mut self) -> io::Result<Option<RawRequest>> {
+        let Some((line, headers)) = self.head()? else {
+            return Ok(None);
+        };
+        let mut request = RawRequest {
+            line,
+            headers,
+            body: Vec::new(),
+        };
+        let length = request
+            .all("content-length")
+            .first()
+            .and_then(|value| value.parse().ok())
+            .unwrap_or(0);
+        while self.unread.len() < length {
+            if self.fill()? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        request.body = self.unread.drain(..length).collect();
+        self.seen.requests().push(request.clone());
+        Ok(Some(request))
+    }
+
+    /// Reads one byte of the request, and leaves the rest where it is: closing then is a reset.
+    pub(super) fn reset_later(&mut self) -> io::Result<()> {
+        self.stream.read_exact(&mut [0])
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)?;
+        self.stream.flush()
+    }
+
+    /// One byte at a time, with a pause after each, until done or the client is gone.
+    pub(super) fn trickle(&mut self, bytes: &[u8], pause: Duration) -> io::Result<()> {
+        bytes.iter().try_for_each(|byte| {
+            thread::sleep(pause);
+            self.write(&[*byte])
+        })
+    }
+
+    /// Reads until the client hangs up.
+    pub(super) fn until_gone(&mut self) -> io::Result<()> {
+        loop {
+            match self.fill() {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    // It is still there: the thread must not count as ended.
+                    thread::sleep(PATIENCE);
+                    return Err(error);
+                }
+                Err(_) => return Ok(()),
+            }
+        }
+    }
+
+    /// Says goodbye as TLS demands it, and closes the way out.
+    pub(super) fn close(&mut self) -> io::Result<()> {
+        match &mut self.stream {
+            Stream::Plain(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Tls(stream) => {
+                stream.conn.send_close_notify();
+                stream.flush()?;
+                stream.sock.shutdown(Shutdown::Write)
+            }
+        }
+    }
+
+    fn head(&mut self) -> io::Result<Option<(String, Vec<(String, String)>)>> {
+        let end = loop {
+            if let Some(at) = self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
+                break at;
+            }
+            if self.fill()? == 0 {
+                return Ok(None);
+            }
+        };
+        let head: Vec<u8> = self.unread.drain(..end + 4).collect();
+        let head = String::from_utf8_lossy(&head);
+        let mut lines = head.trim_end().split("\r\n");
+        let line = lines.next().unwrap_or_default().to_owned();
+        let headers = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(n, v)| (n.to_owned(), v.to_owned()))
+            .collect();
+        Ok(Some((line, headers)))
+    }
+
+    fn fill(&mut self) -> io::Result<usize> {
+        let mut chunk = [0; 16 * 1024];
+        let length = self.stream.read(&mut chunk)?;
+        self.unread.extend_from_slice(&chunk[..length]);
+        self.seen.bytes.fetch_add(length, Ordering::SeqCst);
+        Ok(length)
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(into),
+            Self::Tls(stream) => stream.read(into),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+/// Longer than any deadline a case sets.
+const PATIENCE: Duration = Duration::from_secs(10);
