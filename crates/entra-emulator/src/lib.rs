@@ -1,1 +1,75 @@
 //! A Microsoft Entra token service on loopback that refuses what Entra refuses.
+//!
+//! A test that gets a token here got it for the right reasons: the tenant exists, the app is known in it, the secret is
+//! the right one and not expired, `resource` and `scope` are used where they belong, and the API's permissions were
+//! consented to. Everything else gets the AADSTS number and the error body that Entra would send.
+//!
+//! ```text
+//!  your code ──http──▶ server thread ─┐
+//!                                      ├─▶ core ─▶ script (faults) ─▶ token endpoint  v1, v2
+//!  your test ──handle()───────────────┘     │                        discovery, keys
+//!       ▲                                    │                        Microsoft Graph
+//!       └── requests(), clock(), fault() ────┘
+//! ```
+//!
+//! The core is a function from request to response. The server is a thin layer around it, and
+//! [`Emulator::handle`] calls it without any socket:
+//!
+//! ```
+//! use entra_emulator::Emulator;
+//!
+//! let emulator = Emulator::builder().build();
+//! let body = format!(
+//!     "grant_type=client_credentials&client_id={}&client_secret={}&scope=https://graph.microsoft.com/.default",
+//!     emulator.client_id(),
+//!     emulator.client_secret(),
+//! );
+//! let request = http::Request::post(emulator.token_url_v2())
+//!     .header("content-type", "application/x-www-form-urlencoded")
+//!     .body(body.into_bytes())
+//!     .unwrap();
+//! let response = emulator.handle(request);
+//! assert_eq!(response.status(), 200);
+//! assert_eq!(emulator.requests()[0].client_id.as_deref(), Some(emulator.client_id()));
+//! ```
+//!
+//! [`Emulator::start`] puts the same thing on a free port of 127.0.0.1; dropping it stops it. Nothing sleeps: expired
+//! tokens and secrets come from [`Emulator::clock`], trouble from [`Emulator::fault`].
+//!
+//! What is judged: v1 and v2 token endpoints for client credentials with a secret, discovery documents, signing keys
+//! and their rotation, `/v1.0/users` and `/v1.0/applications` of Graph. What is not here: grants with a user, consent
+//! pages, and the verification of client assertions, which are refused (AADSTS700027). Where Entra's answer to a mistake
+//! is not known, [`Aadsts::known`] says so.
+//!
+//! Its signing keys are public. Never let anything but a test trust its tokens.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod aadsts;
+mod builder;
+mod clock;
+mod config;
+mod core;
+mod directory;
+mod discovery;
+mod emulator;
+mod error;
+mod exchange;
+mod fault;
+mod form;
+mod graph;
+mod keys;
+mod recorder;
+mod seed;
+mod server;
+mod token;
+
+pub use crate::aadsts::{Aadsts, Known};
+pub use crate::builder::EmulatorBuilder;
+pub use crate::clock::Clock;
+pub use crate::config::{Api, App, Config, Permission, Secret, Tenant, TokenVersion, User};
+pub use crate::emulator::Emulator;
+pub use crate::error::Error;
+pub use crate::fault::{Cut, Delivery, Fault};
+pub use crate::recorder::{Channel, Endpoint, Lint, Parameter, RequestEvent};
+pub use crate::token::issuer::Issuers;

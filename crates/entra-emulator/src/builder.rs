@@ -1,0 +1,212 @@
+//! Saying what an emulator is made of.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::clock::Clock;
+use crate::config::{Api, App, Config, Tenant};
+use crate::core::Core;
+use crate::emulator::Emulator;
+use crate::error::Error;
+use crate::server::{self, Server};
+use crate::token::issuer::Issuers;
+
+/// Builds an [`Emulator`]. What is not said is filled in as [`Config`] tells.
+///
+/// ```
+/// use entra_emulator::{Api, App, Emulator, Tenant};
+///
+/// let emulator = Emulator::builder()
+///     .seed(7)
+///     .tenant(Tenant::new("fabrikam.example"))
+///     .api(Api::new("api://orders").role("Orders.Read.All"))
+///     .app(App::new("daemon").secret("s3cret").grant("api://orders", "Orders.Read.All"))
+///     .build();
+/// assert_eq!(emulator.domain(), "fabrikam.example");
+/// assert_eq!(emulator.client_secret(), "s3cret");
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `start` or `build`"]
+pub struct EmulatorBuilder {
+    config: Config,
+    issuers: Issuers,
+    time: Option<SystemTime>,
+    recorded: usize,
+    listen: SocketAddr,
+    allow_remote: bool,
+    tls: bool,
+    idle_timeout: Duration,
+}
+
+impl EmulatorBuilder {
+    /// Sets what every made-up GUID, secret and key is derived from. The default is 0.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.config.seed = seed;
+        self
+    }
+
+    /// Adds a tenant. The first call replaces the default one.
+    pub fn tenant(mut self, tenant: Tenant) -> Self {
+        self.config.tenants.push(tenant);
+        self
+    }
+
+    /// Adds an app. The first call replaces the default one.
+    pub fn app(mut self, app: App) -> Self {
+        self.config.apps.push(app);
+        self
+    }
+
+    /// Adds an API. The first call replaces the default one; the well-known ones stay.
+    pub fn api(mut self, api: Api) -> Self {
+        self.config.apis.push(api);
+        self
+    }
+
+    /// Sets how long access tokens live, whole seconds from 1 to a year; 3600 s by default.
+    pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.config.token_lifetime = Some(lifetime.as_secs());
+        self
+    }
+
+    /// Sets whose name tokens carry: Microsoft's by default.
+    pub fn issuers(self, issuers: Issuers) -> Self {
+        Self { issuers, ..self }
+    }
+
+    /// Starts with the clock frozen at this time.
+    pub fn frozen_at(self, time: SystemTime) -> Self {
+        Self {
+            time: Some(time),
+            ..self
+        }
+    }
+
+    /// Sets how many requests the recorder keeps; 1000 by default.
+    pub fn recorded_requests(self, count: usize) -> Self {
+        Self {
+            recorded: count,
+            ..self
+        }
+    }
+
+    /// Adds a TLS listener on a port of its own, with a certificate authority made on the spot.
+    #[cfg(feature = "tls")]
+    pub fn tls(self) -> Self {
+        Self { tls: true, ..self }
+    }
+
+    /// Sets the port of the plain listener; a free one by default.
+    pub fn port(mut self, port: u16) -> Self {
+        self.listen.set_port(port);
+        self
+    }
+
+    /// Sets the address to listen on. Only a loopback address is accepted, see
+    /// [`allow_other_machines`](Self::allow_other_machines).
+    pub fn ip(mut self, ip: IpAddr) -> Self {
+        self.listen.set_ip(ip);
+        self
+    }
+
+    /// Allows an address that other machines reach. The emulator hands out tokens to whoever knows secrets that are in
+    /// its source: never on a network you do not own.
+    pub fn allow_other_machines(self) -> Self {
+        Self {
+            allow_remote: true,
+            ..self
+        }
+    }
+
+    /// Sets how long a connection may keep the server waiting for a request; 30 s by default.
+    pub fn idle_timeout(self, timeout: Duration) -> Self {
+        Self {
+            idle_timeout: timeout,
+            ..self
+        }
+    }
+
+    /// Makes an emulator without any socket, for [`Emulator::handle`].
+    ///
+    /// # Panics
+    /// If the configuration contradicts itself. [`try_build`](Self::try_build) gives an error instead.
+    pub fn build(self) -> Emulator {
+        self.try_build().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Makes an emulator without any socket, for [`Emulator::handle`].
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the configuration contradicts itself: an identifier twice, a name nobody has.
+    pub fn try_build(self) -> Result<Emulator, Error> {
+        let core = self.core(WITHOUT_SOCKET.to_owned())?;
+        Ok(Emulator::new(core, None))
+    }
+
+    /// Starts the emulator on a thread of its own.
+    ///
+    /// # Panics
+    /// If the configuration contradicts itself or the socket cannot be had. [`try_start`](Self::try_start) gives an
+    /// error instead.
+    pub fn start(self) -> Emulator {
+        self.try_start().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Starts the emulator on a thread of its own. It listens when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Config`] as [`try_build`](Self::try_build), or for an address that other machines reach;
+    /// [`Error::Io`] if the socket cannot be had.
+    pub fn try_start(self) -> Result<Emulator, Error> {
+        if !self.listen.ip().is_loopback() && !self.allow_remote {
+            return Err(Error::Config(format!(
+                "{} is reachable from other machines; allow_other_machines() permits it",
+                self.listen.ip()
+            )));
+        }
+        let sockets = server::Sockets::bind(self.listen, self.tls)?;
+        let core = self.core(sockets.base_url())?;
+        let server = Server::start(sockets, Arc::clone(&core), self.idle_timeout)?;
+        Ok(Emulator::new(core, Some(server)))
+    }
+
+    fn core(&self, base_url: String) -> Result<Arc<Core>, Error> {
+        let clock = self.time.map_or_else(Clock::running, Clock::frozen_at);
+        Core::new(
+            self.config.clone(),
+            clock,
+            self.issuers.clone(),
+            self.recorded,
+            base_url,
+        )
+        .map(Arc::new)
+    }
+}
+
+impl Default for EmulatorBuilder {
+    fn default() -> Self {
+        Self {
+            config: Config::default(),
+            issuers: Issuers::default(),
+            time: None,
+            recorded: 1_000,
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            allow_remote: false,
+            tls: false,
+            idle_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl From<Config> for EmulatorBuilder {
+    fn from(config: Config) -> Self {
+        Self {
+            config,
+            ..Self::default()
+        }
+    }
+}
+
+/// What documents name as their origin when a request without a host asks an emulator without a socket.
+const WITHOUT_SOCKET: &str = "http://127.0.0.1";

@@ -1,0 +1,153 @@
+//! The emulator without any socket: a request in, a response out.
+
+use std::sync::Mutex;
+
+use http::header::DATE;
+use http::{Request, Response, StatusCode};
+use serde_json::json;
+
+use crate::Error;
+use crate::aadsts::Refusal;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::directory::{Directory, ciam_subdomain};
+use crate::exchange::Exchange;
+use crate::fault::{Script, http_date};
+use crate::keys::KeyRing;
+use crate::recorder::{Channel, Endpoint, Recorder};
+use crate::seed::Generator;
+use crate::token::issuer::Issuers;
+use crate::{Aadsts, discovery, graph, token};
+
+/// All state of one emulator.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) directory: Directory,
+    pub(crate) seed: u64,
+    pub(crate) clock: Clock,
+    pub(crate) keys: KeyRing,
+    pub(crate) issuers: Issuers,
+    pub(crate) recorder: Recorder,
+    pub(crate) script: Script,
+    /// Seconds an access token lives.
+    pub(crate) token_lifetime: u64,
+    /// The origin to name in documents when a request names none.
+    pub(crate) base_url: String,
+    ids: Mutex<Generator>,
+}
+
+impl Core {
+    pub(crate) fn new(
+        config: Config,
+        clock: Clock,
+        issuers: Issuers,
+        events: usize,
+        base_url: String,
+    ) -> Result<Self, Error> {
+        let seed = config.seed;
+        let token_lifetime = config.token_lifetime.unwrap_or(3_600).clamp(1, 31_536_000);
+        Ok(Self {
+            directory: Directory::new(config)?,
+            seed,
+            clock,
+            keys: KeyRing::new(seed),
+            issuers,
+            recorder: Recorder::new(events),
+            script: Script::default(),
+            token_lifetime,
+            base_url,
+            ids: Mutex::new(Generator::named(seed, "answers")),
+        })
+    }
+
+    /// A fresh GUID for an answer.
+    pub(crate) fn guid(&self) -> String {
+        self.ids().guid()
+    }
+
+    /// The generator behind everything that differs from answer to answer.
+    pub(crate) fn ids(&self) -> std::sync::MutexGuard<'_, Generator> {
+        self.ids.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Answers a request: by the script if a fault waits for it, by the rules otherwise.
+    pub(crate) fn handle(&self, request: Request<Vec<u8>>, channel: Channel) -> Response<Vec<u8>> {
+        let mut exchange = Exchange::new(self, request, channel);
+        let fault = self.script.take(&exchange.event.path);
+        let replacement = fault.as_ref().and_then(|fault| fault.replacement());
+        let mut response = match replacement {
+            Some(Ok(response)) => response,
+            Some(Err(code)) if Aadsts::find(code).is_some() => exchange.refuse(&Refusal::new(code)),
+            Some(Err(code)) => exchange.json(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                &json!({"error": "server_error", "error_description": format!("AADSTS{code} is no row of the table")}),
+            ),
+            None => route(&mut exchange),
+        };
+        if !response.headers().contains_key(DATE) {
+            response.headers_mut().insert(DATE, http_date(exchange.now));
+        }
+        if let Some(fault) = fault {
+            fault.touch(&mut response, exchange.now);
+            exchange.event.fault = Some(fault.name());
+        }
+        let mut event = exchange.event;
+        event.status = response.status();
+        event.took = self.clock.now().duration_since(event.at).unwrap_or_default();
+        self.recorder.record(event);
+        response
+    }
+}
+
+fn route(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
+    let segments = std::mem::take(&mut exchange.segments);
+    let path: Vec<&str> = segments.iter().map(String::as_str).collect();
+    if path.first() == Some(&"v1.0") {
+        return graph::answer(exchange, &path[1..]);
+    }
+    let (tenant, rest) = tenant_and_rest(exchange, &path);
+    exchange.event.tenant = Some(tenant.clone());
+    match rest {
+        ["oauth2", "token"] => token::answer(exchange, &tenant, Endpoint::V1),
+        ["oauth2", "v2.0", "token"] => token::answer(exchange, &tenant, Endpoint::V2),
+        [".well-known", "openid-configuration"] => discovery::configuration(exchange, &tenant, Endpoint::V1),
+        ["v2.0", ".well-known", "openid-configuration"] => discovery::configuration(exchange, &tenant, Endpoint::V2),
+        ["discovery", "keys"] => discovery::keys(exchange, &tenant, Endpoint::V1),
+        ["discovery", "v2.0", "keys"] => discovery::keys(exchange, &tenant, Endpoint::V2),
+        ["discovery", "instance"] => discovery::instance(exchange),
+        ["oauth2", ..] | ["adminconsent"] | ["v2.0", "adminconsent"] => exchange.json(
+            StatusCode::NOT_IMPLEMENTED,
+            &json!({"error": "not_emulated", "error_description": "this endpoint of Entra is not emulated"}),
+        ),
+        _ => {
+            exchange.event.tenant = None;
+            exchange.json(
+                StatusCode::NOT_FOUND,
+                &json!({"error": "not_found", "error_description": "no such endpoint"}),
+            )
+        }
+    }
+}
+
+/// The tenant a path is about, and what follows. An external tenant may be named by its host, with or without the
+/// tenant's name in the path as well, or by that host's name as the first segment of the path.
+fn tenant_and_rest<'p>(exchange: &Exchange<'_>, path: &'p [&'p str]) -> (String, &'p [&'p str]) {
+    let directory = &exchange.core.directory;
+    let Some((&first, rest)) = path.split_first() else {
+        return (String::new(), path);
+    };
+    let is_endpoint = |segment: &str| ENDPOINT_STARTS.contains(&segment);
+    if ciam_subdomain(exchange.host()).is_some() && is_endpoint(first) {
+        return (exchange.host().to_owned(), path);
+    }
+    if ciam_subdomain(first).is_some()
+        && let Some((&second, after)) = rest.split_first()
+        && !is_endpoint(second)
+        && directory.tenant(first).map(|tenant| &tenant.id) == directory.tenant(second).map(|tenant| &tenant.id)
+    {
+        return (second.to_owned(), after);
+    }
+    (first.to_owned(), rest)
+}
+
+const ENDPOINT_STARTS: &[&str] = &["oauth2", "v2.0", ".well-known", "discovery", "adminconsent"];

@@ -1,0 +1,428 @@
+//! The configuration with every gap filled: what requests are judged against.
+
+use crate::Error;
+use crate::config::{Api, App, Config, Secret, Tenant, TokenVersion, User};
+use crate::seed::{Generator, is_guid};
+
+/// Tenants, apps and APIs, complete and consistent.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    pub(crate) tenants: Vec<Tenant>,
+    pub(crate) apps: Vec<App>,
+    pub(crate) apis: Vec<Api>,
+    /// Where the API of the user's own stands in `apis`.
+    pub(crate) own_api: usize,
+}
+
+impl Directory {
+    pub(crate) fn new(config: Config) -> Result<Self, Error> {
+        let seed = config.seed;
+        let tenants = tenants(seed, config.tenants)?;
+        let (apis, own_api) = apis(seed, config.apis)?;
+        let apps = apps(seed, config.apps, apis.get(own_api..).unwrap_or_default())?;
+        let directory = Self {
+            tenants,
+            apps,
+            apis,
+            own_api,
+        };
+        directory.check()?;
+        Ok(directory)
+    }
+
+    /// Finds a tenant by GUID, domain, or the host name an external tenant is reached under.
+    pub(crate) fn tenant(&self, name: &str) -> Option<&Tenant> {
+        self.tenants.iter().find(|tenant| {
+            tenant.id.eq_ignore_ascii_case(name)
+                || tenant.domain.eq_ignore_ascii_case(name)
+                || ciam_subdomain(name).is_some_and(|sub| {
+                    first_label(&tenant.domain).eq_ignore_ascii_case(sub) || tenant.id.eq_ignore_ascii_case(sub)
+                })
+        })
+    }
+
+    pub(crate) fn app(&self, client_id: &str) -> Option<&App> {
+        self.apps
+            .iter()
+            .find(|app| app.client_id.eq_ignore_ascii_case(client_id))
+    }
+
+    /// Finds the API a resource names: an identifier URI (a slash at the end more or less does not matter, the token's
+    /// audience follows what was asked), the app id, or either behind `spn:`.
+    pub(crate) fn api(&self, resource: &str) -> Option<&Api> {
+        let exact = |name: &str| {
+            self.apis.iter().find(|api| {
+                api.identifiers.iter().any(|identifier| identifier == name) || api.app_id.eq_ignore_ascii_case(name)
+            })
+        };
+        let loose = |name: &str| {
+            let name = name.trim_end_matches('/');
+            self.apis.iter().find(|api| {
+                api.identifiers
+                    .iter()
+                    .any(|identifier| identifier.trim_end_matches('/') == name)
+            })
+        };
+        exact(resource).or_else(|| loose(resource)).or_else(|| {
+            let name = resource.strip_prefix("spn:")?;
+            exact(name).or_else(|| loose(name))
+        })
+    }
+
+    /// The app roles of `api` that `app` holds in `tenant`, in the API's order.
+    pub(crate) fn roles(&self, app: &App, api: &Api, tenant: &Tenant) -> Vec<String> {
+        api.roles
+            .iter()
+            .filter(|role| {
+                app.granted.iter().any(|granted| {
+                    granted.role == **role
+                        && self.api(&granted.api).is_some_and(|named| named.app_id == api.app_id)
+                        && granted
+                            .tenant
+                            .as_deref()
+                            .is_none_or(|name| self.tenant(name).is_some_and(|named| named.id == tenant.id))
+                })
+            })
+            .cloned()
+            .collect()
+    }
+
+    pub(crate) fn is_present(&self, app: &App, tenant: &Tenant) -> bool {
+        app.tenants.is_empty()
+            || app
+                .tenants
+                .iter()
+                .any(|name| self.tenant(name).is_some_and(|named| named.id == tenant.id))
+    }
+
+    /// Every name a permission or restriction mentions has to exist: a typing error would weaken a test unseen.
+    fn check(&self) -> Result<(), Error> {
+        for app in &self.apps {
+            for permission in app.requested.iter().chain(&app.granted) {
+                let Some(api) = self.api(&permission.api) else {
+                    return Err(Error::Config(format!(
+                        "app {:?} names an unknown API {:?}",
+                        app.name, permission.api
+                    )));
+                };
+                if !api.roles.contains(&permission.role) {
+                    return Err(Error::Config(format!(
+                        "app {:?} names the role {:?}, which the API {:?} does not define",
+                        app.name, permission.role, permission.api
+                    )));
+                }
+            }
+            let consented = app.granted.iter().filter_map(|permission| permission.tenant.as_ref());
+            if let Some(unknown) = app
+                .tenants
+                .iter()
+                .chain(consented)
+                .find(|name| self.tenant(name).is_none())
+            {
+                return Err(Error::Config(format!(
+                    "app {:?} names an unknown tenant {unknown:?}",
+                    app.name
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The `{sub}` of `{sub}.ciamlogin.com`.
+pub(crate) fn ciam_subdomain(host: &str) -> Option<&str> {
+    let at = host.len().checked_sub(CIAM_SUFFIX.len())?;
+    let (sub, suffix) = (host.get(..at)?, host.get(at..)?);
+    (suffix.eq_ignore_ascii_case(CIAM_SUFFIX) && !sub.is_empty() && !sub.contains('.')).then_some(sub)
+}
+
+fn first_label(domain: &str) -> &str {
+    domain.split('.').next().unwrap_or(domain)
+}
+
+fn tenants(seed: u64, mut tenants: Vec<Tenant>) -> Result<Vec<Tenant>, Error> {
+    if tenants.is_empty() {
+        tenants.push(Tenant::new(DEFAULT_DOMAIN));
+    }
+    for (at, tenant) in tenants.iter_mut().enumerate() {
+        let mut generator = Generator::named(seed, &format!("tenant {at}"));
+        fill_guid(&mut tenant.id, &mut generator, "tenant id")?;
+        if tenant.domain.is_empty() {
+            tenant.domain = format!("tenant{at}.onmicrosoft.com");
+        }
+        if !tenant.domain.contains('.') || tenant.domain.contains(['/', ' ', '?', '#']) {
+            return Err(Error::Config(format!("{:?} is no domain name", tenant.domain)));
+        }
+        if tenant.name.is_empty() {
+            tenant.name = first_label(&tenant.domain).to_owned();
+        }
+        let users = tenant
+            .users
+            .get_or_insert_with(|| DEFAULT_USERS.iter().map(|name| User::new(*name)).collect());
+        for user in users {
+            fill_guid(&mut user.id, &mut generator, "user id")?;
+            if user.user_principal_name.is_empty() {
+                let first = user.display_name.split(' ').next().unwrap_or_default().to_lowercase();
+                user.user_principal_name = format!("{first}@{}", tenant.domain);
+            }
+        }
+    }
+    unique(tenants.iter().map(|tenant| &tenant.id), "tenant id")?;
+    unique(tenants.iter().map(|tenant| &tenant.domain), "domain")?;
+    Ok(tenants)
+}
+
+fn apps(seed: u64, mut apps: Vec<App>, own_apis: &[Api]) -> Result<Vec<App>, Error> {
+    if apps.is_empty() {
+        let mut app = App::new("daemon");
+        for (api, role) in DEFAULT_GRANTS {
+            app = app.grant(*api, *role);
+        }
+        for api in own_apis {
+            for role in &api.roles {
+                app = app.grant(&api.app_id, role);
+            }
+        }
+        apps.push(app);
+    }
+    for (at, app) in apps.iter_mut().enumerate() {
+        let mut generator = Generator::named(seed, &format!("app {at}"));
+        fill_guid(&mut app.client_id, &mut generator, "client id")?;
+        fill_guid(&mut app.object_id, &mut generator, "object id")?;
+        fill_guid(&mut app.service_principal_id, &mut generator, "service principal id")?;
+        if app.name.is_empty() {
+            app.name = format!("app{at}");
+        }
+        for secret in app.secrets.get_or_insert_with(|| vec![Secret::default()]) {
+            fill_guid(&mut secret.id, &mut generator, "secret id")?;
+            if secret.value.is_empty() {
+                secret.value = generator.secret();
+            }
+        }
+    }
+    unique(apps.iter().map(|app| &app.client_id), "client id")?;
+    Ok(apps)
+}
+
+fn apis(seed: u64, mut given: Vec<Api>) -> Result<(Vec<Api>, usize), Error> {
+    if given.is_empty() {
+        let mut api = Api {
+            name: "todo-list".to_owned(),
+            ..Api::default()
+        }
+        .token_version(TokenVersion::V2);
+        api.roles = OWN_API_ROLES.iter().map(|&role| role.to_owned()).collect();
+        given.push(api);
+    }
+    for (at, api) in given.iter_mut().enumerate() {
+        fill_guid(
+            &mut api.app_id,
+            &mut Generator::named(seed, &format!("api {at}")),
+            "API app id",
+        )?;
+        if api.identifiers.is_empty() {
+            api.identifiers.push(format!("api://{}", api.app_id));
+        }
+        if api.name.is_empty() {
+            api.name = format!("api{at}");
+        }
+        if let Some(bad) = api.identifiers.iter().find(|identifier| !is_identifier(identifier)) {
+            return Err(Error::Config(format!(
+                "{bad:?} is no identifier URI: it is empty or holds white space"
+            )));
+        }
+    }
+    let mut apis = well_known();
+    apis.retain(|known| !given.iter().any(|api| api.app_id == known.app_id));
+    let own_api = apis.len();
+    apis.append(&mut given);
+    unique(apis.iter().map(|api| &api.app_id), "API app id")?;
+    unique(apis.iter().flat_map(|api| &api.identifiers), "identifier URI")?;
+    Ok((apis, own_api))
+}
+
+fn is_identifier(identifier: &str) -> bool {
+    !identifier.is_empty()
+        && !identifier
+            .chars()
+            .any(|character| character.is_whitespace() || character.is_control())
+}
+
+fn well_known() -> Vec<Api> {
+    WELL_KNOWN
+        .iter()
+        .map(|known| Api {
+            name: known.name.to_owned(),
+            app_id: known.app_id.to_owned(),
+            identifiers: vec![known.identifier.to_owned()],
+            roles: known.roles.iter().map(|&role| role.to_owned()).collect(),
+            optional_claims: if known.app_id == GRAPH_APP_ID {
+                vec!["xms_cc".to_owned()]
+            } else {
+                Vec::new()
+            },
+            ..Api::default()
+        })
+        .collect()
+}
+
+fn fill_guid(id: &mut String, generator: &mut Generator, what: &str) -> Result<(), Error> {
+    // Drawn in any case, so that naming one identifier leaves the others as they were.
+    let derived = generator.guid();
+    if id.is_empty() {
+        *id = derived;
+    } else if !is_guid(id) {
+        return Err(Error::Config(format!("{what} {id:?} is no GUID")));
+    }
+    id.make_ascii_lowercase();
+    Ok(())
+}
+
+fn unique<'a>(values: impl Iterator<Item = &'a String>, what: &str) -> Result<(), Error> {
+    let mut seen = std::collections::BTreeSet::new();
+    for value in values {
+        if !seen.insert(value.to_ascii_lowercase()) {
+            return Err(Error::Config(format!("the {what} {value:?} is given twice")));
+        }
+    }
+    Ok(())
+}
+
+struct WellKnown {
+    name: &'static str,
+    app_id: &'static str,
+    identifier: &'static str,
+    roles: &'static [&'static str],
+}
+
+/// Microsoft Graph's application id, the same in every tenant.
+pub(crate) const GRAPH_APP_ID: &str = "00000003-0000-0000-c000-000000000000";
+/// Microsoft Graph's identifier URI.
+pub(crate) const GRAPH: &str = "https://graph.microsoft.com";
+/// The Office 365 Management APIs' identifier URI.
+pub(crate) const OFFICE_MANAGEMENT: &str = "https://manage.office.com";
+/// Azure SQL's identifier URI, which ends with a slash.
+pub(crate) const AZURE_SQL: &str = "https://database.windows.net/";
+/// Managed Desktop's identifier URI.
+pub(crate) const MANAGED_DESKTOP: &str = "https://mwaas-services-customerapi-prod.azurewebsites.net";
+
+const CIAM_SUFFIX: &str = ".ciamlogin.com";
+const DEFAULT_DOMAIN: &str = "contoso.onmicrosoft.com";
+const DEFAULT_USERS: &[&str] = &["Adele Vance", "Alex Wilber", "Megan Bowen"];
+const OWN_API_ROLES: &[&str] = &["ToDoList.Read.All", "ToDoList.ReadWrite.All"];
+
+const DEFAULT_GRANTS: &[(&str, &str)] = &[
+    (GRAPH, "User.Read.All"),
+    (OFFICE_MANAGEMENT, "ActivityFeed.Read"),
+    (OFFICE_MANAGEMENT, "ServiceHealth.Read"),
+    (MANAGED_DESKTOP, "MmdSupport.ReadWrite"),
+];
+
+const WELL_KNOWN: &[WellKnown] = &[
+    WellKnown {
+        name: "Microsoft Graph",
+        app_id: GRAPH_APP_ID,
+        identifier: GRAPH,
+        roles: &[
+            "Application.Read.All",
+            "Application.ReadWrite.All",
+            "Directory.Read.All",
+            "Directory.ReadWrite.All",
+            "User.Read.All",
+            "User.ReadWrite.All",
+        ],
+    },
+    WellKnown {
+        name: "Office 365 Management APIs",
+        app_id: "c5393580-f805-4401-95e8-94b7a6ef2fc2",
+        identifier: OFFICE_MANAGEMENT,
+        roles: &["ActivityFeed.Read", "ActivityFeed.ReadDlp", "ServiceHealth.Read"],
+    },
+    WellKnown {
+        name: "Azure SQL Database",
+        app_id: "022907d3-0f1b-48f7-badc-1ba6abab6d66",
+        identifier: AZURE_SQL,
+        roles: &[],
+    },
+    WellKnown {
+        name: "Modern Workplace Customer APIs",
+        // Made up: the real one is not published.
+        app_id: "c9d51f28-8ccd-42b2-a836-fd8fe9ebf2ae",
+        identifier: MANAGED_DESKTOP,
+        roles: &["MmdSupport.ReadWrite"],
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_filled_the_same_way_each_time() {
+        let one = Directory::new(Config::default()).unwrap();
+        let two = Directory::new(Config::default()).unwrap();
+        assert_eq!(format!("{one:?}"), format!("{two:?}"));
+        assert!(is_guid(&one.tenants[0].id));
+    }
+
+    #[test]
+    fn naming_one_identifier_leaves_the_others_as_they_were() {
+        let plain = Directory::new(Config {
+            apps: vec![App::new("a")],
+            ..Config::default()
+        })
+        .unwrap();
+        let named = App::new("a").client_id("aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb");
+        let named = Directory::new(Config {
+            apps: vec![named],
+            ..Config::default()
+        })
+        .unwrap();
+        assert_eq!(plain.apps[0].object_id, named.apps[0].object_id);
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        let bad = [
+            Config {
+                tenants: vec![Tenant::new("a.example").id("x")],
+                ..Config::default()
+            },
+            Config {
+                tenants: vec![Tenant::new("a.example"), Tenant::new("A.example")],
+                ..Config::default()
+            },
+            Config {
+                apps: vec![App::new("a").grant("https://nowhere.example", "R")],
+                ..Config::default()
+            },
+            Config {
+                apps: vec![App::new("a").grant(GRAPH, "Mail.Reed")],
+                ..Config::default()
+            },
+            Config {
+                apps: vec![App::new("a").only_in("other.example")],
+                ..Config::default()
+            },
+            Config {
+                apis: vec![Api::new("two words")],
+                ..Config::default()
+            },
+            Config {
+                apis: vec![Api::new(GRAPH)],
+                ..Config::default()
+            },
+        ];
+        for config in bad {
+            assert!(Directory::new(config).is_err());
+        }
+    }
+
+    #[test]
+    fn customer_hosts_name_their_tenant() {
+        assert_eq!(ciam_subdomain("contoso.CIAMlogin.com"), Some("contoso"));
+        assert_eq!(ciam_subdomain("a.b.ciamlogin.com"), None);
+        assert_eq!(ciam_subdomain(".ciamlogin.com"), None);
+        assert_eq!(ciam_subdomain("é.com"), None);
+    }
+}

@@ -1,0 +1,265 @@
+//! The handle a test holds.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::{Request, Response};
+
+use crate::builder::EmulatorBuilder;
+use crate::clock::Clock;
+use crate::config::{Api, App, Tenant};
+use crate::core::Core;
+use crate::directory::{AZURE_SQL, GRAPH, MANAGED_DESKTOP, OFFICE_MANAGEMENT};
+use crate::fault::{Cut, Delivery, Fault};
+use crate::recorder::{Channel, RequestEvent};
+use crate::server::Server;
+
+/// An emulated Entra. Dropping it stops its server at once.
+///
+/// Made by [`Emulator::start`] with everything at its default, or by [`Emulator::builder`]. The accessors name the first
+/// tenant, the first app and the first API of your own, so that a test needs no constants.
+pub struct Emulator {
+    core: Arc<Core>,
+    server: Option<Server>,
+}
+
+impl Emulator {
+    /// Starts an emulator with everything at its default on a free port of 127.0.0.1.
+    ///
+    /// # Panics
+    /// If the machine has no free port on loopback. [`EmulatorBuilder::try_start`] gives an error instead.
+    pub fn start() -> Self {
+        Self::builder().start()
+    }
+
+    /// Says what the emulator is made of.
+    pub fn builder() -> EmulatorBuilder {
+        EmulatorBuilder::default()
+    }
+
+    pub(crate) fn new(core: Arc<Core>, server: Option<Server>) -> Self {
+        Self { core, server }
+    }
+
+    /// Answers one request without any socket: the very same rules, faults and records as over the network.
+    ///
+    /// The request's URI may be absolute or only a path. What a response cannot express (a reset, a body cut short or
+    /// without end, latency) is told by the [`Delivery`] among its extensions.
+    pub fn handle(&self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
+        let mut response = self.core.handle(request, Channel::Memory);
+        let cut = response
+            .extensions()
+            .get::<Delivery>()
+            .map_or(Cut::Whole, |delivery| delivery.cut);
+        let body = response.body_mut();
+        match cut {
+            Cut::Whole | Cut::Reset => {}
+            Cut::After(bytes) => body.truncate(bytes),
+            Cut::Repeated(bytes) => repeat(
+                body,
+                usize::try_from(bytes).unwrap_or(usize::MAX).min(LONGEST_IN_MEMORY),
+            ),
+            Cut::Endless => repeat(body, LONGEST_IN_MEMORY),
+        }
+        response
+    }
+
+    /// The emulator's clock, to freeze and to move.
+    pub fn clock(&self) -> &Clock {
+        &self.core.clock
+    }
+
+    /// Adds a fault to the script.
+    pub fn fault(&self, fault: Fault) {
+        self.core.script.push(fault);
+    }
+
+    /// Forgets every fault that has not struck yet.
+    pub fn clear_faults(&self) {
+        self.core.script.clear();
+    }
+
+    /// The newest requests, oldest first; how many are kept is [`EmulatorBuilder::recorded_requests`].
+    pub fn requests(&self) -> Vec<RequestEvent> {
+        self.core.recorder.events()
+    }
+
+    /// The newest requests to a token endpoint, oldest first.
+    pub fn token_requests(&self) -> Vec<RequestEvent> {
+        self.requests()
+            .into_iter()
+            .filter(RequestEvent::is_token_request)
+            .collect()
+    }
+
+    /// How many requests there were since the emulator was made, those no longer kept included.
+    pub fn request_count(&self) -> u64 {
+        self.core.recorder.count()
+    }
+
+    /// Forgets the requests so far; the count goes on.
+    pub fn clear_requests(&self) {
+        self.core.recorder.clear();
+    }
+
+    /// Takes a new signing key into use and keeps the old one published: a validator meets an unknown key id, and old
+    /// tokens stay good. After six keys the first one comes again.
+    pub fn rotate_signing_key(&self) {
+        self.core.keys.rotate(true);
+    }
+
+    /// Takes a new signing key into use and withdraws all others at once: tokens signed before are refused.
+    pub fn replace_signing_key(&self) {
+        self.core.keys.rotate(false);
+    }
+
+    /// Withdraws every key but the one in use, as the service does some time after a rotation.
+    pub fn retire_old_signing_keys(&self) {
+        self.core.keys.retire();
+    }
+
+    /// `http://127.0.0.1:{port}` while serving; a made-up origin without a socket. No slash at the end.
+    pub fn base_url(&self) -> &str {
+        &self.core.base_url
+    }
+
+    /// `https://localhost:{port}` if a TLS listener was asked for.
+    pub fn tls_url(&self) -> Option<&str> {
+        self.server.as_ref().and_then(|server| server.tls_url.as_deref())
+    }
+
+    /// The certificate authority of the TLS listener, in PEM, for a client to trust.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.server.as_ref().and_then(|server| server.ca_pem.as_deref())
+    }
+
+    /// Where the plain listener is, while there is one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.server.as_ref().map(|server| server.address)
+    }
+
+    /// The v1 token endpoint of the first tenant.
+    pub fn token_url_v1(&self) -> String {
+        format!("{}/{}/oauth2/token", self.base_url(), self.tenant_id())
+    }
+
+    /// The v2 token endpoint of the first tenant.
+    pub fn token_url_v2(&self) -> String {
+        format!("{}/{}/oauth2/v2.0/token", self.base_url(), self.tenant_id())
+    }
+
+    /// `{base_url}/{tenant_id}`: what most libraries call the authority.
+    pub fn authority(&self) -> String {
+        format!("{}/{}", self.base_url(), self.tenant_id())
+    }
+
+    /// Where Microsoft Graph answers: `{base_url}/v1.0`.
+    pub fn graph_url(&self) -> String {
+        format!("{}/v1.0", self.base_url())
+    }
+
+    /// The first tenant's GUID.
+    pub fn tenant_id(&self) -> &str {
+        &self.first_tenant().id
+    }
+
+    /// The first tenant's domain.
+    pub fn domain(&self) -> &str {
+        &self.first_tenant().domain
+    }
+
+    /// The first app's client id.
+    pub fn client_id(&self) -> &str {
+        &self.first_app().client_id
+    }
+
+    /// The first app's first secret; empty if it has none.
+    pub fn client_secret(&self) -> &str {
+        let secrets = self.first_app().secrets.as_deref().unwrap_or_default();
+        secrets.first().map_or("", |secret| secret.value.as_str())
+    }
+
+    /// The first API of your own, or the one made up in its place (v2 tokens).
+    pub fn api(&self) -> &Api {
+        self.core
+            .directory
+            .apis
+            .get(self.core.directory.own_api)
+            .expect("the directory holds at least one own API")
+    }
+
+    /// The directories, with every gap filled.
+    pub fn tenants(&self) -> &[Tenant] {
+        &self.core.directory.tenants
+    }
+
+    /// The apps, with every gap filled.
+    pub fn apps(&self) -> &[App] {
+        &self.core.directory.apps
+    }
+
+    /// The APIs, the well-known ones first, with every gap filled.
+    pub fn apis(&self) -> &[Api] {
+        &self.core.directory.apis
+    }
+
+    /// The app of that name or client id.
+    pub fn app(&self, name: &str) -> Option<&App> {
+        self.apps()
+            .iter()
+            .find(|app| app.name == name || app.client_id.eq_ignore_ascii_case(name))
+    }
+
+    /// Microsoft Graph's identifier URI: `https://graph.microsoft.com`.
+    pub const GRAPH: &'static str = GRAPH;
+
+    /// The Office 365 Management APIs' identifier URI: `https://manage.office.com`.
+    pub const OFFICE_MANAGEMENT: &'static str = OFFICE_MANAGEMENT;
+
+    /// Azure SQL's identifier URI, with the slash at its end that belongs to it.
+    pub const AZURE_SQL: &'static str = AZURE_SQL;
+
+    /// Managed Desktop's identifier URI.
+    pub const MANAGED_DESKTOP: &'static str = MANAGED_DESKTOP;
+
+    fn first_tenant(&self) -> &Tenant {
+        self.core
+            .directory
+            .tenants
+            .first()
+            .expect("the directory holds at least one tenant")
+    }
+
+    fn first_app(&self) -> &App {
+        self.core
+            .directory
+            .apps
+            .first()
+            .expect("the directory holds at least one app")
+    }
+}
+
+impl fmt::Debug for Emulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emulator")
+            .field("base_url", &self.base_url())
+            .field("tenant_id", &self.tenant_id())
+            .field("client_id", &self.client_id())
+            .finish_non_exhaustive()
+    }
+}
+
+fn repeat(body: &mut Vec<u8>, length: usize) {
+    if body.is_empty() {
+        body.push(b' ');
+    }
+    let pattern = body.clone();
+    while body.len() < length {
+        let room = length - body.len();
+        body.extend_from_slice(&pattern[..pattern.len().min(room)]);
+    }
+    body.truncate(length);
+}
+
+const LONGEST_IN_MEMORY: usize = 4 * 1024 * 1024;

@@ -1,0 +1,249 @@
+//! One request with everything that is worked out about it before it is judged.
+
+use std::time::SystemTime;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+
+use crate::aadsts::Refusal;
+use crate::clock::{error_timestamp, unix};
+use crate::core::Core;
+use crate::form::Form;
+use crate::recorder::{Channel, Lint, RequestEvent, parameters};
+use crate::seed::is_guid;
+
+/// A request being answered: the parsed request on one side, the event that grows with the answer on the other.
+pub(crate) struct Exchange<'a> {
+    pub(crate) core: &'a Core,
+    pub(crate) now: SystemTime,
+    pub(crate) method: Method,
+    /// `scheme://host[:port]` as the client sees it, for the URLs in documents.
+    pub(crate) origin: String,
+    /// Percent-decoded, non-empty segments of the path.
+    pub(crate) segments: Vec<String>,
+    pub(crate) query: Form,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    pub(crate) trace_id: String,
+    pub(crate) event: RequestEvent,
+}
+
+impl<'a> Exchange<'a> {
+    pub(crate) fn new(core: &'a Core, request: Request<Vec<u8>>, channel: Channel) -> Self {
+        let now = core.clock.now();
+        let (parts, body) = request.into_parts();
+        let mut headers = parts.headers;
+        if let Some(authorization) = headers.get_mut(AUTHORIZATION) {
+            authorization.set_sensitive(true);
+        }
+        let authority = parts
+            .uri
+            .authority()
+            .map(|authority| authority.as_str().to_owned())
+            .or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned))
+            .filter(|authority| is_authority(authority));
+        let origin = match (&authority, channel) {
+            (Some(authority), Channel::Http) => format!("http://{authority}"),
+            (Some(authority), Channel::Https) => format!("https://{authority}"),
+            (Some(authority), Channel::Memory) => {
+                format!("{}://{authority}", parts.uri.scheme_str().unwrap_or("https"))
+            }
+            (None, _) => core.base_url.clone(),
+        };
+        let path = parts.uri.path().to_owned();
+        let query = Form::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        let segments = path
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
+            .collect();
+        let event = RequestEvent {
+            index: 0,
+            at: now,
+            took: std::time::Duration::ZERO,
+            channel,
+            method: parts.method.clone(),
+            host: authority.unwrap_or_default(),
+            path,
+            headers: headers.clone(),
+            query: parameters(query.pairs()),
+            form: Vec::new(),
+            endpoint: None,
+            tenant: None,
+            client_id: None,
+            grant: None,
+            target: None,
+            status: StatusCode::OK,
+            aadsts: None,
+            fault: None,
+            lints: Vec::new(),
+        };
+        let trace_id = core.guid();
+        Self {
+            core,
+            now,
+            method: parts.method,
+            origin,
+            segments,
+            query,
+            headers,
+            body,
+            trace_id,
+            event,
+        }
+    }
+
+    pub(crate) fn header(&self, name: impl http::header::AsHeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    pub(crate) fn lint(&mut self, lint: Lint) {
+        if self.event.lints.len() < MOST_LINTS && !self.event.lints.contains(&lint) {
+            self.event.lints.push(lint);
+        }
+    }
+
+    /// The host without its port.
+    pub(crate) fn host(&self) -> &str {
+        let host = self.event.host.as_str();
+        match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        }
+    }
+
+    /// Name and password of Basic authentication, form-decoded (RFC 6749, 2.3.1). `None` without such a header,
+    /// `Some(None)` if it cannot be read.
+    pub(crate) fn basic(&self) -> Option<Option<(String, String)>> {
+        let (scheme, credentials) = self.header(AUTHORIZATION)?.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let decoded = || {
+            let bytes = STANDARD.decode(credentials.trim()).ok()?;
+            let text = String::from_utf8(bytes).ok()?;
+            let (name, password) = text.split_once(':')?;
+            Some((form_decode(name), form_decode(password)))
+        };
+        Some(decoded())
+    }
+
+    /// The client's request id if it is a GUID: from the header, the query or the body, in this order.
+    pub(crate) fn client_request_id(&self) -> Option<&str> {
+        let header = self.header("client-request-id");
+        let body = self.event.form_value("client-request-id");
+        [header, self.query.value("client-request-id"), body]
+            .into_iter()
+            .flatten()
+            .find(|id| is_guid(id))
+    }
+
+    /// A JSON answer with the headers every answer of the service has.
+    pub(crate) fn json(&self, status: StatusCode, body: &impl Serialize) -> Response<Vec<u8>> {
+        let body = serde_json::to_vec(body).unwrap_or_default();
+        self.answer(status, "application/json; charset=utf-8", body)
+    }
+
+    pub(crate) fn answer(&self, status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Vec<u8>> {
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if let Ok(id) = HeaderValue::from_str(&self.trace_id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        let wanted = self
+            .header("return-client-request-id")
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        if let Some(id) = self
+            .client_request_id()
+            .filter(|_| wanted)
+            .and_then(|id| HeaderValue::from_str(id).ok())
+        {
+            headers.insert(CLIENT_REQUEST_ID, id);
+        }
+        response
+    }
+
+    /// The answer of a refused request, in the shape of the service's error body.
+    pub(crate) fn refuse(&mut self, refusal: &Refusal) -> Response<Vec<u8>> {
+        let row = refusal.row;
+        self.event.aadsts = Some(row.code);
+        let timestamp = error_timestamp(unix(self.now));
+        let correlation_id = self
+            .client_request_id()
+            .map(str::to_owned)
+            .unwrap_or_else(|| self.core.guid());
+        let regional = self.host().ends_with(".login.microsoft.com");
+        let host = if regional {
+            self.host()
+        } else {
+            "login.microsoftonline.com"
+        };
+        let body = ErrorBody {
+            error: row.error,
+            error_description: format!(
+                "{} Trace ID: {} Correlation ID: {correlation_id} Timestamp: {timestamp}",
+                refusal.message(),
+                self.trace_id
+            ),
+            error_codes: [row.code],
+            error_uri: row.error_uri.then(|| format!("https://{host}/error?code={}", row.code)),
+            timestamp,
+            trace_id: &self.trace_id,
+            correlation_id,
+            suberror: row.suberror,
+        };
+        let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::BAD_REQUEST);
+        no_store(self.json(status, &body))
+    }
+}
+
+/// Forbids every cache to keep an answer (RFC 6749, 5.1).
+pub(crate) fn no_store(mut response: Response<Vec<u8>>) -> Response<Vec<u8>> {
+    let headers = response.headers_mut();
+    headers.insert(
+        http::header::CACHE_CONTROL,
+        HeaderValue::from_static("no-store, no-cache"),
+    );
+    headers.insert(http::header::PRAGMA, HeaderValue::from_static("no-cache"));
+    headers.insert(http::header::EXPIRES, HeaderValue::from_static("-1"));
+    response
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    error: &'static str,
+    error_description: String,
+    error_codes: [u32; 1],
+    timestamp: String,
+    trace_id: &'a str,
+    correlation_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suberror: Option<&'static str>,
+}
+
+fn form_decode(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " "))
+        .decode_utf8_lossy()
+        .into_owned()
+}
+
+/// Host and port only, so that it can be put into a URL: no user, no path, nothing to escape.
+fn is_authority(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 255
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte))
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
+const MOST_LINTS: usize = 64;

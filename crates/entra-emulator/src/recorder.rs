@@ -1,0 +1,267 @@
+//! What came in, as typed events with findings about each request.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, Method, StatusCode};
+
+/// One request as the emulator saw and answered it.
+///
+/// Secrets, assertions and tokens are there for a test to compare, but never shown by `Debug`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RequestEvent {
+    /// How many requests came before this one since the emulator was made.
+    pub index: u64,
+    /// When it came, by the emulator's clock.
+    pub at: SystemTime,
+    /// How long the emulator took, by its own clock: zero while that is frozen.
+    pub took: Duration,
+    /// Over which channel it came.
+    pub channel: Channel,
+    /// The method.
+    pub method: Method,
+    /// The host it was sent to, as the client named it.
+    pub host: String,
+    /// The path, without the query.
+    pub path: String,
+    /// The headers; `Authorization` is marked sensitive.
+    pub headers: HeaderMap,
+    /// Query parameters, decoded.
+    pub query: Vec<Parameter>,
+    /// Form parameters, decoded, in order. Cut after 64 parameters or 64 KiB.
+    pub form: Vec<Parameter>,
+    /// Which endpoint version, if it was a token request.
+    pub endpoint: Option<Endpoint>,
+    /// The tenant in the path, as written.
+    pub tenant: Option<String>,
+    /// The client id, from the body or from Basic authentication.
+    pub client_id: Option<String>,
+    /// The grant type, as written.
+    pub grant: Option<String>,
+    /// `scope` (v2) or `resource` (v1), as written.
+    pub target: Option<String>,
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// The AADSTS number of a refusal.
+    pub aadsts: Option<u32>,
+    /// The scripted fault that was played, by name.
+    pub fault: Option<&'static str>,
+    /// What is wrong or unwise about the request, whether it was refused or not.
+    pub lints: Vec<Lint>,
+}
+
+impl RequestEvent {
+    /// The value of a form parameter, secret or not.
+    pub fn form_value(&self, name: &str) -> Option<&str> {
+        self.form
+            .iter()
+            .find(|parameter| parameter.name == name)
+            .map(|parameter| parameter.value.as_str())
+    }
+
+    /// Whether this was a request to a token endpoint.
+    pub fn is_token_request(&self) -> bool {
+        self.endpoint.is_some()
+    }
+}
+
+/// One line a request, for a terminal: `POST /contoso.onmicrosoft.com/oauth2/v2.0/token 401 AADSTS7000215`.
+impl fmt::Display for RequestEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.method, self.path, self.status.as_u16())?;
+        if let Some(code) = self.aadsts {
+            write!(f, " AADSTS{code}")?;
+        }
+        for lint in &self.lints {
+            write!(f, " [{lint}]")?;
+        }
+        Ok(())
+    }
+}
+
+/// A decoded parameter. `Debug` hides the value where the name says that it is secret.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Parameter {
+    /// The name as sent.
+    pub name: String,
+    /// The decoded value.
+    pub value: String,
+}
+
+impl Parameter {
+    fn is_secret(&self) -> bool {
+        SECRET_PARAMETERS
+            .iter()
+            .any(|secret| self.name.eq_ignore_ascii_case(secret))
+    }
+}
+
+impl fmt::Debug for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = if self.is_secret() { "[redacted]" } else { &self.value };
+        write!(f, "{}={value:?}", self.name)
+    }
+}
+
+/// Which way a request took into the emulator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Channel {
+    /// [`crate::Emulator::handle`].
+    Memory,
+    /// The plain http listener.
+    Http,
+    /// The TLS listener.
+    Https,
+}
+
+/// The endpoint's version, which decides the rules of the request but not the format of the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `/oauth2/token`
+    V1,
+    /// `/oauth2/v2.0/token`
+    V2,
+}
+
+/// Something about a request that is wrong or unwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Lint {
+    /// A secret or assertion in the URL's query, where every log keeps it (RFC 6749, 2.3.1). It is never used.
+    SecretInUrl,
+    /// A parameter neither RFC 6749 nor Entra's documents know. Ignored, as the standard asks.
+    UnknownParameter(String),
+    /// A parameter given twice.
+    DuplicateParameter(String),
+    /// A known parameter in the wrong case: names are case-sensitive, so it counts as unknown.
+    ParameterCase(String),
+    /// A secret or assertion in the body and in the `Authorization` header.
+    TwoCredentials,
+    /// No `client-request-id`: nothing to find this request by in the service's logs.
+    MissingClientRequestId,
+    /// The body was not sent as `application/x-www-form-urlencoded`, so it was not read.
+    ContentType(String),
+    /// The v1 endpoint reads `resource` and ignores `scope`.
+    ScopeOnV1,
+    /// The v2 endpoint reads `scope` and refuses `resource`.
+    ResourceOnV2,
+    /// The scope was form-encoded more than once.
+    DoubleEncodedScope,
+    /// A white space at the beginning or end of the secret: a copying mistake most of the time.
+    BlankAroundSecret,
+    /// The secret sent is the id of a secret.
+    SecretId,
+    /// A bearer token in the URL's query.
+    TokenInUrl,
+}
+
+impl fmt::Display for Lint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SecretInUrl => f.write_str("secret in the URL"),
+            Self::UnknownParameter(name) => write!(f, "unknown parameter {name:?}"),
+            Self::DuplicateParameter(name) => write!(f, "parameter {name:?} given twice"),
+            Self::ParameterCase(name) => write!(f, "parameter {name:?} in the wrong case"),
+            Self::TwoCredentials => f.write_str("two credentials"),
+            Self::MissingClientRequestId => f.write_str("no client-request-id"),
+            Self::ContentType(sent) => write!(f, "content type {sent:?}"),
+            Self::ScopeOnV1 => f.write_str("scope on v1"),
+            Self::ResourceOnV2 => f.write_str("resource on v2"),
+            Self::DoubleEncodedScope => f.write_str("scope encoded twice"),
+            Self::BlankAroundSecret => f.write_str("white space around the secret"),
+            Self::SecretId => f.write_str("secret id instead of its value"),
+            Self::TokenInUrl => f.write_str("token in the URL"),
+        }
+    }
+}
+
+/// The newest events, a bounded number of them.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    state: Mutex<State>,
+    capacity: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    events: VecDeque<RequestEvent>,
+    count: u64,
+}
+
+impl Recorder {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            state: Mutex::default(),
+            capacity,
+        }
+    }
+
+    pub(crate) fn record(&self, mut event: RequestEvent) {
+        let mut state = self.state();
+        event.index = state.count;
+        state.count += 1;
+        if self.capacity == 0 {
+            return;
+        }
+        if state.events.len() >= self.capacity {
+            state.events.pop_front();
+        }
+        state.events.push_back(event);
+    }
+
+    pub(crate) fn events(&self) -> Vec<RequestEvent> {
+        self.state().events.iter().cloned().collect()
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.state().count
+    }
+
+    pub(crate) fn clear(&self) {
+        self.state().events.clear();
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Copies decoded parameters, but no more than an event should hold.
+pub(crate) fn parameters(pairs: &[(String, String)]) -> Vec<Parameter> {
+    let mut room = MOST_PARAMETER_BYTES;
+    pairs
+        .iter()
+        .take(MOST_PARAMETERS)
+        .take_while(|(name, value)| {
+            let size = name.len() + value.len();
+            let fits = size <= room;
+            room = room.saturating_sub(size);
+            fits
+        })
+        .map(|(name, value)| Parameter {
+            name: name.clone(),
+            value: value.clone(),
+        })
+        .collect()
+}
+
+const MOST_PARAMETERS: usize = 64;
+const MOST_PARAMETER_BYTES: usize = 64 * 1024;
+
+/// Parameters whose value `Debug` never shows.
+pub(crate) const SECRET_PARAMETERS: &[&str] = &[
+    "access_token",
+    "assertion",
+    "client_assertion",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "device_code",
+    "password",
+    "refresh_token",
+];

@@ -1,0 +1,83 @@
+//! Response bodies, the faulty ones included.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+
+use crate::fault::Cut;
+use crate::server::Broken;
+
+/// A body that may break off, go on for long, or never end, without ever holding more than its pattern.
+pub(crate) struct WireBody {
+    pattern: Bytes,
+    /// Bytes still to send; `None` for a body that never ends.
+    left: Option<u64>,
+    /// What `Content-Length` says, if it says anything.
+    promised: Option<u64>,
+    /// Whether the server has had its chance to send what came before the break.
+    flushed: bool,
+}
+
+impl WireBody {
+    pub(crate) fn new(bytes: Vec<u8>, cut: Cut) -> Self {
+        let whole = bytes.len() as u64;
+        let pattern = if bytes.is_empty() {
+            Bytes::from_static(b" ")
+        } else {
+            Bytes::from(bytes)
+        };
+        let (left, promised) = match cut {
+            Cut::Whole | Cut::Reset => (Some(whole), Some(whole)),
+            // Something must be missing, or it would not be cut.
+            Cut::After(bytes) => (Some(whole.min(bytes as u64)), Some(whole.max(bytes as u64 + 1))),
+            Cut::Repeated(bytes) => (Some(bytes), Some(bytes)),
+            Cut::Endless => (None, None),
+        };
+        Self {
+            pattern,
+            left,
+            promised,
+            flushed: false,
+        }
+    }
+
+    fn is_short(&self) -> bool {
+        self.promised.is_some_and(|promised| promised > 0)
+    }
+}
+
+impl Body for WireBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let length = self.left.unwrap_or(u64::MAX).min(self.pattern.len() as u64);
+        if length == 0 {
+            if self.is_short() && !self.flushed {
+                // hyper throws away what it has buffered when a body fails, but sends it when a body is not ready.
+                self.flushed = true;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            return Poll::Ready(self.is_short().then_some(Err(Broken)));
+        }
+        if let Some(left) = &mut self.left {
+            *left -= length;
+        }
+        if let Some(promised) = &mut self.promised {
+            *promised -= length;
+        }
+        let frame = self.pattern.slice(..length as usize);
+        Poll::Ready(Some(Ok(Frame::data(frame))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == Some(0) && !self.is_short()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.promised.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}

@@ -1,0 +1,266 @@
+//! The thin server around the core: one thread, one small runtime.
+
+mod body;
+mod stream;
+#[cfg(feature = "tls")]
+mod tls;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::Error;
+use crate::core::Core;
+use crate::fault::{Cut, Delivery};
+use crate::recorder::Channel;
+use crate::server::body::WireBody;
+use crate::server::stream::Stream;
+
+/// A running server. Dropping it closes every connection and ends the thread.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) tls_url: Option<String>,
+    pub(crate) ca_pem: Option<String>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    pub(crate) fn start(sockets: Sockets, core: Arc<Core>, idle_timeout: Duration) -> Result<Self, Error> {
+        let address = sockets.address;
+        #[cfg(feature = "tls")]
+        let identity = sockets.tls.is_some().then(tls::Identity::new).transpose()?;
+        #[cfg(feature = "tls")]
+        let ca_pem = identity.as_ref().map(|identity| identity.ca_pem.clone());
+        #[cfg(not(feature = "tls"))]
+        let ca_pem = None;
+        let tls_url = match &sockets.tls {
+            Some(listener) => Some(format!("https://localhost:{}", listener.local_addr()?.port())),
+            None => None,
+        };
+
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()?;
+        let (stop, stopped) = oneshot::channel();
+        let serve = {
+            let _context = runtime.enter();
+            let plain = tokio::net::TcpListener::from_std(sockets.plain)?;
+            #[cfg(feature = "tls")]
+            let tls = match (sockets.tls, identity) {
+                (Some(listener), Some(identity)) => {
+                    Some((tokio::net::TcpListener::from_std(listener)?, identity.acceptor()?))
+                }
+                _ => None,
+            };
+            async move {
+                let shared = Shared {
+                    core,
+                    idle_timeout,
+                    room: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
+                };
+                let plain = accept(&plain, &shared, |stream, shared| async move {
+                    serve(stream.reset_flag(), stream, Channel::Http, &shared).await;
+                });
+                #[cfg(feature = "tls")]
+                if let Some((listener, acceptor)) = tls {
+                    let secure = accept(&listener, &shared, move |stream, shared| {
+                        let acceptor = acceptor.clone();
+                        async move {
+                            let reset = stream.reset_flag();
+                            let handshake = tokio::time::timeout(shared.idle_timeout, acceptor.accept(stream));
+                            if let Ok(Ok(stream)) = handshake.await {
+                                serve(reset, stream, Channel::Https, &shared).await;
+                            }
+                        }
+                    });
+                    tokio::select! { _ = plain => {}, _ = secure => {}, _ = stopped => {} }
+                    return;
+                }
+                tokio::select! { _ = plain => {}, _ = stopped => {} }
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("entra-emulator".to_owned())
+            .stack_size(STACK)
+            .spawn(move || runtime.block_on(serve))?;
+        Ok(Self {
+            address,
+            tls_url,
+            ca_pem,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // The thread answers no request in which it could panic for good; there is nothing to do about it here.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The listening sockets, bound before the core exists because the core names their ports.
+pub(crate) struct Sockets {
+    address: SocketAddr,
+    plain: TcpListener,
+    tls: Option<TcpListener>,
+}
+
+impl Sockets {
+    pub(crate) fn bind(address: SocketAddr, tls: bool) -> io::Result<Self> {
+        let plain = TcpListener::bind(address)?;
+        plain.set_nonblocking(true)?;
+        let tls = if tls {
+            let listener = TcpListener::bind(SocketAddr::new(address.ip(), 0))?;
+            listener.set_nonblocking(true)?;
+            Some(listener)
+        } else {
+            None
+        };
+        Ok(Self {
+            address: plain.local_addr()?,
+            plain,
+            tls,
+        })
+    }
+
+    pub(crate) fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+#[derive(Clone)]
+struct Shared {
+    core: Arc<Core>,
+    idle_timeout: Duration,
+    room: Arc<Semaphore>,
+}
+
+/// Takes connections for ever, as many at a time as there is room for; the rest waits in the kernel's queue.
+async fn accept<F, Fut>(listener: &tokio::net::TcpListener, shared: &Shared, connection: F)
+where
+    F: Fn(Stream, Shared) -> Fut,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    loop {
+        let Ok(permit) = Arc::clone(&shared.room).acquire_owned().await else {
+            return;
+        };
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of file descriptors, most likely: wait for some to come back instead of spinning.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        let connection = connection(Stream::new(stream), shared.clone());
+        tokio::spawn(async move {
+            connection.await;
+            drop(permit);
+        });
+    }
+}
+
+async fn serve<S>(reset: Arc<AtomicBool>, stream: S, channel: Channel, shared: &Shared)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(|request| {
+        answer(
+            Arc::clone(&shared.core),
+            request,
+            channel,
+            Arc::clone(&reset),
+            shared.idle_timeout,
+        )
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(shared.idle_timeout)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(LARGEST_HEAD)
+        .auto_date_header(false)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    // A connection that is never idle is asked to end after a while, then made to: none is held for ever.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = tokio::time::sleep(OLDEST_CONNECTION) => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = tokio::time::timeout(shared.idle_timeout, connection).await;
+}
+
+/// Reads the body within its limits, asks the core, and delivers what it says.
+async fn answer(
+    core: Arc<Core>,
+    request: Request<Incoming>,
+    channel: Channel,
+    reset: Arc<AtomicBool>,
+    idle_timeout: Duration,
+) -> Result<Response<WireBody>, Broken> {
+    let (parts, body) = request.into_parts();
+    let body = match tokio::time::timeout(idle_timeout, Limited::new(body, LARGEST_BODY).collect()).await {
+        Ok(Ok(body)) => body.to_bytes().into(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE)),
+        Ok(Err(_)) => return Err(Broken),
+        Err(_) => return Ok(plain(StatusCode::REQUEST_TIMEOUT)),
+    };
+    let response = core.handle(Request::from_parts(parts, body), channel);
+    let delivery = response.extensions().get::<Delivery>().cloned().unwrap_or_default();
+    if let Some(latency) = delivery.latency {
+        tokio::time::sleep(latency).await;
+    }
+    if delivery.cut == Cut::Reset {
+        reset.store(true, Ordering::Relaxed);
+        return Err(Broken);
+    }
+    let (parts, body) = response.into_parts();
+    Ok(Response::from_parts(parts, WireBody::new(body, delivery.cut)))
+}
+
+/// An answer of the server itself, after which the connection closes.
+fn plain(status: StatusCode) -> Response<WireBody> {
+    let mut response = Response::new(WireBody::new(Vec::new(), Cut::Whole));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+    response
+}
+
+/// Makes hyper drop the connection without an answer.
+#[derive(Debug)]
+pub(crate) struct Broken;
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the connection ends here")
+    }
+}
+
+impl std::error::Error for Broken {}
+
+const LARGEST_BODY: usize = 1024 * 1024;
+const LARGEST_HEAD: usize = 64 * 1024;
+const MOST_HEADERS: usize = 100;
+const MOST_CONNECTIONS: usize = 256;
+const OLDEST_CONNECTION: Duration = Duration::from_secs(600);
+/// Enough for RSA and TLS in a debug build; a hundred emulators in one process stay small.
+const STACK: usize = 1024 * 1024;

@@ -1,0 +1,72 @@
+//! TLS with a certificate authority made on the spot.
+
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::TlsAcceptor;
+
+use crate::Error;
+
+/// A server certificate and the authority that signed it.
+pub(crate) struct Identity {
+    pub(crate) ca_pem: String,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    /// Makes both. The certificate is good for loopback, and for the real service's names should a test point those
+    /// here; nobody but a client that was given this authority believes it.
+    pub(crate) fn new() -> Result<Self, Error> {
+        Self::generate().map_err(|error| Error::Tls(error.to_string()))
+    }
+
+    fn generate() -> Result<Self, rcgen::Error> {
+        let ca_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let mut ca = CertificateParams::default();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        ca.distinguished_name
+            .push(DnType::CommonName, "entra-emulator test authority");
+        let ca_certificate = ca.self_signed(&ca_key)?;
+
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let mut server = CertificateParams::new(NAMES.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())?;
+        server.distinguished_name.push(DnType::CommonName, "entra-emulator");
+        server.use_authority_key_identifier_extension = true;
+        let certificate = server.signed_by(&key, &Issuer::new(ca, &ca_key))?;
+        Ok(Self {
+            ca_pem: ca_certificate.pem(),
+            chain: vec![certificate.der().clone()],
+            key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+        })
+    }
+
+    /// An acceptor with an explicit provider: the process-wide default may be anybody's.
+    pub(crate) fn acceptor(self) -> Result<TlsAcceptor, Error> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(self.chain, self.key))
+            .map_err(|error| Error::Tls(error.to_string()))?;
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+}
+
+const NAMES: &[&str] = &[
+    "localhost",
+    "127.0.0.1",
+    "::1",
+    "login.microsoftonline.com",
+    "login.microsoft.com",
+    "login.windows.net",
+    "sts.windows.net",
+    "*.login.microsoft.com",
+    "*.ciamlogin.com",
+    "graph.microsoft.com",
+    "manage.office.com",
+];

@@ -1,0 +1,220 @@
+//! The token endpoint: client credentials, judged step by step.
+
+mod client_auth;
+pub(crate) mod issuer;
+mod mint;
+mod request;
+mod target;
+
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderValue, Method, Response, StatusCode};
+use serde::Serialize;
+
+use crate::aadsts::Refusal;
+use crate::clock::unix;
+use crate::config::{App, Tenant};
+use crate::exchange::{Exchange, no_store};
+use crate::form::{Form, is_form};
+use crate::recorder::{Endpoint, Lint, parameters};
+use crate::seed::is_guid;
+
+/// Answers a request to a token endpoint.
+pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
+    exchange.event.endpoint = Some(endpoint);
+    let form = read_form(exchange);
+    request::inspect(exchange, &form, endpoint);
+    match judge(exchange, tenant, &form, endpoint) {
+        Ok(response) => response,
+        Err(refusal) => {
+            let mut response = exchange.refuse(&refusal);
+            // Only a client that tried the header is told which scheme it should have used (RFC 6749, 5.2).
+            if response.status() == StatusCode::UNAUTHORIZED && exchange.basic().is_some() {
+                response.headers_mut().insert(
+                    WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Basic realm=\"entra-emulator\""),
+                );
+            }
+            response
+        }
+    }
+}
+
+/// Every check in the order in which the service is believed to make them: the tenant, the grant, the client, the
+/// target, the credential, and what the client may have.
+fn judge(
+    exchange: &mut Exchange<'_>,
+    tenant: &str,
+    form: &Form,
+    endpoint: Endpoint,
+) -> Result<Response<Vec<u8>>, Refusal> {
+    if exchange.method != Method::POST {
+        return Err(Refusal::new(900561).with(exchange.method.as_str()));
+    }
+    if let Some(name) = form.duplicate() {
+        return Err(Refusal::new(9000411).with(name));
+    }
+    let tenant = Audience::read(exchange, tenant)?;
+    match form.value("grant_type") {
+        Some("client_credentials") => {}
+        Some(other) => return Err(Refusal::new(70003).with(other)),
+        None => return Err(Refusal::new(900144).with("grant_type")),
+    }
+    let tenant = match tenant {
+        Audience::One(tenant) => tenant,
+        Audience::Many => return Err(Refusal::new(50059)),
+        Audience::Consumers => return Err(Refusal::new(9001023)),
+    };
+    let presented = client_auth::read(exchange, form)?;
+    let app = find_app(exchange, &presented.client_id, tenant)?;
+    let resource = target::read(exchange, form, endpoint)?;
+    let requested_capabilities = request::capabilities(form)?;
+    let proof = client_auth::verify(exchange, app, presented)?;
+
+    let directory = &exchange.core.directory;
+    let api = directory
+        .api(&resource)
+        .ok_or_else(|| Refusal::new(500011).with(&resource).with(&tenant.name))?;
+    let roles = directory.roles(app, api, tenant);
+    if api.assignment_required && roles.is_empty() {
+        let refusal = Refusal::new(501051).with(&app.client_id).with(&app.name);
+        return Err(refusal.with(&api.app_id).with(&api.name));
+    }
+    let grant = mint::Grant {
+        tenant,
+        app,
+        api,
+        resource: &resource,
+        roles,
+        proof,
+        requested_capabilities,
+    };
+    let token = mint::mint(exchange.core, unix(exchange.now), &grant);
+    Ok(no_store(match endpoint {
+        Endpoint::V1 => exchange.json(StatusCode::OK, &V1Body::new(&token, &resource)),
+        Endpoint::V2 => exchange.json(StatusCode::OK, &V2Body::new(&token)),
+    }))
+}
+
+/// Whom the first segment of a path stands for.
+enum Audience<'a> {
+    One(&'a Tenant),
+    Many,
+    Consumers,
+}
+
+impl<'a> Audience<'a> {
+    fn read(exchange: &Exchange<'a>, name: &str) -> Result<Self, Refusal> {
+        match name {
+            "common" | "organizations" => return Ok(Self::Many),
+            "consumers" | CONSUMERS => return Ok(Self::Consumers),
+            _ => {}
+        }
+        find_tenant(exchange, name).map(Self::One)
+    }
+}
+
+/// The tenant of that GUID or domain.
+pub(crate) fn find_tenant<'a>(exchange: &Exchange<'a>, name: &str) -> Result<&'a Tenant, Refusal> {
+    if !is_guid(name) && !is_domain(name) {
+        return Err(Refusal::new(900023).with(name));
+    }
+    exchange
+        .core
+        .directory
+        .tenant(name)
+        .ok_or_else(|| Refusal::new(90002).with(name))
+}
+
+fn find_app<'a>(exchange: &Exchange<'a>, client_id: &str, tenant: &Tenant) -> Result<&'a App, Refusal> {
+    if client_id == ZERO {
+        return Err(Refusal::new(700038).with(client_id));
+    }
+    let directory = &exchange.core.directory;
+    let app = directory
+        .app(client_id)
+        .filter(|app| directory.is_present(app, tenant))
+        .ok_or_else(|| Refusal::new(700016).with(client_id).with(&tenant.name))?;
+    if app.unprovisioned {
+        return Err(Refusal::new(7000229).with(&app.client_id).with(&tenant.id));
+    }
+    if app.disabled {
+        return Err(Refusal::new(7000112).with(&app.client_id).with(&app.name));
+    }
+    Ok(app)
+}
+
+/// Reads the body if it was sent as a form; anything else counts as no parameters, as in the service.
+fn read_form(exchange: &mut Exchange<'_>) -> Form {
+    let content_type = exchange.header(CONTENT_TYPE).unwrap_or_default().to_owned();
+    if exchange.method != Method::POST || !is_form(&content_type) {
+        if exchange.method == Method::POST {
+            exchange.lint(Lint::ContentType(content_type.chars().take(100).collect()));
+        }
+        return Form::default();
+    }
+    let form = Form::parse(&std::mem::take(&mut exchange.body));
+    exchange.event.form = parameters(form.pairs());
+    form
+}
+
+fn is_domain(name: &str) -> bool {
+    name.len() <= 253
+        && name.contains('.')
+        && name.split('.').all(|label| {
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        })
+}
+
+/// v1 sends every number as a string of digits and says which resource the token is for.
+#[derive(Serialize)]
+struct V1Body<'a> {
+    token_type: &'static str,
+    expires_in: String,
+    ext_expires_in: String,
+    expires_on: String,
+    not_before: String,
+    resource: &'a str,
+    access_token: &'a str,
+}
+
+impl<'a> V1Body<'a> {
+    fn new(token: &'a mint::Token, resource: &'a str) -> Self {
+        Self {
+            token_type: "Bearer",
+            expires_in: token.expires_in.to_string(),
+            ext_expires_in: token.expires_in.to_string(),
+            expires_on: token.expires_on.to_string(),
+            not_before: token.not_before.to_string(),
+            resource,
+            access_token: &token.text,
+        }
+    }
+}
+
+/// v2 has exactly these four members for client credentials.
+#[derive(Serialize)]
+struct V2Body<'a> {
+    token_type: &'static str,
+    expires_in: u64,
+    ext_expires_in: u64,
+    access_token: &'a str,
+}
+
+impl<'a> V2Body<'a> {
+    fn new(token: &'a mint::Token) -> Self {
+        Self {
+            token_type: "Bearer",
+            expires_in: token.expires_in,
+            ext_expires_in: token.expires_in,
+            access_token: &token.text,
+        }
+    }
+}
+
+/// The tenant that all personal accounts are in.
+const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+const ZERO: &str = "00000000-0000-0000-0000-000000000000";

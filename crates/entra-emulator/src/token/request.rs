@@ -1,0 +1,110 @@
+//! What can be said about a token request without judging it, and the claims it asks for.
+
+use serde_json::Value;
+
+use crate::aadsts::Refusal;
+use crate::exchange::Exchange;
+use crate::form::Form;
+use crate::recorder::{Endpoint, Lint, SECRET_PARAMETERS};
+
+/// Notes down who asks for what, and every finding.
+pub(crate) fn inspect(exchange: &mut Exchange<'_>, form: &Form, endpoint: Endpoint) {
+    let target = match endpoint {
+        Endpoint::V1 => form.value("resource").or_else(|| form.value("scope")),
+        Endpoint::V2 => form.value("scope").or_else(|| form.value("resource")),
+    };
+    exchange.event.target = target.map(str::to_owned);
+    exchange.event.grant = form.value("grant_type").map(str::to_owned);
+    exchange.event.client_id = form.value("client_id").map(str::to_owned);
+
+    if exchange
+        .query
+        .pairs()
+        .iter()
+        .any(|(name, _)| SECRET_PARAMETERS.contains(&name.to_ascii_lowercase().as_str()))
+    {
+        exchange.lint(Lint::SecretInUrl);
+    }
+    for (name, _) in form.pairs() {
+        if is_known(name) {
+            continue;
+        }
+        let shown: String = name.chars().take(LONGEST_NAME).collect();
+        let lower = name.to_ascii_lowercase();
+        exchange.lint(if is_known(&lower) {
+            Lint::ParameterCase(shown)
+        } else {
+            Lint::UnknownParameter(shown)
+        });
+    }
+    if let Some(name) = form.duplicate() {
+        exchange.lint(Lint::DuplicateParameter(name.chars().take(LONGEST_NAME).collect()));
+    }
+    if exchange.client_request_id().is_none() {
+        exchange.lint(Lint::MissingClientRequestId);
+    }
+    let scope = form.value("scope");
+    if endpoint == Endpoint::V1 && scope.is_some_and(|scope| scope != "openid") {
+        exchange.lint(Lint::ScopeOnV1);
+    }
+    if scope.is_some_and(|scope| scope.to_ascii_lowercase().contains("%2f")) {
+        exchange.lint(Lint::DoubleEncodedScope);
+    }
+}
+
+/// The client capabilities (`xms_cc`) the `claims` parameter asks for.
+///
+/// # Errors
+/// 9002313 if `claims` is no JSON object.
+pub(crate) fn capabilities(form: &Form) -> Result<Vec<String>, Refusal> {
+    let Some(claims) = form.value("claims") else {
+        return Ok(Vec::new());
+    };
+    let claims: Value = serde_json::from_str(claims)
+        .ok()
+        .filter(Value::is_object)
+        .ok_or_else(|| Refusal::new(9002313).with("the claims parameter is no JSON object"))?;
+    let values = claims.pointer("/access_token/xms_cc/values").and_then(Value::as_array);
+    Ok(values
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .take(16)
+        .map(str::to_owned)
+        .collect())
+}
+
+fn is_known(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    KNOWN_PARAMETERS.contains(&name)
+        || lower.starts_with("x-client-")
+        || lower.starts_with("x-ms-")
+        || lower.starts_with("x-app-")
+}
+
+const LONGEST_NAME: usize = 64;
+
+/// Of every grant, since a client may send a parameter of another one by mistake: that is no unknown name.
+const KNOWN_PARAMETERS: &[&str] = &[
+    "assertion",
+    "claims",
+    "client-request-id",
+    "client_assertion",
+    "client_assertion_type",
+    "client_id",
+    "client_info",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "device_code",
+    "grant_type",
+    "password",
+    "redirect_uri",
+    "refresh_token",
+    "requested_token_type",
+    "requested_token_use",
+    "resource",
+    "return-client-request-id",
+    "scope",
+    "username",
+];

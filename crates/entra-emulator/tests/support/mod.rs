@@ -1,0 +1,79 @@
+//! What the tests of this folder share.
+#![allow(dead_code, reason = "every test file uses its own part")]
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entra_emulator::Emulator;
+use http::{Request, Response};
+use serde_json::Value;
+
+pub(crate) type Answer = Response<Vec<u8>>;
+
+/// Encodes a form.
+pub(crate) fn encode(fields: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(fields)
+        .finish()
+}
+
+/// A good client-credentials form of the first app, plus these fields. A field given again replaces; `-` removes it.
+pub(crate) fn form(emulator: &Emulator, more: &[(&str, &str)]) -> String {
+    let mut fields = vec![
+        ("grant_type", "client_credentials"),
+        ("client_id", emulator.client_id()),
+        ("client_secret", emulator.client_secret()),
+    ];
+    for (name, value) in more {
+        fields.retain(|(known, _)| known != name);
+        if *value != "-" {
+            fields.push((name, value));
+        }
+    }
+    encode(&fields)
+}
+
+/// Posts a form body to an endpoint below `/{tenant}/oauth2/`.
+pub(crate) fn token(emulator: &Emulator, endpoint: &str, body: &str) -> Answer {
+    let path = format!("{}/oauth2/{endpoint}", emulator.authority());
+    let request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
+    emulator.handle(request.body(body.as_bytes().to_vec()).unwrap())
+}
+
+pub(crate) fn post(emulator: &Emulator, path: &str, fields: &[(&str, &str)]) -> Answer {
+    let request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
+    emulator.handle(request.body(encode(fields).into_bytes()).unwrap())
+}
+
+pub(crate) fn get(emulator: &Emulator, path: &str) -> Answer {
+    emulator.handle(Request::get(path).body(Vec::new()).unwrap())
+}
+
+pub(crate) fn get_as(emulator: &Emulator, path: &str, token: &str) -> Answer {
+    let request = Request::get(path).header("authorization", format!("Bearer {token}"));
+    emulator.handle(request.body(Vec::new()).unwrap())
+}
+
+/// A token of the first app for this scope.
+pub(crate) fn access_token(emulator: &Emulator, scope: &str) -> String {
+    let body = json_body(&token(emulator, "v2.0/token", &form(emulator, &[("scope", scope)])));
+    body["access_token"].as_str().expect("a token").to_owned()
+}
+
+pub(crate) fn json_body(response: &Answer) -> Value {
+    serde_json::from_slice(response.body()).expect("a JSON body")
+}
+
+pub(crate) fn claims(body: &Value) -> Value {
+    part(body, 1)
+}
+
+pub(crate) fn header(body: &Value) -> Value {
+    part(body, 0)
+}
+
+fn part(body: &Value, at: usize) -> Value {
+    let token = body["access_token"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no token in {body}"));
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(at).unwrap()).unwrap()).unwrap()
+}

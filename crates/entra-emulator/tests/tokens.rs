@@ -1,0 +1,250 @@
+//! What a good request gets: the bodies and the tokens, byte for byte.
+
+mod support;
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use entra_emulator::{Api, App, Emulator, Tenant, TokenVersion};
+use serde_json::{Value, json};
+use support::{claims, form, header, json_body, token};
+
+const SQL: &str = "https://database.windows.net/";
+
+fn frozen() -> Emulator {
+    Emulator::builder()
+        .seed(7)
+        .frozen_at(UNIX_EPOCH + Duration::from_secs(1_431_655_494))
+        .build()
+}
+
+#[test]
+fn v2_bodies_have_exactly_four_members_with_numbers() {
+    let emulator = frozen();
+    let response = token(
+        &emulator,
+        "v2.0/token",
+        &form(&emulator, &[("scope", "https://graph.microsoft.com/.default")]),
+    );
+    assert_eq!(response.status(), 200);
+    let text = String::from_utf8(response.body().clone()).unwrap();
+    let start = r#"{"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":"eyJ"#;
+    assert!(text.starts_with(start), "{text}");
+    assert_eq!(json_body(&response).as_object().unwrap().len(), 4);
+    assert_eq!(response.headers()["content-type"], "application/json; charset=utf-8");
+    assert!(
+        response.headers()["cache-control"]
+            .to_str()
+            .unwrap()
+            .contains("no-store")
+    );
+    assert_eq!(response.headers()["pragma"], "no-cache");
+    assert_eq!(response.headers()["x-ms-request-id"].len(), 36);
+    assert_eq!(response.headers()["date"], "Fri, 15 May 2015 02:04:54 GMT");
+}
+
+#[test]
+fn v1_bodies_have_strings_and_echo_the_resource() {
+    let emulator = frozen();
+    let response = token(&emulator, "token", &form(&emulator, &[("resource", SQL)]));
+    assert_eq!(response.status(), 200);
+    let text = String::from_utf8(response.body().clone()).unwrap();
+    let start = concat!(
+        r#"{"token_type":"Bearer","expires_in":"3599","ext_expires_in":"3599","expires_on":"1431659094","#,
+        r#""not_before":"1431655194","resource":"https://database.windows.net/","access_token":"eyJ"#,
+    );
+    assert!(text.starts_with(start), "{text}");
+    assert_eq!(json_body(&response).as_object().unwrap().len(), 7);
+}
+
+#[test]
+fn v1_tokens_carry_the_claims_of_the_documents() {
+    let emulator = frozen();
+    let response = token(
+        &emulator,
+        "token",
+        &form(&emulator, &[("resource", "https://manage.office.com")]),
+    );
+    let body = json_body(&response);
+    let tid = emulator.tenant_id();
+    let mut claims = claims(&body);
+    for opaque in ["aio", "rh", "uti"] {
+        assert!(claims.as_object_mut().unwrap().remove(opaque).is_some(), "{opaque}");
+    }
+    let principal = &emulator.apps()[0].service_principal_id;
+    assert_eq!(
+        claims,
+        json!({
+            "aud": "https://manage.office.com",
+            "iss": format!("https://sts.windows.net/{tid}/"),
+            "iat": 1_431_655_194, "nbf": 1_431_655_194, "exp": 1_431_659_094,
+            "appid": emulator.client_id(), "appidacr": "1",
+            "idp": format!("https://sts.windows.net/{tid}/"),
+            "oid": principal, "sub": principal,
+            "roles": ["ActivityFeed.Read", "ServiceHealth.Read"],
+            "tid": tid, "ver": "1.0",
+        })
+    );
+    let header = header(&body);
+    assert_eq!((&header["alg"], &header["typ"]), (&json!("RS256"), &json!("JWT")));
+    assert_eq!(header["kid"], header["x5t"]);
+}
+
+#[test]
+fn v2_tokens_carry_the_captured_claims() {
+    let emulator = frozen();
+    let api = emulator.api().clone();
+    let scope = format!("{}/.default", api.identifiers[0]);
+    let body = json_body(&token(&emulator, "v2.0/token", &form(&emulator, &[("scope", &scope)])));
+    let claims = claims(&body);
+    let mut names: Vec<&str> = claims.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    let captured = "aio aud azp azpacr exp iat iss nbf oid rh roles sub tid uti ver xms_ftd";
+    assert_eq!(names.join(" "), captured);
+    assert_eq!(claims["aud"], json!(api.app_id));
+    assert_eq!(
+        claims["iss"],
+        json!(format!(
+            "https://login.microsoftonline.com/{}/v2.0",
+            emulator.tenant_id()
+        ))
+    );
+    assert_eq!((&claims["azpacr"], &claims["ver"]), (&json!("1"), &json!("2.0")));
+    assert_eq!(claims["oid"], claims["sub"]);
+    let names: Vec<String> = header(&body).as_object().unwrap().keys().cloned().collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+}
+
+#[test]
+fn the_api_decides_the_format_and_not_the_endpoint() {
+    let emulator = frozen();
+    let api = emulator.api().identifiers[0].clone();
+    let v2_from_v1 = json_body(&token(&emulator, "token", &form(&emulator, &[("resource", &api)])));
+    assert_eq!(claims(&v2_from_v1)["ver"], "2.0");
+    let scope = "https://graph.microsoft.com/.default";
+    let v1_from_v2 = json_body(&token(&emulator, "v2.0/token", &form(&emulator, &[("scope", scope)])));
+    assert_eq!(claims(&v1_from_v2)["ver"], "1.0");
+}
+
+#[test]
+fn the_audience_is_what_was_asked_for_to_the_last_slash() {
+    let emulator = frozen();
+    let guid = "00000003-0000-0000-c000-000000000000";
+    for (scope, audience) in [
+        ("https://database.windows.net//.default", SQL),
+        ("https://database.windows.net/.default", "https://database.windows.net"),
+        ("https://graph.microsoft.com/.default", "https://graph.microsoft.com"),
+        ("https://graph.microsoft.com//.default", "https://graph.microsoft.com/"),
+        (
+            "https://graph.microsoft.com///.default",
+            "https://graph.microsoft.com//",
+        ),
+        ("00000003-0000-0000-c000-000000000000/.default", guid),
+        (
+            "spn:00000003-0000-0000-c000-000000000000/.default",
+            "spn:00000003-0000-0000-c000-000000000000",
+        ),
+        (".default", guid),
+        (
+            "openid https://graph.microsoft.com/.default offline_access profile email",
+            "https://graph.microsoft.com",
+        ),
+    ] {
+        let response = token(&emulator, "v2.0/token", &form(&emulator, &[("scope", scope)]));
+        assert_eq!(claims(&json_body(&response))["aud"], audience, "{scope}");
+    }
+}
+
+#[test]
+fn roles_are_what_was_granted_in_this_tenant() {
+    let graph = Emulator::GRAPH;
+    let emulator = Emulator::builder()
+        .tenant(Tenant::new("one.example"))
+        .tenant(Tenant::new("two.example"))
+        .app(App::new("asks").request(graph, "User.Read.All"))
+        .app(
+            App::new("has")
+                .grant(graph, "User.Read.All")
+                .grant_in("two.example", graph, "Application.Read.All"),
+        )
+        .build();
+    let roles = |app: &App, tenant: &str| {
+        let secret = &app.secrets.as_ref().unwrap()[0].value;
+        let body = [
+            ("grant_type", "client_credentials"),
+            ("client_id", &app.client_id),
+            ("client_secret", secret),
+            ("scope", "https://graph.microsoft.com/.default"),
+        ];
+        let response = support::post(&emulator, &format!("/{tenant}/oauth2/v2.0/token"), &body);
+        claims(&json_body(&response)).get("roles").cloned()
+    };
+    assert_eq!(roles(emulator.app("asks").unwrap(), "one.example"), None);
+    assert_eq!(
+        roles(emulator.app("has").unwrap(), "one.example"),
+        Some(json!(["User.Read.All"]))
+    );
+    let both = Some(json!(["Application.Read.All", "User.Read.All"]));
+    assert_eq!(roles(emulator.app("has").unwrap(), "two.example"), both);
+}
+
+#[test]
+fn optional_claims_come_when_the_api_lists_them_and_the_client_can() {
+    let claims_parameter = r#"{"access_token":{"xms_cc":{"values":["CP1"]}}}"#;
+    let emulator = Emulator::builder()
+        .api(
+            Api::new("api://with")
+                .token_version(TokenVersion::V2)
+                .optional_claim("idtyp")
+                .optional_claim("xms_cc"),
+        )
+        .api(Api::new("api://without"))
+        .build();
+    let ask = |scope: &str, more: &[(&str, &str)]| {
+        let mut fields = vec![("scope", scope)];
+        fields.extend_from_slice(more);
+        claims(&json_body(&token(&emulator, "v2.0/token", &form(&emulator, &fields))))
+    };
+    let with = ask("api://with/.default", &[("claims", claims_parameter)]);
+    assert_eq!((&with["idtyp"], &with["xms_cc"]), (&json!("app"), &json!(["CP1"])));
+    assert_eq!(ask("api://with/.default", &[]).get("xms_cc"), None::<&Value>);
+    let without = ask("api://without/.default", &[("claims", claims_parameter)]);
+    assert_eq!((without.get("idtyp"), without.get("xms_cc")), (None, None));
+}
+
+#[test]
+fn a_seed_gives_the_same_answers_byte_for_byte() {
+    let answers = |seed| {
+        let emulator = Emulator::builder()
+            .seed(seed)
+            .frozen_at(UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+            .build();
+        let response = token(
+            &emulator,
+            "v2.0/token",
+            &form(&emulator, &[("scope", "https://graph.microsoft.com/.default")]),
+        );
+        let keys = support::get(&emulator, "/common/discovery/v2.0/keys");
+        (
+            format!("{emulator:?}"),
+            emulator.client_secret().to_owned(),
+            response.body().clone(),
+            keys.body().clone(),
+        )
+    };
+    assert_eq!(answers(7), answers(7));
+    let (one, other) = (answers(7), answers(8));
+    assert!(one.0 != other.0 && one.1 != other.1 && one.2 != other.2 && one.3 != other.3);
+}
+
+#[test]
+fn the_defaults_of_a_seed_do_not_change_between_versions() {
+    let emulator = Emulator::builder().seed(7).build();
+    let shown = [
+        emulator.tenant_id(),
+        emulator.domain(),
+        emulator.client_id(),
+        emulator.client_secret(),
+    ]
+    .join("\n");
+    assert_eq!(shown, include_str!("seed7.txt").trim_end());
+}
