@@ -18,6 +18,8 @@
 //! | `entra-transport-reqwest` | reqwest | async, where reqwest is in the tree already |
 //! | `entra-transport-ureq` | ureq | blocking, no runtime |
 //!
+//! [`acquire`] and [`acquire_blocking`] drive entra-proto's acquisition machine over a transport, retries and all.
+//!
 //! A transport of one's own is a function, and a test needs no socket:
 //!
 //! ```
@@ -41,8 +43,9 @@
 //! - `tls`, `aws-lc-rs`, `ring`, `native-roots`, `webpki-roots`: [`tls`], what transports over rustls share.
 //!
 //! # What is not here
-//! No HTTP client, no retries (they are protocol, and live with the acquisition machine), no tokens, no caches.
+//! No HTTP client, no rules for retries (they are protocol, and live with the acquisition machine), no caches.
 
+mod acquire;
 mod blocking;
 mod collect;
 #[cfg(feature = "conformance")]
@@ -53,6 +56,7 @@ mod policy;
 pub mod tls;
 mod transport;
 
+pub use acquire::{AcquireError, acquire, acquire_blocking, drive, drive_blocking};
 pub use blocking::{BlockingTransport, BlockingTransportFn, blocking_transport_fn};
 pub use collect::Collector;
 pub use entra_proto::Body;

@@ -1,0 +1,132 @@
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use entra_proto::{Timestamp, UnverifiedClaims};
+use serde_json::{Map, Value};
+
+use crate::exit::{Exit, Failure};
+use crate::files::{print, read_text};
+use crate::moment::{from_now, utc};
+
+/// Show what a token says of itself, without checking it.
+///
+/// The token is read from standard input or a file: on the command line, other users could see it. Its signature is not looked
+/// at, so whatever it says may be made up. Access tokens are the API's to read: use this to find mistakes, not to make decisions.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  entra token --resource https://graph.microsoft.com | entra decode
+  entra decode token.txt -o json")]
+pub(crate) struct Arguments {
+    /// The file with the token; "-" is standard input
+    #[arg(default_value = "-", value_name = "FILE")]
+    file: PathBuf,
+
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Output {
+    /// One line a claim, with what it means
+    Text,
+    /// The header and the claims, as JSON
+    Json,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.file.to_str().is_some_and(|name| name.starts_with("eyJ")) {
+        return Err(Failure::text(
+            Exit::Usage,
+            "a token on the command line is seen by every user of the machine; pipe it in: entra decode < token.txt",
+        ));
+    }
+    let text = read_text(&arguments.file, MAX_TOKEN, Exit::Token)?;
+    let text = text.trim();
+    // As people paste it: a whole header, or its value.
+    let token = text.strip_prefix("Authorization:").unwrap_or(text).trim();
+    let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
+    let claims = UnverifiedClaims::decode(token).map_err(|error| Failure::new(Exit::Token, error))?;
+    eprintln!("not verified: anybody can write a token that says this");
+    match arguments.output {
+        Output::Text => print(describe(&claims).trim_end()),
+        Output::Json => {
+            let object = |members: Vec<(&str, &Value)>| -> Map<String, Value> {
+                members
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value.clone()))
+                    .collect()
+            };
+            let (header, claims) = (object(claims.header().collect()), object(claims.iter().collect()));
+            print(&format!(
+                "{:#}",
+                serde_json::json!({ "header": header, "claims": claims })
+            ))
+        }
+    }
+}
+
+/// One line a member: its name, its value, and what that means where it is known.
+pub(crate) fn describe(claims: &UnverifiedClaims) -> String {
+    let mut text = String::new();
+    for (part, members) in [
+        ("header", claims.header().collect::<Vec<_>>()),
+        ("claims", claims.iter().collect()),
+    ] {
+        text.push_str(part);
+        text.push('\n');
+        for (name, value) in members {
+            let shown = match value {
+                Value::String(text) => text.escape_debug().to_string(),
+                other => other.to_string(),
+            };
+            let line = match meaning(name, value) {
+                Some(meaning) => format!("  {name:<9} {shown}  ({meaning})"),
+                None => format!("  {name:<9} {shown}"),
+            };
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn meaning(name: &str, value: &Value) -> Option<String> {
+    let fixed = match name {
+        "alg" => "how it is signed",
+        "kid" => "the signing key's id",
+        "x5t" => "the signing certificate's SHA-1 thumbprint, base64url",
+        "aud" => "the API it is for",
+        "iss" => "who issued it",
+        "tid" => "the tenant",
+        "oid" => "the object id: of the service principal, or of the user",
+        "sub" => "the subject: of an app-only token, the oid again",
+        "azp" | "appid" => "the application that asked for it",
+        "azpacr" | "appidacr" => match value.as_str() {
+            Some("0") => "the application proved nothing: a public client",
+            Some("1") => "the application proved itself with a secret",
+            Some("2") => "the application proved itself with a certificate",
+            _ => "how the application proved itself",
+        },
+        "roles" => "the application permissions granted",
+        "scp" => "the permissions delegated by a user",
+        "idtyp" => "app: no user is behind it",
+        "ver" => "its format; the API chooses it",
+        "uti" => "its own id",
+        "exp" | "nbf" | "iat" => {
+            let moment = Timestamp::from_secs(value.as_f64().filter(|seconds| *seconds >= 0.0)? as u64);
+            let what = match name {
+                "exp" => "expires",
+                "nbf" => "valid from",
+                _ => "issued",
+            };
+            return Some(format!("{what} {}, {}", utc(moment), from_now(moment)));
+        }
+        _ => return None,
+    };
+    Some(fixed.to_owned())
+}
+
+/// How long a token may be, in bytes: no header may hold a longer one.
+const MAX_TOKEN: u64 = 256 * 1024;

@@ -1,0 +1,96 @@
+use clap::{Args, Subcommand};
+use entra_proto::{EndpointVersion, Target};
+
+use crate::exit::{Exit, Failure};
+use crate::files::print;
+
+/// Work with scopes.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show what a scope or an API's audience becomes on the v1 and the v2 endpoint, and which audience its token will have.
+    ///
+    /// The v1 endpoint takes an audience as it is; the v2 endpoint takes it with /.default behind it, and cuts at the last slash. So
+    /// an audience that ends with a slash needs two of them: https://database.windows.net//.default
+    #[command(after_help = "\
+Examples:
+  entra scope explain https://database.windows.net//.default
+  entra scope explain https://graph.microsoft.com")]
+    Explain {
+        /// A scope that ends with /.default, several scopes in quotes, or an API's audience
+        #[arg(value_name = "SCOPE|AUDIENCE", required = true)]
+        targets: Vec<String>,
+    },
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let Command::Explain { targets } = &arguments.command;
+    let explained = targets
+        .iter()
+        .map(|target| explain(target))
+        .collect::<Result<Vec<_>, _>>()?;
+    print(explained.join("\n\n").trim_end())
+}
+
+fn explain(text: &str) -> Result<String, Failure> {
+    // What ends with /.default or is more than one word is scopes; an address is an audience.
+    let is_scope = text.ends_with("/.default") || text.contains(' ') || !text.contains("://") && text.contains('.');
+    let target = if is_scope {
+        Target::scopes(text)
+    } else {
+        Target::resource(text)
+    };
+    let target = target.map_err(|error| Failure::new(Exit::Usage, error))?;
+    let audience = target.audience().map_err(|error| Failure::new(Exit::Usage, error))?;
+    let mut lines = vec![format!("{text}"), format!("  audience     {audience}")];
+    for (name, version) in [
+        ("v1 endpoint", EndpointVersion::V1),
+        ("v2 endpoint", EndpointVersion::V2),
+    ] {
+        let (parameter, value) = target.on(version).map_err(|error| Failure::new(Exit::Usage, error))?;
+        lines.push(format!("  {name}  {parameter}={value}"));
+    }
+    if audience.ends_with('/') {
+        lines.push(
+            "  note         the audience ends with a slash, and the v2 endpoint cuts at the last one: hence two".into(),
+        );
+    } else if audience.contains("://") {
+        lines.push(format!(
+            "  note         an API that expects {audience}/ (with a slash) would refuse this token"
+        ));
+    }
+    Ok(lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_double_slash_is_explained() {
+        for text in [
+            "https://database.windows.net//.default",
+            "https://database.windows.net/",
+        ] {
+            let explained = explain(text).unwrap();
+            assert!(
+                explained.contains("audience     https://database.windows.net/\n"),
+                "{explained}"
+            );
+            assert!(
+                explained.contains("v1 endpoint  resource=https://database.windows.net/\n"),
+                "{explained}"
+            );
+            assert!(
+                explained.contains("v2 endpoint  scope=https://database.windows.net//.default\n"),
+                "{explained}"
+            );
+        }
+        assert_eq!(explain("a b").unwrap_err().exit, Exit::Usage);
+    }
+}

@@ -1,0 +1,107 @@
+use std::time::SystemTime;
+
+use clap::{Args, ValueEnum};
+use entra_proto::{Target, Timestamp};
+use entra_transport::acquire_blocking;
+use serde_json::json;
+
+use crate::exit::Failure;
+use crate::files::print;
+use crate::moment::{from_now, length};
+use crate::settings::{ApplicationSettings, NetworkSettings};
+
+/// Get an access token for an application itself (client credentials).
+///
+/// A daemon gets everything that an administrator granted it on one API, so it names the API and nothing finer: by its audience
+/// (--resource https://graph.microsoft.com) or by a scope that ends with /.default (--scope https://graph.microsoft.com/.default).
+/// A slash at the end of an audience is part of it: `entra scope explain` shows what that means.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  export AZURE_TENANT_ID=contoso.onmicrosoft.com AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
+  entra token --scope https://graph.microsoft.com/.default
+  entra token --resource https://manage.office.com --v1 -o json
+  curl -H \"$(entra token --resource https://graph.microsoft.com -o header)\" https://graph.microsoft.com/v1.0/users
+  entra token --resource https://graph.microsoft.com --secret-file - < secret.txt | entra decode")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    target: TargetArguments,
+
+    #[command(flatten)]
+    application: ApplicationSettings,
+
+    #[command(flatten)]
+    network: NetworkSettings,
+
+    /// Pass on what an API's claims challenge asked for, as JSON
+    #[arg(long, value_name = "JSON")]
+    claims: Option<String>,
+
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = Output::Token)]
+    output: Output,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct TargetArguments {
+    /// The scope, such as https://graph.microsoft.com/.default
+    #[arg(long, value_name = "SCOPE")]
+    scope: Option<String>,
+
+    /// The API by its audience, such as https://database.windows.net/
+    #[arg(long, value_name = "AUDIENCE")]
+    resource: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Output {
+    /// The token alone
+    Token,
+    /// The token, its type and its lifetime, as JSON
+    Json,
+    /// The Authorization header
+    Header,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let target = match (&arguments.target.scope, &arguments.target.resource) {
+        (Some(scope), _) => Target::scopes(scope)?,
+        (None, resource) => Target::resource(resource.as_deref().unwrap_or_default())?,
+    };
+    let application = arguments.application.application()?;
+    let mut request = application.client_credentials(target.clone())?;
+    if let Some(claims) = &arguments.claims {
+        request = request.with_claims(claims)?;
+    }
+    let transport = arguments.network.transport()?;
+    let token = acquire_blocking(&transport, request)?;
+
+    let (lifetime, secret) = (token.lifetime, token.access_token.expose());
+    let left = lifetime.expires_at.since(Timestamp::from(SystemTime::now()));
+    eprintln!(
+        "a token for {} from {}, good for {}",
+        target.audience()?,
+        application.authority(),
+        length(left)
+    );
+    if let Some(moment) = lifetime.refresh_at {
+        eprintln!("the service wants to be asked for the next one {}", from_now(moment));
+    }
+    match arguments.output {
+        Output::Token => print(secret),
+        Output::Header => print(&format!("Authorization: Bearer {secret}")),
+        Output::Json => {
+            let mut answer = json!({
+                "token_type": "Bearer",
+                "access_token": secret,
+                "expires_in": left.as_secs(),
+                "expires_on": lifetime.expires_at.as_secs(),
+            });
+            if let Some(moment) = lifetime.refresh_at {
+                answer["refresh_on"] = moment.as_secs().into();
+            }
+            print(&format!("{answer:#}"))
+        }
+    }
+}

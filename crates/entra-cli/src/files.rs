@@ -1,0 +1,52 @@
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::exit::{Exit, Failure};
+
+/// Reads a small text from a file, or from standard input where the path is `-`. One line end behind it is dropped.
+pub(crate) fn read_text(path: &Path, limit: u64, exit: Exit) -> Result<Zeroizing<String>, Failure> {
+    let from_stdin = path.as_os_str() == "-";
+    let name = if from_stdin {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    };
+    let failed = |problem: String| Failure::text(exit, format!("{name}: {problem}"));
+    // Room for all that may come, so that no copy is left behind by growth.
+    let mut text = Zeroizing::new(String::with_capacity(limit as usize + 1));
+    let read = if from_stdin {
+        io::stdin().lock().take(limit + 1).read_to_string(&mut text)
+    } else {
+        File::open(path).and_then(|file| file.take(limit + 1).read_to_string(&mut text))
+    };
+    read.map_err(|error| failed(error.to_string()))?;
+    if text.len() as u64 > limit {
+        return Err(failed(format!("is longer than {limit} bytes")));
+    }
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    Ok(text)
+}
+
+/// Prints a command's result. A reader that has gone is no failure; anything else is.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.write_all(b"\n"))
+        .and_then(|()| out.flush())
+        .map_err(|error| {
+            let exit = if error.kind() == io::ErrorKind::BrokenPipe {
+                Exit::OutputClosed
+            } else {
+                Exit::Usage
+            };
+            Failure::text(exit, format!("standard output: {error}"))
+        })
+}

@@ -1,1 +1,0 @@
-//! The entra command: tokens, an emulator and explanations for Microsoft Entra.

@@ -1,0 +1,62 @@
+//! The `entra` command: tokens for daemons, an Entra on loopback, and explanations of what Entra says.
+//!
+//! Only a command's result goes to standard output; everything else goes to standard error. `entra --help` lists the exit codes.
+
+#![allow(clippy::print_stdout, reason = "a command's result is what it prints")]
+
+mod api;
+mod commands;
+mod exit;
+mod files;
+mod moment;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{decode, demo, emulator, explain, scope, token};
+use crate::exit::{EXIT_CODES, Exit};
+
+/// Tokens for daemons from Microsoft Entra, and an Entra on loopback to try them against.
+#[derive(Parser)]
+#[command(name = "entra", version, after_help = EXIT_CODES, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the whole path from a secret to an API's answer, against an emulator, and explain each step.
+    Demo(demo::Arguments),
+    /// Run an Entra on loopback until it is stopped.
+    Emulator(emulator::Arguments),
+    /// Get an access token for an application itself (client credentials).
+    Token(Box<token::Arguments>),
+    /// Show what a token says of itself, without checking it.
+    Decode(decode::Arguments),
+    /// Work with scopes.
+    Scope(scope::Arguments),
+    /// Explain an error of Entra's: its number, or any text with AADSTS numbers in it.
+    Explain(explain::Arguments),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Emulator(arguments) => emulator::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
+        Command::Decode(arguments) => decode::run(&arguments),
+        Command::Scope(arguments) => scope::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.exit == Exit::OutputClosed => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("entra: {failure}");
+            failure.exit.into()
+        }
+    }
+}

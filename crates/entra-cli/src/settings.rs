@@ -1,0 +1,142 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use entra_proto::{Application, Authority, ClientSecret, Cloud, EndpointVersion, Region};
+use entra_transport_ureq::UreqTransport;
+use zeroize::Zeroizing;
+
+use crate::exit::{Exit, Failure};
+use crate::files::read_text;
+
+/// Who asks, and where.
+#[derive(Args)]
+pub(crate) struct ApplicationSettings {
+    /// The tenant: its id, or a domain such as contoso.onmicrosoft.com
+    #[arg(long, env = "AZURE_TENANT_ID", value_name = "TENANT")]
+    tenant: Option<String>,
+
+    /// The application (client) id
+    #[arg(long, env = "AZURE_CLIENT_ID", value_name = "GUID")]
+    client_id: Option<String>,
+
+    /// The cloud: public, usgovernment, china, or an address such as https://contoso.ciamlogin.com or http://127.0.0.1:PORT
+    #[arg(long, env = "AZURE_AUTHORITY_HOST", value_name = "HOST", default_value = "public")]
+    authority_host: String,
+
+    /// Read the client secret from this file, or from standard input if it is "-"; else it is taken from AZURE_CLIENT_SECRET
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+
+    /// Where people look for it first. It only says where the secret belongs.
+    #[arg(long, visible_alias = "client-secret", value_name = "SECRET", hide = true)]
+    secret: Option<Zeroized>,
+
+    /// Go through the endpoints of one Azure region, such as westeurope
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+
+    /// Ask on the v1 endpoint (/oauth2/token, with resource) instead of v2 (/oauth2/v2.0/token, with scope)
+    #[arg(long)]
+    v1: bool,
+
+    /// Say that the client can handle this, such as cp1 for claims challenges
+    #[arg(long = "capability", value_name = "NAME")]
+    capabilities: Vec<String>,
+}
+
+impl ApplicationSettings {
+    pub(crate) fn application(&self) -> Result<Application, Failure> {
+        if self.secret.is_some() {
+            return Err(Failure::text(
+                Exit::Usage,
+                "a secret on the command line is seen by every user of the machine and kept in the shell's history; \
+                 set AZURE_CLIENT_SECRET, or use --secret-file FILE, or pipe it in with --secret-file -",
+            ));
+        }
+        let missing = |what, flag, variable| {
+            Failure::text(
+                Exit::Configuration,
+                format!("no {what}: give {flag}, or set {variable}"),
+            )
+        };
+        let tenant = self
+            .tenant
+            .as_deref()
+            .ok_or_else(|| missing("tenant", "--tenant", "AZURE_TENANT_ID"))?;
+        let client_id = self
+            .client_id
+            .as_deref()
+            .ok_or_else(|| missing("client id", "--client-id", "AZURE_CLIENT_ID"))?;
+        // An address on this machine that was written out as http is meant so.
+        let cloud = match Cloud::loopback(&self.authority_host) {
+            Ok(cloud) => cloud,
+            Err(_) => self.authority_host.parse()?,
+        };
+        let mut authority = Authority::new(cloud, tenant.trim().parse()?)?;
+        if let Some(region) = &self.region {
+            authority = authority.with_region(region.parse::<Region>()?)?;
+        }
+        let version = if self.v1 {
+            EndpointVersion::V1
+        } else {
+            EndpointVersion::V2
+        };
+        let capabilities: Vec<&str> = self.capabilities.iter().map(String::as_str).collect();
+        let application = Application::new(authority, client_id.parse()?, self.client_secret()?);
+        Ok(application.on(version).with_capabilities(&capabilities))
+    }
+
+    fn client_secret(&self) -> Result<ClientSecret, Failure> {
+        let secret = match &self.secret_file {
+            Some(path) => read_text(path, MAX_SECRET, Exit::Credential)?,
+            None => Zeroizing::new(std::env::var("AZURE_CLIENT_SECRET").map_err(|_| {
+                Failure::text(
+                    Exit::Credential,
+                    "no client secret: set AZURE_CLIENT_SECRET, or use --secret-file FILE (\"-\" for standard input)",
+                )
+            })?),
+        };
+        ClientSecret::new(secret.as_str()).map_err(|error| Failure::new(Exit::Credential, error))
+    }
+}
+
+/// How to reach the service.
+#[derive(Args)]
+pub(crate) struct NetworkSettings {
+    /// Trust the certificates in this PEM file as well, such as an emulator's CA
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+
+    /// Give up on a request after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    timeout: u64,
+}
+
+impl NetworkSettings {
+    pub(crate) fn transport(&self) -> Result<UreqTransport, Failure> {
+        // Every address is one that the user wrote; that plain http stays on this machine is checked by the transport.
+        let mut builder = UreqTransport::builder()
+            .allow_plain_loopback(true)
+            .timeout(Duration::from_secs(self.timeout));
+        if let Some(path) = &self.ca_file {
+            let pem = read_text(path, MAX_CA, Exit::Configuration)?;
+            builder = builder.root_certificates_pem(pem.as_bytes())?;
+        }
+        Ok(builder.build()?)
+    }
+}
+
+/// A text that clap may keep, and that is overwritten when it is dropped.
+#[derive(Clone)]
+struct Zeroized(#[expect(dead_code, reason = "only ever overwritten")] Zeroizing<String>);
+
+impl From<String> for Zeroized {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+/// How long a secret and a file of CA certificates may be, in bytes.
+const MAX_SECRET: u64 = 8 * 1024;
+const MAX_CA: u64 = 1024 * 1024;

@@ -1,0 +1,175 @@
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
+use std::time::{Duration, SystemTime};
+
+use entra_proto::{Error, Guid, RetryPolicy, Step, Timestamp, TokenRequest, TokenResponse};
+
+use crate::{BlockingTransport, Transport, TransportError, TransportErrorKind};
+
+/// Gets a token: sends the request, waits and tries again as [`RetryPolicy`] has it.
+///
+/// Every call goes to the service: there is no cache here. `sleep` is the runtime's: `tokio::time::sleep`, say.
+///
+/// # Errors
+/// [`AcquireError`]: the service's refusal, an answer that nobody can use, or the transport's failure.
+pub async fn acquire<S, F>(
+    transport: &(impl Transport + ?Sized),
+    request: TokenRequest,
+    sleep: S,
+) -> Result<TokenResponse, AcquireError>
+where
+    S: Fn(Duration) -> F,
+    F: Future<Output = ()>,
+{
+    let step = request.start(RetryPolicy::default(), fresh_id()?, now());
+    drive(transport, step, now, sleep).await
+}
+
+/// Gets a token, as [`acquire`] does, and blocks the thread meanwhile.
+///
+/// ```
+/// use entra_proto::{Application, ClientSecret, Target};
+/// use entra_transport::{Body, Response, acquire_blocking, blocking_transport_fn};
+///
+/// # let transport = blocking_transport_fn(|_| Ok(Response::new(Body::from(r#"{"access_token":"t","expires_in":3599}"#.to_owned()))));
+/// let authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
+/// let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientSecret::new("s3cret")?);
+/// let token = acquire_blocking(&transport, app.client_credentials(Target::resource("https://graph.microsoft.com")?)?)?;
+/// assert_eq!(token.access_token.authorization(), "Bearer t");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// As for [`acquire`].
+pub fn acquire_blocking(
+    transport: &(impl BlockingTransport + ?Sized),
+    request: TokenRequest,
+) -> Result<TokenResponse, AcquireError> {
+    let step = request.start(RetryPolicy::default(), fresh_id()?, now());
+    drive_blocking(transport, step, now, std::thread::sleep)
+}
+
+/// Drives an acquisition to its end, with a clock and a sleep of the caller's.
+///
+/// # Errors
+/// As for [`acquire`].
+pub async fn drive<S, F>(
+    transport: &(impl Transport + ?Sized),
+    mut step: Step,
+    now: impl Fn() -> Timestamp,
+    sleep: S,
+) -> Result<TokenResponse, AcquireError>
+where
+    S: Fn(Duration) -> F,
+    F: Future<Output = ()>,
+{
+    loop {
+        step = match step {
+            Step::Exchange(exchange) => match transport.send(exchange.request()).await {
+                Ok(response) => exchange.respond(&response, now())?,
+                Err(error) if error.is_retryable() => exchange.interrupted(now()).ok_or(error)?,
+                Err(error) => return Err(error.into()),
+            },
+            Step::Pause(pause) => {
+                sleep(pause.duration()).await;
+                pause.resume(now())
+            }
+            Step::Sign(never) => match never {},
+            Step::Assert(never) => match never {},
+            Step::Done(token) => return Ok(token),
+        }
+    }
+}
+
+/// Drives an acquisition to its end, as [`drive`] does, and blocks the thread meanwhile.
+///
+/// # Errors
+/// As for [`acquire`].
+pub fn drive_blocking(
+    transport: &(impl BlockingTransport + ?Sized),
+    mut step: Step,
+    now: impl Fn() -> Timestamp,
+    sleep: impl Fn(Duration),
+) -> Result<TokenResponse, AcquireError> {
+    loop {
+        step = match step {
+            Step::Exchange(exchange) => match transport.send(exchange.request()) {
+                Ok(response) => exchange.respond(&response, now())?,
+                Err(error) if error.is_retryable() => exchange.interrupted(now()).ok_or(error)?,
+                Err(error) => return Err(error.into()),
+            },
+            Step::Pause(pause) => {
+                sleep(pause.duration());
+                pause.resume(now())
+            }
+            Step::Sign(never) => match never {},
+            Step::Assert(never) => match never {},
+            Step::Done(token) => return Ok(token),
+        }
+    }
+}
+
+/// Why there is no token.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum AcquireError {
+    /// The service refused, or its answer cannot be used.
+    Protocol(Error),
+    /// No whole answer came.
+    Transport(TransportError),
+}
+
+impl AcquireError {
+    /// Whether the same request may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Protocol(error) => error.is_retryable(),
+            Self::Transport(error) => error.is_retryable(),
+        }
+    }
+}
+
+impl fmt::Display for AcquireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Protocol(error) => error.fmt(f),
+            Self::Transport(error) => error.fmt(f),
+        }
+    }
+}
+
+impl StdError for AcquireError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Protocol(error) => error.source(),
+            Self::Transport(error) => error.source(),
+        }
+    }
+}
+
+impl From<Error> for AcquireError {
+    fn from(error: Error) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl From<TransportError> for AcquireError {
+    fn from(error: TransportError) -> Self {
+        Self::Transport(error)
+    }
+}
+
+fn now() -> Timestamp {
+    SystemTime::now().into()
+}
+
+/// A fresh name for an acquisition.
+fn fresh_id() -> Result<Guid, TransportError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        TransportError::new(TransportErrorKind::Other, "the system gave no random bytes").because(error.to_string())
+    })?;
+    Ok(Guid::from_random(bytes))
+}
