@@ -1,0 +1,115 @@
+//! An HTTP stack of one's own under entra-proto: a token over a client made by hand on `std::net::TcpStream`.
+//!
+//! entra-proto says what to do next and is told what came of it; this file does it. There is no TLS here, so it talks to an
+//! emulator only:
+//!
+//! ```sh
+//! eval "$(cargo run -q -p entra-cli -- emulator --port 8400 2>/dev/null & sleep 1)"   # or copy the export lines
+//! cargo run -p entra-examples --bin custom_stack
+//! ```
+
+#![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
+
+use std::error::Error;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, SystemTime};
+
+use entra_proto::{Application, Authority, Body, ClientSecret, Cloud, Guid, RetryPolicy, Step, Target, Timestamp};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let cloud = Cloud::loopback(&setting("AZURE_AUTHORITY_HOST")?)?;
+    let authority = Authority::new(cloud, setting("AZURE_TENANT_ID")?.parse()?)?;
+    let secret = ClientSecret::new(setting("AZURE_CLIENT_SECRET")?)?;
+    let app = Application::new(authority, setting("AZURE_CLIENT_ID")?.parse()?, secret);
+    let request = app.client_credentials(Target::resource("https://graph.microsoft.com")?)?;
+
+    let mut id = [0; 16];
+    getrandom::fill(&mut id)?;
+    let mut step = request.start(RetryPolicy::default(), Guid::from_random(id), now());
+    let token = loop {
+        step = match step {
+            Step::Exchange(exchange) => match send(&exchange.request()) {
+                Ok(response) => exchange.respond(&response, now())?,
+                Err(error) => exchange.interrupted(now()).ok_or(error)?,
+            },
+            Step::Pause(pause) => {
+                std::thread::sleep(pause.duration());
+                pause.resume(now())
+            }
+            Step::Sign(never) => match never {},
+            Step::Assert(never) => match never {},
+            Step::Done(token) => break token,
+        };
+    };
+    let life = token.lifetime.expires_at.since(token.lifetime.received_at);
+    println!(
+        "a token of {} characters, good for {} s",
+        token.access_token.expose().len(),
+        life.as_secs()
+    );
+    Ok(())
+}
+
+fn setting(name: &str) -> Result<String, String> {
+    std::env::var(name).map_err(|_| format!("{name} is not set: run `entra emulator` and copy its export lines"))
+}
+
+fn now() -> Timestamp {
+    SystemTime::now().into()
+}
+
+/// One request over one connection that the server closes behind its answer (RFC 9112).
+fn send(request: &Request<Body>) -> io::Result<Response<Body>> {
+    let invalid = |problem: &str| io::Error::new(io::ErrorKind::InvalidData, problem.to_owned());
+    let authority = request
+        .uri()
+        .authority()
+        .ok_or_else(|| invalid("the URI has no host"))?;
+    if request.uri().scheme_str() != Some("http") {
+        return Err(invalid("there is no TLS in this client"));
+    }
+    let mut stream = TcpStream::connect((authority.host(), authority.port_u16().unwrap_or(80)))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+
+    let mut head = format!(
+        "{} {} HTTP/1.1\r\nhost: {authority}\r\n",
+        request.method(),
+        request.uri().path()
+    );
+    for (name, value) in request.headers() {
+        head += &format!(
+            "{name}: {}\r\n",
+            value.to_str().map_err(|_| invalid("a header is not ASCII"))?
+        );
+    }
+    head += &format!("content-length: {}\r\nconnection: close\r\n\r\n", request.body().len());
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(request.body().as_bytes())?;
+
+    let mut answer = Vec::new();
+    stream.take(1024 * 1024).read_to_end(&mut answer)?;
+    parse(&answer).ok_or_else(|| invalid("the answer is not HTTP, or cut short"))
+}
+
+/// An answer with a `content-length`.
+fn parse(answer: &[u8]) -> Option<Response<Body>> {
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&answer[..end]).ok()?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.strip_prefix("HTTP/1.1 ")?.get(..3)?;
+    let mut response = Response::new(Body::default());
+    *response.status_mut() = StatusCode::from_bytes(status.as_bytes()).ok()?;
+    for line in lines {
+        let (name, value) = line.split_once(':')?;
+        response.headers_mut().append(
+            name.parse::<HeaderName>().ok()?,
+            value.trim().parse::<HeaderValue>().ok()?,
+        );
+    }
+    let length: usize = response.headers().get("content-length")?.to_str().ok()?.parse().ok()?;
+    let body = answer.get(end + 4..end + 4 + length)?;
+    *response.body_mut() = Body::new(body.to_vec());
+    Some(response)
+}

@@ -1,0 +1,84 @@
+//! A daemon with a secret that reads Microsoft Graph: the quickstart "call a web API in a sample daemon app", for a workforce tenant.
+//!
+//! It takes the variables of the quickstart's `.env` file, with or without the slashes at their ends:
+//!
+//! ```sh
+//! export TENANT_ID=... CLIENT_ID=... CLIENT_SECRET=...
+//! export AAD_ENDPOINT=https://login.microsoftonline.com GRAPH_ENDPOINT=https://graph.microsoft.com/
+//! cargo run -p entra-examples --bin daemon_secret -- --op getUsers
+//! cargo run -p entra-examples --bin daemon_secret -- --op getApplication OBJECT_ID
+//! ```
+//!
+//! The same program talks to an emulator: set both endpoints to its address.
+
+#![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
+
+use std::error::Error;
+use std::time::SystemTime;
+
+use entra_proto::{AccessToken, Application, Authority, Body, ClientSecret, Cloud, Target};
+use entra_transport::{BlockingTransport, acquire_blocking};
+use entra_transport_ureq::UreqTransport;
+use serde_json::Value;
+
+/// Graph's audience. It stays the same wherever Graph is reached: an emulator's Graph has another address, and the same name.
+const GRAPH: &str = "https://graph.microsoft.com";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["--op", "getUsers"] => {
+            println!("You have selected: getUsers");
+            let (transport, token) = sign_in()?;
+            let users = get(&transport, "v1.0/users", &token)?;
+            println!("{users:#}");
+        }
+        // Which permission this takes: none. An application may read its own registration.
+        ["--op", "getApplication", object_id] => {
+            let (transport, token) = sign_in()?;
+            println!(
+                "{:#}",
+                get(&transport, &format!("v1.0/applications/{object_id}"), &token)?
+            );
+        }
+        _ => return Err("usage: daemon_secret --op getUsers | --op getApplication OBJECT_ID".into()),
+    }
+    Ok(())
+}
+
+/// A token for Graph, and the transport that it came over.
+fn sign_in() -> Result<(UreqTransport, AccessToken), Box<dyn Error>> {
+    let endpoint = std::env::var("AAD_ENDPOINT").unwrap_or_else(|_| "https://login.microsoftonline.com".into());
+    let cloud = Cloud::loopback(&endpoint).or_else(|_| endpoint.parse())?;
+    let authority = Authority::new(cloud, setting("TENANT_ID")?.parse()?)?;
+    let secret = ClientSecret::new(setting("CLIENT_SECRET")?)?;
+    let app = Application::new(authority, setting("CLIENT_ID")?.parse()?, secret);
+
+    let transport = UreqTransport::builder().allow_plain_loopback(true).build()?;
+    let token = acquire_blocking(&transport, app.client_credentials(Target::resource(GRAPH)?)?)?;
+    Ok((transport, token.access_token))
+}
+
+/// Calls Graph, and gives its answer where that is a success.
+fn get(transport: &UreqTransport, path: &str, token: &AccessToken) -> Result<Value, Box<dyn Error>> {
+    let endpoint = std::env::var("GRAPH_ENDPOINT").unwrap_or_else(|_| GRAPH.into());
+    println!(
+        "request made to web API at: {}",
+        httpdate::fmt_http_date(SystemTime::now())
+    );
+    let request = http::Request::get(format!("{}/{path}", endpoint.trim_end_matches('/')))
+        .header("accept", "application/json")
+        .header("authorization", token.authorization())
+        .body(Body::default())?;
+    let response = transport.send(request)?;
+    let answer: Value = serde_json::from_slice(response.body().as_bytes())?;
+    if !response.status().is_success() {
+        return Err(format!("failed to call the web API: {}\n{answer:#}", response.status()).into());
+    }
+    Ok(answer)
+}
+
+fn setting(name: &str) -> Result<String, String> {
+    std::env::var(name).map_err(|_| format!("{name} is not set: copy it from the app registration"))
+}

@@ -1,0 +1,123 @@
+//! Every example, run as a user runs it, against an emulator.
+
+use std::process::{Command, Output};
+
+use entra_emulator::{App, Emulator, Fault};
+
+fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn a_stack_made_by_hand_gets_a_token() {
+    let emulator = Emulator::start();
+    // A fault that passes: the machine asks the hand-made client to try again.
+    emulator.fault(Fault::status(503).retry_after(std::time::Duration::ZERO));
+    let variables = [
+        ("AZURE_AUTHORITY_HOST", emulator.base_url()),
+        ("AZURE_TENANT_ID", emulator.tenant_id()),
+        ("AZURE_CLIENT_ID", emulator.client_id()),
+        ("AZURE_CLIENT_SECRET", emulator.client_secret()),
+    ];
+    let output = run(env!("CARGO_BIN_EXE_custom_stack"), &[], &variables);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    assert!(
+        shown.starts_with("a token of ") && shown.ends_with("good for 3599 s\n"),
+        "{shown}"
+    );
+    assert_eq!(emulator.request_count(), 2);
+    assert!(
+        emulator.token_requests().iter().all(|request| request.lints.is_empty()),
+        "{:?}",
+        emulator.token_requests()
+    );
+}
+
+#[test]
+fn a_daemon_with_a_secret_lists_users_as_the_quickstart_does() {
+    let emulator = Emulator::builder()
+        .app(App::new("daemon").grant(Emulator::GRAPH, "User.Read.All"))
+        .start();
+    let output = quickstart(&emulator, &["--op", "getUsers"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    let mut lines = shown.splitn(3, '\n');
+    assert_eq!(lines.next(), Some("You have selected: getUsers"));
+    assert!(lines.next().unwrap().starts_with("request made to web API at: "));
+    let answer: serde_json::Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+    assert!(
+        answer["@odata.context"].as_str().unwrap().ends_with("/$metadata#users"),
+        "{answer}"
+    );
+    assert!(!answer["value"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn a_daemon_reads_its_own_registration_without_a_permission() {
+    let emulator = Emulator::builder().app(App::new("identity-dotnet-console-app")).start();
+    let object_id = emulator.apps()[0].object_id.clone();
+    let output = quickstart(&emulator, &["--op", "getApplication", &object_id]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    let answer: serde_json::Value = serde_json::from_str(shown.split_once('\n').unwrap().1).unwrap();
+    assert!(
+        answer["@odata.context"]
+            .as_str()
+            .unwrap()
+            .ends_with("/$metadata#applications/$entity"),
+        "{answer}"
+    );
+    assert_eq!(answer["id"], object_id.as_str());
+    assert_eq!(answer["appId"], emulator.client_id());
+    assert_eq!(answer["displayName"], "identity-dotnet-console-app");
+    for null in [
+        "deletedDateTime",
+        "applicationTemplateId",
+        "disabledByMicrosoftStatus",
+        "description",
+        "groupMembershipClaims",
+    ] {
+        assert_eq!(answer.get(null), Some(&serde_json::Value::Null), "{null}");
+    }
+}
+
+#[test]
+fn a_daemon_without_consent_is_told_what_the_api_said() {
+    let emulator = Emulator::builder()
+        .app(App::new("daemon").request(Emulator::GRAPH, "User.Read.All"))
+        .start();
+    let output = quickstart(&emulator, &["--op", "getUsers"]);
+    assert!(!output.status.success());
+    let shown = text(&output.stderr);
+    assert!(
+        shown.contains("Insufficient privileges to complete the operation."),
+        "{shown}"
+    );
+    assert!(
+        !shown.contains(emulator.client_secret()) && !shown.contains("eyJ"),
+        "{shown}"
+    );
+}
+
+/// The variables of the quickstart's `.env` file: one endpoint without its slash, one with it.
+fn quickstart(emulator: &Emulator, arguments: &[&str]) -> Output {
+    let graph = format!("{}/", emulator.base_url());
+    let variables = [
+        ("TENANT_ID", emulator.tenant_id()),
+        ("CLIENT_ID", emulator.client_id()),
+        ("CLIENT_SECRET", emulator.client_secret()),
+        ("AAD_ENDPOINT", emulator.base_url()),
+        ("GRAPH_ENDPOINT", &graph),
+    ];
+    run(env!("CARGO_BIN_EXE_daemon_secret"), arguments, &variables)
+}
