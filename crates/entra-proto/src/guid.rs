@@ -35,14 +35,15 @@ impl Guid {
 
     /// The 36 characters, without a heap allocation.
     pub(crate) fn to_ascii(self) -> [u8; 36] {
+        let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
         let mut text = [b'-'; 36];
-        let mut digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-        for (at, slot) in text.iter_mut().enumerate() {
-            if is_hyphen(at) {
-                continue;
+        let mut slots = text.iter_mut();
+        for (at, byte) in self.0.iter().enumerate() {
+            if matches!(at, 4 | 6 | 8 | 10) {
+                slots.next();
             }
-            if let Some(digit) = digits.next() {
-                *slot = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
+            if let (Some(high), Some(low)) = (slots.next(), slots.next()) {
+                (*high, *low) = (digit(byte >> 4), digit(byte & 0xf));
             }
         }
         text

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -67,22 +67,10 @@ impl TokenRequest {
         let client_id = std::str::from_utf8(&client_id).unwrap_or_default();
         let (target_name, target) = &self.parameter;
 
-        let mut headers = HeaderMap::with_capacity(HEADERS);
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/x-www-form-urlencoded"),
-        );
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let mut headers = STANDARD_HEADERS.clone();
         if let Ok(id) = HeaderValue::from_bytes(&request_id.to_ascii()) {
             headers.insert(CLIENT_REQUEST_ID, id);
         }
-        headers.insert(RETURN_CLIENT_REQUEST_ID, HeaderValue::from_static("true"));
-        headers.insert(X_CLIENT_SKU, HeaderValue::from_static("entra-rust"));
-        headers.insert(X_CLIENT_VER, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
-        headers.insert(X_CLIENT_OS, HeaderValue::from_static(std::env::consts::OS));
-        headers.insert(X_MS_LIB_CAPABILITY, HeaderValue::from_static("retry-after, h429"));
-
         let (mut first, mut second) = (None, None);
         match &app.credential {
             ClientCredential::Secret(secret) => first = Some(("client_secret", secret.expose())),
@@ -201,12 +189,37 @@ fn basic(client_id: &str, secret: &str) -> HeaderValue {
     value
 }
 
-/// How many headers a request has at the most.
-const HEADERS: usize = 10;
+/// What every request carries, and a place for its id: a clone of it costs less than its making.
+static STANDARD_HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
+    let mut headers = HeaderMap::with_capacity(10);
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/x-www-form-urlencoded"),
+    );
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert(CLIENT_REQUEST_ID, HeaderValue::from_static(""));
+    headers.insert(
+        HeaderName::from_static("return-client-request-id"),
+        HeaderValue::from_static("true"),
+    );
+    headers.insert(
+        HeaderName::from_static("x-client-sku"),
+        HeaderValue::from_static("entra-rust"),
+    );
+    headers.insert(
+        HeaderName::from_static("x-client-ver"),
+        HeaderValue::from_static(env!("CARGO_PKG_VERSION")),
+    );
+    headers.insert(
+        HeaderName::from_static("x-client-os"),
+        HeaderValue::from_static(std::env::consts::OS),
+    );
+    headers.insert(
+        HeaderName::from_static("x-ms-lib-capability"),
+        HeaderValue::from_static("retry-after, h429"),
+    );
+    headers
+});
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
-const RETURN_CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("return-client-request-id");
-const X_CLIENT_SKU: HeaderName = HeaderName::from_static("x-client-sku");
-const X_CLIENT_VER: HeaderName = HeaderName::from_static("x-client-ver");
-const X_CLIENT_OS: HeaderName = HeaderName::from_static("x-client-os");
-const X_MS_LIB_CAPABILITY: HeaderName = HeaderName::from_static("x-ms-lib-capability");

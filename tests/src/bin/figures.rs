@@ -1,0 +1,152 @@
+//! The figures that need code to run: allocations, ratios, the emulator's start. `cargo xtask figures` runs it and judges its lines.
+//!
+//! Built with `--release`. Ratios are of medians taken in turns in one run, so that a busy machine slows both sides alike.
+
+#![allow(clippy::print_stdout, reason = "the figures are what it prints")]
+
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use allocation_counter::measure;
+use entra_emulator::Emulator;
+use entra_proto::{Application, Authority, ClientSecret, Guid, Target, Timestamp, TokenRequest, TokenResponse};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+fn main() -> ExitCode {
+    let mut missed = false;
+    let mut figure = |name: &str, value: f64, unit: &str, limit: f64| {
+        let verdict = if value <= limit { "ok" } else { "MISSED" };
+        missed |= value > limit;
+        println!(
+            "{name}: {} {unit} (limit {limit}) {verdict}",
+            (value * 100.0).round() / 100.0
+        );
+    };
+
+    let request = request();
+    let id = Guid::from_random([7; 16]);
+    let answer = answer();
+    let decode = || {
+        TokenResponse::decode(
+            StatusCode::OK,
+            &HeaderMap::new(),
+            answer.as_bytes(),
+            Timestamp::from_secs(1),
+        )
+    };
+    drop((request.encode(id), decode()));
+
+    figure(
+        "encode-allocations",
+        allocations(|| drop(request.encode(id))),
+        "allocations",
+        4.0,
+    );
+    figure("decode-allocations", allocations(|| drop(decode())), "allocations", 6.0);
+
+    // The header map is no work of encoding parameters: its making, a clone and one insertion, is measured and taken off.
+    let headers = request.encode(id).headers().clone();
+    let header_map = || {
+        let mut headers = headers.clone();
+        headers.insert(
+            "client-request-id",
+            HeaderValue::from_static("07070707-0707-4707-8707-070707070707"),
+        );
+        headers
+    };
+    let encode = median(|| (batch(&|| request.encode(id)) - batch(&header_map)) / batch(&percent_encode_alone));
+    figure("encode-less-headers-ratio", encode, "times percent-encoding alone", 2.0);
+    let decode = median(|| batch(&decode) / batch(&|| serde_json::from_str::<Plain>(&answer)));
+    figure("decode-ratio", decode, "times serde_json alone", 2.0);
+
+    let start = Instant::now();
+    let emulator = Emulator::start();
+    figure("emulator-ready", start.elapsed().as_secs_f64() * 1000.0, "ms", 50.0);
+    drop(emulator);
+    let start = Instant::now();
+    let emulators: Vec<Emulator> = (0..100).map(|seed| Emulator::builder().seed(seed).start()).collect();
+    figure(
+        "emulator-ready-100-in-one-process",
+        start.elapsed().as_secs_f64() * 10.0,
+        "ms each",
+        50.0,
+    );
+    drop(emulators);
+
+    if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// A client-credentials request with a secret on v2, as a daemon repeats it.
+fn request() -> TokenRequest {
+    let authority: Authority = AUTHORITY.parse().unwrap();
+    let app = Application::new(
+        authority,
+        CLIENT_ID.parse().unwrap(),
+        ClientSecret::new(SECRET).unwrap(),
+    );
+    app.client_credentials(Target::scopes(SCOPE).unwrap()).unwrap()
+}
+
+/// The parameters of the same request, percent-encoded into a text with room for them, and nothing else.
+fn percent_encode_alone() -> String {
+    let mut text = String::with_capacity(256);
+    for (name, value) in [
+        ("grant_type", "client_credentials"),
+        ("client_id", CLIENT_ID),
+        ("scope", SCOPE),
+        ("client_secret", SECRET),
+    ] {
+        text.push_str(name);
+        text.push('=');
+        text.extend(utf8_percent_encode(value, ESCAPED));
+        text.push('&');
+    }
+    text
+}
+
+/// An answer of v2 of 1.5 kB.
+fn answer() -> String {
+    let head = r#"{"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":""#;
+    format!("{head}{}\"}}", "eyJ0eXAiOiJKV1Qi".repeat((1500 - head.len() - 2) / 16))
+}
+
+/// What serde_json alone would read of it.
+#[derive(serde::Deserialize)]
+#[allow(dead_code, reason = "read by nobody: the reading is what is measured")]
+struct Plain {
+    token_type: String,
+    expires_in: u64,
+    ext_expires_in: u64,
+    access_token: String,
+}
+
+fn allocations(work: impl FnOnce()) -> f64 {
+    measure(work).count_total as f64
+}
+
+/// The median of many rounds, in each of which both sides of a ratio take their turn.
+fn median(round: impl Fn() -> f64) -> f64 {
+    let mut rounds: Vec<f64> = (0..2001).map(|_| round()).collect();
+    rounds.sort_by(f64::total_cmp);
+    rounds[rounds.len() / 2]
+}
+
+/// The seconds that a batch of work takes. What it makes is dropped off the clock: overwriting a secret is no part of encoding or
+/// decoding.
+fn batch<T>(work: &impl Fn() -> T) -> f64 {
+    let mut made = Vec::with_capacity(BATCH);
+    let start = Instant::now();
+    for _ in 0..BATCH {
+        made.push(black_box(work()));
+    }
+    start.elapsed().as_secs_f64()
+}
+
+const BATCH: usize = 64;
+const AUTHORITY: &str = "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555";
+const CLIENT_ID: &str = "535fb089-9ff3-47b6-9bfb-4f1264799865";
+const SECRET: &str = "qWgdYAmab0YSkuL1qKv5bPX~a.b_c-d8Q~";
+const SCOPE: &str = "https://graph.microsoft.com/.default";
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
