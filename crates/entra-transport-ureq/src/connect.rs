@@ -1,4 +1,4 @@
-use entra_transport::tls::hung_up;
+use entra_transport::tls::{find, hung_up};
 use http::Uri;
 use ureq::Error;
 use ureq::config::Config;
@@ -21,6 +21,9 @@ impl Connector for Watching {
     fn connect(&self, details: &ConnectionDetails<'_>, chained: Option<()>) -> Result<Option<Watched>, Error> {
         match self.0.connect(details, chained) {
             Ok(transport) => Ok(transport.map(Watched)),
+            Err(Error::Io(error)) if matches!(find(&error), Some(Marked::Answer(_))) => {
+                Err(Marked::Proxy(error).into())
+            }
             Err(Error::Io(error)) if details.needs_tls() && hung_up(&error) => Err(Marked::Handshake(error).into()),
             Err(error) => Err(error),
         }

@@ -1,7 +1,8 @@
 use std::fmt;
 use std::io::Read;
+use std::sync::Arc;
 
-use entra_transport::{BlockingTransport, Policy, Request, Response, TransportError};
+use entra_transport::{BlockingTransport, Policy, Proxies, Request, Response, TransportError};
 use ureq::Agent;
 
 use crate::UreqTransportBuilder;
@@ -12,7 +13,10 @@ use crate::error::{interrupted, told};
 /// Cheap to clone: all clones share their connections.
 #[derive(Clone)]
 pub struct UreqTransport {
-    pub(crate) agent: Agent,
+    pub(crate) direct: Agent,
+    /// An agent has one proxy for all, or none.
+    pub(crate) proxied: Option<Agent>,
+    pub(crate) proxies: Arc<Proxies>,
     pub(crate) policy: Policy,
 }
 
@@ -36,12 +40,17 @@ impl BlockingTransport for UreqTransport {
         self.policy.admit(&mut request)?;
         let uri = request.uri().clone();
         let (parts, body) = request.into_parts();
+        let agent = self
+            .proxied
+            .as_ref()
+            .filter(|_| self.proxies.for_uri(&uri).is_some())
+            .unwrap_or(&self.direct);
         let answer = if body.is_empty() && !parts.method.is_safe() {
-            self.agent.run(http::Request::from_parts(parts, &[][..]))
+            agent.run(http::Request::from_parts(parts, &[][..]))
         } else if body.is_empty() {
-            self.agent.run(http::Request::from_parts(parts, ()))
+            agent.run(http::Request::from_parts(parts, ()))
         } else {
-            self.agent.run(http::Request::from_parts(parts, body.as_bytes()))
+            agent.run(http::Request::from_parts(parts, body.as_bytes()))
         };
         let (parts, body) = answer.map_err(|e| told(e, &uri))?.into_parts();
         let mut collector = self.policy.admit_answer(&parts.headers).map_err(|e| e.at(&uri))?;

@@ -37,7 +37,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::{BlockingTransport, Policy, Request, Response, TransportError};
+use crate::{BlockingTransport, Policy, Proxies, Request, Response, TransportError};
 
 pub use asynchronous::{BoxFuture, run_async};
 
@@ -49,6 +49,8 @@ pub struct Setup {
     pub policy: Policy,
     /// The certificate authorities it may trust, as DER, and no others.
     pub roots: Vec<Vec<u8>>,
+    /// The proxy it has to go through, if any, whatever the environment says.
+    pub proxies: Proxies,
 }
 
 /// One requirement.
@@ -148,7 +150,7 @@ impl fmt::Display for Report {
 /// What a case has to build transports with.
 #[derive(Clone)]
 struct Bench {
-    make: Arc<dyn Fn(&Setup) -> Box<dyn BlockingTransport> + Send + Sync>,
+    make: Arc<Make>,
 }
 
 impl Bench {
@@ -200,9 +202,11 @@ fn setup() -> Setup {
     Setup {
         policy,
         roots: vec![certificate::Authority::new("nobody").root()],
+        proxies: Proxies::none(),
     }
 }
 
+type Make = dyn Fn(&Setup) -> Box<dyn BlockingTransport> + Send + Sync;
 type Outcome = Result<(), String>;
 type Job = Box<dyn FnOnce() -> Outcome + Send>;
 

@@ -6,6 +6,7 @@ mod cuts;
 mod deadlines;
 mod limits;
 mod malformed;
+mod proxies;
 mod refusals;
 mod requests;
 mod tls;
@@ -26,6 +27,7 @@ pub(super) fn all() -> Vec<Case> {
         malformed::CASES,
         tls::CASES,
         connections::CASES,
+        proxies::CASES,
     ]
     .concat()
 }
