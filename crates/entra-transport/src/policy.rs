@@ -80,13 +80,16 @@ impl Policy {
                 "the answer is compressed although none was asked for: look for a proxy that does so",
             ));
         }
-        let declared = headers
+        let Some(declared) = headers
             .get(CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > self.max_body)) {
-            return Err(TransportError::too_large(self.max_body));
+            .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
+        else {
+            return Ok(Collector::new(self.max_body));
+        };
+        match usize::try_from(declared) {
+            Ok(declared) if declared <= self.max_body => Ok(Collector::new(self.max_body).expecting(declared)),
+            _ => Err(TransportError::too_large(self.max_body)),
         }
-        Ok(Collector::new(self.max_body))
     }
 }
 
