@@ -1,5 +1,7 @@
 //! What the environment of a process changes: the proxy, and the file of roots.
 
+#![cfg(feature = "native-roots")]
+
 use std::io::Read;
 use std::net::TcpListener;
 use std::process::Command;

@@ -2,7 +2,7 @@ use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
 
-use entra_transport::{BlockingTransport, Policy, Proxies, Request, Response, TransportError};
+use entra_transport::{BlockingTransport, Policy, Proxies, Request, Response, TransportError, TransportErrorKind};
 use ureq::Agent;
 
 use crate::UreqTransportBuilder;
@@ -38,6 +38,7 @@ impl UreqTransport {
 impl BlockingTransport for UreqTransport {
     fn send(&self, mut request: Request) -> Result<Response, TransportError> {
         self.policy.admit(&mut request)?;
+        refuse_to_be_logged()?;
         let uri = request.uri().clone();
         let (parts, body) = request.into_parts();
         let agent = self
@@ -67,6 +68,19 @@ impl BlockingTransport for UreqTransport {
     }
 }
 
+/// At the level `trace`, ureq's parser writes every byte it sees into the log: client secrets on the way out, tokens on the way
+/// back. There is no switch for it but the logger's own.
+fn refuse_to_be_logged() -> Result<(), TransportError> {
+    if log::log_enabled!(target: WIRE_LOG, log::Level::Trace) {
+        return Err(TransportError::new(
+            TransportErrorKind::Configuration,
+            "the logger records ureq_proto at the level trace, which would put secrets into the log: set ureq_proto=debug \
+             (or off) there",
+        ));
+    }
+    Ok(())
+}
+
 impl fmt::Debug for UreqTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UreqTransport")
@@ -74,3 +88,5 @@ impl fmt::Debug for UreqTransport {
             .finish_non_exhaustive()
     }
 }
+
+const WIRE_LOG: &str = "ureq_proto::util";

@@ -5,6 +5,7 @@ use entra_transport_ureq::UreqTransport;
 
 #[test]
 fn it_conforms() {
+    conformance::leave_out_of_logs("ureq_proto::util");
     let report = conformance::run(|setup| Box::new(transport(setup)));
     eprintln!("{report}");
     report.assert();

@@ -24,12 +24,14 @@
 //!
 //! An asynchronous transport goes through [`run_async`], with the `block_on` of its runtime, and has to pass a few cases more.
 //!
-//! Every error a transport returns is searched for the secrets that the requests carry, whatever the case is about. No case
-//! takes longer than five seconds, and one that hangs fails.
+//! Every error a transport returns and every line that is logged meanwhile (through `log`, which the suite takes for itself) is
+//! searched for the secrets that the requests carry, whatever the case is about. No case takes longer than five seconds, and one
+//! that hangs fails.
 
 mod asynchronous;
 mod cases;
 mod certificate;
+mod logs;
 mod server;
 
 use std::fmt;
@@ -40,6 +42,7 @@ use std::time::{Duration, Instant};
 use crate::{BlockingTransport, Policy, Proxies, Request, Response, TransportError};
 
 pub use asynchronous::{BoxFuture, run_async};
+pub use logs::leave_out_of_logs;
 
 /// What a transport under test has to be built with.
 #[derive(Clone, Debug)]
@@ -85,11 +88,13 @@ pub fn run(make: impl Fn(&Setup) -> Box<dyn BlockingTransport> + Send + Sync + '
     let bench = Bench {
         make: Arc::new(move |setup| Box::new(Searched(make(setup)))),
     };
+    logs::watch();
     let jobs = cases().into_iter().map(|case| {
         let bench = bench.clone();
         (case.name, Box::new(move || (case.run)(&bench)) as Job)
     });
-    run_jobs(jobs.collect())
+    let report = run_jobs(jobs.collect());
+    report.and(run_jobs(vec![("no_secret_stands_in_any_log", Box::new(logs::outcome))]))
 }
 
 /// What came of a run.
@@ -174,7 +179,10 @@ impl BlockingTransport for Searched {
         let answer = self.0.send(request);
         if let Err(error) = &answer {
             let text = whole(error);
-            assert!(!text.contains(CANARY), "a secret stands in an error: {text}");
+            assert!(
+                ![CANARY, QUERY].iter().any(|canary| text.contains(canary)),
+                "a secret stands in an error: {text}"
+            );
         }
         answer
     }
@@ -265,6 +273,8 @@ fn words(panic: &(dyn std::any::Any + Send)) -> &str {
     }
 }
 
+/// Stands in every query. An error must not tell it; an HTTP client may log it, so no secret belongs there.
+const QUERY: &str = "qu3ry";
 /// Stands in every secret of every request.
 const CANARY: &str = "c4n4ry";
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -13,7 +13,7 @@ mod tls;
 
 use http::Uri;
 
-use super::{CANARY, Case, Outcome};
+use super::{CANARY, Case, Outcome, QUERY};
 use crate::{Body, Request, Response, TransportError, TransportErrorKind};
 
 pub(super) fn all() -> Vec<Case> {
@@ -32,9 +32,9 @@ pub(super) fn all() -> Vec<Case> {
     .concat()
 }
 
-/// A token request: every part of it that may hold a secret holds the canary.
+/// A token request: every part of it that may hold a secret holds a canary.
 pub(super) fn post(uri: &str) -> Request {
-    let uri: Uri = format!("{uri}?code={CANARY}").parse().expect("the case gives a URI");
+    let uri: Uri = format!("{uri}?code={QUERY}").parse().expect("the case gives a URI");
     http::Request::post(uri)
         .header("authorization", format!("Basic {CANARY}"))
         .header("content-type", "application/x-www-form-urlencoded")

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use super::super::certificate::Authority;
 use super::super::server::{Peer, Server};
-use super::super::{Bench, CANARY, Case, Outcome};
+use super::super::{Bench, CANARY, Case, Outcome, QUERY};
 use super::{check, fails, got, ok, post};
 use crate::Proxies;
 use crate::TransportErrorKind::{Connect, Timeout, Tls};
@@ -76,7 +76,7 @@ fn tunnel(bench: &Bench) -> Outcome {
         "the proxy is told the credentials of the request".to_owned()
     })?;
     for request in host.requests() {
-        check(request.line == format!("POST /token?code={CANARY} HTTP/1.1"), || {
+        check(request.line == format!("POST /token?code={QUERY} HTTP/1.1"), || {
             request.line.clone()
         })?;
         check(request.all("proxy-authorization").is_empty(), || {
