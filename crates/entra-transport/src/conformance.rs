@@ -277,5 +277,7 @@ fn words(panic: &(dyn std::any::Any + Send)) -> &str {
 const QUERY: &str = "qu3ry";
 /// Stands in every secret of every request.
 const CANARY: &str = "c4n4ry";
+/// After this a case counts as hanging: far more than any takes, as a busy machine must not fail it.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Most cases wait most of the time.
 const AT_ONCE: usize = 6;

@@ -64,7 +64,7 @@ impl Policy {
         Ok(())
     }
 
-    /// Judges the headers of an answer before any byte of its body is read.
+    /// Judges the headers of an answer before any byte of its body is read, and gives what the body is to be read into.
     ///
     /// # Errors
     /// [`TransportErrorKind::Encoding`] where the body is compressed, [`TransportErrorKind::TooLarge`] where its declared
