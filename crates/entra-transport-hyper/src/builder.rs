@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use entra_transport::tls::Trust;
-use entra_transport::{Policy, TransportError};
+use entra_transport::{Policy, Proxies, TransportError};
 
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -15,6 +15,7 @@ use crate::{HyperTransport, ServiceTransport};
 pub struct HyperTransportBuilder {
     policy: Policy,
     trust: Trust,
+    proxies: Option<Proxies>,
 }
 
 impl HyperTransportBuilder {
@@ -66,16 +67,27 @@ impl HyperTransportBuilder {
         self
     }
 
+    /// The proxy to go through. By default the environment says: see [`Proxies::from_env`].
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = Some(proxies);
+        self
+    }
+
     /// The transport.
     ///
     /// # Errors
-    /// [`Configuration`](entra_transport::TransportErrorKind::Configuration) where no root is trusted or no cryptography is
-    /// compiled in.
+    /// [`Configuration`](entra_transport::TransportErrorKind::Configuration) where no root is trusted, no cryptography is
+    /// compiled in, or the environment names a proxy that cannot be used.
     pub fn build(self) -> Result<HyperTransport, TransportError> {
+        let proxies = self.proxies.map_or_else(Proxies::from_env, Ok)?;
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
-            .build(connector(self.trust.client_config()?, self.policy.connect_timeout));
+            .build(connector(
+                self.trust.client_config()?,
+                proxies,
+                self.policy.connect_timeout,
+            ));
         Ok(HyperTransport {
             inner: ServiceTransport::new(client).policy(self.policy),
         })

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use entra_transport::tls::{cut_in_handshake, failure, find};
-use entra_transport::{TransportError, TransportErrorKind};
+use entra_transport::{Proxies, TransportError, TransportErrorKind};
 use http::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -16,8 +16,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower_service::Service;
 
+use crate::tunnel::{open, opening};
+
 /// The way to a connection: name, TCP and TLS under one deadline, and each failure named where it happens.
-pub(crate) fn connector(tls: rustls::ClientConfig, within: Duration) -> Connector {
+pub(crate) fn connector(tls: rustls::ClientConfig, proxies: Proxies, within: Duration) -> Connector {
     let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -27,13 +29,13 @@ pub(crate) fn connector(tls: rustls::ClientConfig, within: Duration) -> Connecto
         .with_tls_config(tls)
         .https_or_http()
         .enable_http1()
-        .wrap_connector(tcp);
+        .wrap_connector(Way { tcp, proxies });
     Connector { https, within }
 }
 
 #[derive(Clone)]
 pub(crate) struct Connector {
-    https: HttpsConnector<HttpConnector<Resolver>>,
+    https: HttpsConnector<Way>,
     within: Duration,
 }
 
@@ -53,6 +55,41 @@ impl Service<Uri> for Connector {
                 Ok(connection) => connection.map_err(told),
                 Err(_) => Err(too_slow()),
             }
+        })
+    }
+}
+
+/// Straight to the host, or through the proxy.
+#[derive(Clone)]
+pub(crate) struct Way {
+    tcp: HttpConnector<Resolver>,
+    proxies: Proxies,
+}
+
+impl Service<Uri> for Way {
+    type Response = TokioIo<TcpStream>;
+    type Error = Box<dyn Error + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.tcp.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let Some(proxy) = self.proxies.for_uri(&uri) else {
+            let connection = self.tcp.call(uri);
+            return Box::pin(async { Ok(connection.await?) });
+        };
+        let opening = opening(&uri, proxy);
+        let proxy = Uri::builder()
+            .scheme("http")
+            .authority(format!("{}:{}", proxy.host(), proxy.port()))
+            .path_and_query("/");
+        let connection = proxy.build().map(|proxy| self.tcp.call(proxy));
+        Box::pin(async move {
+            let mut stream = connection?.await?.into_inner();
+            open(&mut stream, &opening).await?;
+            Ok(TokioIo::new(stream))
         })
     }
 }

@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::io;
 
-use entra_transport::tls::{failure, find};
+use entra_transport::tls::{failure, find, hung_up};
 use entra_transport::{TransportError, TransportErrorKind};
 
 /// The error of a service in our words.
@@ -17,12 +17,15 @@ pub(crate) fn told(error: Box<dyn Error + Send + Sync>) -> TransportError {
     if let Some(told) = failure(&*error) {
         return told;
     }
-    let (kind, message) = match (find::<hyper::Error>(&*error), find::<io::Error>(&*error)) {
-        (Some(hyper), _) if hyper.is_parse() => (Kind::Malformed, "what came back is not HTTP as it should be"),
-        (Some(hyper), _) if hyper.is_user() => (Kind::Other, "the request failed"),
-        (_, Some(io)) if is_malformed(io) => (Kind::Malformed, "what came back is not HTTP as it should be"),
-        (Some(_), _) | (_, Some(_)) => (Kind::Interrupted, "the connection ended before the answer did"),
-        (None, None) => (Kind::Other, "the request failed"),
+    let malformed = (Kind::Malformed, "what came back is not HTTP as it should be");
+    let interrupted = (Kind::Interrupted, "the connection ended before the answer did");
+    let other = (Kind::Other, "the request failed");
+    let (kind, message) = match find::<hyper::Error>(&*error) {
+        Some(hyper) if hyper.is_user() => other,
+        Some(hyper) if hyper.is_parse() || find::<io::Error>(hyper).is_some_and(is_malformed) => malformed,
+        Some(_) => interrupted,
+        None if hung_up(&*error) => interrupted,
+        None => other,
     };
     TransportError::new(kind, message).because(error)
 }

@@ -41,6 +41,7 @@ mod connect;
 mod error;
 mod hyper;
 mod service;
+mod tunnel;
 
 pub use builder::HyperTransportBuilder;
 pub use hyper::HyperTransport;

@@ -1,7 +1,9 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use entra_transport::tls::Trust;
-use entra_transport::{TransportError, TransportErrorKind};
+use entra_transport::{Proxies, TransportError, TransportErrorKind};
+use http::Uri;
 use reqwest::ClientBuilder;
 use reqwest::redirect::Policy;
 
@@ -13,6 +15,7 @@ use crate::ReqwestTransport;
 pub struct ReqwestTransportBuilder {
     policy: entra_transport::Policy,
     trust: Trust,
+    proxies: Option<Proxies>,
     client: ClientBuilder,
 }
 
@@ -65,6 +68,12 @@ impl ReqwestTransportBuilder {
         self
     }
 
+    /// The proxy to go through. By default the environment says: see [`Proxies::from_env`].
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = Some(proxies);
+        self
+    }
+
     /// Starts from `client`, for what this builder has no method for: a resolver, layers around the connector, keep-alive.
     ///
     /// Its TLS, its deadlines, its proxies and its ways with redirects, compression and retries are replaced. Default headers
@@ -77,10 +86,12 @@ impl ReqwestTransportBuilder {
     /// The transport.
     ///
     /// # Errors
-    /// [`Configuration`](entra_transport::TransportErrorKind::Configuration) where no root is trusted or no cryptography is
-    /// compiled in.
+    /// [`Configuration`](entra_transport::TransportErrorKind::Configuration) where no root is trusted, no cryptography is
+    /// compiled in, or the environment names a proxy that cannot be used.
     pub fn build(self) -> Result<ReqwestTransport, TransportError> {
-        let client = self
+        let proxies = self.proxies.map_or_else(Proxies::from_env, Ok)?;
+        let proxies = Arc::new(proxies);
+        let mut client = self
             .client
             .tls_backend_preconfigured(self.trust.client_config()?)
             .redirect(Policy::none())
@@ -94,16 +105,34 @@ impl ReqwestTransportBuilder {
             .http1_only()
             .timeout(self.policy.timeout)
             .connect_timeout(self.policy.connect_timeout)
-            .pool_idle_timeout(IDLE)
-            .build()
-            .map_err(|e| {
-                TransportError::new(TransportErrorKind::Configuration, "reqwest cannot build this client").because(e)
-            })?;
+            .pool_idle_timeout(IDLE);
+        if let Some(proxy) = through(Arc::clone(&proxies)) {
+            client = client.proxy(proxy);
+        }
+        let client = client.build().map_err(|e| {
+            TransportError::new(TransportErrorKind::Configuration, "reqwest cannot build this client").because(e)
+        })?;
         Ok(ReqwestTransport {
             client,
             policy: self.policy,
+            proxies,
         })
     }
+}
+
+/// Asks our rules about each request, whatever reqwest's own make of it.
+fn through(proxies: Arc<Proxies>) -> Option<reqwest::Proxy> {
+    let authorization = proxies.proxy()?.authorization();
+    let proxy = reqwest::Proxy::custom(move |url| {
+        let uri = url.as_str().parse::<Uri>().ok()?;
+        proxies
+            .for_uri(&uri)
+            .map(|proxy| format!("http://{}:{}", proxy.host(), proxy.port()))
+    });
+    Some(match authorization {
+        Some(authorization) => proxy.custom_http_auth(authorization),
+        None => proxy,
+    })
 }
 
 /// How long an unused connection is kept: less than the front ends of the service keep it.

@@ -6,7 +6,7 @@ use http::Uri;
 use reqwest::Error;
 
 /// reqwest's error in our words, without the URL it quotes.
-pub(crate) fn told(error: Error, uri: &Uri) -> TransportError {
+pub(crate) fn told(error: Error, uri: &Uri, proxied: bool) -> TransportError {
     use TransportErrorKind as Kind;
 
     let error = error.without_url();
@@ -27,8 +27,8 @@ pub(crate) fn told(error: Error, uri: &Uri) -> TransportError {
     } else if error.is_dns() {
         (Kind::Dns, "the host's name is not found: check it, and the network")
     } else if error.is_connect() {
-        // TCP's way to a connection ends in no such way, so it is the handshake's.
-        if hung_up(&error) {
+        // TCP's way to a connection ends in no such way, so it is the handshake's, or the proxy's.
+        if !proxied && hung_up(&error) {
             return cut_in_handshake(error).at(uri);
         }
         (

@@ -1,8 +1,9 @@
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use entra_transport::{Policy, Request, Response, Transport, TransportError, TransportErrorKind};
+use entra_transport::{Policy, Proxies, Request, Response, Transport, TransportError, TransportErrorKind};
 
 use crate::ReqwestTransportBuilder;
 use crate::error::told;
@@ -14,6 +15,7 @@ use crate::error::told;
 pub struct ReqwestTransport {
     pub(crate) client: reqwest::Client,
     pub(crate) policy: Policy,
+    pub(crate) proxies: Arc<Proxies>,
 }
 
 impl ReqwestTransport {
@@ -47,7 +49,7 @@ impl Transport for ReqwestTransport {
             // Its own words quote the URI.
             TransportError::new(TransportErrorKind::Refused, "the URI cannot be used").at(&uri)
         })?;
-        let told = |error| told(error, &uri);
+        let told = |error| told(error, &uri, self.proxies.for_uri(&uri).is_some());
         let mut answer = self.client.execute(request).await.map_err(told)?;
         let mut collector = self.policy.admit_answer(answer.headers()).map_err(|e| e.at(&uri))?;
         while let Some(chunk) = answer.chunk().await.map_err(told)? {

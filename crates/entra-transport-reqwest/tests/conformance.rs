@@ -23,6 +23,7 @@ fn transport(setup: &Setup) -> ReqwestTransport {
         .connect_timeout(setup.policy.connect_timeout)
         .max_body(setup.policy.max_body)
         .allow_plain_loopback(setup.policy.allow_plain_loopback)
+        .proxies(setup.proxies.clone())
         .added_roots_only(true);
     let builder = setup
         .roots

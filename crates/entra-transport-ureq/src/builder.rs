@@ -1,9 +1,10 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use entra_transport::tls::{Trust, provider};
-use entra_transport::{Policy, TransportError};
-use ureq::Agent;
+use entra_transport::{Policy, Proxies, Proxy, TransportError, TransportErrorKind};
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
+use ureq::{Agent, ProxyProtocol};
 
 use crate::UreqTransport;
 use crate::connect::{Resolving, Watching};
@@ -14,6 +15,7 @@ use crate::connect::{Resolving, Watching};
 pub struct UreqTransportBuilder {
     policy: Policy,
     trust: Trust,
+    proxies: Option<Proxies>,
 }
 
 impl UreqTransportBuilder {
@@ -65,12 +67,19 @@ impl UreqTransportBuilder {
         self
     }
 
+    /// The proxy to go through. By default the environment says: see [`Proxies::from_env`].
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = Some(proxies);
+        self
+    }
+
     /// The transport.
     ///
     /// # Errors
-    /// [`Configuration`](entra_transport::TransportErrorKind::Configuration) where no root is trusted or no cryptography is
-    /// compiled in.
+    /// [`Configuration`](entra_transport::TransportErrorKind::Configuration) where no root is trusted, no cryptography is
+    /// compiled in, or the environment names a proxy that cannot be used.
     pub fn build(self) -> Result<UreqTransport, TransportError> {
+        let proxies = self.proxies.map_or_else(Proxies::from_env, Ok)?;
         let roots: RootCerts = self
             .trust
             .certificates()?
@@ -82,25 +91,50 @@ impl UreqTransportBuilder {
             .unversioned_rustls_crypto_provider(provider()?)
             .root_certs(roots)
             .build();
-        let config = Agent::config_builder()
-            .tls_config(tls)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .proxy(None)
-            .accept_encoding("identity")
-            .user_agent("")
-            .accept("")
-            .timeout_global(Some(self.policy.timeout))
-            .timeout_connect(Some(self.policy.connect_timeout))
-            .max_idle_age(IDLE)
-            .build();
-        let agent = Agent::with_parts(config, Watching::default(), Resolving::default());
+        let agent = |proxy| {
+            let config = Agent::config_builder()
+                .tls_config(tls.clone())
+                .http_status_as_error(false)
+                .max_redirects(0)
+                .max_redirects_will_error(false)
+                .proxy(proxy)
+                .accept_encoding("identity")
+                .user_agent("")
+                .accept("")
+                .timeout_global(Some(self.policy.timeout))
+                .timeout_connect(Some(self.policy.connect_timeout))
+                .max_idle_age(IDLE)
+                .build();
+            Agent::with_parts(config, Watching::default(), Resolving::default())
+        };
+        let proxied = proxies
+            .proxy()
+            .map(through)
+            .transpose()?
+            .map(|proxy| agent(Some(proxy)));
         Ok(UreqTransport {
-            agent,
+            direct: agent(None),
+            proxied,
+            proxies: Arc::new(proxies),
             policy: self.policy,
         })
     }
+}
+
+fn through(proxy: &Proxy) -> Result<ureq::Proxy, TransportError> {
+    let mut builder = ureq::Proxy::builder(ProxyProtocol::Http)
+        .host(proxy.host())
+        .port(proxy.port());
+    if let Some((user, password)) = proxy.credentials() {
+        builder = builder.username(user).password(password);
+    }
+    // Its own words may quote the password.
+    builder.build().map_err(|_| {
+        TransportError::new(
+            TransportErrorKind::Configuration,
+            "ureq cannot use this proxy: check its host and port",
+        )
+    })
 }
 
 /// How long an unused connection is kept: less than the front ends of the service keep it.

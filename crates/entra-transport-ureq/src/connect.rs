@@ -1,4 +1,4 @@
-use entra_transport::tls::hung_up;
+use entra_transport::tls::{find, hung_up};
 use http::Uri;
 use ureq::Error;
 use ureq::config::Config;
@@ -21,6 +21,9 @@ impl Connector for Watching {
     fn connect(&self, details: &ConnectionDetails<'_>, chained: Option<()>) -> Result<Option<Watched>, Error> {
         match self.0.connect(details, chained) {
             Ok(transport) => Ok(transport.map(Watched)),
+            Err(Error::Io(error)) if matches!(find(&error), Some(Marked::Answer(_))) => {
+                Err(Marked::Proxy(error).into())
+            }
             Err(Error::Io(error)) if details.needs_tls() && hung_up(&error) => Err(Marked::Handshake(error).into()),
             Err(error) => Err(error),
         }
@@ -37,14 +40,11 @@ impl Transport for Watched {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        self.0.transmit_output(amount, timeout)
+        self.0.transmit_output(amount, timeout).map_err(marked)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        match self.0.await_input(timeout) {
-            Err(Error::Io(error)) if hung_up(&error) => Err(Marked::Answer(error).into()),
-            other => other,
-        }
+        self.0.await_input(timeout).map_err(marked)
     }
 
     fn is_open(&mut self) -> bool {
@@ -53,6 +53,13 @@ impl Transport for Watched {
 
     fn is_tls(&self) -> bool {
         self.0.is_tls()
+    }
+}
+
+fn marked(error: Error) -> Error {
+    match error {
+        Error::Io(error) if hung_up(&error) => Marked::Answer(error).into(),
+        error => error,
     }
 }
 

@@ -13,13 +13,15 @@ pub(crate) enum Marked {
     Name(io::Error),
     /// Closed in the TLS handshake.
     Handshake(io::Error),
+    /// Closed by the proxy, or by the host in the handshake behind it.
+    Proxy(io::Error),
     /// Closed in the answer.
     Answer(io::Error),
 }
 
 impl fmt::Display for Marked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Name(error) | Self::Handshake(error) | Self::Answer(error)) = self;
+        let (Self::Name(error) | Self::Handshake(error) | Self::Proxy(error) | Self::Answer(error)) = self;
         error.fmt(f)
     }
 }
@@ -48,7 +50,10 @@ pub(crate) fn told(error: Error, uri: &Uri) -> TransportError {
         Error::Timeout(_) => new(Kind::Timeout, "no whole answer in time"),
         Error::HostNotFound => not_found().at(uri),
         Error::ConnectionFailed => new(Kind::Connect, "no connection: check the network and the proxy"),
-        Error::ConnectProxyFailed(_) => new(Kind::Connect, "the proxy does not connect to the host"),
+        Error::ConnectProxyFailed(_) => new(
+            Kind::Connect,
+            "the proxy does not connect to the host: check what it allows, and its user name and password",
+        ),
         Error::BodyStalled => new(Kind::Interrupted, "the connection ended before the answer did"),
         Error::Protocol(_) => new(Kind::Malformed, "what came back is not HTTP as it should be"),
         Error::LargeResponseHeader(..) => new(Kind::TooLarge, "the headers of the answer are too long"),
@@ -76,6 +81,10 @@ fn io_error(error: io::Error) -> TransportError {
     match find::<Marked>(&error) {
         Some(Marked::Name(name)) => return not_found().because(name.to_string()),
         Some(Marked::Handshake(cut)) => return cut_in_handshake(cut.to_string()),
+        Some(Marked::Proxy(cut)) => {
+            let message = "the proxy closed the connection";
+            return TransportError::new(Kind::Connect, message).because(cut.to_string());
+        }
         Some(Marked::Answer(cut)) => return interrupted.because(cut.to_string()),
         None => {}
     }

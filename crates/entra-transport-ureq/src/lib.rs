@@ -27,6 +27,12 @@
 //! # Features
 //! `aws-lc-rs` (default) or `ring`, `native-roots` (default), `webpki-roots`: see [`entra_transport::tls`] for what they mean.
 //!
+//! # Logs
+//! At the level `trace`, ureq's parser writes every byte of requests and answers into the log, and only the logger can keep it
+//! from doing so. As that would be client secrets and tokens, nothing is sent while the program's logger records the target
+//! `ureq_proto` at `trace`: set it to `debug` or `off` there (`RUST_LOG=trace,ureq_proto=debug`). At `debug`, ureq logs method
+//! and URI, query and all; no request of the token protocol has a secret in its query.
+//!
 //! # What is not here
 //! No async, no HTTP/2, no retries, no client certificates.
 

@@ -1,7 +1,8 @@
 use std::fmt;
 use std::io::Read;
+use std::sync::Arc;
 
-use entra_transport::{BlockingTransport, Policy, Request, Response, TransportError};
+use entra_transport::{BlockingTransport, Policy, Proxies, Request, Response, TransportError, TransportErrorKind};
 use ureq::Agent;
 
 use crate::UreqTransportBuilder;
@@ -12,7 +13,10 @@ use crate::error::{interrupted, told};
 /// Cheap to clone: all clones share their connections.
 #[derive(Clone)]
 pub struct UreqTransport {
-    pub(crate) agent: Agent,
+    pub(crate) direct: Agent,
+    /// An agent has one proxy for all, or none.
+    pub(crate) proxied: Option<Agent>,
+    pub(crate) proxies: Arc<Proxies>,
     pub(crate) policy: Policy,
 }
 
@@ -34,14 +38,20 @@ impl UreqTransport {
 impl BlockingTransport for UreqTransport {
     fn send(&self, mut request: Request) -> Result<Response, TransportError> {
         self.policy.admit(&mut request)?;
+        refuse_to_be_logged()?;
         let uri = request.uri().clone();
         let (parts, body) = request.into_parts();
+        let agent = self
+            .proxied
+            .as_ref()
+            .filter(|_| self.proxies.for_uri(&uri).is_some())
+            .unwrap_or(&self.direct);
         let answer = if body.is_empty() && !parts.method.is_safe() {
-            self.agent.run(http::Request::from_parts(parts, &[][..]))
+            agent.run(http::Request::from_parts(parts, &[][..]))
         } else if body.is_empty() {
-            self.agent.run(http::Request::from_parts(parts, ()))
+            agent.run(http::Request::from_parts(parts, ()))
         } else {
-            self.agent.run(http::Request::from_parts(parts, body.as_bytes()))
+            agent.run(http::Request::from_parts(parts, body.as_bytes()))
         };
         let (parts, body) = answer.map_err(|e| told(e, &uri))?.into_parts();
         let mut collector = self.policy.admit_answer(&parts.headers).map_err(|e| e.at(&uri))?;
@@ -58,6 +68,19 @@ impl BlockingTransport for UreqTransport {
     }
 }
 
+/// At the level `trace`, ureq's parser writes every byte it sees into the log: client secrets on the way out, tokens on the way
+/// back. There is no switch for it but the logger's own.
+fn refuse_to_be_logged() -> Result<(), TransportError> {
+    if log::log_enabled!(target: WIRE_LOG, log::Level::Trace) {
+        return Err(TransportError::new(
+            TransportErrorKind::Configuration,
+            "the logger records ureq_proto at the level trace, which would put secrets into the log: set ureq_proto=debug \
+             (or off) there",
+        ));
+    }
+    Ok(())
+}
+
 impl fmt::Debug for UreqTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UreqTransport")
@@ -65,3 +88,5 @@ impl fmt::Debug for UreqTransport {
             .finish_non_exhaustive()
     }
 }
+
+const WIRE_LOG: &str = "ureq_proto::util";

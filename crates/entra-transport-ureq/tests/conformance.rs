@@ -5,6 +5,7 @@ use entra_transport_ureq::UreqTransport;
 
 #[test]
 fn it_conforms() {
+    conformance::leave_out_of_logs("ureq_proto::util");
     let report = conformance::run(|setup| Box::new(transport(setup)));
     eprintln!("{report}");
     report.assert();
@@ -16,6 +17,7 @@ fn transport(setup: &Setup) -> UreqTransport {
         .connect_timeout(setup.policy.connect_timeout)
         .max_body(setup.policy.max_body)
         .allow_plain_loopback(setup.policy.allow_plain_loopback)
+        .proxies(setup.proxies.clone())
         .added_roots_only(true);
     let builder = setup
         .roots

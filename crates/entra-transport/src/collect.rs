@@ -23,6 +23,13 @@ impl Collector {
         }
     }
 
+    /// Makes room for a body of this length at once, so that it never has to grow.
+    #[must_use]
+    pub fn expecting(mut self, length: usize) -> Self {
+        self.grow(length.min(self.limit));
+        self
+    }
+
     /// Adds `chunk` at the end.
     ///
     /// # Errors
@@ -34,12 +41,11 @@ impl Collector {
             return Err(TransportError::too_large(self.limit));
         }
         if length > self.bytes.capacity() {
-            let capacity = length
-                .max(self.bytes.capacity().saturating_mul(2))
-                .clamp(FIRST, self.limit.max(FIRST));
-            let mut larger = Zeroizing::new(Vec::with_capacity(capacity));
-            larger.extend_from_slice(&self.bytes);
-            self.bytes = larger;
+            self.grow(
+                length
+                    .max(self.bytes.capacity().saturating_mul(2))
+                    .clamp(FIRST, self.limit.max(FIRST)),
+            );
         }
         self.bytes.extend_from_slice(chunk);
         Ok(())
@@ -49,6 +55,12 @@ impl Collector {
     #[must_use]
     pub fn finish(mut self) -> Body {
         Body::new(std::mem::take(&mut *self.bytes))
+    }
+
+    fn grow(&mut self, capacity: usize) {
+        let mut larger = Zeroizing::new(Vec::with_capacity(capacity));
+        larger.extend_from_slice(&self.bytes);
+        self.bytes = larger;
     }
 }
 

@@ -24,12 +24,14 @@
 //!
 //! An asynchronous transport goes through [`run_async`], with the `block_on` of its runtime, and has to pass a few cases more.
 //!
-//! Every error a transport returns is searched for the secrets that the requests carry, whatever the case is about. No case
-//! takes longer than five seconds, and one that hangs fails.
+//! Every error a transport returns and every line that is logged meanwhile (through `log`, which the suite takes for itself) is
+//! searched for the secrets that the requests carry, whatever the case is about. No case takes longer than five seconds, and one
+//! that hangs fails.
 
 mod asynchronous;
 mod cases;
 mod certificate;
+mod logs;
 mod server;
 
 use std::fmt;
@@ -37,9 +39,10 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::{BlockingTransport, Policy, Request, Response, TransportError};
+use crate::{BlockingTransport, Policy, Proxies, Request, Response, TransportError};
 
 pub use asynchronous::{BoxFuture, run_async};
+pub use logs::leave_out_of_logs;
 
 /// What a transport under test has to be built with.
 #[derive(Clone, Debug)]
@@ -49,6 +52,8 @@ pub struct Setup {
     pub policy: Policy,
     /// The certificate authorities it may trust, as DER, and no others.
     pub roots: Vec<Vec<u8>>,
+    /// The proxy it has to go through, if any, whatever the environment says.
+    pub proxies: Proxies,
 }
 
 /// One requirement.
@@ -83,11 +88,13 @@ pub fn run(make: impl Fn(&Setup) -> Box<dyn BlockingTransport> + Send + Sync + '
     let bench = Bench {
         make: Arc::new(move |setup| Box::new(Searched(make(setup)))),
     };
+    logs::watch();
     let jobs = cases().into_iter().map(|case| {
         let bench = bench.clone();
         (case.name, Box::new(move || (case.run)(&bench)) as Job)
     });
-    run_jobs(jobs.collect())
+    let report = run_jobs(jobs.collect());
+    report.and(run_jobs(vec![("no_secret_stands_in_any_log", Box::new(logs::outcome))]))
 }
 
 /// What came of a run.
@@ -148,7 +155,7 @@ impl fmt::Display for Report {
 /// What a case has to build transports with.
 #[derive(Clone)]
 struct Bench {
-    make: Arc<dyn Fn(&Setup) -> Box<dyn BlockingTransport> + Send + Sync>,
+    make: Arc<Make>,
 }
 
 impl Bench {
@@ -172,7 +179,10 @@ impl BlockingTransport for Searched {
         let answer = self.0.send(request);
         if let Err(error) = &answer {
             let text = whole(error);
-            assert!(!text.contains(CANARY), "a secret stands in an error: {text}");
+            assert!(
+                ![CANARY, QUERY].iter().any(|canary| text.contains(canary)),
+                "a secret stands in an error: {text}"
+            );
         }
         answer
     }
@@ -200,9 +210,11 @@ fn setup() -> Setup {
     Setup {
         policy,
         roots: vec![certificate::Authority::new("nobody").root()],
+        proxies: Proxies::none(),
     }
 }
 
+type Make = dyn Fn(&Setup) -> Box<dyn BlockingTransport> + Send + Sync;
 type Outcome = Result<(), String>;
 type Job = Box<dyn FnOnce() -> Outcome + Send>;
 
@@ -261,7 +273,11 @@ fn words(panic: &(dyn std::any::Any + Send)) -> &str {
     }
 }
 
+/// Stands in every query. An error must not tell it; an HTTP client may log it, so no secret belongs there.
+const QUERY: &str = "qu3ry";
 /// Stands in every secret of every request.
 const CANARY: &str = "c4n4ry";
+/// After this a case counts as hanging: far more than any takes, as a busy machine must not fail it.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Most cases wait most of the time.
 const AT_ONCE: usize = 6;

@@ -52,6 +52,7 @@ mod collect;
 pub mod conformance;
 mod error;
 mod policy;
+mod proxy;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod transport;
@@ -62,6 +63,7 @@ pub use collect::Collector;
 pub use entra_proto::Body;
 pub use error::{TransportError, TransportErrorKind};
 pub use policy::{MAX_BODY, Policy, check_uri, endpoint};
+pub use proxy::{Proxies, Proxy};
 pub use transport::{Transport, TransportFn, transport_fn};
 
 /// A request as the protocol makes it: an absolute URI, the headers, the body.

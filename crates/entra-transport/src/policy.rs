@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use entra_proto::is_loopback_host;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, COOKIE, PROXY_AUTHORIZATION};
-use http::uri::Scheme;
+use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, Uri};
 
 use crate::{Collector, Request, TransportError, TransportErrorKind};
@@ -64,7 +64,7 @@ impl Policy {
         Ok(())
     }
 
-    /// Judges the headers of an answer before any byte of its body is read.
+    /// Judges the headers of an answer before any byte of its body is read, and gives what the body is to be read into.
     ///
     /// # Errors
     /// [`TransportErrorKind::Encoding`] where the body is compressed, [`TransportErrorKind::TooLarge`] where its declared
@@ -80,13 +80,16 @@ impl Policy {
                 "the answer is compressed although none was asked for: look for a proxy that does so",
             ));
         }
-        let declared = headers
+        let Some(declared) = headers
             .get(CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > self.max_body)) {
-            return Err(TransportError::too_large(self.max_body));
+            .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
+        else {
+            return Ok(Collector::new(self.max_body));
+        };
+        match usize::try_from(declared) {
+            Ok(declared) if declared <= self.max_body => Ok(Collector::new(self.max_body).expecting(declared)),
+            _ => Err(TransportError::too_large(self.max_body)),
         }
-        Ok(Collector::new(self.max_body))
     }
 }
 
@@ -103,7 +106,7 @@ pub fn check_uri(uri: &Uri, allow_plain_loopback: bool) -> Result<(), TransportE
     if authority.as_str().contains('@') {
         return Err(refused("the URI holds a user name or password: take it out"));
     }
-    if authority.host().is_empty() || (authority.port().is_some() && authority.port_u16().is_none()) {
+    if !is_connectable(authority) {
         return Err(refused("the URI names no host and port one could connect to"));
     }
     if *scheme == Scheme::HTTPS {
@@ -121,6 +124,11 @@ pub fn check_uri(uri: &Uri, allow_plain_loopback: bool) -> Result<(), TransportE
             "plain http would show the credentials to everybody on the way: use https",
         )),
     }
+}
+
+/// Whether there is a host, and a port where there is a colon: `http` takes `host:99999` for a host without a port.
+pub(crate) fn is_connectable(authority: &Authority) -> bool {
+    !authority.host().is_empty() && (authority.port_u16().is_some() || authority.as_str() == authority.host())
 }
 
 /// The host and port of `uri`, `login.microsoftonline.com:443` say: as much of it as an error or a log line may tell.

@@ -31,7 +31,7 @@ pub fn run_async(
             })
         })
     };
-    let cases: [(&'static str, fn(&dyn Transport, &BlockOn) -> Outcome); 3] = [
+    let cases: [(&'static str, AsyncCase); 3] = [
         ("a_dropped_future_closes_its_connection", dropped_while_waiting),
         (
             "a_future_dropped_in_the_body_closes_its_connection",
@@ -47,6 +47,7 @@ pub fn run_async(
 }
 
 type Make = Arc<dyn Fn(&Setup) -> Arc<dyn Transport> + Send + Sync>;
+type AsyncCase = fn(&dyn Transport, &BlockOn) -> Outcome;
 type BlockOn = Arc<dyn Fn(BoxFuture<'_, ()>) + Send + Sync>;
 
 /// An asynchronous transport driven by the caller's runtime.

@@ -6,13 +6,14 @@ mod cuts;
 mod deadlines;
 mod limits;
 mod malformed;
+mod proxies;
 mod refusals;
 mod requests;
 mod tls;
 
 use http::Uri;
 
-use super::{CANARY, Case, Outcome};
+use super::{CANARY, Case, Outcome, QUERY};
 use crate::{Body, Request, Response, TransportError, TransportErrorKind};
 
 pub(super) fn all() -> Vec<Case> {
@@ -26,13 +27,14 @@ pub(super) fn all() -> Vec<Case> {
         malformed::CASES,
         tls::CASES,
         connections::CASES,
+        proxies::CASES,
     ]
     .concat()
 }
 
-/// A token request: every part of it that may hold a secret holds the canary.
+/// A token request: every part of it that may hold a secret holds a canary.
 pub(super) fn post(uri: &str) -> Request {
-    let uri: Uri = format!("{uri}?code={CANARY}").parse().expect("the case gives a URI");
+    let uri: Uri = format!("{uri}?code={QUERY}").parse().expect("the case gives a URI");
     http::Request::post(uri)
         .header("authorization", format!("Basic {CANARY}"))
         .header("content-type", "application/x-www-form-urlencoded")

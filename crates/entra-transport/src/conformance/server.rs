@@ -140,7 +140,7 @@ impl Seen {
 #[derive(Clone, Debug)]
 pub(super) struct RawRequest {
     pub(super) line: String,
-    pub(super) headers: Vec<(String, String)>,
+    pub(super) headers: Headers,
     pub(super) body: Vec<u8>,
 }
 
@@ -154,6 +154,8 @@ impl RawRequest {
             .collect()
     }
 }
+
+type Headers = Vec<(String, String)>;
 
 /// The server's end of one connection.
 pub(super) struct Peer {
@@ -253,6 +255,21 @@ impl Peer {
         }
     }
 
+    /// Passes everything on to `port` of loopback, and back.
+    pub(super) fn tunnel(&self, port: u16) -> io::Result<()> {
+        let Stream::Plain(near) = &self.stream else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let far = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        let (mut out, mut back) = ((near.try_clone()?, far.try_clone()?), (far, near.try_clone()?));
+        thread::spawn(move || {
+            let _ = io::copy(&mut back.0, &mut back.1);
+            let _ = back.1.shutdown(Shutdown::Write);
+        });
+        io::copy(&mut out.0, &mut out.1)?;
+        out.1.shutdown(Shutdown::Write)
+    }
+
     /// Says goodbye as TLS demands it, and closes the way out.
     pub(super) fn close(&mut self) -> io::Result<()> {
         match &mut self.stream {
@@ -265,7 +282,7 @@ impl Peer {
         }
     }
 
-    fn head(&mut self) -> io::Result<Option<(String, Vec<(String, String)>)>> {
+    fn head(&mut self) -> io::Result<Option<(String, Headers)>> {
         let end = loop {
             if let Some(at) = self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at;

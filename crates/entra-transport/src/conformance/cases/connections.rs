@@ -20,6 +20,14 @@ pub(super) const CASES: &[Case] = &[
         run: closed_while_idle,
     },
     Case {
+        name: "an_answer_nobody_asked_for_is_not_taken_for_the_next",
+        run: unasked,
+    },
+    Case {
+        name: "an_answer_to_an_idle_connection_is_not_taken_for_the_next",
+        run: unasked_while_idle,
+    },
+    Case {
         name: "a_name_whose_first_address_is_dead_is_reached_at_the_next",
         run: next_address,
     },
@@ -34,6 +42,7 @@ fn kept(bench: &Bench) -> Outcome {
     let transport = bench.plain();
     for _ in 0..5 {
         got(transport.send(post(&server.http("/"))))?;
+        thread::sleep(TAKE_BACK);
     }
     check(server.connections() == 1, || {
         format!("{} connections for 5 requests", server.connections())
@@ -51,6 +60,7 @@ fn kept_over_tls(bench: &Bench) -> Outcome {
     let transport = bench.with(|setup| setup.roots = vec![authority.root()]);
     for _ in 0..5 {
         got(transport.send(post(&server.https("/"))))?;
+        thread::sleep(TAKE_BACK);
     }
     check(server.connections() == 1, || {
         format!("{} connections for 5 requests", server.connections())
@@ -72,6 +82,44 @@ fn closed_while_idle(bench: &Bench) -> Outcome {
     check(server.requests().len() == 5, || {
         format!("{} requests", server.requests().len())
     })
+}
+
+fn unasked(bench: &Bench) -> Outcome {
+    second_answer(bench, Duration::ZERO)
+}
+
+fn unasked_while_idle(bench: &Bench) -> Outcome {
+    second_answer(bench, Duration::from_millis(50))
+}
+
+/// Each first request of a connection gets two answers, the second one after a pause.
+fn second_answer(bench: &Bench, pause: Duration) -> Outcome {
+    let server = Server::start(move |peer| {
+        peer.request()?;
+        let (asked, unasked) = (ok("asked"), ok("unasked"));
+        if pause.is_zero() {
+            peer.write(format!("{asked}{unasked}").as_bytes())?;
+        } else {
+            peer.write(asked.as_bytes())?;
+            thread::sleep(pause);
+            peer.write(unasked.as_bytes())?;
+        }
+        while peer.request()?.is_some() {
+            peer.write(ok("asked").as_bytes())?;
+        }
+        Ok(())
+    });
+    let transport = bench.plain();
+    for turn in 1..=4 {
+        let answer =
+            got(transport.send(post(&server.http("/")))).map_err(|error| format!("request {turn}: {error}"))?;
+        check(answer.body().as_bytes() == b"asked", || {
+            format!("request {turn} got an answer nobody asked for")
+        })?;
+        // Longer than the server waits, so that what it sends is there before the next request.
+        thread::sleep(2 * pause);
+    }
+    Ok(())
 }
 
 fn next_address(bench: &Bench) -> Outcome {
@@ -113,3 +161,6 @@ fn shared(bench: &Bench) -> Outcome {
             .try_for_each(|sender| sender.join().map_err(|_| "a sender panicked".to_owned())?)
     })
 }
+
+/// A client with tasks of its own may take a connection back a little after the answer is out.
+const TAKE_BACK: Duration = Duration::from_millis(20);

@@ -38,6 +38,10 @@ pub(super) const CASES: &[Case] = &[
         run: no_tls,
     },
     Case {
+        name: "a_server_that_speaks_no_tls_of_today_is_refused",
+        run: too_old,
+    },
+    Case {
         name: "a_server_that_closes_in_the_handshake_may_be_tried_again",
         run: closes,
     },
@@ -108,6 +112,16 @@ fn refused(bench: &Bench, authority: &Authority, config: Arc<ServerConfig>, says
 fn no_tls(bench: &Bench) -> Outcome {
     let server = Server::start(|peer| {
         peer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")?;
+        peer.until_gone()
+    });
+    fails(bench.plain().send(post(&server.https("/"))), Tls, false)
+}
+
+fn too_old(bench: &Bench) -> Outcome {
+    let server = Server::start(|peer| {
+        peer.reset_later()?;
+        // What a server that knows TLS 1.1 at most says to an offer of 1.2 and 1.3: a fatal alert, protocol_version.
+        peer.write(b"\x15\x03\x02\x00\x02\x02\x46")?;
         peer.until_gone()
     });
     fails(bench.plain().send(post(&server.https("/"))), Tls, false)

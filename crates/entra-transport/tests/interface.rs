@@ -1,0 +1,125 @@
+//! The traits as their users hold them: behind pointers, as closures, for everybody at once.
+
+use std::error::Error;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use entra_transport::{
+    BlockingTransport, Body, Policy, Proxies, Request, Response, Transport, TransportError, TransportErrorKind,
+    blocking_transport_fn, transport_fn,
+};
+
+#[test]
+fn blocking_transports_are_closures_and_pointers_to_transports() {
+    let greeting = String::from("hello ");
+    let echo = blocking_transport_fn(move |request: Request| {
+        Ok(Response::new(Body::from(format!("{greeting}{}", request.uri().path()))))
+    });
+    assert_eq!(answer(&echo), "hello /path");
+    let shared: Arc<dyn BlockingTransport> = Arc::new(echo);
+    assert_eq!(answer(&shared), "hello /path");
+    let boxed: Box<dyn BlockingTransport> = Box::new(Arc::clone(&shared));
+    assert_eq!(answer(&boxed), "hello /path");
+    assert_eq!(answer(&&*boxed), "hello /path");
+}
+
+#[test]
+fn transports_are_closures_and_pointers_to_transports() {
+    let echo =
+        transport_fn(|request: Request| async move { Ok(Response::new(Body::from(request.uri().path().to_owned()))) });
+    assert_eq!(answered(&echo), "/path");
+    let shared: Arc<dyn Transport> = Arc::new(echo);
+    assert_eq!(answered(&shared), "/path");
+    let boxed: Box<dyn Transport> = Box::new(Arc::clone(&shared));
+    assert_eq!(answered(&boxed), "/path");
+    assert_eq!(answered(&&*boxed), "/path");
+}
+
+#[test]
+fn a_future_of_a_transport_goes_to_any_thread() {
+    fn any_thread<T: Send>(_: T) {}
+    let never = transport_fn(|_| async { Err(TransportError::new(TransportErrorKind::Connect, "no")) });
+    let shared: Arc<dyn Transport> = Arc::new(never);
+    any_thread(shared.send(request()));
+}
+
+#[test]
+fn an_error_is_shared_by_all_who_wait() {
+    fn shareable<T: Clone + Send + Sync + 'static>(_: &T) {}
+    let error = TransportError::new(TransportErrorKind::Tls, "refused").because(std::io::Error::other("beneath"));
+    shareable(&error);
+    let (one, other) = (error.clone(), error);
+    assert_eq!(one.to_string(), other.to_string());
+    assert!(std::ptr::eq(one.source().unwrap(), other.source().unwrap()));
+}
+
+#[test]
+fn what_may_be_tried_again_follows_from_the_kind() {
+    use TransportErrorKind as Kind;
+    for kind in [Kind::Dns, Kind::Connect, Kind::Timeout, Kind::Interrupted] {
+        assert!(TransportError::new(kind, "x").is_retryable(), "{kind:?}");
+    }
+    for kind in [
+        Kind::Refused,
+        Kind::Tls,
+        Kind::TooLarge,
+        Kind::Encoding,
+        Kind::Malformed,
+        Kind::Configuration,
+        Kind::Other,
+    ] {
+        assert!(!TransportError::new(kind, "x").is_retryable(), "{kind:?}");
+    }
+}
+
+#[test]
+fn nothing_shows_a_secret() {
+    let mut request = request();
+    let refusal = Policy::default()
+        .admit(&mut http::Request::get(CANARY_URI).body(Body::default()).unwrap())
+        .unwrap_err();
+    Policy::default().admit(&mut request).unwrap();
+    let proxies = Proxies::through("http://user:canary@proxy.example:3128").unwrap();
+    let echo = blocking_transport_fn(|_| Ok(Response::default()));
+    let async_echo = transport_fn(|_| async { Ok(Response::default()) });
+    for shown in [
+        format!("{request:?}"),
+        format!("{refusal} {refusal:?} {refusal:#?}"),
+        format!("{proxies:?} {:?}", proxies.proxy()),
+        format!("{echo:?} {async_echo:?}"),
+        format!("{:?}", Response::new(Body::from("canary".to_owned()))),
+    ] {
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+    assert_eq!(
+        refusal.to_string(),
+        "login.example:80: plain http would show the credentials to everybody on the way: use https"
+    );
+}
+
+fn request() -> Request {
+    http::Request::post("https://login.example/path")
+        .header("authorization", "Bearer canary")
+        .body(Body::from("client_secret=canary".to_owned()))
+        .unwrap()
+}
+
+fn answer(transport: &dyn BlockingTransport) -> String {
+    text(transport.send(request()))
+}
+
+fn answered(transport: &dyn Transport) -> String {
+    let future = pin!(transport.send(request()));
+    match future.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => text(answer),
+        Poll::Pending => panic!("nothing in it has to wait"),
+    }
+}
+
+fn text(answer: Result<Response, TransportError>) -> String {
+    String::from_utf8(answer.unwrap().body().as_bytes().to_vec()).unwrap()
+}
+
+const CANARY_URI: &str = "http://login.example/canary/token?code=canary";
