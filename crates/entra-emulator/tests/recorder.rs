@@ -149,6 +149,18 @@ fn memory_is_bounded() {
 }
 
 #[test]
+fn an_observer_hears_of_every_request() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let emulator = Emulator::builder()
+        .recorded_requests(1)
+        .on_request(move |event| sender.send(event.path.clone()).unwrap())
+        .build();
+    get(&emulator, "/a");
+    get(&emulator, "/b");
+    assert_eq!(receiver.try_iter().collect::<Vec<_>>(), ["/a", "/b"]);
+}
+
+#[test]
 fn faults_are_recorded_by_name() {
     let emulator = Emulator::builder().build();
     emulator.fault(Fault::redirect(307, "https://elsewhere.example/"));

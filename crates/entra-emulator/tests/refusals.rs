@@ -510,6 +510,11 @@ fn every_row_can_be_played() {
         emulator.fault(Fault::aadsts(row.code));
         let body = refused(&token(&emulator, "v2.0/token", ""), row.code);
         assert_eq!(body.get("suberror").and_then(Value::as_str), row.suberror);
+        assert_eq!(body.get("claims").and_then(Value::as_str), row.claims);
+        assert!(
+            row.claims
+                .is_none_or(|claims| serde_json::from_str::<Value>(claims).is_ok_and(|claims| claims.is_object()))
+        );
         assert_eq!(emulator.requests().last().unwrap().aadsts, Some(row.code));
         words.insert(row.error);
     }
