@@ -139,12 +139,10 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Sets how long a connection may keep the server waiting for a request; 30 s by default.
-    pub fn idle_timeout(self, timeout: Duration) -> Self {
-        Self {
-            idle_timeout: timeout,
-            ..self
-        }
+    /// Sets how long a connection may keep the server waiting for a request; 30 s by default, a day at most.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout.min(Duration::from_secs(86_400));
+        self
     }
 
     /// Makes an emulator without any socket, for [`Emulator::handle`].
