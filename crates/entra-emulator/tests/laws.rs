@@ -17,7 +17,7 @@ proptest! {
         let v2 = token(&emulator, "v2.0/token", &form(&emulator, &[("scope", &format!("{resource}/.default"))]));
         prop_assert_eq!(v2.status(), 200);
         prop_assert_eq!(&claims(&json_body(&v2))["aud"], &resource);
-        // A lone hyphen means "leave it out" to the helper that writes the form.
+        // A lone hyphen means "leave it out" to the function that writes the form.
         prop_assume!(resource != "-");
         let v1 = json_body(&token(&emulator, "token", &form(&emulator, &[("resource", &resource)])));
         prop_assert_eq!(&claims(&v1)["aud"], &resource);
