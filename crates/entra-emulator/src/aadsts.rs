@@ -21,6 +21,8 @@ pub struct Aadsts {
     pub error_uri: bool,
     /// The `suberror`, if any.
     pub suberror: Option<&'static str>,
+    /// The claims challenge that comes along, a JSON text.
+    pub claims: Option<&'static str>,
     /// How this row is known.
     pub known: Known,
 }
@@ -108,12 +110,17 @@ impl Refusal {
 
 const LONGEST_VALUE: usize = 256;
 
+/// The challenge of a Conditional Access policy, with the policy id of the documents' sample.
+const POLICY_CHALLENGE: &str =
+    r#"{"access_token":{"polids":{"essential":true,"values":["9ab03e19-ed42-4168-b6b7-7001fb3e933a"]}}}"#;
+
 const INVALID_CLIENT: &str = "invalid_client";
 const INVALID_GRANT: &str = "invalid_grant";
 const INVALID_REQUEST: &str = "invalid_request";
 const INVALID_RESOURCE: &str = "invalid_resource";
 const INVALID_SCOPE: &str = "invalid_scope";
 const INTERACTION: &str = "interaction_required";
+const SERVER_ERROR: &str = "server_error";
 const UNAVAILABLE: &str = "temporarily_unavailable";
 const UNAUTHORIZED: &str = "unauthorized_client";
 
@@ -125,6 +132,7 @@ const fn row(code: u32, error: &'static str, status: u16, known: Known, text: &'
         text,
         error_uri: true,
         suberror: None,
+        claims: None,
         known,
     }
 }
@@ -132,6 +140,13 @@ const fn row(code: u32, error: &'static str, status: u16, known: Known, text: &'
 const fn without_uri(row: Aadsts) -> Aadsts {
     Aadsts {
         error_uri: false,
+        ..row
+    }
+}
+
+const fn challenge(row: Aadsts) -> Aadsts {
+    Aadsts {
+        claims: Some(POLICY_CHALLENGE),
         ..row
     }
 }
@@ -147,34 +162,84 @@ use Known::{Assumed, Captured, Documented};
 
 #[rustfmt::skip]
 static TABLE: &[Aadsts] = &[
+    row(28002, INVALID_SCOPE, 400, Documented, "The value of the input parameter 'scope' is not valid: an unknown or unsupported scope is asked for."),
+    row(28003, INVALID_SCOPE, 400, Documented, "The value of the input parameter 'scope' must not be empty."),
+    row(50001, INVALID_RESOURCE, 400, Documented, "The resource is disabled or does not exist in the tenant."),
     row(50011, INVALID_REQUEST, 400, Documented, "The redirect URI '{0}' is not one the application '{1}' has registered."),
+    row(50012, INVALID_CLIENT, 401, Documented, "Authentication failed: the signature or the certificate of the client assertion is not valid."),
+    row(50013, INVALID_CLIENT, 401, Documented, "The assertion is not valid: signature, issuer or time do not fit."),
     row(50027, INVALID_CLIENT, 401, Documented, "The client assertion is no valid JWT: {0}."),
+    row(50033, UNAVAILABLE, 503, Documented, "A retryable error has occurred, unrelated to the request."),
     row(50049, "invalid_instance", 400, Documented, "Unknown or invalid instance: '{0}' is no authority this service knows."),
     row(50059, INVALID_REQUEST, 400, Documented, "No tenant-identifying information found in either the request or implied by any provided credentials."),
-    row(50076, INTERACTION, 400, Documented, "Multi-factor authentication is needed to access '{0}'."),
-    row(50079, INTERACTION, 400, Documented, "The user has to enroll in multi-factor authentication to access '{0}'."),
+    challenge(row(50072, INTERACTION, 400, Documented, "The user has to enroll in multi-factor authentication.")),
+    challenge(row(50074, INTERACTION, 400, Documented, "Strong authentication is required.")),
+    challenge(row(50076, INTERACTION, 400, Documented, "Multi-factor authentication is needed to access '{0}'.")),
+    challenge(row(50078, INTERACTION, 400, Documented, "The user's multi-factor authentication has expired.")),
+    challenge(row(50079, INTERACTION, 400, Documented, "The user has to enroll in multi-factor authentication to access '{0}'.")),
+    row(50087, UNAVAILABLE, 503, Documented, "A transient error has occurred during sign-out."),
+    row(50089, INVALID_GRANT, 400, Documented, "The flow token has expired."),
     row(50105, INVALID_GRANT, 400, Documented, "The signed-in user is not assigned to a role for the application '{0}'."),
+    row(50128, INVALID_REQUEST, 400, Documented, "Invalid domain name: nothing in the request names a tenant."),
+    row(50147, INVALID_REQUEST, 400, Documented, "The code challenge is missing or its size is not valid."),
+    challenge(row(50158, INTERACTION, 400, Documented, "An external security challenge is not satisfied.")),
     row(50173, INVALID_GRANT, 400, Documented, "The grant was revoked; a fresh sign-in is needed."),
+    row(50194, INVALID_REQUEST, 400, Documented, "The application is not configured as a multi-tenant application. Use an endpoint of one tenant."),
     row(50196, INVALID_GRANT, 400, Documented, "The same request was made too often within a short time: a request loop was found."),
+    challenge(row(53000, INVALID_GRANT, 400, Documented, "The device does not comply with the organization's policy.")),
+    challenge(row(53001, INVALID_GRANT, 400, Documented, "The device is not joined to a domain.")),
+    challenge(row(53002, INVALID_GRANT, 400, Documented, "The application is not among those approved for Conditional Access.")),
+    challenge(row(53003, INVALID_GRANT, 400, Documented, "Access has been blocked by Conditional Access policies.")),
+    challenge(row(53004, INVALID_GRANT, 400, Documented, "The user has to register for multi-factor authentication first.")),
+    challenge(row(53009, INVALID_GRANT, 400, Documented, "The application has to enforce protection policies.")),
+    challenge(row(53010, INVALID_GRANT, 400, Documented, "Multi-factor authentication cannot be set up from here.")),
+    challenge(row(53011, INVALID_GRANT, 400, Documented, "The user is blocked because of a risk on the home tenant.")),
+    row(54005, INVALID_GRANT, 400, Documented, "The authorization code was already redeemed."),
     sub("consent_required", row(65001, INVALID_GRANT, 400, Documented, "Nobody has consented to the use of the application '{0}'.")),
     sub("consent_required", row(65004, INVALID_GRANT, 400, Documented, "Consent to the application '{0}' was declined.")),
+    row(70001, UNAUTHORIZED, 400, Documented, "The application is disabled or unknown in the tenant."),
+    row(70002, INVALID_CLIENT, 401, Documented, "The client's credentials could not be validated."),
     without_uri(row(70003, "unsupported_grant_type", 400, Captured, "The grant type '{0}' is not supported here.")),
     row(70008, INVALID_GRANT, 400, Documented, "The refresh token has expired or was not used for too long."),
     row(70011, INVALID_SCOPE, 400, Documented, "The provided value for the input parameter 'scope' is not valid: '{0}'. Ask for the .default scope of exactly one resource, without named scopes beside it."),
     row(70021, INVALID_REQUEST, 400, Documented, "No matching federated identity record found for the presented assertion."),
+    row(70043, INVALID_GRANT, 400, Documented, "The refresh token is expired or not valid because of Conditional Access sign-in frequency checks."),
     row(90002, INVALID_REQUEST, 400, Documented, "Tenant '{0}' not found. Check the tenant id, and that the request went to the cloud the tenant lives in."),
+    row(90006, SERVER_ERROR, 500, Documented, "The service is temporarily unavailable."),
+    row(90012, SERVER_ERROR, 500, Documented, "The request to the service has timed out."),
+    row(90013, INVALID_REQUEST, 400, Documented, "The input is not valid."),
+    row(90014, INVALID_REQUEST, 400, Documented, "A required field is missing from the request."),
+    row(90019, INVALID_REQUEST, 400, Documented, "Nothing in the request names a tenant."),
     row(90023, INVALID_REQUEST, 400, Assumed, "The request is not valid: {0}."),
+    row(90024, UNAVAILABLE, 503, Documented, "The request budget was exceeded, a transient error."),
     row(90033, UNAVAILABLE, 503, Documented, "A transient error has occurred. Please try again."),
     row(90055, UNAVAILABLE, 429, Documented, "Too many requests: throttled."),
+    row(90090, SERVER_ERROR, 500, Documented, "Another service could not be reached."),
+    sub("consent_required", row(90094, INVALID_GRANT, 400, Documented, "The grant requires the permission of an administrator.")),
+    row(90100, INVALID_REQUEST, 400, Documented, "A parameter is empty or not valid."),
+    row(90124, INVALID_REQUEST, 400, Documented, "The resource is not supported over the /common or /consumers endpoints. Use an endpoint of one tenant."),
+    row(90130, INVALID_REQUEST, 400, Documented, "The application is not supported over the /common or /consumers endpoints. Use an endpoint of one tenant."),
+    row(100007, INVALID_REQUEST, 400, Assumed, "Only first-party applications may use the regional endpoints."),
     row(500011, INVALID_RESOURCE, 400, Captured, "The resource principal named {0} was not found in the tenant named {1}. Either no administrator of the tenant has consented to it, or the request went to the wrong tenant."),
     row(500133, INVALID_GRANT, 400, Documented, "The presented assertion is not within its valid time range."),
     // Documents of different years give invalid_client and invalid_grant; the answers people show have the latter.
     row(501051, INVALID_GRANT, 400, Documented, "Application '{0}'({1}) is not assigned to a role for the application '{2}'({3})."),
-    row(530032, INVALID_GRANT, 400, Documented, "A security policy set by the tenant's administrator blocks access."),
+    row(501481, INVALID_GRANT, 400, Documented, "The code verifier does not match the code challenge."),
+    challenge(row(530032, INVALID_GRANT, 400, Documented, "A security policy set by the tenant's administrator blocks access.")),
+    row(650057, INVALID_RESOURCE, 400, Documented, "Invalid resource: it is not among the permissions that the application's registration asks for."),
+    row(700011, UNAUTHORIZED, 400, Documented, "The application was not found in the directory."),
     row(700016, UNAUTHORIZED, 400, Captured, "Application with identifier '{0}' was not found in the directory '{1}'. Either it was never installed or consented to there, or the request went to the wrong tenant."),
+    row(700022, INVALID_SCOPE, 400, Documented, "The value of the input parameter 'scope' is not valid: it names more than one resource."),
+    row(700023, INVALID_SCOPE, 400, Documented, "The value of the input parameter 'scope' is not valid: it names no resource."),
     row(700024, INVALID_CLIENT, 401, Documented, "The client assertion is not within its valid time range. Current time: {0}."),
+    row(700025, INVALID_CLIENT, 401, Documented, "The client is public: neither a client assertion nor a client secret may be presented."),
     row(700027, INVALID_CLIENT, 401, Documented, "The client assertion was refused: {0}."),
+    row(700030, INVALID_CLIENT, 401, Documented, "The certificate's subject name is not among those that the application allows."),
     row(700038, UNAUTHORIZED, 400, Captured, "'{0}' is not a valid application identifier."),
+    row(700082, INVALID_GRANT, 400, Documented, "The refresh token has expired because it was not used."),
+    row(700084, INVALID_GRANT, 400, Documented, "The refresh token was issued to a single-page app and has a fixed lifetime, which is over."),
+    row(700213, INVALID_REQUEST, 400, Documented, "No matching federated identity record found for the presented assertion's subject."),
+    row(700229, INVALID_CLIENT, 401, Documented, "Only an app-only token may be used as a federated credential."),
     row(900023, INVALID_REQUEST, 400, Documented, "Specified tenant identifier '{0}' is neither a valid DNS name, nor a valid external domain."),
     row(900144, INVALID_REQUEST, 400, Documented, "The request body must contain the following parameter: '{0}'."),
     row(900561, INVALID_REQUEST, 400, Documented, "The endpoint only accepts POST requests. Received a {0} request."),

@@ -9,6 +9,7 @@ use crate::config::{Api, App, Config, Tenant};
 use crate::core::Core;
 use crate::emulator::Emulator;
 use crate::error::Error;
+use crate::recorder::{Observer, Recorder, RequestEvent};
 use crate::server::{self, Server};
 use crate::token::issuer::Issuers;
 
@@ -33,9 +34,10 @@ pub struct EmulatorBuilder {
     issuers: Issuers,
     time: Option<SystemTime>,
     recorded: usize,
+    observer: Observer,
     listen: SocketAddr,
     allow_remote: bool,
-    tls: bool,
+    tls: Option<u16>,
     idle_timeout: Duration,
 }
 
@@ -91,10 +93,28 @@ impl EmulatorBuilder {
         }
     }
 
+    /// Calls this with every request as soon as it is answered, on the thread that answers it: a command can print
+    /// them, a test can wait for one. It should not take long, since the server answers nobody meanwhile.
+    pub fn on_request(self, observe: impl Fn(&RequestEvent) + Send + Sync + 'static) -> Self {
+        Self {
+            observer: Observer::new(observe),
+            ..self
+        }
+    }
+
     /// Adds a TLS listener on a port of its own, with a certificate authority made on the spot.
     #[cfg(feature = "tls")]
     pub fn tls(self) -> Self {
-        Self { tls: true, ..self }
+        self.tls_port(0)
+    }
+
+    /// Adds a TLS listener on this port, or on a free one for 0.
+    #[cfg(feature = "tls")]
+    pub fn tls_port(self, port: u16) -> Self {
+        Self {
+            tls: Some(port),
+            ..self
+        }
     }
 
     /// Sets the port of the plain listener; a free one by default.
@@ -119,12 +139,10 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Sets how long a connection may keep the server waiting for a request; 30 s by default.
-    pub fn idle_timeout(self, timeout: Duration) -> Self {
-        Self {
-            idle_timeout: timeout,
-            ..self
-        }
+    /// Sets how long a connection may keep the server waiting for a request; 30 s by default, a day at most.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout.min(Duration::from_secs(86_400));
+        self
     }
 
     /// Makes an emulator without any socket, for [`Emulator::handle`].
@@ -172,15 +190,9 @@ impl EmulatorBuilder {
     }
 
     fn core(&self, base_url: String) -> Result<Arc<Core>, Error> {
+        let recorder = Recorder::new(self.recorded, self.observer.clone());
         let clock = self.time.map_or_else(Clock::running, Clock::frozen_at);
-        Core::new(
-            self.config.clone(),
-            clock,
-            self.issuers.clone(),
-            self.recorded,
-            base_url,
-        )
-        .map(Arc::new)
+        Core::new(self.config.clone(), clock, self.issuers.clone(), recorder, base_url).map(Arc::new)
     }
 }
 
@@ -191,9 +203,10 @@ impl Default for EmulatorBuilder {
             issuers: Issuers::default(),
             time: None,
             recorded: 1_000,
+            observer: Observer::default(),
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             allow_remote: false,
-            tls: false,
+            tls: None,
             idle_timeout: Duration::from_secs(30),
         }
     }

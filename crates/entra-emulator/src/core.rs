@@ -41,7 +41,7 @@ impl Core {
         config: Config,
         clock: Clock,
         issuers: Issuers,
-        events: usize,
+        recorder: Recorder,
         base_url: String,
     ) -> Result<Self, Error> {
         let seed = config.seed;
@@ -52,7 +52,7 @@ impl Core {
             clock,
             keys: KeyRing::new(seed),
             issuers,
-            recorder: Recorder::new(events),
+            recorder,
             script: Script::default(),
             token_lifetime,
             base_url,

@@ -174,6 +174,11 @@ impl Emulator {
         &self.first_app().client_id
     }
 
+    /// The object id of the first app's registration, which Graph's `/applications/{id}` wants.
+    pub fn object_id(&self) -> &str {
+        &self.first_app().object_id
+    }
+
     /// The first app's first secret; empty if it has none.
     pub fn client_secret(&self) -> &str {
         let secrets = self.first_app().secrets.as_deref().unwrap_or_default();

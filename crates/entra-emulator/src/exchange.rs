@@ -197,6 +197,7 @@ impl<'a> Exchange<'a> {
             trace_id: &self.trace_id,
             correlation_id,
             suberror: row.suberror,
+            claims: row.claims,
         };
         let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::BAD_REQUEST);
         no_store(self.json(status, &body))
@@ -227,6 +228,8 @@ struct ErrorBody<'a> {
     error_uri: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     suberror: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claims: Option<&'static str>,
 }
 
 fn form_decode(text: &str) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Method, StatusCode};
@@ -185,6 +185,25 @@ impl fmt::Display for Lint {
 pub(crate) struct Recorder {
     state: Mutex<State>,
     capacity: usize,
+    observer: Observer,
+}
+
+/// Somebody who is told of every request as it is answered.
+#[derive(Clone, Default)]
+pub(crate) struct Observer(Option<Arc<Observe>>);
+
+type Observe = dyn Fn(&RequestEvent) + Send + Sync;
+
+impl Observer {
+    pub(crate) fn new(observe: impl Fn(&RequestEvent) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(observe)))
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Observer" } else { "None" })
+    }
 }
 
 #[derive(Debug, Default)]
@@ -194,10 +213,11 @@ struct State {
 }
 
 impl Recorder {
-    pub(crate) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize, observer: Observer) -> Self {
         Self {
             state: Mutex::default(),
             capacity,
+            observer,
         }
     }
 
@@ -205,13 +225,16 @@ impl Recorder {
         let mut state = self.state();
         event.index = state.count;
         state.count += 1;
-        if self.capacity == 0 {
-            return;
-        }
-        if state.events.len() >= self.capacity {
+        let told = self.observer.0.as_ref().map(|observe| (observe, event.clone()));
+        state.events.push_back(event);
+        while state.events.len() > self.capacity {
             state.events.pop_front();
         }
-        state.events.push_back(event);
+        // After the lock is gone, so that the observer may ask the emulator.
+        drop(state);
+        if let Some((observe, event)) = told {
+            observe(&event);
+        }
     }
 
     pub(crate) fn events(&self) -> Vec<RequestEvent> {

@@ -104,6 +104,7 @@ fn an_app_reads_its_own_registration_without_any_permission() {
         .build();
     let token = access_token(&emulator, GRAPH);
     let own = &emulator.apps()[0];
+    assert_eq!(emulator.object_id(), own.object_id);
     let by_app_id = format!("/v1.0/applications(appId='{}')", own.client_id);
     for path in [format!("/v1.0/applications/{}", own.object_id), by_app_id] {
         let body = json_body(&get_as(&emulator, &path, &token));

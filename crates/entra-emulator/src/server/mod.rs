@@ -125,15 +125,16 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
-    pub(crate) fn bind(address: SocketAddr, tls: bool) -> io::Result<Self> {
+    pub(crate) fn bind(address: SocketAddr, tls: Option<u16>) -> io::Result<Self> {
         let plain = TcpListener::bind(address)?;
         plain.set_nonblocking(true)?;
-        let tls = if tls {
-            let listener = TcpListener::bind(SocketAddr::new(address.ip(), 0))?;
-            listener.set_nonblocking(true)?;
-            Some(listener)
-        } else {
-            None
+        let tls = match tls {
+            Some(port) => {
+                let listener = TcpListener::bind(SocketAddr::new(address.ip(), port))?;
+                listener.set_nonblocking(true)?;
+                Some(listener)
+            }
+            None => None,
         };
         Ok(Self {
             address: plain.local_addr()?,

@@ -1,0 +1,243 @@
+//! The documents: good enough for the official clients, and for validators that follow a rotation.
+
+mod support;
+
+use entra_emulator::{Emulator, EmulatorBuilder, Issuers, Tenant};
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde_json::{Value, json};
+use support::{access_token, get, json_body};
+
+const GRAPH: &str = "https://graph.microsoft.com/.default";
+
+fn tenant(builder: EmulatorBuilder) -> Emulator {
+    builder
+        .tenant(Tenant::new("contoso.onmicrosoft.com").id("11111111-2222-3333-4444-555555555555"))
+        .build()
+}
+
+fn document(emulator: &Emulator, url: &str) -> Value {
+    let response = get(emulator, url);
+    assert_eq!(response.status(), 200, "{url}");
+    json_body(&response)
+}
+
+#[test]
+fn v2_metadata() {
+    let emulator = tenant(Emulator::builder());
+    let id = "11111111-2222-3333-4444-555555555555";
+    for name in [id, "contoso.onmicrosoft.com", "Contoso.onmicrosoft.com"] {
+        let document = document(
+            &emulator,
+            &format!("https://login.example:8443/{name}/v2.0/.well-known/openid-configuration"),
+        );
+        assert_eq!(
+            document["issuer"],
+            format!("https://login.microsoftonline.com/{id}/v2.0")
+        );
+        assert_eq!(
+            document["token_endpoint"],
+            format!("https://login.example:8443/{id}/oauth2/v2.0/token")
+        );
+        assert_eq!(
+            document["jwks_uri"],
+            format!("https://login.example:8443/{id}/discovery/v2.0/keys")
+        );
+        assert_eq!(
+            document["authorization_endpoint"],
+            format!("https://login.example:8443/{id}/oauth2/v2.0/authorize")
+        );
+        for member in [
+            "device_authorization_endpoint",
+            "end_session_endpoint",
+            "userinfo_endpoint",
+            "cloud_instance_name",
+        ] {
+            assert!(document[member].is_string(), "{member}");
+        }
+    }
+}
+
+#[test]
+fn v1_metadata() {
+    let emulator = tenant(Emulator::builder());
+    let id = emulator.tenant_id();
+    let document = document(&emulator, &format!("/{id}/.well-known/openid-configuration"));
+    assert_eq!(document["issuer"], format!("https://sts.windows.net/{id}/"));
+    assert_eq!(
+        document["token_endpoint"],
+        format!("http://127.0.0.1/{id}/oauth2/token")
+    );
+    assert_eq!(document["jwks_uri"], "http://127.0.0.1/common/discovery/keys");
+}
+
+#[test]
+fn shared_endpoints_leave_the_tenant_open() {
+    let emulator = tenant(Emulator::builder());
+    for name in ["common", "organizations"] {
+        let v2 = document(&emulator, &format!("/{name}/v2.0/.well-known/openid-configuration"));
+        assert_eq!(v2["issuer"], "https://login.microsoftonline.com/{tenantid}/v2.0");
+        let v1 = document(&emulator, &format!("/{name}/.well-known/openid-configuration"));
+        assert_eq!(v1["issuer"], "https://sts.windows.net/{tenantid}/");
+    }
+}
+
+#[test]
+fn unknown_tenants_have_no_documents() {
+    let emulator = tenant(Emulator::builder());
+    for path in [
+        "v2.0/.well-known/openid-configuration",
+        ".well-known/openid-configuration",
+        "discovery/v2.0/keys",
+        "discovery/keys",
+    ] {
+        assert_eq!(
+            json_body(&get(&emulator, &format!("/nobody.example/{path}")))["error_codes"],
+            json!([90002])
+        );
+        assert_eq!(
+            json_body(&get(&emulator, &format!("/nobody/{path}")))["error_codes"],
+            json!([900023])
+        );
+    }
+}
+
+#[test]
+fn customer_tenants_are_found_by_host_and_by_path() {
+    let emulator = tenant(Emulator::builder().tenant(Tenant::new("fabrikam.onmicrosoft.com").external()));
+    let id = emulator.tenant_id();
+    let issuer = format!("https://{id}.ciamlogin.com/{id}/v2.0");
+    for url in [
+        "https://fabrikam.ciamlogin.com/v2.0/.well-known/openid-configuration".to_owned(),
+        "https://fabrikam.ciamlogin.com/fabrikam.onmicrosoft.com/v2.0/.well-known/openid-configuration".to_owned(),
+        format!("https://{id}.ciamlogin.com/{id}/v2.0/.well-known/openid-configuration"),
+        "/fabrikam.ciamlogin.com/v2.0/.well-known/openid-configuration".to_owned(),
+        format!("/fabrikam.ciamlogin.com/{id}/v2.0/.well-known/openid-configuration"),
+        "/fabrikam.ciamlogin.com/fabrikam.onmicrosoft.com/v2.0/.well-known/openid-configuration".to_owned(),
+    ] {
+        assert_eq!(document(&emulator, &url)["issuer"], issuer, "{url}");
+    }
+    let other = "/fabrikam.ciamlogin.com/contoso.onmicrosoft.com/v2.0/.well-known/openid-configuration";
+    assert_eq!(get(&emulator, other).status(), 404);
+}
+
+#[test]
+fn tokens_verify_against_the_published_keys() {
+    let emulator = tenant(Emulator::builder().seed(3));
+    let audience = emulator.api().app_id.clone();
+    let verify = |token: &str| {
+        let id = emulator.tenant_id();
+        let metadata = document(&emulator, &format!("/{id}/v2.0/.well-known/openid-configuration"));
+        let keys: JwkSet = serde_json::from_value(document(&emulator, metadata["jwks_uri"].as_str().unwrap())).unwrap();
+        let kid = decode_header(token).unwrap().kid.unwrap();
+        let key = DecodingKey::from_jwk(keys.find(&kid)?).unwrap();
+        let mut rules = Validation::new(Algorithm::RS256);
+        rules.set_audience(&[&audience]);
+        rules.set_issuer(&[metadata["issuer"].as_str().unwrap()]);
+        Some(decode::<Value>(token, &key, &rules).unwrap().claims)
+    };
+    let ask = || access_token(&emulator, &format!("{audience}/.default"));
+    let first = ask();
+    assert_eq!(verify(&first).unwrap()["ver"], "2.0");
+    emulator.rotate_signing_key();
+    let second = ask();
+    assert!(verify(&first).is_some() && verify(&second).is_some());
+    emulator.replace_signing_key();
+    assert!(verify(&first).is_none() && verify(&second).is_none());
+    assert!(verify(&ask()).is_some());
+}
+
+#[test]
+fn all_key_documents_list_the_same_keys() {
+    let emulator = tenant(Emulator::builder());
+    emulator.rotate_signing_key();
+    let kids = |path: &str| {
+        let keys = document(&emulator, path)["keys"].as_array().unwrap().clone();
+        for key in &keys {
+            assert_eq!(
+                (&key["kty"], &key["use"], &key["e"]),
+                (&json!("RSA"), &json!("sig"), &json!("AQAB"))
+            );
+            assert_eq!(
+                (&key["kid"], &key["x5c"][0].as_str().unwrap()[..2]),
+                (&key["x5t"], "MI")
+            );
+        }
+        keys.iter().map(|key| key["kid"].clone()).collect::<Vec<_>>()
+    };
+    let id = emulator.tenant_id();
+    let expected = kids("/common/discovery/keys");
+    assert_eq!(expected.len(), 2);
+    for path in [
+        format!("/{id}/discovery/keys?appid=a"),
+        "/common/discovery/v2.0/keys".to_owned(),
+        format!("/{id}/discovery/v2.0/keys"),
+    ] {
+        assert_eq!(kids(&path), expected, "{path}");
+    }
+    let v2 = document(&emulator, "/common/discovery/v2.0/keys");
+    assert_eq!(
+        v2["keys"][0]["issuer"],
+        "https://login.microsoftonline.com/{tenantid}/v2.0"
+    );
+    assert_eq!(v2["keys"][0]["cloud_instance_name"], "microsoftonline.com");
+}
+
+#[test]
+fn instance_discovery_knows_its_clouds_and_itself() {
+    let emulator = tenant(Emulator::builder());
+    let ask = |authority: &str| {
+        get(
+            &emulator,
+            &format!(
+                "https://login.example:8443/common/discovery/instance?api-version=1.1&authorization_endpoint=https://{authority}/common/oauth2/v2.0/authorize"
+            ),
+        )
+    };
+    let own = json_body(&ask("login.example:8443"));
+    assert_eq!(
+        own["tenant_discovery_endpoint"],
+        "https://login.example:8443/common/v2.0/.well-known/openid-configuration"
+    );
+    assert_eq!(own["api-version"], "1.1");
+    let public = json_body(&ask("login.windows.net"));
+    assert_eq!(public["metadata"][0]["preferred_network"], "login.microsoftonline.com");
+    assert!(
+        public["metadata"][0]["aliases"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("sts.windows.net"))
+    );
+    let unknown = ask("login.evil.example");
+    assert_eq!(
+        (unknown.status().as_u16(), &json_body(&unknown)["error"]),
+        (400, &json!("invalid_instance"))
+    );
+}
+
+#[test]
+fn issuers_may_be_at_an_origin_of_your_choice() {
+    let emulator = tenant(Emulator::builder().issuers(Issuers::Origin("https://localhost:8443/".to_owned())));
+    let id = emulator.tenant_id();
+    let v2 = document(&emulator, &format!("/{id}/v2.0/.well-known/openid-configuration"));
+    assert_eq!(v2["issuer"], format!("https://localhost:8443/{id}/v2.0"));
+    let v1 = document(&emulator, &format!("/{id}/.well-known/openid-configuration"));
+    assert_eq!(v1["issuer"], format!("https://localhost:8443/{id}/"));
+    assert_eq!(
+        support::get_as(&emulator, "/v1.0/users", &access_token(&emulator, GRAPH)).status(),
+        200
+    );
+}
+
+#[test]
+fn a_strange_host_never_reaches_a_document() {
+    let emulator = tenant(Emulator::builder());
+    for host in ["a b", "a\"b", "user@evil.example", "evil.example/path", ""] {
+        let request = http::Request::get("/common/v2.0/.well-known/openid-configuration").header("host", host);
+        let document = json_body(&emulator.handle(request.body(Vec::new()).unwrap()));
+        assert_eq!(
+            document["token_endpoint"], "http://127.0.0.1/common/oauth2/v2.0/token",
+            "{host}"
+        );
+    }
+}

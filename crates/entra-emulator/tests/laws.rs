@@ -1,0 +1,67 @@
+//! What holds for every input, not only for those somebody thought of.
+
+mod support;
+
+use entra_emulator::{Api, Config, Emulator, EmulatorBuilder};
+use http::{Method, Request};
+use proptest::prelude::*;
+use support::{claims, form, json_body, token};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn every_registered_resource_becomes_the_audience_it_names(resource in r"[!-~]{1,40}|(https|api)://[a-z.]{1,12}[!-~]{0,12}/{0,3}|[a-zé✓]{1,9}/") {
+        prop_assume!(!matches!(resource.as_str(), "https://graph.microsoft.com"));
+        let emulator = Emulator::builder().api(Api::new(&resource)).build();
+        let v2 = token(&emulator, "v2.0/token", &form(&emulator, &[("scope", &format!("{resource}/.default"))]));
+        prop_assert_eq!(v2.status(), 200);
+        prop_assert_eq!(&claims(&json_body(&v2))["aud"], &resource);
+        // A lone hyphen means "leave it out" to the function that writes the form.
+        prop_assume!(resource != "-");
+        let v1 = json_body(&token(&emulator, "token", &form(&emulator, &[("resource", &resource)])));
+        prop_assert_eq!(&claims(&v1)["aud"], &resource);
+        prop_assert_eq!(&v1["resource"], &resource);
+    }
+
+    #[test]
+    fn no_secret_but_the_right_one_is_accepted(secret in ".{1,60}", other in ".{1,60}") {
+        prop_assume!(secret != other && secret != "-" && other != "-");
+        let emulator = Emulator::builder().app(entra_emulator::App::new("a").secret(secret.as_str())).build();
+        let scope = ("scope", "https://graph.microsoft.com/.default");
+        prop_assert_eq!(token(&emulator, "v2.0/token", &form(&emulator, &[scope])).status(), 200);
+        prop_assert_eq!(token(&emulator, "v2.0/token", &form(&emulator, &[scope, ("client_secret", &other)])).status(), 401);
+    }
+
+    #[test]
+    fn no_request_upsets_it(
+        method in "GET|POST|HEAD|PATCH",
+        path in "(/(common|v1.0|users|oauth2|v2.0|token|discovery|keys|instance|contoso.onmicrosoft.com|%[0-9a-f]{2}|[!-~&&[^?# ]]{0,9})){0,5}",
+        query in "[ -~&&[^# ]]{0,30}",
+        header in r"(Basic|Bearer|x) [!-~]{0,30}",
+        host in r"[!-~]{0,20}",
+        body in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let emulator = Emulator::builder().build();
+        let Ok(uri) = format!("/{}?{query}", path.trim_start_matches('/')).parse::<http::Uri>() else { return Ok(()) };
+        let request = Request::builder()
+            .method(Method::from_bytes(method.as_bytes()).unwrap())
+            .uri(uri)
+            .header("authorization", header)
+            .header("host", host)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+            .unwrap();
+        let response = emulator.handle(request);
+        prop_assert!(response.status().as_u16() >= 200);
+        prop_assert!(!String::from_utf8_lossy(response.body()).contains("access_token"));
+        let _ = format!("{:?} {}", emulator.requests(), emulator.requests()[0]);
+    }
+
+    #[test]
+    fn no_configuration_text_upsets_it(text in r#"[\[\]{}:,"a-z0-9 -]{0,60}"#) {
+        if let Ok(config) = Config::from_json(&text) {
+            let _ = EmulatorBuilder::from(config).try_build();
+        }
+    }
+}

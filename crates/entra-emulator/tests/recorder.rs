@@ -1,0 +1,170 @@
+//! What a test can ask about the requests that were made, and what it never gets to see.
+
+mod support;
+
+use std::time::Duration;
+
+use entra_emulator::{App, Channel, Emulator, Endpoint, Fault, Lint};
+use http::Request;
+use support::{access_token, form, get, get_as, token};
+
+const SCOPE: (&str, &str) = ("scope", "https://graph.microsoft.com/.default");
+
+#[test]
+fn a_token_request_is_told_in_full() {
+    let emulator = Emulator::builder().build();
+    emulator.clock().freeze();
+    token(&emulator, "v2.0/token", &form(&emulator, &[SCOPE]));
+    token(
+        &emulator,
+        "token",
+        &form(&emulator, &[("resource", "https://nowhere.example")]),
+    );
+    let [v2, v1] = <[_; 2]>::try_from(emulator.token_requests()).unwrap();
+    assert_eq!(
+        (v2.index, v2.channel, v2.endpoint),
+        (0, Channel::Memory, Some(Endpoint::V2))
+    );
+    assert_eq!((v2.at, v2.took), (emulator.clock().now(), Duration::ZERO));
+    assert_eq!(v2.tenant.as_deref(), Some(emulator.tenant_id()));
+    assert_eq!(v2.client_id.as_deref(), Some(emulator.client_id()));
+    assert_eq!(
+        (v2.grant.as_deref(), v2.target.as_deref()),
+        (Some("client_credentials"), Some(SCOPE.1))
+    );
+    assert_eq!((v2.status.as_u16(), v2.aadsts, v2.fault), (200, None, None));
+    assert_eq!(v2.form_value("client_secret"), Some(emulator.client_secret()));
+    assert_eq!(
+        (v1.index, v1.endpoint, v1.aadsts),
+        (1, Some(Endpoint::V1), Some(500011))
+    );
+    assert_eq!(v1.target.as_deref(), Some("https://nowhere.example"));
+    let line = format!(
+        "POST /{}/oauth2/token 400 AADSTS500011 [no client-request-id]",
+        emulator.tenant_id()
+    );
+    assert_eq!(v1.to_string(), line);
+}
+
+#[test]
+fn debug_never_shows_a_secret() {
+    let emulator = Emulator::builder()
+        .app(App::new("a").secret("canary-1").secret("canary-2"))
+        .build();
+    token(
+        &emulator,
+        "v2.0/token",
+        &form(
+            &emulator,
+            &[SCOPE, ("client_assertion", "canary-3"), ("Client_Secret", "canary-4")],
+        ),
+    );
+    let bearer = access_token(&emulator, SCOPE.1);
+    get_as(&emulator, "/v1.0/users?access_token=canary-5", &bearer);
+    let request =
+        Request::post("/common/oauth2/token?client_secret=canary-6").header("authorization", "Basic canary-7");
+    emulator.handle(request.body(Vec::new()).unwrap());
+    let shown = format!(
+        "{emulator:?} {:?} {:?} {:?}",
+        emulator.requests(),
+        emulator.apps(),
+        Emulator::builder().app(App::new("b").secret("canary-8"))
+    );
+    assert!(!shown.contains("canary") && !shown.contains(&bearer), "{shown}");
+    let printed: String = emulator.requests().iter().map(ToString::to_string).collect();
+    assert!(!printed.contains("canary"));
+}
+
+#[test]
+fn findings() {
+    let emulator = Emulator::builder().build();
+    let lints = |more: &[(&str, &str)], endpoint: &str| {
+        let mut fields = vec![("client-request-id", "0f0e0d0c-0b0a-4908-8706-050403020100")];
+        fields.extend_from_slice(more);
+        token(&emulator, endpoint, &form(&emulator, &fields));
+        emulator.requests().pop().unwrap().lints
+    };
+    assert_eq!(
+        lints(
+            &[SCOPE, ("x-client-SKU", "MSAL.Go"), ("client_info", "1")],
+            "v2.0/token"
+        ),
+        []
+    );
+    assert_eq!(
+        lints(&[SCOPE, ("colour", "red")], "v2.0/token"),
+        [Lint::UnknownParameter("colour".to_owned())]
+    );
+    assert_eq!(
+        lints(&[("Scope", "a")], "v2.0/token"),
+        [Lint::ParameterCase("Scope".to_owned())]
+    );
+    assert_eq!(lints(&[SCOPE, ("resource", "a")], "v2.0/token"), [Lint::ResourceOnV2]);
+    assert_eq!(lints(&[SCOPE, ("resource", "a")], "token"), [Lint::ScopeOnV1]);
+    assert_eq!(
+        lints(&[("scope", "https%3A%2F%2Fa%2F.default")], "v2.0/token"),
+        [Lint::DoubleEncodedScope]
+    );
+    assert_eq!(
+        lints(&[SCOPE, ("client_secret", "a ")], "v2.0/token"),
+        [Lint::BlankAroundSecret]
+    );
+    assert_eq!(
+        lints(&[SCOPE, ("client_assertion", "a")], "v2.0/token"),
+        [Lint::TwoCredentials]
+    );
+    get(&emulator, "/v1.0/users?access_token=a");
+    assert_eq!(emulator.requests().pop().unwrap().lints, [Lint::TokenInUrl]);
+}
+
+#[test]
+fn memory_is_bounded() {
+    let emulator = Emulator::builder().recorded_requests(3).build();
+    for number in 0..10 {
+        get(&emulator, &format!("/{number}"));
+    }
+    let paths: Vec<String> = emulator.requests().into_iter().map(|event| event.path).collect();
+    assert_eq!(
+        (paths, emulator.request_count()),
+        (vec!["/7".to_owned(), "/8".to_owned(), "/9".to_owned()], 10)
+    );
+    emulator.clear_requests();
+    assert!(emulator.requests().is_empty());
+    let many: String = (0..5_000).map(|number| format!("&name{number}=v")).collect();
+    token(
+        &emulator,
+        "v2.0/token",
+        &(form(&emulator, &[SCOPE]) + &many + "&big=" + &"v".repeat(100_000)),
+    );
+    let event = emulator.requests().pop().unwrap();
+    assert!(
+        event.form.len() <= 64 && event.lints.len() <= 64,
+        "{} {}",
+        event.form.len(),
+        event.lints.len()
+    );
+    let silent = Emulator::builder().recorded_requests(0).build();
+    get(&silent, "/");
+    assert_eq!((silent.requests().len(), silent.request_count()), (0, 1));
+}
+
+#[test]
+fn an_observer_hears_of_every_request() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let emulator = Emulator::builder()
+        .recorded_requests(1)
+        .on_request(move |event| sender.send(event.path.clone()).unwrap())
+        .build();
+    get(&emulator, "/a");
+    get(&emulator, "/b");
+    assert_eq!(receiver.try_iter().collect::<Vec<_>>(), ["/a", "/b"]);
+}
+
+#[test]
+fn faults_are_recorded_by_name() {
+    let emulator = Emulator::builder().build();
+    emulator.fault(Fault::redirect(307, "https://elsewhere.example/"));
+    token(&emulator, "v2.0/token", &form(&emulator, &[SCOPE]));
+    let event = emulator.requests().pop().unwrap();
+    assert_eq!((event.fault, event.status.as_u16()), (Some("redirect"), 307));
+}
