@@ -35,7 +35,7 @@ fn a_stack_made_by_hand_gets_a_token() {
         shown.starts_with("a token of ") && shown.ends_with("good for 3599 s\n"),
         "{shown}"
     );
-    assert_eq!(emulator.request_count(), 2);
+    assert_eq!(emulator.token_requests().len(), 2);
     assert!(
         emulator.token_requests().iter().all(|request| request.lints.is_empty()),
         "{:?}",

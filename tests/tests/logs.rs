@@ -11,11 +11,16 @@ static RECORDS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 struct Recorder;
 
 impl log::Log for Recorder {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
+    /// Everything but the one target under which ureq writes every byte it sends: ureq's transport refuses to work where that is
+    /// recorded, and tells how to leave it out.
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.target() != "ureq_proto::util"
     }
 
     fn log(&self, record: &log::Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
         RECORDS
             .lock()
             .unwrap()
@@ -76,7 +81,15 @@ fn no_secret_and_no_token_is_logged() {
             records.len()
         );
     }
-    let traces = ["canary", "se+cret", "se%2Bcret", "se%252Bcret"];
+    // As it stands in memory, in a form, and as the hexadecimal dump of some of its bytes.
+    let traces = [
+        "canary",
+        "se+cret",
+        "se%2Bcret",
+        "se%252Bcret",
+        "63616e617279",
+        "63 61 6e 61 72 79",
+    ];
     for record in records.iter() {
         assert!(!traces.iter().any(|trace| record.contains(trace)), "{record}");
         assert!(!tokens.iter().any(|token| record.contains(token.as_str())), "{record}");

@@ -73,6 +73,7 @@ impl Core {
     /// Answers a request: by the script if a fault waits for it, by the rules otherwise.
     pub(crate) fn handle(&self, request: Request<Vec<u8>>, channel: Channel) -> Response<Vec<u8>> {
         let mut exchange = Exchange::new(self, request, channel);
+        exchange.event.endpoint = token_endpoint(&exchange.segments);
         let fault = self.script.take(&exchange.event.path);
         let replacement = fault.as_ref().and_then(|fault| fault.replacement());
         let mut response = match replacement {
@@ -96,6 +97,16 @@ impl Core {
         event.took = self.clock.now().duration_since(event.at).unwrap_or_default();
         self.recorder.record(event);
         response
+    }
+}
+
+/// Which token endpoint a path ends with, whatever stands before it: a fault is played on a token request, too.
+fn token_endpoint(path: &[String]) -> Option<Endpoint> {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match path.as_slice() {
+        [.., "oauth2", "token"] => Some(Endpoint::V1),
+        [.., "oauth2", "v2.0", "token"] => Some(Endpoint::V2),
+        _ => None,
     }
 }
 

@@ -1,6 +1,5 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 use entra_emulator::{Config, Emulator, EmulatorBuilder};
@@ -23,9 +22,13 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 0)]
     port: u16,
 
-    /// Listen with TLS as well, on a free port, with a certificate of a CA made on the spot
+    /// Listen with TLS as well, with a certificate of a CA made on the spot
     #[arg(long)]
     tls: bool,
+
+    /// The port for TLS; 0 takes a free one
+    #[arg(long, default_value_t = 0, requires = "tls")]
+    tls_port: u16,
 
     /// Write the CA's certificate (PEM) to this file
     #[arg(long, value_name = "FILE", requires = "tls", default_value = "entra-emulator-ca.pem")]
@@ -49,10 +52,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         builder = builder.seed(seed);
     }
     if arguments.tls {
-        builder = builder.tls();
+        builder = builder.tls_port(arguments.tls_port);
     }
     let emulator = builder
         .port(arguments.port)
+        .on_request(|event| eprintln!("{event}"))
         .try_start()
         .map_err(|error| Failure::new(Exit::Configuration, error))?;
     if let Some(pem) = emulator.ca_pem() {
@@ -60,7 +64,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             .map_err(|error| Failure::text(Exit::Configuration, format!("{}: {error}", arguments.ca_out.display())))?;
     }
     print(&describe(&emulator, &arguments.ca_out))?;
-    log_requests(&emulator)
+    // Until somebody stops it.
+    loop {
+        std::thread::park();
+    }
 }
 
 fn read_config(path: &Path) -> Result<Config, Failure> {
@@ -105,23 +112,6 @@ fn describe(emulator: &Emulator, ca: &Path) -> String {
         let _ = write!(text, "\nexport SSL_CERT_FILE={}", quoted(&ca.display().to_string()));
     }
     text
-}
-
-/// One line a request, for as long as the process lives.
-fn log_requests(emulator: &Emulator) -> Result<(), Failure> {
-    let mut next = 0;
-    loop {
-        if emulator.request_count() > next {
-            for event in emulator.requests() {
-                if event.index < next {
-                    continue;
-                }
-                eprintln!("{event}");
-                next = event.index + 1;
-            }
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
 }
 
 /// A word as a shell reads it.

@@ -91,6 +91,6 @@ mod tests {
                 "{explained}"
             );
         }
-        assert_eq!(explain("a b").unwrap_err().exit, Exit::Usage);
+        assert_eq!(explain("openid").unwrap_err().exit, Exit::Usage);
     }
 }

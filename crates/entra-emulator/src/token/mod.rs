@@ -20,7 +20,6 @@ use crate::seed::is_guid;
 
 /// Answers a request to a token endpoint.
 pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
-    exchange.event.endpoint = Some(endpoint);
     let form = read_form(exchange);
     request::inspect(exchange, &form, endpoint);
     match judge(exchange, tenant, &form, endpoint) {
