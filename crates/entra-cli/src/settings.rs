@@ -2,7 +2,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use entra_proto::{Application, Authority, ClientSecret, Cloud, EndpointVersion, Region};
+use entra_proto::{
+    Application, Authority, ClientSecret, Cloud, EndpointVersion, Region, RetryPolicy, TokenRequest, TokenResponse,
+};
+use entra_transport::drive_blocking;
 use entra_transport_ureq::UreqTransport;
 use zeroize::Zeroizing;
 
@@ -108,13 +111,13 @@ pub(crate) struct NetworkSettings {
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 
-    /// Give up on a request after so many seconds
+    /// Give up after so many seconds, tries included
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     timeout: u64,
 }
 
 impl NetworkSettings {
-    pub(crate) fn transport(&self) -> Result<UreqTransport, Failure> {
+    fn transport(&self) -> Result<UreqTransport, Failure> {
         // Every address is one that the user wrote; that plain http stays on this machine is checked by the transport.
         let mut builder = UreqTransport::builder()
             .allow_plain_loopback(true)
@@ -124,6 +127,19 @@ impl NetworkSettings {
             builder = builder.root_certificates_pem(pem.as_bytes())?;
         }
         Ok(builder.build()?)
+    }
+
+    /// Gets a token within the time allowed.
+    pub(crate) fn acquire(&self, request: TokenRequest) -> Result<TokenResponse, Failure> {
+        let mut policy = RetryPolicy::default();
+        policy.deadline = Duration::from_secs(self.timeout);
+        let step = entra_transport::start(request, policy)?;
+        Ok(drive_blocking(
+            &self.transport()?,
+            step,
+            entra_transport::now,
+            std::thread::sleep,
+        )?)
     }
 }
 

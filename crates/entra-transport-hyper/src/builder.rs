@@ -84,7 +84,7 @@ impl HyperTransportBuilder {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .build(connector(
-                self.trust.client_config()?,
+                self.trust.client_config(&self.policy)?,
                 proxies,
                 self.policy.connect_timeout,
             ));

@@ -93,7 +93,7 @@ impl ReqwestTransportBuilder {
         let proxies = Arc::new(proxies);
         let mut client = self
             .client
-            .tls_backend_preconfigured(self.trust.client_config()?)
+            .tls_backend_preconfigured(self.trust.client_config(&self.policy)?)
             .redirect(Policy::none())
             .referer(false)
             .retry(reqwest::retry::never())

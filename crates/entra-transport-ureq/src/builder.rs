@@ -82,7 +82,7 @@ impl UreqTransportBuilder {
         let proxies = self.proxies.map_or_else(Proxies::from_env, Ok)?;
         let roots: RootCerts = self
             .trust
-            .certificates()?
+            .certificates(&self.policy)?
             .into_iter()
             .map(|der| Certificate::from_der(&der).to_owned())
             .into();

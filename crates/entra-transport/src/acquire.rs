@@ -22,8 +22,7 @@ where
     S: Fn(Duration) -> F,
     F: Future<Output = ()>,
 {
-    let step = request.start(RetryPolicy::default(), fresh_id()?, now());
-    drive(transport, step, now, sleep).await
+    drive(transport, start(request, RetryPolicy::default())?, now, sleep).await
 }
 
 /// Gets a token, as [`acquire`] does, and blocks the thread meanwhile.
@@ -46,8 +45,30 @@ pub fn acquire_blocking(
     transport: &(impl BlockingTransport + ?Sized),
     request: TokenRequest,
 ) -> Result<TokenResponse, AcquireError> {
-    let step = request.start(RetryPolicy::default(), fresh_id()?, now());
-    drive_blocking(transport, step, now, std::thread::sleep)
+    drive_blocking(
+        transport,
+        start(request, RetryPolicy::default())?,
+        now,
+        std::thread::sleep,
+    )
+}
+
+/// Starts an acquisition under a policy of the caller's, with the system's clock and a fresh id.
+///
+/// # Errors
+/// Where the system gives no random bytes.
+pub fn start(request: TokenRequest, policy: RetryPolicy) -> Result<Step, TransportError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        TransportError::new(TransportErrorKind::Other, "the system gave no random bytes").because(error.to_string())
+    })?;
+    Ok(request.start(policy, Guid::from_random(bytes), now()))
+}
+
+/// The time by the system's clock.
+#[must_use]
+pub fn now() -> Timestamp {
+    SystemTime::now().into()
 }
 
 /// Drives an acquisition to its end, with a clock and a sleep of the caller's.
@@ -159,17 +180,4 @@ impl From<TransportError> for AcquireError {
     fn from(error: TransportError) -> Self {
         Self::Transport(error)
     }
-}
-
-fn now() -> Timestamp {
-    SystemTime::now().into()
-}
-
-/// A fresh name for an acquisition.
-fn fresh_id() -> Result<Guid, TransportError> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        TransportError::new(TransportErrorKind::Other, "the system gave no random bytes").because(error.to_string())
-    })?;
-    Ok(Guid::from_random(bytes))
 }

@@ -57,7 +57,7 @@ mod proxy;
 pub mod tls;
 mod transport;
 
-pub use acquire::{AcquireError, acquire, acquire_blocking, drive, drive_blocking};
+pub use acquire::{AcquireError, acquire, acquire_blocking, drive, drive_blocking, now, start};
 pub use blocking::{BlockingTransport, BlockingTransportFn, blocking_transport_fn};
 pub use collect::Collector;
 pub use entra_proto::Body;

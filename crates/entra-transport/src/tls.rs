@@ -22,7 +22,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 
-use crate::{TransportError, TransportErrorKind};
+use crate::{Policy, TransportError, TransportErrorKind};
 
 /// Which certificate authorities a transport trusts.
 #[derive(Clone, Debug, Default)]
@@ -73,14 +73,17 @@ impl Trust {
 
     /// Everything that is trusted, as DER.
     ///
+    /// Nothing at all will do under a policy that allows plain http to loopback: an emulator needs no certificates, and neither
+    /// does a machine that only tests against one. Every TLS handshake fails then.
+    ///
     /// # Errors
-    /// [`TransportErrorKind::Configuration`] where nothing is.
-    pub fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TransportError> {
+    /// [`TransportErrorKind::Configuration`] where nothing is trusted otherwise.
+    pub fn certificates(&self, policy: &Policy) -> Result<Vec<CertificateDer<'static>>, TransportError> {
         let mut all = self.added.clone();
         if !self.added_only {
             all.extend(built_in());
         }
-        if all.is_empty() {
+        if all.is_empty() && !policy.allow_plain_loopback {
             return Err(configuration(
                 "no certificate authority is trusted: install the system's bundle (ca-certificates), name one with SSL_CERT_FILE, \
                  switch on the feature webpki-roots, or add a root",
@@ -92,10 +95,10 @@ impl Trust {
     /// TLS 1.2 and 1.3 with these roots and [`provider`], without client certificates.
     ///
     /// # Errors
-    /// [`TransportErrorKind::Configuration`] where nothing is trusted, or no provider is compiled in.
-    pub fn client_config(&self) -> Result<ClientConfig, TransportError> {
+    /// As for [`certificates`](Self::certificates), and where no provider is compiled in.
+    pub fn client_config(&self, policy: &Policy) -> Result<ClientConfig, TransportError> {
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(self.certificates()?);
+        roots.add_parsable_certificates(self.certificates(policy)?);
         let config = ClientConfig::builder_with_provider(provider()?)
             .with_safe_default_protocol_versions()
             .map_err(|e| configuration("the cryptography knows no TLS version").because(e))?;
@@ -241,6 +244,11 @@ mod tests {
         }
         assert!(trust.add_der(b"canary").is_err());
         trust.added_only(true);
-        assert!(trust.certificates().is_err());
+        assert!(trust.certificates(&Policy::default()).is_err());
+        let loopback = Policy {
+            allow_plain_loopback: true,
+            ..Policy::default()
+        };
+        assert!(trust.certificates(&loopback).is_ok_and(|roots| roots.is_empty()));
     }
 }

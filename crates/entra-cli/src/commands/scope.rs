@@ -1,5 +1,5 @@
 use clap::{Args, Subcommand};
-use entra_proto::{EndpointVersion, Target};
+use entra_proto::{EndpointVersion, Guid, Scope, Target};
 
 use crate::exit::{Exit, Failure};
 use crate::files::print;
@@ -38,8 +38,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn explain(text: &str) -> Result<String, Failure> {
-    // What ends with /.default or is more than one word is scopes; an address is an audience.
-    let is_scope = text.ends_with("/.default") || text.contains(' ') || !text.contains("://") && text.contains('.');
+    // What ends with /.default, is a short name or is more than one word is scopes; an address or a GUID is an audience.
+    let is_short = !text.contains(':') && text.parse::<Guid>().is_err();
+    let is_scope = text.ends_with("/.default") || text.contains(' ') || is_short;
     let target = if is_scope {
         Target::scopes(text)
     } else {
@@ -62,6 +63,16 @@ fn explain(text: &str) -> Result<String, Failure> {
     } else if audience.contains("://") {
         lines.push(format!(
             "  note         an API that expects {audience}/ (with a slash) would refuse this token"
+        ));
+    }
+    // A permission of an API looks like an audience with a path.
+    let named = text
+        .parse::<Scope>()
+        .ok()
+        .filter(|scope| !is_scope && scope.resource().is_some());
+    if let Some((api, permission)) = named.as_ref().and_then(|scope| scope.as_str().rsplit_once('/')) {
+        lines.push(format!(
+            "  or           if it is a scope: the permission {permission} of {api}, which no daemon can ask for alone"
         ));
     }
     Ok(lines.join("\n"))
@@ -91,6 +102,17 @@ mod tests {
                 "{explained}"
             );
         }
+        assert!(
+            explain("https://graph.microsoft.com/User.Read")
+                .unwrap()
+                .contains("the permission User.Read of https://graph.microsoft.com,")
+        );
+        assert!(!explain("https://graph.microsoft.com").unwrap().contains("permission"));
+        assert!(
+            explain("cccccccc-0000-0000-0000-dddddddddddd")
+                .unwrap()
+                .contains("scope=cccccccc-0000-0000-0000-dddddddddddd/.default")
+        );
         assert_eq!(explain("openid").unwrap_err().exit, Exit::Usage);
     }
 }

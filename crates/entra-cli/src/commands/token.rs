@@ -2,7 +2,6 @@ use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
 use entra_proto::{Target, Timestamp};
-use entra_transport::acquire_blocking;
 use serde_json::json;
 
 use crate::exit::Failure;
@@ -74,8 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(claims) = &arguments.claims {
         request = request.with_claims(claims)?;
     }
-    let transport = arguments.network.transport()?;
-    let token = acquire_blocking(&transport, request)?;
+    let token = arguments.network.acquire(request)?;
 
     let (lifetime, secret) = (token.lifetime, token.access_token.expose());
     let left = lifetime.expires_at.since(Timestamp::from(SystemTime::now()));

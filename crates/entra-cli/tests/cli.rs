@@ -1,0 +1,426 @@
+//! The command as people and scripts use it: what it prints where, and how it ends.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use entra_emulator::{Api, App, Emulator, Fault};
+use serde_json::Value;
+
+const GRAPH: &str = "https://graph.microsoft.com";
+
+/// A run of `entra` with these words, variables and standard input, and none of the machine's own variables.
+fn entra(words: &[&str], variables: &[(&str, &str)], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_entra"))
+        .args(words)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that reads nothing may be gone already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// The variables that name an emulator's first application.
+fn variables(emulator: &Emulator) -> [(&'static str, &str); 4] {
+    [
+        ("AZURE_AUTHORITY_HOST", emulator.base_url()),
+        ("AZURE_TENANT_ID", emulator.tenant_id()),
+        ("AZURE_CLIENT_ID", emulator.client_id()),
+        ("AZURE_CLIENT_SECRET", emulator.client_secret()),
+    ]
+}
+
+fn out(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn err(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// It failed with this code, said these things, and printed no result.
+#[track_caller]
+fn fails(output: &Output, code: i32, said: &[&str]) {
+    assert_eq!(output.status.code(), Some(code), "{}", err(output));
+    assert_eq!(out(output), "");
+    for text in said {
+        assert!(err(output).contains(text), "{text}: {}", err(output));
+    }
+}
+
+/// A file of this test's own.
+fn file(name: &str, text: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn the_demo_tells_its_story_and_succeeds() {
+    let output = entra(&["demo"], &[], "");
+    assert!(output.status.success(), "{}", err(&output));
+    for said in [
+        "/oauth2/v2.0/token\n",
+        "&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default",
+        "/oauth2/token\n",
+        "&resource=https%3A%2F%2Fgraph.microsoft.com",
+        "https%3A%2F%2Fdatabase.windows.net%2F%2F.default",
+        "$skiptoken=",
+        "Authorization_RequestDenied: Insufficient privileges to complete the operation.",
+        "AADSTS7000215",
+        "AADSTS500011",
+        "write https://graph.microsoft.com/.default",
+    ] {
+        assert!(out(&output).contains(said), "{said}: {}", out(&output));
+    }
+    // The emulator of that seed has these secrets.
+    let emulator = Emulator::builder()
+        .app(App::new("reporting daemon"))
+        .app(App::new("forgotten daemon"))
+        .build();
+    for app in emulator.apps() {
+        assert!(!out(&output).contains(&app.secrets.as_ref().unwrap()[0].value));
+    }
+    assert!(!out(&output).contains("eyJ"));
+}
+
+#[test]
+fn only_the_token_goes_to_standard_output() {
+    let emulator = Emulator::start();
+    for version in [&[][..], &["--v1"]] {
+        for target in [
+            ["--resource", GRAPH],
+            ["--scope", "https://graph.microsoft.com/.default"],
+        ] {
+            let words = [&["token"], &target[..], version].concat();
+            let output = entra(&words, &variables(&emulator), "");
+            assert!(output.status.success(), "{}", err(&output));
+            let token = out(&output).strip_suffix('\n').unwrap();
+            assert!(
+                token.starts_with("eyJ") && !token.contains(char::is_whitespace),
+                "{token}"
+            );
+            assert!(
+                err(&output).starts_with("a token for https://graph.microsoft.com from "),
+                "{}",
+                err(&output)
+            );
+            assert!(!err(&output).contains(token));
+        }
+    }
+    assert!(
+        emulator.requests().iter().all(|request| request.lints.is_empty()),
+        "{:?}",
+        emulator.requests()
+    );
+}
+
+#[test]
+fn a_token_comes_as_json_or_as_a_header() {
+    let emulator = Emulator::start();
+    let output = entra(&["token", "--resource", GRAPH, "-o", "json"], &variables(&emulator), "");
+    let answer: Value = serde_json::from_str(out(&output)).unwrap();
+    assert_eq!(answer["token_type"], "Bearer");
+    assert!(
+        (3590..=3599).contains(&answer["expires_in"].as_u64().unwrap()),
+        "{answer}"
+    );
+    assert!(answer["expires_on"].as_u64().unwrap() > 1_700_000_000);
+    assert!(answer["access_token"].as_str().unwrap().starts_with("eyJ"));
+    let output = entra(
+        &["token", "--resource", GRAPH, "-o", "header"],
+        &variables(&emulator),
+        "",
+    );
+    assert!(
+        out(&output).starts_with("Authorization: Bearer eyJ"),
+        "{}",
+        out(&output)
+    );
+}
+
+#[test]
+fn the_secret_comes_from_a_file_or_standard_input() {
+    let emulator = Emulator::start();
+    let variables = &variables(&emulator)[..3];
+    // As an editor leaves it, and as `echo` does.
+    for end in ["", "\n", "\r\n"] {
+        let text = format!("{}{end}", emulator.client_secret());
+        let path = file("secret.txt", &text);
+        let output = entra(
+            &["token", "--resource", GRAPH, "--secret-file", path.to_str().unwrap()],
+            variables,
+            "",
+        );
+        assert!(output.status.success(), "{}", err(&output));
+        let output = entra(&["token", "--resource", GRAPH, "--secret-file", "-"], variables, &text);
+        assert!(output.status.success(), "{}", err(&output));
+    }
+}
+
+#[test]
+fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
+    let emulator = Emulator::start();
+    for word in ["--secret", "--client-secret"] {
+        for words in [
+            vec!["token", "--resource", GRAPH, word, "canary"],
+            vec!["token", "--resource", GRAPH, &format!("{word}=canary")],
+        ] {
+            let output = entra(&words, &variables(&emulator), "");
+            fails(&output, 2, &["AZURE_CLIENT_SECRET", "--secret-file"]);
+            assert!(!err(&output).contains("canary"), "{}", err(&output));
+        }
+    }
+    assert_eq!(emulator.request_count(), 0);
+}
+
+#[test]
+fn tls_needs_the_ca_and_gets_it_from_a_file() {
+    let emulator = Emulator::builder().tls().start();
+    let mut variables = variables(&emulator);
+    variables[0].1 = emulator.tls_url().unwrap();
+    let ca = file("ca.pem", emulator.ca_pem().unwrap());
+    let output = entra(
+        &["token", "--resource", GRAPH, "--ca-file", ca.to_str().unwrap()],
+        &variables,
+        "",
+    );
+    assert!(output.status.success(), "{}", err(&output));
+
+    let other = Emulator::builder().tls().start();
+    let wrong = file("wrong-ca.pem", other.ca_pem().unwrap());
+    let output = entra(
+        &["token", "--resource", GRAPH, "--ca-file", wrong.to_str().unwrap()],
+        &variables,
+        "",
+    );
+    fails(&output, 7, &["certificate"]);
+    let output = entra(
+        &["token", "--resource", GRAPH, "--ca-file", "nowhere.pem"],
+        &variables,
+        "",
+    );
+    fails(&output, 3, &["nowhere.pem"]);
+}
+
+#[test]
+fn every_way_to_fail_has_its_code() {
+    let emulator = Emulator::builder()
+        .app(App::new("daemon"))
+        .api(Api::new("api://guarded").role("Guarded.Read").assignment_required())
+        .start();
+    let all = variables(&emulator);
+    let with =
+        |name: &'static str, value: &'static str| all.map(|pair| if pair.0 == name { (name, value) } else { pair });
+    let token = ["token", "--resource", GRAPH];
+
+    fails(&entra(&[], &[], ""), 2, &["Usage"]);
+    fails(&entra(&["token"], &all, ""), 2, &["--scope", "--resource"]);
+    fails(
+        &entra(&["token", "--resource", GRAPH, "--scope", "x"], &all, ""),
+        2,
+        &["cannot be used with"],
+    );
+    fails(&entra(&token, &all[..1], ""), 3, &["AZURE_TENANT_ID"]);
+    fails(
+        &entra(&token, &with("AZURE_TENANT_ID", "../evil"), ""),
+        3,
+        &["contoso.onmicrosoft.com"],
+    );
+    fails(
+        &entra(&token, &with("AZURE_TENANT_ID", "common"), ""),
+        3,
+        &["common", "contoso.onmicrosoft.com"],
+    );
+    fails(
+        &entra(&token, &with("AZURE_AUTHORITY_HOST", "http://login.example"), ""),
+        3,
+        &["https"],
+    );
+    fails(
+        &entra(&["token", "--scope", "https://graph.microsoft.com/User.Read"], &all, ""),
+        3,
+        &["write https://graph.microsoft.com/.default"],
+    );
+    fails(
+        &entra(&token, &all[..3], ""),
+        4,
+        &["AZURE_CLIENT_SECRET", "--secret-file"],
+    );
+    fails(
+        &entra(&[&token[..], &["--secret-file", "nowhere"]].concat(), &all, ""),
+        4,
+        &["nowhere"],
+    );
+    fails(
+        &entra(&[&token[..], &["--secret-file", "-"]].concat(), &all, ""),
+        4,
+        &["empty"],
+    );
+    fails(
+        &entra(&token, &with("AZURE_CLIENT_SECRET", "canary"), ""),
+        5,
+        &["AADSTS7000215", "value, not its id"],
+    );
+    fails(
+        &entra(&["token", "--resource", "https://nobody.example"], &all, ""),
+        5,
+        &["AADSTS500011"],
+    );
+    fails(
+        &entra(&["token", "--resource", "api://guarded"], &all, ""),
+        6,
+        &["AADSTS501051", "administrator"],
+    );
+    fails(
+        &entra(&token, &with("AZURE_AUTHORITY_HOST", "http://127.0.0.1:1"), ""),
+        7,
+        &["127.0.0.1:1"],
+    );
+    emulator.fault(Fault::body("{}"));
+    fails(&entra(&token, &all, ""), 9, &["has no access token"]);
+    emulator.fault(Fault::delayed(std::time::Duration::from_secs(5)).always());
+    fails(
+        &entra(&[&token[..], &["--timeout", "1"]].concat(), &all, ""),
+        8,
+        &["127.0.0.1"],
+    );
+    assert!(!err(&entra(&token, &with("AZURE_CLIENT_SECRET", "canary"), "")).contains("canary"));
+}
+
+#[test]
+fn a_token_is_decoded_from_a_pipe() {
+    let emulator = Emulator::builder()
+        .app(App::new("daemon").grant(GRAPH, "User.Read.All"))
+        .start();
+    let token = entra(
+        &["token", "--resource", GRAPH, "-o", "header"],
+        &variables(&emulator),
+        "",
+    );
+    let output = entra(&["decode"], &[], out(&token));
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(err(&output).contains("not verified"));
+    assert!(
+        out(&output).contains("  aud       https://graph.microsoft.com  (the API it is for)\n"),
+        "{}",
+        out(&output)
+    );
+    assert!(out(&output).contains("User.Read.All"), "{}", out(&output));
+    let output = entra(&["decode", "-", "-o", "json"], &[], out(&token));
+    let decoded: Value = serde_json::from_str(out(&output)).unwrap();
+    assert_eq!(
+        (&decoded["header"]["alg"], &decoded["claims"]["tid"]),
+        (&"RS256".into(), &emulator.tenant_id().into())
+    );
+
+    fails(&entra(&["decode"], &[], "opaque"), 9, &["opaque"]);
+    fails(
+        &entra(&["decode", "eyJjYW5hcnkiOjF9.e30.x"], &[], ""),
+        2,
+        &["pipe it in"],
+    );
+    assert!(!err(&entra(&["decode", "eyJjYW5hcnkiOjF9.e30.x"], &[], "")).contains("eyJ"));
+    fails(&entra(&["decode", "nowhere.txt"], &[], ""), 9, &["nowhere.txt"]);
+}
+
+#[test]
+fn what_a_token_claims_cannot_play_tricks_on_a_terminal() {
+    // {"alg":"none"} and {"name":"\u001b[2Jgone"}
+    let output = entra(
+        &["decode"],
+        &[],
+        "eyJhbGciOiJub25lIn0.eyJuYW1lIjoiXHUwMDFiWzJKZ29uZSJ9.",
+    );
+    assert!(
+        output.status.success() && out(&output).contains("\\u{1b}[2Jgone"),
+        "{:?}",
+        out(&output)
+    );
+}
+
+#[test]
+fn scopes_and_errors_are_explained() {
+    let output = entra(&["scope", "explain", "https://database.windows.net//.default"], &[], "");
+    assert!(output.status.success());
+    for line in [
+        "  audience     https://database.windows.net/\n",
+        "  v1 endpoint  resource=https://database.windows.net/\n",
+        "  v2 endpoint  scope=https://database.windows.net//.default\n",
+    ] {
+        assert!(out(&output).contains(line), "{}", out(&output));
+    }
+    fails(
+        &entra(
+            &["scope", "explain", "https%3A%2F%2Fgraph.microsoft.com%2F.default"],
+            &[],
+            "",
+        ),
+        2,
+        &["plain"],
+    );
+
+    for words in [
+        &["explain", "AADSTS7000215"][..],
+        &["explain", "7000215"],
+        &["explain", "AADSTS7000215:", "Invalid", "secret"],
+    ] {
+        let output = entra(words, &[], "");
+        assert!(out(&output).contains("value, not its id"), "{}", out(&output));
+    }
+    fails(&entra(&["explain", "nothing"], &[], ""), 2, &["no AADSTS number"]);
+    fails(&entra(&["explain", "AADSTS123"], &[], ""), 2, &["error?code=123"]);
+    assert!(out(&entra(&["explain", "all"], &[], "")).lines().count() > 80);
+}
+
+#[test]
+fn a_reader_that_has_gone_is_no_failure() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_entra"))
+        .args(["explain", "all"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && err(&output).is_empty(), "{}", err(&output));
+}
+
+#[test]
+fn the_emulator_prints_what_other_programs_need() {
+    use std::io::{BufRead, BufReader};
+
+    let ca = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("printed-ca.pem");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_entra"))
+        .args(["emulator", "--seed", "7", "--tls", "--ca-out", ca.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut exported = Vec::new();
+    for line in lines.by_ref() {
+        if let Some((name, value)) = line.strip_prefix("export ").and_then(|pair| pair.split_once('=')) {
+            exported.push((name.to_owned(), value.to_owned()));
+            if name == "SSL_CERT_FILE" {
+                break;
+            }
+        }
+    }
+    let variables: Vec<(&str, &str)> = exported
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let output = entra(&["token", "--resource", GRAPH], &variables, "");
+    assert!(output.status.success(), "{}", err(&output));
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line = log.next().unwrap().unwrap();
+    assert!(line.contains("/oauth2/v2.0/token") && line.contains("200"), "{line}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
