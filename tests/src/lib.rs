@@ -158,3 +158,8 @@ impl<T: Transport> Carrier for Async<T> {
         self.wait(acquire(&self.transport, request, |_| std::future::ready(())))
     }
 }
+
+/// README's programs are compiled and run as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

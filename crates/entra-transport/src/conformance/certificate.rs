@@ -78,7 +78,7 @@ fn key() -> KeyPair {
 
 fn config(certificate: Vec<u8>, key: &KeyPair) -> Arc<ServerConfig> {
     let private = PrivateKeyDer::try_from(key.serialize_der()).expect("it was just made");
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring speaks TLS 1.2 and 1.3")
         .with_no_client_auth()
