@@ -3,6 +3,7 @@
 //! Only a command's result goes to standard output; everything else goes to standard error. `entra --help` lists the exit codes.
 
 #![allow(clippy::print_stdout, reason = "a command's result is what it prints")]
+#![allow(rustdoc::bare_urls, reason = "these comments are help texts, read in a terminal")]
 
 mod api;
 mod commands;
