@@ -38,8 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                 std::thread::sleep(pause.duration());
                 pause.resume(now())
             }
-            Step::Sign(never) => match never {},
-            Step::Assert(never) => match never {},
+            Step::Sign(sign) => sign.sign()?,
+            Step::Assert(assert) => assert.fetch()?,
             Step::Done(token) => break token,
         };
     };

@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
+use crate::assertion::{CertificateCredential, FederatedCredential};
 use crate::authority::{Authority, EndpointVersion};
 use crate::client_id::ClientId;
 use crate::error::{Error, InputError};
 use crate::secret::{ClientAssertion, ClientSecret};
+use crate::signer::Signer;
 use crate::target::Target;
 use crate::token_request::TokenRequest;
 
@@ -94,6 +96,12 @@ impl Application {
         &self.authority
     }
 
+    /// How it proves who it is.
+    #[must_use]
+    pub fn credential(&self) -> &ClientCredential {
+        &self.credential
+    }
+
     /// Its id.
     #[must_use]
     pub fn client_id(&self) -> ClientId {
@@ -111,6 +119,10 @@ pub enum ClientCredential {
     BasicSecret(ClientSecret),
     /// An assertion that somebody else has signed (RFC 7523, section 2.2). It soon expires, and is not renewed.
     Assertion(ClientAssertion),
+    /// A certificate: an assertion is signed for each request.
+    Certificate(CertificateCredential),
+    /// Another issuer's assertion, fetched for each acquisition: workload identity federation.
+    Federated(FederatedCredential),
 }
 
 impl From<ClientSecret> for ClientCredential {
@@ -122,5 +134,23 @@ impl From<ClientSecret> for ClientCredential {
 impl From<ClientAssertion> for ClientCredential {
     fn from(assertion: ClientAssertion) -> Self {
         Self::Assertion(assertion)
+    }
+}
+
+impl From<CertificateCredential> for ClientCredential {
+    fn from(certificate: CertificateCredential) -> Self {
+        Self::Certificate(certificate)
+    }
+}
+
+impl<S: Signer + 'static> From<S> for ClientCredential {
+    fn from(signer: S) -> Self {
+        Self::Certificate(CertificateCredential::new(signer))
+    }
+}
+
+impl From<FederatedCredential> for ClientCredential {
+    fn from(federated: FederatedCredential) -> Self {
+        Self::Federated(federated)
     }
 }

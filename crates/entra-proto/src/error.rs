@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::answer_error::AnswerError;
 use crate::service_error::ServiceError;
+use crate::signer::SignerError;
 
 /// What can go wrong between a caller's wish and a token. Cheap to clone, so that all who wait for one request can have it.
 #[derive(Clone, Debug)]
@@ -11,6 +12,8 @@ use crate::service_error::ServiceError;
 pub enum Error {
     /// What the caller gave cannot be sent. Nothing was sent.
     Input(Arc<InputError>),
+    /// Nothing was signed, so nothing was sent.
+    Signer(SignerError),
     /// The service refused, and said why.
     Service(Arc<ServiceError>),
     /// An answer came that is neither a token nor a refusal that can be read.
@@ -22,7 +25,7 @@ impl Error {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Input(_) => false,
+            Self::Input(_) | Self::Signer(_) => false,
             Self::Service(error) => error.is_retryable(),
             Self::Answer(error) => error.is_retryable(),
         }
@@ -33,7 +36,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Service(error) => error.retry_after,
-            Self::Input(_) | Self::Answer(_) => None,
+            Self::Input(_) | Self::Signer(_) | Self::Answer(_) => None,
         }
     }
 
@@ -42,7 +45,7 @@ impl Error {
     pub fn service(&self) -> Option<&ServiceError> {
         match self {
             Self::Service(error) => Some(error),
-            Self::Input(_) | Self::Answer(_) => None,
+            Self::Input(_) | Self::Signer(_) | Self::Answer(_) => None,
         }
     }
 }
@@ -51,6 +54,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Input(error) => error.fmt(f),
+            Self::Signer(error) => error.fmt(f),
             Self::Service(error) => error.fmt(f),
             Self::Answer(error) => error.fmt(f),
         }
@@ -62,6 +66,12 @@ impl std::error::Error for Error {}
 impl From<InputError> for Error {
     fn from(error: InputError) -> Self {
         Self::Input(Arc::new(error))
+    }
+}
+
+impl From<SignerError> for Error {
+    fn from(error: SignerError) -> Self {
+        Self::Signer(error)
     }
 }
 

@@ -11,9 +11,10 @@
 //!                                                      │      ▲
 //!                                     encode ──────────┘      └────── decode ──► TokenResponse { AccessToken, Lifetime } or Error
 //!
-//!   TokenRequest::start ──► Step ──► Exchange ──► your HTTP client      layer 2: the acquisition machine
-//!                            ▲  └──► Pause ─────► your clock            (what to do next, retries included)
-//!                            └───────────────────────────┘
+//!   TokenRequest::start ──► Step ──► Sign, Assert ► your key or issuer  layer 2: the acquisition machine
+//!                            ▲  ├──► Exchange ─────► your HTTP client    (what to do next, retries included)
+//!                            │  └──► Pause ────────► your clock
+//!                            └──────────────────────────────┘
 //! ```
 //!
 //! Layer 1 in ten lines:
@@ -52,6 +53,7 @@ mod acquire;
 mod answer;
 mod answer_error;
 mod application;
+mod assertion;
 mod authority;
 mod body;
 mod claims_request;
@@ -79,6 +81,9 @@ pub use aadsts::Aadsts;
 pub use acquire::{Assert, Exchange, Freshness, FreshnessPolicy, Lifetime, Pause, RetryPolicy, Sign, Step, freshness};
 pub use answer_error::{AnswerError, AnswerProblem};
 pub use application::{Application, ClientCredential};
+pub use assertion::{
+    AssertionAudience, AssertionSource, CertificateCredential, FederatedCredential, UnsignedAssertion,
+};
 pub use authority::{Authority, Endpoint, EndpointVersion, Region};
 pub use body::Body;
 pub use claims_request::{ClaimsRequest, MAX_CLAIMS};

@@ -21,11 +21,13 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
             .then(|| Duration::from_secs_f64(seconds.clamp(0.0, MAX_RETRY_AFTER.as_secs_f64())));
     }
     let at = http_date(text)?;
-    let from = headers
-        .get(DATE)
-        .and_then(|date| http_date(date.to_str().ok()?.trim()))
-        .unwrap_or(now);
+    let from = server_time(headers).unwrap_or(now);
     Some(at.since(from).min(MAX_RETRY_AFTER))
+}
+
+/// What time it is by the server's clock.
+pub(crate) fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
+    http_date(headers.get(DATE)?.to_str().ok()?.trim())
 }
 
 fn http_date(text: &str) -> Option<Timestamp> {

@@ -64,6 +64,11 @@ impl ClientAssertion {
         Ok(Self(Arc::new(jwt)))
     }
 
+    /// Takes an assertion that was put together here.
+    pub(crate) fn made(jwt: String) -> Self {
+        Self(Arc::new(Zeroizing::new(jwt)))
+    }
+
     /// The assertion itself: the one way out.
     #[must_use]
     pub fn expose(&self) -> &str {

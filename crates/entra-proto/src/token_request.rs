@@ -10,12 +10,14 @@ use http::{Method, Request, Response};
 use zeroize::Zeroizing;
 
 use crate::application::{Application, ClientCredential};
+use crate::assertion::UnsignedAssertion;
 use crate::authority::EndpointVersion;
 use crate::body::Body;
 use crate::claims_request::ClaimsRequest;
 use crate::error::Error;
 use crate::form::{encode_form, encode_value};
 use crate::guid::Guid;
+use crate::secret::ClientAssertion;
 use crate::target::Target;
 use crate::time::Timestamp;
 use crate::token_response::TokenResponse;
@@ -31,6 +33,8 @@ pub struct TokenRequest {
     /// The target as the endpoint's version writes it.
     parameter: (&'static str, Arc<str>),
     claims: Option<ClaimsRequest>,
+    /// What proves who the application is, where that is made for each request.
+    assertion: Option<ClientAssertion>,
 }
 
 impl TokenRequest {
@@ -44,6 +48,7 @@ impl TokenRequest {
             target,
             parameter,
             claims,
+            assertion: None,
         })
     }
 
@@ -55,6 +60,33 @@ impl TokenRequest {
         let claims = ClaimsRequest::parse(challenge)?.with_capabilities(&self.application.capabilities);
         self.claims = Some(claims);
         Ok(self)
+    }
+
+    /// The assertion that this request needs, where a certificate is its application's credential: sign it, and give it back to
+    /// [`with_assertion`](Self::with_assertion). `id` becomes its `jti`: never use one twice.
+    #[must_use]
+    pub fn unsigned_assertion(&self, id: Guid, now: Timestamp) -> Option<UnsignedAssertion> {
+        let Application {
+            authority,
+            version,
+            client_id,
+            credential,
+            ..
+        } = &self.application;
+        match credential {
+            ClientCredential::Certificate(certificate) => {
+                Some(certificate.prepare(authority, *version, *client_id, id, now))
+            }
+            _ => None,
+        }
+    }
+
+    /// The same request, proved by this assertion. Without one, a request whose credential is a certificate or a federated one
+    /// is encoded without proof, and refused by the service (AADSTS7000218).
+    #[must_use]
+    pub fn with_assertion(mut self, assertion: ClientAssertion) -> Self {
+        self.assertion = Some(assertion);
+        self
     }
 
     /// The HTTP request: method, URI, headers and body. The same inputs give the same bytes.
@@ -71,26 +103,27 @@ impl TokenRequest {
         if let Ok(id) = HeaderValue::from_bytes(&request_id.to_ascii()) {
             headers.insert(CLIENT_REQUEST_ID, id);
         }
-        let (mut first, mut second) = (None, None);
-        match &app.credential {
-            ClientCredential::Secret(secret) => first = Some(("client_secret", secret.expose())),
+        let secret = match &app.credential {
+            ClientCredential::Secret(secret) => Some(("client_secret", secret.expose())),
             ClientCredential::BasicSecret(secret) => {
                 headers.insert(AUTHORIZATION, basic(client_id, secret.expose()));
+                None
             }
-            ClientCredential::Assertion(assertion) => {
-                first = Some((
-                    "client_assertion_type",
-                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-                ));
-                second = Some(("client_assertion", assertion.expose()));
-            }
-        }
+            _ => None,
+        };
+        let assertion = self.assertion().map(ClientAssertion::expose);
         let body = encode_form(&[
             Some(("grant_type", "client_credentials")),
             Some(("client_id", client_id)),
             Some((*target_name, &**target)),
-            first,
-            second,
+            secret,
+            assertion.map(|_| {
+                (
+                    "client_assertion_type",
+                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                )
+            }),
+            assertion.map(|jwt| ("client_assertion", jwt)),
             self.claims.as_ref().map(|claims| ("claims", claims.as_str())),
         ]);
 
@@ -119,7 +152,7 @@ impl TokenRequest {
         let app = &self.application;
         let credential = match &app.credential {
             ClientCredential::Secret(_) | ClientCredential::BasicSecret(_) => "secret",
-            ClientCredential::Assertion(_) => "assertion",
+            _ => "assertion",
         };
         let (name, value) = match &self.target {
             Target::Scopes(scopes) if app.version == EndpointVersion::V2 => ("scope", Cow::Owned(scopes.canonical())),
@@ -145,12 +178,20 @@ impl TokenRequest {
         &self.target
     }
 
+    fn assertion(&self) -> Option<&ClientAssertion> {
+        match &self.application.credential {
+            ClientCredential::Assertion(assertion) => Some(assertion),
+            _ => self.assertion.as_ref(),
+        }
+    }
+
     /// A proxy's error page may show the request that it failed to pass on.
     fn without_secret(&self, error: Error) -> Error {
         let secret = match &self.application.credential {
-            ClientCredential::Secret(secret) | ClientCredential::BasicSecret(secret) => secret.expose(),
-            ClientCredential::Assertion(assertion) => assertion.expose(),
+            ClientCredential::Secret(secret) | ClientCredential::BasicSecret(secret) => Some(secret.expose()),
+            _ => self.assertion().map(ClientAssertion::expose),
         };
+        let Some(secret) = secret else { return error };
         let Error::Service(service) = error else { return error };
         Error::Service(service.without([secret, encode_value(secret).as_str()]))
     }

@@ -96,8 +96,8 @@ where
                 sleep(pause.duration()).await;
                 pause.resume(now())
             }
-            Step::Sign(never) => match never {},
-            Step::Assert(never) => match never {},
+            Step::Sign(sign) => sign.sign()?,
+            Step::Assert(assert) => assert.fetch()?,
             Step::Done(token) => return Ok(token),
         }
     }
@@ -124,8 +124,8 @@ pub fn drive_blocking(
                 sleep(pause.duration());
                 pause.resume(now())
             }
-            Step::Sign(never) => match never {},
-            Step::Assert(never) => match never {},
+            Step::Sign(sign) => sign.sign()?,
+            Step::Assert(assert) => assert.fetch()?,
             Step::Done(token) => return Ok(token),
         }
     }

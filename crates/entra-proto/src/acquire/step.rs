@@ -1,12 +1,17 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 
 use crate::acquire::RetryPolicy;
+use crate::application::ClientCredential;
+use crate::assertion::UnsignedAssertion;
 use crate::body::Body;
 use crate::error::Error;
 use crate::guid::Guid;
+use crate::retry_after::server_time;
+use crate::secret::ClientAssertion;
+use crate::signer::SignerError;
 use crate::time::Timestamp;
 use crate::token_request::TokenRequest;
 use crate::token_response::TokenResponse;
@@ -40,8 +45,8 @@ use crate::token_response::TokenResponse;
 ///             sleep(pause.duration());
 ///             pause.resume(now())
 ///         }
-///         Step::Sign(never) => match never {},
-///         Step::Assert(never) => match never {},
+///         Step::Sign(sign) => sign.sign()?,
+///         Step::Assert(assert) => assert.fetch()?,
 ///         Step::Done(token) => break token,
 ///     };
 /// };
@@ -61,13 +66,84 @@ pub enum Step {
     Done(TokenResponse),
 }
 
-/// No credential needs a signature made here yet, so no value of this type exists.
-#[derive(Debug)]
-pub enum Sign {}
+/// An assertion that waits for its signature.
+pub struct Sign {
+    acquisition: Acquisition,
+    unsigned: UnsignedAssertion,
+}
 
-/// No credential needs an assertion fetched yet, so no value of this type exists.
-#[derive(Debug)]
-pub enum Assert {}
+impl Sign {
+    /// What to sign, how, and with whose key: for an HSM or a vault that is called elsewhere.
+    #[must_use]
+    pub fn assertion(&self) -> &UnsignedAssertion {
+        &self.unsigned
+    }
+
+    /// Takes the signature.
+    #[must_use]
+    pub fn signed(self, signature: &[u8]) -> Step {
+        self.acquisition.exchange(self.unsigned.signed(signature))
+    }
+
+    /// Signs with the credential's own signer.
+    ///
+    /// # Errors
+    /// The signer's.
+    pub fn sign(self) -> Result<Step, Error> {
+        let unsigned = &self.unsigned;
+        let ClientCredential::Certificate(credential) = self.acquisition.credential() else {
+            return Err(SignerError::new("the application has no certificate").into());
+        };
+        let signature = credential
+            .signer()
+            .sign(unsigned.certificate(), unsigned.algorithm(), unsigned.input())?;
+        Ok(self.signed(&signature))
+    }
+}
+
+impl fmt::Debug for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sign({:?})", self.unsigned)
+    }
+}
+
+/// An assertion of another issuer that must be fetched.
+pub struct Assert(Acquisition);
+
+impl Assert {
+    /// What the assertion must be for.
+    #[must_use]
+    pub fn audience(&self) -> &str {
+        match self.0.credential() {
+            ClientCredential::Federated(credential) => credential.audience(),
+            _ => "",
+        }
+    }
+
+    /// Takes the assertion.
+    #[must_use]
+    pub fn with(self, assertion: ClientAssertion) -> Step {
+        self.0.exchange(assertion)
+    }
+
+    /// Fetches it from the credential's own source.
+    ///
+    /// # Errors
+    /// The source's.
+    pub fn fetch(self) -> Result<Step, Error> {
+        let ClientCredential::Federated(credential) = self.0.credential() else {
+            return Err(SignerError::new("the application has no federated credential").into());
+        };
+        let assertion = credential.source().assertion(credential.audience())?;
+        Ok(self.with(assertion))
+    }
+}
+
+impl fmt::Debug for Assert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Assert({})", self.audience())
+    }
+}
 
 /// A request that waits to be sent.
 pub struct Exchange(Acquisition);
@@ -86,6 +162,7 @@ impl Exchange {
     pub fn respond(self, response: &Response<Body>, now: Timestamp) -> Result<Step, Error> {
         match self.0.request.decode(response, now) {
             Ok(token) => Ok(Step::Done(token)),
+            Err(error) if is_out_of_time(&error) => self.0.prove_anew(response.headers(), now).ok_or(error),
             Err(error) if error.is_retryable() => self.0.pause(error.retry_after(), now).ok_or(error),
             Err(error) => Err(error),
         }
@@ -120,8 +197,8 @@ impl Pause {
 
     /// Goes on, the wait being over at `now`.
     #[must_use]
-    pub fn resume(self, _now: Timestamp) -> Step {
-        Step::Exchange(Exchange(self.acquisition))
+    pub fn resume(self, now: Timestamp) -> Step {
+        self.acquisition.prove(now)
     }
 }
 
@@ -135,16 +212,18 @@ impl TokenRequest {
     /// Starts an acquisition: the request, and what to do where it fails in passing.
     ///
     /// `request_id` names the acquisition to the service and is the only randomness in it: the same inputs give the same bytes and
-    /// the same waits.
+    /// the same waits. Assertions take their `jti` from it, another one for each try.
     #[must_use]
     pub fn start(self, policy: RetryPolicy, request_id: Guid, now: Timestamp) -> Step {
-        Step::Exchange(Exchange(Acquisition {
+        let acquisition = Acquisition {
             request: self,
             policy,
             request_id,
             started_at: now,
             sent: 0,
-        }))
+            server_ahead: None,
+        };
+        acquisition.prove(now)
     }
 }
 
@@ -156,9 +235,59 @@ struct Acquisition {
     started_at: Timestamp,
     /// How many requests have failed.
     sent: u32,
+    /// The clock of the service and the clock here at one moment, where an assertion was refused for its time.
+    server_ahead: Option<(Timestamp, Timestamp)>,
 }
 
 impl Acquisition {
+    fn credential(&self) -> &ClientCredential {
+        self.request.application().credential()
+    }
+
+    /// The next step towards a request that proves who the application is.
+    fn prove(self, now: Timestamp) -> Step {
+        // By the service's clock, where that was seen to be another one.
+        let now = self
+            .server_ahead
+            .map_or(now, |(there, here)| there.plus(now.since(here)));
+        if let Some(unsigned) = self.request.unsigned_assertion(self.fresh_id(), now) {
+            return Step::Sign(Sign {
+                acquisition: self,
+                unsigned,
+            });
+        }
+        match self.credential() {
+            ClientCredential::Federated(_) => Step::Assert(Assert(self)),
+            _ => Step::Exchange(Exchange(self)),
+        }
+    }
+
+    fn exchange(mut self, assertion: ClientAssertion) -> Step {
+        self.request = self.request.with_assertion(assertion);
+        Step::Exchange(Exchange(self))
+    }
+
+    /// An id of its own for each try.
+    fn fresh_id(&self) -> Guid {
+        let id = u128::from_be_bytes(*self.request_id.as_bytes());
+        Guid::from_bytes((id ^ u128::from(self.sent)).to_be_bytes())
+    }
+
+    /// A new proof in the place of one that was refused for its time: signed by the service's clock, or fetched again. Once only.
+    fn prove_anew(mut self, headers: &HeaderMap, now: Timestamp) -> Option<Step> {
+        let there = match self.credential() {
+            ClientCredential::Certificate(_) => server_time(headers)?,
+            ClientCredential::Federated(_) => now,
+            _ => return None,
+        };
+        self.sent += 1;
+        if self.server_ahead.is_some() || self.sent >= self.policy.max_attempts {
+            return None;
+        }
+        self.server_ahead = Some((there, now));
+        Some(self.prove(now))
+    }
+
     /// The wait before the next try, or `None` where there is none left, or no time for it.
     fn pause(mut self, asked: Option<Duration>, now: Timestamp) -> Option<Step> {
         self.sent += 1;
@@ -176,3 +305,12 @@ impl Acquisition {
         }))
     }
 }
+
+/// Whether an assertion was refused because it had expired or was not valid yet, by the service's clock.
+fn is_out_of_time(error: &Error) -> bool {
+    error
+        .service()
+        .is_some_and(|service| service.codes.contains(&ASSERTION_OUT_OF_TIME))
+}
+
+const ASSERTION_OUT_OF_TIME: u32 = 700_024;

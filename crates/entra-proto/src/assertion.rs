@@ -1,0 +1,366 @@
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
+
+use crate::authority::{Authority, EndpointVersion};
+use crate::client_id::ClientId;
+use crate::error::Error;
+use crate::guid::Guid;
+use crate::secret::ClientAssertion;
+use crate::signer::{Signer, SigningAlgorithm, SigningCertificate};
+use crate::time::Timestamp;
+
+/// A certificate as a credential: what signs, and how the assertions are written (RFC 7523, section 2.2).
+///
+/// Left alone, they are what Entra advises: on v2 PS256 with `x5t#S256`, on v1 RS256 with `x5t`; for the very URL they are posted
+/// to; valid for ten minutes.
+#[derive(Clone)]
+pub struct CertificateCredential {
+    signer: Arc<dyn Signer>,
+    algorithm: Option<SigningAlgorithm>,
+    send_chain: bool,
+    audience: AssertionAudience,
+}
+
+impl CertificateCredential {
+    /// The credential of what `signer` signs.
+    pub fn new(signer: impl Signer + 'static) -> Self {
+        Self::from(Arc::new(signer) as Arc<dyn Signer>)
+    }
+
+    /// Signs in this way on either endpoint: RS256, with `x5t`, is what AD FS takes.
+    #[must_use]
+    pub fn with_algorithm(mut self, algorithm: SigningAlgorithm) -> Self {
+        self.algorithm = Some(algorithm);
+        self
+    }
+
+    /// Sends the certificate chain along (`x5c`), for applications that are registered by a subject name and its issuer.
+    #[must_use]
+    pub fn with_chain(mut self, send_chain: bool) -> Self {
+        self.send_chain = send_chain;
+        self
+    }
+
+    /// Writes this audience.
+    #[must_use]
+    pub fn with_audience(mut self, audience: AssertionAudience) -> Self {
+        self.audience = audience;
+        self
+    }
+
+    /// What signs.
+    #[must_use]
+    pub fn signer(&self) -> &dyn Signer {
+        &*self.signer
+    }
+
+    /// The assertion that awaits its signature. `id` becomes its `jti`: never use one twice.
+    pub(crate) fn prepare(
+        &self,
+        authority: &Authority,
+        version: EndpointVersion,
+        client_id: ClientId,
+        id: Guid,
+        now: Timestamp,
+    ) -> UnsignedAssertion {
+        let algorithm = self.algorithm.unwrap_or(match version {
+            EndpointVersion::V1 => SigningAlgorithm::Rs256,
+            EndpointVersion::V2 => SigningAlgorithm::Ps256,
+        });
+        let certificate = self.signer.certificate();
+        let mut header = format!("{{\"alg\":\"{}\",\"typ\":\"JWT\",\"", algorithm.as_str());
+        // What takes PS256 takes the better thumbprint as well; what wants RS256 may know the old one alone.
+        match algorithm {
+            SigningAlgorithm::Rs256 => {
+                header.push_str("x5t\":\"");
+                URL_SAFE_NO_PAD.encode_string(certificate.sha1(), &mut header);
+            }
+            SigningAlgorithm::Ps256 => {
+                header.push_str("x5t#S256\":\"");
+                URL_SAFE_NO_PAD.encode_string(certificate.sha256(), &mut header);
+            }
+        }
+        header.push('"');
+        if self.send_chain {
+            let mut open = ",\"x5c\":[\"";
+            for der in certificate.chain() {
+                header.push_str(open);
+                STANDARD.encode_string(der, &mut header);
+                open = "\",\"";
+            }
+            if open == "\",\"" {
+                header.push_str("\"]");
+            }
+        }
+        header.push('}');
+
+        let (issued, expires) = (now.as_secs(), now.plus(LIFETIME).as_secs());
+        let mut claims = String::with_capacity(512);
+        claims.push_str("{\"aud\":");
+        self.audience.write(authority, version, &mut claims);
+        // Writing to a String cannot fail.
+        let _ = write!(
+            claims,
+            ",\"exp\":{expires},\"iat\":{issued},\"iss\":\"{client_id}\",\"jti\":\"{id}\",\"nbf\":{issued},\"sub\":\"{client_id}\"}}"
+        );
+
+        // Room for the signature too, of a key of up to 4,096 bits.
+        let length = (header.len() + claims.len()).div_ceil(3) * 4 + SIGNATURE_ROOM;
+        let mut input = Zeroizing::new(String::with_capacity(length));
+        URL_SAFE_NO_PAD.encode_string(&header, &mut input);
+        input.push('.');
+        URL_SAFE_NO_PAD.encode_string(&claims, &mut input);
+        UnsignedAssertion {
+            input,
+            algorithm,
+            certificate,
+        }
+    }
+}
+
+impl From<Arc<dyn Signer>> for CertificateCredential {
+    fn from(signer: Arc<dyn Signer>) -> Self {
+        Self {
+            signer,
+            algorithm: None,
+            send_chain: false,
+            audience: AssertionAudience::TokenEndpoint,
+        }
+    }
+}
+
+impl fmt::Debug for CertificateCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CertificateCredential({:?})", self.signer.certificate())
+    }
+}
+
+/// Whom an assertion is for: its `aud`.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum AssertionAudience {
+    /// The URL of the token endpoint that it is posted to: what all the official clients send.
+    #[default]
+    TokenEndpoint,
+    /// The authority's issuer, `https://login.microsoftonline.com/{tenant}/v2.0`: what newer rules for assertions ask for.
+    Issuer,
+    /// This text.
+    Custom(Arc<str>),
+}
+
+impl AssertionAudience {
+    /// Writes it as a JSON string.
+    fn write(&self, authority: &Authority, version: EndpointVersion, json: &mut String) {
+        // Writing to a String cannot fail; neither kind of URL can hold anything to escape.
+        let _ = match self {
+            Self::TokenEndpoint => write!(json, "\"{}\"", authority.token_endpoint(version)),
+            Self::Issuer => write!(json, "\"{authority}/v2.0\""),
+            Self::Custom(text) => write!(json, "{}", serde_json::Value::from(&**text)),
+        };
+    }
+}
+
+/// An assertion that awaits its signature: the two parts that are signed (RFC 7515, section 5.1).
+pub struct UnsignedAssertion {
+    input: Zeroizing<String>,
+    algorithm: SigningAlgorithm,
+    certificate: SigningCertificate,
+}
+
+impl UnsignedAssertion {
+    /// What to sign: ASCII, two parts of base64url and a dot between them.
+    #[must_use]
+    pub fn input(&self) -> &[u8] {
+        self.input.as_bytes()
+    }
+
+    /// How to sign it.
+    #[must_use]
+    pub fn algorithm(&self) -> SigningAlgorithm {
+        self.algorithm
+    }
+
+    /// The certificate that its header names: its key must sign.
+    #[must_use]
+    pub fn certificate(&self) -> &SigningCertificate {
+        &self.certificate
+    }
+
+    /// Puts the signature behind it.
+    #[must_use]
+    pub fn signed(mut self, signature: &[u8]) -> ClientAssertion {
+        self.input.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut self.input);
+        ClientAssertion::made(std::mem::take(&mut self.input))
+    }
+}
+
+impl fmt::Debug for UnsignedAssertion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "UnsignedAssertion({}, {:?})",
+            self.algorithm.as_str(),
+            self.certificate
+        )
+    }
+}
+
+/// Where assertions come from that somebody else issues: workload identity federation.
+pub trait AssertionSource: Send + Sync {
+    /// A fresh assertion for `audience`, by default `api://AzureADTokenExchange`.
+    ///
+    /// # Errors
+    /// Where there is none to be had.
+    fn assertion(&self, audience: &str) -> Result<ClientAssertion, Error>;
+}
+
+impl<F> AssertionSource for F
+where
+    F: Fn(&str) -> Result<ClientAssertion, Error> + Send + Sync,
+{
+    fn assertion(&self, audience: &str) -> Result<ClientAssertion, Error> {
+        self(audience)
+    }
+}
+
+/// An assertion of another issuer as a credential, fetched anew for each acquisition.
+#[derive(Clone)]
+pub struct FederatedCredential {
+    source: Arc<dyn AssertionSource>,
+    audience: Arc<str>,
+}
+
+impl FederatedCredential {
+    /// The credential of what `source` gives.
+    pub fn new(source: impl AssertionSource + 'static) -> Self {
+        Self {
+            source: Arc::new(source),
+            audience: TOKEN_EXCHANGE.into(),
+        }
+    }
+
+    /// Asks the source for assertions for this audience: national clouds have others.
+    #[must_use]
+    pub fn with_audience(mut self, audience: &str) -> Self {
+        self.audience = audience.into();
+        self
+    }
+
+    /// Where the assertions come from.
+    #[must_use]
+    pub fn source(&self) -> &dyn AssertionSource {
+        &*self.source
+    }
+
+    /// What they are for.
+    #[must_use]
+    pub fn audience(&self) -> &str {
+        &self.audience
+    }
+}
+
+impl fmt::Debug for FederatedCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FederatedCredential({})", self.audience)
+    }
+}
+
+/// How long an assertion is valid. Entra advises five to ten minutes.
+const LIFETIME: Duration = Duration::from_secs(600);
+
+/// The base64url of a signature of 4,096 bits, and the dots.
+const SIGNATURE_ROOM: usize = 700;
+
+/// What Entra expects a federated assertion to be for, in the public cloud.
+const TOKEN_EXCHANGE: &str = "api://AzureADTokenExchange";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signer::SignerError;
+
+    struct Fixed;
+
+    impl Signer for Fixed {
+        fn certificate(&self) -> SigningCertificate {
+            let sha1 = [
+                0x84, 0xe0, 0x5c, 0x1d, 0x98, 0xbc, 0xe3, 0xa5, 0x42, 0x1d, 0x22, 0x5b, 0x14, 0x0b, 0x36, 0xe8, 0x6a,
+                0x3d, 0x55, 0x34,
+            ];
+            SigningCertificate::new(sha1, [0xff; 32], vec![vec![0; 3], vec![0xff; 4]])
+        }
+
+        fn sign(&self, _: &SigningCertificate, _: SigningAlgorithm, _: &[u8]) -> Result<Vec<u8>, SignerError> {
+            Ok(vec![1, 2, 3])
+        }
+    }
+
+    fn parts(credential: &CertificateCredential, version: EndpointVersion) -> [String; 2] {
+        let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
+        let id = ClientId::from(Guid::from_bytes([0xaa; 16]));
+        let unsigned = credential.prepare(
+            &authority,
+            version,
+            id,
+            Guid::from_bytes([7; 16]),
+            Timestamp::from_secs(1_767_225_600),
+        );
+        let jwt = unsigned.signed(&[1, 2, 3]);
+        let parts: Vec<&str> = jwt.expose().split('.').collect();
+        assert_eq!(parts[2], "AQID");
+        [parts[0], parts[1]].map(|part| String::from_utf8(URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap())
+    }
+
+    #[test]
+    fn v2_has_ps256_and_the_sha256_thumbprint() {
+        let [header, claims] = parts(&CertificateCredential::new(Fixed), EndpointVersion::V2);
+        assert_eq!(
+            header,
+            format!(r#"{{"alg":"PS256","typ":"JWT","x5t#S256":"{}"}}"#, "_".repeat(42) + "8")
+        );
+        assert_eq!(
+            claims,
+            concat!(
+                r#"{"aud":"https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token","exp":1767226200,"iat":1767225600,"#,
+                r#""iss":"aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa","jti":"07070707-0707-0707-0707-070707070707","nbf":1767225600,"#,
+                r#""sub":"aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa"}"#
+            )
+        );
+    }
+
+    #[test]
+    fn v1_has_rs256_and_the_sha1_thumbprint() {
+        let [header, claims] = parts(&CertificateCredential::new(Fixed), EndpointVersion::V1);
+        assert_eq!(
+            header,
+            r#"{"alg":"RS256","typ":"JWT","x5t":"hOBcHZi846VCHSJbFAs26Go9VTQ"}"#
+        );
+        assert!(
+            claims.starts_with(r#"{"aud":"https://login.microsoftonline.com/contoso.com/oauth2/token","#),
+            "{claims}"
+        );
+    }
+
+    #[test]
+    fn the_chain_is_clean_base64_leaf_first() {
+        let [header, _] = parts(&CertificateCredential::new(Fixed).with_chain(true), EndpointVersion::V1);
+        assert!(header.ends_with(r#","x5c":["AAAA","/////w=="]}"#), "{header}");
+    }
+
+    #[test]
+    fn the_audience_can_be_chosen() {
+        let issuer = CertificateCredential::new(Fixed).with_audience(AssertionAudience::Issuer);
+        assert!(
+            parts(&issuer, EndpointVersion::V2)[1]
+                .starts_with(r#"{"aud":"https://login.microsoftonline.com/contoso.com/v2.0","#)
+        );
+        let custom = CertificateCredential::new(Fixed).with_audience(AssertionAudience::Custom("a\"b".into()));
+        assert!(parts(&custom, EndpointVersion::V2)[1].starts_with(r#"{"aud":"a\"b","#));
+    }
+}

@@ -1,0 +1,221 @@
+//! Acquisitions that are proved by assertions: signed for each try, or fetched from somebody else.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entra_proto::{
+    Application, Authority, Body, CertificateCredential, ClientAssertion, ClientCredential, EndpointVersion, Error,
+    FederatedCredential, Guid, RetryPolicy, Signer, SignerError, SigningAlgorithm, SigningCertificate, Step, Target,
+    Timestamp, TokenRequest,
+};
+use http::Response;
+use serde_json::Value;
+
+const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
+/// Ten minutes later, as a server writes it.
+const LATER: &str = "Thu, 01 Jan 2026 00:10:00 GMT";
+const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"t"}"#;
+const OUT_OF_TIME: &str = r#"{"error":"invalid_client","error_codes":[700024]}"#;
+
+/// "Signs" with the name of the algorithm and the length of the input; refuses where it is told to.
+struct Pen {
+    refuses: bool,
+}
+
+impl Signer for Pen {
+    fn certificate(&self) -> SigningCertificate {
+        SigningCertificate::new([1; 20], [2; 32], Vec::new())
+    }
+
+    fn sign(
+        &self,
+        certificate: &SigningCertificate,
+        algorithm: SigningAlgorithm,
+        input: &[u8],
+    ) -> Result<Vec<u8>, SignerError> {
+        assert_eq!(certificate, &self.certificate());
+        if self.refuses {
+            return Err(SignerError::new("the vault is sealed"));
+        }
+        Ok(format!("{} over {}", algorithm.as_str(), input.len()).into_bytes())
+    }
+}
+
+fn request(credential: impl Into<ClientCredential>) -> TokenRequest {
+    let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
+    let app = Application::new(authority, Guid::from_bytes([0xaa; 16]).into(), credential);
+    app.client_credentials(Target::resource("https://graph.microsoft.com").unwrap())
+        .unwrap()
+}
+
+/// Runs an acquisition against answers (status, `Date`, body); gives its outcome and the assertion of each request.
+fn run(request: TokenRequest, answers: &[(u16, &str, &str)]) -> (Result<(), Error>, Vec<String>) {
+    let (mut now, mut assertions, mut answers) = (NOW, Vec::new(), answers.iter());
+    let mut step = request.start(RetryPolicy::default(), Guid::from_random([7; 16]), now);
+    loop {
+        let next = match step {
+            Step::Sign(sign) => sign.sign(),
+            Step::Assert(assert) => assert.fetch(),
+            Step::Exchange(exchange) => {
+                let http = exchange.request();
+                let form: Vec<(String, String)> = form_urlencoded::parse(http.body().as_bytes()).into_owned().collect();
+                let value = |name: &str| form.iter().find(|pair| pair.0 == name).map(|pair| pair.1.clone());
+                assert_eq!(
+                    value("client_assertion_type").unwrap(),
+                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+                );
+                assert_eq!(value("client_secret"), None);
+                assertions.push(value("client_assertion").unwrap());
+                let (status, date, body) = answers.next().expect("more requests than answers");
+                let mut response = Response::builder().status(*status);
+                if !date.is_empty() {
+                    response = response.header("date", *date);
+                }
+                exchange.respond(&response.body(Body::from((*body).to_owned())).unwrap(), now)
+            }
+            Step::Pause(pause) => {
+                now = now.plus(Duration::from_secs(5));
+                Ok(pause.resume(now))
+            }
+            Step::Done(_) => return (Ok(()), assertions),
+        };
+        step = match next {
+            Ok(step) => step,
+            Err(error) => return (Err(error), assertions),
+        };
+    }
+}
+
+fn claims(assertion: &str) -> Value {
+    let part = assertion.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+#[test]
+fn a_certificate_signs_each_request() {
+    let (outcome, assertions) = run(request(Pen { refuses: false }), &[(200, "", TOKEN)]);
+    outcome.unwrap();
+    let (input, signature) = assertions[0].rsplit_once('.').unwrap();
+    let signature = String::from_utf8(URL_SAFE_NO_PAD.decode(signature).unwrap()).unwrap();
+    assert_eq!(signature, format!("PS256 over {}", input.len()));
+    assert_eq!(claims(&assertions[0])["exp"], NOW.as_secs() + 600);
+}
+
+#[test]
+fn another_try_has_an_assertion_of_its_own() {
+    let (outcome, assertions) = run(
+        request(Pen { refuses: false }),
+        &[(503, "", ""), (503, "", ""), (200, "", TOKEN)],
+    );
+    outcome.unwrap();
+    let [first, second, third] = [0, 1, 2].map(|at| claims(&assertions[at]));
+    assert!(first["jti"] != second["jti"] && second["jti"] != third["jti"] && first["jti"] != third["jti"]);
+    assert_eq!(second["iat"], NOW.as_secs() + 5);
+}
+
+#[test]
+fn an_assertion_out_of_time_is_signed_once_more_by_the_servers_clock() {
+    let (outcome, assertions) = run(
+        request(Pen { refuses: false }),
+        &[(401, LATER, OUT_OF_TIME), (200, "", TOKEN)],
+    );
+    outcome.unwrap();
+    assert_eq!(claims(&assertions[1])["nbf"], NOW.as_secs() + 600);
+
+    // The second refusal stands, and so does the first where the server tells no time.
+    let (outcome, assertions) = run(
+        request(Pen { refuses: false }),
+        &[(401, LATER, OUT_OF_TIME), (401, LATER, OUT_OF_TIME)],
+    );
+    assert_eq!(
+        (
+            outcome.unwrap_err().service().unwrap().codes.as_slice(),
+            assertions.len()
+        ),
+        (&[700_024][..], 2)
+    );
+    let (outcome, assertions) = run(request(Pen { refuses: false }), &[(401, "", OUT_OF_TIME)]);
+    assert!(outcome.is_err() && assertions.len() == 1);
+}
+
+#[test]
+fn a_clock_that_was_put_right_stays_right() {
+    let answers = [(401, LATER, OUT_OF_TIME), (503, "", ""), (200, "", TOKEN)];
+    let (outcome, assertions) = run(request(Pen { refuses: false }), &answers);
+    outcome.unwrap();
+    assert_eq!(claims(&assertions[2])["iat"], NOW.as_secs() + 600 + 5);
+}
+
+#[test]
+fn a_signer_that_refuses_ends_it_before_anything_is_sent() {
+    let (outcome, assertions) = run(request(Pen { refuses: true }), &[]);
+    let error = outcome.unwrap_err();
+    assert!(
+        error.to_string().contains("the vault is sealed") && !error.is_retryable(),
+        "{error}"
+    );
+    assert!(assertions.is_empty());
+}
+
+#[test]
+fn v1_and_ad_fs_get_rs256() {
+    let credential = CertificateCredential::new(Pen { refuses: false }).with_algorithm(SigningAlgorithm::Rs256);
+    for request in [request(credential), on_v1(Pen { refuses: false })] {
+        let unsigned = request.unsigned_assertion(Guid::from_bytes([1; 16]), NOW).unwrap();
+        assert_eq!(unsigned.algorithm(), SigningAlgorithm::Rs256);
+        let header = unsigned.input().split(|byte| *byte == b'.').next().unwrap();
+        let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+        let expected = serde_json::json!({ "alg": "RS256", "typ": "JWT", "x5t": "AQEBAQEBAQEBAQEBAQEBAQEBAQE" });
+        assert_eq!(header, expected);
+    }
+}
+
+fn on_v1(signer: impl Signer + 'static) -> TokenRequest {
+    let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
+    let app = Application::new(authority, Guid::from_bytes([0xaa; 16]).into(), signer).on(EndpointVersion::V1);
+    app.client_credentials(Target::resource("https://graph.microsoft.com").unwrap())
+        .unwrap()
+}
+
+#[test]
+fn a_federated_assertion_is_fetched_for_each_try_and_once_more_when_it_is_stale() {
+    let fetched = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&fetched);
+    let source = move |audience: &str| {
+        assert_eq!(audience, "api://AzureADTokenExchange");
+        let count = counter.fetch_add(1, Ordering::Relaxed);
+        ClientAssertion::new(format!("header.claims{count}.signature"))
+    };
+    let answers = [(401, "", OUT_OF_TIME), (503, "", ""), (200, "", TOKEN)];
+    let (outcome, assertions) = run(request(FederatedCredential::new(source)), &answers);
+    outcome.unwrap();
+    assert_eq!(
+        assertions,
+        [
+            "header.claims0.signature",
+            "header.claims1.signature",
+            "header.claims2.signature"
+        ]
+    );
+    assert_eq!(fetched.load(Ordering::Relaxed), 3);
+}
+
+#[test]
+fn whoever_signs_elsewhere_gets_the_input_and_hands_in_the_signature() {
+    let step = request(Pen { refuses: true }).start(RetryPolicy::default(), Guid::from_random([7; 16]), NOW);
+    let Step::Sign(sign) = step else { panic!("{step:?}") };
+    assert_eq!(sign.assertion().certificate().sha256(), &[2; 32]);
+    let Step::Exchange(exchange) = sign.signed(b"from the vault") else {
+        panic!()
+    };
+    assert!(
+        exchange
+            .request()
+            .body()
+            .as_bytes()
+            .ends_with(URL_SAFE_NO_PAD.encode("from the vault").as_bytes())
+    );
+}
