@@ -2,12 +2,12 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use entra_transport::{Request, Response, Transport, TransportError};
+use entra_transport::{Request, Response, Transport, TransportBuilder, TransportError};
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 
+use crate::ServiceTransport;
 use crate::connect::Connector;
-use crate::{HyperTransportBuilder, ServiceTransport};
 
 /// Sends token requests over hyper.
 ///
@@ -21,14 +21,14 @@ impl HyperTransport {
     /// A transport with everything at its default.
     ///
     /// # Errors
-    /// Where the system trusts no certificate authority: see [`HyperTransportBuilder::build`].
+    /// Where the system trusts no certificate authority: see [`TransportBuilder::build`].
     pub fn new() -> Result<Self, TransportError> {
         Self::builder().build()
     }
 
     /// Starts to build one.
-    pub fn builder() -> HyperTransportBuilder {
-        HyperTransportBuilder::default()
+    pub fn builder() -> TransportBuilder<Self> {
+        TransportBuilder::new()
     }
 }
 

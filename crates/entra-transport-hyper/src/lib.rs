@@ -36,13 +36,12 @@
 //! # What is not here
 //! No HTTP/2 (one small request an hour gains nothing from it), no retries, no client certificates.
 
-mod builder;
 mod connect;
 mod error;
 mod hyper;
 mod service;
+mod settings;
 mod tunnel;
 
-pub use builder::HyperTransportBuilder;
 pub use hyper::HyperTransport;
 pub use service::ServiceTransport;

@@ -37,9 +37,8 @@
 //! # What is not here
 //! No HTTP/2, no retries, no client certificates, no WebAssembly.
 
-mod builder;
 mod error;
+mod settings;
 mod transport;
 
-pub use builder::ReqwestTransportBuilder;
 pub use transport::ReqwestTransport;

@@ -3,9 +3,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use entra_transport::{Policy, Proxies, Request, Response, Transport, TransportError, TransportErrorKind};
+use entra_transport::{
+    Policy, Proxies, Request, Response, Transport, TransportBuilder, TransportError, TransportErrorKind,
+};
 
-use crate::ReqwestTransportBuilder;
 use crate::error::told;
 
 /// Sends token requests over reqwest.
@@ -22,14 +23,14 @@ impl ReqwestTransport {
     /// A transport with everything at its default.
     ///
     /// # Errors
-    /// Where the system trusts no certificate authority: see [`ReqwestTransportBuilder::build`].
+    /// Where the system trusts no certificate authority: see [`TransportBuilder::build`].
     pub fn new() -> Result<Self, TransportError> {
         Self::builder().build()
     }
 
     /// Starts to build one.
-    pub fn builder() -> ReqwestTransportBuilder {
-        ReqwestTransportBuilder::default()
+    pub fn builder() -> TransportBuilder<Self> {
+        TransportBuilder::new()
     }
 }
 

@@ -36,10 +36,9 @@
 //! # What is not here
 //! No async, no HTTP/2, no retries, no client certificates.
 
-mod builder;
 mod connect;
 mod error;
+mod settings;
 mod transport;
 
-pub use builder::UreqTransportBuilder;
 pub use transport::UreqTransport;

@@ -2,10 +2,11 @@ use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
 
-use entra_transport::{BlockingTransport, Policy, Proxies, Request, Response, TransportError, TransportErrorKind};
+use entra_transport::{
+    BlockingTransport, Policy, Proxies, Request, Response, TransportBuilder, TransportError, TransportErrorKind,
+};
 use ureq::Agent;
 
-use crate::UreqTransportBuilder;
 use crate::error::{interrupted, told};
 
 /// Sends token requests over ureq.
@@ -24,14 +25,14 @@ impl UreqTransport {
     /// A transport with everything at its default.
     ///
     /// # Errors
-    /// Where the system trusts no certificate authority: see [`UreqTransportBuilder::build`].
+    /// Where the system trusts no certificate authority: see [`TransportBuilder::build`].
     pub fn new() -> Result<Self, TransportError> {
         Self::builder().build()
     }
 
     /// Starts to build one.
-    pub fn builder() -> UreqTransportBuilder {
-        UreqTransportBuilder::default()
+    pub fn builder() -> TransportBuilder<Self> {
+        TransportBuilder::new()
     }
 }
 

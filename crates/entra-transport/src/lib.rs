@@ -47,6 +47,8 @@
 
 mod acquire;
 mod blocking;
+#[cfg(feature = "tls")]
+mod builder;
 mod collect;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -59,6 +61,8 @@ mod transport;
 
 pub use acquire::{AcquireError, acquire, acquire_blocking, drive, drive_blocking, now, start};
 pub use blocking::{BlockingTransport, BlockingTransportFn, blocking_transport_fn};
+#[cfg(feature = "tls")]
+pub use builder::{FromSettings, Settings, TransportBuilder};
 pub use collect::Collector;
 pub use entra_proto::Body;
 pub use error::{TransportError, TransportErrorKind};

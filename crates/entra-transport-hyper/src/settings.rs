@@ -1,0 +1,31 @@
+use std::time::Duration;
+
+use entra_transport::{FromSettings, Settings, TransportError};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::connect::connector;
+use crate::{HyperTransport, ServiceTransport};
+
+impl FromSettings for HyperTransport {
+    fn from_settings(
+        Settings {
+            policy, trust, proxies, ..
+        }: Settings,
+    ) -> Result<Self, TransportError> {
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .build(connector(
+                trust.client_config(&policy)?,
+                proxies,
+                policy.connect_timeout,
+            ));
+        Ok(Self {
+            inner: ServiceTransport::new(client).policy(policy),
+        })
+    }
+}
+
+/// How long an unused connection is kept: less than the front ends of the service keep it.
+const IDLE: Duration = Duration::from_secs(60);
