@@ -4,7 +4,8 @@
 //! emulator only:
 //!
 //! ```sh
-//! eval "$(cargo run -q -p entra-cli -- emulator --port 8400 2>/dev/null & sleep 1)"   # or copy the export lines
+//! cargo run -q -p entra-cli -- emulator --port 8400 > emulator.env &   # wait until it has printed
+//! . ./emulator.env
 //! cargo run -p entra-examples --bin custom_stack
 //! ```
 
@@ -60,7 +61,8 @@ fn now() -> Timestamp {
     SystemTime::now().into()
 }
 
-/// One request over one connection that the server closes behind its answer (RFC 9112).
+/// One request over one connection that the server closes behind its answer (RFC 9112). A real one would also bound the whole, and
+/// not each read alone.
 fn send(request: &Request<Body>) -> io::Result<Response<Body>> {
     let invalid = |problem: &str| io::Error::new(io::ErrorKind::InvalidData, problem.to_owned());
     let authority = request
@@ -70,7 +72,10 @@ fn send(request: &Request<Body>) -> io::Result<Response<Body>> {
     if request.uri().scheme_str() != Some("http") {
         return Err(invalid("there is no TLS in this client"));
     }
-    let mut stream = TcpStream::connect((authority.host(), authority.port_u16().unwrap_or(80)))?;
+    let mut stream = TcpStream::connect((
+        authority.host().trim_matches(['[', ']']),
+        authority.port_u16().unwrap_or(80),
+    ))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
 
     let mut head = format!(
@@ -109,7 +114,7 @@ fn parse(answer: &[u8]) -> Option<Response<Body>> {
         );
     }
     let length: usize = response.headers().get("content-length")?.to_str().ok()?.parse().ok()?;
-    let body = answer.get(end + 4..end + 4 + length)?;
+    let body = answer.get(end + 4..)?.get(..length)?;
     *response.body_mut() = Body::new(body.to_vec());
     Some(response)
 }

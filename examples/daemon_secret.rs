@@ -21,7 +21,7 @@ use entra_transport::{BlockingTransport, acquire_blocking};
 use entra_transport_ureq::UreqTransport;
 use serde_json::Value;
 
-/// Graph's audience. It stays the same wherever Graph is reached: an emulator's Graph has another address, and the same name.
+/// Graph's address in the public cloud, and its audience there.
 const GRAPH: &str = "https://graph.microsoft.com";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -56,18 +56,17 @@ fn sign_in() -> Result<(UreqTransport, AccessToken), Box<dyn Error>> {
     let app = Application::new(authority, setting("CLIENT_ID")?.parse()?, secret);
 
     let transport = UreqTransport::builder().allow_plain_loopback(true).build()?;
-    let token = acquire_blocking(&transport, app.client_credentials(Target::resource(GRAPH)?)?)?;
+    let token = acquire_blocking(&transport, app.client_credentials(Target::resource(&audience())?)?)?;
     Ok((transport, token.access_token))
 }
 
 /// Calls Graph, and gives its answer where that is a success.
 fn get(transport: &UreqTransport, path: &str, token: &AccessToken) -> Result<Value, Box<dyn Error>> {
-    let endpoint = std::env::var("GRAPH_ENDPOINT").unwrap_or_else(|_| GRAPH.into());
     println!(
         "request made to web API at: {}",
         httpdate::fmt_http_date(SystemTime::now())
     );
-    let request = http::Request::get(format!("{}/{path}", endpoint.trim_end_matches('/')))
+    let request = http::Request::get(format!("{}/{path}", graph()))
         .header("accept", "application/json")
         .header("authorization", token.authorization())
         .body(Body::default())?;
@@ -77,6 +76,21 @@ fn get(transport: &UreqTransport, path: &str, token: &AccessToken) -> Result<Val
         return Err(format!("failed to call the web API: {}\n{answer:#}", response.status()).into());
     }
     Ok(answer)
+}
+
+/// Where Graph is.
+fn graph() -> String {
+    let endpoint = std::env::var("GRAPH_ENDPOINT").unwrap_or_else(|_| GRAPH.into());
+    endpoint.trim_end_matches('/').to_owned()
+}
+
+/// The audience that Graph expects: its own address, in every cloud. An emulator's Graph has another address, and the same audience.
+fn audience() -> String {
+    if Cloud::loopback(&graph()).is_ok() {
+        GRAPH.to_owned()
+    } else {
+        graph()
+    }
 }
 
 fn setting(name: &str) -> Result<String, String> {

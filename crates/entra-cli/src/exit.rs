@@ -7,6 +7,7 @@ use entra_transport::{AcquireError, TransportError, TransportErrorKind};
 /// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
+    Output = 1,
     Usage = 2,
     Configuration = 3,
     Credential = 4,
@@ -24,10 +25,11 @@ pub(crate) enum Exit {
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
    0  done
+   1  the result cannot be written
    2  the command line is wrong
    3  a setting is missing or wrong: tenant, client id, authority, scope
-   4  the credential cannot be read
-   5  the authority refused
+   4  the credential, or a file with one or a token, cannot be read
+   5  the authority refused, or is too busy
    6  consent or a permission is missing
    7  no connection: network or TLS
    8  no answer in time

@@ -35,6 +35,24 @@ pub(crate) fn read_text(path: &Path, limit: u64, exit: Exit) -> Result<Zeroizing
     Ok(text)
 }
 
+/// Tells something beside the result, on standard error. Whoever does not want to read it may close it.
+pub(crate) fn tell(text: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// A text of somebody else's, such as that no terminal obeys it and it stays on its line.
+pub(crate) fn harmless(text: &str) -> String {
+    // The quotes of JSON stay as they are.
+    let escaped = |c: char| {
+        if matches!(c, '"' | '\'' | '\\') {
+            c.to_string()
+        } else {
+            c.escape_debug().to_string()
+        }
+    };
+    text.chars().map(escaped).collect()
+}
+
 /// Prints a command's result. A reader that has gone is no failure; anything else is.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
@@ -45,7 +63,7 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
             let exit = if error.kind() == io::ErrorKind::BrokenPipe {
                 Exit::OutputClosed
             } else {
-                Exit::Usage
+                Exit::Output
             };
             Failure::text(exit, format!("standard output: {error}"))
         })

@@ -18,6 +18,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{decode, demo, emulator, explain, scope, token};
 use crate::exit::{EXIT_CODES, Exit};
+use crate::files::tell;
 
 /// Tokens for daemons from Microsoft Entra, and an Entra on loopback to try them against.
 #[derive(Parser)]
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.exit == Exit::OutputClosed => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("entra: {failure}");
+            tell(format_args!("entra: {failure}"));
             failure.exit.into()
         }
     }

@@ -1,3 +1,4 @@
+use std::env::VarError;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,9 +24,9 @@ pub(crate) struct ApplicationSettings {
     #[arg(long, env = "AZURE_CLIENT_ID", value_name = "GUID")]
     client_id: Option<String>,
 
-    /// The cloud: public, usgovernment, china, or an address such as https://contoso.ciamlogin.com or http://127.0.0.1:PORT
-    #[arg(long, env = "AZURE_AUTHORITY_HOST", value_name = "HOST", default_value = "public")]
-    authority_host: String,
+    /// The cloud: public (the default), usgovernment, china, or an address such as https://contoso.ciamlogin.com or http://127.0.0.1:PORT
+    #[arg(long, env = "AZURE_AUTHORITY_HOST", value_name = "HOST")]
+    authority_host: Option<String>,
 
     /// Read the client secret from this file, or from standard input if it is "-"; else it is taken from AZURE_CLIENT_SECRET
     #[arg(long, value_name = "FILE")]
@@ -63,20 +64,18 @@ impl ApplicationSettings {
                 format!("no {what}: give {flag}, or set {variable}"),
             )
         };
-        let tenant = self
-            .tenant
-            .as_deref()
-            .ok_or_else(|| missing("tenant", "--tenant", "AZURE_TENANT_ID"))?;
-        let client_id = self
-            .client_id
-            .as_deref()
-            .ok_or_else(|| missing("client id", "--client-id", "AZURE_CLIENT_ID"))?;
-        // An address on this machine that was written out as http is meant so.
-        let cloud = match Cloud::loopback(&self.authority_host) {
-            Ok(cloud) => cloud,
-            Err(_) => self.authority_host.parse()?,
+        // A variable that is set to nothing is not set.
+        let given = |setting: &'_ Option<String>| {
+            setting
+                .as_deref()
+                .map(str::trim)
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
         };
-        let mut authority = Authority::new(cloud, tenant.trim().parse()?)?;
+        let tenant = given(&self.tenant).ok_or_else(|| missing("tenant", "--tenant", "AZURE_TENANT_ID"))?;
+        let client_id = given(&self.client_id).ok_or_else(|| missing("client id", "--client-id", "AZURE_CLIENT_ID"))?;
+        let cloud = cloud(given(&self.authority_host).as_deref().unwrap_or("public"))?;
+        let mut authority = Authority::new(cloud, tenant.parse()?)?;
         if let Some(region) = &self.region {
             authority = authority.with_region(region.parse::<Region>()?)?;
         }
@@ -93,11 +92,12 @@ impl ApplicationSettings {
     fn client_secret(&self) -> Result<ClientSecret, Failure> {
         let secret = match &self.secret_file {
             Some(path) => read_text(path, MAX_SECRET, Exit::Credential)?,
-            None => Zeroizing::new(std::env::var("AZURE_CLIENT_SECRET").map_err(|_| {
-                Failure::text(
-                    Exit::Credential,
-                    "no client secret: set AZURE_CLIENT_SECRET, or use --secret-file FILE (\"-\" for standard input)",
-                )
+            None => Zeroizing::new(std::env::var("AZURE_CLIENT_SECRET").map_err(|error| {
+                let problem = match error {
+                    VarError::NotPresent => "no client secret: set AZURE_CLIENT_SECRET, or use --secret-file FILE (\"-\" for standard input)",
+                    VarError::NotUnicode(_) => "AZURE_CLIENT_SECRET is not UTF-8",
+                };
+                Failure::text(Exit::Credential, problem)
             })?),
         };
         ClientSecret::new(secret.as_str()).map_err(|error| Failure::new(Exit::Credential, error))
@@ -111,8 +111,8 @@ pub(crate) struct NetworkSettings {
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 
-    /// Give up after so many seconds, tries included
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    /// Give up on a request after so many seconds, and begin no other try after that time
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
 }
 
@@ -141,6 +141,21 @@ impl NetworkSettings {
             std::thread::sleep,
         )?)
     }
+}
+
+fn cloud(host: &str) -> Result<Cloud, Failure> {
+    // An address on this machine that was written out as http is meant so.
+    if let Ok(cloud) = Cloud::loopback(host) {
+        return Ok(cloud);
+    }
+    // As other libraries' documents write it: login.microsoftonline.us
+    let bare = !host.contains("://") && host.contains('.');
+    let cloud = if bare {
+        Cloud::at(&format!("https://{host}"))
+    } else {
+        host.parse()
+    };
+    cloud.map_err(|error| Failure::text(Exit::Configuration, format!("{error} (or public, usgovernment, china)")))
 }
 
 /// A text that clap may keep, and that is overwritten when it is dropped.

@@ -326,22 +326,77 @@ fn a_token_is_decoded_from_a_pipe() {
         &["pipe it in"],
     );
     assert!(!err(&entra(&["decode", "eyJjYW5hcnkiOjF9.e30.x"], &[], "")).contains("eyJ"));
-    fails(&entra(&["decode", "nowhere.txt"], &[], ""), 9, &["nowhere.txt"]);
+    fails(&entra(&["decode", "nowhere.txt"], &[], ""), 4, &["nowhere.txt"]);
+    fails(&entra(&["decode"], &[], "\n"), 9, &["nothing to decode"]);
 }
 
 #[test]
 fn what_a_token_claims_cannot_play_tricks_on_a_terminal() {
-    // {"alg":"none"} and {"name":"\u001b[2Jgone"}
-    let output = entra(
-        &["decode"],
-        &[],
-        "eyJhbGciOiJub25lIn0.eyJuYW1lIjoiXHUwMDFiWzJKZ29uZSJ9.",
+    // {"alg":"none"} and {"name":"\u001b[2Jgone","n\u001b[31m":{"a":["\u202e","\u009b"]}}
+    let claims = "eyJuYW1lIjoiXHUwMDFiWzJKZ29uZSIsIm5cdTAwMWJbMzFtIjp7ImEiOlsiXHUyMDJlIiwiXHUwMDliIl19fQ";
+    let token = format!("eyJhbGciOiJub25lIn0.{claims}.");
+    for words in [&["decode"][..], &["decode", "-", "-o", "json"]] {
+        let output = entra(words, &[], &token);
+        assert!(
+            output.status.success() && out(&output).contains("gone"),
+            "{}",
+            err(&output)
+        );
+        let obeyed = |c: char| c != '\n' && c.is_control() || c == '\u{202e}';
+        assert!(!out(&output).contains(obeyed), "{:?}", out(&output));
+    }
+}
+
+#[test]
+fn nobody_has_to_read_what_is_told_beside_the_result() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_entra"))
+        .args(["explain", "12345 70011"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stderr.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && out(&output).contains("AADSTS70011"));
+}
+
+#[test]
+fn settings_are_read_as_people_write_them() {
+    let emulator = Emulator::start();
+    let mut variables = variables(&emulator).to_vec();
+    // Nothing is not set, and a host needs no scheme.
+    variables[1].1 = "";
+    fails(
+        &entra(&["token", "--resource", GRAPH], &variables, ""),
+        3,
+        &["no tenant"],
     );
-    assert!(
-        output.status.success() && out(&output).contains("\\u{1b}[2Jgone"),
-        "{:?}",
-        out(&output)
+    variables[1].1 = "contoso.com";
+    variables[0].1 = "nobody.invalid";
+    fails(
+        &entra(&["token", "--resource", GRAPH, "--timeout", "5"], &variables, ""),
+        7,
+        &["nobody.invalid:443"],
     );
+    variables[0].1 = "private";
+    fails(
+        &entra(&["token", "--resource", GRAPH], &variables, ""),
+        3,
+        &["usgovernment"],
+    );
+    fails(
+        &entra(
+            &["token", "--resource", GRAPH, "--timeout", "18446744073709551615"],
+            &variables,
+            "",
+        ),
+        2,
+        &["3600"],
+    );
+    // A secret in the wrong variable is not shown.
+    variables[1].1 = "canary8Q~secret";
+    let output = entra(&["token", "--resource", GRAPH], &variables, "");
+    assert!(!err(&output).contains("canary"), "{}", err(&output));
 }
 
 #[test]
@@ -396,8 +451,10 @@ fn the_emulator_prints_what_other_programs_need() {
     use std::io::{BufRead, BufReader};
 
     let ca = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("printed-ca.pem");
+    let config = file("config.json", r##"{"apps":[{"name":"a\nexport EVIL=1\n#"}]}"##);
     let mut child = Command::new(env!("CARGO_BIN_EXE_entra"))
-        .args(["emulator", "--seed", "7", "--tls", "--ca-out", ca.to_str().unwrap()])
+        .args(["emulator", "--config", config.to_str().unwrap()])
+        .args(["--seed", "7", "--tls", "--ca-out", ca.to_str().unwrap()])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -407,7 +464,8 @@ fn the_emulator_prints_what_other_programs_need() {
     for line in lines.by_ref() {
         if let Some((name, value)) = line.strip_prefix("export ").and_then(|pair| pair.split_once('=')) {
             exported.push((name.to_owned(), value.to_owned()));
-            if name == "SSL_CERT_FILE" {
+            assert_ne!(name, "EVIL", "a name broke out of its comment");
+            if name == "NODE_EXTRA_CA_CERTS" {
                 break;
             }
         }

@@ -46,10 +46,13 @@ pub(crate) fn configuration(exchange: &mut Exchange<'_>, tenant: &str, endpoint:
         "frontchannel_logout_supported": true,
         "end_session_endpoint": format!("{base}/{oauth}/logout"),
         "claims_supported": ["sub", "iss", "aud", "exp", "iat", "tid", "ver", "oid"],
+        "kerberos_endpoint": format!("{base}/kerberos"),
         "tenant_region_scope": "EU",
+        "tenant_region_sub_scope": null,
         "cloud_instance_name": CLOUD,
         "cloud_graph_host_name": "graph.windows.net",
         "msgraph_host": "graph.microsoft.com",
+        "rbac_url": "https://pas.windows.net",
     });
     document["userinfo_endpoint"] = match endpoint {
         Endpoint::V1 => json!(format!("{base}/openid/userinfo")),

@@ -233,7 +233,8 @@ impl Recorder {
         // After the lock is gone, so that the observer may ask the emulator.
         drop(state);
         if let Some((observe, event)) = told {
-            observe(&event);
+            // An observer that panics is its own affair: the client gets its answer.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| observe(&event)));
         }
     }
 

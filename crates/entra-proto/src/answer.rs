@@ -1,45 +1,58 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
+use serde::de::Deserializer;
 use serde_json::Value;
 use serde_json::error::Category;
 use zeroize::Zeroizing;
 
 use crate::answer_error::AnswerProblem;
+use crate::claims_request::MAX_CLAIMS;
 use crate::service_error::ServiceError;
 
 /// The body of an answer: the known members of a success and of a refusal, which may come under any status.
 ///
 /// Derived, and never read through a map, so that a known member that stands there twice is an error and not a choice.
+/// Members of an unexpected type cost that member alone: a refusal must not lose its number over an odd timestamp.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(crate) struct Answer {
     #[serde(deserialize_with = "secret")]
     pub(crate) access_token: Option<Zeroizing<String>>,
+    #[serde(deserialize_with = "text")]
     pub(crate) token_type: Option<String>,
-    #[serde(deserialize_with = "seconds")]
-    pub(crate) expires_in: Option<u64>,
-    #[serde(deserialize_with = "seconds")]
-    pub(crate) expires_on: Option<u64>,
-    #[serde(deserialize_with = "seconds_or_nothing")]
-    pub(crate) refresh_in: Option<u64>,
+    #[serde(deserialize_with = "count")]
+    pub(crate) expires_in: Count,
+    #[serde(deserialize_with = "count")]
+    pub(crate) expires_on: Count,
+    #[serde(deserialize_with = "count")]
+    pub(crate) refresh_in: Count,
+    #[serde(deserialize_with = "text")]
     pub(crate) scope: Option<String>,
+    #[serde(deserialize_with = "text")]
     pub(crate) resource: Option<String>,
     #[serde(deserialize_with = "secret")]
     refresh_token: Option<Zeroizing<String>>,
     #[serde(deserialize_with = "secret")]
     id_token: Option<Zeroizing<String>>,
 
+    #[serde(deserialize_with = "text")]
     error: Option<String>,
+    #[serde(deserialize_with = "text")]
     error_description: Option<String>,
     #[serde(deserialize_with = "numbers")]
     error_codes: Vec<u32>,
+    #[serde(deserialize_with = "text")]
     suberror: Option<String>,
+    #[serde(deserialize_with = "text")]
     claims: Option<String>,
+    #[serde(deserialize_with = "text")]
     trace_id: Option<String>,
+    #[serde(deserialize_with = "text")]
     correlation_id: Option<String>,
+    #[serde(deserialize_with = "text")]
     timestamp: Option<String>,
+    #[serde(deserialize_with = "text")]
     error_uri: Option<String>,
 }
 
@@ -69,9 +82,8 @@ impl Answer {
     }
 
     pub(crate) fn has_token(&self) -> bool {
-        [&self.access_token, &self.refresh_token, &self.id_token]
-            .into_iter()
-            .any(Option::is_some)
+        let tokens = [&self.access_token, &self.refresh_token, &self.id_token];
+        tokens.into_iter().flatten().any(|token| !token.is_empty())
     }
 
     pub(crate) fn into_refusal(self, status: u16, retry_after: Option<Duration>) -> ServiceError {
@@ -81,17 +93,25 @@ impl Answer {
         } else {
             self.error_codes
         };
+        let cut = |text: String| match text.char_indices().nth(MAX_TEXT) {
+            Some((end, _)) => text.get(..end).unwrap_or_default().to_owned(),
+            None => text,
+        };
+        let filled = |text: Option<String>| text.filter(|text| !text.is_empty()).map(cut);
         ServiceError {
             status,
-            error: self.error.unwrap_or_default(),
+            error: cut(self.error.unwrap_or_default()),
             codes,
-            suberror: self.suberror.filter(|suberror| !suberror.is_empty()),
-            description,
-            claims: self.claims.filter(|claims| !claims.is_empty()),
-            trace_id: self.trace_id,
-            correlation_id: self.correlation_id,
-            timestamp: self.timestamp,
-            error_uri: self.error_uri,
+            suberror: filled(self.suberror),
+            description: cut(description),
+            // Passed on as it is, or not at all.
+            claims: self
+                .claims
+                .filter(|claims| !claims.is_empty() && claims.len() <= MAX_CLAIMS),
+            trace_id: filled(self.trace_id),
+            correlation_id: filled(self.correlation_id),
+            timestamp: filled(self.timestamp),
+            error_uri: filled(self.error_uri),
             retry_after,
         }
     }
@@ -114,28 +134,52 @@ pub(crate) fn codes_in(text: &str) -> Vec<u32> {
 /// How many numbers of one answer are kept.
 const MAX_CODES: usize = 16;
 
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Zeroizing<String>>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(|text| text.map(Zeroizing::new))
+/// How many characters of each of its texts are kept.
+const MAX_TEXT: usize = 4096;
+
+/// A count of seconds as it was found.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Count {
+    #[default]
+    Missing,
+    Seconds(u64),
+    Odd,
 }
 
-/// A count of seconds; null is missing.
-fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    match Value::deserialize(deserializer)? {
-        Value::Null => Ok(None),
-        value => count(&value)
-            .map(Some)
-            .ok_or_else(|| D::Error::custom("no count of seconds")),
+impl Count {
+    /// The count, where there is one.
+    pub(crate) fn seconds(self) -> Option<u64> {
+        match self {
+            Self::Seconds(seconds) => Some(seconds),
+            Self::Missing | Self::Odd => None,
+        }
     }
 }
 
-/// As [`seconds`], for a member that only helps: whatever is no count of seconds is missing.
-fn seconds_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    Ok(count(&Value::deserialize(deserializer)?))
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Zeroizing<String>>, D::Error> {
+    text(deserializer).map(|text| text.map(Zeroizing::new))
+}
+
+/// A text; null is missing. Of another type, it is that value's JSON, as claims may be.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    })
+}
+
+/// A count of seconds; null is missing.
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Count, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Null => Count::Missing,
+        value => natural(&value).map_or(Count::Odd, Count::Seconds),
+    })
 }
 
 /// Error numbers: numbers or strings of them, alone or in an array. What is no number is left out.
 fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
-    let narrow = |value: &Value| count(value).and_then(|number| u32::try_from(number).ok());
+    let narrow = |value: &Value| natural(value).and_then(|number| u32::try_from(number).ok());
     Ok(match Value::deserialize(deserializer)? {
         Value::Array(items) => items.iter().filter_map(narrow).take(MAX_CODES).collect(),
         Value::String(text) => {
@@ -151,7 +195,7 @@ fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Er
 /// A number that is not negative, or a string of digits. Fractions are cut off, and what is too large is the largest.
 ///
 /// Read from a `Value`: serde_json shows numbers to a visitor in two ways, as other crates of the program choose its features.
-fn count(value: &Value) -> Option<u64> {
+fn natural(value: &Value) -> Option<u64> {
     match value {
         Value::Number(number) => number.as_u64().or_else(|| {
             let float = number.as_f64()?;

@@ -1,8 +1,7 @@
 use std::fmt;
 
-use crate::error::excerpt;
-
-/// An answer that is neither a token nor a refusal that can be read. It never holds any of the answer's body: that may be a token.
+/// An answer that is neither a token nor a refusal that can be read. Of the answer's body it holds a token type at the most, cut
+/// short: the rest may be a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AnswerError {
@@ -44,7 +43,9 @@ pub enum AnswerProblem {
     UnfitToken,
     /// It is a refusal with an access token in it.
     TokenInRefusal,
-    /// The token is of another type than Bearer.
+    /// Its lifetime is negative, or no count of seconds.
+    OddLifetime,
+    /// The token is of another type than Bearer: this one, cut and escaped.
     TokenType(String),
     /// It redirects elsewhere, which is never followed: the request holds a credential. The host it names, where that is clear.
     Redirect(Option<String>),
@@ -88,8 +89,9 @@ impl fmt::Display for AnswerError {
             }
             AnswerProblem::NoToken => f.write_str("has no access token")?,
             AnswerProblem::UnfitToken => f.write_str("has an access token with characters that no header may hold")?,
+            AnswerProblem::OddLifetime => f.write_str("has a lifetime that is no count of seconds")?,
             AnswerProblem::TokenInRefusal => f.write_str("is a refusal with an access token in it")?,
-            AnswerProblem::TokenType(kind) => write!(f, "has a token of type \"{}\", not Bearer", excerpt(kind, 40))?,
+            AnswerProblem::TokenType(kind) => write!(f, "has a token of type \"{kind}\", not Bearer")?,
             AnswerProblem::Redirect(Some(host)) => write!(f, "redirects to {host}, which is not followed")?,
             AnswerProblem::Redirect(None) => f.write_str("is a redirect, which is not followed")?,
         }

@@ -42,6 +42,14 @@ impl Authority {
         Self::assemble(cloud, tenant, None)
     }
 
+    /// The authority of an emulator on this machine, `http://127.0.0.1:port/tenant`, where plain `http` is allowed.
+    ///
+    /// # Errors
+    /// As for [`Cloud::loopback`], and where there is no tenant.
+    pub fn loopback(url: &str) -> Result<Self, Error> {
+        Self::read(url, Cloud::loopback)
+    }
+
     /// The same authority through the service's endpoints in one Azure region. Only for client credentials, and only for apps
     /// that the service allows it (others get AADSTS100007).
     ///
@@ -51,8 +59,8 @@ impl Authority {
         let host = self.0.cloud.host();
         if ciam_name(host).is_some() || crate::is_loopback_host(host) {
             return Err(InputError::new("region", "does not go with this authority")
-                .value(host)
-                .advice("leave the region out")
+                .value(region.as_str())
+                .advice("leave the region out: external tenants and emulators have none")
                 .into());
         }
         Self::assemble(self.0.cloud.clone(), self.0.tenant.clone(), Some(region))
@@ -105,6 +113,36 @@ impl Authority {
         format!("{}/{}/{path}", self.0.cloud.origin(), self.0.tenant)
     }
 
+    fn read(text: &str, cloud_at: fn(&str) -> Result<Cloud, Error>) -> Result<Self, Error> {
+        let text = text.trim();
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| {
+            InputError::new("authority", "has no scheme")
+                .advice("write it as https://login.microsoftonline.com/your-tenant")
+        })?;
+        // Before anything of it is shown: what stands in a query may be a secret.
+        if rest.contains(['?', '#']) {
+            return Err(InputError::new("authority", "has a query or a fragment")
+                .advice("leave it out")
+                .into());
+        }
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let cloud = cloud_at(&format!("{scheme}://{host}"))?;
+        let path = path.trim_end_matches('/');
+        let tenant = path
+            .strip_suffix("v2.0")
+            .map_or(path, |tenant| tenant.trim_end_matches('/'));
+        if tenant.is_empty() {
+            let name = ciam_name(cloud.host()).ok_or_else(|| {
+                InputError::new("authority", "names no tenant")
+                    .value(cloud.origin())
+                    .advice("append the tenant's id or domain to it")
+            })?;
+            let tenant = format!("{name}.onmicrosoft.com").parse()?;
+            return Self::new(cloud, tenant);
+        }
+        Self::new(cloud, tenant.parse()?)
+    }
+
     fn assemble(cloud: Cloud, tenant: Tenant, region: Option<Region>) -> Result<Self, Error> {
         let origin = match &region {
             None => cloud.origin().to_owned(),
@@ -138,25 +176,7 @@ impl FromStr for Authority {
     /// # Errors
     /// Where the host or the tenant cannot be used, and where there is no tenant.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let text = text.trim();
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| {
-            InputError::new("authority", "has no scheme")
-                .advice("write it as https://login.microsoftonline.com/your-tenant")
-        })?;
-        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let cloud = Cloud::at(&format!("{scheme}://{host}"))?;
-        let path = path.trim_end_matches('/');
-        let tenant = path.strip_suffix("/v2.0").unwrap_or(path);
-        if tenant.is_empty() {
-            let name = ciam_name(cloud.host()).ok_or_else(|| {
-                InputError::new("authority", "names no tenant")
-                    .value(cloud.origin())
-                    .advice("append the tenant's id or domain to it")
-            })?;
-            let tenant = format!("{name}.onmicrosoft.com").parse()?;
-            return Self::new(cloud, tenant);
-        }
-        Self::new(cloud, tenant.parse()?)
+        Self::read(text, Cloud::at)
     }
 }
 
@@ -295,6 +315,7 @@ mod tests {
             "https://login.microsoftonline.com/contoso.com",
             " https://login.microsoftonline.com/contoso.com/",
             "https://login.microsoftonline.com/contoso.com/v2.0",
+            "https://login.microsoftonline.com/contoso.com/v2.0/",
             "https://LOGIN.microsoftonline.com:443/Contoso.com",
         ] {
             assert_eq!(
@@ -310,6 +331,10 @@ mod tests {
         for (text, whole) in [
             (
                 "https://contoso.ciamlogin.com/",
+                "https://contoso.ciamlogin.com/contoso.onmicrosoft.com",
+            ),
+            (
+                "https://contoso.ciamlogin.com/v2.0",
                 "https://contoso.ciamlogin.com/contoso.onmicrosoft.com",
             ),
             (

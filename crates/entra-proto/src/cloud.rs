@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -6,6 +7,7 @@ use http::Uri;
 
 use crate::error::{Error, InputError};
 use crate::loopback::is_loopback_host;
+use crate::tenant::is_label;
 
 /// Which Entra: the public cloud, a national one, or a host of one's own.
 ///
@@ -50,12 +52,14 @@ impl Cloud {
             .advice(advice)
             .into());
         }
-        Ok(match origin.host() {
-            "login.microsoftonline.com" | "login.windows.net" | "login.microsoft.com" | "sts.windows.net" => {
-                Self::Public
-            }
-            "login.microsoftonline.us" | "login.usgovcloudapi.net" => Self::UsGovernment,
-            "login.partner.microsoftonline.cn" | "login.chinacloudapi.cn" => Self::China,
+        // With another port, it is another server.
+        Ok(match origin.as_str() {
+            "https://login.microsoftonline.com"
+            | "https://login.windows.net"
+            | "https://login.microsoft.com"
+            | "https://sts.windows.net" => Self::Public,
+            "https://login.microsoftonline.us" | "https://login.usgovcloudapi.net" => Self::UsGovernment,
+            "https://login.partner.microsoftonline.cn" | "https://login.chinacloudapi.cn" => Self::China,
             _ => Self::Custom(origin),
         })
     }
@@ -149,8 +153,12 @@ impl Origin {
             return Err(refused("has a path"));
         }
         let host = authority.host().to_ascii_lowercase();
-        let sound = |byte: u8| byte.is_ascii_alphanumeric() || b"-.[]:".contains(&byte);
-        if host.is_empty() || !host.bytes().all(sound) {
+        let is_v6 = |host: &str| {
+            host.strip_prefix('[')
+                .and_then(|rest| rest.strip_suffix(']'))
+                .is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok())
+        };
+        if !host.split('.').all(is_label) && !is_v6(&host) {
             return Err(refused("has a host that is no DNS name or address"));
         }
         let mut text = format!("{scheme}://{host}");
@@ -212,6 +220,8 @@ mod tests {
 
     #[test]
     fn any_other_host_is_custom_and_keeps_its_port() {
+        let cloud: Cloud = "https://login.microsoftonline.com:8443".parse().unwrap();
+        assert_eq!(cloud.origin(), "https://login.microsoftonline.com:8443");
         let cloud: Cloud = "https://Emulator.Test:8443/".parse().unwrap();
         assert_eq!(
             (cloud.origin(), cloud.host()),
@@ -253,6 +263,9 @@ mod tests {
             "https://login.microsoftonline.com:99999",
             "https://login.microsoftonline.com:",
             "https://login.micro%73oftonline.com",
+            "https://....",
+            "https://-bad-",
+            "https://[::g]",
         ] {
             let error = Cloud::at(url).expect_err(url).to_string();
             assert!(!error.contains("canary"), "{error}");

@@ -7,7 +7,7 @@ use crate::service_error::ServiceError;
 use crate::signer::SignerError;
 
 /// What can go wrong between a caller's wish and a token. Cheap to clone, so that all who wait for one request can have it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Error {
     /// What the caller gave cannot be sent. Nothing was sent.
@@ -58,6 +58,13 @@ impl fmt::Display for Error {
             Self::Service(error) => error.fmt(f),
             Self::Answer(error) => error.fmt(f),
         }
+    }
+}
+
+/// The same text as `Display`: it is what a `main` that returns the error shows.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -33,6 +33,11 @@ impl Guid {
         &self.0
     }
 
+    /// Whether it is the GUID with this value.
+    pub(crate) const fn is(self, value: u128) -> bool {
+        u128::from_be_bytes(self.0) == value
+    }
+
     /// The 36 characters, without a heap allocation.
     pub(crate) fn to_ascii(self) -> [u8; 36] {
         let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };

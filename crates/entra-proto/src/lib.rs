@@ -64,6 +64,7 @@ mod error_class;
 mod form;
 mod guid;
 mod loopback;
+mod redaction;
 mod resource;
 mod retry_after;
 mod scope;

@@ -49,7 +49,11 @@ impl FromStr for Resource {
                 "percent-encode what is not visible ASCII",
             ));
         }
-        if text.ends_with(DEFAULT_SUFFIX) {
+        if text
+            .trim_end_matches('/')
+            .to_ascii_lowercase()
+            .ends_with(DEFAULT_SUFFIX)
+        {
             return Err(refused("is a scope", "leave out /.default, or give it as a scope"));
         }
         if is_percent_encoded(text) {
@@ -86,10 +90,10 @@ pub(crate) fn is_scope_token(text: &str) -> bool {
         .all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
 }
 
-/// Whether the slashes or the colon of a URI are escaped in it, as when a scope is copied from a URL.
+/// Whether a slash or colon is escaped in it, as when a scope is copied from a URL.
 pub(crate) fn is_percent_encoded(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    !lower.contains('/') && (lower.contains("%2f") || lower.contains("%3a"))
+    lower.contains("%2f") || lower.contains("%3a")
 }
 
 /// Whether it is `https:`, `https:/` or `https://`, which name nothing.

@@ -3,6 +3,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::error::{Error, InputError};
+use crate::guid::Guid;
 use crate::resource::{Resource, is_bare_scheme, is_percent_encoded, is_scope_token};
 
 /// One scope (RFC 6749, section 3.3): an API and a permission of it, or one of OpenID Connect's own.
@@ -73,7 +74,12 @@ impl FromStr for Scope {
                 .advice(format!("write {resource}{DEFAULT_SUFFIX}"))
                 .into())
         };
+        // A slash too many, behind what is a scope otherwise.
+        if let Some(scope) = text.strip_suffix('/').filter(|scope| scope.ends_with(DEFAULT_SUFFIX)) {
+            return Err(refused("ends with a slash").advice(format!("write {scope}")).into());
+        }
         match text.rsplit_once('/') {
+            None if is_audience(text) => return whole(text, "is an API's name and names no permission"),
             Some((resource, "")) if !is_bare_scheme(resource) => {
                 return Err(refused("names no permission")
                     .advice(format!(
@@ -180,6 +186,15 @@ impl fmt::Debug for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Whether a word without a slash names an API and no permission: a GUID, a `spn:` or the like, or a host. A permission of Microsoft
+/// Graph, which may stand alone, ends with a verb.
+fn is_audience(word: &str) -> bool {
+    let host = word
+        .rsplit_once('.')
+        .is_some_and(|(_, last)| matches!(last, "com" | "net" | "org" | "us" | "cn" | "de" | "io"));
+    host || word.contains(':') || word.parse::<Guid>().is_ok()
 }
 
 /// What turns an API's audience into the scope for all that was granted on it.

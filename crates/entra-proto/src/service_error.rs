@@ -1,16 +1,17 @@
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aadsts::Aadsts;
 use crate::error::excerpt;
 use crate::error_class::ErrorClass;
+use crate::redaction::Secrets;
 
 /// A refusal by the service, with everything that it said (RFC 6749, section 5.2, and Entra's additions to it).
 ///
-/// What is missing is empty or `None`. The texts are the service's own, as they came: escape them before they are shown, as
-/// `Display` does. Where the body was not JSON, `description` holds the first 1,024 characters of it.
+/// What is missing is empty or `None`. The texts are the service's own, as they came, cut at 4,096 characters: escape them before
+/// they are shown, as `Display` does. Where the body was not JSON, `description` holds the first 1,024 characters of it, and nothing
+/// if they look like a request or a token.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ServiceError {
@@ -69,13 +70,25 @@ impl ServiceError {
     /// What to do about it, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
-        self.row().map(|row| row.hint).or_else(|| self.class().hint())
+        let by_status = || match self.status {
+            404 => Some("check the authority: there is no such endpoint"),
+            407 => Some("give the proxy its user name and password"),
+            _ => None,
+        };
+        self.row()
+            .map(|row| row.hint)
+            .or_else(|| self.class().hint())
+            .or_else(by_status)
     }
 
     /// Whether the same request may succeed a little later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        self.is_busy() || self.class() == ErrorClass::Transient
+        match self.row() {
+            // What is known to be wrong for good stays wrong under a 5xx.
+            Some(row) => row.retryable || self.status == 429,
+            None => self.is_busy() || self.class() == ErrorClass::Transient,
+        }
     }
 
     /// Whether the status itself says so: 408, 429 and the 5xx.
@@ -83,42 +96,20 @@ impl ServiceError {
         matches!(self.status, 408 | 429 | 500..=599)
     }
 
-    /// The same, with these texts blotted out wherever they stand.
-    pub(crate) fn without(self: Arc<Self>, secrets: [&str; 2]) -> Arc<Self> {
-        let found = |text: &str| secrets.iter().any(|secret| text.contains(secret));
-        let texts = [
-            Some(&self.error),
-            Some(&self.description),
-            self.suberror.as_ref(),
-            self.claims.as_ref(),
-        ];
-        let ids = [&self.trace_id, &self.correlation_id, &self.timestamp, &self.error_uri];
-        if !texts
-            .into_iter()
-            .chain(ids.map(Option::as_ref))
-            .flatten()
-            .any(|text| found(text))
-        {
-            return self;
-        }
-        let blot = |text: String| {
-            secrets
-                .iter()
-                .fold(text, |text, secret| text.replace(secret, "[secret]"))
-        };
-        let mut clean = Self::clone(&self);
-        clean.error = blot(clean.error);
-        clean.description = blot(clean.description);
+    /// The same, with these secrets blotted out wherever they stand.
+    pub(crate) fn without(mut self, secrets: &Secrets) -> Self {
+        secrets.blot(&mut self.error);
+        secrets.blot(&mut self.description);
         let fields = [
-            &mut clean.suberror,
-            &mut clean.claims,
-            &mut clean.trace_id,
-            &mut clean.correlation_id,
+            &mut self.suberror,
+            &mut self.claims,
+            &mut self.trace_id,
+            &mut self.correlation_id,
         ];
-        for field in fields.into_iter().chain([&mut clean.timestamp, &mut clean.error_uri]) {
-            *field = field.take().map(blot);
+        for field in fields.into_iter().chain([&mut self.timestamp, &mut self.error_uri]) {
+            field.iter_mut().for_each(|text| secrets.blot(text));
         }
-        Arc::new(clean)
+        self
     }
 
     /// The message without the number before it and the ids behind it, which are fields of their own.
@@ -201,6 +192,8 @@ mod tests {
         assert_eq!(refusal(400, "novelty", &[1]).class(), ErrorClass::Unknown);
         assert!(refusal(429, "invalid_request", &[]).is_retryable());
         assert!(!refusal(401, "invalid_client", &[7_000_215]).is_retryable());
+        assert!(!refusal(500, "invalid_client", &[7_000_215]).is_retryable());
+        assert!(refusal(429, "invalid_client", &[7_000_215]).is_retryable());
     }
 
     #[test]
@@ -214,16 +207,5 @@ mod tests {
             "{text}"
         );
         assert!(text.ends_with("(status 401, trace id t\\r\\nforged)"), "{text}");
-    }
-
-    #[test]
-    fn a_secret_that_is_echoed_is_blotted_out() {
-        let mut error = refusal(502, "", &[]);
-        error.description = "could not pass on client_secret=a%2Bb or a+b".into();
-        let clean = Arc::new(error).without(["a+b", "a%2Bb"]);
-        assert_eq!(
-            clean.description,
-            "could not pass on client_secret=[secret] or [secret]"
-        );
     }
 }

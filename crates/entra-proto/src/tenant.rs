@@ -33,7 +33,12 @@ impl Tenant {
     /// Whether it names one tenant, as a daemon's request must: `common` and its like name whoever signs in.
     #[must_use]
     pub const fn is_specific(&self) -> bool {
-        matches!(self, Self::Id(_) | Self::Domain(_))
+        match self {
+            // Where Microsoft accounts live.
+            Self::Id(guid) => !guid.is(CONSUMERS),
+            Self::Domain(_) => true,
+            Self::Common | Self::Organizations | Self::Consumers => false,
+        }
     }
 }
 
@@ -57,13 +62,13 @@ impl FromStr for Tenant {
         if let Some(domain) = Domain::parse(text) {
             return Ok(Self::Domain(domain));
         }
+        // The text is not repeated: it may be a secret, put into the wrong variable.
         let problem = if text.is_empty() {
             "is empty"
         } else {
             "is neither a GUID nor a domain"
         };
         Err(InputError::new("tenant", problem)
-            .value(text)
             .advice("write the tenant's id or one of its domains, such as contoso.onmicrosoft.com")
             .into())
     }
@@ -99,7 +104,12 @@ pub struct Domain(Arc<str>);
 
 impl Domain {
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let sound = text.len() <= 253 && text.contains('.') && text.split('.').all(is_label);
+        // No top-level domain starts with a digit: neither an address nor the v2.0 of a URL is a domain.
+        let named = text
+            .rsplit('.')
+            .next()
+            .is_some_and(|last| last.starts_with(|c: char| c.is_ascii_alphabetic()));
+        let sound = text.len() <= 253 && text.contains('.') && text.split('.').all(is_label) && named;
         sound.then(|| Self(text.to_ascii_lowercase().into()))
     }
 
@@ -121,6 +131,9 @@ pub(crate) fn is_label(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
 }
+
+/// The tenant that `consumers` stands for: 9188040d-6c67-4c5b-b112-36a304b66dad.
+const CONSUMERS: u128 = 0x9188_040d_6c67_4c5b_b112_36a3_04b6_6dad;
 
 #[cfg(test)]
 mod tests {
@@ -147,8 +160,21 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_is_told_what_to_write() {
-        let error = "Enter_the_Tenant_Id_Here".parse::<Tenant>().unwrap_err().to_string();
-        assert!(error.contains("contoso.onmicrosoft.com"), "{error}");
+    fn a_daemon_is_told_what_to_write_and_no_secret_is_repeated() {
+        let error = "canary8Q~secret".parse::<Tenant>().unwrap_err().to_string();
+        assert!(
+            error.contains("contoso.onmicrosoft.com") && !error.contains("canary"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_stands_for_microsoft_accounts_is_no_tenant_in_particular() {
+        assert!(
+            !"9188040d-6c67-4c5b-b112-36a304b66dad"
+                .parse::<Tenant>()
+                .unwrap()
+                .is_specific()
+        );
     }
 }

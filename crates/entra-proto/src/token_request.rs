@@ -17,6 +17,7 @@ use crate::claims_request::ClaimsRequest;
 use crate::error::Error;
 use crate::form::{encode_form, encode_value};
 use crate::guid::Guid;
+use crate::redaction::Secrets;
 use crate::secret::ClientAssertion;
 use crate::target::Target;
 use crate::time::Timestamp;
@@ -134,13 +135,13 @@ impl TokenRequest {
         request
     }
 
-    /// Reads the answer to it: [`TokenResponse::decode`], with the request's own secret blotted out of whatever the answer says.
+    /// Reads the answer to it: [`TokenResponse::decode`], with the request's own secrets blotted out of whatever the answer says.
     ///
     /// # Errors
     /// As for [`TokenResponse::decode`].
     pub fn decode(&self, response: &Response<Body>, now: Timestamp) -> Result<TokenResponse, Error> {
         TokenResponse::decode(response.status(), response.headers(), response.body().as_bytes(), now)
-            .map_err(|error| self.without_secret(error))
+            .map_err(|error| self.secrets().out_of(error))
     }
 
     /// What tells this request's token from every other one: two requests with the same key may share a token.
@@ -185,15 +186,19 @@ impl TokenRequest {
         }
     }
 
-    /// A proxy's error page may show the request that it failed to pass on.
-    fn without_secret(&self, error: Error) -> Error {
+    /// What no error about it may show.
+    fn secrets(&self) -> Secrets {
+        let basic = match &self.application.credential {
+            ClientCredential::BasicSecret(secret) => {
+                Some(basic_pair(&self.application.client_id.to_string(), secret.expose()))
+            }
+            _ => None,
+        };
         let secret = match &self.application.credential {
             ClientCredential::Secret(secret) | ClientCredential::BasicSecret(secret) => Some(secret.expose()),
             _ => self.assertion().map(ClientAssertion::expose),
         };
-        let Some(secret) = secret else { return error };
-        let Error::Service(service) = error else { return error };
-        Error::Service(service.without([secret, encode_value(secret).as_str()]))
+        Secrets::new(secret.into_iter().chain(basic.as_deref().map(String::as_str)))
     }
 }
 
@@ -221,13 +226,17 @@ impl CacheKey {
 }
 
 fn basic(client_id: &str, secret: &str) -> HeaderValue {
-    let pair = Zeroizing::new(format!("{client_id}:{}", encode_value(secret).as_str()));
-    let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
+    let text = Zeroizing::new(format!("Basic {}", basic_pair(client_id, secret).as_str()).into_bytes());
     // Base64 makes a valid header: the fallback cannot be met.
-    let value = HeaderValue::from_maybe_shared(Bytes::from_owner(Zeroizing::new(text.as_bytes().to_vec())));
+    let value = HeaderValue::from_maybe_shared(Bytes::from_owner(text));
     let mut value = value.unwrap_or_else(|_| HeaderValue::from_static(""));
     value.set_sensitive(true);
     value
+}
+
+fn basic_pair(client_id: &str, secret: &str) -> Zeroizing<String> {
+    let pair = Zeroizing::new(format!("{client_id}:{}", encode_value(secret).as_str()));
+    Zeroizing::new(STANDARD.encode(pair.as_bytes()))
 }
 
 /// What every request carries, and a place for its id: a clone of it costs less than its making.

@@ -4,7 +4,7 @@ use http::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use http::{StatusCode, Uri};
 
 use crate::acquire::Lifetime;
-use crate::answer::Answer;
+use crate::answer::{Answer, Count};
 use crate::answer_error::{AnswerError, AnswerProblem};
 use crate::error::{Error, excerpt};
 use crate::retry_after::retry_after;
@@ -78,21 +78,19 @@ impl TokenResponse {
             .take()
             .filter(|kind| !kind.eq_ignore_ascii_case("bearer"))
         {
-            return Err(answer_error(AnswerProblem::TokenType(kind)));
+            return Err(answer_error(AnswerProblem::TokenType(excerpt(&kind, 40))));
         }
         let token = answer.access_token.take().filter(|token| !token.is_empty());
         let token = token.ok_or_else(|| answer_error(AnswerProblem::NoToken))?;
         let access_token = AccessToken::from_wire(token).ok_or_else(|| answer_error(AnswerProblem::UnfitToken))?;
         let expires_in = match (answer.expires_in, answer.expires_on) {
-            (Some(life), _) => Duration::from_secs(life),
-            (None, Some(moment)) => Timestamp::from_secs(moment).since(now),
-            (None, None) => Duration::ZERO,
+            (Count::Odd, _) | (Count::Missing, Count::Odd) => return Err(answer_error(AnswerProblem::OddLifetime)),
+            (Count::Seconds(life), _) => Duration::from_secs(life),
+            (Count::Missing, Count::Seconds(moment)) => Timestamp::from_secs(moment).since(now),
+            (Count::Missing, Count::Missing) => Duration::ZERO,
         };
-        let lifetime = Lifetime::new(
-            now,
-            expires_in.min(MAX_LIFETIME),
-            answer.refresh_in.map(Duration::from_secs),
-        );
+        let refresh_in = answer.refresh_in.seconds().map(Duration::from_secs);
+        let lifetime = Lifetime::new(now, expires_in.min(MAX_LIFETIME), refresh_in);
         Ok(Self {
             access_token,
             lifetime,
@@ -117,8 +115,9 @@ fn plain_refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Time
         .chars()
         .take(EXCERPT)
         .collect();
-    // JSON that was cut, say, may hold a token: then nothing of it is shown.
-    let description = if TOKEN_SIGNS.iter().any(|sign| text.contains(sign)) {
+    // JSON that was cut may hold a token, and a proxy's page the request: then nothing of it is shown.
+    let lower = text.to_ascii_lowercase();
+    let description = if SECRET_SIGNS.iter().any(|sign| lower.contains(sign)) {
         String::new()
     } else {
         text
@@ -135,5 +134,12 @@ fn plain_refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Time
 /// How many characters of a page or text a refusal keeps.
 const EXCERPT: usize = 1024;
 
-/// What a text with a token in it contains: the names of the members, and how every JWT starts.
-const TOKEN_SIGNS: [&str; 3] = ["_token", "_assertion", "eyJ"];
+/// What a text with a token or a credential in it contains: the names of the members and headers, and how every JWT starts.
+const SECRET_SIGNS: [&str; 6] = [
+    "_token",
+    "_assertion",
+    "client_secret",
+    "authorization",
+    "bearer ey",
+    "eyj",
+];

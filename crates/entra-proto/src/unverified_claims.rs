@@ -33,8 +33,8 @@ impl UnverifiedClaims {
     /// Reads the header and the claims of a JWT in compact form (RFC 7519). Its signature is not looked at.
     ///
     /// # Errors
-    /// Where it is opaque or encrypted, or its parts are not base64url (padding is ignored) of JSON objects with each member once. The token
-    /// is not repeated in the error.
+    /// Where it is opaque or encrypted, or its parts are not base64url (padding is ignored) of JSON objects
+    /// in which no member of the first level stands twice. The token is not repeated in the error.
     pub fn decode(token: &str) -> Result<Self, Error> {
         let refused = |problem: &'static str| Error::from(InputError::new("token", problem));
         let parts: Vec<&str> = token.trim().splitn(6, '.').collect();

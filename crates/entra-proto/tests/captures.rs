@@ -128,7 +128,7 @@ fn outcome(case: &str) -> Outcome {
         "html_200" => Unfit(AnswerProblem::NotJson { line: 1, column: 1 }),
         "json_array_200" => Unfit(AnswerProblem::WrongShape { line: 1, column: 1 }),
         "empty_access_token" | "missing_access_token" | "null_access_token" => Unfit(AnswerProblem::NoToken),
-        "expires_in_garbage" | "expires_in_negative" => Unfit(AnswerProblem::WrongShape { line: 1, column: 0 }),
+        "expires_in_garbage" | "expires_in_negative" => Unfit(AnswerProblem::OddLifetime),
         "token_in_400" => Unfit(AnswerProblem::TokenInRefusal),
         "token_type_pop" => Unfit(AnswerProblem::TokenType("pop".into())),
         "redirect_302" | "redirect_307" => Unfit(AnswerProblem::Redirect(Some("login.windows.net".into()))),
@@ -245,6 +245,54 @@ fn check(case: &str, status: StatusCode, decoded: Result<TokenResponse, Error>, 
         (Outcome::Ordinary, Ok(_)) => assert_eq!(status, 200, "{case}"),
         (_, decoded) => panic!("{case}: {decoded:?}"),
     }
+}
+
+#[test]
+fn an_odd_member_costs_a_refusal_nothing_but_itself() {
+    for odd in [
+        r#""timestamp":123"#,
+        r#""claims":{"access_token":{}}"#,
+        r#""expires_in":"soon""#,
+        r#""trace_id":["x"]"#,
+        r#""access_token":"""#,
+        r#""token_type":7"#,
+    ] {
+        let body = format!(
+            r#"{{"error":"invalid_client","error_codes":["7000215"],"error_description":"AADSTS7000215: No.",{odd}}}"#
+        );
+        let mut headers = HeaderMap::new();
+        headers.insert("retry-after", "120".parse().unwrap());
+        let decoded = TokenResponse::decode(StatusCode::TOO_MANY_REQUESTS, &headers, body.as_bytes(), NOW);
+        let Err(Error::Service(error)) = decoded else {
+            panic!("{odd}: {decoded:?}")
+        };
+        assert_eq!(
+            (error.codes.as_slice(), error.class()),
+            (&[7_000_215][..], ErrorClass::Credential),
+            "{odd}"
+        );
+        assert_eq!(error.retry_after, Some(Duration::from_secs(120)), "{odd}");
+    }
+    let claims = r#"{"error":"x","claims":{"access_token":{}}}"#;
+    let decoded = TokenResponse::decode(StatusCode::BAD_REQUEST, &HeaderMap::new(), claims.as_bytes(), NOW);
+    assert!(matches!(decoded, Err(Error::Service(error)) if error.claims.as_deref() == Some(r#"{"access_token":{}}"#)));
+}
+
+#[test]
+fn a_known_member_twice_is_no_answer() {
+    for body in [
+        r#"{"access_token":"a","access_token":"b","expires_in":1}"#,
+        r#"{"access_token":"a","expires_in":1,"expires_in":2}"#,
+        r#"{"error":"a","error":"b"}"#,
+    ] {
+        let decoded = TokenResponse::decode(StatusCode::OK, &HeaderMap::new(), body.as_bytes(), NOW);
+        assert!(
+            matches!(&decoded, Err(Error::Answer(error)) if matches!(error.problem, AnswerProblem::WrongShape { .. })),
+            "{decoded:?}"
+        );
+    }
+    let unknown = r#"{"access_token":"a","expires_in":1,"x":1,"x":2,"Access_Token":"b"}"#;
+    assert!(TokenResponse::decode(StatusCode::OK, &HeaderMap::new(), unknown.as_bytes(), NOW).is_ok());
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {

@@ -74,7 +74,7 @@ impl<S, B> ServiceTransport<S, B> {
     /// Sets the rules. [`Policy::connect_timeout`] means nothing here: the service connects.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
+        self.policy = policy.bounded();
         self
     }
 

@@ -143,10 +143,7 @@ async fn the_rules_hold_for_services_too() {
                 .header(name, value)
                 .body(Full::<Bytes>::from("1234"))
         };
-        ServiceTransport::new(Answers(answer)).policy(Policy {
-            max_body: 4,
-            ..Policy::default()
-        })
+        ServiceTransport::new(Answers(answer)).policy(four_bytes())
     };
     assert!(with_header("x-other", "x").send(request()).await.is_ok());
     let answer = with_header("content-encoding", "gzip").send(request()).await;
@@ -156,10 +153,7 @@ async fn the_rules_hold_for_services_too() {
     let long = ServiceTransport::new(Answers(|| {
         Ok::<_, Infallible>(http::Response::new(Full::<Bytes>::from("12345")))
     }))
-    .policy(Policy {
-        max_body: 4,
-        ..Policy::default()
-    });
+    .policy(four_bytes());
     assert_eq!(kind(long.send(request()).await), (TransportErrorKind::TooLarge, false));
     let mut plain = request();
     *plain.uri_mut() = http::Uri::from_static("http://login.example/");
@@ -230,4 +224,11 @@ fn kind(answer: Result<Response, TransportError>) -> (TransportErrorKind, bool) 
     let error = answer.unwrap_err();
     assert!(!format!("{error} {error:?}").contains("canary"));
     (error.kind(), error.is_retryable())
+}
+
+/// The default rules, but for the shortest of bodies.
+fn four_bytes() -> Policy {
+    let mut policy = Policy::default();
+    policy.max_body = 4;
+    policy
 }

@@ -13,20 +13,22 @@
 //!
 //! ```no_run
 //! use std::time::Duration;
-//! use entra_transport::{Body, Transport};
+//! use entra_proto::{Application, ClientSecret, Target};
+//! use entra_transport::acquire;
 //! use entra_transport_reqwest::ReqwestTransport;
 //!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let transport = ReqwestTransport::builder().timeout(Duration::from_secs(10)).build()?;
-//! let request = http::Request::get(
-//!     "https://login.microsoftonline.com/organizations/v2.0/.well-known/openid-configuration",
-//! )
-//! .body(Body::default())?;
-//! let answer = transport.send(request).await?;
-//! println!("{}: {} bytes", answer.status(), answer.body().len());
-//! # Ok(())
-//! # }
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
+//!     let secret = ClientSecret::new(std::env::var("AZURE_CLIENT_SECRET")?)?;
+//!     let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, secret);
+//!
+//!     let transport = ReqwestTransport::builder().timeout(Duration::from_secs(10)).build()?;
+//!     let request = app.client_credentials(Target::resource("https://graph.microsoft.com")?)?;
+//!     let token = acquire(&transport, request, tokio::time::sleep).await?;
+//!     println!("a token for {:?}", token.lifetime.expires_at.since(token.lifetime.received_at));
+//!     Ok(())
+//! }
 //! ```
 //!
 //! It needs a tokio runtime with time and IO switched on.

@@ -11,16 +11,18 @@
 //!
 //! ```no_run
 //! use std::time::Duration;
-//! use entra_transport::{BlockingTransport, Body};
+//! use entra_proto::{Application, ClientSecret, Target};
+//! use entra_transport::acquire_blocking;
 //! use entra_transport_ureq::UreqTransport;
 //!
+//! let authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
+//! let secret = ClientSecret::new(std::env::var("AZURE_CLIENT_SECRET")?)?;
+//! let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, secret);
+//!
 //! let transport = UreqTransport::builder().timeout(Duration::from_secs(10)).build()?;
-//! let request = http::Request::get(
-//!     "https://login.microsoftonline.com/organizations/v2.0/.well-known/openid-configuration",
-//! )
-//! .body(Body::default())?;
-//! let answer = transport.send(request)?;
-//! println!("{}: {} bytes", answer.status(), answer.body().len());
+//! let request = app.client_credentials(Target::resource("https://graph.microsoft.com")?)?;
+//! let token = acquire_blocking(&transport, request)?;
+//! println!("a token for {:?}", token.lifetime.expires_at.since(token.lifetime.received_at));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -132,7 +132,7 @@ pub fn drive_blocking(
 }
 
 /// Why there is no token.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum AcquireError {
     /// The service refused, or its answer cannot be used.
@@ -158,6 +158,14 @@ impl fmt::Display for AcquireError {
             Self::Protocol(error) => error.fmt(f),
             Self::Transport(error) => error.fmt(f),
         }
+    }
+}
+
+/// The text of `Display` and of what lies beneath: it is what a `main` that returns the error shows.
+impl fmt::Debug for AcquireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        self.source().map_or(Ok(()), |source| write!(f, ": {source}"))
     }
 }
 

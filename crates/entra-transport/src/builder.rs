@@ -114,6 +114,7 @@ impl<T> TransportBuilder<T> {
         if self.proxies_from_env {
             self.settings.proxies = Proxies::from_env()?;
         }
+        self.settings.policy = self.settings.policy.bounded();
         Ok(self.settings)
     }
 }

@@ -30,7 +30,7 @@
 //!     Ok(Response::new(Body::from(r#"{"access_token":"..."}"#.to_owned())))
 //! });
 //!
-//! let request = http::Request::post("https://login.microsoftonline.com/common/oauth2/v2.0/token")
+//! let request = http::Request::post("https://login.microsoftonline.com/contoso.onmicrosoft.com/oauth2/v2.0/token")
 //!     .body(Body::from("grant_type=client_credentials".to_owned()))?;
 //! assert_eq!(transport.send(request)?.status(), 200);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -20,6 +20,7 @@ use crate::{Collector, Request, TransportError, TransportErrorKind};
 /// assert!(!policy.allow_plain_loopback);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Policy {
     /// How long a request may take altogether, from the look-up of the name to the last byte of the answer.
     pub timeout: Duration,
@@ -43,6 +44,14 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// The same rules, with no deadline longer than a day: HTTP clients add them to the time of day, and some overflow.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        self.timeout = self.timeout.min(LONGEST);
+        self.connect_timeout = self.connect_timeout.min(LONGEST);
+        self
+    }
+
     /// Readies `request` for the wire, or refuses it: see [`check_uri`].
     ///
     /// It asks for an uncompressed answer unless the request says so itself, and marks the headers that carry credentials as
@@ -140,6 +149,8 @@ pub fn endpoint(uri: &Uri) -> String {
         .unwrap_or_else(|| if uri.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 });
     format!("{host}:{port}")
 }
+
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many bytes the body of an answer may have, unless the user says otherwise: 1 MiB. The largest documents of the service,
 /// its key sets, are below 64 KiB.

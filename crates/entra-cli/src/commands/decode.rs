@@ -5,7 +5,7 @@ use entra_proto::{Timestamp, UnverifiedClaims};
 use serde_json::{Map, Value};
 
 use crate::exit::{Exit, Failure};
-use crate::files::{print, read_text};
+use crate::files::{harmless, print, read_text, tell};
 use crate::moment::{from_now, utc};
 
 /// Show what a token says of itself, without checking it.
@@ -42,13 +42,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             "a token on the command line is seen by every user of the machine; pipe it in: entra decode < token.txt",
         ));
     }
-    let text = read_text(&arguments.file, MAX_TOKEN, Exit::Token)?;
+    let text = read_text(&arguments.file, MAX_TOKEN, Exit::Credential)?;
     let text = text.trim();
+    if text.is_empty() {
+        return Err(Failure::text(Exit::Token, "there is nothing to decode"));
+    }
     // As people paste it: a whole header, or its value.
     let token = text.strip_prefix("Authorization:").unwrap_or(text).trim();
     let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
     let claims = UnverifiedClaims::decode(token).map_err(|error| Failure::new(Exit::Token, error))?;
-    eprintln!("not verified: anybody can write a token that says this");
+    tell(format_args!("not verified: anybody can write a token that says this"));
     match arguments.output {
         Output::Text => print(describe(&claims).trim_end()),
         Output::Json => {
@@ -59,12 +62,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                     .collect()
             };
             let (header, claims) = (object(claims.header().collect()), object(claims.iter().collect()));
-            print(&format!(
-                "{:#}",
-                serde_json::json!({ "header": header, "claims": claims })
-            ))
+            print_json(&serde_json::json!({ "header": header, "claims": claims }))
         }
     }
+}
+
+/// JSON with nothing in it that a terminal obeys: what is not ASCII is escaped as JSON escapes it.
+fn print_json(value: &Value) -> Result<(), Failure> {
+    let mut text = String::new();
+    for character in format!("{value:#}").chars() {
+        if character.is_ascii() {
+            text.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            text.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    print(&text)
 }
 
 /// One line a member: its name, its value, and what that means where it is known.
@@ -78,10 +93,11 @@ pub(crate) fn describe(claims: &UnverifiedClaims) -> String {
         text.push('\n');
         for (name, value) in members {
             let shown = match value {
-                Value::String(text) => text.escape_debug().to_string(),
-                other => other.to_string(),
+                Value::String(text) => harmless(text),
+                other => harmless(&other.to_string()),
             };
-            let line = match meaning(name, value) {
+            let (known, name) = (meaning(name, value), harmless(name));
+            let line = match known {
                 Some(meaning) => format!("  {name:<9} {shown}  ({meaning})"),
                 None => format!("  {name:<9} {shown}"),
             };

@@ -5,7 +5,7 @@ use clap::Args;
 use entra_emulator::{Config, Emulator, EmulatorBuilder};
 
 use crate::exit::{Exit, Failure};
-use crate::files::{print, read_text};
+use crate::files::{harmless, print, read_text, tell};
 
 /// Run an Entra on loopback until it is stopped.
 ///
@@ -16,7 +16,11 @@ use crate::files::{print, read_text};
 Examples:
   entra emulator --port 8400
   entra emulator --config emulator.json --tls --ca-out ca.pem
-  AZURE_AUTHORITY_HOST=http://127.0.0.1:8400 entra token --resource https://graph.microsoft.com")]
+  entra emulator > emulator.env &  sleep 1; . ./emulator.env; entra token --resource https://graph.microsoft.com
+
+Other libraries insist on TLS, and look the authority up at Microsoft unless told not to: use --tls, and
+  MSAL Python      ConfidentialClientApplication(..., authority=f\"{host}/{tenant}\", instance_discovery=False)
+  azure-identity   ClientSecretCredential(..., authority=host, disable_instance_discovery=True)")]
 pub(crate) struct Arguments {
     /// The port on 127.0.0.1 for plain http; 0 takes a free one
     #[arg(long, default_value_t = 0)]
@@ -30,9 +34,9 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 0, requires = "tls")]
     tls_port: u16,
 
-    /// Write the CA's certificate (PEM) to this file
-    #[arg(long, value_name = "FILE", requires = "tls", default_value = "entra-emulator-ca.pem")]
-    ca_out: PathBuf,
+    /// Write the CA's certificate (PEM) to this file [default: a file of its own in the directory for temporary files]
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    ca_out: Option<PathBuf>,
 
     /// What all made-up values are derived from [default: what the configuration says, or 0]
     #[arg(long)]
@@ -56,18 +60,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let emulator = builder
         .port(arguments.port)
-        .on_request(|event| eprintln!("{event}"))
+        .on_request(|event| tell(format_args!("{event}")))
         .try_start()
         .map_err(|error| Failure::new(Exit::Configuration, error))?;
-    if let Some(pem) = emulator.ca_pem() {
-        std::fs::write(&arguments.ca_out, pem)
-            .map_err(|error| Failure::text(Exit::Configuration, format!("{}: {error}", arguments.ca_out.display())))?;
-    }
-    print(&describe(&emulator, &arguments.ca_out))?;
+    let ca = emulator
+        .ca_pem()
+        .map(|pem| write_ca(pem, arguments.ca_out.as_deref()))
+        .transpose()?;
+    print(&describe(&emulator, ca.as_deref()))?;
     // Until somebody stops it.
     loop {
         std::thread::park();
     }
+}
+
+/// Writes the CA, and gives its absolute path: other programs run in other directories.
+fn write_ca(pem: &str, path: Option<&Path>) -> Result<PathBuf, Failure> {
+    let name = || std::env::temp_dir().join(format!("entra-emulator-ca-{}.pem", std::process::id()));
+    let path = path.map_or_else(name, Path::to_path_buf);
+    let written = std::fs::write(&path, pem).and_then(|()| path.canonicalize());
+    written.map_err(|error| Failure::text(Exit::Configuration, format!("{}: {error}", path.display())))
 }
 
 fn read_config(path: &Path) -> Result<Config, Failure> {
@@ -75,13 +87,23 @@ fn read_config(path: &Path) -> Result<Config, Failure> {
     Config::from_json(&text).map_err(|error| Failure::text(Exit::Configuration, format!("{}: {error}", path.display())))
 }
 
-fn describe(emulator: &Emulator, ca: &Path) -> String {
+fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
     let mut text = format!("# An Entra on loopback: {}", emulator.base_url());
-    if let Some(url) = emulator.tls_url() {
-        let _ = write!(text, "\n# with TLS: {url}, by the CA in {}", ca.display());
+    if let (Some(url), Some(ca)) = (emulator.tls_url(), ca) {
+        let _ = write!(
+            text,
+            "
+# with TLS: {url}, by the CA in {}",
+            harmless(&ca.display().to_string())
+        );
     }
     for tenant in emulator.tenants() {
-        let _ = write!(text, "\n# tenant {} ({})", tenant.domain, tenant.id);
+        let _ = write!(
+            text,
+            "\n# tenant {} ({})",
+            harmless(&tenant.domain),
+            harmless(&tenant.id)
+        );
     }
     for app in emulator.apps() {
         let secret = app
@@ -90,14 +112,11 @@ fn describe(emulator: &Emulator, ca: &Path) -> String {
             .flatten()
             .next()
             .map_or("none", |secret| secret.value.as_str());
-        let _ = write!(
-            text,
-            "\n# application {}: client id {}, secret {secret}",
-            app.name, app.client_id
-        );
+        let (name, id, secret) = (harmless(&app.name), harmless(&app.client_id), harmless(secret));
+        let _ = write!(text, "\n# application {name}: client id {id}, secret {secret}");
     }
     for api in emulator.apis() {
-        let _ = write!(text, "\n# API {}", api.identifiers.join(" = "));
+        let _ = write!(text, "\n# API {}", harmless(&api.identifiers.join(" = ")));
     }
     let host = emulator.tls_url().unwrap_or_else(|| emulator.base_url());
     for (name, value) in [
@@ -108,8 +127,16 @@ fn describe(emulator: &Emulator, ca: &Path) -> String {
     ] {
         let _ = write!(text, "\nexport {name}={}", quoted(value));
     }
-    if emulator.tls_url().is_some() {
-        let _ = write!(text, "\nexport SSL_CERT_FILE={}", quoted(&ca.display().to_string()));
+    // OpenSSL and this library, Python's requests, curl and Node each look at their own; each then trusts this CA alone, or as well.
+    if let Some(ca) = ca {
+        for name in [
+            "SSL_CERT_FILE",
+            "REQUESTS_CA_BUNDLE",
+            "CURL_CA_BUNDLE",
+            "NODE_EXTRA_CA_CERTS",
+        ] {
+            let _ = write!(text, "\nexport {name}={}", quoted(&ca.display().to_string()));
+        }
     }
     text
 }

@@ -2,7 +2,7 @@ use clap::Args;
 use entra_proto::Aadsts;
 
 use crate::exit::{Exit, Failure};
-use crate::files::print;
+use crate::files::{print, tell};
 
 /// Explain an error of Entra's: its number, or any text with AADSTS numbers in it.
 #[derive(Args)]
@@ -37,7 +37,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .map(describe)
         .collect();
     for code in codes.iter().filter(|code| Aadsts::find(**code).is_none()) {
-        eprintln!("AADSTS{code} is not known here; see https://login.microsoftonline.com/error?code={code}");
+        tell(format_args!(
+            "AADSTS{code} is not known here; see https://login.microsoftonline.com/error?code={code}"
+        ));
     }
     if known.is_empty() {
         return Err(Failure::text(Exit::Usage, "none of these numbers is known here"));

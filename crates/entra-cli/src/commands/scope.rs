@@ -60,9 +60,16 @@ fn explain(text: &str) -> Result<String, Failure> {
         lines.push(
             "  note         the audience ends with a slash, and the v2 endpoint cuts at the last one: hence two".into(),
         );
-    } else if audience.contains("://") {
+    } else if SLASHED.contains(&&*audience) {
+        lines.push(format!("  note         this API expects {audience}/, with a slash, and refuses this token: ask for {audience}//.default"));
+    }
+    if let Some(named) = text
+        .split(' ')
+        .filter_map(|word| word.parse::<Scope>().ok())
+        .find(|scope| is_scope && !scope.is_default() && !scope.is_openid())
+    {
         lines.push(format!(
-            "  note         an API that expects {audience}/ (with a slash) would refuse this token"
+            "  note         {named} is one permission: no daemon can ask for it alone, only for {audience}/.default"
         ));
     }
     // A permission of an API looks like an audience with a path.
@@ -77,6 +84,9 @@ fn explain(text: &str) -> Result<String, Failure> {
     }
     Ok(lines.join("\n"))
 }
+
+/// The APIs that are known to expect a slash, without it.
+const SLASHED: [&str; 1] = ["https://database.windows.net"];
 
 #[cfg(test)]
 mod tests {

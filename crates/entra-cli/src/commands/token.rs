@@ -5,7 +5,7 @@ use entra_proto::{Target, Timestamp};
 use serde_json::json;
 
 use crate::exit::Failure;
-use crate::files::print;
+use crate::files::{print, tell};
 use crate::moment::{from_now, length};
 use crate::settings::{ApplicationSettings, NetworkSettings};
 
@@ -77,14 +77,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
     let (lifetime, secret) = (token.lifetime, token.access_token.expose());
     let left = lifetime.expires_at.since(Timestamp::from(SystemTime::now()));
-    eprintln!(
+    tell(format_args!(
         "a token for {} from {}, good for {}",
         target.audience()?,
         application.authority(),
         length(left)
-    );
+    ));
     if let Some(moment) = lifetime.refresh_at {
-        eprintln!("the service wants to be asked for the next one {}", from_now(moment));
+        tell(format_args!(
+            "the service wants to be asked for the next one {}",
+            from_now(moment)
+        ));
     }
     match arguments.output {
         Output::Token => print(secret),

@@ -88,15 +88,27 @@ pub fn freshness(lifetime: &Lifetime, now: Timestamp, policy: &FreshnessPolicy, 
     let life = lifetime.expires_at.since(lifetime.received_at);
     let due_after = match lifetime.refresh_at {
         Some(moment) => moment.since(lifetime.received_at),
-        None if life >= policy.refresh_min_life => life.mul_f64(policy.refresh_fraction.clamp(0.0, 1.0)),
+        None if life >= policy.refresh_min_life => part(life, policy.refresh_fraction),
         None => return Freshness::Fresh,
     };
-    let ahead = policy.jitter.clamp(0.0, 1.0) * f64::from(draw) / f64::from(u32::MAX);
-    if now.since(lifetime.received_at) >= due_after.mul_f64(1.0 - ahead) {
+    let ahead = part(due_after, policy.jitter * f64::from(draw) / f64::from(u32::MAX));
+    if now.since(lifetime.received_at) >= due_after.saturating_sub(ahead) {
         Freshness::Due
     } else {
         Freshness::Fresh
     }
+}
+
+/// This part of a duration, from none of it to all of it; what is no number is none.
+pub(super) fn part(duration: Duration, fraction: f64) -> Duration {
+    let fraction = if fraction.is_nan() {
+        0.0
+    } else {
+        fraction.clamp(0.0, 1.0)
+    };
+    Duration::try_from_secs_f64(duration.as_secs_f64() * fraction)
+        .unwrap_or(duration)
+        .min(duration)
 }
 
 #[cfg(test)]
@@ -156,5 +168,21 @@ mod tests {
             freshness(&lifetime, before, &FreshnessPolicy::default(), 0),
             Freshness::Missing
         );
+    }
+
+    #[test]
+    fn no_policy_and_no_lifetime_is_too_odd() {
+        let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 0.0, 1.0, 1e300];
+        for (fraction, jitter) in odd.iter().flat_map(|one| odd.map(|other| (*one, other))) {
+            let policy = FreshnessPolicy {
+                refresh_fraction: fraction,
+                jitter,
+                ..FreshnessPolicy::default()
+            };
+            for life in [Duration::ZERO, Duration::from_secs(u64::MAX), Duration::MAX] {
+                let lifetime = Lifetime::new(Timestamp::from_secs(0), life, Some(Duration::from_secs(u64::MAX)));
+                let _ = freshness(&lifetime, START, &policy, u32::MAX);
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use crate::acquire::lifetime::part;
 use crate::guid::Guid;
 
 /// How often and how patiently one acquisition tries. Data: change what differs from the default.
@@ -15,7 +16,8 @@ pub struct RetryPolicy {
     pub first_delay: Duration,
     /// The bound of every wait: 10 s.
     pub max_delay: Duration,
-    /// How long an acquisition may take, waits included: 60 s.
+    /// How long after its start another try may still begin: 60 s. What is under way then goes on, bounded by the transport's own
+    /// timeout.
     pub deadline: Duration,
 }
 
@@ -35,7 +37,7 @@ impl RetryPolicy {
             .first_delay
             .saturating_mul(1 << sent.saturating_sub(1).min(16))
             .min(self.max_delay);
-        bound.mul_f64(draw(request_id, sent))
+        part(bound, draw(request_id, sent))
     }
 }
 

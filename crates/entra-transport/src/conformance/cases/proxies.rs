@@ -59,22 +59,26 @@ fn tunnel(bench: &Bench) -> Outcome {
             format!("{} bytes", answer.body().len())
         })?;
     }
-    let [connect] = &proxy.requests()[..] else {
-        return Err(format!("{} tunnels", proxy.requests().len()));
-    };
-    check(connect.line == "CONNECT login.example:443 HTTP/1.1", || {
-        connect.line.clone()
+    // A client may open another tunnel while the first is not quite back in its pool; each must be asked for in the same way.
+    let tunnels = proxy.requests();
+    check((1..=3).contains(&tunnels.len()), || {
+        format!("{} tunnels", tunnels.len())
     })?;
-    check(connect.all("host") == ["login.example:443"], || {
-        format!("{:?}", connect.all("host"))
-    })?;
-    // printf 'user:c4n4ry@' | base64
-    check(connect.all("proxy-authorization") == ["Basic dXNlcjpjNG40cnlA"], || {
-        "other credentials".to_owned()
-    })?;
-    check(connect.all("authorization").is_empty(), || {
-        "the proxy is told the credentials of the request".to_owned()
-    })?;
+    for connect in &tunnels {
+        check(connect.line == "CONNECT login.example:443 HTTP/1.1", || {
+            connect.line.clone()
+        })?;
+        check(connect.all("host") == ["login.example:443"], || {
+            format!("{:?}", connect.all("host"))
+        })?;
+        // printf 'user:c4n4ry@' | base64
+        check(connect.all("proxy-authorization") == ["Basic dXNlcjpjNG40cnlA"], || {
+            "other credentials".to_owned()
+        })?;
+        check(connect.all("authorization").is_empty(), || {
+            "the proxy is told the credentials of the request".to_owned()
+        })?;
+    }
     for request in host.requests() {
         check(request.line == format!("POST /token?code={QUERY} HTTP/1.1"), || {
             request.line.clone()

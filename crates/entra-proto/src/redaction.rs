@@ -1,0 +1,124 @@
+use zeroize::Zeroizing;
+
+use crate::answer_error::{AnswerError, AnswerProblem};
+use crate::error::Error;
+use crate::form::encode_value;
+
+/// The secrets of one request in the spellings that a server may echo: as they are, and as they stand in a form.
+///
+/// A proxy's error page may show the request that it failed to pass on.
+pub(crate) struct Secrets(Vec<Zeroizing<String>>);
+
+impl Secrets {
+    pub(crate) fn new<'a>(secrets: impl Iterator<Item = &'a str>) -> Self {
+        let mut spellings = Vec::new();
+        for secret in secrets {
+            let encoded = encode_value(secret);
+            spellings.push(Zeroizing::new(encoded.replace("%20", "+")));
+            spellings.push(Zeroizing::new(lower_hex(&encoded)));
+            spellings.push(encoded);
+            spellings.push(Zeroizing::new(secret.to_owned()));
+        }
+        Self(spellings)
+    }
+
+    /// The error without them.
+    pub(crate) fn out_of(&self, error: Error) -> Error {
+        match error {
+            Error::Service(service) => service.as_ref().clone().without(self).into(),
+            Error::Answer(answer) => {
+                let mut answer = AnswerError::clone(&answer);
+                answer.content_type.iter_mut().for_each(|text| self.blot(text));
+                match &mut answer.problem {
+                    AnswerProblem::TokenType(text) | AnswerProblem::Redirect(Some(text)) => self.blot(text),
+                    _ => {}
+                }
+                answer.into()
+            }
+            other => other,
+        }
+    }
+
+    /// Replaces each of them in one pass. At the end of a text that was cut, the beginning of one counts as well.
+    pub(crate) fn blot(&self, text: &mut String) {
+        let mut clean = String::new();
+        let mut rest = text.as_str();
+        let mut found = false;
+        while let Some(character) = rest.chars().next() {
+            let whole = self
+                .0
+                .iter()
+                .filter(|secret| rest.starts_with(secret.as_str()))
+                .map(|secret| secret.len())
+                .max();
+            let cut = rest.len() >= SHORTEST_CUT && self.0.iter().any(|secret| secret.starts_with(rest));
+            let length = whole.or_else(|| cut.then_some(rest.len()));
+            match length.and_then(|length| rest.get(length..)) {
+                Some(behind) => {
+                    clean.push_str("[secret]");
+                    rest = behind;
+                    found = true;
+                }
+                None => {
+                    clean.push(character);
+                    rest = rest.get(character.len_utf8()..).unwrap_or_default();
+                }
+            }
+        }
+        if found {
+            *text = clean;
+        }
+    }
+}
+
+/// The same escapes with small letters.
+fn lower_hex(encoded: &str) -> String {
+    let mut parts = encoded.split('%');
+    let mut lower = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (digits, plain) = part.split_at_checked(2).unwrap_or((part, ""));
+        lower.push('%');
+        lower.push_str(&digits.to_ascii_lowercase());
+        lower.push_str(plain);
+    }
+    lower
+}
+
+/// How many characters of a secret at the end of a text are taken for one that was cut.
+const SHORTEST_CUT: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blotted(secret: &str, text: &str) -> String {
+        let mut text = text.to_owned();
+        Secrets::new([secret].into_iter()).blot(&mut text);
+        text
+    }
+
+    #[test]
+    fn every_spelling_is_blotted_out() {
+        assert_eq!(
+            blotted("A+b c/D", "1 A+b c/D 2 A%2Bb%20c%2FD 3 A%2bb%20c%2fD 4 A%2Bb+c%2FD 5"),
+            "1 [secret] 2 [secret] 3 [secret] 4 [secret] 5"
+        );
+    }
+
+    #[test]
+    fn a_secret_that_was_cut_is_blotted_out_too() {
+        assert_eq!(blotted("SUPERSECRET", "client: SUPERSEC"), "client: [secret]");
+        assert_eq!(blotted("SUPERSECRET", "end of SUP"), "end of SUP");
+    }
+
+    #[test]
+    fn a_short_secret_does_not_eat_the_marks_of_others() {
+        assert_eq!(blotted("e", "the gate"), "th[secret] gat[secret]");
+        assert_eq!(blotted("x", "nothing here"), "nothing here");
+    }
+
+    #[test]
+    fn small_letters_in_escapes_only() {
+        assert_eq!(lower_hex("AB%2F%C3%A9CD"), "AB%2f%c3%a9CD");
+    }
+}
