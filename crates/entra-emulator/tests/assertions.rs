@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use entra_emulator::{Api, App, Emulator, Lint, Tenant, TokenVersion};
+use entra_emulator::{Api, App, Emulator, Issuers, Lint, Tenant, TokenVersion};
 use serde_json::{Value, json};
 use support::assertion::{
     APP, Draft, NOW, SCOPE, Shape, TYPE, accepted, ask, builder, changed, der, emulator, hex, in_lines, refused, sha1,
@@ -265,6 +265,10 @@ fn audiences() {
         (base, format!("{id}/v2")),
         (base, format!("{id}/{id}/v2.0")),
         (base, id.to_owned()),
+        (base, format!("{id}/")),
+        (base, "oauth2/v2.0/token".to_owned()),
+        ("https://login.microsoftonline.com", "oauth2/v2.0/token".to_owned()),
+        ("https://west-us.login.microsoft.com", format!("{id}/oauth2/v2.0/token")),
         (base, String::new()),
         ("", String::new()),
     ] {
@@ -304,6 +308,20 @@ fn audiences_of_both_listeners() {
 }
 
 #[test]
+fn audiences_follow_the_issuers_tokens_carry() {
+    let app = App::new("daemon").certificate_pem(APP);
+    let issuers = Issuers::Origin("https://issuer.example".to_owned());
+    let emulator = builder(app).issuers(issuers).build();
+    let send = |path: &str| {
+        let audience = format!("https://issuer.example/{}/{path}", emulator.tenant_id());
+        Draft::new(&emulator).claim("aud", audience).ask(&emulator)
+    };
+    accepted(&send("v2.0"));
+    accepted(&send(""));
+    refused(&send("oauth2/v2.0/token"), 700023);
+}
+
+#[test]
 fn audiences_of_an_external_tenant() {
     let emulator = builder(App::new("daemon").certificate_pem(APP))
         .tenant(Tenant::new("customers.onmicrosoft.com").external())
@@ -319,8 +337,14 @@ fn audiences_of_an_external_tenant() {
     ] {
         accepted(&Draft::new(&emulator).claim("aud", audience).ask(&emulator));
     }
-    let other = Draft::new(&emulator).claim("aud", "https://strangers.ciamlogin.com/oauth2/v2.0/token");
-    refused(&other.ask(&emulator), 700023);
+    for audience in [
+        "https://strangers.ciamlogin.com/oauth2/v2.0/token".to_owned(),
+        "http://customers.ciamlogin.com/oauth2/v2.0/token".to_owned(),
+        "https://customers.ciamlogin.com/customers.ciamlogin.com/oauth2/v2.0/token".to_owned(),
+        format!("{base}/customers.ciamlogin.com/customers.ciamlogin.com/oauth2/v2.0/token"),
+    ] {
+        refused(&Draft::new(&emulator).claim("aud", audience).ask(&emulator), 700023);
+    }
 }
 
 #[test]
@@ -427,6 +451,10 @@ fn what_is_no_jwt() {
     let draft = Draft::new(&emulator);
     let good = draft.sign();
     let (header, claims) = (draft.header.to_string(), draft.claims.to_string());
+    // The same members without their names.
+    let header_list = json!(["PS256", "JWT", null, null, draft.header["x5t#S256"], null]).to_string();
+    let claims_list = ["aud", "iss", "sub", "exp", "nbf", "iat", "jti"].map(|name| draft.claims[name].clone());
+    let claims_list = json!(claims_list).to_string();
     for bad in [
         "a".to_owned(),
         good.replacen('.', "", 1),
@@ -435,6 +463,8 @@ fn what_is_no_jwt() {
         format!("{good}="),
         format!("{good} "),
         draft.sign_text("[]", &claims, "PS256"),
+        draft.sign_text(&header_list, &claims, "PS256"),
+        draft.sign_text(&header, &claims_list, "PS256"),
         draft.sign_text(&header, "[]", "PS256"),
         draft.sign_text(&header, "null", "PS256"),
         draft.sign_text(&header.replacen('{', r#"{"alg":"none","#, 1), &claims, "PS256"),
