@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::recorder::{Observer, Recorder, RequestEvent};
 use crate::server::{self, Server};
 use crate::token::issuer::Issuers;
+use crate::token::replay::Replays;
 
 /// Builds an [`Emulator`]. What is not said is filled in as [`Config`] tells.
 ///
@@ -33,6 +34,7 @@ pub struct EmulatorBuilder {
     config: Config,
     issuers: Issuers,
     time: Option<SystemTime>,
+    refuse_replays: bool,
     recorded: usize,
     observer: Observer,
     listen: SocketAddr,
@@ -75,6 +77,16 @@ impl EmulatorBuilder {
     /// Sets whose name tokens carry: Microsoft's by default.
     pub fn issuers(self, issuers: Issuers) -> Self {
         Self { issuers, ..self }
+    }
+
+    /// Refuses a client assertion that was used before (AADSTS50012): same client and same `jti`, or the same text if it
+    /// has none. Entra is not known to do so, but RFC 7523 (section 3) allows it, and a client that signs a new assertion
+    /// for every request never notices. The newest 10 000 assertions are remembered until they expire.
+    pub fn refuse_replayed_assertions(self) -> Self {
+        Self {
+            refuse_replays: true,
+            ..self
+        }
     }
 
     /// Starts with the clock frozen at this time.
@@ -158,7 +170,7 @@ impl EmulatorBuilder {
     /// # Errors
     /// [`Error::Config`] if the configuration contradicts itself: an identifier twice, a name nobody has.
     pub fn try_build(self) -> Result<Emulator, Error> {
-        let core = self.core(WITHOUT_SOCKET.to_owned())?;
+        let core = self.core(WITHOUT_SOCKET.to_owned(), None)?;
         Ok(Emulator::new(core, None))
     }
 
@@ -184,15 +196,18 @@ impl EmulatorBuilder {
             )));
         }
         let sockets = server::Sockets::bind(self.listen, self.tls)?;
-        let core = self.core(sockets.base_url())?;
+        let core = self.core(sockets.base_url(), sockets.tls_url()?)?;
         let server = Server::start(sockets, Arc::clone(&core), self.idle_timeout)?;
         Ok(Emulator::new(core, Some(server)))
     }
 
-    fn core(&self, base_url: String) -> Result<Arc<Core>, Error> {
+    fn core(&self, base_url: String, tls_url: Option<String>) -> Result<Arc<Core>, Error> {
         let recorder = Recorder::new(self.recorded, self.observer.clone());
         let clock = self.time.map_or_else(Clock::running, Clock::frozen_at);
-        Core::new(self.config.clone(), clock, self.issuers.clone(), recorder, base_url).map(Arc::new)
+        let mut core = Core::new(self.config.clone(), clock, self.issuers.clone(), recorder, base_url)?;
+        core.tls_url = tls_url;
+        core.replays = self.refuse_replays.then(Replays::default);
+        Ok(Arc::new(core))
     }
 }
 
@@ -202,6 +217,7 @@ impl Default for EmulatorBuilder {
             config: Config::default(),
             issuers: Issuers::default(),
             time: None,
+            refuse_replays: false,
             recorded: 1_000,
             observer: Observer::default(),
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),

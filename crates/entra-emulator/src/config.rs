@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Deserializer};
 
 use crate::Error;
+use crate::certificate::KeyCredential;
 use crate::clock::parse_rfc3339;
 
 /// Everything an emulator can be told before it starts.
@@ -143,6 +144,10 @@ pub struct App {
     pub service_principal_id: String,
     /// Client secrets. Left out: one derived from the seed. An empty list: none at all.
     pub secrets: Option<Vec<Secret>>,
+    /// Certificates whose keys sign the app's assertions, several while one takes over from another. In JSON
+    /// `keyCredentials` or `certificates`, but not both: see [`KeyCredential`].
+    #[serde(rename = "keyCredentials", alias = "certificates")]
+    pub key_credentials: Vec<KeyCredential>,
     /// Application permissions the registration asks for. Asking gives nothing: see `granted`.
     pub requested: Vec<Permission>,
     /// Application permissions an administrator has consented to.
@@ -184,6 +189,23 @@ impl App {
             secrets: Some(Vec::new()),
             ..self
         }
+    }
+
+    /// Registers a certificate, given in DER, to sign assertions with. The app keeps its secrets, see
+    /// [`without_secrets`](Self::without_secrets).
+    pub fn certificate(self, der: impl AsRef<[u8]>) -> Self {
+        self.key_credential(KeyCredential::new(der))
+    }
+
+    /// Registers the first certificate of a PEM text. A private key beside it is not kept.
+    pub fn certificate_pem(self, pem: impl AsRef<str>) -> Self {
+        self.key_credential(KeyCredential::pem(pem))
+    }
+
+    /// Registers a certificate with an id or dates of its own.
+    pub fn key_credential(mut self, credential: KeyCredential) -> Self {
+        self.key_credentials.push(credential);
+        self
     }
 
     /// Asks for a permission without anybody consenting to it: "forgot admin consent".
@@ -421,7 +443,7 @@ impl TryFrom<u8> for TokenVersion {
     }
 }
 
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SystemTime>, D::Error> {
+pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SystemTime>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else {
         return Ok(None);
     };

@@ -17,6 +17,7 @@ use crate::keys::KeyRing;
 use crate::recorder::{Channel, Endpoint, Recorder};
 use crate::seed::Generator;
 use crate::token::issuer::Issuers;
+use crate::token::replay::Replays;
 use crate::{Aadsts, discovery, graph, token};
 
 /// All state of one emulator.
@@ -33,6 +34,10 @@ pub(crate) struct Core {
     pub(crate) token_lifetime: u64,
     /// The origin to name in documents when a request names none.
     pub(crate) base_url: String,
+    /// The origin of the TLS listener, if there is one.
+    pub(crate) tls_url: Option<String>,
+    /// The assertions used so far, if none may be used twice.
+    pub(crate) replays: Option<Replays>,
     ids: Mutex<Generator>,
 }
 
@@ -56,6 +61,8 @@ impl Core {
             script: Script::default(),
             token_lifetime,
             base_url,
+            tls_url: None,
+            replays: None,
             ids: Mutex::new(Generator::named(seed, "answers")),
         })
     }

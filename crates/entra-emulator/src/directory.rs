@@ -1,6 +1,7 @@
 //! The configuration with every gap filled: what requests are judged against.
 
 use crate::Error;
+use crate::certificate::Registered;
 use crate::config::{Api, App, Config, Secret, Tenant, TokenVersion, User};
 use crate::seed::{Generator, is_guid};
 
@@ -10,6 +11,8 @@ pub(crate) struct Directory {
     pub(crate) tenants: Vec<Tenant>,
     pub(crate) apps: Vec<App>,
     pub(crate) apis: Vec<Api>,
+    /// The certificates of each of `apps`.
+    certificates: Vec<Vec<Registered>>,
     /// Where the API of the user's own stands in `apis`.
     pub(crate) own_api: usize,
 }
@@ -19,11 +22,13 @@ impl Directory {
         let seed = config.seed;
         let tenants = tenants(seed, config.tenants)?;
         let (apis, own_api) = apis(seed, config.apis)?;
-        let apps = apps(seed, config.apps, apis.get(own_api..).unwrap_or_default())?;
+        let mut apps = apps(seed, config.apps, apis.get(own_api..).unwrap_or_default())?;
+        let certificates = apps.iter_mut().map(certificates).collect::<Result<_, _>>()?;
         let directory = Self {
             tenants,
             apps,
             apis,
+            certificates,
             own_api,
         };
         directory.check()?;
@@ -45,6 +50,15 @@ impl Directory {
         self.apps
             .iter()
             .find(|app| app.client_id.eq_ignore_ascii_case(client_id))
+    }
+
+    /// The certificates an app is registered with.
+    pub(crate) fn certificates(&self, app: &App) -> &[Registered] {
+        self.apps
+            .iter()
+            .position(|known| known.client_id == app.client_id)
+            .and_then(|at| self.certificates.get(at))
+            .map_or(&[], Vec::as_slice)
     }
 
     /// Finds the API a resource names: an identifier URI (a slash at the end more or less does not matter, the token's
@@ -199,9 +213,27 @@ fn apps(seed: u64, mut apps: Vec<App>, own_apis: &[Api]) -> Result<Vec<App>, Err
                 secret.value = generator.secret();
             }
         }
+        for credential in &mut app.key_credentials {
+            fill_guid(&mut credential.key_id, &mut generator, "key id")?;
+        }
     }
     unique(apps.iter().map(|app| &app.client_id), "client id")?;
     Ok(apps)
+}
+
+/// Reads an app's certificates and fills in their thumbprints.
+fn certificates(app: &mut App) -> Result<Vec<Registered>, Error> {
+    let name = &app.name;
+    let mut read: Vec<Registered> = Vec::new();
+    for (at, credential) in app.key_credentials.iter_mut().enumerate() {
+        let certificate = Registered::read(credential)
+            .map_err(|what| Error::Config(format!("the key credential {at} of app {name:?} {what}")))?;
+        if read.iter().any(|known| known.sha256 == certificate.sha256) {
+            return Err(Error::Config(format!("app {name:?} has the same certificate twice")));
+        }
+        read.push(certificate);
+    }
+    Ok(read)
 }
 
 fn apis(seed: u64, mut given: Vec<Api>) -> Result<(Vec<Api>, usize), Error> {

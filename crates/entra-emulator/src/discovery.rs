@@ -137,6 +137,13 @@ pub(crate) fn instance(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     exchange.json(StatusCode::OK, &body)
 }
 
+/// Whether a host is one of the names of Entra's public cloud.
+pub(crate) fn is_public_cloud(host: &str) -> bool {
+    CLOUDS
+        .first()
+        .is_some_and(|cloud| cloud.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(host)))
+}
+
 fn version(endpoint: Endpoint) -> TokenVersion {
     match endpoint {
         Endpoint::V1 => TokenVersion::V1,

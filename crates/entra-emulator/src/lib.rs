@@ -36,10 +36,11 @@
 //! [`Emulator::start`] puts the same thing on a free port of 127.0.0.1; dropping it stops it. Nothing sleeps: expired
 //! tokens and secrets come from [`Emulator::clock`], trouble from [`Emulator::fault`].
 //!
-//! What is judged: v1 and v2 token endpoints for client credentials with a secret, discovery documents, signing keys
-//! and their rotation, `/v1.0/users` and `/v1.0/applications` of Graph. What is not here: grants with a user, consent
-//! pages, and the verification of client assertions, which are refused (AADSTS700027). Where Entra's answer to a mistake
-//! is not known, [`Aadsts::known`] says so.
+//! What is judged: v1 and v2 token endpoints for client credentials with a secret or with an assertion signed by the key
+//! of a registered certificate ([`App::certificate`]), discovery documents, signing keys and their rotation, `/v1.0/users`
+//! and `/v1.0/applications` of Graph. What is not here: grants with a user, consent pages, assertions of another issuer
+//! (federated credentials) and certificates trusted by their subject's name. Where Entra's answer to a mistake is not
+//! known, [`Aadsts::known`] says so.
 //!
 //! Its signing keys are public. Never let anything but a test trust its tokens.
 
@@ -47,6 +48,7 @@
 
 mod aadsts;
 mod builder;
+mod certificate;
 mod clock;
 mod config;
 mod core;
@@ -66,6 +68,7 @@ mod token;
 
 pub use crate::aadsts::{Aadsts, Known};
 pub use crate::builder::EmulatorBuilder;
+pub use crate::certificate::KeyCredential;
 pub use crate::clock::Clock;
 pub use crate::config::{Api, App, Config, Permission, Secret, Tenant, TokenVersion, User};
 pub use crate::emulator::Emulator;

@@ -158,6 +158,25 @@ pub enum Lint {
     SecretId,
     /// A bearer token in the URL's query.
     TokenInUrl,
+    /// A certificate's thumbprint that is padded or in standard base64: RFC 7515 has base64url without padding. Entra
+    /// takes either.
+    ThumbprintEncoding,
+    /// A thumbprint made of the hexadecimal text instead of the bytes. It fits no certificate.
+    ThumbprintOfText,
+    /// Only a SHA-1 thumbprint (`x5t`) with PS256, which the documents pair with `x5t#S256`.
+    Sha1WithPs256,
+    /// White space inside a certificate of `x5c`, a remainder of PEM. Entra takes it.
+    BlankInX5c,
+    /// A time of the assertion, by the claim's name, that is a fraction or a string. Entra takes either.
+    AssertionTime(String),
+    /// An assertion without `jti`: nothing tells two of the same second apart.
+    MissingJti,
+    /// An assertion without `nbf`.
+    MissingNotBefore,
+    /// An assertion that lives longer than the ten minutes the documents advise, in seconds.
+    AssertionLifetime(u64),
+    /// An assertion whose `aud` is a list: Entra refuses it (AADSTS50027).
+    AudienceList,
 }
 
 impl fmt::Display for Lint {
@@ -176,6 +195,15 @@ impl fmt::Display for Lint {
             Self::BlankAroundSecret => f.write_str("white space around the secret"),
             Self::SecretId => f.write_str("secret id instead of its value"),
             Self::TokenInUrl => f.write_str("token in the URL"),
+            Self::ThumbprintEncoding => f.write_str("thumbprint is not base64url without padding"),
+            Self::ThumbprintOfText => f.write_str("thumbprint of the hexadecimal text"),
+            Self::Sha1WithPs256 => f.write_str("x5t with PS256"),
+            Self::BlankInX5c => f.write_str("white space in x5c"),
+            Self::AssertionTime(claim) => write!(f, "assertion's {claim} is no integer"),
+            Self::MissingJti => f.write_str("assertion without jti"),
+            Self::MissingNotBefore => f.write_str("assertion without nbf"),
+            Self::AssertionLifetime(seconds) => write!(f, "assertion lives {seconds} s"),
+            Self::AudienceList => f.write_str("assertion's aud is a list"),
         }
     }
 }

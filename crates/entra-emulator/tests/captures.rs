@@ -3,13 +3,17 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::time::{Duration, UNIX_EPOCH};
 
 use entra_emulator::{Api, App, Emulator, Tenant, TokenVersion};
 use serde::Deserialize;
-use support::{claims, json_body};
+use support::assertion::Shape;
+use support::{assertion, claims, json_body};
 
 /// One captured request. What the real service answers was not captured: `audience` and `refused` are what the
 /// documents say.
+///
+/// `{assertion}` in a body stands for an assertion of the shape that was seen in this case.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Capture {
@@ -25,6 +29,7 @@ struct Capture {
 
 fn emulator(token_version: TokenVersion) -> Emulator {
     Emulator::builder()
+        .frozen_at(UNIX_EPOCH + Duration::from_secs(assertion::NOW))
         .tenant(Tenant::new("contoso.onmicrosoft.com").id("11111111-2222-3333-4444-555555555555"))
         .tenant(Tenant::new("other.example").id("72f988bf-86f1-41af-91ab-2d7cd011db47"))
         .api(
@@ -35,6 +40,7 @@ fn emulator(token_version: TokenVersion) -> Emulator {
         .app(
             App::new("captured")
                 .client_id("aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb")
+                .certificate_pem(assertion::APP)
                 .secret("fixed-secret~value")
                 .secret("a b+c/d=e&f%g~h.i_j-k*l!m'n(o)p;q:r@s,t$u#v?w[x]y\\z|é"),
         )
@@ -48,12 +54,20 @@ fn captures() -> Vec<Capture> {
 #[test]
 fn good_requests_of_the_official_clients_are_accepted() {
     let emulator = emulator(TokenVersion::V1);
-    let mut accepted = BTreeSet::new();
+    let (mut accepted, mut signed, shapes) = (BTreeSet::new(), 0, Shape::all());
     for capture in captures() {
         let name = format!("{} {}", capture.client, capture.case);
         let request = http::Request::post(format!("https://{}{}", capture.host, capture.path))
             .header("content-type", &capture.content_type);
-        let response = emulator.handle(request.body(capture.body.into_bytes()).unwrap());
+        let mut sent = capture.body.clone();
+        if sent.contains("{assertion}") {
+            let shape = shapes
+                .iter()
+                .find(|shape| (&shape.client, &shape.case) == (&capture.client, &capture.case));
+            sent = sent.replace("{assertion}", &shape.expect("a shape").sign(&emulator));
+            signed += 1;
+        }
+        let response = emulator.handle(request.body(sent.into_bytes()).unwrap());
         let body = json_body(&response);
         match (capture.audience, capture.refused) {
             (Some(audience), None) => {
@@ -65,7 +79,7 @@ fn good_requests_of_the_official_clients_are_accepted() {
             _ => panic!("{name} has to say what must come of it"),
         }
     }
-    assert_eq!(accepted.len(), 4, "{accepted:?}");
+    assert_eq!((accepted.len(), signed), (4, 5), "{accepted:?}");
 }
 
 #[test]

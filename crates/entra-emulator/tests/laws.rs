@@ -5,7 +5,8 @@ mod support;
 use entra_emulator::{Api, Config, Emulator, EmulatorBuilder};
 use http::{Method, Request};
 use proptest::prelude::*;
-use support::{claims, form, json_body, token};
+use support::assertion::Draft;
+use support::{assertion, claims, form, json_body, token};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
@@ -31,6 +32,33 @@ proptest! {
         let scope = ("scope", "https://graph.microsoft.com/.default");
         prop_assert_eq!(token(&emulator, "v2.0/token", &form(&emulator, &[scope])).status(), 200);
         prop_assert_eq!(token(&emulator, "v2.0/token", &form(&emulator, &[scope, ("client_secret", &other)])).status(), 401);
+    }
+
+    #[test]
+    fn no_byte_of_an_assertion_may_change(at in any::<prop::sample::Index>(), flip in 1_u8..=255, algorithm in 0..2_usize) {
+        let emulator = assertion::emulator();
+        let draft = Draft::new(&emulator).header("alg", ["RS256", "PS256"][algorithm]);
+        let mut bytes = draft.sign().into_bytes();
+        prop_assert_eq!(assertion::ask(&emulator, std::str::from_utf8(&bytes).unwrap()).status(), 200);
+        let at = at.index(bytes.len());
+        bytes[at] ^= flip;
+        let changed = String::from_utf8_lossy(&bytes);
+        let response = assertion::ask(&emulator, &changed);
+        prop_assert!(response.status().is_client_error(), "{} at {}", flip, at);
+        prop_assert!(!String::from_utf8_lossy(response.body()).contains("access_token"));
+    }
+
+    #[test]
+    fn no_assertion_upsets_it(
+        header in r#"\{("(alg|typ|x5t|x5t#S256|x5c|crit)":("(RS256|PS256|JWT|[!-~]{0,9})"|\["[A-Za-z0-9+/=]{0,40}"\]|[0-9]{1,3}|null),?){0,5}\}"#,
+        claims in r#"\{("(aud|iss|sub|exp|nbf|iat|jti)":("[!-~]{0,40}"|-?[0-9]{1,25}(\.[0-9])?(e[0-9]{1,3})?|true|null),?){0,7}\}"#,
+        audience in "(https|http|x)://[!-~]{0,30}(/[!-~]{0,12}){0,5}",
+    ) {
+        let emulator = assertion::emulator();
+        let draft = Draft::new(&emulator);
+        for sent in [draft.sign_text(&header, &claims, "RS256"), draft.claim("aud", audience).sign()] {
+            prop_assert!(assertion::ask(&emulator, &sent).status().is_client_error());
+        }
     }
 
     #[test]

@@ -342,17 +342,25 @@ fn secrets_in_the_url_are_never_used() {
 }
 
 #[test]
-fn assertions_without_a_registered_certificate() {
+fn assertions_that_cannot_be_read() {
     let jwt = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJhIn0.c2lnbmF0dXJl";
     let kind = (
         "client_assertion_type",
         "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
     );
-    v2_refuses(&[("client_secret", "-"), kind, ("client_assertion", jwt)], 700027);
+    v2_refuses(&[("client_secret", "-"), kind, ("client_assertion", jwt)], 90014);
     for garbage in ["x", "a.b.c", "header.payload.signature", "....", "e30.e30"] {
         v2_refuses(&[("client_secret", "-"), kind, ("client_assertion", garbage)], 50027);
     }
     v2_refuses(&[("client_secret", "-"), ("client_assertion", jwt)], 900144);
+    for other in [
+        "urn:ietf:params:oauth:client-assertion-type:saml2-bearer",
+        "jwt-bearer",
+        "JWT",
+    ] {
+        let kind = ("client_assertion_type", other);
+        v2_refuses(&[("client_secret", "-"), kind, ("client_assertion", jwt)], 90011);
+    }
     v2_refuses(&[kind, ("client_assertion", jwt)], 90023);
 }
 

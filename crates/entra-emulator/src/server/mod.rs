@@ -46,10 +46,7 @@ impl Server {
         let ca_pem = identity.as_ref().map(|identity| identity.ca_pem.clone());
         #[cfg(not(feature = "tls"))]
         let ca_pem = None;
-        let tls_url = match &sockets.tls {
-            Some(listener) => Some(format!("https://localhost:{}", listener.local_addr()?.port())),
-            None => None,
-        };
+        let tls_url = sockets.tls_url()?;
 
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -141,6 +138,12 @@ impl Sockets {
             plain,
             tls,
         })
+    }
+
+    /// `https://localhost:{port}` of the TLS listener.
+    pub(crate) fn tls_url(&self) -> io::Result<Option<String>> {
+        let address = self.tls.as_ref().map(TcpListener::local_addr).transpose()?;
+        Ok(address.map(|address| format!("https://localhost:{}", address.port())))
     }
 
     pub(crate) fn base_url(&self) -> String {

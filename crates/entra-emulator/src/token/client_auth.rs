@@ -1,13 +1,11 @@
 //! Who the client is and whether it proved it (RFC 6749, 2.3; RFC 7523 for assertions).
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use crate::aadsts::Refusal;
-use crate::config::App;
+use crate::config::{App, Tenant};
 use crate::exchange::Exchange;
 use crate::form::Form;
 use crate::recorder::Lint;
+use crate::token::assertion::Assertion;
 
 /// A client id with the credential that came with it, not yet verified.
 pub(crate) struct Presented {
@@ -18,13 +16,15 @@ pub(crate) struct Presented {
 enum Credential {
     None,
     Secret(String),
-    Assertion(String),
+    /// Or why it cannot be read, which is said once it is known that there is such an app.
+    Assertion(Box<Result<Assertion, Refusal>>),
 }
 
 /// How the client proved itself; decides `appidacr` and `azpacr`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Proof {
     Secret,
+    Certificate,
 }
 
 impl Proof {
@@ -32,14 +32,16 @@ impl Proof {
     pub(crate) fn class(self) -> &'static str {
         match self {
             Self::Secret => "1",
+            Self::Certificate => "2",
         }
     }
 }
 
-/// Finds the client id and the one credential of a request.
+/// Finds the client id and the one credential of a request. With an assertion the client id may be left out of the form.
 ///
 /// # Errors
-/// 900144 without a client id or assertion type, 90023 if credentials are given in two ways or cannot be read.
+/// 900144 without a client id or assertion type, 90011 for another type, 90023 if credentials are given in two ways or
+/// cannot be read.
 pub(crate) fn read(exchange: &mut Exchange<'_>, form: &Form) -> Result<Presented, Refusal> {
     let secret = form.value("client_secret");
     let assertion = form.value("client_assertion");
@@ -67,10 +69,23 @@ pub(crate) fn read(exchange: &mut Exchange<'_>, form: &Form) -> Result<Presented
         }
         (None, Some(secret), _) => (body_id.map(str::to_owned), Credential::Secret(secret.to_owned())),
         (None, None, Some(assertion)) => {
-            if form.value("client_assertion_type").is_none() {
-                return Err(Refusal::new(900144).with("client_assertion_type"));
+            match form.value("client_assertion_type") {
+                Some(JWT_BEARER) => {}
+                Some(_) => return Err(Refusal::new(90011)),
+                None => return Err(Refusal::new(900144).with("client_assertion_type")),
             }
-            (body_id.map(str::to_owned), Credential::Assertion(assertion.to_owned()))
+            let assertion = Assertion::parse(assertion);
+            if let Ok(assertion) = &assertion {
+                assertion.inspect(exchange);
+            }
+            match (body_id, assertion) {
+                (Some(id), assertion) => (Some(id.to_owned()), Credential::Assertion(Box::new(assertion))),
+                (None, assertion) => {
+                    let assertion = assertion?;
+                    let id = assertion.subject()?.to_owned();
+                    (Some(id), Credential::Assertion(Box::new(Ok(assertion))))
+                }
+            }
         }
         (None, None, None) => (body_id.map(str::to_owned), Credential::None),
     };
@@ -82,13 +97,18 @@ pub(crate) fn read(exchange: &mut Exchange<'_>, form: &Form) -> Result<Presented
 /// Verifies the credential against what the app has registered.
 ///
 /// # Errors
-/// 7000218 without a credential, 7000215 for a wrong secret, 7000222 for one outside its dates, 50027 for an assertion
-/// that is no JWT, 700027 for any other: no app has a certificate yet.
-pub(crate) fn verify(exchange: &mut Exchange<'_>, app: &App, presented: Presented) -> Result<Proof, Refusal> {
+/// 7000218 without a credential, 7000215 for a wrong secret, 7000222 for one outside its dates, and what
+/// [`Assertion::verify`] says.
+pub(crate) fn verify(
+    exchange: &mut Exchange<'_>,
+    app: &App,
+    tenant: &Tenant,
+    presented: Presented,
+) -> Result<Proof, Refusal> {
     match presented.credential {
         Credential::None => Err(Refusal::new(7000218)),
         Credential::Secret(secret) => verify_secret(exchange, app, &secret),
-        Credential::Assertion(assertion) => Err(refuse_assertion(&assertion)),
+        Credential::Assertion(assertion) => (*assertion)?.verify(exchange, app, tenant).map(|()| Proof::Certificate),
     }
 }
 
@@ -112,16 +132,4 @@ fn verify_secret(exchange: &mut Exchange<'_>, app: &App, sent: &str) -> Result<P
     Err(Refusal::new(7000215).with(&app.client_id))
 }
 
-fn refuse_assertion(assertion: &str) -> Refusal {
-    let is_json = |part: &str| {
-        let bytes = URL_SAFE_NO_PAD.decode(part.trim_end_matches('='));
-        bytes.is_ok_and(|bytes| serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&bytes).is_ok())
-    };
-    let mut parts = assertion.split('.');
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(header), Some(claims), Some(_), None) if is_json(header) && is_json(claims) => {
-            Refusal::new(700027).with("the application has no certificate registered")
-        }
-        _ => Refusal::new(50027).with("it is not three parts of base64url with JSON inside"),
-    }
-}
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

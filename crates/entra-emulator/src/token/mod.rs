@@ -1,8 +1,11 @@
 //! The token endpoint: client credentials, judged step by step.
 
+mod assertion;
 mod client_auth;
 pub(crate) mod issuer;
 mod mint;
+mod realm;
+pub(crate) mod replay;
 mod request;
 mod target;
 
@@ -67,7 +70,7 @@ fn judge(
     let app = find_app(exchange, &presented.client_id, tenant)?;
     let resource = target::read(exchange, form, endpoint)?;
     let requested_capabilities = request::capabilities(form)?;
-    let proof = client_auth::verify(exchange, app, presented)?;
+    let proof = client_auth::verify(exchange, app, tenant, presented)?;
 
     let directory = &exchange.core.directory;
     let api = directory

@@ -1,6 +1,8 @@
 //! What the tests of this folder share.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+pub(crate) mod assertion;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_emulator::Emulator;

@@ -1,0 +1,306 @@
+//! The certificates an app is registered with.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
+use x509_parser::public_key::PublicKey;
+
+use crate::config::time;
+
+/// A certificate whose key may sign an app's assertions: one entry of `keyCredentials` in the app's manifest.
+///
+/// In JSON it is either the certificate in PEM, as a string, or the object of the manifest with `customKeyIdentifier`,
+/// `keyId`, `type`, `usage` and `value` (and `displayName`, `startDate`, `endDate`, as the portal writes them).
+///
+/// ```
+/// # let pem = include_str!("../tests/certificates/app.crt");
+/// use entra_emulator::{App, Emulator, KeyCredential};
+///
+/// let emulator = Emulator::builder()
+///     .app(App::new("daemon").without_secrets().key_credential(KeyCredential::pem(pem)))
+///     .build();
+/// let registered = &emulator.apps()[0].key_credentials[0];
+/// assert_eq!(registered.custom_key_identifier.len(), 28);
+/// ```
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct KeyCredential {
+    /// The entry's id (GUID); derived from the seed when empty.
+    pub key_id: String,
+    /// The SHA-1 of the DER bytes in standard base64; worked out when empty, and if given it has to fit. In
+    /// hexadecimal, as newer manifests have it, it is accepted too.
+    pub custom_key_identifier: String,
+    /// The certificate: DER in standard base64.
+    pub value: String,
+    /// Valid from, if later than the certificate itself says.
+    pub start: Option<SystemTime>,
+    /// Valid until, if earlier than the certificate itself says.
+    pub end: Option<SystemTime>,
+}
+
+impl KeyCredential {
+    /// A certificate in DER. Whether it is one is found out when the emulator is built.
+    pub fn new(der: impl AsRef<[u8]>) -> Self {
+        Self {
+            value: STANDARD.encode(der),
+            ..Self::default()
+        }
+    }
+
+    /// The first certificate of a PEM text. A private key beside it is not kept.
+    pub fn pem(text: impl AsRef<str>) -> Self {
+        Self {
+            value: first_certificate(text.as_ref()).unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+
+    /// Makes it valid from `start` on, if the certificate is.
+    pub fn starts(self, start: SystemTime) -> Self {
+        Self {
+            start: Some(start),
+            ..self
+        }
+    }
+
+    /// Makes it expire at `end`, if the certificate did not before.
+    pub fn ends(self, end: SystemTime) -> Self {
+        Self { end: Some(end), ..self }
+    }
+}
+
+impl fmt::Debug for KeyCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the value: nothing about it can be read, and people put the wrong file there.
+        f.debug_struct("KeyCredential")
+            .field("key_id", &self.key_id)
+            .field("custom_key_identifier", &self.custom_key_identifier)
+            .field("start", &self.start)
+            .field("end", &self.end)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyCredential {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let entry = match Value::deserialize(deserializer)? {
+            Value::String(pem) => return Ok(Self::pem(pem)),
+            entry => Entry::deserialize(entry).map_err(serde::de::Error::custom)?,
+        };
+        for (name, found, only) in [
+            ("type", &entry.kind, "AsymmetricX509Cert"),
+            ("usage", &entry.usage, "Verify"),
+        ] {
+            if found.as_ref().is_some_and(|found| found != only) {
+                return Err(serde::de::Error::custom(format!(
+                    "a key credential's {name} can only be {only:?}"
+                )));
+            }
+        }
+        Ok(Self {
+            key_id: entry.key_id,
+            custom_key_identifier: entry.custom_key_identifier,
+            value: entry.value,
+            start: entry.start,
+            end: entry.end,
+        })
+    }
+}
+
+/// An entry as a manifest has it.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct Entry {
+    key_id: String,
+    custom_key_identifier: String,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    usage: Option<String>,
+    value: String,
+    #[serde(rename = "displayName")]
+    _display_name: Option<String>,
+    #[serde(rename = "startDate", deserialize_with = "time")]
+    start: Option<SystemTime>,
+    #[serde(rename = "endDate", deserialize_with = "time")]
+    end: Option<SystemTime>,
+}
+
+/// A certificate as it is looked up and verified against.
+#[derive(Clone, Debug)]
+pub(crate) struct Registered {
+    pub(crate) sha1: Vec<u8>,
+    pub(crate) sha256: Vec<u8>,
+    pub(crate) start: SystemTime,
+    pub(crate) end: SystemTime,
+    /// The public key if it is an RSA key.
+    pub(crate) key: Option<RsaKey>,
+}
+
+/// An RSA public key: PKCS#1 in DER, and the length of its modulus.
+#[derive(Clone, Debug)]
+pub(crate) struct RsaKey {
+    pub(crate) der: Vec<u8>,
+    pub(crate) bits: usize,
+}
+
+impl Registered {
+    /// Reads an entry and fills in its thumbprint.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub(crate) fn read(entry: &mut KeyCredential) -> Result<Self, String> {
+        let der = entry_der(&entry.value).ok_or("is no certificate in PEM or base64 of DER")?;
+        let (rest, certificate) =
+            X509Certificate::from_der(&der).map_err(|error| format!("cannot be read: {error}"))?;
+        if !rest.is_empty() {
+            return Err("has bytes after its end".to_owned());
+        }
+        let validity = certificate.validity();
+        let (not_before, not_after) = (
+            from_unix(validity.not_before.timestamp()),
+            from_unix(validity.not_after.timestamp()),
+        );
+        let public = certificate.public_key();
+        let key = match public.parsed() {
+            Ok(PublicKey::RSA(key)) => Some(RsaKey {
+                der: public.subject_public_key.data.to_vec(),
+                bits: bits(key.modulus),
+            }),
+            _ => None,
+        };
+        let read = Self {
+            sha1: sha1(&der),
+            sha256: sha256(&der),
+            start: entry.start.map_or(not_before, |start| start.max(not_before)),
+            end: entry.end.map_or(not_after, |end| end.min(not_after)),
+            key,
+        };
+        let identifier = &mut entry.custom_key_identifier;
+        if identifier.is_empty() {
+            *identifier = STANDARD.encode(&read.sha1);
+        } else if decode_thumbprint(identifier).as_ref() != Some(&read.sha1)
+            && !identifier.eq_ignore_ascii_case(&hex(&read.sha1))
+        {
+            return Err(format!(
+                "has the customKeyIdentifier {identifier:?}, which is not the base64 of its SHA-1, {:?}",
+                STANDARD.encode(&read.sha1)
+            ));
+        }
+        Ok(read)
+    }
+
+    pub(crate) fn is_valid_at(&self, now: SystemTime) -> bool {
+        self.start <= now && now <= self.end
+    }
+}
+
+/// Decodes a thumbprint in whichever of the two alphabets, padded or not: the official clients use all four forms.
+pub(crate) fn decode_thumbprint(text: &str) -> Option<Vec<u8>> {
+    TOLERANT.decode(text.replace('-', "+").replace('_', "/")).ok()
+}
+
+/// Decodes a certificate in standard base64 with white space anywhere.
+pub(crate) fn decode_with_blanks(text: &str) -> Option<Vec<u8>> {
+    let dense: String = text
+        .chars()
+        .filter(|character| !character.is_ascii_whitespace())
+        .collect();
+    TOLERANT.decode(dense).ok()
+}
+
+pub(crate) fn sha1(bytes: &[u8]) -> Vec<u8> {
+    digest(&SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref().to_vec()
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> Vec<u8> {
+    digest(&SHA256, bytes).as_ref().to_vec()
+}
+
+/// Upper-case hexadecimal, as the service shows thumbprints.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
+fn entry_der(value: &str) -> Option<Vec<u8>> {
+    let bytes = decode_with_blanks(value).filter(|bytes| !bytes.is_empty())?;
+    // What the portal offers to download is PEM, and people encode that file as a whole.
+    match std::str::from_utf8(&bytes).ok().and_then(first_certificate) {
+        Some(inside) => decode_with_blanks(&inside),
+        None => Some(bytes),
+    }
+}
+
+fn first_certificate(pem: &str) -> Option<String> {
+    let (_, rest) = pem.split_once(PEM_BEGIN)?;
+    let (inside, _) = rest.split_once(PEM_END)?;
+    Some(inside.split_ascii_whitespace().collect())
+}
+
+fn from_unix(seconds: i64) -> SystemTime {
+    let since = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
+}
+
+fn bits(modulus: &[u8]) -> usize {
+    let significant = modulus.iter().position(|byte| *byte != 0).map(|at| &modulus[at..]);
+    significant.map_or(0, |bytes| bytes.len() * 8 - bytes[0].leading_zeros() as usize)
+}
+
+const PEM_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const PEM_END: &str = "-----END CERTIFICATE-----";
+
+const TOLERANT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thumbprints_are_read_in_all_four_forms() {
+        let bytes: Vec<u8> = (0..20).map(|at| 255 - at).collect();
+        let standard = STANDARD.encode(&bytes);
+        let url = base64::engine::general_purpose::URL_SAFE.encode(&bytes);
+        assert_ne!(standard, url);
+        for text in [&standard, &url] {
+            assert_eq!(decode_thumbprint(text).as_ref(), Some(&bytes));
+            assert_eq!(decode_thumbprint(text.trim_end_matches('=')).as_ref(), Some(&bytes));
+        }
+        assert_eq!(decode_thumbprint("é"), None);
+        assert_eq!(decode_thumbprint("a"), None);
+    }
+
+    #[test]
+    fn the_length_of_a_modulus_is_that_of_its_number() {
+        assert_eq!(bits(&[]), 0);
+        assert_eq!(bits(&[0, 0]), 0);
+        assert_eq!(bits(&[0, 0x80, 0]), 16);
+        assert_eq!(bits(&[0x7f, 0xff]), 15);
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_refused() {
+        for value in ["", "!", "AAAA", "LS0tLS1CRUdJTi"] {
+            let mut entry = KeyCredential {
+                value: value.to_owned(),
+                ..KeyCredential::default()
+            };
+            assert!(Registered::read(&mut entry).is_err(), "{value}");
+        }
+        let mut longer = include_bytes!("../keys/cert0.der").to_vec();
+        assert!(Registered::read(&mut KeyCredential::new(&longer)).is_ok());
+        longer.push(0);
+        assert!(Registered::read(&mut KeyCredential::new(&longer)).is_err());
+    }
+}

@@ -1,0 +1,88 @@
+//! What a client assertion may name as its audience.
+
+use crate::config::{Tenant, TokenVersion};
+use crate::directory::ciam_subdomain;
+use crate::discovery::is_public_cloud;
+use crate::exchange::Exchange;
+
+/// Whether an audience means this service and this tenant: the token URL of either version or the v2 issuer, under any
+/// name the service is known by, or an issuer as it stands in tokens.
+///
+/// The Entra documents gave all of these over the years. Another tenant, another cloud, `common` and a URL with
+/// anything more behind it are something else.
+pub(crate) fn is_named_by(audience: &str, tenant: &Tenant, exchange: &Exchange<'_>) -> bool {
+    let issuers = &exchange.core.issuers;
+    if [TokenVersion::V1, TokenVersion::V2]
+        .map(|version| issuers.of(tenant, version))
+        .iter()
+        .any(|it| it == audience)
+    {
+        return true;
+    }
+    let Some((scheme, rest)) = audience.split_once("://") else {
+        return false;
+    };
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let is_tenant = |name: &str| {
+        let directory = &exchange.core.directory;
+        directory.tenant(name).is_some_and(|named| named.id == tenant.id)
+    };
+    let is_own_host = ciam_subdomain(authority).is_some() && is_tenant(authority);
+    let is_own_origin = is_own_host && scheme.eq_ignore_ascii_case("https");
+    if !is_own_origin && !is_service(scheme, authority, exchange) {
+        return false;
+    }
+    let segments: Vec<&str> = path.split('/').collect();
+    let mut rest = segments.as_slice();
+    let mut is_named = is_own_host;
+    // On a loopback authority the customer host may stand in the path, with or without the tenant behind it.
+    if let [first, after @ ..] = rest
+        && !is_own_host
+        && ciam_subdomain(first).is_some()
+        && is_tenant(first)
+    {
+        (is_named, rest) = (true, after);
+    }
+    if let [first, after @ ..] = rest
+        && ciam_subdomain(first).is_none()
+        && is_tenant(first)
+    {
+        (is_named, rest) = (true, after);
+    }
+    let is_sts = authority.eq_ignore_ascii_case(STS);
+    is_named
+        && match rest {
+            ["oauth2", "token"] | ["oauth2", "v2.0", "token"] | ["v2.0"] => true,
+            [""] => is_sts,
+            _ => false,
+        }
+}
+
+/// Whether a host is the emulator as the client reaches it, by either listener, or Entra's public cloud.
+fn is_service(scheme: &str, authority: &str, exchange: &Exchange<'_>) -> bool {
+    let core = exchange.core;
+    let origin = format!("{scheme}://{authority}");
+    let is_asked = !exchange.event.host.is_empty() && authority.eq_ignore_ascii_case(&exchange.event.host);
+    let is_web = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
+    (is_asked && is_web)
+        || origin.eq_ignore_ascii_case(&core.base_url)
+        || core
+            .tls_url
+            .as_ref()
+            .is_some_and(|url| origin.eq_ignore_ascii_case(url))
+        || (scheme.eq_ignore_ascii_case("https") && (is_public_cloud(authority) || is_regional(authority)))
+}
+
+/// `westeurope.login.microsoft.com`
+fn is_regional(authority: &str) -> bool {
+    let region = authority.to_ascii_lowercase();
+    region.strip_suffix(REGIONAL).is_some_and(|region| {
+        !region.is_empty()
+            && region
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    })
+}
+
+const STS: &str = "sts.windows.net";
+const REGIONAL: &str = ".login.microsoft.com";

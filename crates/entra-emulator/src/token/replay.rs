@@ -1,0 +1,73 @@
+//! Which assertions were used already.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Mutex;
+
+use crate::certificate::sha256;
+
+/// The assertions of the past that are still in their time, a bounded number of them.
+#[derive(Debug, Default)]
+pub(crate) struct Replays {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    seen: HashMap<Vec<u8>, u64>,
+    by_expiry: BTreeSet<(u64, Vec<u8>)>,
+}
+
+impl Replays {
+    /// Notes a use of an assertion that expires at `until`; false if there was one before. Times are seconds since the
+    /// epoch. Where more are in their time than fit, the ones that expire first are forgotten.
+    pub(crate) fn note(&self, client_id: &str, id: &str, now: u64, until: u64) -> bool {
+        let key = sha256(format!("{client_id}\n{id}").as_bytes());
+        let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        while state.by_expiry.first().is_some_and(|(expiry, _)| *expiry < now) {
+            state.forget_first();
+        }
+        if state.seen.contains_key(&key) {
+            return false;
+        }
+        while state.seen.len() >= MOST {
+            state.forget_first();
+        }
+        state.by_expiry.insert((until, key.clone()));
+        state.seen.insert(key, until);
+        true
+    }
+}
+
+impl State {
+    fn forget_first(&mut self) {
+        if let Some((_, key)) = self.by_expiry.pop_first() {
+            self.seen.remove(&key);
+        }
+    }
+}
+
+const MOST: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_use_is_found_until_the_assertion_expires() {
+        let replays = Replays::default();
+        assert!(replays.note("a", "1", 0, 10));
+        assert!(!replays.note("a", "1", 10, 10));
+        assert!(replays.note("b", "1", 10, 10), "ids count per client");
+        assert!(replays.note("a", "1", 11, 20));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let replays = Replays::default();
+        for number in 0..2 * MOST as u64 {
+            assert!(replays.note("a", &number.to_string(), 0, number));
+        }
+        let state = replays.state.lock().unwrap();
+        assert_eq!((state.seen.len(), state.by_expiry.len()), (MOST, MOST));
+    }
+}

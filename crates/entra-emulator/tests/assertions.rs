@@ -1,0 +1,566 @@
+//! Client assertions: every form the official clients send is accepted, and each wrong field has its own number.
+
+mod support;
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use entra_emulator::{Api, App, Emulator, Issuers, Lint, Tenant, TokenVersion};
+use serde_json::{Value, json};
+use support::assertion::{
+    APP, Draft, NOW, SCOPE, Shape, TYPE, accepted, ask, builder, changed, der, emulator, hex, in_lines, refused, sha1,
+    sha256,
+};
+use support::{claims, encode, json_body, post, token};
+
+#[test]
+fn a_token_says_that_the_client_had_a_certificate() {
+    let api = |version| Api::new("api://a").token_version(version);
+    for (version, claim) in [(TokenVersion::V1, "appidacr"), (TokenVersion::V2, "azpacr")] {
+        let app = App::new("daemon").certificate_pem(APP);
+        let emulator = builder(app).api(api(version)).build();
+        let sent = |credential: &[(&str, &str)]| {
+            let mut fields = vec![
+                ("grant_type", "client_credentials"),
+                ("client_id", emulator.client_id()),
+                ("scope", "api://a/.default"),
+            ];
+            fields.extend_from_slice(credential);
+            claims(&json_body(&token(&emulator, "v2.0/token", &encode(&fields))))[claim].clone()
+        };
+        let assertion = Draft::new(&emulator).sign();
+        let with_certificate = [
+            ("client_assertion", assertion.as_str()),
+            ("client_assertion_type", TYPE),
+        ];
+        assert_eq!(sent(&with_certificate), "2");
+        assert_eq!(sent(&[("client_secret", emulator.client_secret())]), "1");
+    }
+}
+
+#[test]
+fn every_official_client_is_accepted() {
+    let emulator = builder(
+        App::new("captured")
+            .client_id("aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb")
+            .certificate_pem(APP),
+    )
+    .tenant(Tenant::new("contoso.onmicrosoft.com").id("11111111-2222-3333-4444-555555555555"))
+    .build();
+    let shapes = Shape::all();
+    assert_eq!(shapes.len(), 20);
+    for shape in shapes {
+        let assertion = shape.sign(&emulator);
+        let target = if shape.path.contains("/v2.0/") {
+            ("scope", SCOPE)
+        } else {
+            ("resource", "https://graph.microsoft.com")
+        };
+        let fields = [
+            ("grant_type", "client_credentials"),
+            ("client_id", emulator.client_id()),
+            ("client_assertion_type", TYPE),
+            ("client_assertion", &assertion),
+            target,
+        ];
+        let response = post(&emulator, &shape.path, &fields);
+        if shape.path.starts_with("/adfs/") {
+            refused(&response, 900023);
+        } else {
+            assert_eq!(
+                response.status(),
+                200,
+                "{} {}: {}",
+                shape.client,
+                shape.case,
+                json_body(&response)
+            );
+        }
+    }
+}
+
+/// What the libraries for .NET, Go and Java send, by their documentation and source.
+#[test]
+fn other_clients_are_accepted() {
+    let emulator = emulator();
+    let draft = Draft::new(&emulator).claim("iat", Value::Null);
+    let leaf = STANDARD.encode(der(APP));
+    let dotnet = draft
+        .clone()
+        .claim("nbf", NOW.to_string())
+        .claim("exp", (NOW + 600).to_string());
+    accepted(&dotnet.header("x5c", leaf.as_str()).ask(&emulator));
+    let go = draft.header("x5t#S256", STANDARD.encode(sha256(APP)));
+    accepted(&go.clone().header("x5c", json!([leaf])).ask(&emulator));
+    accepted(&go.header("alg", "RS256").header("typ", Value::Null).ask(&emulator));
+}
+
+#[test]
+fn signatures_that_do_not_fit() {
+    let shown = changed(Draft::with_next_key, 700027);
+    assert!(
+        shown.contains("use of the key to verify the signature failed."),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("Found key 'Start=01/01/2020 00:00:00, End=01/01/2120 00:00:00'"),
+        "{shown}"
+    );
+    let emulator = emulator();
+    let draft = Draft::new(&emulator);
+    refused(&ask(&emulator, &draft.sign_as("RS256")), 700027);
+    refused(
+        &ask(&emulator, &draft.clone().header("alg", "RS256").sign_as("PS256")),
+        700027,
+    );
+    let (text, signature) = draft
+        .sign()
+        .rsplit_once('.')
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    for signature in [
+        String::new(),
+        "AA".to_owned(),
+        URL_SAFE_NO_PAD.encode([0; 256]),
+        signature.repeat(3),
+    ] {
+        refused(&ask(&emulator, &format!("{text}.{signature}")), 700027);
+    }
+    // Claims of another assertion under a good signature.
+    let other = draft.claim("jti", "other").sign();
+    let mixed: Vec<&str> = text.split('.').take(1).chain(other.split('.').skip(1)).collect();
+    accepted(&ask(&emulator, &mixed.join(".")));
+    refused(
+        &ask(&emulator, &format!("{}.{signature}", other.rsplit_once('.').unwrap().0)),
+        700027,
+    );
+}
+
+#[test]
+fn algorithms_other_than_two() {
+    let emulator = emulator();
+    let draft = |algorithm: &str| Draft::new(&emulator).header("alg", algorithm);
+    for algorithm in [
+        "none", "None", "HS256", "RS384", "RS512", "PS384", "ES256", "EdDSA", "rs256", "",
+    ] {
+        let shown = refused(&draft(algorithm).ask(&emulator), 5002738);
+        assert!(shown.contains(&format!("'{algorithm}' is not a supported")), "{shown}");
+    }
+    let unsigned = draft("none").sign();
+    refused(
+        &ask(&emulator, &format!("{}.", unsigned.rsplit_once('.').unwrap().0)),
+        5002738,
+    );
+    // The public key taken for a shared secret.
+    let text = draft("HS256").sign();
+    let text = text.rsplit_once('.').unwrap().0;
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &der(APP));
+    let tag = URL_SAFE_NO_PAD.encode(aws_lc_rs::hmac::sign(&key, text.as_bytes()));
+    refused(&ask(&emulator, &format!("{text}.{tag}")), 5002738);
+    changed(|draft| draft.header("alg", Value::Null), 50027);
+    changed(|draft| draft.header("alg", 256), 50027);
+}
+
+#[test]
+fn types_other_than_jwt() {
+    for kind in ["client-authentication+jwt", "at+jwt", ""] {
+        changed(|draft| draft.header("typ", kind), 5002727);
+    }
+    let emulator = emulator();
+    for kind in [
+        json!(null),
+        json!("JWT"),
+        json!("jwt"),
+        json!("http://openid.net/specs/jwt/1.0"),
+    ] {
+        accepted(&Draft::new(&emulator).header("typ", kind).ask(&emulator));
+    }
+}
+
+#[test]
+fn subjects_and_issuers() {
+    let other = "22222222-2222-2222-2222-222222222222";
+    changed(|draft| draft.claim("iss", other), 50048);
+    changed(|draft| draft.claim("sub", other), 50048);
+    changed(|draft| draft.claim("sub", other).claim("iss", other), 700021);
+    for (claim, missing) in [("iss", "'iss'"), ("sub", "'sub'"), ("aud", "'aud'")] {
+        assert!(changed(|draft| draft.claim(claim, Value::Null), 90014).contains(missing));
+        changed(|draft| draft.claim(claim, 1), 50027);
+    }
+}
+
+#[test]
+fn the_client_id_may_be_left_out_of_the_form() {
+    let emulator = emulator();
+    let send = |assertion: &str| {
+        let fields = [
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", TYPE),
+            ("client_assertion", assertion),
+            ("scope", SCOPE),
+        ];
+        token(&emulator, "v2.0/token", &encode(&fields))
+    };
+    let draft = Draft::new(&emulator);
+    accepted(&send(&draft.sign()));
+    assert_eq!(emulator.requests()[0].client_id.as_deref(), Some(emulator.client_id()));
+    let other = "22222222-2222-2222-2222-222222222222";
+    refused(
+        &send(&draft.clone().claim("iss", other).claim("sub", other).sign()),
+        700016,
+    );
+    refused(&send(&draft.clone().claim("iss", other).sign()), 50048);
+    refused(&send(&draft.clone().claim("sub", Value::Null).sign()), 90014);
+    refused(&send("garbage"), 50027);
+    refused(&send(&draft.with_next_key().sign()), 700027);
+}
+
+#[test]
+fn audiences() {
+    let emulator = builder(App::new("daemon").certificate_pem(APP))
+        .tenant(Tenant::new("contoso.onmicrosoft.com"))
+        .tenant(Tenant::new("other.example"))
+        .tenant(Tenant::new("customers.onmicrosoft.com").external())
+        .build();
+    let id = emulator.tenant_id();
+    let base = emulator.base_url();
+    let send = |audience: &str| Draft::new(&emulator).claim("aud", audience).ask(&emulator);
+    for path in ["oauth2/token", "oauth2/v2.0/token", "v2.0"] {
+        for tenant in [id, "contoso.onmicrosoft.com", &id.to_uppercase()] {
+            for host in [
+                base,
+                "https://login.microsoftonline.com",
+                "https://LOGIN.microsoftonline.com",
+                "https://login.windows.net",
+                "https://login.microsoft.com",
+                "https://sts.windows.net",
+                "https://westus2.login.microsoft.com",
+            ] {
+                accepted(&send(&format!("{host}/{tenant}/{path}")));
+            }
+        }
+    }
+    accepted(&send(&format!("https://sts.windows.net/{id}/")));
+    for (host, path) in [
+        ("https://login.microsoftonline.us", format!("{id}/oauth2/v2.0/token")),
+        ("https://evil.example", format!("{id}/oauth2/v2.0/token")),
+        (
+            "https://login.microsoftonline.com.evil.example",
+            format!("{id}/oauth2/v2.0/token"),
+        ),
+        (
+            "https://login.microsoftonline.com@evil.example",
+            format!("{id}/oauth2/v2.0/token"),
+        ),
+        ("https://a.b.login.microsoft.com", format!("{id}/oauth2/v2.0/token")),
+        ("http://login.microsoftonline.com", format!("{id}/oauth2/v2.0/token")),
+        ("https://customers.ciamlogin.com", format!("{id}/oauth2/v2.0/token")),
+        ("https://customers.ciamlogin.com", "oauth2/v2.0/token".to_owned()),
+        (base, "other.example/oauth2/v2.0/token".to_owned()),
+        (base, "common/oauth2/v2.0/token".to_owned()),
+        (base, format!("{id}/oauth2/v2.0/token/")),
+        (base, format!("{id}/oauth2/v2.0/token?a=b")),
+        (base, format!("{id}/oauth2/v2.0/authorize")),
+        (base, format!("{id}/v2")),
+        (base, format!("{id}/{id}/v2.0")),
+        (base, id.to_owned()),
+        (base, format!("{id}/")),
+        (base, "oauth2/v2.0/token".to_owned()),
+        ("https://login.microsoftonline.com", "oauth2/v2.0/token".to_owned()),
+        ("https://west-us.login.microsoft.com", format!("{id}/oauth2/v2.0/token")),
+        (base, String::new()),
+        ("", String::new()),
+    ] {
+        let audience = format!("{host}/{path}");
+        let response = send(&audience);
+        assert_eq!(json_body(&response)["error_codes"], json!([700023]), "{audience}");
+    }
+    refused(&send(emulator.client_id()), 700023);
+    refused(&send(""), 700023);
+    changed(|draft| draft.claim("aud", json!([base])), 50027);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn audiences_of_both_listeners() {
+    let emulator = builder(App::new("daemon").certificate_pem(APP)).tls().start();
+    let id = emulator.tenant_id();
+    for origin in [
+        emulator.base_url(),
+        emulator.tls_url().unwrap(),
+        "https://asked.example",
+    ] {
+        let draft = Draft::new(&emulator).claim("aud", format!("{origin}/{id}/oauth2/v2.0/token"));
+        // Sent to a host of its own, so that neither listener is the one that was asked.
+        let body = encode(&[
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", TYPE),
+            ("client_assertion", &draft.sign()),
+            ("scope", SCOPE),
+        ]);
+        let request = http::Request::post(format!("https://asked.example/{id}/oauth2/v2.0/token"))
+            .header("content-type", "application/x-www-form-urlencoded");
+        accepted(&emulator.handle(request.body(body.into_bytes()).unwrap()));
+    }
+    let other = Draft::new(&emulator).claim("aud", format!("https://localhost:1/{id}/oauth2/v2.0/token"));
+    refused(&other.ask(&emulator), 700023);
+}
+
+#[test]
+fn audiences_follow_the_issuers_tokens_carry() {
+    let app = App::new("daemon").certificate_pem(APP);
+    let issuers = Issuers::Origin("https://issuer.example".to_owned());
+    let emulator = builder(app).issuers(issuers).build();
+    let send = |path: &str| {
+        let audience = format!("https://issuer.example/{}/{path}", emulator.tenant_id());
+        Draft::new(&emulator).claim("aud", audience).ask(&emulator)
+    };
+    accepted(&send("v2.0"));
+    accepted(&send(""));
+    refused(&send("oauth2/v2.0/token"), 700023);
+}
+
+#[test]
+fn audiences_of_an_external_tenant() {
+    let emulator = builder(App::new("daemon").certificate_pem(APP))
+        .tenant(Tenant::new("customers.onmicrosoft.com").external())
+        .build();
+    let (id, base) = (emulator.tenant_id(), emulator.base_url());
+    for audience in [
+        format!("https://customers.ciamlogin.com/{id}/oauth2/v2.0/token"),
+        format!("https://customers.ciamlogin.com/{id}/v2.0"),
+        format!("https://{id}.ciamlogin.com/{id}/v2.0"),
+        "https://customers.ciamlogin.com/oauth2/v2.0/token".to_owned(),
+        format!("{base}/customers.ciamlogin.com/{id}/oauth2/v2.0/token"),
+        format!("{base}/customers.ciamlogin.com/oauth2/v2.0/token"),
+    ] {
+        accepted(&Draft::new(&emulator).claim("aud", audience).ask(&emulator));
+    }
+    for audience in [
+        "https://strangers.ciamlogin.com/oauth2/v2.0/token".to_owned(),
+        "http://customers.ciamlogin.com/oauth2/v2.0/token".to_owned(),
+        "https://customers.ciamlogin.com/customers.ciamlogin.com/oauth2/v2.0/token".to_owned(),
+        format!("{base}/customers.ciamlogin.com/customers.ciamlogin.com/oauth2/v2.0/token"),
+    ] {
+        refused(&Draft::new(&emulator).claim("aud", audience).ask(&emulator), 700023);
+    }
+}
+
+#[test]
+fn times_of_every_type() {
+    let emulator = emulator();
+    for (start, expiry) in [
+        (json!(NOW), json!(NOW + 600)),
+        (json!(NOW as f64 + 0.25), json!(NOW as f64 + 600.75)),
+        (json!(NOW.to_string()), json!((NOW + 600).to_string())),
+    ] {
+        let draft = Draft::new(&emulator).claim("exp", expiry);
+        accepted(
+            &draft
+                .clone()
+                .claim("nbf", start.clone())
+                .claim("iat", start.clone())
+                .ask(&emulator),
+        );
+        accepted(
+            &draft
+                .clone()
+                .claim("nbf", Value::Null)
+                .claim("iat", start.clone())
+                .ask(&emulator),
+        );
+        accepted(
+            &draft
+                .clone()
+                .claim("nbf", start)
+                .claim("iat", Value::Null)
+                .ask(&emulator),
+        );
+        accepted(&draft.claim("nbf", Value::Null).claim("iat", Value::Null).ask(&emulator));
+    }
+    for claim in ["exp", "nbf", "iat"] {
+        for bad in [
+            json!("1e9"),
+            json!(""),
+            json!("-1"),
+            json!(-1),
+            json!(true),
+            json!([1]),
+            json!(1e300),
+        ] {
+            changed(|draft| draft.claim(claim, bad), 50027);
+        }
+    }
+}
+
+#[test]
+fn times_that_are_over_or_not_there_yet() {
+    let emulator = emulator();
+    let skew = 300;
+    let draft = Draft::new(&emulator);
+    accepted(&draft.clone().claim("exp", NOW - skew + 1).ask(&emulator));
+    accepted(&draft.clone().claim("nbf", NOW + skew).ask(&emulator));
+    refused(&draft.clone().claim("exp", NOW - skew).ask(&emulator), 700024);
+    refused(&draft.clone().claim("nbf", NOW + skew + 1).ask(&emulator), 700024);
+    let shown = refused(&draft.clone().claim("exp", Value::Null).ask(&emulator), 700024);
+    assert!(
+        shown.contains(
+            "Current time: 2026-01-01T00:00:00.0000000Z, assertion valid from 2026-01-01T00:00:00.0000000Z, expiry time \
+             of assertion 1970-01-01T00:00:00.0000000Z."
+        ),
+        "{shown}"
+    );
+    let sent = draft.sign();
+    emulator.clock().advance(Duration::from_secs(600 + skew - 1));
+    accepted(&ask(&emulator, &sent));
+    emulator.clock().advance(Duration::from_secs(1));
+    refused(&ask(&emulator, &sent), 700024);
+    emulator.clock().set(UNIX_EPOCH + Duration::from_secs(NOW - skew - 1));
+    refused(&ask(&emulator, &sent), 700024);
+    emulator.clock().set(UNIX_EPOCH);
+    refused(&ask(&emulator, &sent), 700024);
+}
+
+#[test]
+fn replays_are_refused_on_demand() {
+    let lenient = emulator();
+    let sent = Draft::new(&lenient).sign();
+    accepted(&ask(&lenient, &sent));
+    accepted(&ask(&lenient, &sent));
+
+    let app = || App::new("daemon").certificate_pem(APP);
+    let strict = builder(app()).app(app()).refuse_replayed_assertions().build();
+    let draft = Draft::new(&strict);
+    refused(&draft.clone().with_next_key().ask(&strict), 700027);
+    accepted(&draft.ask(&strict));
+    refused(&draft.ask(&strict), 50012);
+    accepted(&draft.clone().claim("jti", "another").ask(&strict));
+    let anonymous = draft.clone().claim("jti", Value::Null).sign();
+    accepted(&ask(&strict, &anonymous));
+    refused(&ask(&strict, &anonymous), 50012);
+    strict.clock().advance(Duration::from_secs(899));
+    refused(&draft.ask(&strict), 50012);
+    strict.clock().advance(Duration::from_secs(2));
+    accepted(&Draft::new(&strict).ask(&strict));
+}
+
+#[test]
+fn what_is_no_jwt() {
+    let emulator = emulator();
+    let draft = Draft::new(&emulator);
+    let good = draft.sign();
+    let (header, claims) = (draft.header.to_string(), draft.claims.to_string());
+    // The same members without their names.
+    let header_list = json!(["PS256", "JWT", null, null, draft.header["x5t#S256"], null]).to_string();
+    let claims_list = ["aud", "iss", "sub", "exp", "nbf", "iat", "jti"].map(|name| draft.claims[name].clone());
+    let claims_list = json!(claims_list).to_string();
+    for bad in [
+        "a".to_owned(),
+        good.replacen('.', "", 1),
+        format!("{good}."),
+        format!(".{good}"),
+        format!("{good}="),
+        format!("{good} "),
+        draft.sign_text("[]", &claims, "PS256"),
+        draft.sign_text(&header_list, &claims, "PS256"),
+        draft.sign_text(&header, &claims_list, "PS256"),
+        draft.sign_text(&header, "[]", "PS256"),
+        draft.sign_text(&header, "null", "PS256"),
+        draft.sign_text(&header.replacen('{', r#"{"alg":"none","#, 1), &claims, "PS256"),
+        draft.sign_text(&header, &claims.replacen('{', r#"{"aud":"x","#, 1), "PS256"),
+        draft.sign_text(&header, &format!("{claims}{claims}"), "PS256"),
+        draft.sign_text(&header, &"[".repeat(100_000), "PS256"),
+    ] {
+        refused(&ask(&emulator, &bad), 50027);
+    }
+    for (name, value) in [
+        ("crit", json!(["exp"])),
+        ("x5t", json!(1)),
+        ("x5t#S256", json!([])),
+        ("x5c", json!([])),
+        ("x5c", json!([1])),
+        ("x5c", json!("")),
+        ("x5c", json!("not base64")),
+        ("x5c", json!({})),
+    ] {
+        changed(|draft| draft.header(name, value), 50027);
+    }
+}
+
+#[test]
+fn findings() {
+    let emulator = emulator();
+    let lints = |change: &dyn Fn(Draft) -> Draft| {
+        change(Draft::new(&emulator)).ask(&emulator);
+        let mut lints = emulator.requests().pop().unwrap().lints;
+        lints.retain(|lint| *lint != Lint::MissingClientRequestId);
+        lints
+    };
+    assert_eq!(lints(&|draft| draft), []);
+    let x5t = |draft: Draft, text: String| draft.header("x5t#S256", Value::Null).header("x5t", text);
+    let bare = || URL_SAFE_NO_PAD.encode(sha1(APP));
+    assert_eq!(
+        lints(&|draft| draft.header("x5t#S256", STANDARD.encode(sha256(APP)))),
+        [Lint::ThumbprintEncoding]
+    );
+    assert_eq!(lints(&|draft| x5t(draft, bare())), [Lint::Sha1WithPs256]);
+    assert_eq!(lints(&|draft| x5t(draft, bare()).header("alg", "RS256")), []);
+    for text in [hex(&sha1(APP)), URL_SAFE_NO_PAD.encode(hex(&sha1(APP)).to_lowercase())] {
+        assert_eq!(
+            lints(&|draft| x5t(draft, text.clone()).naming(APP)),
+            [Lint::ThumbprintOfText]
+        );
+    }
+    assert_eq!(lints(&|draft| draft.header("x5c", in_lines(APP))), [Lint::BlankInX5c]);
+    assert_eq!(
+        lints(&|draft| draft.claim("exp", NOW as f64 + 0.5).claim("nbf", NOW.to_string())),
+        [
+            Lint::AssertionTime("exp".to_owned()),
+            Lint::AssertionTime("nbf".to_owned())
+        ]
+    );
+    assert_eq!(lints(&|draft| draft.claim("jti", Value::Null)), [Lint::MissingJti]);
+    assert_eq!(
+        lints(&|draft| draft.claim("nbf", Value::Null)),
+        [Lint::MissingNotBefore]
+    );
+    assert_eq!(
+        lints(&|draft| draft.claim("exp", NOW + 601)),
+        [Lint::AssertionLifetime(601)]
+    );
+    assert_eq!(lints(&|draft| draft.claim("aud", json!(["a"]))), [Lint::AudienceList]);
+}
+
+/// The assertion the Office 365 Management APIs' guide shows. Its key is known to nobody here.
+#[test]
+fn the_documented_sample_is_read() {
+    let sample = concat!(
+        "eyJhbGciOiJSUzI1NiIsIng1dCI6Ill5ZnNoSkMzclBRLWtwR281ZFVhaVk1dDNpVSJ9.",
+        "eyJhdWQiOiJodHRwczpcL1wvbG9naW4ud2luZG93cy5uZXRcLzQxNDYzZjUzLTg4MTItNDBmNC04OTBmLTg2NWJmNmUzNTE5MFwvb2F1dGgy",
+        "XC90b2tlbiIsImV4cCI6MTQyNzI0ODY0OCwiaXNzIjoiYTYwOTk3MjctNmI3Yi00ODJjLWI1MDktMWRmMzA5YWNjNTYzIiwianRpIjoiMGNl",
+        "MjU0YzQtODFiMS00YTJlLTg0MzYtOWE4YzNiNDlkZmI5IiwibmJmIjoxNDI3MjQ4MDQ4LCJzdWIiOiJhNjA5OTcyNy02YjdiLTQ4MmMtYjUw",
+        "OS0xZGYzMDlhY2M1NjMifQ.",
+        "vfDrmCjiXgoj2JrTkwyOpr-NOeQTzlXQcGlKGNpLLe0oh4Zvjdcim5C7E0UbI3Z2yb9uKQdx9G7GeqS-gVc9kNV_XSSNP4wEQj3iYNKpf_JD",
+        "2ikUVIWBkOg41BiTuknRJAYOMjiuBE2a6Wyk-vPCs_JMd7Sr-N3LiNZ-TjluuVzWHfok_HWz_wH8AzdoMF3S0HtrjNd9Ld5eI7MVMt4OTpRf",
+        "h-Syofi7Ow0HN07nKT5FYeC_ThBpGiIoODnMQQtDA2tM7D3D6OlLQRgLfI8ir73PVXWL7V7Zj2RcOiooIeXx38dvuSwYreJYtdphmrDBZ2eh",
+        "qtduzUZhaHL1iDvLlw",
+    );
+    let emulator = Emulator::builder()
+        .frozen_at(UNIX_EPOCH + Duration::from_secs(1_427_248_048))
+        .tenant(Tenant::new("contoso.onmicrosoft.com").id("41463f53-8812-40f4-890f-865bf6e35190"))
+        .app(
+            App::new("daemon")
+                .client_id("a6099727-6b7b-482c-b509-1df309acc563")
+                .certificate_pem(APP),
+        )
+        .build();
+    let shown = refused(&ask(&emulator, sample), 700027);
+    assert!(shown.contains("'6327EC8490B7ACF43E9291A8E5D51A898E6DDE25'"), "{shown}");
+    emulator.clock().advance(Duration::from_secs(900));
+    let shown = refused(&ask(&emulator, sample), 700024);
+    assert!(
+        shown.contains("expiry time of assertion 2015-03-25T01:57:28.0000000Z."),
+        "{shown}"
+    );
+}
