@@ -1,0 +1,239 @@
+use std::fmt;
+
+/// A reader of DER (X.690): what stands one after the other in a slice. It copies nothing, never recurses and never reads past the
+/// slice.
+#[derive(Clone, Copy)]
+pub(crate) struct Der<'a> {
+    rest: &'a [u8],
+}
+
+/// One element: its tag, its contents, and all of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Element<'a> {
+    pub(crate) tag: u8,
+    pub(crate) value: &'a [u8],
+    pub(crate) whole: &'a [u8],
+}
+
+/// Why something is not the DER that was expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DerError {
+    /// It breaks off, or something else stands in its place.
+    Damaged,
+    /// It is BER: a length is written in a way that DER does not have.
+    Ber,
+}
+
+impl<'a> Der<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// The next element, whatever it is.
+    pub(crate) fn any(&mut self) -> Result<Element<'a>, DerError> {
+        let [tag, first, rest @ ..] = self.rest else {
+            return Err(DerError::Damaged);
+        };
+        // The structures of certificates, keys and PFX files know no tag that takes more than one byte.
+        if tag & 0x1f == 0x1f {
+            return Err(DerError::Damaged);
+        }
+        let (length, rest) = match first {
+            0..0x80 => (usize::from(*first), rest),
+            0x80 => return Err(DerError::Ber),
+            _ => long_length(usize::from(first & 0x7f), rest)?,
+        };
+        let (value, rest) = rest.split_at_checked(length).ok_or(DerError::Damaged)?;
+        let (whole, _) = self
+            .rest
+            .split_at_checked(self.rest.len() - rest.len())
+            .ok_or(DerError::Damaged)?;
+        self.rest = rest;
+        Ok(Element {
+            tag: *tag,
+            value,
+            whole,
+        })
+    }
+
+    /// The next element, which has to have this tag.
+    pub(crate) fn element(&mut self, tag: u8) -> Result<Element<'a>, DerError> {
+        match self.any()? {
+            element if element.tag == tag => Ok(element),
+            // A string in pieces is how BER writes what DER writes in one.
+            element if element.tag == tag | CONSTRUCTED => Err(DerError::Ber),
+            _ => Err(DerError::Damaged),
+        }
+    }
+
+    /// The contents of the next element, which has to have this tag.
+    pub(crate) fn value(&mut self, tag: u8) -> Result<&'a [u8], DerError> {
+        Ok(self.element(tag)?.value)
+    }
+
+    /// What stands in the next element, which has to have this tag.
+    pub(crate) fn inside(&mut self, tag: u8) -> Result<Self, DerError> {
+        Ok(Self::new(self.value(tag)?))
+    }
+
+    /// The next element if it has this tag; where it has another, or there is none, nothing is read.
+    pub(crate) fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, DerError> {
+        if self.peek() == Some(tag) {
+            self.element(tag).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// The next element, an INTEGER that is not negative: its bytes, without leading zeros.
+    pub(crate) fn natural(&mut self) -> Result<&'a [u8], DerError> {
+        let value = self.value(INTEGER)?;
+        match value.first() {
+            Some(0..0x80) => Ok(without_leading_zeros(value)),
+            _ => Err(DerError::Damaged),
+        }
+    }
+
+    /// The next element, an INTEGER from 0 to 2^64 - 1. What is larger counts as the largest: all of these are limits and counts.
+    #[cfg(any(feature = "pfx", test))]
+    pub(crate) fn count(&mut self) -> Result<u64, DerError> {
+        let bytes = self.natural()?;
+        if bytes.len() > 8 {
+            return Ok(u64::MAX);
+        }
+        Ok(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
+
+    /// The tag of the next element.
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// That nothing is left.
+    pub(crate) fn end(&self) -> Result<(), DerError> {
+        if self.is_empty() {
+            Ok(())
+        } else {
+            Err(DerError::Damaged)
+        }
+    }
+}
+
+/// The length that stands in so many bytes, and what follows it.
+fn long_length(bytes: usize, rest: &[u8]) -> Result<(usize, &[u8]), DerError> {
+    // Four bytes are 4 GiB: no file that is read here is as long.
+    if bytes > 4 {
+        return Err(DerError::Damaged);
+    }
+    let (length, rest) = rest.split_at_checked(bytes).ok_or(DerError::Damaged)?;
+    if length.first() == Some(&0) {
+        return Err(DerError::Ber);
+    }
+    let number = length.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+    if number < 0x80 {
+        return Err(DerError::Ber);
+    }
+    let number = usize::try_from(number).map_err(|_| DerError::Damaged)?;
+    Ok((number, rest))
+}
+
+/// A number's bytes without the zeros that it may be written with.
+pub(crate) fn without_leading_zeros(bytes: &[u8]) -> &[u8] {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    bytes.get(zeros..).unwrap_or_default()
+}
+
+/// An OBJECT IDENTIFIER in dotted decimal, from its contents.
+pub(crate) struct Oid<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Display for Oid<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut number = 0_u64;
+        let mut first = true;
+        // Longer ones than this exist in no standard; an error message stays short.
+        for byte in self.0.iter().take(64) {
+            number = number << 7 | u64::from(byte & 0x7f);
+            if byte & 0x80 != 0 {
+                continue;
+            }
+            if first {
+                let top = (number / 40).min(2);
+                write!(f, "{top}.{}", number - top * 40)?;
+                first = false;
+            } else {
+                write!(f, ".{number}")?;
+            }
+            number = 0;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const BIT_STRING: u8 = 0x03;
+pub(crate) const OCTET_STRING: u8 = 0x04;
+pub(crate) const OID: u8 = 0x06;
+pub(crate) const SEQUENCE: u8 = 0x30;
+pub(crate) const SET: u8 = 0x31;
+pub(crate) const UTC_TIME: u8 = 0x17;
+pub(crate) const GENERALIZED_TIME: u8 = 0x18;
+/// `[0]` around something.
+pub(crate) const CONTEXT_0: u8 = 0xa0;
+/// `[0]` in the place of a string's own tag.
+#[cfg(feature = "pfx")]
+pub(crate) const CONTEXT_0_STRING: u8 = 0x80;
+/// The bit of a tag that says: made of elements.
+const CONSTRUCTED: u8 = 0x20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_read_one_after_the_other() {
+        let mut der = Der::new(&[0x02, 1, 7, 0x30, 3, 0x02, 1, 9]);
+        assert_eq!(der.count(), Ok(7));
+        let mut inner = der.inside(SEQUENCE).unwrap();
+        assert_eq!(inner.count(), Ok(9));
+        assert_eq!((inner.end(), der.end()), (Ok(()), Ok(())));
+        assert!(der.any().is_err());
+    }
+
+    #[test]
+    fn what_is_not_der_is_named() {
+        let fault = |bytes: &[u8]| Der::new(bytes).any().map(|_| ()).unwrap_err();
+        assert_eq!(fault(&[0x30, 0x80, 0, 0]), DerError::Ber);
+        assert_eq!(fault(&[0x30, 0x81, 1, 0]), DerError::Ber);
+        assert_eq!(fault(&[0x30, 0x82, 0, 1, 0]), DerError::Ber);
+        assert_eq!(fault(&[0x30, 2, 0]), DerError::Damaged);
+        assert_eq!(fault(&[0x30, 0x85, 1, 1, 1, 1, 1]), DerError::Damaged);
+        assert_eq!(fault(&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff]), DerError::Damaged);
+        assert_eq!(Der::new(&[0x24, 0]).value(OCTET_STRING), Err(DerError::Ber));
+    }
+
+    #[test]
+    fn numbers_are_not_negative_and_saturate() {
+        assert_eq!(Der::new(&[2, 1, 0xff]).count(), Err(DerError::Damaged));
+        assert_eq!(Der::new(&[2, 0]).count(), Err(DerError::Damaged));
+        assert_eq!(Der::new(&[2, 9, 1, 0, 0, 0, 0, 0, 0, 0, 0]).count(), Ok(u64::MAX));
+        assert_eq!(
+            Der::new(&[2, 9, 0, 255, 255, 255, 255, 255, 255, 255, 255]).count(),
+            Ok(u64::MAX)
+        );
+    }
+
+    #[test]
+    fn object_identifiers_are_dotted() {
+        assert_eq!(
+            Oid(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1]).to_string(),
+            "1.2.840.113549.1.1.1"
+        );
+        assert_eq!(Oid(&[0x55, 4, 3]).to_string(), "2.5.4.3");
+        assert_eq!(Oid(&[]).to_string(), "");
+        assert!(Oid(&[0xff; 500]).to_string().len() < 30);
+    }
+}

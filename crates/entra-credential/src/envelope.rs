@@ -1,0 +1,177 @@
+use cbc::Decryptor;
+use cbc::cipher::block_padding::Pkcs7;
+use cbc::cipher::{BlockCipherDecrypt, BlockModeDecrypt, KeyInit, KeyIvInit};
+use des::TdesEde3;
+use pkcs5::der::Decode;
+use pkcs5::pbes2;
+use pkcs12::kdf::{Pkcs12KeyType, derive_key_utf8};
+use rc2::Rc2;
+use sha1::Sha1;
+use zeroize::Zeroizing;
+
+use crate::der::{self, Der, DerError, Element, OCTET_STRING, OID, SEQUENCE};
+use crate::error::Error;
+use crate::{MAX_ITERATIONS, MAX_SCRYPT_MEMORY};
+
+/// Something encrypted under a password, with how it was done: PBES2 (RFC 8018, section 6.2), or one of the two algorithms of
+/// PKCS#12 (RFC 7292, appendix C) that are still met.
+#[derive(Clone, Copy)]
+pub(crate) struct Envelope<'a> {
+    algorithm: &'a [u8],
+    parameters: Element<'a>,
+    sealed: &'a [u8],
+}
+
+impl<'a> Envelope<'a> {
+    /// `algorithm` is what stands in an AlgorithmIdentifier.
+    pub(crate) fn new(mut algorithm: Der<'a>, sealed: &'a [u8]) -> Result<Self, DerError> {
+        let envelope = Self {
+            algorithm: algorithm.value(OID)?,
+            parameters: algorithm.element(SEQUENCE)?,
+            sealed,
+        };
+        algorithm.end()?;
+        Ok(envelope)
+    }
+
+    /// An EncryptedPrivateKeyInfo (RFC 5208, section 6).
+    pub(crate) fn of_key(mut info: Der<'a>) -> Result<Self, DerError> {
+        let algorithm = info.inside(SEQUENCE)?;
+        let sealed = info.value(OCTET_STRING)?;
+        info.end()?;
+        Self::new(algorithm, sealed)
+    }
+
+    /// How many rounds of key derivation it takes to open it; those of scrypt by their worth in time.
+    ///
+    /// # Errors
+    /// Where no such envelope is opened here, or nobody should have to pay for it.
+    pub(crate) fn rounds(&self) -> Result<u64, Error> {
+        let rounds = match self.algorithm {
+            PBES2 => self.pbes2_rounds()?,
+            SHA1_3DES | SHA1_RC2_40 => {
+                let mut parameters = Der::new(self.parameters.value);
+                parameters.value(OCTET_STRING).map_err(damaged)?;
+                parameters.count().map_err(damaged)?
+            }
+            other => return Err(unsupported(other)),
+        };
+        if rounds > MAX_ITERATIONS {
+            return Err(Error::TooManyIterations { limit: MAX_ITERATIONS });
+        }
+        Ok(rounds)
+    }
+
+    /// What is in it.
+    pub(crate) fn open(&self, password: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+        match self.algorithm {
+            PBES2 => {
+                let parameters = pbes2::Parameters::from_der(self.parameters.whole)
+                    .map_err(|_| Error::unsupported("its way of encryption", ADVICE))?;
+                let opened = parameters.decrypt(password, self.sealed);
+                opened.map(Zeroizing::new).map_err(|error| match error {
+                    pkcs5::Error::DecryptFailed => Error::WrongPassword,
+                    _ => Error::unsupported("its way of encryption", ADVICE),
+                })
+            }
+            SHA1_3DES => self.pkcs12::<TdesEde3>(password, 24),
+            SHA1_RC2_40 => self.pkcs12::<Rc2>(password, 5),
+            other => Err(unsupported(other)),
+        }
+    }
+
+    fn pbes2_rounds(&self) -> Result<u64, Error> {
+        let mut parameters = Der::new(self.parameters.value);
+        let mut derivation = parameters.inside(SEQUENCE).map_err(damaged)?;
+        let function = derivation.value(OID).map_err(damaged)?;
+        let mut numbers = derivation.inside(SEQUENCE).map_err(damaged)?;
+        numbers.any().map_err(damaged)?; // the salt
+        match function {
+            PBKDF2 => numbers.count().map_err(damaged),
+            SCRYPT => {
+                let cost = numbers.count().map_err(damaged)?;
+                let block = numbers.count().map_err(damaged)?;
+                let parallel = numbers.count().map_err(damaged)?;
+                let blocks = cost.saturating_mul(block);
+                if blocks.saturating_mul(128) > MAX_SCRYPT_MEMORY {
+                    return Err(Error::TooManyIterations { limit: MAX_ITERATIONS });
+                }
+                Ok(blocks.saturating_mul(parallel).saturating_mul(2))
+            }
+            other => Err(unsupported(other)),
+        }
+    }
+
+    fn pkcs12<C: KeyInit + BlockCipherDecrypt>(
+        &self,
+        password: &str,
+        length: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let mut parameters = Der::new(self.parameters.value);
+        let salt = parameters.value(OCTET_STRING).map_err(damaged)?;
+        let rounds = parameters.count().map_err(damaged)?;
+        let rounds = i32::try_from(rounds).map_err(|_| Error::Damaged(ENVELOPE))?;
+        let derive = |kind, length| {
+            derive_key_utf8::<Sha1>(password, salt, kind, rounds, length)
+                .map(Zeroizing::new)
+                .map_err(|_| Error::WrongPassword)
+        };
+        let key = derive(Pkcs12KeyType::EncryptionKey, length)?;
+        let start = derive(Pkcs12KeyType::Iv, 8)?;
+        Decryptor::<C>::new_from_slices(&key, &start)
+            .map_err(|_| Error::Damaged(ENVELOPE))?
+            .decrypt_padded_vec::<Pkcs7>(self.sealed)
+            .map(Zeroizing::new)
+            .map_err(|_| Error::WrongPassword)
+    }
+}
+
+fn damaged(error: DerError) -> Error {
+    Error::der(ENVELOPE)(error)
+}
+
+fn unsupported(algorithm: &[u8]) -> Error {
+    let known = NAMES.iter().find(|(known, _)| *known == algorithm);
+    let what = known.map_or_else(
+        || format!("its encryption ({})", der::Oid(algorithm)),
+        |(_, name)| format!("{name} encryption"),
+    );
+    Error::unsupported(what, ADVICE)
+}
+
+const ENVELOPE: &str = "its encryption";
+const ADVICE: &str = "encrypt it again with AES-256: `openssl pkcs12 -in old.pfx -out all.pem` and `openssl pkcs12 -export -in all.pem -out new.pfx`, or `openssl pkcs8 -topk8` for a PEM key";
+
+const PBES2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0d];
+const PBKDF2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0c];
+const SCRYPT: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0xda, 0x47, 0x04, 0x0b];
+const SHA1_3DES: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01, 0x03];
+const SHA1_RC2_40: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01, 0x06];
+
+/// What is still met, and not worth the code to open it.
+const NAMES: &[(&[u8], &str)] = &[
+    (
+        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01, 0x01],
+        "128-bit RC4",
+    ),
+    (
+        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01, 0x02],
+        "40-bit RC4",
+    ),
+    (
+        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01, 0x04],
+        "two-key 3DES",
+    ),
+    (
+        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01, 0x05],
+        "128-bit RC2",
+    ),
+    (
+        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x03],
+        "DES (PBES1 with MD5)",
+    ),
+    (
+        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0a],
+        "DES (PBES1 with SHA-1)",
+    ),
+];

@@ -1,0 +1,141 @@
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use crate::der::DerError;
+
+/// Why there is no credential: what is wrong with a file, and what to do about it. It never holds a password or a part of a key.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// More bytes than a credential has. Nothing was read.
+    TooLarge {
+        /// The most bytes that are read.
+        limit: usize,
+    },
+    /// Neither a PEM bundle nor a PFX file.
+    NotACredential,
+    /// It breaks off, or is not built as it should be: what it is.
+    Damaged(&'static str),
+    /// The file is under a password, and none was given.
+    PasswordNeeded,
+    /// The password is not this file's, or the file is damaged. The two look alike from outside.
+    WrongPassword,
+    /// No password, or the empty one, and it does not open the file.
+    EmptyPassword,
+    /// There is no private key in it.
+    KeyMissing,
+    /// There is no certificate in it.
+    CertificateMissing,
+    /// None of the certificates belongs to the private key.
+    KeyMismatch,
+    /// More than one private key with a certificate: the SHA-1 thumbprints of the certificates, in hexadecimal.
+    SeveralKeys(Vec<String>),
+    /// An RSA key that Entra does not take.
+    KeyTooShort {
+        /// The length of its modulus.
+        bits: usize,
+    },
+    /// A key of another type than RSA: its type.
+    KeyType(String),
+    /// More rounds of key derivation than are done for anybody: the file would keep a processor busy, or a memory full.
+    TooManyIterations {
+        /// The most rounds in one file.
+        limit: u64,
+    },
+    /// Sound, and not read here: what it is, and what to do.
+    Unsupported {
+        /// What it is.
+        what: String,
+        /// What to do instead.
+        advice: &'static str,
+    },
+    /// A manifest into which no key can be put: why.
+    Manifest(String),
+    /// A file that cannot be read.
+    File {
+        /// Its path.
+        path: String,
+        /// Why.
+        source: Arc<io::Error>,
+    },
+    /// The file with the assertion of a workload holds something else: its path, and what is wrong.
+    Assertion {
+        /// Its path.
+        path: String,
+        /// What is wrong with its contents.
+        problem: &'static str,
+    },
+}
+
+impl Error {
+    pub(crate) fn unsupported(what: impl Into<String>, advice: &'static str) -> Self {
+        Self::Unsupported {
+            what: what.into(),
+            advice,
+        }
+    }
+
+    /// What a fault of the encoding means where `what` was expected.
+    pub(crate) fn der(what: &'static str) -> impl Fn(DerError) -> Self {
+        move |error| match error {
+            DerError::Damaged => Self::Damaged(what),
+            DerError::Ber => Self::unsupported(format!("{what} in BER where DER is the rule"), BER_ADVICE),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { limit } => write!(f, "it is longer than {limit} bytes; no certificate file is"),
+            Self::NotACredential => f.write_str(
+                "it is neither PEM nor PFX; give a PEM file with a certificate and its private key, or a PFX (PKCS#12) file",
+            ),
+            Self::Damaged(what) => write!(f, "{what} is damaged or cut short; copy or export it again, as binary if it is a PFX file"),
+            Self::PasswordNeeded => f.write_str("the private key is encrypted; give its password"),
+            Self::WrongPassword => f.write_str("wrong password or damaged file; check the password, then export the file again"),
+            Self::EmptyPassword => f.write_str(
+                "the file does not open without a password; give its password, or, where it has none, write it anew: some tools make the MAC over no password at all, which is not the empty password (`openssl pkcs12 -in old.pfx -passin pass: -out all.pem`)",
+            ),
+            Self::KeyMissing => f.write_str(
+                "it holds no private key; export the certificate together with its private key, or add the key to the PEM file",
+            ),
+            Self::CertificateMissing => {
+                f.write_str("it holds a private key and no certificate; add the certificate that belongs to the key")
+            }
+            Self::KeyMismatch => {
+                f.write_str("the private key belongs to none of the certificates; put the certificate that was issued for this key beside it")
+            }
+            Self::SeveralKeys(thumbprints) => {
+                write!(f, "it holds the keys of several certificates ({}); keep the one to use", thumbprints.join(", "))
+            }
+            Self::KeyTooShort { bits } => write!(
+                f,
+                "the RSA key has {bits} bits and Entra takes no key shorter than {}; make a new one",
+                crate::MIN_KEY_BITS
+            ),
+            Self::KeyType(name) => write!(f, "the key is {name} and Entra takes RSA keys only; make an RSA key of 2048 bits or more"),
+            Self::TooManyIterations { limit } => write!(
+                f,
+                "its password is stretched by more than {limit} rounds in all, or in too much memory; export it again with fewer (600,000 are plenty)"
+            ),
+            Self::Unsupported { what, advice } => write!(f, "{what} is not read here; {advice}"),
+            Self::Manifest(problem) => write!(f, "the manifest {problem}"),
+            Self::File { path, .. } => write!(f, "{path} cannot be read"),
+            Self::Assertion { path, problem } => write!(f, "{path} {problem}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::File { source, .. } => Some(source.as_ref()),
+            _ => None,
+        }
+    }
+}
+
+/// How to get DER.
+pub(crate) const BER_ADVICE: &str = "convert it: `openssl pkcs12 -in old.pfx -out all.pem -nodes`, then use the PEM file or export it to a PFX file again";

@@ -1,0 +1,93 @@
+//! From a PEM or PFX file to a signed client assertion, without OpenSSL.
+//!
+//! A daemon in production proves itself with a certificate. This crate reads the file it comes in, says what is wrong with it, names it
+//! as Entra does, writes the manifest entry that registers it, and signs with it. It reads certificates and keys that others made;
+//! what it signs is built by `entra-proto`.
+//!
+//! ```text
+//!   PEM bundle ───┐                                          ┌─► subject, validity, key size, warnings
+//!   PFX file ─────┼──► guard ──► key finds its certificate ──┤
+//!   DER parts ────┘   (bounds)   others become the chain     ├─► Thumbprints        x5t, x5t#S256, hex, customKeyIdentifier
+//!                                       │                    ├─► KeyCredential ───► manifest
+//!                                       ▼                    │
+//!                               ClientCertificate ───────────┘
+//!                                       │
+//!                             RotatingCertificate ───► entra_proto::Signer ───► PS256 or RS256 signature
+//!
+//!   FederatedTokenFile ───► ClientAssertion                      (somebody else holds the key)
+//! ```
+//!
+//! ```
+//! use entra_credential::{ClientCertificate, RotatingCertificate};
+//! use entra_proto::{Signer, SigningAlgorithm};
+//!
+//! # let bytes = include_bytes!("../tests/vectors/pem/pkcs8.pem");
+//! // let bytes = std::fs::read("daemon.pfx")?;
+//! let signer = RotatingCertificate::new(ClientCertificate::read(bytes, None)?);
+//!
+//! let certificate = signer.certificate(); // what the header of the assertion tells
+//! let signature = signer.sign(&certificate, SigningAlgorithm::Ps256, b"eyJhbGciOiJQUzI1NiJ9.eyJpc3MiOiJhIn0")?;
+//! assert_eq!(signature.len(), 256); // a key of 2048 bits
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Files are taken for hostile: at most 1 MiB is read, and a password is stretched by at most two million rounds for all that a file
+//! holds, whatever the file asks for.
+//!
+//! # Features
+//! - `pfx` (default): PFX files, and private keys under a password. It brings most of what this crate depends on.
+//!
+//! Not here: making keys and certificates, the certificate store of Windows, HSMs and vaults (implement [`Signer`](entra_proto::Signer) for those),
+//! and the assertion itself.
+
+mod bundle;
+mod certificate;
+mod der;
+#[cfg(feature = "pfx")]
+mod envelope;
+mod error;
+mod key;
+mod key_credential;
+mod manifest;
+mod name;
+mod pem;
+#[cfg(feature = "pfx")]
+mod pfx;
+#[cfg(not(feature = "pfx"))]
+#[path = "without_pfx.rs"]
+mod pfx;
+mod rotating;
+mod thumbprints;
+mod token_file;
+mod warning;
+mod x509;
+
+pub use certificate::ClientCertificate;
+pub use error::Error;
+pub use key_credential::KeyCredential;
+pub use rotating::RotatingCertificate;
+pub use thumbprints::Thumbprints;
+pub use token_file::FederatedTokenFile;
+pub use warning::Warning;
+
+/// The shortest RSA key that Entra takes, in bits.
+pub const MIN_KEY_BITS: usize = 2048;
+
+/// The longest RSA key that signs here, in bits: signing with it takes 50 times as long as with the shortest.
+const MAX_KEY_BITS: usize = 8192;
+
+/// The longest file that is read, in bytes. A key of 4096 bits with a chain of five takes about 20 kB.
+pub const MAX_FILE: usize = 1 << 20;
+
+/// How many rounds one key derivation may take. OWASP advises 600,000 (for PBKDF2 with SHA-256); no tool writes more unless it is told.
+#[cfg(feature = "pfx")]
+const MAX_ITERATIONS: u64 = 1_000_000;
+
+/// How many rounds all the key derivations of a file may take: three times 600,000 (its MAC, its certificates, its key), and a
+/// little more.
+#[cfg(feature = "pfx")]
+const MAX_ITERATIONS_OF_FILE: u64 = 2_000_000;
+
+/// The most memory that scrypt may fill, in bytes: twice what OpenSSL asks for.
+#[cfg(feature = "pfx")]
+const MAX_SCRYPT_MEMORY: u64 = 32 << 20;

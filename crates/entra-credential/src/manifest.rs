@@ -1,0 +1,241 @@
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use crate::MAX_FILE;
+use crate::error::Error;
+use crate::key_credential::{KeyCredential, VERIFY};
+
+/// Puts entries into the `keyCredentials` of a manifest by editing its text: to parse it into values and to write those would
+/// lose the order of its members, how its numbers are written, and how it is laid out.
+pub(crate) fn merge<'a>(manifest: &str, entries: impl IntoIterator<Item = &'a KeyCredential>) -> Result<String, Error> {
+    if manifest.len() > MAX_FILE {
+        return Err(Error::TooLarge { limit: MAX_FILE });
+    }
+    let text = manifest.strip_prefix('\u{feff}').unwrap_or(manifest);
+    let sound = serde_json::from_str::<IgnoredAny>(text);
+    sound.map_err(|error| {
+        Error::Manifest(format!(
+            "is not JSON (line {}, column {})",
+            error.line(),
+            error.column()
+        ))
+    })?;
+
+    let object = Object::find(text)?;
+    let listed = object.listed(text)?;
+    let mut fresh: Vec<&KeyCredential> = Vec::new();
+    for entry in entries {
+        let known = listed.iter().any(|it| it.is(entry)) || fresh.iter().any(|it| it.value() == entry.value());
+        if known {
+            continue;
+        }
+        let key_id = entry.key_id().to_string();
+        let taken =
+            listed.iter().any(|it| it.is_called(&key_id)) || fresh.iter().any(|it| it.key_id() == entry.key_id());
+        if taken {
+            return Err(Error::Manifest(format!(
+                "has another certificate under the keyId {key_id}; draw a fresh one"
+            )));
+        }
+        fresh.push(entry);
+    }
+    if fresh.is_empty() {
+        return Ok(manifest.to_owned());
+    }
+    let (range, replacement) = object.edit(text, &fresh);
+    let bom = manifest.len() - text.len();
+    let mut edited = manifest.to_owned();
+    edited.replace_range(range.start + bom..range.end + bom, &replacement);
+    Ok(edited)
+}
+
+/// Where things stand in the text of a manifest.
+struct Object {
+    /// Behind its opening brace.
+    start: usize,
+    empty: bool,
+    /// The value of `keyCredentials`.
+    key_credentials: Option<Range<usize>>,
+    layout: Layout,
+}
+
+/// How its members are set apart.
+struct Layout {
+    /// The line break and the indentation before a member; empty where everything stands on one line.
+    before_member: String,
+}
+
+/// What is read of an entry that is there already.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    custom_key_identifier: Option<String>,
+    key_id: Option<String>,
+    usage: Option<String>,
+    value: Option<String>,
+    /// How Microsoft Graph calls `value`.
+    key: Option<String>,
+}
+
+impl Object {
+    fn find(text: &str) -> Result<Self, Error> {
+        let not_an_object = || Error::Manifest("is not a JSON object; download it again".to_owned());
+        let open = text
+            .find(|character: char| !is_space(character))
+            .ok_or_else(not_an_object)?;
+        if !text[open..].starts_with('{') {
+            return Err(not_an_object());
+        }
+        let start = open + 1;
+        let mut object = Self {
+            start,
+            empty: true,
+            key_credentials: None,
+            layout: Layout {
+                before_member: space(&text[start..]).to_owned(),
+            },
+        };
+        let mut at = start + object.layout.before_member.len();
+        while !text[at..].starts_with('}') {
+            object.empty = false;
+            let (name, end) = value::<String>(text, at).ok_or_else(not_an_object)?;
+            at = past(text, end, ':');
+            let (IgnoredAny, end) = value(text, at).ok_or_else(not_an_object)?;
+            if name == KEY_CREDENTIALS && object.key_credentials.replace(at..end).is_some() {
+                return Err(Error::Manifest("has keyCredentials twice; keep one of them".to_owned()));
+            }
+            at = past(text, end, ',');
+        }
+        Ok(object)
+    }
+
+    /// The entries that are there.
+    fn listed(&self, text: &str) -> Result<Vec<Listed>, Error> {
+        let Some(range) = self.key_credentials.clone() else {
+            return Ok(Vec::new());
+        };
+        let listed: Option<Vec<Listed>> = serde_json::from_str(&text[range])
+            .map_err(|_| Error::Manifest("has keyCredentials that are not a list of entries".to_owned()))?;
+        Ok(listed.unwrap_or_default())
+    }
+
+    /// What to put where, so that `fresh` is listed.
+    fn edit(&self, text: &str, fresh: &[&KeyCredential]) -> (Range<usize>, String) {
+        let Some(range) = self.key_credentials.clone() else {
+            let before = &self.layout.before_member;
+            let comma = if self.empty { "" } else { "," };
+            let list = self.list("", fresh);
+            return (
+                self.start..self.start,
+                format!("{before}\"{KEY_CREDENTIALS}\": {list}{comma}"),
+            );
+        };
+        let old = text[range.clone()]
+            .strip_prefix('[')
+            .and_then(|list| list.strip_suffix(']'));
+        let entries = old.unwrap_or_default().trim_end_matches(is_space);
+        let entries = if entries.trim_start_matches(is_space).is_empty() {
+            ""
+        } else {
+            entries
+        };
+        (range, self.list(entries, fresh))
+    }
+
+    /// A list of what is there (as it is written, with the space before it) and of what comes after it.
+    fn list(&self, old: &str, fresh: &[&KeyCredential]) -> String {
+        let member = &self.layout.before_member;
+        let unit = member.trim_start_matches(['\r', '\n']);
+        let lines = member.len() > unit.len();
+        let before_entry = if lines {
+            format!("{member}{unit}")
+        } else {
+            String::new()
+        };
+        let mut list = format!("[{old}");
+        let mut comma = !old.is_empty();
+        for entry in fresh {
+            if comma {
+                list.push(',');
+            }
+            comma = true;
+            list.push_str(&before_entry);
+            list.push_str(&if lines {
+                written(entry, &before_entry, unit)
+            } else {
+                written(entry, " ", "").replace("{ ", "{").replace(" }", "}")
+            });
+        }
+        if lines {
+            list.push_str(member);
+        }
+        list.push(']');
+        list
+    }
+}
+
+/// An entry, each member behind `line` and one more `unit`.
+fn written(entry: &KeyCredential, line: &str, unit: &str) -> String {
+    let pretty = entry.to_json();
+    let mut lines = pretty.lines();
+    let mut text = lines.next().unwrap_or_default().to_owned();
+    for member in lines {
+        text.push_str(line);
+        if member.starts_with(' ') {
+            text.push_str(unit);
+        }
+        text.push_str(member.trim_start());
+    }
+    text
+}
+
+impl Listed {
+    /// Whether it is the certificate of `entry`, listed for the same use. One that signs SAML tokens is listed twice, for two uses.
+    fn is(&self, entry: &KeyCredential) -> bool {
+        let other_use = self
+            .usage
+            .as_deref()
+            .is_some_and(|usage| !usage.eq_ignore_ascii_case(VERIFY));
+        if other_use {
+            return false;
+        }
+        let values = [&self.value, &self.key].into_iter().flatten();
+        let identifier = self.custom_key_identifier.as_deref().unwrap_or_default();
+        values.into_iter().any(|value| value == entry.value())
+            || identifier == entry.custom_key_identifier()
+            // The portal and the command line of Azure show it in hexadecimal.
+            || identifier.eq_ignore_ascii_case(entry.sha1_hex())
+    }
+
+    fn is_called(&self, key_id: &str) -> bool {
+        self.key_id.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(key_id))
+    }
+}
+
+/// The JSON value that begins at `at`, and where it ends.
+fn value<T: DeserializeOwned>(text: &str, at: usize) -> Option<(T, usize)> {
+    let mut values = serde_json::Deserializer::from_str(text.get(at..)?).into_iter::<T>();
+    let value = values.next()?.ok()?;
+    Some((value, at + values.byte_offset()))
+}
+
+/// Behind the space at `at`, this character if it is there, and the space after it.
+fn past(text: &str, at: usize, character: char) -> usize {
+    let at = at + space(&text[at..]).len();
+    let at = at + usize::from(text[at..].starts_with(character));
+    at + space(&text[at..]).len()
+}
+
+/// The white space at the start of `text`.
+fn space(text: &str) -> &str {
+    &text[..text.len() - text.trim_start_matches(is_space).len()]
+}
+
+/// What JSON takes for white space.
+fn is_space(character: char) -> bool {
+    matches!(character, ' ' | '\t' | '\r' | '\n')
+}
+
+const KEY_CREDENTIALS: &str = "keyCredentials";

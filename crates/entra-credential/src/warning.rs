@@ -1,0 +1,118 @@
+use std::fmt;
+use std::time::Duration;
+
+use entra_proto::Timestamp;
+
+/// Something about a certificate that is worth a line in a log. None of it keeps the certificate from being used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// Its life is over: Entra will refuse it.
+    Expired {
+        /// For how long.
+        since: Duration,
+    },
+    /// Its life is over within 30 days.
+    ExpiresSoon {
+        /// In how long.
+        within: Duration,
+    },
+    /// Its life has not begun: Entra will refuse it, or the clock is wrong.
+    NotYetValid {
+        /// For how long.
+        until: Duration,
+    },
+    /// The PFX file has no MAC: nobody can tell whether it was changed on its way.
+    IntegrityNotProtected,
+}
+
+impl Warning {
+    pub(crate) fn of_validity(not_before: Timestamp, not_after: Timestamp, now: Timestamp) -> Vec<Self> {
+        let mut warnings = Vec::new();
+        if now < not_before {
+            warnings.push(Self::NotYetValid {
+                until: not_before.since(now),
+            });
+        }
+        if now > not_after {
+            warnings.push(Self::Expired {
+                since: now.since(not_after),
+            });
+        } else if not_after.since(now) <= SOON {
+            warnings.push(Self::ExpiresSoon {
+                within: not_after.since(now),
+            });
+        }
+        warnings
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Expired { since } => {
+                write!(f, "the certificate expired {} ago; register a new one", Days(*since))
+            }
+            Self::ExpiresSoon { within } => {
+                write!(f, "the certificate expires in {}; register a new one", Days(*within))
+            }
+            Self::NotYetValid { until } => {
+                write!(
+                    f,
+                    "the certificate is not valid for another {}; is the clock right?",
+                    Days(*until)
+                )
+            }
+            Self::IntegrityNotProtected => f.write_str(
+                "the PFX file has no MAC, so that a change to it would not be seen; export it with a password",
+            ),
+        }
+    }
+}
+
+/// A duration in words, in whole days or hours.
+struct Days(Duration);
+
+impl fmt::Display for Days {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hours = self.0.as_secs() / 3600;
+        match (hours / 24, hours) {
+            (0, 0) => f.write_str("less than an hour"),
+            (0, 1) => f.write_str("1 hour"),
+            (0, hours) => write!(f, "{hours} hours"),
+            (1, _) => f.write_str("1 day"),
+            (days, _) => write!(f, "{days} days"),
+        }
+    }
+}
+
+/// When a certificate is worth a warning: 30 days before its end.
+const SOON: Duration = Duration::from_secs(30 * 24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_life_of_a_certificate_is_told() {
+        let day = |day: u64| Timestamp::from_secs(day * 86_400);
+        let of = |now| Warning::of_validity(day(100), day(200), now);
+        let days = |days: u64| Duration::from_secs(days * 86_400);
+        assert_eq!(of(day(99)), [Warning::NotYetValid { until: days(1) }]);
+        assert_eq!(of(day(100)), []);
+        assert_eq!(of(day(169)), []);
+        assert_eq!(of(day(170)), [Warning::ExpiresSoon { within: days(30) }]);
+        assert_eq!(of(day(200)), [Warning::ExpiresSoon { within: days(0) }]);
+        assert_eq!(of(day(201)), [Warning::Expired { since: days(1) }]);
+    }
+
+    #[test]
+    fn durations_read_well() {
+        let text = |hours: u64| Days(Duration::from_secs(hours * 3600)).to_string();
+        assert_eq!(text(0), "less than an hour");
+        assert_eq!(text(1), "1 hour");
+        assert_eq!(text(23), "23 hours");
+        assert_eq!(text(47), "1 day");
+        assert_eq!(text(48), "2 days");
+    }
+}

@@ -1,0 +1,15 @@
+use zeroize::Zeroizing;
+
+use crate::bundle::Bundle;
+use crate::error::Error;
+use crate::warning::Warning;
+
+pub(crate) fn open(_: &[u8], _: &str) -> Result<(Bundle, Option<Warning>), Error> {
+    Err(Error::unsupported("a PFX file", ADVICE))
+}
+
+pub(crate) fn private_key(_: &[u8], _: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+    Err(Error::unsupported("an encrypted private key", ADVICE))
+}
+
+const ADVICE: &str = "build entra-credential with its feature `pfx`, or use a PEM file without a password";
