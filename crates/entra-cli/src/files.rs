@@ -8,31 +8,65 @@ use crate::exit::{Exit, Failure};
 
 /// Reads a small text from a file, or from standard input where the path is `-`. One line end behind it is dropped.
 pub(crate) fn read_text(path: &Path, limit: u64, exit: Exit) -> Result<Zeroizing<String>, Failure> {
-    let from_stdin = path.as_os_str() == "-";
-    let name = if from_stdin {
-        "standard input".to_owned()
-    } else {
-        path.display().to_string()
-    };
-    let failed = |problem: String| Failure::text(exit, format!("{name}: {problem}"));
-    // Room for all that may come, so that no copy is left behind by growth.
-    let mut text = Zeroizing::new(String::with_capacity(limit as usize + 1));
-    let read = if from_stdin {
-        io::stdin().lock().take(limit + 1).read_to_string(&mut text)
-    } else {
-        File::open(path).and_then(|file| file.take(limit + 1).read_to_string(&mut text))
-    };
-    read.map_err(|error| failed(error.to_string()))?;
-    if text.len() as u64 > limit {
-        return Err(failed(format!("is longer than {limit} bytes")));
-    }
-    if text.ends_with('\n') {
-        text.pop();
-        if text.ends_with('\r') {
-            text.pop();
+    let mut bytes = read_bytes(path, limit, exit)?;
+    for end in [b'\n', b'\r'] {
+        if bytes.last() == Some(&end) {
+            bytes.pop();
         }
     }
-    Ok(text)
+    match String::from_utf8(std::mem::take(&mut *bytes)) {
+        Ok(text) => Ok(Zeroizing::new(text)),
+        Err(error) => {
+            drop(Zeroizing::new(error.into_bytes()));
+            Err(Failure::text(exit, format!("{}: is not UTF-8", path.display())))
+        }
+    }
+}
+
+/// Reads a small file, or standard input where the path is `-`, as it is.
+pub(crate) fn read_bytes(path: &Path, limit: u64, exit: Exit) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let from_stdin = path.as_os_str() == "-";
+    let failed = |problem: String| {
+        let name = if from_stdin {
+            "standard input".to_owned()
+        } else {
+            path.display().to_string()
+        };
+        Failure::text(exit, format!("{name}: {problem}"))
+    };
+    // Room for all that may come, so that no copy is left behind by growth.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(limit as usize + 1));
+    let read = if from_stdin {
+        io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| failed(error.to_string()))?;
+    if bytes.len() as u64 > limit {
+        return Err(failed(format!("is longer than {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Writes a new file. With `private`, nobody but its owner may read it. What is there already is not overwritten.
+pub(crate) fn write_new(path: &Path, text: &str, private: bool) -> Result<(), Failure> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    if private {
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    let written = options
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
+    written.map_err(|error| {
+        let advice = if error.kind() == io::ErrorKind::AlreadyExists {
+            "; name another file, or move that one"
+        } else {
+            ""
+        };
+        Failure::text(Exit::Output, format!("{}: {error}{advice}", path.display()))
+    })
 }
 
 /// Tells something beside the result, on standard error. Whoever does not want to read it may close it.

@@ -6,6 +6,7 @@
 #![allow(rustdoc::bare_urls, reason = "these comments are help texts, read in a terminal")]
 
 mod api;
+mod certificate;
 mod commands;
 mod exit;
 mod files;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{decode, demo, emulator, explain, scope, token};
+use crate::commands::{assertion, cert, decode, demo, emulator, explain, keycredentials, scope, token};
 use crate::exit::{EXIT_CODES, Exit};
 use crate::files::tell;
 
@@ -36,6 +37,12 @@ enum Command {
     Emulator(emulator::Arguments),
     /// Get an access token for an application itself (client credentials).
     Token(Box<token::Arguments>),
+    /// Make and look at client certificates.
+    Cert(cert::Arguments),
+    /// Write the part of an app registration's manifest that registers a certificate.
+    Keycredentials(keycredentials::Arguments),
+    /// Sign a client assertion with a certificate, and show what it says.
+    Assertion(Box<assertion::Arguments>),
     /// Show what a token says of itself, without checking it.
     Decode(decode::Arguments),
     /// Work with scopes.
@@ -49,6 +56,9 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Emulator(arguments) => emulator::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
+        Command::Cert(arguments) => cert::run(&arguments),
+        Command::Keycredentials(arguments) => keycredentials::run(&arguments),
+        Command::Assertion(arguments) => assertion::run(&arguments),
         Command::Decode(arguments) => decode::run(&arguments),
         Command::Scope(arguments) => scope::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

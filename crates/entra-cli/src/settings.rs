@@ -3,13 +3,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use entra_credential::FederatedTokenFile;
 use entra_proto::{
     Application, Authority, ClientSecret, Cloud, EndpointVersion, Region, RetryPolicy, TokenRequest, TokenResponse,
 };
+use entra_proto::{ClientCredential, FederatedCredential};
 use entra_transport::drive_blocking;
 use entra_transport_ureq::UreqTransport;
 use zeroize::Zeroizing;
 
+use crate::certificate::CertificateSettings;
 use crate::exit::{Exit, Failure};
 use crate::files::read_text;
 
@@ -35,6 +38,13 @@ pub(crate) struct ApplicationSettings {
     /// Where people look for it first. It only says where the secret belongs.
     #[arg(long, visible_alias = "client-secret", value_name = "SECRET", hide = true)]
     secret: Option<Zeroized>,
+
+    #[command(flatten)]
+    certificate: CertificateSettings,
+
+    /// Read another issuer's assertion from this file (workload identity); else AZURE_FEDERATED_TOKEN_FILE names it
+    #[arg(long, value_name = "FILE")]
+    federated_token_file: Option<PathBuf>,
 
     /// Go through the endpoints of one Azure region, such as westeurope
     #[arg(long, value_name = "REGION")]
@@ -85,23 +95,55 @@ impl ApplicationSettings {
             EndpointVersion::V2
         };
         let capabilities: Vec<&str> = self.capabilities.iter().map(String::as_str).collect();
-        let application = Application::new(authority, client_id.parse()?, self.client_secret()?);
+        let application = Application::new(authority, client_id.parse()?, self.credential()?);
         Ok(application.on(version).with_capabilities(&capabilities))
     }
 
-    fn client_secret(&self) -> Result<ClientSecret, Failure> {
-        let secret = match &self.secret_file {
-            Some(path) => read_text(path, MAX_SECRET, Exit::Credential)?,
-            None => Zeroizing::new(std::env::var("AZURE_CLIENT_SECRET").map_err(|error| {
-                let problem = match error {
-                    VarError::NotPresent => "no client secret: set AZURE_CLIENT_SECRET, or use --secret-file FILE (\"-\" for standard input)",
-                    VarError::NotUnicode(_) => "AZURE_CLIENT_SECRET is not UTF-8",
-                };
-                Failure::text(Exit::Credential, problem)
-            })?),
-        };
-        ClientSecret::new(secret.as_str()).map_err(|error| Failure::new(Exit::Credential, error))
+    /// What was named on the command line comes first; of the variables, the secret, the certificate, the federated token.
+    fn credential(&self) -> Result<ClientCredential, Failure> {
+        if let Some(path) = &self.secret_file {
+            return secret(read_text(path, MAX_SECRET, Exit::Credential)?.as_str());
+        }
+        if let Some(path) = self.certificate.file() {
+            return Ok(self.certificate.credential(path)?.into());
+        }
+        if let Some(path) = &self.federated_token_file {
+            return Ok(federated(path.clone()));
+        }
+        match std::env::var("AZURE_CLIENT_SECRET").map(Zeroizing::new) {
+            Ok(text) if !text.is_empty() => return secret(&text),
+            Err(VarError::NotUnicode(_)) => {
+                return Err(Failure::text(Exit::Credential, "AZURE_CLIENT_SECRET is not UTF-8"));
+            }
+            _ => {}
+        }
+        if let Some(path) = path_variable("AZURE_CLIENT_CERTIFICATE_PATH") {
+            return Ok(self.certificate.credential(&path)?.into());
+        }
+        if let Some(path) = path_variable("AZURE_FEDERATED_TOKEN_FILE") {
+            return Ok(federated(path));
+        }
+        Err(Failure::text(
+            Exit::Credential,
+            "no credential: set AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH, or use --secret-file FILE (\"-\" for standard \
+             input) or --certificate FILE",
+        ))
     }
+}
+
+fn secret(text: &str) -> Result<ClientCredential, Failure> {
+    let secret = ClientSecret::new(text).map_err(|error| Failure::new(Exit::Credential, error))?;
+    Ok(secret.into())
+}
+
+fn federated(path: PathBuf) -> ClientCredential {
+    FederatedCredential::new(FederatedTokenFile::new(path)).into()
+}
+
+fn path_variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name)
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
 }
 
 /// How to reach the service.

@@ -46,6 +46,7 @@ mod der;
 #[cfg(feature = "pfx")]
 mod envelope;
 mod error;
+mod federated;
 mod key;
 mod key_credential;
 mod manifest;

@@ -104,7 +104,7 @@ impl SignerError {
 
 impl fmt::Display for SignerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the client assertion could not be signed: {}", self.0)
+        write!(f, "there is no client assertion: {}", self.0)
     }
 }
 

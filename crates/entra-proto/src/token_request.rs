@@ -179,7 +179,7 @@ impl TokenRequest {
         &self.target
     }
 
-    fn assertion(&self) -> Option<&ClientAssertion> {
+    pub(crate) fn assertion(&self) -> Option<&ClientAssertion> {
         match &self.application.credential {
             ClientCredential::Assertion(assertion) => Some(assertion),
             _ => self.assertion.as_ref(),

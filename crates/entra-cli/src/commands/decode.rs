@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let claims = UnverifiedClaims::decode(token).map_err(|error| Failure::new(Exit::Token, error))?;
     tell(format_args!("not verified: anybody can write a token that says this"));
     match arguments.output {
-        Output::Text => print(describe(&claims).trim_end()),
+        Output::Text => print(describe(&claims, meaning).trim_end()),
         Output::Json => {
             let object = |members: Vec<(&str, &Value)>| -> Map<String, Value> {
                 members
@@ -83,7 +83,7 @@ fn print_json(value: &Value) -> Result<(), Failure> {
 }
 
 /// One line a member: its name, its value, and what that means where it is known.
-pub(crate) fn describe(claims: &UnverifiedClaims) -> String {
+pub(crate) fn describe(claims: &UnverifiedClaims, meaning: impl Fn(&str, &Value) -> Option<String>) -> String {
     let mut text = String::new();
     for (part, members) in [
         ("header", claims.header().collect::<Vec<_>>()),
@@ -108,7 +108,7 @@ pub(crate) fn describe(claims: &UnverifiedClaims) -> String {
     text
 }
 
-fn meaning(name: &str, value: &Value) -> Option<String> {
+pub(crate) fn meaning(name: &str, value: &Value) -> Option<String> {
     let fixed = match name {
         "alg" => "how it is signed",
         "kid" => "the signing key's id",

@@ -1,14 +1,19 @@
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use clap::Args;
+use entra_credential::ClientCertificate;
 use entra_emulator::{App, Emulator};
 use entra_proto::{
-    Application, Authority, ClientSecret, Cloud, EndpointVersion, Guid, Target, TokenResponse, UnverifiedClaims,
+    Application, Authority, ClientCredential, ClientSecret, EndpointVersion, Guid, Target, TokenResponse,
+    UnverifiedClaims,
 };
 use entra_transport::{AcquireError, acquire_blocking};
 use entra_transport_ureq::UreqTransport;
+use rcgen::RsaKeySize;
 
 use crate::api::{Answer, call};
+use crate::commands::cert::self_signed;
 use crate::exit::{Exit, Failure};
 use crate::files::print;
 use crate::moment::length;
@@ -25,15 +30,24 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let (key, certificate) = self_signed("certified daemon", RsaKeySize::_2048, Duration::from_secs(86_400))?;
     let emulator = Emulator::builder()
         .seed(arguments.seed)
         .app(App::new("reporting daemon").grant(Emulator::GRAPH, "User.Read.All"))
+        .app(
+            App::new("certified daemon")
+                .without_secrets()
+                .certificate_pem(certificate.as_str())
+                .grant(Emulator::GRAPH, "User.Read.All"),
+        )
         .app(App::new("forgotten daemon").request(Emulator::GRAPH, "User.Read.All"))
         .try_start()
         .map_err(|error| Failure::new(Exit::Network, error))?;
+    let certificate = ClientCertificate::from_pem(format!("{}{certificate}", key.as_str()), None);
     let demo = Demo {
         transport: UreqTransport::builder().allow_plain_loopback(true).build()?,
         emulator,
+        certificate: certificate.map_err(|error| Failure::new(Exit::Credential, error))?,
     };
     demo.tour()
 }
@@ -41,6 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 struct Demo {
     transport: UreqTransport,
     emulator: Emulator,
+    certificate: ClientCertificate,
 }
 
 impl Demo {
@@ -51,6 +66,7 @@ impl Demo {
         self.users(&token)?;
         self.v1(&app)?;
         self.double_slash(&app)?;
+        self.certificate()?;
         self.forgotten_consent()?;
         self.mistakes(&app)?;
         print(&format!(
@@ -131,6 +147,30 @@ impl Demo {
         ))
     }
 
+    fn certificate(&self) -> Result<(), Failure> {
+        let app = self.at("certified daemon", self.certificate.clone())?;
+        let request = app.client_credentials(Target::resource("https://graph.microsoft.com")?)?;
+        let token = acquire_blocking(&self.transport, request)?;
+        let claims = UnverifiedClaims::decode(token.access_token.expose())?;
+        let answer = call(
+            &self.transport,
+            &format!("{}/users", self.emulator.graph_url()),
+            &token.access_token,
+        )?;
+        if answer.status != 200 {
+            return Err(refused(&answer));
+        }
+        print(&format!(
+            "\n6. A certificate in the place of the secret\n   \"certified daemon\" has no secret. A key and a certificate were made on the spot, and the certificate\n   \
+             was registered; instead of client_secret, the request has client_assertion, a JWT that the key signed.\n   \
+             Its certificate: {} by SHA-1.\n   \
+             The token says that a certificate proved it: appidacr={}; Microsoft Graph takes it  ->  {}",
+            self.certificate.thumbprints().sha1_hex(),
+            claims.get("appidacr").and_then(|value| value.as_str()).unwrap_or("?"),
+            answer.status,
+        ))
+    }
+
     fn forgotten_consent(&self) -> Result<(), Failure> {
         let app = self.application("forgotten daemon")?;
         let (_, token) = self.acquire(&app, Target::resource("https://graph.microsoft.com")?)?;
@@ -143,7 +183,7 @@ impl Demo {
             return Err(refused(&answer));
         }
         print(&format!(
-            "\n6. Consent that nobody gave\n   \"forgotten daemon\" asks for the same permission in its registration, but no administrator granted it.\n   \
+            "\n7. Consent that nobody gave\n   \"forgotten daemon\" asks for the same permission in its registration, but no administrator granted it.\n   \
              It gets a token all the same, one without roles, and the API refuses it  ->  {}\n     {}: {}",
             answer.status,
             answer.json["error"]["code"].as_str().unwrap_or("?"),
@@ -152,7 +192,7 @@ impl Demo {
     }
 
     fn mistakes(&self, app: &Application) -> Result<(), Failure> {
-        let mut story = String::from("\n7. Mistakes, and what to do about them\n");
+        let mut story = String::from("\n8. Mistakes, and what to do about them\n");
         let wrong = Application::new(
             app.authority().clone(),
             app.client_id(),
@@ -208,15 +248,17 @@ impl Demo {
             .next()
             .map(|secret| secret.value.clone())
             .unwrap_or_default();
-        let authority = Authority::new(
-            Cloud::loopback(self.emulator.base_url())?,
-            self.emulator.tenant_id().parse()?,
-        )?;
-        Ok(Application::new(
-            authority,
-            app.client_id.parse()?,
-            ClientSecret::new(secret)?,
-        ))
+        self.at(name, ClientSecret::new(secret)?)
+    }
+
+    /// The application of this name, with this credential.
+    fn at(&self, name: &str, credential: impl Into<ClientCredential>) -> Result<Application, Failure> {
+        let app = self
+            .emulator
+            .app(name)
+            .ok_or_else(|| Failure::text(Exit::Configuration, format!("no {name}")))?;
+        let authority = Authority::loopback(&self.emulator.authority())?;
+        Ok(Application::new(authority, app.client_id.parse()?, credential))
     }
 
     /// Gets a token, and tells what was sent (its secret aside) and what came.

@@ -1,6 +1,9 @@
+pub(crate) mod assertion;
+pub(crate) mod cert;
 pub(crate) mod decode;
 pub(crate) mod demo;
 pub(crate) mod emulator;
 pub(crate) mod explain;
+pub(crate) mod keycredentials;
 pub(crate) mod scope;
 pub(crate) mod token;

@@ -155,6 +155,12 @@ impl Exchange {
         self.0.request.encode(self.0.request_id)
     }
 
+    /// The assertion in the request, where one is.
+    #[must_use]
+    pub fn assertion(&self) -> Option<&ClientAssertion> {
+        self.0.request.assertion()
+    }
+
     /// Takes the answer, which arrived at `now`.
     ///
     /// # Errors

@@ -1,0 +1,71 @@
+use clap::Args;
+use entra_proto::{RetryPolicy, Step, Target, UnverifiedClaims};
+use serde_json::Value;
+
+use crate::commands::decode::{describe, meaning};
+use crate::exit::{Exit, Failure};
+use crate::files::print;
+use crate::settings::ApplicationSettings;
+
+/// Sign a client assertion with a certificate, and show what it says.
+///
+/// The assertion proves for ten minutes that its bearer is the application: treat it as a secret. With --show, its parts are shown and
+/// explained, and its signature is left out.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  entra assertion --certificate daemon.pem --show
+  entra assertion --certificate daemon.pem --v1")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    application: ApplicationSettings,
+
+    /// Show what it says instead of the assertion itself
+    #[arg(long)]
+    show: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    // What the token would be for does not enter into an assertion.
+    let request = arguments
+        .application
+        .application()?
+        .client_credentials(Target::resource("https://graph.microsoft.com")?)?;
+    let step = entra_transport::start(request, RetryPolicy::default())?;
+    let Step::Sign(sign) = step else {
+        return Err(Failure::text(
+            Exit::Usage,
+            "only a certificate signs assertions: give --certificate FILE",
+        ));
+    };
+    let certificate = sign.assertion().certificate().clone();
+    let Step::Exchange(exchange) = sign.sign()? else {
+        return Err(Failure::text(Exit::Credential, "nothing was signed"));
+    };
+    let assertion = exchange
+        .assertion()
+        .ok_or_else(|| Failure::text(Exit::Credential, "nothing was signed"))?;
+    if !arguments.show {
+        return print(assertion.expose());
+    }
+    let claims = UnverifiedClaims::decode(assertion.expose())?;
+    print(&format!(
+        "{}signature\n  by the key of {certificate:?}",
+        describe(&claims, explain)
+    ))
+}
+
+/// What a member of an assertion means: mostly what it means in a token.
+fn explain(name: &str, value: &Value) -> Option<String> {
+    let own = match name {
+        "aud" => "the token endpoint that it is posted to",
+        "iss" => "the application, which vouches for itself",
+        "sub" => "the application again",
+        "jti" => "its own id: another one each time",
+        "x5t" => "the certificate, by its SHA-1 thumbprint in base64url",
+        "x5t#S256" => "the certificate, by its SHA-256 thumbprint in base64url",
+        "x5c" => "the certificate and its chain, in base64",
+        _ => return meaning(name, value),
+    };
+    Some(own.to_owned())
+}

@@ -1,0 +1,57 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use entra_credential::KeyCredential;
+use entra_proto::Guid;
+
+use crate::certificate::PasswordSettings;
+use crate::exit::{Exit, Failure};
+use crate::files::{print, read_text};
+
+/// Write the part of an app registration's manifest that registers a certificate.
+///
+/// Prints the list keyCredentials. With --manifest, prints a whole manifest that was downloaded before, with the certificates in it:
+/// what was there stays, and nothing is listed twice. Several certificates can be registered at once, for the time of a rollover.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  entra keycredentials daemon.pem
+  entra keycredentials new.pem --manifest manifest.json > uploaded.json")]
+pub(crate) struct Arguments {
+    /// Files with a certificate and its key, PEM or PFX
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// The manifest to add them to; "-" is standard input
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+
+    #[command(flatten)]
+    password: PasswordSettings,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut entries = Vec::new();
+    for file in &arguments.files {
+        let certificate = arguments.password.open(file)?;
+        let mut id = [0; 16];
+        getrandom::fill(&mut id).map_err(|error| Failure::text(Exit::Credential, error))?;
+        entries.push(certificate.key_credential(Guid::from_random(id)));
+    }
+    let Some(path) = &arguments.manifest else {
+        let list: Vec<String> = entries
+            .iter()
+            .map(|entry| entry.to_json().replace('\n', "\n    "))
+            .collect();
+        return print(&format!(
+            "{{\n  \"keyCredentials\": [\n    {}\n  ]\n}}",
+            list.join(",\n    ")
+        ));
+    };
+    let manifest = read_text(path, MAX_MANIFEST, Exit::Configuration)?;
+    let merged = KeyCredential::merge(&manifest, &entries).map_err(|error| Failure::new(Exit::Configuration, error))?;
+    print(merged.trim_end())
+}
+
+/// How long a manifest may be, in bytes.
+const MAX_MANIFEST: u64 = 4 * 1024 * 1024;

@@ -1,0 +1,10 @@
+use entra_proto::{AssertionSource, ClientAssertion, Error, SignerError};
+
+use crate::token_file::FederatedTokenFile;
+
+impl AssertionSource for FederatedTokenFile {
+    /// The assertion that is in the file now. Which audience it is for, the platform decides that wrote it.
+    fn assertion(&self, _audience: &str) -> Result<ClientAssertion, Error> {
+        Self::assertion(self).map_err(|error| SignerError::new(error.to_string()).into())
+    }
+}
