@@ -109,6 +109,36 @@ fn a_daemon_without_consent_is_told_what_the_api_said() {
     );
 }
 
+#[test]
+fn a_daemon_with_a_certificate_prints_what_graph_says() {
+    let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+    let pem = rcgen::CertificateParams::new(Vec::new())
+        .unwrap()
+        .self_signed(&key)
+        .unwrap()
+        .pem();
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("daemon.pem");
+    std::fs::write(&path, format!("{}{pem}", key.serialize_pem())).unwrap();
+    let app = App::new("daemon")
+        .without_secrets()
+        .certificate_pem(pem.as_str())
+        .grant(Emulator::GRAPH, "User.Read.All");
+    let emulator = Emulator::builder().app(app).start();
+    let variables = [
+        ("TENANT_ID", emulator.tenant_id()),
+        ("CLIENT_ID", emulator.client_id()),
+        ("CERTIFICATE_PATH", path.to_str().unwrap()),
+        ("AAD_ENDPOINT", emulator.base_url()),
+        ("GRAPH_ENDPOINT", emulator.base_url()),
+    ];
+    let output = run(env!("CARGO_BIN_EXE_daemon_certificate"), &[], &variables);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    let result: serde_json::Value =
+        serde_json::from_str(shown.strip_prefix("Graph API call result: ").unwrap()).unwrap();
+    assert_eq!(result["value"].as_array().unwrap().len(), 3);
+}
+
 /// The variables of the quickstart's `.env` file: one endpoint without its slash, one with it.
 fn quickstart(emulator: &Emulator, arguments: &[&str]) -> Output {
     let graph = format!("{}/", emulator.base_url());

@@ -1,15 +1,14 @@
 //! What the end-to-end tests share: every transport behind one face, and applications of an emulator.
 
 use std::future::Future;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use entra_emulator::Emulator;
 use entra_proto::{
-    AccessToken, Application, Authority, Body, ClientSecret, Cloud, Guid, RetryPolicy, Timestamp, TokenRequest,
-    TokenResponse,
+    AccessToken, Application, Authority, Body, ClientSecret, Cloud, RetryPolicy, TokenRequest, TokenResponse,
 };
 use entra_transport::{
-    AcquireError, BlockingTransport, Request, Response, Transport, TransportError, acquire, drive_blocking,
+    AcquireError, BlockingTransport, Request, Response, Transport, TransportError, acquire, drive_blocking, now, start,
 };
 use entra_transport_hyper::HyperTransport;
 use entra_transport_reqwest::ReqwestTransport;
@@ -100,10 +99,6 @@ pub fn call(carrier: &dyn Carrier, url: &str, token: &AccessToken) -> (u16, Valu
     )
 }
 
-fn now() -> Timestamp {
-    SystemTime::now().into()
-}
-
 struct Blocking<T>(&'static str, T);
 
 impl<T: BlockingTransport> Carrier for Blocking<T> {
@@ -116,7 +111,7 @@ impl<T: BlockingTransport> Carrier for Blocking<T> {
     }
 
     fn acquire(&self, request: TokenRequest) -> Result<TokenResponse, AcquireError> {
-        let step = request.start(RetryPolicy::default(), Guid::from_bytes([7; 16]), now());
+        let step = start(request, RetryPolicy::default())?;
         drive_blocking(&self.1, step, now, |_| {})
     }
 }

@@ -89,6 +89,7 @@ impl From<ProtocolError> for Failure {
         let exit = match &error {
             ProtocolError::Input(_) => Exit::Configuration,
             ProtocolError::Service(service) if service.class() == ErrorClass::Consent => Exit::Permission,
+            ProtocolError::Signer(_) => Exit::Credential,
             ProtocolError::Service(_) => Exit::Refused,
             _ => Exit::Token,
         };

@@ -399,6 +399,181 @@ fn settings_are_read_as_people_write_them() {
     assert!(!err(&output).contains("canary"), "{}", err(&output));
 }
 
+/// A folder of a test's own, empty.
+fn folder(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+/// A run of `entra` in a folder.
+fn entra_in(folder: &std::path::Path, words: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_entra"));
+    let command = command
+        .args(words)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .current_dir(folder);
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+#[test]
+fn a_certificate_goes_from_its_making_to_a_token() {
+    let folder = folder("certificate");
+    let output = entra_in(&folder, &["cert", "new", "--name", "daemon", "--days", "10"], &[]);
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(
+        err(&output).contains("warning") || out(&output).contains("in 10 days"),
+        "{}",
+        out(&output)
+    );
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |name| std::fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode("daemon.pem"), 0o600);
+    }
+    assert!(
+        !std::fs::read_to_string(folder.join("daemon.crt"))
+            .unwrap()
+            .contains("PRIVATE KEY")
+    );
+    // Nothing is overwritten.
+    fails(
+        &entra_in(&folder, &["cert", "new", "--name", "daemon"], &[]),
+        1,
+        &["daemon.pem"],
+    );
+
+    let inspected = entra_in(&folder, &["cert", "inspect", "daemon.pem", "-o", "json"], &[]);
+    let inspected: Value = serde_json::from_str(out(&inspected)).unwrap();
+    assert_eq!(
+        (&inspected["subject"], &inspected["keyBits"]),
+        (&"CN=daemon".into(), &2048.into())
+    );
+
+    // What registers it is what the manifest of the app registration takes.
+    let listed = entra_in(&folder, &["keycredentials", "daemon.pem"], &[]);
+    let listed: Value = serde_json::from_str(out(&listed)).unwrap();
+    let entry = &listed["keyCredentials"][0];
+    assert_eq!(entry["customKeyIdentifier"], inspected["customKeyIdentifier"]);
+    assert_eq!(
+        (&entry["type"], &entry["usage"]),
+        (&"AsymmetricX509Cert".into(), &"Verify".into())
+    );
+    std::fs::write(
+        folder.join("manifest.json"),
+        r#"{"id": 1, "keyCredentials": [], "z": null}"#,
+    )
+    .unwrap();
+    let merged = entra_in(
+        &folder,
+        &["keycredentials", "daemon.pem", "--manifest", "manifest.json"],
+        &[],
+    );
+    let merged: Value = serde_json::from_str(out(&merged)).unwrap();
+    assert_eq!(
+        (&merged["keyCredentials"][0]["value"], &merged["id"]),
+        (&entry["value"], &1.into())
+    );
+
+    let pem = std::fs::read_to_string(folder.join("daemon.crt")).unwrap();
+    let app = App::new("daemon").without_secrets().certificate_pem(pem.as_str());
+    let emulator = Emulator::builder().app(app).start();
+    let path = ("AZURE_CLIENT_CERTIFICATE_PATH", "daemon.pem");
+    let with_variable = [&variables(&emulator)[..3], &[path]].concat();
+    for (words, variables) in [
+        (&["--certificate", "daemon.pem"][..], &variables(&emulator)[..3]),
+        (&["--v1"], &with_variable),
+        (&["--send-certificate-chain", "--algorithm", "rs256"], &with_variable),
+    ] {
+        let words = [&["token", "--resource", GRAPH], words].concat();
+        let output = entra_in(&folder, &words, variables);
+        assert!(output.status.success(), "{}", err(&output));
+    }
+    let shown = entra_in(&folder, &["assertion", "--show"], &with_variable);
+    let x5t = inspected["x5t#S256"].as_str().unwrap();
+    assert!(
+        out(&shown).contains("PS256") && out(&shown).contains(x5t),
+        "{}",
+        out(&shown)
+    );
+    let bare = entra_in(&folder, &["assertion"], &with_variable);
+    assert_eq!(out(&bare).trim_end().split('.').count(), 3);
+}
+
+#[test]
+fn a_certificates_password_comes_from_a_file_or_a_variable() {
+    let folder = folder("password");
+    // The vector of the credential crate: an ordinary PFX file.
+    let pfx = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../entra-credential/tests/vectors/pfx/pyca.pfx");
+    let pfx = pfx.to_str().unwrap();
+    std::fs::write(folder.join("password"), "secret\n").unwrap();
+    let output = entra_in(
+        &folder,
+        &["cert", "inspect", pfx, "--certificate-password-file", "password"],
+        &[],
+    );
+    assert!(out(&output).contains("QJ-Dz9bK9EQaPzi22GR-0i3b9cY"), "{}", err(&output));
+    let output = entra_in(
+        &folder,
+        &["cert", "inspect", pfx],
+        &[("AZURE_CLIENT_CERTIFICATE_PASSWORD", "secret")],
+    );
+    assert!(
+        out(&output).contains("CN=MyCompanyName MyAppName Cert"),
+        "{}",
+        err(&output)
+    );
+    let output = entra_in(
+        &folder,
+        &["cert", "inspect", pfx],
+        &[("AZURE_CLIENT_CERTIFICATE_PASSWORD", "canary")],
+    );
+    fails(&output, 4, &["password"]);
+    assert!(!err(&output).contains("canary"));
+    // Nobody is asked where nobody sits.
+    fails(&entra_in(&folder, &["cert", "inspect", pfx], &[]), 4, &["password"]);
+    fails(
+        &entra_in(
+            &folder,
+            &["assertion"],
+            &[
+                ("AZURE_TENANT_ID", "contoso.com"),
+                ("AZURE_CLIENT_ID", "11111111-2222-3333-4444-555555555555"),
+                ("AZURE_CLIENT_SECRET", "s"),
+            ],
+        ),
+        2,
+        &["--certificate"],
+    );
+}
+
+#[test]
+fn a_federated_token_is_read_from_its_file() {
+    let emulator = Emulator::start();
+    let folder = folder("federated");
+    std::fs::write(folder.join("token"), "eyJh.eyJi.c2ln\n").unwrap();
+    let variables = [&variables(&emulator)[..3], &[("AZURE_FEDERATED_TOKEN_FILE", "token")]].concat();
+    let output = entra_in(&folder, &["token", "--resource", GRAPH], &variables);
+    // The emulator knows no second issuer, and says so; what matters here is what it was sent.
+    assert_eq!(output.status.code(), Some(5), "{}", err(&output));
+    assert_eq!(
+        emulator.token_requests()[0].form_value("client_assertion"),
+        Some("eyJh.eyJi.c2ln")
+    );
+    fails(
+        &entra_in(
+            &folder,
+            &["token", "--resource", GRAPH, "--federated-token-file", "nowhere"],
+            &variables,
+        ),
+        4,
+        &["nowhere"],
+    );
+}
+
 #[test]
 fn scopes_and_errors_are_explained() {
     let output = entra(&["scope", "explain", "https://database.windows.net//.default"], &[], "");

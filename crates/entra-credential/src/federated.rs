@@ -1,3 +1,5 @@
+use std::error::Error as _;
+
 use entra_proto::{AssertionSource, ClientAssertion, Error, SignerError};
 
 use crate::token_file::FederatedTokenFile;
@@ -5,6 +7,9 @@ use crate::token_file::FederatedTokenFile;
 impl AssertionSource for FederatedTokenFile {
     /// The assertion that is in the file now. Which audience it is for, the platform decides that wrote it.
     fn assertion(&self, _audience: &str) -> Result<ClientAssertion, Error> {
-        Self::assertion(self).map_err(|error| SignerError::new(error.to_string()).into())
+        Self::assertion(self).map_err(|error| {
+            let cause = error.source().map_or_else(String::new, |source| format!(": {source}"));
+            SignerError::new(format!("{error}{cause}")).into()
+        })
     }
 }

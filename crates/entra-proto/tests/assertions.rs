@@ -219,3 +219,54 @@ fn whoever_signs_elsewhere_gets_the_input_and_hands_in_the_signature() {
             .ends_with(URL_SAFE_NO_PAD.encode("from the vault").as_bytes())
     );
 }
+
+#[test]
+fn the_core_of_an_assertion_is_what_the_official_clients_sign() {
+    let captures: Vec<Value> = serde_json::from_str(include_str!("captures/assertions.json")).unwrap();
+    for capture in &captures {
+        let text = |name: &str| capture[name].as_str().unwrap();
+        let names = |name: &str| {
+            capture[name]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|name| name.as_str().unwrap())
+        };
+        let tenant = text("path").split('/').nth(1).unwrap();
+        let authority: Authority = format!("https://login.microsoftonline.com/{tenant}").parse().unwrap();
+        let version = if text("path").ends_with("/v2.0/token") {
+            EndpointVersion::V2
+        } else {
+            EndpointVersion::V1
+        };
+        let mut credential =
+            CertificateCredential::new(Pen { refuses: false }).with_chain(names("header").any(|name| name == "x5c"));
+        if text("alg") == "RS256" && names("header").any(|name| name == "x5t") {
+            credential = credential.with_algorithm(SigningAlgorithm::Rs256);
+        }
+        let app = Application::new(authority, text("iss").parse().unwrap(), credential).on(version);
+        let request = app
+            .client_credentials(Target::resource("https://graph.microsoft.com").unwrap())
+            .unwrap();
+        let unsigned = request.unsigned_assertion(Guid::from_bytes([1; 16]), NOW).unwrap();
+        let jwt = String::from_utf8(unsigned.input().to_vec()).unwrap();
+        let part = |at: usize| -> Value {
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(jwt.split('.').nth(at).unwrap()).unwrap()).unwrap()
+        };
+        let (header, claims) = (part(0), part(1));
+        for name in ["aud", "iss", "sub"] {
+            assert_eq!(claims[name], text(name), "{capture}");
+        }
+        // Every claim that they write is one that we write; `iat` and `nbf` are in ours always.
+        for name in names("claims") {
+            assert!(claims.get(name).is_some(), "{name}: {capture}");
+        }
+        let lifetime = claims["exp"].as_u64().unwrap() - claims["nbf"].as_u64().unwrap();
+        assert_eq!(Some(lifetime as f64), capture["lifetime"].as_f64(), "{capture}");
+        // The test's certificate has no chain to send; its thumbprint is named as they name it.
+        for name in names("header").filter(|name| !matches!(*name, "typ" | "x5c" | "kid")) {
+            assert!(header.get(name).is_some(), "{name}: {header} {capture}");
+        }
+    }
+    assert_eq!(captures.len(), 19);
+}
