@@ -2,6 +2,7 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::key::PrivateKey;
+use crate::pfx::Allowance;
 use crate::thumbprints::Thumbprints;
 use crate::x509::Certificate;
 use crate::{pem, pfx};
@@ -24,8 +25,17 @@ pub(crate) struct Identity {
 impl Bundle {
     /// What a PEM file holds. Sections that are neither certificates nor private keys are left out.
     pub(crate) fn from_pem(text: &[u8], password: Option<&str>) -> Result<Self, Error> {
+        let sections = pem::sections(text)?;
+        if sections.is_empty() {
+            return Err(Error::NotACredential);
+        }
+        // All that is to be opened has to be affordable before anything is.
+        let mut allowance = Allowance::of_a_file();
+        for section in sections.iter().filter(|it| it.label == ENCRYPTED) {
+            allowance.spend_on_key(&section.der)?;
+        }
         let mut bundle = Self::default();
-        for section in pem::sections(text)? {
+        for section in sections {
             match section.label {
                 b"CERTIFICATE" | b"X509 CERTIFICATE" | b"TRUSTED CERTIFICATE" => {
                     bundle.certificates.push(section.der.to_vec());
@@ -37,7 +47,7 @@ impl Bundle {
                     ));
                 }
                 b"PRIVATE KEY" | b"RSA PRIVATE KEY" | b"EC PRIVATE KEY" => bundle.keys.push(section.der),
-                b"ENCRYPTED PRIVATE KEY" => {
+                ENCRYPTED => {
                     let password = password.ok_or(Error::PasswordNeeded)?;
                     bundle.keys.push(pfx::private_key(&section.der, password)?);
                 }
@@ -63,10 +73,7 @@ impl Bundle {
     /// Finds the certificate of the private key, and orders those above it. Certificates that do not belong to it are left out.
     pub(crate) fn identify(self) -> Result<Identity, Error> {
         if self.keys.is_empty() {
-            return Err(match self.certificates.is_empty() {
-                true => Error::NotACredential,
-                false => Error::KeyMissing,
-            });
+            return Err(Error::KeyMissing);
         }
         let keys = readable(&self.keys)?;
         if self.certificates.is_empty() {
@@ -131,6 +138,7 @@ fn above(leaf: &Certificate, mut others: Vec<Certificate>) -> Vec<Certificate> {
     above
 }
 
+const ENCRYPTED: &[u8] = b"ENCRYPTED PRIVATE KEY";
 /// How many private keys of a file are looked at.
 const MOST_KEYS: usize = 16;
 /// How many certificates above the leaf are sent at most.

@@ -13,7 +13,7 @@ use crate::warning::Warning;
 pub(crate) fn open(bytes: &[u8], password: &str) -> Result<(Bundle, Option<Warning>), Error> {
     let mut guard = Guard {
         password,
-        left: MAX_ITERATIONS_OF_FILE,
+        allowance: Allowance::of_a_file(),
     };
     let checked = guard.file(bytes).map_err(|error| of_password(error, password))?;
     let bundle = read(checked.file, password).map_err(|error| of_password(error, password))?;
@@ -21,14 +21,30 @@ pub(crate) fn open(bytes: &[u8], password: &str) -> Result<(Bundle, Option<Warni
     Ok((bundle, doubt))
 }
 
-/// A private key under a password (RFC 5208, section 6).
+/// How many rounds of key derivation a file may still take.
+pub(crate) struct Allowance(u64);
+
+impl Allowance {
+    pub(crate) fn of_a_file() -> Self {
+        Self(MAX_ITERATIONS_OF_FILE)
+    }
+
+    /// Sets aside what it takes to open this private key.
+    pub(crate) fn spend_on_key(&mut self, der: &[u8]) -> Result<(), Error> {
+        self.spend(encrypted_key(der)?.rounds()?)
+    }
+
+    fn spend(&mut self, rounds: u64) -> Result<(), Error> {
+        self.0 = self.0.checked_sub(rounds).ok_or(Error::TooManyIterations {
+            limit: MAX_ITERATIONS_OF_FILE,
+        })?;
+        Ok(())
+    }
+}
+
+/// Opens a private key under a password (RFC 5208, section 6), for which an [`Allowance`] has been spent.
 pub(crate) fn private_key(der: &[u8], password: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let envelope = Der::new(der)
-        .inside(SEQUENCE)
-        .and_then(Envelope::of_key)
-        .map_err(Error::der("the encrypted private key"))?;
-    envelope.rounds()?;
-    let opened = envelope.open(password)?;
+    let opened = encrypted_key(der)?.open(password)?;
     // The wrong password passes for the right one in one of 256 cases, and what is found is noise.
     let mut key = Der::new(&opened);
     let sound = key.inside(SEQUENCE).and_then(|mut parts| parts.element(INTEGER));
@@ -36,6 +52,13 @@ pub(crate) fn private_key(der: &[u8], password: &str) -> Result<Zeroizing<Vec<u8
         Ok(()) => Ok(opened),
         Err(_) => Err(Error::WrongPassword),
     }
+}
+
+fn encrypted_key(der: &[u8]) -> Result<Envelope<'_>, Error> {
+    Der::new(der)
+        .inside(SEQUENCE)
+        .and_then(Envelope::of_key)
+        .map_err(Error::der("the encrypted private key"))
 }
 
 /// Hands a file that the guard has let through to the library that reads it. Nothing else here knows that library.
@@ -70,8 +93,7 @@ fn of_password(error: Error, password: &str) -> Error {
 /// itself: 2^31 rounds, or a gigabyte for scrypt, are a few bytes to write. Whatever else is not read here gets its name here too.
 struct Guard<'p> {
     password: &'p str,
-    /// How many rounds it may still take.
-    left: u64,
+    allowance: Allowance,
 }
 
 /// A file without what follows it.
@@ -131,7 +153,7 @@ impl Guard<'_> {
                 "export it again under another password",
             ));
         }
-        self.spend(rounds)
+        self.allowance.spend(rounds)
     }
 
     /// What the file protects: an AuthenticatedSafe in a ContentInfo.
@@ -160,7 +182,7 @@ impl Guard<'_> {
         let Some(envelope) = encrypted_data(content).map_err(damaged)? else {
             return Ok(());
         };
-        self.spend(envelope.rounds()?)?;
+        self.allowance.spend(envelope.rounds()?)?;
         // There may be more envelopes in it, with a price of their own, so it is opened once for the guard.
         let bags = envelope.open(self.password)?;
         self.bags(Der::new(&bags)).map_err(|error| match error {
@@ -181,7 +203,7 @@ impl Guard<'_> {
             bag.optional(SET).map_err(damaged)?;
             bag.end().map_err(damaged)?;
             match kind {
-                SHROUDED_KEY => self.spend(shrouded_key(value).map_err(damaged)?.rounds()?)?,
+                SHROUDED_KEY => self.allowance.spend(shrouded_key(value).map_err(damaged)?.rounds()?)?,
                 SECRET => {
                     return Err(Error::unsupported(
                         "a PFX file with a secret beside keys and certificates",
@@ -191,13 +213,6 @@ impl Guard<'_> {
                 _ => {}
             }
         }
-        Ok(())
-    }
-
-    fn spend(&mut self, rounds: u64) -> Result<(), Error> {
-        self.left = self.left.checked_sub(rounds).ok_or(Error::TooManyIterations {
-            limit: MAX_ITERATIONS_OF_FILE,
-        })?;
         Ok(())
     }
 }

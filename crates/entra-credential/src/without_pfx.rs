@@ -8,6 +8,19 @@ pub(crate) fn open(_: &[u8], _: &str) -> Result<(Bundle, Option<Warning>), Error
     Err(Error::unsupported("a PFX file", ADVICE))
 }
 
+pub(crate) struct Allowance;
+
+impl Allowance {
+    pub(crate) fn of_a_file() -> Self {
+        Self
+    }
+
+    #[expect(clippy::needless_pass_by_ref_mut, reason = "with the feature it counts")]
+    pub(crate) fn spend_on_key(&mut self, _: &[u8]) -> Result<(), Error> {
+        Err(Error::unsupported("an encrypted private key", ADVICE))
+    }
+}
+
 pub(crate) fn private_key(_: &[u8], _: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
     Err(Error::unsupported("an encrypted private key", ADVICE))
 }

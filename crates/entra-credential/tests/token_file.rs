@@ -1,0 +1,95 @@
+//! The assertion that a platform keeps in a file.
+
+use std::fs;
+use std::path::PathBuf;
+
+use entra_credential::{Error, FederatedTokenFile};
+
+#[test]
+fn each_call_reads_what_is_there_now() {
+    let folder = Folder::new("now");
+    let file = FederatedTokenFile::new(folder.write("token", "aaaa.bbbb.cccc"));
+    assert_eq!(file.assertion().unwrap().expose(), "aaaa.bbbb.cccc");
+    // As long as the one before, and within the same tick of the file system's clock.
+    folder.write("token", "dddd.eeee.ffff");
+    assert_eq!(file.assertion().unwrap().expose(), "dddd.eeee.ffff");
+    folder.write("token", "\n gggg.hhhh.iiii \r\n");
+    assert_eq!(file.assertion().unwrap().expose(), "gggg.hhhh.iiii");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_link_that_is_swapped_is_followed() {
+    use std::os::unix::fs::symlink;
+
+    // As Kubernetes does it: token -> ..data/token, ..data -> a folder of its own for each version.
+    let folder = Folder::new("link");
+    folder.write("1/token", "aaaa.bbbb.1111");
+    folder.write("2/token", "aaaa.bbbb.2222");
+    symlink("1", folder.0.join("..data")).unwrap();
+    symlink("..data/token", folder.0.join("token")).unwrap();
+    let file = FederatedTokenFile::new(folder.0.join("token"));
+    assert_eq!(file.assertion().unwrap().expose(), "aaaa.bbbb.1111");
+    symlink("2", folder.0.join("..data_tmp")).unwrap();
+    fs::rename(folder.0.join("..data_tmp"), folder.0.join("..data")).unwrap();
+    assert_eq!(file.assertion().unwrap().expose(), "aaaa.bbbb.2222");
+}
+
+#[test]
+fn what_is_no_assertion_is_told_with_its_path() {
+    let folder = Folder::new("bad");
+    for (text, problem) in [
+        ("", "is empty"),
+        (" \n", "is empty"),
+        ("aaaa.bbbb", "does not hold a JWT"),
+        ("aaaa.bb bb.cccc", "does not hold a JWT"),
+        (&format!("a.b.{}", "c".repeat(64 * 1024)), "longer than 64 KiB"),
+    ] {
+        let error = FederatedTokenFile::new(folder.write("token", text))
+            .assertion()
+            .unwrap_err();
+        assert!(matches!(error, Error::Assertion { .. }), "{error:?}");
+        let shown = error.to_string();
+        assert!(shown.contains("token") && shown.contains(problem), "{shown}");
+        assert!(!shown.contains("bbbb"), "{shown}");
+    }
+    fs::write(folder.0.join("binary"), [0xff, 0xfe]).unwrap();
+    assert!(FederatedTokenFile::new(folder.0.join("binary")).assertion().is_err());
+}
+
+#[test]
+fn what_is_no_file_is_told() {
+    use std::error::Error as _;
+
+    let folder = Folder::new("none");
+    for path in [folder.0.join("missing"), folder.0.clone(), PathBuf::from("/dev/zero")] {
+        let error = FederatedTokenFile::new(&path).assertion().unwrap_err();
+        assert!(matches!(error, Error::File { .. }), "{error:?}");
+        assert!(error.source().is_some());
+        assert!(error.to_string().contains(&*path.display().to_string()), "{error}");
+    }
+}
+
+/// A folder for one test, removed with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("entra-credential-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
