@@ -6,6 +6,7 @@
 //!                |          `-----> imports   who may import whom, read from the manifests
 //!                |----> msrv                  no dependency wants a newer Rust than we promise
 //!                |----> readme ---> markdown, command
+//!                |----> acceptance            other clients against the emulator: acceptance/*.py, in a Python of its own
 //!                `----> cargo, workspace      the tool, and what it tells about us
 //!       ----> figures   what is measured, and its limits
 //! ```
@@ -14,6 +15,7 @@
 
 #![expect(clippy::print_stdout, reason = "what a chore finds out is printed")]
 
+mod acceptance;
 mod cargo;
 mod figures;
 mod imports;
@@ -65,9 +67,9 @@ fn chores() -> Vec<&'static str> {
 }
 
 fn usage() -> String {
-    let mut text = "cargo xtask <chore>\n\n  ci        every stage below, then a summary\n".to_owned();
+    let mut text = "cargo xtask <chore>\n\n  ci          every stage below, then a summary\n".to_owned();
     for stage in stage::STAGES {
-        text += &format!("  {:<9} {}\n", stage.name, stage.about);
+        text += &format!("  {:<11} {}\n", stage.name, stage.about);
     }
-    text + "  figures   measures what has a limit\n"
+    text + "  figures     measures what has a limit\n"
 }

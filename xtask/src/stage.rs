@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use crate::cargo::{cargo, has, passes};
 use crate::workspace::Workspace;
-use crate::{Result, imports, msrv, purity, readme};
+use crate::{Result, acceptance, imports, msrv, purity, readme};
 
 /// One stage of CI, which also runs alone.
 pub(crate) struct Stage {
@@ -16,7 +16,7 @@ pub(crate) struct Stage {
 
 /// How a stage ended.
 #[derive(Debug, PartialEq)]
-enum Verdict {
+pub(crate) enum Verdict {
     Passed,
     /// What is wrong, a line each. Empty where the tool has said it already.
     Failed(Vec<String>),
@@ -25,7 +25,7 @@ enum Verdict {
 }
 
 impl Verdict {
-    fn of_tool(passed: bool) -> Self {
+    pub(crate) fn of_tool(passed: bool) -> Self {
         if passed { Self::Passed } else { Self::Failed(Vec::new()) }
     }
 
@@ -84,7 +84,7 @@ pub(crate) fn run(stages: &[&Stage]) -> ExitCode {
 }
 
 fn line(name: &str, verdict: &Verdict, time: Duration) -> String {
-    format!("{name:<8} {:>6.1} s  {}", time.as_secs_f64(), verdict.in_words())
+    format!("{name:<10} {:>6.1} s  {}", time.as_secs_f64(), verdict.in_words())
 }
 
 fn fmt() -> Result<Verdict> {
@@ -162,11 +162,15 @@ fn readme() -> Result<Verdict> {
     readme::check(&Workspace::load()?).map(Verdict::of_findings)
 }
 
+fn acceptance() -> Result<Verdict> {
+    acceptance::check(&Workspace::load()?)
+}
+
 fn missing(tool: &str, cure: &str) -> Verdict {
     Verdict::Skipped(format!("`{tool}` is not here, `{cure}` brings it"))
 }
 
-/// The order is cheap first, so that a slip shows in seconds.
+/// The order is cheap first, so that a slip shows in seconds; last comes what needs more than Rust.
 pub(crate) static STAGES: &[Stage] = &[
     Stage {
         name: "fmt",
@@ -207,6 +211,11 @@ pub(crate) static STAGES: &[Stage] = &[
         name: "readme",
         about: "README tells the truth",
         run: readme,
+    },
+    Stage {
+        name: "acceptance",
+        about: "MSAL Python and azure-identity take the emulator for the service",
+        run: acceptance,
     },
 ];
 

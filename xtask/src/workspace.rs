@@ -9,6 +9,8 @@ use crate::cargo::{cargo, output};
 #[derive(Debug, Default)]
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
+    /// Where cargo puts what it builds.
+    pub(crate) target: PathBuf,
     pub(crate) packages: Vec<Package>,
 }
 
@@ -63,6 +65,7 @@ impl Workspace {
             .collect();
         Self {
             root: text(&metadata["workspace_root"]).into(),
+            target: text(&metadata["target_directory"]).into(),
             packages,
         }
     }

@@ -54,6 +54,7 @@ fn package(folder: &str, name: &str, targets: &[(&str, &str)]) -> Package {
 fn judge(readme: &str, doctested: bool) -> Vec<String> {
     let workspace = Workspace {
         root: "/w".into(),
+        target: "/w/target".into(),
         packages: vec![
             package("crates", "entra-proto", &[("lib", "entra_proto")]),
             package("crates", "entra-cli", &[("bin", "entra")]),
