@@ -57,7 +57,10 @@ def running(entra: str, settings: dict, folder: Path, log: Path):
     watchdog.daemon = True
     watchdog.start()
     try:
-        os.environ.update(_exports(process.stdout))
+        exports = _exports(process.stdout)
+        if LAST_EXPORT not in exports:
+            raise SystemExit(f"the emulator did not start: {log.read_text().strip() or exports}")
+        os.environ.update(exports)
         yield os.environ["AZURE_AUTHORITY_HOST"]
     finally:
         watchdog.cancel()
@@ -72,8 +75,8 @@ def _exports(lines):
             name, value = shlex.split(line)[1].split("=", 1)
             found[name] = value
         if LAST_EXPORT in found:
-            return found
-    raise SystemExit(f"the emulator did not start, or never printed {LAST_EXPORT}: {found}")
+            break
+    return found
 
 
 LAST_EXPORT = "NODE_EXTRA_CA_CERTS"
