@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_proto::{
     Application, Authority, Body, CertificateCredential, ClientAssertion, ClientCredential, EndpointVersion, Error,
     FederatedCredential, Guid, RetryPolicy, Signer, SignerError, SigningAlgorithm, SigningCertificate, Step, Target,
-    Timestamp, TokenRequest,
+    Timestamp, TokenRequest, UnverifiedClaims,
 };
 use http::Response;
 use serde_json::Value;
@@ -269,4 +269,48 @@ fn the_core_of_an_assertion_is_what_the_official_clients_sign() {
         }
     }
     assert_eq!(captures.len(), 19);
+}
+
+/// The sample of the Office 365 Management APIs' document on getting started.
+const DOCUMENTED: &str = concat!(
+    "eyJhbGciOiJSUzI1NiIsIng1dCI6Ill5ZnNoSkMzclBRLWtwR281ZFVhaVk1dDNpVSJ9.eyJhdWQiOiJodHRwczpcL1wvbG9naW4",
+    "ud2luZG93cy5uZXRcLzQxNDYzZjUzLTg4MTItNDBmNC04OTBmLTg2NWJmNmUzNTE5MFwvb2F1dGgyXC90b2tlbiIsImV4cCI6MTQ",
+    "yNzI0ODY0OCwiaXNzIjoiYTYwOTk3MjctNmI3Yi00ODJjLWI1MDktMWRmMzA5YWNjNTYzIiwianRpIjoiMGNlMjU0YzQtODFiMS0",
+    "0YTJlLTg0MzYtOWE4YzNiNDlkZmI5IiwibmJmIjoxNDI3MjQ4MDQ4LCJzdWIiOiJhNjA5OTcyNy02YjdiLTQ4MmMtYjUwOS0xZGY",
+    "zMDlhY2M1NjMifQ.vfDrmCjiXgoj2JrTkwyOpr-NOeQTzlXQcGlKGNpLLe0oh4Zvjdcim5C7E0UbI3Z2yb9uKQdx9G7GeqS-gVc9",
+    "kNV_XSSNP4wEQj3iYNKpf_JD2ikUVIWBkOg41BiTuknRJAYOMjiuBE2a6Wyk-vPCs_JMd7Sr-N3LiNZ-TjluuVzWHfok_HWz_wH8",
+    "AzdoMF3S0HtrjNd9Ld5eI7MVMt4OTpRfh-Syofi7Ow0HN07nKT5FYeC_ThBpGiIoODnMQQtDA2tM7D3D6OlLQRgLfI8ir73PVXWL",
+    "7V7Zj2RcOiooIeXx38dvuSwYreJYtdphmrDBZ2ehqtduzUZhaHL1iDvLlw",
+);
+
+#[test]
+fn the_documented_assertion_says_what_its_document_says() {
+    let assertion = UnverifiedClaims::decode(DOCUMENTED).unwrap();
+    let header: Vec<_> = assertion
+        .header()
+        .map(|(name, value)| (name, value.as_str().unwrap()))
+        .collect();
+    assert_eq!(header, [("alg", "RS256"), ("x5t", "YyfshJC3rPQ-kpGo5dUaiY5t3iU")]);
+    let application = "a6099727-6b7b-482c-b509-1df309acc563";
+    assert_eq!(
+        assertion.audience(),
+        Some("https://login.windows.net/41463f53-8812-40f4-890f-865bf6e35190/oauth2/token")
+    );
+    assert_eq!(
+        (assertion.issuer(), assertion.get("sub")),
+        (Some(application), Some(&application.into()))
+    );
+    assert_eq!(assertion.expires_at(), Some(Timestamp::from_secs(1_427_248_648)));
+    assert_eq!(assertion.not_before(), Some(Timestamp::from_secs(1_427_248_048)));
+    assert_eq!(
+        assertion.get("jti"),
+        Some(&"0ce254c4-81b1-4a2e-8436-9a8c3b49dfb9".into())
+    );
+    assert_eq!(
+        URL_SAFE_NO_PAD
+            .decode(DOCUMENTED.rsplit('.').next().unwrap())
+            .unwrap()
+            .len(),
+        256
+    );
 }
