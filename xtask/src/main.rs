@@ -18,6 +18,7 @@
 mod acceptance;
 mod cargo;
 mod figures;
+mod fuzz;
 mod imports;
 mod msrv;
 mod purity;

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use crate::cargo::{cargo, has, passes};
 use crate::workspace::Workspace;
-use crate::{Result, acceptance, imports, msrv, purity, readme};
+use crate::{Result, acceptance, fuzz, imports, msrv, purity, readme};
 
 /// One stage of CI, which also runs alone.
 pub(crate) struct Stage {
@@ -162,6 +162,10 @@ fn readme() -> Result<Verdict> {
     readme::check(&Workspace::load()?).map(Verdict::of_findings)
 }
 
+fn fuzz() -> Result<Verdict> {
+    fuzz::check()
+}
+
 fn acceptance() -> Result<Verdict> {
     acceptance::check(&Workspace::load()?)
 }
@@ -211,6 +215,11 @@ pub(crate) static STAGES: &[Stage] = &[
         name: "readme",
         about: "README tells the truth",
         run: readme,
+    },
+    Stage {
+        name: "fuzz",
+        about: "each fuzz target runs for 20 seconds without a crash",
+        run: fuzz,
     },
     Stage {
         name: "acceptance",

@@ -1,0 +1,90 @@
+//! A short run of every fuzz target, where the tools for it can be had. Their corpora are replayed by plain tests always.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Result;
+use crate::cargo::{cargo, has, passes, root};
+use crate::stage::Verdict;
+
+/// How long each target runs.
+const SECONDS: u32 = 20;
+
+pub(crate) fn check() -> Result<Verdict> {
+    if !has("fuzz") {
+        return Ok(Verdict::Skipped(
+            "`cargo fuzz` is not here, `cargo install cargo-fuzz` brings it".to_owned(),
+        ));
+    }
+    let nightly = Command::new("rustup")
+        .args(["run", "nightly", "rustc", "--version"])
+        .output();
+    if !nightly.is_ok_and(|output| output.status.success()) {
+        return Ok(Verdict::Skipped(
+            "there is no nightly compiler, which fuzzing needs".to_owned(),
+        ));
+    }
+    let mut failed = Vec::new();
+    for folder in folders(&root())? {
+        for target in targets(&folder)? {
+            let mut command = cargo(["+nightly", "fuzz", "run", "--fuzz-dir"]);
+            command
+                .arg(&folder)
+                .arg(&target)
+                .args(["--", &format!("-max_total_time={SECONDS}")]);
+            if !passes(command)? {
+                failed.push(format!("{target} in {}", folder.display()));
+            }
+        }
+    }
+    Ok(if failed.is_empty() {
+        Verdict::Passed
+    } else {
+        Verdict::Failed(failed)
+    })
+}
+
+/// The folder `fuzz` of every crate that has one.
+fn folders(root: &Path) -> Result<Vec<PathBuf>> {
+    let crates = fs::read_dir(root.join("crates"))?.collect::<std::io::Result<Vec<_>>>()?;
+    let mut folders: Vec<_> = crates
+        .iter()
+        .map(|entry| entry.path().join("fuzz"))
+        .filter(|path| path.is_dir())
+        .collect();
+    folders.sort();
+    Ok(folders)
+}
+
+/// The targets of a folder, by the names of their files.
+fn targets(folder: &Path) -> Result<Vec<String>> {
+    let files = fs::read_dir(folder.join("fuzz_targets"))?.collect::<std::io::Result<Vec<_>>>()?;
+    let stems = files
+        .iter()
+        .filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()));
+    let mut targets: Vec<_> = stems.collect();
+    targets.sort();
+    Ok(targets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_target_of_the_credential_crate_is_found() {
+        let folders = folders(&root()).unwrap();
+        let folder = folders
+            .iter()
+            .find(|path| path.ends_with("entra-credential/fuzz"))
+            .unwrap();
+        let targets = targets(folder).unwrap();
+        assert!(
+            ["pem", "pfx"]
+                .iter()
+                .all(|name| targets.iter().any(|target| target == name)),
+            "{targets:?}"
+        );
+    }
+}
