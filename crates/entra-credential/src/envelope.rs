@@ -9,9 +9,9 @@ use rc2::Rc2;
 use sha1::Sha1;
 use zeroize::Zeroizing;
 
+use crate::MAX_ITERATIONS;
 use crate::der::{self, Der, DerError, Element, OCTET_STRING, OID, SEQUENCE};
 use crate::error::Error;
-use crate::{MAX_ITERATIONS, MAX_SCRYPT_MEMORY};
 
 /// Something encrypted under a password, with how it was done: PBES2 (RFC 8018, section 6.2), or one of the two algorithms of
 /// PKCS#12 (RFC 7292, appendix C) that are still met.
@@ -92,11 +92,10 @@ impl<'a> Envelope<'a> {
                 let cost = numbers.count().map_err(damaged)?;
                 let block = numbers.count().map_err(damaged)?;
                 let parallel = numbers.count().map_err(damaged)?;
-                let blocks = cost.saturating_mul(block);
-                if blocks.saturating_mul(128) > MAX_SCRYPT_MEMORY {
-                    return Err(Error::TooManyIterations { limit: MAX_ITERATIONS });
-                }
-                Ok(blocks.saturating_mul(parallel).saturating_mul(2))
+                Ok(cost
+                    .saturating_mul(block)
+                    .saturating_mul(parallel)
+                    .saturating_mul(ROUNDS_OF_A_BLOCK))
             }
             other => Err(unsupported(other)),
         }
@@ -138,6 +137,9 @@ fn unsupported(algorithm: &[u8]) -> Error {
     );
     Error::unsupported(what, ADVICE)
 }
+
+/// What a block of scrypt, 128 bytes, is worth. A million rounds are at most 32 MB then, and take about as long as they do elsewhere.
+const ROUNDS_OF_A_BLOCK: u64 = 4;
 
 const ENVELOPE: &str = "its encryption";
 const ADVICE: &str = "encrypt it again with AES-256: `openssl pkcs12 -in old.pfx -out all.pem` and `openssl pkcs12 -export -in all.pem -out new.pfx`, or `openssl pkcs8 -topk8` for a PEM key";

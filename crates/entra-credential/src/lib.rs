@@ -88,7 +88,3 @@ const MAX_ITERATIONS: u64 = 1_000_000;
 /// little more.
 #[cfg(feature = "pfx")]
 const MAX_ITERATIONS_OF_FILE: u64 = 2_000_000;
-
-/// The most memory that scrypt may fill, in bytes: twice what OpenSSL asks for.
-#[cfg(feature = "pfx")]
-const MAX_SCRYPT_MEMORY: u64 = 32 << 20;
