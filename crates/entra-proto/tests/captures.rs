@@ -295,6 +295,27 @@ fn an_odd_member_costs_a_refusal_nothing_but_itself() {
 }
 
 #[test]
+fn no_lifetime_is_believed_beyond_a_day() {
+    for (life, seconds) in [
+        ("86400", 86400),
+        ("86401", 86400),
+        ("1e300", 86400),
+        ("\"99999999999999999999\"", 86400),
+        ("0", 0),
+    ] {
+        let body = format!(r#"{{"access_token":"t","expires_in":{life}}}"#);
+        let token = TokenResponse::decode(StatusCode::OK, &HeaderMap::new(), body.as_bytes(), NOW).unwrap();
+        assert_eq!(token.lifetime.expires_at.since(NOW).as_secs(), seconds, "{life}");
+    }
+    // Without `expires_in`, the moment counts; it may have passed.
+    for (moment, seconds) in [(NOW.as_secs() + 100, 100), (NOW.as_secs() - 100, 0), (u64::MAX, 86400)] {
+        let body = format!(r#"{{"access_token":"t","expires_on":"{moment}"}}"#);
+        let token = TokenResponse::decode(StatusCode::OK, &HeaderMap::new(), body.as_bytes(), NOW).unwrap();
+        assert_eq!(token.lifetime.expires_at.since(NOW).as_secs(), seconds, "{moment}");
+    }
+}
+
+#[test]
 fn a_known_member_twice_is_no_answer() {
     for body in [
         r#"{"access_token":"a","access_token":"b","expires_in":1}"#,

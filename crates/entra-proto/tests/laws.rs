@@ -271,6 +271,8 @@ fn hostile_tenants_are_refused() {
         "{11111111-2222-3333-4444-555555555555}",
         "https://contoso.com",
         "*.contoso.com",
+        "1.2.3.4",
+        "v2.0",
     ];
     assert!(hostile.len() >= 40);
     for text in hostile {
