@@ -1,3 +1,4 @@
+use std::env::VarError;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -92,9 +93,15 @@ impl PasswordSettings {
     fn password(&self) -> Result<Option<Zeroizing<String>>, Failure> {
         match &self.certificate_password_file {
             Some(path) => read_text(path, MAX_PASSWORD, Exit::Credential).map(Some),
-            None => Ok(std::env::var("AZURE_CLIENT_CERTIFICATE_PASSWORD")
-                .ok()
-                .map(Zeroizing::new)),
+            None => match std::env::var("AZURE_CLIENT_CERTIFICATE_PASSWORD").map(Zeroizing::new) {
+                // A variable that is set to nothing is not set.
+                Ok(password) => Ok(Some(password).filter(|password| !password.is_empty())),
+                Err(VarError::NotPresent) => Ok(None),
+                Err(VarError::NotUnicode(_)) => Err(Failure::text(
+                    Exit::Credential,
+                    "AZURE_CLIENT_CERTIFICATE_PASSWORD is not UTF-8",
+                )),
+            },
         }
     }
 }

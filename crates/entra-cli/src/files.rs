@@ -14,6 +14,10 @@ pub(crate) fn read_text(path: &Path, limit: u64, exit: Exit) -> Result<Zeroizing
             bytes.pop();
         }
     }
+    // As some editors begin a file.
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
     match String::from_utf8(std::mem::take(&mut *bytes)) {
         Ok(text) => Ok(Zeroizing::new(text)),
         Err(error) => {

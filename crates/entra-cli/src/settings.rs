@@ -32,7 +32,7 @@ pub(crate) struct ApplicationSettings {
     authority_host: Option<String>,
 
     /// Read the client secret from this file, or from standard input if it is "-"; else it is taken from AZURE_CLIENT_SECRET
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate", "federated_token_file"])]
     secret_file: Option<PathBuf>,
 
     /// Where people look for it first. It only says where the secret belongs.
@@ -43,7 +43,7 @@ pub(crate) struct ApplicationSettings {
     certificate: CertificateSettings,
 
     /// Read another issuer's assertion from this file (workload identity); else AZURE_FEDERATED_TOKEN_FILE names it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "certificate")]
     federated_token_file: Option<PathBuf>,
 
     /// Go through the endpoints of one Azure region, such as westeurope

@@ -439,11 +439,44 @@ fn a_certificate_goes_from_its_making_to_a_token() {
             .unwrap()
             .contains("PRIVATE KEY")
     );
-    // Nothing is overwritten.
+    // Nothing is overwritten, and nothing half made is left.
+    std::fs::write(folder.join("taken.crt"), "").unwrap();
+    fails(
+        &entra_in(&folder, &["cert", "new", "--name", "taken"], &[]),
+        1,
+        &["taken.crt"],
+    );
+    assert!(!folder.join("taken.pem").exists());
+    std::fs::write(folder.join("kept.pem"), "").unwrap();
+    fails(
+        &entra_in(&folder, &["cert", "new", "--name", "kept"], &[]),
+        1,
+        &["kept.pem"],
+    );
+    assert!(!folder.join("kept.crt").exists());
+    let twice = entra_in(&folder, &["keycredentials", "daemon.pem", "daemon.pem"], &[]);
+    assert_eq!(out(&twice).matches("customKeyIdentifier").count(), 1);
+    fails(
+        &entra_in(
+            &folder,
+            &[
+                "token",
+                "--resource",
+                GRAPH,
+                "--certificate",
+                "daemon.pem",
+                "--secret-file",
+                "x",
+            ],
+            &[],
+        ),
+        2,
+        &["cannot be used"],
+    );
     fails(
         &entra_in(&folder, &["cert", "new", "--name", "daemon"], &[]),
         1,
-        &["daemon.pem"],
+        &["daemon.crt"],
     );
 
     let inspected = entra_in(&folder, &["cert", "inspect", "daemon.pem", "-o", "json"], &[]);
@@ -533,6 +566,14 @@ fn a_certificates_password_comes_from_a_file_or_a_variable() {
     );
     fails(&output, 4, &["password"]);
     assert!(!err(&output).contains("canary"));
+    // A byte order mark is no part of a password, and an empty variable is none.
+    std::fs::write(folder.join("marked"), "\u{feff}secret\r\n").unwrap();
+    let output = entra_in(
+        &folder,
+        &["cert", "inspect", pfx, "--certificate-password-file", "marked"],
+        &[],
+    );
+    assert!(output.status.success(), "{}", err(&output));
     // Nobody is asked where nobody sits.
     fails(&entra_in(&folder, &["cert", "inspect", pfx], &[]), 4, &["password"]);
     fails(

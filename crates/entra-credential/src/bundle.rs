@@ -87,7 +87,12 @@ impl Bundle {
 
         let mut matches = Vec::new();
         for key in keys {
-            if let Some(leaf) = certificates.iter().position(|it| key.belongs_to(it)) {
+            // A renewed certificate may keep its key, and stand behind the old one: the one that lasts longest counts, and of
+            // several such the first.
+            let of_key = (0..certificates.len())
+                .rev()
+                .filter(|at| key.belongs_to(&certificates[*at]));
+            if let Some(leaf) = of_key.max_by_key(|at| certificates[*at].not_after) {
                 if matches.iter().all(|(_, other)| *other != leaf) {
                     matches.push((key, leaf));
                 }

@@ -92,6 +92,10 @@ impl<'a> Envelope<'a> {
                 let cost = numbers.count().map_err(damaged)?;
                 let block = numbers.count().map_err(damaged)?;
                 let parallel = numbers.count().map_err(damaged)?;
+                // RFC 7914, section 2: a power of two above one, and at least one block. The library below trusts the file here.
+                if cost < 2 || !cost.is_power_of_two() || block == 0 || parallel == 0 {
+                    return Err(Error::Damaged(ENVELOPE));
+                }
                 Ok(cost
                     .saturating_mul(block)
                     .saturating_mul(parallel)

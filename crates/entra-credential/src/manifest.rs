@@ -11,7 +11,7 @@ use crate::key_credential::{KeyCredential, VERIFY};
 /// lose the order of its members, how its numbers are written, and how it is laid out.
 pub(crate) fn merge<'a>(manifest: &str, entries: impl IntoIterator<Item = &'a KeyCredential>) -> Result<String, Error> {
     if manifest.len() > MAX_FILE {
-        return Err(Error::TooLarge { limit: MAX_FILE });
+        return Err(Error::Manifest("it is longer than 1 MiB; no manifest is".to_owned()));
     }
     let text = manifest.strip_prefix('\u{feff}').unwrap_or(manifest);
     let sound = serde_json::from_str::<IgnoredAny>(text);

@@ -190,3 +190,14 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 /// the time.
 const BOUND: Duration = Duration::from_secs(if cfg!(debug_assertions) { 60 } else { 2 });
 const MEMORY: u64 = 64 << 20;
+
+#[test]
+fn a_cost_of_nothing_is_damage() {
+    // The library below computes with the cost before it looks at it.
+    let pfx = include_bytes!("vectors/made/scrypt_no_cost.pfx");
+    let pem = include_bytes!("vectors/pem/scrypt_no_cost.pem");
+    for password in [None, Some(""), Some("secret")] {
+        assert!(ClientCertificate::read(pfx, password).is_err());
+        assert!(ClientCertificate::read(pem, password).is_err());
+    }
+}

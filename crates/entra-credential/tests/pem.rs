@@ -207,3 +207,19 @@ const ENCRYPTED: [(&str, &str); 5] = [
 /// As OpenSSL tells them.
 const SERIAL: &str = "76019D6DD379BF2A055605D4D2D329D1AB251BAC";
 const NOT_BEFORE: u64 = 1795212514;
+
+#[test]
+fn of_two_certificates_of_one_key_the_one_that_lasts_longest_counts() {
+    let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+    let until = |year| {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        params.self_signed(&key).unwrap().pem()
+    };
+    let (old, new) = (until(2027), until(2029));
+    for order in [format!("{old}{new}"), format!("{new}{old}")] {
+        let read = ClientCertificate::from_pem(format!("{}{order}", key.serialize_pem()), None).unwrap();
+        let alone = ClientCertificate::from_pem(format!("{}{new}", key.serialize_pem()), None).unwrap();
+        assert_eq!(read.thumbprints(), alone.thumbprints());
+    }
+}

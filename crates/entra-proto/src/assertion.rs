@@ -147,7 +147,7 @@ pub enum AssertionAudience {
     /// The URL of the token endpoint that it is posted to: what all the official clients send.
     #[default]
     TokenEndpoint,
-    /// The authority's issuer, `https://login.microsoftonline.com/{tenant}/v2.0`: what newer rules for assertions ask for.
+    /// The authority and `/v2.0`, which is its issuer where the tenant is given by its id: what newer rules for assertions ask for.
     Issuer,
     /// This text.
     Custom(Arc<str>),

@@ -1,4 +1,5 @@
 use clap::Args;
+use entra_credential::Thumbprints;
 use entra_proto::{RetryPolicy, Step, Target, UnverifiedClaims};
 use serde_json::Value;
 
@@ -35,10 +36,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Step::Sign(sign) = step else {
         return Err(Failure::text(
             Exit::Usage,
-            "only a certificate signs assertions: give --certificate FILE",
+            "only a certificate signs assertions: give --certificate FILE, and no other credential",
         ));
     };
-    let certificate = sign.assertion().certificate().clone();
+    let thumbprint = Thumbprints::from(sign.assertion().certificate()).sha1_hex();
     let Step::Exchange(exchange) = sign.sign()? else {
         return Err(Failure::text(Exit::Credential, "nothing was signed"));
     };
@@ -50,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let claims = UnverifiedClaims::decode(assertion.expose())?;
     print(&format!(
-        "{}signature\n  by the key of {certificate:?}",
+        "{}signature\n  by the key of the certificate {thumbprint} (SHA-1)",
         describe(&claims, explain)
     ))
 }

@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
 enum Command {
     /// Make an RSA key and a self-signed certificate for it.
     ///
-    /// Both go into one PEM file that nobody but you may read; the certificate alone goes into another, to be uploaded. Entra needs no
+    /// Both go into one PEM file that nobody but you may read (on Unix); the certificate alone goes into another, to be uploaded. Entra needs no
     /// certificate authority: it knows the certificate because an administrator registered it.
     #[command(after_help = "\
 Examples:
@@ -99,8 +99,13 @@ fn new(name: &str, bits: Bits, days: u64) -> Result<(), Failure> {
     let (key, certificate) = self_signed(name, size, Duration::from_secs(days * 86_400))?;
     let (private, public) = (format!("{name}.pem"), format!("{name}.crt"));
     let both = Zeroizing::new(format!("{}{certificate}", key.as_str()));
-    write_new(private.as_ref(), &both, true)?;
     write_new(public.as_ref(), &certificate, false)?;
+    if let Err(failure) = write_new(private.as_ref(), &both, true) {
+        // Made a moment ago, and of no use without its key.
+        let _ = std::fs::remove_file(&public);
+        return Err(failure);
+    }
+    let (private, public) = (harmless(&private), harmless(&public));
     tell(format_args!(
         "{private} holds the key: keep it to yourself. {public} is the certificate alone: upload it, or use"
     ));

@@ -38,20 +38,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         getrandom::fill(&mut id).map_err(|error| Failure::text(Exit::Credential, error))?;
         entries.push(certificate.key_credential(Guid::from_random(id)));
     }
-    let Some(path) = &arguments.manifest else {
-        let list: Vec<String> = entries
-            .iter()
-            .map(|entry| entry.to_json().replace('\n', "\n    "))
-            .collect();
-        return print(&format!(
-            "{{\n  \"keyCredentials\": [\n    {}\n  ]\n}}",
-            list.join(",\n    ")
-        ));
+    let (name, manifest) = match &arguments.manifest {
+        Some(path) => (
+            path.display().to_string(),
+            read_text(path, MAX_MANIFEST, Exit::Configuration)?,
+        ),
+        None => (
+            "the list".to_owned(),
+            String::from("{\n  \"keyCredentials\": []\n}").into(),
+        ),
     };
-    let manifest = read_text(path, MAX_MANIFEST, Exit::Configuration)?;
-    let merged = KeyCredential::merge(&manifest, &entries).map_err(|error| Failure::new(Exit::Configuration, error))?;
+    let merged = KeyCredential::merge(&manifest, &entries)
+        .map_err(|error| Failure::new(Exit::Configuration, anyhow::Error::new(error).context(name)))?;
     print(merged.trim_end())
 }
 
 /// How long a manifest may be, in bytes.
-const MAX_MANIFEST: u64 = 4 * 1024 * 1024;
+const MAX_MANIFEST: u64 = 1024 * 1024;

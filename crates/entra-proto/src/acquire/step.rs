@@ -287,7 +287,8 @@ impl Acquisition {
             _ => return None,
         };
         self.sent += 1;
-        if self.server_ahead.is_some() || self.sent >= self.policy.max_attempts {
+        let late = now.since(self.started_at) >= self.policy.deadline;
+        if self.server_ahead.is_some() || late || self.sent >= self.policy.max_attempts {
             return None;
         }
         self.server_ahead = Some((there, now));
