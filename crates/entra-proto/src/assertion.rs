@@ -12,11 +12,12 @@ use crate::error::Error;
 use crate::guid::Guid;
 use crate::secret::ClientAssertion;
 use crate::signer::{Signer, SigningAlgorithm, SigningCertificate};
+use crate::tenant::Tenant;
 use crate::time::Timestamp;
 
 /// A certificate as a credential: what signs, and how the assertions are written (RFC 7523, section 2.2).
 ///
-/// Left alone, they are what Entra advises: on v2 PS256 with `x5t#S256`, on v1 RS256 with `x5t`; for the very URL they are posted
+/// Left alone, they are what Entra advises: on v2 PS256 with `x5t#S256`, on v1 and for AD FS RS256 with `x5t`; for the very URL they are posted
 /// to; valid for ten minutes.
 #[derive(Clone)]
 pub struct CertificateCredential {
@@ -32,7 +33,7 @@ impl CertificateCredential {
         Self::from(Arc::new(signer) as Arc<dyn Signer>)
     }
 
-    /// Signs in this way on either endpoint: RS256, with `x5t`, is what AD FS takes.
+    /// Signs in this way everywhere: RS256 goes with `x5t`, PS256 with `x5t#S256`.
     #[must_use]
     pub fn with_algorithm(mut self, algorithm: SigningAlgorithm) -> Self {
         self.algorithm = Some(algorithm);
@@ -68,7 +69,8 @@ impl CertificateCredential {
         id: Guid,
         now: Timestamp,
     ) -> UnsignedAssertion {
-        let algorithm = self.algorithm.unwrap_or(match version {
+        let algorithm = self.algorithm.unwrap_or_else(|| match version {
+            _ if *authority.tenant() == Tenant::Adfs => SigningAlgorithm::Rs256,
             EndpointVersion::V1 => SigningAlgorithm::Rs256,
             EndpointVersion::V2 => SigningAlgorithm::Ps256,
         });

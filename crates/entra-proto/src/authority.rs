@@ -110,6 +110,12 @@ impl Authority {
             (Endpoint::Keys, EndpointVersion::V1) => "discovery/keys",
             (Endpoint::Keys, EndpointVersion::V2) => "discovery/v2.0/keys",
         };
+        // AD FS has one version of each.
+        let path = if self.0.tenant == Tenant::Adfs {
+            path.replace("v2.0/", "")
+        } else {
+            path.to_owned()
+        };
         format!("{}/{}/{path}", self.0.cloud.origin(), self.0.tenant)
     }
 
@@ -151,11 +157,23 @@ impl Authority {
                 .origin()
                 .replacen("https://", &format!("https://{}.", region.as_str()), 1),
         };
+        let is_adfs = tenant == Tenant::Adfs;
+        if is_adfs && !matches!(cloud, Cloud::Custom(_)) {
+            return Err(
+                InputError::new("tenant", "is no tenant of this cloud, but stands for a server of AD FS")
+                    .value("adfs")
+                    .advice("write the tenant's id or one of its domains")
+                    .into(),
+            );
+        }
         let uri = |path: &str| {
             Uri::from_maybe_shared(format!("{origin}/{tenant}/{path}"))
                 .map_err(|_| InputError::new("authority", "makes no valid URI").value(&origin))
         };
-        let (token_v1, token_v2) = (uri("oauth2/token")?, uri("oauth2/v2.0/token")?);
+        let (token_v1, token_v2) = (
+            uri("oauth2/token")?,
+            uri(if is_adfs { "oauth2/token" } else { "oauth2/v2.0/token" })?,
+        );
         Ok(Self(Arc::new(Inner {
             cloud,
             tenant,
@@ -352,6 +370,19 @@ mod tests {
                 .to_string()
                 .contains("tenant")
         );
+    }
+
+    #[test]
+    fn a_server_of_ad_fs_has_one_version_of_each_endpoint() {
+        let authority: Authority = "https://adfs.contoso.com/adfs/".parse().unwrap();
+        for version in [EndpointVersion::V1, EndpointVersion::V2] {
+            assert_eq!(authority.token_endpoint(version).path(), "/adfs/oauth2/token");
+            assert_eq!(
+                authority.endpoint(Endpoint::Authorize, version),
+                "https://adfs.contoso.com/adfs/oauth2/authorize"
+            );
+        }
+        assert!("https://login.microsoftonline.com/adfs".parse::<Authority>().is_err());
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub enum Tenant {
     Organizations,
     /// `consumers`: Microsoft accounts only. Not for daemons.
     Consumers,
+    /// `adfs`: what stands in the place of a tenant on a server of Active Directory Federation Services.
+    Adfs,
 }
 
 impl Tenant {
@@ -36,7 +38,7 @@ impl Tenant {
         match self {
             // Where Microsoft accounts live.
             Self::Id(guid) => !guid.is(CONSUMERS),
-            Self::Domain(_) => true,
+            Self::Domain(_) | Self::Adfs => true,
             Self::Common | Self::Organizations | Self::Consumers => false,
         }
     }
@@ -45,7 +47,7 @@ impl Tenant {
 impl FromStr for Tenant {
     type Err = Error;
 
-    /// Reads a GUID, a domain or one of the three words, in any case.
+    /// Reads a GUID, a domain or one of the four words, in any case.
     ///
     /// # Errors
     /// For everything else, and so for all that would change the path or the host of a URL: `../`, `@host`, `%2f`, spaces.
@@ -57,6 +59,7 @@ impl FromStr for Tenant {
             "common" => return Ok(Self::Common),
             "organizations" => return Ok(Self::Organizations),
             "consumers" => return Ok(Self::Consumers),
+            "adfs" => return Ok(Self::Adfs),
             _ => {}
         }
         if let Some(domain) = Domain::parse(text) {
@@ -88,6 +91,7 @@ impl fmt::Display for Tenant {
             Self::Common => f.write_str("common"),
             Self::Organizations => f.write_str("organizations"),
             Self::Consumers => f.write_str("consumers"),
+            Self::Adfs => f.write_str("adfs"),
         }
     }
 }

@@ -163,7 +163,11 @@ fn a_signer_that_refuses_ends_it_before_anything_is_sent() {
 #[test]
 fn v1_and_ad_fs_get_rs256() {
     let credential = CertificateCredential::new(Pen { refuses: false }).with_algorithm(SigningAlgorithm::Rs256);
-    for request in [request(credential), on_v1(Pen { refuses: false })] {
+    for request in [
+        request(credential),
+        on_v1(Pen { refuses: false }),
+        on_ad_fs(Pen { refuses: false }),
+    ] {
         let unsigned = request.unsigned_assertion(Guid::from_bytes([1; 16]), NOW).unwrap();
         assert_eq!(unsigned.algorithm(), SigningAlgorithm::Rs256);
         let header = unsigned.input().split(|byte| *byte == b'.').next().unwrap();
@@ -171,6 +175,13 @@ fn v1_and_ad_fs_get_rs256() {
         let expected = serde_json::json!({ "alg": "RS256", "typ": "JWT", "x5t": "AQEBAQEBAQEBAQEBAQEBAQEBAQE" });
         assert_eq!(header, expected);
     }
+}
+
+fn on_ad_fs(signer: impl Signer + 'static) -> TokenRequest {
+    let authority: Authority = "https://adfs.contoso.com/adfs".parse().unwrap();
+    let app = Application::new(authority, Guid::from_bytes([0xaa; 16]).into(), signer);
+    app.client_credentials(Target::resource("https://graph.microsoft.com").unwrap())
+        .unwrap()
 }
 
 fn on_v1(signer: impl Signer + 'static) -> TokenRequest {

@@ -73,7 +73,7 @@ fn the_core_of_every_request_is_what_the_official_clients_send() {
         }
         sent += 1;
     }
-    assert_eq!((sent, refused), (52, 4));
+    assert_eq!((sent, refused), (53, 4));
 }
 
 /// The application of a capture: host, tenant and version stand in its URL.
@@ -94,7 +94,7 @@ fn application(capture: &Value) -> Application {
         )
         .unwrap(),
     };
-    let version = if path.ends_with("/v2.0/token") {
+    let version = if path.ends_with("/v2.0/token") || path.starts_with("/adfs/") {
         EndpointVersion::V2
     } else {
         EndpointVersion::V1
