@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Result;
-use crate::cargo::{cargo, has, passes, root};
+use crate::cargo::{has, passes, root};
 use crate::stage::Verdict;
 
 /// How long each target runs.
@@ -28,11 +28,15 @@ pub(crate) fn check() -> Result<Verdict> {
     let mut failed = Vec::new();
     for folder in folders(&root())? {
         for target in targets(&folder)? {
-            let mut command = cargo(["+nightly", "fuzz", "run", "--fuzz-dir"]);
+            // Through rustup: the cargo that runs this is one toolchain's own, and takes no other's name.
+            let mut command = Command::new("rustup");
             command
+                .args(["run", "nightly", "cargo", "fuzz", "run", "--fuzz-dir"])
                 .arg(&folder)
-                .arg(&target)
-                .args(["--", &format!("-max_total_time={SECONDS}")]);
+                .arg(&target);
+            command
+                .args(["--", &format!("-max_total_time={SECONDS}")])
+                .current_dir(root());
             if !passes(command)? {
                 failed.push(format!("{target} in {}", folder.display()));
             }

@@ -82,7 +82,7 @@ impl TokenRequest {
         }
     }
 
-    /// The same request, proved by this assertion. Without one, a request whose credential is a certificate or a federated one
+    /// The same request, proved by this assertion; a secret stays the proof where that is the credential. Without one, a request whose credential is a certificate or a federated one
     /// is encoded without proof, and refused by the service (AADSTS7000218).
     #[must_use]
     pub fn with_assertion(mut self, assertion: ClientAssertion) -> Self {
@@ -182,7 +182,8 @@ impl TokenRequest {
     pub(crate) fn assertion(&self) -> Option<&ClientAssertion> {
         match &self.application.credential {
             ClientCredential::Assertion(assertion) => Some(assertion),
-            _ => self.assertion.as_ref(),
+            ClientCredential::Certificate(_) | ClientCredential::Federated(_) => self.assertion.as_ref(),
+            ClientCredential::Secret(_) | ClientCredential::BasicSecret(_) => None,
         }
     }
 

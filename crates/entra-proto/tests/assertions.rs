@@ -325,3 +325,16 @@ fn the_documented_assertion_says_what_its_document_says() {
         256
     );
 }
+
+#[test]
+fn a_secret_and_an_assertion_are_never_sent_together() {
+    let request = request(entra_proto::ClientSecret::new("s").unwrap());
+    let http = request
+        .with_assertion(ClientAssertion::new("a.b.c").unwrap())
+        .encode(Guid::from_bytes([1; 16]));
+    let body = std::str::from_utf8(http.body().as_bytes()).unwrap();
+    assert!(
+        body.contains("client_secret=s") && !body.contains("client_assertion"),
+        "{body}"
+    );
+}
