@@ -102,6 +102,12 @@ impl Application {
         &self.credential
     }
 
+    /// The version of the endpoint that it asks on.
+    #[must_use]
+    pub fn version(&self) -> EndpointVersion {
+        self.version
+    }
+
     /// Its id.
     #[must_use]
     pub fn client_id(&self) -> ClientId {

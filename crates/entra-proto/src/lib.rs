@@ -79,7 +79,9 @@ mod token_response;
 mod unverified_claims;
 
 pub use aadsts::Aadsts;
-pub use acquire::{Assert, Exchange, Freshness, FreshnessPolicy, Lifetime, Pause, RetryPolicy, Sign, Step, freshness};
+pub use acquire::{
+    Assert, Exchange, Freshness, FreshnessPolicy, Lifetime, Pause, RetryPolicy, Sign, Stages, Step, freshness,
+};
 pub use answer_error::{AnswerError, AnswerProblem};
 pub use application::{Application, ClientCredential};
 pub use assertion::{

@@ -150,6 +150,20 @@ fn a_clock_that_was_put_right_stays_right() {
 }
 
 #[test]
+fn an_assertion_that_came_along_proves_every_try_until_it_is_refused_for_its_time() {
+    let kept = ClientAssertion::new("kept.kept.kept").unwrap();
+    let request = request(Pen { refuses: false }).with_assertion(kept);
+    let (outcome, assertions) = run(request.clone(), &[(503, "", ""), (200, "", TOKEN)]);
+    outcome.unwrap();
+    assert_eq!(assertions, ["kept.kept.kept", "kept.kept.kept"]);
+
+    let (outcome, assertions) = run(request, &[(401, LATER, OUT_OF_TIME), (200, "", TOKEN)]);
+    outcome.unwrap();
+    assert_eq!(assertions[0], "kept.kept.kept");
+    assert_eq!(claims(&assertions[1])["nbf"], NOW.as_secs() + 600);
+}
+
+#[test]
 fn a_signer_that_refuses_ends_it_before_anything_is_sent() {
     let (outcome, assertions) = run(request(Pen { refuses: true }), &[]);
     let error = outcome.unwrap_err();

@@ -3,7 +3,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
-use entra_proto::{Error, Guid, RetryPolicy, Step, Timestamp, TokenRequest, TokenResponse};
+use entra_proto::{Error, Guid, RetryPolicy, ServiceError, Step, Timestamp, TokenRequest, TokenResponse};
 
 use crate::{BlockingTransport, Transport, TransportError, TransportErrorKind};
 
@@ -148,6 +148,24 @@ impl AcquireError {
         match self {
             Self::Protocol(error) => error.is_retryable(),
             Self::Transport(error) => error.is_retryable(),
+        }
+    }
+
+    /// How long the service asked to be left alone, at most [`MAX_RETRY_AFTER`](entra_proto::MAX_RETRY_AFTER).
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Protocol(error) => error.retry_after(),
+            Self::Transport(_) => None,
+        }
+    }
+
+    /// The service's own account, where it gave one.
+    #[must_use]
+    pub fn service(&self) -> Option<&ServiceError> {
+        match self {
+            Self::Protocol(error) => error.service(),
+            Self::Transport(_) => None,
         }
     }
 }

@@ -82,20 +82,52 @@ impl Default for FreshnessPolicy {
 /// ```
 #[must_use]
 pub fn freshness(lifetime: &Lifetime, now: Timestamp, policy: &FreshnessPolicy, draw: u32) -> Freshness {
-    if now < lifetime.received_at || now.plus(policy.margin) >= lifetime.expires_at {
+    if now < lifetime.received_at {
         return Freshness::Missing;
     }
-    let life = lifetime.expires_at.since(lifetime.received_at);
-    let due_after = match lifetime.refresh_at {
-        Some(moment) => moment.since(lifetime.received_at),
-        None if life >= policy.refresh_min_life => part(life, policy.refresh_fraction),
-        None => return Freshness::Fresh,
-    };
-    let ahead = part(due_after, policy.jitter * f64::from(draw) / f64::from(u32::MAX));
-    if now.since(lifetime.received_at) >= due_after.saturating_sub(ahead) {
-        Freshness::Due
-    } else {
-        Freshness::Fresh
+    policy.stages(lifetime, draw).at(now.since(lifetime.received_at))
+}
+
+/// The ages, counted from the token's arrival, at which it becomes due and missing: [`freshness`] worked out in advance, for caches
+/// that measure ages by more than one clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stages {
+    /// From this age on it is due; no later than [`missing`](Self::missing), and the same where it never is.
+    pub due: Duration,
+    /// From this age on it is missing.
+    pub missing: Duration,
+}
+
+impl Stages {
+    /// What to do with a token of this age.
+    #[must_use]
+    pub fn at(&self, age: Duration) -> Freshness {
+        if age < self.due {
+            Freshness::Fresh
+        } else if age < self.missing {
+            Freshness::Due
+        } else {
+            Freshness::Missing
+        }
+    }
+}
+
+impl FreshnessPolicy {
+    /// The stages of a token of this lifetime. `draw` is that of [`freshness`].
+    #[must_use]
+    pub fn stages(&self, lifetime: &Lifetime, draw: u32) -> Stages {
+        let life = lifetime.expires_at.since(lifetime.received_at);
+        let missing = life.saturating_sub(self.margin);
+        let due_after = match lifetime.refresh_at {
+            Some(moment) => moment.since(lifetime.received_at),
+            None if life >= self.refresh_min_life => part(life, self.refresh_fraction),
+            None => return Stages { due: missing, missing },
+        };
+        let ahead = part(due_after, self.jitter * f64::from(draw) / f64::from(u32::MAX));
+        Stages {
+            due: due_after.saturating_sub(ahead).min(missing),
+            missing,
+        }
     }
 }
 
@@ -181,7 +213,12 @@ mod tests {
             };
             for life in [Duration::ZERO, Duration::from_secs(u64::MAX), Duration::MAX] {
                 let lifetime = Lifetime::new(Timestamp::from_secs(0), life, Some(Duration::from_secs(u64::MAX)));
-                let _ = freshness(&lifetime, START, &policy, u32::MAX);
+                let stages = policy.stages(&lifetime, u32::MAX);
+                assert!(stages.due <= stages.missing && stages.missing <= life, "{stages:?}");
+                assert_eq!(
+                    freshness(&lifetime, START, &policy, u32::MAX),
+                    stages.at(START.since(Timestamp::from_secs(0)))
+                );
             }
         }
     }

@@ -4,6 +4,6 @@ mod lifetime;
 mod retry;
 mod step;
 
-pub use lifetime::{Freshness, FreshnessPolicy, Lifetime, freshness};
+pub use lifetime::{Freshness, FreshnessPolicy, Lifetime, Stages, freshness};
 pub use retry::RetryPolicy;
 pub use step::{Assert, Exchange, Pause, Sign, Step};

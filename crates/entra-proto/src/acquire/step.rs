@@ -219,9 +219,13 @@ impl TokenRequest {
     ///
     /// `request_id` names the acquisition to the service and is the only randomness in it: the same inputs give the same bytes and
     /// the same waits. Assertions take their `jti` from it, another one for each try.
+    ///
+    /// A request that has its [assertion](TokenRequest::with_assertion) already is sent with that one, and signed for only where the
+    /// service refuses it for its time: an assertion may prove many requests while it is valid.
     #[must_use]
     pub fn start(self, policy: RetryPolicy, request_id: Guid, now: Timestamp) -> Step {
         let acquisition = Acquisition {
+            given: self.assertion().is_some(),
             request: self,
             policy,
             request_id,
@@ -241,6 +245,8 @@ struct Acquisition {
     started_at: Timestamp,
     /// How many requests have failed.
     sent: u32,
+    /// Whether the request came with an assertion that still stands.
+    given: bool,
     /// The clock of the service and the clock here at one moment, where an assertion was refused for its time.
     server_ahead: Option<(Timestamp, Timestamp)>,
 }
@@ -256,6 +262,9 @@ impl Acquisition {
         let now = self
             .server_ahead
             .map_or(now, |(there, here)| there.plus(now.since(here)));
+        if self.given {
+            return Step::Exchange(Exchange(self));
+        }
         if let Some(unsigned) = self.request.unsigned_assertion(self.fresh_id(), now) {
             return Step::Sign(Sign {
                 acquisition: self,
@@ -292,6 +301,7 @@ impl Acquisition {
             return None;
         }
         self.server_ahead = Some((there, now));
+        self.given = false;
         Some(self.prove(now))
     }
 
