@@ -84,12 +84,21 @@ impl fmt::Debug for ClientAssertion {
 
 /// An access token, opaque to the client: it is for the API that it names (RFC 6749, section 1.4).
 ///
-/// It is made by a decoder only, which has seen that it is visible ASCII and not empty: any access token makes a valid header.
+/// It is visible ASCII and not empty: any access token makes a valid header.
 /// Overwritten when dropped; no `Display`, and its `Debug` is a constant.
 #[derive(Clone)]
 pub struct AccessToken(Zeroizing<String>);
 
 impl AccessToken {
+    /// Takes a token that was kept somewhere: decoders make their own.
+    ///
+    /// # Errors
+    /// Where it is empty or holds anything but visible ASCII. The text is not repeated in the error.
+    pub fn new(token: impl Into<String>) -> Result<Self, Error> {
+        let problem = "is empty or holds a character that no header may hold";
+        Self::from_wire(Zeroizing::new(token.into())).ok_or_else(|| InputError::new("access token", problem).into())
+    }
+
     /// Takes `token` where every character is visible ASCII.
     pub(crate) fn from_wire(token: Zeroizing<String>) -> Option<Self> {
         // Whole chunks, without a way out in their middle, are checked many bytes at a time.

@@ -58,11 +58,19 @@ pub fn acquire_blocking(
 /// # Errors
 /// Where the system gives no random bytes.
 pub fn start(request: TokenRequest, policy: RetryPolicy) -> Result<Step, TransportError> {
+    Ok(request.start(policy, request_id()?, now()))
+}
+
+/// A fresh id for an acquisition, of the system's randomness.
+///
+/// # Errors
+/// Where the system gives no random bytes.
+pub fn request_id() -> Result<Guid, TransportError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| {
         TransportError::new(TransportErrorKind::Other, "the system gave no random bytes").because(error.to_string())
     })?;
-    Ok(request.start(policy, Guid::from_random(bytes), now()))
+    Ok(Guid::from_random(bytes))
 }
 
 /// The time by the system's clock.

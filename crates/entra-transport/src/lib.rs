@@ -59,7 +59,7 @@ mod proxy;
 pub mod tls;
 mod transport;
 
-pub use acquire::{AcquireError, acquire, acquire_blocking, drive, drive_blocking, now, start};
+pub use acquire::{AcquireError, acquire, acquire_blocking, drive, drive_blocking, now, request_id, start};
 pub use blocking::{BlockingTransport, BlockingTransportFn, blocking_transport_fn};
 #[cfg(feature = "tls")]
 pub use builder::{FromSettings, Settings, TransportBuilder};

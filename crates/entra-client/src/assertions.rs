@@ -1,0 +1,109 @@
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use entra_proto::{ClientAssertion, ClientCredential, TokenRequest};
+use http::Uri;
+
+use crate::clock::Now;
+
+/// Signed assertions that are still good: one for each certificate and token endpoint, which is whom an assertion is for.
+///
+/// The certificate is asked for anew each time, so that one which was rotated signs its own.
+pub(crate) struct Assertions {
+    kept: Mutex<HashMap<Name, Kept>>,
+    /// For how long one is used; `None` keeps none.
+    use_for: Option<Duration>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Name {
+    /// The SHA-256 of its DER.
+    certificate: [u8; 32],
+    endpoint: Uri,
+}
+
+struct Kept {
+    assertion: ClientAssertion,
+    signed: Now,
+}
+
+impl Assertions {
+    pub(crate) fn new(margin: Option<Duration>) -> Self {
+        Self {
+            kept: Mutex::default(),
+            use_for: margin
+                .map(|margin| LIFE.saturating_sub(margin))
+                .filter(|life| !life.is_zero()),
+        }
+    }
+
+    /// The request with an assertion that was signed before, where its credential is a certificate and there is one.
+    pub(crate) fn prove(&self, request: TokenRequest, now: Now) -> TokenRequest {
+        let Some(name) = self.name(&request) else {
+            return request;
+        };
+        let assertion = self
+            .lock()
+            .get(&name)
+            .filter(|kept| self.is_good(kept, now))
+            .map(|kept| kept.assertion.clone());
+        match assertion {
+            Some(assertion) => request.with_assertion(assertion),
+            None => request,
+        }
+    }
+
+    /// Keeps what has just been signed for `request`.
+    pub(crate) fn keep(&self, request: &TokenRequest, assertion: &ClientAssertion, now: Now) {
+        let Some(name) = self.name(request) else { return };
+        let assertion = assertion.clone();
+        let mut kept = self.lock();
+        if kept.len() >= MOST {
+            kept.retain(|_, kept| self.is_good(kept, now));
+        }
+        if kept.len() < MOST {
+            kept.insert(name, Kept { assertion, signed: now });
+        }
+    }
+
+    /// Forgets what proved `request`: the service does not take it.
+    pub(crate) fn refused(&self, request: &TokenRequest) {
+        if let Some(name) = self.name(request) {
+            self.lock().remove(&name);
+        }
+    }
+
+    pub(crate) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn name(&self, request: &TokenRequest) -> Option<Name> {
+        self.use_for?;
+        let application = request.application();
+        let ClientCredential::Certificate(credential) = application.credential() else {
+            return None;
+        };
+        Some(Name {
+            certificate: *credential.signer().certificate().sha256(),
+            endpoint: application.authority().token_endpoint(application.version()).clone(),
+        })
+    }
+
+    /// Whether enough of its life is left, whichever clock is asked.
+    fn is_good(&self, kept: &Kept, now: Now) -> bool {
+        let by_monotonic = now.monotonic.saturating_sub(kept.signed.monotonic);
+        let by_wall = now.wall.since(kept.signed.wall);
+        now.wall >= kept.signed.wall && self.use_for.is_some_and(|life| by_monotonic.max(by_wall) < life)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Name, Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long an assertion is valid: see [`entra_proto::CertificateCredential`].
+const LIFE: Duration = Duration::from_secs(600);
+
+/// How many are kept. They serve a few minutes; one takes about a kilobyte.
+const MOST: usize = 1024;

@@ -1,0 +1,356 @@
+//! The client for threads: the same cache and the same rules, without a runtime.
+//!
+//! ```
+//! use entra_client::blocking::Client;
+//! use entra_proto::{Application, ClientSecret, Target};
+//! # use entra_transport::{Body, Response, blocking_transport_fn};
+//! # let transport = blocking_transport_fn(|_| Ok(Response::new(Body::from(r#"{"access_token":"t","expires_in":3599}"#.to_owned()))));
+//!
+//! let authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
+//! let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientSecret::new("s3cret")?);
+//! let client = Client::new(app, transport); // over entra-transport-ureq, say
+//!
+//! let token = client.token(&Target::resource("https://graph.microsoft.com")?)?;
+//! assert_eq!(token.authorization(), "Bearer t");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use entra_proto::{Application, CacheKey, ClaimsRequest, Step, Target, Tenant, TokenRequest, TokenResponse};
+use entra_transport::{AcquireError, BlockingTransport};
+
+use crate::TokenOptions;
+use crate::builder::ClientBuilder;
+use crate::cache::{KeyRef, Lead, Slot};
+use crate::core::{Attempt, Core, Driver, Next};
+use crate::error::Error;
+use crate::source::Held;
+use crate::token::Token;
+use crate::token_store::StoredToken;
+
+/// Gets tokens for one application, and keeps them. Blocking; [`Client`](crate::Client) is its async twin, and says more.
+#[derive(Clone)]
+pub struct Client {
+    core: Arc<Core<Threads>>,
+    tenant: Tenant,
+}
+
+impl Client {
+    /// A client with the default policy.
+    #[must_use]
+    pub fn new(application: Application, transport: impl BlockingTransport + 'static) -> Self {
+        Self::builder(application, transport)
+            .build()
+            .expect("the default policy can be kept")
+    }
+
+    /// A client with settings of one's own.
+    pub fn builder(application: Application, transport: impl BlockingTransport + 'static) -> ClientBuilder<Threads> {
+        let driver = Threads {
+            transport: Arc::new(transport),
+            runtime: Arc::new(ThreadRuntime),
+            store: None,
+        };
+        ClientBuilder::new(application, driver)
+    }
+
+    pub(crate) fn assemble(core: Core<Threads>) -> Self {
+        Self {
+            tenant: core.application.authority().tenant().clone(),
+            core: Arc::new(core),
+        }
+    }
+
+    /// A token for `target`: see [`Client::token`](crate::Client::token). Blocks while it is fetched, by this thread or another.
+    ///
+    /// # Errors
+    /// As for [`Client::token`](crate::Client::token).
+    pub fn token(&self, target: &Target) -> Result<Token, Error> {
+        match self.cached(target) {
+            Some(token) => Ok(token),
+            None => self.acquire(self.key(target, None), false),
+        }
+    }
+
+    /// As [`token`](Self::token), with claims of an API's challenge, or past the cache.
+    ///
+    /// # Errors
+    /// As for [`Client::token_with`](crate::Client::token_with).
+    pub fn token_with(&self, target: &Target, options: &TokenOptions) -> Result<Token, Error> {
+        let key = self.key(target, options.claims.as_ref());
+        let cached = if options.force_refresh {
+            None
+        } else {
+            self.core.ready(key)
+        };
+        cached.map_or_else(|| self.acquire(key, options.force_refresh), Ok)
+    }
+
+    /// The token for `target` if it is in the cache and may be used: nothing is waited for.
+    #[must_use]
+    pub fn cached(&self, target: &Target) -> Option<Token> {
+        self.core.ready(self.key(target, None))
+    }
+
+    /// The same client for another tenant: see [`Client::tenant`](crate::Client::tenant).
+    #[must_use]
+    pub fn tenant(&self, tenant: impl Into<Tenant>) -> Self {
+        Self {
+            core: Arc::clone(&self.core),
+            tenant: tenant.into(),
+        }
+    }
+
+    /// A handle to the token for one target: see [`Client::source`](crate::Client::source).
+    ///
+    /// # Errors
+    /// Where no such token can be asked for.
+    pub fn source(&self, target: &Target, claims: Option<&ClaimsRequest>) -> Result<TokenSource, Error> {
+        let (slot, _) = self.core.slot(self.key(target, claims))?;
+        Ok(TokenSource(Held::new(Arc::clone(&self.core), slot)))
+    }
+
+    /// Drops a token that an API refused: see [`Client::invalidate`](crate::Client::invalidate).
+    pub fn invalidate(&self, token: &Token) -> bool {
+        self.core.invalidate(token)
+    }
+
+    /// Forgets the tokens for `target` in this tenant, with whatever claims, and its failures.
+    pub fn forget(&self, target: &Target) {
+        self.core.forget(&self.tenant, target);
+    }
+
+    /// Forgets everything: see [`Client::clear`](crate::Client::clear).
+    pub fn clear(&self) {
+        self.core.clear();
+    }
+
+    /// How many tokens are kept in all tenants, with those that are spent and those that were not to be had.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.core.slots.len()
+    }
+
+    /// Whether nothing was ever asked for, or all is forgotten.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The application, in the tenant that it was given with.
+    #[must_use]
+    pub fn application(&self) -> &Application {
+        &self.core.application
+    }
+
+    fn key<'a>(&'a self, target: &'a Target, claims: Option<&'a ClaimsRequest>) -> KeyRef<'a> {
+        KeyRef {
+            tenant: &self.tenant,
+            target,
+            claims,
+        }
+    }
+
+    fn acquire(&self, key: KeyRef<'_>, force: bool) -> Result<Token, Error> {
+        let (slot, request) = self.core.slot(key)?;
+        acquire(&self.core, &slot, request, force)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Client({:?} in {:?})",
+            self.core.application.client_id(),
+            self.tenant
+        )
+    }
+}
+
+/// A handle to the token for one target: see [`TokenSource`](crate::TokenSource).
+#[derive(Clone)]
+pub struct TokenSource(Held<Threads>);
+
+impl TokenSource {
+    /// The token, where it may be used now. Where it is due, another one is fetched in the background.
+    pub fn current(&mut self) -> Option<&Token> {
+        self.0.current()
+    }
+
+    /// The token, from the service where there is none.
+    ///
+    /// # Errors
+    /// As for [`Client::token`](crate::Client::token).
+    pub fn token(&mut self) -> Result<Token, Error> {
+        if let Some(token) = self.0.current() {
+            return Ok(token.clone());
+        }
+        acquire(&self.0.core, &self.0.slot, None, false)
+    }
+
+    /// Drops a token that the API refused: see [`Client::invalidate`](crate::Client::invalidate).
+    pub fn invalidate(&self, token: &Token) -> bool {
+        self.0.core.invalidate(token)
+    }
+}
+
+impl fmt::Debug for TokenSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What the blocking client needs of its surroundings: waits between tries, and somebody who runs refreshes in the background.
+pub trait Runtime: Send + Sync {
+    /// Blocks the thread for this time.
+    fn sleep(&self, duration: Duration);
+
+    /// Runs a task to its end, elsewhere, or drops it: a refresh that is dropped is begun again by the next caller.
+    fn spawn(&self, task: Box<dyn FnOnce() + Send>);
+}
+
+/// Sleeps as threads do, and starts a thread for each refresh: one in half an hour for each token, or so.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ThreadRuntime;
+
+impl Runtime for ThreadRuntime {
+    fn sleep(&self, duration: Duration) {
+        thread::sleep(duration);
+    }
+
+    fn spawn(&self, task: Box<dyn FnOnce() + Send>) {
+        // Where the system gives no thread, the task is dropped with its closure.
+        drop(thread::Builder::new().name("entra-refresh".to_owned()).spawn(task));
+    }
+}
+
+/// A second level behind a client's own cache: see [`TokenStore`](crate::TokenStore).
+pub trait TokenStore: Send + Sync {
+    /// The token kept under `key`, where there is one.
+    fn load(&self, key: &CacheKey) -> Option<StoredToken>;
+
+    /// Keeps a token under `key` until it expires, in the place of what was there.
+    fn save(&self, key: &CacheKey, token: &StoredToken);
+}
+
+/// What drives the blocking client: the threads of its callers.
+pub struct Threads {
+    transport: Arc<dyn BlockingTransport>,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) store: Option<Arc<dyn TokenStore>>,
+}
+
+impl Driver for Threads {
+    fn refresh(core: &Arc<Core<Self>>, lead: Lead) {
+        let runtime = Arc::clone(&core.driver.runtime);
+        let core = Arc::clone(core);
+        runtime.spawn(Box::new(move || {
+            if let Ok(request) = core.request(lead.slot().key()) {
+                // Whoever cares is told by the slot.
+                drop(fetch(&core, lead, request, false));
+            }
+        }));
+    }
+}
+
+/// Gets the token of a slot: leads, or waits for whoever does.
+fn acquire(
+    core: &Core<Threads>,
+    slot: &Arc<Slot>,
+    mut request: Option<TokenRequest>,
+    force: bool,
+) -> Result<Token, Error> {
+    loop {
+        let outcome = match core.join(slot, &mut request, force) {
+            Next::Done(outcome) => return outcome,
+            Next::Lead(lead, request) => Some(fetch(core, lead, *request, force)),
+            Next::Wait(waiter) => park(waiter),
+        };
+        // None: whoever led went away, and somebody else has to.
+        if let Some(outcome) = outcome {
+            return core.settle(slot, force, outcome);
+        }
+    }
+}
+
+/// Fetches a token for everybody: from the shared store, or from the service.
+fn fetch(core: &Core<Threads>, mut lead: Lead, request: TokenRequest, force: bool) -> Result<Token, Error> {
+    let span = &Core::<Threads>::span(lead.slot().key());
+    let _inside = span.enter();
+    let shared = core.driver.store.as_ref().map(|store| (store, request.cache_key()));
+    if let Some((store, key)) = shared.as_ref().filter(|_| !force && !lead.slot().distrusts_store()) {
+        if let Some(stored) = store.load(key) {
+            match core.landed_from_store(span, lead, &stored) {
+                Ok(token) => return Ok(token),
+                Err(back) => lead = back,
+            }
+        }
+    }
+    let (mut attempt, step) = match core.begin(span, lead.slot(), request) {
+        Ok(begun) => begun,
+        Err(error) => return Err(core.failed(span, lead, None, error)),
+    };
+    let response = match drive(core, &mut attempt, step) {
+        Ok(response) => response,
+        Err(error) => return Err(core.failed(span, lead, Some(&attempt), error)),
+    };
+    let to_save = shared.map(|(store, key)| (store, key, StoredToken::from(&response)));
+    let token = core.landed(span, lead, &attempt, response);
+    // Those who wait have theirs by now.
+    if let Some((store, key, stored)) = to_save {
+        store.save(&key, &stored);
+    }
+    Ok(token)
+}
+
+/// The acquisition machine, driven by blocking.
+fn drive(core: &Core<Threads>, attempt: &mut Attempt, mut step: Step) -> Result<TokenResponse, AcquireError> {
+    let now = || core.clock.now();
+    loop {
+        step = match step {
+            Step::Exchange(exchange) => {
+                attempt.sent = now();
+                match core.driver.transport.send(exchange.request()) {
+                    Ok(response) => exchange.respond(&response, now().wall)?,
+                    Err(error) if error.is_retryable() => exchange.interrupted(now().wall).ok_or(error)?,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Step::Pause(pause) => {
+                core.driver.runtime.sleep(pause.duration());
+                pause.resume(now().wall)
+            }
+            Step::Sign(sign) => attempt.sign(sign, now())?,
+            Step::Assert(assert) => assert.fetch()?,
+            Step::Done(token) => return Ok(token),
+        }
+    }
+}
+
+/// Blocks the thread until a future is done.
+fn park<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+use std::sync::Arc;
+
+use entra_proto::Application;
+
+use crate::assertions::Assertions;
+use crate::blocking::{self, Threads};
+use crate::cache::Slots;
+use crate::client::{Client, Tasks};
+use crate::clock::{Clock, SystemClock};
+use crate::core::Core;
+use crate::error::BuildError;
+use crate::observer::Observer;
+use crate::policy::Policy;
+use crate::request_ids::{RequestIds, SystemRequestIds};
+use crate::runtime::Runtime;
+use crate::token_store::TokenStore;
+
+/// Builds a client: [`Client::builder`] an async one, [`blocking::Client::builder`] a blocking one.
+///
+/// ```
+/// use std::sync::Arc;
+/// use entra_client::{Counters, Policy, blocking::Client};
+/// # use entra_proto::{Application, ClientSecret};
+/// # use entra_transport::{Body, Response, blocking_transport_fn};
+/// # let transport = blocking_transport_fn(|_| Ok(Response::new(Body::default())));
+/// # let authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
+/// # let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientSecret::new("s3cret")?);
+///
+/// let mut policy = Policy::default();
+/// policy.capacity = 100_000;
+/// let counters = Arc::new(Counters::default());
+/// let client = Client::builder(app, transport).policy(policy).observer(counters.clone()).build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub struct ClientBuilder<D> {
+    application: Application,
+    policy: Policy,
+    clock: Box<dyn Clock>,
+    request_ids: Box<dyn RequestIds>,
+    observer: Option<Box<dyn Observer>>,
+    driver: D,
+}
+
+impl<D> ClientBuilder<D> {
+    pub(crate) fn new(application: Application, driver: D) -> Self {
+        Self {
+            application,
+            policy: Policy::default(),
+            clock: Box::new(SystemClock),
+            request_ids: Box::new(SystemRequestIds),
+            observer: None,
+            driver,
+        }
+    }
+
+    /// Keeps, renews and gives up in this way.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Takes the time from this clock.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// Takes the ids of requests, and what is drawn from them, from here.
+    pub fn request_ids(mut self, request_ids: impl RequestIds + 'static) -> Self {
+        self.request_ids = Box::new(request_ids);
+        self
+    }
+
+    /// Tells this observer what the client does.
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observer = Some(Box::new(observer));
+        self
+    }
+
+    fn core(self) -> Result<Core<D>, BuildError> {
+        check(&self.policy)?;
+        Ok(Core {
+            application: self.application,
+            slots: Slots::new(self.policy.capacity),
+            assertions: Assertions::new(self.policy.assertion_margin),
+            policy: self.policy,
+            clock: self.clock,
+            request_ids: self.request_ids,
+            observer: self.observer,
+            driver: self.driver,
+        })
+    }
+}
+
+impl ClientBuilder<Tasks> {
+    /// Runs on this runtime instead of tokio.
+    pub fn runtime(mut self, runtime: impl Runtime + 'static) -> Self {
+        self.driver.runtime = Some(Arc::new(runtime));
+        self
+    }
+
+    /// Shares tokens with other processes through this store.
+    pub fn token_store(mut self, store: impl TokenStore + 'static) -> Self {
+        self.driver.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Builds it.
+    ///
+    /// # Errors
+    /// Where the policy cannot be kept, or there is nothing to run on.
+    pub fn build(self) -> Result<Client, BuildError> {
+        if self.driver.runtime.is_none() {
+            return Err(BuildError::NoRuntime);
+        }
+        self.core().map(Client::assemble)
+    }
+}
+
+impl ClientBuilder<Threads> {
+    /// Sleeps, and refreshes in the background, in this way.
+    pub fn runtime(mut self, runtime: impl blocking::Runtime + 'static) -> Self {
+        self.driver.runtime = Arc::new(runtime);
+        self
+    }
+
+    /// Shares tokens with other processes through this store.
+    pub fn token_store(mut self, store: impl blocking::TokenStore + 'static) -> Self {
+        self.driver.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Builds it.
+    ///
+    /// # Errors
+    /// Where the policy cannot be kept.
+    pub fn build(self) -> Result<blocking::Client, BuildError> {
+        self.core().map(blocking::Client::assemble)
+    }
+}
+
+fn check(policy: &Policy) -> Result<(), BuildError> {
+    let is_part = |number: f64| (0.0..=1.0).contains(&number);
+    for (holds, complaint) in [
+        (policy.capacity > 0, "capacity is 0: leave room for one token at least"),
+        (
+            policy.retry.max_attempts > 0,
+            "max_attempts is 0: one request must be sent",
+        ),
+        (
+            is_part(policy.freshness.refresh_fraction),
+            "refresh_fraction is not between 0 and 1",
+        ),
+        (is_part(policy.freshness.jitter), "jitter is not between 0 and 1"),
+    ] {
+        if !holds {
+            return Err(BuildError::Policy(complaint));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! Where tokens are kept: a bounded map of slots, and in each slot one token, one flight at most, and the last failure.
+
+mod cell;
+mod flight;
+mod key;
+mod slot;
+mod slots;
+mod sync;
+
+#[cfg(all(test, entra_loom))]
+mod model;
+
+pub(crate) use flight::Waiter;
+pub(crate) use key::{Key, KeyRef};
+pub(crate) use slot::{Lead, Slot, Turn};
+pub(crate) use slots::Slots;

@@ -1,0 +1,179 @@
+//! Every interleaving of threads at one slot, explored by loom:
+//! `RUSTFLAGS="--cfg entra_loom" cargo test --release -p entra-client --lib model`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use entra_proto::{AccessToken, FreshnessPolicy, Lifetime, SignerError, Target, Timestamp};
+use loom::future::block_on;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+
+use super::{Key, Lead, Slot, Turn};
+use crate::clock::Now;
+use crate::error::Error;
+use crate::policy::Policy;
+use crate::token::Token;
+
+const NOW: Now = Now {
+    wall: Timestamp::from_secs(1_767_225_600),
+    monotonic: Duration::from_secs(1000),
+};
+
+fn slot() -> Arc<Slot> {
+    Arc::new(Slot::new(Key {
+        tenant: "contoso.com".parse().unwrap(),
+        target: Target::resource("https://graph.microsoft.com").unwrap(),
+        claims: None,
+    }))
+}
+
+fn token(slot: &Arc<Slot>) -> Token {
+    let lifetime = Lifetime::new(NOW.wall, Duration::from_secs(3600), None);
+    let stages = FreshnessPolicy::default().stages(&lifetime, 0);
+    Token::new(
+        &AccessToken::new("t").unwrap(),
+        &lifetime,
+        stages,
+        NOW,
+        None,
+        Arc::downgrade(slot),
+    )
+}
+
+/// A caller, who leads in the way given where it is his turn.
+fn call(slot: &Arc<Slot>, lead: impl Fn(Lead) -> Option<Result<Token, Error>>) -> Result<Token, Error> {
+    loop {
+        let outcome = match slot.join(NOW, false) {
+            Turn::Ready(token) => Some(Ok(token)),
+            Turn::Cooling(error) => Some(Err(error)),
+            Turn::Lead(turn) => lead(turn),
+            Turn::Wait(waiter) => block_on(waiter),
+        };
+        if let Some(outcome) = outcome {
+            return outcome;
+        }
+    }
+}
+
+fn land(lead: Lead) -> Option<Result<Token, Error>> {
+    let token = token(lead.slot());
+    lead.land(token.clone(), true);
+    Some(Ok(token))
+}
+
+#[test]
+fn one_flies_and_all_get_what_it_brings() {
+    // Three threads have too many interleavings for all of them: those with up to two preemptions.
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.check(|| {
+        let (slot, flights) = (slot(), Arc::new(AtomicUsize::new(0)));
+        let caller = |slot: Arc<Slot>, flights: Arc<AtomicUsize>| {
+            move || {
+                call(&slot, |lead| {
+                    flights.fetch_add(1, Ordering::Relaxed);
+                    land(lead)
+                })
+            }
+        };
+        let others: Vec<_> = (0..2)
+            .map(|_| thread::spawn(caller(Arc::clone(&slot), Arc::clone(&flights))))
+            .collect();
+        let mine = caller(Arc::clone(&slot), Arc::clone(&flights))().unwrap();
+        for other in others {
+            assert!(Arc::ptr_eq(other.join().unwrap().unwrap().as_ref(), mine.as_ref()));
+        }
+        assert_eq!(flights.load(Ordering::Relaxed), 1);
+    });
+}
+
+#[test]
+fn a_failure_is_shared_as_well() {
+    loom::model(|| {
+        let (slot, flights) = (slot(), Arc::new(AtomicUsize::new(0)));
+        let caller = |slot: Arc<Slot>, flights: Arc<AtomicUsize>| {
+            move || {
+                call(&slot, |lead| {
+                    flights.fetch_add(1, Ordering::Relaxed);
+                    let error = Error::from(entra_proto::Error::from(SignerError::new("sealed")));
+                    lead.fail(error.clone(), &Policy::default(), NOW);
+                    Some(Err(error))
+                })
+            }
+        };
+        let other = thread::spawn(caller(Arc::clone(&slot), Arc::clone(&flights)));
+        assert!(caller(Arc::clone(&slot), Arc::clone(&flights))().is_err());
+        assert!(other.join().unwrap().is_err());
+        assert_eq!(flights.load(Ordering::Relaxed), 1);
+    });
+}
+
+#[test]
+fn whoever_waits_takes_over_from_a_lead_that_goes_away() {
+    loom::model(|| {
+        let (slot, led) = (slot(), Arc::new(AtomicUsize::new(0)));
+        let quitter = {
+            let slot = Arc::clone(&slot);
+            thread::spawn(move || match slot.join(NOW, false) {
+                Turn::Lead(lead) => drop(lead),
+                Turn::Wait(waiter) => drop(waiter),
+                Turn::Ready(_) | Turn::Cooling(_) => {}
+            })
+        };
+        let stayer = {
+            let (slot, led) = (Arc::clone(&slot), Arc::clone(&led));
+            thread::spawn(move || {
+                call(&slot, |lead| {
+                    led.fetch_add(1, Ordering::Relaxed);
+                    land(lead)
+                })
+            })
+        };
+        quitter.join().unwrap();
+        stayer.join().unwrap().unwrap();
+        assert_eq!(led.load(Ordering::Relaxed), 1);
+        assert!(slot.peek(NOW).is_some());
+    });
+}
+
+#[test]
+fn a_refused_token_is_dropped_once_and_its_successor_stays() {
+    loom::model(|| {
+        let slot = slot();
+        let refused = call(&slot, land).unwrap();
+        let generation = slot.generation();
+        let api = |slot: Arc<Slot>, refused: Token| {
+            move || {
+                let dropped = slot.invalidate(&refused);
+                (dropped, call(&slot, land).unwrap())
+            }
+        };
+        let other = thread::spawn(api(Arc::clone(&slot), refused.clone()));
+        let (dropped, mine) = api(Arc::clone(&slot), refused.clone())();
+        let (dropped_there, theirs) = other.join().unwrap();
+        assert!(dropped != dropped_there, "one of the two drops it");
+        for next in [&mine, &theirs] {
+            assert!(!Arc::ptr_eq(next.as_ref(), refused.as_ref()));
+        }
+        assert!(Arc::ptr_eq(mine.as_ref(), theirs.as_ref()), "one flight for both");
+        assert_eq!(slot.generation(), generation + 2);
+    });
+}
+
+#[test]
+fn what_was_forgotten_meanwhile_is_given_out_and_not_kept() {
+    loom::model(|| {
+        let slot = slot();
+        let Turn::Lead(lead) = slot.join(NOW, false) else {
+            panic!("nobody leads")
+        };
+        let forgetter = {
+            let slot = Arc::clone(&slot);
+            thread::spawn(move || slot.forget())
+        };
+        assert!(land(lead).unwrap().is_ok());
+        forgetter.join().unwrap();
+        assert!(slot.peek(NOW).is_none());
+    });
+}

@@ -1,0 +1,321 @@
+use std::fmt;
+use std::sync::Arc;
+
+use entra_proto::{Application, ClaimsRequest, Step, Target, Tenant, TokenRequest, TokenResponse};
+use entra_transport::{AcquireError, Transport};
+use tracing::{Instrument as _, Span};
+
+use crate::builder::ClientBuilder;
+use crate::cache::{KeyRef, Lead, Slot};
+use crate::core::{Attempt, Core, Driver, Next};
+use crate::error::Error;
+use crate::runtime::Runtime;
+use crate::source::TokenSource;
+use crate::token::Token;
+use crate::token_store::{StoredToken, TokenStore};
+
+/// Gets tokens for one application, and keeps them. Async; [`blocking::Client`](crate::blocking::Client) is its twin.
+///
+/// A clone is a handle to the same cache, transport and credential. So is what [`tenant`](Self::tenant) gives.
+#[derive(Clone)]
+pub struct Client {
+    core: Arc<Core<Tasks>>,
+    tenant: Tenant,
+}
+
+impl Client {
+    /// A client with the default policy, which runs on tokio.
+    #[cfg(feature = "tokio")]
+    #[must_use]
+    pub fn new(application: Application, transport: impl Transport + 'static) -> Self {
+        Self::builder(application, transport)
+            .build()
+            .expect("the default policy can be kept, and there is a runtime")
+    }
+
+    /// A client with settings of one's own.
+    pub fn builder(application: Application, transport: impl Transport + 'static) -> ClientBuilder<Tasks> {
+        ClientBuilder::new(application, Tasks::new(Arc::new(transport)))
+    }
+
+    pub(crate) fn assemble(core: Core<Tasks>) -> Self {
+        Self {
+            tenant: core.application.authority().tenant().clone(),
+            core: Arc::new(core),
+        }
+    }
+
+    /// A token for `target`: from the cache while it is fresh, else from the service. However many ask at once, one request is sent.
+    ///
+    /// A token that is due is given out while another one is fetched in the background. One that is still alive is given out where no
+    /// other is to be had.
+    ///
+    /// Dropping the future gives up this caller's place only: whoever else waits goes on.
+    ///
+    /// # Errors
+    /// Where there is neither a token nor a way to get one. The failure is remembered for a while, and given to everybody who asks
+    /// meanwhile: see [`Policy::cool_down`](crate::Policy::cool_down).
+    pub async fn token(&self, target: &Target) -> Result<Token, Error> {
+        match self.cached(target) {
+            Some(token) => Ok(token),
+            // Behind a pointer, so that the future of a token that is there stays small.
+            None => Box::pin(self.acquire(self.key(target, None), false)).await,
+        }
+    }
+
+    /// As [`token`](Self::token), with claims of an API's challenge, or past the cache.
+    ///
+    /// # Errors
+    /// As for [`token`](Self::token); where a refresh is forced, also while an older token lives.
+    pub async fn token_with(&self, target: &Target, options: &TokenOptions) -> Result<Token, Error> {
+        let key = self.key(target, options.claims.as_ref());
+        let cached = if options.force_refresh {
+            None
+        } else {
+            self.core.ready(key)
+        };
+        match cached {
+            Some(token) => Ok(token),
+            None => Box::pin(self.acquire(key, options.force_refresh)).await,
+        }
+    }
+
+    /// The token for `target` if it is in the cache and may be used: nothing is waited for.
+    #[must_use]
+    pub fn cached(&self, target: &Target) -> Option<Token> {
+        self.core.ready(self.key(target, None))
+    }
+
+    /// The same client for another tenant: one cache, one transport, one credential for any number of them. It costs next to nothing:
+    /// make one wherever it is needed.
+    #[must_use]
+    pub fn tenant(&self, tenant: impl Into<Tenant>) -> Self {
+        Self {
+            core: Arc::clone(&self.core),
+            tenant: tenant.into(),
+        }
+    }
+
+    /// A handle to the token for one target, for whoever needs it again and again: it reads it without a look-up.
+    ///
+    /// # Errors
+    /// Where no such token can be asked for.
+    pub fn source(&self, target: &Target, claims: Option<&ClaimsRequest>) -> Result<TokenSource, Error> {
+        let (slot, _) = self.core.slot(self.key(target, claims))?;
+        Ok(TokenSource::new(Arc::clone(&self.core), slot))
+    }
+
+    /// Drops a token that an API refused, if it is still the one that is kept: of many callers who were refused with it, the first
+    /// drops it, and the others find the next one. Tells whether it was dropped.
+    pub fn invalidate(&self, token: &Token) -> bool {
+        self.core.invalidate(token)
+    }
+
+    /// Forgets the tokens for `target` in this tenant, with whatever claims, and its failures.
+    pub fn forget(&self, target: &Target) {
+        self.core.forget(&self.tenant, target);
+    }
+
+    /// Forgets everything, in all tenants: tokens, failures, signed assertions. What requests in the air bring is given to those who
+    /// wait for it, and not kept.
+    pub fn clear(&self) {
+        self.core.clear();
+    }
+
+    /// How many tokens are kept in all tenants, with those that are spent and those that were not to be had.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.core.slots.len()
+    }
+
+    /// Whether nothing was ever asked for, or all is forgotten.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The application, in the tenant that it was given with.
+    #[must_use]
+    pub fn application(&self) -> &Application {
+        &self.core.application
+    }
+
+    fn key<'a>(&'a self, target: &'a Target, claims: Option<&'a ClaimsRequest>) -> KeyRef<'a> {
+        KeyRef {
+            tenant: &self.tenant,
+            target,
+            claims,
+        }
+    }
+
+    async fn acquire(&self, key: KeyRef<'_>, force: bool) -> Result<Token, Error> {
+        let (slot, request) = self.core.slot(key)?;
+        acquire(&self.core, &slot, request, force).await
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Client({:?} in {:?})",
+            self.core.application.client_id(),
+            self.tenant
+        )
+    }
+}
+
+/// What a token is wanted for beside its target.
+///
+/// ```
+/// use entra_client::TokenOptions;
+/// use entra_proto::ClaimsRequest;
+///
+/// let claims = ClaimsRequest::parse(r#"{"access_token":{"nbf":{"essential":true,"value":"1604106651"}}}"#)?;
+/// let options = TokenOptions::default().claims(claims);
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct TokenOptions {
+    pub(crate) claims: Option<ClaimsRequest>,
+    pub(crate) force_refresh: bool,
+}
+
+impl TokenOptions {
+    /// What an API's challenge asks to see in the token. A token with claims has a place of its own in the cache.
+    #[must_use]
+    pub fn claims(mut self, claims: ClaimsRequest) -> Self {
+        self.claims = Some(claims);
+        self
+    }
+
+    /// Asks the service whatever is in the cache: for when a permission was granted just now. A failure that is remembered stands.
+    #[must_use]
+    pub fn force_refresh(mut self, force_refresh: bool) -> Self {
+        self.force_refresh = force_refresh;
+        self
+    }
+}
+
+/// What drives the async client: tasks of a runtime.
+pub struct Tasks {
+    transport: Arc<dyn Transport>,
+    pub(crate) runtime: Option<Arc<dyn Runtime>>,
+    pub(crate) store: Option<Arc<dyn TokenStore>>,
+}
+
+impl Tasks {
+    fn new(transport: Arc<dyn Transport>) -> Self {
+        Self {
+            transport,
+            #[cfg(feature = "tokio")]
+            runtime: Some(Arc::new(crate::runtime::TokioRuntime)),
+            #[cfg(not(feature = "tokio"))]
+            runtime: None,
+            store: None,
+        }
+    }
+
+    fn runtime(&self) -> &Arc<dyn Runtime> {
+        self.runtime.as_ref().expect("the builder has seen that there is one")
+    }
+}
+
+impl Driver for Tasks {
+    fn refresh(core: &Arc<Core<Self>>, lead: Lead) {
+        let runtime = Arc::clone(core.driver.runtime());
+        let core = Arc::clone(core);
+        runtime.spawn(Box::pin(async move {
+            if let Ok(request) = core.request(lead.slot().key()) {
+                // Whoever cares is told by the slot.
+                drop(fetch(&core, lead, request, false).await);
+            }
+        }));
+    }
+}
+
+/// Gets the token of a slot: leads, or waits for whoever does.
+pub(crate) async fn acquire(
+    core: &Arc<Core<Tasks>>,
+    slot: &Arc<Slot>,
+    mut request: Option<TokenRequest>,
+    force: bool,
+) -> Result<Token, Error> {
+    loop {
+        let outcome = match core.join(slot, &mut request, force) {
+            Next::Done(outcome) => return outcome,
+            Next::Lead(lead, request) => Some(fetch(core, lead, *request, force).await),
+            Next::Wait(waiter) => waiter.await,
+        };
+        // None: whoever led went away, and somebody else has to.
+        if let Some(outcome) = outcome {
+            return core.settle(slot, force, outcome);
+        }
+    }
+}
+
+/// Fetches a token for everybody: from the shared store, or from the service.
+async fn fetch(core: &Core<Tasks>, lead: Lead, request: TokenRequest, force: bool) -> Result<Token, Error> {
+    let span = Core::<Tasks>::span(lead.slot().key());
+    fetch_in(&span, core, lead, request, force)
+        .instrument(span.clone())
+        .await
+}
+
+async fn fetch_in(
+    span: &Span,
+    core: &Core<Tasks>,
+    mut lead: Lead,
+    request: TokenRequest,
+    force: bool,
+) -> Result<Token, Error> {
+    let shared = core.driver.store.as_ref().map(|store| (store, request.cache_key()));
+    if let Some((store, key)) = shared.as_ref().filter(|_| !force && !lead.slot().distrusts_store()) {
+        if let Some(stored) = store.load(key).await {
+            match core.landed_from_store(span, lead, &stored) {
+                Ok(token) => return Ok(token),
+                Err(back) => lead = back,
+            }
+        }
+    }
+    let (mut attempt, step) = match core.begin(span, lead.slot(), request) {
+        Ok(begun) => begun,
+        Err(error) => return Err(core.failed(span, lead, None, error)),
+    };
+    let response = match drive(core, &mut attempt, step).await {
+        Ok(response) => response,
+        Err(error) => return Err(core.failed(span, lead, Some(&attempt), error)),
+    };
+    if let Some((store, key)) = shared {
+        let (store, stored) = (Arc::clone(store), StoredToken::from(&response));
+        // Nobody waits for that.
+        core.driver
+            .runtime()
+            .spawn(Box::pin(async move { store.save(&key, &stored).await }));
+    }
+    Ok(core.landed(span, lead, &attempt, response))
+}
+
+/// The acquisition machine, driven by awaiting.
+async fn drive(core: &Core<Tasks>, attempt: &mut Attempt, mut step: Step) -> Result<TokenResponse, AcquireError> {
+    let now = || core.clock.now();
+    loop {
+        step = match step {
+            Step::Exchange(exchange) => {
+                attempt.sent = now();
+                match core.driver.transport.send(exchange.request()).await {
+                    Ok(response) => exchange.respond(&response, now().wall)?,
+                    Err(error) if error.is_retryable() => exchange.interrupted(now().wall).ok_or(error)?,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Step::Pause(pause) => {
+                core.driver.runtime().sleep(pause.duration()).await;
+                pause.resume(now().wall)
+            }
+            Step::Sign(sign) => attempt.sign(sign, now())?,
+            Step::Assert(assert) => assert.fetch()?,
+            Step::Done(token) => return Ok(token),
+        }
+    }
+}

@@ -1,0 +1,322 @@
+use std::sync::Arc;
+
+use entra_proto::{
+    AccessToken, Application, ClientAssertion, ErrorClass, Freshness, Guid, Lifetime, MAX_LIFETIME, Sign, Step, Target,
+    Tenant, TokenRequest, TokenResponse,
+};
+use entra_transport::AcquireError;
+use tracing::Span;
+
+use crate::assertions::Assertions;
+use crate::cache::{Key, KeyRef, Lead, Slot, Slots, Turn, Waiter};
+use crate::clock::{Clock, Now};
+use crate::error::Error;
+use crate::observer::{Event, EventKind, Observer};
+use crate::policy::Policy;
+use crate::request_ids::RequestIds;
+use crate::token::Token;
+use crate::token_store::StoredToken;
+
+/// What the async and the blocking client have in common: all but waiting. `D` is what waits.
+pub(crate) struct Core<D> {
+    pub(crate) application: Application,
+    pub(crate) policy: Policy,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) request_ids: Box<dyn RequestIds>,
+    pub(crate) observer: Option<Box<dyn Observer>>,
+    pub(crate) slots: Slots,
+    pub(crate) assertions: Assertions,
+    pub(crate) driver: D,
+}
+
+/// What waits: tasks of a runtime, or threads.
+pub(crate) trait Driver: Sized {
+    /// Fetches the token that `lead` is for without anybody waiting for it.
+    fn refresh(core: &Arc<Core<Self>>, lead: Lead);
+}
+
+/// What a caller who found no token in the cache is to do.
+pub(crate) enum Next {
+    /// Nothing: here is the outcome.
+    Done(Result<Token, Error>),
+    /// Acquire a token with this request, for everybody.
+    Lead(Lead, Box<TokenRequest>),
+    /// Wait for somebody who does.
+    Wait(Waiter),
+}
+
+impl<D: Driver> Core<D> {
+    /// The path of a cached token: a look-up, two clocks and a comparison.
+    pub(crate) fn ready(self: &Arc<Self>, key: KeyRef<'_>) -> Option<Token> {
+        let now = self.clock.now();
+        let look = |slot: &Arc<Slot>| {
+            let (token, due) = slot.peek(now)?;
+            Some((token, due.then(|| Arc::clone(slot))))
+        };
+        let (token, due) = self.slots.look(key, look)??;
+        if let Some(slot) = due {
+            self.refresh(&slot, now);
+        }
+        self.hit(key);
+        Some(token)
+    }
+
+    /// Has the slot's token renewed in the background, unless somebody does already.
+    #[cold]
+    pub(crate) fn refresh(self: &Arc<Self>, slot: &Arc<Slot>, now: Now) {
+        if let Some(lead) = slot.refresh(now) {
+            D::refresh(self, lead);
+        }
+    }
+}
+
+impl<D> Core<D> {
+    /// A token was given out of the cache.
+    pub(crate) fn hit(&self, key: KeyRef<'_>) {
+        let _span =
+            tracing::trace_span!("entra.token", tenant = %key.tenant, target = %key.target, source = "cache").entered();
+        if let Some(observer) = &self.observer {
+            observer.observe(&Event::new(EventKind::CacheHit, key.tenant, key.target, None));
+        }
+    }
+
+    /// The slot of `key`. A new one is made only for what can be asked for at all; its request comes along.
+    pub(crate) fn slot(&self, key: KeyRef<'_>) -> Result<(Arc<Slot>, Option<TokenRequest>), Error> {
+        if let Some(slot) = self.slots.look(key, Arc::clone) {
+            return Ok((slot, None));
+        }
+        let key = key.to_key();
+        let request = self.request(&key)?;
+        let (slot, evicted) = self.slots.slot(key, self.clock.now());
+        for _ in 0..evicted {
+            self.observe(slot.key(), EventKind::Evicted, None);
+        }
+        Ok((slot, Some(request)))
+    }
+
+    /// What to do about a slot without a token, or with one that `force` does not want.
+    pub(crate) fn join(&self, slot: &Arc<Slot>, request: &mut Option<TokenRequest>, force: bool) -> Next {
+        let now = self.clock.now();
+        match slot.join(now, force) {
+            Turn::Ready(token) => {
+                let kind = match token.freshness(now) {
+                    Freshness::Missing => EventKind::ServedAnyway,
+                    _ => EventKind::CacheHit,
+                };
+                self.observe(slot.key(), kind, None);
+                Next::Done(Ok(token))
+            }
+            Turn::Cooling(error) => {
+                self.observe(slot.key(), EventKind::Refused, Some(&error));
+                Next::Done(Err(error))
+            }
+            Turn::Wait(waiter) => {
+                self.observe(slot.key(), EventKind::Joined, None);
+                Next::Wait(waiter)
+            }
+            Turn::Lead(lead) => match request.take().map_or_else(|| self.request(slot.key()), Ok) {
+                Ok(request) => Next::Lead(lead, Box::new(request)),
+                Err(error) => Next::Done(Err(error)),
+            },
+        }
+    }
+
+    /// What a caller gets of a flight's outcome: the token that is still alive, where there is no newer one.
+    pub(crate) fn settle(&self, slot: &Slot, force: bool, outcome: Result<Token, Error>) -> Result<Token, Error> {
+        outcome.or_else(|error| {
+            let living = slot
+                .living(self.clock.now())
+                .filter(|_| !force)
+                .ok_or_else(|| error.clone())?;
+            self.observe(slot.key(), EventKind::ServedAnyway, Some(&error));
+            Ok(living)
+        })
+    }
+
+    /// The request for a slot's token.
+    pub(crate) fn request(&self, key: &Key) -> Result<TokenRequest, Error> {
+        let mut application = self.application.clone();
+        if application.authority().tenant() != &key.tenant {
+            let authority = application.authority().with_tenant(key.tenant.clone())?;
+            application = application.at(authority);
+        }
+        let request = application.client_credentials(key.target.clone())?;
+        Ok(match &key.claims {
+            Some(claims) => request.with_claims(claims.as_str())?,
+            None => request,
+        })
+    }
+
+    /// Begins an acquisition.
+    pub(crate) fn begin(
+        &self,
+        span: &Span,
+        slot: &Slot,
+        request: TokenRequest,
+    ) -> Result<(Attempt, Step), AcquireError> {
+        self.observe(slot.key(), EventKind::Requested, None);
+        let request_id = self.request_ids.next()?;
+        span.record("correlation_id", tracing::field::display(request_id));
+        let now = self.clock.now();
+        let request = self.assertions.prove(request, now);
+        let attempt = Attempt {
+            request: request.clone(),
+            request_id,
+            sent: now,
+            signed: None,
+        };
+        Ok((attempt, request.start(self.policy.retry, request_id, now.wall)))
+    }
+
+    /// Ends an acquisition well: keeps the token, and gives it to everybody who waits.
+    pub(crate) fn landed(&self, span: &Span, lead: Lead, attempt: &Attempt, mut response: TokenResponse) -> Token {
+        let now = self.clock.now();
+        if let Some((assertion, signed)) = &attempt.signed {
+            self.assertions.keep(&attempt.request, assertion, *signed);
+        }
+        // The service counted from when it answered, and that was no earlier than the request was sent.
+        let transit = now.monotonic.saturating_sub(attempt.sent.monotonic);
+        response.lifetime.expires_at = response.lifetime.expires_at.minus(transit);
+        let id = attempt.request_id;
+        let token = self.token(
+            &response.access_token,
+            &response.lifetime,
+            now,
+            id,
+            Some(id),
+            lead.slot(),
+        );
+        span.record("source", "network");
+        self.observe(lead.slot().key(), EventKind::Acquired, None);
+        lead.land(token.clone(), true);
+        token
+    }
+
+    /// Ends an acquisition badly: remembers why, and tells everybody who waits.
+    pub(crate) fn failed(&self, span: &Span, lead: Lead, attempt: Option<&Attempt>, cause: AcquireError) -> Error {
+        let error = Error::from(cause);
+        if let Some(attempt) = attempt.filter(|_| error.class() == ErrorClass::Credential) {
+            self.assertions.refused(&attempt.request);
+        }
+        span.record("source", "network");
+        if let Some(code) = error.service().and_then(|error| error.codes.last()) {
+            span.record("code", code);
+        }
+        span.in_scope(|| tracing::warn!(%error, "no token for {}", lead.slot().key().target));
+        self.observe(lead.slot().key(), EventKind::Failed, Some(&error));
+        lead.fail(error.clone(), &self.policy, self.clock.now());
+        error
+    }
+
+    /// Lands a token out of the shared store, where it can be used: not one from the future, and for a refresh no older one.
+    pub(crate) fn landed_from_store(&self, span: &Span, lead: Lead, stored: &StoredToken) -> Result<Token, Lead> {
+        let now = self.clock.now();
+        let lifetime = &stored.lifetime;
+        let Ok(draw) = self.request_ids.next() else {
+            return Err(lead);
+        };
+        if lifetime.expires_at.since(lifetime.received_at) > MAX_LIFETIME {
+            return Err(lead);
+        }
+        let token = self.token(&stored.access_token, lifetime, now, draw, None, lead.slot());
+        let usable = match token.freshness(now) {
+            Freshness::Fresh => true,
+            // Where the one at hand is no worse, only the service has a better one.
+            Freshness::Due => lead.slot().peek(now).is_none(),
+            Freshness::Missing => false,
+        };
+        if !usable {
+            return Err(lead);
+        }
+        span.record("source", "store");
+        self.observe(lead.slot().key(), EventKind::StoreHit, None);
+        lead.land(token.clone(), false);
+        Ok(token)
+    }
+
+    /// Drops a token that an API refused, if it is still the one that is kept.
+    pub(crate) fn invalidate(&self, token: &Token) -> bool {
+        let Some(slot) = token.home() else { return false };
+        let dropped = slot.invalidate(token);
+        if dropped {
+            self.observe(slot.key(), EventKind::Invalidated, None);
+        }
+        dropped
+    }
+
+    /// Forgets every token of this tenant and API, whatever claims it has.
+    pub(crate) fn forget(&self, tenant: &Tenant, target: &Target) {
+        let wanted = KeyRef {
+            tenant,
+            target,
+            claims: None,
+        };
+        self.slots.forget(|key| {
+            wanted
+                == KeyRef {
+                    claims: None,
+                    ..key.view()
+                }
+        });
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        self.assertions.clear();
+        self.slots.forget(|_| true);
+    }
+
+    /// The span of an acquisition.
+    pub(crate) fn span(key: &Key) -> Span {
+        use tracing::field::Empty;
+        tracing::debug_span!(
+            "entra.token",
+            tenant = %key.tenant,
+            target = %key.target,
+            source = Empty,
+            correlation_id = Empty,
+            code = Empty
+        )
+    }
+
+    fn token(
+        &self,
+        token: &AccessToken,
+        lifetime: &Lifetime,
+        now: Now,
+        draw: Guid,
+        request_id: Option<Guid>,
+        slot: &Arc<Slot>,
+    ) -> Token {
+        let [.., a, b, c, d] = *draw.as_bytes();
+        let stages = self.policy.freshness.stages(lifetime, u32::from_be_bytes([a, b, c, d]));
+        Token::new(token, lifetime, stages, now, request_id, Arc::downgrade(slot))
+    }
+
+    fn observe(&self, key: &Key, kind: EventKind, error: Option<&Error>) {
+        if let Some(observer) = &self.observer {
+            observer.observe(&Event::new(kind, &key.tenant, &key.target, error));
+        }
+    }
+}
+
+/// What a driver carries along while an acquisition is under way.
+pub(crate) struct Attempt {
+    request: TokenRequest,
+    request_id: Guid,
+    /// When the last request was sent.
+    pub(crate) sent: Now,
+    /// An assertion that was signed for it, and when.
+    signed: Option<(ClientAssertion, Now)>,
+}
+
+impl Attempt {
+    /// Signs what has to be signed, and takes note of it.
+    pub(crate) fn sign(&mut self, sign: Sign, now: Now) -> Result<Step, AcquireError> {
+        let step = sign.sign()?;
+        if let Step::Exchange(exchange) = &step {
+            self.signed = exchange.assertion().map(|assertion| (assertion.clone(), now));
+        }
+        Ok(step)
+    }
+}

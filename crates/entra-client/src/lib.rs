@@ -1,0 +1,86 @@
+//! Microsoft Entra tokens for daemons, kept and renewed: the client that most programs want.
+//!
+//! [`Client`] is async and [`blocking::Client`] is not; both are thin drivers over one set of rules. A token is fetched once, however many
+//! ask for it; it is given out while it is good, renewed in the background before it is not, and given out still where the service has a
+//! bad day. A failure is shared like a token, and remembered for a while, so that nobody hammers a service which said no.
+//!
+//! ```text
+//!   client.token(&target) ──► slots ─────► slot ──► fresh ───────────────────────────► Token
+//!                             a bounded    one     due ──► refresh in the background ──► Token
+//!                             map          token    nothing ──► one flight for all who ask:
+//!                                                                  store ─► entra-proto's machine ─► transport
+//!                                                               ├─► Token, kept
+//!                                                               └─► Error, remembered; the Token that still lives, where one does
+//! ```
+//!
+//! ```
+//! use entra_client::Client;
+//! use entra_proto::{Application, ClientSecret, Target};
+//! # use entra_transport::{Body, Response, transport_fn};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let transport = transport_fn(|_| async { Ok(Response::new(Body::from(r#"{"access_token":"t","expires_in":3599}"#.to_owned()))) });
+//!
+//! let authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
+//! let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientSecret::new("s3cret")?);
+//! let client = Client::new(app, transport); // over entra-transport-hyper, say
+//!
+//! let graph = Target::resource("https://graph.microsoft.com")?;
+//! let token = client.token(&graph).await?; // from the service
+//! let again = client.token(&graph).await?; // from the cache
+//! assert_eq!(again.authorization(), "Bearer t");
+//!
+//! let customer = client.tenant("fabrikam.onmicrosoft.com".parse::<entra_proto::Tenant>()?);
+//! let theirs = customer.token(&graph).await?; // the same cache, transport and credential
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The rules, each of them data in [`Policy`]:
+//!
+//! - A token is used until five minutes before it expires. It is renewed in the background from the moment the service names on
+//!   (`refresh_in`), or from the half of its life where that is two hours or more, a little earlier at random.
+//! - Its age is the greater of what two clocks say, so neither a machine that slept nor a clock that was set serves a dead one.
+//! - What changes a token has a slot of its own: tenant, target, claims. The order of scopes does not.
+//! - A flight is led by one caller and awaited by the others. Where the leader is dropped or panics, somebody who waits leads anew. No
+//!   slot ever waits for another.
+//! - A failure is given to all who wait, and to all who ask within the next five seconds; that doubles up to a minute while it fails
+//!   again, and `Retry-After` is obeyed.
+//! - A signed assertion serves nine of its ten minutes.
+//!
+//! # Features
+//! - `tokio` (default): runs on tokio. Without it give the builder a [`Runtime`]; the blocking client needs neither.
+//! - `coarse-clock` (default): reads Linux's coarse clocks, which are exact to some milliseconds and five times as quick.
+//!
+//! # What is not here
+//! HTTP (`entra-transport` and its kin), certificates (`entra-credential`), bearer headers for tower clients (`entra-tower`).
+
+mod assertions;
+pub mod blocking;
+mod builder;
+mod cache;
+mod client;
+mod clock;
+mod core;
+mod error;
+mod observer;
+mod policy;
+mod request_ids;
+mod runtime;
+mod source;
+mod token;
+mod token_store;
+
+pub use builder::ClientBuilder;
+pub use client::{Client, Tasks, TokenOptions};
+pub use clock::{Clock, ManualClock, Now, SystemClock};
+pub use error::{BuildError, Error};
+pub use observer::{Counters, Event, EventKind, Observer};
+pub use policy::Policy;
+pub use request_ids::{RequestIds, SystemRequestIds};
+#[cfg(feature = "tokio")]
+pub use runtime::TokioRuntime;
+pub use runtime::{BoxFuture, Runtime};
+pub use source::TokenSource;
+pub use token::Token;
+pub use token_store::{StoredToken, TokenStore};

@@ -1,0 +1,164 @@
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use entra_proto::{AccessToken, Freshness, Guid, Lifetime, Stages, Timestamp};
+use http::HeaderValue;
+
+use crate::cache::Slot;
+use crate::clock::Now;
+
+/// An access token out of the cache. Cheap to clone: all clones share one text, which is overwritten when the last of them is dropped.
+///
+/// It has no `Display`, and its `Debug` does not show it.
+#[derive(Clone)]
+pub struct Token(Arc<Inner>);
+
+/// Times are in nanoseconds: one comparison each, and half the room, for a hundred thousand of them.
+pub(crate) struct Inner {
+    authorization: HeaderValue,
+    request_id: Guid,
+    /// When it came, since the epoch.
+    received: u64,
+    /// When this process got it, by the monotonic clock, and how old it was then.
+    landed: u64,
+    age_then: u64,
+    /// The ages at which it is due, missing, and dead.
+    due: u64,
+    missing: u64,
+    life: u64,
+    /// Where it is kept.
+    home: Weak<Slot>,
+}
+
+impl Token {
+    pub(crate) fn new(
+        token: &AccessToken,
+        lifetime: &Lifetime,
+        stages: Stages,
+        now: Now,
+        request_id: Option<Guid>,
+        home: Weak<Slot>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            authorization: token.authorization(),
+            request_id: request_id.unwrap_or(NONE),
+            received: nanoseconds(lifetime.received_at.since(EPOCH)),
+            landed: nanoseconds(now.monotonic),
+            age_then: nanoseconds(now.wall.since(lifetime.received_at)),
+            due: nanoseconds(stages.due),
+            missing: nanoseconds(stages.missing),
+            life: nanoseconds(lifetime.expires_at.since(lifetime.received_at)),
+            home,
+        }))
+    }
+
+    /// The value of the `Authorization` header, `Bearer <token>` (RFC 6750, section 2.1), marked sensitive. No allocation.
+    #[must_use]
+    pub fn authorization(&self) -> HeaderValue {
+        self.0.authorization.clone()
+    }
+
+    /// The token itself, as a password of a database connection, say.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        let token = self.0.authorization.as_bytes().get(BEARER.len()..).unwrap_or_default();
+        std::str::from_utf8(token).expect("an access token is visible ASCII")
+    }
+
+    /// When it came, by the clock here.
+    #[must_use]
+    pub fn received_at(&self) -> Timestamp {
+        EPOCH.plus(Duration::from_nanos(self.0.received))
+    }
+
+    /// When it expires, by the clock here. The client stops giving it out some minutes earlier: see
+    /// [`FreshnessPolicy::margin`](entra_proto::FreshnessPolicy::margin).
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.after(self.0.life)
+    }
+
+    /// From when on the client asks for the next one in the background, where it does so before the margin.
+    #[must_use]
+    pub fn refresh_at(&self) -> Option<Timestamp> {
+        (self.0.due < self.0.missing).then(|| self.after(self.0.due))
+    }
+
+    /// The `client-request-id` of the request that brought it, which the service's logs know as the correlation id. None for a token
+    /// out of a [`TokenStore`](crate::TokenStore): another process asked for it.
+    #[must_use]
+    pub fn request_id(&self) -> Option<Guid> {
+        (self.0.request_id != NONE).then_some(self.0.request_id)
+    }
+
+    /// What to do with it now.
+    pub(crate) fn freshness(&self, now: Now) -> Freshness {
+        match self.age(now) {
+            Some(age) if age < self.0.due => Freshness::Fresh,
+            Some(age) if age < self.0.missing => Freshness::Due,
+            _ => Freshness::Missing,
+        }
+    }
+
+    /// Whether an API would still take it.
+    pub(crate) fn is_alive(&self, now: Now) -> bool {
+        self.age(now).is_some_and(|age| age < self.0.life)
+    }
+
+    pub(crate) fn home(&self) -> Option<Arc<Slot>> {
+        self.0.home.upgrade()
+    }
+
+    /// The greater age of those that the two clocks show; none where it comes from the future: the time was set back.
+    fn age(&self, now: Now) -> Option<u64> {
+        let by_wall = nanoseconds(now.wall.since(EPOCH)).checked_sub(self.0.received)?;
+        let by_monotonic = nanoseconds(now.monotonic)
+            .saturating_sub(self.0.landed)
+            .saturating_add(self.0.age_then);
+        Some(by_wall.max(by_monotonic))
+    }
+
+    fn after(&self, age: u64) -> Timestamp {
+        self.received_at().plus(Duration::from_nanos(age))
+    }
+}
+
+impl From<Arc<Inner>> for Token {
+    fn from(inner: Arc<Inner>) -> Self {
+        Self(inner)
+    }
+}
+
+impl From<Token> for Arc<Inner> {
+    fn from(token: Token) -> Self {
+        token.0
+    }
+}
+
+impl AsRef<Arc<Inner>> for Token {
+    fn as_ref(&self) -> &Arc<Inner> {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token(.., expires at {:?})", self.expires_at())
+    }
+}
+
+/// At most some 584 years of them.
+fn nanoseconds(duration: Duration) -> u64 {
+    duration
+        .as_secs()
+        .saturating_mul(1_000_000_000)
+        .saturating_add(u64::from(duration.subsec_nanos()))
+}
+
+const EPOCH: Timestamp = Timestamp::from_secs(0);
+
+const BEARER: &str = "Bearer ";
+
+/// What stands for no id: no id of random bits is like it.
+const NONE: Guid = Guid::from_bytes([0; 16]);
