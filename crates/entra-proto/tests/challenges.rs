@@ -1,5 +1,8 @@
 //! Challenges as any server may write them, well or badly.
 
+use std::fs;
+use std::path::Path;
+
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use entra_proto::{
@@ -168,6 +171,28 @@ proptest! {
             prop_assert!(["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"].contains(&&*host), "{}", uri);
         }
     }
+}
+
+#[test]
+fn the_corpus_of_the_fuzz_target_is_harmless() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/challenge");
+    let mut count = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = fs::read(&path).unwrap();
+        let read = headers(bytes.split(|byte| *byte == b'\n'));
+        let challenges = Challenge::parse_all(&read);
+        let anew = headers(challenges.iter().map(|challenge| write(&parts(challenge), 0)));
+        assert_eq!(Challenge::parse_all(&anew), challenges, "{}", path.display());
+        let is_claims = path.file_stem().unwrap().to_str().unwrap().starts_with("claims");
+        assert!(
+            !is_claims || ClaimsChallenge::find(&read).is_some(),
+            "{}",
+            path.display()
+        );
+        count += 1;
+    }
+    assert!(count > 10, "the corpus is there: {count}");
 }
 
 #[test]
