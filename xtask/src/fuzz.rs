@@ -77,18 +77,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_target_of_the_credential_crate_is_found() {
+    fn every_target_of_the_crates_that_have_some_is_found() {
         let folders = folders(&root()).unwrap();
-        let folder = folders
-            .iter()
-            .find(|path| path.ends_with("entra-credential/fuzz"))
-            .unwrap();
-        let targets = targets(folder).unwrap();
-        assert!(
-            ["pem", "pfx"]
+        for (crate_name, expected) in [
+            ("entra-credential", &["pem", "pfx"][..]),
+            ("entra-proto", &["challenge"]),
+        ] {
+            let folder = folders
                 .iter()
-                .all(|name| targets.iter().any(|target| target == name)),
-            "{targets:?}"
-        );
+                .find(|path| path.ends_with(format!("{crate_name}/fuzz")))
+                .unwrap();
+            let targets = targets(folder).unwrap();
+            assert!(
+                expected.iter().all(|name| targets.iter().any(|target| target == name)),
+                "{targets:?}"
+            );
+        }
     }
 }

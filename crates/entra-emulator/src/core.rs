@@ -18,6 +18,7 @@ use crate::recorder::{Channel, Endpoint, Recorder};
 use crate::seed::Generator;
 use crate::token::issuer::Issuers;
 use crate::token::replay::Replays;
+use crate::token::revocation::Revocations;
 use crate::{Aadsts, discovery, graph, token};
 
 /// All state of one emulator.
@@ -38,6 +39,7 @@ pub(crate) struct Core {
     pub(crate) tls_url: Option<String>,
     /// The assertions used so far, if none may be used twice.
     pub(crate) replays: Option<Replays>,
+    pub(crate) revocations: Revocations,
     ids: Mutex<Generator>,
 }
 
@@ -63,6 +65,7 @@ impl Core {
             base_url,
             tls_url: None,
             replays: None,
+            revocations: Revocations::new(seed),
             ids: Mutex::new(Generator::named(seed, "answers")),
         })
     }

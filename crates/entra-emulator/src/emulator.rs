@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::{Request, Response};
 
 use crate::builder::EmulatorBuilder;
-use crate::clock::Clock;
+use crate::clock::{Clock, unix};
 use crate::config::{Api, App, Tenant};
 use crate::core::Core;
 use crate::directory::{AZURE_SQL, GRAPH, MANAGED_DESKTOP, OFFICE_MANAGEMENT};
@@ -117,6 +117,63 @@ impl Emulator {
     /// Withdraws every key but the one in use, as the service does some time after a rotation.
     pub fn retire_old_signing_keys(&self) {
         self.core.keys.retire();
+    }
+
+    /// Revokes every access token issued so far, as continuous access evaluation does: from now on Graph refuses them
+    /// with 401.
+    ///
+    /// A client that said that it can handle it (its token has `cp1` in `xms_cc`, in any case) is told by a claims
+    /// challenge in `WWW-Authenticate`: `error="insufficient_claims"`, and `claims` that ask for an `nbf` not before the
+    /// revocation. Any other client is told `error="invalid_token"`; Entra would let its token live until it expires.
+    ///
+    /// Every token issued from now on is accepted, within the same second and under a frozen clock, too, whether it was
+    /// asked for with the challenge's `claims` or without. Only with them is its `nbf` as late as they want it.
+    ///
+    /// ```
+    /// use entra_emulator::Emulator;
+    ///
+    /// let emulator = Emulator::builder().build();
+    /// let token = || {
+    ///     let body = format!(
+    ///         "grant_type=client_credentials&scope=.default&client_id={}&client_secret={}&claims={}",
+    ///         emulator.client_id(),
+    ///         emulator.client_secret(),
+    ///         r#"{"access_token":{"xms_cc":{"values":["cp1"]}}}"#,
+    ///     );
+    ///     let request = http::Request::post(emulator.token_url_v2())
+    ///         .header("content-type", "application/x-www-form-urlencoded")
+    ///         .body(body.into_bytes());
+    ///     let answer: serde_json::Value = serde_json::from_slice(emulator.handle(request.unwrap()).body()).unwrap();
+    ///     answer["access_token"].as_str().unwrap().to_owned()
+    /// };
+    /// let users = |token: &str| {
+    ///     let request = http::Request::get("/v1.0/users").header("authorization", format!("Bearer {token}"));
+    ///     emulator.handle(request.body(Vec::new()).unwrap())
+    /// };
+    /// let old = token();
+    /// emulator.revoke_tokens();
+    /// let refused = users(&old);
+    /// assert_eq!(refused.status(), 401);
+    /// assert!(refused.headers()["www-authenticate"].to_str().unwrap().contains("insufficient_claims"));
+    /// assert_eq!(users(&token()).status(), 200);
+    /// ```
+    pub fn revoke_tokens(&self) {
+        self.core.revocations.revoke(None, unix(self.core.clock.now()));
+    }
+
+    /// Revokes the access tokens of one app, by its name or client id, in every tenant: see
+    /// [`revoke_tokens`](Self::revoke_tokens).
+    ///
+    /// # Panics
+    /// If there is no such app: a misspelt name would weaken a test unseen.
+    pub fn revoke_tokens_of(&self, app: &str) {
+        let client_id = match self.app(app) {
+            Some(app) => &app.client_id,
+            None => panic!("no app is called {app:?} or has that client id"),
+        };
+        self.core
+            .revocations
+            .revoke(Some(client_id), unix(self.core.clock.now()));
     }
 
     /// `http://127.0.0.1:{port}` while serving; a made-up origin without a socket. No slash at the end.

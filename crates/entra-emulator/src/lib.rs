@@ -38,9 +38,9 @@
 //!
 //! What is judged: v1 and v2 token endpoints for client credentials with a secret or with an assertion signed by the key
 //! of a registered certificate ([`App::certificate`]), discovery documents, signing keys and their rotation, `/v1.0/users`
-//! and `/v1.0/applications` of Graph. What is not here: grants with a user, consent pages, assertions of another issuer
-//! (federated credentials) and certificates trusted by their subject's name. Where Entra's answer to a mistake is not
-//! known, [`Aadsts::known`] says so.
+//! and `/v1.0/applications` of Graph, revoked tokens and the claims challenges about them ([`Emulator::revoke_tokens`]).
+//! What is not here: grants with a user, consent pages, assertions of another issuer (federated credentials) and
+//! certificates trusted by their subject's name. Where Entra's answer to a mistake is not known, [`Aadsts::known`] says so.
 //!
 //! Its signing keys are public. Never let anything but a test trust its tokens.
 

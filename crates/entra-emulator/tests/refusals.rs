@@ -366,8 +366,30 @@ fn assertions_that_cannot_be_read() {
 
 #[test]
 fn claims_that_are_no_json_object() {
-    for claims in ["x", "[]", "{", "null"] {
+    for claims in [
+        "x",
+        "[]",
+        "{",
+        "null",
+        "eyJhY2Nlc3NfdG9rZW4iOnt9fQ==",
+        r#"{"access_token":"x"}"#,
+        r#"{"id_token":[]}"#,
+        r#"{"userinfo":1}"#,
+    ] {
         v2_refuses(&[("claims", claims)], 9002313);
+        v1_refuses(
+            &[("resource", "https://graph.microsoft.com"), ("claims", claims)],
+            9002313,
+        );
+    }
+    let emulator = Emulator::builder().build();
+    for claims in [
+        "{}",
+        r#"{"access_token":null,"other":1}"#,
+        r#"{"access_token":{"xms_cc":1,"nbf":[]}}"#,
+    ] {
+        let body = form(&emulator, &[SCOPE, ("claims", claims)]);
+        assert_eq!(token(&emulator, "v2.0/token", &body).status(), 200, "{claims}");
     }
 }
 

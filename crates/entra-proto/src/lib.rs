@@ -39,7 +39,9 @@
 //! # Ok::<(), entra_proto::Error>(())
 //! ```
 //!
-//! Layer 2 is shown at [`Step`]; the rules that turn an API's audience into a scope and back stand at [`Target`].
+//! Layer 2 is shown at [`Step`]; the rules that turn an API's audience into a scope and back stand at [`Target`]. What an API says
+//! where it does not take a token is a [`Challenge`]; a [`ClaimsChallenge`] among them is answered by asking for a token with its
+//! claims.
 //!
 //! Not here: HTTP, TLS, clocks, caches and keys. This crate knows no RSA, and its `#![forbid(unsafe_code)]` is the workspace's.
 
@@ -56,6 +58,8 @@ mod application;
 mod assertion;
 mod authority;
 mod body;
+mod challenge;
+mod claims_challenge;
 mod claims_request;
 mod client_id;
 mod cloud;
@@ -89,6 +93,8 @@ pub use assertion::{
 };
 pub use authority::{Authority, Endpoint, EndpointVersion, Region};
 pub use body::Body;
+pub use challenge::Challenge;
+pub use claims_challenge::ClaimsChallenge;
 pub use claims_request::{ClaimsRequest, MAX_CLAIMS};
 pub use client_id::ClientId;
 pub use cloud::{Cloud, Origin};

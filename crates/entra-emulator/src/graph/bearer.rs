@@ -1,4 +1,4 @@
-//! Verifying the bearer token of a Graph request against the emulator's own keys and clock.
+//! Verifying the bearer token of a Graph request against the emulator's own keys, clock and revocations.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -30,7 +30,7 @@ impl Caller<'_> {
     }
 }
 
-/// Verifies signature, lifetime, audience and issuer, in this order.
+/// Verifies signature, lifetime, audience, issuer and that it was not revoked, in this order.
 pub(crate) fn caller<'a>(exchange: &mut Exchange<'a>) -> Result<Caller<'a>, Denial> {
     if exchange.query.value("access_token").is_some() {
         exchange.lint(Lint::TokenInUrl);
@@ -68,6 +68,17 @@ pub(crate) fn caller<'a>(exchange: &mut Exchange<'a>) -> Result<Caller<'a>, Deni
     let client_id = claims.appid.or(claims.azp).unwrap_or_default();
     exchange.event.client_id = Some(client_id.clone());
     exchange.event.tenant = Some(tenant.id.clone());
+    if let Some(at) = core.revocations.revoked_at(&client_id, &claims.uti) {
+        let can_answer = claims
+            .xms_cc
+            .iter()
+            .any(|capability| capability.eq_ignore_ascii_case("cp1"));
+        return Err(if can_answer {
+            Denial::claims(at)
+        } else {
+            Denial::revoked()
+        });
+    }
     Ok(Caller {
         tenant,
         client_id,
@@ -117,6 +128,10 @@ struct Claims {
     azp: Option<String>,
     #[serde(default)]
     roles: Vec<String>,
+    #[serde(default)]
+    uti: String,
+    #[serde(default)]
+    xms_cc: Vec<String>,
 }
 
 /// Seconds an expired token still counts. Graph's own tolerance is not documented; none keeps tests exact.

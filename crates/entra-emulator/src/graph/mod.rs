@@ -2,12 +2,15 @@
 
 mod bearer;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::clock::{graph_date, unix};
 use crate::config::{App, User};
+use crate::directory::GRAPH_APP_ID;
 use crate::exchange::Exchange;
 use crate::graph::bearer::Caller;
 
@@ -51,6 +54,8 @@ pub(crate) struct Denial {
     status: StatusCode,
     code: &'static str,
     message: String,
+    /// What the challenge says besides where tokens come from: parameters, each behind a comma.
+    challenge: String,
 }
 
 impl Denial {
@@ -59,12 +64,35 @@ impl Denial {
             status,
             code,
             message: message.into(),
+            challenge: String::new(),
         }
     }
 
     /// The token is missing or no good.
     fn token(message: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message)
+    }
+
+    /// The token was revoked, and the client did not say that it can answer a claims challenge.
+    fn revoked() -> Self {
+        let message = "Access token validation failure. The token was revoked.";
+        Self {
+            challenge: format!(", error_description=\"{message}\", error=\"invalid_token\""),
+            ..Self::token(message)
+        }
+    }
+
+    /// The token was revoked at this time, in seconds since the epoch, and the client can answer a challenge: it is to
+    /// ask for a token that is not older.
+    fn claims(at: u64) -> Self {
+        let claims = json!({"access_token": {"nbf": {"essential": true, "value": at.to_string()}}});
+        let claims = STANDARD.encode(claims.to_string());
+        Self {
+            challenge: format!(
+                ", error_description=\"{ISSUED_BEFORE}\", error=\"insufficient_claims\", claims=\"{claims}\""
+            ),
+            ..Self::token(ISSUED_BEFORE)
+        }
     }
 
     /// The token is good, but the app may not do this: most of the time, nobody consented.
@@ -101,11 +129,25 @@ impl Denial {
             response.headers_mut().insert("request-id", id);
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            response
-                .headers_mut()
-                .insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+            let challenge = format!(
+                "Bearer realm=\"\", authorization_uri=\"{}/common/oauth2/authorize\", client_id=\"{GRAPH_APP_ID}\"{}",
+                login(exchange),
+                self.challenge
+            );
+            if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            }
         }
         response
+    }
+}
+
+/// Where the client gets its tokens: here, or at the public cloud's address where it reached Graph under Graph's own.
+fn login<'e>(exchange: &'e Exchange<'_>) -> &'e str {
+    if exchange.host().eq_ignore_ascii_case("graph.microsoft.com") {
+        "https://login.microsoftonline.com"
+    } else {
+        &exchange.origin
     }
 }
 
@@ -297,7 +339,11 @@ const JSON: &str = "application/json;odata.metadata=minimal;odata.streaming=true
 const CONTEXT: &str = "https://graph.microsoft.com/v1.0/$metadata";
 const DEFAULT_PAGE: usize = 100;
 const LARGEST_PAGE: usize = 999;
-const CHALLENGE: &str = "Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/common/oauth2/authorize\", client_id=\"00000003-0000-0000-c000-000000000000\"";
+/// The words that programs look for.
+const ISSUED_BEFORE: &str = concat!(
+    "Continuous access evaluation resulted in challenge with result: InteractionRequired",
+    " and code: TokenIssuedBeforeRevocationTimestamp",
+);
 const METADATA: &str = concat!(
     "<?xml version=\"1.0\" encoding=\"utf-8\"?>",
     "<edmx:Edmx Version=\"4.0\" xmlns:edmx=\"http://docs.oasis-open.org/odata/ns/edmx\"><edmx:DataServices>",

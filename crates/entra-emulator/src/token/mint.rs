@@ -10,6 +10,7 @@ use crate::core::Core;
 use crate::keys::{ALGORITHM, Key};
 use crate::seed::Generator;
 use crate::token::client_auth::Proof;
+use crate::token::request::RequestedClaims;
 
 /// Everything an access token depends on besides time and key.
 pub(crate) struct Grant<'a> {
@@ -20,7 +21,7 @@ pub(crate) struct Grant<'a> {
     pub(crate) resource: &'a str,
     pub(crate) roles: Vec<String>,
     pub(crate) proof: Proof,
-    pub(crate) requested_capabilities: Vec<String>,
+    pub(crate) requested: RequestedClaims,
 }
 
 /// A signed access token with the times of its response, in seconds (since the epoch where they are points in time).
@@ -34,8 +35,10 @@ pub(crate) struct Token {
 /// Makes the token that the API accepts: its own setting decides the format, not the endpoint.
 pub(crate) fn mint(core: &Core, now: u64, grant: &Grant<'_>) -> Token {
     let key = core.keys.signing();
-    // Valid from five minutes ago, so that clocks a little behind accept it at once.
-    let (not_before, expires_on) = (now.saturating_sub(300), now + core.token_lifetime);
+    // Valid from five minutes ago, so that clocks a little behind accept it at once; later for a client that answers a
+    // claims challenge, which asks for that.
+    let asked = grant.requested.not_before.unwrap_or_default().min(now);
+    let (not_before, expires_on) = (now.saturating_sub(300).max(asked), now + core.token_lifetime);
     let text = match grant.api.token_version {
         TokenVersion::V1 => sign(key, Some(key.kid), &V1Claims::new(core, grant, not_before, expires_on)),
         TokenVersion::V2 => sign(key, None, &V2Claims::new(core, grant, not_before, expires_on)),
@@ -167,7 +170,7 @@ impl Opaque {
         Self {
             aio: format!("k2R{}=", ids.opaque(37)),
             rh: format!("1.A{}.", ids.opaque(50)),
-            uti: ids.opaque(22),
+            uti: core.revocations.token_id(ids.next()),
             xms_ftd: ids.opaque(86),
         }
     }
@@ -192,7 +195,7 @@ fn idtyp(grant: &Grant<'_>) -> Option<&'static str> {
 
 /// Only for an API that lists the claim, and only what the client said it can do.
 fn capabilities<'a>(grant: &'a Grant<'_>) -> Option<&'a [String]> {
-    let sent = grant.requested_capabilities.as_slice();
+    let sent = grant.requested.capabilities.as_slice();
     (!sent.is_empty() && wants(grant.api, "xms_cc")).then_some(sent)
 }
 

@@ -7,6 +7,7 @@ mod mint;
 mod realm;
 pub(crate) mod replay;
 mod request;
+pub(crate) mod revocation;
 mod target;
 
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
@@ -69,7 +70,7 @@ fn judge(
     let presented = client_auth::read(exchange, form)?;
     let app = find_app(exchange, &presented.client_id, tenant)?;
     let resource = target::read(exchange, form, endpoint)?;
-    let requested_capabilities = request::capabilities(form)?;
+    let requested = request::claims(form)?;
     let proof = client_auth::verify(exchange, app, tenant, presented)?;
 
     let directory = &exchange.core.directory;
@@ -88,7 +89,7 @@ fn judge(
         resource: &resource,
         roles,
         proof,
-        requested_capabilities,
+        requested,
     };
     let token = mint::mint(exchange.core, unix(exchange.now), &grant);
     Ok(no_store(match endpoint {

@@ -52,26 +52,44 @@ pub(crate) fn inspect(exchange: &mut Exchange<'_>, form: &Form, endpoint: Endpoi
     }
 }
 
-/// The client capabilities (`xms_cc`) the `claims` parameter asks for.
+/// What the `claims` parameter asks for (OpenID Connect Core 1.0, section 5.5), as far as it matters here.
+#[derive(Default)]
+pub(crate) struct RequestedClaims {
+    /// The client capabilities, `xms_cc`.
+    pub(crate) capabilities: Vec<String>,
+    /// The earliest time from which the token may be valid, `nbf`, in seconds since the epoch.
+    pub(crate) not_before: Option<u64>,
+}
+
+/// Reads the `claims` parameter. What it does not know, it ignores, as the standard asks.
 ///
 /// # Errors
-/// 9002313 if `claims` is no JSON object.
-pub(crate) fn capabilities(form: &Form) -> Result<Vec<String>, Refusal> {
-    let Some(claims) = form.value("claims") else {
-        return Ok(Vec::new());
+/// 9002313 if it is no JSON object, or what it asks for in a token is none.
+pub(crate) fn claims(form: &Form) -> Result<RequestedClaims, Refusal> {
+    let Some(text) = form.value("claims") else {
+        return Ok(RequestedClaims::default());
     };
-    let claims: Value = serde_json::from_str(claims)
+    let claims: Value = serde_json::from_str(text)
         .ok()
         .filter(Value::is_object)
         .ok_or_else(|| Refusal::new(9002313).with("the claims parameter is no JSON object"))?;
+    let is_sound = |name: &&str| {
+        claims
+            .get(name)
+            .is_none_or(|member| member.is_object() || member.is_null())
+    };
+    if let Some(name) = CLAIMS_MEMBERS.iter().find(|name| !is_sound(name)) {
+        let problem = format!("the member '{name}' of the claims parameter is no JSON object");
+        return Err(Refusal::new(9002313).with(&problem));
+    }
     let values = claims.pointer("/access_token/xms_cc/values").and_then(Value::as_array);
-    Ok(values
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .take(16)
-        .map(str::to_owned)
-        .collect())
+    let capabilities = values.into_iter().flatten().filter_map(Value::as_str).take(16);
+    // Challenges have it as a string most of the time, and as a number sometimes.
+    let not_before = claims.pointer("/access_token/nbf/value");
+    Ok(RequestedClaims {
+        capabilities: capabilities.map(str::to_owned).collect(),
+        not_before: not_before.and_then(|value| value.as_u64().or_else(|| value.as_str()?.parse().ok())),
+    })
 }
 
 fn is_known(name: &str) -> bool {
@@ -83,6 +101,9 @@ fn is_known(name: &str) -> bool {
 }
 
 const LONGEST_NAME: usize = 64;
+
+/// What may stand in a claims request: what is asked for in which token, or by whom.
+const CLAIMS_MEMBERS: &[&str] = &["access_token", "id_token", "userinfo"];
 
 /// Of every grant, since a client may send a parameter of another one by mistake: that is no unknown name.
 const KNOWN_PARAMETERS: &[&str] = &[

@@ -1,0 +1,140 @@
+//! Which tokens are revoked.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::seed::Generator;
+
+/// Tells the tokens issued before a revocation from those issued after it, within one second and whatever is done to
+/// the clock: tokens are numbered, and each carries its number hidden in its id (`uti`), so that nothing is kept about
+/// them.
+#[derive(Debug)]
+pub(crate) struct Revocations {
+    /// Hides the numbers, and keeps the ids of another emulator from being taken for some of this one.
+    mask: u64,
+    issued: AtomicU64,
+    marks: Mutex<Marks>,
+}
+
+#[derive(Debug, Default)]
+struct Marks {
+    everyone: Option<Mark>,
+    /// By client id, each one newer than that of everyone.
+    apps: BTreeMap<String, Mark>,
+}
+
+/// One revocation.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    /// The number of the last token that it hit.
+    last: u64,
+    /// Seconds since the epoch.
+    at: u64,
+}
+
+impl Revocations {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            mask: Generator::named(seed, "token id").next(),
+            issued: AtomicU64::new(0),
+            marks: Mutex::default(),
+        }
+    }
+
+    /// The id of the next token: 22 characters of base64url that mean nothing to anybody else.
+    pub(crate) fn token_id(&self, random: u64) -> String {
+        let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
+        let hidden = number ^ self.mask;
+        URL_SAFE_NO_PAD.encode([random.to_be_bytes(), hidden.to_be_bytes()].concat())
+    }
+
+    /// Revokes every token issued so far, or those of one app, at a time in seconds since the epoch.
+    pub(crate) fn revoke(&self, client_id: Option<&str>, at: u64) {
+        let mut marks = self.marks();
+        let last = self.issued.load(Ordering::SeqCst);
+        let mark = Mark { last, at };
+        match client_id {
+            Some(id) => {
+                marks.apps.insert(id.to_owned(), mark);
+            }
+            None => {
+                *marks = Marks {
+                    everyone: Some(mark),
+                    apps: BTreeMap::new(),
+                }
+            }
+        }
+    }
+
+    /// When a token of that app was revoked, in seconds since the epoch. A token that was not made here is taken for one
+    /// issued before all others.
+    pub(crate) fn revoked_at(&self, client_id: &str, token_id: &str) -> Option<u64> {
+        let marks = self.marks();
+        let mark = marks.apps.get(client_id).or(marks.everyone.as_ref())?;
+        (self.number(token_id) <= mark.last).then_some(mark.at)
+    }
+
+    fn number(&self, token_id: &str) -> u64 {
+        let read = || {
+            let bytes: [u8; 16] = URL_SAFE_NO_PAD.decode(token_id).ok()?.try_into().ok()?;
+            let hidden = u128::from_be_bytes(bytes) as u64;
+            let number = hidden ^ self.mask;
+            (number <= self.issued.load(Ordering::SeqCst)).then_some(number)
+        };
+        read().unwrap_or(0)
+    }
+
+    fn marks(&self) -> std::sync::MutexGuard<'_, Marks> {
+        self.marks.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_of_before_are_revoked_and_those_of_after_are_not() {
+        let revocations = Revocations::new(7);
+        let old = revocations.token_id(1);
+        assert_eq!(revocations.revoked_at("a", &old), None);
+        revocations.revoke(None, 100);
+        let new = revocations.token_id(1);
+        assert_eq!(revocations.revoked_at("a", &old), Some(100));
+        assert_eq!(revocations.revoked_at("a", &new), None);
+        revocations.revoke(Some("a"), 50);
+        assert_eq!(revocations.revoked_at("a", &new), Some(50));
+        assert_eq!(revocations.revoked_at("b", &new), None);
+        assert_eq!(revocations.revoked_at("b", &old), Some(100));
+        revocations.revoke(None, 200);
+        assert_eq!(revocations.revoked_at("a", &new), Some(200));
+    }
+
+    #[test]
+    fn a_strange_token_counts_as_an_old_one() {
+        let (revocations, another) = (Revocations::new(7), Revocations::new(8));
+        let of_another = another.token_id(4);
+        let strange = ["", "x", "é", "AAAAAAAAAAAAAAAAAAAAAA", &"A".repeat(1_000), &of_another];
+        for id in strange {
+            assert_eq!(revocations.revoked_at("a", id), None, "{id}");
+        }
+        revocations.revoke(None, 100);
+        let own = [1, 2, 3].map(|random| revocations.token_id(random));
+        for id in strange {
+            assert_eq!(revocations.revoked_at("a", id), Some(100), "{id}");
+        }
+        assert!(own.iter().all(|id| revocations.revoked_at("a", id).is_none()));
+    }
+
+    #[test]
+    fn an_id_looks_like_the_services_own() {
+        let first = |random| Revocations::new(7).token_id(random);
+        assert_eq!(first(1).len(), 22);
+        assert_eq!(first(1), first(1));
+        assert_ne!(first(1), first(2));
+    }
+}
