@@ -45,11 +45,13 @@ impl BlockingTransport for Wire {
     }
 }
 
+type Spawned = Box<dyn FnOnce() + Send>;
+
 /// Sleeps by moving the clock, and keeps what is spawned for the test to run.
 #[derive(Clone)]
 struct Hands {
     clock: ManualClock,
-    spawned: Arc<Mutex<Vec<Box<dyn FnOnce() + Send>>>>,
+    spawned: Arc<Mutex<Vec<Spawned>>>,
 }
 
 impl Runtime for Hands {
@@ -57,7 +59,7 @@ impl Runtime for Hands {
         self.clock.advance(duration);
     }
 
-    fn spawn(&self, task: Box<dyn FnOnce() + Send>) {
+    fn spawn(&self, task: Spawned) {
         self.spawned.lock().unwrap().push(task);
     }
 }
@@ -199,7 +201,7 @@ fn a_failing_service_is_retried_left_alone_and_outlived() {
         Answer::Token("first", 3600, ""),
         down.clone(),
         down.clone(),
-        down.clone(),
+        down,
         Answer::retry_after(429, "600"),
     ]));
     assert_eq!(scene.ask().unwrap(), "first", "the second try");

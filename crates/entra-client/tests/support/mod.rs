@@ -100,10 +100,13 @@ impl Answer {
     }
 }
 
+/// How long the n-th request takes, and its answer.
+type Script = dyn Fn(usize, &Seen) -> (Duration, Answer) + Send + Sync;
+
 /// A service that answers the n-th request, counted from 0, as `script` says, after some time.
 #[derive(Clone)]
 pub(crate) struct Service {
-    script: Arc<dyn Fn(usize, &Seen) -> (Duration, Answer) + Send + Sync>,
+    script: Arc<Script>,
     seen: Arc<Mutex<Vec<Seen>>>,
     in_the_air: Arc<AtomicUsize>,
 }
