@@ -73,6 +73,7 @@ const LAWS: &[(&str, Imports)] = &[
     ("entra-tower", Imports::Only(&["entra-client", "entra-proto"])),
     // It judges what the others send, so it shares no line with them.
     ("entra-emulator", Imports::Only(&[])),
+    ("entra-bench-driver", Imports::Anyone),
     ("entra-cli", Imports::Anyone),
     ("entra-examples", Imports::Anyone),
     ("entra-tests", Imports::Anyone),
