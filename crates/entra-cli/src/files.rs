@@ -106,3 +106,18 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
             Failure::text(exit, format!("standard output: {error}"))
         })
 }
+
+/// Prints JSON with nothing in it that a terminal obeys: what is not ASCII is escaped as JSON escapes it.
+pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    let mut text = String::new();
+    for character in format!("{value:#}").chars() {
+        if character.is_ascii() && character != '\x7f' {
+            text.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            text.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    print(&text)
+}

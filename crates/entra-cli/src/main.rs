@@ -12,6 +12,7 @@ mod exit;
 mod files;
 mod moment;
 mod settings;
+mod target;
 
 use std::process::ExitCode;
 
