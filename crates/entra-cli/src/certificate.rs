@@ -52,21 +52,38 @@ impl CertificateSettings {
 
     /// The credential in this file.
     pub(crate) fn credential(&self, path: &Path) -> Result<CertificateCredential, Failure> {
-        let certificate = self.password.open(path)?;
+        Ok(self.credential_of(self.password.open(path)?))
+    }
+
+    /// Reads the certificate in this file.
+    pub(crate) fn read(&self, path: &Path) -> Result<ClientCertificate, Failure> {
+        self.password.read(path)
+    }
+
+    /// This certificate as a credential.
+    pub(crate) fn credential_of(&self, certificate: ClientCertificate) -> CertificateCredential {
         let variable = std::env::var("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN").unwrap_or_default();
         let send_chain = self.send_certificate_chain || matches!(variable.to_ascii_lowercase().as_str(), "1" | "true");
         let credential = CertificateCredential::new(certificate).with_chain(send_chain);
-        Ok(match self.algorithm {
+        match self.algorithm {
             None => credential,
             Some(Algorithm::Ps256) => credential.with_algorithm(SigningAlgorithm::Ps256),
             Some(Algorithm::Rs256) => credential.with_algorithm(SigningAlgorithm::Rs256),
-        })
+        }
     }
 }
 
 impl PasswordSettings {
     /// Reads a certificate with its key, and tells what is unusual about it.
     pub(crate) fn open(&self, path: &Path) -> Result<ClientCertificate, Failure> {
+        let certificate = self.read(path)?;
+        for warning in certificate.warnings(SystemTime::now().into()) {
+            tell(format_args!("warning: {}: {warning}", path.display()));
+        }
+        Ok(certificate)
+    }
+
+    fn read(&self, path: &Path) -> Result<ClientCertificate, Failure> {
         let bytes = read_bytes(path, MAX_FILE, Exit::Credential)?;
         let password = self.password()?;
         let opened = match ClientCertificate::read(&bytes, password.as_deref().map(String::as_str)) {
@@ -78,16 +95,12 @@ impl PasswordSettings {
             }
             opened => opened,
         };
-        let certificate = opened.map_err(|error| {
+        opened.map_err(|error| {
             Failure::new(
                 Exit::Credential,
                 anyhow::Error::new(error).context(path.display().to_string()),
             )
-        })?;
-        for warning in certificate.warnings(SystemTime::now().into()) {
-            tell(format_args!("warning: {}: {warning}", path.display()));
-        }
-        Ok(certificate)
+        })
     }
 
     fn password(&self) -> Result<Option<Zeroizing<String>>, Failure> {

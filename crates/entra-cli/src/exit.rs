@@ -65,6 +65,15 @@ impl Failure {
             error: anyhow::anyhow!("{text}"),
         }
     }
+
+    /// What is wrong, and what to do about it: errors are written with a semicolon between the two.
+    pub(crate) fn parts(&self) -> (String, Option<String>) {
+        let text = self.to_string();
+        match text.rsplit_once("; ") {
+            Some((problem, advice)) => (problem.to_owned(), Some(advice.to_owned())),
+            None => (text, None),
+        }
+    }
 }
 
 impl fmt::Display for Failure {

@@ -91,6 +91,14 @@ pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(escaped).collect()
 }
 
+/// At most `limit` characters of a text of somebody else's, made [`harmless`].
+pub(crate) fn excerpt(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => harmless(&text[..end]) + "…",
+        None => harmless(text),
+    }
+}
+
 /// Prints a command's result. A reader that has gone is no failure; anything else is.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
@@ -105,4 +113,19 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
             };
             Failure::text(exit, format!("standard output: {error}"))
         })
+}
+
+/// Prints JSON with nothing in it that a terminal obeys: what is not ASCII is escaped as JSON escapes it.
+pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    let mut text = String::new();
+    for character in format!("{value:#}").chars() {
+        if character.is_ascii() && character != '\x7f' {
+            text.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            text.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    print(&text)
 }

@@ -12,12 +12,14 @@ mod exit;
 mod files;
 mod moment;
 mod settings;
+mod source;
+mod target;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{assertion, cert, decode, demo, emulator, explain, keycredentials, scope, token};
+use crate::commands::{assertion, cert, decode, demo, doctor, emulator, explain, keycredentials, scope, token};
 use crate::exit::{EXIT_CODES, Exit};
 use crate::files::tell;
 
@@ -37,6 +39,8 @@ enum Command {
     Emulator(emulator::Arguments),
     /// Get an access token for an application itself (client credentials).
     Token(Box<token::Arguments>),
+    // A comment for help here would hide the longer one that stands there.
+    Doctor(Box<doctor::Arguments>),
     /// Make and look at client certificates.
     Cert(cert::Arguments),
     /// Write the part of an app registration's manifest that registers a certificate.
@@ -56,6 +60,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Emulator(arguments) => emulator::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Cert(arguments) => cert::run(&arguments),
         Command::Keycredentials(arguments) => keycredentials::run(&arguments),
         Command::Assertion(arguments) => assertion::run(&arguments),

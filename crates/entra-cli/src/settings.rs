@@ -1,20 +1,21 @@
 use std::env::VarError;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use entra_credential::FederatedTokenFile;
 use entra_proto::{
-    Application, Authority, ClientSecret, Cloud, EndpointVersion, Region, RetryPolicy, TokenRequest, TokenResponse,
+    Application, Authority, ClientCredential, ClientId, ClientSecret, Cloud, EndpointVersion, FederatedCredential,
+    Region, RetryPolicy, Tenant, TokenRequest, TokenResponse,
 };
-use entra_proto::{ClientCredential, FederatedCredential};
-use entra_transport::drive_blocking;
+use entra_transport::{AcquireError, drive_blocking};
 use entra_transport_ureq::UreqTransport;
 use zeroize::Zeroizing;
 
 use crate::certificate::CertificateSettings;
 use crate::exit::{Exit, Failure};
 use crate::files::read_text;
+use crate::source::Source;
 
 /// Who asks, and where.
 #[derive(Args)]
@@ -61,83 +62,135 @@ pub(crate) struct ApplicationSettings {
 
 impl ApplicationSettings {
     pub(crate) fn application(&self) -> Result<Application, Failure> {
-        if self.secret.is_some() {
-            return Err(Failure::text(
-                Exit::Usage,
-                "a secret on the command line is seen by every user of the machine and kept in the shell's history; \
-                 set AZURE_CLIENT_SECRET, or use --secret-file FILE, or pipe it in with --secret-file -",
-            ));
+        self.refuse_secret_on_command_line()?;
+        let (tenant, client_id) = (self.tenant()?, self.client_id()?);
+        let mut authority = Authority::new(self.cloud()?, tenant)?;
+        if let Some(region) = self.region()? {
+            authority = authority.with_region(region)?;
         }
-        let missing = |what, flag, variable| {
-            Failure::text(
-                Exit::Configuration,
-                format!("no {what}: give {flag}, or set {variable}"),
-            )
-        };
-        // A variable that is set to nothing is not set.
-        let given = |setting: &'_ Option<String>| {
-            setting
-                .as_deref()
-                .map(str::trim)
-                .filter(|text| !text.is_empty())
-                .map(str::to_owned)
-        };
+        Ok(self.application_of(authority, client_id, self.credential()?))
+    }
+
+    /// The application with this id and credential at this authority, and all else as it was set.
+    pub(crate) fn application_of(
+        &self,
+        authority: Authority,
+        client_id: ClientId,
+        credential: impl Into<ClientCredential>,
+    ) -> Application {
+        let capabilities: Vec<&str> = self.capabilities.iter().map(String::as_str).collect();
+        Application::new(authority, client_id, credential)
+            .on(self.version())
+            .with_capabilities(&capabilities)
+    }
+
+    pub(crate) fn tenant(&self) -> Result<Tenant, Failure> {
         let tenant = given(&self.tenant).ok_or_else(|| missing("tenant", "--tenant", "AZURE_TENANT_ID"))?;
+        Ok(tenant.parse()?)
+    }
+
+    pub(crate) fn client_id(&self) -> Result<ClientId, Failure> {
         let client_id = given(&self.client_id).ok_or_else(|| missing("client id", "--client-id", "AZURE_CLIENT_ID"))?;
-        let cloud = cloud(given(&self.authority_host).as_deref().unwrap_or("public"))?;
-        let mut authority = Authority::new(cloud, tenant.parse()?)?;
-        if let Some(region) = &self.region {
-            authority = authority.with_region(region.parse::<Region>()?)?;
-        }
-        let version = if self.v1 {
+        Ok(client_id.parse()?)
+    }
+
+    pub(crate) fn cloud(&self) -> Result<Cloud, Failure> {
+        cloud(given(&self.authority_host).unwrap_or("public"))
+    }
+
+    pub(crate) fn region(&self) -> Result<Option<Region>, Failure> {
+        Ok(self.region.as_deref().map(str::parse).transpose()?)
+    }
+
+    pub(crate) fn version(&self) -> EndpointVersion {
+        if self.v1 {
             EndpointVersion::V1
         } else {
             EndpointVersion::V2
-        };
-        let capabilities: Vec<&str> = self.capabilities.iter().map(String::as_str).collect();
-        let application = Application::new(authority, client_id.parse()?, self.credential()?);
-        Ok(application.on(version).with_capabilities(&capabilities))
+        }
+    }
+
+    pub(crate) fn certificate(&self) -> &CertificateSettings {
+        &self.certificate
+    }
+
+    fn credential(&self) -> Result<ClientCredential, Failure> {
+        Ok(match self.chosen()? {
+            Chosen::Secret(secret, _) => secret.into(),
+            Chosen::Certificate(path, _) => self.certificate.credential(&path)?.into(),
+            Chosen::Federated(file, _) => FederatedCredential::new(file).into(),
+        })
     }
 
     /// What was named on the command line comes first; of the variables, the secret, the certificate, the federated token.
-    fn credential(&self) -> Result<ClientCredential, Failure> {
+    pub(crate) fn chosen(&self) -> Result<Chosen, Failure> {
+        self.refuse_secret_on_command_line()?;
         if let Some(path) = &self.secret_file {
-            return secret(read_text(path, MAX_SECRET, Exit::Credential)?.as_str());
+            let secret = secret(&read_text(path, MAX_SECRET, Exit::Credential)?)?;
+            return Ok(Chosen::Secret(secret, Source::File(path.clone())));
         }
         if let Some(path) = self.certificate.file() {
-            return Ok(self.certificate.credential(path)?.into());
+            let flag = Source::Flag("--certificate".to_owned());
+            return Ok(Chosen::Certificate(path.to_owned(), flag));
         }
         if let Some(path) = &self.federated_token_file {
-            return Ok(federated(path.clone()));
+            let flag = Source::Flag("--federated-token-file".to_owned());
+            return Ok(Chosen::Federated(FederatedTokenFile::new(path), flag));
         }
-        match std::env::var("AZURE_CLIENT_SECRET").map(Zeroizing::new) {
-            Ok(text) if !text.is_empty() => return secret(&text),
+        let variable = |name: &str| Source::Variable(name.to_owned());
+        match std::env::var(SECRET).map(Zeroizing::new) {
+            Ok(text) if !text.is_empty() => return Ok(Chosen::Secret(secret(&text)?, variable(SECRET))),
             Err(VarError::NotUnicode(_)) => {
-                return Err(Failure::text(Exit::Credential, "AZURE_CLIENT_SECRET is not UTF-8"));
+                return Err(Failure::text(Exit::Credential, format!("{SECRET} is not UTF-8")));
             }
             _ => {}
         }
-        if let Some(path) = path_variable("AZURE_CLIENT_CERTIFICATE_PATH") {
-            return Ok(self.certificate.credential(&path)?.into());
+        if let Some(path) = path_variable(CERTIFICATE) {
+            return Ok(Chosen::Certificate(path, variable(CERTIFICATE)));
         }
-        if let Some(path) = path_variable("AZURE_FEDERATED_TOKEN_FILE") {
-            return Ok(federated(path));
+        if let Some(path) = path_variable(FEDERATED) {
+            return Ok(Chosen::Federated(FederatedTokenFile::new(path), variable(FEDERATED)));
         }
         Err(Failure::text(
             Exit::Credential,
-            "no credential: set AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH, or use --secret-file FILE (\"-\" for standard \
+            "no credential; set AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH, or use --secret-file FILE (\"-\" for standard \
              input) or --certificate FILE",
+        ))
+    }
+
+    fn refuse_secret_on_command_line(&self) -> Result<(), Failure> {
+        if self.secret.is_none() {
+            return Ok(());
+        }
+        Err(Failure::text(
+            Exit::Usage,
+            "a secret on the command line is seen by every user of the machine and kept in the shell's history; \
+             set AZURE_CLIENT_SECRET, or use --secret-file FILE, or pipe it in with --secret-file -",
         ))
     }
 }
 
-fn secret(text: &str) -> Result<ClientCredential, Failure> {
-    let secret = ClientSecret::new(text).map_err(|error| Failure::new(Exit::Credential, error))?;
-    Ok(secret.into())
+/// The credential that the settings name, and where it comes from. Secrets have been read; files with keys and tokens have not.
+pub(crate) enum Chosen {
+    Secret(ClientSecret, Source),
+    Certificate(PathBuf, Source),
+    Federated(FederatedTokenFile, Source),
 }
 
-fn federated(path: PathBuf) -> ClientCredential {
-    FederatedCredential::new(FederatedTokenFile::new(path)).into()
+/// What a setting holds. One that is set to nothing is not set.
+fn given(setting: &Option<String>) -> Option<&str> {
+    setting.as_deref().map(str::trim).filter(|text| !text.is_empty())
+}
+
+fn missing(what: &str, flag: &str, variable: &str) -> Failure {
+    Failure::text(
+        Exit::Configuration,
+        format!("no {what}; give {flag}, or set {variable}"),
+    )
+}
+
+fn secret(text: &str) -> Result<ClientSecret, Failure> {
+    ClientSecret::new(text).map_err(|error| Failure::new(Exit::Credential, error))
 }
 
 fn path_variable(name: &str) -> Option<PathBuf> {
@@ -159,7 +212,7 @@ pub(crate) struct NetworkSettings {
 }
 
 impl NetworkSettings {
-    fn transport(&self) -> Result<UreqTransport, Failure> {
+    pub(crate) fn transport(&self) -> Result<UreqTransport, Failure> {
         // Every address is one that the user wrote; that plain http stays on this machine is checked by the transport.
         let mut builder = UreqTransport::builder()
             .allow_plain_loopback(true)
@@ -173,15 +226,28 @@ impl NetworkSettings {
 
     /// Gets a token within the time allowed.
     pub(crate) fn acquire(&self, request: TokenRequest) -> Result<TokenResponse, Failure> {
+        Ok(self.acquire_over(&self.transport()?, request)?)
+    }
+
+    /// Gets a token over this transport within the time allowed.
+    pub(crate) fn acquire_over(
+        &self,
+        transport: &UreqTransport,
+        request: TokenRequest,
+    ) -> Result<TokenResponse, AcquireError> {
         let mut policy = RetryPolicy::default();
         policy.deadline = Duration::from_secs(self.timeout);
         let step = entra_transport::start(request, policy)?;
-        Ok(drive_blocking(
-            &self.transport()?,
-            step,
-            entra_transport::now,
-            std::thread::sleep,
-        )?)
+        drive_blocking(transport, step, entra_transport::now, std::thread::sleep)
+    }
+
+    pub(crate) fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
+    }
+
+    /// In seconds.
+    pub(crate) fn timeout(&self) -> u64 {
+        self.timeout
     }
 }
 
@@ -209,6 +275,12 @@ impl From<String> for Zeroized {
         Self(Zeroizing::new(text))
     }
 }
+
+/// The variables that name a credential, the first that is set before the others.
+pub(crate) const CREDENTIALS: [&str; 3] = [SECRET, CERTIFICATE, FEDERATED];
+const SECRET: &str = "AZURE_CLIENT_SECRET";
+const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
+const FEDERATED: &str = FederatedTokenFile::VARIABLE;
 
 /// How long a secret and a file of CA certificates may be, in bytes.
 const MAX_SECRET: u64 = 8 * 1024;

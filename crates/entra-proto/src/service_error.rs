@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -91,6 +90,22 @@ impl ServiceError {
         }
     }
 
+    /// The message without the number before it and the ids behind it, which are fields of their own. At most 400 characters of it,
+    /// escaped: fit to be shown.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let text = self.description.trim();
+        let text = ["Trace ID:", "\r\n", "\n"]
+            .iter()
+            .fold(text, |text, end| text.split(end).next().unwrap_or(text))
+            .trim();
+        let text = match text.split_once(':') {
+            Some((number, rest)) if number.starts_with("AADSTS") => rest.trim(),
+            _ => text,
+        };
+        excerpt(text, SHOWN)
+    }
+
     /// Whether the status itself says so: 408, 429 and the 5xx.
     fn is_busy(&self) -> bool {
         matches!(self.status, 408 | 429 | 500..=599)
@@ -110,20 +125,6 @@ impl ServiceError {
             field.iter_mut().for_each(|text| secrets.blot(text));
         }
         self
-    }
-
-    /// The message without the number before it and the ids behind it, which are fields of their own.
-    fn message(&self) -> Cow<'_, str> {
-        let text = self.description.trim();
-        let text = ["Trace ID:", "\r\n", "\n"]
-            .iter()
-            .fold(text, |text, end| text.split(end).next().unwrap_or(text))
-            .trim();
-        let text = match text.split_once(':') {
-            Some((number, rest)) if number.starts_with("AADSTS") => rest.trim(),
-            _ => text,
-        };
-        Cow::Owned(excerpt(text, SHOWN))
     }
 }
 
@@ -194,6 +195,13 @@ mod tests {
         assert!(!refusal(401, "invalid_client", &[7_000_215]).is_retryable());
         assert!(!refusal(500, "invalid_client", &[7_000_215]).is_retryable());
         assert!(refusal(429, "invalid_client", &[7_000_215]).is_retryable());
+    }
+
+    #[test]
+    fn the_message_stands_without_number_and_ids() {
+        let mut error = refusal(401, "invalid_client", &[7_000_215]);
+        error.description = "AADSTS7000215: Invalid\u{1b} secret. Trace ID: a Correlation ID: b".into();
+        assert_eq!(error.message(), "Invalid\\u{1b} secret.");
     }
 
     #[test]

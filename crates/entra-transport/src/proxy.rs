@@ -34,14 +34,17 @@ pub struct Proxies {
 }
 
 impl Proxies {
+    /// The environment variables that may name the proxy, the first that is set before the others.
+    pub const VARIABLES: [&'static str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+
     /// No proxy for anything.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// What the environment says, as curl reads it: the proxy in `https_proxy` or `HTTPS_PROXY`, else in `all_proxy` or
-    /// `ALL_PROXY`; the exceptions in `no_proxy` or `NO_PROXY`. An empty variable counts as none.
+    /// What the environment says, as curl reads it: the proxy in one of [`VARIABLES`](Self::VARIABLES), the exceptions in `no_proxy`
+    /// or `NO_PROXY`. An empty variable counts as none.
     ///
     /// # Errors
     /// [`TransportErrorKind::Configuration`] where the proxy is none that can be used: going out without it instead would be
@@ -95,7 +98,7 @@ impl Proxies {
                 .filter_map(|name| var(name))
                 .find(|value| !value.trim().is_empty())
         };
-        let Some(uri) = var(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]) else {
+        let Some(uri) = var(&Self::VARIABLES) else {
             return Ok(Self::none());
         };
         let proxies = Self::through(uri.trim())?;

@@ -5,7 +5,7 @@ use entra_proto::{Timestamp, UnverifiedClaims};
 use serde_json::{Map, Value};
 
 use crate::exit::{Exit, Failure};
-use crate::files::{harmless, print, read_text, tell};
+use crate::files::{harmless, print, print_json, read_text, tell};
 use crate::moment::{from_now, utc};
 
 /// Show what a token says of itself, without checking it.
@@ -65,21 +65,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             print_json(&serde_json::json!({ "header": header, "claims": claims }))
         }
     }
-}
-
-/// JSON with nothing in it that a terminal obeys: what is not ASCII is escaped as JSON escapes it.
-fn print_json(value: &Value) -> Result<(), Failure> {
-    let mut text = String::new();
-    for character in format!("{value:#}").chars() {
-        if character.is_ascii() {
-            text.push(character);
-            continue;
-        }
-        for unit in character.encode_utf16(&mut [0; 2]) {
-            text.push_str(&format!("\\u{unit:04x}"));
-        }
-    }
-    print(&text)
 }
 
 /// One line a member: its name, its value, and what that means where it is known.

@@ -2,6 +2,7 @@ pub(crate) mod assertion;
 pub(crate) mod cert;
 pub(crate) mod decode;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod emulator;
 pub(crate) mod explain;
 pub(crate) mod keycredentials;

@@ -86,7 +86,7 @@ fn explain(text: &str) -> Result<String, Failure> {
 }
 
 /// The APIs that are known to expect a slash, without it.
-const SLASHED: [&str; 1] = ["https://database.windows.net"];
+pub(crate) const SLASHED: [&str; 1] = ["https://database.windows.net"];
 
 #[cfg(test)]
 mod tests {

@@ -1,13 +1,14 @@
 use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
-use entra_proto::{Target, Timestamp};
+use entra_proto::Timestamp;
 use serde_json::json;
 
 use crate::exit::Failure;
 use crate::files::{print, tell};
 use crate::moment::{from_now, length};
 use crate::settings::{ApplicationSettings, NetworkSettings};
+use crate::target::TargetSettings;
 
 /// Get an access token for an application itself (client credentials).
 ///
@@ -24,7 +25,7 @@ Examples:
   entra token --resource https://graph.microsoft.com --secret-file - < secret.txt | entra decode")]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    target: TargetArguments,
+    target: TargetSettings,
 
     #[command(flatten)]
     application: ApplicationSettings,
@@ -41,18 +42,6 @@ pub(crate) struct Arguments {
     output: Output,
 }
 
-#[derive(Args)]
-#[group(required = true, multiple = false)]
-struct TargetArguments {
-    /// The scope, such as https://graph.microsoft.com/.default
-    #[arg(long, value_name = "SCOPE")]
-    scope: Option<String>,
-
-    /// The API by its audience, such as https://database.windows.net/
-    #[arg(long, value_name = "AUDIENCE")]
-    resource: Option<String>,
-}
-
 #[derive(Clone, Copy, ValueEnum)]
 enum Output {
     /// The token alone
@@ -64,10 +53,7 @@ enum Output {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let target = match (&arguments.target.scope, &arguments.target.resource) {
-        (Some(scope), _) => Target::scopes(scope)?,
-        (None, resource) => Target::resource(resource.as_deref().unwrap_or_default())?,
-    };
+    let target = arguments.target.target()?;
     let application = arguments.application.application()?;
     let mut request = application.client_credentials(target.clone())?;
     if let Some(claims) = &arguments.claims {

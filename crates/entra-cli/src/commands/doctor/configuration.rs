@@ -1,0 +1,269 @@
+use std::env;
+
+use entra_proto::{
+    Application, Authority, ClientId, ClientSecret, Cloud, Endpoint, EndpointVersion, Guid, Region, Target, Tenant,
+};
+use entra_transport::Proxies;
+use entra_transport_ureq::UreqTransport;
+use http::Uri;
+
+use crate::commands::doctor::credential::Credential;
+use crate::commands::doctor::report::{Check, Report};
+use crate::commands::doctor::{Arguments, name};
+use crate::exit::Failure;
+use crate::source::Source;
+
+/// The settings that can be used, each for itself. What is not there went wrong.
+pub(crate) struct Configuration {
+    pub(crate) cloud: Option<Cloud>,
+    pub(crate) tenant: Option<Tenant>,
+    pub(crate) client_id: Option<ClientId>,
+    pub(crate) target: Option<Target>,
+    /// Where tokens come from, the region included.
+    pub(crate) authority: Option<Authority>,
+    /// The URL at which the authority tells about the tenant; where that cannot be used, about all of them, to see whether it answers.
+    pub(crate) discovery: Option<String>,
+    pub(crate) network: Option<Network>,
+}
+
+/// The way out.
+pub(crate) struct Network {
+    pub(crate) transport: UreqTransport,
+    /// The proxy on the way to the authority, `host:port`, and the variable that names it.
+    pub(crate) proxy: Option<(String, String)>,
+}
+
+impl Configuration {
+    /// Looks at the settings one by one.
+    pub(crate) fn examine(
+        arguments: &Arguments,
+        credential: &Credential,
+        report: &mut Report,
+    ) -> Result<Self, Failure> {
+        let application = &arguments.application.settings;
+        let (cloud, tenant, client_id) = (application.cloud(), application.tenant(), application.client_id());
+        let version = application.version();
+
+        let setting = |argument: &str, check: Check| setting(arguments, argument, check);
+        report.add(setting("authority_host", describe_cloud(&cloud)))?;
+        let cloud = cloud.ok();
+        let tenant = tenant.and_then(|tenant| specific(cloud.as_ref(), tenant));
+        report.add(setting("tenant", describe_tenant(&tenant, client_id.as_ref().ok())))?;
+        report.add(setting("client_id", describe_client_id(&client_id)))?;
+        report.add(credential.describe())?;
+        let tenant = tenant.ok();
+        let target = examine_target(arguments, version, report)?;
+        let authority = examine_region(arguments, cloud.as_ref(), tenant.as_ref(), report)?;
+        let network = examine_network(arguments, cloud.as_ref(), report)?;
+        let discovery = cloud
+            .clone()
+            .map(|cloud| Authority::new(cloud, tenant.clone().unwrap_or(Tenant::Common)))
+            .transpose()?
+            .map(|authority| authority.endpoint(Endpoint::OpenidConfiguration, version));
+        Ok(Self {
+            cloud,
+            tenant,
+            client_id: client_id.ok(),
+            target,
+            authority,
+            network,
+            discovery,
+        })
+    }
+}
+
+/// A setting with where it comes from, and with what may be wrong with it elsewhere.
+fn setting(arguments: &Arguments, argument: &str, check: Check) -> Check {
+    let application = &arguments.application;
+    let check = check.taken_from(application.source(argument));
+    if application.has_blanks(argument) {
+        check.but(
+            "there is white space around it",
+            "take the white space out: it is ignored here, and other programs may not ignore it",
+        )
+    } else {
+        check
+    }
+}
+
+fn describe_cloud(cloud: &Result<Cloud, Failure>) -> Check {
+    let cloud = match cloud {
+        Ok(cloud) => cloud,
+        Err(failure) => return Check::failure(name::AUTHORITY, failure, "name a cloud: public, usgovernment or china"),
+    };
+    let origin = cloud.origin();
+    let found = match cloud {
+        Cloud::Public => format!("{origin}, the public cloud"),
+        Cloud::UsGovernment => format!("{origin}, the cloud of the US government"),
+        Cloud::China => format!("{origin}, the cloud in China"),
+        _ => origin.to_owned(),
+    };
+    Check::ok(name::AUTHORITY, found).with("origin", origin)
+}
+
+fn describe_tenant(tenant: &Result<Tenant, Failure>, client_id: Option<&ClientId>) -> Check {
+    let check = match tenant {
+        Ok(tenant) => Check::ok(name::TENANT, tenant.to_string()),
+        Err(failure) => {
+            let fix = "write the tenant's id or one of its domains, such as contoso.onmicrosoft.com";
+            return Check::failure(name::TENANT, failure, fix);
+        }
+    };
+    match (tenant, client_id) {
+        (Ok(Tenant::Id(tenant)), Some(client_id)) if *tenant == client_id.guid() => check.but(
+            "it is the client id as well",
+            "copy \"Directory (tenant) ID\" and \"Application (client) ID\" from the app registration's overview page again",
+        ),
+        _ => check,
+    }
+}
+
+fn describe_client_id(client_id: &Result<ClientId, Failure>) -> Check {
+    match client_id {
+        Ok(client_id) => Check::ok(name::CLIENT_ID, client_id.to_string()),
+        Err(failure) => Check::failure(
+            name::CLIENT_ID,
+            failure,
+            "copy \"Application (client) ID\" from the app registration's overview page",
+        ),
+    }
+}
+
+/// The tenant, where a daemon can be at home in it.
+fn specific(cloud: Option<&Cloud>, tenant: Tenant) -> Result<Tenant, Failure> {
+    let authority = Authority::new(cloud.cloned().unwrap_or_default(), tenant.clone())?;
+    nobody(authority)?.client_credentials(Target::resource(SOME_API)?)?;
+    Ok(tenant)
+}
+
+fn examine_target(
+    arguments: &Arguments,
+    version: EndpointVersion,
+    report: &mut Report,
+) -> Result<Option<Target>, Failure> {
+    let asked = |target: Target| {
+        let authority = Authority::new(Cloud::Public, Tenant::Id(Guid::from_bytes([1; 16])))?;
+        let request = nobody(authority)?.client_credentials(target.clone())?;
+        if let Some(claims) = &arguments.claims {
+            request.with_claims(claims)?;
+        }
+        let (parameter, value) = target.on(version)?;
+        let found = format!("{}, asked for by {parameter}={value}", target.audience()?);
+        Ok::<_, Failure>((target, found))
+    };
+    let source = match arguments.target.source("scope") {
+        Source::Default => arguments.target.source("resource"),
+        scope => scope,
+    };
+    match arguments.target.settings.target().and_then(asked) {
+        Ok((target, found)) => {
+            let audience = target.audience()?.into_owned();
+            report.add(
+                Check::ok(name::TARGET, found)
+                    .with("audience", audience)
+                    .taken_from(source),
+            )?;
+            Ok(Some(target))
+        }
+        Err(failure) => {
+            let fix =
+                "name one API: --resource https://graph.microsoft.com, or --scope https://graph.microsoft.com/.default";
+            report.add(Check::failure(name::TARGET, &failure, fix).taken_from(source))?;
+            Ok(None)
+        }
+    }
+}
+
+/// Gives the authority that is asked for tokens.
+fn examine_region(
+    arguments: &Arguments,
+    cloud: Option<&Cloud>,
+    tenant: Option<&Tenant>,
+    report: &mut Report,
+) -> Result<Option<Authority>, Failure> {
+    let at = |tenant: &Tenant| {
+        cloud
+            .map(|cloud| Authority::new(cloud.clone(), tenant.clone()))
+            .transpose()
+    };
+    let authority = |region: Option<Region>| {
+        let Some(region) = region else {
+            return Ok((None, tenant.map(at).transpose()?.flatten()));
+        };
+        // Whether the cloud has regions does not hang on the tenant.
+        let regional = at(tenant.unwrap_or(&Tenant::Common))?
+            .map(|authority| authority.with_region(region.clone()))
+            .transpose()?;
+        Ok::<_, Failure>((Some(region), regional.filter(|_| tenant.is_some())))
+    };
+    let (check, authority) = match arguments.application.settings.region().and_then(authority) {
+        Ok((None, authority)) => (Check::ok(name::REGION, "none"), authority),
+        Ok((Some(region), authority)) => (Check::ok(name::REGION, region.as_str()), authority),
+        Err(failure) => (Check::failure(name::REGION, &failure, "leave the region out"), None),
+    };
+    report.add(check.taken_from(arguments.application.source("region")))?;
+    Ok(authority)
+}
+
+fn examine_network(
+    arguments: &Arguments,
+    cloud: Option<&Cloud>,
+    report: &mut Report,
+) -> Result<Option<Network>, Failure> {
+    let settings = &arguments.network.settings;
+    let built = settings
+        .transport()
+        .and_then(|transport| Ok((transport, Proxies::from_env()?)));
+    let (transport, proxies) = match built {
+        Ok(built) => built,
+        Err(failure) => {
+            let fix = "name a PEM file with --ca-file, and a proxy as http://host:port in HTTPS_PROXY";
+            report.add(Check::failure(name::NETWORK, &failure, fix))?;
+            return Ok(None);
+        }
+    };
+    let variable = Proxies::VARIABLES
+        .into_iter()
+        .find(|name| env::var(name).is_ok_and(|value| !value.trim().is_empty()))
+        .unwrap_or_default();
+    let uri = cloud.and_then(|cloud| cloud.origin().parse::<Uri>().ok());
+    let through = uri.is_some_and(|uri| proxies.for_uri(&uri).is_some());
+    // Its host and port alone: a password may stand beside them.
+    let proxy = proxies
+        .proxy()
+        .map(|proxy| format!("{}:{}", proxy.host(), proxy.port()));
+    let way = match &proxy {
+        None => "no proxy".to_owned(),
+        Some(proxy) if through => format!("through the proxy {proxy} ({variable})"),
+        Some(proxy) => format!("past the proxy {proxy} ({variable}), which is not for this host"),
+    };
+    let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
+        .into_iter()
+        .find_map(|name| Some((name, env::var_os(name).filter(|path| !path.is_empty())?)));
+    let mut roots = match named {
+        Some((name, path)) => format!("the roots in {} ({name})", path.display()),
+        None => "the system's roots".to_owned(),
+    };
+    if let Some(path) = settings.ca_file() {
+        roots = format!("{roots} and those in {} (--ca-file)", path.display());
+    }
+    let timeout = (settings.timeout(), arguments.network.source("timeout"));
+    let found = format!("{way}; trusts {roots}; {} s for a request ({})", timeout.0, timeout.1);
+    let mut check = Check::ok(name::NETWORK, found).with("timeout", timeout.0);
+    if let Some(proxy) = &proxy {
+        check = check.with("proxy", proxy.as_str()).with("proxied", through);
+    }
+    report.add(check)?;
+    Ok(Some(Network {
+        transport,
+        proxy: proxy.filter(|_| through).map(|proxy| (proxy, variable.to_owned())),
+    }))
+}
+
+/// An application that asks for nothing: what it is refused before anything is sent is wrong with the tenant or the target.
+fn nobody(authority: Authority) -> Result<Application, Failure> {
+    let id = ClientId::from(Guid::from_bytes([1; 16]));
+    Ok(Application::new(authority, id, ClientSecret::new("none")?))
+}
+
+const SOME_API: &str = "https://graph.microsoft.com";

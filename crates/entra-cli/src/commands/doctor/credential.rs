@@ -1,0 +1,343 @@
+use std::env;
+use std::path::PathBuf;
+
+use entra_credential::{ClientCertificate, FederatedTokenFile, Warning};
+use entra_proto::{
+    ClientAssertion, ClientCredential, ClientSecret, Cloud, FederatedCredential, Guid, Timestamp, UnverifiedClaims,
+};
+use serde_json::Value;
+
+use crate::commands::doctor::name;
+use crate::commands::doctor::report::{Check, Report};
+use crate::exit::{Exit, Failure};
+use crate::moment::{length, utc};
+use crate::settings::{ApplicationSettings, CREDENTIALS, Chosen};
+use crate::source::Source;
+
+/// The credential, as far as it could be read.
+pub(crate) enum Credential {
+    Secret(ClientSecret, Source),
+    Certificate {
+        path: PathBuf,
+        source: Source,
+        opened: Result<ClientCertificate, Failure>,
+    },
+    Federated {
+        file: FederatedTokenFile,
+        source: Source,
+        assertion: Result<ClientAssertion, Failure>,
+    },
+    /// There is none, or none that can be read.
+    Missing(Failure),
+}
+
+impl Credential {
+    pub(crate) fn read(settings: &ApplicationSettings) -> Self {
+        match settings.chosen() {
+            Ok(Chosen::Secret(secret, source)) => Self::Secret(secret, source),
+            Ok(Chosen::Certificate(path, source)) => Self::Certificate {
+                opened: settings.certificate().read(&path),
+                path,
+                source,
+            },
+            Ok(Chosen::Federated(file, source)) => Self::Federated {
+                assertion: file.assertion().map_err(|error| Failure::new(Exit::Credential, error)),
+                file,
+                source,
+            },
+            Err(failure) => Self::Missing(failure),
+        }
+    }
+
+    pub(crate) fn keep_out_of(&self, report: &mut Report) {
+        match self {
+            // One that is an id is known to others: a report without the client id, say, would help nobody.
+            Self::Secret(secret, _) if is_guid(secret.expose()) => {}
+            Self::Secret(secret, _) => report.keep_out(secret.expose().trim()),
+            Self::Federated {
+                assertion: Ok(assertion),
+                ..
+            } => report.keep_out(assertion.expose()),
+            _ => {}
+        }
+    }
+
+    /// The credential as a client sends it, where it can be read.
+    pub(crate) fn to_client(&self, settings: &ApplicationSettings) -> Option<ClientCredential> {
+        match self {
+            Self::Secret(secret, _) => Some(secret.clone().into()),
+            Self::Certificate { opened, .. } => {
+                let certificate = opened.as_ref().ok()?.clone();
+                Some(settings.certificate().credential_of(certificate).into())
+            }
+            Self::Federated { file, assertion, .. } => {
+                assertion.as_ref().ok()?;
+                Some(FederatedCredential::new(file.clone()).into())
+            }
+            Self::Missing(_) => None,
+        }
+    }
+
+    /// What the token says of how the application proved itself, `appidacr` and `azpacr`: a secret, or an assertion.
+    pub(crate) fn class(&self) -> &'static str {
+        if matches!(self, Self::Secret(..)) { "1" } else { "2" }
+    }
+
+    /// Which credential it is, and where it comes from. Of a secret nothing is told, not even how long it is.
+    pub(crate) fn describe(&self) -> Check {
+        let (kind, found, source) = match self {
+            Self::Secret(_, source) => ("secret", "a client secret".to_owned(), source),
+            Self::Certificate { path, source, .. } => {
+                ("certificate", format!("the certificate in {}", path.display()), source)
+            }
+            Self::Federated { file, source, .. } => (
+                "federatedToken",
+                format!("the federated token in {}", file.path().display()),
+                source,
+            ),
+            Self::Missing(failure) => return Check::failure(name::CREDENTIAL, failure, "name one that can be read"),
+        };
+        let mut check = Check::ok(name::CREDENTIAL, found);
+        if let Self::Secret(secret, _) = self
+            && let Some((problem, fix)) = doubt(secret.expose())
+        {
+            check = check.but(problem, fix);
+        }
+        let others = passed_over(source);
+        if !others.is_empty() {
+            check = check.but(
+                &format!("{} is set as well, and not used", others.join(" and ")),
+                "unset what is not meant: other programs choose otherwise",
+            );
+        }
+        check.with("kind", kind).taken_from(source.clone())
+    }
+
+    /// Looks at a certificate or a federated token by the time `now` of the service. Of a secret, only the service can judge.
+    pub(crate) fn examine(&self, cloud: Option<&Cloud>, now: Timestamp, report: &mut Report) -> Result<(), Failure> {
+        match self {
+            Self::Secret(..) | Self::Missing(_) => Ok(()),
+            Self::Certificate { opened, path, .. } => report.add(match opened {
+                Ok(certificate) => judge_certificate(certificate, &path.display().to_string(), now),
+                Err(failure) => Check::failure(
+                    name::CERTIFICATE,
+                    failure,
+                    "give a PEM or PFX file with the certificate and its private key",
+                ),
+            }),
+            Self::Federated { assertion, .. } => report.add(match assertion {
+                Ok(assertion) => judge_assertion(assertion, cloud, now),
+                Err(failure) => Check::failure(
+                    name::FEDERATED_TOKEN,
+                    failure,
+                    "check the path, and that the platform writes the token there: workload identity must be on for this workload",
+                ),
+            }),
+        }
+    }
+}
+
+/// The credentials of the environment that another variable goes before. What stands on the command line was chosen.
+fn passed_over(source: &Source) -> Vec<&'static str> {
+    let Source::Variable(chosen) = source else {
+        return Vec::new();
+    };
+    CREDENTIALS
+        .into_iter()
+        .filter(|name| name != chosen && env::var_os(name).is_some_and(|value| !value.is_empty()))
+        .collect()
+}
+
+/// What makes a secret look like none, and what to do about it.
+fn doubt(secret: &str) -> Option<(&'static str, &'static str)> {
+    let trimmed = secret.trim();
+    if is_guid(secret) {
+        return Some((
+            "it looks like a secret's id",
+            "send the secret's value, not its id; the value is shown only once, so make a new secret if it is lost",
+        ));
+    }
+    if trimmed.len() < secret.len() {
+        return Some((
+            "it begins or ends with white space or a line end",
+            "take it out: `printf %s` writes no line end, `echo` does",
+        ));
+    }
+    let quoted = |quote: char| trimmed.len() > 1 && trimmed.starts_with(quote) && trimmed.ends_with(quote);
+    if quoted('"') || quoted('\'') {
+        return Some((
+            "it stands in quotation marks",
+            "take them out: not every file of variables is read by a shell",
+        ));
+    }
+    None
+}
+
+fn is_guid(secret: &str) -> bool {
+    secret.trim().parse::<Guid>().is_ok()
+}
+
+fn judge_certificate(certificate: &ClientCertificate, path: &str, now: Timestamp) -> Check {
+    let (from, until) = (certificate.not_before(), certificate.not_after());
+    let left = until.since(now);
+    let thumbprints = certificate.thumbprints();
+    let found = format!(
+        "{}, RSA of {} bits, key and certificate go together; valid until {}{}; SHA-1 {} (x5t {}), SHA-256 {} (x5t#S256 {})",
+        certificate.subject(),
+        certificate.key_bits(),
+        utc(until),
+        if left.is_zero() {
+            String::new()
+        } else {
+            format!(", for {}", length(left))
+        },
+        thumbprints.sha1_hex(),
+        thumbprints.x5t(),
+        thumbprints.sha256_hex(),
+        thumbprints.x5t_s256(),
+    );
+    let renew =
+        format!("make a new one (entra cert new), register it (entra keycredentials), and use it instead of {path}");
+    let mut judged = Check::ok(name::CERTIFICATE, found.as_str());
+    // What keeps it from being used comes last, and stays.
+    let mut warnings = certificate.warnings(now);
+    warnings.sort_by_key(|warning| matches!(warning, Warning::Expired { .. } | Warning::NotYetValid { .. }));
+    for warning in warnings {
+        let (problem, advice) = Failure::text(Exit::Credential, warning).parts();
+        let found = format!("{problem}: {found}");
+        judged = match warning {
+            Warning::Expired { .. } => Check::fail(name::CERTIFICATE, Exit::Credential, found, &renew),
+            Warning::NotYetValid { .. } => Check::fail(
+                name::CERTIFICATE,
+                Exit::Credential,
+                found,
+                format!("wait until {}, or use another", utc(from)),
+            ),
+            Warning::ExpiresSoon { .. } => Check::warn(name::CERTIFICATE, found, &renew),
+            _ => Check::warn(name::CERTIFICATE, found, advice.unwrap_or_else(|| renew.clone())),
+        };
+    }
+    judged
+        .with("subject", certificate.subject())
+        .with("keyBits", certificate.key_bits())
+        .with("notBefore", from.as_secs())
+        .with("notAfter", until.as_secs())
+        .with("sha1", thumbprints.sha1_hex())
+        .with("sha256", thumbprints.sha256_hex())
+        .with("x5t", thumbprints.x5t())
+        .with("x5t#S256", thumbprints.x5t_s256())
+}
+
+fn judge_assertion(assertion: &ClientAssertion, cloud: Option<&Cloud>, now: Timestamp) -> Check {
+    let claims = match UnverifiedClaims::decode(assertion.expose()) {
+        Ok(claims) => claims,
+        Err(error) => {
+            let failure = Failure::new(Exit::Credential, error);
+            return Check::failure(
+                name::FEDERATED_TOKEN,
+                &failure,
+                "check what the platform writes into the file",
+            );
+        }
+    };
+    let (issuer, audience) = (claims.issuer(), claims.audience());
+    let subject = claims.get("sub").and_then(Value::as_str);
+    let expires = claims.expires_at();
+    let found = format!(
+        "issuer {}, subject {}, audience {}, {}",
+        issuer.unwrap_or("none"),
+        subject.unwrap_or("none"),
+        audience.unwrap_or("none"),
+        match expires {
+            Some(moment) if moment > now => format!("good for {}", length(moment.since(now))),
+            Some(moment) => format!("expired {} ago", length(now.since(moment))),
+            None => "without an expiry".to_owned(),
+        }
+    );
+    let registered = "they must stand in the application's federated credential, letter for letter";
+    let check = if expires.is_some_and(|moment| moment <= now) {
+        Check::fail(
+            name::FEDERATED_TOKEN,
+            Exit::Credential,
+            found,
+            "let the platform renew it: a token that a workload keeps to itself, or a copy of one, is renewed by nobody",
+        )
+    } else if issuer.is_none() || subject.is_none() || expires.is_none() {
+        Check::warn(
+            name::FEDERATED_TOKEN,
+            found,
+            format!(
+                "check which token the platform writes there; issuer, subject and audience are needed: {registered}"
+            ),
+        )
+    } else if !audience.is_some_and(|audience| is_exchange(audience, cloud)) {
+        Check::warn(
+            name::FEDERATED_TOKEN,
+            found,
+            format!(
+                "have it issued for {TOKEN_EXCHANGE}, or see that this audience is registered: issuer, subject and audience, {registered}"
+            ),
+        )
+    } else {
+        Check::ok(name::FEDERATED_TOKEN, found)
+    };
+    check
+        .with("issuer", issuer)
+        .with("subject", subject)
+        .with("audience", audience)
+        .with("expires", expires.map(Timestamp::as_secs))
+}
+
+/// Whether an assertion is for the exchange of tokens: national clouds have names of their own that begin alike.
+fn is_exchange(audience: &str, cloud: Option<&Cloud>) -> bool {
+    match cloud {
+        Some(Cloud::Public) => audience == TOKEN_EXCHANGE,
+        _ => audience.starts_with(TOKEN_EXCHANGE),
+    }
+}
+
+const TOKEN_EXCHANGE: &str = "api://AzureADTokenExchange";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::doctor::report::Mark;
+
+    #[test]
+    fn a_secret_that_looks_like_none_is_doubted() {
+        for (secret, said) in [
+            ("aaaabbbb-0000-cccc-1111-dddd2222eeee", "id"),
+            ("AAAABBBB-0000-CCCC-1111-DDDD2222EEEE\n", "id"),
+            ("abc\n", "line end"),
+            (" abc", "white space"),
+            ("\"abc\"", "quotation"),
+            ("'abc'", "quotation"),
+        ] {
+            assert!(
+                doubt(secret).is_some_and(|(problem, _)| problem.contains(said)),
+                "{secret}"
+            );
+        }
+        for secret in ["qWgdYAmab0YSkuL1qKv5bPX", "a~b.c'", "\"", "a b"] {
+            assert_eq!(doubt(secret), None, "{secret}");
+        }
+    }
+
+    fn judged(claims: &str) -> Mark {
+        use base64::Engine as _;
+        let part = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+        let assertion = ClientAssertion::new(format!("{}.{}.c2ln", part("{}"), part(claims))).unwrap();
+        judge_assertion(&assertion, Some(&Cloud::Public), Timestamp::from_secs(1000)).mark()
+    }
+
+    #[test]
+    fn a_federated_token_is_judged_by_its_claims() {
+        let sound = r#"{"iss":"i","sub":"s","aud":"api://AzureADTokenExchange","exp":1001}"#;
+        assert_eq!(judged(sound), Mark::Ok);
+        assert_eq!(judged(&sound.replace("1001", "1000")), Mark::Fail(Exit::Credential));
+        assert_eq!(judged(&sound.replace("Exchange", "ExchangeChina")), Mark::Warn);
+        assert_eq!(judged(&sound.replace("\"sub\"", "\"name\"")), Mark::Warn);
+        assert_eq!(judged(&sound.replace("\"exp\"", "\"nbf\"")), Mark::Warn);
+        assert_eq!(judged("[]"), Mark::Fail(Exit::Credential));
+    }
+}

@@ -1,0 +1,197 @@
+use entra_proto::{Cloud, Error, Guid, Tenant, TokenResponse};
+use http::Uri;
+use serde_json::Value;
+
+use crate::commands::doctor::configuration::Configuration;
+use crate::commands::doctor::connection::Answer;
+use crate::commands::doctor::name;
+use crate::commands::doctor::refusal::{in_words, refused};
+use crate::commands::doctor::report::{Check, Report};
+use crate::exit::{Exit, Failure};
+
+/// Reads what the authority told about the tenant. Gives the tenant's id.
+pub(crate) fn examine(
+    configuration: &Configuration,
+    answer: Option<&Answer>,
+    report: &mut Report,
+) -> Result<Option<Guid>, Failure> {
+    let (Some(tenant), Some(cloud), Some(answer)) = (&configuration.tenant, &configuration.cloud, answer) else {
+        report.skip(name::TENANT_FOUND, &[name::TENANT, name::CONNECTION])?;
+        return Ok(None);
+    };
+    let (status, headers, body) = (
+        answer.response.status(),
+        answer.response.headers(),
+        answer.response.body().as_bytes(),
+    );
+    if !status.is_success() {
+        // It refuses here as it does at its token endpoint.
+        report.add(match TokenResponse::decode(status, headers, body, answer.received) {
+            Err(Error::Service(error)) if error.is_retryable() => Check::warn(
+                name::TENANT_FOUND,
+                format!("the service does not tell now: {}", in_words(&error)),
+                "try again a little later",
+            ),
+            Err(Error::Service(error)) => refused(name::TENANT_FOUND, &error),
+            _ => strange(status.as_u16()),
+        })?;
+        return Ok(None);
+    }
+    let Some(document) = Document::read(body) else {
+        report.add(strange(status.as_u16()))?;
+        return Ok(None);
+    };
+    let check = document.judge(cloud, tenant);
+    report.add(
+        check
+            .with("issuer", document.issuer.as_str())
+            .with("tenantId", document.tenant_id.map(|id| id.to_string())),
+    )?;
+    Ok(document.tenant_id)
+}
+
+fn strange(status: u16) -> Check {
+    Check::fail(
+        name::TENANT_FOUND,
+        Exit::Token,
+        format!("what came is not the description of a tenant (status {status})"),
+        "check the authority's host, and look for a proxy or a sign-in portal between this machine and the service",
+    )
+    .with("httpStatus", status)
+}
+
+/// What matters here of a discovery document (OpenID Connect Discovery 1.0).
+struct Document {
+    issuer: String,
+    tenant_id: Option<Guid>,
+    /// The cloud of its token endpoint. Nothing is ever sent there.
+    endpoint: Option<Cloud>,
+    /// The cloud by its name.
+    named: Option<Cloud>,
+}
+
+impl Document {
+    fn read(body: &[u8]) -> Option<Self> {
+        let document: Value = serde_json::from_slice(body).ok()?;
+        let text = |name: &str| document.get(name)?.as_str();
+        let issuer = text("issuer")?;
+        Some(Self {
+            issuer: issuer.to_owned(),
+            tenant_id: issuer.split('/').find_map(|part| part.parse().ok()),
+            endpoint: text("token_endpoint").and_then(cloud_of),
+            named: text("cloud_instance_name").and_then(|name| Cloud::at(&format!("https://login.{name}")).ok()),
+        })
+    }
+
+    fn judge(&self, cloud: &Cloud, tenant: &Tenant) -> Check {
+        let elsewhere = [&self.endpoint, &self.named]
+            .into_iter()
+            .flatten()
+            .find(|found| is_national(cloud) && is_national(found) && *found != cloud);
+        if let Some(found) = elsewhere {
+            return Check::fail(
+                name::TENANT_FOUND,
+                Exit::Configuration,
+                format!("the tenant is in another cloud, at {}", found.origin()),
+                format!("ask there: --authority-host {}", found.origin()),
+            );
+        }
+        if let (Tenant::Id(asked), Some(found)) = (tenant, self.tenant_id)
+            && *asked != found
+        {
+            return Check::fail(
+                name::TENANT_FOUND,
+                Exit::Token,
+                format!("asked about {asked}, the authority told about {found}"),
+                "check the authority's host: it does not answer as Entra does",
+            );
+        }
+        let found = match self.tenant_id {
+            Some(id) => format!("{id}, issuer {}", self.issuer),
+            None => format!("issuer {}", self.issuer),
+        };
+        match &self.endpoint {
+            Some(other) if other != cloud => Check::warn(
+                name::TENANT_FOUND,
+                format!("{found}; its tokens come from {}", other.origin()),
+                format!(
+                    "if {} only stands before it, leave it so; else ask there",
+                    cloud.origin()
+                ),
+            ),
+            _ => Check::ok(name::TENANT_FOUND, found),
+        }
+    }
+}
+
+/// One of those that Microsoft names, each with tenants of its own.
+fn is_national(cloud: &Cloud) -> bool {
+    !matches!(cloud, Cloud::Custom(_))
+}
+
+/// The cloud that a URL leads to.
+fn cloud_of(url: &str) -> Option<Cloud> {
+    let uri: Uri = url.parse().ok()?;
+    let origin = format!("{}://{}", uri.scheme_str()?, uri.authority()?);
+    Cloud::loopback(&origin).or_else(|_| Cloud::at(&origin)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::commands::doctor::report::Mark;
+
+    const ID: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+
+    fn judged(cloud: &str, tenant: &str, document: &Value) -> Mark {
+        let document = Document::read(document.to_string().as_bytes()).unwrap();
+        let cloud = Cloud::loopback(cloud).unwrap_or_else(|_| cloud.parse().unwrap());
+        document.judge(&cloud, &tenant.parse().unwrap()).mark()
+    }
+
+    fn document(host: &str) -> Value {
+        json!({"issuer": format!("https://{host}/{ID}/v2.0"), "token_endpoint": format!("https://{host}/{ID}/oauth2/v2.0/token")})
+    }
+
+    #[test]
+    fn a_tenant_of_another_cloud_is_told_apart() {
+        let us = document("login.microsoftonline.us");
+        let wrong = Mark::Fail(Exit::Configuration);
+        assert_eq!(judged("public", ID, &us), wrong);
+        assert_eq!(judged("china", "contoso.com", &us), wrong);
+        assert_eq!(judged("usgovernment", ID, &us), Mark::Ok);
+        // The older names of a cloud are the same cloud.
+        assert_eq!(judged("public", ID, &document("login.windows.net")), Mark::Ok);
+        let mut named = document("login.microsoftonline.com");
+        assert_eq!(judged("public", ID, &named), Mark::Ok);
+        named["cloud_instance_name"] = "partner.microsoftonline.cn".into();
+        assert_eq!(judged("public", ID, &named), wrong);
+        // An emulator says the name of the public cloud; whoever stands before Entra passes on its host.
+        assert_eq!(
+            judged(
+                "http://127.0.0.1:1",
+                ID,
+                &json!({"issuer": "x", "cloud_instance_name": "microsoftonline.com"})
+            ),
+            Mark::Ok
+        );
+        assert_eq!(judged("https://front.example", ID, &us), Mark::Warn);
+    }
+
+    #[test]
+    fn another_tenant_than_the_one_asked_about_is_refused() {
+        let other = "11111111-2222-3333-4444-555555555555";
+        let document = document("login.microsoftonline.com");
+        assert_eq!(judged("public", other, &document), Mark::Fail(Exit::Token));
+        assert_eq!(judged("public", "contoso.com", &document), Mark::Ok);
+    }
+
+    #[test]
+    fn what_is_no_document_is_not_taken_for_one() {
+        for body in ["", "<html>", "[]", "{}", "{\"issuer\":1}", &"[".repeat(100_000)] {
+            assert!(Document::read(body.as_bytes()).is_none(), "{body}");
+        }
+    }
+}
