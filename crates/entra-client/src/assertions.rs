@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use entra_proto::{ClientAssertion, ClientCredential, TokenRequest};
+use entra_proto::{ClientAssertion, ClientCredential, SigningCertificate, TokenRequest};
 use http::Uri;
 
 use crate::clock::Now;
@@ -16,11 +16,22 @@ pub(crate) struct Assertions {
     use_for: Option<Duration>,
 }
 
+/// What an assertion is kept by.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Name {
+pub(crate) struct Name {
     /// The SHA-256 of its DER.
     certificate: [u8; 32],
     endpoint: Uri,
+}
+
+impl Name {
+    /// The same endpoint with the certificate that was signed with in the end.
+    pub(crate) fn with(self, certificate: &SigningCertificate) -> Self {
+        Self {
+            certificate: *certificate.sha256(),
+            ..self
+        }
+    }
 }
 
 struct Kept {
@@ -38,40 +49,38 @@ impl Assertions {
         }
     }
 
-    /// The request with an assertion that was signed before, where its credential is a certificate and there is one.
-    pub(crate) fn prove(&self, request: TokenRequest, now: Now) -> TokenRequest {
+    /// The request with an assertion that was signed before, where there is one; and the name to keep one by, where its credential is
+    /// a certificate.
+    pub(crate) fn prove(&self, request: TokenRequest, now: Now) -> (TokenRequest, Option<Name>) {
         let Some(name) = self.name(&request) else {
-            return request;
+            return (request, None);
         };
         let assertion = self
             .lock()
             .get(&name)
             .filter(|kept| self.is_good(kept, now))
             .map(|kept| kept.assertion.clone());
-        match assertion {
+        let request = match assertion {
             Some(assertion) => request.with_assertion(assertion),
             None => request,
-        }
+        };
+        (request, Some(name))
     }
 
-    /// Keeps what has just been signed for `request`.
-    pub(crate) fn keep(&self, request: &TokenRequest, assertion: &ClientAssertion, now: Now) {
-        let Some(name) = self.name(request) else { return };
-        let assertion = assertion.clone();
+    /// Keeps what was signed at this moment, and has been accepted since.
+    pub(crate) fn keep(&self, name: Name, assertion: ClientAssertion, signed: Now, now: Now) {
         let mut kept = self.lock();
         if kept.len() >= MOST {
             kept.retain(|_, kept| self.is_good(kept, now));
         }
         if kept.len() < MOST {
-            kept.insert(name, Kept { assertion, signed: now });
+            kept.insert(name, Kept { assertion, signed });
         }
     }
 
-    /// Forgets what proved `request`: the service does not take it.
-    pub(crate) fn refused(&self, request: &TokenRequest) {
-        if let Some(name) = self.name(request) {
-            self.lock().remove(&name);
-        }
+    /// Forgets what the service does not take.
+    pub(crate) fn refused(&self, name: &Name) {
+        self.lock().remove(name);
     }
 
     pub(crate) fn clear(&self) {

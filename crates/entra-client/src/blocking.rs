@@ -269,9 +269,13 @@ fn acquire(
     force: bool,
 ) -> Result<Token, Error> {
     loop {
-        let outcome = match core.join(slot, &mut request, force) {
+        let outcome = match core.join(slot, force) {
             Next::Done(outcome) => return outcome,
-            Next::Lead(lead, request) => Some(fetch(core, lead, *request, force)),
+            Next::Lead(lead) => {
+                // One that was made for a new slot is still at hand.
+                let request = request.take().map_or_else(|| core.request(slot.key()), Ok)?;
+                Some(fetch(core, lead, request, force))
+            }
             Next::Wait(waiter) => park(waiter),
         };
         // None: whoever led went away, and somebody else has to.
@@ -303,7 +307,7 @@ fn fetch(core: &Core<Threads>, mut lead: Lead, request: TokenRequest, force: boo
         Err(error) => return Err(core.failed(span, lead, Some(&attempt), error)),
     };
     let to_save = shared.map(|(store, key)| (store, key, StoredToken::from(&response)));
-    let token = core.landed(span, lead, &attempt, response);
+    let token = core.landed(span, lead, attempt, response);
     // Those who wait have theirs by now.
     if let Some((store, key, stored)) = to_save {
         store.save(&key, &stored);

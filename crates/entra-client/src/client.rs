@@ -242,9 +242,13 @@ pub(crate) async fn acquire(
     force: bool,
 ) -> Result<Token, Error> {
     loop {
-        let outcome = match core.join(slot, &mut request, force) {
+        let outcome = match core.join(slot, force) {
             Next::Done(outcome) => return outcome,
-            Next::Lead(lead, request) => Some(fetch(core, lead, *request, force).await),
+            Next::Lead(lead) => {
+                // One that was made for a new slot is still at hand.
+                let request = request.take().map_or_else(|| core.request(slot.key()), Ok)?;
+                Some(fetch(core, lead, request, force).await)
+            }
             Next::Wait(waiter) => waiter.await,
         };
         // None: whoever led went away, and somebody else has to.
@@ -293,7 +297,7 @@ async fn fetch_in(
             .runtime()
             .spawn(Box::pin(async move { store.save(&key, &stored).await }));
     }
-    Ok(core.landed(span, lead, &attempt, response))
+    Ok(core.landed(span, lead, attempt, response))
 }
 
 /// The acquisition machine, driven by awaiting.

@@ -7,7 +7,7 @@ use entra_proto::{
 use entra_transport::AcquireError;
 use tracing::Span;
 
-use crate::assertions::Assertions;
+use crate::assertions::{Assertions, Name};
 use crate::cache::{Key, KeyRef, Lead, Slot, Slots, Turn, Waiter};
 use crate::clock::{Clock, Now};
 use crate::error::Error;
@@ -39,8 +39,8 @@ pub(crate) trait Driver: Sized {
 pub(crate) enum Next {
     /// Nothing: here is the outcome.
     Done(Result<Token, Error>),
-    /// Acquire a token with this request, for everybody.
-    Lead(Lead, Box<TokenRequest>),
+    /// Acquire a token for everybody.
+    Lead(Lead),
     /// Wait for somebody who does.
     Wait(Waiter),
 }
@@ -95,7 +95,7 @@ impl<D> Core<D> {
     }
 
     /// What to do about a slot without a token, or with one that `force` does not want.
-    pub(crate) fn join(&self, slot: &Arc<Slot>, request: &mut Option<TokenRequest>, force: bool) -> Next {
+    pub(crate) fn join(&self, slot: &Arc<Slot>, force: bool) -> Next {
         let now = self.clock.now();
         match slot.join(now, force) {
             Turn::Ready(token) => {
@@ -114,10 +114,7 @@ impl<D> Core<D> {
                 self.observe(slot.key(), EventKind::Joined, None);
                 Next::Wait(waiter)
             }
-            Turn::Lead(lead) => match request.take().map_or_else(|| self.request(slot.key()), Ok) {
-                Ok(request) => Next::Lead(lead, Box::new(request)),
-                Err(error) => Next::Done(Err(error)),
-            },
+            Turn::Lead(lead) => Next::Lead(lead),
         }
     }
 
@@ -158,28 +155,28 @@ impl<D> Core<D> {
         let request_id = self.request_ids.next()?;
         span.record("correlation_id", tracing::field::display(request_id));
         let now = self.clock.now();
-        let request = self.assertions.prove(request, now);
+        let (request, kept_by) = self.assertions.prove(request, now);
         let attempt = Attempt {
-            request: request.clone(),
             request_id,
             sent: now,
+            kept_by,
             signed: None,
         };
         Ok((attempt, request.start(self.policy.retry, request_id, now.wall)))
     }
 
     /// Ends an acquisition well: keeps the token, and gives it to everybody who waits.
-    pub(crate) fn landed(&self, span: &Span, lead: Lead, attempt: &Attempt, mut response: TokenResponse) -> Token {
+    pub(crate) fn landed(&self, span: &Span, lead: Lead, attempt: Attempt, mut response: TokenResponse) -> Token {
         let now = self.clock.now();
-        if let Some((assertion, signed)) = &attempt.signed {
-            self.assertions.keep(&attempt.request, assertion, *signed);
+        if let (Some(name), Some((assertion, signed))) = (attempt.kept_by, attempt.signed) {
+            self.assertions.keep(name, assertion, signed, now);
         }
         // The service counted from when it answered, and that was no earlier than the request was sent.
         let transit = now.monotonic.saturating_sub(attempt.sent.monotonic);
         response.lifetime.expires_at = response.lifetime.expires_at.minus(transit);
         let id = attempt.request_id;
         let token = self.token(
-            &response.access_token,
+            response.access_token,
             &response.lifetime,
             now,
             id,
@@ -195,8 +192,10 @@ impl<D> Core<D> {
     /// Ends an acquisition badly: remembers why, and tells everybody who waits.
     pub(crate) fn failed(&self, span: &Span, lead: Lead, attempt: Option<&Attempt>, cause: AcquireError) -> Error {
         let error = Error::from(cause);
-        if let Some(attempt) = attempt.filter(|_| error.class() == ErrorClass::Credential) {
-            self.assertions.refused(&attempt.request);
+        if let Some(name) = attempt.and_then(|attempt| attempt.kept_by.as_ref()) {
+            if error.class() == ErrorClass::Credential {
+                self.assertions.refused(name);
+            }
         }
         span.record("source", "network");
         if let Some(code) = error.service().and_then(|error| error.codes.last()) {
@@ -218,7 +217,7 @@ impl<D> Core<D> {
         if lifetime.expires_at.since(lifetime.received_at) > MAX_LIFETIME {
             return Err(lead);
         }
-        let token = self.token(&stored.access_token, lifetime, now, draw, None, lead.slot());
+        let token = self.token(stored.access_token.clone(), lifetime, now, draw, None, lead.slot());
         let usable = match token.freshness(now) {
             Freshness::Fresh => true,
             // Where the one at hand is no worse, only the service has a better one.
@@ -281,7 +280,7 @@ impl<D> Core<D> {
 
     fn token(
         &self,
-        token: &AccessToken,
+        token: AccessToken,
         lifetime: &Lifetime,
         now: Now,
         draw: Guid,
@@ -302,10 +301,11 @@ impl<D> Core<D> {
 
 /// What a driver carries along while an acquisition is under way.
 pub(crate) struct Attempt {
-    request: TokenRequest,
     request_id: Guid,
     /// When the last request was sent.
     pub(crate) sent: Now,
+    /// What its assertion is kept by, where it is one that is kept.
+    kept_by: Option<Name>,
     /// An assertion that was signed for it, and when.
     signed: Option<(ClientAssertion, Now)>,
 }
@@ -313,6 +313,9 @@ pub(crate) struct Attempt {
 impl Attempt {
     /// Signs what has to be signed, and takes note of it.
     pub(crate) fn sign(&mut self, sign: Sign, now: Now) -> Result<Step, AcquireError> {
+        // The certificate may have been rotated since the name was made.
+        let name = self.kept_by.take();
+        self.kept_by = name.map(|name| name.with(sign.assertion().certificate()));
         let step = sign.sign()?;
         if let Step::Exchange(exchange) = &step {
             self.signed = exchange.assertion().map(|assertion| (assertion.clone(), now));

@@ -33,7 +33,7 @@ pub(crate) struct Inner {
 
 impl Token {
     pub(crate) fn new(
-        token: &AccessToken,
+        token: AccessToken,
         lifetime: &Lifetime,
         stages: Stages,
         now: Now,
@@ -41,7 +41,7 @@ impl Token {
         home: Weak<Slot>,
     ) -> Self {
         Self(Arc::new(Inner {
-            authorization: token.authorization(),
+            authorization: token.into_authorization(),
             request_id: request_id.unwrap_or(NONE),
             received: nanoseconds(lifetime.received_at.since(EPOCH)),
             landed: nanoseconds(now.monotonic),

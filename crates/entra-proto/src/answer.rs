@@ -1,13 +1,16 @@
+use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::Deserializer;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::error::Category;
 use zeroize::Zeroizing;
 
 use crate::answer_error::AnswerProblem;
 use crate::claims_request::MAX_CLAIMS;
+use crate::secret::BearerText;
 use crate::service_error::ServiceError;
 
 /// The body of an answer: the known members of a success and of a refusal, which may come under any status.
@@ -17,8 +20,8 @@ use crate::service_error::ServiceError;
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(crate) struct Answer {
-    #[serde(deserialize_with = "secret")]
-    pub(crate) access_token: Option<Zeroizing<String>>,
+    #[serde(deserialize_with = "bearer")]
+    pub(crate) access_token: Option<BearerText>,
     #[serde(deserialize_with = "text")]
     pub(crate) token_type: Option<String>,
     #[serde(deserialize_with = "count")]
@@ -82,8 +85,9 @@ impl Answer {
     }
 
     pub(crate) fn has_token(&self) -> bool {
-        let tokens = [&self.access_token, &self.refresh_token, &self.id_token];
-        tokens.into_iter().flatten().any(|token| !token.is_empty())
+        let others = [&self.refresh_token, &self.id_token];
+        let access_token = self.access_token.as_ref().is_some_and(|token| !token.is_empty());
+        access_token || others.into_iter().flatten().any(|token| !token.is_empty())
     }
 
     pub(crate) fn into_refusal(self, status: u16, retry_after: Option<Duration>) -> ServiceError {
@@ -158,6 +162,61 @@ impl Count {
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Zeroizing<String>>, D::Error> {
     text(deserializer).map(|text| text.map(Zeroizing::new))
+}
+
+/// An access token: as [`text`] has it, and made ready to become a header while it is copied out of the body.
+fn bearer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BearerText>, D::Error> {
+    struct Bearer;
+
+    impl<'de> Visitor<'de> for Bearer {
+        type Value = Option<BearerText>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an access token")
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(Some(BearerText::new(text)))
+        }
+
+        fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
+            Ok(owned(text))
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+            Ok(owned(value.to_string()))
+        }
+
+        fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+            Ok(owned(value.to_string()))
+        }
+
+        fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+            Ok(owned(value.to_string()))
+        }
+
+        fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+            Ok(owned(value.to_string()))
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
+            Value::deserialize(SeqAccessDeserializer::new(items)).map(|value| owned(value.to_string()))
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+            Value::deserialize(MapAccessDeserializer::new(members)).map(|value| owned(value.to_string()))
+        }
+    }
+
+    fn owned(text: String) -> Option<BearerText> {
+        Some(BearerText::new(&Zeroizing::new(text)))
+    }
+
+    deserializer.deserialize_any(Bearer)
 }
 
 /// A text; null is missing. Of another type, it is that value's JSON, as claims may be.

@@ -87,7 +87,7 @@ impl fmt::Debug for ClientAssertion {
 /// It is visible ASCII and not empty: any access token makes a valid header.
 /// Overwritten when dropped; no `Display`, and its `Debug` is a constant.
 #[derive(Clone)]
-pub struct AccessToken(Zeroizing<String>);
+pub struct AccessToken(BearerText);
 
 impl AccessToken {
     /// Takes a token that was kept somewhere: decoders make their own.
@@ -96,31 +96,36 @@ impl AccessToken {
     /// Where it is empty or holds anything but visible ASCII. The text is not repeated in the error.
     pub fn new(token: impl Into<String>) -> Result<Self, Error> {
         let problem = "is empty or holds a character that no header may hold";
-        Self::from_wire(Zeroizing::new(token.into())).ok_or_else(|| InputError::new("access token", problem).into())
+        let token = Zeroizing::new(token.into());
+        Self::from_wire(BearerText::new(&token)).ok_or_else(|| InputError::new("access token", problem).into())
     }
 
-    /// Takes `token` where every character is visible ASCII.
-    pub(crate) fn from_wire(token: Zeroizing<String>) -> Option<Self> {
+    /// Takes a token where every character is visible ASCII.
+    pub(crate) fn from_wire(text: BearerText) -> Option<Self> {
         // Whole chunks, without a way out in their middle, are checked many bytes at a time.
         let graphic = |chunk: &[u8]| chunk.iter().fold(true, |sound, byte| sound & byte.is_ascii_graphic());
-        (!token.is_empty() && token.as_bytes().chunks(128).all(graphic)).then_some(Self(token))
+        let token = text.token().as_bytes();
+        (!token.is_empty() && token.chunks(128).all(graphic)).then_some(Self(text))
     }
 
     /// The token itself.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        self.0.token()
     }
 
     /// The value of the `Authorization` header, `Bearer <token>` (RFC 6750, section 2.1), marked sensitive.
     #[must_use]
     pub fn authorization(&self) -> HeaderValue {
-        let mut text = Zeroizing::new(Vec::with_capacity(BEARER.len() + self.0.len()));
-        text.extend_from_slice(BEARER);
-        text.extend_from_slice(self.0.as_bytes());
+        self.clone().into_authorization()
+    }
+
+    /// The token as that header value: its text is taken over, and overwritten when the last clone of the value is dropped.
+    #[must_use]
+    pub fn into_authorization(self) -> HeaderValue {
         // Visible ASCII by construction: the fallback, an empty header, cannot be met.
-        let mut value =
-            HeaderValue::from_maybe_shared(Bytes::from_owner(text)).unwrap_or_else(|_| HeaderValue::from_static(""));
+        let text = Bytes::from_owner(self.0.0);
+        let mut value = HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| HeaderValue::from_static(""));
         value.set_sensitive(true);
         value
     }
@@ -129,6 +134,28 @@ impl AccessToken {
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AccessToken(..)")
+    }
+}
+
+/// A text as an access token, with `Bearer ` before it from the start: it becomes a header, and nothing is copied for that.
+#[derive(Clone)]
+pub(crate) struct BearerText(Zeroizing<Vec<u8>>);
+
+impl BearerText {
+    pub(crate) fn new(token: &str) -> Self {
+        let mut text = Zeroizing::new(Vec::with_capacity(BEARER.len() + token.len()));
+        text.extend_from_slice(BEARER);
+        text.extend_from_slice(token.as_bytes());
+        Self(text)
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        let token = self.0.get(BEARER.len()..).unwrap_or_default();
+        std::str::from_utf8(token).unwrap_or_default()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.len() <= BEARER.len()
     }
 }
 
@@ -142,7 +169,7 @@ mod tests {
     fn debug_is_a_constant() {
         let secret = ClientSecret::new("canary").unwrap();
         let assertion = ClientAssertion::new("ca.na.ry").unwrap();
-        let token = AccessToken::from_wire(Zeroizing::new("canary".into())).unwrap();
+        let token = AccessToken::new("canary").unwrap();
         let rendered = format!("{secret:?} {assertion:?} {token:?} {:?}", token.authorization());
         assert!(
             !rendered.contains("canary") && !rendered.contains("ca.na.ry"),
@@ -153,7 +180,7 @@ mod tests {
     #[test]
     fn a_token_is_visible_ascii() {
         for bad in ["", "a b", "a\r\nb", "a\0", "\u{e9}", "a\u{7f}"] {
-            assert!(AccessToken::from_wire(Zeroizing::new(bad.into())).is_none(), "{bad:?}");
+            assert!(AccessToken::new(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -32,7 +32,7 @@ fn token(slot: &Arc<Slot>) -> Token {
     let lifetime = Lifetime::new(NOW.wall, Duration::from_secs(3600), None);
     let stages = FreshnessPolicy::default().stages(&lifetime, 0);
     Token::new(
-        &AccessToken::new("t").unwrap(),
+        AccessToken::new("t").unwrap(),
         &lifetime,
         stages,
         NOW,

@@ -90,7 +90,7 @@ impl Slot {
 
     /// The token, where it may be used, and whether a refresh should be tried.
     pub(crate) fn peek(&self, now: Now) -> Option<(Token, bool)> {
-        self.used.store(now.monotonic.as_secs(), Ordering::Relaxed);
+        self.touch(now);
         let token = self.token.load()?;
         match token.freshness(now) {
             Freshness::Fresh => Some((token, false)),
@@ -106,6 +106,7 @@ impl Slot {
 
     /// What a caller who needs a token is to do; `force` wants another one than is here.
     pub(crate) fn join(self: &Arc<Self>, now: Now, force: bool) -> Turn {
+        self.touch(now);
         let mut state = lock(&self.state);
         // It may have come since the caller looked.
         if let Some(token) = self
@@ -179,6 +180,11 @@ impl Slot {
     /// When it was last asked for, in seconds of the monotonic clock.
     pub(super) fn last_used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
+    }
+
+    /// It was asked for now.
+    fn touch(&self, now: Now) {
+        self.used.store(now.monotonic.as_secs(), Ordering::Relaxed);
     }
 
     fn take_off(self: &Arc<Self>, state: &mut State) -> Lead {

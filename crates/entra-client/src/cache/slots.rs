@@ -125,7 +125,7 @@ mod tests {
         let lifetime = Lifetime::new(now(at).wall, Duration::from_secs(life), None);
         let stages = FreshnessPolicy::default().stages(&lifetime, 0);
         let token = AccessToken::new("t").unwrap();
-        let token = Token::new(&token, &lifetime, stages, now(at), None, Arc::downgrade(&slot));
+        let token = Token::new(token, &lifetime, stages, now(at), None, Arc::downgrade(&slot));
         lead.land(token, true);
         slot.peek(now(at));
         (slot, evicted)

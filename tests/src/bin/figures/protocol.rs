@@ -1,14 +1,7 @@
-//! The figures that need code to run: allocations, ratios, the emulator's start. `cargo xtask figures` runs it and judges its lines.
-//!
-//! Built with `--release`. Ratios are of medians taken in turns in one run, so that a busy machine slows both sides alike.
+//! The protocol's own work: encoding, decoding, assertions; and how soon an emulator is ready.
 
-#![allow(clippy::print_stdout, reason = "the figures are what it prints")]
-
-use std::hint::black_box;
-use std::process::ExitCode;
 use std::time::Instant;
 
-use allocation_counter::measure;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RSA_PSS_SHA256, RsaKeyPair};
 use entra_credential::ClientCertificate;
@@ -20,17 +13,10 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 
-fn main() -> ExitCode {
-    let mut missed = false;
-    let mut figure = |name: &str, value: f64, unit: &str, limit: f64| {
-        let verdict = if value <= limit { "ok" } else { "MISSED" };
-        missed |= value > limit;
-        println!(
-            "{name}: {} {unit} (limit {limit}) {verdict}",
-            (value * 100.0).round() / 100.0
-        );
-    };
+use crate::Report;
+use crate::measure::{allocations, batch, median, median_of, time};
 
+pub(crate) fn measure(report: &mut Report) {
     let request = request();
     let id = Guid::from_random([7; 16]);
     let answer = answer();
@@ -44,13 +30,13 @@ fn main() -> ExitCode {
     };
     drop((request.encode(id), decode()));
 
-    figure(
+    report.at_most(
         "encode-allocations",
         allocations(|| drop(request.encode(id))),
         "allocations",
         4.0,
     );
-    figure("decode-allocations", allocations(|| drop(decode())), "allocations", 6.0);
+    report.at_most("decode-allocations", allocations(|| drop(decode())), "allocations", 6.0);
 
     // The header map is no work of encoding parameters: its making, a clone and one insertion, is measured and taken off.
     let headers = request.encode(id).headers().clone();
@@ -63,36 +49,34 @@ fn main() -> ExitCode {
         headers
     };
     let encode = median(|| (batch(&|| request.encode(id)) - batch(&header_map)) / batch(&percent_encode_alone));
-    figure("encode-less-headers-ratio", encode, "times percent-encoding alone", 2.0);
+    report.at_most("encode-less-headers-ratio", encode, "times percent-encoding alone", 2.0);
     let decode = median(|| batch(&decode) / batch(&|| serde_json::from_str::<Plain>(&answer)));
-    figure("decode-ratio", decode, "times serde_json alone", 2.0);
+    report.at_most("decode-ratio", decode, "times serde_json alone", 2.0);
 
     let signing = Signing::new();
     let beside = allocations(|| drop(signing.assertion())) - allocations(|| drop(signing.bare()));
-    figure(
+    report.at_most(
         "assertion-allocations",
         beside,
         "allocations beside the signature",
         12.0,
     );
     let assertion = median_of(101, || time(|| signing.assertion()) / time(|| signing.bare()));
-    figure("assertion-ratio", assertion, "times the bare signature", 1.03);
+    report.at_most("assertion-ratio", assertion, "times the bare signature", 1.03);
 
     let start = Instant::now();
     let emulator = Emulator::start();
-    figure("emulator-ready", start.elapsed().as_secs_f64() * 1000.0, "ms", 50.0);
+    report.at_most("emulator-ready", start.elapsed().as_secs_f64() * 1000.0, "ms", 50.0);
     drop(emulator);
     let start = Instant::now();
     let emulators: Vec<Emulator> = (0..100).map(|seed| Emulator::builder().seed(seed).start()).collect();
-    figure(
+    report.at_most(
         "emulator-ready-100-in-one-process",
         start.elapsed().as_secs_f64() * 10.0,
         "ms each",
         50.0,
     );
     drop(emulators);
-
-    if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// A client-credentials request with a secret on v2, as a daemon repeats it.
@@ -137,10 +121,6 @@ struct Plain {
     expires_in: u64,
     ext_expires_in: u64,
     access_token: String,
-}
-
-fn allocations(work: impl FnOnce()) -> f64 {
-    measure(work).count_total as f64
 }
 
 /// A certificate's key twice: as a credential, and bare.
@@ -197,38 +177,6 @@ impl Signing {
     }
 }
 
-/// The seconds of eight runs.
-fn time<T>(work: impl Fn() -> T) -> f64 {
-    let start = Instant::now();
-    for _ in 0..8 {
-        drop(black_box(work()));
-    }
-    start.elapsed().as_secs_f64()
-}
-
-/// The median of many rounds, in each of which both sides of a ratio take their turn.
-fn median(round: impl Fn() -> f64) -> f64 {
-    median_of(2001, round)
-}
-
-fn median_of(count: usize, round: impl Fn() -> f64) -> f64 {
-    let mut rounds: Vec<f64> = (0..count).map(|_| round()).collect();
-    rounds.sort_by(f64::total_cmp);
-    rounds[rounds.len() / 2]
-}
-
-/// The seconds that a batch of work takes. What it makes is dropped off the clock: overwriting a secret is no part of encoding or
-/// decoding.
-fn batch<T>(work: &impl Fn() -> T) -> f64 {
-    let mut made = Vec::with_capacity(BATCH);
-    let start = Instant::now();
-    for _ in 0..BATCH {
-        made.push(black_box(work()));
-    }
-    start.elapsed().as_secs_f64()
-}
-
-const BATCH: usize = 64;
 const AUTHORITY: &str = "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555";
 const CLIENT_ID: &str = "535fb089-9ff3-47b6-9bfb-4f1264799865";
 const SECRET: &str = "qWgdYAmab0YSkuL1qKv5bPX~a.b_c-d8Q~";
