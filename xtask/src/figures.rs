@@ -1,8 +1,9 @@
 use std::fs;
+use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 
 use crate::Result;
-use crate::cargo::{cargo, root, tree};
+use crate::cargo::{cargo, passes, root, tree};
 use crate::readme::markdown;
 use crate::workspace::Workspace;
 
@@ -86,6 +87,9 @@ fn measured_elsewhere() -> Result<Vec<String>> {
         "--bin",
         "figures",
     ]);
+    for (cryptography, variable) in DRIVERS {
+        command.env(variable, driver(cryptography)?);
+    }
     let output = command.stderr(Stdio::inherit()).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     print!("{text}");
@@ -102,6 +106,18 @@ fn measured_elsewhere() -> Result<Vec<String>> {
         return Err(format!("it ended with {}", output.status).into());
     }
     Ok(figures)
+}
+
+/// Builds the driver with one cryptography under TLS, and tells where it is.
+fn driver(cryptography: &str) -> Result<PathBuf> {
+    let target = root().join("target").join("drivers").join(cryptography);
+    let mut command = cargo(["build", "--release", "--quiet", "--package", "entra-bench-driver"]);
+    command.args(["--no-default-features", "--features", cryptography, "--target-dir"]);
+    command.arg(&target);
+    if !passes(command)? {
+        return Err(format!("the driver with {cryptography} cannot be built").into());
+    }
+    Ok(target.join("release").join("entra-bench-driver"))
 }
 
 /// How a printed figure came out; `None` where the line is no figure.
@@ -124,6 +140,21 @@ fn crates_in(name: &'static str, package: &str, options: &[&str], limit: f64) ->
     Ok(Figure {
         name,
         value: count as f64,
+        unit: "crates",
+        limit,
+        at_most: true,
+    })
+}
+
+/// The crates of two packages of one program.
+fn together(name: &'static str, one: &str, options: &[&str], other: &str, limit: f64) -> Result<Figure> {
+    let mut crates = tree(one, "normal", options)?;
+    crates.extend(tree(other, "normal", &[])?);
+    crates.sort();
+    crates.dedup();
+    Ok(Figure {
+        name,
+        value: crates.len() as f64,
         unit: "crates",
         limit,
         at_most: true,
@@ -160,6 +191,9 @@ const ELSEWHERE: &str = "entra-tests";
 
 type Measure = fn(&'static str) -> Result<Figure>;
 
+/// What may be under the driver's TLS, and the variable in which the program that runs it looks for it.
+const DRIVERS: [(&str, &str); 2] = [("ring", "ENTRA_DRIVER_RING"), ("aws-lc-rs", "ENTRA_DRIVER_AWS_LC_RS")];
+
 const FIGURES: &[(&str, Measure)] = &[
     ("entra-proto without default features", |name| {
         crates_in(name, "entra-proto", &["--no-default-features"], 20.0)
@@ -169,6 +203,14 @@ const FIGURES: &[(&str, Measure)] = &[
     }),
     ("blocking transport over ureq", |name| {
         crates_in(name, "entra-transport-ureq", &[], 50.0)
+    }),
+    ("blocking client over ureq", |name| {
+        let client = ["--no-default-features", "--features", "coarse-clock"];
+        together(name, "entra-client", &client, "entra-transport-ureq", 50.0)
+    }),
+    ("async client over hyper", |name| {
+        let client = ["--no-default-features", "--features", "tokio"];
+        together(name, "entra-client", &client, "entra-transport-hyper", 60.0)
     }),
     ("a client-credentials program", program),
 ];

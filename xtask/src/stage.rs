@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use crate::cargo::{cargo, has, passes};
+use crate::cargo::{cargo, has, passes, root};
 use crate::workspace::Workspace;
 use crate::{Result, acceptance, fuzz, imports, msrv, purity, readme};
 
@@ -114,6 +114,21 @@ fn test() -> Result<Verdict> {
     passes(cargo(["test", "--workspace"])).map(Verdict::of_tool)
 }
 
+/// In a folder of its own: the flag is another build of everything.
+fn loom() -> Result<Verdict> {
+    let mut command = cargo([
+        "test",
+        "--release",
+        "--package",
+        "entra-client",
+        "--lib",
+        "--target-dir",
+    ]);
+    command.arg(root().join("target").join("loom")).arg("cache::model");
+    command.env("RUSTFLAGS", "--cfg entra_loom");
+    passes(command).map(Verdict::of_tool)
+}
+
 fn doc() -> Result<Verdict> {
     let mut command = cargo(["doc", "--workspace", "--no-deps", "--all-features"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
@@ -205,6 +220,11 @@ pub(crate) static STAGES: &[Stage] = &[
         name: "test",
         about: "cargo test --workspace, doctests too",
         run: test,
+    },
+    Stage {
+        name: "loom",
+        about: "every interleaving of threads at a slot of the cache, explored",
+        run: loom,
     },
     Stage {
         name: "doc",
