@@ -5,7 +5,8 @@ use entra_proto::{
     Tenant, TokenRequest, TokenResponse,
 };
 use entra_transport::AcquireError;
-use tracing::Span;
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Span};
 
 use crate::assertions::{Assertions, Name};
 use crate::cache::{Key, KeyRef, Lead, Slot, Slots, Turn, Waiter};
@@ -73,8 +74,10 @@ impl<D: Driver> Core<D> {
 impl<D> Core<D> {
     /// A token was given out of the cache.
     pub(crate) fn hit(&self, key: KeyRef<'_>) {
-        let _span =
-            tracing::trace_span!("entra.token", tenant = %key.tenant, target = %key.target, source = "cache").entered();
+        // One load where nobody listens: this is the path that has to be short.
+        if Level::TRACE <= LevelFilter::current() {
+            trace_hit(key);
+        }
         if let Some(observer) = &self.observer {
             observer.observe(&Event::new(EventKind::CacheHit, key.tenant, key.target, None));
         }
@@ -297,6 +300,11 @@ impl<D> Core<D> {
             observer.observe(&Event::new(kind, &key.tenant, &key.target, error));
         }
     }
+}
+
+#[cold]
+fn trace_hit(key: KeyRef<'_>) {
+    drop(tracing::trace_span!("entra.token", tenant = %key.tenant, target = %key.target, source = "cache").entered());
 }
 
 /// What a driver carries along while an acquisition is under way.

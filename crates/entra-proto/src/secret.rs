@@ -139,19 +139,18 @@ impl fmt::Debug for AccessToken {
 
 /// A text as an access token, with `Bearer ` before it from the start: it becomes a header, and nothing is copied for that.
 #[derive(Clone)]
-pub(crate) struct BearerText(Zeroizing<Vec<u8>>);
+pub(crate) struct BearerText(Zeroizing<String>);
 
 impl BearerText {
     pub(crate) fn new(token: &str) -> Self {
-        let mut text = Zeroizing::new(Vec::with_capacity(BEARER.len() + token.len()));
-        text.extend_from_slice(BEARER);
-        text.extend_from_slice(token.as_bytes());
+        let mut text = Zeroizing::new(String::with_capacity(BEARER.len() + token.len()));
+        text.push_str(BEARER);
+        text.push_str(token);
         Self(text)
     }
 
     pub(crate) fn token(&self) -> &str {
-        let token = self.0.get(BEARER.len()..).unwrap_or_default();
-        std::str::from_utf8(token).unwrap_or_default()
+        self.0.get(BEARER.len()..).unwrap_or_default()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -159,7 +158,7 @@ impl BearerText {
     }
 }
 
-const BEARER: &[u8] = b"Bearer ";
+const BEARER: &str = "Bearer ";
 
 #[cfg(test)]
 mod tests {
