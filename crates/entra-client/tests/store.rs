@@ -167,6 +167,12 @@ async fn a_refused_token_does_not_come_back_from_the_store() {
     let force = TokenOptions::default().force_refresh(true);
     stage.client.token_with(&api("graph"), &force).await.unwrap();
     assert_eq!(service.requests(), 3);
+    // The service's own answer has taken its place: from now on the store is asked again.
+    settle().await;
+    pass(seconds(3300)).await;
+    shelf.replace("newer", Lifetime::new(START.plus(seconds(3300)), seconds(3600), None));
+    assert_eq!(stage.client.token(&api("graph")).await.unwrap().expose(), "newer");
+    assert_eq!(service.requests(), 3);
 }
 
 #[tokio::test(start_paused = true)]
