@@ -21,7 +21,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use entra_proto::{Application, CacheKey, ClaimsRequest, Step, Target, Tenant, TokenRequest, TokenResponse};
 use entra_transport::{AcquireError, BlockingTransport};
@@ -276,9 +276,9 @@ fn acquire(
                 let request = request.take().map_or_else(|| core.request(slot.key()), Ok)?;
                 Some(fetch(core, lead, request, force))
             }
-            Next::Wait(waiter) => park(waiter),
+            Next::Wait(waiter, patience) => park(waiter, patience).flatten(),
         };
-        // None: whoever led went away, and somebody else has to.
+        // None: whoever led went away or takes too long, and somebody else has to.
         if let Some(outcome) = outcome {
             return core.settle(slot, force, outcome);
         }
@@ -339,8 +339,8 @@ fn drive(core: &Core<Threads>, attempt: &mut Attempt, mut step: Step) -> Result<
     }
 }
 
-/// Blocks the thread until a future is done.
-fn park<F: Future>(future: F) -> F::Output {
+/// Blocks the thread until a future is done, but no longer than `patience`.
+fn park<F: Future>(future: F, patience: Duration) -> Option<F::Output> {
     struct Unpark(Thread);
 
     impl Wake for Unpark {
@@ -350,11 +350,12 @@ fn park<F: Future>(future: F) -> F::Output {
     }
 
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
+    let (mut future, start) = (pin!(future), Instant::now());
     loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(output);
         }
+        let left = patience.checked_sub(start.elapsed()).filter(|left| !left.is_zero())?;
+        thread::park_timeout(left);
     }
 }

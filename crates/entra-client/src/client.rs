@@ -1,5 +1,8 @@
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use entra_proto::{Application, ClaimsRequest, Step, Target, Tenant, TokenRequest, TokenResponse};
 use entra_transport::{AcquireError, Transport};
@@ -9,7 +12,7 @@ use crate::builder::ClientBuilder;
 use crate::cache::{KeyRef, Lead, Slot};
 use crate::core::{Attempt, Core, Driver, Next};
 use crate::error::Error;
-use crate::runtime::Runtime;
+use crate::runtime::{BoxFuture, Runtime};
 use crate::source::TokenSource;
 use crate::token::Token;
 use crate::token_store::{StoredToken, TokenStore};
@@ -249,13 +252,22 @@ pub(crate) async fn acquire(
                 let request = request.take().map_or_else(|| core.request(slot.key()), Ok)?;
                 Some(fetch(core, lead, request, force).await)
             }
-            Next::Wait(waiter) => waiter.await,
+            Next::Wait(waiter, patience) => or_after(waiter, core.driver.runtime().sleep(patience)).await,
         };
-        // None: whoever led went away, and somebody else has to.
+        // None: whoever led went away or takes too long, and somebody else has to.
         if let Some(outcome) = outcome {
             return core.settle(slot, force, outcome);
         }
     }
+}
+
+/// What a future gives, or nothing where the other one is done before.
+async fn or_after<T>(mut waiter: impl Future<Output = Option<T>> + Unpin, mut end: BoxFuture<()>) -> Option<T> {
+    poll_fn(|cx| match Pin::new(&mut waiter).poll(cx) {
+        Poll::Pending => end.as_mut().poll(cx).map(|()| None),
+        ready => ready,
+    })
+    .await
 }
 
 /// Fetches a token for everybody: from the shared store, or from the service.

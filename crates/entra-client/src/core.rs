@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use entra_proto::{
     AccessToken, Application, ClientAssertion, ErrorClass, Freshness, Guid, Lifetime, MAX_LIFETIME, Sign, Step, Target,
@@ -42,8 +43,8 @@ pub(crate) enum Next {
     Done(Result<Token, Error>),
     /// Acquire a token for everybody.
     Lead(Lead),
-    /// Wait for somebody who does.
-    Wait(Waiter),
+    /// Wait for somebody who does, and ask again after this time.
+    Wait(Waiter, Duration),
 }
 
 impl<D: Driver> Core<D> {
@@ -100,7 +101,7 @@ impl<D> Core<D> {
     /// What to do about a slot without a token, or with one that `force` does not want.
     pub(crate) fn join(&self, slot: &Arc<Slot>, force: bool) -> Next {
         let now = self.clock.now();
-        match slot.join(now, force) {
+        match slot.join(now, force, self.policy.patience) {
             Turn::Ready(token) => {
                 let kind = match token.freshness(now) {
                     Freshness::Missing => EventKind::ServedAnyway,
@@ -113,9 +114,9 @@ impl<D> Core<D> {
                 self.observe(slot.key(), EventKind::Refused, Some(&error));
                 Next::Done(Err(error))
             }
-            Turn::Wait(waiter) => {
+            Turn::Wait(waiter, patience) => {
                 self.observe(slot.key(), EventKind::Joined, None);
-                Next::Wait(waiter)
+                Next::Wait(waiter, patience)
             }
             Turn::Lead(lead) => Next::Lead(lead),
         }

@@ -25,6 +25,9 @@ pub struct Policy {
     pub cool_down: Duration,
     /// The longest that it becomes by doubling: 60 s.
     pub max_cool_down: Duration,
+    /// How long others wait for a request that one caller has sent: 2 minutes. Then one of them sends another: the first may never be
+    /// answered, because whoever leads it holds its future and does not poll it. Longer than a transport takes at the most.
+    pub patience: Duration,
     /// How many tokens are kept: 10,000. Beyond that those that are spent go first, then those that were not asked for the longest.
     pub capacity: usize,
     /// How much of an assertion's life must be left for it to prove another request: 1 minute of its 10. An assertion is signed once
@@ -40,6 +43,7 @@ impl Default for Policy {
             retry: RetryPolicy::default(),
             cool_down: Duration::from_secs(5),
             max_cool_down: Duration::from_secs(60),
+            patience: Duration::from_secs(120),
             capacity: 10_000,
             assertion_margin: Some(Duration::from_secs(60)),
         }

@@ -226,3 +226,24 @@ fn a_runtime_that_is_shut_down_leaves_no_slot_stuck() {
     let token = runtime().block_on(stage.client.token(&api("graph")));
     assert_eq!(token.unwrap().expose(), "t");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_is_held_and_not_polled_holds_nobody_for_good() {
+    let stage = Stage::new(Service::always(Answer::Token("t", 3600, "")).taking(seconds(1)));
+    let target = api("graph");
+    let mut held = Box::pin(stage.client.token(&target));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(held.as_mut().poll(&mut context).is_pending());
+    let start = tokio::time::Instant::now();
+    let others = together(100, |_| {
+        let client = stage.client.clone();
+        async move { client.token(&api("graph")).await.unwrap() }
+    });
+    assert_eq!(others.await.len(), 100);
+    assert_eq!((start.elapsed(), stage.service.requests()), (seconds(120 + 1), 2));
+    assert_eq!(
+        held.await.unwrap().expose(),
+        "t",
+        "and whoever polls it at last has a token too"
+    );
+}

@@ -20,6 +20,8 @@ const NOW: Now = Now {
     monotonic: Duration::from_secs(1000),
 };
 
+const PATIENCE: Duration = Duration::from_secs(120);
+
 fn slot() -> Arc<Slot> {
     Arc::new(Slot::new(Key {
         tenant: "contoso.com".parse().unwrap(),
@@ -44,11 +46,11 @@ fn token(slot: &Arc<Slot>) -> Token {
 /// A caller, who leads in the way given where it is his turn.
 fn call(slot: &Arc<Slot>, lead: impl Fn(Lead) -> Option<Result<Token, Error>>) -> Result<Token, Error> {
     loop {
-        let outcome = match slot.join(NOW, false) {
+        let outcome = match slot.join(NOW, false, PATIENCE) {
             Turn::Ready(token) => Some(Ok(token)),
             Turn::Cooling(error) => Some(Err(error)),
             Turn::Lead(turn) => lead(turn),
-            Turn::Wait(waiter) => block_on(waiter),
+            Turn::Wait(waiter, _) => block_on(waiter),
         };
         if let Some(outcome) = outcome {
             return outcome;
@@ -115,9 +117,9 @@ fn whoever_waits_takes_over_from_a_lead_that_goes_away() {
         let (slot, led) = (slot(), Arc::new(AtomicUsize::new(0)));
         let quitter = {
             let slot = Arc::clone(&slot);
-            thread::spawn(move || match slot.join(NOW, false) {
+            thread::spawn(move || match slot.join(NOW, false, PATIENCE) {
                 Turn::Lead(lead) => drop(lead),
-                Turn::Wait(waiter) => drop(waiter),
+                Turn::Wait(waiter, _) => drop(waiter),
                 Turn::Ready(_) | Turn::Cooling(_) => {}
             })
         };
@@ -165,7 +167,7 @@ fn a_refused_token_is_dropped_once_and_its_successor_stays() {
 fn what_was_forgotten_meanwhile_is_given_out_and_not_kept() {
     loom::model(|| {
         let slot = slot();
-        let Turn::Lead(lead) = slot.join(NOW, false) else {
+        let Turn::Lead(lead) = slot.join(NOW, false, PATIENCE) else {
             panic!("nobody leads")
         };
         let forgetter = {

@@ -39,7 +39,8 @@ pub(crate) struct Slot {
 
 #[derive(Default)]
 struct State {
-    flight: Option<Arc<Flight>>,
+    /// The one in the air, and since when.
+    flight: Option<(Arc<Flight>, Now)>,
     setback: Option<Box<Setback>>,
     /// Counts what was forgotten on purpose: a flight that began before brings nothing to keep.
     epoch: u32,
@@ -64,8 +65,8 @@ pub(crate) enum Turn {
     Cooling(Error),
     /// Fetch the token, for everybody.
     Lead(Lead),
-    /// Somebody fetches it already.
-    Wait(Waiter),
+    /// Somebody fetches it already. Whoever has waited this long is to ask again.
+    Wait(Waiter, Duration),
 }
 
 impl Slot {
@@ -104,8 +105,9 @@ impl Slot {
         nanoseconds(now.monotonic) >= self.quiet_until.load(Ordering::Relaxed)
     }
 
-    /// What a caller who needs a token is to do; `force` wants another one than is here.
-    pub(crate) fn join(self: &Arc<Self>, now: Now, force: bool) -> Turn {
+    /// What a caller who needs a token is to do; `force` wants another one than is here, and `patience` is how long one flight may take
+    /// before there is another.
+    pub(crate) fn join(self: &Arc<Self>, now: Now, force: bool, patience: Duration) -> Turn {
         self.touch(now);
         let mut state = lock(&self.state);
         // It may have come since the caller looked.
@@ -116,8 +118,11 @@ impl Slot {
         {
             return Turn::Ready(token);
         }
-        if let Some(flight) = &state.flight {
-            return Turn::Wait(Arc::clone(flight).join());
+        if let Some((flight, since)) = &state.flight {
+            let left = patience.saturating_sub(now.monotonic.saturating_sub(since.monotonic));
+            if !left.is_zero() {
+                return Turn::Wait(Arc::clone(flight).join(), left);
+            }
         }
         if let Some(left) = state.cooling(now) {
             if let Some(token) = self.living(now).filter(|_| !force) {
@@ -127,7 +132,7 @@ impl Slot {
                 return Turn::Cooling(setback.error.remembered(left));
             }
         }
-        Turn::Lead(self.take_off(&mut state))
+        Turn::Lead(self.take_off(&mut state, now))
     }
 
     /// The lead of a refresh, unless one is in the air or cooling.
@@ -137,7 +142,7 @@ impl Slot {
         if state.flight.is_some() || state.cooling(now).is_some() || self.token.load().as_ref().is_some_and(fresh) {
             return None;
         }
-        Some(self.take_off(&mut state))
+        Some(self.take_off(&mut state, now))
     }
 
     /// The token, as long as an API would still take it.
@@ -187,9 +192,9 @@ impl Slot {
         self.used.store(now.monotonic.as_secs(), Ordering::Relaxed);
     }
 
-    fn take_off(self: &Arc<Self>, state: &mut State) -> Lead {
+    fn take_off(self: &Arc<Self>, state: &mut State, now: Now) -> Lead {
         let flight = Flight::start();
-        state.flight = Some(Arc::clone(&flight));
+        state.flight = Some((Arc::clone(&flight), now));
         self.quiet_until.store(u64::MAX, Ordering::Relaxed);
         Lead {
             slot: Arc::clone(self),
@@ -200,6 +205,15 @@ impl Slot {
 }
 
 impl State {
+    /// Ends this flight, and tells whether it was still the slot's own: one that took too long has a successor.
+    fn end(&mut self, flight: &Arc<Flight>) -> bool {
+        let is_own = self.flight.as_ref().is_some_and(|(own, _)| Arc::ptr_eq(own, flight));
+        if is_own {
+            self.flight = None;
+        }
+        is_own
+    }
+
     /// How much longer the last failure counts. The time is over when either clock says so, but setting the time of day back does not
     /// begin it anew.
     fn cooling(&self, now: Now) -> Option<Duration> {
@@ -228,8 +242,9 @@ impl Lead {
         let Some(flight) = self.flight.take() else { return };
         {
             let mut state = lock(&self.slot.state);
-            state.flight = None;
-            self.slot.quiet_until.store(0, Ordering::Relaxed);
+            if state.end(&flight) {
+                self.slot.quiet_until.store(0, Ordering::Relaxed);
+            }
             if state.epoch == self.epoch {
                 state.setback = None;
                 state.distrusts_store &= !from_service;
@@ -245,24 +260,22 @@ impl Lead {
         let Some(flight) = self.flight.take() else { return };
         {
             let mut state = lock(&self.slot.state);
-            state.flight = None;
-            let mut quiet_until = 0;
-            if state.epoch == self.epoch {
-                let failures = state
-                    .setback
-                    .as_ref()
-                    .map_or(0, |setback| setback.failures)
-                    .saturating_add(1);
-                let wait = policy.cool_down(failures, error.retry_after());
-                quiet_until = nanoseconds(now.monotonic.saturating_add(wait));
-                state.setback = Some(Box::new(Setback {
-                    error: error.clone(),
-                    failures,
-                    since: now,
-                    wait,
-                }));
+            if state.end(&flight) {
+                let mut quiet_until = 0;
+                if state.epoch == self.epoch {
+                    let failures = state.setback.as_ref().map_or(0, |setback| setback.failures);
+                    let failures = failures.saturating_add(1);
+                    let wait = policy.cool_down(failures, error.retry_after());
+                    quiet_until = nanoseconds(now.monotonic.saturating_add(wait));
+                    state.setback = Some(Box::new(Setback {
+                        error: error.clone(),
+                        failures,
+                        since: now,
+                        wait,
+                    }));
+                }
+                self.slot.quiet_until.store(quiet_until, Ordering::Relaxed);
             }
-            self.slot.quiet_until.store(quiet_until, Ordering::Relaxed);
         }
         flight.land(Err(error));
     }
@@ -271,9 +284,7 @@ impl Lead {
 impl Drop for Lead {
     fn drop(&mut self) {
         let Some(flight) = self.flight.take() else { return };
-        {
-            let mut state = lock(&self.slot.state);
-            state.flight = None;
+        if lock(&self.slot.state).end(&flight) {
             self.slot.quiet_until.store(0, Ordering::Relaxed);
         }
         flight.abandon();
@@ -312,6 +323,8 @@ mod tests {
         slot
     }
 
+    const PATIENCE: Duration = Duration::from_secs(120);
+
     fn fail(lead: Lead, at: u64) {
         let error = entra_proto::Error::from(SignerError::new("sealed"));
         lead.fail(error.into(), &Policy::default(), now(at));
@@ -349,7 +362,7 @@ mod tests {
         ] {
             let slot = due();
             slot.forget();
-            let Turn::Lead(lead) = slot.join(now(1), false) else {
+            let Turn::Lead(lead) = slot.join(now(1), false, PATIENCE) else {
                 panic!("nobody leads")
             };
             fail(lead, 1);
@@ -357,7 +370,11 @@ mod tests {
                 wall: now(wall).wall,
                 monotonic: Duration::from_secs(monotonic),
             };
-            assert_eq!(matches!(slot.join(later, false), Turn::Lead(_)), over, "{what}");
+            assert_eq!(
+                matches!(slot.join(later, false, PATIENCE), Turn::Lead(_)),
+                over,
+                "{what}"
+            );
         }
     }
 
@@ -366,6 +383,30 @@ mod tests {
         let slot = due();
         fail(slot.refresh(now(1800)).unwrap(), 1800);
         slot.forget();
-        assert!(matches!(slot.join(now(1801), false), Turn::Lead(_)));
+        assert!(matches!(slot.join(now(1801), false, PATIENCE), Turn::Lead(_)));
+    }
+
+    #[test]
+    fn a_flight_that_takes_too_long_gets_a_successor_and_leaves_it_alone() {
+        let slot = due();
+        slot.forget();
+        let lead = |at| match slot.join(now(at), false, PATIENCE) {
+            Turn::Lead(lead) => Some(lead),
+            _ => None,
+        };
+        let first = lead(0).unwrap();
+        let Turn::Wait(_, left) = slot.join(now(50), false, PATIENCE) else {
+            panic!("nobody waits")
+        };
+        assert_eq!(left, Duration::from_secs(70));
+        assert!(lead(119).is_none());
+        let second = lead(120).unwrap();
+        fail(first, 121);
+        assert!(
+            lead(122).is_none(),
+            "the second is in the air, and no failure is remembered"
+        );
+        drop(second);
+        assert!(lead(123).is_some());
     }
 }

@@ -119,7 +119,7 @@ mod tests {
     /// A slot with a token that lives this many seconds, asked for at `at`.
     fn fill(slots: &Slots, name: usize, life: u64, at: u64) -> (Arc<Slot>, usize) {
         let (slot, evicted) = slots.slot(key(name), now(at));
-        let Turn::Lead(lead) = slot.join(now(at), false) else {
+        let Turn::Lead(lead) = slot.join(now(at), false, Duration::from_secs(120)) else {
             panic!("nobody leads")
         };
         let lifetime = Lifetime::new(now(at).wall, Duration::from_secs(life), None);
@@ -159,7 +159,7 @@ mod tests {
         let slots = Slots::new(2);
         let (kept, _) = fill(&slots, 0, 3600, 1);
         let (slot, _) = slots.slot(key(1), now(2));
-        let Turn::Lead(lead) = slot.join(now(2), false) else {
+        let Turn::Lead(lead) = slot.join(now(2), false, Duration::from_secs(120)) else {
             panic!("nobody leads")
         };
         drop(slot);
