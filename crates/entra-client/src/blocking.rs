@@ -202,6 +202,13 @@ impl TokenSource {
         self.0.core.invalidate(token)
     }
 
+    /// Tells the token that [`current`](Self::current) gave last from others: see
+    /// [`TokenSource::generation`](crate::TokenSource::generation).
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.0.generation()
+    }
+
     /// A handle to the token with these claims: see [`TokenSource::with_claims`](crate::TokenSource::with_claims).
     ///
     /// # Errors

@@ -43,6 +43,13 @@ impl TokenSource {
         self.0.core.invalidate(token)
     }
 
+    /// Tells the token that [`current`](Self::current) gave last from those before and after it: a number that moves with each of them,
+    /// in all handles to this token alike. Whoever notes it can tell later whether the token is still in use, without holding it.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.0.generation()
+    }
+
     /// A handle to the token for the same tenant and target with these claims, in the place of those that this one has.
     ///
     /// # Errors
@@ -95,6 +102,10 @@ impl<D: Driver> Held<D> {
         };
         let (slot, _) = self.core.slot(key)?;
         Ok(Self::new(Arc::clone(&self.core), slot))
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
     }
 
     pub(crate) fn current(&mut self) -> Option<&Token> {
