@@ -29,6 +29,7 @@ use entra_transport::{AcquireError, BlockingTransport};
 use crate::TokenOptions;
 use crate::builder::ClientBuilder;
 use crate::cache::{KeyRef, Lead, Slot};
+use crate::clock::Now;
 use crate::core::{Attempt, Core, Driver, Next};
 use crate::error::Error;
 use crate::source::Held;
@@ -199,6 +200,33 @@ impl TokenSource {
     /// Drops a token that the API refused: see [`Client::invalidate`](crate::Client::invalidate).
     pub fn invalidate(&self, token: &Token) -> bool {
         self.0.core.invalidate(token)
+    }
+
+    /// Tells the token that [`current`](Self::current) gave last from others: see
+    /// [`TokenSource::generation`](crate::TokenSource::generation).
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.0.generation()
+    }
+
+    /// A handle to the token with these claims: see [`TokenSource::with_claims`](crate::TokenSource::with_claims).
+    ///
+    /// # Errors
+    /// Where no such token can be asked for.
+    pub fn with_claims(&self, claims: &ClaimsRequest) -> Result<Self, Error> {
+        self.0.with_claims(claims).map(Self)
+    }
+
+    /// The application that the token is for, in the tenant that it was given to the client with.
+    #[must_use]
+    pub fn application(&self) -> &Application {
+        &self.0.core.application
+    }
+
+    /// What time it is by the client's clock.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.0.core.clock.now()
     }
 }
 

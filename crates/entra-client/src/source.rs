@@ -1,10 +1,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use entra_proto::Freshness;
+use entra_proto::{Application, ClaimsRequest, Freshness};
 
-use crate::cache::Slot;
+use crate::cache::{KeyRef, Slot};
 use crate::client::{Tasks, acquire};
+use crate::clock::Now;
 use crate::core::{Core, Driver};
 use crate::error::Error;
 use crate::token::Token;
@@ -41,6 +42,33 @@ impl TokenSource {
     pub fn invalidate(&self, token: &Token) -> bool {
         self.0.core.invalidate(token)
     }
+
+    /// Tells the token that [`current`](Self::current) gave last from those before and after it: a number that moves with each of them,
+    /// in all handles to this token alike. Whoever notes it can tell later whether the token is still in use, without holding it.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.0.generation()
+    }
+
+    /// A handle to the token for the same tenant and target with these claims, in the place of those that this one has.
+    ///
+    /// # Errors
+    /// Where no such token can be asked for.
+    pub fn with_claims(&self, claims: &ClaimsRequest) -> Result<Self, Error> {
+        self.0.with_claims(claims).map(Self)
+    }
+
+    /// The application that the token is for, in the tenant that it was given to the client with.
+    #[must_use]
+    pub fn application(&self) -> &Application {
+        &self.0.core.application
+    }
+
+    /// What time it is by the client's clock.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.0.core.clock.now()
+    }
 }
 
 impl fmt::Debug for TokenSource {
@@ -65,6 +93,19 @@ impl<D: Driver> Held<D> {
             copy: None,
             generation: 0,
         }
+    }
+
+    pub(crate) fn with_claims(&self, claims: &ClaimsRequest) -> Result<Self, Error> {
+        let key = KeyRef {
+            claims: Some(claims),
+            ..self.slot.key().view()
+        };
+        let (slot, _) = self.core.slot(key)?;
+        Ok(Self::new(Arc::clone(&self.core), slot))
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
     }
 
     pub(crate) fn current(&mut self) -> Option<&Token> {

@@ -38,7 +38,7 @@ impl Cloud {
     /// # Errors
     /// Where it is not `https://host[:port]` with nothing behind it. Plain `http` needs [`Cloud::loopback`].
     pub fn at(url: &str) -> Result<Self, Error> {
-        let origin = Origin::parse(url)?;
+        let origin = Origin::parse(url, LOGIN)?;
         if !origin.is_https() {
             let advice = if is_loopback_host(origin.host()) {
                 "call Cloud::loopback for a test"
@@ -69,7 +69,7 @@ impl Cloud {
     /// # Errors
     /// Where the host is not `localhost`, in 127.0.0.0/8 or `[::1]`.
     pub fn loopback(url: &str) -> Result<Self, Error> {
-        let origin = Origin::parse(url)?;
+        let origin = Origin::parse(url, LOGIN)?;
         if !is_loopback_host(origin.host()) {
             return Err(InputError::new("authority", "is not on this machine")
                 .value(origin.as_str())
@@ -121,7 +121,16 @@ impl fmt::Debug for Cloud {
     }
 }
 
-/// A scheme, a host and perhaps a port: `https://host[:port]`, in lower case.
+/// A scheme, a host and perhaps a port: `https://host[:port]`, in lower case. `http` is one as well: whoever sends something there that
+/// is secret asks [`is_https`](Self::is_https) first.
+///
+/// ```
+/// use entra_proto::Origin;
+///
+/// let origin: Origin = "https://Graph.Microsoft.com:443/".parse()?;
+/// assert_eq!(origin.as_str(), "https://graph.microsoft.com");
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Origin {
     text: Arc<str>,
@@ -129,12 +138,10 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Reads an address, with or without one slash at the end. Spaces around it are ignored.
-    fn parse(url: &str) -> Result<Self, Error> {
+    /// What the errors are about comes along: the input's name, and how it is written.
+    fn parse(url: &str, (field, advice): (&'static str, &'static str)) -> Result<Self, Error> {
         // The text is not repeated: what stands before an `@` may be a password.
-        let refused = |problem: &'static str| {
-            Error::from(InputError::new("authority", problem).advice("write it as https://login.microsoftonline.com"))
-        };
+        let refused = |problem: &'static str| Error::from(InputError::new(field, problem).advice(advice));
         let url = url.trim();
         if url.contains(['#', '?']) {
             return Err(refused("has a query or a fragment"));
@@ -194,11 +201,26 @@ impl Origin {
     }
 }
 
+impl FromStr for Origin {
+    type Err = Error;
+
+    /// Reads an address, with or without one slash at the end. Spaces around it are ignored.
+    ///
+    /// # Errors
+    /// Where it is not `https` or `http`, has no host or port that can be one, or anything beside them: a user, a path, a query.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::parse(text, ("origin", "write it as https://graph.microsoft.com"))
+    }
+}
+
 impl fmt::Debug for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
+
+/// What an address of a cloud is in errors, and how it is written.
+const LOGIN: (&str, &str) = ("authority", "write it as https://login.microsoftonline.com");
 
 #[cfg(test)]
 mod tests {
@@ -245,6 +267,20 @@ mod tests {
             Cloud::loopback("http://127.0.0.1:8080").unwrap().origin(),
             "http://127.0.0.1:8080"
         );
+    }
+
+    #[test]
+    fn an_origin_alone_may_be_any_host_and_says_that_it_is_one() {
+        let origin: Origin = " HTTP://Api.Contoso.com:80/ ".parse().unwrap();
+        assert_eq!((origin.as_str(), origin.is_https()), ("http://api.contoso.com", false));
+        let error = "https://api.contoso.com/v1".parse::<Origin>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "origin has a path; write it as https://graph.microsoft.com"
+        );
+        // No alias becomes another: only a cloud has those.
+        let origin: Origin = "https://login.windows.net".parse().unwrap();
+        assert_eq!(origin.as_str(), "https://login.windows.net");
     }
 
     #[test]

@@ -1,0 +1,141 @@
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use entra_client::TokenSource;
+use http::header::AUTHORIZATION;
+use http::{Request, Response};
+use tower_service::Service;
+
+use crate::error::{BearerError, BoxError};
+use crate::future::{Call, ResponseFuture, Used};
+use crate::layer::Elsewhere;
+use crate::replay::{NoReplay, Replay};
+use crate::shared::{Shared, Supply};
+
+/// A service that puts a token on the requests of another: made by [`BearerLayer`](crate::BearerLayer).
+///
+/// It is ready when the inner service is, and has its answers. Its errors are those of the inner service, boxed, and
+/// [`BearerError`]s: `downcast_ref` tells them apart.
+#[derive(Clone)]
+pub struct Bearer<S, R = NoReplay> {
+    inner: S,
+    /// Its own, with a copy of the token in it.
+    supply: Supply<TokenSource>,
+    shared: Arc<Shared<TokenSource>>,
+    elsewhere: Elsewhere,
+    replay: R,
+}
+
+impl<S, R> Bearer<S, R> {
+    pub(crate) fn new(inner: S, shared: Arc<Shared<TokenSource>>, elsewhere: Elsewhere, replay: R) -> Self {
+        Self {
+            inner,
+            supply: shared.supply(),
+            shared,
+            elsewhere,
+            replay,
+        }
+    }
+
+    /// The inner service again.
+    #[must_use]
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+
+    /// The inner service.
+    #[must_use]
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service, to change it.
+    pub fn inner_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+}
+
+impl<S, B, A, R> Service<Request<B>> for Bearer<S, R>
+where
+    S: Service<Request<B>, Response = Response<A>> + Clone,
+    S::Error: Into<BoxError>,
+    R: Replay<B>,
+{
+    type Response = Response<A>;
+    type Error = BoxError;
+    type Future = ResponseFuture<S, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> ResponseFuture<S, B> {
+        if !self.shared.origins().admit(request.uri()) {
+            return self.elsewhere(request);
+        }
+        if self.supply.generation != self.shared.generation() {
+            self.supply = self.shared.supply();
+        }
+        let Some(token) = self.supply.source.current() else {
+            return self.fetch(request);
+        };
+        let authorization = token.authorization();
+        let spare = self.spare(&request);
+        request.headers_mut().insert(AUTHORIZATION, authorization);
+        let used = Used {
+            mark: self.supply.mark(),
+            shared: Arc::clone(&self.shared),
+        };
+        ResponseFuture::calling(self.inner.call(request), Some(used), spare)
+    }
+}
+
+impl<S, R> Bearer<S, R> {
+    #[cold]
+    fn elsewhere<B>(&mut self, request: Request<B>) -> ResponseFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        match self.elsewhere {
+            Elsewhere::Refuse => ResponseFuture::refused(BearerError::elsewhere(request.uri())),
+            Elsewhere::WithoutToken => ResponseFuture::calling(self.inner.call(request), None, None),
+        }
+    }
+
+    /// The way without a token at hand: the inner service, which is ready, waits for one in the future.
+    #[cold]
+    fn fetch<B>(&mut self, request: Request<B>) -> ResponseFuture<S, B>
+    where
+        S: Service<Request<B>> + Clone,
+        R: Replay<B>,
+    {
+        let spare = self.spare(&request);
+        let clone = self.inner.clone();
+        let service = mem::replace(&mut self.inner, clone);
+        let call = Box::new(Call { service, request });
+        ResponseFuture::fetching(self.supply.clone(), Arc::clone(&self.shared), call, spare)
+    }
+
+    /// What a replay takes, where the policy wants one and the body can be copied.
+    fn spare<B>(&self, request: &Request<B>) -> Option<Box<Call<S, B>>>
+    where
+        S: Clone,
+        R: Replay<B>,
+    {
+        let request = self.replay.copy(request)?;
+        let service = self.inner.clone();
+        Some(Box::new(Call { service, request }))
+    }
+}
+
+impl<S: fmt::Debug, R> fmt::Debug for Bearer<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bearer")
+            .field("inner", &self.inner)
+            .field("shared", &self.shared)
+            .field("elsewhere", &self.elsewhere)
+            .finish_non_exhaustive()
+    }
+}

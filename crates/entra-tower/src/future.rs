@@ -1,0 +1,262 @@
+use std::fmt;
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use entra_client::{BoxFuture, Error, Token, TokenSource};
+use http::header::AUTHORIZATION;
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use crate::error::{BearerError, BoxError};
+use crate::refusal::is_refusal;
+use crate::shared::{Mark, Shared, Supply};
+
+pin_project! {
+    /// The answer of a [`Bearer`](crate::Bearer).
+    pub struct ResponseFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S, B>,
+    }
+}
+
+pin_project! {
+    #[project = StateOf]
+    enum State<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        /// The inner service is at work: almost every request is here from its beginning to its end, so this is small.
+        Calling {
+            #[pin]
+            future: S::Future,
+            used: Option<Used>,
+            spare: Option<Box<Call<S, B>>>,
+        },
+        /// Everything else.
+        Aside { aside: Box<Aside<S, B>> },
+    }
+}
+
+/// What is not on the way of a request that has its token at hand and whose token the API takes.
+enum Aside<S, B>
+where
+    S: Service<Request<B>>,
+{
+    /// Nothing is sent.
+    Refused(BearerError),
+    /// There is no token yet. The service is the one that was ready.
+    Fetching {
+        fetch: Fetch,
+        call: Box<Call<S, B>>,
+        spare: Option<Box<Call<S, B>>>,
+    },
+    /// The API refused the token, and another one is on its way.
+    Renewing {
+        fetch: Fetch,
+        spare: Box<Call<S, B>>,
+        refusal: S::Response,
+    },
+    /// The other token is here, and the copy of the service gets ready.
+    Readying {
+        call: Box<Call<S, B>>,
+        used: Used,
+    },
+    Done,
+}
+
+/// What follows.
+type Next<S, B, A> = Result<State<S, B>, End<A>>;
+
+/// What the caller gets.
+type End<A> = Result<Response<A>, BoxError>;
+
+/// A request, and the service to call with it.
+pub(crate) struct Call<S, B> {
+    pub(crate) service: S,
+    pub(crate) request: Request<B>,
+}
+
+/// The token that went along with a request.
+pub(crate) struct Used {
+    pub(crate) mark: Mark,
+    pub(crate) shared: Arc<Shared<TokenSource>>,
+}
+
+/// A token that is waited for.
+struct Fetch {
+    token: BoxFuture<Result<(Token, Mark), Error>>,
+    generation: u64,
+    shared: Arc<Shared<TokenSource>>,
+}
+
+impl<S, B> ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    pub(crate) fn calling(future: S::Future, used: Option<Used>, spare: Option<Box<Call<S, B>>>) -> Self {
+        Self {
+            state: State::Calling { future, used, spare },
+        }
+    }
+
+    pub(crate) fn refused(error: BearerError) -> Self {
+        Self {
+            state: Aside::Refused(error).into(),
+        }
+    }
+
+    pub(crate) fn fetching(
+        supply: Supply<TokenSource>,
+        shared: Arc<Shared<TokenSource>>,
+        call: Box<Call<S, B>>,
+        spare: Option<Box<Call<S, B>>>,
+    ) -> Self {
+        let fetch = Fetch::new(supply, shared);
+        Self {
+            state: Aside::Fetching { fetch, call, spare }.into(),
+        }
+    }
+}
+
+impl<S, B, A> Future for ResponseFuture<S, B>
+where
+    S: Service<Request<B>, Response = Response<A>>,
+    S::Error: Into<BoxError>,
+{
+    type Output = End<A>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End<A>> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateOf::Calling { future, used, spare } => {
+                    let answer = ready!(future.poll(cx)).map_err(Into::into)?;
+                    if !is_refusal(answer.status(), answer.headers()) {
+                        return Poll::Ready(Ok(answer));
+                    }
+                    refused(answer, used.take(), spare.take())
+                }
+                StateOf::Aside { aside } => ready!(aside.poll(cx)),
+            };
+            match next {
+                Ok(next) => state.set(next),
+                Err(end) => return Poll::Ready(end),
+            }
+        }
+    }
+}
+
+/// The API refused a request. Without a token of ours that is the caller's affair.
+#[cold]
+fn refused<S, B, A>(refusal: Response<A>, used: Option<Used>, spare: Option<Box<Call<S, B>>>) -> Next<S, B, A>
+where
+    S: Service<Request<B>, Response = Response<A>>,
+{
+    let fetch = used.and_then(|used| {
+        let supply = used.shared.refused(used.mark, refusal.headers())?;
+        Some(Fetch::new(supply, used.shared))
+    });
+    match (fetch, spare) {
+        (Some(fetch), Some(spare)) => Ok(Aside::Renewing { fetch, spare, refusal }.into()),
+        _ => Err(Ok(refusal)),
+    }
+}
+
+impl<S, B, A> Aside<S, B>
+where
+    S: Service<Request<B>, Response = Response<A>>,
+    S::Error: Into<BoxError>,
+{
+    #[cold]
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Next<S, B, A>> {
+        // First whatever has to be waited for ...
+        let fetched = match self {
+            Self::Fetching { fetch, .. } | Self::Renewing { fetch, .. } => Some(ready!(fetch.poll(cx))),
+            Self::Readying { call, .. } => {
+                ready!(call.service.poll_ready(cx)).map_err(|error| Err(error.into()))?;
+                None
+            }
+            Self::Refused(_) | Self::Done => None,
+        };
+        // ... then the step that follows.
+        Poll::Ready(match (mem::replace(self, Self::Done), fetched) {
+            (Self::Fetching { call, spare, .. }, Some(Ok((token, used)))) => Ok(call.sign(&token).send(used, spare)),
+            (Self::Fetching { .. }, Some(Err(error))) => Err(Err(BearerError::Token(error).into())),
+            (Self::Renewing { spare, refusal, .. }, Some(Ok((token, used)))) => {
+                // Before the service is asked again: it may wait for the end of this very answer.
+                drop(refusal);
+                let call = spare.sign(&token);
+                Ok(Self::Readying { call, used }.into())
+            }
+            // Without another token, the API's own words are worth more than ours.
+            (Self::Renewing { refusal, .. }, Some(Err(_))) => Err(Ok(refusal)),
+            (Self::Readying { call, used }, None) => Ok(call.send(used, None)),
+            (Self::Refused(error), None) => Err(Err(error.into())),
+            _ => panic!("polled after the answer was given"),
+        })
+    }
+}
+
+impl<S, B> From<Aside<S, B>> for State<S, B>
+where
+    S: Service<Request<B>>,
+{
+    fn from(aside: Aside<S, B>) -> Self {
+        Self::Aside { aside: Box::new(aside) }
+    }
+}
+
+impl<S, B> Call<S, B>
+where
+    S: Service<Request<B>>,
+{
+    fn sign(mut self: Box<Self>, token: &Token) -> Box<Self> {
+        self.request.headers_mut().insert(AUTHORIZATION, token.authorization());
+        self
+    }
+
+    fn send(mut self, used: Used, spare: Option<Box<Self>>) -> State<S, B> {
+        State::Calling {
+            future: self.service.call(self.request),
+            used: Some(used),
+            spare,
+        }
+    }
+}
+
+impl Fetch {
+    fn new(supply: Supply<TokenSource>, shared: Arc<Shared<TokenSource>>) -> Self {
+        Self {
+            generation: supply.generation,
+            token: Box::pin(supply.fetch()),
+            shared,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Token, Used), Error>> {
+        let outcome = ready!(self.token.as_mut().poll(cx));
+        if let Err(error) = &outcome {
+            self.shared.failed(self.generation, error);
+        }
+        Poll::Ready(outcome.map(|(token, mark)| {
+            let shared = Arc::clone(&self.shared);
+            (token, Used { mark, shared })
+        }))
+    }
+}
+
+impl<S, B> fmt::Debug for ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResponseFuture")
+    }
+}

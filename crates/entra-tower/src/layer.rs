@@ -1,0 +1,103 @@
+use std::fmt;
+use std::sync::Arc;
+
+use entra_client::TokenSource;
+use tower_layer::Layer;
+
+use crate::bearer::Bearer;
+use crate::error::BuildError;
+use crate::origins::Origins;
+use crate::replay::{CloneBody, CopyBody, NoReplay};
+use crate::shared::Shared;
+
+/// Puts one API's token on the requests of a service. The crate's documentation tells what it does with them.
+///
+/// `R` is what it does beforehand for requests that are refused: see [`Replay`](crate::Replay).
+#[derive(Clone)]
+pub struct BearerLayer<R = NoReplay> {
+    shared: Arc<Shared<TokenSource>>,
+    elsewhere: Elsewhere,
+    replay: R,
+}
+
+impl BearerLayer {
+    /// A layer that sends the tokens of `source` to `origins`: to addresses such as `https://graph.microsoft.com`, with a port where it
+    /// is not the usual one.
+    ///
+    /// ```
+    /// # use entra_client::TokenSource;
+    /// # use entra_tower::{BearerLayer, BuildError};
+    /// # fn layer(source: TokenSource) -> Result<BearerLayer, BuildError> {
+    /// BearerLayer::new(source, ["https://management.azure.com", "https://eastus.management.azure.com"])
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Where there are no origins, or one has a path, a user or a query, or is plain `http` to another machine than this one.
+    pub fn new(source: TokenSource, origins: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, BuildError> {
+        let origins = Origins::parse(origins)?;
+        Ok(Self {
+            shared: Arc::new(Shared::new(source, origins)),
+            elsewhere: Elsewhere::default(),
+            replay: NoReplay,
+        })
+    }
+}
+
+impl<R> BearerLayer<R> {
+    /// Says what becomes of requests to other origins. They are refused unless said otherwise.
+    #[must_use]
+    pub fn elsewhere(mut self, elsewhere: Elsewhere) -> Self {
+        self.elsewhere = elsewhere;
+        self
+    }
+
+    /// Copies every request, body and all, so that it can be sent again with another token where the API refuses the first.
+    #[must_use]
+    pub fn replay(self) -> BearerLayer<CloneBody> {
+        self.replay_by(CloneBody)
+    }
+
+    /// Copies those requests whose body `copy` can copy, so that they can be sent again: none for a body that is a stream, say.
+    #[must_use]
+    pub fn replay_with<F>(self, copy: F) -> BearerLayer<CopyBody<F>> {
+        self.replay_by(CopyBody::new(copy))
+    }
+
+    /// Copies the requests that a [`Replay`](crate::Replay) of one's own wants to be sent again.
+    #[must_use]
+    pub fn replay_by<N>(self, replay: N) -> BearerLayer<N> {
+        BearerLayer {
+            shared: self.shared,
+            elsewhere: self.elsewhere,
+            replay,
+        }
+    }
+}
+
+impl<S, R: Clone> Layer<S> for BearerLayer<R> {
+    type Service = Bearer<S, R>;
+
+    fn layer(&self, inner: S) -> Bearer<S, R> {
+        Bearer::new(inner, Arc::clone(&self.shared), self.elsewhere, self.replay.clone())
+    }
+}
+
+impl<R> fmt::Debug for BearerLayer<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BearerLayer")
+            .field("shared", &self.shared)
+            .field("elsewhere", &self.elsewhere)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What becomes of a request whose URI is at none of a layer's origins, is plain `http` or names no origin at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Elsewhere {
+    /// It is refused with an error, and nothing is sent: most of the time it is a mistake.
+    #[default]
+    Refuse,
+    /// It is passed on as it is, without the token: for a service that is used for other servers as well.
+    WithoutToken,
+}

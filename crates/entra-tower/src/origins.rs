@@ -1,0 +1,146 @@
+use std::fmt;
+
+use entra_proto::{Origin, is_loopback_host};
+use http::Uri;
+use http::uri::{Authority, Scheme};
+
+use crate::error::BuildError;
+
+/// The origins that a token may be sent to.
+pub(crate) struct Origins(Box<[Listed]>);
+
+struct Listed {
+    origin: Origin,
+    scheme: Scheme,
+    port: u16,
+}
+
+impl Origins {
+    pub(crate) fn parse(texts: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, BuildError> {
+        let origins = texts.into_iter().map(|text| Listed::parse(text.as_ref()));
+        let origins: Box<[Listed]> = origins.collect::<Result<_, _>>()?;
+        if origins.is_empty() {
+            return Err(BuildError::NoOrigin);
+        }
+        Ok(Self(origins))
+    }
+
+    /// Whether a request to `uri` may have the token. Nothing is allocated.
+    #[inline]
+    pub(crate) fn admit(&self, uri: &Uri) -> bool {
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return false;
+        };
+        self.0.iter().any(|listed| listed.is_at(scheme, authority))
+    }
+}
+
+impl fmt::Debug for Origins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|listed| &listed.origin))
+            .finish()
+    }
+}
+
+impl Listed {
+    fn parse(text: &str) -> Result<Self, BuildError> {
+        let origin: Origin = text.parse().map_err(BuildError::Origin)?;
+        let (scheme, usual_port) = if origin.is_https() {
+            (Scheme::HTTPS, HTTPS_PORT)
+        } else if is_loopback_host(origin.host()) {
+            (Scheme::HTTP, HTTP_PORT)
+        } else {
+            return Err(BuildError::PlainHttp(origin));
+        };
+        let port = authority(&origin)[origin.host().len()..].strip_prefix(':');
+        let port = port.map_or(usual_port, |port| port.parse().expect("the origin's port was read"));
+        Ok(Self { origin, scheme, port })
+    }
+
+    #[inline]
+    fn is_at(&self, scheme: &Scheme, authority: &Authority) -> bool {
+        // The same letters, most of the time.
+        *scheme == self.scheme && (authority.as_str() == self::authority(&self.origin) || self.is_same(authority))
+    }
+
+    /// Whether it is the same host and port in other letters: in another case, or with the port that is the usual one.
+    ///
+    /// With a user it is not: nobody means that, and not all who read URIs agree on what stands before an `@`.
+    #[cold]
+    fn is_same(&self, authority: &Authority) -> bool {
+        let (text, host) = (authority.as_str(), authority.host());
+        let port = match text.strip_prefix(host) {
+            Some("") => Some(if self.scheme == Scheme::HTTPS {
+                HTTPS_PORT
+            } else {
+                HTTP_PORT
+            }),
+            Some(_) => authority.port_u16(),
+            None => None,
+        };
+        !text.contains('@') && host.eq_ignore_ascii_case(self.origin.host()) && port == Some(self.port)
+    }
+}
+
+/// `host[:port]`
+#[inline]
+fn authority(origin: &Origin) -> &str {
+    let text = origin.as_str();
+    text.strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"))
+        .unwrap_or(text)
+}
+
+const HTTPS_PORT: u16 = 443;
+const HTTP_PORT: u16 = 80;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+
+    const LISTED: [&str; 4] = [
+        "https://graph.microsoft.com",
+        "https://graph.microsoft.com:8443",
+        "https://[2001:db8::1]",
+        "http://127.0.0.1",
+    ];
+
+    proptest! {
+        /// However a URI is written, it is admitted where its origin, read as one, is listed, and nowhere else.
+        #[test]
+        fn what_is_admitted_is_what_is_listed(
+            scheme in select(&["https", "HTTPS", "http", "ws"][..]),
+            user in select(&["", "", "", "@", "user@", "user:443@", "graph.microsoft.com@"][..]),
+            host in select(&[
+                "graph.microsoft.com", "Graph.Microsoft.Com", "graph.microsoft.com.", "graph.microsoft.com.evil.test",
+                "evil.test", "[2001:db8::1]", "[2001:DB8::1]", "[2001:db8::2]", "127.0.0.1", "127.0.0.10", "localhost",
+            ][..]),
+            port in select(&["", "", ":", ":443", ":0443", ":80", ":8443", ":08443", ":65979", ":1"][..]),
+            rest in select(&["", "/", "/v1.0", "?a=https://graph.microsoft.com", "/@graph.microsoft.com"][..]),
+        ) {
+            let origins = Origins::parse(LISTED).unwrap();
+            let origin = format!("{scheme}://{user}{host}{port}");
+            let read = origin.parse::<Origin>().ok();
+            let expected = LISTED.iter().any(|listed| read == Some(listed.parse().unwrap()));
+            if let Ok(uri) = format!("{origin}{rest}").parse::<Uri>() {
+                prop_assert_eq!(origins.admit(&uri), expected, "{}", uri);
+            }
+        }
+    }
+
+    #[test]
+    fn the_law_above_admits_some() {
+        let origins = Origins::parse(LISTED).unwrap();
+        for uri in [
+            "HTTPS://Graph.Microsoft.Com:0443/",
+            "https://graph.microsoft.com:8443",
+            "http://127.0.0.1:80/a",
+        ] {
+            assert!(origins.admit(&uri.parse().unwrap()), "{uri}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+use std::fmt;
+
+use http::Request;
+
+/// How requests are copied before they are sent, so that one which the API refuses can be sent again with another token.
+///
+/// The copy costs what it costs for every request, refused or not. A policy of one's own may leave out those that are not to be
+/// sent twice.
+pub trait Replay<B>: Clone {
+    /// A copy of the request as it is, or none: then its refusal is handed on.
+    fn copy(&self, request: &Request<B>) -> Option<Request<B>>;
+}
+
+/// Copies nothing: a refused request is not sent again, but the next one has another token.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoReplay;
+
+impl<B> Replay<B> for NoReplay {
+    fn copy(&self, _: &Request<B>) -> Option<Request<B>> {
+        None
+    }
+}
+
+/// Copies every request: see [`BearerLayer::replay`](crate::BearerLayer::replay).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CloneBody;
+
+impl<B: Clone> Replay<B> for CloneBody {
+    fn copy(&self, request: &Request<B>) -> Option<Request<B>> {
+        Some(request.clone())
+    }
+}
+
+/// Copies the requests whose body can be copied: see [`BearerLayer::replay_with`](crate::BearerLayer::replay_with).
+#[derive(Clone, Copy)]
+pub struct CopyBody<F>(F);
+
+impl<F> CopyBody<F> {
+    pub(crate) fn new(copy: F) -> Self {
+        Self(copy)
+    }
+}
+
+impl<B, F: Fn(&B) -> Option<B> + Clone> Replay<B> for CopyBody<F> {
+    fn copy(&self, request: &Request<B>) -> Option<Request<B>> {
+        let mut copy = Request::new(self.0(request.body())?);
+        copy.method_mut().clone_from(request.method());
+        copy.uri_mut().clone_from(request.uri());
+        *copy.version_mut() = request.version();
+        copy.headers_mut().clone_from(request.headers());
+        copy.extensions_mut().clone_from(request.extensions());
+        Some(copy)
+    }
+}
+
+impl<F> fmt::Debug for CopyBody<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CopyBody")
+    }
+}

@@ -1,0 +1,94 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+use reqwest::{Body, Client, ClientBuilder, redirect};
+use tower_service::Service;
+
+/// A reqwest client as a service over `http` types, to put a [`BearerLayer`](crate::BearerLayer) around.
+///
+/// It follows no redirects, since reqwest decides by rules of its own which headers go along. Everything else is as the builder has it.
+///
+/// Which TLS there is, say the features of reqwest that the program switches on. With `rustls-no-provider`, which
+/// `entra-transport-reqwest` takes, reqwest panics unless the builder is given a TLS configuration or the process has a default
+/// provider.
+///
+/// ```
+/// use entra_tower::{BearerLayer, ReqwestService};
+/// use http::Request;
+/// use tower::{Layer, ServiceExt};
+///
+/// # async fn get(layer: BearerLayer) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// let api = layer.layer(ReqwestService::new(reqwest::Client::builder())?);
+/// let request = Request::get("https://graph.microsoft.com/v1.0/users").body("")?;
+/// let answer = reqwest::Response::from(api.oneshot(request).await?);
+/// println!("{}", answer.text().await?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ReqwestService(Client);
+
+impl ReqwestService {
+    /// A service over the client that `client` builds.
+    ///
+    /// # Errors
+    /// Where it cannot be built: see [`ClientBuilder::build`].
+    pub fn new(client: ClientBuilder) -> Result<Self, reqwest::Error> {
+        client.redirect(redirect::Policy::none()).build().map(Self)
+    }
+}
+
+impl<B: Into<Body>> Service<http::Request<B>> for ReqwestService {
+    type Response = http::Response<Body>;
+    type Error = reqwest::Error;
+    type Future = ReqwestFuture;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), reqwest::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> ReqwestFuture {
+        let state = match reqwest::Request::try_from(request) {
+            Ok(request) => State::Sent {
+                answer: self.0.call(request),
+            },
+            Err(error) => State::Unsent { error: Some(error) },
+        };
+        ReqwestFuture { state }
+    }
+}
+
+pin_project! {
+    /// The answer of a [`ReqwestService`].
+    #[derive(Debug)]
+    pub struct ReqwestFuture {
+        #[pin]
+        state: State,
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    #[project = StateOf]
+    enum State {
+        Sent {
+            #[pin]
+            answer: <Client as Service<reqwest::Request>>::Future,
+        },
+        /// reqwest cannot make a request of it.
+        Unsent { error: Option<reqwest::Error> },
+    }
+}
+
+impl Future for ReqwestFuture {
+    type Output = Result<http::Response<Body>, reqwest::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(match self.project().state.project() {
+            StateOf::Sent { answer } => ready!(answer.poll(cx)).map(Into::into),
+            StateOf::Unsent { error } => Err(error.take().expect("not polled after the answer was given")),
+        })
+    }
+}

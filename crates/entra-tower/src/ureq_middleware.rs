@@ -1,0 +1,125 @@
+use std::fmt;
+use std::sync::Arc;
+
+use entra_client::blocking::TokenSource;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Request, Response, StatusCode};
+use ureq::config::RedirectAuthHeaders;
+use ureq::middleware::{Middleware, MiddlewareNext};
+use ureq::{Body, RequestExt, ResponseExt, SendBody};
+
+use crate::error::{BearerError, BuildError};
+use crate::layer::Elsewhere;
+use crate::origins::Origins;
+use crate::refusal::is_refusal;
+use crate::shared::Shared;
+
+/// Puts one API's token on the requests of a ureq agent: what [`BearerLayer`](crate::BearerLayer) is for services, for threads.
+///
+/// ```
+/// use entra_tower::BearerMiddleware;
+/// # use entra_client::blocking::Client;
+/// # use entra_proto::Target;
+/// # fn agent(client: &Client) -> Result<ureq::Agent, Box<dyn std::error::Error>> {
+///
+/// let graph = client.source(&Target::resource("https://graph.microsoft.com")?, None)?;
+/// let bearer = BearerMiddleware::new(graph, ["https://graph.microsoft.com"])?;
+/// let agent = ureq::Agent::config_builder().middleware(bearer).http_status_as_error(false).build().new_agent();
+/// // agent.get("https://graph.microsoft.com/v1.0/users").call()?
+/// # Ok(agent)
+/// # }
+/// ```
+///
+/// The rules are the same, but for this:
+/// - A middleware of ureq cannot send a request twice. Where the API refuses the token its `401` is the caller's, and the next request
+///   has another token: send it again.
+/// - ureq follows redirects after its middlewares have seen the request. It does so without the token, whatever
+///   [`redirect_auth_headers`](ureq::config::ConfigBuilder::redirect_auth_headers) says.
+/// - Where ureq makes errors of answers ([`http_status_as_error`](ureq::config::ConfigBuilder::http_status_as_error), which is its
+///   default), the API's challenge is lost: claims that it asks for are not noticed, and the next request has a new token without them.
+/// - What keeps a request from being sent is an [`ureq::Error::Other`] with a [`BearerError`] in it.
+pub struct BearerMiddleware {
+    shared: Arc<Shared<TokenSource>>,
+    elsewhere: Elsewhere,
+}
+
+impl BearerMiddleware {
+    /// A middleware that sends the tokens of `source` to `origins`: see [`BearerLayer::new`](crate::BearerLayer::new).
+    ///
+    /// # Errors
+    /// As for [`BearerLayer::new`](crate::BearerLayer::new).
+    pub fn new(source: TokenSource, origins: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, BuildError> {
+        let origins = Origins::parse(origins)?;
+        Ok(Self {
+            shared: Arc::new(Shared::new(source, origins)),
+            elsewhere: Elsewhere::default(),
+        })
+    }
+
+    /// Says what becomes of requests to other origins. They are refused unless said otherwise.
+    #[must_use]
+    pub fn elsewhere(mut self, elsewhere: Elsewhere) -> Self {
+        self.elsewhere = elsewhere;
+        self
+    }
+}
+
+impl Middleware for BearerMiddleware {
+    fn handle(
+        &self,
+        mut request: Request<SendBody<'_>>,
+        next: MiddlewareNext<'_>,
+    ) -> Result<Response<Body>, ureq::Error> {
+        if !self.shared.origins().admit(request.uri()) {
+            return match self.elsewhere {
+                Elsewhere::Refuse => Err(other(BearerError::elsewhere(request.uri()))),
+                Elsewhere::WithoutToken => next.handle(request),
+            };
+        }
+        let supply = self.shared.supply();
+        let generation = supply.generation;
+        let (token, mark) = supply.fetch().map_err(|error| {
+            self.shared.failed(generation, &error);
+            other(BearerError::Token(error))
+        })?;
+        request.headers_mut().insert(AUTHORIZATION, token.authorization());
+        let Some(config) = request.middleware_config() else {
+            return Err(other(
+                "a middleware before this one made another request, without the extensions of the first",
+            ));
+        };
+        let request = config
+            .redirect_auth_headers(RedirectAuthHeaders::Never)
+            .save_redirect_history(true)
+            .build();
+        let answer = next.handle(request);
+        match &answer {
+            Ok(answer) if is_refusal(answer.status(), answer.headers()) && !is_redirected(answer) => {
+                self.shared.refused(mark, answer.headers());
+            }
+            Err(ureq::Error::StatusCode(status)) if *status == StatusCode::UNAUTHORIZED => {
+                self.shared.refused(mark, &HeaderMap::new());
+            }
+            _ => {}
+        }
+        answer
+    }
+}
+
+impl fmt::Debug for BearerMiddleware {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BearerMiddleware")
+            .field("shared", &self.shared)
+            .field("elsewhere", &self.elsewhere)
+            .finish()
+    }
+}
+
+/// Whether the answer is that of another server, which never saw the token.
+fn is_redirected(answer: &Response<Body>) -> bool {
+    answer.get_redirect_history().is_some_and(|history| history.len() > 1)
+}
+
+fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ureq::Error {
+    ureq::Error::Other(error.into())
+}

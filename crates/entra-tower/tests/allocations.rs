@@ -1,0 +1,65 @@
+//! What a request with its token at hand costs in memory: nothing.
+
+mod support;
+
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use allocation_counter::measure;
+use entra_tower::Bearer;
+use http::{Request, Response};
+use support::{Entra, USERS};
+use tower::{Layer, Service};
+
+#[derive(Clone)]
+struct Trivial;
+
+impl Service<Request<()>> for Trivial {
+    type Response = Response<()>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<()>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        assert!(request.headers()["authorization"].is_sensitive());
+        ready(Ok(Response::new(())))
+    }
+}
+
+/// A request with room for one header more.
+fn request() -> Request<()> {
+    let mut request = Request::get(USERS).body(()).unwrap();
+    request.headers_mut().reserve(4);
+    request
+}
+
+fn send(service: &mut Bearer<Trivial>, request: Request<()>) {
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(service.poll_ready(&mut cx).is_ready());
+    let Poll::Ready(answer) = pin!(service.call(request)).poll(&mut cx) else {
+        panic!("the inner service answers at once")
+    };
+    assert_eq!(answer.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_token_at_hand_takes_no_allocation() {
+    let entra = Entra::new();
+    let pristine = entra.layer().layer(Trivial);
+    entra.client.token(&support::graph()).await.unwrap();
+    let mut service = pristine.clone();
+    for _ in 0..3 {
+        let request = request();
+        let allocated = measure(|| send(&mut service, request));
+        assert_eq!(allocated.count_total, 0);
+    }
+    // Nor does a service for each request.
+    let request = request();
+    let allocated = measure(|| send(&mut pristine.clone(), request));
+    assert_eq!(allocated.count_total, 0);
+}

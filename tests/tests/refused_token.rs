@@ -1,0 +1,76 @@
+//! A token that the API refuses: the next one is got, and the request is sent again, without the program taking notice.
+
+use entra_client::{Client, blocking};
+use entra_emulator::{App, Emulator};
+use entra_proto::Target;
+use entra_tests::application;
+use entra_tower::{BearerLayer, BearerMiddleware, ReqwestService};
+use entra_transport_hyper::HyperTransport;
+use entra_transport_ureq::UreqTransport;
+use serde_json::Value;
+use tower::{Layer, ServiceExt};
+
+fn emulator() -> Emulator {
+    let daemon = App::new("daemon").grant(Emulator::GRAPH, "User.Read.All");
+    Emulator::builder().app(daemon).start()
+}
+
+fn graph() -> Target {
+    Target::resource("https://graph.microsoft.com").unwrap()
+}
+
+/// The statuses of the requests to Graph, and how many there were to the token service.
+fn history(emulator: &Emulator) -> (Vec<u16>, usize) {
+    let to_graph = emulator
+        .requests()
+        .into_iter()
+        .filter(|event| event.path.starts_with("/v1.0"));
+    (
+        to_graph.map(|event| event.status.as_u16()).collect(),
+        emulator.token_requests().len(),
+    )
+}
+
+#[tokio::test]
+async fn over_reqwest_a_program_takes_no_notice() {
+    let emulator = emulator();
+    let transport = HyperTransport::builder().allow_plain_loopback(true).build().unwrap();
+    let client = Client::new(application(&emulator, "daemon"), transport);
+    let layer = BearerLayer::new(client.source(&graph(), None).unwrap(), [emulator.base_url()]).unwrap();
+    // reqwest wants one, for a TLS that is not used here.
+    rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap();
+    let inner = ReqwestService::new(reqwest::Client::builder().no_proxy()).unwrap();
+    let service = layer.replay().layer(inner);
+    for round in 0..2 {
+        let request = http::Request::get(format!("{}/users", emulator.graph_url()))
+            .body("")
+            .unwrap();
+        let answer = reqwest::Response::from(service.clone().oneshot(request).await.unwrap());
+        assert_eq!(answer.status(), 200);
+        let users: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        assert_eq!(users["value"].as_array().unwrap().len(), 3);
+        if round == 0 {
+            emulator.replace_signing_key();
+        }
+    }
+    assert_eq!(history(&emulator), (vec![200, 401, 200], 2));
+}
+
+#[test]
+fn over_ureq_it_sends_the_request_again() {
+    let emulator = emulator();
+    let transport = UreqTransport::builder().allow_plain_loopback(true).build().unwrap();
+    let client = blocking::Client::new(application(&emulator, "daemon"), transport);
+    let bearer = BearerMiddleware::new(client.source(&graph(), None).unwrap(), [emulator.base_url()]).unwrap();
+    let agent = ureq::Agent::config_builder()
+        .middleware(bearer)
+        .proxy(None)
+        .build()
+        .new_agent();
+    let get = || agent.get(format!("{}/users", emulator.graph_url())).call();
+    assert!(get().is_ok());
+    emulator.replace_signing_key();
+    assert!(matches!(get(), Err(ureq::Error::StatusCode(401))));
+    assert!(get().is_ok());
+    assert_eq!(history(&emulator), (vec![200, 401, 200], 2));
+}
