@@ -4,6 +4,7 @@
 
 #![allow(clippy::print_stdout, reason = "the figures are what it prints")]
 
+mod bearer;
 mod client;
 mod measure;
 mod protocol;
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
     let mut report = Report { missed: false };
     protocol::measure(&mut report);
     client::measure(&mut report);
+    bearer::measure(&mut report);
     wire::measure(&mut report);
     if report.missed {
         ExitCode::FAILURE
