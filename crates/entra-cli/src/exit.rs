@@ -84,6 +84,12 @@ impl From<AcquireError> for Failure {
     }
 }
 
+impl From<entra_client::Error> for Failure {
+    fn from(error: entra_client::Error) -> Self {
+        error.cause().clone().into()
+    }
+}
+
 impl From<ProtocolError> for Failure {
     fn from(error: ProtocolError) -> Self {
         let exit = match &error {

@@ -11,7 +11,9 @@ mod commands;
 mod exit;
 mod files;
 mod moment;
+mod screen;
 mod settings;
+mod wanted;
 
 use std::process::ExitCode;
 

@@ -4,11 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 use entra_credential::FederatedTokenFile;
-use entra_proto::{
-    Application, Authority, ClientSecret, Cloud, EndpointVersion, Region, RetryPolicy, TokenRequest, TokenResponse,
-};
+use entra_proto::{Application, Authority, ClientSecret, Cloud, EndpointVersion, Region, RetryPolicy};
 use entra_proto::{ClientCredential, FederatedCredential};
-use entra_transport::drive_blocking;
 use entra_transport_ureq::UreqTransport;
 use zeroize::Zeroizing;
 
@@ -159,7 +156,7 @@ pub(crate) struct NetworkSettings {
 }
 
 impl NetworkSettings {
-    fn transport(&self) -> Result<UreqTransport, Failure> {
+    pub(crate) fn transport(&self) -> Result<UreqTransport, Failure> {
         // Every address is one that the user wrote; that plain http stays on this machine is checked by the transport.
         let mut builder = UreqTransport::builder()
             .allow_plain_loopback(true)
@@ -171,17 +168,11 @@ impl NetworkSettings {
         Ok(builder.build()?)
     }
 
-    /// Gets a token within the time allowed.
-    pub(crate) fn acquire(&self, request: TokenRequest) -> Result<TokenResponse, Failure> {
+    /// How often to try within the time allowed.
+    pub(crate) fn retry(&self) -> RetryPolicy {
         let mut policy = RetryPolicy::default();
         policy.deadline = Duration::from_secs(self.timeout);
-        let step = entra_transport::start(request, policy)?;
-        Ok(drive_blocking(
-            &self.transport()?,
-            step,
-            entra_transport::now,
-            std::thread::sleep,
-        )?)
+        policy
     }
 }
 

@@ -7,3 +7,4 @@ pub(crate) mod explain;
 pub(crate) mod keycredentials;
 pub(crate) mod scope;
 pub(crate) mod token;
+pub(crate) mod watch;
