@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{assertion, cert, decode, demo, emulator, explain, keycredentials, scope, token};
+use crate::commands::{assertion, cert, decode, demo, emulator, exec, explain, keycredentials, scope, token};
 use crate::exit::{EXIT_CODES, Exit};
 use crate::files::tell;
 
@@ -39,6 +39,8 @@ enum Command {
     Emulator(emulator::Arguments),
     /// Get an access token for an application itself (client credentials).
     Token(Box<token::Arguments>),
+    /// Run a command with an access token in its environment.
+    Exec(Box<exec::Arguments>),
     /// Make and look at client certificates.
     Cert(cert::Arguments),
     /// Write the part of an app registration's manifest that registers a certificate.
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Emulator(arguments) => emulator::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
+        Command::Exec(arguments) => exec::run(&arguments),
         Command::Cert(arguments) => cert::run(&arguments),
         Command::Keycredentials(arguments) => keycredentials::run(&arguments),
         Command::Assertion(arguments) => assertion::run(&arguments),

@@ -176,6 +176,9 @@ impl NetworkSettings {
     }
 }
 
+/// The variables that hold secrets: what runs under this command need not see them.
+pub(crate) const SECRET_VARIABLES: [&str; 2] = ["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD"];
+
 fn cloud(host: &str) -> Result<Cloud, Failure> {
     // An address on this machine that was written out as http is meant so.
     if let Ok(cloud) = Cloud::loopback(host) {

@@ -3,6 +3,7 @@ pub(crate) mod cert;
 pub(crate) mod decode;
 pub(crate) mod demo;
 pub(crate) mod emulator;
+pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod keycredentials;
 pub(crate) mod scope;
