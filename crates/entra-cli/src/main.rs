@@ -33,25 +33,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Show the whole path from a secret to an API's answer, against an emulator, and explain each step.
     Demo(demo::Arguments),
-    /// Run an Entra on loopback until it is stopped.
     Emulator(emulator::Arguments),
-    /// Get an access token for an application itself (client credentials).
     Token(Box<token::Arguments>),
-    /// Run a command with an access token in its environment.
     Exec(Box<exec::Arguments>),
-    /// Make and look at client certificates.
     Cert(cert::Arguments),
-    /// Write the part of an app registration's manifest that registers a certificate.
     Keycredentials(keycredentials::Arguments),
-    /// Sign a client assertion with a certificate, and show what it says.
     Assertion(Box<assertion::Arguments>),
-    /// Show what a token says of itself, without checking it.
     Decode(decode::Arguments),
-    /// Work with scopes.
     Scope(scope::Arguments),
-    /// Explain an error of Entra's: its number, or any text with AADSTS numbers in it.
     Explain(explain::Arguments),
 }
 
