@@ -106,6 +106,7 @@ impl Slot {
 
     /// What a caller who needs a token is to do; `force` wants another one than is here.
     pub(crate) fn join(self: &Arc<Self>, now: Now, force: bool) -> Turn {
+        self.used.store(now.monotonic.as_secs(), Ordering::Relaxed);
         let mut state = lock(&self.state);
         // It may have come since the caller looked.
         if let Some(token) = self
