@@ -13,9 +13,10 @@
 use std::error::Error;
 use std::time::SystemTime;
 
+use entra_client::blocking::Client;
 use entra_credential::ClientCertificate;
 use entra_proto::{Application, Authority, Body, Cloud, Target};
-use entra_transport::{BlockingTransport, acquire_blocking};
+use entra_transport::BlockingTransport;
 use entra_transport_ureq::UreqTransport;
 use serde_json::Value;
 
@@ -32,12 +33,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let app = Application::new(authority, setting("CLIENT_ID")?.parse()?, certificate);
 
     let transport = UreqTransport::builder().allow_plain_loopback(true).build()?;
-    let request = app.client_credentials(Target::scopes("https://graph.microsoft.com/.default")?)?;
-    let token = acquire_blocking(&transport, request)?;
+    let client = Client::new(app, transport.clone());
+    let token = client.token(&Target::scopes("https://graph.microsoft.com/.default")?)?;
 
     let graph = std::env::var("GRAPH_ENDPOINT").unwrap_or_else(|_| "https://graph.microsoft.com".into());
     let request = http::Request::get(format!("{}/v1.0/users", graph.trim_end_matches('/')))
-        .header("authorization", token.access_token.authorization())
+        .header("authorization", token.authorization())
         .body(Body::default())?;
     let response = transport.send(request)?;
     let result: Value = serde_json::from_slice(response.body().as_bytes())?;

@@ -16,8 +16,9 @@
 use std::error::Error;
 use std::time::SystemTime;
 
-use entra_proto::{AccessToken, Application, Authority, Body, ClientSecret, Cloud, Target};
-use entra_transport::{BlockingTransport, acquire_blocking};
+use entra_client::blocking::Client;
+use entra_proto::{Application, Authority, Body, ClientSecret, Cloud, Target};
+use entra_transport::BlockingTransport;
 use entra_transport_ureq::UreqTransport;
 use serde_json::Value;
 
@@ -30,52 +31,54 @@ fn main() -> Result<(), Box<dyn Error>> {
     match words.as_slice() {
         ["--op", "getUsers"] => {
             println!("You have selected: getUsers");
-            let (transport, token) = sign_in()?;
-            let users = get(&transport, "v1.0/users", &token)?;
-            println!("{users:#}");
+            println!("{:#}", Daemon::new()?.get("v1.0/users")?);
         }
         // Which permission this takes: none. An application may read its own registration.
         ["--op", "getApplication", object_id] => {
-            let (transport, token) = sign_in()?;
-            println!(
-                "{:#}",
-                get(&transport, &format!("v1.0/applications/{object_id}"), &token)?
-            );
+            println!("{:#}", Daemon::new()?.get(&format!("v1.0/applications/{object_id}"))?);
         }
         _ => return Err("usage: daemon_secret --op getUsers | --op getApplication OBJECT_ID".into()),
     }
     Ok(())
 }
 
-/// A token for Graph, and the transport that it came over.
-fn sign_in() -> Result<(UreqTransport, AccessToken), Box<dyn Error>> {
-    let endpoint = std::env::var("AAD_ENDPOINT").unwrap_or_else(|_| "https://login.microsoftonline.com".into());
-    let cloud = Cloud::loopback(&endpoint).or_else(|_| endpoint.parse())?;
-    let authority = Authority::new(cloud, setting("TENANT_ID")?.parse()?)?;
-    let secret = ClientSecret::new(setting("CLIENT_SECRET")?)?;
-    let app = Application::new(authority, setting("CLIENT_ID")?.parse()?, secret);
-
-    let transport = UreqTransport::builder().allow_plain_loopback(true).build()?;
-    let token = acquire_blocking(&transport, app.client_credentials(Target::resource(&audience())?)?)?;
-    Ok((transport, token.access_token))
+struct Daemon {
+    client: Client,
+    transport: UreqTransport,
 }
 
-/// Calls Graph, and gives its answer where that is a success.
-fn get(transport: &UreqTransport, path: &str, token: &AccessToken) -> Result<Value, Box<dyn Error>> {
-    println!(
-        "request made to web API at: {}",
-        httpdate::fmt_http_date(SystemTime::now())
-    );
-    let request = http::Request::get(format!("{}/{path}", graph()))
-        .header("accept", "application/json")
-        .header("authorization", token.authorization())
-        .body(Body::default())?;
-    let response = transport.send(request)?;
-    let answer: Value = serde_json::from_slice(response.body().as_bytes())?;
-    if !response.status().is_success() {
-        return Err(format!("failed to call the web API: {}\n{answer:#}", response.status()).into());
+impl Daemon {
+    fn new() -> Result<Self, Box<dyn Error>> {
+        let endpoint = std::env::var("AAD_ENDPOINT").unwrap_or_else(|_| "https://login.microsoftonline.com".into());
+        let cloud = Cloud::loopback(&endpoint).or_else(|_| endpoint.parse())?;
+        let authority = Authority::new(cloud, setting("TENANT_ID")?.parse()?)?;
+        let secret = ClientSecret::new(setting("CLIENT_SECRET")?)?;
+        let app = Application::new(authority, setting("CLIENT_ID")?.parse()?, secret);
+
+        let transport = UreqTransport::builder().allow_plain_loopback(true).build()?;
+        let client = Client::new(app, transport.clone());
+        Ok(Self { client, transport })
     }
-    Ok(answer)
+
+    /// Calls Graph, and gives its answer where that is a success.
+    fn get(&self, path: &str) -> Result<Value, Box<dyn Error>> {
+        // Asked for at every call: the client keeps it.
+        let token = self.client.token(&Target::resource(&audience())?)?;
+        println!(
+            "request made to web API at: {}",
+            httpdate::fmt_http_date(SystemTime::now())
+        );
+        let request = http::Request::get(format!("{}/{path}", graph()))
+            .header("accept", "application/json")
+            .header("authorization", token.authorization())
+            .body(Body::default())?;
+        let response = self.transport.send(request)?;
+        let answer: Value = serde_json::from_slice(response.body().as_bytes())?;
+        if !response.status().is_success() {
+            return Err(format!("failed to call the web API: {}\n{answer:#}", response.status()).into());
+        }
+        Ok(answer)
+    }
 }
 
 /// Where Graph is.

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use entra_emulator::{App, Emulator, Fault};
+use entra_emulator::{Api, App, Emulator, Fault, Tenant, User};
 
 fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     Command::new(program)
@@ -137,6 +137,143 @@ fn a_daemon_with_a_certificate_prints_what_graph_says() {
     let result: serde_json::Value =
         serde_json::from_str(shown.strip_prefix("Graph API call result: ").unwrap()).unwrap();
     assert_eq!(result["value"].as_array().unwrap().len(), 3);
+}
+
+/// Both daemons that run in rounds, with three rounds.
+const DAEMONS: [&str; 2] = [
+    env!("CARGO_BIN_EXE_async_daemon"),
+    env!("CARGO_BIN_EXE_blocking_daemon"),
+];
+
+/// Two tenants, and an application that an administrator of each consented to.
+fn two_tenants(app: App) -> Emulator {
+    let fabrikam = ["Isaiah Langer", "Lynne Robbins"]
+        .into_iter()
+        .fold(Tenant::new("fabrikam.example"), |tenant, name| {
+            tenant.user(User::new(name))
+        });
+    Emulator::builder()
+        .tenant(Tenant::new("contoso.example"))
+        .tenant(fabrikam)
+        .app(app)
+        .start()
+}
+
+/// Three rounds through both tenants: what was printed, and what was told beside it.
+fn three_rounds(daemon: &str, emulator: &Emulator, secret: &str) -> (Output, Vec<String>, String) {
+    let variables = [
+        ("TENANT_IDS", "contoso.example,fabrikam.example"),
+        ("CLIENT_ID", emulator.client_id()),
+        ("CLIENT_SECRET", secret),
+        ("AAD_ENDPOINT", emulator.base_url()),
+        ("GRAPH_ENDPOINT", emulator.base_url()),
+    ];
+    emulator.clear_requests();
+    let output = run(daemon, &["3", "0"], &variables);
+    let (printed, told) = (text(&output.stdout), text(&output.stderr));
+    let mut lines: Vec<String> = printed.lines().map(str::to_owned).collect();
+    lines.sort_unstable();
+    assert!(
+        !printed.contains("eyJ") && !told.contains("eyJ") && !told.contains(secret),
+        "{told}"
+    );
+    (output, lines, told)
+}
+
+#[test]
+fn a_daemon_asks_once_for_each_tenant_however_often_it_calls() {
+    let emulator = two_tenants(App::new("daemon").grant(Emulator::GRAPH, "User.Read.All"));
+    for daemon in DAEMONS {
+        let (output, lines, told) = three_rounds(daemon, &emulator, emulator.client_secret());
+        assert!(output.status.success(), "{told}");
+        let (contoso, fabrikam) = ("contoso.example: 3 users", "fabrikam.example: 2 users");
+        let kept = "tokens: 2 from the service, 4 from the cache";
+        assert_eq!(lines, [contoso, contoso, contoso, fabrikam, fabrikam, fabrikam, kept]);
+        assert_eq!(told, "");
+        assert_eq!((emulator.token_requests().len(), emulator.requests().len()), (2, 8));
+    }
+}
+
+#[test]
+fn a_daemon_goes_on_after_what_passes() {
+    let emulator = two_tenants(App::new("daemon").grant(Emulator::GRAPH, "User.Read.All"));
+    for daemon in DAEMONS {
+        for (fault, tokens) in [(503, 2), (401, 3)] {
+            emulator.fault(Fault::status(fault).on("/v1.0/users"));
+            let (output, lines, told) = three_rounds(daemon, &emulator, emulator.client_secret());
+            assert!(output.status.success(), "{told}");
+            assert!(
+                told.contains(": not now: Graph answered ") && told.lines().count() == 1,
+                "{told}"
+            );
+            assert_eq!(
+                lines.iter().filter(|line| line.ends_with(" users")).count(),
+                5,
+                "{lines:?}"
+            );
+            assert_eq!(
+                emulator.token_requests().len(),
+                tokens,
+                "a token that Graph refuses is used no more"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_daemon_gives_up_a_tenant_that_never_will_and_serves_the_others() {
+    let emulator = two_tenants(
+        App::new("daemon")
+            .grant(Emulator::GRAPH, "User.Read.All")
+            .only_in("contoso.example"),
+    );
+    for daemon in DAEMONS {
+        let (output, lines, told) = three_rounds(daemon, &emulator, emulator.client_secret());
+        assert!(!output.status.success());
+        assert_eq!(
+            lines.iter().filter(|line| *line == "contoso.example: 3 users").count(),
+            3,
+            "{lines:?}"
+        );
+        assert!(told.contains("fabrikam.example: given up: AADSTS700016"), "{told}");
+        assert!(told.contains("consent"), "what to do: {told}");
+        assert_eq!(emulator.token_requests().len(), 2);
+
+        let (output, _, told) = three_rounds(daemon, &emulator, "canary8Q~secret");
+        assert!(!output.status.success());
+        assert!(told.contains("contoso.example: given up: AADSTS7000215"), "{told}");
+    }
+}
+
+#[test]
+fn azure_sql_gets_a_token_whose_audience_has_its_slash_however_the_server_spells_it() {
+    let government = "https://database.usgovcloudapi.net/";
+    let emulator = Emulator::builder()
+        .app(App::new("daemon"))
+        .api(Api::new(government))
+        .start();
+    let variables = [
+        ("AZURE_AUTHORITY_HOST", emulator.base_url()),
+        ("AZURE_TENANT_ID", emulator.tenant_id()),
+        ("AZURE_CLIENT_ID", emulator.client_id()),
+        ("AZURE_CLIENT_SECRET", emulator.client_secret()),
+    ];
+    let program = env!("CARGO_BIN_EXE_azure_sql");
+    for audience in [Emulator::AZURE_SQL, government] {
+        for spn in [audience, audience.trim_end_matches('/')] {
+            let output = run(program, &[spn], &variables);
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            let shown = text(&output.stdout);
+            assert!(
+                shown.contains(&format!("asked for        {audience}/.default\n")),
+                "{shown}"
+            );
+            assert!(shown.ends_with(&format!("a token for      {audience}\n")), "{shown}");
+        }
+    }
+    emulator.clear_requests();
+    let output = run(program, &["https://graph.microsoft.com/"], &variables);
+    assert!(!output.status.success() && emulator.requests().is_empty());
 }
 
 /// The variables of the quickstart's `.env` file: one endpoint without its slash, one with it.

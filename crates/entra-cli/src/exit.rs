@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     Timeout = 8,
     Token = 9,
     Api = 10,
+    NotRun = 126,
+    NotFound = 127,
     /// Whoever read the output has gone, as `head` does: no failure.
     OutputClosed = 0,
 }
@@ -35,6 +37,8 @@ Exit codes:
    8  no answer in time
    9  a token or an answer with one is not valid
   10  the API refused
+ 126  the command that `entra exec` was given cannot be run
+ 127  the command that `entra exec` was given is not there; one that runs ends with a code of its own
 
 Secrets come from the environment, a file or standard input, never from the command line.";
 
@@ -90,6 +94,12 @@ impl From<AcquireError> for Failure {
             AcquireError::Transport(error) => error.into(),
             error => Self::new(Exit::Refused, error),
         }
+    }
+}
+
+impl From<entra_client::Error> for Failure {
+    fn from(error: entra_client::Error) -> Self {
+        error.cause().clone().into()
     }
 }
 

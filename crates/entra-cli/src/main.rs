@@ -11,15 +11,17 @@ mod commands;
 mod exit;
 mod files;
 mod moment;
+mod screen;
 mod settings;
 mod source;
 mod target;
+mod wanted;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{assertion, cert, decode, demo, doctor, emulator, explain, keycredentials, scope, token};
+use crate::commands::{assertion, cert, decode, demo, doctor, emulator, exec, explain, keycredentials, scope, token};
 use crate::exit::{EXIT_CODES, Exit};
 use crate::files::tell;
 
@@ -33,25 +35,16 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Show the whole path from a secret to an API's answer, against an emulator, and explain each step.
     Demo(demo::Arguments),
-    /// Run an Entra on loopback until it is stopped.
     Emulator(emulator::Arguments),
-    /// Get an access token for an application itself (client credentials).
     Token(Box<token::Arguments>),
-    // A comment for help here would hide the longer one that stands there.
     Doctor(Box<doctor::Arguments>),
-    /// Make and look at client certificates.
+    Exec(Box<exec::Arguments>),
     Cert(cert::Arguments),
-    /// Write the part of an app registration's manifest that registers a certificate.
     Keycredentials(keycredentials::Arguments),
-    /// Sign a client assertion with a certificate, and show what it says.
     Assertion(Box<assertion::Arguments>),
-    /// Show what a token says of itself, without checking it.
     Decode(decode::Arguments),
-    /// Work with scopes.
     Scope(scope::Arguments),
-    /// Explain an error of Entra's: its number, or any text with AADSTS numbers in it.
     Explain(explain::Arguments),
 }
 
@@ -61,6 +54,7 @@ fn main() -> ExitCode {
         Command::Emulator(arguments) => emulator::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Exec(arguments) => exec::run(&arguments),
         Command::Cert(arguments) => cert::run(&arguments),
         Command::Keycredentials(arguments) => keycredentials::run(&arguments),
         Command::Assertion(arguments) => assertion::run(&arguments),

@@ -224,21 +224,21 @@ impl NetworkSettings {
         Ok(builder.build()?)
     }
 
-    /// Gets a token within the time allowed.
-    pub(crate) fn acquire(&self, request: TokenRequest) -> Result<TokenResponse, Failure> {
-        Ok(self.acquire_over(&self.transport()?, request)?)
-    }
-
     /// Gets a token over this transport within the time allowed.
     pub(crate) fn acquire_over(
         &self,
         transport: &UreqTransport,
         request: TokenRequest,
     ) -> Result<TokenResponse, AcquireError> {
+        let step = entra_transport::start(request, self.retry())?;
+        drive_blocking(transport, step, entra_transport::now, std::thread::sleep)
+    }
+
+    /// How often to try within the time allowed.
+    pub(crate) fn retry(&self) -> RetryPolicy {
         let mut policy = RetryPolicy::default();
         policy.deadline = Duration::from_secs(self.timeout);
-        let step = entra_transport::start(request, policy)?;
-        drive_blocking(transport, step, entra_transport::now, std::thread::sleep)
+        policy
     }
 
     pub(crate) fn ca_file(&self) -> Option<&Path> {
@@ -250,6 +250,9 @@ impl NetworkSettings {
         self.timeout
     }
 }
+
+/// The variables that hold secrets: what runs under this command need not see them.
+pub(crate) const SECRET_VARIABLES: [&str; 2] = ["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD"];
 
 fn cloud(host: &str) -> Result<Cloud, Failure> {
     // An address on this machine that was written out as http is meant so.

@@ -57,7 +57,7 @@ impl Client {
     ///
     /// # Errors
     /// Where there is neither a token nor a way to get one. The failure is remembered for a while, and given to everybody who asks
-    /// meanwhile: see [`Policy::cool_down`](crate::Policy::cool_down).
+    /// meanwhile: see [`Policy::cool_down`](field@crate::Policy::cool_down).
     pub async fn token(&self, target: &Target) -> Result<Token, Error> {
         match self.cached(target) {
             Some(token) => Ok(token),

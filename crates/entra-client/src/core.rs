@@ -206,7 +206,12 @@ impl<D> Core<D> {
             span.record("code", code);
         }
         span.in_scope(|| tracing::warn!(%error, "no token for {}", lead.slot().key().target));
-        self.observe(lead.slot().key(), EventKind::Failed, Some(&error));
+        if let Some(observer) = &self.observer {
+            let Key { tenant, target, .. } = lead.slot().key();
+            let cool_down = Some(lead.cool_down(&error, &self.policy));
+            let event = Event::new(EventKind::Failed, tenant, target, Some(&error));
+            observer.observe(&Event { cool_down, ..event });
+        }
         lead.fail(error.clone(), &self.policy, self.clock.now());
         error
     }

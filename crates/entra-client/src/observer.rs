@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use entra_proto::{Target, Tenant};
 
@@ -30,6 +31,8 @@ pub struct Event<'a> {
     pub target: &'a Target,
     /// Why, where something failed.
     pub error: Option<&'a Error>,
+    /// For how long the service is left alone, where an acquisition has failed.
+    pub cool_down: Option<Duration>,
 }
 
 impl<'a> Event<'a> {
@@ -39,6 +42,7 @@ impl<'a> Event<'a> {
             tenant,
             target,
             error,
+            cool_down: None,
         }
     }
 }

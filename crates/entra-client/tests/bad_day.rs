@@ -2,9 +2,10 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use entra_client::{EventKind, TokenOptions};
+use entra_client::{Event, EventKind, Policy, TokenOptions};
 use entra_proto::{ErrorClass, RetryPolicy};
 use support::{Answer, Service, Stage, api, pass, seconds, settle, together};
 
@@ -135,6 +136,32 @@ async fn a_failure_is_remembered_for_a_while_that_grows_while_it_goes_on() {
         pass(seconds(1)).await;
     }
     assert_eq!(asked_at, [0, 5, 15, 35, 75, 135, 195, 255]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_hears_for_how_long_the_service_is_left_alone() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let answers = [
+        Answer::status(400),
+        Answer::status(400),
+        Answer::retry_after(429, "120"),
+        Answer::status(400),
+    ];
+    let (note, mut policy) = (Arc::clone(&heard), Policy::default());
+    policy.retry = RetryPolicy::never();
+    let stage = Stage::with(Service::answers(&answers), move |builder| {
+        builder.policy(policy).observer(move |event: &Event<'_>| {
+            assert_eq!(event.cool_down.is_some(), event.kind == EventKind::Failed);
+            note.lock().unwrap().extend(event.cool_down);
+        })
+    });
+    for _ in 0..4 {
+        stage.client.token(&api("graph")).await.unwrap_err();
+        let cool_down = *heard.lock().unwrap().last().unwrap();
+        pass(cool_down).await;
+    }
+    assert_eq!(stage.service.requests(), 4, "none too early");
+    assert_eq!(*heard.lock().unwrap(), [5, 10, 120, 40].map(seconds));
 }
 
 #[tokio::test(start_paused = true)]

@@ -74,6 +74,13 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Has answers say after how many whole seconds the service wants to be asked for the next token (`refresh_in`). By default
+    /// they do not.
+    pub fn refresh_in(mut self, refresh_in: Duration) -> Self {
+        self.config.refresh_in = Some(refresh_in.as_secs());
+        self
+    }
+
     /// Sets whose name tokens carry: Microsoft's by default.
     pub fn issuers(self, issuers: Issuers) -> Self {
         Self { issuers, ..self }

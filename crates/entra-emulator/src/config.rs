@@ -49,6 +49,9 @@ pub struct Config {
     pub apis: Vec<Api>,
     /// Seconds an access token lives; 3600 when left out.
     pub token_lifetime: Option<u64>,
+    /// Seconds after which the service wants to be asked for the next token (`refresh_in`). Left out, it does not say, as the
+    /// service does not for tokens of an hour.
+    pub refresh_in: Option<u64>,
 }
 
 impl Config {

@@ -33,6 +33,7 @@ pub(crate) struct Core {
     pub(crate) script: Script,
     /// Seconds an access token lives.
     pub(crate) token_lifetime: u64,
+    pub(crate) refresh_in: Option<u64>,
     /// The origin to name in documents when a request names none.
     pub(crate) base_url: String,
     /// The origin of the TLS listener, if there is one.
@@ -53,6 +54,7 @@ impl Core {
     ) -> Result<Self, Error> {
         let seed = config.seed;
         let token_lifetime = config.token_lifetime.unwrap_or(3_600).clamp(1, 31_536_000);
+        let refresh_in = config.refresh_in;
         Ok(Self {
             directory: Directory::new(config)?,
             seed,
@@ -62,6 +64,7 @@ impl Core {
             recorder,
             script: Script::default(),
             token_lifetime,
+            refresh_in,
             base_url,
             tls_url: None,
             replays: None,

@@ -57,6 +57,22 @@ fn v1_bodies_have_strings_and_echo_the_resource() {
 }
 
 #[test]
+fn answers_say_when_to_ask_again_where_somebody_set_it() {
+    let emulator = Emulator::builder()
+        .token_lifetime(Duration::from_secs(86_400))
+        .refresh_in(Duration::from_secs(43_200))
+        .build();
+    let body = |endpoint, target| json_body(&token(&emulator, endpoint, &form(&emulator, &[target])));
+    let v2 = body("v2.0/token", ("scope", "https://graph.microsoft.com/.default"));
+    assert_eq!((&v2["expires_in"], &v2["refresh_in"]), (&json!(86_399), &json!(43_200)));
+    let v1 = body("token", ("resource", SQL));
+    assert_eq!(
+        (&v1["expires_in"], &v1["refresh_in"]),
+        (&json!("86399"), &json!("43200"))
+    );
+}
+
+#[test]
 fn v1_tokens_carry_the_claims_of_the_documents() {
     let emulator = frozen();
     let response = token(

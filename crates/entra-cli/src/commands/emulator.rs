@@ -1,5 +1,6 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use entra_emulator::{Config, Emulator, EmulatorBuilder};
@@ -42,6 +43,14 @@ pub(crate) struct Arguments {
     #[arg(long)]
     seed: Option<u64>,
 
+    /// How long tokens live, such as 20 to see them renewed soon [default: what the configuration says, or 3600]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    token_lifetime: Option<u64>,
+
+    /// Have answers say when to ask for the next token (refresh_in) [default: what the configuration says, or not at all]
+    #[arg(long, value_name = "SECONDS")]
+    refresh_in: Option<u64>,
+
     /// Tenants, applications and APIs, as JSON
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -54,6 +63,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     if let Some(seed) = arguments.seed {
         builder = builder.seed(seed);
+    }
+    if let Some(seconds) = arguments.token_lifetime {
+        builder = builder.token_lifetime(Duration::from_secs(seconds));
+    }
+    if let Some(seconds) = arguments.refresh_in {
+        builder = builder.refresh_in(Duration::from_secs(seconds));
     }
     if arguments.tls {
         builder = builder.tls_port(arguments.tls_port);

@@ -214,6 +214,15 @@ impl State {
         is_own
     }
 
+    /// How many failures there were in a row.
+    fn failures(&self) -> u32 {
+        // One less than there are numbers, for the next one.
+        self.setback
+            .as_ref()
+            .map_or(0, |setback| setback.failures)
+            .min(u32::MAX - 1)
+    }
+
     /// How much longer the last failure counts. The time is over when either clock says so, but setting the time of day back does not
     /// begin it anew.
     fn cooling(&self, now: Now) -> Option<Duration> {
@@ -255,6 +264,11 @@ impl Lead {
         flight.land(Ok(token));
     }
 
+    /// For how long the service is to be left alone if this flight fails so.
+    pub(crate) fn cool_down(&self, error: &Error, policy: &Policy) -> Duration {
+        policy.cool_down(lock(&self.slot.state).failures() + 1, error.retry_after())
+    }
+
     /// Tells everybody that there is none, and remembers why for as long as the policy says.
     pub(crate) fn fail(mut self, error: Error, policy: &Policy, now: Now) {
         let Some(flight) = self.flight.take() else { return };
@@ -263,8 +277,7 @@ impl Lead {
             if state.end(&flight) {
                 let mut quiet_until = 0;
                 if state.epoch == self.epoch {
-                    let failures = state.setback.as_ref().map_or(0, |setback| setback.failures);
-                    let failures = failures.saturating_add(1);
+                    let failures = state.failures() + 1;
                     let wait = policy.cool_down(failures, error.retry_after());
                     quiet_until = nanoseconds(now.monotonic.saturating_add(wait));
                     state.setback = Some(Box::new(Setback {

@@ -28,6 +28,7 @@ pub(crate) struct Grant<'a> {
 pub(crate) struct Token {
     pub(crate) text: String,
     pub(crate) expires_in: u64,
+    pub(crate) refresh_in: Option<u64>,
     pub(crate) expires_on: u64,
     pub(crate) not_before: u64,
 }
@@ -46,6 +47,7 @@ pub(crate) fn mint(core: &Core, now: u64, grant: &Grant<'_>) -> Token {
     Token {
         text,
         expires_in: core.token_lifetime - 1,
+        refresh_in: core.refresh_in,
         expires_on,
         not_before,
     }

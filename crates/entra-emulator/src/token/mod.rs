@@ -178,6 +178,8 @@ struct V1Body<'a> {
     token_type: &'static str,
     expires_in: String,
     ext_expires_in: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_in: Option<String>,
     expires_on: String,
     not_before: String,
     resource: &'a str,
@@ -190,6 +192,7 @@ impl<'a> V1Body<'a> {
             token_type: "Bearer",
             expires_in: token.expires_in.to_string(),
             ext_expires_in: token.expires_in.to_string(),
+            refresh_in: token.refresh_in.map(|seconds| seconds.to_string()),
             expires_on: token.expires_on.to_string(),
             not_before: token.not_before.to_string(),
             resource,
@@ -198,12 +201,14 @@ impl<'a> V1Body<'a> {
     }
 }
 
-/// v2 has exactly these four members for client credentials.
+/// v2 has exactly these members for client credentials: four of them, where nobody set `refresh_in`.
 #[derive(Serialize)]
 struct V2Body<'a> {
     token_type: &'static str,
     expires_in: u64,
     ext_expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_in: Option<u64>,
     access_token: &'a str,
 }
 
@@ -213,6 +218,7 @@ impl<'a> V2Body<'a> {
             token_type: "Bearer",
             expires_in: token.expires_in,
             ext_expires_in: token.expires_in,
+            refresh_in: token.refresh_in,
             access_token: &token.text,
         }
     }

@@ -1,0 +1,376 @@
+use std::io::{self, IsTerminal};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use clap::Args;
+use entra_client::blocking::Client;
+use entra_client::{Clock, Counters, Event, EventKind, Now, Observer, Policy, SystemClock, Token, TokenOptions};
+use entra_proto::Target;
+use entra_transport::AcquireError;
+
+use crate::commands::token::Output;
+use crate::exit::{Exit, Failure};
+use crate::files::print;
+use crate::screen::Screen;
+use crate::wanted::TokenSettings;
+
+/// Whether to keep asking, and how.
+#[derive(Args)]
+pub(crate) struct WatchSettings {
+    /// Keep asking, and show where the token comes from, when it is renewed, and what is done where that fails
+    ///
+    /// Goes on until Ctrl-C. On a terminal the last line counts down; elsewhere there is a line for each change. The token itself is
+    /// not shown, unless --output says how: then each new one is.
+    #[arg(long)]
+    watch: bool,
+
+    /// Ask every so many seconds, such as 0.5
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval, requires = "watch")]
+    interval: Duration,
+
+    /// Ask so many times and end: well, if there was a token the last time
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..), requires = "watch")]
+    count: Option<u64>,
+
+    /// Use a token until so many seconds before it expires, and after that where no other is to be had
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "watch")]
+    margin: u64,
+}
+
+impl WatchSettings {
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.watch
+    }
+}
+
+pub(crate) fn run(wanted: &TokenSettings, settings: &WatchSettings, output: Option<Output>) -> Result<(), Failure> {
+    let mut policy = Policy::default();
+    policy.freshness.margin = Duration::from_secs(settings.margin);
+    let tally = Arc::new(Tally::new(SystemClock));
+    let client = wanted.client(policy)?.observer(Arc::clone(&tally).observer()).build();
+    let client = client.map_err(|error| Failure::new(Exit::Configuration, error))?;
+    let mut watch = Watch::new(client, wanted.target()?, tally);
+    watch.options = wanted.options()?;
+    watch.margin = policy.freshness.margin;
+
+    let mut screen = Screen::new(io::stderr(), io::stderr().is_terminal());
+    let mut left = settings.count;
+    loop {
+        let seen = watch.look()?;
+        if let (Some(output), Some(token)) = (output, &seen.new_token) {
+            screen.end_line()?;
+            print(&output.of(token))?;
+        }
+        screen.show(&seen)?;
+        left = left.map(|left| left - 1);
+        if left == Some(0) {
+            screen.end_line()?;
+            return seen.outcome;
+        }
+        std::thread::sleep(settings.interval);
+    }
+}
+
+/// Looks on while a client keeps the token for one API.
+struct Watch<C> {
+    client: Client,
+    target: Target,
+    options: TokenOptions,
+    /// The client's.
+    margin: Duration,
+    start: Now,
+    tally: Arc<Tally<C>>,
+    /// The token that was seen last.
+    token: Option<Token>,
+}
+
+/// What was seen of a client at one moment.
+pub(crate) struct Seen {
+    /// How long after the start.
+    pub(crate) at: Duration,
+    pub(crate) source: Source,
+    pub(crate) state: State,
+    /// How long the token will be fresh yet, and until when it is good.
+    pub(crate) fresh_for: Duration,
+    pub(crate) expires_in: Duration,
+    /// How long the service will be left alone yet.
+    pub(crate) cooling_down: Option<Duration>,
+    /// Why it is, or was until now.
+    pub(crate) failure: Option<String>,
+    /// How many acquisitions there were.
+    pub(crate) asked: u64,
+    /// The token, where it is another one than before.
+    pub(crate) new_token: Option<Token>,
+    pub(crate) outcome: Result<(), Failure>,
+}
+
+/// Where a token came from this time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Network,
+    Cache,
+    Nowhere,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    New,
+    Fresh,
+    Due,
+    Refreshed,
+    ServedAnyway,
+    Missing,
+}
+
+impl<C: Clock> Watch<C> {
+    fn new(client: Client, target: Target, tally: Arc<Tally<C>>) -> Self {
+        Self {
+            client,
+            target,
+            options: TokenOptions::default(),
+            margin: Policy::default().freshness.margin,
+            start: tally.clock.now(),
+            tally,
+            token: None,
+        }
+    }
+
+    /// Asks once.
+    ///
+    /// # Errors
+    /// Where nothing can be asked for in this way, and never could.
+    fn look(&mut self) -> Result<Seen, Failure> {
+        let counted = |kind| self.tally.counters.of(kind);
+        let (hits, served_anyway) = (counted(EventKind::CacheHit), counted(EventKind::ServedAnyway));
+        let outcome = self.client.token_with(&self.target, &self.options);
+        let served_anyway = counted(EventKind::ServedAnyway) > served_anyway;
+        let from_cache = counted(EventKind::CacheHit) > hits || served_anyway;
+
+        let (now, setback) = (self.tally.clock.now(), self.tally.setback().clone());
+        let cooling_down = setback
+            .as_ref()
+            .map(|setback| setback.until.saturating_sub(now.monotonic))
+            .filter(|left| !left.is_zero());
+        let mut seen = Seen {
+            at: now.monotonic.saturating_sub(self.start.monotonic),
+            source: Source::Nowhere,
+            state: State::Missing,
+            fresh_for: Duration::ZERO,
+            expires_in: Duration::ZERO,
+            cooling_down,
+            failure: setback.map(|setback| setback.why),
+            asked: counted(EventKind::Requested),
+            new_token: None,
+            outcome: Ok(()),
+        };
+        match outcome {
+            Ok(token) => {
+                seen.source = if from_cache { Source::Cache } else { Source::Network };
+                self.judge(&mut seen, token, served_anyway, now);
+            }
+            Err(error) if matches!(error.cause(), AcquireError::Protocol(entra_proto::Error::Input(_))) => {
+                return Err(error.into());
+            }
+            Err(error) => seen.outcome = Err(error.into()),
+        }
+        Ok(seen)
+    }
+
+    /// What state a token is in.
+    fn judge(&mut self, seen: &mut Seen, token: Token, served_anyway: bool, now: Now) {
+        seen.expires_in = token.expires_at().since(now.wall);
+        seen.fresh_for = match token.refresh_at() {
+            Some(moment) => moment.since(now.wall),
+            None => seen.expires_in.saturating_sub(self.margin),
+        };
+        let last = self.token.as_ref().map(Token::expose);
+        let is_another = last != Some(token.expose());
+        seen.state = if served_anyway {
+            State::ServedAnyway
+        } else if last.is_none() {
+            State::New
+        } else if is_another {
+            State::Refreshed
+        } else if seen.fresh_for.is_zero() {
+            State::Due
+        } else {
+            State::Fresh
+        };
+        if is_another {
+            seen.new_token = Some(token.clone());
+            self.token = Some(token);
+        }
+    }
+}
+
+/// What a client did, as its observer hears it.
+struct Tally<C> {
+    clock: C,
+    counters: Counters,
+    setback: Mutex<Option<Setback>>,
+}
+
+/// A failure that is remembered.
+#[derive(Clone)]
+struct Setback {
+    why: String,
+    /// Until when, by the monotonic clock.
+    until: Duration,
+}
+
+impl<C: Clock + 'static> Tally<C> {
+    /// What tells it: an observer for the client.
+    fn observer(self: Arc<Self>) -> impl Observer {
+        move |event: &Event<'_>| {
+            self.counters.observe(event);
+            match (event.kind, event.error, event.cool_down) {
+                (EventKind::Acquired, ..) => *self.setback() = None,
+                (EventKind::Failed, Some(error), Some(cool_down)) => {
+                    let until = self.clock.now().monotonic.saturating_add(cool_down);
+                    let why = error.to_string();
+                    *self.setback() = Some(Setback { why, until });
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl<C> Tally<C> {
+    fn new(clock: C) -> Self {
+        Self {
+            clock,
+            counters: Counters::default(),
+            setback: Mutex::default(),
+        }
+    }
+
+    fn setback(&self) -> MutexGuard<'_, Option<Setback>> {
+        self.setback.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.01..=86_400.0).contains(seconds));
+    seconds
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| "write seconds, from 0.01 to 86400".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use entra_client::ManualClock;
+    use entra_client::blocking::Runtime;
+    use entra_emulator::{Emulator, Fault};
+    use entra_proto::{Application, Authority, Body, ClientSecret, Guid, RetryPolicy, Timestamp};
+    use entra_transport::{Request, blocking_transport_fn};
+
+    use super::*;
+
+    /// Runs what belongs into the background at once.
+    struct AtOnce;
+
+    impl Runtime for AtOnce {
+        fn sleep(&self, _: Duration) {}
+
+        fn spawn(&self, task: Box<dyn FnOnce() + Send>) {
+            task();
+        }
+    }
+
+    /// What is shown of so many seconds with tokens for 19 s each, due after 10 s and used until 4 s before they expire. From second
+    /// `down` on until second `up` the service is out of order.
+    fn story(seconds: u64, down: u64, up: u64, is_terminal: bool) -> String {
+        let emulator = Arc::new(
+            Emulator::builder()
+                .token_lifetime(Duration::from_secs(20))
+                .refresh_in(Duration::from_secs(10))
+                .build(),
+        );
+        let service = Arc::clone(&emulator);
+        let transport = blocking_transport_fn(move |request: Request| {
+            let request = request.map(|body| body.as_bytes().to_vec());
+            Ok(service.handle(request).map(Body::new))
+        });
+        let app = Application::new(
+            Authority::loopback(&emulator.authority()).unwrap(),
+            emulator.client_id().parse().unwrap(),
+            ClientSecret::new(emulator.client_secret()).unwrap(),
+        );
+        let clock = ManualClock::at(Timestamp::from_secs(1_767_225_600));
+        let tally = Arc::new(Tally::new(clock.clone()));
+        let mut policy = Policy::default();
+        policy.freshness.margin = Duration::from_secs(4);
+        policy.retry = RetryPolicy::never();
+        let client = Client::builder(app, transport)
+            .clock(clock.clone())
+            .request_ids(|| Guid::from_bytes([0; 16]))
+            .runtime(AtOnce)
+            .policy(policy)
+            .observer(Arc::clone(&tally).observer())
+            .build()
+            .unwrap();
+        let mut watch = Watch::new(client, Target::resource(Emulator::GRAPH).unwrap(), tally);
+        watch.margin = policy.freshness.margin;
+
+        let mut shown = Vec::new();
+        let mut screen = Screen::new(&mut shown, is_terminal);
+        for second in 0..seconds {
+            if second == down {
+                emulator.fault(Fault::status(503).always());
+            }
+            if second == up {
+                emulator.clear_faults();
+            }
+            screen.show(&watch.look().unwrap()).unwrap();
+            clock.advance(Duration::from_secs(1));
+        }
+        screen.end_line().unwrap();
+        String::from_utf8(shown).unwrap()
+    }
+
+    #[test]
+    fn a_good_day_is_a_new_token_before_the_old_one_ends() {
+        let shown = story(14, 99, 99, false);
+        assert_eq!(
+            shown.lines().collect::<Vec<_>>(),
+            [
+                "   0 s  network  new, fresh for 10 s, expires in 19 s, asked once",
+                "   1 s  cache    fresh for 9 s, expires in 18 s, asked once",
+                "  10 s  cache    due, being renewed, expires in 9 s, asked 2 times",
+                "  11 s  cache    refreshed, fresh for 9 s, expires in 18 s, asked 2 times",
+                "  12 s  cache    fresh for 8 s, expires in 17 s, asked 2 times",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_bad_day_is_seen_from_the_first_failure_to_the_next_token() {
+        let shown = story(47, 5, 27, false);
+        let failed = "the service refused without a reason: Service Unavailable; try again a little later (status 503)";
+        assert_eq!(
+            shown.lines().skip(2).collect::<Vec<_>>(),
+            [
+                &*format!("  10 s  failed   {failed}"),
+                "  10 s  cache    due, not renewed, cooling down for 5 s, expires in 9 s, asked 2 times",
+                "  15 s  cache    served anyway, cooling down for 10 s, expires in 4 s, asked 3 times",
+                "  19 s  nowhere  no token, cooling down for 6 s, asked 3 times",
+                "  25 s  nowhere  no token, cooling down for 20 s, asked 4 times",
+                "  45 s  network  refreshed, fresh for 10 s, expires in 19 s, asked 5 times",
+                "  46 s  cache    fresh for 9 s, expires in 18 s, asked 5 times",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_terminals_last_line_counts_down_in_place() {
+        let shown = story(12, 99, 99, true);
+        let (lines, fresh) = (shown.lines().collect::<Vec<_>>(), "fresh for 2 s, expires in 11 s");
+        assert_eq!(lines.len(), 4, "a line for each change: {shown:?}");
+        assert_eq!(lines[1].matches('\r').count(), 9, "{shown:?}");
+        assert!(
+            lines[1].contains(&format!("\r   8 s  cache    {fresh}, asked once\r")),
+            "{shown:?}"
+        );
+    }
+}

@@ -1,0 +1,27 @@
+//! What `--help` says beyond a line.
+
+mod support;
+
+use support::{entra, err, out};
+
+#[test]
+fn every_commands_help_says_more_than_the_list_of_commands() {
+    for (command, said) in [
+        ("demo", "Nothing leaves this machine"),
+        ("emulator", "nothing but a test may trust its tokens"),
+        ("token", "A slash at the end of an audience is part of it"),
+        ("exec", "ENTRA_TOKEN_EXPIRES_ON"),
+        ("keycredentials", "for the time of a rollover"),
+        ("assertion", "treat it as a secret"),
+    ] {
+        let output = entra(&[command, "--help"], &[]);
+        assert!(
+            output.status.success() && out(&output).contains(said),
+            "{command}: {}",
+            out(&output)
+        );
+        assert_eq!(err(&output), "");
+    }
+    let list = entra(&["--help"], &[]);
+    assert!(!out(&list).contains("ENTRA_TOKEN_EXPIRES_ON"), "{}", out(&list));
+}

@@ -1,0 +1,169 @@
+//! `entra token --watch`: what a client does with its token, seen by a person or a script.
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::process::Child;
+use std::time::Duration;
+
+use entra_emulator::{Emulator, Fault};
+use serde_json::Value;
+use support::{GRAPH, command, entra, err, fails, out, variables};
+
+/// `entra token --watch` for Graph, asking without much delay.
+fn watch<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["token", "--resource", GRAPH, "--watch", "--interval", "0.01"], more].concat()
+}
+
+/// What a run that goes on tells, line by line.
+fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
+    BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap)
+}
+
+#[test]
+fn a_token_is_asked_for_once_and_not_shown() {
+    let emulator = Emulator::start();
+    let output = entra(&watch(&["--count", "5"]), &variables(&emulator));
+    assert!(output.status.success(), "{}", err(&output));
+    assert_eq!(out(&output), "");
+    // Behind the time, which is this machine's affair.
+    let told: Vec<&str> = err(&output)
+        .lines()
+        .filter_map(|line| line.split_once(" s  "))
+        .map(|line| line.1)
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "network  new, fresh for 55 min, expires in 60 min, asked once",
+            "cache    fresh for 55 min, expires in 60 min, asked once",
+        ]
+    );
+    assert_eq!(emulator.token_requests().len(), 1);
+}
+
+#[test]
+fn each_new_token_is_printed_once_in_the_form_asked_for() {
+    let emulator = Emulator::builder().token_lifetime(Duration::from_secs(200)).start();
+    let tokens = |words: &[&str]| {
+        let output = entra(&watch(words), &variables(&emulator));
+        assert!(output.status.success(), "{}", err(&output));
+        assert!(!err(&output).contains("eyJ"), "{}", err(&output));
+        out(&output).lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(tokens(&["--count", "3", "--margin", "100", "-o", "token"]).len(), 1);
+    // Nothing that lives for less than the margin is used twice.
+    let headers = tokens(&["--count", "3", "-o", "header"]);
+    assert_eq!(headers.len(), 3);
+    assert!(headers.iter().all(|line| line.starts_with("Authorization: Bearer eyJ")));
+    let answers = tokens(&["--count", "2", "-o", "json"]);
+    let answers: Vec<Value> = answers.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers.len(), 2);
+    assert_ne!(answers[0]["access_token"], answers[1]["access_token"]);
+    assert!(answers[0]["expires_in"].as_u64().unwrap() <= 199, "{answers:?}");
+}
+
+#[test]
+fn a_token_that_is_due_is_renewed_in_the_background() {
+    let emulator = Emulator::builder().refresh_in(Duration::ZERO).start();
+    let mut child = command(&watch(&[]), &variables(&emulator)).spawn().unwrap();
+    let told: Vec<String> = lines(&mut child)
+        .take_while(|line| !line.contains("refreshed"))
+        .collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(told[0].contains("network  new"), "{told:?}");
+    assert!(
+        told[1..]
+            .iter()
+            .all(|line| line.contains("cache    due, being renewed")),
+        "{told:?}"
+    );
+    assert!(emulator.token_requests().len() >= 2);
+}
+
+#[test]
+fn a_token_serves_on_while_the_service_fails_and_is_asked_no_more() {
+    // Past its margin from the start: each time another one is wanted.
+    let emulator = Emulator::builder().token_lifetime(Duration::from_secs(200)).start();
+    let mut child = command(&watch(&["--count", "100000"]), &variables(&emulator))
+        .spawn()
+        .unwrap();
+    let mut told = lines(&mut child);
+    assert!(told.next().unwrap().contains("network  new, expires in 3 min"));
+    emulator.fault(Fault::aadsts(7000222).always());
+    let failed = told.find(|line| line.contains("failed")).unwrap();
+    assert!(failed.contains("AADSTS7000222"), "{failed}");
+    let served = told.next().unwrap();
+    assert!(
+        served.contains("cache    served anyway, cooling down for 5 s, expires in "),
+        "{served}"
+    );
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let refused = emulator
+        .token_requests()
+        .iter()
+        .filter(|request| request.status != 200)
+        .count();
+    assert_eq!(refused, 1);
+}
+
+#[test]
+fn without_a_token_the_service_is_left_alone_and_the_end_is_a_failure() {
+    let emulator = Emulator::start();
+    let mut variables = variables(&emulator);
+    variables[3].1 = "canary8Q~secret";
+    let output = entra(&watch(&["--count", "5", "-o", "token"]), &variables);
+    fails(
+        &output,
+        5,
+        &[
+            "nowhere  no token, cooling down for 5 s, asked once\n",
+            "entra: AADSTS7000215",
+        ],
+    );
+    assert_eq!(
+        err(&output).matches("failed   AADSTS7000215").count(),
+        1,
+        "{}",
+        err(&output)
+    );
+    assert_eq!(emulator.token_requests().len(), 1);
+    assert!(!err(&output).contains("canary"), "{}", err(&output));
+}
+
+#[test]
+fn what_can_never_be_asked_for_ends_at_once() {
+    let emulator = Emulator::start();
+    let mut variables = variables(&emulator);
+    variables[1].1 = "common";
+    let output = entra(&watch(&["--count", "2"]), &variables);
+    fails(&output, 3, &["common", "contoso.onmicrosoft.com"]);
+    assert!(!err(&output).contains("nowhere"), "{}", err(&output));
+    assert_eq!(emulator.request_count(), 0);
+}
+
+#[test]
+fn a_watcher_without_a_reader_ends() {
+    let emulator = Emulator::builder().refresh_in(Duration::ZERO).start();
+    let mut child = command(&watch(&["--count", "100000"]), &variables(&emulator))
+        .spawn()
+        .unwrap();
+    drop(lines(&mut child).next().unwrap());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn what_belongs_to_watching_needs_it() {
+    for words in [["--interval", "1"], ["--count", "1"], ["--margin", "1"]] {
+        let words = [&["token", "--resource", GRAPH], &words[..]].concat();
+        fails(&entra(&words, &[]), 2, &["--watch"]);
+    }
+    for interval in ["0", "-1", "NaN", "inf", "1e9", "soon"] {
+        let interval = format!("--interval={interval}");
+        let output = entra(&["token", "--resource", GRAPH, "--watch", &interval], &[]);
+        fails(&output, 2, &["from 0.01 to 86400"]);
+    }
+    fails(&entra(&watch(&["--count", "0"]), &[]), 2, &["--count"]);
+}
