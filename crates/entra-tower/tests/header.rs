@@ -6,7 +6,7 @@ use std::error::Error as _;
 
 use entra_tower::{BearerError, BearerLayer, BoxError, BuildError, Elsewhere};
 use http::{HeaderValue, Request};
-use support::{Api, ApiError, Entra, USERS, get, send, token_in};
+use support::{Api, ApiError, Entra, USERS, get, send, token_in, unauthorized};
 use tower::{Layer, Service, ServiceExt};
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn another_origin_is_refused_before_anything_is_sent() {
 
 #[tokio::test]
 async fn another_origin_is_served_untouched_where_that_is_wanted() {
-    let (entra, api) = (Entra::new(), Api::new(|_| support::unauthorized()));
+    let (entra, api) = (Entra::new(), Api::taking(&["t1"], unauthorized()));
     let mut service = layer(&entra)
         .elsewhere(Elsewhere::WithoutToken)
         .replay()
@@ -138,13 +138,23 @@ async fn another_origin_is_served_untouched_where_that_is_wanted() {
         request
             .headers_mut()
             .insert("authorization", HeaderValue::from_static("Basic Zm9v"));
-        // That it is refused there is no affair of ours.
         assert_eq!(send(&mut service, request).await.unwrap().0, 401, "{uri}");
         assert_eq!(token_in(&api.last()), "Basic Zm9v");
         send(&mut service, get(uri)).await.unwrap();
         assert!(api.last().is_empty());
     }
     assert_eq!((entra.requests(), api.tokens().len()), (0, 2 * ELSEWHERE.len()));
+}
+
+#[tokio::test]
+async fn a_refusal_from_another_origin_says_nothing_about_the_token() {
+    let (entra, api) = (Entra::new(), Api::taking(&["t1"], unauthorized()));
+    let mut service = entra.layer().elsewhere(Elsewhere::WithoutToken).layer(api);
+    for uri in [USERS, USERS, "https://evil.test/", USERS] {
+        let (status, token) = send(&mut service, get(uri)).await.unwrap();
+        assert_eq!((status == 200, &*token == "t1"), (uri == USERS, uri == USERS));
+    }
+    assert_eq!(entra.requests(), 1);
 }
 
 #[test]

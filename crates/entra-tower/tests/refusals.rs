@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use entra_client::Client;
-use entra_proto::ClaimsRequest;
+use entra_client::{Client, TokenOptions};
+use entra_proto::{ClaimsRequest, Tenant};
 use entra_tower::{BearerLayer, Replay};
 use http::Request;
 use support::{Answer, Api, Entra, USERS, challenge, challenge_from, get, not_before, send, token_in, unauthorized};
@@ -171,6 +171,23 @@ async fn claims_are_asked_for_and_remembered_by_all_clones() {
 }
 
 #[tokio::test]
+async fn claims_are_asked_for_in_the_tenant_of_the_source() {
+    let (entra, api) = (Entra::new(), Api::taking(&["t2"], challenge(&not_before(1))));
+    let fabrikam = entra.client.tenant("fabrikam.com".parse::<Tenant>().unwrap());
+    let source = fabrikam.source(&support::graph(), None).unwrap();
+    let layer = BearerLayer::new(source, ["https://graph.microsoft.com"]).unwrap();
+    let mut service = layer.replay().layer(api.clone());
+    assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (200, "t2".to_owned()));
+    for number in [0, 1] {
+        assert!(
+            entra.form(number).starts_with("/fabrikam.com/"),
+            "{}",
+            entra.form(number)
+        );
+    }
+}
+
+#[tokio::test]
 async fn later_claims_take_the_place_of_earlier_ones() {
     let entra = Entra::new();
     let api = Api::new(|headers| match token_in(headers) {
@@ -323,6 +340,36 @@ async fn claims_that_the_service_refuses_are_forgotten() {
     let error = send(&mut service, get(USERS)).await.unwrap_err();
     assert!(format!("{error:?}").contains("interaction_required"), "{error:?}");
     assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (200, "t3".to_owned()));
+}
+
+#[tokio::test]
+async fn claims_are_kept_where_the_service_has_a_bad_day() {
+    let asked = AtomicU32::new(0);
+    let is_second = move || asked.fetch_add(1, Ordering::Relaxed) == 1;
+    let entra = Entra::refusing(move |_| is_second().then_some(support::BUSY));
+    let api = Api::taking(&["t3"], challenge(&not_before(1)));
+    let mut service = entra.layer().replay().layer(api.clone());
+    assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (401, "t1".to_owned()));
+    entra.clock.advance(Duration::from_secs(5));
+    assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (200, "t3".to_owned()));
+    assert!(entra.form(2).contains("nbf"));
+}
+
+#[tokio::test]
+async fn claims_whose_token_is_there_already_are_taken_up_at_once() {
+    let entra = Entra::new();
+    let claims = ClaimsRequest::parse(&not_before(2)).unwrap();
+    let options = TokenOptions::default().claims(claims);
+    entra.client.token_with(&support::graph(), &options).await.unwrap();
+    let api = Api::new(|headers| match token_in(headers) {
+        "t2" => challenge(&not_before(1)),
+        "t3" => challenge(&not_before(2)),
+        _ => (200, vec![]),
+    });
+    let mut service = entra.layer().replay().layer(api.clone());
+    assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (401, "t3".to_owned()));
+    assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (200, "t1".to_owned()));
+    assert_eq!(entra.requests(), 3);
 }
 
 #[tokio::test]

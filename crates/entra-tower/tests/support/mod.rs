@@ -9,8 +9,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use entra_client::{Client, ManualClock, TokenSource};
-use entra_proto::{Application, ClientSecret, Target, Timestamp};
+use entra_client::{Client, ManualClock, Policy, TokenSource};
+use entra_proto::{Application, ClientSecret, RetryPolicy, Target, Timestamp};
 use entra_tower::{BearerLayer, BoxError};
 use entra_transport::{Body, transport_fn};
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -29,14 +29,15 @@ impl Entra {
         Self::refusing(|_| None)
     }
 
-    /// One that answers a request with 400 and this code of its own, where there is one.
+    /// One that answers a request with this code, where there is one: with 400, or with 503 where it says that it is busy.
     pub(crate) fn refusing(refuse: impl Fn(&str) -> Option<&'static str> + Send + Sync + 'static) -> Self {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let clock = ManualClock::at(Timestamp::from_secs(1_767_225_600));
         let record = Arc::clone(&asked);
         let refuse = Arc::new(refuse);
         let transport = transport_fn(move |request| {
-            let form = String::from_utf8(request.body().as_bytes().to_vec()).unwrap();
+            let form = std::str::from_utf8(request.body().as_bytes()).unwrap();
+            let form = format!("{}&{form}", request.uri().path());
             let refusal = refuse(&form);
             let mut asked = record.lock().unwrap();
             asked.push(form);
@@ -46,6 +47,7 @@ impl Entra {
                 tokio::task::yield_now().await;
                 let (status, body) = match refusal {
                     None => (200, format!(r#"{{"access_token":"t{number}","expires_in":3599}}"#)),
+                    Some(BUSY) => (503, String::new()),
                     Some(error) => (400, format!(r#"{{"error":"{error}","error_description":"no"}}"#)),
                 };
                 let mut answer = Response::new(Body::from(body));
@@ -53,7 +55,11 @@ impl Entra {
                 Ok(answer)
             }
         });
+        let mut policy = Policy::default();
+        // No test waits.
+        policy.retry = RetryPolicy::never();
         let client = Client::builder(application(), transport)
+            .policy(policy)
             .clock(clock.clone())
             .build()
             .unwrap();
@@ -73,7 +79,7 @@ impl Entra {
         self.asked.lock().unwrap().len()
     }
 
-    /// The form of a token request.
+    /// A token request: its path, and what its form has in it.
     pub(crate) fn form(&self, number: usize) -> String {
         self.asked.lock().unwrap()[number].clone()
     }
@@ -242,6 +248,9 @@ pub(crate) fn not_before(time: u32) -> String {
 pub(crate) fn get(uri: &str) -> Request<String> {
     Request::get(uri).body(String::new()).unwrap()
 }
+
+/// What stands for an answer of a token service that has a bad day.
+pub(crate) const BUSY: &str = "busy";
 
 pub(crate) const USERS: &str = "https://graph.microsoft.com/v1.0/users";
 
