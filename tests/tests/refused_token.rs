@@ -38,7 +38,7 @@ async fn over_reqwest_a_program_takes_no_notice() {
     let client = Client::new(application(&emulator, "daemon"), transport);
     let layer = BearerLayer::new(client.source(&graph(), None).unwrap(), [emulator.base_url()]).unwrap();
     // reqwest wants one, for a TLS that is not used here.
-    rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap();
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let inner = ReqwestService::new(reqwest::Client::builder().no_proxy()).unwrap();
     let service = layer.replay().layer(inner);
     for round in 0..2 {
@@ -54,6 +54,32 @@ async fn over_reqwest_a_program_takes_no_notice() {
         }
     }
     assert_eq!(history(&emulator), (vec![200, 401, 200], 2));
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_followed_by_one_with_the_claims_of_the_challenge() {
+    let emulator = emulator();
+    emulator.clock().freeze();
+    let transport = HyperTransport::builder().allow_plain_loopback(true).build().unwrap();
+    let app = application(&emulator, "daemon").with_capabilities(&["cp1"]);
+    let client = Client::new(app, transport);
+    let layer = BearerLayer::new(client.source(&graph(), None).unwrap(), [emulator.base_url()]).unwrap();
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let inner = ReqwestService::new(reqwest::Client::builder().no_proxy()).unwrap();
+    let service = layer.replay().layer(inner);
+    for round in 0..3 {
+        let request = http::Request::get(format!("{}/users", emulator.graph_url()))
+            .body("")
+            .unwrap();
+        assert_eq!(service.clone().oneshot(request).await.unwrap().status(), 200);
+        if round == 0 {
+            emulator.revoke_tokens();
+        }
+    }
+    assert_eq!(history(&emulator), (vec![200, 401, 200, 200], 2));
+    let asked = emulator.token_requests().remove(1);
+    let claims = asked.form.iter().find(|parameter| parameter.name == "claims").unwrap();
+    assert!(claims.value.contains("nbf"), "{}", claims.value);
 }
 
 #[test]

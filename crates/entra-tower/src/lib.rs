@@ -55,7 +55,7 @@
 //!
 //! Of many requests that are refused with one token, the first drops it, and one request to the token service serves them all. An API
 //! that refuses whatever it gets is no reason to ask that service again and again: refusals without claims lead there once a minute,
-//! and so do those with claims. In between, and in every case without a replay, the `401` is handed on.
+//! and those with claims five times. In between, and in every case without a replay, the `401` is handed on.
 //!
 //! So the *next* request has another token. To have the refused one sent again as well, there must be a copy of it, which is made
 //! beforehand of every request, at a price: [`BearerLayer::replay`] does so for bodies that are `Clone`, [`BearerLayer::replay_with`]

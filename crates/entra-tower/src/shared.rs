@@ -62,8 +62,8 @@ impl<T: Source> Shared<T> {
                 source: source.clone(),
                 claims: None,
                 original: source,
-                renewals: Pace::default(),
-                challenges: Pace::default(),
+                renewals: Pace::of(1),
+                challenges: Pace::of(CHALLENGES),
             }),
         }
     }
@@ -96,7 +96,8 @@ impl<T: Source> Shared<T> {
         let renewed = match wish {
             Wish::Impossible => false,
             Wish::Claims(claims) if state.claims.as_ref() != Some(&claims) => self.turn(&mut state, mark, claims),
-            Wish::Claims(_) | Wish::Nothing => state.renew(mark, has_claims),
+            // Claims that the refused token was asked for with are no news.
+            Wish::Claims(_) | Wish::Nothing => state.renew(mark),
         };
         tracing::debug!(has_claims, renewed, "the API refused the token");
         renewed.then(|| self.supply_of(&state))
@@ -147,18 +148,13 @@ impl<T: Source> Shared<T> {
 
 impl<T: Source> State<T> {
     /// Sees to it that there will be another token of the same kind.
-    fn renew(&mut self, mark: Mark, has_claims: bool) -> bool {
+    fn renew(&mut self, mark: Mark) -> bool {
         let Some(token) = self.in_use(mark) else {
             // Somebody else had it renewed.
             return true;
         };
         let now = self.source.now();
-        let pace = if has_claims {
-            &mut self.challenges
-        } else {
-            &mut self.renewals
-        };
-        let admitted = pace.admit(now);
+        let admitted = self.renewals.admit(now);
         if admitted {
             self.source.invalidate(&token);
         }
@@ -203,19 +199,25 @@ impl Supply<entra_client::blocking::TokenSource> {
     }
 }
 
-/// Lets something happen once a minute.
-#[derive(Default)]
+/// Lets something happen so many times a minute.
 struct Pace {
-    /// When it happened, by the monotonic clock.
-    last: Option<Duration>,
+    most: u32,
+    /// When the minute began, by the monotonic clock, and how often it has happened since.
+    minute: Option<(Duration, u32)>,
 }
 
 impl Pace {
+    fn of(most: u32) -> Self {
+        Self { most, minute: None }
+    }
+
     fn admit(&mut self, now: Duration) -> bool {
-        let admitted = self.last.is_none_or(|last| now.saturating_sub(last) >= MINUTE);
-        if admitted {
-            self.last = Some(now);
-        }
+        let (begin, count) = match self.minute {
+            Some((begin, count)) if now.saturating_sub(begin) < MINUTE => (begin, count),
+            _ => (now, 0),
+        };
+        let admitted = count < self.most;
+        self.minute = Some((begin, count + u32::from(admitted)));
         admitted
     }
 }
@@ -267,5 +269,8 @@ impl<T: Source + fmt::Debug> fmt::Debug for Shared<T> {
             .finish()
     }
 }
+
+/// How many challenges a minute lead to the service: an administrator may revoke tokens twice in a row.
+const CHALLENGES: u32 = 5;
 
 const MINUTE: Duration = Duration::from_secs(60);
