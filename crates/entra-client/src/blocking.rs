@@ -217,6 +217,23 @@ impl TokenSource {
         self.0.with_claims(claims).map(Self)
     }
 
+    /// Whether the token with these claims is in the cache and may be used.
+    #[must_use]
+    pub fn has(&self, claims: &ClaimsRequest) -> bool {
+        self.0.has(claims)
+    }
+
+    /// The generation of this token, if it is the one that is kept: none where another has taken its place, or it was dropped.
+    #[must_use]
+    pub fn generation_of(&self, token: &Token) -> Option<u64> {
+        self.0.slot.generation_of(token)
+    }
+
+    /// Drops the token of this generation: see [`TokenSource::discard`](crate::TokenSource::discard).
+    pub fn discard(&self, generation: u64) -> bool {
+        self.0.discard(generation)
+    }
+
     /// The application that the token is for, in the tenant that it was given to the client with.
     #[must_use]
     pub fn application(&self) -> &Application {
@@ -277,6 +294,10 @@ pub struct Threads {
 }
 
 impl Driver for Threads {
+    fn has_store(&self) -> bool {
+        self.store.is_some()
+    }
+
     fn refresh(core: &Arc<Core<Self>>, lead: Lead) {
         let runtime = Arc::clone(&core.driver.runtime);
         let core = Arc::clone(core);
@@ -291,24 +312,38 @@ impl Driver for Threads {
 
 /// Gets the token of a slot: leads, or waits for whoever does.
 fn acquire(
-    core: &Core<Threads>,
+    core: &Arc<Core<Threads>>,
     slot: &Arc<Slot>,
     mut request: Option<TokenRequest>,
     force: bool,
 ) -> Result<Token, Error> {
+    let mut went_behind = false;
     loop {
         let outcome = match core.join(slot, force) {
             Next::Done(outcome) => return outcome,
-            Next::Lead(lead) => {
+            Next::Behind(lead) if !went_behind => {
+                // Once: a runtime may drop what it is given.
+                went_behind = true;
+                Threads::refresh(core, lead);
+                continue;
+            }
+            Next::Lead(lead) | Next::Behind(lead) => {
                 // One that was made for a new slot is still at hand.
                 let request = request.take().map_or_else(|| core.request(slot.key()), Ok)?;
                 Some(fetch(core, lead, request, force))
             }
             Next::Wait(waiter, patience) => park(waiter, patience).flatten(),
         };
-        // None: whoever led went away or takes too long, and somebody else has to.
-        if let Some(outcome) = outcome {
-            return core.settle(slot, force, outcome);
+        match outcome {
+            // Others' flight may have ended at the shared store, which is a cache as well.
+            Some(Ok(token)) if force && token.request_id().is_none() => {}
+            Some(outcome) => return core.settle(slot, force, outcome),
+            // Whoever led went away or takes too long, and somebody else has to.
+            None => {
+                if let Some(token) = core.instead(slot, force) {
+                    return Ok(token);
+                }
+            }
         }
     }
 }
@@ -326,11 +361,14 @@ fn fetch(core: &Core<Threads>, mut lead: Lead, request: TokenRequest, force: boo
             }
         }
     }
+    if let Some(left) = lead.slot().pause_left(core.clock.now()) {
+        core.driver.runtime.sleep(left);
+    }
     let (mut attempt, step) = match core.begin(span, lead.slot(), request) {
         Ok(begun) => begun,
         Err(error) => return Err(core.failed(span, lead, None, error)),
     };
-    let response = match drive(core, &mut attempt, step) {
+    let response = match drive(core, lead.slot(), &mut attempt, step) {
         Ok(response) => response,
         Err(error) => return Err(core.failed(span, lead, Some(&attempt), error)),
     };
@@ -344,7 +382,12 @@ fn fetch(core: &Core<Threads>, mut lead: Lead, request: TokenRequest, force: boo
 }
 
 /// The acquisition machine, driven by blocking.
-fn drive(core: &Core<Threads>, attempt: &mut Attempt, mut step: Step) -> Result<TokenResponse, AcquireError> {
+fn drive(
+    core: &Core<Threads>,
+    slot: &Slot,
+    attempt: &mut Attempt,
+    mut step: Step,
+) -> Result<TokenResponse, AcquireError> {
     let now = || core.clock.now();
     loop {
         step = match step {
@@ -357,12 +400,16 @@ fn drive(core: &Core<Threads>, attempt: &mut Attempt, mut step: Step) -> Result<
                 }
             }
             Step::Pause(pause) => {
+                slot.pause_until(now().monotonic.saturating_add(pause.duration()));
                 core.driver.runtime.sleep(pause.duration());
                 pause.resume(now().wall)
             }
             Step::Sign(sign) => attempt.sign(sign, now())?,
             Step::Assert(assert) => assert.fetch()?,
-            Step::Done(token) => return Ok(token),
+            Step::Done(mut token) => {
+                attempt.shorten(&mut token.lifetime, now());
+                return Ok(token);
+            }
         }
     }
 }

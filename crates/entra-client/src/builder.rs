@@ -149,6 +149,10 @@ fn check(policy: &Policy) -> Result<(), BuildError> {
             "max_attempts is 0: one request must be sent",
         ),
         (
+            policy.patience > policy.retry.deadline,
+            "patience is no longer than the deadline of the tries: others would ask while the first still waits",
+        ),
+        (
             is_part(policy.freshness.refresh_fraction),
             "refresh_fraction is not between 0 and 1",
         ),

@@ -225,6 +225,10 @@ impl Tasks {
 }
 
 impl Driver for Tasks {
+    fn has_store(&self) -> bool {
+        self.store.is_some()
+    }
+
     fn refresh(core: &Arc<Core<Self>>, lead: Lead) {
         let runtime = Arc::clone(core.driver.runtime());
         let core = Arc::clone(core);
@@ -244,19 +248,33 @@ pub(crate) async fn acquire(
     mut request: Option<TokenRequest>,
     force: bool,
 ) -> Result<Token, Error> {
+    let mut went_behind = false;
     loop {
         let outcome = match core.join(slot, force) {
             Next::Done(outcome) => return outcome,
-            Next::Lead(lead) => {
+            Next::Behind(lead) if !went_behind => {
+                // Once: a runtime may drop what it is given.
+                went_behind = true;
+                Tasks::refresh(core, lead);
+                continue;
+            }
+            Next::Lead(lead) | Next::Behind(lead) => {
                 // One that was made for a new slot is still at hand.
                 let request = request.take().map_or_else(|| core.request(slot.key()), Ok)?;
                 Some(fetch(core, lead, request, force).await)
             }
             Next::Wait(waiter, patience) => or_after(waiter, core.driver.runtime().sleep(patience)).await,
         };
-        // None: whoever led went away or takes too long, and somebody else has to.
-        if let Some(outcome) = outcome {
-            return core.settle(slot, force, outcome);
+        match outcome {
+            // Others' flight may have ended at the shared store, which is a cache as well.
+            Some(Ok(token)) if force && token.request_id().is_none() => {}
+            Some(outcome) => return core.settle(slot, force, outcome),
+            // Whoever led went away or takes too long, and somebody else has to.
+            None => {
+                if let Some(token) = core.instead(slot, force) {
+                    return Ok(token);
+                }
+            }
         }
     }
 }
@@ -294,11 +312,14 @@ async fn fetch_in(
             }
         }
     }
+    if let Some(left) = lead.slot().pause_left(core.clock.now()) {
+        core.driver.runtime().sleep(left).await;
+    }
     let (mut attempt, step) = match core.begin(span, lead.slot(), request) {
         Ok(begun) => begun,
         Err(error) => return Err(core.failed(span, lead, None, error)),
     };
-    let response = match drive(core, &mut attempt, step).await {
+    let response = match drive(core, lead.slot(), &mut attempt, step).await {
         Ok(response) => response,
         Err(error) => return Err(core.failed(span, lead, Some(&attempt), error)),
     };
@@ -313,7 +334,12 @@ async fn fetch_in(
 }
 
 /// The acquisition machine, driven by awaiting.
-async fn drive(core: &Core<Tasks>, attempt: &mut Attempt, mut step: Step) -> Result<TokenResponse, AcquireError> {
+async fn drive(
+    core: &Core<Tasks>,
+    slot: &Slot,
+    attempt: &mut Attempt,
+    mut step: Step,
+) -> Result<TokenResponse, AcquireError> {
     let now = || core.clock.now();
     loop {
         step = match step {
@@ -326,12 +352,16 @@ async fn drive(core: &Core<Tasks>, attempt: &mut Attempt, mut step: Step) -> Res
                 }
             }
             Step::Pause(pause) => {
+                slot.pause_until(now().monotonic.saturating_add(pause.duration()));
                 core.driver.runtime().sleep(pause.duration()).await;
                 pause.resume(now().wall)
             }
             Step::Sign(sign) => attempt.sign(sign, now())?,
             Step::Assert(assert) => assert.fetch()?,
-            Step::Done(token) => return Ok(token),
+            Step::Done(mut token) => {
+                attempt.shorten(&mut token.lifetime, now());
+                return Ok(token);
+            }
         }
     }
 }

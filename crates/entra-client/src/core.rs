@@ -35,6 +35,9 @@ pub(crate) struct Core<D> {
 pub(crate) trait Driver: Sized {
     /// Fetches the token that `lead` is for without anybody waiting for it.
     fn refresh(core: &Arc<Core<Self>>, lead: Lead);
+
+    /// Whether there is a second level.
+    fn has_store(&self) -> bool;
 }
 
 /// What a caller who found no token in the cache is to do.
@@ -43,6 +46,8 @@ pub(crate) enum Next {
     Done(Result<Token, Error>),
     /// Acquire a token for everybody.
     Lead(Lead),
+    /// Have a token acquired in the background, and ask again: the one that is here still lives.
+    Behind(Lead),
     /// Wait for somebody who does, and ask again after this time.
     Wait(Waiter, Duration),
 }
@@ -72,7 +77,7 @@ impl<D: Driver> Core<D> {
     }
 }
 
-impl<D> Core<D> {
+impl<D: Driver> Core<D> {
     /// A token was given out of the cache.
     pub(crate) fn hit(&self, key: KeyRef<'_>) {
         // One load where nobody listens: this is the path that has to be short.
@@ -114,10 +119,14 @@ impl<D> Core<D> {
                 self.observe(slot.key(), EventKind::Refused, Some(&error));
                 Next::Done(Err(error))
             }
-            Turn::Wait(waiter, patience) => {
+            Turn::Wait(waiter, mut patience) => {
                 self.observe(slot.key(), EventKind::Joined, None);
+                if !force && slot.living(now).is_some() {
+                    patience = patience.min(self.policy.grace);
+                }
                 Next::Wait(waiter, patience)
             }
+            Turn::Lead(lead) if !force && slot.living(now).is_some() => Next::Behind(lead),
             Turn::Lead(lead) => Next::Lead(lead),
         }
     }
@@ -132,6 +141,13 @@ impl<D> Core<D> {
             self.observe(slot.key(), EventKind::ServedAnyway, Some(&error));
             Ok(living)
         })
+    }
+
+    /// What a caller gets who has waited in vain: the token that is still alive, where there is one.
+    pub(crate) fn instead(&self, slot: &Slot, force: bool) -> Option<Token> {
+        let living = slot.living(self.clock.now()).filter(|_| !force)?;
+        self.observe(slot.key(), EventKind::ServedAnyway, None);
+        Some(living)
     }
 
     /// The request for a slot's token.
@@ -170,14 +186,11 @@ impl<D> Core<D> {
     }
 
     /// Ends an acquisition well: keeps the token, and gives it to everybody who waits.
-    pub(crate) fn landed(&self, span: &Span, lead: Lead, attempt: Attempt, mut response: TokenResponse) -> Token {
+    pub(crate) fn landed(&self, span: &Span, lead: Lead, attempt: Attempt, response: TokenResponse) -> Token {
         let now = self.clock.now();
         if let (Some(name), Some((assertion, signed))) = (attempt.kept_by, attempt.signed) {
             self.assertions.keep(name, assertion, signed, now);
         }
-        // The service counted from when it answered, and that was no earlier than the request was sent.
-        let transit = now.monotonic.saturating_sub(attempt.sent.monotonic);
-        response.lifetime.expires_at = response.lifetime.expires_at.minus(transit);
         let id = attempt.request_id;
         let token = self.token(
             response.access_token,
@@ -218,6 +231,10 @@ impl<D> Core<D> {
 
     /// Lands a token out of the shared store, where it can be used: not one from the future, and for a refresh no older one.
     pub(crate) fn landed_from_store(&self, span: &Span, lead: Lead, stored: &StoredToken) -> Result<Token, Lead> {
+        // An API may have refused what is there while the store was being read.
+        if lead.slot().distrusts_store() {
+            return Err(lead);
+        }
         let now = self.clock.now();
         let lifetime = &stored.lifetime;
         let Ok(draw) = self.request_ids.next() else {
@@ -252,6 +269,15 @@ impl<D> Core<D> {
         dropped
     }
 
+    /// Drops the token of this generation, if it is still the one that is kept.
+    pub(crate) fn discard(&self, slot: &Slot, generation: u64) -> bool {
+        let dropped = slot.discard(generation);
+        if dropped {
+            self.observe(slot.key(), EventKind::Invalidated, None);
+        }
+        dropped
+    }
+
     /// Forgets every token of this tenant and API, whatever claims it has.
     pub(crate) fn forget(&self, tenant: &Tenant, target: &Target) {
         let wanted = KeyRef {
@@ -259,7 +285,7 @@ impl<D> Core<D> {
             target,
             claims: None,
         };
-        self.slots.forget(|key| {
+        self.slots.forget(self.driver.has_store(), |key| {
             wanted
                 == KeyRef {
                     claims: None,
@@ -271,7 +297,7 @@ impl<D> Core<D> {
     /// Forgets everything.
     pub(crate) fn clear(&self) {
         self.assertions.clear();
-        self.slots.forget(|_| true);
+        self.slots.forget(self.driver.has_store(), |_| true);
     }
 
     /// The span of an acquisition.
@@ -325,6 +351,14 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
+    /// Counts a life from when the last request was sent: the service counted from when it answered, and that was no earlier. By the
+    /// clock that says more: a machine may sleep while the answer is under way.
+    pub(crate) fn shorten(&self, lifetime: &mut Lifetime, now: Now) {
+        let by_monotonic = now.monotonic.saturating_sub(self.sent.monotonic);
+        let transit = by_monotonic.max(now.wall.since(self.sent.wall));
+        lifetime.expires_at = lifetime.expires_at.minus(transit);
+    }
+
     /// Signs what has to be signed, and takes note of it.
     pub(crate) fn sign(&mut self, sign: Sign, now: Now) -> Result<Step, AcquireError> {
         // The certificate may have been rotated since the name was made.

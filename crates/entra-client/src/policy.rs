@@ -25,10 +25,13 @@ pub struct Policy {
     pub cool_down: Duration,
     /// The longest that it becomes by doubling: 60 s.
     pub max_cool_down: Duration,
+    /// How long a caller waits for the next token while one that is within the margin still lives: 2 s. Then he gets that one, and the
+    /// request goes on in the background.
+    pub grace: Duration,
     /// How long others wait for a request that one caller has sent: 2 minutes. Then one of them sends another: the first may never be
     /// answered, because whoever leads it holds its future and does not poll it. Longer than a transport takes at the most.
     pub patience: Duration,
-    /// How many tokens are kept: 10,000. Beyond that those that are spent go first, then those that were not asked for the longest.
+    /// How many tokens are kept: 10,000, not counting those that somebody holds a [`TokenSource`](crate::TokenSource) of. Beyond that those that are spent go first, then those that were not asked for the longest.
     pub capacity: usize,
     /// How much of an assertion's life must be left for it to prove another request: 1 minute of its 10. An assertion is signed once
     /// for each certificate and tenant and used while it lasts, which makes a certificate as cheap as a secret. `None` signs for
@@ -43,6 +46,7 @@ impl Default for Policy {
             retry: RetryPolicy::default(),
             cool_down: Duration::from_secs(5),
             max_cool_down: Duration::from_secs(60),
+            grace: Duration::from_secs(2),
             patience: Duration::from_secs(120),
             capacity: 10_000,
             assertion_margin: Some(Duration::from_secs(60)),

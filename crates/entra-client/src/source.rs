@@ -58,6 +58,24 @@ impl TokenSource {
         self.0.with_claims(claims).map(Self)
     }
 
+    /// Whether the token with these claims is in the cache and may be used.
+    #[must_use]
+    pub fn has(&self, claims: &ClaimsRequest) -> bool {
+        self.0.has(claims)
+    }
+
+    /// The generation of this token, if it is the one that is kept: none where another has taken its place, or it was dropped.
+    #[must_use]
+    pub fn generation_of(&self, token: &Token) -> Option<u64> {
+        self.0.slot.generation_of(token)
+    }
+
+    /// Drops the token of this [`generation`](Self::generation), if it is still the one that is kept: also where it is within the margin,
+    /// and [`current`](Self::current) gives it no more.
+    pub fn discard(&self, generation: u64) -> bool {
+        self.0.discard(generation)
+    }
+
     /// The application that the token is for, in the tenant that it was given to the client with.
     #[must_use]
     pub fn application(&self) -> &Application {
@@ -104,8 +122,24 @@ impl<D: Driver> Held<D> {
         Ok(Self::new(Arc::clone(&self.core), slot))
     }
 
+    pub(crate) fn has(&self, claims: &ClaimsRequest) -> bool {
+        let key = KeyRef {
+            claims: Some(claims),
+            ..self.slot.key().view()
+        };
+        let now = self.core.clock.now();
+        self.core
+            .slots
+            .look(key, |slot| slot.peek(now).is_some())
+            .unwrap_or_default()
+    }
+
     pub(crate) fn generation(&self) -> u64 {
         self.generation
+    }
+
+    pub(crate) fn discard(&self, generation: u64) -> bool {
+        self.core.discard(&self.slot, generation)
     }
 
     pub(crate) fn current(&mut self) -> Option<&Token> {

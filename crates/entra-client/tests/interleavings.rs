@@ -207,7 +207,7 @@ fn play(seed: u64) {
         .build()
         .unwrap();
     let done = Arc::new(AtomicUsize::new(0));
-    let (mut tasks, mut dropped, mut started): (Vec<Task>, usize, usize) = (Vec::new(), 0, 0);
+    let (mut tasks, mut dropped, mut started, mut forgotten): (Vec<Task>, usize, usize, usize) = (Vec::new(), 0, 0, 0);
     const CALLERS: usize = 12;
     for step in 0.. {
         assert!(step < 10_000, "seed {seed}: no end");
@@ -225,7 +225,10 @@ fn play(seed: u64) {
                 dropped += 1;
             }
             4 => clock.advance(seconds(dice.roll(20) as u64)),
-            5 if started > CALLERS / 2 => client.forget(&api("a")),
+            5 if started > CALLERS / 2 => {
+                client.forget(&api("a"));
+                forgotten += 1;
+            }
             6 | 7 if !woken.is_empty() => {
                 let at = woken[dice.roll(woken.len())];
                 if tasks[at].poll() {
@@ -241,9 +244,11 @@ fn play(seed: u64) {
         }
     }
     let state = outside.0.lock().unwrap();
+    // Who asks after everything was forgotten does not wait for what was asked before.
     assert!(
-        state.most_flying <= 1,
-        "seed {seed}: two requests of one slot in the air"
+        state.most_flying <= 1 + forgotten,
+        "seed {seed}: {} requests of one slot in the air",
+        state.most_flying
     );
     assert!(done.load(Ordering::SeqCst) + dropped >= CALLERS, "seed {seed}");
     drop(state);

@@ -46,7 +46,9 @@ pub(crate) struct Mark {
 pub(crate) trait Source: Clone {
     fn current(&mut self) -> Option<&Token>;
     fn number(&self) -> u64;
-    fn invalidate(&self, token: &Token) -> bool;
+    fn number_of(&self, token: &Token) -> Option<u64>;
+    fn discard(&self, number: u64) -> bool;
+    fn has(&self, claims: &ClaimsRequest) -> bool;
     fn with_claims(&self, claims: &ClaimsRequest) -> Result<Self, Error>;
     fn application(&self) -> &Application;
     /// By the monotonic clock.
@@ -117,17 +119,14 @@ impl<T: Source> Shared<T> {
 
     /// Has all turn to tokens with these claims.
     fn turn(&self, state: &mut State<T>, mark: Mark, claims: ClaimsRequest) -> bool {
-        let Ok(mut source) = state.original.with_claims(&claims) else {
+        // One that is there already costs nothing. A place for another is made only where it is its turn: claims are the API's to choose.
+        if !state.original.has(&claims) && !state.challenges.admit(state.original.now()) {
+            return false;
+        }
+        let Ok(source) = state.original.with_claims(&claims) else {
             return false;
         };
-        // One that is there already costs nothing.
-        let is_had = source.current().is_some();
-        if !is_had && !state.challenges.admit(source.now()) {
-            return false;
-        }
-        if let Some(token) = state.in_use(mark) {
-            state.source.invalidate(&token);
-        }
+        state.source.discard(mark.number);
         state.source = source;
         state.claims = Some(claims);
         self.generation.fetch_add(1, Ordering::Release);
@@ -149,22 +148,16 @@ impl<T: Source> Shared<T> {
 impl<T: Source> State<T> {
     /// Sees to it that there will be another token of the same kind.
     fn renew(&mut self, mark: Mark) -> bool {
-        let Some(token) = self.in_use(mark) else {
+        self.source.current();
+        if self.source.number() != mark.number {
             // Somebody else had it renewed.
             return true;
-        };
-        let now = self.source.now();
-        let admitted = self.renewals.admit(now);
+        }
+        let admitted = self.renewals.admit(self.source.now());
         if admitted {
-            self.source.invalidate(&token);
+            self.source.discard(mark.number);
         }
         admitted
-    }
-
-    /// The token of that mark, if it is still the one that all use.
-    fn in_use(&mut self, mark: Mark) -> Option<Token> {
-        let token = self.source.current().cloned()?;
-        (self.source.number() == mark.number).then_some(token)
     }
 }
 
@@ -179,13 +172,23 @@ impl<T: Source> Supply<T> {
     }
 }
 
+impl<T: Source> Supply<T> {
+    /// A mark for a token that was waited for.
+    fn mark_of(&self, token: &Token) -> Mark {
+        Mark {
+            generation: self.generation,
+            // It may have been refused to somebody else before it got here.
+            number: self.source.number_of(token).unwrap_or(GONE),
+        }
+    }
+}
+
 impl Supply<TokenSource> {
     /// The token, from the service where there is none.
     pub(crate) async fn fetch(mut self) -> Result<(Token, Mark), Error> {
         let token = self.source.token().await?;
-        // The mark is for what `current` gave last. That it gives nothing means that the token is used up by this request.
-        let token = self.source.current().cloned().unwrap_or(token);
-        Ok((token, self.mark()))
+        let mark = self.mark_of(&token);
+        Ok((token, mark))
     }
 }
 
@@ -194,8 +197,8 @@ impl Supply<entra_client::blocking::TokenSource> {
     /// The token, from the service where there is none.
     pub(crate) fn fetch(mut self) -> Result<(Token, Mark), Error> {
         let token = self.source.token()?;
-        let token = self.source.current().cloned().unwrap_or(token);
-        Ok((token, self.mark()))
+        let mark = self.mark_of(&token);
+        Ok((token, mark))
     }
 }
 
@@ -236,8 +239,16 @@ macro_rules! source {
                 <$source>::generation(self)
             }
 
-            fn invalidate(&self, token: &Token) -> bool {
-                <$source>::invalidate(self, token)
+            fn number_of(&self, token: &Token) -> Option<u64> {
+                <$source>::generation_of(self, token)
+            }
+
+            fn discard(&self, number: u64) -> bool {
+                <$source>::discard(self, number)
+            }
+
+            fn has(&self, claims: &ClaimsRequest) -> bool {
+                <$source>::has(self, claims)
             }
 
             fn with_claims(&self, claims: &ClaimsRequest) -> Result<Self, Error> {
@@ -272,5 +283,8 @@ impl<T: Source + fmt::Debug> fmt::Debug for Shared<T> {
 
 /// How many challenges a minute lead to the service: an administrator may revoke tokens twice in a row.
 const CHALLENGES: u32 = 5;
+
+/// The number of a token that is kept no more.
+const GONE: u64 = u64::MAX;
 
 const MINUTE: Duration = Duration::from_secs(60);

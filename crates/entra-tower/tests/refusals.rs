@@ -427,3 +427,64 @@ fn decoded(field: &str) -> String {
         .unwrap()
         .into_owned()
 }
+
+#[tokio::test]
+async fn a_token_within_the_margin_is_dropped_once_though_the_service_has_no_other() {
+    let busy = Arc::new(AtomicU32::new(0));
+    let entra = Entra::refusing({
+        let busy = Arc::clone(&busy);
+        move |_| (busy.load(Ordering::SeqCst) > 0).then_some(support::BUSY)
+    });
+    let api = Api::new(|_| unauthorized());
+    let mut service = entra.layer().replay().layer(api.clone());
+    entra.client.token(&support::graph()).await.unwrap();
+    busy.store(1, Ordering::SeqCst);
+    entra.clock.advance(Duration::from_secs(3400));
+    assert_eq!(send(&mut service, get(USERS)).await.unwrap().0, 401);
+    // It is gone, and no other is to be had.
+    assert!(send(&mut service, get(USERS)).await.is_err());
+    assert_eq!(api.tokens(), ["t1"]);
+}
+
+#[tokio::test]
+async fn tokens_that_live_shortly_are_renewed_no_more_often() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let transport = entra_transport::transport_fn({
+        let asked = Arc::clone(&asked);
+        move |_| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            let answer = r#"{"access_token":"t","expires_in":240}"#.to_owned();
+            async { Ok(http::Response::new(entra_transport::Body::from(answer))) }
+        }
+    });
+    let clock = entra_client::ManualClock::at(entra_proto::Timestamp::from_secs(1_767_225_600));
+    let client = Client::builder(support::application(), transport)
+        .clock(clock)
+        .build()
+        .unwrap();
+    let source = client.source(&support::graph(), None).unwrap();
+    let layer = BearerLayer::new(source, ["https://graph.microsoft.com"])
+        .unwrap()
+        .replay();
+    let mut service = layer.layer(Api::new(|_| unauthorized()));
+    for _ in 0..10 {
+        send(&mut service, get(USERS)).await.unwrap();
+    }
+    assert_eq!(
+        asked.load(Ordering::SeqCst),
+        10 + 1,
+        "one for each request, and one more"
+    );
+}
+
+#[tokio::test]
+async fn an_api_with_ever_new_wishes_fills_no_cache() {
+    let entra = Entra::new();
+    let asked = Arc::new(AtomicU32::new(0));
+    let api = Api::new(move |_| challenge(&not_before(asked.fetch_add(1, Ordering::SeqCst))));
+    let mut service = entra.layer().layer(api);
+    for _ in 0..1000 {
+        send(&mut service, get(USERS)).await.unwrap();
+    }
+    assert!(entra.client.len() <= 1 + 5, "{}", entra.client.len());
+}

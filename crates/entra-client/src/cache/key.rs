@@ -84,11 +84,11 @@ fn same_target(one: &Target, other: &Target) -> bool {
     }
 }
 
-/// The resource of which this one scope asks for everything.
+/// The resource of which this one scope, however often it is named, asks for everything.
 fn whole_api(scopes: &str) -> Option<&str> {
-    scopes
-        .strip_suffix("/.default")
-        .filter(|resource| !resource.contains(' '))
+    let (scope, others) = scopes.split_once(' ').unwrap_or((scopes, scopes));
+    let is_alone = others.split(' ').all(|other| other == scope);
+    scope.strip_suffix("/.default").filter(|_| is_alone)
 }
 
 /// A key behind a pointer: a map whose keys own theirs is searched with one that is borrowed.
@@ -176,6 +176,14 @@ mod tests {
                 scopes("openid https://a/.default openid"),
             ),
             (scopes("https://a/.default"), Target::resource("https://a").unwrap()),
+            (
+                scopes("https://a/.default https://a/.default"),
+                Target::resource("https://a").unwrap(),
+            ),
+            (
+                scopes("https://a/.default https://a/.default"),
+                scopes("https://a/.default"),
+            ),
             (scopes("https://a//.default"), Target::resource("https://a/").unwrap()),
         ] {
             let (one, other) = (key("contoso.com", one, None), key("Contoso.com", other, None));

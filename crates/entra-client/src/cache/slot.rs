@@ -44,6 +44,8 @@ struct State {
     setback: Option<Box<Setback>>,
     /// Counts what was forgotten on purpose: a flight that began before brings nothing to keep.
     epoch: u32,
+    /// The service asked to be left alone until this moment of the monotonic clock: whoever leads next keeps to that.
+    paused_until: Option<Duration>,
     /// Whether the shared store may still hold a token that was refused here.
     distrusts_store: bool,
 }
@@ -161,21 +163,61 @@ impl Slot {
         dropped
     }
 
+    /// The generation of this token, if it is the one that is here.
+    pub(crate) fn generation_of(&self, token: &Token) -> Option<u64> {
+        let _state = lock(&self.state);
+        let current = self.token.load()?;
+        Arc::ptr_eq(current.as_ref(), token.as_ref()).then(|| self.generation())
+    }
+
+    /// Drops the token of this generation, if it is still here: also one within the margin, which is given out where there is no other.
+    pub(crate) fn discard(&self, generation: u64) -> bool {
+        let mut state = lock(&self.state);
+        let found = self.generation() == generation && self.token.load().is_some();
+        if found {
+            self.token.store(None);
+            state.distrusts_store = true;
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+        found
+    }
+
     /// Drops everything, the failure and what a flight in the air will bring included.
     pub(crate) fn forget(&self) {
         let mut state = lock(&self.state);
         self.token.store(None);
+        // Who asks from now on does not wait for what was asked before.
+        state.flight = None;
         state.setback = None;
+        state.paused_until = None;
         state.distrusts_store = true;
         state.epoch = state.epoch.wrapping_add(1);
-        if state.flight.is_none() {
-            self.quiet_until.store(0, Ordering::Relaxed);
-        }
+        self.quiet_until.store(0, Ordering::Relaxed);
         self.generation.fetch_add(1, Ordering::Release);
     }
 
     pub(crate) fn distrusts_store(&self) -> bool {
         lock(&self.state).distrusts_store
+    }
+
+    /// The flight waits until then.
+    pub(crate) fn pause_until(&self, moment: Duration) {
+        lock(&self.state).paused_until = Some(moment);
+    }
+
+    /// What is left of a wait whose leader went away.
+    pub(crate) fn pause_left(&self, now: Now) -> Option<Duration> {
+        let until = lock(&self.state).paused_until?;
+        until.checked_sub(now.monotonic).filter(|left| !left.is_zero())
+    }
+
+    /// How much would be lost with it: nothing, a failure that is remembered, or a token.
+    pub(super) fn worth(&self, now: Now) -> u8 {
+        if self.living(now).is_some() {
+            2
+        } else {
+            u8::from(lock(&self.state).cooling(now).is_some())
+        }
     }
 
     pub(super) fn is_idle(&self) -> bool {

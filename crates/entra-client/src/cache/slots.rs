@@ -9,72 +9,82 @@ use crate::clock::Now;
 
 /// All slots of a client: a bounded map. Its lock is held for a look-up or an insertion, and never across anything that waits.
 pub(crate) struct Slots {
-    map: RwLock<HashSet<Entry, RandomState>>,
+    map: RwLock<Map>,
     capacity: usize,
+}
+
+#[derive(Default)]
+struct Map {
+    entries: HashSet<Entry, RandomState>,
+    /// How large it must become to be looked through again for what can go: slots that somebody holds cannot.
+    full_at: usize,
 }
 
 impl Slots {
     pub(crate) fn new(capacity: usize) -> Self {
+        let capacity = capacity.max(1);
+        let map = Map {
+            full_at: capacity,
+            ..Map::default()
+        };
         Self {
-            map: RwLock::default(),
-            capacity: capacity.max(1),
+            map: RwLock::new(map),
+            capacity,
         }
     }
 
     /// Looks at the slot of `key`, where there is one.
     pub(crate) fn look<T>(&self, key: KeyRef<'_>, look: impl FnOnce(&Arc<Slot>) -> T) -> Option<T> {
         let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
-        map.get(&key as &dyn Keyed).map(|entry| look(&entry.0))
+        map.entries.get(&key as &dyn Keyed).map(|entry| look(&entry.0))
     }
 
     /// The slot of `key`, made where there is none, and how many others had to go for it.
     pub(crate) fn slot(&self, key: Key, now: Now) -> (Arc<Slot>, usize) {
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = map.get(&key.view() as &dyn Keyed) {
+        if let Some(entry) = map.entries.get(&key.view() as &dyn Keyed) {
             return (Arc::clone(&entry.0), 0);
         }
-        let evicted = if map.len() >= self.capacity {
-            make_room(&mut map, self.capacity, now)
+        let evicted = if map.entries.len() >= map.full_at {
+            let evicted = make_room(&mut map.entries, self.capacity, now);
+            map.full_at = self.capacity.max(map.entries.len() + batch(self.capacity));
+            evicted
         } else {
             0
         };
         let slot = Arc::new(Slot::new(key));
-        map.insert(Entry(Arc::clone(&slot)));
+        map.entries.insert(Entry(Arc::clone(&slot)));
         (slot, evicted)
     }
 
-    /// Empties every slot that `wanted` names, and drops those which nobody holds.
-    pub(crate) fn forget(&self, wanted: impl Fn(&Key) -> bool) {
+    /// Empties every slot that `wanted` names, and drops those which nobody holds, unless they are to `stay`: with a shared store, a
+    /// slot remembers that it is not to be believed.
+    pub(crate) fn forget(&self, stay: bool, wanted: impl Fn(&Key) -> bool) {
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
-        map.retain(|entry| {
+        map.entries.retain(|entry| {
             if !wanted(Slot::key(&entry.0)) {
                 return true;
             }
             entry.0.forget();
-            !is_free(&entry.0)
+            stay || !is_free(&entry.0)
         });
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.map.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.map.read().unwrap_or_else(PoisonError::into_inner).entries.len()
     }
 }
 
-/// Takes out slots until there is room for one more: those without a living token first, then those not asked for the longest. One
-/// sixteenth of the map goes at once, so that a look at all of it is paid for by as many insertions.
+/// Takes out slots until there is room for one more: those that are spent first, then those that only remember a failure, then those
+/// not asked for the longest. A whole batch goes at once, so that a look at all of the map is paid for by as many insertions.
 #[expect(clippy::mutable_key_type, reason = "a slot's key never changes")]
 fn make_room(map: &mut HashSet<Entry, RandomState>, capacity: usize, now: Now) -> usize {
-    let excess = map.len() - capacity + 1;
-    let room = excess.max(capacity / 16);
-    let mut free: Vec<((bool, u64), Arc<Slot>)> = map
+    let excess = (map.len() + 1).saturating_sub(capacity);
+    let room = excess.max(batch(capacity));
+    let mut free: Vec<((u8, u64), Arc<Slot>)> = map
         .iter()
         .filter(|entry| is_free(&entry.0))
-        .map(|entry| {
-            (
-                (entry.0.living(now).is_some(), entry.0.last_used()),
-                Arc::clone(&entry.0),
-            )
-        })
+        .map(|entry| ((entry.0.worth(now), entry.0.last_used()), Arc::clone(&entry.0)))
         .collect();
     if free.len() > room {
         free.select_nth_unstable_by_key(room, |(rank, _)| *rank);
@@ -84,6 +94,10 @@ fn make_room(map: &mut HashSet<Entry, RandomState>, capacity: usize, now: Now) -
         map.remove(slot as &dyn Keyed);
     }
     free.len()
+}
+
+fn batch(capacity: usize) -> usize {
+    (capacity / 16).max(1)
 }
 
 /// Whether the map alone holds it: nobody waits for it or keeps it at hand. Nobody can begin to while the map is locked.
@@ -186,7 +200,7 @@ mod tests {
         let (kept, _) = fill(&slots, 0, 3600, 1);
         fill(&slots, 1, 3600, 1);
         let generation = kept.generation();
-        slots.forget(|_| true);
+        slots.forget(false, |_| true);
         assert_eq!(held(&slots), [0]);
         assert!(kept.peek(now(2)).is_none() && kept.generation() != generation);
     }
