@@ -131,10 +131,12 @@ impl ApplicationSettings {
         }
         if let Some(path) = self.certificate.file() {
             let flag = Source::Flag("--certificate".to_owned());
+            refuse_contents(path, "--certificate")?;
             return Ok(Chosen::Certificate(path.to_owned(), flag));
         }
         if let Some(path) = &self.federated_token_file {
             let flag = Source::Flag("--federated-token-file".to_owned());
+            refuse_contents(path, "--federated-token-file")?;
             return Ok(Chosen::Federated(FederatedTokenFile::new(path), flag));
         }
         let variable = |name: &str| Source::Variable(name.to_owned());
@@ -146,9 +148,11 @@ impl ApplicationSettings {
             _ => {}
         }
         if let Some(path) = path_variable(CERTIFICATE) {
+            refuse_contents(&path, CERTIFICATE)?;
             return Ok(Chosen::Certificate(path, variable(CERTIFICATE)));
         }
         if let Some(path) = path_variable(FEDERATED) {
+            refuse_contents(&path, FEDERATED)?;
             return Ok(Chosen::Federated(FederatedTokenFile::new(path), variable(FEDERATED)));
         }
         Err(Failure::text(
@@ -191,6 +195,19 @@ fn missing(what: &str, flag: &str, variable: &str) -> Failure {
 
 fn secret(text: &str) -> Result<ClientSecret, Failure> {
     ClientSecret::new(text).map_err(|error| Failure::new(Exit::Credential, error))
+}
+
+/// Refuses a key or a token in the place of the file that holds it, before it is shown as a path.
+fn refuse_contents(path: &Path, setting: &str) -> Result<(), Failure> {
+    let text = path.to_string_lossy();
+    let is_jwt = text.starts_with("eyJ") && text.matches('.').count() == 2;
+    if !is_jwt && !text.contains(['\n', '\r']) && !text.contains("-----BEGIN") {
+        return Ok(());
+    }
+    Err(Failure::text(
+        Exit::Credential,
+        format!("{setting} holds a key or a token itself; write that to a file, and name the file"),
+    ))
 }
 
 fn path_variable(name: &str) -> Option<PathBuf> {

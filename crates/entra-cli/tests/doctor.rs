@@ -651,3 +651,33 @@ fn a_token_is_never_shown_even_by_an_authority_that_repeats_what_it_was_sent() {
         report.shown
     );
 }
+
+#[test]
+fn a_key_or_a_token_in_the_place_of_its_file_is_named_and_not_shown() {
+    let key = "-----BEGIN PRIVATE KEY-----\nMIIEcanary\n-----END PRIVATE KEY-----\n";
+    let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJjYW5hcnkifQ.canary";
+    for (setting, value) in [
+        ("AZURE_CLIENT_CERTIFICATE_PATH", key),
+        ("AZURE_FEDERATED_TOKEN_FILE", token),
+    ] {
+        let variables = [
+            ("AZURE_TENANT_ID", "contoso.com"),
+            ("AZURE_CLIENT_ID", "535fb089-9ff3-47b6-9bfb-4f1264799865"),
+            ("AZURE_AUTHORITY_HOST", "http://127.0.0.1:1"),
+            (setting, value),
+        ];
+        let report = Report::of(&["--resource", GRAPH], &variables);
+        report.says("credential", "holds a key or a token itself", "write that to a file");
+        assert!(
+            report.shown.contains(setting) && !report.shown.contains("canary"),
+            "{}",
+            report.shown
+        );
+        let output = entra(&["token", "--resource", GRAPH], &variables, "");
+        assert!(
+            !both(&output).contains("canary") && err(&output).contains(setting),
+            "{}",
+            both(&output)
+        );
+    }
+}
