@@ -8,6 +8,13 @@
 //!
 //! `AAD_ENDPOINT` and `GRAPH_ENDPOINT` name another cloud, or an emulator. A token is asked for at every call, and that is right: the
 //! client asks the service once in an hour or so, for each tenant.
+//!
+//! To try it on an emulator, with the lines that `entra emulator` prints pasted:
+//!
+//! ```sh
+//! export TENANT_ID=$AZURE_TENANT_ID TENANT_IDS=$AZURE_TENANT_ID CLIENT_ID=$AZURE_CLIENT_ID CLIENT_SECRET=$AZURE_CLIENT_SECRET
+//! export AAD_ENDPOINT=$AZURE_AUTHORITY_HOST GRAPH_ENDPOINT=$AZURE_AUTHORITY_HOST
+//! ```
 
 #![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
 

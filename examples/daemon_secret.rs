@@ -10,6 +10,13 @@
 //! ```
 //!
 //! The same program talks to an emulator: set both endpoints to its address.
+//!
+//! To try it on an emulator, with the lines that `entra emulator` prints pasted:
+//!
+//! ```sh
+//! export TENANT_ID=$AZURE_TENANT_ID TENANT_IDS=$AZURE_TENANT_ID CLIENT_ID=$AZURE_CLIENT_ID CLIENT_SECRET=$AZURE_CLIENT_SECRET
+//! export AAD_ENDPOINT=$AZURE_AUTHORITY_HOST GRAPH_ENDPOINT=$AZURE_AUTHORITY_HOST
+//! ```
 
 #![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
 

@@ -69,7 +69,10 @@ fn in_full(status: &Status) -> String {
     let mut text = format!("{:?}: {}", status.code(), status.message());
     let mut beneath = status.source();
     while let Some(error) = beneath {
-        text += &format!(": {error}");
+        // tonic's own message is that of the first.
+        if error.to_string() != status.message() {
+            text += &format!(": {error}");
+        }
         beneath = error.source();
     }
     text

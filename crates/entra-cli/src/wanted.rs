@@ -42,6 +42,8 @@ impl TokenSettings {
     /// A client that keeps to this policy, within the time allowed.
     pub(crate) fn client(&self, mut policy: Policy) -> Result<ClientBuilder<Threads>, Failure> {
         policy.retry = self.network.retry();
+        // Nobody else asks, but a policy whose patience is shorter than its tries is none.
+        policy.patience = policy.retry.deadline.saturating_mul(2);
         let application = self.application.application()?;
         Ok(Client::builder(application, self.network.transport()?).policy(policy))
     }

@@ -46,3 +46,15 @@ fn a_token_that_lives_shortly_is_a_token() {
     assert!(err(&output).contains(", good for 5"), "{}", err(&output));
     assert_eq!(emulator.token_requests().len(), 1);
 }
+
+#[test]
+fn time_may_be_allowed_up_to_an_hour() {
+    let emulator = Emulator::start();
+    for seconds in ["1", "300", "3600"] {
+        let output = entra(
+            &["token", "--resource", GRAPH, "--timeout", seconds],
+            &variables(&emulator),
+        );
+        assert!(output.status.success(), "{seconds}: {}", err(&output));
+    }
+}

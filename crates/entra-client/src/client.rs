@@ -109,7 +109,7 @@ impl Client {
     }
 
     /// Drops a token that an API refused, if it is still the one that is kept: of many callers who were refused with it, the first
-    /// drops it, and the others find the next one. Tells whether it was dropped.
+    /// drops it, and the others find the next one. Tells whether it was dropped. The token knows its tenant: any handle will do.
     pub fn invalidate(&self, token: &Token) -> bool {
         self.core.invalidate(token)
     }

@@ -92,7 +92,12 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)?;
-        self.source().map_or(Ok(()), |source| write!(f, ": {source}"))
+        let mut beneath = self.source();
+        while let Some(source) = beneath {
+            write!(f, ": {source}")?;
+            beneath = source.source();
+        }
+        Ok(())
     }
 }
 

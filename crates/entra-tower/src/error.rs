@@ -68,7 +68,7 @@ impl Error for BearerError {
 }
 
 /// Why there is no layer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum BuildError {
     /// There are no origins, so that the token could go nowhere.
@@ -77,6 +77,13 @@ pub enum BuildError {
     Origin(entra_proto::Error),
     /// This one is plain `http` to another machine, where everybody on the way could read the token.
     PlainHttp(Origin),
+}
+
+/// The text of `Display`: it is what a `main` that returns the error shows.
+impl fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for BuildError {

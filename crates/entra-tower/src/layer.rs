@@ -45,7 +45,7 @@ impl BearerLayer {
 }
 
 impl<R> BearerLayer<R> {
-    /// Says what becomes of requests to other origins. They are refused unless said otherwise.
+    /// Says what becomes of requests to other origins: they are refused, or with [`Elsewhere::WithoutToken`] passed on as they are.
     #[must_use]
     pub fn elsewhere(mut self, elsewhere: Elsewhere) -> Self {
         self.elsewhere = elsewhere;

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use entra_proto::{Error, Guid, RetryPolicy, ServiceError, Step, Timestamp, TokenRequest, TokenResponse};
 
+use crate::error::in_full;
 use crate::{BlockingTransport, Transport, TransportError, TransportErrorKind};
 
 /// Gets a token: sends the request, waits and tries again as [`RetryPolicy`] has it.
@@ -190,8 +191,7 @@ impl fmt::Display for AcquireError {
 /// The text of `Display` and of what lies beneath: it is what a `main` that returns the error shows.
 impl fmt::Debug for AcquireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)?;
-        self.source().map_or(Ok(()), |source| write!(f, ": {source}"))
+        in_full(self, f)
     }
 }
 

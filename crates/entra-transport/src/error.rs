@@ -90,16 +90,22 @@ impl fmt::Display for TransportError {
     }
 }
 
+/// The text of `Display` and of all that lies beneath: it is what a `main` that returns the error shows.
 impl fmt::Debug for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TransportError")
-            .field("kind", &self.0.kind)
-            .field("retryable", &self.0.retryable)
-            .field("message", &self.0.message)
-            .field("endpoint", &self.0.endpoint)
-            .field("source", &self.0.source.as_ref().map(ToString::to_string))
-            .finish()
+        in_full(self, f)
     }
+}
+
+/// An error and all its sources, in one line.
+pub(crate) fn in_full(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{error}")?;
+    let mut beneath = error.source();
+    while let Some(source) = beneath {
+        write!(f, ": {source}")?;
+        beneath = source.source();
+    }
+    Ok(())
 }
 
 impl Error for TransportError {

@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS")]
     refresh_in: Option<u64>,
 
-    /// Tenants, applications and APIs, as JSON
+    /// Tenants, applications and APIs, as JSON: {"tenants":[{"domain":"contoso.example"}],"apps":[{"name":"daemon","secrets":[{"value":"s3cret"}]}]}
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

@@ -20,7 +20,7 @@ pub(crate) struct WatchSettings {
     /// Keep asking, and show where the token comes from, when it is renewed, and what is done where that fails
     ///
     /// Goes on until Ctrl-C. On a terminal the last line counts down; elsewhere there is a line for each change. The token itself is
-    /// not shown, unless --output says how: then each new one is.
+    /// not shown, unless --output says how: then each new one is. "asked" is how often the service was turned to, tries again not counted.
     #[arg(long)]
     watch: bool,
 
@@ -28,7 +28,7 @@ pub(crate) struct WatchSettings {
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval, requires = "watch")]
     interval: Duration,
 
-    /// Ask so many times and end: well, if there was a token the last time
+    /// Ask the client so many times, then end, with exit code 0 if there was a token the last time
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..), requires = "watch")]
     count: Option<u64>,
 
