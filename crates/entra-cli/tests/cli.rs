@@ -8,19 +8,7 @@ use std::process::{Command, Output, Stdio};
 use entra_emulator::{Api, App, Emulator, Fault};
 use serde_json::Value;
 
-use common::{entra, err, file, out, variables};
-
-const GRAPH: &str = "https://graph.microsoft.com";
-
-/// It failed with this code, said these things, and printed no result.
-#[track_caller]
-fn fails(output: &Output, code: i32, said: &[&str]) {
-    assert_eq!(output.status.code(), Some(code), "{}", err(output));
-    assert_eq!(out(output), "");
-    for text in said {
-        assert!(err(output).contains(text), "{text}: {}", err(output));
-    }
-}
+use common::{GRAPH, entra, err, fails, file, out, variables};
 
 #[test]
 fn the_demo_tells_its_story_and_succeeds() {

@@ -12,9 +12,7 @@ use entra_emulator::{App, Emulator, Fault};
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use serde_json::{Value, json};
 
-use common::{entra, err, file, out, variables};
-
-const GRAPH: &str = "https://graph.microsoft.com";
+use common::{GRAPH, entra, err, file, out, variables};
 
 /// What a run for programs reported.
 struct Report {

@@ -2,14 +2,14 @@
 
 #![cfg(unix)]
 
-mod support;
+mod common;
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 
+use common::{GRAPH, command, err, fails, out, run, variables};
 use entra_emulator::{App, Emulator};
 use entra_proto::UnverifiedClaims;
-use support::{GRAPH, command, entra, err, fails, out, variables};
 
 /// `entra exec` for Graph with these words of its own, and what it runs.
 fn exec<'a>(more: &[&'a str], run: &[&'a str]) -> Vec<&'a str> {
@@ -30,7 +30,7 @@ fn a_command_finds_the_token_and_no_secret() {
         ("KEPT", "as it was"),
     ];
     let variables = [&variables(&emulator)[..], &more].concat();
-    let output = entra(&exec(&[], &["env"]), &variables);
+    let output = run(&exec(&[], &["env"]), &variables);
     assert!(output.status.success(), "{}", err(&output));
     assert_eq!(err(&output), "");
     let environment = out(&output);
@@ -45,11 +45,11 @@ fn a_command_finds_the_token_and_no_secret() {
         assert!(!environment.contains(secret), "{environment}");
     }
 
-    let output = entra(&exec(&["--env", "GRAPH_TOKEN"], &["env"]), &variables);
+    let output = run(&exec(&["--env", "GRAPH_TOKEN"], &["env"]), &variables);
     assert!(value(out(&output), "GRAPH_TOKEN").unwrap().starts_with("eyJ"));
     assert_eq!(value(out(&output), "ENTRA_ACCESS_TOKEN"), None);
 
-    let output = entra(&exec(&["--keep-secrets"], &["env"]), &variables);
+    let output = run(&exec(&["--keep-secrets"], &["env"]), &variables);
     assert_eq!(
         value(out(&output), "AZURE_CLIENT_SECRET"),
         Some(emulator.client_secret())
@@ -65,12 +65,12 @@ fn a_command_gets_its_words_as_they_were_written_and_the_token_is_in_none() {
     let emulator = Emulator::start();
     let script = "printf '%s|' \"$@\"; test -n \"$ENTRA_ACCESS_TOKEN\"";
     let words = exec(&[], &["sh", "-c", script, "sh", "a b", "--help", "$HOME", ""]);
-    let output = entra(&words, &variables(&emulator));
+    let output = run(&words, &variables(&emulator));
     assert!(output.status.success(), "{}", err(&output));
     assert_eq!(out(&output), "a b|--help|$HOME||");
     #[cfg(target_os = "linux")]
     {
-        let output = entra(&exec(&[], &["cat", "/proc/self/cmdline"]), &variables(&emulator));
+        let output = run(&exec(&[], &["cat", "/proc/self/cmdline"]), &variables(&emulator));
         assert_eq!(out(&output), "cat\0/proc/self/cmdline\0");
     }
 }
@@ -78,11 +78,11 @@ fn a_command_gets_its_words_as_they_were_written_and_the_token_is_in_none() {
 #[test]
 fn a_command_ends_as_if_nobody_had_stood_in_front_of_it() {
     let emulator = Emulator::start();
-    let run = |script: &str| entra(&exec(&[], &["sh", "-c", script]), &variables(&emulator));
+    let shell = |script: &str| run(&exec(&[], &["sh", "-c", script]), &variables(&emulator));
     for code in [0, 1, 5, 200] {
-        assert_eq!(run(&format!("exit {code}")).status.code(), Some(code));
+        assert_eq!(shell(&format!("exit {code}")).status.code(), Some(code));
     }
-    assert_eq!(run("kill -9 $$").status.signal(), Some(9));
+    assert_eq!(shell("kill -9 $$").status.signal(), Some(9));
 }
 
 #[test]
@@ -100,17 +100,17 @@ fn a_command_that_cannot_be_run_ends_as_in_a_shell() {
     let emulator = Emulator::start();
     let variables = variables(&emulator);
     fails(
-        &entra(&exec(&[], &["no-such-command"]), &variables),
+        &run(&exec(&[], &["no-such-command"]), &variables),
         127,
         &["entra: no-such-command: "],
     );
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("no-program");
     std::fs::write(&file, "").unwrap();
     let file = file.to_str().unwrap();
-    fails(&entra(&exec(&[], &[file]), &variables), 126, &[file]);
+    fails(&run(&exec(&[], &[file]), &variables), 126, &[file]);
     for output in [
-        entra(&exec(&[], &["no-such-command"]), &variables),
-        entra(&exec(&[], &[file]), &variables),
+        run(&exec(&[], &["no-such-command"]), &variables),
+        run(&exec(&[], &[file]), &variables),
     ] {
         assert!(!err(&output).contains("eyJ") && !err(&output).contains(emulator.client_secret()));
     }
@@ -121,15 +121,11 @@ fn without_a_token_nothing_is_run() {
     let emulator = Emulator::builder().app(App::new("daemon")).start();
     let mut variables = variables(&emulator);
     variables[3].1 = "canary8Q~secret";
-    let output = entra(&exec(&[], &["echo", "ran"]), &variables);
+    let output = run(&exec(&[], &["echo", "ran"]), &variables);
     fails(&output, 5, &["AADSTS7000215"]);
     assert!(!err(&output).contains("canary"));
-    fails(
-        &entra(&["exec", "--resource", GRAPH, "--"], &variables),
-        2,
-        &["COMMAND"],
-    );
-    fails(&entra(&["exec", "--", "echo", "ran"], &variables), 2, &["--resource"]);
+    fails(&run(&["exec", "--resource", GRAPH, "--"], &variables), 2, &["COMMAND"]);
+    fails(&run(&["exec", "--", "echo", "ran"], &variables), 2, &["--resource"]);
 }
 
 #[test]
@@ -143,6 +139,6 @@ fn a_variable_has_a_name_that_nothing_else_has() {
         "AZURE_CLIENT_SECRET",
         "TÖKEN",
     ] {
-        fails(&entra(&exec(&["--env", name], &["env"]), &[]), 2, &["--env"]);
+        fails(&run(&exec(&["--env", name], &["env"]), &[]), 2, &["--env"]);
     }
 }

@@ -1,8 +1,8 @@
 //! What `--help` says beyond a line.
 
-mod support;
+mod common;
 
-use support::{entra, err, out};
+use common::{err, out, run};
 
 #[test]
 fn every_commands_help_says_more_than_the_list_of_commands() {
@@ -14,7 +14,7 @@ fn every_commands_help_says_more_than_the_list_of_commands() {
         ("keycredentials", "for the time of a rollover"),
         ("assertion", "treat it as a secret"),
     ] {
-        let output = entra(&[command, "--help"], &[]);
+        let output = run(&[command, "--help"], &[]);
         assert!(
             output.status.success() && out(&output).contains(said),
             "{command}: {}",
@@ -22,6 +22,6 @@ fn every_commands_help_says_more_than_the_list_of_commands() {
         );
         assert_eq!(err(&output), "");
     }
-    let list = entra(&["--help"], &[]);
+    let list = run(&["--help"], &[]);
     assert!(!out(&list).contains("ENTRA_TOKEN_EXPIRES_ON"), "{}", out(&list));
 }

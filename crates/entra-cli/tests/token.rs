@@ -1,12 +1,12 @@
 //! What `entra token` says of a token's life is what the service said, whatever a client that keeps tokens would make of it.
 
-mod support;
+mod common;
 
 use std::time::Duration;
 
+use common::{GRAPH, err, out, run, variables};
 use entra_emulator::Emulator;
 use serde_json::Value;
-use support::{GRAPH, entra, err, out, variables};
 
 #[test]
 fn a_moment_to_ask_again_is_named_where_the_service_named_one_and_as_it_did() {
@@ -17,7 +17,7 @@ fn a_moment_to_ask_again_is_named_where_the_service_named_one_and_as_it_did() {
             None => day.clone(),
         };
         let emulator = builder.start();
-        let output = entra(&["token", "--resource", GRAPH, "-o", "json"], &variables(&emulator));
+        let output = run(&["token", "--resource", GRAPH, "-o", "json"], &variables(&emulator));
         let answer: Value = serde_json::from_str(out(&output)).unwrap();
         let before = answer["refresh_on"]
             .as_u64()
@@ -37,7 +37,7 @@ fn a_moment_to_ask_again_is_named_where_the_service_named_one_and_as_it_did() {
 #[test]
 fn a_token_that_lives_shortly_is_a_token() {
     let emulator = Emulator::builder().token_lifetime(Duration::from_secs(60)).start();
-    let output = entra(&["token", "--resource", GRAPH], &variables(&emulator));
+    let output = run(&["token", "--resource", GRAPH], &variables(&emulator));
     assert!(
         output.status.success() && out(&output).starts_with("eyJ"),
         "{}",
@@ -51,7 +51,7 @@ fn a_token_that_lives_shortly_is_a_token() {
 fn time_may_be_allowed_up_to_an_hour() {
     let emulator = Emulator::start();
     for seconds in ["1", "300", "3600"] {
-        let output = entra(
+        let output = run(
             &["token", "--resource", GRAPH, "--timeout", seconds],
             &variables(&emulator),
         );

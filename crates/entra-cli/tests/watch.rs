@@ -1,14 +1,14 @@
 //! `entra token --watch`: what a client does with its token, seen by a person or a script.
 
-mod support;
+mod common;
 
 use std::io::{BufRead, BufReader};
 use std::process::Child;
 use std::time::Duration;
 
+use common::{GRAPH, command, err, fails, out, run, variables};
 use entra_emulator::{Emulator, Fault};
 use serde_json::Value;
-use support::{GRAPH, command, entra, err, fails, out, variables};
 
 /// `entra token --watch` for Graph, asking without much delay.
 fn watch<'a>(more: &[&'a str]) -> Vec<&'a str> {
@@ -23,7 +23,7 @@ fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
 #[test]
 fn a_token_is_asked_for_once_and_not_shown() {
     let emulator = Emulator::start();
-    let output = entra(&watch(&["--count", "5"]), &variables(&emulator));
+    let output = run(&watch(&["--count", "5"]), &variables(&emulator));
     assert!(output.status.success(), "{}", err(&output));
     assert_eq!(out(&output), "");
     // Behind the time, which is this machine's affair.
@@ -46,7 +46,7 @@ fn a_token_is_asked_for_once_and_not_shown() {
 fn each_new_token_is_printed_once_in_the_form_asked_for() {
     let emulator = Emulator::builder().token_lifetime(Duration::from_secs(200)).start();
     let tokens = |words: &[&str]| {
-        let output = entra(&watch(words), &variables(&emulator));
+        let output = run(&watch(words), &variables(&emulator));
         assert!(output.status.success(), "{}", err(&output));
         assert!(!err(&output).contains("eyJ"), "{}", err(&output));
         out(&output).lines().map(str::to_owned).collect::<Vec<_>>()
@@ -114,7 +114,7 @@ fn without_a_token_the_service_is_left_alone_and_the_end_is_a_failure() {
     let emulator = Emulator::start();
     let mut variables = variables(&emulator);
     variables[3].1 = "canary8Q~secret";
-    let output = entra(&watch(&["--count", "5", "-o", "token"]), &variables);
+    let output = run(&watch(&["--count", "5", "-o", "token"]), &variables);
     fails(
         &output,
         5,
@@ -138,7 +138,7 @@ fn what_can_never_be_asked_for_ends_at_once() {
     let emulator = Emulator::start();
     let mut variables = variables(&emulator);
     variables[1].1 = "common";
-    let output = entra(&watch(&["--count", "2"]), &variables);
+    let output = run(&watch(&["--count", "2"]), &variables);
     fails(&output, 3, &["common", "contoso.onmicrosoft.com"]);
     assert!(!err(&output).contains("nowhere"), "{}", err(&output));
     assert_eq!(emulator.request_count(), 0);
@@ -158,12 +158,12 @@ fn a_watcher_without_a_reader_ends() {
 fn what_belongs_to_watching_needs_it() {
     for words in [["--interval", "1"], ["--count", "1"], ["--margin", "1"]] {
         let words = [&["token", "--resource", GRAPH], &words[..]].concat();
-        fails(&entra(&words, &[]), 2, &["--watch"]);
+        fails(&run(&words, &[]), 2, &["--watch"]);
     }
     for interval in ["0", "-1", "NaN", "inf", "1e9", "soon"] {
         let interval = format!("--interval={interval}");
-        let output = entra(&["token", "--resource", GRAPH, "--watch", &interval], &[]);
+        let output = run(&["token", "--resource", GRAPH, "--watch", &interval], &[]);
         fails(&output, 2, &["from 0.01 to 86400"]);
     }
-    fails(&entra(&watch(&["--count", "0"]), &[]), 2, &["--count"]);
+    fails(&run(&watch(&["--count", "0"]), &[]), 2, &["--count"]);
 }

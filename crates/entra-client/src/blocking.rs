@@ -340,7 +340,7 @@ fn acquire(
             Some(outcome) => return core.settle(slot, force, outcome),
             // Whoever led went away or takes too long, and somebody else has to.
             None => {
-                if let Some(token) = core.instead(slot, force) {
+                if let Some(token) = core.instead(slot, force, None) {
                     return Ok(token);
                 }
             }

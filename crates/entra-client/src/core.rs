@@ -75,9 +75,7 @@ impl<D: Driver> Core<D> {
             D::refresh(self, lead);
         }
     }
-}
 
-impl<D: Driver> Core<D> {
     /// A token was given out of the cache.
     pub(crate) fn hit(&self, key: KeyRef<'_>) {
         // One load where nobody listens: this is the path that has to be short.
@@ -133,20 +131,13 @@ impl<D: Driver> Core<D> {
 
     /// What a caller gets of a flight's outcome: the token that is still alive, where there is no newer one.
     pub(crate) fn settle(&self, slot: &Slot, force: bool, outcome: Result<Token, Error>) -> Result<Token, Error> {
-        outcome.or_else(|error| {
-            let living = slot
-                .living(self.clock.now())
-                .filter(|_| !force)
-                .ok_or_else(|| error.clone())?;
-            self.observe(slot.key(), EventKind::ServedAnyway, Some(&error));
-            Ok(living)
-        })
+        outcome.or_else(|error| self.instead(slot, force, Some(&error)).ok_or(error))
     }
 
     /// What a caller gets who has waited in vain: the token that is still alive, where there is one.
-    pub(crate) fn instead(&self, slot: &Slot, force: bool) -> Option<Token> {
+    pub(crate) fn instead(&self, slot: &Slot, force: bool, error: Option<&Error>) -> Option<Token> {
         let living = slot.living(self.clock.now()).filter(|_| !force)?;
-        self.observe(slot.key(), EventKind::ServedAnyway, None);
+        self.observe(slot.key(), EventKind::ServedAnyway, error);
         Some(living)
     }
 
@@ -219,13 +210,16 @@ impl<D: Driver> Core<D> {
             span.record("code", code);
         }
         span.in_scope(|| tracing::warn!(%error, "no token for {}", lead.slot().key().target));
+        let cool_down = lead.cool_down(&error, &self.policy);
         if let Some(observer) = &self.observer {
             let Key { tenant, target, .. } = lead.slot().key();
-            let cool_down = Some(lead.cool_down(&error, &self.policy));
             let event = Event::new(EventKind::Failed, tenant, target, Some(&error));
-            observer.observe(&Event { cool_down, ..event });
+            observer.observe(&Event {
+                cool_down: Some(cool_down),
+                ..event
+            });
         }
-        lead.fail(error.clone(), &self.policy, self.clock.now());
+        lead.fail(error.clone(), cool_down, self.clock.now());
         error
     }
 

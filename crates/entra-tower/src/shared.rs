@@ -186,6 +186,9 @@ impl<T: Source> Supply<T> {
 impl Supply<TokenSource> {
     /// The token, from the service where there is none.
     pub(crate) async fn fetch(mut self) -> Result<(Token, Mark), Error> {
+        if let Some(token) = self.source.current().cloned() {
+            return Ok((token, self.mark()));
+        }
         let token = self.source.token().await?;
         let mark = self.mark_of(&token);
         Ok((token, mark))
@@ -196,6 +199,9 @@ impl Supply<TokenSource> {
 impl Supply<entra_client::blocking::TokenSource> {
     /// The token, from the service where there is none.
     pub(crate) fn fetch(mut self) -> Result<(Token, Mark), Error> {
+        if let Some(token) = self.source.current().cloned() {
+            return Ok((token, self.mark()));
+        }
         let token = self.source.token()?;
         let mark = self.mark_of(&token);
         Ok((token, mark))

@@ -99,7 +99,7 @@ fn a_failure_is_shared_as_well() {
                 call(&slot, |lead| {
                     flights.fetch_add(1, Ordering::Relaxed);
                     let error = Error::from(entra_proto::Error::from(SignerError::new("sealed")));
-                    lead.fail(error.clone(), &Policy::default(), NOW);
+                    lead.fail(error.clone(), Policy::default().cool_down, NOW);
                     Some(Err(error))
                 })
             }

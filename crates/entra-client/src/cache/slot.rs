@@ -22,8 +22,8 @@ use crate::token::Token;
 ///   resting ────────────────────────────────────────────────────────────────────► flying ──┐ others join and wait
 ///      ▲  ▲                                                                         │  │  ◄──┘
 ///      │  └── land(token): generation moves, everybody who waits gets it ───────────┘  │
-///      ├───── land(error): cooling; everybody who waits gets it ───────────────────────┤
-///      └───── the lead is dropped: everybody who waits looks again, one of them leads ─┘
+///      ├───── fail(error): cooling; everybody who waits gets it ───────────────────────┤
+///      └───── the lead is dropped, or takes too long: who waits looks again, one leads ┘
 /// ```
 pub(crate) struct Slot {
     key: Key,
@@ -311,8 +311,8 @@ impl Lead {
         policy.cool_down(lock(&self.slot.state).failures() + 1, error.retry_after())
     }
 
-    /// Tells everybody that there is none, and remembers why for as long as the policy says.
-    pub(crate) fn fail(mut self, error: Error, policy: &Policy, now: Now) {
+    /// Tells everybody that there is none, and remembers why for this long.
+    pub(crate) fn fail(mut self, error: Error, wait: Duration, now: Now) {
         let Some(flight) = self.flight.take() else { return };
         {
             let mut state = lock(&self.slot.state);
@@ -320,7 +320,6 @@ impl Lead {
                 let mut quiet_until = 0;
                 if state.epoch == self.epoch {
                     let failures = state.failures() + 1;
-                    let wait = policy.cool_down(failures, error.retry_after());
                     quiet_until = nanoseconds(now.monotonic.saturating_add(wait));
                     state.setback = Some(Box::new(Setback {
                         error: error.clone(),
@@ -382,7 +381,9 @@ mod tests {
 
     fn fail(lead: Lead, at: u64) {
         let error = entra_proto::Error::from(SignerError::new("sealed"));
-        lead.fail(error.into(), &Policy::default(), now(at));
+        let error = Error::from(error);
+        let wait = lead.cool_down(&error, &Policy::default());
+        lead.fail(error, wait, now(at));
     }
 
     #[test]
