@@ -3,6 +3,7 @@
 //! Where the trouble is on the wire, the emulator makes it and both clients meet it over real sockets. Where it is about time and
 //! numbers, a stub takes the place of the network and time is virtual. The device flow's `slow_down` waits for the device flow.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -21,6 +22,7 @@ use entra_transport_reqwest::ReqwestTransport;
 use entra_transport_ureq::UreqTransport;
 use http::StatusCode;
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
+use serde_json::Value;
 use tokio::time::Instant;
 
 /// A client over a real socket, whichever it is.
@@ -319,6 +321,17 @@ fn a_certificate_makes_clean_assertions() {
         .map(|(_, jwt)| UnverifiedClaims::decode(jwt).unwrap())
         .collect();
     assert_ne!(claims[0].get("jti"), claims[1].get("jti"));
+    let header: BTreeMap<&str, &Value> = claims[0].header().collect();
+    assert_eq!(
+        (header["alg"], header["typ"]),
+        (&Value::from("PS256"), &Value::from("JWT"))
+    );
+    let thumbprint = header["x5t#S256"].as_str().unwrap();
+    assert!(
+        thumbprint.len() == 43 && !thumbprint.contains(['=', '+', '/']),
+        "{thumbprint}"
+    );
+    assert_eq!(header.len(), 3, "no chain where none is asked for");
     for ((url, _), claims) in seen.iter().zip(&claims) {
         assert_eq!(claims.get("aud").unwrap().as_str(), Some(url.as_str()));
         for time in ["exp", "nbf", "iat"] {

@@ -208,9 +208,13 @@ const FIGURES: &[(&str, Measure)] = &[
         let client = ["--no-default-features", "--features", "coarse-clock"];
         together(name, "entra-client", &client, "entra-transport-ureq", 50.0)
     }),
-    ("async client over hyper", |name| {
+    ("async client over hyper, without coarse clocks", |name| {
         let client = ["--no-default-features", "--features", "tokio"];
         together(name, "entra-client", &client, "entra-transport-hyper", 60.0)
+    }),
+    // Over the design's 60 by the three crates of the clocks, which halve the cost of a cached token.
+    ("async client over hyper, as it comes", |name| {
+        together(name, "entra-client", &[], "entra-transport-hyper", 63.0)
     }),
     ("a client-credentials program", program),
 ];

@@ -44,6 +44,17 @@ pub(crate) fn secret() -> ClientSecret {
     ClientSecret::new("qWgdYAmab0YSkuL1qKv5bPX~a.b_c-d8Q~").unwrap()
 }
 
+/// A certificate as a credential, made for this run.
+pub(crate) fn certificate() -> ClientCertificate {
+    let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
+    let pem = CertificateParams::new(Vec::new())
+        .unwrap()
+        .self_signed(&key)
+        .unwrap()
+        .pem();
+    ClientCertificate::from_pem(format!("{}{pem}", key.serialize_pem()), None).unwrap()
+}
+
 pub(crate) fn graph() -> Target {
     Target::resource("https://graph.microsoft.com").unwrap()
 }
@@ -137,13 +148,7 @@ fn cold_secret(report: &mut Report) {
 
 /// With an assertion signed for every request, against the bare signature.
 fn cold_certificate(report: &mut Report) {
-    let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
-    let pem = CertificateParams::new(Vec::new())
-        .unwrap()
-        .self_signed(&key)
-        .unwrap()
-        .pem();
-    let certificate = ClientCertificate::from_pem(format!("{}{pem}", key.serialize_pem()), None).unwrap();
+    let certificate = certificate();
     let (public, input) = (certificate.certificate(), [b'a'; 600]);
     let mut policy = roomy();
     policy.assertion_margin = None;

@@ -7,13 +7,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use entra_client::Client;
-use entra_credential::ClientCertificate;
 use entra_proto::{Authority, ClientCredential, Cloud};
 use entra_transport_hyper::HyperTransport;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::ServerName;
@@ -24,7 +22,7 @@ use tokio::runtime::Runtime;
 use tokio_rustls::TlsConnector;
 
 use crate::Report;
-use crate::client::{answer, apis, application, roomy, runtime, secret};
+use crate::client::{answer, apis, application, certificate, roomy, runtime, secret};
 use crate::measure::{allocations, median_of};
 use crate::server::Server;
 
@@ -114,16 +112,6 @@ fn client(server: &Server, credential: impl Into<ClientCredential>) -> Client {
         .unwrap();
     let application = application(credential).at(Authority::new(cloud, tenant).unwrap());
     Client::builder(application, transport).policy(roomy()).build().unwrap()
-}
-
-fn certificate() -> ClientCertificate {
-    let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
-    let pem = CertificateParams::new(Vec::new())
-        .unwrap()
-        .self_signed(&key)
-        .unwrap()
-        .pem();
-    ClientCertificate::from_pem(format!("{}{pem}", key.serialize_pem()), None).unwrap()
 }
 
 async fn connect(server: &Server) -> SendRequest<Full<Bytes>> {
