@@ -41,6 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             Step::Sign(sign) => sign.sign()?,
             Step::Assert(assert) => assert.fetch()?,
+            Step::ShowCode(show) => return Err(show.nobody().into()),
             Step::Done(token) => break token,
         };
     };

@@ -406,6 +406,7 @@ fn drive(
             }
             Step::Sign(sign) => attempt.sign(sign, now())?,
             Step::Assert(assert) => assert.fetch()?,
+            Step::ShowCode(show) => return Err(show.nobody().into()),
             Step::Done(mut token) => {
                 attempt.shorten(&mut token.lifetime, now());
                 return Ok(token);

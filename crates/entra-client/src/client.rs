@@ -358,6 +358,7 @@ async fn drive(
             }
             Step::Sign(sign) => attempt.sign(sign, now())?,
             Step::Assert(assert) => assert.fetch()?,
+            Step::ShowCode(show) => return Err(show.nobody().into()),
             Step::Done(mut token) => {
                 attempt.shorten(&mut token.lifetime, now());
                 return Ok(token);

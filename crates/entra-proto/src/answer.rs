@@ -13,7 +13,8 @@ use crate::claims_request::MAX_CLAIMS;
 use crate::secret::BearerText;
 use crate::service_error::ServiceError;
 
-/// The body of an answer: the known members of a success and of a refusal, which may come under any status.
+/// The body of an answer: the known members of a token, of a device flow that begins and of a refusal, which may come under any
+/// status.
 ///
 /// Derived, and never read through a map, so that a known member that stands there twice is an error and not a choice.
 /// Members of an unexpected type cost that member alone: a refusal must not lose its number over an odd timestamp.
@@ -35,9 +36,24 @@ pub(crate) struct Answer {
     #[serde(deserialize_with = "text")]
     pub(crate) resource: Option<String>,
     #[serde(deserialize_with = "secret")]
-    refresh_token: Option<Zeroizing<String>>,
+    pub(crate) refresh_token: Option<Zeroizing<String>>,
     #[serde(deserialize_with = "secret")]
-    id_token: Option<Zeroizing<String>>,
+    pub(crate) id_token: Option<Zeroizing<String>>,
+
+    #[serde(deserialize_with = "secret")]
+    pub(crate) device_code: Option<Zeroizing<String>>,
+    #[serde(deserialize_with = "text")]
+    pub(crate) user_code: Option<String>,
+    #[serde(deserialize_with = "text")]
+    pub(crate) verification_uri: Option<String>,
+    #[serde(deserialize_with = "text")]
+    pub(crate) verification_url: Option<String>,
+    #[serde(deserialize_with = "text")]
+    pub(crate) verification_uri_complete: Option<String>,
+    #[serde(deserialize_with = "count")]
+    pub(crate) interval: Count,
+    #[serde(deserialize_with = "text")]
+    pub(crate) message: Option<String>,
 
     #[serde(deserialize_with = "text")]
     error: Option<String>,
@@ -85,7 +101,7 @@ impl Answer {
     }
 
     pub(crate) fn has_token(&self) -> bool {
-        let others = [&self.refresh_token, &self.id_token];
+        let others = [&self.refresh_token, &self.id_token, &self.device_code];
         let access_token = self.access_token.as_ref().is_some_and(|token| !token.is_empty());
         access_token || others.into_iter().flatten().any(|token| !token.is_empty())
     }

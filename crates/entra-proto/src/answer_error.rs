@@ -43,6 +43,10 @@ pub enum AnswerProblem {
     UnfitToken,
     /// It is a refusal with an access token in it.
     TokenInRefusal,
+    /// Its ID token does not carry the nonce that was sent: it belongs to another sign-in.
+    Nonce,
+    /// It starts no device flow: it has no device code, no user code, or no address that a person could open.
+    NoDeviceCode,
     /// Its lifetime is negative, or no count of seconds.
     OddLifetime,
     /// The token is of another type than Bearer: this one, cut and escaped.
@@ -68,6 +72,7 @@ impl AnswerError {
             AnswerProblem::NotJson { .. } | AnswerProblem::Redirect(_) => {
                 "look for a proxy or a sign-in portal between this machine and the service, and check the authority"
             }
+            AnswerProblem::Nonce => "do not use it, and start the sign-in again",
             _ => "check the authority: Entra does not answer so",
         }
     }
@@ -90,6 +95,8 @@ impl fmt::Display for AnswerError {
             AnswerProblem::NoToken => f.write_str("has no access token")?,
             AnswerProblem::UnfitToken => f.write_str("has an access token with characters that no header may hold")?,
             AnswerProblem::OddLifetime => f.write_str("has a lifetime that is no count of seconds")?,
+            AnswerProblem::Nonce => f.write_str("has an ID token with another nonce than the one that was sent")?,
+            AnswerProblem::NoDeviceCode => f.write_str("has no device code, user code or verification address")?,
             AnswerProblem::TokenInRefusal => f.write_str("is a refusal with an access token in it")?,
             AnswerProblem::TokenType(kind) => write!(f, "has a token of type \"{kind}\", not Bearer")?,
             AnswerProblem::Redirect(Some(host)) => write!(f, "redirects to {host}, which is not followed")?,

@@ -2,14 +2,21 @@ use std::sync::Arc;
 
 use crate::assertion::{CertificateCredential, FederatedCredential};
 use crate::authority::{Authority, EndpointVersion};
+use crate::authorize::{AdminConsentRequest, AuthorizeRequest, RedirectUri};
 use crate::client_id::ClientId;
+use crate::device_code::DeviceCodeRequest;
 use crate::error::{Error, InputError};
-use crate::secret::{ClientAssertion, ClientSecret};
+use crate::grant::Grant;
+use crate::secret::{ClientAssertion, ClientSecret, RefreshToken, UserAssertion};
 use crate::signer::Signer;
 use crate::target::Target;
 use crate::token_request::TokenRequest;
 
-/// Who asks for tokens, and where: a confidential client (RFC 6749, section 2.1) of one tenant. Cheap to clone.
+/// Who asks for tokens, and where: a client (RFC 6749, section 2.1) of one tenant. Cheap to clone.
+///
+/// Each grant has a method that makes its request: [`client_credentials`](Self::client_credentials) for a daemon,
+/// [`authorize`](Self::authorize) for a person with a browser, [`device_code`](Self::device_code) for one without,
+/// [`on_behalf_of`](Self::on_behalf_of) for a user who called an API, [`refresh`](Self::refresh) for one who signed in before.
 ///
 /// ```
 /// use entra_proto::{Application, Authority, ClientSecret, Guid, Target};
@@ -86,8 +93,83 @@ impl Application {
                     .into(),
             );
         }
+        if matches!(self.credential, ClientCredential::Public) {
+            return Err(
+                InputError::new("credential", "is missing, and a daemon has to prove who it is")
+                    .advice("give the application a certificate or a client secret")
+                    .into(),
+            );
+        }
         target.check_for_daemon()?;
-        TokenRequest::new(self.clone(), target)
+        TokenRequest::of(self.clone(), Grant::ClientCredentials, target)
+    }
+
+    /// A request to the authorize endpoint: what a browser is sent to, for a person to sign in and consent. On v2 `openid`, `profile`
+    /// and `offline_access` are asked for as well. `common` will do: whoever signs in brings his tenant.
+    #[must_use]
+    pub fn authorize(&self, target: impl Into<Target>, redirect_uri: RedirectUri) -> AuthorizeRequest {
+        AuthorizeRequest::new(self.clone(), target.into(), redirect_uri)
+    }
+
+    /// A request to the admin-consent page of the endpoint's version, where an administrator consents for the whole tenant.
+    #[must_use]
+    pub fn admin_consent(&self, redirect_uri: RedirectUri) -> AdminConsentRequest {
+        AdminConsentRequest::new(self.clone(), redirect_uri)
+    }
+
+    /// A request with a refresh token (RFC 6749, section 6): a token for a user who signed in before, for any API that he or his
+    /// administrator consented to. On v2 OpenID Connect's scopes are asked for as well, so that a new refresh token comes along.
+    ///
+    /// # Errors
+    /// For a target that cannot be asked for: `/.default` beside single permissions, more than one API.
+    pub fn refresh(&self, token: RefreshToken, target: impl Into<Target>) -> Result<TokenRequest, Error> {
+        let target = target.into();
+        target.check_one_api()?;
+        TokenRequest::of(self.clone(), Grant::RefreshToken(token), target)
+    }
+
+    /// A request with the on-behalf-of grant: a token for another API, for the user who called this application's API with
+    /// `assertion`. Use the tenant of that user: the `tid` of the assertion.
+    ///
+    /// # Errors
+    /// For a target that cannot be asked for: `/.default` beside single permissions, more than one API; and for a public client, which
+    /// has no API.
+    pub fn on_behalf_of(&self, assertion: UserAssertion, target: impl Into<Target>) -> Result<TokenRequest, Error> {
+        if matches!(self.credential, ClientCredential::Public) {
+            return Err(
+                InputError::new("credential", "is missing, and an API has to prove who it is")
+                    .advice("give the application a certificate or a client secret")
+                    .into(),
+            );
+        }
+        let target = target.into();
+        target.check_one_api()?;
+        TokenRequest::of(self.clone(), Grant::OnBehalfOf(assertion), target)
+    }
+
+    /// A request that starts the device flow (RFC 8628), for a person without a browser at hand: he gets a code to type in elsewhere. On
+    /// v2 `openid`, `profile` and `offline_access` are asked for as well.
+    ///
+    /// # Errors
+    /// For a target that cannot be asked for: `/.default` beside single permissions, more than one API.
+    pub fn device_code(&self, target: impl Into<Target>) -> Result<DeviceCodeRequest, Error> {
+        let target = target.into();
+        target.check_one_api()?;
+        DeviceCodeRequest::new(self.clone(), target)
+    }
+
+    /// The password grant (RFC 6749, section 4.3), which is not to be had: this says why, and what to use instead. RFC 9700, section
+    /// 2.4, forbids it; it shows the password to the application, and fails for whoever has a second factor.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn password(&self) -> Result<TokenRequest, Error> {
+        Err(InputError::new(
+            "grant",
+            "password is not supported: it would show users' passwords to the application, and fails with a second factor",
+        )
+        .advice("use client credentials for a daemon, the device code or a browser for a person")
+        .into())
     }
 
     /// Where its tokens come from.
@@ -119,6 +201,9 @@ impl Application {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ClientCredential {
+    /// Not at all: a public client (RFC 6749, section 2.1), such as a command on a person's own machine. It can use the device flow and
+    /// the browser with PKCE.
+    Public,
     /// A secret, sent in the body as `client_secret`: what the official clients do.
     Secret(ClientSecret),
     /// A secret, sent in an `Authorization: Basic` header (RFC 6749, section 2.3.1).

@@ -6,6 +6,7 @@ use http::Uri;
 
 use crate::cloud::Cloud;
 use crate::error::{Error, InputError};
+use crate::guid::Guid;
 use crate::tenant::{Tenant, is_label};
 
 /// A tenant of a cloud: where its tokens come from.
@@ -101,6 +102,8 @@ impl Authority {
         let path = match (endpoint, version) {
             (Endpoint::Authorize, EndpointVersion::V1) => "oauth2/authorize",
             (Endpoint::Authorize, EndpointVersion::V2) => "oauth2/v2.0/authorize",
+            (Endpoint::AdminConsent, EndpointVersion::V1) => "adminconsent",
+            (Endpoint::AdminConsent, EndpointVersion::V2) => "v2.0/adminconsent",
             (Endpoint::DeviceCode, EndpointVersion::V1) => "oauth2/devicecode",
             (Endpoint::DeviceCode, EndpointVersion::V2) => "oauth2/v2.0/devicecode",
             (Endpoint::Logout, EndpointVersion::V1) => "oauth2/logout",
@@ -117,6 +120,29 @@ impl Authority {
             path.to_owned()
         };
         format!("{}/{}/{path}", self.0.cloud.origin(), self.0.tenant)
+    }
+
+    /// Whether an answer may name this issuer (`iss`, RFC 9207): a tenant by its id, this one where its id is known, on a host of
+    /// this cloud.
+    pub(crate) fn may_be_issued_by(&self, issuer: &str) -> bool {
+        let parts: Vec<&str> = issuer.trim_end_matches('/').splitn(5, '/').collect();
+        let (scheme, host, tenant) = match parts.as_slice() {
+            [scheme, "", host, tenant] | [scheme, "", host, tenant, "v2.0"] => (*scheme, *host, *tenant),
+            _ => return false,
+        };
+        let Ok(id) = tenant.parse::<Guid>() else { return false };
+        if matches!(&self.0.tenant, Tenant::Id(own) if *own != id) {
+            return false;
+        }
+        let own = &self.0.cloud;
+        let origin = format!("{scheme}//{host}");
+        let Ok(cloud) = Cloud::at(&origin).or_else(|_| Cloud::loopback(&origin)) else {
+            return false;
+        };
+        // An external tenant is issued for under its id, whatever name it is reached by. An emulator speaks in the cloud's name.
+        cloud == *own
+            || (ciam_name(own.host()).is_some() && ciam_name(cloud.host()) == Some(&id.to_string()))
+            || (crate::is_loopback_host(own.host()) && cloud == Cloud::Public)
     }
 
     fn read(text: &str, cloud_at: fn(&str) -> Result<Cloud, Error>) -> Result<Self, Error> {
@@ -238,6 +264,8 @@ pub enum EndpointVersion {
 pub enum Endpoint {
     /// Where a person signs in and consents.
     Authorize,
+    /// Where an administrator consents for a whole tenant.
+    AdminConsent,
     /// Where the device flow starts (RFC 8628).
     DeviceCode,
     /// Where a person signs out.
@@ -297,6 +325,44 @@ fn ciam_name(host: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_issuer_is_of_this_cloud_and_this_tenant() {
+        const ID: &str = "41463f53-8812-40f4-890f-865bf6e35190";
+        const OTHER: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+        let at = |authority: &str, issuer: &str| {
+            let authority = Authority::loopback(authority).or_else(|_| authority.parse());
+            authority.unwrap().may_be_issued_by(&issuer.replace("{id}", ID))
+        };
+        let common = "https://login.microsoftonline.com/common";
+        for good in [
+            "https://login.microsoftonline.com/{id}/v2.0",
+            "https://sts.windows.net/{id}/",
+        ] {
+            assert!(at(common, good), "{good}");
+            assert!(at(&format!("https://login.windows.net/{ID}"), good), "{good}");
+            assert!(!at(&format!("https://login.windows.net/{OTHER}"), good), "{good}");
+            assert!(at("http://127.0.0.1:1/common", good), "{good}");
+            assert!(!at("https://login.microsoftonline.us/common", good), "{good}");
+        }
+        for bad in [
+            "",
+            "{id}",
+            "https://login.microsoftonline.com/",
+            "https://login.microsoftonline.com/common/v2.0",
+            "https://login.microsoftonline.com/{id}/v2.0/x",
+            "https://login.microsoftonline.com.evil.example/{id}/v2.0",
+            "https://evil.example/{id}/v2.0",
+            "http://login.microsoftonline.com/{id}/v2.0",
+        ] {
+            assert!(!at(common, bad), "{bad}");
+        }
+        let external = "https://contoso.ciamlogin.com/";
+        assert!(at(external, "https://{id}.ciamlogin.com/{id}/v2.0"));
+        assert!(!at(external, &format!("https://{OTHER}.ciamlogin.com/{{id}}/v2.0")));
+        assert!(at("http://127.0.0.1:1/common", "http://127.0.0.1:1/{id}/v2.0"));
+        assert!(!at("http://127.0.0.1:1/common", "http://127.0.0.1:2/{id}/v2.0"));
+    }
 
     #[test]
     fn the_endpoints_of_both_versions() {

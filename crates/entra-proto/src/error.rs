@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::answer_error::AnswerError;
+use crate::authorize::RedirectError;
 use crate::service_error::ServiceError;
 use crate::signer::SignerError;
 
@@ -18,6 +19,8 @@ pub enum Error {
     Service(Arc<ServiceError>),
     /// An answer came that is neither a token nor a refusal that can be read.
     Answer(Arc<AnswerError>),
+    /// A browser came back with what does not answer what it was sent for.
+    Redirect(Arc<RedirectError>),
 }
 
 impl Error {
@@ -25,7 +28,7 @@ impl Error {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Input(_) | Self::Signer(_) => false,
+            Self::Input(_) | Self::Signer(_) | Self::Redirect(_) => false,
             Self::Service(error) => error.is_retryable(),
             Self::Answer(error) => error.is_retryable(),
         }
@@ -36,7 +39,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Service(error) => error.retry_after,
-            Self::Input(_) | Self::Signer(_) | Self::Answer(_) => None,
+            Self::Input(_) | Self::Signer(_) | Self::Answer(_) | Self::Redirect(_) => None,
         }
     }
 
@@ -45,7 +48,7 @@ impl Error {
     pub fn service(&self) -> Option<&ServiceError> {
         match self {
             Self::Service(error) => Some(error),
-            Self::Input(_) | Self::Signer(_) | Self::Answer(_) => None,
+            Self::Input(_) | Self::Signer(_) | Self::Answer(_) | Self::Redirect(_) => None,
         }
     }
 }
@@ -57,6 +60,7 @@ impl fmt::Display for Error {
             Self::Signer(error) => error.fmt(f),
             Self::Service(error) => error.fmt(f),
             Self::Answer(error) => error.fmt(f),
+            Self::Redirect(error) => error.fmt(f),
         }
     }
 }
@@ -85,6 +89,12 @@ impl From<SignerError> for Error {
 impl From<ServiceError> for Error {
     fn from(error: ServiceError) -> Self {
         Self::Service(Arc::new(error))
+    }
+}
+
+impl From<RedirectError> for Error {
+    fn from(error: RedirectError) -> Self {
+        Self::Redirect(Arc::new(error))
     }
 }
 

@@ -57,16 +57,20 @@ mod answer_error;
 mod application;
 mod assertion;
 mod authority;
+mod authorize;
 mod body;
 mod challenge;
 mod claims_challenge;
 mod claims_request;
 mod client_id;
 mod cloud;
+mod device_code;
 mod error;
 mod error_class;
 mod form;
+mod grant;
 mod guid;
+mod http_answer;
 mod loopback;
 mod redaction;
 mod resource;
@@ -84,7 +88,7 @@ mod unverified_claims;
 
 pub use aadsts::Aadsts;
 pub use acquire::{
-    Assert, Exchange, Freshness, FreshnessPolicy, Lifetime, Pause, RetryPolicy, Sign, Stages, Step, freshness,
+    Assert, Exchange, Freshness, FreshnessPolicy, Lifetime, Pause, RetryPolicy, ShowCode, Sign, Stages, Step, freshness,
 };
 pub use answer_error::{AnswerError, AnswerProblem};
 pub use application::{Application, ClientCredential};
@@ -92,25 +96,33 @@ pub use assertion::{
     AssertionAudience, AssertionSource, CertificateCredential, FederatedCredential, UnsignedAssertion,
 };
 pub use authority::{Authority, Endpoint, EndpointVersion, Region};
+pub use authorize::{
+    AdminConsent, AdminConsentRequest, AuthorizeRequest, CodeVerifier, MAX_REDIRECT, PendingAdminConsent,
+    PendingAuthorization, Prompt, Redirect, RedirectError, RedirectProblem, RedirectUri, ResponseMode,
+};
 pub use body::Body;
 pub use challenge::Challenge;
 pub use claims_challenge::ClaimsChallenge;
 pub use claims_request::{ClaimsRequest, MAX_CLAIMS};
 pub use client_id::ClientId;
 pub use cloud::{Cloud, Origin};
+pub use device_code::{DeviceAuthorization, DeviceCodeRequest};
 pub use error::{Error, InputError};
 pub use error_class::ErrorClass;
 pub use guid::Guid;
+pub use http_answer::MAX_ANSWER;
 pub use loopback::is_loopback_host;
 pub use resource::Resource;
 pub use retry_after::MAX_RETRY_AFTER;
 pub use scope::{Scope, Scopes};
-pub use secret::{AccessToken, ClientAssertion, ClientSecret};
+pub use secret::{
+    AccessToken, AuthorizationCode, ClientAssertion, ClientSecret, DeviceCode, IdToken, RefreshToken, UserAssertion,
+};
 pub use service_error::ServiceError;
 pub use signer::{Signer, SignerError, SigningAlgorithm, SigningCertificate};
 pub use target::Target;
 pub use tenant::{Domain, Tenant};
 pub use time::Timestamp;
 pub use token_request::{CacheKey, TokenRequest};
-pub use token_response::{MAX_ANSWER, MAX_LIFETIME, TokenResponse};
+pub use token_response::{MAX_LIFETIME, TokenResponse};
 pub use unverified_claims::UnverifiedClaims;

@@ -14,7 +14,7 @@ use crate::redaction::Secrets;
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ServiceError {
-    /// The HTTP status.
+    /// The HTTP status; 0 where the refusal came with a browser that was sent back.
     pub status: u16,
     /// The OAuth 2.0 error word, such as `invalid_client`.
     pub error: String,
@@ -144,7 +144,10 @@ impl fmt::Display for ServiceError {
         if let Some(hint) = self.hint() {
             write!(f, "; {hint}")?;
         }
-        write!(f, " (status {}", self.status)?;
+        match self.status {
+            0 => f.write_str(" (by redirect")?,
+            status => write!(f, " (status {status}")?,
+        }
         for (name, id) in [
             ("trace id", &self.trace_id),
             ("correlation id", &self.correlation_id),

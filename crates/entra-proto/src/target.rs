@@ -64,6 +64,36 @@ impl Target {
         }
     }
 
+    /// The parameter where a user signs in. On v2 OpenID Connect's scopes stand beside it, as the official clients have it: without
+    /// them there is no ID token, and no refresh token.
+    pub(crate) fn on_for_user(&self, version: EndpointVersion) -> Result<(&'static str, Cow<'_, str>), Error> {
+        self.check_for_user()?;
+        let (name, value) = self.on(version)?;
+        if version == EndpointVersion::V1 {
+            return Ok((name, value));
+        }
+        let mut scopes = value.into_owned();
+        for wanted in ["openid", "profile", "offline_access"] {
+            if !scopes.split(' ').any(|scope| scope == wanted) {
+                scopes.push(' ');
+                scopes.push_str(wanted);
+            }
+        }
+        Ok((name, scopes.into()))
+    }
+
+    /// The part of it that one token can be for: the scopes of the API that is named first, and those of OpenID Connect.
+    pub(crate) fn of_first_api(&self) -> Self {
+        let Self::Scopes(scopes) = self else {
+            return self.clone();
+        };
+        let first = scopes.iter().find(|scope| !scope.is_openid());
+        let api = first.as_ref().map(|scope| scope.resource().unwrap_or(MICROSOFT_GRAPH));
+        let of_it = |scope: &Scope| scope.is_openid() || Some(scope.resource().unwrap_or(MICROSOFT_GRAPH)) == api;
+        let kept: Vec<Scope> = scopes.iter().filter(of_it).collect();
+        Scopes::try_from(kept).map_or_else(|_| self.clone(), Self::Scopes)
+    }
+
     /// The audience that the token will be for.
     ///
     /// # Errors
@@ -72,6 +102,28 @@ impl Target {
         match self {
             Self::Resource(resource) => Ok(resource.as_str().into()),
             Self::Scopes(scopes) => one_resource(scopes).map(Cow::Owned),
+        }
+    }
+
+    /// Checks that a user can be asked for it: everything that was granted, or single permissions, not both (AADSTS70011).
+    fn check_for_user(&self) -> Result<(), Error> {
+        let Self::Scopes(scopes) = self else { return Ok(()) };
+        let wanted = || scopes.iter().filter(|scope| !scope.is_openid());
+        if wanted().any(|scope| scope.is_default()) && wanted().any(|scope| !scope.is_default()) {
+            return Err(InputError::new("scope", "names single permissions beside /.default")
+                .value(scopes.as_str())
+                .advice("write one or the other: /.default is all that the app registration names")
+                .into());
+        }
+        Ok(())
+    }
+
+    /// Checks that it is for one API, or for OpenID Connect's own: a token is for no more.
+    pub(crate) fn check_one_api(&self) -> Result<(), Error> {
+        self.check_for_user()?;
+        match self {
+            Self::Scopes(scopes) if scopes.iter().any(|scope| !scope.is_openid()) => one_resource(scopes).map(drop),
+            _ => Ok(()),
         }
     }
 
@@ -190,6 +242,51 @@ mod tests {
         ] {
             assert!(scopes(text).on(V1).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_user_is_asked_for_openid_connects_scopes_as_well() {
+        for (text, sent) in [
+            ("User.Read", "User.Read openid profile offline_access"),
+            (
+                "offline_access User.Read openid",
+                "offline_access User.Read openid profile",
+            ),
+            (
+                "https://a//.default",
+                "https://a//.default openid profile offline_access",
+            ),
+        ] {
+            assert_eq!(scopes(text).on_for_user(V2).unwrap(), ("scope", sent.into()));
+        }
+        let sql = Target::resource("https://database.windows.net/").unwrap();
+        let sent = "https://database.windows.net//.default openid profile offline_access";
+        assert_eq!(sql.on_for_user(V2).unwrap(), ("scope", sent.into()));
+        assert_eq!(
+            sql.on_for_user(V1).unwrap(),
+            ("resource", "https://database.windows.net/".into())
+        );
+        let mixed = scopes("https://a/.default https://a/Read");
+        assert!(
+            mixed
+                .on_for_user(V2)
+                .unwrap_err()
+                .to_string()
+                .contains("one or the other")
+        );
+    }
+
+    #[test]
+    fn of_several_apis_the_first_is_redeemed() {
+        let several = scopes("openid https://a/X https://b/Y https://a/Z User.Read");
+        assert_eq!(several.of_first_api().to_string(), "openid https://a/X https://a/Z");
+        assert_eq!(
+            scopes("User.Read https://graph.microsoft.com/Mail.Read")
+                .of_first_api()
+                .to_string(),
+            "User.Read https://graph.microsoft.com/Mail.Read"
+        );
+        assert_eq!(scopes("openid").of_first_api().to_string(), "openid");
     }
 
     #[test]

@@ -6,9 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode, Uri};
 use zeroize::Zeroizing;
 
+use crate::answer_error::{AnswerError, AnswerProblem};
 use crate::application::{Application, ClientCredential};
 use crate::assertion::UnsignedAssertion;
 use crate::authority::EndpointVersion;
@@ -16,22 +17,24 @@ use crate::body::Body;
 use crate::claims_request::ClaimsRequest;
 use crate::error::Error;
 use crate::form::{encode_form, encode_value};
+use crate::grant::Grant;
 use crate::guid::Guid;
 use crate::redaction::Secrets;
-use crate::secret::ClientAssertion;
+use crate::secret::{ClientAssertion, same_secret};
 use crate::target::Target;
 use crate::time::Timestamp;
 use crate::token_response::TokenResponse;
 
 /// A request to the token endpoint that can be sent: whatever could be wrong with it has been refused before.
 ///
-/// Made by [`Application::client_credentials`]. [`encode`](Self::encode) gives what to send, [`decode`](Self::decode) reads what
+/// Made by [`Application::client_credentials`] and its siblings, one for each grant. [`encode`](Self::encode) gives what to send, [`decode`](Self::decode) reads what
 /// came back; between them stands any HTTP client.
 #[derive(Clone)]
 pub struct TokenRequest {
     application: Application,
+    grant: Grant,
     target: Target,
-    /// The target as the endpoint's version writes it.
+    /// The target as the grant and the endpoint's version write it.
     parameter: (&'static str, Arc<str>),
     claims: Option<ClaimsRequest>,
     /// What proves who the application is, where that is made for each request.
@@ -39,13 +42,17 @@ pub struct TokenRequest {
 }
 
 impl TokenRequest {
-    pub(crate) fn new(application: Application, target: Target) -> Result<Self, Error> {
-        let (name, value) = target.on(application.version)?;
+    pub(crate) fn of(application: Application, grant: Grant, target: Target) -> Result<Self, Error> {
+        let (name, value) = match grant {
+            Grant::ClientCredentials | Grant::OnBehalfOf(_) => target.on(application.version)?,
+            _ => target.on_for_user(application.version)?,
+        };
         let parameter = (name, Arc::from(value));
         let capabilities = &*application.capabilities;
         let claims = (!capabilities.is_empty()).then(|| ClaimsRequest::capabilities(capabilities));
         Ok(Self {
             application,
+            grant,
             target,
             parameter,
             claims,
@@ -100,23 +107,20 @@ impl TokenRequest {
         let client_id = std::str::from_utf8(&client_id).unwrap_or_default();
         let (target_name, target) = &self.parameter;
 
-        let mut headers = STANDARD_HEADERS.clone();
-        if let Ok(id) = HeaderValue::from_bytes(&request_id.to_ascii()) {
-            headers.insert(CLIENT_REQUEST_ID, id);
-        }
         let secret = match &app.credential {
             ClientCredential::Secret(secret) => Some(("client_secret", secret.expose())),
-            ClientCredential::BasicSecret(secret) => {
-                headers.insert(AUTHORIZATION, basic(client_id, secret.expose()));
-                None
-            }
             _ => None,
         };
         let assertion = self.assertion().map(ClientAssertion::expose);
+        let (grant_type, of_grant) = self.grant_parameters();
+        let [first, second, third] = of_grant;
         let body = encode_form(&[
-            Some(("grant_type", "client_credentials")),
+            Some(("grant_type", grant_type)),
             Some(("client_id", client_id)),
             Some((*target_name, &**target)),
+            first,
+            second,
+            third,
             secret,
             assertion.map(|_| {
                 (
@@ -128,31 +132,34 @@ impl TokenRequest {
             self.claims.as_ref().map(|claims| ("claims", claims.as_str())),
         ]);
 
-        let mut request = Request::new(body);
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = app.authority.token_endpoint(app.version).clone();
-        *request.headers_mut() = headers;
+        let mut request = post(app.authority.token_endpoint(app.version).clone(), body, request_id);
+        if let ClientCredential::BasicSecret(secret) = &app.credential {
+            let basic = basic(client_id, secret.expose());
+            request.headers_mut().insert(AUTHORIZATION, basic);
+        }
         request
     }
 
     /// Reads the answer to it: [`TokenResponse::decode`], with the request's own secrets blotted out of whatever the answer says.
     ///
     /// # Errors
-    /// As for [`TokenResponse::decode`].
+    /// As for [`TokenResponse::decode`]; and where an ID token comes for a code that was asked for with another nonce.
     pub fn decode(&self, response: &Response<Body>, now: Timestamp) -> Result<TokenResponse, Error> {
         TokenResponse::decode(response.status(), response.headers(), response.body().as_bytes(), now)
+            .and_then(|answer| self.check_nonce(answer, response.status()))
             .map_err(|error| self.secrets().out_of(error))
     }
 
     /// What tells this request's token from every other one: two requests with the same key may share a token.
     ///
     /// The order of scopes, the region and the secret's value do not enter into it; the authority, the endpoint's version, the
-    /// application, the kind of its credential, the target and the claims do.
+    /// application, the kind of its credential, the target, the claims and, by its hash, what a user's grant rests on do.
     #[must_use]
     pub fn cache_key(&self) -> CacheKey {
         let app = &self.application;
         let credential = match &app.credential {
             ClientCredential::Secret(_) | ClientCredential::BasicSecret(_) => "secret",
+            ClientCredential::Public => "public",
             _ => "assertion",
         };
         let (name, value) = match &self.target {
@@ -160,9 +167,10 @@ impl TokenRequest {
             _ => (self.parameter.0, Cow::Borrowed(&*self.parameter.1)),
         };
         let claims = self.claims.as_ref().map_or("", ClaimsRequest::as_str);
+        let grant = self.grant.fingerprint();
         // None of these can hold a line feed: the claims are JSON without white space, the rest has no control characters.
         CacheKey(format!(
-            "{}\n{:?}\n{}\n{credential}\n{name}={value}\n{claims}",
+            "{}\n{:?}\n{}\n{credential}\n{name}={value}\n{claims}\n{grant}",
             app.authority, app.version, app.client_id
         ))
     }
@@ -183,8 +191,70 @@ impl TokenRequest {
         match &self.application.credential {
             ClientCredential::Assertion(assertion) => Some(assertion),
             ClientCredential::Certificate(_) | ClientCredential::Federated(_) => self.assertion.as_ref(),
-            ClientCredential::Secret(_) | ClientCredential::BasicSecret(_) => None,
+            ClientCredential::Secret(_) | ClientCredential::BasicSecret(_) | ClientCredential::Public => None,
         }
+    }
+
+    /// The grant's name and what it is made of, as they are sent.
+    fn grant_parameters(&self) -> (&'static str, [Option<(&'static str, &str)>; 3]) {
+        let v1 = self.application.version == EndpointVersion::V1;
+        match &self.grant {
+            Grant::ClientCredentials => ("client_credentials", [None; 3]),
+            Grant::AuthorizationCode {
+                code,
+                redirect_uri,
+                verifier,
+                ..
+            } => (
+                "authorization_code",
+                [
+                    Some(("code", code.expose())),
+                    Some(("redirect_uri", redirect_uri.as_str())),
+                    Some(("code_verifier", verifier.expose())),
+                ],
+            ),
+            Grant::RefreshToken(token) => ("refresh_token", [Some(("refresh_token", token.expose())), None, None]),
+            Grant::OnBehalfOf(assertion) => (
+                "urn:ietf:params:oauth:grant-type:jwt-bearer",
+                [
+                    Some(("requested_token_use", "on_behalf_of")),
+                    Some(("assertion", assertion.expose())),
+                    v1.then_some(("scope", "openid")),
+                ],
+            ),
+            // v1 knows the grant and the code by older names.
+            Grant::DeviceCode(code) if v1 => (
+                "device_code",
+                [
+                    Some(("code", code.expose())),
+                    Some(("device_code", code.expose())),
+                    None,
+                ],
+            ),
+            Grant::DeviceCode(code) => (
+                "urn:ietf:params:oauth:grant-type:device_code",
+                [Some(("device_code", code.expose())), None, None],
+            ),
+        }
+    }
+
+    /// An ID token that comes for a code must carry the nonce that the code was asked for with (OpenID Connect Core 1.0, section
+    /// 3.1.3.7).
+    fn check_nonce(&self, answer: TokenResponse, status: StatusCode) -> Result<TokenResponse, Error> {
+        let (Grant::AuthorizationCode { nonce, .. }, Some(id_token)) = (&self.grant, &answer.id_token) else {
+            return Ok(answer);
+        };
+        let claims = id_token.claims();
+        let given = claims.as_ref().ok().and_then(|claims| claims.nonce());
+        if given.is_some_and(|given| same_secret(given, nonce)) {
+            return Ok(answer);
+        }
+        Err(AnswerError {
+            problem: AnswerProblem::Nonce,
+            status: status.as_u16(),
+            content_type: None,
+        }
+        .into())
     }
 
     /// What no error about it may show.
@@ -199,7 +269,13 @@ impl TokenRequest {
             ClientCredential::Secret(secret) | ClientCredential::BasicSecret(secret) => Some(secret.expose()),
             _ => self.assertion().map(ClientAssertion::expose),
         };
-        Secrets::new(secret.into_iter().chain(basic.as_deref().map(String::as_str)))
+        let of_grant = self.grant.secrets().into_iter().flatten();
+        Secrets::new(
+            secret
+                .into_iter()
+                .chain(basic.as_deref().map(String::as_str))
+                .chain(of_grant),
+        )
     }
 }
 
@@ -219,11 +295,23 @@ impl fmt::Debug for TokenRequest {
 pub struct CacheKey(String);
 
 impl CacheKey {
-    /// The key as a text, six lines.
+    /// The key as a text, seven lines.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// A form to be posted, with the headers that every request carries.
+pub(crate) fn post(uri: Uri, body: Body, request_id: Guid) -> Request<Body> {
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = STANDARD_HEADERS.clone();
+    if let Ok(id) = HeaderValue::from_bytes(&request_id.to_ascii()) {
+        request.headers_mut().insert(CLIENT_REQUEST_ID, id);
+    }
+    request
 }
 
 fn basic(client_id: &str, secret: &str) -> HeaderValue {

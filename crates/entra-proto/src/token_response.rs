@@ -1,18 +1,17 @@
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, HeaderMap, LOCATION};
-use http::{StatusCode, Uri};
+use http::StatusCode;
+use http::header::HeaderMap;
 
 use crate::acquire::Lifetime;
-use crate::answer::{Answer, Count};
-use crate::answer_error::{AnswerError, AnswerProblem};
+use crate::answer::Count;
+use crate::answer_error::AnswerProblem;
 use crate::error::{Error, excerpt};
-use crate::retry_after::retry_after;
-use crate::secret::AccessToken;
-use crate::service_error::ServiceError;
+use crate::http_answer::{read_success, unusable};
+use crate::secret::{AccessToken, IdToken, RefreshToken};
 use crate::time::Timestamp;
 
-/// An access token and how long it lasts (RFC 6749, section 5.1).
+/// An access token, how long it lasts (RFC 6749, section 5.1), and what comes with it where a user signed in.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TokenResponse {
@@ -24,6 +23,10 @@ pub struct TokenResponse {
     pub scope: Option<String>,
     /// The resource, which the v1 endpoint repeats.
     pub resource: Option<String>,
+    /// What the user's next token is asked for with: where a user signed in, and on v2 where `offline_access` was asked for.
+    pub refresh_token: Option<RefreshToken>,
+    /// Who the user is: where one signed in, and on v2 where `openid` was asked for.
+    pub id_token: Option<IdToken>,
 }
 
 impl TokenResponse {
@@ -38,41 +41,8 @@ impl TokenResponse {
     /// a redirect, a token in a refusal, a missing or empty token or one that no header can hold, a known member twice, a
     /// lifetime that is negative or no number.
     pub fn decode(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Self, Error> {
-        let answer_error = |problem| {
-            let content_type = headers
-                .get(CONTENT_TYPE)
-                .map(|value| excerpt(&String::from_utf8_lossy(value.as_bytes()), 60));
-            Error::from(AnswerError {
-                problem,
-                status: status.as_u16(),
-                content_type,
-            })
-        };
-        if status.is_redirection() {
-            let host = headers.get(LOCATION).and_then(|to| {
-                to.to_str()
-                    .ok()?
-                    .parse::<Uri>()
-                    .ok()?
-                    .host()
-                    .map(|host| excerpt(host, 100))
-            });
-            return Err(answer_error(AnswerProblem::Redirect(host)));
-        }
-        if body.len() > MAX_ANSWER {
-            return Err(answer_error(AnswerProblem::TooLarge));
-        }
-        let mut answer = match Answer::read(body) {
-            Ok(answer) => answer,
-            Err(problem) if status.is_success() => return Err(answer_error(problem)),
-            Err(_) => return Err(plain_refusal(status, headers, body, now).into()),
-        };
-        if answer.is_refusal() || !status.is_success() {
-            if !status.is_success() && answer.has_token() {
-                return Err(answer_error(AnswerProblem::TokenInRefusal));
-            }
-            return Err(answer.into_refusal(status.as_u16(), retry_after(headers, now)).into());
-        }
+        let mut answer = read_success(status, headers, body, now)?;
+        let answer_error = |problem| unusable(problem, status, headers);
         if let Some(kind) = answer
             .token_type
             .take()
@@ -96,6 +66,9 @@ impl TokenResponse {
             lifetime,
             scope: answer.scope,
             resource: answer.resource,
+            // One that cannot be sent back is as good as none.
+            refresh_token: answer.refresh_token.and_then(RefreshToken::from_wire),
+            id_token: answer.id_token.and_then(IdToken::from_wire),
         })
     }
 }
@@ -103,43 +76,3 @@ impl TokenResponse {
 /// The longest life that a token is believed to have: what Entra gives to managed identities, and hardly less than the 28 hours
 /// that it gives to clients which answer claims challenges.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// How long the body of an answer may be, in bytes: 1 MiB, hundreds of times what Entra sends.
-pub const MAX_ANSWER: usize = 1024 * 1024;
-
-/// A refusal whose body is not JSON: a proxy's page, a plain text, nothing at all.
-fn plain_refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp) -> ServiceError {
-    let start = body.get(..4 * EXCERPT).unwrap_or(body);
-    let text: String = String::from_utf8_lossy(start)
-        .trim_start_matches('\u{feff}')
-        .chars()
-        .take(EXCERPT)
-        .collect();
-    // JSON that was cut may hold a token, and a proxy's page the request: then nothing of it is shown.
-    let lower = text.to_ascii_lowercase();
-    let description = if SECRET_SIGNS.iter().any(|sign| lower.contains(sign)) {
-        String::new()
-    } else {
-        text
-    };
-    ServiceError {
-        status: status.as_u16(),
-        codes: crate::answer::codes_in(&description),
-        description,
-        retry_after: retry_after(headers, now),
-        ..ServiceError::default()
-    }
-}
-
-/// How many characters of a page or text a refusal keeps.
-const EXCERPT: usize = 1024;
-
-/// What a text with a token or a credential in it contains: the names of the members and headers, and how every JWT starts.
-const SECRET_SIGNS: [&str; 6] = [
-    "_token",
-    "_assertion",
-    "client_secret",
-    "authorization",
-    "bearer ey",
-    "eyj",
-];

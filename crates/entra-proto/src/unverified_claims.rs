@@ -128,6 +128,27 @@ impl UnverifiedClaims {
         self.text("scp").into_iter().flat_map(str::split_ascii_whitespace)
     }
 
+    /// `sub`: the user or the service principal, by a name that each application sees another one of.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.text("sub")
+    }
+
+    /// `preferred_username` of v2, `upn` or `unique_name` of v1: the name that the user signs in with. It changes hands: never keep
+    /// anything by it.
+    #[must_use]
+    pub fn username(&self) -> Option<&str> {
+        ["preferred_username", "upn", "unique_name"]
+            .into_iter()
+            .find_map(|name| self.text(name))
+    }
+
+    /// `nonce`: what the sign-in was started with, in an ID token.
+    #[must_use]
+    pub fn nonce(&self) -> Option<&str> {
+        self.text("nonce")
+    }
+
     /// `exp`: when it expires.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {

@@ -77,6 +77,7 @@ fn run(policy: RetryPolicy, id: u8, script: &[Network]) -> Run {
                 pause.resume(now)
             }
             Step::Sign(_) | Step::Assert(_) => unreachable!("a secret needs neither"),
+            Step::ShowCode(show) => panic!("{show:?}"),
             Step::Done(token) => {
                 run.outcome = Some(Ok(token));
                 return run;

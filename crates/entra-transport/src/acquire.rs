@@ -107,6 +107,7 @@ where
             }
             Step::Sign(sign) => sign.sign()?,
             Step::Assert(assert) => assert.fetch()?,
+            Step::ShowCode(show) => return Err(show.nobody().into()),
             Step::Done(token) => return Ok(token),
         }
     }
@@ -135,6 +136,7 @@ pub fn drive_blocking(
             }
             Step::Sign(sign) => sign.sign()?,
             Step::Assert(assert) => assert.fetch()?,
+            Step::ShowCode(show) => return Err(show.nobody().into()),
             Step::Done(token) => return Ok(token),
         }
     }

@@ -6,4 +6,4 @@ mod step;
 
 pub use lifetime::{Freshness, FreshnessPolicy, Lifetime, Stages, freshness};
 pub use retry::RetryPolicy;
-pub use step::{Assert, Exchange, Pause, Sign, Step};
+pub use step::{Assert, Exchange, Pause, ShowCode, Sign, Step};

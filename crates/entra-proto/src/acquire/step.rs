@@ -4,10 +4,12 @@ use std::time::Duration;
 use http::{HeaderMap, Request, Response};
 
 use crate::acquire::RetryPolicy;
+use crate::application::Application;
 use crate::application::ClientCredential;
 use crate::assertion::UnsignedAssertion;
 use crate::body::Body;
-use crate::error::Error;
+use crate::device_code::{DeviceAuthorization, DeviceCodeRequest};
+use crate::error::{Error, InputError};
 use crate::guid::Guid;
 use crate::retry_after::server_time;
 use crate::secret::ClientAssertion;
@@ -47,6 +49,7 @@ use crate::token_response::TokenResponse;
 ///         }
 ///         Step::Sign(sign) => sign.sign()?,
 ///         Step::Assert(assert) => assert.fetch()?,
+///         Step::ShowCode(show) => return Err(show.nobody()), // only where Application::device_code started it
 ///         Step::Done(token) => break token,
 ///     };
 /// };
@@ -60,6 +63,8 @@ pub enum Step {
     Assert(Assert),
     /// Send a request and hand in its answer.
     Exchange(Exchange),
+    /// Show a code to a person, who types it in elsewhere: the device flow only.
+    ShowCode(ShowCode),
     /// Wait.
     Pause(Pause),
     /// Nothing: here is the token.
@@ -152,13 +157,19 @@ impl Exchange {
     /// What to send. The same bytes however often it is called.
     #[must_use]
     pub fn request(&self) -> Request<Body> {
-        self.0.request.encode(self.0.request_id)
+        match &self.0.asked {
+            Asked::Token(request) => request.encode(self.0.request_id),
+            Asked::DeviceCode(request) => request.encode(self.0.request_id),
+        }
     }
 
     /// The assertion in the request, where one is.
     #[must_use]
     pub fn assertion(&self) -> Option<&ClientAssertion> {
-        self.0.request.assertion()
+        match &self.0.asked {
+            Asked::Token(request) => request.assertion(),
+            Asked::DeviceCode(_) => None,
+        }
     }
 
     /// Takes the answer, which arrived at `now`.
@@ -166,8 +177,17 @@ impl Exchange {
     /// # Errors
     /// Where the service refused for good, or for now but too often or for too long: see [`RetryPolicy`].
     pub fn respond(self, response: &Response<Body>, now: Timestamp) -> Result<Step, Error> {
-        match self.0.request.decode(response, now) {
-            Ok(token) => Ok(Step::Done(token)),
+        let outcome = match &self.0.asked {
+            Asked::Token(request) => request.decode(response, now).map(Ok),
+            Asked::DeviceCode(request) => request.decode(response, now).map(Err),
+        };
+        match outcome {
+            Ok(Ok(token)) => Ok(Step::Done(token)),
+            Ok(Err(authorization)) => self.0.show(authorization),
+            Err(error) if self.0.polling.is_some() && is_unfinished(&error) => {
+                let slower = error.service().is_some_and(|service| service.error == SLOW_DOWN);
+                self.0.poll_again(slower, now).ok_or(error)
+            }
             Err(error) if is_out_of_time(&error) => self.0.prove_anew(response.headers(), now).ok_or(error),
             Err(error) if error.is_retryable() => self.0.pause(error.retry_after(), now).ok_or(error),
             Err(error) => Err(error),
@@ -184,11 +204,51 @@ impl Exchange {
 
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Exchange({:?})", self.0.request)
+        match &self.0.asked {
+            Asked::Token(request) => write!(f, "Exchange({request:?})"),
+            Asked::DeviceCode(request) => write!(f, "Exchange({request:?})"),
+        }
     }
 }
 
-/// A wait: back-off, or what `Retry-After` asked for.
+/// A code that waits to be shown to a person.
+pub struct ShowCode {
+    acquisition: Acquisition,
+    authorization: DeviceAuthorization,
+}
+
+impl ShowCode {
+    /// What to show: its `message`, or its `verification_uri` and `user_code`.
+    #[must_use]
+    pub fn authorization(&self) -> &DeviceAuthorization {
+        &self.authorization
+    }
+
+    /// It is shown: the polling begins, after the first interval.
+    #[must_use]
+    pub fn shown(self) -> Step {
+        Step::Pause(Pause {
+            duration: self.authorization.interval,
+            acquisition: self.acquisition,
+        })
+    }
+
+    /// The error of a driver that has nobody to show it to.
+    #[must_use]
+    pub fn nobody(self) -> Error {
+        InputError::new("device flow", "has nobody to show its code to")
+            .advice("drive it with a function that shows the code")
+            .into()
+    }
+}
+
+impl fmt::Debug for ShowCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ShowCode({:?})", self.authorization)
+    }
+}
+
+/// A wait: back-off, what `Retry-After` asked for, or the interval of the device flow.
 pub struct Pause {
     acquisition: Acquisition,
     duration: Duration,
@@ -224,27 +284,43 @@ impl TokenRequest {
     /// service refuses it for its time: an assertion may prove many requests while it is valid.
     #[must_use]
     pub fn start(self, policy: RetryPolicy, request_id: Guid, now: Timestamp) -> Step {
-        let acquisition = Acquisition {
-            given: self.assertion().is_some(),
-            request: self,
-            policy,
-            request_id,
-            started_at: now,
-            sent: 0,
-            server_ahead: None,
-        };
-        acquisition.prove(now)
+        let given = self.assertion().is_some();
+        Acquisition::new(Asked::Token(self), given, policy, request_id, now).prove(now)
     }
+}
+
+impl DeviceCodeRequest {
+    /// Starts the device flow: the request for a code, the showing of it, and the polling until the person is done, declines, or the
+    /// code expires. As [`TokenRequest::start`] otherwise; the policy's attempts and deadline hold for each request of the flow.
+    #[must_use]
+    pub fn start(self, policy: RetryPolicy, request_id: Guid, now: Timestamp) -> Step {
+        Acquisition::new(Asked::DeviceCode(self), false, policy, request_id, now).prove(now)
+    }
+}
+
+/// What the next request is for.
+enum Asked {
+    Token(TokenRequest),
+    DeviceCode(DeviceCodeRequest),
+}
+
+/// How a person who signs in elsewhere is waited for.
+struct Polling {
+    interval: Duration,
+    expires_at: Timestamp,
 }
 
 /// What every state carries along.
 struct Acquisition {
-    request: TokenRequest,
+    asked: Asked,
+    polling: Option<Polling>,
     policy: RetryPolicy,
     request_id: Guid,
     started_at: Timestamp,
     /// How many requests have failed.
     sent: u32,
+    /// How many polls were answered.
+    polled: u32,
     /// Whether the request came with an assertion that still stands.
     given: bool,
     /// The clock of the service and the clock here at one moment, where an assertion was refused for its time.
@@ -252,8 +328,26 @@ struct Acquisition {
 }
 
 impl Acquisition {
+    fn new(asked: Asked, given: bool, policy: RetryPolicy, request_id: Guid, now: Timestamp) -> Self {
+        Self {
+            asked,
+            polling: None,
+            policy,
+            request_id,
+            started_at: now,
+            sent: 0,
+            polled: 0,
+            given,
+            server_ahead: None,
+        }
+    }
+
     fn credential(&self) -> &ClientCredential {
-        self.request.application().credential()
+        let application: &Application = match &self.asked {
+            Asked::Token(request) => request.application(),
+            Asked::DeviceCode(request) => request.application(),
+        };
+        application.credential()
     }
 
     /// The next step towards a request that proves who the application is.
@@ -262,10 +356,12 @@ impl Acquisition {
         let now = self
             .server_ahead
             .map_or(now, |(there, here)| there.plus(now.since(here)));
-        if self.given {
-            return Step::Exchange(Exchange(self));
-        }
-        if let Some(unsigned) = self.request.unsigned_assertion(self.fresh_id(), now) {
+        let request = match &self.asked {
+            Asked::Token(request) if !self.given => request,
+            // The device-code endpoint asks nobody who he is.
+            _ => return Step::Exchange(Exchange(self)),
+        };
+        if let Some(unsigned) = request.unsigned_assertion(self.fresh_id(), now) {
             return Step::Sign(Sign {
                 acquisition: self,
                 unsigned,
@@ -278,14 +374,53 @@ impl Acquisition {
     }
 
     fn exchange(mut self, assertion: ClientAssertion) -> Step {
-        self.request = self.request.with_assertion(assertion);
+        if let Asked::Token(request) = self.asked {
+            self.asked = Asked::Token(request.with_assertion(assertion));
+        }
         Step::Exchange(Exchange(self))
+    }
+
+    /// A device flow has begun: from here on the token endpoint is asked.
+    fn show(mut self, authorization: DeviceAuthorization) -> Result<Step, Error> {
+        if let Asked::DeviceCode(request) = &self.asked {
+            self.asked = Asked::Token(request.poll(&authorization)?);
+        }
+        self.polling = Some(Polling {
+            interval: authorization.interval,
+            expires_at: authorization.expires_at,
+        });
+        Ok(Step::ShowCode(ShowCode {
+            acquisition: self,
+            authorization,
+        }))
+    }
+
+    /// The wait before the person is asked after again, or `None` where his code is of no use any more. Each poll that is answered has
+    /// its attempts anew.
+    fn poll_again(mut self, slower: bool, now: Timestamp) -> Option<Step> {
+        let polling = self.polling.as_mut()?;
+        if now >= polling.expires_at {
+            return None;
+        }
+        if slower {
+            // For good (RFC 8628, section 3.5).
+            polling.interval = polling.interval.saturating_add(SLOWER);
+        }
+        let duration = polling.interval;
+        self.polled += 1;
+        self.sent = 0;
+        self.started_at = now.plus(duration);
+        Some(Step::Pause(Pause {
+            acquisition: self,
+            duration,
+        }))
     }
 
     /// An id of its own for each try.
     fn fresh_id(&self) -> Guid {
         let id = u128::from_be_bytes(*self.request_id.as_bytes());
-        Guid::from_bytes((id ^ u128::from(self.sent)).to_be_bytes())
+        let nth = (u128::from(self.polled) << 8) | u128::from(self.sent);
+        Guid::from_bytes((id ^ nth).to_be_bytes())
     }
 
     /// A new proof in the place of one that was refused for its time: signed by the service's clock, or fetched again. Once only.
@@ -312,7 +447,9 @@ impl Acquisition {
             return None;
         }
         // No less than the service asks for, and spread beyond it, so that those who were sent away together do not return so.
+        let interval = self.polling.as_ref().map(|polling| polling.interval);
         let duration = asked
+            .max(interval)
             .unwrap_or_default()
             .saturating_add(self.policy.delay(self.sent, self.request_id));
         let in_time = now.plus(duration).since(self.started_at) < self.policy.deadline;
@@ -329,5 +466,16 @@ fn is_out_of_time(error: &Error) -> bool {
         .service()
         .is_some_and(|service| service.codes.contains(&ASSERTION_OUT_OF_TIME))
 }
+
+/// Whether a poll came too early: the person is not done yet, or the polls are too many.
+fn is_unfinished(error: &Error) -> bool {
+    let word = error.service().map(|service| service.error.as_str());
+    matches!(word, Some("authorization_pending" | SLOW_DOWN))
+}
+
+const SLOW_DOWN: &str = "slow_down";
+
+/// What `slow_down` adds to the interval.
+const SLOWER: Duration = Duration::from_secs(5);
 
 const ASSERTION_OUT_OF_TIME: u32 = 700_024;

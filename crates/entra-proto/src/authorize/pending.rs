@@ -1,0 +1,179 @@
+use std::fmt;
+use std::str::FromStr;
+
+use zeroize::Zeroizing;
+
+use crate::application::Application;
+use crate::authority::EndpointVersion;
+use crate::authorize::pkce::CodeVerifier;
+use crate::authorize::redirect::Redirect;
+use crate::authorize::redirect_error::{RedirectError, RedirectProblem};
+use crate::authorize::redirect_uri::RedirectUri;
+use crate::claims_request::ClaimsRequest;
+use crate::client_id::ClientId;
+use crate::error::{Error, InputError};
+use crate::form::encode_form;
+use crate::grant::Grant;
+use crate::secret::{AuthorizationCode, same_secret};
+use crate::target::Target;
+use crate::token_request::TokenRequest;
+
+/// A sign-in that was started: what is needed when the browser comes back, and proves that it was sent from here.
+///
+/// Keep it for that browser alone, and use it once: in memory by its [`state`](Self::state), or sealed in a cookie as the text of
+/// [`expose`](Self::expose), which `parse` reads. Its `Debug` shows no secret.
+#[derive(Clone)]
+pub struct PendingAuthorization {
+    pub(crate) authority: String,
+    pub(crate) client_id: ClientId,
+    pub(crate) version: EndpointVersion,
+    pub(crate) target: Target,
+    pub(crate) redirect_uri: RedirectUri,
+    pub(crate) state: Zeroizing<String>,
+    pub(crate) nonce: Zeroizing<String>,
+    pub(crate) verifier: CodeVerifier,
+    pub(crate) claims: Option<ClaimsRequest>,
+}
+
+impl PendingAuthorization {
+    /// Takes what came back, and makes the request that redeems its code, on the authority that was asked: `common` too.
+    ///
+    /// Scopes of several APIs are consented to at once and redeemed for the first API; the others' tokens are had with the refresh
+    /// token.
+    ///
+    /// # Errors
+    /// [`Error::Redirect`] where it does not answer this sign-in: the state is compared before anything else, in constant time.
+    /// [`Error::Service`] where the service or the person refused; it counts before anything that stands beside it.
+    /// [`Error::Input`] where the sign-in was started for another application or authority.
+    pub fn redeem(&self, application: &Application, redirect: &Redirect) -> Result<TokenRequest, Error> {
+        if (application.client_id(), &application.authority().to_string()) != (self.client_id, &self.authority) {
+            return Err(InputError::new("sign-in", "was started for another application or authority").into());
+        }
+        check_state(&self.state, redirect)?;
+        let issuer = redirect.value("iss");
+        if let Some(issuer) = issuer.filter(|issuer| !application.authority().may_be_issued_by(issuer)) {
+            return Err(RedirectError::from(RedirectProblem::WrongIssuer(issuer.to_owned())).into());
+        }
+        if let Some(refusal) = redirect.refusal() {
+            return Err(refusal.into());
+        }
+        let code = redirect
+            .value("code")
+            .ok_or(RedirectProblem::NoCode)
+            .map_err(RedirectError::from)?;
+        let code = AuthorizationCode::from_wire(Zeroizing::new(code.to_owned()));
+        let grant = Grant::AuthorizationCode {
+            code: code.ok_or(RedirectProblem::UnfitCode).map_err(RedirectError::from)?,
+            redirect_uri: self.redirect_uri.clone(),
+            verifier: self.verifier.clone(),
+            nonce: self.nonce.clone(),
+        };
+        let application = application.clone().on(self.version);
+        let request = TokenRequest::of(application, grant, self.target.of_first_api())?;
+        match &self.claims {
+            Some(claims) => request.with_claims(claims.as_str()),
+            None => Ok(request),
+        }
+    }
+
+    /// The state, by which it can be found again when the browser is back.
+    #[must_use]
+    pub fn state(&self) -> &str {
+        &self.state
+    }
+
+    /// All of it as a text, to be kept sealed: whoever has it can take the sign-in over.
+    #[must_use]
+    pub fn expose(&self) -> Zeroizing<String> {
+        let (name, value) = match &self.target {
+            Target::Resource(resource) => ("resource", resource.as_str()),
+            Target::Scopes(scopes) => ("scope", scopes.as_str()),
+        };
+        let form = encode_form(&[
+            Some(("authority", &self.authority)),
+            Some(("client_id", &self.client_id.to_string())),
+            Some((VERSION, on_the_wire(self.version))),
+            Some((name, value)),
+            Some(("redirect_uri", self.redirect_uri.as_str())),
+            Some(("state", &self.state)),
+            Some(("nonce", &self.nonce)),
+            Some(("code_verifier", self.verifier.expose())),
+            self.claims.as_ref().map(|claims| ("claims", claims.as_str())),
+        ]);
+        Zeroizing::new(std::str::from_utf8(form.as_bytes()).unwrap_or_default().to_owned())
+    }
+}
+
+impl FromStr for PendingAuthorization {
+    type Err = Error;
+
+    /// Reads what [`expose`](Self::expose) gave.
+    ///
+    /// # Errors
+    /// Where it is anything else. The text is not repeated in the error.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let kept = || {
+            Error::from(InputError::new(
+                "kept sign-in",
+                "is not the text that was given to be kept",
+            ))
+        };
+        let form = Redirect::from_query(text).map_err(|_| kept())?;
+        let field = |name: &str| form.value(name).ok_or_else(kept);
+        let version = match field(VERSION)? {
+            "1" => EndpointVersion::V1,
+            "2" => EndpointVersion::V2,
+            _ => return Err(kept()),
+        };
+        let secret = |name: &str| {
+            let text = field(name)?;
+            let sound = text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_graphic());
+            sound.then(|| Zeroizing::new(text.to_owned())).ok_or_else(kept)
+        };
+        let target = match form.value("resource") {
+            Some(resource) => Target::resource(resource),
+            None => Target::scopes(field("scope")?),
+        };
+        let claims = form.value("claims").map(ClaimsRequest::parse).transpose();
+        Ok(Self {
+            authority: field("authority")?.to_owned(),
+            client_id: field("client_id")?.parse().map_err(|_| kept())?,
+            version,
+            target: target.map_err(|_| kept())?,
+            // It was looked at when the sign-in was started.
+            redirect_uri: RedirectUri::over_plain_http(field("redirect_uri")?).map_err(|_| kept())?,
+            state: secret("state")?,
+            nonce: secret("nonce")?,
+            verifier: CodeVerifier::new(field("code_verifier")?).map_err(|_| kept())?,
+            claims: claims.map_err(|_| kept())?,
+        })
+    }
+}
+
+impl fmt::Debug for PendingAuthorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "PendingAuthorization({:?} for {:?} at {}, back to {:?})",
+            self.client_id, self.target, self.authority, self.redirect_uri
+        )
+    }
+}
+
+/// Whether a redirect was asked for with this state. Errors too: whoever can forge one could end a sign-in.
+pub(crate) fn check_state(state: &str, redirect: &Redirect) -> Result<(), RedirectError> {
+    match redirect.state() {
+        Some(given) if same_secret(given, state) => Ok(()),
+        Some(_) => Err(RedirectProblem::WrongState.into()),
+        None => Err(RedirectProblem::NoState(redirect.value("error").map(str::to_owned)).into()),
+    }
+}
+
+fn on_the_wire(version: EndpointVersion) -> &'static str {
+    match version {
+        EndpointVersion::V1 => "1",
+        EndpointVersion::V2 => "2",
+    }
+}
+
+const VERSION: &str = "version";

@@ -1,0 +1,212 @@
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+use zeroize::Zeroizing;
+
+use crate::authorize::redirect_error::{RedirectError, RedirectProblem};
+use crate::error::{Error, excerpt};
+use crate::service_error::ServiceError;
+
+/// What came back to the redirect URI: from a query, a fragment or the body of a form. Nothing in it is to be trusted before
+/// whoever started the sign-in has [accepted](crate::PendingAuthorization::redeem) it.
+///
+/// It may hold an authorization code: its memory is overwritten when it is dropped, and `Debug` shows the names of its parameters.
+///
+/// ```
+/// use entra_proto::Redirect;
+///
+/// let redirect = Redirect::from_query("code=AAABAAAAvPM1KaPlrEqdFSB&state=12345&session_state=x")?;
+/// assert_eq!(redirect.state(), Some("12345"));
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
+pub struct Redirect(Vec<(String, Zeroizing<String>)>);
+
+impl Redirect {
+    /// Reads what stands behind the `?` of the redirect's URL (`response_mode=query`). A leading `?` is ignored.
+    ///
+    /// # Errors
+    /// [`RedirectError`] where it is longer than [`MAX_REDIRECT`], not percent-encoded UTF-8, has a parameter twice (RFC 6749,
+    /// section 3.1), or was copied out of a document with `&amp;` for `&`.
+    pub fn from_query(query: &str) -> Result<Self, Error> {
+        Self::read(query.strip_prefix('?').unwrap_or(query))
+    }
+
+    /// Reads what stands behind the `#` of the redirect's URL (`response_mode=fragment`). A leading `#` is ignored.
+    ///
+    /// # Errors
+    /// As for [`from_query`](Self::from_query).
+    pub fn from_fragment(fragment: &str) -> Result<Self, Error> {
+        Self::read(fragment.strip_prefix('#').unwrap_or(fragment))
+    }
+
+    /// Reads the body of the form that the browser posted (`response_mode=form_post`).
+    ///
+    /// # Errors
+    /// As for [`from_query`](Self::from_query).
+    pub fn from_form(body: &[u8]) -> Result<Self, Error> {
+        let body = std::str::from_utf8(body).map_err(|_| RedirectError::from(RedirectProblem::NotEncoded))?;
+        Self::read(body)
+    }
+
+    /// Reads a whole URL, as it stands in a browser's address bar: its fragment where that has a state, else its query. Without a
+    /// `?` and a `#`, all of it is taken for a query. Spaces around it are ignored.
+    ///
+    /// # Errors
+    /// As for [`from_query`](Self::from_query).
+    pub fn from_url(url: &str) -> Result<Self, Error> {
+        let url = url.trim();
+        let (before, fragment) = url.split_once('#').unwrap_or((url, ""));
+        let query = match before.split_once('?') {
+            Some((_, query)) => query,
+            None if before.contains("://") => "",
+            None => before,
+        };
+        let fragment = Self::read(fragment)?;
+        if fragment.state().is_some() {
+            return Ok(fragment);
+        }
+        Self::read(query)
+    }
+
+    /// The `state`, by which the sign-in that it belongs to can be looked up. Not trusted.
+    #[must_use]
+    pub fn state(&self) -> Option<&str> {
+        self.value("state")
+    }
+
+    /// The value of a parameter, decoded. Not trusted.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The service's refusal, where this is one: whatever stands beside the `error`, it counts first.
+    pub(crate) fn refusal(&self) -> Option<ServiceError> {
+        let error = self.value("error").filter(|error| !error.is_empty())?;
+        let text = |name| self.value(name).unwrap_or_default();
+        let filled = |name| {
+            self.value(name)
+                .filter(|text| !text.is_empty())
+                .map(|text| cut(text, MAX_TEXT))
+        };
+        Some(ServiceError {
+            error: cut(error, MAX_TEXT),
+            codes: crate::answer::codes_in(text("error_description")),
+            suberror: filled("error_subcode"),
+            description: cut(text("error_description"), MAX_TEXT),
+            error_uri: filled("error_uri"),
+            ..ServiceError::default()
+        })
+    }
+
+    fn read(encoded: &str) -> Result<Self, Error> {
+        let refused = |problem| Err(Error::from(RedirectError::from(problem)));
+        if encoded.len() > MAX_REDIRECT {
+            return refused(RedirectProblem::TooLarge);
+        }
+        let mut pairs: Vec<(String, Zeroizing<String>)> = Vec::new();
+        for pair in encoded.split('&').filter(|pair| !pair.is_empty()) {
+            // The first sign only: a value may hold more of them.
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (Some(name), Some(value)) = (decode(name), decode(value)) else {
+                return refused(RedirectProblem::NotEncoded);
+            };
+            if name.starts_with("amp;") {
+                return refused(RedirectProblem::HtmlEscaped);
+            }
+            pairs.push((name.to_string(), value));
+        }
+        // Sorted, so that many parameters cost no more than their number.
+        let mut names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair.first() == pair.last()) {
+            let name = twice.first().copied().unwrap_or_default();
+            return refused(RedirectProblem::Duplicate(excerpt(name, 40)));
+        }
+        Ok(Self(pairs))
+    }
+}
+
+impl fmt::Debug for Redirect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.iter().take(16).map(|(name, _)| excerpt(name, 40));
+        f.write_str("Redirect")?;
+        f.debug_list().entries(names).finish()
+    }
+}
+
+/// How long a redirect may be, in bytes: 256 KiB, many times what Entra sends.
+pub const MAX_REDIRECT: usize = 256 * 1024;
+
+/// A name or value of a form, plain.
+fn decode(text: &str) -> Option<Zeroizing<String>> {
+    let spaced = Zeroizing::new(text.replace('+', " "));
+    let plain = Zeroizing::new(percent_decode_str(&spaced).collect::<Vec<u8>>());
+    Some(Zeroizing::new(std::str::from_utf8(&plain).ok()?.to_owned()))
+}
+
+fn cut(text: &str, characters: usize) -> String {
+    text.chars().take(characters).collect()
+}
+
+/// How many characters of each text of a refusal are kept.
+const MAX_TEXT: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(result: Result<Redirect, Error>) -> RedirectProblem {
+        match result {
+            Err(Error::Redirect(error)) => error.problem.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_same_parameters_from_a_query_a_fragment_a_form_and_a_url() {
+        let text = "code=a%2Bb+c&state=s%3D1";
+        for redirect in [
+            Redirect::from_query(text),
+            Redirect::from_query(&format!("?{text}")),
+            Redirect::from_fragment(&format!("#{text}")),
+            Redirect::from_form(text.as_bytes()),
+            Redirect::from_url(&format!(" http://www.mycompany.com/myapp/?{text}\n")),
+            Redirect::from_url(&format!("https://a.example/cb?state=of+the+uri#{text}")),
+            Redirect::from_url(&format!("https://a.example/cb?{text}#top")),
+            Redirect::from_url(text),
+        ] {
+            let redirect = redirect.unwrap();
+            assert_eq!((redirect.value("code"), redirect.state()), (Some("a+b c"), Some("s=1")));
+        }
+    }
+
+    /// One sample of the documents shows it so.
+    #[test]
+    fn a_value_begins_behind_the_first_sign() {
+        let redirect = Redirect::from_query("admin_consent=True&state=state=12345").unwrap();
+        assert_eq!(redirect.state(), Some("state=12345"));
+    }
+
+    #[test]
+    fn what_cannot_be_one_answer_is_refused() {
+        let duplicate = problem(Redirect::from_query("code=a&state=b&code=a"));
+        assert_eq!(duplicate, RedirectProblem::Duplicate("code".into()));
+        assert_eq!(problem(Redirect::from_query("c%6fde=a&code=b")), duplicate);
+        let escaped = Redirect::from_query("code=canary&amp;state=x");
+        assert!(escaped.as_ref().unwrap_err().to_string().contains("&amp;"));
+        assert_eq!(problem(escaped), RedirectProblem::HtmlEscaped);
+        assert_eq!(problem(Redirect::from_form(b"code=\xff")), RedirectProblem::NotEncoded);
+        assert_eq!(problem(Redirect::from_query("code=%ff")), RedirectProblem::NotEncoded);
+        let long = format!("code={}", "x".repeat(MAX_REDIRECT));
+        assert_eq!(problem(Redirect::from_query(&long)), RedirectProblem::TooLarge);
+    }
+
+    #[test]
+    fn debug_shows_names_alone() {
+        let redirect = Redirect::from_query("code=canary&state=canary").unwrap();
+        assert_eq!(format!("{redirect:?}"), r#"Redirect["code", "state"]"#);
+    }
+}

@@ -1,0 +1,159 @@
+use std::fmt;
+use std::time::Duration;
+
+use http::{Request, Response};
+
+use crate::answer::Count;
+use crate::answer_error::AnswerProblem;
+use crate::application::Application;
+use crate::authority::Endpoint;
+use crate::body::Body;
+use crate::error::Error;
+use crate::form::encode_form;
+use crate::grant::Grant;
+use crate::guid::Guid;
+use crate::http_answer::{read_success, unusable};
+use crate::loopback::is_loopback_host;
+use crate::secret::DeviceCode;
+use crate::target::Target;
+use crate::time::Timestamp;
+use crate::token_request::{TokenRequest, post};
+use crate::token_response::MAX_LIFETIME;
+
+/// A request to the device-code endpoint (RFC 8628, section 3.1): what comes of it is shown to a person, and then polled for.
+///
+/// Made by [`Application::device_code`]. [`start`](Self::start) drives all of it; `encode`, `decode` and `poll` are its parts.
+///
+/// ```
+/// use entra_proto::{Application, Body, ClientCredential, Guid, Target, Timestamp};
+///
+/// let organizations = "https://login.microsoftonline.com/organizations".parse()?;
+/// let app = Application::new(organizations, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientCredential::Public);
+/// let request = app.device_code(Target::scopes("User.Read")?)?;
+/// let http = request.encode(Guid::from_random([7; 16]));
+/// assert_eq!(http.uri().path(), "/organizations/oauth2/v2.0/devicecode");
+///
+/// let answer = r#"{"device_code":"d","user_code":"ABCD1234","verification_uri":"https://microsoft.com/devicelogin","interval":5}"#;
+/// let answer = http::Response::new(Body::from(answer.to_owned()));
+/// let authorization = request.decode(&answer, Timestamp::from_secs(1_767_225_600))?;
+/// assert_eq!(authorization.message, "To sign in, open https://microsoft.com/devicelogin and enter the code ABCD1234.");
+/// let poll = request.poll(&authorization)?; // to be sent every five seconds
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct DeviceCodeRequest {
+    application: Application,
+    target: Target,
+}
+
+impl DeviceCodeRequest {
+    pub(crate) fn new(application: Application, target: Target) -> Result<Self, Error> {
+        target.on_for_user(application.version)?;
+        Ok(Self { application, target })
+    }
+
+    /// The HTTP request that starts the flow. The same inputs give the same bytes. There is no credential in it.
+    #[must_use]
+    pub fn encode(&self, request_id: Guid) -> Request<Body> {
+        let app = &self.application;
+        let client_id = app.client_id.guid().to_string();
+        // It was looked at when this was made.
+        let (name, value) = self.target.on_for_user(app.version).unwrap_or_default();
+        let body = encode_form(&[Some(("client_id", &client_id)), Some((name, &value))]);
+        let endpoint = app.authority.endpoint(Endpoint::DeviceCode, app.version);
+        post(endpoint.parse().unwrap_or_default(), body, request_id)
+    }
+
+    /// Reads the answer to it. Numbers may be strings, and the address may be called `verification_url`, as on v1.
+    ///
+    /// # Errors
+    /// [`Error::Service`] for a refusal; [`Error::Answer`] for an answer without a device code, a user code, or an address that is
+    /// `https` or on this machine.
+    pub fn decode(&self, response: &Response<Body>, now: Timestamp) -> Result<DeviceAuthorization, Error> {
+        let (status, headers) = (response.status(), response.headers());
+        let answer = read_success(status, headers, response.body().as_bytes(), now)?;
+        let missing = || unusable(AnswerProblem::NoDeviceCode, status, headers);
+        let user_code = answer.user_code.filter(|code| is_shown(code, 64)).ok_or_else(missing)?;
+        let uri = answer.verification_uri.or(answer.verification_url);
+        let verification_uri = uri.filter(|uri| is_address(uri)).ok_or_else(missing)?;
+        let message = match answer.message.filter(|message| !message.trim().is_empty()) {
+            Some(message) => message.chars().filter(|c| !c.is_control()).take(1024).collect(),
+            None => format!("To sign in, open {verification_uri} and enter the code {user_code}."),
+        };
+        let seconds = |count: Count, default| Duration::from_secs(count.seconds().unwrap_or(default));
+        Ok(DeviceAuthorization {
+            device_code: answer.device_code.and_then(DeviceCode::from_wire).ok_or_else(missing)?,
+            user_code,
+            verification_uri,
+            verification_uri_complete: answer.verification_uri_complete.filter(|uri| is_address(uri)),
+            message,
+            interval: seconds(answer.interval, 5).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL),
+            expires_at: now.plus(seconds(answer.expires_in, 900).min(MAX_LIFETIME)),
+        })
+    }
+
+    /// The request that asks whether the person is done: send it once in each interval.
+    ///
+    /// # Errors
+    /// None that [`Application::device_code`] has not told already.
+    pub fn poll(&self, authorization: &DeviceAuthorization) -> Result<TokenRequest, Error> {
+        let grant = Grant::DeviceCode(authorization.device_code.clone());
+        TokenRequest::of(self.application.clone(), grant, self.target.clone())
+    }
+
+    /// Whose request it is.
+    #[must_use]
+    pub fn application(&self) -> &Application {
+        &self.application
+    }
+}
+
+impl fmt::Debug for DeviceCodeRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let app = &self.application;
+        write!(
+            f,
+            "DeviceCodeRequest({:?} for {:?} at {:?} on {:?})",
+            app.client_id, self.target, app.authority, app.version
+        )
+    }
+}
+
+/// What the device-code endpoint gave out (RFC 8628, section 3.2): one half for a person, the other for polling.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DeviceAuthorization {
+    /// What is polled with.
+    pub device_code: DeviceCode,
+    /// What the person types in: visible ASCII, at most 64 characters.
+    pub user_code: String,
+    /// Where he types it in: `https`, or on this machine.
+    pub verification_uri: String,
+    /// The same with the code in it, for a QR code, where the service gives one. Entra does not.
+    pub verification_uri_complete: Option<String>,
+    /// What to tell him, in one sentence: the service's own, without control characters, or one made of the two above.
+    pub message: String,
+    /// How long to wait between two polls, at the least.
+    pub interval: Duration,
+    /// Until when the code is good.
+    pub expires_at: Timestamp,
+}
+
+/// Whether a text can be shown to a person and typed in.
+fn is_shown(text: &str, longest: usize) -> bool {
+    (1..=longest).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether a person may be sent there.
+fn is_address(text: &str) -> bool {
+    let parsed: Option<http::Uri> = text.parse().ok();
+    is_shown(text, 2048)
+        && parsed.is_some_and(|uri| match (uri.scheme_str(), uri.host()) {
+            (Some("https"), Some(_)) => true,
+            (Some("http"), Some(host)) => is_loopback_host(host),
+            _ => false,
+        })
+}
+
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(300);
