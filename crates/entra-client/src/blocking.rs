@@ -23,24 +23,31 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use entra_proto::{Application, CacheKey, ClaimsRequest, Step, Target, Tenant, TokenRequest, TokenResponse};
+use entra_proto::{
+    Application, AuthorizeRequest, CacheKey, ClaimsRequest, DeviceAuthorization, Redirect, RedirectUri, Step, Target,
+    Tenant, TokenRequest, TokenResponse, UserAssertion,
+};
 use entra_transport::{AcquireError, BlockingTransport};
 
 use crate::TokenOptions;
 use crate::builder::ClientBuilder;
-use crate::cache::{KeyRef, Lead, Slot};
+use crate::cache::{Key, KeyRef, Lead, Slot};
 use crate::clock::Now;
-use crate::core::{Attempt, Core, Driver, Next};
+use crate::consent::{Consent, PendingConsent, Taken, Way};
+use crate::core::{Attempt, Core, Driver, Next, Wanted};
 use crate::error::Error;
+use crate::sign_in::SignIn;
 use crate::source::Held;
 use crate::token::Token;
 use crate::token_store::StoredToken;
+use crate::user::User;
 
 /// Gets tokens for one application, and keeps them. Blocking; [`Client`](crate::Client) is its async twin, and says more.
 #[derive(Clone)]
 pub struct Client {
     core: Arc<Core<Threads>>,
     tenant: Tenant,
+    user: Option<User>,
 }
 
 impl Client {
@@ -66,6 +73,7 @@ impl Client {
         Self {
             tenant: core.application.authority().tenant().clone(),
             core: Arc::new(core),
+            user: None,
         }
     }
 
@@ -106,7 +114,48 @@ impl Client {
         Self {
             core: Arc::clone(&self.core),
             tenant: tenant.into(),
+            user: self.user.clone(),
         }
+    }
+
+    /// The same client asking for tokens of this user: see [`Client::user`](crate::Client::user).
+    #[must_use]
+    pub fn user(&self, user: &User) -> Self {
+        Self {
+            core: Arc::clone(&self.core),
+            tenant: user.tenant().unwrap_or(&self.tenant).clone(),
+            user: Some(user.clone()),
+        }
+    }
+
+    /// The same client asking on behalf of the user who called with `assertion`: see
+    /// [`Client::on_behalf_of`](crate::Client::on_behalf_of).
+    #[must_use]
+    pub fn on_behalf_of(&self, assertion: &UserAssertion) -> Self {
+        self.user(&User::on_behalf_of(&self.tenant, assertion))
+    }
+
+    /// A token for `target` on behalf of the user who called: see
+    /// [`Client::acquire_on_behalf_of`](crate::Client::acquire_on_behalf_of).
+    ///
+    /// # Errors
+    /// As for [`Client::acquire_on_behalf_of`](crate::Client::acquire_on_behalf_of).
+    pub fn acquire_on_behalf_of(&self, assertion: &UserAssertion, target: &Target) -> Result<Token, Error> {
+        self.on_behalf_of(assertion).token(target)
+    }
+
+    /// Signs a person in who has no browser here: see [`Client::device_code`](crate::Client::device_code). Blocks until he is done.
+    ///
+    /// # Errors
+    /// As for [`Client::device_code`](crate::Client::device_code).
+    pub fn device_code(&self, target: &Target, mut show: impl FnMut(&DeviceAuthorization)) -> Result<SignIn, Error> {
+        let request = self.application_here()?.device_code(target.clone())?;
+        let key = self.key(target, None).to_key();
+        sign_in(&self.core, &key, request.into(), Some(&mut show))
+    }
+
+    fn application_here(&self) -> Result<Application, Error> {
+        self.core.application_in(&self.tenant)
     }
 
     /// A handle to the token for one target: see [`Client::source`](crate::Client::source).
@@ -123,9 +172,9 @@ impl Client {
         self.core.invalidate(token)
     }
 
-    /// Forgets the tokens for `target` in this tenant, with whatever claims, and its failures.
+    /// Forgets the tokens for `target` in this tenant: see [`Client::forget`](crate::Client::forget).
     pub fn forget(&self, target: &Target) {
-        self.core.forget(&self.tenant, target);
+        self.core.forget(self.key(target, None));
     }
 
     /// Forgets everything: see [`Client::clear`](crate::Client::clear).
@@ -156,6 +205,7 @@ impl Client {
             tenant: &self.tenant,
             target,
             claims,
+            user: self.user.as_ref(),
         }
     }
 
@@ -173,6 +223,66 @@ impl fmt::Debug for Client {
             self.core.application.client_id(),
             self.tenant
         )
+    }
+}
+
+/// The way by which a tenant's administrator lets an application in: see [`ConsentFlow`](crate::ConsentFlow).
+#[derive(Clone, Debug)]
+pub struct ConsentFlow {
+    client: Client,
+    way: Way,
+}
+
+impl ConsentFlow {
+    /// Through the authorize endpoint: see [`ConsentFlow::new`](crate::ConsentFlow::new).
+    ///
+    /// # Errors
+    /// Where the client's tenant makes no authority.
+    pub fn new(client: &Client, target: Target, redirect_uri: RedirectUri) -> Result<Self, Error> {
+        Ok(Self {
+            way: Way::authorize(&client.application_here()?, target, redirect_uri),
+            client: client.clone(),
+        })
+    }
+
+    /// Through the admin-consent page: see [`ConsentFlow::admin_page`](crate::ConsentFlow::admin_page).
+    ///
+    /// # Errors
+    /// Where the client's tenant makes no authority.
+    pub fn admin_page(client: &Client, target: Target, redirect_uri: RedirectUri) -> Result<Self, Error> {
+        Ok(Self {
+            way: Way::admin_page(&client.application_here()?, target, redirect_uri),
+            client: client.clone(),
+        })
+    }
+
+    /// The same way, its authorize request changed: see [`ConsentFlow::with`](crate::ConsentFlow::with).
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(AuthorizeRequest) -> AuthorizeRequest) -> Self {
+        self.way = self.way.with(change);
+        self
+    }
+
+    /// The URL to send the browser to, and what must be kept: see [`ConsentFlow::start`](crate::ConsentFlow::start).
+    ///
+    /// # Errors
+    /// As for [`ConsentFlow::start`](crate::ConsentFlow::start).
+    pub fn start(&self) -> Result<(String, PendingConsent), Error> {
+        self.way.start(&*self.client.core.request_ids)
+    }
+
+    /// Takes what came back, and gets the tokens where there is a code: see [`ConsentFlow::finish`](crate::ConsentFlow::finish).
+    ///
+    /// # Errors
+    /// As for [`ConsentFlow::finish`](crate::ConsentFlow::finish).
+    pub fn finish(&self, pending: &PendingConsent, redirect: &Redirect) -> Result<Consent, Error> {
+        match pending.take(&self.client.application_here()?, redirect)? {
+            Taken::Tenant(tenant) => Ok(Consent { tenant, sign_in: None }),
+            Taken::Code(request) => {
+                let key = Core::<Threads>::key_of(&self.client.tenant, &request);
+                sign_in(&self.client.core, &key, (*request).into(), None).map(Consent::of)
+            }
+        }
     }
 }
 
@@ -352,7 +462,8 @@ fn acquire(
 fn fetch(core: &Core<Threads>, mut lead: Lead, request: TokenRequest, force: bool) -> Result<Token, Error> {
     let span = &Core::<Threads>::span(lead.slot().key());
     let _inside = span.enter();
-    let shared = core.driver.store.as_ref().map(|store| (store, request.cache_key()));
+    let store = core.driver.store.as_ref().filter(|_| lead.slot().key().is_lasting());
+    let shared = store.map(|store| (store, request.cache_key()));
     if let Some((store, key)) = shared.as_ref().filter(|_| !force && !lead.slot().distrusts_store()) {
         if let Some(stored) = store.load(key) {
             match core.landed_from_store(span, lead, &stored) {
@@ -364,11 +475,11 @@ fn fetch(core: &Core<Threads>, mut lead: Lead, request: TokenRequest, force: boo
     if let Some(left) = lead.slot().pause_left(core.clock.now()) {
         core.driver.runtime.sleep(left);
     }
-    let (mut attempt, step) = match core.begin(span, lead.slot(), request) {
+    let (mut attempt, step) = match core.begin(span, lead.slot().key(), request) {
         Ok(begun) => begun,
         Err(error) => return Err(core.failed(span, lead, None, error)),
     };
-    let response = match drive(core, lead.slot(), &mut attempt, step) {
+    let response = match drive(core, Some(lead.slot()), &mut attempt, step, None) {
         Ok(response) => response,
         Err(error) => return Err(core.failed(span, lead, Some(&attempt), error)),
     };
@@ -381,12 +492,32 @@ fn fetch(core: &Core<Threads>, mut lead: Lead, request: TokenRequest, force: boo
     Ok(token)
 }
 
+/// Signs somebody in: no others wait for that, and its failure is remembered by nobody.
+fn sign_in(core: &Core<Threads>, key: &Key, wanted: Wanted, show: Option<&mut Show<'_>>) -> Result<SignIn, Error> {
+    let span = &Core::<Threads>::span(key);
+    let _inside = span.enter();
+    let refused = |attempt: Option<&Attempt>, error: AcquireError| {
+        let error = error.into();
+        core.refused(span, key, attempt, &error, None);
+        error
+    };
+    let (mut attempt, step) = core.begin(span, key, wanted).map_err(|error| refused(None, error))?;
+    match drive(core, None, &mut attempt, step, show) {
+        Ok(response) => core.signed_in(span, key, attempt, response),
+        Err(error) => Err(refused(Some(&attempt), error)),
+    }
+}
+
+/// What shows a person the code to type in.
+type Show<'a> = dyn FnMut(&DeviceAuthorization) + 'a;
+
 /// The acquisition machine, driven by blocking.
 fn drive(
     core: &Core<Threads>,
-    slot: &Slot,
+    slot: Option<&Arc<Slot>>,
     attempt: &mut Attempt,
     mut step: Step,
+    mut show: Option<&mut Show<'_>>,
 ) -> Result<TokenResponse, AcquireError> {
     let now = || core.clock.now();
     loop {
@@ -400,13 +531,21 @@ fn drive(
                 }
             }
             Step::Pause(pause) => {
-                slot.pause_until(now().monotonic.saturating_add(pause.duration()));
+                if let Some(slot) = slot {
+                    slot.pause_until(now().monotonic.saturating_add(pause.duration()));
+                }
                 core.driver.runtime.sleep(pause.duration());
                 pause.resume(now().wall)
             }
             Step::Sign(sign) => attempt.sign(sign, now())?,
             Step::Assert(assert) => assert.fetch()?,
-            Step::ShowCode(show) => return Err(show.nobody().into()),
+            Step::ShowCode(code) => match &mut show {
+                Some(show) => {
+                    show(code.authorization());
+                    code.shown()
+                }
+                None => return Err(code.nobody().into()),
+            },
             Step::Done(mut token) => {
                 attempt.shorten(&mut token.lifetime, now());
                 return Ok(token);

@@ -4,18 +4,23 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use entra_proto::{Application, ClaimsRequest, Step, Target, Tenant, TokenRequest, TokenResponse};
+use entra_proto::{
+    Application, ClaimsRequest, DeviceAuthorization, Step, Target, Tenant, TokenRequest, TokenResponse, UserAssertion,
+};
 use entra_transport::{AcquireError, Transport};
 use tracing::{Instrument as _, Span};
 
 use crate::builder::ClientBuilder;
-use crate::cache::{KeyRef, Lead, Slot};
-use crate::core::{Attempt, Core, Driver, Next};
+use crate::cache::{Key, KeyRef, Lead, Slot};
+use crate::core::{Attempt, Core, Driver, Next, Wanted};
 use crate::error::Error;
+use crate::request_ids::RequestIds;
 use crate::runtime::{BoxFuture, Runtime};
+use crate::sign_in::SignIn;
 use crate::source::TokenSource;
 use crate::token::Token;
 use crate::token_store::{StoredToken, TokenStore};
+use crate::user::User;
 
 /// Gets tokens for one application, and keeps them. Async; [`blocking::Client`](crate::blocking::Client) is its twin.
 ///
@@ -24,6 +29,7 @@ use crate::token_store::{StoredToken, TokenStore};
 pub struct Client {
     core: Arc<Core<Tasks>>,
     tenant: Tenant,
+    user: Option<User>,
 }
 
 impl Client {
@@ -45,6 +51,7 @@ impl Client {
         Self {
             tenant: core.application.authority().tenant().clone(),
             core: Arc::new(core),
+            user: None,
         }
     }
 
@@ -96,7 +103,80 @@ impl Client {
         Self {
             core: Arc::clone(&self.core),
             tenant: tenant.into(),
+            user: self.user.clone(),
         }
+    }
+
+    /// The same client asking for tokens of this user, in his tenant: for one who signed in, by his refresh token, of which the newest
+    /// is kept and used.
+    #[must_use]
+    pub fn user(&self, user: &User) -> Self {
+        Self {
+            core: Arc::clone(&self.core),
+            tenant: user.tenant().unwrap_or(&self.tenant).clone(),
+            user: Some(user.clone()),
+        }
+    }
+
+    /// The same client asking on behalf of the user who called this application's API with `assertion`, his access token for it (the
+    /// on-behalf-of flow): in this tenant, or in the one that the assertion names where this is no tenant in particular. The API has
+    /// checked the assertion before.
+    ///
+    /// Tokens are kept by the assertion's hash: the same assertion gets the same tokens, another one gets others.
+    #[must_use]
+    pub fn on_behalf_of(&self, assertion: &UserAssertion) -> Self {
+        self.user(&User::on_behalf_of(&self.tenant, assertion))
+    }
+
+    /// A token for `target` on behalf of the user who called: [`on_behalf_of`](Self::on_behalf_of) and [`token`](Self::token) in one.
+    ///
+    /// # Errors
+    /// As for [`token`](Self::token). Where the user must sign in again (`interaction_required`), the error's
+    /// [`claims`](entra_proto::ServiceError::claims) are to be handed back to the caller in a challenge.
+    pub async fn acquire_on_behalf_of(&self, assertion: &UserAssertion, target: &Target) -> Result<Token, Error> {
+        self.on_behalf_of(assertion).token(target).await
+    }
+
+    /// Signs a person in who has no browser here: gets a code, hands it to `show`, and waits until he has typed it in elsewhere, has
+    /// declined, or the code has expired (RFC 8628). The application may be a public client, and its tenant `organizations`.
+    ///
+    /// ```no_run
+    /// # use entra_client::{Client, Error};
+    /// # use entra_proto::Target;
+    /// # async fn sign_in(client: Client) -> Result<(), Error> {
+    /// let graph = Target::scopes("User.Read")?;
+    /// let sign_in = client.device_code(&graph, |code| eprintln!("{}", code.message)).await?;
+    /// let user = client.user(&sign_in.user.expect("a refresh token came along"));
+    /// let token = user.token(&graph).await?; // from the cache; renewed as others are
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Where the service or the person refused, or nobody came.
+    pub async fn device_code(
+        &self,
+        target: &Target,
+        mut show: impl FnMut(&DeviceAuthorization) + Send,
+    ) -> Result<SignIn, Error> {
+        let request = self.application_here()?.device_code(target.clone())?;
+        let key = self.key(target, None).to_key();
+        Box::pin(sign_in(&self.core, key, request.into(), Some(&mut show))).await
+    }
+
+    /// Redeems a code.
+    pub(crate) async fn redeem(&self, request: TokenRequest) -> Result<SignIn, Error> {
+        let key = Core::<Tasks>::key_of(&self.tenant, &request);
+        Box::pin(sign_in(&self.core, key, request.into(), None)).await
+    }
+
+    /// The application in this handle's tenant.
+    pub(crate) fn application_here(&self) -> Result<Application, Error> {
+        self.core.application_in(&self.tenant)
+    }
+
+    pub(crate) fn request_ids(&self) -> &dyn RequestIds {
+        &*self.core.request_ids
     }
 
     /// A handle to the token for one target, for whoever needs it again and again: it reads it without a look-up.
@@ -114,9 +194,10 @@ impl Client {
         self.core.invalidate(token)
     }
 
-    /// Forgets the tokens for `target` in this tenant, with whatever claims, and its failures.
+    /// Forgets the tokens for `target` in this tenant, with whatever claims, and its failures: the application's own, or those of this
+    /// handle's user.
     pub fn forget(&self, target: &Target) {
-        self.core.forget(&self.tenant, target);
+        self.core.forget(self.key(target, None));
     }
 
     /// Forgets everything, in all tenants: tokens, failures, signed assertions. What requests in the air bring is given to those who
@@ -148,6 +229,7 @@ impl Client {
             tenant: &self.tenant,
             target,
             claims,
+            user: self.user.as_ref(),
         }
     }
 
@@ -303,7 +385,8 @@ async fn fetch_in(
     request: TokenRequest,
     force: bool,
 ) -> Result<Token, Error> {
-    let shared = core.driver.store.as_ref().map(|store| (store, request.cache_key()));
+    let store = core.driver.store.as_ref().filter(|_| lead.slot().key().is_lasting());
+    let shared = store.map(|store| (store, request.cache_key()));
     if let Some((store, key)) = shared.as_ref().filter(|_| !force && !lead.slot().distrusts_store()) {
         if let Some(stored) = store.load(key).await {
             match core.landed_from_store(span, lead, &stored) {
@@ -315,11 +398,11 @@ async fn fetch_in(
     if let Some(left) = lead.slot().pause_left(core.clock.now()) {
         core.driver.runtime().sleep(left).await;
     }
-    let (mut attempt, step) = match core.begin(span, lead.slot(), request) {
+    let (mut attempt, step) = match core.begin(span, lead.slot().key(), request) {
         Ok(begun) => begun,
         Err(error) => return Err(core.failed(span, lead, None, error)),
     };
-    let response = match drive(core, lead.slot(), &mut attempt, step).await {
+    let response = match drive(core, Some(lead.slot()), &mut attempt, step, None).await {
         Ok(response) => response,
         Err(error) => return Err(core.failed(span, lead, Some(&attempt), error)),
     };
@@ -333,12 +416,36 @@ async fn fetch_in(
     Ok(core.landed(span, lead, attempt, response))
 }
 
+/// Signs somebody in: no others wait for that, and its failure is remembered by nobody.
+async fn sign_in(core: &Core<Tasks>, key: Key, wanted: Wanted, show: Option<&mut Show<'_>>) -> Result<SignIn, Error> {
+    let span = Core::<Tasks>::span(&key);
+    let acquired = async {
+        let (mut attempt, step) = core.begin(&span, &key, wanted).map_err(|error| (None, error))?;
+        match drive(core, None, &mut attempt, step, show).await {
+            Ok(response) => Ok((attempt, response)),
+            Err(error) => Err((Some(attempt), error)),
+        }
+    };
+    match acquired.instrument(span.clone()).await {
+        Ok((attempt, response)) => core.signed_in(&span, &key, attempt, response),
+        Err((attempt, error)) => {
+            let error = error.into();
+            core.refused(&span, &key, attempt.as_ref(), &error, None);
+            Err(error)
+        }
+    }
+}
+
+/// What shows a person the code to type in.
+type Show<'a> = dyn FnMut(&DeviceAuthorization) + Send + 'a;
+
 /// The acquisition machine, driven by awaiting.
 async fn drive(
     core: &Core<Tasks>,
-    slot: &Slot,
+    slot: Option<&Arc<Slot>>,
     attempt: &mut Attempt,
     mut step: Step,
+    mut show: Option<&mut Show<'_>>,
 ) -> Result<TokenResponse, AcquireError> {
     let now = || core.clock.now();
     loop {
@@ -352,13 +459,21 @@ async fn drive(
                 }
             }
             Step::Pause(pause) => {
-                slot.pause_until(now().monotonic.saturating_add(pause.duration()));
+                if let Some(slot) = slot {
+                    slot.pause_until(now().monotonic.saturating_add(pause.duration()));
+                }
                 core.driver.runtime().sleep(pause.duration()).await;
                 pause.resume(now().wall)
             }
             Step::Sign(sign) => attempt.sign(sign, now())?,
             Step::Assert(assert) => assert.fetch()?,
-            Step::ShowCode(show) => return Err(show.nobody().into()),
+            Step::ShowCode(code) => match &mut show {
+                Some(show) => {
+                    show(code.authorization());
+                    code.shown()
+                }
+                None => return Err(code.nobody().into()),
+            },
             Step::Done(mut token) => {
                 attempt.shorten(&mut token.lifetime, now());
                 return Ok(token);

@@ -1,9 +1,9 @@
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use entra_proto::{
-    AccessToken, Application, ClientAssertion, ErrorClass, Freshness, Guid, Lifetime, MAX_LIFETIME, Sign, Step, Target,
-    Tenant, TokenRequest, TokenResponse,
+    AccessToken, Application, ClientAssertion, DeviceCodeRequest, ErrorClass, Freshness, Guid, Lifetime, MAX_LIFETIME,
+    Sign, Step, Tenant, TokenRequest, TokenResponse,
 };
 use entra_transport::AcquireError;
 use tracing::level_filters::LevelFilter;
@@ -94,11 +94,16 @@ impl<D: Driver> Core<D> {
         }
         let key = key.to_key();
         let request = self.request(&key)?;
+        Ok((self.new_slot(key), Some(request)))
+    }
+
+    /// A slot for `key`, for which others may have to go.
+    pub(crate) fn new_slot(&self, key: Key) -> Arc<Slot> {
         let (slot, evicted) = self.slots.slot(key, self.clock.now());
         for _ in 0..evicted {
             self.observe(slot.key(), EventKind::Evicted, None);
         }
-        Ok((slot, Some(request)))
+        slot
     }
 
     /// What to do about a slot without a token, or with one that `force` does not want.
@@ -143,63 +148,103 @@ impl<D: Driver> Core<D> {
 
     /// The request for a slot's token.
     pub(crate) fn request(&self, key: &Key) -> Result<TokenRequest, Error> {
-        let mut application = self.application.clone();
-        if application.authority().tenant() != &key.tenant {
-            let authority = application.authority().with_tenant(key.tenant.clone())?;
-            application = application.at(authority);
-        }
-        let request = application.client_credentials(key.target.clone())?;
+        let application = self.application_in(&key.tenant)?;
+        let request = match &key.user {
+            Some(user) => user.request(&application, key.target.clone())?,
+            None => application.client_credentials(key.target.clone())?,
+        };
         Ok(match &key.claims {
             Some(claims) => request.with_claims(claims.as_str())?,
             None => request,
         })
     }
 
+    /// The application in this tenant.
+    pub(crate) fn application_in(&self, tenant: &Tenant) -> Result<Application, Error> {
+        let application = self.application.clone();
+        if application.authority().tenant() == tenant {
+            return Ok(application);
+        }
+        let authority = application.authority().with_tenant(tenant.clone())?;
+        Ok(application.at(authority))
+    }
+
     /// Begins an acquisition.
     pub(crate) fn begin(
         &self,
         span: &Span,
-        slot: &Slot,
-        request: TokenRequest,
+        key: &Key,
+        wanted: impl Into<Wanted>,
     ) -> Result<(Attempt, Step), AcquireError> {
-        self.observe(slot.key(), EventKind::Requested, None);
+        self.observe(key, EventKind::Requested, None);
         let request_id = self.request_ids.next()?;
         span.record("correlation_id", tracing::field::display(request_id));
         let now = self.clock.now();
-        let (request, kept_by) = self.assertions.prove(request, now);
+        let (step, kept_by) = match wanted.into() {
+            Wanted::Token(request) => {
+                let (request, kept_by) = self.assertions.prove(request, now);
+                (request.start(self.policy.retry, request_id, now.wall), kept_by)
+            }
+            Wanted::DeviceCode(request) => (request.start(self.policy.retry, request_id, now.wall), None),
+        };
         let attempt = Attempt {
             request_id,
             sent: now,
             kept_by,
             signed: None,
         };
-        Ok((attempt, request.start(self.policy.retry, request_id, now.wall)))
+        Ok((attempt, step))
     }
 
     /// Ends an acquisition well: keeps the token, and gives it to everybody who waits.
-    pub(crate) fn landed(&self, span: &Span, lead: Lead, attempt: Attempt, response: TokenResponse) -> Token {
+    pub(crate) fn landed(&self, span: &Span, lead: Lead, attempt: Attempt, mut response: TokenResponse) -> Token {
+        let slot = Arc::clone(lead.slot());
+        if let (Some(user), Some(newer)) = (&slot.key().user, response.refresh_token.take()) {
+            user.rotate(newer);
+        }
+        let token = self.accepted(span, slot.key(), attempt, response, Arc::downgrade(&slot));
+        lead.land(token.clone(), true);
+        token
+    }
+
+    /// Takes what the service gave: the token, and note of the assertion that proved good.
+    pub(crate) fn accepted(
+        &self,
+        span: &Span,
+        key: &Key,
+        attempt: Attempt,
+        response: TokenResponse,
+        home: Weak<Slot>,
+    ) -> Token {
         let now = self.clock.now();
         if let (Some(name), Some((assertion, signed))) = (attempt.kept_by, attempt.signed) {
             self.assertions.keep(name, assertion, signed, now);
         }
         let id = attempt.request_id;
-        let token = self.token(
-            response.access_token,
-            &response.lifetime,
-            now,
-            id,
-            Some(id),
-            lead.slot(),
-        );
+        let token = self.token(response.access_token, &response.lifetime, now, id, Some(id), home);
         span.record("source", "network");
-        self.observe(lead.slot().key(), EventKind::Acquired, None);
-        lead.land(token.clone(), true);
+        self.observe(key, EventKind::Acquired, None);
         token
     }
 
     /// Ends an acquisition badly: remembers why, and tells everybody who waits.
     pub(crate) fn failed(&self, span: &Span, lead: Lead, attempt: Option<&Attempt>, cause: AcquireError) -> Error {
         let error = Error::from(cause);
+        let cool_down = lead.cool_down(&error, &self.policy);
+        self.refused(span, lead.slot().key(), attempt, &error, Some(cool_down));
+        lead.fail(error.clone(), cool_down, self.clock.now());
+        error
+    }
+
+    /// Takes note that there is no token: of an assertion that is no good, in the log, and for whoever observes.
+    pub(crate) fn refused(
+        &self,
+        span: &Span,
+        key: &Key,
+        attempt: Option<&Attempt>,
+        error: &Error,
+        cool_down: Option<Duration>,
+    ) {
         if let Some(name) = attempt.and_then(|attempt| attempt.kept_by.as_ref()) {
             if error.class() == ErrorClass::Credential {
                 self.assertions.refused(name);
@@ -209,18 +254,11 @@ impl<D: Driver> Core<D> {
         if let Some(code) = error.service().and_then(|error| error.codes.last()) {
             span.record("code", code);
         }
-        span.in_scope(|| tracing::warn!(%error, "no token for {}", lead.slot().key().target));
-        let cool_down = lead.cool_down(&error, &self.policy);
+        span.in_scope(|| tracing::warn!(%error, "no token for {}", key.target));
         if let Some(observer) = &self.observer {
-            let Key { tenant, target, .. } = lead.slot().key();
-            let event = Event::new(EventKind::Failed, tenant, target, Some(&error));
-            observer.observe(&Event {
-                cool_down: Some(cool_down),
-                ..event
-            });
+            let event = Event::new(EventKind::Failed, &key.tenant, &key.target, Some(error));
+            observer.observe(&Event { cool_down, ..event });
         }
-        lead.fail(error.clone(), cool_down, self.clock.now());
-        error
     }
 
     /// Lands a token out of the shared store, where it can be used: not one from the future, and for a refresh no older one.
@@ -237,7 +275,8 @@ impl<D: Driver> Core<D> {
         if lifetime.expires_at.since(lifetime.received_at) > MAX_LIFETIME {
             return Err(lead);
         }
-        let token = self.token(stored.access_token.clone(), lifetime, now, draw, None, lead.slot());
+        let home = Arc::downgrade(lead.slot());
+        let token = self.token(stored.access_token.clone(), lifetime, now, draw, None, home);
         let usable = match token.freshness(now) {
             Freshness::Fresh => true,
             // Where the one at hand is no worse, only the service has a better one.
@@ -272,13 +311,8 @@ impl<D: Driver> Core<D> {
         dropped
     }
 
-    /// Forgets every token of this tenant and API, whatever claims it has.
-    pub(crate) fn forget(&self, tenant: &Tenant, target: &Target) {
-        let wanted = KeyRef {
-            tenant,
-            target,
-            claims: None,
-        };
+    /// Forgets every token of this tenant, API and user, whatever claims it has.
+    pub(crate) fn forget(&self, wanted: KeyRef<'_>) {
         self.slots.forget(self.driver.has_store(), |key| {
             wanted
                 == KeyRef {
@@ -314,17 +348,35 @@ impl<D: Driver> Core<D> {
         now: Now,
         draw: Guid,
         request_id: Option<Guid>,
-        slot: &Arc<Slot>,
+        home: Weak<Slot>,
     ) -> Token {
         let [.., a, b, c, d] = *draw.as_bytes();
         let stages = self.policy.freshness.stages(lifetime, u32::from_be_bytes([a, b, c, d]));
-        Token::new(token, lifetime, stages, now, request_id, Arc::downgrade(slot))
+        Token::new(token, lifetime, stages, now, request_id, home)
     }
 
     fn observe(&self, key: &Key, kind: EventKind, error: Option<&Error>) {
         if let Some(observer) = &self.observer {
             observer.observe(&Event::new(kind, &key.tenant, &key.target, error));
         }
+    }
+}
+
+/// What an acquisition begins with.
+pub(crate) enum Wanted {
+    Token(TokenRequest),
+    DeviceCode(DeviceCodeRequest),
+}
+
+impl From<TokenRequest> for Wanted {
+    fn from(request: TokenRequest) -> Self {
+        Self::Token(request)
+    }
+}
+
+impl From<DeviceCodeRequest> for Wanted {
+    fn from(request: DeviceCodeRequest) -> Self {
+        Self::DeviceCode(request)
     }
 }
 

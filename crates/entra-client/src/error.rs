@@ -48,6 +48,7 @@ impl Error {
                 "tenant" | "authority" => ErrorClass::Tenant,
                 _ => ErrorClass::Request,
             },
+            AcquireError::Protocol(entra_proto::Error::Redirect(_)) => ErrorClass::Grant,
             cause if cause.is_retryable() => ErrorClass::Transient,
             _ => ErrorClass::Unknown,
         }
@@ -59,6 +60,7 @@ impl Error {
         match &self.cause {
             AcquireError::Protocol(entra_proto::Error::Service(error)) => error.hint(),
             AcquireError::Protocol(entra_proto::Error::Input(error)) => error.hint(),
+            AcquireError::Protocol(entra_proto::Error::Redirect(error)) => Some(error.hint()),
             _ => None,
         }
     }

@@ -6,10 +6,12 @@ use http::header::HeaderMap;
 use crate::acquire::Lifetime;
 use crate::answer::Count;
 use crate::answer_error::AnswerProblem;
-use crate::error::{Error, excerpt};
+use crate::error::{Error, InputError, excerpt};
+use crate::guid::Guid;
 use crate::http_answer::{read_success, unusable};
 use crate::secret::{AccessToken, IdToken, RefreshToken};
 use crate::time::Timestamp;
+use crate::unverified_claims::UnverifiedClaims;
 
 /// An access token, how long it lasts (RFC 6749, section 5.1), and what comes with it where a user signed in.
 #[derive(Clone, Debug)]
@@ -69,6 +71,26 @@ impl TokenResponse {
             // One that cannot be sent back is as good as none.
             refresh_token: answer.refresh_token.and_then(RefreshToken::from_wire),
             id_token: answer.id_token.and_then(IdToken::from_wire),
+        })
+    }
+}
+
+impl TokenResponse {
+    /// The tenant in which the user signed in: the `tid` of the ID token, or of the access token where that can be read. Both are read
+    /// without trust; they come straight from the service that was asked.
+    ///
+    /// # Errors
+    /// Where neither names one.
+    pub fn tenant_id(&self) -> Result<Guid, Error> {
+        let of_id_token = self
+            .id_token
+            .as_ref()
+            .and_then(|token| token.claims().ok()?.tenant_id());
+        let of_access_token = || UnverifiedClaims::decode(self.access_token.expose()).ok()?.tenant_id();
+        of_id_token.or_else(of_access_token).ok_or_else(|| {
+            InputError::new("tenant", "is named neither by the ID token nor by the access token")
+                .advice("ask for openid as well")
+                .into()
         })
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use entra_proto::{ClaimsRequest, Target, Tenant};
 
 use super::slot::Slot;
+use crate::user::User;
 
 /// What tells one token of a client from another. The rest that changes a token - authority, endpoint version, application,
 /// credential, capabilities - is the client's own, and the same for all of them.
@@ -13,14 +14,22 @@ pub(crate) struct Key {
     pub(crate) tenant: Tenant,
     pub(crate) target: Target,
     pub(crate) claims: Option<ClaimsRequest>,
+    /// Whose it is: the application's own where it is nobody's.
+    pub(crate) user: Option<User>,
 }
 
 impl Key {
+    /// Whether another process would know it for the same.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.user.as_ref().is_none_or(User::has_lasting_name)
+    }
+
     pub(crate) fn view(&self) -> KeyRef<'_> {
         KeyRef {
             tenant: &self.tenant,
             target: &self.target,
             claims: self.claims.as_ref(),
+            user: self.user.as_ref(),
         }
     }
 }
@@ -33,6 +42,7 @@ pub(crate) struct KeyRef<'a> {
     pub(crate) tenant: &'a Tenant,
     pub(crate) target: &'a Target,
     pub(crate) claims: Option<&'a ClaimsRequest>,
+    pub(crate) user: Option<&'a User>,
 }
 
 impl KeyRef<'_> {
@@ -41,13 +51,17 @@ impl KeyRef<'_> {
             tenant: self.tenant.clone(),
             target: self.target.clone(),
             claims: self.claims.cloned(),
+            user: self.user.cloned(),
         }
     }
 }
 
 impl PartialEq for KeyRef<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.tenant == other.tenant && self.claims == other.claims && same_target(self.target, other.target)
+        self.tenant == other.tenant
+            && self.claims == other.claims
+            && self.user == other.user
+            && same_target(self.target, other.target)
     }
 }
 
@@ -66,6 +80,9 @@ impl Hash for KeyRef<'_> {
         state.write(name.as_bytes());
         if let Some(claims) = self.claims {
             claims.hash(state);
+        }
+        if let Some(user) = self.user {
+            user.hash(state);
         }
     }
 }
@@ -149,6 +166,8 @@ impl Hash for Entry {
 mod tests {
     use std::hash::{BuildHasher, RandomState};
 
+    use entra_proto::{Guid, RefreshToken, UserAssertion};
+
     use super::*;
 
     fn key(tenant: &str, target: Target, claims: Option<&str>) -> Key {
@@ -156,6 +175,7 @@ mod tests {
             tenant: tenant.parse().unwrap(),
             target,
             claims: claims.map(|claims| ClaimsRequest::parse(claims).unwrap()),
+            user: None,
         }
     }
 
@@ -199,6 +219,14 @@ mod tests {
     fn what_changes_the_token_changes_the_key() {
         let a = Target::resource("https://a").unwrap();
         let claims = r#"{"access_token":{"nbf":{"essential":true}}}"#;
+        let tenant = "contoso.com".parse().unwrap();
+        let signed_in = User::from_refresh_token(Guid::from_bytes([1; 16]), RefreshToken::new("r").unwrap());
+        let of = |user: &User| Key {
+            user: Some(user.clone()),
+            ..key("contoso.com", a.clone(), None)
+        };
+        let again = User::on_behalf_of(&tenant, &UserAssertion::new("a").unwrap());
+        assert!(of(&signed_in).view() == of(&signed_in.clone()).view());
         let keys = [
             key("contoso.com", a.clone(), None),
             key("fabrikam.com", a.clone(), None),
@@ -207,12 +235,20 @@ mod tests {
             key("contoso.com", scopes("https://a/.default openid"), None),
             key("contoso.com", scopes("https://a/.default profile"), None),
             key("contoso.com", a.clone(), Some(claims)),
-            key("contoso.com", a, Some("{}")),
+            key("contoso.com", a.clone(), Some("{}")),
+            of(&signed_in),
+            of(&User::from_refresh_token(
+                Guid::from_bytes([1; 16]),
+                RefreshToken::new("r").unwrap(),
+            )),
+            of(&User::on_behalf_of(&tenant, &UserAssertion::new("a").unwrap())),
+            of(&User::on_behalf_of(&tenant, &UserAssertion::new("b").unwrap())),
         ];
         for (at, one) in keys.iter().enumerate() {
             for other in &keys[at + 1..] {
                 assert!(one.view() != other.view(), "{one:?} {other:?}");
             }
         }
+        assert_eq!(keys.iter().filter(|key| key.view() == of(&again).view()).count(), 1);
     }
 }

@@ -27,6 +27,7 @@ fn slot() -> Arc<Slot> {
         tenant: "contoso.com".parse().unwrap(),
         target: Target::resource("https://graph.microsoft.com").unwrap(),
         claims: None,
+        user: None,
     }))
 }
 

@@ -368,6 +368,7 @@ mod tests {
             tenant: "contoso.com".parse().unwrap(),
             target: Target::resource("https://graph.microsoft.com").unwrap(),
             claims: None,
+            user: None,
         }));
         let lifetime = Lifetime::new(now(0).wall, Duration::from_secs(3600), Some(Duration::from_secs(1800)));
         let stages = FreshnessPolicy::default().stages(&lifetime, 0);

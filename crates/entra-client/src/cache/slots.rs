@@ -127,6 +127,7 @@ mod tests {
             tenant: "contoso.com".parse().unwrap(),
             target: Target::resource(&format!("https://api{name}")).unwrap(),
             claims: None,
+            user: None,
         }
     }
 
