@@ -6,13 +6,16 @@
 #![allow(rustdoc::bare_urls, reason = "these comments are help texts, read in a terminal")]
 
 mod api;
+mod callback;
 mod certificate;
 mod commands;
+mod directory;
 mod exit;
 mod files;
 mod moment;
 mod screen;
 mod settings;
+mod sign_in;
 mod source;
 mod target;
 mod wanted;
@@ -21,7 +24,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{assertion, cert, decode, demo, doctor, emulator, exec, explain, keycredentials, scope, token};
+use crate::commands::{
+    assertion, cert, consent, decode, demo, doctor, emulator, exec, explain, keycredentials, scope, tenants, token,
+};
 use crate::exit::{EXIT_CODES, Exit};
 use crate::files::tell;
 
@@ -38,6 +43,8 @@ enum Command {
     Demo(demo::Arguments),
     Emulator(emulator::Arguments),
     Token(Box<token::Arguments>),
+    Consent(Box<consent::Arguments>),
+    Tenants(tenants::Arguments),
     Doctor(Box<doctor::Arguments>),
     Exec(Box<exec::Arguments>),
     Cert(cert::Arguments),
@@ -53,6 +60,8 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Emulator(arguments) => emulator::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
+        Command::Consent(arguments) => consent::run(&arguments),
+        Command::Tenants(arguments) => tenants::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Exec(arguments) => exec::run(&arguments),
         Command::Cert(arguments) => cert::run(&arguments),

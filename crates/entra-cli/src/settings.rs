@@ -71,6 +71,29 @@ impl ApplicationSettings {
         Ok(self.application_of(authority, client_id, self.credential()?))
     }
 
+    /// The application in this tenant, for a person to sign in. Where it `may_be_public`, it is where no credential is set.
+    pub(crate) fn application_in(&self, tenant: Tenant, may_be_public: bool) -> Result<Application, Failure> {
+        self.refuse_secret_on_command_line()?;
+        if self.region.is_some() {
+            return Err(Failure::text(
+                Exit::Usage,
+                "--region is for an application's own tokens: nobody signs in through a region",
+            ));
+        }
+        let authority = Authority::new(self.cloud()?, tenant)?;
+        let credential = match self.chosen_or_none()? {
+            None if may_be_public => ClientCredential::Public,
+            _ => self.credential()?,
+        };
+        Ok(self.application_of(authority, self.client_id()?, credential))
+    }
+
+    /// The application in its tenant, without a credential.
+    pub(crate) fn public_application(&self) -> Result<Application, Failure> {
+        let authority = Authority::new(self.cloud()?, self.tenant()?)?;
+        Ok(self.application_of(authority, self.client_id()?, ClientCredential::Public))
+    }
+
     /// The application with this id and credential at this authority, and all else as it was set.
     pub(crate) fn application_of(
         &self,
@@ -124,24 +147,34 @@ impl ApplicationSettings {
 
     /// What was named on the command line comes first; of the variables, the secret, the certificate, the federated token.
     pub(crate) fn chosen(&self) -> Result<Chosen, Failure> {
+        self.chosen_or_none()?.ok_or_else(|| {
+            Failure::text(
+                Exit::Credential,
+                "no credential; set AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH, or use --secret-file FILE (\"-\" for \
+                 standard input) or --certificate FILE",
+            )
+        })
+    }
+
+    fn chosen_or_none(&self) -> Result<Option<Chosen>, Failure> {
         self.refuse_secret_on_command_line()?;
         if let Some(path) = &self.secret_file {
             let secret = secret(&read_text(path, MAX_SECRET, Exit::Credential)?)?;
-            return Ok(Chosen::Secret(secret, Source::File(path.clone())));
+            return Ok(Some(Chosen::Secret(secret, Source::File(path.clone()))));
         }
         if let Some(path) = self.certificate.file() {
             let flag = Source::Flag("--certificate".to_owned());
             refuse_contents(path, "--certificate")?;
-            return Ok(Chosen::Certificate(path.to_owned(), flag));
+            return Ok(Some(Chosen::Certificate(path.to_owned(), flag)));
         }
         if let Some(path) = &self.federated_token_file {
             let flag = Source::Flag("--federated-token-file".to_owned());
             refuse_contents(path, "--federated-token-file")?;
-            return Ok(Chosen::Federated(FederatedTokenFile::new(path), flag));
+            return Ok(Some(Chosen::Federated(FederatedTokenFile::new(path), flag)));
         }
         let variable = |name: &str| Source::Variable(name.to_owned());
         match std::env::var(SECRET).map(Zeroizing::new) {
-            Ok(text) if !text.is_empty() => return Ok(Chosen::Secret(secret(&text)?, variable(SECRET))),
+            Ok(text) if !text.is_empty() => return Ok(Some(Chosen::Secret(secret(&text)?, variable(SECRET)))),
             Err(VarError::NotUnicode(_)) => {
                 return Err(Failure::text(Exit::Credential, format!("{SECRET} is not UTF-8")));
             }
@@ -149,17 +182,16 @@ impl ApplicationSettings {
         }
         if let Some(path) = path_variable(CERTIFICATE) {
             refuse_contents(&path, CERTIFICATE)?;
-            return Ok(Chosen::Certificate(path, variable(CERTIFICATE)));
+            return Ok(Some(Chosen::Certificate(path, variable(CERTIFICATE))));
         }
         if let Some(path) = path_variable(FEDERATED) {
             refuse_contents(&path, FEDERATED)?;
-            return Ok(Chosen::Federated(FederatedTokenFile::new(path), variable(FEDERATED)));
+            return Ok(Some(Chosen::Federated(
+                FederatedTokenFile::new(path),
+                variable(FEDERATED),
+            )));
         }
-        Err(Failure::text(
-            Exit::Credential,
-            "no credential; set AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH, or use --secret-file FILE (\"-\" for standard \
-             input) or --certificate FILE",
-        ))
+        Ok(None)
     }
 
     fn refuse_secret_on_command_line(&self) -> Result<(), Failure> {

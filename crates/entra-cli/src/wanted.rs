@@ -1,7 +1,7 @@
 use clap::Args;
 use entra_client::blocking::{Client, Threads};
 use entra_client::{ClientBuilder, Policy, TokenOptions};
-use entra_proto::{ClaimsRequest, Target};
+use entra_proto::{Application, ClaimsRequest, Target};
 
 use crate::exit::Failure;
 use crate::settings::{ApplicationSettings, NetworkSettings};
@@ -33,18 +33,40 @@ impl TokenSettings {
     /// What else it is wanted for.
     pub(crate) fn options(&self) -> Result<TokenOptions, Failure> {
         let options = TokenOptions::default();
-        Ok(match &self.claims {
-            Some(claims) => options.claims(ClaimsRequest::parse(claims)?),
+        Ok(match self.claims()? {
+            Some(claims) => options.claims(claims),
             None => options,
         })
     }
 
+    /// What an API's challenge asked for.
+    pub(crate) fn claims(&self) -> Result<Option<ClaimsRequest>, Failure> {
+        Ok(self.claims.as_deref().map(ClaimsRequest::parse).transpose()?)
+    }
+
+    /// Who asks: without a credential where it is `public`, or where it `may_be` and none is set.
+    pub(crate) fn application(&self, public: bool, may_be: bool) -> Result<Application, Failure> {
+        match (public, may_be) {
+            (true, _) => self.application.public_application(),
+            (false, true) => self.application.application_in(self.application.tenant()?, true),
+            (false, false) => self.application.application(),
+        }
+    }
+
     /// A client that keeps to this policy, within the time allowed.
-    pub(crate) fn client(&self, mut policy: Policy) -> Result<ClientBuilder<Threads>, Failure> {
+    pub(crate) fn client(&self, policy: Policy) -> Result<ClientBuilder<Threads>, Failure> {
+        self.client_of(self.application.application()?, policy)
+    }
+
+    /// A client for this application that keeps to this policy, within the time allowed.
+    pub(crate) fn client_of(
+        &self,
+        application: Application,
+        mut policy: Policy,
+    ) -> Result<ClientBuilder<Threads>, Failure> {
         policy.retry = self.network.retry();
         // Nobody else asks, but a policy whose patience is shorter than its tries is none.
         policy.patience = policy.retry.deadline.saturating_mul(2);
-        let application = self.application.application()?;
         Ok(Client::builder(application, self.network.transport()?).policy(policy))
     }
 }

@@ -1,5 +1,6 @@
 pub(crate) mod assertion;
 pub(crate) mod cert;
+pub(crate) mod consent;
 pub(crate) mod decode;
 pub(crate) mod demo;
 pub(crate) mod doctor;
@@ -8,5 +9,6 @@ pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod keycredentials;
 pub(crate) mod scope;
+pub(crate) mod tenants;
 pub(crate) mod token;
 pub(crate) mod watch;

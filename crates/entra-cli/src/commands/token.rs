@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 
 use crate::commands::watch::{self, WatchSettings};
 use crate::exit::{Exit, Failure};
-use crate::files::{print, tell};
+use crate::files::{excerpt, print, print_json, tell};
 use crate::moment::{from_now, length};
+use crate::sign_in::FlowSettings;
 use crate::wanted::TokenSettings;
 
-/// Get an access token for an application itself (client credentials).
+/// Get an access token: for an application itself, or for a user (--flow).
 ///
 /// A daemon gets everything that an administrator granted it on one API, so it names the API and nothing finer: by its audience
 /// (--resource https://graph.microsoft.com) or by a scope that ends with /.default (--scope https://graph.microsoft.com/.default).
@@ -24,6 +25,9 @@ Examples:
   entra token --resource https://manage.office.com --v1 -o json
   curl -H \"$(entra token --resource https://graph.microsoft.com -o header)\" https://graph.microsoft.com/v1.0/users
   entra token --resource https://graph.microsoft.com --secret-file - < secret.txt | entra decode
+  entra token --flow device-code --public --scope User.Read               # for a person, who types a code in elsewhere
+  entra token --flow auth-code --scope User.Read                          # for a person, in a browser on this machine
+  entra token --flow obo --assertion-file - --scope User.Read < user.jwt  # for the user who called your API
 
 To see a client keep its token, renew it before it ends, and go on when the service is gone (stop the emulator):
   entra emulator --port 8400 --token-lifetime 30 --refresh-in 10
@@ -35,6 +39,9 @@ pub(crate) struct Arguments {
     /// What to print [default: token, or nothing with --watch]
     #[arg(short, long, value_enum)]
     output: Option<Output>,
+
+    #[command(flatten)]
+    flow: FlowSettings,
 
     #[command(flatten)]
     watch: WatchSettings,
@@ -52,25 +59,36 @@ pub(crate) enum Output {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.watch.is_wanted() {
+        if !arguments.flow.is_for_application() {
+            return Err(Failure::text(
+                Exit::Usage,
+                "--watch is for an application's own tokens: leave --flow out",
+            ));
+        }
         return watch::run(&arguments.wanted, &arguments.watch, arguments.output);
     }
     let wanted = &arguments.wanted;
-    let (target, options) = (wanted.target()?, wanted.options()?);
     // Nobody asks twice, so nothing is added to what the service said.
     let mut policy = Policy::default();
     policy.freshness.margin = Duration::ZERO;
     policy.freshness.jitter = 0.0;
     policy.freshness.refresh_min_life = Duration::MAX;
-    let client = wanted.client(policy)?.build();
-    let client = client.map_err(|error| Failure::new(Exit::Configuration, error))?;
-    let token = client.token_with(&target, &options)?;
-
+    let got = arguments.flow.token(wanted, policy)?;
+    let (token, target) = (got.token, wanted.target()?);
     tell(format_args!(
         "a token for {} from {}, good for {}",
-        target.audience()?,
-        client.application().authority(),
+        target.audience().unwrap_or_else(|_| "the user".into()),
+        got.client.application().authority(),
         length(left(&token))
     ));
+    if let Some(sign_in) = &got.sign_in {
+        let user = sign_in.username().unwrap_or_else(|| "somebody".to_owned());
+        tell(format_args!(
+            "{} of {} has signed in",
+            excerpt(&user, 60),
+            sign_in.tenant
+        ));
+    }
     if let Some(moment) = token.refresh_at() {
         tell(format_args!(
             "the service wants to be asked for the next one {}",
@@ -78,7 +96,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         ));
     }
     match arguments.output.unwrap_or(Output::Token) {
-        Output::Json => print(&format!("{:#}", json(&token))),
+        Output::Json => {
+            let mut answer = json(&token);
+            if let Some(sign_in) = &got.sign_in {
+                answer["tenant"] = sign_in.tenant.to_string().into();
+                answer["username"] = sign_in.username().into();
+                answer["scope"] = sign_in.scope.clone().into();
+            }
+            print_json(&answer)
+        }
         output => print(&output.of(&token)),
     }
 }

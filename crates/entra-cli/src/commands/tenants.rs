@@ -1,0 +1,139 @@
+use clap::{Args, Subcommand, ValueEnum};
+use entra_client::{ConsentedTenant, TenantDirectory};
+use entra_proto::{ClientId, Guid};
+use serde_json::{Value, json};
+
+use crate::directory::DirectorySettings;
+use crate::exit::{Exit, Failure};
+use crate::files::{harmless, print, print_json, tell};
+use crate::moment::utc;
+
+/// The tenants that consented: list them, or forget one.
+///
+/// `entra consent` stores them. To forget one takes nothing from the application: its administrator does that, under Enterprise
+/// applications.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List the tenants that consented, a line each: tenant, application, when, by whom
+    List {
+        #[command(flatten)]
+        directory: DirectorySettings,
+
+        /// Only those that consented to this application
+        #[arg(long, value_name = "GUID")]
+        client_id: Option<String>,
+
+        /// What to print
+        #[arg(short, long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+    },
+    /// Forget that a tenant consented, and the secrets that are kept for it
+    Forget {
+        /// The tenant's id
+        tenant: String,
+
+        #[command(flatten)]
+        directory: DirectorySettings,
+
+        /// Only its consent to this application [default: to any]
+        #[arg(long, value_name = "GUID")]
+        client_id: Option<String>,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Output {
+    /// A line for each
+    Text,
+    /// An array, as JSON
+    Json,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    match &arguments.command {
+        Command::List {
+            directory,
+            client_id,
+            output,
+        } => list(directory, parsed(client_id.as_deref())?, *output),
+        Command::Forget {
+            tenant,
+            directory,
+            client_id,
+        } => forget(directory, tenant, parsed(client_id.as_deref())?),
+    }
+}
+
+fn list(directory: &DirectorySettings, client_id: Option<ClientId>, output: Output) -> Result<(), Failure> {
+    let found = directory.directory()?.list(client_id)?;
+    for error in &found.unreadable {
+        tell(format_args!("entra: {}", harmless(&error.to_string())));
+    }
+    match output {
+        Output::Json => print_json(&found.tenants.iter().map(to_json).collect()),
+        Output::Text if found.tenants.is_empty() => {
+            tell("no tenant has consented");
+            Ok(())
+        }
+        Output::Text => print(&found.tenants.iter().map(line).collect::<Vec<_>>().join("\n")),
+    }
+}
+
+fn forget(directory: &DirectorySettings, tenant: &str, client_id: Option<ClientId>) -> Result<(), Failure> {
+    let tenant: Guid = tenant.trim().parse()?;
+    let directory = directory.directory()?;
+    let applications: Vec<ClientId> = match client_id {
+        Some(client_id) => vec![client_id],
+        None => {
+            let all = directory.list(None)?.tenants.into_iter();
+            all.filter(|known| known.tenant == tenant)
+                .map(|known| known.client_id)
+                .collect()
+        }
+    };
+    let mut forgotten = false;
+    for application in applications {
+        forgotten |= directory.forget(application, tenant)?;
+    }
+    if !forgotten {
+        return Err(Failure::text(
+            Exit::Configuration,
+            format!("no consent of {tenant} is known; `entra tenants list` shows those that are"),
+        ));
+    }
+    tell(format_args!("{tenant} is forgotten"));
+    Ok(())
+}
+
+fn line(tenant: &ConsentedTenant) -> String {
+    let mut line = format!("{}  {}  {}", tenant.tenant, tenant.client_id, utc(tenant.consented_at));
+    if let Some(user) = &tenant.consented_by {
+        line += &format!("  {}", harmless(user));
+    }
+    if !tenant.granted.is_empty() {
+        line += &format!("  {}", harmless(&tenant.granted.join(" ")));
+    }
+    line
+}
+
+fn to_json(tenant: &ConsentedTenant) -> Value {
+    json!({
+        "tenant": tenant.tenant.to_string(),
+        "client_id": tenant.client_id.to_string(),
+        "first_consented_at": tenant.first_consented_at.as_secs(),
+        "consented_at": tenant.consented_at.as_secs(),
+        "consented_by": tenant.consented_by,
+        "authority_host": tenant.cloud.as_ref().map(|cloud| cloud.origin().to_owned()),
+        "granted": tenant.granted,
+    })
+}
+
+fn parsed(client_id: Option<&str>) -> Result<Option<ClientId>, Failure> {
+    Ok(client_id.map(|client_id| client_id.trim().parse()).transpose()?)
+}

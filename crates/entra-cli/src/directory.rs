@@ -1,0 +1,42 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use entra_client::{DirectoryError, DiskDirectory};
+
+use crate::exit::{Exit, Failure};
+
+/// Where the tenants that consented are kept.
+#[derive(Args)]
+pub(crate) struct DirectorySettings {
+    /// Keep the tenants that consented in this file [default: entra/tenants.redb in $XDG_DATA_HOME, or in ~/.local/share]
+    #[arg(long = "directory", env = "ENTRA_DIRECTORY", value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+impl DirectorySettings {
+    pub(crate) fn directory(&self) -> Result<DiskDirectory, Failure> {
+        if let Some(file) = self.file.as_ref().filter(|file| !file.as_os_str().is_empty()) {
+            return Ok(DiskDirectory::at(file));
+        }
+        let variable = |name: &str| {
+            let path = std::env::var_os(name).map(PathBuf::from);
+            path.filter(|path| path.is_absolute())
+        };
+        let folder = variable("XDG_DATA_HOME")
+            .or_else(|| variable("HOME").map(|home| home.join(".local").join("share")))
+            .or_else(|| variable("LOCALAPPDATA"));
+        let folder = folder.ok_or_else(|| {
+            Failure::text(
+                Exit::Configuration,
+                "there is no home to keep the tenants in; name a file with --directory, or set ENTRA_DIRECTORY",
+            )
+        })?;
+        Ok(DiskDirectory::at(folder.join("entra").join("tenants.redb")))
+    }
+}
+
+impl From<DirectoryError> for Failure {
+    fn from(error: DirectoryError) -> Self {
+        Self::new(Exit::Output, error)
+    }
+}

@@ -1,0 +1,158 @@
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use entra_client::blocking::{Client, ConsentFlow};
+use entra_client::{Policy, SignIn, Token};
+use entra_proto::{ClaimsRequest, Prompt, UserAssertion};
+
+use crate::callback::{Answer, CallbackSettings};
+use crate::commands::consent::is_anothers;
+use crate::exit::{Exit, Failure};
+use crate::files::{harmless, read_text, tell};
+use crate::wanted::TokenSettings;
+
+/// On what ground a token is asked for.
+#[derive(Args)]
+pub(crate) struct FlowSettings {
+    /// How the token is got
+    #[arg(long, value_enum, default_value_t = Flow::ClientCredentials)]
+    flow: Flow,
+
+    /// The application is a public client: send no credential, whatever the environment holds
+    #[arg(long, conflicts_with_all = ["secret_file", "certificate", "federated_token_file"])]
+    public: bool,
+
+    /// With --flow obo: read the user's access token for this application's API from this file, or from standard input if it is "-"
+    #[arg(long, value_name = "FILE")]
+    assertion_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    callback: CallbackSettings,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Flow {
+    /// For the application itself
+    ClientCredentials,
+    /// For a person, who gets a code to type in elsewhere
+    DeviceCode,
+    /// For a person, in a browser that comes back to --listen
+    AuthCode,
+    /// For the user who called the application's API, by --assertion-file
+    Obo,
+    /// Not to be had: says why
+    #[value(hide = true)]
+    Password,
+}
+
+/// A token, and what came with it.
+pub(crate) struct Got {
+    pub(crate) token: Token,
+    pub(crate) client: Client,
+    pub(crate) sign_in: Option<SignIn>,
+}
+
+impl FlowSettings {
+    /// Whether the application asks for itself.
+    pub(crate) fn is_for_application(&self) -> bool {
+        self.flow == Flow::ClientCredentials
+    }
+
+    /// Whether the application may ask without proof of who it is.
+    fn may_be_public(&self) -> bool {
+        matches!(self.flow, Flow::DeviceCode | Flow::AuthCode)
+    }
+
+    pub(crate) fn token(&self, wanted: &TokenSettings, policy: Policy) -> Result<Got, Failure> {
+        if self.public && !self.may_be_public() {
+            return Err(Failure::text(
+                Exit::Usage,
+                "--public goes with --flow device-code and auth-code: for the others the application has to prove who it is",
+            ));
+        }
+        if self.assertion_file.is_some() != (self.flow == Flow::Obo) {
+            return Err(Failure::text(
+                Exit::Usage,
+                "--flow obo and --assertion-file FILE go together: the file holds the user's token for this application's API",
+            ));
+        }
+        let application = wanted.application(self.public, self.may_be_public())?;
+        if self.flow == Flow::Password {
+            application.password()?;
+        }
+        let client = wanted.client_of(application, policy)?.build();
+        let client = client.map_err(|error| Failure::new(Exit::Configuration, error))?;
+        let (target, options) = (wanted.target()?, wanted.options()?);
+        let sign_in = match self.flow {
+            Flow::ClientCredentials | Flow::Password => {
+                let token = client.token_with(&target, &options)?;
+                return Ok(Got {
+                    token,
+                    client,
+                    sign_in: None,
+                });
+            }
+            Flow::Obo => {
+                let file = self.assertion_file.as_deref().unwrap_or_else(|| "-".as_ref());
+                let text = read_text(file, MAX_ASSERTION, Exit::Token)?;
+                let assertion = UserAssertion::new(text.trim()).map_err(|error| Failure::new(Exit::Token, error))?;
+                let client = client.on_behalf_of(&assertion);
+                let token = client.token_with(&target, &options)?;
+                return Ok(Got {
+                    token,
+                    client,
+                    sign_in: None,
+                });
+            }
+            Flow::DeviceCode => {
+                if wanted.claims()?.is_some() {
+                    return Err(Failure::text(
+                        Exit::Usage,
+                        "--claims does not go with --flow device-code: that has no place for them; use --flow auth-code",
+                    ));
+                }
+                client.device_code(&target, |code| tell(harmless(&code.message)))?
+            }
+            Flow::AuthCode => self.through_browser(&client, wanted, wanted.claims()?)?,
+        };
+        Ok(Got {
+            token: sign_in.token.clone(),
+            client,
+            sign_in: Some(sign_in),
+        })
+    }
+
+    fn through_browser(
+        &self,
+        client: &Client,
+        wanted: &TokenSettings,
+        claims: Option<ClaimsRequest>,
+    ) -> Result<SignIn, Failure> {
+        let callback = self.callback.listen()?;
+        let flow = ConsentFlow::new(client, wanted.target()?, callback.redirect_uri().clone())?;
+        // Consent is asked for where it is missing, and not each time.
+        let flow = flow.with(|request| {
+            let request = request.prompt(Prompt::SelectAccount);
+            match claims {
+                Some(claims) => request.claims(claims),
+                None => request,
+            }
+        });
+        let (url, pending) = flow.start()?;
+        tell(format_args!(
+            "open this URL in a browser and sign in:\n\n{url}\n\nwaiting at {} ...",
+            callback.redirect_uri()
+        ));
+        let consent = callback.wait(|redirect| match flow.finish(&pending, redirect) {
+            Ok(consent) => Answer::Done("You are signed in.".to_owned(), Ok(consent)),
+            Err(error) if is_anothers(&error) => Answer::Other(error.to_string()),
+            Err(error) => Answer::Done(format!("You are not signed in. {error}"), Err(error)),
+        })??;
+        consent
+            .sign_in
+            .ok_or_else(|| Failure::text(Exit::Token, "nobody has signed in"))
+    }
+}
+
+/// How long an access token may be, in bytes.
+const MAX_ASSERTION: u64 = 64 * 1024;

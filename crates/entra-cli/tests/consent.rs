@@ -1,0 +1,391 @@
+//! `entra consent`, `entra tenants` and `entra token --flow`: a person somewhere in a browser, and the command waiting for him.
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Output};
+
+use entra_emulator::{Api, App, Emulator, Tenant};
+use entra_proto::UnverifiedClaims;
+use serde_json::Value;
+
+use common::{GRAPH, command, entra, err, fails, file, out};
+
+const OFFICE: &str = "https://manage.office.com";
+const ADMIN: &str = "adele@contoso.onmicrosoft.com";
+
+/// The application of one company, which other tenants have not heard of yet.
+fn emulator() -> Emulator {
+    let home = "mycompany.example";
+    Emulator::builder()
+        .tenant(Tenant::new(home))
+        .tenant(Tenant::new("contoso.onmicrosoft.com"))
+        .api(Api::new("api://todo").role("Todo.Read.All").scope("Todo.Read"))
+        .app(
+            App::new("Activity Monitor")
+                .home(home)
+                .multi_tenant()
+                .redirect_uri("http://127.0.0.1")
+                .request(OFFICE, "ActivityFeed.Read")
+                .request_scope(OFFICE, "ActivityFeed.Read")
+                .request_scope(GRAPH, "User.Read"),
+        )
+        .app(
+            App::new("a command")
+                .public_client()
+                .redirect_uri("http://127.0.0.1")
+                .request_scope(GRAPH, "User.Read"),
+        )
+        .start()
+}
+
+/// What a run of the command knows: AZURE_TENANT_ID is the application's own tenant.
+struct Setting<'a> {
+    emulator: &'a Emulator,
+    directory: PathBuf,
+}
+
+impl<'a> Setting<'a> {
+    fn new(emulator: &'a Emulator, name: &str) -> Self {
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(name)
+            .join("tenants.redb");
+        let _ = std::fs::remove_file(&directory);
+        Self { emulator, directory }
+    }
+
+    fn variables(&self) -> Vec<(&str, &str)> {
+        let mut variables = common::variables(self.emulator).to_vec();
+        variables.push(("ENTRA_DIRECTORY", self.directory.to_str().unwrap()));
+        variables
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        entra(words, &self.variables(), "")
+    }
+
+    fn start(&self, words: &[&str]) -> Waiting {
+        let words = [words, &["--listen", "127.0.0.1:0"]].concat();
+        let mut child = command(&words, &self.variables()).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut url = String::new();
+        while !url.starts_with("http") {
+            url.clear();
+            assert_ne!(said.read_line(&mut url).unwrap(), 0, "it has ended");
+        }
+        Waiting {
+            url: url.trim().to_owned(),
+            child,
+            said,
+        }
+    }
+}
+
+/// A command that waits for a browser.
+struct Waiting {
+    url: String,
+    child: Child,
+    said: BufReader<std::process::ChildStderr>,
+}
+
+impl Waiting {
+    /// The browser comes back with this.
+    fn come_back(&self, redirect: &str) -> String {
+        get(redirect)
+    }
+
+    fn end(mut self) -> Output {
+        let mut stderr = Vec::new();
+        self.said.read_to_end(&mut stderr).unwrap();
+        let mut output = self.child.wait_with_output().unwrap();
+        output.stderr = stderr;
+        output
+    }
+
+    /// Where the browser is to come back to.
+    fn callback(&self) -> String {
+        let query = self.url.split_once('?').unwrap().1;
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(name, _)| name == "redirect_uri").unwrap().1.into_owned()
+    }
+}
+
+/// What a browser is shown at this URL of this machine.
+fn get(url: &str) -> String {
+    let rest = url.strip_prefix("http://").unwrap();
+    let (host, path) = rest.split_at(rest.find('/').unwrap());
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn an_administrator_consents_and_the_tenant_is_printed_stored_and_of_use() {
+    let emulator = emulator();
+    let setting = Setting::new(&emulator, "walk");
+    let contoso = emulator.tenants()[1].id.clone();
+    let before = setting.run(&["token", "--v1", "--resource", OFFICE, "--tenant", &contoso]);
+    fails(&before, 5, &["AADSTS700016"]);
+
+    let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
+    assert!(waiting.url.contains("/common/oauth2/authorize?"), "{}", waiting.url);
+    let page = waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
+    assert!(page.contains(&format!("The tenant {contoso} is connected.")), "{page}");
+    assert!(page.contains("content-security-policy: default-src 'none'"));
+    let output = waiting.end();
+    assert_eq!(out(&output), format!("{contoso}\n"), "{}", err(&output));
+    assert!(
+        err(&output).contains("with the roles ActivityFeed.Read"),
+        "{}",
+        err(&output)
+    );
+
+    let listed = setting.run(&["tenants", "list"]);
+    for said in [&*contoso, emulator.client_id(), ADMIN, "ActivityFeed.Read", "UTC"] {
+        assert!(out(&listed).contains(said), "{said}: {}", out(&listed));
+    }
+    let after = setting.run(&["token", "--v1", "--resource", OFFICE, "--tenant", &contoso]);
+    let claims = UnverifiedClaims::decode(out(&after).trim()).unwrap();
+    assert_eq!(claims.roles().collect::<Vec<_>>(), ["ActivityFeed.Read"]);
+
+    let listed = setting.run(&["tenants", "list", "-o", "json"]);
+    let listed: Value = serde_json::from_str(out(&listed)).unwrap();
+    assert_eq!(listed[0]["consented_by"], ADMIN);
+    fails(
+        &setting.run(&["tenants", "forget", emulator.tenant_id()]),
+        3,
+        &["no consent of"],
+    );
+    assert!(setting.run(&["tenants", "forget", &contoso]).status.success());
+    let listed = setting.run(&["tenants", "list"]);
+    assert_eq!((out(&listed), err(&listed)), ("", "no tenant has consented\n"));
+}
+
+#[test]
+fn every_page_of_consent_ends_with_the_tenant() {
+    let emulator = emulator();
+    let setting = Setting::new(&emulator, "pages");
+    let contoso = emulator.tenants()[1].id.clone();
+    for (words, path) in [
+        (&["--admin"][..], "/organizations/v2.0/adminconsent?"),
+        (&["--admin", "--v1"], "/common/adminconsent?"),
+        (&["--v2"], "/common/oauth2/v2.0/authorize?"),
+    ] {
+        let words = [&["consent", "--resource", OFFICE, "-o", "json"], words].concat();
+        let waiting = setting.start(&words);
+        assert!(waiting.url.contains(path), "{}", waiting.url);
+        waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
+        let output = waiting.end();
+        let answer: Value = serde_json::from_str(out(&output)).expect(err(&output));
+        assert_eq!(answer["tenant"], *contoso);
+        assert!(err(&output).contains("proved: app-only tokens"), "{}", err(&output));
+    }
+}
+
+#[test]
+fn a_declined_consent_stores_nothing() {
+    let emulator = emulator();
+    let setting = Setting::new(&emulator, "declined");
+    for words in [&["--v1"][..], &["--v2"], &["--admin"], &["--admin", "--v1"]] {
+        let waiting = setting.start(&[&["consent", "--resource", OFFICE], words].concat());
+        let page = waiting.come_back(&emulator.decline(&waiting.url, ADMIN).unwrap().url);
+        assert!(page.contains("The tenant is not connected."), "{page}");
+        fails(&waiting.end(), 6, &["AADSTS65004"]);
+    }
+    assert_eq!(out(&setting.run(&["tenants", "list"])), "");
+}
+
+#[test]
+fn redirects_that_nobody_asked_for_are_turned_away_and_the_right_one_still_counts() {
+    let emulator = emulator();
+    let setting = Setting::new(&emulator, "forged");
+    let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
+    let callback = waiting.callback();
+    let right = emulator.approve(&waiting.url, ADMIN).unwrap().url;
+    for (forged, said) in [
+        ("?code=x&state=forged".to_owned(), "another state"),
+        ("?code=x".to_owned(), "has no state"),
+        ("?error=access_denied&state=forged".to_owned(), "another state"),
+        (
+            "?admin_consent=True&tenant=x&state=%3Cscript%3E".to_owned(),
+            "another state",
+        ),
+        ("?code=x&amp;state=y".to_owned(), "&amp;amp;"),
+        ("?code=x&code=y&state=z".to_owned(), "twice"),
+        ("elsewhere?code=x&state=y".to_owned(), "There is nothing here"),
+        (String::new(), "There is nothing here"),
+    ] {
+        let page = waiting.come_back(&format!("{callback}{forged}"));
+        assert!(
+            page.starts_with("HTTP/1.1 40") && page.contains(said) && !page.contains("<script>"),
+            "{forged}: {page}"
+        );
+    }
+    // One that says nothing, and one that is no browser.
+    let host = callback
+        .strip_prefix("http://")
+        .unwrap()
+        .trim_end_matches('/')
+        .to_owned();
+    let _silent = TcpStream::connect(&host).unwrap();
+    let mut other = TcpStream::connect(&host).unwrap();
+    other.write_all(b"\x16\x03\x01\x02\x00\x01\x00\x01\r\n\r\n").unwrap();
+    waiting.come_back(&right);
+    let output = waiting.end();
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(!err(&output).contains("code=x"), "{}", err(&output));
+}
+
+#[test]
+fn what_cannot_be_waited_for_is_refused_before_a_browser_is_sent_away() {
+    let emulator = emulator();
+    let setting = Setting::new(&emulator, "refused");
+    let consent = |words: &[&str]| setting.run(&[&["consent", "--v1", "--resource", OFFICE], words].concat());
+    fails(&consent(&["--listen", "0.0.0.0:0"]), 3, &["is not on this machine"]);
+    fails(&consent(&["--listen", "nonsense"]), 3, &["--listen nonsense"]);
+    fails(
+        &consent(&["--redirect-uri", "http://www.mycompany.com/"]),
+        3,
+        &["plain http"],
+    );
+    fails(&consent(&["--v2"]), 2, &["cannot be used with"]);
+    fails(
+        &consent(&["--listen", "127.0.0.1:0", "--wait", "1"]),
+        8,
+        &["nobody came back within 1 s"],
+    );
+    let unknown = setting.run(&["consent", "--admin", "--resource", OFFICE, "--tenant", "common"]);
+    fails(&unknown, 3, &["common is not taken", "organizations"]);
+}
+
+#[test]
+fn a_person_signs_in_in_a_browser() {
+    let emulator = emulator();
+    let setting = Setting::new(&emulator, "browser");
+    let public = &*emulator.apps()[1].client_id;
+    for words in [&["--client-id", public, "--public"][..], &["--v1"], &[]] {
+        let target = if words == ["--v1"] {
+            ["--resource", GRAPH]
+        } else {
+            ["--scope", "User.Read"]
+        };
+        let words = [&["token", "--flow", "auth-code", "-o", "json"], words, &target].concat();
+        let waiting = setting.start(&words);
+        waiting.come_back(&emulator.approve(&waiting.url, "adele@mycompany.example").unwrap().url);
+        let output = waiting.end();
+        let answer: Value = serde_json::from_str(out(&output)).expect(err(&output));
+        assert_eq!(answer["username"], "adele@mycompany.example");
+        let claims = UnverifiedClaims::decode(answer["access_token"].as_str().unwrap()).unwrap();
+        assert!(claims.scopes().any(|scope| scope == "User.Read"), "{claims:?}");
+        let refresh_token = emulator
+            .token_requests()
+            .iter()
+            .any(|request| request.grant.as_deref() == Some("refresh_token"));
+        assert!(!refresh_token && !out(&output).contains("refresh_token"));
+    }
+}
+
+#[test]
+fn a_person_types_in_a_code_elsewhere() {
+    let emulator = emulator();
+    let setting = Setting::new(&emulator, "device");
+    let public = &*emulator.apps()[1].client_id;
+    for approves in [true, false] {
+        let words = [
+            "token",
+            "--flow",
+            "device-code",
+            "--public",
+            "--client-id",
+            public,
+            "--scope",
+            "User.Read",
+        ];
+        let mut child = command(&words, &setting.variables()).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut message = String::new();
+        said.read_line(&mut message).unwrap();
+        let code = message
+            .split_once("the code ")
+            .unwrap()
+            .1
+            .split([' ', '.'])
+            .next()
+            .unwrap();
+        if approves {
+            emulator.approve_device(code, "alex@mycompany.example").unwrap();
+        } else {
+            emulator.decline_device(code).unwrap();
+        }
+        let mut stderr = Vec::new();
+        said.read_to_end(&mut stderr).unwrap();
+        let mut output = child.wait_with_output().unwrap();
+        output.stderr = stderr;
+        if approves {
+            assert!(out(&output).starts_with("eyJ"), "{}", err(&output));
+            assert!(err(&output).contains("alex@mycompany.example"), "{}", err(&output));
+        } else {
+            assert_ne!(output.status.code(), Some(0));
+            assert!(err(&output).contains("authorization_declined"), "{}", err(&output));
+        }
+    }
+}
+
+#[test]
+fn an_api_asks_on_behalf_of_its_user() {
+    let home = "mycompany.example";
+    let emulator = Emulator::builder()
+        .tenant(Tenant::new(home))
+        .api(
+            Api::new("api://todo")
+                .app_id("11111111-2222-3333-4444-555555555555")
+                .scope("Todo.Read"),
+        )
+        .app(
+            App::new("todo")
+                .client_id("11111111-2222-3333-4444-555555555555")
+                .redirect_uri("http://127.0.0.1")
+                .request_scope("api://todo", "Todo.Read")
+                .grant_scope(GRAPH, "User.Read"),
+        )
+        .start();
+    let setting = Setting::new(&emulator, "behalf");
+    let waiting = setting.start(&["token", "--flow", "auth-code", "--scope", "api://todo/Todo.Read"]);
+    waiting.come_back(&emulator.approve(&waiting.url, "alex@mycompany.example").unwrap().url);
+    let output = waiting.end();
+    let assertion = file("behalf.jwt", out(&output));
+    let assertion = assertion.to_str().unwrap();
+    for words in [&["--scope", "User.Read"][..], &["--v1", "--resource", GRAPH]] {
+        let words = [&["token", "--flow", "obo", "--assertion-file", assertion], words].concat();
+        let output = setting.run(&words);
+        let claims = UnverifiedClaims::decode(out(&output).trim()).expect(err(&output));
+        assert_eq!(claims.username(), Some("alex@mycompany.example"));
+        assert!(claims.audience().is_some_and(|audience| audience != "api://todo"));
+    }
+}
+
+#[test]
+fn flows_that_do_not_go_together_say_so() {
+    let emulator = emulator();
+    let setting = Setting::new(&emulator, "together");
+    let token = |words: &[&str]| setting.run(&[&["token", "--scope", "User.Read"], words].concat());
+    fails(
+        &token(&["--flow", "password"]),
+        3,
+        &["password is not supported", "device code"],
+    );
+    fails(&token(&["--flow", "obo"]), 2, &["--assertion-file"]);
+    fails(&token(&["--assertion-file", "x"]), 2, &["--flow obo"]);
+    fails(&token(&["--public"]), 2, &["--flow device-code"]);
+    fails(&token(&["--flow", "device-code", "--watch"]), 2, &["--watch"]);
+    fails(&token(&["--flow", "device-code", "--claims", "{}"]), 2, &["--claims"]);
+    fails(
+        &token(&["--flow", "auth-code", "--region", "westeurope"]),
+        2,
+        &["--region"],
+    );
+}
