@@ -112,6 +112,11 @@ impl Waiting {
     }
 }
 
+/// The JSON that it printed.
+fn json(output: &Output) -> Value {
+    serde_json::from_str(out(output)).unwrap_or_else(|_| panic!("{}", err(output)))
+}
+
 /// What a browser is shown at this URL of this machine.
 fn get(url: &str) -> String {
     let rest = url.strip_prefix("http://").unwrap();
@@ -180,7 +185,7 @@ fn every_page_of_consent_ends_with_the_tenant() {
         assert!(waiting.url.contains(path), "{}", waiting.url);
         waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
         let output = waiting.end();
-        let answer: Value = serde_json::from_str(out(&output)).expect(err(&output));
+        let answer: Value = json(&output);
         assert_eq!(answer["tenant"], *contoso);
         assert!(err(&output).contains("proved: app-only tokens"), "{}", err(&output));
     }
@@ -277,7 +282,7 @@ fn a_person_signs_in_in_a_browser() {
         let waiting = setting.start(&words);
         waiting.come_back(&emulator.approve(&waiting.url, "adele@mycompany.example").unwrap().url);
         let output = waiting.end();
-        let answer: Value = serde_json::from_str(out(&output)).expect(err(&output));
+        let answer: Value = json(&output);
         assert_eq!(answer["username"], "adele@mycompany.example");
         let claims = UnverifiedClaims::decode(answer["access_token"].as_str().unwrap()).unwrap();
         assert!(claims.scopes().any(|scope| scope == "User.Read"), "{claims:?}");
@@ -362,7 +367,7 @@ fn an_api_asks_on_behalf_of_its_user() {
     for words in [&["--scope", "User.Read"][..], &["--v1", "--resource", GRAPH]] {
         let words = [&["token", "--flow", "obo", "--assertion-file", assertion], words].concat();
         let output = setting.run(&words);
-        let claims = UnverifiedClaims::decode(out(&output).trim()).expect(err(&output));
+        let claims = UnverifiedClaims::decode(out(&output).trim()).unwrap_or_else(|_| panic!("{}", err(&output)));
         assert_eq!(claims.username(), Some("alex@mycompany.example"));
         assert!(claims.audience().is_some_and(|audience| audience != "api://todo"));
     }
