@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use entra_client::{Client, EventKind, StoredToken, TokenOptions, TokenStore, blocking};
-use entra_proto::{AccessToken, CacheKey, Lifetime};
+use entra_client::{Client, EventKind, StoredToken, TokenOptions, TokenStore, User, blocking};
+use entra_proto::{AccessToken, CacheKey, Guid, Lifetime, RefreshToken, UserAssertion};
 use support::{Answer, START, Service, Stage, api, app, pass, seconds, secret, settle};
 
 /// A store that several clients share. It may lose everything.
@@ -242,4 +242,32 @@ struct Daemon {
 
 fn _is_shared(daemon: Daemon) -> impl Send + Sync + 'static {
     daemon
+}
+
+/// A caller is the same in every process, by the hash of his token; one who signed in is known by a refresh token, which changes.
+#[tokio::test(start_paused = true)]
+async fn what_was_got_on_behalf_of_a_caller_is_shared_and_a_sign_in_is_not() {
+    let (shelf, service) = (Shelf::default(), Service::always(TOKEN));
+    let (one, other) = (stage(&shelf, &service), stage(&shelf, &service));
+    let assertion = UserAssertion::new("canary-assertion").unwrap();
+    for stage in [&one, &other] {
+        let client = stage.client.on_behalf_of(&assertion);
+        client.token(&api("graph")).await.unwrap();
+        settle().await;
+    }
+    assert_eq!((service.requests(), other.count(EventKind::StoreHit)), (1, 1));
+    let keys: Vec<String> = shelf
+        .tokens
+        .lock()
+        .unwrap()
+        .keys()
+        .map(|key| key.as_str().to_owned())
+        .collect();
+    assert!(keys.len() == 1 && !keys[0].contains("canary"), "{keys:?}");
+
+    let refresh_token = RefreshToken::new("canary-refresh").unwrap();
+    let someone = User::from_refresh_token(Guid::from_bytes([1; 16]), refresh_token);
+    one.client.user(&someone).token(&api("graph")).await.unwrap();
+    settle().await;
+    assert_eq!(shelf.tokens.lock().unwrap().len(), 1);
 }
