@@ -154,6 +154,11 @@ impl Client {
         sign_in(&self.core, &key, request.into(), Some(&mut show))
     }
 
+    fn consented(&self, consent: Consent) -> Consent {
+        self.core.forget_application_in(consent.tenant);
+        consent
+    }
+
     fn application_here(&self) -> Result<Application, Error> {
         self.core.application_in(&self.tenant)
     }
@@ -277,10 +282,11 @@ impl ConsentFlow {
     /// As for [`ConsentFlow::finish`](crate::ConsentFlow::finish).
     pub fn finish(&self, pending: &PendingConsent, redirect: &Redirect) -> Result<Consent, Error> {
         match pending.take(&self.client.application_here()?, redirect)? {
-            Taken::Tenant(tenant) => Ok(Consent { tenant, sign_in: None }),
+            Taken::Tenant(tenant) => Ok(self.client.consented(Consent { tenant, sign_in: None })),
             Taken::Code(request) => {
                 let key = Core::<Threads>::key_of(&self.client.tenant, &request);
-                sign_in(&self.client.core, &key, (*request).into(), None).map(Consent::of)
+                let sign_in = sign_in(&self.client.core, &key, (*request).into(), None)?;
+                Ok(self.client.consented(Consent::of(sign_in)))
             }
         }
     }

@@ -12,6 +12,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::builder::ClientBuilder;
 use crate::cache::{Key, KeyRef, Lead, Slot};
+use crate::consent::Consent;
 use crate::core::{Attempt, Core, Driver, Next, Wanted};
 use crate::error::Error;
 use crate::request_ids::RequestIds;
@@ -168,6 +169,12 @@ impl Client {
     pub(crate) async fn redeem(&self, request: TokenRequest) -> Result<SignIn, Error> {
         let key = Core::<Tasks>::key_of(&self.tenant, &request);
         Box::pin(sign_in(&self.core, key, request.into(), None)).await
+    }
+
+    /// Takes note of a consent.
+    pub(crate) fn consented(&self, consent: Consent) -> Consent {
+        self.core.forget_application_in(consent.tenant);
+        consent
     }
 
     /// The application in this handle's tenant.

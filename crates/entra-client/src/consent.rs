@@ -92,15 +92,19 @@ impl ConsentFlow {
         self.way.start(self.client.request_ids())
     }
 
-    /// Takes what came back, and gets the tokens where there is a code.
+    /// Takes what came back, and gets the tokens where there is a code. What the client has kept of its own for that tenant, by its id,
+    /// is forgotten: failures for want of consent, and tokens without the new permissions.
     ///
     /// # Errors
     /// Where the redirect does not answer `pending`, where the administrator or the service refused, and where the code cannot be
     /// redeemed.
     pub async fn finish(&self, pending: &PendingConsent, redirect: &Redirect) -> Result<Consent, Error> {
         match pending.take(&self.client.application_here()?, redirect)? {
-            Taken::Tenant(tenant) => Ok(Consent { tenant, sign_in: None }),
-            Taken::Code(request) => self.client.redeem(*request).await.map(Consent::of),
+            Taken::Tenant(tenant) => Ok(self.client.consented(Consent { tenant, sign_in: None })),
+            Taken::Code(request) => {
+                let sign_in = self.client.redeem(*request).await?;
+                Ok(self.client.consented(Consent::of(sign_in)))
+            }
         }
     }
 }

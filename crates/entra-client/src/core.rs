@@ -322,6 +322,13 @@ impl<D: Driver> Core<D> {
         });
     }
 
+    /// Forgets the application's own tokens and failures in this tenant.
+    pub(crate) fn forget_application_in(&self, tenant: Guid) {
+        let tenant = Tenant::Id(tenant);
+        let is_meant = |key: &Key| key.user.is_none() && key.tenant == tenant;
+        self.slots.forget(self.driver.has_store(), is_meant);
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&self) {
         self.assertions.clear();

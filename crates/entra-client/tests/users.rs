@@ -354,6 +354,28 @@ async fn the_admin_consent_page_gives_the_tenant_alone() {
     );
 }
 
+/// A page that asks for the tenant's data as soon as it is connected must not meet the failure of a minute ago.
+#[tokio::test(start_paused = true)]
+async fn with_consent_the_tenants_failures_and_old_tokens_are_forgotten() {
+    let refusal = Answer::refusal(400, r#"{"error":"unauthorized_client","error_codes":[700016]}"#);
+    let stage = Stage::new(Service::new(move |n, _| {
+        let answer = if n == 0 {
+            refusal.clone()
+        } else {
+            Answer::Token(of_tenant(), 3600, "")
+        };
+        (Duration::ZERO, answer)
+    }));
+    let tenant = stage.client.tenant(TENANT.parse::<Guid>().unwrap());
+    tenant.token(&api("graph")).await.unwrap_err();
+    stage.client.token(&api("graph")).await.unwrap();
+    tenant.token(&api("mail")).await.unwrap();
+    assert!(tenant.token(&api("graph")).await.unwrap_err().is_remembered());
+    signed_in(&stage.client).await;
+    tenant.token(&api("graph")).await.unwrap();
+    assert!(tenant.cached(&api("mail")).is_none() && stage.client.cached(&api("graph")).is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_kept_for_a_browser_outlives_the_process() {
     let application = app(secret()).on(EndpointVersion::V1);
