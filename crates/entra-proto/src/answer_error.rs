@@ -80,7 +80,10 @@ impl AnswerError {
 
 impl fmt::Display for AnswerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the token endpoint's answer ")?;
+        f.write_str(match self.problem {
+            AnswerProblem::NoDeviceCode => "the device-code endpoint's answer ",
+            _ => "the token endpoint's answer ",
+        })?;
         match &self.problem {
             AnswerProblem::Empty => f.write_str("is empty")?,
             AnswerProblem::TooLarge => f.write_str("is longer than 1 MiB")?,
