@@ -49,7 +49,7 @@ pub enum AnswerProblem {
     NoDeviceCode,
     /// Its lifetime is negative, or no count of seconds.
     OddLifetime,
-    /// The token is of another type than Bearer: this one, cut and escaped.
+    /// The token is of another type than Bearer: this one, cut; `?` where that is no name of a type.
     TokenType(String),
     /// It redirects elsewhere, which is never followed: the request holds a credential. The host it names, where that is clear.
     Redirect(Option<String>),

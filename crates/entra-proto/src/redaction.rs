@@ -59,7 +59,8 @@ impl Secrets {
                 .filter(|secret| rest.starts_with(secret.as_str()))
                 .map(|secret| secret.len())
                 .max();
-            let cut = rest.len() >= SHORTEST_CUT && self.0.iter().any(|secret| secret.starts_with(rest));
+            let bare = rest.strip_suffix('…').unwrap_or(rest);
+            let cut = bare.len() >= SHORTEST_CUT && self.0.iter().any(|secret| secret.starts_with(bare));
             let length = whole.or_else(|| cut.then_some(rest.len()));
             match length.and_then(|length| rest.get(length..)) {
                 Some(behind) => {
@@ -139,6 +140,7 @@ mod tests {
     #[test]
     fn a_secret_that_was_cut_is_blotted_out_too() {
         assert_eq!(blotted("SUPERSECRET", "client: SUPERSEC"), "client: [secret]");
+        assert_eq!(blotted("SUPERSECRET", "client: SUPERSEC…"), "client: [secret]");
         assert_eq!(blotted("SUPERSECRET", "end of SUP"), "end of SUP");
     }
 

@@ -486,7 +486,7 @@ fn grant() -> impl Strategy<Value = &'static str> {
 proptest! {
     #[test]
     fn v1_sends_resource_and_v2_scope_whatever_the_grant(target in target(), version in version(), grant in grant()) {
-        let Ok(request) = request(&confidential(version), grant, target.clone(), "text") else { return Ok(()) };
+        let Ok(request) = request(&confidential(version), grant, target, "text") else { return Ok(()) };
         let form = sent(&request);
         match version {
             V1 => {
