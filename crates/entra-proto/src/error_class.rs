@@ -22,7 +22,7 @@ pub enum ErrorClass {
     Interaction,
     /// The code, refresh token or user token is spent: start the flow again.
     Grant,
-    /// A passing fault or throttling: try again later.
+    /// A passing fault, throttling, or a person who is not done yet: try again later.
     Transient,
     /// Nothing is known about it.
     Unknown,
