@@ -80,7 +80,7 @@ mod tests {
         let folders = folders(&root()).unwrap();
         for (crate_name, expected) in [
             ("entra-credential", &["pem", "pfx"][..]),
-            ("entra-proto", &["challenge"]),
+            ("entra-proto", &["answer", "challenge", "redirect"]),
         ] {
             let folder = folders
                 .iter()

@@ -49,7 +49,7 @@ pub enum AnswerProblem {
     NoDeviceCode,
     /// Its lifetime is negative, or no count of seconds.
     OddLifetime,
-    /// The token is of another type than Bearer: this one, cut and escaped.
+    /// The token is of another type than Bearer: this one, cut; `?` where that is no name of a type.
     TokenType(String),
     /// It redirects elsewhere, which is never followed: the request holds a credential. The host it names, where that is clear.
     Redirect(Option<String>),
@@ -80,7 +80,10 @@ impl AnswerError {
 
 impl fmt::Display for AnswerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the token endpoint's answer ")?;
+        f.write_str(match self.problem {
+            AnswerProblem::NoDeviceCode => "the device-code endpoint's answer ",
+            _ => "the token endpoint's answer ",
+        })?;
         match &self.problem {
             AnswerProblem::Empty => f.write_str("is empty")?,
             AnswerProblem::TooLarge => f.write_str("is longer than 1 MiB")?,

@@ -68,7 +68,7 @@ impl DeviceCodeRequest {
     ///
     /// # Errors
     /// [`Error::Service`] for a refusal; [`Error::Answer`] for an answer without a device code, a user code, or an address that is
-    /// `https` or on this machine.
+    /// `https` or on this machine, without a user name in it.
     pub fn decode(&self, response: &Response<Body>, now: Timestamp) -> Result<DeviceAuthorization, Error> {
         let (status, headers) = (response.status(), response.headers());
         let answer = read_success(status, headers, response.body().as_bytes(), now)?;
@@ -77,7 +77,7 @@ impl DeviceCodeRequest {
         let uri = answer.verification_uri.or(answer.verification_url);
         let verification_uri = uri.filter(|uri| is_address(uri)).ok_or_else(missing)?;
         let message = match answer.message.filter(|message| !message.trim().is_empty()) {
-            Some(message) => message.chars().filter(|c| !c.is_control()).take(1024).collect(),
+            Some(message) => message.chars().take(1024).map(harmless).collect(),
             None => format!("To sign in, open {verification_uri} and enter the code {user_code}."),
         };
         let seconds = |count: Count, default| Duration::from_secs(count.seconds().unwrap_or(default));
@@ -131,7 +131,8 @@ pub struct DeviceAuthorization {
     pub verification_uri: String,
     /// The same with the code in it, for a QR code, where the service gives one. Entra does not.
     pub verification_uri_complete: Option<String>,
-    /// What to tell him, in one sentence: the service's own, without control characters, or one made of the two above.
+    /// What to tell him, in one sentence: the service's own, with spaces for what could confuse a terminal, or one made of the two
+    /// above.
     pub message: String,
     /// How long to wait between two polls, at the least.
     pub interval: Duration,
@@ -144,10 +145,24 @@ fn is_shown(text: &str, longest: usize) -> bool {
     (1..=longest).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Whether a person may be sent there.
+/// A character of a text that is shown as it is: a space for control characters, and for those that turn the direction of writing.
+fn harmless(character: char) -> char {
+    let turns = matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    if turns || character.is_control() {
+        ' '
+    } else {
+        character
+    }
+}
+
+/// Whether a person may be sent there. What stands before an `@` only looks like a host.
 fn is_address(text: &str) -> bool {
     let parsed: Option<http::Uri> = text.parse().ok();
     is_shown(text, 2048)
+        && !text.contains('@')
         && parsed.is_some_and(|uri| match (uri.scheme_str(), uri.host()) {
             (Some("https"), Some(_)) => true,
             (Some("http"), Some(host)) => is_loopback_host(host),

@@ -24,7 +24,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same request may succeed a little later.
+    /// Whether the same request may succeed a little later. So may a poll of the device flow while the person is not done
+    /// (`authorization_pending`, `slow_down`), but no sooner than its interval: [`DeviceCodeRequest::start`] keeps it.
+    ///
+    /// [`DeviceCodeRequest::start`]: crate::DeviceCodeRequest::start
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {

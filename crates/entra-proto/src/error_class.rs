@@ -22,7 +22,7 @@ pub enum ErrorClass {
     Interaction,
     /// The code, refresh token or user token is spent: start the flow again.
     Grant,
-    /// A passing fault or throttling: try again later.
+    /// A passing fault, throttling, or a person who is not done yet: try again later.
     Transient,
     /// Nothing is known about it.
     Unknown,
@@ -37,10 +37,12 @@ impl ErrorClass {
             "invalid_instance" | "invalid_tenant" => Self::Tenant,
             "unauthorized_client" => Self::Application,
             "invalid_client" => Self::Credential,
-            "consent_required" | "access_denied" | "permission_denied" => Self::Consent,
-            "interaction_required" | "login_required" => Self::Interaction,
-            "invalid_grant" => Self::Grant,
+            "consent_required" | "access_denied" | "permission_denied" | "authorization_declined" => Self::Consent,
+            "interaction_required" | "login_required" | "account_selection_required" => Self::Interaction,
+            "invalid_grant" | "expired_token" | "bad_verification_code" => Self::Grant,
             "temporarily_unavailable" | "server_error" | "request_timeout" => Self::Transient,
+            // RFC 8628, section 3.5: the same poll may succeed once the person is done.
+            "authorization_pending" | "slow_down" => Self::Transient,
             _ => Self::Unknown,
         }
     }

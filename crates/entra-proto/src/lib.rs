@@ -1,20 +1,27 @@
 //! The Microsoft Entra token protocol as data in, data out: no IO, no clock, no randomness.
 //!
-//! What a daemon needs to get an access token is here as plain data and pure functions: what to send, what came back, what to do
-//! about a refusal, when to try again. Any HTTP client, any runtime or none goes between the two halves; `entra-transport` and its
-//! kin are ready-made ones.
+//! What it takes to get an access token, for a daemon or for a user, is here as plain data and pure functions: what to send, what
+//! came back, what to do about a refusal, when to try again. Any HTTP client, any runtime or none goes between the two halves;
+//! `entra-transport` and its kin are ready-made ones.
 //!
 //! ```text
 //!   Cloud + Tenant ──► Authority ─┐
 //!   ClientId, ClientCredential ───┴► Application ─┐                     layer 1: plain data
 //!   Resource or Scopes ──► Target ────────────────┴► TokenRequest
 //!                                                      │      ▲
-//!                                     encode ──────────┘      └────── decode ──► TokenResponse { AccessToken, Lifetime } or Error
+//!                                     encode ──────────┘      └────── decode ──► TokenResponse { AccessToken, Lifetime, .. } or Error
+//!
+//!   the grounds of a request:
+//!     Application::client_credentials ───────────────────────────────────────────────────────────────► TokenRequest
+//!     Application::authorize ──► URL ··· a person's browser ··· Redirect ──► PendingAuthorization::redeem ──► TokenRequest
+//!     Application::device_code ──► DeviceAuthorization ··· a person elsewhere ··· DeviceCodeRequest::poll ──► TokenRequest
+//!     Application::refresh (RefreshToken), on_behalf_of (UserAssertion) ─────────────────────────────► TokenRequest
 //!
 //!   TokenRequest::start ──► Step ──► Sign, Assert ► your key or issuer  layer 2: the acquisition machine
-//!                            ▲  ├──► Exchange ─────► your HTTP client    (what to do next, retries included)
-//!                            │  └──► Pause ────────► your clock
-//!                            └──────────────────────────────┘
+//!   DeviceCodeRequest::start ┘▲ ├──► Exchange ─────► your HTTP client    (what to do next, retries included)
+//!                             │ ├──► ShowCode ─────► a person            (the device flow alone)
+//!                             │ └──► Pause ────────► your clock
+//!                             └─────────────────────────────┘
 //! ```
 //!
 //! Layer 1 in ten lines:
@@ -43,7 +50,14 @@
 //! where it does not take a token is a [`Challenge`]; a [`ClaimsChallenge`] among them is answered by asking for a token with its
 //! claims.
 //!
-//! Not here: HTTP, TLS, clocks, caches and keys. This crate knows no RSA, and its `#![forbid(unsafe_code)]` is the workspace's.
+//! A person with a browser is sent to the URL of an [`AuthorizeRequest`], always with PKCE; the [`Redirect`] that comes back is
+//! believed by whoever started that sign-in, the [`PendingAuthorization`], and by nobody else. An administrator consents for his
+//! tenant by an [`AdminConsentRequest`]. A person without a browser at hand is shown the code of a [`DeviceCodeRequest`].
+//!
+//! Not here: HTTP, TLS, clocks, randomness, caches and keys. No session of a web server and no cookie: keep a sign-in in yours. No
+//! check of signatures: an [`IdToken`] comes straight from the token endpoint, and an access token is its API's to check. No implicit
+//! flow, no hybrid one, and no password grant ([`Application::password`] says why). This crate knows no RSA, and its
+//! `#![forbid(unsafe_code)]` is the workspace's.
 
 #![cfg_attr(
     not(test),

@@ -4,7 +4,7 @@ use crate::answer_error::{AnswerError, AnswerProblem};
 use crate::error::Error;
 use crate::form::encode_value;
 
-/// The secrets of one request in the spellings that a server may echo: as they are, and as they stand in a form.
+/// The secrets of one request in the spellings that a server may echo: as they are, and as they stand in a form, in JSON and in HTML.
 ///
 /// A proxy's error page may show the request that it failed to pass on.
 pub(crate) struct Secrets(Vec<Zeroizing<String>>);
@@ -12,13 +12,21 @@ pub(crate) struct Secrets(Vec<Zeroizing<String>>);
 impl Secrets {
     pub(crate) fn new<'a>(secrets: impl Iterator<Item = &'a str>) -> Self {
         let mut spellings = Vec::new();
-        for secret in secrets {
+        // An empty text is found everywhere, and hides nothing.
+        for secret in secrets.filter(|secret| !secret.is_empty()) {
             let encoded = encode_value(secret);
             spellings.push(Zeroizing::new(encoded.replace("%20", "+")));
             spellings.push(Zeroizing::new(lower_hex(&encoded)));
+            // Browsers' forms escape it, ours do not.
+            spellings.push(Zeroizing::new(encoded.replace('~', "%7E")));
             spellings.push(encoded);
+            spellings.push(Zeroizing::new(secret.replace('/', "\\/")));
+            spellings.push(in_html(secret));
             spellings.push(Zeroizing::new(secret.to_owned()));
         }
+        // Most secrets need no escapes, and are spelled in one way.
+        spellings.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        spellings.dedup_by(|one, other| one.as_str() == other.as_str());
         Self(spellings)
     }
 
@@ -51,7 +59,8 @@ impl Secrets {
                 .filter(|secret| rest.starts_with(secret.as_str()))
                 .map(|secret| secret.len())
                 .max();
-            let cut = rest.len() >= SHORTEST_CUT && self.0.iter().any(|secret| secret.starts_with(rest));
+            let bare = rest.strip_suffix('…').unwrap_or(rest);
+            let cut = bare.len() >= SHORTEST_CUT && self.0.iter().any(|secret| secret.starts_with(bare));
             let length = whole.or_else(|| cut.then_some(rest.len()));
             match length.and_then(|length| rest.get(length..)) {
                 Some(behind) => {
@@ -69,6 +78,22 @@ impl Secrets {
             *text = clean;
         }
     }
+}
+
+/// As it stands in a page.
+fn in_html(secret: &str) -> Zeroizing<String> {
+    let mut page = Zeroizing::new(String::with_capacity(secret.len() * 6));
+    for character in secret.chars() {
+        match character {
+            '&' => page.push_str("&amp;"),
+            '<' => page.push_str("&lt;"),
+            '>' => page.push_str("&gt;"),
+            '"' => page.push_str("&quot;"),
+            '\'' => page.push_str("&#39;"),
+            other => page.push(other),
+        }
+    }
+    page
 }
 
 /// The same escapes with small letters.
@@ -103,11 +128,19 @@ mod tests {
             blotted("A+b c/D", "1 A+b c/D 2 A%2Bb%20c%2FD 3 A%2bb%20c%2fD 4 A%2Bb+c%2FD 5"),
             "1 [secret] 2 [secret] 3 [secret] 4 [secret] 5"
         );
+        assert_eq!(
+            blotted(
+                "a~/<&>\"'",
+                r#"1 a~\/<&>"' 2 a~/&lt;&amp;&gt;&quot;&#39; 3 a%7E%2F%3C%26%3E%22%27 4"#
+            ),
+            "1 [secret] 2 [secret] 3 [secret] 4"
+        );
     }
 
     #[test]
     fn a_secret_that_was_cut_is_blotted_out_too() {
         assert_eq!(blotted("SUPERSECRET", "client: SUPERSEC"), "client: [secret]");
+        assert_eq!(blotted("SUPERSECRET", "client: SUPERSEC…"), "client: [secret]");
         assert_eq!(blotted("SUPERSECRET", "end of SUP"), "end of SUP");
     }
 

@@ -130,14 +130,6 @@ impl Scopes {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// The scopes sorted, each once: the same text for every order of the same scopes.
-    pub(crate) fn canonical(&self) -> String {
-        let mut scopes: Vec<&str> = self.0.split(' ').collect();
-        scopes.sort_unstable();
-        scopes.dedup();
-        scopes.join(" ")
-    }
 }
 
 impl FromStr for Scopes {
@@ -186,6 +178,14 @@ impl fmt::Debug for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The scopes of a `scope` parameter sorted, each once: the same text for every order of the same scopes.
+pub(crate) fn canonical(parameter: &str) -> String {
+    let mut scopes: Vec<&str> = parameter.split(' ').collect();
+    scopes.sort_unstable();
+    scopes.dedup();
+    scopes.join(" ")
 }
 
 /// Whether a word without a slash names an API and no permission: a GUID, a `spn:` or the like, or a host. A permission of Microsoft
@@ -275,7 +275,7 @@ mod tests {
     fn scopes_keep_their_order_and_have_a_canonical_form() {
         let scopes: Scopes = " b/.default  openid a/x openid ".parse().unwrap();
         assert_eq!(scopes.as_str(), "b/.default openid a/x openid");
-        assert_eq!(scopes.canonical(), "a/x b/.default openid");
+        assert_eq!(canonical(scopes.as_str()), "a/x b/.default openid");
         assert!(" ".parse::<Scopes>().is_err());
     }
 }

@@ -20,6 +20,7 @@ use crate::form::{encode_form, encode_value};
 use crate::grant::Grant;
 use crate::guid::Guid;
 use crate::redaction::Secrets;
+use crate::scope::canonical;
 use crate::secret::{ClientAssertion, same_secret};
 use crate::target::Target;
 use crate::time::Timestamp;
@@ -162,9 +163,11 @@ impl TokenRequest {
             ClientCredential::Public => "public",
             _ => "assertion",
         };
-        let (name, value) = match &self.target {
-            Target::Scopes(scopes) if app.version == EndpointVersion::V2 => ("scope", Cow::Owned(scopes.canonical())),
-            _ => (self.parameter.0, Cow::Borrowed(&*self.parameter.1)),
+        let (name, value) = &self.parameter;
+        // As it is sent, and so with what is asked for beside the target.
+        let value = match app.version {
+            EndpointVersion::V1 => Cow::Borrowed(&**value),
+            EndpointVersion::V2 => Cow::Owned(canonical(value)),
         };
         let claims = self.claims.as_ref().map_or("", ClaimsRequest::as_str);
         let grant = self.grant.fingerprint();

@@ -50,7 +50,14 @@ impl TokenResponse {
             .take()
             .filter(|kind| !kind.eq_ignore_ascii_case("bearer"))
         {
-            return Err(answer_error(AnswerProblem::TokenType(excerpt(&kind, 40))));
+            // What is no name of a type (RFC 6749, appendix A.11) may be anything, a secret too.
+            let named = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+            let shown = if kind.bytes().all(named) {
+                excerpt(&kind, 40)
+            } else {
+                "?".into()
+            };
+            return Err(answer_error(AnswerProblem::TokenType(shown)));
         }
         let token = answer.access_token.take().filter(|token| !token.is_empty());
         let token = token.ok_or_else(|| answer_error(AnswerProblem::NoToken))?;

@@ -3,10 +3,12 @@
 use std::fmt::Debug;
 
 use entra_proto::{
-    AccessToken, Application, Authority, Body, ClientAssertion, ClientCredential, ClientId, ClientSecret, Cloud, Guid,
-    RetryPolicy, Target, Timestamp, TokenResponse,
+    AccessToken, Application, Authority, AuthorizationCode, Body, ClientAssertion, ClientCredential, ClientId,
+    ClientSecret, Cloud, CodeVerifier, DeviceCode, EndpointVersion, Error, Guid, IdToken, PendingAdminConsent,
+    PendingAuthorization, Redirect, RedirectUri, RefreshToken, RetryPolicy, Target, Timestamp, TokenRequest,
+    TokenResponse, UserAssertion,
 };
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
 /// As it stands in memory, and as it stands in a form, in Basic authentication and in base64.
 const CANARY: &str = "canary/se+cret";
@@ -106,4 +108,217 @@ fn input_that_may_be_a_secret_by_mistake_is_not_repeated() {
     let token = TokenResponse::decode(StatusCode::OK, &HeaderMap::new(), body, Timestamp::from_secs(1)).unwrap();
     assert!(marked(&token.access_token));
     check_debug("header", &token.access_token.authorization());
+}
+
+/// Every way in which something that was given out or echoed may be spelled.
+fn spellings(secret: &str) -> [String; 5] {
+    let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    [
+        secret.to_owned(),
+        encoded.replace('+', "%20"),
+        encoded.replace("%2F", "%2f").replace("%2B", "%2b"),
+        secret.replace('/', "\\/"),
+        encoded,
+    ]
+}
+
+fn check_error(what: &str, error: &Error) {
+    check(what, &format!("{error} {error:?} {error:#?} {:?}", error.service()));
+}
+
+#[test]
+fn nothing_of_a_users_shows_itself() {
+    check_debug("code", &AuthorizationCode::new(CANARY).unwrap());
+    check_debug("refresh token", &RefreshToken::new(CANARY).unwrap());
+    check_debug("id token", &IdToken::new(CANARY).unwrap());
+    check_debug("user assertion", &UserAssertion::new(CANARY).unwrap());
+    check_debug("device code", &DeviceCode::new(CANARY).unwrap());
+    check_debug(
+        "verifier",
+        &CodeVerifier::new(format!("canary{}", "x".repeat(40))).unwrap(),
+    );
+    let unfit = format!("{CANARY} {CANARY}");
+    for error in [
+        AuthorizationCode::new(unfit.as_str()).unwrap_err(),
+        RefreshToken::new(unfit.as_str()).unwrap_err(),
+        IdToken::new(unfit.as_str()).unwrap_err(),
+        IdToken::new(CANARY).unwrap().claims().unwrap_err(),
+        UserAssertion::new(unfit.as_str()).unwrap_err(),
+        DeviceCode::new(unfit.as_str()).unwrap_err(),
+        CodeVerifier::new(unfit.as_str()).unwrap_err(),
+        unfit.parse::<PendingAuthorization>().unwrap_err(),
+        unfit.parse::<PendingAdminConsent>().unwrap_err(),
+        // A redirect that was pasted where its URI belongs.
+        format!("http://a.example/cb?code={CANARY}")
+            .parse::<RedirectUri>()
+            .unwrap_err(),
+        format!("https://a.example/cb#code={CANARY}")
+            .parse::<RedirectUri>()
+            .unwrap_err(),
+        "https://user:canary@a.example/cb".parse::<RedirectUri>().unwrap_err(),
+    ] {
+        check_error("error", &error);
+    }
+}
+
+fn random() -> [u8; 96] {
+    std::array::from_fn(|at| at as u8)
+}
+
+fn back() -> RedirectUri {
+    "https://a.example/cb".parse().unwrap()
+}
+
+fn application(version: EndpointVersion) -> Application {
+    let authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
+    Application::new(
+        authority,
+        Guid::from_bytes([0xaa; 16]).into(),
+        ClientSecret::new("s3cret").unwrap(),
+    )
+    .on(version)
+}
+
+#[test]
+fn no_redirect_gives_its_code_away() {
+    let app = application(EndpointVersion::V2);
+    let (url, pending) = app
+        .authorize(Target::scopes("User.Read").unwrap(), back())
+        .start(&random())
+        .unwrap();
+    check_debug("request", &app.authorize(Target::scopes("User.Read").unwrap(), back()));
+    let kept = pending.expose();
+    let consent: PendingAdminConsent = pending.state().parse().unwrap();
+    let shown = format!("{pending:?} {consent:?}");
+    for secret in ["state", "nonce", "code_verifier"] {
+        let (_, secret) = form_urlencoded::parse(kept.as_bytes())
+            .find(|(name, _)| name == secret)
+            .unwrap();
+        assert!(!shown.contains(&*secret), "{shown}");
+    }
+    assert!(
+        !url.contains(
+            &*form_urlencoded::parse(kept.as_bytes())
+                .find(|(name, _)| name == "code_verifier")
+                .unwrap()
+                .1
+        )
+    );
+    let (state, [.., encoded]) = (pending.state(), spellings(CANARY));
+    for spelled in spellings(CANARY) {
+        let text: String = form_urlencoded::byte_serialize(spelled.as_bytes()).collect();
+        for query in [
+            spelled.clone(),
+            format!("{spelled}&{spelled}"),
+            format!("{spelled}=1&{spelled}=2"),
+            format!("code={spelled}"),
+            format!("code={spelled}&code={spelled}&state={state}"),
+            format!("code={spelled}&state=x"),
+            format!("code={spelled}&amp;state={state}"),
+            format!("code={spelled}%20&state={state}"),
+            format!("code={spelled}%ff&state={state}"),
+            format!("id_token={spelled}&state={state}"),
+            format!(
+                "code={encoded}&state={state}&error=x&error_description={text}&error_uri={text}&error_subcode={text}"
+            ),
+            format!("code={CANARY}&state={state}&iss=https://login.microsoftonline.com/common")
+                .replace(CANARY, &spelled),
+        ] {
+            for redirect in [
+                Redirect::from_query(&query),
+                Redirect::from_form(query.as_bytes()),
+                Redirect::from_fragment(&query),
+                Redirect::from_url(&format!("https://a.example/cb?{query}")),
+                Redirect::from_url(&query),
+            ] {
+                match redirect {
+                    Ok(redirect) => {
+                        check_debug(&query, &redirect);
+                        for outcome in [
+                            pending.redeem(&app, &redirect).map(drop),
+                            consent.accept(&redirect).map(drop),
+                        ] {
+                            let error = outcome.expect_err(&query);
+                            check_error(&query, &error);
+                            assert!(!error.to_string().contains(state), "{error}");
+                        }
+                    }
+                    Err(error) => check_error(&query, &error),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_service_that_repeats_the_request_gives_a_users_secret_away() {
+    let target = || Target::scopes("User.Read").unwrap();
+    for version in [EndpointVersion::V1, EndpointVersion::V2] {
+        let app = application(version);
+        let (_, pending) = app.authorize(target(), back()).start(&random()).unwrap();
+        let redirect = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("code", CANARY), ("state", pending.state())])
+            .finish();
+        let code = pending.redeem(&app, &Redirect::from_query(&redirect).unwrap()).unwrap();
+        let start = app.device_code(target()).unwrap();
+        let body = format!(r#"{{"device_code":"{CANARY}","user_code":"u","verification_uri":"https://a.example"}}"#);
+        let authorization = start
+            .decode(&Response::new(Body::from(body)), Timestamp::from_secs(1))
+            .unwrap();
+        check_debug("authorization", &authorization);
+        check_debug("start", &start);
+        let requests: [TokenRequest; 4] = [
+            code,
+            app.refresh(RefreshToken::new(CANARY).unwrap(), target()).unwrap(),
+            app.on_behalf_of(UserAssertion::new(CANARY).unwrap(), target()).unwrap(),
+            start.poll(&authorization).unwrap(),
+        ];
+        for request in requests {
+            check_debug("request", &request);
+            check("cache key", request.cache_key().as_str());
+            let http = request.encode(Guid::from_bytes([7; 16]));
+            check("uri", &http.uri().to_string());
+            let sent = String::from_utf8(http.body().as_bytes().to_vec()).unwrap();
+            check_debug(
+                "step",
+                &request.clone().start(
+                    RetryPolicy::default(),
+                    Guid::from_bytes([7; 16]),
+                    Timestamp::from_secs(1),
+                ),
+            );
+            for spelled in spellings(CANARY).into_iter().chain([sent.clone()]) {
+                let quoted = serde_json::Value::from(spelled.as_str());
+                for body in [
+                    format!(r#"{{"error":"invalid_grant","error_description":{quoted},"error_codes":[70000]}}"#),
+                    format!(
+                        r#"{{"error":{quoted},"suberror":{quoted},"claims":{quoted},"error_uri":{quoted},"timestamp":{quoted}}}"#
+                    ),
+                    format!(r#"{{"access_token":"t","expires_in":1,"token_type":{quoted}}}"#),
+                    format!("<html>could not pass on {spelled}</html>"),
+                    spelled.clone(),
+                    format!("{}{spelled}", "x".repeat(1010)),
+                ] {
+                    for status in [200, 400, 502] {
+                        let response = Response::builder()
+                            .status(status)
+                            .header("content-type", format!("text/{CANARY}"));
+                        let error = request
+                            .decode(
+                                &response.body(Body::from(body.clone())).unwrap(),
+                                Timestamp::from_secs(1),
+                            )
+                            .unwrap_err();
+                        check_error(&body, &error);
+                        let verifier =
+                            form_urlencoded::parse(sent.as_bytes()).find(|(name, _)| name == "code_verifier");
+                        assert!(
+                            verifier.is_none_or(|(_, verifier)| !error.to_string().contains(&*verifier)),
+                            "{error}"
+                        );
+                    }
+                }
+            }
+        }
+    }
 }

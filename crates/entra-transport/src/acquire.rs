@@ -3,7 +3,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
-use entra_proto::{Error, Guid, RetryPolicy, ServiceError, Step, Timestamp, TokenRequest, TokenResponse};
+use entra_proto::{Error, Guid, RetryPolicy, ServiceError, ShowCode, Step, Timestamp, TokenRequest, TokenResponse};
 
 use crate::error::in_full;
 use crate::{BlockingTransport, Transport, TransportError, TransportErrorKind};
@@ -83,12 +83,40 @@ pub fn now() -> Timestamp {
 /// Drives an acquisition to its end, with a clock and a sleep of the caller's.
 ///
 /// # Errors
-/// As for [`acquire`].
+/// As for [`acquire`]; and for a device flow, whose code nobody would see: that is for [`drive_device_code`].
 pub async fn drive<S, F>(
+    transport: &(impl Transport + ?Sized),
+    step: Step,
+    now: impl Fn() -> Timestamp,
+    sleep: S,
+) -> Result<TokenResponse, AcquireError>
+where
+    S: Fn(Duration) -> F,
+    F: Future<Output = ()>,
+{
+    run(transport, step, now, sleep, nobody).await
+}
+
+/// Drives an acquisition to its end, as [`drive`] does, and blocks the thread meanwhile.
+///
+/// # Errors
+/// As for [`drive`].
+pub fn drive_blocking(
+    transport: &(impl BlockingTransport + ?Sized),
+    step: Step,
+    now: impl Fn() -> Timestamp,
+    sleep: impl Fn(Duration),
+) -> Result<TokenResponse, AcquireError> {
+    run_blocking(transport, step, now, sleep, nobody)
+}
+
+/// The driver; `show` is told a code that a person has to be shown, and says how it goes on.
+pub(crate) async fn run<S, F>(
     transport: &(impl Transport + ?Sized),
     mut step: Step,
     now: impl Fn() -> Timestamp,
     sleep: S,
+    mut show: impl FnMut(ShowCode) -> Result<Step, Error>,
 ) -> Result<TokenResponse, AcquireError>
 where
     S: Fn(Duration) -> F,
@@ -107,21 +135,19 @@ where
             }
             Step::Sign(sign) => sign.sign()?,
             Step::Assert(assert) => assert.fetch()?,
-            Step::ShowCode(show) => return Err(show.nobody().into()),
+            Step::ShowCode(code) => show(code)?,
             Step::Done(token) => return Ok(token),
         }
     }
 }
 
-/// Drives an acquisition to its end, as [`drive`] does, and blocks the thread meanwhile.
-///
-/// # Errors
-/// As for [`acquire`].
-pub fn drive_blocking(
+/// The same driver, on a thread of its own.
+pub(crate) fn run_blocking(
     transport: &(impl BlockingTransport + ?Sized),
     mut step: Step,
     now: impl Fn() -> Timestamp,
     sleep: impl Fn(Duration),
+    mut show: impl FnMut(ShowCode) -> Result<Step, Error>,
 ) -> Result<TokenResponse, AcquireError> {
     loop {
         step = match step {
@@ -136,10 +162,14 @@ pub fn drive_blocking(
             }
             Step::Sign(sign) => sign.sign()?,
             Step::Assert(assert) => assert.fetch()?,
-            Step::ShowCode(show) => return Err(show.nobody().into()),
+            Step::ShowCode(code) => show(code)?,
             Step::Done(token) => return Ok(token),
         }
     }
+}
+
+fn nobody(code: ShowCode) -> Result<Step, Error> {
+    Err(code.nobody())
 }
 
 /// Why there is no token.

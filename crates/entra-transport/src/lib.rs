@@ -18,7 +18,8 @@
 //! | `entra-transport-reqwest` | reqwest | async, where reqwest is in the tree already |
 //! | `entra-transport-ureq` | ureq | blocking, no runtime |
 //!
-//! [`acquire`] and [`acquire_blocking`] drive entra-proto's acquisition machine over a transport, retries and all.
+//! [`acquire`] and [`acquire_blocking`] drive entra-proto's acquisition machine over a transport, retries and all;
+//! [`acquire_device_code`] and its blocking twin show a person a code on the way.
 //!
 //! A transport of one's own is a function, and a test needs no socket:
 //!
@@ -52,6 +53,7 @@ mod builder;
 mod collect;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod device_code;
 mod error;
 mod policy;
 mod proxy;
@@ -64,6 +66,9 @@ pub use blocking::{BlockingTransport, BlockingTransportFn, blocking_transport_fn
 #[cfg(feature = "tls")]
 pub use builder::{FromSettings, Settings, TransportBuilder};
 pub use collect::Collector;
+pub use device_code::{
+    acquire_device_code, acquire_device_code_blocking, drive_device_code, drive_device_code_blocking, start_device_code,
+};
 pub use entra_proto::Body;
 pub use error::{TransportError, TransportErrorKind};
 pub use policy::{MAX_BODY, Policy, check_uri, endpoint};

@@ -13,6 +13,7 @@ use crate::error::{Error, InputError};
 use crate::guid::Guid;
 use crate::retry_after::server_time;
 use crate::secret::ClientAssertion;
+use crate::service_error::ServiceError;
 use crate::signer::SignerError;
 use crate::time::Timestamp;
 use crate::token_request::TokenRequest;
@@ -184,10 +185,7 @@ impl Exchange {
         match outcome {
             Ok(Ok(token)) => Ok(Step::Done(token)),
             Ok(Err(authorization)) => self.0.show(authorization),
-            Err(error) if self.0.polling.is_some() && is_unfinished(&error) => {
-                let slower = error.service().is_some_and(|service| service.error == SLOW_DOWN);
-                self.0.poll_again(slower, now).ok_or(error)
-            }
+            Err(error) if is_unfinished(&error) => self.0.poll_again(error, now),
             Err(error) if is_out_of_time(&error) => self.0.prove_anew(response.headers(), now).ok_or(error),
             Err(error) if error.is_retryable() => self.0.pause(error.retry_after(), now).ok_or(error),
             Err(error) => Err(error),
@@ -292,6 +290,9 @@ impl TokenRequest {
 impl DeviceCodeRequest {
     /// Starts the device flow: the request for a code, the showing of it, and the polling until the person is done, declines, or the
     /// code expires. As [`TokenRequest::start`] otherwise; the policy's attempts and deadline hold for each request of the flow.
+    ///
+    /// Where the service still says "pending" when the code's time is over, the outcome is what it should have said:
+    /// `expired_token`.
     #[must_use]
     pub fn start(self, policy: RetryPolicy, request_id: Guid, now: Timestamp) -> Step {
         Acquisition::new(Asked::DeviceCode(self), false, policy, request_id, now).prove(now)
@@ -321,6 +322,8 @@ struct Acquisition {
     sent: u32,
     /// How many polls were answered.
     polled: u32,
+    /// Whether the next request has its attempts and its time anew.
+    anew: bool,
     /// Whether the request came with an assertion that still stands.
     given: bool,
     /// The clock of the service and the clock here at one moment, where an assertion was refused for its time.
@@ -337,6 +340,7 @@ impl Acquisition {
             started_at: now,
             sent: 0,
             polled: 0,
+            anew: false,
             given,
             server_ahead: None,
         }
@@ -351,7 +355,11 @@ impl Acquisition {
     }
 
     /// The next step towards a request that proves who the application is.
-    fn prove(self, now: Timestamp) -> Step {
+    fn prove(mut self, now: Timestamp) -> Step {
+        if std::mem::take(&mut self.anew) {
+            self.sent = 0;
+            self.started_at = now;
+        }
         // By the service's clock, where that was seen to be another one.
         let now = self
             .server_ahead
@@ -389,28 +397,31 @@ impl Acquisition {
             interval: authorization.interval,
             expires_at: authorization.expires_at,
         });
+        self.anew = true;
         Ok(Step::ShowCode(ShowCode {
             acquisition: self,
             authorization,
         }))
     }
 
-    /// The wait before the person is asked after again, or `None` where his code is of no use any more. Each poll that is answered has
-    /// its attempts anew.
-    fn poll_again(mut self, slower: bool, now: Timestamp) -> Option<Step> {
-        let polling = self.polling.as_mut()?;
-        if now >= polling.expires_at {
-            return None;
+    /// The wait before the person is asked after again: no less than the service asks for. Nobody waits for a code that is of no use
+    /// any more, and nobody but the polling of a device flow waits for a person.
+    fn poll_again(mut self, unfinished: Error, now: Timestamp) -> Result<Step, Error> {
+        let Some(polling) = self.polling.as_mut() else {
+            return Err(unfinished);
+        };
+        let asked = unfinished.retry_after().unwrap_or_default();
+        if now.plus(asked) >= polling.expires_at {
+            return Err(expired(unfinished));
         }
-        if slower {
+        if unfinished.service().is_some_and(|service| service.error == SLOW_DOWN) {
             // For good (RFC 8628, section 3.5).
             polling.interval = polling.interval.saturating_add(SLOWER);
         }
-        let duration = polling.interval;
-        self.polled += 1;
-        self.sent = 0;
-        self.started_at = now.plus(duration);
-        Some(Step::Pause(Pause {
+        let duration = polling.interval.max(asked);
+        self.polled = self.polled.saturating_add(1);
+        self.anew = true;
+        Ok(Step::Pause(Pause {
             acquisition: self,
             duration,
         }))
@@ -419,7 +430,7 @@ impl Acquisition {
     /// An id of its own for each try.
     fn fresh_id(&self) -> Guid {
         let id = u128::from_be_bytes(*self.request_id.as_bytes());
-        let nth = (u128::from(self.polled) << 8) | u128::from(self.sent);
+        let nth = (u128::from(self.polled) << 32) | u128::from(self.sent);
         Guid::from_bytes((id ^ nth).to_be_bytes())
     }
 
@@ -471,6 +482,22 @@ fn is_out_of_time(error: &Error) -> bool {
 fn is_unfinished(error: &Error) -> bool {
     let word = error.service().map(|service| service.error.as_str());
     matches!(word, Some("authorization_pending" | SLOW_DOWN))
+}
+
+/// The refusal of a code whose time is over, made of the answer that did not know it yet.
+fn expired(unfinished: Error) -> Error {
+    match unfinished {
+        Error::Service(service) => ServiceError {
+            status: service.status,
+            error: "expired_token".into(),
+            trace_id: service.trace_id.clone(),
+            correlation_id: service.correlation_id.clone(),
+            timestamp: service.timestamp.clone(),
+            ..ServiceError::default()
+        }
+        .into(),
+        other => other,
+    }
 }
 
 const SLOW_DOWN: &str = "slow_down";

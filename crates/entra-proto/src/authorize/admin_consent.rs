@@ -104,7 +104,7 @@ impl PendingAdminConsent {
     pub fn accept(&self, redirect: &Redirect) -> Result<AdminConsent, Error> {
         check_state(&self.state, redirect)?;
         if let Some(refusal) = redirect.refusal() {
-            return Err(refusal.into());
+            return Err(redirect.secrets(std::iter::empty()).out_of(refusal.into()));
         }
         let consented = |value: &str| value.eq_ignore_ascii_case("true");
         if !redirect.value("admin_consent").is_some_and(consented) {

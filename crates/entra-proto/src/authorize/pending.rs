@@ -4,9 +4,9 @@ use std::str::FromStr;
 use zeroize::Zeroizing;
 
 use crate::application::Application;
-use crate::authority::EndpointVersion;
+use crate::authority::{Authority, EndpointVersion};
 use crate::authorize::pkce::CodeVerifier;
-use crate::authorize::redirect::Redirect;
+use crate::authorize::redirect::{Redirect, cut};
 use crate::authorize::redirect_error::{RedirectError, RedirectProblem};
 use crate::authorize::redirect_uri::RedirectUri;
 use crate::claims_request::ClaimsRequest;
@@ -46,16 +46,17 @@ impl PendingAuthorization {
     /// [`Error::Service`] where the service or the person refused; it counts before anything that stands beside it.
     /// [`Error::Input`] where the sign-in was started for another application or authority.
     pub fn redeem(&self, application: &Application, redirect: &Redirect) -> Result<TokenRequest, Error> {
+        check_state(&self.state, redirect)?;
         if (application.client_id(), &application.authority().to_string()) != (self.client_id, &self.authority) {
             return Err(InputError::new("sign-in", "was started for another application or authority").into());
         }
-        check_state(&self.state, redirect)?;
         let issuer = redirect.value("iss");
         if let Some(issuer) = issuer.filter(|issuer| !application.authority().may_be_issued_by(issuer)) {
-            return Err(RedirectError::from(RedirectProblem::WrongIssuer(issuer.to_owned())).into());
+            return Err(RedirectError::from(RedirectProblem::WrongIssuer(cut(issuer, 200))).into());
         }
         if let Some(refusal) = redirect.refusal() {
-            return Err(refusal.into());
+            let own = [&**self.nonce, self.verifier.expose()];
+            return Err(redirect.secrets(own.into_iter()).out_of(refusal.into()));
         }
         let code = redirect
             .value("code")
@@ -135,8 +136,10 @@ impl FromStr for PendingAuthorization {
             None => Target::scopes(field("scope")?),
         };
         let claims = form.value("claims").map(ClaimsRequest::parse).transpose();
+        let authority = field("authority")?;
+        let read = Authority::loopback(authority).or_else(|_| authority.parse());
         Ok(Self {
-            authority: field("authority")?.to_owned(),
+            authority: read.map_err(|_| kept())?.to_string(),
             client_id: field("client_id")?.parse().map_err(|_| kept())?,
             version,
             target: target.map_err(|_| kept())?,
@@ -165,7 +168,7 @@ pub(crate) fn check_state(state: &str, redirect: &Redirect) -> Result<(), Redire
     match redirect.state() {
         Some(given) if same_secret(given, state) => Ok(()),
         Some(_) => Err(RedirectProblem::WrongState.into()),
-        None => Err(RedirectProblem::NoState(redirect.value("error").map(str::to_owned)).into()),
+        None => Err(RedirectProblem::NoState(redirect.value("error").map(|error| cut(error, 200))).into()),
     }
 }
 

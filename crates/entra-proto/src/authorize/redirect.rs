@@ -4,13 +4,15 @@ use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
 use crate::authorize::redirect_error::{RedirectError, RedirectProblem};
-use crate::error::{Error, excerpt};
+use crate::error::Error;
+use crate::redaction::Secrets;
 use crate::service_error::ServiceError;
 
 /// What came back to the redirect URI: from a query, a fragment or the body of a form. Nothing in it is to be trusted before
 /// whoever started the sign-in has [accepted](crate::PendingAuthorization::redeem) it.
 ///
-/// It may hold an authorization code: its memory is overwritten when it is dropped, and `Debug` shows the names of its parameters.
+/// It may hold an authorization code: its memory is overwritten when it is dropped, and `Debug` shows the names of the
+/// parameters that Entra knows.
 ///
 /// ```
 /// use entra_proto::Redirect;
@@ -101,6 +103,14 @@ impl Redirect {
         })
     }
 
+    /// What no error about it may show: what it brought, and what its sign-in keeps. What is short is no secret, and would be found
+    /// in every word.
+    pub(crate) fn secrets<'a>(&'a self, kept: impl Iterator<Item = &'a str>) -> Secrets {
+        let brought = ["code", "state", "id_token", "access_token"];
+        let brought = brought.into_iter().filter_map(|name| self.value(name));
+        Secrets::new(kept.chain(brought).filter(|secret| secret.len() >= SHORTEST_SECRET))
+    }
+
     fn read(encoded: &str) -> Result<Self, Error> {
         let refused = |problem| Err(Error::from(RedirectError::from(problem)));
         if encoded.len() > MAX_REDIRECT {
@@ -123,7 +133,7 @@ impl Redirect {
         names.sort_unstable();
         if let Some(twice) = names.windows(2).find(|pair| pair.first() == pair.last()) {
             let name = twice.first().copied().unwrap_or_default();
-            return refused(RedirectProblem::Duplicate(excerpt(name, 40)));
+            return refused(RedirectProblem::Duplicate(shown(name).to_owned()));
         }
         Ok(Self(pairs))
     }
@@ -131,7 +141,7 @@ impl Redirect {
 
 impl fmt::Debug for Redirect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.0.iter().take(16).map(|(name, _)| excerpt(name, 40));
+        let names = self.0.iter().take(16).map(|(name, _)| shown(name));
         f.write_str("Redirect")?;
         f.debug_list().entries(names).finish()
     }
@@ -147,9 +157,35 @@ fn decode(text: &str) -> Option<Zeroizing<String>> {
     Some(Zeroizing::new(std::str::from_utf8(&plain).ok()?.to_owned()))
 }
 
-fn cut(text: &str, characters: usize) -> String {
+/// The name of a parameter, where it is a known one: a code that was handed in alone stands in the place of a name.
+fn shown(name: &str) -> &str {
+    if KNOWN.contains(&name) { name } else { "?" }
+}
+
+/// The parameters that a redirect of Entra may have.
+const KNOWN: [&str; 15] = [
+    "access_token",
+    "admin_consent",
+    "client_info",
+    "code",
+    "error",
+    "error_description",
+    "error_subcode",
+    "error_uri",
+    "expires_in",
+    "id_token",
+    "iss",
+    "scope",
+    "session_state",
+    "state",
+    "tenant",
+];
+
+pub(crate) fn cut(text: &str, characters: usize) -> String {
     text.chars().take(characters).collect()
 }
+
+const SHORTEST_SECRET: usize = 8;
 
 /// How many characters of each text of a refusal are kept.
 const MAX_TEXT: usize = 4096;

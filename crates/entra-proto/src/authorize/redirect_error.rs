@@ -20,13 +20,13 @@ pub enum RedirectProblem {
     NotEncoded,
     /// It was copied out of a document or a page's source: `&amp;` stands for `&`.
     HtmlEscaped,
-    /// This parameter stands there twice.
+    /// This parameter stands there twice; `?` where it is not one of Entra's.
     Duplicate(String),
-    /// It has no state. The word of its `error`, where it has one.
+    /// It has no state. The word of its `error`, cut, where it has one.
     NoState(Option<String>),
     /// Its state is another one: nobody here asked for it, or it belongs to another sign-in.
     WrongState,
-    /// Its `iss` is not the authority that was asked (RFC 9207, section 2.4).
+    /// Its `iss`, cut, is not the authority that was asked (RFC 9207, section 2.4).
     WrongIssuer(String),
     /// It has neither a code nor an error.
     NoCode,

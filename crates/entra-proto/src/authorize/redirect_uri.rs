@@ -38,8 +38,14 @@ impl RedirectUri {
     }
 
     fn read(text: &str, plain_http: bool) -> Result<Self, Error> {
+        // What stands behind it may be a code, and what stands before an `@` a password.
+        let shown = text.split(['?', '#']).next().filter(|shown| !shown.contains('@'));
         let refused = |problem: &'static str, advice: &'static str| {
-            Error::from(InputError::new("redirect URI", problem).value(text).advice(advice))
+            let error = InputError::new("redirect URI", problem).advice(advice);
+            Error::from(match shown {
+                Some(shown) => error.value(shown),
+                None => error,
+            })
         };
         if text.contains('#') {
             return Err(refused("has a fragment", "leave it out"));

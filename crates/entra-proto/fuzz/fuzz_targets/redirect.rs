@@ -1,0 +1,12 @@
+//! What a browser brings back, or what was kept of a sign-in. `cargo +nightly fuzz run redirect -- -max_total_time=20`
+
+#![no_main]
+
+#[path = "../../tests/fuzzed/mod.rs"]
+mod fuzzed;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    fuzzed::redirect(bytes);
+});

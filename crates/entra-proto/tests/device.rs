@@ -1,0 +1,586 @@
+//! The device flow against a script, on a clock that stands where the test puts it.
+
+use std::time::Duration;
+
+use entra_proto::{
+    AnswerProblem, Application, Authority, Body, ClientCredential, DeviceAuthorization, DeviceCodeRequest,
+    EndpointVersion, Error, ErrorClass, Guid, MAX_LIFETIME, RetryPolicy, Signer, SignerError, SigningAlgorithm,
+    SigningCertificate, Step, Target, Timestamp, TokenResponse, UnverifiedClaims,
+};
+use http::Response;
+use proptest::prelude::*;
+
+const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
+const CODE: &str = r#"{"device_code":"canary-device-code","user_code":"ABCD1234","verification_uri":"https://microsoft.com/devicelogin","expires_in":900,"interval":5,"message":"To sign in, open the page."}"#;
+const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"t"}"#;
+const PENDING: &str = r#"{"error":"authorization_pending","error_description":"AADSTS70016: pending","error_codes":[70016],"trace_id":"tr"}"#;
+const SLOW_DOWN: &str = r#"{"error":"slow_down"}"#;
+
+/// What the network does with one request: a status, a `Retry-After` and a body, or nothing at all.
+#[derive(Clone, Copy)]
+enum Network {
+    Answers(u16, &'static str, &'static str),
+    Breaks,
+}
+use Network::{Answers, Breaks};
+
+/// One thing that happened, with the second at which it did.
+#[derive(Debug, PartialEq, Eq, Clone)]
+enum Event {
+    /// A request to the device-code endpoint.
+    Asked(u64),
+    /// The code was shown.
+    Shown(u64),
+    /// A poll of the token endpoint.
+    Polled(u64),
+}
+use Event::{Asked, Polled, Shown};
+
+struct Run {
+    /// `None` where the network broke for good.
+    outcome: Option<Result<TokenResponse, Error>>,
+    events: Vec<Event>,
+    waits: Vec<Duration>,
+    assertions: Vec<String>,
+    /// What all steps showed of themselves.
+    shown: String,
+}
+
+impl Run {
+    fn polls(&self) -> Vec<u64> {
+        let at = |event: &Event| match event {
+            Polled(at) => Some(*at),
+            _ => None,
+        };
+        self.events.iter().filter_map(at).collect()
+    }
+
+    fn refusal(&self) -> Error {
+        match &self.outcome {
+            Some(Err(error)) => error.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn request(credential: impl Into<ClientCredential>) -> DeviceCodeRequest {
+    let authority: Authority = "https://login.microsoftonline.com/organizations".parse().unwrap();
+    let app = Application::new(authority, Guid::from_bytes([0xaa; 16]).into(), credential);
+    app.device_code(Target::scopes("User.Read").unwrap()).unwrap()
+}
+
+/// Drives a flow: the person takes so many seconds to be shown the code, and each exchange takes none.
+fn drive(
+    request: DeviceCodeRequest,
+    policy: RetryPolicy,
+    showing: u64,
+    mut network: impl FnMut(usize) -> Network,
+) -> Run {
+    let mut run = Run {
+        outcome: None,
+        events: Vec::new(),
+        waits: Vec::new(),
+        assertions: Vec::new(),
+        shown: String::new(),
+    };
+    let (mut now, mut count) = (NOW, 0);
+    let mut step = request.start(policy, Guid::from_random([7; 16]), now);
+    loop {
+        run.shown += &format!("{step:?}\n");
+        let at = now.since(NOW).as_secs();
+        let next = match step {
+            Step::Exchange(exchange) => {
+                let http = exchange.request();
+                let is_poll = http.uri().path().ends_with("/token");
+                run.events.push(if is_poll { Polled(at) } else { Asked(at) });
+                run.assertions
+                    .extend(exchange.assertion().map(|jwt| jwt.expose().to_owned()));
+                let network = network(count);
+                count += 1;
+                match network {
+                    Answers(status, retry_after, body) => {
+                        let mut response = Response::builder().status(status);
+                        if !retry_after.is_empty() {
+                            response = response.header("retry-after", retry_after);
+                        }
+                        exchange.respond(&response.body(Body::from(body.to_owned())).unwrap(), now)
+                    }
+                    Breaks => match exchange.interrupted(now) {
+                        Some(step) => Ok(step),
+                        None => return run,
+                    },
+                }
+            }
+            Step::ShowCode(show) => {
+                run.events.push(Shown(at));
+                now = now.plus(Duration::from_secs(showing));
+                Ok(show.shown())
+            }
+            Step::Pause(pause) => {
+                run.waits.push(pause.duration());
+                now = now.plus(pause.duration());
+                Ok(pause.resume(now))
+            }
+            Step::Sign(sign) => sign.sign(),
+            Step::Assert(assert) => assert.fetch(),
+            Step::Done(token) => {
+                run.outcome = Some(Ok(token));
+                return run;
+            }
+        };
+        step = match next {
+            Ok(step) => step,
+            Err(error) => {
+                run.shown += &format!("{error} {error:?} {error:#?}");
+                run.outcome = Some(Err(error));
+                return run;
+            }
+        };
+    }
+}
+
+fn run(script: &[Network]) -> Run {
+    drive(request(ClientCredential::Public), RetryPolicy::default(), 0, |at| {
+        script[at]
+    })
+}
+
+const PENDS: Network = Answers(400, "", PENDING);
+const STARTS: Network = Answers(200, "", CODE);
+const DONE: Network = Answers(200, "", TOKEN);
+
+#[test]
+fn the_code_is_shown_and_asked_after_in_its_interval_until_the_person_is_done() {
+    let run = run(&[STARTS, PENDS, PENDS, PENDS, DONE]);
+    assert_eq!(
+        run.events,
+        [Asked(0), Shown(0), Polled(5), Polled(10), Polled(15), Polled(20)]
+    );
+    assert!(run.outcome.unwrap().is_ok());
+    assert!(!run.shown.contains("canary"), "{}", run.shown);
+}
+
+#[test]
+fn slow_down_adds_five_seconds_for_good() {
+    let slower = Answers(400, "", SLOW_DOWN);
+    let run = run(&[STARTS, slower, PENDS, slower, PENDS, PENDS, DONE]);
+    assert_eq!(run.polls(), [5, 15, 25, 40, 55, 70]);
+}
+
+#[test]
+fn a_start_that_fails_in_passing_is_tried_again_and_leaves_the_polls_their_attempts() {
+    let busy = Answers(503, "", "");
+    for first in [busy, Breaks, Answers(200, "", "")] {
+        let run = run(&[first, busy, STARTS, busy, Breaks, PENDS, busy, busy, DONE]);
+        assert_eq!(run.events.iter().filter(|event| matches!(event, Asked(_))).count(), 3);
+        assert!(run.outcome.unwrap().is_ok());
+        // Between two polls it is never less than the interval.
+        assert!(
+            run.waits[2..].iter().all(|wait| *wait >= Duration::from_secs(5)),
+            "{:?}",
+            run.waits
+        );
+    }
+    assert!(run(&[Breaks, Breaks, Breaks]).outcome.is_none());
+    assert!(run(&[busy, busy, busy]).refusal().is_retryable());
+    assert!(run(&[STARTS, PENDS, Breaks, Breaks, Breaks]).outcome.is_none());
+    assert!(run(&[STARTS, PENDS, busy, busy, busy]).refusal().is_retryable());
+    let unauthorized = Answers(401, "", r#"{"error":"invalid_client","error_codes":[7000218]}"#);
+    assert_eq!(
+        run(&[unauthorized]).refusal().service().unwrap().class(),
+        ErrorClass::Credential
+    );
+}
+
+/// The deadline is that of one request: a person may take his time.
+#[test]
+fn a_slow_start_and_a_slow_showing_leave_the_first_poll_its_time() {
+    let script = [Breaks, STARTS, Answers(503, "30", ""), DONE];
+    let run = drive(request(ClientCredential::Public), RetryPolicy::default(), 300, |at| {
+        script[at]
+    });
+    assert!(run.outcome.unwrap().is_ok(), "{:?}", run.events);
+}
+
+#[test]
+fn retry_after_is_heard_where_it_is_longer_than_the_interval() {
+    let run = run(&[
+        STARTS,
+        Answers(400, "20", PENDING),
+        Answers(429, "12", SLOW_DOWN),
+        Answers(400, "2", PENDING),
+        Answers(429, "30", ""),
+        DONE,
+    ]);
+    let polls = run.polls();
+    assert_eq!(polls[..4], [5, 25, 37, 47]);
+    assert!((77..=79).contains(&polls[4]), "{polls:?}");
+    assert!(run.outcome.unwrap().is_ok());
+}
+
+#[test]
+fn what_is_over_is_over() {
+    for (body, class, code) in [
+        (
+            r#"{"error":"authorization_declined","error_description":"AADSTS65004"}"#,
+            ErrorClass::Consent,
+            Some(65_004),
+        ),
+        (r#"{"error":"authorization_declined"}"#, ErrorClass::Consent, None),
+        (r#"{"error":"access_denied"}"#, ErrorClass::Consent, None),
+        (
+            r#"{"error":"expired_token","error_description":"AADSTS70020: expired","error_codes":[70020]}"#,
+            ErrorClass::Grant,
+            Some(70_020),
+        ),
+        (r#"{"error":"expired_token"}"#, ErrorClass::Grant, None),
+        (
+            r#"{"error":"bad_verification_code","error_codes":[70018]}"#,
+            ErrorClass::Grant,
+            Some(70_018),
+        ),
+        (r#"{"error":"bad_verification_code"}"#, ErrorClass::Grant, None),
+    ] {
+        let run = run(&[STARTS, PENDS, Answers(400, "", body)]);
+        let error = run.refusal();
+        let service = error.service().unwrap();
+        assert_eq!(
+            (service.class(), service.codes.first().copied(), error.is_retryable()),
+            (class, code, false),
+            "{body}"
+        );
+        assert!(service.hint().is_some(), "{body}");
+    }
+}
+
+#[test]
+fn a_service_that_says_pending_for_ever_is_asked_until_the_code_has_expired() {
+    let run = drive(request(ClientCredential::Public), RetryPolicy::default(), 0, |at| {
+        if at == 0 { STARTS } else { PENDS }
+    });
+    assert_eq!((run.polls().len(), run.polls().last()), (180, Some(&900)));
+    let error = run.refusal();
+    let service = error.service().unwrap();
+    assert_eq!(
+        (service.error.as_str(), service.class(), service.status),
+        ("expired_token", ErrorClass::Grant, 400)
+    );
+    assert_eq!((service.trace_id.as_deref(), error.is_retryable()), (Some("tr"), false));
+    assert!(error.to_string().starts_with("expired_token; start"), "{error}");
+    // It is not waited for longer than the code lives.
+    let script = [STARTS, Answers(400, "896", PENDING)];
+    let late = drive(request(ClientCredential::Public), RetryPolicy::default(), 0, |at| {
+        script[at]
+    });
+    assert_eq!(
+        (late.polls(), late.refusal().service().unwrap().error.as_str()),
+        (vec![5], "expired_token")
+    );
+}
+
+#[test]
+fn pending_may_pass_but_nobody_else_waits_for_a_person() {
+    let authorization = shown(CODE);
+    let poll = request(ClientCredential::Public).poll(&authorization).unwrap();
+    for body in [PENDING, SLOW_DOWN] {
+        let response = Response::builder()
+            .status(400)
+            .body(Body::from(body.to_owned()))
+            .unwrap();
+        let error = poll.decode(&response, NOW).unwrap_err();
+        assert!(
+            error.is_retryable() && error.service().unwrap().class() == ErrorClass::Transient,
+            "{error}"
+        );
+        let Step::Exchange(exchange) = poll
+            .clone()
+            .start(RetryPolicy::default(), Guid::from_bytes([7; 16]), NOW)
+        else {
+            panic!("a public client proves nothing")
+        };
+        assert!(
+            exchange.respond(&response, NOW).is_err(),
+            "the interval is the caller's to keep"
+        );
+    }
+}
+
+#[test]
+fn a_policy_of_one_attempt_polls_on_and_forgives_nothing() {
+    let with = |script: &[Network]| {
+        drive(request(ClientCredential::Public), RetryPolicy::never(), 0, |at| {
+            script[at]
+        })
+    };
+    assert!(with(&[STARTS, PENDS, PENDS, DONE]).outcome.unwrap().is_ok());
+    assert!(with(&[STARTS, PENDS, Answers(503, "", "")]).refusal().is_retryable());
+    assert!(with(&[STARTS, PENDS, Breaks]).outcome.is_none());
+    assert!(with(&[Breaks]).outcome.is_none());
+}
+
+struct Pen;
+
+impl Signer for Pen {
+    fn certificate(&self) -> SigningCertificate {
+        SigningCertificate::new([1; 20], [2; 32], Vec::new())
+    }
+
+    fn sign(&self, _: &SigningCertificate, _: SigningAlgorithm, input: &[u8]) -> Result<Vec<u8>, SignerError> {
+        Ok(input.len().to_string().into_bytes())
+    }
+}
+
+#[test]
+fn a_certificate_signs_every_poll_with_an_assertion_of_its_own() {
+    let busy = Answers(503, "", "");
+    let script = [busy, STARTS, PENDS, busy, PENDS, PENDS, DONE];
+    let run = drive(request(Pen), RetryPolicy::default(), 0, |at| script[at]);
+    assert!(run.outcome.unwrap().is_ok());
+    // The device-code endpoint asks for no proof.
+    assert_eq!((run.events[0].clone(), run.assertions.len()), (Asked(0), 5));
+    let mut ids: Vec<String> = run
+        .assertions
+        .iter()
+        .map(|jwt| UnverifiedClaims::decode(jwt).unwrap().get("jti").unwrap().to_string())
+        .collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 5);
+}
+
+/// However many attempts a policy allows, no assertion has the id of another one.
+#[test]
+fn not_even_hundreds_of_attempts_repeat_an_assertion() {
+    let mut policy = RetryPolicy::default();
+    (policy.max_attempts, policy.deadline) = (1000, Duration::from_secs(100_000));
+    let run = drive(request(Pen), policy, 0, |at| match at {
+        0 => STARTS,
+        1..=400 => Answers(503, "", ""),
+        401..=404 => PENDS,
+        _ => DONE,
+    });
+    let mut ids: Vec<String> = run
+        .assertions
+        .iter()
+        .map(|jwt| UnverifiedClaims::decode(jwt).unwrap().get("jti").unwrap().to_string())
+        .collect();
+    let count = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!((count, ids.len()), (401, 401));
+}
+
+fn decoded(body: &str) -> Result<DeviceAuthorization, Error> {
+    request(ClientCredential::Public).decode(&Response::new(Body::from(body.to_owned())), NOW)
+}
+
+fn shown(body: &str) -> DeviceAuthorization {
+    decoded(body).unwrap()
+}
+
+/// The answer with one member replaced by this JSON, or left out.
+fn with(name: &str, value: &str) -> String {
+    let mut members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(CODE).unwrap();
+    members.remove(name);
+    let rest = serde_json::to_string(&members).unwrap();
+    if value.is_empty() {
+        rest
+    } else {
+        format!("{{\"{name}\":{value},{}", &rest[1..])
+    }
+}
+
+#[test]
+fn v1_says_verification_url_and_writes_numbers_as_strings() {
+    let body = CODE
+        .replace("verification_uri", "verification_url")
+        .replace(":900", ":\"900\"")
+        .replace(":5", ":\"5\"");
+    let v1 = shown(&body);
+    assert_eq!(v1.verification_uri, "https://microsoft.com/devicelogin");
+    assert_eq!(
+        (v1.interval, v1.expires_at.since(NOW)),
+        (Duration::from_secs(5), Duration::from_secs(900))
+    );
+    assert_eq!(
+        (v1.user_code.as_str(), v1.message.as_str()),
+        ("ABCD1234", "To sign in, open the page.")
+    );
+    assert_eq!(
+        (v1.device_code.expose(), v1.verification_uri_complete),
+        ("canary-device-code", None)
+    );
+    let http = Application::new(
+        "https://login.microsoftonline.com/common".parse().unwrap(),
+        Guid::from_bytes([1; 16]).into(),
+        ClientCredential::Public,
+    )
+    .on(EndpointVersion::V1)
+    .device_code(Target::resource("https://graph.microsoft.com").unwrap())
+    .unwrap()
+    .encode(Guid::from_bytes([7; 16]));
+    assert_eq!(http.uri().path(), "/common/oauth2/devicecode");
+}
+
+#[test]
+fn odd_numbers_are_put_right() {
+    for (interval, seconds) in [
+        ("", 5),
+        ("null", 5),
+        ("0", 1),
+        ("-5", 5),
+        ("\"NaN\"", 5),
+        ("\"soon\"", 5),
+        ("1e300", 300),
+        ("301", 300),
+        ("2.9", 2),
+        ("[]", 5),
+        ("\"99999999999999999999\"", 300),
+    ] {
+        assert_eq!(
+            shown(&with("interval", interval)).interval.as_secs(),
+            seconds,
+            "{interval}"
+        );
+    }
+    let day = MAX_LIFETIME.as_secs();
+    for (expires_in, seconds) in [
+        ("", 900),
+        ("0", 0),
+        ("-1", 900),
+        ("1e300", day),
+        ("\"86401\"", day),
+        ("86399", 86399),
+        ("true", 900),
+    ] {
+        assert_eq!(
+            shown(&with("expires_in", expires_in)).expires_at.since(NOW).as_secs(),
+            seconds,
+            "{expires_in}"
+        );
+    }
+}
+
+#[test]
+fn a_code_that_nobody_could_use_is_none() {
+    for (name, value) in [
+        ("device_code", ""),
+        ("device_code", "\"\""),
+        ("device_code", "\"a b\""),
+        ("device_code", "\"a\\n\""),
+        ("device_code", "null"),
+        ("user_code", ""),
+        ("user_code", "\"\""),
+        ("user_code", "\"A B\""),
+        ("user_code", "\"A\\u001b[2J\""),
+        ("user_code", "\"\u{202e}A\""),
+        ("user_code", "\"A\\r\\nB\""),
+        ("verification_uri", ""),
+        ("verification_uri", "\"javascript:alert(1)\""),
+        ("verification_uri", "\"http://evil.example/\""),
+        ("verification_uri", "\"data:text/html,x\""),
+        ("verification_uri", "\"/devicelogin\""),
+        ("verification_uri", "\"microsoft.com/devicelogin\""),
+        ("verification_uri", "\"https://microsoft.com@evil.example/\""),
+        ("verification_uri", "\"https://a.example/\\u001b[2J\""),
+        ("verification_uri", "\"http://localhost.evil.example/\""),
+        ("verification_uri", "\"https://\""),
+    ] {
+        match decoded(&with(name, value)) {
+            Err(Error::Answer(error)) => {
+                assert_eq!(error.problem, AnswerProblem::NoDeviceCode, "{name} {value}");
+                assert!(!error.to_string().contains("canary"));
+            }
+            other => panic!("{name} {value}: {other:?}"),
+        }
+    }
+    let long = |length| format!("\"{}\"", "A".repeat(length));
+    assert!(decoded(&with("user_code", &long(64))).is_ok() && decoded(&with("user_code", &long(65))).is_err());
+    let address = |length: usize| format!("\"https://a.example/{}\"", "a".repeat(length - 18));
+    assert!(
+        decoded(&with("verification_uri", &address(2048))).is_ok()
+            && decoded(&with("verification_uri", &address(2049))).is_err()
+    );
+    for local in ["\"http://127.0.0.1:8080/device\"", "\"http://localhost/\""] {
+        assert!(decoded(&with("verification_uri", local)).is_ok(), "{local}");
+    }
+    // The address with the code in it is a service of its own: a bad one costs nothing else.
+    let body = with("verification_uri_complete", "\"javascript:x\"");
+    assert_eq!(shown(&body).verification_uri_complete, None);
+    let body = with("verification_uri_complete", "\"https://a.example/?c=A\"");
+    assert_eq!(
+        shown(&body).verification_uri_complete.as_deref(),
+        Some("https://a.example/?c=A")
+    );
+}
+
+#[test]
+fn a_message_is_short_and_harmless_or_made_here() {
+    let made = "To sign in, open https://microsoft.com/devicelogin and enter the code ABCD1234.";
+    for none in ["", "null", "\"\"", "\" \\n \""] {
+        assert_eq!(shown(&with("message", none)).message, made, "{none}");
+    }
+    let odd = shown(&with(
+        "message",
+        "\"a\\r\\nb\\u001b[31mc\u{202e}d\u{2066}e\u{200f}f\u{7f}\u{9b}g\"",
+    ))
+    .message;
+    assert_eq!(odd, "a  b [31mc d e f  g");
+    let endless = format!("\"{}\"", "\u{e9}".repeat(100_000));
+    assert_eq!(shown(&with("message", &endless)).message.chars().count(), 1024);
+}
+
+#[test]
+fn no_error_shows_the_device_code_however_the_service_spells_it() {
+    let code = "canary+dev/ice=code";
+    let spellings = [
+        code.to_owned(),
+        code.replace('/', "\\/"),
+        "canary%2Bdev%2Fice%3Dcode".into(),
+        "canary%2bdev%2fice%3dcode".into(),
+    ];
+    let authorization = shown(&with("device_code", &format!("\"{code}\"")));
+    let shown = format!("{authorization:?} {authorization:#?}");
+    assert!(!shown.contains("canary"), "{shown}");
+    let poll = request(ClientCredential::Public).poll(&authorization).unwrap();
+    for spelling in &spellings {
+        for body in [
+            format!(r#"{{"error":"bad_verification_code","error_description":"AADSTS70018: {spelling} is unknown"}}"#),
+            format!(
+                r#"{{"error":"{spelling}","suberror":"{spelling}","trace_id":"{spelling}","error_uri":"https://x/{spelling}","claims":"{spelling}"}}"#
+            ),
+            format!("<html>could not pass on device_code={spelling}&client_id=x</html>"),
+            format!("cannot read: {spelling}"),
+            format!(r#"{{"error":"authorization_pending","error_description":"{spelling}"}}"#),
+        ] {
+            for status in [200, 400, 502] {
+                let response = Response::builder()
+                    .status(status)
+                    .header("content-type", format!("text/{code}"));
+                let error = poll
+                    .decode(&response.body(Body::from(body.clone())).unwrap(), NOW)
+                    .unwrap_err();
+                let told = format!("{error} {error:?} {error:#?} {:?}", error.service());
+                assert!(!told.contains("canary"), "{status} {body}: {told}");
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_answer_makes_the_flow_panic_and_what_is_shown_is_harmless(
+        status in prop_oneof![4 => Just(200u16), 1 => 100u16..600],
+        name in "device_code|user_code|verification_uri|verification_url|verification_uri_complete|interval|expires_in|message|error|error_codes",
+        value in prop_oneof!["\"(https?://)?\\PC{0,30}\"", "-?[0-9]{1,400}", "[0-9]{1,5}e[0-9]{1,4}", "[\\[\\]{}\",:0-9eE+.\\-a-z]{0,20}", "\"[\u{1}-\u{ff}]{0,12}\""],
+    ) {
+        let response = Response::builder().status(status).body(Body::from(with(&name, &value))).unwrap();
+        if let Ok(authorization) = request(ClientCredential::Public).decode(&response, NOW) {
+            for text in [&authorization.user_code, &authorization.verification_uri, &authorization.message] {
+                prop_assert!(!text.is_empty() && !text.chars().any(char::is_control));
+            }
+            prop_assert!((1..=300).contains(&authorization.interval.as_secs()));
+            prop_assert!(authorization.expires_at.since(NOW) <= MAX_LIFETIME);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The device flow over a transport, on a clock of the test's own.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, ready};
+use std::pin::pin;
+use std::sync::Mutex;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use entra_proto::{
+    Application, ClientCredential, DeviceCodeRequest, Guid, RetryPolicy, Target, Timestamp, TokenResponse,
+};
+use entra_transport::{
+    AcquireError, Body, Request, Response, TransportError, TransportErrorKind, blocking_transport_fn, drive,
+    drive_blocking, drive_device_code, drive_device_code_blocking, start_device_code, transport_fn,
+};
+
+const START: Timestamp = Timestamp::from_secs(1_767_225_600);
+const CODE: &str = r#"{"device_code":"canary","user_code":"ABCD1234","verification_uri":"https://microsoft.com/devicelogin","expires_in":900,"interval":5,"message":"Open the page."}"#;
+const TOKEN: &str = r#"{"access_token":"t","expires_in":3599,"refresh_token":"r"}"#;
+const PENDING: &str = r#"{"error":"authorization_pending"}"#;
+const DECLINED: &str = r#"{"error":"authorization_declined"}"#;
+
+fn request() -> DeviceCodeRequest {
+    let authority = "https://login.microsoftonline.com/organizations".parse().unwrap();
+    let app = Application::new(authority, Guid::from_bytes([0xaa; 16]).into(), ClientCredential::Public);
+    app.device_code(Target::scopes("User.Read").unwrap()).unwrap()
+}
+
+/// The answers in their order; an empty one is a connection that broke.
+struct Network(Mutex<Vec<&'static str>>);
+
+impl Network {
+    fn new(answers: &[&'static str]) -> Self {
+        Self(Mutex::new(answers.iter().rev().copied().collect()))
+    }
+
+    fn send(&self, request: &Request) -> Result<Response, TransportError> {
+        let body = self.0.lock().unwrap().pop().expect("more requests than answers");
+        let is_poll = request.uri().path().ends_with("/token");
+        assert_eq!(is_poll, body != CODE, "{}", request.uri());
+        if body.is_empty() {
+            return Err(TransportError::new(TransportErrorKind::Interrupted, "cut"));
+        }
+        let status = if body.contains("error") { 400 } else { 200 };
+        Ok(http::Response::builder()
+            .status(status)
+            .body(Body::from(body.to_owned()))
+            .unwrap())
+    }
+}
+
+/// What came of a flow: its outcome, the messages shown and the seconds waited.
+type Outcome = (Result<TokenResponse, AcquireError>, Vec<String>, u64);
+
+fn blocking(answers: &[&'static str]) -> Outcome {
+    let (network, shown, now) = (Network::new(answers), RefCell::new(Vec::new()), Cell::new(START));
+    let transport = blocking_transport_fn(|request| network.send(&request));
+    let step = request().start(RetryPolicy::default(), Guid::from_bytes([7; 16]), START);
+    let outcome = drive_device_code_blocking(
+        &transport,
+        step,
+        || now.get(),
+        |wait| now.set(now.get().plus(wait)),
+        |code| shown.borrow_mut().push(code.message.clone()),
+    );
+    (outcome, shown.into_inner(), now.get().since(START).as_secs())
+}
+
+fn asynchronous(answers: &[&'static str]) -> Outcome {
+    let (network, shown, now) = (Network::new(answers), RefCell::new(Vec::new()), Cell::new(START));
+    let transport = transport_fn(|request| ready(network.send(&request)));
+    let step = request().start(RetryPolicy::default(), Guid::from_bytes([7; 16]), START);
+    let sleep = |wait| {
+        now.set(now.get().plus(wait));
+        ready(())
+    };
+    let show = |code: &entra_proto::DeviceAuthorization| shown.borrow_mut().push(code.message.clone());
+    let outcome = finished(drive_device_code(&transport, step, || now.get(), sleep, show));
+    (outcome, shown.into_inner(), now.get().since(START).as_secs())
+}
+
+fn finished<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => panic!("nothing in it has to wait"),
+    }
+}
+
+#[test]
+fn the_code_is_shown_once_and_asked_after_until_the_token_is_there() {
+    for drive in [blocking, asynchronous] {
+        let (outcome, shown, waited) = drive(&[CODE, PENDING, PENDING, TOKEN]);
+        assert_eq!((shown, waited), (vec!["Open the page.".to_owned()], 15));
+        assert_eq!(outcome.unwrap().refresh_token.unwrap().expose(), "r");
+    }
+}
+
+#[test]
+fn a_connection_that_breaks_between_two_polls_is_nothing() {
+    for drive in [blocking, asynchronous] {
+        let (outcome, _, waited) = drive(&[CODE, PENDING, "", PENDING, TOKEN]);
+        assert!(outcome.is_ok() && (20..=21).contains(&waited), "{waited}");
+        let (outcome, shown, _) = drive(&[CODE, "", "", ""]);
+        assert!(
+            matches!(outcome, Err(AcquireError::Transport(error)) if error.kind() == TransportErrorKind::Interrupted)
+        );
+        assert_eq!(shown.len(), 1);
+    }
+}
+
+#[test]
+fn a_person_who_declines_ends_it() {
+    for drive in [blocking, asynchronous] {
+        let error = drive(&[CODE, PENDING, DECLINED]).0.unwrap_err();
+        assert_eq!(error.service().unwrap().error, "authorization_declined");
+        assert!(!error.is_retryable() && !format!("{error} {error:?}").contains("canary"));
+    }
+}
+
+#[test]
+fn a_driver_that_shows_nothing_says_so_and_asks_no_further() {
+    let network = Network::new(&[CODE]);
+    let step = start_device_code(request(), RetryPolicy::default()).unwrap();
+    let transport = blocking_transport_fn(|request| network.send(&request));
+    let sleep = |_: Duration| panic!("there is nothing to wait for");
+    let error = drive_blocking(&transport, step, || START, sleep).unwrap_err();
+    assert!(error.to_string().contains("nobody to show its code to"), "{error}");
+
+    let network = Network::new(&[CODE]);
+    let step = start_device_code(request(), RetryPolicy::default()).unwrap();
+    let transport = transport_fn(|request| ready(network.send(&request)));
+    let error = finished(drive(&transport, step, || START, |_| ready(()))).unwrap_err();
+    assert!(error.to_string().contains("nobody to show its code to"), "{error}");
+}
+
+#[test]
+fn the_future_of_a_device_flow_goes_to_any_thread() {
+    fn any_thread<T: Send>(_: T) {}
+    let transport = transport_fn(|_| ready(Err(TransportError::new(TransportErrorKind::Connect, "no"))));
+    any_thread(entra_transport::acquire_device_code(
+        &transport,
+        request(),
+        |_| ready(()),
+        |_| {},
+    ));
+}
