@@ -1,7 +1,7 @@
 //! What other clients were seen to get wrong, and what this one does: a test for each, the cell of the table in its comment.
 //!
 //! Where the trouble is on the wire, the emulator makes it and both clients meet it over real sockets. Where it is about time and
-//! numbers, a stub takes the place of the network and time is virtual. The device flow's `slow_down` waits for the device flow.
+//! numbers, a stub takes the place of the network and time is virtual.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -489,6 +489,27 @@ fn answering(answer: impl Fn(usize) -> StubAnswer + Send + Sync, requests: Arc<A
             Ok(response)
         }
     })
+}
+
+/// msal-node: `slow_down` in the device flow fails. Here the interval is five seconds longer from then on.
+#[test]
+fn slow_down_slows_the_device_flow_down_for_good() {
+    const CODE: &str =
+        r#"{"device_code":"d","user_code":"u","verification_uri":"https://microsoft.com/devicelogin","interval":5}"#;
+    const TOKEN: &str =
+        r#"{"access_token":"e30.eyJ0aWQiOiI0MTQ2M2Y1My04ODEyLTQwZjQtODkwZi04NjViZjZlMzUxOTAifQ.","expires_in":3599}"#;
+    let (client, requests) = stub(|n| match n {
+        0 => (200, vec![], CODE.to_owned()),
+        1 | 3 => (400, vec![], r#"{"error":"authorization_pending"}"#.to_owned()),
+        2 => (400, vec![], r#"{"error":"slow_down"}"#.to_owned()),
+        _ => (200, vec![], TOKEN.to_owned()),
+    });
+    runtime().block_on(async {
+        let start = Instant::now();
+        client.device_code(&graph(), |_| {}).await.unwrap();
+        assert_eq!(start.elapsed(), Duration::from_secs(5 + 5 + 10 + 10) + 5 * LATENCY);
+    });
+    assert_eq!(requests.load(Ordering::SeqCst), 5);
 }
 
 /// Tokio's paused time, from some moment on.

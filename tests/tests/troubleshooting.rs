@@ -7,6 +7,17 @@ use entra_transport::AcquireError;
 
 const MANAGED_DESKTOP: &str = "https://mwaas-services-customerapi-prod.azurewebsites.net";
 
+/// Whoever meets a number here meets it in the service, and wants to know what to do.
+#[test]
+fn every_number_that_the_emulator_refuses_with_is_explained() {
+    let unknown: Vec<u32> = entra_emulator::Aadsts::table()
+        .iter()
+        .map(|row| row.code)
+        .filter(|code| entra_proto::Aadsts::find(*code).is_none())
+        .collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
+
 /// Posts a form as it stands, as a program without this library would, and reads the answer with ours.
 fn post(carrier: &dyn Carrier, url: &str, form: &str) -> Result<TokenResponse, Error> {
     let request = http::Request::post(url)
