@@ -41,12 +41,25 @@
 //! - A token is used until five minutes before it expires. It is renewed in the background from the moment the service names on
 //!   (`refresh_in`), or from the half of its life where that is two hours or more, a little earlier at random.
 //! - Its age is the greater of what two clocks say, so neither a machine that slept nor a clock that was set serves a dead one.
-//! - What changes a token has a slot of its own: tenant, target, claims. The order of scopes does not.
+//! - What changes a token has a slot of its own: tenant, target, claims, user. The order of scopes does not.
 //! - A flight is led by one caller and awaited by the others. Where the leader is dropped or panics, somebody who waits leads anew. No
 //!   slot ever waits for another.
 //! - A failure is given to all who wait, and to all who ask within the next five seconds; that doubles up to a minute while it fails
 //!   again, and `Retry-After` is obeyed.
 //! - A signed assertion serves nine of its ten minutes.
+//!
+//! # Users
+//! Where a person is needed, and only there: an administrator who lets the application into his tenant, a user who signs in, a user whose
+//! call an API passes on. Each ends in a client that asks for that user, and keeps to the same rules:
+//!
+//! ```text
+//!   ConsentFlow::start ──► URL ──► a browser ──► Redirect ──► finish ──► Consent { tenant, .. }      store it: TenantDirectory
+//!                                                                          │         │
+//!   client.device_code(&target, show) ──► a code, typed in elsewhere ──► SignIn    client.tenant(tenant).token(&target)   app-only
+//!                                                                          │
+//!   client.user(&user).token(&target)  ◄────────────────────────────────── User    the refresh token turns behind it
+//!   client.on_behalf_of(&assertion).token(&target)                                 by the hash of the caller's token
+//! ```
 //!
 //! # Features
 //! - `tokio` (default): runs on tokio. Without it give the builder a [`Runtime`]; the blocking client needs neither.
