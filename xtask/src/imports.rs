@@ -91,7 +91,6 @@ const HOMES: &[(&str, &[&str], &[&str])] = &[
         "RSA and ASN.1",
         &[
             "asn1-rs",
-            "aws-lc-rs",
             "der",
             "jsonwebtoken",
             "p12-keystore",
@@ -103,6 +102,12 @@ const HOMES: &[(&str, &[&str], &[&str])] = &[
             "x509-parser",
         ],
         &["entra-credential", "entra-validate", "entra-emulator"],
+    ),
+    // The client seals what its directory keeps on the disk, and knows of no other cryptography.
+    (
+        "aws-lc-rs",
+        &["aws-lc-rs"],
+        &["entra-credential", "entra-validate", "entra-emulator", "entra-client"],
     ),
 ];
 
@@ -144,6 +149,8 @@ mod tests {
         assert_eq!(judge("entra-credential", &[], &["x509-parser"]), [""; 0]);
         assert_eq!(judge("entra-transport-hyper", &[], &["tower-service"]), [""; 0]);
         assert_eq!(judge("entra-client", &[], &["rsa", "tower-layer", "serde"]).len(), 2);
+        assert_eq!(judge("entra-client", &[], &["aws-lc-rs"]), [""; 0]);
+        assert_eq!(judge("entra-proto", &[], &["aws-lc-rs"]).len(), 1);
     }
 
     #[test]

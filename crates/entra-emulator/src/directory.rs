@@ -401,6 +401,7 @@ const OWN_API_SCOPES: &[&str] = &["ToDoList.Read", "ToDoList.ReadWrite"];
 const DEFAULT_REDIRECTS: &[&str] = &[
     "http://localhost",
     "http://localhost/callback",
+    "http://127.0.0.1",
     "http://127.0.0.1/callback",
 ];
 const DEFAULT_SCOPES: &[(&str, &str)] = &[
