@@ -113,7 +113,10 @@ impl ServiceError {
 
     /// The same, with these secrets blotted out wherever they stand.
     pub(crate) fn without(mut self, secrets: &Secrets) -> Self {
-        secrets.blot(&mut self.error);
+        // A word of the protocol is nobody's secret, even where a secret is so short that it stands in it: what to do hangs on it.
+        if ErrorClass::of_word(&self.error) == ErrorClass::Unknown {
+            secrets.blot(&mut self.error);
+        }
         secrets.blot(&mut self.description);
         let fields = [
             &mut self.suberror,

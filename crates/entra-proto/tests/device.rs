@@ -349,6 +349,16 @@ fn a_certificate_signs_every_poll_with_an_assertion_of_its_own() {
     assert_eq!(ids.len(), 5);
 }
 
+/// A word of the protocol stays one where the code is a letter of it.
+#[test]
+fn the_shortest_device_code_is_waited_for_too() {
+    let script = [Answers(200, "", LONG), PENDS, Answers(400, "", SLOW_DOWN), DONE];
+    let run = drive(request(ClientCredential::Public), RetryPolicy::default(), 0, |at| {
+        script[at]
+    });
+    assert_eq!(run.polls(), [5, 10, 20]);
+}
+
 /// However many attempts a policy allows, no assertion has the id of another one.
 #[test]
 fn not_even_hundreds_of_attempts_repeat_an_assertion() {
