@@ -113,7 +113,7 @@ impl ServiceError {
 
     /// The same, with these secrets blotted out wherever they stand.
     pub(crate) fn without(mut self, secrets: &Secrets) -> Self {
-        // A word of the protocol is no secret, even where a short secret happens to be a part of it; and what comes next hangs on it.
+        // A word of the protocol is nobody's secret, even where a secret is so short that it stands in it: what to do hangs on it.
         if ErrorClass::of_word(&self.error) == ErrorClass::Unknown {
             secrets.blot(&mut self.error);
         }

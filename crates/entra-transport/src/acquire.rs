@@ -83,7 +83,7 @@ pub fn now() -> Timestamp {
 /// Drives an acquisition to its end, with a clock and a sleep of the caller's.
 ///
 /// # Errors
-/// As for [`acquire`]; and for a device flow, whose code nobody would see: that is for [`drive_device_code`].
+/// As for [`acquire`]; and for a device flow, whose code nobody would see: that is for [`drive_device_code`](crate::drive_device_code).
 pub async fn drive<S, F>(
     transport: &(impl Transport + ?Sized),
     step: Step,

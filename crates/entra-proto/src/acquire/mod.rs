@@ -1,6 +1,7 @@
 //! One acquisition as a machine: it says what to do next, and is told what came of it.
 
 mod lifetime;
+mod polling;
 mod retry;
 mod step;
 

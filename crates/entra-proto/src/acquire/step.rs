@@ -4,6 +4,7 @@ use std::time::Duration;
 use http::{HeaderMap, Request, Response};
 
 use crate::acquire::RetryPolicy;
+use crate::acquire::polling::{Polling, is_unfinished};
 use crate::application::Application;
 use crate::application::ClientCredential;
 use crate::assertion::UnsignedAssertion;
@@ -13,7 +14,6 @@ use crate::error::{Error, InputError};
 use crate::guid::Guid;
 use crate::retry_after::server_time;
 use crate::secret::ClientAssertion;
-use crate::service_error::ServiceError;
 use crate::signer::SignerError;
 use crate::time::Timestamp;
 use crate::token_request::TokenRequest;
@@ -305,12 +305,6 @@ enum Asked {
     DeviceCode(DeviceCodeRequest),
 }
 
-/// How a person who signs in elsewhere is waited for.
-struct Polling {
-    interval: Duration,
-    expires_at: Timestamp,
-}
-
 /// What every state carries along.
 struct Acquisition {
     asked: Asked,
@@ -393,10 +387,7 @@ impl Acquisition {
         if let Asked::DeviceCode(request) = &self.asked {
             self.asked = Asked::Token(request.poll(&authorization)?);
         }
-        self.polling = Some(Polling {
-            interval: authorization.interval,
-            expires_at: authorization.expires_at,
-        });
+        self.polling = Some(Polling::new(&authorization));
         self.anew = true;
         Ok(Step::ShowCode(ShowCode {
             acquisition: self,
@@ -404,21 +395,12 @@ impl Acquisition {
         }))
     }
 
-    /// The wait before the person is asked after again: no less than the service asks for. Nobody waits for a code that is of no use
-    /// any more, and nobody but the polling of a device flow waits for a person.
+    /// The wait before the person is asked after again. Nobody but the polling of a device flow waits for a person.
     fn poll_again(mut self, unfinished: Error, now: Timestamp) -> Result<Step, Error> {
         let Some(polling) = self.polling.as_mut() else {
             return Err(unfinished);
         };
-        let asked = unfinished.retry_after().unwrap_or_default();
-        if now.plus(asked) >= polling.expires_at {
-            return Err(expired(unfinished));
-        }
-        if unfinished.service().is_some_and(|service| service.error == SLOW_DOWN) {
-            // For good (RFC 8628, section 3.5).
-            polling.interval = polling.interval.saturating_add(SLOWER);
-        }
-        let duration = polling.interval.max(asked);
+        let duration = polling.next(unfinished, now)?;
         self.polled = self.polled.saturating_add(1);
         self.anew = true;
         Ok(Step::Pause(Pause {
@@ -458,7 +440,7 @@ impl Acquisition {
             return None;
         }
         // No less than the service asks for, and spread beyond it, so that those who were sent away together do not return so.
-        let interval = self.polling.as_ref().map(|polling| polling.interval);
+        let interval = self.polling.as_ref().map(Polling::interval);
         let duration = asked
             .max(interval)
             .unwrap_or_default()
@@ -477,32 +459,5 @@ fn is_out_of_time(error: &Error) -> bool {
         .service()
         .is_some_and(|service| service.codes.contains(&ASSERTION_OUT_OF_TIME))
 }
-
-/// Whether a poll came too early: the person is not done yet, or the polls are too many.
-fn is_unfinished(error: &Error) -> bool {
-    let word = error.service().map(|service| service.error.as_str());
-    matches!(word, Some("authorization_pending" | SLOW_DOWN))
-}
-
-/// The refusal of a code whose time is over, made of the answer that did not know it yet.
-fn expired(unfinished: Error) -> Error {
-    match unfinished {
-        Error::Service(service) => ServiceError {
-            status: service.status,
-            error: "expired_token".into(),
-            trace_id: service.trace_id.clone(),
-            correlation_id: service.correlation_id.clone(),
-            timestamp: service.timestamp.clone(),
-            ..ServiceError::default()
-        }
-        .into(),
-        other => other,
-    }
-}
-
-const SLOW_DOWN: &str = "slow_down";
-
-/// What `slow_down` adds to the interval.
-const SLOWER: Duration = Duration::from_secs(5);
 
 const ASSERTION_OUT_OF_TIME: u32 = 700_024;

@@ -140,6 +140,8 @@ mod tests {
         ] {
             assert!(bad.parse::<RedirectUri>().is_err(), "{bad}");
         }
+        let long = |length: usize| format!("https://a.example/{}", "x".repeat(length - 18)).parse::<RedirectUri>();
+        assert!(long(2048).is_ok() && long(2049).is_err());
         let seed = RedirectUri::over_plain_http("http://www.mycompany.com/myapp/").unwrap();
         assert_eq!(seed.as_str(), "http://www.mycompany.com/myapp/");
     }

@@ -10,7 +10,7 @@ const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
 
 /// Bytes that come back with a browser, or as a sign-in that was kept. Tells whether they were a redirect that redeems the one
 /// sign-in which was started here, and whether they were a sign-in.
-pub fn redirect(bytes: &[u8]) -> (bool, bool) {
+pub(crate) fn redirect(bytes: &[u8]) -> (bool, bool) {
     let app = application();
     let (_, pending) = sign_in(&app);
     let consent: PendingAdminConsent = pending.state().parse().unwrap();
@@ -56,7 +56,7 @@ pub fn redirect(bytes: &[u8]) -> (bool, bool) {
 
 /// Bytes that a server answers with: to the start of a device flow, and to the redemption of a code. Tells whether they were good
 /// for either.
-pub fn answer(bytes: &[u8]) -> (bool, bool) {
+pub(crate) fn answer(bytes: &[u8]) -> (bool, bool) {
     let app = application();
     let (redirect, pending) = sign_in(&app);
     let code = pending.redeem(&app, &redirect).unwrap();
