@@ -324,6 +324,14 @@ fn an_id_token_that_comes_for_a_code_must_be_of_the_same_sign_in() {
             other => panic!("{other:?}"),
         }
     }
+    // v1 need not repeat it, and must not change it.
+    let app = confidential(V1);
+    let (_, code) = redeemed(&app, Target::resource("https://manage.office.com").unwrap(), "c").unwrap();
+    assert!(code.decode(&answer(Some(&id_token(r#"{"sub":"me"}"#))), NOW).is_ok());
+    for wrong in [r#"{"nonce":"x"}"#, r#"{"nonce":7}"#, r#"{"nonce":null}"#] {
+        assert!(code.decode(&answer(Some(&id_token(wrong))), NOW).is_err(), "{wrong}");
+    }
+    assert!(code.decode(&answer(Some("canary")), NOW).is_err());
     // Nobody asked for one with the other grants.
     for grant in ["refresh", "on_behalf_of", "device_code"] {
         let request = request(&app, grant, scopes("User.Read"), "t").unwrap();
