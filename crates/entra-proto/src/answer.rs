@@ -13,8 +13,7 @@ use crate::claims_request::MAX_CLAIMS;
 use crate::secret::BearerText;
 use crate::service_error::ServiceError;
 
-/// The body of an answer: the known members of a token, of a device flow that begins and of a refusal, which may come under any
-/// status.
+/// The body of an answer: the known members of a token and of a refusal, which may come under any status.
 ///
 /// Derived, and never read through a map, so that a known member that stands there twice is an error and not a choice.
 /// Members of an unexpected type cost that member alone: a refusal must not lose its number over an odd timestamp.
@@ -40,21 +39,6 @@ pub(crate) struct Answer {
     #[serde(deserialize_with = "secret")]
     pub(crate) id_token: Option<Zeroizing<String>>,
 
-    #[serde(deserialize_with = "secret")]
-    pub(crate) device_code: Option<Zeroizing<String>>,
-    #[serde(deserialize_with = "text")]
-    pub(crate) user_code: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub(crate) verification_uri: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub(crate) verification_url: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub(crate) verification_uri_complete: Option<String>,
-    #[serde(deserialize_with = "count")]
-    pub(crate) interval: Count,
-    #[serde(deserialize_with = "text")]
-    pub(crate) message: Option<String>,
-
     #[serde(deserialize_with = "text")]
     error: Option<String>,
     #[serde(deserialize_with = "text")]
@@ -76,32 +60,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(crate) fn read(body: &[u8]) -> Result<Self, AnswerProblem> {
-        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-        if body.trim_ascii().is_empty() {
-            return Err(AnswerProblem::Empty);
-        }
-        // An array would be read as the members in their order.
-        if body.trim_ascii_start().first() == Some(&b'[') {
-            return Err(AnswerProblem::WrongShape { line: 1, column: 1 });
-        }
-        // The error's own text is not kept: it may quote a token.
-        serde_json::from_slice(body).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            match error.classify() {
-                Category::Eof => AnswerProblem::Truncated,
-                Category::Data => AnswerProblem::WrongShape { line, column },
-                Category::Syntax | Category::Io => AnswerProblem::NotJson { line, column },
-            }
-        })
-    }
-
     pub(crate) fn is_refusal(&self) -> bool {
         self.error.as_ref().is_some_and(|error| !error.is_empty()) || !self.error_codes.is_empty()
     }
 
     pub(crate) fn has_token(&self) -> bool {
-        let others = [&self.refresh_token, &self.id_token, &self.device_code];
+        let others = [&self.refresh_token, &self.id_token];
         let access_token = self.access_token.as_ref().is_some_and(|token| !token.is_empty());
         access_token || others.into_iter().flatten().any(|token| !token.is_empty())
     }
@@ -135,6 +99,27 @@ impl Answer {
             retry_after,
         }
     }
+}
+
+/// Reads a body's members, of whichever answer.
+pub(crate) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, AnswerProblem> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    if body.trim_ascii().is_empty() {
+        return Err(AnswerProblem::Empty);
+    }
+    // An array would be read as the members in their order.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(AnswerProblem::WrongShape { line: 1, column: 1 });
+    }
+    // The error's own text is not kept: it may quote a token.
+    serde_json::from_slice(body).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        match error.classify() {
+            Category::Eof => AnswerProblem::Truncated,
+            Category::Data => AnswerProblem::WrongShape { line, column },
+            Category::Syntax | Category::Io => AnswerProblem::NotJson { line, column },
+        }
+    })
 }
 
 /// The numbers of a message: the digits behind each `AADSTS`, each number once.
@@ -176,7 +161,7 @@ impl Count {
     }
 }
 
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Zeroizing<String>>, D::Error> {
+pub(crate) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Zeroizing<String>>, D::Error> {
     text(deserializer).map(|text| text.map(Zeroizing::new))
 }
 
@@ -236,7 +221,7 @@ fn bearer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BearerTex
 }
 
 /// A text; null is missing. Of another type, it is that value's JSON, as claims may be.
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::Null => None,
         Value::String(text) => Some(text),
@@ -245,7 +230,7 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
 }
 
 /// A count of seconds; null is missing.
-fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Count, D::Error> {
+pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Count, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::Null => Count::Missing,
         value => natural(&value).map_or(Count::Odd, Count::Seconds),

@@ -2,8 +2,10 @@ use std::fmt;
 use std::time::Duration;
 
 use http::{Request, Response};
+use serde::Deserialize;
+use zeroize::Zeroizing;
 
-use crate::answer::Count;
+use crate::answer::{Count, count, read, secret, text};
 use crate::answer_error::AnswerProblem;
 use crate::application::Application;
 use crate::authority::Endpoint;
@@ -71,7 +73,9 @@ impl DeviceCodeRequest {
     /// `https` or on this machine, without a user name in it.
     pub fn decode(&self, response: &Response<Body>, now: Timestamp) -> Result<DeviceAuthorization, Error> {
         let (status, headers) = (response.status(), response.headers());
-        let answer = read_success(status, headers, response.body().as_bytes(), now)?;
+        let body = response.body().as_bytes();
+        let expires_in = read_success(status, headers, body, now)?.expires_in;
+        let answer: Answer = read(body).map_err(|problem| unusable(problem, status, headers))?;
         let missing = || unusable(AnswerProblem::NoDeviceCode, status, headers);
         let user_code = answer.user_code.filter(|code| is_shown(code, 64)).ok_or_else(missing)?;
         let uri = answer.verification_uri.or(answer.verification_url);
@@ -88,7 +92,7 @@ impl DeviceCodeRequest {
             verification_uri_complete: answer.verification_uri_complete.filter(|uri| is_address(uri)),
             message,
             interval: seconds(answer.interval, 5).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL),
-            expires_at: now.plus(seconds(answer.expires_in, 900).min(MAX_LIFETIME)),
+            expires_at: now.plus(seconds(expires_in, 900).min(MAX_LIFETIME)),
         })
     }
 
@@ -138,6 +142,26 @@ pub struct DeviceAuthorization {
     pub interval: Duration,
     /// Until when the code is good.
     pub expires_at: Timestamp,
+}
+
+/// The members of an answer that only this endpoint gives: tokens need not pay for them.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Answer {
+    #[serde(deserialize_with = "secret")]
+    device_code: Option<Zeroizing<String>>,
+    #[serde(deserialize_with = "text")]
+    user_code: Option<String>,
+    #[serde(deserialize_with = "text")]
+    verification_uri: Option<String>,
+    #[serde(deserialize_with = "text")]
+    verification_url: Option<String>,
+    #[serde(deserialize_with = "text")]
+    verification_uri_complete: Option<String>,
+    #[serde(deserialize_with = "count")]
+    interval: Count,
+    #[serde(deserialize_with = "text")]
+    message: Option<String>,
 }
 
 /// Whether a text can be shown to a person and typed in.

@@ -1,7 +1,7 @@
 use http::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use http::{StatusCode, Uri};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, read};
 use crate::answer_error::{AnswerError, AnswerProblem};
 use crate::error::{Error, excerpt};
 use crate::retry_after::retry_after;
@@ -30,7 +30,7 @@ pub(crate) fn read_success(
     if body.len() > MAX_ANSWER {
         return Err(answer_error(AnswerProblem::TooLarge));
     }
-    let answer = match Answer::read(body) {
+    let answer = match read::<Answer>(body) {
         Ok(answer) => answer,
         Err(problem) if status.is_success() => return Err(answer_error(problem)),
         Err(_) => return Err(plain_refusal(status, headers, body, now).into()),
