@@ -13,6 +13,7 @@ from pathlib import Path
 import jwt
 import requests
 
+import browser
 import clients
 import emulator
 import keys
@@ -85,8 +86,47 @@ def all_cases(client, host, ours, strange, borrowed):
         90002, client.token, host, emulator.STRANGE_TENANT, emulator.SECRET_APP, secret, graph
     )
     cases["unknown-resource"] = refused(500011, by_secret, secret, emulator.STRANGE_API + "/.default")
+    cases |= users_cases(client, host)
     cases["scope-without-default"] = refused(1002012, by_secret, secret, f"{emulator.GRAPH}/{emulator.GRAPH_ROLE}")
     return cases
+
+
+def users_cases(client, host):
+    """What to call for each case with a user in it. The person in front of the browser is `emulator.USER`."""
+    browse = partial(browser.approve, user=emulator.USER)
+    graph = f"{emulator.GRAPH}/{emulator.GRAPH_SCOPE}"
+    scope = f"{emulator.ORDERS}/{emulator.ORDERS_SCOPE}"
+    by_code = partial(
+        client.code_tokens, host, emulator.TENANT, emulator.SECRET_APP, emulator.SECRET, scope, emulator.REDIRECT_URI
+    )
+
+    def of_user(token, audience, granted):
+        found = claims(host, token, audience)
+        expect(found, tid=emulator.TENANT, scp=granted)
+        return found["oid"]
+
+    def auth_code():
+        *tokens, again = by_code(browse)
+        for token in tokens:
+            of_user(token, emulator.ORDERS_APP, emulator.ORDERS_SCOPE)
+        if "AADSTS54005:" not in again:
+            raise Wrong(f"the code was redeemed twice: {again or 'a token came'}")
+
+    def on_behalf_of():
+        assertion = by_code(browse)[0]
+        token = client.on_behalf_of(
+            host, emulator.TENANT, emulator.ORDERS_APP, emulator.SECRET, assertion, graph
+        )
+        user = of_user(assertion, emulator.ORDERS_APP, emulator.ORDERS_SCOPE)
+        if of_user(token, emulator.GRAPH, emulator.GRAPH_SCOPE) != user:
+            raise Wrong("the token is another user's")
+
+    def device_code():
+        approve = partial(browser.approve_device, user=emulator.USER)
+        token = client.device_token(host, emulator.TENANT, emulator.PUBLIC_APP, graph, approve)
+        of_user(token, emulator.GRAPH, emulator.GRAPH_SCOPE)
+
+    return {"auth-code": auth_code, "on-behalf-of": on_behalf_of, "device-code": device_code}
 
 
 def granted(host, token_for, app, proof):

@@ -1,9 +1,11 @@
 """The clients that are tried, told apart by nothing but how they want to be called."""
 
 import logging
+import warnings
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import azure.identity
 import msal
@@ -82,7 +84,44 @@ class MsalPython:
         except ValueError as error:
             # It reads the tenant's discovery document first; why there is none, only the traceback tells.
             raise Refused.by(error) from error
-        answer = client.acquire_token_for_client([scope])
+        return self._token(client.acquire_token_for_client([scope]))
+
+    def code_tokens(self, host, tenant, app, secret, scope, redirect_uri, browse) -> list:
+        """A token for the code that `browse` brings back from a URL, and the one that its refresh token brings. The code is then
+        redeemed once more."""
+        client = self._confidential(host, tenant, app, secret)
+        # By a query, as most do: it would rather have a form, and says so.
+        with warnings.catch_warnings(action="ignore"):
+            flow = client.initiate_auth_code_flow([scope], redirect_uri=redirect_uri)
+        came_back = dict(parse_qsl(urlsplit(browse(flow["auth_uri"])).query))
+        first = self._token(client.acquire_token_by_auth_code_flow(flow, came_back))
+        (account,) = client.get_accounts()
+        second = self._token(client.acquire_token_silent([scope], account, force_refresh=True))
+        again = client.acquire_token_by_auth_code_flow(flow, came_back)
+        return [first, second, again.get("error_description", "")]
+
+    def on_behalf_of(self, host, tenant, app, secret, assertion, scope) -> str:
+        client = self._confidential(host, tenant, app, secret)
+        return self._token(client.acquire_token_on_behalf_of(assertion, [scope]))
+
+    def device_token(self, host, tenant, app, scope, approve) -> str:
+        client = msal.PublicClientApplication(
+            app, authority=f"{host}/{tenant}", instance_discovery=False, timeout=SECONDS
+        )
+        flow = client.initiate_device_flow([scope])
+        approve(flow["verification_uri"], flow["user_code"])
+        return self._token(client.acquire_token_by_device_flow(flow))
+
+    def _confidential(self, host, tenant, app, secret):
+        return msal.ConfidentialClientApplication(
+            app,
+            client_credential=secret,
+            authority=f"{host}/{tenant}",
+            instance_discovery=False,
+            timeout=SECONDS,
+        )
+
+    def _token(self, answer):
         if "access_token" in answer:
             return answer["access_token"]
         raise Refused(answer["error_description"])
@@ -114,12 +153,59 @@ class AzureIdentity:
         client = credential(
             tenant_id=tenant,
             client_id=app,
-            authority=host,
-            disable_instance_discovery=True,
-            connection_timeout=SECONDS,
-            read_timeout=SECONDS,
-            retry_total=0,
+            **self._options(host),
         )
+        return self._token(client, scope)
+
+    def code_tokens(self, host, tenant, app, secret, scope, redirect_uri, browse) -> list:
+        url = f"{host}/{tenant}/oauth2/v2.0/authorize?" + urlencode(
+            {
+                "client_id": app,
+                "response_type": "code",
+                "redirect_uri": redirect_uri,
+                "scope": f"{scope} offline_access",
+                "state": "of no use here",
+            }
+        )
+        code = dict(parse_qsl(urlsplit(browse(url)).query))["code"]
+        client = azure.identity.AuthorizationCodeCredential(
+            tenant, app, code, redirect_uri, client_secret=secret, **self._options(host)
+        )
+        first = self._token(client, scope)
+        again = azure.identity.AuthorizationCodeCredential(
+            tenant, app, code, redirect_uri, client_secret=secret, **self._options(host)
+        )
+        try:
+            self._token(again, scope)
+        except Refused as refusal:
+            return [first, str(refusal)]
+        return [first, ""]
+
+    def on_behalf_of(self, host, tenant, app, secret, assertion, scope) -> str:
+        client = azure.identity.OnBehalfOfCredential(
+            tenant, app, client_secret=secret, user_assertion=assertion, **self._options(host)
+        )
+        return self._token(client, scope)
+
+    def device_token(self, host, tenant, app, scope, approve) -> str:
+        client = azure.identity.DeviceCodeCredential(
+            app,
+            tenant_id=tenant,
+            prompt_callback=lambda address, code, _: approve(address, code),
+            **self._options(host),
+        )
+        return self._token(client, scope)
+
+    def _options(self, host):
+        return {
+            "authority": host,
+            "disable_instance_discovery": True,
+            "connection_timeout": SECONDS,
+            "read_timeout": SECONDS,
+            "retry_total": 0,
+        }
+
+    def _token(self, client, scope):
         try:
             return client.get_token(scope).token
         except ClientAuthenticationError as error:

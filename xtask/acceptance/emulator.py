@@ -18,6 +18,11 @@ GRAPH_ROLE = "User.Read.All"
 ORDERS = "api://orders"
 ORDERS_APP = "3d7e4b10-9c5d-4eaf-a083-d2c6f4e1b935"
 ORDERS_ROLE = "Orders.Read"
+ORDERS_SCOPE = "Orders.Use"
+PUBLIC_APP = "4e8f5c21-ad6e-4fb0-b194-e3d705f2ca46"
+USER = "alex@fabrikam.example"
+REDIRECT_URI = "https://app.example/cb"
+GRAPH_SCOPE = "User.Read"
 STRANGE_API = "https://nowhere.example"
 
 LONGEST_RUN = 120
@@ -25,12 +30,28 @@ LONGEST_RUN = 120
 
 
 def config(certificate: str) -> dict:
-    """Two applications with the same permissions: one has a secret, the other `certificate` (PEM)."""
+    """Two applications with the same permissions: one has a secret, the other `certificate` (PEM). The API is an application as well,
+    and a command on somebody's own machine is one without a credential."""
+    scopes = [{"api": GRAPH, "scope": GRAPH_SCOPE}, {"api": ORDERS, "scope": ORDERS_SCOPE}]
     granted = [{"api": GRAPH, "role": GRAPH_ROLE}, {"api": ORDERS, "role": ORDERS_ROLE}]
     return {
         "tenants": [{"id": TENANT, "domain": "fabrikam.example"}],
         "apps": [
-            {"name": "secret", "client_id": SECRET_APP, "secrets": [{"value": SECRET}], "granted": granted},
+            {
+                "name": "secret",
+                "client_id": SECRET_APP,
+                "secrets": [{"value": SECRET}],
+                "granted": granted,
+                "redirect_uris": [REDIRECT_URI],
+                "requested_scopes": scopes,
+            },
+            {
+                "name": "orders",
+                "client_id": ORDERS_APP,
+                "secrets": [{"value": SECRET}],
+                "granted_scopes": scopes[:1],
+            },
+            {"name": "command", "client_id": PUBLIC_APP, "public_client": True, "requested_scopes": scopes[:1]},
             {
                 "name": "certificate",
                 "client_id": CERTIFICATE_APP,
@@ -40,7 +61,7 @@ def config(certificate: str) -> dict:
             },
         ],
         # Graph's tokens are v1, so this one's are v2.
-        "apis": [{"app_id": ORDERS_APP, "identifiers": [ORDERS], "token_version": 2, "roles": [ORDERS_ROLE]}],
+        "apis": [{"app_id": ORDERS_APP, "identifiers": [ORDERS], "token_version": 2, "roles": [ORDERS_ROLE], "scopes": [ORDERS_SCOPE]}],
     }
 
 
