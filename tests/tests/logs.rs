@@ -2,9 +2,9 @@
 
 use std::sync::Mutex;
 
-use entra_emulator::{App, Emulator, Fault};
-use entra_proto::{ClientCredential, ClientSecret, EndpointVersion, Target};
-use entra_tests::{application, call, carriers};
+use entra_emulator::{Api, App, Emulator, Fault};
+use entra_proto::{ClientCredential, ClientSecret, EndpointVersion, Redirect, Target, UserAssertion};
+use entra_tests::{Carrier, application, call, carriers};
 
 static RECORDS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
@@ -36,9 +36,18 @@ fn no_secret_and_no_token_is_logged() {
     log::set_max_level(log::LevelFilter::Trace);
     let secret = "canary/se+cret~1";
     let emulator = Emulator::builder()
+        .api(
+            Api::new("api://own")
+                .app_id("11111111-2222-3333-4444-555555555555")
+                .scope("Use"),
+        )
         .app(
             App::new("daemon")
                 .secret(secret)
+                .client_id("11111111-2222-3333-4444-555555555555")
+                .redirect_uri("https://app.example/cb")
+                .grant_scope("api://own", "Use")
+                .grant_scope(Emulator::GRAPH, "User.Read")
                 .grant(Emulator::GRAPH, "User.Read.All"),
         )
         .tls()
@@ -70,6 +79,7 @@ fn no_secret_and_no_token_is_logged() {
                 .access_token;
             tokens.push(token.expose().to_owned());
         }
+        tokens.extend(of_a_user(&emulator, &*carrier));
     }
 
     let records = RECORDS.lock().unwrap();
@@ -96,4 +106,43 @@ fn no_secret_and_no_token_is_logged() {
         // Base64 shifts with what stands before: the encoded pair holds the client id first, so look for the scheme.
         assert!(!record.contains("Basic ") && !record.contains("Bearer ey"), "{record}");
     }
+}
+
+/// Everything secret of a user's sign-in, renewal, and the API that asks on his behalf: the code, the verifier, the state, the tokens.
+fn of_a_user(emulator: &Emulator, carrier: &dyn Carrier) -> Vec<String> {
+    let app = application(emulator, "daemon");
+    let own = Target::scopes("api://own/Use").unwrap();
+    let request = app.authorize(own.clone(), "https://app.example/cb".parse().unwrap());
+    let mut random = [0; 96];
+    for chunk in random.chunks_mut(16) {
+        chunk.copy_from_slice(entra_transport::request_id().unwrap().as_bytes());
+    }
+    let (url, pending) = request.start(&random).unwrap();
+    let back = emulator.approve(&url, "Alex Wilber").unwrap();
+    let redeemed = pending.redeem(&app, &Redirect::from_url(&back.url).unwrap()).unwrap();
+    let first = carrier.acquire(redeemed).unwrap();
+    let refresh_token = first.refresh_token.unwrap();
+    let renewed = carrier
+        .acquire(app.refresh(refresh_token.clone(), own).unwrap())
+        .unwrap();
+    let assertion = UserAssertion::new(renewed.access_token.expose()).unwrap();
+    let behalf = app
+        .on_behalf_of(assertion, Target::scopes("User.Read").unwrap())
+        .unwrap();
+    let behalf = carrier.acquire(behalf).unwrap();
+    let kept = pending.expose();
+    let verifier = kept.split('&').find_map(|pair| pair.strip_prefix("code_verifier="));
+    [
+        &*back.parameter("code").unwrap(),
+        pending.state(),
+        verifier.unwrap(),
+        first.access_token.expose(),
+        refresh_token.expose(),
+        first.id_token.unwrap().expose(),
+        renewed.access_token.expose(),
+        renewed.refresh_token.unwrap().expose(),
+        behalf.access_token.expose(),
+    ]
+    .map(str::to_owned)
+    .to_vec()
 }
