@@ -51,6 +51,7 @@
 //! # Features
 //! - `tokio` (default): runs on tokio. Without it give the builder a [`Runtime`]; the blocking client needs neither.
 //! - `coarse-clock` (default): reads Linux's coarse clocks, which are exact to some milliseconds and five times as quick.
+//! - `redb`: `DiskDirectory`, a [`TenantDirectory`] in a file: the tenants that consented to an application, and sealed secrets of theirs.
 //!
 //! # What is not here
 //! HTTP (`entra-transport` and its kin), certificates (`entra-credential`), bearer headers for tower clients (`entra-tower`).
@@ -70,6 +71,7 @@ mod request_ids;
 mod runtime;
 mod sign_in;
 mod source;
+mod tenants;
 mod token;
 mod token_store;
 mod user;
@@ -87,6 +89,9 @@ pub use runtime::TokioRuntime;
 pub use runtime::{BoxFuture, Runtime};
 pub use sign_in::SignIn;
 pub use source::TokenSource;
+pub use tenants::{ConsentedTenant, DirectoryError, MemoryDirectory, SecretName, TenantDirectory, TenantList};
+#[cfg(feature = "redb")]
+pub use tenants::{DirectoryKey, DiskDirectory};
 pub use token::Token;
 pub use token_store::{StoredToken, TokenStore};
 pub use user::User;

@@ -1,0 +1,243 @@
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use entra_proto::{ClientId, Guid};
+use redb::ReadableTable;
+use zeroize::Zeroizing;
+
+use super::key::DirectoryKey;
+use super::record::{self, KEY, Record};
+use super::storage::{self, Fault, SECRETS, TENANTS};
+use super::{ConsentedTenant, DirectoryError, SecretName, TenantDirectory, TenantList, seal};
+
+/// A directory in a file, which outlasts the process: a [redb](https://docs.rs/redb) database.
+///
+/// A write is on the disk when its method returns. The process may be killed at any time: what was acknowledged is there, and a write that
+/// was not is there whole or not at all.
+///
+/// **Several processes** may use one file: it is opened for each operation, and not held between them, so that a command can list the
+/// tenants of a service that runs. Whoever finds it in use waits, for five seconds unless told otherwise.
+///
+/// **Secrets** are sealed by AES-256-GCM with the key that the directory is given, each with the name it is kept under. Tenants, and the
+/// names of secrets, are not hidden: the file is for its owner alone (mode 0600), folders that are made for it too (0700). Where others
+/// can read a file that is there already, that is taken from them, with a warning. A folder in which everybody may put another file in
+/// its place is refused. Elsewhere than on Unix all that is the folder's affair.
+///
+/// **A file that is damaged**, or no directory, is an error and left as it is. To read never changes the file. redb panics over some
+/// damage: such a panic is caught, and seen by the panic hook alone, unless the program is built to abort on panics.
+///
+/// The file needs a file system that locks files and can link them, a local one.
+pub struct DiskDirectory {
+    path: PathBuf,
+    key: Option<DirectoryKey>,
+    wait: Duration,
+    /// One thread of this process at a time: they queue here, rather than by trying.
+    turn: Mutex<()>,
+}
+
+impl DiskDirectory {
+    /// The directory in this file. It is not looked at before it is used, and made by the first write.
+    #[must_use]
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            key: None,
+            wait: Duration::from_secs(5),
+            turn: Mutex::new(()),
+        }
+    }
+
+    /// Seals secrets with this key, and opens what was sealed with it. Without one there are no secrets.
+    #[must_use]
+    pub fn with_key(mut self, key: DirectoryKey) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// How long an operation waits for another process that has the file open: five seconds unless told otherwise.
+    #[must_use]
+    pub const fn with_wait(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// Its file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the file where there is none, and sees whether it can be written: a program that starts may want to know.
+    ///
+    /// # Errors
+    /// Where it cannot.
+    pub fn check(&self) -> Result<(), DirectoryError> {
+        self.write(|transaction| Ok(transaction.commit()?))
+    }
+
+    fn read<T>(
+        &self,
+        act: impl FnOnce(&redb::ReadTransaction) -> Result<T, Fault>,
+    ) -> Result<Option<T>, DirectoryError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        storage::read(&self.path, self.wait, act)
+    }
+
+    fn write<T>(&self, act: impl FnOnce(redb::WriteTransaction) -> Result<T, Fault>) -> Result<T, DirectoryError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        storage::write(&self.path, self.wait, act)
+    }
+
+    /// To forget what is not there makes no file.
+    fn is_there(&self) -> bool {
+        self.path.exists()
+    }
+}
+
+impl TenantDirectory for DiskDirectory {
+    fn put(&self, tenant: &ConsentedTenant) -> Result<(), DirectoryError> {
+        tenant.check()?;
+        let key = record::key(tenant.client_id, tenant.tenant);
+        self.write(|transaction| {
+            let mut tenants = transaction.open_table(TENANTS)?;
+            let known = tenants
+                .get(key.as_slice())?
+                .map(|bytes| Record::decode(&key, bytes.value()));
+            let mut record = Record {
+                tenant: tenant.clone().in_whole_seconds(),
+                later: serde_json::Map::new(),
+            };
+            match known {
+                Some(Ok(known)) => {
+                    record.tenant = ConsentedTenant::merge(known.tenant, record.tenant);
+                    record.later = known.later;
+                }
+                Some(Err(error)) => tracing::warn!(%error, "a record is replaced that could not be read"),
+                None => {}
+            }
+            let bytes = match record.encode() {
+                Ok(bytes) => bytes,
+                Err(error) => return Ok(Err(error)),
+            };
+            tenants.insert(key.as_slice(), bytes.as_slice())?;
+            drop(tenants);
+            transaction.commit()?;
+            Ok(Ok(()))
+        })?
+    }
+
+    fn get(&self, client_id: ClientId, tenant: Guid) -> Result<Option<ConsentedTenant>, DirectoryError> {
+        let key = record::key(client_id, tenant);
+        let found = self.read(|transaction| {
+            let found = transaction.open_table(TENANTS)?.get(key.as_slice())?;
+            Ok(found.map(|bytes| Record::decode(&key, bytes.value())))
+        })?;
+        Ok(found.flatten().transpose()?.map(|record| record.tenant))
+    }
+
+    fn list(&self, client_id: Option<ClientId>) -> Result<TenantList, DirectoryError> {
+        let list = self.read(|transaction| {
+            let mut list = TenantList::default();
+            for entry in transaction.open_table(TENANTS)?.range::<&[u8]>(..)? {
+                let (key, bytes) = entry?;
+                let Ok(key) = <&[u8; KEY]>::try_from(key.value()) else {
+                    tracing::warn!("a record of the directory of tenants has no key that can be read");
+                    continue;
+                };
+                if client_id.is_some_and(|client_id| client_id != record::names(key).0) {
+                    continue;
+                }
+                match Record::decode(key, bytes.value()) {
+                    Ok(record) => list.tenants.push(record.tenant),
+                    Err(error) => {
+                        tracing::warn!(%error, "a record is passed over");
+                        list.unreadable.push(error);
+                    }
+                }
+            }
+            Ok(list)
+        })?;
+        Ok(list.unwrap_or_default())
+    }
+
+    fn forget(&self, client_id: ClientId, tenant: Guid) -> Result<bool, DirectoryError> {
+        if !self.is_there() {
+            return Ok(false);
+        }
+        let key = record::key(client_id, tenant);
+        self.write(|transaction| {
+            let mut was_there = transaction.open_table(TENANTS)?.remove(key.as_slice())?.is_some();
+            let secrets = names_under(&key);
+            transaction.open_table(SECRETS)?.retain_in::<&[u8], _>(
+                secrets.start().as_slice()..=secrets.end().as_slice(),
+                |_, _| {
+                    was_there = true;
+                    false
+                },
+            )?;
+            transaction.commit()?;
+            Ok(was_there)
+        })
+    }
+
+    fn keep_secret(&self, name: SecretName<'_>, secret: &[u8]) -> Result<(), DirectoryError> {
+        name.check(secret)?;
+        let key = self.key.as_ref().ok_or(DirectoryError::NoKey)?;
+        let name = full_name(name);
+        let sealed = seal::seal(key, &name, secret)?;
+        self.write(|transaction| {
+            transaction
+                .open_table(SECRETS)?
+                .insert(name.as_slice(), sealed.as_slice())?;
+            Ok(transaction.commit()?)
+        })
+    }
+
+    fn secret(&self, name: SecretName<'_>) -> Result<Option<Zeroizing<Vec<u8>>>, DirectoryError> {
+        let Some(key) = &self.key else {
+            return Ok(None);
+        };
+        let name = full_name(name);
+        let found = self.read(|transaction| {
+            let sealed = transaction.open_table(SECRETS)?.get(name.as_slice())?;
+            Ok(sealed.and_then(|sealed| seal::open(key, &name, sealed.value())))
+        })?;
+        Ok(found.flatten())
+    }
+
+    fn forget_secret(&self, name: SecretName<'_>) -> Result<bool, DirectoryError> {
+        if !self.is_there() {
+            return Ok(false);
+        }
+        let name = full_name(name);
+        self.write(|transaction| {
+            let was_there = transaction.open_table(SECRETS)?.remove(name.as_slice())?.is_some();
+            transaction.commit()?;
+            Ok(was_there)
+        })
+    }
+}
+
+impl fmt::Debug for DiskDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DiskDirectory")
+            .field("path", &self.path)
+            .field("key", &self.key)
+            .field("wait", &self.wait)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a secret is kept under: the key of its tenant, then its name.
+fn full_name(name: SecretName<'_>) -> Vec<u8> {
+    let key = record::key(name.client_id(), name.tenant());
+    [key.as_slice(), name.name().as_bytes()].concat()
+}
+
+/// From the first to the last name of a tenant's secrets: no UTF-8 has the byte 0xff.
+fn names_under(key: &[u8; KEY]) -> RangeInclusive<Vec<u8>> {
+    key.to_vec()..=[key.as_slice(), &[0xff]].concat()
+}

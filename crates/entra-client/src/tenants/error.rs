@@ -1,0 +1,141 @@
+use std::error::Error as StdError;
+use std::path::PathBuf;
+use std::time::Duration;
+use std::{fmt, io};
+
+use entra_proto::{ClientId, Guid};
+
+/// Why a [`TenantDirectory`](super::TenantDirectory) could not do what it was asked for.
+#[non_exhaustive]
+pub enum DirectoryError {
+    /// A file or folder could not be used.
+    Io {
+        /// Which one.
+        path: PathBuf,
+        /// What was wanted of it: "open", say.
+        doing: &'static str,
+        /// The system's account.
+        source: io::Error,
+    },
+    /// Another process has the directory's file open, and had it for all the time that was allowed.
+    Busy {
+        /// The file.
+        path: PathBuf,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// Others than the owner could read or replace the file.
+    Exposed {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        why: &'static str,
+    },
+    /// The file is there, and is no directory that this program can read: damaged, cut short, of another kind or of a later version. It is
+    /// left as it is.
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The record of one tenant cannot be read. Others can.
+    Record {
+        /// The application.
+        client_id: ClientId,
+        /// The tenant.
+        tenant: Guid,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// Something is larger than a directory takes.
+    TooLarge {
+        /// What it is.
+        what: &'static str,
+        /// The most that is taken, in bytes.
+        limit: usize,
+    },
+    /// There is no key to seal secrets with.
+    NoKey,
+    /// The key file does not hold a key.
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        why: &'static str,
+    },
+    /// The random number generator failed, or what seals.
+    Crypto,
+    /// The failure of a directory that somebody else wrote.
+    Other(Box<dyn StdError + Send + Sync>),
+}
+
+impl DirectoryError {
+    #[cfg(feature = "redb")]
+    pub(super) fn io(path: &std::path::Path, doing: &'static str, source: io::Error) -> Self {
+        Self::Io {
+            path: path.to_owned(),
+            doing,
+            source,
+        }
+    }
+}
+
+impl fmt::Display for DirectoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { path, doing, source } => {
+                write!(f, "cannot {doing} {}", path.display())?;
+                if source.kind() == io::ErrorKind::PermissionDenied {
+                    f.write_str("; run as the user who owns it, or give it to this one")?;
+                }
+                Ok(())
+            }
+            Self::Busy { path, waited } => write!(
+                f,
+                "another process has {} open, and did not close it within {} ms; try again, or end that process",
+                path.display(),
+                waited.as_millis()
+            ),
+            Self::Exposed { path, why } | Self::Key { path, why } => write!(f, "{}: {why}", path.display()),
+            Self::Unreadable { path, why } => write!(
+                f,
+                "{} is not a directory of tenants that can be read: {why}; it is left as it is: restore it from a copy, or move it away",
+                path.display()
+            ),
+            Self::Record { client_id, tenant, why } => write!(
+                f,
+                "what is kept of tenant {tenant} and application {client_id} {why}; let its administrator consent again, or forget it"
+            ),
+            Self::TooLarge { what, limit } => {
+                write!(f, "{what} is larger than the {limit} bytes that a directory takes")
+            }
+            Self::NoKey => f.write_str("there is no key to seal secrets with; give the directory one"),
+            Self::Crypto => f.write_str("the random number generator or the cipher failed"),
+            Self::Other(error) => error.fmt(f),
+        }
+    }
+}
+
+/// The text of `Display` and of what lies beneath: it is what a `main` that returns the error shows.
+impl fmt::Debug for DirectoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        let mut beneath = self.source();
+        while let Some(source) = beneath {
+            write!(f, ": {source}")?;
+            beneath = source.source();
+        }
+        Ok(())
+    }
+}
+
+impl StdError for DirectoryError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            Self::Other(error) => error.source(),
+            _ => None,
+        }
+    }
+}

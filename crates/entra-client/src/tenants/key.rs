@@ -1,0 +1,91 @@
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use zeroize::Zeroizing;
+
+use super::error::DirectoryError;
+use super::private_file::{self, Draft};
+
+/// The key that seals the secrets of a directory: 256 random bits.
+///
+/// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its `Debug` is a constant.
+#[derive(Clone)]
+pub struct DirectoryKey(Arc<Zeroizing<[u8; LENGTH]>>);
+
+impl DirectoryKey {
+    /// The key made of these 32 bytes, from a vault, say. They must be random: this is no password.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Arc::new(Zeroizing::new(bytes)))
+    }
+
+    /// The key in a file of 32 bytes. Where there is no file, it is made, with a new key, readable by its owner alone. Programs that
+    /// start together all get the same key.
+    ///
+    /// A key beside what it seals protects against those who get the one file and not the other: keep it elsewhere than the copies of the
+    /// directory. Without it the secrets are lost; tenants are not.
+    ///
+    /// Elsewhere than on Unix, who may read the file is not looked at: its folder must see to that.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or made, others than its owner may use it, or it does not hold 32 bytes.
+    pub fn read_or_create(path: impl AsRef<Path>) -> Result<Self, DirectoryError> {
+        let path = path.as_ref();
+        if let Some(key) = Self::read(path)? {
+            return Ok(key);
+        }
+        let mut bytes = Zeroizing::new([0; LENGTH]);
+        aws_lc_rs::rand::fill(&mut *bytes).map_err(|_| DirectoryError::Crypto)?;
+        let (draft, mut file) = Draft::beside(path)?;
+        file.write_all(&*bytes)
+            .and_then(|()| file.sync_all())
+            .map_err(|source| DirectoryError::io(&draft.path, "write", source))?;
+        draft.publish(path)?;
+        // Another program may have been quicker: its key counts.
+        Self::read(path)?.ok_or_else(|| DirectoryError::io(path, "read", io::ErrorKind::NotFound.into()))
+    }
+
+    fn read(path: &Path) -> Result<Option<Self>, DirectoryError> {
+        private_file::check_folder(path)?;
+        let Some(file) = private_file::open(path, false)? else {
+            return Ok(None);
+        };
+        let failed = |source| DirectoryError::io(path, "read", source);
+        if private_file::is_open_to_others(&file).map_err(failed)? {
+            return Err(DirectoryError::Exposed {
+                path: path.to_owned(),
+                why: "others than its owner may read this key; if none has, take it away from them (chmod 600)",
+            });
+        }
+        let mut bytes = Zeroizing::new(Vec::with_capacity(LENGTH + 1));
+        file.take(LENGTH as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+        let key: [u8; LENGTH] = bytes.as_slice().try_into().map_err(|_| DirectoryError::Key {
+            path: path.to_owned(),
+            why: "does not hold 32 bytes, so it is no key; name another file, or restore it from a copy",
+        })?;
+        Ok(Some(Self::from_bytes(key)))
+    }
+
+    /// What tells this key from others, and nothing of it.
+    pub(super) fn id(&self) -> [u8; 8] {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.bytes());
+        let tag = hmac::sign(&key, b"entra directory key id");
+        tag.as_ref()[..8].try_into().expect("HMAC-SHA256 gives 32 bytes")
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; LENGTH] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DirectoryKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DirectoryKey(..)")
+    }
+}
+
+/// In bytes.
+const LENGTH: usize = 32;

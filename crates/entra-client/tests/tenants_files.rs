@@ -1,0 +1,374 @@
+//! The files of a directory of tenants: whose they are, what is in them, and what becomes of damaged ones.
+#![cfg(feature = "redb")]
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Barrier, Once};
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use entra_client::{ConsentedTenant, DirectoryError, DirectoryKey, DiskDirectory, SecretName, TenantDirectory};
+use entra_proto::{ClientId, Guid, Timestamp};
+
+fn guid(byte: u8) -> Guid {
+    Guid::from_bytes([byte; 16])
+}
+
+fn app() -> ClientId {
+    guid(1).into()
+}
+
+fn consent(tenant: u8) -> ConsentedTenant {
+    ConsentedTenant::new(app(), guid(tenant), Timestamp::from_secs(100)).with_user("admin@contoso.com")
+}
+
+fn name(name: &str) -> SecretName<'_> {
+    SecretName::new(app(), guid(1), name)
+}
+
+fn key() -> DirectoryKey {
+    DirectoryKey::from_bytes([7; 32])
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// The panics that are caught are not shown; those of a failing test are.
+fn hush_redb() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let shown = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !panic.location().is_some_and(|at| at.file().contains("redb-")) {
+                shown(panic);
+            }
+        }));
+    });
+}
+
+#[test]
+fn to_look_makes_no_file() {
+    let folder = folder();
+    let path = folder.path().join("none").join("t.redb");
+    let directory = DiskDirectory::at(&path).with_key(key());
+    assert!(directory.list(None).unwrap().tenants.is_empty());
+    assert!(directory.get(app(), guid(1)).unwrap().is_none());
+    assert!(directory.secret(name("a")).unwrap().is_none());
+    assert!(!directory.forget(app(), guid(1)).unwrap());
+    assert!(!directory.forget_secret(name("a")).unwrap());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    directory.check().unwrap();
+    assert!(path.exists());
+}
+
+#[test]
+fn another_handle_finds_it_all_again() {
+    let folder = folder();
+    let path = folder.path().join("t.redb");
+    let directory = DiskDirectory::at(&path).with_key(key());
+    directory.put(&consent(1)).unwrap();
+    directory.keep_secret(name("a"), b"secret").unwrap();
+    let again = DiskDirectory::at(&path).with_key(key());
+    assert_eq!(again.get(app(), guid(1)).unwrap(), Some(consent(1)));
+    assert_eq!(again.secret(name("a")).unwrap().unwrap().as_slice(), b"secret");
+    // With another key, and with none, there is no secret; tenants are.
+    let other = DiskDirectory::at(&path).with_key(DirectoryKey::from_bytes([8; 32]));
+    assert!(other.secret(name("a")).unwrap().is_none());
+    let keyless = DiskDirectory::at(&path);
+    assert!(keyless.secret(name("a")).unwrap().is_none());
+    assert!(matches!(
+        keyless.keep_secret(name("a"), b"").unwrap_err(),
+        DirectoryError::NoKey
+    ));
+    assert_eq!(keyless.list(None).unwrap().tenants, [consent(1)]);
+    // A draft is not left behind.
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[cfg(unix)]
+mod permissions {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn both_files_and_new_folders_are_the_owners_alone() {
+        let folder = folder();
+        let path = folder.path().join("a").join("b").join("t.redb");
+        let key_path = folder.path().join("c").join("t.key");
+        let key = DirectoryKey::read_or_create(&key_path).unwrap();
+        DiskDirectory::at(&path).with_key(key).put(&consent(1)).unwrap();
+        assert_eq!((mode(&path), mode(&key_path)), (0o600, 0o600));
+        for made in ["a", "a/b", "c"] {
+            assert_eq!(mode(&folder.path().join(made)), 0o700, "{made}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_taken_from_them() {
+        let folder = folder();
+        let path = folder.path().join("t.redb");
+        let directory = DiskDirectory::at(&path);
+        directory.put(&consent(1)).unwrap();
+        set_mode(&path, 0o644);
+        assert_eq!(directory.get(app(), guid(1)).unwrap(), Some(consent(1)));
+        assert_eq!(mode(&path), 0o600);
+        // What is no directory stays as it is, its mode too.
+        let other = folder.path().join("other");
+        fs::write(&other, "somebody's notes").unwrap();
+        set_mode(&other, 0o644);
+        DiskDirectory::at(&other).list(None).unwrap_err();
+        assert_eq!(mode(&other), 0o644);
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
+        let folder = folder();
+        let path = folder.path().join("t.key");
+        DirectoryKey::read_or_create(&path).unwrap();
+        for open in [0o640, 0o604, 0o620, 0o601] {
+            set_mode(&path, open);
+            let error = DirectoryKey::read_or_create(&path).unwrap_err();
+            assert!(matches!(error, DirectoryError::Exposed { .. }), "{error}");
+            assert!(error.to_string().contains("chmod 600"), "{error}");
+            assert_eq!(mode(&path), open);
+        }
+        set_mode(&path, 0o400);
+        DirectoryKey::read_or_create(&path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_where_everybody_may_replace_files_is_refused() {
+        let folder = folder();
+        let open = folder.path().join("open");
+        fs::create_dir(&open).unwrap();
+        set_mode(&open, 0o777);
+        for error in [
+            DiskDirectory::at(open.join("t.redb")).put(&consent(1)).unwrap_err(),
+            DiskDirectory::at(open.join("t.redb")).list(None).unwrap_err(),
+            DirectoryKey::read_or_create(open.join("t.key")).unwrap_err(),
+        ] {
+            assert!(matches!(error, DirectoryError::Exposed { .. }), "{error}");
+        }
+        assert_eq!(fs::read_dir(&open).unwrap().count(), 0);
+        // As /tmp is.
+        set_mode(&open, 0o1777);
+        DiskDirectory::at(open.join("t.redb")).put(&consent(1)).unwrap();
+        DirectoryKey::read_or_create(open.join("t.key")).unwrap();
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+        let folder = folder();
+        let path = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        if !made.is_ok_and(|status| status.success()) {
+            return;
+        }
+        DiskDirectory::at(&path).list(None).unwrap_err();
+        DiskDirectory::at(&path).put(&consent(1)).unwrap_err();
+        DirectoryKey::read_or_create(&path).unwrap_err();
+        DiskDirectory::at(folder.path()).list(None).unwrap_err();
+    }
+}
+
+#[test]
+fn a_key_file_of_another_length_is_refused_and_left_alone() {
+    let folder = folder();
+    for length in [0, 1, 31, 33, 64, 100_000] {
+        let path = folder.path().join(format!("{length}.key"));
+        fs::write(&path, vec![b'k'; length]).unwrap();
+        #[cfg(unix)]
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let error = DirectoryKey::read_or_create(&path).unwrap_err();
+        assert!(matches!(error, DirectoryError::Key { .. }), "{error}");
+        assert!(
+            error.to_string().contains("32 bytes") && !format!("{error:?}").contains("kk"),
+            "{error}"
+        );
+        assert_eq!(fs::read(&path).unwrap().len(), length);
+    }
+}
+
+#[test]
+fn those_who_make_a_key_together_get_the_same() {
+    let folder = folder();
+    let data = folder.path().join("t.redb");
+    for round in 0..20 {
+        let path = folder.path().join(format!("{round}.key"));
+        let start = Barrier::new(4);
+        let keys: Vec<DirectoryKey> = std::thread::scope(|scope| {
+            let make = || {
+                start.wait();
+                DirectoryKey::read_or_create(&path).unwrap()
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let [first, others @ ..] = keys.as_slice() else {
+            unreachable!()
+        };
+        let secret = format!("round {round}");
+        DiskDirectory::at(&data)
+            .with_key(first.clone())
+            .keep_secret(name("a"), secret.as_bytes())
+            .unwrap();
+        for other in others {
+            let found = DiskDirectory::at(&data)
+                .with_key(other.clone())
+                .secret(name("a"))
+                .unwrap();
+            assert_eq!(found.unwrap().as_slice(), secret.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn a_secret_is_nowhere_to_be_seen() {
+    const CANARY: &[u8] = b"canary-0.AVYAq-refresh-token-canary";
+    let folder = folder();
+    let path = folder.path().join("t.redb");
+    let key = DirectoryKey::from_bytes(*b"canary-key-canary-key-canary-key");
+    let directory = DiskDirectory::at(&path).with_key(key.clone());
+    let memory = entra_client::MemoryDirectory::default();
+    let mut shown = format!("{key:?}");
+    for directory in [&directory as &dyn TenantDirectory, &memory] {
+        directory.put(&consent(1)).unwrap();
+        directory.keep_secret(name("a"), CANARY).unwrap();
+        assert_eq!(directory.secret(name("a")).unwrap().unwrap().as_slice(), CANARY);
+        let long = CANARY.repeat(1000);
+        let error = directory.keep_secret(name("a"), &long).unwrap_err();
+        shown += &format!("{error} {error:?} {:?}", directory.list(None).unwrap());
+    }
+    let error = DiskDirectory::at(&path).keep_secret(name("a"), CANARY).unwrap_err();
+    shown += &format!("{error} {error:?} {directory:?} {memory:?}");
+    assert!(!shown.contains("canary"), "{shown}");
+
+    let file = fs::read(&path).unwrap();
+    // Of three alignments, one is that of any base64 around it.
+    let mut forms = vec![CANARY.to_vec(), b"canary-key".to_vec()];
+    for skipped in 0..3 {
+        forms.push(STANDARD_NO_PAD.encode(&CANARY[skipped..33]).into_bytes());
+        forms.push(URL_SAFE_NO_PAD.encode(&CANARY[skipped..33]).into_bytes());
+    }
+    for form in forms {
+        let form = &form[..form.len().min(20)];
+        assert!(!file.windows(form.len()).any(|window| window == form));
+    }
+    // The search does find what is there.
+    assert!(file.windows(17).any(|window| window == b"admin@contoso.com"));
+}
+
+/// A directory with a tree of some pages, and the bytes of its file.
+fn filled(path: &Path) -> (DiskDirectory, Vec<u8>) {
+    let directory = DiskDirectory::at(path).with_key(key());
+    for tenant in 1..=40 {
+        directory
+            .put(&consent(tenant).with_granted([(tenant as char).to_string().repeat(150)]))
+            .unwrap();
+    }
+    directory.keep_secret(name("a"), &[9; 3000]).unwrap();
+    let bytes = fs::read(path).unwrap();
+    (directory, bytes)
+}
+
+/// Does everything with a file that may be damaged. What matters is that it returns, and in what state the file is then.
+fn survive(directory: &DiskDirectory, bytes: &[u8], what: &str) -> Vec<DirectoryError> {
+    fs::write(directory.path(), bytes).unwrap();
+    let mut errors = Vec::new();
+    errors.extend(directory.list(None).err());
+    errors.extend(directory.get(app(), guid(20)).err());
+    match directory.secret(name("a")) {
+        Ok(secret) => assert!(secret.is_none_or(|secret| secret.as_slice() == [9; 3000]), "{what}"),
+        Err(error) => errors.push(error),
+    }
+    assert!(
+        fs::read(directory.path()).unwrap() == bytes,
+        "{what}: to read changed it"
+    );
+    errors.extend(directory.put(&consent(20)).err());
+    errors
+}
+
+#[test]
+fn a_file_cut_short_is_an_error_and_left_as_it_is() {
+    hush_redb();
+    let folder = folder();
+    let path = folder.path().join("t.redb");
+    let (directory, bytes) = filled(&path);
+    let lengths = (0..400).chain((400..bytes.len()).step_by(4096 * 4 + 61));
+    for length in lengths.chain([bytes.len() - 1]) {
+        let cut = &bytes[..length];
+        let errors = survive(&directory, cut, &format!("{length} bytes"));
+        assert_eq!(errors.len(), 4, "{length} bytes: {errors:?}");
+        for error in errors {
+            assert!(
+                matches!(error, DirectoryError::Unreadable { .. }),
+                "{length} bytes: {error}"
+            );
+        }
+        assert!(fs::read(&path).unwrap() == cut, "{length} bytes: to write changed it");
+    }
+    assert!(survive(&directory, &bytes, "whole").is_empty());
+}
+
+#[test]
+fn garbage_is_an_error_and_left_as_it_is() {
+    hush_redb();
+    let folder = folder();
+    let path = folder.path().join("t.redb");
+    let (directory, bytes) = filled(&path);
+    let magic = &bytes[..9];
+    for garbage in [
+        b"hello".to_vec(),
+        vec![0; 10_000],
+        vec![0xff; 10_000],
+        magic.to_vec(),
+        [magic, &[0; 10_000]].concat(),
+        [magic, &[0xff; 100_000]].concat(),
+        [&bytes[..4096], &vec![0xff; bytes.len() - 4096]].concat(),
+        [bytes.as_slice(), &[0; 4096]].concat()[4096..].to_vec(),
+    ] {
+        for error in survive(&directory, &garbage, "garbage") {
+            assert!(matches!(error, DirectoryError::Unreadable { .. }), "{error}");
+        }
+        assert!(fs::read(&path).unwrap() == garbage);
+    }
+}
+
+#[test]
+fn flipped_bits_are_errors_or_found_and_never_a_panic() {
+    hush_redb();
+    let folder = folder();
+    let path = folder.path().join("t.redb");
+    let (directory, bytes) = filled(&path);
+    let used: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at] != 0).collect();
+    let places = (0..320).chain(used.iter().copied().skip(320).step_by(used.len() / 300));
+    let (mut refused, mut places_tried) = (0, 0);
+    for (number, at) in places.enumerate() {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1 << (number % 8);
+        refused += usize::from(!survive(&directory, &flipped, &format!("byte {at}")).is_empty());
+        places_tried += 1;
+        // What is listed is what was put: a changed record is found.
+        fs::write(&path, &flipped).unwrap();
+        for tenant in directory.list(None).map(|list| list.tenants).unwrap_or_default() {
+            let number = tenant.tenant.as_bytes()[0];
+            let put = consent(number).with_granted([(number as char).to_string().repeat(150)]);
+            assert_eq!(tenant, put, "byte {at}");
+        }
+    }
+    assert!(
+        refused > 0 && refused < places_tried,
+        "{refused} of {places_tried}: the test flips what matters, and what does not"
+    );
+}
