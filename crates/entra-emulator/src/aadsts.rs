@@ -69,6 +69,8 @@ impl fmt::Display for Aadsts {
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) row: &'static Aadsts,
+    /// Another OAuth word than the row's, where the same number comes with several.
+    word: Option<&'static str>,
     values: Vec<String>,
 }
 
@@ -76,6 +78,7 @@ impl Refusal {
     pub(crate) fn new(code: u32) -> Self {
         Self {
             row: Aadsts::find(code).unwrap_or(&TABLE[0]),
+            word: None,
             values: Vec::new(),
         }
     }
@@ -87,6 +90,24 @@ impl Refusal {
             .map(|character| if character.is_control() { ' ' } else { character });
         self.values.push(shown.take(LONGEST_VALUE).collect());
         self
+    }
+
+    /// Says it with another OAuth word. What goes with the row's own word (`suberror`, a challenge) falls away.
+    pub(crate) fn word(self, word: &'static str) -> Self {
+        Self {
+            word: Some(word),
+            ..self
+        }
+    }
+
+    /// The OAuth word.
+    pub(crate) fn error(&self) -> &'static str {
+        self.word.unwrap_or(self.row.error)
+    }
+
+    /// Whether the word is the row's own.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.word.is_none()
     }
 
     /// `AADSTS7000215: Invalid client secret provided. ...`
@@ -162,16 +183,19 @@ use Known::{Assumed, Captured, Documented};
 
 #[rustfmt::skip]
 static TABLE: &[Aadsts] = &[
+    row(28000, INVALID_SCOPE, 400, Documented, "The value of the input parameter 'scope' is not valid: '{0}' names more than one resource."),
     row(28002, INVALID_SCOPE, 400, Documented, "The value of the input parameter 'scope' is not valid: an unknown or unsupported scope is asked for."),
     row(28003, INVALID_SCOPE, 400, Documented, "The value of the input parameter 'scope' must not be empty."),
     row(50001, INVALID_RESOURCE, 400, Documented, "The resource is disabled or does not exist in the tenant."),
     row(50011, INVALID_REQUEST, 400, Documented, "The redirect URI '{0}' is not one the application '{1}' has registered."),
     row(50012, INVALID_CLIENT, 401, Documented, "Authentication failed: {0}."),
-    row(50013, INVALID_CLIENT, 401, Documented, "The assertion is not valid: signature, issuer or time do not fit."),
+    row(50013, INVALID_GRANT, 400, Documented, "Assertion failed signature validation. [Reason - {0}]"),
     row(50027, INVALID_REQUEST, 400, Captured, "JWT token is invalid or malformed. [Reason - {0}]"),
     row(50033, UNAVAILABLE, 503, Documented, "A retryable error has occurred, unrelated to the request."),
+    row(50034, INVALID_GRANT, 400, Documented, "The user account {0} does not exist in the {1} directory."),
     row(50048, INVALID_CLIENT, 401, Documented, "Subject must match the issuer claim in the client assertion."),
     row(50049, "invalid_instance", 400, Documented, "Unknown or invalid instance: '{0}' is no authority this service knows."),
+    row(50058, "login_required", 400, Documented, "A silent sign-in request was sent but no user is signed in."),
     row(50059, INVALID_REQUEST, 400, Documented, "No tenant-identifying information found in either the request or implied by any provided credentials."),
     challenge(row(50072, INTERACTION, 400, Documented, "The user has to enroll in multi-factor authentication.")),
     challenge(row(50074, INTERACTION, 400, Documented, "Strong authentication is required.")),
@@ -181,6 +205,7 @@ static TABLE: &[Aadsts] = &[
     row(50087, UNAVAILABLE, 503, Documented, "A transient error has occurred during sign-out."),
     row(50089, INVALID_GRANT, 400, Documented, "The flow token has expired."),
     row(50105, INVALID_GRANT, 400, Documented, "The signed-in user is not assigned to a role for the application '{0}'."),
+    row(50126, INVALID_GRANT, 400, Documented, "Error validating credentials due to invalid username or password."),
     row(50128, INVALID_REQUEST, 400, Documented, "Invalid domain name: nothing in the request names a tenant."),
     row(50147, INVALID_REQUEST, 400, Documented, "The code challenge is missing or its size is not valid."),
     challenge(row(50158, INTERACTION, 400, Documented, "An external security challenge is not satisfied.")),
@@ -195,14 +220,21 @@ static TABLE: &[Aadsts] = &[
     challenge(row(53009, INVALID_GRANT, 400, Documented, "The application has to enforce protection policies.")),
     challenge(row(53010, INVALID_GRANT, 400, Documented, "Multi-factor authentication cannot be set up from here.")),
     challenge(row(53011, INVALID_GRANT, 400, Documented, "The user is blocked because of a risk on the home tenant.")),
-    row(54005, INVALID_GRANT, 400, Documented, "The authorization code was already redeemed."),
-    sub("consent_required", row(65001, INVALID_GRANT, 400, Documented, "Nobody has consented to the use of the application '{0}'.")),
-    sub("consent_required", row(65004, INVALID_GRANT, 400, Documented, "Consent to the application '{0}' was declined.")),
+    row(54005, INVALID_GRANT, 400, Documented, "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token."),
+    sub("consent_required", row(65001, INVALID_GRANT, 400, Documented, "The user or administrator has not consented to use the application with ID '{0}'. Send an interactive authorization request for this user and resource.")),
+    sub("consent_required", row(65004, INVALID_GRANT, 400, Documented, "User declined to consent to access the app '{0}'.")),
+    row(70000, INVALID_GRANT, 400, Documented, "Provided grant is invalid or malformed: {0}."),
     row(70001, UNAUTHORIZED, 400, Documented, "The application is disabled or unknown in the tenant."),
     row(70002, INVALID_CLIENT, 401, Documented, "The client's credentials could not be validated."),
     without_uri(row(70003, "unsupported_grant_type", 400, Captured, "The grant type '{0}' is not supported here.")),
-    row(70008, INVALID_GRANT, 400, Documented, "The refresh token has expired or was not used for too long."),
+    row(70005, "unsupported_response_type", 400, Documented, "The response type '{0}' is not supported or not enabled for the application."),
+    row(70007, INVALID_REQUEST, 400, Documented, "'{0}' is not a supported value of 'response_mode' for this response type."),
+    row(70008, INVALID_GRANT, 400, Documented, "The provided authorization code or refresh token has expired. Send a new authorization request."),
     row(70011, INVALID_SCOPE, 400, Documented, "The provided value for the input parameter 'scope' is not valid: '{0}'. Ask for the .default scope of exactly one resource, without named scopes beside it."),
+    row(70016, "authorization_pending", 400, Captured, "OAuth 2.0 device flow error. Authorization is pending. Continue polling."),
+    row(70018, "bad_verification_code", 400, Documented, "The verification code is not one that was given out."),
+    row(70019, "expired_token", 400, Documented, "The verification code has expired. Start the sign-in again on the device."),
+    row(70020, "expired_token", 400, Documented, "The provided value for the input parameter 'device_code' is not valid. This device code has expired."),
     row(70021, INVALID_REQUEST, 400, Documented, "No matching federated identity record found for the presented assertion."),
     row(70043, INVALID_GRANT, 400, Documented, "The refresh token is expired or not valid because of Conditional Access sign-in frequency checks."),
     row(90002, INVALID_REQUEST, 400, Documented, "Tenant '{0}' not found. Check the tenant id, and that the request went to the cloud the tenant lives in."),
@@ -223,12 +255,18 @@ static TABLE: &[Aadsts] = &[
     row(90130, INVALID_REQUEST, 400, Documented, "The application is not supported over the /common or /consumers endpoints. Use an endpoint of one tenant."),
     row(100007, INVALID_REQUEST, 400, Assumed, "Only first-party applications may use the regional endpoints."),
     row(500011, INVALID_RESOURCE, 400, Captured, "The resource principal named {0} was not found in the tenant named {1}. Either no administrator of the tenant has consented to it, or the request went to the wrong tenant."),
+    row(500112, INVALID_CLIENT, 401, Documented, "The reply address '{0}' does not match the reply address '{1}' provided when requesting Authorization code."),
+    row(500113, INVALID_REQUEST, 400, Documented, "No reply address is registered for the application."),
+    row(500131, INVALID_GRANT, 400, Documented, "Assertion audience does not match the Client app presenting the assertion. The audience in the assertion was '{0}' and the expected audience is '{1}' or one of its identifier URIs."),
     row(500133, INVALID_GRANT, 400, Documented, "The presented assertion is not within its valid time range."),
     // Documents of different years give invalid_client and invalid_grant; the answers people show have the latter.
     row(501051, INVALID_GRANT, 400, Documented, "Application '{0}'({1}) is not assigned to a role for the application '{2}'({3})."),
     row(501481, INVALID_GRANT, 400, Documented, "The code verifier does not match the code challenge."),
+    row(501491, INVALID_REQUEST, 400, Documented, "Invalid size of Code_Challenge parameter."),
     challenge(row(530032, INVALID_GRANT, 400, Documented, "A security policy set by the tenant's administrator blocks access.")),
+    row(650053, INVALID_CLIENT, 401, Documented, "The application '{0}' asked for scope '{1}' that doesn't exist on the resource '{2}'."),
     row(650057, INVALID_RESOURCE, 400, Documented, "Invalid resource: it is not among the permissions that the application's registration asks for."),
+    row(700005, INVALID_GRANT, 400, Documented, "Provided Authorization Code is intended to be used against another tenant, and is refused here."),
     row(700011, UNAUTHORIZED, 400, Documented, "The application was not found in the directory."),
     row(700016, UNAUTHORIZED, 400, Captured, "Application with identifier '{0}' was not found in the directory '{1}'. Either it was never installed or consented to there, or the request went to the wrong tenant."),
     row(700021, INVALID_CLIENT, 401, Captured, "Client assertion application identifier doesn't match 'client_id' parameter."),
@@ -254,12 +292,13 @@ static TABLE: &[Aadsts] = &[
     row(5002730, INVALID_REQUEST, 400, Assumed, "Invalid JWT token. Unsupported key for the signing algorithm."),
     row(5002738, INVALID_CLIENT, 401, Captured, "Invalid JWT token. '{0}' is not a supported signature algorithm. Supported signing algorithms are: 'RS256,PS256'"),
     row(7000112, UNAUTHORIZED, 400, Documented, "Application '{0}'({1}) is disabled."),
+    row(7000114, INVALID_GRANT, 400, Documented, "Application '{0}' is not allowed to make application on-behalf-of calls: the assertion is a token without a user."),
     row(7000215, INVALID_CLIENT, 401, Captured, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{0}'."),
     row(7000218, INVALID_CLIENT, 401, Documented, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."),
     row(7000222, INVALID_CLIENT, 401, Documented, "The provided client secret keys for app '{0}' are expired or not valid yet. Add a new secret to the app, or authenticate with a certificate."),
     row(7000229, INVALID_CLIENT, 401, Documented, "The client application {0} is missing service principal in the tenant {1}."),
     row(9000411, INVALID_REQUEST, 400, Documented, "The request is not properly formatted. The parameter '{0}' is duplicated."),
-    row(9001023, INVALID_REQUEST, 400, Documented, "The grant type is not supported over the /consumers endpoint. Use an endpoint of one tenant."),
+    row(9001023, INVALID_REQUEST, 400, Documented, "The grant type is not supported over the /common or /consumers endpoints. Use an endpoint of one tenant."),
     row(9002313, INVALID_REQUEST, 400, Assumed, "Invalid request. The request is malformed or invalid: {0}."),
 ];
 

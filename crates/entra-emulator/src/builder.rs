@@ -35,6 +35,7 @@ pub struct EmulatorBuilder {
     issuers: Issuers,
     time: Option<SystemTime>,
     refuse_replays: bool,
+    issuer_in_answers: bool,
     recorded: usize,
     observer: Observer,
     listen: SocketAddr,
@@ -92,6 +93,15 @@ impl EmulatorBuilder {
     pub fn refuse_replayed_assertions(self) -> Self {
         Self {
             refuse_replays: true,
+            ..self
+        }
+    }
+
+    /// Has answers to apps name who sends them, in the parameter `iss` (RFC 9207). Entra does not, so neither do they by
+    /// default.
+    pub fn issuer_in_answers(self) -> Self {
+        Self {
+            issuer_in_answers: true,
             ..self
         }
     }
@@ -213,6 +223,7 @@ impl EmulatorBuilder {
         let clock = self.time.map_or_else(Clock::running, Clock::frozen_at);
         let mut core = Core::new(self.config.clone(), clock, self.issuers.clone(), recorder, base_url)?;
         core.tls_url = tls_url;
+        core.issuer_in_answers = self.issuer_in_answers;
         core.replays = self.refuse_replays.then(Replays::default);
         Ok(Arc::new(core))
     }
@@ -225,6 +236,7 @@ impl Default for EmulatorBuilder {
             issuers: Issuers::default(),
             time: None,
             refuse_replays: false,
+            issuer_in_answers: false,
             recorded: 1_000,
             observer: Observer::default(),
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),

@@ -8,18 +8,22 @@ use serde_json::json;
 
 use crate::Error;
 use crate::aadsts::Refusal;
+use crate::authorize::transaction::Transactions;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::consents::Consents;
 use crate::directory::{Directory, ciam_subdomain};
 use crate::exchange::Exchange;
 use crate::fault::{Script, http_date};
 use crate::keys::KeyRing;
-use crate::recorder::{Channel, Endpoint, Recorder};
+use crate::recorder::{Channel, Endpoint, Purpose, Recorder};
 use crate::seed::Generator;
+use crate::token::device;
+use crate::token::grants::Grants;
 use crate::token::issuer::Issuers;
 use crate::token::replay::Replays;
 use crate::token::revocation::Revocations;
-use crate::{Aadsts, discovery, graph, token};
+use crate::{Aadsts, activity, authorize, discovery, graph, token};
 
 /// All state of one emulator.
 #[derive(Debug)]
@@ -41,6 +45,12 @@ pub(crate) struct Core {
     /// The assertions used so far, if none may be used twice.
     pub(crate) replays: Option<Replays>,
     pub(crate) revocations: Revocations,
+    pub(crate) consents: Consents,
+    pub(crate) transactions: Transactions,
+    pub(crate) grants: Grants,
+    pub(crate) subscriptions: activity::Subscriptions,
+    /// Whether answers to apps name their issuer (RFC 9207).
+    pub(crate) issuer_in_answers: bool,
     ids: Mutex<Generator>,
 }
 
@@ -69,6 +79,11 @@ impl Core {
             tls_url: None,
             replays: None,
             revocations: Revocations::new(seed),
+            consents: Consents::default(),
+            transactions: Transactions::default(),
+            grants: Grants::default(),
+            subscriptions: activity::Subscriptions::default(),
+            issuer_in_answers: false,
             ids: Mutex::new(Generator::named(seed, "answers")),
         })
     }
@@ -86,7 +101,7 @@ impl Core {
     /// Answers a request: by the script if a fault waits for it, by the rules otherwise.
     pub(crate) fn handle(&self, request: Request<Vec<u8>>, channel: Channel) -> Response<Vec<u8>> {
         let mut exchange = Exchange::new(self, request, channel);
-        exchange.event.endpoint = token_endpoint(&exchange.segments);
+        (exchange.event.purpose, exchange.event.endpoint) = purpose(&exchange.segments);
         let fault = self.script.take(&exchange.event.path);
         let replacement = fault.as_ref().and_then(|fault| fault.replacement());
         let mut response = match replacement {
@@ -113,14 +128,23 @@ impl Core {
     }
 }
 
-/// Which token endpoint a path ends with, whatever stands before it: a fault is played on a token request, too.
-fn token_endpoint(path: &[String]) -> Option<Endpoint> {
+/// Which endpoint a path ends with, whatever stands before it: a fault is played on a token request, too.
+fn purpose(path: &[String]) -> (Option<Purpose>, Option<Endpoint>) {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    match path.as_slice() {
-        [.., "oauth2", "token"] => Some(Endpoint::V1),
-        [.., "oauth2", "v2.0", "token"] => Some(Endpoint::V2),
-        _ => None,
-    }
+    let (purpose, endpoint) = match path.as_slice() {
+        ["signin"] => return (Some(Purpose::SignIn), None),
+        ["devicelogin"] => return (Some(Purpose::DeviceLogin), None),
+        [.., "oauth2", "token"] => (Purpose::Token, Endpoint::V1),
+        [.., "oauth2", "v2.0", "token"] => (Purpose::Token, Endpoint::V2),
+        [.., "oauth2", "authorize"] => (Purpose::Authorize, Endpoint::V1),
+        [.., "oauth2", "v2.0", "authorize"] => (Purpose::Authorize, Endpoint::V2),
+        [.., "oauth2", "devicecode"] => (Purpose::DeviceCode, Endpoint::V1),
+        [.., "oauth2", "v2.0", "devicecode"] => (Purpose::DeviceCode, Endpoint::V2),
+        [.., "v2.0", "adminconsent"] => (Purpose::AdminConsent, Endpoint::V2),
+        [.., "adminconsent"] => (Purpose::AdminConsent, Endpoint::V1),
+        _ => return (None, None),
+    };
+    (Some(purpose), Some(endpoint))
 }
 
 fn route(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
@@ -128,6 +152,12 @@ fn route(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
     if path.first() == Some(&"v1.0") {
         return graph::answer(exchange, &path[1..]);
+    }
+    match path.as_slice() {
+        ["signin"] => return authorize::proceed(exchange),
+        ["devicelogin"] => return authorize::device_login(exchange),
+        ["api", "v1.0", tenant, "activity", "feed", rest @ ..] => return activity::answer(exchange, tenant, rest),
+        _ => {}
     }
     let (tenant, rest) = tenant_and_rest(exchange, &path);
     exchange.event.tenant = Some(tenant.clone());
@@ -139,7 +169,13 @@ fn route(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
         ["discovery", "keys"] => discovery::keys(exchange, &tenant, Endpoint::V1),
         ["discovery", "v2.0", "keys"] => discovery::keys(exchange, &tenant, Endpoint::V2),
         ["discovery", "instance"] => discovery::instance(exchange),
-        ["oauth2", ..] | ["adminconsent"] | ["v2.0", "adminconsent"] => exchange.json(
+        ["oauth2", "authorize"] => authorize::authorize(exchange, &tenant, Endpoint::V1),
+        ["oauth2", "v2.0", "authorize"] => authorize::authorize(exchange, &tenant, Endpoint::V2),
+        ["oauth2", "devicecode"] => device::answer(exchange, &tenant, Endpoint::V1),
+        ["oauth2", "v2.0", "devicecode"] => device::answer(exchange, &tenant, Endpoint::V2),
+        ["adminconsent"] => authorize::admin_consent(exchange, &tenant, Endpoint::V1),
+        ["v2.0", "adminconsent"] => authorize::admin_consent(exchange, &tenant, Endpoint::V2),
+        ["oauth2", ..] => exchange.json(
             StatusCode::NOT_IMPLEMENTED,
             &json!({"error": "not_emulated", "error_description": "this endpoint of Entra is not emulated"}),
         ),

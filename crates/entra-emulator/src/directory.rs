@@ -1,6 +1,7 @@
 //! The configuration with every gap filled: what requests are judged against.
 
 use crate::Error;
+use crate::authorize::redirect;
 use crate::certificate::Registered;
 use crate::config::{Api, App, Config, Secret, Tenant, TokenVersion, User};
 use crate::seed::{Generator, is_guid};
@@ -89,24 +90,69 @@ impl Directory {
             .iter()
             .filter(|role| {
                 app.granted.iter().any(|granted| {
-                    granted.role == **role
-                        && self.api(&granted.api).is_some_and(|named| named.app_id == api.app_id)
-                        && granted
-                            .tenant
-                            .as_deref()
-                            .is_none_or(|name| self.tenant(name).is_some_and(|named| named.id == tenant.id))
+                    granted.role == **role && self.counts(app, &granted.api, granted.tenant.as_deref(), api, tenant)
                 })
             })
             .cloned()
             .collect()
     }
 
+    /// The scopes of `api` that were configured as consented to for all users of `tenant`, in the API's order.
+    pub(crate) fn scopes(&self, app: &App, api: &Api, tenant: &Tenant) -> Vec<String> {
+        api.all_scopes()
+            .filter(|scope| {
+                app.granted_scopes.iter().any(|granted| {
+                    granted.scope == **scope && self.counts(app, &granted.api, granted.tenant.as_deref(), api, tenant)
+                })
+            })
+            .cloned()
+            .collect()
+    }
+
+    /// Whether a grant for the API of that name, in the tenant of that name or in all, is one for this API and tenant.
+    fn counts(&self, app: &App, granted: &str, granted_in: Option<&str>, api: &Api, tenant: &Tenant) -> bool {
+        let is_tenant = match granted_in {
+            Some(name) => self.is(tenant, name),
+            None => !app.multi_tenant || self.is_home(app, tenant),
+        };
+        is_tenant && self.api(granted).is_some_and(|named| named.app_id == api.app_id)
+    }
+
+    /// Whether the configuration alone makes the app present in a tenant.
     pub(crate) fn is_present(&self, app: &App, tenant: &Tenant) -> bool {
-        app.tenants.is_empty()
-            || app
-                .tenants
-                .iter()
-                .any(|name| self.tenant(name).is_some_and(|named| named.id == tenant.id))
+        let is_listed = app.tenants.iter().any(|name| self.is(tenant, name));
+        if app.multi_tenant || app.home_tenant.is_some() {
+            return is_listed || self.is_home(app, tenant);
+        }
+        app.tenants.is_empty() || is_listed
+    }
+
+    /// Whether the app could be used in a tenant once somebody there consented to it.
+    pub(crate) fn may_enter(&self, app: &App, tenant: &Tenant) -> bool {
+        app.multi_tenant || self.is_present(app, tenant)
+    }
+
+    /// The tenant an app is registered in: the first one, unless another is said.
+    pub(crate) fn home(&self, app: &App) -> Option<&Tenant> {
+        match &app.home_tenant {
+            Some(name) => self.tenant(name),
+            None => self.tenants.first(),
+        }
+    }
+
+    /// A user by the tenant's and the user's object ids.
+    pub(crate) fn user(&self, tenant: &str, id: &str) -> Option<(&Tenant, &User)> {
+        let tenant = self.tenants.iter().find(|known| known.id == tenant)?;
+        let user = tenant.users.iter().flatten().find(|user| user.id == id)?;
+        Some((tenant, user))
+    }
+
+    fn is_home(&self, app: &App, tenant: &Tenant) -> bool {
+        self.home(app).is_some_and(|home| home.id == tenant.id)
+    }
+
+    fn is(&self, tenant: &Tenant, name: &str) -> bool {
+        self.tenant(name).is_some_and(|named| named.id == tenant.id)
     }
 
     /// Every name a permission or restriction mentions has to exist: a typing error would weaken a test unseen.
@@ -126,10 +172,35 @@ impl Directory {
                     )));
                 }
             }
+            for permission in app.requested_scopes.iter().chain(&app.granted_scopes) {
+                let Some(api) = self.api(&permission.api) else {
+                    return Err(Error::Config(format!(
+                        "app {:?} names an unknown API {:?}",
+                        app.name, permission.api
+                    )));
+                };
+                if !api.all_scopes().any(|scope| *scope == permission.scope) {
+                    return Err(Error::Config(format!(
+                        "app {:?} names the scope {:?}, which the API {:?} does not define",
+                        app.name, permission.scope, permission.api
+                    )));
+                }
+            }
+            if let Some(bad) = app.redirect_uris.iter().find(|uri| !redirect::is_registrable(uri)) {
+                return Err(Error::Config(format!(
+                    "app {:?} has a redirect URI that cannot be one: {bad:?}",
+                    app.name
+                )));
+            }
+            if app.public_client && app.secrets.as_ref().is_some_and(|secrets| !secrets.is_empty()) {
+                return Err(Error::Config(format!("app {:?} is public and has a secret", app.name)));
+            }
             let consented = app.granted.iter().filter_map(|permission| permission.tenant.as_ref());
+            let consented = consented.chain(app.granted_scopes.iter().filter_map(|scope| scope.tenant.as_ref()));
             if let Some(unknown) = app
                 .tenants
                 .iter()
+                .chain(&app.home_tenant)
                 .chain(consented)
                 .find(|name| self.tenant(name).is_none())
             {
@@ -170,9 +241,13 @@ fn tenants(seed: u64, mut tenants: Vec<Tenant>) -> Result<Vec<Tenant>, Error> {
         if tenant.name.is_empty() {
             tenant.name = first_label(&tenant.domain).to_owned();
         }
+        let is_made_up = tenant.users.is_none();
         let users = tenant
             .users
             .get_or_insert_with(|| DEFAULT_USERS.iter().map(|name| User::new(*name)).collect());
+        if is_made_up && let Some(first) = users.first_mut() {
+            first.admin = true;
+        }
         for user in users {
             fill_guid(&mut user.id, &mut generator, "user id")?;
             if user.user_principal_name.is_empty() {
@@ -192,9 +267,18 @@ fn apps(seed: u64, mut apps: Vec<App>, own_apis: &[Api]) -> Result<Vec<App>, Err
         for (api, role) in DEFAULT_GRANTS {
             app = app.grant(*api, *role);
         }
+        for (api, scope) in DEFAULT_SCOPES {
+            app = app.request_scope(*api, *scope);
+        }
+        for uri in DEFAULT_REDIRECTS {
+            app = app.redirect_uri(*uri);
+        }
         for api in own_apis {
             for role in &api.roles {
                 app = app.grant(&api.app_id, role);
+            }
+            for scope in api.all_scopes() {
+                app = app.request_scope(&api.app_id, scope);
             }
         }
         apps.push(app);
@@ -207,7 +291,11 @@ fn apps(seed: u64, mut apps: Vec<App>, own_apis: &[Api]) -> Result<Vec<App>, Err
         if app.name.is_empty() {
             app.name = format!("app{at}");
         }
-        for secret in app.secrets.get_or_insert_with(|| vec![Secret::default()]) {
+        let is_public = app.public_client;
+        for secret in app
+            .secrets
+            .get_or_insert_with(|| if is_public { Vec::new() } else { vec![Secret::default()] })
+        {
             fill_guid(&mut secret.id, &mut generator, "secret id")?;
             if secret.value.is_empty() {
                 secret.value = generator.secret();
@@ -243,7 +331,8 @@ fn apis(seed: u64, mut given: Vec<Api>) -> Result<(Vec<Api>, usize), Error> {
             ..Api::default()
         }
         .token_version(TokenVersion::V2);
-        api.roles = OWN_API_ROLES.iter().map(|&role| role.to_owned()).collect();
+        api.roles = owned(OWN_API_ROLES);
+        api.scopes = owned(OWN_API_SCOPES);
         given.push(api);
     }
     for (at, api) in given.iter_mut().enumerate() {
@@ -287,7 +376,9 @@ fn well_known() -> Vec<Api> {
             name: known.name.to_owned(),
             app_id: known.app_id.to_owned(),
             identifiers: vec![known.identifier.to_owned()],
-            roles: known.roles.iter().map(|&role| role.to_owned()).collect(),
+            roles: owned(known.roles),
+            scopes: owned(known.scopes),
+            admin_scopes: owned(known.admin_scopes),
             optional_claims: if known.app_id == GRAPH_APP_ID {
                 vec!["xms_cc".to_owned()]
             } else {
@@ -296,6 +387,10 @@ fn well_known() -> Vec<Api> {
             ..Api::default()
         })
         .collect()
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
 }
 
 fn fill_guid(id: &mut String, generator: &mut Generator, what: &str) -> Result<(), Error> {
@@ -325,6 +420,8 @@ struct WellKnown {
     app_id: &'static str,
     identifier: &'static str,
     roles: &'static [&'static str],
+    scopes: &'static [&'static str],
+    admin_scopes: &'static [&'static str],
 }
 
 /// Microsoft Graph's application id, the same in every tenant.
@@ -342,12 +439,31 @@ const CIAM_SUFFIX: &str = ".ciamlogin.com";
 const DEFAULT_DOMAIN: &str = "contoso.onmicrosoft.com";
 const DEFAULT_USERS: &[&str] = &["Adele Vance", "Alex Wilber", "Megan Bowen"];
 const OWN_API_ROLES: &[&str] = &["ToDoList.Read.All", "ToDoList.ReadWrite.All"];
+const OWN_API_SCOPES: &[&str] = &["ToDoList.Read", "ToDoList.ReadWrite"];
+/// Loopback addresses, which stand for every port.
+const DEFAULT_REDIRECTS: &[&str] = &[
+    "http://localhost",
+    "http://localhost/callback",
+    "http://127.0.0.1/callback",
+];
+const DEFAULT_SCOPES: &[(&str, &str)] = &[
+    (GRAPH, "User.Read"),
+    (OFFICE_MANAGEMENT, "ActivityFeed.Read"),
+    (OFFICE_MANAGEMENT, "ServiceHealth.Read"),
+];
 
 const DEFAULT_GRANTS: &[(&str, &str)] = &[
     (GRAPH, "User.Read.All"),
     (OFFICE_MANAGEMENT, "ActivityFeed.Read"),
     (OFFICE_MANAGEMENT, "ServiceHealth.Read"),
     (MANAGED_DESKTOP, "MmdSupport.ReadWrite"),
+];
+
+const OFFICE_PERMISSIONS: &[&str] = &[
+    "ActivityFeed.Read",
+    "ActivityFeed.ReadDlp",
+    "ActivityReports.Read",
+    "ServiceHealth.Read",
 ];
 
 const WELL_KNOWN: &[WellKnown] = &[
@@ -363,18 +479,31 @@ const WELL_KNOWN: &[WellKnown] = &[
             "User.Read.All",
             "User.ReadWrite.All",
         ],
+        scopes: &[
+            "Calendars.Read",
+            "Files.Read",
+            "Mail.Read",
+            "Mail.Send",
+            "User.Read",
+            "User.ReadBasic.All",
+        ],
+        admin_scopes: &["Application.Read.All", "Directory.Read.All", "User.Read.All"],
     },
     WellKnown {
         name: "Office 365 Management APIs",
         app_id: "c5393580-f805-4401-95e8-94b7a6ef2fc2",
         identifier: OFFICE_MANAGEMENT,
-        roles: &["ActivityFeed.Read", "ActivityFeed.ReadDlp", "ServiceHealth.Read"],
+        roles: OFFICE_PERMISSIONS,
+        scopes: &[],
+        admin_scopes: OFFICE_PERMISSIONS,
     },
     WellKnown {
         name: "Azure SQL Database",
         app_id: "022907d3-0f1b-48f7-badc-1ba6abab6d66",
         identifier: AZURE_SQL,
         roles: &[],
+        scopes: &["user_impersonation"],
+        admin_scopes: &[],
     },
     WellKnown {
         name: "Modern Workplace Customer APIs",
@@ -382,6 +511,8 @@ const WELL_KNOWN: &[WellKnown] = &[
         app_id: "c9d51f28-8ccd-42b2-a836-fd8fe9ebf2ae",
         identifier: MANAGED_DESKTOP,
         roles: &["MmdSupport.ReadWrite"],
+        scopes: &[],
+        admin_scopes: &[],
     },
 ];
 

@@ -42,6 +42,10 @@ impl Emulator {
         Self { core, server }
     }
 
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
     /// Answers one request without any socket: the very same rules, faults and records as over the network.
     ///
     /// The request's URI may be absolute or only a path. What a response cannot express (a reset, a body cut short or
@@ -209,6 +213,22 @@ impl Emulator {
     /// `{base_url}/{tenant_id}`: what most libraries call the authority.
     pub fn authority(&self) -> String {
         format!("{}/{}", self.base_url(), self.tenant_id())
+    }
+
+    /// The v1 authorization endpoint of the first tenant, without any parameter.
+    pub fn authorize_url_v1(&self) -> String {
+        format!("{}/oauth2/authorize", self.authority())
+    }
+
+    /// The v2 authorization endpoint of the first tenant, without any parameter.
+    pub fn authorize_url_v2(&self) -> String {
+        format!("{}/oauth2/v2.0/authorize", self.authority())
+    }
+
+    /// Where the Office 365 Management Activity API answers for the first tenant:
+    /// `{base_url}/api/v1.0/{tenant_id}/activity/feed`.
+    pub fn activity_url(&self) -> String {
+        format!("{}/api/v1.0/{}/activity/feed", self.base_url(), self.tenant_id())
     }
 
     /// Where Microsoft Graph answers: `{base_url}/v1.0`.

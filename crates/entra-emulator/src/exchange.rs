@@ -26,6 +26,8 @@ pub(crate) struct Exchange<'a> {
     /// Percent-decoded, non-empty segments of the path.
     pub(crate) segments: Vec<String>,
     pub(crate) query: Form,
+    /// As it was sent.
+    pub(crate) raw_query: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
     pub(crate) trace_id: String,
@@ -55,7 +57,8 @@ impl<'a> Exchange<'a> {
             (None, _) => core.base_url.clone(),
         };
         let path = parts.uri.path().to_owned();
-        let query = Form::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        let raw_query = parts.uri.query().unwrap_or_default().to_owned();
+        let query = Form::parse(raw_query.as_bytes());
         let segments = path
             .split('/')
             .filter(|segment| !segment.is_empty())
@@ -72,6 +75,7 @@ impl<'a> Exchange<'a> {
             headers: headers.clone(),
             query: parameters(query.pairs()),
             form: Vec::new(),
+            purpose: None,
             endpoint: None,
             tenant: None,
             client_id: None,
@@ -90,6 +94,7 @@ impl<'a> Exchange<'a> {
             origin,
             segments,
             query,
+            raw_query,
             headers,
             body,
             trace_id,
@@ -169,6 +174,23 @@ impl<'a> Exchange<'a> {
         response
     }
 
+    /// What `error_description` says about a refusal, ids and time included.
+    pub(crate) fn description(&self, refusal: &Refusal) -> String {
+        let correlation_id = match self.client_request_id() {
+            Some(id) => id.to_owned(),
+            None => self.core.guid(),
+        };
+        self.describe(refusal, &correlation_id, &error_timestamp(unix(self.now)))
+    }
+
+    fn describe(&self, refusal: &Refusal, correlation_id: &str, timestamp: &str) -> String {
+        format!(
+            "{} Trace ID: {} Correlation ID: {correlation_id} Timestamp: {timestamp}",
+            refusal.message(),
+            self.trace_id
+        )
+    }
+
     /// The answer of a refused request, in the shape of the service's error body.
     pub(crate) fn refuse(&mut self, refusal: &Refusal) -> Response<Vec<u8>> {
         let row = refusal.row;
@@ -185,19 +207,15 @@ impl<'a> Exchange<'a> {
             "login.microsoftonline.com"
         };
         let body = ErrorBody {
-            error: row.error,
-            error_description: format!(
-                "{} Trace ID: {} Correlation ID: {correlation_id} Timestamp: {timestamp}",
-                refusal.message(),
-                self.trace_id
-            ),
+            error: refusal.error(),
+            error_description: self.describe(refusal, &correlation_id, &timestamp),
             error_codes: [row.code],
             error_uri: row.error_uri.then(|| format!("https://{host}/error?code={}", row.code)),
             timestamp,
             trace_id: &self.trace_id,
             correlation_id,
-            suberror: row.suberror,
-            claims: row.claims,
+            suberror: row.suberror.filter(|_| refusal.is_plain()),
+            claims: row.claims.filter(|_| refusal.is_plain()),
         };
         let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::BAD_REQUEST);
         no_store(self.json(status, &body))

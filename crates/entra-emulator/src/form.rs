@@ -36,6 +36,22 @@ impl Form {
     }
 }
 
+/// The bytes of a parameter before they are taken for text: an app gets its `state` back as it sent it.
+pub(crate) fn raw_value(form: &[u8], name: &str) -> Option<Vec<u8>> {
+    form.split(|byte| *byte == b'&').find_map(|pair| {
+        let at = pair.iter().position(|byte| *byte == b'=')?;
+        let (key, value) = (pair.get(..at)?, pair.get(at + 1..)?);
+        let decoded = |bytes: &[u8]| -> Vec<u8> {
+            let spaced: Vec<u8> = bytes
+                .iter()
+                .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+                .collect();
+            percent_encoding::percent_decode(&spaced).collect()
+        };
+        (decoded(key) == name.as_bytes() && !value.is_empty()).then(|| decoded(value))
+    })
+}
+
 /// Whether a header value says `application/x-www-form-urlencoded`, with whatever parameters.
 pub(crate) fn is_form(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
@@ -53,6 +69,15 @@ mod tests {
         assert_eq!(form.duplicate(), None);
         assert_eq!(Form::parse(b"a=1&b=2&a=1").duplicate(), Some("a"));
         assert_eq!(Form::parse(b"x=").value("x"), None);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_stay_what_they_are() {
+        assert_eq!(
+            raw_value(b"a=1&st%61te=%FF+%2B%00=&state=x", "state"),
+            Some(b"\xff +\0=".to_vec())
+        );
+        assert_eq!(raw_value(b"state=&state", "state"), None);
     }
 
     #[test]

@@ -47,10 +47,14 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod aadsts;
+mod activity;
+mod authorize;
+mod bearer;
 mod builder;
 mod certificate;
 mod clock;
 mod config;
+mod consents;
 mod core;
 mod directory;
 mod discovery;
@@ -60,19 +64,23 @@ mod exchange;
 mod fault;
 mod form;
 mod graph;
+mod headless;
 mod keys;
 mod recorder;
+mod scope;
 mod seed;
 mod server;
+mod store;
 mod token;
 
 pub use crate::aadsts::{Aadsts, Known};
 pub use crate::builder::EmulatorBuilder;
 pub use crate::certificate::KeyCredential;
 pub use crate::clock::Clock;
-pub use crate::config::{Api, App, Config, Permission, Secret, Tenant, TokenVersion, User};
+pub use crate::config::{Api, App, Config, DelegatedPermission, Permission, Secret, Tenant, TokenVersion, User};
 pub use crate::emulator::Emulator;
 pub use crate::error::Error;
 pub use crate::fault::{Cut, Delivery, Fault};
-pub use crate::recorder::{Channel, Endpoint, Lint, Parameter, RequestEvent};
+pub use crate::headless::{ErrorPage, Redirect};
+pub use crate::recorder::{Channel, Endpoint, Lint, Parameter, Purpose, RequestEvent};
 pub use crate::token::issuer::Issuers;

@@ -33,7 +33,9 @@ pub struct RequestEvent {
     pub query: Vec<Parameter>,
     /// Form parameters, decoded, in order. Cut after 64 parameters or 64 KiB.
     pub form: Vec<Parameter>,
-    /// Which endpoint version, if it was a token request.
+    /// What kind of request it was, if it was one of OAuth's.
+    pub purpose: Option<Purpose>,
+    /// Which endpoint version, if the path names one of the two.
     pub endpoint: Option<Endpoint>,
     /// The tenant in the path, as written.
     pub tenant: Option<String>,
@@ -64,7 +66,7 @@ impl RequestEvent {
 
     /// Whether this was a request to a token endpoint.
     pub fn is_token_request(&self) -> bool {
-        self.endpoint.is_some()
+        self.purpose == Some(Purpose::Token)
     }
 }
 
@@ -119,12 +121,30 @@ pub enum Channel {
     Https,
 }
 
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Purpose {
+    /// A token endpoint.
+    Token,
+    /// An authorization endpoint.
+    Authorize,
+    /// Consent of an administrator for a whole tenant.
+    AdminConsent,
+    /// A code for a device.
+    DeviceCode,
+    /// The page where a device's code is typed in.
+    DeviceLogin,
+    /// A form of the sign-in or consent page.
+    SignIn,
+}
+
 /// The endpoint's version, which decides the rules of the request but not the format of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// `/oauth2/token`
+    /// `/oauth2/token` and its siblings.
     V1,
-    /// `/oauth2/v2.0/token`
+    /// `/oauth2/v2.0/token` and its siblings.
     V2,
 }
 
@@ -175,6 +195,12 @@ pub enum Lint {
     MissingNotBefore,
     /// An assertion that lives longer than the ten minutes the documents advise, in seconds.
     AssertionLifetime(u64),
+    /// A v2 authorization request for a code without a code challenge (RFC 9700, section 2.1.1).
+    MissingPkce,
+    /// A code challenge that is the verifier itself (RFC 7636, section 4.2).
+    PlainPkce,
+    /// An authorization request without `state`.
+    MissingState,
     /// An assertion whose `aud` is a list: Entra refuses it (AADSTS50027).
     AudienceList,
 }
@@ -203,6 +229,9 @@ impl fmt::Display for Lint {
             Self::MissingJti => f.write_str("assertion without jti"),
             Self::MissingNotBefore => f.write_str("assertion without nbf"),
             Self::AssertionLifetime(seconds) => write!(f, "assertion lives {seconds} s"),
+            Self::MissingPkce => f.write_str("no PKCE"),
+            Self::PlainPkce => f.write_str("plain PKCE"),
+            Self::MissingState => f.write_str("no state"),
             Self::AudienceList => f.write_str("assertion's aud is a list"),
         }
     }
@@ -314,6 +343,10 @@ pub(crate) const SECRET_PARAMETERS: &[&str] = &[
     "code",
     "code_verifier",
     "device_code",
+    "id_token",
+    "id_token_hint",
     "password",
     "refresh_token",
+    "transaction",
+    "user_code",
 ];

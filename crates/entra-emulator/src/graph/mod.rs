@@ -28,6 +28,7 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, path: &[&str]) -> Response<Vec
             ));
         }
         match path {
+            ["me"] => me(exchange, &caller),
             ["users"] => users(exchange, &caller),
             ["users", id] => user(exchange, &caller, id),
             ["applications"] => applications(exchange, &caller),
@@ -212,23 +213,40 @@ fn user(exchange: &Exchange<'_>, caller: &Caller<'_>, id: &str) -> Result<Value,
     Ok(body)
 }
 
+/// The user whose token it is.
+fn me(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<Value, Denial> {
+    let users = caller.tenant.users.as_deref().unwrap_or_default();
+    let user = caller
+        .user
+        .as_ref()
+        .and_then(|id| users.iter().find(|user| user.id == *id));
+    let user =
+        user.ok_or_else(|| Denial::bad_request("/me request is only valid with delegated authentication flow."))?;
+    caller.needs(READ_MYSELF)?;
+    let mut body = json!({"@odata.context": format!("{CONTEXT}#users/$entity")});
+    if let (Value::Object(body), Value::Object(fields)) =
+        (&mut body, selected(user_json(user), exchange.query.value("$select")))
+    {
+        body.extend(fields);
+    }
+    Ok(body)
+}
+
 fn applications(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<Value, Denial> {
     caller.needs(READ_APPLICATIONS)?;
-    let directory = &exchange.core.directory;
-    let present = directory
-        .apps
-        .iter()
-        .filter(|app| directory.is_present(app, caller.tenant));
+    let core = exchange.core;
+    let apps = core.directory.apps.iter();
+    let present = apps.filter(|app| core.is_present(app, caller.tenant));
     let apps: Vec<Value> = present.map(app_json).collect();
     Ok(json!({"@odata.context": format!("{CONTEXT}#applications"), "value": apps}))
 }
 
 /// One registration by object id or app id. An app may read its own without any permission.
 fn application(exchange: &Exchange<'_>, caller: &Caller<'_>, id: &str) -> Result<Value, Denial> {
-    let directory = &exchange.core.directory;
-    let found = directory.apps.iter().find(|app| {
+    let core = exchange.core;
+    let found = core.directory.apps.iter().find(|app| {
         (app.object_id.eq_ignore_ascii_case(id) || app.client_id.eq_ignore_ascii_case(id))
-            && directory.is_present(app, caller.tenant)
+            && core.is_present(app, caller.tenant)
     });
     if !found.is_some_and(|app| app.client_id.eq_ignore_ascii_case(&caller.client_id)) {
         // Asked first, so that nobody learns which ids exist.
@@ -328,6 +346,7 @@ const READ_USERS: &[&str] = &[
     "Directory.Read.All",
     "Directory.ReadWrite.All",
 ];
+const READ_MYSELF: &[&str] = &["User.Read", "User.ReadWrite", "User.Read.All", "Directory.Read.All"];
 const READ_APPLICATIONS: &[&str] = &[
     "Application.Read.All",
     "Application.ReadWrite.All",

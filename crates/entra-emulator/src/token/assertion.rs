@@ -13,10 +13,10 @@ use serde_json::Value;
 use crate::aadsts::Refusal;
 use crate::certificate::{Registered, decode_thumbprint, decode_with_blanks, hex, sha1, sha256};
 use crate::clock::{error_timestamp, graph_date, unix};
-use crate::config::{App, Tenant};
+use crate::config::App;
 use crate::exchange::Exchange;
 use crate::recorder::Lint;
-use crate::token::realm;
+use crate::token::realm::{self, Realm};
 
 /// An assertion that could be read, nothing about it verified.
 pub(crate) struct Assertion {
@@ -143,7 +143,7 @@ impl Assertion {
     /// # Errors
     /// One row for each thing that can be wrong: 50027, 5002727, 5002738, 5002723, 90014, 700024, 50048, 700021,
     /// 700023, 700027, 5002730, 50012.
-    pub(crate) fn verify(&self, exchange: &Exchange<'_>, app: &App, tenant: &Tenant) -> Result<(), Refusal> {
+    pub(crate) fn verify(&self, exchange: &Exchange<'_>, app: &App, realm: &Realm<'_>) -> Result<(), Refusal> {
         let claims = &self.claims;
         let issuer = required("iss", claims.iss.as_ref())?;
         let subject = self.subject()?;
@@ -157,7 +157,7 @@ impl Assertion {
         if !subject.eq_ignore_ascii_case(&app.client_id) {
             return Err(Refusal::new(700021));
         }
-        if !realm::is_named_by(audience, tenant, exchange) {
+        if !realm::is_named_by(audience, realm, exchange) {
             return Err(Refusal::new(700023));
         }
         self.check_signature(exchange, app, &named, algorithm)?;

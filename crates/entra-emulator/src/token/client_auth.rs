@@ -1,11 +1,12 @@
 //! Who the client is and whether it proved it (RFC 6749, 2.3; RFC 7523 for assertions).
 
 use crate::aadsts::Refusal;
-use crate::config::{App, Tenant};
+use crate::config::App;
 use crate::exchange::Exchange;
 use crate::form::Form;
 use crate::recorder::Lint;
 use crate::token::assertion::Assertion;
+use crate::token::realm::Realm;
 
 /// A client id with the credential that came with it, not yet verified.
 pub(crate) struct Presented {
@@ -23,6 +24,8 @@ enum Credential {
 /// How the client proved itself; decides `appidacr` and `azpacr`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Proof {
+    /// Not at all: it is a public client.
+    Public,
     Secret,
     Certificate,
 }
@@ -31,6 +34,7 @@ impl Proof {
     /// The value of `appidacr` (v1) and `azpacr` (v2).
     pub(crate) fn class(self) -> &'static str {
         match self {
+            Self::Public => "0",
             Self::Secret => "1",
             Self::Certificate => "2",
         }
@@ -97,18 +101,20 @@ pub(crate) fn read(exchange: &mut Exchange<'_>, form: &Form) -> Result<Presented
 /// Verifies the credential against what the app has registered.
 ///
 /// # Errors
-/// 7000218 without a credential, 7000215 for a wrong secret, 7000222 for one outside its dates, and what
+/// 700025 for a public client with a credential, 7000218 for another one without, 7000215 for a wrong secret, 7000222 for one outside its dates, and what
 /// [`Assertion::verify`] says.
 pub(crate) fn verify(
     exchange: &mut Exchange<'_>,
     app: &App,
-    tenant: &Tenant,
+    realm: &Realm<'_>,
     presented: Presented,
 ) -> Result<Proof, Refusal> {
     match presented.credential {
+        Credential::None if app.public_client => Ok(Proof::Public),
+        _ if app.public_client => Err(Refusal::new(700025)),
         Credential::None => Err(Refusal::new(7000218)),
         Credential::Secret(secret) => verify_secret(exchange, app, &secret),
-        Credential::Assertion(assertion) => (*assertion)?.verify(exchange, app, tenant).map(|()| Proof::Certificate),
+        Credential::Assertion(assertion) => (*assertion)?.verify(exchange, app, realm).map(|()| Proof::Certificate),
     }
 }
 

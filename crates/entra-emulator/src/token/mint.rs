@@ -1,9 +1,10 @@
-//! Making access tokens.
+//! Making access tokens: app-only ones, and those of users.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::config::{Api, App, Tenant, TokenVersion};
 use crate::core::Core;
@@ -11,6 +12,7 @@ use crate::keys::{ALGORITHM, Key};
 use crate::seed::Generator;
 use crate::token::client_auth::Proof;
 use crate::token::request::RequestedClaims;
+use crate::token::user;
 
 /// Everything an access token depends on besides time and key.
 pub(crate) struct Grant<'a> {
@@ -46,6 +48,61 @@ pub(crate) fn mint(core: &Core, now: u64, grant: &Grant<'_>) -> Token {
     };
     Token {
         text,
+        expires_in: core.token_lifetime - 1,
+        refresh_in: core.refresh_in,
+        expires_on,
+        not_before,
+    }
+}
+
+/// Makes an access token in the name of a user.
+pub(crate) fn sign_user_token(
+    core: &Core,
+    now: u64,
+    grant: &user::Grant<'_>,
+    api: &Api,
+    resource: &str,
+    scp: &[String],
+) -> Token {
+    let key = core.keys.signing();
+    let asked = grant.requested.not_before.unwrap_or_default().min(now);
+    let (not_before, expires_on) = (now.saturating_sub(300).max(asked), now + core.token_lifetime);
+    let opaque = Opaque::draw(core);
+    let mut claims = user::about(core, api.token_version, grant.user);
+    let (client, class) = (&grant.app.client_id, grant.proof.class());
+    let own = match api.token_version {
+        TokenVersion::V1 => json!({"aud": resource, "appid": client, "appidacr": class, "ver": "1.0"}),
+        TokenVersion::V2 => {
+            json!({"aud": api.app_id, "azp": client, "azpacr": class, "ver": "2.0", "xms_ftd": opaque.xms_ftd})
+        }
+    };
+    let shared = json!({
+        "iss": core.issuers.of(grant.tenant, api.token_version),
+        "iat": not_before,
+        "nbf": not_before,
+        "exp": expires_on,
+        "aio": opaque.aio,
+        "rh": opaque.rh,
+        "scp": scp.join(" "),
+        "sub": user::subject(core, &api.app_id, grant.user),
+        "tid": grant.tenant.id,
+        "uti": opaque.uti,
+    });
+    for part in [own, shared] {
+        if let Value::Object(part) = part {
+            claims.extend(part);
+        }
+    }
+    if wants(api, "idtyp") {
+        claims.insert("idtyp".to_owned(), json!("user"));
+    }
+    let capabilities = &grant.requested.capabilities;
+    if !capabilities.is_empty() && wants(api, "xms_cc") {
+        claims.insert("xms_cc".to_owned(), json!(capabilities));
+    }
+    let x5t = (api.token_version == TokenVersion::V1).then_some(key.kid);
+    Token {
+        text: sign(key, x5t, &claims),
         expires_in: core.token_lifetime - 1,
         refresh_in: core.refresh_in,
         expires_on,
@@ -159,15 +216,15 @@ impl<'a> V2Claims<'a> {
 }
 
 /// The claims that only the service itself can read.
-struct Opaque {
-    aio: String,
-    rh: String,
-    uti: String,
+pub(super) struct Opaque {
+    pub(super) aio: String,
+    pub(super) rh: String,
+    pub(super) uti: String,
     xms_ftd: String,
 }
 
 impl Opaque {
-    fn draw(core: &Core) -> Self {
+    pub(super) fn draw(core: &Core) -> Self {
         let mut ids = core.ids();
         Self {
             aio: format!("k2R{}=", ids.opaque(37)),
@@ -206,7 +263,7 @@ fn wants(api: &Api, claim: &str) -> bool {
 }
 
 /// Signs by RS256. v1 tokens repeat the key id as `x5t`.
-fn sign(key: &Key, x5t: Option<&str>, claims: &impl Serialize) -> String {
+pub(super) fn sign(key: &Key, x5t: Option<&str>, claims: &impl Serialize) -> String {
     #[derive(Serialize)]
     struct Header<'a> {
         typ: &'static str,

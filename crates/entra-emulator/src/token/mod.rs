@@ -1,14 +1,23 @@
-//! The token endpoint: client credentials, judged step by step.
+//! The token endpoint: every grant, judged step by step.
 
 mod assertion;
+pub(crate) mod authorization_code;
 mod client_auth;
+pub(crate) mod device;
+pub(crate) mod grants;
+pub(crate) mod id_token;
 pub(crate) mod issuer;
 mod mint;
+mod on_behalf_of;
+mod password;
+pub(crate) mod pkce;
 mod realm;
+pub(crate) mod refresh;
 pub(crate) mod replay;
-mod request;
+pub(crate) mod request;
 pub(crate) mod revocation;
 mod target;
+pub(crate) mod user;
 
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Response, StatusCode};
@@ -58,11 +67,24 @@ fn judge(
     }
     let tenant = Audience::read(exchange, tenant)?;
     match form.value("grant_type") {
-        Some("client_credentials") => {}
-        Some(other) => return Err(Refusal::new(70003).with(other)),
-        None => return Err(Refusal::new(900144).with("grant_type")),
+        Some("client_credentials") => client_credentials(exchange, tenant, form, endpoint),
+        Some("authorization_code") => authorization_code::redeem(exchange, tenant, form, endpoint),
+        Some("refresh_token") => refresh::redeem(exchange, tenant, form, endpoint),
+        Some(JWT_BEARER) => on_behalf_of::redeem(exchange, tenant, form, endpoint),
+        Some("device_code" | DEVICE_CODE) => device::poll(exchange, tenant, form, endpoint),
+        Some("password") => Err(password::refuse(exchange, tenant, form)),
+        Some(other) => Err(Refusal::new(70003).with(other)),
+        None => Err(Refusal::new(900144).with("grant_type")),
     }
-    let tenant = match tenant {
+}
+
+fn client_credentials(
+    exchange: &mut Exchange<'_>,
+    audience: Audience<'_>,
+    form: &Form,
+    endpoint: Endpoint,
+) -> Result<Response<Vec<u8>>, Refusal> {
+    let tenant = match audience {
         Audience::One(tenant) => tenant,
         Audience::Many => return Err(Refusal::new(50059)),
         Audience::Consumers => return Err(Refusal::new(9001023)),
@@ -71,13 +93,18 @@ fn judge(
     let app = find_app(exchange, &presented.client_id, tenant)?;
     let resource = target::read(exchange, form, endpoint)?;
     let requested = request::claims(form)?;
-    let proof = client_auth::verify(exchange, app, tenant, presented)?;
+    let realm = realm::Realm::of(tenant);
+    let proof = client_auth::verify(exchange, app, &realm, presented)?;
+    if proof == client_auth::Proof::Public {
+        return Err(Refusal::new(7000218));
+    }
 
-    let directory = &exchange.core.directory;
-    let api = directory
+    let api = exchange
+        .core
+        .directory
         .api(&resource)
         .ok_or_else(|| Refusal::new(500011).with(&resource).with(&tenant.name))?;
-    let roles = directory.roles(app, api, tenant);
+    let roles = exchange.core.roles(app, api, tenant);
     if api.assignment_required && roles.is_empty() {
         let refusal = Refusal::new(501051).with(&app.client_id).with(&app.name);
         return Err(refusal.with(&api.app_id).with(&api.name));
@@ -98,15 +125,74 @@ fn judge(
     }))
 }
 
+/// A client that a grant with a user was asked by, and where.
+struct Client<'a> {
+    app: &'a App,
+    tenant: &'a Tenant,
+    proof: client_auth::Proof,
+}
+
+/// Finds and verifies the client of a grant with a user. Where the path names no tenant, the grant does (`place`), and the
+/// app's home stands in where neither does.
+fn identify<'a>(
+    exchange: &mut Exchange<'a>,
+    form: &Form,
+    audience: &Audience<'a>,
+    place: Option<&str>,
+) -> Result<Client<'a>, Refusal> {
+    identify_by(exchange, form, audience, place, find_app)
+}
+
+/// As [`identify`], for an app that may become known in the tenant by what is going on.
+fn identify_enterable<'a>(
+    exchange: &mut Exchange<'a>,
+    form: &Form,
+    audience: &Audience<'a>,
+    place: Option<&str>,
+) -> Result<Client<'a>, Refusal> {
+    identify_by(exchange, form, audience, place, |exchange, client_id, tenant| {
+        find_enterable(exchange, client_id, Some(tenant))
+    })
+}
+
+fn identify_by<'a>(
+    exchange: &mut Exchange<'a>,
+    form: &Form,
+    audience: &Audience<'a>,
+    place: Option<&str>,
+    find: impl Fn(&Exchange<'a>, &str, &'a Tenant) -> Result<&'a App, Refusal>,
+) -> Result<Client<'a>, Refusal> {
+    let directory = &exchange.core.directory;
+    let presented = client_auth::read(exchange, form)?;
+    let tenant = match audience {
+        Audience::One(tenant) => Some(*tenant),
+        Audience::Many => place.and_then(|place| directory.tenant(place)).or_else(|| {
+            directory
+                .app(&presented.client_id)
+                .and_then(|app| directory.home(app))
+                .or_else(|| directory.tenants.first())
+        }),
+        Audience::Consumers => return Err(Refusal::new(9001023)),
+    };
+    let tenant = tenant.ok_or_else(|| Refusal::new(50059))?;
+    let app = find(exchange, &presented.client_id, tenant)?;
+    let realm = realm::Realm {
+        tenant,
+        is_shared: matches!(audience, Audience::Many),
+    };
+    let proof = client_auth::verify(exchange, app, &realm, presented)?;
+    Ok(Client { app, tenant, proof })
+}
+
 /// Whom the first segment of a path stands for.
-enum Audience<'a> {
+pub(crate) enum Audience<'a> {
     One(&'a Tenant),
     Many,
     Consumers,
 }
 
 impl<'a> Audience<'a> {
-    fn read(exchange: &Exchange<'a>, name: &str) -> Result<Self, Refusal> {
+    pub(crate) fn read(exchange: &Exchange<'a>, name: &str) -> Result<Self, Refusal> {
         match name {
             "common" | "organizations" => return Ok(Self::Many),
             "consumers" | CONSUMERS => return Ok(Self::Consumers),
@@ -128,18 +214,29 @@ pub(crate) fn find_tenant<'a>(exchange: &Exchange<'a>, name: &str) -> Result<&'a
         .ok_or_else(|| Refusal::new(90002).with(name))
 }
 
-fn find_app<'a>(exchange: &Exchange<'a>, client_id: &str, tenant: &Tenant) -> Result<&'a App, Refusal> {
+fn find_app<'a>(exchange: &Exchange<'a>, client_id: &str, tenant: &'a Tenant) -> Result<&'a App, Refusal> {
+    let app = find_enterable(exchange, client_id, Some(tenant))?;
+    if !exchange.core.is_present(app, tenant) {
+        return Err(if app.unprovisioned {
+            Refusal::new(7000229).with(&app.client_id).with(&tenant.id)
+        } else {
+            Refusal::new(700016).with(client_id).with(&tenant.name)
+        });
+    }
+    Ok(app)
+}
+
+/// An app that is known in a tenant, or may become so when somebody there consents to it.
+fn find_enterable<'a>(exchange: &Exchange<'a>, client_id: &str, tenant: Option<&Tenant>) -> Result<&'a App, Refusal> {
     if client_id == ZERO {
         return Err(Refusal::new(700038).with(client_id));
     }
     let directory = &exchange.core.directory;
+    let place = tenant.map_or("common", |tenant| tenant.name.as_str());
     let app = directory
         .app(client_id)
-        .filter(|app| directory.is_present(app, tenant))
-        .ok_or_else(|| Refusal::new(700016).with(client_id).with(&tenant.name))?;
-    if app.unprovisioned {
-        return Err(Refusal::new(7000229).with(&app.client_id).with(&tenant.id));
-    }
+        .filter(|app| tenant.is_none_or(|tenant| directory.may_enter(app, tenant)))
+        .ok_or_else(|| Refusal::new(700016).with(client_id).with(place))?;
     if app.disabled {
         return Err(Refusal::new(7000112).with(&app.client_id).with(&app.name));
     }
@@ -226,4 +323,6 @@ impl<'a> V2Body<'a> {
 
 /// The tenant that all personal accounts are in.
 const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const ZERO: &str = "00000000-0000-0000-0000-000000000000";

@@ -5,12 +5,30 @@ use crate::directory::ciam_subdomain;
 use crate::discovery::is_public_cloud;
 use crate::exchange::Exchange;
 
+/// Where a client presents its assertion.
+pub(crate) struct Realm<'a> {
+    /// The tenant, named by the path or by the grant.
+    pub(crate) tenant: &'a Tenant,
+    /// Whether the path names none: then `common` and `organizations` are right as well.
+    pub(crate) is_shared: bool,
+}
+
+impl<'a> Realm<'a> {
+    pub(crate) fn of(tenant: &'a Tenant) -> Self {
+        Self {
+            tenant,
+            is_shared: false,
+        }
+    }
+}
+
 /// Whether an audience means this service and this tenant: the token URL of either version or the v2 issuer, under any
 /// name the service is known by, or an issuer as it stands in tokens.
 ///
 /// The Entra documents gave all of these over the years. Another tenant, another cloud, `common` and a URL with
 /// anything more behind it are something else.
-pub(crate) fn is_named_by(audience: &str, tenant: &Tenant, exchange: &Exchange<'_>) -> bool {
+pub(crate) fn is_named_by(audience: &str, realm: &Realm<'_>, exchange: &Exchange<'_>) -> bool {
+    let tenant = realm.tenant;
     let issuers = &exchange.core.issuers;
     if [TokenVersion::V1, TokenVersion::V2]
         .map(|version| issuers.of(tenant, version))
@@ -25,7 +43,8 @@ pub(crate) fn is_named_by(audience: &str, tenant: &Tenant, exchange: &Exchange<'
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let is_tenant = |name: &str| {
         let directory = &exchange.core.directory;
-        directory.tenant(name).is_some_and(|named| named.id == tenant.id)
+        (realm.is_shared && ["common", "organizations"].contains(&name))
+            || directory.tenant(name).is_some_and(|named| named.id == tenant.id)
     };
     let is_own_host = ciam_subdomain(authority).is_some() && is_tenant(authority);
     let is_own_origin = is_own_host && scheme.eq_ignore_ascii_case("https");

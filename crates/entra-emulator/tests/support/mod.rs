@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test file uses its own part")]
 
 pub(crate) mod assertion;
+pub(crate) mod browser;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

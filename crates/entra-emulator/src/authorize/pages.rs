@@ -1,0 +1,371 @@
+//! The pages: plain HTML without scripts, one small style sheet allowed by its hash, every value escaped.
+
+use std::fmt::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderValue, Response, StatusCode};
+
+use crate::aadsts::Refusal;
+use crate::authorize::transaction::Consent;
+use crate::authorize::{ERROR_STATUS, kind_name, redirect};
+use crate::certificate::sha256;
+use crate::config::{App, Tenant, User};
+use crate::consents::Kind;
+use crate::exchange::{Exchange, no_store};
+
+/// What a page is, for those who drive the pages without a browser: rides along in the response's extensions.
+#[derive(Clone, Debug)]
+pub(crate) enum Shown {
+    SignIn {
+        transaction: String,
+    },
+    Consent {
+        transaction: String,
+        refused: bool,
+    },
+    DeviceLogin,
+    /// The device may go on, or was turned away.
+    Done,
+    Error {
+        code: Option<u32>,
+        message: String,
+    },
+    /// The answer to the app, to be posted there.
+    FormPost {
+        uri: String,
+        body: String,
+    },
+}
+
+/// Who is it?
+pub(crate) fn sign_in(
+    exchange: &Exchange<'_>,
+    app: &str,
+    transaction: &str,
+    users: &[(&Tenant, &User)],
+    hint: Option<&str>,
+    target: &str,
+) -> Response<Vec<u8>> {
+    let mut body = format!(
+        "<h1>Sign in</h1>\n<p>to continue to <strong>{}</strong></p>\n",
+        escape(app)
+    );
+    body.push_str(&form_start("/signin", transaction));
+    let is_hinted = |user: &User| hint.is_some_and(|hint| user.user_principal_name.eq_ignore_ascii_case(hint));
+    let focused = users.iter().position(|(_, user)| is_hinted(user)).unwrap_or(0);
+    if users.is_empty() {
+        body.push_str("<p>Nobody here can sign in to this app.</p>\n");
+    } else {
+        body.push_str("<h2 id=\"who\">Pick an account</h2>\n<ul aria-labelledby=\"who\">\n");
+    }
+    for (at, (tenant, user)) in users.iter().enumerate() {
+        let name = escape(&user.user_principal_name);
+        let role = if user.admin { ", administrator" } else { "" };
+        let focus = if at == focused { " autofocus" } else { "" };
+        let _ = writeln!(
+            body,
+            "<li><button name=\"user\" value=\"{}.{}\" data-user=\"{name}\"{focus}><strong>{}</strong><br>{name} ({}{role})</button></li>",
+            escape(&tenant.id),
+            escape(&user.id),
+            escape(&user.display_name),
+            escape(&tenant.name),
+        );
+    }
+    if !users.is_empty() {
+        body.push_str("</ul>\n");
+    }
+    body.push_str(
+        "<p><button id=\"cancel\" name=\"decision\" value=\"cancel\" class=\"quiet\">Cancel</button></p>\n</form>\n",
+    );
+    let shown = Shown::SignIn {
+        transaction: transaction.to_owned(),
+    };
+    page(exchange, StatusCode::OK, "Sign in", "", &body, target, shown)
+}
+
+/// What a consent page is about.
+pub(crate) struct ConsentPage<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) tenant: &'a Tenant,
+    pub(crate) user: &'a User,
+    pub(crate) consent: &'a Consent,
+    /// The OpenID Connect scopes.
+    pub(crate) oidc: &'a [&'static str],
+    pub(crate) transaction: &'a str,
+    /// Where the answer goes.
+    pub(crate) target: &'a str,
+    pub(crate) is_device: bool,
+}
+
+/// May the app do this?
+pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> Response<Vec<u8>> {
+    let directory = &exchange.core.directory;
+    let consent = about.consent;
+    let title = match (consent.refused, about.is_device, consent.for_everyone) {
+        (true, ..) => "Need admin approval",
+        (_, true, _) => "Sign in on another device",
+        (_, _, true) => "Permissions requested: review for your organization",
+        _ => "Permissions requested",
+    };
+    let publisher = directory
+        .home(about.app)
+        .map_or("unknown", |tenant| tenant.name.as_str());
+    let mut body = format!(
+        "<p class=\"who\">{}</p>\n<h1>{title}</h1>\n<p><strong id=\"app\">{}</strong><br>published by <span id=\"publisher\">{}</span></p>\n",
+        escape(&about.user.user_principal_name),
+        escape(&about.app.name),
+        escape(publisher),
+    );
+    if consent.refused {
+        exchange.event.aadsts = Some(90094);
+        body.push_str("<p id=\"message\">AADSTS90094: this app needs permissions that only an administrator can grant. Ask an administrator to grant them, then come back.</p>\n");
+    } else if about.is_device {
+        body.push_str("<p>Go on only if you typed in a code that your own device showed you. Whoever gave you the code will be signed in as you.</p>\n");
+    }
+    if !(consent.asked.is_empty() && about.oidc.is_empty()) {
+        body.push_str("<h2 id=\"what\">This app would like to</h2>\n<ul aria-labelledby=\"what\" class=\"plain\">\n");
+        for scope in about.oidc {
+            let text = match *scope {
+                "openid" => "Sign you in",
+                "offline_access" => "Keep access while you are away",
+                "email" => "Read your e-mail address",
+                _ => "Read your basic profile",
+            };
+            let _ = writeln!(
+                body,
+                "<li data-permission=\"{scope}\" data-kind=\"delegated\">{text}</li>"
+            );
+        }
+        for asked in &consent.asked {
+            let api = directory
+                .api(&asked.api)
+                .map_or(asked.api.as_str(), |api| api.name.as_str());
+            let kind = match asked.kind {
+                Kind::Delegated => "in the name of a user (delegated)",
+                Kind::Application => "without a user (application)",
+            };
+            let name = escape(&asked.name);
+            let _ = writeln!(
+                body,
+                "<li data-permission=\"{name}\" data-kind=\"{}\"><strong>{name}</strong> of {}, {kind}</li>",
+                kind_name(asked.kind),
+                escape(api),
+            );
+        }
+        body.push_str("</ul>\n");
+    }
+    if consent.for_everyone && !consent.refused {
+        let _ = writeln!(
+            body,
+            "<p>If you accept, this app gets these permissions for every user of <strong>{}</strong>.</p>",
+            escape(&about.tenant.name)
+        );
+    }
+    body.push_str(&form_start("/signin", about.transaction));
+    if consent.refused {
+        body.push_str("<p><button id=\"cancel\" name=\"decision\" value=\"cancel\" autofocus>Return to the application without granting consent</button></p>\n");
+    } else {
+        if about.user.admin && !consent.for_everyone && !about.is_device {
+            body.push_str("<p><input type=\"checkbox\" id=\"organization\" name=\"organization\" value=\"yes\"> <label for=\"organization\">Consent on behalf of your organization</label></p>\n");
+        }
+        body.push_str("<p><button id=\"accept\" name=\"decision\" value=\"accept\" autofocus>Accept</button> <button id=\"cancel\" name=\"decision\" value=\"cancel\" class=\"quiet\">Cancel</button></p>\n");
+    }
+    body.push_str("</form>\n");
+    let shown = Shown::Consent {
+        transaction: about.transaction.to_owned(),
+        refused: consent.refused,
+    };
+    let mark = if consent.refused { " data-aadsts=\"90094\"" } else { "" };
+    page(exchange, StatusCode::OK, title, mark, &body, about.target, shown)
+}
+
+/// Where the code of a device is typed in, perhaps again.
+pub(crate) fn device_login(exchange: &mut Exchange<'_>, problem: Option<&Refusal>) -> Response<Vec<u8>> {
+    let mut body = "<h1>Enter code</h1>\n<p>Enter the code that your app or device shows.</p>\n".to_owned();
+    let mut mark = String::new();
+    let mut invalid = "";
+    if let Some(refusal) = problem {
+        exchange.event.aadsts = Some(refusal.row.code);
+        mark = format!(" data-aadsts=\"{}\"", refusal.row.code);
+        invalid = " aria-invalid=\"true\" aria-describedby=\"message\"";
+        let _ = writeln!(
+            body,
+            "<p id=\"message\" class=\"bad\" role=\"alert\">{}</p>",
+            escape(&refusal.message())
+        );
+    }
+    let _ = write!(
+        body,
+        "<form method=\"post\" action=\"/devicelogin\">\n<p><label for=\"user_code\">Code</label><br><input id=\"user_code\" name=\"user_code\" autocomplete=\"off\" autocapitalize=\"characters\" spellcheck=\"false\" maxlength=\"32\" required autofocus{invalid}></p>\n<p><button id=\"next\">Next</button></p>\n</form>\n"
+    );
+    let (status, shown) = match problem {
+        None => (StatusCode::OK, Shown::DeviceLogin),
+        Some(refusal) => (ERROR_STATUS, shown_error(refusal)),
+    };
+    page(exchange, status, "Enter code", &mark, &body, "", shown)
+}
+
+/// Nothing more to do in the browser.
+pub(crate) fn done(exchange: &Exchange<'_>, approved: bool) -> Response<Vec<u8>> {
+    let body = if approved {
+        "<h1>You are signed in</h1>\n<p id=\"message\">The app on your device may go on. You can close this page.</p>\n"
+    } else {
+        "<h1>Nothing was granted</h1>\n<p id=\"message\">The app on your device is told so. You can close this page.</p>\n"
+    };
+    page(exchange, StatusCode::OK, "Done", "", body, "", Shown::Done)
+}
+
+/// What went wrong, where no app can be told.
+pub(crate) fn error(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Response<Vec<u8>> {
+    exchange.event.aadsts = Some(refusal.row.code);
+    let body = format!(
+        "<h1>Sorry, that did not work</h1>\n<p id=\"message\">{}</p>\n<p class=\"quiet\">Request id: {}</p>\n",
+        escape(&refusal.message()),
+        escape(&exchange.trace_id),
+    );
+    let mark = format!(" data-aadsts=\"{}\"", refusal.row.code);
+    page(exchange, ERROR_STATUS, "Error", &mark, &body, "", shown_error(refusal))
+}
+
+/// A method or a body that no page sends.
+pub(crate) fn wrong_method(exchange: &Exchange<'_>) -> Response<Vec<u8>> {
+    let message = "This page takes GET, and POST of its own form.".to_owned();
+    let body = format!("<h1>Sorry, that did not work</h1>\n<p id=\"message\">{message}</p>\n");
+    let shown = Shown::Error { code: None, message };
+    page(exchange, StatusCode::METHOD_NOT_ALLOWED, "Error", "", &body, "", shown)
+}
+
+/// The answer as a form that the user sends on (OAuth 2.0 Form Post Response Mode; the service's own page does it by a
+/// script).
+pub(crate) fn form_post(
+    exchange: &Exchange<'_>,
+    uri: &str,
+    parameters: &[(&'static str, Vec<u8>)],
+    encoded: &str,
+) -> Response<Vec<u8>> {
+    let mut body = format!(
+        "<h1>Back to the app</h1>\n<form method=\"post\" action=\"{}\">\n",
+        escape(uri)
+    );
+    for (name, value) in parameters {
+        let value = String::from_utf8_lossy(value);
+        let _ = writeln!(
+            body,
+            "<input type=\"hidden\" name=\"{name}\" value=\"{}\">",
+            escape(&value)
+        );
+    }
+    body.push_str("<p><button id=\"continue\" autofocus>Continue</button></p>\n</form>\n");
+    let shown = Shown::FormPost {
+        uri: uri.to_owned(),
+        body: encoded.to_owned(),
+    };
+    page(
+        exchange,
+        StatusCode::OK,
+        "Continue",
+        "",
+        &body,
+        &redirect::origin(uri),
+        shown,
+    )
+}
+
+fn shown_error(refusal: &Refusal) -> Shown {
+    Shown::Error {
+        code: Some(refusal.row.code),
+        message: refusal.message(),
+    }
+}
+
+fn form_start(action: &str, transaction: &str) -> String {
+    format!(
+        "<form method=\"post\" action=\"{action}\">\n<input type=\"hidden\" name=\"transaction\" value=\"{}\">\n",
+        escape(transaction)
+    )
+}
+
+/// A whole page. `target` is the origin that a form of it may end up at: browsers apply `form-action` to the redirect
+/// that answers a form as well.
+fn page(
+    exchange: &Exchange<'_>,
+    status: StatusCode,
+    title: &str,
+    mark: &str,
+    body: &str,
+    target: &str,
+    shown: Shown,
+) -> Response<Vec<u8>> {
+    let html = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{} - entra-emulator</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main{mark}>\n{body}</main>\n<footer>This is an emulator: no password is needed, and nothing here is a real account.</footer>\n</body>\n</html>\n",
+        escape(title)
+    );
+    let mut response = exchange.answer(status, "text/html; charset=utf-8", html.into_bytes());
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{}'; form-action 'self' {target}; frame-ancestors 'none'; base-uri 'none'",
+        STANDARD.encode(sha256(STYLE.as_bytes()))
+    );
+    let headers = response.headers_mut();
+    let policy = HeaderValue::from_str(&policy)
+        .unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    headers.insert("content-security-policy", policy);
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response.extensions_mut().insert(shown);
+    no_store(response)
+}
+
+/// Makes a text harmless inside an element and inside a quoted attribute.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            // Not allowed in HTML by any spelling; line breaks in values would change on their way back.
+            '\0' => escaped.push('\u{fffd}'),
+            '\r' => escaped.push_str("&#13;"),
+            '\n' => escaped.push_str("&#10;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+const STYLE: &str = "
+:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
+body{margin:0;padding:2rem 1rem;background:Canvas;color:CanvasText}
+main{max-width:32rem;margin:0 auto;padding:1.5rem 2rem;border:1px solid GrayText;border-radius:6px}
+h1{font-size:1.5rem;margin:0 0 .5rem}h2{font-size:1.05rem;margin:1.2rem 0 .5rem}
+ul{list-style:none;margin:0;padding:0}ul.plain{list-style:disc;padding-left:1.2rem}li{margin:.4rem 0}
+button{font:inherit;padding:.5rem 1.2rem;border:1px solid #0b57d0;border-radius:4px;background:#0b57d0;color:#fff;cursor:pointer}
+li button{width:100%;text-align:left;background:Canvas;color:CanvasText;border-color:GrayText}
+button.quiet{background:Canvas;color:CanvasText;border-color:GrayText}
+button:hover{filter:brightness(.93)}
+input{font:inherit;padding:.4rem .6rem}input:not([type=checkbox]){width:14rem;letter-spacing:.1em}
+:focus-visible{outline:3px solid #f59e0b;outline-offset:2px}
+p{overflow-wrap:anywhere}.who,.quiet,footer{color:GrayText}button.quiet{color:CanvasText}.bad{color:#b3261e;font-weight:600}
+footer{max-width:32rem;margin:1rem auto;font-size:.85rem;text-align:center}
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_gets_out_of_its_place() {
+        assert_eq!(
+            escape("<a href='x\"y'>&\0"),
+            "&lt;a href=&#39;x&quot;y&#39;&gt;&amp;\u{fffd}"
+        );
+    }
+}

@@ -1,0 +1,81 @@
+//! Sending an answer back to the app: by query, fragment or form.
+
+use http::header::LOCATION;
+use http::{HeaderValue, Response, StatusCode};
+
+use crate::aadsts::Refusal;
+use crate::authorize::pages;
+use crate::authorize::request::{Mode, Reply};
+use crate::exchange::{Exchange, no_store};
+
+/// The parameters of an answer, in order. Values are bytes, because `state` is the app's own.
+#[derive(Default)]
+pub(crate) struct Answer {
+    parameters: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Answer {
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<Vec<u8>>) -> Self {
+        self.parameters.push((name, value.into()));
+        self
+    }
+
+    /// The parameters of a refusal. A user who said no is told apart by `error_subcode`.
+    pub(crate) fn refusal(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Self {
+        exchange.event.aadsts = Some(refusal.row.code);
+        let mut answer = Self::default()
+            .with("error", refusal.error())
+            .with("error_description", exchange.description(refusal));
+        if refusal.row.error_uri {
+            let uri = format!("https://login.microsoftonline.com/error?code={}", refusal.row.code);
+            answer = answer.with("error_uri", uri);
+        }
+        if refusal.error() == "access_denied" {
+            answer = answer.with("error_subcode", "cancel");
+        }
+        answer
+    }
+
+    /// The answer on its way, with the state the request came with.
+    pub(crate) fn send(mut self, exchange: &Exchange<'_>, reply: &Reply) -> Response<Vec<u8>> {
+        if let Some(state) = &reply.state {
+            self.parameters.push(("state", state.clone()));
+        }
+        let encoded = self.encoded();
+        let separator = match reply.mode {
+            Mode::FormPost => return pages::form_post(exchange, &reply.uri, &self.parameters, &encoded),
+            Mode::Fragment => '#',
+            Mode::Query if reply.uri.ends_with(['?', '&']) => {
+                return redirect(exchange, &(reply.uri.clone() + &encoded));
+            }
+            Mode::Query if reply.uri.contains('?') => '&',
+            Mode::Query => '?',
+        };
+        redirect(exchange, &format!("{}{separator}{encoded}", reply.uri))
+    }
+
+    fn encoded(&self) -> String {
+        let mut text = String::new();
+        for (name, value) in &self.parameters {
+            if !text.is_empty() {
+                text.push('&');
+            }
+            text.push_str(name);
+            text.push('=');
+            text.extend(form_urlencoded::byte_serialize(value));
+        }
+        text
+    }
+}
+
+fn redirect(exchange: &Exchange<'_>, location: &str) -> Response<Vec<u8>> {
+    let mut response = exchange.answer(StatusCode::FOUND, "text/html; charset=utf-8", Vec::new());
+    // Redirect URIs are printable and everything else is encoded.
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+        .headers_mut()
+        .insert("referrer-policy", HeaderValue::from_static("no-referrer"));
+    no_store(response)
+}

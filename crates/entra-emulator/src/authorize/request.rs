@@ -1,0 +1,388 @@
+//! Reading a request to `authorize` or `adminconsent`, and deciding where its answer may go.
+//!
+//! What concerns the client or its redirect URI is told on a page; nothing is ever sent to an address that is not
+//! registered. Once that is settled, everything else goes back to the app.
+
+use http::Method;
+use http::header::CONTENT_TYPE;
+use serde_json::Value;
+
+use crate::aadsts::Refusal;
+use crate::authorize::redirect;
+use crate::config::App;
+use crate::exchange::Exchange;
+use crate::form::{self, Form, is_form};
+use crate::recorder::{Endpoint, Lint, SECRET_PARAMETERS, parameters};
+use crate::scope::Scopes;
+use crate::token::pkce::Challenge;
+use crate::token::{self, Audience};
+
+/// A request that was understood. Whether it is granted depends on the user.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) client_id: String,
+    /// The tenant's GUID if the path names one.
+    pub(crate) tenant: Option<String>,
+    pub(crate) reply: Reply,
+    pub(crate) ask: Ask,
+    pub(crate) prompt: Prompt,
+    pub(crate) login_hint: Option<String>,
+    pub(crate) domain_hint: Option<String>,
+}
+
+/// Where the answer goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    /// One of the app's own, or what those stand for.
+    pub(crate) uri: String,
+    pub(crate) mode: Mode,
+    /// To be given back byte for byte.
+    pub(crate) state: Option<Vec<u8>>,
+}
+
+/// How parameters are put into an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Query,
+    Fragment,
+    FormPost,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub(crate) enum Ask {
+    SignIn(Box<SignIn>),
+    AdminConsent {
+        version: Endpoint,
+        /// Empty on v1, where everything registered is meant.
+        scopes: Scopes,
+    },
+}
+
+/// A code, an id token, or both.
+#[derive(Clone, Debug)]
+pub(crate) struct SignIn {
+    pub(crate) version: Endpoint,
+    /// Whether the request named its redirect URI, so that the token request has to repeat it.
+    pub(crate) named_redirect: bool,
+    pub(crate) code: bool,
+    pub(crate) id_token: bool,
+    pub(crate) nonce: Option<String>,
+    pub(crate) challenge: Option<Challenge>,
+    pub(crate) target: Target,
+    pub(crate) client_info: bool,
+    /// Whether the id token is to tell when the user signed in.
+    pub(crate) auth_time: bool,
+}
+
+/// What an app wants to reach.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    V1 { resource: Option<String> },
+    V2(Scopes),
+}
+
+/// What the user is to see in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Prompt {
+    Unsaid,
+    None,
+    Login,
+    SelectAccount,
+    Consent,
+    AdminConsent,
+}
+
+/// Why a request is not understood, and who is told.
+pub(crate) enum Refused {
+    /// The user: there is nowhere else to say it.
+    Page(Refusal),
+    /// The app.
+    Reply(Box<Reply>, Refusal),
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self::Page(refusal)
+    }
+}
+
+/// Reads a request to an `authorize` endpoint.
+pub(crate) fn authorize(exchange: &mut Exchange<'_>, tenant: &str, version: Endpoint) -> Result<Request, Refused> {
+    let Parameters { form, state } = Parameters::read(exchange)?;
+    let (tenant, app) = client(exchange, &form, tenant)?;
+    let uri = redirect_uri(exchange, &form, app, version)?;
+    let is_hybrid = form
+        .value("response_type")
+        .is_some_and(|types| types.split(' ').any(|one| one != "code"));
+    let (mode, mode_problem) = mode(&form, is_hybrid);
+    let reply = Reply { uri, mode, state };
+    let to_app = |refusal: Refusal| Refused::Reply(Box::new(reply.clone()), refusal);
+    if let Some(refusal) = mode_problem {
+        return Err(to_app(refusal));
+    }
+    inspect(exchange, &form, version);
+    let read = |exchange: &Exchange<'_>| -> Result<(SignIn, Prompt), Refusal> {
+        let (code, id_token) = response_type(&form)?;
+        let nonce = form.value("nonce").map(str::to_owned);
+        let target = target(exchange, &form, app, version)?;
+        if let (true, Target::V2(scopes)) = (id_token, &target)
+            && !scopes.has("openid")
+        {
+            return Err(Refusal::new(70005).with("id_token without the scope openid"));
+        }
+        if id_token && nonce.is_none() {
+            return Err(Refusal::new(900144).with("nonce"));
+        }
+        token::request::claims(&form)?;
+        let sign_in = SignIn {
+            version,
+            named_redirect: form.value("redirect_uri").is_some(),
+            code,
+            id_token,
+            nonce,
+            challenge: Challenge::read(&form)?,
+            target,
+            client_info: form.value("client_info").is_some(),
+            auth_time: wants_auth_time(&form),
+        };
+        Ok((sign_in, prompt(&form, version)?))
+    };
+    let (sign_in, prompt) = read(exchange).map_err(to_app)?;
+    Ok(Request {
+        client_id: app.client_id.clone(),
+        tenant,
+        reply,
+        ask: Ask::SignIn(Box::new(sign_in)),
+        prompt,
+        login_hint: form.value("login_hint").map(str::to_owned),
+        domain_hint: form.value("domain_hint").map(str::to_owned),
+    })
+}
+
+/// Reads a request to an `adminconsent` endpoint.
+pub(crate) fn admin_consent(exchange: &mut Exchange<'_>, tenant: &str, version: Endpoint) -> Result<Request, Refused> {
+    if version == Endpoint::V2 && tenant == "common" {
+        return Err(Refusal::new(90130).into());
+    }
+    let Parameters { form, state } = Parameters::read(exchange)?;
+    let (tenant, app) = client(exchange, &form, tenant)?;
+    // A path below a registered one is for authorize only, so the strict rule holds here for either version.
+    let uri = redirect_uri(exchange, &form, app, Endpoint::V2)?;
+    let reply = Reply {
+        uri,
+        mode: Mode::Query,
+        state,
+    };
+    if reply.state.is_none() {
+        exchange.lint(Lint::MissingState);
+    }
+    let scopes = match (version, form.value("scope")) {
+        (Endpoint::V1, _) => Ok(Scopes::default()),
+        (Endpoint::V2, None) => Err(Refusal::new(900144).with("scope")),
+        (Endpoint::V2, Some(scope)) => {
+            exchange.event.target = Some(scope.to_owned());
+            Scopes::parse(scope).and_then(|scopes| check_scopes(exchange, app, &scopes).map(|()| scopes))
+        }
+    };
+    match scopes {
+        Ok(scopes) => Ok(Request {
+            client_id: app.client_id.clone(),
+            tenant,
+            reply,
+            ask: Ask::AdminConsent { version, scopes },
+            prompt: Prompt::AdminConsent,
+            login_hint: form.value("login_hint").map(str::to_owned),
+            domain_hint: form.value("domain_hint").map(str::to_owned),
+        }),
+        Err(refusal) => Err(Refused::Reply(Box::new(reply), refusal)),
+    }
+}
+
+struct Parameters {
+    form: Form,
+    state: Option<Vec<u8>>,
+}
+
+impl Parameters {
+    /// From the query of a GET, from the body of a POST (OpenID Connect Core 1.0, 3.1.2.1).
+    fn read(exchange: &mut Exchange<'_>) -> Result<Self, Refusal> {
+        let is_secret = |name: &str| SECRET_PARAMETERS.contains(&name.to_ascii_lowercase().as_str());
+        if exchange.query.pairs().iter().any(|(name, _)| is_secret(name)) {
+            exchange.lint(Lint::SecretInUrl);
+        }
+        let raw = if exchange.method == Method::POST {
+            if !exchange.header(CONTENT_TYPE).is_some_and(is_form) {
+                return Err(Refusal::new(9002313).with("the body is no form"));
+            }
+            let body = std::mem::take(&mut exchange.body);
+            exchange.event.form = parameters(Form::parse(&body).pairs());
+            body
+        } else {
+            exchange.raw_query.clone().into_bytes()
+        };
+        if raw.len() > LONGEST {
+            return Err(Refusal::new(9002313).with("it is too long"));
+        }
+        let form = Form::parse(&raw);
+        exchange.event.client_id = form.value("client_id").map(str::to_owned);
+        if let Some(name) = form.duplicate() {
+            exchange.lint(Lint::DuplicateParameter(name.chars().take(64).collect()));
+            return Err(Refusal::new(9000411).with(name));
+        }
+        Ok(Self {
+            state: form::raw_value(&raw, "state"),
+            form,
+        })
+    }
+}
+
+/// The tenant if one is named, and the app if it may be used there.
+fn client<'a>(exchange: &Exchange<'a>, form: &Form, tenant: &str) -> Result<(Option<String>, &'a App), Refusal> {
+    let tenant = match Audience::read(exchange, tenant)? {
+        Audience::One(tenant) => Some(tenant),
+        Audience::Many => None,
+        Audience::Consumers => return Err(Refusal::new(90130)),
+    };
+    let client_id = form
+        .value("client_id")
+        .ok_or_else(|| Refusal::new(900144).with("client_id"))?;
+    let directory = &exchange.core.directory;
+    let unknown = || {
+        let place = tenant.map_or("common", |tenant| &tenant.name);
+        Refusal::new(700016).with(client_id).with(place)
+    };
+    let app = directory.app(client_id).ok_or_else(unknown)?;
+    match tenant {
+        Some(tenant) if !directory.may_enter(app, tenant) => return Err(unknown()),
+        None if app.home_tenant.is_some() && !app.multi_tenant => return Err(Refusal::new(50194)),
+        _ => {}
+    }
+    if app.disabled {
+        return Err(Refusal::new(7000112).with(&app.client_id).with(&app.name));
+    }
+    Ok((tenant.map(|tenant| tenant.id.clone()), app))
+}
+
+fn redirect_uri(exchange: &Exchange<'_>, form: &Form, app: &App, rule: Endpoint) -> Result<String, Refusal> {
+    let asked = form.value("redirect_uri");
+    if app.redirect_uris.is_empty() {
+        return Err(Refusal::new(500113));
+    }
+    let is_v2_authorize = exchange.event.endpoint == Some(Endpoint::V2);
+    if asked.is_none() && is_v2_authorize {
+        return Err(Refusal::new(900144).with("redirect_uri"));
+    }
+    let refuse = || Refusal::new(50011).with(asked.unwrap_or_default()).with(&app.client_id);
+    redirect::choose(app, asked, rule).ok_or_else(refuse)
+}
+
+/// The response mode, and what is wrong with it; the answer then goes the default way.
+fn mode(form: &Form, is_hybrid: bool) -> (Mode, Option<Refusal>) {
+    let default = if is_hybrid { Mode::Fragment } else { Mode::Query };
+    match form.value("response_mode") {
+        None => (default, None),
+        Some("query") if !is_hybrid => (Mode::Query, None),
+        Some("fragment") => (Mode::Fragment, None),
+        Some("form_post") => (Mode::FormPost, None),
+        Some(other) => (default, Some(Refusal::new(70007).with(other))),
+    }
+}
+
+/// Whether a code, an id token, or both are wanted.
+fn response_type(form: &Form) -> Result<(bool, bool), Refusal> {
+    let types = form
+        .value("response_type")
+        .ok_or_else(|| Refusal::new(900144).with("response_type"))?;
+    let mut parts: Vec<&str> = types.split(' ').filter(|part| !part.is_empty()).collect();
+    parts.sort_unstable();
+    match parts.as_slice() {
+        ["code"] => Ok((true, false)),
+        ["code", "id_token"] => Ok((true, true)),
+        ["id_token"] => Ok((false, true)),
+        _ => Err(Refusal::new(70005).with(types)),
+    }
+}
+
+fn prompt(form: &Form, version: Endpoint) -> Result<Prompt, Refusal> {
+    Ok(match (form.value("prompt"), version) {
+        (None, _) => Prompt::Unsaid,
+        (Some("none"), _) => Prompt::None,
+        (Some("login"), _) => Prompt::Login,
+        (Some("select_account"), _) => Prompt::SelectAccount,
+        (Some("consent"), _) => Prompt::Consent,
+        (Some("admin_consent"), Endpoint::V1) => Prompt::AdminConsent,
+        (Some(other), _) => {
+            let problem = format!("'{other}' is no supported value of 'prompt'");
+            return Err(Refusal::new(90023).with(&problem));
+        }
+    })
+}
+
+/// What a request wants to reach: `resource` on v1, `scope` on v2, also for device codes.
+pub(crate) fn target(exchange: &Exchange<'_>, form: &Form, app: &App, version: Endpoint) -> Result<Target, Refusal> {
+    let resource = form.value("resource");
+    match version {
+        Endpoint::V1 => {
+            if let Some(resource) = resource {
+                let directory = &exchange.core.directory;
+                let place = exchange.event.tenant.as_deref().unwrap_or_default();
+                directory
+                    .api(resource)
+                    .ok_or_else(|| Refusal::new(500011).with(resource).with(place))?;
+            }
+            Ok(Target::V1 {
+                resource: resource.map(str::to_owned),
+            })
+        }
+        Endpoint::V2 => {
+            if resource.is_some() {
+                return Err(Refusal::new(901002));
+            }
+            let scope = form.value("scope").filter(|scope| !scope.trim_matches(' ').is_empty());
+            let scopes = Scopes::parse(scope.ok_or_else(|| Refusal::new(900144).with("scope"))?)?;
+            check_scopes(exchange, app, &scopes)?;
+            Ok(Target::V2(scopes))
+        }
+    }
+}
+
+/// Whether every API and every scope exists.
+fn check_scopes(exchange: &Exchange<'_>, app: &App, scopes: &Scopes) -> Result<(), Refusal> {
+    let place = exchange.event.tenant.as_deref().unwrap_or_default();
+    for permission in &scopes.permissions {
+        permission.resolve(&exchange.core.directory, &app.client_id, place)?;
+    }
+    Ok(())
+}
+
+/// `max_age`, or `auth_time` among the claims asked for, wants to know when the user signed in.
+fn wants_auth_time(form: &Form) -> bool {
+    let claims: Option<Value> = form.value("claims").and_then(|text| serde_json::from_str(text).ok());
+    form.value("max_age").is_some() || claims.is_some_and(|claims| claims.pointer("/id_token/auth_time").is_some())
+}
+
+fn inspect(exchange: &mut Exchange<'_>, form: &Form, version: Endpoint) {
+    let target = match version {
+        Endpoint::V1 => form.value("resource"),
+        Endpoint::V2 => form.value("scope"),
+    };
+    exchange.event.target = target.map(str::to_owned);
+    if form.value("state").is_none() {
+        exchange.lint(Lint::MissingState);
+    }
+    let wants_code = form
+        .value("response_type")
+        .is_some_and(|types| types.split(' ').any(|one| one == "code"));
+    match (form.value("code_challenge"), form.value("code_challenge_method")) {
+        (None, _) if version == Endpoint::V2 && wants_code => exchange.lint(Lint::MissingPkce),
+        (Some(_), None | Some("plain")) => exchange.lint(Lint::PlainPkce),
+        _ => {}
+    }
+    if version == Endpoint::V2 && form.value("resource").is_some() {
+        exchange.lint(Lint::ResourceOnV2);
+    }
+}
+
+/// As long as a request line may be over a socket.
+const LONGEST: usize = 64 * 1024;

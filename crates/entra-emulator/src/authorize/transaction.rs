@@ -1,0 +1,90 @@
+//! What waits for a browser's next form: who asked for what, and how far the user got.
+
+use std::sync::Mutex;
+
+use crate::authorize::request::Request;
+use crate::consents::Asked;
+use crate::store::Store;
+
+/// The sign-ins under way. A form names one by an id that is good for one form only.
+#[derive(Debug)]
+pub(crate) struct Transactions {
+    state: Mutex<Store<Transaction>>,
+}
+
+/// One sign-in under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Transaction {
+    pub(crate) goal: Goal,
+    pub(crate) stage: Stage,
+    /// When its form is not accepted any more, in seconds since the epoch.
+    pub(crate) expires: u64,
+}
+
+/// What the user came for.
+#[derive(Clone, Debug)]
+pub(crate) enum Goal {
+    /// An answer to an app, by redirect.
+    App(Box<Request>),
+    /// To let a device in, by its device code.
+    Device { device_code: String, client_id: String },
+}
+
+/// Which page the browser shows.
+#[derive(Clone, Debug)]
+pub(crate) enum Stage {
+    /// Who is it?
+    SignIn,
+    /// What may the app do?
+    Consent(Consent),
+}
+
+/// What a user is asked to agree to.
+#[derive(Clone, Debug)]
+pub(crate) struct Consent {
+    /// Tenant and object id of the user.
+    pub(crate) user: (String, String),
+    pub(crate) asked: Vec<Asked>,
+    /// For all users of the tenant.
+    pub(crate) for_everyone: bool,
+    /// The user must not agree: all that is left is to go back.
+    pub(crate) refused: bool,
+}
+
+impl Transactions {
+    /// Keeps a transaction for its next form, and gives it its id.
+    pub(crate) fn open(&self, now: u64, goal: Goal, stage: Stage) -> String {
+        let transaction = Transaction {
+            goal,
+            stage,
+            expires: now + LIFETIME,
+        };
+        self.state().add("", transaction)
+    }
+
+    /// Takes the transaction of a form. There is none for a form that was sent before, comes too late or is made up.
+    pub(crate) fn take(&self, now: u64, id: &str) -> Option<Transaction> {
+        self.state().take(id).filter(|transaction| now < transaction.expires)
+    }
+
+    /// Looks at a transaction without taking it.
+    pub(crate) fn peek(&self, id: &str) -> Option<Transaction> {
+        self.state().get(id).cloned()
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, Store<Transaction>> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Default for Transactions {
+    fn default() -> Self {
+        Self {
+            state: Mutex::new(Store::new(MOST)),
+        }
+    }
+}
+
+/// Seconds a page may lie open.
+const LIFETIME: u64 = 900;
+const MOST: usize = 1_000;

@@ -1,0 +1,186 @@
+//! What an emulator is made of: tenants, apps, APIs and users, in Rust or read from JSON.
+
+mod api;
+mod app;
+mod permission;
+mod secret;
+
+use std::time::SystemTime;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::Error;
+use crate::clock::parse_rfc3339;
+
+pub use self::api::{Api, TokenVersion};
+pub use self::app::App;
+pub use self::permission::{DelegatedPermission, Permission};
+pub use self::secret::Secret;
+
+/// Everything an emulator can be told before it starts.
+///
+/// Whatever is left out is filled in: no tenant gives one tenant, no app one daemon app with a secret that may use Graph's
+/// `User.Read.All` and every role of your own APIs, no API one API of your own, and every empty identifier is derived from
+/// the seed. Microsoft Graph, the Office 365 Management APIs, Azure
+/// SQL and Managed Desktop are always there; an [`Api`] with the same app id replaces one of them.
+///
+/// ```
+/// use entra_emulator::{Config, EmulatorBuilder};
+///
+/// let config = Config::from_json(
+///     r#"{
+///         "seed": 7,
+///         "tenants": [{ "id": "11111111-2222-3333-4444-555555555555", "domain": "fabrikam.example" }],
+///         "apps": [{
+///             "name": "nightly-report",
+///             "client_id": "aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb",
+///             "secrets": [{ "value": "first", "end": "2030-01-01T00:00:00Z" }],
+///             "granted": [{ "api": "https://graph.microsoft.com", "role": "User.Read.All" }]
+///         }]
+///     }"#,
+/// )?;
+/// let emulator = EmulatorBuilder::from(config).build();
+/// assert_eq!(emulator.client_id(), "aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb");
+/// # Ok::<(), entra_emulator::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Config {
+    /// What every made-up value is derived from.
+    pub seed: u64,
+    /// Directories. The first one is what [`crate::Emulator::tenant_id`] names.
+    pub tenants: Vec<Tenant>,
+    /// App registrations that ask for tokens. The first one is what [`crate::Emulator::client_id`] names.
+    pub apps: Vec<App>,
+    /// APIs that tokens are asked for.
+    pub apis: Vec<Api>,
+    /// Seconds an access token lives; 3600 when left out.
+    pub token_lifetime: Option<u64>,
+    /// Seconds after which the service wants to be asked for the next token (`refresh_in`). Left out, it does not say, as the
+    /// service does not for tokens of an hour.
+    pub refresh_in: Option<u64>,
+}
+
+impl Config {
+    /// Reads a configuration from JSON. Unknown members are refused: a misspelt one would silently weaken a test.
+    ///
+    /// # Errors
+    /// [`Error::Config`] names the line and what is wrong with it.
+    pub fn from_json(text: &str) -> Result<Self, Error> {
+        serde_json::from_str(text).map_err(|error| Error::Config(error.to_string()))
+    }
+}
+
+/// A directory.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Tenant {
+    /// GUID; derived from the seed when empty.
+    pub id: String,
+    /// Verified domain, for example `contoso.onmicrosoft.com`; derived when empty.
+    pub domain: String,
+    /// What people call it; the domain's first label when empty.
+    pub name: String,
+    /// An external (customer) tenant: its issuer is on `ciamlogin.com`.
+    pub external: bool,
+    /// Who signs in, and whom Microsoft Graph lists; three made-up people when left out, the first an administrator.
+    pub users: Option<Vec<User>>,
+}
+
+impl Tenant {
+    /// A workforce tenant with this domain.
+    pub fn new(domain: impl Into<String>) -> Self {
+        Self {
+            domain: domain.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Sets the directory's GUID.
+    pub fn id(self, id: impl Into<String>) -> Self {
+        Self { id: id.into(), ..self }
+    }
+
+    /// Makes it an external (customer) tenant, reached as `{subdomain}.ciamlogin.com` as well.
+    pub fn external(self) -> Self {
+        Self { external: true, ..self }
+    }
+
+    /// Adds a user. The first call replaces the made-up ones.
+    pub fn user(mut self, user: User) -> Self {
+        self.users.get_or_insert_default().push(user);
+        self
+    }
+}
+
+/// A user of a tenant.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct User {
+    /// Object id (GUID); derived from the seed when empty.
+    pub id: String,
+    /// Full name.
+    pub display_name: String,
+    /// Sign-in name; `{first word of the name}@{domain}` in lower case when empty.
+    pub user_principal_name: String,
+    /// Job title, if any.
+    pub job_title: Option<String>,
+    /// An administrator, who may consent for the whole tenant.
+    pub admin: bool,
+}
+
+impl User {
+    /// A user of that name.
+    pub fn new(display_name: impl Into<String>) -> Self {
+        Self {
+            display_name: display_name.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Sets the object id (GUID).
+    pub fn id(self, id: impl Into<String>) -> Self {
+        Self { id: id.into(), ..self }
+    }
+
+    /// Sets the sign-in name.
+    pub fn user_principal_name(self, name: impl Into<String>) -> Self {
+        Self {
+            user_principal_name: name.into(),
+            ..self
+        }
+    }
+
+    /// Makes the user an administrator.
+    pub fn admin(self) -> Self {
+        Self { admin: true, ..self }
+    }
+}
+pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SystemTime>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    parse_rfc3339(&text)
+        .map(Some)
+        .ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no UTC time like 2026-01-31T23:59:58Z")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_member_is_refused() {
+        assert!(Config::from_json(r#"{"tenant": []}"#).is_err());
+        assert!(Config::from_json(r#"{"apis": [{"token_version": 3}]}"#).is_err());
+        assert!(Config::from_json(r#"{"apps": [{"secrets": [{"end": "tomorrow"}]}]}"#).is_err());
+    }
+
+    #[test]
+    fn debug_hides_the_secret() {
+        assert!(!format!("{:?}", App::new("a").secret("canary")).contains("canary"));
+    }
+}

@@ -1,0 +1,161 @@
+//! What was consented to since the emulator was made, and what that gives together with the configuration.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use crate::config::{Api, App, Tenant, User};
+use crate::core::Core;
+
+/// Consents given by users and administrators. Bounded by what is configured: only known apps, tenants, users, APIs and
+/// permissions get in.
+#[derive(Debug, Default)]
+pub(crate) struct Consents {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Where apps have a service principal: client id, tenant.
+    present: BTreeSet<(String, String)>,
+    /// Client id, tenant, API's app id, role.
+    roles: BTreeSet<[String; 4]>,
+    /// Client id, tenant, API's app id, scope, and the user's object id or nothing for all users.
+    scopes: BTreeSet<[String; 5]>,
+}
+
+/// One permission as it is asked for on a page.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Asked {
+    /// The API's app id.
+    pub(crate) api: String,
+    /// The role or the scope.
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    /// Only an administrator may grant it.
+    pub(crate) admin_only: bool,
+}
+
+/// In whose name a permission is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// A user's.
+    Delegated,
+    /// The app's own.
+    Application,
+}
+
+impl Core {
+    /// Whether an app has a service principal in a tenant.
+    pub(crate) fn is_present(&self, app: &App, tenant: &Tenant) -> bool {
+        let here = (app.client_id.clone(), tenant.id.clone());
+        self.directory.is_present(app, tenant) && !app.unprovisioned || self.consents.state().present.contains(&here)
+    }
+
+    /// The app roles of `api` that `app` holds in `tenant`, in the API's order.
+    pub(crate) fn roles(&self, app: &App, api: &Api, tenant: &Tenant) -> Vec<String> {
+        let configured = self.directory.roles(app, api, tenant);
+        let state = self.consents.state();
+        let is_consented = |role: &String| {
+            let key = [&app.client_id, &tenant.id, &api.app_id, role].map(Clone::clone);
+            configured.contains(role) || state.roles.contains(&key)
+        };
+        api.roles.iter().filter(|role| is_consented(role)).cloned().collect()
+    }
+
+    /// The scopes of `api` that `app` may use in the name of a user, in the API's order. An app may always use its own API.
+    pub(crate) fn scopes(&self, app: &App, api: &Api, tenant: &Tenant, user: &User) -> Vec<String> {
+        if app.client_id == api.app_id {
+            return api.all_scopes().cloned().collect();
+        }
+        let configured = self.directory.scopes(app, api, tenant);
+        let state = self.consents.state();
+        let is_consented = |scope: &String| {
+            let key = |user: &str| {
+                let known = [&app.client_id, &tenant.id, &api.app_id, scope].map(Clone::clone);
+                let [client_id, tenant, api, scope] = known;
+                [client_id, tenant, api, scope, user.to_owned()]
+            };
+            configured.contains(scope)
+                || [ALL_USERS, &user.id]
+                    .iter()
+                    .any(|user| state.scopes.contains(&key(user)))
+        };
+        api.all_scopes().filter(|scope| is_consented(scope)).cloned().collect()
+    }
+
+    /// Whether a permission was granted already.
+    pub(crate) fn has(&self, app: &App, tenant: &Tenant, user: &User, asked: &Asked) -> bool {
+        let Some(api) = self.directory.api(&asked.api) else {
+            return false;
+        };
+        match asked.kind {
+            Kind::Application => self.roles(app, api, tenant).contains(&asked.name),
+            Kind::Delegated => self.scopes(app, api, tenant, user).contains(&asked.name),
+        }
+    }
+
+    /// Notes a consent: the app gets its service principal in the tenant and these permissions, the delegated ones for
+    /// one user or for all.
+    pub(crate) fn consent(&self, app: &App, tenant: &Tenant, user: Option<&User>, asked: &[Asked]) {
+        let mut state = self.consents.state();
+        state.present.insert((app.client_id.clone(), tenant.id.clone()));
+        for one in asked {
+            let known = [&app.client_id, &tenant.id, &one.api, &one.name].map(Clone::clone);
+            match one.kind {
+                Kind::Application => {
+                    state.roles.insert(known);
+                }
+                Kind::Delegated => {
+                    let [client_id, tenant, api, scope] = known;
+                    let user = user.map_or(ALL_USERS, |user| &user.id).to_owned();
+                    state.scopes.insert([client_id, tenant, api, scope, user]);
+                }
+            }
+        }
+    }
+
+    /// Whether an app may ask for an API at all: its registration does, somebody consented before, or it is its own.
+    pub(crate) fn is_listed(&self, app: &App, api: &str, tenant: &Tenant, user: &User) -> bool {
+        let Some(api) = self.directory.api(api) else {
+            return false;
+        };
+        self.registered(app).iter().any(|asked| asked.api == api.app_id)
+            || !self.scopes(app, api, tenant, user).is_empty()
+    }
+
+    /// Every permission that an app's registration asks for.
+    pub(crate) fn registered(&self, app: &App) -> Vec<Asked> {
+        let delegated = app.requested_scopes.iter().filter_map(|permission| {
+            let api = self.directory.api(&permission.api)?;
+            Some(delegated(api, &permission.scope))
+        });
+        let application = app.requested.iter().filter_map(|permission| {
+            Some(Asked {
+                api: self.directory.api(&permission.api)?.app_id.clone(),
+                name: permission.role.clone(),
+                kind: Kind::Application,
+                admin_only: true,
+            })
+        });
+        let all: BTreeSet<Asked> = delegated.chain(application).collect();
+        all.into_iter().collect()
+    }
+}
+
+impl Consents {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// A delegated permission of an API, by the name the API gives it.
+pub(crate) fn delegated(api: &Api, scope: &str) -> Asked {
+    Asked {
+        api: api.app_id.clone(),
+        name: scope.to_owned(),
+        kind: Kind::Delegated,
+        admin_only: api.admin_scopes.iter().any(|admin| admin == scope),
+    }
+}
+
+const ALL_USERS: &str = "";

@@ -1,0 +1,244 @@
+//! Going through the pages without a browser: the very requests a browser would make, answered by the very pages.
+
+use std::fmt;
+
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{Request, Response, StatusCode};
+
+use crate::authorize::asks_for_consent;
+use crate::authorize::pages::Shown;
+use crate::clock::unix;
+use crate::config::{Tenant, User};
+use crate::emulator::Emulator;
+use crate::token::refresh::Refresh;
+
+/// An answer on its way to the app: what a browser would be sent to. `Debug` shows no parameters, which may be codes.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Redirect {
+    /// The whole URL, with the parameters of a query or a fragment.
+    pub url: String,
+    /// The body of the form that is posted there, for `response_mode=form_post`.
+    pub body: Option<String>,
+}
+
+impl Redirect {
+    /// The decoded value of a parameter, wherever it is: query, fragment or body.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        let in_url = || {
+            let parts = self.url.split_once('#').or_else(|| self.url.split_once('?'))?;
+            Some(parts.1)
+        };
+        let encoded = self.body.as_deref().or_else(in_url)?;
+        let mut pairs = form_urlencoded::parse(encoded.as_bytes());
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+}
+
+impl fmt::Debug for Redirect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let uri = self.url.split(['?', '#']).next().unwrap_or_default();
+        f.debug_struct("Redirect").field("uri", &uri).finish_non_exhaustive()
+    }
+}
+
+/// A page that ended the way to the app: it told an error, or that there is nothing more to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ErrorPage {
+    /// The status.
+    pub status: StatusCode,
+    /// The AADSTS number it told.
+    pub aadsts: Option<u32>,
+    /// What it said.
+    pub message: String,
+}
+
+impl fmt::Display for ErrorPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a page with status {}: {}", self.status.as_u16(), self.message)
+    }
+}
+
+impl std::error::Error for ErrorPage {}
+
+impl Emulator {
+    /// Opens a URL of `authorize` or `adminconsent` as a browser would, signs in as this user (by sign-in name, object id or
+    /// full name) and accepts what is asked.
+    ///
+    /// The requests are answered by the same pages, recorded and hit by the same faults as those of a browser.
+    ///
+    /// ```
+    /// use entra_emulator::Emulator;
+    ///
+    /// let emulator = Emulator::builder().build();
+    /// let url = format!(
+    ///     "{}/oauth2/v2.0/authorize?client_id={}&response_type=code&scope=User.Read&redirect_uri=http://localhost:8400&state=s",
+    ///     emulator.authority(),
+    ///     emulator.client_id(),
+    /// );
+    /// let redirect = emulator.approve(&url, "Adele Vance").unwrap();
+    /// assert!(redirect.url.starts_with("http://localhost:8400?code="));
+    /// assert_eq!(redirect.parameter("state").as_deref(), Some("s"));
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorPage`] where the way ends at a page: the request names an unknown app or redirect URI, or the user must not
+    /// consent (AADSTS90094).
+    ///
+    /// # Panics
+    /// If there is no such user: a misspelt name would weaken a test unseen.
+    pub fn approve(&self, url: &str, user: &str) -> Result<Redirect, ErrorPage> {
+        let who = self.user(user);
+        self.walk(self.open(url), Some(who), true)
+    }
+
+    /// As [`approve`](Self::approve), but cancels: on the consent page if there is one, else on the sign-in page.
+    ///
+    /// # Errors
+    /// [`ErrorPage`] where the way ends at a page.
+    ///
+    /// # Panics
+    /// If there is no such user.
+    pub fn decline(&self, url: &str, user: &str) -> Result<Redirect, ErrorPage> {
+        let who = self.user(user);
+        self.walk(self.open(url), Some(who), false)
+    }
+
+    /// Types in the code that a device shows, signs in as this user and lets the device in.
+    ///
+    /// # Errors
+    /// [`ErrorPage`] if the code is unknown or expired, or the user must not consent.
+    ///
+    /// # Panics
+    /// If there is no such user.
+    pub fn approve_device(&self, user_code: &str, user: &str) -> Result<(), ErrorPage> {
+        let who = self.user(user);
+        self.device(user_code, Some(who))
+    }
+
+    /// Types in the code that a device shows and turns the device away.
+    ///
+    /// # Errors
+    /// [`ErrorPage`] if the code is unknown or expired.
+    pub fn decline_device(&self, user_code: &str) -> Result<(), ErrorPage> {
+        self.device(user_code, None)
+    }
+
+    /// Revokes every refresh token of a user (by sign-in name, object id or full name), as a new password does
+    /// (AADSTS50173).
+    ///
+    /// # Panics
+    /// If there is no such user.
+    pub fn revoke_sessions_of(&self, user: &str) {
+        let (_, user) = self.user(user);
+        let mut tokens = self.core().grants.refresh_tokens();
+        tokens
+            .values_mut()
+            .for_each(|token: &mut Refresh| token.revoke(&user.id));
+    }
+
+    fn user(&self, name: &str) -> (&Tenant, &User) {
+        let users = self
+            .tenants()
+            .iter()
+            .flat_map(|tenant| tenant.users.iter().flatten().map(move |user| (tenant, user)));
+        let is_named = |user: &User| {
+            user.user_principal_name.eq_ignore_ascii_case(name) || user.id == name || user.display_name == name
+        };
+        match users.into_iter().find(|(_, user)| is_named(user)) {
+            Some(found) => found,
+            None => panic!("no user is called {name:?}"),
+        }
+    }
+
+    fn device(&self, user_code: &str, who: Option<(&Tenant, &User)>) -> Result<(), ErrorPage> {
+        let page = self.post("/devicelogin", &[("user_code", user_code)]);
+        match self.walk(page, who, who.is_some()) {
+            Err(page) if page.status == StatusCode::OK => Ok(()),
+            Err(page) => Err(page),
+            Ok(_) => unreachable!("a device's sign-in ends at a page"),
+        }
+    }
+
+    /// From the first page to the answer. Nobody in particular cancels at once.
+    fn walk(
+        &self,
+        first: Response<Vec<u8>>,
+        who: Option<(&Tenant, &User)>,
+        agree: bool,
+    ) -> Result<Redirect, ErrorPage> {
+        let mut response = first;
+        // Sign-in and consent; more pages than these there are not.
+        for _ in 0..3 {
+            if let Some(location) = response.headers().get(LOCATION) {
+                let url = location.to_str().unwrap_or_default().to_owned();
+                return Ok(Redirect { url, body: None });
+            }
+            let shown = response.extensions().get::<Shown>().cloned();
+            response = match shown {
+                Some(Shown::SignIn { transaction }) => {
+                    let signs_in = who.filter(|(tenant, user)| {
+                        agree || asks_for_consent(self.core(), &transaction, tenant, user) == Some(true)
+                    });
+                    let named = signs_in.map(|(tenant, user)| format!("{}.{}", tenant.id, user.id));
+                    let choice = match &named {
+                        Some(named) => ("user", named.as_str()),
+                        None => ("decision", "cancel"),
+                    };
+                    self.post("/signin", &[("transaction", &transaction), choice])
+                }
+                Some(Shown::Consent {
+                    transaction,
+                    refused: true,
+                }) if agree => {
+                    // A browser's user would be stuck here, so the form is not left open either.
+                    let _ = self.core().transactions.take(unix(self.clock().now()), &transaction);
+                    return Err(ErrorPage {
+                        status: response.status(),
+                        aadsts: Some(90094),
+                        message: "an administrator has to consent".to_owned(),
+                    });
+                }
+                Some(Shown::Consent { transaction, .. }) => {
+                    let decision = if agree { "accept" } else { "cancel" };
+                    self.post("/signin", &[("transaction", &transaction), ("decision", decision)])
+                }
+                Some(Shown::FormPost { uri, body }) => {
+                    return Ok(Redirect {
+                        url: uri,
+                        body: Some(body),
+                    });
+                }
+                Some(Shown::Error { code, message }) => {
+                    return Err(ErrorPage {
+                        status: response.status(),
+                        aadsts: code,
+                        message,
+                    });
+                }
+                Some(Shown::DeviceLogin | Shown::Done) | None => break,
+            };
+        }
+        Err(ErrorPage {
+            status: response.status(),
+            aadsts: None,
+            message: "there is nothing more to do".to_owned(),
+        })
+    }
+
+    fn open(&self, url: &str) -> Response<Vec<u8>> {
+        let request = Request::get(url).body(Vec::new());
+        self.handle(request.expect("a URL is given"))
+    }
+
+    fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response<Vec<u8>> {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        let request = Request::post(path)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(body.into_bytes());
+        self.handle(request.expect("the path of a page is sound"))
+    }
+}

@@ -1,0 +1,144 @@
+//! The `scope` parameter of requests with a user (v2).
+
+use crate::aadsts::Refusal;
+use crate::config::Api;
+use crate::directory::{Directory, GRAPH_APP_ID};
+
+/// A parsed scope parameter: the OpenID Connect scopes apart, the permissions of APIs in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Scopes {
+    /// `openid`, `profile`, `email`, `offline_access`: those that were asked for, in the order they came.
+    oidc: Vec<&'static str>,
+    pub(crate) permissions: Vec<Permission>,
+}
+
+/// One permission as it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Permission {
+    /// What stands before the last slash, byte for byte: the audience of a v1 token.
+    pub(crate) resource: String,
+    /// The scope's name; `None` for `.default`.
+    pub(crate) name: Option<String>,
+    /// The whole, as it was asked for.
+    pub(crate) text: String,
+}
+
+impl Scopes {
+    /// Takes a scope parameter apart.
+    ///
+    /// # Errors
+    /// 70011 for `.default` beside other permissions, or nothing before the slash.
+    pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
+        let mut scopes = Self::default();
+        for part in text.split(' ').filter(|part| !part.is_empty()) {
+            if let Some(oidc) = OIDC.iter().find(|known| **known == part) {
+                scopes.oidc.push(oidc);
+                continue;
+            }
+            let (resource, name) = part.rsplit_once('/').unwrap_or((GRAPH_APP_ID, part));
+            if resource.is_empty() || name.is_empty() {
+                return Err(Refusal::new(70011).with(text));
+            }
+            let permission = Permission {
+                resource: resource.to_owned(),
+                name: (name != DEFAULT).then(|| name.to_owned()),
+                text: part.to_owned(),
+            };
+            if !scopes.permissions.contains(&permission) {
+                scopes.permissions.push(permission);
+            }
+        }
+        let defaults = scopes.permissions.iter().filter(|one| one.name.is_none()).count();
+        if defaults > 0 && scopes.permissions.len() > 1 {
+            return Err(Refusal::new(70011).with(text));
+        }
+        Ok(scopes)
+    }
+
+    /// Whether an OpenID Connect scope was asked for.
+    pub(crate) fn has(&self, oidc: &str) -> bool {
+        self.oidc.contains(&oidc)
+    }
+
+    /// Adds the OpenID Connect scopes of another request of the same sign-in.
+    pub(crate) fn with_oidc_of(mut self, other: &Self) -> Self {
+        for scope in &other.oidc {
+            if !self.has(scope) {
+                self.oidc.push(scope);
+            }
+        }
+        self
+    }
+
+    /// The OpenID Connect scopes that answers and tokens name: `offline_access` is not among them.
+    pub(crate) fn oidc_names(&self) -> impl Iterator<Item = &'static str> {
+        self.oidc.iter().copied().filter(|scope| *scope != "offline_access")
+    }
+
+    pub(crate) fn oidc(&self) -> &[&'static str] {
+        &self.oidc
+    }
+}
+
+impl Permission {
+    /// The API, and the scope as the API spells it: names are compared without regard to case.
+    ///
+    /// # Errors
+    /// 500011 for an unknown API, 650053 for a scope it does not define.
+    pub(crate) fn resolve<'d>(
+        &self,
+        directory: &'d Directory,
+        app: &str,
+        tenant: &str,
+    ) -> Result<(&'d Api, Option<&'d str>), Refusal> {
+        let api = directory
+            .api(&self.resource)
+            .ok_or_else(|| Refusal::new(500011).with(&self.resource).with(tenant))?;
+        let Some(name) = &self.name else {
+            return Ok((api, None));
+        };
+        let known = api.all_scopes().find(|scope| scope.eq_ignore_ascii_case(name));
+        match known {
+            Some(scope) => Ok((api, Some(scope))),
+            None => Err(Refusal::new(650053).with(app).with(name).with(&api.name)),
+        }
+    }
+}
+
+const DEFAULT: &str = ".default";
+const OIDC: &[&str] = &["openid", "profile", "email", "offline_access"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Option<Vec<(String, Option<String>)>> {
+        let scopes = Scopes::parse(text).ok()?;
+        Some(
+            scopes
+                .permissions
+                .into_iter()
+                .map(|one| (one.resource, one.name))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn resources_end_at_the_last_slash() {
+        let one = |resource: &str, name: Option<&str>| Some(vec![(resource.to_owned(), name.map(str::to_owned))]);
+        assert_eq!(read("openid User.Read"), one(GRAPH_APP_ID, Some("User.Read")));
+        assert_eq!(read(".default profile"), one(GRAPH_APP_ID, None));
+        assert_eq!(read("https://a.example//.default"), one("https://a.example/", None));
+        assert_eq!(read("api://x/y/read"), one("api://x/y", Some("read")));
+        assert_eq!(read("api://x/.default User.Read"), None);
+        assert_eq!(read("/.default"), None);
+        assert_eq!(read("api://x/"), None);
+    }
+
+    #[test]
+    fn openid_scopes_are_no_permissions() {
+        let scopes = Scopes::parse("offline_access  openid email").unwrap();
+        assert!(scopes.permissions.is_empty() && scopes.has("offline_access") && !scopes.has("profile"));
+        assert_eq!(scopes.oidc_names().collect::<Vec<_>>(), ["openid", "email"]);
+    }
+}

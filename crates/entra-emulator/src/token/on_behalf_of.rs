@@ -1,0 +1,85 @@
+//! The on-behalf-of grant: an API trades the token it was called with for one of another API, in the name of the same
+//! user (RFC 7523, section 2.1, with `requested_token_use`).
+
+use http::Response;
+
+use crate::aadsts::Refusal;
+use crate::authorize::request;
+use crate::bearer::{self, Flaw};
+use crate::clock::unix;
+use crate::exchange::Exchange;
+use crate::form::Form;
+use crate::recorder::Endpoint;
+use crate::token::user::{self, Session};
+use crate::token::{Audience, identify};
+
+/// Trades an assertion.
+pub(crate) fn redeem<'a>(
+    exchange: &mut Exchange<'a>,
+    audience: Audience<'a>,
+    form: &Form,
+    endpoint: Endpoint,
+) -> Result<Response<Vec<u8>>, Refusal> {
+    let assertion = form.value("assertion").map(|text| bearer::verify(exchange, text));
+    let place = match &assertion {
+        Some(Ok(claims)) => bearer::tenant(exchange.core, claims)
+            .ok()
+            .map(|tenant| tenant.id.clone()),
+        _ => None,
+    };
+    let client = identify(exchange, form, &audience, place.as_deref())?;
+    let app = client.app;
+    // A public client has no API of its own to be called.
+    if app.public_client {
+        return Err(Refusal::new(7000218));
+    }
+    match form.value("requested_token_use") {
+        Some("on_behalf_of") => {}
+        Some(_) => return Err(Refusal::new(90023).with("requested_token_use is not on_behalf_of")),
+        None => return Err(Refusal::new(900144).with("requested_token_use")),
+    }
+    let claims = assertion
+        .ok_or_else(|| Refusal::new(900144).with("assertion"))?
+        .map_err(refusal)?;
+    let tenant = bearer::tenant(exchange.core, &claims).map_err(refusal)?;
+    if tenant.id != client.tenant.id {
+        return Err(Refusal::new(50013).with("The token was issued in another tenant."));
+    }
+    let directory = &exchange.core.directory;
+    let is_own = directory
+        .api(&claims.aud)
+        .is_some_and(|api| api.app_id.eq_ignore_ascii_case(&app.client_id));
+    if !is_own {
+        return Err(Refusal::new(500131).with(&claims.aud).with(&app.client_id));
+    }
+    if claims.scp.is_none() {
+        return Err(Refusal::new(7000114).with(&app.client_id));
+    }
+    claims.check_revocation(exchange.core).map_err(refusal)?;
+    let (_, user) = directory
+        .user(&tenant.id, &claims.oid)
+        .ok_or_else(|| Refusal::new(50034).with(&claims.oid).with(&tenant.name))?;
+    let target = request::target(exchange, form, app, endpoint)?;
+    let grant = user::Grant {
+        endpoint,
+        tenant,
+        user,
+        app,
+        proof: client.proof,
+        session: &Session::plain(app, tenant, user, unix(exchange.now)),
+        requested: crate::token::request::claims(form)?,
+        client_info: form.value("client_info").is_some(),
+        first_resource: false,
+    };
+    user::answer(exchange, &grant, &target)
+}
+
+fn refusal(flaw: Flaw) -> Refusal {
+    match flaw {
+        Flaw::Expired | Flaw::NotYet => Refusal::new(500133),
+        Flaw::Signature => Refusal::new(50013).with("The key was not found, or the signature does not fit."),
+        Flaw::Issuer => Refusal::new(50013).with("The issuer is not this service."),
+        Flaw::Missing | Flaw::Malformed => Refusal::new(50013).with("The assertion is no access token."),
+        Flaw::Revoked { .. } => Refusal::new(50173),
+    }
+}

@@ -1,0 +1,127 @@
+//! The refresh token grant (RFC 6749, section 6). Each answer brings a new token; the old one stays good.
+
+use http::Response;
+
+use crate::aadsts::Refusal;
+use crate::authorize::request::Target;
+use crate::clock::unix;
+use crate::core::Core;
+use crate::exchange::Exchange;
+use crate::form::Form;
+use crate::recorder::Endpoint;
+use crate::scope::Scopes;
+use crate::token::user::{self, Session};
+use crate::token::{Audience, identify, request};
+
+/// What a refresh token stands for.
+#[derive(Clone, Debug)]
+pub(crate) struct Refresh {
+    session: Session,
+    /// What the last token was for, where a request does not say.
+    target: Target,
+    expires: u64,
+    /// By [`crate::Emulator::revoke_sessions_of`].
+    is_revoked: bool,
+}
+
+impl Refresh {
+    /// Revokes it if it is one of this user.
+    pub(crate) fn revoke(&mut self, user: &str) {
+        self.is_revoked |= self.session.user == user;
+    }
+}
+
+/// Makes a refresh token for what an access token was just made for.
+pub(crate) fn issue(core: &Core, now: u64, session: &Session, target: &Target, resource: &str) -> String {
+    let target = match target {
+        Target::V1 { .. } => Target::V1 {
+            resource: Some(resource.to_owned()),
+        },
+        Target::V2(scopes) => Target::V2(scopes.clone()),
+    };
+    let refresh = Refresh {
+        session: session.clone(),
+        target,
+        expires: now + LIFETIME,
+        is_revoked: false,
+    };
+    core.grants.refresh_tokens().add("1.R", refresh)
+}
+
+/// Redeems a refresh token.
+pub(crate) fn redeem<'a>(
+    exchange: &mut Exchange<'a>,
+    audience: Audience<'a>,
+    form: &Form,
+    endpoint: Endpoint,
+) -> Result<Response<Vec<u8>>, Refusal> {
+    let text = form.value("refresh_token");
+    let known = text.and_then(|text| exchange.core.grants.refresh_tokens().get(text).cloned());
+    let place = known.as_ref().map(|refresh| refresh.session.tenant.as_str());
+    let client = identify(exchange, form, &audience, place)?;
+    if text.is_none() {
+        return Err(Refusal::new(900144).with("refresh_token"));
+    }
+    let requested = request::claims(form)?;
+    let unknown = |what: &str| Refusal::new(70000).with(what);
+    let refresh = known.ok_or_else(|| unknown("the refresh token is not known"))?;
+    if refresh.session.client_id != client.app.client_id {
+        return Err(unknown("the refresh token was issued to another client"));
+    }
+    if refresh.session.tenant != client.tenant.id {
+        return Err(unknown("the refresh token was issued in another tenant"));
+    }
+    if refresh.is_revoked {
+        return Err(Refusal::new(50173));
+    }
+    if refresh.expires <= unix(exchange.now) {
+        return Err(Refusal::new(700082));
+    }
+    let target = match endpoint {
+        Endpoint::V1 => match (form.value("resource"), &refresh.target) {
+            (Some(resource), _) => Target::V1 {
+                resource: Some(resource.to_owned()),
+            },
+            (None, Target::V1 { resource }) => Target::V1 {
+                resource: resource.clone(),
+            },
+            (None, Target::V2(_)) => Target::V1 { resource: None },
+        },
+        Endpoint::V2 => {
+            if form.value("resource").is_some() {
+                return Err(Refusal::new(901002));
+            }
+            let named = form.value("scope").map(Scopes::parse).transpose()?;
+            match (named, &refresh.target) {
+                (Some(named), Target::V2(first)) => Target::V2(named.with_oidc_of(first)),
+                (Some(named), Target::V1 { .. }) => Target::V2(named),
+                (None, Target::V2(first)) => Target::V2(first.clone()),
+                (None, Target::V1 { .. }) => return Err(Refusal::new(900144).with("scope")),
+            }
+        }
+    };
+    let directory = &exchange.core.directory;
+    let (_, user) = directory
+        .user(&refresh.session.tenant, &refresh.session.user)
+        .ok_or_else(|| unknown("its user is gone"))?;
+    // A nonce belongs to the authorization request; later id tokens are without it (OpenID Connect Core 1.0, 12.2).
+    let session = Session {
+        nonce: None,
+        ..refresh.session
+    };
+    let grant = user::Grant {
+        endpoint,
+        tenant: client.tenant,
+        user,
+        app: client.app,
+        proof: client.proof,
+        session: &session,
+        requested,
+        client_info: form.value("client_info").is_some(),
+        first_resource: true,
+    };
+    user::answer(exchange, &grant, &target)
+}
+
+/// Ninety days, in seconds.
+const LIFETIME: u64 = 90 * 24 * 3_600;
