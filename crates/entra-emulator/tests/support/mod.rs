@@ -80,3 +80,20 @@ fn part(body: &Value, at: usize) -> Value {
         .unwrap_or_else(|| panic!("no token in {body}"));
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(at).unwrap()).unwrap()).unwrap()
 }
+
+/// The v2 authorize URL of the first app with these parameters besides its client id. `-` removes one.
+pub(crate) fn authorize_url(emulator: &Emulator, endpoint: &str, more: &[(&str, &str)]) -> String {
+    let mut fields = vec![("client_id", emulator.client_id()), ("response_type", "code")];
+    for (name, value) in more {
+        fields.retain(|(known, _)| known != name);
+        if *value != "-" {
+            fields.push((name, value));
+        }
+    }
+    format!("{}/oauth2/{endpoint}?{}", emulator.authority(), encode(&fields))
+}
+
+/// The refusal's number, or 0 for a success.
+pub(crate) fn refusal(response: &Answer) -> u64 {
+    json_body(response)["error_codes"][0].as_u64().unwrap_or(0)
+}
