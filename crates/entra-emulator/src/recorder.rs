@@ -96,9 +96,9 @@ pub struct Parameter {
 
 impl Parameter {
     fn is_secret(&self) -> bool {
-        SECRET_PARAMETERS
-            .iter()
-            .any(|secret| self.name.eq_ignore_ascii_case(secret))
+        // A plain challenge is the verifier itself.
+        let mut hidden = SECRET_PARAMETERS.iter().chain(&["code_challenge"]);
+        hidden.any(|secret| self.name.eq_ignore_ascii_case(secret))
     }
 }
 

@@ -97,3 +97,18 @@ pub(crate) fn authorize_url(emulator: &Emulator, endpoint: &str, more: &[(&str, 
 pub(crate) fn refusal(response: &Answer) -> u64 {
     json_body(response)["error_codes"][0].as_u64().unwrap_or(0)
 }
+
+/// An app-only token of the first app, which has this secret.
+pub(crate) fn access_token_of(emulator: &Emulator, secret: &str, scope: &str) -> String {
+    let fields = [
+        ("grant_type", "client_credentials"),
+        ("client_id", emulator.client_id()),
+        ("client_secret", secret),
+        ("scope", scope),
+    ];
+    let body = json_body(&post(emulator, &emulator.token_url_v2(), &fields));
+    body["access_token"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{body}"))
+        .to_owned()
+}

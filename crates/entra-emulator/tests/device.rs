@@ -1,0 +1,234 @@
+//! Device codes.
+
+mod support;
+
+use std::time::Duration;
+
+use entra_emulator::{App, Emulator, Purpose, Tenant};
+use serde_json::{Value, json};
+use support::browser::Page;
+use support::{Answer, claims, json_body, post, refusal};
+
+const GRAPH: &str = "https://graph.microsoft.com";
+const URN: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+fn emulator() -> Emulator {
+    let emulator = Emulator::builder()
+        .tenant(Tenant::new("contoso.onmicrosoft.com"))
+        .tenant(Tenant::new("other.example"))
+        .app(
+            App::new("Tele<b>vision")
+                .public_client()
+                .multi_tenant()
+                .request_scope(GRAPH, "User.Read"),
+        )
+        .app(App::new("web").secret("s3cret"))
+        .build();
+    emulator.clock().freeze();
+    emulator
+}
+
+fn start(emulator: &Emulator, more: &[(&str, &str)]) -> Answer {
+    let mut fields = vec![
+        ("client_id", emulator.client_id()),
+        ("scope", "User.Read openid offline_access"),
+    ];
+    for (name, value) in more {
+        fields.retain(|(known, _)| known != name);
+        if *value != "-" {
+            fields.push((name, value));
+        }
+    }
+    post(
+        emulator,
+        &format!("{}/oauth2/v2.0/devicecode", emulator.authority()),
+        &fields,
+    )
+}
+
+fn poll(emulator: &Emulator, code: &str) -> Answer {
+    let fields = [
+        ("grant_type", URN),
+        ("client_id", emulator.client_id()),
+        ("device_code", code),
+    ];
+    post(emulator, &emulator.token_url_v2(), &fields)
+}
+
+fn word(answer: &Answer) -> String {
+    json_body(answer)["error"].as_str().unwrap_or_default().to_owned()
+}
+
+fn codes(body: &Value) -> (String, String) {
+    let text = |name: &str| body[name].as_str().unwrap().to_owned();
+    (text("device_code"), text("user_code"))
+}
+
+#[test]
+fn in_a_browser() {
+    let emulator = emulator();
+    let body = json_body(&start(&emulator, &[]));
+    assert_eq!((&body["expires_in"], &body["interval"]), (&json!(900), &json!(5)));
+    let (device_code, user_code) = codes(&body);
+    let page_url = body["verification_uri"].as_str().unwrap();
+    assert!(body["message"].as_str().unwrap().contains(&user_code) && page_url.ends_with("/devicelogin"));
+    assert_eq!(word(&poll(&emulator, &device_code)), "authorization_pending");
+
+    let page = Page::open(&emulator, page_url);
+    // As people type it.
+    let typed = format!(" {}-{} ", user_code[..4].to_lowercase(), &user_code[4..]);
+    let sign_in = page.press_with(&emulator, "id=\"next\"", &[("user_code", &typed)]);
+    let confirm = sign_in.press(&emulator, "data-user=\"alex@contoso");
+    assert!(confirm.html.contains("Tele&lt;b&gt;vision") && confirm.html.contains("data-permission=\"User.Read\""));
+    let done = confirm.press(&emulator, "id=\"accept\"");
+    assert!(done.html.contains("You are signed in") && done.location.is_none());
+
+    let body = json_body(&poll(&emulator, &device_code));
+    let token = claims(&body);
+    assert_eq!(
+        (&token["upn"], &token["scp"], &token["appidacr"]),
+        (&json!("alex@contoso.onmicrosoft.com"), &json!("User.Read"), &json!("0"))
+    );
+    assert!(body["refresh_token"].is_string() && body["id_token"].is_string());
+    assert_eq!(word(&poll(&emulator, &device_code)), "bad_verification_code");
+    let purposes: Vec<_> = emulator.requests().iter().filter_map(|event| event.purpose).collect();
+    assert_eq!(
+        purposes[..3],
+        [Purpose::DeviceCode, Purpose::Token, Purpose::DeviceLogin]
+    );
+    let shown = format!("{:?}", emulator.requests());
+    assert!(!shown.contains(&device_code) && !shown.contains(&user_code));
+}
+
+#[test]
+fn version_one_has_its_own_names() {
+    let emulator = emulator();
+    let url = format!("{}/oauth2/devicecode", emulator.authority());
+    let client = ("client_id", emulator.client_id());
+    assert_eq!(refusal(&post(&emulator, &url, &[client])), 900144);
+    let body = json_body(&post(&emulator, &url, &[client, ("resource", GRAPH)]));
+    assert_eq!((&body["expires_in"], &body["interval"]), (&json!("900"), &json!("5")));
+    assert!(body["verification_url"].is_string() && body["verification_uri"].is_null());
+    let (device_code, user_code) = codes(&body);
+    emulator.approve_device(&user_code, "Adele Vance").unwrap();
+    let fields = [
+        ("grant_type", "device_code"),
+        client,
+        ("resource", GRAPH),
+        ("code", &device_code),
+    ];
+    let body = json_body(&post(&emulator, &emulator.token_url_v1(), &fields));
+    assert_eq!(
+        (&body["resource"], &body["scope"]),
+        (&json!(GRAPH), &json!("User.Read"))
+    );
+}
+
+#[test]
+fn polling_too_often_slows_down() {
+    let emulator = emulator();
+    let (device_code, user_code) = codes(&json_body(&start(&emulator, &[])));
+    let wait = |seconds| {
+        emulator.clock().advance(Duration::from_secs(seconds));
+        word(&poll(&emulator, &device_code))
+    };
+    assert_eq!(wait(0), "authorization_pending");
+    assert_eq!(wait(5), "authorization_pending");
+    assert_eq!(wait(4), "slow_down");
+    assert_eq!(wait(9), "slow_down", "ten seconds from now on");
+    assert_eq!(wait(14), "slow_down", "and fifteen");
+    assert_eq!(wait(20), "authorization_pending");
+    emulator.approve_device(&user_code, "Adele Vance").unwrap();
+    assert_eq!(wait(0), "", "an answer that is there is given at once");
+}
+
+#[test]
+fn declined_and_expired() {
+    let emulator = emulator();
+    let (device_code, user_code) = codes(&json_body(&start(&emulator, &[])));
+    emulator.decline_device(&user_code).unwrap();
+    assert_eq!(word(&poll(&emulator, &device_code)), "authorization_declined");
+    assert_eq!(
+        emulator.approve_device(&user_code, "Adele Vance").unwrap_err().aadsts,
+        Some(70018)
+    );
+    let (device_code, user_code) = codes(&json_body(&start(&emulator, &[])));
+    let sign_in =
+        Page::open(&emulator, "/devicelogin").press_with(&emulator, "id=\"next\"", &[("user_code", &user_code)]);
+    emulator.clock().advance(Duration::from_secs(899));
+    assert_eq!(word(&poll(&emulator, &device_code)), "authorization_pending");
+    let confirm = sign_in.press(&emulator, "data-user=\"adele@contoso");
+    emulator.clock().advance(Duration::from_secs(1));
+    assert_eq!(word(&poll(&emulator, &device_code)), "expired_token");
+    assert_eq!(refusal(&poll(&emulator, &device_code)), 70020);
+    assert_eq!(
+        emulator.approve_device(&user_code, "Adele Vance").unwrap_err().aadsts,
+        Some(70019)
+    );
+    assert_eq!(confirm.press(&emulator, "id=\"accept\"").aadsts(), Some(70019));
+    assert_eq!(word(&poll(&emulator, "made up")), "bad_verification_code");
+    assert_eq!(
+        emulator.approve_device("AAAAAAAAA", "Adele Vance").unwrap_err().aadsts,
+        Some(70018)
+    );
+}
+
+#[test]
+fn whose_code_and_which_client() {
+    let emulator = emulator();
+    let (device_code, user_code) = codes(&json_body(&start(&emulator, &[])));
+    let ask = |fields: &[(&str, &str)]| refusal(&post(&emulator, &emulator.token_url_v2(), fields));
+    let web = emulator.app("web").unwrap();
+    let grant = ("grant_type", URN);
+    let code = ("device_code", device_code.as_str());
+    assert_eq!(ask(&[grant, code, ("client_id", &web.client_id)]), 7000218);
+    assert_eq!(
+        ask(&[grant, code, ("client_id", &web.client_id), ("client_secret", "s3cret")]),
+        70018
+    );
+    assert_eq!(
+        ask(&[
+            grant,
+            code,
+            ("client_id", emulator.client_id()),
+            ("client_secret", "s3cret")
+        ]),
+        700025
+    );
+    assert_eq!(ask(&[grant, ("client_id", emulator.client_id())]), 900144);
+    // The device asked at one tenant, so a user of another one is not offered.
+    assert_eq!(
+        emulator
+            .approve_device(&user_code, "adele@other.example")
+            .unwrap_err()
+            .aadsts,
+        Some(50034)
+    );
+    for (more, code) in [
+        (&[("client_id", "-")][..], 900144),
+        (&[("client_id", "0f0e0d0c-0b0a-4908-8706-050403020100")], 700016),
+        (&[("scope", "-")], 900144),
+        (&[("scope", "User.Reed")], 650053),
+        (&[("resource", GRAPH)], 901002),
+    ] {
+        assert_eq!(refusal(&start(&emulator, more)), code, "{more:?}");
+    }
+}
+
+#[test]
+fn consent_in_another_tenant_makes_the_app_known_there() {
+    let emulator = emulator();
+    let fields = [("client_id", emulator.client_id()), ("scope", "User.Read")];
+    let (device_code, user_code) = codes(&json_body(&post(&emulator, "/common/oauth2/v2.0/devicecode", &fields)));
+    let ask = || {
+        let fields = [
+            ("grant_type", "device_code"),
+            ("client_id", emulator.client_id()),
+            ("device_code", &device_code),
+        ];
+        post(&emulator, "/common/oauth2/v2.0/token", &fields)
+    };
+    assert_eq!(word(&ask()), "authorization_pending");
+    emulator.approve_device(&user_code, "megan@other.example").unwrap();
+    assert_eq!(claims(&json_body(&ask()))["tid"], emulator.tenants()[1].id);
+}

@@ -1,0 +1,225 @@
+//! The pages as a browser and a hostile stranger meet them.
+
+mod support;
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use entra_emulator::{Api, App, Emulator, Tenant, User};
+use support::browser::{Page, attribute};
+use support::{authorize_url, get};
+
+const REDIRECT: &str = "https://app.example:8443/cb";
+const EVIL: &str = "\"><script>alert('x')</script><b a=\"&";
+
+fn emulator() -> Emulator {
+    let emulator = Emulator::builder()
+        .tenant(
+            Tenant::new("evil.example").user(
+                User::new(format!("Zoe {EVIL}"))
+                    .user_principal_name(format!("zoe{EVIL}@x"))
+                    .admin(),
+            ),
+        )
+        .api(Api::new("api://orders").scope("read<i>").role("all<i>"))
+        .app(
+            App::new(format!("app {EVIL}"))
+                .redirect_uri(REDIRECT)
+                .request_scope("api://orders", "read<i>")
+                .request("api://orders", "all<i>"),
+        )
+        .build();
+    emulator.clock().freeze();
+    emulator
+}
+
+fn url(emulator: &Emulator, more: &[(&str, &str)]) -> String {
+    let mut fields = vec![
+        ("redirect_uri", REDIRECT),
+        ("resource", "api://orders"),
+        ("state", EVIL),
+    ];
+    fields.extend_from_slice(more);
+    authorize_url(emulator, "authorize", &fields)
+}
+
+/// Every page there is, by name, and the origin its form may lead to.
+fn pages(emulator: &Emulator) -> Vec<(&'static str, Page, bool)> {
+    let sign_in = Page::open(emulator, &url(emulator, &[("login_hint", EVIL), ("domain_hint", "x")]));
+    let sign_in = if sign_in.html.contains("data-user") {
+        sign_in
+    } else {
+        Page::open(emulator, &url(emulator, &[("login_hint", EVIL)]))
+    };
+    let consent = Page::open(emulator, &url(emulator, &[])).press(emulator, "data-user=");
+    let post = Page::open(
+        emulator,
+        &url(emulator, &[("response_mode", "form_post"), ("prompt", "admin_consent")]),
+    )
+    .press(emulator, "data-user=")
+    .press(emulator, "id=\"accept\"");
+    let error = Page::open(emulator, &url(emulator, &[("redirect_uri", EVIL)]));
+    let device = Page::open(emulator, "/devicelogin");
+    let bad_code = device.press_with(emulator, "id=\"next\"", &[("user_code", EVIL)]);
+    vec![
+        ("sign-in", sign_in, true),
+        ("consent", consent, true),
+        ("form post", post, true),
+        ("error", error, false),
+        ("device", device, false),
+        ("device again", bad_code, false),
+    ]
+}
+
+#[test]
+fn nothing_of_the_request_becomes_markup() {
+    let emulator = emulator();
+    for (name, page, _) in pages(&emulator) {
+        assert!(page.html.starts_with("<!DOCTYPE html>\n<html lang=\"en\">"), "{name}");
+        for bad in ["<script", "<b ", "alert('x')", "<i>", "onclick", "javascript:"] {
+            assert!(!page.html.contains(bad), "{name}: {bad}\n{}", page.html);
+        }
+    }
+}
+
+#[test]
+fn headers_allow_no_more_than_a_page_needs() {
+    let emulator = emulator();
+    for (name, page, leads_to_app) in pages(&emulator) {
+        let style = page
+            .html
+            .split_once("<style>")
+            .unwrap()
+            .1
+            .split_once("</style>")
+            .unwrap()
+            .0;
+        let hash = STANDARD.encode(digest(&SHA256, style.as_bytes()));
+        assert!(
+            page.policy.contains("default-src 'none'; ")
+                && page.policy.contains(&format!("style-src 'sha256-{hash}'; ")),
+            "{name}"
+        );
+        assert!(
+            page.policy.contains("frame-ancestors 'none'; base-uri 'none'"),
+            "{name}"
+        );
+        let actions = page
+            .policy
+            .split("form-action ")
+            .nth(1)
+            .unwrap()
+            .split(';')
+            .next()
+            .unwrap();
+        let expected = if leads_to_app {
+            "'self' https://app.example:8443"
+        } else {
+            "'self' "
+        };
+        assert_eq!(actions, expected, "{name}");
+        assert!(
+            !page.html.contains(" style=") && !page.policy.contains("unsafe"),
+            "{name}"
+        );
+    }
+    let answer = get(&emulator, &url(&emulator, &[]));
+    for (name, value) in [
+        ("content-type", "text/html; charset=utf-8"),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("cache-control", "no-store, no-cache"),
+        ("x-frame-options", "DENY"),
+    ] {
+        assert_eq!(answer.headers()[name], value);
+    }
+}
+
+#[test]
+fn a_form_works_once_and_not_for_ever() {
+    let emulator = emulator();
+    let sign_in = Page::open(&emulator, &url(&emulator, &[]));
+    let consent = sign_in.press(&emulator, "data-user=");
+    assert_eq!(
+        sign_in.press(&emulator, "data-user=").aadsts(),
+        Some(50089),
+        "sent again"
+    );
+    let back = consent.press(&emulator, "id=\"accept\"");
+    assert!(back.parameter("code").is_some());
+    assert_eq!(back.parameter("state").as_deref(), Some(EVIL));
+    let again = consent.press(&emulator, "id=\"accept\"");
+    assert_eq!((again.aadsts(), again.location), (Some(50089), None));
+
+    let late = Page::open(&emulator, &url(&emulator, &[]));
+    emulator.clock().advance(Duration::from_secs(900));
+    assert_eq!(late.press(&emulator, "data-user=").aadsts(), Some(50089));
+    for forged in [
+        "",
+        "transaction=",
+        "transaction=x&user=a.b",
+        "decision=accept",
+        "transaction=x&decision=cancel",
+    ] {
+        let page = Page::post(&emulator, "/signin", forged);
+        assert_eq!((page.aadsts(), page.location), (Some(50089), None), "{forged}");
+    }
+    assert_eq!(get(&emulator, "/signin").status(), 405);
+}
+
+#[test]
+fn a_consent_cannot_be_skipped() {
+    let emulator = emulator();
+    let consent = Page::open(&emulator, &url(&emulator, &[("prompt", "consent")])).press(&emulator, "data-user=");
+    let transaction = attribute(&consent.tags("input")[0], "value").unwrap();
+    // The answer of the sign-in page sent to the consent page decides nothing.
+    let user = &emulator.tenants()[0].users.as_ref().unwrap()[0];
+    let body = support::encode(&[
+        ("transaction", &transaction),
+        ("user", &format!("{}.{}", emulator.tenant_id(), user.id)),
+    ]);
+    let page = Page::post(&emulator, "/signin", &body);
+    assert_eq!((page.aadsts(), page.location), (Some(9002313), None));
+}
+
+#[test]
+fn open_pages_are_bounded_in_number() {
+    let emulator = emulator();
+    let first = Page::open(&emulator, &url(&emulator, &[]));
+    let second = Page::open(&emulator, &url(&emulator, &[]));
+    for _ in 0..999 {
+        Page::open(&emulator, &url(&emulator, &[]));
+    }
+    assert_eq!(first.press(&emulator, "data-user=").aadsts(), Some(50089));
+    assert!(second.press(&emulator, "data-user=").html.contains("id=\"accept\""));
+    let long = url(&emulator, &[("nonce", &"n".repeat(70_000))]);
+    let request =
+        http::Request::post("/common/oauth2/authorize").header("content-type", "application/x-www-form-urlencoded");
+    let query = long.split_once('?').unwrap().1.as_bytes().to_vec();
+    assert_eq!(
+        Page::of(&emulator.handle(request.body(query).unwrap())).aadsts(),
+        Some(9002313)
+    );
+}
+
+#[test]
+fn pages_can_be_used_by_keyboard_and_ear() {
+    let emulator = emulator();
+    for (name, page, _) in pages(&emulator) {
+        assert_eq!(page.html.matches("<h1").count(), 1, "{name}");
+        assert!(page.html.contains("<main") && page.html.contains("<title>"), "{name}");
+        let inputs = page
+            .tags("input")
+            .into_iter()
+            .filter(|tag| !tag.contains("type=\"hidden\""));
+        for input in inputs {
+            let id = attribute(&input, "id").expect("an id");
+            assert!(page.html.contains(&format!("<label for=\"{id}\"")), "{name} {input}");
+        }
+        if !page.tags("form").is_empty() {
+            assert_eq!(page.html.matches(" autofocus").count(), 1, "{name}");
+        }
+    }
+}
