@@ -98,7 +98,7 @@ pub(crate) struct ConsentPage<'a> {
     pub(crate) is_device: bool,
 }
 
-/// May the app do this?
+/// May the app do this? The heading has the focus, so that what is asked comes before the buttons.
 pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> Response<Vec<u8>> {
     let directory = &exchange.core.directory;
     let consent = about.consent;
@@ -112,7 +112,7 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
         .home(about.app)
         .map_or("unknown", |tenant| tenant.name.as_str());
     let mut body = format!(
-        "<p class=\"who\">{}</p>\n<h1>{title}</h1>\n<p><strong id=\"app\">{}</strong><br>published by <span id=\"publisher\">{}</span></p>\n",
+        "<p class=\"who\">{}</p>\n<h1 tabindex=\"-1\" autofocus>{title}</h1>\n<p><strong id=\"app\">{}</strong><br>published by <span id=\"publisher\">{}</span></p>\n",
         escape(&about.user.user_principal_name),
         escape(&about.app.name),
         escape(publisher),
@@ -142,13 +142,13 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
                 .api(&asked.api)
                 .map_or(asked.api.as_str(), |api| api.name.as_str());
             let kind = match asked.kind {
-                Kind::Delegated => "in the name of a user (delegated)",
-                Kind::Application => "without a user (application)",
+                Kind::Delegated => "delegated: in your name",
+                Kind::Application => "application: without a user",
             };
             let name = escape(&asked.name);
             let _ = writeln!(
                 body,
-                "<li data-permission=\"{name}\" data-kind=\"{}\"><strong>{name}</strong> of {}, {kind}</li>",
+                "<li data-permission=\"{name}\" data-kind=\"{}\"><strong>{name}</strong> of {} <span>({kind})</span></li>",
                 kind_name(asked.kind),
                 escape(api),
             );
@@ -164,12 +164,12 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
     }
     body.push_str(&form_start("/signin", about.transaction));
     if consent.refused {
-        body.push_str("<p><button id=\"cancel\" name=\"decision\" value=\"cancel\" autofocus>Return to the application without granting consent</button></p>\n");
+        body.push_str("<p><button id=\"cancel\" name=\"decision\" value=\"cancel\">Return to the application without granting consent</button></p>\n");
     } else {
         if about.user.admin && !consent.for_everyone && !about.is_device {
             body.push_str("<p><input type=\"checkbox\" id=\"organization\" name=\"organization\" value=\"yes\"> <label for=\"organization\">Consent on behalf of your organization</label></p>\n");
         }
-        body.push_str("<p><button id=\"accept\" name=\"decision\" value=\"accept\" autofocus>Accept</button> <button id=\"cancel\" name=\"decision\" value=\"cancel\" class=\"quiet\">Cancel</button></p>\n");
+        body.push_str("<p><button id=\"accept\" name=\"decision\" value=\"accept\">Accept</button> <button id=\"cancel\" name=\"decision\" value=\"cancel\" class=\"quiet\">Cancel</button></p>\n");
     }
     body.push_str("</form>\n");
     let shown = Shown::Consent {
@@ -352,8 +352,8 @@ li button{width:100%;text-align:left;background:Canvas;color:CanvasText;border-c
 button.quiet{background:Canvas;color:CanvasText;border-color:GrayText}
 button:hover{filter:brightness(.93)}
 input{font:inherit;padding:.4rem .6rem}input:not([type=checkbox]){width:14rem;letter-spacing:.1em}
-:focus-visible{outline:3px solid #f59e0b;outline-offset:2px}
-p{overflow-wrap:anywhere}.who,.quiet,footer{color:GrayText}button.quiet{color:CanvasText}.bad{color:#b3261e;font-weight:600}
+:focus-visible:not(h1){outline:3px solid #f59e0b;outline-offset:2px}
+h1:focus{outline:0}li span{color:GrayText}p{overflow-wrap:anywhere}.who,.quiet,footer{color:GrayText}button.quiet{color:CanvasText}.bad{color:#b3261e;font-weight:600}
 footer{max-width:32rem;margin:1rem auto;font-size:.85rem;text-align:center}
 ";
 
