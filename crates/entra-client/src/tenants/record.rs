@@ -217,6 +217,9 @@ mod tests {
         ] {
             assert!(Record::decode(&[1; KEY], &sound(json.as_bytes())).is_err(), "{json}");
         }
-        assert!(Record::decode(&[1; KEY], &sound(&vec![b' '; LONGEST])).is_err());
+        let json = r#"{"first_consented_at":1,"consented_at":2}"#;
+        let padded = |length: usize| sound((json.to_owned() + &" ".repeat(length - json.len())).as_bytes());
+        assert!(Record::decode(&[1; KEY], &padded(LONGEST - DIGEST)).is_ok());
+        assert!(Record::decode(&[1; KEY], &padded(LONGEST - DIGEST + 1)).is_err());
     }
 }
