@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use crate::bearer::{self, Flaw};
 use crate::clock::{graph_date, unix};
 use crate::config::Tenant;
-use crate::directory::OFFICE_MANAGEMENT;
 use crate::exchange::Exchange;
 use crate::seed::Generator;
+use crate::well_known::OFFICE_MANAGEMENT;
 
 /// Which content each app subscribed to in each tenant. Bounded by the apps, tenants and content types there are.
 #[derive(Debug, Default)]

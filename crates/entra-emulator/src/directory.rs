@@ -5,6 +5,7 @@ use crate::authorize::redirect;
 use crate::certificate::Registered;
 use crate::config::{Api, App, Config, Secret, Tenant, TokenVersion, User};
 use crate::seed::{Generator, is_guid};
+use crate::well_known::{self, GRAPH, MANAGED_DESKTOP, OFFICE_MANAGEMENT};
 
 /// Tenants, apps and APIs, complete and consistent.
 #[derive(Debug)]
@@ -331,8 +332,8 @@ fn apis(seed: u64, mut given: Vec<Api>) -> Result<(Vec<Api>, usize), Error> {
             ..Api::default()
         }
         .token_version(TokenVersion::V2);
-        api.roles = owned(OWN_API_ROLES);
-        api.scopes = owned(OWN_API_SCOPES);
+        api.roles = well_known::owned(OWN_API_ROLES);
+        api.scopes = well_known::owned(OWN_API_SCOPES);
         given.push(api);
     }
     for (at, api) in given.iter_mut().enumerate() {
@@ -353,7 +354,7 @@ fn apis(seed: u64, mut given: Vec<Api>) -> Result<(Vec<Api>, usize), Error> {
             )));
         }
     }
-    let mut apis = well_known();
+    let mut apis = well_known::apis();
     apis.retain(|known| !given.iter().any(|api| api.app_id == known.app_id));
     let own_api = apis.len();
     apis.append(&mut given);
@@ -367,30 +368,6 @@ fn is_identifier(identifier: &str) -> bool {
         && !identifier
             .chars()
             .any(|character| character.is_whitespace() || character.is_control())
-}
-
-fn well_known() -> Vec<Api> {
-    WELL_KNOWN
-        .iter()
-        .map(|known| Api {
-            name: known.name.to_owned(),
-            app_id: known.app_id.to_owned(),
-            identifiers: vec![known.identifier.to_owned()],
-            roles: owned(known.roles),
-            scopes: owned(known.scopes),
-            admin_scopes: owned(known.admin_scopes),
-            optional_claims: if known.app_id == GRAPH_APP_ID {
-                vec!["xms_cc".to_owned()]
-            } else {
-                Vec::new()
-            },
-            ..Api::default()
-        })
-        .collect()
-}
-
-fn owned(names: &[&str]) -> Vec<String> {
-    names.iter().map(|&name| name.to_owned()).collect()
 }
 
 fn fill_guid(id: &mut String, generator: &mut Generator, what: &str) -> Result<(), Error> {
@@ -415,26 +392,6 @@ fn unique<'a>(values: impl Iterator<Item = &'a String>, what: &str) -> Result<()
     Ok(())
 }
 
-struct WellKnown {
-    name: &'static str,
-    app_id: &'static str,
-    identifier: &'static str,
-    roles: &'static [&'static str],
-    scopes: &'static [&'static str],
-    admin_scopes: &'static [&'static str],
-}
-
-/// Microsoft Graph's application id, the same in every tenant.
-pub(crate) const GRAPH_APP_ID: &str = "00000003-0000-0000-c000-000000000000";
-/// Microsoft Graph's identifier URI.
-pub(crate) const GRAPH: &str = "https://graph.microsoft.com";
-/// The Office 365 Management APIs' identifier URI.
-pub(crate) const OFFICE_MANAGEMENT: &str = "https://manage.office.com";
-/// Azure SQL's identifier URI, which ends with a slash.
-pub(crate) const AZURE_SQL: &str = "https://database.windows.net/";
-/// Managed Desktop's identifier URI.
-pub(crate) const MANAGED_DESKTOP: &str = "https://mwaas-services-customerapi-prod.azurewebsites.net";
-
 const CIAM_SUFFIX: &str = ".ciamlogin.com";
 const DEFAULT_DOMAIN: &str = "contoso.onmicrosoft.com";
 const DEFAULT_USERS: &[&str] = &["Adele Vance", "Alex Wilber", "Megan Bowen"];
@@ -457,63 +414,6 @@ const DEFAULT_GRANTS: &[(&str, &str)] = &[
     (OFFICE_MANAGEMENT, "ActivityFeed.Read"),
     (OFFICE_MANAGEMENT, "ServiceHealth.Read"),
     (MANAGED_DESKTOP, "MmdSupport.ReadWrite"),
-];
-
-const OFFICE_PERMISSIONS: &[&str] = &[
-    "ActivityFeed.Read",
-    "ActivityFeed.ReadDlp",
-    "ActivityReports.Read",
-    "ServiceHealth.Read",
-];
-
-const WELL_KNOWN: &[WellKnown] = &[
-    WellKnown {
-        name: "Microsoft Graph",
-        app_id: GRAPH_APP_ID,
-        identifier: GRAPH,
-        roles: &[
-            "Application.Read.All",
-            "Application.ReadWrite.All",
-            "Directory.Read.All",
-            "Directory.ReadWrite.All",
-            "User.Read.All",
-            "User.ReadWrite.All",
-        ],
-        scopes: &[
-            "Calendars.Read",
-            "Files.Read",
-            "Mail.Read",
-            "Mail.Send",
-            "User.Read",
-            "User.ReadBasic.All",
-        ],
-        admin_scopes: &["Application.Read.All", "Directory.Read.All", "User.Read.All"],
-    },
-    WellKnown {
-        name: "Office 365 Management APIs",
-        app_id: "c5393580-f805-4401-95e8-94b7a6ef2fc2",
-        identifier: OFFICE_MANAGEMENT,
-        roles: OFFICE_PERMISSIONS,
-        scopes: &[],
-        admin_scopes: OFFICE_PERMISSIONS,
-    },
-    WellKnown {
-        name: "Azure SQL Database",
-        app_id: "022907d3-0f1b-48f7-badc-1ba6abab6d66",
-        identifier: AZURE_SQL,
-        roles: &[],
-        scopes: &["user_impersonation"],
-        admin_scopes: &[],
-    },
-    WellKnown {
-        name: "Modern Workplace Customer APIs",
-        // Made up: the real one is not published.
-        app_id: "c9d51f28-8ccd-42b2-a836-fd8fe9ebf2ae",
-        identifier: MANAGED_DESKTOP,
-        roles: &["MmdSupport.ReadWrite"],
-        scopes: &[],
-        admin_scopes: &[],
-    },
 ];
 
 #[cfg(test)]
@@ -565,6 +465,22 @@ mod tests {
             },
             Config {
                 apps: vec![App::new("a").only_in("other.example")],
+                ..Config::default()
+            },
+            Config {
+                apps: vec![App::new("a").grant_scope(GRAPH, "Mail.Reed")],
+                ..Config::default()
+            },
+            Config {
+                apps: vec![App::new("a").redirect_uri("javascript:alert(1)")],
+                ..Config::default()
+            },
+            Config {
+                apps: vec![App::new("a").home("nowhere.example")],
+                ..Config::default()
+            },
+            Config {
+                apps: vec![App::new("a").public_client().secret("s")],
                 ..Config::default()
             },
             Config {

@@ -10,10 +10,10 @@ use crate::builder::EmulatorBuilder;
 use crate::clock::{Clock, unix};
 use crate::config::{Api, App, Tenant};
 use crate::core::Core;
-use crate::directory::{AZURE_SQL, GRAPH, MANAGED_DESKTOP, OFFICE_MANAGEMENT};
 use crate::fault::{Cut, Delivery, Fault};
 use crate::recorder::{Channel, RequestEvent};
 use crate::server::Server;
+use crate::well_known::{AZURE_SQL, GRAPH, MANAGED_DESKTOP, OFFICE_MANAGEMENT};
 
 /// An emulated Entra. Dropping it stops its server at once.
 ///

@@ -5,7 +5,7 @@ use std::fmt;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{Request, Response, StatusCode};
 
-use crate::authorize::asks_for_consent;
+use crate::authorize::Open;
 use crate::authorize::pages::Shown;
 use crate::clock::unix;
 use crate::config::{Tenant, User};
@@ -89,8 +89,8 @@ impl Emulator {
     /// # Panics
     /// If there is no such user: a misspelt name would weaken a test unseen.
     pub fn approve(&self, url: &str, user: &str) -> Result<Redirect, ErrorPage> {
-        let who = self.user(user);
-        self.walk(self.open(url), Some(who), true)
+        let who = self.users_named(user);
+        self.walk(self.open(url), &who, true)
     }
 
     /// As [`approve`](Self::approve), but cancels: on the consent page if there is one, else on the sign-in page.
@@ -101,8 +101,8 @@ impl Emulator {
     /// # Panics
     /// If there is no such user.
     pub fn decline(&self, url: &str, user: &str) -> Result<Redirect, ErrorPage> {
-        let who = self.user(user);
-        self.walk(self.open(url), Some(who), false)
+        let who = self.users_named(user);
+        self.walk(self.open(url), &who, false)
     }
 
     /// Types in the code that a device shows, signs in as this user and lets the device in.
@@ -113,8 +113,8 @@ impl Emulator {
     /// # Panics
     /// If there is no such user.
     pub fn approve_device(&self, user_code: &str, user: &str) -> Result<(), ErrorPage> {
-        let who = self.user(user);
-        self.device(user_code, Some(who))
+        let who = self.users_named(user);
+        self.device(user_code, &who)
     }
 
     /// Types in the code that a device shows and turns the device away.
@@ -122,7 +122,7 @@ impl Emulator {
     /// # Errors
     /// [`ErrorPage`] if the code is unknown or expired.
     pub fn decline_device(&self, user_code: &str) -> Result<(), ErrorPage> {
-        self.device(user_code, None)
+        self.device(user_code, &[])
     }
 
     /// Revokes every refresh token of a user (by sign-in name, object id or full name), as a new password does
@@ -131,14 +131,15 @@ impl Emulator {
     /// # Panics
     /// If there is no such user.
     pub fn revoke_sessions_of(&self, user: &str) {
-        let (_, user) = self.user(user);
         let mut tokens = self.core().grants.refresh_tokens();
-        tokens
-            .values_mut()
-            .for_each(|token: &mut Refresh| token.revoke(&user.id));
+        for (_, user) in self.users_named(user) {
+            tokens
+                .values_mut()
+                .for_each(|token: &mut Refresh| token.revoke(&user.id));
+        }
     }
 
-    fn user(&self, name: &str) -> (&Tenant, &User) {
+    fn users_named(&self, name: &str) -> Vec<(&Tenant, &User)> {
         let users = self
             .tenants()
             .iter()
@@ -146,28 +147,26 @@ impl Emulator {
         let is_named = |user: &User| {
             user.user_principal_name.eq_ignore_ascii_case(name) || user.id == name || user.display_name == name
         };
-        match users.into_iter().find(|(_, user)| is_named(user)) {
-            Some(found) => found,
-            None => panic!("no user is called {name:?}"),
-        }
+        let found: Vec<_> = users.filter(|(_, user)| is_named(user)).collect();
+        assert!(!found.is_empty(), "no user is called {name:?}");
+        found
     }
 
-    fn device(&self, user_code: &str, who: Option<(&Tenant, &User)>) -> Result<(), ErrorPage> {
+    fn device(&self, user_code: &str, who: &[(&Tenant, &User)]) -> Result<(), ErrorPage> {
         let page = self.post("/devicelogin", &[("user_code", user_code)]);
-        match self.walk(page, who, who.is_some()) {
+        match self.walk(page, who, !who.is_empty()) {
             Err(page) if page.status == StatusCode::OK => Ok(()),
             Err(page) => Err(page),
-            Ok(_) => unreachable!("a device's sign-in ends at a page"),
+            Ok(redirect) => Err(ErrorPage {
+                status: StatusCode::FOUND,
+                aadsts: None,
+                message: format!("sent on to {redirect:?}"),
+            }),
         }
     }
 
-    /// From the first page to the answer. Nobody in particular cancels at once.
-    fn walk(
-        &self,
-        first: Response<Vec<u8>>,
-        who: Option<(&Tenant, &User)>,
-        agree: bool,
-    ) -> Result<Redirect, ErrorPage> {
+    /// From the first page to the answer, as the first of these users that the page offers. Nobody cancels at once.
+    fn walk(&self, first: Response<Vec<u8>>, who: &[(&Tenant, &User)], agree: bool) -> Result<Redirect, ErrorPage> {
         let mut response = first;
         // Sign-in and consent; more pages than these there are not.
         for _ in 0..3 {
@@ -178,9 +177,16 @@ impl Emulator {
             let shown = response.extensions().get::<Shown>().cloned();
             response = match shown {
                 Some(Shown::SignIn { transaction }) => {
-                    let signs_in = who.filter(|(tenant, user)| {
-                        agree || asks_for_consent(self.core(), &transaction, tenant, user) == Some(true)
-                    });
+                    let page = Open::find(self.core(), &transaction);
+                    let offered = page.as_ref().map(Open::accounts).unwrap_or_default();
+                    let is_offered = |who: &&(&Tenant, &User)| {
+                        offered
+                            .iter()
+                            .any(|(tenant, user)| (&tenant.id, &user.id) == (&who.0.id, &who.1.id))
+                    };
+                    let who = who.iter().find(is_offered).or_else(|| who.first());
+                    let signs_in =
+                        who.filter(|(tenant, user)| agree || page.as_ref().is_some_and(|page| page.asks(tenant, user)));
                     let named = signs_in.map(|(tenant, user)| format!("{}.{}", tenant.id, user.id));
                     let choice = match &named {
                         Some(named) => ("user", named.as_str()),

@@ -7,8 +7,9 @@
 //! ```text
 //!  your code ──http──▶ server thread ─┐
 //!                                      ├─▶ core ─▶ script (faults) ─▶ token endpoint  v1, v2
-//!  your test ──handle()───────────────┘     │                        discovery, keys
-//!       ▲                                    │                        Microsoft Graph
+//!  your test ──handle()───────────────┘     │                        authorize, consent, device pages
+//!       ▲                                    │                        discovery, keys
+//!       │                                    │                        Graph, Office 365 activity feed
 //!       └── requests(), clock(), fault() ────┘
 //! ```
 //!
@@ -36,11 +37,38 @@
 //! [`Emulator::start`] puts the same thing on a free port of 127.0.0.1; dropping it stops it. Nothing sleeps: expired
 //! tokens and secrets come from [`Emulator::clock`], trouble from [`Emulator::fault`].
 //!
-//! What is judged: v1 and v2 token endpoints for client credentials with a secret or with an assertion signed by the key
-//! of a registered certificate ([`App::certificate`]), discovery documents, signing keys and their rotation, `/v1.0/users`
-//! and `/v1.0/applications` of Graph, revoked tokens and the claims challenges about them ([`Emulator::revoke_tokens`]).
-//! What is not here: grants with a user, consent pages, assertions of another issuer (federated credentials) and
-//! certificates trusted by their subject's name. Where Entra's answer to a mistake is not known, [`Aadsts::known`] says so.
+//! What is judged, on v1 and v2:
+//!
+//! - the token endpoints: client credentials, authorization codes with PKCE, refresh tokens, on-behalf-of, device codes; with
+//!   a secret, an assertion signed by the key of a registered certificate ([`App::certificate`]), or as a public client
+//!   ([`App::public_client`]). Passwords are always refused, as wrong ones.
+//! - `authorize`, `adminconsent` and the page for device codes, in a browser or by [`Emulator::approve`]. Consent is state:
+//!   it adds the app to the tenant, and tokens made afterwards carry the roles and scopes that were agreed to.
+//! - discovery documents, signing keys and their rotation.
+//! - of Graph `/v1.0/users`, `/v1.0/me` and `/v1.0/applications`, of the Office 365 Management Activity API subscriptions,
+//!   content and records, with the checks of their tokens; revoked tokens and the claims challenges about them
+//!   ([`Emulator::revoke_tokens`]).
+//!
+//! ```
+//! use entra_emulator::{App, Emulator};
+//!
+//! let app = App::new("web").secret("s3cret").redirect_uri("https://app.example/cb");
+//! let emulator = Emulator::builder().app(app.request_scope(Emulator::GRAPH, "User.Read")).build();
+//! let url = format!(
+//!     "{}?client_id={}&response_type=code&redirect_uri=https://app.example/cb&scope=User.Read&state=xyz",
+//!     emulator.authorize_url_v2(),
+//!     emulator.client_id(),
+//! );
+//! let redirect = emulator.approve(&url, "Alex Wilber").unwrap();
+//! assert!(redirect.parameter("code").is_some());
+//! let redirect = emulator.decline(&(url + "&prompt=consent"), "Alex Wilber").unwrap();
+//! assert_eq!(redirect.parameter("error").as_deref(), Some("access_denied"));
+//! ```
+//!
+//! What is not here: passwords and sessions (whoever opens a page says who it is, each time), guests (a user is known in the
+//! one tenant), app roles of users, signing out, SAML assertions for on-behalf-of, assertions of another issuer (federated
+//! credentials) and certificates trusted by their subject's name. ID tokens of v1 are signed; the service may leave that
+//! out. Where Entra's answer to a mistake is not known, [`Aadsts::known`] says so.
 //!
 //! Its signing keys are public. Never let anything but a test trust its tokens.
 
@@ -72,6 +100,7 @@ mod seed;
 mod server;
 mod store;
 mod token;
+mod well_known;
 
 pub use crate::aadsts::{Aadsts, Known};
 pub use crate::builder::EmulatorBuilder;

@@ -2,7 +2,8 @@
 
 use crate::aadsts::Refusal;
 use crate::config::Api;
-use crate::directory::{Directory, GRAPH_APP_ID};
+use crate::directory::Directory;
+use crate::well_known::GRAPH_APP_ID;
 
 /// A parsed scope parameter: the OpenID Connect scopes apart, the permissions of APIs in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

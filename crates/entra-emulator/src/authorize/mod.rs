@@ -38,6 +38,7 @@ use crate::authorize::transaction::{Consent, Goal, Stage};
 use crate::clock::unix;
 use crate::config::{App, Tenant, User};
 use crate::consents::Kind;
+use crate::core::Core;
 use crate::exchange::Exchange;
 use crate::form::{Form, is_form};
 use crate::recorder::{Endpoint, parameters};
@@ -113,7 +114,7 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     match transaction.stage {
         Stage::SignIn => {
             let picked = form.value("user").and_then(|name| name.split_once('.'));
-            let found = candidates(exchange, &goal)
+            let found = candidates(exchange.core, &goal)
                 .into_iter()
                 .find(|(tenant, user)| picked == Some((&tenant.id, &user.id)));
             match found {
@@ -144,10 +145,10 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
 }
 
 /// The users a sign-in page offers: those of the tenant asked for, or of all; a domain hint leaves out the others.
-pub(crate) fn candidates<'a>(exchange: &Exchange<'a>, goal: &Goal) -> Vec<(&'a Tenant, &'a User)> {
+pub(crate) fn candidates<'a>(core: &'a Core, goal: &Goal) -> Vec<(&'a Tenant, &'a User)> {
     let (wanted, hint) = match goal {
         Goal::App(request) => (request.tenant.clone(), request.domain_hint.as_deref()),
-        Goal::Device { device_code, .. } => (device::tenant(exchange.core, device_code), None),
+        Goal::Device { device_code, .. } => (device::tenant(core, device_code), None),
     };
     let is_hinted = |tenant: &Tenant, user: &User| {
         hint.is_none_or(|hint| {
@@ -159,7 +160,7 @@ pub(crate) fn candidates<'a>(exchange: &Exchange<'a>, goal: &Goal) -> Vec<(&'a T
                 || hint == "organizations"
         })
     };
-    let tenants = exchange.core.directory.tenants.iter();
+    let tenants = core.directory.tenants.iter();
     tenants
         .filter(|tenant| wanted.as_ref().is_none_or(|wanted| *wanted == tenant.id))
         .flat_map(|tenant| tenant.users.iter().flatten().map(move |user| (tenant, user)))
@@ -168,7 +169,7 @@ pub(crate) fn candidates<'a>(exchange: &Exchange<'a>, goal: &Goal) -> Vec<(&'a T
 }
 
 fn sign_in(exchange: &Exchange<'_>, goal: Goal) -> Response<Vec<u8>> {
-    let users = candidates(exchange, &goal);
+    let users = candidates(exchange.core, &goal);
     let (hint, target) = match &goal {
         Goal::App(request) => (request.login_hint.clone(), redirect::origin(&request.reply.uri)),
         Goal::Device { .. } => (None, String::new()),
@@ -358,18 +359,26 @@ pub(crate) fn kind_name(kind: Kind) -> &'static str {
 /// The status of pages that tell an error.
 pub(crate) const ERROR_STATUS: StatusCode = StatusCode::BAD_REQUEST;
 
-/// Whether a user who signs in is asked to agree to anything; `None` if the transaction is unknown or refused at once.
-pub(crate) fn asks_for_consent(
-    core: &crate::core::Core,
-    transaction: &str,
-    tenant: &Tenant,
-    user: &User,
-) -> Option<bool> {
-    let transaction = core.transactions.peek(transaction)?;
-    let app = core.directory.app(transaction.goal.client_id())?;
-    match consent::next(core, &transaction.goal, app, tenant, user) {
-        Ok(Next::Ask(_)) => Some(true),
-        Ok(Next::Finish) => Some(false),
-        Err(_) => None,
+/// What a browser's user would see of an open sign-in page: the accounts, and whether signing in as one of them leads to a
+/// question.
+pub(crate) struct Open<'a> {
+    core: &'a Core,
+    goal: Goal,
+}
+
+impl<'a> Open<'a> {
+    pub(crate) fn find(core: &'a Core, transaction: &str) -> Option<Self> {
+        let goal = core.transactions.peek(transaction)?.goal;
+        Some(Self { core, goal })
+    }
+
+    pub(crate) fn accounts(&self) -> Vec<(&'a Tenant, &'a User)> {
+        candidates(self.core, &self.goal)
+    }
+
+    pub(crate) fn asks(&self, tenant: &Tenant, user: &User) -> bool {
+        let app = self.core.directory.app(self.goal.client_id());
+        let next = app.map(|app| consent::next(self.core, &self.goal, app, tenant, user));
+        matches!(next, Some(Ok(Next::Ask(_))))
     }
 }

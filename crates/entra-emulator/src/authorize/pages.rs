@@ -15,7 +15,7 @@ use crate::consents::Kind;
 use crate::exchange::{Exchange, no_store};
 
 /// What a page is, for those who drive the pages without a browser: rides along in the response's extensions.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Shown {
     SignIn {
         transaction: String,

@@ -180,6 +180,24 @@ mod tests {
     }
 
     #[test]
+    fn apps_with_users_can_be_read() {
+        let config = Config::from_json(
+            r#"{
+                "tenants": [{"domain": "a.example", "users": [{"display_name": "Ann", "admin": true}]}],
+                "apis": [{"identifiers": ["api://x"], "scopes": ["read"], "admin_scopes": ["write"]}],
+                "apps": [{
+                    "redirect_uris": ["https://app.example/cb"], "multi_tenant": true, "home_tenant": "a.example",
+                    "public_client": true,
+                    "requested_scopes": [{"api": "api://x", "scope": "read"}],
+                    "granted_scopes": [{"api": "api://x", "scope": "write", "tenant": "a.example"}]
+                }]
+            }"#,
+        );
+        let app = config.unwrap().apps.remove(0);
+        assert!(app.multi_tenant && app.public_client && app.granted_scopes[0].scope == "write");
+    }
+
+    #[test]
     fn debug_hides_the_secret() {
         assert!(!format!("{:?}", App::new("a").secret("canary")).contains("canary"));
     }

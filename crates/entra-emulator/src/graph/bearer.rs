@@ -2,9 +2,9 @@
 
 use crate::bearer::{self, Claims, Flaw};
 use crate::config::Tenant;
-use crate::directory::{GRAPH, GRAPH_APP_ID};
 use crate::exchange::Exchange;
 use crate::graph::Denial;
+use crate::well_known::{GRAPH, GRAPH_APP_ID};
 
 /// The app behind a verified token, and the user if there is one.
 pub(crate) struct Caller<'a> {

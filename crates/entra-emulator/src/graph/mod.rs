@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::{graph_date, unix};
 use crate::config::{App, User};
-use crate::directory::GRAPH_APP_ID;
 use crate::exchange::Exchange;
 use crate::graph::bearer::Caller;
+use crate::well_known::GRAPH_APP_ID;
 
 /// Answers a request below `/v1.0`.
 pub(crate) fn answer(exchange: &mut Exchange<'_>, path: &[&str]) -> Response<Vec<u8>> {

@@ -40,7 +40,7 @@ fn resource_of(scope: &str) -> Result<String, Refusal> {
         [] => Err(Refusal::new(1002012).with(scope)),
         [one] if !is_mixed => match one.strip_suffix("/.default") {
             // Without a resource part a scope is Microsoft Graph's.
-            None => Ok(crate::directory::GRAPH_APP_ID.to_owned()),
+            None => Ok(crate::well_known::GRAPH_APP_ID.to_owned()),
             Some("") => Err(Refusal::new(70011).with(scope)),
             Some(resource) => Ok(resource.to_owned()),
         },
@@ -75,7 +75,7 @@ mod tests {
             ("spn:abc/.default", "spn:abc"),
             ("openid api://a/.default  offline_access profile email", "api://a"),
             ("a/.default a/.default", "a"),
-            (".default", crate::directory::GRAPH_APP_ID),
+            (".default", crate::well_known::GRAPH_APP_ID),
         ] {
             assert_eq!(resource_of(scope).ok().as_deref(), Some(resource), "{scope}");
         }

@@ -10,7 +10,6 @@ use crate::authorize::request::{SignIn, Target};
 use crate::clock::unix;
 use crate::config::{Api, App, Tenant, TokenVersion, User};
 use crate::core::Core;
-use crate::directory::GRAPH_APP_ID;
 use crate::exchange::{Exchange, no_store};
 use crate::recorder::Endpoint;
 use crate::scope::Scopes;
@@ -18,6 +17,7 @@ use crate::seed::Generator;
 use crate::token::client_auth::Proof;
 use crate::token::request::RequestedClaims;
 use crate::token::{id_token, mint, refresh};
+use crate::well_known::GRAPH_APP_ID;
 
 /// One sign-in of a user to an app, as codes and refresh tokens remember it.
 #[derive(Clone, Debug)]
