@@ -2,7 +2,7 @@
 
 mod support;
 
-use entra_emulator::{App, Emulator, Tenant};
+use entra_emulator::{Api, App, Emulator, Tenant};
 use http::Request;
 use serde_json::{Value, json};
 use support::{Answer, access_token_of, get, get_as, json_body};
@@ -136,4 +136,20 @@ fn a_token_without_the_permission() {
                 .starts_with("The permission set (")
         );
     }
+}
+
+#[test]
+fn a_permission_of_that_name_of_another_api_is_another_one() {
+    let app = App::new("a").secret("s3cret").grant("api://other", "ActivityFeed.Read");
+    let emulator = Emulator::builder()
+        .api(Api::new("api://other").role("ActivityFeed.Read"))
+        .app(app)
+        .build();
+    let token = token(&emulator, "api://other/.default");
+    let answer = get_as(
+        &emulator,
+        &format!("{}/subscriptions/list", emulator.activity_url()),
+        &token,
+    );
+    assert_eq!(answer.status(), 401);
 }

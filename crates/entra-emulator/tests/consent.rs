@@ -408,6 +408,43 @@ fn other_tenants_know_only_what_they_agreed_to() {
 }
 
 #[test]
+fn what_was_granted_at_home_counts_at_home_only() {
+    let emulator = Emulator::builder()
+        .tenant(Tenant::new("home.example"))
+        .tenant(Tenant::new("other.example"))
+        .app(
+            App::new("a")
+                .client_id(CLIENT)
+                .secret("s3cret")
+                .multi_tenant()
+                .redirect_uri(REDIRECT)
+                .grant(MANAGE, "ActivityFeed.Read")
+                .grant_scope("https://graph.microsoft.com", "User.Read"),
+        )
+        .build();
+    let fields = [
+        ("client_id", CLIENT),
+        ("response_type", "code"),
+        ("redirect_uri", REDIRECT),
+        ("scope", "User.Read"),
+    ];
+    let url = format!("/other.example/oauth2/v2.0/authorize?{}", encode(&fields));
+    // The scope that was granted at home is asked for here.
+    assert!(
+        Page::open(&emulator, &url)
+            .press(&emulator, "data-user=\"megan@")
+            .html
+            .contains("id=\"accept\"")
+    );
+    emulator.approve(&url, "megan@other.example").unwrap();
+    let roles = |tenant: &str| claims(&app_token(&emulator, tenant).1)["roles"].clone();
+    assert_eq!(
+        (roles("home.example"), roles("other.example")),
+        (json!(["ActivityFeed.Read"]), Value::Null)
+    );
+}
+
+#[test]
 fn a_certificate_authenticates_on_common_as_well() {
     let emulator = Emulator::builder()
         .app(
