@@ -199,6 +199,7 @@ impl TokenRequest {
     }
 
     /// The grant's name and what it is made of, as they are sent.
+    #[inline]
     fn grant_parameters(&self) -> (&'static str, [Option<(&'static str, &str)>; 3]) {
         let v1 = self.application.version == EndpointVersion::V1;
         match &self.grant {
@@ -313,6 +314,7 @@ impl CacheKey {
 }
 
 /// A form to be posted, with the headers that every request carries.
+#[inline]
 pub(crate) fn post(uri: Uri, body: Body, request_id: Guid) -> Request<Body> {
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
