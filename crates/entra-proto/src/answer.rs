@@ -102,7 +102,7 @@ impl Answer {
 }
 
 /// Reads a body's members, of whichever answer.
-#[inline]
+#[inline(always)]
 pub(crate) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, AnswerProblem> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if body.trim_ascii().is_empty() {

@@ -8,6 +8,7 @@ use crate::body::Body;
 ///
 /// A space is written `%20`, which form decoders and plain percent decoders both read. The buffer has room for every character
 /// to be escaped, so that it does not grow and leave a copy of a secret behind.
+#[inline]
 pub(crate) fn encode_form(pairs: &[Option<(&str, &str)>]) -> Body {
     let length = pairs
         .iter()

@@ -9,7 +9,7 @@ use crate::service_error::ServiceError;
 use crate::time::Timestamp;
 
 /// The members of a success, or why there is none: what holds for the answers of every endpoint.
-#[inline]
+#[inline(always)]
 pub(crate) fn read_success(
     status: StatusCode,
     headers: &HeaderMap,
