@@ -1,0 +1,132 @@
+//! Which browser a request comes from, and whether a form of it is one of ours.
+//!
+//! # Forged forms
+//! Another site can make a browser post a form here, and the browser adds our cookie unless that is `SameSite`; `Lax` keeps it back from
+//! foreign posts, and still sends it with the redirect from Entra, which is a `GET`. Sites of the same domain count as one, though, so
+//! each form also holds a text that is made of the cookie with a key of this process: another site can neither read nor make it. The
+//! `Origin` header would tell as well, but not here: with `Referrer-Policy: no-referrer` browsers send `null`.
+
+use hmac_sha256::HMAC;
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
+
+/// A browser, by the random name in its cookie. Whoever knows it passes for that browser: it is never shown.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Browser([u8; 32]);
+
+/// Tells browsers apart.
+pub(crate) struct Browsers {
+    key: [u8; 32],
+    cookie: &'static str,
+    attributes: &'static str,
+}
+
+impl Browsers {
+    /// For a site at an `https` address, or at a plain one on this machine.
+    pub(crate) fn new(is_https: bool) -> Result<Self, getrandom::Error> {
+        // `__Host-` keeps sites of the same domain from setting it. It wants `Secure`, which keeps it off plain connections.
+        let (cookie, attributes) = match is_https {
+            true => ("__Host-browser", "; Path=/; HttpOnly; SameSite=Lax; Secure"),
+            false => ("browser", "; Path=/; HttpOnly; SameSite=Lax"),
+        };
+        Ok(Self {
+            key: random()?,
+            cookie,
+            attributes,
+        })
+    }
+
+    /// The browser that sent these headers, if it was here before.
+    pub(crate) fn known(&self, headers: &HeaderMap) -> Option<Browser> {
+        let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+        let mut pairs = lines
+            .flat_map(|line| line.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='));
+        pairs
+            .find(|(name, _)| *name == self.cookie)
+            .and_then(|(_, value)| from_hex(value))
+            .map(Browser)
+    }
+
+    /// A browser that comes for the first time, and the `Set-Cookie` for it.
+    pub(crate) fn welcome(&self) -> Result<(Browser, HeaderValue), getrandom::Error> {
+        let browser = Browser(random()?);
+        let cookie = format!("{}={}{}", self.cookie, hex(&browser.0), self.attributes);
+        let mut cookie = HeaderValue::try_from(cookie).expect("all of it is visible ASCII");
+        cookie.set_sensitive(true);
+        Ok((browser, cookie))
+    }
+
+    /// What a form for this browser holds.
+    pub(crate) fn form_token(&self, browser: &Browser) -> String {
+        hex(&HMAC::mac(browser.0, self.key))
+    }
+
+    /// Whether a form with this text was made for this browser. It is compared in constant time.
+    pub(crate) fn made_form(&self, browser: &Browser, token: &str) -> bool {
+        from_hex(token).is_some_and(|token| HMAC::verify(browser.0, self.key, &token))
+    }
+}
+
+fn random() -> Result<[u8; 32], getrandom::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_is_known_by_its_cookie_and_its_forms_are_its_own() {
+        let browsers = Browsers::new(true).unwrap();
+        let (browser, cookie) = browsers.welcome().unwrap();
+        let cookie = cookie.to_str().unwrap();
+        assert!(cookie.starts_with("__Host-browser=") && cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax; Secure"));
+        let mut headers = HeaderMap::new();
+        let sent = format!("a=b; {}; c", cookie.split(';').next().unwrap());
+        headers.insert(COOKIE, sent.parse().unwrap());
+        assert!(browsers.known(&headers) == Some(browser.clone()));
+        let (other, _) = browsers.welcome().unwrap();
+        let token = browsers.form_token(&browser);
+        assert!(browsers.made_form(&browser, &token) && !browsers.made_form(&other, &token));
+        assert!(
+            !Browsers::new(true).unwrap().made_form(&browser, &token),
+            "another process, another key"
+        );
+    }
+
+    #[test]
+    fn what_is_no_cookie_of_ours_is_nobody() {
+        let browsers = Browsers::new(false).unwrap();
+        let digits = "0".repeat(64);
+        for cookie in [
+            "",
+            "browser",
+            "browser=",
+            "browser=00",
+            &format!("browser={}", "é".repeat(32)),
+            &format!("other={digits}"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(COOKIE, HeaderValue::from_bytes(cookie.as_bytes()).unwrap());
+            assert!(browsers.known(&headers).is_none(), "{cookie}");
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! The routes, and what every answer has.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, RawQuery, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use entra_client::{Client, ConsentFlow, ConsentedTenant, DirectoryError, TenantDirectory};
+use entra_proto::{Application, Authority, ClientCredential, EndpointVersion, Guid, RedirectUri, Tenant};
+use entra_transport_hyper::HyperTransport;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use crate::activity::Activity;
+use crate::away::Away;
+use crate::browser::{Browser, Browsers};
+use crate::pages::{self, Home, Message, Records, Row, show};
+use crate::settings::Settings;
+
+/// Everything that the handlers share.
+pub(crate) struct Site {
+    /// `scheme://host[:port]`, as browsers write it.
+    origin: String,
+    policy: HeaderValue,
+    browsers: Browsers,
+    away: Away,
+    flow: ConsentFlow,
+    /// Redeems codes.
+    redeemer: Client,
+    /// Asks for tokens of the application's own.
+    daemon: Client,
+    activity: Activity,
+    tenants: Arc<dyn TenantDirectory>,
+}
+
+impl Site {
+    /// `port` is the one that it listens on.
+    pub(crate) fn new(settings: Settings, port: u16) -> Result<Self, Box<dyn Error>> {
+        let origin = match settings.public_url {
+            Some(url) => url.as_str().to_owned(),
+            None => format!("http://localhost:{port}"),
+        };
+        let redirect_uri: RedirectUri = format!("{origin}{REDIRECT_PATH}").parse()?;
+        let activity = Activity::new(settings.management, settings.home)?;
+
+        // Nobody knows the tenant yet: whoever signs in brings it.
+        let common = Authority::new(settings.cloud.clone(), Tenant::Common)?;
+        let transport = HyperTransport::builder().allow_plain_loopback(true).build()?;
+        let app = |credential: ClientCredential| {
+            Application::new(common.clone(), settings.client_id, credential).on(EndpointVersion::V1)
+        };
+        let daemon = Client::new(app(settings.certificate.into()), transport.clone());
+        let redeemer = match settings.secret {
+            Some(secret) => Client::new(app(secret.into()), transport),
+            None => daemon.clone(),
+        };
+        Ok(Self {
+            policy: policy(settings.cloud.origin())?,
+            browsers: Browsers::new(origin.starts_with("https://"))?,
+            away: Away::new(MOST_AWAY),
+            // It asks for the consent of a whole tenant (`prompt=admin_consent`), beside what the document has.
+            flow: ConsentFlow::new(&redeemer, activity.target().clone(), redirect_uri)?,
+            redeemer,
+            daemon,
+            activity,
+            tenants: settings.tenants.into(),
+            origin,
+        })
+    }
+
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Asks the directory, whose methods block.
+    async fn tenants<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&dyn TenantDirectory) -> Result<T, DirectoryError> + Send + 'static,
+    ) -> Result<T, Failed> {
+        let tenants = Arc::clone(&self.tenants);
+        match tokio::task::spawn_blocking(move || ask(&*tenants)).await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) => Err(Failed::Tenants(error)),
+            Err(_) => Err(Failed::Internal),
+        }
+    }
+
+    /// The browser that posted a form of ours.
+    fn posted(&self, headers: &HeaderMap, form: &[u8]) -> Result<Browser, Failed> {
+        let browser = self.browsers.known(headers).ok_or(Failed::ForeignForm)?;
+        let token = form_urlencoded::parse(form).find(|(name, _)| name == "form_token");
+        match token.is_some_and(|(_, token)| self.browsers.made_form(&browser, &token)) {
+            true => Ok(browser),
+            false => Err(Failed::ForeignForm),
+        }
+    }
+}
+
+pub(crate) fn router(site: Arc<Site>) -> Router {
+    Router::new()
+        .route("/", get(home))
+        .route("/connect", post(connect))
+        .route(REDIRECT_PATH, get(back))
+        .route("/tenants/{tenant}/records", post(records))
+        .route("/style.css", get(style))
+        .fallback(|| async { Message::new("There is no such page", "", "").with(StatusCode::NOT_FOUND) })
+        .layer(DefaultBodyLimit::max(4 * 1024))
+        .layer(middleware::from_fn_with_state(Arc::clone(&site), around))
+        .with_state(site)
+}
+
+/// The page to start from. `?connected=` names a tenant that came just now; what is no tenant here is not shown.
+async fn home(
+    State(site): State<Arc<Site>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Failed> {
+    let client_id = site.daemon.application().client_id();
+    let list = site.tenants(move |tenants| tenants.list(Some(client_id))).await?;
+    let (browser, cookie) = match site.browsers.known(&headers) {
+        Some(browser) => (browser, None),
+        None => site
+            .browsers
+            .welcome()
+            .map(|(browser, cookie)| (browser, Some(cookie)))?,
+    };
+    let tenants: Vec<Row> = list.tenants.iter().map(Row::of).collect();
+    let named = query.as_deref().and_then(|query| query.strip_prefix("connected="));
+    let page = Home {
+        connected: named
+            .filter(|named| tenants.iter().any(|row| row.tenant == *named))
+            .map(str::to_owned),
+        unreadable: list.unreadable.len(),
+        form_token: site.browsers.form_token(&browser),
+        tenants,
+    };
+    let mut response = show(StatusCode::OK, &page);
+    if let Some(cookie) = cookie {
+        response.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// Sends the browser to Entra, and keeps what it takes to know it again.
+async fn connect(State(site): State<Arc<Site>>, headers: HeaderMap, form: Bytes) -> Result<Redirect, Failed> {
+    let browser = site.posted(&headers, &form)?;
+    let (url, pending) = site.flow.start().map_err(Failed::Consent)?;
+    site.away.keep(browser, pending, Instant::now());
+    Ok(Redirect::to(&url))
+}
+
+/// The browser is back from Entra: the redirect URI.
+async fn back(
+    State(site): State<Arc<Site>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Redirect, Failed> {
+    let redirect =
+        entra_proto::Redirect::from_query(query.as_deref().unwrap_or_default()).map_err(|_| Failed::Stranger)?;
+    let browser = site.browsers.known(&headers).ok_or(Failed::Stranger)?;
+    let pending = redirect
+        .state()
+        .and_then(|state| site.away.take(&browser, state, Instant::now()));
+    let consent = site
+        .flow
+        .finish(&pending.ok_or(Failed::Stranger)?, &redirect)
+        .await
+        .map_err(Failed::Consent)?;
+
+    let application = site.daemon.application();
+    let mut tenant = ConsentedTenant::new(application.client_id(), consent.tenant, SystemTime::now().into())
+        .with_cloud(application.authority().cloud().clone());
+    if let Some(sign_in) = consent.sign_in {
+        if let Some(name) = sign_in.username().filter(|name| name.len() <= 256) {
+            tenant = tenant.with_user(name);
+        }
+        tenant = tenant.with_granted(sign_in.scope.iter().flat_map(|scope| scope.split_whitespace()));
+        if let Some(user) = sign_in.user {
+            // The administrator's own tokens are of no use here. His tenant is all that was wanted of them.
+            site.redeemer.user(&user).forget(site.activity.target());
+        }
+    }
+    site.tenants(move |tenants| tenants.put(&tenant)).await?;
+    Ok(Redirect::to(&format!("/?connected={}", consent.tenant)))
+}
+
+/// Fetches a tenant's records, without anybody signed in.
+async fn records(
+    State(site): State<Arc<Site>>,
+    Path(tenant): Path<String>,
+    headers: HeaderMap,
+    form: Bytes,
+) -> Result<Response, Failed> {
+    site.posted(&headers, &form)?;
+    let tenant: Guid = tenant.parse().map_err(|_| Failed::UnknownTenant)?;
+    let client_id = site.daemon.application().client_id();
+    let stored = site.tenants(move |tenants| tenants.get(client_id, tenant)).await?;
+    let tenant = stored.ok_or(Failed::UnknownTenant)?.tenant;
+    match site.activity.audit(&site.daemon.tenant(tenant), tenant).await {
+        Ok(audit) => Ok(show(
+            StatusCode::OK,
+            &Records {
+                tenant: tenant.to_string(),
+                audit,
+            },
+        )),
+        Err(trouble) => Ok(Message::of(&trouble).with(StatusCode::BAD_GATEWAY)),
+    }
+}
+
+async fn style() -> impl IntoResponse {
+    ([("content-type", "text/css; charset=utf-8")], pages::STYLE)
+}
+
+/// Refuses requests for another host, and gives every answer the headers that keep it safe.
+///
+/// Another host is a name that leads here and is not ours: a page of it could read this one's answers (DNS rebinding).
+async fn around(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let ours = site.origin.split_once("://").map_or("", |(_, host)| host);
+    let mut response = match host.is_some_and(|host| host.eq_ignore_ascii_case(ours)) {
+        true => next.run(request).await,
+        false => Message::new("Not here", format!("This application is at {}/.", site.origin), "")
+            .with(StatusCode::MISDIRECTED_REQUEST),
+    };
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, site.policy.clone());
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // The address of the redirect holds the code, and no other site is told of it.
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// No scripts, no frames, nothing from elsewhere. Chromium applies `form-action` to the redirect that answers a form as well, so the
+/// authority stands beside us.
+fn policy(authority: &str) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
+    HeaderValue::try_from(format!(
+        "default-src 'none'; style-src 'self'; form-action 'self' {authority}; frame-ancestors 'none'; base-uri 'none'"
+    ))
+}
+
+/// Why there is no answer but a message.
+enum Failed {
+    /// A form that was not made here, for this browser, by this process.
+    ForeignForm,
+    /// A redirect that nobody asked for, or that was used before.
+    Stranger,
+    Consent(entra_client::Error),
+    UnknownTenant,
+    Tenants(DirectoryError),
+    Internal,
+}
+
+impl From<getrandom::Error> for Failed {
+    fn from(_: getrandom::Error) -> Self {
+        Self::Internal
+    }
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        match self {
+            Self::ForeignForm => Message::new(
+                "That form has expired",
+                "It was not made for this browser, or the application was restarted since.",
+                "Go back to the tenants and press the button again. Cookies must be allowed for this site.",
+            )
+            .with(StatusCode::FORBIDDEN),
+            Self::Stranger => Message::new(
+                "Nothing was connected",
+                "This answer from Entra belongs to no consent that this browser is waiting for: it was used before, came too late, or was \
+                 asked for elsewhere.",
+                "Go back to the tenants, and connect yours from there.",
+            )
+            .with(StatusCode::BAD_REQUEST),
+            Self::Consent(error) => refused(&error),
+            Self::UnknownTenant => Message::new(
+                "That tenant is not connected",
+                "",
+                "Go back to the tenants, and let its administrator connect it.",
+            )
+            .with(StatusCode::NOT_FOUND),
+            Self::Tenants(error) => {
+                // It names files of ours.
+                eprintln!("the directory of tenants: {error:?}");
+                Message::new(
+                    "The tenants cannot be read",
+                    "The application cannot use the place where it keeps its tenants.",
+                    "Ask whoever runs it: its log says why.",
+                )
+                .with(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        }
+    }
+}
+
+/// A consent that came to nothing: said by the administrator, by Entra, or by what went wrong on the way.
+fn refused(error: &entra_client::Error) -> Response {
+    let service = error.service();
+    let says = |code: u32| service.is_some_and(|service| service.codes.contains(&code));
+    let was_declined = service.is_some_and(|service| matches!(&*service.error, "access_denied" | "permission_denied"));
+    if says(90094) || says(90093) {
+        Message::new(
+            "An administrator has to consent",
+            "Whoever signed in may not consent for the whole tenant. Nothing was connected.",
+            "Ask an administrator of your tenant to connect it here.",
+        )
+        .with(StatusCode::FORBIDDEN)
+    } else if was_declined {
+        Message::new(
+            "Consent was declined",
+            "Nothing was connected, and the application can read nothing in your tenant.",
+            "If that was a mistake, connect your tenant once more and choose Accept.",
+        )
+        .with(StatusCode::FORBIDDEN)
+    } else {
+        let status = match error.is_retryable() {
+            true => StatusCode::BAD_GATEWAY,
+            false => StatusCode::BAD_REQUEST,
+        };
+        // What is to be done stands apart.
+        let text = match service {
+            Some(service) => {
+                let code = service.codes.last().map(|code| format!(" AADSTS{code}"));
+                let id = service.trace_id.as_ref().map(|id| format!(" (trace id {id})"));
+                let (code, id) = (code.unwrap_or_default(), id.unwrap_or_default());
+                format!("Entra refused with {}{code}: {}{id}", service.error, service.message())
+            }
+            None => error.to_string(),
+        };
+        let advice = match error.hint() {
+            Some(hint) => format!("{hint}."),
+            None => "start again, and if it stays so, tell whoever runs this application.".to_owned(),
+        };
+        Message::new("Nothing was connected", text, advice).with(status)
+    }
+}
+
+/// As in the document: `http://www.mycompany.com/myapp/`.
+const REDIRECT_PATH: &str = "/myapp/";
+/// How many browsers may be away at Entra at a time.
+const MOST_AWAY: usize = 1_000;

@@ -1,0 +1,382 @@
+//! Without a browser: what it takes, what it refuses, and what every answer of it has.
+
+use entra_emulator::{Emulator, Fault};
+use entra_proto::Body;
+use http::header::{COOKIE, LOCATION, SET_COOKIE};
+use http::{Method, Request, Response};
+
+use crate::world::{ADMINISTRATOR, EVERYMAN, Web, World};
+
+/// As much of a browser as it takes: a cookie, and the last form's token.
+struct Visitor<'a> {
+    web: &'a Web,
+    cookie: String,
+    form: String,
+}
+
+impl<'a> Visitor<'a> {
+    fn new(web: &'a Web) -> Self {
+        let home = web.send(Request::get(&web.url).body(Body::default()).unwrap());
+        let cookie = home.headers()[SET_COOKIE].to_str().unwrap();
+        let (cookie, attributes) = cookie.split_once("; ").unwrap();
+        assert_eq!(attributes, "Path=/; HttpOnly; SameSite=Lax");
+        let page = text(&home);
+        let (_, rest) = page.split_once("name=\"form_token\" value=\"").unwrap();
+        let token = rest.split('"').next().unwrap();
+        Self {
+            web,
+            cookie: cookie.to_owned(),
+            form: format!("form_token={token}"),
+        }
+    }
+
+    fn send(&self, method: Method, path: &str, body: &str) -> Response<Body> {
+        let url = format!(
+            "{}{}",
+            self.web.url.trim_end_matches('/'),
+            path.strip_prefix(self.web.url.trim_end_matches('/')).unwrap_or(path)
+        );
+        let request = Request::builder().method(method).uri(url).header(COOKIE, &self.cookie);
+        let answer = self.web.send(request.body(Body::from(body.to_owned())).unwrap());
+        assert_is_safe(&answer);
+        answer
+    }
+
+    fn get(&self, path: &str) -> Response<Body> {
+        self.send(Method::GET, path, "")
+    }
+
+    /// Presses a button: where it leads.
+    fn press(&self, path: &str) -> Response<Body> {
+        self.send(Method::POST, path, &self.form)
+    }
+
+    /// Where the button leads at Entra.
+    fn connect(&self) -> String {
+        location(&self.press("/connect"))
+    }
+}
+
+fn text(response: &Response<Body>) -> String {
+    String::from_utf8(response.body().as_bytes().to_vec()).unwrap()
+}
+
+fn location(response: &Response<Body>) -> String {
+    assert_eq!(response.status(), 303, "{}", text(response));
+    response.headers()[LOCATION].to_str().unwrap().to_owned()
+}
+
+/// Asserts what every answer has, whatever it is about.
+fn assert_is_safe(answer: &Response<Body>) {
+    let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+    let policy = header("content-security-policy");
+    assert!(
+        policy.starts_with("default-src 'none'; style-src 'self'; form-action 'self' http://127.0.0.1:"),
+        "{policy}"
+    );
+    assert!(
+        policy.ends_with("; frame-ancestors 'none'; base-uri 'none'"),
+        "{policy}"
+    );
+    assert_eq!(header("x-content-type-options"), "nosniff");
+    assert_eq!(header("referrer-policy"), "no-referrer");
+    assert_eq!(header("cache-control"), "no-store");
+}
+
+/// Asserts that a message was shown with this status and title, and a way back.
+fn assert_says(answer: &Response<Body>, status: u16, title: &str) {
+    let page = text(answer);
+    assert_eq!(answer.status(), status, "{page}");
+    assert!(page.contains(&format!("<h1>{title}</h1>")), "{title:?} in {page}");
+    assert!(page.contains("<a id=\"back\" href=\"/\">"), "{page}");
+}
+
+#[test]
+fn a_tenant_connects_and_is_read_without_anybody_signed_in() {
+    let world = World::new();
+    let file = world.tenants_file();
+    let more = [("TENANTS_FILE", file.to_str().unwrap())];
+    let web = world.start(&more);
+    let visitor = Visitor::new(&web);
+    assert!(text(&visitor.get("/")).contains("None yet."));
+
+    let url = visitor.connect();
+    let office = "/common/oauth2/authorize?";
+    assert!(
+        url.starts_with(&format!("{}{office}", world.emulator.base_url())),
+        "{url}"
+    );
+    assert!(
+        url.contains("response_type=code") && url.contains("resource=https%3A%2F%2Fmanage.office.com&"),
+        "{url}"
+    );
+    let redirect = world.emulator.approve(&url, ADMINISTRATOR).unwrap();
+    let back = location(&visitor.get(&redirect.url));
+    assert_eq!(back, format!("/?connected={}", world.tenant()));
+    let home = text(&visitor.get(&back));
+    assert!(
+        home.contains(&format!("Tenant {} is connected.", world.tenant())),
+        "{home}"
+    );
+    assert!(home.contains(&format!("connected by {ADMINISTRATOR}")), "{home}");
+
+    let path = format!("/tenants/{}/records", world.tenant());
+    let records = text(&visitor.press(&path));
+    for shown in [
+        ADMINISTRATOR,
+        EVERYMAN,
+        "UserLoggedIn",
+        "Audit.AzureActiveDirectory</td><td>enabled",
+    ] {
+        assert!(records.contains(shown), "{shown} in {records}");
+    }
+    world.assert_told_word_for_word(&web);
+
+    // The tenant outlives the process, and its data is there without any consent.
+    drop(web);
+    world.emulator.clear_requests();
+    let web = world.start(&more);
+    let visitor = Visitor::new(&web);
+    assert!(text(&visitor.get("/")).contains(ADMINISTRATOR));
+    let records = text(&visitor.press(&path));
+    assert!(records.contains(EVERYMAN), "{records}");
+    let grants: Vec<_> = world
+        .emulator
+        .token_requests()
+        .into_iter()
+        .map(|event| event.grant.unwrap())
+        .collect();
+    assert_eq!(grants, ["client_credentials"]);
+}
+
+#[test]
+fn the_certificate_redeems_the_code_where_there_is_no_secret() {
+    let world = World::new();
+    let web = world.start(&[
+        ("AZURE_CLIENT_SECRET", ""),
+        ("AZURE_TENANT_ID", world.emulator.tenant_id()),
+    ]);
+    let visitor = Visitor::new(&web);
+    let redirect = world.emulator.approve(&visitor.connect(), ADMINISTRATOR).unwrap();
+    location(&visitor.get(&redirect.url));
+    assert_eq!(
+        visitor.press(&format!("/tenants/{}/records", world.tenant())).status(),
+        200
+    );
+    let tokens = world.emulator.token_requests();
+    let has = |name: &str| {
+        tokens
+            .iter()
+            .map(|event| event.form_value(name).is_some())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (has("client_assertion"), has("client_secret")),
+        (vec![true, true], vec![false, false])
+    );
+    let calls = world
+        .emulator
+        .requests()
+        .into_iter()
+        .filter(|event| event.path.contains("/activity/feed/"));
+    for call in calls {
+        let publisher = call
+            .query
+            .iter()
+            .find(|parameter| parameter.name == "PublisherIdentifier");
+        assert_eq!(publisher.unwrap().value, world.emulator.tenant_id(), "{}", call.path);
+    }
+}
+
+#[test]
+fn a_redirect_that_nobody_here_waits_for_is_refused_and_costs_the_one_that_is_nothing() {
+    let world = World::new();
+    let web = world.start(&[]);
+    let (visitor, stranger) = (Visitor::new(&web), Visitor::new(&web));
+    let redirect = world.emulator.approve(&visitor.connect(), ADMINISTRATOR).unwrap();
+    let (code, state) = (
+        redirect.parameter("code").unwrap(),
+        redirect.parameter("state").unwrap(),
+    );
+
+    let title = "Nothing was connected";
+    let without_cookie = Visitor {
+        cookie: "browser=x".to_owned(),
+        ..Visitor::new(&web)
+    };
+    assert_says(&without_cookie.get(&redirect.url), 400, title);
+    assert_says(&stranger.get(&redirect.url), 400, title);
+    stranger.connect();
+    assert_says(&stranger.get(&redirect.url), 400, title);
+    for forged in [
+        "/myapp/".to_owned(),
+        format!("/myapp/?code={code}"),
+        format!("/myapp/?code={code}&state="),
+        format!("/myapp/?code={code}&state={}", "x".repeat(43)),
+        format!("/myapp/?code={code}&state={state}&state={state}"),
+        format!("/myapp/?error=access_denied&state={}", "x".repeat(43)),
+        "/myapp/?code=%ff".to_owned(),
+    ] {
+        let answer = visitor.get(&forged);
+        assert_says(&answer, 400, title);
+        assert!(!text(&answer).contains(&code) && !text(&answer).contains(&state));
+    }
+    assert_eq!(world.emulator.token_requests().len(), 0, "none of them was redeemed");
+
+    location(&visitor.get(&redirect.url));
+    assert_says(&visitor.get(&redirect.url), 400, title);
+    assert_eq!(world.emulator.token_requests().len(), 1, "it is redeemed once");
+}
+
+#[test]
+fn a_code_that_is_not_the_one_is_told_without_repeating_it() {
+    let world = World::new();
+    let web = world.start(&[]);
+    let visitor = Visitor::new(&web);
+    let url = visitor.connect();
+    let state = world
+        .emulator
+        .approve(&url, ADMINISTRATOR)
+        .unwrap()
+        .parameter("state")
+        .unwrap();
+    let answer = visitor.get(&format!("/myapp/?code=canarycanary&state={state}"));
+    assert_says(&answer, 400, "Nothing was connected");
+    let page = text(&answer);
+    assert!(page.contains("AADSTS") && page.contains("What to do:"), "{page}");
+    assert!(!page.contains("canary") && !page.contains(&state) && !page.contains(world.emulator.client_secret()));
+    assert!(text(&visitor.get("/")).contains("None yet."));
+}
+
+#[test]
+fn who_declines_or_may_not_consent_is_told_so_and_nothing_is_connected() {
+    let world = World::new();
+    let web = world.start(&[]);
+    let visitor = Visitor::new(&web);
+    for (user, title) in [
+        (ADMINISTRATOR, "Consent was declined"),
+        (EVERYMAN, "An administrator has to consent"),
+    ] {
+        let redirect = world.emulator.decline(&visitor.connect(), user).unwrap();
+        assert_says(&visitor.get(&redirect.url), 403, title);
+    }
+    assert!(text(&visitor.get("/")).contains("None yet."));
+    assert_eq!(world.emulator.token_requests().len(), 0);
+}
+
+#[test]
+fn what_comes_from_outside_is_shown_as_text() {
+    let world = World::new();
+    let web = world.start(&[]);
+    let visitor = Visitor::new(&web);
+    let redirect = world.emulator.decline(&visitor.connect(), ADMINISTRATOR).unwrap();
+    let state = redirect.parameter("state").unwrap();
+    let bold = "%3Cb%20id=x%3E%22%27%26";
+    let answer = visitor.get(&format!("/myapp/?error={bold}&error_description={bold}&state={state}"));
+    let page = text(&answer);
+    assert!(
+        !page.contains("<b ") && page.contains("&#60;b id=x&#62;&#34;&#39;&#38;"),
+        "{page}"
+    );
+    for path in [format!("/?connected={bold}"), format!("/{bold}")] {
+        let page = text(&visitor.get(&path));
+        assert!(!page.contains("id=x"), "{page}");
+    }
+}
+
+#[test]
+fn a_form_that_was_not_made_for_this_browser_is_refused() {
+    let world = World::new();
+    let web = world.start(&[]);
+    let (visitor, other) = (Visitor::new(&web), Visitor::new(&web));
+    let records = format!("/tenants/{}/records", world.tenant());
+    for path in ["/connect", records.as_str()] {
+        for form in [
+            "",
+            "form_token=",
+            "form_token=x",
+            &other.form,
+            &"form_token=0".repeat(40),
+        ] {
+            assert_says(&visitor.send(Method::POST, path, form), 403, "That form has expired");
+        }
+        let without_cookie = Visitor {
+            cookie: String::new(),
+            form: visitor.form.clone(),
+            web: &web,
+        };
+        assert_says(&without_cookie.press(path), 403, "That form has expired");
+        assert_eq!(visitor.get(path).status(), 405);
+    }
+    assert_eq!(visitor.send(Method::POST, "/connect", &"x".repeat(5_000)).status(), 413);
+    assert_eq!(world.emulator.request_count(), 0);
+}
+
+#[test]
+fn only_tenants_that_are_connected_are_read() {
+    let world = World::new();
+    let web = world.start(&[]);
+    let visitor = Visitor::new(&web);
+    for tenant in [world.tenant(), world.emulator.tenant_id(), "x", "..%2f..%2fcommon"] {
+        assert_says(
+            &visitor.press(&format!("/tenants/{tenant}/records")),
+            404,
+            "That tenant is not connected",
+        );
+    }
+    assert_says(&visitor.get("/nowhere"), 404, "There is no such page");
+    assert_eq!(world.emulator.request_count(), 0);
+}
+
+#[test]
+fn a_name_that_is_not_ours_leads_nowhere() {
+    let world = World::new();
+    let web = world.start(&[]);
+    let other_name = web.url.replace("localhost", "127.0.0.1");
+    let answer = web.send(Request::get(other_name).body(Body::default()).unwrap());
+    assert_says(&answer, 421, "Not here");
+    assert_is_safe(&answer);
+    assert!(text(&answer).contains(&web.url) && !answer.headers().contains_key(SET_COOKIE));
+}
+
+#[test]
+fn an_api_that_fails_is_told_with_what_to_do_and_the_token_goes_nowhere_else() {
+    let world = World::new();
+    let web = world.start(&[]);
+    let visitor = Visitor::new(&web);
+    let redirect = world.emulator.approve(&visitor.connect(), ADMINISTRATOR).unwrap();
+    location(&visitor.get(&redirect.url));
+    let fetch = || {
+        let answer = visitor.press(&format!("/tenants/{}/records", world.tenant()));
+        (answer.status().as_u16(), text(&answer))
+    };
+    world.emulator.fault(Fault::status(503).on("/subscriptions/list"));
+    let (status, page) = fetch();
+    assert!(
+        status == 502 && page.contains("503") && page.contains("Try again in a few minutes."),
+        "{page}"
+    );
+
+    // Another emulator stands for somebody who would like to have the token.
+    let thief = Emulator::start();
+    let content = format!(r#"[{{"contentUri":"{}/api/v1.0/x"}}]"#, thief.base_url());
+    world.emulator.fault(Fault::body(content).on("/subscriptions/content"));
+    let (status, page) = fetch();
+    assert!(status == 502 && page.contains("none of the origins"), "{page}");
+    assert_eq!(thief.request_count(), 0);
+
+    for body in [
+        "",
+        "null",
+        "[[]]",
+        "{",
+        r#"[{"contentUri":7}]"#,
+        r#"[{"contentUri":"http://"}]"#,
+    ] {
+        world.emulator.fault(Fault::body(body).on("/subscriptions/content"));
+        let (status, page) = fetch();
+        assert!(status == 200 || status == 502, "{status} {page}");
+        assert!(!page.contains("eyJ"), "{page}");
+    }
+    assert_eq!(fetch().0, 200, "it goes on afterwards");
+}

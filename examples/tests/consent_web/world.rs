@@ -1,0 +1,241 @@
+//! The application and the emulator that it is connected to.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use entra_emulator::{App, Emulator, RequestEvent, Tenant, User};
+use entra_proto::Body;
+use entra_transport::BlockingTransport;
+use entra_transport_ureq::UreqTransport;
+use http::{Request, Response};
+
+/// Of the tenant that connects, which is not the one that the application is registered in.
+pub(crate) const ADMINISTRATOR: &str = "megan@fabrikam.example";
+pub(crate) const EVERYMAN: &str = "isaiah@fabrikam.example";
+
+/// The application's private key and certificate: one for all tests, since a key takes its time.
+static CERTIFICATE: LazyLock<(String, String)> = LazyLock::new(|| {
+    let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+    let certificate = rcgen::CertificateParams::new(Vec::new())
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
+    (key.serialize_pem(), certificate.pem())
+});
+
+/// An emulator with two tenants, and an application registered as the document says: in one of them, multi-tenant, with a reply URL, a
+/// key, a certificate and the permissions of the Management APIs, which nobody has consented to.
+pub(crate) struct World {
+    pub(crate) emulator: Emulator,
+    folder: Folder,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let folder = Folder::new();
+        let (key, certificate) = &*CERTIFICATE;
+        fs::write(folder.path().join("app.pem"), format!("{key}{certificate}")).unwrap();
+        let office = Emulator::OFFICE_MANAGEMENT;
+        let app = App::new("Audit Viewer")
+            .home("contoso.example")
+            .multi_tenant()
+            .redirect_uri("http://localhost/myapp/")
+            .certificate_pem(certificate)
+            .request(office, "ActivityFeed.Read")
+            .request(office, "ServiceHealth.Read")
+            .request_scope(office, "ActivityFeed.Read");
+        let fabrikam = Tenant::new("fabrikam.example")
+            .user(User::new("Megan Bowen").admin())
+            .user(User::new("Isaiah Langer"));
+        let emulator = Emulator::builder()
+            .tenant(Tenant::new("contoso.example"))
+            .tenant(fabrikam)
+            .app(app)
+            .start();
+        Self { emulator, folder }
+    }
+
+    /// The id of the tenant that connects.
+    pub(crate) fn tenant(&self) -> &str {
+        &self.emulator.tenants()[1].id
+    }
+
+    pub(crate) fn tenants_file(&self) -> PathBuf {
+        self.folder.path().join("tenants.redb")
+    }
+
+    /// Starts the application, with a secret for the codes beside its certificate, and more variables.
+    pub(crate) fn start(&self, more: &[(&str, &str)]) -> Web {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_consent_web"))
+            .env_clear()
+            .envs([
+                ("LISTEN", "127.0.0.1:0"),
+                ("AZURE_CLIENT_ID", self.emulator.client_id()),
+                ("AZURE_CLIENT_SECRET", self.emulator.client_secret()),
+                (
+                    "AZURE_CLIENT_CERTIFICATE_PATH",
+                    self.folder.path().join("app.pem").to_str().unwrap(),
+                ),
+                ("AZURE_AUTHORITY_HOST", self.emulator.base_url()),
+                ("MANAGEMENT_ENDPOINT", self.emulator.base_url()),
+            ])
+            .envs(more.iter().copied())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let stdout = child.stdout.take().unwrap();
+        let mut web = Web {
+            url: String::new(),
+            child,
+        };
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("open ").expect("it says where it listens");
+        web.url = url.to_owned();
+        web
+    }
+
+    /// Asserts that what went to Entra and to the API is what the document says, for a tenant that connected and was read.
+    pub(crate) fn assert_told_word_for_word(&self, web: &Web) {
+        let (client_id, office) = (self.emulator.client_id(), Emulator::OFFICE_MANAGEMENT);
+        let redirect_uri = format!("{}myapp/", web.url);
+        let events = self.emulator.requests();
+        let the = |path: &str| -> &RequestEvent {
+            let mut found = events.iter().filter(|event| event.path == path);
+            let event = found.next().unwrap_or_else(|| panic!("{path} in {events:#?}"));
+            assert!(found.next().is_none(), "{path} twice in {events:#?}");
+            event
+        };
+
+        let authorize = the("/common/oauth2/authorize");
+        for (name, value) in [
+            ("response_type", "code"),
+            ("resource", office),
+            ("client_id", client_id),
+            ("redirect_uri", &redirect_uri),
+        ] {
+            let sent = authorize.query.iter().find(|parameter| parameter.name == name);
+            assert_eq!(sent.map(|parameter| parameter.value.as_str()), Some(value), "{name}");
+        }
+        assert_eq!(authorize.lints, []);
+
+        let code = the("/common/oauth2/token");
+        for (name, value) in [
+            ("resource", office),
+            ("client_id", client_id),
+            ("redirect_uri", &redirect_uri),
+            ("client_secret", self.emulator.client_secret()),
+            ("grant_type", "authorization_code"),
+        ] {
+            assert_eq!(code.form_value(name), Some(value), "{name}");
+        }
+        assert!(code.form_value("code").is_some() && code.form_value("client_assertion").is_none());
+        assert_eq!((code.status.as_u16(), code.lints.as_slice()), (200, [].as_slice()));
+
+        let path = format!("/{}/oauth2/token", self.tenant());
+        let app_only = the(&path);
+        let jwt_bearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        for (name, value) in [
+            ("resource", office),
+            ("client_id", client_id),
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", jwt_bearer),
+        ] {
+            assert_eq!(app_only.form_value(name), Some(value), "{name}");
+        }
+        let [header, claims] = parts(app_only.form_value("client_assertion").unwrap());
+        assert!(header["alg"] == "RS256" && header["x5t"].is_string(), "{header}");
+        let audience = format!("{}{path}", self.emulator.base_url());
+        for (name, value) in [("aud", audience.as_str()), ("iss", client_id), ("sub", client_id)] {
+            assert_eq!(claims[name], value, "{name}");
+        }
+        assert!(
+            claims["jti"].is_string() && claims["nbf"].is_u64() && claims["exp"].is_u64(),
+            "{claims}"
+        );
+        assert!(app_only.form_value("client_secret").is_none());
+        assert_eq!(
+            (app_only.status.as_u16(), app_only.lints.as_slice()),
+            (200, [].as_slice())
+        );
+
+        let feed = format!("/api/v1.0/{}/activity/feed/", self.tenant());
+        let called = events.iter().filter_map(|event| event.path.strip_prefix(&feed));
+        let called: Vec<_> = called
+            .map(|path| if path.starts_with("audit/") { "audit/" } else { path })
+            .collect();
+        let expected = [
+            "subscriptions/list",
+            "subscriptions/start",
+            "subscriptions/content",
+            "audit/",
+        ];
+        assert_eq!(called, expected);
+    }
+}
+
+/// Header and claims of a JWT.
+fn parts(jwt: &str) -> [serde_json::Value; 2] {
+    let mut parts = jwt.split('.').map(|part| {
+        use base64::Engine;
+        serde_json::from_slice(
+            &base64::engine::general_purpose::URL_SAFE_NO_PAD
+                .decode(part)
+                .unwrap_or_default(),
+        )
+    });
+    [(); 2].map(|()| parts.next().unwrap().unwrap())
+}
+
+/// The application, running. It ends with this.
+pub(crate) struct Web {
+    /// With the slash at its end.
+    pub(crate) url: String,
+    child: Child,
+}
+
+impl Web {
+    /// A request as a browser without a memory would send it.
+    pub(crate) fn send(&self, request: Request<Body>) -> Response<Body> {
+        let transport = UreqTransport::builder().allow_plain_loopback(true).build().unwrap();
+        transport.send(request).unwrap()
+    }
+}
+
+impl Drop for Web {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A folder for one test, gone with it.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!(
+            "consent_web-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
