@@ -1,0 +1,278 @@
+//! A headless Chromium, driven through its WebDriver. Where there is none, its tests say so and pass.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write, stderr};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use thirtyfour::prelude::*;
+use thirtyfour::{CapabilitiesHelper, ChromeCapabilities, ChromiumLikeCapabilities, Key};
+
+use crate::world::Folder;
+
+/// How long anything may take before a test gives it up: it is reached by what has failed alone.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Runs a test in a browser of its own, with or without JavaScript.
+pub(crate) fn in_browser(has_scripts: bool, test: impl AsyncFnOnce(&Page)) {
+    let (Some(driver), Some(browser)) = (installed(&["chromedriver"]), installed(&BROWSERS)) else {
+        say("SKIPPED: there is no chromedriver, or no chromium: apt-get install chromium chromium-driver");
+        return;
+    };
+    // In this order, so that they go in the other one, after a panic as well: the session, the processes, the folder.
+    let profile = Folder::new();
+    let processes = Processes::start(&driver);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let capabilities = capabilities(&browser, profile.path(), has_scripts).unwrap();
+        let direct = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(DEADLINE * 2)
+            .build()
+            .unwrap();
+        let session = WebDriver::builder(&processes.url, capabilities)
+            .client(direct)
+            .connect()
+            .await;
+        let page = Page(session.expect("the driver starts the browser"));
+        let version = page.0.capabilities().get("browserVersion").and_then(Value::as_str);
+        say(&format!(
+            "in {} {}",
+            browser.display(),
+            version.unwrap_or("of no known version")
+        ));
+        page.0.set_page_load_timeout(DEADLINE).await.unwrap();
+        test(&page).await;
+        page.0.quit().await.unwrap();
+    });
+}
+
+/// What is to be seen in any case: the output of tests that pass is thrown away, that of the stream itself is not.
+fn say(text: &str) {
+    let test = thread::current().name().unwrap_or_default().to_owned();
+    let _ = writeln!(stderr(), "{test}: {text}");
+}
+
+fn installed(names: &[&str]) -> Option<PathBuf> {
+    let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
+    let mut paths = names
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    paths.find(|path| path.is_file())
+}
+
+const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+
+fn capabilities(browser: &Path, profile: &Path, has_scripts: bool) -> WebDriverResult<ChromeCapabilities> {
+    let mut capabilities = DesiredCapabilities::chrome();
+    capabilities.set_binary(browser.to_str().unwrap_or_default())?;
+    for argument in [
+        "--headless=new",
+        // Its sandbox does not work for root, nor in most containers. Nothing foreign is visited.
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--disable-crash-reporter",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--no-proxy-server",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+        "--window-size=1000,1000",
+        &format!("--user-data-dir={}", profile.display()),
+    ] {
+        capabilities.add_arg(argument)?;
+    }
+    if !has_scripts {
+        let blocked = json!({"profile.managed_default_content_settings.javascript": 2});
+        capabilities.add_experimental_option("prefs", blocked)?;
+    }
+    capabilities.set("goog:loggingPrefs", json!({"browser": "ALL", "performance": "ALL"}))?;
+    Ok(capabilities)
+}
+
+/// A driver, and the browser that it starts: one group of processes, which ends with this.
+struct Processes {
+    url: String,
+    driver: Child,
+}
+
+impl Processes {
+    fn start(driver: &Path) -> Self {
+        let mut driver = Command::new(driver)
+            .args(["--port=0", "--log-level=WARNING"])
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the driver starts");
+        let stdout = driver.stdout.take().expect("it is piped");
+        let mut processes = Self {
+            url: String::new(),
+            driver,
+        };
+        let (tell, told) = mpsc::channel();
+        // It reads to the end, so that the driver never waits for a reader.
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if let Some((_, port)) = line.split_once("started successfully on port ") {
+                    let _ = tell.send(port.trim_end_matches('.').to_owned());
+                }
+            }
+        });
+        let port = told.recv_timeout(DEADLINE).expect("the driver tells its port");
+        processes.url = format!("http://127.0.0.1:{port}");
+        processes
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        let group = format!("-{}", self.driver.id());
+        let _ = Command::new("kill")
+            .args(["-KILL", "--", &group])
+            .stderr(Stdio::null())
+            .status();
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+/// What the browser shows.
+pub(crate) struct Page(WebDriver);
+
+impl Page {
+    pub(crate) async fn open(&self, url: &str) {
+        self.0.goto(url).await.unwrap();
+    }
+
+    /// The first element that the selector names, as soon as there is one.
+    pub(crate) async fn find(&self, css: &str) -> WebElement {
+        let found = self
+            .0
+            .query(By::Css(css))
+            .wait(DEADLINE, Duration::from_millis(20))
+            .first()
+            .await;
+        match found {
+            Ok(element) => element,
+            Err(error) => panic!(
+                "{css}: {error}\nat {}\n{}\n{:#?}",
+                self.url().await,
+                self.0.source().await.unwrap_or_default(),
+                self.complaints().await
+            ),
+        }
+    }
+
+    pub(crate) async fn click(&self, css: &str) {
+        self.find(css).await.click().await.unwrap();
+    }
+
+    pub(crate) async fn text(&self, css: &str) -> String {
+        self.find(css).await.text().await.unwrap()
+    }
+
+    /// The texts of all elements that the selector names.
+    pub(crate) async fn texts(&self, css: &str) -> Vec<String> {
+        self.find(css).await;
+        let mut texts = Vec::new();
+        for element in self.0.find_all(By::Css(css)).await.unwrap() {
+            texts.push(element.text().await.unwrap());
+        }
+        texts
+    }
+
+    pub(crate) async fn has(&self, css: &str) -> bool {
+        !self.0.find_all(By::Css(css)).await.unwrap().is_empty()
+    }
+
+    /// Goes from one element to the next by the keyboard until this one has the focus, and presses Enter there.
+    pub(crate) async fn enter_at(&self, css: &str) {
+        let wanted = self.find(css).await;
+        for _ in 0..MOST_TABS {
+            if self.0.active_element().await.unwrap() == wanted {
+                return wanted.send_keys(Key::Enter).await.unwrap();
+            }
+            self.press(Key::Tab).await;
+        }
+        panic!("{css} is not reached by {MOST_TABS} tabs");
+    }
+
+    async fn press(&self, key: Key) {
+        self.0.action_chain().send_keys(key).perform().await.unwrap();
+    }
+
+    pub(crate) async fn back(&self) {
+        self.0.back().await.unwrap();
+    }
+
+    pub(crate) async fn reload(&self) {
+        self.0.refresh().await.unwrap();
+    }
+
+    pub(crate) async fn url(&self) -> String {
+        self.0.current_url().await.unwrap().to_string()
+    }
+
+    /// Drops the cookies of another site, and stays where it is.
+    pub(crate) async fn forget_cookies(&self, url: &str) {
+        let forget = || async {
+            self.0.goto(url).await?;
+            self.0.delete_all_cookies().await
+        };
+        self.0.in_new_tab(forget).await.unwrap();
+    }
+
+    /// The cookies of the page's host, but for their values.
+    pub(crate) async fn cookies(&self) -> Vec<Value> {
+        let cookies = self.0.get_all_cookies().await.unwrap();
+        let cookies = cookies.iter().map(|cookie| {
+            json!([
+                cookie.name,
+                cookie.path,
+                cookie.http_only,
+                cookie.same_site,
+                cookie.secure,
+                cookie.value.len()
+            ])
+        });
+        cookies.collect()
+    }
+
+    /// What the browser complained of since it was asked last: what a policy forbids is among it.
+    pub(crate) async fn complaints(&self) -> Vec<String> {
+        let log = self.0.get_log("browser").await.unwrap_or_default();
+        log.into_iter().map(|entry| entry.message).collect()
+    }
+
+    /// The addresses that the browser went to and that begin so: those of redirects, which no page shows, as well.
+    pub(crate) async fn visited(&self, start: &str) -> Vec<String> {
+        let log = self.0.get_log("performance").await.unwrap();
+        let events = log
+            .iter()
+            .map(|entry| serde_json::from_str::<Value>(&entry.message).unwrap());
+        let sent = events.filter(|event| event["message"]["method"] == "Network.requestWillBeSent");
+        let urls = sent.filter_map(|event| event["message"]["params"]["request"]["url"].as_str().map(str::to_owned));
+        urls.filter(|url| url.starts_with(start)).collect()
+    }
+
+    /// Keeps a picture among what a build leaves behind.
+    pub(crate) async fn keep_picture(&self, name: &str) {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("artifacts");
+        fs::create_dir_all(&folder).unwrap();
+        let picture = self.0.screenshot_as_png().await.unwrap();
+        fs::write(folder.join(format!("consent_web-{name}.png")), picture).unwrap();
+    }
+}
+
+const MOST_TABS: usize = 30;
