@@ -31,6 +31,9 @@ pub(crate) fn in_browser(has_scripts: bool, test: impl AsyncFnOnce(&Page)) {
         .enable_all()
         .build()
         .unwrap();
+    // The driver is reached over plain http; but where others of a workspace have reqwest without a provider of its own, as our
+    // transport has, its client wants the process to have one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     runtime.block_on(async {
         let capabilities = capabilities(&browser, profile.path(), has_scripts).unwrap();
         let direct = reqwest::Client::builder()
