@@ -496,6 +496,8 @@ async fn a_user_whose_token_had_to_go_is_asked_for_again() {
     let stage = Stage::with_policy(rotating(), |policy| policy.capacity = 2);
     let someone = signed_in(&stage.client).await.user.unwrap();
     for name in ["a", "b", "c", "d"] {
+        // Who was not asked for the longest goes first.
+        pass(seconds(1)).await;
         stage.client.token(&api(name)).await.unwrap();
     }
     let client = stage.client.user(&someone);
