@@ -137,6 +137,26 @@ fn headers_allow_no_more_than_a_page_needs() {
     }
 }
 
+/// Browsers ask the policy about the redirect behind a form, and know no IPv6 addresses there.
+#[test]
+fn policies_name_places_as_browsers_understand_them() {
+    for (uri, place) in [
+        ("https://APP.example:8443/cb;x=1", "https://APP.example:8443"),
+        ("http://[::1]:8400/cb", "http:"),
+        ("http://127.0.0.1:8400", "http://127.0.0.1:8400"),
+        ("myapp+x.y://auth", "myapp+x.y:"),
+        ("urn:ietf:wg:oauth:2.0:oob", "urn:"),
+    ] {
+        let emulator = Emulator::builder().app(App::new("a").redirect_uri(uri)).build();
+        let fields = [("redirect_uri", uri), ("scope", "openid")];
+        let page = Page::open(&emulator, &authorize_url(&emulator, "v2.0/authorize", &fields));
+        let wanted = format!("; form-action 'self' {place}; ");
+        assert!(page.policy.contains(&wanted), "{uri} {}", page.policy);
+        let back = page.press(&emulator, "data-user=");
+        assert!(back.location.is_some_and(|location| location.starts_with(uri)), "{uri}");
+    }
+}
+
 #[test]
 fn a_form_works_once_and_not_for_ever() {
     let emulator = emulator();
