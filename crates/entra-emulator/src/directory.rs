@@ -257,6 +257,9 @@ fn tenants(seed: u64, mut tenants: Vec<Tenant>) -> Result<Vec<Tenant>, Error> {
             }
         }
     }
+    let users = || tenants.iter().flat_map(|tenant| tenant.users.iter().flatten());
+    unique(users().map(|user| &user.id), "user id")?;
+    unique(users().map(|user| &user.user_principal_name), "sign-in name")?;
     unique(tenants.iter().map(|tenant| &tenant.id), "tenant id")?;
     unique(tenants.iter().map(|tenant| &tenant.domain), "domain")?;
     Ok(tenants)
@@ -351,6 +354,14 @@ fn apis(seed: u64, mut given: Vec<Api>) -> Result<(Vec<Api>, usize), Error> {
         if let Some(bad) = api.identifiers.iter().find(|identifier| !is_identifier(identifier)) {
             return Err(Error::Config(format!(
                 "{bad:?} is no identifier URI: it is empty or holds white space"
+            )));
+        }
+        // A scope is what stands behind the last slash, and `.default` means them all.
+        let is_scope = |name: &String| is_identifier(name) && !name.contains('/') && name != ".default";
+        let bad_scope = api.all_scopes().find(|name| !is_scope(name));
+        if let Some(bad) = bad_scope.or_else(|| api.roles.iter().find(|name| !is_identifier(name))) {
+            return Err(Error::Config(format!(
+                "nobody could ask for a permission called {bad:?}"
             )));
         }
     }
@@ -482,6 +493,28 @@ mod tests {
             },
             Config {
                 apps: vec![App::new("a").public_client().secret("s")],
+                ..Config::default()
+            },
+            Config {
+                tenants: vec![
+                    Tenant::new("a.example")
+                        .user(User::new("Ann A"))
+                        .user(User::new("Ann B")),
+                ],
+                ..Config::default()
+            },
+            Config {
+                tenants: ["a.example", "b.example"]
+                    .map(|domain| Tenant::new(domain).user(User::new("Ann").id("aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb")))
+                    .to_vec(),
+                ..Config::default()
+            },
+            Config {
+                apis: vec![Api::new("api://x").scope("read write")],
+                ..Config::default()
+            },
+            Config {
+                apis: vec![Api::new("api://x").scope("read/all")],
                 ..Config::default()
             },
             Config {
