@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http::header::ALLOW;
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::aadsts::Refusal;
@@ -229,11 +230,13 @@ pub(crate) fn error(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Response<
 }
 
 /// A method or a body that no page sends.
-pub(crate) fn wrong_method(exchange: &Exchange<'_>) -> Response<Vec<u8>> {
+pub(crate) fn wrong_method(exchange: &Exchange<'_>, allowed: &'static str) -> Response<Vec<u8>> {
     let message = "This page takes GET, and POST of its own form.".to_owned();
     let body = format!("<h1>Sorry, that did not work</h1>\n<p id=\"message\">{message}</p>\n");
     let shown = Shown::Error { code: None, message };
-    page(exchange, StatusCode::METHOD_NOT_ALLOWED, "Error", "", &body, "", shown)
+    let mut response = page(exchange, StatusCode::METHOD_NOT_ALLOWED, "Error", "", &body, "", shown);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
 /// The answer as a form that the user sends on (OAuth 2.0 Form Post Response Mode; the service's own page does it by a
