@@ -17,11 +17,14 @@ const EVIL: &str = "\"><script>alert('x')</script><b a=\"&";
 fn emulator() -> Emulator {
     let emulator = Emulator::builder()
         .tenant(
-            Tenant::new("evil.example").user(
-                User::new(format!("Zoe {EVIL}"))
-                    .user_principal_name(format!("zoe{EVIL}@x"))
-                    .admin(),
-            ),
+            Tenant::new("evil.example")
+                .user(
+                    User::new(format!("Zoe {EVIL}"))
+                        .user_principal_name(format!("zoe{EVIL}@x"))
+                        .admin(),
+                )
+                .user(User::new("Alex Wilber"))
+                .user(User::new("Megan Bowen")),
         )
         .api(Api::new("api://orders").scope("read<i>").role("all<i>"))
         .app(
@@ -47,7 +50,10 @@ fn url(emulator: &Emulator, more: &[(&str, &str)]) -> String {
 
 /// Every page there is, by name, and the origin its form may lead to.
 fn pages(emulator: &Emulator) -> Vec<(&'static str, Page, bool)> {
-    let sign_in = Page::open(emulator, &url(emulator, &[("login_hint", EVIL), ("domain_hint", "x")]));
+    let sign_in = Page::open(
+        emulator,
+        &url(emulator, &[("login_hint", EVIL), ("domain_hint", "evil.example")]),
+    );
     let sign_in = if sign_in.html.contains("data-user") {
         sign_in
     } else {
