@@ -212,6 +212,14 @@ mod tests {
         assert!(goes("myapp://auth") && goes("urn:ietf:wg:oauth:2.0:oob"));
         assert!(!goes("myapp://auth/x") && !goes("myapp://AUTH"));
         assert!(!is_registrable("javascript:alert(1)") && !is_registrable("https://*.example/"));
+        for odd in [
+            "https://user@app.example/",
+            "https://app%2eexample/",
+            "https://app.exämple/",
+            "https://;x/",
+        ] {
+            assert!(!is_registrable(odd), "{odd}");
+        }
         assert_eq!(
             (origin("myapp://auth"), origin("https://a:1/b?c")),
             ("myapp:".to_owned(), "https://a:1".to_owned())

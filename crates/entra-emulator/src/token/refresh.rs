@@ -40,7 +40,11 @@ pub(crate) fn issue(core: &Core, now: u64, session: &Session, target: &Target, r
         Target::V2(scopes) => Target::V2(scopes.clone()),
     };
     let refresh = Refresh {
-        session: session.clone(),
+        // A nonce belongs to the authorization request; later id tokens are without it (OpenID Connect Core 1.0, 12.2).
+        session: Session {
+            nonce: None,
+            ..session.clone()
+        },
         target,
         expires: now + LIFETIME,
         is_revoked: false,
@@ -104,18 +108,13 @@ pub(crate) fn redeem<'a>(
     let (_, user) = directory
         .user(&refresh.session.tenant, &refresh.session.user)
         .ok_or_else(|| unreadable("its user is gone"))?;
-    // A nonce belongs to the authorization request; later id tokens are without it (OpenID Connect Core 1.0, 12.2).
-    let session = Session {
-        nonce: None,
-        ..refresh.session
-    };
     let grant = user::Grant {
         endpoint,
         tenant: client.tenant,
         user,
         app: client.app,
         proof: client.proof,
-        session: &session,
+        session: &refresh.session,
         requested,
         client_info: form.value("client_info").is_some(),
         first_resource: true,
