@@ -78,7 +78,10 @@ mod tests {
                 ..Config::default()
             },
             Config {
-                tenants: vec![Tenant::new("a.example"), Tenant::new("A.example")],
+                tenants: vec![
+                    Tenant::new("a.example"),
+                    Tenant::new("A.example").user(User::new("Ann")),
+                ],
                 ..Config::default()
             },
             Config {
