@@ -87,10 +87,10 @@ impl Emulator {
     /// consent (AADSTS90094).
     ///
     /// # Panics
-    /// If there is no such user: a misspelt name would weaken a test unseen.
+    /// If there is no such user, or the text is no URL: a mistake in them would weaken a test unseen.
     pub fn approve(&self, url: &str, user: &str) -> Result<Redirect, ErrorPage> {
         let who = self.users_named(user);
-        self.walk(self.open(url), &who, true)
+        self.to_app(url, &who, true)
     }
 
     /// As [`approve`](Self::approve), but cancels: on the consent page if there is one, else on the sign-in page.
@@ -99,10 +99,10 @@ impl Emulator {
     /// [`ErrorPage`] where the way ends at a page.
     ///
     /// # Panics
-    /// If there is no such user.
+    /// If there is no such user, or the text is no URL.
     pub fn decline(&self, url: &str, user: &str) -> Result<Redirect, ErrorPage> {
         let who = self.users_named(user);
-        self.walk(self.open(url), &who, false)
+        self.to_app(url, &who, false)
     }
 
     /// Types in the code that a device shows, signs in as this user and lets the device in.
@@ -154,10 +154,9 @@ impl Emulator {
 
     fn device(&self, user_code: &str, who: &[(&Tenant, &User)]) -> Result<(), ErrorPage> {
         let page = self.post("/devicelogin", &[("user_code", user_code)]);
-        match self.walk(page, who, !who.is_empty()) {
-            Err(page) if page.status == StatusCode::OK => Ok(()),
-            Err(page) => Err(page),
-            Ok(redirect) => Err(ErrorPage {
+        match self.walk(page, who, !who.is_empty())? {
+            End::Done => Ok(()),
+            End::Redirect(redirect) => Err(ErrorPage {
                 status: StatusCode::FOUND,
                 aadsts: None,
                 message: format!("sent on to {redirect:?}"),
@@ -165,14 +164,22 @@ impl Emulator {
         }
     }
 
+    /// The way to an app, which ends at the app.
+    fn to_app(&self, url: &str, who: &[(&Tenant, &User)], agree: bool) -> Result<Redirect, ErrorPage> {
+        match self.walk(self.open(url), who, agree)? {
+            End::Redirect(redirect) => Ok(redirect),
+            End::Done => Err(nothing_more(StatusCode::OK)),
+        }
+    }
+
     /// From the first page to the answer, as the first of these users that the page offers. Nobody cancels at once.
-    fn walk(&self, first: Response<Vec<u8>>, who: &[(&Tenant, &User)], agree: bool) -> Result<Redirect, ErrorPage> {
+    fn walk(&self, first: Response<Vec<u8>>, who: &[(&Tenant, &User)], agree: bool) -> Result<End, ErrorPage> {
         let mut response = first;
         // Sign-in and consent; more pages than these there are not.
         for _ in 0..3 {
             if let Some(location) = response.headers().get(LOCATION) {
                 let url = location.to_str().unwrap_or_default().to_owned();
-                return Ok(Redirect { url, body: None });
+                return Ok(End::Redirect(Redirect { url, body: None }));
             }
             let shown = response.extensions().get::<Shown>().cloned();
             response = match shown {
@@ -211,10 +218,10 @@ impl Emulator {
                     self.post("/signin", &[("transaction", &transaction), ("decision", decision)])
                 }
                 Some(Shown::FormPost { uri, body }) => {
-                    return Ok(Redirect {
+                    return Ok(End::Redirect(Redirect {
                         url: uri,
                         body: Some(body),
-                    });
+                    }));
                 }
                 Some(Shown::Error { code, message }) => {
                     return Err(ErrorPage {
@@ -223,14 +230,11 @@ impl Emulator {
                         message,
                     });
                 }
-                Some(Shown::DeviceLogin | Shown::Done) | None => break,
+                Some(Shown::Done) => return Ok(End::Done),
+                Some(Shown::DeviceLogin) | None => break,
             };
         }
-        Err(ErrorPage {
-            status: response.status(),
-            aadsts: None,
-            message: "there is nothing more to do".to_owned(),
-        })
+        Err(nothing_more(response.status()))
     }
 
     fn open(&self, url: &str) -> Response<Vec<u8>> {
@@ -246,5 +250,21 @@ impl Emulator {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(body.into_bytes());
         self.handle(request.expect("the path of a page is sound"))
+    }
+}
+
+/// How a way through the pages ended.
+enum End {
+    Redirect(Redirect),
+    /// At the page that says that a device was let in or turned away.
+    Done,
+}
+
+/// A page that leads nowhere: one of a fault, most likely.
+fn nothing_more(status: StatusCode) -> ErrorPage {
+    ErrorPage {
+        status,
+        aadsts: None,
+        message: "there is nothing more to do".to_owned(),
     }
 }

@@ -65,10 +65,11 @@
 //! assert_eq!(redirect.parameter("error").as_deref(), Some("access_denied"));
 //! ```
 //!
-//! What is not here: passwords and sessions (whoever opens a page says who it is, each time), guests (a user is known in the
-//! one tenant), app roles of users, signing out, SAML assertions for on-behalf-of, assertions of another issuer (federated
-//! credentials) and certificates trusted by their subject's name. ID tokens of v1 are signed; the service may leave that
-//! out. Where Entra's answer to a mistake is not known, [`Aadsts::known`] says so.
+//! What is not here: passwords and sessions (whoever opens a page says who it is, each time), guests (a user is known in
+//! the one tenant), app roles of users, the switch of a registration without which `authorize` gives no ID tokens
+//! (AADSTS700054), signing out, SAML assertions for on-behalf-of, assertions of another issuer (federated credentials)
+//! and certificates trusted by their subject's name. ID tokens of v1 are signed; the service may leave that out. Where
+//! Entra's answer to a mistake is not known, [`Aadsts::known`] says so.
 //!
 //! Its signing keys are public. Never let anything but a test trust its tokens.
 

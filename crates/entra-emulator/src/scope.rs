@@ -28,12 +28,14 @@ impl Scopes {
     /// Takes a scope parameter apart.
     ///
     /// # Errors
-    /// 70011 for `.default` beside other permissions, or nothing before the slash.
+    /// 70011 for `.default` beside other permissions, nothing before the slash, or more permissions than anybody needs.
     pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
         let mut scopes = Self::default();
         for part in text.split(' ').filter(|part| !part.is_empty()) {
             if let Some(oidc) = OIDC.iter().find(|known| **known == part) {
-                scopes.oidc.push(oidc);
+                if !scopes.has(oidc) {
+                    scopes.oidc.push(oidc);
+                }
                 continue;
             }
             let (resource, name) = part.rsplit_once('/').unwrap_or((GRAPH_APP_ID, part));
@@ -46,6 +48,10 @@ impl Scopes {
                 text: part.to_owned(),
             };
             if !scopes.permissions.contains(&permission) {
+                // Scopes are kept with every code and refresh token.
+                if scopes.permissions.len() == MOST || part.len() > LONGEST {
+                    return Err(Refusal::new(70011).with(text));
+                }
                 scopes.permissions.push(permission);
             }
         }
@@ -107,6 +113,8 @@ impl Permission {
 }
 
 const DEFAULT: &str = ".default";
+const MOST: usize = 128;
+const LONGEST: usize = 1_024;
 const OIDC: &[&str] = &["openid", "profile", "email", "offline_access"];
 
 #[cfg(test)]

@@ -125,7 +125,7 @@ fn everything_else_is_told_to_the_app() {
         (
             &[("code_challenge", CHALLENGE), ("code_challenge_method", "S512")],
             "invalid_request",
-            90023,
+            50149,
         ),
     ] {
         let page = v2(&emulator, more);
@@ -292,8 +292,69 @@ fn a_request_may_come_by_post() {
     assert_eq!(back.parameter("state").as_deref(), Some("s"));
     let request = Request::post(emulator.authorize_url_v2()).body(body.into_bytes());
     assert_eq!(Page::of(&emulator.handle(request.unwrap())).aadsts(), Some(9002313));
-    let request = Request::put(emulator.authorize_url_v2()).body(Vec::new());
-    assert_eq!(emulator.handle(request.unwrap()).status(), 405);
+    for method in ["HEAD", "OPTIONS", "PUT", "DELETE", "PROPFIND"] {
+        let request = Request::builder().method(method).uri(emulator.authorize_url_v2());
+        let answer = emulator.handle(request.body(Vec::new()).unwrap());
+        assert_eq!(
+            (answer.status().as_u16(), answer.headers()["allow"].to_str().unwrap()),
+            (405, "GET, POST"),
+            "{method}"
+        );
+    }
+}
+
+#[test]
+fn asking_for_all_again_asks_nobody_who_agreed_to_some_of_it() {
+    let emulator = Emulator::builder()
+        .api(Api::new("api://orders").scope("read").scope("list"))
+        .app(
+            App::new("a")
+                .redirect_uri(REDIRECT)
+                .request_scope("api://orders", "read")
+                .request_scope("api://orders", "list")
+                .request_scope("https://graph.microsoft.com", "User.Read"),
+        )
+        .build();
+    let open = |scope: &str, prompt: &str| {
+        let fields = [("redirect_uri", REDIRECT), ("scope", scope), ("prompt", prompt)];
+        Page::open(&emulator, &authorize_url(&emulator, "v2.0/authorize", &fields))
+            .press(&emulator, "data-user=\"alex@")
+    };
+    let first = open("api://orders/read", "-");
+    first.press(&emulator, "id=\"accept\"");
+    // One scope of this API was agreed to, so there is a token; of the other API there is none yet.
+    assert!(open("api://orders/.default", "-").parameter("code").is_some());
+    assert!(
+        open("https://graph.microsoft.com/.default", "-")
+            .html
+            .contains("data-permission=\"list\"")
+    );
+    assert!(
+        open("api://orders/.default", "consent")
+            .html
+            .contains("data-permission=\"User.Read\"")
+    );
+}
+
+#[test]
+fn a_scope_said_again_is_one() {
+    let emulator = emulator();
+    let page = v2(
+        &emulator,
+        &[("scope", &"openid User.Read ".repeat(50)), ("prompt", "consent")],
+    );
+    let consent = page.press(&emulator, "data-user=\"alex@");
+    assert_eq!(consent.html.matches("Sign you in").count(), 1);
+    let many: String = (0..=128)
+        .map(|slashes| format!("https://graph.microsoft.com{}/User.Read ", "/".repeat(slashes)))
+        .collect();
+    let refused = v2(&emulator, &[("scope", &many)]);
+    assert!(
+        refused
+            .parameter("error_description")
+            .unwrap()
+            .starts_with("AADSTS70011: ")
+    );
 }
 
 #[test]

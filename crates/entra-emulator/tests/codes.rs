@@ -181,6 +181,43 @@ fn a_code_is_good_once_and_for_ten_minutes() {
 }
 
 #[test]
+fn of_several_at_once_one_gets_the_tokens() {
+    let emulator = emulator();
+    for _ in 0..4 {
+        let code = code(&emulator, "v2.0/authorize", &[SCOPE]);
+        let start = std::sync::Barrier::new(4);
+        let answers: Vec<u64> = std::thread::scope(|scope| {
+            let ask = || {
+                start.wait();
+                refusal(&v2(&emulator, &code, &[]))
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let redeemed = answers.iter().filter(|code| **code == 0).count();
+        assert_eq!(redeemed, 1, "{answers:?}");
+    }
+}
+
+#[test]
+fn refusals_look_as_they_were_seen() {
+    let emulator = emulator();
+    let code = code(&emulator, "v2.0/authorize", &[SCOPE]);
+    for (more, error) in [
+        (("code", "made up"), "invalid_grant"),
+        (("redirect_uri", "https://app.example/other"), "invalid_client"),
+        (("code_verifier", VERIFIER), "invalid_grant"),
+    ] {
+        let answer = v2(&emulator, &code, &[more]);
+        assert_eq!(
+            (answer.status().as_u16(), &json_body(&answer)["error"]),
+            (400, &json!(error)),
+            "{more:?}"
+        );
+    }
+}
+
+#[test]
 fn a_code_belongs_to_its_client_and_its_redirect_uri() {
     let emulator = emulator();
     let code = code(&emulator, "v2.0/authorize", &[SCOPE]);
@@ -191,9 +228,9 @@ fn a_code_belongs_to_its_client_and_its_redirect_uri() {
                 ("client_id", other.client_id.as_str()),
                 ("client_secret", "other-secret"),
             ][..],
-            70000,
+            700007,
         ),
-        (&[("code", "made up")], 70000),
+        (&[("code", "made up")], 9002313),
         (&[("code", "-")], 900144),
         (&[("redirect_uri", "-")], 900144),
         (&[("redirect_uri", "https://app.example/other")], 500112),

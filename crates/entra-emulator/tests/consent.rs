@@ -339,14 +339,17 @@ fn admin_consent_of_version_two() {
     let redirect = emulator.decline(&all, "admin@contoso.onmicrosoft.com").unwrap();
     // The trap of the documents: the mark of success beside the error.
     assert_eq!(redirect.parameter("admin_consent").as_deref(), Some("True"));
-    assert_eq!(redirect.parameter("error").as_deref(), Some("consent_required"));
+    assert_eq!(redirect.parameter("error").as_deref(), Some("access_denied"));
     assert!(
         redirect
             .parameter("error_description")
             .unwrap()
             .starts_with("AADSTS65004: ")
     );
-    assert_eq!(redirect.parameter("tenant").as_deref(), Some(CUSTOMER));
+    assert_eq!(
+        (redirect.parameter("tenant"), redirect.parameter("error_subcode")),
+        (None, None)
+    );
     assert_eq!(app_token(&emulator, CUSTOMER).0, 400);
 
     let redirect = emulator.approve(&all, "admin@contoso.onmicrosoft.com").unwrap();

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use entra_emulator::{App, Emulator, Purpose, Tenant};
+use entra_emulator::{Api, App, Emulator, Fault, Purpose, Tenant};
 use serde_json::{Value, json};
 use support::browser::Page;
 use support::{Answer, claims, json_body, post, refusal};
@@ -231,4 +231,68 @@ fn consent_in_another_tenant_makes_the_app_known_there() {
     assert_eq!(word(&ask()), "authorization_pending");
     emulator.approve_device(&user_code, "megan@other.example").unwrap();
     assert_eq!(claims(&json_body(&ask()))["tid"], emulator.tenants()[1].id);
+}
+
+#[test]
+fn a_code_is_answered_once() {
+    let emulator = emulator();
+    for (first, second) in [("accept", "accept"), ("accept", "cancel"), ("cancel", "accept")] {
+        let (device_code, user_code) = codes(&json_body(&start(&emulator, &[])));
+        let page = |user: &str| {
+            Page::open(&emulator, "/devicelogin")
+                .press_with(&emulator, "id=\"next\"", &[("user_code", &user_code)])
+                .press(&emulator, &format!("data-user=\"{user}@contoso"))
+        };
+        // Two people typed it in before either of them decided.
+        let (alex, adele) = (page("alex"), page("adele"));
+        assert_eq!(alex.press(&emulator, &format!("id=\"{first}\"")).aadsts(), None);
+        let late = adele.press(&emulator, &format!("id=\"{second}\""));
+        assert_eq!(late.aadsts(), Some(70018), "{first} {second}");
+        let answer = poll(&emulator, &device_code);
+        if first == "accept" {
+            assert_eq!(claims(&json_body(&answer))["upn"], "alex@contoso.onmicrosoft.com");
+        } else {
+            assert_eq!(word(&answer), "authorization_declined");
+        }
+    }
+}
+
+#[test]
+fn who_must_not_consent_lets_no_device_in() {
+    let emulator = Emulator::builder()
+        .api(Api::new("api://orders").admin_scope("write"))
+        .app(
+            App::new("Television")
+                .public_client()
+                .request_scope("api://orders", "write"),
+        )
+        .build();
+    emulator.clock().freeze();
+    let (device_code, user_code) = codes(&json_body(&start(&emulator, &[("scope", "api://orders/write")])));
+    let error = emulator.approve_device(&user_code, "Alex Wilber").unwrap_err();
+    assert_eq!(error.aadsts, Some(90094));
+    assert_eq!(word(&poll(&emulator, &device_code)), "authorization_pending");
+    // Nor does an answer that no page gave.
+    emulator.fault(Fault::body("a cache's own page"));
+    assert!(emulator.approve_device(&user_code, "Adele Vance").is_err());
+    emulator.approve_device(&user_code, "Adele Vance").unwrap();
+    emulator.clock().advance(Duration::from_secs(5));
+    assert_eq!(claims(&json_body(&poll(&emulator, &device_code)))["scp"], "write");
+}
+
+#[test]
+fn a_device_is_for_one_user_only() {
+    let emulator = emulator();
+    let (_, user_code) = codes(&json_body(&start(&emulator, &[])));
+    // The page offers no consent for everybody, so a form that says so is one made by hand.
+    let confirm = Page::open(&emulator, "/devicelogin")
+        .press_with(&emulator, "id=\"next\"", &[("user_code", &user_code)])
+        .press(&emulator, "data-user=\"adele@contoso");
+    assert!(!confirm.html.contains("id=\"organization\""));
+    confirm.press_with(&emulator, "id=\"accept\"", &[("organization", "yes")]);
+    let (_, user_code) = codes(&json_body(&start(&emulator, &[])));
+    let confirm = Page::open(&emulator, "/devicelogin")
+        .press_with(&emulator, "id=\"next\"", &[("user_code", &user_code)])
+        .press(&emulator, "data-user=\"alex@contoso");
+    assert!(confirm.html.contains("data-permission=\"User.Read\""));
 }

@@ -17,11 +17,14 @@ const EVIL: &str = "\"><script>alert('x')</script><b a=\"&";
 fn emulator() -> Emulator {
     let emulator = Emulator::builder()
         .tenant(
-            Tenant::new("evil.example").user(
-                User::new(format!("Zoe {EVIL}"))
-                    .user_principal_name(format!("zoe{EVIL}@x"))
-                    .admin(),
-            ),
+            Tenant::new("evil.example")
+                .user(
+                    User::new(format!("Zoe {EVIL}"))
+                        .user_principal_name(format!("zoe{EVIL}@x"))
+                        .admin(),
+                )
+                .user(User::new("Alex Wilber"))
+                .user(User::new("Megan Bowen")),
         )
         .api(Api::new("api://orders").scope("read<i>").role("all<i>"))
         .app(
@@ -47,7 +50,10 @@ fn url(emulator: &Emulator, more: &[(&str, &str)]) -> String {
 
 /// Every page there is, by name, and the origin its form may lead to.
 fn pages(emulator: &Emulator) -> Vec<(&'static str, Page, bool)> {
-    let sign_in = Page::open(emulator, &url(emulator, &[("login_hint", EVIL), ("domain_hint", "x")]));
+    let sign_in = Page::open(
+        emulator,
+        &url(emulator, &[("login_hint", EVIL), ("domain_hint", "evil.example")]),
+    );
     let sign_in = if sign_in.html.contains("data-user") {
         sign_in
     } else {
@@ -134,6 +140,26 @@ fn headers_allow_no_more_than_a_page_needs() {
         ("x-frame-options", "DENY"),
     ] {
         assert_eq!(answer.headers()[name], value);
+    }
+}
+
+/// Browsers ask the policy about the redirect behind a form, and know no IPv6 addresses there.
+#[test]
+fn policies_name_places_as_browsers_understand_them() {
+    for (uri, place) in [
+        ("https://APP.example:8443/cb;x=1", "https://APP.example:8443"),
+        ("http://[::1]:8400/cb", "http:"),
+        ("http://127.0.0.1:8400", "http://127.0.0.1:8400"),
+        ("myapp+x.y://auth", "myapp+x.y:"),
+        ("urn:ietf:wg:oauth:2.0:oob", "urn:"),
+    ] {
+        let emulator = Emulator::builder().app(App::new("a").redirect_uri(uri)).build();
+        let fields = [("redirect_uri", uri), ("scope", "openid")];
+        let page = Page::open(&emulator, &authorize_url(&emulator, "v2.0/authorize", &fields));
+        let wanted = format!("; form-action 'self' {place}; ");
+        assert!(page.policy.contains(&wanted), "{uri} {}", page.policy);
+        let back = page.press(&emulator, "data-user=");
+        assert!(back.location.is_some_and(|location| location.starts_with(uri)), "{uri}");
     }
 }
 

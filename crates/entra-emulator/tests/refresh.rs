@@ -177,9 +177,9 @@ fn refusals() {
                 ("client_id", other.client_id.as_str()),
                 ("client_secret", "other-secret"),
             ][..],
-            70000,
+            700007,
         ),
-        (&[("refresh_token", "made up")], 70000),
+        (&[("refresh_token", "made up")], 9002313),
         (&[("refresh_token", "-")], 900144),
         (&[("client_secret", "-")], 7000218),
         (&[("client_secret", "wrong")], 7000215),
@@ -193,7 +193,7 @@ fn refusals() {
     }
     assert_eq!(
         refusal(&refresh(&emulator, "/other.example/oauth2/v2.0/token", token, &[])),
-        70000
+        7000012
     );
     emulator.clock().advance(Duration::from_secs(90 * 24 * 3_600 - 1));
     assert_eq!(refusal(&refresh(&emulator, &emulator.token_url_v2(), token, &[])), 0);

@@ -43,7 +43,8 @@ pub(crate) fn next(core: &Core, goal: &Goal, app: &App, tenant: &Tenant, user: &
             let target = device::target(core, device_code).ok_or_else(|| Refusal::new(70019))?;
             let wanted = wanted(core, app, tenant, user, &target)?;
             // Always asked: whoever types in a code has to see whom it lets in.
-            return Ok(ask(wanted.missing(), false, wanted.is_refused(user)));
+            let refused = wanted.is_needed && wanted.is_refused(user);
+            return Ok(ask(wanted.missing(), false, refused));
         }
     };
     match &request.ask {
@@ -120,8 +121,9 @@ impl Wanted {
         !user.admin && self.asked.iter().any(|(asked, has)| asked.admin_only && !has)
     }
 
+    /// What has to be agreed to, if anything has to.
     fn missing(&self) -> Vec<Asked> {
-        let missing = self.asked.iter().filter(|(_, has)| !has);
+        let missing = self.asked.iter().filter(|(_, has)| self.is_needed && !has);
         missing.map(|(asked, _)| asked.clone()).collect()
     }
 }
@@ -156,13 +158,16 @@ fn wanted(core: &Core, app: &App, tenant: &Tenant, user: &User, target: &Target)
         }
         Target::V2(scopes) => {
             let asked = with_state(named(core, app, scopes, tenant, false)?);
+            let mut is_missing = asked.iter().any(|(_, has)| !has);
             for permission in scopes.permissions.iter().filter(|permission| permission.name.is_none()) {
                 let (api, _) = permission.resolve(&core.directory, &app.client_id, &tenant.name)?;
                 if !core.is_listed(app, &api.app_id, tenant, user) {
                     return Err(Refusal::new(650057));
                 }
+                // Whatever was agreed to for this API is enough; more takes `prompt=consent`.
+                is_missing &= core.scopes(app, api, tenant, user).is_empty();
             }
-            let is_needed = !is_present || asked.iter().any(|(_, has)| !has);
+            let is_needed = !is_present || is_missing;
             Ok(Wanted { asked, is_needed })
         }
     }

@@ -65,7 +65,7 @@ fn begin<'a>(
     read: impl FnOnce(&mut Exchange<'a>) -> Result<Request, Refused>,
 ) -> Response<Vec<u8>> {
     if exchange.method != Method::GET && exchange.method != Method::POST {
-        return pages::wrong_method(exchange);
+        return pages::wrong_method(exchange, "GET, POST");
     }
     match read(exchange) {
         Ok(request) => sign_in(exchange, Goal::App(Box::new(request))),
@@ -79,7 +79,7 @@ pub(crate) fn device_login(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
         return pages::device_login(exchange, None);
     }
     let Some(form) = read_form(exchange) else {
-        return pages::wrong_method(exchange);
+        return pages::wrong_method(exchange, "GET, POST");
     };
     let typed = form.value("user_code").unwrap_or_default();
     match device::find(exchange, typed) {
@@ -91,7 +91,7 @@ pub(crate) fn device_login(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
 /// Answers a form of the sign-in or the consent page.
 pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     let Some(form) = read_form(exchange) else {
-        return pages::wrong_method(exchange);
+        return pages::wrong_method(exchange, "POST");
     };
     let id = form.value("transaction").unwrap_or_default();
     let Some(transaction) = exchange.core.transactions.take(unix(exchange.now), id) else {
@@ -105,11 +105,7 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
             Stage::Consent(Consent { refused: true, .. }) => Refusal::new(90094),
             _ => Refusal::new(65004).with(goal.client_id()),
         };
-        let tenant = match &transaction.stage {
-            Stage::Consent(consent) => Some(consent.user.0.clone()),
-            Stage::SignIn => None,
-        };
-        return decline(exchange, goal, tenant, why);
+        return decline(exchange, goal, why);
     }
     match transaction.stage {
         Stage::SignIn => {
@@ -136,7 +132,9 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
             if consent.refused {
                 return pages::error(exchange, &Refusal::new(90094));
             }
-            let for_everyone = consent.for_everyone || (user.admin && form.value("organization") == Some("yes"));
+            let may_be_for_everyone = user.admin && matches!(goal, Goal::App(_));
+            let for_everyone =
+                consent.for_everyone || (may_be_for_everyone && form.value("organization") == Some("yes"));
             let whose = (!for_everyone).then_some(user);
             exchange.core.consent(app, tenant, whose, &consent.asked);
             finish(exchange, goal, app, tenant, user, true)
@@ -288,11 +286,13 @@ fn finish(
 }
 
 /// Tells the app that the user said no, in the way of its endpoint.
-fn decline(exchange: &mut Exchange<'_>, goal: Goal, tenant: Option<String>, why: Refusal) -> Response<Vec<u8>> {
+fn decline(exchange: &mut Exchange<'_>, goal: Goal, why: Refusal) -> Response<Vec<u8>> {
     let request = match goal {
         Goal::Device { device_code, .. } => {
-            device::decline(exchange.core, &device_code);
-            return pages::done(exchange, false);
+            return match device::decline(exchange.core, &device_code) {
+                Ok(()) => pages::done(exchange, false),
+                Err(refusal) => pages::error(exchange, &refusal),
+            };
         }
         Goal::App(request) => *request,
     };
@@ -310,13 +310,10 @@ fn decline(exchange: &mut Exchange<'_>, goal: Goal, tenant: Option<String>, why:
         Ask::AdminConsent {
             version: Endpoint::V2, ..
         } => {
-            // As the documents show it: the mark of success stands beside the error, so whoever looks at it first is
-            // wrong.
-            let refusal = why.word("consent_required");
-            let mut answer = Answer::refusal(exchange, &refusal).with("admin_consent", "True");
-            if let Some(tenant) = tenant.or_else(|| request.tenant.clone()) {
-                answer = answer.with("tenant", tenant);
-            }
+            // The mark of success stands beside the error, so whoever looks at it first is wrong. The documents show
+            // `consent_required` and a tenant, as the service answered until about 2020; this is what it answers since.
+            let refusal = why.word("access_denied");
+            let answer = Answer::refusal(exchange, &refusal).with("admin_consent", "True");
             answer.send(exchange, &request.reply)
         }
     }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http::header::ALLOW;
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::aadsts::Refusal;
@@ -229,11 +230,13 @@ pub(crate) fn error(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Response<
 }
 
 /// A method or a body that no page sends.
-pub(crate) fn wrong_method(exchange: &Exchange<'_>) -> Response<Vec<u8>> {
+pub(crate) fn wrong_method(exchange: &Exchange<'_>, allowed: &'static str) -> Response<Vec<u8>> {
     let message = "This page takes GET, and POST of its own form.".to_owned();
     let body = format!("<h1>Sorry, that did not work</h1>\n<p id=\"message\">{message}</p>\n");
     let shown = Shown::Error { code: None, message };
-    page(exchange, StatusCode::METHOD_NOT_ALLOWED, "Error", "", &body, "", shown)
+    let mut response = page(exchange, StatusCode::METHOD_NOT_ALLOWED, "Error", "", &body, "", shown);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
 /// The answer as a form that the user sends on (OAuth 2.0 Form Post Response Mode; the service's own page does it by a
@@ -342,18 +345,19 @@ pub(crate) fn escape(text: &str) -> String {
 }
 
 const STYLE: &str = "
-:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
+:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif;--dim:#595959;--bad:#b3261e}
+@media(prefers-color-scheme:dark){:root{--dim:#b3b3b3;--bad:#ff8a80}}
 body{margin:0;padding:2rem 1rem;background:Canvas;color:CanvasText}
-main{max-width:32rem;margin:0 auto;padding:1.5rem 2rem;border:1px solid GrayText;border-radius:6px}
-h1{font-size:1.5rem;margin:0 0 .5rem}h2{font-size:1.05rem;margin:1.2rem 0 .5rem}
+main{max-width:32rem;margin:0 auto;padding:1.5rem clamp(1rem,6vw,2rem);border:1px solid var(--dim);border-radius:6px;overflow-wrap:anywhere}
+h1{font-size:1.5rem;line-height:1.25;margin:0 0 .5rem}h2{font-size:1.05rem;margin:1.2rem 0 .5rem}
 ul{list-style:none;margin:0;padding:0}ul.plain{list-style:disc;padding-left:1.2rem}li{margin:.4rem 0}
-button{font:inherit;padding:.5rem 1.2rem;border:1px solid #0b57d0;border-radius:4px;background:#0b57d0;color:#fff;cursor:pointer}
-li button{width:100%;text-align:left;background:Canvas;color:CanvasText;border-color:GrayText}
-button.quiet{background:Canvas;color:CanvasText;border-color:GrayText}
+button{font:inherit;overflow-wrap:anywhere;padding:.5rem 1.2rem;border:1px solid #0b57d0;border-radius:4px;background:#0b57d0;color:#fff;cursor:pointer}
+li button{width:100%;text-align:left;background:Canvas;color:CanvasText;border-color:var(--dim)}
+button.quiet{background:Canvas;color:CanvasText;border-color:var(--dim)}
 button:hover{filter:brightness(.93)}
-input{font:inherit;padding:.4rem .6rem}input:not([type=checkbox]){width:14rem;letter-spacing:.1em}
-:focus-visible:not(h1){outline:3px solid #f59e0b;outline-offset:2px}
-h1:focus{outline:0}li span{color:GrayText}p{overflow-wrap:anywhere}.who,.quiet,footer{color:GrayText}button.quiet{color:CanvasText}.bad{color:#b3261e;font-weight:600}
+input{font:inherit;padding:.4rem .6rem}input:not([type=checkbox]){box-sizing:border-box;width:15rem;max-width:100%;letter-spacing:.1em}
+:focus-visible:not(h1){outline:3px solid #d97706;outline-offset:2px}
+h1:focus{outline:0}.who{margin-top:0}li span,.who,p.quiet,footer{color:var(--dim)}.bad{color:var(--bad);font-weight:600}
 footer{max-width:32rem;margin:1rem auto;font-size:.85rem;text-align:center}
 ";
 

@@ -39,11 +39,12 @@ pub(crate) fn is_registrable(uri: &str) -> bool {
     uri.len() <= LONGEST && is_scheme && is_printable && !rest.is_empty() && (!is_web || Uri::parse(uri).is_some())
 }
 
-/// `scheme://host[:port]` of a web address, the scheme of any other: what a policy for forms names.
+/// `scheme://host[:port]` of a web address, the scheme of any other: what a policy for forms names. Policies know no IPv6
+/// addresses (Content Security Policy Level 3, section 2.3.1), so of these there is the scheme, too.
 pub(crate) fn origin(uri: &str) -> String {
     match Uri::parse(uri) {
-        Some(parsed) => format!("{}://{}", parsed.scheme, parsed.authority),
-        None => uri
+        Some(parsed) if !parsed.authority.starts_with('[') => format!("{}://{}", parsed.scheme, parsed.authority),
+        _ => uri
             .split_once(':')
             .map_or_else(String::new, |(scheme, _)| format!("{scheme}:")),
     }
@@ -76,9 +77,15 @@ impl<'a> Uri<'a> {
         if authority.is_empty() || !authority.bytes().all(is_host) {
             return None;
         }
-        let host = match authority.rsplit_once(':') {
-            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-            _ => authority,
+        let host = if authority.starts_with('[') {
+            authority.split_once(']').map_or(authority, |(address, _)| address)
+        } else {
+            let (host, port) = authority.split_once(':').unwrap_or((authority, "0"));
+            let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+            if host.is_empty() || !is_port || host.contains(['[', ']']) {
+                return None;
+            }
+            host
         };
         Some(Self {
             scheme,
@@ -187,6 +194,15 @@ mod tests {
         assert!(goes("http://localhost:8400") && goes("http://localhost:8400/") && goes("http://127.0.0.1:77/cb"));
         assert!(!goes("http://localhost:8400/x") && !goes("https://localhost:6") && !goes("http://127.0.0.1:77/"));
         assert!(!goes("http://localhost.evil.example:8400/") && !goes("http://localhost:x/"));
+        for odd in [
+            "http://localhost:/",
+            "http://localhost:99999",
+            "http://localhost:80:80",
+            "http://localhost:+80",
+            "http://[localhost]:80",
+        ] {
+            assert!(!goes(odd), "{odd}");
+        }
     }
 
     #[test]
@@ -196,6 +212,14 @@ mod tests {
         assert!(goes("myapp://auth") && goes("urn:ietf:wg:oauth:2.0:oob"));
         assert!(!goes("myapp://auth/x") && !goes("myapp://AUTH"));
         assert!(!is_registrable("javascript:alert(1)") && !is_registrable("https://*.example/"));
+        for odd in [
+            "https://user@app.example/",
+            "https://app%2eexample/",
+            "https://app.exämple/",
+            "https://;x/",
+        ] {
+            assert!(!is_registrable(odd), "{odd}");
+        }
         assert_eq!(
             (origin("myapp://auth"), origin("https://a:1/b?c")),
             ("myapp:".to_owned(), "https://a:1".to_owned())

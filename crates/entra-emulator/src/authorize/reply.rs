@@ -20,7 +20,7 @@ impl Answer {
         self
     }
 
-    /// The parameters of a refusal. A user who said no is told apart by `error_subcode`.
+    /// The parameters of a refusal.
     pub(crate) fn refusal(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Self {
         exchange.event.aadsts = Some(refusal.row.code);
         let mut answer = Self::default()
@@ -29,9 +29,6 @@ impl Answer {
         if refusal.row.error_uri {
             let uri = format!("https://login.microsoftonline.com/error?code={}", refusal.row.code);
             answer = answer.with("error_uri", uri);
-        }
-        if refusal.error() == "access_denied" {
-            answer = answer.with("error_subcode", "cancel");
         }
         answer
     }

@@ -13,7 +13,7 @@ pub(crate) struct Transactions {
 }
 
 /// One sign-in under way.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Transaction {
     pub(crate) goal: Goal,
     pub(crate) stage: Stage,
@@ -21,8 +21,8 @@ pub(crate) struct Transaction {
     pub(crate) expires: u64,
 }
 
-/// What the user came for.
-#[derive(Clone, Debug)]
+/// What the user came for. Without `Debug`, since a device code is a secret.
+#[derive(Clone)]
 pub(crate) enum Goal {
     /// An answer to an app, by redirect.
     App(Box<Request>),
@@ -31,7 +31,7 @@ pub(crate) enum Goal {
 }
 
 /// Which page the browser shows.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Stage {
     /// Who is it?
     SignIn,

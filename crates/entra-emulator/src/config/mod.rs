@@ -159,6 +159,8 @@ impl User {
         Self { admin: true, ..self }
     }
 }
+
+/// A time in a configuration.
 pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SystemTime>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else {
         return Ok(None);

@@ -11,7 +11,7 @@ use crate::recorder::Endpoint;
 use crate::scope::Scopes;
 use crate::token::pkce::{self, Challenge};
 use crate::token::user::{self, Session};
-use crate::token::{Audience, identify, request};
+use crate::token::{Audience, identify, request, unreadable};
 
 /// What a code stands for.
 #[derive(Clone, Debug)]
@@ -54,10 +54,9 @@ pub(crate) fn redeem<'a>(
     let client = identify(exchange, form, &audience, place)?;
     let text = text.ok_or_else(|| Refusal::new(900144).with("code"))?;
     let requested = request::claims(form)?;
-    let unknown = |what: &str| Refusal::new(70000).with(what);
-    let code = known.ok_or_else(|| unknown("the authorization code is not known"))?;
+    let code = known.ok_or_else(|| unreadable("the authorization code is not known"))?;
     if code.session.client_id != client.app.client_id {
-        return Err(unknown("the authorization code was issued to another client"));
+        return Err(Refusal::new(700007));
     }
     if code.session.tenant != client.tenant.id {
         return Err(Refusal::new(700005));
@@ -79,7 +78,7 @@ pub(crate) fn redeem<'a>(
     let directory = &exchange.core.directory;
     let (_, user) = directory
         .user(&code.session.tenant, &code.session.user)
-        .ok_or_else(|| unknown("its user is gone"))?;
+        .ok_or_else(|| unreadable("its user is gone"))?;
     let grant = user::Grant {
         endpoint,
         tenant: client.tenant,
@@ -92,9 +91,10 @@ pub(crate) fn redeem<'a>(
         first_resource: form.value("scope").is_none(),
     };
     let response = user::answer(exchange, &grant, &target)?;
-    // Only now: a mistake in the request does not use the code up.
-    if let Some(code) = exchange.core.grants.codes().get_mut(&text) {
-        code.is_redeemed = true;
+    // Only now: a mistake in the request does not use the code up. Of several requests at once, one gets the tokens.
+    match exchange.core.grants.codes().get_mut(&text) {
+        Some(code) if !code.is_redeemed => code.is_redeemed = true,
+        _ => return Err(Refusal::new(54005)),
     }
     Ok(response)
 }

@@ -41,6 +41,13 @@ enum State {
     Declined,
 }
 
+impl DeviceCode {
+    /// Whether nobody has let it in or turned it away.
+    fn is_pending(&self) -> bool {
+        matches!(self.state, State::Pending)
+    }
+}
+
 impl std::fmt::Debug for DeviceCode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DeviceCode")
@@ -195,7 +202,13 @@ pub(crate) fn poll<'a>(
         first_resource: true,
     };
     let response = user::answer(exchange, &grant, &target)?;
-    exchange.core.grants.devices().take(&text);
+    // Of several polls at once, one gets the tokens.
+    exchange
+        .core
+        .grants
+        .devices()
+        .take(&text)
+        .ok_or_else(|| Refusal::new(70018))?;
     Ok(response)
 }
 
@@ -208,7 +221,7 @@ pub(crate) fn find(exchange: &Exchange<'_>, typed: &str) -> Result<Goal, Refusal
     let devices = exchange.core.grants.devices();
     let found = devices
         .iter()
-        .find(|(_, device)| device.user_code.eq_ignore_ascii_case(&typed) && matches!(device.state, State::Pending));
+        .find(|(_, device)| device.user_code.eq_ignore_ascii_case(&typed) && device.is_pending());
     let (device_code, device) = found.ok_or_else(|| Refusal::new(70018))?;
     if device.expires <= unix(exchange.now) {
         return Err(Refusal::new(70019));
@@ -235,7 +248,7 @@ pub(crate) fn target(core: &Core, device_code: &str) -> Option<Target> {
 /// Lets a device in.
 ///
 /// # Errors
-/// 70019 if its code has expired meanwhile.
+/// 70019 if its code has expired meanwhile, 70018 if somebody else answered it.
 pub(crate) fn approve(exchange: &Exchange<'_>, device_code: &str, tenant: &Tenant, user: &User) -> Result<(), Refusal> {
     let now = unix(exchange.now);
     let mut devices = exchange.core.grants.devices();
@@ -243,20 +256,21 @@ pub(crate) fn approve(exchange: &Exchange<'_>, device_code: &str, tenant: &Tenan
         .get_mut(device_code)
         .filter(|device| now < device.expires)
         .ok_or_else(|| Refusal::new(70019))?;
-    let app = exchange
-        .core
-        .directory
-        .app(&device.client_id)
-        .ok_or_else(|| Refusal::new(70018))?;
+    let app = exchange.core.directory.app(&device.client_id);
+    let app = app.filter(|_| device.is_pending()).ok_or_else(|| Refusal::new(70018))?;
     device.state = State::Approved(Box::new(Session::plain(app, tenant, user, now)));
     Ok(())
 }
 
 /// Turns a device away.
-pub(crate) fn decline(core: &Core, device_code: &str) {
-    if let Some(device) = core.grants.devices().get_mut(device_code) {
-        device.state = State::Declined;
-    }
+///
+/// # Errors
+/// 70018 if somebody else answered its code meanwhile.
+pub(crate) fn decline(core: &Core, device_code: &str) -> Result<(), Refusal> {
+    let mut devices = core.grants.devices();
+    let device = devices.get_mut(device_code).filter(|device| device.is_pending());
+    device.ok_or_else(|| Refusal::new(70018))?.state = State::Declined;
+    Ok(())
 }
 
 /// Nine characters that nobody confuses with each other.

@@ -184,6 +184,11 @@ fn identify_by<'a>(
     Ok(Client { app, tenant, proof })
 }
 
+/// A code or a refresh token that nobody gave out: the number is that of a malformed request, the word that of the grant.
+fn unreadable(what: &str) -> Refusal {
+    Refusal::new(9002313).with(what).word("invalid_grant")
+}
+
 /// Whom the first segment of a path stands for.
 pub(crate) enum Audience<'a> {
     One(&'a Tenant),

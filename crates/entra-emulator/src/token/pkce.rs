@@ -18,13 +18,13 @@ impl Challenge {
     /// Reads the challenge of an authorization request. Without a method it is a plain one (section 4.3).
     ///
     /// # Errors
-    /// 501491 for one of another size than 43 to 128 characters, 50147 for a method without one, 90023 for an unknown
+    /// 501491 for one of another size than 43 to 128 characters, 50147 for a method without one, 50149 for an unknown
     /// method.
     pub(crate) fn read(form: &Form) -> Result<Option<Self>, Refusal> {
         let is_hashed = match form.value("code_challenge_method") {
             Some("S256") => true,
             None | Some("plain") => false,
-            Some(_) => return Err(Refusal::new(90023).with("the code challenge method is neither S256 nor plain")),
+            Some(_) => return Err(Refusal::new(50149)),
         };
         match form.value("code_challenge") {
             Some(value) if is_sound(value) => Ok(Some(Self {

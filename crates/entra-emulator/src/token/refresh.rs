@@ -11,7 +11,7 @@ use crate::form::Form;
 use crate::recorder::Endpoint;
 use crate::scope::Scopes;
 use crate::token::user::{self, Session};
-use crate::token::{Audience, identify, request};
+use crate::token::{Audience, identify, request, unreadable};
 
 /// What a refresh token stands for.
 #[derive(Clone, Debug)]
@@ -40,7 +40,11 @@ pub(crate) fn issue(core: &Core, now: u64, session: &Session, target: &Target, r
         Target::V2(scopes) => Target::V2(scopes.clone()),
     };
     let refresh = Refresh {
-        session: session.clone(),
+        // A nonce belongs to the authorization request; later id tokens are without it (OpenID Connect Core 1.0, 12.2).
+        session: Session {
+            nonce: None,
+            ..session.clone()
+        },
         target,
         expires: now + LIFETIME,
         is_revoked: false,
@@ -63,13 +67,13 @@ pub(crate) fn redeem<'a>(
         return Err(Refusal::new(900144).with("refresh_token"));
     }
     let requested = request::claims(form)?;
-    let unknown = |what: &str| Refusal::new(70000).with(what);
-    let refresh = known.ok_or_else(|| unknown("the refresh token is not known"))?;
+    let refresh = known.ok_or_else(|| unreadable("the refresh token is not known"))?;
     if refresh.session.client_id != client.app.client_id {
-        return Err(unknown("the refresh token was issued to another client"));
+        return Err(Refusal::new(700007));
     }
+    // The service takes it in every tenant that knows its user, and here a user is known in one.
     if refresh.session.tenant != client.tenant.id {
-        return Err(unknown("the refresh token was issued in another tenant"));
+        return Err(Refusal::new(7000012));
     }
     if refresh.is_revoked {
         return Err(Refusal::new(50173));
@@ -103,19 +107,14 @@ pub(crate) fn redeem<'a>(
     let directory = &exchange.core.directory;
     let (_, user) = directory
         .user(&refresh.session.tenant, &refresh.session.user)
-        .ok_or_else(|| unknown("its user is gone"))?;
-    // A nonce belongs to the authorization request; later id tokens are without it (OpenID Connect Core 1.0, 12.2).
-    let session = Session {
-        nonce: None,
-        ..refresh.session
-    };
+        .ok_or_else(|| unreadable("its user is gone"))?;
     let grant = user::Grant {
         endpoint,
         tenant: client.tenant,
         user,
         app: client.app,
         proof: client.proof,
-        session: &session,
+        session: &refresh.session,
         requested,
         client_info: form.value("client_info").is_some(),
         first_resource: true,

@@ -1,0 +1,240 @@
+//! Filling the gaps of a configuration, the same way each time, and reading what is there.
+
+use crate::Error;
+use crate::certificate::Registered;
+use crate::config::{Api, App, Secret, Tenant, TokenVersion, User};
+use crate::directory::first_label;
+use crate::seed::{Generator, is_guid};
+use crate::well_known::{self, GRAPH, MANAGED_DESKTOP, OFFICE_MANAGEMENT};
+
+pub(super) fn tenants(seed: u64, mut tenants: Vec<Tenant>) -> Result<Vec<Tenant>, Error> {
+    if tenants.is_empty() {
+        tenants.push(Tenant::new(DEFAULT_DOMAIN));
+    }
+    for (at, tenant) in tenants.iter_mut().enumerate() {
+        let mut generator = Generator::named(seed, &format!("tenant {at}"));
+        fill_guid(&mut tenant.id, &mut generator, "tenant id")?;
+        if tenant.domain.is_empty() {
+            tenant.domain = format!("tenant{at}.onmicrosoft.com");
+        }
+        if !tenant.domain.contains('.') || tenant.domain.contains(['/', ' ', '?', '#']) {
+            return Err(Error::Config(format!("{:?} is no domain name", tenant.domain)));
+        }
+        if tenant.name.is_empty() {
+            tenant.name = first_label(&tenant.domain).to_owned();
+        }
+        let is_made_up = tenant.users.is_none();
+        let users = tenant
+            .users
+            .get_or_insert_with(|| DEFAULT_USERS.iter().map(|name| User::new(*name)).collect());
+        if is_made_up && let Some(first) = users.first_mut() {
+            first.admin = true;
+        }
+        for user in users {
+            fill_guid(&mut user.id, &mut generator, "user id")?;
+            if user.user_principal_name.is_empty() {
+                let first = user.display_name.split(' ').next().unwrap_or_default().to_lowercase();
+                user.user_principal_name = format!("{first}@{}", tenant.domain);
+            }
+        }
+    }
+    let users = || tenants.iter().flat_map(|tenant| tenant.users.iter().flatten());
+    unique(users().map(|user| &user.id), "user id")?;
+    unique(users().map(|user| &user.user_principal_name), "sign-in name")?;
+    unique(tenants.iter().map(|tenant| &tenant.id), "tenant id")?;
+    unique(tenants.iter().map(|tenant| &tenant.domain), "domain")?;
+    Ok(tenants)
+}
+
+pub(super) fn apps(seed: u64, mut apps: Vec<App>, own_apis: &[Api]) -> Result<Vec<App>, Error> {
+    if apps.is_empty() {
+        let mut app = App::new("daemon");
+        for (api, role) in DEFAULT_GRANTS {
+            app = app.grant(*api, *role);
+        }
+        for (api, scope) in DEFAULT_SCOPES {
+            app = app.request_scope(*api, *scope);
+        }
+        for uri in DEFAULT_REDIRECTS {
+            app = app.redirect_uri(*uri);
+        }
+        for api in own_apis {
+            for role in &api.roles {
+                app = app.grant(&api.app_id, role);
+            }
+            for scope in api.all_scopes() {
+                app = app.request_scope(&api.app_id, scope);
+            }
+        }
+        apps.push(app);
+    }
+    for (at, app) in apps.iter_mut().enumerate() {
+        let mut generator = Generator::named(seed, &format!("app {at}"));
+        fill_guid(&mut app.client_id, &mut generator, "client id")?;
+        fill_guid(&mut app.object_id, &mut generator, "object id")?;
+        fill_guid(&mut app.service_principal_id, &mut generator, "service principal id")?;
+        if app.name.is_empty() {
+            app.name = format!("app{at}");
+        }
+        let is_public = app.public_client;
+        for secret in app
+            .secrets
+            .get_or_insert_with(|| if is_public { Vec::new() } else { vec![Secret::default()] })
+        {
+            fill_guid(&mut secret.id, &mut generator, "secret id")?;
+            if secret.value.is_empty() {
+                secret.value = generator.secret();
+            }
+        }
+        for credential in &mut app.key_credentials {
+            fill_guid(&mut credential.key_id, &mut generator, "key id")?;
+        }
+    }
+    unique(apps.iter().map(|app| &app.client_id), "client id")?;
+    Ok(apps)
+}
+
+/// Reads an app's certificates and fills in their thumbprints.
+pub(super) fn certificates(app: &mut App) -> Result<Vec<Registered>, Error> {
+    let name = &app.name;
+    let mut read: Vec<Registered> = Vec::new();
+    for (at, credential) in app.key_credentials.iter_mut().enumerate() {
+        let certificate = Registered::read(credential)
+            .map_err(|what| Error::Config(format!("the key credential {at} of app {name:?} {what}")))?;
+        if read.iter().any(|known| known.sha256 == certificate.sha256) {
+            return Err(Error::Config(format!("app {name:?} has the same certificate twice")));
+        }
+        read.push(certificate);
+    }
+    Ok(read)
+}
+
+pub(super) fn apis(seed: u64, mut given: Vec<Api>) -> Result<(Vec<Api>, usize), Error> {
+    if given.is_empty() {
+        let mut api = Api {
+            name: "todo-list".to_owned(),
+            ..Api::default()
+        }
+        .token_version(TokenVersion::V2);
+        api.roles = well_known::owned(OWN_API_ROLES);
+        api.scopes = well_known::owned(OWN_API_SCOPES);
+        given.push(api);
+    }
+    for (at, api) in given.iter_mut().enumerate() {
+        fill_guid(
+            &mut api.app_id,
+            &mut Generator::named(seed, &format!("api {at}")),
+            "API app id",
+        )?;
+        if api.identifiers.is_empty() {
+            api.identifiers.push(format!("api://{}", api.app_id));
+        }
+        if api.name.is_empty() {
+            api.name = format!("api{at}");
+        }
+        if let Some(bad) = api.identifiers.iter().find(|identifier| !is_identifier(identifier)) {
+            return Err(Error::Config(format!(
+                "{bad:?} is no identifier URI: it is empty or holds white space"
+            )));
+        }
+        // A scope is what stands behind the last slash, and `.default` means them all.
+        let is_scope = |name: &String| is_identifier(name) && !name.contains('/') && name != ".default";
+        let bad_scope = api.all_scopes().find(|name| !is_scope(name));
+        if let Some(bad) = bad_scope.or_else(|| api.roles.iter().find(|name| !is_identifier(name))) {
+            return Err(Error::Config(format!(
+                "nobody could ask for a permission called {bad:?}"
+            )));
+        }
+    }
+    let mut apis = well_known::apis();
+    apis.retain(|known| !given.iter().any(|api| api.app_id == known.app_id));
+    let own_api = apis.len();
+    apis.append(&mut given);
+    unique(apis.iter().map(|api| &api.app_id), "API app id")?;
+    unique(apis.iter().flat_map(|api| &api.identifiers), "identifier URI")?;
+    Ok((apis, own_api))
+}
+
+fn is_identifier(identifier: &str) -> bool {
+    !identifier.is_empty()
+        && !identifier
+            .chars()
+            .any(|character| character.is_whitespace() || character.is_control())
+}
+
+fn fill_guid(id: &mut String, generator: &mut Generator, what: &str) -> Result<(), Error> {
+    // Drawn in any case, so that naming one identifier leaves the others as they were.
+    let derived = generator.guid();
+    if id.is_empty() {
+        *id = derived;
+    } else if !is_guid(id) {
+        return Err(Error::Config(format!("{what} {id:?} is no GUID")));
+    }
+    id.make_ascii_lowercase();
+    Ok(())
+}
+
+fn unique<'a>(values: impl Iterator<Item = &'a String>, what: &str) -> Result<(), Error> {
+    let mut seen = std::collections::BTreeSet::new();
+    for value in values {
+        if !seen.insert(value.to_ascii_lowercase()) {
+            return Err(Error::Config(format!("the {what} {value:?} is given twice")));
+        }
+    }
+    Ok(())
+}
+
+const DEFAULT_DOMAIN: &str = "contoso.onmicrosoft.com";
+const DEFAULT_USERS: &[&str] = &["Adele Vance", "Alex Wilber", "Megan Bowen"];
+const OWN_API_ROLES: &[&str] = &["ToDoList.Read.All", "ToDoList.ReadWrite.All"];
+const OWN_API_SCOPES: &[&str] = &["ToDoList.Read", "ToDoList.ReadWrite"];
+/// Loopback addresses, which stand for every port.
+const DEFAULT_REDIRECTS: &[&str] = &[
+    "http://localhost",
+    "http://localhost/callback",
+    "http://127.0.0.1",
+    "http://127.0.0.1/callback",
+];
+const DEFAULT_SCOPES: &[(&str, &str)] = &[
+    (GRAPH, "User.Read"),
+    (OFFICE_MANAGEMENT, "ActivityFeed.Read"),
+    (OFFICE_MANAGEMENT, "ServiceHealth.Read"),
+];
+
+const DEFAULT_GRANTS: &[(&str, &str)] = &[
+    (GRAPH, "User.Read.All"),
+    (OFFICE_MANAGEMENT, "ActivityFeed.Read"),
+    (OFFICE_MANAGEMENT, "ServiceHealth.Read"),
+    (MANAGED_DESKTOP, "MmdSupport.ReadWrite"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::directory::Directory;
+
+    #[test]
+    fn gaps_are_filled_the_same_way_each_time() {
+        let one = Directory::new(Config::default()).unwrap();
+        let two = Directory::new(Config::default()).unwrap();
+        assert_eq!(format!("{one:?}"), format!("{two:?}"));
+        assert!(is_guid(&one.tenants[0].id));
+    }
+
+    #[test]
+    fn naming_one_identifier_leaves_the_others_as_they_were() {
+        let plain = Directory::new(Config {
+            apps: vec![App::new("a")],
+            ..Config::default()
+        })
+        .unwrap();
+        let named = App::new("a").client_id("aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb");
+        let named = Directory::new(Config {
+            apps: vec![named],
+            ..Config::default()
+        })
+        .unwrap();
+        assert_eq!(plain.apps[0].object_id, named.apps[0].object_id);
+    }
+}

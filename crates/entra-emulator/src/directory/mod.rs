@@ -1,0 +1,184 @@
+//! The configuration with every gap filled: what requests are judged against.
+
+mod check;
+mod fill;
+
+use crate::Error;
+use crate::certificate::Registered;
+use crate::config::{Api, App, Config, Tenant, User};
+
+/// Tenants, apps and APIs, complete and consistent.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    pub(crate) tenants: Vec<Tenant>,
+    pub(crate) apps: Vec<App>,
+    pub(crate) apis: Vec<Api>,
+    /// The certificates of each of `apps`.
+    certificates: Vec<Vec<Registered>>,
+    /// Where the API of the user's own stands in `apis`.
+    pub(crate) own_api: usize,
+}
+
+impl Directory {
+    pub(crate) fn new(config: Config) -> Result<Self, Error> {
+        let seed = config.seed;
+        let tenants = fill::tenants(seed, config.tenants)?;
+        let (apis, own_api) = fill::apis(seed, config.apis)?;
+        let mut apps = fill::apps(seed, config.apps, apis.get(own_api..).unwrap_or_default())?;
+        let certificates = apps.iter_mut().map(fill::certificates).collect::<Result<_, _>>()?;
+        let directory = Self {
+            tenants,
+            apps,
+            apis,
+            certificates,
+            own_api,
+        };
+        directory.check()?;
+        Ok(directory)
+    }
+
+    /// Finds a tenant by GUID, domain, or the host name an external tenant is reached under.
+    pub(crate) fn tenant(&self, name: &str) -> Option<&Tenant> {
+        self.tenants.iter().find(|tenant| {
+            tenant.id.eq_ignore_ascii_case(name)
+                || tenant.domain.eq_ignore_ascii_case(name)
+                || ciam_subdomain(name).is_some_and(|sub| {
+                    first_label(&tenant.domain).eq_ignore_ascii_case(sub) || tenant.id.eq_ignore_ascii_case(sub)
+                })
+        })
+    }
+
+    pub(crate) fn app(&self, client_id: &str) -> Option<&App> {
+        self.apps
+            .iter()
+            .find(|app| app.client_id.eq_ignore_ascii_case(client_id))
+    }
+
+    /// The certificates an app is registered with.
+    pub(crate) fn certificates(&self, app: &App) -> &[Registered] {
+        self.apps
+            .iter()
+            .position(|known| known.client_id == app.client_id)
+            .and_then(|at| self.certificates.get(at))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// Finds the API a resource names: an identifier URI (a slash at the end more or less does not matter, the token's
+    /// audience follows what was asked), the app id, or either behind `spn:`.
+    pub(crate) fn api(&self, resource: &str) -> Option<&Api> {
+        let exact = |name: &str| {
+            self.apis.iter().find(|api| {
+                api.identifiers.iter().any(|identifier| identifier == name) || api.app_id.eq_ignore_ascii_case(name)
+            })
+        };
+        let loose = |name: &str| {
+            let name = name.trim_end_matches('/');
+            self.apis.iter().find(|api| {
+                api.identifiers
+                    .iter()
+                    .any(|identifier| identifier.trim_end_matches('/') == name)
+            })
+        };
+        exact(resource).or_else(|| loose(resource)).or_else(|| {
+            let name = resource.strip_prefix("spn:")?;
+            exact(name).or_else(|| loose(name))
+        })
+    }
+
+    /// The app roles of `api` that `app` holds in `tenant`, in the API's order.
+    pub(crate) fn roles(&self, app: &App, api: &Api, tenant: &Tenant) -> Vec<String> {
+        api.roles
+            .iter()
+            .filter(|role| {
+                app.granted.iter().any(|granted| {
+                    granted.role == **role && self.counts(app, &granted.api, granted.tenant.as_deref(), api, tenant)
+                })
+            })
+            .cloned()
+            .collect()
+    }
+
+    /// The scopes of `api` that were configured as consented to for all users of `tenant`, in the API's order.
+    pub(crate) fn scopes(&self, app: &App, api: &Api, tenant: &Tenant) -> Vec<String> {
+        api.all_scopes()
+            .filter(|scope| {
+                app.granted_scopes.iter().any(|granted| {
+                    granted.scope == **scope && self.counts(app, &granted.api, granted.tenant.as_deref(), api, tenant)
+                })
+            })
+            .cloned()
+            .collect()
+    }
+
+    /// Whether a grant for the API of that name, in the tenant of that name or in all, is one for this API and tenant.
+    fn counts(&self, app: &App, granted: &str, granted_in: Option<&str>, api: &Api, tenant: &Tenant) -> bool {
+        let is_tenant = match granted_in {
+            Some(name) => self.is(tenant, name),
+            None => !app.multi_tenant || self.is_home(app, tenant),
+        };
+        is_tenant && self.api(granted).is_some_and(|named| named.app_id == api.app_id)
+    }
+
+    /// Whether the configuration alone makes the app present in a tenant.
+    pub(crate) fn is_present(&self, app: &App, tenant: &Tenant) -> bool {
+        let is_listed = app.tenants.iter().any(|name| self.is(tenant, name));
+        if app.multi_tenant || app.home_tenant.is_some() {
+            return is_listed || self.is_home(app, tenant);
+        }
+        app.tenants.is_empty() || is_listed
+    }
+
+    /// Whether the app could be used in a tenant once somebody there consented to it.
+    pub(crate) fn may_enter(&self, app: &App, tenant: &Tenant) -> bool {
+        app.multi_tenant || self.is_present(app, tenant)
+    }
+
+    /// The tenant an app is registered in: the first one, unless another is said.
+    pub(crate) fn home(&self, app: &App) -> Option<&Tenant> {
+        match &app.home_tenant {
+            Some(name) => self.tenant(name),
+            None => self.tenants.first(),
+        }
+    }
+
+    /// A user by the tenant's and the user's object ids.
+    pub(crate) fn user(&self, tenant: &str, id: &str) -> Option<(&Tenant, &User)> {
+        let tenant = self.tenants.iter().find(|known| known.id == tenant)?;
+        let user = tenant.users.iter().flatten().find(|user| user.id == id)?;
+        Some((tenant, user))
+    }
+
+    fn is_home(&self, app: &App, tenant: &Tenant) -> bool {
+        self.home(app).is_some_and(|home| home.id == tenant.id)
+    }
+
+    fn is(&self, tenant: &Tenant, name: &str) -> bool {
+        self.tenant(name).is_some_and(|named| named.id == tenant.id)
+    }
+}
+
+/// The `{sub}` of `{sub}.ciamlogin.com`.
+pub(crate) fn ciam_subdomain(host: &str) -> Option<&str> {
+    let at = host.len().checked_sub(CIAM_SUFFIX.len())?;
+    let (sub, suffix) = (host.get(..at)?, host.get(at..)?);
+    (suffix.eq_ignore_ascii_case(CIAM_SUFFIX) && !sub.is_empty() && !sub.contains('.')).then_some(sub)
+}
+
+fn first_label(domain: &str) -> &str {
+    domain.split('.').next().unwrap_or(domain)
+}
+
+const CIAM_SUFFIX: &str = ".ciamlogin.com";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn customer_hosts_name_their_tenant() {
+        assert_eq!(ciam_subdomain("contoso.CIAMlogin.com"), Some("contoso"));
+        assert_eq!(ciam_subdomain("a.b.ciamlogin.com"), None);
+        assert_eq!(ciam_subdomain(".ciamlogin.com"), None);
+        assert_eq!(ciam_subdomain("é.com"), None);
+    }
+}
