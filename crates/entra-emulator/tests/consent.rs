@@ -339,7 +339,7 @@ fn admin_consent_of_version_two() {
     let redirect = emulator.decline(&all, "admin@contoso.onmicrosoft.com").unwrap();
     // The trap of the documents: the mark of success beside the error.
     assert_eq!(redirect.parameter("admin_consent").as_deref(), Some("True"));
-    assert_eq!(redirect.parameter("error").as_deref(), Some("access_denied"));
+    assert_eq!(redirect.parameter("error").as_deref(), Some("consent_required"));
     assert!(
         redirect
             .parameter("error_description")

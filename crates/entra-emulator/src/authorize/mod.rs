@@ -310,9 +310,9 @@ fn decline(exchange: &mut Exchange<'_>, goal: Goal, why: Refusal) -> Response<Ve
         Ask::AdminConsent {
             version: Endpoint::V2, ..
         } => {
-            // The mark of success stands beside the error, so whoever looks at it first is wrong. The documents show
-            // `consent_required` and a tenant, as the service answered until about 2020; this is what it answers since.
-            let refusal = why.word("access_denied");
+            // The mark of success stands beside the error, so whoever looks at it first is wrong. The word is the documents'; an answer
+            // that somebody published in 2023 has `access_denied` in its place. Clients have to take either.
+            let refusal = why.word("consent_required");
             let answer = Answer::refusal(exchange, &refusal).with("admin_consent", "True");
             answer.send(exchange, &request.reply)
         }
