@@ -126,7 +126,9 @@ fn is_below(registered: &str, asked: &str) -> bool {
     };
     let is_plain = |segment: &str| {
         let lower = segment.to_ascii_lowercase();
-        let dots = lower.replace("%2e", ".");
+        // Some servers take what follows a semicolon for no part of the name: `..;` leads up there.
+        let lower = lower.replace("%3b", ";");
+        let dots = lower.split(';').next().unwrap_or_default().replace("%2e", ".");
         dots != "." && dots != ".." && !lower.contains("%2f") && !lower.contains("%5c")
     };
     registered.has_origin_of(&asked)
@@ -166,6 +168,8 @@ mod tests {
             "https://app.example/my-other",
             "https://app.example/my/../x",
             "https://app.example/my/%2E%2e/x",
+            "https://app.example/my/..;/x",
+            "https://app.example/my/.%2e%3Ba=b/x",
             "https://app.example/my/%2f..%2fx",
             "https://app.example/my//evil.example",
             "https://app.example/my/?next=x",
