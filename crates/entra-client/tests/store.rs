@@ -270,4 +270,10 @@ async fn what_was_got_on_behalf_of_a_caller_is_shared_and_a_sign_in_is_not() {
     one.client.user(&someone).token(&api("graph")).await.unwrap();
     settle().await;
     assert_eq!(shelf.tokens.lock().unwrap().len(), 1);
+    // Nothing of him lies in the store, so there is nothing to be remembered about it.
+    assert_eq!(one.client.len(), 2);
+    one.client.user(&someone).forget(&api("graph"));
+    assert_eq!(one.client.len(), 1);
+    one.client.on_behalf_of(&assertion).forget(&api("graph"));
+    assert_eq!(one.client.len(), 1);
 }
