@@ -12,7 +12,7 @@ use entra_emulator::{Api, App, Emulator, Tenant};
 use entra_proto::UnverifiedClaims;
 use serde_json::Value;
 
-use common::{GRAPH, command, entra, err, fails, file, out};
+use common::{GRAPH, command, entra, err, fails, file, out, run};
 
 const OFFICE: &str = "https://manage.office.com";
 const ADMIN: &str = "adele@contoso.onmicrosoft.com";
@@ -172,7 +172,16 @@ fn an_administrator_consents_and_the_tenant_is_printed_stored_and_of_use() {
         3,
         &["\"contoso.com\" is no tenant's id", "entra tenants list"],
     );
-    assert!(setting.run(&["tenants", "forget", &contoso]).status.success());
+    let of_another = [
+        "tenants",
+        "forget",
+        &contoso,
+        "--client-id",
+        &emulator.apps()[1].client_id,
+    ];
+    fails(&setting.run(&of_another), 3, &["no consent of"]);
+    let of_this = ["tenants", "forget", &contoso, "--client-id", emulator.client_id()];
+    assert!(setting.run(&of_this).status.success());
     let listed = setting.run(&["tenants", "list"]);
     assert_eq!((out(&listed), err(&listed)), ("", "no tenant has consented\n"));
 }
@@ -196,6 +205,34 @@ fn every_page_of_consent_ends_with_the_tenant() {
         assert_eq!(answer["tenant"], *contoso);
         assert!(err(&output).contains("proved: app-only tokens"), "{}", err(&output));
     }
+}
+
+#[test]
+fn the_directory_is_where_data_of_this_user_is_kept() {
+    let home = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("homes");
+    // Something else lies there, which is said with its path.
+    let place = |path: &str| {
+        let file = home.join(path).join("entra").join("tenants.redb");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "no directory").unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let (data, share) = (place("data"), place("user/.local/share"));
+    let at = |path: &str| home.join(path).to_str().unwrap().to_owned();
+    let (xdg, user) = (at("data"), at("user"));
+    for (variables, path) in [
+        (&[("XDG_DATA_HOME", &*xdg), ("HOME", &*user)][..], &data),
+        (&[("XDG_DATA_HOME", "data"), ("HOME", &*user)], &share),
+        (&[("HOME", &*user), ("ENTRA_DIRECTORY", "")], &share),
+        (&[("HOME", &*user), ("ENTRA_DIRECTORY", &*data)], &data),
+    ] {
+        fails(&run(&["tenants", "list"], variables), 1, &[path]);
+    }
+    fails(
+        &run(&["tenants", "list"], &[("HOME", "relative")]),
+        3,
+        &["--directory", "ENTRA_DIRECTORY"],
+    );
 }
 
 /// The disk is full, say, when the administrator is done.
@@ -309,6 +346,22 @@ fn what_cannot_be_waited_for_is_refused_before_a_browser_is_sent_away() {
             "register the redirect URI http://127.0.0.1:",
         ],
     );
+    let named = [
+        "consent",
+        "--resource",
+        OFFICE,
+        "--tenant",
+        "fabrikam.example",
+        "--listen",
+        "localhost:0",
+        "--wait",
+        "1",
+    ];
+    fails(
+        &setting.run(&named),
+        8,
+        &["/fabrikam.example/oauth2/v2.0/authorize?", "http://localhost:"],
+    );
     let unknown = setting.run(&["consent", "--admin", "--resource", OFFICE, "--tenant", "common"]);
     fails(&unknown, 3, &["common is not taken", "organizations"]);
 }
@@ -326,6 +379,7 @@ fn a_person_signs_in_in_a_browser() {
         };
         let words = [&["token", "--flow", "auth-code", "-o", "json"], words, &target].concat();
         let waiting = setting.start(&words);
+        assert!(waiting.url.contains("&prompt=select_account"), "{}", waiting.url);
         waiting.come_back(&emulator.approve(&waiting.url, "adele@mycompany.example").unwrap().url);
         let output = waiting.end();
         let answer: Value = json(&output);

@@ -232,6 +232,10 @@ fn the_blocking_client_shares_as_well() {
     other.invalidate(&refused);
     other.token(&api("graph")).unwrap();
     assert_eq!(*requests.lock().unwrap(), 2);
+    let refresh_token = RefreshToken::new("canary-refresh").unwrap();
+    let someone = User::from_refresh_token(Guid::from_bytes([1; 16]), refresh_token);
+    one.user(&someone).token(&api("graph")).unwrap();
+    assert_eq!(shelf.tokens.lock().unwrap().len(), 1);
 }
 
 #[allow(dead_code, reason = "a client can be stored and shared, without a type parameter")]

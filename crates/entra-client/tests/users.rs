@@ -574,6 +574,8 @@ async fn a_user_whose_token_had_to_go_is_asked_for_again() {
     let stage = Stage::with_policy(rotating(), |policy| policy.capacity = 2);
     let someone = signed_in(&stage.client).await.user.unwrap();
     for name in ["a", "b", "c", "d"] {
+        // Of those asked for in one second any may go.
+        pass(seconds(1)).await;
         stage.client.token(&api(name)).await.unwrap();
     }
     let client = stage.client.user(&someone);
@@ -648,9 +650,13 @@ fn the_blocking_client_does_all_of_it() {
     assert_eq!(service.requests(), 1);
     users.token(&api("mail")).unwrap();
     assert_eq!(service.seen(1).value("refresh_token"), Some("rt-0"));
+    let guest = users.tenant("fabrikam.com".parse::<entra_proto::Tenant>().unwrap());
+    guest.token(&api("mail")).unwrap();
+    assert_eq!(service.seen(2).value("refresh_token"), Some("rt-1"));
+    assert_eq!(service.seen(2).path, "/fabrikam.com/oauth2/v2.0/token");
     client.acquire_on_behalf_of(&assertion("a"), &api("graph")).unwrap();
     client.on_behalf_of(&assertion("a")).token(&api("graph")).unwrap();
-    assert_eq!(service.requests(), 3);
+    assert_eq!(service.requests(), 4);
     assert!(client.cached(&api("graph")).is_none());
 
     let admin = blocking::ConsentFlow::admin_page(&client, api("graph"), uri()).unwrap();
@@ -658,6 +664,26 @@ fn the_blocking_client_does_all_of_it() {
     let query = format!("admin_consent=True&tenant={TENANT}&state={}", pending.state());
     let consent = admin.finish(&pending, &Redirect::from_query(&query).unwrap()).unwrap();
     assert_eq!(consent.tenant.to_string(), TENANT);
+}
+
+/// Takes note of how long it was to wait.
+struct Noted(Arc<Mutex<Vec<u64>>>);
+
+impl blocking::Runtime for Noted {
+    fn sleep(&self, duration: Duration) {
+        self.0.lock().unwrap().push(duration.as_secs());
+    }
+
+    fn spawn(&self, _: Box<dyn FnOnce() + Send>) {}
+}
+
+#[test]
+fn a_thread_waits_for_a_person_as_its_runtime_does() {
+    let (service, waits) = (person(&["authorization_pending", "slow_down", "done"]), Arc::default());
+    let builder = blocking::Client::builder(app(ClientCredential::Public), AtOnce(service));
+    let client = builder.runtime(Noted(Arc::clone(&waits))).build().unwrap();
+    client.device_code(&api("graph"), |_| {}).unwrap();
+    assert_eq!(*waits.lock().unwrap(), [5, 5, 10]);
 }
 
 /// Asks for a token of another API while the first is under way, as another thread would.
