@@ -659,11 +659,17 @@ fn the_blocking_client_does_all_of_it() {
     assert_eq!(service.requests(), 4);
     assert!(client.cached(&api("graph")).is_none());
 
+    let daemon = client.tenant(TENANT.parse::<Guid>().unwrap());
+    daemon.token(&api("graph")).unwrap();
     let admin = blocking::ConsentFlow::admin_page(&client, api("graph"), uri()).unwrap();
     let (_, pending) = admin.start().unwrap();
     let query = format!("admin_consent=True&tenant={TENANT}&state={}", pending.state());
     let consent = admin.finish(&pending, &Redirect::from_query(&query).unwrap()).unwrap();
     assert_eq!(consent.tenant.to_string(), TENANT);
+    assert!(
+        daemon.cached(&api("graph")).is_none(),
+        "it may have more permissions now"
+    );
 }
 
 /// Takes note of how long it was to wait.
