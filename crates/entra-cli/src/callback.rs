@@ -15,18 +15,18 @@ use crate::files::tell;
 /// Where the browser comes back to.
 #[derive(Args)]
 pub(crate) struct CallbackSettings {
-    /// Wait for the browser at this address of this machine
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8400")]
-    listen: String,
+    /// Wait for the browser at this address of this machine; port 0 takes a free one [default: 127.0.0.1:8400]
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
 
     /// The redirect URI as it is registered, where it is another one than http://HOST:PORT/: a path below it, or the address of a proxy
     /// that leads here
     #[arg(long, value_name = "URI")]
     redirect_uri: Option<String>,
 
-    /// Give up when nobody has come back after so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    wait: u64,
+    /// Give up when nobody has come back after so many seconds [default: 600]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    wait: Option<u64>,
 }
 
 /// A server on this machine that waits for a browser.
@@ -45,26 +45,36 @@ pub(crate) enum Answer<T> {
 }
 
 impl CallbackSettings {
+    /// Whether anything of it was given.
+    pub(crate) fn is_given(&self) -> bool {
+        self.listen.is_some() || self.redirect_uri.is_some() || self.wait.is_some()
+    }
+
     /// Begins to listen: before a browser is sent anywhere.
     pub(crate) fn listen(&self) -> Result<Callback, Failure> {
-        let failed = |problem: &str| Failure::text(Exit::Configuration, format!("--listen {}: {problem}", self.listen));
-        let mut addresses = self
-            .listen
-            .to_socket_addrs()
-            .map_err(|error| failed(&error.to_string()))?;
-        let address = addresses.next().ok_or_else(|| failed("is no address"))?;
-        if !is_loopback(address.ip()) {
+        let listen = self.listen.as_deref().unwrap_or(LISTEN);
+        let failed = |problem: String| Failure::text(Exit::Configuration, format!("--listen {listen}: {problem}"));
+        // Where a name stands for several, the first that can be listened on: a browser tries them all.
+        let addresses: Vec<SocketAddr> = match listen.to_socket_addrs() {
+            Ok(addresses) => addresses.collect(),
+            Err(error) => return Err(failed(format!("{error}; write HOST:PORT, such as {LISTEN}"))),
+        };
+        if !addresses.iter().all(|address| is_loopback(address.ip())) {
             return Err(failed(
-                "is not on this machine; a code would cross the network in the clear: listen on 127.0.0.1, behind a proxy if need be",
+                "is not on this machine; a code would cross the network in the clear: listen on 127.0.0.1, behind a proxy if need be"
+                    .to_owned(),
             ));
         }
-        let listener = TcpListener::bind(address).map_err(|error| failed(&error.to_string()))?;
-        let port = listener.local_addr().map(|address| address.port());
-        let port = port.map_err(|error| failed(&error.to_string()))?;
-        let host = self
-            .listen
-            .rsplit_once(':')
-            .map_or(self.listen.as_str(), |(host, _)| host);
+        let bound =
+            TcpListener::bind(&addresses[..]).and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
+        let (port, listener) = bound.map_err(|error| {
+            let advice = match error.kind() {
+                ErrorKind::AddrInUse => "; another program listens there: name another port, or 0 for a free one",
+                _ => "",
+            };
+            failed(format!("{error}{advice}"))
+        })?;
+        let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host);
         let redirect_uri = match &self.redirect_uri {
             Some(uri) => uri.parse()?,
             None => format!("http://{host}:{port}/").parse()?,
@@ -72,7 +82,7 @@ impl CallbackSettings {
         Ok(Callback {
             listener,
             redirect_uri,
-            wait: Duration::from_secs(self.wait),
+            wait: Duration::from_secs(self.wait.unwrap_or(WAIT)),
         })
     }
 }
@@ -99,7 +109,10 @@ impl Callback {
                     let waited = self.wait.as_secs();
                     return Err(Failure::text(
                         Exit::Timeout,
-                        format!("nobody came back within {waited} s"),
+                        format!(
+                            "nobody came back within {waited} s; where the page said AADSTS50011, register the redirect URI {}",
+                            self.redirect_uri
+                        ),
                     ));
                 }
                 Err(RecvTimeoutError::Disconnected) => {
@@ -130,7 +143,11 @@ fn accept(listener: &TcpListener, path: &str, sender: &SyncSender<(Redirect, Tcp
     let readers = Arc::new(AtomicUsize::new(0));
     let path: Arc<str> = path.into();
     for stream in listener.incoming() {
-        let Ok(stream) = stream else { continue };
+        let Ok(stream) = stream else {
+            // Too many files are open, say: that does not pass at once.
+            thread::sleep(Duration::from_millis(50));
+            continue;
+        };
         if readers.fetch_add(1, Ordering::Relaxed) >= READERS {
             readers.fetch_sub(1, Ordering::Relaxed);
             continue;
@@ -245,7 +262,7 @@ fn answer(stream: &mut TcpStream, status: &str, title: &str, said: &str) {
          <body><main><h1>{title}</h1><p>{said}</p></main></body></html>\n"
     );
     let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: text/html; charset=utf-8\r\ncontent-length: {}\r\ncache-control: no-store\r\n\
+        "HTTP/1.1 {status}\r\nallow: GET\r\ncontent-type: text/html; charset=utf-8\r\ncontent-length: {}\r\ncache-control: no-store\r\n\
          content-security-policy: default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\
          referrer-policy: no-referrer\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n",
         page.len()
@@ -283,6 +300,10 @@ fn path_of(uri: &str) -> &str {
 fn is_loopback(ip: IpAddr) -> bool {
     SocketAddr::new(ip, 0).ip().is_loopback()
 }
+
+/// Where it is waited for the browser, and for how many seconds, unless told otherwise.
+const LISTEN: &str = "127.0.0.1:8400";
+const WAIT: u64 = 600;
 
 /// How many connections are read at once.
 const READERS: usize = 32;

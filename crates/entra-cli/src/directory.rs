@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use entra_client::{DirectoryError, DiskDirectory};
 
 use crate::exit::{Exit, Failure};
@@ -9,7 +10,8 @@ use crate::exit::{Exit, Failure};
 #[derive(Args)]
 pub(crate) struct DirectorySettings {
     /// Keep the tenants that consented in this file [default: entra/tenants.redb in $XDG_DATA_HOME, or in ~/.local/share]
-    #[arg(long = "directory", env = "ENTRA_DIRECTORY", value_name = "FILE")]
+    // A variable that is set to nothing is not set: clap's own reader of paths refuses it.
+    #[arg(long = "directory", env = "ENTRA_DIRECTORY", value_name = "FILE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     file: Option<PathBuf>,
 }
 

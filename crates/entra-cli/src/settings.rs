@@ -73,7 +73,20 @@ impl ApplicationSettings {
 
     /// The application in this tenant, for a person to sign in. Where it `may_be_public`, it is where no credential is set.
     pub(crate) fn application_in(&self, tenant: Tenant, may_be_public: bool) -> Result<Application, Failure> {
+        let credential = match self.chosen_or_none()? {
+            None if may_be_public => ClientCredential::Public,
+            _ => self.credential()?,
+        };
+        self.for_person(tenant, credential)
+    }
+
+    /// The application in its tenant, without a credential.
+    pub(crate) fn public_application(&self) -> Result<Application, Failure> {
         self.refuse_secret_on_command_line()?;
+        self.for_person(self.tenant()?, ClientCredential::Public)
+    }
+
+    fn for_person(&self, tenant: Tenant, credential: ClientCredential) -> Result<Application, Failure> {
         if self.region.is_some() {
             return Err(Failure::text(
                 Exit::Usage,
@@ -81,17 +94,12 @@ impl ApplicationSettings {
             ));
         }
         let authority = Authority::new(self.cloud()?, tenant)?;
-        let credential = match self.chosen_or_none()? {
-            None if may_be_public => ClientCredential::Public,
-            _ => self.credential()?,
-        };
         Ok(self.application_of(authority, self.client_id()?, credential))
     }
 
-    /// The application in its tenant, without a credential.
-    pub(crate) fn public_application(&self) -> Result<Application, Failure> {
-        let authority = Authority::new(self.cloud()?, self.tenant()?)?;
-        Ok(self.application_of(authority, self.client_id()?, ClientCredential::Public))
+    /// Where the secret is read from, if it is read from a file.
+    pub(crate) fn secret_file(&self) -> Option<&Path> {
+        self.secret_file.as_deref()
     }
 
     /// The application with this id and credential at this authority, and all else as it was set.

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use entra_client::blocking::{Client, ConsentFlow};
@@ -76,6 +76,19 @@ impl FlowSettings {
                 "--flow obo and --assertion-file FILE go together: the file holds the user's token for this application's API",
             ));
         }
+        if self.callback.is_given() && self.flow != Flow::AuthCode {
+            return Err(Failure::text(
+                Exit::Usage,
+                "--listen, --redirect-uri and --wait go with --flow auth-code: the others send no browser anywhere",
+            ));
+        }
+        let from_stdin = |file: Option<&Path>| file.is_some_and(|file| file.as_os_str() == "-");
+        if from_stdin(self.assertion_file.as_deref()) && from_stdin(wanted.secret_file()) {
+            return Err(Failure::text(
+                Exit::Usage,
+                "standard input holds one thing: read the assertion or the secret from a file",
+            ));
+        }
         let application = wanted.application(self.public, self.may_be_public())?;
         if self.flow == Flow::Password {
             application.password()?;
@@ -95,7 +108,8 @@ impl FlowSettings {
             Flow::Obo => {
                 let file = self.assertion_file.as_deref().unwrap_or_else(|| "-".as_ref());
                 let text = read_text(file, MAX_ASSERTION, Exit::Token)?;
-                let assertion = UserAssertion::new(text.trim()).map_err(|error| Failure::new(Exit::Token, error))?;
+                let assertion = UserAssertion::new(text.trim())
+                    .map_err(|error| Failure::text(Exit::Token, format!("{}: the {error}", file.display())))?;
                 let client = client.on_behalf_of(&assertion);
                 let token = client.token_with(&target, &options)?;
                 return Ok(Got {

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use clap::Args;
 use entra_client::blocking::{Client, Threads};
 use entra_client::{ClientBuilder, Policy, TokenOptions};
@@ -37,6 +39,11 @@ impl TokenSettings {
             Some(claims) => options.claims(claims),
             None => options,
         })
+    }
+
+    /// Where the secret is read from, if it is read from a file.
+    pub(crate) fn secret_file(&self) -> Option<&Path> {
+        self.application.secret_file()
     }
 
     /// What an API's challenge asked for.

@@ -3,15 +3,16 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Output};
+use std::time::Duration;
 
 use entra_emulator::{Api, App, Emulator, Tenant};
 use entra_proto::UnverifiedClaims;
 use serde_json::Value;
 
-use common::{GRAPH, command, entra, err, fails, file, out};
+use common::{GRAPH, command, entra, err, fails, file, out, run};
 
 const OFFICE: &str = "https://manage.office.com";
 const ADMIN: &str = "adele@contoso.onmicrosoft.com";
@@ -38,6 +39,7 @@ fn emulator() -> Emulator {
                 .redirect_uri("http://127.0.0.1")
                 .request_scope(GRAPH, "User.Read"),
         )
+        .device_interval(Duration::from_secs(1))
         .start()
 }
 
@@ -165,7 +167,21 @@ fn an_administrator_consents_and_the_tenant_is_printed_stored_and_of_use() {
         3,
         &["no consent of"],
     );
-    assert!(setting.run(&["tenants", "forget", &contoso]).status.success());
+    fails(
+        &setting.run(&["tenants", "forget", "contoso.com"]),
+        3,
+        &["\"contoso.com\" is no tenant's id", "entra tenants list"],
+    );
+    let of_another = [
+        "tenants",
+        "forget",
+        &contoso,
+        "--client-id",
+        &emulator.apps()[1].client_id,
+    ];
+    fails(&setting.run(&of_another), 3, &["no consent of"]);
+    let of_this = ["tenants", "forget", &contoso, "--client-id", emulator.client_id()];
+    assert!(setting.run(&of_this).status.success());
     let listed = setting.run(&["tenants", "list"]);
     assert_eq!((out(&listed), err(&listed)), ("", "no tenant has consented\n"));
 }
@@ -189,6 +205,46 @@ fn every_page_of_consent_ends_with_the_tenant() {
         assert_eq!(answer["tenant"], *contoso);
         assert!(err(&output).contains("proved: app-only tokens"), "{}", err(&output));
     }
+}
+
+#[test]
+fn the_directory_is_where_data_of_this_user_is_kept() {
+    let home = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("homes");
+    // Something else lies there, which is said with its path.
+    let place = |path: &str| {
+        let file = home.join(path).join("entra").join("tenants.redb");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "no directory").unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let (data, share) = (place("data"), place("user/.local/share"));
+    let at = |path: &str| home.join(path).to_str().unwrap().to_owned();
+    let (xdg, user) = (at("data"), at("user"));
+    for (variables, path) in [
+        (&[("XDG_DATA_HOME", &*xdg), ("HOME", &*user)][..], &data),
+        (&[("XDG_DATA_HOME", "data"), ("HOME", &*user)], &share),
+        (&[("HOME", &*user), ("ENTRA_DIRECTORY", "")], &share),
+        (&[("HOME", &*user), ("ENTRA_DIRECTORY", &*data)], &data),
+    ] {
+        fails(&run(&["tenants", "list"], variables), 1, &[path]);
+    }
+    fails(
+        &run(&["tenants", "list"], &[("HOME", "relative")]),
+        3,
+        &["--directory", "ENTRA_DIRECTORY"],
+    );
+}
+
+/// The disk is full, say, when the administrator is done.
+#[test]
+fn a_tenant_that_cannot_be_stored_is_named() {
+    let emulator = emulator();
+    let setting = Setting::new(&emulator, "unstored");
+    let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
+    std::fs::write(&setting.directory, "no directory").unwrap();
+    waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
+    let said = format!("{} has consented, but that is not stored: ", emulator.tenants()[1].id);
+    fails(&waiting.end(), 1, &[&said]);
 }
 
 #[test]
@@ -239,6 +295,16 @@ fn redirects_that_nobody_asked_for_are_turned_away_and_the_right_one_still_count
     let _silent = TcpStream::connect(&host).unwrap();
     let mut other = TcpStream::connect(&host).unwrap();
     other.write_all(b"\x16\x03\x01\x02\x00\x01\x00\x01\r\n\r\n").unwrap();
+    // A look ahead, as mail programs take at links, spends nothing.
+    let mut ahead = TcpStream::connect(&host).unwrap();
+    let path = right.strip_prefix(&callback).unwrap();
+    write!(ahead, "HEAD /{path} HTTP/1.1\r\nhost: {host}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    ahead.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 405") && answer.contains("\r\nallow: GET\r\n"),
+        "{answer}"
+    );
     waiting.come_back(&right);
     let output = waiting.end();
     assert!(output.status.success(), "{}", err(&output));
@@ -251,7 +317,21 @@ fn what_cannot_be_waited_for_is_refused_before_a_browser_is_sent_away() {
     let setting = Setting::new(&emulator, "refused");
     let consent = |words: &[&str]| setting.run(&[&["consent", "--v1", "--resource", OFFICE], words].concat());
     fails(&consent(&["--listen", "0.0.0.0:0"]), 3, &["is not on this machine"]);
-    fails(&consent(&["--listen", "nonsense"]), 3, &["--listen nonsense"]);
+    for nonsense in ["nonsense", "8400", ":8400", "127.0.0.1:80000"] {
+        let said = format!("--listen {nonsense}: ");
+        fails(
+            &consent(&["--listen", nonsense]),
+            3,
+            &[&said, "write HOST:PORT, such as 127.0.0.1:8400"],
+        );
+    }
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    fails(
+        &consent(&["--listen", &taken]),
+        3,
+        &["name another port, or 0 for a free one"],
+    );
     fails(
         &consent(&["--redirect-uri", "http://www.mycompany.com/"]),
         3,
@@ -261,7 +341,26 @@ fn what_cannot_be_waited_for_is_refused_before_a_browser_is_sent_away() {
     fails(
         &consent(&["--listen", "127.0.0.1:0", "--wait", "1"]),
         8,
-        &["nobody came back within 1 s"],
+        &[
+            "nobody came back within 1 s",
+            "register the redirect URI http://127.0.0.1:",
+        ],
+    );
+    let named = [
+        "consent",
+        "--resource",
+        OFFICE,
+        "--tenant",
+        "fabrikam.example",
+        "--listen",
+        "localhost:0",
+        "--wait",
+        "1",
+    ];
+    fails(
+        &setting.run(&named),
+        8,
+        &["/fabrikam.example/oauth2/v2.0/authorize?", "http://localhost:"],
     );
     let unknown = setting.run(&["consent", "--admin", "--resource", OFFICE, "--tenant", "common"]);
     fails(&unknown, 3, &["common is not taken", "organizations"]);
@@ -280,6 +379,7 @@ fn a_person_signs_in_in_a_browser() {
         };
         let words = [&["token", "--flow", "auth-code", "-o", "json"], words, &target].concat();
         let waiting = setting.start(&words);
+        assert!(waiting.url.contains("&prompt=select_account"), "{}", waiting.url);
         waiting.come_back(&emulator.approve(&waiting.url, "adele@mycompany.example").unwrap().url);
         let output = waiting.end();
         let answer: Value = json(&output);
@@ -386,6 +486,39 @@ fn flows_that_do_not_go_together_say_so() {
     fails(&token(&["--flow", "obo"]), 2, &["--assertion-file"]);
     fails(&token(&["--assertion-file", "x"]), 2, &["--flow obo"]);
     fails(&token(&["--public"]), 2, &["--flow device-code"]);
+    for flow in ["client-credentials", "device-code", "obo"] {
+        let obo = if flow == "obo" {
+            &["--assertion-file", "x"][..]
+        } else {
+            &[]
+        };
+        for given in [
+            &["--listen", "127.0.0.1:0"],
+            &["--wait", "1"],
+            &["--redirect-uri", "https://a.example/"],
+        ] {
+            fails(
+                &token(&[&["--flow", flow], &given[..], obo].concat()),
+                2,
+                &["--flow auth-code"],
+            );
+        }
+    }
+    fails(
+        &token(&["--flow", "obo", "--assertion-file", "-", "--secret-file", "-"]),
+        2,
+        &["standard input holds one thing"],
+    );
+    fails(
+        &token(&["--flow", "obo", "--assertion-file", "-"]),
+        9,
+        &["-: the user assertion is empty"],
+    );
+    for flow in ["auth-code", "device-code"] {
+        let public = |more: &[&str]| token(&[&["--flow", flow, "--public"], more].concat());
+        fails(&public(&["--secret", "canary"]), 2, &["a secret on the command line"]);
+        fails(&public(&["--region", "westeurope"]), 2, &["--region"]);
+    }
     fails(&token(&["--flow", "device-code", "--watch"]), 2, &["--watch"]);
     fails(&token(&["--flow", "device-code", "--claims", "{}"]), 2, &["--claims"]);
     fails(

@@ -465,7 +465,7 @@ fn acquire(
 }
 
 /// Fetches a token for everybody: from the shared store, or from the service.
-fn fetch(core: &Core<Threads>, mut lead: Lead, request: TokenRequest, force: bool) -> Result<Token, Error> {
+fn fetch(core: &Core<Threads>, mut lead: Lead, mut request: TokenRequest, force: bool) -> Result<Token, Error> {
     let span = &Core::<Threads>::span(lead.slot().key());
     let _inside = span.enter();
     let store = core.driver.store.as_ref().filter(|_| lead.slot().key().is_lasting());
@@ -481,13 +481,21 @@ fn fetch(core: &Core<Threads>, mut lead: Lead, request: TokenRequest, force: boo
     if let Some(left) = lead.slot().pause_left(core.clock.now()) {
         core.driver.runtime.sleep(left);
     }
-    let (mut attempt, step) = match core.begin(span, lead.slot().key(), request) {
-        Ok(begun) => begun,
-        Err(error) => return Err(core.failed(span, lead, None, error)),
-    };
-    let response = match drive(core, Some(lead.slot()), &mut attempt, step, None) {
-        Ok(response) => response,
-        Err(error) => return Err(core.failed(span, lead, Some(&attempt), error)),
+    // Once, as in the async client.
+    let mut rests_on = Core::<Threads>::rests_on(&lead, &request);
+    let (attempt, response) = loop {
+        let (mut attempt, step) = match core.begin(span, lead.slot().key(), request) {
+            Ok(begun) => begun,
+            Err(error) => return Err(core.failed(span, lead, None, error)),
+        };
+        let error = match drive(core, Some(lead.slot()), &mut attempt, step, None) {
+            Ok(response) => break (attempt, response),
+            Err(error) => error,
+        };
+        request = match core.with_newer(span, &lead, rests_on.take(), &attempt, &error) {
+            Some(newer) => newer,
+            None => return Err(core.failed(span, lead, Some(&attempt), error)),
+        };
     };
     let to_save = shared.map(|(store, key)| (store, key, StoredToken::from(&response)));
     let token = core.landed(span, lead, attempt, response);

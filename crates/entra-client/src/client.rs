@@ -123,7 +123,9 @@ impl Client {
     /// on-behalf-of flow): in this tenant, or in the one that the assertion names where this is no tenant in particular. The API has
     /// checked the assertion before.
     ///
-    /// Tokens are kept by the assertion's hash: the same assertion gets the same tokens, another one gets others.
+    /// Tokens are kept by the assertion's hash: the same assertion gets the same tokens, another one gets others. Each takes a place of
+    /// the cache, with the assertion in it: [`Policy::capacity`](field@crate::Policy::capacity) should be above the number of callers in
+    /// an hour. To make this handle hashes the assertion: keep the handle for as long as the call is served.
     #[must_use]
     pub fn on_behalf_of(&self, assertion: &UserAssertion) -> Self {
         self.user(&User::on_behalf_of(&self.tenant, assertion))
@@ -389,7 +391,7 @@ async fn fetch_in(
     span: &Span,
     core: &Core<Tasks>,
     mut lead: Lead,
-    request: TokenRequest,
+    mut request: TokenRequest,
     force: bool,
 ) -> Result<Token, Error> {
     let store = core.driver.store.as_ref().filter(|_| lead.slot().key().is_lasting());
@@ -405,13 +407,21 @@ async fn fetch_in(
     if let Some(left) = lead.slot().pause_left(core.clock.now()) {
         core.driver.runtime().sleep(left).await;
     }
-    let (mut attempt, step) = match core.begin(span, lead.slot().key(), request) {
-        Ok(begun) => begun,
-        Err(error) => return Err(core.failed(span, lead, None, error)),
-    };
-    let response = match drive(core, Some(lead.slot()), &mut attempt, step, None).await {
-        Ok(response) => response,
-        Err(error) => return Err(core.failed(span, lead, Some(&attempt), error)),
+    // Once: whoever renews another of his tokens meanwhile may have spent the refresh token that was sent.
+    let mut rests_on = Core::<Tasks>::rests_on(&lead, &request);
+    let (attempt, response) = loop {
+        let (mut attempt, step) = match core.begin(span, lead.slot().key(), request) {
+            Ok(begun) => begun,
+            Err(error) => return Err(core.failed(span, lead, None, error)),
+        };
+        let error = match drive(core, Some(lead.slot()), &mut attempt, step, None).await {
+            Ok(response) => break (attempt, response),
+            Err(error) => error,
+        };
+        request = match core.with_newer(span, &lead, rests_on.take(), &attempt, &error) {
+            Some(newer) => newer,
+            None => return Err(core.failed(span, lead, Some(&attempt), error)),
+        };
     };
     if let Some((store, key)) = shared {
         let (store, stored) = (Arc::clone(store), StoredToken::from(&response));

@@ -2,8 +2,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use entra_proto::{
-    AccessToken, Application, ClientAssertion, DeviceCodeRequest, ErrorClass, Freshness, Guid, Lifetime, MAX_LIFETIME,
-    Sign, Step, Tenant, TokenRequest, TokenResponse,
+    AccessToken, Application, CacheKey, ClientAssertion, DeviceCodeRequest, ErrorClass, Freshness, Guid, Lifetime,
+    MAX_LIFETIME, Sign, Step, Tenant, TokenRequest, TokenResponse,
 };
 use entra_transport::AcquireError;
 use tracing::level_filters::LevelFilter;
@@ -157,6 +157,30 @@ impl<D: Driver> Core<D> {
             Some(claims) => request.with_claims(claims.as_str())?,
             None => request,
         })
+    }
+
+    /// What a user's request rests on that another renewal may replace while it is under way: his refresh token, by its hash.
+    pub(crate) fn rests_on(lead: &Lead, request: &TokenRequest) -> Option<CacheKey> {
+        (!lead.slot().key().is_lasting()).then(|| request.cache_key())
+    }
+
+    /// The request with his newer refresh token, where the service refused the one that a failed request `rested_on`.
+    pub(crate) fn with_newer(
+        &self,
+        span: &Span,
+        lead: &Lead,
+        rested_on: Option<CacheKey>,
+        attempt: &Attempt,
+        cause: &AcquireError,
+    ) -> Option<TokenRequest> {
+        let (rested_on, error) = (rested_on?, Error::from(cause.clone()));
+        if error.class() != ErrorClass::Grant {
+            return None;
+        }
+        let key = lead.slot().key();
+        let newer = self.request(key).ok().filter(|newer| newer.cache_key() != rested_on)?;
+        self.refused(span, key, Some(attempt), &error, None);
+        Some(newer)
     }
 
     /// The application in this tenant.

@@ -53,7 +53,11 @@ impl<D: Driver> Core<D> {
         attempt: Attempt,
         mut response: TokenResponse,
     ) -> Result<SignIn, Error> {
-        let tenant = response.tenant_id()?;
+        let tenant = response.tenant_id().map_err(|error| {
+            let error = Error::from(error);
+            self.refused(span, key, Some(&attempt), &error, None);
+            error
+        })?;
         let refresh_token = response.refresh_token.take();
         let user = refresh_token.map(|token| User::from_refresh_token(tenant, token));
         let (id_token, scope) = (response.id_token.take(), response.scope.take());

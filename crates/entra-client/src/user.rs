@@ -28,7 +28,7 @@ enum Ground {
     },
 }
 
-type Keep = Arc<dyn Fn(&RefreshToken) + Send + Sync>;
+type Keep = Box<dyn Fn(&RefreshToken) + Send + Sync>;
 
 impl User {
     /// A user who signed in in this tenant, by the refresh token that was kept of him: a sign-in of an earlier run, say.
@@ -73,10 +73,11 @@ impl User {
     }
 
     /// Hands each newer refresh token to `keep`, to be kept where it outlives this process. It is called in the middle of things, by
-    /// whoever renews a token: it should be quick, and must not call the client. In the place of what was given before.
+    /// whoever renews a token, one at a time, in the order in which the tokens take each other's place: it should be quick, and must call
+    /// neither the client nor this. In the place of what was given before.
     pub fn on_rotation(&self, keep: impl Fn(&RefreshToken) + Send + Sync + 'static) {
         if let Ground::SignedIn { keep: kept, .. } = &self.0.ground {
-            *lock(kept) = Some(Arc::new(keep));
+            *lock(kept) = Some(Box::new(keep));
         }
     }
 
@@ -100,9 +101,10 @@ impl User {
     /// Takes the refresh token that came with an answer, in the place of the one that was sent.
     pub(crate) fn rotate(&self, newer: RefreshToken) {
         if let Ground::SignedIn { refresh_token, keep } = &self.0.ground {
+            // Held to the end: of two that come at once, the one that is used from now on is kept last.
+            let keep = lock(keep);
             *lock(refresh_token) = newer.clone();
-            let keep = lock(keep).clone();
-            if let Some(keep) = keep {
+            if let Some(keep) = &*keep {
                 keep(&newer);
             }
         }
@@ -176,5 +178,28 @@ mod tests {
         user.rotate(RefreshToken::new("second").unwrap());
         assert_eq!(*kept.lock().unwrap(), ["second"]);
         assert_eq!(user.refresh_token().unwrap().expose(), "second");
+    }
+
+    #[test]
+    fn of_many_that_come_at_once_the_one_that_is_used_is_kept_last() {
+        let user = User::from_refresh_token(Guid::from_bytes([1; 16]), RefreshToken::new("first").unwrap());
+        let (others, kept) = (Arc::new(Mutex::new(0)), user.clone());
+        let count = Arc::clone(&others);
+        user.on_rotation(move |token| {
+            if kept.refresh_token().unwrap().expose() != token.expose() {
+                *count.lock().unwrap() += 1;
+            }
+        });
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let user = &user;
+                scope.spawn(move || {
+                    for n in 0..2_000 {
+                        user.rotate(RefreshToken::new(format!("{thread}-{n}")).unwrap());
+                    }
+                });
+            }
+        });
+        assert_eq!(*others.lock().unwrap(), 0);
     }
 }

@@ -232,6 +232,10 @@ fn the_blocking_client_shares_as_well() {
     other.invalidate(&refused);
     other.token(&api("graph")).unwrap();
     assert_eq!(*requests.lock().unwrap(), 2);
+    let refresh_token = RefreshToken::new("canary-refresh").unwrap();
+    let someone = User::from_refresh_token(Guid::from_bytes([1; 16]), refresh_token);
+    one.user(&someone).token(&api("graph")).unwrap();
+    assert_eq!(shelf.tokens.lock().unwrap().len(), 1);
 }
 
 #[allow(dead_code, reason = "a client can be stored and shared, without a type parameter")]
@@ -270,4 +274,10 @@ async fn what_was_got_on_behalf_of_a_caller_is_shared_and_a_sign_in_is_not() {
     one.client.user(&someone).token(&api("graph")).await.unwrap();
     settle().await;
     assert_eq!(shelf.tokens.lock().unwrap().len(), 1);
+    // Nothing of him lies in the store, so there is nothing to be remembered about it.
+    assert_eq!(one.client.len(), 2);
+    one.client.user(&someone).forget(&api("graph"));
+    assert_eq!(one.client.len(), 1);
+    one.client.on_behalf_of(&assertion).forget(&api("graph"));
+    assert_eq!(one.client.len(), 1);
 }

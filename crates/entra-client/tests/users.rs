@@ -108,6 +108,58 @@ async fn a_users_tokens_are_renewed_with_the_newest_refresh_token() {
     assert_eq!(someone.refresh_token().unwrap().expose(), "rt-5");
 }
 
+/// A service that takes each refresh token once: whoever sends one that was replaced is refused, a second later than others are answered.
+fn strict() -> Service {
+    let newest = Mutex::new("rt-0".to_owned());
+    Service::new(move |n, seen| {
+        let mut newest = newest.lock().unwrap();
+        if seen.value("refresh_token") != Some(&**newest) {
+            return (seconds(2), Answer::refusal(400, SPENT));
+        }
+        *newest = format!("rt-{}", n + 1);
+        let more = format!(r#","refresh_token":"{newest}""#);
+        (seconds(1), Answer::Token(of_tenant(), 3600, more.leak()))
+    })
+}
+
+const SPENT: &str = r#"{"error":"invalid_grant","error_codes":[70000],"error_description":"AADSTS70000: spent"}"#;
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_token_that_was_replaced_on_its_way_is_followed_by_the_newer_one() {
+    let stage = Stage::new(strict());
+    let someone = user("rt-0");
+    let client = stage.client.user(&someone);
+    let (graph, mail) = (api("graph"), api("mail"));
+    let (one, other) = tokio::join!(client.token(&graph), client.token(&mail));
+    assert!(one.is_ok() && other.is_ok(), "{other:?}");
+    let sent = (0..3).map(|n| stage.service.seen(n).value("refresh_token").unwrap().to_owned());
+    assert_eq!(sent.collect::<Vec<_>>(), ["rt-0", "rt-0", "rt-1"]);
+    assert_eq!(someone.refresh_token().unwrap().expose(), "rt-3");
+    let counts = [EventKind::Requested, EventKind::Acquired, EventKind::Failed].map(|kind| stage.count(kind));
+    assert_eq!(counts, [3, 2, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_token_that_is_refused_as_the_newest_is_not_sent_again() {
+    let stage = Stage::new(Service::always(Answer::refusal(400, SPENT)));
+    let client = stage.client.user(&user("rt-0"));
+    assert!(client.token(&api("graph")).await.is_err());
+    assert!(client.token(&api("graph")).await.unwrap_err().is_remembered());
+    assert_eq!(stage.service.requests(), 1);
+    // Nor is another kind of refusal tried again with a newer one.
+    let stage = Stage::new(Service::new(|n, _| match n {
+        0 => (seconds(1), Answer::Token("t", 3600, r#","refresh_token":"rt-1""#)),
+        _ => (seconds(2), Answer::refusal(400, r#"{"error":"consent_required"}"#)),
+    }));
+    let client = stage.client.user(&user("rt-0"));
+    let (graph, mail) = (api("graph"), api("mail"));
+    let (_, refused) = tokio::join!(client.token(&graph), client.token(&mail));
+    assert_eq!(
+        (refused.unwrap_err().class(), stage.service.requests()),
+        (ErrorClass::Consent, 2)
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_without_a_refresh_token_leaves_the_old_one() {
     let stage = Stage::new(Service::always(Answer::Token("t", 3600, "")));
@@ -288,6 +340,32 @@ async fn without_a_refresh_token_there_is_a_token_and_nobody_to_ask_for() {
     assert!(sign_in.user.is_none() && stage.client.is_empty());
     assert_eq!(sign_in.token.expose(), of_tenant());
     assert!(!stage.client.invalidate(&sign_in.token));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_that_names_no_tenant_has_failed() {
+    let stage = Stage::new(Service::always(Answer::Token("opaque", 3600, "")));
+    let flow = ConsentFlow::new(&stage.client, api("graph"), uri()).unwrap();
+    let (_, pending) = flow.start().unwrap();
+    let redirect = Redirect::from_query(&format!("code=c&state={}", pending.state())).unwrap();
+    let error = flow.finish(&pending, &redirect).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Tenant);
+    let counts = [EventKind::Requested, EventKind::Acquired, EventKind::Failed].map(|kind| stage.count(kind));
+    assert_eq!((counts, stage.client.is_empty()), ([1, 0, 1], true));
+}
+
+/// A server runs them on whatever thread is free.
+#[tokio::test]
+async fn every_way_to_a_users_token_may_move_to_another_thread() {
+    fn may_move(_: impl Send) {}
+    let stage = Stage::new(rotating());
+    let (client, graph, assertion) = (&stage.client, api("graph"), assertion("a"));
+    let flow = ConsentFlow::new(client, graph.clone(), uri()).unwrap();
+    let (_, pending) = flow.start().unwrap();
+    let redirect = Redirect::from_query("code=c").unwrap();
+    may_move(client.device_code(&graph, |_| {}));
+    may_move(client.acquire_on_behalf_of(&assertion, &graph));
+    may_move(flow.finish(&pending, &redirect));
 }
 
 #[tokio::test(start_paused = true)]
@@ -572,16 +650,69 @@ fn the_blocking_client_does_all_of_it() {
     assert_eq!(service.requests(), 1);
     users.token(&api("mail")).unwrap();
     assert_eq!(service.seen(1).value("refresh_token"), Some("rt-0"));
+    let guest = users.tenant("fabrikam.com".parse::<entra_proto::Tenant>().unwrap());
+    guest.token(&api("mail")).unwrap();
+    assert_eq!(service.seen(2).value("refresh_token"), Some("rt-1"));
+    assert_eq!(service.seen(2).path, "/fabrikam.com/oauth2/v2.0/token");
     client.acquire_on_behalf_of(&assertion("a"), &api("graph")).unwrap();
     client.on_behalf_of(&assertion("a")).token(&api("graph")).unwrap();
-    assert_eq!(service.requests(), 3);
+    assert_eq!(service.requests(), 4);
     assert!(client.cached(&api("graph")).is_none());
 
+    let daemon = client.tenant(TENANT.parse::<Guid>().unwrap());
+    daemon.token(&api("graph")).unwrap();
     let admin = blocking::ConsentFlow::admin_page(&client, api("graph"), uri()).unwrap();
     let (_, pending) = admin.start().unwrap();
     let query = format!("admin_consent=True&tenant={TENANT}&state={}", pending.state());
     let consent = admin.finish(&pending, &Redirect::from_query(&query).unwrap()).unwrap();
     assert_eq!(consent.tenant.to_string(), TENANT);
+    assert!(
+        daemon.cached(&api("graph")).is_none(),
+        "it may have more permissions now"
+    );
+}
+
+/// Takes note of how long it was to wait.
+struct Noted(Arc<Mutex<Vec<u64>>>);
+
+impl blocking::Runtime for Noted {
+    fn sleep(&self, duration: Duration) {
+        self.0.lock().unwrap().push(duration.as_secs());
+    }
+
+    fn spawn(&self, _: Box<dyn FnOnce() + Send>) {}
+}
+
+#[test]
+fn a_thread_waits_for_a_person_as_its_runtime_does() {
+    let (service, waits) = (person(&["authorization_pending", "slow_down", "done"]), Arc::default());
+    let builder = blocking::Client::builder(app(ClientCredential::Public), AtOnce(service));
+    let client = builder.runtime(Noted(Arc::clone(&waits))).build().unwrap();
+    client.device_code(&api("graph"), |_| {}).unwrap();
+    assert_eq!(*waits.lock().unwrap(), [5, 5, 10]);
+}
+
+/// Asks for a token of another API while the first is under way, as another thread would.
+#[test]
+fn the_blocking_client_goes_on_with_a_newer_refresh_token_too() {
+    let (service, other) = (strict(), Arc::new(Mutex::new(None::<blocking::Client>)));
+    let (wire, meanwhile) = (service.clone(), Arc::clone(&other));
+    let transport = entra_transport::blocking_transport_fn(move |request: Request| {
+        let other = meanwhile.lock().unwrap().take();
+        if let Some(client) = other {
+            client.token(&api("mail")).unwrap();
+        }
+        wire.receive(&request, Duration::ZERO).1.give()
+    });
+    let client = blocking::Client::builder(app(secret()), transport)
+        .runtime(NoTime)
+        .build()
+        .unwrap();
+    let client = client.user(&user("rt-0"));
+    *other.lock().unwrap() = Some(client.clone());
+    client.token(&api("graph")).unwrap();
+    let sent = (0..3).map(|n| service.seen(n).value("refresh_token").unwrap().to_owned());
+    assert_eq!(sent.collect::<Vec<_>>(), ["rt-0", "rt-0", "rt-1"]);
 }
 
 #[test]

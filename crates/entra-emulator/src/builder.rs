@@ -82,6 +82,13 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Sets how long a device that waits for its user is told to wait between two polls, whole seconds from 1 to 900; 5 s by default, as
+    /// the service has it.
+    pub fn device_interval(mut self, interval: Duration) -> Self {
+        self.config.device_interval = Some(interval.as_secs());
+        self
+    }
+
     /// Sets whose name tokens carry: Microsoft's by default.
     pub fn issuers(self, issuers: Issuers) -> Self {
         Self { issuers, ..self }

@@ -38,6 +38,7 @@ pub(crate) struct Core {
     /// Seconds an access token lives.
     pub(crate) token_lifetime: u64,
     pub(crate) refresh_in: Option<u64>,
+    pub(crate) device_interval: u64,
     /// The origin to name in documents when a request names none.
     pub(crate) base_url: String,
     /// The origin of the TLS listener, if there is one.
@@ -65,6 +66,7 @@ impl Core {
         let seed = config.seed;
         let token_lifetime = config.token_lifetime.unwrap_or(3_600).clamp(1, 31_536_000);
         let refresh_in = config.refresh_in;
+        let device_interval = config.device_interval.unwrap_or(5).clamp(1, 900);
         Ok(Self {
             directory: Directory::new(config)?,
             seed,
@@ -75,6 +77,7 @@ impl Core {
             script: Script::default(),
             token_lifetime,
             refresh_in,
+            device_interval,
             base_url,
             tls_url: None,
             replays: None,

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use entra_emulator::{Api, App, Emulator, Fault, Purpose, Tenant};
+use entra_emulator::{Api, App, Config, Emulator, EmulatorBuilder, Fault, Purpose, Tenant};
 use serde_json::{Value, json};
 use support::browser::Page;
 use support::{Answer, claims, json_body, post, refusal};
@@ -295,4 +295,41 @@ fn a_device_is_for_one_user_only() {
         .press_with(&emulator, "id=\"next\"", &[("user_code", &user_code)])
         .press(&emulator, "data-user=\"alex@contoso");
     assert!(confirm.html.contains("data-permission=\"User.Read\""));
+}
+
+#[test]
+fn the_interval_is_what_the_builder_or_the_configuration_says() {
+    let app = || App::new("television").public_client().request_scope(GRAPH, "User.Read");
+    let config = Config::from_json(r#"{"device_interval": 2000, "apps": [{"public_client": true}]}"#).unwrap();
+    for (emulator, seconds) in [
+        (
+            Emulator::builder()
+                .app(app())
+                .device_interval(Duration::from_secs(1))
+                .build(),
+            1,
+        ),
+        (
+            Emulator::builder().app(app()).device_interval(Duration::ZERO).build(),
+            1,
+        ),
+        (EmulatorBuilder::from(config).build(), 900),
+    ] {
+        let body = json_body(&start(&emulator, &[("scope", "openid")]));
+        assert_eq!(body["interval"], json!(seconds));
+    }
+    let emulator = Emulator::builder()
+        .app(app())
+        .device_interval(Duration::from_secs(1))
+        .build();
+    emulator.clock().freeze();
+    let (device_code, _) = codes(&json_body(&start(&emulator, &[])));
+    for (milliseconds, answer) in [
+        (0, "authorization_pending"),
+        (1000, "authorization_pending"),
+        (999, "slow_down"),
+    ] {
+        emulator.clock().advance(Duration::from_millis(milliseconds));
+        assert_eq!(word(&poll(&emulator, &device_code)), answer);
+    }
 }

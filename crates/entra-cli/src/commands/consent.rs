@@ -108,7 +108,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         tenant = tenant.with_user(user);
     }
     tenant = tenant.with_granted(granted(&consent));
-    directory.put(&tenant)?;
+    directory.put(&tenant).map_err(|error| {
+        let why = format!("{} has consented, but that is not stored: {error}", consent.tenant);
+        Failure::text(Exit::Output, why)
+    })?;
     tell(format_args!("stored in {}", directory.path().display()));
     prove(&client, &consent, &target);
     match arguments.output {

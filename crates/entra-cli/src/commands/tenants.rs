@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::directory::DirectorySettings;
 use crate::exit::{Exit, Failure};
-use crate::files::{harmless, print, print_json, tell};
+use crate::files::{excerpt, harmless, print, print_json, tell};
 use crate::moment::utc;
 
 /// The tenants that consented: list them, or forget one.
@@ -86,7 +86,13 @@ fn list(directory: &DirectorySettings, client_id: Option<ClientId>, output: Outp
 }
 
 fn forget(directory: &DirectorySettings, tenant: &str, client_id: Option<ClientId>) -> Result<(), Failure> {
-    let tenant: Guid = tenant.trim().parse()?;
+    let tenant: Guid = tenant.trim().parse().map_err(|_| {
+        let why = format!(
+            "\"{}\" is no tenant's id; `entra tenants list` shows them",
+            excerpt(tenant, 100)
+        );
+        Failure::text(Exit::Configuration, why)
+    })?;
     let directory = directory.directory()?;
     let applications: Vec<ClientId> = match client_id {
         Some(client_id) => vec![client_id],

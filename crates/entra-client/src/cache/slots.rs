@@ -58,7 +58,7 @@ impl Slots {
     }
 
     /// Empties every slot that `wanted` names, and drops those which nobody holds, unless they are to `stay`: with a shared store, a
-    /// slot remembers that it is not to be believed.
+    /// slot whose token may lie there remembers that it is not to be believed.
     pub(crate) fn forget(&self, stay: bool, wanted: impl Fn(&Key) -> bool) {
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
         map.entries.retain(|entry| {
@@ -66,7 +66,7 @@ impl Slots {
                 return true;
             }
             entry.0.forget();
-            stay || !is_free(&entry.0)
+            (stay && Slot::key(&entry.0).is_lasting()) || !is_free(&entry.0)
         });
     }
 

@@ -60,6 +60,8 @@ pub struct Config {
     /// Seconds after which the service wants to be asked for the next token (`refresh_in`). Left out, it does not say, as the
     /// service does not for tokens of an hour.
     pub refresh_in: Option<u64>,
+    /// Seconds between two polls of a device that waits for its user, from 1 to 900; 5 when left out, as the service has it.
+    pub device_interval: Option<u64>,
 }
 
 impl Config {

@@ -86,7 +86,7 @@ fn start(exchange: &Exchange<'_>, tenant: &str, form: &Form, endpoint: Endpoint)
         return Err(Refusal::new(900144).with("resource"));
     }
     let target = request::target(exchange, form, app, endpoint)?;
-    let user_code = user_code();
+    let (user_code, interval) = (user_code(), exchange.core.device_interval);
     let verification = format!("{}/devicelogin", exchange.origin);
     let waiting = DeviceCode {
         client_id: app.client_id.clone(),
@@ -94,7 +94,7 @@ fn start(exchange: &Exchange<'_>, tenant: &str, form: &Form, endpoint: Endpoint)
         target,
         user_code: user_code.clone(),
         expires: unix(exchange.now) + LIFETIME,
-        interval: INTERVAL,
+        interval,
         polled: None,
         state: State::Pending,
     };
@@ -103,11 +103,11 @@ fn start(exchange: &Exchange<'_>, tenant: &str, form: &Form, endpoint: Endpoint)
     let body = match endpoint {
         Endpoint::V1 => json!({
             "user_code": user_code, "device_code": device_code, "verification_url": verification,
-            "expires_in": LIFETIME.to_string(), "interval": INTERVAL.to_string(), "message": message,
+            "expires_in": LIFETIME.to_string(), "interval": interval.to_string(), "message": message,
         }),
         Endpoint::V2 => json!({
             "user_code": user_code, "device_code": device_code, "verification_uri": verification,
-            "expires_in": LIFETIME, "interval": INTERVAL, "message": message,
+            "expires_in": LIFETIME, "interval": interval, "message": message,
         }),
     };
     Ok(no_store(exchange.json(StatusCode::OK, &body)))
@@ -162,7 +162,7 @@ pub(crate) fn poll<'a>(
             if let Some(device) = exchange.core.grants.devices().get_mut(&text) {
                 device.polled = Some(now);
                 if is_early {
-                    device.interval = (device.interval + INTERVAL).min(LIFETIME);
+                    device.interval = (device.interval + SLOWER).min(LIFETIME);
                 }
             }
             let refusal = Refusal::new(70016);
@@ -283,4 +283,5 @@ fn user_code() -> String {
 
 const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 const LIFETIME: u64 = 900;
-const INTERVAL: u64 = 5;
+/// What polling too soon adds to the interval.
+const SLOWER: u64 = 5;
