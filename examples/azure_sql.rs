@@ -5,7 +5,7 @@
 //! two: `https://database.windows.net//.default`. With one, a token comes all right, and the server refuses it.
 //!
 //! ```sh
-//! cargo run -q -p entra-cli -- emulator --port 8400 > emulator.env &   # wait until it has printed
+//! cargo run -q -p entra-cli -- emulator --port 8500 > emulator.env &   # wait until it has printed
 //! . ./emulator.env
 //! cargo run -p entra-examples --bin azure_sql -- https://database.windows.net
 //! ```

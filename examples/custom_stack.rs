@@ -4,7 +4,7 @@
 //! emulator only:
 //!
 //! ```sh
-//! cargo run -q -p entra-cli -- emulator --port 8400 > emulator.env &   # wait until it has printed
+//! cargo run -q -p entra-cli -- emulator --port 8500 > emulator.env &   # wait until it has printed
 //! . ./emulator.env
 //! cargo run -p entra-examples --bin custom_stack
 //! ```

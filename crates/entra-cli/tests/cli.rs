@@ -40,6 +40,26 @@ fn the_demo_tells_its_story_and_succeeds() {
 }
 
 #[test]
+fn an_emulator_takes_a_certificate_that_was_made_for_it() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("registered");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir(&folder).unwrap();
+    let name = folder.join("app");
+    let made = entra(&["cert", "new", "--name", name.to_str().unwrap()], &[], "");
+    assert!(made.status.success(), "{}", err(&made));
+    let pem = std::fs::read_to_string(name.with_extension("crt")).unwrap();
+    let emulator = Emulator::builder().certificate_pem(pem).start();
+    let key = name.with_extension("pem");
+    let words = ["token", "--resource", GRAPH, "--certificate", key.to_str().unwrap()];
+    let output = entra(&words, &variables(&emulator), "");
+    assert!(
+        output.status.success() && out(&output).starts_with("eyJ"),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
 fn only_the_token_goes_to_standard_output() {
     let emulator = Emulator::start();
     for version in [&[][..], &["--v1"]] {

@@ -5,7 +5,7 @@ use entra_proto::Application;
 use crate::assertions::Assertions;
 use crate::blocking::{self, Threads};
 use crate::cache::Slots;
-use crate::client::{Client, Tasks};
+use crate::client::Client;
 use crate::clock::{Clock, SystemClock};
 use crate::core::Core;
 use crate::error::BuildError;
@@ -13,6 +13,7 @@ use crate::observer::Observer;
 use crate::policy::Policy;
 use crate::request_ids::{RequestIds, SystemRequestIds};
 use crate::runtime::Runtime;
+use crate::tasks::Tasks;
 use crate::token_store::TokenStore;
 
 /// Builds a client: [`Client::builder`] an async one, [`blocking::Client::builder`] a blocking one.

@@ -18,6 +18,7 @@ use crate::policy::Policy;
 use crate::request_ids::RequestIds;
 use crate::token::Token;
 use crate::token_store::StoredToken;
+use crate::user::User;
 
 /// What the async and the blocking client have in common: all but waiting. `D` is what waits.
 pub(crate) struct Core<D> {
@@ -351,6 +352,12 @@ impl<D: Driver> Core<D> {
         let tenant = Tenant::Id(tenant);
         let is_meant = |key: &Key| key.user.is_none() && key.tenant == tenant;
         self.slots.forget(self.driver.has_store(), is_meant);
+    }
+
+    /// Forgets every token of this user.
+    pub(crate) fn forget_user(&self, user: &User) {
+        self.slots
+            .forget(self.driver.has_store(), |key| key.user.as_ref() == Some(user));
     }
 
     /// Forgets everything.

@@ -84,13 +84,14 @@ mod request_ids;
 mod runtime;
 mod sign_in;
 mod source;
+mod tasks;
 mod tenants;
 mod token;
 mod token_store;
 mod user;
 
 pub use builder::ClientBuilder;
-pub use client::{Client, Tasks, TokenOptions};
+pub use client::{Client, TokenOptions};
 pub use clock::{Clock, ManualClock, Now, SystemClock};
 pub use consent::{Consent, ConsentFlow, PendingConsent};
 pub use error::{BuildError, Error};
@@ -102,6 +103,7 @@ pub use runtime::TokioRuntime;
 pub use runtime::{BoxFuture, Runtime};
 pub use sign_in::SignIn;
 pub use source::TokenSource;
+pub use tasks::Tasks;
 pub use tenants::{ConsentedTenant, DirectoryError, MemoryDirectory, SecretName, TenantDirectory, TenantList};
 #[cfg(feature = "redb")]
 pub use tenants::{DirectoryKey, DiskDirectory};

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use entra_proto::{Application, ClaimsRequest, Freshness};
 
 use crate::cache::{KeyRef, Slot};
-use crate::client::{Tasks, acquire};
 use crate::clock::Now;
 use crate::core::{Core, Driver};
 use crate::error::Error;
+use crate::tasks::{Tasks, acquire};
 use crate::token::Token;
 
 /// A handle to the token for one target: what a middleware holds. Each clone keeps its own copy of the token.

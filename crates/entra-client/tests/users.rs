@@ -585,6 +585,32 @@ async fn a_user_whose_token_had_to_go_is_asked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_signs_out_leaves_nothing_behind() {
+    let stage = Stage::new(rotating());
+    let (leaves, stays) = (user("r"), user("r"));
+    let caller = stage.client.on_behalf_of(&assertion("a"));
+    for client in [
+        &stage.client.user(&leaves),
+        &stage.client.user(&stays),
+        &caller,
+        &stage.client,
+    ] {
+        client.token(&api("graph")).await.unwrap();
+        client.token(&api("mail")).await.unwrap();
+    }
+    let guest = stage
+        .client
+        .user(&leaves)
+        .tenant("fabrikam.com".parse::<entra_proto::Tenant>().unwrap());
+    guest.token(&api("graph")).await.unwrap();
+    assert_eq!(stage.client.len(), 9);
+    stage.client.forget_user(&leaves);
+    assert_eq!(stage.client.len(), 6);
+    assert!(stage.client.user(&leaves).cached(&api("graph")).is_none() && guest.cached(&api("graph")).is_none());
+    assert!(stage.client.user(&stays).cached(&api("graph")).is_some() && caller.cached(&api("mail")).is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_of_a_user_is_shown() {
     let more = r#","refresh_token":"canary-refresh","id_token":"canary-id""#;
     let stage = Stage::new(Service::always(Answer::Token(of_tenant(), 3600, more)));

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::certificate::KeyCredential;
 use crate::clock::Clock;
 use crate::config::{Api, App, Config, Tenant};
 use crate::core::Core;
@@ -79,6 +80,12 @@ impl EmulatorBuilder {
     /// they do not.
     pub fn refresh_in(mut self, refresh_in: Duration) -> Self {
         self.config.refresh_in = Some(refresh_in.as_secs());
+        self
+    }
+
+    /// Registers a certificate (the first of a PEM text) with the first app, made-up or not.
+    pub fn certificate_pem(mut self, pem: impl AsRef<str>) -> Self {
+        self.config.certificates.push(KeyCredential::pem(pem));
         self
     }
 

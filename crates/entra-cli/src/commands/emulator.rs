@@ -15,7 +15,7 @@ use crate::files::{harmless, print, read_text, tell};
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  entra emulator --port 8400
+  entra emulator --port 8500
   entra emulator --config emulator.json --tls --ca-out ca.pem
   entra emulator > emulator.env &  sleep 1; . ./emulator.env; entra token --resource https://graph.microsoft.com
 
@@ -51,6 +51,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS")]
     refresh_in: Option<u64>,
 
+    /// Register this certificate (PEM) with the first application, such as one of `entra cert new`
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+
     /// Tenants, applications and APIs, as JSON: {"tenants":[{"domain":"contoso.example"}],"apps":[{"name":"daemon","secrets":[{"value":"s3cret"}]}]}
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -69,6 +73,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     if let Some(seconds) = arguments.refresh_in {
         builder = builder.refresh_in(Duration::from_secs(seconds));
+    }
+    if let Some(path) = &arguments.certificate {
+        builder = builder.certificate_pem(read_text(path, MAX_CERTIFICATE, Exit::Configuration)?.as_str());
     }
     if arguments.tls {
         builder = builder.tls_port(arguments.tls_port);
@@ -168,6 +175,9 @@ fn quoted(text: &str) -> String {
 
 /// How long a configuration may be, in bytes.
 const MAX_CONFIG: u64 = 1024 * 1024;
+
+/// How long a certificate may be, in bytes.
+const MAX_CERTIFICATE: u64 = 64 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -30,7 +30,7 @@ Examples:
   entra token --flow obo --assertion-file - --scope User.Read < user.jwt  # for the user who called your API
 
 To see a client keep its token, renew it before it ends, and go on when the service is gone (stop the emulator):
-  entra emulator --port 8400 --token-lifetime 30 --refresh-in 10
+  entra emulator --port 8500 --token-lifetime 30 --refresh-in 10
   entra token --resource https://graph.microsoft.com --watch --margin 5      # in another shell, with its variables")]
 pub(crate) struct Arguments {
     #[command(flatten)]

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Deserializer};
 
 use crate::Error;
+use crate::certificate::KeyCredential;
 use crate::clock::parse_rfc3339;
 
 pub use self::api::{Api, TokenVersion};
@@ -55,6 +56,8 @@ pub struct Config {
     pub apps: Vec<App>,
     /// APIs that tokens are asked for.
     pub apis: Vec<Api>,
+    /// Certificates of the first app, made-up or not, beside those that it has itself: see [`KeyCredential`].
+    pub certificates: Vec<KeyCredential>,
     /// Seconds an access token lives; 3600 when left out.
     pub token_lifetime: Option<u64>,
     /// Seconds after which the service wants to be asked for the next token (`refresh_in`). Left out, it does not say, as the

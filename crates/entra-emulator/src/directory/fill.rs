@@ -192,6 +192,7 @@ const OWN_API_SCOPES: &[&str] = &["ToDoList.Read", "ToDoList.ReadWrite"];
 const DEFAULT_REDIRECTS: &[&str] = &[
     "http://localhost",
     "http://localhost/callback",
+    "http://localhost/myapp/",
     "http://127.0.0.1",
     "http://127.0.0.1/callback",
 ];

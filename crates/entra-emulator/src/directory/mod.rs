@@ -25,6 +25,9 @@ impl Directory {
         let tenants = fill::tenants(seed, config.tenants)?;
         let (apis, own_api) = fill::apis(seed, config.apis)?;
         let mut apps = fill::apps(seed, config.apps, apis.get(own_api..).unwrap_or_default())?;
+        if let Some(first) = apps.first_mut() {
+            first.key_credentials.extend(config.certificates);
+        }
         let certificates = apps.iter_mut().map(fill::certificates).collect::<Result<_, _>>()?;
         let directory = Self {
             tenants,
