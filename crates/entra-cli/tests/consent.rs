@@ -69,8 +69,14 @@ impl<'a> Setting<'a> {
     }
 
     fn start(&self, words: &[&str]) -> Waiting {
+        self.start_with(words, &[])
+    }
+
+    /// With these variables in the place of others.
+    fn start_with(&self, words: &[&str], changed: &[(&str, &str)]) -> Waiting {
         let words = [words, &["--listen", "127.0.0.1:0"]].concat();
-        let mut child = command(&words, &self.variables()).spawn().unwrap();
+        let variables = [&self.variables(), changed].concat();
+        let mut child = command(&words, &variables).spawn().unwrap();
         let mut said = BufReader::new(child.stderr.take().unwrap());
         let mut url = String::new();
         while !url.starts_with("http") {
@@ -245,6 +251,48 @@ fn a_tenant_that_cannot_be_stored_is_named() {
     waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
     let said = format!("{} has consented, but that is not stored: ", emulator.tenants()[1].id);
     fails(&waiting.end(), 1, &[&said]);
+}
+
+/// The admin-consent page asks for no credential, and a command on a person's own machine has none.
+#[test]
+fn where_no_credential_is_set_none_is_needed() {
+    let emulator = emulator();
+    let setting = Setting::new(&emulator, "public");
+    let none = [("AZURE_CLIENT_SECRET", "")];
+    let waiting = setting.start_with(&["consent", "--admin", "--resource", OFFICE], &none);
+    waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
+    let output = waiting.end();
+    assert_eq!(
+        out(&output),
+        format!("{}\n", emulator.tenants()[1].id),
+        "{}",
+        err(&output)
+    );
+    assert!(
+        err(&output).contains("not proved, without a credential"),
+        "{}",
+        err(&output)
+    );
+
+    let public = &*emulator.apps()[1].client_id;
+    let words = [
+        "token",
+        "--flow",
+        "auth-code",
+        "--client-id",
+        public,
+        "--scope",
+        "User.Read",
+    ];
+    let waiting = setting.start_with(&words, &none);
+    let user = "adele@mycompany.example";
+    waiting.come_back(&emulator.approve(&waiting.url, user).unwrap().url);
+    let output = waiting.end();
+    assert!(out(&output).starts_with("eyJ"), "{}", err(&output));
+    // For the others it is.
+    let variables = [&setting.variables(), &none[..]].concat();
+    let consent = entra(&["consent", "--v1", "--resource", OFFICE], &variables, "");
+    fails(&consent, 4, &["no credential"]);
 }
 
 #[test]
