@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use entra_emulator::{Api, App, Emulator, Fault};
 use serde_json::Value;
 
-use common::{GRAPH, entra, err, fails, file, out, variables};
+use common::{GRAPH, command, entra, err, fails, file, out, variables};
 
 #[test]
 fn the_demo_tells_its_story_and_succeeds() {
@@ -44,12 +44,14 @@ fn an_emulator_takes_a_certificate_that_was_made_for_it() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("registered");
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir(&folder).unwrap();
-    let name = folder.join("app");
-    let made = entra(&["cert", "new", "--name", name.to_str().unwrap()], &[], "");
+    let made = command(&["cert", "new", "--name", "app"], &[])
+        .current_dir(&folder)
+        .output();
+    let made = made.unwrap();
     assert!(made.status.success(), "{}", err(&made));
-    let pem = std::fs::read_to_string(name.with_extension("crt")).unwrap();
+    let pem = std::fs::read_to_string(folder.join("app.crt")).unwrap();
     let emulator = Emulator::builder().certificate_pem(pem).start();
-    let key = name.with_extension("pem");
+    let key = folder.join("app.pem");
     let words = ["token", "--resource", GRAPH, "--certificate", key.to_str().unwrap()];
     let output = entra(&words, &variables(&emulator), "");
     assert!(
