@@ -28,8 +28,8 @@ use crate::token_response::TokenResponse;
 
 /// A request to the token endpoint that can be sent: whatever could be wrong with it has been refused before.
 ///
-/// Made by [`Application::client_credentials`] and its siblings, one for each grant. [`encode`](Self::encode) gives what to send, [`decode`](Self::decode) reads what
-/// came back; between them stands any HTTP client.
+/// Made by [`Application::client_credentials`] and its siblings, one for each grant. [`encode`](Self::encode) gives what to send,
+/// [`decode`](Self::decode) reads what came back; between them stands any HTTP client.
 #[derive(Clone)]
 pub struct TokenRequest {
     application: Application,

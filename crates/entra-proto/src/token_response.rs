@@ -80,9 +80,7 @@ impl TokenResponse {
             id_token: answer.id_token.and_then(IdToken::from_wire),
         })
     }
-}
 
-impl TokenResponse {
     /// The tenant in which the user signed in: the `tid` of the ID token, or of the access token where that can be read. Both are read
     /// without trust; they come straight from the service that was asked.
     ///

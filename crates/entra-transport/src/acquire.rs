@@ -141,7 +141,7 @@ where
     }
 }
 
-/// The same driver, on a thread of its own.
+/// The same driver, which blocks its thread.
 pub(crate) fn run_blocking(
     transport: &(impl BlockingTransport + ?Sized),
     mut step: Step,
