@@ -64,6 +64,40 @@ impl FlowSettings {
     }
 
     pub(crate) fn token(&self, wanted: &TokenSettings, policy: Policy) -> Result<Got, Failure> {
+        self.check(wanted)?;
+        let application = wanted.application(self.public, self.may_be_public())?;
+        let client = wanted.client_of(application.clone(), policy)?.build();
+        let client = client.map_err(|error| Failure::new(Exit::Configuration, error))?;
+        let (target, options) = (wanted.target()?, wanted.options()?);
+        let without_sign_in = |client: Client| -> Result<Got, Failure> {
+            Ok(Got {
+                token: client.token_with(&target, &options)?,
+                client,
+                sign_in: None,
+            })
+        };
+        let sign_in = match self.flow {
+            Flow::Password => match application.password()? {},
+            Flow::ClientCredentials => return without_sign_in(client),
+            Flow::Obo => {
+                let file = self.assertion_file.as_deref().unwrap_or_else(|| "-".as_ref());
+                let text = read_text(file, MAX_ASSERTION, Exit::Token)?;
+                let assertion = UserAssertion::new(text.trim())
+                    .map_err(|error| Failure::text(Exit::Token, format!("{}: the {error}", file.display())))?;
+                return without_sign_in(client.on_behalf_of(&assertion));
+            }
+            Flow::DeviceCode => client.device_code(&target, |code| tell(harmless(&code.message)))?,
+            Flow::AuthCode => self.through_browser(&client, wanted, wanted.claims()?)?,
+        };
+        Ok(Got {
+            token: sign_in.token.clone(),
+            client,
+            sign_in: Some(sign_in),
+        })
+    }
+
+    /// Refuses options that do not go together.
+    fn check(&self, wanted: &TokenSettings) -> Result<(), Failure> {
         if self.public && !self.may_be_public() {
             return Err(Failure::text(
                 Exit::Usage,
@@ -82,6 +116,12 @@ impl FlowSettings {
                 "--listen, --redirect-uri and --wait go with --flow auth-code: the others send no browser anywhere",
             ));
         }
+        if self.flow == Flow::DeviceCode && wanted.claims()?.is_some() {
+            return Err(Failure::text(
+                Exit::Usage,
+                "--claims does not go with --flow device-code: that has no place for them; use --flow auth-code",
+            ));
+        }
         let from_stdin = |file: Option<&Path>| file.is_some_and(|file| file.as_os_str() == "-");
         if from_stdin(self.assertion_file.as_deref()) && from_stdin(wanted.secret_file()) {
             return Err(Failure::text(
@@ -89,51 +129,7 @@ impl FlowSettings {
                 "standard input holds one thing: read the assertion or the secret from a file",
             ));
         }
-        let application = wanted.application(self.public, self.may_be_public())?;
-        if self.flow == Flow::Password {
-            application.password()?;
-        }
-        let client = wanted.client_of(application, policy)?.build();
-        let client = client.map_err(|error| Failure::new(Exit::Configuration, error))?;
-        let (target, options) = (wanted.target()?, wanted.options()?);
-        let sign_in = match self.flow {
-            Flow::ClientCredentials | Flow::Password => {
-                let token = client.token_with(&target, &options)?;
-                return Ok(Got {
-                    token,
-                    client,
-                    sign_in: None,
-                });
-            }
-            Flow::Obo => {
-                let file = self.assertion_file.as_deref().unwrap_or_else(|| "-".as_ref());
-                let text = read_text(file, MAX_ASSERTION, Exit::Token)?;
-                let assertion = UserAssertion::new(text.trim())
-                    .map_err(|error| Failure::text(Exit::Token, format!("{}: the {error}", file.display())))?;
-                let client = client.on_behalf_of(&assertion);
-                let token = client.token_with(&target, &options)?;
-                return Ok(Got {
-                    token,
-                    client,
-                    sign_in: None,
-                });
-            }
-            Flow::DeviceCode => {
-                if wanted.claims()?.is_some() {
-                    return Err(Failure::text(
-                        Exit::Usage,
-                        "--claims does not go with --flow device-code: that has no place for them; use --flow auth-code",
-                    ));
-                }
-                client.device_code(&target, |code| tell(harmless(&code.message)))?
-            }
-            Flow::AuthCode => self.through_browser(&client, wanted, wanted.claims()?)?,
-        };
-        Ok(Got {
-            token: sign_in.token.clone(),
-            client,
-            sign_in: Some(sign_in),
-        })
+        Ok(())
     }
 
     fn through_browser(

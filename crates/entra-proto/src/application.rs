@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use crate::assertion::{CertificateCredential, FederatedCredential};
@@ -159,11 +160,11 @@ impl Application {
     }
 
     /// The password grant (RFC 6749, section 4.3), which is not to be had: this says why, and what to use instead. RFC 9700, section
-    /// 2.4, forbids it; it shows the password to the application, and fails for whoever has a second factor.
+    /// 2.4, forbids it: it shows the password to the application, and fails for whoever has a second factor.
     ///
     /// # Errors
     /// Always.
-    pub fn password(&self) -> Result<TokenRequest, Error> {
+    pub fn password(&self) -> Result<Infallible, Error> {
         Err(InputError::new(
             "grant",
             "password is not supported: it would show users' passwords to the application, and fails with a second factor",
