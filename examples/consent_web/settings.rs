@@ -31,7 +31,8 @@ impl Settings {
         let path = required("AZURE_CLIENT_CERTIFICATE_PATH")?;
         let file = std::fs::read(&path).map_err(|error| format!("cannot read {path}: {error}"))?;
         let password = optional("AZURE_CLIENT_CERTIFICATE_PASSWORD");
-        let certificate = ClientCertificate::read(&file, password.as_deref())?;
+        let certificate = ClientCertificate::read(&file, password.as_deref());
+        let certificate = certificate.map_err(|error| format!("{path}: {error}"))?;
         for warning in certificate.warnings(SystemTime::now().into()) {
             eprintln!("warning: {warning}");
         }
@@ -45,7 +46,12 @@ impl Settings {
             certificate,
             secret: optional("AZURE_CLIENT_SECRET").map(ClientSecret::new).transpose()?,
             tenants: match optional("TENANTS_FILE") {
-                Some(path) => Box::new(DiskDirectory::at(path)),
+                Some(path) => {
+                    let directory = DiskDirectory::at(path);
+                    // Rather now than when somebody has consented.
+                    directory.check()?;
+                    Box::new(directory)
+                }
                 None => Box::new(MemoryDirectory::default()),
             },
         })

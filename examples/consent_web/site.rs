@@ -316,7 +316,7 @@ fn refused(error: &entra_client::Error) -> Response {
     } else if was_declined {
         Message::new(
             "Consent was declined",
-            "Nothing was connected, and the application can read nothing in your tenant.",
+            "Nothing was connected, and what the application may read is as it was.",
             "If that was a mistake, connect your tenant once more and choose Accept.",
         )
         .with(StatusCode::FORBIDDEN)

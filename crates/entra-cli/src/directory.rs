@@ -1,4 +1,6 @@
+use std::panic;
 use std::path::PathBuf;
+use std::sync::Once;
 
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -17,6 +19,7 @@ pub(crate) struct DirectorySettings {
 
 impl DirectorySettings {
     pub(crate) fn directory(&self) -> Result<DiskDirectory, Failure> {
+        hush_panics_over_damage();
         if let Some(file) = self.file.as_ref().filter(|file| !file.as_os_str().is_empty()) {
             return Ok(DiskDirectory::at(file));
         }
@@ -35,6 +38,19 @@ impl DirectorySettings {
         })?;
         Ok(DiskDirectory::at(folder.join("entra").join("tenants.redb")))
     }
+}
+
+/// redb panics over some damaged files. The directory catches that and tells what is wrong: nobody needs to see both.
+fn hush_panics_over_damage() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !panic.location().is_some_and(|place| place.file().contains("redb-")) {
+                usual(panic);
+            }
+        }));
+    });
 }
 
 impl From<DirectoryError> for Failure {

@@ -27,7 +27,7 @@ pub(crate) enum Exit {
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
    0  done
-   1  the result cannot be written
+   1  the result cannot be written, or the file of tenants not used
    2  the command line is wrong
    3  a setting is missing or wrong: tenant, client id, authority, scope
    4  the credential, or a file with one or a token, cannot be read

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use entra_emulator::{Api, App, Emulator, Tenant};
 use entra_proto::UnverifiedClaims;
+use redb::ReadableTable;
 use serde_json::Value;
 
 use common::{GRAPH, command, entra, err, fails, file, out, run};
@@ -239,6 +240,40 @@ fn the_directory_is_where_data_of_this_user_is_kept() {
         3,
         &["--directory", "ENTRA_DIRECTORY"],
     );
+}
+
+#[test]
+fn what_is_damaged_is_told_in_one_line_and_can_be_forgotten() {
+    let emulator = emulator();
+    let setting = Setting::new(&emulator, "damaged");
+    let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
+    waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
+    assert_eq!(waiting.end().status.code(), Some(0));
+    let contoso = &emulator.tenants()[1].id;
+
+    let whole = std::fs::read(&setting.directory).unwrap();
+    std::fs::write(&setting.directory, &whole[..4096]).unwrap();
+    let output = setting.run(&["tenants", "list"]);
+    fails(&output, 1, &[setting.directory.to_str().unwrap()]);
+    assert_eq!(err(&output).lines().count(), 1, "{}", err(&output));
+    std::fs::write(&setting.directory, whole).unwrap();
+
+    let database = redb::Database::open(&setting.directory).unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let records = redb::TableDefinition::<&[u8], &[u8]>::new("tenants");
+        let mut records = transaction.open_table(records).unwrap();
+        let key = records.first().unwrap().unwrap().0.value().to_vec();
+        records.insert(key.as_slice(), b"damage".as_slice()).unwrap();
+    }
+    transaction.commit().unwrap();
+    drop(database);
+    let output = setting.run(&["tenants", "list"]);
+    assert!(err(&output).contains("or forget it"), "{}", err(&output));
+    let output = setting.run(&["tenants", "forget", contoso]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let output = setting.run(&["tenants", "list"]);
+    assert_eq!(err(&output).trim(), "no tenant has consented");
 }
 
 /// The disk is full, say, when the administrator is done.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::der::DerError;
 
 /// Why there is no credential: what is wrong with a file, and what to do about it. It never holds a password or a part of a key.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Error {
     /// More bytes than a credential has. Nothing was read.
@@ -81,6 +81,16 @@ impl Error {
         move |error| match error {
             DerError::Damaged => Self::Damaged(what),
             DerError::Ber => Self::unsupported(format!("{what} in BER where DER is the rule"), BER_ADVICE),
+        }
+    }
+}
+
+/// The text of `Display`, and the system's account of a file: it is what a `main` that returns the error shows.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { source, .. } => write!(f, "{self}: {source}"),
+            _ => fmt::Display::fmt(self, f),
         }
     }
 }

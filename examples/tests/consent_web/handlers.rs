@@ -265,6 +265,27 @@ fn who_declines_or_may_not_consent_is_told_so_and_nothing_is_connected() {
 }
 
 #[test]
+fn what_it_cannot_work_with_is_said_before_anybody_consents() {
+    let world = World::new();
+    let pem = world.folder().join("app.pem");
+    let certificate = std::fs::read_to_string(&pem).unwrap();
+    let keyless = world.folder().join("app.crt");
+    let start = certificate.find("-----BEGIN CERTIFICATE").unwrap();
+    let end = certificate.find("-----END CERTIFICATE-----\n").unwrap() + 26;
+    std::fs::write(&keyless, &certificate[start..end]).unwrap();
+    for (variable, file, why) in [
+        ("TENANTS_FILE", &pem, "it is of another kind"),
+        ("AZURE_CLIENT_CERTIFICATE_PATH", &keyless, "it holds no private key"),
+    ] {
+        let said = world.fail(&[(variable, file.to_str().unwrap())]);
+        assert!(
+            said.contains(why) && said.contains(file.to_str().unwrap()),
+            "{variable}: {said}"
+        );
+    }
+}
+
+#[test]
 fn what_comes_from_outside_is_shown_as_text() {
     let world = World::new();
     let web = world.start(&[]);

@@ -1,7 +1,7 @@
 //! The application and the emulator that it is connected to.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
@@ -64,13 +64,35 @@ impl World {
         &self.emulator.tenants()[1].id
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub(crate) fn tenants_file(&self) -> PathBuf {
         self.folder.path().join("tenants.redb")
     }
 
     /// Starts the application, with a secret for the codes beside its certificate, and more variables.
     pub(crate) fn start(&self, more: &[(&str, &str)]) -> Web {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_consent_web"))
+        let mut web = Web::spawn(&mut self.command(more));
+        let url = web.url.trim().strip_prefix("open ").expect("it says where it listens");
+        web.url = url.to_owned();
+        web
+    }
+
+    /// What it says where it cannot start.
+    pub(crate) fn fail(&self, more: &[(&str, &str)]) -> String {
+        let mut web = Web::spawn(self.command(more).stderr(Stdio::piped()));
+        assert_eq!(web.url, "", "it starts");
+        let mut said = String::new();
+        web.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(!web.child.wait().unwrap().success());
+        said
+    }
+
+    fn command(&self, more: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_consent_web"));
+        command
             .env_clear()
             .envs([
                 ("LISTEN", "127.0.0.1:0"),
@@ -84,19 +106,8 @@ impl World {
                 ("MANAGEMENT_ENDPOINT", self.emulator.base_url()),
             ])
             .envs(more.iter().copied())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let stdout = child.stdout.take().unwrap();
-        let mut web = Web {
-            url: String::new(),
-            child,
-        };
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("open ").expect("it says where it listens");
-        web.url = url.to_owned();
-        web
+            .stdout(Stdio::piped());
+        command
     }
 
     /// Asserts that what went to Entra and to the API is what the document says, for a tenant that connected and was read.
@@ -199,6 +210,18 @@ pub(crate) struct Web {
 }
 
 impl Web {
+    /// Waits for the first line that it prints, or for its end.
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let mut web = Self {
+            url: String::new(),
+            child,
+        };
+        BufReader::new(stdout).read_line(&mut web.url).unwrap();
+        web
+    }
+
     /// A request as a browser without a memory would send it.
     pub(crate) fn send(&self, request: Request<Body>) -> Response<Body> {
         let transport = UreqTransport::builder().allow_plain_loopback(true).build().unwrap();

@@ -1,5 +1,5 @@
 use clap::{Args, Subcommand, ValueEnum};
-use entra_client::{ConsentedTenant, TenantDirectory};
+use entra_client::{ConsentedTenant, DirectoryError, TenantDirectory, TenantList};
 use entra_proto::{ClientId, Guid};
 use serde_json::{Value, json};
 
@@ -96,12 +96,7 @@ fn forget(directory: &DirectorySettings, tenant: &str, client_id: Option<ClientI
     let directory = directory.directory()?;
     let applications: Vec<ClientId> = match client_id {
         Some(client_id) => vec![client_id],
-        None => {
-            let all = directory.list(None)?.tenants.into_iter();
-            all.filter(|known| known.tenant == tenant)
-                .map(|known| known.client_id)
-                .collect()
-        }
+        None => applications_in(tenant, &directory.list(None)?),
     };
     let mut forgotten = false;
     for application in applications {
@@ -115,6 +110,19 @@ fn forget(directory: &DirectorySettings, tenant: &str, client_id: Option<ClientI
     }
     tell(format_args!("{tenant} is forgotten"));
     Ok(())
+}
+
+/// The applications that something is kept of in this tenant, be it damaged.
+fn applications_in(tenant: Guid, found: &TenantList) -> Vec<ClientId> {
+    let known = found.tenants.iter().map(|known| (known.client_id, known.tenant));
+    let damaged = found.unreadable.iter().filter_map(|error| match error {
+        DirectoryError::Record { client_id, tenant, .. } => Some((*client_id, *tenant)),
+        _ => None,
+    });
+    let all = known.chain(damaged);
+    all.filter(|(_, of)| *of == tenant)
+        .map(|(application, _)| application)
+        .collect()
 }
 
 fn line(tenant: &ConsentedTenant) -> String {
