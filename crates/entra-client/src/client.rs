@@ -119,6 +119,9 @@ impl Client {
     /// Tokens are kept by the assertion's hash: the same assertion gets the same tokens, another one gets others. Each takes a place of
     /// the cache, with the assertion in it: [`Policy::capacity`](field@crate::Policy::capacity) should be above the number of callers in
     /// an hour. To make this handle hashes the assertion: keep the handle for as long as the call is served.
+    ///
+    /// They are renewed for as long as the service takes the assertion. A refresh token that comes along is not kept: it is no use to ask
+    /// for `offline_access`.
     #[must_use]
     pub fn on_behalf_of(&self, assertion: &UserAssertion) -> Self {
         self.user(&User::on_behalf_of(&self.tenant, assertion))
@@ -168,7 +171,7 @@ impl Client {
 
     /// Takes note of a consent.
     pub(crate) fn consented(&self, consent: Consent) -> Consent {
-        self.core.forget_application_in(consent.tenant);
+        self.core.consented(consent.tenant);
         consent
     }
 
@@ -202,13 +205,15 @@ impl Client {
         self.core.forget(self.key(target, None));
     }
 
-    /// Forgets all tokens of this user, in all tenants, and with them what they were asked for with: for when he signs out.
+    /// Forgets this user, who signs out: all his tokens, in all tenants, and his refresh token, for all his clones. Who asks for him from
+    /// now on gets an error, and what requests in the air bring is kept nowhere. A refresh token that was kept elsewhere is the caller's
+    /// to delete; the service is not told.
     pub fn forget_user(&self, user: &User) {
         self.core.forget_user(user);
     }
 
     /// Forgets everything, in all tenants: tokens, failures, signed assertions. What requests in the air bring is given to those who
-    /// wait for it, and not kept.
+    /// wait for it, and not kept. Users who signed in stay so: see [`forget_user`](Self::forget_user).
     pub fn clear(&self) {
         self.core.clear();
     }

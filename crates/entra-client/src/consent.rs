@@ -93,7 +93,11 @@ impl ConsentFlow {
     }
 
     /// Takes what came back, and gets the tokens where there is a code. What the client has kept of its own for that tenant, by its id,
-    /// is forgotten: failures for want of consent, and tokens without the new permissions.
+    /// is asked for again when it is next wanted: refusals for want of consent are forgotten, and tokens, which lack the new permissions,
+    /// are given out only where the service has no others.
+    ///
+    /// To drop the future in the middle loses the sign-in: the code may be redeemed by then, and is good for once. Web servers drop what
+    /// works for a browser that hangs up: give it a task of its own there.
     ///
     /// # Errors
     /// Where the redirect does not answer `pending`, where the administrator or the service refused, and where the code cannot be

@@ -2,8 +2,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use entra_proto::{
-    AccessToken, Application, CacheKey, ClientAssertion, DeviceCodeRequest, ErrorClass, Freshness, Guid, Lifetime,
-    MAX_LIFETIME, Sign, Step, Tenant, TokenRequest, TokenResponse,
+    AccessToken, Application, ClientAssertion, DeviceCodeRequest, ErrorClass, Freshness, Guid, Lifetime, MAX_LIFETIME,
+    RefreshToken, Sign, Step, Tenant, TokenRequest, TokenResponse,
 };
 use entra_transport::AcquireError;
 use tracing::level_filters::LevelFilter;
@@ -160,26 +160,22 @@ impl<D: Driver> Core<D> {
         })
     }
 
-    /// What a user's request rests on that another renewal may replace while it is under way: his refresh token, by its hash.
-    pub(crate) fn rests_on(lead: &Lead, request: &TokenRequest) -> Option<CacheKey> {
-        (!lead.slot().key().is_lasting()).then(|| request.cache_key())
-    }
-
-    /// The request with his newer refresh token, where the service refused the one that a failed request `rested_on`.
+    /// The request with a user's newer refresh token, where the service refused the one that was sent: whoever renewed another of his
+    /// tokens meanwhile may have spent it.
     pub(crate) fn with_newer(
         &self,
         span: &Span,
         lead: &Lead,
-        rested_on: Option<CacheKey>,
         attempt: &Attempt,
         cause: &AcquireError,
     ) -> Option<TokenRequest> {
-        let (rested_on, error) = (rested_on?, Error::from(cause.clone()));
+        let (sent, error) = (attempt.refresh_token.as_ref()?, Error::from(cause.clone()));
         if error.class() != ErrorClass::Grant {
             return None;
         }
         let key = lead.slot().key();
-        let newer = self.request(key).ok().filter(|newer| newer.cache_key() != rested_on)?;
+        let newer = self.request(key).ok()?;
+        newer.refresh_token().filter(|newer| newer.expose() != sent.expose())?;
         self.refused(span, key, Some(attempt), &error, None);
         Some(newer)
     }
@@ -205,18 +201,21 @@ impl<D: Driver> Core<D> {
         let request_id = self.request_ids.next()?;
         span.record("correlation_id", tracing::field::display(request_id));
         let now = self.clock.now();
-        let (step, kept_by) = match wanted.into() {
-            Wanted::Token(request) => {
-                let (request, kept_by) = self.assertions.prove(request, now);
-                (request.start(self.policy.retry, request_id, now.wall), kept_by)
-            }
-            Wanted::DeviceCode(request) => (request.start(self.policy.retry, request_id, now.wall), None),
-        };
-        let attempt = Attempt {
+        let mut attempt = Attempt {
             request_id,
             sent: now,
-            kept_by,
+            kept_by: None,
             signed: None,
+            refresh_token: None,
+        };
+        let step = match wanted.into() {
+            Wanted::Token(request) => {
+                attempt.refresh_token = request.refresh_token().cloned();
+                let (request, kept_by) = self.assertions.prove(request, now);
+                attempt.kept_by = kept_by;
+                request.start(self.policy.retry, request_id, now.wall)
+            }
+            Wanted::DeviceCode(request) => request.start(self.policy.retry, request_id, now.wall),
         };
         Ok((attempt, step))
     }
@@ -224,8 +223,10 @@ impl<D: Driver> Core<D> {
     /// Ends an acquisition well: keeps the token, and gives it to everybody who waits.
     pub(crate) fn landed(&self, span: &Span, lead: Lead, attempt: Attempt, mut response: TokenResponse) -> Token {
         let slot = Arc::clone(lead.slot());
-        if let (Some(user), Some(newer)) = (&slot.key().user, response.refresh_token.take()) {
-            user.rotate(newer);
+        if let (Some(user), Some(sent), Some(newer)) =
+            (&slot.key().user, &attempt.refresh_token, response.refresh_token.take())
+        {
+            user.rotate(sent, newer);
         }
         let token = self.accepted(span, slot.key(), attempt, response, Arc::downgrade(&slot));
         lead.land(token.clone(), true);
@@ -347,15 +348,16 @@ impl<D: Driver> Core<D> {
         });
     }
 
-    /// Forgets the application's own tokens and failures in this tenant.
-    pub(crate) fn forget_application_in(&self, tenant: Guid) {
+    /// Takes note of a consent: the application's own tokens in this tenant lack the new permissions, and its refusals may be over. The
+    /// tenant may be what a stranger's browser said, so that nothing that works is lost by it.
+    pub(crate) fn consented(&self, tenant: Guid) {
         let tenant = Tenant::Id(tenant);
-        let is_meant = |key: &Key| key.user.is_none() && key.tenant == tenant;
-        self.slots.forget(self.driver.has_store(), is_meant);
+        self.slots.reconsider(|key| key.user.is_none() && key.tenant == tenant);
     }
 
-    /// Forgets every token of this user.
+    /// Forgets this user, and every token of his.
     pub(crate) fn forget_user(&self, user: &User) {
+        user.sign_out();
         self.slots
             .forget(self.driver.has_store(), |key| key.user.as_ref() == Some(user));
     }
@@ -432,6 +434,8 @@ pub(crate) struct Attempt {
     kept_by: Option<Name>,
     /// An assertion that was signed for it, and when.
     signed: Option<(ClientAssertion, Now)>,
+    /// What it sends of a user who signed in, and what may be replaced while it is under way.
+    refresh_token: Option<RefreshToken>,
 }
 
 impl Attempt {

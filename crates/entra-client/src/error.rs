@@ -46,6 +46,7 @@ impl Error {
             AcquireError::Protocol(entra_proto::Error::Input(error)) => match error.field() {
                 "scope" | "resource" => ErrorClass::Scope,
                 "tenant" | "authority" => ErrorClass::Tenant,
+                "user" => ErrorClass::Grant,
                 _ => ErrorClass::Request,
             },
             AcquireError::Protocol(entra_proto::Error::Redirect(_)) => ErrorClass::Grant,

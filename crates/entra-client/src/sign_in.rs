@@ -59,7 +59,7 @@ impl<D: Driver> Core<D> {
             error
         })?;
         let refresh_token = response.refresh_token.take();
-        let user = refresh_token.map(|token| User::from_refresh_token(tenant, token));
+        let user = refresh_token.map(|token| User::signed_in(&self.application, tenant, token));
         let (id_token, scope) = (response.id_token.take(), response.scope.take());
         let key = Key {
             tenant: Tenant::Id(tenant),

@@ -131,8 +131,7 @@ async fn fetch_in(
     if let Some(left) = lead.slot().pause_left(core.clock.now()) {
         core.driver.runtime().sleep(left).await;
     }
-    // Once: whoever renews another of his tokens meanwhile may have spent the refresh token that was sent.
-    let mut rests_on = Core::<Tasks>::rests_on(&lead, &request);
+    let mut is_first = true;
     let (attempt, response) = loop {
         let (mut attempt, step) = match core.begin(span, lead.slot().key(), request) {
             Ok(begun) => begun,
@@ -142,10 +141,15 @@ async fn fetch_in(
             Ok(response) => break (attempt, response),
             Err(error) => error,
         };
-        request = match core.with_newer(span, &lead, rests_on.take(), &attempt, &error) {
+        // Once.
+        request = match is_first
+            .then(|| core.with_newer(span, &lead, &attempt, &error))
+            .flatten()
+        {
             Some(newer) => newer,
             None => return Err(core.failed(span, lead, Some(&attempt), error)),
         };
+        is_first = false;
     };
     if let Some((store, key)) = shared {
         let (store, stored) = (Arc::clone(store), StoredToken::from(&response));

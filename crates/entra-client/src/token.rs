@@ -92,6 +92,17 @@ impl Token {
         (self.0.request_id != NONE).then_some(self.0.request_id)
     }
 
+    /// The same token, as one that is due to be replaced, and given out only where there is no other.
+    pub(crate) fn outdated(&self) -> Self {
+        Self(Arc::new(Inner {
+            authorization: self.0.authorization.clone(),
+            home: Weak::clone(&self.0.home),
+            due: 0,
+            missing: 0,
+            ..*self.0
+        }))
+    }
+
     /// What to do with it now.
     pub(crate) fn freshness(&self, now: Now) -> Freshness {
         match self.age(now) {

@@ -1,13 +1,20 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use entra_proto::{Application, Guid, RefreshToken, Target, Tenant, TokenRequest, UnverifiedClaims, UserAssertion};
+use entra_proto::{
+    Application, ClientId, Guid, InputError, RefreshToken, Target, Tenant, TokenRequest, UnverifiedClaims,
+    UserAssertion,
+};
 
-/// A user for whom tokens are asked: one who signed in, or one who called the application's API. Their tokens never mix with the
-/// application's own, nor with those of another user. Cheap to clone: the clones are one user.
+/// A user who signed in, for whom tokens are asked. They never mix with the application's own, nor with those of another user. Cheap to
+/// clone: the clones are one user.
 ///
-/// [`Client::user`](crate::Client::user) gives the client that asks for him.
+/// [`Client::user`](crate::Client::user) gives the client that asks for him: of the application that he signed in to, in the same cloud.
+/// For one who called the application's API there is [`Client::on_behalf_of`](crate::Client::on_behalf_of).
+///
+/// His refresh token is replaced by each newer one that an answer brings. Entra takes an older one all the same. A service that takes
+/// each once refuses one of two renewals that cross, which is tried again if the newer one has come by then.
 #[derive(Clone)]
 pub struct User(Arc<Inner>);
 
@@ -18,9 +25,11 @@ struct Inner {
 
 enum Ground {
     SignedIn {
-        /// The newest.
-        refresh_token: Mutex<RefreshToken>,
+        /// The newest; none where he has signed out.
+        refresh_token: Mutex<Option<RefreshToken>>,
         keep: Mutex<Option<Keep>>,
+        /// The one application that it is good for, and the cloud that gave it: known from the sign-in, or from the first request.
+        party: OnceLock<(ClientId, String)>,
     },
     OnBehalfOf {
         assertion: UserAssertion,
@@ -36,11 +45,21 @@ impl User {
     /// Each call makes another user, with tokens of his own in the cache: keep a clone of the one that is there.
     #[must_use]
     pub fn from_refresh_token(tenant: Guid, refresh_token: RefreshToken) -> Self {
+        Self::of_sign_in(tenant, refresh_token, OnceLock::new())
+    }
+
+    /// The user who signed in to this application just now.
+    pub(crate) fn signed_in(application: &Application, tenant: Guid, refresh_token: RefreshToken) -> Self {
+        Self::of_sign_in(tenant, refresh_token, party(application).into())
+    }
+
+    fn of_sign_in(tenant: Guid, refresh_token: RefreshToken, party: OnceLock<(ClientId, String)>) -> Self {
         Self(Arc::new(Inner {
             tenant: Some(Tenant::Id(tenant)),
             ground: Ground::SignedIn {
-                refresh_token: Mutex::new(refresh_token),
+                refresh_token: Mutex::new(Some(refresh_token)),
                 keep: Mutex::default(),
+                party,
             },
         }))
     }
@@ -63,18 +82,34 @@ impl User {
         }))
     }
 
-    /// The refresh token as it is now, of one who signed in: the service may give a newer one with each answer.
+    /// The refresh token as it is now, of one who signed in and has not signed out: the service may give a newer one with each answer.
     #[must_use]
     pub fn refresh_token(&self) -> Option<RefreshToken> {
         match &self.0.ground {
-            Ground::SignedIn { refresh_token, .. } => Some(lock(refresh_token).clone()),
+            Ground::SignedIn { refresh_token, .. } => lock(refresh_token).clone(),
             Ground::OnBehalfOf { .. } => None,
         }
     }
 
     /// Hands each newer refresh token to `keep`, to be kept where it outlives this process. It is called in the middle of things, by
-    /// whoever renews a token, one at a time, in the order in which the tokens take each other's place: it should be quick, and must call
-    /// neither the client nor this. In the place of what was given before.
+    /// whoever renews a token, one at a time, in the order in which the tokens take each other's place, and not after the user has signed
+    /// out. It should be quick, hold no clone of this user, and call neither the client nor this; what takes a disk's time is for a thread
+    /// of its own. In the place of what was given before.
+    ///
+    /// ```
+    /// # use entra_client::{DirectoryError, MemoryDirectory, SecretName, TenantDirectory, User};
+    /// # use entra_proto::{ClientId, Guid};
+    /// # fn keep(user: &User, app: ClientId, tenant: Guid, directory: MemoryDirectory) {
+    /// let (send, newest) = std::sync::mpsc::channel();
+    /// user.on_rotation(move |token| drop(send.send(token.clone())));
+    /// std::thread::spawn(move || {
+    ///     for token in newest {
+    ///         directory.keep_secret(SecretName::new(app, tenant, "admin@contoso.com"), token.expose().as_bytes())?;
+    ///     }
+    ///     Ok::<(), DirectoryError>(())
+    /// });
+    /// # }
+    /// ```
     pub fn on_rotation(&self, keep: impl Fn(&RefreshToken) + Send + Sync + 'static) {
         if let Ground::SignedIn { keep: kept, .. } = &self.0.ground {
             *lock(kept) = Some(Box::new(keep));
@@ -93,20 +128,56 @@ impl User {
         target: Target,
     ) -> Result<TokenRequest, entra_proto::Error> {
         match &self.0.ground {
-            Ground::SignedIn { refresh_token, .. } => application.refresh(lock(refresh_token).clone(), target),
+            Ground::SignedIn {
+                refresh_token,
+                party: of,
+                ..
+            } => {
+                let here = party(application);
+                if *of.get_or_init(|| here.clone()) != here {
+                    return Err(InputError::new("user", "signed in to another application or cloud").into());
+                }
+                let newest = lock(refresh_token).clone();
+                let newest =
+                    newest.ok_or_else(|| InputError::new("user", "has signed out").advice("let him sign in again"))?;
+                application.refresh(newest, target)
+            }
             Ground::OnBehalfOf { assertion, .. } => application.on_behalf_of(assertion.clone(), target),
         }
     }
 
-    /// Takes the refresh token that came with an answer, in the place of the one that was sent.
-    pub(crate) fn rotate(&self, newer: RefreshToken) {
-        if let Ground::SignedIn { refresh_token, keep } = &self.0.ground {
-            // Held to the end: of two that come at once, the one that is used from now on is kept last.
-            let keep = lock(keep);
-            *lock(refresh_token) = newer.clone();
-            if let Some(keep) = &*keep {
-                keep(&newer);
+    /// Takes the refresh token that came with an answer, in the place of the one that was `sent`: where that was replaced already, by
+    /// another answer or because he has signed out, the one that comes late is not used.
+    pub(crate) fn rotate(&self, sent: &RefreshToken, newer: RefreshToken) {
+        let Ground::SignedIn {
+            refresh_token, keep, ..
+        } = &self.0.ground
+        else {
+            return;
+        };
+        // Held to the end: of two that come at once, the one that is used from now on is kept last.
+        let keep = lock(keep);
+        {
+            let mut newest = lock(refresh_token);
+            if newest.as_ref().is_none_or(|newest| newest.expose() != sent.expose()) {
+                return;
             }
+            *newest = Some(newer.clone());
+        }
+        if let Some(keep) = &*keep {
+            keep(&newer);
+        }
+    }
+
+    /// Drops his refresh token for good, and what would keep a newer one.
+    pub(crate) fn sign_out(&self) {
+        if let Ground::SignedIn {
+            refresh_token, keep, ..
+        } = &self.0.ground
+        {
+            let mut keep = lock(keep);
+            *keep = None;
+            *lock(refresh_token) = None;
         }
     }
 
@@ -150,6 +221,12 @@ impl fmt::Debug for User {
     }
 }
 
+/// What a refresh token is good for, and where it may be sent.
+fn party(application: &Application) -> (ClientId, String) {
+    let cloud = application.authority().cloud();
+    (application.client_id(), cloud.origin().to_owned())
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -175,7 +252,9 @@ mod tests {
         let kept = Arc::new(Mutex::new(Vec::new()));
         let keep = Arc::clone(&kept);
         user.on_rotation(move |token| keep.lock().unwrap().push(token.expose().to_owned()));
-        user.rotate(RefreshToken::new("second").unwrap());
+        let token = |text: &str| RefreshToken::new(text).unwrap();
+        user.rotate(&token("first"), token("second"));
+        user.rotate(&token("first"), token("late"));
         assert_eq!(*kept.lock().unwrap(), ["second"]);
         assert_eq!(user.refresh_token().unwrap().expose(), "second");
     }
@@ -195,7 +274,8 @@ mod tests {
                 let user = &user;
                 scope.spawn(move || {
                     for n in 0..2_000 {
-                        user.rotate(RefreshToken::new(format!("{thread}-{n}")).unwrap());
+                        let newer = RefreshToken::new(format!("{thread}-{n}")).unwrap();
+                        user.rotate(&user.refresh_token().unwrap(), newer);
                     }
                 });
             }

@@ -2,12 +2,14 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use entra_client::{Client, ConsentFlow, EventKind, PendingConsent};
 use entra_proto::{EndpointVersion, ErrorClass, Guid, Redirect};
-use support::people::{TENANT, of_tenant, rotating, signed_in, uri};
-use support::{Answer, Service, Stage, Wire, api, app, counted_ids, secret, settle};
+use support::people::{TENANT, field, of_tenant, rotating, signed_in, uri};
+use support::{Answer, Service, Stage, Wire, api, app, counted_ids, pass, seconds, secret, settle};
 
 #[tokio::test(start_paused = true)]
 async fn a_sign_in_ends_with_the_tenant_and_a_token_that_is_in_the_cache() {
@@ -135,6 +137,116 @@ async fn with_consent_the_tenants_failures_and_old_tokens_are_forgotten() {
     signed_in(&stage.client).await;
     tenant.token(&api("graph")).await.unwrap();
     assert!(tenant.cached(&api("mail")).is_none() && stage.client.cached(&api("graph")).is_some());
+}
+
+/// Whoever starts a consent can write its redirect himself, with any tenant in it.
+async fn claim_consent(client: &Client) {
+    let organizations = client.tenant(entra_proto::Tenant::Organizations);
+    let flow = ConsentFlow::admin_page(&organizations, api("graph"), uri()).unwrap();
+    let (_, pending) = flow.start().unwrap();
+    let query = format!("admin_consent=True&tenant={TENANT}&state={}", pending.state());
+    flow.finish(&pending, &Redirect::from_query(&query).unwrap())
+        .await
+        .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_consent_that_is_only_claimed_costs_no_token_that_works() {
+    let answers = [Answer::Token("before", 3600, ""), Answer::status(503)];
+    let stage = Stage::with_policy(Service::answers(&answers), |policy| policy.grace = Duration::ZERO);
+    let tenant = stage.client.tenant(TENANT.parse::<Guid>().unwrap());
+    tenant.token(&api("graph")).await.unwrap();
+    claim_consent(&stage.client).await;
+    assert!(tenant.cached(&api("graph")).is_none());
+    assert_eq!(tenant.token(&api("graph")).await.unwrap().expose(), "before");
+    pass(seconds(10)).await;
+    assert!(stage.service.requests() > 1, "it was tried to get another one");
+    claim_consent(&stage.client).await;
+    assert_eq!(tenant.token(&api("graph")).await.unwrap().expose(), "before");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_consent_does_not_end_what_the_service_asked_for() {
+    let stage = Stage::new(Service::always(Answer::retry_after(429, "600")));
+    let tenant = stage.client.tenant(TENANT.parse::<Guid>().unwrap());
+    tenant.token(&api("graph")).await.unwrap_err();
+    let requests = stage.service.requests();
+    for _ in 0..5 {
+        claim_consent(&stage.client).await;
+        assert!(tenant.token(&api("graph")).await.unwrap_err().is_remembered());
+    }
+    assert_eq!(stage.service.requests(), requests);
+}
+
+/// What is under way when the administrator consents was asked for before.
+#[tokio::test(start_paused = true)]
+async fn what_comes_of_a_request_from_before_the_consent_is_asked_for_again() {
+    for (answer, is_good) in [
+        (Answer::Token("before", 3600, ""), true),
+        (
+            Answer::refusal(400, r#"{"error":"unauthorized_client","error_codes":[700016]}"#),
+            false,
+        ),
+    ] {
+        let service = Service::answers(&[answer, Answer::Token("after", 3600, "")]);
+        let stage = Stage::new(service.taking(seconds(1)));
+        let tenant = stage.client.tenant(TENANT.parse::<Guid>().unwrap());
+        let before = tenant.clone();
+        let task = tokio::spawn(async move { before.token(&api("graph")).await });
+        settle().await;
+        claim_consent(&stage.client).await;
+        assert_eq!(task.await.unwrap().is_ok(), is_good);
+        assert_eq!(tenant.token(&api("graph")).await.unwrap().expose(), "after");
+        assert_eq!(stage.service.requests(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_of_a_request_from_before_the_consent_is_better_than_nothing() {
+    for (answer, is_good) in [
+        (Answer::Token("before", 3600, ""), true),
+        (Answer::retry_after(429, "600"), false),
+    ] {
+        let service = Service::answers(&[answer, Answer::status(503)]);
+        let stage = Stage::with_policy(service.taking(seconds(1)), |policy| policy.grace = Duration::ZERO);
+        let tenant = stage.client.tenant(TENANT.parse::<Guid>().unwrap());
+        let before = tenant.clone();
+        let task = tokio::spawn(async move { before.token(&api("graph")).await });
+        settle().await;
+        claim_consent(&stage.client).await;
+        assert_eq!(task.await.unwrap().is_ok(), is_good);
+        match tenant.token(&api("graph")).await {
+            Ok(token) => assert_eq!((token.expose(), is_good), ("before", true)),
+            // It is left alone for as long as it asked for.
+            Err(error) => assert_eq!(
+                (error.is_remembered(), stage.service.requests(), is_good),
+                (true, 1, false)
+            ),
+        }
+    }
+}
+
+/// State, nonce and code verifier are random each, all of them.
+#[tokio::test(start_paused = true)]
+async fn a_consent_draws_as_much_randomness_as_it_needs() {
+    let drawn = Arc::new(AtomicUsize::new(0));
+    let (count, ids) = (Arc::clone(&drawn), counted_ids());
+    let stage = Stage::with(rotating(), |builder| {
+        builder.request_ids(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            ids()
+        })
+    });
+    let flow = ConsentFlow::new(&stage.client, api("graph"), uri()).unwrap();
+    let (_, pending) = flow.start().unwrap();
+    assert_eq!(drawn.swap(0, Ordering::Relaxed) * 16, 96);
+    let kept = pending.expose();
+    let mut secrets = ["state", "nonce", "code_verifier"].map(|name| field(&kept, name));
+    secrets.sort();
+    assert!(secrets[0] != secrets[1] && secrets[1] != secrets[2]);
+    let page = ConsentFlow::admin_page(&stage.client, api("graph"), uri()).unwrap();
+    page.start().unwrap();
+    assert_eq!(drawn.load(Ordering::Relaxed) * 16, 32);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,11 @@ mod support;
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use entra_client::ConsentFlow;
+use entra_proto::Redirect;
+use support::people::{assertion, field, jwt, uri, user};
 use support::{Answer, Service, Stage, api, pass, seconds, settle};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -108,6 +112,67 @@ async fn a_span_tells_where_a_token_came_from() {
     let all = format!("{:?} {}", state.spans, state.text);
     assert!(all.contains("AADSTS7000215"), "{all}");
     assert!(!all.contains("canary"), "{all}");
+}
+
+/// Codes, states, verifiers, assertions, and the tokens of users, on every way that they take.
+#[tokio::test(start_paused = true)]
+async fn nothing_of_a_user_is_logged() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let refresh_token = r#","refresh_token":"canary-refresh""#;
+    // One that a code brought would have to carry the nonce.
+    let both: &str = format!("{refresh_token},\"id_token\":\"{}\"", jwt(r#"{"name":"canary"}"#)).leak();
+    let refusal = r#"{"error":"invalid_grant","error_codes":[70000],"error_description":"no canary-gone"}"#;
+    let access = jwt(r#"{"tid":"41463f53-8812-40f4-890f-865bf6e35190","name":"canary"}"#);
+    let stage = Stage::new(Service::new(move |_, seen| {
+        let answer = if seen.form.iter().any(|(_, value)| value == "canary-gone") {
+            Answer::refusal(400, refusal)
+        } else if seen.path.ends_with("/devicecode") {
+            Answer::refusal(
+                200,
+                r#"{"device_code":"canary-device","user_code":"canary-user","verification_uri":"https://microsoft.com/devicelogin","expires_in":900}"#,
+            )
+        } else {
+            let by_code = seen.value("grant_type") == Some("authorization_code");
+            Answer::Token(access, 3600, if by_code { refresh_token } else { both })
+        };
+        (Duration::ZERO, answer)
+    }));
+    let flow = ConsentFlow::new(&stage.client, api("graph"), uri()).unwrap();
+    let (_, pending) = flow.start().unwrap();
+    let redirect = |code: &str| Redirect::from_query(&format!("code={code}&state={}", pending.state())).unwrap();
+    let sign_in = flow.finish(&pending, &redirect("canary-code")).await.unwrap().sign_in;
+    flow.finish(&pending, &redirect("canary-gone")).await.unwrap_err();
+    let someone = sign_in.unwrap().user.unwrap();
+    stage.client.user(&someone).token(&api("mail")).await.unwrap();
+    stage
+        .client
+        .user(&user("canary-gone"))
+        .token(&api("mail"))
+        .await
+        .unwrap_err();
+    stage
+        .client
+        .on_behalf_of(&assertion("canary-assertion"))
+        .token(&api("mail"))
+        .await
+        .unwrap();
+    stage
+        .client
+        .on_behalf_of(&assertion("canary-gone"))
+        .token(&api("mail"))
+        .await
+        .unwrap_err();
+    stage.client.device_code(&api("graph"), |_| {}).await.unwrap();
+    stage.client.forget_user(&someone);
+
+    let state = log.0.lock().unwrap();
+    let all = format!("{:?} {}", state.spans, state.text);
+    assert!(all.contains("AADSTS70000") && state.spans.len() > 6, "{all}");
+    let kept = ["state", "nonce", "code_verifier"].map(|name| field(&pending.expose(), name));
+    for secret in kept.iter().map(String::as_str).chain(["canary", "eyJ"]) {
+        assert!(!all.contains(secret), "{secret} in {all}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use entra_client::{Client, EventKind, StoredToken, TokenOptions, TokenStore, User, blocking};
 use entra_proto::{AccessToken, CacheKey, Guid, Lifetime, RefreshToken, UserAssertion};
+use support::people::{TENANT, rotating, signed_in};
 use support::{Answer, START, Service, Stage, api, app, pass, seconds, secret, settle};
 
 /// A store that several clients share. It may lose everything.
@@ -57,6 +58,19 @@ impl Shelf {
 
 fn stage(shelf: &Shelf, service: &Service) -> Stage {
     Stage::with(service.clone(), |builder| builder.token_store(shelf.clone()))
+}
+
+/// What lies there was given before the administrator consented to more.
+#[tokio::test(start_paused = true)]
+async fn after_a_consent_the_store_is_not_asked() {
+    let (shelf, service) = (Shelf::default(), rotating());
+    let stage = stage(&shelf, &service);
+    let tenant = stage.client.tenant(TENANT.parse::<Guid>().unwrap());
+    tenant.token(&api("graph")).await.unwrap();
+    settle().await;
+    signed_in(&stage.client).await;
+    tenant.token(&api("graph")).await.unwrap();
+    assert_eq!((service.requests(), stage.count(EventKind::StoreHit)), (3, 0));
 }
 
 const TOKEN: Answer = Answer::Token("t", 3600, r#","refresh_in":1800"#);

@@ -5,11 +5,11 @@ mod support;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use entra_client::{ConsentFlow, EventKind, TokenOptions, blocking};
-use entra_proto::{ErrorClass, Guid, Redirect};
+use entra_client::{Client, ConsentFlow, EventKind, TokenOptions, User, blocking};
+use entra_proto::{Application, ErrorClass, Guid, Redirect};
 use entra_transport::Request;
 use support::people::{NoTime, TENANT, assertion, blocking_client, of_tenant, rotating, signed_in, uri, user};
-use support::{Answer, Service, Stage, api, app, pass, seconds, secret, settle, together};
+use support::{Answer, Service, Stage, Wire, api, app, pass, seconds, secret, settle, together};
 
 #[tokio::test(start_paused = true)]
 async fn a_users_tokens_are_renewed_with_the_newest_refresh_token() {
@@ -239,6 +239,76 @@ async fn who_signs_out_leaves_nothing_behind() {
     assert_eq!(stage.client.len(), 6);
     assert!(stage.client.user(&leaves).cached(&api("graph")).is_none() && guest.cached(&api("graph")).is_none());
     assert!(stage.client.user(&stays).cached(&api("graph")).is_some() && caller.cached(&api("mail")).is_some());
+}
+
+/// A program that has deleted the refresh token it kept must not be handed another one.
+#[tokio::test(start_paused = true)]
+async fn who_signs_out_while_a_token_is_renewed_stays_signed_out() {
+    let stage = Stage::new(rotating().taking(seconds(1)));
+    let leaves = user("first");
+    let kept = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&kept);
+    leaves.on_rotation(move |_| *count.lock().unwrap() += 1);
+    let client = stage.client.user(&leaves);
+    let waiting = client.clone();
+    let task = tokio::spawn(async move { waiting.token(&api("graph")).await });
+    settle().await;
+    stage.client.forget_user(&leaves);
+    task.await.unwrap().unwrap();
+    assert!(leaves.refresh_token().is_none() && client.cached(&api("graph")).is_none());
+    assert_eq!(*kept.lock().unwrap(), 0);
+    let error = client.token(&api("graph")).await.unwrap_err();
+    assert_eq!(
+        (error.class(), error.to_string().as_str()),
+        (ErrorClass::Grant, "user has signed out; let him sign in again")
+    );
+    assert_eq!(stage.service.requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_late_does_not_bring_an_older_refresh_token_back() {
+    let stage = Stage::new(Service::new(|n, _| {
+        let more = format!(r#","refresh_token":"rt-{n}""#);
+        (
+            seconds(if n == 0 { 50 } else { 0 }),
+            Answer::Token(of_tenant(), 3600, more.leak()),
+        )
+    }));
+    let someone = user("first");
+    let client = stage.client.user(&someone);
+    let slow = client.clone();
+    let task = tokio::spawn(async move { slow.token(&api("slow")).await });
+    settle().await;
+    client.token(&api("graph")).await.unwrap();
+    client.token(&api("mail")).await.unwrap();
+    task.await.unwrap().unwrap();
+    assert_eq!(someone.refresh_token().unwrap().expose(), "rt-2");
+}
+
+/// A refresh token is good for one application, and goes to the cloud that gave it.
+#[tokio::test(start_paused = true)]
+async fn a_user_of_another_application_or_cloud_is_refused() {
+    let stage = Stage::new(rotating());
+    let someone = signed_in(&stage.client).await.user.unwrap();
+    let elsewhere = app(secret()).at("https://login.microsoftonline.us/contoso.com".parse().unwrap());
+    let authority = app(secret()).authority().clone();
+    let another = Application::new(authority, Guid::from_bytes([0xbb; 16]).into(), secret());
+    for application in [elsewhere, another] {
+        let service = rotating();
+        let other = Client::new(application, Wire::to(&service));
+        for someone in [&someone, &known_here(&stage).await] {
+            let error = other.user(someone).token(&api("graph")).await.unwrap_err();
+            assert!(error.to_string().contains("another application or cloud"), "{error}");
+        }
+        assert_eq!(service.requests(), 0);
+    }
+}
+
+/// A user out of a refresh token that was kept, for whom a token was asked already.
+async fn known_here(stage: &Stage) -> User {
+    let someone = user("kept");
+    stage.client.user(&someone).token(&api("graph")).await.unwrap();
+    someone
 }
 
 #[tokio::test(start_paused = true)]

@@ -117,7 +117,9 @@ pub struct InputError {
 }
 
 impl InputError {
-    pub(crate) fn new(field: &'static str, problem: impl Into<String>) -> Self {
+    /// What is wrong with this input.
+    #[must_use]
+    pub fn new(field: &'static str, problem: impl Into<String>) -> Self {
         Self {
             field,
             value: None,
@@ -132,7 +134,9 @@ impl InputError {
         self
     }
 
-    pub(crate) fn advice(mut self, advice: impl Into<String>) -> Self {
+    /// What to do instead.
+    #[must_use]
+    pub fn advice(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
         self
     }

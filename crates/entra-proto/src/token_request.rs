@@ -21,7 +21,7 @@ use crate::grant::Grant;
 use crate::guid::Guid;
 use crate::redaction::Secrets;
 use crate::scope::canonical;
-use crate::secret::{ClientAssertion, same_secret};
+use crate::secret::{ClientAssertion, RefreshToken, same_secret};
 use crate::target::Target;
 use crate::time::Timestamp;
 use crate::token_response::TokenResponse;
@@ -266,6 +266,15 @@ impl TokenRequest {
             content_type: None,
         }
         .into())
+    }
+
+    /// The refresh token that it sends, where it rests on an earlier sign-in.
+    #[must_use]
+    pub fn refresh_token(&self) -> Option<&RefreshToken> {
+        match &self.grant {
+            Grant::RefreshToken(token) => Some(token),
+            _ => None,
+        }
     }
 
     /// What no error about it may show.

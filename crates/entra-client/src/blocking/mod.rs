@@ -161,7 +161,7 @@ impl Client {
     }
 
     fn consented(&self, consent: Consent) -> Consent {
-        self.core.forget_application_in(consent.tenant);
+        self.core.consented(consent.tenant);
         consent
     }
 

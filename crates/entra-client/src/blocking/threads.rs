@@ -105,8 +105,7 @@ fn fetch(core: &Core<Threads>, mut lead: Lead, mut request: TokenRequest, force:
     if let Some(left) = lead.slot().pause_left(core.clock.now()) {
         core.driver.runtime.sleep(left);
     }
-    // Once, as in the async client.
-    let mut rests_on = Core::<Threads>::rests_on(&lead, &request);
+    let mut is_first = true;
     let (attempt, response) = loop {
         let (mut attempt, step) = match core.begin(span, lead.slot().key(), request) {
             Ok(begun) => begun,
@@ -116,10 +115,15 @@ fn fetch(core: &Core<Threads>, mut lead: Lead, mut request: TokenRequest, force:
             Ok(response) => break (attempt, response),
             Err(error) => error,
         };
-        request = match core.with_newer(span, &lead, rests_on.take(), &attempt, &error) {
+        // Once.
+        request = match is_first
+            .then(|| core.with_newer(span, &lead, &attempt, &error))
+            .flatten()
+        {
             Some(newer) => newer,
             None => return Err(core.failed(span, lead, Some(&attempt), error)),
         };
+        is_first = false;
     };
     let to_save = shared.map(|(store, key)| (store, key, StoredToken::from(&response)));
     let token = core.landed(span, lead, attempt, response);

@@ -42,7 +42,7 @@ struct State {
     /// The one in the air, and since when.
     flight: Option<(Arc<Flight>, Now)>,
     setback: Option<Box<Setback>>,
-    /// Counts what was forgotten on purpose: a flight that began before brings nothing to keep.
+    /// Counts what was forgotten or reconsidered: what a flight brings that began before is not kept, or to be reconsidered as well.
     epoch: u32,
     /// The service asked to be left alone until this moment of the monotonic clock: whoever leads next keeps to that.
     paused_until: Option<Duration>,
@@ -196,6 +196,19 @@ impl Slot {
         self.generation.fetch_add(1, Ordering::Release);
     }
 
+    /// There may be more to be had than what is here, or is on its way: the next caller asks, and gets what is here where that fails.
+    /// What the service asked for, to be left alone, stands.
+    pub(crate) fn reconsider(&self) {
+        let mut state = lock(&self.state);
+        if let Some(token) = self.token.load() {
+            self.token.store(Some(token.outdated()));
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+        state.setback.take_if(|setback| !setback.error.is_retryable());
+        state.distrusts_store = true;
+        state.epoch = state.epoch.wrapping_add(1);
+    }
+
     pub(crate) fn distrusts_store(&self) -> bool {
         lock(&self.state).distrusts_store
     }
@@ -293,13 +306,20 @@ impl Lead {
         let Some(flight) = self.flight.take() else { return };
         {
             let mut state = lock(&self.slot.state);
-            if state.end(&flight) {
+            let is_own = state.end(&flight);
+            if is_own {
                 self.slot.quiet_until.store(0, Ordering::Relaxed);
             }
-            if state.epoch == self.epoch {
+            let kept = if state.epoch == self.epoch {
                 state.setback = None;
                 state.distrusts_store &= !from_service;
-                self.slot.token.store(Some(token.clone()));
+                Some(token.clone())
+            } else {
+                // It was asked for before there was more to be had, and is better than none.
+                is_own.then(|| token.outdated())
+            };
+            if kept.is_some() {
+                self.slot.token.store(kept);
                 self.slot.generation.fetch_add(1, Ordering::Release);
             }
         }
@@ -318,7 +338,8 @@ impl Lead {
             let mut state = lock(&self.slot.state);
             if state.end(&flight) {
                 let mut quiet_until = 0;
-                if state.epoch == self.epoch {
+                // Of what was asked for before there was more to be had, a refusal says nothing any more.
+                if state.epoch == self.epoch || error.is_retryable() {
                     let failures = state.failures() + 1;
                     quiet_until = nanoseconds(now.monotonic.saturating_add(wait));
                     state.setback = Some(Box::new(Setback {

@@ -70,6 +70,15 @@ impl Slots {
         });
     }
 
+    /// Has what is in every slot that `wanted` names asked for again: see [`Slot::reconsider`].
+    pub(crate) fn reconsider(&self, wanted: impl Fn(&Key) -> bool) {
+        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        let slots = map.entries.iter().map(|entry| &entry.0);
+        slots
+            .filter(|slot| wanted(Slot::key(slot)))
+            .for_each(|slot| slot.reconsider());
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.map.read().unwrap_or_else(PoisonError::into_inner).entries.len()
     }

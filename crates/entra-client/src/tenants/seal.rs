@@ -48,6 +48,8 @@ const VERSION: u8 = 1;
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::aead::{LessSafeKey, UnboundKey};
+
     use super::*;
 
     const SECRET: &[u8] = b"0.AVYA-a refresh token";
@@ -84,6 +86,21 @@ mod tests {
         let mut sealed = seal(&key(), b"name", SECRET).unwrap();
         sealed[1..9].copy_from_slice(&other.id());
         assert!(open(&other, b"name", &sealed).is_none());
+    }
+
+    /// As another reader would open it.
+    #[test]
+    fn version_key_id_and_name_are_what_is_authenticated() {
+        let sealed = seal(&key(), b"name", SECRET).unwrap();
+        let cipher = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key().bytes()).unwrap());
+        let nonce = || Nonce::try_assume_unique_for_key(&sealed[9..21]).unwrap();
+        let opens = |associated: &[u8]| {
+            let mut text = sealed[21..].to_vec();
+            cipher.open_in_place(nonce(), Aad::from(associated), &mut text).is_ok()
+        };
+        let id = key().id();
+        assert!(opens(&[&[1], id.as_slice(), b"name"].concat()));
+        assert!(!opens(&[&[1], b"name".as_slice()].concat()) && !opens(&[id.as_slice(), b"name"].concat()));
     }
 
     #[test]

@@ -47,6 +47,12 @@ pub(crate) fn assertion(text: &str) -> UserAssertion {
     UserAssertion::new(text).unwrap()
 }
 
+/// A field of what is kept for a browser.
+pub(crate) fn field(kept: &str, name: &str) -> String {
+    let mut fields = form_urlencoded::parse(kept.as_bytes());
+    fields.find(|(known, _)| known == name).unwrap().1.into_owned()
+}
+
 pub(crate) async fn signed_in(client: &Client) -> SignIn {
     let flow = ConsentFlow::new(client, api("graph"), uri()).unwrap();
     let (_, pending) = flow.start().unwrap();
