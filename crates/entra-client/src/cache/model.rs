@@ -180,3 +180,21 @@ fn what_was_forgotten_meanwhile_is_given_out_and_not_kept() {
         assert!(slot.peek(NOW).is_none());
     });
 }
+
+#[test]
+fn what_was_reconsidered_meanwhile_is_asked_for_again_and_is_better_than_nothing() {
+    loom::model(|| {
+        let slot = slot();
+        let Turn::Lead(lead) = slot.join(NOW, false, PATIENCE) else {
+            panic!("nobody leads")
+        };
+        let consent = {
+            let slot = Arc::clone(&slot);
+            thread::spawn(move || slot.reconsider())
+        };
+        assert!(land(lead).unwrap().is_ok());
+        consent.join().unwrap();
+        assert!(slot.peek(NOW).is_none() && slot.living(NOW).is_some());
+        assert!(matches!(slot.join(NOW, false, PATIENCE), Turn::Lead(_)));
+    });
+}
