@@ -6,7 +6,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::answer::{Count, count, read, secret, text};
-use crate::answer_error::AnswerProblem;
+use crate::answer_error::{AnswerProblem, AskedFor};
 use crate::application::Application;
 use crate::authority::Endpoint;
 use crate::body::Body;
@@ -72,28 +72,7 @@ impl DeviceCodeRequest {
     /// [`Error::Service`] for a refusal; [`Error::Answer`] for an answer without a device code, a user code, or an address that is
     /// `https` or on this machine, without a user name in it.
     pub fn decode(&self, response: &Response<Body>, now: Timestamp) -> Result<DeviceAuthorization, Error> {
-        let (status, headers) = (response.status(), response.headers());
-        let body = response.body().as_bytes();
-        let expires_in = read_success(status, headers, body, now)?.expires_in;
-        let answer: Answer = read(body).map_err(|problem| unusable(problem, status, headers))?;
-        let missing = || unusable(AnswerProblem::NoDeviceCode, status, headers);
-        let user_code = answer.user_code.filter(|code| is_shown(code, 64)).ok_or_else(missing)?;
-        let uri = answer.verification_uri.or(answer.verification_url);
-        let verification_uri = uri.filter(|uri| is_address(uri)).ok_or_else(missing)?;
-        let message = match answer.message.filter(|message| !message.trim().is_empty()) {
-            Some(message) => message.chars().take(1024).map(harmless).collect(),
-            None => format!("To sign in, open {verification_uri} and enter the code {user_code}."),
-        };
-        let seconds = |count: Count, default| Duration::from_secs(count.seconds().unwrap_or(default));
-        Ok(DeviceAuthorization {
-            device_code: answer.device_code.and_then(DeviceCode::from_wire).ok_or_else(missing)?,
-            user_code,
-            verification_uri,
-            verification_uri_complete: answer.verification_uri_complete.filter(|uri| is_address(uri)),
-            message,
-            interval: seconds(answer.interval, 5).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL),
-            expires_at: now.plus(seconds(expires_in, 900).min(MAX_LIFETIME)),
-        })
+        read_codes(response, now).map_err(|error| error.asked(AskedFor::DeviceCode))
     }
 
     /// The request that asks whether the person is done: send it once in each interval.
@@ -162,6 +141,32 @@ struct Answer {
     interval: Count,
     #[serde(deserialize_with = "text")]
     message: Option<String>,
+}
+
+/// What the device-code endpoint gave out.
+fn read_codes(response: &Response<Body>, now: Timestamp) -> Result<DeviceAuthorization, Error> {
+    let (status, headers) = (response.status(), response.headers());
+    let body = response.body().as_bytes();
+    let expires_in = read_success(status, headers, body, now)?.expires_in;
+    let answer: Answer = read(body).map_err(|problem| unusable(problem, status, headers))?;
+    let missing = || unusable(AnswerProblem::NoDeviceCode, status, headers);
+    let user_code = answer.user_code.filter(|code| is_shown(code, 64)).ok_or_else(missing)?;
+    let uri = answer.verification_uri.or(answer.verification_url);
+    let verification_uri = uri.filter(|uri| is_address(uri)).ok_or_else(missing)?;
+    let message = match answer.message.filter(|message| !message.trim().is_empty()) {
+        Some(message) => message.chars().take(1024).map(harmless).collect(),
+        None => format!("To sign in, open {verification_uri} and enter the code {user_code}."),
+    };
+    let seconds = |count: Count, default| Duration::from_secs(count.seconds().unwrap_or(default));
+    Ok(DeviceAuthorization {
+        device_code: answer.device_code.and_then(DeviceCode::from_wire).ok_or_else(missing)?,
+        user_code,
+        verification_uri,
+        verification_uri_complete: answer.verification_uri_complete.filter(|uri| is_address(uri)),
+        message,
+        interval: seconds(answer.interval, 5).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL),
+        expires_at: now.plus(seconds(expires_in, 900).min(MAX_LIFETIME)),
+    })
 }
 
 /// Whether a text can be shown to a person and typed in.

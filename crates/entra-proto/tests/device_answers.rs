@@ -163,6 +163,15 @@ fn a_code_that_nobody_could_use_is_none() {
 }
 
 #[test]
+fn what_is_wrong_with_its_answers_is_said_of_this_endpoint() {
+    for (status, body) in [(200, "<html>"), (200, ""), (200, "{}"), (200, "["), (302, "")] {
+        let response = Response::builder().status(status).body(Body::from(body.to_owned()));
+        let error = request().decode(&response.unwrap(), NOW).unwrap_err().to_string();
+        assert!(error.starts_with("the device-code endpoint's answer"), "{error}");
+    }
+}
+
+#[test]
 fn a_message_is_short_and_harmless_or_made_here() {
     let made = "To sign in, open https://microsoft.com/devicelogin and enter the code ABCD1234.";
     for none in ["", "null", "\"\"", "\" \\n \""] {

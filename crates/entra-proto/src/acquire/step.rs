@@ -14,6 +14,7 @@ use crate::error::{Error, InputError};
 use crate::guid::Guid;
 use crate::retry_after::server_time;
 use crate::secret::ClientAssertion;
+use crate::service_error::ServiceError;
 use crate::signer::SignerError;
 use crate::time::Timestamp;
 use crate::token_request::TokenRequest;
@@ -187,15 +188,28 @@ impl Exchange {
             Ok(Err(authorization)) => self.0.show(authorization),
             Err(error) if is_unfinished(&error) => self.0.poll_again(error, now),
             Err(error) if is_out_of_time(&error) => self.0.prove_anew(response.headers(), now).ok_or(error),
-            Err(error) if error.is_retryable() => self.0.pause(error.retry_after(), now).ok_or(error),
+            Err(error) if error.is_retryable() && !self.0.is_spent(&error) => {
+                self.0.pause(error.retry_after(), now).ok_or(error)
+            }
             Err(error) => Err(error),
         }
     }
 
-    /// No answer came, for a reason that may pass: the connection broke, or time ran out. `None` where it is not worth another
-    /// try: the transport's own error is then the outcome.
+    /// No answer came, for a reason that may pass, and the service may have the request: the connection broke, or time ran out.
+    /// `None` where there must not be another try, or it is not worth one: the transport's own error is then the outcome. An
+    /// authorization code is not sent again: it may be redeemed, and the service answers a second request by revoking what it gave
+    /// for the first (RFC 6749, section 4.1.2).
     #[must_use]
     pub fn interrupted(self, now: Timestamp) -> Option<Step> {
+        if self.0.is_for_one_try() {
+            return None;
+        }
+        self.0.pause(None, now)
+    }
+
+    /// Nothing was sent, for a reason that may pass: no connection was had. As [`interrupted`](Self::interrupted) otherwise.
+    #[must_use]
+    pub fn unsent(self, now: Timestamp) -> Option<Step> {
         self.0.pause(None, now)
     }
 }
@@ -407,6 +421,19 @@ impl Acquisition {
             acquisition: self,
             duration,
         }))
+    }
+
+    fn is_for_one_try(&self) -> bool {
+        matches!(&self.asked, Asked::Token(request) if request.is_for_one_try())
+    }
+
+    /// Whether this answer may be that of a request whose code was redeemed. Who says why he refused, or that he is busy, has not
+    /// redeemed it; any other failure may have come in between.
+    fn is_spent(&self, error: &Error) -> bool {
+        let refused = |service: &ServiceError| {
+            !service.error.is_empty() || !service.codes.is_empty() || matches!(service.status, 408 | 429 | 503)
+        };
+        self.is_for_one_try() && !error.service().is_some_and(refused)
     }
 
     /// An id of its own for each try.
