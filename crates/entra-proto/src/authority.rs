@@ -51,8 +51,8 @@ impl Authority {
         Self::read(url, Cloud::loopback)
     }
 
-    /// The same authority through the service's endpoints in one Azure region. Only for client credentials, and only for apps
-    /// that the service allows it (others get AADSTS100007).
+    /// The same authority through the service's endpoints in one Azure region: for client credentials alone, and for apps that the
+    /// service allows it (others get AADSTS100007). Where a user signed in, tokens are asked for at the cloud's own endpoint.
     ///
     /// # Errors
     /// Where the authority is an external tenant's or on this machine, which have no regions.
@@ -75,6 +75,14 @@ impl Authority {
         Self::assemble(self.0.cloud.clone(), tenant, self.0.region.clone())
     }
 
+    /// The same authority without its region.
+    pub(crate) fn without_region(&self) -> Result<Self, Error> {
+        match &self.0.region {
+            None => Ok(self.clone()),
+            Some(_) => Self::assemble(self.0.cloud.clone(), self.0.tenant.clone(), None),
+        }
+    }
+
     /// The cloud.
     #[must_use]
     pub fn cloud(&self) -> &Cloud {
@@ -87,7 +95,7 @@ impl Authority {
         &self.0.tenant
     }
 
-    /// Where token requests are posted to: the region's host where a region is set.
+    /// Where token requests are posted to: the region's host where a region is set. Requests of users know no region.
     #[must_use]
     pub fn token_endpoint(&self, version: EndpointVersion) -> &Uri {
         match version {

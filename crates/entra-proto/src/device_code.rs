@@ -1,7 +1,8 @@
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -10,7 +11,7 @@ use crate::answer_error::{AnswerProblem, AskedFor};
 use crate::application::Application;
 use crate::authority::Endpoint;
 use crate::body::Body;
-use crate::error::Error;
+use crate::error::{Error, InputError};
 use crate::form::encode_form;
 use crate::grant::Grant;
 use crate::guid::Guid;
@@ -46,24 +47,36 @@ use crate::token_response::MAX_LIFETIME;
 pub struct DeviceCodeRequest {
     application: Application,
     target: Target,
+    /// The target as the endpoint's version writes it.
+    parameter: (&'static str, Arc<str>),
+    endpoint: Uri,
 }
 
 impl DeviceCodeRequest {
     pub(crate) fn new(application: Application, target: Target) -> Result<Self, Error> {
-        target.on_for_user(application.version)?;
-        Ok(Self { application, target })
+        let (name, value) = target.on_for_user(application.version)?;
+        let parameter = (name, Arc::from(value));
+        let endpoint = application
+            .authority
+            .endpoint(Endpoint::DeviceCode, application.version);
+        let endpoint = endpoint
+            .parse()
+            .map_err(|_| InputError::new("authority", "makes no valid URI").value(&endpoint))?;
+        Ok(Self {
+            application,
+            target,
+            parameter,
+            endpoint,
+        })
     }
 
     /// The HTTP request that starts the flow. The same inputs give the same bytes. There is no credential in it.
     #[must_use]
     pub fn encode(&self, request_id: Guid) -> Request<Body> {
-        let app = &self.application;
-        let client_id = app.client_id.guid().to_string();
-        // It was looked at when this was made.
-        let (name, value) = self.target.on_for_user(app.version).unwrap_or_default();
-        let body = encode_form(&[Some(("client_id", &client_id)), Some((name, &value))]);
-        let endpoint = app.authority.endpoint(Endpoint::DeviceCode, app.version);
-        post(endpoint.parse().unwrap_or_default(), body, request_id)
+        let client_id = self.application.client_id.guid().to_string();
+        let (name, value) = &self.parameter;
+        let body = encode_form(&[Some(("client_id", &client_id)), Some((*name, &**value))]);
+        post(self.endpoint.clone(), body, request_id)
     }
 
     /// Reads the answer to it. Numbers may be strings, and the address may be called `verification_url`, as on v1.
@@ -189,7 +202,7 @@ fn harmless(character: char) -> char {
 
 /// Whether a person may be sent there. What stands before an `@` only looks like a host.
 fn is_address(text: &str) -> bool {
-    let parsed: Option<http::Uri> = text.parse().ok();
+    let parsed: Option<Uri> = text.parse().ok();
     is_shown(text, 2048)
         && !text.contains('@')
         && parsed.is_some_and(|uri| match (uri.scheme_str(), uri.host()) {

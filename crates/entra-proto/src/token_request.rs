@@ -43,7 +43,10 @@ pub struct TokenRequest {
 }
 
 impl TokenRequest {
-    pub(crate) fn of(application: Application, grant: Grant, target: Target) -> Result<Self, Error> {
+    pub(crate) fn of(mut application: Application, grant: Grant, target: Target) -> Result<Self, Error> {
+        if !matches!(grant, Grant::ClientCredentials) {
+            application.authority = application.authority.without_region()?;
+        }
         let (name, value) = match grant {
             Grant::ClientCredentials | Grant::OnBehalfOf(_) => target.on(application.version)?,
             _ => target.on_for_user(application.version)?,
