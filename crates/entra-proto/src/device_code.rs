@@ -130,7 +130,8 @@ pub struct DeviceAuthorization {
     /// What to tell him, in one sentence: the service's own, with spaces for what could confuse a terminal, or one made of the two
     /// above.
     pub message: String,
-    /// How long to wait between two polls, at the least.
+    /// How long to wait between two polls, at the least: one second or more, and as the service has it where that is no longer than
+    /// the code lives.
     pub interval: Duration,
     /// Until when the code is good.
     pub expires_at: Timestamp,
@@ -171,14 +172,15 @@ fn read_codes(response: &Response<Body>, now: Timestamp) -> Result<DeviceAuthori
         None => format!("To sign in, open {verification_uri} and enter the code {user_code}."),
     };
     let seconds = |count: Count, default| Duration::from_secs(count.seconds().unwrap_or(default));
+    let life = seconds(expires_in, 900).min(MAX_LIFETIME);
     Ok(DeviceAuthorization {
         device_code: answer.device_code.and_then(DeviceCode::from_wire).ok_or_else(missing)?,
         user_code,
         verification_uri,
         verification_uri_complete: answer.verification_uri_complete.filter(|uri| is_address(uri)),
         message,
-        interval: seconds(answer.interval, 5).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL),
-        expires_at: now.plus(seconds(expires_in, 900).min(MAX_LIFETIME)),
+        interval: seconds(answer.interval, 5).min(life).max(SHORTEST_INTERVAL),
+        expires_at: now.plus(life),
     })
 }
 
@@ -213,4 +215,3 @@ fn is_address(text: &str) -> bool {
 }
 
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
-const LONGEST_INTERVAL: Duration = Duration::from_secs(300);

@@ -303,10 +303,14 @@ impl TokenRequest {
 
 impl DeviceCodeRequest {
     /// Starts the device flow: the request for a code, the showing of it, and the polling until the person is done, declines, or the
-    /// code expires. As [`TokenRequest::start`] otherwise; the policy's attempts and deadline hold for each request of the flow.
+    /// code expires. As [`TokenRequest::start`] otherwise.
     ///
-    /// Where the service still says "pending" when the code's time is over, the outcome is what it should have said:
-    /// `expired_token`.
+    /// The policy's attempts and deadline hold for the request for a code. A poll that fails in passing ends nothing while the code
+    /// lives: the next one is sent later, and later again where that fails too (RFC 8628, section 3.5). Only a policy of one attempt
+    /// forgives nothing.
+    ///
+    /// Where the service says "pending" and the code's time is over before it may be asked again, the outcome is what it would say
+    /// then: `expired_token`.
     #[must_use]
     pub fn start(self, policy: RetryPolicy, request_id: Guid, now: Timestamp) -> Step {
         Acquisition::new(Asked::DeviceCode(self), false, policy, request_id, now).prove(now)
@@ -328,7 +332,7 @@ struct Acquisition {
     started_at: Timestamp,
     /// How many requests have failed.
     sent: u32,
-    /// How many polls were answered.
+    /// How many polls are over.
     polled: u32,
     /// Whether the next request has its attempts and its time anew.
     anew: bool,
@@ -415,12 +419,17 @@ impl Acquisition {
             return Err(unfinished);
         };
         let duration = polling.next(unfinished, now)?;
+        Ok(self.poll_after(duration))
+    }
+
+    /// A poll after this wait, which has its attempts and its time anew.
+    fn poll_after(mut self, duration: Duration) -> Step {
         self.polled = self.polled.saturating_add(1);
         self.anew = true;
-        Ok(Step::Pause(Pause {
+        Step::Pause(Pause {
             acquisition: self,
             duration,
-        }))
+        })
     }
 
     fn is_for_one_try(&self) -> bool {
@@ -462,14 +471,20 @@ impl Acquisition {
 
     /// The wait before the next try, or `None` where there is none left, or no time for it.
     fn pause(mut self, asked: Option<Duration>, now: Timestamp) -> Option<Step> {
+        if self.policy.max_attempts <= 1 {
+            return None;
+        }
+        if let Some(polling) = self.polling.as_mut() {
+            // As long as the code lives, the person may still type it in.
+            let duration = polling.later(asked, self.policy.delay(1, self.request_id), now)?;
+            return Some(self.poll_after(duration));
+        }
         self.sent += 1;
         if self.sent >= self.policy.max_attempts {
             return None;
         }
         // No less than the service asks for, and spread beyond it, so that those who were sent away together do not return so.
-        let interval = self.polling.as_ref().map(Polling::interval);
         let duration = asked
-            .max(interval)
             .unwrap_or_default()
             .saturating_add(self.policy.delay(self.sent, self.request_id));
         let in_time = now.plus(duration).since(self.started_at) < self.policy.deadline;
