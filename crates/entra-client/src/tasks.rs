@@ -204,8 +204,7 @@ async fn drive(
                 attempt.sent = now();
                 match core.driver.transport.send(exchange.request()).await {
                     Ok(response) => exchange.respond(&response, now().wall)?,
-                    Err(error) if error.is_retryable() => exchange.interrupted(now().wall).ok_or(error)?,
-                    Err(error) => return Err(error.into()),
+                    Err(error) => error.next_step(exchange, now().wall)?,
                 }
             }
             Step::Pause(pause) => {

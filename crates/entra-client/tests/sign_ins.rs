@@ -288,12 +288,27 @@ async fn what_is_kept_for_a_browser_outlives_the_process() {
     assert!("nonsense".parse::<PendingConsent>().is_err() && "admin_consent x".parse::<PendingConsent>().is_err());
 }
 
+/// The service may have redeemed it: a second request would be refused, and hide what went wrong.
+#[tokio::test(start_paused = true)]
+async fn a_code_whose_answer_was_lost_is_not_sent_again() {
+    let cut = Answer::refusal(200, r#"{"access_token":"abc"#);
+    for (lost, told) in [(Answer::Broken, "the connection broke"), (cut, "ends too early")] {
+        let stage = Stage::new(Service::answers(&[lost, Answer::Token(of_tenant(), 3600, "")]));
+        let flow = ConsentFlow::new(&stage.client, api("graph"), uri()).unwrap();
+        let (_, pending) = flow.start().unwrap();
+        let redirect = Redirect::from_query(&format!("code=c&state={}", pending.state())).unwrap();
+        let error = flow.finish(&pending, &redirect).await.unwrap_err();
+        assert!(error.to_string().contains(told), "{error}");
+        assert_eq!(stage.service.requests(), 1);
+    }
+}
+
 /// A stalled redemption is bounded as every acquisition is, and dropping it ends it.
 #[tokio::test(start_paused = true)]
 async fn a_sign_in_is_tried_again_where_the_service_stumbles() {
     let stage = Stage::new(Service::answers(&[
         Answer::status(503),
-        Answer::Broken,
+        Answer::status(503),
         Answer::Token(of_tenant(), 3600, ""),
     ]));
     signed_in(&stage.client).await;

@@ -7,6 +7,8 @@ use std::fmt;
 pub struct AnswerError {
     /// What is wrong with the answer.
     pub problem: AnswerProblem,
+    /// What was asked for.
+    pub asked: AskedFor,
     /// Its HTTP status.
     pub status: u16,
     /// Its `Content-Type`, cut and escaped.
@@ -55,17 +57,32 @@ pub enum AnswerProblem {
     Redirect(Option<String>),
 }
 
+/// What an answer was asked for with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AskedFor {
+    /// A token.
+    Token,
+    /// A token, with an authorization code, which is good for one request.
+    TokenForCode,
+    /// The codes that start a device flow.
+    DeviceCode,
+}
+
 impl AnswerError {
-    /// Whether the same request may succeed a little later: where the answer was cut short.
+    /// Whether the same request may succeed a little later: where the answer was cut short, and no authorization code was spent for it.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self.problem, AnswerProblem::Empty | AnswerProblem::Truncated)
+        self.is_cut() && self.asked != AskedFor::TokenForCode
     }
 
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self.problem {
+            _ if self.is_cut() && self.asked == AskedFor::TokenForCode => {
+                "start the sign-in again, since its code may be spent; if it stays so, look for a proxy that cuts answers"
+            }
             AnswerProblem::Empty | AnswerProblem::Truncated => {
                 "try again; if it stays so, look for a proxy that cuts answers"
             }
@@ -76,13 +93,17 @@ impl AnswerError {
             _ => "check the authority: Entra does not answer so",
         }
     }
+
+    fn is_cut(&self) -> bool {
+        matches!(self.problem, AnswerProblem::Empty | AnswerProblem::Truncated)
+    }
 }
 
 impl fmt::Display for AnswerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.problem {
-            AnswerProblem::NoDeviceCode => "the device-code endpoint's answer ",
-            _ => "the token endpoint's answer ",
+        f.write_str(match self.asked {
+            AskedFor::DeviceCode => "the device-code endpoint's answer ",
+            AskedFor::Token | AskedFor::TokenForCode => "the token endpoint's answer ",
         })?;
         match &self.problem {
             AnswerProblem::Empty => f.write_str("is empty")?,

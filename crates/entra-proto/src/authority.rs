@@ -6,7 +6,6 @@ use http::Uri;
 
 use crate::cloud::Cloud;
 use crate::error::{Error, InputError};
-use crate::guid::Guid;
 use crate::tenant::{Tenant, is_label};
 
 /// A tenant of a cloud: where its tokens come from.
@@ -51,8 +50,8 @@ impl Authority {
         Self::read(url, Cloud::loopback)
     }
 
-    /// The same authority through the service's endpoints in one Azure region. Only for client credentials, and only for apps
-    /// that the service allows it (others get AADSTS100007).
+    /// The same authority through the service's endpoints in one Azure region: for client credentials alone, and for apps that the
+    /// service allows it (others get AADSTS100007). Where a user signed in, tokens are asked for at the cloud's own endpoint.
     ///
     /// # Errors
     /// Where the authority is an external tenant's or on this machine, which have no regions.
@@ -75,6 +74,14 @@ impl Authority {
         Self::assemble(self.0.cloud.clone(), tenant, self.0.region.clone())
     }
 
+    /// The same authority without its region.
+    pub(crate) fn without_region(&self) -> Result<Self, Error> {
+        match &self.0.region {
+            None => Ok(self.clone()),
+            Some(_) => Self::assemble(self.0.cloud.clone(), self.0.tenant.clone(), None),
+        }
+    }
+
     /// The cloud.
     #[must_use]
     pub fn cloud(&self) -> &Cloud {
@@ -87,7 +94,7 @@ impl Authority {
         &self.0.tenant
     }
 
-    /// Where token requests are posted to: the region's host where a region is set.
+    /// Where token requests are posted to: the region's host where a region is set. Requests of users know no region.
     #[must_use]
     pub fn token_endpoint(&self, version: EndpointVersion) -> &Uri {
         match version {
@@ -122,27 +129,20 @@ impl Authority {
         format!("{}/{}/{path}", self.0.cloud.origin(), self.0.tenant)
     }
 
-    /// Whether an answer may name this issuer (`iss`, RFC 9207): a tenant by its id, this one where its id is known, on a host of
-    /// this cloud.
+    /// Whether an answer may name this issuer (`iss`, RFC 9207): of this cloud, and a tenant by its id that this one may be.
     pub(crate) fn may_be_issued_by(&self, issuer: &str) -> bool {
-        let parts: Vec<&str> = issuer.trim_end_matches('/').splitn(5, '/').collect();
-        let (scheme, host, tenant) = match parts.as_slice() {
-            [scheme, "", host, tenant] | [scheme, "", host, tenant, "v2.0"] => (*scheme, *host, *tenant),
-            _ => return false,
-        };
-        let Ok(id) = tenant.parse::<Guid>() else { return false };
-        if matches!(&self.0.tenant, Tenant::Id(own) if *own != id) {
-            return false;
+        let Inner { cloud, tenant, .. } = &*self.0;
+        let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
+        if *tenant == Tenant::Adfs {
+            return issuer == self.to_string();
         }
-        let own = &self.0.cloud;
-        let origin = format!("{scheme}//{host}");
-        let Ok(cloud) = Cloud::at(&origin).or_else(|_| Cloud::loopback(&origin)) else {
+        let tenant_of = issuer.strip_suffix("/v2.0").unwrap_or(issuer).rsplit_once('/');
+        let Some((origin, id)) = tenant_of.and_then(|(origin, id)| Some((origin, id.parse().ok()?))) else {
             return false;
         };
-        // An external tenant is issued for under its id, whatever name it is reached by. An emulator speaks in the cloud's name.
-        cloud == *own
-            || (ciam_name(own.host()).is_some() && ciam_name(cloud.host()) == Some(&id.to_string()))
-            || (crate::is_loopback_host(own.host()) && cloud == Cloud::Public)
+        // An external tenant is issued for under its id, whatever name it is reached by.
+        let external = || ciam_name(cloud.host()).is_some() && origin == format!("https://{id}.ciamlogin.com");
+        tenant.may_be(id) && (cloud.issues_from(origin) || external())
     }
 
     fn read(text: &str, cloud_at: fn(&str) -> Result<Cloud, Error>) -> Result<Self, Error> {
@@ -343,7 +343,7 @@ mod tests {
             assert!(at(&format!("https://login.windows.net/{ID}"), good), "{good}");
             assert!(!at(&format!("https://login.windows.net/{OTHER}"), good), "{good}");
             assert!(at("http://127.0.0.1:1/common", good), "{good}");
-            assert!(!at("https://login.microsoftonline.us/common", good), "{good}");
+            assert!(!at("https://login.partner.microsoftonline.cn/common", good), "{good}");
         }
         for bad in [
             "",
@@ -356,6 +356,48 @@ mod tests {
             "http://login.microsoftonline.com/{id}/v2.0",
         ] {
             assert!(!at(common, bad), "{bad}");
+        }
+        // Each national cloud has a host of its own for v1, or the public one's.
+        for (cloud, v1) in [
+            ("https://login.microsoftonline.us", "https://sts.windows.net"),
+            (
+                "https://login.partner.microsoftonline.cn",
+                "https://sts.chinacloudapi.cn",
+            ),
+        ] {
+            let authority = format!("{cloud}/common");
+            assert!(at(&authority, &format!("{v1}/{{id}}/")), "{v1}");
+            assert!(at(&authority, &format!("{cloud}/{{id}}/v2.0")), "{cloud}");
+            assert!(
+                !at(&authority, "https://login.microsoftonline.com/{id}/v2.0"),
+                "{cloud}"
+            );
+        }
+        assert!(!at(common, "https://sts.chinacloudapi.cn/{id}/"));
+        // Personal accounts have one tenant, and no others live there.
+        const PERSONAL: &str = "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0";
+        for (tenant, personal, work) in [
+            ("common", true, true),
+            ("consumers", true, false),
+            ("organizations", false, true),
+        ] {
+            let authority = format!("https://login.microsoftonline.com/{tenant}");
+            assert_eq!(at(&authority, PERSONAL), personal, "{tenant}");
+            assert_eq!(
+                at(&authority, "https://login.microsoftonline.com/{id}/v2.0"),
+                work,
+                "{tenant}"
+            );
+        }
+        // A server of AD FS is its own issuer.
+        let server = "https://fs.contoso.com/adfs";
+        assert!(at(server, server) && at(server, "https://fs.contoso.com/adfs/"));
+        for other in [
+            "https://fs.contoso.com",
+            "https://fs.fabrikam.com/adfs",
+            "https://fs.contoso.com/{id}/v2.0",
+        ] {
+            assert!(!at(server, other), "{other}");
         }
         let external = "https://contoso.ciamlogin.com/";
         assert!(at(external, "https://{id}.ciamlogin.com/{id}/v2.0"));

@@ -89,6 +89,19 @@ impl Cloud {
         }
     }
 
+    /// Whether this cloud issues tokens under this address: v2 under its own, v1 under another. The list is that of the clouds'
+    /// discovery documents.
+    pub(crate) fn issues_from(&self, origin: &str) -> bool {
+        let of_v1 = match self {
+            Self::Public | Self::UsGovernment => "https://sts.windows.net",
+            Self::China => "https://sts.chinacloudapi.cn",
+            // An emulator speaks in the public cloud's name.
+            Self::Custom(own) if is_loopback_host(own.host()) && Self::Public.issues_from(origin) => return true,
+            Self::Custom(own) => own.as_str(),
+        };
+        origin == of_v1 || origin == self.origin()
+    }
+
     /// Its host, without the port.
     #[must_use]
     pub fn host(&self) -> &str {

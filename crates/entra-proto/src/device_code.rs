@@ -1,16 +1,17 @@
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::answer::{Count, count, read, secret, text};
-use crate::answer_error::AnswerProblem;
+use crate::answer_error::{AnswerProblem, AskedFor};
 use crate::application::Application;
 use crate::authority::Endpoint;
 use crate::body::Body;
-use crate::error::Error;
+use crate::error::{Error, InputError};
 use crate::form::encode_form;
 use crate::grant::Grant;
 use crate::guid::Guid;
@@ -46,24 +47,36 @@ use crate::token_response::MAX_LIFETIME;
 pub struct DeviceCodeRequest {
     application: Application,
     target: Target,
+    /// The target as the endpoint's version writes it.
+    parameter: (&'static str, Arc<str>),
+    endpoint: Uri,
 }
 
 impl DeviceCodeRequest {
     pub(crate) fn new(application: Application, target: Target) -> Result<Self, Error> {
-        target.on_for_user(application.version)?;
-        Ok(Self { application, target })
+        let (name, value) = target.on_for_user(application.version)?;
+        let parameter = (name, Arc::from(value));
+        let endpoint = application
+            .authority
+            .endpoint(Endpoint::DeviceCode, application.version);
+        let endpoint = endpoint
+            .parse()
+            .map_err(|_| InputError::new("authority", "makes no valid URI").value(&endpoint))?;
+        Ok(Self {
+            application,
+            target,
+            parameter,
+            endpoint,
+        })
     }
 
     /// The HTTP request that starts the flow. The same inputs give the same bytes. There is no credential in it.
     #[must_use]
     pub fn encode(&self, request_id: Guid) -> Request<Body> {
-        let app = &self.application;
-        let client_id = app.client_id.guid().to_string();
-        // It was looked at when this was made.
-        let (name, value) = self.target.on_for_user(app.version).unwrap_or_default();
-        let body = encode_form(&[Some(("client_id", &client_id)), Some((name, &value))]);
-        let endpoint = app.authority.endpoint(Endpoint::DeviceCode, app.version);
-        post(endpoint.parse().unwrap_or_default(), body, request_id)
+        let client_id = self.application.client_id.guid().to_string();
+        let (name, value) = &self.parameter;
+        let body = encode_form(&[Some(("client_id", &client_id)), Some((*name, &**value))]);
+        post(self.endpoint.clone(), body, request_id)
     }
 
     /// Reads the answer to it. Numbers may be strings, and the address may be called `verification_url`, as on v1.
@@ -72,28 +85,7 @@ impl DeviceCodeRequest {
     /// [`Error::Service`] for a refusal; [`Error::Answer`] for an answer without a device code, a user code, or an address that is
     /// `https` or on this machine, without a user name in it.
     pub fn decode(&self, response: &Response<Body>, now: Timestamp) -> Result<DeviceAuthorization, Error> {
-        let (status, headers) = (response.status(), response.headers());
-        let body = response.body().as_bytes();
-        let expires_in = read_success(status, headers, body, now)?.expires_in;
-        let answer: Answer = read(body).map_err(|problem| unusable(problem, status, headers))?;
-        let missing = || unusable(AnswerProblem::NoDeviceCode, status, headers);
-        let user_code = answer.user_code.filter(|code| is_shown(code, 64)).ok_or_else(missing)?;
-        let uri = answer.verification_uri.or(answer.verification_url);
-        let verification_uri = uri.filter(|uri| is_address(uri)).ok_or_else(missing)?;
-        let message = match answer.message.filter(|message| !message.trim().is_empty()) {
-            Some(message) => message.chars().take(1024).map(harmless).collect(),
-            None => format!("To sign in, open {verification_uri} and enter the code {user_code}."),
-        };
-        let seconds = |count: Count, default| Duration::from_secs(count.seconds().unwrap_or(default));
-        Ok(DeviceAuthorization {
-            device_code: answer.device_code.and_then(DeviceCode::from_wire).ok_or_else(missing)?,
-            user_code,
-            verification_uri,
-            verification_uri_complete: answer.verification_uri_complete.filter(|uri| is_address(uri)),
-            message,
-            interval: seconds(answer.interval, 5).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL),
-            expires_at: now.plus(seconds(expires_in, 900).min(MAX_LIFETIME)),
-        })
+        read_codes(response, now).map_err(|error| error.asked(AskedFor::DeviceCode))
     }
 
     /// The request that asks whether the person is done: send it once in each interval.
@@ -138,7 +130,8 @@ pub struct DeviceAuthorization {
     /// What to tell him, in one sentence: the service's own, with spaces for what could confuse a terminal, or one made of the two
     /// above.
     pub message: String,
-    /// How long to wait between two polls, at the least.
+    /// How long to wait between two polls, at the least: one second or more, and as the service has it where that is no longer than
+    /// the code lives.
     pub interval: Duration,
     /// Until when the code is good.
     pub expires_at: Timestamp,
@@ -164,6 +157,33 @@ struct Answer {
     message: Option<String>,
 }
 
+/// What the device-code endpoint gave out.
+fn read_codes(response: &Response<Body>, now: Timestamp) -> Result<DeviceAuthorization, Error> {
+    let (status, headers) = (response.status(), response.headers());
+    let body = response.body().as_bytes();
+    let expires_in = read_success(status, headers, body, now)?.expires_in;
+    let answer: Answer = read(body).map_err(|problem| unusable(problem, status, headers))?;
+    let missing = || unusable(AnswerProblem::NoDeviceCode, status, headers);
+    let user_code = answer.user_code.filter(|code| is_shown(code, 64)).ok_or_else(missing)?;
+    let uri = answer.verification_uri.or(answer.verification_url);
+    let verification_uri = uri.filter(|uri| is_address(uri)).ok_or_else(missing)?;
+    let message = match answer.message.filter(|message| !message.trim().is_empty()) {
+        Some(message) => message.chars().take(1024).map(harmless).collect(),
+        None => format!("To sign in, open {verification_uri} and enter the code {user_code}."),
+    };
+    let seconds = |count: Count, default| Duration::from_secs(count.seconds().unwrap_or(default));
+    let life = seconds(expires_in, 900).min(MAX_LIFETIME);
+    Ok(DeviceAuthorization {
+        device_code: answer.device_code.and_then(DeviceCode::from_wire).ok_or_else(missing)?,
+        user_code,
+        verification_uri,
+        verification_uri_complete: answer.verification_uri_complete.filter(|uri| is_address(uri)),
+        message,
+        interval: seconds(answer.interval, 5).min(life).max(SHORTEST_INTERVAL),
+        expires_at: now.plus(life),
+    })
+}
+
 /// Whether a text can be shown to a person and typed in.
 fn is_shown(text: &str, longest: usize) -> bool {
     (1..=longest).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
@@ -184,7 +204,7 @@ fn harmless(character: char) -> char {
 
 /// Whether a person may be sent there. What stands before an `@` only looks like a host.
 fn is_address(text: &str) -> bool {
-    let parsed: Option<http::Uri> = text.parse().ok();
+    let parsed: Option<Uri> = text.parse().ok();
     is_shown(text, 2048)
         && !text.contains('@')
         && parsed.is_some_and(|uri| match (uri.scheme_str(), uri.host()) {
@@ -195,4 +215,3 @@ fn is_address(text: &str) -> bool {
 }
 
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
-const LONGEST_INTERVAL: Duration = Duration::from_secs(300);

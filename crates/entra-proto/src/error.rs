@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::answer_error::AnswerError;
+use crate::answer_error::{AnswerError, AskedFor};
 use crate::authorize::RedirectError;
 use crate::service_error::ServiceError;
 use crate::signer::SignerError;
@@ -43,6 +43,18 @@ impl Error {
         match self {
             Self::Service(error) => error.retry_after,
             Self::Input(_) | Self::Signer(_) | Self::Answer(_) | Self::Redirect(_) => None,
+        }
+    }
+
+    /// The same, where it is about an answer: what was asked for.
+    pub(crate) fn asked(self, asked: AskedFor) -> Self {
+        match self {
+            Self::Answer(error) => AnswerError {
+                asked,
+                ..Arc::unwrap_or_clone(error)
+            }
+            .into(),
+            other => other,
         }
     }
 

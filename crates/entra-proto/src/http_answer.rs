@@ -2,7 +2,7 @@ use http::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use http::{StatusCode, Uri};
 
 use crate::answer::{Answer, read};
-use crate::answer_error::{AnswerError, AnswerProblem};
+use crate::answer_error::{AnswerError, AnswerProblem, AskedFor};
 use crate::error::{Error, excerpt};
 use crate::retry_after::retry_after;
 use crate::service_error::ServiceError;
@@ -52,6 +52,7 @@ pub(crate) fn unusable(problem: AnswerProblem, status: StatusCode, headers: &Hea
         .map(|value| excerpt(&String::from_utf8_lossy(value.as_bytes()), 60));
     AnswerError {
         problem,
+        asked: AskedFor::Token,
         status: status.as_u16(),
         content_type,
     }

@@ -104,7 +104,7 @@ pub use aadsts::Aadsts;
 pub use acquire::{
     Assert, Exchange, Freshness, FreshnessPolicy, Lifetime, Pause, RetryPolicy, ShowCode, Sign, Stages, Step, freshness,
 };
-pub use answer_error::{AnswerError, AnswerProblem};
+pub use answer_error::{AnswerError, AnswerProblem, AskedFor};
 pub use application::{Application, ClientCredential};
 pub use assertion::{
     AssertionAudience, AssertionSource, CertificateCredential, FederatedCredential, UnsignedAssertion,

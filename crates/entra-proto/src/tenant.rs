@@ -42,6 +42,17 @@ impl Tenant {
             Self::Common | Self::Organizations | Self::Consumers => false,
         }
     }
+
+    /// Whether the tenant with this id may be meant by it: any may be behind a domain, or be the one of whoever signs in.
+    pub(crate) fn may_be(&self, id: Guid) -> bool {
+        match self {
+            Self::Id(own) => *own == id,
+            Self::Consumers => id.is(CONSUMERS),
+            Self::Organizations => !id.is(CONSUMERS),
+            Self::Domain(_) | Self::Common => true,
+            Self::Adfs => false,
+        }
+    }
 }
 
 impl FromStr for Tenant {

@@ -9,7 +9,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderM
 use http::{Method, Request, Response, StatusCode, Uri};
 use zeroize::Zeroizing;
 
-use crate::answer_error::{AnswerError, AnswerProblem};
+use crate::answer_error::{AnswerError, AnswerProblem, AskedFor};
 use crate::application::{Application, ClientCredential};
 use crate::assertion::UnsignedAssertion;
 use crate::authority::EndpointVersion;
@@ -43,7 +43,10 @@ pub struct TokenRequest {
 }
 
 impl TokenRequest {
-    pub(crate) fn of(application: Application, grant: Grant, target: Target) -> Result<Self, Error> {
+    pub(crate) fn of(mut application: Application, grant: Grant, target: Target) -> Result<Self, Error> {
+        if !matches!(grant, Grant::ClientCredentials) {
+            application.authority = application.authority.without_region()?;
+        }
         let (name, value) = match grant {
             Grant::ClientCredentials | Grant::OnBehalfOf(_) => target.on(application.version)?,
             _ => target.on_for_user(application.version)?,
@@ -148,7 +151,14 @@ impl TokenRequest {
     pub fn decode(&self, response: &Response<Body>, now: Timestamp) -> Result<TokenResponse, Error> {
         TokenResponse::decode(response.status(), response.headers(), response.body().as_bytes(), now)
             .and_then(|answer| self.check_nonce(answer, response.status()))
-            .map_err(|error| self.secrets().out_of(error))
+            .map_err(|error| {
+                let error = self.secrets().out_of(error);
+                if self.is_for_one_try() {
+                    error.asked(AskedFor::TokenForCode)
+                } else {
+                    error
+                }
+            })
     }
 
     /// What tells this request's token from every other one: two requests with the same key may share a token.
@@ -188,6 +198,11 @@ impl TokenRequest {
     #[must_use]
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// Whether what it rests on must not be sent again once it may have been taken: an authorization code (RFC 6749, section 4.1.2).
+    pub(crate) fn is_for_one_try(&self) -> bool {
+        matches!(self.grant, Grant::AuthorizationCode { .. })
     }
 
     pub(crate) fn assertion(&self) -> Option<&ClientAssertion> {
@@ -262,6 +277,7 @@ impl TokenRequest {
         }
         Err(AnswerError {
             problem: AnswerProblem::Nonce,
+            asked: AskedFor::TokenForCode,
             status: status.as_u16(),
             content_type: None,
         }

@@ -183,8 +183,6 @@ fn a_start_that_fails_in_passing_is_tried_again_and_leaves_the_polls_their_attem
     }
     assert!(run(&[Breaks, Breaks, Breaks]).outcome.is_none());
     assert!(run(&[busy, busy, busy]).refusal().is_retryable());
-    assert!(run(&[STARTS, PENDS, Breaks, Breaks, Breaks]).outcome.is_none());
-    assert!(run(&[STARTS, PENDS, busy, busy, busy]).refusal().is_retryable());
     let unauthorized = Answers(401, "", r#"{"error":"invalid_client","error_codes":[7000218]}"#);
     assert_eq!(
         run(&[unauthorized]).refusal().service().unwrap().class(),
@@ -216,6 +214,120 @@ fn retry_after_is_heard_where_it_is_longer_than_the_interval() {
     assert_eq!(polls[..4], [5, 25, 37, 47]);
     assert!((77..=79).contains(&polls[4]), "{polls:?}");
     assert!(run.outcome.unwrap().is_ok());
+}
+
+/// A code whose service wants polls this many seconds apart, good for 900.
+fn every(interval: u64) -> Network {
+    let body = format!(
+        r#"{{"device_code":"d","user_code":"u","verification_uri":"https://a.example","expires_in":900,"interval":{interval}}}"#
+    );
+    Answers(200, "", Box::leak(body.into_boxed_str()))
+}
+
+/// The second at which the flow was over.
+fn end(run: &Run) -> f64 {
+    run.waits.iter().map(Duration::as_secs_f64).sum()
+}
+
+/// RFC 8628, section 3.5: on a timeout the polls must become rarer, best by doubling the interval.
+#[test]
+fn polls_that_fail_grow_rarer_until_one_is_answered() {
+    for broken in [
+        Breaks,
+        Answers(503, "", ""),
+        Answers(500, "", "<html>"),
+        Answers(200, "", ""),
+    ] {
+        let run = run(&[
+            STARTS, PENDS, broken, broken, broken, broken, broken, PENDS, broken, PENDS, DONE,
+        ]);
+        assert!(run.outcome.as_ref().is_some_and(Result::is_ok), "{:?}", run.waits);
+        for (wait, least) in run.waits.iter().zip([5, 5, 10, 20, 40, 60, 60, 5, 10, 5]) {
+            let least = Duration::from_secs(least);
+            assert!(
+                (least..=least + Duration::from_secs(1)).contains(wait),
+                "{:?}",
+                run.waits
+            );
+        }
+        assert_eq!(run.waits.len(), 10);
+    }
+}
+
+#[test]
+fn nothing_that_passes_ends_a_flow_whose_code_lives() {
+    let slower = Answers(400, "", SLOW_DOWN);
+    let busy = Answers(503, "", "");
+    let scripts: [&[Network]; 7] = [
+        &[every(60), PENDS, busy, DONE],
+        &[every(60), PENDS, Breaks, DONE],
+        &[every(60), Breaks, Breaks, Breaks, Breaks, DONE],
+        &[every(300), Breaks, DONE],
+        &[every(5), PENDS, Breaks, Breaks, Breaks, Breaks, Breaks, Breaks, DONE],
+        &[every(5), PENDS, Answers(503, "600", ""), DONE],
+        &[
+            every(5),
+            slower,
+            slower,
+            slower,
+            slower,
+            slower,
+            slower,
+            slower,
+            slower,
+            slower,
+            slower,
+            slower,
+            Breaks,
+            DONE,
+        ],
+    ];
+    for script in scripts {
+        let run = run(script);
+        assert!(run.outcome.as_ref().is_some_and(Result::is_ok), "{:?}", run.waits);
+        assert!(end(&run) < 900.0);
+    }
+}
+
+#[test]
+fn nobody_waits_for_a_code_that_is_dead_by_then() {
+    let for_ever = |interval, answer| {
+        drive(
+            request(ClientCredential::Public),
+            RetryPolicy::default(),
+            0,
+            move |at| {
+                if at == 0 { every(interval) } else { answer }
+            },
+        )
+    };
+    for interval in [1, 5, 7, 60, 299, 300, 450, 600] {
+        for answer in [PENDS, Answers(400, "", SLOW_DOWN), Answers(400, "100", PENDING)] {
+            let run = for_ever(interval, answer);
+            assert_eq!(run.refusal().service().unwrap().error, "expired_token", "{interval}");
+            assert!(end(&run) < 900.0, "{interval}: {:?}", run.waits);
+        }
+        for answer in [Breaks, Answers(503, "", ""), Answers(429, "200", "")] {
+            let run = for_ever(interval, answer);
+            assert!(!matches!(run.outcome, Some(Ok(_))));
+            assert!(end(&run) < 900.0, "{interval}: {:?}", run.waits);
+            assert!(
+                run.waits.iter().all(|wait| wait.as_secs() >= interval),
+                "{:?}",
+                run.waits
+            );
+        }
+        // The last chance is taken where the interval leaves one.
+        let run = for_ever(interval, Breaks);
+        assert!(
+            end(&run) > 898.0 || 900 - run.polls().last().unwrap() <= interval + 1,
+            "{:?}",
+            run.waits
+        );
+    }
+    // What the service asks for is not cut.
+    let refusal = run(&[STARTS, PENDS, Answers(503, "895", "")]).refusal();
+    assert_eq!(refusal.retry_after(), Some(Duration::from_secs(895)));
 }
 
 #[test]
@@ -258,7 +370,7 @@ fn a_service_that_says_pending_for_ever_is_asked_until_the_code_has_expired() {
     let run = drive(request(ClientCredential::Public), RetryPolicy::default(), 0, |at| {
         if at == 0 { STARTS } else { PENDS }
     });
-    assert_eq!((run.polls().len(), run.polls().last()), (180, Some(&900)));
+    assert_eq!((run.polls().len(), run.polls().last()), (179, Some(&895)));
     let error = run.refusal();
     let service = error.service().unwrap();
     assert_eq!(

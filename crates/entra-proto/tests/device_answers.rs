@@ -79,11 +79,13 @@ fn odd_numbers_are_put_right() {
         ("-5", 5),
         ("\"NaN\"", 5),
         ("\"soon\"", 5),
-        ("1e300", 300),
-        ("301", 300),
+        ("1e300", 900),
+        ("301", 301),
+        ("899", 899),
+        ("901", 900),
         ("2.9", 2),
         ("[]", 5),
-        ("\"99999999999999999999\"", 300),
+        ("\"99999999999999999999\"", 900),
     ] {
         assert_eq!(
             shown(&with("interval", interval)).interval.as_secs(),
@@ -163,6 +165,15 @@ fn a_code_that_nobody_could_use_is_none() {
 }
 
 #[test]
+fn what_is_wrong_with_its_answers_is_said_of_this_endpoint() {
+    for (status, body) in [(200, "<html>"), (200, ""), (200, "{}"), (200, "["), (302, "")] {
+        let response = Response::builder().status(status).body(Body::from(body.to_owned()));
+        let error = request().decode(&response.unwrap(), NOW).unwrap_err().to_string();
+        assert!(error.starts_with("the device-code endpoint's answer"), "{error}");
+    }
+}
+
+#[test]
 fn a_message_is_short_and_harmless_or_made_here() {
     let made = "To sign in, open https://microsoft.com/devicelogin and enter the code ABCD1234.";
     for none in ["", "null", "\"\"", "\" \\n \""] {
@@ -227,7 +238,8 @@ proptest! {
             for text in [&authorization.user_code, &authorization.verification_uri, &authorization.message] {
                 prop_assert!(!text.is_empty() && !text.chars().any(char::is_control));
             }
-            prop_assert!((1..=300).contains(&authorization.interval.as_secs()));
+            let life = authorization.expires_at.since(NOW).as_secs();
+            prop_assert!((1..=life.max(1)).contains(&authorization.interval.as_secs()));
             prop_assert!(authorization.expires_at.since(NOW) <= MAX_LIFETIME);
         }
     }

@@ -242,6 +242,30 @@ fn a_device_flow_speaks_the_words_of_its_endpoint() {
     check(&poll, "contoso.com/oauth2/v2.0/token", &v2);
 }
 
+/// The official clients do the same: a region has a token endpoint for applications alone.
+#[test]
+fn a_region_is_for_the_application_itself_and_no_user() {
+    for version in [V1, V2] {
+        let app = confidential(version);
+        let region = app.authority().with_region("westeurope".parse().unwrap()).unwrap();
+        let regional = app.clone().at(region);
+        for grant in GRANTS {
+            let target = || scopes("https://a.example/.default");
+            let asked = |app: &Application| {
+                let request = request(app, grant, target(), "t").unwrap();
+                request.encode(Guid::from_bytes([7; 16])).uri().to_string()
+            };
+            let host = if grant == "client_credentials" {
+                "https://westeurope.login.microsoft.com/"
+            } else {
+                "https://login.microsoftonline.com/"
+            };
+            assert!(asked(&regional).starts_with(host), "{grant}: {}", asked(&regional));
+            assert_eq!(asked(&regional) == asked(&app), grant != "client_credentials");
+        }
+    }
+}
+
 #[test]
 fn a_public_client_proves_nothing_and_is_no_daemon_and_no_api() {
     for version in [V1, V2] {

@@ -126,8 +126,7 @@ where
         step = match step {
             Step::Exchange(exchange) => match transport.send(exchange.request()).await {
                 Ok(response) => exchange.respond(&response, now())?,
-                Err(error) if error.is_retryable() => exchange.interrupted(now()).ok_or(error)?,
-                Err(error) => return Err(error.into()),
+                Err(error) => error.next_step(exchange, now())?,
             },
             Step::Pause(pause) => {
                 sleep(pause.duration()).await;
@@ -153,8 +152,7 @@ pub(crate) fn run_blocking(
         step = match step {
             Step::Exchange(exchange) => match transport.send(exchange.request()) {
                 Ok(response) => exchange.respond(&response, now())?,
-                Err(error) if error.is_retryable() => exchange.interrupted(now()).ok_or(error)?,
-                Err(error) => return Err(error.into()),
+                Err(error) => error.next_step(exchange, now())?,
             },
             Step::Pause(pause) => {
                 sleep(pause.duration());

@@ -3,6 +3,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use entra_proto::{Exchange, Step, Timestamp};
 use http::Uri;
 
 use crate::endpoint;
@@ -66,6 +67,19 @@ impl TransportError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.0.retryable
+    }
+
+    /// What an acquisition does where this came in the place of an answer: another try, after a pause.
+    ///
+    /// # Errors
+    /// This error, where it will not pass, where there must not be another try, and where it is not worth one.
+    pub fn next_step(self, exchange: Exchange, now: Timestamp) -> Result<Step, Self> {
+        let step = match self.kind() {
+            _ if !self.is_retryable() => None,
+            TransportErrorKind::Dns | TransportErrorKind::Connect | TransportErrorKind::Tls => exchange.unsent(now),
+            _ => exchange.interrupted(now),
+        };
+        step.ok_or(self)
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {

@@ -9,6 +9,8 @@ use crate::time::Timestamp;
 pub(super) struct Polling {
     interval: Duration,
     expires_at: Timestamp,
+    /// How many polls in a row have failed.
+    failed: u32,
 }
 
 impl Polling {
@@ -16,28 +18,38 @@ impl Polling {
         Self {
             interval: authorization.interval,
             expires_at: authorization.expires_at,
+            failed: 0,
         }
     }
 
     /// The wait before the next poll, after one that came too early: no less than the service asks for.
     ///
     /// # Errors
-    /// Where the code is of no use any more by then: nobody waits for that.
+    /// Where the code is of no use any more when that wait is over: nobody waits for that.
     pub(super) fn next(&mut self, unfinished: Error, now: Timestamp) -> Result<Duration, Error> {
-        let asked = unfinished.retry_after().unwrap_or_default();
-        if now.plus(asked) >= self.expires_at {
-            return Err(expired(unfinished));
-        }
+        self.failed = 0;
         if unfinished.service().is_some_and(|service| service.error == SLOW_DOWN) {
             // For good.
             self.interval = self.interval.saturating_add(SLOWER);
         }
-        Ok(self.interval.max(asked))
+        let wait = self.interval.max(unfinished.retry_after().unwrap_or_default());
+        if now.plus(wait) >= self.expires_at {
+            return Err(expired(unfinished));
+        }
+        Ok(wait)
     }
 
-    /// The shortest wait between two polls.
-    pub(super) fn interval(&self) -> Duration {
-        self.interval
+    /// The wait before the next poll, after one that failed in passing: doubled with each in a row, as the RFC recommends, and longer
+    /// by `spread`. `None` where the code is of no use any more when the service could be asked again.
+    pub(super) fn later(&mut self, asked: Option<Duration>, spread: Duration, now: Timestamp) -> Option<Duration> {
+        self.failed = self.failed.saturating_add(1);
+        let longest = self.interval.saturating_mul(2).max(LONGEST_BACK_OFF);
+        let back_off = self.interval.saturating_mul(1 << self.failed.min(16)).min(longest);
+        let asked = asked.unwrap_or_default();
+        // A back-off is no reason to miss the last chance.
+        let last = self.expires_at.since(now).saturating_sub(BEFORE_THE_END);
+        let wait = back_off.max(asked).saturating_add(spread).min(last);
+        (wait >= self.interval.max(asked)).then_some(wait)
     }
 }
 
@@ -67,3 +79,9 @@ const SLOW_DOWN: &str = "slow_down";
 
 /// What `slow_down` adds to the interval.
 const SLOWER: Duration = Duration::from_secs(5);
+
+/// How long two polls are apart at the most after failures, where the interval itself is not longer than half of it.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
+
+/// How long before the code's end the last poll is sent.
+const BEFORE_THE_END: Duration = Duration::from_secs(1);

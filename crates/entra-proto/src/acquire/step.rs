@@ -14,6 +14,7 @@ use crate::error::{Error, InputError};
 use crate::guid::Guid;
 use crate::retry_after::server_time;
 use crate::secret::ClientAssertion;
+use crate::service_error::ServiceError;
 use crate::signer::SignerError;
 use crate::time::Timestamp;
 use crate::token_request::TokenRequest;
@@ -187,15 +188,28 @@ impl Exchange {
             Ok(Err(authorization)) => self.0.show(authorization),
             Err(error) if is_unfinished(&error) => self.0.poll_again(error, now),
             Err(error) if is_out_of_time(&error) => self.0.prove_anew(response.headers(), now).ok_or(error),
-            Err(error) if error.is_retryable() => self.0.pause(error.retry_after(), now).ok_or(error),
+            Err(error) if error.is_retryable() && !self.0.is_spent(&error) => {
+                self.0.pause(error.retry_after(), now).ok_or(error)
+            }
             Err(error) => Err(error),
         }
     }
 
-    /// No answer came, for a reason that may pass: the connection broke, or time ran out. `None` where it is not worth another
-    /// try: the transport's own error is then the outcome.
+    /// No answer came, for a reason that may pass, and the service may have the request: the connection broke, or time ran out.
+    /// `None` where there must not be another try, or it is not worth one: the transport's own error is then the outcome. An
+    /// authorization code is not sent again: it may be redeemed, and the service answers a second request by revoking what it gave
+    /// for the first (RFC 6749, section 4.1.2).
     #[must_use]
     pub fn interrupted(self, now: Timestamp) -> Option<Step> {
+        if self.0.is_for_one_try() {
+            return None;
+        }
+        self.0.pause(None, now)
+    }
+
+    /// Nothing was sent, for a reason that may pass: no connection was had. As [`interrupted`](Self::interrupted) otherwise.
+    #[must_use]
+    pub fn unsent(self, now: Timestamp) -> Option<Step> {
         self.0.pause(None, now)
     }
 }
@@ -289,10 +303,14 @@ impl TokenRequest {
 
 impl DeviceCodeRequest {
     /// Starts the device flow: the request for a code, the showing of it, and the polling until the person is done, declines, or the
-    /// code expires. As [`TokenRequest::start`] otherwise; the policy's attempts and deadline hold for each request of the flow.
+    /// code expires. As [`TokenRequest::start`] otherwise.
     ///
-    /// Where the service still says "pending" when the code's time is over, the outcome is what it should have said:
-    /// `expired_token`.
+    /// The policy's attempts and deadline hold for the request for a code. A poll that fails in passing ends nothing while the code
+    /// lives: the next one is sent later, and later again where that fails too (RFC 8628, section 3.5). Only a policy of one attempt
+    /// forgives nothing.
+    ///
+    /// Where the service says "pending" and the code's time is over before it may be asked again, the outcome is what it would say
+    /// then: `expired_token`.
     #[must_use]
     pub fn start(self, policy: RetryPolicy, request_id: Guid, now: Timestamp) -> Step {
         Acquisition::new(Asked::DeviceCode(self), false, policy, request_id, now).prove(now)
@@ -314,7 +332,7 @@ struct Acquisition {
     started_at: Timestamp,
     /// How many requests have failed.
     sent: u32,
-    /// How many polls were answered.
+    /// How many polls are over.
     polled: u32,
     /// Whether the next request has its attempts and its time anew.
     anew: bool,
@@ -401,12 +419,30 @@ impl Acquisition {
             return Err(unfinished);
         };
         let duration = polling.next(unfinished, now)?;
+        Ok(self.poll_after(duration))
+    }
+
+    /// A poll after this wait, which has its attempts and its time anew.
+    fn poll_after(mut self, duration: Duration) -> Step {
         self.polled = self.polled.saturating_add(1);
         self.anew = true;
-        Ok(Step::Pause(Pause {
+        Step::Pause(Pause {
             acquisition: self,
             duration,
-        }))
+        })
+    }
+
+    fn is_for_one_try(&self) -> bool {
+        matches!(&self.asked, Asked::Token(request) if request.is_for_one_try())
+    }
+
+    /// Whether this answer may be that of a request whose code was redeemed. Who says why he refused, or that he is busy, has not
+    /// redeemed it; any other failure may have come in between.
+    fn is_spent(&self, error: &Error) -> bool {
+        let refused = |service: &ServiceError| {
+            !service.error.is_empty() || !service.codes.is_empty() || matches!(service.status, 408 | 429 | 503)
+        };
+        self.is_for_one_try() && !error.service().is_some_and(refused)
     }
 
     /// An id of its own for each try.
@@ -435,14 +471,20 @@ impl Acquisition {
 
     /// The wait before the next try, or `None` where there is none left, or no time for it.
     fn pause(mut self, asked: Option<Duration>, now: Timestamp) -> Option<Step> {
+        if self.policy.max_attempts <= 1 {
+            return None;
+        }
+        if let Some(polling) = self.polling.as_mut() {
+            // As long as the code lives, the person may still type it in.
+            let duration = polling.later(asked, self.policy.delay(1, self.request_id), now)?;
+            return Some(self.poll_after(duration));
+        }
         self.sent += 1;
         if self.sent >= self.policy.max_attempts {
             return None;
         }
         // No less than the service asks for, and spread beyond it, so that those who were sent away together do not return so.
-        let interval = self.polling.as_ref().map(Polling::interval);
         let duration = asked
-            .max(interval)
             .unwrap_or_default()
             .saturating_add(self.policy.delay(self.sent, self.request_id));
         let in_time = now.plus(duration).since(self.started_at) < self.policy.deadline;
