@@ -4,9 +4,9 @@ use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
 use crate::authorize::redirect_error::{RedirectError, RedirectProblem};
-use crate::error::Error;
+use crate::error::{Error, cut};
 use crate::redaction::Secrets;
-use crate::service_error::ServiceError;
+use crate::service_error::{MAX_TEXT, ServiceError};
 
 /// What came back to the redirect URI: from a query, a fragment or the body of a form. Nothing in it is to be trusted before
 /// whoever started the sign-in has [accepted](crate::PendingAuthorization::redeem) it.
@@ -181,14 +181,7 @@ const KNOWN: [&str; 15] = [
     "tenant",
 ];
 
-pub(crate) fn cut(text: &str, characters: usize) -> String {
-    text.chars().take(characters).collect()
-}
-
 const SHORTEST_SECRET: usize = 8;
-
-/// How many characters of each text of a refusal are kept.
-const MAX_TEXT: usize = 4096;
 
 #[cfg(test)]
 mod tests {
