@@ -92,11 +92,8 @@ impl TokenResponse {
             .as_ref()
             .and_then(|token| token.claims().ok()?.tenant_id());
         let of_access_token = || UnverifiedClaims::decode(self.access_token.expose()).ok()?.tenant_id();
-        of_id_token.or_else(of_access_token).ok_or_else(|| {
-            InputError::new("tenant", "is named neither by the ID token nor by the access token")
-                .advice("ask for openid as well")
-                .into()
-        })
+        let unnamed = || InputError::new("tenant", "is named neither by the ID token nor by the access token").into();
+        of_id_token.or_else(of_access_token).ok_or_else(unnamed)
     }
 }
 
