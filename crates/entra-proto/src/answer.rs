@@ -8,10 +8,10 @@ use serde_json::Value;
 use serde_json::error::Category;
 use zeroize::Zeroizing;
 
+use crate::access_token::BearerText;
 use crate::answer_error::AnswerProblem;
 use crate::claims_request::MAX_CLAIMS;
 use crate::error::cut;
-use crate::secret::BearerText;
 use crate::service_error::{MAX_TEXT, ServiceError};
 
 /// The body of an answer: the known members of a token and of a refusal, which may come under any status.

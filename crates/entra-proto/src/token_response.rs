@@ -3,13 +3,14 @@ use std::time::Duration;
 use http::StatusCode;
 use http::header::HeaderMap;
 
+use crate::access_token::AccessToken;
 use crate::acquire::Lifetime;
 use crate::answer::Count;
 use crate::answer_error::AnswerProblem;
 use crate::error::{Error, InputError, excerpt};
 use crate::guid::Guid;
 use crate::http_answer::{read_success, unusable};
-use crate::secret::{AccessToken, IdToken, RefreshToken};
+use crate::issued::{IdToken, RefreshToken};
 use crate::time::Timestamp;
 use crate::unverified_claims::UnverifiedClaims;
 

@@ -14,7 +14,7 @@ use crate::client_id::ClientId;
 use crate::error::{Error, InputError, cut};
 use crate::form::encode_form;
 use crate::guid::Guid;
-use crate::secret::random_text;
+use crate::secret_text::random_text;
 use crate::service_error::MAX_TEXT;
 use crate::target::Target;
 use crate::tenant::Tenant;

@@ -31,7 +31,7 @@ impl Kept {
         self.value(name).ok_or_else(|| self.spoilt())
     }
 
-    /// A secret of 32 bytes, as [`random_text`](crate::secret::random_text) writes it.
+    /// A secret of 32 bytes, as [`random_text`](crate::secret_text::random_text) writes it.
     pub(crate) fn secret(&self, name: &str) -> Result<Zeroizing<String>, Error> {
         let text = self.field(name)?;
         let base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';

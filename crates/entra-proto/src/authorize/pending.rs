@@ -15,7 +15,8 @@ use crate::client_id::ClientId;
 use crate::error::{Error, InputError, cut};
 use crate::form::encode_form;
 use crate::grant::Grant;
-use crate::secret::{AuthorizationCode, same_secret};
+use crate::issued::AuthorizationCode;
+use crate::secret_text::same_secret;
 use crate::target::Target;
 use crate::token_request::TokenRequest;
 
