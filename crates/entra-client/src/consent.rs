@@ -161,14 +161,14 @@ impl PendingConsent {
     pub fn expose(&self) -> Zeroizing<String> {
         match &self.0 {
             Pending::Code(pending) => pending.expose(),
-            Pending::Admin(pending) => Zeroizing::new(format!("{ADMIN}{}", pending.state())),
+            Pending::Admin(pending) => Zeroizing::new(format!("{ADMIN}{}", pending.expose().as_str())),
         }
     }
 
     pub(crate) fn take(&self, application: &Application, redirect: &Redirect) -> Result<Taken, Error> {
         Ok(match &self.0 {
             Pending::Code(pending) => Taken::Code(Box::new(pending.redeem(application, redirect)?)),
-            Pending::Admin(pending) => Taken::Tenant(pending.accept(redirect)?.tenant),
+            Pending::Admin(pending) => Taken::Tenant(pending.accept(application, redirect)?.tenant),
         })
     }
 }
@@ -180,7 +180,7 @@ impl FromStr for PendingConsent {
     /// Where it is not what [`expose`](Self::expose) gave. The text is not repeated in the error.
     fn from_str(text: &str) -> Result<Self, Error> {
         Ok(Self(match text.strip_prefix(ADMIN) {
-            Some(state) => Pending::Admin(state.parse()?),
+            Some(pending) => Pending::Admin(pending.parse()?),
             None => Pending::Code(Box::new(text.parse()?)),
         }))
     }

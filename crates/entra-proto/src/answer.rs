@@ -8,10 +8,11 @@ use serde_json::Value;
 use serde_json::error::Category;
 use zeroize::Zeroizing;
 
+use crate::access_token::BearerText;
 use crate::answer_error::AnswerProblem;
 use crate::claims_request::MAX_CLAIMS;
-use crate::secret::BearerText;
-use crate::service_error::ServiceError;
+use crate::error::cut;
+use crate::service_error::{MAX_TEXT, ServiceError};
 
 /// The body of an answer: the known members of a token and of a refusal, which may come under any status.
 ///
@@ -77,17 +78,13 @@ impl Answer {
         } else {
             self.error_codes
         };
-        let cut = |text: String| match text.char_indices().nth(MAX_TEXT) {
-            Some((end, _)) => text.get(..end).unwrap_or_default().to_owned(),
-            None => text,
-        };
-        let filled = |text: Option<String>| text.filter(|text| !text.is_empty()).map(cut);
+        let filled = |text: Option<String>| text.filter(|text| !text.is_empty()).map(|text| cut(&text, MAX_TEXT));
         ServiceError {
             status,
-            error: cut(self.error.unwrap_or_default()),
+            error: cut(&self.error.unwrap_or_default(), MAX_TEXT),
             codes,
             suberror: filled(self.suberror),
-            description: cut(description),
+            description: cut(&description, MAX_TEXT),
             // Passed on as it is, or not at all.
             claims: self
                 .claims
@@ -139,9 +136,6 @@ pub(crate) fn codes_in(text: &str) -> Vec<u32> {
 
 /// How many numbers of one answer are kept.
 const MAX_CODES: usize = 16;
-
-/// How many characters of each of its texts are kept.
-const MAX_TEXT: usize = 4096;
 
 /// A count of seconds as it was found.
 #[derive(Clone, Copy, Default)]

@@ -182,6 +182,11 @@ impl fmt::Display for InputError {
 
 impl std::error::Error for InputError {}
 
+/// At most `limit` characters of a text from outside, as they are.
+pub(crate) fn cut(text: &str, limit: usize) -> String {
+    text.chars().take(limit).collect()
+}
+
 /// At most `limit` characters of a text from outside, with everything that could confuse a terminal or a log line escaped.
 pub(crate) fn excerpt(text: &str, limit: usize) -> String {
     let mut shown = String::new();

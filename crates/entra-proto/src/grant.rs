@@ -1,7 +1,8 @@
 use zeroize::Zeroizing;
 
 use crate::authorize::{CodeVerifier, RedirectUri};
-use crate::secret::{AuthorizationCode, DeviceCode, RefreshToken, UserAssertion, hash};
+use crate::issued::{AuthorizationCode, DeviceCode, RefreshToken, UserAssertion};
+use crate::secret_text::hash;
 
 /// On what ground a token is asked for (RFC 6749, section 1.3, and its extensions).
 #[derive(Clone)]

@@ -65,6 +65,7 @@
 )]
 
 mod aadsts;
+mod access_token;
 mod acquire;
 mod answer;
 mod answer_error;
@@ -85,12 +86,14 @@ mod form;
 mod grant;
 mod guid;
 mod http_answer;
+mod issued;
 mod loopback;
 mod redaction;
 mod resource;
 mod retry_after;
 mod scope;
 mod secret;
+mod secret_text;
 mod service_error;
 mod signer;
 mod target;
@@ -101,6 +104,7 @@ mod token_response;
 mod unverified_claims;
 
 pub use aadsts::Aadsts;
+pub use access_token::AccessToken;
 pub use acquire::{
     Assert, Exchange, Freshness, FreshnessPolicy, Lifetime, Pause, RetryPolicy, ShowCode, Sign, Stages, Step, freshness,
 };
@@ -125,13 +129,12 @@ pub use error::{Error, InputError};
 pub use error_class::ErrorClass;
 pub use guid::Guid;
 pub use http_answer::MAX_ANSWER;
+pub use issued::{AuthorizationCode, DeviceCode, IdToken, RefreshToken, UserAssertion};
 pub use loopback::is_loopback_host;
 pub use resource::Resource;
 pub use retry_after::MAX_RETRY_AFTER;
 pub use scope::{Scope, Scopes};
-pub use secret::{
-    AccessToken, AuthorizationCode, ClientAssertion, ClientSecret, DeviceCode, IdToken, RefreshToken, UserAssertion,
-};
+pub use secret::{ClientAssertion, ClientSecret};
 pub use service_error::ServiceError;
 pub use signer::{Signer, SignerError, SigningAlgorithm, SigningCertificate};
 pub use target::Target;

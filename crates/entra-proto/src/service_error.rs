@@ -38,6 +38,9 @@ pub struct ServiceError {
     pub retry_after: Option<Duration>,
 }
 
+/// How many characters of each text of a refusal are kept.
+pub(crate) const MAX_TEXT: usize = 4096;
+
 impl ServiceError {
     /// The row of the most particular number that is known: the last, since Entra lists the general one first.
     #[must_use]

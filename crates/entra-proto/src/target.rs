@@ -106,7 +106,7 @@ impl Target {
     }
 
     /// Checks that a user can be asked for it: everything that was granted, or single permissions, not both (AADSTS70011).
-    fn check_for_user(&self) -> Result<(), Error> {
+    pub(crate) fn check_for_user(&self) -> Result<(), Error> {
         let Self::Scopes(scopes) = self else { return Ok(()) };
         let wanted = || scopes.iter().filter(|scope| !scope.is_openid());
         if wanted().any(|scope| scope.is_default()) && wanted().any(|scope| !scope.is_default()) {

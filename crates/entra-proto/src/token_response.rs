@@ -3,13 +3,14 @@ use std::time::Duration;
 use http::StatusCode;
 use http::header::HeaderMap;
 
+use crate::access_token::AccessToken;
 use crate::acquire::Lifetime;
 use crate::answer::Count;
 use crate::answer_error::AnswerProblem;
 use crate::error::{Error, InputError, excerpt};
 use crate::guid::Guid;
 use crate::http_answer::{read_success, unusable};
-use crate::secret::{AccessToken, IdToken, RefreshToken};
+use crate::issued::{IdToken, RefreshToken};
 use crate::time::Timestamp;
 use crate::unverified_claims::UnverifiedClaims;
 
@@ -92,11 +93,8 @@ impl TokenResponse {
             .as_ref()
             .and_then(|token| token.claims().ok()?.tenant_id());
         let of_access_token = || UnverifiedClaims::decode(self.access_token.expose()).ok()?.tenant_id();
-        of_id_token.or_else(of_access_token).ok_or_else(|| {
-            InputError::new("tenant", "is named neither by the ID token nor by the access token")
-                .advice("ask for openid as well")
-                .into()
-        })
+        let unnamed = || InputError::new("tenant", "is named neither by the ID token nor by the access token").into();
+        of_id_token.or_else(of_access_token).ok_or_else(unnamed)
     }
 }
 

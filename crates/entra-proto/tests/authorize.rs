@@ -246,9 +246,14 @@ fn both_admin_consent_pages_have_their_url() {
     assert_eq!(resource.start(&[6; 32]).unwrap().0, url);
     assert_ne!(resource.start(&[7; 32]).unwrap().0, url);
 
+    // What is refused of a person is refused of an administrator.
+    let mixed = Target::scopes("User.Read https://b.example/X https://b.example/.default").unwrap();
+    let consumers = application("https://login.microsoftonline.com/consumers");
     for (request, text) in [
         (v2.admin_consent(back()), "which API"),
         (common().admin_consent(back()).target(graph()), "organizations"),
+        (consumers.admin_consent(back()).target(graph()), "organizations"),
+        (v2.admin_consent(back()).target(mixed), "one or the other"),
         (v1.admin_consent(back()).target(graph()), "leave the target out"),
     ] {
         let error = request.start(&[5; 32]).unwrap_err().to_string();

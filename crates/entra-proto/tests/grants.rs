@@ -1,5 +1,6 @@
 //! Each ground on which a token is asked for: what is sent, by whom, and what comes back.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
@@ -9,8 +10,9 @@ use entra_proto::{
     DeviceCodeRequest, EndpointVersion, Error, Guid, PendingAuthorization, Redirect, RefreshToken, Target, Timestamp,
     TokenRequest, TokenResponse, UserAssertion,
 };
-use http::Response;
+use http::{Response, Uri};
 use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 
 use EndpointVersion::{V1, V2};
 
@@ -570,30 +572,89 @@ proptest! {
         let shown = format!("{request:?}");
         prop_assert!(!shown.contains(&text));
     }
+}
 
-    #[test]
-    fn two_requests_share_a_key_exactly_where_they_send_the_same(
-        (one, other) in (target(), target()),
-        (first, second) in (version(), version()),
-        (of_one, of_other) in (grant(), grant()),
-        (text, same) in (issued(), any::<bool>()),
-    ) {
-        let other_text = if same { text.clone() } else { format!("{text}x") };
-        let (Ok(a), Ok(b)) = (
-            request(&confidential(first), of_one, one, &text),
-            request(&confidential(second), of_other, other, &other_text),
-        ) else { return Ok(()) };
-        let wire = |request: &TokenRequest| {
-            let http = request.encode(Guid::from_bytes([7; 16]));
-            let mut form = form(http.body());
-            if let Some(scope) = form.get_mut("scope") {
-                let mut scopes: Vec<&str> = scope.split(' ').collect();
-                scopes.sort_unstable();
-                scopes.dedup();
-                *scope = scopes.join(" ");
-            }
-            (http.uri().clone(), form)
-        };
-        prop_assert_eq!(a.cache_key() == b.cache_key(), wire(&a) == wire(&b), "{} {}", a.cache_key().as_str(), b.cache_key().as_str());
+/// The same scopes in another order, one of them twice. A resource is what it is.
+fn shuffled(target: &Target, turn: usize) -> Target {
+    let Target::Scopes(scopes) = target else {
+        return target.clone();
+    };
+    let mut words: Vec<&str> = scopes.as_str().split(' ').collect();
+    words.push(words[turn % words.len()]);
+    words.sort_by_key(|word| {
+        word.bytes()
+            .fold(turn, |sum, byte| sum.wrapping_mul(31) ^ usize::from(byte))
+    });
+    Target::scopes(&words.join(" ")).unwrap()
+}
+
+/// What is sent, its scopes as a set.
+fn wire(request: &TokenRequest) -> (Uri, BTreeMap<String, String>) {
+    let http = request.encode(Guid::from_bytes([7; 16]));
+    let mut form = form(http.body());
+    if let Some(scope) = form.get_mut("scope") {
+        let mut scopes: Vec<&str> = scope.split(' ').collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        *scope = scopes.join(" ");
     }
+    (http.uri().clone(), form)
+}
+
+/// The second request is drawn from the first, so that many pairs send the same.
+#[test]
+fn two_requests_share_a_key_exactly_where_they_send_the_same() {
+    let change = || proptest::bool::weighted(0.15);
+    let pairs = (
+        (target(), target(), any::<usize>()),
+        (version(), grant(), grant(), issued()),
+        (change(), change(), change(), change()),
+    );
+    let (same, other) = (Cell::new(0), Cell::new(0));
+    let law = |((one, another, turn), (version, grant, another_grant, text), changed): (_, (_, _, _, String), _)| {
+        let (new_target, new_version, new_grant, new_text) = changed;
+        let second = if new_target { another } else { shuffled(&one, turn) };
+        let second_version = match version {
+            V1 if new_version => V2,
+            V2 if new_version => V1,
+            kept => kept,
+        };
+        let second_grant = if new_grant { another_grant } else { grant };
+        let second_text = if new_text { format!("{text}x") } else { text.clone() };
+        let (Ok(a), Ok(b)) = (
+            request(&confidential(version), grant, one, &text),
+            request(&confidential(second_version), second_grant, second, &second_text),
+        ) else {
+            return Ok(());
+        };
+        let alike = wire(&a) == wire(&b);
+        let count = if alike { &same } else { &other };
+        count.set(count.get() + 1);
+        prop_assert_eq!(
+            a.cache_key() == b.cache_key(),
+            alike,
+            "{} {}",
+            a.cache_key().as_str(),
+            b.cache_key().as_str()
+        );
+        Ok(())
+    };
+    TestRunner::new(Config::with_cases(256)).run(&pairs, law).unwrap();
+    let (same, other) = (same.get(), other.get());
+    assert!(same > 20 && other > 20, "{same} pairs send the same, {other} do not");
+}
+
+#[test]
+fn a_token_that_names_no_tenant_says_so_and_asks_for_nothing_that_was_done() {
+    let error = confidential(V2)
+        .refresh(RefreshToken::new("rt").unwrap(), scopes("User.Read"))
+        .unwrap()
+        .decode(&answer(None), NOW)
+        .unwrap()
+        .tenant_id()
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "tenant is named neither by the ID token nor by the access token"
+    );
 }

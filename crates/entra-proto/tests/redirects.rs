@@ -12,14 +12,10 @@ use browser::{BACK, ID, TENANT, application, back, common, form, graph, problem,
 
 #[test]
 fn a_consent_is_a_consent_where_nothing_refuses_it() {
-    let pending = common()
-        .on(EndpointVersion::V1)
-        .admin_consent(back())
-        .start(&[5; 32])
-        .unwrap()
-        .1;
+    let app = common().on(EndpointVersion::V1);
+    let pending = app.admin_consent(back()).start(&[5; 32]).unwrap().1;
     let state = pending.state().to_owned();
-    let accept = |rest: &str| pending.accept(&Redirect::from_query(&format!("state={state}&{rest}")).unwrap());
+    let accept = |rest: &str| pending.accept(&app, &Redirect::from_query(&format!("state={state}&{rest}")).unwrap());
     let consent = accept(&format!("admin_consent=True&tenant={TENANT}&scope=a+b")).unwrap();
     assert_eq!(
         (consent.tenant.to_string().as_str(), consent.scope.as_deref()),
@@ -61,22 +57,106 @@ fn a_consent_is_a_consent_where_nothing_refuses_it() {
 
     // One sample of the documents writes state=state=12345: that is another state than the one sent.
     let doubled = Redirect::from_query(&format!("admin_consent=True&{tenant}&state=state={state}")).unwrap();
-    assert_eq!(problem(pending.accept(&doubled)), RedirectProblem::WrongState);
+    assert_eq!(problem(pending.accept(&app, &doubled)), RedirectProblem::WrongState);
     let none = Redirect::from_query(&format!("admin_consent=True&{tenant}")).unwrap();
-    assert_eq!(problem(pending.accept(&none)), RedirectProblem::NoState(None));
+    assert_eq!(problem(pending.accept(&app, &none)), RedirectProblem::NoState(None));
 
-    let kept: PendingAdminConsent = state.parse().unwrap();
+    let text = pending.expose();
+    let kept: PendingAdminConsent = text.parse().unwrap();
+    assert_eq!(kept.expose(), text);
     let redirect = Redirect::from_query(&format!("state={state}&admin_consent=True&{tenant}")).unwrap();
-    assert_eq!(kept.accept(&redirect).unwrap(), pending.accept(&redirect).unwrap());
+    assert_eq!(
+        kept.accept(&app, &redirect).unwrap(),
+        pending.accept(&app, &redirect).unwrap()
+    );
     for bad in [
         String::new(),
-        format!("{state}A"),
-        state[1..].to_owned(),
-        format!("{}+", &state[1..]),
+        state.clone(),
+        format!("{}A", *text),
+        text.replace("&state=", "&state=%2B"),
+        text.replace("&state=", "&stale="),
+        text.replace("authority=https", "authority=http"),
+        text.replace("client_id=", "client_id=x"),
+        text.replace(&state, &format!("{}+", &state[1..])),
     ] {
-        assert!(bad.parse::<PendingAdminConsent>().is_err(), "{bad}");
+        let error = bad.parse::<PendingAdminConsent>().expect_err(&bad).to_string();
+        assert_eq!(error, "kept consent is not the text that was given to be kept");
     }
 }
+
+#[test]
+fn a_consent_is_of_the_application_the_authority_and_the_tenant_that_were_asked() {
+    const OTHER: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+    const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+    let at = |tenant: &str| application(&format!("https://login.microsoftonline.com/{tenant}")).on(EndpointVersion::V1);
+    let accept = |asked: &Application, now: &Application, tenant: &str, more: &[(&str, &str)]| {
+        let pending = asked.admin_consent(back()).start(&[5; 32]).unwrap().1;
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs([
+            ("admin_consent", "True"),
+            ("tenant", tenant),
+            ("state", pending.state()),
+        ]);
+        query.extend_pairs(more);
+        let kept: PendingAdminConsent = pending.expose().parse().unwrap();
+        kept.accept(now, &Redirect::from_query(&query.finish()).unwrap())
+    };
+    let asked = at("common");
+    for other in [
+        at("organizations"),
+        asked
+            .clone()
+            .at("https://login.microsoftonline.us/common".parse().unwrap()),
+        Application::new(
+            asked.authority().clone(),
+            TENANT.parse().unwrap(),
+            ClientCredential::Public,
+        ),
+    ] {
+        let error = accept(&asked, &other, TENANT, &[]).unwrap_err().to_string();
+        assert!(
+            error.contains("admin consent was started for another application or authority"),
+            "{error}"
+        );
+    }
+    // A version and a credential make no other application.
+    assert!(accept(&asked, &asked.clone().on(EndpointVersion::V2), TENANT, &[]).is_ok());
+
+    let issuer = format!("https://login.microsoftonline.com/{TENANT}/v2.0");
+    assert!(accept(&asked, &asked, TENANT, &[("iss", &issuer)]).is_ok());
+    for (tenant, iss) in [
+        ("common", "https://login.evil.example/x"),
+        ("common", ""),
+        (OTHER, &*issuer),
+    ] {
+        let app = at(tenant);
+        for more in [&[("iss", iss)][..], &[("iss", iss), ("error", "access_denied")]] {
+            assert_eq!(
+                problem(accept(&app, &app, TENANT, more)),
+                RedirectProblem::WrongIssuer(iss.into())
+            );
+        }
+    }
+
+    for (asked, tenant, good) in [
+        (TENANT, TENANT, true),
+        (TENANT, OTHER, false),
+        ("contoso.com", OTHER, true),
+        ("common", OTHER, true),
+        ("organizations", OTHER, true),
+        ("organizations", PERSONAL, false),
+    ] {
+        let app = at(asked);
+        match accept(&app, &app, tenant, &[]) {
+            Ok(consent) => assert!(good && consent.tenant.to_string() == tenant, "{asked} {tenant}"),
+            refused => {
+                assert!(!good, "{asked} {tenant}: {refused:?}");
+                assert_eq!(problem(refused), RedirectProblem::WrongTenant(tenant.parse().unwrap()));
+            }
+        }
+    }
+}
+
 #[test]
 fn a_refusal_counts_before_the_code_beside_it_and_a_wrong_state_before_both() {
     let app = common();
@@ -342,7 +422,7 @@ fn redirect(way: u8, pairs: &[(&str, &str)]) -> Result<Redirect, Error> {
 
 fn is_refused(app: &Application, pending: &PendingAuthorization, consent: &PendingAdminConsent, redirect: &Redirect) {
     let redeemed = pending.redeem(app, redirect).map(drop);
-    let accepted = consent.accept(redirect).map(drop);
+    let accepted = consent.accept(app, redirect).map(drop);
     for outcome in [redeemed, accepted] {
         assert!(
             matches!(&outcome, Err(Error::Redirect(error)) if matches!(error.problem, RedirectProblem::NoState(_) | RedirectProblem::WrongState)),
@@ -392,7 +472,7 @@ proptest! {
         let app = common();
         let pending = app.authorize(graph(), back()).start(&bytes.try_into().unwrap()).unwrap().1;
         let state = pending.state().to_owned();
-        let consent: PendingAdminConsent = state.parse().unwrap();
+        let consent: PendingAdminConsent = pending.expose().parse().unwrap();
         let others = [
             mutated(&state, at, kind, with.chars().next().unwrap()),
             state[from.min(to)..from.max(to)].to_owned(),
@@ -414,7 +494,7 @@ proptest! {
         // It was the state alone that was wrong.
         let pairs = [("code", "c"), ("state", &state), ("tenant", TENANT), ("admin_consent", "True")];
         let genuine = redirect(way, &pairs).unwrap();
-        prop_assert!(pending.redeem(&app, &genuine).is_ok() && consent.accept(&genuine).is_ok());
+        prop_assert!(pending.redeem(&app, &genuine).is_ok() && consent.accept(&app, &genuine).is_ok());
     }
 
     #[test]

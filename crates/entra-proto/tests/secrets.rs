@@ -188,8 +188,11 @@ fn no_redirect_gives_its_code_away() {
         .unwrap();
     check_debug("request", &app.authorize(Target::scopes("User.Read").unwrap(), back()));
     let kept = pending.expose();
-    let consent: PendingAdminConsent = pending.state().parse().unwrap();
+    let page = application(EndpointVersion::V1).admin_consent(back());
+    // Made of the same bytes, both have the same state.
+    let (_, consent) = page.start(random().first_chunk().unwrap()).unwrap();
     let shown = format!("{pending:?} {consent:?}");
+    assert_eq!(consent.state(), pending.state());
     for secret in ["state", "nonce", "code_verifier"] {
         let (_, secret) = form_urlencoded::parse(kept.as_bytes())
             .find(|(name, _)| name == secret)
@@ -236,7 +239,7 @@ fn no_redirect_gives_its_code_away() {
                         check_debug(&query, &redirect);
                         for outcome in [
                             pending.redeem(&app, &redirect).map(drop),
-                            consent.accept(&redirect).map(drop),
+                            consent.accept(&app, &redirect).map(drop),
                         ] {
                             let error = outcome.expect_err(&query);
                             check_error(&query, &error);

@@ -5,14 +5,17 @@ use zeroize::Zeroizing;
 
 use crate::application::Application;
 use crate::authority::{Endpoint, EndpointVersion};
-use crate::authorize::pending::check_state;
+use crate::authorize::kept::{AUTHORITY, CLIENT_ID, Kept, STATE};
+use crate::authorize::pending::{ANOTHER, check_issuer, check_state, is_of};
 use crate::authorize::redirect::Redirect;
 use crate::authorize::redirect_error::{RedirectError, RedirectProblem};
 use crate::authorize::redirect_uri::RedirectUri;
-use crate::error::{Error, InputError};
+use crate::client_id::ClientId;
+use crate::error::{Error, InputError, cut};
 use crate::form::encode_form;
 use crate::guid::Guid;
-use crate::secret::random_text;
+use crate::secret_text::random_text;
+use crate::service_error::MAX_TEXT;
 use crate::target::Target;
 use crate::tenant::Tenant;
 
@@ -46,11 +49,15 @@ impl AdminConsentRequest {
     /// The URL, and what must be kept for this browser until it comes back. `random` is 32 fresh bytes of a good random source.
     ///
     /// # Errors
-    /// On v2 without a target, or on `common`, which that page does not take; on v1 with a target.
+    /// On v2 without a target or with one that cannot be asked for, or on `common` or `consumers`, which that page does not take; on
+    /// v1 with a target.
     pub fn start(&self, random: &[u8; 32]) -> Result<(String, PendingAdminConsent), Error> {
         let app = &self.application;
         let scope = match (&self.target, app.version) {
-            (Some(target), EndpointVersion::V2) => Some(target.on(app.version)?.1),
+            (Some(target), EndpointVersion::V2) => {
+                target.check_for_user()?;
+                Some(target.on(app.version)?.1)
+            }
             (None, EndpointVersion::V1) => None,
             (None, EndpointVersion::V2) => {
                 return Err(InputError::new("scope", "is not given")
@@ -66,14 +73,16 @@ impl AdminConsentRequest {
                 .into());
             }
         };
-        if app.version == EndpointVersion::V2 && *app.authority.tenant() == Tenant::Common {
-            return Err(
-                InputError::new("tenant", "common is not taken by the v2 admin-consent page")
-                    .advice("write organizations, or the tenant's id or domain")
-                    .into(),
-            );
+        let tenant = app.authority.tenant();
+        if app.version == EndpointVersion::V2 && matches!(tenant, Tenant::Common | Tenant::Consumers) {
+            return Err(InputError::new("tenant", "is not taken by the v2 admin-consent page")
+                .value(&tenant.to_string())
+                .advice("write organizations, or the tenant's id or domain")
+                .into());
         }
         let pending = PendingAdminConsent {
+            authority: app.authority.to_string(),
+            client_id: app.client_id,
             state: random_text(random),
         };
         let client_id = Guid::to_ascii(app.client_id.guid());
@@ -89,20 +98,30 @@ impl AdminConsentRequest {
     }
 }
 
-/// An admin consent that was asked for: what tells its redirect from everybody else's. Keep it for that browser, and use it once.
+/// An admin consent that was asked for: what tells its redirect from everybody else's.
+///
+/// Keep it for that browser, and use it once: in memory by its [`state`](Self::state), or sealed in a cookie as the text of
+/// [`expose`](Self::expose), which `parse` reads.
 #[derive(Clone)]
 pub struct PendingAdminConsent {
+    authority: String,
+    client_id: ClientId,
     state: Zeroizing<String>,
 }
 
 impl PendingAdminConsent {
-    /// Takes what came back.
+    /// Takes what came back for this application, at the authority that was asked.
     ///
     /// # Errors
-    /// [`Error::Redirect`] where it does not answer this request; [`Error::Service`] where the administrator or the service refused,
-    /// also where `admin_consent=True` stands beside the error.
-    pub fn accept(&self, redirect: &Redirect) -> Result<AdminConsent, Error> {
+    /// [`Error::Redirect`] where it does not answer this request, where its `iss` is of another authority, and where a tenant was asked
+    /// by its id and another one answers; [`Error::Service`] where the administrator or the service refused, also where
+    /// `admin_consent=True` stands beside the error. [`Error::Input`] where the consent was asked for another application or authority.
+    pub fn accept(&self, application: &Application, redirect: &Redirect) -> Result<AdminConsent, Error> {
         check_state(&self.state, redirect)?;
+        if !is_of(application, self.client_id, &self.authority) {
+            return Err(InputError::new("admin consent", ANOTHER).into());
+        }
+        check_issuer(application, redirect)?;
         if let Some(refusal) = redirect.refusal() {
             return Err(redirect.secrets(std::iter::empty()).out_of(refusal.into()));
         }
@@ -110,10 +129,14 @@ impl PendingAdminConsent {
         if !redirect.value("admin_consent").is_some_and(consented) {
             return Err(RedirectError::from(RedirectProblem::NoConsent).into());
         }
-        let tenant = redirect.value("tenant").and_then(|tenant| tenant.parse().ok());
+        let tenant: Option<Guid> = redirect.value("tenant").and_then(|tenant| tenant.parse().ok());
+        let tenant = tenant.ok_or(RedirectProblem::NoTenant).map_err(RedirectError::from)?;
+        if !application.authority().tenant().may_be(tenant) {
+            return Err(RedirectError::from(RedirectProblem::WrongTenant(tenant)).into());
+        }
         Ok(AdminConsent {
-            tenant: tenant.ok_or(RedirectProblem::NoTenant).map_err(RedirectError::from)?,
-            scope: redirect.value("scope").map(|scope| scope.chars().take(4096).collect()),
+            tenant,
+            scope: redirect.value("scope").map(|scope| cut(scope, MAX_TEXT)),
         })
     }
 
@@ -122,22 +145,32 @@ impl PendingAdminConsent {
     pub fn state(&self) -> &str {
         &self.state
     }
+
+    /// All of it as a text, to be kept sealed: whoever can write it can have a redirect of his own accepted.
+    #[must_use]
+    pub fn expose(&self) -> Zeroizing<String> {
+        let form = encode_form(&[
+            Some((AUTHORITY, &self.authority)),
+            Some((CLIENT_ID, &self.client_id.to_string())),
+            Some((STATE, &self.state)),
+        ]);
+        Zeroizing::new(std::str::from_utf8(form.as_bytes()).unwrap_or_default().to_owned())
+    }
 }
 
 impl FromStr for PendingAdminConsent {
     type Err = Error;
 
-    /// Makes it of the [`state`](Self::state) that was kept.
+    /// Reads what [`expose`](Self::expose) gave.
     ///
     /// # Errors
-    /// Where that is not 43 characters of base64url.
-    fn from_str(state: &str) -> Result<Self, Error> {
-        let base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if state.len() != 43 || !state.bytes().all(base64url) {
-            return Err(InputError::new("kept state", "is not one that was given to be kept").into());
-        }
+    /// Where it is anything else. The text is not repeated in the error.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let kept = Kept::read(text, "kept consent")?;
         Ok(Self {
-            state: Zeroizing::new(state.to_owned()),
+            authority: kept.authority()?,
+            client_id: kept.client_id()?,
+            state: kept.secret(STATE)?,
         })
     }
 }

@@ -2,6 +2,7 @@
 //! flow and on admin consent).
 
 mod admin_consent;
+mod kept;
 mod pending;
 mod pkce;
 mod redirect;

@@ -4,17 +4,19 @@ use std::str::FromStr;
 use zeroize::Zeroizing;
 
 use crate::application::Application;
-use crate::authority::{Authority, EndpointVersion};
+use crate::authority::EndpointVersion;
+use crate::authorize::kept::{AUTHORITY, CLIENT_ID, Kept, STATE};
 use crate::authorize::pkce::CodeVerifier;
-use crate::authorize::redirect::{Redirect, cut};
+use crate::authorize::redirect::Redirect;
 use crate::authorize::redirect_error::{RedirectError, RedirectProblem};
 use crate::authorize::redirect_uri::RedirectUri;
 use crate::claims_request::ClaimsRequest;
 use crate::client_id::ClientId;
-use crate::error::{Error, InputError};
+use crate::error::{Error, InputError, cut};
 use crate::form::encode_form;
 use crate::grant::Grant;
-use crate::secret::{AuthorizationCode, same_secret};
+use crate::issued::AuthorizationCode;
+use crate::secret_text::same_secret;
 use crate::target::Target;
 use crate::token_request::TokenRequest;
 
@@ -47,13 +49,10 @@ impl PendingAuthorization {
     /// [`Error::Input`] where the sign-in was started for another application or authority.
     pub fn redeem(&self, application: &Application, redirect: &Redirect) -> Result<TokenRequest, Error> {
         check_state(&self.state, redirect)?;
-        if (application.client_id(), &application.authority().to_string()) != (self.client_id, &self.authority) {
-            return Err(InputError::new("sign-in", "was started for another application or authority").into());
+        if !is_of(application, self.client_id, &self.authority) {
+            return Err(InputError::new("sign-in", ANOTHER).into());
         }
-        let issuer = redirect.value("iss");
-        if let Some(issuer) = issuer.filter(|issuer| !application.authority().may_be_issued_by(issuer)) {
-            return Err(RedirectError::from(RedirectProblem::WrongIssuer(cut(issuer, 200))).into());
-        }
+        check_issuer(application, redirect)?;
         if let Some(refusal) = redirect.refusal() {
             let own = [&**self.nonce, self.verifier.expose()];
             return Err(redirect.secrets(own.into_iter()).out_of(refusal.into()));
@@ -91,12 +90,12 @@ impl PendingAuthorization {
             Target::Scopes(scopes) => ("scope", scopes.as_str()),
         };
         let form = encode_form(&[
-            Some(("authority", &self.authority)),
-            Some(("client_id", &self.client_id.to_string())),
+            Some((AUTHORITY, &self.authority)),
+            Some((CLIENT_ID, &self.client_id.to_string())),
             Some((VERSION, on_the_wire(self.version))),
             Some((name, value)),
             Some(("redirect_uri", self.redirect_uri.as_str())),
-            Some(("state", &self.state)),
+            Some((STATE, &self.state)),
             Some(("nonce", &self.nonce)),
             Some(("code_verifier", self.verifier.expose())),
             self.claims.as_ref().map(|claims| ("claims", claims.as_str())),
@@ -113,42 +112,29 @@ impl FromStr for PendingAuthorization {
     /// # Errors
     /// Where it is anything else. The text is not repeated in the error.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let kept = || {
-            Error::from(InputError::new(
-                "kept sign-in",
-                "is not the text that was given to be kept",
-            ))
-        };
-        let form = Redirect::from_query(text).map_err(|_| kept())?;
-        let field = |name: &str| form.value(name).ok_or_else(kept);
-        let version = match field(VERSION)? {
+        let kept = Kept::read(text, "kept sign-in")?;
+        let spoilt = |_| kept.spoilt();
+        let version = match kept.field(VERSION)? {
             "1" => EndpointVersion::V1,
             "2" => EndpointVersion::V2,
-            _ => return Err(kept()),
+            _ => return Err(kept.spoilt()),
         };
-        let secret = |name: &str| {
-            let text = field(name)?;
-            let sound = text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_graphic());
-            sound.then(|| Zeroizing::new(text.to_owned())).ok_or_else(kept)
-        };
-        let target = match form.value("resource") {
+        let target = match kept.value("resource") {
             Some(resource) => Target::resource(resource),
-            None => Target::scopes(field("scope")?),
+            None => Target::scopes(kept.field("scope")?),
         };
-        let claims = form.value("claims").map(ClaimsRequest::parse).transpose();
-        let authority = field("authority")?;
-        let read = Authority::loopback(authority).or_else(|_| authority.parse());
+        let claims = kept.value("claims").map(ClaimsRequest::parse).transpose();
         Ok(Self {
-            authority: read.map_err(|_| kept())?.to_string(),
-            client_id: field("client_id")?.parse().map_err(|_| kept())?,
+            authority: kept.authority()?,
+            client_id: kept.client_id()?,
             version,
-            target: target.map_err(|_| kept())?,
+            target: target.map_err(spoilt)?,
             // It was looked at when the sign-in was started.
-            redirect_uri: RedirectUri::over_plain_http(field("redirect_uri")?).map_err(|_| kept())?,
-            state: secret("state")?,
-            nonce: secret("nonce")?,
-            verifier: CodeVerifier::new(field("code_verifier")?).map_err(|_| kept())?,
-            claims: claims.map_err(|_| kept())?,
+            redirect_uri: RedirectUri::over_plain_http(kept.field("redirect_uri")?).map_err(spoilt)?,
+            state: kept.secret(STATE)?,
+            nonce: kept.secret("nonce")?,
+            verifier: CodeVerifier::new(kept.field("code_verifier")?).map_err(spoilt)?,
+            claims: claims.map_err(spoilt)?,
         })
     }
 }
@@ -171,6 +157,23 @@ pub(crate) fn check_state(state: &str, redirect: &Redirect) -> Result<(), Redire
         None => Err(RedirectProblem::NoState(redirect.value("error").map(|error| cut(error, 200))).into()),
     }
 }
+
+/// Whether this application, at this authority, is the one that a browser was sent away for.
+pub(crate) fn is_of(application: &Application, client_id: ClientId, authority: &str) -> bool {
+    application.client_id() == client_id && application.authority().to_string() == authority
+}
+
+/// Whether a redirect is of the authority that was asked, where it names its issuer (RFC 9207, section 2.4).
+pub(crate) fn check_issuer(application: &Application, redirect: &Redirect) -> Result<(), RedirectError> {
+    let issuer = redirect.value("iss");
+    match issuer.filter(|issuer| !application.authority().may_be_issued_by(issuer)) {
+        Some(issuer) => Err(RedirectProblem::WrongIssuer(cut(issuer, 200)).into()),
+        None => Ok(()),
+    }
+}
+
+/// What is wrong where it is not.
+pub(crate) const ANOTHER: &str = "was started for another application or authority";
 
 fn on_the_wire(version: EndpointVersion) -> &'static str {
     match version {

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, InputError};
-use crate::secret::hash;
+use crate::secret_text::hash;
 
 /// A PKCE code verifier (RFC 7636): who redeems a code shows with it that it was he who asked for the code.
 ///

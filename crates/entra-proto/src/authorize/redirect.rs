@@ -4,9 +4,9 @@ use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
 use crate::authorize::redirect_error::{RedirectError, RedirectProblem};
-use crate::error::Error;
+use crate::error::{Error, cut};
 use crate::redaction::Secrets;
-use crate::service_error::ServiceError;
+use crate::service_error::{MAX_TEXT, ServiceError};
 
 /// What came back to the redirect URI: from a query, a fragment or the body of a form. Nothing in it is to be trusted before
 /// whoever started the sign-in has [accepted](crate::PendingAuthorization::redeem) it.
@@ -21,7 +21,7 @@ use crate::service_error::ServiceError;
 /// assert_eq!(redirect.state(), Some("12345"));
 /// # Ok::<(), entra_proto::Error>(())
 /// ```
-pub struct Redirect(Vec<(String, Zeroizing<String>)>);
+pub struct Redirect(Vec<(Zeroizing<String>, Zeroizing<String>)>);
 
 impl Redirect {
     /// Reads what stands behind the `?` of the redirect's URL (`response_mode=query`). A leading `?` is ignored.
@@ -50,8 +50,8 @@ impl Redirect {
         Self::read(body)
     }
 
-    /// Reads a whole URL, as it stands in a browser's address bar: its fragment where that has a state, else its query. Without a
-    /// `?` and a `#`, all of it is taken for a query. Spaces around it are ignored.
+    /// Reads a whole URL, as it stands in a browser's address bar: its fragment where that has a state, else its query, whatever
+    /// the fragment is then. Without a `?` and a `#`, all of it is taken for a query. Spaces around it are ignored.
     ///
     /// # Errors
     /// As for [`from_query`](Self::from_query).
@@ -63,11 +63,16 @@ impl Redirect {
             None if before.contains("://") => "",
             None => before,
         };
-        let fragment = Self::read(fragment)?;
-        if fragment.state().is_some() {
-            return Ok(fragment);
+        let fragment = Self::read(fragment);
+        if fragment.as_ref().is_ok_and(|fragment| fragment.state().is_some()) {
+            return fragment;
         }
-        Self::read(query)
+        let query = Self::read(query)?;
+        // Of two that are no answer, what is wrong with the fragment says more.
+        if query.state().is_none() {
+            fragment?;
+        }
+        Ok(query)
     }
 
     /// The `state`, by which the sign-in that it belongs to can be looked up. Not trusted.
@@ -80,7 +85,7 @@ impl Redirect {
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
-            .find(|(known, _)| known == name)
+            .find(|(known, _)| known.as_str() == name)
             .map(|(_, value)| value.as_str())
     }
 
@@ -116,7 +121,7 @@ impl Redirect {
         if encoded.len() > MAX_REDIRECT {
             return refused(RedirectProblem::TooLarge);
         }
-        let mut pairs: Vec<(String, Zeroizing<String>)> = Vec::new();
+        let mut pairs = Vec::new();
         for pair in encoded.split('&').filter(|pair| !pair.is_empty()) {
             // The first sign only: a value may hold more of them.
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -126,7 +131,7 @@ impl Redirect {
             if name.starts_with("amp;") {
                 return refused(RedirectProblem::HtmlEscaped);
             }
-            pairs.push((name.to_string(), value));
+            pairs.push((name, value));
         }
         // Sorted, so that many parameters cost no more than their number.
         let mut names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
@@ -152,9 +157,20 @@ pub const MAX_REDIRECT: usize = 256 * 1024;
 
 /// A name or value of a form, plain.
 fn decode(text: &str) -> Option<Zeroizing<String>> {
-    let spaced = Zeroizing::new(text.replace('+', " "));
-    let plain = Zeroizing::new(percent_decode_str(&spaced).collect::<Vec<u8>>());
+    let plain = plain(text);
     Some(Zeroizing::new(std::str::from_utf8(&plain).ok()?.to_owned()))
+}
+
+/// Its bytes. They are no more than the text has, so that the buffer does not grow and leave a copy of a code behind.
+fn plain(text: &str) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
+    for (nth, part) in text.split('+').enumerate() {
+        if nth > 0 {
+            bytes.push(b' ');
+        }
+        bytes.extend(percent_decode_str(part));
+    }
+    bytes
 }
 
 /// The name of a parameter, where it is a known one: a code that was handed in alone stands in the place of a name.
@@ -181,14 +197,7 @@ const KNOWN: [&str; 15] = [
     "tenant",
 ];
 
-pub(crate) fn cut(text: &str, characters: usize) -> String {
-    text.chars().take(characters).collect()
-}
-
 const SHORTEST_SECRET: usize = 8;
-
-/// How many characters of each text of a refusal are kept.
-const MAX_TEXT: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -238,6 +247,34 @@ mod tests {
         assert_eq!(problem(Redirect::from_query("code=%ff")), RedirectProblem::NotEncoded);
         let long = format!("code={}", "x".repeat(MAX_REDIRECT));
         assert_eq!(problem(Redirect::from_query(&long)), RedirectProblem::TooLarge);
+    }
+
+    #[test]
+    fn a_fragment_that_is_no_answer_does_not_hide_the_query() {
+        let text = "code=c&state=s";
+        for fragment in ["top", "_=_", "100%", "%ff", "a&a", "amp;=b", "x=1&x=2"] {
+            let redirect = Redirect::from_url(&format!("https://a.example/cb?{text}#{fragment}"));
+            assert_eq!(redirect.unwrap().state(), Some("s"), "{fragment}");
+        }
+        // Where neither is one, the fragment's fault is told.
+        let twice = Redirect::from_url("https://a.example/cb?x=y#code=a&state=b&code=a");
+        assert_eq!(problem(twice), RedirectProblem::Duplicate("code".into()));
+        let twice = Redirect::from_url("https://a.example/cb#code=a&state=b&state=a");
+        assert_eq!(problem(twice), RedirectProblem::Duplicate("state".into()));
+    }
+
+    #[test]
+    fn decoding_needs_no_more_room_than_the_text() {
+        for text in [
+            "c".repeat(640),
+            "a+b%2B".repeat(100),
+            "%41".repeat(200),
+            "+".repeat(99),
+            String::new(),
+        ] {
+            assert_eq!(plain(&text).capacity(), text.len(), "{text}");
+        }
+        assert_eq!(*plain("a%2Bb+c%2+%zz+%"), *b"a+b c%2 %zz %");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use crate::error::excerpt;
+use crate::guid::Guid;
 
 /// A redirect that does not answer what was asked: nothing in it is to be used. It holds no code, no state and no token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub enum RedirectProblem {
     UnfitCode,
     /// It tells of consent without naming the tenant by its id.
     NoTenant,
+    /// It tells of consent in this tenant, and another one was asked.
+    WrongTenant(Guid),
     /// It does not say that the consent was given.
     NoConsent,
 }
@@ -48,6 +51,7 @@ impl RedirectError {
                 "take only redirects of sign-ins that were started here, in the same browser, and each once"
             }
             RedirectProblem::WrongIssuer(_) => "do not use it: another authority has answered",
+            RedirectProblem::WrongTenant(_) => "let an administrator of the tenant that was asked consent",
             RedirectProblem::NoCode => {
                 "hand in what stands behind the ? of the redirect, behind its # (response_mode=fragment), or its body (form_post)"
             }
@@ -77,6 +81,9 @@ impl fmt::Display for RedirectError {
             RedirectProblem::NoCode => f.write_str("has neither a code nor an error")?,
             RedirectProblem::UnfitCode => f.write_str("has a code that is none")?,
             RedirectProblem::NoTenant => f.write_str("names no tenant by its id")?,
+            RedirectProblem::WrongTenant(tenant) => {
+                write!(f, "is of another tenant than the one that was asked: {tenant}")?
+            }
             RedirectProblem::NoConsent => f.write_str("does not say admin_consent=True")?,
         }
         write!(f, "; {}", self.hint())

@@ -11,7 +11,7 @@ use crate::claims_request::ClaimsRequest;
 use crate::error::{Error, InputError};
 use crate::form::encode_form;
 use crate::guid::Guid;
-use crate::secret::random_text;
+use crate::secret_text::random_text;
 use crate::target::Target;
 
 /// A request to the authorize endpoint: a URL that a person's browser is sent to, to sign in and to consent (RFC 6749, section 4.1.1).

@@ -13,7 +13,13 @@ const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
 pub(crate) fn redirect(bytes: &[u8]) -> (bool, bool) {
     let app = application();
     let (_, pending) = sign_in(&app);
-    let consent: PendingAdminConsent = pending.state().parse().unwrap();
+    let consent = format!(
+        "authority={}&client_id={}&state={}",
+        app.authority(),
+        app.client_id(),
+        pending.state()
+    );
+    let consent: PendingAdminConsent = consent.parse().unwrap();
     let text = String::from_utf8_lossy(bytes);
     let mut redeemed = false;
     for read in [
@@ -33,7 +39,7 @@ pub(crate) fn redirect(bytes: &[u8]) -> (bool, bool) {
         let ours = redirect.state() == Some(pending.state());
         for outcome in [
             pending.redeem(&app, &redirect).map(drop),
-            consent.accept(&redirect).map(drop),
+            consent.accept(&app, &redirect).map(drop),
         ] {
             match outcome {
                 Ok(()) => assert!(ours, "a redirect was believed that nobody asked for"),

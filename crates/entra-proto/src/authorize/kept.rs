@@ -1,0 +1,61 @@
+use zeroize::Zeroizing;
+
+use crate::authority::Authority;
+use crate::authorize::redirect::Redirect;
+use crate::client_id::ClientId;
+use crate::error::{Error, InputError};
+
+/// What was kept as a text while a browser was away, read back. Nothing of the text is repeated in an error.
+pub(crate) struct Kept {
+    form: Redirect,
+    what: &'static str,
+}
+
+impl Kept {
+    pub(crate) fn read(text: &str, what: &'static str) -> Result<Self, Error> {
+        match Redirect::from_query(text) {
+            Ok(form) => Ok(Self { form, what }),
+            Err(_) => Err(spoilt(what)),
+        }
+    }
+
+    pub(crate) fn spoilt(&self) -> Error {
+        spoilt(self.what)
+    }
+
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        self.form.value(name)
+    }
+
+    pub(crate) fn field(&self, name: &str) -> Result<&str, Error> {
+        self.value(name).ok_or_else(|| self.spoilt())
+    }
+
+    /// A secret of 32 bytes, as [`random_text`](crate::secret_text::random_text) writes it.
+    pub(crate) fn secret(&self, name: &str) -> Result<Zeroizing<String>, Error> {
+        let text = self.field(name)?;
+        let base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if text.len() != 43 || !text.bytes().all(base64url) {
+            return Err(self.spoilt());
+        }
+        Ok(Zeroizing::new(text.to_owned()))
+    }
+
+    pub(crate) fn authority(&self) -> Result<String, Error> {
+        let text = self.field(AUTHORITY)?;
+        let read = Authority::loopback(text).or_else(|_| text.parse());
+        Ok(read.map_err(|_| self.spoilt())?.to_string())
+    }
+
+    pub(crate) fn client_id(&self) -> Result<ClientId, Error> {
+        self.field(CLIENT_ID)?.parse().map_err(|_| self.spoilt())
+    }
+}
+
+pub(crate) const AUTHORITY: &str = "authority";
+pub(crate) const CLIENT_ID: &str = "client_id";
+pub(crate) const STATE: &str = "state";
+
+fn spoilt(what: &'static str) -> Error {
+    InputError::new(what, "is not the text that was given to be kept").into()
+}
