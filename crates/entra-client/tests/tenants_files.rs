@@ -311,7 +311,13 @@ fn survive(directory: &DiskDirectory, bytes: &[u8], what: &str) -> Vec<Directory
         fs::read(directory.path()).unwrap() == bytes,
         "{what}: to read changed it"
     );
-    errors.extend(directory.put(&granted(20)).err());
+    if let Err(error) = directory.put(&granted(20)) {
+        assert!(
+            fs::read(directory.path()).unwrap() == bytes,
+            "{what}: to write changed it, and failed"
+        );
+        errors.push(error);
+    }
     errors
 }
 

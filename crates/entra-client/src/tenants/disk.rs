@@ -15,8 +15,8 @@ use super::{ConsentedTenant, DirectoryError, SecretName, TenantDirectory, Tenant
 
 /// A directory in a file, which outlasts the process: a [redb](https://docs.rs/redb) database.
 ///
-/// A write is on the disk when its method returns. The process may be killed at any time: what was acknowledged is there, and a write that
-/// was not is there whole or not at all.
+/// A write is on the disk when its method returns. The process may be killed at any time, or the power fail: what was acknowledged is
+/// there, and a write that was not is there whole or not at all.
 ///
 /// **Several processes** may use one file: it is opened for each operation, and not held between them, so that a command can list the
 /// tenants of a service that runs. Whoever finds it in use waits, for five seconds unless told otherwise.
@@ -26,8 +26,9 @@ use super::{ConsentedTenant, DirectoryError, SecretName, TenantDirectory, Tenant
 /// can read a file that is there already, that is taken from them, with a warning. A folder in which everybody may put another file in
 /// its place is refused. Elsewhere than on Unix all that is the folder's affair.
 ///
-/// **A file that is damaged**, or no directory, is an error and left as it is. To read never changes the file. redb panics over some
-/// damage: such a panic is caught, and seen by the panic hook alone, unless the program is built to abort on panics.
+/// **A file that is damaged**, or no directory, is an error and left as it is: to read never changes the file, and what is written is held
+/// in memory, a megabyte or two, until redb has seen no fault. redb panics over some damage: such a panic is caught, and seen by the panic
+/// hook alone, unless the program is built to abort on panics.
 ///
 /// The file needs a file system that locks files and can link them, a local one. It is made under another name first, `.NAME.….new`
 /// beside it, so that nobody meets half of one; what a process that was killed left under such a name can be removed.
@@ -78,7 +79,7 @@ impl DiskDirectory {
     /// # Errors
     /// Where it cannot.
     pub fn check(&self) -> Result<(), DirectoryError> {
-        self.write(|transaction| Ok(transaction.commit()?))
+        self.write(|_| Ok(()))
     }
 
     fn read<T>(
@@ -89,7 +90,7 @@ impl DiskDirectory {
         storage::read(&self.path, self.wait, act)
     }
 
-    fn write<T>(&self, act: impl FnOnce(redb::WriteTransaction) -> Result<T, Fault>) -> Result<T, DirectoryError> {
+    fn write<T>(&self, act: impl FnOnce(&redb::WriteTransaction) -> Result<T, Fault>) -> Result<T, DirectoryError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         storage::write(&self.path, self.wait, act)
     }
@@ -121,15 +122,9 @@ impl TenantDirectory for DiskDirectory {
                 Some(Err(error)) => tracing::warn!(%error, "a record is replaced that could not be read"),
                 None => {}
             }
-            let bytes = match record.encode() {
-                Ok(bytes) => bytes,
-                Err(error) => return Ok(Err(error)),
-            };
-            tenants.insert(key.as_slice(), bytes.as_slice())?;
-            drop(tenants);
-            transaction.commit()?;
-            Ok(Ok(()))
-        })?
+            tenants.insert(key.as_slice(), record.encode()?.as_slice())?;
+            Ok(())
+        })
     }
 
     fn get(&self, client_id: ClientId, tenant: Guid) -> Result<Option<ConsentedTenant>, DirectoryError> {
@@ -181,7 +176,6 @@ impl TenantDirectory for DiskDirectory {
                     false
                 },
             )?;
-            transaction.commit()?;
             Ok(was_there)
         })
     }
@@ -195,7 +189,7 @@ impl TenantDirectory for DiskDirectory {
             transaction
                 .open_table(SECRETS)?
                 .insert(name.as_slice(), sealed.as_slice())?;
-            Ok(transaction.commit()?)
+            Ok(())
         })
     }
 
@@ -217,9 +211,8 @@ impl TenantDirectory for DiskDirectory {
         }
         let name = full_name(name);
         self.write(|transaction| {
-            let was_there = transaction.open_table(SECRETS)?.remove(name.as_slice())?.is_some();
-            transaction.commit()?;
-            Ok(was_there)
+            let mut secrets = transaction.open_table(SECRETS)?;
+            Ok(secrets.remove(name.as_slice())?.is_some())
         })
     }
 }

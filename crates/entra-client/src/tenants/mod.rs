@@ -41,6 +41,10 @@ mod error;
 mod key;
 mod memory;
 #[cfg(feature = "redb")]
+mod overlay;
+#[cfg(all(test, feature = "redb"))]
+mod overlay_tests;
+#[cfg(feature = "redb")]
 mod private_file;
 #[cfg(feature = "redb")]
 mod record;
