@@ -1,8 +1,8 @@
-use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use std::{fmt, fs, io};
 
 use entra_proto::{ClientId, Guid};
 use redb::ReadableTable;
@@ -23,8 +23,9 @@ use super::{ConsentedTenant, DirectoryError, SecretName, TenantDirectory, Tenant
 ///
 /// **Secrets** are sealed by AES-256-GCM with the key that the directory is given, each with the name it is kept under. Tenants, and the
 /// names of secrets, are not hidden: the file is for its owner alone (mode 0600), folders that are made for it too (0700). Where others
-/// can read a file that is there already, that is taken from them, with a warning. A folder in which everybody may put another file in
-/// its place is refused. Elsewhere than on Unix all that is the folder's affair.
+/// can read a file that is there already, that is taken from them, with a warning. A file or folder that belongs to neither this user nor
+/// root is refused, and a folder in which everybody may put another file in its place. Elsewhere than on Unix all that is the folder's
+/// affair.
 ///
 /// **A file that is damaged**, or no directory, is an error and left as it is: to read never changes the file, and what is written is held
 /// in memory, a megabyte or two, until redb has seen no fault. redb panics over some damage: such a panic is caught, and seen by the panic
@@ -95,9 +96,10 @@ impl DiskDirectory {
         storage::write(&self.path, self.wait, act)
     }
 
-    /// To forget what is not there makes no file. Where nobody can tell, to use it tells why.
+    /// To forget what is not there makes no file. Where nobody can tell, or it is a link to nothing, to use it tells why.
     fn is_there(&self) -> bool {
-        self.path.try_exists().unwrap_or(true)
+        let found = fs::symlink_metadata(&self.path);
+        !found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     }
 }
 

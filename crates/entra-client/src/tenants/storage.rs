@@ -96,7 +96,6 @@ pub(super) fn create(path: &Path) -> Result<(), DirectoryError> {
 
 /// Opens the file, where there is one, and sees to it that it is what it should be and nobody else's to read.
 fn open(path: &Path, writable: bool) -> Result<Option<File>, DirectoryError> {
-    private_file::check_folder(path)?;
     let Some(mut file) = private_file::open(path, writable)? else {
         return Ok(None);
     };
