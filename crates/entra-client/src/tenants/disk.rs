@@ -23,9 +23,9 @@ use super::{ConsentedTenant, DirectoryError, SecretName, TenantDirectory, Tenant
 ///
 /// **Secrets** are sealed by AES-256-GCM with the key that the directory is given, each with the name it is kept under. Tenants, and the
 /// names of secrets, are not hidden: the file is for its owner alone (mode 0600), folders that are made for it too (0700). Where others
-/// can read a file that is there already, that is taken from them, with a warning. A file or folder that belongs to neither this user nor
-/// root is refused, and a folder in which everybody may put another file in its place. Elsewhere than on Unix all that is the folder's
-/// affair.
+/// can read a file that is there already, that is taken from them, with a warning (`tracing`). A file or folder that belongs to neither
+/// this user nor root is refused, and a folder in which everybody may put another file in its place. Elsewhere than on Unix all that is
+/// the folder's affair.
 ///
 /// **A file that is damaged**, or no directory, is an error and left as it is: to read never changes the file, and what is written is held
 /// in memory, a megabyte or two, until redb has seen no fault. redb panics over some damage: such a panic is caught, and seen by the panic
@@ -152,10 +152,7 @@ impl TenantDirectory for DiskDirectory {
                 }
                 match Record::decode(key, bytes.value()) {
                     Ok(record) => list.tenants.push(record.tenant),
-                    Err(error) => {
-                        tracing::warn!(%error, "a record is passed over");
-                        list.unreadable.push(error);
-                    }
+                    Err(error) => list.unreadable.push(error),
                 }
             }
             Ok(list)
