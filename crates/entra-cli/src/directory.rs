@@ -7,6 +7,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use entra_client::{DirectoryError, DiskDirectory};
 
 use crate::exit::{Exit, Failure};
+use crate::warnings::tell_warnings;
 
 /// Where the tenants that consented are kept.
 #[derive(Args)]
@@ -20,6 +21,7 @@ pub(crate) struct DirectorySettings {
 impl DirectorySettings {
     pub(crate) fn directory(&self) -> Result<DiskDirectory, Failure> {
         hush_panics_over_damage();
+        tell_warnings();
         if let Some(file) = self.file.as_ref().filter(|file| !file.as_os_str().is_empty()) {
             return Ok(DiskDirectory::at(file));
         }

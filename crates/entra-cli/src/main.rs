@@ -19,6 +19,7 @@ mod sign_in;
 mod source;
 mod target;
 mod wanted;
+mod warnings;
 
 use std::process::ExitCode;
 

@@ -270,10 +270,32 @@ fn what_is_damaged_is_told_in_one_line_and_can_be_forgotten() {
     drop(database);
     let output = setting.run(&["tenants", "list"]);
     assert!(err(&output).contains("or forget it"), "{}", err(&output));
+    assert_eq!(err(&output).matches(contoso.as_str()).count(), 1, "{}", err(&output));
     let output = setting.run(&["tenants", "forget", contoso]);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     let output = setting.run(&["tenants", "list"]);
     assert_eq!(err(&output).trim(), "no tenant has consented");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_the_directory_warns_of_is_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let emulator = emulator();
+    let setting = Setting::new(&emulator, "warned");
+    let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
+    waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
+    assert_eq!(waiting.end().status.code(), Some(0));
+    std::fs::set_permissions(&setting.directory, PermissionsExt::from_mode(0o644)).unwrap();
+    let output = setting.run(&["tenants", "list"]);
+    let told = format!(
+        "entra: others could read the directory of tenants; its mode is 0600 now; path: {}\n",
+        setting.directory.display()
+    );
+    assert_eq!(err(&output), told);
+    let mode = std::fs::metadata(&setting.directory).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(err(&setting.run(&["tenants", "list"])), "");
 }
 
 /// The disk is full, say, when the administrator is done.

@@ -92,7 +92,7 @@ fn another_handle_finds_it_all_again() {
 
 #[cfg(unix)]
 mod permissions {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 
     use super::*;
 
@@ -168,6 +168,106 @@ mod permissions {
         set_mode(&open, 0o1777);
         DiskDirectory::at(open.join("t.redb")).put(&consent(1)).unwrap();
         DirectoryKey::read_or_create(open.join("t.key")).unwrap();
+    }
+
+    fn refused(path: &Path, why: &str) {
+        for error in [
+            DirectoryKey::read_or_create(path).unwrap_err(),
+            DiskDirectory::at(path).list(None).unwrap_err(),
+            DiskDirectory::at(path).put(&consent(1)).unwrap_err(),
+        ] {
+            assert!(matches!(error, DirectoryError::Exposed { .. }), "{path:?}: {error}");
+            assert!(error.to_string().contains(why), "{path:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_somebody_else_has_put_there_is_refused() {
+        const SOMEBODY: Option<u32> = Some(12345);
+        let folder = folder();
+        let sticky = folder.path().join("sticky");
+        fs::create_dir(&sticky).unwrap();
+        set_mode(&sticky, 0o1777);
+        let key = folder.path().join("mine.key");
+        DirectoryKey::read_or_create(&key).unwrap();
+        let (planted, link, theirs) = (
+            sticky.join("planted"),
+            sticky.join("link"),
+            folder.path().join("theirs"),
+        );
+        fs::copy(&key, &planted).unwrap();
+        symlink(&key, &link).unwrap();
+        fs::create_dir(&theirs).unwrap();
+        DirectoryKey::read_or_create(&planted).unwrap();
+        DirectoryKey::read_or_create(&link).unwrap();
+        // root alone may give files away.
+        if lchown(&planted, SOMEBODY, SOMEBODY).is_err() {
+            return;
+        }
+        lchown(&link, SOMEBODY, SOMEBODY).unwrap();
+        lchown(&theirs, SOMEBODY, SOMEBODY).unwrap();
+        let to_planted = folder.path().join("to planted");
+        symlink(&planted, &to_planted).unwrap();
+        for path in [
+            planted,
+            to_planted,
+            link,
+            theirs.join("file"),
+            theirs.join("new").join("file"),
+        ] {
+            refused(&path, "belongs to another user");
+        }
+        assert_eq!(fs::read_dir(&theirs).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_link_leads_round_no_check() {
+        let folder = folder();
+        let (open, mine) = (folder.path().join("open"), folder.path().join("mine"));
+        let inner = open.join("inner");
+        fs::create_dir_all(&inner).unwrap();
+        fs::create_dir(&mine).unwrap();
+        for folder in [&mine, &open] {
+            let key = folder.join("key");
+            fs::write(&key, [7; 32]).unwrap();
+            set_mode(&key, 0o600);
+        }
+        symlink(open.join("key"), mine.join("outwards")).unwrap();
+        symlink(mine.join("key"), open.join("inwards")).unwrap();
+        symlink(&inner, mine.join("folder")).unwrap();
+        symlink(mine.join("key"), mine.join("within")).unwrap();
+        set_mode(&inner, 0o700);
+        set_mode(&open, 0o777);
+        for path in [
+            open.join("key"),
+            mine.join("outwards"),
+            open.join("inwards"),
+            inner.join("key"),
+            mine.join("folder").join("key"),
+        ] {
+            refused(&path, "everybody may replace files");
+        }
+        assert_eq!(fs::read_dir(&inner).unwrap().count(), 0);
+        DirectoryKey::read_or_create(mine.join("within")).unwrap();
+        set_mode(&open, 0o755);
+        DirectoryKey::read_or_create(mine.join("outwards")).unwrap();
+    }
+
+    #[test]
+    fn a_link_to_nothing_is_told_as_such() {
+        let folder = folder();
+        let path = folder.path().join("dangling");
+        symlink(folder.path().join("nothing"), &path).unwrap();
+        let directory = DiskDirectory::at(&path);
+        for error in [
+            DirectoryKey::read_or_create(&path).unwrap_err(),
+            directory.list(None).unwrap_err(),
+            directory.check().unwrap_err(),
+            directory.forget(app(), guid(1)).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("cannot follow the link"), "{error}");
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]
@@ -311,7 +411,13 @@ fn survive(directory: &DiskDirectory, bytes: &[u8], what: &str) -> Vec<Directory
         fs::read(directory.path()).unwrap() == bytes,
         "{what}: to read changed it"
     );
-    errors.extend(directory.put(&granted(20)).err());
+    if let Err(error) = directory.put(&granted(20)) {
+        assert!(
+            fs::read(directory.path()).unwrap() == bytes,
+            "{what}: to write changed it, and failed"
+        );
+        errors.push(error);
+    }
     errors
 }
 

@@ -1,8 +1,8 @@
-use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use std::{fmt, fs, io};
 
 use entra_proto::{ClientId, Guid};
 use redb::ReadableTable;
@@ -15,19 +15,21 @@ use super::{ConsentedTenant, DirectoryError, SecretName, TenantDirectory, Tenant
 
 /// A directory in a file, which outlasts the process: a [redb](https://docs.rs/redb) database.
 ///
-/// A write is on the disk when its method returns. The process may be killed at any time: what was acknowledged is there, and a write that
-/// was not is there whole or not at all.
+/// A write is on the disk when its method returns. The process may be killed at any time, or the power fail: what was acknowledged is
+/// there, and a write that was not is there whole or not at all.
 ///
 /// **Several processes** may use one file: it is opened for each operation, and not held between them, so that a command can list the
 /// tenants of a service that runs. Whoever finds it in use waits, for five seconds unless told otherwise.
 ///
 /// **Secrets** are sealed by AES-256-GCM with the key that the directory is given, each with the name it is kept under. Tenants, and the
 /// names of secrets, are not hidden: the file is for its owner alone (mode 0600), folders that are made for it too (0700). Where others
-/// can read a file that is there already, that is taken from them, with a warning. A folder in which everybody may put another file in
-/// its place is refused. Elsewhere than on Unix all that is the folder's affair.
+/// can read a file that is there already, that is taken from them, with a warning (`tracing`). A file or folder that belongs to neither
+/// this user nor root is refused, and a folder in which everybody may put another file in its place. Elsewhere than on Unix all that is
+/// the folder's affair.
 ///
-/// **A file that is damaged**, or no directory, is an error and left as it is. To read never changes the file. redb panics over some
-/// damage: such a panic is caught, and seen by the panic hook alone, unless the program is built to abort on panics.
+/// **A file that is damaged**, or no directory, is an error and left as it is: to read never changes the file, and what is written is held
+/// in memory, a megabyte or two, until redb has seen no fault. redb panics over some damage: such a panic is caught, and seen by the panic
+/// hook alone, unless the program is built to abort on panics.
 ///
 /// The file needs a file system that locks files and can link them, a local one. It is made under another name first, `.NAME.….new`
 /// beside it, so that nobody meets half of one; what a process that was killed left under such a name can be removed.
@@ -78,7 +80,7 @@ impl DiskDirectory {
     /// # Errors
     /// Where it cannot.
     pub fn check(&self) -> Result<(), DirectoryError> {
-        self.write(|transaction| Ok(transaction.commit()?))
+        self.write(|_| Ok(()))
     }
 
     fn read<T>(
@@ -89,14 +91,15 @@ impl DiskDirectory {
         storage::read(&self.path, self.wait, act)
     }
 
-    fn write<T>(&self, act: impl FnOnce(redb::WriteTransaction) -> Result<T, Fault>) -> Result<T, DirectoryError> {
+    fn write<T>(&self, act: impl FnOnce(&redb::WriteTransaction) -> Result<T, Fault>) -> Result<T, DirectoryError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         storage::write(&self.path, self.wait, act)
     }
 
-    /// To forget what is not there makes no file. Where nobody can tell, to use it tells why.
+    /// To forget what is not there makes no file. Where nobody can tell, or it is a link to nothing, to use it tells why.
     fn is_there(&self) -> bool {
-        self.path.try_exists().unwrap_or(true)
+        let found = fs::symlink_metadata(&self.path);
+        !found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     }
 }
 
@@ -121,15 +124,9 @@ impl TenantDirectory for DiskDirectory {
                 Some(Err(error)) => tracing::warn!(%error, "a record is replaced that could not be read"),
                 None => {}
             }
-            let bytes = match record.encode() {
-                Ok(bytes) => bytes,
-                Err(error) => return Ok(Err(error)),
-            };
-            tenants.insert(key.as_slice(), bytes.as_slice())?;
-            drop(tenants);
-            transaction.commit()?;
-            Ok(Ok(()))
-        })?
+            tenants.insert(key.as_slice(), record.encode()?.as_slice())?;
+            Ok(())
+        })
     }
 
     fn get(&self, client_id: ClientId, tenant: Guid) -> Result<Option<ConsentedTenant>, DirectoryError> {
@@ -155,10 +152,7 @@ impl TenantDirectory for DiskDirectory {
                 }
                 match Record::decode(key, bytes.value()) {
                     Ok(record) => list.tenants.push(record.tenant),
-                    Err(error) => {
-                        tracing::warn!(%error, "a record is passed over");
-                        list.unreadable.push(error);
-                    }
+                    Err(error) => list.unreadable.push(error),
                 }
             }
             Ok(list)
@@ -181,7 +175,6 @@ impl TenantDirectory for DiskDirectory {
                     false
                 },
             )?;
-            transaction.commit()?;
             Ok(was_there)
         })
     }
@@ -195,7 +188,7 @@ impl TenantDirectory for DiskDirectory {
             transaction
                 .open_table(SECRETS)?
                 .insert(name.as_slice(), sealed.as_slice())?;
-            Ok(transaction.commit()?)
+            Ok(())
         })
     }
 
@@ -217,9 +210,8 @@ impl TenantDirectory for DiskDirectory {
         }
         let name = full_name(name);
         self.write(|transaction| {
-            let was_there = transaction.open_table(SECRETS)?.remove(name.as_slice())?.is_some();
-            transaction.commit()?;
-            Ok(was_there)
+            let mut secrets = transaction.open_table(SECRETS)?;
+            Ok(secrets.remove(name.as_slice())?.is_some())
         })
     }
 }

@@ -24,7 +24,7 @@ pub enum DirectoryError {
         /// How long it was waited for.
         waited: Duration,
     },
-    /// Others than the owner could read or replace the file.
+    /// The file belongs to another user, or others could read or replace it.
     Exposed {
         /// The file or folder.
         path: PathBuf,

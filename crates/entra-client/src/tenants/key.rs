@@ -28,10 +28,12 @@ impl DirectoryKey {
     /// A key beside what it seals protects against those who get the one file and not the other: keep it elsewhere than the copies of the
     /// directory. Without it the secrets are lost; tenants are not.
     ///
-    /// Elsewhere than on Unix, who may read the file is not looked at: its folder must see to that.
+    /// Its file belongs to this user or to root, and so does its folder, behind all links: who puts a key there knows it. Nobody else may
+    /// read it, nor may everybody write to a folder on the way to it. Elsewhere than on Unix nothing of that is looked at: its folder must
+    /// see to it.
     ///
     /// # Errors
-    /// Where the file cannot be read or made, others than its owner may use it, or it does not hold 32 bytes.
+    /// Where the file cannot be read or made, is another user's or open to others, or does not hold 32 bytes.
     pub fn read_or_create(path: impl AsRef<Path>) -> Result<Self, DirectoryError> {
         let path = path.as_ref();
         if let Some(key) = Self::read(path)? {
@@ -49,7 +51,6 @@ impl DirectoryKey {
     }
 
     fn read(path: &Path) -> Result<Option<Self>, DirectoryError> {
-        private_file::check_folder(path)?;
         let Some(file) = private_file::open(path, false)? else {
             return Ok(None);
         };

@@ -41,6 +41,10 @@ mod error;
 mod key;
 mod memory;
 #[cfg(feature = "redb")]
+mod overlay;
+#[cfg(all(test, feature = "redb"))]
+mod overlay_tests;
+#[cfg(feature = "redb")]
 mod private_file;
 #[cfg(feature = "redb")]
 mod record;
@@ -54,6 +58,10 @@ mod storage;
 ///
 /// Its methods block: a write that lasts takes some ten milliseconds of the disk's time. Call them off the threads of an async runtime
 /// (`tokio::task::spawn_blocking`). What a method has acknowledged is kept, whatever happens to the process thereafter.
+///
+/// Of two secrets that are kept under one name at once, either may stay. The refresh tokens that
+/// [`User::on_rotation`](crate::User::on_rotation) tells of come in an order, and in the middle of things: let it hand them to a channel, and
+/// one thread keep them, one after the other, rather than a task each.
 pub trait TenantDirectory: Send + Sync + 'static {
     /// Keeps a tenant that consented, or merges it into what is known of it already, as [`ConsentedTenant::merge`] tells.
     ///
@@ -106,6 +114,6 @@ pub trait TenantDirectory: Send + Sync + 'static {
 pub struct TenantList {
     /// The tenants, by client id, then by tenant id.
     pub tenants: Vec<ConsentedTenant>,
-    /// The records that could not be read: [`DirectoryError::Record`] each.
+    /// The records that could not be read: [`DirectoryError::Record`] each. They are not logged: tell of them.
     pub unreadable: Vec<DirectoryError>,
 }

@@ -14,8 +14,10 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    /// [`open`] has looked at the folders on the way to it.
+    ///
     /// # Errors
-    /// Where its folder cannot be made or written, or is open to everybody.
+    /// Where its folder cannot be made or written.
     pub(super) fn beside(target: &Path) -> Result<(Self, File), DirectoryError> {
         let folder = folder_of(target);
         if !folder.exists() {
@@ -27,7 +29,6 @@ impl Draft {
                 .create(folder)
                 .map_err(|source| DirectoryError::io(folder, "make the folder", source))?;
         }
-        check_folder(target)?;
         let mut random = [0; 8];
         aws_lc_rs::rand::fill(&mut random).map_err(|_| DirectoryError::Crypto)?;
         let mut name = OsString::from(".");
@@ -69,19 +70,27 @@ impl Drop for Draft {
     }
 }
 
-/// Opens a file that is there; nothing where there is none. To open a pipe would wait for whoever is at its other end.
+/// Opens a file that is there; nothing where there is none. Behind all links, it must be a file that nobody else can have put there.
 pub(super) fn open(path: &Path, writable: bool) -> Result<Option<File>, DirectoryError> {
     let failed = |source| DirectoryError::io(path, "open", source);
-    let opened = match fs::metadata(path) {
-        Ok(metadata) if !metadata.is_file() => Err(io::Error::other("it is not a file")),
-        Ok(_) => File::options().read(true).write(writable).open(path),
-        Err(error) => Err(error),
+    check_folders(path)?;
+    let link = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        link => link.map_err(failed)?,
     };
-    match opened {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed(error)),
+    check_owner(path, &link)?;
+    let real = fs::canonicalize(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => DirectoryError::io(path, "follow the link", source),
+        _ => failed(source),
+    })?;
+    check_folders(&real)?;
+    // To open a pipe would wait for whoever is at its other end.
+    if !fs::metadata(&real).map_err(failed)?.is_file() {
+        return Err(failed(io::Error::other("it is not a file")));
     }
+    let file = File::options().read(true).write(writable).open(&real).map_err(failed)?;
+    check_owner(path, &file.metadata().map_err(failed)?)?;
+    Ok(Some(file))
 }
 
 /// Whether others than its owner may do anything with the file.
@@ -109,27 +118,54 @@ pub(super) fn close_to_others(_: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Refuses a folder in which everybody may put another file in this one's place. Where the sticky bit is set, as in `/tmp`, nobody may.
+/// Refuses what belongs to neither this user nor root: whoever it belongs to knows what is in it, and may write to it.
 #[cfg(unix)]
-pub(super) fn check_folder(target: &Path) -> Result<(), DirectoryError> {
+fn check_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), DirectoryError> {
+    let owner = std::os::unix::fs::MetadataExt::uid(metadata);
+    if owner == 0 || owner == rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    Err(DirectoryError::Exposed {
+        path: path.to_owned(),
+        why: "it belongs to another user, who may change it; run as that user, give it to this one (chown), or use another",
+    })
+}
+
+#[cfg(not(unix))]
+fn check_owner(_: &Path, _: &fs::Metadata) -> Result<(), DirectoryError> {
+    Ok(())
+}
+
+/// Refuses a folder of somebody else's, and one in which everybody may put another file in this one's place, or another folder in that of
+/// a folder on the way. Where the sticky bit is set, as in `/tmp`, nobody may. A group that may was chosen by whoever owns the folder.
+#[cfg(unix)]
+fn check_folders(file: &Path) -> Result<(), DirectoryError> {
     use std::os::unix::fs::PermissionsExt;
-    let folder = folder_of(target);
-    let mode = match fs::metadata(folder) {
-        Ok(metadata) => metadata.permissions().mode(),
-        // There is no file either, then; or to open it will tell more.
-        Err(_) => return Ok(()),
+    let failed = |source| DirectoryError::io(file, "look at the folder of", source);
+    let file = std::path::absolute(file).map_err(failed)?;
+    // Where it is not there yet, it will be made in one that is. Where it cannot be looked at, to open the file tells why.
+    let Some(nearest) = file
+        .ancestors()
+        .skip(1)
+        .find_map(|folder| fs::canonicalize(folder).ok())
+    else {
+        return Ok(());
     };
-    if mode & 0o1002 == 0o002 {
-        return Err(DirectoryError::Exposed {
-            path: folder.to_owned(),
-            why: "everybody may replace files in this folder; take it away from others (chmod o-w), or use another",
-        });
+    // The owners of those above can put only what is theirs in the place of this one.
+    check_owner(&nearest, &fs::metadata(&nearest).map_err(failed)?)?;
+    for folder in nearest.ancestors() {
+        if fs::metadata(folder).map_err(failed)?.permissions().mode() & 0o1002 == 0o002 {
+            return Err(DirectoryError::Exposed {
+                path: folder.to_owned(),
+                why: "everybody may replace files in this folder; take it away from others (chmod o-w), or use another",
+            });
+        }
     }
     Ok(())
 }
 
 #[cfg(not(unix))]
-pub(super) fn check_folder(_: &Path) -> Result<(), DirectoryError> {
+fn check_folders(_: &Path) -> Result<(), DirectoryError> {
     Ok(())
 }
 

@@ -1,22 +1,20 @@
 //! A redb file, opened for one transaction.
 //!
-//! redb trusts what it reads: a damaged file makes it panic rather than fail. Such a panic ends here, and becomes an error. No read is
-//! longer than the file, so that no damaged length asks for more memory than there is.
+//! redb trusts what it reads: a damaged file makes it panic rather than fail, after it has written to it. Such a panic ends here, and
+//! becomes an error; and all that redb writes stays in memory until it has come to its end without one.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use redb::backends::FileBackend;
-use redb::{
-    Builder, Database, DatabaseError, Durability, ReadTransaction, StorageBackend, TableDefinition, WriteTransaction,
-};
+use redb::{Builder, Database, DatabaseError, Durability, ReadTransaction, TableDefinition, WriteTransaction};
 
 use super::error::DirectoryError;
+use super::overlay::Overlay;
 use super::private_file::{self, Draft};
 
 /// Tenants by client id and tenant id: see [`super::record`].
@@ -33,20 +31,32 @@ pub(super) fn read<T>(
     let Some(file) = open(path, false)? else {
         return Ok(None);
     };
-    let lock = lock(path, file, wait)?;
+    let file = lock(path, file, wait)?;
     contain(path, || {
-        let database = open_database(Storage::aside(lock))?;
+        let database = open_database(file)?;
         act(&database.begin_read()?)
     })
     .map(Some)
 }
 
-/// Runs one transaction that writes, which `act` commits; makes the file where there is none.
+/// Runs one transaction that writes, unless `act` fails; makes the file where there is none.
 pub(super) fn write<T>(
     path: &Path,
     wait: Duration,
-    act: impl FnOnce(WriteTransaction) -> Result<T, Fault>,
+    act: impl FnOnce(&WriteTransaction) -> Result<T, Fault>,
 ) -> Result<T, DirectoryError> {
+    let (done, file) = prepare(path, wait, act)?;
+    file.replay()
+        .map_err(|source| DirectoryError::io(path, "write", source))?;
+    Ok(done)
+}
+
+/// Runs one transaction that writes, in memory: the file has what it changes still to come.
+pub(super) fn prepare<T>(
+    path: &Path,
+    wait: Duration,
+    act: impl FnOnce(&WriteTransaction) -> Result<T, Fault>,
+) -> Result<(T, Overlay), DirectoryError> {
     let file = match open(path, true)? {
         Some(file) => file,
         None => {
@@ -55,17 +65,22 @@ pub(super) fn write<T>(
             open(path, true)?.ok_or_else(vanished)?
         }
     };
-    let lock = lock(path, file, wait)?;
-    contain(path, || {
-        let database = open_database(Storage::through(lock))?;
+    let file = lock(path, file, wait)?;
+    let done = contain(path, || {
+        let database = open_database(file.clone())?;
         let mut transaction = database.begin_write()?;
         transaction.set_durability(Durability::Immediate);
-        act(transaction)
-    })
+        // What redb would write when the database is closed, where nobody hears of what fails.
+        transaction.set_quick_repair(true);
+        let done = act(&transaction)?;
+        transaction.commit()?;
+        Ok(done)
+    })?;
+    Ok((done, file))
 }
 
 /// Makes an empty directory: elsewhere first, so that nobody ever meets half of one.
-fn create(path: &Path) -> Result<(), DirectoryError> {
+pub(super) fn create(path: &Path) -> Result<(), DirectoryError> {
     let (draft, file) = Draft::beside(path)?;
     contain(&draft.path, || {
         let database = builder().create_file(file)?;
@@ -81,7 +96,6 @@ fn create(path: &Path) -> Result<(), DirectoryError> {
 
 /// Opens the file, where there is one, and sees to it that it is what it should be and nobody else's to read.
 fn open(path: &Path, writable: bool) -> Result<Option<File>, DirectoryError> {
-    private_file::check_folder(path)?;
     let Some(mut file) = private_file::open(path, writable)? else {
         return Ok(None);
     };
@@ -105,13 +119,13 @@ fn open(path: &Path, writable: bool) -> Result<Option<File>, DirectoryError> {
 }
 
 /// Waits until nobody else has the file open.
-fn lock(path: &Path, file: File, wait: Duration) -> Result<FileBackend, DirectoryError> {
+fn lock(path: &Path, file: File, wait: Duration) -> Result<Overlay, DirectoryError> {
     let failed = |source| DirectoryError::io(path, "lock", source);
     let since = Instant::now();
     let mut pause = Duration::from_millis(1);
     loop {
         match FileBackend::new(file.try_clone().map_err(failed)?) {
-            Ok(locked) => return Ok(locked),
+            Ok(locked) => return Overlay::new(locked).map_err(failed),
             Err(DatabaseError::DatabaseAlreadyOpen) => {}
             Err(error) => return Err(fault(path, error.into())),
         }
@@ -127,14 +141,24 @@ fn lock(path: &Path, file: File, wait: Duration) -> Result<FileBackend, Director
     }
 }
 
-/// What redb says, which is large.
-pub(super) struct Fault(Box<redb::Error>);
+/// What ends a transaction.
+pub(super) enum Fault {
+    /// What redb says, which is large.
+    Redb(Box<redb::Error>),
+    Directory(DirectoryError),
+}
+
+impl From<DirectoryError> for Fault {
+    fn from(error: DirectoryError) -> Self {
+        Self::Directory(error)
+    }
+}
 
 macro_rules! fault_from {
     ($($error:ty),+) => {$(
         impl From<$error> for Fault {
             fn from(error: $error) -> Self {
-                Self(Box::new(error.into()))
+                Self::Redb(Box::new(error.into()))
             }
         }
     )+};
@@ -149,8 +173,8 @@ fault_from!(
     DatabaseError
 );
 
-fn open_database(storage: Storage) -> Result<Database, Fault> {
-    let database = builder().create_with_backend(storage)?;
+fn open_database(file: Overlay) -> Result<Database, Fault> {
+    let database = builder().create_with_backend(file)?;
     let format = database.begin_read()?.open_table(FORMAT)?;
     match format.get("format")?.map(|format| format.value()) {
         Some(VERSION) => Ok(database),
@@ -160,15 +184,18 @@ fn open_database(storage: Storage) -> Result<Database, Fault> {
 
 fn builder() -> Builder {
     let mut builder = Builder::new();
-    // Each transaction opens the file anew, so that little of a cache is ever used. The third format is what redb reads from now on.
-    builder.set_cache_size(4 << 20).create_with_file_format_v3(true);
+    // Each transaction opens the file anew, so that little of a cache is ever used. A tenth of it is for writes: the state of redb's
+    // allocator, a page of a megabyte, should fit, lest it is written three times. The third format is what redb reads from now on.
+    builder.set_cache_size(32 << 20).create_with_file_format_v3(true);
     builder
 }
 
 /// Runs what uses redb; a panic of it is a damaged file. Nothing that the panic may have left half done is used again.
 fn contain<T>(path: &Path, act: impl FnOnce() -> Result<T, Fault>) -> Result<T, DirectoryError> {
     match catch_unwind(AssertUnwindSafe(act)) {
-        Ok(result) => result.map_err(|Fault(error)| fault(path, *error)),
+        Ok(Err(Fault::Redb(error))) => Err(fault(path, *error)),
+        Ok(Err(Fault::Directory(error))) => Err(error),
+        Ok(Ok(done)) => Ok(done),
         Err(_) => Err(unreadable(path, "it is damaged")),
     }
 }
@@ -193,99 +220,7 @@ fn unreadable(path: &Path, why: impl Into<String>) -> DirectoryError {
     }
 }
 
-/// The file as redb sees it.
-#[derive(Debug)]
-struct Storage {
-    file: FileBackend,
-    /// Where something is only read: what redb wrote all the same, such as that the file is open, and what has become of its length. It
-    /// never reaches the file, which stays as it is, and costs no sync.
-    aside: Option<Mutex<Aside>>,
-}
-
-#[derive(Debug, Default)]
-struct Aside {
-    writes: Vec<(u64, Vec<u8>)>,
-    len: Option<u64>,
-}
-
-impl Storage {
-    const fn through(file: FileBackend) -> Self {
-        Self { file, aside: None }
-    }
-
-    fn aside(file: FileBackend) -> Self {
-        Self {
-            file,
-            aside: Some(Mutex::default()),
-        }
-    }
-
-    fn with_aside<T>(&self, act: impl FnOnce(&mut Aside) -> T) -> Option<T> {
-        let aside = self.aside.as_ref()?;
-        Some(act(&mut aside.lock().unwrap_or_else(PoisonError::into_inner)))
-    }
-}
-
-impl StorageBackend for Storage {
-    fn len(&self) -> io::Result<u64> {
-        match self.with_aside(|aside| aside.len).flatten() {
-            Some(len) => Ok(len),
-            None => self.file.len(),
-        }
-    }
-
-    fn read(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-        let end = offset.saturating_add(len as u64);
-        if end > self.len()? {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        let in_file = self.file.len()?.saturating_sub(offset).min(len as u64);
-        let mut bytes = if in_file > 0 {
-            self.file.read(offset, in_file as usize)?
-        } else {
-            Vec::new()
-        };
-        bytes.resize(len, 0);
-        self.with_aside(|aside| {
-            for (at, written) in &aside.writes {
-                let (from, to) = (offset.max(*at), end.min(*at + written.len() as u64));
-                if from < to {
-                    let into = (from - offset) as usize..(to - offset) as usize;
-                    bytes[into].copy_from_slice(&written[(from - at) as usize..(to - at) as usize]);
-                }
-            }
-        });
-        Ok(bytes)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        if len > LARGEST {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        match self.with_aside(|aside| aside.len = Some(len)) {
-            Some(()) => Ok(()),
-            None => self.file.set_len(len),
-        }
-    }
-
-    fn sync_data(&self, eventual: bool) -> io::Result<()> {
-        match &self.aside {
-            Some(_) => Ok(()),
-            None => self.file.sync_data(eventual),
-        }
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        match self.with_aside(|aside| aside.writes.push((offset, data.to_vec()))) {
-            Some(()) => Ok(()),
-            None => self.file.write(offset, data),
-        }
-    }
-}
-
 /// What a file of redb begins with.
 const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
 pub(super) const FORMAT: TableDefinition<'static, &str, u64> = TableDefinition::new("entra tenant directory");
 const VERSION: u64 = 1;
-/// In bytes: more than millions of tenants take. What asks for more is damaged.
-const LARGEST: u64 = 16 << 30;
