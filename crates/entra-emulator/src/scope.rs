@@ -31,6 +31,7 @@ impl Scopes {
     /// 70011 for `.default` beside other permissions, nothing before the slash, or more permissions than anybody needs.
     pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
         let mut scopes = Self::default();
+        let mut length = 0;
         for part in text.split(' ').filter(|part| !part.is_empty()) {
             if let Some(oidc) = OIDC.iter().find(|known| **known == part) {
                 if !scopes.has(oidc) {
@@ -49,7 +50,8 @@ impl Scopes {
             };
             if !scopes.permissions.contains(&permission) {
                 // Scopes are kept with every code and refresh token.
-                if scopes.permissions.len() == MOST || part.len() > LONGEST {
+                length += part.len();
+                if scopes.permissions.len() == MOST || length > LONGEST {
                     return Err(Refusal::new(70011).with(text));
                 }
                 scopes.permissions.push(permission);
@@ -114,7 +116,8 @@ impl Permission {
 
 const DEFAULT: &str = ".default";
 const MOST: usize = 128;
-const LONGEST: usize = 1_024;
+/// Bytes of all permissions together.
+const LONGEST: usize = 8 * 1_024;
 const OIDC: &[&str] = &["openid", "profile", "email", "offline_access"];
 
 #[cfg(test)]
@@ -142,6 +145,12 @@ mod tests {
         assert_eq!(read("api://x/.default User.Read"), None);
         assert_eq!(read("/.default"), None);
         assert_eq!(read("api://x/"), None);
+        let long = |count: usize| {
+            (0..count)
+                .map(|at| format!("api://{at}/{} ", "r".repeat(1_000)))
+                .collect::<String>()
+        };
+        assert!(read(&long(8)).is_some() && read(&long(9)).is_none());
     }
 
     #[test]

@@ -66,8 +66,8 @@ impl Directory {
             .map_or(&[], Vec::as_slice)
     }
 
-    /// Finds the API a resource names: an identifier URI (a slash at the end more or less does not matter, the token's
-    /// audience follows what was asked), the app id, or either behind `spn:`.
+    /// Finds the API a resource names: an identifier URI (slashes at the end do not matter, the token's audience follows
+    /// what was asked), the app id, or either behind `spn:`.
     pub(crate) fn api(&self, resource: &str) -> Option<&Api> {
         let exact = |name: &str| {
             self.apis.iter().find(|api| {
@@ -75,11 +75,12 @@ impl Directory {
             })
         };
         let loose = |name: &str| {
-            let name = name.trim_end_matches('/');
+            // What was asked is kept with every code and refresh token.
+            let trimmed = Some(name.trim_end_matches('/')).filter(|_| name.len() <= LONGEST_NAME);
             self.apis.iter().find(|api| {
                 api.identifiers
                     .iter()
-                    .any(|identifier| identifier.trim_end_matches('/') == name)
+                    .any(|identifier| trimmed == Some(identifier.trim_end_matches('/')))
             })
         };
         exact(resource).or_else(|| loose(resource)).or_else(|| {
@@ -171,6 +172,7 @@ fn first_label(domain: &str) -> &str {
     domain.split('.').next().unwrap_or(domain)
 }
 
+const LONGEST_NAME: usize = 1_024;
 const CIAM_SUFFIX: &str = ".ciamlogin.com";
 
 #[cfg(test)]

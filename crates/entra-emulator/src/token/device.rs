@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{Method, Response, StatusCode};
+use http::{Response, StatusCode};
 use serde_json::json;
 
 use crate::aadsts::Refusal;
@@ -17,7 +17,7 @@ use crate::recorder::Endpoint;
 use crate::scope::Scopes;
 use crate::store::random;
 use crate::token::user::{self, Session};
-use crate::token::{Audience, find_enterable, identify, read_form, request as token_request};
+use crate::token::{Audience, check_form, find_enterable, identify, read_form, request as token_request};
 
 /// One device that waits. Its `Debug` hides the code.
 #[derive(Clone)]
@@ -67,12 +67,7 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoi
 }
 
 fn start(exchange: &Exchange<'_>, tenant: &str, form: &Form, endpoint: Endpoint) -> Result<Response<Vec<u8>>, Refusal> {
-    if exchange.method != Method::POST {
-        return Err(Refusal::new(900561).with(exchange.method.as_str()));
-    }
-    if let Some(name) = form.duplicate() {
-        return Err(Refusal::new(9000411).with(name));
-    }
+    check_form(exchange, form)?;
     let tenant = match Audience::read(exchange, tenant)? {
         Audience::One(tenant) => Some(tenant),
         Audience::Many => None,

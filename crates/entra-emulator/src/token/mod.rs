@@ -59,12 +59,7 @@ fn judge(
     form: &Form,
     endpoint: Endpoint,
 ) -> Result<Response<Vec<u8>>, Refusal> {
-    if exchange.method != Method::POST {
-        return Err(Refusal::new(900561).with(exchange.method.as_str()));
-    }
-    if let Some(name) = form.duplicate() {
-        return Err(Refusal::new(9000411).with(name));
-    }
+    check_form(exchange, form)?;
     let tenant = Audience::read(exchange, tenant)?;
     match form.value("grant_type") {
         Some("client_credentials") => client_credentials(exchange, tenant, form, endpoint),
@@ -262,6 +257,22 @@ fn read_form(exchange: &mut Exchange<'_>) -> Form {
     form
 }
 
+/// What every form has to keep to, whichever it is.
+fn check_form(exchange: &Exchange<'_>, form: &Form) -> Result<(), Refusal> {
+    if exchange.method != Method::POST {
+        return Err(Refusal::new(900561).with(exchange.method.as_str()));
+    }
+    // Parts of a form are kept: by the recorder, with a device's code, with a refresh token.
+    let size: usize = form.pairs().iter().map(|(name, value)| name.len() + value.len()).sum();
+    if size > LONGEST_FORM {
+        return Err(Refusal::new(9002313).with("it is too long"));
+    }
+    match form.duplicate() {
+        Some(name) => Err(Refusal::new(9000411).with(name)),
+        None => Ok(()),
+    }
+}
+
 fn is_domain(name: &str) -> bool {
     name.len() <= 253
         && name.contains('.')
@@ -328,6 +339,8 @@ impl<'a> V2Body<'a> {
 
 /// The tenant that all personal accounts are in.
 const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+/// As long as an authorization request may be, in bytes.
+const LONGEST_FORM: usize = 64 * 1024;
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const ZERO: &str = "00000000-0000-0000-0000-000000000000";
