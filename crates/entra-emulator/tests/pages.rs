@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use entra_emulator::{Api, App, Emulator, Tenant, User};
 use support::browser::{Page, attribute};
-use support::{authorize_url, get};
+use support::{authorize_url, get, json_body, post};
 
 const REDIRECT: &str = "https://app.example:8443/cb";
 const EVIL: &str = "\"><script>alert('x')</script><b a=\"&";
@@ -48,7 +48,7 @@ fn url(emulator: &Emulator, more: &[(&str, &str)]) -> String {
     authorize_url(emulator, "authorize", &fields)
 }
 
-/// Every page there is, by name, and the origin its form may lead to.
+/// Every page there is, by name, and whether its form leads to an app.
 fn pages(emulator: &Emulator) -> Vec<(&'static str, Page, bool)> {
     let sign_in = Page::open(
         emulator,
@@ -60,7 +60,7 @@ fn pages(emulator: &Emulator) -> Vec<(&'static str, Page, bool)> {
         Page::open(emulator, &url(emulator, &[("login_hint", EVIL)]))
     };
     let consent = Page::open(emulator, &url(emulator, &[])).press(emulator, "data-user=");
-    let post = Page::open(
+    let by_form = Page::open(
         emulator,
         &url(emulator, &[("response_mode", "form_post"), ("prompt", "admin_consent")]),
     )
@@ -69,13 +69,22 @@ fn pages(emulator: &Emulator) -> Vec<(&'static str, Page, bool)> {
     let error = Page::open(emulator, &url(emulator, &[("redirect_uri", EVIL)]));
     let device = Page::open(emulator, "/devicelogin");
     let bad_code = device.press_with(emulator, "id=\"next\"", &[("user_code", EVIL)]);
+    let client = [("client_id", emulator.client_id()), ("scope", "api://orders/read<i>")];
+    let waiting = json_body(&post(emulator, "/common/oauth2/v2.0/devicecode", &client));
+    let user_code = waiting["user_code"].as_str().unwrap();
+    let for_device = device.press_with(emulator, "id=\"next\"", &[("user_code", user_code)]);
+    let device_consent = for_device.press(emulator, "data-user=");
+    let done = device_consent.press(emulator, "id=\"accept\"");
     vec![
         ("sign-in", sign_in, true),
         ("consent", consent, true),
-        ("form post", post, true),
+        ("form post", by_form, true),
         ("error", error, false),
         ("device", device, false),
         ("device again", bad_code, false),
+        ("sign-in for a device", for_device, false),
+        ("consent for a device", device_consent, false),
+        ("device is let in", done, false),
     ]
 }
 
@@ -112,20 +121,10 @@ fn headers_allow_no_more_than_a_page_needs() {
             page.policy.contains("frame-ancestors 'none'; base-uri 'none'"),
             "{name}"
         );
-        let actions = page
-            .policy
-            .split("form-action ")
-            .nth(1)
-            .unwrap()
-            .split(';')
-            .next()
-            .unwrap();
-        let expected = if leads_to_app {
-            "'self' https://app.example:8443"
-        } else {
-            "'self' "
-        };
-        assert_eq!(actions, expected, "{name}");
+        // Chromium asks it about the whole chain of redirects behind a form, and where an app leads to nobody knows.
+        let actions = page.policy.split("form-action ").nth(1);
+        let actions = actions.and_then(|rest| rest.split(';').next());
+        assert_eq!(actions, (!leads_to_app).then_some("'self'"), "{name}");
         assert!(
             !page.html.contains(" style=") && !page.policy.contains("unsafe"),
             "{name}"
@@ -143,21 +142,18 @@ fn headers_allow_no_more_than_a_page_needs() {
     }
 }
 
-/// Browsers ask the policy about the redirect behind a form, and know no IPv6 addresses there.
 #[test]
-fn policies_name_places_as_browsers_understand_them() {
-    for (uri, place) in [
-        ("https://APP.example:8443/cb;x=1", "https://APP.example:8443"),
-        ("http://[::1]:8400/cb", "http:"),
-        ("http://127.0.0.1:8400", "http://127.0.0.1:8400"),
-        ("myapp+x.y://auth", "myapp+x.y:"),
-        ("urn:ietf:wg:oauth:2.0:oob", "urn:"),
+fn answers_reach_addresses_of_every_kind() {
+    for uri in [
+        "https://APP.example:8443/cb;x=1",
+        "http://[::1]:8400/cb",
+        "http://127.0.0.1:8400",
+        "myapp+x.y://auth",
+        "urn:ietf:wg:oauth:2.0:oob",
     ] {
         let emulator = Emulator::builder().app(App::new("a").redirect_uri(uri)).build();
         let fields = [("redirect_uri", uri), ("scope", "openid")];
         let page = Page::open(&emulator, &authorize_url(&emulator, "v2.0/authorize", &fields));
-        let wanted = format!("; form-action 'self' {place}; ");
-        assert!(page.policy.contains(&wanted), "{uri} {}", page.policy);
         let back = page.press(&emulator, "data-user=");
         assert!(back.location.is_some_and(|location| location.starts_with(uri)), "{uri}");
     }

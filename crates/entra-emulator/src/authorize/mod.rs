@@ -32,6 +32,7 @@ use http::{Method, Response, StatusCode};
 
 use crate::aadsts::Refusal;
 use crate::authorize::consent::Next;
+use crate::authorize::pages::Way;
 use crate::authorize::reply::Answer;
 use crate::authorize::request::{Ask, Prompt, Refused, Request};
 use crate::authorize::transaction::{Consent, Goal, Stage};
@@ -168,9 +169,10 @@ pub(crate) fn candidates<'a>(core: &'a Core, goal: &Goal) -> Vec<(&'a Tenant, &'
 
 fn sign_in(exchange: &Exchange<'_>, goal: Goal) -> Response<Vec<u8>> {
     let users = candidates(exchange.core, &goal);
-    let (hint, target) = match &goal {
-        Goal::App(request) => (request.login_hint.clone(), redirect::origin(&request.reply.uri)),
-        Goal::Device { .. } => (None, String::new()),
+    let way = goal.way();
+    let hint = match &goal {
+        Goal::App(request) => request.login_hint.clone(),
+        Goal::Device { .. } => None,
     };
     let name = exchange
         .core
@@ -178,7 +180,7 @@ fn sign_in(exchange: &Exchange<'_>, goal: Goal) -> Response<Vec<u8>> {
         .app(goal.client_id())
         .map_or("", |app| app.name.as_str());
     let transaction = exchange.core.transactions.open(unix(exchange.now), goal, Stage::SignIn);
-    pages::sign_in(exchange, name, &transaction, &users, hint.as_deref(), &target)
+    pages::sign_in(exchange, name, &transaction, &users, hint.as_deref(), way)
 }
 
 fn signed_in(exchange: &mut Exchange<'_>, goal: Goal, tenant: &Tenant, user: &User) -> Response<Vec<u8>> {
@@ -207,12 +209,8 @@ fn ask(
     tenant: &Tenant,
     user: &User,
 ) -> Response<Vec<u8>> {
-    let target = match &goal {
-        Goal::App(request) => redirect::origin(&request.reply.uri),
-        Goal::Device { .. } => String::new(),
-    };
+    let way = goal.way();
     let oidc = consent::basics(exchange.core, &goal);
-    let is_device = matches!(goal, Goal::Device { .. });
     let transaction = exchange
         .core
         .transactions
@@ -224,8 +222,7 @@ fn ask(
         consent: &consent,
         oidc: &oidc,
         transaction: &transaction,
-        target: &target,
-        is_device,
+        way,
     };
     pages::consent(exchange, &page)
 }
@@ -341,6 +338,13 @@ impl Goal {
         match self {
             Self::App(request) => &request.client_id,
             Self::Device { client_id, .. } => client_id,
+        }
+    }
+
+    fn way(&self) -> Way {
+        match self {
+            Self::App(_) => Way::ToApp,
+            Self::Device { .. } => Way::Stays,
         }
     }
 }

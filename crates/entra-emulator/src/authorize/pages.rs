@@ -9,7 +9,7 @@ use http::{HeaderValue, Response, StatusCode};
 
 use crate::aadsts::Refusal;
 use crate::authorize::transaction::Consent;
-use crate::authorize::{ERROR_STATUS, kind_name, redirect};
+use crate::authorize::{ERROR_STATUS, kind_name};
 use crate::certificate::sha256;
 use crate::config::{App, Tenant, User};
 use crate::consents::Kind;
@@ -46,7 +46,7 @@ pub(crate) fn sign_in(
     transaction: &str,
     users: &[(&Tenant, &User)],
     hint: Option<&str>,
-    target: &str,
+    way: Way,
 ) -> Response<Vec<u8>> {
     let mut body = format!(
         "<h1>Sign in</h1>\n<p>to continue to <strong>{}</strong></p>\n",
@@ -82,7 +82,7 @@ pub(crate) fn sign_in(
     let shown = Shown::SignIn {
         transaction: transaction.to_owned(),
     };
-    page(exchange, StatusCode::OK, "Sign in", "", &body, target, shown)
+    page(exchange, StatusCode::OK, "Sign in", "", &body, way, shown)
 }
 
 /// What a consent page is about.
@@ -94,16 +94,15 @@ pub(crate) struct ConsentPage<'a> {
     /// The OpenID Connect scopes.
     pub(crate) oidc: &'a [&'static str],
     pub(crate) transaction: &'a str,
-    /// Where the answer goes.
-    pub(crate) target: &'a str,
-    pub(crate) is_device: bool,
+    pub(crate) way: Way,
 }
 
 /// May the app do this? The heading has the focus, so that what is asked comes before the buttons.
 pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> Response<Vec<u8>> {
     let directory = &exchange.core.directory;
     let consent = about.consent;
-    let title = match (consent.refused, about.is_device, consent.for_everyone) {
+    let is_device = about.way == Way::Stays;
+    let title = match (consent.refused, is_device, consent.for_everyone) {
         (true, ..) => "Need admin approval",
         (_, true, _) => "Sign in on another device",
         (_, _, true) => "Permissions requested: review for your organization",
@@ -121,7 +120,7 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
     if consent.refused {
         exchange.event.aadsts = Some(90094);
         body.push_str("<p id=\"message\">AADSTS90094: this app needs permissions that only an administrator can grant. Ask an administrator to grant them, then come back.</p>\n");
-    } else if about.is_device {
+    } else if is_device {
         body.push_str("<p>Go on only if you typed in a code that your own device showed you. Whoever gave you the code will be signed in as you.</p>\n");
     }
     if !(consent.asked.is_empty() && about.oidc.is_empty()) {
@@ -167,7 +166,7 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
     if consent.refused {
         body.push_str("<p><button id=\"cancel\" name=\"decision\" value=\"cancel\">Return to the application without granting consent</button></p>\n");
     } else {
-        if about.user.admin && !consent.for_everyone && !about.is_device {
+        if about.user.admin && !consent.for_everyone && !is_device {
             body.push_str("<p><input type=\"checkbox\" id=\"organization\" name=\"organization\" value=\"yes\"> <label for=\"organization\">Consent on behalf of your organization</label></p>\n");
         }
         body.push_str("<p><button id=\"accept\" name=\"decision\" value=\"accept\">Accept</button> <button id=\"cancel\" name=\"decision\" value=\"cancel\" class=\"quiet\">Cancel</button></p>\n");
@@ -178,7 +177,7 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
         refused: consent.refused,
     };
     let mark = if consent.refused { " data-aadsts=\"90094\"" } else { "" };
-    page(exchange, StatusCode::OK, title, mark, &body, about.target, shown)
+    page(exchange, StatusCode::OK, title, mark, &body, about.way, shown)
 }
 
 /// Where the code of a device is typed in, perhaps again.
@@ -204,7 +203,7 @@ pub(crate) fn device_login(exchange: &mut Exchange<'_>, problem: Option<&Refusal
         None => (StatusCode::OK, Shown::DeviceLogin),
         Some(refusal) => (ERROR_STATUS, shown_error(refusal)),
     };
-    page(exchange, status, "Enter code", &mark, &body, "", shown)
+    page(exchange, status, "Enter code", &mark, &body, Way::Stays, shown)
 }
 
 /// Nothing more to do in the browser.
@@ -214,7 +213,7 @@ pub(crate) fn done(exchange: &Exchange<'_>, approved: bool) -> Response<Vec<u8>>
     } else {
         "<h1>Nothing was granted</h1>\n<p id=\"message\">The app on your device is told so. You can close this page.</p>\n"
     };
-    page(exchange, StatusCode::OK, "Done", "", body, "", Shown::Done)
+    page(exchange, StatusCode::OK, "Done", "", body, Way::Stays, Shown::Done)
 }
 
 /// What went wrong, where no app can be told.
@@ -226,7 +225,15 @@ pub(crate) fn error(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Response<
         escape(&exchange.trace_id),
     );
     let mark = format!(" data-aadsts=\"{}\"", refusal.row.code);
-    page(exchange, ERROR_STATUS, "Error", &mark, &body, "", shown_error(refusal))
+    page(
+        exchange,
+        ERROR_STATUS,
+        "Error",
+        &mark,
+        &body,
+        Way::Stays,
+        shown_error(refusal),
+    )
 }
 
 /// A method or a body that no page sends.
@@ -234,7 +241,15 @@ pub(crate) fn wrong_method(exchange: &Exchange<'_>, allowed: &'static str) -> Re
     let message = "This page takes GET, and POST of its own form.".to_owned();
     let body = format!("<h1>Sorry, that did not work</h1>\n<p id=\"message\">{message}</p>\n");
     let shown = Shown::Error { code: None, message };
-    let mut response = page(exchange, StatusCode::METHOD_NOT_ALLOWED, "Error", "", &body, "", shown);
+    let mut response = page(
+        exchange,
+        StatusCode::METHOD_NOT_ALLOWED,
+        "Error",
+        "",
+        &body,
+        Way::Stays,
+        shown,
+    );
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }
@@ -264,15 +279,7 @@ pub(crate) fn form_post(
         uri: uri.to_owned(),
         body: encoded.to_owned(),
     };
-    page(
-        exchange,
-        StatusCode::OK,
-        "Continue",
-        "",
-        &body,
-        &redirect::origin(uri),
-        shown,
-    )
+    page(exchange, StatusCode::OK, "Continue", "", &body, Way::ToApp, shown)
 }
 
 fn shown_error(refusal: &Refusal) -> Shown {
@@ -289,15 +296,23 @@ fn form_start(action: &str, transaction: &str) -> String {
     )
 }
 
-/// A whole page. `target` is the origin that a form of it may end up at: browsers apply `form-action` to the redirect
-/// that answers a form as well.
+/// Where the forms of a page lead, in one step or several.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// To an app, and from there wherever the app likes.
+    ToApp,
+    /// Nowhere but to pages of the emulator: a device is let in, or there is no form.
+    Stays,
+}
+
+/// A whole page.
 fn page(
     exchange: &Exchange<'_>,
     status: StatusCode,
     title: &str,
     mark: &str,
     body: &str,
-    target: &str,
+    way: Way,
     shown: Shown,
 ) -> Response<Vec<u8>> {
     let html = format!(
@@ -305,8 +320,14 @@ fn page(
         escape(title)
     );
     let mut response = exchange.answer(status, "text/html; charset=utf-8", html.into_bytes());
+    // Chromium asks `form-action` about every redirect behind a form. An app that sends its user on from the redirect URI
+    // would leave the browser here without a word, so on the way to an app no place can be named.
+    let forms = match way {
+        Way::ToApp => "",
+        Way::Stays => "form-action 'self'; ",
+    };
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{}'; form-action 'self' {target}; frame-ancestors 'none'; base-uri 'none'",
+        "default-src 'none'; style-src 'sha256-{}'; {forms}frame-ancestors 'none'; base-uri 'none'",
         STANDARD.encode(sha256(STYLE.as_bytes()))
     );
     let headers = response.headers_mut();
