@@ -387,3 +387,32 @@ fn debug_never_shows_what_was_handed_out() {
         assert!(!shown.contains(secret), "{shown}");
     }
 }
+
+#[test]
+fn a_code_of_version_one_names_its_scope_on_version_two() {
+    let emulator = emulator();
+    let code = code(&emulator, "authorize", &[("resource", GRAPH)]);
+    assert_eq!(refusal(&v2(&emulator, &code, &[])), 900144);
+    let body = json_body(&v2(&emulator, &code, &[("scope", "openid api://orders/read")]));
+    assert_eq!(body["scope"], "api://orders/read openid");
+    assert_eq!(claims(&body)["aud"], emulator.api().app_id);
+    assert!(body["id_token"].is_string() && body["refresh_token"].is_null());
+}
+
+#[test]
+fn a_name_is_looked_up_in_the_tenant_of_the_path() {
+    let emulator = emulator();
+    let ask = |tenant: &str| {
+        let fields = [
+            ("grant_type", "password"),
+            ("client_id", emulator.client_id()),
+            ("client_secret", "s3cret"),
+            ("username", "adele@contoso.onmicrosoft.com"),
+            ("password", "canary"),
+            ("scope", "User.Read"),
+        ];
+        refusal(&post(&emulator, &format!("/{tenant}/oauth2/v2.0/token"), &fields))
+    };
+    assert_eq!(ask("contoso.onmicrosoft.com"), 50126);
+    assert_eq!(ask("other.example"), 50034);
+}

@@ -512,3 +512,71 @@ fn requests_are_recorded_with_findings() {
     );
     assert!(!events[0].is_token_request());
 }
+
+#[test]
+fn only_an_administrator_consents_for_the_organization() {
+    let emulator = Emulator::builder()
+        .tenant(Tenant::new("contoso.onmicrosoft.com"))
+        .app(
+            App::new("a")
+                .client_id(CLIENT)
+                .redirect_uri(REDIRECT)
+                .request_scope("https://graph.microsoft.com", "User.Read"),
+        )
+        .build();
+    let fields = [
+        ("client_id", CLIENT),
+        ("response_type", "code"),
+        ("redirect_uri", REDIRECT),
+        ("scope", "User.Read"),
+    ];
+    let url = format!("/common/oauth2/v2.0/authorize?{}", encode(&fields));
+    let open = |user: &str| Page::open(&emulator, &url).press(&emulator, &format!("data-user=\"{user}@"));
+    // The page of a plain user offers no such box, so a form that says so is one made by hand.
+    let page = open("alex");
+    assert!(!page.html.contains("id=\"organization\""));
+    let back = page.press_with(&emulator, "id=\"accept\"", &[("organization", "yes")]);
+    assert!(back.parameter("code").is_some());
+    assert!(open("megan").html.contains("id=\"accept\""));
+    assert!(open("alex").parameter("code").is_some());
+}
+
+#[test]
+fn a_user_of_a_tenant_that_the_app_is_not_for_is_told_on_a_page() {
+    let emulator = Emulator::builder()
+        .tenant(Tenant::new("home.example"))
+        .tenant(Tenant::new("other.example"))
+        .app(
+            App::new("a")
+                .client_id(CLIENT)
+                .redirect_uri(REDIRECT)
+                .only_in("home.example"),
+        )
+        .build();
+    let page = Page::open(&emulator, &authorize(&[])).press(&emulator, "data-user=\"adele@other.example");
+    assert_eq!((page.aadsts(), page.location), (Some(700016), None));
+}
+
+#[test]
+fn all_of_an_api_is_asked_for_only_if_the_registration_lists_it() {
+    let emulator = office();
+    let url = |scope: &str| {
+        let fields = [
+            ("client_id", CLIENT),
+            ("response_type", "code"),
+            ("redirect_uri", REDIRECT),
+            ("scope", scope),
+        ];
+        format!("/common/oauth2/v2.0/authorize?{}", encode(&fields))
+    };
+    let open = |scope: &str| Page::open(&emulator, &url(scope)).press(&emulator, "data-user=\"admin@contoso");
+    let refused = open("https://graph.microsoft.com/.default");
+    assert_eq!(refused.parameter("error").as_deref(), Some("invalid_resource"));
+    let why = refused.parameter("error_description").unwrap();
+    assert!(why.starts_with("AADSTS650057: "), "{why}");
+    assert!(
+        open("https://manage.office.com/.default")
+            .html
+            .contains("id=\"accept\"")
+    );
+}

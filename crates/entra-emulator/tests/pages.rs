@@ -159,6 +159,23 @@ fn answers_reach_addresses_of_every_kind() {
     }
 }
 
+/// What a browser reads in a value is not always what was written: a lone carriage return becomes a line feed.
+#[test]
+fn the_state_survives_the_form() {
+    let emulator = emulator();
+    let state = "a\rb\nc\r\nd\te";
+    let page = Page::open(
+        &emulator,
+        &url(&emulator, &[("response_mode", "form_post"), ("state", state)]),
+    )
+    .press(&emulator, "id=\"cancel\"");
+    assert!(!page.html.contains('\r'));
+    let fields = page.tags("input");
+    let field = fields.iter().find(|tag| tag.contains("name=\"state\"")).unwrap();
+    assert!(!field.contains('\n'), "{field}");
+    assert_eq!(attribute(field, "value").as_deref(), Some(state));
+}
+
 #[test]
 fn a_form_works_once_and_not_for_ever() {
     let emulator = emulator();
