@@ -3,6 +3,7 @@
 use crate::aadsts::Refusal;
 use crate::config::Api;
 use crate::directory::Directory;
+use crate::form::Form;
 use crate::well_known::GRAPH_APP_ID;
 
 /// A parsed scope parameter: the OpenID Connect scopes apart, the permissions of APIs in order.
@@ -100,9 +101,7 @@ impl Permission {
         app: &str,
         tenant: &str,
     ) -> Result<(&'d Api, Option<&'d str>), Refusal> {
-        let api = directory
-            .api(&self.resource)
-            .ok_or_else(|| Refusal::new(500011).with(&self.resource).with(tenant))?;
+        let api = directory.find_api(&self.resource, tenant)?;
         let Some(name) = &self.name else {
             return Ok((api, None));
         };
@@ -114,11 +113,23 @@ impl Permission {
     }
 }
 
+/// The scope parameter of a v2 request; of blanks alone it counts as left out.
+///
+/// # Errors
+/// 901002 where `resource` is there as well, which v2 does not know.
+pub(crate) fn of_form(form: &Form) -> Result<Option<&str>, Refusal> {
+    if form.value("resource").is_some() {
+        return Err(Refusal::new(901002));
+    }
+    Ok(form.value("scope").filter(|scope| !scope.trim_matches(' ').is_empty()))
+}
+
 const DEFAULT: &str = ".default";
 const MOST: usize = 128;
 /// Bytes of all permissions together.
 const LONGEST: usize = 8 * 1_024;
-const OIDC: &[&str] = &["openid", "profile", "email", "offline_access"];
+/// The scopes of OpenID Connect, which name nothing of an API.
+pub(crate) const OIDC: &[&str] = &["openid", "profile", "email", "offline_access"];
 
 #[cfg(test)]
 mod tests {

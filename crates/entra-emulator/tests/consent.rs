@@ -580,3 +580,92 @@ fn all_of_an_api_is_asked_for_only_if_the_registration_lists_it() {
             .contains("id=\"accept\"")
     );
 }
+
+#[test]
+fn an_app_of_one_tenant_is_for_no_shared_endpoint() {
+    let emulator = Emulator::builder()
+        .tenant(Tenant::new("home.example"))
+        .tenant(Tenant::new("other.example"))
+        .app(
+            App::new("a")
+                .client_id(CLIENT)
+                .public_client()
+                .home("home.example")
+                .redirect_uri(REDIRECT)
+                .grant_scope("https://graph.microsoft.com", "User.Read"),
+        )
+        .build();
+    let fields = [
+        ("client_id", CLIENT),
+        ("response_type", "code"),
+        ("redirect_uri", REDIRECT),
+        ("scope", "offline_access User.Read"),
+    ];
+    let authorize = |tenant: &str| format!("/{tenant}/oauth2/v2.0/authorize?{}", encode(&fields));
+    let device = |tenant: &str| post(&emulator, &format!("/{tenant}/oauth2/v2.0/devicecode"), &fields);
+    let token = |tenant: &str, fields: &[(&str, &str)]| {
+        let fields = [&[("client_id", CLIENT)][..], fields].concat();
+        json_body(&post(&emulator, &format!("/{tenant}/oauth2/v2.0/token"), &fields))
+    };
+    let code = emulator.approve(&authorize("home.example"), "Alex Wilber").unwrap();
+    let code = code.parameter("code").unwrap();
+    let waiting = json_body(&device("home.example"));
+    let redeem = [
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+        ("redirect_uri", REDIRECT),
+    ];
+    let poll = [
+        ("grant_type", "device_code"),
+        ("device_code", waiting["device_code"].as_str().unwrap()),
+    ];
+    for shared in ["common", "organizations"] {
+        assert_eq!(
+            Page::open(&emulator, &authorize(shared)).aadsts(),
+            Some(50194),
+            "{shared}"
+        );
+        assert_eq!(json_body(&device(shared))["error_codes"], json!([50194]), "{shared}");
+        for grant in [&redeem[..], &poll] {
+            assert_eq!(
+                token(shared, grant)["error_codes"],
+                json!([50194]),
+                "{shared} {grant:?}"
+            );
+        }
+    }
+    assert_eq!(token("home.example", &poll)["error"], "authorization_pending");
+    let body = token("home.example", &redeem);
+    let refresh = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", body["refresh_token"].as_str().unwrap()),
+    ];
+    for shared in ["common", "organizations"] {
+        assert_eq!(token(shared, &refresh)["error_codes"], json!([50194]), "{shared}");
+    }
+    assert!(token("home.example", &refresh)["access_token"].is_string());
+}
+
+#[test]
+fn admin_consent_always_names_where_its_answer_goes() {
+    let emulator = office();
+    let fields = [("client_id", CLIENT), ("scope", "https://manage.office.com/.default")];
+    for endpoint in ["/common/adminconsent", "/organizations/v2.0/adminconsent"] {
+        let page = Page::open(&emulator, &format!("{endpoint}?{}", encode(&fields)));
+        assert_eq!((page.aadsts(), page.location), (Some(900144), None), "{endpoint}");
+    }
+}
+
+#[test]
+fn regional_hosts_explain_their_refusals_themselves() {
+    let emulator = office();
+    for (host, explained) in [
+        ("login.microsoftonline.com", "login.microsoftonline.com"),
+        ("westus2.login.microsoft.com", "westus2.login.microsoft.com"),
+        ("elsewhere.example", "login.microsoftonline.com"),
+    ] {
+        let url = format!("https://{host}{}", authorize(&[("prompt", "none")]));
+        let uri = Page::open(&emulator, &url).parameter("error_uri").unwrap();
+        assert_eq!(uri, format!("https://{explained}/error?code=50058"));
+    }
+}

@@ -407,3 +407,18 @@ fn a_code_of_one_version_is_polled_on_the_other() {
     let v1 = json_body(&ask(emulator.token_url_v1(), &of_v2, &[("resource", GRAPH)]));
     assert_eq!((&v1["resource"], &v1["expires_in"]), (&json!(GRAPH), &json!("3599")));
 }
+
+#[test]
+fn a_device_waits_where_its_app_is_not_known_yet() {
+    let emulator = emulator();
+    let at = |endpoint: &str, fields: &[(&str, &str)]| {
+        let path = format!("/other.example/oauth2/v2.0/{endpoint}");
+        json_body(&post(&emulator, &path, fields))
+    };
+    let client = ("client_id", emulator.client_id());
+    let (device_code, user_code) = codes(&at("devicecode", &[client, ("scope", "User.Read")]));
+    let poll = [("grant_type", URN), client, ("device_code", device_code.as_str())];
+    assert_eq!(at("token", &poll)["error"], "authorization_pending");
+    emulator.approve_device(&user_code, "megan@other.example").unwrap();
+    assert_eq!(claims(&at("token", &poll))["tid"], emulator.tenants()[1].id);
+}

@@ -238,3 +238,17 @@ fn a_public_client_has_nothing_to_trade() {
     );
     assert_eq!(refusal(&answer), 7000218);
 }
+
+#[test]
+fn nothing_but_an_access_token_is_to_be_had() {
+    let emulator = emulator(TokenVersion::V1);
+    let token = user_token(&emulator, "api://middle/access");
+    for kind in ["saml1", "saml2"] {
+        let kind = format!("urn:ietf:params:oauth:token-type:{kind}");
+        let more = [SCOPE, ("requested_token_type", kind.as_str())];
+        let answer = trade(&emulator, &emulator.token_url_v2(), &token, &more);
+        assert_eq!(refusal(&answer), 90023, "{kind}");
+        let why = json_body(&answer)["error_description"].to_string();
+        assert!(why.contains("requested_token_type is not emulated"), "{why}");
+    }
+}

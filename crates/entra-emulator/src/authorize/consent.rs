@@ -143,13 +143,8 @@ fn wanted(core: &Core, app: &App, tenant: &Tenant, user: &User, target: &Target)
             let asked = with_state(asked.collect());
             let mut is_needed = !is_present;
             if let Some(resource) = resource {
-                let api = core
-                    .directory
-                    .api(resource)
-                    .ok_or_else(|| Refusal::new(500011).with(resource).with(&tenant.name))?;
-                if !core.is_listed(app, &api.app_id, tenant, user) {
-                    return Err(Refusal::new(650057));
-                }
+                let api = core.directory.find_api(resource, &tenant.name)?;
+                core.check_listed(app, api, tenant, user)?;
                 is_needed |= asked
                     .iter()
                     .any(|(asked, has)| asked.api == api.app_id && asked.kind == Kind::Delegated && !has);
@@ -161,9 +156,7 @@ fn wanted(core: &Core, app: &App, tenant: &Tenant, user: &User, target: &Target)
             let mut is_missing = asked.iter().any(|(_, has)| !has);
             for permission in scopes.permissions.iter().filter(|permission| permission.name.is_none()) {
                 let (api, _) = permission.resolve(&core.directory, &app.client_id, &tenant.name)?;
-                if !core.is_listed(app, &api.app_id, tenant, user) {
-                    return Err(Refusal::new(650057));
-                }
+                core.check_listed(app, api, tenant, user)?;
                 // Whatever was agreed to for this API is enough; more takes `prompt=consent`.
                 is_missing &= core.scopes(app, api, tenant, user).is_empty();
             }

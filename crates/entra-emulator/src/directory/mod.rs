@@ -4,6 +4,7 @@ mod check;
 mod fill;
 
 use crate::Error;
+use crate::aadsts::Refusal;
 use crate::certificate::Registered;
 use crate::config::{Api, App, Config, Tenant, User};
 
@@ -87,6 +88,15 @@ impl Directory {
             let name = resource.strip_prefix("spn:")?;
             exact(name).or_else(|| loose(name))
         })
+    }
+
+    /// As [`api`](Self::api), for a request in the tenant of that name.
+    ///
+    /// # Errors
+    /// 500011 for an unknown one.
+    pub(crate) fn find_api(&self, resource: &str, tenant: &str) -> Result<&Api, Refusal> {
+        let unknown = || Refusal::new(500011).with(resource).with(tenant);
+        self.api(resource).ok_or_else(unknown)
     }
 
     /// The app roles of `api` that `app` holds in `tenant`, in the API's order.

@@ -8,10 +8,10 @@ use crate::clock::unix;
 use crate::exchange::Exchange;
 use crate::form::Form;
 use crate::recorder::Endpoint;
-use crate::scope::Scopes;
+use crate::scope::{self, Scopes};
 use crate::token::pkce::{self, Challenge};
 use crate::token::user::{self, Session};
-use crate::token::{Audience, identify, request, unreadable};
+use crate::token::{Audience, find_app, identify, request, unreadable};
 
 /// What a code stands for.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ pub(crate) fn redeem<'a>(
         .as_ref()
         .and_then(|text| exchange.core.grants.codes().get(text).cloned());
     let place = known.as_ref().map(|code| code.session.tenant.as_str());
-    let client = identify(exchange, form, &audience, place)?;
+    let client = identify(exchange, form, &audience, place, find_app)?;
     let text = text.ok_or_else(|| Refusal::new(900144).with("code"))?;
     let requested = request::claims(form)?;
     let code = known.ok_or_else(|| unreadable("the authorization code is not known"))?;
@@ -117,10 +117,7 @@ fn narrow(form: &Form, asked: &Target, endpoint: Endpoint) -> Result<Target, Ref
             }
         }
         Endpoint::V2 => {
-            if form.value("resource").is_some() {
-                return Err(Refusal::new(901002));
-            }
-            let named = form.value("scope").map(Scopes::parse).transpose()?;
+            let named = scope::of_form(form)?.map(Scopes::parse).transpose()?;
             match (asked, named) {
                 (Target::V2(first), Some(named)) if named.permissions.is_empty() => Ok(Target::V2(first.clone())),
                 (Target::V2(first), Some(named)) => Ok(Target::V2(named.with_oidc_of(first))),
