@@ -669,3 +669,68 @@ fn regional_hosts_explain_their_refusals_themselves() {
         assert_eq!(uri, format!("https://{explained}/error?code=50058"));
     }
 }
+
+#[test]
+fn an_administrator_reads_every_permission_that_is_asked() {
+    let emulator = office();
+    let open = |scope: &str| {
+        let fields = [("client_id", CLIENT), ("redirect_uri", REDIRECT), ("scope", scope)];
+        let url = format!("/organizations/v2.0/adminconsent?{}", encode(&fields));
+        Page::open(&emulator, &url).press(&emulator, "data-user=\"admin@contoso")
+    };
+    for (scope, shown, granted) in [
+        (
+            "openid offline_access https://manage.office.com/ActivityFeed.Read",
+            &["openid", "offline_access", "ActivityFeed.Read"][..],
+            "https://manage.office.com/ActivityFeed.Read openid offline_access",
+        ),
+        ("openid profile", &["openid", "profile"], "openid profile"),
+    ] {
+        let page = open(scope);
+        let names: Vec<String> = page
+            .tags("li")
+            .iter()
+            .filter_map(|tag| support::browser::attribute(tag, "data-permission"))
+            .collect();
+        assert_eq!(names, shown);
+        // What is agreed to for everyone is not in one's own name.
+        assert!(page.html.contains("for every user of") && !page.html.contains("in your name"));
+        let back = page.press(&emulator, "id=\"accept\"");
+        assert_eq!(back.parameter("scope").as_deref(), Some(granted));
+    }
+    // Where there is nothing to list, the page speaks of nothing that is listed.
+    let nothing = Emulator::builder()
+        .app(App::new("a").client_id(CLIENT).redirect_uri(REDIRECT))
+        .build();
+    let fields = [("client_id", CLIENT), ("redirect_uri", REDIRECT)];
+    let page = Page::open(&nothing, &format!("/common/adminconsent?{}", encode(&fields)))
+        .press(&nothing, "data-user=\"adele@");
+    assert!(page.html.contains("may be used by every user") && !page.html.contains("these permissions"));
+}
+
+#[test]
+fn whoever_cancels_is_told_from_whoever_is_kept_out() {
+    let emulator = office();
+    let subcode = |page: &Page| (page.parameter("error"), page.parameter("error_subcode"));
+    let cancelled = (Some("access_denied".to_owned()), Some("cancel".to_owned()));
+    let sign_in = Page::open(&emulator, &authorize(&[]));
+    assert_eq!(subcode(&sign_in.press(&emulator, "id=\"cancel\"")), cancelled);
+    for user in ["admin", "megan"] {
+        let page = Page::open(&emulator, &authorize(&[])).press(&emulator, &format!("data-user=\"{user}@contoso"));
+        assert_eq!(subcode(&page.press(&emulator, "id=\"cancel\"")), cancelled, "{user}");
+    }
+    let refused = Page::open(&emulator, &authorize(&[("prompt", "none")]));
+    assert_eq!(subcode(&refused), (Some("login_required".to_owned()), None));
+}
+
+#[test]
+fn a_user_who_is_not_offered_is_refused_with_the_tenant_that_was_asked_for() {
+    let emulator = office();
+    let url = authorize(&[]).replace("/common/", "/contoso.onmicrosoft.com/");
+    let error = emulator.approve(&url, "adele@mycompany.example").unwrap_err();
+    assert_eq!(error.aadsts, Some(50034));
+    assert!(
+        error.message.ends_with(" does not exist in the contoso directory."),
+        "{error}"
+    );
+}

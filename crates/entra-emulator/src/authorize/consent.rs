@@ -80,7 +80,7 @@ pub(crate) fn basics(core: &Core, goal: &Goal) -> Vec<&'static str> {
     match goal {
         Goal::App(request) => match &request.ask {
             Ask::SignIn(sign_in) => of_target(&sign_in.target),
-            Ask::AdminConsent { .. } => Vec::new(),
+            Ask::AdminConsent { scopes, .. } => scopes.oidc().to_vec(),
         },
         Goal::Device { device_code, .. } => device::target(core, device_code)
             .as_ref()
@@ -106,6 +106,7 @@ pub(crate) fn granted(core: &Core, app: &App, scopes: &Scopes) -> String {
         }
     }
     names.dedup();
+    names.extend(scopes.oidc().iter().map(|scope| (*scope).to_owned()));
     names.join(" ")
 }
 

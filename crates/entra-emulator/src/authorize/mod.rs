@@ -20,7 +20,7 @@
 //! Every form names its step by an id that is good once (`name="transaction"`). No cookie is set: each visit asks who it
 //! is, so `prompt=login` and `select_account` change nothing and `prompt=none` always ends in `login_required`.
 
-mod consent;
+pub(crate) mod consent;
 pub(crate) mod pages;
 pub(crate) mod redirect;
 mod reply;
@@ -117,8 +117,11 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
             match found {
                 Some((tenant, user)) => signed_in(exchange, goal, tenant, user),
                 None => {
+                    let wanted = goal.tenant(exchange.core);
+                    let wanted = wanted.and_then(|tenant| exchange.core.directory.tenant(&tenant));
+                    let place = wanted.map_or("requested", |tenant| &tenant.name);
                     let refusal = Refusal::new(50034).with(form.value("user").unwrap_or_default());
-                    pages::error(exchange, &refusal.with("requested"))
+                    pages::error(exchange, &refusal.with(place))
                 }
             }
         }
@@ -138,16 +141,17 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
                 consent.for_everyone || (may_be_for_everyone && form.value("organization") == Some("yes"));
             let whose = (!for_everyone).then_some(user);
             exchange.core.consent(app, tenant, whose, &consent.asked);
-            finish(exchange, goal, app, tenant, user, true)
+            finish(exchange, goal, app, tenant, user)
         }
     }
 }
 
 /// The users a sign-in page offers: those of the tenant asked for, or of all; a domain hint leaves out the others.
 pub(crate) fn candidates<'a>(core: &'a Core, goal: &Goal) -> Vec<(&'a Tenant, &'a User)> {
-    let (wanted, hint) = match goal {
-        Goal::App(request) => (request.tenant.clone(), request.domain_hint.as_deref()),
-        Goal::Device { device_code, .. } => (device::tenant(core, device_code), None),
+    let wanted = goal.tenant(core);
+    let hint = match goal {
+        Goal::App(request) => request.domain_hint.as_deref(),
+        Goal::Device { .. } => None,
     };
     let is_hinted = |tenant: &Tenant, user: &User| {
         hint.is_none_or(|hint| {
@@ -191,7 +195,7 @@ fn signed_in(exchange: &mut Exchange<'_>, goal: Goal, tenant: &Tenant, user: &Us
         );
     };
     match consent::next(exchange.core, &goal, app, tenant, user) {
-        Ok(Next::Finish) => finish(exchange, goal, app, tenant, user, false),
+        Ok(Next::Finish) => finish(exchange, goal, app, tenant, user),
         Ok(Next::Ask(consent)) => ask(exchange, goal, consent, app, tenant, user),
         Err(refusal) if refusal.row.code == 700016 => pages::error(exchange, &refusal),
         Err(refusal) => match goal {
@@ -228,14 +232,7 @@ fn ask(
 }
 
 /// What a user gets who signed in, and agreed where that was asked for.
-fn finish(
-    exchange: &mut Exchange<'_>,
-    goal: Goal,
-    app: &App,
-    tenant: &Tenant,
-    user: &User,
-    consented: bool,
-) -> Response<Vec<u8>> {
+fn finish(exchange: &mut Exchange<'_>, goal: Goal, app: &App, tenant: &Tenant, user: &User) -> Response<Vec<u8>> {
     let request = match goal {
         Goal::Device { device_code, .. } => {
             return match device::approve(exchange, &device_code, tenant, user) {
@@ -263,7 +260,8 @@ fn finish(
             if sign_in.client_info {
                 answer = answer.with("client_info", user::client_info(tenant, user));
             }
-            if consented && prompt == Prompt::AdminConsent {
+            // That prompt always asks, so whoever gets here has accepted.
+            if prompt == Prompt::AdminConsent {
                 answer = answer.with("admin_consent", "True");
             }
             answer = answer.with("session_state", exchange.core.guid());
@@ -296,7 +294,9 @@ fn decline(exchange: &mut Exchange<'_>, goal: Goal, why: Refusal) -> Response<Ve
     match &request.ask {
         Ask::SignIn(_) => {
             let refusal = why.word("access_denied");
-            Answer::refusal(exchange, &refusal).send(exchange, &request.reply)
+            // By which clients tell a user who cancelled from one who was kept out.
+            let answer = Answer::refusal(exchange, &refusal).with("error_subcode", "cancel");
+            answer.send(exchange, &request.reply)
         }
         Ask::AdminConsent {
             version: Endpoint::V1, ..
@@ -341,6 +341,14 @@ impl Goal {
         }
     }
 
+    /// The GUID of the tenant that was asked for, if one was.
+    fn tenant(&self, core: &Core) -> Option<String> {
+        match self {
+            Self::App(request) => request.tenant.clone(),
+            Self::Device { device_code, .. } => device::tenant(core, device_code),
+        }
+    }
+
     fn way(&self) -> Way {
         match self {
             Self::App(_) => Way::ToApp,
@@ -359,27 +367,3 @@ pub(crate) fn kind_name(kind: Kind) -> &'static str {
 
 /// The status of pages that tell an error.
 pub(crate) const ERROR_STATUS: StatusCode = StatusCode::BAD_REQUEST;
-
-/// What a browser's user would see of an open sign-in page: the accounts, and whether signing in as one of them leads to a
-/// question.
-pub(crate) struct Open<'a> {
-    core: &'a Core,
-    goal: Goal,
-}
-
-impl<'a> Open<'a> {
-    pub(crate) fn find(core: &'a Core, transaction: &str) -> Option<Self> {
-        let goal = core.transactions.peek(transaction)?.goal;
-        Some(Self { core, goal })
-    }
-
-    pub(crate) fn accounts(&self) -> Vec<(&'a Tenant, &'a User)> {
-        candidates(self.core, &self.goal)
-    }
-
-    pub(crate) fn asks(&self, tenant: &Tenant, user: &User) -> bool {
-        let app = self.core.directory.app(self.goal.client_id());
-        let next = app.map(|app| consent::next(self.core, &self.goal, app, tenant, user));
-        matches!(next, Some(Ok(Next::Ask(_))))
-    }
-}

@@ -123,7 +123,8 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
     } else if is_device {
         body.push_str("<p>Go on only if you typed in a code that your own device showed you. Whoever gave you the code will be signed in as you.</p>\n");
     }
-    if !(consent.asked.is_empty() && about.oidc.is_empty()) {
+    let is_asked = !(consent.asked.is_empty() && about.oidc.is_empty());
+    if is_asked {
         body.push_str("<h2 id=\"what\">This app would like to</h2>\n<ul aria-labelledby=\"what\" class=\"plain\">\n");
         for scope in about.oidc {
             let text = match *scope {
@@ -142,6 +143,7 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
                 .api(&asked.api)
                 .map_or(asked.api.as_str(), |api| api.name.as_str());
             let kind = match asked.kind {
+                Kind::Delegated if consent.for_everyone => "delegated: in the name of each user",
                 Kind::Delegated => "delegated: in your name",
                 Kind::Application => "application: without a user",
             };
@@ -156,9 +158,15 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
         body.push_str("</ul>\n");
     }
     if consent.for_everyone && !consent.refused {
+        let gets = if is_asked {
+            "gets these permissions"
+        } else {
+            "may be used"
+        };
+        let by = if is_asked { "for" } else { "by" };
         let _ = writeln!(
             body,
-            "<p>If you accept, this app gets these permissions for every user of <strong>{}</strong>.</p>",
+            "<p>If you accept, this app {gets} {by} every user of <strong>{}</strong>.</p>",
             escape(&about.tenant.name)
         );
     }
