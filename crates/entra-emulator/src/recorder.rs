@@ -211,6 +211,8 @@ pub enum Lint {
     PlainPkce,
     /// An authorization request without `state`.
     MissingState,
+    /// A code redeemed with scopes that its authorization request did not name. The documents want the same or fewer.
+    ScopeBeyondCode,
     /// An assertion whose `aud` is a list: Entra refuses it (AADSTS50027).
     AudienceList,
 }
@@ -242,6 +244,7 @@ impl fmt::Display for Lint {
             Self::MissingPkce => f.write_str("no PKCE"),
             Self::PlainPkce => f.write_str("plain PKCE"),
             Self::MissingState => f.write_str("no state"),
+            Self::ScopeBeyondCode => f.write_str("scope beyond the authorization request"),
             Self::AudienceList => f.write_str("assertion's aud is a list"),
         }
     }

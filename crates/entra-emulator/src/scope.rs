@@ -70,6 +70,22 @@ impl Scopes {
         self.oidc.contains(&oidc)
     }
 
+    /// Whether these scopes, in whatever spelling, say all that others say; `.default` says everything of its API.
+    pub(crate) fn covers(&self, others: &Self, directory: &Directory) -> bool {
+        let api = |permission: &Permission| directory.api(&permission.resource).map(|api| &api.app_id);
+        let is_said = |other: &Permission| {
+            self.permissions.iter().any(|own| {
+                let is_named = match (&own.name, &other.name) {
+                    (None, _) => true,
+                    (Some(own), Some(other)) => own.eq_ignore_ascii_case(other),
+                    (Some(_), None) => false,
+                };
+                is_named && api(own) == api(other)
+            })
+        };
+        others.oidc.iter().all(|scope| self.has(scope)) && others.permissions.iter().all(is_said)
+    }
+
     /// Adds the OpenID Connect scopes of another request of the same sign-in.
     pub(crate) fn with_oidc_of(mut self, other: &Self) -> Self {
         for scope in &other.oidc {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use entra_emulator::{Api, App, Emulator, Tenant, TokenVersion};
+use entra_emulator::{Api, App, Emulator, Lint, Tenant, TokenVersion};
 use serde_json::{Value, json};
 use support::{Answer, authorize_url, claims, json_body, post, refusal};
 
@@ -472,4 +472,46 @@ fn a_tenant_that_does_not_know_the_app_says_so_first() {
         refusal(&post(&emulator, "/other.example/oauth2/v2.0/token", &fields)),
         700016
     );
+}
+
+#[test]
+fn scopes_of_the_token_request_count_whichever_they_are() {
+    let emulator = emulator();
+    let redeem = |asked: &str, named: &str| {
+        let code = code(&emulator, "v2.0/authorize", &[("scope", asked)]);
+        let body = json_body(&v2(&emulator, &code, &[("scope", named)]));
+        let has = |name: &str| body[name].is_string();
+        let is_beyond = emulator
+            .requests()
+            .pop()
+            .unwrap()
+            .lints
+            .contains(&Lint::ScopeBeyondCode);
+        (
+            body["scope"].as_str().unwrap_or_default().to_owned(),
+            has("id_token"),
+            has("refresh_token"),
+            is_beyond,
+        )
+    };
+    let is = |scope: &str, id_token, refresh_token, is_beyond| (scope.to_owned(), id_token, refresh_token, is_beyond);
+    // More than was asked for is taken, with a finding, beside a permission as well as alone.
+    assert_eq!(
+        redeem("User.Read", "openid offline_access User.Read"),
+        is("User.Read openid", true, true, true)
+    );
+    assert_eq!(
+        redeem("User.Read", "openid offline_access"),
+        is("User.Read openid", true, true, true)
+    );
+    assert_eq!(redeem("User.Read", "Mail.Read"), is("Mail.Read", false, false, true));
+    assert_eq!(redeem("User.Read", "https://graph.microsoft.com/.default").3, true);
+    // The same or fewer is what the documents want.
+    assert_eq!(
+        redeem("openid offline_access User.Read", "openid"),
+        is("User.Read openid", true, true, false)
+    );
+    let spelled = "https://graph.microsoft.com/user.read";
+    assert_eq!(redeem("User.Read Mail.Read", spelled), is(spelled, false, false, false));
+    assert!(!redeem("https://graph.microsoft.com/.default", "User.Read").3);
 }

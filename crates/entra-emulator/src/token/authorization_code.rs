@@ -7,7 +7,7 @@ use crate::authorize::request::{SignIn, Target};
 use crate::clock::unix;
 use crate::exchange::Exchange;
 use crate::form::Form;
-use crate::recorder::Endpoint;
+use crate::recorder::{Endpoint, Lint};
 use crate::scope::{self, Scopes};
 use crate::token::pkce::{self, Challenge};
 use crate::token::user::{self, Session};
@@ -74,7 +74,7 @@ pub(crate) fn redeem<'a>(
         Some(uri) => return Err(Refusal::new(500112).with(uri).with(&code.redirect_uri)),
     }
     pkce::verify(code.challenge.as_ref(), form.value("code_verifier"))?;
-    let target = narrow(form, &code.target, endpoint)?;
+    let target = target(exchange, form, &code.target, endpoint)?;
     let directory = &exchange.core.directory;
     let (_, user) = directory
         .user(&code.session.tenant, &code.session.user)
@@ -99,8 +99,12 @@ pub(crate) fn redeem<'a>(
     Ok(response)
 }
 
-/// What the token request wants, within what the authorization request asked for.
-fn narrow(form: &Form, asked: &Target, endpoint: Endpoint) -> Result<Target, Refusal> {
+/// What the token request wants; where it does not say, what the authorization request asked for.
+///
+/// The documents have the scopes of a token request be those of the authorization request or fewer. Clients add the ones of
+/// OpenID Connect on their own, and anything that was consented to may be had by the refresh token a moment later, so more
+/// is taken here, with a finding.
+fn target(exchange: &mut Exchange<'_>, form: &Form, asked: &Target, endpoint: Endpoint) -> Result<Target, Refusal> {
     match endpoint {
         Endpoint::V1 => {
             let resource = form.value("resource");
@@ -118,8 +122,15 @@ fn narrow(form: &Form, asked: &Target, endpoint: Endpoint) -> Result<Target, Ref
         }
         Endpoint::V2 => {
             let named = scope::of_form(form)?.map(Scopes::parse).transpose()?;
+            if let (Target::V2(first), Some(named)) = (asked, &named)
+                && !first.covers(named, &exchange.core.directory)
+            {
+                exchange.lint(Lint::ScopeBeyondCode);
+            }
             match (asked, named) {
-                (Target::V2(first), Some(named)) if named.permissions.is_empty() => Ok(Target::V2(first.clone())),
+                (Target::V2(first), Some(named)) if named.permissions.is_empty() => {
+                    Ok(Target::V2(first.clone().with_oidc_of(&named)))
+                }
                 (Target::V2(first), Some(named)) => Ok(Target::V2(named.with_oidc_of(first))),
                 (Target::V2(first), None) => Ok(Target::V2(first.clone())),
                 (Target::V1 { .. }, Some(named)) => Ok(Target::V2(named)),
