@@ -177,20 +177,18 @@ fn the_state_survives_the_form() {
 }
 
 #[test]
-fn a_form_works_once_and_not_for_ever() {
+fn a_way_ends_once_and_is_not_open_for_ever() {
     let emulator = emulator();
     let sign_in = Page::open(&emulator, &url(&emulator, &[]));
     let consent = sign_in.press(&emulator, "data-user=");
-    assert_eq!(
-        sign_in.press(&emulator, "data-user=").aadsts(),
-        Some(50089),
-        "sent again"
-    );
     let back = consent.press(&emulator, "id=\"accept\"");
     assert!(back.parameter("code").is_some());
     assert_eq!(back.parameter("state").as_deref(), Some(EVIL));
     let again = consent.press(&emulator, "id=\"accept\"");
     assert_eq!((again.aadsts(), again.location), (Some(50089), None));
+    let again = sign_in.press(&emulator, "data-user=");
+    assert_eq!((again.aadsts(), again.location), (Some(50089), None));
+    assert!(again.html.contains("Go back to the app and start again"));
 
     let late = Page::open(&emulator, &url(&emulator, &[]));
     emulator.clock().advance(Duration::from_secs(900));
@@ -206,6 +204,32 @@ fn a_form_works_once_and_not_for_ever() {
         assert_eq!((page.aadsts(), page.location), (Some(50089), None), "{forged}");
     }
     assert_eq!(get(&emulator, "/signin").status(), 405);
+}
+
+/// The consent page answers a form, which a browser sends again to load the page anew.
+#[test]
+fn loading_the_consent_page_anew_does_not_lose_the_sign_in() {
+    let emulator = emulator();
+    let sign_in = Page::open(&emulator, &url(&emulator, &[]));
+    sign_in.press(&emulator, "data-user=\"zoe");
+    let anew = sign_in.press(&emulator, "data-user=\"zoe");
+    assert!(anew.html.contains("id=\"accept\""));
+    // Whoever goes back may pick somebody else. Each page asks about its own user, whichever was shown last.
+    let of_alex = sign_in.press(&emulator, "data-user=\"alex");
+    assert!(of_alex.html.contains("<p class=\"who\">alex@") && anew.html.contains("<p class=\"who\">zoe"));
+    let back = anew.press_with(&emulator, "id=\"accept\"", &[("organization", "yes")]);
+    assert!(back.parameter("code").is_some());
+    // Of all of them one is answered.
+    for page in [&of_alex, &anew] {
+        assert_eq!(page.press(&emulator, "id=\"accept\"").aadsts(), Some(50089));
+    }
+    assert_eq!(sign_in.press(&emulator, "data-user=\"zoe").aadsts(), Some(50089));
+    // A cancel on the first page ends the way as well.
+    let sign_in = Page::open(&emulator, &url(&emulator, &[("prompt", "consent")]));
+    let consent = sign_in.press(&emulator, "data-user=\"zoe");
+    let back = sign_in.press(&emulator, "id=\"cancel\"");
+    assert_eq!(back.parameter("error").as_deref(), Some("access_denied"));
+    assert_eq!(consent.press(&emulator, "id=\"accept\"").aadsts(), Some(50089));
 }
 
 #[test]

@@ -17,7 +17,8 @@
 //! | answer by form | `id="continue"` |
 //! | error | `main[data-aadsts]`, `id="message"` |
 //!
-//! Every form names its step by an id that is good once (`name="transaction"`). No cookie is set: each visit asks who it
+//! Every form names its step by an id (`name="transaction"`). All of them end with the way through the pages; until then the
+//! consent page can be loaded anew, and somebody else be picked. No cookie is set: each visit asks who it
 //! is, so `prompt=login` and `select_account` change nothing and `prompt=none` always ends in `login_required`.
 
 pub(crate) mod consent;
@@ -103,7 +104,10 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     let decision = form.value("decision");
     if decision == Some("cancel") {
         let why = match transaction.stage {
-            Stage::Consent(Consent { refused: true, .. }) => Refusal::new(90094),
+            Stage::Consent {
+                consent: Consent { refused: true, .. },
+                ..
+            } => Refusal::new(90094),
             _ => Refusal::new(65004).with(goal.client_id()),
         };
         return decline(exchange, goal, why);
@@ -115,7 +119,7 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
                 .into_iter()
                 .find(|(tenant, user)| picked == Some((&tenant.id, &user.id)));
             match found {
-                Some((tenant, user)) => signed_in(exchange, goal, tenant, user),
+                Some((tenant, user)) => signed_in(exchange, id, goal, tenant, user),
                 None => {
                     let wanted = goal.tenant(exchange.core);
                     let wanted = wanted.and_then(|tenant| exchange.core.directory.tenant(&tenant));
@@ -125,7 +129,7 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
                 }
             }
         }
-        Stage::Consent(consent) => {
+        Stage::Consent { consent, .. } => {
             let directory = &exchange.core.directory;
             let known = directory.user(&consent.user.0, &consent.user.1);
             let app = directory.app(goal.client_id());
@@ -187,7 +191,7 @@ fn sign_in(exchange: &Exchange<'_>, goal: Goal) -> Response<Vec<u8>> {
     pages::sign_in(exchange, name, &transaction, &users, hint.as_deref(), way)
 }
 
-fn signed_in(exchange: &mut Exchange<'_>, goal: Goal, tenant: &Tenant, user: &User) -> Response<Vec<u8>> {
+fn signed_in(exchange: &mut Exchange<'_>, id: &str, goal: Goal, tenant: &Tenant, user: &User) -> Response<Vec<u8>> {
     let Some(app) = exchange.core.directory.app(goal.client_id()) else {
         return pages::error(
             exchange,
@@ -196,7 +200,7 @@ fn signed_in(exchange: &mut Exchange<'_>, goal: Goal, tenant: &Tenant, user: &Us
     };
     match consent::next(exchange.core, &goal, app, tenant, user) {
         Ok(Next::Finish) => finish(exchange, goal, app, tenant, user),
-        Ok(Next::Ask(consent)) => ask(exchange, goal, consent, app, tenant, user),
+        Ok(Next::Ask(consent)) => ask(exchange, id, goal, consent, app, tenant, user),
         Err(refusal) if refusal.row.code == 700016 => pages::error(exchange, &refusal),
         Err(refusal) => match goal {
             Goal::App(request) => refuse(exchange, Refused::Reply(Box::new(request.reply), refusal)),
@@ -207,6 +211,7 @@ fn signed_in(exchange: &mut Exchange<'_>, goal: Goal, tenant: &Tenant, user: &Us
 
 fn ask(
     exchange: &mut Exchange<'_>,
+    sign_in: &str,
     goal: Goal,
     consent: Consent,
     app: &App,
@@ -215,10 +220,8 @@ fn ask(
 ) -> Response<Vec<u8>> {
     let way = goal.way();
     let oidc = consent::basics(exchange.core, &goal);
-    let transaction = exchange
-        .core
-        .transactions
-        .open(unix(exchange.now), goal, Stage::Consent(consent.clone()));
+    let open = &exchange.core.transactions;
+    let transaction = open.ask(unix(exchange.now), sign_in, goal, consent.clone());
     let page = pages::ConsentPage {
         app,
         tenant,

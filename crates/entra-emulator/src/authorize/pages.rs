@@ -227,8 +227,13 @@ pub(crate) fn done(exchange: &Exchange<'_>, approved: bool) -> Response<Vec<u8>>
 /// What went wrong, where no app can be told.
 pub(crate) fn error(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Response<Vec<u8>> {
     exchange.event.aadsts = Some(refusal.row.code);
+    // Nothing that the browser could send again would help.
+    let advice = match refusal.row.code {
+        50089 => "<p>Go back to the app and start again.</p>\n",
+        _ => "",
+    };
     let body = format!(
-        "<h1>Sorry, that did not work</h1>\n<p id=\"message\">{}</p>\n<p class=\"quiet\">Request id: {}</p>\n",
+        "<h1>Sorry, that did not work</h1>\n<p id=\"message\">{}</p>\n{advice}<p class=\"quiet\">Request id: {}</p>\n",
         escape(&refusal.message()),
         escape(&exchange.trace_id),
     );
