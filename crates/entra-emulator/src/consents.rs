@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
+use crate::aadsts::Refusal;
 use crate::config::{Api, App, Tenant, User};
 use crate::core::Core;
 
@@ -115,12 +116,13 @@ impl Core {
     }
 
     /// Whether an app may ask for an API at all: its registration does, somebody consented before, or it is its own.
-    pub(crate) fn is_listed(&self, app: &App, api: &str, tenant: &Tenant, user: &User) -> bool {
-        let Some(api) = self.directory.api(api) else {
-            return false;
-        };
-        self.registered(app).iter().any(|asked| asked.api == api.app_id)
-            || !self.scopes(app, api, tenant, user).is_empty()
+    ///
+    /// # Errors
+    /// 650057.
+    pub(crate) fn check_listed(&self, app: &App, api: &Api, tenant: &Tenant, user: &User) -> Result<(), Refusal> {
+        let is_listed = self.registered(app).iter().any(|asked| asked.api == api.app_id)
+            || !self.scopes(app, api, tenant, user).is_empty();
+        is_listed.then_some(()).ok_or_else(|| Refusal::new(650057))
     }
 
     /// Every permission that an app's registration asks for.

@@ -191,6 +191,14 @@ impl<'a> Exchange<'a> {
         )
     }
 
+    /// Where a refusal is explained, for those that say so.
+    pub(crate) fn error_uri(&self, refusal: &Refusal) -> Option<String> {
+        let host = Some(self.host()).filter(|host| host.ends_with(".login.microsoft.com"));
+        let host = host.unwrap_or("login.microsoftonline.com");
+        let row = refusal.row;
+        row.error_uri.then(|| format!("https://{host}/error?code={}", row.code))
+    }
+
     /// The answer of a refused request, in the shape of the service's error body.
     pub(crate) fn refuse(&mut self, refusal: &Refusal) -> Response<Vec<u8>> {
         let row = refusal.row;
@@ -200,17 +208,11 @@ impl<'a> Exchange<'a> {
             .client_request_id()
             .map(str::to_owned)
             .unwrap_or_else(|| self.core.guid());
-        let regional = self.host().ends_with(".login.microsoft.com");
-        let host = if regional {
-            self.host()
-        } else {
-            "login.microsoftonline.com"
-        };
         let body = ErrorBody {
             error: refusal.error(),
             error_description: self.describe(refusal, &correlation_id, &timestamp),
             error_codes: [row.code],
-            error_uri: row.error_uri.then(|| format!("https://{host}/error?code={}", row.code)),
+            error_uri: self.error_uri(refusal),
             timestamp,
             trace_id: &self.trace_id,
             correlation_id,

@@ -5,10 +5,13 @@ use std::fmt;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{Request, Response, StatusCode};
 
-use crate::authorize::Open;
+use crate::authorize::candidates;
+use crate::authorize::consent::{self, Next};
 use crate::authorize::pages::Shown;
+use crate::authorize::transaction::Goal;
 use crate::clock::unix;
 use crate::config::{Tenant, User};
+use crate::core::Core;
 use crate::emulator::Emulator;
 use crate::token::refresh::Refresh;
 
@@ -266,5 +269,29 @@ fn nothing_more(status: StatusCode) -> ErrorPage {
         status,
         aadsts: None,
         message: "there is nothing more to do".to_owned(),
+    }
+}
+
+/// What a browser's user would see of an open sign-in page: the accounts, and whether signing in as one of them leads to a
+/// question.
+struct Open<'a> {
+    core: &'a Core,
+    goal: Goal,
+}
+
+impl<'a> Open<'a> {
+    fn find(core: &'a Core, transaction: &str) -> Option<Self> {
+        let goal = core.transactions.peek(transaction)?.goal;
+        Some(Self { core, goal })
+    }
+
+    fn accounts(&self) -> Vec<(&'a Tenant, &'a User)> {
+        candidates(self.core, &self.goal)
+    }
+
+    fn asks(&self, tenant: &Tenant, user: &User) -> bool {
+        let app = self.core.directory.app(self.goal.client_id());
+        let next = app.map(|app| consent::next(self.core, &self.goal, app, tenant, user));
+        matches!(next, Some(Ok(Next::Ask(_))))
     }
 }

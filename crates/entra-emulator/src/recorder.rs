@@ -37,13 +37,13 @@ pub struct RequestEvent {
     pub purpose: Option<Purpose>,
     /// Which endpoint version, if the path names one of the two.
     pub endpoint: Option<Endpoint>,
-    /// The tenant in the path, as written.
+    /// The tenant in the path, as written. Cut after 4 KiB.
     pub tenant: Option<String>,
-    /// The client id, from the body or from Basic authentication.
+    /// The client id, from the body or from Basic authentication. Cut after 4 KiB.
     pub client_id: Option<String>,
-    /// The grant type, as written.
+    /// The grant type, as written. Cut after 4 KiB.
     pub grant: Option<String>,
-    /// `scope` (v2) or `resource` (v1), as written.
+    /// `scope` (v2) or `resource` (v1), as written. Cut after 4 KiB.
     pub target: Option<String>,
     /// The status of the answer.
     pub status: StatusCode,
@@ -67,6 +67,16 @@ impl RequestEvent {
     /// Whether this was a request to a token endpoint.
     pub fn is_token_request(&self) -> bool {
         self.purpose == Some(Purpose::Token)
+    }
+
+    /// Cuts what a stranger can make long: many events are kept.
+    fn cut(&mut self) {
+        let texts = [&mut self.tenant, &mut self.client_id, &mut self.grant, &mut self.target];
+        for text in texts.into_iter().flatten().filter(|text| text.len() > LONGEST_TEXT) {
+            let end = (0..=LONGEST_TEXT).rev().find(|at| text.is_char_boundary(*at));
+            text.truncate(end.unwrap_or_default());
+            text.shrink_to_fit();
+        }
     }
 }
 
@@ -201,6 +211,8 @@ pub enum Lint {
     PlainPkce,
     /// An authorization request without `state`.
     MissingState,
+    /// A code redeemed with scopes that its authorization request did not name. The documents want the same or fewer.
+    ScopeBeyondCode,
     /// An assertion whose `aud` is a list: Entra refuses it (AADSTS50027).
     AudienceList,
 }
@@ -232,6 +244,7 @@ impl fmt::Display for Lint {
             Self::MissingPkce => f.write_str("no PKCE"),
             Self::PlainPkce => f.write_str("plain PKCE"),
             Self::MissingState => f.write_str("no state"),
+            Self::ScopeBeyondCode => f.write_str("scope beyond the authorization request"),
             Self::AudienceList => f.write_str("assertion's aud is a list"),
         }
     }
@@ -279,6 +292,7 @@ impl Recorder {
     }
 
     pub(crate) fn record(&self, mut event: RequestEvent) {
+        event.cut();
         let mut state = self.state();
         event.index = state.count;
         state.count += 1;
@@ -333,6 +347,7 @@ pub(crate) fn parameters(pairs: &[(String, String)]) -> Vec<Parameter> {
 
 const MOST_PARAMETERS: usize = 64;
 const MOST_PARAMETER_BYTES: usize = 64 * 1024;
+const LONGEST_TEXT: usize = 4 * 1024;
 
 /// Parameters whose value `Debug` never shows.
 pub(crate) const SECRET_PARAMETERS: &[&str] = &[

@@ -3,6 +3,7 @@
 use crate::aadsts::Refusal;
 use crate::config::Api;
 use crate::directory::Directory;
+use crate::form::Form;
 use crate::well_known::GRAPH_APP_ID;
 
 /// A parsed scope parameter: the OpenID Connect scopes apart, the permissions of APIs in order.
@@ -31,6 +32,7 @@ impl Scopes {
     /// 70011 for `.default` beside other permissions, nothing before the slash, or more permissions than anybody needs.
     pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
         let mut scopes = Self::default();
+        let mut length = 0;
         for part in text.split(' ').filter(|part| !part.is_empty()) {
             if let Some(oidc) = OIDC.iter().find(|known| **known == part) {
                 if !scopes.has(oidc) {
@@ -49,7 +51,8 @@ impl Scopes {
             };
             if !scopes.permissions.contains(&permission) {
                 // Scopes are kept with every code and refresh token.
-                if scopes.permissions.len() == MOST || part.len() > LONGEST {
+                length += part.len();
+                if scopes.permissions.len() == MOST || length > LONGEST {
                     return Err(Refusal::new(70011).with(text));
                 }
                 scopes.permissions.push(permission);
@@ -65,6 +68,22 @@ impl Scopes {
     /// Whether an OpenID Connect scope was asked for.
     pub(crate) fn has(&self, oidc: &str) -> bool {
         self.oidc.contains(&oidc)
+    }
+
+    /// Whether these scopes, in whatever spelling, say all that others say; `.default` says everything of its API.
+    pub(crate) fn covers(&self, others: &Self, directory: &Directory) -> bool {
+        let api = |permission: &Permission| directory.api(&permission.resource).map(|api| &api.app_id);
+        let is_said = |other: &Permission| {
+            self.permissions.iter().any(|own| {
+                let is_named = match (&own.name, &other.name) {
+                    (None, _) => true,
+                    (Some(own), Some(other)) => own.eq_ignore_ascii_case(other),
+                    (Some(_), None) => false,
+                };
+                is_named && api(own) == api(other)
+            })
+        };
+        others.oidc.iter().all(|scope| self.has(scope)) && others.permissions.iter().all(is_said)
     }
 
     /// Adds the OpenID Connect scopes of another request of the same sign-in.
@@ -98,9 +117,7 @@ impl Permission {
         app: &str,
         tenant: &str,
     ) -> Result<(&'d Api, Option<&'d str>), Refusal> {
-        let api = directory
-            .api(&self.resource)
-            .ok_or_else(|| Refusal::new(500011).with(&self.resource).with(tenant))?;
+        let api = directory.find_api(&self.resource, tenant)?;
         let Some(name) = &self.name else {
             return Ok((api, None));
         };
@@ -112,10 +129,23 @@ impl Permission {
     }
 }
 
+/// The scope parameter of a v2 request; of blanks alone it counts as left out.
+///
+/// # Errors
+/// 901002 where `resource` is there as well, which v2 does not know.
+pub(crate) fn of_form(form: &Form) -> Result<Option<&str>, Refusal> {
+    if form.value("resource").is_some() {
+        return Err(Refusal::new(901002));
+    }
+    Ok(form.value("scope").filter(|scope| !scope.trim_matches(' ').is_empty()))
+}
+
 const DEFAULT: &str = ".default";
 const MOST: usize = 128;
-const LONGEST: usize = 1_024;
-const OIDC: &[&str] = &["openid", "profile", "email", "offline_access"];
+/// Bytes of all permissions together.
+const LONGEST: usize = 8 * 1_024;
+/// The scopes of OpenID Connect, which name nothing of an API.
+pub(crate) const OIDC: &[&str] = &["openid", "profile", "email", "offline_access"];
 
 #[cfg(test)]
 mod tests {
@@ -142,6 +172,12 @@ mod tests {
         assert_eq!(read("api://x/.default User.Read"), None);
         assert_eq!(read("/.default"), None);
         assert_eq!(read("api://x/"), None);
+        let long = |count: usize| {
+            (0..count)
+                .map(|at| format!("api://{at}/{} ", "r".repeat(1_000)))
+                .collect::<String>()
+        };
+        assert!(read(&long(8)).is_some() && read(&long(9)).is_none());
     }
 
     #[test]

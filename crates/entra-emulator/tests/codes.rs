@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use entra_emulator::{Api, App, Emulator, Tenant, TokenVersion};
+use entra_emulator::{Api, App, Emulator, Lint, Tenant, TokenVersion};
 use serde_json::{Value, json};
 use support::{Answer, authorize_url, claims, json_body, post, refusal};
 
@@ -368,6 +368,7 @@ fn passwords_are_refused() {
     assert_eq!(ask("organizations", "adele@contoso.onmicrosoft.com"), 50126);
     assert_eq!(ask("contoso.onmicrosoft.com", "nobody@contoso.onmicrosoft.com"), 50034);
     assert_eq!(ask("consumers", "adele@contoso.onmicrosoft.com"), 9001023);
+    assert_eq!(ask("common", "adele@contoso.onmicrosoft.com"), 9001023);
     assert!(!format!("{:?}", emulator.requests()).contains("canary"));
 }
 
@@ -386,4 +387,131 @@ fn debug_never_shows_what_was_handed_out() {
     for secret in [code.as_str(), refresh, VERIFIER, body["access_token"].as_str().unwrap()] {
         assert!(!shown.contains(secret), "{shown}");
     }
+}
+
+#[test]
+fn a_code_of_version_one_names_its_scope_on_version_two() {
+    let emulator = emulator();
+    let code = code(&emulator, "authorize", &[("resource", GRAPH)]);
+    assert_eq!(refusal(&v2(&emulator, &code, &[])), 900144);
+    let body = json_body(&v2(&emulator, &code, &[("scope", "openid api://orders/read")]));
+    assert_eq!(body["scope"], "api://orders/read openid");
+    assert_eq!(claims(&body)["aud"], emulator.api().app_id);
+    assert!(body["id_token"].is_string() && body["refresh_token"].is_null());
+}
+
+#[test]
+fn a_name_is_looked_up_in_the_tenant_of_the_path() {
+    let emulator = emulator();
+    let ask = |tenant: &str| {
+        let fields = [
+            ("grant_type", "password"),
+            ("client_id", emulator.client_id()),
+            ("client_secret", "s3cret"),
+            ("username", "adele@contoso.onmicrosoft.com"),
+            ("password", "canary"),
+            ("scope", "User.Read"),
+        ];
+        refusal(&post(&emulator, &format!("/{tenant}/oauth2/v2.0/token"), &fields))
+    };
+    assert_eq!(ask("contoso.onmicrosoft.com"), 50126);
+    assert_eq!(ask("other.example"), 50034);
+}
+
+#[test]
+fn a_password_does_not_make_up_for_what_is_missing() {
+    let emulator = emulator();
+    let ask = |url: String, more: &[(&str, &str)]| {
+        let mut fields = vec![
+            ("grant_type", "password"),
+            ("client_id", emulator.client_id()),
+            ("client_secret", "s3cret"),
+            ("username", "adele@contoso.onmicrosoft.com"),
+            ("password", "canary"),
+        ];
+        fields.extend_from_slice(more);
+        refusal(&post(&emulator, &url, &fields))
+    };
+    for (more, v1, v2) in [
+        (&[][..], 900144, 900144),
+        (&[("scope", " ")], 900144, 900144),
+        (&[("scope", "User.Reed")], 900144, 650053),
+        (&[("resource", "https://nowhere.example")], 500011, 901002),
+        (&[("resource", GRAPH)], 50126, 901002),
+        (&[("scope", "openid")], 900144, 50126),
+    ] {
+        assert_eq!(ask(emulator.token_url_v1(), more), v1, "v1 {more:?}");
+        assert_eq!(ask(emulator.token_url_v2(), more), v2, "v2 {more:?}");
+    }
+}
+
+#[test]
+fn a_tenant_that_does_not_know_the_app_says_so_first() {
+    let emulator = Emulator::builder()
+        .tenant(Tenant::new("contoso.onmicrosoft.com"))
+        .tenant(Tenant::new("other.example"))
+        .app(
+            App::new("web")
+                .secret("s3cret")
+                .multi_tenant()
+                .redirect_uri(REDIRECT)
+                .request_scope(GRAPH, "User.Read"),
+        )
+        .build();
+    let code = code(&emulator, "v2.0/authorize", &[SCOPE]);
+    let answer = redeem(&emulator, "/other.example/oauth2/v2.0/token", &code, &[]);
+    assert_eq!(refusal(&answer), 700016);
+    let body = json_body(&v2(&emulator, &code, &[]));
+    let fields = [
+        ("grant_type", "refresh_token"),
+        ("client_id", emulator.client_id()),
+        ("client_secret", "s3cret"),
+        ("refresh_token", body["refresh_token"].as_str().unwrap()),
+    ];
+    assert_eq!(
+        refusal(&post(&emulator, "/other.example/oauth2/v2.0/token", &fields)),
+        700016
+    );
+}
+
+#[test]
+fn scopes_of_the_token_request_count_whichever_they_are() {
+    let emulator = emulator();
+    let redeem = |asked: &str, named: &str| {
+        let code = code(&emulator, "v2.0/authorize", &[("scope", asked)]);
+        let body = json_body(&v2(&emulator, &code, &[("scope", named)]));
+        let has = |name: &str| body[name].is_string();
+        let is_beyond = emulator
+            .requests()
+            .pop()
+            .unwrap()
+            .lints
+            .contains(&Lint::ScopeBeyondCode);
+        (
+            body["scope"].as_str().unwrap_or_default().to_owned(),
+            has("id_token"),
+            has("refresh_token"),
+            is_beyond,
+        )
+    };
+    let is = |scope: &str, id_token, refresh_token, is_beyond| (scope.to_owned(), id_token, refresh_token, is_beyond);
+    // More than was asked for is taken, with a finding, beside a permission as well as alone.
+    assert_eq!(
+        redeem("User.Read", "openid offline_access User.Read"),
+        is("User.Read openid", true, true, true)
+    );
+    assert_eq!(
+        redeem("User.Read", "openid offline_access"),
+        is("User.Read openid", true, true, true)
+    );
+    assert_eq!(redeem("User.Read", "Mail.Read"), is("Mail.Read", false, false, true));
+    assert_eq!(redeem("User.Read", "https://graph.microsoft.com/.default").3, true);
+    // The same or fewer is what the documents want.
+    assert_eq!(
+        redeem("openid offline_access User.Read", "openid"),
+        is("User.Read openid", true, true, false)
+    );
+    let spelled = "https://graph.microsoft.com/user.read";
+    assert_eq!(redeem("User.Read Mail.Read", spelled), is(spelled, false, false, false));
+    assert!(!redeem("https://graph.microsoft.com/.default", "User.Read").3);
 }

@@ -512,3 +512,225 @@ fn requests_are_recorded_with_findings() {
     );
     assert!(!events[0].is_token_request());
 }
+
+#[test]
+fn only_an_administrator_consents_for_the_organization() {
+    let emulator = Emulator::builder()
+        .tenant(Tenant::new("contoso.onmicrosoft.com"))
+        .app(
+            App::new("a")
+                .client_id(CLIENT)
+                .redirect_uri(REDIRECT)
+                .request_scope("https://graph.microsoft.com", "User.Read"),
+        )
+        .build();
+    let fields = [
+        ("client_id", CLIENT),
+        ("response_type", "code"),
+        ("redirect_uri", REDIRECT),
+        ("scope", "User.Read"),
+    ];
+    let url = format!("/common/oauth2/v2.0/authorize?{}", encode(&fields));
+    let open = |user: &str| Page::open(&emulator, &url).press(&emulator, &format!("data-user=\"{user}@"));
+    // The page of a plain user offers no such box, so a form that says so is one made by hand.
+    let page = open("alex");
+    assert!(!page.html.contains("id=\"organization\""));
+    let back = page.press_with(&emulator, "id=\"accept\"", &[("organization", "yes")]);
+    assert!(back.parameter("code").is_some());
+    assert!(open("megan").html.contains("id=\"accept\""));
+    assert!(open("alex").parameter("code").is_some());
+}
+
+#[test]
+fn a_user_of_a_tenant_that_the_app_is_not_for_is_told_on_a_page() {
+    let emulator = Emulator::builder()
+        .tenant(Tenant::new("home.example"))
+        .tenant(Tenant::new("other.example"))
+        .app(
+            App::new("a")
+                .client_id(CLIENT)
+                .redirect_uri(REDIRECT)
+                .only_in("home.example"),
+        )
+        .build();
+    let page = Page::open(&emulator, &authorize(&[])).press(&emulator, "data-user=\"adele@other.example");
+    assert_eq!((page.aadsts(), page.location), (Some(700016), None));
+}
+
+#[test]
+fn all_of_an_api_is_asked_for_only_if_the_registration_lists_it() {
+    let emulator = office();
+    let url = |scope: &str| {
+        let fields = [
+            ("client_id", CLIENT),
+            ("response_type", "code"),
+            ("redirect_uri", REDIRECT),
+            ("scope", scope),
+        ];
+        format!("/common/oauth2/v2.0/authorize?{}", encode(&fields))
+    };
+    let open = |scope: &str| Page::open(&emulator, &url(scope)).press(&emulator, "data-user=\"admin@contoso");
+    let refused = open("https://graph.microsoft.com/.default");
+    assert_eq!(refused.parameter("error").as_deref(), Some("invalid_resource"));
+    let why = refused.parameter("error_description").unwrap();
+    assert!(why.starts_with("AADSTS650057: "), "{why}");
+    assert!(
+        open("https://manage.office.com/.default")
+            .html
+            .contains("id=\"accept\"")
+    );
+}
+
+#[test]
+fn an_app_of_one_tenant_is_for_no_shared_endpoint() {
+    let emulator = Emulator::builder()
+        .tenant(Tenant::new("home.example"))
+        .tenant(Tenant::new("other.example"))
+        .app(
+            App::new("a")
+                .client_id(CLIENT)
+                .public_client()
+                .home("home.example")
+                .redirect_uri(REDIRECT)
+                .grant_scope("https://graph.microsoft.com", "User.Read"),
+        )
+        .build();
+    let fields = [
+        ("client_id", CLIENT),
+        ("response_type", "code"),
+        ("redirect_uri", REDIRECT),
+        ("scope", "offline_access User.Read"),
+    ];
+    let authorize = |tenant: &str| format!("/{tenant}/oauth2/v2.0/authorize?{}", encode(&fields));
+    let device = |tenant: &str| post(&emulator, &format!("/{tenant}/oauth2/v2.0/devicecode"), &fields);
+    let token = |tenant: &str, fields: &[(&str, &str)]| {
+        let fields = [&[("client_id", CLIENT)][..], fields].concat();
+        json_body(&post(&emulator, &format!("/{tenant}/oauth2/v2.0/token"), &fields))
+    };
+    let code = emulator.approve(&authorize("home.example"), "Alex Wilber").unwrap();
+    let code = code.parameter("code").unwrap();
+    let waiting = json_body(&device("home.example"));
+    let redeem = [
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+        ("redirect_uri", REDIRECT),
+    ];
+    let poll = [
+        ("grant_type", "device_code"),
+        ("device_code", waiting["device_code"].as_str().unwrap()),
+    ];
+    for shared in ["common", "organizations"] {
+        assert_eq!(
+            Page::open(&emulator, &authorize(shared)).aadsts(),
+            Some(50194),
+            "{shared}"
+        );
+        assert_eq!(json_body(&device(shared))["error_codes"], json!([50194]), "{shared}");
+        for grant in [&redeem[..], &poll] {
+            assert_eq!(
+                token(shared, grant)["error_codes"],
+                json!([50194]),
+                "{shared} {grant:?}"
+            );
+        }
+    }
+    assert_eq!(token("home.example", &poll)["error"], "authorization_pending");
+    let body = token("home.example", &redeem);
+    let refresh = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", body["refresh_token"].as_str().unwrap()),
+    ];
+    for shared in ["common", "organizations"] {
+        assert_eq!(token(shared, &refresh)["error_codes"], json!([50194]), "{shared}");
+    }
+    assert!(token("home.example", &refresh)["access_token"].is_string());
+}
+
+#[test]
+fn admin_consent_always_names_where_its_answer_goes() {
+    let emulator = office();
+    let fields = [("client_id", CLIENT), ("scope", "https://manage.office.com/.default")];
+    for endpoint in ["/common/adminconsent", "/organizations/v2.0/adminconsent"] {
+        let page = Page::open(&emulator, &format!("{endpoint}?{}", encode(&fields)));
+        assert_eq!((page.aadsts(), page.location), (Some(900144), None), "{endpoint}");
+    }
+}
+
+#[test]
+fn regional_hosts_explain_their_refusals_themselves() {
+    let emulator = office();
+    for (host, explained) in [
+        ("login.microsoftonline.com", "login.microsoftonline.com"),
+        ("westus2.login.microsoft.com", "westus2.login.microsoft.com"),
+        ("elsewhere.example", "login.microsoftonline.com"),
+    ] {
+        let url = format!("https://{host}{}", authorize(&[("prompt", "none")]));
+        let uri = Page::open(&emulator, &url).parameter("error_uri").unwrap();
+        assert_eq!(uri, format!("https://{explained}/error?code=50058"));
+    }
+}
+
+#[test]
+fn an_administrator_reads_every_permission_that_is_asked() {
+    let emulator = office();
+    let open = |scope: &str| {
+        let fields = [("client_id", CLIENT), ("redirect_uri", REDIRECT), ("scope", scope)];
+        let url = format!("/organizations/v2.0/adminconsent?{}", encode(&fields));
+        Page::open(&emulator, &url).press(&emulator, "data-user=\"admin@contoso")
+    };
+    for (scope, shown, granted) in [
+        (
+            "openid offline_access https://manage.office.com/ActivityFeed.Read",
+            &["openid", "offline_access", "ActivityFeed.Read"][..],
+            "https://manage.office.com/ActivityFeed.Read openid offline_access",
+        ),
+        ("openid profile", &["openid", "profile"], "openid profile"),
+    ] {
+        let page = open(scope);
+        let names: Vec<String> = page
+            .tags("li")
+            .iter()
+            .filter_map(|tag| support::browser::attribute(tag, "data-permission"))
+            .collect();
+        assert_eq!(names, shown);
+        // What is agreed to for everyone is not in one's own name.
+        assert!(page.html.contains("for every user of") && !page.html.contains("in your name"));
+        let back = page.press(&emulator, "id=\"accept\"");
+        assert_eq!(back.parameter("scope").as_deref(), Some(granted));
+    }
+    // Where there is nothing to list, the page speaks of nothing that is listed.
+    let nothing = Emulator::builder()
+        .app(App::new("a").client_id(CLIENT).redirect_uri(REDIRECT))
+        .build();
+    let fields = [("client_id", CLIENT), ("redirect_uri", REDIRECT)];
+    let page = Page::open(&nothing, &format!("/common/adminconsent?{}", encode(&fields)))
+        .press(&nothing, "data-user=\"adele@");
+    assert!(page.html.contains("may be used by every user") && !page.html.contains("these permissions"));
+}
+
+#[test]
+fn whoever_cancels_is_told_from_whoever_is_kept_out() {
+    let emulator = office();
+    let subcode = |page: &Page| (page.parameter("error"), page.parameter("error_subcode"));
+    let cancelled = (Some("access_denied".to_owned()), Some("cancel".to_owned()));
+    let sign_in = Page::open(&emulator, &authorize(&[]));
+    assert_eq!(subcode(&sign_in.press(&emulator, "id=\"cancel\"")), cancelled);
+    for user in ["admin", "megan"] {
+        let page = Page::open(&emulator, &authorize(&[])).press(&emulator, &format!("data-user=\"{user}@contoso"));
+        assert_eq!(subcode(&page.press(&emulator, "id=\"cancel\"")), cancelled, "{user}");
+    }
+    let refused = Page::open(&emulator, &authorize(&[("prompt", "none")]));
+    assert_eq!(subcode(&refused), (Some("login_required".to_owned()), None));
+}
+
+#[test]
+fn a_user_who_is_not_offered_is_refused_with_the_tenant_that_was_asked_for() {
+    let emulator = office();
+    let url = authorize(&[]).replace("/common/", "/contoso.onmicrosoft.com/");
+    let error = emulator.approve(&url, "adele@mycompany.example").unwrap_err();
+    assert_eq!(error.aadsts, Some(50034));
+    assert!(
+        error.message.ends_with(" does not exist in the contoso directory."),
+        "{error}"
+    );
+}

@@ -333,3 +333,92 @@ fn the_interval_is_what_the_builder_or_the_configuration_says() {
         assert_eq!(word(&poll(&emulator, &device_code)), answer);
     }
 }
+
+#[test]
+fn a_code_is_redeemed_where_its_user_is() {
+    let emulator = emulator();
+    let fields = [("client_id", emulator.client_id()), ("scope", "User.Read")];
+    let waiting = json_body(&post(&emulator, "/common/oauth2/v2.0/devicecode", &fields));
+    let (device_code, user_code) = codes(&waiting);
+    emulator.approve_device(&user_code, "megan@other.example").unwrap();
+    let ask = |tenant: &str| {
+        let fields = [
+            ("grant_type", URN),
+            ("client_id", emulator.client_id()),
+            ("device_code", &device_code),
+        ];
+        post(&emulator, &format!("/{tenant}/oauth2/v2.0/token"), &fields)
+    };
+    assert_eq!(refusal(&ask("contoso.onmicrosoft.com")), 70018);
+    // The mistake did not use it up.
+    assert_eq!(
+        claims(&json_body(&ask("other.example")))["tid"],
+        emulator.tenants()[1].id
+    );
+}
+
+#[test]
+fn of_several_polls_at_once_one_gets_the_tokens() {
+    let emulator = emulator();
+    for _ in 0..4 {
+        let (device_code, user_code) = codes(&json_body(&start(&emulator, &[])));
+        emulator.approve_device(&user_code, "Adele Vance").unwrap();
+        let start = std::sync::Barrier::new(4);
+        let answers: Vec<u64> = std::thread::scope(|scope| {
+            let ask = || {
+                start.wait();
+                refusal(&poll(&emulator, &device_code))
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let redeemed = answers.iter().filter(|code| **code == 0).count();
+        assert_eq!(redeemed, 1, "{answers:?}");
+    }
+}
+
+#[test]
+fn a_code_of_one_version_is_polled_on_the_other() {
+    let emulator = emulator();
+    let ask = |url: String, device_code: &str, more: &[(&str, &str)]| {
+        let mut fields = vec![
+            ("grant_type", URN),
+            ("client_id", emulator.client_id()),
+            ("device_code", device_code),
+        ];
+        fields.extend_from_slice(more);
+        post(&emulator, &url, &fields)
+    };
+    let url = format!("{}/oauth2/devicecode", emulator.authority());
+    let fields = [("client_id", emulator.client_id()), ("resource", GRAPH)];
+    let (of_v1, user_code) = codes(&json_body(&post(&emulator, &url, &fields)));
+    emulator.approve_device(&user_code, "Adele Vance").unwrap();
+    let (of_v2, user_code) = codes(&json_body(&start(&emulator, &[])));
+    emulator.approve_device(&user_code, "Adele Vance").unwrap();
+    // Neither version knows the other's parameter, so it has to be said again.
+    assert_eq!(refusal(&ask(emulator.token_url_v2(), &of_v1, &[])), 900144);
+    assert_eq!(refusal(&ask(emulator.token_url_v1(), &of_v2, &[])), 900144);
+    let v2 = json_body(&ask(emulator.token_url_v2(), &of_v1, &[("scope", "User.Read openid")]));
+    assert_eq!(
+        (&v2["scope"], &v2["expires_in"]),
+        (&json!("User.Read openid"), &json!(3599))
+    );
+    assert!(v2["id_token"].is_string() && v2["refresh_token"].is_null());
+    let v1 = json_body(&ask(emulator.token_url_v1(), &of_v2, &[("resource", GRAPH)]));
+    assert_eq!((&v1["resource"], &v1["expires_in"]), (&json!(GRAPH), &json!("3599")));
+}
+
+#[test]
+fn a_device_waits_where_its_app_is_not_known_yet() {
+    let emulator = emulator();
+    let at = |endpoint: &str, fields: &[(&str, &str)]| {
+        let path = format!("/other.example/oauth2/v2.0/{endpoint}");
+        json_body(&post(&emulator, &path, fields))
+    };
+    let client = ("client_id", emulator.client_id());
+    let (device_code, user_code) = codes(&at("devicecode", &[client, ("scope", "User.Read")]));
+    let poll = [("grant_type", URN), client, ("device_code", device_code.as_str())];
+    assert_eq!(at("token", &poll)["error"], "authorization_pending");
+    emulator.approve_device(&user_code, "megan@other.example").unwrap();
+    assert_eq!(claims(&at("token", &poll))["tid"], emulator.tenants()[1].id);
+}

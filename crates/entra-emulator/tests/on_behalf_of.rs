@@ -183,3 +183,72 @@ fn the_request_has_to_be_complete_and_consented_to() {
         50173
     );
 }
+
+#[test]
+fn a_token_is_traded_in_its_own_tenant() {
+    let emulator = Emulator::builder()
+        .tenant(entra_emulator::Tenant::new("home.example"))
+        .tenant(entra_emulator::Tenant::new("other.example"))
+        .api(Api::new("api://middle").app_id(MIDDLE).scope("access"))
+        .app(
+            App::new("web")
+                .secret("s3cret")
+                .redirect_uri(REDIRECT)
+                .grant_scope("api://middle", "access"),
+        )
+        .app(
+            App::new("middle")
+                .client_id(MIDDLE)
+                .secret("middle-secret")
+                .grant_scope(GRAPH, "User.Read"),
+        )
+        .build();
+    let token = user_token(&emulator, "api://middle/access");
+    let ask = |tenant: &str| {
+        let path = format!("/{tenant}/oauth2/v2.0/token");
+        refusal(&trade(&emulator, &path, &token, &[SCOPE]))
+    };
+    assert_eq!(ask("other.example"), 50013);
+    assert_eq!(ask("home.example"), 0);
+}
+
+#[test]
+fn a_public_client_has_nothing_to_trade() {
+    let emulator = Emulator::builder()
+        .api(Api::new("api://middle").app_id(MIDDLE).scope("access"))
+        .app(
+            App::new("web")
+                .secret("s3cret")
+                .redirect_uri(REDIRECT)
+                .grant_scope("api://middle", "access"),
+        )
+        .app(
+            App::new("middle")
+                .client_id(MIDDLE)
+                .public_client()
+                .grant_scope(GRAPH, "User.Read"),
+        )
+        .build();
+    let token = user_token(&emulator, "api://middle/access");
+    let answer = trade(
+        &emulator,
+        &emulator.token_url_v2(),
+        &token,
+        &[SCOPE, ("client_secret", "-")],
+    );
+    assert_eq!(refusal(&answer), 7000218);
+}
+
+#[test]
+fn nothing_but_an_access_token_is_to_be_had() {
+    let emulator = emulator(TokenVersion::V1);
+    let token = user_token(&emulator, "api://middle/access");
+    for kind in ["saml1", "saml2"] {
+        let kind = format!("urn:ietf:params:oauth:token-type:{kind}");
+        let more = [SCOPE, ("requested_token_type", kind.as_str())];
+        let answer = trade(&emulator, &emulator.token_url_v2(), &token, &more);
+        assert_eq!(refusal(&answer), 90023, "{kind}");
+        let why = json_body(&answer)["error_description"].to_string();
+        assert!(why.contains("requested_token_type is not emulated"), "{why}");
+    }
+}

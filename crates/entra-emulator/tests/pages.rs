@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use entra_emulator::{Api, App, Emulator, Tenant, User};
 use support::browser::{Page, attribute};
-use support::{authorize_url, get};
+use support::{authorize_url, get, json_body, post};
 
 const REDIRECT: &str = "https://app.example:8443/cb";
 const EVIL: &str = "\"><script>alert('x')</script><b a=\"&";
@@ -48,7 +48,7 @@ fn url(emulator: &Emulator, more: &[(&str, &str)]) -> String {
     authorize_url(emulator, "authorize", &fields)
 }
 
-/// Every page there is, by name, and the origin its form may lead to.
+/// Every page there is, by name, and whether its form leads to an app.
 fn pages(emulator: &Emulator) -> Vec<(&'static str, Page, bool)> {
     let sign_in = Page::open(
         emulator,
@@ -60,7 +60,7 @@ fn pages(emulator: &Emulator) -> Vec<(&'static str, Page, bool)> {
         Page::open(emulator, &url(emulator, &[("login_hint", EVIL)]))
     };
     let consent = Page::open(emulator, &url(emulator, &[])).press(emulator, "data-user=");
-    let post = Page::open(
+    let by_form = Page::open(
         emulator,
         &url(emulator, &[("response_mode", "form_post"), ("prompt", "admin_consent")]),
     )
@@ -69,13 +69,22 @@ fn pages(emulator: &Emulator) -> Vec<(&'static str, Page, bool)> {
     let error = Page::open(emulator, &url(emulator, &[("redirect_uri", EVIL)]));
     let device = Page::open(emulator, "/devicelogin");
     let bad_code = device.press_with(emulator, "id=\"next\"", &[("user_code", EVIL)]);
+    let client = [("client_id", emulator.client_id()), ("scope", "api://orders/read<i>")];
+    let waiting = json_body(&post(emulator, "/common/oauth2/v2.0/devicecode", &client));
+    let user_code = waiting["user_code"].as_str().unwrap();
+    let for_device = device.press_with(emulator, "id=\"next\"", &[("user_code", user_code)]);
+    let device_consent = for_device.press(emulator, "data-user=");
+    let done = device_consent.press(emulator, "id=\"accept\"");
     vec![
         ("sign-in", sign_in, true),
         ("consent", consent, true),
-        ("form post", post, true),
+        ("form post", by_form, true),
         ("error", error, false),
         ("device", device, false),
         ("device again", bad_code, false),
+        ("sign-in for a device", for_device, false),
+        ("consent for a device", device_consent, false),
+        ("device is let in", done, false),
     ]
 }
 
@@ -112,20 +121,10 @@ fn headers_allow_no_more_than_a_page_needs() {
             page.policy.contains("frame-ancestors 'none'; base-uri 'none'"),
             "{name}"
         );
-        let actions = page
-            .policy
-            .split("form-action ")
-            .nth(1)
-            .unwrap()
-            .split(';')
-            .next()
-            .unwrap();
-        let expected = if leads_to_app {
-            "'self' https://app.example:8443"
-        } else {
-            "'self' "
-        };
-        assert_eq!(actions, expected, "{name}");
+        // Chromium asks it about the whole chain of redirects behind a form, and where an app leads to nobody knows.
+        let actions = page.policy.split("form-action ").nth(1);
+        let actions = actions.and_then(|rest| rest.split(';').next());
+        assert_eq!(actions, (!leads_to_app).then_some("'self'"), "{name}");
         assert!(
             !page.html.contains(" style=") && !page.policy.contains("unsafe"),
             "{name}"
@@ -143,41 +142,53 @@ fn headers_allow_no_more_than_a_page_needs() {
     }
 }
 
-/// Browsers ask the policy about the redirect behind a form, and know no IPv6 addresses there.
 #[test]
-fn policies_name_places_as_browsers_understand_them() {
-    for (uri, place) in [
-        ("https://APP.example:8443/cb;x=1", "https://APP.example:8443"),
-        ("http://[::1]:8400/cb", "http:"),
-        ("http://127.0.0.1:8400", "http://127.0.0.1:8400"),
-        ("myapp+x.y://auth", "myapp+x.y:"),
-        ("urn:ietf:wg:oauth:2.0:oob", "urn:"),
+fn answers_reach_addresses_of_every_kind() {
+    for uri in [
+        "https://APP.example:8443/cb;x=1",
+        "http://[::1]:8400/cb",
+        "http://127.0.0.1:8400",
+        "myapp+x.y://auth",
+        "urn:ietf:wg:oauth:2.0:oob",
     ] {
         let emulator = Emulator::builder().app(App::new("a").redirect_uri(uri)).build();
         let fields = [("redirect_uri", uri), ("scope", "openid")];
         let page = Page::open(&emulator, &authorize_url(&emulator, "v2.0/authorize", &fields));
-        let wanted = format!("; form-action 'self' {place}; ");
-        assert!(page.policy.contains(&wanted), "{uri} {}", page.policy);
         let back = page.press(&emulator, "data-user=");
         assert!(back.location.is_some_and(|location| location.starts_with(uri)), "{uri}");
     }
 }
 
+/// What a browser reads in a value is not always what was written: a lone carriage return becomes a line feed.
 #[test]
-fn a_form_works_once_and_not_for_ever() {
+fn the_state_survives_the_form() {
+    let emulator = emulator();
+    let state = "a\rb\nc\r\nd\te";
+    let page = Page::open(
+        &emulator,
+        &url(&emulator, &[("response_mode", "form_post"), ("state", state)]),
+    )
+    .press(&emulator, "id=\"cancel\"");
+    assert!(!page.html.contains('\r'));
+    let fields = page.tags("input");
+    let field = fields.iter().find(|tag| tag.contains("name=\"state\"")).unwrap();
+    assert!(!field.contains('\n'), "{field}");
+    assert_eq!(attribute(field, "value").as_deref(), Some(state));
+}
+
+#[test]
+fn a_way_ends_once_and_is_not_open_for_ever() {
     let emulator = emulator();
     let sign_in = Page::open(&emulator, &url(&emulator, &[]));
     let consent = sign_in.press(&emulator, "data-user=");
-    assert_eq!(
-        sign_in.press(&emulator, "data-user=").aadsts(),
-        Some(50089),
-        "sent again"
-    );
     let back = consent.press(&emulator, "id=\"accept\"");
     assert!(back.parameter("code").is_some());
     assert_eq!(back.parameter("state").as_deref(), Some(EVIL));
     let again = consent.press(&emulator, "id=\"accept\"");
     assert_eq!((again.aadsts(), again.location), (Some(50089), None));
+    let again = sign_in.press(&emulator, "data-user=");
+    assert_eq!((again.aadsts(), again.location), (Some(50089), None));
+    assert!(again.html.contains("Go back to the app and start again"));
 
     let late = Page::open(&emulator, &url(&emulator, &[]));
     emulator.clock().advance(Duration::from_secs(900));
@@ -192,7 +203,44 @@ fn a_form_works_once_and_not_for_ever() {
         let page = Page::post(&emulator, "/signin", forged);
         assert_eq!((page.aadsts(), page.location), (Some(50089), None), "{forged}");
     }
-    assert_eq!(get(&emulator, "/signin").status(), 405);
+    let answer = get(&emulator, "/signin");
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["allow"]),
+        (405, &"POST".parse().unwrap())
+    );
+    assert!(Page::of(&answer).html.contains("Go back to the app and start again"));
+    // A body that is no form is as wrong here as anywhere.
+    for path in ["/signin", "/devicelogin"] {
+        let request = http::Request::post(path).header("content-type", "application/json");
+        let page = Page::of(&emulator.handle(request.body(b"{}".to_vec()).unwrap()));
+        assert_eq!((page.status, page.aadsts()), (400, Some(9002313)), "{path}");
+    }
+}
+
+/// The consent page answers a form, which a browser sends again to load the page anew.
+#[test]
+fn loading_the_consent_page_anew_does_not_lose_the_sign_in() {
+    let emulator = emulator();
+    let sign_in = Page::open(&emulator, &url(&emulator, &[]));
+    sign_in.press(&emulator, "data-user=\"zoe");
+    let anew = sign_in.press(&emulator, "data-user=\"zoe");
+    assert!(anew.html.contains("id=\"accept\""));
+    // Whoever goes back may pick somebody else. Each page asks about its own user, whichever was shown last.
+    let of_alex = sign_in.press(&emulator, "data-user=\"alex");
+    assert!(of_alex.html.contains("<p class=\"who\">alex@") && anew.html.contains("<p class=\"who\">zoe"));
+    let back = anew.press_with(&emulator, "id=\"accept\"", &[("organization", "yes")]);
+    assert!(back.parameter("code").is_some());
+    // Of all of them one is answered.
+    for page in [&of_alex, &anew] {
+        assert_eq!(page.press(&emulator, "id=\"accept\"").aadsts(), Some(50089));
+    }
+    assert_eq!(sign_in.press(&emulator, "data-user=\"zoe").aadsts(), Some(50089));
+    // A cancel on the first page ends the way as well.
+    let sign_in = Page::open(&emulator, &url(&emulator, &[("prompt", "consent")]));
+    let consent = sign_in.press(&emulator, "data-user=\"zoe");
+    let back = sign_in.press(&emulator, "id=\"cancel\"");
+    assert_eq!(back.parameter("error").as_deref(), Some("access_denied"));
+    assert_eq!(consent.press(&emulator, "id=\"accept\"").aadsts(), Some(50089));
 }
 
 #[test]

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use entra_emulator::{App, Channel, Emulator, Endpoint, Fault, Lint};
 use http::Request;
-use support::{access_token, form, get, get_as, token};
+use support::{access_token, encode, form, get, get_as, refusal, token};
 
+const GRAPH: &str = "https://graph.microsoft.com";
 const SCOPE: (&str, &str) = ("scope", "https://graph.microsoft.com/.default");
 
 #[test]
@@ -167,4 +168,46 @@ fn faults_are_recorded_by_name() {
     token(&emulator, "v2.0/token", &form(&emulator, &[SCOPE]));
     let event = emulator.requests().pop().unwrap();
     assert_eq!((event.fault, event.status.as_u16()), (Some("redirect"), 307));
+}
+
+#[test]
+fn what_a_stranger_sends_is_not_kept_at_any_length() {
+    let emulator = Emulator::builder()
+        .app(App::new("television").public_client().request_scope(GRAPH, "User.Read"))
+        .build();
+    let client = ("client_id", emulator.client_id());
+    let long = "x".repeat(1_000_000);
+    let slashes = |number: usize| format!("{GRAPH}{}", "/".repeat(number));
+    for endpoint in ["token", "v2.0/token", "devicecode", "v2.0/devicecode"] {
+        for field in ["resource", "scope", "grant_type", "client_id"] {
+            let refused = token(&emulator, endpoint, &encode(&[(field, long.as_str())]));
+            assert_eq!(refusal(&refused), 9002313, "{endpoint} {field}");
+        }
+    }
+    // What is short enough to be read has to name an API, and no name is that long.
+    for number in [1_000, 60_000] {
+        let refused = token(
+            &emulator,
+            "devicecode",
+            &encode(&[client, ("resource", &slashes(number))]),
+        );
+        assert_eq!(refusal(&refused), 500011, "{number}");
+    }
+    let taken = token(&emulator, "devicecode", &encode(&[client, ("resource", &slashes(1))]));
+    assert_eq!(refusal(&taken), 0);
+    // A length that is no character's end.
+    let wide = format!("x{}", "é".repeat(20_000));
+    token(
+        &emulator,
+        "v2.0/token",
+        &encode(&[("grant_type", &wide), ("client_id", &wide), ("scope", "y")]),
+    );
+    for event in emulator.requests() {
+        let texts = [&event.tenant, &event.client_id, &event.grant, &event.target];
+        assert!(texts.into_iter().flatten().all(|text| text.len() <= 4 * 1024));
+        let form: usize = event.form.iter().map(|one| one.name.len() + one.value.len()).sum();
+        assert!(form <= 64 * 1024);
+    }
+    let last = emulator.requests().pop().unwrap();
+    assert_eq!((last.grant.unwrap().len(), last.target.as_deref()), (4_095, Some("y")));
 }

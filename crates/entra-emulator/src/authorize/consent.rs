@@ -80,7 +80,7 @@ pub(crate) fn basics(core: &Core, goal: &Goal) -> Vec<&'static str> {
     match goal {
         Goal::App(request) => match &request.ask {
             Ask::SignIn(sign_in) => of_target(&sign_in.target),
-            Ask::AdminConsent { .. } => Vec::new(),
+            Ask::AdminConsent { scopes, .. } => scopes.oidc().to_vec(),
         },
         Goal::Device { device_code, .. } => device::target(core, device_code)
             .as_ref()
@@ -106,6 +106,7 @@ pub(crate) fn granted(core: &Core, app: &App, scopes: &Scopes) -> String {
         }
     }
     names.dedup();
+    names.extend(scopes.oidc().iter().map(|scope| (*scope).to_owned()));
     names.join(" ")
 }
 
@@ -143,13 +144,8 @@ fn wanted(core: &Core, app: &App, tenant: &Tenant, user: &User, target: &Target)
             let asked = with_state(asked.collect());
             let mut is_needed = !is_present;
             if let Some(resource) = resource {
-                let api = core
-                    .directory
-                    .api(resource)
-                    .ok_or_else(|| Refusal::new(500011).with(resource).with(&tenant.name))?;
-                if !core.is_listed(app, &api.app_id, tenant, user) {
-                    return Err(Refusal::new(650057));
-                }
+                let api = core.directory.find_api(resource, &tenant.name)?;
+                core.check_listed(app, api, tenant, user)?;
                 is_needed |= asked
                     .iter()
                     .any(|(asked, has)| asked.api == api.app_id && asked.kind == Kind::Delegated && !has);
@@ -161,9 +157,7 @@ fn wanted(core: &Core, app: &App, tenant: &Tenant, user: &User, target: &Target)
             let mut is_missing = asked.iter().any(|(_, has)| !has);
             for permission in scopes.permissions.iter().filter(|permission| permission.name.is_none()) {
                 let (api, _) = permission.resolve(&core.directory, &app.client_id, &tenant.name)?;
-                if !core.is_listed(app, &api.app_id, tenant, user) {
-                    return Err(Refusal::new(650057));
-                }
+                core.check_listed(app, api, tenant, user)?;
                 // Whatever was agreed to for this API is enough; more takes `prompt=consent`.
                 is_missing &= core.scopes(app, api, tenant, user).is_empty();
             }

@@ -17,10 +17,11 @@
 //! | answer by form | `id="continue"` |
 //! | error | `main[data-aadsts]`, `id="message"` |
 //!
-//! Every form names its step by an id that is good once (`name="transaction"`). No cookie is set: each visit asks who it
+//! Every form names its step by an id (`name="transaction"`). All of them end with the way through the pages; until then the
+//! consent page can be loaded anew, and somebody else be picked. No cookie is set: each visit asks who it
 //! is, so `prompt=login` and `select_account` change nothing and `prompt=none` always ends in `login_required`.
 
-mod consent;
+pub(crate) mod consent;
 pub(crate) mod pages;
 pub(crate) mod redirect;
 mod reply;
@@ -32,6 +33,7 @@ use http::{Method, Response, StatusCode};
 
 use crate::aadsts::Refusal;
 use crate::authorize::consent::Next;
+use crate::authorize::pages::Way;
 use crate::authorize::reply::Answer;
 use crate::authorize::request::{Ask, Prompt, Refused, Request};
 use crate::authorize::transaction::{Consent, Goal, Stage};
@@ -64,8 +66,8 @@ fn begin<'a>(
     exchange: &mut Exchange<'a>,
     read: impl FnOnce(&mut Exchange<'a>) -> Result<Request, Refused>,
 ) -> Response<Vec<u8>> {
-    if exchange.method != Method::GET && exchange.method != Method::POST {
-        return pages::wrong_method(exchange, "GET, POST");
+    if !is_read(exchange) && exchange.method != Method::POST {
+        return pages::wrong_method(exchange, "GET, HEAD, POST");
     }
     match read(exchange) {
         Ok(request) => sign_in(exchange, Goal::App(Box::new(request))),
@@ -75,11 +77,12 @@ fn begin<'a>(
 
 /// Answers the page where the code of a device is typed in.
 pub(crate) fn device_login(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
-    if exchange.method == Method::GET {
+    if is_read(exchange) {
         return pages::device_login(exchange, None);
     }
-    let Some(form) = read_form(exchange) else {
-        return pages::wrong_method(exchange, "GET, POST");
+    let form = match read_form(exchange, "GET, HEAD, POST") {
+        Ok(form) => form,
+        Err(response) => return response,
     };
     let typed = form.value("user_code").unwrap_or_default();
     match device::find(exchange, typed) {
@@ -90,8 +93,9 @@ pub(crate) fn device_login(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
 
 /// Answers a form of the sign-in or the consent page.
 pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
-    let Some(form) = read_form(exchange) else {
-        return pages::wrong_method(exchange, "POST");
+    let form = match read_form(exchange, "POST") {
+        Ok(form) => form,
+        Err(response) => return response,
     };
     let id = form.value("transaction").unwrap_or_default();
     let Some(transaction) = exchange.core.transactions.take(unix(exchange.now), id) else {
@@ -102,7 +106,10 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     let decision = form.value("decision");
     if decision == Some("cancel") {
         let why = match transaction.stage {
-            Stage::Consent(Consent { refused: true, .. }) => Refusal::new(90094),
+            Stage::Consent {
+                consent: Consent { refused: true, .. },
+                ..
+            } => Refusal::new(90094),
             _ => Refusal::new(65004).with(goal.client_id()),
         };
         return decline(exchange, goal, why);
@@ -114,14 +121,17 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
                 .into_iter()
                 .find(|(tenant, user)| picked == Some((&tenant.id, &user.id)));
             match found {
-                Some((tenant, user)) => signed_in(exchange, goal, tenant, user),
+                Some((tenant, user)) => signed_in(exchange, id, goal, tenant, user),
                 None => {
+                    let wanted = goal.tenant(exchange.core);
+                    let wanted = wanted.and_then(|tenant| exchange.core.directory.tenant(&tenant));
+                    let place = wanted.map_or("requested", |tenant| &tenant.name);
                     let refusal = Refusal::new(50034).with(form.value("user").unwrap_or_default());
-                    pages::error(exchange, &refusal.with("requested"))
+                    pages::error(exchange, &refusal.with(place))
                 }
             }
         }
-        Stage::Consent(consent) => {
+        Stage::Consent { consent, .. } => {
             let directory = &exchange.core.directory;
             let known = directory.user(&consent.user.0, &consent.user.1);
             let app = directory.app(goal.client_id());
@@ -137,16 +147,17 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
                 consent.for_everyone || (may_be_for_everyone && form.value("organization") == Some("yes"));
             let whose = (!for_everyone).then_some(user);
             exchange.core.consent(app, tenant, whose, &consent.asked);
-            finish(exchange, goal, app, tenant, user, true)
+            finish(exchange, goal, app, tenant, user)
         }
     }
 }
 
 /// The users a sign-in page offers: those of the tenant asked for, or of all; a domain hint leaves out the others.
 pub(crate) fn candidates<'a>(core: &'a Core, goal: &Goal) -> Vec<(&'a Tenant, &'a User)> {
-    let (wanted, hint) = match goal {
-        Goal::App(request) => (request.tenant.clone(), request.domain_hint.as_deref()),
-        Goal::Device { device_code, .. } => (device::tenant(core, device_code), None),
+    let wanted = goal.tenant(core);
+    let hint = match goal {
+        Goal::App(request) => request.domain_hint.as_deref(),
+        Goal::Device { .. } => None,
     };
     let is_hinted = |tenant: &Tenant, user: &User| {
         hint.is_none_or(|hint| {
@@ -168,9 +179,10 @@ pub(crate) fn candidates<'a>(core: &'a Core, goal: &Goal) -> Vec<(&'a Tenant, &'
 
 fn sign_in(exchange: &Exchange<'_>, goal: Goal) -> Response<Vec<u8>> {
     let users = candidates(exchange.core, &goal);
-    let (hint, target) = match &goal {
-        Goal::App(request) => (request.login_hint.clone(), redirect::origin(&request.reply.uri)),
-        Goal::Device { .. } => (None, String::new()),
+    let way = goal.way();
+    let hint = match &goal {
+        Goal::App(request) => request.login_hint.clone(),
+        Goal::Device { .. } => None,
     };
     let name = exchange
         .core
@@ -178,10 +190,10 @@ fn sign_in(exchange: &Exchange<'_>, goal: Goal) -> Response<Vec<u8>> {
         .app(goal.client_id())
         .map_or("", |app| app.name.as_str());
     let transaction = exchange.core.transactions.open(unix(exchange.now), goal, Stage::SignIn);
-    pages::sign_in(exchange, name, &transaction, &users, hint.as_deref(), &target)
+    pages::sign_in(exchange, name, &transaction, &users, hint.as_deref(), way)
 }
 
-fn signed_in(exchange: &mut Exchange<'_>, goal: Goal, tenant: &Tenant, user: &User) -> Response<Vec<u8>> {
+fn signed_in(exchange: &mut Exchange<'_>, id: &str, goal: Goal, tenant: &Tenant, user: &User) -> Response<Vec<u8>> {
     let Some(app) = exchange.core.directory.app(goal.client_id()) else {
         return pages::error(
             exchange,
@@ -189,8 +201,8 @@ fn signed_in(exchange: &mut Exchange<'_>, goal: Goal, tenant: &Tenant, user: &Us
         );
     };
     match consent::next(exchange.core, &goal, app, tenant, user) {
-        Ok(Next::Finish) => finish(exchange, goal, app, tenant, user, false),
-        Ok(Next::Ask(consent)) => ask(exchange, goal, consent, app, tenant, user),
+        Ok(Next::Finish) => finish(exchange, goal, app, tenant, user),
+        Ok(Next::Ask(consent)) => ask(exchange, id, goal, consent, app, tenant, user),
         Err(refusal) if refusal.row.code == 700016 => pages::error(exchange, &refusal),
         Err(refusal) => match goal {
             Goal::App(request) => refuse(exchange, Refused::Reply(Box::new(request.reply), refusal)),
@@ -201,22 +213,17 @@ fn signed_in(exchange: &mut Exchange<'_>, goal: Goal, tenant: &Tenant, user: &Us
 
 fn ask(
     exchange: &mut Exchange<'_>,
+    sign_in: &str,
     goal: Goal,
     consent: Consent,
     app: &App,
     tenant: &Tenant,
     user: &User,
 ) -> Response<Vec<u8>> {
-    let target = match &goal {
-        Goal::App(request) => redirect::origin(&request.reply.uri),
-        Goal::Device { .. } => String::new(),
-    };
+    let way = goal.way();
     let oidc = consent::basics(exchange.core, &goal);
-    let is_device = matches!(goal, Goal::Device { .. });
-    let transaction = exchange
-        .core
-        .transactions
-        .open(unix(exchange.now), goal, Stage::Consent(consent.clone()));
+    let open = &exchange.core.transactions;
+    let transaction = open.ask(unix(exchange.now), sign_in, goal, consent.clone());
     let page = pages::ConsentPage {
         app,
         tenant,
@@ -224,21 +231,13 @@ fn ask(
         consent: &consent,
         oidc: &oidc,
         transaction: &transaction,
-        target: &target,
-        is_device,
+        way,
     };
     pages::consent(exchange, &page)
 }
 
 /// What a user gets who signed in, and agreed where that was asked for.
-fn finish(
-    exchange: &mut Exchange<'_>,
-    goal: Goal,
-    app: &App,
-    tenant: &Tenant,
-    user: &User,
-    consented: bool,
-) -> Response<Vec<u8>> {
+fn finish(exchange: &mut Exchange<'_>, goal: Goal, app: &App, tenant: &Tenant, user: &User) -> Response<Vec<u8>> {
     let request = match goal {
         Goal::Device { device_code, .. } => {
             return match device::approve(exchange, &device_code, tenant, user) {
@@ -266,7 +265,8 @@ fn finish(
             if sign_in.client_info {
                 answer = answer.with("client_info", user::client_info(tenant, user));
             }
-            if consented && prompt == Prompt::AdminConsent {
+            // That prompt always asks, so whoever gets here has accepted.
+            if prompt == Prompt::AdminConsent {
                 answer = answer.with("admin_consent", "True");
             }
             answer = answer.with("session_state", exchange.core.guid());
@@ -299,7 +299,9 @@ fn decline(exchange: &mut Exchange<'_>, goal: Goal, why: Refusal) -> Response<Ve
     match &request.ask {
         Ask::SignIn(_) => {
             let refusal = why.word("access_denied");
-            Answer::refusal(exchange, &refusal).send(exchange, &request.reply)
+            // By which clients tell a user who cancelled from one who was kept out.
+            let answer = Answer::refusal(exchange, &refusal).with("error_subcode", "cancel");
+            answer.send(exchange, &request.reply)
         }
         Ask::AdminConsent {
             version: Endpoint::V1, ..
@@ -326,14 +328,25 @@ fn refuse(exchange: &mut Exchange<'_>, refused: Refused) -> Response<Vec<u8>> {
     }
 }
 
-/// The form of a POST; `None` for anything else.
-fn read_form(exchange: &mut Exchange<'_>) -> Option<Form> {
-    if exchange.method != Method::POST || !exchange.header(CONTENT_TYPE).is_some_and(is_form) {
-        return None;
+/// Whether a page is asked for by its address. HEAD is GET without the body, which is not sent (RFC 9110, section 9.3.2).
+fn is_read(exchange: &Exchange<'_>) -> bool {
+    exchange.method == Method::GET || exchange.method == Method::HEAD
+}
+
+/// The form of a POST, or what to answer to anything else.
+fn read_form(exchange: &mut Exchange<'_>, allowed: &'static str) -> Result<Form, Response<Vec<u8>>> {
+    if exchange.method != Method::POST {
+        return Err(pages::wrong_method(exchange, allowed));
+    }
+    if !exchange.header(CONTENT_TYPE).is_some_and(is_form) {
+        return Err(pages::error(
+            exchange,
+            &Refusal::new(9002313).with("the body is no form"),
+        ));
     }
     let form = Form::parse(&std::mem::take(&mut exchange.body));
     exchange.event.form = parameters(form.pairs());
-    Some(form)
+    Ok(form)
 }
 
 impl Goal {
@@ -341,6 +354,21 @@ impl Goal {
         match self {
             Self::App(request) => &request.client_id,
             Self::Device { client_id, .. } => client_id,
+        }
+    }
+
+    /// The GUID of the tenant that was asked for, if one was.
+    fn tenant(&self, core: &Core) -> Option<String> {
+        match self {
+            Self::App(request) => request.tenant.clone(),
+            Self::Device { device_code, .. } => device::tenant(core, device_code),
+        }
+    }
+
+    fn way(&self) -> Way {
+        match self {
+            Self::App(_) => Way::ToApp,
+            Self::Device { .. } => Way::Stays,
         }
     }
 }
@@ -355,27 +383,3 @@ pub(crate) fn kind_name(kind: Kind) -> &'static str {
 
 /// The status of pages that tell an error.
 pub(crate) const ERROR_STATUS: StatusCode = StatusCode::BAD_REQUEST;
-
-/// What a browser's user would see of an open sign-in page: the accounts, and whether signing in as one of them leads to a
-/// question.
-pub(crate) struct Open<'a> {
-    core: &'a Core,
-    goal: Goal,
-}
-
-impl<'a> Open<'a> {
-    pub(crate) fn find(core: &'a Core, transaction: &str) -> Option<Self> {
-        let goal = core.transactions.peek(transaction)?.goal;
-        Some(Self { core, goal })
-    }
-
-    pub(crate) fn accounts(&self) -> Vec<(&'a Tenant, &'a User)> {
-        candidates(self.core, &self.goal)
-    }
-
-    pub(crate) fn asks(&self, tenant: &Tenant, user: &User) -> bool {
-        let app = self.core.directory.app(self.goal.client_id());
-        let next = app.map(|app| consent::next(self.core, &self.goal, app, tenant, user));
-        matches!(next, Some(Ok(Next::Ask(_))))
-    }
-}

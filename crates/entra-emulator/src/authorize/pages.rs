@@ -9,7 +9,7 @@ use http::{HeaderValue, Response, StatusCode};
 
 use crate::aadsts::Refusal;
 use crate::authorize::transaction::Consent;
-use crate::authorize::{ERROR_STATUS, kind_name, redirect};
+use crate::authorize::{ERROR_STATUS, kind_name};
 use crate::certificate::sha256;
 use crate::config::{App, Tenant, User};
 use crate::consents::Kind;
@@ -46,7 +46,7 @@ pub(crate) fn sign_in(
     transaction: &str,
     users: &[(&Tenant, &User)],
     hint: Option<&str>,
-    target: &str,
+    way: Way,
 ) -> Response<Vec<u8>> {
     let mut body = format!(
         "<h1>Sign in</h1>\n<p>to continue to <strong>{}</strong></p>\n",
@@ -82,7 +82,7 @@ pub(crate) fn sign_in(
     let shown = Shown::SignIn {
         transaction: transaction.to_owned(),
     };
-    page(exchange, StatusCode::OK, "Sign in", "", &body, target, shown)
+    page(exchange, StatusCode::OK, "Sign in", "", &body, way, shown)
 }
 
 /// What a consent page is about.
@@ -94,16 +94,15 @@ pub(crate) struct ConsentPage<'a> {
     /// The OpenID Connect scopes.
     pub(crate) oidc: &'a [&'static str],
     pub(crate) transaction: &'a str,
-    /// Where the answer goes.
-    pub(crate) target: &'a str,
-    pub(crate) is_device: bool,
+    pub(crate) way: Way,
 }
 
 /// May the app do this? The heading has the focus, so that what is asked comes before the buttons.
 pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> Response<Vec<u8>> {
     let directory = &exchange.core.directory;
     let consent = about.consent;
-    let title = match (consent.refused, about.is_device, consent.for_everyone) {
+    let is_device = about.way == Way::Stays;
+    let title = match (consent.refused, is_device, consent.for_everyone) {
         (true, ..) => "Need admin approval",
         (_, true, _) => "Sign in on another device",
         (_, _, true) => "Permissions requested: review for your organization",
@@ -121,10 +120,11 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
     if consent.refused {
         exchange.event.aadsts = Some(90094);
         body.push_str("<p id=\"message\">AADSTS90094: this app needs permissions that only an administrator can grant. Ask an administrator to grant them, then come back.</p>\n");
-    } else if about.is_device {
+    } else if is_device {
         body.push_str("<p>Go on only if you typed in a code that your own device showed you. Whoever gave you the code will be signed in as you.</p>\n");
     }
-    if !(consent.asked.is_empty() && about.oidc.is_empty()) {
+    let is_asked = !(consent.asked.is_empty() && about.oidc.is_empty());
+    if is_asked {
         body.push_str("<h2 id=\"what\">This app would like to</h2>\n<ul aria-labelledby=\"what\" class=\"plain\">\n");
         for scope in about.oidc {
             let text = match *scope {
@@ -143,6 +143,7 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
                 .api(&asked.api)
                 .map_or(asked.api.as_str(), |api| api.name.as_str());
             let kind = match asked.kind {
+                Kind::Delegated if consent.for_everyone => "delegated: in the name of each user",
                 Kind::Delegated => "delegated: in your name",
                 Kind::Application => "application: without a user",
             };
@@ -157,9 +158,15 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
         body.push_str("</ul>\n");
     }
     if consent.for_everyone && !consent.refused {
+        let gets = if is_asked {
+            "gets these permissions"
+        } else {
+            "may be used"
+        };
+        let by = if is_asked { "for" } else { "by" };
         let _ = writeln!(
             body,
-            "<p>If you accept, this app gets these permissions for every user of <strong>{}</strong>.</p>",
+            "<p>If you accept, this app {gets} {by} every user of <strong>{}</strong>.</p>",
             escape(&about.tenant.name)
         );
     }
@@ -167,7 +174,7 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
     if consent.refused {
         body.push_str("<p><button id=\"cancel\" name=\"decision\" value=\"cancel\">Return to the application without granting consent</button></p>\n");
     } else {
-        if about.user.admin && !consent.for_everyone && !about.is_device {
+        if about.user.admin && !consent.for_everyone && !is_device {
             body.push_str("<p><input type=\"checkbox\" id=\"organization\" name=\"organization\" value=\"yes\"> <label for=\"organization\">Consent on behalf of your organization</label></p>\n");
         }
         body.push_str("<p><button id=\"accept\" name=\"decision\" value=\"accept\">Accept</button> <button id=\"cancel\" name=\"decision\" value=\"cancel\" class=\"quiet\">Cancel</button></p>\n");
@@ -178,7 +185,7 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
         refused: consent.refused,
     };
     let mark = if consent.refused { " data-aadsts=\"90094\"" } else { "" };
-    page(exchange, StatusCode::OK, title, mark, &body, about.target, shown)
+    page(exchange, StatusCode::OK, title, mark, &body, about.way, shown)
 }
 
 /// Where the code of a device is typed in, perhaps again.
@@ -204,7 +211,7 @@ pub(crate) fn device_login(exchange: &mut Exchange<'_>, problem: Option<&Refusal
         None => (StatusCode::OK, Shown::DeviceLogin),
         Some(refusal) => (ERROR_STATUS, shown_error(refusal)),
     };
-    page(exchange, status, "Enter code", &mark, &body, "", shown)
+    page(exchange, status, "Enter code", &mark, &body, Way::Stays, shown)
 }
 
 /// Nothing more to do in the browser.
@@ -214,27 +221,52 @@ pub(crate) fn done(exchange: &Exchange<'_>, approved: bool) -> Response<Vec<u8>>
     } else {
         "<h1>Nothing was granted</h1>\n<p id=\"message\">The app on your device is told so. You can close this page.</p>\n"
     };
-    page(exchange, StatusCode::OK, "Done", "", body, "", Shown::Done)
+    page(exchange, StatusCode::OK, "Done", "", body, Way::Stays, Shown::Done)
 }
 
 /// What went wrong, where no app can be told.
 pub(crate) fn error(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Response<Vec<u8>> {
     exchange.event.aadsts = Some(refusal.row.code);
+    // Nothing that the browser could send again would help.
+    let advice = match refusal.row.code {
+        50089 => "<p>Go back to the app and start again.</p>\n",
+        _ => "",
+    };
     let body = format!(
-        "<h1>Sorry, that did not work</h1>\n<p id=\"message\">{}</p>\n<p class=\"quiet\">Request id: {}</p>\n",
+        "<h1>Sorry, that did not work</h1>\n<p id=\"message\">{}</p>\n{advice}<p class=\"quiet\">Request id: {}</p>\n",
         escape(&refusal.message()),
         escape(&exchange.trace_id),
     );
     let mark = format!(" data-aadsts=\"{}\"", refusal.row.code);
-    page(exchange, ERROR_STATUS, "Error", &mark, &body, "", shown_error(refusal))
+    page(
+        exchange,
+        ERROR_STATUS,
+        "Error",
+        &mark,
+        &body,
+        Way::Stays,
+        shown_error(refusal),
+    )
 }
 
-/// A method or a body that no page sends.
+/// A method that no page sends. By their own address come those who restore a tab or press Enter in the address bar.
 pub(crate) fn wrong_method(exchange: &Exchange<'_>, allowed: &'static str) -> Response<Vec<u8>> {
-    let message = "This page takes GET, and POST of its own form.".to_owned();
+    let message = if allowed == "POST" {
+        "This page answers a form and has no address of its own. Go back to the app and start again.".to_owned()
+    } else {
+        format!("This page takes {allowed}.")
+    };
     let body = format!("<h1>Sorry, that did not work</h1>\n<p id=\"message\">{message}</p>\n");
     let shown = Shown::Error { code: None, message };
-    let mut response = page(exchange, StatusCode::METHOD_NOT_ALLOWED, "Error", "", &body, "", shown);
+    let mut response = page(
+        exchange,
+        StatusCode::METHOD_NOT_ALLOWED,
+        "Error",
+        "",
+        &body,
+        Way::Stays,
+        shown,
+    );
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }
@@ -264,15 +296,7 @@ pub(crate) fn form_post(
         uri: uri.to_owned(),
         body: encoded.to_owned(),
     };
-    page(
-        exchange,
-        StatusCode::OK,
-        "Continue",
-        "",
-        &body,
-        &redirect::origin(uri),
-        shown,
-    )
+    page(exchange, StatusCode::OK, "Continue", "", &body, Way::ToApp, shown)
 }
 
 fn shown_error(refusal: &Refusal) -> Shown {
@@ -289,15 +313,23 @@ fn form_start(action: &str, transaction: &str) -> String {
     )
 }
 
-/// A whole page. `target` is the origin that a form of it may end up at: browsers apply `form-action` to the redirect
-/// that answers a form as well.
+/// Where the forms of a page lead, in one step or several.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// To an app, and from there wherever the app likes.
+    ToApp,
+    /// Nowhere but to pages of the emulator: a device is let in, or there is no form.
+    Stays,
+}
+
+/// A whole page.
 fn page(
     exchange: &Exchange<'_>,
     status: StatusCode,
     title: &str,
     mark: &str,
     body: &str,
-    target: &str,
+    way: Way,
     shown: Shown,
 ) -> Response<Vec<u8>> {
     let html = format!(
@@ -305,8 +337,14 @@ fn page(
         escape(title)
     );
     let mut response = exchange.answer(status, "text/html; charset=utf-8", html.into_bytes());
+    // Chromium asks `form-action` about every redirect behind a form. An app that sends its user on from the redirect URI
+    // would leave the browser here without a word, so on the way to an app no place can be named.
+    let forms = match way {
+        Way::ToApp => "",
+        Way::Stays => "form-action 'self'; ",
+    };
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{}'; form-action 'self' {target}; frame-ancestors 'none'; base-uri 'none'",
+        "default-src 'none'; style-src 'sha256-{}'; {forms}frame-ancestors 'none'; base-uri 'none'",
         STANDARD.encode(sha256(STYLE.as_bytes()))
     );
     let headers = response.headers_mut();

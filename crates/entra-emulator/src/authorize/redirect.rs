@@ -39,17 +39,6 @@ pub(crate) fn is_registrable(uri: &str) -> bool {
     uri.len() <= LONGEST && is_scheme && is_printable && !rest.is_empty() && (!is_web || Uri::parse(uri).is_some())
 }
 
-/// `scheme://host[:port]` of a web address, the scheme of any other: what a policy for forms names. Policies know no IPv6
-/// addresses (Content Security Policy Level 3, section 2.3.1), so of these there is the scheme, too.
-pub(crate) fn origin(uri: &str) -> String {
-    match Uri::parse(uri) {
-        Some(parsed) if !parsed.authority.starts_with('[') => format!("{}://{}", parsed.scheme, parsed.authority),
-        _ => uri
-            .split_once(':')
-            .map_or_else(String::new, |(scheme, _)| format!("{scheme}:")),
-    }
-}
-
 struct Uri<'a> {
     scheme: &'a str,
     authority: &'a str,
@@ -224,9 +213,5 @@ mod tests {
         ] {
             assert!(!is_registrable(odd), "{odd}");
         }
-        assert_eq!(
-            (origin("myapp://auth"), origin("https://a:1/b?c")),
-            ("myapp:".to_owned(), "https://a:1".to_owned())
-        );
     }
 }

@@ -26,8 +26,7 @@ impl Answer {
         let mut answer = Self::default()
             .with("error", refusal.error())
             .with("error_description", exchange.description(refusal));
-        if refusal.row.error_uri {
-            let uri = format!("https://login.microsoftonline.com/error?code={}", refusal.row.code);
+        if let Some(uri) = exchange.error_uri(refusal) {
             answer = answer.with("error_uri", uri);
         }
         answer

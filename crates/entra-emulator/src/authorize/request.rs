@@ -13,9 +13,9 @@ use crate::config::App;
 use crate::exchange::Exchange;
 use crate::form::{self, Form, is_form};
 use crate::recorder::{Endpoint, Lint, SECRET_PARAMETERS, parameters};
-use crate::scope::Scopes;
+use crate::scope::{self, Scopes};
+use crate::token;
 use crate::token::pkce::Challenge;
-use crate::token::{self, Audience};
 
 /// A request that was understood. Whether it is granted depends on the user.
 #[derive(Clone, Debug)]
@@ -110,8 +110,8 @@ impl From<Refusal> for Refused {
 /// Reads a request to an `authorize` endpoint.
 pub(crate) fn authorize(exchange: &mut Exchange<'_>, tenant: &str, version: Endpoint) -> Result<Request, Refused> {
     let Parameters { form, state } = Parameters::read(exchange)?;
-    let (tenant, app) = client(exchange, &form, tenant)?;
-    let uri = redirect_uri(exchange, &form, app, version)?;
+    let (tenant, app) = token::find_client(exchange, &form, tenant)?;
+    let uri = redirect_uri(&form, app, version)?;
     let is_hybrid = form
         .value("response_type")
         .is_some_and(|types| types.split(' ').any(|one| one != "code"));
@@ -151,7 +151,7 @@ pub(crate) fn authorize(exchange: &mut Exchange<'_>, tenant: &str, version: Endp
     let (sign_in, prompt) = read(exchange).map_err(to_app)?;
     Ok(Request {
         client_id: app.client_id.clone(),
-        tenant,
+        tenant: tenant.map(|tenant| tenant.id.clone()),
         reply,
         ask: Ask::SignIn(Box::new(sign_in)),
         prompt,
@@ -166,9 +166,9 @@ pub(crate) fn admin_consent(exchange: &mut Exchange<'_>, tenant: &str, version: 
         return Err(Refusal::new(90130).into());
     }
     let Parameters { form, state } = Parameters::read(exchange)?;
-    let (tenant, app) = client(exchange, &form, tenant)?;
-    // A path below a registered one is for authorize only, so the strict rule holds here for either version.
-    let uri = redirect_uri(exchange, &form, app, Endpoint::V2)?;
+    let (tenant, app) = token::find_client(exchange, &form, tenant)?;
+    // A path below a registered one, or none at all, is for authorize only: here the strict rule holds for either version.
+    let uri = redirect_uri(&form, app, Endpoint::V2)?;
     let reply = Reply {
         uri,
         mode: Mode::Query,
@@ -188,7 +188,7 @@ pub(crate) fn admin_consent(exchange: &mut Exchange<'_>, tenant: &str, version: 
     match scopes {
         Ok(scopes) => Ok(Request {
             client_id: app.client_id.clone(),
-            tenant,
+            tenant: tenant.map(|tenant| tenant.id.clone()),
             reply,
             ask: Ask::AdminConsent { version, scopes },
             prompt: Prompt::AdminConsent,
@@ -237,40 +237,12 @@ impl Parameters {
     }
 }
 
-/// The tenant if one is named, and the app if it may be used there.
-fn client<'a>(exchange: &Exchange<'a>, form: &Form, tenant: &str) -> Result<(Option<String>, &'a App), Refusal> {
-    let tenant = match Audience::read(exchange, tenant)? {
-        Audience::One(tenant) => Some(tenant),
-        Audience::Many => None,
-        Audience::Consumers => return Err(Refusal::new(90130)),
-    };
-    let client_id = form
-        .value("client_id")
-        .ok_or_else(|| Refusal::new(900144).with("client_id"))?;
-    let directory = &exchange.core.directory;
-    let unknown = || {
-        let place = tenant.map_or("common", |tenant| &tenant.name);
-        Refusal::new(700016).with(client_id).with(place)
-    };
-    let app = directory.app(client_id).ok_or_else(unknown)?;
-    match tenant {
-        Some(tenant) if !directory.may_enter(app, tenant) => return Err(unknown()),
-        None if app.home_tenant.is_some() && !app.multi_tenant => return Err(Refusal::new(50194)),
-        _ => {}
-    }
-    if app.disabled {
-        return Err(Refusal::new(7000112).with(&app.client_id).with(&app.name));
-    }
-    Ok((tenant.map(|tenant| tenant.id.clone()), app))
-}
-
-fn redirect_uri(exchange: &Exchange<'_>, form: &Form, app: &App, rule: Endpoint) -> Result<String, Refusal> {
+fn redirect_uri(form: &Form, app: &App, rule: Endpoint) -> Result<String, Refusal> {
     let asked = form.value("redirect_uri");
     if app.redirect_uris.is_empty() {
         return Err(Refusal::new(500113));
     }
-    let is_v2_authorize = exchange.event.endpoint == Some(Endpoint::V2);
-    if asked.is_none() && is_v2_authorize {
+    if asked.is_none() && rule == Endpoint::V2 {
         return Err(Refusal::new(900144).with("redirect_uri"));
     }
     let refuse = || Refusal::new(50011).with(asked.unwrap_or_default()).with(&app.client_id);
@@ -319,27 +291,34 @@ fn prompt(form: &Form, version: Endpoint) -> Result<Prompt, Refusal> {
     })
 }
 
-/// What a request wants to reach: `resource` on v1, `scope` on v2, also for device codes.
-pub(crate) fn target(exchange: &Exchange<'_>, form: &Form, app: &App, version: Endpoint) -> Result<Target, Refusal> {
-    let resource = form.value("resource");
+/// What a request wants to reach that no other one follows to say it: as [`target`], but v1 has to name its resource.
+pub(crate) fn whole_target(
+    exchange: &Exchange<'_>,
+    form: &Form,
+    app: &App,
+    version: Endpoint,
+) -> Result<Target, Refusal> {
+    if version == Endpoint::V1 && form.value("resource").is_none() {
+        return Err(Refusal::new(900144).with("resource"));
+    }
+    target(exchange, form, app, version)
+}
+
+/// What a request wants to reach: `resource` on v1, `scope` on v2.
+fn target(exchange: &Exchange<'_>, form: &Form, app: &App, version: Endpoint) -> Result<Target, Refusal> {
     match version {
         Endpoint::V1 => {
+            let resource = form.value("resource");
             if let Some(resource) = resource {
-                let directory = &exchange.core.directory;
                 let place = exchange.event.tenant.as_deref().unwrap_or_default();
-                directory
-                    .api(resource)
-                    .ok_or_else(|| Refusal::new(500011).with(resource).with(place))?;
+                exchange.core.directory.find_api(resource, place)?;
             }
             Ok(Target::V1 {
                 resource: resource.map(str::to_owned),
             })
         }
         Endpoint::V2 => {
-            if resource.is_some() {
-                return Err(Refusal::new(901002));
-            }
-            let scope = form.value("scope").filter(|scope| !scope.trim_matches(' ').is_empty());
+            let scope = scope::of_form(form)?;
             let scopes = Scopes::parse(scope.ok_or_else(|| Refusal::new(900144).with("scope"))?)?;
             check_scopes(exchange, app, &scopes)?;
             Ok(Target::V2(scopes))

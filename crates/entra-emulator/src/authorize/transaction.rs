@@ -6,7 +6,8 @@ use crate::authorize::request::Request;
 use crate::consents::Asked;
 use crate::store::Store;
 
-/// The sign-ins under way. A form names one by an id that is good for one form only.
+/// The sign-ins under way. A form names one by an id: that of a consent page is good for one form, that of a sign-in page
+/// until the way through the pages ends.
 #[derive(Debug)]
 pub(crate) struct Transactions {
     state: Mutex<Store<Transaction>>,
@@ -35,8 +36,8 @@ pub(crate) enum Goal {
 pub(crate) enum Stage {
     /// Who is it?
     SignIn,
-    /// What may the app do?
-    Consent(Consent),
+    /// What may the app do? With the id of the sign-in page that led here.
+    Consent { consent: Consent, sign_in: String },
 }
 
 /// What a user is asked to agree to.
@@ -62,9 +63,28 @@ impl Transactions {
         self.state().add("", transaction)
     }
 
-    /// Takes the transaction of a form. There is none for a form that was sent before, comes too late or is made up.
+    /// Opens the page that asks what a user who just signed in agrees to. The page before stays open: a browser sends its
+    /// form again to load this one anew, and whoever goes back may pick somebody else.
+    pub(crate) fn ask(&self, now: u64, sign_in: &str, goal: Goal, consent: Consent) -> String {
+        let before = Transaction {
+            goal: goal.clone(),
+            stage: Stage::SignIn,
+            expires: now + LIFETIME,
+        };
+        self.state().put(sign_in.to_owned(), before);
+        let sign_in = sign_in.to_owned();
+        self.open(now, goal, Stage::Consent { consent, sign_in })
+    }
+
+    /// Takes the transaction of a form, and of a consent page the one that led there. There is none for a form of a way that
+    /// has ended, that comes too late or is made up.
     pub(crate) fn take(&self, now: u64, id: &str) -> Option<Transaction> {
-        self.state().take(id).filter(|transaction| now < transaction.expires)
+        let mut state = self.state();
+        let transaction = state.take(id).filter(|transaction| now < transaction.expires)?;
+        if let Stage::Consent { sign_in, .. } = &transaction.stage {
+            state.take(sign_in)?;
+        }
+        Some(transaction)
     }
 
     /// Looks at a transaction without taking it.

@@ -4,6 +4,7 @@ mod check;
 mod fill;
 
 use crate::Error;
+use crate::aadsts::Refusal;
 use crate::certificate::Registered;
 use crate::config::{Api, App, Config, Tenant, User};
 
@@ -66,8 +67,8 @@ impl Directory {
             .map_or(&[], Vec::as_slice)
     }
 
-    /// Finds the API a resource names: an identifier URI (a slash at the end more or less does not matter, the token's
-    /// audience follows what was asked), the app id, or either behind `spn:`.
+    /// Finds the API a resource names: an identifier URI (slashes at the end do not matter, the token's audience follows
+    /// what was asked), the app id, or either behind `spn:`.
     pub(crate) fn api(&self, resource: &str) -> Option<&Api> {
         let exact = |name: &str| {
             self.apis.iter().find(|api| {
@@ -75,17 +76,27 @@ impl Directory {
             })
         };
         let loose = |name: &str| {
-            let name = name.trim_end_matches('/');
+            // What was asked is kept with every code and refresh token.
+            let trimmed = Some(name.trim_end_matches('/')).filter(|_| name.len() <= LONGEST_NAME);
             self.apis.iter().find(|api| {
                 api.identifiers
                     .iter()
-                    .any(|identifier| identifier.trim_end_matches('/') == name)
+                    .any(|identifier| trimmed == Some(identifier.trim_end_matches('/')))
             })
         };
         exact(resource).or_else(|| loose(resource)).or_else(|| {
             let name = resource.strip_prefix("spn:")?;
             exact(name).or_else(|| loose(name))
         })
+    }
+
+    /// As [`api`](Self::api), for a request in the tenant of that name.
+    ///
+    /// # Errors
+    /// 500011 for an unknown one.
+    pub(crate) fn find_api(&self, resource: &str, tenant: &str) -> Result<&Api, Refusal> {
+        let unknown = || Refusal::new(500011).with(resource).with(tenant);
+        self.api(resource).ok_or_else(unknown)
     }
 
     /// The app roles of `api` that `app` holds in `tenant`, in the API's order.
@@ -171,6 +182,7 @@ fn first_label(domain: &str) -> &str {
     domain.split('.').next().unwrap_or(domain)
 }
 
+const LONGEST_NAME: usize = 1_024;
 const CIAM_SUFFIX: &str = ".ciamlogin.com";
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use crate::authorize::request::{SignIn, Target};
 use crate::clock::unix;
 use crate::exchange::Exchange;
 use crate::form::Form;
-use crate::recorder::Endpoint;
-use crate::scope::Scopes;
+use crate::recorder::{Endpoint, Lint};
+use crate::scope::{self, Scopes};
 use crate::token::pkce::{self, Challenge};
 use crate::token::user::{self, Session};
-use crate::token::{Audience, identify, request, unreadable};
+use crate::token::{Audience, find_app, identify, request, unreadable};
 
 /// What a code stands for.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ pub(crate) fn redeem<'a>(
         .as_ref()
         .and_then(|text| exchange.core.grants.codes().get(text).cloned());
     let place = known.as_ref().map(|code| code.session.tenant.as_str());
-    let client = identify(exchange, form, &audience, place)?;
+    let client = identify(exchange, form, &audience, place, find_app)?;
     let text = text.ok_or_else(|| Refusal::new(900144).with("code"))?;
     let requested = request::claims(form)?;
     let code = known.ok_or_else(|| unreadable("the authorization code is not known"))?;
@@ -74,7 +74,7 @@ pub(crate) fn redeem<'a>(
         Some(uri) => return Err(Refusal::new(500112).with(uri).with(&code.redirect_uri)),
     }
     pkce::verify(code.challenge.as_ref(), form.value("code_verifier"))?;
-    let target = narrow(form, &code.target, endpoint)?;
+    let target = target(exchange, form, &code.target, endpoint)?;
     let directory = &exchange.core.directory;
     let (_, user) = directory
         .user(&code.session.tenant, &code.session.user)
@@ -99,8 +99,12 @@ pub(crate) fn redeem<'a>(
     Ok(response)
 }
 
-/// What the token request wants, within what the authorization request asked for.
-fn narrow(form: &Form, asked: &Target, endpoint: Endpoint) -> Result<Target, Refusal> {
+/// What the token request wants; where it does not say, what the authorization request asked for.
+///
+/// The documents have the scopes of a token request be those of the authorization request or fewer. Clients add the ones of
+/// OpenID Connect on their own, and anything that was consented to may be had by the refresh token a moment later, so more
+/// is taken here, with a finding.
+fn target(exchange: &mut Exchange<'_>, form: &Form, asked: &Target, endpoint: Endpoint) -> Result<Target, Refusal> {
     match endpoint {
         Endpoint::V1 => {
             let resource = form.value("resource");
@@ -117,12 +121,16 @@ fn narrow(form: &Form, asked: &Target, endpoint: Endpoint) -> Result<Target, Ref
             }
         }
         Endpoint::V2 => {
-            if form.value("resource").is_some() {
-                return Err(Refusal::new(901002));
+            let named = scope::of_form(form)?.map(Scopes::parse).transpose()?;
+            if let (Target::V2(first), Some(named)) = (asked, &named)
+                && !first.covers(named, &exchange.core.directory)
+            {
+                exchange.lint(Lint::ScopeBeyondCode);
             }
-            let named = form.value("scope").map(Scopes::parse).transpose()?;
             match (asked, named) {
-                (Target::V2(first), Some(named)) if named.permissions.is_empty() => Ok(Target::V2(first.clone())),
+                (Target::V2(first), Some(named)) if named.permissions.is_empty() => {
+                    Ok(Target::V2(first.clone().with_oidc_of(&named)))
+                }
                 (Target::V2(first), Some(named)) => Ok(Target::V2(named.with_oidc_of(first))),
                 (Target::V2(first), None) => Ok(Target::V2(first.clone())),
                 (Target::V1 { .. }, Some(named)) => Ok(Target::V2(named)),

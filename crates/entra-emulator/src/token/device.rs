@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{Method, Response, StatusCode};
+use http::{Response, StatusCode};
 use serde_json::json;
 
 use crate::aadsts::Refusal;
-use crate::authorize::request::{self, Target};
+use crate::authorize::request::{Target, whole_target};
 use crate::authorize::transaction::Goal;
 use crate::clock::unix;
 use crate::config::{Tenant, User};
@@ -17,7 +17,7 @@ use crate::recorder::Endpoint;
 use crate::scope::Scopes;
 use crate::store::random;
 use crate::token::user::{self, Session};
-use crate::token::{Audience, find_enterable, identify, read_form, request as token_request};
+use crate::token::{Audience, check_form, find_client, find_enterable, identify, read_form, request as token_request};
 
 /// One device that waits. Its `Debug` hides the code.
 #[derive(Clone)]
@@ -67,25 +67,9 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoi
 }
 
 fn start(exchange: &Exchange<'_>, tenant: &str, form: &Form, endpoint: Endpoint) -> Result<Response<Vec<u8>>, Refusal> {
-    if exchange.method != Method::POST {
-        return Err(Refusal::new(900561).with(exchange.method.as_str()));
-    }
-    if let Some(name) = form.duplicate() {
-        return Err(Refusal::new(9000411).with(name));
-    }
-    let tenant = match Audience::read(exchange, tenant)? {
-        Audience::One(tenant) => Some(tenant),
-        Audience::Many => None,
-        Audience::Consumers => return Err(Refusal::new(90130)),
-    };
-    let client_id = form
-        .value("client_id")
-        .ok_or_else(|| Refusal::new(900144).with("client_id"))?;
-    let app = find_enterable(exchange, client_id, tenant)?;
-    if endpoint == Endpoint::V1 && form.value("resource").is_none() {
-        return Err(Refusal::new(900144).with("resource"));
-    }
-    let target = request::target(exchange, form, app, endpoint)?;
+    check_form(exchange, form)?;
+    let (tenant, app) = find_client(exchange, form, tenant)?;
+    let target = whole_target(exchange, form, app, endpoint)?;
     let (user_code, interval) = (user_code(), exchange.core.device_interval);
     let verification = format!("{}/devicelogin", exchange.origin);
     let waiting = DeviceCode {
@@ -127,18 +111,7 @@ pub(crate) fn poll<'a>(
         _ => device.tenant.clone(),
     });
     // Whoever approves makes the app known in the tenant, so until then it need not be.
-    let is_approved = matches!(
-        known,
-        Some(DeviceCode {
-            state: State::Approved(_),
-            ..
-        })
-    );
-    let client = if is_approved {
-        identify(exchange, form, &audience, place.as_deref())?
-    } else {
-        crate::token::identify_enterable(exchange, form, &audience, place.as_deref())?
-    };
+    let client = identify(exchange, form, &audience, place.as_deref(), find_enterable)?;
     let text = text.ok_or_else(|| Refusal::new(900144).with("device_code"))?.to_owned();
     let requested = token_request::claims(form)?;
     let device = known
@@ -162,7 +135,7 @@ pub(crate) fn poll<'a>(
             if let Some(device) = exchange.core.grants.devices().get_mut(&text) {
                 device.polled = Some(now);
                 if is_early {
-                    device.interval = (device.interval + SLOWER).min(LIFETIME);
+                    device.interval += SLOWER;
                 }
             }
             let refusal = Refusal::new(70016);

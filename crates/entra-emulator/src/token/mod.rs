@@ -59,12 +59,7 @@ fn judge(
     form: &Form,
     endpoint: Endpoint,
 ) -> Result<Response<Vec<u8>>, Refusal> {
-    if exchange.method != Method::POST {
-        return Err(Refusal::new(900561).with(exchange.method.as_str()));
-    }
-    if let Some(name) = form.duplicate() {
-        return Err(Refusal::new(9000411).with(name));
-    }
+    check_form(exchange, form)?;
     let tenant = Audience::read(exchange, tenant)?;
     match form.value("grant_type") {
         Some("client_credentials") => client_credentials(exchange, tenant, form, endpoint),
@@ -72,7 +67,7 @@ fn judge(
         Some("refresh_token") => refresh::redeem(exchange, tenant, form, endpoint),
         Some(JWT_BEARER) => on_behalf_of::redeem(exchange, tenant, form, endpoint),
         Some("device_code" | DEVICE_CODE) => device::poll(exchange, tenant, form, endpoint),
-        Some("password") => Err(password::refuse(exchange, tenant, form)),
+        Some("password") => Err(password::refuse(exchange, tenant, form, endpoint)),
         Some(other) => Err(Refusal::new(70003).with(other)),
         None => Err(Refusal::new(900144).with("grant_type")),
     }
@@ -86,12 +81,12 @@ fn client_credentials(
 ) -> Result<Response<Vec<u8>>, Refusal> {
     let tenant = match audience {
         Audience::One(tenant) => tenant,
-        Audience::Many => return Err(Refusal::new(50059)),
+        Audience::Common | Audience::Organizations => return Err(Refusal::new(50059)),
         Audience::Consumers => return Err(Refusal::new(9001023)),
     };
     let presented = client_auth::read(exchange, form)?;
     let app = find_app(exchange, &presented.client_id, tenant)?;
-    let resource = target::read(exchange, form, endpoint)?;
+    let resource = target::read(form, endpoint)?;
     let requested = request::claims(form)?;
     let realm = realm::Realm::of(tenant);
     let proof = client_auth::verify(exchange, app, &realm, presented)?;
@@ -99,11 +94,7 @@ fn client_credentials(
         return Err(Refusal::new(7000218));
     }
 
-    let api = exchange
-        .core
-        .directory
-        .api(&resource)
-        .ok_or_else(|| Refusal::new(500011).with(&resource).with(&tenant.name))?;
+    let api = exchange.core.directory.find_api(&resource, &tenant.name)?;
     let roles = exchange.core.roles(app, api, tenant);
     if api.assignment_required && roles.is_empty() {
         let refusal = Refusal::new(501051).with(&app.client_id).with(&app.name);
@@ -133,53 +124,29 @@ struct Client<'a> {
 }
 
 /// Finds and verifies the client of a grant with a user. Where the path names no tenant, the grant does (`place`), and the
-/// app's home stands in where neither does.
+/// app's home stands in where neither does. `find` is [`find_app`], or [`find_enterable`] for an app that may become known
+/// in the tenant by what is going on.
 fn identify<'a>(
     exchange: &mut Exchange<'a>,
     form: &Form,
     audience: &Audience<'a>,
     place: Option<&str>,
-) -> Result<Client<'a>, Refusal> {
-    identify_by(exchange, form, audience, place, find_app)
-}
-
-/// As [`identify`], for an app that may become known in the tenant by what is going on.
-fn identify_enterable<'a>(
-    exchange: &mut Exchange<'a>,
-    form: &Form,
-    audience: &Audience<'a>,
-    place: Option<&str>,
-) -> Result<Client<'a>, Refusal> {
-    identify_by(exchange, form, audience, place, |exchange, client_id, tenant| {
-        find_enterable(exchange, client_id, Some(tenant))
-    })
-}
-
-fn identify_by<'a>(
-    exchange: &mut Exchange<'a>,
-    form: &Form,
-    audience: &Audience<'a>,
-    place: Option<&str>,
-    find: impl Fn(&Exchange<'a>, &str, &'a Tenant) -> Result<&'a App, Refusal>,
+    find: fn(&Exchange<'a>, &str, &'a Tenant) -> Result<&'a App, Refusal>,
 ) -> Result<Client<'a>, Refusal> {
     let directory = &exchange.core.directory;
     let presented = client_auth::read(exchange, form)?;
-    let tenant = match audience {
-        Audience::One(tenant) => Some(*tenant),
-        Audience::Many => place.and_then(|place| directory.tenant(place)).or_else(|| {
-            directory
-                .app(&presented.client_id)
-                .and_then(|app| directory.home(app))
-                .or_else(|| directory.tenants.first())
-        }),
+    let (tenant, is_shared) = match audience {
+        Audience::One(tenant) => (Some(*tenant), false),
+        Audience::Common | Audience::Organizations => {
+            let app = find_shared(exchange, &presented.client_id)?;
+            let named = place.and_then(|place| directory.tenant(place));
+            (named.or_else(|| directory.home(app)), true)
+        }
         Audience::Consumers => return Err(Refusal::new(9001023)),
     };
     let tenant = tenant.ok_or_else(|| Refusal::new(50059))?;
     let app = find(exchange, &presented.client_id, tenant)?;
-    let realm = realm::Realm {
-        tenant,
-        is_shared: matches!(audience, Audience::Many),
-    };
+    let realm = realm::Realm { tenant, is_shared };
     let proof = client_auth::verify(exchange, app, &realm, presented)?;
     Ok(Client { app, tenant, proof })
 }
@@ -192,18 +159,44 @@ fn unreadable(what: &str) -> Refusal {
 /// Whom the first segment of a path stands for.
 pub(crate) enum Audience<'a> {
     One(&'a Tenant),
-    Many,
+    /// Everybody.
+    Common,
+    /// Everybody with an account of an organization.
+    Organizations,
+    /// Everybody with an account of their own, of whom there are none here.
     Consumers,
 }
 
 impl<'a> Audience<'a> {
     pub(crate) fn read(exchange: &Exchange<'a>, name: &str) -> Result<Self, Refusal> {
         match name {
-            "common" | "organizations" => return Ok(Self::Many),
+            "common" => return Ok(Self::Common),
+            "organizations" => return Ok(Self::Organizations),
             "consumers" | CONSUMERS => return Ok(Self::Consumers),
             _ => {}
         }
         find_tenant(exchange, name).map(Self::One)
+    }
+}
+
+/// The tenant that a request with a user to come names in its path, if it names one, and its app.
+///
+/// # Errors
+/// 90130 for `consumers`, 900144 without a client id, and what is wrong with tenant or app.
+pub(crate) fn find_client<'a>(
+    exchange: &Exchange<'a>,
+    form: &Form,
+    tenant: &str,
+) -> Result<(Option<&'a Tenant>, &'a App), Refusal> {
+    let audience = Audience::read(exchange, tenant)?;
+    let client_id = || {
+        form.value("client_id")
+            .ok_or_else(|| Refusal::new(900144).with("client_id"))
+    };
+    match audience {
+        Audience::One(tenant) => Ok((Some(tenant), find_enterable(exchange, client_id()?, tenant)?)),
+        Audience::Common | Audience::Organizations => Ok((None, find_shared(exchange, client_id()?)?)),
+        Audience::Consumers => Err(Refusal::new(90130)),
     }
 }
 
@@ -220,7 +213,7 @@ pub(crate) fn find_tenant<'a>(exchange: &Exchange<'a>, name: &str) -> Result<&'a
 }
 
 fn find_app<'a>(exchange: &Exchange<'a>, client_id: &str, tenant: &'a Tenant) -> Result<&'a App, Refusal> {
-    let app = find_enterable(exchange, client_id, Some(tenant))?;
+    let app = find_enterable(exchange, client_id, tenant)?;
     if !exchange.core.is_present(app, tenant) {
         return Err(if app.unprovisioned {
             Refusal::new(7000229).with(&app.client_id).with(&tenant.id)
@@ -232,16 +225,33 @@ fn find_app<'a>(exchange: &Exchange<'a>, client_id: &str, tenant: &'a Tenant) ->
 }
 
 /// An app that is known in a tenant, or may become so when somebody there consents to it.
-fn find_enterable<'a>(exchange: &Exchange<'a>, client_id: &str, tenant: Option<&Tenant>) -> Result<&'a App, Refusal> {
+fn find_enterable<'a>(exchange: &Exchange<'a>, client_id: &str, tenant: &'a Tenant) -> Result<&'a App, Refusal> {
+    let directory = &exchange.core.directory;
+    find_enabled(exchange, client_id, &tenant.name, |app| {
+        directory.may_enter(app, tenant)
+    })
+}
+
+/// An app at a path that stands for several tenants, where one that is for its home alone has no business.
+fn find_shared<'a>(exchange: &Exchange<'a>, client_id: &str) -> Result<&'a App, Refusal> {
+    let app = find_enabled(exchange, client_id, "common", |_| true)?;
+    if app.home_tenant.is_some() && !app.multi_tenant {
+        return Err(Refusal::new(50194));
+    }
+    Ok(app)
+}
+
+fn find_enabled<'a>(
+    exchange: &Exchange<'a>,
+    client_id: &str,
+    place: &str,
+    is_for: impl Fn(&App) -> bool,
+) -> Result<&'a App, Refusal> {
     if client_id == ZERO {
         return Err(Refusal::new(700038).with(client_id));
     }
-    let directory = &exchange.core.directory;
-    let place = tenant.map_or("common", |tenant| tenant.name.as_str());
-    let app = directory
-        .app(client_id)
-        .filter(|app| tenant.is_none_or(|tenant| directory.may_enter(app, tenant)))
-        .ok_or_else(|| Refusal::new(700016).with(client_id).with(place))?;
+    let app = exchange.core.directory.app(client_id).filter(|app| is_for(app));
+    let app = app.ok_or_else(|| Refusal::new(700016).with(client_id).with(place))?;
     if app.disabled {
         return Err(Refusal::new(7000112).with(&app.client_id).with(&app.name));
     }
@@ -260,6 +270,22 @@ fn read_form(exchange: &mut Exchange<'_>) -> Form {
     let form = Form::parse(&std::mem::take(&mut exchange.body));
     exchange.event.form = parameters(form.pairs());
     form
+}
+
+/// What every form has to keep to, whichever it is.
+fn check_form(exchange: &Exchange<'_>, form: &Form) -> Result<(), Refusal> {
+    if exchange.method != Method::POST {
+        return Err(Refusal::new(900561).with(exchange.method.as_str()));
+    }
+    // Parts of a form are kept: by the recorder, with a device's code, with a refresh token.
+    let size: usize = form.pairs().iter().map(|(name, value)| name.len() + value.len()).sum();
+    if size > LONGEST_FORM {
+        return Err(Refusal::new(9002313).with("it is too long"));
+    }
+    match form.duplicate() {
+        Some(name) => Err(Refusal::new(9000411).with(name)),
+        None => Ok(()),
+    }
 }
 
 fn is_domain(name: &str) -> bool {
@@ -328,6 +354,8 @@ impl<'a> V2Body<'a> {
 
 /// The tenant that all personal accounts are in.
 const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+/// As long as an authorization request may be, in bytes.
+const LONGEST_FORM: usize = 64 * 1024;
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const ZERO: &str = "00000000-0000-0000-0000-000000000000";

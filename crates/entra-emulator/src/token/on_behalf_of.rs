@@ -4,14 +4,14 @@
 use http::Response;
 
 use crate::aadsts::Refusal;
-use crate::authorize::request;
+use crate::authorize::request::whole_target;
 use crate::bearer::{self, Flaw};
 use crate::clock::unix;
 use crate::exchange::Exchange;
 use crate::form::Form;
 use crate::recorder::Endpoint;
 use crate::token::user::{self, Session};
-use crate::token::{Audience, identify};
+use crate::token::{Audience, find_app, identify};
 
 /// Trades an assertion.
 pub(crate) fn redeem<'a>(
@@ -27,7 +27,7 @@ pub(crate) fn redeem<'a>(
             .map(|tenant| tenant.id.clone()),
         _ => None,
     };
-    let client = identify(exchange, form, &audience, place.as_deref())?;
+    let client = identify(exchange, form, &audience, place.as_deref(), find_app)?;
     let app = client.app;
     // A public client has no API of its own to be called.
     if app.public_client {
@@ -37,6 +37,10 @@ pub(crate) fn redeem<'a>(
         Some("on_behalf_of") => {}
         Some(_) => return Err(Refusal::new(90023).with("requested_token_use is not on_behalf_of")),
         None => return Err(Refusal::new(900144).with("requested_token_use")),
+    }
+    // An access token in the place of a SAML assertion would pass for one until somebody looks.
+    if form.value("requested_token_type").is_some() {
+        return Err(Refusal::new(90023).with("requested_token_type is not emulated, only access tokens are"));
     }
     let claims = assertion
         .ok_or_else(|| Refusal::new(900144).with("assertion"))?
@@ -59,7 +63,7 @@ pub(crate) fn redeem<'a>(
     let (_, user) = directory
         .user(&tenant.id, &claims.oid)
         .ok_or_else(|| Refusal::new(50034).with(&claims.oid).with(&tenant.name))?;
-    let target = request::target(exchange, form, app, endpoint)?;
+    let target = whole_target(exchange, form, app, endpoint)?;
     let grant = user::Grant {
         endpoint,
         tenant,

@@ -1,13 +1,23 @@
 //! The password grant (RFC 6749, section 4.3), which is always refused: there are no passwords here.
 
 use crate::aadsts::Refusal;
+use crate::authorize::request::whole_target;
 use crate::exchange::Exchange;
 use crate::form::Form;
-use crate::token::{Audience, identify};
+use crate::recorder::Endpoint;
+use crate::token::{Audience, find_app, identify};
 
-/// Refuses a password as the service refuses a wrong one.
-pub(crate) fn refuse<'a>(exchange: &mut Exchange<'a>, audience: Audience<'a>, form: &Form) -> Refusal {
-    let client = match identify(exchange, form, &audience, None) {
+/// Refuses a password as the service refuses a wrong one, once there is nothing else to refuse.
+pub(crate) fn refuse<'a>(
+    exchange: &mut Exchange<'a>,
+    audience: Audience<'a>,
+    form: &Form,
+    endpoint: Endpoint,
+) -> Refusal {
+    if matches!(audience, Audience::Common) {
+        return Refusal::new(9001023);
+    }
+    let client = match identify(exchange, form, &audience, None, find_app) {
         Ok(client) => client,
         Err(refusal) => return refusal,
     };
@@ -17,9 +27,12 @@ pub(crate) fn refuse<'a>(exchange: &mut Exchange<'a>, audience: Audience<'a>, fo
     if form.value("password").is_none() {
         return Refusal::new(900144).with("password");
     }
+    if let Err(refusal) = whole_target(exchange, form, client.app, endpoint) {
+        return refusal;
+    }
     let tenants = exchange.core.directory.tenants.iter();
     let is_known = tenants
-        .filter(|tenant| matches!(audience, Audience::Many) || tenant.id == client.tenant.id)
+        .filter(|tenant| matches!(audience, Audience::Organizations) || tenant.id == client.tenant.id)
         .flat_map(|tenant| tenant.users.iter().flatten())
         .any(|user| user.user_principal_name.eq_ignore_ascii_case(name));
     if is_known {

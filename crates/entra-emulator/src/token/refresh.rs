@@ -9,9 +9,9 @@ use crate::core::Core;
 use crate::exchange::Exchange;
 use crate::form::Form;
 use crate::recorder::Endpoint;
-use crate::scope::Scopes;
+use crate::scope::{self, Scopes};
 use crate::token::user::{self, Session};
-use crate::token::{Audience, identify, request, unreadable};
+use crate::token::{Audience, find_app, identify, request, unreadable};
 
 /// What a refresh token stands for.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ pub(crate) fn redeem<'a>(
     let text = form.value("refresh_token");
     let known = text.and_then(|text| exchange.core.grants.refresh_tokens().get(text).cloned());
     let place = known.as_ref().map(|refresh| refresh.session.tenant.as_str());
-    let client = identify(exchange, form, &audience, place)?;
+    let client = identify(exchange, form, &audience, place, find_app)?;
     if text.is_none() {
         return Err(Refusal::new(900144).with("refresh_token"));
     }
@@ -92,10 +92,7 @@ pub(crate) fn redeem<'a>(
             (None, Target::V2(_)) => Target::V1 { resource: None },
         },
         Endpoint::V2 => {
-            if form.value("resource").is_some() {
-                return Err(Refusal::new(901002));
-            }
-            let named = form.value("scope").map(Scopes::parse).transpose()?;
+            let named = scope::of_form(form)?.map(Scopes::parse).transpose()?;
             match (named, &refresh.target) {
                 (Some(named), Target::V2(first)) => Target::V2(named.with_oidc_of(first)),
                 (Some(named), Target::V1 { .. }) => Target::V2(named),

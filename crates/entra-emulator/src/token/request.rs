@@ -47,6 +47,9 @@ pub(crate) fn inspect(exchange: &mut Exchange<'_>, form: &Form, endpoint: Endpoi
     if endpoint == Endpoint::V1 && scope.is_some_and(|scope| scope != "openid") {
         exchange.lint(Lint::ScopeOnV1);
     }
+    if endpoint == Endpoint::V2 && form.value("resource").is_some() {
+        exchange.lint(Lint::ResourceOnV2);
+    }
     if scope.is_some_and(|scope| scope.to_ascii_lowercase().contains("%2f")) {
         exchange.lint(Lint::DoubleEncodedScope);
     }

@@ -1,24 +1,21 @@
 //! Which API a token is asked for: `resource` on v1, `scope` on v2.
 
 use crate::aadsts::Refusal;
-use crate::exchange::Exchange;
 use crate::form::Form;
-use crate::recorder::{Endpoint, Lint};
+use crate::recorder::Endpoint;
+use crate::scope::{self, OIDC};
 
 /// The resource a request names, byte for byte as it was asked for.
-pub(crate) fn read(exchange: &mut Exchange<'_>, form: &Form, endpoint: Endpoint) -> Result<String, Refusal> {
-    let (scope, resource) = (form.value("scope"), form.value("resource"));
+pub(crate) fn read(form: &Form, endpoint: Endpoint) -> Result<String, Refusal> {
     match endpoint {
         Endpoint::V1 => {
-            let resource = resource.ok_or_else(|| Refusal::new(900144).with("resource"))?;
-            Ok(resource.to_owned())
+            let resource = form.value("resource");
+            Ok(resource
+                .ok_or_else(|| Refusal::new(900144).with("resource"))?
+                .to_owned())
         }
         Endpoint::V2 => {
-            if resource.is_some() {
-                exchange.lint(Lint::ResourceOnV2);
-                return Err(Refusal::new(901002));
-            }
-            let scope = scope.filter(|scope| !scope.trim_matches(' ').is_empty());
+            let scope = scope::of_form(form)?;
             resource_of(scope.ok_or_else(|| Refusal::new(900144).with("scope"))?)
         }
     }
@@ -28,11 +25,7 @@ pub(crate) fn read(exchange: &mut Exchange<'_>, form: &Form, endpoint: Endpoint)
 ///
 /// The OpenID Connect scopes may stand beside it (the Go library sends them always) and mean nothing here.
 fn resource_of(scope: &str) -> Result<String, Refusal> {
-    let asked = || {
-        scope
-            .split(' ')
-            .filter(|part| !part.is_empty() && !OIDC_SCOPES.contains(part))
-    };
+    let asked = || scope.split(' ').filter(|part| !part.is_empty() && !OIDC.contains(part));
     let mut defaults: Vec<&str> = asked().filter(|part| is_default(part)).collect();
     let is_mixed = asked().any(|part| !is_default(part));
     defaults.dedup();
@@ -51,8 +44,6 @@ fn resource_of(scope: &str) -> Result<String, Refusal> {
 fn is_default(scope: &str) -> bool {
     scope == ".default" || scope.ends_with("/.default")
 }
-
-const OIDC_SCOPES: &[&str] = &["openid", "profile", "offline_access", "email"];
 
 #[cfg(test)]
 mod tests {

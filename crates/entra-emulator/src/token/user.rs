@@ -132,18 +132,11 @@ pub(crate) fn answer(
 
 fn of_resource<'a>(core: &'a Core, grant: &Grant<'_>, resource: Option<&str>) -> Result<Access<'a>, Refusal> {
     let resource = resource.ok_or_else(|| Refusal::new(900144).with("resource"))?;
-    let api = core
-        .directory
-        .api(resource)
-        .ok_or_else(|| Refusal::new(500011).with(resource).with(&grant.tenant.name))?;
+    let api = core.directory.find_api(resource, &grant.tenant.name)?;
+    core.check_listed(grant.app, api, grant.tenant, grant.user)?;
     let scp = core.scopes(grant.app, api, grant.tenant, grant.user);
     if scp.is_empty() {
-        let is_listed = core.is_listed(grant.app, &api.app_id, grant.tenant, grant.user);
-        return Err(if is_listed {
-            Refusal::new(65001).with(&grant.app.client_id)
-        } else {
-            Refusal::new(650057)
-        });
+        return Err(Refusal::new(65001).with(&grant.app.client_id));
     }
     Ok(Access {
         api,
