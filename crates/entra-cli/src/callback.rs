@@ -10,7 +10,7 @@ use clap::Args;
 use entra_proto::{Redirect, RedirectUri};
 
 use crate::exit::{Exit, Failure};
-use crate::files::tell;
+use crate::files::{excerpt, tell};
 
 /// Where the browser comes back to.
 #[derive(Args)]
@@ -39,7 +39,7 @@ pub(crate) struct Callback {
 /// What came of a redirect.
 pub(crate) enum Answer<T> {
     /// It is not the one that is waited for: say so, and go on waiting.
-    Other(String),
+    Other(entra_client::Error),
     /// It is: say so, and end.
     Done(String, T),
 }
@@ -120,20 +120,40 @@ impl Callback {
                 }
             };
             match take(&redirect) {
-                Answer::Other(said) => {
+                Answer::Other(error) => {
                     answer(
                         &mut browser,
                         "400 Bad Request",
                         "This is not the sign-in that was started",
-                        &said,
+                        &problem(&error),
                     );
-                    tell(format_args!("a redirect was turned away: {said}"));
+                    tell(format_args!("a redirect was turned away: {error}"));
                 }
                 Answer::Done(said, done) => {
                     answer(&mut browser, "200 OK", "You can close this page", &said);
                     return Ok(done);
                 }
             }
+        }
+    }
+}
+
+/// What went wrong, for the page. What to do about it is for whoever started the command, and is said there.
+pub(crate) fn problem(error: &entra_client::Error) -> String {
+    match error.service() {
+        Some(service) => {
+            let code = service.codes.last().map(|code| format!(" AADSTS{code}"));
+            let code = code.unwrap_or_default();
+            format!(
+                "Entra refused with {}{code}: {}",
+                excerpt(&service.error, 60),
+                service.message()
+            )
+        }
+        // Errors are written with a semicolon between the two.
+        None => {
+            let text = error.to_string();
+            text.split("; ").next().unwrap_or_default().to_owned()
         }
     }
 }

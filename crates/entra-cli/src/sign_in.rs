@@ -5,7 +5,7 @@ use entra_client::blocking::{Client, ConsentFlow};
 use entra_client::{Policy, SignIn, Token};
 use entra_proto::{ClaimsRequest, Prompt, UserAssertion};
 
-use crate::callback::{Answer, CallbackSettings};
+use crate::callback::{Answer, CallbackSettings, problem};
 use crate::commands::consent::is_anothers;
 use crate::exit::{Exit, Failure};
 use crate::files::{harmless, read_text, tell};
@@ -155,8 +155,8 @@ impl FlowSettings {
         ));
         let consent = callback.wait(|redirect| match flow.finish(&pending, redirect) {
             Ok(consent) => Answer::Done("You are signed in.".to_owned(), Ok(consent)),
-            Err(error) if is_anothers(&error) => Answer::Other(error.to_string()),
-            Err(error) => Answer::Done(format!("You are not signed in. {error}"), Err(error)),
+            Err(error) if is_anothers(&error) => Answer::Other(error),
+            Err(error) => Answer::Done(format!("You are not signed in. {}", problem(&error)), Err(error)),
         })??;
         consent
             .sign_in

@@ -115,9 +115,13 @@ impl Waiting {
 
     /// Where the browser is to come back to.
     fn callback(&self) -> String {
+        self.parameter("redirect_uri")
+    }
+
+    fn parameter(&self, wanted: &str) -> String {
         let query = self.url.split_once('?').unwrap().1;
         let mut pairs = form_urlencoded::parse(query.as_bytes());
-        pairs.find(|(name, _)| name == "redirect_uri").unwrap().1.into_owned()
+        pairs.find(|(name, _)| name == wanted).unwrap().1.into_owned()
     }
 }
 
@@ -239,6 +243,68 @@ fn the_directory_is_where_data_of_this_user_is_kept() {
         &run(&["tenants", "list"], &[("HOME", "relative")]),
         3,
         &["--directory", "ENTRA_DIRECTORY"],
+    );
+}
+
+#[test]
+fn a_browser_is_told_that_a_tenant_is_connected_when_it_is_stored() {
+    let emulator = emulator();
+    let setting = Setting::new(&emulator, "unstored");
+    let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
+    // While the browser is away.
+    std::fs::write(&setting.directory, "no directory").unwrap();
+    let page = waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
+    let contoso = &*emulator.tenants()[1].id;
+    let said = format!("The tenant {contoso} has consented, but that could not be stored.");
+    let path = setting.directory.to_str().unwrap();
+    assert!(page.contains(&said) && !page.contains("is connected"), "{page}");
+    assert!(!page.contains(path), "{page}");
+    fails(&waiting.end(), 1, &[contoso, "is not stored", path]);
+}
+
+#[test]
+fn the_page_says_what_went_wrong_and_the_command_what_to_do() {
+    let emulator = emulator();
+    let setting = Setting::new(&emulator, "advice");
+    let consent = ["consent", "--v1", "--resource", OFFICE];
+    let sign_in = ["token", "--flow", "auth-code", "--scope", "User.Read"];
+    for words in [&consent[..], &sign_in] {
+        let waiting = setting.start(words);
+        let redirect = emulator.approve(&waiting.url, "alex@mycompany.example");
+        let redirect = redirect.or_else(|_| emulator.approve(&waiting.url, ADMIN)).unwrap();
+        let state = redirect.parameter("state").unwrap();
+        let stranger = waiting.come_back(&format!("{}?code=x&state=forged", waiting.callback()));
+        assert!(
+            stranger.contains("another state") && !stranger.contains("take only"),
+            "{stranger}"
+        );
+        let page = waiting.come_back(&format!("{}?code=x&state={state}", waiting.callback()));
+        assert!(
+            page.contains("Entra refused with invalid_grant AADSTS9002313: "),
+            "{page}"
+        );
+        assert!(!page.contains("check that the body"), "{page}");
+        fails(
+            &waiting.end(),
+            5,
+            &["take only redirects", "check that the body is a form"],
+        );
+    }
+}
+
+#[test]
+fn scopes_of_two_apis_are_no_matter_of_waiting() {
+    let emulator = emulator();
+    let setting = Setting::new(&emulator, "two");
+    let scopes = format!("{OFFICE}/ActivityFeed.Read {GRAPH}/User.Read");
+    let waiting = setting.start(&["consent", "--v2", "--scope", &scopes]);
+    let redirect = waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
+    let output = waiting.end();
+    assert!(output.status.success(), "{redirect} {}", err(&output));
+    assert!(
+        err(&output).contains("not proved: scope") && !err(&output).contains("yet"),
+        "{}",
+        err(&output)
     );
 }
 
