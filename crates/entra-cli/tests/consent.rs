@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Output};
 use std::time::Duration;
 
-use entra_emulator::{Api, App, Emulator, Tenant};
+use entra_emulator::{Api, App, Config, Emulator, EmulatorBuilder, Tenant};
 use entra_proto::UnverifiedClaims;
 use redb::ReadableTable;
 use serde_json::Value;
@@ -619,6 +619,36 @@ fn an_api_asks_on_behalf_of_its_user() {
         let claims = UnverifiedClaims::decode(out(&output).trim()).unwrap_or_else(|_| panic!("{}", err(&output)));
         assert_eq!(claims.username(), Some("alex@mycompany.example"));
         assert!(claims.audience().is_some_and(|audience| audience != "api://todo"));
+    }
+}
+
+#[test]
+fn help_shows_an_emulator_in_which_an_api_can_ask_for_its_user() {
+    let help = run(&["emulator", "--help"], &[]);
+    let (_, rest) = out(&help).split_once("In obo.json:\n").unwrap();
+    let (config, rest) = rest.split_once("\nand, ").unwrap();
+    let pipe = rest.lines().find(|line| line.contains(" | ")).unwrap().trim();
+    let (first, second) = pipe.split_once(" | ").unwrap();
+    let words = |line: &str| -> Vec<String> { line.split(' ').skip(1).map(str::to_owned).collect() };
+    let config = Config::from_json(config).unwrap();
+    let emulator = EmulatorBuilder::from(config).start();
+    let setting = Setting::new(&emulator, "help");
+    let user = format!("adele@{}", emulator.domain());
+
+    let first = words(first);
+    let waiting = setting.start(&first.iter().map(String::as_str).collect::<Vec<_>>());
+    waiting.come_back(&emulator.approve(&waiting.url, &user).unwrap().url);
+    let assertion = waiting.end();
+    let second = words(second);
+    let second: Vec<&str> = second.iter().map(String::as_str).collect();
+    for tenant in [emulator.tenant_id(), "common"] {
+        let words = [&second[..], &["--tenant", tenant]].concat();
+        let output = entra(&words, &setting.variables(), out(&assertion));
+        let claims = UnverifiedClaims::decode(out(&output).trim()).unwrap_or_else(|_| panic!("{}", err(&output)));
+        assert_eq!(claims.username(), Some(&*user));
+        // The tenant that was asked, which is the user's.
+        let asked = format!("from {}/{},", emulator.base_url(), emulator.tenant_id());
+        assert!(err(&output).contains(&asked), "{}", err(&output));
     }
 }
 
