@@ -75,6 +75,8 @@ impl Message {
     }
 }
 
+pub(crate) const TELL: &str = "Show this message to whoever runs this application: its log says more.";
+
 pub(crate) fn show(status: StatusCode, page: &impl Template) -> Response {
     match page.render() {
         Ok(html) => (status, Html(html)).into_response(),
