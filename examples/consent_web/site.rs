@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use crate::activity::Activity;
 use crate::away::Away;
 use crate::browser::{Browser, Browsers};
-use crate::pages::{self, Home, Message, Records, Row, TELL, show};
+use crate::pages::{self, Home, Message, Records, Row, TELL, advice, problem, show};
 use crate::settings::Settings;
 
 /// Everything that the handlers share.
@@ -212,7 +212,10 @@ async fn records(
                 audit,
             },
         )),
-        Err(trouble) => Ok(Message::of(&trouble).with(StatusCode::BAD_GATEWAY)),
+        Err(trouble) => {
+            eprintln!("the records of {tenant}: {trouble:?}");
+            Ok(Message::of(&trouble).with(StatusCode::BAD_GATEWAY))
+        }
     }
 }
 
@@ -305,7 +308,11 @@ impl IntoResponse for Failed {
 fn refused(error: &entra_client::Error) -> Response {
     let service = error.service();
     let says = |code: u32| service.is_some_and(|service| service.codes.contains(&code));
-    let was_declined = service.is_some_and(|service| matches!(&*service.error, "access_denied" | "permission_denied"));
+    // The words stand for other refusals as well, by a policy, say. Those have a number of their own.
+    let was_declined = says(65004)
+        || service.is_some_and(|service| {
+            matches!(&*service.error, "access_denied" | "permission_denied") && service.codes.is_empty()
+        });
     if says(90094) || says(90093) {
         Message::new(
             "An administrator has to consent",
@@ -325,21 +332,8 @@ fn refused(error: &entra_client::Error) -> Response {
             true => StatusCode::BAD_GATEWAY,
             false => StatusCode::BAD_REQUEST,
         };
-        // What is to be done stands apart.
-        let text = match service {
-            Some(service) => {
-                let code = service.codes.last().map(|code| format!(" AADSTS{code}"));
-                let id = service.trace_id.as_ref().map(|id| format!(" (trace id {id})"));
-                let (code, id) = (code.unwrap_or_default(), id.unwrap_or_default());
-                format!("Entra refused with {}{code}: {}{id}", service.error, service.message())
-            }
-            None => error.to_string(),
-        };
-        let advice = match error.hint() {
-            Some(hint) => format!("{hint}."),
-            None => "start again, and if it stays so, tell whoever runs this application.".to_owned(),
-        };
-        Message::new("Nothing was connected", text, advice).with(status)
+        eprintln!("a consent: {error:?}");
+        Message::new("Nothing was connected", problem(error), advice(error)).with(status)
     }
 }
 
