@@ -78,14 +78,14 @@ impl Message {
 
 /// What went wrong, without what to do about it.
 pub(crate) fn problem(error: &entra_client::Error) -> String {
+    let text = error.to_string();
     match error.service() {
-        Some(service) => {
-            let code = service.codes.last().map(|code| format!(" AADSTS{code}"));
-            let id = service.trace_id.as_ref().map(|id| format!(" (trace id {id})"));
-            let (code, id) = (code.unwrap_or_default(), id.unwrap_or_default());
-            format!("Entra refused with {}{code}: {}{id}", service.error, service.message())
-        }
-        None => without_advice(&error.to_string()).to_owned(),
+        // There it stands in the middle, and Entra's own words may hold semicolons, too.
+        Some(service) => match service.hint() {
+            Some(hint) => text.replacen(&format!("; {hint}"), "", 1),
+            None => text,
+        },
+        None => without_advice(&text).to_owned(),
     }
 }
 

@@ -177,7 +177,7 @@ async fn back(
     State(site): State<Arc<Site>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Redirect, Failed> {
+) -> Result<Response, Failed> {
     let redirect =
         entra_proto::Redirect::from_query(query.as_deref().unwrap_or_default()).map_err(|_| Failed::Stranger)?;
     let browser = site.browsers.known(&headers).ok_or(Failed::Stranger)?;
@@ -186,10 +186,14 @@ async fn back(
         .and_then(|state| site.away.take(&browser, state, Instant::now()))
         .ok_or(Failed::Stranger)?;
     // A handler is dropped when its browser hangs up. The administrator has consented all the same, and the code is good for one time:
-    // a task of its own goes on to the end.
-    let connected = tokio::spawn(async move { site.finish(&pending, &redirect).await }).await;
-    let tenant = connected.map_err(|error| Failed::Internal(error.to_string()))??;
-    Ok(Redirect::to(&format!("/?connected={tenant}")))
+    // a task of its own goes on to the end. The answer is made there, too, since a failure is logged with it.
+    let answer = tokio::spawn(async move {
+        let connected = site.finish(&pending, &redirect).await;
+        connected
+            .map(|tenant| Redirect::to(&format!("/?connected={tenant}")))
+            .into_response()
+    });
+    answer.await.map_err(|error| Failed::Internal(error.to_string()))
 }
 
 /// Fetches a tenant's records, without anybody signed in.
@@ -333,7 +337,8 @@ fn refused(error: &entra_client::Error) -> Response {
             false => StatusCode::BAD_REQUEST,
         };
         eprintln!("a consent: {error:?}");
-        Message::new("Nothing was connected", problem(error), advice(error)).with(status)
+        let reason = format!("The reason: {}", problem(error));
+        Message::new("Nothing was connected", reason, advice(error)).with(status)
     }
 }
 
@@ -417,7 +422,8 @@ mod tests {
         let emulator = emulator();
         let site = site(&emulator);
         let (query, headers) = consented(&site, &emulator);
-        assert!(back(State(Arc::clone(&site)), query, headers).await.is_ok());
+        let answer = back(State(Arc::clone(&site)), query, headers).await.into_response();
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         assert_eq!(emulator.token_requests().len(), 1);
         assert!(site.redeemer.is_empty());
     }

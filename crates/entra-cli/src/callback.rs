@@ -10,7 +10,7 @@ use clap::Args;
 use entra_proto::{Redirect, RedirectUri};
 
 use crate::exit::{Exit, Failure};
-use crate::files::{excerpt, tell};
+use crate::files::tell;
 
 /// Where the browser comes back to.
 #[derive(Args)]
@@ -140,21 +140,15 @@ impl Callback {
 
 /// What went wrong, for the page. What to do about it is for whoever started the command, and is said there.
 pub(crate) fn problem(error: &entra_client::Error) -> String {
+    let text = error.to_string();
     match error.service() {
-        Some(service) => {
-            let code = service.codes.last().map(|code| format!(" AADSTS{code}"));
-            let code = code.unwrap_or_default();
-            format!(
-                "Entra refused with {}{code}: {}",
-                excerpt(&service.error, 60),
-                service.message()
-            )
-        }
+        // There it stands in the middle, and Entra's own words may hold semicolons, too.
+        Some(service) => match service.hint() {
+            Some(hint) => text.replacen(&format!("; {hint}"), "", 1),
+            None => text,
+        },
         // Errors are written with a semicolon between the two.
-        None => {
-            let text = error.to_string();
-            text.split("; ").next().unwrap_or_default().to_owned()
-        }
+        None => text.split("; ").next().unwrap_or_default().to_owned(),
     }
 }
 

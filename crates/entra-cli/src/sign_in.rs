@@ -172,7 +172,10 @@ impl FlowSettings {
         let consent = callback.wait(|redirect| match flow.finish(&pending, redirect) {
             Ok(consent) => Answer::Done("You are signed in.".to_owned(), Ok(consent)),
             Err(error) if is_anothers(&error) => Answer::Other(error),
-            Err(error) => Answer::Done(format!("You are not signed in. {}", problem(&error)), Err(error)),
+            Err(error) => Answer::Done(
+                format!("You are not signed in. The reason: {}", problem(&error)),
+                Err(error),
+            ),
         })??;
         consent
             .sign_in

@@ -279,10 +279,7 @@ fn the_page_says_what_went_wrong_and_the_command_what_to_do() {
             "{stranger}"
         );
         let page = waiting.come_back(&format!("{}?code=x&state={state}", waiting.callback()));
-        assert!(
-            page.contains("Entra refused with invalid_grant AADSTS9002313: "),
-            "{page}"
-        );
+        assert!(page.contains("The reason: AADSTS9002313 invalid_grant: "), "{page}");
         assert!(!page.contains("check that the body"), "{page}");
         fails(
             &waiting.end(),

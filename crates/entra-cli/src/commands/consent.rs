@@ -122,7 +122,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         },
         Err(error) if is_anothers(&error) => Answer::Other(error),
         Err(error) => Answer::Done(
-            format!("The tenant is not connected. {}", problem(&error)),
+            format!("The tenant is not connected. The reason: {}", problem(&error)),
             Err(error.into()),
         ),
     })??;
