@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use entra_client::Client;
-use entra_proto::{Cloud, Guid, Origin, Target};
+use entra_proto::{Cloud, ErrorClass, Guid, Origin, Target};
 use entra_tower::{Bearer, BearerError, BearerLayer, CloneBody};
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
@@ -19,6 +19,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tower::{Layer, Service, ServiceExt};
 
+use crate::pages::{LATER, TELL, advice, problem, without_advice};
 use crate::settings::MANAGEMENT;
 
 /// What is subscribed to and read: sign-ins and changes in the directory.
@@ -100,7 +101,8 @@ impl Activity {
 
         let mut audit = Audit::default();
         let listed = api.call(Method::GET, &format!("{feed}/subscriptions/list")).await?.0;
-        audit.subscriptions = items(&listed)
+        audit.subscriptions = items(&listed)?
+            .iter()
             .map(|item| (text(item, "contentType"), text(item, "status")))
             .collect();
         let is_ours = |(content_type, status): &(String, String)| content_type == CONTENT_TYPE && status == "enabled";
@@ -121,16 +123,25 @@ impl Activity {
             // The reference calls it `NextPageUri`, the document on troubleshooting `NextPageUrl`.
             let more = headers.get("nextpageuri").or_else(|| headers.get("nextpageurl"));
             next = more.and_then(|uri| uri.to_str().ok()).map(str::to_owned);
-            for item in items(&content) {
+            for item in items(&content)? {
                 calls += 1;
                 if calls > MOST_CALLS || audit.records.len() >= MOST_RECORDS {
                     audit.cut = true;
                     return Ok(audit);
                 }
                 let records = api.call(Method::GET, &text(item, "contentUri")).await?.0;
-                // The same record comes more than once, by design.
-                let new = items(&records).filter(|record| seen.insert(text(record, "Id")));
-                audit.records.extend(new.take(MOST_RECORDS).map(Record::of));
+                for record in items(&records)? {
+                    // The same record comes more than once, by design. One without a name is nobody's double.
+                    let id = text(record, "Id");
+                    if !id.is_empty() && !seen.insert(id) {
+                        continue;
+                    }
+                    if audit.records.len() >= MOST_RECORDS {
+                        audit.cut = true;
+                        return Ok(audit);
+                    }
+                    audit.records.push(Record::of(record));
+                }
             }
             calls += 1;
             if next.is_some() && calls > MOST_CALLS {
@@ -180,15 +191,19 @@ impl Api {
             .collect()
             .await
             .map_err(Trouble::of)?;
-        let value: Value = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
-        match parts.status.is_success() {
-            true => Ok((value, parts.headers)),
-            false => Err(Trouble::Refused {
-                status: parts.status,
-                code: text(&value["error"], "code"),
-                message: text(&value["error"], "message"),
-            }),
+        let answer = serde_json::from_slice(&body.to_bytes());
+        if parts.status.is_success() {
+            // What cannot be read is not nothing: a page of a gateway in between, or half an answer, must not hide records.
+            let answer = answer.map_err(|error| Trouble::Unreachable(format!("its answer is not JSON: {error}")))?;
+            return Ok((answer, parts.headers));
         }
+        // A refusal stands by its status, whatever else it says.
+        let answer: Value = answer.unwrap_or_default();
+        Err(Trouble::Refused {
+            status: parts.status,
+            code: text(&answer["error"], "code"),
+            message: text(&answer["error"], "message"),
+        })
     }
 }
 
@@ -219,7 +234,10 @@ impl Trouble {
     /// What to do about it.
     pub(crate) fn advice(&self) -> &str {
         match self {
-            Self::Token(error) => error.hint().unwrap_or(LATER),
+            Self::Token(error) => match error.class() {
+                ErrorClass::Application | ErrorClass::Consent => "Let the tenant's administrator connect it again.",
+                _ => advice(error),
+            },
             Self::Refused { status, code, .. } => match code.as_str() {
                 // Throttling comes as a 403 as well.
                 "AF429" => "Too many requests were sent for this tenant. Try again in a few minutes.",
@@ -228,6 +246,7 @@ impl Trouble {
                      registration, then let the tenant's administrator connect it again."
                 }
                 _ if status.is_server_error() => LATER,
+                "" => TELL,
                 _ => "Look the code up in the reference of the Office 365 Management Activity API.",
             },
             Self::Unreachable(_) => LATER,
@@ -238,15 +257,26 @@ impl Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Token(error) => write!(f, "Entra gave no token: {error}"),
-            Self::Refused { status, code, message } => write!(f, "The API answered {status}: {code} {message}"),
-            Self::Unreachable(why) => write!(f, "The API could not be used: {why}"),
+            Self::Token(error) => write!(f, "Entra gave no token: {}", problem(error)),
+            Self::Refused { status, code, message } => {
+                write!(f, "The API answered {status}")?;
+                let said = format!("{code} {message}");
+                match said.trim() {
+                    "" => Ok(()),
+                    said => write!(f, ": {said}"),
+                }
+            }
+            Self::Unreachable(why) => write!(f, "The API could not be used: {}", without_advice(why)),
         }
     }
 }
 
-fn items(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
+/// What a list holds. All that is read here is a list.
+fn items(value: &Value) -> Result<&[Value], Trouble> {
+    match value.as_array() {
+        Some(items) => Ok(items),
+        None => Err(Trouble::Unreachable("its answer is no list".into())),
+    }
 }
 
 /// A field as a text of bounded length.
@@ -259,7 +289,6 @@ fn text(value: &Value, name: &str) -> String {
         .collect()
 }
 
-const LATER: &str = "Try again in a few minutes.";
 /// In bytes: content comes in pieces of some megabytes at most.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 /// In characters: addresses of content are long.

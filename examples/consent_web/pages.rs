@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use entra_client::ConsentedTenant;
+use entra_proto::ErrorClass;
 use http::StatusCode;
 
 use crate::activity::{Audit, Trouble};
@@ -74,6 +75,40 @@ impl Message {
         show(status, &self)
     }
 }
+
+/// What went wrong, without what to do about it.
+pub(crate) fn problem(error: &entra_client::Error) -> String {
+    let text = error.to_string();
+    match error.service() {
+        // There it stands in the middle, and Entra's own words may hold semicolons, too.
+        Some(service) => match service.hint() {
+            Some(hint) => text.replacen(&format!("; {hint}"), "", 1),
+            None => text,
+        },
+        None => without_advice(&text).to_owned(),
+    }
+}
+
+/// What stands before the semicolon: errors are written with what to do about them behind it.
+pub(crate) fn without_advice(error: &str) -> &str {
+    error.split("; ").next().unwrap_or_default()
+}
+
+/// What whoever reads a page can do about a failure. [`entra_client::Error::hint`] is for whoever wrote the application: it stands in
+/// the log.
+pub(crate) fn advice(error: &entra_client::Error) -> &'static str {
+    match error.class() {
+        ErrorClass::Transient => LATER,
+        ErrorClass::Grant | ErrorClass::Interaction => "Go back to the tenants, and connect yours from there.",
+        ErrorClass::Consent | ErrorClass::Policy => {
+            "Show this message to an administrator of your tenant: something there does not allow it."
+        }
+        _ => TELL,
+    }
+}
+
+pub(crate) const LATER: &str = "Try again in a few minutes.";
+pub(crate) const TELL: &str = "Show this message to whoever runs this application: its log says more.";
 
 pub(crate) fn show(status: StatusCode, page: &impl Template) -> Response {
     match page.render() {

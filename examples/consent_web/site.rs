@@ -10,7 +10,7 @@ use axum::extract::{DefaultBodyLimit, Path, RawQuery, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use entra_client::{Client, ConsentFlow, ConsentedTenant, DirectoryError, TenantDirectory};
+use entra_client::{Client, ConsentFlow, ConsentedTenant, DirectoryError, PendingConsent, TenantDirectory};
 use entra_proto::{Application, Authority, ClientCredential, EndpointVersion, Guid, RedirectUri, Tenant};
 use entra_transport_hyper::HyperTransport;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
@@ -19,14 +19,13 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use crate::activity::Activity;
 use crate::away::Away;
 use crate::browser::{Browser, Browsers};
-use crate::pages::{self, Home, Message, Records, Row, show};
+use crate::pages::{self, Home, Message, Records, Row, TELL, advice, problem, show};
 use crate::settings::Settings;
 
 /// Everything that the handlers share.
 pub(crate) struct Site {
     /// `scheme://host[:port]`, as browsers write it.
     origin: String,
-    policy: HeaderValue,
     browsers: Browsers,
     away: Away,
     flow: ConsentFlow,
@@ -60,7 +59,6 @@ impl Site {
             None => daemon.clone(),
         };
         Ok(Self {
-            policy: policy(settings.cloud.origin())?,
             browsers: Browsers::new(origin.starts_with("https://"))?,
             away: Away::new(MOST_AWAY),
             // It asks for the consent of a whole tenant (`prompt=admin_consent`), beside what the document has.
@@ -86,8 +84,28 @@ impl Site {
         match tokio::task::spawn_blocking(move || ask(&*tenants)).await {
             Ok(Ok(found)) => Ok(found),
             Ok(Err(error)) => Err(Failed::Tenants(error)),
-            Err(_) => Err(Failed::Internal),
+            Err(error) => Err(Failed::Internal(error.to_string())),
         }
+    }
+
+    /// Takes what came back from Entra, and stores the tenant.
+    async fn finish(&self, pending: &PendingConsent, redirect: &entra_proto::Redirect) -> Result<Guid, Failed> {
+        let consent = self.flow.finish(pending, redirect).await.map_err(Failed::Consent)?;
+        let application = self.daemon.application();
+        let mut tenant = ConsentedTenant::new(application.client_id(), consent.tenant, SystemTime::now().into())
+            .with_cloud(application.authority().cloud().clone());
+        if let Some(sign_in) = consent.sign_in {
+            if let Some(name) = sign_in.username().filter(|name| name.len() <= 256) {
+                tenant = tenant.with_user(name);
+            }
+            tenant = tenant.with_granted(sign_in.scope.iter().flat_map(|scope| scope.split_whitespace()));
+            if let Some(user) = sign_in.user {
+                // The administrator's own tokens are of no use here. His tenant is all that was wanted of them.
+                self.redeemer.forget_user(&user);
+            }
+        }
+        self.tenants(move |tenants| tenants.put(&tenant)).await?;
+        Ok(consent.tenant)
     }
 
     /// The browser that posted a form of ours.
@@ -159,34 +177,23 @@ async fn back(
     State(site): State<Arc<Site>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Redirect, Failed> {
+) -> Result<Response, Failed> {
     let redirect =
         entra_proto::Redirect::from_query(query.as_deref().unwrap_or_default()).map_err(|_| Failed::Stranger)?;
     let browser = site.browsers.known(&headers).ok_or(Failed::Stranger)?;
     let pending = redirect
         .state()
-        .and_then(|state| site.away.take(&browser, state, Instant::now()));
-    let consent = site
-        .flow
-        .finish(&pending.ok_or(Failed::Stranger)?, &redirect)
-        .await
-        .map_err(Failed::Consent)?;
-
-    let application = site.daemon.application();
-    let mut tenant = ConsentedTenant::new(application.client_id(), consent.tenant, SystemTime::now().into())
-        .with_cloud(application.authority().cloud().clone());
-    if let Some(sign_in) = consent.sign_in {
-        if let Some(name) = sign_in.username().filter(|name| name.len() <= 256) {
-            tenant = tenant.with_user(name);
-        }
-        tenant = tenant.with_granted(sign_in.scope.iter().flat_map(|scope| scope.split_whitespace()));
-        if let Some(user) = sign_in.user {
-            // The administrator's own tokens are of no use here. His tenant is all that was wanted of them.
-            site.redeemer.user(&user).forget(site.activity.target());
-        }
-    }
-    site.tenants(move |tenants| tenants.put(&tenant)).await?;
-    Ok(Redirect::to(&format!("/?connected={}", consent.tenant)))
+        .and_then(|state| site.away.take(&browser, state, Instant::now()))
+        .ok_or(Failed::Stranger)?;
+    // A handler is dropped when its browser hangs up. The administrator has consented all the same, and the code is good for one time:
+    // a task of its own goes on to the end. The answer is made there, too, since a failure is logged with it.
+    let answer = tokio::spawn(async move {
+        let connected = site.finish(&pending, &redirect).await;
+        connected
+            .map(|tenant| Redirect::to(&format!("/?connected={tenant}")))
+            .into_response()
+    });
+    answer.await.map_err(|error| Failed::Internal(error.to_string()))
 }
 
 /// Fetches a tenant's records, without anybody signed in.
@@ -209,7 +216,10 @@ async fn records(
                 audit,
             },
         )),
-        Err(trouble) => Ok(Message::of(&trouble).with(StatusCode::BAD_GATEWAY)),
+        Err(trouble) => {
+            eprintln!("the records of {tenant}: {trouble:?}");
+            Ok(Message::of(&trouble).with(StatusCode::BAD_GATEWAY))
+        }
     }
 }
 
@@ -229,20 +239,12 @@ async fn around(State(site): State<Arc<Site>>, request: Request, next: Next) -> 
             .with(StatusCode::MISDIRECTED_REQUEST),
     };
     let headers = response.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, site.policy.clone());
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // The address of the redirect holds the code, and no other site is told of it.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-/// No scripts, no frames, nothing from elsewhere. Chromium applies `form-action` to the redirect that answers a form as well, so the
-/// authority stands beside us.
-fn policy(authority: &str) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
-    HeaderValue::try_from(format!(
-        "default-src 'none'; style-src 'self'; form-action 'self' {authority}; frame-ancestors 'none'; base-uri 'none'"
-    ))
 }
 
 /// Why there is no answer but a message.
@@ -254,12 +256,13 @@ enum Failed {
     Consent(entra_client::Error),
     UnknownTenant,
     Tenants(DirectoryError),
-    Internal,
+    /// Why, for the log.
+    Internal(String),
 }
 
 impl From<getrandom::Error> for Failed {
-    fn from(_: getrandom::Error) -> Self {
-        Self::Internal
+    fn from(error: getrandom::Error) -> Self {
+        Self::Internal(error.to_string())
     }
 }
 
@@ -296,7 +299,11 @@ impl IntoResponse for Failed {
                 )
                 .with(StatusCode::INTERNAL_SERVER_ERROR)
             }
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+            Self::Internal(why) => {
+                eprintln!("internal: {why}");
+                Message::new("That went wrong", "The application has failed.", TELL)
+                    .with(StatusCode::INTERNAL_SERVER_ERROR)
+            }
         }
     }
 }
@@ -305,7 +312,11 @@ impl IntoResponse for Failed {
 fn refused(error: &entra_client::Error) -> Response {
     let service = error.service();
     let says = |code: u32| service.is_some_and(|service| service.codes.contains(&code));
-    let was_declined = service.is_some_and(|service| matches!(&*service.error, "access_denied" | "permission_denied"));
+    // The words stand for other refusals as well, by a policy, say. Those have a number of their own.
+    let was_declined = says(65004)
+        || service.is_some_and(|service| {
+            matches!(&*service.error, "access_denied" | "permission_denied") && service.codes.is_empty()
+        });
     if says(90094) || says(90093) {
         Message::new(
             "An administrator has to consent",
@@ -325,25 +336,107 @@ fn refused(error: &entra_client::Error) -> Response {
             true => StatusCode::BAD_GATEWAY,
             false => StatusCode::BAD_REQUEST,
         };
-        // What is to be done stands apart.
-        let text = match service {
-            Some(service) => {
-                let code = service.codes.last().map(|code| format!(" AADSTS{code}"));
-                let id = service.trace_id.as_ref().map(|id| format!(" (trace id {id})"));
-                let (code, id) = (code.unwrap_or_default(), id.unwrap_or_default());
-                format!("Entra refused with {}{code}: {}{id}", service.error, service.message())
-            }
-            None => error.to_string(),
-        };
-        let advice = match error.hint() {
-            Some(hint) => format!("{hint}."),
-            None => "start again, and if it stays so, tell whoever runs this application.".to_owned(),
-        };
-        Message::new("Nothing was connected", text, advice).with(status)
+        eprintln!("a consent: {error:?}");
+        let reason = format!("The reason: {}", problem(error));
+        Message::new("Nothing was connected", reason, advice(error)).with(status)
     }
 }
 
+/// No scripts, no frames, nothing from elsewhere. There is no `form-action` in it: Chromium applies that to every redirect that follows a
+/// form as well, and where Entra sends a browser on to is Entra's business. The forms have their own guard.
+const POLICY: &str = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'";
 /// As in the document: `http://www.mycompany.com/myapp/`.
 const REDIRECT_PATH: &str = "/myapp/";
 /// How many browsers may be away at Entra at a time.
 const MOST_AWAY: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use entra_client::MemoryDirectory;
+    use entra_credential::ClientCertificate;
+    use entra_emulator::{App, Emulator};
+    use entra_proto::{ClientSecret, Cloud};
+
+    use super::*;
+
+    fn emulator() -> Emulator {
+        let app = App::new("Audit Viewer")
+            .redirect_uri("http://localhost/myapp/")
+            .request_scope(Emulator::OFFICE_MANAGEMENT, "ActivityFeed.Read");
+        Emulator::builder().app(app).start()
+    }
+
+    fn site(emulator: &Emulator) -> Arc<Site> {
+        let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        let pem = format!("{}{}", key.serialize_pem(), certificate.pem());
+        let settings = Settings {
+            listen: String::new(),
+            public_url: None,
+            cloud: Cloud::loopback(emulator.base_url()).unwrap(),
+            management: emulator.base_url().parse().unwrap(),
+            client_id: emulator.client_id().parse().unwrap(),
+            home: None,
+            certificate: ClientCertificate::read(pem.as_bytes(), None).unwrap(),
+            secret: Some(ClientSecret::new(emulator.client_secret()).unwrap()),
+            tenants: Box::new(MemoryDirectory::default()),
+        };
+        Arc::new(Site::new(settings, 80).unwrap())
+    }
+
+    /// What a browser comes back with.
+    fn consented(site: &Site, emulator: &Emulator) -> (RawQuery, HeaderMap) {
+        let (browser, cookie) = site.browsers.welcome().unwrap();
+        let (url, pending) = site.flow.start().unwrap();
+        site.away.keep(browser, pending, Instant::now());
+        let user = format!("adele@{}", emulator.domain());
+        let redirect = emulator.approve(&url, &user).unwrap().url;
+        let query = redirect.split_once('?').map(|(_, query)| query.to_owned());
+        (RawQuery(query), HeaderMap::from_iter([(http::header::COOKIE, cookie)]))
+    }
+
+    #[tokio::test]
+    async fn a_browser_that_hangs_up_loses_no_consent() {
+        let emulator = emulator();
+        let site = site(&emulator);
+        let (query, headers) = consented(&site, &emulator);
+        tokio::select! {
+            biased;
+            _ = back(State(Arc::clone(&site)), query, headers) => panic!("nothing can be there at once"),
+            // The handler has begun, and is dropped.
+            () = std::future::ready(()) => {}
+        }
+        let stored = async {
+            while site.tenants.list(None).unwrap().tenants.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let stored = tokio::time::timeout(Duration::from_secs(10), stored).await;
+        assert!(stored.is_ok(), "it is not stored");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_the_administrator() {
+        let emulator = emulator();
+        let site = site(&emulator);
+        let (query, headers) = consented(&site, &emulator);
+        let answer = back(State(Arc::clone(&site)), query, headers).await.into_response();
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        assert_eq!(emulator.token_requests().len(), 1);
+        assert!(site.redeemer.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_fails_inside_is_told_and_its_reason_is_not() {
+        let response = Failed::Internal("canary".to_owned()).into_response();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let page = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let page = String::from_utf8(page.to_vec()).unwrap();
+        assert!(
+            page.contains("<h1>That went wrong</h1>") && !page.contains("canary"),
+            "{page}"
+        );
+    }
+}

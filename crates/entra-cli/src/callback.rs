@@ -39,7 +39,7 @@ pub(crate) struct Callback {
 /// What came of a redirect.
 pub(crate) enum Answer<T> {
     /// It is not the one that is waited for: say so, and go on waiting.
-    Other(String),
+    Other(entra_client::Error),
     /// It is: say so, and end.
     Done(String, T),
 }
@@ -120,14 +120,14 @@ impl Callback {
                 }
             };
             match take(&redirect) {
-                Answer::Other(said) => {
+                Answer::Other(error) => {
                     answer(
                         &mut browser,
                         "400 Bad Request",
                         "This is not the sign-in that was started",
-                        &said,
+                        &problem(&error),
                     );
-                    tell(format_args!("a redirect was turned away: {said}"));
+                    tell(format_args!("a redirect was turned away: {error}"));
                 }
                 Answer::Done(said, done) => {
                     answer(&mut browser, "200 OK", "You can close this page", &said);
@@ -135,6 +135,20 @@ impl Callback {
                 }
             }
         }
+    }
+}
+
+/// What went wrong, for the page. What to do about it is for whoever started the command, and is said there.
+pub(crate) fn problem(error: &entra_client::Error) -> String {
+    let text = error.to_string();
+    match error.service() {
+        // There it stands in the middle, and Entra's own words may hold semicolons, too.
+        Some(service) => match service.hint() {
+            Some(hint) => text.replacen(&format!("; {hint}"), "", 1),
+            None => text,
+        },
+        // Errors are written with a semicolon between the two.
+        None => text.split("; ").next().unwrap_or_default().to_owned(),
     }
 }
 

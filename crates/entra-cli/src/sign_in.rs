@@ -3,9 +3,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use entra_client::blocking::{Client, ConsentFlow};
 use entra_client::{Policy, SignIn, Token};
-use entra_proto::{ClaimsRequest, Prompt, UserAssertion};
+use entra_proto::{Application, ClaimsRequest, Prompt, Tenant, UnverifiedClaims, UserAssertion};
 
-use crate::callback::{Answer, CallbackSettings};
+use crate::callback::{Answer, CallbackSettings, problem};
 use crate::commands::consent::is_anothers;
 use crate::exit::{Exit, Failure};
 use crate::files::{harmless, read_text, tell};
@@ -65,9 +65,20 @@ impl FlowSettings {
 
     pub(crate) fn token(&self, wanted: &TokenSettings, policy: Policy) -> Result<Got, Failure> {
         self.check(wanted)?;
-        let application = wanted.application(self.public, self.may_be_public())?;
+        let mut application = wanted.application(self.public, self.may_be_public())?;
+        let assertion = self.assertion()?;
+        if let Some(tenant) = assertion
+            .as_ref()
+            .and_then(|assertion| tenant_of(&application, assertion))
+        {
+            let authority = application.authority().with_tenant(tenant)?;
+            application = application.at(authority);
+        }
         let client = wanted.client_of(application.clone(), policy)?.build();
-        let client = client.map_err(|error| Failure::new(Exit::Configuration, error))?;
+        let mut client = client.map_err(|error| Failure::new(Exit::Configuration, error))?;
+        if let Some(assertion) = &assertion {
+            client = client.on_behalf_of(assertion);
+        }
         let (target, options) = (wanted.target()?, wanted.options()?);
         let without_sign_in = |client: Client| -> Result<Got, Failure> {
             Ok(Got {
@@ -78,14 +89,7 @@ impl FlowSettings {
         };
         let sign_in = match self.flow {
             Flow::Password => match application.password()? {},
-            Flow::ClientCredentials => return without_sign_in(client),
-            Flow::Obo => {
-                let file = self.assertion_file.as_deref().unwrap_or_else(|| "-".as_ref());
-                let text = read_text(file, MAX_ASSERTION, Exit::Token)?;
-                let assertion = UserAssertion::new(text.trim())
-                    .map_err(|error| Failure::text(Exit::Token, format!("{}: the {error}", file.display())))?;
-                return without_sign_in(client.on_behalf_of(&assertion));
-            }
+            Flow::ClientCredentials | Flow::Obo => return without_sign_in(client),
             Flow::DeviceCode => client.device_code(&target, |code| tell(harmless(&code.message)))?,
             Flow::AuthCode => self.through_browser(&client, wanted, wanted.claims()?)?,
         };
@@ -94,6 +98,18 @@ impl FlowSettings {
             client,
             sign_in: Some(sign_in),
         })
+    }
+
+    /// The user's token, with --flow obo.
+    fn assertion(&self) -> Result<Option<UserAssertion>, Failure> {
+        let Some(file) = &self.assertion_file else {
+            return Ok(None);
+        };
+        let text = read_text(file, MAX_ASSERTION, Exit::Token)?;
+        let assertion = UserAssertion::new(text.trim());
+        assertion
+            .map(Some)
+            .map_err(|error| Failure::text(Exit::Token, format!("{}: the {error}", file.display())))
     }
 
     /// Refuses options that do not go together.
@@ -155,13 +171,25 @@ impl FlowSettings {
         ));
         let consent = callback.wait(|redirect| match flow.finish(&pending, redirect) {
             Ok(consent) => Answer::Done("You are signed in.".to_owned(), Ok(consent)),
-            Err(error) if is_anothers(&error) => Answer::Other(error.to_string()),
-            Err(error) => Answer::Done(format!("You are not signed in. {error}"), Err(error)),
+            Err(error) if is_anothers(&error) => Answer::Other(error),
+            Err(error) => Answer::Done(
+                format!("You are not signed in. The reason: {}", problem(&error)),
+                Err(error),
+            ),
         })??;
         consent
             .sign_in
             .ok_or_else(|| Failure::text(Exit::Token, "nobody has signed in"))
     }
+}
+
+/// The user's own tenant, where the application's is none in particular. The client would ask there by itself: said here, it can be told.
+fn tenant_of(application: &Application, assertion: &UserAssertion) -> Option<Tenant> {
+    if application.authority().tenant().is_specific() {
+        return None;
+    }
+    let claims = UnverifiedClaims::decode(assertion.expose()).ok()?;
+    claims.tenant_id().map(Tenant::Id)
 }
 
 /// How long an access token may be, in bytes.

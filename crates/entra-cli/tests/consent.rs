@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Output};
 use std::time::Duration;
 
-use entra_emulator::{Api, App, Emulator, Tenant};
+use entra_emulator::{Api, App, Config, Emulator, EmulatorBuilder, Tenant};
 use entra_proto::UnverifiedClaims;
 use redb::ReadableTable;
 use serde_json::Value;
@@ -115,9 +115,13 @@ impl Waiting {
 
     /// Where the browser is to come back to.
     fn callback(&self) -> String {
+        self.parameter("redirect_uri")
+    }
+
+    fn parameter(&self, wanted: &str) -> String {
         let query = self.url.split_once('?').unwrap().1;
         let mut pairs = form_urlencoded::parse(query.as_bytes());
-        pairs.find(|(name, _)| name == "redirect_uri").unwrap().1.into_owned()
+        pairs.find(|(name, _)| name == wanted).unwrap().1.into_owned()
     }
 }
 
@@ -239,6 +243,65 @@ fn the_directory_is_where_data_of_this_user_is_kept() {
         &run(&["tenants", "list"], &[("HOME", "relative")]),
         3,
         &["--directory", "ENTRA_DIRECTORY"],
+    );
+}
+
+#[test]
+fn a_browser_is_told_that_a_tenant_is_connected_when_it_is_stored() {
+    let emulator = emulator();
+    let setting = Setting::new(&emulator, "unstored");
+    let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
+    // While the browser is away.
+    std::fs::write(&setting.directory, "no directory").unwrap();
+    let page = waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
+    let contoso = &*emulator.tenants()[1].id;
+    let said = format!("The tenant {contoso} has consented, but that could not be stored.");
+    let path = setting.directory.to_str().unwrap();
+    assert!(page.contains(&said) && !page.contains("is connected"), "{page}");
+    assert!(!page.contains(path), "{page}");
+    fails(&waiting.end(), 1, &[contoso, "is not stored", path]);
+}
+
+#[test]
+fn the_page_says_what_went_wrong_and_the_command_what_to_do() {
+    let emulator = emulator();
+    let setting = Setting::new(&emulator, "advice");
+    let consent = ["consent", "--v1", "--resource", OFFICE];
+    let sign_in = ["token", "--flow", "auth-code", "--scope", "User.Read"];
+    for words in [&consent[..], &sign_in] {
+        let waiting = setting.start(words);
+        let redirect = emulator.approve(&waiting.url, "alex@mycompany.example");
+        let redirect = redirect.or_else(|_| emulator.approve(&waiting.url, ADMIN)).unwrap();
+        let state = redirect.parameter("state").unwrap();
+        let stranger = waiting.come_back(&format!("{}?code=x&state=forged", waiting.callback()));
+        assert!(
+            stranger.contains("another state") && !stranger.contains("take only"),
+            "{stranger}"
+        );
+        let page = waiting.come_back(&format!("{}?code=x&state={state}", waiting.callback()));
+        assert!(page.contains("The reason: AADSTS9002313 invalid_grant: "), "{page}");
+        assert!(!page.contains("check that the body"), "{page}");
+        fails(
+            &waiting.end(),
+            5,
+            &["take only redirects", "check that the body is a form"],
+        );
+    }
+}
+
+#[test]
+fn scopes_of_two_apis_are_no_matter_of_waiting() {
+    let emulator = emulator();
+    let setting = Setting::new(&emulator, "two");
+    let scopes = format!("{OFFICE}/ActivityFeed.Read {GRAPH}/User.Read");
+    let waiting = setting.start(&["consent", "--v2", "--scope", &scopes]);
+    let redirect = waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
+    let output = waiting.end();
+    assert!(output.status.success(), "{redirect} {}", err(&output));
+    assert!(
+        err(&output).contains("not proved: scope") && !err(&output).contains("yet"),
+        "{}",
+        err(&output)
     );
 }
 
@@ -575,6 +638,36 @@ fn an_api_asks_on_behalf_of_its_user() {
         let claims = UnverifiedClaims::decode(out(&output).trim()).unwrap_or_else(|_| panic!("{}", err(&output)));
         assert_eq!(claims.username(), Some("alex@mycompany.example"));
         assert!(claims.audience().is_some_and(|audience| audience != "api://todo"));
+    }
+}
+
+#[test]
+fn help_shows_an_emulator_in_which_an_api_can_ask_for_its_user() {
+    let help = run(&["emulator", "--help"], &[]);
+    let (_, rest) = out(&help).split_once("In obo.json:\n").unwrap();
+    let (config, rest) = rest.split_once("\nand, ").unwrap();
+    let pipe = rest.lines().find(|line| line.contains(" | ")).unwrap().trim();
+    let (first, second) = pipe.split_once(" | ").unwrap();
+    let words = |line: &str| -> Vec<String> { line.split(' ').skip(1).map(str::to_owned).collect() };
+    let config = Config::from_json(config).unwrap();
+    let emulator = EmulatorBuilder::from(config).start();
+    let setting = Setting::new(&emulator, "help");
+    let user = format!("adele@{}", emulator.domain());
+
+    let first = words(first);
+    let waiting = setting.start(&first.iter().map(String::as_str).collect::<Vec<_>>());
+    waiting.come_back(&emulator.approve(&waiting.url, &user).unwrap().url);
+    let assertion = waiting.end();
+    let second = words(second);
+    let second: Vec<&str> = second.iter().map(String::as_str).collect();
+    for tenant in [emulator.tenant_id(), "common"] {
+        let words = [&second[..], &["--tenant", tenant]].concat();
+        let output = entra(&words, &setting.variables(), out(&assertion));
+        let claims = UnverifiedClaims::decode(out(&output).trim()).unwrap_or_else(|_| panic!("{}", err(&output)));
+        assert_eq!(claims.username(), Some(&*user));
+        // The tenant that was asked, which is the user's.
+        let asked = format!("from {}/{},", emulator.base_url(), emulator.tenant_id());
+        assert!(err(&output).contains(&asked), "{}", err(&output));
     }
 }
 

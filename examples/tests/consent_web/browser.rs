@@ -1,7 +1,6 @@
 //! In a browser: an administrator's way through the application and Entra's pages, and the ways that lead nowhere.
 
-use entra_emulator::Emulator;
-use http::Method;
+use entra_emulator::{Emulator, Fault};
 
 use crate::chromium::{Page, in_browser};
 use crate::world::{ADMINISTRATOR, EVERYMAN, Web, World};
@@ -30,6 +29,10 @@ async fn assert_refused(page: &Page, title: &str) {
     page.click("#back").await;
     page.find("#connect").await;
 }
+
+/// A page whose policy forbids what stands in it.
+const FORBIDDEN: &str =
+    "data:text/html,<meta http-equiv=content-security-policy content=\"style-src 'none'\"><p style=color:red>";
 
 fn token_requests(emulator: &Emulator) -> usize {
     emulator.token_requests().len()
@@ -84,7 +87,27 @@ fn an_administrator_of_another_tenant_connects_it_and_its_records_are_shown() {
             complaints.is_empty(),
             "a policy forbids what a page needs: {complaints:?}"
         );
+        page.open(FORBIDDEN).await;
+        assert_eq!(page.complaints().await.len(), 1, "what is forbidden is seen");
         world.assert_told_word_for_word(&web);
+    });
+}
+
+#[test]
+fn the_button_leads_on_where_entra_sends_the_browser_elsewhere() {
+    let world = World::new();
+    let web = world.start(&[]);
+    // A tenant's own page to sign in at, say.
+    let elsewhere = Emulator::start();
+    let there = format!("{}/devicelogin", elsewhere.base_url());
+    world
+        .emulator
+        .fault(Fault::redirect(302, &*there).on("/oauth2/authorize"));
+    in_browser(true, async |page| {
+        page.open(&web.url).await;
+        page.click("#connect").await;
+        page.find("form[action='/devicelogin']").await;
+        assert_eq!(page.url().await, there);
     });
 }
 
@@ -173,11 +196,11 @@ fn no_script_is_needed() {
         connect(page, &web).await;
         page.click(&format!("{} button", tenant_row(&world))).await;
         assert!(page.texts("#records td").await.contains(&EVERYMAN.to_owned()));
-        let forms = world
-            .emulator
-            .requests()
-            .into_iter()
-            .filter(|event| event.method == Method::POST);
-        assert!(forms.count() >= 2, "they were sent by the browser");
+        let events = world.emulator.requests();
+        let forms = events.iter().filter(|event| {
+            let agent = event.headers.get("user-agent").and_then(|agent| agent.to_str().ok());
+            event.path == "/signin" && agent.is_some_and(|agent| agent.contains("Chrome"))
+        });
+        assert_eq!(forms.count(), 2, "the browser chose the account and accepted");
     });
 }

@@ -254,7 +254,7 @@ impl Page {
 
     /// What the browser complained of since it was asked last: what a policy forbids is among it.
     pub(crate) async fn complaints(&self) -> Vec<String> {
-        let log = self.0.get_log("browser").await.unwrap_or_default();
+        let log = self.0.get_log("browser").await.unwrap();
         log.into_iter().map(|entry| entry.message).collect()
     }
 

@@ -72,9 +72,15 @@ impl World {
         self.folder.path().join("tenants.redb")
     }
 
+    /// What the application says of what went wrong, since it was started.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
     /// Starts the application, with a secret for the codes beside its certificate, and more variables.
     pub(crate) fn start(&self, more: &[(&str, &str)]) -> Web {
-        let mut web = Web::spawn(&mut self.command(more));
+        let log = fs::File::create(self.log()).unwrap();
+        let mut web = Web::spawn(self.command(more).stderr(log));
         let url = web.url.trim().strip_prefix("open ").expect("it says where it listens");
         web.url = url.to_owned();
         web

@@ -9,7 +9,7 @@ use entra_proto::{
 use entra_transport::AcquireError;
 use serde_json::json;
 
-use crate::callback::{Answer, CallbackSettings};
+use crate::callback::{Answer, CallbackSettings, problem};
 use crate::directory::DirectorySettings;
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, harmless, print, print_json, tell};
@@ -96,22 +96,36 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         "open this URL in the browser of the tenant's administrator:\n\n{url}\n\nwaiting at {} ...",
         callback.redirect_uri()
     ));
+    let store = |consent: &Consent| {
+        let mut tenant = ConsentedTenant::new(client_id, consent.tenant, Timestamp::from(SystemTime::now()))
+            .with_cloud(cloud.clone())
+            .with_granted(granted(consent));
+        if let Some(user) = user(consent) {
+            tenant = tenant.with_user(user);
+        }
+        directory.put(&tenant).map_err(|error| {
+            let why = format!("{} has consented, but that is not stored: {error}", consent.tenant);
+            Failure::text(Exit::Output, why)
+        })
+    };
+    // Stored before the browser is told of it: the administrator closes his page, and does not look again.
     let consent = callback.wait(|redirect| match flow.finish(&pending, redirect) {
-        Ok(consent) => Answer::Done(format!("The tenant {} is connected.", consent.tenant), Ok(consent)),
-        Err(error) if is_anothers(&error) => Answer::Other(error.to_string()),
-        Err(error) => Answer::Done(format!("The tenant is not connected. {error}"), Err(error)),
+        Ok(consent) => match store(&consent) {
+            Ok(()) => Answer::Done(format!("The tenant {} is connected.", consent.tenant), Ok(consent)),
+            Err(failure) => Answer::Done(
+                format!(
+                    "The tenant {} has consented, but that could not be stored. Whoever started this is told why.",
+                    consent.tenant
+                ),
+                Err(failure),
+            ),
+        },
+        Err(error) if is_anothers(&error) => Answer::Other(error),
+        Err(error) => Answer::Done(
+            format!("The tenant is not connected. The reason: {}", problem(&error)),
+            Err(error.into()),
+        ),
     })??;
-
-    let mut tenant =
-        ConsentedTenant::new(client_id, consent.tenant, Timestamp::from(SystemTime::now())).with_cloud(cloud);
-    if let Some(user) = user(&consent) {
-        tenant = tenant.with_user(user);
-    }
-    tenant = tenant.with_granted(granted(&consent));
-    directory.put(&tenant).map_err(|error| {
-        let why = format!("{} has consented, but that is not stored: {error}", consent.tenant);
-        Failure::text(Exit::Output, why)
-    })?;
     tell(format_args!("stored in {}", directory.path().display()));
     prove(&client, &consent, &target);
     match arguments.output {
@@ -144,11 +158,11 @@ fn prove(client: &Client, consent: &Consent, target: &Target) {
         return;
     }
     // A daemon asks for all that it was granted, whatever the person was asked for.
-    let whole_api = target.audience().and_then(|audience| Target::resource(&audience));
-    let token = whole_api
-        .map_err(Into::into)
-        .and_then(|api| client.tenant(consent.tenant).token(&api));
-    match token {
+    let whole_api = match target.audience().and_then(|audience| Target::resource(&audience)) {
+        Ok(api) => api,
+        Err(error) => return tell(format_args!("not proved: {error}")),
+    };
+    match client.tenant(consent.tenant).token(&whole_api) {
         Ok(token) => {
             let claims = UnverifiedClaims::decode(token.expose()).ok();
             let roles: Vec<String> = claims.iter().flat_map(UnverifiedClaims::roles).map(harmless).collect();

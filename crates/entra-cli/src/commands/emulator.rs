@@ -19,6 +19,15 @@ Examples:
   entra emulator --config emulator.json --tls --ca-out ca.pem
   entra emulator > emulator.env &  sleep 1; . ./emulator.env; entra token --resource https://graph.microsoft.com
 
+For `entra token --flow obo` the application needs an API of its own, which users get tokens for. In obo.json:
+  {\"apis\": [{\"app_id\": \"2d4d11a2-f814-46a7-890a-274a72a7309e\", \"identifiers\": [\"api://todo\"], \"scopes\": [\"Todo.Read\"]}],
+   \"apps\": [{\"client_id\": \"2d4d11a2-f814-46a7-890a-274a72a7309e\", \"name\": \"todo\", \"redirect_uris\": [\"http://127.0.0.1\"],
+             \"requested_scopes\": [{\"api\": \"api://todo\", \"scope\": \"Todo.Read\"}],
+             \"granted_scopes\": [{\"api\": \"https://graph.microsoft.com\", \"scope\": \"User.Read\"}]}]}
+and, the second in another shell with the variables of the first:
+  entra emulator --port 8500 --config obo.json
+  entra token --flow auth-code --scope api://todo/Todo.Read | entra token --flow obo --assertion-file - --scope User.Read
+
 Other libraries insist on TLS, and look the authority up at Microsoft unless told not to: use --tls, and
   MSAL Python      ConfidentialClientApplication(..., authority=f\"{host}/{tenant}\", instance_discovery=False)
   azure-identity   ClientSecretCredential(..., authority=host, disable_instance_discovery=True)")]
