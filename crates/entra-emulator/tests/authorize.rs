@@ -292,14 +292,30 @@ fn a_request_may_come_by_post() {
     assert_eq!(back.parameter("state").as_deref(), Some("s"));
     let request = Request::post(emulator.authorize_url_v2()).body(body.into_bytes());
     assert_eq!(Page::of(&emulator.handle(request.unwrap())).aadsts(), Some(9002313));
-    for method in ["HEAD", "OPTIONS", "PUT", "DELETE", "PROPFIND"] {
+    for method in ["OPTIONS", "PUT", "DELETE", "PROPFIND"] {
         let request = Request::builder().method(method).uri(emulator.authorize_url_v2());
         let answer = emulator.handle(request.body(Vec::new()).unwrap());
         assert_eq!(
             (answer.status().as_u16(), answer.headers()["allow"].to_str().unwrap()),
-            (405, "GET, POST"),
+            (405, "GET, HEAD, POST"),
             "{method}"
         );
+    }
+    // Whatever can be read can be asked for without its body (RFC 9110, section 9.1).
+    let url = authorize_url(
+        &emulator,
+        "v2.0/authorize",
+        &[("redirect_uri", REDIRECT), ("scope", "openid")],
+    );
+    for (url, status) in [
+        (url.as_str(), 200),
+        (&*(url.clone() + "&prompt=none"), 302),
+        (&emulator.authorize_url_v2(), 400),
+        ("/devicelogin", 200),
+        ("/signin", 405),
+    ] {
+        let answer = emulator.handle(Request::head(url).body(Vec::new()).unwrap());
+        assert_eq!(answer.status(), status, "{url}");
     }
 }
 

@@ -203,7 +203,18 @@ fn a_way_ends_once_and_is_not_open_for_ever() {
         let page = Page::post(&emulator, "/signin", forged);
         assert_eq!((page.aadsts(), page.location), (Some(50089), None), "{forged}");
     }
-    assert_eq!(get(&emulator, "/signin").status(), 405);
+    let answer = get(&emulator, "/signin");
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["allow"]),
+        (405, &"POST".parse().unwrap())
+    );
+    assert!(Page::of(&answer).html.contains("Go back to the app and start again"));
+    // A body that is no form is as wrong here as anywhere.
+    for path in ["/signin", "/devicelogin"] {
+        let request = http::Request::post(path).header("content-type", "application/json");
+        let page = Page::of(&emulator.handle(request.body(b"{}".to_vec()).unwrap()));
+        assert_eq!((page.status, page.aadsts()), (400, Some(9002313)), "{path}");
+    }
 }
 
 /// The consent page answers a form, which a browser sends again to load the page anew.

@@ -66,8 +66,8 @@ fn begin<'a>(
     exchange: &mut Exchange<'a>,
     read: impl FnOnce(&mut Exchange<'a>) -> Result<Request, Refused>,
 ) -> Response<Vec<u8>> {
-    if exchange.method != Method::GET && exchange.method != Method::POST {
-        return pages::wrong_method(exchange, "GET, POST");
+    if !is_read(exchange) && exchange.method != Method::POST {
+        return pages::wrong_method(exchange, "GET, HEAD, POST");
     }
     match read(exchange) {
         Ok(request) => sign_in(exchange, Goal::App(Box::new(request))),
@@ -77,11 +77,15 @@ fn begin<'a>(
 
 /// Answers the page where the code of a device is typed in.
 pub(crate) fn device_login(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
-    if exchange.method == Method::GET {
+    if is_read(exchange) {
         return pages::device_login(exchange, None);
     }
-    let Some(form) = read_form(exchange) else {
-        return pages::wrong_method(exchange, "GET, POST");
+    if exchange.method != Method::POST {
+        return pages::wrong_method(exchange, "GET, HEAD, POST");
+    }
+    let form = match read_form(exchange) {
+        Ok(form) => form,
+        Err(refusal) => return pages::error(exchange, &refusal),
     };
     let typed = form.value("user_code").unwrap_or_default();
     match device::find(exchange, typed) {
@@ -92,8 +96,12 @@ pub(crate) fn device_login(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
 
 /// Answers a form of the sign-in or the consent page.
 pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
-    let Some(form) = read_form(exchange) else {
+    if exchange.method != Method::POST {
         return pages::wrong_method(exchange, "POST");
+    }
+    let form = match read_form(exchange) {
+        Ok(form) => form,
+        Err(refusal) => return pages::error(exchange, &refusal),
     };
     let id = form.value("transaction").unwrap_or_default();
     let Some(transaction) = exchange.core.transactions.take(unix(exchange.now), id) else {
@@ -326,14 +334,19 @@ fn refuse(exchange: &mut Exchange<'_>, refused: Refused) -> Response<Vec<u8>> {
     }
 }
 
-/// The form of a POST; `None` for anything else.
-fn read_form(exchange: &mut Exchange<'_>) -> Option<Form> {
-    if exchange.method != Method::POST || !exchange.header(CONTENT_TYPE).is_some_and(is_form) {
-        return None;
+/// Whether a page is asked for by its address. HEAD is GET without the body, which is not sent (RFC 9110, section 9.3.2).
+fn is_read(exchange: &Exchange<'_>) -> bool {
+    exchange.method == Method::GET || exchange.method == Method::HEAD
+}
+
+/// The form of a POST.
+fn read_form(exchange: &mut Exchange<'_>) -> Result<Form, Refusal> {
+    if !exchange.header(CONTENT_TYPE).is_some_and(is_form) {
+        return Err(Refusal::new(9002313).with("the body is no form"));
     }
     let form = Form::parse(&std::mem::take(&mut exchange.body));
     exchange.event.form = parameters(form.pairs());
-    Some(form)
+    Ok(form)
 }
 
 impl Goal {

@@ -249,9 +249,13 @@ pub(crate) fn error(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Response<
     )
 }
 
-/// A method or a body that no page sends.
+/// A method that no page sends. By their own address come those who restore a tab or press Enter in the address bar.
 pub(crate) fn wrong_method(exchange: &Exchange<'_>, allowed: &'static str) -> Response<Vec<u8>> {
-    let message = "This page takes GET, and POST of its own form.".to_owned();
+    let message = if allowed == "POST" {
+        "This page answers a form and has no address of its own. Go back to the app and start again.".to_owned()
+    } else {
+        format!("This page takes {allowed}.")
+    };
     let body = format!("<h1>Sorry, that did not work</h1>\n<p id=\"message\">{message}</p>\n");
     let shown = Shown::Error { code: None, message };
     let mut response = page(
