@@ -80,9 +80,12 @@ pub(crate) fn device_login(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     if is_read(exchange) {
         return pages::device_login(exchange, None);
     }
-    let form = match read_form(exchange, "GET, HEAD, POST") {
+    if exchange.method != Method::POST {
+        return pages::wrong_method(exchange, "GET, HEAD, POST");
+    }
+    let form = match read_form(exchange) {
         Ok(form) => form,
-        Err(response) => return response,
+        Err(refusal) => return pages::error(exchange, &refusal),
     };
     let typed = form.value("user_code").unwrap_or_default();
     match device::find(exchange, typed) {
@@ -93,9 +96,12 @@ pub(crate) fn device_login(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
 
 /// Answers a form of the sign-in or the consent page.
 pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
-    let form = match read_form(exchange, "POST") {
+    if exchange.method != Method::POST {
+        return pages::wrong_method(exchange, "POST");
+    }
+    let form = match read_form(exchange) {
         Ok(form) => form,
-        Err(response) => return response,
+        Err(refusal) => return pages::error(exchange, &refusal),
     };
     let id = form.value("transaction").unwrap_or_default();
     let Some(transaction) = exchange.core.transactions.take(unix(exchange.now), id) else {
@@ -333,16 +339,10 @@ fn is_read(exchange: &Exchange<'_>) -> bool {
     exchange.method == Method::GET || exchange.method == Method::HEAD
 }
 
-/// The form of a POST, or what to answer to anything else.
-fn read_form(exchange: &mut Exchange<'_>, allowed: &'static str) -> Result<Form, Response<Vec<u8>>> {
-    if exchange.method != Method::POST {
-        return Err(pages::wrong_method(exchange, allowed));
-    }
+/// The form of a POST.
+fn read_form(exchange: &mut Exchange<'_>) -> Result<Form, Refusal> {
     if !exchange.header(CONTENT_TYPE).is_some_and(is_form) {
-        return Err(pages::error(
-            exchange,
-            &Refusal::new(9002313).with("the body is no form"),
-        ));
+        return Err(Refusal::new(9002313).with("the body is no form"));
     }
     let form = Form::parse(&std::mem::take(&mut exchange.body));
     exchange.event.form = parameters(form.pairs());
