@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::authorize::redirect_error::{RedirectError, RedirectProblem};
 use crate::error::{Error, cut};
+use crate::guid::Guid;
 use crate::redaction::Secrets;
 use crate::service_error::{MAX_TEXT, ServiceError};
 
@@ -98,11 +99,16 @@ impl Redirect {
                 .filter(|text| !text.is_empty())
                 .map(|text| cut(text, MAX_TEXT))
         };
+        let description = text("error_description");
+        // On a redirect they stand nowhere else.
+        let id = |name| behind(description, name)?.parse::<Guid>().ok().map(|id| id.to_string());
         Some(ServiceError {
             error: cut(error, MAX_TEXT),
-            codes: crate::answer::codes_in(text("error_description")),
+            codes: crate::answer::codes_in(description),
             suberror: filled("error_subcode"),
-            description: cut(text("error_description"), MAX_TEXT),
+            description: cut(description, MAX_TEXT),
+            trace_id: id("Trace ID:"),
+            correlation_id: id("Correlation ID:"),
             error_uri: filled("error_uri"),
             ..ServiceError::default()
         })
@@ -154,6 +160,11 @@ impl fmt::Debug for Redirect {
 
 /// How long a redirect may be, in bytes: 256 KiB, many times what Entra sends.
 pub const MAX_REDIRECT: usize = 256 * 1024;
+
+/// The word that stands behind a name in the service's message.
+fn behind<'a>(message: &'a str, name: &str) -> Option<&'a str> {
+    message.split_once(name)?.1.split_whitespace().next()
+}
 
 /// A name or value of a form, plain.
 fn decode(text: &str) -> Option<Zeroizing<String>> {
@@ -208,6 +219,22 @@ mod tests {
             Err(Error::Redirect(error)) => error.problem.clone(),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn the_ids_of_a_request_are_read_out_of_the_message() {
+        let query = "error=access_denied&error_description=AADSTS65004%3a+User+declined.%0d%0aTrace+ID%3a+0000aaaa-11bb-cccc-dd22-eeeeee333300%0d%0aCorrelation+ID%3a+aaaa0000-bb11-2222-33cc-444444dddddd%0d%0aTimestamp%3a+2026-01-01+00%3a00%3a00Z&state=x";
+        let refusal = Redirect::from_query(query).unwrap().refusal().unwrap();
+        assert_eq!(
+            (refusal.trace_id.as_deref(), refusal.correlation_id.as_deref()),
+            (
+                Some("0000aaaa-11bb-cccc-dd22-eeeeee333300"),
+                Some("aaaa0000-bb11-2222-33cc-444444dddddd")
+            )
+        );
+        let query = "error=access_denied&error_description=Trace+ID%3a+%3cb%3e+Correlation+ID%3a";
+        let refusal = Redirect::from_query(query).unwrap().refusal().unwrap();
+        assert!(refusal.trace_id.is_none() && refusal.correlation_id.is_none());
     }
 
     #[test]
