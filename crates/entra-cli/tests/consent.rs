@@ -531,7 +531,7 @@ fn what_cannot_be_waited_for_is_refused_before_a_browser_is_sent_away() {
         &["/fabrikam.example/oauth2/v2.0/authorize?", "http://localhost:"],
     );
     let unknown = setting.run(&["consent", "--admin", "--resource", OFFICE, "--tenant", "common"]);
-    fails(&unknown, 3, &["common is not taken", "organizations"]);
+    fails(&unknown, 3, &["tenant \"common\" is not taken", "organizations"]);
 }
 
 #[test]

@@ -43,6 +43,9 @@ impl PendingAuthorization {
     /// Scopes of several APIs are consented to at once and redeemed for the first API; the others' tokens are had with the refresh
     /// token.
     ///
+    /// Send the request once: where its answer is lost the code may be spent, and the sign-in starts again, whatever may be retried
+    /// otherwise. [`TokenRequest::start`] keeps to that.
+    ///
     /// # Errors
     /// [`Error::Redirect`] where it does not answer this sign-in: the state is compared before anything else, in constant time.
     /// [`Error::Service`] where the service or the person refused; it counts before anything that stands beside it.
