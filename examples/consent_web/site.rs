@@ -140,6 +140,9 @@ async fn home(
 ) -> Result<Response, Failed> {
     let client_id = site.daemon.application().client_id();
     let list = site.tenants(move |tenants| tenants.list(Some(client_id))).await?;
+    for error in &list.unreadable {
+        eprintln!("the directory of tenants: {error:?}");
+    }
     let (browser, cookie) = match site.browsers.known(&headers) {
         Some(browser) => (browser, None),
         None => site
