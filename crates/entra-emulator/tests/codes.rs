@@ -472,6 +472,18 @@ fn a_tenant_that_does_not_know_the_app_says_so_first() {
         refusal(&post(&emulator, "/other.example/oauth2/v2.0/token", &fields)),
         700016
     );
+    let fields = [
+        ("grant_type", "password"),
+        ("client_id", emulator.client_id()),
+        ("client_secret", "s3cret"),
+        ("username", "megan@other.example"),
+        ("password", "canary"),
+        ("scope", "User.Read"),
+    ];
+    assert_eq!(
+        refusal(&post(&emulator, "/other.example/oauth2/v2.0/token", &fields)),
+        700016
+    );
 }
 
 #[test]

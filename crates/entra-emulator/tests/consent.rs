@@ -644,6 +644,18 @@ fn an_app_of_one_tenant_is_for_no_shared_endpoint() {
         assert_eq!(token(shared, &refresh)["error_codes"], json!([50194]), "{shared}");
     }
     assert!(token("home.example", &refresh)["access_token"].is_string());
+
+    // One of several tenants has a home as well, and is for any of them.
+    let several = App::new("several")
+        .home("home.example")
+        .multi_tenant()
+        .redirect_uri(REDIRECT);
+    let emulator = Emulator::builder()
+        .tenant(Tenant::new("home.example"))
+        .app(several.client_id(CLIENT).public_client())
+        .build();
+    assert_eq!(Page::open(&emulator, &authorize("common")).aadsts(), None);
+    assert_eq!(post(&emulator, "/common/oauth2/v2.0/devicecode", &fields).status(), 200);
 }
 
 #[test]

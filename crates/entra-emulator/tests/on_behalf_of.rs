@@ -252,3 +252,47 @@ fn nothing_but_an_access_token_is_to_be_had() {
         assert!(why.contains("requested_token_type is not emulated"), "{why}");
     }
 }
+
+#[test]
+fn an_api_that_a_tenant_does_not_know_trades_nothing_there() {
+    let emulator = Emulator::builder()
+        .tenant(entra_emulator::Tenant::new("home.example"))
+        .tenant(entra_emulator::Tenant::new("other.example"))
+        .api(Api::new("api://middle").app_id(MIDDLE).scope("access"))
+        .app(
+            App::new("web")
+                .secret("s3cret")
+                .multi_tenant()
+                .redirect_uri(REDIRECT)
+                .request_scope("api://middle", "access"),
+        )
+        .app(
+            App::new("middle")
+                .client_id(MIDDLE)
+                .secret("middle-secret")
+                .multi_tenant()
+                .redirect_uri(REDIRECT)
+                .request_scope(GRAPH, "User.Read"),
+        )
+        .build();
+    let path = "/other.example/oauth2/v2.0/";
+    let url = |client_id: &str, scope: &str| {
+        let more = [("client_id", client_id), ("redirect_uri", REDIRECT), ("scope", scope)];
+        authorize_url(&emulator, "v2.0/authorize", &more).replace(emulator.tenant_id(), "other.example")
+    };
+    let redirect = emulator.approve(&url(emulator.client_id(), "api://middle/access"), "megan@other.example");
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("client_id", emulator.client_id()),
+        ("client_secret", "s3cret"),
+        ("redirect_uri", REDIRECT),
+        ("code", &redirect.unwrap().parameter("code").unwrap()),
+    ];
+    let token = text(&json_body(&post(&emulator, &format!("{path}token"), &fields)));
+    let ask = || refusal(&trade(&emulator, &format!("{path}token"), &token, &[SCOPE]));
+    assert_eq!(ask(), 700016);
+    emulator
+        .approve(&url(MIDDLE, "User.Read"), "megan@other.example")
+        .unwrap();
+    assert_eq!(ask(), 0);
+}
