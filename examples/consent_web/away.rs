@@ -68,7 +68,8 @@ mod tests {
 
     /// A consent of its own each time; nothing is sent anywhere.
     fn pending(number: usize) -> PendingConsent {
-        format!("admin_consent {number:0>43}").parse().unwrap()
+        let asked = "authority=https://login.microsoftonline.com/common&client_id=535fb089-9ff3-47b6-9bfb-4f1264799865";
+        format!("admin_consent {asked}&state={number:0>43}").parse().unwrap()
     }
 
     #[test]
