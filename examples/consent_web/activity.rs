@@ -19,7 +19,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tower::{Layer, Service, ServiceExt};
 
-use crate::pages::{LATER, TELL, advice, problem, without_advice};
+use crate::pages::{LATER, TELL, advice, without_advice};
 use crate::settings::MANAGEMENT;
 
 /// What is subscribed to and read: sign-ins and changes in the directory.
@@ -257,7 +257,7 @@ impl Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Token(error) => write!(f, "Entra gave no token: {}", problem(error)),
+            Self::Token(error) => write!(f, "Entra gave no token: {}", error.problem()),
             Self::Refused { status, code, message } => {
                 write!(f, "The API answered {status}")?;
                 let said = format!("{code} {message}");

@@ -76,19 +76,6 @@ impl Message {
     }
 }
 
-/// What went wrong, without what to do about it.
-pub(crate) fn problem(error: &entra_client::Error) -> String {
-    let text = error.to_string();
-    match error.service() {
-        // There it stands in the middle, and Entra's own words may hold semicolons, too.
-        Some(service) => match service.hint() {
-            Some(hint) => text.replacen(&format!("; {hint}"), "", 1),
-            None => text,
-        },
-        None => without_advice(&text).to_owned(),
-    }
-}
-
 /// What stands before the semicolon: errors are written with what to do about them behind it.
 pub(crate) fn without_advice(error: &str) -> &str {
     error.split("; ").next().unwrap_or_default()

@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use crate::activity::Activity;
 use crate::away::Away;
 use crate::browser::{Browser, Browsers};
-use crate::pages::{self, Home, Message, Records, Row, TELL, advice, problem, show};
+use crate::pages::{self, Home, Message, Records, Row, TELL, advice, show};
 use crate::settings::Settings;
 
 /// Everything that the handlers share.
@@ -340,7 +340,7 @@ fn refused(error: &entra_client::Error) -> Response {
             false => StatusCode::BAD_REQUEST,
         };
         eprintln!("a consent: {error:?}");
-        let reason = format!("The reason: {}", problem(error));
+        let reason = format!("The reason: {}", error.problem());
         Message::new("Nothing was connected", reason, advice(error)).with(status)
     }
 }

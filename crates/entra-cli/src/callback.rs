@@ -125,7 +125,7 @@ impl Callback {
                         &mut browser,
                         "400 Bad Request",
                         "This is not the sign-in that was started",
-                        &problem(&error),
+                        &error.problem(),
                     );
                     tell(format_args!("a redirect was turned away: {error}"));
                 }
@@ -135,20 +135,6 @@ impl Callback {
                 }
             }
         }
-    }
-}
-
-/// What went wrong, for the page. What to do about it is for whoever started the command, and is said there.
-pub(crate) fn problem(error: &entra_client::Error) -> String {
-    let text = error.to_string();
-    match error.service() {
-        // There it stands in the middle, and Entra's own words may hold semicolons, too.
-        Some(service) => match service.hint() {
-            Some(hint) => text.replacen(&format!("; {hint}"), "", 1),
-            None => text,
-        },
-        // Errors are written with a semicolon between the two.
-        None => text.split("; ").next().unwrap_or_default().to_owned(),
     }
 }
 

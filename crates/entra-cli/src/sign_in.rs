@@ -5,7 +5,7 @@ use entra_client::blocking::{Client, ConsentFlow};
 use entra_client::{Policy, SignIn, Token};
 use entra_proto::{Application, ClaimsRequest, Prompt, Tenant, UnverifiedClaims, UserAssertion};
 
-use crate::callback::{Answer, CallbackSettings, problem};
+use crate::callback::{Answer, CallbackSettings};
 use crate::commands::consent::is_anothers;
 use crate::exit::{Exit, Failure};
 use crate::files::{harmless, read_text, tell};
@@ -173,7 +173,7 @@ impl FlowSettings {
             Ok(consent) => Answer::Done("You are signed in.".to_owned(), Ok(consent)),
             Err(error) if is_anothers(&error) => Answer::Other(error),
             Err(error) => Answer::Done(
-                format!("You are not signed in. The reason: {}", problem(&error)),
+                format!("You are not signed in. The reason: {}", error.problem()),
                 Err(error),
             ),
         })??;

@@ -55,6 +55,16 @@ impl Error {
         }
     }
 
+    /// What went wrong, as `Display` tells it, without [what to do about it](Self::hint): for whoever can do nothing about it himself.
+    #[must_use]
+    pub fn problem(&self) -> String {
+        match self.service() {
+            Some(service) => service.problem(),
+            // Errors of this library are written with a semicolon between the two.
+            None => self.cause.to_string().split("; ").next().unwrap_or_default().to_owned(),
+        }
+    }
+
     /// What to do about it, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {

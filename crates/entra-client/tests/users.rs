@@ -262,6 +262,10 @@ async fn who_signs_out_while_a_token_is_renewed_stays_signed_out() {
         (error.class(), error.to_string().as_str()),
         (ErrorClass::Grant, "user has signed out; let him sign in again")
     );
+    assert_eq!(
+        (&*error.problem(), error.hint()),
+        ("user has signed out", Some("let him sign in again"))
+    );
     assert_eq!(stage.service.requests(), 1);
 }
 

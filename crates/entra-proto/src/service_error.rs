@@ -109,6 +109,49 @@ impl ServiceError {
         excerpt(text, SHOWN)
     }
 
+    /// What went wrong, as `Display` tells it, without [what to do about it](Self::hint).
+    #[must_use]
+    pub fn problem(&self) -> String {
+        struct Problem<'a>(&'a ServiceError);
+        impl fmt::Display for Problem<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.tell(f, None)
+            }
+        }
+        Problem(self).to_string()
+    }
+
+    fn tell(&self, f: &mut fmt::Formatter<'_>, hint: Option<&str>) -> fmt::Result {
+        let code = self.row().map(|row| row.code).or_else(|| self.codes.last().copied());
+        match (code, self.error.as_str()) {
+            (Some(code), "") => write!(f, "AADSTS{code}")?,
+            (Some(code), error) => write!(f, "AADSTS{code} {}", excerpt(error, 60))?,
+            (None, "") => write!(f, "the service refused without a reason")?,
+            (None, error) => write!(f, "{}", excerpt(error, 60))?,
+        }
+        let message = self.message();
+        if !message.is_empty() {
+            write!(f, ": {}", message.trim_end_matches('.'))?;
+        }
+        if let Some(hint) = hint {
+            write!(f, "; {hint}")?;
+        }
+        match self.status {
+            0 => f.write_str(" (by redirect")?,
+            status => write!(f, " (status {status}")?,
+        }
+        for (name, id) in [
+            ("trace id", &self.trace_id),
+            ("correlation id", &self.correlation_id),
+            ("at", &self.timestamp),
+        ] {
+            if let Some(id) = id {
+                write!(f, ", {name} {}", excerpt(id, 60))?;
+            }
+        }
+        f.write_str(")")
+    }
+
     /// Whether the status itself says so: 408, 429 and the 5xx.
     fn is_busy(&self) -> bool {
         matches!(self.status, 408 | 429 | 500..=599)
@@ -136,34 +179,7 @@ impl ServiceError {
 
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let code = self.row().map(|row| row.code).or_else(|| self.codes.last().copied());
-        match (code, self.error.as_str()) {
-            (Some(code), "") => write!(f, "AADSTS{code}")?,
-            (Some(code), error) => write!(f, "AADSTS{code} {}", excerpt(error, 60))?,
-            (None, "") => write!(f, "the service refused without a reason")?,
-            (None, error) => write!(f, "{}", excerpt(error, 60))?,
-        }
-        let message = self.message();
-        if !message.is_empty() {
-            write!(f, ": {}", message.trim_end_matches('.'))?;
-        }
-        if let Some(hint) = self.hint() {
-            write!(f, "; {hint}")?;
-        }
-        match self.status {
-            0 => f.write_str(" (by redirect")?,
-            status => write!(f, " (status {status}")?,
-        }
-        for (name, id) in [
-            ("trace id", &self.trace_id),
-            ("correlation id", &self.correlation_id),
-            ("at", &self.timestamp),
-        ] {
-            if let Some(id) = id {
-                write!(f, ", {name} {}", excerpt(id, 60))?;
-            }
-        }
-        f.write_str(")")
+        self.tell(f, self.hint())
     }
 }
 
@@ -204,6 +220,16 @@ mod tests {
         assert!(!refusal(401, "invalid_client", &[7_000_215]).is_retryable());
         assert!(!refusal(500, "invalid_client", &[7_000_215]).is_retryable());
         assert!(refusal(429, "invalid_client", &[7_000_215]).is_retryable());
+    }
+
+    #[test]
+    fn the_problem_stands_without_the_advice() {
+        let mut error = refusal(401, "invalid_client", &[7_000_222]);
+        error.description = "AADSTS7000222: The keys; all of them; are expired.".into();
+        let hint = error.hint().unwrap();
+        let problem = "AADSTS7000222 invalid_client: The keys; all of them; are expired (status 401)";
+        assert_eq!(error.problem(), problem);
+        assert_eq!(error.to_string(), problem.replace(" (", &format!("; {hint} (")));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use entra_proto::{
 use entra_transport::AcquireError;
 use serde_json::json;
 
-use crate::callback::{Answer, CallbackSettings, problem};
+use crate::callback::{Answer, CallbackSettings};
 use crate::directory::DirectorySettings;
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, harmless, print, print_json, tell};
@@ -122,7 +122,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         },
         Err(error) if is_anothers(&error) => Answer::Other(error),
         Err(error) => Answer::Done(
-            format!("The tenant is not connected. The reason: {}", problem(&error)),
+            format!("The tenant is not connected. The reason: {}", error.problem()),
             Err(error.into()),
         ),
     })??;
