@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use entra_client::Client;
-use entra_proto::{Cloud, ErrorClass, Guid, Origin, Target};
+use entra_proto::{Cloud, ErrorClass, Guid, Origin, ServiceError, Target};
 use entra_tower::{Bearer, BearerError, BearerLayer, CloneBody};
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
@@ -234,10 +234,8 @@ impl Trouble {
     /// What to do about it.
     pub(crate) fn advice(&self) -> &str {
         match self {
-            Self::Token(error) => match error.class() {
-                ErrorClass::Application | ErrorClass::Consent => "Let the tenant's administrator connect it again.",
-                _ => advice(error),
-            },
+            Self::Token(error) if is_unconnected(error) => "Let the tenant's administrator connect it again.",
+            Self::Token(error) => advice(error),
             Self::Refused { status, code, .. } => match code.as_str() {
                 // Throttling comes as a 403 as well.
                 "AF429" => "Too many requests were sent for this tenant. Try again in a few minutes.",
@@ -269,6 +267,12 @@ impl fmt::Display for Trouble {
             Self::Unreachable(why) => write!(f, "The API could not be used: {}", without_advice(why)),
         }
     }
+}
+
+/// Whether the tenant does not know the application any more, or never consented to what it asks for.
+fn is_unconnected(error: &entra_client::Error) -> bool {
+    let unknown = |service: &ServiceError| service.codes.iter().any(|code| matches!(code, 700_016 | 7_000_229));
+    error.class() == ErrorClass::Consent || error.service().is_some_and(unknown)
 }
 
 /// What a list holds. All that is read here is a list.

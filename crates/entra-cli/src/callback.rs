@@ -203,12 +203,10 @@ fn read(mut stream: TcpStream, path: &str) -> Option<(Redirect, TcpStream)> {
     match Redirect::from_query(&query) {
         Ok(redirect) => Some((redirect, stream)),
         Err(error) => {
-            answer(
-                &mut stream,
-                "400 Bad Request",
-                "This cannot be read",
-                &error.to_string(),
-            );
+            let error = entra_client::Error::from(error);
+            let said = error.problem();
+            answer(&mut stream, "400 Bad Request", "This cannot be read", &said);
+            tell(format_args!("a redirect was turned away: {error}"));
             None
         }
     }

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use entra_client::blocking::{Client, ConsentFlow};
 use entra_client::{Policy, SignIn, Token};
-use entra_proto::{Application, ClaimsRequest, Prompt, Tenant, UnverifiedClaims, UserAssertion};
+use entra_proto::{ClaimsRequest, Prompt, UserAssertion};
 
 use crate::callback::{Answer, CallbackSettings};
 use crate::commands::consent::is_anothers;
@@ -65,20 +65,9 @@ impl FlowSettings {
 
     pub(crate) fn token(&self, wanted: &TokenSettings, policy: Policy) -> Result<Got, Failure> {
         self.check(wanted)?;
-        let mut application = wanted.application(self.public, self.may_be_public())?;
-        let assertion = self.assertion()?;
-        if let Some(tenant) = assertion
-            .as_ref()
-            .and_then(|assertion| tenant_of(&application, assertion))
-        {
-            let authority = application.authority().with_tenant(tenant)?;
-            application = application.at(authority);
-        }
+        let application = wanted.application(self.public, self.may_be_public())?;
         let client = wanted.client_of(application.clone(), policy)?.build();
-        let mut client = client.map_err(|error| Failure::new(Exit::Configuration, error))?;
-        if let Some(assertion) = &assertion {
-            client = client.on_behalf_of(assertion);
-        }
+        let client = client.map_err(|error| Failure::new(Exit::Configuration, error))?;
         let (target, options) = (wanted.target()?, wanted.options()?);
         let without_sign_in = |client: Client| -> Result<Got, Failure> {
             Ok(Got {
@@ -89,7 +78,9 @@ impl FlowSettings {
         };
         let sign_in = match self.flow {
             Flow::Password => match application.password()? {},
-            Flow::ClientCredentials | Flow::Obo => return without_sign_in(client),
+            Flow::ClientCredentials => return without_sign_in(client),
+            // Read last: whoever writes it into a pipe may sign in for it.
+            Flow::Obo => return without_sign_in(client.on_behalf_of(&self.assertion()?)),
             Flow::DeviceCode => client.device_code(&target, |code| tell(harmless(&code.message)))?,
             Flow::AuthCode => self.through_browser(&client, wanted, wanted.claims()?)?,
         };
@@ -101,14 +92,10 @@ impl FlowSettings {
     }
 
     /// The user's token, with --flow obo.
-    fn assertion(&self) -> Result<Option<UserAssertion>, Failure> {
-        let Some(file) = &self.assertion_file else {
-            return Ok(None);
-        };
+    fn assertion(&self) -> Result<UserAssertion, Failure> {
+        let file = self.assertion_file.as_deref().unwrap_or_else(|| "-".as_ref());
         let text = read_text(file, MAX_ASSERTION, Exit::Token)?;
-        let assertion = UserAssertion::new(text.trim());
-        assertion
-            .map(Some)
+        UserAssertion::new(text.trim())
             .map_err(|error| Failure::text(Exit::Token, format!("{}: the {error}", file.display())))
     }
 
@@ -181,15 +168,6 @@ impl FlowSettings {
             .sign_in
             .ok_or_else(|| Failure::text(Exit::Token, "nobody has signed in"))
     }
-}
-
-/// The user's own tenant, where the application's is none in particular. The client would ask there by itself: said here, it can be told.
-fn tenant_of(application: &Application, assertion: &UserAssertion) -> Option<Tenant> {
-    if application.authority().tenant().is_specific() {
-        return None;
-    }
-    let claims = UnverifiedClaims::decode(assertion.expose()).ok()?;
-    claims.tenant_id().map(Tenant::Id)
 }
 
 /// How long an access token may be, in bytes.

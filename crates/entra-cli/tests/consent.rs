@@ -333,6 +333,7 @@ fn what_is_damaged_is_told_in_one_line_and_can_be_forgotten() {
     drop(database);
     let output = setting.run(&["tenants", "list"]);
     assert!(err(&output).contains("or forget it"), "{}", err(&output));
+    assert_eq!(err(&output).lines().count(), 1, "{}", err(&output));
     assert_eq!(err(&output).matches(contoso.as_str()).count(), 1, "{}", err(&output));
     let output = setting.run(&["tenants", "forget", contoso]);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
@@ -684,6 +685,13 @@ fn flows_that_do_not_go_together_say_so() {
     fails(&token(&["--flow", "obo"]), 2, &["--assertion-file"]);
     fails(&token(&["--assertion-file", "x"]), 2, &["--flow obo"]);
     fails(&token(&["--public"]), 2, &["--flow device-code"]);
+    // Whoever writes the assertion into a pipe may have to sign in for it: all else is looked at before.
+    for (words, exit) in [(["--claims", "{"], 3), (["--ca-file", "missing"], 3)] {
+        let words = [&["--flow", "obo", "--assertion-file", "missing.jwt"], &words[..]].concat();
+        let output = token(&words);
+        fails(&output, exit, &[]);
+        assert!(!err(&output).contains("missing.jwt"), "{}", err(&output));
+    }
     for flow in ["client-credentials", "device-code", "obo"] {
         let obo = if flow == "obo" {
             &["--assertion-file", "x"][..]

@@ -1,7 +1,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use entra_proto::{Application, ClaimsRequest, DeviceAuthorization, Target, Tenant, TokenRequest, UserAssertion};
+use entra_proto::{
+    Application, Authority, ClaimsRequest, DeviceAuthorization, Target, Tenant, TokenRequest, UserAssertion,
+};
 use entra_transport::Transport;
 
 use crate::builder::ClientBuilder;
@@ -228,6 +230,14 @@ impl Client {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Where this handle's tokens come from: the tenant that it asks in.
+    ///
+    /// # Errors
+    /// Where the tenant makes no authority of this cloud.
+    pub fn authority(&self) -> Result<Authority, Error> {
+        Ok(self.application_here()?.authority().clone())
     }
 
     /// The application, in the tenant that it was given with.

@@ -230,6 +230,10 @@ impl<D: Driver> Core<D> {
         }
         let token = self.accepted(span, slot.key(), attempt, response, Arc::downgrade(&slot));
         lead.land(token.clone(), true);
+        // He may have signed out after this was asked for, and before there was a slot to forget.
+        if slot.key().user.as_ref().is_some_and(User::has_signed_out) {
+            slot.forget();
+        }
         token
     }
 

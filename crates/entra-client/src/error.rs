@@ -60,8 +60,12 @@ impl Error {
     pub fn problem(&self) -> String {
         match self.service() {
             Some(service) => service.problem(),
-            // Errors of this library are written with a semicolon between the two.
-            None => self.cause.to_string().split("; ").next().unwrap_or_default().to_owned(),
+            None => {
+                let text = self.cause.to_string();
+                let advice = self.hint().map(|hint| format!("; {hint}"));
+                let problem = advice.and_then(|advice| text.strip_suffix(&advice).map(str::to_owned));
+                problem.unwrap_or(text)
+            }
         }
     }
 
@@ -72,6 +76,7 @@ impl Error {
             AcquireError::Protocol(entra_proto::Error::Service(error)) => error.hint(),
             AcquireError::Protocol(entra_proto::Error::Input(error)) => error.hint(),
             AcquireError::Protocol(entra_proto::Error::Redirect(error)) => Some(error.hint()),
+            AcquireError::Protocol(entra_proto::Error::Answer(error)) => Some(error.hint()),
             _ => None,
         }
     }

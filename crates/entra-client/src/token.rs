@@ -103,6 +103,11 @@ impl Token {
         }))
     }
 
+    /// Whether the two are one, be it outdated since: clones share its text.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0.authorization.as_bytes(), other.0.authorization.as_bytes())
+    }
+
     /// What to do with it now.
     pub(crate) fn freshness(&self, now: Now) -> Freshness {
         match self.age(now) {
@@ -144,12 +149,6 @@ impl From<Arc<Inner>> for Token {
 impl From<Token> for Arc<Inner> {
     fn from(token: Token) -> Self {
         token.0
-    }
-}
-
-impl AsRef<Arc<Inner>> for Token {
-    fn as_ref(&self) -> &Arc<Inner> {
-        &self.0
     }
 }
 

@@ -42,7 +42,8 @@ type Keep = Box<dyn Fn(&RefreshToken) + Send + Sync>;
 impl User {
     /// A user who signed in in this tenant, by the refresh token that was kept of him: a sign-in of an earlier run, say.
     ///
-    /// Each call makes another user, with tokens of his own in the cache: keep a clone of the one that is there.
+    /// Each call makes another user, with tokens of his own in the cache: keep a clone of the one that is there. The client that asks for
+    /// him first is of the application that he signed in to: no other one may ask from then on.
     #[must_use]
     pub fn from_refresh_token(tenant: Guid, refresh_token: RefreshToken) -> Self {
         Self::of_sign_in(tenant, refresh_token, OnceLock::new())
@@ -134,13 +135,19 @@ impl User {
                 ..
             } => {
                 let here = party(application);
-                if *of.get_or_init(|| here.clone()) != here {
-                    return Err(InputError::new("user", "signed in to another application or cloud").into());
+                if of.get().is_some_and(|of| *of != here) {
+                    return Err(stranger());
                 }
                 let newest = lock(refresh_token).clone();
                 let newest =
                     newest.ok_or_else(|| InputError::new("user", "has signed out").advice("let him sign in again"))?;
-                application.refresh(newest, target)
+                let request = application.refresh(newest, target)?;
+                // What can be sent binds him: of two at once, one.
+                if *of.get_or_init(|| here.clone()) == here {
+                    Ok(request)
+                } else {
+                    Err(stranger())
+                }
             }
             Ground::OnBehalfOf { assertion, .. } => application.on_behalf_of(assertion.clone(), target),
         }
@@ -178,6 +185,14 @@ impl User {
             let mut keep = lock(keep);
             *keep = None;
             *lock(refresh_token) = None;
+        }
+    }
+
+    /// Whether there is no asking for him any more.
+    pub(crate) fn has_signed_out(&self) -> bool {
+        match &self.0.ground {
+            Ground::SignedIn { refresh_token, .. } => lock(refresh_token).is_none(),
+            Ground::OnBehalfOf { .. } => false,
         }
     }
 
@@ -219,6 +234,10 @@ impl fmt::Debug for User {
             None => f.write_str("User(..)"),
         }
     }
+}
+
+fn stranger() -> entra_proto::Error {
+    InputError::new("user", "signed in to another application or cloud").into()
 }
 
 /// What a refresh token is good for, and where it may be sent.

@@ -202,6 +202,35 @@ async fn what_comes_of_a_request_from_before_the_consent_is_asked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_asks_after_the_consent_does_not_wait_for_what_was_asked_before() {
+    let refusal = Answer::refusal(400, r#"{"error":"unauthorized_client","error_codes":[700016]}"#);
+    for before in [Answer::Token("before", 3600, ""), refusal] {
+        let service = Service::answers(&[before, Answer::Token("after", 3600, "")]);
+        let stage = Stage::new(service.taking(seconds(1)));
+        let tenant = stage.client.tenant(TENANT.parse::<Guid>().unwrap());
+        let earlier = tenant.clone();
+        let task = tokio::spawn(async move { earlier.token(&api("graph")).await });
+        settle().await;
+        claim_consent(&stage.client).await;
+        assert_eq!(tenant.token(&api("graph")).await.unwrap().expose(), "after");
+        assert_eq!(tenant.cached(&api("graph")).unwrap().expose(), "after");
+        assert_eq!(stage.service.requests(), 2);
+        drop(task.await.unwrap());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_from_before_the_consent_that_an_api_refused_is_dropped() {
+    let answers = [Answer::Token("before", 3600, ""), Answer::status(503)];
+    let stage = Stage::with_policy(Service::answers(&answers), |policy| policy.grace = Duration::ZERO);
+    let tenant = stage.client.tenant(TENANT.parse::<Guid>().unwrap());
+    let token = tenant.token(&api("graph")).await.unwrap();
+    claim_consent(&stage.client).await;
+    assert!(stage.client.invalidate(&token) && !stage.client.invalidate(&token));
+    tenant.token(&api("graph")).await.unwrap_err();
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_comes_of_a_request_from_before_the_consent_is_better_than_nothing() {
     for (answer, is_good) in [
         (Answer::Token("before", 3600, ""), true),

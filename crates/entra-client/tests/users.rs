@@ -2,14 +2,15 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use entra_client::{Client, ConsentFlow, EventKind, TokenOptions, User, blocking};
-use entra_proto::{Application, ErrorClass, Guid, Redirect};
+use entra_client::{Client, Clock, ConsentFlow, EventKind, Now, TokenOptions, User, blocking};
+use entra_proto::{Application, ErrorClass, Guid, Redirect, Target};
 use entra_transport::Request;
 use support::people::{NoTime, TENANT, assertion, blocking_client, of_tenant, rotating, signed_in, uri, user};
-use support::{Answer, Service, Stage, Wire, api, app, pass, seconds, secret, settle, together};
+use support::{Answer, Service, Stage, VirtualClock, Wire, api, app, pass, seconds, secret, settle, together};
 
 #[tokio::test(start_paused = true)]
 async fn a_users_tokens_are_renewed_with_the_newest_refresh_token() {
@@ -269,6 +270,48 @@ async fn who_signs_out_while_a_token_is_renewed_stays_signed_out() {
     assert_eq!(stage.service.requests(), 1);
 }
 
+/// Does something when it is asked for the time for the n-th time.
+struct Meddler {
+    clock: VirtualClock,
+    left: AtomicUsize,
+    act: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Clock for Meddler {
+    fn now(&self) -> Now {
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
+            let act = self.act.lock().unwrap().take();
+            act.into_iter().for_each(|act| act());
+        }
+        self.clock.now()
+    }
+}
+
+/// Wherever it meets a request that is being made.
+#[tokio::test(start_paused = true)]
+async fn whenever_a_user_signs_out_nothing_of_his_is_kept() {
+    for nth in 0..8 {
+        let meddler = Arc::new(Meddler {
+            clock: VirtualClock::new(),
+            left: AtomicUsize::new(usize::MAX / 2),
+            act: Mutex::default(),
+        });
+        let stage = Stage::with(rotating(), |builder| builder.clock(Arc::clone(&meddler)));
+        let (leaves, client) = (user("first"), stage.client.clone());
+        let gone = leaves.clone();
+        *meddler.act.lock().unwrap() = Some(Box::new(move || client.forget_user(&gone)));
+        meddler.left.store(nth, Ordering::Relaxed);
+        let client = stage.client.user(&leaves);
+        drop(client.token(&api("graph")).await);
+        meddler.left.store(usize::MAX / 2, Ordering::Relaxed);
+        if meddler.act.lock().unwrap().is_some() {
+            continue;
+        }
+        assert!(client.cached(&api("graph")).is_none(), "{nth}");
+        client.token(&api("graph")).await.unwrap_err();
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_comes_late_does_not_bring_an_older_refresh_token_back() {
     let stage = Stage::new(Service::new(|n, _| {
@@ -305,6 +348,11 @@ async fn a_user_of_another_application_or_cloud_is_refused() {
             assert!(error.to_string().contains("another application or cloud"), "{error}");
         }
         assert_eq!(service.requests(), 0);
+        // What cannot be sent at all binds nobody.
+        let kept = user("kept");
+        let unfit = Target::scopes("https://a.example/.default https://a.example/x").unwrap();
+        other.user(&kept).token(&unfit).await.unwrap_err();
+        stage.client.user(&kept).token(&api("graph")).await.unwrap();
     }
 }
 

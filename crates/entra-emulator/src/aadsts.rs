@@ -252,7 +252,7 @@ static TABLE: &[Aadsts] = &[
     row(90090, SERVER_ERROR, 500, Documented, "Another service could not be reached."),
     sub("consent_required", row(90094, INVALID_GRANT, 400, Documented, "The grant requires the permission of an administrator.")),
     row(90100, INVALID_REQUEST, 400, Documented, "A parameter is empty or not valid."),
-    row(90124, INVALID_REQUEST, 400, Documented, "The resource is not supported over the /common or /consumers endpoints. Use an endpoint of one tenant."),
+    row(90124, INVALID_REQUEST, 400, Documented, "The resource is not supported over the /common or /consumers endpoints. Use /organizations or the endpoint of one tenant."),
     row(90130, INVALID_REQUEST, 400, Documented, "The application is not supported over the /common or /consumers endpoints. Use an endpoint of one tenant."),
     row(100007, INVALID_REQUEST, 400, Assumed, "Only first-party applications may use the regional endpoints."),
     row(500011, INVALID_RESOURCE, 400, Captured, "The resource principal named {0} was not found in the tenant named {1}. Either no administrator of the tenant has consented to it, or the request went to the wrong tenant."),

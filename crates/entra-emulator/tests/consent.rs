@@ -721,7 +721,7 @@ fn an_administrator_reads_every_permission_that_is_asked() {
 }
 
 #[test]
-fn whoever_cancels_is_told_from_whoever_is_kept_out() {
+fn whoever_goes_back_from_a_page_is_told_to_have_cancelled() {
     let emulator = office();
     let subcode = |page: &Page| (page.parameter("error"), page.parameter("error_subcode"));
     let cancelled = (Some("access_denied".to_owned()), Some("cancel".to_owned()));

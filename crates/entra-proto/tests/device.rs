@@ -289,6 +289,50 @@ fn nothing_that_passes_ends_a_flow_whose_code_lives() {
     }
 }
 
+/// The waits alone are as long as the code lives, whatever the time of day does meanwhile.
+#[test]
+fn a_clock_that_is_set_back_makes_no_flow_longer() {
+    let body = |text: &str| {
+        Response::builder()
+            .status(if text == CODE { 200 } else { 400 })
+            .body(Body::from(text.to_owned()))
+    };
+    for answer in [None, Some(PENDING)] {
+        let (mut now, mut waited, mut polls) = (NOW, Duration::ZERO, 0);
+        let mut step = request(ClientCredential::Public).start(RetryPolicy::default(), Guid::from_bytes([7; 16]), NOW);
+        loop {
+            step = match step {
+                Step::Exchange(exchange) if waited.is_zero() && polls == 0 => {
+                    polls = 1;
+                    exchange.respond(&body(CODE).unwrap(), now).unwrap()
+                }
+                Step::Exchange(exchange) => {
+                    polls += 1;
+                    if polls == 4 {
+                        now = now.minus(Duration::from_secs(86_400));
+                    }
+                    let next = match answer {
+                        None => exchange.interrupted(now),
+                        Some(text) => exchange.respond(&body(text).unwrap(), now).ok(),
+                    };
+                    match next {
+                        Some(step) => step,
+                        None => break,
+                    }
+                }
+                Step::Pause(pause) => {
+                    waited += pause.duration();
+                    now = now.plus(pause.duration());
+                    pause.resume(now)
+                }
+                Step::ShowCode(code) => code.shown(),
+                other => panic!("{other:?}"),
+            };
+        }
+        assert!((850..=900).contains(&waited.as_secs()), "{waited:?}");
+    }
+}
+
 #[test]
 fn nobody_waits_for_a_code_that_is_dead_by_then() {
     let for_ever = |interval, answer| {

@@ -1,3 +1,5 @@
+use std::io;
+
 use entra_transport::tls::{find, hung_up};
 use http::Uri;
 use ureq::Error;
@@ -56,9 +58,17 @@ impl Transport for Watched {
     }
 }
 
+/// There was a connection: what the network says from here on is no failure to connect, and the service may have the request.
 fn marked(error: Error) -> Error {
+    use io::ErrorKind as Kind;
+    let is_gone = |kind| {
+        matches!(
+            kind,
+            Kind::NetworkUnreachable | Kind::NetworkDown | Kind::HostUnreachable
+        )
+    };
     match error {
-        Error::Io(error) if hung_up(&error) => Marked::Answer(error).into(),
+        Error::Io(error) if hung_up(&error) || is_gone(error.kind()) => Marked::Answer(error).into(),
         error => error,
     }
 }
@@ -73,5 +83,29 @@ impl Resolver for Resolving {
             Error::Io(error) => Marked::Name(error).into(),
             error => error,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use entra_transport::TransportErrorKind;
+
+    use super::*;
+    use crate::error::told;
+
+    #[test]
+    fn a_network_that_goes_away_in_the_middle_is_no_failure_to_connect() {
+        for kind in [
+            io::ErrorKind::NetworkUnreachable,
+            io::ErrorKind::NetworkDown,
+            io::ErrorKind::HostUnreachable,
+            io::ErrorKind::ConnectionReset,
+        ] {
+            let uri = Uri::from_static("https://login.microsoftonline.com/");
+            let before = told(io::Error::from(io::ErrorKind::NetworkUnreachable).into(), &uri);
+            assert_eq!(before.kind(), TransportErrorKind::Connect);
+            let after = told(marked(io::Error::from(kind).into()), &uri);
+            assert_eq!(after.kind(), TransportErrorKind::Interrupted, "{kind}");
+        }
     }
 }

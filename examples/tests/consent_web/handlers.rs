@@ -439,6 +439,23 @@ fn an_api_that_fails_is_told_with_what_to_do_and_the_token_goes_nowhere_else() {
     assert_eq!(fetch().0, 200, "it goes on afterwards");
 }
 
+/// To connect a tenant again helps where it does not know the application, and not where the application itself is barred.
+#[test]
+fn only_who_can_help_is_asked_for_help() {
+    for (code, helps) in [(700_016, true), (65_001, true), (7_000_112, false)] {
+        let world = World::new();
+        let web = world.start(&[]);
+        let visitor = Visitor::new(&web);
+        let redirect = world.emulator.approve(&visitor.connect(), ADMINISTRATOR).unwrap();
+        location(&visitor.get(&redirect.url));
+        world.emulator.fault(Fault::aadsts(code).on("/oauth2/token"));
+        let page = text(&visitor.press(&format!("/tenants/{}/records", world.tenant())));
+        assert!(page.contains(&format!("AADSTS{code}")), "{page}");
+        let advice = "administrator connect it again";
+        assert_eq!(page.contains(advice), helps, "{page}");
+    }
+}
+
 #[test]
 fn what_cannot_be_read_of_the_api_is_never_taken_for_nothing() {
     let world = World::new();

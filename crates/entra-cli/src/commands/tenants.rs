@@ -78,7 +78,9 @@ fn list(directory: &DirectorySettings, client_id: Option<ClientId>, output: Outp
     match output {
         Output::Json => print_json(&found.tenants.iter().map(to_json).collect()),
         Output::Text if found.tenants.is_empty() => {
-            tell("no tenant has consented");
+            if found.unreadable.is_empty() {
+                tell("no tenant has consented");
+            }
             Ok(())
         }
         Output::Text => print(&found.tenants.iter().map(line).collect::<Vec<_>>().join("\n")),

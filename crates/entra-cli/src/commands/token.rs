@@ -78,7 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     tell(format_args!(
         "a token for {} from {}, good for {}",
         target.audience().unwrap_or_else(|_| "the user".into()),
-        got.client.application().authority(),
+        got.client.authority()?,
         length(left(&token))
     ));
     if let Some(sign_in) = &got.sign_in {

@@ -22,7 +22,9 @@ mod threads;
 use std::fmt;
 use std::sync::Arc;
 
-use entra_proto::{Application, ClaimsRequest, DeviceAuthorization, Target, Tenant, TokenRequest, UserAssertion};
+use entra_proto::{
+    Application, Authority, ClaimsRequest, DeviceAuthorization, Target, Tenant, TokenRequest, UserAssertion,
+};
 use entra_transport::BlockingTransport;
 
 use crate::TokenOptions;
@@ -188,7 +190,7 @@ impl Client {
         self.core.forget(self.key(target, None));
     }
 
-    /// Forgets all tokens of this user: see [`Client::forget_user`](crate::Client::forget_user).
+    /// Forgets this user, who signs out: see [`Client::forget_user`](crate::Client::forget_user).
     pub fn forget_user(&self, user: &User) {
         self.core.forget_user(user);
     }
@@ -208,6 +210,14 @@ impl Client {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Where this handle's tokens come from: the tenant that it asks in.
+    ///
+    /// # Errors
+    /// Where the tenant makes no authority of this cloud.
+    pub fn authority(&self) -> Result<Authority, Error> {
+        Ok(self.application_here()?.authority().clone())
     }
 
     /// The application, in the tenant that it was given with.

@@ -6,7 +6,7 @@ use crate::token::Token;
 mod implementation {
     use std::sync::Arc;
 
-    use arc_swap::{ArcSwapOption, Guard};
+    use arc_swap::ArcSwapOption;
 
     use super::Token;
     use crate::token::Inner;
@@ -24,13 +24,6 @@ mod implementation {
 
         pub(in crate::cache) fn store(&self, token: Option<Token>) {
             self.0.store(token.map(Arc::from));
-        }
-
-        /// Takes this token out, and leaves every other one.
-        pub(in crate::cache) fn take(&self, token: &Token) -> bool {
-            let current: &Arc<Inner> = token.as_ref();
-            let before: Guard<Option<Arc<Inner>>> = self.0.compare_and_swap(&Some(Arc::clone(current)), None);
-            before.as_ref().is_some_and(|before| Arc::ptr_eq(before, current))
         }
     }
 }
@@ -55,17 +48,6 @@ mod implementation {
 
         pub(in crate::cache) fn store(&self, token: Option<Token>) {
             *lock(&self.0) = token;
-        }
-
-        pub(in crate::cache) fn take(&self, token: &Token) -> bool {
-            let mut current = lock(&self.0);
-            let found = current
-                .as_ref()
-                .is_some_and(|current| Arc::ptr_eq(current.as_ref(), token.as_ref()));
-            if found {
-                *current = None;
-            }
-            found
         }
     }
 }

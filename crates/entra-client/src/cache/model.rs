@@ -85,7 +85,7 @@ fn one_flies_and_all_get_what_it_brings() {
             .collect();
         let mine = caller(Arc::clone(&slot), Arc::clone(&flights))().unwrap();
         for other in others {
-            assert!(Arc::ptr_eq(other.join().unwrap().unwrap().as_ref(), mine.as_ref()));
+            assert!(other.join().unwrap().unwrap().is_same(&mine));
         }
         assert_eq!(flights.load(Ordering::Relaxed), 1);
     });
@@ -157,9 +157,9 @@ fn a_refused_token_is_dropped_once_and_its_successor_stays() {
         let (dropped_there, theirs) = other.join().unwrap();
         assert!(dropped != dropped_there, "one of the two drops it");
         for next in [&mine, &theirs] {
-            assert!(!Arc::ptr_eq(next.as_ref(), refused.as_ref()));
+            assert!(!next.is_same(&refused));
         }
-        assert!(Arc::ptr_eq(mine.as_ref(), theirs.as_ref()), "one flight for both");
+        assert!(mine.is_same(&theirs), "one flight for both");
         assert_eq!(slot.generation(), generation + 2);
     });
 }

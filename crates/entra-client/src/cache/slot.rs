@@ -39,8 +39,8 @@ pub(crate) struct Slot {
 
 #[derive(Default)]
 struct State {
-    /// The one in the air, and since when.
-    flight: Option<(Arc<Flight>, Now)>,
+    /// The one in the air, since when, and the epoch in which it began.
+    flight: Option<(Arc<Flight>, Now, u32)>,
     setback: Option<Box<Setback>>,
     /// Counts what was forgotten or reconsidered: what a flight brings that began before is not kept, or to be reconsidered as well.
     epoch: u32,
@@ -120,7 +120,8 @@ impl Slot {
         {
             return Turn::Ready(token);
         }
-        if let Some((flight, since)) = &state.flight {
+        // One from before a consent is for those who asked before.
+        if let Some((flight, since, _)) = state.flight.as_ref().filter(|(_, _, epoch)| *epoch == state.epoch) {
             let left = patience.saturating_sub(now.monotonic.saturating_sub(since.monotonic));
             if !left.is_zero() {
                 return Turn::Wait(Arc::clone(flight).join(), left);
@@ -155,8 +156,9 @@ impl Slot {
     /// Drops this token, if it is still the one that is here: an API refused it.
     pub(crate) fn invalidate(&self, token: &Token) -> bool {
         let mut state = lock(&self.state);
-        let dropped = self.token.take(token);
+        let dropped = self.token.load().is_some_and(|current| current.is_same(token));
         if dropped {
+            self.token.store(None);
             state.distrusts_store = true;
             self.generation.fetch_add(1, Ordering::Release);
         }
@@ -167,7 +169,7 @@ impl Slot {
     pub(crate) fn generation_of(&self, token: &Token) -> Option<u64> {
         let _state = lock(&self.state);
         let current = self.token.load()?;
-        Arc::ptr_eq(current.as_ref(), token.as_ref()).then(|| self.generation())
+        current.is_same(token).then(|| self.generation())
     }
 
     /// Drops the token of this generation, if it is still here: also one within the margin, which is given out where there is no other.
@@ -249,7 +251,7 @@ impl Slot {
 
     fn take_off(self: &Arc<Self>, state: &mut State, now: Now) -> Lead {
         let flight = Flight::start();
-        state.flight = Some((Arc::clone(&flight), now));
+        state.flight = Some((Arc::clone(&flight), now, state.epoch));
         self.quiet_until.store(u64::MAX, Ordering::Relaxed);
         Lead {
             slot: Arc::clone(self),
@@ -262,7 +264,7 @@ impl Slot {
 impl State {
     /// Ends this flight, and tells whether it was still the slot's own: one that took too long has a successor.
     fn end(&mut self, flight: &Arc<Flight>) -> bool {
-        let is_own = self.flight.as_ref().is_some_and(|(own, _)| Arc::ptr_eq(own, flight));
+        let is_own = self.flight.as_ref().is_some_and(|(own, ..)| Arc::ptr_eq(own, flight));
         if is_own {
             self.flight = None;
         }

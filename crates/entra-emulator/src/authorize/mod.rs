@@ -305,7 +305,7 @@ fn decline(exchange: &mut Exchange<'_>, goal: Goal, why: Refusal) -> Response<Ve
     match &request.ask {
         Ask::SignIn(_) => {
             let refusal = why.word("access_denied");
-            // By which clients tell a user who cancelled from one who was kept out.
+            // By which clients know whoever pressed Cancel, or went back from a page that he could not accept.
             let answer = Answer::refusal(exchange, &refusal).with("error_subcode", "cancel");
             answer.send(exchange, &request.reply)
         }
@@ -334,7 +334,8 @@ fn refuse(exchange: &mut Exchange<'_>, refused: Refused) -> Response<Vec<u8>> {
     }
 }
 
-/// Whether a page is asked for by its address. HEAD is GET without the body, which is not sent (RFC 9110, section 9.3.2).
+/// Whether a page is asked for by its address. HEAD is GET without the body, which the server leaves out (RFC 9110, section
+/// 9.3.2).
 fn is_read(exchange: &Exchange<'_>) -> bool {
     exchange.method == Method::GET || exchange.method == Method::HEAD
 }

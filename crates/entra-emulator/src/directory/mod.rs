@@ -77,12 +77,11 @@ impl Directory {
         };
         let loose = |name: &str| {
             // What was asked is kept with every code and refresh token.
-            let trimmed = Some(name.trim_end_matches('/')).filter(|_| name.len() <= LONGEST_NAME);
-            self.apis.iter().find(|api| {
-                api.identifiers
-                    .iter()
-                    .any(|identifier| trimmed == Some(identifier.trim_end_matches('/')))
-            })
+            let is_short = name.len() <= LONGEST_NAME;
+            let same = |identifier: &String| identifier.trim_end_matches('/') == name.trim_end_matches('/');
+            self.apis
+                .iter()
+                .find(|api| is_short && api.identifiers.iter().any(same))
         };
         exact(resource).or_else(|| loose(resource)).or_else(|| {
             let name = resource.strip_prefix("spn:")?;
@@ -153,6 +152,12 @@ impl Directory {
             Some(name) => self.tenant(name),
             None => self.tenants.first(),
         }
+    }
+
+    /// Where an app stands that no path puts into a tenant: at home, or in the first tenant that it may enter.
+    pub(crate) fn place_of(&self, app: &App) -> Option<&Tenant> {
+        let mut places = self.home(app).into_iter().chain(&self.tenants);
+        places.find(|tenant| self.may_enter(app, tenant))
     }
 
     /// A user by the tenant's and the user's object ids.

@@ -140,7 +140,7 @@ fn identify<'a>(
         Audience::Common | Audience::Organizations => {
             let app = find_shared(exchange, &presented.client_id)?;
             let named = place.and_then(|place| directory.tenant(place));
-            (named.or_else(|| directory.home(app)), true)
+            (named.or_else(|| directory.place_of(app)), true)
         }
         Audience::Consumers => return Err(Refusal::new(9001023)),
     };
@@ -234,7 +234,8 @@ fn find_enterable<'a>(exchange: &Exchange<'a>, client_id: &str, tenant: &'a Tena
 
 /// An app at a path that stands for several tenants, where one that is for its home alone has no business.
 fn find_shared<'a>(exchange: &Exchange<'a>, client_id: &str) -> Result<&'a App, Refusal> {
-    let app = find_enabled(exchange, client_id, "common", |_| true)?;
+    let place = exchange.event.tenant.as_deref().unwrap_or_default();
+    let app = find_enabled(exchange, client_id, place, |_| true)?;
     if app.home_tenant.is_some() && !app.multi_tenant {
         return Err(Refusal::new(50194));
     }

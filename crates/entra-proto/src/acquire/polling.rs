@@ -9,15 +9,22 @@ use crate::time::Timestamp;
 pub(super) struct Polling {
     interval: Duration,
     expires_at: Timestamp,
+    /// What is left of the code's life by the waits alone: the time of day may be set back.
+    left: Duration,
     /// How many polls in a row have failed.
     failed: u32,
 }
 
 impl Polling {
-    pub(super) fn new(authorization: &DeviceAuthorization) -> Self {
+    pub(super) fn new(authorization: &DeviceAuthorization, now: Timestamp) -> Self {
         Self {
             interval: authorization.interval,
             expires_at: authorization.expires_at,
+            // Before the first poll there is a wait as well.
+            left: authorization
+                .expires_at
+                .since(now)
+                .saturating_sub(authorization.interval),
             failed: 0,
         }
     }
@@ -33,9 +40,10 @@ impl Polling {
             self.interval = self.interval.saturating_add(SLOWER);
         }
         let wait = self.interval.max(unfinished.retry_after().unwrap_or_default());
-        if now.plus(wait) >= self.expires_at {
+        if wait >= self.life(now) {
             return Err(expired(unfinished));
         }
+        self.left = self.left.saturating_sub(wait);
         Ok(wait)
     }
 
@@ -47,9 +55,15 @@ impl Polling {
         let back_off = self.interval.saturating_mul(1 << self.failed.min(16)).min(longest);
         let asked = asked.unwrap_or_default();
         // A back-off is no reason to miss the last chance.
-        let last = self.expires_at.since(now).saturating_sub(BEFORE_THE_END);
+        let last = self.life(now).saturating_sub(BEFORE_THE_END);
         let wait = back_off.max(asked).saturating_add(spread).min(last);
+        self.left = self.left.saturating_sub(wait);
         (wait >= self.interval.max(asked)).then_some(wait)
+    }
+
+    /// How much longer the code is good.
+    fn life(&self, now: Timestamp) -> Duration {
+        self.expires_at.since(now).min(self.left)
     }
 }
 

@@ -185,7 +185,7 @@ impl Exchange {
         };
         match outcome {
             Ok(Ok(token)) => Ok(Step::Done(token)),
-            Ok(Err(authorization)) => self.0.show(authorization),
+            Ok(Err(authorization)) => self.0.show(authorization, now),
             Err(error) if is_unfinished(&error) => self.0.poll_again(error, now),
             Err(error) if is_out_of_time(&error) => self.0.prove_anew(response.headers(), now).ok_or(error),
             Err(error) if error.is_retryable() && !self.0.is_spent(&error) => {
@@ -401,11 +401,11 @@ impl Acquisition {
     }
 
     /// A device flow has begun: from here on the token endpoint is asked.
-    fn show(mut self, authorization: DeviceAuthorization) -> Result<Step, Error> {
+    fn show(mut self, authorization: DeviceAuthorization, now: Timestamp) -> Result<Step, Error> {
         if let Asked::DeviceCode(request) = &self.asked {
             self.asked = Asked::Token(request.poll(&authorization)?);
         }
-        self.polling = Some(Polling::new(&authorization));
+        self.polling = Some(Polling::new(&authorization, now));
         self.anew = true;
         Ok(Step::ShowCode(ShowCode {
             acquisition: self,
