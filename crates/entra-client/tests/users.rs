@@ -332,6 +332,41 @@ async fn an_answer_that_comes_late_does_not_bring_an_older_refresh_token_back() 
     assert_eq!(someone.refresh_token().unwrap().expose(), "rt-2");
 }
 
+/// Somebody else renews with each try, and each try is refused: that must not go on for ever.
+#[test]
+fn a_newer_refresh_token_is_tried_once() {
+    let (other, tries) = (
+        Arc::new(Mutex::new(None::<blocking::Client>)),
+        Arc::new(AtomicUsize::new(0)),
+    );
+    let (meanwhile, count) = (Arc::clone(&other), Arc::clone(&tries));
+    let service = Service::new(|n, _| {
+        let more = format!(r#","refresh_token":"rt-{n}""#);
+        (Duration::ZERO, Answer::Token(of_tenant(), 3600, more.leak()))
+    });
+    let transport = entra_transport::blocking_transport_fn(move |request: Request| {
+        let other = meanwhile.lock().unwrap().take();
+        match other {
+            // The one that is tried.
+            Some(client) if count.fetch_add(1, Ordering::Relaxed) < 5 => {
+                let force = TokenOptions::default().force_refresh(true);
+                client.token_with(&api("mail"), &force).unwrap();
+                *meanwhile.lock().unwrap() = Some(client);
+                Answer::refusal(400, SPENT).give()
+            }
+            _ => service.receive(&request, Duration::ZERO).1.give(),
+        }
+    });
+    let client = blocking::Client::builder(app(secret()), transport)
+        .runtime(NoTime)
+        .build()
+        .unwrap();
+    let client = client.user(&user("first"));
+    *other.lock().unwrap() = Some(client.clone());
+    client.token(&api("graph")).unwrap_err();
+    assert_eq!(tries.load(Ordering::Relaxed), 2);
+}
+
 /// A refresh token is good for one application, and goes to the cloud that gave it.
 #[tokio::test(start_paused = true)]
 async fn a_user_of_another_application_or_cloud_is_refused() {

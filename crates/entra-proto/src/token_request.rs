@@ -202,6 +202,15 @@ impl TokenRequest {
         &self.target
     }
 
+    /// The refresh token that it sends, where it rests on an earlier sign-in.
+    #[must_use]
+    pub fn refresh_token(&self) -> Option<&RefreshToken> {
+        match &self.grant {
+            Grant::RefreshToken(token) => Some(token),
+            _ => None,
+        }
+    }
+
     /// Whether what it rests on must not be sent again once it may have been taken: an authorization code (RFC 6749, section 4.1.2).
     pub(crate) fn is_for_one_try(&self) -> bool {
         matches!(self.grant, Grant::AuthorizationCode { .. })
@@ -279,20 +288,11 @@ impl TokenRequest {
         }
         Err(AnswerError {
             problem: AnswerProblem::Nonce,
-            asked: AskedFor::TokenForCode,
+            asked: AskedFor::Token,
             status: status.as_u16(),
             content_type: None,
         }
         .into())
-    }
-
-    /// The refresh token that it sends, where it rests on an earlier sign-in.
-    #[must_use]
-    pub fn refresh_token(&self) -> Option<&RefreshToken> {
-        match &self.grant {
-            Grant::RefreshToken(token) => Some(token),
-            _ => None,
-        }
     }
 
     /// What no error about it may show.

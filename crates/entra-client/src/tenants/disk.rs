@@ -16,7 +16,8 @@ use super::{ConsentedTenant, DirectoryError, SecretName, TenantDirectory, Tenant
 /// A directory in a file, which outlasts the process: a [redb](https://docs.rs/redb) database.
 ///
 /// A write is on the disk when its method returns. The process may be killed at any time, or the power fail: what was acknowledged is
-/// there, and a write that was not is there whole or not at all.
+/// there, and a write that was not is there whole or not at all. Of power that fails, folders that the first write made are excepted: make
+/// them beforehand.
 ///
 /// **Several processes** may use one file: it is opened for each operation, and not held between them, so that a command can list the
 /// tenants of a service that runs. Whoever finds it in use waits, for five seconds unless told otherwise.
@@ -33,6 +34,15 @@ use super::{ConsentedTenant, DirectoryError, SecretName, TenantDirectory, Tenant
 ///
 /// The file needs a file system that locks files and can link them, a local one. It is made under another name first, `.NAME.….new`
 /// beside it, so that nobody meets half of one; what a process that was killed left under such a name can be removed.
+///
+/// ```no_run
+/// use entra_client::{DirectoryKey, DiskDirectory};
+///
+/// let key = DirectoryKey::read_or_create("/var/lib/monitor/tenants.key")?;
+/// let directory = DiskDirectory::at("/var/lib/monitor/tenants.redb").with_key(key);
+/// directory.check()?; // rather now than when somebody has consented
+/// # Ok::<(), entra_client::DirectoryError>(())
+/// ```
 ///
 /// On a machine with two cores a write takes some five milliseconds, and to read a record a quarter of one, with hundreds of tenants.
 pub struct DiskDirectory {

@@ -56,7 +56,7 @@ mod storage;
 
 /// Where tenants that consented are kept, and secrets that belong to them.
 ///
-/// Its methods block: a write that lasts takes some ten milliseconds of the disk's time. Call them off the threads of an async runtime
+/// Its methods block: a write that lasts takes some milliseconds of the disk's time. Call them off the threads of an async runtime
 /// (`tokio::task::spawn_blocking`). What a method has acknowledged is kept, whatever happens to the process thereafter.
 ///
 /// Of two secrets that are kept under one name at once, either may stay. The refresh tokens that

@@ -7,6 +7,9 @@ use crate::guid::Guid;
 ///
 /// Waits are drawn from zero to a bound that doubles with each try ("full jitter"); what `Retry-After` asks for is waited in full.
 /// A wait that would end behind the deadline is not begun: the error comes back at once.
+///
+/// An authorization code is sent again only where the service said that it has not redeemed it, or was never reached. The polls of a
+/// device flow are no tries: they go on while the code lives, and only those of a policy of one attempt end with one that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
@@ -22,7 +25,7 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// One request, whatever comes of it.
+    /// One request, whatever comes of it; in a device flow, one that fails is the last.
     #[must_use]
     pub fn never() -> Self {
         Self {

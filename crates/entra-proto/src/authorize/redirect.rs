@@ -69,7 +69,7 @@ impl Redirect {
             return fragment;
         }
         let query = Self::read(query)?;
-        // Of two that are no answer, what is wrong with the fragment says more.
+        // Of two that are no answer, where both can be read or only the query can, what is wrong with the fragment says more.
         if query.state().is_none() {
             fragment?;
         }
