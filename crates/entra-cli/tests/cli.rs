@@ -511,8 +511,8 @@ fn a_certificate_goes_from_its_making_to_a_token() {
 #[test]
 fn a_certificates_password_comes_from_a_file_or_a_variable() {
     let folder = folder("password");
-    // The vector of the credential crate: an ordinary PFX file.
-    let pfx = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../entra-credential/tests/vectors/pfx/pyca.pfx");
+    // A copy of a vector of entra-credential: an ordinary PFX file.
+    let pfx = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/pyca.pfx");
     let pfx = pfx.to_str().unwrap();
     std::fs::write(folder.join("password"), "secret\n").unwrap();
     let output = entra_in(

@@ -95,7 +95,7 @@ fn every_file_cut_anywhere_is_an_error_within_bounds() {
 
 #[test]
 fn the_corpus_of_the_fuzz_targets_is_harmless() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpora");
     let mut count = 0;
     for path in files(&folder) {
         let bytes = fs::read(&path).expect("it is there");

@@ -175,7 +175,7 @@ proptest! {
 
 #[test]
 fn the_corpus_of_the_fuzz_target_is_harmless() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/challenge");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpora/challenge");
     let mut count = 0;
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 fn replay(target: &str, check: fn(&[u8]) -> (bool, bool)) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpora").join(target);
     let mut count = 0;
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

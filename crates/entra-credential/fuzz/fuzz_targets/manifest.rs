@@ -1,4 +1,4 @@
-//! Any text as a manifest. `cargo +nightly fuzz run manifest -- -max_total_time=20`
+//! Any text as a manifest. `cargo xtask fuzz` runs it from `tests/corpora/manifest`.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any text, with and without a password. `cargo +nightly fuzz run pem -- -timeout=10 -rss_limit_mb=256 -max_total_time=20`
+//! Any text, with and without a password. `cargo xtask fuzz` runs it from `tests/corpora/pem`.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any bytes, under the password that the corpus is under. `cargo +nightly fuzz run pfx -- -timeout=10 -rss_limit_mb=256 -max_total_time=20`
+//! Any bytes, under the password that the corpus is under. `cargo xtask fuzz` runs it from `tests/corpora/pfx`.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! What a server answers to a device flow's start and to a code. `cargo +nightly fuzz run answer -- -max_total_time=20`
+//! What a server answers to a device flow's start and to a code. `cargo xtask fuzz` runs it from `tests/corpora/answer`.
 
 #![no_main]
 

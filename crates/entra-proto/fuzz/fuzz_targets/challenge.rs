@@ -1,4 +1,4 @@
-//! Any bytes, a line a header. `cargo +nightly fuzz run challenge -- -max_total_time=20`
+//! Any bytes, a line a header. `cargo xtask fuzz` runs it from `tests/corpora/challenge`.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! What a browser brings back, or what was kept of a sign-in. `cargo +nightly fuzz run redirect -- -max_total_time=20`
+//! What a browser brings back, or what was kept of a sign-in. `cargo xtask fuzz` runs it from `tests/corpora/redirect`.
 
 #![no_main]
 
