@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::Result;
 use crate::cargo::{cargo, passes};
+use crate::skips::missing;
 use crate::stage::Verdict;
 use crate::workspace::Workspace;
 
@@ -16,7 +17,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Verdict> {
     fs::create_dir_all(&folder)?;
     let python = match environment(&scripts.join("requirements.txt"), &folder.join("venv"))? {
         Ok(python) => python,
-        Err(reason) => return Ok(Verdict::Skipped(reason)),
+        Err(verdict) => return Ok(verdict),
     };
     let Some(entra) = build()? else {
         return Ok(Verdict::Failed(vec!["the command `entra` does not build".to_owned()]));
@@ -27,10 +28,10 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Verdict> {
     passes(quiet(command)).map(Verdict::of_tool)
 }
 
-/// The Python of a virtual environment in `folder` that holds what `requirements` lists, or why there can be none.
+/// The Python of a virtual environment in `folder` that holds what `requirements` lists, or the verdict where there can be none.
 ///
 /// One that is complete holds a copy of the list, and is taken again while the list stays the same.
-fn environment(requirements: &Path, folder: &Path) -> Result<std::result::Result<PathBuf, String>> {
+fn environment(requirements: &Path, folder: &Path) -> Result<std::result::Result<PathBuf, Verdict>> {
     let python = folder.join(if cfg!(windows) {
         "Scripts/python.exe"
     } else {
@@ -48,15 +49,14 @@ fn environment(requirements: &Path, folder: &Path) -> Result<std::result::Result
         let mut command = Command::new("python3");
         command.args(["-c", &format!("import {module}")]);
         if said(command).is_err() {
-            return Ok(Err(format!(
-                "there is no python3 with the module {module}, `apt-get install python3-venv` brings it on Debian"
-            )));
+            return Ok(Err(missing("python3-venv", "apt-get install python3-venv")));
         }
     }
     let mut create = Command::new("python3");
     create.args(["-m", "venv", "--clear"]).arg(folder);
     if let Err(why) = said(create) {
-        return Ok(Err(format!("no virtual environment can be made: {why}")));
+        let why = format!("no virtual environment can be made: {why}");
+        return Ok(Err(Verdict::Skipped(why)));
     }
     let mut install = Command::new(&python);
     // Wheels only: nobody's setup script runs here, and no compiler is asked for.
@@ -80,7 +80,8 @@ fn environment(requirements: &Path, folder: &Path) -> Result<std::result::Result
         ])
         .arg(requirements);
     if let Err(why) = said(install) {
-        return Ok(Err(format!("the packages cannot be had: {why}")));
+        let why = format!("the packages cannot be fetched: {why}");
+        return Ok(Err(Verdict::Skipped(why)));
     }
     fs::write(installed, wanted)?;
     Ok(Ok(python))

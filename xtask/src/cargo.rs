@@ -1,6 +1,6 @@
 use std::env;
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Result;
@@ -47,6 +47,51 @@ pub(crate) fn output(mut command: Command) -> Result<String> {
     }
 }
 
+/// The result of [`fetch`].
+#[derive(Debug, PartialEq)]
+pub(crate) enum Fetched {
+    All,
+    /// The lock file does not fit the manifest.
+    Stale(String),
+    /// A package is neither on this machine nor reachable.
+    Unreachable(String),
+}
+
+/// Fetches the packages that the lock file beside `manifest` names, for one platform or for all.
+pub(crate) fn fetch(manifest: &Path, platform: Option<&str>) -> Result<Fetched> {
+    let mut command = cargo(["fetch", "--quiet", "--locked", "--manifest-path"]);
+    command.arg(manifest);
+    if let Some(platform) = platform {
+        command.args(["--target", platform]);
+    }
+    let output = command.output()?;
+    if output.status.success() {
+        return Ok(Fetched::All);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Ok(not_fetched(&said, manifest))
+}
+
+fn not_fetched(said: &str, manifest: &Path) -> Fetched {
+    let manifest = manifest.display();
+    if said.contains("because --locked was passed") || said.contains("--locked was passed to prevent") {
+        return Fetched::Stale(format!(
+            "its Cargo.lock is out of date: `cargo update --workspace --manifest-path {manifest}`, then commit it"
+        ));
+    }
+    let why = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("");
+    Fetched::Unreachable(format!("the packages of {manifest} cannot be fetched: {why}"))
+}
+
+/// The platform that this compiler builds for.
+pub(crate) fn host() -> Result<String> {
+    let mut command = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    command.arg("-vV");
+    let text = output(command)?;
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.ok_or("`rustc -vV` names no host")?.to_owned())
+}
+
 /// Whether cargo has the subcommand `name` here: not every machine has every one.
 pub(crate) fn has(name: &str) -> bool {
     output(cargo([name, "--version"])).is_ok()
@@ -76,6 +121,22 @@ fn tells_of_this_package(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stale_lock_differs_from_a_missing_network() {
+        let manifest = Path::new("a/Cargo.toml");
+        let stale = "error: cannot update the lock file /w/Cargo.lock because --locked was passed to prevent this\n";
+        let stale_before =
+            "error: the lock file /w/Cargo.lock needs to be updated but --locked was passed to prevent this\n";
+        for said in [stale, stale_before] {
+            assert!(matches!(not_fetched(said, manifest), Fetched::Stale(_)), "{said}");
+        }
+        let offline = "error: failed to download from `https://a/`\n\nCaused by:\n  could not resolve host\n";
+        assert_eq!(
+            not_fetched(offline, manifest),
+            Fetched::Unreachable("the packages of a/Cargo.toml cannot be fetched: could not resolve host".to_owned())
+        );
+    }
 
     #[test]
     fn a_package_counts_once_however_often_it_is_drawn() {

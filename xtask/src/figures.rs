@@ -80,7 +80,8 @@ fn measured_elsewhere() -> Result<Vec<String>> {
     }
     let mut command = cargo([
         "run",
-        "--release",
+        "--profile",
+        PROFILE,
         "--quiet",
         "--package",
         ELSEWHERE,
@@ -111,13 +112,20 @@ fn measured_elsewhere() -> Result<Vec<String>> {
 /// Builds the driver with one cryptography under TLS, and tells where it is.
 fn driver(cryptography: &str) -> Result<PathBuf> {
     let target = root().join("target").join("drivers").join(cryptography);
-    let mut command = cargo(["build", "--release", "--quiet", "--package", "entra-bench-driver"]);
+    let mut command = cargo([
+        "build",
+        "--profile",
+        PROFILE,
+        "--quiet",
+        "--package",
+        "entra-bench-driver",
+    ]);
     command.args(["--no-default-features", "--features", cryptography, "--target-dir"]);
     command.arg(&target);
     if !passes(command)? {
         return Err(format!("the driver with {cryptography} cannot be built").into());
     }
-    Ok(target.join("release").join("entra-bench-driver"))
+    Ok(target.join(PROFILE).join("entra-bench-driver"))
 }
 
 /// How a printed figure came out; `None` where the line is no figure.
@@ -188,6 +196,9 @@ const MISSED: &str = "MISSED";
 
 /// The package whose binary `figures` measures at run time.
 const ELSEWHERE: &str = "entra-tests";
+
+/// The profile of the workspace that measurements are built with: the release profile with line numbers for a profiler.
+const PROFILE: &str = "figures";
 
 type Measure = fn(&'static str) -> Result<Figure>;
 

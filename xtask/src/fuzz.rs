@@ -1,11 +1,13 @@
 //! A short run of every fuzz target, where the tool for it can be had. Their corpora are replayed by plain tests always.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::Result;
-use crate::cargo::{cargo, has, passes, root};
+use crate::cargo::{Fetched, cargo, fetch, has, host, passes, root};
+use crate::skips::missing;
 use crate::stage::Verdict;
 
 /// How long each target runs.
@@ -13,12 +15,23 @@ const SECONDS: u32 = 20;
 
 pub(crate) fn check() -> Result<Verdict> {
     if !has("fuzz") {
-        return Ok(Verdict::Skipped(
-            "`cargo fuzz` is not here, `cargo install cargo-fuzz` brings it".to_owned(),
-        ));
+        return Ok(missing("cargo-fuzz", "cargo install cargo-fuzz --locked"));
+    }
+    // libfuzzer-sys compiles C++.
+    let compiler = env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
+    if !starts(&compiler) {
+        return Ok(missing("c++", "apt-get install g++"));
+    }
+    let (host, folders) = (host()?, folders(&root())?);
+    for folder in &folders {
+        match fetch(&folder.join("Cargo.toml"), Some(&host))? {
+            Fetched::All => {}
+            Fetched::Stale(why) => return Ok(Verdict::Failed(vec![why])),
+            Fetched::Unreachable(why) => return Ok(Verdict::Skipped(why)),
+        }
     }
     let mut failed = Vec::new();
-    for folder in folders(&root())? {
+    for folder in folders {
         for target in targets(&folder)? {
             if !passes(run(&folder, &target)?)? {
                 failed.push(format!("{target} in {}", folder.display()));
@@ -32,6 +45,14 @@ pub(crate) fn check() -> Result<Verdict> {
     })
 }
 
+/// Whether there is such a program. `CXX` may hold arguments behind its name.
+fn starts(program: &str) -> bool {
+    let mut words = program.split_whitespace();
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words).arg("--version").stdin(Stdio::null());
+    command.output().is_ok_and(|output| output.status.success())
+}
+
 /// One target, begun from its corpus. What it finds beside goes to a folder of its own: the corpus is kept small by hand.
 fn run(folder: &Path, target: &str) -> Result<Command> {
     let found = root().join("target").join("fuzz").join("found").join(target);
@@ -41,10 +62,15 @@ fn run(folder: &Path, target: &str) -> Result<Command> {
         .arg(folder)
         .arg("--target-dir")
         .arg(root().join("target").join("fuzz"));
-    command.arg(target).arg(found).arg(folder.join("corpus").join(target));
+    command
+        .arg(target)
+        .arg(found)
+        .arg(folder.with_file_name("tests").join("corpora").join(target));
     command.args(["--", &format!("-max_total_time={SECONDS}"), "-verbosity=0"]);
     // A stable compiler has the sanitizers and keeps their flags for nightly ones, unless it is told so.
     command.env("RUSTC_BOOTSTRAP", "1");
+    // `cargo fuzz` has no `--locked`. Everything is fetched, and without a network the lock file stays as it is.
+    command.env("CARGO_NET_OFFLINE", "true");
     Ok(command)
 }
 
@@ -74,6 +100,23 @@ fn targets(folder: &Path) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_target_has_a_corpus_and_a_lock_file() {
+        for folder in folders(&root()).unwrap() {
+            assert!(folder.join("Cargo.lock").is_file(), "{}", folder.display());
+            for target in targets(&folder).unwrap() {
+                let corpus = folder.with_file_name("tests").join("corpora").join(&target);
+                assert!(corpus.is_dir(), "{}", corpus.display());
+            }
+        }
+    }
+
+    #[test]
+    fn compiler_is_recognised_with_its_arguments() {
+        assert!(starts("rustc") && starts("rustc --edition=2024"));
+        assert!(!starts("no-such-compiler") && !starts(""));
+    }
 
     #[test]
     fn every_target_of_the_crates_that_have_some_is_found() {

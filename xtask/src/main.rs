@@ -6,6 +6,8 @@
 //!                |          `-----> imports   who may import whom, read from the manifests
 //!                |----> msrv                  no dependency wants a newer Rust than we promise
 //!                |----> readme ---> markdown, command
+//!                |----> package               what the published archives hold, and their tests: `archives`
+//!                |----> skips                 what cannot run on this machine
 //!                |----> acceptance            other clients against the emulator: acceptance/*.py, in a Python of its own
 //!                `----> cargo, workspace      the tool, and what it tells about us
 //!       ----> figures   what is measured, and its limits
@@ -21,8 +23,10 @@ mod figures;
 mod fuzz;
 mod imports;
 mod msrv;
+mod package;
 mod purity;
 mod readme;
+mod skips;
 mod source;
 mod stage;
 mod workspace;
@@ -41,6 +45,7 @@ fn main() -> ExitCode {
         }
         ["ci"] => stage::run_all(),
         ["figures"] => figures::run(),
+        ["archives"] => package::run(),
         [name] => match stage::named(name) {
             Some(stage) => stage::run(&[stage]),
             None => {
@@ -63,7 +68,7 @@ fn chores() -> Vec<&'static str> {
     stage::STAGES
         .iter()
         .map(|stage| stage.name)
-        .chain(["ci", "figures", "help"])
+        .chain(["archives", "ci", "figures", "help"])
         .collect()
 }
 
@@ -72,5 +77,5 @@ fn usage() -> String {
     for stage in stage::STAGES {
         text += &format!("  {:<11} {}\n", stage.name, stage.about);
     }
-    text + "  figures     measures what has a limit\n"
+    text + "  archives    unpacks the archive of each crate and runs its tests there\n  figures     measures what has a limit\n"
 }

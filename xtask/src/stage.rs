@@ -1,9 +1,10 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use crate::cargo::{cargo, has, passes, root};
+use crate::cargo::{Fetched, cargo, fetch, has, passes, root};
+use crate::skips::{missing, run_tests};
 use crate::workspace::Workspace;
-use crate::{Result, acceptance, fuzz, imports, msrv, purity, readme};
+use crate::{Result, acceptance, fuzz, imports, msrv, package, purity, readme};
 
 /// One stage of CI, which also runs alone.
 pub(crate) struct Stage {
@@ -18,6 +19,8 @@ pub(crate) struct Stage {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verdict {
     Passed,
+    /// Passed, but some tests could not run: the reason of each.
+    PassedInPart(Vec<String>),
     /// What is wrong, a line each. Empty where the tool has said it already.
     Failed(Vec<String>),
     /// Why it could not run. It is neither a pass nor a failure, and the summary says so.
@@ -40,6 +43,7 @@ impl Verdict {
     fn in_words(&self) -> String {
         match self {
             Self::Passed => "ok".to_owned(),
+            Self::PassedInPart(reasons) => format!("ok, but {}", tests_skipped(reasons)),
             Self::Failed(_) => "FAILED".to_owned(),
             Self::Skipped(reason) => format!("SKIPPED: {reason}"),
         }
@@ -83,20 +87,28 @@ pub(crate) fn run(stages: &[&Stage]) -> ExitCode {
     ExitCode::from(u8::from(failed))
 }
 
+fn tests_skipped(reasons: &[String]) -> String {
+    let mut different = reasons.to_vec();
+    different.sort();
+    different.dedup();
+    let tests = if reasons.len() == 1 { "test" } else { "tests" };
+    format!("{} {tests} SKIPPED: {}", reasons.len(), different.join("; "))
+}
+
 fn line(name: &str, verdict: &Verdict, time: Duration) -> String {
     format!("{name:<10} {:>6.1} s  {}", time.as_secs_f64(), verdict.in_words())
 }
 
 fn fmt() -> Result<Verdict> {
     if !has("fmt") {
-        return Ok(missing("cargo fmt", "rustup component add rustfmt"));
+        return Ok(missing("rustfmt", "rustup component add rustfmt"));
     }
     passes(cargo(["fmt", "--all", "--check"])).map(Verdict::of_tool)
 }
 
 fn clippy() -> Result<Verdict> {
     if !has("clippy") {
-        return Ok(missing("cargo clippy", "rustup component add clippy"));
+        return Ok(missing("clippy", "rustup component add clippy"));
     }
     let args = [
         "clippy",
@@ -110,9 +122,37 @@ fn clippy() -> Result<Verdict> {
     passes(cargo(args)).map(Verdict::of_tool)
 }
 
+/// Builds everything first, because cargo may have to download: the tests then run as on a foreign machine.
 fn test() -> Result<Verdict> {
-    passes(cargo(["test", "--workspace"])).map(Verdict::of_tool)
+    if !passes(cargo(["test", "--workspace", "--no-run"]))? {
+        return Ok(Verdict::Failed(Vec::new()));
+    }
+    let mut command = cargo(["test", "--workspace"]);
+    command.envs(FOREIGN_MACHINE.iter().copied());
+    run_tests(command)
 }
+
+/// An environment that no test may depend on: no system certificates, a proxy that does not answer, a locale with
+/// letters of its own, the last time zone of all, and credentials of another application.
+const FOREIGN_MACHINE: &[(&str, &str)] = &[
+    ("SSL_CERT_FILE", "/none"),
+    ("SSL_CERT_DIR", "/none"),
+    ("HTTP_PROXY", DEAD_PROXY),
+    ("HTTPS_PROXY", DEAD_PROXY),
+    ("ALL_PROXY", DEAD_PROXY),
+    ("http_proxy", DEAD_PROXY),
+    ("https_proxy", DEAD_PROXY),
+    ("all_proxy", DEAD_PROXY),
+    ("LC_ALL", "tr_TR.UTF-8"),
+    ("TZ", "Pacific/Kiritimati"),
+    ("AZURE_AUTHORITY_HOST", "https://login.invalid"),
+    ("AZURE_TENANT_ID", "foreign.invalid"),
+    ("AZURE_CLIENT_ID", "00000000-0000-0000-0000-000000000001"),
+    ("AZURE_CLIENT_SECRET", "foreign"),
+];
+
+/// The port that discards what it gets, and is closed on every machine.
+const DEAD_PROXY: &str = "http://127.0.0.1:9";
 
 /// In a folder of its own: the flag is another build of everything.
 fn loom() -> Result<Verdict> {
@@ -138,12 +178,12 @@ fn doc() -> Result<Verdict> {
 /// The sources are fetched first, so that cargo-deny itself needs no network.
 fn deny() -> Result<Verdict> {
     if !has("deny") {
-        return Ok(missing("cargo deny", "cargo install cargo-deny --locked"));
+        return Ok(missing("cargo-deny", "cargo install cargo-deny --locked"));
     }
-    if !passes(cargo(["fetch"]))? {
-        return Ok(Verdict::Failed(vec![
-            "the sources of the dependencies cannot be fetched".to_owned(),
-        ]));
+    match fetch(&root().join("Cargo.toml"), None)? {
+        Fetched::All => {}
+        Fetched::Stale(why) => return Ok(Verdict::Failed(vec![why])),
+        Fetched::Unreachable(why) => return Ok(Verdict::Skipped(why)),
     }
     // Who brings a crate in takes a page for each duplicate, so it is told only where it matters.
     if passes(cargo([
@@ -185,8 +225,8 @@ fn acceptance() -> Result<Verdict> {
     acceptance::check(&Workspace::load()?)
 }
 
-fn missing(tool: &str, cure: &str) -> Verdict {
-    Verdict::Skipped(format!("`{tool}` is not here, `{cure}` brings it"))
+fn package() -> Result<Verdict> {
+    package::check(&Workspace::load()?).map(Verdict::of_findings)
 }
 
 /// The order is cheap first, so that a slip shows in seconds; last comes what needs more than Rust.
@@ -205,6 +245,11 @@ pub(crate) static STAGES: &[Stage] = &[
         name: "msrv",
         about: "no dependency wants a newer Rust than we promise",
         run: msrv,
+    },
+    Stage {
+        name: "package",
+        about: "the archive of each crate holds its licences and every file that its code names",
+        run: package,
     },
     Stage {
         name: "deny",
@@ -254,10 +299,19 @@ mod tests {
 
     #[test]
     fn a_skipped_stage_never_reads_like_a_pass() {
-        let verdict = missing("cargo deny", "cargo install cargo-deny");
+        let verdict = Verdict::Skipped("`cargo-deny` is not installed".to_owned());
         let line = line("deny", &verdict, Duration::from_millis(40));
-        assert!(line.contains("SKIPPED: `cargo deny` is not here"), "{line}");
+        assert!(line.contains("SKIPPED: `cargo-deny` is not installed"), "{line}");
         assert!(!line.contains("ok"), "{line}");
+    }
+
+    #[test]
+    fn skipped_tests_are_counted_in_the_summary() {
+        let reasons = ["no browser", "not root", "no browser"].map(str::to_owned).to_vec();
+        assert_eq!(
+            Verdict::PassedInPart(reasons).in_words(),
+            "ok, but 3 tests SKIPPED: no browser; not root"
+        );
     }
 
     #[test]
