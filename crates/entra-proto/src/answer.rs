@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::error::Category;
 use zeroize::Zeroizing;
 
+use crate::aadsts::marked_codes;
 use crate::access_token::BearerText;
 use crate::answer_error::AnswerProblem;
 use crate::claims_request::MAX_CLAIMS;
@@ -74,7 +75,7 @@ impl Answer {
     pub(crate) fn into_refusal(self, status: u16, retry_after: Option<Duration>) -> ServiceError {
         let description = self.error_description.unwrap_or_default();
         let codes = if self.error_codes.is_empty() {
-            codes_in(&description)
+            marked_codes(&description)
         } else {
             self.error_codes
         };
@@ -94,6 +95,7 @@ impl Answer {
             timestamp: filled(self.timestamp),
             error_uri: filled(self.error_uri),
             retry_after,
+            sent: None,
         }
     }
 }
@@ -118,20 +120,6 @@ pub(crate) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Answe
             Category::Syntax | Category::Io => AnswerProblem::NotJson { line, column },
         }
     })
-}
-
-/// The numbers of a message: the digits behind each `AADSTS`, each number once.
-pub(crate) fn codes_in(text: &str) -> Vec<u32> {
-    let mut codes = Vec::new();
-    for rest in text.split("AADSTS").skip(1).take(MAX_CODES) {
-        let digits = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-        if let Ok(code) = digits.parse() {
-            if !codes.contains(&code) {
-                codes.push(code);
-            }
-        }
-    }
-    codes
 }
 
 /// How many numbers of one answer are kept.

@@ -6,6 +6,7 @@ use http::{Request, Response, Uri};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use crate::aadsts::CredentialKind;
 use crate::answer::{Count, count, read, secret, text};
 use crate::answer_error::{AnswerProblem, AskedFor};
 use crate::application::Application;
@@ -85,7 +86,8 @@ impl DeviceCodeRequest {
     /// [`Error::Service`] for a refusal; [`Error::Answer`] for an answer without a device code, a user code, or an address that is
     /// `https` or on this machine, without a user name in it.
     pub fn decode(&self, response: &Response<Body>, now: Timestamp) -> Result<DeviceAuthorization, Error> {
-        read_codes(response, now).map_err(|error| error.asked(AskedFor::DeviceCode))
+        // There is no credential in that request, whatever the application has.
+        read_codes(response, now).map_err(|error| error.asked(AskedFor::DeviceCode).sent_with(CredentialKind::Public))
     }
 
     /// The request that asks whether the person is done: send it once in each interval.

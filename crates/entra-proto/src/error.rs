@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::aadsts::CredentialKind;
 use crate::answer_error::{AnswerError, AskedFor};
 use crate::authorize::RedirectError;
 use crate::service_error::ServiceError;
@@ -51,6 +52,18 @@ impl Error {
         match self {
             Self::Answer(error) => AnswerError {
                 asked,
+                ..Arc::unwrap_or_clone(error)
+            }
+            .into(),
+            other => other,
+        }
+    }
+
+    /// The same, where it is the service's: the kind of credential that the request was sent with.
+    pub(crate) fn sent_with(self, kind: CredentialKind) -> Self {
+        match self {
+            Self::Service(error) => ServiceError {
+                sent: Some(kind),
                 ..Arc::unwrap_or_clone(error)
             }
             .into(),

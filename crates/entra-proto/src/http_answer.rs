@@ -79,7 +79,7 @@ fn plain_refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Time
     };
     ServiceError {
         status: status.as_u16(),
-        codes: crate::answer::codes_in(&description),
+        codes: crate::aadsts::marked_codes(&description),
         description,
         retry_after: retry_after(headers, now),
         ..ServiceError::default()

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::aadsts::Aadsts;
+use crate::aadsts::{Aadsts, CredentialKind};
 use crate::error::excerpt;
 use crate::error_class::ErrorClass;
 use crate::redaction::Secrets;
@@ -36,15 +36,17 @@ pub struct ServiceError {
     pub error_uri: Option<String>,
     /// How long to stay away, at most [`MAX_RETRY_AFTER`](crate::MAX_RETRY_AFTER).
     pub retry_after: Option<Duration>,
+    /// The kind of credential that the request was sent with, where that is known.
+    pub(crate) sent: Option<CredentialKind>,
 }
 
 /// How many characters of each text of a refusal are kept.
 pub(crate) const MAX_TEXT: usize = 4096;
 
 impl ServiceError {
-    /// The row of the most particular number that is known: the last, since Entra lists the general one first.
+    /// The row of the most particular code that is known: the last, since Entra lists the general one first.
     #[must_use]
-    pub fn row(&self) -> Option<&'static Aadsts> {
+    pub fn row(&self) -> Option<Aadsts> {
         self.codes.iter().rev().find_map(|code| Aadsts::find(*code))
     }
 
@@ -69,7 +71,7 @@ impl ServiceError {
         }
     }
 
-    /// What to do about it, where that is known.
+    /// What to do about it, where that is known. The advice fits the credential that the request was sent with.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         let by_status = || match self.status {
@@ -77,9 +79,13 @@ impl ServiceError {
             407 => Some("give the proxy its user name and password"),
             _ => None,
         };
+        let by_class = || match (self.class(), self.sent) {
+            (ErrorClass::Credential, Some(kind)) => Some(kind.check()),
+            (class, _) => class.hint(),
+        };
         self.row()
-            .map(|row| row.hint)
-            .or_else(|| self.class().hint())
+            .map(|row| row.hint_for(self.sent))
+            .or_else(by_class)
             .or_else(by_status)
     }
 

@@ -9,6 +9,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderM
 use http::{Method, Request, Response, StatusCode, Uri};
 use zeroize::Zeroizing;
 
+use crate::aadsts::CredentialKind;
 use crate::answer_error::{AnswerError, AnswerProblem, AskedFor};
 use crate::application::{Application, ClientCredential};
 use crate::assertion::UnsignedAssertion;
@@ -154,7 +155,8 @@ impl TokenRequest {
         TokenResponse::decode(response.status(), response.headers(), response.body().as_bytes(), now)
             .and_then(|answer| self.check_nonce(answer, response.status()))
             .map_err(|error| {
-                let error = self.secrets().out_of(error);
+                let kind = CredentialKind::of(&self.application.credential);
+                let error = self.secrets().out_of(error).sent_with(kind);
                 if self.is_for_one_try() {
                     error.asked(AskedFor::TokenForCode)
                 } else {

@@ -27,14 +27,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return print(&rows.join("\n"));
     }
     let text = arguments.errors.join(" ");
-    let codes = codes(&text);
+    let codes = Aadsts::codes_in(&text);
     if codes.is_empty() {
         return Err(Failure::text(Exit::Usage, "there is no AADSTS number in that"));
     }
     let known: Vec<String> = codes
         .iter()
         .filter_map(|code| Aadsts::find(*code))
-        .map(describe)
+        .map(|row| describe(&row))
         .collect();
     for code in codes.iter().filter(|code| Aadsts::find(**code).is_none()) {
         tell(format_args!(
@@ -64,42 +64,4 @@ fn describe(row: &Aadsts) -> String {
     format!(
         "AADSTS{code}  {error}\n  meaning     {meaning}\n  what to do  {hint}\n  kind        {class}\n  try again   {again}"
     )
-}
-
-/// The numbers behind each `AADSTS`; where there is none, the words that are numbers.
-fn codes(text: &str) -> Vec<u32> {
-    let upper = text.to_ascii_uppercase();
-    let marked = upper
-        .split("AADSTS")
-        .skip(1)
-        .map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default());
-    let mut codes: Vec<u32> = marked.filter_map(|digits| digits.parse().ok()).collect();
-    if codes.is_empty() {
-        codes = text.split([' ', ',']).filter_map(|word| word.parse().ok()).collect();
-    }
-    let mut seen = Vec::new();
-    codes.retain(|code| {
-        !seen.contains(code) && {
-            seen.push(*code);
-            true
-        }
-    });
-    codes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_found_in_whatever_people_paste() {
-        assert_eq!(codes("aadsts7000215"), [7_000_215]);
-        assert_eq!(codes("70011, 70011 65001"), [70011, 65001]);
-        assert_eq!(
-            codes("AADSTS70002: Error. AADSTS70008: The code 12345 has expired."),
-            [70002, 70008]
-        );
-        assert!(codes("nothing").is_empty());
-        assert!(codes("AADSTS99999999999999999999").is_empty());
-    }
 }

@@ -104,7 +104,7 @@ impl Redirect {
         let id = |name| behind(description, name)?.parse::<Guid>().ok().map(|id| id.to_string());
         Some(ServiceError {
             error: cut(error, MAX_TEXT),
-            codes: crate::answer::codes_in(description),
+            codes: crate::aadsts::marked_codes(description),
             suberror: filled("error_subcode"),
             description: cut(description, MAX_TEXT),
             trace_id: id("Trace ID:"),

@@ -1,0 +1,165 @@
+//! Advice that fits the credential with which a request was sent.
+
+use super::Aadsts;
+use crate::application::ClientCredential;
+use crate::error_class::ErrorClass;
+use crate::guid::Guid;
+
+/// The kind of credential that a request was sent with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CredentialKind {
+    /// None.
+    Public,
+    /// A client secret.
+    Secret,
+    /// A client secret that is a GUID, as the id of a secret is.
+    SecretId,
+    /// A certificate, whose assertions are signed here.
+    Certificate,
+    /// An assertion that was signed elsewhere: with a certificate or by another issuer.
+    Assertion,
+    /// Assertions of another issuer.
+    Federated,
+}
+
+use CredentialKind::{Assertion, Certificate, Federated, Public, Secret, SecretId};
+
+impl CredentialKind {
+    pub(crate) fn of(credential: &ClientCredential) -> Self {
+        match credential {
+            ClientCredential::Public => Public,
+            ClientCredential::Secret(secret) | ClientCredential::BasicSecret(secret) => {
+                if secret.expose().parse::<Guid>().is_ok() {
+                    SecretId
+                } else {
+                    Secret
+                }
+            }
+            ClientCredential::Assertion(_) => Assertion,
+            ClientCredential::Certificate(_) => Certificate,
+            ClientCredential::Federated(_) => Federated,
+        }
+    }
+
+    /// The advice where the service does not accept the credential and nothing more is known.
+    pub(crate) const fn check(self) -> &'static str {
+        match self {
+            Public => PUBLIC,
+            Secret => "check that the client secret's value, not its id, is sent, and that it has not expired",
+            SecretId => "send the secret's value: what was sent is a GUID, as the id of a secret is",
+            Certificate => "check that the certificate is registered for the application, and that it has not expired",
+            Assertion => {
+                "check issuer, subject, audience and lifetime of the assertion, and that its certificate or federated credential is registered"
+            }
+            Federated => {
+                "compare issuer, subject and audience of the assertion with the application's federated credential, capitals and slashes included"
+            }
+        }
+    }
+}
+
+impl Aadsts {
+    /// What to do where the request was sent with a credential of this kind.
+    pub(crate) fn hint_for(&self, sent: Option<CredentialKind>) -> &'static str {
+        let Some(kind) = sent.filter(|_| self.class == ErrorClass::Credential) else {
+            return self.hint;
+        };
+        match (self.code, kind) {
+            (NO_CREDENTIAL | NO_CREDENTIAL_FOR_DAEMON | NO_CREDENTIAL_FOR_GRANT, Public) => PUBLIC,
+            (NO_CREDENTIAL | NO_CREDENTIAL_FOR_DAEMON | NO_CREDENTIAL_FOR_GRANT, _) => {
+                "the credential did not reach the service: send the request with its secret or signed assertion, and look for a proxy that changes the body"
+            }
+            (PUBLIC_WITH_CREDENTIAL, Public) => self.hint,
+            (PUBLIC_WITH_CREDENTIAL, _) => {
+                "use the application as a public client without a credential, or register it as confidential"
+            }
+            (WRONG_SECRET, SecretId) => SecretId.check(),
+            (OUT_OF_TIME, Certificate) => "set this machine's clock: the assertion was signed by it",
+            (OUT_OF_TIME, Federated) => {
+                "get a fresh assertion from its issuer; check that the platform renews it, and this machine's clock"
+            }
+            (UNKNOWN_KEY, Federated) => {
+                "check that the issuer publishes the key which signed the assertion, and that the assertion is complete"
+            }
+            (70_002, kind) => kind.check(),
+            (_, kind) => match self.speaks_of {
+                Some(of) if !is_about(of, kind) => kind.check(),
+                _ => self.hint,
+            },
+        }
+    }
+}
+
+/// Whether advice about credentials of one kind fits one of the other.
+const fn is_about(of: CredentialKind, kind: CredentialKind) -> bool {
+    match of {
+        Secret | SecretId => matches!(kind, Secret | SecretId),
+        Certificate => matches!(kind, Certificate | Assertion),
+        // A certificate's assertion whose issuer is not the application is taken for a federated one.
+        _ => matches!(kind, Federated | Assertion | Certificate),
+    }
+}
+
+const PUBLIC: &str = "turn on \"Allow public client flows\" under Authentication in the app registration, or give the application a certificate or a client secret";
+
+const NO_CREDENTIAL: u32 = 7_000_218;
+const NO_CREDENTIAL_FOR_DAEMON: u32 = 7_000_216;
+const NO_CREDENTIAL_FOR_GRANT: u32 = 7_000_219;
+const PUBLIC_WITH_CREDENTIAL: u32 = 700_025;
+const WRONG_SECRET: u32 = 7_000_215;
+const OUT_OF_TIME: u32 = 700_024;
+const UNKNOWN_KEY: u32 = 700_027;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_a_secret_is_told_to_check_a_secret() {
+        for row in Aadsts::all() {
+            for kind in [Certificate, Federated, Assertion] {
+                let hint = row.hint_for(Some(kind));
+                let no_credential = "send the request with its secret or signed assertion";
+                assert!(
+                    !hint.replace(no_credential, "").contains("secret"),
+                    "{} {kind:?}: {hint}",
+                    row.code
+                );
+            }
+            for kind in [Secret, SecretId, Federated] {
+                let hint = row.hint_for(Some(kind));
+                assert!(
+                    !hint.contains("register the certificate"),
+                    "{} {kind:?}: {hint}",
+                    row.code
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_public_client_is_told_of_public_client_flows() {
+        for code in [7_000_216, 7_000_218, 7_000_219] {
+            let row = Aadsts::find(code).unwrap();
+            for hint in [row.hint, row.hint_for(None), row.hint_for(Some(Public))] {
+                assert!(hint.contains("Allow public client flows"), "{hint}");
+            }
+            assert!(!row.hint_for(Some(Secret)).contains("public client"));
+        }
+    }
+
+    #[test]
+    fn the_advice_fits_the_credential() {
+        let hint = |code, kind| Aadsts::find(code).unwrap().hint_for(Some(kind));
+        assert!(hint(7_000_215, SecretId).contains("GUID"));
+        assert!(hint(7_000_215, Secret).contains("value"));
+        assert!(hint(700_027, Certificate).contains("register the certificate"));
+        assert!(hint(700_027, Federated).contains("publishes the key"));
+        assert!(hint(700_024, Federated).contains("fresh"));
+        assert!(hint(700_211, Federated).contains("issuer"));
+        assert!(hint(50_012, Federated).contains("federated credential"));
+        assert!(hint(70_002, Certificate).contains("certificate"));
+        // What is not about the credential stays.
+        assert_eq!(hint(700_016, Federated), Aadsts::find(700_016).unwrap().hint);
+    }
+}
