@@ -80,10 +80,16 @@ impl RequestEvent {
     }
 }
 
-/// One line a request, for a terminal: `POST /contoso.onmicrosoft.com/oauth2/v2.0/token 401 AADSTS7000215`.
+/// One line a request, for a terminal, which obeys nothing in it: `POST /contoso.onmicrosoft.com/oauth2/v2.0/token 401 AADSTS7000215`.
 impl fmt::Display for RequestEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.method, self.path, self.status.as_u16())?;
+        // Any local client chooses it.
+        let (path, more) = match self.path.char_indices().nth(LONGEST_SHOWN) {
+            Some((end, _)) => (&self.path[..end], "…"),
+            None => (self.path.as_str(), ""),
+        };
+        let path = path.escape_debug();
+        write!(f, "{} {path}{more} {}", self.method, self.status.as_u16())?;
         if let Some(code) = self.aadsts {
             write!(f, " AADSTS{code}")?;
         }
@@ -348,6 +354,8 @@ pub(crate) fn parameters(pairs: &[(String, String)]) -> Vec<Parameter> {
 const MOST_PARAMETERS: usize = 64;
 const MOST_PARAMETER_BYTES: usize = 64 * 1024;
 const LONGEST_TEXT: usize = 4 * 1024;
+/// How many characters of a path a line shows.
+const LONGEST_SHOWN: usize = 300;
 
 /// Parameters whose value `Debug` never shows.
 pub(crate) const SECRET_PARAMETERS: &[&str] = &[

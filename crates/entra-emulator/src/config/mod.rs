@@ -73,8 +73,23 @@ impl Config {
     /// # Errors
     /// [`Error::Config`] names the line and what is wrong with it.
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        serde_json::from_str(text).map_err(|error| Error::Config(error.to_string()))
+        serde_json::from_str(text).map_err(|error| Error::Config(without_strings(&error.to_string())))
     }
+}
+
+/// The text of an error of serde without the strings that stood in the wrong place: one of them may be a secret.
+fn without_strings(problem: &str) -> String {
+    let Some((before, rest)) = problem.split_once("string \"") else {
+        return problem.to_owned();
+    };
+    let mut is_escaped = false;
+    let end = rest.find(|c: char| {
+        let ends = c == '"' && !is_escaped;
+        is_escaped = c == '\\' && !is_escaped;
+        ends
+    });
+    let after = end.map_or("", |end| &rest[end + 1..]);
+    format!("{before}a string{after}")
 }
 
 /// A directory.
@@ -172,7 +187,7 @@ pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     };
     parse_rfc3339(&text)
         .map(Some)
-        .ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no UTC time like 2026-01-31T23:59:58Z")))
+        .ok_or_else(|| serde::de::Error::custom("a time is not in UTC like 2026-01-31T23:59:58Z"))
 }
 
 #[cfg(test)]
@@ -184,6 +199,21 @@ mod tests {
         assert!(Config::from_json(r#"{"tenant": []}"#).is_err());
         assert!(Config::from_json(r#"{"apis": [{"token_version": 3}]}"#).is_err());
         assert!(Config::from_json(r#"{"apps": [{"secrets": [{"end": "tomorrow"}]}]}"#).is_err());
+    }
+
+    #[test]
+    fn what_stands_in_the_wrong_place_is_not_repeated() {
+        for json in [
+            r#"{"apps": [{"secrets": ["can\"ary"]}]}"#,
+            r#"{"apps": [{"secrets": [{"end": "canary"}]}]}"#,
+            r#"{"seed": "canary"}"#,
+        ] {
+            let error = Config::from_json(json).unwrap_err().to_string();
+            assert!(
+                !error.contains("ary") && error.contains(" at line 1 column "),
+                "{error}"
+            );
+        }
     }
 
     #[test]
