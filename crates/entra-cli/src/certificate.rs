@@ -1,4 +1,3 @@
-use std::env::VarError;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -8,8 +7,10 @@ use entra_credential::{ClientCertificate, Error};
 use entra_proto::{CertificateCredential, SigningAlgorithm};
 use zeroize::Zeroizing;
 
+use crate::environment;
 use crate::exit::{Exit, Failure};
 use crate::files::{read_bytes, read_text, tell};
+use crate::outside::shown;
 
 /// A certificate as a credential.
 #[derive(Args)]
@@ -52,24 +53,29 @@ impl CertificateSettings {
 
     /// The credential in this file.
     pub(crate) fn credential(&self, path: &Path) -> Result<CertificateCredential, Failure> {
-        Ok(self.credential_of(self.password.open(path)?))
+        self.credential_of(self.password.open(path)?)
     }
 
     /// Reads the certificate in this file.
     pub(crate) fn read(&self, path: &Path) -> Result<ClientCertificate, Failure> {
+        self.sends_chain()?;
         self.password.read(path)
     }
 
     /// This certificate as a credential.
-    pub(crate) fn credential_of(&self, certificate: ClientCertificate) -> CertificateCredential {
-        let variable = std::env::var("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN").unwrap_or_default();
-        let send_chain = self.send_certificate_chain || matches!(variable.to_ascii_lowercase().as_str(), "1" | "true");
-        let credential = CertificateCredential::new(certificate).with_chain(send_chain);
-        match self.algorithm {
+    pub(crate) fn credential_of(&self, certificate: ClientCertificate) -> Result<CertificateCredential, Failure> {
+        let credential = CertificateCredential::new(certificate).with_chain(self.sends_chain()?);
+        Ok(match self.algorithm {
             None => credential,
             Some(Algorithm::Ps256) => credential.with_algorithm(SigningAlgorithm::Ps256),
             Some(Algorithm::Rs256) => credential.with_algorithm(SigningAlgorithm::Rs256),
-        }
+        })
+    }
+
+    fn sends_chain(&self) -> Result<bool, Failure> {
+        let variable = environment::text("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", Exit::Configuration)?;
+        let is_set = variable.is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "1" | "true"));
+        Ok(self.send_certificate_chain || is_set)
     }
 }
 
@@ -78,7 +84,7 @@ impl PasswordSettings {
     pub(crate) fn open(&self, path: &Path) -> Result<ClientCertificate, Failure> {
         let certificate = self.read(path)?;
         for warning in certificate.warnings(SystemTime::now().into()) {
-            tell(format_args!("warning: {}: {warning}", path.display()));
+            tell(format_args!("warning: {}: {warning}", shown(path)));
         }
         Ok(certificate)
     }
@@ -89,7 +95,7 @@ impl PasswordSettings {
         let opened = match ClientCertificate::read(&bytes, password.as_deref().map(String::as_str)) {
             // Whoever sits at a terminal can be asked.
             Err(Error::PasswordNeeded | Error::EmptyPassword) if password.is_none() && io::stdin().is_terminal() => {
-                let asked = rpassword::prompt_password(format!("Password of {}: ", path.display()));
+                let asked = rpassword::prompt_password(format!("Password of {}: ", shown(path)));
                 let asked = Zeroizing::new(asked.map_err(|error| Failure::new(Exit::Credential, error))?);
                 ClientCertificate::read(&bytes, Some(&asked))
             }
@@ -106,15 +112,7 @@ impl PasswordSettings {
     fn password(&self) -> Result<Option<Zeroizing<String>>, Failure> {
         match &self.certificate_password_file {
             Some(path) => read_text(path, MAX_PASSWORD, Exit::Credential).map(Some),
-            None => match std::env::var("AZURE_CLIENT_CERTIFICATE_PASSWORD").map(Zeroizing::new) {
-                // A variable that is set to nothing is not set.
-                Ok(password) => Ok(Some(password).filter(|password| !password.is_empty())),
-                Err(VarError::NotPresent) => Ok(None),
-                Err(VarError::NotUnicode(_)) => Err(Failure::text(
-                    Exit::Credential,
-                    "AZURE_CLIENT_CERTIFICATE_PASSWORD is not UTF-8",
-                )),
-            },
+            None => environment::text("AZURE_CLIENT_CERTIFICATE_PASSWORD", Exit::Credential),
         }
     }
 }

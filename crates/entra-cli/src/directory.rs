@@ -7,6 +7,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use entra_client::{DirectoryError, DiskDirectory};
 
 use crate::exit::{Exit, Failure};
+use crate::outside::refuse_contents;
 use crate::warnings::tell_warnings;
 
 /// Where the tenants that consented are kept.
@@ -23,6 +24,7 @@ impl DirectorySettings {
         hush_panics_over_damage();
         tell_warnings();
         if let Some(file) = self.file.as_ref().filter(|file| !file.as_os_str().is_empty()) {
+            refuse_contents(file, Exit::Configuration)?;
             return Ok(DiskDirectory::at(file));
         }
         let variable = |name: &str| {

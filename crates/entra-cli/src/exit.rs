@@ -52,6 +52,8 @@ impl From<Exit> for ExitCode {
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
+    /// What to do beside what the error itself advises.
+    pub(crate) advice: Option<&'static str>,
     error: anyhow::Error,
 }
 
@@ -59,6 +61,7 @@ impl Failure {
     pub(crate) fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
         Self {
             exit,
+            advice: None,
             error: error.into(),
         }
     }
@@ -66,6 +69,7 @@ impl Failure {
     pub(crate) fn text(exit: Exit, text: impl fmt::Display) -> Self {
         Self {
             exit,
+            advice: None,
             error: anyhow::anyhow!("{text}"),
         }
     }
@@ -99,7 +103,15 @@ impl From<AcquireError> for Failure {
 
 impl From<entra_client::Error> for Failure {
     fn from(error: entra_client::Error) -> Self {
-        error.cause().clone().into()
+        let rejected = error
+            .service()
+            .is_some_and(|service| service.class() == ErrorClass::Credential);
+        Self {
+            advice: rejected.then_some(
+                "`entra doctor`, with the same options and variables, looks for what is wrong with the credential",
+            ),
+            ..error.cause().clone().into()
+        }
     }
 }
 

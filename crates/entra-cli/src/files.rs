@@ -1,10 +1,13 @@
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
+use crate::outside::{printable, refuse_contents, shown};
+
+pub(crate) use crate::outside::{excerpt, harmless};
 
 /// Reads a small text from a file, or from standard input where the path is `-`. One line end behind it is dropped.
 pub(crate) fn read_text(path: &Path, limit: u64, exit: Exit) -> Result<Zeroizing<String>, Failure> {
@@ -22,24 +25,28 @@ pub(crate) fn read_text(path: &Path, limit: u64, exit: Exit) -> Result<Zeroizing
         Ok(text) => Ok(Zeroizing::new(text)),
         Err(error) => {
             drop(Zeroizing::new(error.into_bytes()));
-            Err(Failure::text(exit, format!("{}: is not UTF-8", path.display())))
+            Err(Failure::text(exit, format!("{}: is not UTF-8", shown(path))))
         }
     }
 }
 
 /// Reads a small file, or standard input where the path is `-`, as it is.
 pub(crate) fn read_bytes(path: &Path, limit: u64, exit: Exit) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    refuse_contents(path, exit)?;
     let from_stdin = path.as_os_str() == "-";
     let failed = |problem: String| {
         let name = if from_stdin {
             "standard input".to_owned()
         } else {
-            path.display().to_string()
+            shown(path)
         };
         Failure::text(exit, format!("{name}: {problem}"))
     };
     // Room for all that may come, so that no copy is left behind by growth.
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit as usize + 1));
+    if from_stdin && io::stdin().is_terminal() {
+        tell("reading from the terminal: paste it, press Enter, and end with Ctrl-D (on Windows Ctrl-Z and Enter)");
+    }
     let read = if from_stdin {
         io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)
     } else {
@@ -69,38 +76,23 @@ pub(crate) fn write_new(path: &Path, text: &str, private: bool) -> Result<(), Fa
         } else {
             ""
         };
-        Failure::text(Exit::Output, format!("{}: {error}{advice}", path.display()))
+        Failure::text(Exit::Output, format!("{}: {error}{advice}", shown(path)))
     })
 }
 
-/// Tells something beside the result, on standard error. Whoever does not want to read it may close it.
+/// Tells something beside the result, on standard error. A reader that has closed it is no failure.
 pub(crate) fn tell(text: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", printable(&text.to_string()));
 }
 
-/// A text of somebody else's, such as that no terminal obeys it and it stays on its line.
-pub(crate) fn harmless(text: &str) -> String {
-    // The quotes of JSON stay as they are.
-    let escaped = |c: char| {
-        if matches!(c, '"' | '\'' | '\\') {
-            c.to_string()
-        } else {
-            c.escape_debug().to_string()
-        }
-    };
-    text.chars().map(escaped).collect()
-}
-
-/// At most `limit` characters of a text of somebody else's, made [`harmless`].
-pub(crate) fn excerpt(text: &str, limit: usize) -> String {
-    match text.char_indices().nth(limit) {
-        Some((end, _)) => harmless(&text[..end]) + "…",
-        None => harmless(text),
-    }
-}
-
-/// Prints a command's result. A reader that has gone is no failure; anything else is.
+/// Prints a command's result, with nothing in it that a terminal obeys and no secret of the settings.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    print_secret(&printable(text))
+}
+
+/// Prints a result as it is, because it is a secret that was asked for, or is read by a program. A reader that has gone is
+/// no failure; anything else is.
+pub(crate) fn print_secret(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())
         .and_then(|()| out.write_all(b"\n"))
@@ -115,10 +107,15 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         })
 }
 
-/// Prints JSON with nothing in it that a terminal obeys: what is not ASCII is escaped as JSON escapes it.
+/// Prints JSON with nothing in it that a terminal obeys. It is a result, and may be a secret that was asked for.
 pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    print_json_text(&format!("{value:#}"))
+}
+
+/// Prints the text of some JSON: what is not ASCII is escaped as JSON escapes it.
+pub(crate) fn print_json_text(json: &str) -> Result<(), Failure> {
     let mut text = String::new();
-    for character in format!("{value:#}").chars() {
+    for character in json.chars() {
         if character.is_ascii() && character != '\x7f' {
             text.push(character);
             continue;
@@ -127,5 +124,5 @@ pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
             text.push_str(&format!("\\u{unit:04x}"));
         }
     }
-    print(&text)
+    print_secret(&text)
 }

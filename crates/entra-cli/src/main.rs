@@ -6,14 +6,18 @@
 #![allow(rustdoc::bare_urls, reason = "these comments are help texts, read in a terminal")]
 
 mod api;
+mod arguments;
 mod callback;
 mod certificate;
 mod commands;
 mod directory;
+mod environment;
 mod exit;
 mod files;
 mod moment;
+mod outside;
 mod screen;
+mod secret;
 mod settings;
 mod sign_in;
 mod source;
@@ -29,7 +33,8 @@ use crate::commands::{
     assertion, cert, consent, decode, demo, doctor, emulator, exec, explain, keycredentials, scope, tenants, token,
 };
 use crate::exit::{EXIT_CODES, Exit};
-use crate::files::tell;
+use crate::files::{harmless, tell};
+use crate::outside::guard_inputs;
 
 /// Tokens for daemons from Microsoft Entra, and an Entra on loopback to try them against.
 #[derive(Parser)]
@@ -57,7 +62,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
+    guard_inputs();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return arguments::report(error),
+    };
+    let done = match arguments.command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Emulator(arguments) => emulator::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
@@ -76,7 +86,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.exit == Exit::OutputClosed => ExitCode::SUCCESS,
         Err(failure) => {
-            tell(format_args!("entra: {failure}"));
+            tell(format_args!("entra: {}", harmless(&failure.to_string())));
+            if let Some(advice) = failure.advice {
+                tell(format_args!("entra: {advice}"));
+            }
             failure.exit.into()
         }
     }

@@ -1,4 +1,3 @@
-use std::env::VarError;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,8 +12,11 @@ use entra_transport_ureq::UreqTransport;
 use zeroize::Zeroizing;
 
 use crate::certificate::CertificateSettings;
+use crate::environment;
 use crate::exit::{Exit, Failure};
-use crate::files::read_text;
+use crate::files::{read_text, tell};
+use crate::outside::refuse_contents;
+use crate::secret;
 use crate::source::Source;
 
 /// Who asks, and where.
@@ -147,7 +149,12 @@ impl ApplicationSettings {
 
     fn credential(&self) -> Result<ClientCredential, Failure> {
         Ok(match self.chosen()? {
-            Chosen::Secret(secret, _) => secret.into(),
+            Chosen::Secret(secret, source) => {
+                if let Some((problem, fix)) = secret::doubt(secret.expose()) {
+                    tell(format_args!("warning: the client secret {source}: {problem}; {fix}"));
+                }
+                secret.into()
+            }
             Chosen::Certificate(path, _) => self.certificate.credential(&path)?.into(),
             Chosen::Federated(file, _) => FederatedCredential::new(file).into(),
         })
@@ -156,10 +163,13 @@ impl ApplicationSettings {
     /// What was named on the command line comes first; of the variables, the secret, the certificate, the federated token.
     pub(crate) fn chosen(&self) -> Result<Chosen, Failure> {
         self.chosen_or_none()?.ok_or_else(|| {
+            let why = CREDENTIALS.iter().find_map(|name| why_unset(name)).unwrap_or_default();
             Failure::text(
                 Exit::Credential,
-                "no credential; set AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH, or use --secret-file FILE (\"-\" for \
-                 standard input) or --certificate FILE",
+                format!(
+                    "no credential{why}; set AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH, or use --secret-file FILE \
+                     (\"-\" for standard input) or --certificate FILE"
+                ),
             )
         })
     }
@@ -167,33 +177,28 @@ impl ApplicationSettings {
     fn chosen_or_none(&self) -> Result<Option<Chosen>, Failure> {
         self.refuse_secret_on_command_line()?;
         if let Some(path) = &self.secret_file {
-            let secret = secret(&read_text(path, MAX_SECRET, Exit::Credential)?)?;
-            return Ok(Some(Chosen::Secret(secret, Source::File(path.clone()))));
+            return Ok(Some(Chosen::Secret(secret::read(path)?, Source::File(path.clone()))));
         }
         if let Some(path) = self.certificate.file() {
             let flag = Source::Flag("--certificate".to_owned());
-            refuse_contents(path, "--certificate")?;
+            refuse_contents(path, Exit::Credential)?;
             return Ok(Some(Chosen::Certificate(path.to_owned(), flag)));
         }
         if let Some(path) = &self.federated_token_file {
             let flag = Source::Flag("--federated-token-file".to_owned());
-            refuse_contents(path, "--federated-token-file")?;
+            refuse_contents(path, Exit::Credential)?;
             return Ok(Some(Chosen::Federated(FederatedTokenFile::new(path), flag)));
         }
         let variable = |name: &str| Source::Variable(name.to_owned());
-        match std::env::var(SECRET).map(Zeroizing::new) {
-            Ok(text) if !text.is_empty() => return Ok(Some(Chosen::Secret(secret(&text)?, variable(SECRET)))),
-            Err(VarError::NotUnicode(_)) => {
-                return Err(Failure::text(Exit::Credential, format!("{SECRET} is not UTF-8")));
-            }
-            _ => {}
+        if let Some(text) = environment::text(SECRET, Exit::Credential)? {
+            return Ok(Some(Chosen::Secret(secret::client_secret(&text)?, variable(SECRET))));
         }
         if let Some(path) = path_variable(CERTIFICATE) {
-            refuse_contents(&path, CERTIFICATE)?;
+            refuse_contents(&path, Exit::Credential)?;
             return Ok(Some(Chosen::Certificate(path, variable(CERTIFICATE))));
         }
         if let Some(path) = path_variable(FEDERATED) {
-            refuse_contents(&path, FEDERATED)?;
+            refuse_contents(&path, Exit::Credential)?;
             return Ok(Some(Chosen::Federated(
                 FederatedTokenFile::new(path),
                 variable(FEDERATED),
@@ -227,27 +232,19 @@ fn given(setting: &Option<String>) -> Option<&str> {
 }
 
 fn missing(what: &str, flag: &str, variable: &str) -> Failure {
+    let why = why_unset(variable).unwrap_or_default();
     Failure::text(
         Exit::Configuration,
-        format!("no {what}; give {flag}, or set {variable}"),
+        format!("no {what}{why}; give {flag}, or set {variable}"),
     )
 }
 
-fn secret(text: &str) -> Result<ClientSecret, Failure> {
-    ClientSecret::new(text).map_err(|error| Failure::new(Exit::Credential, error))
-}
-
-/// Refuses a key or a token in the place of the file that holds it, before it is shown as a path.
-fn refuse_contents(path: &Path, setting: &str) -> Result<(), Failure> {
-    let text = path.to_string_lossy();
-    let is_jwt = text.starts_with("eyJ") && text.matches('.').count() == 2;
-    if !is_jwt && !text.contains(['\n', '\r']) && !text.contains("-----BEGIN") {
-        return Ok(());
+/// Why somebody may take a variable for set that is not.
+fn why_unset(variable: &str) -> Option<String> {
+    if let Some(other) = environment::misspelt(variable) {
+        return Some(format!(": {other} is set, which is not read, and {variable} is not"));
     }
-    Err(Failure::text(
-        Exit::Credential,
-        format!("{setting} holds a key or a token itself; write that to a file, and name the file"),
-    ))
+    environment::is_empty(variable).then(|| format!(": {variable} is set and empty"))
 }
 
 fn path_variable(name: &str) -> Option<PathBuf> {
@@ -342,6 +339,5 @@ const SECRET: &str = "AZURE_CLIENT_SECRET";
 const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
 const FEDERATED: &str = FederatedTokenFile::VARIABLE;
 
-/// How long a secret and a file of CA certificates may be, in bytes.
-const MAX_SECRET: u64 = 8 * 1024;
+/// How long a file of CA certificates may be, in bytes.
 const MAX_CA: u64 = 1024 * 1024;

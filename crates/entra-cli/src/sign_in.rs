@@ -9,6 +9,7 @@ use crate::callback::{Answer, CallbackSettings};
 use crate::commands::consent::is_anothers;
 use crate::exit::{Exit, Failure};
 use crate::files::{harmless, read_text, tell};
+use crate::outside::shown;
 use crate::wanted::TokenSettings;
 
 /// On what ground a token is asked for.
@@ -96,7 +97,7 @@ impl FlowSettings {
         let file = self.assertion_file.as_deref().unwrap_or_else(|| "-".as_ref());
         let text = read_text(file, MAX_ASSERTION, Exit::Token)?;
         UserAssertion::new(text.trim())
-            .map_err(|error| Failure::text(Exit::Token, format!("{}: the {error}", file.display())))
+            .map_err(|error| Failure::text(Exit::Token, format!("{}: the {error}", shown(file))))
     }
 
     /// Refuses options that do not go together.

@@ -6,6 +6,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde_json::{Value, json};
 
+use crate::outside::{shown, without_secrets};
+
 /// Where a setting comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -24,7 +26,7 @@ impl Source {
         match self {
             Self::Flag(name) => json!({ "kind": "flag", "name": name }),
             Self::Variable(name) => json!({ "kind": "variable", "name": name }),
-            Self::File(path) => json!({ "kind": "file", "name": path.display().to_string() }),
+            Self::File(path) => json!({ "kind": "file", "name": without_secrets(&path.to_string_lossy()) }),
             Self::Default => json!({ "kind": "default" }),
         }
     }
@@ -35,7 +37,7 @@ impl fmt::Display for Source {
         match self {
             Self::Flag(name) | Self::Variable(name) => write!(f, "from {name}"),
             Self::File(path) if path.as_os_str() == "-" => f.write_str("from standard input"),
-            Self::File(path) => write!(f, "from the file {}", path.display()),
+            Self::File(path) => write!(f, "from the file {}", shown(path)),
             Self::Default => f.write_str("the default"),
         }
     }

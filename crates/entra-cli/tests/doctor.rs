@@ -633,7 +633,7 @@ fn a_token_is_never_shown_even_by_an_authority_that_repeats_what_it_was_sent() {
     ));
     assert!(
         told.iter()
-            .all(|told| told.contains("[secret], Some.Role") && told.contains("60 s, so short")),
+            .all(|told| told.contains("[not shown], Some.Role") && told.contains("60 s, so short")),
         "{told:?}"
     );
     let told = echo("canary-opaque");

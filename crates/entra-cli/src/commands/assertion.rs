@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::commands::decode::{describe, meaning};
 use crate::exit::{Exit, Failure};
-use crate::files::print;
+use crate::files::{print, print_secret};
 use crate::settings::ApplicationSettings;
 
 /// Sign a client assertion with a certificate, and show what it says.
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             "only a certificate signs assertions: give --certificate FILE, and no other credential",
         ));
     };
-    let thumbprint = Thumbprints::from(sign.assertion().certificate()).sha1_hex();
+    let thumbprints = Thumbprints::from(sign.assertion().certificate());
     let Step::Exchange(exchange) = sign.sign()? else {
         return Err(Failure::text(Exit::Credential, "nothing was signed"));
     };
@@ -47,12 +47,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .assertion()
         .ok_or_else(|| Failure::text(Exit::Credential, "nothing was signed"))?;
     if !arguments.show {
-        return print(assertion.expose());
+        return print_secret(assertion.expose());
     }
     let claims = UnverifiedClaims::decode(assertion.expose())?;
     print(&format!(
-        "{}signature\n  by the key of the certificate {thumbprint} (SHA-1)",
-        describe(&claims, explain)
+        "{}signature\n  by the key of the certificate {} (SHA-1)\n  in hexadecimal by SHA-256, as errors name it: {}",
+        describe(&claims, explain),
+        thumbprints.sha1_hex(),
+        thumbprints.sha256_hex()
     ))
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::commands::watch::{self, WatchSettings};
 use crate::exit::{Exit, Failure};
-use crate::files::{excerpt, print, print_json, tell};
+use crate::files::{excerpt, print_json, print_secret, tell};
 use crate::moment::{from_now, length};
 use crate::sign_in::FlowSettings;
 use crate::wanted::TokenSettings;
@@ -105,7 +105,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             }
             print_json(&answer)
         }
-        output => print(&output.of(&token)),
+        output => print_secret(&output.of(&token)),
     }
 }
 

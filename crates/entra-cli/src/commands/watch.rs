@@ -10,7 +10,7 @@ use entra_transport::AcquireError;
 
 use crate::commands::token::Output;
 use crate::exit::{Exit, Failure};
-use crate::files::print;
+use crate::files::print_secret;
 use crate::screen::Screen;
 use crate::wanted::TokenSettings;
 
@@ -59,7 +59,7 @@ pub(crate) fn run(wanted: &TokenSettings, settings: &WatchSettings, output: Opti
         let seen = watch.look()?;
         if let (Some(output), Some(token)) = (output, &seen.new_token) {
             screen.end_line()?;
-            print(&output.of(token))?;
+            print_secret(&output.of(token))?;
         }
         screen.show(&seen)?;
         left = left.map(|left| left - 1);

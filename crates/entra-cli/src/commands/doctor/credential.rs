@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use entra_credential::{ClientCertificate, FederatedTokenFile, Warning};
 use entra_proto::{
-    ClientAssertion, ClientCredential, ClientSecret, Cloud, FederatedCredential, Guid, Timestamp, UnverifiedClaims,
+    ClientAssertion, ClientCredential, ClientSecret, Cloud, FederatedCredential, Timestamp, UnverifiedClaims,
 };
 use serde_json::Value;
 
@@ -11,6 +11,7 @@ use crate::commands::doctor::name;
 use crate::commands::doctor::report::{Check, Report};
 use crate::exit::{Exit, Failure};
 use crate::moment::{length, utc};
+use crate::secret::{doubt, is_guid};
 use crate::settings::{ApplicationSettings, CREDENTIALS, Chosen};
 use crate::source::Source;
 
@@ -68,7 +69,7 @@ impl Credential {
             Self::Secret(secret, _) => Some(secret.clone().into()),
             Self::Certificate { opened, .. } => {
                 let certificate = opened.as_ref().ok()?.clone();
-                Some(settings.certificate().credential_of(certificate).into())
+                Some(settings.certificate().credential_of(certificate).ok()?.into())
             }
             Self::Federated { file, assertion, .. } => {
                 assertion.as_ref().ok()?;
@@ -146,35 +147,6 @@ fn passed_over(source: &Source) -> Vec<&'static str> {
         .into_iter()
         .filter(|name| name != chosen && env::var_os(name).is_some_and(|value| !value.is_empty()))
         .collect()
-}
-
-/// What makes a secret look like none, and what to do about it.
-fn doubt(secret: &str) -> Option<(&'static str, &'static str)> {
-    let trimmed = secret.trim();
-    if is_guid(secret) {
-        return Some((
-            "it looks like a secret's id",
-            "send the secret's value, not its id; the value is shown only once, so make a new secret if it is lost",
-        ));
-    }
-    if trimmed.len() < secret.len() {
-        return Some((
-            "it begins or ends with white space or a line end",
-            "take it out: `printf %s` writes no line end, `echo` does",
-        ));
-    }
-    let quoted = |quote: char| trimmed.len() > 1 && trimmed.starts_with(quote) && trimmed.ends_with(quote);
-    if quoted('"') || quoted('\'') {
-        return Some((
-            "it stands in quotation marks",
-            "take them out: not every file of variables is read by a shell",
-        ));
-    }
-    None
-}
-
-fn is_guid(secret: &str) -> bool {
-    secret.trim().parse::<Guid>().is_ok()
 }
 
 fn judge_certificate(certificate: &ClientCertificate, path: &str, now: Timestamp) -> Check {
@@ -302,26 +274,6 @@ const TOKEN_EXCHANGE: &str = "api://AzureADTokenExchange";
 mod tests {
     use super::*;
     use crate::commands::doctor::report::Mark;
-
-    #[test]
-    fn a_secret_that_looks_like_none_is_doubted() {
-        for (secret, said) in [
-            ("aaaabbbb-0000-cccc-1111-dddd2222eeee", "id"),
-            ("AAAABBBB-0000-CCCC-1111-DDDD2222EEEE\n", "id"),
-            ("abc\n", "line end"),
-            (" abc", "white space"),
-            ("\"abc\"", "quotation"),
-            ("'abc'", "quotation"),
-        ] {
-            assert!(
-                doubt(secret).is_some_and(|(problem, _)| problem.contains(said)),
-                "{secret}"
-            );
-        }
-        for secret in ["qWgdYAmab0YSkuL1qKv5bPX", "a~b.c'", "\"", "a b"] {
-            assert_eq!(doubt(secret), None, "{secret}");
-        }
-    }
 
     fn judged(claims: &str) -> Mark {
         use base64::Engine as _;

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, print, print_json};
+use crate::outside::{BLOT, without_secrets};
 use crate::source::Source;
 
 /// What was looked at, and what came of it.
@@ -119,10 +120,11 @@ impl Check {
         object
     }
 
-    fn blot(&mut self, secret: &str) {
+    fn blot(&mut self, secrets: &[Zeroizing<String>]) {
         let blot = |text: &mut String| {
-            if text.contains(secret) {
-                *text = text.replace(secret, BLOT);
+            *text = without_secrets(text);
+            for secret in secrets {
+                *text = text.replace(secret.as_str(), BLOT);
             }
         };
         blot(&mut self.found);
@@ -176,9 +178,7 @@ impl Report {
     }
 
     pub(crate) fn add(&mut self, mut check: Check) -> Result<(), Failure> {
-        for secret in &self.secrets {
-            check.blot(secret);
-        }
+        check.blot(&self.secrets);
         if self.output == Output::Text {
             print(&check.to_text())?;
         }
@@ -255,8 +255,6 @@ const SHORTEST: usize = 4;
 /// How many characters of a text are shown: a token may name a thousand roles.
 const SHOWN: usize = 800;
 
-const BLOT: &str = "[secret]";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -303,7 +301,7 @@ mod tests {
         let check = Check::fail("a", Exit::Token, "x canary", "y canary").with("z", vec!["canary"]);
         report.add(check).unwrap();
         let shown = format!("{:?} {}", report.checks, report.checks[0].to_json());
-        assert!(!shown.contains("canary") && shown.contains("[secret]"), "{shown}");
+        assert!(!shown.contains("canary") && shown.contains("[not shown]"), "{shown}");
     }
 
     #[test]

@@ -1,0 +1,406 @@
+//! Text from outside (arguments, variables, paths, files, responses), made safe to repeat to a person.
+//!
+//! Two things happen to it on its way out. It is searched for what may be a secret, because people put keys, tokens and
+//! secrets where the name of a file belongs; and everything that a terminal obeys is escaped.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
+use entra_proto::Guid;
+use zeroize::Zeroizing;
+
+use crate::exit::{Exit, Failure};
+
+/// A text from outside, such that no terminal obeys it, that it stays on its line, and that it repeats no secret.
+pub(crate) fn harmless(text: &str) -> String {
+    escaped(&without_secrets(text), false)
+}
+
+/// At most `limit` characters of a text from outside, made [`harmless`].
+pub(crate) fn excerpt(text: &str, limit: usize) -> String {
+    let text = without_secrets(text);
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => escaped(&text[..end], false) + "…",
+        None => escaped(&text, false),
+    }
+}
+
+/// A path, made [`harmless`].
+pub(crate) fn shown(path: &Path) -> String {
+    harmless(&path.to_string_lossy())
+}
+
+/// Several lines of our own with texts from outside in them, as they may be printed. The last guard: a text from outside
+/// is made [`harmless`] where it is put in, or it could add lines.
+pub(crate) fn printable(text: &str) -> String {
+    escaped(&without_secrets(text), true)
+}
+
+/// A text such that no terminal obeys it and that it stays on its line, with whatever else it holds: for results that are
+/// secrets on purpose.
+pub(crate) fn escape(text: &str) -> String {
+    escaped(text, false)
+}
+
+fn escaped(text: &str, keep_lines: bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            // The quotes of JSON stay as they are.
+            '"' | '\'' | '\\' => shown.push(character),
+            '\n' if keep_lines => shown.push(character),
+            other => shown.extend(other.escape_debug()),
+        }
+    }
+    shown
+}
+
+/// Refuses a key, a token or a secret in the place of the file that holds it, before anything is done with the path.
+///
+/// # Errors
+/// Names the option or the variable, and never what it holds.
+pub(crate) fn refuse_contents(path: &Path, exit: Exit) -> Result<(), Failure> {
+    let text = path.to_string_lossy();
+    let is_contents = text.contains(['\n', '\r']) || text.len() > LONGEST_PATH || holds_secret(&text);
+    if !is_contents {
+        return Ok(());
+    }
+    let setting = origin_of(path.as_os_str()).unwrap_or_else(|| "the name of a file".to_owned());
+    Err(Failure::text(
+        exit,
+        format!("{setting} holds a key or a token itself; write that to a file, and name the file"),
+    ))
+}
+
+/// Notes which arguments and variables hold what may be a secret, so that no message repeats it. Called once, before any
+/// of them is read.
+pub(crate) fn guard_inputs() {
+    let mut name = None::<String>;
+    for word in std::env::args_os().skip(1) {
+        let text = word.to_string_lossy();
+        let (setting, value) = match text.split_once('=') {
+            Some((flag, value)) if flag.starts_with("--") => (Some(flag.to_owned()), value),
+            _ if text.starts_with("--") && !text.contains(char::is_whitespace) => {
+                name = Some(text.to_string());
+                (name.clone(), &*text)
+            }
+            _ => (name.take(), &*text),
+        };
+        // A secret that begins with hyphens, or has an equals sign in it, is taken for an option.
+        secrets_in(text.trim_start_matches('-')).into_iter().for_each(keep_out);
+        let is_secret = value != text || !text.starts_with("--");
+        guard(setting.as_deref().unwrap_or("an argument"), value, is_secret);
+    }
+    for (name, value) in std::env::vars_os() {
+        let (name, value) = (name.to_string_lossy(), value.to_string_lossy());
+        if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || OTHERS.contains(&&*name) {
+            guard(&name, &value, true);
+        } else if name.to_ascii_lowercase().ends_with("_proxy")
+            && let Some((before, _)) = value.rsplit_once('@')
+        {
+            let login = before.rsplit_once("://").map_or(before, |(_, login)| login);
+            keep_out(login.split_once(':').map_or(login, |(_, password)| password));
+        }
+    }
+}
+
+fn guard(setting: &str, value: &str, is_value: bool) {
+    let is_named_secret = NAMES.iter().any(|name| setting.to_ascii_lowercase().contains(name))
+        && !setting.to_ascii_lowercase().ends_with("file")
+        && setting != "AZURE_FEDERATED_TOKEN_FILE";
+    // One that is an ID is known to others, and may be the ID of something that messages name.
+    if is_named_secret && is_value && value.trim().parse::<Guid>().is_err() {
+        keep_out(value.trim());
+    }
+    secrets_in(value).into_iter().for_each(keep_out);
+    if holds_secret(value) || value.contains(['\n', '\r']) || value.len() > LONGEST_PATH {
+        let origin = (setting.to_owned(), Zeroizing::new(value.to_owned()));
+        guarded().origins.push(origin);
+    }
+}
+
+/// Keeps a text out of everything that is printed from now on, unless it is too short to be a secret.
+pub(crate) fn keep_out(secret: &str) {
+    let mut guarded = guarded();
+    if secret.len() >= WINDOW {
+        let lower = Zeroizing::new(secret.to_ascii_lowercase());
+        for window in lower.as_bytes().windows(WINDOW) {
+            guarded.windows.insert(window.try_into().expect("of that size"));
+        }
+    } else if secret.len() >= SHORTEST {
+        guarded.short.push(Zeroizing::new(secret.to_owned()));
+    }
+}
+
+/// A text without any part of what was [kept out](keep_out). What is cut or written in other letters counts as well.
+pub(crate) fn without_secrets(text: &str) -> String {
+    let guarded = guarded();
+    if guarded.windows.is_empty() && guarded.short.is_empty() {
+        return text.to_owned();
+    }
+    let lower = text.to_ascii_lowercase();
+    let mut hidden = vec![false; text.len()];
+    for (at, window) in lower.as_bytes().windows(WINDOW).enumerate() {
+        if <&[u8; WINDOW]>::try_from(window).is_ok_and(|window| guarded.windows.contains(window)) {
+            hidden[at..at + WINDOW].fill(true);
+        }
+    }
+    for secret in &guarded.short {
+        for (at, found) in text.match_indices(secret.as_str()) {
+            hidden[at..at + found.len()].fill(true);
+        }
+    }
+    let mut clean = String::with_capacity(text.len());
+    let mut was_hidden = false;
+    for (at, character) in text.char_indices() {
+        match hidden[at] {
+            false => clean.push(character),
+            true if !was_hidden => clean.push_str(BLOT),
+            true => {}
+        }
+        was_hidden = hidden[at];
+    }
+    clean
+}
+
+/// A text about the content of a file, without the parts of it that may be secrets.
+pub(crate) fn without_suspects(text: &str) -> String {
+    let suspects = secrets_in(text);
+    suspects
+        .iter()
+        .fold(text.to_owned(), |text, suspect| text.replace(suspect, BLOT))
+}
+
+/// The option or the variable that holds this text.
+fn origin_of(value: &OsStr) -> Option<String> {
+    let text = value.to_string_lossy();
+    let guarded = guarded();
+    let found = guarded.origins.iter().find(|(_, held)| held.as_str() == text);
+    found.map(|(setting, _)| setting.clone())
+}
+
+/// Whether a text may hold a key, a token or a secret.
+fn holds_secret(text: &str) -> bool {
+    !secrets_in(text).is_empty()
+}
+
+/// The parts of a text that may be secrets: of a URL its suspicious parts, else whole words.
+fn secrets_in(text: &str) -> Vec<&str> {
+    if text.contains("-----BEGIN") {
+        return text.split_whitespace().filter(|word| !word.contains("---")).collect();
+    }
+    let mut found = Vec::new();
+    for word in unknown_part(text).split_whitespace() {
+        if word.contains("://") {
+            found.extend(runs(word).filter(|run| is_suspicious_run(run)));
+        } else if runs(word).any(is_suspicious_run)
+            || is_base64(word)
+            || word.len() >= 30 && has_mark_of_client_secrets(word)
+            || word.split(['/', '\\']).any(|name| name.len() > LONGEST_NAME)
+        {
+            found.push(word);
+        }
+    }
+    found
+}
+
+/// A text without the part in front that is the path of something that is there: that is no secret, whatever it looks like.
+fn unknown_part(text: &str) -> &str {
+    if text.len() > LONGEST_PATH || !runs(text).any(is_suspicious_run) {
+        return text;
+    }
+    let is_root = |path: &Path| path.parent().is_none();
+    let known = Path::new(text)
+        .ancestors()
+        .take_while(|path| !is_root(path) && !path.as_os_str().is_empty())
+        .find(|path| path.exists());
+    known
+        .and_then(Path::to_str)
+        .and_then(|known| text.strip_prefix(known))
+        .unwrap_or(text)
+}
+
+/// The parts between what separates names in paths, URLs and lists.
+fn runs(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '-' | '_' | '~'))
+}
+
+fn is_suspicious_run(run: &str) -> bool {
+    // A GUID is the name of something.
+    let guid = (0..run.len().saturating_sub(35)).find(|at| run[*at..*at + 36].parse::<Guid>().is_ok());
+    if let Some(at) = guid {
+        return is_suspicious_run(&run[..at]) || is_suspicious_run(&run[at + 36..]);
+    }
+    // As JSON and DER begin.
+    let begins = |start: &str, least: usize| run.starts_with(start) && run.len() >= least;
+    begins("eyJ", 10)
+        || begins("MII", 16)
+        || run.len() >= 12 && has_mark_of_client_secrets(run)
+        || run.len() >= 20 && has_all_classes(run) && is_busy(run)
+        || run.split(['+', '-', '_', '~']).any(is_suspicious_word)
+}
+
+/// The client secrets that Entra makes have a digit and these two letters behind their third character.
+fn has_mark_of_client_secrets(text: &str) -> bool {
+    text.as_bytes()
+        .windows(3)
+        .any(|three| three[0].is_ascii_digit() && &three[1..] == b"Q~")
+}
+
+/// Letters and digits alone: as long as a key in hexadecimal, or mixed as no name is.
+fn is_suspicious_word(word: &str) -> bool {
+    let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
+    let has_letter = word.bytes().any(|byte| byte.is_ascii_alphabetic());
+    has_digit && has_letter && (word.len() >= 32 || word.len() >= 24 && is_busy(word))
+}
+
+/// Base64 has slashes, so that its parts may look like the folders of a path.
+fn is_base64(word: &str) -> bool {
+    word.len() >= 40
+        && word
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte))
+        && has_all_classes(word)
+        && is_busy(word)
+}
+
+fn has_all_classes(text: &str) -> bool {
+    let has = |class: fn(&u8) -> bool| text.as_bytes().iter().any(class);
+    has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_digit)
+}
+
+/// Whether letters in both cases and digits change places as in random text. In names they stand in groups, behind
+/// capital letters and between separators.
+fn is_busy(text: &str) -> bool {
+    let class = |byte: u8| match byte {
+        b'a'..=b'z' => 1,
+        b'A'..=b'Z' => 2,
+        b'0'..=b'9' => 3,
+        _ => 0,
+    };
+    let classes: Vec<u8> = text.bytes().map(class).collect();
+    let changes = classes
+        .windows(2)
+        .filter(|pair| pair[0] != pair[1] && !pair.contains(&0) && *pair != [2, 1])
+        .count();
+    let separators = classes.iter().filter(|class| **class == 0).count();
+    changes * 5 > text.len() && separators * 5 < text.len()
+}
+
+#[derive(Default)]
+struct Guarded {
+    /// Every part of [`WINDOW`] bytes of the secrets, in lower case.
+    windows: HashSet<[u8; WINDOW]>,
+    /// The secrets that are shorter.
+    short: Vec<Zeroizing<String>>,
+    /// Settings whose value is not shown.
+    origins: Vec<(String, Zeroizing<String>)>,
+}
+
+static GUARDED: LazyLock<Mutex<Guarded>> = LazyLock::new(Mutex::default);
+
+fn guarded() -> MutexGuard<'static, Guarded> {
+    GUARDED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Variables that are read here, or that people take for some that are: by how their names begin, and by their names.
+const PREFIXES: [&str; 5] = ["AZURE_", "ENTRA_", "ARM_", "AAD_", "SSL_CERT_"];
+const OTHERS: [&str; 4] = ["HOME", "LOCALAPPDATA", "TMPDIR", "XDG_DATA_HOME"];
+
+/// What stands in the name of a setting whose value is a secret, however it looks.
+const NAMES: [&str; 2] = ["secret", "password"];
+
+/// How many bytes of a secret are recognized, where only a part of it is shown.
+const WINDOW: usize = 12;
+
+/// A secret that is shorter would be found in other words.
+const SHORTEST: usize = 8;
+
+/// As long as a path, and a name in one, may be on most systems.
+const LONGEST_PATH: usize = 4096;
+const LONGEST_NAME: usize = 255;
+
+/// What is printed in the place of a secret.
+pub(crate) const BLOT: &str = "[not shown]";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "MIIKUAIBAzCCCgYGCSqGSIb3DQEHAaCCCfcEggnzMIIJ7zCCBf8GCSqGSIb3DQEHAaCCBfAEggXsMIIF6DCCBeQGCyqG";
+
+    #[test]
+    fn secrets_are_told_from_names() {
+        for secret in [
+            KEY,
+            "a/MIIEvQIBADANBgkqhkiG9w0BAQEFAASC",
+            "eyJhbGciOiJub25lIn0.eyJzdWIiOiJjYW5hcnkifQ.canary",
+            "abc8Q~kD93jfKEl20sPq81LmZx7vQwT4uYbNhGcR",
+            "k7.8Q~x.y-kD9.jfKEl.0sPq.1LmZx.vQwT.uYb",
+            "0123456789abcdef0123456789abcdef",
+            "-----BEGIN PRIVATE KEY-----\nMIIEcanary\n-----END PRIVATE KEY-----\n",
+            "https://user:pPq81LmZx7vQwT4uYbNh@host.example/",
+            "Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MGFiY2RlZg==",
+            "q1w2e3r4t5y6u7i8o9p0a1s2d3",
+        ] {
+            assert!(holds_secret(secret), "{secret}");
+        }
+        for name in [
+            "daemon.pem",
+            "/etc/ssl/certs/MyCompany-Prod-Certificate-2024.pem",
+            "My-App-Prod-EU-West-2-Cert-v1.pfx",
+            "ContosoProductionDaemon2024.pfx",
+            "https://graph.microsoft.com/.default",
+            "api://535fb089-9ff3-47b6-9bfb-4f1264799865/access_as_user",
+            "Daemon-535fb089-9ff3-47b6-9bfb-4f1264799865.pem",
+            "/var/run/secrets/azure/tokens/azure-identity-token",
+            "C:\\Users\\Ann\\AppData\\Local\\Temp\\entra-emulator-ca.pem",
+            "contoso.onmicrosoft.com",
+            r#"{"access_token":{"nbf":{"essential":true,"value":"1604106651"}}}"#,
+            "/home/ann/Projekte/Kundenverwaltungsprogramm/zertifikat.pem",
+        ] {
+            assert!(!holds_secret(name), "{name}: {:?}", secrets_in(name));
+        }
+    }
+
+    #[test]
+    fn the_path_of_a_file_is_no_secret() {
+        let folder = std::env::temp_dir().join(format!("0123456789abcdef0123456789abcdef{}", std::process::id()));
+        let file = folder.join("key.pem");
+        assert!(holds_secret(file.to_str().unwrap()));
+        std::fs::create_dir(&folder).unwrap();
+        assert!(!holds_secret(file.to_str().unwrap()));
+        std::fs::remove_dir(&folder).unwrap();
+    }
+
+    #[test]
+    fn no_part_of_a_secret_is_shown() {
+        keep_out(KEY);
+        for text in [
+            KEY.to_owned(),
+            format!("host: {}", KEY.to_lowercase()),
+            format!("\"{}…", &KEY[..30]),
+            KEY[7..40].to_owned(),
+        ] {
+            let clean = without_secrets(&text);
+            assert!(
+                clean.contains(BLOT) && !clean.to_lowercase().contains("iibazcccgy"),
+                "{clean}"
+            );
+        }
+        assert_eq!(without_secrets("key: é"), "key: é");
+        assert_eq!(excerpt(KEY, 4), "[not…");
+    }
+
+    #[test]
+    fn terminals_obey_nothing_from_outside() {
+        let hostile = "a\r\n\u{1b}[2J\u{9b}31m\u{202e}\u{200b}\u{2028}\u{7f}\"b\\";
+        assert_eq!(
+            harmless(hostile),
+            r#"a\r\n\u{1b}[2J\u{9b}31m\u{202e}\u{200b}\u{2028}\u{7f}"b\"#
+        );
+        assert!(printable(hostile).starts_with("a\\r\n\\u{1b}"));
+    }
+}
