@@ -16,6 +16,7 @@ mod exit;
 mod files;
 mod moment;
 mod outside;
+mod pasted_token;
 mod screen;
 mod secret;
 mod settings;

@@ -7,15 +7,18 @@ use serde_json::{Map, Value};
 use crate::exit::{Exit, Failure};
 use crate::files::{harmless, print, print_json, read_text, tell};
 use crate::moment::{from_now, utc};
+use crate::pasted_token;
 
 /// Show what a token says of itself, without checking it.
 ///
-/// The token is read from standard input or a file: on the command line, other users could see it. Its signature is not looked
-/// at, so whatever it says may be made up. Access tokens are the API's to read: use this to find mistakes, not to make decisions.
+/// The token is read from standard input or a file: on the command line, other users could see it. It may stand in JSON (of `az account
+/// get-access-token`, of a token endpoint), in a header, in quotation marks, or on several lines. Its signature is not looked at, so
+/// whatever it says may be made up. Access tokens are the API's to read: use this to find mistakes, not to make decisions.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   entra token --resource https://graph.microsoft.com | entra decode
+  az account get-access-token | entra decode
   entra decode token.txt -o json")]
 pub(crate) struct Arguments {
     /// The file with the token; "-" is standard input
@@ -43,15 +46,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         ));
     }
     let text = read_text(&arguments.file, MAX_TOKEN, Exit::Credential)?;
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(Failure::text(Exit::Token, "there is nothing to decode"));
+    let pasted = pasted_token::find(&text)?;
+    if let Some(note) = pasted.note {
+        tell(note);
     }
-    // As people paste it: a whole header, or its value.
-    let token = text.strip_prefix("Authorization:").unwrap_or(text).trim();
-    let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
-    let claims = UnverifiedClaims::decode(token).map_err(|error| Failure::new(Exit::Token, error))?;
-    tell(format_args!("not verified: anybody can write a token that says this"));
+    tell("not verified: anybody can write a token that says this");
+    let claims = pasted.claims;
     match arguments.output {
         Output::Text => print(describe(&claims, meaning).trim_end()),
         Output::Json => {

@@ -1,0 +1,274 @@
+//! Finding the token in what people paste: a header, JSON, a folded line.
+
+use entra_proto::UnverifiedClaims;
+use serde_json::Value;
+
+use crate::exit::{Exit, Failure};
+use crate::files::excerpt;
+
+/// A token that was found, and what is to be said about it.
+#[derive(Debug)]
+pub(crate) struct Pasted {
+    pub(crate) claims: UnverifiedClaims,
+    /// Where it stood, if there was more than the token.
+    pub(crate) note: Option<String>,
+}
+
+/// Reads the token in a text.
+///
+/// # Errors
+/// Says what the text is, where it is no token and holds none that can be read.
+pub(crate) fn find(text: &str) -> Result<Pasted, Failure> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(refused("there is nothing to decode"));
+    }
+    let bare = unwrapped(text);
+    if let Ok(claims) = UnverifiedClaims::decode(bare) {
+        return Ok(Pasted { claims, note: None });
+    }
+    if let Ok(value) = serde_json::from_str::<Value>(bare)
+        && !value.is_number()
+    {
+        return in_json(&value);
+    }
+    // Terminals and mails fold long lines; quoted-printable marks the fold.
+    let unfolded: String = bare
+        .replace("=\r\n", "")
+        .replace("=\n", "")
+        .split_whitespace()
+        .collect();
+    let mut found = jwts(bare);
+    if found.is_empty() {
+        found = jwts(&unfolded);
+    }
+    found.dedup();
+    match found.as_slice() {
+        [] => Err(unreadable(bare)),
+        [token] => decoded(token, None),
+        [token, more @ ..] => {
+            let note = format!("this holds {} tokens; the first one is decoded", more.len() + 1);
+            decoded(token, Some(note))
+        }
+    }
+}
+
+/// The value of an `Authorization` header, and what stands in quotation marks of a shell.
+fn unwrapped(text: &str) -> &str {
+    let mut text = text;
+    for start in ["authorization:", "bearer "] {
+        if let Some((head, rest)) = text.split_at_checked(start.len())
+            && head.eq_ignore_ascii_case(start)
+        {
+            text = rest.trim();
+        }
+    }
+    let inner = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
+    inner.unwrap_or(text).trim()
+}
+
+/// The token of a response, of a tool's output or of a JSON string. Of several, the access token.
+fn in_json(value: &Value) -> Result<Pasted, Failure> {
+    if let Value::String(text) = value {
+        // Whatever it holds, it is JSON no more.
+        return match serde_json::from_str::<Value>(text) {
+            Ok(Value::String(_)) => Err(unreadable(text)),
+            _ => find(text),
+        };
+    }
+    let mut found = Vec::new();
+    collect(value, "", &mut found);
+    // Access tokens first, then what else has a name, then whatever is a JWT.
+    found.sort_by_key(|(name, _)| rank(name));
+    let Some((name, token)) = found.first() else {
+        return Err(refused(
+            "this is JSON without a token in it; give the member with the token, such as access_token or accessToken",
+        ));
+    };
+    let others: Vec<String> = found[1..].iter().map(|(name, _)| excerpt(name, 60)).collect();
+    let mut note = format!("this is JSON; its member {} is decoded", excerpt(name, 60));
+    if !others.is_empty() {
+        note += &format!(", and not {}", others.join(", "));
+    }
+    match UnverifiedClaims::decode(unwrapped(token)) {
+        Ok(claims) => Ok(Pasted {
+            claims,
+            note: Some(note),
+        }),
+        Err(error) => Err(Failure::new(
+            Exit::Token,
+            anyhow::Error::new(error).context(format!("the member {} of this JSON", excerpt(name, 60))),
+        )),
+    }
+}
+
+/// Every member that is called as a token is, or that is a JWT, under the path to it.
+fn collect(value: &Value, path: &str, found: &mut Vec<(String, String)>) {
+    let members: Vec<(String, &Value)> = match value {
+        Value::Object(members) => members.iter().map(|(name, member)| (name.clone(), member)).collect(),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(at, item)| (at.to_string(), item))
+            .collect(),
+        _ => return,
+    };
+    for (name, member) in members {
+        if found.len() >= MOST {
+            return;
+        }
+        let path = if path.is_empty() {
+            name
+        } else {
+            format!("{path}.{name}")
+        };
+        match member {
+            Value::String(text) if rank(&path) < NAMED.len() || UnverifiedClaims::decode(unwrapped(text)).is_ok() => {
+                found.push((path, text.clone()));
+            }
+            member => collect(member, &path, found),
+        }
+    }
+}
+
+/// The place of a member in the order in which tokens are looked for.
+fn rank(path: &str) -> usize {
+    let name = path
+        .rsplit('.')
+        .next()
+        .unwrap_or(path)
+        .replace('_', "")
+        .to_ascii_lowercase();
+    NAMED.iter().position(|known| *known == name).unwrap_or(NAMED.len())
+}
+
+/// The JWTs among other text, such as a URL, a log or the lines of a request.
+fn jwts(text: &str) -> Vec<&str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'))
+        .map(|word| word.trim_end_matches('.'))
+        .filter(|word| word.bytes().filter(|byte| *byte == b'.').count() == 2)
+        .filter(|word| UnverifiedClaims::decode(word).is_ok())
+        .take(MOST)
+        .collect()
+}
+
+fn decoded(token: &str, note: Option<String>) -> Result<Pasted, Failure> {
+    let claims = UnverifiedClaims::decode(token).map_err(|error| Failure::new(Exit::Token, error))?;
+    Ok(Pasted { claims, note })
+}
+
+/// Why a text is no token that can be read.
+fn unreadable(text: &str) -> Failure {
+    if text.starts_with(['{', '[']) {
+        return refused("this begins like JSON and is none; give the token alone, or all of the JSON");
+    }
+    if text.contains("-----BEGIN") {
+        return refused("this is a key or a certificate, not a token; `entra cert inspect` shows certificates");
+    }
+    let looks_cut = text.starts_with("eyJ") && text.matches('.').count() < 2;
+    if looks_cut {
+        return refused("this begins like a JWT and ends before its third part; copy all of it");
+    }
+    if text.split_whitespace().count() > 1 {
+        return refused("this is text without a JWT in it; give the token alone");
+    }
+    match UnverifiedClaims::decode(text) {
+        Err(error) => Failure::new(Exit::Token, error),
+        Ok(_) => refused("this is no token"),
+    }
+}
+
+fn refused(problem: &str) -> Failure {
+    Failure::text(Exit::Token, problem)
+}
+
+/// Members that hold tokens, without underscores and in small letters.
+const NAMED: [&str; 6] = [
+    "accesstoken",
+    "token",
+    "idtoken",
+    "assertion",
+    "clientassertion",
+    "rawidtoken",
+];
+
+/// How many tokens are looked for in one text.
+const MOST: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImEifQ.eyJhdWQiOiJodHRwczovL2EuZXhhbXBsZSJ9.c2ln";
+    const OTHER: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImEifQ.eyJhdWQiOiJodHRwczovL2IuZXhhbXBsZSJ9.c2ln";
+
+    #[track_caller]
+    fn audience(text: &str) -> String {
+        match find(text) {
+            Ok(pasted) => pasted.claims.audience().unwrap().to_owned(),
+            Err(failure) => panic!("{text}: {failure}"),
+        }
+    }
+
+    #[test]
+    fn a_token_is_found_in_what_people_paste() {
+        let (head, tail) = TOKEN.split_at(50);
+        for text in [
+            TOKEN.to_owned(),
+            format!("\"{TOKEN}\""),
+            format!("'{TOKEN}'\n"),
+            format!("Bearer {TOKEN}"),
+            format!("authorization: bearer {TOKEN}"),
+            format!("\"Bearer {TOKEN}\""),
+            format!("{head}\r\n{tail}"),
+            format!("Authorization: Bearer {head}\n   {tail}"),
+            format!("{}\n{}", &TOKEN[..10], &TOKEN[10..]),
+            format!("{head}=\r\n{tail}"),
+            format!("export ENTRA_ACCESS_TOKEN={TOKEN}"),
+            format!("GET / HTTP/1.1\r\nhost: a.b.c\r\nauthorization: Bearer {TOKEN}\r\n\r\n"),
+            format!("https://localhost/#id_token={TOKEN}&state=1"),
+            format!("curl -H 'Authorization: Bearer {TOKEN}' https://a.example.com"),
+            format!(r#"{{"accessToken":"{TOKEN}","tokenType":"Bearer"}}"#),
+            format!(r#"{{"access_token":"{TOKEN}","id_token":"{OTHER}"}}"#),
+            format!(r#"{{"id_token":"{OTHER}","access_token":"{TOKEN}"}}"#),
+            format!(r#"[{{"credential":{{"accessToken":"{TOKEN}"}}}}]"#),
+            format!(r#"{{"status":{{"token":"Bearer {TOKEN}"}}}}"#),
+            format!(r#"{{"anything":"{TOKEN}"}}"#),
+        ] {
+            assert_eq!(audience(&text), "https://a.example", "{text}");
+        }
+    }
+
+    #[test]
+    fn of_several_tokens_it_is_said_which_is_decoded() {
+        let note = |text: &str| find(text).unwrap().note.unwrap_or_default();
+        let json = format!(r#"{{"id_token":"{OTHER}","access_token":"{TOKEN}"}}"#);
+        assert!(
+            note(&json).contains("access_token is decoded, and not id_token"),
+            "{}",
+            note(&json)
+        );
+        assert!(note(&format!("{TOKEN}\n{OTHER}")).contains("2 tokens"));
+        assert_eq!(note(TOKEN), "");
+    }
+
+    #[test]
+    fn what_is_no_token_is_named() {
+        for (text, said) in [
+            ("", "nothing"),
+            ("opaque", "opaque"),
+            ("EwBgA8l6BAAURSN/FHlDW5xN74t6GzbtsBBeBUYAAQ", "opaque"),
+            (r#"{"access_token":"opaque"}"#, "member access_token"),
+            (r#"{"tokenType":"Bearer"}"#, "JSON without a token"),
+            (r#"{"access_token":"#, "begins like JSON"),
+            ("-----BEGIN CERTIFICATE-----\nMII\n", "certificate"),
+            ("no token here", "without a JWT"),
+            ("eyJhbGciOiJSUzI1NiJ9.eyJh", "third part"),
+            ("a.b.c.d.e", "encrypted"),
+        ] {
+            let failure = find(text).unwrap_err().to_string();
+            assert!(failure.contains(said), "{text}: {failure}");
+        }
+        assert!(find(&"[".repeat(100_000)).is_err());
+    }
+}
