@@ -7,6 +7,7 @@
 
 mod api;
 mod arguments;
+mod ca_file;
 mod callback;
 mod certificate;
 mod commands;

@@ -5,8 +5,10 @@ use std::time::Duration;
 use clap::Args;
 use entra_emulator::{Config, Emulator, EmulatorBuilder};
 
+use crate::ca_file::CaFile;
 use crate::exit::{Exit, Failure};
-use crate::files::{harmless, print, read_text, tell};
+use crate::files::{print_secret, read_text, tell};
+use crate::outside::{escape, shown, without_suspects};
 
 /// Run an Entra on loopback until it is stopped.
 ///
@@ -44,7 +46,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 0, requires = "tls")]
     tls_port: u16,
 
-    /// Write the CA's certificate (PEM) to this file [default: a file of its own in the directory for temporary files]
+    /// Write the CA's certificate (PEM) to this file, which stays [default: a file in a new temporary folder, removed at the end]
     #[arg(long, value_name = "FILE", requires = "tls")]
     ca_out: Option<PathBuf>,
 
@@ -91,31 +93,35 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let emulator = builder
         .port(arguments.port)
-        .on_request(|event| tell(format_args!("{event}")))
+        .on_request(|event| tell(event))
         .try_start()
-        .map_err(|error| Failure::new(Exit::Configuration, error))?;
+        .map_err(|error| match error {
+            entra_emulator::Error::Config(problem) => refused_config(arguments.config.as_deref(), &problem),
+            error => Failure::new(Exit::Configuration, error),
+        })?;
     let ca = emulator
         .ca_pem()
-        .map(|pem| write_ca(pem, arguments.ca_out.as_deref()))
+        .map(|pem| CaFile::write(pem, arguments.ca_out.as_deref()))
         .transpose()?;
-    print(&describe(&emulator, ca.as_deref()))?;
-    // Until somebody stops it.
-    loop {
-        std::thread::park();
+    print_secret(&describe(&emulator, ca.as_ref().map(|ca| ca.path.as_path())))?;
+    match ca.filter(|ca| ca.folder.is_some()) {
+        Some(ca) => ca.remove_when_stopped(),
+        // Until a signal ends it.
+        None => loop {
+            std::thread::park();
+        },
     }
-}
-
-/// Writes the CA, and gives its absolute path: other programs run in other directories.
-fn write_ca(pem: &str, path: Option<&Path>) -> Result<PathBuf, Failure> {
-    let name = || std::env::temp_dir().join(format!("entra-emulator-ca-{}.pem", std::process::id()));
-    let path = path.map_or_else(name, Path::to_path_buf);
-    let written = std::fs::write(&path, pem).and_then(|()| path.canonicalize());
-    written.map_err(|error| Failure::text(Exit::Configuration, format!("{}: {error}", path.display())))
 }
 
 fn read_config(path: &Path) -> Result<Config, Failure> {
     let text = read_text(path, MAX_CONFIG, Exit::Configuration)?;
-    Config::from_json(&text).map_err(|error| Failure::text(Exit::Configuration, format!("{}: {error}", path.display())))
+    Config::from_json(&text).map_err(|error| refused_config(Some(path), &error.to_string()))
+}
+
+/// A configuration that cannot be used. What is wrong with it may be that a secret stands where something else belongs.
+fn refused_config(path: Option<&Path>, problem: &str) -> Failure {
+    let name = path.map_or_else(String::new, |path| format!("{}: ", shown(path)));
+    Failure::text(Exit::Configuration, name + &without_suspects(problem))
 }
 
 fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
@@ -125,16 +131,11 @@ fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
             text,
             "
 # with TLS: {url}, by the CA in {}",
-            harmless(&ca.display().to_string())
+            escape(&ca.to_string_lossy())
         );
     }
     for tenant in emulator.tenants() {
-        let _ = write!(
-            text,
-            "\n# tenant {} ({})",
-            harmless(&tenant.domain),
-            harmless(&tenant.id)
-        );
+        let _ = write!(text, "\n# tenant {} ({})", escape(&tenant.domain), escape(&tenant.id));
     }
     for app in emulator.apps() {
         let secret = app
@@ -143,11 +144,11 @@ fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
             .flatten()
             .next()
             .map_or("none", |secret| secret.value.as_str());
-        let (name, id, secret) = (harmless(&app.name), harmless(&app.client_id), harmless(secret));
+        let (name, id, secret) = (escape(&app.name), escape(&app.client_id), escape(secret));
         let _ = write!(text, "\n# application {name}: client id {id}, secret {secret}");
     }
     for api in emulator.apis() {
-        let _ = write!(text, "\n# API {}", harmless(&api.identifiers.join(" = ")));
+        let _ = write!(text, "\n# API {}", escape(&api.identifiers.join(" = ")));
     }
     let host = emulator.tls_url().unwrap_or_else(|| emulator.base_url());
     for (name, value) in [
@@ -172,13 +173,17 @@ fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
     text
 }
 
-/// A word as a shell reads it.
+/// A word as a shell reads it, with nothing in it that a terminal obeys.
 fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/:".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text.to_owned()
-    } else {
+    } else if escape(text) == text {
         format!("'{}'", text.replace('\'', "'\\''"))
+    } else {
+        // printf makes the bytes again.
+        let octal: String = text.bytes().map(|byte| format!("\\{byte:03o}")).collect();
+        format!("\"$(printf '{octal}')\"")
     }
 }
 
@@ -197,5 +202,6 @@ mod tests {
         assert_eq!(quoted("http://127.0.0.1:80"), "http://127.0.0.1:80");
         assert_eq!(quoted("a b'c~"), "'a b'\\''c~'");
         assert_eq!(quoted(""), "''");
+        assert_eq!(quoted("a\u{1b}"), "\"$(printf '\\141\\033')\"");
     }
 }

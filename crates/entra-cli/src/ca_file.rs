@@ -1,0 +1,117 @@
+//! The file with the emulator's CA, which other programs are told to trust.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::low_level::emulate_default_handler;
+
+use crate::exit::{Exit, Failure};
+use crate::files::write_new;
+use crate::outside::{refuse_contents, shown};
+
+/// A file with a CA's certificate. Unless the user named it, it stands in a folder of its own, and both are removed with it.
+pub(crate) struct CaFile {
+    /// Absolute: other programs run in other folders.
+    pub(crate) path: PathBuf,
+    pub(crate) folder: Option<PathBuf>,
+    stopped: Arc<AtomicUsize>,
+}
+
+impl CaFile {
+    /// Writes it to this file, else to a new file of its own.
+    ///
+    /// The name cannot be guessed, and nobody else may write to its folder: whoever could replace the file would choose the
+    /// CA that other programs trust.
+    pub(crate) fn write(pem: &str, path: Option<&Path>) -> Result<Self, Failure> {
+        match path {
+            Some(path) => {
+                refuse_contents(path, Exit::Configuration)?;
+                let written = std::fs::write(path, pem).and_then(|()| path.canonicalize());
+                let path = written.map_err(|error| refused(path, &error, "name another file with --ca-out"))?;
+                Ok(Self {
+                    path,
+                    folder: None,
+                    stopped: Arc::default(),
+                })
+            }
+            None => Self::write_temporary(pem),
+        }
+    }
+
+    fn write_temporary(pem: &str) -> Result<Self, Failure> {
+        // Before there is anything to remove.
+        let stopped = Arc::new(AtomicUsize::new(0));
+        for signal in SIGNALS {
+            flag::register_usize(signal, Arc::clone(&stopped), signal as usize)
+                .map_err(|error| Failure::new(Exit::Configuration, error))?;
+        }
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|error| Failure::text(Exit::Configuration, error))?;
+        let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let parent = std::env::temp_dir();
+        let folder = parent
+            .canonicalize()
+            .map(|parent| parent.join(format!("entra-emulator-{name}")));
+        let folder = folder.and_then(|folder| private_folder(&folder).map(|()| folder));
+        let folder = folder.map_err(|error| refused(&parent, &error, ADVICE))?;
+        let ca = Self {
+            path: folder.join("ca.pem"),
+            folder: Some(folder),
+            stopped,
+        };
+        write_new(&ca.path, pem, false)?;
+        Ok(ca)
+    }
+
+    /// Waits for a signal to stop, removes the file, and ends the process as the signal does.
+    pub(crate) fn remove_when_stopped(self) -> ! {
+        let stopped = Arc::clone(&self.stopped);
+        let signal = loop {
+            match stopped.load(Ordering::SeqCst) {
+                0 => thread::sleep(PAUSE),
+                signal => break signal,
+            }
+        };
+        drop(self);
+        let signal = i32::try_from(signal).unwrap_or(SIGTERM);
+        let _ = emulate_default_handler(signal);
+        // As shells report a signal.
+        std::process::exit(128 + signal)
+    }
+}
+
+impl Drop for CaFile {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.folder {
+            // What cannot be removed is a public certificate.
+            let _ = std::fs::remove_file(&self.path);
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+}
+
+/// Makes a folder that is not there yet, for its owner alone.
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "the mode is for Unix"))]
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+fn refused(path: &Path, error: &std::io::Error, advice: &str) -> Failure {
+    Failure::text(Exit::Configuration, format!("{}: {error}; {advice}", shown(path)))
+}
+
+const ADVICE: &str = "name the file for the CA with --ca-out";
+
+/// Those that end the emulator. SIGHUP is not among them: `nohup` has it ignored, and a handler would change that.
+const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
+
+/// How often it is looked whether a signal came.
+const PAUSE: Duration = Duration::from_millis(100);

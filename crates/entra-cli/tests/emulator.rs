@@ -1,0 +1,136 @@
+//! `entra emulator` as other programs find it, and what it leaves behind.
+
+#![cfg(unix)]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+use common::{command, err, fails, run};
+
+/// A process that does not outlive its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// An emulator, and the lines that it prints up to the one that begins so.
+fn started(words: &[&str], variables: &[(&str, &str)], last: &str) -> (Running, Vec<String>) {
+    let mut child = Running(command(&[&["emulator"], words].concat(), variables).spawn().unwrap());
+    let lines = BufReader::new(child.0.stdout.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
+    let mut printed = Vec::new();
+    for line in lines {
+        let is_last = line.starts_with(last);
+        printed.push(line);
+        if is_last {
+            break;
+        }
+    }
+    (child, printed)
+}
+
+fn folder(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+fn signal(child: &Child, name: &str) {
+    let done = Command::new("kill")
+        .args([&format!("-{name}"), &child.id().to_string()])
+        .status();
+    assert!(done.unwrap().success());
+}
+
+#[test]
+fn the_ca_stands_in_a_folder_of_its_own_until_the_end() {
+    for (name, number) in [("TERM", 15), ("INT", 2)] {
+        let folder = folder(&format!("ca-{name}"));
+        // Whoever guesses the old name gains nothing.
+        let variables = [("TMPDIR", folder.to_str().unwrap())];
+        let (mut child, printed) = started(&["--tls"], &variables, "export NODE_EXTRA_CA_CERTS=");
+        let ca = printed.last().unwrap().split_once('=').unwrap().1;
+        let ca = Path::new(ca.trim_matches('\''));
+        let own = ca.parent().unwrap();
+        assert_eq!(
+            own.parent().unwrap().canonicalize().unwrap(),
+            folder.canonicalize().unwrap()
+        );
+        assert_eq!(std::fs::metadata(own).unwrap().permissions().mode() & 0o777, 0o700);
+        assert!(
+            std::fs::read_to_string(ca)
+                .unwrap()
+                .starts_with("-----BEGIN CERTIFICATE")
+        );
+        assert!(!ca.to_str().unwrap().contains(&format!("-{}.", child.0.id())));
+        signal(&child.0, name);
+        assert_eq!(child.0.wait().unwrap().signal(), Some(number));
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_ca_file_that_cannot_be_written_is_told_with_its_option() {
+    let nowhere = folder("nowhere").join("none");
+    let output = run(&["emulator", "--tls"], &[("TMPDIR", nowhere.to_str().unwrap())]);
+    fails(&output, 3, &["--ca-out"]);
+    let output = run(
+        &[
+            "emulator",
+            "--tls",
+            "--ca-out",
+            nowhere.join("ca.pem").to_str().unwrap(),
+        ],
+        &[],
+    );
+    fails(&output, 3, &["none/ca.pem", "--ca-out"]);
+}
+
+#[test]
+fn the_log_escapes_what_a_client_sends() {
+    let (mut child, printed) = started(&[], &[], "export AZURE_AUTHORITY_HOST=");
+    let address = printed.last().unwrap().split_once("//").unwrap().1.to_owned();
+    let mut stream = TcpStream::connect(&address).unwrap();
+    let mut request = "GET /a\u{9b}31m\u{202e}b".as_bytes().to_vec();
+    request.extend(b"%1b%9b%e2%80%ae/");
+    request.extend("x".repeat(5_000).as_bytes());
+    request.extend(b" HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    stream.write_all(&request).unwrap();
+    let mut line = String::new();
+    BufReader::new(child.0.stderr.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let obeyed = |c: char| c != '\n' && c.is_control() || c == '\u{202e}';
+    assert!(
+        line.starts_with("GET /a\\u{9b}31m\\u{202e}b") && !line.contains(obeyed),
+        "{line:?}"
+    );
+    assert!(line.len() < 1_000, "{}", line.len());
+}
+
+#[test]
+fn a_configuration_is_refused_without_repeating_its_secrets() {
+    for json in [
+        r#"{"apps":[{"secrets":["canary-secret"]}]}"#,
+        r#"{"apps":[{"client_id":"abc8Q~kD93jfKEl20sPq81canaryvQwT4uYbNhGcR"}]}"#,
+        r#"{"apps":[{"secrets":[{"value":"x","end":"canary"}]}]}"#,
+        r#"{"abc8Q~kD93jfKEl20sPq81canaryvQwT4uYbNhGcR":1}"#,
+    ] {
+        let config = common::file("canary-config.json", json);
+        let output = run(&["emulator", "--config", config.to_str().unwrap()], &[]);
+        fails(&output, 3, &["canary-config.json: "]);
+        assert_eq!(err(&output).matches("canary").count(), 1, "{}", err(&output));
+    }
+}

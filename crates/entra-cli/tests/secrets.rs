@@ -1,0 +1,283 @@
+//! No argument and no variable is repeated that may be a secret, and no text from outside plays tricks on a terminal.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use common::{command, err, out, run};
+
+/// What people put where something else belongs.
+const CANARIES: [&str; 6] = [
+    // A PFX file in base64.
+    "MIIKUAIBAzCCCgYGCSqGSIb3DQEHAaCCCfcEggnzMIIJ7zCCBf8GCSqGSIb3DQEHAaCCBfAEggXsMIIF6DCCBeQGCyqGSIb3DQEMCgECoIIE+zCCBPcwKQYKKoZIhvc\
+     NAQwBAzAbBBTb/w3J+nkOH8W4d0nXsG8V4r2yzAIDAMNQBIIEyCeYk5hTM5/p9XbNQDlw==",
+    "eyJhbGciOiJSUzI1NiIsImtpZCI6ImEifQ.eyJhdWQiOiJodHRwczovL2NhbmFyeS5leGFtcGxlIiwic3ViIjoiY2FuYXJ5In0.Q2FuYXJ5U2lnbmF0dXJl",
+    "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n-----END PRIVATE KEY-----\n",
+    "abc8Q~kD93jfKEl20sPq81LmZx7vQwT4uYbNhGcR",
+    "4f1264799865aaaabbbb00003ff3535fb0894f1264799865aaaabbbb0000cccc",
+    "0.AXoAmMGRhwJUQkaOXZVmzE-KiPmJgwv6PpHjk2sPq81LmZx7vQwT4uYbNhGcRk93jfKEl20sPq81LmZx7v",
+];
+
+/// What a terminal would obey, and what would look like a line of ours.
+const HOSTILE: &str = "a\u{1b}[2Jb\u{9b}31mc\u{202e}d\r\nFORGED";
+
+/// The commands, with what they need to get far, and their arguments without a name.
+const COMMANDS: [(&[&str], &[&str], usize); 15] = [
+    (&["demo"], &[], 0),
+    (&["emulator"], &["--tls"], 0),
+    (
+        &["token"],
+        &["--resource", "https://graph.microsoft.com", "--timeout", "1"],
+        0,
+    ),
+    (
+        &["consent"],
+        &[
+            "--resource",
+            "https://graph.microsoft.com",
+            "--listen",
+            "127.0.0.1:0",
+            "--wait",
+            "1",
+        ],
+        0,
+    ),
+    (&["tenants", "list"], &["--directory", "none.redb"], 0),
+    (&["tenants", "forget"], &["--directory", "none.redb"], 1),
+    (&["doctor"], &["--timeout", "1"], 0),
+    (
+        &["exec"],
+        &["--resource", "https://graph.microsoft.com", "--timeout", "1"],
+        0,
+    ),
+    (&["cert", "new"], &[], 0),
+    (&["cert", "inspect"], &[], 1),
+    (&["keycredentials"], &[], 2),
+    (&["assertion"], &[], 0),
+    (&["decode"], &[], 1),
+    (&["scope", "explain"], &[], 2),
+    (&["explain"], &[], 2),
+];
+
+/// The settings of an application, without a credential.
+const SETTINGS: [(&str, &str); 3] = [
+    ("AZURE_TENANT_ID", "contoso.com"),
+    ("AZURE_CLIENT_ID", "535fb089-9ff3-47b6-9bfb-4f1264799865"),
+    ("AZURE_AUTHORITY_HOST", "http://127.0.0.1:1"),
+];
+
+const VARIABLES: [&str; 16] = [
+    "AZURE_TENANT_ID",
+    "AZURE_CLIENT_ID",
+    "AZURE_AUTHORITY_HOST",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PATH",
+    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_TENANT",
+    "AZURE_SECRET",
+    "ENTRA_DIRECTORY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "HTTPS_PROXY",
+    "HOME",
+    "XDG_DATA_HOME",
+];
+
+/// The options with a value that the help of a command names.
+fn options(words: &[&str]) -> Vec<String> {
+    let help = run(&[words, &["--help"]].concat(), &[]);
+    let lines = out(&help).lines().filter(|line| line.trim_start().starts_with('-'));
+    let named = lines.filter_map(|line| {
+        let (_, rest) = line.split_once("--")?;
+        let (name, rest) = rest.split_once(' ')?;
+        rest.starts_with('<').then(|| format!("--{name}"))
+    });
+    named.collect()
+}
+
+/// A run with a value somewhere.
+struct Case {
+    words: Vec<String>,
+    variables: Vec<(&'static str, String)>,
+}
+
+impl Case {
+    fn of(words: &[&[&str]]) -> Self {
+        Self {
+            words: words.concat().iter().map(|word| (*word).to_owned()).collect(),
+            variables: SETTINGS.map(|(name, value)| (name, value.to_owned())).to_vec(),
+        }
+    }
+
+    fn run(&self, folder: &Path) -> String {
+        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        let variables: Vec<(&str, &str)> = self
+            .variables
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let mut command = command(&words, &variables);
+        let output = command.current_dir(folder).stdin(Stdio::null()).output().unwrap();
+        format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )
+    }
+}
+
+/// Every place of the command line and of the environment with this value in it.
+fn cases(value: &str) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (words, needed, positional) in COMMANDS {
+        let end: &[&str] = if words == ["exec"] { &["--", "true"] } else { &[] };
+        for option in options(words) {
+            let named = format!("{option}={value}");
+            let without: Vec<&str> = needed
+                .chunks(2)
+                .filter(|pair| pair[0] != option)
+                .flatten()
+                .copied()
+                .collect();
+            cases.push(Case::of(&[words, &without, &[&option, value], end]));
+            if option.contains("file") || option.contains("resource") {
+                cases.push(Case::of(&[words, &without, &[&named], end]));
+            }
+        }
+        // Where it belongs, where nothing belongs, in the place of an option and of a command.
+        for count in 1..=positional.max(1) + 1 {
+            cases.push(Case::of(&[words, needed, &vec![value; count], end]));
+        }
+        cases.push(Case::of(&[words, needed, &[&format!("--{value}")]]));
+        cases.push(Case::of(&[words, needed, &["--secret", value], end]));
+    }
+    cases.push(Case::of(&[&[value]]));
+    cases.push(Case::of(&[&[
+        "token",
+        "--flow",
+        "obo",
+        "--resource",
+        "https://a.example",
+        "--assertion-file",
+        value,
+    ]]));
+    cases.push(Case::of(&[&[
+        "exec",
+        "--resource",
+        "https://a.example",
+        "--timeout",
+        "1",
+        "--",
+        value,
+    ]]));
+    for words in [
+        &["token", "--resource", "https://a.example", "--timeout", "1"][..],
+        &["doctor", "--resource", "https://a.example", "--timeout", "1"],
+        &[
+            "doctor",
+            "--resource",
+            "https://a.example",
+            "--timeout",
+            "1",
+            "-o",
+            "json",
+        ],
+        &["assertion"],
+        &["tenants", "list"],
+    ] {
+        for name in VARIABLES {
+            let mut case = Case::of(&[words]);
+            case.variables.retain(|pair| pair.0 != name);
+            let value = match name {
+                "HTTPS_PROXY" => format!("http://user:{value}@127.0.0.1:1"),
+                _ => value.to_owned(),
+            };
+            case.variables.push((name, value));
+            cases.push(case);
+        }
+    }
+    cases
+}
+
+/// What all cases show, on as many threads as there are processors for.
+fn shown(name: &str, cases: Vec<Case>) -> Vec<(Case, String)> {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let next = std::sync::Mutex::new(cases.into_iter());
+    let results = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let Some(case) = next.lock().unwrap().next() else { break };
+                    let text = case.run(&folder);
+                    results.lock().unwrap().push((case, text));
+                }
+            });
+        }
+    });
+    results.into_inner().unwrap()
+}
+
+/// The part of a secret that is in a text.
+fn part<'a>(secret: &'a str, text: &str) -> Option<&'a str> {
+    let text = text.to_ascii_lowercase();
+    let lines = secret.lines().filter(|line| !line.contains("---"));
+    let mut parts = lines.flat_map(|line| (0..line.len().saturating_sub(15)).map(move |at| &line[at..at + 16]));
+    parts.find(|part| text.contains(&part.to_ascii_lowercase()))
+}
+
+#[test]
+fn no_secret_is_repeated_wherever_it_stands() {
+    for (number, canary) in CANARIES.into_iter().enumerate() {
+        for (case, text) in shown(&format!("secrets-{number}"), cases(canary)) {
+            assert_eq!(
+                part(canary, &text),
+                None,
+                "{:?} {:?}: {text}",
+                case.words,
+                case.variables
+            );
+        }
+    }
+}
+
+#[test]
+fn a_terminal_obeys_no_argument_and_no_variable() {
+    for (case, text) in shown("hostile", cases(HOSTILE)) {
+        let obeyed = |c: char| c != '\n' && c.is_control() || c == '\u{202e}';
+        assert!(
+            !text.contains(obeyed),
+            "{:?} {:?}: {text:?}",
+            case.words,
+            case.variables
+        );
+        let forged = text.lines().any(|line| line.trim_start().starts_with("FORGED"));
+        assert!(!forged, "{:?} {:?}: {text}", case.words, case.variables);
+    }
+}
+
+#[test]
+fn contents_in_the_place_of_a_path_are_named_by_their_setting() {
+    for canary in CANARIES {
+        for (words, option) in [
+            (&["token", "--resource", "https://a.example"][..], "--certificate"),
+            (&["token", "--resource", "https://a.example"], "--secret-file"),
+            (&["token", "--resource", "https://a.example"], "--ca-file"),
+            (&["assertion"], "--federated-token-file"),
+            (&["emulator"], "--config"),
+            (&["emulator", "--tls"], "--ca-out"),
+            (&["tenants", "list"], "--directory"),
+        ] {
+            let output = run(&[words, &[&format!("{option}={canary}")]].concat(), &SETTINGS);
+            let said = format!("{option} holds a key or a token itself");
+            assert!(err(&output).contains(&said), "{}", err(&output));
+        }
+    }
+    let output = run(&["cert", "inspect", CANARIES[0]], &[]);
+    assert!(err(&output).contains("an argument holds a key"), "{}", err(&output));
+}
