@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::error::Category;
 use zeroize::Zeroizing;
@@ -11,21 +11,21 @@ use zeroize::Zeroizing;
 use crate::aadsts::marked_codes;
 use crate::access_token::BearerText;
 use crate::answer_error::AnswerProblem;
-use crate::claims_request::MAX_CLAIMS;
-use crate::error::cut;
-use crate::service_error::{MAX_TEXT, ServiceError};
+use crate::refusal::Refusal;
+use crate::service_error::ServiceError;
 
 /// The body of an answer: the known members of a token and of a refusal, which may come under any status.
 ///
 /// Derived, and never read through a map, so that a known member that stands there twice is an error and not a choice.
-/// Members of an unexpected type cost that member alone: a refusal must not lose its number over an odd timestamp.
+/// Members of an unexpected type cost that member alone: an error must not lose its code over an odd timestamp. Those that hold
+/// secrets make the whole response unusable: see [`odd_member`](Self::odd_member).
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(crate) struct Answer {
     #[serde(deserialize_with = "bearer")]
-    pub(crate) access_token: Option<BearerText>,
+    pub(crate) access_token: Member<BearerText>,
     #[serde(deserialize_with = "text")]
-    pub(crate) token_type: Option<String>,
+    pub(crate) token_type: Member<String>,
     #[serde(deserialize_with = "count")]
     pub(crate) expires_in: Count,
     #[serde(deserialize_with = "count")]
@@ -33,69 +33,152 @@ pub(crate) struct Answer {
     #[serde(deserialize_with = "count")]
     pub(crate) refresh_in: Count,
     #[serde(deserialize_with = "text")]
-    pub(crate) scope: Option<String>,
+    pub(crate) scope: Member<String>,
     #[serde(deserialize_with = "text")]
-    pub(crate) resource: Option<String>,
+    pub(crate) resource: Member<String>,
     #[serde(deserialize_with = "secret")]
-    pub(crate) refresh_token: Option<Zeroizing<String>>,
+    pub(crate) refresh_token: Member<Zeroizing<String>>,
     #[serde(deserialize_with = "secret")]
-    pub(crate) id_token: Option<Zeroizing<String>>,
+    pub(crate) id_token: Member<Zeroizing<String>>,
+    // What other endpoints give out: a token response must not hold them as something else than texts either.
+    #[serde(deserialize_with = "secret")]
+    pub(crate) device_code: Member<Zeroizing<String>>,
 
-    #[serde(deserialize_with = "text")]
-    error: Option<String>,
-    #[serde(deserialize_with = "text")]
-    error_description: Option<String>,
+    #[serde(deserialize_with = "told")]
+    error: Told,
+    #[serde(deserialize_with = "told")]
+    error_description: Told,
     #[serde(deserialize_with = "numbers")]
     error_codes: Vec<u32>,
     #[serde(deserialize_with = "text")]
-    suberror: Option<String>,
-    #[serde(deserialize_with = "text")]
+    suberror: Member<String>,
+    #[serde(deserialize_with = "json")]
     claims: Option<String>,
     #[serde(deserialize_with = "text")]
-    trace_id: Option<String>,
+    trace_id: Member<String>,
     #[serde(deserialize_with = "text")]
-    correlation_id: Option<String>,
+    correlation_id: Member<String>,
     #[serde(deserialize_with = "text")]
-    timestamp: Option<String>,
+    timestamp: Member<String>,
     #[serde(deserialize_with = "text")]
-    error_uri: Option<String>,
+    error_uri: Member<String>,
 }
 
 impl Answer {
     pub(crate) fn is_refusal(&self) -> bool {
-        self.error.as_ref().is_some_and(|error| !error.is_empty()) || !self.error_codes.is_empty()
+        let named = match &self.error {
+            Told::Text(error) => !error.is_empty(),
+            Told::Other(_) => true,
+            Told::Missing => false,
+        };
+        named || !self.error_codes.is_empty()
     }
 
     pub(crate) fn has_token(&self) -> bool {
         let others = [&self.refresh_token, &self.id_token];
-        let access_token = self.access_token.as_ref().is_some_and(|token| !token.is_empty());
-        access_token || others.into_iter().flatten().any(|token| !token.is_empty())
+        let access_token = self.access_token.text().is_some_and(|token| !token.is_empty());
+        access_token
+            || others
+                .into_iter()
+                .filter_map(Member::text)
+                .any(|token| !token.is_empty())
+    }
+
+    /// The first member that has to be a string and is something else, of those that hold secrets.
+    pub(crate) fn odd_member(&self) -> Option<&'static str> {
+        [
+            ("access_token", self.access_token.is_odd()),
+            ("refresh_token", self.refresh_token.is_odd()),
+            ("id_token", self.id_token.is_odd()),
+            ("device_code", self.device_code.is_odd()),
+        ]
+        .into_iter()
+        .find_map(|(name, odd)| odd.then_some(name))
     }
 
     pub(crate) fn into_refusal(self, status: u16, retry_after: Option<Duration>) -> ServiceError {
-        let description = self.error_description.unwrap_or_default();
-        let codes = if self.error_codes.is_empty() {
-            marked_codes(&description)
-        } else {
-            self.error_codes
-        };
-        let filled = |text: Option<String>| text.filter(|text| !text.is_empty()).map(|text| cut(&text, MAX_TEXT));
-        ServiceError {
-            status,
-            error: cut(&self.error.unwrap_or_default(), MAX_TEXT),
-            codes,
-            suberror: filled(self.suberror),
-            description: cut(&description, MAX_TEXT),
-            // Passed on as it is, or not at all.
-            claims: self
-                .claims
-                .filter(|claims| !claims.is_empty() && claims.len() <= MAX_CLAIMS),
-            trace_id: filled(self.trace_id),
-            correlation_id: filled(self.correlation_id),
-            timestamp: filled(self.timestamp),
-            error_uri: filled(self.error_uri),
-            retry_after,
-            sent: None,
+        let mut codes = self.error_codes;
+        for told in [&self.error_description, &self.error] {
+            if codes.is_empty() {
+                codes = told.codes();
+            }
+        }
+        Refusal {
+            error: self.error.text(),
+            description: self.error_description.text(),
+            suberror: self.suberror.text().map(String::as_str),
+            claims: self.claims.as_deref(),
+            trace_id: self.trace_id.text().map(String::as_str),
+            correlation_id: self.correlation_id.text().map(String::as_str),
+            timestamp: self.timestamp.text().map(String::as_str),
+            error_uri: self.error_uri.text().map(String::as_str),
+        }
+        .read(status, codes, retry_after)
+    }
+}
+
+/// A member that has to be a string.
+#[derive(Default)]
+pub(crate) enum Member<T> {
+    /// It is not there, or null.
+    #[default]
+    Missing,
+    /// Its text.
+    Text(T),
+    /// It is of another type. Its value is not kept: it may be a token.
+    Odd,
+}
+
+impl<T> Member<T> {
+    pub(crate) fn text(&self) -> Option<&T> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Missing | Self::Odd => None,
+        }
+    }
+
+    pub(crate) fn into_text(self) -> Option<T> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Missing | Self::Odd => None,
+        }
+    }
+
+    pub(crate) fn is_odd(&self) -> bool {
+        matches!(self, Self::Odd)
+    }
+
+    fn map<U>(self, change: impl FnOnce(T) -> U) -> Member<U> {
+        match self {
+            Self::Missing => Member::Missing,
+            Self::Text(text) => Member::Text(change(text)),
+            Self::Odd => Member::Odd,
+        }
+    }
+}
+
+/// What a server says for people: a text, or something else, of which only the AADSTS codes in it are kept.
+#[derive(Default)]
+enum Told {
+    #[default]
+    Missing,
+    Text(String),
+    Other(Vec<u32>),
+}
+
+impl Told {
+    fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Missing | Self::Other(_) => "",
+        }
+    }
+
+    fn codes(&self) -> Vec<u32> {
+        match self {
+            Self::Missing => Vec::new(),
+            Self::Text(text) => marked_codes(text),
+            Self::Other(codes) => codes.clone(),
         }
     }
 }
@@ -144,71 +227,81 @@ impl Count {
     }
 }
 
-pub(crate) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Zeroizing<String>>, D::Error> {
-    text(deserializer).map(|text| text.map(Zeroizing::new))
+pub(crate) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Member<Zeroizing<String>>, D::Error> {
+    text(deserializer).map(|member| member.map(Zeroizing::new))
 }
 
-/// An access token: as [`text`] has it, and made ready to become a header while it is copied out of the body.
-fn bearer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BearerText>, D::Error> {
-    struct Bearer;
-
-    impl<'de> Visitor<'de> for Bearer {
-        type Value = Option<BearerText>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an access token")
-        }
-
-        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            Ok(Some(BearerText::new(text)))
-        }
-
-        fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
-            Ok(owned(text))
-        }
-
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-            Ok(owned(value.to_string()))
-        }
-
-        fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-            Ok(owned(value.to_string()))
-        }
-
-        fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-            Ok(owned(value.to_string()))
-        }
-
-        fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-            Ok(owned(value.to_string()))
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
-            Value::deserialize(SeqAccessDeserializer::new(items)).map(|value| owned(value.to_string()))
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
-            Value::deserialize(MapAccessDeserializer::new(members)).map(|value| owned(value.to_string()))
-        }
-    }
-
-    fn owned(text: String) -> Option<BearerText> {
-        Some(BearerText::new(&Zeroizing::new(text)))
-    }
-
-    deserializer.deserialize_any(Bearer)
+/// An access token: made ready to become a header while it is copied out of the body.
+fn bearer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Member<BearerText>, D::Error> {
+    deserializer.deserialize_any(Strings(BearerText::new))
 }
 
-/// A text; null is missing. Of another type, it is that value's JSON, as claims may be.
-pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+/// A text.
+pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Member<String>, D::Error> {
+    deserializer.deserialize_any(Strings(str::to_owned))
+}
+
+/// Reads a string, and makes this of it.
+struct Strings<T>(fn(&str) -> T);
+
+impl<'de, T> Visitor<'de> for Strings<T> {
+    type Value = Member<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Member::Text((self.0)(text)))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
+        Ok(Member::Text((self.0)(&Zeroizing::new(text))))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Member::Missing)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Member::Odd)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Member::Odd)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Member::Odd)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Member::Odd)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny::deserialize(SeqAccessDeserializer::new(items)).map(|_| Member::Odd)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny::deserialize(MapAccessDeserializer::new(members)).map(|_| Member::Odd)
+    }
+}
+
+fn told<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Told, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
-        Value::Null => None,
+        Value::Null => Told::Missing,
+        Value::String(text) => Told::Text(text),
+        other => Told::Other(marked_codes(&other.to_string())),
+    })
+}
+
+/// JSON in a string, or as it is.
+fn json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
         Value::String(text) => Some(text),
-        other => Some(other.to_string()),
+        Value::Object(members) => Some(Value::Object(members).to_string()),
+        _ => None,
     })
 }
 
@@ -225,7 +318,8 @@ fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Er
     let narrow = |value: &Value| natural(value).and_then(|number| u32::try_from(number).ok());
     Ok(match Value::deserialize(deserializer)? {
         Value::Array(items) => items.iter().filter_map(narrow).take(MAX_CODES).collect(),
-        Value::String(text) => {
+        // A list of numbers in a string. Digits that stand in other texts are no codes.
+        Value::String(text) if text.chars().all(|c| c.is_ascii_digit() || " ,;[]".contains(c)) => {
             let digits = text
                 .split(|c: char| !c.is_ascii_digit())
                 .filter_map(|digits| digits.parse().ok());

@@ -1,7 +1,7 @@
 use std::fmt;
 
 /// An answer that is neither a token nor a refusal that can be read. Of the answer's body it holds a token type at the most, cut
-/// short: the rest may be a token.
+/// short, and only where it cannot be a secret: the rest may be a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AnswerError {
@@ -11,7 +11,7 @@ pub struct AnswerError {
     pub asked: AskedFor,
     /// Its HTTP status.
     pub status: u16,
-    /// Its `Content-Type`, cut and escaped.
+    /// The media type of its `Content-Type`, where it has one, without parameters.
     pub content_type: Option<String>,
 }
 
@@ -39,6 +39,8 @@ pub enum AnswerProblem {
         /// The column of the first fault, from 1.
         column: usize,
     },
+    /// This member, which holds a secret, is something else than a string.
+    NotAString(&'static str),
     /// It is a success without an access token, or with an empty one.
     NoToken,
     /// Its token holds white space, control characters or something beyond ASCII, and would make no header.
@@ -51,7 +53,7 @@ pub enum AnswerProblem {
     NoDeviceCode,
     /// Its lifetime is negative, or no count of seconds.
     OddLifetime,
-    /// The token is of another type than Bearer: this one, cut; `?` where that is no name of a type.
+    /// The token is of another type than Bearer: this one; `?` where that is no short word of letters.
     TokenType(String),
     /// It redirects elsewhere, which is never followed: the request holds a credential. The host it names, where that is clear.
     Redirect(Option<String>),
@@ -116,6 +118,7 @@ impl fmt::Display for AnswerError {
                     "has a member of the wrong type, or one twice (line {line}, column {column})"
                 )?;
             }
+            AnswerProblem::NotAString(member) => write!(f, "has a member {member} that is not a string")?,
             AnswerProblem::NoToken => f.write_str("has no access token")?,
             AnswerProblem::UnfitToken => f.write_str("has an access token with characters that no header may hold")?,
             AnswerProblem::OddLifetime => f.write_str("has a lifetime that is no count of seconds")?,

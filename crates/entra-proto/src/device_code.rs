@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use http::{Request, Response, Uri};
 use serde::Deserialize;
-use zeroize::Zeroizing;
 
 use crate::aadsts::CredentialKind;
-use crate::answer::{Count, count, read, secret, text};
+use crate::answer::{Count, Member, count, read, text};
 use crate::answer_error::{AnswerProblem, AskedFor};
 use crate::application::Application;
 use crate::authority::Endpoint;
@@ -143,43 +142,56 @@ pub struct DeviceAuthorization {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Answer {
-    #[serde(deserialize_with = "secret")]
-    device_code: Option<Zeroizing<String>>,
     #[serde(deserialize_with = "text")]
-    user_code: Option<String>,
+    user_code: Member<String>,
     #[serde(deserialize_with = "text")]
-    verification_uri: Option<String>,
+    verification_uri: Member<String>,
     #[serde(deserialize_with = "text")]
-    verification_url: Option<String>,
+    verification_url: Member<String>,
     #[serde(deserialize_with = "text")]
-    verification_uri_complete: Option<String>,
+    verification_uri_complete: Member<String>,
     #[serde(deserialize_with = "count")]
     interval: Count,
     #[serde(deserialize_with = "text")]
-    message: Option<String>,
+    message: Member<String>,
 }
 
 /// What the device-code endpoint gave out.
 fn read_codes(response: &Response<Body>, now: Timestamp) -> Result<DeviceAuthorization, Error> {
     let (status, headers) = (response.status(), response.headers());
     let body = response.body().as_bytes();
-    let expires_in = read_success(status, headers, body, now)?.expires_in;
+    let common = read_success(status, headers, body, now)?;
     let answer: Answer = read(body).map_err(|problem| unusable(problem, status, headers))?;
+    let odd = [
+        ("user_code", &answer.user_code),
+        ("verification_uri", &answer.verification_uri),
+        ("verification_url", &answer.verification_url),
+        ("verification_uri_complete", &answer.verification_uri_complete),
+    ];
+    if let Some((name, _)) = odd.into_iter().find(|(_, member)| member.is_odd()) {
+        return Err(unusable(AnswerProblem::NotAString(name), status, headers));
+    }
     let missing = || unusable(AnswerProblem::NoDeviceCode, status, headers);
-    let user_code = answer.user_code.filter(|code| is_shown(code, 64)).ok_or_else(missing)?;
-    let uri = answer.verification_uri.or(answer.verification_url);
+    let user_code = answer.user_code.into_text().filter(|code| is_shown(code, 64));
+    let user_code = user_code.ok_or_else(missing)?;
+    let uri = answer
+        .verification_uri
+        .into_text()
+        .or_else(|| answer.verification_url.into_text());
     let verification_uri = uri.filter(|uri| is_address(uri)).ok_or_else(missing)?;
-    let message = match answer.message.filter(|message| !message.trim().is_empty()) {
+    let complete = answer.verification_uri_complete.into_text();
+    let message = match answer.message.into_text().filter(|message| !message.trim().is_empty()) {
         Some(message) => message.chars().take(1024).map(harmless).collect(),
         None => format!("To sign in, open {verification_uri} and enter the code {user_code}."),
     };
+    let device_code = common.device_code.into_text().and_then(DeviceCode::from_wire);
     let seconds = |count: Count, default| Duration::from_secs(count.seconds().unwrap_or(default));
-    let life = seconds(expires_in, 900).min(MAX_LIFETIME);
+    let life = seconds(common.expires_in, 900).min(MAX_LIFETIME);
     Ok(DeviceAuthorization {
-        device_code: answer.device_code.and_then(DeviceCode::from_wire).ok_or_else(missing)?,
+        device_code: device_code.ok_or_else(missing)?,
         user_code,
         verification_uri,
-        verification_uri_complete: answer.verification_uri_complete.filter(|uri| is_address(uri)),
+        verification_uri_complete: complete.filter(|uri| is_address(uri)),
         message,
         interval: seconds(answer.interval, 5).min(life).max(SHORTEST_INTERVAL),
         expires_at: now.plus(life),

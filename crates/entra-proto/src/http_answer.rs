@@ -1,10 +1,13 @@
 use http::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use http::{StatusCode, Uri};
 
+use crate::aadsts::marked_codes;
 use crate::answer::{Answer, read};
 use crate::answer_error::{AnswerError, AnswerProblem, AskedFor};
 use crate::error::{Error, excerpt};
+use crate::refusal::{Refusal, shown_of_body};
 use crate::retry_after::retry_after;
+use crate::secrecy::may_be_secret;
 use crate::service_error::ServiceError;
 use crate::time::Timestamp;
 
@@ -36,6 +39,9 @@ pub(crate) fn read_success(
         Err(problem) if status.is_success() => return Err(answer_error(problem)),
         Err(_) => return Err(plain_refusal(status, headers, body, now).into()),
     };
+    if let Some(member) = answer.odd_member() {
+        return Err(answer_error(AnswerProblem::NotAString(member)));
+    }
     if answer.is_refusal() || !status.is_success() {
         if !status.is_success() && answer.has_token() {
             return Err(answer_error(AnswerProblem::TokenInRefusal));
@@ -47,9 +53,13 @@ pub(crate) fn read_success(
 
 /// An answer that is neither a success nor a refusal that can be read.
 pub(crate) fn unusable(problem: AnswerProblem, status: StatusCode, headers: &HeaderMap) -> Error {
+    // The type alone: a parameter may be anything.
     let content_type = headers
         .get(CONTENT_TYPE)
-        .map(|value| excerpt(&String::from_utf8_lossy(value.as_bytes()), 60));
+        .and_then(|value| value.to_str().ok()?.split(';').next())
+        .map(str::trim)
+        .filter(|kind| kind.len() <= 60 && kind.contains('/') && !may_be_secret(kind))
+        .map(|kind| excerpt(kind, 60));
     AnswerError {
         problem,
         asked: AskedFor::Token,
@@ -62,42 +72,13 @@ pub(crate) fn unusable(problem: AnswerProblem, status: StatusCode, headers: &Hea
 /// How long the body of an answer may be, in bytes: 1 MiB, hundreds of times what Entra sends.
 pub const MAX_ANSWER: usize = 1024 * 1024;
 
-/// A refusal whose body is not JSON: a proxy's page, a plain text, nothing at all.
+/// An error response whose body is not JSON: a proxy's page, a plain text, nothing at all.
 fn plain_refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp) -> ServiceError {
-    let start = body.get(..4 * EXCERPT).unwrap_or(body);
-    let text: String = String::from_utf8_lossy(start)
-        .trim_start_matches('\u{feff}')
-        .chars()
-        .take(EXCERPT)
-        .collect();
-    // JSON that was cut may hold a token, and a proxy's page the request: then nothing of it is shown.
-    let lower = text.to_ascii_lowercase();
-    let description = if SECRET_SIGNS.iter().any(|sign| lower.contains(sign)) {
-        String::new()
-    } else {
-        text
-    };
-    ServiceError {
-        status: status.as_u16(),
-        codes: crate::aadsts::marked_codes(&description),
-        description,
-        retry_after: retry_after(headers, now),
-        ..ServiceError::default()
+    let description = shown_of_body(body);
+    let codes = marked_codes(&description);
+    Refusal {
+        description: &description,
+        ..Refusal::default()
     }
+    .read(status.as_u16(), codes, retry_after(headers, now))
 }
-
-/// How many characters of a page or text a refusal keeps.
-const EXCERPT: usize = 1024;
-
-/// What a text with a token or a credential in it contains: the names of the members and headers, and how every JWT starts.
-const SECRET_SIGNS: [&str; 9] = [
-    "_token",
-    "_assertion",
-    "_verifier",
-    "device_code",
-    "client_secret",
-    "assertion=",
-    "authorization",
-    "bearer ey",
-    "eyj",
-];

@@ -6,12 +6,13 @@ use crate::error::excerpt;
 use crate::error_class::ErrorClass;
 use crate::redaction::Secrets;
 
-/// A refusal by the service, with everything that it said (RFC 6749, section 5.2, and Entra's additions to it).
+/// An error response of the service, with everything that it said (RFC 6749, section 5.2, and Entra's additions to it).
 ///
-/// What is missing is empty or `None`. The texts are the service's own, as they came, cut at 4,096 characters: escape them before
-/// they are shown, as `Display` does. Where the body was not JSON, `description` holds the first 1,024 characters of it, and nothing
-/// if they look like a request or a token.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+/// What is missing is empty or `None`, and so is what is not of the kind that its member is for. The message is the service's
+/// own, cut at 4,096 characters, with `[secret]` in the place of what may be a token or a secret: escape it before it is shown, as
+/// `Display` does. Where the body was not JSON, `description` holds the first 1,024 characters of it; where that looks like a
+/// request or a response, the service's message in it at most.
+#[derive(Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ServiceError {
     /// The HTTP status; 0 where the refusal came with a browser that was sent back.
@@ -186,6 +187,25 @@ impl ServiceError {
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.tell(f, self.hint())
+    }
+}
+
+/// Every field but the claims, which are data for the next request and may be anything.
+impl fmt::Debug for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceError")
+            .field("status", &self.status)
+            .field("error", &self.error)
+            .field("codes", &self.codes)
+            .field("suberror", &self.suberror)
+            .field("description", &self.description)
+            .field("claims", &self.claims.as_ref().map(|_| format_args!("..")))
+            .field("trace_id", &self.trace_id)
+            .field("correlation_id", &self.correlation_id)
+            .field("timestamp", &self.timestamp)
+            .field("error_uri", &self.error_uri)
+            .field("retry_after", &self.retry_after)
+            .finish()
     }
 }
 

@@ -7,10 +7,11 @@ use crate::access_token::AccessToken;
 use crate::acquire::Lifetime;
 use crate::answer::Count;
 use crate::answer_error::AnswerProblem;
-use crate::error::{Error, InputError, excerpt};
+use crate::error::{Error, InputError};
 use crate::guid::Guid;
 use crate::http_answer::{read_success, unusable};
 use crate::issued::{IdToken, RefreshToken};
+use crate::refusal::is_word;
 use crate::time::Timestamp;
 use crate::unverified_claims::UnverifiedClaims;
 
@@ -42,25 +43,22 @@ impl TokenResponse {
     /// # Errors
     /// [`Error::Service`] for a refusal, whatever its status; [`Error::Answer`] for what is neither a refusal nor a sound token:
     /// a redirect, a token in a refusal, a missing or empty token or one that no header can hold, a known member twice, a
-    /// lifetime that is negative or no number.
+    /// member that holds a secret and is not a string, a lifetime that is negative or no number.
     pub fn decode(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Self, Error> {
         let mut answer = read_success(status, headers, body, now)?;
         let answer_error = |problem| unusable(problem, status, headers);
-        if let Some(kind) = answer
-            .token_type
-            .take()
-            .filter(|kind| !kind.eq_ignore_ascii_case("bearer"))
-        {
-            // What is no name of a type (RFC 6749, appendix A.11) may be anything, a secret too.
-            let named = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-            let shown = if kind.bytes().all(named) {
-                excerpt(&kind, 40)
-            } else {
-                "?".into()
-            };
+        let is_bearer = |kind: &String| kind.eq_ignore_ascii_case("bearer");
+        if answer.token_type.is_odd() || !answer.token_type.text().is_none_or(is_bearer) {
+            // What is no short name of a type may be anything, a secret too.
+            let kind = answer
+                .token_type
+                .text()
+                .filter(|kind| is_word(kind) && kind.len() <= 20);
+            let shown = kind.map_or("?", String::as_str).to_owned();
             return Err(answer_error(AnswerProblem::TokenType(shown)));
         }
-        let token = answer.access_token.take().filter(|token| !token.is_empty());
+        let token = std::mem::take(&mut answer.access_token).into_text();
+        let token = token.filter(|token| !token.is_empty());
         let token = token.ok_or_else(|| answer_error(AnswerProblem::NoToken))?;
         let access_token = AccessToken::from_wire(token).ok_or_else(|| answer_error(AnswerProblem::UnfitToken))?;
         let expires_in = match (answer.expires_in, answer.expires_on) {
@@ -74,11 +72,11 @@ impl TokenResponse {
         Ok(Self {
             access_token,
             lifetime,
-            scope: answer.scope,
-            resource: answer.resource,
+            scope: answer.scope.into_text(),
+            resource: answer.resource.into_text(),
             // One that cannot be sent back is as good as none.
-            refresh_token: answer.refresh_token.and_then(RefreshToken::from_wire),
-            id_token: answer.id_token.and_then(IdToken::from_wire),
+            refresh_token: answer.refresh_token.into_text().and_then(RefreshToken::from_wire),
+            id_token: answer.id_token.into_text().and_then(IdToken::from_wire),
         })
     }
 

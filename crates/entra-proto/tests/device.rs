@@ -12,7 +12,7 @@ const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
 const CODE: &str = r#"{"device_code":"canary-device-code","user_code":"ABCD1234","verification_uri":"https://microsoft.com/devicelogin","expires_in":900,"interval":5,"message":"To sign in, open the page."}"#;
 const LONG: &str = r#"{"device_code":"d","user_code":"u","verification_uri":"https://a.example","expires_in":86400}"#;
 const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"t"}"#;
-const PENDING: &str = r#"{"error":"authorization_pending","error_description":"AADSTS70016: pending","error_codes":[70016],"trace_id":"tr"}"#;
+const PENDING: &str = r#"{"error":"authorization_pending","error_description":"AADSTS70016: pending","error_codes":[70016],"trace_id":"00000000-0000-4000-8000-000000000001"}"#;
 const SLOW_DOWN: &str = r#"{"error":"slow_down"}"#;
 
 /// What the network does with one request: a status, a `Retry-After` and a body, or nothing at all.
@@ -421,7 +421,10 @@ fn a_service_that_says_pending_for_ever_is_asked_until_the_code_has_expired() {
         (service.error.as_str(), service.class(), service.status),
         ("expired_token", ErrorClass::Grant, 400)
     );
-    assert_eq!((service.trace_id.as_deref(), error.is_retryable()), (Some("tr"), false));
+    assert_eq!(
+        (service.trace_id.as_deref(), error.is_retryable()),
+        (Some("00000000-0000-4000-8000-000000000001"), false)
+    );
     assert!(error.to_string().starts_with("expired_token; start"), "{error}");
     // It is not waited for longer than the code lives.
     let script = [STARTS, Answers(400, "896", PENDING)];

@@ -16,6 +16,7 @@ use crate::error::{Error, InputError, cut};
 use crate::form::encode_form;
 use crate::grant::Grant;
 use crate::issued::AuthorizationCode;
+use crate::refusal::{is_error_code, is_page};
 use crate::secret_text::same_secret;
 use crate::target::Target;
 use crate::token_request::TokenRequest;
@@ -157,7 +158,10 @@ pub(crate) fn check_state(state: &str, redirect: &Redirect) -> Result<(), Redire
     match redirect.state() {
         Some(given) if same_secret(given, state) => Ok(()),
         Some(_) => Err(RedirectProblem::WrongState.into()),
-        None => Err(RedirectProblem::NoState(redirect.value("error").map(|error| cut(error, 200))).into()),
+        None => {
+            let error = redirect.value("error").filter(|error| is_error_code(error));
+            Err(RedirectProblem::NoState(error.map(str::to_owned)).into())
+        }
     }
 }
 
@@ -170,7 +174,14 @@ pub(crate) fn is_of(application: &Application, client_id: ClientId, authority: &
 pub(crate) fn check_issuer(application: &Application, redirect: &Redirect) -> Result<(), RedirectError> {
     let issuer = redirect.value("iss");
     match issuer.filter(|issuer| !application.authority().may_be_issued_by(issuer)) {
-        Some(issuer) => Err(RedirectProblem::WrongIssuer(cut(issuer, 200)).into()),
+        Some(issuer) => {
+            let shown = if issuer.is_empty() || is_page(issuer) {
+                cut(issuer, 200)
+            } else {
+                "?".into()
+            };
+            Err(RedirectProblem::WrongIssuer(shown).into())
+        }
         None => Ok(()),
     }
 }

@@ -3,11 +3,12 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
+use crate::aadsts::marked_codes;
 use crate::authorize::redirect_error::{RedirectError, RedirectProblem};
-use crate::error::{Error, cut};
-use crate::guid::Guid;
+use crate::error::Error;
 use crate::redaction::Secrets;
-use crate::service_error::{MAX_TEXT, ServiceError};
+use crate::refusal::Refusal;
+use crate::service_error::ServiceError;
 
 /// What came back to the redirect URI: from a query, a fragment or the body of a form. Nothing in it is to be trusted before
 /// whoever started the sign-in has [accepted](crate::PendingAuthorization::redeem) it.
@@ -93,25 +94,20 @@ impl Redirect {
     /// The service's refusal, where this is one: whatever stands beside the `error`, it counts first.
     pub(crate) fn refusal(&self) -> Option<ServiceError> {
         let error = self.value("error").filter(|error| !error.is_empty())?;
-        let text = |name| self.value(name).unwrap_or_default();
-        let filled = |name| {
-            self.value(name)
-                .filter(|text| !text.is_empty())
-                .map(|text| cut(text, MAX_TEXT))
-        };
-        let description = text("error_description");
-        // On a redirect they stand nowhere else.
-        let id = |name| behind(description, name)?.parse::<Guid>().ok().map(|id| id.to_string());
-        Some(ServiceError {
-            error: cut(error, MAX_TEXT),
-            codes: crate::aadsts::marked_codes(description),
-            suberror: filled("error_subcode"),
-            description: cut(description, MAX_TEXT),
-            trace_id: id("Trace ID:"),
-            correlation_id: id("Correlation ID:"),
-            error_uri: filled("error_uri"),
-            ..ServiceError::default()
-        })
+        let description = self.value("error_description").unwrap_or_default();
+        Some(
+            Refusal {
+                error,
+                description,
+                suberror: self.value("error_subcode"),
+                // On a redirect they stand nowhere else.
+                trace_id: behind(description, "Trace ID:"),
+                correlation_id: behind(description, "Correlation ID:"),
+                error_uri: self.value("error_uri"),
+                ..Refusal::default()
+            }
+            .read(0, marked_codes(description), None),
+        )
     }
 
     /// What no error about it may show: what it brought, and what its sign-in keeps. What is short is no secret, and would be found

@@ -23,11 +23,11 @@ pub enum RedirectProblem {
     HtmlEscaped,
     /// This parameter stands there twice; `?` where it is not one of Entra's.
     Duplicate(String),
-    /// It has no state. The word of its `error`, cut, where it has one.
+    /// It has no state. Its `error`, where that is an error code.
     NoState(Option<String>),
     /// Its state is another one: nobody here asked for it, or it belongs to another sign-in.
     WrongState,
-    /// Its `iss`, cut, is not the authority that was asked (RFC 9207, section 2.4).
+    /// Its `iss`, cut, is not the authority that was asked (RFC 9207, section 2.4); `?` where it is no URL.
     WrongIssuer(String),
     /// It has neither a code nor an error.
     NoCode,

@@ -1,0 +1,361 @@
+//! What may be a secret, in texts of the service and in what people type.
+
+use crate::guid::Guid;
+
+/// Returns whether a text may be a token, a key or a client secret, or may hold one. Such a text must not be shown.
+///
+/// The answer comes from the text's shape: a JWT, a PEM block, a client secret as Entra makes them, a long random word, a
+/// password in a URL, `client_secret=...`, or more than 16 KiB. A short word of letters is not taken for a secret, though it may
+/// be one.
+///
+/// ```
+/// use entra_proto::may_be_secret;
+///
+/// assert!(may_be_secret("eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhIn0.c2ln"));
+/// assert!(may_be_secret("-----BEGIN PRIVATE KEY-----"));
+/// assert!(!may_be_secret("https://graph.microsoft.com/.default"));
+/// assert!(!may_be_secret("535fb089-9ff3-47b6-9bfb-4f1264799865"));
+/// ```
+#[must_use]
+pub fn may_be_secret(text: &str) -> bool {
+    text.len() > 16 * 1024 || without_secrets(text).is_some()
+}
+
+/// The text with `[secret]` in the place of everything that may be one; `None` where nothing may be.
+pub(crate) fn without_secrets(text: &str) -> Option<String> {
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    if let Some(start) = text.find("-----BEGIN") {
+        found.push((start, text.len()));
+    }
+    named_values(text, &mut found);
+    for (start, end) in words(text) {
+        let (Some(word), Some(before)) = (text.get(start..end), text.get(..start)) else {
+            continue;
+        };
+        if is_random(word) && !is_public(word, before) {
+            found.push((start, end));
+        }
+    }
+    if found.is_empty() {
+        return None;
+    }
+    found.sort_unstable();
+    let mut clean = String::new();
+    let mut at = 0;
+    for (start, end) in found {
+        if end <= at {
+            continue;
+        }
+        // Spans that overlap are one.
+        if start >= at {
+            clean.push_str(text.get(at..start).unwrap_or_default());
+            clean.push_str("[secret]");
+        }
+        at = end;
+    }
+    clean.push_str(text.get(at..).unwrap_or_default());
+    Some(clean)
+}
+
+/// Whether a text names a member or parameter that holds a secret, and gives its value: `access_token=...`, `"code":"..."`.
+pub(crate) fn names_secret(text: &str) -> bool {
+    let mut found = Vec::new();
+    named_values(text, &mut found);
+    !found.is_empty()
+}
+
+/// Whether a word of a text looks as if it was drawn at random, whatever member it stands in.
+pub(crate) fn has_random_word(text: &str) -> bool {
+    let mut found = words(text).into_iter().filter_map(|(start, end)| text.get(start..end));
+    found.any(is_random)
+}
+
+/// Where the values of members and parameters stand that hold secrets.
+fn named_values(text: &str, found: &mut Vec<(usize, usize)>) {
+    let lower = text.to_ascii_lowercase();
+    for (name, weak) in NAMES {
+        for (at, _) in lower.match_indices(name) {
+            let apart = |c: char| !c.is_ascii_alphanumeric();
+            let before = lower.get(..at).unwrap_or_default();
+            if !before.chars().next_back().is_none_or(apart) {
+                continue;
+            }
+            let behind = at + name.len();
+            let Some(start) = value_behind(&lower, behind, *weak) else {
+                continue;
+            };
+            let value = lower.get(start..).unwrap_or_default();
+            // What is nested in JSON has no end that could be found by its first bracket; a header ends with its line.
+            let length = match value.chars().next() {
+                Some('{' | '[') => value.len(),
+                _ if *name == "authorization" => value.find(['\r', '\n']).unwrap_or(value.len()),
+                _ => value.find(ends_value).unwrap_or(value.len()),
+            };
+            let value = value.get(..length).unwrap_or_default();
+            let is_code = value.len() <= 8 && value.bytes().all(|byte| byte.is_ascii_digit());
+            let is_known = (*weak && is_code) || value.starts_with("[secret]");
+            if !value.is_empty() && !is_known {
+                found.push((start, start + length));
+            }
+        }
+    }
+    for (at, scheme) in lower.match_indices("bearer ") {
+        let start = at + scheme.len();
+        let value = lower.get(start..).unwrap_or_default();
+        let length = value.find(ends_value).unwrap_or(value.len());
+        let value = value.get(..length).unwrap_or_default();
+        // "Bearer token" and "Bearer authorization" are prose.
+        if value.bytes().any(|byte| byte.is_ascii_digit()) || value.len() > 24 {
+            found.push((start, start + length));
+        }
+    }
+}
+
+/// Where the value begins behind a name that ends here: behind quotes, and an equals sign or a colon.
+fn value_behind(lower: &str, at: usize, weak: bool) -> Option<usize> {
+    let skip = |at: usize, marks: &[&str]| {
+        let mut at = at;
+        while let Some(mark) = marks
+            .iter()
+            .find(|mark| lower.get(at..).is_some_and(|rest| rest.starts_with(**mark)))
+        {
+            at += mark.len();
+        }
+        at
+    };
+    let quoted = skip(at, QUOTES);
+    let separated = skip(quoted, SEPARATORS);
+    let sign = lower.get(quoted..separated)?;
+    // In prose, "code:" and "state:" are followed by words.
+    let told = sign.contains('=') || sign.contains("%3d") || quoted > at;
+    let is_value = sign.trim() != "" && (told || !weak);
+    is_value.then(|| skip(separated, QUOTES))
+}
+
+fn ends_value(c: char) -> bool {
+    c.is_whitespace() || "\"'<>&,;}])\\".contains(c)
+}
+
+/// The words of a text: where each starts and ends.
+fn words(text: &str) -> Vec<(usize, usize)> {
+    let apart = |c: char| c.is_whitespace() || "\"'<>()[]{},;|`".contains(c);
+    let mut words = Vec::new();
+    let mut start = 0;
+    for (at, c) in text.char_indices().filter(|(_, c)| apart(*c)) {
+        words.push((start, at));
+        start = at + c.len_utf8();
+    }
+    words.push((start, text.len()));
+    words.retain(|(start, end)| start < end);
+    words
+}
+
+/// Whether a word looks as if it was drawn at random or encoded: what people and services call things by looks otherwise.
+fn is_random(word: &str) -> bool {
+    if let Some((_, rest)) = word.split_once("://") {
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        return authority.contains('@') || rest.split(['/', '?', '#', '&', '=', ':']).any(is_random);
+    }
+    // A list of parameters, or a name and its value: `thumbprint=...` in a message.
+    let plain = word.trim_end_matches('=');
+    if plain.contains(['=', '&']) {
+        return plain.split(['=', '&']).any(is_random);
+    }
+    let word = plain.trim_end_matches(['.', ':']);
+    if word.parse::<Guid>().is_ok() {
+        return false;
+    }
+    if holds_jwt(word) || is_client_secret(word) || (word.starts_with("MII") && word.len() >= 24) {
+        return true;
+    }
+    let kinds: Vec<u8> = word.bytes().filter_map(kind).collect();
+    let digits = kinds.iter().filter(|kind| **kind == DIGIT).count();
+    let turns = kinds.windows(2).filter(|pair| pair.first() != pair.last()).count();
+    let length = kinds.len();
+    // A GUID in a longer name, such as api://id or id_suffix, has an origin of its own.
+    if word.split([':', '/', '_']).any(|part| part.parse::<Guid>().is_ok()) && length < 64 {
+        return false;
+    }
+    (length >= 20 && digits >= 2 && turns * 4 >= length) || (length >= 32 && turns * 2 >= length) || length >= 200
+}
+
+/// Whether a random word is public by what stands before it: a thumbprint, or whom an assertion names.
+fn is_public(word: &str, before: &str) -> bool {
+    let start = before.len().saturating_sub(40);
+    let start = (start..=before.len())
+        .find(|at| before.is_char_boundary(*at))
+        .unwrap_or(before.len());
+    let near = before.get(start..).unwrap_or_default().to_ascii_lowercase();
+    let told = format!("{near}{}", word.to_ascii_lowercase());
+    // A SHA-512 in hexadecimal is the longest.
+    let is_short = word.len() <= 128 && !holds_jwt(word) && !is_client_secret(word);
+    is_short
+        && (told.contains("thumbprint")
+            || ["subject ", "issuer ", "audience ", "identifier "]
+                .iter()
+                .any(|name| near.trim_end_matches(['\'', '"']).ends_with(name)))
+}
+
+/// Whether a JWT's header begins in it: base64url of `{"`.
+fn holds_jwt(word: &str) -> bool {
+    word.match_indices("eyJ").any(|(at, _)| {
+        let apart = |c: char| !c.is_ascii_alphanumeric();
+        let before = word.get(..at).unwrap_or_default();
+        word.len() >= at + 10 && before.chars().next_back().is_none_or(apart)
+    })
+}
+
+/// Whether it is a client secret as Entra makes them: three characters, a digit, `Q~`, and some thirty more.
+fn is_client_secret(word: &str) -> bool {
+    word.match_indices("Q~").any(|(at, _)| {
+        let before = word.get(..at).unwrap_or_default();
+        at >= 4 && word.len() >= at + 16 && before.ends_with(|c: char| c.is_ascii_digit())
+    })
+}
+
+fn kind(byte: u8) -> Option<u8> {
+    match byte {
+        b'a'..=b'z' => Some(0),
+        b'A'..=b'Z' => Some(1),
+        b'0'..=b'9' => Some(DIGIT),
+        _ => None,
+    }
+}
+
+const DIGIT: u8 = 2;
+
+/// The members, parameters and headers that hold secrets, and whether their name is also a word of prose.
+const NAMES: &[(&str, bool)] = &[
+    ("access_token", false),
+    ("refresh_token", false),
+    ("id_token", false),
+    ("accesstoken", false),
+    ("refreshtoken", false),
+    ("idtoken", false),
+    ("device_code", false),
+    ("client_secret", false),
+    ("clientsecret", false),
+    ("client_assertion", false),
+    ("user_assertion", false),
+    ("code_verifier", false),
+    ("session_state", false),
+    ("authorization", false),
+    ("set-cookie", false),
+    ("cookie", false),
+    ("password", false),
+    ("assertion", true),
+    ("samlresponse", true),
+    ("secret", true),
+    ("token", true),
+    ("nonce", true),
+    ("state", true),
+    ("code", true),
+    ("sig", true),
+    ("key", true),
+];
+
+/// What stands around a name or a value: quotes, also escaped for JSON, HTML and URLs.
+const QUOTES: &[&str] = &["\"", "'", "\\", "&quot;", "&#34;", "&#39;", "%22", "%27", "u0022"];
+
+/// What stands between a name and its value.
+const SEPARATORS: &[&str] = &["=", ":", " ", "%3d", "%3a", "&#61;"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhIn0.c2ln";
+
+    fn clean(text: &str) -> String {
+        without_secrets(text).unwrap_or_else(|| text.to_owned())
+    }
+
+    #[test]
+    fn what_looks_like_a_secret_is_found() {
+        for secret in [
+            JWT,
+            "eyJhbGciOiJub25lIn0",
+            "abc8Q~dEfGhIjKlMnOpQrStUvWxYz0123456789-_",
+            "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7",
+            "0.AXAAtFtP5fPbjEWGYrAVhqhC1k9Xz2vQ",
+            "1.AX0A8kRb2Qd7Yt5Zk3WmVx9Lp.AgABAwEAAAApTwJmzXqdR4BN2miheQMYAg",
+            "xYz12345abcDEF67890ghiJKL==",
+            "84E05C1D98BCE3A5421D225B140B36E86A3D5534",
+            "https://user:hunter2@login.microsoftonline.com/",
+            "https://a.example/?sig=hunter2",
+            "client_secret=hunter2",
+            "Authorization: Basic aHVudGVyMg==",
+            "Bearer abc123def",
+            "{\"password\": \"hunter2\"}",
+            "-----BEGIN CERTIFICATE-----",
+        ] {
+            for text in [
+                secret.to_owned(),
+                format!("before '{secret}' behind"),
+                format!(" {secret}\n"),
+            ] {
+                assert!(may_be_secret(&text), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_things_are_called_by_is_no_secret() {
+        for text in [
+            "",
+            "https://graph.microsoft.com/.default",
+            "https://mwaas-services-customerapi-prod.azurewebsites.net/.default",
+            "api://535fb089-9ff3-47b6-9bfb-4f1264799865/.default",
+            "00000003-0000-0000-c000-000000000000",
+            "contoso-daemon-production-eu1.onmicrosoft.com",
+            "https://login.microsoftonline.com/535fb089-9ff3-47b6-9bfb-4f1264799865/oauth2/v2.0/token",
+            "DelegatedPermissionGrant.ReadWrite.All MmdSupport.ReadWrite User.Read",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "AADSTS700016: Application with identifier '535fb089-9ff3-47b6-9bfb-4f1264799865' was not found in the directory 'Contoso'.",
+            "AADSTS700024: Client assertion is not within its valid time range. Current time: 2026-01-01T00:00:00.1234567Z, expiry 2026-01-01T00:10:00.0000000Z.",
+            "AADSTS7000218: The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+            "AADSTS9002313: Invalid request. Request is malformed or invalid. error code: 9002313, state: failed",
+            "AADSTS700027: The key was not found., Thumbprint of key used by client: '84E05C1D98BCE3A5421D225B140B36E86A3D5534', Configured keys: [Key0:Start=12/15/2022, End=12/15/2024, Thumbprint=hOBcHZi846VCHSJbFAs26Go9VTQ;]",
+            "AADSTS700213: No record for presented assertion subject 'wx3UOZzzwNIiCEQ8qL84B6tBXl6KlLr3CN2aKzZbG01'.",
+            "AADSTS700213: presented assertion subject 'repo:contoso/app-1:ref:refs/heads/gh-readonly-queue/main/pr-13'.",
+            "A Bearer token is needed, and Bearer authorization",
+            "see https://login.microsoftonline.com/error?code=7000215",
+        ] {
+            assert_eq!(clean(text), text);
+        }
+    }
+
+    #[test]
+    fn secrets_are_taken_out_and_the_rest_stays() {
+        for (text, expected) in [
+            (format!("a {JWT} b"), "a [secret] b"),
+            (
+                format!("AADSTS50013: '{JWT}' is bad."),
+                "AADSTS50013: '[secret]' is bad.",
+            ),
+            (
+                "{\"access_token\":\"opaque\",\"a\":1}".to_owned(),
+                "{\"access_token\":\"[secret]\",\"a\":1}",
+            ),
+            (
+                "{\\\"access_token\\\": \\\"opaque\\\"}".to_owned(),
+                "{\\\"access_token\\\": \\\"[secret]\\\"}",
+            ),
+            (
+                "{\"access_token\":{\"x\":\"opaque\"}} b".to_owned(),
+                "{\"access_token\":[secret]",
+            ),
+            ("code=opaque&state=other#x".to_owned(), "code=[secret]&state=[secret]"),
+            ("access_token%3Dopaque".to_owned(), "access_token%3D[secret]"),
+            (
+                "&quot;id_token&quot;:&quot;opaque&quot;".to_owned(),
+                "&quot;id_token&quot;:&quot;[secret]&quot;",
+            ),
+            ("a -----BEGIN KEY-----\nabc\n-----END KEY-----".to_owned(), "a [secret]"),
+        ] {
+            assert_eq!(clean(&text), expected);
+            // What is clean stays so.
+            assert_eq!(clean(expected), expected, "{text}");
+        }
+    }
+}

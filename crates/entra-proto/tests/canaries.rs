@@ -1,0 +1,383 @@
+//! No error shows a value that may be a token or a secret, whatever member of a response or redirect it came in.
+
+use entra_proto::{
+    Application, Authority, Body, ClientCredential, ClientSecret, EndpointVersion, Error, Guid, PendingAdminConsent,
+    PendingAuthorization, Redirect, RefreshToken, Target, Timestamp, TokenResponse, UserAssertion,
+};
+use http::{HeaderMap, Response, StatusCode};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
+
+const STATUSES: [u16; 12] = [200, 201, 400, 401, 403, 404, 407, 429, 500, 502, 503, 504];
+
+/// Every member of every response, and some that no response has.
+const MEMBERS: [&str; 32] = [
+    "access_token",
+    "refresh_token",
+    "id_token",
+    "device_code",
+    "user_code",
+    "verification_uri",
+    "verification_uri_complete",
+    "code",
+    "state",
+    "token_type",
+    "expires_in",
+    "expires_on",
+    "refresh_in",
+    "ext_expires_in",
+    "scope",
+    "resource",
+    "client_info",
+    "foci",
+    "message",
+    "interval",
+    "error",
+    "error_description",
+    "error_codes",
+    "suberror",
+    "claims",
+    "correlation_id",
+    "trace_id",
+    "timestamp",
+    "error_uri",
+    "password_change_url",
+    "canary_member",
+    "client_secret",
+];
+
+/// Members whose value is a secret whatever it looks like.
+const SECRET_MEMBERS: [&str; 6] = [
+    "access_token",
+    "refresh_token",
+    "id_token",
+    "device_code",
+    "client_secret",
+    "code",
+];
+
+/// Values that look like the secrets of this protocol. The traces of each are parts that no text may hold.
+fn secret() -> impl Strategy<Value = String> {
+    prop_oneof![
+        // A JWT.
+        ("[A-Za-z0-9_-]{24}", "[A-Za-z0-9_-]{43}")
+            .prop_map(|(claims, signature)| format!("eyJhbGciOiJSUzI1NiJ9.eyJ{claims}.{signature}")),
+        // An opaque refresh token or code.
+        "[A-Za-z0-9_-]{120}".prop_map(|text| format!("1.AXAA{text}")),
+        // A client secret.
+        "[A-Za-z0-9_-]{34}".prop_map(|text| format!("Kx78Q~{text}")),
+        // A key in base64.
+        "[A-Za-z0-9+/]{86}".prop_map(|text| format!("MIIEvQ{text}==")),
+        // A PEM block.
+        "[A-Za-z0-9+/]{64}".prop_map(|text| format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----")),
+        // Parameters.
+        "[a-z]{12}".prop_map(|text| format!("client_secret=q{text}&x=1")),
+        "[a-z]{12}".prop_map(|text| format!("{{\"refresh_token\":\"q{text}\"}}")),
+        "[a-z]{12}".prop_map(|text| format!("{{\"access_token\":{{\"value\":[\"q{text}\"]}}}}")),
+    ]
+}
+
+/// The parts of a secret that must not be seen: every run of ten characters that is neither ours nor a name.
+fn traces(secret: &str) -> Vec<String> {
+    let own = [
+        "BEGIN",
+        "PRIVATE",
+        "KEY",
+        "client_secret",
+        "refresh_token",
+        "access_token",
+        "value",
+        "eyJhbGciOi",
+    ];
+    secret
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|part| part.len() >= 10 && !own.iter().any(|own| part.contains(own)))
+        .map(|part| part.chars().take(10).collect())
+        .collect()
+}
+
+fn check(what: &str, error: &Error, traces: &[String]) {
+    let service = error.service();
+    let hint = service.and_then(|service| service.hint());
+    let text = format!("{error} {error:?} {error:#?} {service:?} {hint:?}");
+    let message = service.map(|service| format!("{} {}", service.message(), service.problem()));
+    for trace in traces {
+        assert!(!text.contains(trace.as_str()), "{what}\n{trace}\n{text}");
+        assert!(!message.as_ref().is_some_and(|message| message.contains(trace.as_str())));
+    }
+}
+
+/// A value in every JSON type, nested to a few levels.
+fn nested(secret: &str, way: u8) -> Value {
+    match way % 9 {
+        0 => json!(secret),
+        1 => json!([secret]),
+        2 => json!({ "a": secret }),
+        3 => json!({ secret: 1 }),
+        4 => json!({ "access_token": secret }),
+        5 => json!([[{ "error_description": { "b": [secret, 1] } }]]),
+        6 => json!(format!("AADSTS50013: the assertion '{secret}' is bad. Trace ID: x")),
+        7 => json!(json!({ "refresh_token": secret }).to_string()),
+        _ => json!([null, true, 1.5, secret]),
+    }
+}
+
+/// A body around a value, in every form in which servers send one.
+fn body(members: &Value, way: u8) -> String {
+    let json = members.to_string();
+    match way % 7 {
+        0 | 1 => json,
+        2 => format!("<html><body>Bad gateway: {json}</body></html>"),
+        3 => json.get(..json.len() - 2).unwrap_or(&json).to_owned(),
+        4 => json!(json).to_string(),
+        5 => format!("[{json}]"),
+        _ => format!("upstream said {json}"),
+    }
+}
+
+fn application(version: EndpointVersion) -> Application {
+    let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
+    let secret = ClientSecret::new("own-secret-of-the-request").unwrap();
+    Application::new(authority, Guid::from_bytes([0xaa; 16]).into(), secret).on(version)
+}
+
+/// Reads a response as every endpoint's, and checks each error.
+fn read_everywhere(status: u16, body: &str, traces: &[String]) {
+    let status = StatusCode::from_u16(status).unwrap();
+    let target = || Target::scopes("User.Read").unwrap();
+    let response = || {
+        let response = Response::builder()
+            .status(status)
+            .header("content-type", "application/json");
+        response.body(Body::from(body.to_owned())).unwrap()
+    };
+    if let Err(error) = TokenResponse::decode(status, &HeaderMap::new(), body.as_bytes(), NOW) {
+        check(body, &error, traces);
+    }
+    let app = application(EndpointVersion::V2);
+    let start = app.device_code(target()).unwrap();
+    if let Err(error) = start.decode(&response(), NOW) {
+        check(body, &error, traces);
+    }
+    for request in [
+        app.refresh(RefreshToken::new("own-refresh-token").unwrap(), target())
+            .unwrap(),
+        app.on_behalf_of(UserAssertion::new("own-assertion").unwrap(), target())
+            .unwrap(),
+    ] {
+        if let Err(error) = request.decode(&response(), NOW) {
+            check(body, &error, traces);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+    #[test]
+    fn no_response_gives_a_secret_away(
+        secret in secret(),
+        members in proptest::collection::vec((0..MEMBERS.len(), any::<u8>()), 1..4),
+        way in any::<u8>(),
+        status in 0..STATUSES.len(),
+    ) {
+        let mut object = serde_json::Map::new();
+        for (member, way) in members {
+            object.insert(MEMBERS[member].to_owned(), nested(&secret, way));
+        }
+        read_everywhere(STATUSES[status], &body(&Value::Object(object), way), &traces(&secret));
+    }
+
+    /// A short secret is known by the name of its member alone.
+    #[test]
+    fn no_response_gives_a_named_secret_away(
+        text in "q[a-z]{11}",
+        member in 0..SECRET_MEMBERS.len(),
+        outer in 0..MEMBERS.len(),
+        (way, nesting) in (any::<u8>(), any::<u8>()),
+        status in 0..STATUSES.len(),
+    ) {
+        let named = json!({ SECRET_MEMBERS[member]: text });
+        let inner = match nesting % 4 {
+            0 => named.clone(),
+            1 => json!([named]),
+            2 => json!(named.to_string()),
+            _ => json!(format!("{}={text}&x=1", SECRET_MEMBERS[member])),
+        };
+        let members = if nesting & 16 == 0 { json!({ MEMBERS[outer]: inner }) } else { named };
+        let text = text.chars().take(10).collect();
+        read_everywhere(STATUSES[status], &body(&members, way), &[text]);
+    }
+
+    #[test]
+    fn no_redirect_gives_a_secret_away(
+        secret in secret(),
+        names in proptest::collection::vec(0usize..12, 1..5),
+        (with_state, way) in (any::<bool>(), any::<u8>()),
+    ) {
+        const PARAMETERS: [&str; 12] = [
+            "code", "state", "id_token", "access_token", "error", "error_description", "error_subcode", "error_uri", "iss",
+            "tenant", "admin_consent", "unknown",
+        ];
+        let app = application(EndpointVersion::V2);
+        let request = app.authorize(Target::scopes("User.Read").unwrap(), "https://a.example/cb".parse().unwrap());
+        let (_, pending) = request.start(&[7; 96]).unwrap();
+        let consent = application(EndpointVersion::V1).admin_consent("https://a.example/cb".parse().unwrap());
+        let (_, consent) = consent.start(&[7; 32]).unwrap();
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for name in names {
+            query.append_pair(PARAMETERS[name], &secret);
+        }
+        if with_state {
+            query.append_pair("state", pending.state());
+        }
+        let query = match way % 4 {
+            0 => query.finish(),
+            1 => query.finish().replace("%22", "\""),
+            2 => secret.clone(),
+            _ => format!("{}&error=access_denied", query.finish()),
+        };
+        let traces = traces(&secret);
+        for redirect in [
+            Redirect::from_query(&query),
+            Redirect::from_fragment(&query),
+            Redirect::from_form(query.as_bytes()),
+            Redirect::from_url(&format!("https://a.example/cb?{query}")),
+            Redirect::from_url(&format!("https://a.example/cb#{query}")),
+        ] {
+            match redirect {
+                Ok(redirect) => {
+                    for outcome in [pending.redeem(&app, &redirect).map(drop), consent.accept(&app, &redirect).map(drop)] {
+                        if let Err(error) = outcome {
+                            check(&query, &error, &traces);
+                        }
+                    }
+                }
+                Err(error) => check(&query, &error, &traces),
+            }
+        }
+        for error in [
+            query.parse::<PendingAuthorization>().err(),
+            query.parse::<PendingAdminConsent>().err(),
+        ].into_iter().flatten() {
+            check(&query, &error, &traces);
+        }
+    }
+}
+
+#[test]
+fn a_member_that_holds_a_secret_must_be_a_string() {
+    let app = application(EndpointVersion::V2);
+    let start = app.device_code(Target::scopes("User.Read").unwrap()).unwrap();
+    for value in [
+        "[\"canary\"]",
+        "{\"a\":\"canary\"}",
+        "123",
+        "1.5",
+        "-1",
+        "true",
+        "false",
+        "[]",
+        "{}",
+    ] {
+        for status in STATUSES {
+            for member in ["access_token", "refresh_token", "id_token", "device_code"] {
+                for others in [
+                    r#""expires_in":3599"#,
+                    r#""access_token":"t","expires_in":3599"#,
+                    r#""error":"invalid_grant""#,
+                ] {
+                    if others.contains(member) {
+                        continue;
+                    }
+                    let body = format!(r#"{{"{member}":{value},{others}}}"#);
+                    let status = StatusCode::from_u16(status).unwrap();
+                    let error =
+                        TokenResponse::decode(status, &HeaderMap::new(), body.as_bytes(), NOW).expect_err(&body);
+                    let text = error.to_string();
+                    assert!(text.contains(member) && text.contains("not a string"), "{body} {text}");
+                    assert!(!text.contains("canary") && !text.contains("123"), "{text}");
+                }
+            }
+        }
+        for member in [
+            "device_code",
+            "user_code",
+            "verification_uri",
+            "verification_url",
+            "verification_uri_complete",
+        ] {
+            let mut members = json!({
+                "device_code": "d", "user_code": "u", "verification_uri": "https://a.example", "expires_in": 900,
+            });
+            members[member] = serde_json::from_str(value).unwrap();
+            let error = start
+                .decode(&Response::new(Body::from(members.to_string())), NOW)
+                .expect_err(member);
+            assert!(error.to_string().contains(member), "{error}");
+            members[member] = Value::Null;
+            let _ = start.decode(&Response::new(Body::from(members.to_string())), NOW);
+        }
+    }
+    // What is null is missing.
+    let body = br#"{"access_token":"t","expires_in":3599,"refresh_token":null,"id_token":null}"#;
+    let token = TokenResponse::decode(StatusCode::OK, &HeaderMap::new(), body, NOW).unwrap();
+    assert!(token.refresh_token.is_none() && token.id_token.is_none());
+}
+
+#[test]
+fn an_error_that_is_no_text_is_not_shown_and_keeps_its_codes() {
+    for status in [200, 400, 401, 429, 502] {
+        let status = StatusCode::from_u16(status).unwrap();
+        let read = |body: &str| TokenResponse::decode(status, &HeaderMap::new(), body.as_bytes(), NOW).unwrap_err();
+        let error = read(r#"{"error":{"access_token":"opaque"}}"#);
+        assert!(!format!("{error} {:?}", error.service()).contains("opaque"), "{error}");
+        let error = read(r#"{"error":{"code":"x","message":"AADSTS700016: opaque"},"error_description":["opaque"]}"#);
+        assert_eq!(error.service().unwrap().codes, [700_016]);
+        assert!(!format!("{error} {:?}", error.service()).contains("opaque"), "{error}");
+    }
+}
+
+#[test]
+fn the_services_message_stays_readable() {
+    let read = |body: &str| {
+        TokenResponse::decode(StatusCode::UNAUTHORIZED, &HeaderMap::new(), body.as_bytes(), NOW).unwrap_err()
+    };
+    for message in [
+        "AADSTS700016: Application with identifier '535fb089-9ff3-47b6-9bfb-4f1264799865' was not found in the directory 'Contoso'.",
+        "AADSTS700027: The key was not found., Thumbprint of key used by client: '661069ADF6B7E7B5C81F1C14D8A4DC4A3B1C1FB1'",
+        "AADSTS7000218: The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+        "AADSTS700213: No matching federated identity record found for presented assertion subject 'repo:contoso/App-1:ref:refs/heads/main'.",
+    ] {
+        let shown = message.trim_end_matches('.').split_once(": ").unwrap().1;
+        for body in [
+            json!({ "error": "invalid_client", "error_description": message }).to_string(),
+            message.to_owned(),
+            format!("{{\"error_description\":\"{message}\\r\\nTrace ID: x\",\"acc"),
+            format!("<html>{message}</html>"),
+        ] {
+            let error = read(&body);
+            assert!(error.to_string().contains(shown), "{body}\n{error}");
+            assert_eq!(error.service().unwrap().codes.len(), 1, "{body}");
+        }
+    }
+}
+
+#[test]
+fn a_public_client_reads_the_same_responses() {
+    let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
+    let app = Application::new(authority, Guid::from_bytes([0xaa; 16]).into(), ClientCredential::Public);
+    let request = app.device_code(Target::scopes("User.Read").unwrap()).unwrap();
+    let body = r#"{"error":"authorization_declined","error_description":"canary said eyJhbGciOiJSUzI1NiJ9.e.f"}"#;
+    let response = Response::builder()
+        .status(400)
+        .body(Body::from(body.to_owned()))
+        .unwrap();
+    let error = request.decode(&response, NOW).unwrap_err().to_string();
+    assert!(
+        error.contains("authorization_declined: canary said [secret]"),
+        "{error}"
+    );
+}
