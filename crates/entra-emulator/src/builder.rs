@@ -128,7 +128,7 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Sets how many requests the recorder keeps; 1000 by default.
+    /// Sets how many requests the recorder keeps; 1000 by default. It keeps fewer where those take more than 32 MiB.
     pub fn recorded_requests(self, count: usize) -> Self {
         Self {
             recorded: count,

@@ -69,6 +69,21 @@ impl RequestEvent {
         self.purpose == Some(Purpose::Token)
     }
 
+    /// The bytes that it takes, roughly.
+    fn weight(&self) -> usize {
+        let headers = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + 64);
+        let parameters = self.query.iter().chain(&self.form);
+        let parameters = parameters.map(|parameter| parameter.name.len() + parameter.value.len() + 64);
+        let texts = [&self.tenant, &self.client_id, &self.grant, &self.target];
+        let texts = texts.into_iter().flatten().map(String::len);
+        let lints = self.lints.len() * 128;
+        let more = headers.chain(parameters).chain(texts).sum::<usize>();
+        size_of::<Self>() + self.path.len() + self.host.len() + lints + more
+    }
+
     /// Cuts what a stranger can make long: many events are kept.
     fn cut(&mut self) {
         let texts = [&mut self.tenant, &mut self.client_id, &mut self.grant, &mut self.target];
@@ -256,7 +271,7 @@ impl fmt::Display for Lint {
     }
 }
 
-/// The newest events, a bounded number of them.
+/// The newest events, a bounded number of them and of their bytes.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     state: Mutex<State>,
@@ -285,6 +300,8 @@ impl fmt::Debug for Observer {
 #[derive(Debug, Default)]
 struct State {
     events: VecDeque<RequestEvent>,
+    /// Of all events.
+    bytes: usize,
     count: u64,
 }
 
@@ -303,9 +320,11 @@ impl Recorder {
         event.index = state.count;
         state.count += 1;
         let told = self.observer.0.as_ref().map(|observe| (observe, event.clone()));
+        state.bytes += event.weight();
         state.events.push_back(event);
-        while state.events.len() > self.capacity {
-            state.events.pop_front();
+        while state.events.len() > self.capacity || state.bytes > MOST_BYTES {
+            let Some(oldest) = state.events.pop_front() else { break };
+            state.bytes -= oldest.weight();
         }
         // After the lock is gone, so that the observer may ask the emulator.
         drop(state);
@@ -324,7 +343,9 @@ impl Recorder {
     }
 
     pub(crate) fn clear(&self) {
-        self.state().events.clear();
+        let mut state = self.state();
+        state.events.clear();
+        state.bytes = 0;
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -351,6 +372,8 @@ pub(crate) fn parameters(pairs: &[(String, String)]) -> Vec<Parameter> {
         .collect()
 }
 
+/// How many bytes all events together may take.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
 const MOST_PARAMETERS: usize = 64;
 const MOST_PARAMETER_BYTES: usize = 64 * 1024;
 const LONGEST_TEXT: usize = 4 * 1024;

@@ -4,6 +4,7 @@ use crate::aadsts::Refusal;
 use crate::config::Api;
 use crate::directory::Directory;
 use crate::form::Form;
+use crate::store::Weigh;
 use crate::well_known::GRAPH_APP_ID;
 
 /// A parsed scope parameter: the OpenID Connect scopes apart, the permissions of APIs in order.
@@ -103,6 +104,14 @@ impl Scopes {
 
     pub(crate) fn oidc(&self) -> &[&'static str] {
         &self.oidc
+    }
+}
+
+impl Weigh for Scopes {
+    fn weight(&self) -> usize {
+        let text = |one: &Permission| one.resource.len() + one.name.as_ref().map_or(0, String::len) + one.text.len();
+        let permissions = self.permissions.iter().map(|one| text(one) + size_of::<Permission>());
+        permissions.sum::<usize>() + 64
     }
 }
 

@@ -6,18 +6,36 @@ use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// Values under names that nobody can guess. Where there are too many, the oldest one is forgotten.
+/// How much memory a value takes.
+pub(crate) trait Weigh {
+    /// The bytes of its texts, and roughly those of the rest.
+    fn weight(&self) -> usize;
+}
+
+/// Values under names that cannot be guessed. The oldest ones are forgotten where there are too many, or where all together
+/// are too large: a client chooses how large some of them are.
 pub(crate) struct Store<V> {
     most: usize,
+    most_bytes: usize,
+    bytes: usize,
     count: u64,
-    values: HashMap<String, (u64, V)>,
+    values: HashMap<String, Kept<V>>,
     by_age: BTreeMap<u64, String>,
 }
 
-impl<V> Store<V> {
-    pub(crate) fn new(most: usize) -> Self {
+struct Kept<V> {
+    age: u64,
+    /// When it was put here: what changes later is small.
+    weight: usize,
+    value: V,
+}
+
+impl<V: Weigh> Store<V> {
+    pub(crate) fn new(most: usize, most_bytes: usize) -> Self {
         Self {
             most,
+            most_bytes,
+            bytes: 0,
             count: 0,
             values: HashMap::new(),
             by_age: BTreeMap::new(),
@@ -34,37 +52,46 @@ impl<V> Store<V> {
     /// Keeps a value under this name.
     pub(crate) fn put(&mut self, name: String, value: V) {
         self.take(&name);
-        while self.values.len() >= self.most {
+        let weight = value.weight() + 2 * name.len();
+        while self.values.len() >= self.most || self.bytes + weight > self.most_bytes {
             let Some((_, oldest)) = self.by_age.pop_first() else {
                 break;
             };
-            self.values.remove(&oldest);
+            self.forget(&oldest);
         }
         self.count += 1;
+        self.bytes += weight;
         self.by_age.insert(self.count, name.clone());
-        self.values.insert(name, (self.count, value));
+        let age = self.count;
+        self.values.insert(name, Kept { age, weight, value });
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&V> {
-        self.values.get(name).map(|(_, value)| value)
+        self.values.get(name).map(|kept| &kept.value)
     }
 
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut V> {
-        self.values.get_mut(name).map(|(_, value)| value)
+        self.values.get_mut(name).map(|kept| &mut kept.value)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &V)> {
-        self.values.iter().map(|(name, (_, value))| (name.as_str(), value))
+        self.values.iter().map(|(name, kept)| (name.as_str(), &kept.value))
     }
 
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.values.values_mut().map(|(_, value)| value)
+        self.values.values_mut().map(|kept| &mut kept.value)
     }
 
     pub(crate) fn take(&mut self, name: &str) -> Option<V> {
-        let (age, value) = self.values.remove(name)?;
-        self.by_age.remove(&age);
-        Some(value)
+        let kept = self.forget(name)?;
+        self.by_age.remove(&kept.age);
+        Some(kept.value)
+    }
+
+    fn forget(&mut self, name: &str) -> Option<Kept<V>> {
+        let kept = self.values.remove(name)?;
+        self.bytes -= kept.weight;
+        Some(kept)
     }
 }
 
@@ -92,9 +119,37 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
 mod tests {
     use super::*;
 
+    impl Weigh for i32 {
+        fn weight(&self) -> usize {
+            usize::try_from(*self).unwrap_or_default()
+        }
+    }
+
+    #[test]
+    fn the_oldest_gives_way_to_bytes() {
+        let mut store = Store::new(100, 1_000);
+        for number in 0..50 {
+            store.put(number.to_string(), 300);
+            assert!(store.bytes <= 1_000 && store.values.len() <= 3);
+        }
+        assert_eq!((store.get("46"), store.get("47")), (None, Some(&300)));
+        assert_eq!(store.take("48"), Some(300));
+        store.put("48".to_owned(), 1);
+        store.put("49".to_owned(), 2);
+        assert_eq!((store.values.len(), store.by_age.len()), (3, 3));
+        for name in ["47", "48", "49"] {
+            store.take(name);
+        }
+        assert_eq!(store.bytes, 0);
+        // One that is too large for all of it is alone.
+        store.put("large".to_owned(), 2_000);
+        store.put("small".to_owned(), 1);
+        assert_eq!((store.get("large"), store.get("small")), (None, Some(&1)));
+    }
+
     #[test]
     fn the_oldest_gives_way() {
-        let mut store = Store::new(3);
+        let mut store = Store::new(3, 1_000);
         let names: Vec<String> = (0..5).map(|number| store.add("x", number)).collect();
         let kept: Vec<Option<&i32>> = names.iter().map(|name| store.get(name)).collect();
         assert_eq!(kept, [None, None, Some(&2), Some(&3), Some(&4)]);

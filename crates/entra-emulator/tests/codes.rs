@@ -79,6 +79,17 @@ fn v1(emulator: &Emulator, code: &str, more: &[(&str, &str)]) -> Answer {
 const SCOPE: (&str, &str) = ("scope", "openid profile offline_access User.Read");
 
 #[test]
+fn codes_are_bounded_in_bytes() {
+    let emulator = emulator();
+    let nonce = "n".repeat(60_000);
+    let codes: Vec<String> = (0..300)
+        .map(|_| code(&emulator, "v2.0/authorize", &[("scope", "openid"), ("nonce", &nonce)]))
+        .collect();
+    let known = |code: &String| v2(&emulator, code, &[]).status() == 200;
+    assert!(!known(&codes[0]) && known(&codes[299]) && known(&codes[50]));
+}
+
+#[test]
 fn a_code_of_version_two() {
     let emulator = emulator();
     let code = code(

@@ -150,6 +150,20 @@ fn memory_is_bounded() {
 }
 
 #[test]
+fn memory_is_bounded_in_bytes() {
+    let emulator = Emulator::builder().build();
+    let long = "x".repeat(50_000);
+    for number in 0..1_000 {
+        let request = Request::get(format!("/{number}?a={long}")).header("long", &long);
+        emulator.handle(request.body(Vec::new()).unwrap());
+    }
+    let kept = emulator.requests();
+    assert!((200..400).contains(&kept.len()), "{}", kept.len());
+    assert_eq!(kept.last().unwrap().path, "/999");
+    assert_eq!(emulator.request_count(), 1_000);
+}
+
+#[test]
 fn an_observer_hears_of_every_request() {
     let (sender, receiver) = std::sync::mpsc::channel();
     let emulator = Emulator::builder()

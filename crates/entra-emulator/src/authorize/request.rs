@@ -14,6 +14,7 @@ use crate::exchange::Exchange;
 use crate::form::{self, Form, is_form};
 use crate::recorder::{Endpoint, Lint, SECRET_PARAMETERS, parameters};
 use crate::scope::{self, Scopes};
+use crate::store::Weigh;
 use crate::token;
 use crate::token::pkce::Challenge;
 
@@ -80,6 +81,30 @@ pub(crate) struct SignIn {
 pub(crate) enum Target {
     V1 { resource: Option<String> },
     V2(Scopes),
+}
+
+impl Weigh for Request {
+    fn weight(&self) -> usize {
+        let ask = match &self.ask {
+            Ask::SignIn(sign_in) => sign_in.target.weight() + sign_in.nonce.as_ref().map_or(0, String::len),
+            Ask::AdminConsent { scopes, .. } => scopes.weight(),
+        };
+        let hints = [&self.login_hint, &self.domain_hint]
+            .into_iter()
+            .flatten()
+            .map(String::len);
+        let state = self.reply.state.as_ref().map_or(0, Vec::len);
+        ask + self.reply.uri.len() + state + hints.sum::<usize>() + REST
+    }
+}
+
+impl Weigh for Target {
+    fn weight(&self) -> usize {
+        match self {
+            Self::V1 { resource } => resource.as_ref().map_or(0, String::len),
+            Self::V2(scopes) => scopes.weight(),
+        }
+    }
 }
 
 /// What the user is to see in any case.
@@ -362,6 +387,9 @@ fn inspect(exchange: &mut Exchange<'_>, form: &Form, version: Endpoint) {
         exchange.lint(Lint::ResourceOnV2);
     }
 }
+
+/// Bytes of a request beside its texts, and those of IDs.
+const REST: usize = 512;
 
 /// As long as a request line may be over a socket.
 const LONGEST: usize = 64 * 1024;

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use crate::authorize::request::Request;
 use crate::consents::Asked;
-use crate::store::Store;
+use crate::store::{Store, Weigh};
 
 /// The sign-ins under way. A form names one by an id: that of a consent page is good for one form, that of a sign-in page
 /// until the way through the pages ends.
@@ -50,6 +50,23 @@ pub(crate) struct Consent {
     pub(crate) for_everyone: bool,
     /// The user must not agree: all that is left is to go back.
     pub(crate) refused: bool,
+}
+
+impl Weigh for Transaction {
+    fn weight(&self) -> usize {
+        let goal = match &self.goal {
+            Goal::App(request) => request.weight(),
+            Goal::Device { device_code, client_id } => device_code.len() + client_id.len(),
+        };
+        let stage = match &self.stage {
+            Stage::SignIn => 0,
+            Stage::Consent { consent, sign_in } => {
+                let asked = consent.asked.iter().map(|one| one.api.len() + one.name.len() + REST);
+                sign_in.len() + asked.sum::<usize>()
+            }
+        };
+        goal + stage + REST
+    }
 }
 
 impl Transactions {
@@ -100,11 +117,16 @@ impl Transactions {
 impl Default for Transactions {
     fn default() -> Self {
         Self {
-            state: Mutex::new(Store::new(MOST)),
+            state: Mutex::new(Store::new(MOST, MOST_BYTES)),
         }
     }
 }
 
+/// Bytes of a value beside its texts, and those of IDs.
+const REST: usize = 256;
+
 /// Seconds a page may lie open.
 const LIFETIME: u64 = 900;
 const MOST: usize = 1_000;
+/// Of all together: a browser is sent with as long a state as an app likes.
+const MOST_BYTES: usize = 16 * 1024 * 1024;

@@ -261,7 +261,8 @@ impl std::fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
-const LARGEST_BODY: usize = 1024 * 1024;
+/// As many as there are connections may wait for their end.
+const LARGEST_BODY: usize = 256 * 1024;
 const LARGEST_HEAD: usize = 64 * 1024;
 const MOST_HEADERS: usize = 100;
 const MOST_CONNECTIONS: usize = 256;

@@ -9,6 +9,7 @@ use crate::exchange::Exchange;
 use crate::form::Form;
 use crate::recorder::{Endpoint, Lint};
 use crate::scope::{self, Scopes};
+use crate::store::Weigh;
 use crate::token::pkce::{self, Challenge};
 use crate::token::user::{self, Session};
 use crate::token::{Audience, find_app, identify, request, unreadable};
@@ -23,6 +24,13 @@ pub(crate) struct Code {
     target: Target,
     expires: u64,
     is_redeemed: bool,
+}
+
+impl Weigh for Code {
+    fn weight(&self) -> usize {
+        // A challenge has at most 128 characters.
+        self.session.weight() + self.redirect_uri.len() + self.target.weight() + size_of::<Self>() + 128
+    }
 }
 
 /// Makes a code that is good for ten minutes and one use.

@@ -15,7 +15,7 @@ use crate::exchange::{Exchange, no_store};
 use crate::form::Form;
 use crate::recorder::Endpoint;
 use crate::scope::Scopes;
-use crate::store::random;
+use crate::store::{Weigh, random};
 use crate::token::user::{self, Session};
 use crate::token::{Audience, check_form, find_client, find_enterable, identify, read_form, request as token_request};
 
@@ -45,6 +45,13 @@ impl DeviceCode {
     /// Whether nobody has let it in or turned it away.
     fn is_pending(&self) -> bool {
         matches!(self.state, State::Pending)
+    }
+}
+
+impl Weigh for DeviceCode {
+    fn weight(&self) -> usize {
+        // With the IDs, and the session of the user who lets it in.
+        self.target.weight() + size_of::<Self>() + 512
     }
 }
 

@@ -32,9 +32,9 @@ impl Grants {
 impl Default for Grants {
     fn default() -> Self {
         Self {
-            codes: Mutex::new(Store::new(MOST)),
-            refresh_tokens: Mutex::new(Store::new(MOST)),
-            devices: Mutex::new(Store::new(MOST_DEVICES)),
+            codes: Mutex::new(Store::new(MOST, MOST_BYTES)),
+            refresh_tokens: Mutex::new(Store::new(MOST, MOST_BYTES)),
+            devices: Mutex::new(Store::new(MOST_DEVICES, MOST_BYTES)),
         }
     }
 }
@@ -44,5 +44,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 const MOST: usize = 10_000;
+/// Of each kind: an app chooses the size of its nonce, and more.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
 /// Fewer, because a typed code is looked for among all of them.
 const MOST_DEVICES: usize = 1_000;

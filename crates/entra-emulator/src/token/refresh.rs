@@ -10,6 +10,7 @@ use crate::exchange::Exchange;
 use crate::form::Form;
 use crate::recorder::Endpoint;
 use crate::scope::{self, Scopes};
+use crate::store::Weigh;
 use crate::token::user::{self, Session};
 use crate::token::{Audience, find_app, identify, request, unreadable};
 
@@ -28,6 +29,12 @@ impl Refresh {
     /// Revokes it if it is one of this user.
     pub(crate) fn revoke(&mut self, user: &str) {
         self.is_revoked |= self.session.user == user;
+    }
+}
+
+impl Weigh for Refresh {
+    fn weight(&self) -> usize {
+        self.session.weight() + self.target.weight() + size_of::<Self>()
     }
 }
 

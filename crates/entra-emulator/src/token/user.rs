@@ -14,6 +14,7 @@ use crate::exchange::{Exchange, no_store};
 use crate::recorder::Endpoint;
 use crate::scope::Scopes;
 use crate::seed::Generator;
+use crate::store::Weigh;
 use crate::token::client_auth::Proof;
 use crate::token::request::RequestedClaims;
 use crate::token::{id_token, mint, refresh};
@@ -51,6 +52,14 @@ impl Session {
             nonce: None,
             auth_time: false,
         }
+    }
+}
+
+impl Weigh for Session {
+    fn weight(&self) -> usize {
+        let texts = [&self.client_id, &self.tenant, &self.user];
+        let nonce = self.nonce.as_ref().map_or(0, String::len);
+        texts.into_iter().map(String::len).sum::<usize>() + nonce + size_of::<Self>()
     }
 }
 
