@@ -616,6 +616,20 @@ fn scopes_and_errors_are_explained() {
         let output = entra(words, &[], "");
         assert!(out(&output).contains("value, not its id"), "{}", out(&output));
     }
+    for (words, input) in [
+        (
+            &["explain", "https://login.microsoftonline.com/error?code=7000215"][..],
+            "",
+        ),
+        (&["explain", r#"{"error_codes":[7000215]}"#], ""),
+        (&["explain", "code: 7000215."], ""),
+        (&["explain", "-"], "entra: AADSTS7000215 invalid_client\nmore"),
+        (&["explain"], "[7000215]"),
+    ] {
+        let output = entra(words, &[], input);
+        assert!(out(&output).contains("AADSTS7000215  "), "{words:?} {}", err(&output));
+    }
+    fails(&entra(&["explain"], &[], ""), 2, &["no AADSTS number"]);
     fails(&entra(&["explain", "nothing"], &[], ""), 2, &["no AADSTS number"]);
     fails(&entra(&["explain", "AADSTS123"], &[], ""), 2, &["error?code=123"]);
     assert!(out(&entra(&["explain", "all"], &[], "")).lines().count() > 80);

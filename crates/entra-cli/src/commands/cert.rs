@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::certificate::PasswordSettings;
 use crate::exit::{Exit, Failure};
-use crate::files::{harmless, print, tell, write_new};
+use crate::files::{harmless, print, print_json, tell, write_new};
 use crate::moment::{from_now, utc};
 
 /// Make and look at client certificates.
@@ -183,7 +183,7 @@ fn inspect(certificate: &ClientCertificate, output: Output) -> Result<(), Failur
                 "x5t#S256": thumbprints.x5t_s256(),
                 "customKeyIdentifier": thumbprints.custom_key_identifier(),
             });
-            print(&format!("{object:#}"))
+            print_json(&object)
         }
     }
 }

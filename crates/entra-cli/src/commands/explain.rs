@@ -1,20 +1,27 @@
+use std::io::{self, IsTerminal};
+
 use clap::Args;
 use entra_proto::Aadsts;
+use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
-use crate::files::{print, tell};
+use crate::files::{print, read_text, tell};
 
 /// Explain an error of Entra's: its number, or any text with AADSTS numbers in it.
+///
+/// The text may be a message, an address such as https://login.microsoftonline.com/error?code=7000215, or JSON. Without one, it is read
+/// from standard input.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   entra explain AADSTS7000215
   entra explain 70011
   entra explain \"AADSTS500011: The resource principal named ... was not found\"
+  entra token --resource https://graph.microsoft.com 2>&1 | entra explain
   entra explain all")]
 pub(crate) struct Arguments {
-    /// A number, a message, or "all" for every number known here
-    #[arg(required = true, value_name = "ERROR")]
+    /// A number, any text with numbers in it, "-" for standard input, or "all" for every number known here
+    #[arg(value_name = "ERROR")]
     errors: Vec<String>,
 }
 
@@ -26,7 +33,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             .collect();
         return print(&rows.join("\n"));
     }
-    let text = arguments.errors.join(" ");
+    let text = text(&arguments.errors)?;
     let codes = Aadsts::codes_in(&text);
     if codes.is_empty() {
         return Err(Failure::text(Exit::Usage, "there is no AADSTS number in that"));
@@ -47,6 +54,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     print(&known.join("\n\n"))
 }
 
+/// The arguments as one text; without any, or with `-`, what comes on standard input.
+fn text(errors: &[String]) -> Result<Zeroizing<String>, Failure> {
+    match errors {
+        [] if io::stdin().is_terminal() => Err(Failure::text(
+            Exit::Usage,
+            "no error is given; name a number, such as AADSTS7000215, or pipe a message in",
+        )),
+        [] => read_text("-".as_ref(), MAX_TEXT, Exit::Usage),
+        [dash] if dash == "-" => read_text("-".as_ref(), MAX_TEXT, Exit::Usage),
+        errors => Ok(errors.join(" ").into()),
+    }
+}
+
 fn describe(row: &Aadsts) -> String {
     let again = if row.retryable {
         "yes, a little later"
@@ -65,3 +85,6 @@ fn describe(row: &Aadsts) -> String {
         "AADSTS{code}  {error}\n  meaning     {meaning}\n  what to do  {hint}\n  kind        {class}\n  try again   {again}"
     )
 }
+
+/// How long a text may be, in bytes: a log, say.
+const MAX_TEXT: u64 = 1024 * 1024;

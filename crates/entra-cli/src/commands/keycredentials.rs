@@ -6,7 +6,7 @@ use entra_proto::Guid;
 
 use crate::certificate::PasswordSettings;
 use crate::exit::{Exit, Failure};
-use crate::files::{print, read_text};
+use crate::files::{print_json_text, read_text};
 
 /// Write the part of an app registration's manifest that registers a certificate.
 ///
@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let merged = KeyCredential::merge(&manifest, &entries)
         .map_err(|error| Failure::new(Exit::Configuration, anyhow::Error::new(error).context(name)))?;
-    print(merged.trim_end())
+    print_json_text(merged.trim_end())
 }
 
 /// How long a manifest may be, in bytes.
