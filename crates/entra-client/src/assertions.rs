@@ -35,7 +35,8 @@ impl Name {
 }
 
 struct Kept {
-    assertion: ClientAssertion,
+    /// None where the service accepts each assertion only once, as it seems: none is kept for as long as one would be.
+    assertion: Option<ClientAssertion>,
     signed: Now,
 }
 
@@ -59,7 +60,7 @@ impl Assertions {
             .lock()
             .get(&name)
             .filter(|kept| self.is_good(kept, now))
-            .map(|kept| kept.assertion.clone());
+            .and_then(|kept| kept.assertion.clone());
         let request = match assertion {
             Some(assertion) => request.with_assertion(assertion),
             None => request,
@@ -67,9 +68,13 @@ impl Assertions {
         (request, Some(name))
     }
 
-    /// Keeps what was signed at this moment, and has been accepted since.
-    pub(crate) fn keep(&self, name: Name, assertion: ClientAssertion, signed: Now, now: Now) {
+    /// Keeps what was signed at this moment, and has been accepted since; or that nothing is to be kept.
+    pub(crate) fn keep(&self, name: Name, assertion: Option<ClientAssertion>, signed: Now, now: Now) {
         let mut kept = self.lock();
+        let is_single_use = |kept: &Kept| kept.assertion.is_none() && self.is_good(kept, now);
+        if assertion.is_some() && kept.get(&name).is_some_and(is_single_use) {
+            return;
+        }
         if kept.len() >= MOST {
             kept.retain(|_, kept| self.is_good(kept, now));
         }

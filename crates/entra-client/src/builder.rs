@@ -9,6 +9,7 @@ use crate::client::Client;
 use crate::clock::{Clock, SystemClock};
 use crate::core::Core;
 use crate::error::BuildError;
+use crate::gate::Gate;
 use crate::observer::Observer;
 use crate::policy::Policy;
 use crate::request_ids::{RequestIds, SystemRequestIds};
@@ -85,6 +86,7 @@ impl<D> ClientBuilder<D> {
             application: self.application,
             slots: Slots::new(self.policy.capacity),
             assertions: Assertions::new(self.policy.assertion_margin),
+            background: Gate::new(self.policy.max_background),
             policy: self.policy,
             clock: self.clock,
             request_ids: self.request_ids,
@@ -146,6 +148,10 @@ fn check(policy: &Policy) -> Result<(), BuildError> {
     for (holds, complaint) in [
         (policy.capacity > 0, "capacity is 0: leave room for one token at least"),
         (
+            policy.max_background > 0,
+            "max_background is 0: leave room for one refresh at least",
+        ),
+        (
             policy.retry.max_attempts > 0,
             "max_attempts is 0: one request must be sent",
         ),
@@ -156,6 +162,10 @@ fn check(policy: &Policy) -> Result<(), BuildError> {
         (
             is_part(policy.freshness.refresh_fraction),
             "refresh_fraction is not between 0 and 1",
+        ),
+        (
+            is_part(policy.freshness.margin_fraction),
+            "margin_fraction is not between 0 and 1",
         ),
         (is_part(policy.freshness.jitter), "jitter is not between 0 and 1"),
     ] {

@@ -9,7 +9,7 @@ use entra_transport::Transport;
 use crate::builder::ClientBuilder;
 use crate::cache::KeyRef;
 use crate::consent::Consent;
-use crate::core::Core;
+use crate::core::{Core, Driver, Want};
 use crate::error::Error;
 use crate::request_ids::RequestIds;
 use crate::sign_in::SignIn;
@@ -56,7 +56,8 @@ impl Client {
     /// A token that is due is given out while another one is fetched in the background. One that is still alive is given out where no
     /// other is to be had.
     ///
-    /// Dropping the future gives up this caller's place only: whoever else waits goes on.
+    /// Dropping the future, as a deadline does, gives up this caller's wait only: the request goes on, and the next caller gets what
+    /// comes of it.
     ///
     /// # Errors
     /// Where there is neither a token nor a way to get one. The failure is remembered for a while, and given to everybody who asks
@@ -65,24 +66,24 @@ impl Client {
         match self.cached(target) {
             Some(token) => Ok(token),
             // Behind a pointer, so that the future of a token that is there stays small.
-            None => Box::pin(self.acquire(self.key(target, None), false)).await,
+            None => Box::pin(self.acquire(self.key(target, None), Want::Living)).await,
         }
     }
 
-    /// As [`token`](Self::token), with claims of an API's challenge, or past the cache.
+    /// As [`token`](Self::token), with claims of an API's challenge, in the place of a token that an API rejected, or past the cache.
     ///
     /// # Errors
-    /// As for [`token`](Self::token); where a refresh is forced, also while an older token lives.
+    /// As for [`token`](Self::token); where a refresh is forced or a token was rejected, also while an older token lives.
     pub async fn token_with(&self, target: &Target, options: &TokenOptions) -> Result<Token, Error> {
         let key = self.key(target, options.claims.as_ref());
-        let cached = if options.force_refresh {
-            None
-        } else {
-            self.core.ready(key)
+        let want = options.want(&self.core);
+        let cached = match want {
+            Want::Living => self.core.ready(key),
+            Want::Requested | Want::After(_) => None,
         };
         match cached {
             Some(token) => Ok(token),
-            None => Box::pin(self.acquire(key, options.force_refresh)).await,
+            None => Box::pin(self.acquire(key, want)).await,
         }
     }
 
@@ -195,8 +196,12 @@ impl Client {
         Ok(TokenSource::new(Arc::clone(&self.core), slot))
     }
 
-    /// Drops a token that an API refused, if it is still the one that is kept: of many callers who were refused with it, the first
-    /// drops it, and the others find the next one. Tells whether it was dropped. The token knows its tenant: any handle will do.
+    /// Takes note that an API rejected this token. Unless there is a newer one, the next caller has it refreshed, by a request that is
+    /// sent after this call. While the service has no newer one, other callers go on with this one: an API that rejects one path
+    /// takes no token from the others. A caller for which no token but a newer one will do says so: [`TokenOptions::rejected`].
+    ///
+    /// Returns whether that was news: of many callers who were rejected with one token, the first has it refreshed. The token knows its
+    /// tenant: any handle will do.
     pub fn invalidate(&self, token: &Token) -> bool {
         self.core.invalidate(token)
     }
@@ -255,9 +260,9 @@ impl Client {
         }
     }
 
-    async fn acquire(&self, key: KeyRef<'_>, force: bool) -> Result<Token, Error> {
+    async fn acquire(&self, key: KeyRef<'_>, want: Want) -> Result<Token, Error> {
         let (slot, request) = self.core.slot(key)?;
-        acquire(&self.core, &slot, request, force).await
+        acquire(&self.core, &slot, request, want).await
     }
 }
 
@@ -285,7 +290,8 @@ impl fmt::Debug for Client {
 #[derive(Clone, Debug, Default)]
 pub struct TokenOptions {
     pub(crate) claims: Option<ClaimsRequest>,
-    pub(crate) force_refresh: bool,
+    force_refresh: bool,
+    rejected: Option<Token>,
 }
 
 impl TokenOptions {
@@ -296,10 +302,46 @@ impl TokenOptions {
         self
     }
 
-    /// Asks the service whatever is in the cache: for when a permission was granted just now. A failure that is remembered stands.
+    /// Takes note that an API rejected this token, and wants another one, which is requested after it was rejected: never the same, and
+    /// an error where the service has no newer one. A failure that is remembered stands.
+    ///
+    /// ```no_run
+    /// # use entra_client::{Client, Error, TokenOptions};
+    /// # use entra_proto::Target;
+    /// # async fn call(client: Client, graph: Target) -> Result<(), Error> {
+    /// let token = client.token(&graph).await?;
+    /// // the API responds with 401
+    /// let next = client.token_with(&graph, &TokenOptions::default().rejected(&token)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn rejected(mut self, token: &Token) -> Self {
+        self.rejected = Some(token.clone());
+        self
+    }
+
+    /// Requests a token whatever is in the cache: for when a permission was granted just now. The request is sent after this call. A
+    /// failure that is remembered stands.
     #[must_use]
     pub fn force_refresh(mut self, force_refresh: bool) -> Self {
         self.force_refresh = force_refresh;
         self
+    }
+
+    /// Which token is wanted. Takes note of one that was rejected.
+    pub(crate) fn want<D: Driver>(&self, core: &Core<D>) -> Want {
+        let Some(rejected) = self.rejected.as_ref().filter(|_| !self.force_refresh) else {
+            return if self.force_refresh {
+                Want::Requested
+            } else {
+                Want::Living
+            };
+        };
+        core.invalidate(rejected);
+        // One whose slot is gone may lie in the shared store still.
+        rejected
+            .home()
+            .map_or(Want::Requested, |_| Want::After(rejected.number()))
     }
 }

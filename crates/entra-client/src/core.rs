@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -5,14 +6,15 @@ use entra_proto::{
     AccessToken, Application, ClientAssertion, DeviceCodeRequest, ErrorClass, Freshness, Guid, Lifetime, MAX_LIFETIME,
     RefreshToken, Sign, Step, Tenant, TokenRequest, TokenResponse,
 };
-use entra_transport::AcquireError;
+use entra_transport::{AcquireError, TransportError, TransportErrorKind};
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Span};
 
 use crate::assertions::{Assertions, Name};
-use crate::cache::{Key, KeyRef, Lead, Slot, Slots, Turn, Waiter};
+use crate::cache::{Key, KeyRef, Landing, Lead, Slot, Slots, Turn, Waiter};
 use crate::clock::{Clock, Now};
 use crate::error::Error;
+use crate::gate::{Gate, Permit};
 use crate::observer::{Event, EventKind, Observer};
 use crate::policy::Policy;
 use crate::request_ids::RequestIds;
@@ -29,28 +31,41 @@ pub(crate) struct Core<D> {
     pub(crate) observer: Option<Box<dyn Observer>>,
     pub(crate) slots: Slots,
     pub(crate) assertions: Assertions,
+    /// Flights for which no caller needs to wait.
+    pub(crate) background: Arc<Gate>,
     pub(crate) driver: D,
 }
 
 /// What waits: tasks of a runtime, or threads.
 pub(crate) trait Driver: Sized {
-    /// Fetches the token that `lead` is for without anybody waiting for it.
-    fn refresh(core: &Arc<Core<Self>>, lead: Lead);
+    /// Runs the flight of `lead` without a caller that waits for it.
+    fn fly(core: &Arc<Core<Self>>, lead: Lead, request: TokenRequest, permit: Permit);
 
     /// Whether there is a second level.
     fn has_store(&self) -> bool;
+}
+
+/// Which token a caller wants.
+#[derive(Clone, Copy)]
+pub(crate) enum Want {
+    /// One that lives.
+    Living,
+    /// One that is requested from now on.
+    Requested,
+    /// One that was requested after the one of this number.
+    After(u64),
 }
 
 /// What a caller who found no token in the cache is to do.
 pub(crate) enum Next {
     /// Nothing: here is the outcome.
     Done(Result<Token, Error>),
-    /// Acquire a token for everybody.
+    /// Start a flight, and wait for it.
     Lead(Lead),
-    /// Have a token acquired in the background, and ask again: the one that is here still lives.
-    Behind(Lead),
-    /// Wait for somebody who does, and ask again after this time.
-    Wait(Waiter, Duration),
+    /// Start a flight in the background, and wait for it for a short time only: the token that is here still lives.
+    Behind(Lead, Permit),
+    /// Wait for a flight, and look again after this time; its outcome may not be for this caller.
+    Wait(Waiter, Duration, bool),
 }
 
 impl<D: Driver> Core<D> {
@@ -69,11 +84,14 @@ impl<D: Driver> Core<D> {
         Some(token)
     }
 
-    /// Has the slot's token renewed in the background, unless somebody does already.
+    /// Has the slot's token refreshed in the background, unless that is under way.
     #[cold]
     pub(crate) fn refresh(self: &Arc<Self>, slot: &Arc<Slot>, now: Now) {
-        if let Some(lead) = slot.refresh(now) {
-            D::refresh(self, lead);
+        // Where as many are refreshed as may be, a later caller tries again: the token lives.
+        let Some(permit) = self.background.enter() else { return };
+        let Some(lead) = slot.refresh(now) else { return };
+        if let Ok(request) = self.request(slot.key()) {
+            D::fly(self, lead, request, permit);
         }
     }
 
@@ -107,10 +125,20 @@ impl<D: Driver> Core<D> {
         slot
     }
 
-    /// What to do about a slot without a token, or with one that `force` does not want.
-    pub(crate) fn join(&self, slot: &Arc<Slot>, force: bool) -> Next {
+    /// After which number a token was requested that the caller wants, where not any will do.
+    pub(crate) fn after(slot: &Slot, want: Want) -> Option<u64> {
+        match want {
+            Want::Living => None,
+            Want::Requested => Some(slot.last_number()),
+            Want::After(number) => Some(number),
+        }
+    }
+
+    /// What to do about a slot without a token, or without one from `after` the number given.
+    pub(crate) fn join(&self, slot: &Arc<Slot>, after: Option<u64>) -> Next {
         let now = self.clock.now();
-        match slot.join(now, force, self.policy.patience) {
+        let living = || slot.living(now).filter(|_| after.is_none());
+        match slot.join(now, after, self.policy.patience) {
             Turn::Ready(token) => {
                 let kind = match token.freshness(now) {
                     Freshness::Missing => EventKind::ServedAnyway,
@@ -123,26 +151,38 @@ impl<D: Driver> Core<D> {
                 self.observe(slot.key(), EventKind::Refused, Some(&error));
                 Next::Done(Err(error))
             }
-            Turn::Wait(waiter, mut patience) => {
+            Turn::Wait { waiter, left, serves } => {
                 self.observe(slot.key(), EventKind::Joined, None);
-                if !force && slot.living(now).is_some() {
-                    patience = patience.min(self.policy.grace);
-                }
-                Next::Wait(waiter, patience)
+                let left = living().map_or(left, |_| left.min(self.policy.grace));
+                Next::Wait(waiter, left, serves)
             }
-            Turn::Lead(lead) if !force && slot.living(now).is_some() => Next::Behind(lead),
-            Turn::Lead(lead) => Next::Lead(lead),
+            Turn::Lead(lead) => match living() {
+                None => Next::Lead(lead),
+                Some(token) => match self.background.enter() {
+                    Some(permit) => Next::Behind(lead, permit),
+                    None => {
+                        drop(lead);
+                        self.observe(slot.key(), EventKind::ServedAnyway, None);
+                        Next::Done(Ok(token))
+                    }
+                },
+            },
         }
     }
 
     /// What a caller gets of a flight's outcome: the token that is still alive, where there is no newer one.
-    pub(crate) fn settle(&self, slot: &Slot, force: bool, outcome: Result<Token, Error>) -> Result<Token, Error> {
-        outcome.or_else(|error| self.instead(slot, force, Some(&error)).ok_or(error))
+    pub(crate) fn settle(
+        &self,
+        slot: &Slot,
+        after: Option<u64>,
+        outcome: Result<Token, Error>,
+    ) -> Result<Token, Error> {
+        outcome.or_else(|error| self.instead(slot, after, Some(&error)).ok_or(error))
     }
 
     /// What a caller gets who has waited in vain: the token that is still alive, where there is one.
-    pub(crate) fn instead(&self, slot: &Slot, force: bool, error: Option<&Error>) -> Option<Token> {
-        let living = slot.living(self.clock.now()).filter(|_| !force)?;
+    pub(crate) fn instead(&self, slot: &Slot, after: Option<u64>, error: Option<&Error>) -> Option<Token> {
+        let living = slot.living(self.clock.now()).filter(|_| after.is_none())?;
         self.observe(slot.key(), EventKind::ServedAnyway, error);
         Some(living)
     }
@@ -160,24 +200,55 @@ impl<D: Driver> Core<D> {
         })
     }
 
-    /// The request with a user's newer refresh token, where the service refused the one that was sent: whoever renewed another of his
-    /// tokens meanwhile may have spent it.
-    pub(crate) fn with_newer(
+    /// The request to send once more after this failure of a flight, if there is one: with a user's newer refresh token, or with an
+    /// assertion that is signed anew.
+    pub(crate) fn once_more(
         &self,
         span: &Span,
         lead: &Lead,
         attempt: &Attempt,
         cause: &AcquireError,
+        done: &mut Remedies,
     ) -> Option<TokenRequest> {
-        let (sent, error) = (attempt.refresh_token.as_ref()?, Error::from(cause.clone()));
-        if error.class() != ErrorClass::Grant {
-            return None;
-        }
         let key = lead.slot().key();
-        let newer = self.request(key).ok()?;
-        newer.refresh_token().filter(|newer| newer.expose() != sent.expose())?;
-        self.refused(span, key, Some(attempt), &error, None);
-        Some(newer)
+        let error = Error::from(cause.clone());
+        let request = if self.signs_anew(attempt, &error, done) {
+            self.request(key).ok()
+        } else if self.renews(key, attempt, &error, done) {
+            let sent = attempt.refresh_token.as_ref()?;
+            let newer = self.request(key).ok()?;
+            newer
+                .refresh_token()
+                .is_some_and(|newer| newer.expose() != sent.expose())
+                .then_some(newer)
+        } else {
+            None
+        };
+        if request.is_some() {
+            self.refused(span, key, Some(attempt), &error, None);
+        }
+        request
+    }
+
+    /// Whether a rejected request is worth another one with an assertion that is signed anew: where it was proved by one that was used
+    /// before. A service may accept each only once.
+    pub(crate) fn signs_anew(&self, attempt: &Attempt, error: &Error, done: &mut Remedies) -> bool {
+        let was_cached = attempt.kept_by.is_some() && attempt.signed.is_none();
+        let is_rejected = error.class() == ErrorClass::Credential && !error.is_retryable();
+        if !was_cached || !is_rejected || done.signed_anew {
+            return false;
+        }
+        done.signed_anew = true;
+        if let Some(name) = &attempt.kept_by {
+            self.assertions.refused(name);
+        }
+        true
+    }
+
+    /// Whether a rejected refresh token may have been replaced while it was under way: another of the user's tokens was refreshed.
+    fn renews(&self, key: &Key, attempt: &Attempt, error: &Error, done: &mut Remedies) -> bool {
+        let is_rejected = attempt.refresh_token.is_some() && error.class() == ErrorClass::Grant;
+        key.user.is_some() && is_rejected && !std::mem::replace(&mut done.renewed, true)
     }
 
     /// The application in this tenant.
@@ -196,6 +267,7 @@ impl<D: Driver> Core<D> {
         span: &Span,
         key: &Key,
         wanted: impl Into<Wanted>,
+        done: &Remedies,
     ) -> Result<(Attempt, Step), AcquireError> {
         self.observe(key, EventKind::Requested, None);
         let request_id = self.request_ids.next()?;
@@ -207,6 +279,8 @@ impl<D: Driver> Core<D> {
             kept_by: None,
             signed: None,
             refresh_token: None,
+            is_lifeless: false,
+            is_signed_anew: done.signed_anew,
         };
         let step = match wanted.into() {
             Wanted::Token(request) => {
@@ -220,21 +294,34 @@ impl<D: Driver> Core<D> {
         Ok((attempt, step))
     }
 
-    /// Ends an acquisition well: keeps the token, and gives it to everybody who waits.
-    pub(crate) fn landed(&self, span: &Span, lead: Lead, attempt: Attempt, mut response: TokenResponse) -> Token {
+    /// Ends a flight well: keeps the token, and gives it to all waiting callers. Returns what the shared store is to keep.
+    pub(crate) fn landed(
+        &self,
+        span: &Span,
+        lead: &mut Lead,
+        attempt: Attempt,
+        mut response: TokenResponse,
+    ) -> Option<StoredToken> {
         let slot = Arc::clone(lead.slot());
         if let (Some(user), Some(sent), Some(newer)) =
             (&slot.key().user, &attempt.refresh_token, response.refresh_token.take())
         {
             user.rotate(sent, newer);
         }
-        let token = self.accepted(span, slot.key(), attempt, response, Arc::downgrade(&slot));
-        lead.land(token.clone(), true);
-        // He may have signed out after this was asked for, and before there was a slot to forget.
+        let to_keep = (!attempt.is_lifeless).then(|| StoredToken::from(&response));
+        let home = (Arc::downgrade(&slot), lead.number());
+        let token = self.accepted(span, slot.key(), attempt, response, home);
+        let landing = self.land(lead, &token, true);
+        // The user may have signed out after this was requested, and before there was a slot to forget.
         if slot.key().user.as_ref().is_some_and(User::has_signed_out) {
             slot.forget();
         }
-        token
+        to_keep.filter(|_| landing == Landing::Kept)
+    }
+
+    pub(crate) fn land(&self, lead: &mut Lead, token: &Token, from_service: bool) -> Landing {
+        let pace = self.policy.refresh_interval.min(token.life() / 4);
+        lead.land(token, from_service, self.clock.now(), pace)
     }
 
     /// Takes what the service gave: the token, and note of the assertion that proved good.
@@ -244,10 +331,12 @@ impl<D: Driver> Core<D> {
         key: &Key,
         attempt: Attempt,
         response: TokenResponse,
-        home: Weak<Slot>,
+        home: (Weak<Slot>, u64),
     ) -> Token {
         let now = self.clock.now();
         if let (Some(name), Some((assertion, signed))) = (attempt.kept_by, attempt.signed) {
+            // What was accepted right after a cached one was rejected may be accepted only once.
+            let assertion = (!attempt.is_signed_anew).then_some(assertion);
             self.assertions.keep(name, assertion, signed, now);
         }
         let id = attempt.request_id;
@@ -257,13 +346,31 @@ impl<D: Driver> Core<D> {
         token
     }
 
-    /// Ends an acquisition badly: remembers why, and tells everybody who waits.
-    pub(crate) fn failed(&self, span: &Span, lead: Lead, attempt: Option<&Attempt>, cause: AcquireError) -> Error {
+    /// Ends a flight badly: remembers why, and tells all waiting callers.
+    pub(crate) fn failed(&self, span: &Span, lead: &mut Lead, attempt: Option<&Attempt>, cause: AcquireError) {
         let error = Error::from(cause);
         let cool_down = lead.cool_down(&error, &self.policy);
         self.refused(span, lead.slot().key(), attempt, &error, Some(cool_down));
+        lead.fail(error, cool_down, self.clock.now());
+    }
+
+    /// Ends a flight in which the code of others panicked, as any that failed.
+    pub(crate) fn panicked(&self, lead: &mut Lead) {
+        if !lead.is_flying() {
+            return;
+        }
+        let error = TransportError::new(
+            TransportErrorKind::Other,
+            "a panic ended the acquisition: in the signer, the transport, the token store or the observer",
+        );
+        let error = Error::from(error);
+        let cool_down = lead.cool_down(&error, &self.policy);
         lead.fail(error.clone(), cool_down, self.clock.now());
-        error
+        let key = lead.slot().key();
+        tracing::error!(%error, "no token for {}", key.target);
+        // It may be the observer that panics.
+        let observe = || self.observe_failure(key, &error, Some(cool_down));
+        drop(catch_unwind(AssertUnwindSafe(observe)));
     }
 
     /// Takes note that there is no token: of an assertion that is no good, in the log, and for whoever observes.
@@ -285,60 +392,50 @@ impl<D: Driver> Core<D> {
             span.record("code", code);
         }
         span.in_scope(|| tracing::warn!(%error, "no token for {}", key.target));
-        if let Some(observer) = &self.observer {
-            let event = Event::new(EventKind::Failed, &key.tenant, &key.target, Some(error));
-            observer.observe(&Event { cool_down, ..event });
-        }
+        self.observe_failure(key, error, cool_down);
     }
 
-    /// Lands a token out of the shared store, where it can be used: not one from the future, and for a refresh no older one.
-    pub(crate) fn landed_from_store(&self, span: &Span, lead: Lead, stored: &StoredToken) -> Result<Token, Lead> {
-        // An API may have refused what is there while the store was being read.
-        if lead.slot().distrusts_store() {
-            return Err(lead);
-        }
+    /// Lands a token out of the shared store, if it can be used: not one from the future, and for a refresh no older one. Returns
+    /// whether it has landed.
+    pub(crate) fn landed_from_store(&self, span: &Span, lead: &mut Lead, stored: &StoredToken) -> bool {
         let now = self.clock.now();
         let lifetime = &stored.lifetime;
         let Ok(draw) = self.request_ids.next() else {
-            return Err(lead);
+            return false;
         };
         if lifetime.expires_at.since(lifetime.received_at) > MAX_LIFETIME {
-            return Err(lead);
+            return false;
         }
-        let home = Arc::downgrade(lead.slot());
+        let slot = Arc::clone(lead.slot());
+        let home = (Arc::downgrade(&slot), lead.number());
         let token = self.token(stored.access_token.clone(), lifetime, now, draw, None, home);
         let usable = match token.freshness(now) {
             Freshness::Fresh => true,
             // Where the one at hand is no worse, only the service has a better one.
-            Freshness::Due => lead.slot().peek(now).is_none(),
+            Freshness::Due => slot.peek(now).is_none(),
             Freshness::Missing => false,
         };
-        if !usable {
-            return Err(lead);
+        // An API may have rejected what is there while the store was being read.
+        if !usable || self.land(lead, &token, false) == Landing::Distrusted {
+            return false;
         }
         span.record("source", "store");
-        self.observe(lead.slot().key(), EventKind::StoreHit, None);
-        lead.land(token.clone(), false);
-        Ok(token)
+        self.observe(slot.key(), EventKind::StoreHit, None);
+        true
     }
 
-    /// Drops a token that an API refused, if it is still the one that is kept.
+    /// Takes note that an API rejected this token.
     pub(crate) fn invalidate(&self, token: &Token) -> bool {
-        let Some(slot) = token.home() else { return false };
-        let dropped = slot.invalidate(token);
-        if dropped {
-            self.observe(slot.key(), EventKind::Invalidated, None);
-        }
-        dropped
+        token.home().is_some_and(|slot| self.reject(&slot, token.number()))
     }
 
-    /// Drops the token of this generation, if it is still the one that is kept.
-    pub(crate) fn discard(&self, slot: &Slot, generation: u64) -> bool {
-        let dropped = slot.discard(generation);
-        if dropped {
+    /// Takes note that an API rejected the token of this number.
+    pub(crate) fn reject(&self, slot: &Slot, number: u64) -> bool {
+        let is_news = slot.reject(number);
+        if is_news {
             self.observe(slot.key(), EventKind::Invalidated, None);
         }
-        dropped
+        is_news
     }
 
     /// Forgets every token of this tenant, API and user, whatever claims it has.
@@ -392,11 +489,18 @@ impl<D: Driver> Core<D> {
         now: Now,
         draw: Guid,
         request_id: Option<Guid>,
-        home: Weak<Slot>,
+        home: (Weak<Slot>, u64),
     ) -> Token {
         let [.., a, b, c, d] = *draw.as_bytes();
         let stages = self.policy.freshness.stages(lifetime, u32::from_be_bytes([a, b, c, d]));
         Token::new(token, lifetime, stages, now, request_id, home)
+    }
+
+    fn observe_failure(&self, key: &Key, error: &Error, cool_down: Option<Duration>) {
+        if let Some(observer) = &self.observer {
+            let event = Event::new(EventKind::Failed, &key.tenant, &key.target, Some(error));
+            observer.observe(&Event { cool_down, ..event });
+        }
     }
 
     fn observe(&self, key: &Key, kind: EventKind, error: Option<&Error>) {
@@ -406,7 +510,15 @@ impl<D: Driver> Core<D> {
     }
 }
 
+/// What was done already about the rejections of one acquisition: each of it is done once.
+#[derive(Default)]
+pub(crate) struct Remedies {
+    signed_anew: bool,
+    renewed: bool,
+}
+
 /// What an acquisition begins with.
+#[derive(Clone)]
 pub(crate) enum Wanted {
     Token(TokenRequest),
     DeviceCode(DeviceCodeRequest),
@@ -440,12 +552,23 @@ pub(crate) struct Attempt {
     signed: Option<(ClientAssertion, Now)>,
     /// What it sends of a user who signed in, and what may be replaced while it is under way.
     refresh_token: Option<RefreshToken>,
+    /// Whether the response named no lifetime, or none at all.
+    is_lifeless: bool,
+    /// Whether an assertion that was used before was rejected in its place.
+    is_signed_anew: bool,
 }
 
 impl Attempt {
     /// Counts a life from when the last request was sent: the service counted from when it answered, and that was no earlier. By the
     /// clock that says more: a machine may sleep while the answer is under way.
-    pub(crate) fn shorten(&self, lifetime: &mut Lifetime, now: Now) {
+    ///
+    /// Where the response names no life, the token serves those who ask within `least`: a request for each of them would be a flood.
+    pub(crate) fn shorten(&mut self, lifetime: &mut Lifetime, now: Now, least: Duration) {
+        self.is_lifeless = lifetime.expires_at <= lifetime.received_at;
+        if self.is_lifeless {
+            lifetime.expires_at = lifetime.received_at.plus(least);
+            return;
+        }
         let by_monotonic = now.monotonic.saturating_sub(self.sent.monotonic);
         let transit = by_monotonic.max(now.wall.since(self.sent.wall));
         lifetime.expires_at = lifetime.expires_at.minus(transit);

@@ -38,15 +38,19 @@
 //!
 //! The rules, each of them data in [`Policy`]:
 //!
-//! - A token is used until five minutes before it expires. It is renewed in the background from the moment the service names on
-//!   (`refresh_in`), or from the half of its life where that is two hours or more, a little earlier at random.
+//! - A token is used until five minutes before it expires, or until three quarters of its life where that is short. It is refreshed in
+//!   the background from the moment the service names on (`refresh_in`), or from the half of its life where that is two hours or more,
+//!   a little earlier at random; no more than once a minute, and no more than 64 tokens at a time.
 //! - Its age is the greater of what two clocks say, so neither a machine that slept nor a clock that was set serves a dead one.
 //! - What changes a token has a slot of its own: tenant, target, claims, user. The order of scopes does not.
-//! - A flight is led by one caller and awaited by the others. Where the leader is dropped or panics, somebody who waits leads anew. No
-//!   slot ever waits for another.
-//! - A failure is given to all who wait, and to all who ask within the next five seconds; that doubles up to a minute while it fails
-//!   again, and `Retry-After` is obeyed.
-//! - A signed assertion serves nine of its ten minutes.
+//! - A flight belongs to its slot. It runs as a task, so that it goes on when its callers give up, and the next caller gets its outcome;
+//!   the blocking client runs it on the thread of the caller, which cannot give up. No slot ever waits for another.
+//! - A caller never gets a token that was requested before an event which the caller knows of: a rejection by an API
+//!   ([`TokenOptions::rejected`], [`TokenSource::reject`]), a forced refresh, a consent, [`forget`](Client::forget).
+//! - A rejected token is refreshed, and goes on serving the callers that were not rejected until a newer one is here or it expires.
+//! - A failure, or a panic of a signer, a transport, a store or an observer, is given to all waiting callers, and to all callers within
+//!   the next five seconds; that doubles up to a minute while it fails again, and `Retry-After` is obeyed.
+//! - A signed assertion serves nine of its ten minutes. One that is rejected is signed anew, once.
 //!
 //! # Users
 //! Where a person is needed, and only there: an administrator who lets the application into his tenant, a user who signs in, a user whose
@@ -78,6 +82,7 @@ mod clock;
 mod consent;
 mod core;
 mod error;
+mod gate;
 mod observer;
 mod policy;
 mod request_ids;

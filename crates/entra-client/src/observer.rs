@@ -55,7 +55,7 @@ pub enum EventKind {
     CacheHit,
     /// A token came from the shared store.
     StoreHit,
-    /// A caller waits for a request that somebody else has sent.
+    /// A caller waits for a request that another caller has started.
     Joined,
     /// An acquisition begins: the service will be asked.
     Requested,
@@ -67,7 +67,7 @@ pub enum EventKind {
     ServedAnyway,
     /// A caller got a failure that is remembered; nothing was sent.
     Refused,
-    /// A token was dropped because an API refused it.
+    /// An API rejected a token: it is refreshed, and until then used only where there is no other.
     Invalidated,
     /// A token had to go to make room for another.
     Evicted,

@@ -25,11 +25,17 @@ pub struct Policy {
     pub cool_down: Duration,
     /// The longest that it becomes by doubling: 60 s.
     pub max_cool_down: Duration,
+    /// The shortest time from one success to the next refresh of the same token, whatever the service says: 60 s, but no more than a
+    /// quarter of the token's life.
+    pub refresh_interval: Duration,
+    /// How many requests for which no caller needs to wait run at once: 64. Beyond that, the refresh of a token that lives is left to a
+    /// later caller. It is also the greatest number of threads that the blocking client starts.
+    pub max_background: usize,
     /// How long a caller waits for the next token while one that is within the margin still lives: 2 s. Then he gets that one, and the
     /// request goes on in the background.
     pub grace: Duration,
-    /// How long others wait for a request that one caller has sent: 2 minutes. Then one of them sends another: the first may never be
-    /// answered, because whoever leads it holds its future and does not poll it. Longer than a transport takes at the most.
+    /// How long callers wait for one flight: 2 minutes. Then one of them starts another: the first may run on a runtime that is not
+    /// driven any more. Longer than a transport takes at the most.
     pub patience: Duration,
     /// How many tokens are kept: 10,000, not counting those that somebody holds a [`TokenSource`](crate::TokenSource) of. Beyond that those that are spent go first, then those that were not asked for the longest.
     pub capacity: usize,
@@ -46,6 +52,8 @@ impl Default for Policy {
             retry: RetryPolicy::default(),
             cool_down: Duration::from_secs(5),
             max_cool_down: Duration::from_secs(60),
+            refresh_interval: Duration::from_secs(60),
+            max_background: 64,
             grace: Duration::from_secs(2),
             patience: Duration::from_secs(120),
             capacity: 10_000,

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// A future behind a pointer.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// What the async client needs of a runtime: waits between tries, and somebody who runs refreshes in the background.
+/// What the async client needs of a runtime: waits between tries, and tasks that go on when a caller gives up.
 ///
 /// ```
 /// use std::time::Duration;
@@ -27,7 +27,8 @@ pub trait Runtime: Send + Sync {
     /// A future that is done after this time.
     fn sleep(&self, duration: Duration) -> BoxFuture<()>;
 
-    /// Runs a task to its end, or drops it: a refresh that is dropped is begun again by the next caller.
+    /// Runs a task to its end, or drops it. A request that is dropped is sent again for the next caller, within the future of that
+    /// caller where the runtime dropped it at once.
     fn spawn(&self, task: BoxFuture<()>);
 }
 
@@ -43,7 +44,7 @@ impl Runtime for TokioRuntime {
     }
 
     fn spawn(&self, task: BoxFuture<()>) {
-        // Outside of a runtime there is nobody to run it: it is dropped.
+        // Outside of a runtime nothing runs it: it is dropped.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             drop(runtime.spawn(task));
         }

@@ -1,4 +1,4 @@
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use entra_proto::{Guid, IdToken, Tenant, TokenRequest, TokenResponse, UnverifiedClaims};
 use tracing::Span;
@@ -68,10 +68,16 @@ impl<D: Driver> Core<D> {
         };
         let now = self.clock.now();
         let slot = user.is_some().then(|| self.new_slot(key.clone()));
-        let token = match slot.map(|slot| slot.join(now, true, self.policy.patience)) {
-            Some(Turn::Lead(lead)) => self.landed(span, lead, attempt, response),
-            // Without a way to renew it, it is kept nowhere.
-            _ => self.accepted(span, &key, attempt, response, Weak::new()),
+        let number = slot.as_ref().map(|slot| slot.last_number());
+        let token = match slot.map(|slot| slot.join(now, number, self.policy.patience)) {
+            Some(Turn::Lead(mut lead)) => {
+                let home = (Arc::downgrade(lead.slot()), lead.number());
+                let token = self.accepted(span, &key, attempt, response, home);
+                self.land(&mut lead, &token, true);
+                token
+            }
+            // Without a way to refresh it, it is kept nowhere.
+            _ => self.accepted(span, &key, attempt, response, (Weak::new(), 0)),
         };
         Ok(SignIn {
             tenant,

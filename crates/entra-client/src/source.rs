@@ -5,7 +5,7 @@ use entra_proto::{Application, ClaimsRequest, Freshness};
 
 use crate::cache::{KeyRef, Slot};
 use crate::clock::Now;
-use crate::core::{Core, Driver};
+use crate::core::{Core, Driver, Want};
 use crate::error::Error;
 use crate::tasks::{Tasks, acquire};
 use crate::token::Token;
@@ -22,12 +22,15 @@ impl TokenSource {
         Self(Held::new(core, slot))
     }
 
-    /// The token, where it may be used now. Where it is due, another one is fetched in the background.
+    /// The token, if it may be used now. Where it needs refresh, that happens in the background. None where it has expired, and where
+    /// an API rejected it: [`token`](Self::token) gets the next one.
     pub fn current(&mut self) -> Option<&Token> {
         self.0.current()
     }
 
-    /// The token, from the service where there is none: see [`Client::token`](crate::Client::token).
+    /// The token, from the service where there is none: see [`Client::token`](crate::Client::token). One that an API rejected is
+    /// returned only while it lives and the service has no newer one: after [`grace`](field@crate::Policy::grace), and at once while a
+    /// failure is remembered.
     ///
     /// # Errors
     /// As for [`Client::token`](crate::Client::token).
@@ -35,19 +38,43 @@ impl TokenSource {
         if let Some(token) = self.0.current() {
             return Ok(token.clone());
         }
-        Box::pin(acquire(&self.0.core, &self.0.slot, None, false)).await
+        self.acquire(Want::Living).await
     }
 
-    /// Drops a token that the API refused: see [`Client::invalidate`](crate::Client::invalidate).
+    /// A token that was requested after the one of this [`generation`](Self::generation), for a request with which that one was
+    /// rejected: never that one, nor one that was requested before [`reject`](Self::reject) was called for it.
+    ///
+    /// # Errors
+    /// Returns an error if no such token can be acquired, also while the older one lives.
+    pub async fn newer_than(&mut self, generation: u64) -> Result<Token, Error> {
+        self.acquire(Want::After(generation)).await
+    }
+
+    async fn acquire(&mut self, want: Want) -> Result<Token, Error> {
+        let token = Box::pin(acquire(&self.0.core, &self.0.slot, None, want)).await?;
+        self.0.given = token.number();
+        Ok(token)
+    }
+
+    /// Takes note that an API rejected this token: see [`Client::invalidate`](crate::Client::invalidate).
     pub fn invalidate(&self, token: &Token) -> bool {
         self.0.core.invalidate(token)
     }
 
-    /// Tells the token that [`current`](Self::current) gave last from those before and after it: a number that moves with each of them,
-    /// in all handles to this token alike. Whoever notes it can tell later whether the token is still in use, without holding it.
+    /// Takes note that an API rejected the token of this [`generation`](Self::generation). Unless there is a newer one, the next caller
+    /// has it refreshed, and what was requested before does not count as newer. While the service has no newer token, other callers go
+    /// on with this one; the caller whose request was rejected waits for [`newer_than`](Self::newer_than).
+    ///
+    /// Returns whether that was news: false where it was rejected before, or a newer one is here.
+    pub fn reject(&self, generation: u64) -> bool {
+        self.0.reject(generation)
+    }
+
+    /// The generation of the token that this handle returned last, 0 where it returned none. A token that was requested later has a
+    /// greater one, in all handles to the same token alike.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        self.0.generation()
+        self.0.given
     }
 
     /// A handle to the token for the same tenant and target with these claims, in the place of those that this one has.
@@ -64,16 +91,15 @@ impl TokenSource {
         self.0.has(claims)
     }
 
-    /// The generation of this token, if it is the one that is kept: none where another has taken its place, or it was dropped.
+    /// The [`generation`](Self::generation) of this token, or none where it is a token for something else.
     #[must_use]
     pub fn generation_of(&self, token: &Token) -> Option<u64> {
-        self.0.slot.generation_of(token)
+        self.0.generation_of(token)
     }
 
-    /// Drops the token of this [`generation`](Self::generation), if it is still the one that is kept: also where it is within the margin,
-    /// and [`current`](Self::current) gives it no more.
+    /// Takes note that an API rejected the token of this generation: the same as [`reject`](Self::reject).
     pub fn discard(&self, generation: u64) -> bool {
-        self.0.discard(generation)
+        self.0.reject(generation)
     }
 
     /// The application that the token is for, in the tenant that it was given to the client with.
@@ -100,7 +126,10 @@ pub(crate) struct Held<D> {
     pub(crate) core: Arc<Core<D>>,
     pub(crate) slot: Arc<Slot>,
     copy: Option<Token>,
-    generation: u64,
+    /// The version of the slot that the copy is of.
+    version: u64,
+    /// The number of the token that was returned last.
+    pub(crate) given: u64,
 }
 
 impl<D: Driver> Held<D> {
@@ -109,7 +138,8 @@ impl<D: Driver> Held<D> {
             core,
             slot,
             copy: None,
-            generation: 0,
+            version: 0,
+            given: 0,
         }
     }
 
@@ -134,21 +164,21 @@ impl<D: Driver> Held<D> {
             .unwrap_or_default()
     }
 
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation
+    pub(crate) fn reject(&self, number: u64) -> bool {
+        self.core.reject(&self.slot, number)
     }
 
-    pub(crate) fn discard(&self, generation: u64) -> bool {
-        self.core.discard(&self.slot, generation)
+    pub(crate) fn generation_of(&self, token: &Token) -> Option<u64> {
+        token.is_of(&self.slot).then(|| token.number())
     }
 
     pub(crate) fn current(&mut self) -> Option<&Token> {
         let now = self.core.clock.now();
-        let generation = self.slot.generation();
-        if generation != self.generation || self.copy.is_none() {
-            // Read after the number: what is newer than the number is looked at once more, and never kept for good.
+        let version = self.slot.version();
+        if version != self.version || self.copy.is_none() {
+            // Read after the version: what is newer than that is looked at once more, and never kept for good.
             self.copy = self.slot.peek(now).map(|(token, _)| token);
-            self.generation = generation;
+            self.version = version;
         }
         match self.copy.as_ref()?.freshness(now) {
             Freshness::Fresh => {}
@@ -156,10 +186,10 @@ impl<D: Driver> Held<D> {
             Freshness::Due => {}
             Freshness::Missing => self.copy = None,
         }
-        if self.copy.is_some() {
-            self.core.hit(self.slot.key().view());
-        }
-        self.copy.as_ref()
+        let token = self.copy.as_ref()?;
+        self.given = token.number();
+        self.core.hit(self.slot.key().view());
+        Some(token)
     }
 }
 
@@ -169,7 +199,8 @@ impl<D> Clone for Held<D> {
             core: Arc::clone(&self.core),
             slot: Arc::clone(&self.slot),
             copy: self.copy.clone(),
-            generation: self.generation,
+            version: self.version,
+            given: self.given,
         }
     }
 }

@@ -1,5 +1,6 @@
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -8,18 +9,21 @@ use entra_transport::{AcquireError, Transport};
 use tracing::{Instrument as _, Span};
 
 use crate::cache::{Key, Lead, Slot};
-use crate::core::{Attempt, Core, Driver, Next, Wanted};
+use crate::core::{Attempt, Core, Driver, Next, Remedies, Want, Wanted};
 use crate::error::Error;
+use crate::gate::{Gate, Permit};
 use crate::runtime::{BoxFuture, Runtime};
 use crate::sign_in::SignIn;
 use crate::token::Token;
-use crate::token_store::{StoredToken, TokenStore};
+use crate::token_store::TokenStore;
 
 /// What drives the async client: tasks of a runtime.
 pub struct Tasks {
     transport: Arc<dyn Transport>,
     pub(crate) runtime: Option<Arc<dyn Runtime>>,
     pub(crate) store: Option<Arc<dyn TokenStore>>,
+    /// Flights that run as tasks, and go on without their callers.
+    detached: Arc<Gate>,
 }
 
 impl Tasks {
@@ -31,6 +35,7 @@ impl Tasks {
             #[cfg(not(feature = "tokio"))]
             runtime: None,
             store: None,
+            detached: Gate::new(MOST_DETACHED),
         }
     }
 
@@ -44,49 +49,57 @@ impl Driver for Tasks {
         self.store.is_some()
     }
 
-    fn refresh(core: &Arc<Core<Self>>, lead: Lead) {
-        let runtime = Arc::clone(core.driver.runtime());
-        let core = Arc::clone(core);
-        runtime.spawn(Box::pin(async move {
-            if let Ok(request) = core.request(lead.slot().key()) {
-                // Whoever cares is told by the slot.
-                drop(fetch(&core, lead, request, false).await);
-            }
+    fn fly(core: &Arc<Core<Self>>, lead: Lead, request: TokenRequest, permit: Permit) {
+        let flight = fly(Arc::clone(core), lead, request);
+        core.driver.runtime().spawn(Box::pin(async move {
+            flight.await;
+            drop(permit);
         }));
     }
 }
 
-/// Gets the token of a slot: leads, or waits for whoever does.
+/// Gets the token of a slot: starts a flight, or waits for the one that there is.
 pub(crate) async fn acquire(
     core: &Arc<Core<Tasks>>,
     slot: &Arc<Slot>,
     mut request: Option<TokenRequest>,
-    force: bool,
+    want: Want,
 ) -> Result<Token, Error> {
-    let mut went_behind = false;
+    let after = Core::<Tasks>::after(slot, want);
+    // A runtime may drop what it is given.
+    let mut runs_tasks = true;
     loop {
-        let outcome = match core.join(slot, force) {
+        let (waiter, patience, serves, is_mine) = match core.join(slot, after) {
             Next::Done(outcome) => return outcome,
-            Next::Behind(lead) if !went_behind => {
-                // Once: a runtime may drop what it is given.
-                went_behind = true;
-                Tasks::refresh(core, lead);
-                continue;
-            }
-            Next::Lead(lead) | Next::Behind(lead) => {
+            Next::Wait(waiter, patience, serves) => (waiter, patience, serves, false),
+            Next::Lead(lead) => {
+                let waiter = lead.waiter();
                 // One that was made for a new slot is still at hand.
                 let request = request.take().map_or_else(|| core.request(slot.key()), Ok)?;
-                Some(fetch(core, lead, request, force).await)
+                match core.driver.detached.enter().filter(|_| runs_tasks) {
+                    Some(permit) => Tasks::fly(core, lead, request, permit),
+                    None => fly(Arc::clone(core), lead, request).await,
+                }
+                (waiter, core.policy.patience, true, true)
             }
-            Next::Wait(waiter, patience) => or_after(waiter, core.driver.runtime().sleep(patience)).await,
+            Next::Behind(lead, permit) => {
+                let waiter = lead.waiter();
+                let request = request.take().map_or_else(|| core.request(slot.key()), Ok)?;
+                if runs_tasks {
+                    Tasks::fly(core, lead, request, permit);
+                } else {
+                    fly(Arc::clone(core), lead, request).await;
+                }
+                (waiter, core.policy.grace, true, true)
+            }
         };
-        match outcome {
-            // Others' flight may have ended at the shared store, which is a cache as well.
-            Some(Ok(token)) if force && token.request_id().is_none() => {}
-            Some(outcome) => return core.settle(slot, force, outcome),
-            // Whoever led went away or takes too long, and somebody else has to.
+        match or_after(waiter, || core.driver.runtime().sleep(patience)).await {
+            Some(Some(outcome)) if serves => return core.settle(slot, after, outcome),
+            Some(Some(_)) => {}
+            // The flight was dropped, and there has to be another.
+            Some(None) => runs_tasks &= !is_mine,
             None => {
-                if let Some(token) = core.instead(slot, force, None) {
+                if let Some(token) = core.instead(slot, after, None) {
                     return Ok(token);
                 }
             }
@@ -94,71 +107,78 @@ pub(crate) async fn acquire(
     }
 }
 
-/// What a future gives, or nothing where the other one is done before.
-async fn or_after<T>(mut waiter: impl Future<Output = Option<T>> + Unpin, mut end: BoxFuture<()>) -> Option<T> {
+/// What a future gives, or nothing where the other one is done before. That one is made only if there is something to wait for.
+async fn or_after<T>(mut waiter: impl Future<Output = T> + Unpin, after: impl Fn() -> BoxFuture<()>) -> Option<T> {
+    let mut end = None;
     poll_fn(|cx| match Pin::new(&mut waiter).poll(cx) {
-        Poll::Pending => end.as_mut().poll(cx).map(|()| None),
-        ready => ready,
+        Poll::Pending => {
+            let end = end.get_or_insert_with(&after);
+            end.as_mut().poll(cx).map(|()| None)
+        }
+        Poll::Ready(output) => Poll::Ready(Some(output)),
     })
     .await
 }
 
-/// Fetches a token for everybody: from the shared store, or from the service.
-async fn fetch(core: &Core<Tasks>, lead: Lead, request: TokenRequest, force: bool) -> Result<Token, Error> {
+/// A flight, for all callers: it tells the slot what came of it, also where the code of others panics.
+fn fly(core: Arc<Core<Tasks>>, mut lead: Lead, request: TokenRequest) -> impl Future<Output = ()> + Send {
     let span = Core::<Tasks>::span(lead.slot().key());
-    fetch_in(&span, core, lead, request, force)
-        .instrument(span.clone())
-        .await
+    let inside = span.clone();
+    async move {
+        let flown = {
+            let mut fetch = pin!(fetch(&span, &core, &mut lead, request));
+            poll_fn(|cx| {
+                let poll = catch_unwind(AssertUnwindSafe(|| fetch.as_mut().poll(cx)));
+                poll.map_or_else(|_| Poll::Ready(Err(Panicked)), |poll| poll.map(Ok))
+            })
+            .await
+        };
+        if let Err(Panicked) = flown {
+            core.panicked(&mut lead);
+        }
+    }
+    .instrument(inside)
 }
 
-async fn fetch_in(
-    span: &Span,
-    core: &Core<Tasks>,
-    mut lead: Lead,
-    mut request: TokenRequest,
-    force: bool,
-) -> Result<Token, Error> {
+struct Panicked;
+
+/// Fetches a token: from the shared store, or from the service.
+async fn fetch(span: &Span, core: &Core<Tasks>, lead: &mut Lead, mut request: TokenRequest) {
     let store = core.driver.store.as_ref().filter(|_| lead.slot().key().is_lasting());
     let shared = store.map(|store| (store, request.cache_key()));
-    if let Some((store, key)) = shared.as_ref().filter(|_| !force && !lead.slot().distrusts_store()) {
+    if let Some((store, key)) = shared.as_ref().filter(|_| !lead.slot().distrusts_store()) {
         if let Some(stored) = store.load(key).await {
-            match core.landed_from_store(span, lead, &stored) {
-                Ok(token) => return Ok(token),
-                Err(back) => lead = back,
+            if core.landed_from_store(span, lead, &stored) {
+                return;
             }
         }
     }
     if let Some(left) = lead.slot().pause_left(core.clock.now()) {
         core.driver.runtime().sleep(left).await;
     }
-    let mut is_first = true;
+    let mut done = Remedies::default();
     let (attempt, response) = loop {
-        let (mut attempt, step) = match core.begin(span, lead.slot().key(), request) {
+        let (mut attempt, step) = match core.begin(span, lead.slot().key(), request, &done) {
             Ok(begun) => begun,
-            Err(error) => return Err(core.failed(span, lead, None, error)),
+            Err(error) => return core.failed(span, lead, None, error),
         };
-        let error = match drive(core, Some(lead.slot()), &mut attempt, step, None).await {
+        let error = match drive(core, Some(lead), &mut attempt, step, None).await {
             Ok(response) => break (attempt, response),
             Err(error) => error,
         };
-        // Once.
-        request = match is_first
-            .then(|| core.with_newer(span, &lead, &attempt, &error))
-            .flatten()
-        {
-            Some(newer) => newer,
-            None => return Err(core.failed(span, lead, Some(&attempt), error)),
+        request = match core.once_more(span, lead, &attempt, &error, &mut done) {
+            Some(request) => request,
+            None => return core.failed(span, lead, Some(&attempt), error),
         };
-        is_first = false;
     };
-    if let Some((store, key)) = shared {
-        let (store, stored) = (Arc::clone(store), StoredToken::from(&response));
-        // Nobody waits for that.
-        core.driver
-            .runtime()
-            .spawn(Box::pin(async move { store.save(&key, &stored).await }));
+    let number = lead.number();
+    let to_keep = core.landed(span, lead, attempt, response);
+    // The callers have theirs by now.
+    if let (Some((store, key)), Some(stored)) = (shared, to_keep) {
+        if lead.slot().holds(number) {
+            store.save(&key, &stored).await;
+        }
     }
-    Ok(core.landed(span, lead, attempt, response))
 }
 
 /// Signs somebody in: no others wait for that, and its failure is remembered by nobody.
@@ -166,22 +186,26 @@ pub(crate) async fn sign_in(
     core: &Core<Tasks>,
     key: Key,
     wanted: Wanted,
-    show: Option<&mut Show<'_>>,
+    mut show: Option<&mut Show<'_>>,
 ) -> Result<SignIn, Error> {
     let span = Core::<Tasks>::span(&key);
-    let acquired = async {
-        let (mut attempt, step) = core.begin(&span, &key, wanted).map_err(|error| (None, error))?;
-        match drive(core, None, &mut attempt, step, show).await {
-            Ok(response) => Ok((attempt, response)),
-            Err(error) => Err((Some(attempt), error)),
-        }
-    };
-    match acquired.instrument(span.clone()).await {
-        Ok((attempt, response)) => core.signed_in(&span, &key, attempt, response),
-        Err((attempt, error)) => {
-            let error = error.into();
-            core.refused(&span, &key, attempt.as_ref(), &error, None);
-            Err(error)
+    let mut done = Remedies::default();
+    loop {
+        let acquired = async {
+            let begun = core.begin(&span, &key, wanted.clone(), &done);
+            let (mut attempt, step) = begun.map_err(|error| (None, error))?;
+            match drive(core, None, &mut attempt, step, show.as_deref_mut()).await {
+                Ok(response) => Ok((attempt, response)),
+                Err(error) => Err((Some(attempt), error)),
+            }
+        };
+        let (attempt, error) = match acquired.instrument(span.clone()).await {
+            Ok((attempt, response)) => return core.signed_in(&span, &key, attempt, response),
+            Err((attempt, error)) => (attempt, Error::from(error)),
+        };
+        core.refused(&span, &key, attempt.as_ref(), &error, None);
+        if !attempt.is_some_and(|attempt| core.signs_anew(&attempt, &error, &mut done)) {
+            return Err(error);
         }
     }
 }
@@ -192,7 +216,7 @@ pub(crate) type Show<'a> = dyn FnMut(&DeviceAuthorization) + Send + 'a;
 /// The acquisition machine, driven by awaiting.
 async fn drive(
     core: &Core<Tasks>,
-    slot: Option<&Arc<Slot>>,
+    mut lead: Option<&mut Lead>,
     attempt: &mut Attempt,
     mut step: Step,
     mut show: Option<&mut Show<'_>>,
@@ -202,14 +226,18 @@ async fn drive(
         step = match step {
             Step::Exchange(exchange) => {
                 attempt.sent = now();
+                if let Some(lead) = &mut lead {
+                    lead.depart();
+                }
                 match core.driver.transport.send(exchange.request()).await {
                     Ok(response) => exchange.respond(&response, now().wall)?,
                     Err(error) => error.next_step(exchange, now().wall)?,
                 }
             }
             Step::Pause(pause) => {
-                if let Some(slot) = slot {
-                    slot.pause_until(now().monotonic.saturating_add(pause.duration()));
+                if let Some(lead) = &lead {
+                    lead.slot()
+                        .pause_until(now().monotonic.saturating_add(pause.duration()));
                 }
                 core.driver.runtime().sleep(pause.duration()).await;
                 pause.resume(now().wall)
@@ -224,9 +252,12 @@ async fn drive(
                 None => return Err(code.nobody().into()),
             },
             Step::Done(mut token) => {
-                attempt.shorten(&mut token.lifetime, now());
+                attempt.shorten(&mut token.lifetime, now(), core.policy.cool_down);
                 return Ok(token);
             }
         }
     }
 }
+
+/// How many flights that callers wait for run as tasks. Beyond that, a flight runs within the future of the caller that starts it.
+const MOST_DETACHED: usize = 4096;

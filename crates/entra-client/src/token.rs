@@ -27,6 +27,8 @@ pub(crate) struct Inner {
     due: u64,
     missing: u64,
     life: u64,
+    /// The number of the request that brought it, among those of its slot.
+    number: u64,
     /// Where it is kept.
     home: Weak<Slot>,
 }
@@ -38,7 +40,7 @@ impl Token {
         stages: Stages,
         now: Now,
         request_id: Option<Guid>,
-        home: Weak<Slot>,
+        (home, number): (Weak<Slot>, u64),
     ) -> Self {
         Self(Arc::new(Inner {
             authorization: token.into_authorization(),
@@ -49,6 +51,7 @@ impl Token {
             due: nanoseconds(stages.due),
             missing: nanoseconds(stages.missing),
             life: nanoseconds(lifetime.expires_at.since(lifetime.received_at)),
+            number,
             home,
         }))
     }
@@ -103,9 +106,20 @@ impl Token {
         }))
     }
 
-    /// Whether the two are one, be it outdated since: clones share its text.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        std::ptr::eq(self.0.authorization.as_bytes(), other.0.authorization.as_bytes())
+    /// Whether something has happened since it was requested, so that it is given out only where there is no other.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.0.missing == 0
+    }
+
+    /// The number of the request that brought it, among those of its slot: a token with a greater one was requested later. 0 where no
+    /// slot keeps it.
+    pub(crate) fn number(&self) -> u64 {
+        self.0.number
+    }
+
+    /// Whether it is kept, or was, in this slot.
+    pub(crate) fn is_of(&self, slot: &Arc<Slot>) -> bool {
+        std::ptr::eq(self.0.home.as_ptr(), Arc::as_ptr(slot))
     }
 
     /// What to do with it now.
@@ -115,6 +129,11 @@ impl Token {
             Some(age) if age < self.0.missing => Freshness::Due,
             _ => Freshness::Missing,
         }
+    }
+
+    /// How long it lives from its arrival on.
+    pub(crate) fn life(&self) -> Duration {
+        Duration::from_nanos(self.0.life)
     }
 
     /// Whether an API would still take it.

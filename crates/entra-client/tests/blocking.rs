@@ -144,7 +144,7 @@ fn threads_at_once_are_one_request_for_success_and_failure() {
 }
 
 #[test]
-fn a_thread_that_panics_hands_over() {
+fn panic_of_the_transport_is_a_failure_that_cools_down() {
     let scene = Scene::new(Service::answers(&[Answer::Panic, Answer::Token("t", 3600, "")]));
     scene.wire.gate.set(true);
     thread::scope(|scope| {
@@ -157,9 +157,16 @@ fn a_thread_that_panics_hands_over() {
             thread::yield_now();
         }
         scene.wire.gate.set(false);
-        assert!(leader.join().is_err());
-        assert_eq!(follower.join().unwrap().unwrap(), "t");
+        assert!(leader.join().unwrap().is_err());
+        assert!(follower.join().unwrap().is_err());
     });
+    assert!(scene.ask().unwrap_err().is_remembered());
+    scene.clock.advance(seconds(5));
+    assert_eq!(scene.ask().unwrap(), "t");
+    assert_eq!(
+        (scene.wire.service.requests(), scene.counters.of(EventKind::Failed)),
+        (2, 1)
+    );
 }
 
 #[test]
@@ -238,6 +245,8 @@ fn a_source_and_tenants_do_as_in_the_async_client() {
     assert_eq!(source.current().unwrap().expose(), "first");
     assert!(source.invalidate(&first));
     assert!(source.current().is_none());
+    assert_eq!(scene.ask().unwrap(), "first", "there is no other yet");
+    scene.run_spawned();
     assert_eq!(scene.ask().unwrap(), "second");
     let fabrikam = scene
         .client

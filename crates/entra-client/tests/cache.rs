@@ -85,7 +85,7 @@ async fn claims_have_a_token_of_their_own_and_go_out_with_the_capabilities() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_was_refused_is_dropped_once() {
+async fn a_token_that_was_rejected_is_replaced_once() {
     let answers = [Answer::Token("first", 3600, ""), Answer::Token("second", 3600, "")];
     let stage = Stage::new(Service::answers(&answers));
     let refused = stage.client.token(&api("graph")).await.unwrap();
@@ -101,11 +101,18 @@ async fn a_token_that_was_refused_is_dropped_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_token_does_not_come_back_when_the_service_is_down() {
+async fn rejected_token_serves_other_callers_while_there_is_no_newer_one() {
     let stage = Stage::new(Service::answers(&[TOKEN, Answer::status(400)]));
-    let refused = stage.client.token(&api("graph")).await.unwrap();
-    stage.client.invalidate(&refused);
-    assert!(stage.client.token(&api("graph")).await.is_err());
+    let rejected = stage.client.token(&api("graph")).await.unwrap();
+    let other = TokenOptions::default().rejected(&rejected);
+    for _ in 0..100 {
+        assert!(stage.client.token_with(&api("graph"), &other).await.is_err());
+        let token = stage.client.token(&api("graph")).await.unwrap();
+        assert_eq!(token.expose(), rejected.expose());
+    }
+    assert_eq!(stage.service.requests(), 2, "the failure is remembered");
+    pass(seconds(3600)).await;
+    assert!(stage.client.token(&api("graph")).await.is_err(), "it has expired");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,8 +2,10 @@
 
 mod support;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use entra_client::{Client, Policy};
 use entra_proto::{Signer, SignerError, SigningAlgorithm, SigningCertificate, Tenant};
@@ -117,17 +119,23 @@ async fn a_rotated_certificate_signs_from_the_next_request_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_assertion_is_not_tried_again() {
+async fn rejected_assertion_is_not_used_again() {
     let refusal = r#"{"error":"invalid_client","error_codes":[700027]}"#;
+    let rejected = || Answer::refusal(401, refusal);
     let scene = Scene::new(
-        Service::answers(&[TOKEN, Answer::refusal(401, refusal), TOKEN]),
+        Service::answers(&[TOKEN, rejected(), rejected(), TOKEN]),
         Policy::default(),
     );
     scene.ask("a").await.unwrap();
     scene.ask("b").await.unwrap_err();
+    assert_eq!(
+        (scene.signed(), scene.service.requests()),
+        (2, 3),
+        "once more, and never a loop"
+    );
     pass(seconds(5)).await;
     scene.ask("b").await.unwrap();
-    assert_eq!(scene.signed(), 2);
+    assert_eq!(scene.signed(), 3);
     // What was never accepted is not kept in the first place.
     let scene = Scene::new(
         Service::answers(&[Answer::refusal(401, refusal), TOKEN]),
@@ -136,6 +144,30 @@ async fn a_refused_assertion_is_not_tried_again() {
     scene.ask("a").await.unwrap_err();
     scene.ask("b").await.unwrap();
     assert_eq!(scene.signed(), 2);
+}
+
+/// A service that accepts each assertion only once.
+#[tokio::test(start_paused = true)]
+async fn cached_assertion_that_is_rejected_is_signed_anew_once() {
+    for refusal in [
+        r#"{"error":"invalid_client","error_codes":[50012]}"#,
+        r#"{"error":"invalid_client","error_description":"client assertion tokens must only be used once"}"#,
+    ] {
+        let seen = Mutex::new(HashSet::new());
+        let service = Service::new(move |_, request| {
+            let is_new = seen.lock().unwrap().insert(assertion(request));
+            (
+                Duration::ZERO,
+                if is_new { TOKEN } else { Answer::refusal(401, refusal) },
+            )
+        });
+        let scene = Scene::new(service, Policy::default());
+        for name in ["a", "b", "c", "d"] {
+            scene.ask(name).await.unwrap();
+        }
+        // From the second on, the service is known.
+        assert_eq!((scene.signed(), scene.service.requests()), (4, 5), "{refusal}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use entra_client::{Client, ConsentFlow, EventKind, PendingConsent};
+use entra_client::{Client, ConsentFlow, EventKind, PendingConsent, TokenOptions};
 use entra_proto::{EndpointVersion, ErrorClass, Guid, Redirect};
 use support::people::{TENANT, field, of_tenant, rotating, signed_in, uri};
 use support::{Answer, Service, Stage, Wire, api, app, counted_ids, pass, seconds, secret, settle};
@@ -220,14 +220,16 @@ async fn who_asks_after_the_consent_does_not_wait_for_what_was_asked_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_from_before_the_consent_that_an_api_refused_is_dropped() {
+async fn token_from_before_the_consent_that_an_api_rejected_is_replaced() {
     let answers = [Answer::Token("before", 3600, ""), Answer::status(503)];
     let stage = Stage::with_policy(Service::answers(&answers), |policy| policy.grace = Duration::ZERO);
     let tenant = stage.client.tenant(TENANT.parse::<Guid>().unwrap());
     let token = tenant.token(&api("graph")).await.unwrap();
     claim_consent(&stage.client).await;
     assert!(stage.client.invalidate(&token) && !stage.client.invalidate(&token));
-    tenant.token(&api("graph")).await.unwrap_err();
+    let other = TokenOptions::default().rejected(&token);
+    tenant.token_with(&api("graph"), &other).await.unwrap_err();
+    tenant.token(&api("graph")).await.expect("others have nothing better");
 }
 
 #[tokio::test(start_paused = true)]

@@ -32,7 +32,7 @@ use crate::builder::ClientBuilder;
 use crate::cache::KeyRef;
 use crate::clock::Now;
 use crate::consent::Consent;
-use crate::core::Core;
+use crate::core::{Core, Want};
 use crate::error::Error;
 use crate::request_ids::RequestIds;
 use crate::sign_in::SignIn;
@@ -82,22 +82,22 @@ impl Client {
     pub fn token(&self, target: &Target) -> Result<Token, Error> {
         match self.cached(target) {
             Some(token) => Ok(token),
-            None => self.acquire(self.key(target, None), false),
+            None => self.acquire(self.key(target, None), Want::Living),
         }
     }
 
-    /// As [`token`](Self::token), with claims of an API's challenge, or past the cache.
+    /// As [`token`](Self::token), with claims of an API's challenge, in the place of a token that an API rejected, or past the cache.
     ///
     /// # Errors
     /// As for [`Client::token_with`](crate::Client::token_with).
     pub fn token_with(&self, target: &Target, options: &TokenOptions) -> Result<Token, Error> {
         let key = self.key(target, options.claims.as_ref());
-        let cached = if options.force_refresh {
-            None
-        } else {
-            self.core.ready(key)
+        let want = options.want(&self.core);
+        let cached = match want {
+            Want::Living => self.core.ready(key),
+            Want::Requested | Want::After(_) => None,
         };
-        cached.map_or_else(|| self.acquire(key, options.force_refresh), Ok)
+        cached.map_or_else(|| self.acquire(key, want), Ok)
     }
 
     /// The token for `target` if it is in the cache and may be used: nothing is waited for.
@@ -180,7 +180,7 @@ impl Client {
         Ok(TokenSource(Held::new(Arc::clone(&self.core), slot)))
     }
 
-    /// Drops a token that an API refused: see [`Client::invalidate`](crate::Client::invalidate).
+    /// Takes note that an API rejected this token: see [`Client::invalidate`](crate::Client::invalidate).
     pub fn invalidate(&self, token: &Token) -> bool {
         self.core.invalidate(token)
     }
@@ -235,9 +235,9 @@ impl Client {
         }
     }
 
-    fn acquire(&self, key: KeyRef<'_>, force: bool) -> Result<Token, Error> {
+    fn acquire(&self, key: KeyRef<'_>, want: Want) -> Result<Token, Error> {
         let (slot, request) = self.core.slot(key)?;
-        acquire(&self.core, &slot, request, force)
+        acquire(&self.core, &slot, request, want)
     }
 }
 
@@ -257,7 +257,7 @@ impl fmt::Debug for Client {
 pub struct TokenSource(Held<Threads>);
 
 impl TokenSource {
-    /// The token, where it may be used now. Where it is due, another one is fetched in the background.
+    /// The token, if it may be used now: see [`TokenSource::current`](crate::TokenSource::current).
     pub fn current(&mut self) -> Option<&Token> {
         self.0.current()
     }
@@ -270,19 +270,37 @@ impl TokenSource {
         if let Some(token) = self.0.current() {
             return Ok(token.clone());
         }
-        acquire(&self.0.core, &self.0.slot, None, false)
+        self.acquire(Want::Living)
     }
 
-    /// Drops a token that the API refused: see [`Client::invalidate`](crate::Client::invalidate).
+    /// A token that was requested after the one of this generation: see [`TokenSource::newer_than`](crate::TokenSource::newer_than).
+    ///
+    /// # Errors
+    /// Returns an error if no such token can be acquired, also while the older one lives.
+    pub fn newer_than(&mut self, generation: u64) -> Result<Token, Error> {
+        self.acquire(Want::After(generation))
+    }
+
+    fn acquire(&mut self, want: Want) -> Result<Token, Error> {
+        let token = acquire(&self.0.core, &self.0.slot, None, want)?;
+        self.0.given = token.number();
+        Ok(token)
+    }
+
+    /// Takes note that an API rejected the token of this generation: see [`TokenSource::reject`](crate::TokenSource::reject).
+    pub fn reject(&self, generation: u64) -> bool {
+        self.0.reject(generation)
+    }
+
+    /// Takes note that an API rejected this token: see [`Client::invalidate`](crate::Client::invalidate).
     pub fn invalidate(&self, token: &Token) -> bool {
         self.0.core.invalidate(token)
     }
 
-    /// Tells the token that [`current`](Self::current) gave last from others: see
-    /// [`TokenSource::generation`](crate::TokenSource::generation).
+    /// The generation of the token that this handle returned last: see [`TokenSource::generation`](crate::TokenSource::generation).
     #[must_use]
     pub fn generation(&self) -> u64 {
-        self.0.generation()
+        self.0.given
     }
 
     /// A handle to the token with these claims: see [`TokenSource::with_claims`](crate::TokenSource::with_claims).
@@ -299,15 +317,15 @@ impl TokenSource {
         self.0.has(claims)
     }
 
-    /// The generation of this token, if it is the one that is kept: none where another has taken its place, or it was dropped.
+    /// The generation of this token: see [`TokenSource::generation_of`](crate::TokenSource::generation_of).
     #[must_use]
     pub fn generation_of(&self, token: &Token) -> Option<u64> {
-        self.0.slot.generation_of(token)
+        self.0.generation_of(token)
     }
 
-    /// Drops the token of this generation: see [`TokenSource::discard`](crate::TokenSource::discard).
+    /// Takes note that an API rejected the token of this generation: the same as [`reject`](Self::reject).
     pub fn discard(&self, generation: u64) -> bool {
-        self.0.discard(generation)
+        self.0.reject(generation)
     }
 
     /// The application that the token is for, in the tenant that it was given to the client with.

@@ -5,16 +5,17 @@ use entra_proto::CacheKey;
 
 use crate::token_store::StoredToken;
 
-/// What the blocking client needs of its surroundings: waits between tries, and somebody who runs refreshes in the background.
+/// What the blocking client needs of its surroundings: waits between tries, and threads for refreshes in the background.
 pub trait Runtime: Send + Sync {
     /// Blocks the thread for this time.
     fn sleep(&self, duration: Duration);
 
-    /// Runs a task to its end, elsewhere, or drops it: a refresh that is dropped is begun again by the next caller.
+    /// Runs a task to its end on another thread, or drops it: a refresh that is dropped is started again by the next caller.
     fn spawn(&self, task: Box<dyn FnOnce() + Send>);
 }
 
-/// Sleeps as threads do, and starts a thread for each refresh: one in half an hour for each token, or so.
+/// Sleeps as threads do, and starts a thread for each refresh in the background: no more at once than
+/// [`max_background`](field@crate::Policy::max_background).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ThreadRuntime;
 

@@ -1,4 +1,5 @@
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -7,14 +8,15 @@ use std::time::{Duration, Instant};
 
 use entra_proto::{DeviceAuthorization, Step, TokenRequest, TokenResponse};
 use entra_transport::{AcquireError, BlockingTransport};
+use tracing::Span;
 
 use super::runtime::{Runtime, ThreadRuntime, TokenStore};
 use crate::cache::{Key, Lead, Slot};
-use crate::core::{Attempt, Core, Driver, Next, Wanted};
+use crate::core::{Attempt, Core, Driver, Next, Remedies, Want, Wanted};
 use crate::error::Error;
+use crate::gate::Permit;
 use crate::sign_in::SignIn;
 use crate::token::Token;
-use crate::token_store::StoredToken;
 
 /// What drives the blocking client: the threads of its callers.
 pub struct Threads {
@@ -38,49 +40,58 @@ impl Driver for Threads {
         self.store.is_some()
     }
 
-    fn refresh(core: &Arc<Core<Self>>, lead: Lead) {
+    fn fly(core: &Arc<Core<Self>>, lead: Lead, request: TokenRequest, permit: Permit) {
         let runtime = Arc::clone(&core.driver.runtime);
         let core = Arc::clone(core);
         runtime.spawn(Box::new(move || {
-            if let Ok(request) = core.request(lead.slot().key()) {
-                // Whoever cares is told by the slot.
-                drop(fetch(&core, lead, request, false));
-            }
+            fly(&core, lead, request);
+            drop(permit);
         }));
     }
 }
 
-/// Gets the token of a slot: leads, or waits for whoever does.
+/// Gets the token of a slot: starts a flight, or waits for the one that there is.
+///
+/// A flight for which the caller has nothing else runs on the caller's thread, which cannot give it up. Where a token still lives, the
+/// caller waits for a short time only, and the flight has a thread of its own.
 pub(super) fn acquire(
     core: &Arc<Core<Threads>>,
     slot: &Arc<Slot>,
     mut request: Option<TokenRequest>,
-    force: bool,
+    want: Want,
 ) -> Result<Token, Error> {
-    let mut went_behind = false;
+    let after = Core::<Threads>::after(slot, want);
+    // A runtime may drop what it is given.
+    let mut runs_tasks = true;
     loop {
-        let outcome = match core.join(slot, force) {
+        let (waiter, patience, serves, is_mine) = match core.join(slot, after) {
             Next::Done(outcome) => return outcome,
-            Next::Behind(lead) if !went_behind => {
-                // Once: a runtime may drop what it is given.
-                went_behind = true;
-                Threads::refresh(core, lead);
-                continue;
-            }
-            Next::Lead(lead) | Next::Behind(lead) => {
+            Next::Wait(waiter, patience, serves) => (waiter, patience, serves, false),
+            Next::Lead(lead) => {
+                let waiter = lead.waiter();
                 // One that was made for a new slot is still at hand.
                 let request = request.take().map_or_else(|| core.request(slot.key()), Ok)?;
-                Some(fetch(core, lead, request, force))
+                fly(core, lead, request);
+                (waiter, core.policy.patience, true, true)
             }
-            Next::Wait(waiter, patience) => park(waiter, patience).flatten(),
+            Next::Behind(lead, permit) => {
+                let waiter = lead.waiter();
+                let request = request.take().map_or_else(|| core.request(slot.key()), Ok)?;
+                if runs_tasks {
+                    Threads::fly(core, lead, request, permit);
+                } else {
+                    fly(core, lead, request);
+                }
+                (waiter, core.policy.grace, true, true)
+            }
         };
-        match outcome {
-            // Others' flight may have ended at the shared store, which is a cache as well.
-            Some(Ok(token)) if force && token.request_id().is_none() => {}
-            Some(outcome) => return core.settle(slot, force, outcome),
-            // Whoever led went away or takes too long, and somebody else has to.
+        match park(waiter, patience) {
+            Some(Some(outcome)) if serves => return core.settle(slot, after, outcome),
+            Some(Some(_)) => {}
+            // The flight was dropped, and there has to be another.
+            Some(None) => runs_tasks &= !is_mine,
             None => {
-                if let Some(token) = core.instead(slot, force, None) {
+                if let Some(token) = core.instead(slot, after, None) {
                     return Ok(token);
                 }
             }
@@ -88,50 +99,52 @@ pub(super) fn acquire(
     }
 }
 
-/// Fetches a token for everybody: from the shared store, or from the service.
-fn fetch(core: &Core<Threads>, mut lead: Lead, mut request: TokenRequest, force: bool) -> Result<Token, Error> {
+/// A flight, for all callers: it tells the slot what came of it, also where the code of others panics.
+fn fly(core: &Core<Threads>, mut lead: Lead, request: TokenRequest) {
     let span = &Core::<Threads>::span(lead.slot().key());
     let _inside = span.enter();
+    if catch_unwind(AssertUnwindSafe(|| fetch(span, core, &mut lead, request))).is_err() {
+        core.panicked(&mut lead);
+    }
+}
+
+/// Fetches a token: from the shared store, or from the service.
+fn fetch(span: &Span, core: &Core<Threads>, lead: &mut Lead, mut request: TokenRequest) {
     let store = core.driver.store.as_ref().filter(|_| lead.slot().key().is_lasting());
     let shared = store.map(|store| (store, request.cache_key()));
-    if let Some((store, key)) = shared.as_ref().filter(|_| !force && !lead.slot().distrusts_store()) {
+    if let Some((store, key)) = shared.as_ref().filter(|_| !lead.slot().distrusts_store()) {
         if let Some(stored) = store.load(key) {
-            match core.landed_from_store(span, lead, &stored) {
-                Ok(token) => return Ok(token),
-                Err(back) => lead = back,
+            if core.landed_from_store(span, lead, &stored) {
+                return;
             }
         }
     }
     if let Some(left) = lead.slot().pause_left(core.clock.now()) {
         core.driver.runtime.sleep(left);
     }
-    let mut is_first = true;
+    let mut done = Remedies::default();
     let (attempt, response) = loop {
-        let (mut attempt, step) = match core.begin(span, lead.slot().key(), request) {
+        let (mut attempt, step) = match core.begin(span, lead.slot().key(), request, &done) {
             Ok(begun) => begun,
-            Err(error) => return Err(core.failed(span, lead, None, error)),
+            Err(error) => return core.failed(span, lead, None, error),
         };
-        let error = match drive(core, Some(lead.slot()), &mut attempt, step, None) {
+        let error = match drive(core, Some(lead), &mut attempt, step, None) {
             Ok(response) => break (attempt, response),
             Err(error) => error,
         };
-        // Once.
-        request = match is_first
-            .then(|| core.with_newer(span, &lead, &attempt, &error))
-            .flatten()
-        {
-            Some(newer) => newer,
-            None => return Err(core.failed(span, lead, Some(&attempt), error)),
+        request = match core.once_more(span, lead, &attempt, &error, &mut done) {
+            Some(request) => request,
+            None => return core.failed(span, lead, Some(&attempt), error),
         };
-        is_first = false;
     };
-    let to_save = shared.map(|(store, key)| (store, key, StoredToken::from(&response)));
-    let token = core.landed(span, lead, attempt, response);
-    // Those who wait have theirs by now.
-    if let Some((store, key, stored)) = to_save {
-        store.save(&key, &stored);
+    let number = lead.number();
+    let to_keep = core.landed(span, lead, attempt, response);
+    // The other callers have theirs by now.
+    if let (Some((store, key)), Some(stored)) = (shared, to_keep) {
+        if lead.slot().holds(number) {
+            store.save(&key, &stored);
+        }
     }
-    Ok(token)
 }
 
 /// Signs somebody in: no others wait for that, and its failure is remembered by nobody.
@@ -139,19 +152,26 @@ pub(super) fn sign_in(
     core: &Core<Threads>,
     key: &Key,
     wanted: Wanted,
-    show: Option<&mut Show<'_>>,
+    mut show: Option<&mut Show<'_>>,
 ) -> Result<SignIn, Error> {
     let span = &Core::<Threads>::span(key);
     let _inside = span.enter();
+    let mut done = Remedies::default();
     let refused = |attempt: Option<&Attempt>, error: AcquireError| {
         let error = error.into();
         core.refused(span, key, attempt, &error, None);
         error
     };
-    let (mut attempt, step) = core.begin(span, key, wanted).map_err(|error| refused(None, error))?;
-    match drive(core, None, &mut attempt, step, show) {
-        Ok(response) => core.signed_in(span, key, attempt, response),
-        Err(error) => Err(refused(Some(&attempt), error)),
+    loop {
+        let begun = core.begin(span, key, wanted.clone(), &done);
+        let (mut attempt, step) = begun.map_err(|error| refused(None, error))?;
+        let error = match drive(core, None, &mut attempt, step, show.as_deref_mut()) {
+            Ok(response) => return core.signed_in(span, key, attempt, response),
+            Err(error) => refused(Some(&attempt), error),
+        };
+        if !core.signs_anew(&attempt, &error, &mut done) {
+            return Err(error);
+        }
     }
 }
 
@@ -161,7 +181,7 @@ pub(super) type Show<'a> = dyn FnMut(&DeviceAuthorization) + 'a;
 /// The acquisition machine, driven by blocking.
 fn drive(
     core: &Core<Threads>,
-    slot: Option<&Arc<Slot>>,
+    mut lead: Option<&mut Lead>,
     attempt: &mut Attempt,
     mut step: Step,
     mut show: Option<&mut Show<'_>>,
@@ -171,14 +191,18 @@ fn drive(
         step = match step {
             Step::Exchange(exchange) => {
                 attempt.sent = now();
+                if let Some(lead) = &mut lead {
+                    lead.depart();
+                }
                 match core.driver.transport.send(exchange.request()) {
                     Ok(response) => exchange.respond(&response, now().wall)?,
                     Err(error) => error.next_step(exchange, now().wall)?,
                 }
             }
             Step::Pause(pause) => {
-                if let Some(slot) = slot {
-                    slot.pause_until(now().monotonic.saturating_add(pause.duration()));
+                if let Some(lead) = &lead {
+                    lead.slot()
+                        .pause_until(now().monotonic.saturating_add(pause.duration()));
                 }
                 core.driver.runtime.sleep(pause.duration());
                 pause.resume(now().wall)
@@ -193,7 +217,7 @@ fn drive(
                 None => return Err(code.nobody().into()),
             },
             Step::Done(mut token) => {
-                attempt.shorten(&mut token.lifetime, now());
+                attempt.shorten(&mut token.lifetime, now(), core.policy.cool_down);
                 return Ok(token);
             }
         }

@@ -3,8 +3,10 @@
 mod cell;
 mod flight;
 mod key;
+mod lead;
 mod slot;
 mod slots;
+mod state;
 mod sync;
 
 #[cfg(all(test, entra_loom))]
@@ -12,5 +14,6 @@ mod model;
 
 pub(crate) use flight::Waiter;
 pub(crate) use key::{Key, KeyRef};
-pub(crate) use slot::{Lead, Slot, Turn};
+pub(crate) use lead::{Landing, Lead};
+pub(crate) use slot::{Slot, Turn};
 pub(crate) use slots::Slots;

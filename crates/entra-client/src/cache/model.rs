@@ -31,7 +31,7 @@ fn slot() -> Arc<Slot> {
     }))
 }
 
-fn token(slot: &Arc<Slot>) -> Token {
+fn token(lead: &Lead) -> Token {
     let lifetime = Lifetime::new(NOW.wall, Duration::from_secs(3600), None);
     let stages = FreshnessPolicy::default().stages(&lifetime, 0);
     Token::new(
@@ -40,18 +40,18 @@ fn token(slot: &Arc<Slot>) -> Token {
         stages,
         NOW,
         None,
-        Arc::downgrade(slot),
+        (Arc::downgrade(lead.slot()), lead.number()),
     )
 }
 
 /// A caller, who leads in the way given where it is his turn.
 fn call(slot: &Arc<Slot>, lead: impl Fn(Lead) -> Option<Result<Token, Error>>) -> Result<Token, Error> {
     loop {
-        let outcome = match slot.join(NOW, false, PATIENCE) {
+        let outcome = match slot.join(NOW, None, PATIENCE) {
             Turn::Ready(token) => Some(Ok(token)),
             Turn::Cooling(error) => Some(Err(error)),
             Turn::Lead(turn) => lead(turn),
-            Turn::Wait(waiter, _) => block_on(waiter),
+            Turn::Wait { waiter, serves, .. } => block_on(waiter).filter(|_| serves),
         };
         if let Some(outcome) = outcome {
             return outcome;
@@ -59,9 +59,10 @@ fn call(slot: &Arc<Slot>, lead: impl Fn(Lead) -> Option<Result<Token, Error>>) -
     }
 }
 
-fn land(lead: Lead) -> Option<Result<Token, Error>> {
-    let token = token(lead.slot());
-    lead.land(token.clone(), true);
+fn land(mut lead: Lead) -> Option<Result<Token, Error>> {
+    lead.depart();
+    let token = token(&lead);
+    lead.land(&token, true, NOW, Duration::ZERO);
     Some(Ok(token))
 }
 
@@ -85,7 +86,7 @@ fn one_flies_and_all_get_what_it_brings() {
             .collect();
         let mine = caller(Arc::clone(&slot), Arc::clone(&flights))().unwrap();
         for other in others {
-            assert!(other.join().unwrap().unwrap().is_same(&mine));
+            assert_eq!(other.join().unwrap().unwrap().number(), mine.number());
         }
         assert_eq!(flights.load(Ordering::Relaxed), 1);
     });
@@ -97,7 +98,7 @@ fn a_failure_is_shared_as_well() {
         let (slot, flights) = (slot(), Arc::new(AtomicUsize::new(0)));
         let caller = |slot: Arc<Slot>, flights: Arc<AtomicUsize>| {
             move || {
-                call(&slot, |lead| {
+                call(&slot, |mut lead| {
                     flights.fetch_add(1, Ordering::Relaxed);
                     let error = Error::from(entra_proto::Error::from(SignerError::new("sealed")));
                     lead.fail(error.clone(), Policy::default().cool_down, NOW);
@@ -118,9 +119,9 @@ fn whoever_waits_takes_over_from_a_lead_that_goes_away() {
         let (slot, led) = (slot(), Arc::new(AtomicUsize::new(0)));
         let quitter = {
             let slot = Arc::clone(&slot);
-            thread::spawn(move || match slot.join(NOW, false, PATIENCE) {
+            thread::spawn(move || match slot.join(NOW, None, PATIENCE) {
                 Turn::Lead(lead) => drop(lead),
-                Turn::Wait(waiter, _) => drop(waiter),
+                Turn::Wait { waiter, .. } => drop(waiter),
                 Turn::Ready(_) | Turn::Cooling(_) => {}
             })
         };
@@ -141,34 +142,69 @@ fn whoever_waits_takes_over_from_a_lead_that_goes_away() {
 }
 
 #[test]
-fn a_refused_token_is_dropped_once_and_its_successor_stays() {
+fn rejected_token_is_replaced_by_one_flight() {
     loom::model(|| {
         let slot = slot();
-        let refused = call(&slot, land).unwrap();
-        let generation = slot.generation();
-        let api = |slot: Arc<Slot>, refused: Token| {
+        let rejected = call(&slot, land).unwrap().number();
+        let version = slot.version();
+        let api = |slot: Arc<Slot>| {
             move || {
-                let dropped = slot.invalidate(&refused);
-                (dropped, call(&slot, land).unwrap())
+                let is_news = slot.reject(rejected);
+                (is_news, newer(&slot, rejected))
             }
         };
-        let other = thread::spawn(api(Arc::clone(&slot), refused.clone()));
-        let (dropped, mine) = api(Arc::clone(&slot), refused.clone())();
-        let (dropped_there, theirs) = other.join().unwrap();
-        assert!(dropped != dropped_there, "one of the two drops it");
-        for next in [&mine, &theirs] {
-            assert!(!next.is_same(&refused));
-        }
-        assert!(mine.is_same(&theirs), "one flight for both");
-        assert_eq!(slot.generation(), generation + 2);
+        let other = thread::spawn(api(Arc::clone(&slot)));
+        let (is_news, mine) = api(Arc::clone(&slot))();
+        let (is_news_there, theirs) = other.join().unwrap();
+        assert!(is_news != is_news_there, "it is news once");
+        assert!(mine.number() > rejected);
+        assert_eq!(mine.number(), theirs.number(), "one flight for both");
+        assert_eq!(slot.version(), version + 2);
     });
+}
+
+/// A flight that lands while its token's predecessor is rejected: its token was requested before, and does not serve.
+#[test]
+fn token_from_before_the_rejection_does_not_serve() {
+    loom::model(|| {
+        let slot = slot();
+        let rejected = call(&slot, land).unwrap().number();
+        let Turn::Lead(mut lead) = slot.join(NOW, Some(rejected), PATIENCE) else {
+            panic!("there is no flight to wait for")
+        };
+        lead.depart();
+        let early = lead.number();
+        let landing = thread::spawn(move || {
+            let token = token(&lead);
+            lead.land(&token, true, NOW, Duration::ZERO)
+        });
+        if slot.reject(rejected) {
+            assert!(newer(&slot, rejected).number() > early);
+        }
+        landing.join().unwrap();
+    });
+}
+
+/// A token that was requested after the one of this number.
+fn newer(slot: &Arc<Slot>, number: u64) -> Token {
+    loop {
+        let outcome = match slot.join(NOW, Some(number), PATIENCE) {
+            Turn::Ready(token) => Some(Ok(token)),
+            Turn::Cooling(error) => Some(Err(error)),
+            Turn::Lead(turn) => land(turn),
+            Turn::Wait { waiter, serves, .. } => block_on(waiter).filter(|_| serves),
+        };
+        if let Some(outcome) = outcome {
+            return outcome.unwrap();
+        }
+    }
 }
 
 #[test]
 fn what_was_forgotten_meanwhile_is_given_out_and_not_kept() {
     loom::model(|| {
         let slot = slot();
-        let Turn::Lead(lead) = slot.join(NOW, false, PATIENCE) else {
+        let Turn::Lead(lead) = slot.join(NOW, None, PATIENCE) else {
             panic!("nobody leads")
         };
         let forgetter = {
@@ -185,7 +221,7 @@ fn what_was_forgotten_meanwhile_is_given_out_and_not_kept() {
 fn what_was_reconsidered_meanwhile_is_asked_for_again_and_is_better_than_nothing() {
     loom::model(|| {
         let slot = slot();
-        let Turn::Lead(lead) = slot.join(NOW, false, PATIENCE) else {
+        let Turn::Lead(lead) = slot.join(NOW, None, PATIENCE) else {
             panic!("nobody leads")
         };
         let consent = {
@@ -195,6 +231,6 @@ fn what_was_reconsidered_meanwhile_is_asked_for_again_and_is_better_than_nothing
         assert!(land(lead).unwrap().is_ok());
         consent.join().unwrap();
         assert!(slot.peek(NOW).is_none() && slot.living(NOW).is_some());
-        assert!(matches!(slot.join(NOW, false, PATIENCE), Turn::Lead(_)));
+        assert!(matches!(slot.join(NOW, None, PATIENCE), Turn::Lead(_)));
     });
 }

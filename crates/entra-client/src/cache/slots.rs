@@ -143,14 +143,21 @@ mod tests {
     /// A slot with a token that lives this many seconds, asked for at `at`.
     fn fill(slots: &Slots, name: usize, life: u64, at: u64) -> (Arc<Slot>, usize) {
         let (slot, evicted) = slots.slot(key(name), now(at));
-        let Turn::Lead(lead) = slot.join(now(at), false, Duration::from_secs(120)) else {
+        let Turn::Lead(mut lead) = slot.join(now(at), None, Duration::from_secs(120)) else {
             panic!("nobody leads")
         };
         let lifetime = Lifetime::new(now(at).wall, Duration::from_secs(life), None);
         let stages = FreshnessPolicy::default().stages(&lifetime, 0);
         let token = AccessToken::new("t").unwrap();
-        let token = Token::new(token, &lifetime, stages, now(at), None, Arc::downgrade(&slot));
-        lead.land(token, true);
+        let token = Token::new(
+            token,
+            &lifetime,
+            stages,
+            now(at),
+            None,
+            (Arc::downgrade(&slot), lead.number()),
+        );
+        lead.land(&token, true, now(at), Duration::ZERO);
         slot.peek(now(at));
         (slot, evicted)
     }
@@ -183,7 +190,7 @@ mod tests {
         let slots = Slots::new(2);
         let (kept, _) = fill(&slots, 0, 3600, 1);
         let (slot, _) = slots.slot(key(1), now(2));
-        let Turn::Lead(lead) = slot.join(now(2), false, Duration::from_secs(120)) else {
+        let Turn::Lead(lead) = slot.join(now(2), None, Duration::from_secs(120)) else {
             panic!("nobody leads")
         };
         drop(slot);
@@ -209,9 +216,9 @@ mod tests {
         let slots = Slots::new(10);
         let (kept, _) = fill(&slots, 0, 3600, 1);
         fill(&slots, 1, 3600, 1);
-        let generation = kept.generation();
+        let version = kept.version();
         slots.forget(false, |_| true);
         assert_eq!(held(&slots), [0]);
-        assert!(kept.peek(now(2)).is_none() && kept.generation() != generation);
+        assert!(kept.peek(now(2)).is_none() && kept.version() != version);
     }
 }

@@ -44,8 +44,11 @@ pub enum Freshness {
 #[non_exhaustive]
 pub struct FreshnessPolicy {
     /// How long before its expiry a token is no longer used: the request that carries it must still arrive. 5 minutes, as in all
-    /// the official clients.
+    /// the official clients, but no more than [`margin_fraction`](Self::margin_fraction) of its life.
     pub margin: Duration,
+    /// The greatest part of a token's life that the margin takes: 0.25. Without that, a token that lives no longer than the margin
+    /// would be requested for each use.
+    pub margin_fraction: f64,
     /// From which part of its life on a token is due where the service named no moment: 0.5.
     pub refresh_fraction: f64,
     /// The shortest life to which the fraction applies: 2 hours. A shorter one is used until the margin.
@@ -59,6 +62,7 @@ impl Default for FreshnessPolicy {
     fn default() -> Self {
         Self {
             margin: Duration::from_secs(5 * 60),
+            margin_fraction: 0.25,
             refresh_fraction: 0.5,
             refresh_min_life: Duration::from_secs(2 * 60 * 60),
             jitter: 0.1,
@@ -117,7 +121,7 @@ impl FreshnessPolicy {
     #[must_use]
     pub fn stages(&self, lifetime: &Lifetime, draw: u32) -> Stages {
         let life = lifetime.expires_at.since(lifetime.received_at);
-        let missing = life.saturating_sub(self.margin);
+        let missing = life.saturating_sub(self.margin.min(part(life, self.margin_fraction)));
         let due_after = match lifetime.refresh_at {
             Some(moment) => moment.since(lifetime.received_at),
             None if life >= self.refresh_min_life => part(life, self.refresh_fraction),
@@ -164,9 +168,23 @@ mod tests {
         assert_eq!(at(3599, None, 0, 0), Freshness::Fresh);
         assert_eq!(at(3599, None, 0, 3298), Freshness::Fresh);
         assert_eq!(at(3599, None, 0, 3299), Freshness::Missing);
-        assert_eq!(at(301, None, 0, 0), Freshness::Fresh);
-        assert_eq!(at(300, None, 0, 0), Freshness::Missing);
+        assert_eq!(at(1201, None, 0, 900), Freshness::Fresh);
+        assert_eq!(at(1201, None, 0, 901), Freshness::Missing);
         assert_eq!(at(0, None, 0, 0), Freshness::Missing);
+    }
+
+    #[test]
+    fn margin_takes_at_most_a_quarter_of_a_life() {
+        for life in [4, 60, 300, 1200] {
+            assert_eq!(at(life, None, 0, life * 3 / 4 - 1), Freshness::Fresh, "{life}");
+            assert_eq!(at(life, None, 0, life * 3 / 4), Freshness::Missing, "{life}");
+        }
+        let lifetime = Lifetime::new(START, Duration::from_secs(3600), None);
+        let policy = FreshnessPolicy {
+            margin: Duration::MAX,
+            ..FreshnessPolicy::default()
+        };
+        assert_eq!(policy.stages(&lifetime, 0).missing, Duration::from_secs(2700));
     }
 
     #[test]
@@ -208,6 +226,7 @@ mod tests {
         for (fraction, jitter) in odd.iter().flat_map(|one| odd.map(|other| (*one, other))) {
             let policy = FreshnessPolicy {
                 refresh_fraction: fraction,
+                margin_fraction: fraction,
                 jitter,
                 ..FreshnessPolicy::default()
             };

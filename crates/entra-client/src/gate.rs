@@ -1,0 +1,50 @@
+//! Bounds how many things run at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Lets a number of things run at once. What finds it full does not wait.
+pub(crate) struct Gate {
+    most: usize,
+    inside: AtomicUsize,
+}
+
+/// A place within a [`Gate`], given back when it is dropped.
+pub(crate) struct Permit(Arc<Gate>);
+
+impl Gate {
+    pub(crate) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            most,
+            inside: AtomicUsize::new(0),
+        })
+    }
+
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<Permit> {
+        let one_more = |inside| (inside < self.most).then_some(inside + 1);
+        self.inside
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+            .ok()
+            .map(|_| Permit(Arc::clone(self)))
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.inside.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_gate_opens_when_a_permit_is_dropped() {
+        let gate = Gate::new(2);
+        let (first, _second) = (gate.enter(), gate.enter().unwrap());
+        assert!(gate.enter().is_none());
+        drop(first);
+        assert!(gate.enter().is_some());
+    }
+}
