@@ -1,111 +1,346 @@
+//! The certificates and private keys of one or several files, and which of them belong together.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use entra_proto::Timestamp;
 use zeroize::Zeroizing;
 
+use crate::certificate::ClientCertificate;
 use crate::error::Error;
 use crate::key::PrivateKey;
+use crate::kind::Kind;
+use crate::pem::Section;
 use crate::pfx::Allowance;
 use crate::thumbprints::Thumbprints;
+use crate::warning::Warning;
 use crate::x509::Certificate;
-use crate::{pem, pfx};
+use crate::{MAX_FILE, chain, kind, pem, pfx, text};
 
-/// What a file holds, in the order in which it holds it: certificates and private keys in DER.
+/// The contents of certificate files: certificates and private keys, in any order and form.
+///
+/// [`ClientCertificate::read`] is enough where one file holds all of it, and the time is now. This is for key and certificate in two files, for
+/// a certificate without its key, and for a time of the caller's.
+///
+/// ```
+/// use entra_credential::CertificateBundle;
+/// use entra_proto::Timestamp;
+///
+/// # let (crt, key) = (include_bytes!("../tests/vectors/pem/pkcs8.pem"), include_bytes!("../tests/vectors/pem/pkcs8.pem"));
+/// # let now = Timestamp::from_secs(1_795_176_000);
+/// let bundle = CertificateBundle::read(crt, None)?; // std::fs::read("tls.crt")
+/// println!("{}", bundle.certificate(now)?.subject());
+///
+/// let both = bundle.with(key, None)?; // std::fs::read("tls.key")
+/// println!("{} bits", both.client_certificate(now)?.key_bits());
+/// # Ok::<(), entra_credential::Error>(())
+/// ```
+#[derive(Default)]
+pub struct CertificateBundle(Bundle);
+
+impl CertificateBundle {
+    /// Reads a file, as [`ClientCertificate::read`] does.
+    ///
+    /// # Errors
+    /// Returns an error if the file holds neither a certificate nor a private key, is damaged, or does not open with the password. A private key in
+    /// PEM that is under a password is left closed where there is none.
+    pub fn read(bytes: &[u8], password: Option<&str>) -> Result<Self, Error> {
+        Self::default().with(bytes, password)
+    }
+
+    /// Adds the contents of another file, such as the one with the private key.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn with(mut self, bytes: &[u8], password: Option<&str>) -> Result<Self, Error> {
+        self.0.add(bytes, password)?;
+        Ok(self)
+    }
+
+    /// Whether there is a private key in it, be it one that is not read.
+    #[must_use]
+    pub fn has_private_key(&self) -> bool {
+        !self.0.keys.is_empty() || self.0.closed_key.is_some()
+    }
+
+    /// The private key with its certificate. Of several certificates for the key, the one that is valid at `now` and expires last; if none is
+    /// valid, the one that becomes valid first, else the one that expired last.
+    ///
+    /// # Errors
+    /// Returns an error if the key or its certificate is missing, if the key is of a kind that Entra does not take, or if there are several keys with
+    /// certificates.
+    pub fn client_certificate(&self, now: Timestamp) -> Result<ClientCertificate, Error> {
+        ClientCertificate::assemble(&self.0, now)
+    }
+
+    /// The certificate: the one of the private key where there is one, else the one that issued none of the others. Of several
+    /// for one key, it is chosen as by [`client_certificate`](Self::client_certificate).
+    ///
+    /// # Errors
+    /// Returns an error if there is no certificate, or if there are several for different keys.
+    pub fn certificate(&self, now: Timestamp) -> Result<Certificate, Error> {
+        self.0.certificate(now)
+    }
+}
+
+impl fmt::Debug for CertificateBundle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (certificates, keys) = (self.0.certificates.len(), self.0.keys.len());
+        write!(f, "CertificateBundle({certificates} certificates, {keys} private keys)")
+    }
+}
+
+/// What files hold, in their order: certificates and private keys in DER.
 #[derive(Default)]
 pub(crate) struct Bundle {
     pub(crate) certificates: Vec<Vec<u8>>,
     pub(crate) keys: Vec<Zeroizing<Vec<u8>>>,
+    /// What there is to say about a file.
+    pub(crate) doubt: Option<Warning>,
+    /// Why a private key that is there is not among `keys`.
+    closed_key: Option<Error>,
+    /// What else was found, and is no part of a credential.
+    refused: Option<Error>,
+    /// Private keys under a password that are still to be opened.
+    sealed_keys: Vec<Zeroizing<Vec<u8>>>,
+    pub(crate) allowance: Allowance,
 }
 
 /// A private key, its certificate, and those above it.
 pub(crate) struct Identity {
     pub(crate) key: PrivateKey,
     pub(crate) leaf: Certificate,
-    /// Who issued the leaf, who issued that one, and so on.
+    /// The issuer of the leaf, the issuer of that one, and so on.
     pub(crate) above: Vec<Certificate>,
 }
 
 impl Bundle {
-    /// What a PEM file holds. Sections that are neither certificates nor private keys are left out.
-    pub(crate) fn from_pem(text: &[u8], password: Option<&str>) -> Result<Self, Error> {
-        let sections = pem::sections(text)?;
+    /// Adds what a file holds, whatever its form.
+    pub(crate) fn add(&mut self, bytes: &[u8], password: Option<&str>) -> Result<(), Error> {
+        self.allowance = Allowance::default();
+        self.add_layer(bytes, password, MOST_LAYERS)?;
+        self.open_keys(password)
+    }
+
+    /// Adds what a PEM text holds. Sections that are neither certificates nor private keys are left out.
+    pub(crate) fn add_pem(&mut self, bytes: &[u8], password: Option<&str>) -> Result<(), Error> {
+        sized(bytes)?;
+        self.allowance = Allowance::default();
+        let text = text::clean(bytes);
+        let sections = pem::sections(&text)?;
         if sections.is_empty() {
             return Err(Error::NotACredential);
         }
-        // All that is to be opened has to be affordable before anything is.
-        let mut allowance = Allowance::of_a_file();
-        for section in sections.iter().filter(|it| it.label == ENCRYPTED) {
-            allowance.spend_on_key(&section.der)?;
+        self.add_sections(&sections, password)?;
+        self.open_keys(password)
+    }
+
+    /// Adds what a PFX file holds.
+    pub(crate) fn add_pfx(&mut self, der: &[u8], password: Option<&str>) -> Result<(), Error> {
+        sized(der)?;
+        self.allowance = Allowance::default();
+        pfx::open(der, password.unwrap_or_default(), self)
+    }
+
+    #[cfg(feature = "pfx")]
+    pub(crate) fn doubt(&mut self, warning: Warning) {
+        self.doubt = self.doubt.or(Some(warning));
+    }
+
+    /// Adds a file that may be encoded in base64 so many times more.
+    fn add_layer(&mut self, bytes: &[u8], password: Option<&str>, layers: usize) -> Result<(), Error> {
+        sized(bytes)?;
+        if text::is_der(bytes) {
+            return self.add_der(bytes, password);
         }
-        let mut bundle = Self::default();
+        let text = text::clean(bytes);
+        let sections = pem::sections(&text)?;
+        if !sections.is_empty() {
+            return self.add_sections(&sections, password);
+        }
+        let trimmed = text.trim_ascii();
+        // As a `data:` URL has it.
+        let digits = match trimmed.strip_prefix(b"data:") {
+            Some(url) => url.splitn(2, |byte| *byte == b',').last().unwrap_or(url),
+            None => trimmed,
+        };
+        match (layers.checked_sub(1), text::base64(digits)) {
+            (Some(layers), Some(decoded)) => self.add_layer(&decoded, password, layers).map_err(|error| match error {
+                Error::NotACredential => kind::of_file(trimmed),
+                other => other,
+            }),
+            _ => Err(kind::of_file(trimmed)),
+        }
+    }
+
+    fn add_sections(&mut self, sections: &[Section<'_>], password: Option<&str>) -> Result<(), Error> {
         for section in sections {
-            match section.label {
-                b"CERTIFICATE" | b"X509 CERTIFICATE" | b"TRUSTED CERTIFICATE" => {
-                    bundle.certificates.push(section.der.to_vec());
+            let label = section.label.as_str();
+            if section.is_encrypted() {
+                self.close_key(Error::unsupported(
+                    "a private key encrypted in the old way of OpenSSL (Proc-Type: 4,ENCRYPTED)",
+                    "convert it: `openssl pkcs8 -topk8 -in old.pem -out key.pem`",
+                ));
+            } else if label.contains("SSH") {
+                self.close_key(Error::unsupported(
+                    "a key in the form of OpenSSH",
+                    "convert a copy of a private one: `ssh-keygen -p -m PKCS8 -f copy-of-key`",
+                ));
+            } else if label.starts_with("PGP") {
+                self.refuse(Error::unsupported(
+                    "a key of PGP",
+                    "give an X.509 certificate with its private key",
+                ));
+            } else if label == "DSAPRIVATEKEY" {
+                self.close_key(Error::KeyType("DSA".to_owned()));
+            } else if !label.ends_with("PARAMETERS") {
+                let der = section.der()?;
+                let kind = Kind::of(&der);
+                match label {
+                    // `certutil -encode` of Windows puts these lines around any file.
+                    _ if kind == Some(Kind::Pfx) => self.add_der(&der, password)?,
+                    "CERTIFICATE" | "X509CERTIFICATE" | "TRUSTEDCERTIFICATE" => match kind {
+                        None | Some(Kind::Certificate) => self.certificates.push(der.to_vec()),
+                        Some(_) => self.add_part(kind, der),
+                    },
+                    "ENCRYPTEDPRIVATEKEY" => {
+                        self.add_part(Some(Kind::EncryptedKey), der);
+                    }
+                    "PRIVATEKEY" | "RSAPRIVATEKEY" | "ECPRIVATEKEY" => {
+                        let kind = kind
+                            .filter(|kind| *kind == Kind::EncryptedKey)
+                            .unwrap_or(Kind::PrivateKey);
+                        self.add_part(Some(kind), der);
+                    }
+                    "PUBLICKEY" | "RSAPUBLICKEY" => self.refuse_kind(Kind::PublicKey),
+                    "CERTIFICATEREQUEST" | "NEWCERTIFICATEREQUEST" => self.refuse_kind(Kind::Request),
+                    "X509CRL" => self.refuse_kind(Kind::RevocationList),
+                    "PKCS7" | "CMS" | "PKCS#7SIGNEDDATA" => self.refuse_kind(Kind::Pkcs7),
+                    _ => {}
                 }
-                b"PRIVATE KEY" | b"RSA PRIVATE KEY" | b"EC PRIVATE KEY" if section.encrypted => {
-                    return Err(Error::unsupported(
-                        "a private key encrypted in the old way of OpenSSL (Proc-Type: 4,ENCRYPTED)",
-                        "convert it: `openssl pkcs8 -topk8 -in old.pem -out key.pem`",
-                    ));
-                }
-                b"PRIVATE KEY" | b"RSA PRIVATE KEY" | b"EC PRIVATE KEY" => bundle.keys.push(section.der),
-                ENCRYPTED => {
-                    let password = password.ok_or(Error::PasswordNeeded)?;
-                    bundle.keys.push(pfx::private_key(&section.der, password)?);
-                }
-                b"DSA PRIVATE KEY" => return Err(Error::KeyType("DSA".to_owned())),
-                b"OPENSSH PRIVATE KEY" => {
-                    return Err(Error::unsupported(
-                        "a private key in the form of OpenSSH",
-                        "convert a copy of it: `ssh-keygen -p -m PKCS8 -f copy-of-key`",
-                    ));
-                }
-                b"PKCS7" | b"CMS" => {
-                    return Err(Error::unsupported(
-                        "a bundle of certificates in PKCS#7",
-                        "convert it: `openssl pkcs7 -print_certs -in old.p7b -out certificates.pem`",
-                    ));
-                }
-                _ => {}
             }
         }
-        Ok(bundle)
+        Ok(())
+    }
+
+    fn add_der(&mut self, der: &[u8], password: Option<&str>) -> Result<(), Error> {
+        match Kind::of(der) {
+            // Any other SEQUENCE may be a PFX file that is damaged: its reader says what is wrong.
+            None | Some(Kind::Pfx) => pfx::open(der, password.unwrap_or_default(), self),
+            kind => {
+                self.add_part(kind, Zeroizing::new(der.to_vec()));
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds a structure of this kind.
+    fn add_part(&mut self, kind: Option<Kind>, der: Zeroizing<Vec<u8>>) {
+        match kind {
+            Some(Kind::Certificate) => self.certificates.push(der.to_vec()),
+            Some(Kind::PrivateKey) => self.keys.push(der),
+            Some(Kind::EncryptedKey) => self.sealed_keys.push(der),
+            Some(other) => self.refuse_kind(other),
+            None => {}
+        }
+    }
+
+    /// Opens the private keys that are under a password. Without one they stay closed: their certificate can be read all the same.
+    fn open_keys(&mut self, password: Option<&str>) -> Result<(), Error> {
+        let sealed = std::mem::take(&mut self.sealed_keys);
+        // All that is to be opened has to be affordable before anything is.
+        for der in &sealed {
+            self.allowance.spend_on_key(der)?;
+        }
+        for der in &sealed {
+            match password {
+                Some(password) => self.keys.push(pfx::private_key(der, password)?),
+                None => self.close_key(Error::PasswordNeeded),
+            }
+        }
+        Ok(())
     }
 
     /// Finds the certificate of the private key, and orders those above it. Certificates that do not belong to it are left out.
-    pub(crate) fn identify(self) -> Result<Identity, Error> {
+    pub(crate) fn identify(&self, now: Timestamp) -> Result<Identity, Error> {
         if self.keys.is_empty() {
-            return Err(Error::KeyMissing);
+            return Err(self.without_key());
         }
         let keys = readable(&self.keys)?;
         if self.certificates.is_empty() {
-            return Err(Error::CertificateMissing);
+            return Err(self.refused.clone().unwrap_or(Error::CertificateMissing));
         }
-        let mut certificates: Vec<Certificate> = self
-            .certificates
-            .iter()
-            .map(|der| Certificate::parse(der))
-            .collect::<Result<_, _>>()?;
-
-        let mut matches = Vec::new();
+        let mut certificates = self.parsed()?;
+        let mut matches: Vec<(PrivateKey, usize)> = Vec::new();
         for key in keys {
-            // A renewed certificate may keep its key, and stand behind the old one: the one that lasts longest counts, and of
-            // several such the first.
-            let of_key = (0..certificates.len())
-                .rev()
-                .filter(|at| key.belongs_to(&certificates[*at]));
-            if let Some(leaf) = of_key.max_by_key(|at| certificates[*at].not_after) {
-                if matches.iter().all(|(_, other)| *other != leaf) {
-                    matches.push((key, leaf));
-                }
+            let of_key = certificates.iter().enumerate().filter(|(_, it)| key.belongs_to(it));
+            if let Some(leaf) = chain::best(of_key, now)
+                && matches.iter().all(|(_, other)| *other != leaf)
+            {
+                matches.push((key, leaf));
             }
         }
         if matches.len() > 1 {
-            let thumbprint = |(_, leaf): &(PrivateKey, usize)| Thumbprints::of(&certificates[*leaf].der).sha1_hex();
-            return Err(Error::SeveralKeys(matches.iter().take(SHOWN).map(thumbprint).collect()));
+            let leaves = matches.iter().map(|(_, leaf)| &certificates[*leaf]);
+            return Err(Error::SeveralKeys(thumbprints(leaves)));
         }
         let (key, leaf) = matches.pop().ok_or(Error::KeyMismatch)?;
         let leaf = certificates.remove(leaf);
-        let above = above(&leaf, certificates);
+        let above = chain::above(&leaf, certificates, now);
         Ok(Identity { key, leaf, above })
+    }
+
+    fn certificate(&self, now: Timestamp) -> Result<Certificate, Error> {
+        if !self.keys.is_empty() {
+            return Ok(self.identify(now)?.leaf);
+        }
+        let certificates = self.parsed()?;
+        let leaves = if certificates.len() > MOST_LEAVES {
+            certificates.iter().collect()
+        } else {
+            chain::leaves(&certificates)
+        };
+        if leaves.iter().any(|it| it.key_info != leaves[0].key_info) {
+            return Err(Error::SeveralCertificates(thumbprints(leaves.into_iter())));
+        }
+        let best = chain::best(leaves.iter().copied().enumerate(), now);
+        match best.and_then(|best| leaves.get(best)) {
+            Some(leaf) => Ok((*leaf).clone()),
+            None => Err(self.refused.clone().unwrap_or_else(|| {
+                if self.closed_key.is_some() {
+                    Error::CertificateMissing
+                } else {
+                    Error::NotACredential
+                }
+            })),
+        }
+    }
+
+    /// The certificates, each once.
+    fn parsed(&self) -> Result<Vec<Certificate>, Error> {
+        let mut seen = HashSet::new();
+        let distinct = self.certificates.iter().filter(|der| seen.insert(der.as_slice()));
+        distinct.map(|der| Certificate::parse(der)).collect()
+    }
+
+    /// Why there is no private key.
+    fn without_key(&self) -> Error {
+        let other = self.refused.as_ref().filter(|_| self.certificates.is_empty());
+        self.closed_key.as_ref().or(other).cloned().unwrap_or(Error::KeyMissing)
+    }
+
+    fn close_key(&mut self, error: Error) {
+        self.closed_key.get_or_insert(error);
+    }
+
+    fn refuse_kind(&mut self, kind: Kind) {
+        if let Some(error) = kind.refusal() {
+            self.refuse(error);
+        }
+    }
+
+    fn refuse(&mut self, error: Error) {
+        self.refused.get_or_insert(error);
     }
 }
 
@@ -126,27 +361,25 @@ fn readable(keys: &[Zeroizing<Vec<u8>>]) -> Result<Vec<PrivateKey>, Error> {
     }
 }
 
-/// Who issued `leaf`, then who issued that one, as far as they are among `others`. The names decide: what is sent is judged by the
-/// service, which trusts nothing of it but what it knows.
-fn above(leaf: &Certificate, mut others: Vec<Certificate>) -> Vec<Certificate> {
-    let mut above: Vec<Certificate> = Vec::new();
-    while above.len() < LONGEST_CHAIN {
-        let below = above.last().unwrap_or(leaf);
-        if below.is_self_issued() {
-            break;
-        }
-        let Some(issuer) = others.iter().position(|it| below.is_issued_by(it)) else {
-            break;
-        };
-        above.push(others.remove(issuer));
-    }
-    above
+fn thumbprints<'a>(certificates: impl Iterator<Item = &'a Certificate>) -> Vec<String> {
+    certificates
+        .take(SHOWN)
+        .map(|it| Thumbprints::of(&it.der).sha1_hex())
+        .collect()
 }
 
-const ENCRYPTED: &[u8] = b"ENCRYPTED PRIVATE KEY";
+fn sized(bytes: &[u8]) -> Result<(), Error> {
+    if bytes.len() > MAX_FILE {
+        return Err(Error::TooLarge { limit: MAX_FILE });
+    }
+    Ok(())
+}
+
+/// How often a file may be encoded in base64: a secret of Kubernetes or a pipeline adds one, a variable another.
+const MOST_LAYERS: usize = 3;
 /// How many private keys of a file are looked at.
 const MOST_KEYS: usize = 16;
-/// How many certificates above the leaf are sent at most.
-const LONGEST_CHAIN: usize = 10;
+/// Among how many certificates without a key one is looked for that issued none of the others.
+const MOST_LEAVES: usize = 64;
 /// How many thumbprints an error shows.
 const SHOWN: usize = 4;

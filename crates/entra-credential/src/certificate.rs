@@ -1,21 +1,19 @@
 use std::sync::Arc;
+use std::time::SystemTime;
 use std::{fmt, iter};
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use entra_proto::{Guid, Signer, SignerError, SigningAlgorithm, SigningCertificate, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::bundle::{Bundle, Identity};
+use crate::crypto::SystemRandom;
+use crate::crypto::signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding};
 use crate::error::Error;
 use crate::key::PrivateKey;
 use crate::key_credential::KeyCredential;
 use crate::thumbprints::Thumbprints;
 use crate::warning::Warning;
 use crate::x509::Certificate;
-use crate::{MAX_FILE, pem, pfx};
 
 /// A certificate with its private key: what an application proves itself with instead of a client secret.
 ///
@@ -47,66 +45,58 @@ struct Inner {
 }
 
 impl ClientCertificate {
-    /// Reads a PEM bundle or a PFX file, whichever it is. A PFX file in base64, as Key Vault hands it out, is one too.
+    /// Reads a file with a certificate and its private key, whatever its form: PEM, PFX, or either in base64, as Key Vault and variables
+    /// have it.
+    ///
+    /// In PEM, a private key (PKCS#8 or PKCS#1, or PKCS#8 under `password`) and certificates stand in any order, with anything between
+    /// them; line ends may be lost, blanks or `\n`. The certificate is found by the key. Of several for the key, it is the one that is
+    /// valid now and expires last; if none is valid now, the one that becomes valid first, else the one that expired last. Its issuer, the
+    /// issuer of that one and so on, found by their signatures and key identifiers, form the chain. All others are left out.
+    /// [`CertificateBundle`](crate::CertificateBundle) takes the time as an argument, and key and certificate from two files.
     ///
     /// # Errors
-    /// As [`from_pem`](Self::from_pem) and [`from_pfx`](Self::from_pfx).
+    /// Returns an error if something is missing, damaged or of a kind that Entra does not take, or if the password does not open it.
     pub fn read(bytes: &[u8], password: Option<&str>) -> Result<Self, Error> {
-        let trimmed = sized(bytes)?;
-        if pem::is_pem(trimmed) {
-            return Self::from_pem(trimmed, password);
-        }
-        if matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
-            return Err(Error::unsupported("a text in UTF-16", "save it again in UTF-8"));
-        }
-        let read = match base64(trimmed) {
-            Some(der) => Self::from_pfx(&der, password),
-            None => Self::from_pfx(bytes, password),
-        };
-        read.map_err(|error| match error {
-            Error::NotACredential if Certificate::parse(bytes).is_ok() => Error::KeyMissing,
-            other => other,
-        })
+        let mut bundle = Bundle::default();
+        bundle.add(bytes, password)?;
+        Self::assemble(&bundle, now())
     }
 
-    /// Reads a PEM bundle: a private key and certificates, in any order, with anything between them.
-    ///
-    /// The key is PKCS#8 or PKCS#1, or PKCS#8 under `password`. Its certificate is found by the key; those above it form the chain,
-    /// and the others are left out. Where several certificates are about the same key, the first one counts.
+    /// Reads a PEM bundle, as [`read`](Self::read) does.
     ///
     /// # Errors
-    /// Where something is missing, damaged, of a kind that Entra does not take, or where the password does not open the key.
+    /// As [`read`](Self::read).
     pub fn from_pem(pem: impl AsRef<[u8]>, password: Option<&str>) -> Result<Self, Error> {
-        let text = sized(pem.as_ref())?;
-        Self::assemble(Bundle::from_pem(text, password)?, None)
+        let mut bundle = Bundle::default();
+        bundle.add_pem(pem.as_ref(), password)?;
+        Self::assemble(&bundle, now())
     }
 
-    /// Reads a PFX (PKCS#12, RFC 7292) file. No password and the empty password are the same. What follows the file in `der` is left
-    /// out.
+    /// Reads a PFX (PKCS#12, RFC 7292) file, as [`read`](Self::read) does. No password and the empty password are the same. What follows the
+    /// file in `der` is left out.
     ///
     /// # Errors
-    /// As [`from_pem`](Self::from_pem); also where deriving the file's keys would take more than two million rounds.
+    /// As [`read`](Self::read); also if deriving the file's keys would take more than two million rounds.
     pub fn from_pfx(der: &[u8], password: Option<&str>) -> Result<Self, Error> {
-        if der.len() > MAX_FILE {
-            return Err(Error::TooLarge { limit: MAX_FILE });
-        }
-        let (bundle, doubt) = pfx::open(der, password.unwrap_or_default())?;
-        Self::assemble(bundle, doubt)
+        let mut bundle = Bundle::default();
+        bundle.add_pfx(der, password)?;
+        Self::assemble(&bundle, now())
     }
 
     /// Takes certificates and a private key (PKCS#8 or PKCS#1), each in DER.
     ///
     /// # Errors
-    /// As [`from_pem`](Self::from_pem).
+    /// As [`read`](Self::read).
     pub fn from_der_parts<C: AsRef<[u8]>>(
         certificates: impl IntoIterator<Item = C>,
         private_key: &[u8],
     ) -> Result<Self, Error> {
-        let bundle = Bundle {
-            certificates: certificates.into_iter().map(|der| der.as_ref().to_vec()).collect(),
-            keys: vec![Zeroizing::new(private_key.to_vec())],
-        };
-        Self::assemble(bundle, None)
+        let mut bundle = Bundle::default();
+        bundle
+            .certificates
+            .extend(certificates.into_iter().map(|der| der.as_ref().to_vec()));
+        bundle.keys.push(Zeroizing::new(private_key.to_vec()));
+        Self::assemble(&bundle, now())
     }
 
     /// What its users may want to know before it stops working, or about where it comes from. A certificate that has expired is sent
@@ -118,10 +108,16 @@ impl ClientCertificate {
         warnings
     }
 
+    /// The certificate without its private key.
+    #[must_use]
+    pub fn leaf(&self) -> &Certificate {
+        &self.0.leaf
+    }
+
     /// Its entry in the `keyCredentials` of an application's manifest. `key_id` names the entry; draw a fresh one for each.
     #[must_use]
     pub fn key_credential(&self, key_id: Guid) -> KeyCredential {
-        KeyCredential::new(&self.0.leaf.der, key_id)
+        self.0.leaf.key_credential(key_id)
     }
 
     /// Its thumbprints.
@@ -177,8 +173,9 @@ impl ClientCertificate {
         self.0.signing.sha256() == certificate.sha256()
     }
 
-    fn assemble(bundle: Bundle, doubt: Option<Warning>) -> Result<Self, Error> {
-        let Identity { key, leaf, above } = bundle.identify()?;
+    pub(crate) fn assemble(bundle: &Bundle, now: Timestamp) -> Result<Self, Error> {
+        let Identity { key, leaf, above } = bundle.identify(now)?;
+        let doubt = bundle.doubt;
         let thumbprints = Thumbprints::of(&leaf.der);
         let chain = iter::once(&leaf).chain(&above).map(|it| it.der.clone()).collect();
         let signing = SigningCertificate::new(*thumbprints.sha1(), *thumbprints.sha256(), chain);
@@ -207,14 +204,16 @@ impl Signer for ClientCertificate {
                 "it was asked for with another certificate; ask the signer for its certificate first",
             ));
         }
-        let encoding = match algorithm {
+        let encoding: &dyn RsaEncoding = match algorithm {
             SigningAlgorithm::Ps256 => &RSA_PSS_SHA256,
             SigningAlgorithm::Rs256 => &RSA_PKCS1_SHA256,
             other => return Err(SignerError::new(format!("{} is not known to this key", other.as_str()))),
         };
-        let pair = &self.0.key.pair;
-        let mut signature = vec![0; pair.public_modulus_len()];
-        pair.sign(encoding, &SystemRandom::new(), input, &mut signature)
+        let mut signature = vec![0; self.0.key.bits.div_ceil(8)];
+        self.0
+            .key
+            .pair
+            .sign(encoding, &SystemRandom::new(), input, &mut signature)
             .map_err(|_| SignerError::new("the key refused to sign"))?;
         Ok(signature)
     }
@@ -226,20 +225,7 @@ impl fmt::Debug for ClientCertificate {
     }
 }
 
-/// A text without the byte order mark and the white space before it, where it is not too long.
-fn sized(bytes: &[u8]) -> Result<&[u8], Error> {
-    if bytes.len() > MAX_FILE {
-        return Err(Error::TooLarge { limit: MAX_FILE });
-    }
-    Ok(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii())
-}
-
-/// What a text of base64 holds. DER never is one: it has bytes that base64 has not.
-fn base64(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let mut clean = Zeroizing::new(Vec::with_capacity(text.len()));
-    clean.extend(text.iter().filter(|byte| !byte.is_ascii_whitespace()));
-    let mut der = Zeroizing::new(vec![0; clean.len() / 4 * 3 + 3]);
-    let length = STANDARD.decode_slice(&*clean, &mut der).ok()?;
-    der.truncate(length);
-    (length > 0).then_some(der)
+/// The certificates that are valid are judged by the system's clock where no time is given.
+fn now() -> Timestamp {
+    SystemTime::now().into()
 }

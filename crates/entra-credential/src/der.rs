@@ -109,6 +109,12 @@ impl<'a> Der<'a> {
         self.rest.first().copied()
     }
 
+    /// What has not been read yet.
+    #[cfg(feature = "pfx")]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }

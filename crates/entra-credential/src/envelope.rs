@@ -4,14 +4,14 @@ use cbc::cipher::{BlockCipherDecrypt, BlockModeDecrypt, KeyInit, KeyIvInit};
 use des::TdesEde3;
 use pkcs5::der::Decode;
 use pkcs5::pbes2;
-use pkcs12::kdf::{Pkcs12KeyType, derive_key_utf8};
 use rc2::Rc2;
-use sha1::Sha1;
 use zeroize::Zeroizing;
 
 use crate::MAX_ITERATIONS;
+use crate::crypto::digest::SHA1_FOR_LEGACY_USE_ONLY;
 use crate::der::{self, Der, DerError, Element, OCTET_STRING, OID, SEQUENCE};
 use crate::error::Error;
+use crate::pkcs12::{Password, Purpose};
 
 /// Something encrypted under a password, with how it was done: PBES2 (RFC 8018, section 6.2), or one of the two algorithms of
 /// PKCS#12 (RFC 7292, appendix C) that are still met.
@@ -62,8 +62,8 @@ impl<'a> Envelope<'a> {
         Ok(rounds)
     }
 
-    /// What is in it.
-    pub(crate) fn open(&self, password: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+    /// What is in it. The two forms of the password are for the two kinds of encryption.
+    pub(crate) fn open(&self, password: &str, pkcs12: &Password) -> Result<Zeroizing<Vec<u8>>, Error> {
         match self.algorithm {
             PBES2 => {
                 let parameters = pbes2::Parameters::from_der(self.parameters.whole)
@@ -74,8 +74,8 @@ impl<'a> Envelope<'a> {
                     _ => Error::unsupported("its way of encryption", ADVICE),
                 })
             }
-            SHA1_3DES => self.pkcs12::<TdesEde3>(password, 24),
-            SHA1_RC2_40 => self.pkcs12::<Rc2>(password, 5),
+            SHA1_3DES => self.pkcs12::<TdesEde3>(pkcs12, 24),
+            SHA1_RC2_40 => self.pkcs12::<Rc2>(pkcs12, 5),
             other => Err(unsupported(other)),
         }
     }
@@ -107,20 +107,15 @@ impl<'a> Envelope<'a> {
 
     fn pkcs12<C: KeyInit + BlockCipherDecrypt>(
         &self,
-        password: &str,
+        password: &Password,
         length: usize,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let mut parameters = Der::new(self.parameters.value);
         let salt = parameters.value(OCTET_STRING).map_err(damaged)?;
         let rounds = parameters.count().map_err(damaged)?;
-        let rounds = i32::try_from(rounds).map_err(|_| Error::Damaged(ENVELOPE))?;
-        let derive = |kind, length| {
-            derive_key_utf8::<Sha1>(password, salt, kind, rounds, length)
-                .map(Zeroizing::new)
-                .map_err(|_| Error::WrongPassword)
-        };
-        let key = derive(Pkcs12KeyType::EncryptionKey, length)?;
-        let start = derive(Pkcs12KeyType::Iv, 8)?;
+        let derive = |purpose, length| password.derive(&SHA1_FOR_LEGACY_USE_ONLY, salt, purpose, rounds, length);
+        let key = derive(Purpose::Encryption, length);
+        let start = derive(Purpose::InitializationVector, 8);
         Decryptor::<C>::new_from_slices(&key, &start)
             .map_err(|_| Error::Damaged(ENVELOPE))?
             .decrypt_padded_vec::<Pkcs7>(self.sealed)

@@ -31,6 +31,8 @@ pub enum Error {
     KeyMismatch,
     /// More than one private key with a certificate: the SHA-1 thumbprints of the certificates, in hexadecimal.
     SeveralKeys(Vec<String>),
+    /// Several certificates for different keys, and no private key that tells which is meant: their SHA-1 thumbprints, in hexadecimal.
+    SeveralCertificates(Vec<String>),
     /// An RSA key that Entra does not take.
     KeyTooShort {
         /// The length of its modulus.
@@ -106,7 +108,7 @@ impl fmt::Display for Error {
             Self::PasswordNeeded => f.write_str("the private key is encrypted; give its password"),
             Self::WrongPassword => f.write_str("wrong password or damaged file; check the password, then export the file again"),
             Self::EmptyPassword => f.write_str(
-                "the file does not open without a password; give its password, or, where it has none, write it anew: some tools make the MAC over no password at all, which is not the empty password (`openssl pkcs12 -in old.pfx -passin pass: -out all.pem`)",
+                "the file does not open without a password; give its password",
             ),
             Self::KeyMissing => f.write_str(
                 "it holds no private key; export the certificate together with its private key, or add the key to the PEM file",
@@ -119,6 +121,9 @@ impl fmt::Display for Error {
             }
             Self::SeveralKeys(thumbprints) => {
                 write!(f, "it holds the keys of several certificates ({}); keep the one to use", thumbprints.join(", "))
+            }
+            Self::SeveralCertificates(thumbprints) => {
+                write!(f, "it holds several certificates ({}); keep the one to use", thumbprints.join(", "))
             }
             Self::KeyTooShort { bits } => write!(
                 f,

@@ -1,9 +1,8 @@
-use aws_lc_rs::rsa::KeyPair;
-
+use crate::MIN_KEY_BITS;
+use crate::crypto::{KeyPair, MAX_KEY_BITS, MIN_EXPONENT};
 use crate::der::{CONTEXT_0, Der, DerError, INTEGER, OCTET_STRING, OID, SEQUENCE};
 use crate::error::Error;
 use crate::x509::{self, EC, RSA, curve, key_type};
-use crate::{MAX_KEY_BITS, MIN_KEY_BITS};
 
 /// An RSA key pair, read and checked once.
 pub(crate) struct PrivateKey {
@@ -24,8 +23,7 @@ impl PrivateKey {
     }
 
     fn pkcs1(der: &[u8]) -> Result<Self, Error> {
-        // The longest key takes 4.7 kB; numbers longer than a key's are not computed with.
-        if der.len() > MAX_KEY_BITS {
+        if der.len() > LONGEST_KEY {
             return Err(Error::Damaged(KEY));
         }
         let (modulus, exponent) = public_numbers(der).map_err(Error::der(KEY))?;
@@ -37,6 +35,13 @@ impl PrivateKey {
             return Err(Error::unsupported(
                 format!("an RSA key of {bits} bits"),
                 "make one of 2048 to 4096 bits",
+            ));
+        }
+        if exponent.len() <= 8 && exponent.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)) < MIN_EXPONENT
+        {
+            return Err(Error::unsupported(
+                "an RSA key with so small a public exponent",
+                "make one with the exponent 65537",
             ));
         }
         // Whether its numbers fit together is checked in here.
@@ -56,6 +61,8 @@ fn pkcs1_of(der: &[u8]) -> Result<&[u8], Error> {
     let mut parts = Der::new(whole.value);
     parts.element(INTEGER).map_err(&damaged)?;
     match parts.peek() {
+        // Nine numbers are RSA's, six are DSA's.
+        Some(INTEGER) if integers(parts) == 5 => Err(Error::KeyType("DSA".to_owned())),
         Some(INTEGER) => Ok(whole.whole),
         Some(OCTET_STRING) => Err(sec1_type(parts).map_or_else(damaged, Error::KeyType)),
         _ => {
@@ -67,6 +74,11 @@ fn pkcs1_of(der: &[u8]) -> Result<&[u8], Error> {
             parts.value(OCTET_STRING).map_err(damaged)
         }
     }
+}
+
+/// How many integers follow.
+fn integers(mut parts: Der<'_>) -> usize {
+    std::iter::from_fn(|| parts.element(INTEGER).ok()).take(9).count()
 }
 
 /// The type of a key in the form that elliptic curves have of their own (RFC 5915).
@@ -86,11 +98,13 @@ fn public_numbers(der: &[u8]) -> Result<(&[u8], &[u8]), DerError> {
 }
 
 /// The length of a number without leading zeros.
-fn bits(number: &[u8]) -> usize {
+pub(crate) fn bits(number: &[u8]) -> usize {
     let leading = number.first().map_or(0, |byte| byte.leading_zeros());
     (number.len() * 8).saturating_sub(usize::try_from(leading).unwrap_or(0))
 }
 
+/// The longest key takes 4.7 kB; numbers longer than a key's are not computed with.
+const LONGEST_KEY: usize = 8 * 1024;
 const KEY: &str = "the private key";
 
 #[cfg(test)]

@@ -4,10 +4,14 @@ use entra_proto::Guid;
 use serde::{Serialize, Serializer};
 
 use crate::error::Error;
-use crate::manifest;
 use crate::thumbprints::Thumbprints;
+use crate::x509::Certificate;
+use crate::{calendar, manifest};
 
-/// A certificate as an application's manifest lists it: an entry of `keyCredentials`. It holds nothing secret.
+/// A certificate as an application lists it: an entry of `keyCredentials`. It holds nothing secret.
+///
+/// It serializes in the format of Microsoft Graph, which the portal's manifest has as well. [`merge`](Self::merge) writes the older
+/// format of a manifest where it finds one.
 ///
 /// ```
 /// use entra_credential::{ClientCertificate, KeyCredential};
@@ -26,13 +30,33 @@ use crate::thumbprints::Thumbprints;
 #[serde(rename_all = "camelCase")]
 pub struct KeyCredential {
     custom_key_identifier: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_date_time: Option<String>,
+    key: String,
     #[serde(serialize_with = "guid")]
     key_id: Guid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_date_time: Option<String>,
     r#type: &'static str,
     usage: &'static str,
-    value: String,
     #[serde(skip)]
     sha1_hex: String,
+}
+
+/// An entry as the portal's manifest had it until December 2024.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Legacy<'a> {
+    custom_key_identifier: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_date: Option<&'a str>,
+    #[serde(serialize_with = "guid")]
+    key_id: Guid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_date: Option<&'a str>,
+    r#type: &'static str,
+    usage: &'static str,
+    value: &'a str,
 }
 
 impl KeyCredential {
@@ -40,22 +64,27 @@ impl KeyCredential {
     #[must_use]
     pub fn new(certificate: &[u8], key_id: Guid) -> Self {
         let thumbprints = Thumbprints::of(certificate);
+        let validity = Certificate::parse(certificate).ok();
+        let moment = |of: fn(&Certificate) -> _| validity.as_ref().map(of).map(calendar::rfc3339);
         Self {
             custom_key_identifier: thumbprints.custom_key_identifier(),
+            end_date_time: moment(Certificate::not_after),
+            key: STANDARD.encode(certificate),
             key_id,
+            start_date_time: moment(Certificate::not_before),
             r#type: "AsymmetricX509Cert",
             usage: VERIFY,
-            value: STANDARD.encode(certificate),
             sha1_hex: thumbprints.sha1_hex(),
         }
     }
 
     /// Puts `entries` into a manifest (JSON) and gives the new text, to be uploaded. Everything that was there stays as it was written,
-    /// and where it was; a certificate that is listed already stays as it is, with its `keyId`. The entries come last.
+    /// and where it was; a certificate that is listed already stays as it is, with its `keyId`. The entries come last, in the format of the
+    /// manifest: that of Microsoft Graph (`key`, `startDateTime`), or the older one (`value`, `startDate`).
     ///
     /// # Errors
-    /// Where `manifest` is not a JSON object with at most one `keyCredentials`, a list or null; where a `keyId` stands for another
-    /// certificate there.
+    /// Returns an error if `manifest` is not a JSON object with at most one `keyCredentials`, a list or null, or if a `keyId` stands for
+    /// another certificate there.
     pub fn merge<'a>(manifest: &str, entries: impl IntoIterator<Item = &'a Self>) -> Result<String, Error> {
         manifest::merge(manifest, entries)
     }
@@ -66,7 +95,7 @@ impl KeyCredential {
         &self.custom_key_identifier
     }
 
-    /// What the entry is called.
+    /// The ID of the entry.
     #[must_use]
     pub fn key_id(&self) -> Guid {
         self.key_id
@@ -74,20 +103,37 @@ impl KeyCredential {
 
     /// The certificate in standard base64.
     #[must_use]
-    pub fn value(&self) -> &str {
-        &self.value
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
-    /// What else the same certificate is called.
+    /// SHA-1 of the certificate in hexadecimal.
     pub(crate) fn sha1_hex(&self) -> &str {
         &self.sha1_hex
     }
 
-    /// The entry as JSON, on several lines.
+    /// The entry as JSON in the format of Microsoft Graph, on several lines.
     #[must_use]
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).expect("texts are always JSON")
+        pretty(self)
     }
+
+    /// The same in the older format.
+    pub(crate) fn to_legacy_json(&self) -> String {
+        pretty(&Legacy {
+            custom_key_identifier: &self.custom_key_identifier,
+            end_date: self.end_date_time.as_deref(),
+            key_id: self.key_id,
+            start_date: self.start_date_time.as_deref(),
+            r#type: self.r#type,
+            usage: self.usage,
+            value: &self.key,
+        })
+    }
+}
+
+fn pretty(entry: &impl Serialize) -> String {
+    serde_json::to_string_pretty(entry).expect("texts are always JSON")
 }
 
 fn guid<S: Serializer>(guid: &Guid, serializer: S) -> Result<S::Ok, S::Error> {

@@ -2,16 +2,16 @@
 //!
 //! A daemon in production proves itself with a certificate. This crate reads the file it comes in, says what is wrong with it, names it
 //! as Entra does, writes the manifest entry that registers it, and signs with it. It reads certificates and keys that others made;
-//! what it signs is built by `entra-proto`.
+//! what it signs is built by `entra-proto`. The primary type is [`ClientCertificate`].
 //!
 //! ```text
-//!   PEM bundle ───┐                                          ┌─► subject, validity, key size, warnings
-//!   PFX file ─────┼──► guard ──► key finds its certificate ──┤
-//!   DER parts ────┘   (bounds)   others become the chain     ├─► Thumbprints        x5t, x5t#S256, hex, customKeyIdentifier
-//!                                       │                    ├─► KeyCredential ───► manifest
-//!                                       ▼                    │
-//!                               ClientCertificate ───────────┘
-//!                                       │
+//!   PEM, however laid out ──┐                                ┌─► Certificate ───► subject, validity, key size, warnings
+//!   PFX, DER, base64 of any ┼─► CertificateBundle ───────────┤       ├─► Thumbprints        x5t, x5t#S256, hex, customKeyIdentifier
+//!   a key in its own file ──┘      key finds its certificate │       └─► KeyCredential ───► manifest
+//!                                  signatures find the chain │
+//!                                                            ▼
+//!                                                    ClientCertificate
+//!                                                            │
 //!                             RotatingCertificate ───► entra_proto::Signer ───► PS256 or RS256 signature
 //!
 //!   FederatedTokenFile ───► ClientAssertion                      (somebody else holds the key)
@@ -31,17 +31,26 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Files are taken for hostile: at most 1 MiB is read, and a password is stretched by at most two million rounds for all that a file
-//! holds, whatever the file asks for.
+//! Files may be hostile: at most 1 MiB is read, a password is stretched by at most two million rounds for all that a file holds, whatever the
+//! file asks for, and at most 100 signatures are verified to order its certificates.
 //!
 //! # Features
+//! - `aws-lc-rs` (default), `ring`: the cryptography. One of them has to be on; aws-lc-rs is used where both are. A program whose TLS stands on
+//!   ring builds one library only with `default-features = false, features = ["ring", "pfx"]`. Its first signature takes half a millisecond
+//!   then, where aws-lc-rs spends 20 ms on its first random numbers; it signs with keys of up to 4096 bits.
 //! - `pfx` (default): PFX files, and private keys under a password. It brings most of what this crate depends on.
 //!
 //! Not here: making keys and certificates, the certificate store of Windows, HSMs and vaults (implement [`Signer`](entra_proto::Signer) for those),
 //! and the assertion itself.
 
+#[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
+compile_error!("entra-credential needs a cryptography library: enable its feature `aws-lc-rs` (default) or `ring`");
+
 mod bundle;
+mod calendar;
 mod certificate;
+mod chain;
+mod crypto;
 mod der;
 #[cfg(feature = "pfx")]
 mod envelope;
@@ -49,6 +58,7 @@ mod error;
 mod federated;
 mod key;
 mod key_credential;
+mod kind;
 mod manifest;
 mod name;
 mod pem;
@@ -57,12 +67,17 @@ mod pfx;
 #[cfg(not(feature = "pfx"))]
 #[path = "without_pfx.rs"]
 mod pfx;
+#[cfg(feature = "pfx")]
+mod pkcs12;
 mod rotating;
+mod signature;
+mod text;
 mod thumbprints;
 mod token_file;
 mod warning;
 mod x509;
 
+pub use bundle::CertificateBundle;
 pub use certificate::ClientCertificate;
 pub use error::Error;
 pub use key_credential::KeyCredential;
@@ -70,12 +85,10 @@ pub use rotating::RotatingCertificate;
 pub use thumbprints::Thumbprints;
 pub use token_file::FederatedTokenFile;
 pub use warning::Warning;
+pub use x509::Certificate;
 
 /// The shortest RSA key that Entra takes, in bits.
 pub const MIN_KEY_BITS: usize = 2048;
-
-/// The longest RSA key that signs here, in bits: signing with it takes 50 times as long as with the shortest.
-const MAX_KEY_BITS: usize = 8192;
 
 /// The longest file that is read, in bytes. A key of 4096 bits with a chain of five takes about 20 kB.
 pub const MAX_FILE: usize = 1 << 20;

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::Deserialize;
@@ -27,7 +28,7 @@ pub(crate) fn merge<'a>(manifest: &str, entries: impl IntoIterator<Item = &'a Ke
     let listed = object.listed(text)?;
     let mut fresh: Vec<&KeyCredential> = Vec::new();
     for entry in entries {
-        let known = listed.iter().any(|it| it.is(entry)) || fresh.iter().any(|it| it.value() == entry.value());
+        let known = listed.iter().any(|it| it.is(entry)) || fresh.iter().any(|it| it.key() == entry.key());
         if known {
             continue;
         }
@@ -44,7 +45,7 @@ pub(crate) fn merge<'a>(manifest: &str, entries: impl IntoIterator<Item = &'a Ke
     if fresh.is_empty() {
         return Ok(manifest.to_owned());
     }
-    let (range, replacement) = object.edit(text, &fresh);
+    let (range, replacement) = object.edit(text, &fresh, object.format(text));
     let bom = manifest.len() - text.len();
     let mut edited = manifest.to_owned();
     edited.replace_range(range.start + bom..range.end + bom, &replacement);
@@ -58,7 +59,19 @@ struct Object {
     empty: bool,
     /// The value of `keyCredentials`.
     key_credentials: Option<Range<usize>>,
+    password_credentials: Option<Range<usize>>,
+    /// Whether it has a member that Microsoft Graph does not know.
+    has_legacy_member: bool,
     layout: Layout,
+}
+
+/// The format of a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    /// That of Microsoft Graph, which the portal has had since December 2024.
+    Graph,
+    /// That of the portal before, which it no longer takes.
+    Legacy,
 }
 
 /// How its members are set apart.
@@ -93,6 +106,8 @@ impl Object {
             start,
             empty: true,
             key_credentials: None,
+            password_credentials: None,
+            has_legacy_member: false,
             layout: Layout {
                 before_member: space(&text[start..]).to_owned(),
             },
@@ -106,9 +121,37 @@ impl Object {
             if name == KEY_CREDENTIALS && object.key_credentials.replace(at..end).is_some() {
                 return Err(Error::Manifest("has keyCredentials twice; keep one of them".to_owned()));
             }
+            if name == PASSWORD_CREDENTIALS {
+                object.password_credentials = Some(at..end);
+            }
+            object.has_legacy_member |= LEGACY_MEMBERS.contains(&name.as_str());
             at = past(text, end, ',');
         }
         Ok(object)
+    }
+
+    /// Its format, by the credentials that are listed there; where they tell nothing, by its other members.
+    fn format(&self, text: &str) -> Format {
+        let mut found = Vec::new();
+        for list in [&self.key_credentials, &self.password_credentials]
+            .into_iter()
+            .flatten()
+        {
+            let entries: Option<Vec<BTreeMap<String, IgnoredAny>>> =
+                serde_json::from_str(&text[list.clone()]).unwrap_or_default();
+            for name in entries.into_iter().flatten().flat_map(BTreeMap::into_keys) {
+                match name.as_str() {
+                    "key" | "startDateTime" | "endDateTime" | "displayName" => found.push(Format::Graph),
+                    "value" | "startDate" | "endDate" => found.push(Format::Legacy),
+                    _ => {}
+                }
+            }
+        }
+        match found.first() {
+            Some(first) if found.iter().all(|it| it == first) => *first,
+            _ if self.has_legacy_member => Format::Legacy,
+            _ => Format::Graph,
+        }
     }
 
     /// The entries that are there.
@@ -122,11 +165,11 @@ impl Object {
     }
 
     /// What to put where, so that `fresh` is listed.
-    fn edit(&self, text: &str, fresh: &[&KeyCredential]) -> (Range<usize>, String) {
+    fn edit(&self, text: &str, fresh: &[&KeyCredential], format: Format) -> (Range<usize>, String) {
         let Some(range) = self.key_credentials.clone() else {
             let before = &self.layout.before_member;
             let comma = if self.empty { "" } else { "," };
-            let list = self.list("", fresh);
+            let list = self.list("", fresh, format);
             return (
                 self.start..self.start,
                 format!("{before}\"{KEY_CREDENTIALS}\": {list}{comma}"),
@@ -141,11 +184,11 @@ impl Object {
         } else {
             entries
         };
-        (range, self.list(entries, fresh))
+        (range, self.list(entries, fresh, format))
     }
 
     /// A list of what is there (as it is written, with the space before it) and of what comes after it.
-    fn list(&self, old: &str, fresh: &[&KeyCredential]) -> String {
+    fn list(&self, old: &str, fresh: &[&KeyCredential], format: Format) -> String {
         let member = &self.layout.before_member;
         let unit = member.trim_start_matches(['\r', '\n']);
         let lines = member.len() > unit.len();
@@ -163,9 +206,9 @@ impl Object {
             comma = true;
             list.push_str(&before_entry);
             list.push_str(&if lines {
-                written(entry, &before_entry, unit)
+                written(entry, format, &before_entry, unit)
             } else {
-                written(entry, " ", "").replace("{ ", "{").replace(" }", "}")
+                written(entry, format, " ", "").replace("{ ", "{").replace(" }", "}")
             });
         }
         if lines {
@@ -177,8 +220,11 @@ impl Object {
 }
 
 /// An entry, each member behind `line` and one more `unit`.
-fn written(entry: &KeyCredential, line: &str, unit: &str) -> String {
-    let pretty = entry.to_json();
+fn written(entry: &KeyCredential, format: Format, line: &str, unit: &str) -> String {
+    let pretty = match format {
+        Format::Graph => entry.to_json(),
+        Format::Legacy => entry.to_legacy_json(),
+    };
     let mut lines = pretty.lines();
     let mut text = lines.next().unwrap_or_default().to_owned();
     for member in lines {
@@ -203,7 +249,7 @@ impl Listed {
         }
         let values = [&self.value, &self.key].into_iter().flatten();
         let identifier = self.custom_key_identifier.as_deref().unwrap_or_default();
-        values.into_iter().any(|value| value == entry.value())
+        values.into_iter().any(|value| value == entry.key())
             || identifier == entry.custom_key_identifier()
             // The portal and the command line of Azure show it in hexadecimal.
             || identifier.eq_ignore_ascii_case(entry.sha1_hex())
@@ -239,3 +285,27 @@ fn is_space(character: char) -> bool {
 }
 
 const KEY_CREDENTIALS: &str = "keyCredentials";
+const PASSWORD_CREDENTIALS: &str = "passwordCredentials";
+
+/// Members that the older format of the portal or of Azure AD Graph has, and an application of Microsoft Graph has not.
+const LEGACY_MEMBERS: &[&str] = &[
+    "accessTokenAcceptedVersion",
+    "allowPublicClient",
+    "availableToOtherTenants",
+    "errorUrl",
+    "homepage",
+    "informationalUrls",
+    "knownClientApplications",
+    "logoUrl",
+    "logoutUrl",
+    "name",
+    "oauth2AllowIdTokenImplicitFlow",
+    "oauth2AllowImplicitFlow",
+    "oauth2AllowUrlPathMatching",
+    "oauth2Permissions",
+    "orgRestrictions",
+    "preAuthorizedApplications",
+    "replyUrls",
+    "replyUrlsWithType",
+    "signInUrl",
+];

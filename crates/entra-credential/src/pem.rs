@@ -1,128 +1,199 @@
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+//! The sections of a PEM file (RFC 7468), as people have them: with line ends lost or changed, and with anything between them.
+
 use zeroize::Zeroizing;
 
 use crate::error::Error;
+use crate::text;
 
-/// A section of a PEM file (RFC 7468): what stands between its BEGIN and its END.
+/// What stands between a BEGIN and its END.
 pub(crate) struct Section<'a> {
-    /// `CERTIFICATE`, `PRIVATE KEY` ..
-    pub(crate) label: &'a [u8],
+    /// `CERTIFICATE`, `PRIVATEKEY` ..: without blanks, which may be lost or be line ends.
+    pub(crate) label: String,
+    body: &'a [u8],
+}
+
+impl Section<'_> {
     /// Whether its headers say `Proc-Type: 4,ENCRYPTED` (RFC 1421): what follows them is not DER then.
-    pub(crate) encrypted: bool,
-    pub(crate) der: Zeroizing<Vec<u8>>,
+    pub(crate) fn is_encrypted(&self) -> bool {
+        text::contains(self.body, b"Proc-Type") && text::contains(self.body, b"ENCRYPTED")
+    }
+
+    /// The bytes that it stands for.
+    pub(crate) fn der(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let mut body = Zeroizing::new(Vec::new());
+        if self.body.contains(&b':') {
+            body.reserve_exact(self.body.len());
+            // Headers, and what some tools write in their place.
+            for line in self.body.split(is_line_end).filter(|line| !line.contains(&b':')) {
+                body.extend_from_slice(line);
+            }
+        }
+        let body = if body.is_empty() { self.body } else { body.as_slice() };
+        text::base64(body).ok_or(Error::Damaged(PEM))
+    }
 }
 
-/// Whether it looks like PEM.
-pub(crate) fn is_pem(bytes: &[u8]) -> bool {
-    bytes.windows(BEGIN.len()).any(|window| window == BEGIN)
-}
-
-/// Its sections, in their order. Any line ends, spaces around a line and text between the sections ("Bag Attributes") are common, and
-/// all right.
-pub(crate) fn sections(bytes: &[u8]) -> Result<Vec<Section<'_>>, Error> {
+/// The sections of a text that is [`clean`](text::clean), in their order. White space may be anywhere or nowhere, and a run of dashes may
+/// close one line and open the next; sections that are commented out are none.
+pub(crate) fn sections(text: &[u8]) -> Result<Vec<Section<'_>>, Error> {
     let mut sections = Vec::new();
-    let mut open: Option<Open<'_>> = None;
-    for line in bytes
-        .split(|byte| matches!(byte, b'\r' | b'\n'))
-        .map(<[u8]>::trim_ascii)
-    {
-        if let Some(label) = label(line, BEGIN) {
-            if open.replace(Open::new(label, bytes.len())).is_some() {
-                return Err(Error::Damaged(PEM));
+    let mut open: Option<(Marker, bool)> = None;
+    let mut at = 0;
+    while let Some(marker) = next_marker(text, at) {
+        at = marker.label_end;
+        let commented = is_commented(text, marker.start);
+        match (marker.begins, open.take()) {
+            (true, None | Some((_, true))) => open = Some((marker, commented)),
+            (false, Some((begin, hidden))) if begin.label == marker.label => {
+                if !hidden {
+                    let body = text.get(begin.end..marker.start).unwrap_or_default();
+                    let label = begin.label;
+                    sections.push(Section { label, body });
+                }
             }
-        } else if let Some(end) = label(line, END) {
-            match open.take() {
-                Some(section) if section.label == end => sections.push(section.close()?),
-                _ => return Err(Error::Damaged(PEM)),
-            }
-        } else if let Some(section) = &mut open {
-            section.push(line);
+            (false, None) if commented => {}
+            _ => return Err(Error::Damaged(PEM)),
         }
     }
-    if open.is_some() {
-        return Err(Error::Damaged(PEM));
-    }
-    Ok(sections)
-}
-
-/// A section whose END has not come yet.
-struct Open<'a> {
-    label: &'a [u8],
-    encrypted: bool,
-    base64: Zeroizing<Vec<u8>>,
-    most: usize,
-}
-
-impl<'a> Open<'a> {
-    fn new(label: &'a [u8], most: usize) -> Self {
-        Self {
-            label,
-            encrypted: false,
-            base64: Zeroizing::new(Vec::new()),
-            most,
-        }
-    }
-
-    fn push(&mut self, line: &[u8]) {
-        if line.contains(&b':') {
-            self.encrypted |= line.ends_with(b"ENCRYPTED");
-            return;
-        }
-        if self.base64.capacity() < self.base64.len() + line.len() {
-            // A vector that grows by itself leaves what it held behind.
-            let room = (self.base64.capacity() * 2)
-                .max(INITIAL)
-                .max(line.len() * 2)
-                .min(self.most);
-            let mut larger = Zeroizing::new(Vec::with_capacity(room.max(self.base64.len() + line.len())));
-            larger.extend_from_slice(&self.base64);
-            self.base64 = larger;
-        }
-        self.base64.extend_from_slice(line);
-    }
-
-    fn close(self) -> Result<Section<'a>, Error> {
-        let mut der = Zeroizing::new(vec![0; self.base64.len() / 4 * 3 + 3]);
-        let length = STANDARD
-            .decode_slice(&*self.base64, &mut der)
-            .map_err(|_| Error::Damaged(PEM))?;
-        der.truncate(length);
-        Ok(Section {
-            label: self.label,
-            encrypted: self.encrypted,
-            der,
-        })
+    match open {
+        Some((_, false)) => Err(Error::Damaged(PEM)),
+        _ => Ok(sections),
     }
 }
 
-/// The label of a line of this kind.
-fn label<'a>(line: &'a [u8], kind: &[u8]) -> Option<&'a [u8]> {
-    line.strip_prefix(kind)?.strip_suffix(b"-----")
+/// `-----BEGIN LABEL-----`, or the same with END.
+struct Marker {
+    begins: bool,
+    label: String,
+    /// Where its dashes begin.
+    start: usize,
+    /// Where the dashes behind its label begin: they may be those of the next one as well.
+    label_end: usize,
+    /// Behind all of it.
+    end: usize,
 }
 
-const BEGIN: &[u8] = b"-----BEGIN ";
-const END: &[u8] = b"-----END ";
+/// The first marker at `at` or behind it.
+fn next_marker(text: &[u8], mut at: usize) -> Option<Marker> {
+    loop {
+        let start = at + text.get(at..)?.iter().position(|byte| *byte == b'-')?;
+        let end = start + dashes(text, start);
+        if end - start >= FEWEST_DASHES
+            && let Some(marker) = marker(text, start, end)
+        {
+            return Some(marker);
+        }
+        at = end;
+    }
+}
+
+/// The marker whose first dashes are from `start` to `dashes_end`.
+fn marker(text: &[u8], start: usize, dashes_end: usize) -> Option<Marker> {
+    // No label is longer; this bound keeps the work linear.
+    let window = text.get(dashes_end..text.len().min(dashes_end + LONGEST_LABEL))?;
+    let spaces = window.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    let word = window.get(spaces..)?;
+    let (begins, label) = match word.strip_prefix(b"BEGIN") {
+        Some(label) => (true, label),
+        None => (false, word.strip_prefix(b"END")?),
+    };
+    let length = label.iter().position(|byte| *byte == b'-')?;
+    let label_end = dashes_end + (window.len() - label.len()) + length;
+    let label = label.get(..length)?;
+    let is_spaced = label.first().is_some_and(u8::is_ascii_whitespace);
+    let mut name = String::with_capacity(label.len());
+    for byte in label.iter().filter(|byte| !byte.is_ascii_whitespace()) {
+        // Labels are in capitals: "-- END of the list --" has none.
+        if !byte.is_ascii_graphic() || byte.is_ascii_lowercase() {
+            return None;
+        }
+        name.push(char::from(*byte));
+    }
+    if name.is_empty() || !is_spaced && !WITHOUT_BLANKS.contains(&name.as_str()) {
+        return None;
+    }
+    let end = label_end + dashes(text, label_end);
+    Some(Marker {
+        begins,
+        label: name,
+        start,
+        label_end,
+        end,
+    })
+}
+
+/// How many dashes stand at `at`.
+fn dashes(text: &[u8], at: usize) -> usize {
+    text.get(at..)
+        .map_or(0, |text| text.iter().take_while(|byte| **byte == b'-').count())
+}
+
+/// Whether nothing but the sign of a comment stands before `at` on its line.
+fn is_commented(text: &[u8], at: usize) -> bool {
+    let before = text.get(at.saturating_sub(LONGEST_LABEL)..at).unwrap_or_default();
+    let line = before.rsplit(is_line_end).next().unwrap_or_default();
+    matches!(line.trim_ascii(), b"#" | b"##" | b"//" | b";")
+}
+
+fn is_line_end(byte: &u8) -> bool {
+    matches!(byte, b'\r' | b'\n')
+}
+
+/// The first dash of a text is easily lost in copying it.
+const FEWEST_DASHES: usize = 2;
+const LONGEST_LABEL: usize = 80;
+/// The labels that are known where every blank of a text was taken out.
+const WITHOUT_BLANKS: &[&str] = &[
+    "CERTIFICATE",
+    "ENCRYPTEDPRIVATEKEY",
+    "ECPRIVATEKEY",
+    "PRIVATEKEY",
+    "RSAPRIVATEKEY",
+];
 const PEM: &str = "the PEM text";
-/// Enough for a key of 4096 bits.
-const INITIAL: usize = 8 * 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn found(text: &[u8]) -> Vec<(String, Vec<u8>)> {
+        let sections = sections(text).unwrap_or_default();
+        let der = |it: &Section<'_>| it.der().map(|der| der.to_vec()).unwrap_or_default();
+        sections.iter().map(|it| (it.label.clone(), der(it))).collect()
+    }
+
     #[test]
     fn sections_are_found_among_other_text() {
-        let text = b"Bag Attributes\r\n    localKeyID: 01\r\nsubject=/CN=a\r\n-----BEGIN A-----\r\nAQID\r\nBA==\r\n-----END A-----\r\n\r\n  -----BEGIN B-----\n  BQ==\n  -----END B-----";
-        let sections = sections(text).unwrap_or_default();
-        let found: Vec<_> = sections.iter().map(|it| (it.label, it.der.as_slice())).collect();
-        assert_eq!(found, [(&b"A"[..], &[1, 2, 3, 4][..]), (b"B", &[5])]);
+        for text in [
+            &b"Bag Attributes\r\n    localKeyID: 01\r\nsubject=/CN=a\r\n-----BEGIN A-----\r\nAQID\r\nBA==\r\n-----END A-----\r\n\r\n  -----BEGIN B C-----\n  BQ==\n  -----END B C-----"[..],
+            b"-----BEGIN A----- AQID BA== -----END A----- -----BEGIN B C----- BQ== -----END B C-----",
+            b"-----BEGIN A-----AQIDBA==-----END A----------BEGIN B C-----BQ==-----END B C-----",
+            b"-----BEGIN\nA-----\nAQID\nBA==\n-----END\nA-----\n-----BEGIN\nB\nC-----\nBQ==\n-----END\nB\nC-----",
+            b"{\"a\":\"-----BEGIN A-----\nAQIDBA\n-----END A-----\n\",\"b\":\"-----BEGIN B C-----BQ==-----END B C-----\"}",
+            b"----BEGIN A-----\nAQIDBA==\n-----END A---\n----- BEGIN B C -----\nBQ==\n----- END B C -",
+            b"#-----BEGIN A-----\n#AQ==\n#-----END A-----\n-----BEGIN A-----\nAQIDBA==\n-----END A-----\n-----BEGIN B C-----BQ-----END B C-----",
+            b"-----BEGIN A-----\nComment: x\nAQIDBA==\n-----END A-----\n-- BEGINNING -- ENDING --\n-----BEGIN B C-----BQ-----END B C-----",
+        ] {
+            let expected = [("A".to_owned(), vec![1, 2, 3, 4]), ("BC".to_owned(), vec![5])];
+            assert_eq!(found(text), expected, "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn blanks_of_labels_may_be_lost() {
+        let text = b"-----BEGINRSAPRIVATEKEY-----AQ==-----ENDRSAPRIVATEKEY-----";
+        assert_eq!(found(text), [("RSAPRIVATEKEY".to_owned(), vec![1])]);
+        assert_eq!(found(b"-- BEGINNING -- ENDING -- END of it -- BEGIN --"), []);
     }
 
     #[test]
     fn headers_tell_of_encryption() {
-        let text = b"-----BEGIN A-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAQID\n-----END A-----\n";
-        assert!(sections(text).is_ok_and(|it| it[0].encrypted && it[0].der.as_slice() == [1, 2, 3]));
+        for text in [
+            &b"-----BEGIN A-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: DES-EDE3-CBC,00\n\nAQID\n-----END A-----\n"[..],
+            b"-----BEGIN A----- Proc-Type: 4,ENCRYPTED DEK-Info: AES-128-CBC,00 AQID -----END A-----",
+        ] {
+            assert!(sections(text).is_ok_and(|it| it[0].is_encrypted()));
+        }
     }
 
     #[test]
@@ -132,10 +203,16 @@ mod tests {
             b"-----BEGIN A-----\nAQID\n-----END B-----",
             b"-----END A-----",
             b"-----BEGIN A-----\n-----BEGIN A-----\nAQID\n-----END A-----",
-            b"-----BEGIN A-----\nAQI\n-----END A-----",
-            b"-----BEGIN A-----\nAQ*D\n-----END A-----",
+            b"-----BEGIN A-----\nAQID\n-----END A",
         ] {
-            assert!(sections(text).is_err());
+            assert!(sections(text).is_err(), "{}", String::from_utf8_lossy(text));
+        }
+        for text in [
+            &b"-----BEGIN A-----\nA\n-----END A-----"[..],
+            b"-----BEGIN A-----\nAQ*D\n-----END A-----",
+            b"-----BEGIN A----------END A-----",
+        ] {
+            assert!(sections(text).is_ok_and(|it| it[0].der().is_err()));
         }
         assert!(sections(b"").is_ok_and(|it| it.is_empty()));
     }

@@ -1,34 +1,39 @@
-use p12_keystore::Pkcs12Archive;
-use p12_keystore::error::Error as P12Error;
 use zeroize::Zeroizing;
 
 use crate::MAX_ITERATIONS_OF_FILE;
 use crate::bundle::Bundle;
+use crate::crypto::{digest, hmac};
 use crate::der::{CONTEXT_0, CONTEXT_0_STRING, Der, DerError, INTEGER, OCTET_STRING, OID, SEQUENCE, SET};
 use crate::envelope::Envelope;
 use crate::error::Error;
+use crate::pkcs12::{Password, Purpose};
 use crate::warning::Warning;
 
-/// What a PFX file (PKCS#12, RFC 7292) holds, and whether it can tell that nobody changed it.
-pub(crate) fn open(bytes: &[u8], password: &str) -> Result<(Bundle, Option<Warning>), Error> {
-    let mut guard = Guard {
+/// Puts what a PFX file (PKCS#12, RFC 7292) holds into `bundle`.
+pub(crate) fn open(bytes: &[u8], password: &str, bundle: &mut Bundle) -> Result<(), Error> {
+    let mut reader = Reader {
         password,
-        allowance: Allowance::of_a_file(),
+        pkcs12: Password::new(password),
+        shrouded: Vec::new(),
+        bundle,
     };
-    let checked = guard.file(bytes).map_err(|error| of_password(error, password))?;
-    let bundle = read(checked.file, password).map_err(|error| of_password(error, password))?;
-    let doubt = (!checked.has_mac).then_some(Warning::IntegrityNotProtected);
-    Ok((bundle, doubt))
+    reader.file(bytes).map_err(|error| match error {
+        // Where no password was given, that is what is wrong.
+        Error::WrongPassword if password.is_empty() => Error::EmptyPassword,
+        other => other,
+    })
 }
 
 /// How many rounds of key derivation a file may still take.
 pub(crate) struct Allowance(u64);
 
-impl Allowance {
-    pub(crate) fn of_a_file() -> Self {
+impl Default for Allowance {
+    fn default() -> Self {
         Self(MAX_ITERATIONS_OF_FILE)
     }
+}
 
+impl Allowance {
     /// Sets aside what it takes to open this private key.
     pub(crate) fn spend_on_key(&mut self, der: &[u8]) -> Result<(), Error> {
         self.spend(encrypted_key(der)?.rounds()?)
@@ -44,7 +49,11 @@ impl Allowance {
 
 /// Opens a private key under a password (RFC 5208, section 6), for which an [`Allowance`] has been spent.
 pub(crate) fn private_key(der: &[u8], password: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let opened = encrypted_key(der)?.open(password)?;
+    opened_key(encrypted_key(der)?, password, &Password::new(password))
+}
+
+fn opened_key(envelope: Envelope<'_>, password: &str, pkcs12: &Password) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let opened = envelope.open(password, pkcs12)?;
     // The wrong password passes for the right one in one of 256 cases, and what is found is noise.
     let mut key = Der::new(&opened);
     let sound = key.inside(SEQUENCE).and_then(|mut parts| parts.element(INTEGER));
@@ -61,49 +70,19 @@ fn encrypted_key(der: &[u8]) -> Result<Envelope<'_>, Error> {
         .map_err(Error::der("the encrypted private key"))
 }
 
-/// Hands a file that the guard has let through to the library that reads it. Nothing else here knows that library.
-fn read(file: &[u8], password: &str) -> Result<Bundle, Error> {
-    let archive = Pkcs12Archive::from_pkcs12(file, password).map_err(|error| match error {
-        P12Error::MacError(_) | P12Error::Pkcs5Error(_) | P12Error::UnpadError => Error::WrongPassword,
-        P12Error::UnsupportedEncryptionScheme | P12Error::UnsupportedMacAlgorithm => {
-            Error::unsupported("its way of encryption or its MAC", ADVICE)
-        }
-        P12Error::UnsupportedCertificateType => Error::unsupported("a certificate that is not X.509", ADVICE),
-        _ => Error::Damaged(PFX),
-    })?;
-    Ok(Bundle {
-        certificates: archive.certs.iter().map(|bag| bag.cert.as_der().to_vec()).collect(),
-        keys: archive
-            .keys
-            .iter()
-            .map(|bag| Zeroizing::new(bag.key.as_der().to_vec()))
-            .collect(),
-    })
-}
-
-/// Where no password was given, that is what is wrong.
-fn of_password(error: Error, password: &str) -> Error {
-    match error {
-        Error::WrongPassword if password.is_empty() => Error::EmptyPassword,
-        other => other,
-    }
-}
-
-/// Walks through a file before anything is derived from a password, and adds up what that will cost. The file names the cost
-/// itself: 2^31 rounds, or a gigabyte for scrypt, are a few bytes to write. Whatever else is not read here gets its name here too.
-struct Guard<'p> {
+/// Reads a file, and pays for each derivation of a key before it is made. The file names the cost itself: 2^31 rounds, or a gigabyte for
+/// scrypt, are a few bytes to write. What is not read here gets its name here too.
+struct Reader<'p> {
     password: &'p str,
-    allowance: Allowance,
+    /// The password as its MAC and its older encryption take it.
+    pkcs12: Password,
+    /// The keys under the password, which are opened when all of them have been paid for.
+    shrouded: Vec<Vec<u8>>,
+    bundle: &'p mut Bundle,
 }
 
-/// A file without what follows it.
-struct Checked<'a> {
-    file: &'a [u8],
-    has_mac: bool,
-}
-
-impl Guard<'_> {
-    fn file<'a>(&mut self, bytes: &'a [u8]) -> Result<Checked<'a>, Error> {
+impl Reader<'_> {
+    fn file(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if bytes.first() != Some(&SEQUENCE) {
             return Err(Error::NotACredential);
         }
@@ -119,27 +98,34 @@ impl Guard<'_> {
         let safes = parts.inside(SEQUENCE).map_err(damaged)?;
         let mac = parts.optional(SEQUENCE).map_err(damaged)?;
         parts.end().map_err(damaged)?;
-        if let Some(mac) = mac {
-            self.mac(Der::new(mac.value))?;
+        let content = content(safes, DATA, "a PFX file protected by a signature")?;
+        let safes = octets(content).map_err(damaged)?;
+        match mac {
+            Some(mac) => self.mac(Der::new(mac.value), safes)?,
+            None => self.bundle.doubt(Warning::IntegrityNotProtected),
         }
         self.safes(safes)?;
-        Ok(Checked {
-            file: file.whole,
-            has_mac: mac.is_some(),
-        })
+        for key in &self.shrouded {
+            let envelope = shrouded_key(Der::new(key)).map_err(damaged)?;
+            let key = opened_key(envelope, self.password, &self.pkcs12)?;
+            self.bundle.keys.push(key);
+        }
+        Ok(())
     }
 
-    /// MacData.
-    fn mac(&mut self, mut mac: Der<'_>) -> Result<(), Error> {
+    /// Checks the MacData over what the file protects, and with it the password.
+    fn mac(&mut self, mut mac: Der<'_>, safes: Der<'_>) -> Result<(), Error> {
         let mut digest = mac.inside(SEQUENCE).map_err(damaged)?;
         let mut algorithm = digest.inside(SEQUENCE).map_err(damaged)?;
-        if algorithm.value(OID).map_err(damaged)? == PBMAC1 {
+        let oid = algorithm.value(OID).map_err(damaged)?;
+        if oid == PBMAC1 {
             return Err(Error::unsupported(
                 "a PFX file with PBMAC1 (RFC 9579)",
                 "export it again without `-pbmac1_pbkdf2`, or as PEM: `openssl pkcs12 -in old.pfx -out all.pem`",
             ));
         }
-        mac.value(OCTET_STRING).map_err(damaged)?;
+        let expected = digest.value(OCTET_STRING).map_err(damaged)?;
+        let salt = mac.value(OCTET_STRING).map_err(damaged)?;
         // Left out, it is 1.
         let rounds = if mac.is_empty() {
             1
@@ -147,24 +133,30 @@ impl Guard<'_> {
             mac.count().map_err(damaged)?
         };
         mac.end().map_err(damaged)?;
-        if self.password.chars().any(|character| character > '\u{ffff}') {
-            return Err(Error::unsupported(
-                "a password with a character beyond U+FFFF (an emoji, say) for a PFX file",
-                "export it again under another password",
-            ));
+        let Some((_, hash, hmac)) = MACS.iter().find(|(known, ..)| *known == oid) else {
+            return Err(Error::unsupported("its MAC", ADVICE));
+        };
+        let mut is_sound = |password: &Password| {
+            self.bundle.allowance.spend(rounds)?;
+            let key = password.derive(hash, salt, Purpose::Mac, rounds, hash.output_len());
+            let key = hmac::Key::new(*hmac, &key);
+            Ok::<_, Error>(hmac::verify(&key, safes.rest(), expected).is_ok())
+        };
+        if is_sound(&self.pkcs12)? {
+            return Ok(());
         }
-        self.allowance.spend(rounds)
+        // Some tools take the empty password for none at all, and encrypt the rest so, too.
+        if self.password.is_empty() && is_sound(&Password::none())? {
+            self.pkcs12 = Password::none();
+            return Ok(());
+        }
+        Err(Error::WrongPassword)
     }
 
-    /// What the file protects: an AuthenticatedSafe in a ContentInfo.
-    fn safes(&mut self, info: Der<'_>) -> Result<(), Error> {
-        let content = content(info, DATA, "a PFX file protected by a signature")?;
-        let mut safes = octets(content).and_then(|mut der| {
-            let safes = der.inside(SEQUENCE)?;
-            der.end()?;
-            Ok(safes)
-        });
-        let safes = safes.as_mut().map_err(|error| damaged(*error))?;
+    /// What the file protects: an AuthenticatedSafe.
+    fn safes(&mut self, mut der: Der<'_>) -> Result<(), Error> {
+        let mut safes = der.inside(SEQUENCE).map_err(damaged)?;
+        der.end().map_err(damaged)?;
         while !safes.is_empty() {
             self.safe(safes.inside(SEQUENCE).map_err(damaged)?)?;
         }
@@ -176,24 +168,23 @@ impl Guard<'_> {
         let mut kind = info;
         if kind.value(OID).map_err(damaged)? == DATA {
             let content = content(info, DATA, "")?;
-            return self.bags(octets(content).map_err(damaged)?);
+            return self.bags(octets(content).map_err(damaged)?, DEEPEST);
         }
         let content = content(info, ENCRYPTED_DATA, "a PFX file encrypted for a certificate")?;
         let Some(envelope) = encrypted_data(content).map_err(damaged)? else {
             return Ok(());
         };
-        self.allowance.spend(envelope.rounds()?)?;
-        // There may be more envelopes in it, with a price of their own, so it is opened once for the guard.
-        let bags = envelope.open(self.password)?;
-        self.bags(Der::new(&bags)).map_err(|error| match error {
-            // Noise, as above.
+        self.bundle.allowance.spend(envelope.rounds()?)?;
+        let bags = envelope.open(self.password, &self.pkcs12)?;
+        self.bags(Der::new(&bags), DEEPEST).map_err(|error| match error {
+            // Noise, as with a key.
             Error::Damaged(_) => Error::WrongPassword,
             other => other,
         })
     }
 
-    /// SafeContents.
-    fn bags(&mut self, mut contents: Der<'_>) -> Result<(), Error> {
+    /// SafeContents, with so many more of them within.
+    fn bags(&mut self, mut contents: Der<'_>, depth: usize) -> Result<(), Error> {
         let mut bags = contents.inside(SEQUENCE).map_err(damaged)?;
         contents.end().map_err(damaged)?;
         while !bags.is_empty() {
@@ -203,13 +194,22 @@ impl Guard<'_> {
             bag.optional(SET).map_err(damaged)?;
             bag.end().map_err(damaged)?;
             match kind {
-                SHROUDED_KEY => self.allowance.spend(shrouded_key(value).map_err(damaged)?.rounds()?)?,
-                SECRET => {
-                    return Err(Error::unsupported(
-                        "a PFX file with a secret beside keys and certificates",
-                        ADVICE,
-                    ));
+                KEY => self.bundle.keys.push(Zeroizing::new(value.rest().to_vec())),
+                SHROUDED_KEY => {
+                    let envelope = shrouded_key(value).map_err(damaged)?;
+                    self.bundle.allowance.spend(envelope.rounds()?)?;
+                    self.shrouded.push(value.rest().to_vec());
                 }
+                CERTIFICATE => {
+                    if let Some(certificate) = x509_certificate(value).map_err(damaged)? {
+                        self.bundle.certificates.push(certificate.to_vec());
+                    }
+                }
+                SAFE_CONTENTS => match depth.checked_sub(1) {
+                    Some(depth) => self.bags(value, depth)?,
+                    None => return Err(Error::Damaged(PFX)),
+                },
+                // Revocation lists, and secrets of other kinds.
                 _ => {}
             }
         }
@@ -258,6 +258,17 @@ fn shrouded_key(mut value: Der<'_>) -> Result<Envelope<'_>, DerError> {
     Envelope::of_key(info)
 }
 
+/// The certificate in a CertBag, where it is one of X.509.
+fn x509_certificate(mut value: Der<'_>) -> Result<Option<&[u8]>, DerError> {
+    let mut bag = value.inside(SEQUENCE)?;
+    value.end()?;
+    if bag.value(OID)? != X509_CERTIFICATE {
+        return Ok(None);
+    }
+    let certificate = octets(bag.inside(CONTEXT_0)?)?;
+    Ok(Some(certificate.rest()))
+}
+
 fn damaged(error: DerError) -> Error {
     Error::der(PFX)(error)
 }
@@ -270,5 +281,35 @@ const VERSION: u8 = 3;
 const DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01];
 const ENCRYPTED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x06];
 const PBMAC1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0e];
+const KEY: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x0a, 0x01, 0x01];
 const SHROUDED_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x0a, 0x01, 0x02];
-const SECRET: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x0a, 0x01, 0x05];
+const CERTIFICATE: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x0a, 0x01, 0x03];
+const SAFE_CONTENTS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x0a, 0x01, 0x06];
+const X509_CERTIFICATE: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x16, 0x01];
+
+/// How deep bags may lie in bags. Real files have none in another.
+const DEEPEST: usize = 8;
+
+/// The hashes that a MAC is made with.
+static MACS: [(&[u8], &digest::Algorithm, hmac::Algorithm); 4] = [
+    (
+        &[0x2b, 0x0e, 0x03, 0x02, 0x1a],
+        &digest::SHA1_FOR_LEGACY_USE_ONLY,
+        hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+    ),
+    (
+        &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01],
+        &digest::SHA256,
+        hmac::HMAC_SHA256,
+    ),
+    (
+        &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02],
+        &digest::SHA384,
+        hmac::HMAC_SHA384,
+    ),
+    (
+        &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03],
+        &digest::SHA512,
+        hmac::HMAC_SHA512,
+    ),
+];

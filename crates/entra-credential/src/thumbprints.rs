@@ -1,9 +1,10 @@
 use std::fmt;
 
-use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use entra_proto::SigningCertificate;
+
+use crate::crypto::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 
 /// The names of a certificate: the SHA-1 and SHA-256 of its DER, in the forms in which Entra, its portal and its assertions write them.
 ///

@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use entra_proto::Timestamp;
 
+use crate::MIN_KEY_BITS;
+
 /// Something about a certificate that is worth a line in a log. None of it keeps the certificate from being used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -24,6 +26,8 @@ pub enum Warning {
     },
     /// The PFX file has no MAC: nobody can tell whether it was changed on its way.
     IntegrityNotProtected,
+    /// The certificate is about a key that Entra does not take: one that is not RSA, or that is too short.
+    KeyNotAccepted,
 }
 
 impl Warning {
@@ -65,6 +69,10 @@ impl fmt::Display for Warning {
             }
             Self::IntegrityNotProtected => f.write_str(
                 "the PFX file has no MAC, so that a change to it would not be seen; export it with a password",
+            ),
+            Self::KeyNotAccepted => write!(
+                f,
+                "the certificate is not for an RSA key of {MIN_KEY_BITS} bits or more, and Entra takes no other; make a new one"
             ),
         }
     }

@@ -2,19 +2,15 @@ use zeroize::Zeroizing;
 
 use crate::bundle::Bundle;
 use crate::error::Error;
-use crate::warning::Warning;
 
-pub(crate) fn open(_: &[u8], _: &str) -> Result<(Bundle, Option<Warning>), Error> {
+pub(crate) fn open(_: &[u8], _: &str, _: &mut Bundle) -> Result<(), Error> {
     Err(Error::unsupported("a PFX file", ADVICE))
 }
 
+#[derive(Default)]
 pub(crate) struct Allowance;
 
 impl Allowance {
-    pub(crate) fn of_a_file() -> Self {
-        Self
-    }
-
     #[expect(clippy::needless_pass_by_ref_mut, reason = "with the feature it counts")]
     pub(crate) fn spend_on_key(&mut self, _: &[u8]) -> Result<(), Error> {
         Err(Error::unsupported("an encrypted private key", ADVICE))

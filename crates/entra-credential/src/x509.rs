@@ -1,15 +1,23 @@
-use entra_proto::Timestamp;
+use std::fmt;
 
-use crate::der::{BIT_STRING, CONTEXT_0, Der, DerError, GENERALIZED_TIME, INTEGER, OID, SEQUENCE, UTC_TIME};
+use entra_proto::{Guid, Timestamp};
+
+use crate::der::{
+    BIT_STRING, CONTEXT_0, Der, DerError, GENERALIZED_TIME, INTEGER, OCTET_STRING, OID, SEQUENCE, UTC_TIME,
+};
 use crate::error::Error;
+use crate::key_credential::KeyCredential;
 use crate::name::name;
-use crate::{der, thumbprints};
+use crate::thumbprints::Thumbprints;
+use crate::warning::Warning;
+use crate::{MIN_KEY_BITS, calendar, der, key, thumbprints};
 
-/// What is read from an X.509 certificate (RFC 5280, section 4.1). Its signature is not checked: that is for whoever trusts it, and
-/// Entra trusts what is registered.
+/// An X.509 certificate (RFC 5280) without its private key: what an administrator registers.
+///
+/// Read one from a file by [`CertificateBundle::certificate`](crate::CertificateBundle::certificate). Whether it is to be trusted is for the
+/// service to decide, which trusts what is registered.
 #[derive(Clone)]
-pub(crate) struct Certificate {
-    /// All of it, in DER.
+pub struct Certificate {
     pub(crate) der: Vec<u8>,
     pub(crate) serial: String,
     pub(crate) subject: String,
@@ -17,8 +25,18 @@ pub(crate) struct Certificate {
     pub(crate) not_before: Timestamp,
     pub(crate) not_after: Timestamp,
     pub(crate) key: PublicKey,
+    /// Its SubjectPublicKeyInfo.
+    pub(crate) key_info: Vec<u8>,
     subject_der: Vec<u8>,
     issuer_der: Vec<u8>,
+    key_ids: KeyIds,
+}
+
+/// What a certificate calls its own key (RFC 5280, section 4.2.1.2), and the one that signed it (section 4.2.1.1).
+#[derive(Clone, Default)]
+struct KeyIds {
+    own: Option<Vec<u8>>,
+    issuer: Option<Vec<u8>>,
 }
 
 /// The key that a certificate is about.
@@ -31,19 +49,104 @@ pub(crate) enum PublicKey {
 }
 
 impl Certificate {
+    /// The whole certificate in DER.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// Its thumbprints.
+    #[must_use]
+    pub fn thumbprints(&self) -> Thumbprints {
+        Thumbprints::of(&self.der)
+    }
+
+    /// The name of its subject, as Windows writes it: `CN=MyCompanyName MyAppName Cert`. Safe to print.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// The name of its issuer, in the form of [`subject`](Self::subject).
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Its serial number in upper-case hexadecimal.
+    #[must_use]
+    pub fn serial(&self) -> &str {
+        &self.serial
+    }
+
+    /// The first moment of its validity.
+    #[must_use]
+    pub fn not_before(&self) -> Timestamp {
+        self.not_before
+    }
+
+    /// The last moment of its validity.
+    #[must_use]
+    pub fn not_after(&self) -> Timestamp {
+        self.not_after
+    }
+
+    /// The length of its RSA key in bits; `None` if its key is of another type.
+    #[must_use]
+    pub fn key_bits(&self) -> Option<usize> {
+        match &self.key {
+            PublicKey::Rsa { modulus, .. } => Some(key::bits(modulus)),
+            PublicKey::Other(_) => None,
+        }
+    }
+
+    /// The type of its key: `RSA`, `EC P-256` and the like.
+    #[must_use]
+    pub fn key_type(&self) -> &str {
+        match &self.key {
+            PublicKey::Rsa { .. } => "RSA",
+            PublicKey::Other(name) => name,
+        }
+    }
+
+    /// Its entry in the `keyCredentials` of an application. `key_id` names the entry; draw a fresh one for each.
+    #[must_use]
+    pub fn key_credential(&self, key_id: Guid) -> KeyCredential {
+        KeyCredential::new(&self.der, key_id)
+    }
+
+    /// What an administrator may want to know before it is registered, or before it stops working.
+    #[must_use]
+    pub fn warnings(&self, now: Timestamp) -> Vec<Warning> {
+        let mut warnings = Warning::of_validity(self.not_before, self.not_after, now);
+        if self.key_bits().is_none_or(|bits| bits < MIN_KEY_BITS) {
+            warnings.push(Warning::KeyNotAccepted);
+        }
+        warnings
+    }
+
     /// Reads a certificate. What follows it in `bytes` is left out: OpenSSL writes its own notes there.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Error> {
         Self::read(bytes).map_err(Error::der("a certificate"))
     }
 
-    /// Whether `issuer` may have issued it, by name.
-    pub(crate) fn is_issued_by(&self, issuer: &Self) -> bool {
+    pub(crate) fn is_valid_at(&self, now: Timestamp) -> bool {
+        (self.not_before..=self.not_after).contains(&now)
+    }
+
+    /// Whether its issuer has the name of `issuer`.
+    pub(crate) fn names_as_issuer(&self, issuer: &Self) -> bool {
         self.issuer_der == issuer.subject_der
     }
 
     /// Whether it names itself as its issuer.
     pub(crate) fn is_self_issued(&self) -> bool {
-        self.is_issued_by(self)
+        self.names_as_issuer(self)
+    }
+
+    /// Whether its key is the one that `certificate` names as the issuer's.
+    pub(crate) fn is_identified_by(&self, certificate: &Self) -> bool {
+        self.key_ids.own.is_some() && self.key_ids.own == certificate.key_ids.issuer
     }
 
     fn read(bytes: &[u8]) -> Result<Self, DerError> {
@@ -62,7 +165,10 @@ impl Certificate {
         let not_before = time(&mut validity)?;
         let not_after = time(&mut validity)?;
         let subject = tbs.element(SEQUENCE)?;
-        let key = public_key(tbs.inside(SEQUENCE)?)?;
+        let key_info = tbs.element(SEQUENCE)?;
+        let key = public_key(Der::new(key_info.value))?;
+        // Without them it can still be used: the chain is the shorter.
+        let key_ids = KeyIds::read(tbs).unwrap_or_default();
         Ok(Self {
             der: certificate.whole.to_vec(),
             serial: thumbprints::hex(der::without_leading_zeros(serial)),
@@ -71,9 +177,45 @@ impl Certificate {
             not_before,
             not_after,
             key,
+            key_info: key_info.whole.to_vec(),
             subject_der: subject.whole.to_vec(),
             issuer_der: issuer.whole.to_vec(),
+            key_ids,
         })
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificate({})", self.thumbprints().sha1_hex())
+    }
+}
+
+impl KeyIds {
+    /// Finds them among what follows the key of a certificate.
+    fn read(mut tbs: Der<'_>) -> Result<Self, DerError> {
+        let mut ids = Self::default();
+        tbs.optional(ISSUER_UNIQUE_ID)?;
+        tbs.optional(SUBJECT_UNIQUE_ID)?;
+        let Some(extensions) = tbs.optional(EXTENSIONS)? else {
+            return Ok(ids);
+        };
+        let mut extensions = Der::new(extensions.value).inside(SEQUENCE)?;
+        while !extensions.is_empty() {
+            let mut extension = extensions.inside(SEQUENCE)?;
+            let oid = extension.value(OID)?;
+            extension.optional(BOOLEAN)?;
+            let mut value = extension.inside(OCTET_STRING)?;
+            match oid {
+                SUBJECT_KEY_ID => ids.own = Some(value.value(OCTET_STRING)?.to_vec()),
+                AUTHORITY_KEY_ID => {
+                    let id = value.inside(SEQUENCE)?.optional(KEY_ID)?;
+                    ids.issuer = id.map(|id| id.value.to_vec());
+                }
+                _ => {}
+            }
+        }
+        Ok(ids)
     }
 }
 
@@ -131,44 +273,16 @@ fn time(der: &mut Der<'_>) -> Result<Timestamp, DerError> {
     for (slot, byte) in text.iter_mut().zip(century.bytes().chain(digits.iter().copied())) {
         *slot = byte;
     }
-    moment(&text).ok_or(DerError::Damaged)
+    calendar::moment(&text).ok_or(DerError::Damaged)
 }
 
-/// `YYYYMMDDHHMMSSZ` as a moment.
-fn moment(text: &[u8; 15]) -> Option<Timestamp> {
-    let mut digits = text.iter().map(|byte| char::from(*byte).to_digit(10).map(i64::from));
-    let mut number = |length: usize| -> Option<i64> {
-        let mut number = 0;
-        for _ in 0..length {
-            number = number * 10 + digits.next()??;
-        }
-        Some(number)
-    };
-    let (year, month, day) = (number(4)?, number(2)?, number(2)?);
-    let (hour, minute, second) = (number(2)?, number(2)?, number(2)?);
-    let in_range = (1..=12).contains(&month)
-        && (1..=31).contains(&day)
-        && (0..=23).contains(&hour)
-        && (0..=59).contains(&minute)
-        && (0..=60).contains(&second);
-    if !in_range || text.last() != Some(&b'Z') {
-        return None;
-    }
-    let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
-    Some(Timestamp::from_secs(u64::try_from(seconds).unwrap_or(0)))
-}
-
-/// Days from 1970-01-01 to a day of the Gregorian calendar. Years are counted from March, so that the leap day comes last.
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let month_from_march = (month + 9) % 12;
-    let leap_days = year / 4 - year / 100 + year / 400;
-    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    year * 365 + leap_days + day_of_year - DAYS_TO_1970
-}
-
-/// From 0000-03-01 to 1970-01-01.
-const DAYS_TO_1970: i64 = 719_468;
+const BOOLEAN: u8 = 0x01;
+const ISSUER_UNIQUE_ID: u8 = 0x81;
+const SUBJECT_UNIQUE_ID: u8 = 0x82;
+const EXTENSIONS: u8 = 0xa3;
+const KEY_ID: u8 = 0x80;
+const SUBJECT_KEY_ID: &[u8] = &[0x55, 0x1d, 0x0e];
+const AUTHORITY_KEY_ID: &[u8] = &[0x55, 0x1d, 0x23];
 
 /// The algorithm of an RSA key: 1.2.840.113549.1.1.1.
 pub(crate) const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
@@ -198,25 +312,6 @@ const CURVES: &[(&[u8], &str)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn moments_are_seconds_since_1970() {
-        let secs = |text: &[u8; 15]| moment(text).map(Timestamp::as_secs);
-        assert_eq!(secs(b"19700101000000Z"), Some(0));
-        assert_eq!(secs(b"20000229235959Z"), Some(951_868_799));
-        assert_eq!(secs(b"20261120120000Z"), Some(1_795_176_000));
-        assert_eq!(secs(b"99991231235959Z"), Some(253_402_300_799));
-        assert_eq!(secs(b"19500101000000Z"), Some(0));
-        for bad in [
-            b"20261320120000Z",
-            b"20261100120000Z",
-            b"20261120240000Z",
-            b"2026112012000+Z",
-            b"20261120120000+",
-        ] {
-            assert_eq!(secs(bad), None);
-        }
-    }
 
     #[test]
     fn years_of_two_digits_are_from_1950_to_2049() {

@@ -6,36 +6,102 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 #[test]
-fn an_entry_is_what_the_documents_show() {
+fn an_entry_is_what_microsoft_graph_documents() {
     let certificate = ClientCertificate::from_pem(include_str!("vectors/pem/pkcs8.pem"), None).unwrap();
     let entry = certificate.key_credential(id(1));
     assert_eq!(
-        entry.to_json(),
-        format!(
-            "{{\n  \"customKeyIdentifier\": \"5EecFIoLWR/fY3wTcgEXWLX1UbI=\",\n  \"keyId\": \"{}\",\n  \"type\": \"AsymmetricX509Cert\",\n  \"usage\": \"Verify\",\n  \"value\": \"{}\"\n}}",
-            id(1),
-            entry.value()
-        )
+        serde_json::from_str::<Value>(&entry.to_json()).unwrap(),
+        json!({
+            "customKeyIdentifier": "5EecFIoLWR/fY3wTcgEXWLX1UbI=",
+            "endDateTime": "2036-11-17T22:08:34Z",
+            "key": entry.key(),
+            "keyId": id(1).to_string(),
+            "startDateTime": "2026-11-20T22:08:34Z",
+            "type": "AsymmetricX509Cert",
+            "usage": "Verify",
+        })
     );
     let pem: String = include_str!("vectors/pem/pkcs8.pem")
         .lines()
         .skip_while(|line| !line.contains("BEGIN CERT"))
         .filter(|line| !line.starts_with('-'))
         .collect();
-    assert_eq!(entry.value(), pem);
-    assert_eq!(
-        serde_json::to_value(&entry).unwrap().as_object().map(|it| it.len()),
-        Some(5)
-    );
+    assert_eq!(entry.key(), pem);
+    assert_eq!(serde_json::to_value(&entry).unwrap()["key"], pem);
+}
+
+#[test]
+fn an_entry_has_the_format_of_the_manifest() {
+    let certificate = ClientCertificate::from_pem(include_str!("vectors/pem/pkcs8.pem"), None).unwrap();
+    let entry = certificate.key_credential(id(1));
+    for (manifest, legacy) in [
+        (json!({}), false),
+        (
+            json!({ "id": "1", "appId": "2", "signInAudience": "AzureADMyOrg", "appRoles": [] }),
+            false,
+        ),
+        (
+            json!({ "web": {}, "displayName": "daemon", "keyCredentials": null }),
+            false,
+        ),
+        (
+            json!({ "keyCredentials": [{ "keyId": "x", "key": null, "startDateTime": "2026-11-20T00:00:00Z" }] }),
+            false,
+        ),
+        (
+            json!({ "passwordCredentials": [{ "displayName": "x", "hint": "abc" }] }),
+            false,
+        ),
+        (
+            json!({ "keyCredentials": [{ "keyId": "x", "value": null, "startDate": "2026-11-20T00:00:00Z" }] }),
+            true,
+        ),
+        (
+            json!({ "passwordCredentials": [{ "startDate": "2026-11-20T00:00:00Z" }] }),
+            true,
+        ),
+        (json!({ "replyUrlsWithType": [] }), true),
+        (
+            json!({ "displayName": "daemon", "availableToOtherTenants": false }),
+            true,
+        ),
+        // Of both: what else is there decides.
+        (
+            json!({ "keyCredentials": [{ "key": "a" }, { "value": "b" }], "oauth2Permissions": [] }),
+            true,
+        ),
+        (
+            json!({ "keyCredentials": [{ "key": "a" }, { "value": "b" }], "api": {} }),
+            false,
+        ),
+        (json!({ "passwordCredentials": "?" }), false),
+    ] {
+        let edited = KeyCredential::merge(&manifest.to_string(), [&entry]).unwrap();
+        let added = list(&edited).pop().unwrap();
+        let has = |name: &str| added.get(name).is_some();
+        assert_eq!(
+            [has("value"), has("startDate"), has("endDate")],
+            [legacy; 3],
+            "{manifest}"
+        );
+        assert_eq!(
+            [has("key"), has("startDateTime"), has("endDateTime")],
+            [!legacy; 3],
+            "{manifest}"
+        );
+        assert_eq!(added[if legacy { "value" } else { "key" }], entry.key());
+        // It is known again in either format.
+        assert_eq!(KeyCredential::merge(&edited, [&entry]).unwrap(), edited);
+    }
 }
 
 #[test]
 fn a_list_that_is_empty_null_or_not_there_is_filled() {
     let entry = entry(1);
-    let shown = "[\n    {\n      \"customKeyIdentifier\": \"CI\",\n      \"keyId\": \"ID\",\n      \"type\": \"AsymmetricX509Cert\",\n      \"usage\": \"Verify\",\n      \"value\": \"VALUE\"\n    }\n  ]"
+    let shown = "[\n    {\n      \"customKeyIdentifier\": \"CI\",\n      \"key\": \"VALUE\",\n      \"keyId\": \"ID\",\n      \"type\": \"AsymmetricX509Cert\",\n      \"usage\": \"Verify\"\n    }\n  ]"
         .replace("CI", entry.custom_key_identifier())
         .replace("ID", &entry.key_id().to_string())
-        .replace("VALUE", entry.value());
+        .replace("VALUE", entry.key());
     for list in ["[]", "null", "[ \n ]"] {
         let manifest = format!("{{\n  \"id\": \"1\",\n  \"keyCredentials\": {list},\n  \"n\": 1.50\n}}\n");
         let edited = KeyCredential::merge(&manifest, [&entry]).unwrap();
@@ -71,7 +137,7 @@ fn what_was_there_stays_as_it_was_written() {
     let listed = list(&edited);
     assert_eq!(listed.len(), 3);
     assert_eq!(listed[1]["keyId"], entry(1).key_id().to_string());
-    assert_eq!(listed[2]["value"], entry(2).value());
+    assert_eq!(listed[2]["key"], entry(2).key());
 }
 
 #[test]
@@ -105,7 +171,7 @@ fn a_certificate_that_is_listed_stays_as_it_is() {
     for listed in [
         json!({"customKeyIdentifier": fresh.custom_key_identifier(), "keyId": "k", "value": null, "usage": "verify"}),
         json!({"customKeyIdentifier": hex, "keyId": "k", "displayName": "CN=daemon"}),
-        json!({"key": fresh.value()}),
+        json!({"key": fresh.key()}),
     ] {
         let manifest = json!({ "keyCredentials": [listed] }).to_string();
         assert_eq!(KeyCredential::merge(&manifest, [&fresh]).unwrap(), manifest);

@@ -1,5 +1,7 @@
 //! PEM bundles as people have them.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use entra_credential::{ClientCertificate, Error};
 use entra_proto::Signer;
 
@@ -32,6 +34,172 @@ fn keys_of_every_form_and_bundles_in_any_order() {
     }
     let long = ClientCertificate::from_pem(include_str!("vectors/pem/rsa4096.pem"), None).unwrap();
     assert_eq!(long.key_bits(), 4096);
+}
+
+#[test]
+fn pem_that_lost_its_lines_is_read() {
+    let escaped = PKCS8.replace('\n', "\\n");
+    let utf16 =
+        |bytes: fn(u16) -> [u8; 2], mark: &str| format!("{mark}{PKCS8}").encode_utf16().flat_map(bytes).collect();
+    let one_line = |with: &str| PKCS8.replace('\n', with).into_bytes();
+    let (key, certificate) = PKCS8.split_at(PKCS8.find("-----BEGIN CERTIFICATE").unwrap());
+    let json = |text: &str| {
+        format!(
+            "{{\"cert\": \"{}\"}}",
+            text.replace('\n', "\\n").replace('/', "\\/").replace('+', "\\u002B")
+        )
+    };
+    let encoded = |text: &[u8]| STANDARD.encode(text).into_bytes();
+    let wrapped = |text: &[u8]| {
+        let digits = STANDARD.encode(text).into_bytes();
+        digits.chunks(76).collect::<Vec<_>>().join(&b"\r\n"[..])
+    };
+    let cases: Vec<(&str, Vec<u8>)> = vec![
+        ("blanks", one_line(" ")),
+        ("nothing", one_line("")),
+        ("tabs", one_line("\t")),
+        ("backslash n", escaped.clone().into_bytes()),
+        ("backslash r n", one_line("\\r\\n")),
+        ("escaped twice", escaped.replace('\\', "\\\\").into_bytes()),
+        ("a JSON string", format!("\"{escaped}\"").into_bytes()),
+        ("JSON of .NET and PHP", json(PKCS8).into_bytes()),
+        (
+            "two members",
+            format!("{{\"a\": \"{}\", \"b\": \"{}\"}}", json(certificate), json(key)).into_bytes(),
+        ),
+        (
+            "a list of lines",
+            PKCS8
+                .lines()
+                .map(|line| format!("\"{line}\",\n"))
+                .collect::<String>()
+                .into_bytes(),
+        ),
+        ("quotes", format!("'{PKCS8}'").into_bytes()),
+        (
+            "a variable",
+            format!("CERT=\"{}\"", one_line("\\n").escape_ascii()).into_bytes(),
+        ),
+        (
+            "YAML",
+            format!("key: |\n  {}", PKCS8.replace('\n', "\n  ")).into_bytes(),
+        ),
+        (
+            "YAML, folded",
+            format!("key: {}", PKCS8.replace('\n', " ")).into_bytes(),
+        ),
+        ("every blank a line end", PKCS8.replace(' ', "\n").into_bytes()),
+        ("no blanks at all", PKCS8.replace([' ', '\n'], "").into_bytes()),
+        ("shell continuation", one_line("\\\n")),
+        (
+            "a URL",
+            PKCS8
+                .replace('+', "%2B")
+                .replace(' ', "%20")
+                .replace('\n', "%0A")
+                .into_bytes(),
+        ),
+        (
+            "END and BEGIN on a line",
+            PKCS8.replace("-----\n-----", "----------").into_bytes(),
+        ),
+        (
+            "five dashes for both",
+            PKCS8.replace("-----\n-----", "-----").into_bytes(),
+        ),
+        ("a dash lost", PKCS8.as_bytes()[1..].to_vec()),
+        (
+            "blanks inside the dashes",
+            PKCS8
+                .replace("-----BEGIN ", "----- BEGIN ")
+                .replace("KEY-----", "KEY -----")
+                .into_bytes(),
+        ),
+        ("dashes of an editor", PKCS8.replace("--", "\u{2013}").into_bytes()),
+        ("blanks of a web page", one_line("\u{a0}")),
+        ("trailing blanks", one_line(" \r\n")),
+        ("two line ends", one_line("\n\n")),
+        (
+            "commented out before",
+            format!("#{}{PKCS8}", OTHER.trim_end().replace('\n', "\n#") + "\n").into_bytes(),
+        ),
+        ("no padding", PKCS8.replace('=', "").into_bytes()),
+        (
+            "base64url",
+            PKCS8
+                .lines()
+                .map(|line| {
+                    if line.starts_with('-') {
+                        format!("{line}\n")
+                    } else {
+                        line.replace('+', "-").replace('/', "_") + "\n"
+                    }
+                })
+                .collect::<String>()
+                .into_bytes(),
+        ),
+        ("UTF-16, little", utf16(u16::to_le_bytes, "\u{feff}")),
+        ("UTF-16, big", utf16(u16::to_be_bytes, "\u{feff}")),
+        ("UTF-16 without a mark", utf16(u16::to_le_bytes, "")),
+        ("base64 of it", encoded(PKCS8.as_bytes())),
+        ("base64 of it, wrapped", wrapped(PKCS8.as_bytes())),
+        ("base64 of base64 of it", encoded(&wrapped(PKCS8.as_bytes()))),
+        ("base64 of UTF-16", encoded(&utf16(u16::to_le_bytes, "\u{feff}"))),
+        (
+            "base64 in quotes",
+            format!("\"{}\"\n", STANDARD.encode(PKCS8)).into_bytes(),
+        ),
+        (
+            "a data: URL",
+            format!("data:application/x-pem-file;base64,{}", STANDARD.encode(PKCS8)).into_bytes(),
+        ),
+        (
+            "Latin 1 around it",
+            [b"friendlyName: Gr\xfc\xdfe\n", PKCS8.as_bytes()].concat(),
+        ),
+    ];
+    for (what, bytes) in cases {
+        let read = ClientCertificate::read(&bytes, None).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(read.thumbprints().sha1_hex(), DAEMON, "{what}");
+    }
+}
+
+#[test]
+#[cfg(feature = "pfx")]
+fn pfx_inside_the_lines_of_a_certificate_is_opened() {
+    let pfx = include_bytes!("vectors/made/mac_sha512.pfx");
+    let body = STANDARD.encode(pfx);
+    for label in ["CERTIFICATE", "PKCS12", "PFX", "X509 CERTIFICATE", "PRIVATE KEY"] {
+        for text in [
+            format!("-----BEGIN {label}-----\r\n{body}\r\n-----END {label}-----\r\n"),
+            format!("-----BEGIN {label}-----{body}-----END {label}-----"),
+        ] {
+            let read = ClientCertificate::read(text.as_bytes(), Some("secret")).unwrap();
+            assert_eq!(read.thumbprints().sha1_hex(), DAEMON, "{label}");
+            let read = ClientCertificate::from_pem(&text, Some("wrong"));
+            assert!(matches!(read, Err(Error::WrongPassword)), "{read:?}");
+            let read = ClientCertificate::from_pem(&text, None);
+            assert!(matches!(read, Err(Error::EmptyPassword)), "{read:?}");
+        }
+    }
+    // Many of them share one allowance.
+    let costly = STANDARD.encode(include_bytes!("vectors/made/iterations_600000.pfx"));
+    let many = format!("-----BEGIN PFX-----{costly}-----END PFX-----\n").repeat(3);
+    let read = ClientCertificate::read(many.as_bytes(), Some("secret"));
+    assert!(matches!(read, Err(Error::TooManyIterations { .. })), "{read:?}");
+}
+
+#[test]
+fn certutil_lines_around_anything_are_read() {
+    // As `certutil -encode` writes them, whatever the file is.
+    let text = PKCS8.replace("PRIVATE KEY", "CERTIFICATE");
+    assert_eq!(
+        ClientCertificate::read(text.as_bytes(), None)
+            .unwrap()
+            .thumbprints()
+            .sha1_hex(),
+        DAEMON
+    );
 }
 
 #[test]
@@ -86,7 +254,20 @@ fn what_is_not_read_is_named_with_its_cure() {
             "openssl pkcs8 -topk8",
         ),
         (&section("OPENSSH PRIVATE KEY"), "OpenSSH", "ssh-keygen"),
+        (&section("SSH2 ENCRYPTED PRIVATE KEY"), "SSH", "ssh-keygen"),
         (&section("PKCS7"), "PKCS#7", "openssl pkcs7"),
+        (&section("CMS"), "PKCS#7", "openssl pkcs7"),
+        (&section("PUBLIC KEY"), "public key", "private key"),
+        (&section("RSA PUBLIC KEY"), "public key", "private key"),
+        (&section("CERTIFICATE REQUEST"), "CSR", "signed"),
+        (&section("NEW CERTIFICATE REQUEST"), "CSR", "signed"),
+        (&section("X509 CRL"), "CRL", "certificate"),
+        (&section("PGP PRIVATE KEY BLOCK"), "PGP", "X.509"),
+        (
+            &include_str!("vectors/pem/proc_type.pem").replace('\n', " "),
+            "Proc-Type",
+            "openssl pkcs8",
+        ),
         #[cfg(feature = "pfx")]
         (
             include_str!("vectors/pem/encrypted_pbes1_md5_des.pem"),
@@ -99,16 +280,6 @@ fn what_is_not_read_is_named_with_its_cure() {
         let error = error.to_string();
         assert!(error.contains(named) && error.contains(cure), "{error}");
     }
-    let utf16: Vec<u8> = format!("\u{feff}{PKCS8}")
-        .encode_utf16()
-        .flat_map(u16::to_le_bytes)
-        .collect();
-    assert!(
-        ClientCertificate::read(&utf16, None)
-            .unwrap_err()
-            .to_string()
-            .contains("UTF-16")
-    );
 }
 
 #[test]
@@ -181,14 +352,12 @@ fn the_facts_of_a_certificate_are_told() {
 }
 
 fn decoded_key() -> Vec<u8> {
-    use base64::Engine;
-
     let body: String = PKCS8
         .lines()
         .skip(1)
         .take_while(|line| !line.starts_with('-'))
         .collect();
-    base64::engine::general_purpose::STANDARD.decode(body).unwrap()
+    STANDARD.decode(body).unwrap()
 }
 
 const PKCS8: &str = include_str!("vectors/pem/pkcs8.pem");
@@ -207,19 +376,3 @@ const ENCRYPTED: [(&str, &str); 5] = [
 /// As OpenSSL tells them.
 const SERIAL: &str = "76019D6DD379BF2A055605D4D2D329D1AB251BAC";
 const NOT_BEFORE: u64 = 1795212514;
-
-#[test]
-fn of_two_certificates_of_one_key_the_one_that_lasts_longest_counts() {
-    let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
-    let until = |year| {
-        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
-        params.not_after = rcgen::date_time_ymd(year, 1, 1);
-        params.self_signed(&key).unwrap().pem()
-    };
-    let (old, new) = (until(2027), until(2029));
-    for order in [format!("{old}{new}"), format!("{new}{old}")] {
-        let read = ClientCertificate::from_pem(format!("{}{order}", key.serialize_pem()), None).unwrap();
-        let alone = ClientCertificate::from_pem(format!("{}{new}", key.serialize_pem()), None).unwrap();
-        assert_eq!(read.thumbprints(), alone.thumbprints());
-    }
-}

@@ -1,10 +1,7 @@
 //! What is signed, judged by another library.
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeyPair;
-use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256};
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_credential::{ClientCertificate, RotatingCertificate};
 use entra_proto::{Signer, SigningAlgorithm, SigningCertificate};
 use jsonwebtoken::crypto::verify;
@@ -130,7 +127,13 @@ fn threads_sign_while_the_certificate_is_replaced() {
 }
 
 #[test]
+#[cfg(feature = "aws-lc-rs")]
 fn a_signature_costs_one_allocation_beside_the_signing() {
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::rsa::KeyPair;
+    use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256};
+    use base64::engine::general_purpose::STANDARD;
+
     let certificate = ClientCertificate::from_pem(PKCS8, None).unwrap();
     let signing = certificate.certificate();
     let body: String = PKCS8

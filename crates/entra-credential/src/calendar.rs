@@ -1,0 +1,96 @@
+//! Moments as certificates and manifests write them.
+
+use entra_proto::Timestamp;
+
+/// `YYYYMMDDHHMMSSZ` as a moment.
+pub(crate) fn moment(text: &[u8; 15]) -> Option<Timestamp> {
+    let mut digits = text.iter().map(|byte| char::from(*byte).to_digit(10).map(i64::from));
+    let mut number = |length: usize| -> Option<i64> {
+        let mut number = 0;
+        for _ in 0..length {
+            number = number * 10 + digits.next()??;
+        }
+        Some(number)
+    };
+    let (year, month, day) = (number(4)?, number(2)?, number(2)?);
+    let (hour, minute, second) = (number(2)?, number(2)?, number(2)?);
+    let in_range = (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && (0..=23).contains(&hour)
+        && (0..=59).contains(&minute)
+        && (0..=60).contains(&second);
+    if !in_range || text.last() != Some(&b'Z') {
+        return None;
+    }
+    let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
+    Some(Timestamp::from_secs(u64::try_from(seconds).unwrap_or(0)))
+}
+
+/// A moment as `YYYY-MM-DDTHH:MM:SSZ` (RFC 3339).
+pub(crate) fn rfc3339(moment: Timestamp) -> String {
+    let seconds = moment.as_secs().min(LAST);
+    let time = seconds % 86_400;
+    let days = i64::try_from(seconds / 86_400).unwrap_or_default() + DAYS_TO_1970;
+    let era = days / DAYS_IN_400_YEARS;
+    let day_of_era = days % DAYS_IN_400_YEARS;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// Days from 1970-01-01 to a day of the Gregorian calendar. Years are counted from March, so that the leap day comes last.
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let month_from_march = (month + 9) % 12;
+    let leap_days = year / 4 - year / 100 + year / 400;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    year * 365 + leap_days + day_of_year - DAYS_TO_1970
+}
+
+/// From 0000-03-01 to 1970-01-01.
+const DAYS_TO_1970: i64 = 719_468;
+const DAYS_IN_400_YEARS: i64 = 146_097;
+/// The last second of the year 9999.
+const LAST: u64 = 253_402_300_799;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_seconds_since_1970() {
+        let secs = |text: &[u8; 15]| moment(text).map(Timestamp::as_secs);
+        assert_eq!(secs(b"19700101000000Z"), Some(0));
+        assert_eq!(secs(b"20000229235959Z"), Some(951_868_799));
+        assert_eq!(secs(b"20261120120000Z"), Some(1_795_176_000));
+        assert_eq!(secs(b"99991231235959Z"), Some(253_402_300_799));
+        assert_eq!(secs(b"19500101000000Z"), Some(0));
+        for bad in [
+            b"20261320120000Z",
+            b"20261100120000Z",
+            b"20261120240000Z",
+            b"2026112012000+Z",
+            b"20261120120000+",
+        ] {
+            assert_eq!(secs(bad), None);
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_as_the_same_moment() {
+        assert_eq!(rfc3339(Timestamp::from_secs(951_868_799)), "2000-02-29T23:59:59Z");
+        assert_eq!(rfc3339(Timestamp::from_secs(u64::MAX)), "9999-12-31T23:59:59Z");
+        for day in 0..200_000 {
+            let secs = day * 86_400 + day % 86_400;
+            let mut digits = rfc3339(Timestamp::from_secs(secs)).into_bytes();
+            digits.retain(|byte| byte.is_ascii_digit() || *byte == b'Z');
+            let text: &[u8; 15] = digits.as_slice().try_into().unwrap();
+            assert_eq!(moment(text), Some(Timestamp::from_secs(secs)));
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The certificates above a leaf, found by signatures and key identifiers. Names alone prove nothing: a renewed authority keeps its own.
+
+use std::cmp::Reverse;
+
+use entra_proto::Timestamp;
+
+use crate::signature::Verdict;
+use crate::x509::Certificate;
+
+/// The issuer of `leaf`, the issuer of that one, and so on, as far as they are among `others`, whatever their order.
+pub(crate) fn above(leaf: &Certificate, mut others: Vec<Certificate>, now: Timestamp) -> Vec<Certificate> {
+    let mut budget = Budget(MOST_VERIFICATIONS);
+    let mut above: Vec<Certificate> = Vec::new();
+    others.retain(|it| it.der != leaf.der);
+    while above.len() < LONGEST_CHAIN {
+        let below = above.last().unwrap_or(leaf);
+        if budget.is_self_signed(below) {
+            break;
+        }
+        let Some(issuer) = budget.issuer(below, &others, now) else {
+            break;
+        };
+        above.push(others.remove(issuer));
+    }
+    above
+}
+
+/// Those of `certificates` that issued none of the others.
+pub(crate) fn leaves(certificates: &[Certificate]) -> Vec<&Certificate> {
+    let mut budget = Budget(MOST_VERIFICATIONS);
+    let issued_another = |issuer: &Certificate, budget: &mut Budget| {
+        certificates
+            .iter()
+            .any(|it| it.der != issuer.der && budget.has_issued(issuer, it))
+    };
+    certificates
+        .iter()
+        .filter(|it| !issued_another(it, &mut budget))
+        .collect()
+}
+
+/// The best of several certificates of one key, by its index: the one that is valid now and expires last; else the one that becomes valid
+/// first; else the one that expired last. Of equals, the first.
+pub(crate) fn best<'a>(certificates: impl Iterator<Item = (usize, &'a Certificate)>, now: Timestamp) -> Option<usize> {
+    let rank = |it: &Certificate| {
+        if it.is_valid_at(now) {
+            (0, Reverse(it.not_after), Timestamp::default())
+        } else if now < it.not_before {
+            (1, Reverse(Timestamp::default()), it.not_before)
+        } else {
+            (2, Reverse(it.not_after), Timestamp::default())
+        }
+    };
+    certificates.min_by_key(|(_, it)| rank(it)).map(|(at, _)| at)
+}
+
+/// How many signatures are verified for one file: hostile ones hold thousands of certificates of one name.
+struct Budget(usize);
+
+impl Budget {
+    /// The issuer of `below`. Of several, such as those of a cross-signed authority, the one that is valid now, that is named as the
+    /// issuer, that leads on to others of this file or ends the chain, and that expires last.
+    fn issuer(&mut self, below: &Certificate, others: &[Certificate], now: Timestamp) -> Option<usize> {
+        let mut candidates: Vec<usize> = (0..others.len()).filter(|at| may_issue(&others[*at], below)).collect();
+        // The budget is spent where both the name and the identifier speak for it.
+        candidates.sort_by_key(|at| {
+            let candidate = &others[*at];
+            (!candidate.is_identified_by(below), !below.names_as_issuer(candidate))
+        });
+        candidates.retain(|at| self.has_issued(&others[*at], below));
+        candidates.into_iter().min_by_key(|at| {
+            let candidate = &others[*at];
+            let leads_on = candidate.is_self_issued()
+                || others
+                    .iter()
+                    .any(|it| it.der != candidate.der && may_issue(it, candidate));
+            (
+                !candidate.is_valid_at(now),
+                !below.names_as_issuer(candidate),
+                !leads_on,
+                !candidate.is_self_issued(),
+                Reverse(candidate.not_after),
+            )
+        })
+    }
+
+    fn is_self_signed(&mut self, certificate: &Certificate) -> bool {
+        certificate.is_self_issued() && self.has_issued(certificate, certificate)
+    }
+
+    /// Whether the signature proves it, or, where it is of an algorithm that is not verified here, the name and the identifiers agree.
+    fn has_issued(&mut self, issuer: &Certificate, certificate: &Certificate) -> bool {
+        if !may_issue(issuer, certificate) {
+            return false;
+        }
+        let Some(left) = self.0.checked_sub(1) else {
+            return false;
+        };
+        self.0 = left;
+        match Verdict::of(certificate, issuer) {
+            Verdict::Verified => true,
+            Verdict::Failed => false,
+            Verdict::Unknown => issuer.is_identified_by(certificate) && certificate.names_as_issuer(issuer),
+        }
+    }
+}
+
+/// Whether it is worth the look: by its name or by its key's identifier.
+fn may_issue(issuer: &Certificate, certificate: &Certificate) -> bool {
+    certificate.names_as_issuer(issuer) || issuer.is_identified_by(certificate)
+}
+
+const MOST_VERIFICATIONS: usize = 100;
+/// How many certificates above the leaf are sent at most.
+const LONGEST_CHAIN: usize = 10;

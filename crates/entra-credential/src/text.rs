@@ -1,0 +1,192 @@
+//! Text as it was before shells, JSON, YAML, web pages and editors changed it on its way.
+
+use zeroize::Zeroizing;
+
+/// Whether `bytes` are DER, and not a text. A text that begins with `0` goes on in ASCII; a structure of 128 bytes or more does not.
+pub(crate) fn is_der(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x30, 0x80..=0xff, ..])
+}
+
+/// The text in `bytes`, in UTF-8: decoded from UTF-16, without marks, with the characters that stand behind escapes of JSON, C, URLs,
+/// and with plain dashes, quotes and blanks in the place of typographic ones. What is no text comes out as it is.
+pub(crate) fn clean(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
+    let utf8 = from_utf16(bytes);
+    let bytes = utf8.as_ref().map_or(bytes, |text| text.as_slice());
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let decoded = contains(bytes, b"BEGIN%20").then(|| without_percent(bytes));
+    let bytes = decoded.as_ref().map_or(bytes, |text| text.as_slice());
+
+    // Nothing below is longer than what it stands for, so that no copy is left behind by growth.
+    let mut text = Zeroizing::new(Vec::with_capacity(bytes.len()));
+    let mut rest = bytes;
+    while let Some((&first, behind)) = rest.split_first() {
+        rest = match rest {
+            [b'\\', ..] => unescape(rest, &mut text),
+            // A blank that does not break, and what has no width.
+            [0xc2, 0xa0, behind @ ..]
+            | [0xe2, 0x80, 0x8b..=0x8d | 0xa8 | 0xa9, behind @ ..]
+            | [0xef, 0xbb, 0xbf, behind @ ..] => {
+                text.push(b' ');
+                behind
+            }
+            // Dashes of all widths: editors make one of two.
+            [0xe2, 0x80, 0x90..=0x95, behind @ ..] => {
+                text.extend_from_slice(b"--");
+                behind
+            }
+            [0xe2, 0x80, 0x98..=0x9f, behind @ ..] => {
+                text.push(b'"');
+                behind
+            }
+            _ => {
+                text.push(first);
+                behind
+            }
+        };
+    }
+    text
+}
+
+/// The bytes that a text of base64 stands for, in either alphabet, with or without padding. White space and what sets lines of a text apart
+/// in a program is left out.
+pub(crate) fn base64(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    use base64::Engine;
+    use base64::alphabet::STANDARD;
+    use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+    const ENGINE: GeneralPurpose = GeneralPurpose::new(
+        &STANDARD,
+        GeneralPurposeConfig::new()
+            .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+            .with_decode_allow_trailing_bits(true),
+    );
+    let mut digits = Zeroizing::new(Vec::with_capacity(text.len()));
+    for byte in text {
+        match byte {
+            b'"' | b'\'' | b',' => {}
+            space if space.is_ascii_whitespace() => {}
+            b'-' => digits.push(b'+'),
+            b'_' => digits.push(b'/'),
+            other => digits.push(*other),
+        }
+    }
+    let mut bytes = Zeroizing::new(vec![0; digits.len() / 4 * 3 + 3]);
+    let length = ENGINE.decode_slice(&*digits, &mut bytes).ok()?;
+    bytes.truncate(length);
+    (length > 0).then_some(bytes)
+}
+
+pub(crate) fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// Writes the character behind any number of backslashes, and returns what follows it. A text in JSON in JSON has several.
+fn unescape<'a>(text: &'a [u8], into: &mut Vec<u8>) -> &'a [u8] {
+    let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
+    let rest = text.get(slashes..).unwrap_or_default();
+    let (character, behind) = match rest {
+        [b'n' | b'r' | b'\n' | b'\r', behind @ ..] => (b'\n', behind),
+        [b't', behind @ ..] => (b' ', behind),
+        [quoted @ (b'"' | b'\'' | b'/'), behind @ ..] => (*quoted, behind),
+        [b'u', b'0', b'0', high, low, behind @ ..] => match hex(*high, *low) {
+            Some(character @ 0..0x80) => (character, behind),
+            _ => (b'\\', rest),
+        },
+        _ => (b'\\', rest),
+    };
+    into.push(character);
+    behind
+}
+
+/// The text in UTF-16, which is told by its mark or by the zeros of its first two characters.
+fn from_utf16(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (bytes, unit): (_, fn([u8; 2]) -> u16) = match bytes {
+        [0xff, 0xfe, text @ ..] => (text, u16::from_le_bytes),
+        [0xfe, 0xff, text @ ..] => (text, u16::from_be_bytes),
+        [1..=0xff, 0, 1..=0xff, 0, ..] => (bytes, u16::from_le_bytes),
+        [0, 1..=0xff, 0, 1..=0xff, ..] => (bytes, u16::from_be_bytes),
+        _ => return None,
+    };
+    let mut text = Zeroizing::new(Vec::with_capacity(bytes.len() / 2 * 3));
+    let units = bytes.chunks_exact(2).filter_map(|pair| pair.try_into().ok()).map(unit);
+    for character in char::decode_utf16(units) {
+        let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+        text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    Some(text)
+}
+
+/// The text that a URL holds with its `%0A` and `%20`.
+fn without_percent(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut text = Zeroizing::new(Vec::with_capacity(bytes.len()));
+    let mut rest = bytes;
+    while let Some((first, behind)) = rest.split_first() {
+        rest = match rest {
+            [b'%', high, low, behind @ ..] if hex(*high, *low).is_some() => {
+                text.extend(hex(*high, *low));
+                behind
+            }
+            _ => {
+                text.push(*first);
+                behind
+            }
+        };
+    }
+    text
+}
+
+fn hex(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte| char::from(byte).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_become_the_characters_they_stand_for() {
+        for (text, expected) in [
+            (&b"a\\nb"[..], &b"a\nb"[..]),
+            (b"a\\r\\nb", b"a\n\nb"),
+            (b"a\\\\nb", b"a\nb"),
+            (b"a\\/b\\u002Bc\\u003d", b"a/b+c="),
+            (b"\\\"a\\\"", b"\"a\""),
+            (b"a\\\nb", b"a\nb"),
+            (b"a\\qb\\", b"a\\qb\\"),
+            (b"\\u1234\\u00e9\\u00", b"\\u1234\\u00e9\\u00"),
+            (b"\xef\xbb\xbfa\xc2\xa0b\xe2\x80\x8bc", b"a b c"),
+            (b"\xe2\x80\x94\xe2\x80\x93BEGIN", b"----BEGIN"),
+            (b"-----BEGIN%20A-----%0AQ%2BQ%2", b"-----BEGIN A-----\nQ+Q%2"),
+            (b"100%25", b"100%25"),
+        ] {
+            assert_eq!(clean(text).as_slice(), expected);
+        }
+    }
+
+    #[test]
+    fn utf16_is_decoded_with_and_without_a_mark() {
+        let text = "-----BEGIN A-----\r\n";
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for bytes in [
+            [&[0xff, 0xfe][..], &little].concat(),
+            [&[0xfe, 0xff][..], &big].concat(),
+            little,
+            big,
+        ] {
+            assert_eq!(clean(&bytes).as_slice(), text.as_bytes());
+        }
+        assert_eq!(clean(&[0xff, 0xfe, 0x00, 0xd8, 0x41]).as_slice(), "\u{fffd}".as_bytes());
+    }
+
+    #[test]
+    fn base64_is_read_in_either_alphabet_and_without_padding() {
+        for text in [&b"+/8="[..], b"-_8", b"\"+/\",\n'8='"] {
+            assert_eq!(base64(text).map(|it| it.to_vec()), Some(vec![0xfb, 0xff]));
+        }
+        for text in [&b""[..], b"  ", b"a", b"a=b=", b"a*bc", b"AQ==BQ=="] {
+            assert!(base64(text).is_none());
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Files that are no credential are named, in every form that they come in.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use entra_credential::{CertificateBundle, ClientCertificate, Error};
+use entra_proto::{Guid, Timestamp};
+
+#[test]
+fn files_that_are_no_credential_are_named() {
+    for (der, named) in [
+        (&include_bytes!("vectors/der/request.der")[..], "CSR"),
+        (include_bytes!("vectors/der/crl.der"), "CRL"),
+        (include_bytes!("vectors/der/pkcs7.der"), "PKCS#7"),
+        (include_bytes!("vectors/der/spki.der"), "public key"),
+        (include_bytes!("vectors/der/pkcs1_public.der"), "public key"),
+        (include_bytes!("vectors/der/dsa_pkcs8.der"), "DSA"),
+        (include_bytes!("vectors/der/dsa.der"), "DSA"),
+    ] {
+        let body = STANDARD.encode(der);
+        let certutil = format!("-----BEGIN CERTIFICATE-----\r\n{body}\r\n-----END CERTIFICATE-----\r\n");
+        for bytes in [der, body.as_bytes(), certutil.as_bytes()] {
+            let error = ClientCertificate::read(bytes, None).unwrap_err();
+            assert!(error.to_string().contains(named), "{named}: {error}");
+        }
+    }
+    for (bytes, named) in [
+        (&b"\xfe\xed\xfe\xed\0\0\0\x02"[..], "JKS"),
+        (b"ssh-rsa AAAAB3NzaC1yc2E= me@home", "SSH"),
+        (b"PuTTY-User-Key-File-3: ssh-rsa\n", "PuTTY"),
+        (b"{\"kty\": \"RSA\"}", "JSON"),
+        (b"{\"value\": \"MIIK\"}", "az keyvault"),
+        (b"daemon.pem", "neither PEM nor PFX"),
+        (b"", "neither PEM nor PFX"),
+        (b"\0\0\0\0CERT", "SST"),
+        (b"\x1e\xf1\xb5\xb0\0\0", "PVK"),
+    ] {
+        let error = ClientCertificate::read(bytes, None).unwrap_err();
+        assert!(error.to_string().contains(named), "{named}: {error}");
+    }
+}
+
+#[test]
+fn what_is_no_part_of_a_credential_does_not_stand_in_its_way() {
+    let section = |label: &str, der: &[u8]| {
+        format!(
+            "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+            STANDARD.encode(der)
+        )
+    };
+    for extra in [
+        section("PUBLIC KEY", include_bytes!("vectors/der/spki.der")),
+        section("CERTIFICATE REQUEST", include_bytes!("vectors/der/request.der")),
+        section("PKCS7", include_bytes!("vectors/der/pkcs7.der")),
+        section("X509 CRL", include_bytes!("vectors/der/crl.der")),
+        "-----BEGIN DH PARAMETERS-----\n!\n-----END DH PARAMETERS-----\n".to_owned(),
+    ] {
+        assert!(ClientCertificate::read(format!("{extra}{PKCS8}").as_bytes(), None).is_ok());
+    }
+}
+
+#[test]
+fn certificate_without_its_key_is_read_in_every_form() {
+    let der = ClientCertificate::read(PKCS8.as_bytes(), None).unwrap().der().to_vec();
+    let body = STANDARD.encode(&der);
+    let pem = format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
+    #[cfg(feature = "pfx")]
+    let sealed = include_str!("vectors/pem/encrypted_aes256.pem");
+    for bytes in [
+        der.as_slice(),
+        pem.as_bytes(),
+        body.as_bytes(),
+        pem.replace("CERTIFICATE", "TRUSTED CERTIFICATE").as_bytes(),
+        PKCS8.as_bytes(),
+        #[cfg(feature = "pfx")]
+        sealed.as_bytes(),
+    ] {
+        let bundle = CertificateBundle::read(bytes, None).unwrap();
+        let certificate = bundle.certificate(NOW).unwrap();
+        assert_eq!(certificate.der(), der);
+        assert_eq!((certificate.key_bits(), certificate.key_type()), (Some(2048), "RSA"));
+        assert_eq!(certificate.subject(), "CN=daemon, O=Contoso, C=US");
+        assert_eq!(certificate.key_credential(Guid::from_bytes([1; 16])).key(), body);
+        assert_eq!(
+            bundle.has_private_key(),
+            bytes.windows(11).any(|it| it == b"PRIVATE KEY")
+        );
+    }
+    let bundle = CertificateBundle::read(pem.as_bytes(), None).unwrap();
+    assert!(matches!(bundle.client_certificate(NOW), Err(Error::KeyMissing)));
+    #[cfg(feature = "pfx")]
+    {
+        let bundle = CertificateBundle::read(sealed.as_bytes(), None).unwrap();
+        assert!(matches!(bundle.client_certificate(NOW), Err(Error::PasswordNeeded)));
+    }
+}
+
+#[test]
+fn key_and_certificate_may_be_two_files() {
+    let (key, certificate) = PKCS8.split_at(PKCS8.find("-----BEGIN CERTIFICATE").unwrap());
+    let (other_key, _) = OTHER.split_at(OTHER.find("-----BEGIN CERTIFICATE").unwrap());
+    for (first, second) in [(certificate, key), (key, certificate), (PKCS8, key)] {
+        let bundle = CertificateBundle::read(first.as_bytes(), None).unwrap();
+        let bundle = bundle.with(second.as_bytes(), None).unwrap();
+        let read = bundle.client_certificate(NOW).unwrap();
+        assert_eq!(read.subject(), "CN=daemon, O=Contoso, C=US");
+    }
+    let bundle = CertificateBundle::read(certificate.as_bytes(), None).unwrap();
+    let bundle = bundle.with(other_key.as_bytes(), None).unwrap();
+    assert!(matches!(bundle.client_certificate(NOW), Err(Error::KeyMismatch)));
+    assert_eq!(
+        format!("{bundle:?}"),
+        "CertificateBundle(1 certificates, 1 private keys)"
+    );
+}
+
+#[test]
+fn certificate_is_not_guessed_among_several() {
+    let certificates = |text: &str| text.split_at(text.find("-----BEGIN CERTIFICATE").unwrap()).1.to_owned();
+    let both = certificates(PKCS8) + &certificates(OTHER);
+    let bundle = CertificateBundle::read(both.as_bytes(), None).unwrap();
+    let Err(Error::SeveralCertificates(thumbprints)) = bundle.certificate(NOW) else {
+        panic!("two certificates");
+    };
+    assert_eq!(thumbprints.len(), 2);
+    // A chain has one that issued none of the others.
+    let bundle = CertificateBundle::read(include_bytes!("vectors/pem/signed_pss256.pem"), None).unwrap();
+    assert_eq!(bundle.certificate(NOW).unwrap().subject(), "CN=leaf");
+    let bundle =
+        CertificateBundle::read(b"-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----", None).unwrap();
+    assert!(bundle.certificate(NOW).is_err());
+}
+
+const NOW: Timestamp = Timestamp::from_secs(1_796_000_000);
+const PKCS8: &str = include_str!("vectors/pem/pkcs8.pem");
+const OTHER: &str = include_str!("vectors/pem/other.pem");
