@@ -7,8 +7,8 @@
 //! ```
 //!
 //! `AAD_ENDPOINT` and `GRAPH_ENDPOINT` name another cloud, or an emulator. The program says that it answers claims challenges (`cp1`), so
-//! its tokens live longer, and can be revoked: then the API's `401` leads to another token and to the same request again, and nobody
-//! here notices.
+//! its tokens live longer, and can be revoked: then the API's `401` leads to another token and to the same request again, and
+//! this program sees its response only.
 //!
 //! To try it on an emulator, with the lines that `entra emulator` prints pasted:
 //!
@@ -38,6 +38,7 @@ use tower::{Service, ServiceBuilder, ServiceExt};
 /// Graph's address in the public cloud, and its audience there.
 const GRAPH: &str = "https://graph.microsoft.com";
 
+// `Send + Sync` for the body's error, a box that converts to no other one. The layer's own error converts to `Box<dyn Error>`, too.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut arguments = std::env::args().skip(1);

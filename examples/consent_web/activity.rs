@@ -190,7 +190,7 @@ impl Api {
         let body = Limited::new(body, LARGEST_ANSWER)
             .collect()
             .await
-            .map_err(Trouble::of)?;
+            .map_err(|error| Trouble::Unreachable(error.to_string()))?;
         let answer = serde_json::from_slice(&body.to_bytes());
         if parts.status.is_success() {
             // What cannot be read is not nothing: a page of a gateway in between, or half an answer, must not hide records.
@@ -224,10 +224,11 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    fn of(error: entra_tower::BoxError) -> Self {
-        match error.downcast_ref() {
-            Some(BearerError::Token(error)) => Self::Token(error.clone()),
-            _ => Self::Unreachable(error.to_string()),
+    fn of(error: BearerError) -> Self {
+        match error {
+            BearerError::Token(error) => Self::Token(error),
+            BearerError::Service(error) => Self::Unreachable(error.to_string()),
+            error => Self::Unreachable(error.to_string()),
         }
     }
 

@@ -1,5 +1,6 @@
+//! The service.
+
 use std::fmt;
-use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -16,8 +17,12 @@ use crate::shared::{Shared, Supply};
 
 /// A service that puts a token on the requests of another: made by [`BearerLayer`](crate::BearerLayer).
 ///
-/// It is ready when the inner service is, and has its answers. Its errors are those of the inner service, boxed, and
-/// [`BearerError`]s: `downcast_ref` tells them apart.
+/// It is ready when the inner service is, and has its responses. The inner service's errors come through as
+/// [`BearerError::Service`].
+///
+/// While it awaits a token it holds nothing of the inner service: a request without a token at hand gives its place (a permit of
+/// `ConcurrencyLimit`, a slot of `Buffer`) back, and takes another one once the token is there. So one limited stack can serve
+/// both the API and the token service.
 #[derive(Clone)]
 pub struct Bearer<S, R = NoReplay> {
     inner: S,
@@ -64,11 +69,11 @@ where
     R: Replay<B>,
 {
     type Response = Response<A>;
-    type Error = BoxError;
+    type Error = BearerError;
     type Future = ResponseFuture<S, B>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BearerError>> {
+        self.inner.poll_ready(cx).map_err(BearerError::service)
     }
 
     fn call(&mut self, mut request: Request<B>) -> ResponseFuture<S, B> {
@@ -82,7 +87,10 @@ where
             return self.fetch(request);
         };
         let authorization = token.authorization();
-        let spare = self.spare(&request);
+        let spare = self.spare(&request).map(|mut spare| {
+            spare.request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+            spare
+        });
         request.headers_mut().insert(AUTHORIZATION, authorization);
         let used = Used {
             mark: self.supply.mark(),
@@ -104,7 +112,7 @@ impl<S, R> Bearer<S, R> {
         }
     }
 
-    /// The way without a token at hand: the inner service, which is ready, waits for one in the future.
+    /// Sends the request once there is a token.
     #[cold]
     fn fetch<B>(&mut self, request: Request<B>) -> ResponseFuture<S, B>
     where
@@ -112,13 +120,14 @@ impl<S, R> Bearer<S, R> {
         R: Replay<B>,
     {
         let spare = self.spare(&request);
-        let clone = self.inner.clone();
-        let service = mem::replace(&mut self.inner, clone);
+        // The ready service may hold the very permit that the token request needs.
+        self.inner = self.inner.clone();
+        let service = self.inner.clone();
         let call = Box::new(Call { service, request });
         ResponseFuture::fetching(self.supply.clone(), Arc::clone(&self.shared), call, spare)
     }
 
-    /// What a replay takes, where the policy wants one and the body can be copied.
+    /// A copy of the request, if the policy wants one and the body can be copied.
     fn spare<B>(&self, request: &Request<B>) -> Option<Box<Call<S, B>>>
     where
         S: Clone,

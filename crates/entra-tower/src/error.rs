@@ -1,26 +1,41 @@
+//! The errors of the layer and of its services.
+
 use std::error::Error;
 use std::fmt;
 
 use entra_proto::Origin;
 use http::Uri;
 
-/// The error of a [`Bearer`](crate::Bearer): a [`BearerError`], or what the inner service's error boxes to.
-pub type BoxError = Box<dyn Error + Send + Sync>;
+/// Any error, as tower's own services box theirs.
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Why a request was not sent. The inner service's errors are none of these: they are handed on as they are.
+/// The error of a [`Bearer`](crate::Bearer).
+///
+/// It converts by `?` to `Box<dyn Error>` and to `Box<dyn Error + Send + Sync>`. The cause is its [source](Error::source).
 #[non_exhaustive]
 pub enum BearerError {
-    /// Its URI is at none of the origins that the token may be sent to.
+    /// The request's URI is at none of the origins that the token may be sent to. Nothing was sent.
     Elsewhere {
-        /// Where it is, `scheme://host[:port]`; none where the URI is relative.
+        /// The URI's origin, `scheme://host[:port]`; none if the URI is relative.
         origin: Option<String>,
     },
-    /// There is no token for it. What is to be done stands in the [source](Error::source), an [`entra_client::Error`].
+    /// There is no token for the request, which was not sent. The [source](Error::source) says what to do.
     Token(entra_client::Error),
+    /// The inner service failed. [`inner`](Self::inner) finds its error by type.
+    Service(Box<dyn Error + Send + Sync>),
 }
 
 impl BearerError {
-    /// The URI's path and query stay out of it: they are the caller's, and may be secret. So does its user.
+    /// The inner service's error, if it is of this type.
+    #[must_use]
+    pub fn inner<E: Error + 'static>(&self) -> Option<&E> {
+        match self {
+            Self::Service(error) => error.downcast_ref(),
+            Self::Elsewhere { .. } | Self::Token(_) => None,
+        }
+    }
+
+    /// An error that leaves out the URI's path, query and user, which may be secret.
     pub(crate) fn elsewhere(uri: &Uri) -> Self {
         let origin = uri.scheme_str().zip(uri.authority()).map(|(scheme, authority)| {
             let authority = authority.as_str();
@@ -28,6 +43,12 @@ impl BearerError {
             format!("{scheme}://{host}")
         });
         Self::Elsewhere { origin }
+    }
+
+    /// The error of an inner service; that of a `Bearer` further in comes through as it is.
+    #[cold]
+    pub(crate) fn service(error: impl Into<BoxError>) -> Self {
+        error.into().downcast().map_or_else(Self::Service, |own| *own)
     }
 }
 
@@ -43,17 +64,19 @@ impl fmt::Display for BearerError {
                  request without the layer"
             ),
             Self::Token(_) => f.write_str("not sent: there is no token"),
+            Self::Service(_) => f.write_str("the request failed"),
         }
     }
 }
 
-/// The text of `Display` and of what lies beneath: it is what a `main` that returns the error shows.
+/// The text of `Display` and of the cause: a `main` that returns the error shows it.
 impl fmt::Debug for BearerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)?;
         match self {
             Self::Elsewhere { .. } => Ok(()),
             Self::Token(error) => write!(f, ": {error:?}"),
+            Self::Service(error) => write!(f, ": {error:?}"),
         }
     }
 }
@@ -63,6 +86,7 @@ impl Error for BearerError {
         match self {
             Self::Elsewhere { .. } => None,
             Self::Token(error) => Some(error),
+            Self::Service(error) => Some(&**error),
         }
     }
 }

@@ -1,3 +1,5 @@
+//! The future of a call, with its replay.
+
 use std::fmt;
 use std::future::Future;
 use std::mem;
@@ -51,7 +53,7 @@ where
 {
     /// Nothing is sent.
     Refused(BearerError),
-    /// There is no token yet. The service is the one that was ready.
+    /// There is no token yet. Neither service is ready.
     Fetching {
         fetch: Fetch,
         call: Box<Call<S, B>>,
@@ -60,13 +62,16 @@ where
     /// The API refused the token, and another one is on its way.
     Renewing {
         fetch: Fetch,
+        /// Has the refused token.
         spare: Box<Call<S, B>>,
-        refusal: S::Response,
+        /// None once the token has been waited for: a response may hold a connection that the token request needs.
+        refusal: Option<S::Response>,
     },
-    /// The other token is here, and the copy of the service gets ready.
+    /// The service gets ready for a request that has its token.
     Readying {
         call: Box<Call<S, B>>,
-        used: Used,
+        used: Option<Used>,
+        spare: Option<Box<Call<S, B>>>,
     },
     Done,
 }
@@ -75,7 +80,7 @@ where
 type Next<S, B, A> = Result<State<S, B>, End<A>>;
 
 /// What the caller gets.
-type End<A> = Result<Response<A>, BoxError>;
+type End<A> = Result<Response<A>, BearerError>;
 
 /// A request, and the service to call with it.
 pub(crate) struct Call<S, B> {
@@ -137,7 +142,7 @@ where
         loop {
             let next = match state.as_mut().project() {
                 StateOf::Calling { future, used, spare } => {
-                    let answer = ready!(future.poll(cx)).map_err(Into::into)?;
+                    let answer = ready!(future.poll(cx)).map_err(BearerError::service)?;
                     if !is_refusal(answer.status(), answer.headers()) {
                         return Poll::Ready(Ok(answer));
                     }
@@ -164,7 +169,10 @@ where
         Some(Fetch::new(supply, used.shared))
     });
     match (fetch, spare) {
-        (Some(fetch), Some(spare)) => Ok(Aside::Renewing { fetch, spare, refusal }.into()),
+        (Some(fetch), Some(spare)) => {
+            let refusal = Some(refusal);
+            Ok(Aside::Renewing { fetch, spare, refusal }.into())
+        }
         _ => Err(Ok(refusal)),
     }
 }
@@ -176,30 +184,55 @@ where
 {
     #[cold]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Next<S, B, A>> {
-        // First whatever has to be waited for ...
+        // First what has to be awaited ...
         let fetched = match self {
-            Self::Fetching { fetch, .. } | Self::Renewing { fetch, .. } => Some(ready!(fetch.poll(cx))),
+            Self::Fetching { fetch, .. } => Some(ready!(fetch.poll(cx))),
+            Self::Renewing { fetch, refusal, .. } => match fetch.poll(cx) {
+                Poll::Ready(fetched) => Some(fetched),
+                Poll::Pending => {
+                    *refusal = None;
+                    return Poll::Pending;
+                }
+            },
             Self::Readying { call, .. } => {
-                ready!(call.service.poll_ready(cx)).map_err(|error| Err(error.into()))?;
+                ready!(call.service.poll_ready(cx)).map_err(|error| Err(BearerError::service(error)))?;
                 None
             }
             Self::Refused(_) | Self::Done => None,
         };
         // ... then the step that follows.
         Poll::Ready(match (mem::replace(self, Self::Done), fetched) {
-            (Self::Fetching { call, spare, .. }, Some(Ok((token, used)))) => Ok(call.sign(&token).send(used, spare)),
-            (Self::Fetching { .. }, Some(Err(error))) => Err(Err(BearerError::Token(error).into())),
-            (Self::Renewing { spare, refusal, .. }, Some(Ok((token, used)))) => {
-                // Before the service is asked again: it may wait for the end of this very answer.
-                drop(refusal);
-                let call = spare.sign(&token);
-                Ok(Self::Readying { call, used }.into())
+            (Self::Fetching { call, spare, .. }, Some(Ok((token, used)))) => {
+                let (call, spare) = (call.sign(&token), spare.map(|spare| spare.sign(&token)));
+                let used = Some(used);
+                Ok(Self::Readying { call, used, spare }.into())
             }
-            // Without another token, the API's own words are worth more than ours.
-            (Self::Renewing { refusal, .. }, Some(Err(_))) => Err(Ok(refusal)),
-            (Self::Readying { call, used }, None) => Ok(call.send(used, None)),
-            (Self::Refused(error), None) => Err(Err(error.into())),
-            _ => panic!("polled after the answer was given"),
+            (Self::Fetching { .. }, Some(Err(error))) => Err(Err(BearerError::Token(error))),
+            (Self::Renewing { spare, refusal, .. }, Some(Ok((token, used)))) => {
+                // The service may wait for the end of this very response before it is ready again.
+                drop(refusal);
+                let (call, used) = (spare.sign(&token), Some(used));
+                Ok(Self::Readying {
+                    call,
+                    used,
+                    spare: None,
+                }
+                .into())
+            }
+            // Without another token, the API's own response is worth more than an error: it is sent once more, if it was dropped.
+            (
+                Self::Renewing {
+                    refusal: Some(refusal), ..
+                },
+                Some(Err(_)),
+            ) => Err(Ok(refusal)),
+            (Self::Renewing { spare: call, .. }, Some(Err(_))) => {
+                let (used, spare) = (None, None);
+                Ok(Self::Readying { call, used, spare }.into())
+            }
+            (Self::Readying { call, used, spare }, None) => Ok(call.send(used, spare)),
+            (Self::Refused(error), None) => Err(Err(error)),
+            _ => panic!("polled after the response was given"),
         })
     }
 }
@@ -222,10 +255,10 @@ where
         self
     }
 
-    fn send(mut self, used: Used, spare: Option<Box<Self>>) -> State<S, B> {
+    fn send(mut self, used: Option<Used>, spare: Option<Box<Self>>) -> State<S, B> {
         State::Calling {
             future: self.service.call(self.request),
-            used: Some(used),
+            used,
             spare,
         }
     }

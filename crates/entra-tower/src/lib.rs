@@ -22,7 +22,7 @@
 //! use tower::{Service, ServiceBuilder, ServiceExt};
 //! # use entra_transport::{Body, transport_fn};
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let transport = transport_fn(|_| async { Ok(Response::new(Body::from(r#"{"access_token":"t","expires_in":3599}"#.to_owned()))) });
 //! # let inner = tower::service_fn(|request: Request<String>| async move {
 //! #     assert_eq!(request.headers()["authorization"], "Bearer t");
@@ -93,7 +93,7 @@ mod shared;
 mod ureq_middleware;
 
 pub use bearer::Bearer;
-pub use error::{BearerError, BoxError, BuildError};
+pub use error::{BearerError, BuildError};
 pub use future::ResponseFuture;
 pub use layer::{BearerLayer, Elsewhere};
 pub use replay::{CloneBody, CopyBody, NoReplay, Replay};

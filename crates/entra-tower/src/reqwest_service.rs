@@ -19,7 +19,7 @@ use tower_service::Service;
 /// use http::Request;
 /// use tower::{Layer, ServiceExt};
 ///
-/// # async fn get(layer: BearerLayer) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// # async fn get(layer: BearerLayer) -> Result<(), Box<dyn std::error::Error>> {
 /// let api = layer.layer(ReqwestService::new(reqwest::Client::builder())?);
 /// let request = Request::get("https://graph.microsoft.com/v1.0/users").body("")?;
 /// let answer = reqwest::Response::from(api.oneshot(request).await?);

@@ -4,7 +4,7 @@ mod support;
 
 use std::error::Error as _;
 
-use entra_tower::{BearerError, BearerLayer, BoxError, BuildError, Elsewhere};
+use entra_tower::{BearerError, BearerLayer, BuildError, Elsewhere};
 use http::{HeaderValue, Request};
 use support::{Api, ApiError, Entra, USERS, get, send, token_in, unauthorized};
 use tower::{Layer, Service, ServiceExt};
@@ -117,7 +117,6 @@ async fn another_origin_is_refused_before_anything_is_sent() {
     let mut service = layer(&entra).layer(api.clone());
     for uri in ELSEWHERE {
         let error = send(&mut service, get(uri)).await.unwrap_err();
-        let error = error.downcast_ref::<BearerError>().expect(uri);
         assert!(matches!(error, BearerError::Elsewhere { .. }), "{uri}: {error}");
     }
     assert_eq!((entra.requests(), api.tokens().len()), (0, 0));
@@ -204,8 +203,7 @@ async fn a_token_that_is_not_to_be_had_keeps_the_request_from_being_sent() {
     let entra = Entra::refusing(|_| Some("invalid_client"));
     let api = Api::kind();
     let mut service = entra.layer().layer(api.clone());
-    let error: BoxError = send(&mut service, get(USERS)).await.unwrap_err();
-    let error = error.downcast_ref::<BearerError>().unwrap();
+    let error = send(&mut service, get(USERS)).await.unwrap_err();
     let cause = error.source().unwrap().downcast_ref::<entra_client::Error>().unwrap();
     assert_eq!(cause.service().unwrap().error, "invalid_client");
     assert!(!error.to_string().contains("invalid_client") && format!("{error:?}").contains("invalid_client"));
@@ -218,16 +216,47 @@ async fn errors_of_the_inner_service_come_through() {
     let mut service = entra.layer().replay().layer(Api::new(|_| (0, vec![])));
     for _ in 0..2 {
         let error = send(&mut service, get(USERS)).await.unwrap_err();
-        assert_eq!(error.downcast_ref::<ApiError>(), Some(&ApiError));
+        assert_eq!(error.inner::<ApiError>(), Some(&ApiError));
+        assert_eq!(error.source().unwrap().to_string(), "the API is down");
     }
 }
 
 #[tokio::test]
 async fn inner_services_may_have_boxed_errors_and_any_body() {
     struct Body(#[allow(dead_code)] *const u8); // neither Clone nor Send
-    let inner = tower::service_fn(|_: Request<Body>| async { Err::<http::Response<Body>, BoxError>("down".into()) });
+    let inner =
+        tower::service_fn(|_: Request<Body>| async { Err::<http::Response<Body>, support::BoxError>("down".into()) });
     let mut service = Entra::new().layer().layer(inner);
     let request = Request::get(USERS).body(Body(std::ptr::null())).unwrap();
     let error = service.ready().await.unwrap().call(request).await.err().unwrap();
-    assert_eq!(error.to_string(), "down");
+    assert_eq!(error.source().unwrap().to_string(), "down");
+}
+
+#[tokio::test]
+async fn errors_convert_to_boxes_with_and_without_send() {
+    async fn down(_: Request<String>) -> Result<http::Response<String>, ApiError> {
+        Err(ApiError)
+    }
+    async fn plain() -> Result<(), Box<dyn std::error::Error>> {
+        let mut service = Entra::new().layer().layer(tower::service_fn(down));
+        service.ready().await?.call(get(USERS)).await?;
+        Ok(())
+    }
+    async fn shared() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let mut service = Entra::new().layer().layer(tower::service_fn(down));
+        service.ready().await?.call(get(USERS)).await?;
+        Ok(())
+    }
+    let (plain, shared) = (plain().await.unwrap_err(), shared().await.unwrap_err());
+    let is_of_the_api = |error: Option<&BearerError>| error.is_some_and(|error| error.inner::<ApiError>().is_some());
+    assert!(is_of_the_api(plain.downcast_ref()) && is_of_the_api(shared.downcast_ref()));
+    assert_eq!(format!("{plain:?}"), "the request failed: ApiError");
+}
+
+#[tokio::test]
+async fn error_of_a_layer_further_in_comes_through() {
+    let inner = Entra::refusing(|_| Some("invalid_client")).layer().layer(Api::kind());
+    let mut outer = layer(&Entra::new()).layer(inner);
+    let error = send(&mut outer, get(USERS)).await.unwrap_err();
+    assert!(matches!(error, BearerError::Token(_)), "{error:?}");
 }

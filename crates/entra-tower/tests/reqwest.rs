@@ -90,8 +90,5 @@ async fn its_own_errors_come_through() {
         .oneshot(Request::get(&origin).body("").unwrap())
         .await
         .unwrap_err();
-    assert!(
-        error.downcast_ref::<reqwest::Error>().unwrap().is_connect(),
-        "{error:?}"
-    );
+    assert!(error.inner::<reqwest::Error>().unwrap().is_connect(), "{error:?}");
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use entra_client::{Client, ManualClock, Policy, TokenSource};
 use entra_proto::{Application, ClientSecret, RetryPolicy, Target, Timestamp};
-use entra_tower::{BearerLayer, BoxError};
+use entra_tower::{BearerError, BearerLayer};
 use entra_transport::{Body, transport_fn};
 use http::{HeaderMap, Request, Response, StatusCode};
 use tower::{Service, ServiceExt};
@@ -249,15 +249,17 @@ pub(crate) fn get(uri: &str) -> Request<String> {
     Request::get(uri).body(String::new()).unwrap()
 }
 
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// What stands for an answer of a token service that has a bad day.
 pub(crate) const BUSY: &str = "busy";
 
 pub(crate) const USERS: &str = "https://graph.microsoft.com/v1.0/users";
 
 /// Sends one request and gives status and body: the token that came last.
-pub(crate) async fn send<S, B>(service: &mut S, request: Request<B>) -> Result<(u16, String), BoxError>
+pub(crate) async fn send<S, B>(service: &mut S, request: Request<B>) -> Result<(u16, String), BearerError>
 where
-    S: Service<Request<B>, Response = Response<String>, Error = BoxError>,
+    S: Service<Request<B>, Response = Response<String>, Error = BearerError>,
 {
     let answer = service.ready().await?.call(request).await?;
     Ok((answer.status().as_u16(), answer.into_body()))
