@@ -31,7 +31,7 @@ use crate::{MAX_FILE, chain, kind, pem, pfx, text};
 /// let bundle = CertificateBundle::read(crt, None)?; // std::fs::read("tls.crt")
 /// println!("{}", bundle.certificate(now)?.subject());
 ///
-/// let both = bundle.with(key, None)?; // std::fs::read("tls.key")
+/// let both = bundle.join(CertificateBundle::read(key, None)?); // std::fs::read("tls.key")
 /// println!("{} bits", both.client_certificate(now)?.key_bits());
 /// # Ok::<(), entra_credential::Error>(())
 /// ```
@@ -45,16 +45,16 @@ impl CertificateBundle {
     /// Returns an error if the file holds neither a certificate nor a private key, is damaged, or does not open with the password. A private key in
     /// PEM that is under a password is left closed where there is none.
     pub fn read(bytes: &[u8], password: Option<&str>) -> Result<Self, Error> {
-        Self::default().with(bytes, password)
+        let mut bundle = Bundle::default();
+        bundle.add(bytes, password)?;
+        Ok(Self(bundle))
     }
 
-    /// Adds the contents of another file, such as the one with the private key.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
-    pub fn with(mut self, bytes: &[u8], password: Option<&str>) -> Result<Self, Error> {
-        self.0.add(bytes, password)?;
-        Ok(self)
+    /// The contents of both, such as of a certificate's file and of the file with its key.
+    #[must_use]
+    pub fn join(mut self, other: Self) -> Self {
+        self.0.join(other.0);
+        self
     }
 
     /// Whether there is a private key in it, be it one that is not read.
@@ -140,6 +140,14 @@ impl Bundle {
         sized(der)?;
         self.allowance = Allowance::default();
         pfx::open(der, password.unwrap_or_default(), self)
+    }
+
+    fn join(&mut self, other: Self) {
+        self.certificates.extend(other.certificates);
+        self.keys.extend(other.keys);
+        self.doubt = self.doubt.or(other.doubt);
+        self.closed_key = self.closed_key.take().or(other.closed_key);
+        self.refused = self.refused.take().or(other.refused);
     }
 
     #[cfg(feature = "pfx")]

@@ -100,12 +100,12 @@ fn key_and_certificate_may_be_two_files() {
     let (other_key, _) = OTHER.split_at(OTHER.find("-----BEGIN CERTIFICATE").unwrap());
     for (first, second) in [(certificate, key), (key, certificate), (PKCS8, key)] {
         let bundle = CertificateBundle::read(first.as_bytes(), None).unwrap();
-        let bundle = bundle.with(second.as_bytes(), None).unwrap();
+        let bundle = bundle.join(CertificateBundle::read(second.as_bytes(), None).unwrap());
         let read = bundle.client_certificate(NOW).unwrap();
         assert_eq!(read.subject(), "CN=daemon, O=Contoso, C=US");
     }
     let bundle = CertificateBundle::read(certificate.as_bytes(), None).unwrap();
-    let bundle = bundle.with(other_key.as_bytes(), None).unwrap();
+    let bundle = bundle.join(CertificateBundle::read(other_key.as_bytes(), None).unwrap());
     assert!(matches!(bundle.client_certificate(NOW), Err(Error::KeyMismatch)));
     assert_eq!(
         format!("{bundle:?}"),
