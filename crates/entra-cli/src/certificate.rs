@@ -3,13 +3,13 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
-use entra_credential::{ClientCertificate, Error};
-use entra_proto::{CertificateCredential, SigningAlgorithm};
+use entra_credential::{Certificate, CertificateBundle, ClientCertificate, Error};
+use entra_proto::{CertificateCredential, SigningAlgorithm, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::environment;
 use crate::exit::{Exit, Failure};
-use crate::files::{read_bytes, read_text, tell};
+use crate::files::{exposure, read_bytes, read_text, shell_word, tell};
 use crate::outside::shown;
 
 /// A certificate as a credential.
@@ -18,6 +18,10 @@ pub(crate) struct CertificateSettings {
     /// A file with the client certificate and its private key, PEM or PFX; else AZURE_CLIENT_CERTIFICATE_PATH names it
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
+
+    /// A file with the private key, where it is not in the certificate's file
+    #[arg(long, value_name = "FILE")]
+    certificate_key: Option<PathBuf>,
 
     #[command(flatten)]
     password: PasswordSettings,
@@ -51,15 +55,23 @@ impl CertificateSettings {
         self.certificate.as_deref()
     }
 
-    /// The credential in this file.
-    pub(crate) fn credential(&self, path: &Path) -> Result<CertificateCredential, Failure> {
-        self.credential_of(self.password.open(path)?)
+    /// The file of the key that was named on the command line.
+    pub(crate) fn key_file(&self) -> Option<&Path> {
+        self.certificate_key.as_deref()
     }
 
-    /// Reads the certificate in this file.
-    pub(crate) fn read(&self, path: &Path) -> Result<ClientCertificate, Failure> {
+    /// The credential in this file.
+    pub(crate) fn credential(&self, path: &Path) -> Result<CertificateCredential, Failure> {
+        let files = self.read(path)?;
+        let certificate = files.client_certificate()?;
+        files.tell_warnings(certificate.warnings(now()));
+        self.credential_of(certificate)
+    }
+
+    /// Reads this file, and the one with the key.
+    pub(crate) fn read(&self, path: &Path) -> Result<CertificateFiles, Failure> {
         self.sends_chain()?;
-        self.password.read(path)
+        self.password.read(path, self.key_file(), true)
     }
 
     /// This certificate as a credential.
@@ -80,33 +92,25 @@ impl CertificateSettings {
 }
 
 impl PasswordSettings {
-    /// Reads a certificate with its key, and tells what is unusual about it.
-    pub(crate) fn open(&self, path: &Path) -> Result<ClientCertificate, Failure> {
-        let certificate = self.read(path)?;
-        for warning in certificate.warnings(SystemTime::now().into()) {
-            tell(format_args!("warning: {}: {warning}", shown(path)));
+    /// Reads the file of a certificate, and that of its key. A password is asked for at a terminal, if the key is needed.
+    pub(crate) fn read(&self, path: &Path, key: Option<&Path>, needs_key: bool) -> Result<CertificateFiles, Failure> {
+        let mut contents = Vec::new();
+        for path in [Some(path), key].into_iter().flatten() {
+            contents.push((path, read_bytes(path, MAX_FILE, Exit::Credential)?));
         }
-        Ok(certificate)
-    }
-
-    fn read(&self, path: &Path) -> Result<ClientCertificate, Failure> {
-        let bytes = read_bytes(path, MAX_FILE, Exit::Credential)?;
         let password = self.password()?;
-        let opened = match ClientCertificate::read(&bytes, password.as_deref().map(String::as_str)) {
-            // Whoever sits at a terminal can be asked.
-            Err(Error::PasswordNeeded | Error::EmptyPassword) if password.is_none() && io::stdin().is_terminal() => {
+        let read = CertificateFiles::read(&contents, password.as_deref().map(String::as_str), needs_key);
+        match read {
+            Err((path, Error::PasswordNeeded | Error::EmptyPassword))
+                if password.is_none() && io::stdin().is_terminal() =>
+            {
                 let asked = rpassword::prompt_password(format!("Password of {}: ", shown(path)));
                 let asked = Zeroizing::new(asked.map_err(|error| Failure::new(Exit::Credential, error))?);
-                ClientCertificate::read(&bytes, Some(&asked))
+                CertificateFiles::read(&contents, Some(&asked), needs_key)
             }
-            opened => opened,
-        };
-        opened.map_err(|error| {
-            Failure::new(
-                Exit::Credential,
-                anyhow::Error::new(error).context(path.display().to_string()),
-            )
-        })
+            read => read,
+        }
+        .map_err(|(path, error)| failure(&shown(path), error))
     }
 
     fn password(&self) -> Result<Option<Zeroizing<String>>, Failure> {
@@ -115,6 +119,92 @@ impl PasswordSettings {
             None => environment::text("AZURE_CLIENT_CERTIFICATE_PASSWORD", Exit::Credential),
         }
     }
+}
+
+/// The contents of a certificate's file, and of the file of its key.
+pub(crate) struct CertificateFiles {
+    pub(crate) bundle: CertificateBundle,
+    /// What the files are called in messages.
+    name: String,
+    /// What is wrong with the permissions of those that hold a private key, and what to do about it.
+    pub(crate) exposures: Vec<(String, String)>,
+}
+
+impl CertificateFiles {
+    fn read<'a>(
+        contents: &[(&'a Path, Zeroizing<Vec<u8>>)],
+        password: Option<&str>,
+        needs_key: bool,
+    ) -> Result<Self, (&'a Path, Error)> {
+        let mut files = Self {
+            bundle: CertificateBundle::default(),
+            name: contents
+                .iter()
+                .map(|(path, _)| shown(path))
+                .collect::<Vec<_>>()
+                .join(" and "),
+            exposures: Vec::new(),
+        };
+        for (path, bytes) in contents {
+            let file = CertificateBundle::read(bytes, password).map_err(|error| (*path, error))?;
+            if file.has_private_key()
+                && let Some(exposure) = exposure(path)
+            {
+                let advice = format!("run `chmod 600 {}`", shell_word(path));
+                files.exposures.push((exposure, advice));
+            }
+            if let Err(error @ Error::PasswordNeeded) = file.client_certificate(now())
+                && needs_key
+            {
+                return Err((path, error));
+            }
+            files.bundle = files.bundle.join(file);
+        }
+        Ok(files)
+    }
+
+    pub(crate) fn client_certificate(&self) -> Result<ClientCertificate, Failure> {
+        let opened = self.bundle.client_certificate(now());
+        opened.map_err(|error| failure(&self.name, error))
+    }
+
+    pub(crate) fn certificate(&self) -> Result<Certificate, Failure> {
+        let read = self.bundle.certificate(now());
+        read.map_err(|error| failure(&self.name, error))
+    }
+
+    /// Tells what is unusual about the files.
+    pub(crate) fn tell_warnings<W: ToString>(&self, warnings: impl IntoIterator<Item = W>) {
+        let exposures = self
+            .exposures
+            .iter()
+            .map(|(problem, advice)| format!("{problem}; {advice}"));
+        for warning in exposures.chain(warnings.into_iter().map(|it| it.to_string())) {
+            tell(format_args!("warning: {}: {warning}", self.name));
+        }
+    }
+}
+
+pub(crate) fn now() -> Timestamp {
+    SystemTime::now().into()
+}
+
+/// An error about these files, with the options of this command that help.
+fn failure(name: &str, error: Error) -> Failure {
+    let advice = match error {
+        Error::PasswordNeeded | Error::EmptyPassword => {
+            "give its password in AZURE_CLIENT_CERTIFICATE_PASSWORD, or name a file that holds it with --certificate-password-file"
+        }
+        Error::KeyMissing => {
+            "export the certificate together with its private key, or name the file of the key with --certificate-key"
+        }
+        error => {
+            return Failure::new(Exit::Credential, anyhow::Error::new(error).context(name.to_owned()));
+        }
+    };
+    let text = error.to_string();
+    let problem = text.split_once("; ").map_or(text.as_str(), |(problem, _)| problem);
+    Failure::text(Exit::Credential, format!("{name}: {problem}; {advice}"))
 }
 
 /// How long a certificate's file and a password may be, in bytes.

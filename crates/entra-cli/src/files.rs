@@ -80,6 +80,50 @@ pub(crate) fn write_new(path: &Path, text: &str, private: bool) -> Result<(), Fa
     })
 }
 
+/// What is wrong with a file of a private key that others may use, if anything is. On systems without modes nothing is known.
+pub(crate) fn exposure(path: &Path) -> Option<String> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+
+        // Of a link, what it leads to. An access control list has its mask in the bits of the group. A pipe has no readers to come.
+        let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+        let mode = metadata.permissions().mode() & 0o777;
+        let access = match (mode & 0o044 != 0, mode & 0o022 != 0) {
+            (true, true) => "readable and writable",
+            (true, false) => "readable",
+            (false, true) => "writable",
+            (false, false) => return None,
+        };
+        Some(format!(
+            "the file of the private key is {access} by others (mode {mode:03o})"
+        ))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
+/// A path as a word that a shell takes, and no command takes for an option.
+pub(crate) fn shell_word(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let text = if text.starts_with('-') {
+        format!("./{text}")
+    } else {
+        text.into_owned()
+    };
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "%+,-./:=@_".contains(c) || cfg!(windows) && c == '\\';
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text
+    } else if cfg!(windows) {
+        format!("\"{text}\"")
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
 /// Tells something beside the result, on standard error. A reader that has closed it is no failure.
 pub(crate) fn tell(text: impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "{}", printable(&text.to_string()));
@@ -125,4 +169,27 @@ pub(crate) fn print_json_text(json: &str) -> Result<(), Failure> {
         }
     }
     print_secret(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(not(windows))]
+    fn paths_are_quoted_for_a_shell() {
+        for (path, word) in [
+            ("daemon.pem", "daemon.pem"),
+            ("/etc/ssl/a-b_c.pem", "/etc/ssl/a-b_c.pem"),
+            ("my daemon.pem", "'my daemon.pem'"),
+            ("it's.pem", "'it'\\''s.pem'"),
+            ("$(id).pem", "'$(id).pem'"),
+            ("-x.pem", "./-x.pem"),
+            ("-x y", "'./-x y'"),
+            ("~.pem", "'~.pem'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_word(path.as_ref()), word);
+        }
+    }
 }

@@ -35,7 +35,7 @@ pub(crate) struct ApplicationSettings {
     authority_host: Option<String>,
 
     /// Read the client secret from this file, or from standard input if it is "-"; else it is taken from AZURE_CLIENT_SECRET
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate", "federated_token_file"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate", "certificate_key", "federated_token_file"])]
     secret_file: Option<PathBuf>,
 
     /// Where people look for it first. It only says where the secret belongs.
@@ -46,7 +46,7 @@ pub(crate) struct ApplicationSettings {
     certificate: CertificateSettings,
 
     /// Read another issuer's assertion from this file (workload identity); else AZURE_FEDERATED_TOKEN_FILE names it
-    #[arg(long, value_name = "FILE", conflicts_with = "certificate")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate", "certificate_key"])]
     federated_token_file: Option<PathBuf>,
 
     /// Go through the endpoints of one Azure region, such as westeurope
@@ -183,6 +183,21 @@ impl ApplicationSettings {
             let flag = Source::Flag("--certificate".to_owned());
             refuse_contents(path, Exit::Credential)?;
             return Ok(Some(Chosen::Certificate(path.to_owned(), flag)));
+        }
+        if let Some(key) = self.certificate.key_file() {
+            // The key is named on the command line, so the variables of other credentials are not meant.
+            refuse_contents(key, Exit::Credential)?;
+            let path = path_variable(CERTIFICATE).ok_or_else(|| {
+                Failure::text(
+                    Exit::Credential,
+                    "--certificate-key names the key alone; name the certificate's file with --certificate, or in AZURE_CLIENT_CERTIFICATE_PATH",
+                )
+            })?;
+            refuse_contents(&path, Exit::Credential)?;
+            return Ok(Some(Chosen::Certificate(
+                path,
+                Source::Variable(CERTIFICATE.to_owned()),
+            )));
         }
         if let Some(path) = &self.federated_token_file {
             let flag = Source::Flag("--federated-token-file".to_owned());

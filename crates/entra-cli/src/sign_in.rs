@@ -20,7 +20,7 @@ pub(crate) struct FlowSettings {
     flow: Flow,
 
     /// The application is a public client: send no credential, whatever the environment holds
-    #[arg(long, conflicts_with_all = ["secret_file", "certificate", "federated_token_file"])]
+    #[arg(long, conflicts_with_all = ["secret_file", "certificate", "certificate_key", "federated_token_file"])]
     public: bool,
 
     /// With --flow obo: read the user's access token for this application's API from this file, or from standard input if it is "-"

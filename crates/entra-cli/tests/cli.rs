@@ -3,12 +3,12 @@
 mod common;
 
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use entra_emulator::{Api, App, Emulator, Fault};
 use serde_json::Value;
 
-use common::{GRAPH, command, entra, err, fails, file, out, variables};
+use common::{GRAPH, command, entra, entra_in, err, fails, file, folder, out, variables};
 
 #[test]
 fn the_demo_tells_its_story_and_succeeds() {
@@ -371,25 +371,6 @@ fn settings_are_read_as_people_write_them() {
     assert!(!err(&output).contains("canary"), "{}", err(&output));
 }
 
-/// A folder of a test's own, empty.
-fn folder(name: &str) -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = std::fs::remove_dir_all(&path);
-    std::fs::create_dir_all(&path).unwrap();
-    path
-}
-
-/// A run of `entra` in a folder.
-fn entra_in(folder: &std::path::Path, words: &[&str], variables: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_entra"));
-    let command = command
-        .args(words)
-        .env_clear()
-        .envs(variables.iter().copied())
-        .current_dir(folder);
-    command.stdin(Stdio::null()).output().unwrap()
-}
-
 #[test]
 fn a_certificate_goes_from_its_making_to_a_token() {
     let folder = folder("certificate");
@@ -479,8 +460,8 @@ fn a_certificate_goes_from_its_making_to_a_token() {
     );
     let merged: Value = serde_json::from_str(out(&merged)).unwrap();
     assert_eq!(
-        (&merged["keyCredentials"][0]["value"], &merged["id"]),
-        (&entry["value"], &1.into())
+        (&merged["keyCredentials"][0]["key"], &merged["id"]),
+        (&entry["key"], &1.into())
     );
 
     let pem = std::fs::read_to_string(folder.join("daemon.crt")).unwrap();

@@ -1,9 +1,9 @@
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand, ValueEnum};
-use entra_credential::ClientCertificate;
+use entra_credential::{Certificate, ClientCertificate};
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256,
     RsaKeySize,
@@ -11,10 +11,11 @@ use rcgen::{
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::certificate::PasswordSettings;
+use crate::certificate::{CertificateFiles, PasswordSettings, now};
 use crate::exit::{Exit, Failure};
-use crate::files::{harmless, print, print_json, tell, write_new};
+use crate::files::{harmless, print, print_json, shell_word, tell, write_new};
 use crate::moment::{from_now, utc};
+use crate::outside::shown;
 
 /// Make and look at client certificates.
 #[derive(Args)]
@@ -27,17 +28,22 @@ pub(crate) struct Arguments {
 enum Command {
     /// Make an RSA key and a self-signed certificate for it.
     ///
-    /// Both go into one PEM file that nobody but you may read (on Unix); the certificate alone goes into another, to be uploaded. Entra needs no
+    /// Both go into one PEM file that only you may read (on Unix); the certificate alone goes into another, to be uploaded. Entra needs no
     /// certificate authority: it knows the certificate because an administrator registered it.
     #[command(after_help = "\
 Examples:
   entra cert new --name daemon
-  entra keycredentials daemon.pem                       # for the app registration's manifest
+  entra cert new --name daemon --out /etc/daemon/       # or the name of a file: --out /etc/daemon/key.pem
+  entra keycredentials daemon.crt                       # for the app registration's manifest
   entra token --certificate daemon.pem --resource https://graph.microsoft.com")]
     New {
         /// The certificate's common name, and the name of its files: NAME.pem (with the key) and NAME.crt
         #[arg(long, default_value = "entra-client")]
         name: String,
+
+        /// The folder for the two files, or the file with the key, which has that of the certificate beside it [default: the current folder]
+        #[arg(long, value_name = "PATH")]
+        out: Option<PathBuf>,
 
         /// The length of the key, in bits
         #[arg(long, value_enum, default_value_t = Bits::B2048)]
@@ -47,11 +53,23 @@ Examples:
         #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u64).range(1..=3650))]
         days: u64,
     },
-    /// Show what a file with a certificate and its key holds, and what Entra calls it.
+    /// Show what a file with a certificate holds, and what Entra calls it.
+    ///
+    /// The private key may be in the file, in another one, or nowhere: what is shown of a certificate is public. A private key that is there
+    /// is checked to belong to it.
+    #[command(after_help = "\
+Examples:
+  entra cert inspect daemon.pem
+  entra cert inspect tls.crt --certificate-key tls.key
+  entra cert inspect daemon.cer -o json")]
     Inspect {
-        /// The file, PEM or PFX
+        /// The file: PEM, DER (.cer) or PFX
         #[arg(value_name = "FILE")]
         file: PathBuf,
+
+        /// A file with the private key, where it is not in the certificate's file
+        #[arg(long, value_name = "FILE")]
+        certificate_key: Option<PathBuf>,
 
         #[command(flatten)]
         password: PasswordSettings,
@@ -82,40 +100,126 @@ enum Output {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
-        Command::New { name, bits, days } => new(name, *bits, *days),
-        Command::Inspect { file, password, output } => inspect(&password.open(file)?, *output),
+        Command::New { name, out, bits, days } => new(name, out.as_deref(), *bits, *days),
+        Command::Inspect {
+            file,
+            certificate_key,
+            password,
+            output,
+        } => {
+            let files = password.read(file, certificate_key.as_deref(), false)?;
+            inspect(&files, *output)
+        }
     }
 }
 
-fn new(name: &str, bits: Bits, days: u64) -> Result<(), Failure> {
-    if name.is_empty() || name.contains(['/', '\\', '\0']) {
-        return Err(Failure::text(Exit::Usage, "a name is a file name without a folder"));
-    }
+fn new(name: &str, out: Option<&Path>, bits: Bits, days: u64) -> Result<(), Failure> {
     let size = match bits {
         Bits::B2048 => RsaKeySize::_2048,
         Bits::B3072 => RsaKeySize::_3072,
         Bits::B4096 => RsaKeySize::_4096,
     };
+    check_common_name(name)?;
+    let (private, public) = destination(name, out)?;
     let (key, certificate) = self_signed(name, size, Duration::from_secs(days * 86_400))?;
-    let (private, public) = (format!("{name}.pem"), format!("{name}.crt"));
     let both = Zeroizing::new(format!("{}{certificate}", key.as_str()));
-    write_new(public.as_ref(), &certificate, false)?;
-    if let Err(failure) = write_new(private.as_ref(), &both, true) {
+    write_new(&public, &certificate, false)?;
+    if let Err(failure) = write_new(&private, &both, true) {
         // Made a moment ago, and of no use without its key.
         let _ = std::fs::remove_file(&public);
         return Err(failure);
     }
-    let (private, public) = (harmless(&private), harmless(&public));
     tell(format_args!(
-        "{private} holds the key: keep it to yourself. {public} is the certificate alone: upload it, or use"
+        "{} holds the key: keep it to yourself. {} is the certificate alone: upload it, or use",
+        shown(&private),
+        shown(&public)
     ));
-    tell(format_args!("  entra keycredentials {private}"));
-    let made = ClientCertificate::from_pem(both.as_bytes(), None);
-    inspect(
-        &made.map_err(|error| Failure::new(Exit::Credential, error))?,
-        Output::Text,
-    )
+    tell(format_args!("  entra keycredentials {}", shell_word(&public)));
+    let read = ClientCertificate::from_pem(both.as_bytes(), None);
+    let certificate = read.map_err(|error| Failure::new(Exit::Credential, error))?;
+    show(certificate.leaf(), "in the file", Output::Text)
 }
+
+/// Refuses a name that no certificate should have.
+fn check_common_name(name: &str) -> Result<(), Failure> {
+    let problem = if name.trim().is_empty() {
+        "the name is empty; give the certificate a common name, such as --name daemon"
+    } else if name.chars().any(char::is_control) {
+        "the name has a control character in it, such as a line end; give another"
+    } else if name.chars().count() > LONGEST_COMMON_NAME {
+        "the name is longer than the 64 characters that a common name may have (RFC 5280); give a shorter one"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::text(Exit::Usage, problem))
+}
+
+/// The files for the key with its certificate, and for the certificate alone.
+fn destination(name: &str, out: Option<&Path>) -> Result<(PathBuf, PathBuf), Failure> {
+    let is_folder = |path: &Path| path.is_dir() || path.to_string_lossy().ends_with(std::path::is_separator);
+    match out {
+        Some(file) if !is_folder(file) => {
+            let file_name = file.file_name().unwrap_or_default().to_string_lossy();
+            if file_name == "-" {
+                return Err(Failure::text(
+                    Exit::Usage,
+                    "--out - is no place for a key and a certificate; name a folder or a file",
+                ));
+            }
+            check_file_name(&file_name)?;
+            let public = file.with_extension("crt");
+            if public == file {
+                return Err(Failure::text(
+                    Exit::Usage,
+                    "--out names the file with the key, and the certificate is written beside it as .crt; name it .pem",
+                ));
+            }
+            Ok((file.to_owned(), public))
+        }
+        folder => {
+            check_file_name(name)?;
+            let folder = folder.unwrap_or_else(|| Path::new(""));
+            Ok((folder.join(format!("{name}.pem")), folder.join(format!("{name}.crt"))))
+        }
+    }
+}
+
+/// Refuses a name that would be more than a file: a path, a stream of another file or a device of Windows.
+fn check_file_name(name: &str) -> Result<(), Failure> {
+    let device = name
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .trim_end()
+        .to_ascii_uppercase();
+    let is_port = |prefix: &str| {
+        device
+            .strip_prefix(prefix)
+            .is_some_and(|number| number.chars().count() == 1 && number.contains(PORTS))
+    };
+    let problem = if name.contains(['/', '\\', ':', '\0']) {
+        "has a slash or a colon in it; the folder is given with --out"
+    } else if matches!(name, "." | "..") {
+        "is a folder; give another"
+    } else if DEVICES.contains(&device.as_str()) || is_port("COM") || is_port("LPT") {
+        "is a device of Windows; give another"
+    } else {
+        return Ok(());
+    };
+    let name = harmless(name);
+    Err(Failure::text(
+        Exit::Usage,
+        format!("{name} cannot be the name of a file: it {problem}"),
+    ))
+}
+
+/// What Windows takes for a device, with any extension.
+const DEVICES: [&str; 6] = ["AUX", "CON", "CONIN$", "CONOUT$", "NUL", "PRN"];
+const PORTS: [char; 13] = [
+    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '\u{b9}', '\u{b2}', '\u{b3}',
+];
+/// RFC 5280, appendix A: ub-common-name.
+const LONGEST_COMMON_NAME: usize = 64;
 
 /// An RSA key and a certificate that it signed itself, in PEM.
 pub(crate) fn self_signed(
@@ -138,8 +242,24 @@ pub(crate) fn self_signed(
     Ok((Zeroizing::new(key.serialize_pem()), certificate.pem()))
 }
 
-fn inspect(certificate: &ClientCertificate, output: Output) -> Result<(), Failure> {
+fn inspect(files: &CertificateFiles, output: Output) -> Result<(), Failure> {
+    let certificate = files.certificate()?;
+    let (key, warnings) = match files.bundle.client_certificate(now()) {
+        Ok(identity) => ("in the file".to_owned(), identity.warnings(now())),
+        Err(_) if !files.bundle.has_private_key() => ("not in the file".to_owned(), certificate.warnings(now())),
+        Err(error) => {
+            let problem = Failure::new(Exit::Credential, error).parts().0;
+            (format!("not read: {problem}"), certificate.warnings(now()))
+        }
+    };
+    files.tell_warnings(warnings);
+    show(&certificate, &key, output)
+}
+
+/// Prints a certificate, and where its private key is.
+fn show(certificate: &Certificate, private_key: &str, output: Output) -> Result<(), Failure> {
     let thumbprints = certificate.thumbprints();
+    let key_type = certificate.key_type();
     match output {
         Output::Text => {
             let moment = |moment| format!("{}, {}", utc(moment), from_now(moment));
@@ -150,13 +270,27 @@ fn inspect(certificate: &ClientCertificate, output: Output) -> Result<(), Failur
                 ("serial", harmless(certificate.serial())),
                 ("valid from", moment(certificate.not_before())),
                 ("valid until", moment(certificate.not_after())),
-                ("key", format!("RSA, {} bits", certificate.key_bits())),
+                (
+                    "key",
+                    match certificate.key_bits() {
+                        Some(bits) => format!("{key_type}, {bits} bits"),
+                        None => harmless(key_type),
+                    },
+                ),
+                ("private key", private_key.to_owned()),
                 (
                     "thumbprint",
                     format!("{}  (SHA-1: what the portal shows)", thumbprints.sha1_hex()),
                 ),
-                ("x5t", format!("{}  (the same in an assertion)", thumbprints.x5t())),
-                ("x5t#S256", format!("{}  (SHA-256)", thumbprints.x5t_s256())),
+                (
+                    "sha256",
+                    format!("{}  (SHA-256: what AADSTS700027 shows)", thumbprints.sha256_hex()),
+                ),
+                ("x5t", format!("{}  (SHA-1 in an assertion)", thumbprints.x5t())),
+                (
+                    "x5t#S256",
+                    format!("{}  (SHA-256 in an assertion)", thumbprints.x5t_s256()),
+                ),
                 (
                     "custom id",
                     format!(
@@ -176,7 +310,9 @@ fn inspect(certificate: &ClientCertificate, output: Output) -> Result<(), Failur
                 "serial": certificate.serial(),
                 "notBefore": certificate.not_before().as_secs(),
                 "notAfter": certificate.not_after().as_secs(),
+                "keyType": key_type,
                 "keyBits": certificate.key_bits(),
+                "privateKey": private_key,
                 "sha1": thumbprints.sha1_hex(),
                 "sha256": thumbprints.sha256_hex(),
                 "x5t": thumbprints.x5t(),
@@ -184,6 +320,75 @@ fn inspect(certificate: &ClientCertificate, output: Output) -> Result<(), Failur
                 "customKeyIdentifier": thumbprints.custom_key_identifier(),
             });
             print_json(&object)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_more_than_a_file_are_refused() {
+        for name in [
+            "a/b",
+            "a\\b",
+            "a:b",
+            "C:",
+            ".",
+            "..",
+            "CON",
+            "nul",
+            "aux.v2",
+            "com1",
+            "LPT9.x",
+            "Com\u{b9}",
+            "prn ",
+            "conout$",
+        ] {
+            assert!(destination(name, None).is_err(), "{name}");
+            assert!(destination(name, Some(Path::new("./"))).is_err(), "{name}");
+        }
+        for name in [
+            "daemon",
+            "my daemon",
+            "console",
+            "com",
+            "com10",
+            "null",
+            "a.b",
+            "-x",
+            "contoso.com",
+        ] {
+            assert!(destination(name, None).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_no_certificate_are_refused() {
+        for (name, said) in [
+            ("", "empty"),
+            ("  ", "empty"),
+            ("a\nb", "control"),
+            (&"a".repeat(65), "longer"),
+        ] {
+            let failure = check_common_name(name).unwrap_err();
+            assert!(failure.to_string().contains(said), "{failure}");
+        }
+        assert!(check_common_name(&"\u{e9}".repeat(64)).is_ok());
+    }
+
+    #[test]
+    fn files_go_where_they_are_told_to() {
+        let both = |name, out: &str| destination(name, Some(Path::new(out))).ok();
+        let paths = |private: &str, public: &str| Some((PathBuf::from(private), PathBuf::from(public)));
+        assert_eq!(destination("a", None).ok(), paths("a.pem", "a.crt"));
+        assert_eq!(both("a", "."), paths("./a.pem", "./a.crt"));
+        assert_eq!(both("a", "none/"), paths("none/a.pem", "none/a.crt"));
+        assert_eq!(both("a:/b", "keys/x.pem"), paths("keys/x.pem", "keys/x.crt"));
+        assert_eq!(both("a", "keys/x"), paths("keys/x", "keys/x.crt"));
+        for wrong in ["-", "x.crt", "keys/a:b.pem", "keys/nul.pem"] {
+            assert_eq!(both("a", wrong), None, "{wrong}");
         }
     }
 }

@@ -4,21 +4,22 @@ use clap::Args;
 use entra_credential::KeyCredential;
 use entra_proto::Guid;
 
-use crate::certificate::PasswordSettings;
+use crate::certificate::{PasswordSettings, now};
 use crate::exit::{Exit, Failure};
 use crate::files::{print_json_text, read_text};
 
 /// Write the part of an app registration's manifest that registers a certificate.
 ///
-/// Prints the list keyCredentials. With --manifest, prints a whole manifest that was downloaded before, with the certificates in it:
-/// what was there stays, and nothing is listed twice. Several certificates can be registered at once, for the time of a rollover.
+/// Prints the list keyCredentials in the format of Microsoft Graph, which the portal's manifest has as well. With --manifest, prints a
+/// whole manifest that was downloaded before, with the certificates in it: what was there stays, nothing is listed twice, and new entries
+/// have the format of that manifest. Several certificates can be registered at once, for the time of a rollover. No private key is needed.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  entra keycredentials daemon.pem
-  entra keycredentials new.pem --manifest manifest.json > uploaded.json")]
+  entra keycredentials daemon.crt
+  entra keycredentials new.crt --manifest manifest.json > uploaded.json")]
 pub(crate) struct Arguments {
-    /// Files with a certificate and its key, PEM or PFX
+    /// Files with a certificate, with or without its key: PEM, DER (.cer), PFX
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -33,7 +34,9 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut entries = Vec::new();
     for file in &arguments.files {
-        let certificate = arguments.password.open(file)?;
+        let files = arguments.password.read(file, None, false)?;
+        let certificate = files.certificate()?;
+        files.tell_warnings(certificate.warnings(now()));
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|error| Failure::text(Exit::Credential, error))?;
         entries.push(certificate.key_credential(Guid::from_random(id)));

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use entra_emulator::Emulator;
@@ -55,11 +55,36 @@ pub(crate) fn err(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
 
-/// A file of this test's own.
+/// A file of this test's own, as private as one with a key has to be.
 pub(crate) fn file(name: &str, text: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&path, text).unwrap();
+    set_mode(&path, 0o600);
     path
+}
+
+/// Sets the permissions of a file where files have a mode.
+pub(crate) fn set_mode(path: &Path, mode: u32) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    #[cfg(not(unix))]
+    let _ = (path, mode);
+}
+
+/// An empty folder of this test's own.
+pub(crate) fn folder(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+/// What comes of `entra` in a folder.
+pub(crate) fn entra_in(folder: &Path, words: &[&str], variables: &[(&str, &str)]) -> Output {
+    command(words, variables).current_dir(folder).output().unwrap()
 }
 
 /// It failed with this code, said these things, and printed no result.

@@ -1,16 +1,16 @@
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use entra_credential::{ClientCertificate, FederatedTokenFile, Warning};
+use entra_credential::FederatedTokenFile;
 use entra_proto::{
     ClientAssertion, ClientCredential, ClientSecret, Cloud, FederatedCredential, Timestamp, UnverifiedClaims,
 };
 use serde_json::Value;
 
-use crate::commands::doctor::name;
 use crate::commands::doctor::report::{Check, Report};
+use crate::commands::doctor::{certificate, name};
 use crate::exit::{Exit, Failure};
-use crate::moment::{length, utc};
+use crate::moment::length;
 use crate::secret::{doubt, is_guid};
 use crate::settings::{ApplicationSettings, CREDENTIALS, Chosen};
 use crate::source::Source;
@@ -20,8 +20,9 @@ pub(crate) enum Credential {
     Secret(ClientSecret, Source),
     Certificate {
         path: PathBuf,
+        key: Option<PathBuf>,
         source: Source,
-        opened: Result<ClientCertificate, Failure>,
+        read: Box<certificate::Read>,
     },
     Federated {
         file: FederatedTokenFile,
@@ -37,7 +38,8 @@ impl Credential {
         match settings.chosen() {
             Ok(Chosen::Secret(secret, source)) => Self::Secret(secret, source),
             Ok(Chosen::Certificate(path, source)) => Self::Certificate {
-                opened: settings.certificate().read(&path),
+                read: Box::new(certificate::Read::of(settings.certificate(), &path)),
+                key: settings.certificate().key_file().map(Path::to_owned),
                 path,
                 source,
             },
@@ -67,8 +69,8 @@ impl Credential {
     pub(crate) fn to_client(&self, settings: &ApplicationSettings) -> Option<ClientCredential> {
         match self {
             Self::Secret(secret, _) => Some(secret.clone().into()),
-            Self::Certificate { opened, .. } => {
-                let certificate = opened.as_ref().ok()?.clone();
+            Self::Certificate { read, .. } => {
+                let certificate = read.opened.as_ref().ok()?.clone();
                 Some(settings.certificate().credential_of(certificate).ok()?.into())
             }
             Self::Federated { file, assertion, .. } => {
@@ -88,8 +90,13 @@ impl Credential {
     pub(crate) fn describe(&self) -> Check {
         let (kind, found, source) = match self {
             Self::Secret(_, source) => ("secret", "a client secret".to_owned(), source),
-            Self::Certificate { path, source, .. } => {
-                ("certificate", format!("the certificate in {}", path.display()), source)
+            Self::Certificate { path, key, source, .. } => {
+                let key = key.as_ref().map(|key| format!(", its key in {}", key.display()));
+                (
+                    "certificate",
+                    format!("the certificate in {}{}", path.display(), key.unwrap_or_default()),
+                    source,
+                )
             }
             Self::Federated { file, source, .. } => (
                 "federatedToken",
@@ -118,14 +125,7 @@ impl Credential {
     pub(crate) fn examine(&self, cloud: Option<&Cloud>, now: Timestamp, report: &mut Report) -> Result<(), Failure> {
         match self {
             Self::Secret(..) | Self::Missing(_) => Ok(()),
-            Self::Certificate { opened, path, .. } => report.add(match opened {
-                Ok(certificate) => judge_certificate(certificate, &path.display().to_string(), now),
-                Err(failure) => Check::failure(
-                    name::CERTIFICATE,
-                    failure,
-                    "give a PEM or PFX file with the certificate and its private key",
-                ),
-            }),
+            Self::Certificate { read, path, .. } => report.add(read.judge(&path.display().to_string(), now)),
             Self::Federated { assertion, .. } => report.add(match assertion {
                 Ok(assertion) => judge_assertion(assertion, cloud, now),
                 Err(failure) => Check::failure(
@@ -147,57 +147,6 @@ fn passed_over(source: &Source) -> Vec<&'static str> {
         .into_iter()
         .filter(|name| name != chosen && env::var_os(name).is_some_and(|value| !value.is_empty()))
         .collect()
-}
-
-fn judge_certificate(certificate: &ClientCertificate, path: &str, now: Timestamp) -> Check {
-    let (from, until) = (certificate.not_before(), certificate.not_after());
-    let left = until.since(now);
-    let thumbprints = certificate.thumbprints();
-    let found = format!(
-        "{}, RSA of {} bits, key and certificate go together; valid until {}{}; SHA-1 {} (x5t {}), SHA-256 {} (x5t#S256 {})",
-        certificate.subject(),
-        certificate.key_bits(),
-        utc(until),
-        if left.is_zero() {
-            String::new()
-        } else {
-            format!(", for {}", length(left))
-        },
-        thumbprints.sha1_hex(),
-        thumbprints.x5t(),
-        thumbprints.sha256_hex(),
-        thumbprints.x5t_s256(),
-    );
-    let renew =
-        format!("make a new one (entra cert new), register it (entra keycredentials), and use it instead of {path}");
-    let mut judged = Check::ok(name::CERTIFICATE, found.as_str());
-    // What keeps it from being used comes last, and stays.
-    let mut warnings = certificate.warnings(now);
-    warnings.sort_by_key(|warning| matches!(warning, Warning::Expired { .. } | Warning::NotYetValid { .. }));
-    for warning in warnings {
-        let (problem, advice) = Failure::text(Exit::Credential, warning).parts();
-        let found = format!("{problem}: {found}");
-        judged = match warning {
-            Warning::Expired { .. } => Check::fail(name::CERTIFICATE, Exit::Credential, found, &renew),
-            Warning::NotYetValid { .. } => Check::fail(
-                name::CERTIFICATE,
-                Exit::Credential,
-                found,
-                format!("wait until {}, or use another", utc(from)),
-            ),
-            Warning::ExpiresSoon { .. } => Check::warn(name::CERTIFICATE, found, &renew),
-            _ => Check::warn(name::CERTIFICATE, found, advice.unwrap_or_else(|| renew.clone())),
-        };
-    }
-    judged
-        .with("subject", certificate.subject())
-        .with("keyBits", certificate.key_bits())
-        .with("notBefore", from.as_secs())
-        .with("notAfter", until.as_secs())
-        .with("sha1", thumbprints.sha1_hex())
-        .with("sha256", thumbprints.sha256_hex())
-        .with("x5t", thumbprints.x5t())
-        .with("x5t#S256", thumbprints.x5t_s256())
 }
 
 fn judge_assertion(assertion: &ClientAssertion, cloud: Option<&Cloud>, now: Timestamp) -> Check {

@@ -1,5 +1,6 @@
 //! Why a daemon gets no token, step by step.
 
+mod certificate;
 mod clock;
 mod configuration;
 mod connection;
