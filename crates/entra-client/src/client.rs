@@ -8,7 +8,7 @@ use entra_transport::Transport;
 
 use crate::builder::ClientBuilder;
 use crate::cache::KeyRef;
-use crate::consent::Consent;
+use crate::consent::{Consent, roles_in};
 use crate::core::{Core, Driver, Want};
 use crate::error::Error;
 use crate::request_ids::RequestIds;
@@ -93,6 +93,18 @@ impl Client {
         self.core.ready(self.key(target, None))
     }
 
+    /// Returns the application permissions (`roles`) that the application itself has for the API of `target` in this tenant: those of
+    /// its app-only token, from the cache or from the service.
+    ///
+    /// That is the proof of a consent. An empty list means that tokens are issued, but no application permission is granted. Entra may
+    /// take some minutes to put new permissions into tokens.
+    ///
+    /// # Errors
+    /// As for [`token`](Self::token). Also if `target` names scopes of more than one API.
+    pub async fn roles(&self, target: &Target) -> Result<Vec<String>, Error> {
+        Ok(roles_in(&self.app_only(target).await?))
+    }
+
     /// The same client for another tenant: one cache, one transport, one credential for any number of them. It costs next to nothing:
     /// make one wherever it is needed.
     #[must_use]
@@ -174,8 +186,18 @@ impl Client {
 
     /// Takes note of a consent.
     pub(crate) fn consented(&self, consent: Consent) -> Consent {
-        self.core.consented(consent.tenant);
+        self.expect_consent(&consent.tenant.into());
         consent
+    }
+
+    /// Takes note of a consent in this tenant, as it was requested.
+    pub(crate) fn expect_consent(&self, tenant: &Tenant) {
+        self.core.consented(tenant);
+    }
+
+    /// The application's own token for the API of this target, whatever single permissions a user was asked for.
+    pub(crate) async fn app_only(&self, target: &Target) -> Result<Token, Error> {
+        self.token(&Target::resource(&target.audience()?)?).await
     }
 
     /// The application in this handle's tenant.

@@ -2,8 +2,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use entra_proto::{
-    AdminConsentRequest, Application, AuthorizeRequest, EndpointVersion, Guid, PendingAdminConsent,
-    PendingAuthorization, Prompt, Redirect, RedirectUri, Target, TokenRequest,
+    AdminConsentRequest, Application, AuthorizeRequest, EndpointVersion, Guid, InputError, PendingAdminConsent,
+    PendingAuthorization, Prompt, Redirect, RedirectUri, Target, Tenant, TokenRequest, ToldConsent, UnverifiedClaims,
 };
 use entra_transport::TransportError;
 use zeroize::Zeroizing;
@@ -12,10 +12,12 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::request_ids::RequestIds;
 use crate::sign_in::SignIn;
+use crate::token::Token;
 
-/// The way by which a tenant's administrator lets an application in: his browser is sent to Entra, and comes back with the answer.
+/// A consent of a tenant's administrator to an application: the browser is sent to Entra, and comes back with the answer.
 ///
-/// After that the application asks for tokens by itself, in that tenant: `client.tenant(consent.tenant)`.
+/// After that the application gets tokens by itself in that tenant: `client.tenant(consent.tenant)`. The consent took effect if the
+/// app-only token holds the application's permissions: see [`Client::roles`].
 ///
 /// ```
 /// use entra_client::{Client, ConsentFlow, PendingConsent};
@@ -24,10 +26,11 @@ use crate::sign_in::SignIn;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let transport = transport_fn(|_| async {
-/// #     let claims = "eyJ0aWQiOiI0MTQ2M2Y1My04ODEyLTQwZjQtODkwZi04NjViZjZlMzUxOTAifQ";
+/// #     let claims = "eyJ0aWQiOiI0MTQ2M2Y1My04ODEyLTQwZjQtODkwZi04NjViZjZlMzUxOTAiLCJyb2xlcyI6WyJBY3Rpdml0eUZlZWQuUmVhZCJdfQ";
 /// #     Ok(Response::new(Body::from(format!(r#"{{"access_token":"e30.{claims}.","expires_in":3599}}"#))))
 /// # });
 /// let common = "https://login.microsoftonline.com/common".parse()?;
+/// // On v1 an administrator consents for the whole tenant, application permissions included. On v2, use `ConsentFlow::admin_page`.
 /// let app = Application::new(common, "2d4d11a2-f814-46a7-890a-274a72a7309e".parse()?, ClientSecret::new("s3cret")?)
 ///     .on(EndpointVersion::V1);
 /// let client = Client::new(app, transport);
@@ -41,7 +44,8 @@ use crate::sign_in::SignIn;
 /// let redirect = Redirect::from_query(&query)?; // it is back
 /// let consent = flow.finish(&kept.parse::<PendingConsent>()?, &redirect).await?;
 /// assert_eq!(consent.tenant.to_string(), "41463f53-8812-40f4-890f-865bf6e35190"); // store it
-/// let token = client.tenant(consent.tenant).token(&office).await?; // app-only, from now on
+/// let roles = client.tenant(consent.tenant).roles(&office).await?; // app-only, from now on
+/// assert_eq!(roles, ["ActivityFeed.Read"]); // empty: no application permission was granted
 /// # Ok(())
 /// # }
 /// ```
@@ -52,12 +56,14 @@ pub struct ConsentFlow {
 }
 
 impl ConsentFlow {
-    /// Through the authorize endpoint: the administrator consents to `target` and signs in, and a code comes back that is redeemed for
-    /// a token of his. His tenant stands in it. On v1 he is asked for the whole tenant (`prompt=admin_consent`); on v2 for himself, to
-    /// what a signed-in user needs: application permissions are consented to at the [admin-consent page](Self::admin_page).
+    /// A consent through the authorize endpoint: the administrator signs in and consents to `target`, and the code that comes back is
+    /// redeemed for the administrator's token, which names the tenant.
+    ///
+    /// On v1 the consent is for the whole tenant (`prompt=admin_consent`). On v2 it is for the signed-in user alone, and grants no
+    /// application permission: for those, use the [admin-consent page](Self::admin_page) or v1.
     ///
     /// # Errors
-    /// Where the client's tenant makes no authority.
+    /// Returns an error if the client's tenant makes no authority.
     pub fn new(client: &Client, target: Target, redirect_uri: RedirectUri) -> Result<Self, Error> {
         Ok(Self {
             way: Way::authorize(&client.application_here()?, target, redirect_uri),
@@ -65,11 +71,11 @@ impl ConsentFlow {
         })
     }
 
-    /// Through the admin-consent page: the administrator consents for the whole tenant, and only the tenant's id comes back. On v1
-    /// that is to all that the app registration names, whatever `target` is.
+    /// A consent through the admin-consent page: the administrator consents for the whole tenant, and only the tenant's ID comes back.
+    /// On v1 that is to all that the app registration names, whatever `target` is.
     ///
     /// # Errors
-    /// Where the client's tenant makes no authority.
+    /// Returns an error if the client's tenant makes no authority.
     pub fn admin_page(client: &Client, target: Target, redirect_uri: RedirectUri) -> Result<Self, Error> {
         Ok(Self {
             way: Way::admin_page(&client.application_here()?, target, redirect_uri),
@@ -77,39 +83,86 @@ impl ConsentFlow {
         })
     }
 
-    /// The same way, its authorize request changed: another prompt, a hint who will sign in. The admin-consent page knows none of that.
+    /// Changes the authorize request: another prompt, a hint who will sign in. The admin-consent page knows none of that.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(AuthorizeRequest) -> AuthorizeRequest) -> Self {
         self.way = self.way.with(change);
         self
     }
 
-    /// The URL to send the browser to, and what must be kept for that browser alone until it is back.
+    /// Returns the URL to send the browser to, and what must be kept for that browser alone until it is back.
     ///
     /// # Errors
-    /// Where it cannot be asked for, or there is no randomness to be had.
+    /// Returns an error if the request cannot be sent, or if there is no randomness.
     pub fn start(&self) -> Result<(String, PendingConsent), Error> {
         self.way.start(self.client.request_ids())
     }
 
-    /// Takes what came back, and gets the tokens where there is a code. What the client has kept of its own for that tenant, by its id,
-    /// is asked for again when it is next wanted: refusals for want of consent are forgotten, and tokens, which lack the new permissions,
-    /// are given out only where the service has no others.
+    /// Completes the consent with the redirect, and redeems its code if it has one.
     ///
-    /// To drop the future in the middle loses the sign-in: the code may be redeemed by then, and is good for once. Web servers drop what
-    /// works for a browser that hangs up: give it a task of its own there.
+    /// Entra rejects the code of an application that has application permissions alone, since the user's token would hold none
+    /// (AADSTS65001). Then the code is redeemed for the user's identity, and if that is rejected as well, the tenant is the one that the
+    /// redirect names: see [`Consent::is_verified`]. Without `admin_consent=True` in the redirect, an app-only token with a role has to
+    /// prove the consent.
+    ///
+    /// What the client has cached for itself in that tenant, by its ID, is requested anew when it is next used: rejections for want of
+    /// consent are forgotten, and tokens, which lack the new permissions, are used only if the service has no others.
+    ///
+    /// Dropping the future loses the sign-in: the code may be redeemed by then, and is good for once. Web servers drop the handler of a
+    /// browser that hangs up: use a task of its own there.
     ///
     /// # Errors
-    /// Where the redirect does not answer `pending`, where the administrator or the service refused, and where the code cannot be
-    /// redeemed.
+    /// Returns an error if the redirect does not answer `pending`, if the administrator or the service declined, if the code cannot be
+    /// redeemed, and if the account is a personal one or of another tenant than the one requested by its ID. A tenant that was requested
+    /// by its domain cannot be compared.
     pub async fn finish(&self, pending: &PendingConsent, redirect: &Redirect) -> Result<Consent, Error> {
-        match pending.take(&self.client.application_here()?, redirect)? {
-            Taken::Tenant(tenant) => Ok(self.client.consented(Consent { tenant, sign_in: None })),
-            Taken::Code(request) => {
-                let sign_in = self.client.redeem(*request).await?;
-                Ok(self.client.consented(Consent::of(sign_in)))
+        let came = match pending.take(&self.client.application_here()?, redirect)? {
+            Taken::Tenant(consent) => return Ok(self.client.consented(consent)),
+            Taken::Code(came) => came,
+        };
+        let rejected = match self.client.redeem(came.request).await {
+            Ok(sign_in) => return self.connected(Consent::of(&sign_in), &sign_in, true),
+            Err(error) if lacks_delegated_permission(&error) => error,
+            Err(error) => return Err(error),
+        };
+        let consent = match (self.client.redeem(came.identity).await, came.told.tenant) {
+            (Ok(sign_in), _) => self.connected(Consent::of_identity(&sign_in), &sign_in, false)?,
+            (Err(error), _) if error.service().is_none() => return Err(error),
+            (Err(_), Some(Tenant::Id(tenant))) => self.client.consented(Consent::told(tenant, None)?),
+            (Err(_), Some(tenant)) => {
+                self.client.expect_consent(&tenant);
+                let token = self.client.tenant(tenant).app_only(&came.api).await;
+                match token.ok().as_ref().and_then(Consent::of_token) {
+                    Some(consent) => consent,
+                    None => return Err(rejected),
+                }
             }
+            (Err(_), None) => return Err(rejected),
+        };
+        if came.told.is_admin_consent {
+            return Ok(consent);
         }
+        match self.client.tenant(consent.tenant).roles(&came.api).await {
+            Ok(roles) if !roles.is_empty() => Ok(consent),
+            _ => Err(rejected),
+        }
+    }
+
+    /// Completes the sign-in of a user, whose token is wanted and not a consent: redeems the code of the redirect.
+    ///
+    /// # Errors
+    /// As for [`finish`](Self::finish). Also if the browser was sent to the admin-consent page, which signs nobody in.
+    pub async fn finish_sign_in(&self, pending: &PendingConsent, redirect: &Redirect) -> Result<SignIn, Error> {
+        let request = pending.take_code(&self.client.application_here()?, redirect)?;
+        self.client.redeem(request).await
+    }
+
+    /// Takes note of a consent. What is cached of a user who has no further part in it is forgotten.
+    fn connected(&self, consent: Result<Consent, Error>, sign_in: &SignIn, keep: bool) -> Result<Consent, Error> {
+        if let Some(user) = sign_in.user.as_ref().filter(|_| !keep || consent.is_err()) {
+            self.client.forget_user(user);
+        }
+        Ok(self.client.consented(consent?))
     }
 }
 
@@ -117,21 +170,68 @@ impl ConsentFlow {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Consent {
-    /// The tenant's id: to be stored.
+    /// The tenant's ID: to be stored.
     ///
-    /// Of the admin-consent page it is what the browser said, and anybody can make a browser say that: it is good for asking for a token
+    /// Of the admin-consent page it is what the browser said, and anybody can make a browser say that: it is good for requesting a token
     /// in that tenant, which fails where nobody consented, and for nothing else.
     pub tenant: Guid,
-    /// Who consented, and his token: where he came through the authorize endpoint.
+    /// The administrator's sign-in and token. None if the consent was given on the admin-consent page, or if the application has no
+    /// delegated permission for the target.
     pub sign_in: Option<SignIn>,
+    /// The permissions that the admin-consent page named, separated by spaces (v2). As the browser said them.
+    pub scope: Option<String>,
+    username: Option<String>,
+    is_verified: bool,
 }
 
 impl Consent {
-    pub(crate) fn of(sign_in: SignIn) -> Self {
-        Self {
-            tenant: sign_in.tenant,
-            sign_in: Some(sign_in),
-        }
+    /// Returns whether the tenant comes from the token service, and not from the browser alone.
+    ///
+    /// A browser can name any tenant, also one whose administrator consented before. Do not give a browser access to a tenant's data for
+    /// an unverified consent.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.is_verified
+    }
+
+    /// Returns the sign-in name of the administrator, where it is known: for display only.
+    #[must_use]
+    pub fn username(&self) -> Option<String> {
+        self.username.clone()
+    }
+
+    pub(crate) fn of(sign_in: &SignIn) -> Result<Self, Error> {
+        Ok(Self {
+            sign_in: Some(sign_in.clone()),
+            ..Self::of_identity(sign_in)?
+        })
+    }
+
+    /// Of a sign-in whose token is for nothing but the user's identity.
+    pub(crate) fn of_identity(sign_in: &SignIn) -> Result<Self, Error> {
+        Ok(Self {
+            is_verified: true,
+            username: sign_in.username(),
+            ..Self::told(sign_in.tenant, None)?
+        })
+    }
+
+    /// Of an app-only token, in the tenant that it names.
+    pub(crate) fn of_token(token: &Token) -> Option<Self> {
+        let tenant = UnverifiedClaims::decode(token.expose()).ok()?.tenant_id()?;
+        Self::told(tenant, None).ok()
+    }
+
+    /// Of a tenant that the browser named.
+    pub(crate) fn told(tenant: Guid, scope: Option<String>) -> Result<Self, Error> {
+        Tenant::check_organization(tenant)?;
+        Ok(Self {
+            tenant,
+            sign_in: None,
+            scope,
+            username: None,
+            is_verified: false,
+        })
     }
 }
 
@@ -167,9 +267,31 @@ impl PendingConsent {
 
     pub(crate) fn take(&self, application: &Application, redirect: &Redirect) -> Result<Taken, Error> {
         Ok(match &self.0 {
-            Pending::Code(pending) => Taken::Code(Box::new(pending.redeem(application, redirect)?)),
-            Pending::Admin(pending) => Taken::Tenant(pending.accept(application, redirect)?.tenant),
+            Pending::Code(pending) => {
+                let request = pending.redeem(application, redirect)?;
+                Taken::Code(Box::new(Came {
+                    api: request.target().clone(),
+                    request,
+                    identity: pending.redeem_identity(application, redirect)?,
+                    told: pending.told(application, redirect)?,
+                }))
+            }
+            Pending::Admin(pending) => {
+                let consent = pending.accept(application, redirect)?;
+                Taken::Tenant(Consent::told(consent.tenant, consent.scope)?)
+            }
         })
+    }
+
+    pub(crate) fn take_code(&self, application: &Application, redirect: &Redirect) -> Result<TokenRequest, Error> {
+        match &self.0 {
+            Pending::Code(pending) => Ok(pending.redeem(application, redirect)?),
+            Pending::Admin(_) => Err(entra_proto::Error::from(InputError::new(
+                "sign-in",
+                "went to the admin-consent page, which signs nobody in",
+            ))
+            .into()),
+        }
     }
 }
 
@@ -190,8 +312,35 @@ const ADMIN: &str = "admin_consent ";
 
 /// What a redirect holds.
 pub(crate) enum Taken {
-    Tenant(Guid),
-    Code(Box<TokenRequest>),
+    Tenant(Consent),
+    Code(Box<Came>),
+}
+
+/// A code that came back.
+pub(crate) struct Came {
+    /// Redeems the code for the target.
+    pub(crate) request: TokenRequest,
+    /// What was consented to.
+    pub(crate) api: Target,
+    /// Redeems the code for the user's identity, where nothing of the target is granted to users.
+    pub(crate) identity: TokenRequest,
+    /// What else the redirect says.
+    pub(crate) told: ToldConsent,
+}
+
+/// Whether a code was rejected for one reason: no delegated permission of the target is granted. Application permissions may be.
+pub(crate) fn lacks_delegated_permission(error: &Error) -> bool {
+    error.service().is_some_and(|service| service.codes.contains(&65001))
+}
+
+/// The application permissions in an app-only token.
+pub(crate) fn roles_in(token: &Token) -> Vec<String> {
+    let claims = UnverifiedClaims::decode(token.expose()).ok();
+    claims
+        .iter()
+        .flat_map(UnverifiedClaims::roles)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Which page the browser is sent to, and what for: the same for both clients.
@@ -207,7 +356,9 @@ impl Way {
             EndpointVersion::V1 => Prompt::AdminConsent,
             EndpointVersion::V2 => Prompt::Consent,
         };
-        Self::Authorize(Box::new(application.authorize(target, redirect_uri).prompt(prompt)))
+        Self::Authorize(Box::new(
+            application.authorize(target, redirect_uri).prompt(prompt).client_info(),
+        ))
     }
 
     pub(crate) fn admin_page(application: &Application, target: Target, redirect_uri: RedirectUri) -> Self {

@@ -451,9 +451,8 @@ impl<D: Driver> Core<D> {
 
     /// Takes note of a consent: the application's own tokens in this tenant lack the new permissions, and its refusals may be over. The
     /// tenant may be what a stranger's browser said, so that nothing that works is lost by it.
-    pub(crate) fn consented(&self, tenant: Guid) {
-        let tenant = Tenant::Id(tenant);
-        self.slots.reconsider(|key| key.user.is_none() && key.tenant == tenant);
+    pub(crate) fn consented(&self, tenant: &Tenant) {
+        self.slots.reconsider(|key| key.user.is_none() && key.tenant == *tenant);
     }
 
     /// Forgets this user, and every token of his.

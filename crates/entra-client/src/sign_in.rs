@@ -53,7 +53,11 @@ impl<D: Driver> Core<D> {
         attempt: Attempt,
         mut response: TokenResponse,
     ) -> Result<SignIn, Error> {
-        let tenant = response.tenant_id().map_err(|error| {
+        let tenant = response.tenant_id().and_then(|tenant| {
+            key.tenant.check_sign_in(tenant)?;
+            Ok(tenant)
+        });
+        let tenant = tenant.map_err(|error| {
             let error = Error::from(error);
             self.refused(span, key, Some(&attempt), &error, None);
             error

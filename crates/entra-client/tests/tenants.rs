@@ -25,6 +25,7 @@ fn keeps_the_laws<D: TenantDirectory>(new: impl Fn() -> D) {
         to_forget_a_tenant_forgets_its_secrets_and_nobody_elses,
         secrets_are_kept_by_application_tenant_and_name,
         what_is_too_large_is_refused_and_changes_nothing,
+        the_tenant_of_personal_accounts_is_refused,
         threads_share_it,
     ] {
         law(&new());
@@ -48,6 +49,13 @@ fn a_directory_on_disk_keeps_the_laws() {
         let path = folder.path().join(format!("{}.redb", number.get()));
         DiskDirectory::at(path).with_key(DirectoryKey::from_bytes([7; 32]))
     });
+}
+
+fn the_tenant_of_personal_accounts_is_refused(directory: &dyn TenantDirectory) {
+    let personal: Guid = "9188040d-6c67-4c5b-b112-36a304b66dad".parse().unwrap();
+    let refused = directory.put(&ConsentedTenant::new(app(1), personal, Timestamp::from_secs(100)));
+    assert!(matches!(refused, Err(DirectoryError::PersonalAccounts(tenant)) if tenant == personal));
+    assert!(directory.list(None).unwrap().tenants.is_empty());
 }
 
 fn what_is_put_is_there(directory: &dyn TenantDirectory) {

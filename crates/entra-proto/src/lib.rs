@@ -118,7 +118,7 @@ pub use assertion::{
 pub use authority::{Authority, Endpoint, EndpointVersion, Region};
 pub use authorize::{
     AdminConsent, AdminConsentRequest, AuthorizeRequest, CodeVerifier, MAX_REDIRECT, PendingAdminConsent,
-    PendingAuthorization, Prompt, Redirect, RedirectError, RedirectProblem, RedirectUri, ResponseMode,
+    PendingAuthorization, Prompt, Redirect, RedirectError, RedirectProblem, RedirectUri, ResponseMode, ToldConsent,
 };
 pub use body::Body;
 pub use challenge::Challenge;

@@ -128,7 +128,19 @@ impl ServiceError {
         Problem(self).to_string()
     }
 
-    fn tell(&self, f: &mut fmt::Formatter<'_>, hint: Option<&str>) -> fmt::Result {
+    /// Returns the problem without the IDs of the request: for a page whose reader wants the reason alone.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        struct Reason<'a>(&'a ServiceError);
+        impl fmt::Display for Reason<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.tell_reason(f)
+            }
+        }
+        Reason(self).to_string()
+    }
+
+    fn tell_reason(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let code = self.row().map(|row| row.code).or_else(|| self.codes.last().copied());
         match (code, self.error.as_str()) {
             (Some(code), "") => write!(f, "AADSTS{code}")?,
@@ -140,6 +152,11 @@ impl ServiceError {
         if !message.is_empty() {
             write!(f, ": {}", message.trim_end_matches('.'))?;
         }
+        Ok(())
+    }
+
+    fn tell(&self, f: &mut fmt::Formatter<'_>, hint: Option<&str>) -> fmt::Result {
+        self.tell_reason(f)?;
         if let Some(hint) = hint {
             write!(f, "; {hint}")?;
         }

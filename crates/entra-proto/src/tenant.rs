@@ -43,6 +43,41 @@ impl Tenant {
         }
     }
 
+    /// Checks that a sign-in in the tenant with this ID answers a request that was sent to this tenant.
+    ///
+    /// A domain cannot be compared with an ID offline: every ID passes there.
+    ///
+    /// # Errors
+    /// Returns an error if another tenant was requested by its ID, or if the account is of the wrong kind for `organizations` or
+    /// `consumers`.
+    pub fn check_sign_in(&self, id: Guid) -> Result<(), Error> {
+        if self.may_be(id) {
+            return Ok(());
+        }
+        Err(
+            InputError::new("tenant", format!("of the sign-in is {id}, but {self} was requested"))
+                .advice("sign in with an account of the requested tenant")
+                .into(),
+        )
+    }
+
+    /// Checks that the tenant with this ID is the directory of an organization, which can consent to a daemon: all personal Microsoft
+    /// accounts share one tenant, and no daemon gets tokens there.
+    ///
+    /// # Errors
+    /// Returns an error for the tenant of personal accounts.
+    pub fn check_organization(id: Guid) -> Result<(), Error> {
+        if !id.is(CONSUMERS) {
+            return Ok(());
+        }
+        Err(InputError::new(
+            "tenant",
+            format!("{id} is the tenant of all personal Microsoft accounts"),
+        )
+        .advice("sign in with a work or school account, as an administrator of the tenant that is to consent")
+        .into())
+    }
+
     /// Whether the tenant with this id may be meant by it: any may be behind a domain, or be the one of whoever signs in.
     pub(crate) fn may_be(&self, id: Guid) -> bool {
         match self {
@@ -172,6 +207,33 @@ mod tests {
         assert_eq!(specific("Common"), ("common".into(), false));
         assert_eq!(specific("organizations"), ("organizations".into(), false));
         assert_eq!(specific("consumers"), ("consumers".into(), false));
+    }
+
+    #[test]
+    fn a_sign_in_elsewhere_is_no_answer() {
+        let id = |text: &str| text.parse::<Guid>().unwrap();
+        let (one, other) = (
+            "11111111-2222-3333-4444-555555555555",
+            "66666666-2222-3333-4444-555555555555",
+        );
+        let personal = "9188040d-6c67-4c5b-b112-36a304b66dad";
+        for (asked, answered, fits) in [
+            (one, one, true),
+            (one, other, false),
+            (one, personal, false),
+            (personal, personal, true),
+            ("common", personal, true),
+            ("organizations", personal, false),
+            ("organizations", one, true),
+            ("consumers", one, false),
+            ("contoso.com", one, true),
+        ] {
+            let checked = asked.parse::<Tenant>().unwrap().check_sign_in(id(answered));
+            assert_eq!(checked.is_ok(), fits, "{asked} {answered}");
+        }
+        assert!(Tenant::check_organization(id(one)).is_ok());
+        let error = Tenant::check_organization(id(personal)).unwrap_err().to_string();
+        assert!(error.contains("work or school account"), "{error}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use entra_proto::{
     ClaimsRequest, CodeVerifier, EndpointVersion, Error, Guid, PendingAuthorization, Prompt, Redirect, RedirectUri,
-    ResponseMode, Target,
+    ResponseMode, Target, Tenant,
 };
 
 use browser::{BACK, ID, application, back, common, form, graph, random, read};
@@ -258,5 +258,59 @@ fn both_admin_consent_pages_have_their_url() {
     ] {
         let error = request.start(&[5; 32]).unwrap_err().to_string();
         assert!(error.contains(text), "{error}");
+    }
+}
+
+#[test]
+fn a_code_can_be_redeemed_for_the_identity_alone() {
+    let v1 = common().on(EndpointVersion::V1);
+    let request = v1.authorize(graph(), back()).prompt(Prompt::AdminConsent).client_info();
+    let (url, pending) = request.start(&random(1)).unwrap();
+    assert!(url.contains("&client_info=1"), "{url}");
+    let came = |more: &str| Redirect::from_query(&format!("code=c&state={}{more}", pending.state())).unwrap();
+    let identity = pending.redeem_identity(&v1, &came("")).unwrap();
+    assert_eq!(identity.target().to_string(), "openid profile");
+    let sent = identity.encode(Guid::from_bytes([0; 16]));
+    assert_eq!(sent.uri().path(), "/common/oauth2/v2.0/token");
+
+    // {"uid":"1","utid":"41463f53-8812-40f4-890f-865bf6e35190"}
+    let info = "eyJ1aWQiOiIxIiwidXRpZCI6IjQxNDYzZjUzLTg4MTItNDBmNC04OTBmLTg2NWJmNmUzNTE5MCJ9";
+    let home: Tenant = "41463f53-8812-40f4-890f-865bf6e35190".parse().unwrap();
+    for (more, tenant, consented) in [
+        (String::new(), None, false),
+        (format!("&client_info={info}"), Some(home.clone()), false),
+        (
+            format!("&client_info={info}%3D%3D&admin_consent=True"),
+            Some(home),
+            true,
+        ),
+        ("&client_info=e30&admin_consent=False".to_owned(), None, false),
+        ("&client_info=%00&admin_consent=true".to_owned(), None, true),
+    ] {
+        let told = pending.told(&v1, &came(&more)).unwrap();
+        assert_eq!((told.tenant, told.is_admin_consent), (tenant, consented), "{more}");
+    }
+    // A tenant that was requested is the one that is meant, whatever the browser says.
+    let app = application("https://login.microsoftonline.com/contoso.com");
+    let (_, pending) = app.authorize(graph(), back()).start(&random(1)).unwrap();
+    let redirect = format!("code=c&state={}&client_info={info}", pending.state());
+    let told = pending.told(&app, &Redirect::from_query(&redirect).unwrap()).unwrap();
+    assert_eq!(told.tenant, Some("contoso.com".parse().unwrap()));
+    // What does not answer the sign-in says nothing.
+    let forged = Redirect::from_query(&format!("code=c&state=x&client_info={info}")).unwrap();
+    assert!(pending.told(&app, &forged).is_err() && pending.redeem_identity(&app, &forged).is_err());
+    let declined = Redirect::from_query(&format!("error=access_denied&state={}", pending.state())).unwrap();
+    assert!(pending.told(&app, &declined).is_err());
+}
+
+#[test]
+fn the_tenant_of_personal_accounts_consents_to_nothing() {
+    for authority in ["common", "organizations", "9188040d-6c67-4c5b-b112-36a304b66dad"] {
+        let app = application(&format!("https://login.microsoftonline.com/{authority}")).on(EndpointVersion::V1);
+        let (_, pending) = app.admin_consent(back()).start(&[5; 32]).unwrap();
+        let query = "admin_consent=True&tenant=9188040D-6C67-4C5B-B112-36A304B66DAD";
+        let redirect = Redirect::from_query(&format!("{query}&state={}", pending.state())).unwrap();
+        let error = pending.accept(&app, &redirect).unwrap_err();
+        assert!(error.to_string().contains("work or school account"), "{error}");
     }
 }

@@ -1,8 +1,9 @@
-use entra_proto::{AuthorizeRequest, Redirect, RedirectUri, Target};
+use entra_proto::{AuthorizeRequest, Redirect, RedirectUri, Target, Tenant};
 
 use super::Client;
-use crate::consent::{Consent, PendingConsent, Taken, Way};
+use crate::consent::{Consent, PendingConsent, Taken, Way, lacks_delegated_permission};
 use crate::error::Error;
+use crate::sign_in::SignIn;
 
 /// The way by which a tenant's administrator lets an application in: see [`ConsentFlow`](crate::ConsentFlow).
 #[derive(Clone, Debug)]
@@ -49,17 +50,57 @@ impl ConsentFlow {
         self.way.start(self.client.request_ids())
     }
 
-    /// Takes what came back, and gets the tokens where there is a code: see [`ConsentFlow::finish`](crate::ConsentFlow::finish).
+    /// Completes the consent with the redirect: see [`ConsentFlow::finish`](crate::ConsentFlow::finish).
     ///
     /// # Errors
     /// As for [`ConsentFlow::finish`](crate::ConsentFlow::finish).
     pub fn finish(&self, pending: &PendingConsent, redirect: &Redirect) -> Result<Consent, Error> {
-        match pending.take(&self.client.application_here()?, redirect)? {
-            Taken::Tenant(tenant) => Ok(self.client.consented(Consent { tenant, sign_in: None })),
-            Taken::Code(request) => {
-                let sign_in = self.client.redeem(*request)?;
-                Ok(self.client.consented(Consent::of(sign_in)))
+        let came = match pending.take(&self.client.application_here()?, redirect)? {
+            Taken::Tenant(consent) => return Ok(self.client.consented(consent)),
+            Taken::Code(came) => came,
+        };
+        let rejected = match self.client.redeem(came.request) {
+            Ok(sign_in) => return self.connected(Consent::of(&sign_in), &sign_in, true),
+            Err(error) if lacks_delegated_permission(&error) => error,
+            Err(error) => return Err(error),
+        };
+        let consent = match (self.client.redeem(came.identity), came.told.tenant) {
+            (Ok(sign_in), _) => self.connected(Consent::of_identity(&sign_in), &sign_in, false)?,
+            (Err(error), _) if error.service().is_none() => return Err(error),
+            (Err(_), Some(Tenant::Id(tenant))) => self.client.consented(Consent::told(tenant, None)?),
+            (Err(_), Some(tenant)) => {
+                self.client.expect_consent(&tenant);
+                let token = self.client.tenant(tenant).app_only(&came.api);
+                match token.ok().as_ref().and_then(Consent::of_token) {
+                    Some(consent) => consent,
+                    None => return Err(rejected),
+                }
             }
+            (Err(_), None) => return Err(rejected),
+        };
+        if came.told.is_admin_consent {
+            return Ok(consent);
         }
+        match self.client.tenant(consent.tenant).roles(&came.api) {
+            Ok(roles) if !roles.is_empty() => Ok(consent),
+            _ => Err(rejected),
+        }
+    }
+
+    /// Completes the sign-in of a user: see [`ConsentFlow::finish_sign_in`](crate::ConsentFlow::finish_sign_in).
+    ///
+    /// # Errors
+    /// As for [`ConsentFlow::finish_sign_in`](crate::ConsentFlow::finish_sign_in).
+    pub fn finish_sign_in(&self, pending: &PendingConsent, redirect: &Redirect) -> Result<SignIn, Error> {
+        let request = pending.take_code(&self.client.application_here()?, redirect)?;
+        self.client.redeem(request)
+    }
+
+    /// Takes note of a consent. What is cached of a user who has no further part in it is forgotten.
+    fn connected(&self, consent: Result<Consent, Error>, sign_in: &SignIn, keep: bool) -> Result<Consent, Error> {
+        if let Some(user) = sign_in.user.as_ref().filter(|_| !keep || consent.is_err()) {
+            self.client.forget_user(user);
+        }
+        Ok(self.client.consented(consent?))
     }
 }

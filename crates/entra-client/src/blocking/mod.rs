@@ -31,7 +31,7 @@ use crate::TokenOptions;
 use crate::builder::ClientBuilder;
 use crate::cache::KeyRef;
 use crate::clock::Now;
-use crate::consent::Consent;
+use crate::consent::{Consent, roles_in};
 use crate::core::{Core, Want};
 use crate::error::Error;
 use crate::request_ids::RequestIds;
@@ -106,6 +106,15 @@ impl Client {
         self.core.ready(self.key(target, None))
     }
 
+    /// Returns the application permissions that the application itself has in this tenant: see
+    /// [`Client::roles`](crate::Client::roles).
+    ///
+    /// # Errors
+    /// As for [`Client::roles`](crate::Client::roles).
+    pub fn roles(&self, target: &Target) -> Result<Vec<String>, Error> {
+        Ok(roles_in(&self.app_only(target)?))
+    }
+
     /// The same client for another tenant: see [`Client::tenant`](crate::Client::tenant).
     #[must_use]
     pub fn tenant(&self, tenant: impl Into<Tenant>) -> Self {
@@ -163,8 +172,16 @@ impl Client {
     }
 
     fn consented(&self, consent: Consent) -> Consent {
-        self.core.consented(consent.tenant);
+        self.expect_consent(&consent.tenant.into());
         consent
+    }
+
+    fn expect_consent(&self, tenant: &Tenant) {
+        self.core.consented(tenant);
+    }
+
+    fn app_only(&self, target: &Target) -> Result<Token, Error> {
+        self.token(&Target::resource(&target.audience()?)?)
     }
 
     fn application_here(&self) -> Result<Application, Error> {

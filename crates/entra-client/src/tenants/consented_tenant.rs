@@ -1,4 +1,4 @@
-use entra_proto::{ClientId, Cloud, Guid, Timestamp};
+use entra_proto::{ClientId, Cloud, Guid, Tenant, Timestamp};
 
 use super::error::DirectoryError;
 
@@ -86,6 +86,9 @@ impl ConsentedTenant {
 
     /// Refuses what no directory takes.
     pub(super) fn check(&self) -> Result<(), DirectoryError> {
+        if Tenant::check_organization(self.tenant).is_err() {
+            return Err(DirectoryError::PersonalAccounts(self.tenant));
+        }
         let too_large = |what, limit| Err(DirectoryError::TooLarge { what, limit });
         if self.consented_by.as_ref().is_some_and(|user| user.len() > LONGEST_TEXT) {
             return too_large("the name of who consented", LONGEST_TEXT);

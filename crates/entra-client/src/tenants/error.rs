@@ -55,6 +55,8 @@ pub enum DirectoryError {
         /// The most that is taken, in bytes.
         limit: usize,
     },
+    /// The tenant is the one of all personal Microsoft accounts, where no daemon gets tokens.
+    PersonalAccounts(Guid),
     /// There is no key to seal secrets with.
     NoKey,
     /// The key file does not hold a key.
@@ -110,6 +112,10 @@ impl fmt::Display for DirectoryError {
             Self::TooLarge { what, limit } => {
                 write!(f, "{what} is larger than the {limit} bytes that a directory takes")
             }
+            Self::PersonalAccounts(tenant) => write!(
+                f,
+                "{tenant} is the tenant of all personal Microsoft accounts; let an administrator consent with a work or school account"
+            ),
             Self::NoKey => f.write_str("there is no key to seal secrets with; give the directory one"),
             Self::Crypto => f.write_str("the random number generator or the cipher failed"),
             Self::Other(error) => error.fmt(f),

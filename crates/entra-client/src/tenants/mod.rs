@@ -66,7 +66,8 @@ pub trait TenantDirectory: Send + Sync + 'static {
     /// Keeps a tenant that consented, or merges it into what is known of it already, as [`ConsentedTenant::merge`] tells.
     ///
     /// # Errors
-    /// Where the record is larger than a directory takes, or cannot be written.
+    /// Returns an error if the record is larger than a directory takes or cannot be written, and for the tenant of personal Microsoft
+    /// accounts, where no daemon gets tokens.
     fn put(&self, tenant: &ConsentedTenant) -> Result<(), DirectoryError>;
 
     /// What is known of this tenant's consent to this application.

@@ -115,7 +115,8 @@ impl PendingAdminConsent {
     /// # Errors
     /// [`Error::Redirect`] where it does not answer this request, where its `iss` is of another authority, and where a tenant was asked
     /// by its id and another one answers; [`Error::Service`] where the administrator or the service refused, also where
-    /// `admin_consent=True` stands beside the error. [`Error::Input`] where the consent was asked for another application or authority.
+    /// `admin_consent=True` stands beside the error. [`Error::Input`] where the consent was asked for another application or authority,
+    /// and for the tenant of personal accounts.
     pub fn accept(&self, application: &Application, redirect: &Redirect) -> Result<AdminConsent, Error> {
         check_state(&self.state, redirect)?;
         if !is_of(application, self.client_id, &self.authority) {
@@ -125,12 +126,12 @@ impl PendingAdminConsent {
         if let Some(refusal) = redirect.refusal() {
             return Err(redirect.secrets(std::iter::empty()).out_of(refusal.into()));
         }
-        let consented = |value: &str| value.eq_ignore_ascii_case("true");
-        if !redirect.value("admin_consent").is_some_and(consented) {
+        if !redirect.is_admin_consent() {
             return Err(RedirectError::from(RedirectProblem::NoConsent).into());
         }
         let tenant: Option<Guid> = redirect.value("tenant").and_then(|tenant| tenant.parse().ok());
         let tenant = tenant.ok_or(RedirectProblem::NoTenant).map_err(RedirectError::from)?;
+        Tenant::check_organization(tenant)?;
         if !application.authority().tenant().may_be(tenant) {
             return Err(RedirectError::from(RedirectProblem::WrongTenant(tenant)).into());
         }

@@ -11,7 +11,7 @@ mod redirect_uri;
 mod request;
 
 pub use admin_consent::{AdminConsent, AdminConsentRequest, PendingAdminConsent};
-pub use pending::PendingAuthorization;
+pub use pending::{PendingAuthorization, ToldConsent};
 pub use pkce::CodeVerifier;
 pub use redirect::{MAX_REDIRECT, Redirect};
 pub use redirect_error::{RedirectError, RedirectProblem};

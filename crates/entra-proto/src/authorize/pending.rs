@@ -19,6 +19,7 @@ use crate::issued::AuthorizationCode;
 use crate::refusal::{is_error_code, is_page};
 use crate::secret_text::same_secret;
 use crate::target::Target;
+use crate::tenant::Tenant;
 use crate::token_request::TokenRequest;
 
 /// A sign-in that was started: what is needed when the browser comes back, and proves that it was sent from here.
@@ -52,6 +53,53 @@ impl PendingAuthorization {
     /// [`Error::Service`] where the service or the person refused; it counts before anything that stands beside it.
     /// [`Error::Input`] where the sign-in was started for another application or authority.
     pub fn redeem(&self, application: &Application, redirect: &Redirect) -> Result<TokenRequest, Error> {
+        let request = self.redeem_for(application, redirect, self.version, self.target.of_first_api())?;
+        match &self.claims {
+            Some(claims) => request.with_claims(claims.as_str()),
+            None => Ok(request),
+        }
+    }
+
+    /// Returns a request that redeems the code for the user's identity alone (`openid profile`, always on v2).
+    ///
+    /// The service rejects a code that is redeemed for an API to which nobody granted a delegated permission (AADSTS65001), even where
+    /// an administrator has just granted application permissions. The ID token still proves in which tenant the user signed in. Where
+    /// the service rejects this request as well, [`told`](Self::told) is what is left.
+    ///
+    /// # Errors
+    /// As for [`redeem`](Self::redeem).
+    pub fn redeem_identity(&self, application: &Application, redirect: &Redirect) -> Result<TokenRequest, Error> {
+        self.redeem_for(
+            application,
+            redirect,
+            EndpointVersion::V2,
+            Target::scopes("openid profile")?,
+        )
+    }
+
+    /// Returns what the redirect says about the consent beside its code.
+    ///
+    /// The state shows that the redirect belongs to this sign-in. The rest is what the browser said: use it to request a token, which
+    /// proves it, and for nothing else.
+    ///
+    /// # Errors
+    /// As for [`redeem`](Self::redeem).
+    pub fn told(&self, application: &Application, redirect: &Redirect) -> Result<ToldConsent, Error> {
+        self.check(application, redirect)?;
+        let asked = application.authority().tenant();
+        let home = || redirect.home_tenant().map(Tenant::Id);
+        Ok(ToldConsent {
+            tenant: if asked.is_specific() {
+                Some(asked.clone())
+            } else {
+                home()
+            },
+            is_admin_consent: redirect.is_admin_consent(),
+        })
+    }
+
+    /// Checks that the redirect answers this sign-in, and is no error.
+    fn check(&self, application: &Application, redirect: &Redirect) -> Result<(), Error> {
         check_state(&self.state, redirect)?;
         if !is_of(application, self.client_id, &self.authority) {
             return Err(InputError::new("sign-in", ANOTHER).into());
@@ -61,6 +109,17 @@ impl PendingAuthorization {
             let own = [&**self.nonce, self.verifier.expose()];
             return Err(redirect.secrets(own.into_iter()).out_of(refusal.into()));
         }
+        Ok(())
+    }
+
+    fn redeem_for(
+        &self,
+        application: &Application,
+        redirect: &Redirect,
+        version: EndpointVersion,
+        target: Target,
+    ) -> Result<TokenRequest, Error> {
+        self.check(application, redirect)?;
         let code = redirect
             .value("code")
             .ok_or(RedirectProblem::NoCode)
@@ -72,12 +131,7 @@ impl PendingAuthorization {
             verifier: self.verifier.clone(),
             nonce: self.nonce.clone(),
         };
-        let application = application.clone().on(self.version);
-        let request = TokenRequest::of(application, grant, self.target.of_first_api())?;
-        match &self.claims {
-            Some(claims) => request.with_claims(claims.as_str()),
-            None => Ok(request),
-        }
+        TokenRequest::of(application.clone().on(version), grant, target)
     }
 
     /// The state, by which it can be found again when the browser is back.
@@ -151,6 +205,16 @@ impl fmt::Debug for PendingAuthorization {
             self.client_id, self.target, self.authority, self.redirect_uri
         )
     }
+}
+
+/// What a redirect says about a consent beside its code: see [`PendingAuthorization::told`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ToldConsent {
+    /// The tenant: the one that was requested, or on `common` and `organizations` the account's home tenant, where the redirect names it.
+    pub tenant: Option<Tenant>,
+    /// Whether an administrator consented for the whole tenant (`admin_consent=True`, v1 only).
+    pub is_admin_consent: bool,
 }
 
 /// Whether a redirect was asked for with this state. Errors too: whoever can forge one could end a sign-in.

@@ -1,11 +1,15 @@
+use std::borrow::Cow;
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
 use crate::aadsts::marked_codes;
 use crate::authorize::redirect_error::{RedirectError, RedirectProblem};
 use crate::error::Error;
+use crate::guid::Guid;
 use crate::redaction::Secrets;
 use crate::refusal::Refusal;
 use crate::service_error::ServiceError;
@@ -89,6 +93,23 @@ impl Redirect {
             .iter()
             .find(|(known, _)| known.as_str() == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the redirect says that an administrator consented for the tenant. Not trusted.
+    pub(crate) fn is_admin_consent(&self) -> bool {
+        self.value("admin_consent")
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    /// The home tenant of the account that signed in, as `client_info` names it. Not trusted.
+    pub(crate) fn home_tenant(&self) -> Option<Guid> {
+        #[derive(serde::Deserialize)]
+        struct ClientInfo<'a> {
+            utid: Cow<'a, str>,
+        }
+        let info = self.value("client_info")?.trim_end_matches('=');
+        let info = Zeroizing::new(URL_SAFE_NO_PAD.decode(info).ok()?);
+        serde_json::from_slice::<ClientInfo<'_>>(&info).ok()?.utid.parse().ok()
     }
 
     /// The service's refusal, where this is one: whatever stands beside the `error`, it counts first.

@@ -45,6 +45,7 @@ pub struct AuthorizeRequest {
     login_hint: Option<String>,
     domain_hint: Option<String>,
     claims: Option<ClaimsRequest>,
+    client_info: bool,
 }
 
 impl AuthorizeRequest {
@@ -58,6 +59,7 @@ impl AuthorizeRequest {
             login_hint: None,
             domain_hint: None,
             claims: None,
+            client_info: false,
         }
     }
 
@@ -93,6 +95,14 @@ impl AuthorizeRequest {
     #[must_use]
     pub fn claims(mut self, claims: ClaimsRequest) -> Self {
         self.claims = Some(claims);
+        self
+    }
+
+    /// The same request, with a redirect that names the account's home tenant (`client_info`): see
+    /// [`PendingAuthorization::told`].
+    #[must_use]
+    pub fn client_info(mut self) -> Self {
+        self.client_info = true;
         self
     }
 
@@ -153,6 +163,7 @@ impl AuthorizeRequest {
             self.login_hint.as_deref().map(|user| ("login_hint", user)),
             self.domain_hint.as_deref().map(|domain| ("domain_hint", domain)),
             claims.as_ref().map(|claims| ("claims", claims.as_str())),
+            self.client_info.then_some(("client_info", "1")),
         ]);
         let endpoint = app.authority.endpoint(Endpoint::Authorize, app.version);
         let query = std::str::from_utf8(query.as_bytes()).unwrap_or_default();
