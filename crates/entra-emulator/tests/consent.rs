@@ -746,3 +746,31 @@ fn a_user_who_is_not_offered_is_refused_with_the_tenant_that_was_asked_for() {
         "{error}"
     );
 }
+
+#[test]
+fn a_user_who_needs_an_administrator_may_sign_in_as_one() {
+    let emulator = office();
+    let url = authorize(&[("prompt", "admin_consent")]);
+    let page = Page::open(&emulator, &url).press(&emulator, "data-user=\"megan@contoso");
+    assert_eq!(page.aadsts(), Some(90094));
+    let accounts = page.press(&emulator, "id=\"another\"");
+    let page = accounts.press(&emulator, "data-user=\"admin@contoso");
+    let back = page.press(&emulator, "id=\"accept\"");
+    assert!(back.parameter("code").is_some(), "{}", back.html);
+    assert_eq!(back.parameter("admin_consent").as_deref(), Some("True"));
+    // Only that page offers it.
+    let forged = Page::open(&emulator, &url)
+        .press(&emulator, "data-user=\"admin@contoso")
+        .html
+        .contains("id=\"another\"");
+    assert!(!forged);
+}
+
+#[test]
+fn a_wrong_redirect_uri_is_shown_beside_the_registered_ones() {
+    let emulator = office();
+    let page = Page::open(&emulator, &authorize(&[("redirect_uri", "https://evil.example/")]));
+    assert_eq!(page.aadsts(), Some(50011));
+    let registered = emulator.apps()[0].redirect_uris.first().cloned().unwrap();
+    assert!(page.html.contains(&format!("<li>{registered}</li>")), "{}", page.html);
+}

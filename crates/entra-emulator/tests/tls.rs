@@ -121,3 +121,18 @@ fn without_asking_there_is_no_tls() {
     let emulator = Emulator::start();
     assert_eq!((emulator.tls_url(), emulator.ca_pem()), (None, None));
 }
+
+#[test]
+fn localhost_is_listened_at_in_both_families() {
+    let emulator = Emulator::builder().tls().start();
+    let port: u16 = emulator.tls_url().unwrap().rsplit(':').next().unwrap().parse().unwrap();
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        eprintln!("SKIPPED: this machine has no IPv6");
+        return;
+    }
+    for ip in ["127.0.0.1", "::1"] {
+        assert!(TcpStream::connect((ip, port)).is_ok(), "{ip}");
+    }
+    let taken = Emulator::builder().tls_port(port).try_start();
+    assert!(taken.is_err());
+}

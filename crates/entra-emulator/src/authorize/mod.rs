@@ -12,7 +12,7 @@
 //! |---|---|
 //! | sign-in | one button a user: `name="user"`, `data-user="{sign-in name}"`; `id="cancel"` |
 //! | consent | `id="accept"`, `id="cancel"`; for an administrator a checkbox `id="organization"`; permissions `li[data-permission]` with `data-kind="delegated"` or `"application"` |
-//! | needs an administrator | `id="cancel"`, and `main[data-aadsts="90094"]` |
+//! | needs an administrator | `id="another"`, which leads back to the sign-in page, `id="cancel"`, and `main[data-aadsts="90094"]` |
 //! | device login | `id="user_code"`, `id="next"` |
 //! | answer by form | `id="continue"` |
 //! | error | `main[data-aadsts]`, `id="message"` |
@@ -121,6 +121,10 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
         return decline(exchange, goal, why);
     }
     match transaction.stage {
+        Stage::Consent {
+            consent: Consent { refused: true, .. },
+            ..
+        } if decision == Some("another") => sign_in(exchange, goal),
         Stage::SignIn => {
             let picked = form.value("user").and_then(|name| name.split_once('.'));
             let found = candidates(exchange.core, &goal)

@@ -158,21 +158,22 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
         body.push_str("</ul>\n");
     }
     if consent.for_everyone && !consent.refused {
-        let gets = if is_asked {
-            "gets these permissions"
-        } else {
-            "may be used"
+        let has = |kind: Kind| consent.asked.iter().any(|asked| asked.kind == kind);
+        let tenant = format!("<strong>{}</strong>", escape(&about.tenant.name));
+        let gets = match (has(Kind::Delegated) || !about.oidc.is_empty(), has(Kind::Application)) {
+            (true, true) => format!(
+                "gets the delegated permissions for every user of {tenant}, and the application permissions there without a user"
+            ),
+            (true, false) => format!("gets these permissions for every user of {tenant}"),
+            (false, true) => format!("gets these permissions in {tenant} without a user"),
+            (false, false) => format!("may be used by every user of {tenant}"),
         };
-        let by = if is_asked { "for" } else { "by" };
-        let _ = writeln!(
-            body,
-            "<p>If you accept, this app {gets} {by} every user of <strong>{}</strong>.</p>",
-            escape(&about.tenant.name)
-        );
+        let _ = writeln!(body, "<p>If you accept, this app {gets}.</p>");
     }
     body.push_str(&form_start("/signin", about.transaction));
     if consent.refused {
-        body.push_str("<p><button id=\"cancel\" name=\"decision\" value=\"cancel\">Return to the application without granting consent</button></p>\n");
+        body.push_str("<p>Have an admin account?<br><button id=\"another\" name=\"decision\" value=\"another\">Sign in with that account</button></p>\n");
+        body.push_str("<p><button id=\"cancel\" name=\"decision\" value=\"cancel\" class=\"quiet\">Return to the application without granting consent</button></p>\n");
     } else {
         if about.user.admin && !consent.for_everyone && !is_device {
             body.push_str("<p><input type=\"checkbox\" id=\"organization\" name=\"organization\" value=\"yes\"> <label for=\"organization\">Consent on behalf of your organization</label></p>\n");
@@ -229,8 +230,9 @@ pub(crate) fn error(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Response<
     exchange.event.aadsts = Some(refusal.row.code);
     // Nothing that the browser could send again would help.
     let advice = match refusal.row.code {
-        50089 => "<p>Go back to the app and start again.</p>\n",
-        _ => "",
+        50089 => "<p>Go back to the app and start again.</p>\n".to_owned(),
+        50011 => registered(exchange),
+        _ => String::new(),
     };
     let body = format!(
         "<h1>Sorry, that did not work</h1>\n<p id=\"message\">{}</p>\n{advice}<p class=\"quiet\">Request id: {}</p>\n",
@@ -247,6 +249,21 @@ pub(crate) fn error(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Response<
         Way::Stays,
         shown_error(refusal),
     )
+}
+
+/// The redirect URIs that the app has, where a request named another one.
+fn registered(exchange: &Exchange<'_>) -> String {
+    let app = exchange.event.client_id.as_deref();
+    let Some(app) = app.and_then(|client_id| exchange.core.directory.app(client_id)) else {
+        return String::new();
+    };
+    let mut list =
+        "<h2 id=\"known\">Registered redirect URIs</h2>\n<ul aria-labelledby=\"known\" class=\"plain\">\n".to_owned();
+    for uri in app.redirect_uris.iter().take(MOST_LISTED) {
+        let _ = writeln!(list, "<li>{}</li>", escape(uri));
+    }
+    list.push_str("</ul>\n");
+    list
 }
 
 /// A method that no page sends. By their own address come those who restore a tab or press Enter in the address bar.
@@ -381,6 +398,8 @@ pub(crate) fn escape(text: &str) -> String {
     }
     escaped
 }
+
+const MOST_LISTED: usize = 20;
 
 const STYLE: &str = "
 :root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif;--dim:#595959;--bad:#b3261e}

@@ -1,12 +1,12 @@
 //! The thin server around the core: one thread, one small runtime.
 
 mod body;
+mod sockets;
 mod stream;
 #[cfg(feature = "tls")]
 mod tls;
 
-use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +26,7 @@ use crate::core::Core;
 use crate::fault::{Cut, Delivery};
 use crate::recorder::Channel;
 use crate::server::body::WireBody;
+pub(crate) use crate::server::sockets::Sockets;
 use crate::server::stream::Stream;
 
 /// A running server. Dropping it closes every connection and ends the thread.
@@ -41,7 +42,7 @@ impl Server {
     pub(crate) fn start(sockets: Sockets, core: Arc<Core>, idle_timeout: Duration) -> Result<Self, Error> {
         let address = sockets.address;
         #[cfg(feature = "tls")]
-        let identity = sockets.tls.is_some().then(tls::Identity::new).transpose()?;
+        let identity = (!sockets.tls.is_empty()).then(tls::Identity::new).transpose()?;
         #[cfg(feature = "tls")]
         let ca_pem = identity.as_ref().map(|identity| identity.ca_pem.clone());
         #[cfg(not(feature = "tls"))]
@@ -57,11 +58,12 @@ impl Server {
             let _context = runtime.enter();
             let plain = tokio::net::TcpListener::from_std(sockets.plain)?;
             #[cfg(feature = "tls")]
-            let tls = match (sockets.tls, identity) {
-                (Some(listener), Some(identity)) => {
-                    Some((tokio::net::TcpListener::from_std(listener)?, identity.acceptor()?))
-                }
-                _ => None,
+            let tls = {
+                let listeners = sockets.tls.into_iter().map(tokio::net::TcpListener::from_std);
+                let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
+                identity
+                    .map(|identity| Ok::<_, Error>((listeners, identity.acceptor()?)))
+                    .transpose()?
             };
             async move {
                 let shared = Shared {
@@ -73,19 +75,24 @@ impl Server {
                     serve(stream.reset_flag(), stream, Channel::Http, &shared).await;
                 });
                 #[cfg(feature = "tls")]
-                if let Some((listener, acceptor)) = tls {
-                    let secure = accept(&listener, &shared, move |stream, shared| {
-                        let acceptor = acceptor.clone();
-                        async move {
-                            let reset = stream.reset_flag();
-                            let handshake = tokio::time::timeout(shared.idle_timeout, acceptor.accept(stream));
-                            if let Ok(Ok(stream)) = handshake.await {
-                                serve(reset, stream, Channel::Https, &shared).await;
-                            }
-                        }
-                    });
-                    tokio::select! { _ = plain => {}, _ = secure => {}, _ = stopped => {} }
-                    return;
+                if let Some((listeners, acceptor)) = tls {
+                    // They end with the runtime.
+                    for listener in listeners {
+                        let (shared, acceptor) = (shared.clone(), acceptor.clone());
+                        tokio::spawn(async move {
+                            accept(&listener, &shared, move |stream, shared| {
+                                let acceptor = acceptor.clone();
+                                async move {
+                                    let reset = stream.reset_flag();
+                                    let handshake = tokio::time::timeout(shared.idle_timeout, acceptor.accept(stream));
+                                    if let Ok(Ok(stream)) = handshake.await {
+                                        serve(reset, stream, Channel::Https, &shared).await;
+                                    }
+                                }
+                            })
+                            .await;
+                        });
+                    }
                 }
                 tokio::select! { _ = plain => {}, _ = stopped => {} }
             }
@@ -111,43 +118,6 @@ impl Drop for Server {
             // The thread answers no request in which it could panic for good; there is nothing to do about it here.
             let _ = thread.join();
         }
-    }
-}
-
-/// The listening sockets, bound before the core exists because the core names their ports.
-pub(crate) struct Sockets {
-    address: SocketAddr,
-    plain: TcpListener,
-    tls: Option<TcpListener>,
-}
-
-impl Sockets {
-    pub(crate) fn bind(address: SocketAddr, tls: Option<u16>) -> io::Result<Self> {
-        let plain = TcpListener::bind(address)?;
-        plain.set_nonblocking(true)?;
-        let tls = match tls {
-            Some(port) => {
-                let listener = TcpListener::bind(SocketAddr::new(address.ip(), port))?;
-                listener.set_nonblocking(true)?;
-                Some(listener)
-            }
-            None => None,
-        };
-        Ok(Self {
-            address: plain.local_addr()?,
-            plain,
-            tls,
-        })
-    }
-
-    /// `https://localhost:{port}` of the TLS listener.
-    pub(crate) fn tls_url(&self) -> io::Result<Option<String>> {
-        let address = self.tls.as_ref().map(TcpListener::local_addr).transpose()?;
-        Ok(address.map(|address| format!("https://localhost:{}", address.port())))
-    }
-
-    pub(crate) fn base_url(&self) -> String {
-        format!("http://{}", self.address)
     }
 }
 
