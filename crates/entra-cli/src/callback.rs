@@ -1,5 +1,5 @@
-use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::io::{ErrorKind, Read};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
@@ -7,32 +7,36 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use entra_proto::{Redirect, RedirectUri};
+use entra_proto::{Application, ClientCredential, Redirect, RedirectUri};
 
 use crate::exit::{Exit, Failure};
 use crate::files::tell;
+use crate::listen::{ListenError, listen};
+use crate::page::Page;
 
 /// Where the browser comes back to.
 #[derive(Args)]
 pub(crate) struct CallbackSettings {
-    /// Wait for the browser at this address of this machine; port 0 takes a free one [default: 127.0.0.1:8400]
+    /// Wait for the browser at this address of this machine, and at every address of its name; port 0 takes a free one [default:
+    /// localhost:8400]
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
 
-    /// The redirect URI as it is registered, where it is another one than http://HOST:PORT/: a path below it, or the address of a proxy
+    /// The redirect URI as it is registered, if it is another one than http://HOST:PORT/: a path below it, or the address of a proxy
     /// that leads here
     #[arg(long, value_name = "URI")]
     redirect_uri: Option<String>,
 
-    /// Give up when nobody has come back after so many seconds [default: 600]
+    /// Give up if no browser has come back after so many seconds [default: 600]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     wait: Option<u64>,
 }
 
 /// A server on this machine that waits for a browser.
 pub(crate) struct Callback {
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     redirect_uri: RedirectUri,
+    registration: String,
     wait: Duration,
 }
 
@@ -40,8 +44,8 @@ pub(crate) struct Callback {
 pub(crate) enum Answer<T> {
     /// It is not the one that is waited for: say so, and go on waiting.
     Other(entra_client::Error),
-    /// It is: say so, and end.
-    Done(String, T),
+    /// It is: show the page, and end.
+    Done(Page, T),
 }
 
 impl CallbackSettings {
@@ -50,41 +54,61 @@ impl CallbackSettings {
         self.listen.is_some() || self.redirect_uri.is_some() || self.wait.is_some()
     }
 
-    /// Begins to listen: before a browser is sent anywhere.
-    pub(crate) fn listen(&self) -> Result<Callback, Failure> {
-        let listen = self.listen.as_deref().unwrap_or(LISTEN);
-        let failed = |problem: String| Failure::text(Exit::Configuration, format!("--listen {listen}: {problem}"));
-        // Where a name stands for several, the first that can be listened on: a browser tries them all.
-        let addresses: Vec<SocketAddr> = match listen.to_socket_addrs() {
-            Ok(addresses) => addresses.collect(),
-            Err(error) => return Err(failed(format!("{error}; write HOST:PORT, such as {LISTEN}"))),
-        };
-        if !addresses.iter().all(|address| is_loopback(address.ip())) {
-            return Err(failed(
-                "is not on this machine; a code would cross the network in the clear: listen on 127.0.0.1, behind a proxy if need be"
-                    .to_owned(),
-            ));
-        }
-        let bound =
-            TcpListener::bind(&addresses[..]).and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
-        let (port, listener) = bound.map_err(|error| {
-            let advice = match error.kind() {
-                ErrorKind::AddrInUse => "; another program listens there: name another port, or 0 for a free one",
-                _ => "",
-            };
-            failed(format!("{error}{advice}"))
+    /// Begins to listen for the browser of this application: before a browser is sent anywhere.
+    pub(crate) fn listen(&self, application: &Application) -> Result<Callback, Failure> {
+        let place = self.listen.as_deref().unwrap_or(LISTEN);
+        let failed = |problem: String| Failure::text(Exit::Configuration, format!("--listen {place}: {problem}"));
+        let listeners = listen(place).map_err(|error| match error {
+            ListenError::Address(error) => failed(format!("{error}; write HOST:PORT, such as {LISTEN}")),
+            ListenError::NotLoopback => failed(format!(
+                "is not on this machine; a code would cross the network in the clear: listen on {LISTEN}, behind a proxy if need be"
+            )),
+            ListenError::Bind(address, error) => failed(match error.kind() {
+                ErrorKind::AddrInUse => {
+                    format!("{address}: {error}; another program listens there: name another port, or 0 for a free one")
+                }
+                _ => format!("{address}: {error}"),
+            }),
         })?;
-        let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host);
-        let redirect_uri = match &self.redirect_uri {
+        let port = listeners.first().map(TcpListener::local_addr).transpose();
+        let port = port
+            .map_err(|error| failed(error.to_string()))?
+            .map_or(0, |address| address.port());
+        let (host, asked_port) = place.rsplit_once(':').unwrap_or((place, ""));
+        let redirect_uri: RedirectUri = match &self.redirect_uri {
             Some(uri) => uri.parse()?,
             None => format!("http://{host}:{port}/").parse()?,
         };
+        // Entra ignores the port of localhost, and only of that name.
+        let registered = match &self.redirect_uri {
+            None if asked_port == "0" && host.eq_ignore_ascii_case("localhost") => format!("http://{host}/"),
+            _ => redirect_uri.to_string(),
+        };
         Ok(Callback {
-            listener,
+            listeners,
+            registration: registration(&registered, application),
             redirect_uri,
             wait: Duration::from_secs(self.wait.unwrap_or(WAIT)),
         })
     }
+}
+
+/// What the app registration must hold, to be written after a colon.
+fn registration(uri: &str, application: &Application) -> String {
+    let platform = match application.credential() {
+        ClientCredential::Public => "Mobile and desktop applications",
+        _ => "Web",
+    };
+    let by_address = if uri.starts_with("http://127.") {
+        "; the portal takes this address in the manifest alone (replyUrlsWithType): localhost is simpler"
+    } else if uri.starts_with("http://[") {
+        "; Entra takes no IPv6 address: use localhost"
+    } else {
+        ""
+    };
+    format!(
+        "register the redirect URI {uri} in the app registration, under Authentication, platform \"{platform}\"{by_address}"
+    )
 }
 
 impl Callback {
@@ -93,13 +117,22 @@ impl Callback {
         &self.redirect_uri
     }
 
+    /// What to do if Entra does not take the redirect URI.
+    pub(crate) fn registration(&self) -> String {
+        format!("if the page says AADSTS50011 or AADSTS500113, {}", self.registration)
+    }
+
     /// Hands each redirect to `take`, until one is the one that is waited for. Whatever else is asked of this server is turned away.
     pub(crate) fn wait<T>(self, mut take: impl FnMut(&Redirect) -> Answer<T>) -> Result<T, Failure> {
         let path = path_of(self.redirect_uri.as_str()).to_owned();
         let (sender, receiver) = mpsc::sync_channel(READERS);
-        let listener = self.listener;
-        // It ends with the process, which does not wait for it.
-        thread::spawn(move || accept(&listener, &path, &sender));
+        let readers = Arc::new(AtomicUsize::new(0));
+        // They end with the process, which does not wait for them.
+        for listener in self.listeners {
+            let (path, sender, readers) = (path.clone(), sender.clone(), Arc::clone(&readers));
+            thread::spawn(move || accept(&listener, &path, &sender, &readers));
+        }
+        drop(sender);
         let end = Instant::now() + self.wait;
         loop {
             let left = end.saturating_duration_since(Instant::now());
@@ -107,12 +140,10 @@ impl Callback {
                 Ok(came) => came,
                 Err(RecvTimeoutError::Timeout) => {
                     let waited = self.wait.as_secs();
+                    let advice = format!("if the page said AADSTS50011 or AADSTS500113, {}", self.registration);
                     return Err(Failure::text(
                         Exit::Timeout,
-                        format!(
-                            "nobody came back within {waited} s; where the page said AADSTS50011, register the redirect URI {}",
-                            self.redirect_uri
-                        ),
+                        format!("no browser came back within {waited} s; {advice}"),
                     ));
                 }
                 Err(RecvTimeoutError::Disconnected) => {
@@ -121,16 +152,12 @@ impl Callback {
             };
             match take(&redirect) {
                 Answer::Other(error) => {
-                    answer(
-                        &mut browser,
-                        "400 Bad Request",
-                        "This is not the sign-in that was started",
-                        &error.problem(),
-                    );
+                    Page::bad("This is not the sign-in that was started", error.problem())
+                        .show(&mut browser, "400 Bad Request");
                     tell(format_args!("a redirect was turned away: {error}"));
                 }
-                Answer::Done(said, done) => {
-                    answer(&mut browser, "200 OK", "You can close this page", &said);
+                Answer::Done(page, done) => {
+                    page.show(&mut browser, "200 OK");
                     return Ok(done);
                 }
             }
@@ -139,8 +166,7 @@ impl Callback {
 }
 
 /// Takes connections, each read by a thread of its own: browsers open some before they need them.
-fn accept(listener: &TcpListener, path: &str, sender: &SyncSender<(Redirect, TcpStream)>) {
-    let readers = Arc::new(AtomicUsize::new(0));
+fn accept(listener: &TcpListener, path: &str, sender: &SyncSender<(Redirect, TcpStream)>, readers: &Arc<AtomicUsize>) {
     let path: Arc<str> = path.into();
     for stream in listener.incoming() {
         let Ok(stream) = stream else {
@@ -152,7 +178,7 @@ fn accept(listener: &TcpListener, path: &str, sender: &SyncSender<(Redirect, Tcp
             readers.fetch_sub(1, Ordering::Relaxed);
             continue;
         }
-        let (readers, path, sender) = (Arc::clone(&readers), Arc::clone(&path), sender.clone());
+        let (readers, path, sender) = (Arc::clone(readers), Arc::clone(&path), sender.clone());
         thread::spawn(move || {
             if let Some(came) = read(stream, &path) {
                 // Nobody waits any more.
@@ -166,46 +192,38 @@ fn accept(listener: &TcpListener, path: &str, sender: &SyncSender<(Redirect, Tcp
 /// Reads a request, and answers it where it is no redirect.
 fn read(mut stream: TcpStream, path: &str) -> Option<(Redirect, TcpStream)> {
     let query = match head(&mut stream) {
-        Head::Get(target) => {
-            let (asked, query) = target.split_once('?').unwrap_or((&target, ""));
-            if asked == path && !query.is_empty() {
-                query.to_owned()
-            } else {
-                answer(
-                    &mut stream,
-                    "404 Not Found",
-                    "There is nothing here",
-                    "The sign-in goes on elsewhere.",
-                );
-                return None;
-            }
-        }
-        Head::Other => {
-            answer(
-                &mut stream,
-                "405 Method Not Allowed",
+        Head::Get(target) => match target.split_once('?') {
+            Some((asked, query)) if asked == path && !query.is_empty() => Ok(query.to_owned()),
+            _ => Err((
+                "404 Not Found",
                 "There is nothing here",
-                "Only a browser that comes back is waited for.",
-            );
-            return None;
-        }
-        Head::Broken => {
-            answer(
-                &mut stream,
-                "400 Bad Request",
-                "This cannot be read",
-                "It is no request, or too long.",
-            );
-            return None;
-        }
+                "The sign-in goes on elsewhere.",
+            )),
+        },
+        Head::Other => Err((
+            "405 Method Not Allowed",
+            "There is nothing here",
+            "Only a browser that comes back from Entra is waited for.",
+        )),
+        Head::Broken => Err((
+            "400 Bad Request",
+            "This cannot be read",
+            "It is no request, or too long.",
+        )),
         Head::Nothing => return None,
+    };
+    let query = match query {
+        Ok(query) => query,
+        Err((status, heading, said)) => {
+            Page::bad(heading, said).show(&mut stream, status);
+            return None;
+        }
     };
     match Redirect::from_query(&query) {
         Ok(redirect) => Some((redirect, stream)),
         Err(error) => {
             let error = entra_client::Error::from(error);
-            let said = error.problem();
-            answer(&mut stream, "400 Bad Request", "This cannot be read", &said);
+            Page::bad("This cannot be read", error.problem()).show(&mut stream, "400 Bad Request");
             tell(format_args!("a redirect was turned away: {error}"));
             None
         }
@@ -252,42 +270,6 @@ fn head(stream: &mut TcpStream) -> Head {
     }
 }
 
-/// Shows a page. Nothing in it comes from elsewhere unescaped, and nothing may be loaded by it.
-fn answer(stream: &mut TcpStream, status: &str, title: &str, said: &str) {
-    let (title, said) = (escaped(title), escaped(said));
-    let page = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title></head>\n\
-         <body><main><h1>{title}</h1><p>{said}</p></main></body></html>\n"
-    );
-    let head = format!(
-        "HTTP/1.1 {status}\r\nallow: GET\r\ncontent-type: text/html; charset=utf-8\r\ncontent-length: {}\r\ncache-control: no-store\r\n\
-         content-security-policy: default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\
-         referrer-policy: no-referrer\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n",
-        page.len()
-    );
-    // Whoever has gone need not be told.
-    let _ = stream.set_write_timeout(Some(PATIENCE));
-    let _ = stream
-        .write_all(head.as_bytes())
-        .and_then(|()| stream.write_all(page.as_bytes()));
-    let _ = stream.shutdown(Shutdown::Write);
-}
-
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
-}
-
 /// The path of a redirect URI, without its query.
 fn path_of(uri: &str) -> &str {
     let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
@@ -295,12 +277,8 @@ fn path_of(uri: &str) -> &str {
     path.split('?').next().unwrap_or("/")
 }
 
-fn is_loopback(ip: IpAddr) -> bool {
-    SocketAddr::new(ip, 0).ip().is_loopback()
-}
-
-/// Where it is waited for the browser, and for how many seconds, unless told otherwise.
-const LISTEN: &str = "127.0.0.1:8400";
+/// The default address and time of waiting. The portal takes http://localhost for a redirect URI, and no other plain http.
+const LISTEN: &str = "localhost:8400";
 const WAIT: u64 = 600;
 
 /// How many connections are read at once.
@@ -328,10 +306,20 @@ mod tests {
     }
 
     #[test]
-    fn a_page_shows_what_is_said_and_obeys_none_of_it() {
-        assert_eq!(
-            escaped("<a href='x'>&\"</a>"),
-            "&lt;a href=&#39;x&#39;&gt;&amp;&quot;&lt;/a&gt;"
+    fn what_to_register_fits_the_application() {
+        let authority: entra_proto::Authority = "https://login.microsoftonline.com/common".parse().unwrap();
+        let client_id = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse().unwrap();
+        let public = Application::new(authority.clone(), client_id, ClientCredential::Public);
+        let secret = Application::new(authority, client_id, entra_proto::ClientSecret::new("s").unwrap());
+        let said = registration("http://localhost:8400/", &secret);
+        assert!(
+            said.contains("URI http://localhost:8400/ in") && said.ends_with("platform \"Web\""),
+            "{said}"
+        );
+        let said = registration("http://127.0.0.1:8400/", &public);
+        assert!(
+            said.contains("\"Mobile and desktop applications\"") && said.contains("replyUrlsWithType"),
+            "{said}"
         );
     }
 }

@@ -99,6 +99,17 @@ impl ApplicationSettings {
         Ok(self.application_of(authority, self.client_id()?, credential))
     }
 
+    /// Refuses what shapes a request, where none is sent.
+    pub(crate) fn refuse_request_options(&self) -> Result<(), Failure> {
+        if self.region.is_none() && self.capabilities.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::text(
+            Exit::Usage,
+            "--region and --capability are for a token request, and have no part in an assertion; leave them out",
+        ))
+    }
+
     /// Where the secret is read from, if it is read from a file.
     pub(crate) fn secret_file(&self) -> Option<&Path> {
         self.secret_file.as_deref()

@@ -6,10 +6,11 @@ use entra_client::{Policy, SignIn, Token};
 use entra_proto::{ClaimsRequest, Prompt, UserAssertion};
 
 use crate::callback::{Answer, CallbackSettings};
-use crate::commands::consent::is_anothers;
+use crate::commands::consent::{is_anothers, is_declined};
 use crate::exit::{Exit, Failure};
 use crate::files::{harmless, read_text, tell};
 use crate::outside::shown;
+use crate::page::Page;
 use crate::wanted::TokenSettings;
 
 /// On what ground a token is asked for.
@@ -142,7 +143,7 @@ impl FlowSettings {
         wanted: &TokenSettings,
         claims: Option<ClaimsRequest>,
     ) -> Result<SignIn, Failure> {
-        let callback = self.callback.listen()?;
+        let callback = self.callback.listen(client.application())?;
         let flow = ConsentFlow::new(client, wanted.target()?, callback.redirect_uri().clone())?;
         // Consent is asked for where it is missing, and not each time.
         let flow = flow.with(|request| {
@@ -154,20 +155,26 @@ impl FlowSettings {
         });
         let (url, pending) = flow.start()?;
         tell(format_args!(
-            "open this URL in a browser and sign in:\n\n{url}\n\nwaiting at {} ...",
-            callback.redirect_uri()
+            "open this URL in a browser and sign in:\n\n{url}\n\nwaiting at {} ...\n{}",
+            callback.redirect_uri(),
+            callback.registration()
         ));
-        let consent = callback.wait(|redirect| match flow.finish(&pending, redirect) {
-            Ok(consent) => Answer::Done("You are signed in.".to_owned(), Ok(consent)),
-            Err(error) if is_anothers(&error) => Answer::Other(error),
-            Err(error) => Answer::Done(
-                format!("You are not signed in. The reason: {}", error.problem()),
-                Err(error),
+        let sign_in = callback.wait(|redirect| match flow.finish_sign_in(&pending, redirect) {
+            Ok(sign_in) => Answer::Done(
+                Page::good("You are signed in", "The command has what it waited for."),
+                Ok(sign_in),
             ),
+            Err(error) if is_anothers(&error) => Answer::Other(error),
+            Err(error) => {
+                let heading = if is_declined(&error) {
+                    "The sign-in was canceled"
+                } else {
+                    "You are not signed in"
+                };
+                Answer::Done(Page::failed(heading, "You are not signed in.", &error), Err(error))
+            }
         })??;
-        consent
-            .sign_in
-            .ok_or_else(|| Failure::text(Exit::Token, "nobody has signed in"))
+        Ok(sign_in)
     }
 }
 

@@ -17,6 +17,9 @@ use crate::settings::ApplicationSettings;
 Examples:
   entra assertion --certificate daemon.pem --show
   entra assertion --certificate daemon.pem --v1")]
+// What has no part in an assertion is not offered. Given all the same, it is refused with what to do.
+#[command(mut_arg("secret_file", |arg| arg.hide(true)), mut_arg("federated_token_file", |arg| arg.hide(true)))]
+#[command(mut_arg("region", |arg| arg.hide(true)), mut_arg("capabilities", |arg| arg.hide(true)))]
 pub(crate) struct Arguments {
     #[command(flatten)]
     application: ApplicationSettings,
@@ -27,6 +30,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    arguments.application.refuse_request_options()?;
     // What the token would be for does not enter into an assertion.
     let request = arguments
         .application

@@ -1,10 +1,13 @@
+use std::fmt;
 use std::time::SystemTime;
 
+use clap::builder::Resettable;
 use clap::{Args, ValueEnum};
 use entra_client::blocking::{Client, ConsentFlow};
-use entra_client::{Consent, ConsentedTenant, SignIn, TenantDirectory};
+use entra_client::{Consent, ConsentedTenant, TenantDirectory};
 use entra_proto::{
-    Application, ClientCredential, EndpointVersion, Error as ProtocolError, Target, Tenant, Timestamp, UnverifiedClaims,
+    Application, ClientCredential, EndpointVersion, Error as ProtocolError, RedirectProblem, Target, Tenant, Timestamp,
+    UnverifiedClaims,
 };
 use entra_transport::AcquireError;
 use serde_json::json;
@@ -13,27 +16,37 @@ use crate::callback::{Answer, CallbackSettings};
 use crate::directory::DirectorySettings;
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, harmless, print, print_json, tell};
+use crate::page::Page;
 use crate::settings::{ApplicationSettings, NetworkSettings};
 use crate::source::{Source, Traced};
 use crate::target::TargetSettings;
 
-/// Have the administrator of a tenant let an application in, and print the tenant's id.
+/// Let the administrator of a tenant consent to an application, and print the tenant's id.
 ///
-/// It prints a URL for the administrator's browser, and waits for the browser to come back. Then the code is redeemed, the tenant's id
-/// is read from the token, stored (`entra tenants list`), and printed. From then on `entra token --tenant ID` gets app-only tokens there.
+/// It prints a URL for the administrator's browser, and waits for the browser to come back. Then it requests an app-only token in the
+/// tenant, which shows the application permissions that were granted, stores the tenant (`entra tenants list`) and prints its id. From
+/// then on `entra token --tenant ID` gets app-only tokens there.
 ///
-/// The redirect URI must be registered with the application: http://HOST:PORT/ of --listen, unless --redirect-uri says otherwise. Any
-/// tenant may sign in (`common`), unless --tenant names one; AZURE_TENANT_ID is the application's own, and is not looked at.
+/// Register the redirect URI first: http://localhost:8400/ (or http://HOST:PORT/ of --listen, or --redirect-uri) in the app registration,
+/// under Authentication, platform "Web", or "Mobile and desktop applications" for a public client. If it is missing, Entra's page says
+/// AADSTS50011 or AADSTS500113.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   export AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
   entra consent --v1 --resource https://manage.office.com                 # the administrator signs in, a code comes back
-  entra consent --admin --resource https://graph.microsoft.com            # the admin-consent page: application permissions
+  entra consent --admin --resource https://graph.microsoft.com            # the admin-consent page
   entra token --tenant $(entra consent --v1 --resource https://manage.office.com) --v1 --resource https://manage.office.com
 
-On v1 the administrator consents to all that the app registration names for the whole tenant. On v2 he consents for himself: that is
-enough to learn the tenant, but application permissions are consented to on v1, or with --admin.")]
+With --v1 or --admin the administrator consents for the whole tenant, application permissions included. On v2 without --admin the consent
+is for the signed-in user alone and grants no application permission: the tenant is connected only if the application has some already.
+
+Exit code 6: the application has no application permission for the API in that tenant, and its app-only tokens are of no use there. On
+v2 without --admin nothing is stored then.")]
+#[command(mut_arg("tenant", |tenant| tenant
+    .env(Resettable::Reset)
+    .help("The tenant whose administrator consents: its id or a domain [default: any tenant may sign in]")))]
+#[command(mut_arg("region", |region| region.hide(true)))]
 pub(crate) struct Arguments {
     #[command(flatten)]
     target: TargetSettings,
@@ -84,22 +97,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .build()
         .map_err(|error| Failure::new(Exit::Configuration, error))?;
 
-    let callback = arguments.callback.listen()?;
+    let callback = arguments.callback.listen(client.application())?;
     let redirect_uri = callback.redirect_uri().clone();
     let flow = if arguments.admin {
         ConsentFlow::admin_page(&client, target.clone(), redirect_uri)?
     } else {
         ConsentFlow::new(&client, target.clone(), redirect_uri)?
     };
+    let for_tenant = arguments.admin || client.application().version() == EndpointVersion::V1;
     let (url, pending) = flow.start()?;
     tell(format_args!(
-        "open this URL in the browser of the tenant's administrator:\n\n{url}\n\nwaiting at {} ...",
-        callback.redirect_uri()
+        "open this URL in the browser of the tenant's administrator:\n\n{url}\n\nwaiting at {} ...\n{}",
+        callback.redirect_uri(),
+        callback.registration()
     ));
-    let store = |consent: &Consent| {
+    let store = |consent: &Consent, granted: &[String]| {
         let mut tenant = ConsentedTenant::new(client_id, consent.tenant, Timestamp::from(SystemTime::now()))
             .with_cloud(cloud.clone())
-            .with_granted(granted(consent));
+            .with_granted(granted);
         if let Some(user) = user(consent) {
             tenant = tenant.with_user(user);
         }
@@ -108,33 +123,47 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             Failure::text(Exit::Output, why)
         })
     };
-    // Stored before the browser is told of it: the administrator closes his page, and does not look again.
-    let consent = callback.wait(|redirect| match flow.finish(&pending, redirect) {
-        Ok(consent) => match store(&consent) {
-            Ok(()) => Answer::Done(format!("The tenant {} is connected.", consent.tenant), Ok(consent)),
-            Err(failure) => Answer::Done(
-                format!(
-                    "The tenant {} has consented, but that could not be stored. Whoever started this is told why.",
-                    consent.tenant
-                ),
-                Err(failure),
-            ),
-        },
-        Err(error) if is_anothers(&error) => Answer::Other(error),
-        Err(error) => Answer::Done(
-            format!("The tenant is not connected. The reason: {}", error.problem()),
-            Err(error.into()),
-        ),
-    })??;
+    // The page tells what is true: what the app-only token holds, and that the tenant is stored. The administrator closes the page and
+    // does not look again.
+    let connected = callback.wait(|redirect| {
+        let consent = match flow.finish(&pending, redirect) {
+            Ok(consent) => consent,
+            Err(error) if is_anothers(&error) => return Answer::Other(error),
+            Err(error) => return Answer::Done(refusal_page(&error), Err(refusal(error, for_tenant))),
+        };
+        let access = Access::of(&client, &consent, &target);
+        if !for_tenant && !matches!(access, Access::Granted(_)) {
+            return Answer::Done(unconnected_page(&consent), Err(unconnected(&consent, &access)));
+        }
+        let granted = granted(&consent, &access, &target);
+        match store(&consent, &granted) {
+            Ok(()) => Answer::Done(access.page(&consent), Ok((consent, access, granted))),
+            Err(failure) => Answer::Done(unstored_page(&consent), Err(failure)),
+        }
+    });
+    let (consent, access, granted) = connected??;
     tell(format_args!("stored in {}", directory.path().display()));
-    prove(&client, &consent, &target);
+    if !matches!(access, Access::NoRoles(_)) {
+        tell(&access);
+    }
+    if let Access::NoRoles(api) = &access {
+        return Err(Failure::text(
+            Exit::Permission,
+            format!(
+                "{} has consented, but the app-only token for {api} holds no application permission; add application permissions to the \
+                 app registration, and let the administrator consent again",
+                consent.tenant
+            ),
+        ));
+    }
     match arguments.output {
         Output::Tenant => print(&consent.tenant.to_string()),
         Output::Json => print_json(&json!({
             "tenant": consent.tenant.to_string(),
             "client_id": client_id.to_string(),
             "user": user(&consent),
-            "granted": granted(&consent),
+            "granted": granted,
+            "roles": access.roles(),
         })),
     }
 }
@@ -150,58 +179,180 @@ fn application(arguments: &Arguments) -> Result<Application, Failure> {
     settings.application_in(tenant, arguments.admin)
 }
 
-/// Asks for an app-only token in that tenant, which is what all this is for, and the proof of it: a browser can say anything. Where none
-/// comes the tenant stays stored, since the service takes a while to know of a consent everywhere.
-fn prove(client: &Client, consent: &Consent, target: &Target) {
-    if matches!(client.application().credential(), ClientCredential::Public) {
-        tell("not proved, without a credential: the browser alone has said so");
-        return;
-    }
-    // A daemon asks for all that it was granted, whatever the person was asked for.
-    let whole_api = match target.audience().and_then(|audience| Target::resource(&audience)) {
-        Ok(api) => api,
-        Err(error) => return tell(format_args!("not proved: {error}")),
-    };
-    match client.tenant(consent.tenant).token(&whole_api) {
-        Ok(token) => {
-            let claims = UnverifiedClaims::decode(token.expose()).ok();
-            let roles: Vec<String> = claims.iter().flat_map(UnverifiedClaims::roles).map(harmless).collect();
-            if roles.is_empty() {
-                tell(
-                    "proved: app-only tokens are to be had there, though without any role: application permissions are not granted",
-                );
-            } else {
-                tell(format_args!(
-                    "proved: app-only tokens are to be had there, with the roles {}",
-                    roles.join(" ")
-                ));
-            }
+/// What the application itself may do in the tenant, by its app-only token: what all this is for, and the proof of it, since a browser
+/// can say anything.
+enum Access {
+    /// The token holds these application permissions.
+    Granted(Vec<String>),
+    /// The token for this API holds none.
+    NoRoles(String),
+    /// There is no token, and this is why.
+    Unproved(String),
+}
+
+impl Access {
+    fn of(client: &Client, consent: &Consent, target: &Target) -> Self {
+        if matches!(client.application().credential(), ClientCredential::Public) {
+            return Self::Unproved("without a credential: the browser alone has said so".to_owned());
         }
-        Err(error) => tell(format_args!("not proved: no app-only token there yet: {error}")),
+        let api = match target.audience() {
+            Ok(api) => api,
+            Err(error) => return Self::Unproved(format!(": {error}")),
+        };
+        match client.tenant(consent.tenant).roles(target) {
+            Ok(roles) if roles.is_empty() => Self::NoRoles(harmless(&api)),
+            Ok(roles) => Self::Granted(roles.iter().map(|role| excerpt(role, 100)).take(MOST_NAMED).collect()),
+            // The service takes a while to know of a consent everywhere.
+            Err(error) => Self::Unproved(format!(": no app-only token there yet: {error}")),
+        }
+    }
+
+    fn roles(&self) -> &[String] {
+        match self {
+            Self::Granted(roles) => roles,
+            Self::NoRoles(_) | Self::Unproved(_) => &[],
+        }
+    }
+
+    /// The page for an administrator who has consented for the whole tenant.
+    fn page(&self, consent: &Consent) -> Page {
+        let tenant = consent.tenant;
+        match self {
+            Self::Granted(_) => Page::good("Tenant connected", format!("The tenant {tenant} is connected.")),
+            Self::NoRoles(api) => Page::bad(
+                "Consented, without application permissions",
+                format!(
+                    "The tenant {tenant} has consented, but the application has no permission of its own for {api}."
+                ),
+            ),
+            Self::Unproved(_) => Page::good(
+                "Consent received",
+                format!(
+                    "The tenant {tenant} has consented. The application has no token of its own to confirm it yet."
+                ),
+            ),
+        }
     }
 }
 
-/// Whether a redirect belongs to nobody here: whoever sent it, the one that is waited for may still come.
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Granted(roles) => write!(
+                f,
+                "proved: app-only tokens are issued there, with the roles {}",
+                roles.join(" ")
+            ),
+            Self::NoRoles(api) => write!(f, "app-only tokens for {api} are issued there, without any role"),
+            Self::Unproved(why) if why.starts_with(':') => write!(f, "not proved{why}"),
+            Self::Unproved(why) => write!(f, "not proved, {why}"),
+        }
+    }
+}
+
+/// What the command says of a consent that did not come about.
+fn refusal(error: entra_client::Error, for_tenant: bool) -> Failure {
+    if !for_tenant && is_missing_consent(&error) {
+        return Failure::text(Exit::Permission, format!("{}; {USE_ADMIN}", error.problem()));
+    }
+    error.into()
+}
+
+fn refusal_page(error: &entra_client::Error) -> Page {
+    let outcome = "The tenant is not connected.";
+    if is_declined(error) {
+        Page::failed("Consent was declined", outcome, error)
+    } else {
+        Page::failed("The tenant is not connected", outcome, error)
+    }
+}
+
+/// What is said after a consent of one user that gives the application nothing.
+fn unconnected(consent: &Consent, access: &Access) -> Failure {
+    let why = match access {
+        Access::NoRoles(api) => format!("the app-only token for {api} holds no application permission"),
+        access => access.to_string(),
+    };
+    Failure::text(
+        Exit::Permission,
+        format!(
+            "the tenant {} is not connected: on v2 one user consented, and {why}; {USE_ADMIN}",
+            consent.tenant
+        ),
+    )
+}
+
+fn unconnected_page(consent: &Consent) -> Page {
+    Page::bad(
+        "The tenant is not connected",
+        format!(
+            "You signed in to the tenant {} and consented for yourself. The application still has no permission of its own there: an \
+             administrator has to consent for the whole tenant.",
+            consent.tenant
+        ),
+    )
+}
+
+fn unstored_page(consent: &Consent) -> Page {
+    Page::bad(
+        "The tenant could not be stored",
+        format!(
+            "The tenant {} has consented, but that could not be stored. The command that waited for you says why.",
+            consent.tenant
+        ),
+    )
+}
+
+/// Whether a redirect belongs to another sign-in: the one that is waited for may still come.
 pub(crate) fn is_anothers(error: &entra_client::Error) -> bool {
-    matches!(error.cause(), AcquireError::Protocol(ProtocolError::Redirect(_)))
+    match error.cause() {
+        AcquireError::Protocol(ProtocolError::Redirect(error)) => {
+            !matches!(error.problem, RedirectProblem::WrongTenant(_))
+        }
+        _ => false,
+    }
+}
+
+/// Whether the user pressed Cancel.
+pub(crate) fn is_declined(error: &entra_client::Error) -> bool {
+    error.service().is_some_and(|service| {
+        let word = matches!(&*service.error, "access_denied" | "permission_denied");
+        service.codes.contains(&65004) || word && service.codes.is_empty()
+    })
+}
+
+fn is_missing_consent(error: &entra_client::Error) -> bool {
+    error.service().is_some_and(|service| service.codes.contains(&65001))
 }
 
 /// Who consented, in as many characters as a directory takes.
 fn user(consent: &Consent) -> Option<String> {
-    let name = consent.sign_in.as_ref().and_then(SignIn::username)?;
-    Some(excerpt(&name, 60))
+    Some(excerpt(&consent.username()?, 60))
 }
 
-/// What the administrator's own token allows.
-fn granted(consent: &Consent) -> Vec<String> {
-    let Some(sign_in) = &consent.sign_in else {
-        return Vec::new();
-    };
-    let claims = UnverifiedClaims::decode(sign_in.token.expose()).ok();
-    let named: Vec<String> = claims
-        .iter()
-        .flat_map(UnverifiedClaims::scopes)
-        .map(|scope| excerpt(scope, 100))
-        .collect();
-    named.into_iter().take(100).collect()
+/// What was granted, by the names that tokens have for it: the roles of the app-only token, the scopes of the administrator's, and what
+/// the admin-consent page named.
+fn granted(consent: &Consent, access: &Access, target: &Target) -> Vec<String> {
+    let claims = consent.sign_in.as_ref();
+    let claims = claims.and_then(|sign_in| UnverifiedClaims::decode(sign_in.token.expose()).ok());
+    let scopes = claims.iter().flat_map(UnverifiedClaims::scopes);
+    let api = target
+        .audience()
+        .map(|api| format!("{}/", api.trim_end_matches('/')))
+        .unwrap_or_default();
+    let named = consent.scope.iter().flat_map(|scope| scope.split_whitespace());
+    let named = named.map(|name| name.strip_prefix(&api).unwrap_or(name).trim_start_matches('/'));
+    let mut granted: Vec<String> = Vec::new();
+    for name in access.roles().iter().map(String::as_str).chain(scopes).chain(named) {
+        let name = excerpt(name, 100);
+        if granted.len() < MOST_NAMED && !granted.contains(&name) {
+            granted.push(name);
+        }
+    }
+    granted
 }
+
+const USE_ADMIN: &str = "application permissions are granted with --admin, or with --v1";
+
+/// How many permissions are stored.
+const MOST_NAMED: usize = 100;

@@ -1,0 +1,144 @@
+use std::io::Write;
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use entra_client::Error;
+use entra_proto::ErrorClass;
+
+/// A page for the browser that came back: all of its text is escaped, and it loads nothing.
+pub(crate) struct Page {
+    heading: String,
+    said: String,
+    detail: Option<String>,
+    is_good: bool,
+}
+
+impl Page {
+    /// A page about something that went well.
+    pub(crate) fn good(heading: impl Into<String>, said: impl Into<String>) -> Self {
+        Self {
+            is_good: true,
+            ..Self::bad(heading, said)
+        }
+    }
+
+    /// A page about something that did not.
+    pub(crate) fn bad(heading: impl Into<String>, said: impl Into<String>) -> Self {
+        Self {
+            heading: heading.into(),
+            said: said.into(),
+            detail: None,
+            is_good: false,
+        }
+    }
+
+    /// A page about what failed: `outcome` is a sentence. The IDs of the service's request stand apart from the reason.
+    pub(crate) fn failed(heading: &str, outcome: &str, error: &Error) -> Self {
+        let Some(service) = error.service() else {
+            let advice = match (error.class(), error.hint()) {
+                // Only the reader of the page can choose another account.
+                (ErrorClass::Tenant, Some(hint)) => format!("; {hint}"),
+                _ => String::new(),
+            };
+            return Self::bad(heading, format!("{outcome} The reason: {}{advice}", error.problem()));
+        };
+        let ids = [
+            ("Trace ID", &service.trace_id),
+            ("Correlation ID", &service.correlation_id),
+            ("Time", &service.timestamp),
+        ];
+        let ids = ids
+            .iter()
+            .filter_map(|(name, id)| Some(format!("{name}: {}", id.as_deref()?)));
+        let ids = ids.collect::<Vec<_>>().join(", ");
+        Self {
+            detail: Some(ids).filter(|ids| !ids.is_empty()),
+            ..Self::bad(heading, format!("{outcome} The reason: {}", service.reason()))
+        }
+    }
+
+    /// Shows the page, and closes the connection.
+    ///
+    /// A script takes the code and the state out of the address bar, and so out of the browser's history. It and the style are allowed by
+    /// a nonce. Without scripts the page says the same.
+    pub(crate) fn show(&self, stream: &mut TcpStream, status: &str) {
+        // Without randomness the page has no style and no script.
+        let nonce = entra_transport::request_id()
+            .map(|id| id.to_string())
+            .unwrap_or_default();
+        let allowed = match &*nonce {
+            "" => String::new(),
+            nonce => format!("style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "),
+        };
+        let (heading, said) = (escaped(&self.heading), escaped(&self.said));
+        let detail = self.detail.as_deref().map(escaped);
+        let detail = detail
+            .map(|detail| format!("<p class=\"quiet\">{detail}</p>\n"))
+            .unwrap_or_default();
+        let class = if self.is_good { "good" } else { "bad" };
+        let page = format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{heading}</title>\n\
+             <style nonce=\"{nonce}\">{STYLE}</style>\n<script nonce=\"{nonce}\">{SCRIPT}</script>\n</head>\n<body>\n\
+             <main>\n<h1>{heading}</h1>\n<p id=\"message\" class=\"{class}\" role=\"status\">{said}</p>\n{detail}\
+             <p>You can close this page.</p>\n</main>\n</body>\n</html>\n"
+        );
+        let head = format!(
+            "HTTP/1.1 {status}\r\nallow: GET\r\ncontent-type: text/html; charset=utf-8\r\ncontent-length: {}\r\n\
+             cache-control: no-store\r\ncontent-security-policy: default-src 'none'; {allowed}base-uri 'none'; form-action 'none'; \
+             frame-ancestors 'none'\r\nreferrer-policy: no-referrer\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n",
+            page.len()
+        );
+        // A browser that has gone needs no answer.
+        let _ = stream.set_write_timeout(Some(PATIENCE));
+        let _ = stream
+            .write_all(head.as_bytes())
+            .and_then(|()| stream.write_all(page.as_bytes()));
+        let _ = stream.shutdown(Shutdown::Write);
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            '\0' => safe.push('\u{fffd}'),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+const SCRIPT: &str = "history.replaceState(null,'',location.pathname)";
+
+/// As the emulator's pages look.
+const STYLE: &str = "
+:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif;--dim:#595959;--good:#188038;--bad:#b3261e}
+@media(prefers-color-scheme:dark){:root{--dim:#b3b3b3;--good:#81c995;--bad:#ff8a80}}
+body{margin:0;padding:2rem 1rem;background:Canvas;color:CanvasText}
+main{max-width:32rem;margin:0 auto;padding:1.5rem clamp(1rem,6vw,2rem);border:1px solid var(--dim);border-radius:6px;overflow-wrap:anywhere}
+h1{font-size:1.5rem;line-height:1.25;margin:0 0 .5rem}
+.good,.bad{padding-left:.75rem;border-left:4px solid var(--good)}.bad{border-color:var(--bad)}
+.quiet{color:var(--dim);font-size:.85rem}
+";
+
+/// How long a browser may take to read the page.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_shows_what_is_said_and_obeys_none_of_it() {
+        assert_eq!(
+            escaped("<a href='x'>&\"</a>\0"),
+            "&lt;a href=&#39;x&#39;&gt;&amp;&quot;&lt;/a&gt;\u{fffd}"
+        );
+    }
+}
