@@ -13,7 +13,7 @@
 //!
 //! | variable | what it is, and what is taken without it |
 //! |---|---|
-//! | `LISTEN` | the address to listen on: `127.0.0.1:8080` |
+//! | `LISTEN` | the address to listen on: `localhost:8080`, at every address of the name |
 //! | `PUBLIC_URL` | where browsers find the application, `https://www.mycompany.com`: `http://localhost` with the port of `LISTEN`. Behind it, `/myapp/` is the redirect URI, to be registered with the application |
 //! | `AZURE_CLIENT_CERTIFICATE_PASSWORD` | opens the certificate's file, where it has a password |
 //! | `AZURE_TENANT_ID` | the application's home, which the API counts its requests by (`PublisherIdentifier`) |
@@ -25,6 +25,7 @@
 //!
 //! ```text
 //!  main ──► settings           what the environment says
+//!     ├───► listen             every address of a name
 //!     └───► site               the routes, and what every answer has
 //!            ├──► browser      which browser it is, and whether a form is ours
 //!            ├──► away         the consents whose browsers are at Entra
@@ -37,6 +38,7 @@
 mod activity;
 mod away;
 mod browser;
+mod listen;
 mod pages;
 mod settings;
 mod site;
@@ -45,6 +47,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::settings::Settings;
 use crate::site::Site;
@@ -52,9 +55,23 @@ use crate::site::Site;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_environment()?;
-    let listener = TcpListener::bind(&settings.listen).await?;
-    let site = Site::new(settings, listener.local_addr()?.port())?;
+    let listeners = listen::listen(&settings.listen)?;
+    let port = listeners
+        .first()
+        .ok_or("LISTEN names no address of this machine")?
+        .local_addr()?
+        .port();
+    let site = Site::new(settings, port)?;
     println!("open {}/", site.origin());
-    axum::serve(listener, site::router(Arc::new(site))).await?;
+    let router = site::router(Arc::new(site));
+    let mut servers = JoinSet::new();
+    for listener in listeners {
+        let listener = TcpListener::from_std(listener)?;
+        servers.spawn(axum::serve(listener, router.clone()).into_future());
+    }
+    // None of them ends while all is well.
+    while let Some(ended) = servers.join_next().await {
+        ended??;
+    }
     Ok(())
 }

@@ -35,7 +35,10 @@ impl Row {
     pub(crate) fn of(tenant: &ConsentedTenant) -> Self {
         Self {
             tenant: tenant.tenant.to_string(),
-            by: tenant.consented_by.clone().unwrap_or_else(|| "somebody".to_owned()),
+            by: tenant
+                .consented_by
+                .clone()
+                .unwrap_or_else(|| "an administrator".to_owned()),
             since: date(tenant.consented_at.as_secs()),
         }
     }

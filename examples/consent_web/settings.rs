@@ -11,7 +11,7 @@ use entra_proto::{ClientId, ClientSecret, Cloud, Guid, Origin};
 pub(crate) const MANAGEMENT: &str = "https://manage.office.com";
 
 pub(crate) struct Settings {
-    /// `address:port`
+    /// `host:port`
     pub(crate) listen: String,
     /// Where browsers find the application; none where they find it on this machine.
     pub(crate) public_url: Option<Origin>,
@@ -37,7 +37,7 @@ impl Settings {
             eprintln!("warning: {warning}");
         }
         Ok(Self {
-            listen: or("LISTEN", "127.0.0.1:8080"),
+            listen: or("LISTEN", "localhost:8080"),
             public_url: optional("PUBLIC_URL").map(|url| url.parse()).transpose()?,
             cloud: Cloud::loopback(&host).or_else(|_| host.parse())?,
             management: or("MANAGEMENT_ENDPOINT", MANAGEMENT).parse()?,

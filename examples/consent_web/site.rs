@@ -1,5 +1,6 @@
 //! The routes, and what every answer has.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -11,7 +12,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use entra_client::{Client, ConsentFlow, ConsentedTenant, DirectoryError, PendingConsent, TenantDirectory};
-use entra_proto::{Application, Authority, ClientCredential, EndpointVersion, Guid, RedirectUri, Tenant};
+use entra_proto::{Application, Authority, ClientCredential, EndpointVersion, ErrorClass, Guid, RedirectUri, Tenant};
 use entra_transport_hyper::HyperTransport;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -88,24 +89,36 @@ impl Site {
         }
     }
 
-    /// Takes what came back from Entra, and stores the tenant.
-    async fn finish(&self, pending: &PendingConsent, redirect: &entra_proto::Redirect) -> Result<Guid, Failed> {
+    /// Takes what came back from Entra, and stores the tenant. The application's own token in that tenant decides what is said of it.
+    async fn finish(&self, pending: &PendingConsent, redirect: &entra_proto::Redirect) -> Result<Connected, Failed> {
         let consent = self.flow.finish(pending, redirect).await.map_err(Failed::Consent)?;
+        if let Some(user) = consent.sign_in.as_ref().and_then(|sign_in| sign_in.user.as_ref()) {
+            // The administrator's own tokens are of no use here: the tenant is all that was wanted of them.
+            self.redeemer.forget_user(user);
+        }
+        let roles = self.daemon.tenant(consent.tenant).roles(self.activity.target()).await;
+        let scopes = consent.sign_in.as_ref().and_then(|sign_in| sign_in.scope.as_deref());
+        let granted = roles.iter().flatten().map(String::as_str);
+        let granted: BTreeSet<&str> = granted
+            .chain(scopes.iter().flat_map(|scope| scope.split_whitespace()))
+            .collect();
+
         let application = self.daemon.application();
         let mut tenant = ConsentedTenant::new(application.client_id(), consent.tenant, SystemTime::now().into())
-            .with_cloud(application.authority().cloud().clone());
-        if let Some(sign_in) = consent.sign_in {
-            if let Some(name) = sign_in.username().filter(|name| name.len() <= 256) {
-                tenant = tenant.with_user(name);
-            }
-            tenant = tenant.with_granted(sign_in.scope.iter().flat_map(|scope| scope.split_whitespace()));
-            if let Some(user) = sign_in.user {
-                // The administrator's own tokens are of no use here. His tenant is all that was wanted of them.
-                self.redeemer.forget_user(&user);
-            }
+            .with_cloud(application.authority().cloud().clone())
+            .with_granted(granted);
+        if let Some(name) = consent.username().filter(|name| name.len() <= 256) {
+            tenant = tenant.with_user(name);
         }
         self.tenants(move |tenants| tenants.put(&tenant)).await?;
-        Ok(consent.tenant)
+        Ok(match roles {
+            Ok(roles) if roles.is_empty() => Connected::WithoutPermission(consent.tenant),
+            Ok(_) => Connected::Proved(consent.tenant),
+            Err(error) => {
+                eprintln!("no token in {} yet: {error:?}", consent.tenant);
+                Connected::Unproved(consent.tenant)
+            }
+        })
     }
 
     /// The browser that posted a form of ours.
@@ -190,12 +203,7 @@ async fn back(
         .ok_or(Failed::Stranger)?;
     // A handler is dropped when its browser hangs up. The administrator has consented all the same, and the code is good for one time:
     // a task of its own goes on to the end. The answer is made there, too, since a failure is logged with it.
-    let answer = tokio::spawn(async move {
-        let connected = site.finish(&pending, &redirect).await;
-        connected
-            .map(|tenant| Redirect::to(&format!("/?connected={tenant}")))
-            .into_response()
-    });
+    let answer = tokio::spawn(async move { site.finish(&pending, &redirect).await.into_response() });
     answer.await.map_err(|error| Failed::Internal(error.to_string()))
 }
 
@@ -248,6 +256,37 @@ async fn around(State(site): State<Arc<Site>>, request: Request, next: Next) -> 
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// A tenant that was stored after its administrator consented.
+enum Connected {
+    /// The application's own token there holds permissions.
+    Proved(Guid),
+    /// It holds none: whatever was consented to, the API will refuse it.
+    WithoutPermission(Guid),
+    /// There is no such token yet.
+    Unproved(Guid),
+}
+
+impl IntoResponse for Connected {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Proved(tenant) => Redirect::to(&format!("/?connected={tenant}")).into_response(),
+            Self::WithoutPermission(tenant) => Message::new(
+                "A permission is missing",
+                format!("Tenant {tenant} has consented, but the application has no permission of its own there."),
+                "Add the application permission ActivityFeed.Read to the app registration, then let the tenant's administrator connect it \
+                 again.",
+            )
+            .with(StatusCode::OK),
+            Self::Unproved(tenant) => Message::new(
+                "Consent received",
+                format!("Tenant {tenant} has consented. Entra has not given the application a token of its own there yet."),
+                "Go back to the tenants in a few minutes, and fetch the tenant's records.",
+            )
+            .with(StatusCode::OK),
+        }
+    }
 }
 
 /// Why there is no answer but a message.
@@ -341,7 +380,11 @@ fn refused(error: &entra_client::Error) -> Response {
         };
         eprintln!("a consent: {error:?}");
         let reason = format!("The reason: {}", error.problem());
-        Message::new("Nothing was connected", reason, advice(error)).with(status)
+        let advice = match error.class() {
+            ErrorClass::Tenant => "Sign in with a work or school account of the tenant that is to be connected.",
+            _ => advice(error),
+        };
+        Message::new("Nothing was connected", reason, advice).with(status)
     }
 }
 
@@ -364,17 +407,20 @@ mod tests {
 
     use super::*;
 
-    fn emulator() -> Emulator {
-        let app = App::new("Audit Viewer")
-            .redirect_uri("http://localhost/myapp/")
-            .request_scope(Emulator::OFFICE_MANAGEMENT, "ActivityFeed.Read");
-        Emulator::builder().app(app).start()
-    }
-
-    fn site(emulator: &Emulator) -> Arc<Site> {
+    /// The emulator, and the application's certificate with its key.
+    fn emulator() -> (Emulator, String) {
         let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
         let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        let app = App::new("Audit Viewer")
+            .redirect_uri("http://localhost/myapp/")
+            .certificate_pem(certificate.pem())
+            .request(Emulator::OFFICE_MANAGEMENT, "ActivityFeed.Read")
+            .request_scope(Emulator::OFFICE_MANAGEMENT, "ActivityFeed.Read");
         let pem = format!("{}{}", key.serialize_pem(), certificate.pem());
+        (Emulator::builder().app(app).start(), pem)
+    }
+
+    fn site((emulator, pem): &(Emulator, String)) -> Arc<Site> {
         let settings = Settings {
             listen: String::new(),
             public_url: None,
@@ -404,7 +450,7 @@ mod tests {
     async fn a_browser_that_hangs_up_loses_no_consent() {
         let emulator = emulator();
         let site = site(&emulator);
-        let (query, headers) = consented(&site, &emulator);
+        let (query, headers) = consented(&site, &emulator.0);
         tokio::select! {
             biased;
             _ = back(State(Arc::clone(&site)), query, headers) => panic!("nothing can be there at once"),
@@ -424,10 +470,11 @@ mod tests {
     async fn nothing_is_kept_of_the_administrator() {
         let emulator = emulator();
         let site = site(&emulator);
-        let (query, headers) = consented(&site, &emulator);
+        let (query, headers) = consented(&site, &emulator.0);
         let answer = back(State(Arc::clone(&site)), query, headers).await.into_response();
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
-        assert_eq!(emulator.token_requests().len(), 1);
+        // The code's, and the application's own.
+        assert_eq!(emulator.0.token_requests().len(), 2);
         assert!(site.redeemer.is_empty());
     }
 

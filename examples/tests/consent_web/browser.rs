@@ -164,7 +164,7 @@ fn an_answer_of_entra_is_taken_once_and_in_the_browser_that_asked() {
         page.open(&answer).await;
         assert_refused(page, "Nothing was connected").await;
         assert!(page.has(&tenant_row(&world)).await);
-        assert_eq!(token_requests(&world.emulator), 1);
+        assert_eq!(world.redeemed_codes(), 1);
     });
 }
 

@@ -145,6 +145,49 @@ fn a_tenant_connects_and_is_read_without_anybody_signed_in() {
 }
 
 #[test]
+fn application_permissions_alone_connect_a_tenant() {
+    let world = World::of(|app| app.request(Emulator::OFFICE_MANAGEMENT, "ActivityFeed.Read"));
+    // The certificate redeems the code as well.
+    for more in [&[][..], &[("AZURE_CLIENT_SECRET", "")]] {
+        let web = world.start(more);
+        let visitor = Visitor::new(&web);
+        let redirect = world.emulator.approve(&visitor.connect(), ADMINISTRATOR).unwrap();
+        let back = location(&visitor.get(&redirect.url));
+        assert_eq!(back, format!("/?connected={}", world.tenant()));
+        let home = text(&visitor.get(&back));
+        assert!(home.contains(&format!("connected by {ADMINISTRATOR}")), "{home}");
+        let records = text(&visitor.press(&format!("/tenants/{}/records", world.tenant())));
+        assert!(records.contains(EVERYMAN), "{records}");
+    }
+}
+
+#[test]
+fn a_consent_without_application_permissions_is_not_connected() {
+    let world = World::of(|app| app.request_scope(Emulator::OFFICE_MANAGEMENT, "ActivityFeed.Read"));
+    let web = world.start(&[]);
+    let visitor = Visitor::new(&web);
+    let redirect = world.emulator.approve(&visitor.connect(), ADMINISTRATOR).unwrap();
+    let answer = visitor.get(&redirect.url);
+    assert_says(&answer, 200, "A permission is missing");
+    assert!(!text(&answer).contains("is connected"));
+}
+
+#[test]
+fn a_personal_account_connects_nothing() {
+    let world = World::new();
+    let web = world.start(&[]);
+    let visitor = Visitor::new(&web);
+    let redirect = world
+        .emulator
+        .approve(&visitor.connect(), "adele@live.example")
+        .unwrap();
+    let answer = visitor.get(&redirect.url);
+    assert_says(&answer, 400, "Nothing was connected");
+    assert!(text(&answer).contains("work or school account"));
+    assert!(text(&visitor.get("/")).contains("None yet."));
+}
+
+#[test]
 fn the_certificate_redeems_the_code_where_there_is_no_secret() {
     let world = World::new();
     let web = world.start(&[
@@ -220,7 +263,7 @@ fn a_redirect_that_nobody_here_waits_for_is_refused_and_costs_the_one_that_is_no
 
     location(&visitor.get(&redirect.url));
     assert_says(&visitor.get(&redirect.url), 400, title);
-    assert_eq!(world.emulator.token_requests().len(), 1, "it is redeemed once");
+    assert_eq!(world.redeemed_codes(), 1, "it is redeemed once");
 }
 
 #[test]
@@ -444,10 +487,16 @@ fn an_api_that_fails_is_told_with_what_to_do_and_the_token_goes_nowhere_else() {
 fn only_who_can_help_is_asked_for_help() {
     for (code, helps) in [(700_016, true), (65_001, true), (7_000_112, false)] {
         let world = World::new();
-        let web = world.start(&[]);
+        let file = world.tenants_file();
+        let more = [("TENANTS_FILE", file.to_str().unwrap())];
+        let web = world.start(&more);
         let visitor = Visitor::new(&web);
         let redirect = world.emulator.approve(&visitor.connect(), ADMINISTRATOR).unwrap();
         location(&visitor.get(&redirect.url));
+        // Another process, which has no token yet.
+        drop(web);
+        let web = world.start(&more);
+        let visitor = Visitor::new(&web);
         world.emulator.fault(Fault::aadsts(code).on("/oauth2/token"));
         let page = text(&visitor.press(&format!("/tenants/{}/records", world.tenant())));
         assert!(page.contains(&format!("AADSTS{code}")), "{page}");

@@ -36,27 +36,41 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
+        let office = Emulator::OFFICE_MANAGEMENT;
+        Self::of(|app| {
+            app.request(office, "ActivityFeed.Read")
+                .request(office, "ServiceHealth.Read")
+                .request_scope(office, "ActivityFeed.Read")
+        })
+    }
+
+    /// The same with other permissions in the registration.
+    pub(crate) fn of(permissions: impl FnOnce(App) -> App) -> Self {
         let folder = Folder::new();
         let (key, certificate) = &*CERTIFICATE;
         fs::write(folder.path().join("app.pem"), format!("{key}{certificate}")).unwrap();
-        let office = Emulator::OFFICE_MANAGEMENT;
         let app = App::new("Audit Viewer")
             .home("contoso.example")
             .multi_tenant()
             .redirect_uri("http://localhost/myapp/")
-            .certificate_pem(certificate)
-            .request(office, "ActivityFeed.Read")
-            .request(office, "ServiceHealth.Read")
-            .request_scope(office, "ActivityFeed.Read");
+            .certificate_pem(certificate);
         let fabrikam = Tenant::new("fabrikam.example")
             .user(User::new("Megan Bowen").admin())
             .user(User::new("Isaiah Langer"));
         let emulator = Emulator::builder()
             .tenant(Tenant::new("contoso.example"))
             .tenant(fabrikam)
-            .app(app)
+            .tenant(Tenant::new("live.example").id("9188040d-6c67-4c5b-b112-36a304b66dad"))
+            .app(permissions(app))
             .start();
         Self { emulator, folder }
+    }
+
+    /// How many codes were sent to be redeemed.
+    pub(crate) fn redeemed_codes(&self) -> usize {
+        let requests = self.emulator.token_requests();
+        let is_code = |event: &&RequestEvent| event.grant.as_deref() == Some("authorization_code");
+        requests.iter().filter(is_code).count()
     }
 
     /// The id of the tenant that connects.
