@@ -56,6 +56,12 @@ impl TokenSource {
         Ok(token)
     }
 
+    /// Requests the token in the background, unless one that may be used is in the cache, a request is in flight, or a failure is
+    /// remembered.
+    pub fn prefetch(&self) {
+        self.0.prefetch();
+    }
+
     /// Takes note that an API rejected this token: see [`Client::invalidate`](crate::Client::invalidate).
     pub fn invalidate(&self, token: &Token) -> bool {
         self.0.core.invalidate(token)
@@ -75,6 +81,12 @@ impl TokenSource {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.0.given
+    }
+
+    /// The claims of the token that were asked for, beside the client's capabilities.
+    #[must_use]
+    pub fn claims(&self) -> Option<&ClaimsRequest> {
+        self.0.claims()
     }
 
     /// A handle to the token for the same tenant and target with these claims, in the place of those that this one has.
@@ -141,6 +153,14 @@ impl<D: Driver> Held<D> {
             version: 0,
             given: 0,
         }
+    }
+
+    pub(crate) fn prefetch(&self) {
+        self.core.refresh(&self.slot, self.core.clock.now());
+    }
+
+    pub(crate) fn claims(&self) -> Option<&ClaimsRequest> {
+        self.slot.key().claims.as_ref()
     }
 
     pub(crate) fn with_claims(&self, claims: &ClaimsRequest) -> Result<Self, Error> {

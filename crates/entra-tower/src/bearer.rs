@@ -4,16 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use entra_client::TokenSource;
+use entra_client::{Token, TokenSource};
 use http::header::AUTHORIZATION;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use tower_service::Service;
 
 use crate::error::{BearerError, BoxError};
-use crate::future::{Call, ResponseFuture, Used};
+use crate::future::{Call, Fetch, ResponseFuture, Used};
 use crate::layer::Elsewhere;
+use crate::place::Place;
 use crate::replay::{NoReplay, Replay};
 use crate::shared::{Shared, Supply};
+use crate::table::Mark;
 
 /// A service that puts a token on the requests of another: made by [`BearerLayer`](crate::BearerLayer).
 ///
@@ -76,27 +78,22 @@ where
         self.inner.poll_ready(cx).map_err(BearerError::service)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> ResponseFuture<S, B> {
+    fn call(&mut self, request: Request<B>) -> ResponseFuture<S, B> {
         if !self.shared.origins().admit(request.uri()) {
             return self.elsewhere(request);
         }
-        if self.supply.generation != self.shared.generation() {
+        if self.supply.is_outdated(&self.shared) {
             self.supply = self.shared.supply();
         }
+        if !self.supply.is_uniform {
+            return self.call_by_path(request);
+        }
+        let place = self.shared.places().of(request.uri());
         let Some(token) = self.supply.source.current() else {
             return self.fetch(request);
         };
         let authorization = token.authorization();
-        let spare = self.spare(&request).map(|mut spare| {
-            spare.request.headers_mut().insert(AUTHORIZATION, authorization.clone());
-            spare
-        });
-        request.headers_mut().insert(AUTHORIZATION, authorization);
-        let used = Used {
-            mark: self.supply.mark(),
-            shared: Arc::clone(&self.shared),
-        };
-        ResponseFuture::calling(self.inner.call(request), Some(used), spare)
+        self.send(request, authorization, place, self.supply.mark())
     }
 }
 
@@ -112,6 +109,43 @@ impl<S, R> Bearer<S, R> {
         }
     }
 
+    /// Sends the request with the kind of token that its path wants.
+    #[cold]
+    fn call_by_path<B>(&mut self, request: Request<B>) -> ResponseFuture<S, B>
+    where
+        S: Service<Request<B>> + Clone,
+        R: Replay<B>,
+    {
+        let place = self.shared.places().in_full(request.uri());
+        let mut candidate = self.supply.candidate(place);
+        let Some(authorization) = candidate.source.current().map(Token::authorization) else {
+            return self.fetch(request);
+        };
+        self.send(request, authorization, place, candidate.mark())
+    }
+
+    #[inline]
+    fn send<B>(
+        &mut self,
+        mut request: Request<B>,
+        authorization: HeaderValue,
+        place: Place,
+        mark: Mark,
+    ) -> ResponseFuture<S, B>
+    where
+        S: Service<Request<B>> + Clone,
+        R: Replay<B>,
+    {
+        let spare = self.spare(&request).map(|mut spare| {
+            spare.request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+            spare
+        });
+        request.headers_mut().insert(AUTHORIZATION, authorization);
+        let shared = Arc::clone(&self.shared);
+        let used = Used { mark, place, shared };
+        ResponseFuture::calling(self.inner.call(request), Some(used), spare)
+    }
+
     /// Sends the request once there is a token.
     #[cold]
     fn fetch<B>(&mut self, request: Request<B>) -> ResponseFuture<S, B>
@@ -120,11 +154,13 @@ impl<S, R> Bearer<S, R> {
         R: Replay<B>,
     {
         let spare = self.spare(&request);
+        let place = self.shared.places().in_full(request.uri());
         // The ready service may hold the very permit that the token request needs.
         self.inner = self.inner.clone();
         let service = self.inner.clone();
         let call = Box::new(Call { service, request });
-        ResponseFuture::fetching(self.supply.clone(), Arc::clone(&self.shared), call, spare)
+        let fetch = Fetch::new(&self.shared, place, |shared| shared.fetch(self.supply.clone(), place));
+        ResponseFuture::fetching(fetch, call, spare)
     }
 
     /// A copy of the request, if the policy wants one and the body can be copied.

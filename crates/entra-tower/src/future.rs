@@ -14,11 +14,13 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::error::{BearerError, BoxError};
+use crate::place::Place;
 use crate::refusal::is_refusal;
-use crate::shared::{Mark, Shared, Supply};
+use crate::shared::Shared;
+use crate::table::Mark;
 
 pin_project! {
-    /// The answer of a [`Bearer`](crate::Bearer).
+    /// The response of a [`Bearer`](crate::Bearer).
     pub struct ResponseFuture<S, B>
     where
         S: Service<Request<B>>,
@@ -91,13 +93,14 @@ pub(crate) struct Call<S, B> {
 /// The token that went along with a request.
 pub(crate) struct Used {
     pub(crate) mark: Mark,
+    pub(crate) place: Place,
     pub(crate) shared: Arc<Shared<TokenSource>>,
 }
 
 /// A token that is waited for.
-struct Fetch {
+pub(crate) struct Fetch {
     token: BoxFuture<Result<(Token, Mark), Error>>,
-    generation: u64,
+    place: Place,
     shared: Arc<Shared<TokenSource>>,
 }
 
@@ -117,13 +120,7 @@ where
         }
     }
 
-    pub(crate) fn fetching(
-        supply: Supply<TokenSource>,
-        shared: Arc<Shared<TokenSource>>,
-        call: Box<Call<S, B>>,
-        spare: Option<Box<Call<S, B>>>,
-    ) -> Self {
-        let fetch = Fetch::new(supply, shared);
+    pub(crate) fn fetching(fetch: Fetch, call: Box<Call<S, B>>, spare: Option<Box<Call<S, B>>>) -> Self {
         Self {
             state: Aside::Fetching { fetch, call, spare }.into(),
         }
@@ -142,11 +139,15 @@ where
         loop {
             let next = match state.as_mut().project() {
                 StateOf::Calling { future, used, spare } => {
-                    let answer = ready!(future.poll(cx)).map_err(BearerError::service)?;
-                    if !is_refusal(answer.status(), answer.headers()) {
-                        return Poll::Ready(Ok(answer));
+                    let response = ready!(future.poll(cx)).map_err(BearerError::service)?;
+                    if is_refusal(response.status(), response.headers()) {
+                        rejected(response, used.take(), spare.take())
+                    } else {
+                        if let Some(used) = used.take_if(|used| used.mark.is_trial) {
+                            used.shared.accepted(used.place, used.mark, response.status());
+                        }
+                        return Poll::Ready(Ok(response));
                     }
-                    refused(answer, used.take(), spare.take())
                 }
                 StateOf::Aside { aside } => ready!(aside.poll(cx)),
             };
@@ -158,18 +159,23 @@ where
     }
 }
 
-/// The API refused a request. Without a token of ours that is the caller's affair.
+/// The API rejected a request, maybe one without a token of ours.
 #[cold]
-fn refused<S, B, A>(refusal: Response<A>, used: Option<Used>, spare: Option<Box<Call<S, B>>>) -> Next<S, B, A>
+fn rejected<S, B, A>(refusal: Response<A>, used: Option<Used>, spare: Option<Box<Call<S, B>>>) -> Next<S, B, A>
 where
     S: Service<Request<B>, Response = Response<A>>,
 {
-    let fetch = used.and_then(|used| {
-        let supply = used.shared.refused(used.mark, refusal.headers())?;
-        Some(Fetch::new(supply, used.shared))
-    });
-    match (fetch, spare) {
-        (Some(fetch), Some(spare)) => {
+    let Some(Used { mark, place, shared }) = used else {
+        return Err(Ok(refusal));
+    };
+    let place = match &spare {
+        Some(spare) => shared.places().in_full(spare.request.uri()),
+        None => place,
+    };
+    let candidate = shared.rejected(place, mark, refusal.headers(), spare.is_some());
+    match (candidate, spare) {
+        (Some(candidate), Some(spare)) => {
+            let fetch = Fetch::new(&shared, place, |shared| shared.obtain(candidate, place));
             let refusal = Some(refusal);
             Ok(Aside::Renewing { fetch, spare, refusal }.into())
         }
@@ -265,22 +271,26 @@ where
 }
 
 impl Fetch {
-    fn new(supply: Supply<TokenSource>, shared: Arc<Shared<TokenSource>>) -> Self {
+    pub(crate) fn new<F>(
+        shared: &Arc<Shared<TokenSource>>,
+        place: Place,
+        start: impl FnOnce(Arc<Shared<TokenSource>>) -> F,
+    ) -> Self
+    where
+        F: Future<Output = Result<(Token, Mark), Error>> + Send + 'static,
+    {
         Self {
-            generation: supply.generation,
-            token: Box::pin(supply.fetch()),
-            shared,
+            token: Box::pin(start(Arc::clone(shared))),
+            place,
+            shared: Arc::clone(shared),
         }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Token, Used), Error>> {
-        let outcome = ready!(self.token.as_mut().poll(cx));
-        if let Err(error) = &outcome {
-            self.shared.failed(self.generation, error);
-        }
-        Poll::Ready(outcome.map(|(token, mark)| {
-            let shared = Arc::clone(&self.shared);
-            (token, Used { mark, shared })
+        let fetched = ready!(self.token.as_mut().poll(cx));
+        Poll::Ready(fetched.map(|(token, mark)| {
+            let (place, shared) = (self.place, Arc::clone(&self.shared));
+            (token, Used { mark, place, shared })
         }))
     }
 }

@@ -84,11 +84,14 @@ mod error;
 mod future;
 mod layer;
 mod origins;
+mod pace;
+mod place;
 mod refusal;
 mod replay;
 #[cfg(feature = "reqwest")]
 mod reqwest_service;
 mod shared;
+mod table;
 #[cfg(feature = "ureq")]
 mod ureq_middleware;
 

@@ -25,6 +25,11 @@ impl Origins {
         Ok(Self(origins))
     }
 
+    /// The number of origins, each as often as it was named.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether a request to `uri` may have the token. Nothing is allocated.
     #[inline]
     pub(crate) fn admit(&self, uri: &Uri) -> bool {

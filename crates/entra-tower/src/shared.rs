@@ -1,54 +1,69 @@
+//! What all services of one layer share, and what a rejected token changes in it.
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use entra_client::{Error, Token, TokenSource};
 use entra_proto::{Application, ClaimsRequest};
-use http::HeaderMap;
+#[cfg(feature = "ureq")]
+use http::Uri;
+use http::{HeaderMap, StatusCode};
 
 use crate::challenge::{Wish, wish};
 use crate::origins::Origins;
+use crate::pace::Pace;
+use crate::place::{Place, Places};
+use crate::table::{Id, Kind, Mark, ORIGINAL, Route, Table, Trial};
 
-/// What all services of one layer share: where the token may go, and what the API has said of it.
+/// The state of a layer: where tokens may go, and which token goes where.
+///
+/// A response with status 401 speaks for its own request only. What other requests get changes once there is something better for them:
+/// a newer token, or a token with claims that the API has accepted.
 pub(crate) struct Shared<T> {
     origins: Origins,
-    /// Moves whenever the state gets another source, and under its lock only. Whose source is of this generation need not look.
+    places: Places,
+    /// Moves with the table, and under the lock of the state only.
     generation: AtomicU64,
     state: Mutex<State<T>>,
 }
 
 struct State<T> {
-    /// Where tokens come from now: with the claims of the last challenge, where there was one.
-    source: T,
-    claims: Option<ClaimsRequest>,
-    /// The one that the layer was made with.
-    original: T,
+    table: Arc<Table<T>>,
+    /// Rejections that lead to the token service.
     renewals: Pace,
+    /// New claims.
     challenges: Pace,
 }
 
-/// Where tokens come from, and since when.
+/// The table as it was when a service looked last.
 #[derive(Clone)]
 pub(crate) struct Supply<T> {
+    generation: u64,
+    /// Whether all requests get tokens of `source`.
+    pub(crate) is_uniform: bool,
     pub(crate) source: T,
-    pub(crate) generation: u64,
+    kind: Id,
+    pub(crate) table: Arc<Table<T>>,
 }
 
-/// Which token went along with a request: the generation of its source, and its number there.
-#[derive(Clone, Copy)]
-pub(crate) struct Mark {
-    generation: u64,
-    number: u64,
+/// A kind of token that a request may get.
+pub(crate) struct Candidate<T> {
+    pub(crate) source: T,
+    pub(crate) kind: Id,
+    is_trial: bool,
+    /// The number of a token that will not do, nor do those before it.
+    after: Option<u64>,
 }
 
 /// A source of tokens, async or blocking.
 pub(crate) trait Source: Clone {
     fn current(&mut self) -> Option<&Token>;
+    fn prefetch(&self);
     fn number(&self) -> u64;
-    fn number_of(&self, token: &Token) -> Option<u64>;
-    fn discard(&self, number: u64) -> bool;
-    fn has(&self, claims: &ClaimsRequest) -> bool;
+    fn reject(&self, number: u64) -> bool;
+    fn claims(&self) -> Option<&ClaimsRequest>;
     fn with_claims(&self, claims: &ClaimsRequest) -> Result<Self, Error>;
     fn application(&self) -> &Application;
     /// By the monotonic clock.
@@ -57,15 +72,15 @@ pub(crate) trait Source: Clone {
 
 impl<T: Source> Shared<T> {
     pub(crate) fn new(source: T, origins: Origins) -> Self {
+        let claims = source.claims().cloned();
         Self {
+            places: Places::new(origins.len()),
             origins,
             generation: AtomicU64::new(0),
             state: Mutex::new(State {
-                source: source.clone(),
-                claims: None,
-                original: source,
-                renewals: Pace::of(1),
-                challenges: Pace::of(CHALLENGES),
+                table: Arc::new(Table::new(source, claims)),
+                renewals: Pace::new(RENEWALS, RENEWALS_OF_ONE_PATH),
+                challenges: Pace::new(CHALLENGES, CHALLENGES_OF_ONE_PATH),
             }),
         }
     }
@@ -74,70 +89,150 @@ impl<T: Source> Shared<T> {
         &self.origins
     }
 
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
     }
 
-    /// The source of now.
+    /// The table of now.
     #[cold]
     pub(crate) fn supply(&self) -> Supply<T> {
-        self.supply_of(&self.lock())
-    }
-
-    /// The API refused a token with this answer. Gives where to get another one, unless that would be refused as well, or it is too
-    /// early to ask for it.
-    #[cold]
-    pub(crate) fn refused(&self, mark: Mark, answer: &HeaderMap) -> Option<Supply<T>> {
-        let mut state = self.lock();
-        if mark.generation != self.generation() {
-            // Since then all have turned to other claims, and with those the API has not been asked yet.
-            return Some(self.supply_of(&state));
+        let state = self.lock();
+        let kind = state.table.current();
+        Supply {
+            generation: self.generation.load(Ordering::Acquire),
+            is_uniform: state.table.is_uniform(),
+            source: kind.source.clone(),
+            kind: kind.id,
+            table: Arc::clone(&state.table),
         }
-        let wish = wish(answer, state.original.application().authority().cloud());
-        let has_claims = matches!(wish, Wish::Claims(_));
-        let renewed = match wish {
-            Wish::Impossible => false,
-            Wish::Claims(claims) if state.claims.as_ref() != Some(&claims) => self.turn(&mut state, mark, claims),
-            // Claims that the refused token was asked for with are no news.
-            Wish::Claims(_) | Wish::Nothing => state.renew(mark),
-        };
-        tracing::debug!(has_claims, renewed, "the API refused the token");
-        renewed.then(|| self.supply_of(&state))
     }
 
-    /// The source of this generation had no token to give. Where the service refuses the claims of a challenge for good, they are
-    /// forgotten: else no request would come as far as the API again.
+    /// The API rejected a token with a response that has these headers. Returns the kind of token that may please it, if there is one and
+    /// it is not too early to request it. Without a copy of the request it is of use to later requests only.
     #[cold]
-    pub(crate) fn failed(&self, generation: u64, error: &Error) {
+    pub(crate) fn rejected(
+        &self,
+        place: Place,
+        mark: Mark,
+        headers: &HeaderMap,
+        has_copy: bool,
+    ) -> Option<Candidate<T>> {
         let mut state = self.lock();
-        if generation == self.generation() && state.claims.is_some() && !error.is_retryable() {
-            state.claims = None;
-            state.source = state.original.clone();
+        let wish = wish(headers, state.table.original().source.application().authority().cloud());
+        let has_claims = matches!(wish, Wish::Claims(_));
+        let candidate = match wish {
+            Wish::Impossible => None,
+            Wish::Claims(claims) if !state.table.has(mark.kind, &claims) => self.challenged(&mut state, place, claims),
+            // Claims that the rejected token was requested with are no news.
+            Wish::Claims(_) => state.renew(place, mark),
+            Wish::Nothing => self.refused(&mut state, place, mark),
+        };
+        tracing::debug!(has_claims, renews = candidate.is_some(), "the API rejected the token");
+        if let Some(candidate) = candidate.as_ref().filter(|_| !has_copy) {
+            candidate.source.prefetch();
+        }
+        candidate
+    }
+
+    /// The API asked for claims that the token does not have.
+    fn challenged(&self, state: &mut State<T>, place: Place, claims: ClaimsRequest) -> Option<Candidate<T>> {
+        let known = state.table.kind_with(&claims).map(|kind| kind.id);
+        let id = match known {
+            Some(id) => id,
+            None => {
+                // Claims are the API's to choose, and each of them takes memory.
+                let original = &state.table.original().source;
+                if !state.challenges.admit(original.now(), place) {
+                    return None;
+                }
+                let source = original.with_claims(&claims).ok()?;
+                self.table(state).add(claims, source)
+            }
+        };
+        // A token with these claims was rejected here, and another kind was tried in vain.
+        let before = state.instead_of(place).filter(|before| before.kind == id);
+        let renewed = before.and_then(|before| state.renew(place, before));
+        let has_it = |route: &&Route| route.kind == id && route.asks();
+        if state.table.route(place).filter(has_it).is_none() {
+            self.table(state).try_at(place, id, Trial::Asked);
+        }
+        // Without copies of requests, and with another path each time, no token with these claims is tried before this.
+        if state.table.is_wanted_elsewhere(place, id) && state.table.kind(id)?.source.clone().current().is_some() {
+            self.table(state).offer(id);
+        }
+        renewed.or_else(|| Some(Candidate::new(state.table.kind(id)?, true)))
+    }
+
+    /// The API rejected a token without a word of what it wants.
+    fn refused(&self, state: &mut State<T>, place: Place, mark: Mark) -> Option<Candidate<T>> {
+        let (chosen, is_trial) = state.table.choose(place);
+        if chosen.id != mark.kind {
+            // By now the requests of this path get another kind.
+            return Some(Candidate::new(chosen, is_trial));
+        }
+        match state.table.route(place).map(|route| route.trial) {
+            // It asked for these claims, and rejects them: back to what it accepts.
+            Some(Some(Trial::Asked)) => {
+                self.table(state).forget(place);
+                let renewed = state.renew(place, mark);
+                let (chosen, is_trial) = state.table.choose(place);
+                if chosen.id == mark.kind {
+                    return renewed;
+                }
+                Some(Candidate::new(chosen, is_trial))
+            }
+            // The claims were not the reason.
+            Some(Some(Trial::Instead(before))) => {
+                self.table(state).forget(place);
+                state.renew(place, before)
+            }
+            Some(None) => state.renew(place, mark),
+            None if state.table.is_on_offer(mark.kind) => {
+                let table = self.table(state);
+                table.dispute(mark.kind);
+                table.withdraw(mark.kind);
+                Some(Candidate::new(table.current(), false))
+            }
+            // The claims that another path asked for may be the reason. To try without them costs no token request.
+            None if mark.kind != ORIGINAL && state.table.original().source.clone().current().is_some() => {
+                let table = self.table(state);
+                table.dispute(mark.kind);
+                table.try_at(place, ORIGINAL, Trial::Instead(mark));
+                Some(Candidate::new(table.original(), true))
+            }
+            None => state.renew(place, mark),
+        }
+    }
+
+    /// No token came of this kind. What was on trial is over; for other paths, too, if there is none `at_all`.
+    #[cold]
+    fn failed(&self, place: Place, id: Id, at_all: bool, error: &Error) {
+        let mut state = self.lock();
+        let is_on_trial = |route: &&Route| route.kind == id && route.trial.is_some();
+        if state.table.route(place).filter(is_on_trial).is_some() {
+            self.table(&mut state).forget(place);
+        }
+        if at_all && (!error.is_retryable() || state.table.is_on_offer(id)) && state.table.is_withdrawable(id) {
+            self.table(&mut state).withdraw(id);
+        }
+    }
+
+    /// The API responded to a token that is on trial with something else than a rejection.
+    #[cold]
+    pub(crate) fn accepted(&self, place: Place, mark: Mark, status: StatusCode) {
+        // These may come from something in between that has not looked at the token.
+        let is_telling = !status.is_server_error()
+            && ![StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status);
+        let mut state = self.lock();
+        if is_telling && Arc::make_mut(&mut state.table).accepted(place, mark.kind) {
             self.generation.fetch_add(1, Ordering::Release);
         }
     }
 
-    /// Has all turn to tokens with these claims.
-    fn turn(&self, state: &mut State<T>, mark: Mark, claims: ClaimsRequest) -> bool {
-        // One that is there already costs nothing. A place for another is made only where it is its turn: claims are the API's to choose.
-        if !state.original.has(&claims) && !state.challenges.admit(state.original.now()) {
-            return false;
-        }
-        let Ok(source) = state.original.with_claims(&claims) else {
-            return false;
-        };
-        state.source.discard(mark.number);
-        state.source = source;
-        state.claims = Some(claims);
+    /// The table, to change it.
+    fn table<'a>(&self, state: &'a mut State<T>) -> &'a mut Table<T> {
         self.generation.fetch_add(1, Ordering::Release);
-        true
-    }
-
-    fn supply_of(&self, state: &State<T>) -> Supply<T> {
-        Supply {
-            source: state.source.clone(),
-            generation: self.generation(),
-        }
+        Arc::make_mut(&mut state.table)
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -146,88 +241,140 @@ impl<T: Source> Shared<T> {
 }
 
 impl<T: Source> State<T> {
-    /// Sees to it that there will be another token of the same kind.
-    fn renew(&mut self, mark: Mark) -> bool {
-        self.source.current();
-        if self.source.number() != mark.number {
-            // Somebody else had it renewed.
-            return true;
+    /// Sees to it that there will be another token of this kind: a newer one than the one that was rejected.
+    fn renew(&mut self, place: Place, mark: Mark) -> Option<Candidate<T>> {
+        let Some(kind) = self.table.kind(mark.kind) else {
+            let (kind, is_trial) = self.table.choose(place);
+            return Some(Candidate::new(kind, is_trial));
+        };
+        let mut source = kind.source.clone();
+        let has_newer = source.current().is_some() && source.number() > mark.number;
+        if !has_newer && kind.rejected < mark.number {
+            if !self.renewals.admit(source.now(), place) {
+                return None;
+            }
+            source.reject(mark.number);
+            if let Some(kind) = Arc::make_mut(&mut self.table).kind_mut(mark.kind) {
+                kind.rejected = mark.number;
+            }
         }
-        let admitted = self.renewals.admit(self.source.now());
-        if admitted {
-            self.source.discard(mark.number);
+        Some(Candidate {
+            source,
+            kind: mark.kind,
+            is_trial: mark.is_trial,
+            after: Some(mark.number),
+        })
+    }
+
+    /// The token in whose place another one is tried.
+    fn instead_of(&self, place: Place) -> Option<Mark> {
+        match self.table.route(place)?.trial? {
+            Trial::Instead(before) => Some(before),
+            Trial::Asked => None,
         }
-        admitted
     }
 }
 
 impl<T: Source> Supply<T> {
-    /// A mark for the token that the source gave last.
+    /// Whether the table has changed since.
+    #[inline]
+    pub(crate) fn is_outdated(&self, shared: &Shared<T>) -> bool {
+        self.generation != shared.generation.load(Ordering::Acquire)
+    }
+
+    /// A mark for the token that the source returned last.
     #[inline]
     pub(crate) fn mark(&self) -> Mark {
         Mark {
-            generation: self.generation,
+            kind: self.kind,
             number: self.source.number(),
+            is_trial: false,
         }
+    }
+
+    /// The kind of token for a request.
+    pub(crate) fn candidate(&self, place: Place) -> Candidate<T> {
+        let (kind, is_trial) = self.table.choose(place);
+        Candidate::new(kind, is_trial)
+    }
+
+    /// The kinds of token for a request, the best one first.
+    fn candidates(&self, place: Place) -> Vec<Candidate<T>> {
+        let kinds = self.table.candidates(place);
+        kinds.map(|(kind, is_trial)| Candidate::new(kind, is_trial)).collect()
     }
 }
 
-impl<T: Source> Supply<T> {
-    /// A mark for a token that was waited for.
-    fn mark_of(&self, token: &Token) -> Mark {
+impl<T: Source> Candidate<T> {
+    fn new(kind: &Kind<T>, is_trial: bool) -> Self {
+        Self {
+            source: kind.source.clone(),
+            kind: kind.id,
+            is_trial,
+            after: None,
+        }
+    }
+
+    /// A mark for the token that the source returned last.
+    pub(crate) fn mark(&self) -> Mark {
         Mark {
-            generation: self.generation,
-            // It may have been refused to somebody else before it got here.
-            number: self.source.number_of(token).unwrap_or(GONE),
+            kind: self.kind,
+            number: self.source.number(),
+            is_trial: self.is_trial,
         }
     }
 }
 
-impl Supply<TokenSource> {
-    /// The token, from the service where there is none.
-    pub(crate) async fn fetch(mut self) -> Result<(Token, Mark), Error> {
-        if let Some(token) = self.source.current().cloned() {
-            return Ok((token, self.mark()));
+impl Shared<TokenSource> {
+    /// The token for a request, from the token service if none is at hand.
+    pub(crate) async fn fetch(
+        self: Arc<Self>,
+        supply: Supply<TokenSource>,
+        place: Place,
+    ) -> Result<(Token, Mark), Error> {
+        let mut outcome = None;
+        for candidate in supply.candidates(place) {
+            match Arc::clone(&self).obtain(candidate, place).await {
+                Ok(obtained) => return Ok(obtained),
+                Err(error) => outcome = Some(error),
+            }
         }
-        let token = self.source.token().await?;
-        let mark = self.mark_of(&token);
-        Ok((token, mark))
+        Err(outcome.expect("there is always a candidate"))
+    }
+
+    /// The token of a candidate.
+    pub(crate) async fn obtain(
+        self: Arc<Self>,
+        mut candidate: Candidate<TokenSource>,
+        place: Place,
+    ) -> Result<(Token, Mark), Error> {
+        let token = match candidate.after {
+            Some(number) => candidate.source.newer_than(number).await,
+            None => candidate.source.token().await,
+        };
+        let is_any = candidate.after.is_none();
+        token
+            .map(|token| (token, candidate.mark()))
+            .inspect_err(|error| self.failed(place, candidate.kind, is_any, error))
     }
 }
 
 #[cfg(feature = "ureq")]
-impl Supply<entra_client::blocking::TokenSource> {
-    /// The token, from the service where there is none.
-    pub(crate) fn fetch(mut self) -> Result<(Token, Mark), Error> {
-        if let Some(token) = self.source.current().cloned() {
-            return Ok((token, self.mark()));
+impl Shared<entra_client::blocking::TokenSource> {
+    /// The token for a request, from the token service if none is at hand.
+    pub(crate) fn fetch(&self, uri: &Uri) -> Result<(Token, Mark, Place), Error> {
+        let (supply, place) = (self.supply(), self.places.in_full(uri));
+        let mut outcome = None;
+        for mut candidate in supply.candidates(place) {
+            match candidate.source.token() {
+                Ok(token) => return Ok((token, candidate.mark(), place)),
+                Err(error) => {
+                    self.failed(place, candidate.kind, true, &error);
+                    outcome = Some(error);
+                }
+            }
         }
-        let token = self.source.token()?;
-        let mark = self.mark_of(&token);
-        Ok((token, mark))
-    }
-}
-
-/// Lets something happen so many times a minute.
-struct Pace {
-    most: u32,
-    /// When the minute began, by the monotonic clock, and how often it has happened since.
-    minute: Option<(Duration, u32)>,
-}
-
-impl Pace {
-    fn of(most: u32) -> Self {
-        Self { most, minute: None }
-    }
-
-    fn admit(&mut self, now: Duration) -> bool {
-        let (begin, count) = match self.minute {
-            Some((begin, count)) if now.saturating_sub(begin) < MINUTE => (begin, count),
-            _ => (now, 0),
-        };
-        let admitted = count < self.most;
-        self.minute = Some((begin, count + u32::from(admitted)));
-        admitted
+        Err(outcome.expect("there is always a candidate"))
     }
 }
 
@@ -240,21 +387,21 @@ macro_rules! source {
                 <$source>::current(self)
             }
 
+            fn prefetch(&self) {
+                <$source>::prefetch(self);
+            }
+
             #[inline]
             fn number(&self) -> u64 {
                 <$source>::generation(self)
             }
 
-            fn number_of(&self, token: &Token) -> Option<u64> {
-                <$source>::generation_of(self, token)
+            fn reject(&self, number: u64) -> bool {
+                <$source>::reject(self, number)
             }
 
-            fn discard(&self, number: u64) -> bool {
-                <$source>::discard(self, number)
-            }
-
-            fn has(&self, claims: &ClaimsRequest) -> bool {
-                <$source>::has(self, claims)
+            fn claims(&self) -> Option<&ClaimsRequest> {
+                <$source>::claims(self)
             }
 
             fn with_claims(&self, claims: &ClaimsRequest) -> Result<Self, Error> {
@@ -278,19 +425,19 @@ source!(entra_client::blocking::TokenSource);
 
 impl<T: Source + fmt::Debug> fmt::Debug for Shared<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.lock();
+        let table = Arc::clone(&self.lock().table);
         f.debug_struct("Shared")
-            .field("source", &state.source)
-            .field("claims", &state.claims)
+            .field("source", &table.original().source)
+            .field("claims", &table.current().source.claims())
             .field("origins", &self.origins)
             .finish()
     }
 }
 
-/// How many challenges a minute lead to the service: an administrator may revoke tokens twice in a row.
-const CHALLENGES: u32 = 5;
+/// How many rejected tokens lead to the token service within a minute.
+const RENEWALS: usize = 10;
+const RENEWALS_OF_ONE_PATH: usize = 1;
 
-/// The number of a token that is kept no more.
-const GONE: u64 = u64::MAX;
-
-const MINUTE: Duration = Duration::from_secs(60);
+/// How many new claims lead there within a minute: an administrator may revoke tokens twice in a row.
+const CHALLENGES: usize = 10;
+const CHALLENGES_OF_ONE_PATH: usize = 5;

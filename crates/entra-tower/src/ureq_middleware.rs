@@ -76,12 +76,8 @@ impl Middleware for BearerMiddleware {
                 Elsewhere::WithoutToken => next.handle(request),
             };
         }
-        let supply = self.shared.supply();
-        let generation = supply.generation;
-        let (token, mark) = supply.fetch().map_err(|error| {
-            self.shared.failed(generation, &error);
-            other(BearerError::Token(error))
-        })?;
+        let fetched = self.shared.fetch(request.uri());
+        let (token, mark, place) = fetched.map_err(|error| other(BearerError::Token(error)))?;
         request.headers_mut().insert(AUTHORIZATION, token.authorization());
         let Some(config) = request.middleware_config() else {
             return Err(other(
@@ -92,17 +88,23 @@ impl Middleware for BearerMiddleware {
             .redirect_auth_headers(RedirectAuthHeaders::Never)
             .save_redirect_history(true)
             .build();
-        let answer = next.handle(request);
-        match &answer {
-            Ok(answer) if is_refusal(answer.status(), answer.headers()) && !is_redirected(answer) => {
-                self.shared.refused(mark, answer.headers());
-            }
-            Err(ureq::Error::StatusCode(status)) if *status == StatusCode::UNAUTHORIZED => {
-                self.shared.refused(mark, &HeaderMap::new());
-            }
-            _ => {}
+        let response = next.handle(request);
+        let none = HeaderMap::new();
+        let (status, headers) = match &response {
+            Ok(redirected) if is_redirected(redirected) => return response,
+            Ok(response) => (response.status(), response.headers()),
+            Err(ureq::Error::StatusCode(status)) => match StatusCode::from_u16(*status) {
+                Ok(status) => (status, &none),
+                Err(_) => return response,
+            },
+            Err(_) => return response,
+        };
+        if is_refusal(status, headers) {
+            self.shared.rejected(place, mark, headers, false);
+        } else if mark.is_trial {
+            self.shared.accepted(place, mark, status);
         }
-        answer
+        response
     }
 }
 

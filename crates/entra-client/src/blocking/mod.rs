@@ -309,6 +309,11 @@ impl TokenSource {
         self.0.reject(generation)
     }
 
+    /// Requests the token in the background: see [`TokenSource::prefetch`](crate::TokenSource::prefetch).
+    pub fn prefetch(&self) {
+        self.0.prefetch();
+    }
+
     /// Takes note that an API rejected this token: see [`Client::invalidate`](crate::Client::invalidate).
     pub fn invalidate(&self, token: &Token) -> bool {
         self.0.core.invalidate(token)
@@ -318,6 +323,12 @@ impl TokenSource {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.0.given
+    }
+
+    /// The claims of the token that were asked for: see [`TokenSource::claims`](crate::TokenSource::claims).
+    #[must_use]
+    pub fn claims(&self) -> Option<&ClaimsRequest> {
+        self.0.claims()
     }
 
     /// A handle to the token with these claims: see [`TokenSource::with_claims`](crate::TokenSource::with_claims).

@@ -97,8 +97,8 @@ pub(crate) fn graph() -> Target {
     Target::resource("https://graph.microsoft.com").unwrap()
 }
 
-/// What an API answers to a request with these headers.
-type Script = dyn Fn(&HeaderMap) -> Answer + Send + Sync;
+/// What an API responds to a request for this path with these headers.
+type Script = dyn Fn(&str, &HeaderMap) -> Answer + Send + Sync;
 
 /// Status and headers. The body is the token that came.
 pub(crate) type Answer = (u16, Vec<(&'static str, String)>);
@@ -114,6 +114,15 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) fn new(script: impl Fn(&HeaderMap) -> Answer + Send + Sync + 'static) -> Self {
+        Self::scripted(move |_, headers| script(headers))
+    }
+
+    /// One whose response depends on the path and on the token.
+    pub(crate) fn at_paths(script: impl Fn(&str, &str) -> Answer + Send + Sync + 'static) -> Self {
+        Self::scripted(move |path, headers| script(path, token_in(headers)))
+    }
+
+    fn scripted(script: impl Fn(&str, &HeaderMap) -> Answer + Send + Sync + 'static) -> Self {
         Self {
             script: Arc::new(script),
             seen: Arc::default(),
@@ -186,12 +195,13 @@ impl<B> Service<Request<B>> for Api {
         assert!(std::mem::take(&mut self.ready), "called before it was ready");
         self.asked = false;
         let (script, seen) = (Arc::clone(&self.script), Arc::clone(&self.seen));
-        let headers = request.into_parts().0.headers;
+        let head = request.into_parts().0;
+        let (path, headers) = (head.uri.path().to_owned(), head.headers);
         Box::pin(async move {
             seen.lock().unwrap().push(headers.clone());
             // Requests that were sent at once are answered after all have come.
             tokio::task::yield_now().await;
-            let (status, fields) = script(&headers);
+            let (status, fields) = script(&path, &headers);
             if status == 0 {
                 return Err(ApiError);
             }
@@ -253,6 +263,25 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What stands for an answer of a token service that has a bad day.
 pub(crate) const BUSY: &str = "busy";
+
+/// Sends one request for this path and gives status and token.
+pub(crate) async fn send_to<S>(service: &S, path: &str) -> (u16, String)
+where
+    S: Service<Request<String>, Response = Response<String>, Error = BearerError> + Clone,
+{
+    let request = get(&format!("https://graph.microsoft.com{path}"));
+    send(&mut service.clone(), request).await.unwrap()
+}
+
+/// Claims of an authentication context.
+pub(crate) fn context(name: &str) -> String {
+    format!(r#"{{"access_token":{{"acrs":{{"essential":true,"value":"{name}"}}}}}}"#)
+}
+
+/// A response that lets this token pass.
+pub(crate) fn ok() -> Answer {
+    (200, vec![])
+}
 
 pub(crate) const USERS: &str = "https://graph.microsoft.com/v1.0/users";
 

@@ -1,0 +1,282 @@
+//! What a claims challenge changes: the token of the request that it answers, and of others once it has proved good.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use entra_tower::{BearerError, BearerLayer};
+use http::{Request, Response};
+use support::{Answer, Api, BUSY, Entra, challenge, context, not_before, ok, send_to, unauthorized};
+use tower::{Layer, Service};
+
+/// Sends 20 requests for `/good` each second for a minute, and one for `/evil` each tenth second. Returns the tokens of the good ones
+/// whose status is not 200, and how many requests were sent to the token service.
+async fn minute_beside_evil<S>(service: &S, entra: &Entra) -> (Vec<String>, usize)
+where
+    S: Service<Request<String>, Response = Response<String>, Error = BearerError> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    assert_eq!(send_to(service, "/good").await, (200, "t1".to_owned()));
+    let mut failed = Vec::new();
+    for second in 0..60 {
+        if second % 10 == 0 {
+            send_to(service, "/evil").await;
+        }
+        let calls: Vec<_> = (0..20)
+            .map(|_| {
+                let service = service.clone();
+                tokio::spawn(async move { send_to(&service, "/good").await })
+            })
+            .collect();
+        for call in calls {
+            let (status, token) = call.await.unwrap();
+            if status != 200 {
+                failed.push(token);
+            }
+        }
+        entra.clock.advance(Duration::from_secs(1));
+    }
+    (failed, entra.requests())
+}
+
+/// What becomes of evil claims at the token service, and what the API says to a token that it issues.
+async fn beside_evil(refuse: Option<&'static str>, evil: fn(&str) -> Answer, good: fn(&str) -> Answer) {
+    for replays in [false, true] {
+        let entra = Entra::refusing(move |form| form.contains("evil").then_some(refuse).flatten());
+        let api = Api::at_paths(move |path, token| if path == "/evil" { evil(token) } else { good(token) });
+        let (failed, requests) = if replays {
+            minute_beside_evil(&entra.layer().replay().layer(api), &entra).await
+        } else {
+            minute_beside_evil(&entra.layer().layer(api), &entra).await
+        };
+        // A path of its own learns by one rejection that it wants no such token, unless a copy of the request can be sent.
+        let most = if replays || refuse.is_some() { 0 } else { 20 };
+        assert!(failed.len() <= most, "replays: {replays}, {refuse:?}: {failed:?}");
+        assert!(
+            requests <= 10,
+            "replays: {replays}, {refuse:?}: {requests} token requests"
+        );
+    }
+}
+
+fn evil(_: &str) -> Answer {
+    challenge(&context("evil"))
+}
+
+#[tokio::test]
+async fn claims_that_are_not_issued_take_nothing_from_other_paths() {
+    for refuse in ["invalid_request", "interaction_required", BUSY] {
+        beside_evil(Some(refuse), evil, |_| ok()).await;
+    }
+}
+
+#[tokio::test]
+async fn claims_that_the_api_rejects_stay_with_their_path() {
+    let takes_the_first = |token: &str| if token == "t1" { ok() } else { unauthorized() };
+    let evil_then_plain = |token: &str| match token {
+        "t1" => evil(token),
+        _ => unauthorized(),
+    };
+    // No token with these claims is accepted anywhere, so that no other path may see one.
+    for evil in [evil, evil_then_plain] {
+        for replays in [false, true] {
+            let entra = Entra::new();
+            let api = Api::at_paths(move |path, token| {
+                if path == "/evil" {
+                    evil(token)
+                } else {
+                    takes_the_first(token)
+                }
+            });
+            let (failed, requests) = if replays {
+                minute_beside_evil(&entra.layer().replay().layer(api), &entra).await
+            } else {
+                minute_beside_evil(&entra.layer().layer(api), &entra).await
+            };
+            assert_eq!(failed, [""; 0], "replays: {replays}");
+            assert!(requests <= 5, "replays: {replays}: {requests} token requests");
+        }
+    }
+}
+
+#[tokio::test]
+async fn claims_that_one_path_accepts_and_another_rejects() {
+    let evil_accepts = |token: &str| if token == "t1" { evil(token) } else { ok() };
+    let good_rejects = |token: &str| if token == "t1" { ok() } else { unauthorized() };
+    beside_evil(None, evil_accepts, good_rejects).await;
+}
+
+#[tokio::test]
+async fn accepted_claims_serve_all_paths() {
+    let api = || {
+        Api::at_paths(|path, token| match (path, token) {
+            ("/a", "t1") => challenge(&not_before(1)),
+            _ => ok(),
+        })
+    };
+    let entra = Entra::new();
+    let service = entra.layer().replay().layer(api());
+    for (path, token) in [("/b", "t1"), ("/a", "t2"), ("/b", "t2"), ("/a", "t2")] {
+        assert_eq!(send_to(&service, path).await, (200, token.to_owned()));
+    }
+    // Without a replay, the next request for that path is the one that tries them.
+    let entra = Entra::new();
+    let service = entra.layer().layer(api());
+    assert_eq!(send_to(&service, "/a").await.0, 401);
+    for (path, token) in [("/b", "t1"), ("/b", "t1"), ("/a", "t2"), ("/b", "t2")] {
+        assert_eq!(send_to(&service, path).await, (200, token.to_owned()));
+    }
+    assert_eq!(entra.requests(), 2);
+}
+
+#[tokio::test]
+async fn error_of_a_gateway_accepts_no_claims() {
+    let api = Api::at_paths(|path, token| match (path, token) {
+        ("/a", "t1") => challenge(&not_before(1)),
+        ("/a", _) => (503, vec![]),
+        _ => ok(),
+    });
+    let entra = Entra::new();
+    let service = entra.layer().replay().layer(api);
+    for (path, expected) in [
+        ("/a", (503, "t2")),
+        ("/b", (200, "t1")),
+        ("/a", (503, "t2")),
+        ("/b", (200, "t1")),
+    ] {
+        assert_eq!(send_to(&service, path).await, (expected.0, expected.1.to_owned()));
+    }
+}
+
+/// An API whose paths below `/a` want one context, and those below `/b` another. The token service numbers its tokens, so that a token's
+/// claims are those of its request.
+fn two_contexts(entra: &Entra) -> Api {
+    let entra = entra.clone();
+    Api::at_paths(move |path, token| {
+        let wanted = if path.starts_with("/a") { "c1" } else { "c2" };
+        let number: usize = token[1..].parse().unwrap();
+        if entra.form(number - 1).contains(wanted) {
+            ok()
+        } else {
+            challenge(&context(wanted))
+        }
+    })
+}
+
+/// The rejections among 40 calls that alternate, one a second.
+async fn alternate<S>(service: &S, entra: &Entra, path: impl Fn(&str, usize) -> String) -> Vec<usize>
+where
+    S: Service<Request<String>, Response = Response<String>, Error = BearerError> + Clone,
+{
+    let mut rejected = Vec::new();
+    for call in 0..40 {
+        let path = path(["/a", "/b"][call % 2], call);
+        if send_to(service, &path).await.0 == 401 {
+            rejected.push(call);
+        }
+        entra.clock.advance(Duration::from_secs(1));
+    }
+    rejected
+}
+
+#[tokio::test]
+async fn two_contexts_behind_one_layer_have_two_tokens() {
+    type Path = fn(&str, usize) -> String;
+    let (same, other): (Path, Path) = (
+        |context, _| context.to_owned(),
+        |context, call| format!("{context}/{call}"),
+    );
+    for path in [same, other] {
+        let entra = Entra::new();
+        let service = entra.layer().replay().layer(two_contexts(&entra));
+        assert_eq!(alternate(&service, &entra, path).await, [0; 0]);
+        assert_eq!(entra.requests(), 3);
+    }
+    let entra = Entra::new();
+    let service = entra.layer().layer(two_contexts(&entra));
+    assert_eq!(alternate(&service, &entra, same).await, [0, 1]);
+    assert_eq!(entra.requests(), 3);
+    let entra = Entra::new();
+    let service = entra.layer().layer(two_contexts(&entra));
+    let rejected = alternate(&service, &entra, other).await;
+    assert!(
+        rejected.len() <= 8 && rejected.iter().all(|call| *call < 12),
+        "{rejected:?}"
+    );
+    assert_eq!(entra.requests(), 3);
+}
+
+#[tokio::test]
+async fn claims_that_two_paths_ask_for_serve_others_without_a_replay() {
+    let entra = Entra::new();
+    let api = Api::at_paths(|_, token| if token == "t1" { challenge(&not_before(1)) } else { ok() });
+    let service = entra.layer().layer(api);
+    let mut rejected = 0;
+    for number in 0..20 {
+        rejected += usize::from(send_to(&service, &format!("/users/{number}")).await.0 == 401);
+        tokio::task::yield_now().await;
+    }
+    assert!(rejected <= 3, "{rejected}");
+    assert_eq!(entra.requests(), 2);
+}
+
+#[tokio::test]
+async fn tokens_with_claims_are_renewed_when_they_are_revoked() {
+    // First by a challenge, then without a word.
+    let least = Arc::new(AtomicUsize::new(1));
+    let api = Api::at_paths({
+        let least = Arc::clone(&least);
+        move |_, token| {
+            let (number, least): (usize, _) = (token[1..].parse().unwrap(), least.load(Ordering::SeqCst));
+            match (number < least, least) {
+                (false, _) => ok(),
+                (true, 2) => challenge(&not_before(1)),
+                (true, _) => unauthorized(),
+            }
+        }
+    });
+    let entra = Entra::new();
+    let service = entra.layer().replay().layer(api);
+    let mut rejected = 0;
+    for valid_from in 1..=3 {
+        least.store(valid_from, Ordering::SeqCst);
+        for path in ["/a", "/b", "/c"].repeat(5) {
+            rejected += usize::from(send_to(&service, path).await.0 == 401);
+        }
+        entra.clock.advance(Duration::from_secs(60));
+    }
+    assert!(rejected <= 1, "{rejected}");
+    assert!(entra.requests() <= 5, "{}", entra.requests());
+}
+
+#[tokio::test]
+async fn claims_of_the_layers_own_source_are_no_news() {
+    let entra = Entra::new();
+    let claims = entra_proto::ClaimsRequest::parse(&not_before(1)).unwrap();
+    let source = entra.source().with_claims(&claims).unwrap();
+    let layer = BearerLayer::new(source, ["https://graph.microsoft.com"]).unwrap();
+    let api = Api::at_paths(|_, token| if token == "t2" { ok() } else { challenge(&not_before(1)) });
+    let service = layer.replay().layer(api.clone());
+    assert_eq!(send_to(&service, "/a").await, (200, "t2".to_owned()));
+    assert_eq!(api.tokens(), ["t1", "t2"]);
+}
+
+#[tokio::test]
+async fn ever_new_claims_of_many_paths_are_paced() {
+    let (entra, number) = (Entra::new(), Arc::new(AtomicUsize::new(0)));
+    let api = Api::at_paths(move |path, _| match path {
+        "/good" => ok(),
+        _ => challenge(&context(&format!("c{}", number.fetch_add(1, Ordering::SeqCst)))),
+    });
+    let service = entra.layer().replay().layer(api);
+    for minute in 1..=3 {
+        for call in 0..100 {
+            send_to(&service, &format!("/evil/{call}")).await;
+            assert_eq!(send_to(&service, "/good").await, (200, "t1".to_owned()));
+        }
+        assert!(entra.requests() <= 1 + 10 * minute, "{}", entra.requests());
+        entra.clock.advance(Duration::from_secs(60));
+    }
+}
