@@ -84,8 +84,9 @@ fn against(fault: &Fault, check: impl Fn(&str, Result<Token, Error>, usize)) {
 #[test]
 fn a_refusal_with_line_breaks_and_quotation_marks_keeps_every_field() {
     let body = concat!(
-        r#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid \"secret\" provided.\r\nTrace ID: t\r\n"#,
-        r#"Correlation ID: c","error_codes":[7000215],"timestamp":"2026-01-01 00:00:00Z","trace_id":"t","correlation_id":"c"}"#
+        r#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid \"secret\" provided.\r\nTrace ID: 00000000-0000-4000-8000-000000000001\r\n"#,
+        r#"Correlation ID: 00000000-0000-4000-8000-000000000002","error_codes":[7000215],"timestamp":"2026-01-01 00:00:00Z","#,
+        r#""trace_id":"00000000-0000-4000-8000-000000000001","correlation_id":"00000000-0000-4000-8000-000000000002"}"#
     );
     against(&Fault::body(body).always(), |name, outcome, _| {
         let error = outcome.expect_err(name);
@@ -98,7 +99,10 @@ fn a_refusal_with_line_breaks_and_quotation_marks_keeps_every_field() {
         assert!(service.description.contains("\"secret\" provided.\r\n"), "{name}");
         assert_eq!(
             (service.trace_id.as_deref(), service.correlation_id.as_deref()),
-            (Some("t"), Some("c")),
+            (
+                Some("00000000-0000-4000-8000-000000000001"),
+                Some("00000000-0000-4000-8000-000000000002")
+            ),
             "{name}"
         );
     });

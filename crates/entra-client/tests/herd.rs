@@ -24,7 +24,8 @@ async fn ten_thousand_on_an_empty_slot_are_one_request() {
 
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_on_a_slot_that_fails_are_one_request_and_all_get_the_error() {
-    let refusal = r#"{"error":"invalid_client","error_codes":[7000215],"trace_id":"trace"}"#;
+    let refusal =
+        r#"{"error":"invalid_client","error_codes":[7000215],"trace_id":"00000000-0000-4000-8000-000000000001"}"#;
     let stage = Stage::new(Service::always(Answer::refusal(401, refusal)).taking(Duration::from_millis(50)));
     let start = tokio::time::Instant::now();
     let outcomes = together(10_000, |_| {
@@ -35,7 +36,10 @@ async fn ten_thousand_on_a_slot_that_fails_are_one_request_and_all_get_the_error
     assert_eq!(start.elapsed(), Duration::from_millis(50));
     for error in outcomes {
         assert_eq!(error.service().unwrap().codes, [7_000_215]);
-        assert_eq!(error.service().unwrap().trace_id.as_deref(), Some("trace"));
+        assert_eq!(
+            error.service().unwrap().trace_id.as_deref(),
+            Some("00000000-0000-4000-8000-000000000001")
+        );
         assert!(!error.is_remembered());
     }
     assert_eq!(stage.service.requests(), 1);

@@ -99,7 +99,7 @@ fn unescape<'a>(text: &'a [u8], into: &mut Vec<u8>) -> &'a [u8] {
 }
 
 /// The text in UTF-16, which is told by its mark or by the zeros of its first two characters.
-fn from_utf16(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn from_utf16(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (bytes, unit): (_, fn([u8; 2]) -> u16) = match bytes {
         [0xff, 0xfe, text @ ..] => (text, u16::from_le_bytes),
         [0xfe, 0xff, text @ ..] => (text, u16::from_be_bytes),

@@ -7,6 +7,7 @@ use entra_proto::ClientAssertion;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
+use crate::text::from_utf16;
 
 /// The file in which a workload finds an assertion that somebody else issues for it: Kubernetes, say, with workload identity, which
 /// tells its path in the environment variable `AZURE_FEDERATED_TOKEN_FILE`.
@@ -46,10 +47,11 @@ impl FederatedTokenFile {
         &self.path
     }
 
-    /// The assertion that is in the file now. White space around it is no part of it.
+    /// Returns the assertion that is in the file now. White space, a byte order mark, quotation marks and `Bearer` around it are no
+    /// part of it, and the file may be in UTF-16: so write it PowerShell and programs that log a header.
     ///
     /// # Errors
-    /// Where the file cannot be read, is not a file, is longer than 64 KiB, or holds no JWT.
+    /// Returns an error if the file cannot be read, is not a file, is longer than 64 KiB, or holds no JWT.
     pub fn assertion(&self) -> Result<ClientAssertion, Error> {
         let text = self.read().map_err(|source| Error::File {
             path: self.shown(),
@@ -58,13 +60,21 @@ impl FederatedTokenFile {
         if text.len() > MOST {
             return Err(self.problem("is longer than 64 KiB; no assertion is"));
         }
-        let text = std::str::from_utf8(&text)
-            .map(str::trim)
-            .map_err(|_| self.problem("is not a text"))?;
-        if text.is_empty() {
+        let text = from_utf16(&text).unwrap_or(text);
+        let text = std::str::from_utf8(&text).map_err(|_| self.problem("is not a text"))?;
+        let trimmed = text.trim_start_matches('\u{feff}').trim();
+        if trimmed.is_empty() {
             return Err(self.problem("is empty; has the platform written the token yet?"));
         }
-        ClientAssertion::new(text).map_err(|_| self.problem("does not hold a JWT of three base64url parts"))
+        if trimmed.starts_with(['{', '[']) {
+            return Err(self.problem("holds JSON; write the token in it to the file, alone"));
+        }
+        if trimmed.contains("-----BEGIN") {
+            return Err(self.problem("holds a key or a certificate, not a token of a workload"));
+        }
+        ClientAssertion::new(trimmed).map_err(|_| {
+            self.problem("does not hold a JWT of three base64url parts; check that it is the whole token, on one line")
+        })
     }
 
     fn read(&self) -> io::Result<Zeroizing<Vec<u8>>> {
@@ -89,5 +99,5 @@ impl FederatedTokenFile {
     }
 }
 
-/// The longest assertion that is taken.
+/// The longest file that is read.
 const MOST: usize = 64 * 1024;

@@ -18,6 +18,35 @@ fn each_call_reads_what_is_there_now() {
 }
 
 #[test]
+fn what_stands_around_the_token_is_no_part_of_it() {
+    let folder = Folder::new("around");
+    let utf16 = |text: &str, order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+    let texts = [
+        "aaaa.bbbb.cccc",
+        "\u{feff}aaaa.bbbb.cccc",
+        "Bearer aaaa.bbbb.cccc",
+        "\u{feff}bearer aaaa.bbbb.cccc\r\n",
+        "Authorization: Bearer aaaa.bbbb.cccc",
+        "\"aaaa.bbbb.cccc\"\n",
+        "'Bearer aaaa.bbbb.cccc'",
+    ];
+    for text in texts {
+        for bytes in [
+            text.as_bytes().to_vec(),
+            utf16(text, u16::to_le_bytes),
+            utf16(text, u16::to_be_bytes),
+            utf16(&format!("\u{feff}{text}"), u16::to_le_bytes),
+            utf16(&format!("\u{feff}{text}"), u16::to_be_bytes),
+        ] {
+            let path = folder.0.join("token");
+            fs::write(&path, &bytes).unwrap();
+            let assertion = FederatedTokenFile::new(path).assertion();
+            assert_eq!(assertion.unwrap().expose(), "aaaa.bbbb.cccc", "{text:?} {bytes:?}");
+        }
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn a_link_that_is_swapped_is_followed() {
     use std::os::unix::fs::symlink;
@@ -43,6 +72,9 @@ fn what_is_no_assertion_is_told_with_its_path() {
         (" \n", "is empty"),
         ("aaaa.bbbb", "does not hold a JWT"),
         ("aaaa.bb bb.cccc", "does not hold a JWT"),
+        ("{\"access_token\":\"aaaa.bbbb.cccc\"}", "holds JSON"),
+        ("-----BEGIN PRIVATE KEY-----\nbbbb\n", "holds a key"),
+        ("\u{feff}\r\n", "is empty"),
         (&format!("a.b.{}", "c".repeat(64 * 1024)), "longer than 64 KiB"),
     ] {
         let error = FederatedTokenFile::new(folder.write("token", text))
@@ -53,8 +85,17 @@ fn what_is_no_assertion_is_told_with_its_path() {
         assert!(shown.contains("token") && shown.contains(problem), "{shown}");
         assert!(!shown.contains("bbbb"), "{shown}");
     }
-    fs::write(folder.0.join("binary"), [0xff, 0xfe]).unwrap();
-    assert!(FederatedTokenFile::new(folder.0.join("binary")).assertion().is_err());
+    for bytes in [
+        &[0xff, 0xfe][..],
+        &[0xff, 0xfe, 0x00, 0xd8],
+        &[0xff, 0xfe, 0x61],
+        &[0xc3, 0x28],
+        &[0, 0, 0],
+    ] {
+        fs::write(folder.0.join("binary"), bytes).unwrap();
+        let error = FederatedTokenFile::new(folder.0.join("binary")).assertion();
+        assert!(matches!(error, Err(Error::Assertion { .. })), "{bytes:?}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use http::HeaderValue;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, InputError};
+use crate::pasted;
 
 /// An access token, opaque to the client: it is for the API that it names (RFC 6749, section 1.4).
 ///
@@ -14,14 +15,16 @@ use crate::error::{Error, InputError};
 pub struct AccessToken(BearerText);
 
 impl AccessToken {
-    /// Takes a token that was kept somewhere: decoders make their own.
+    /// Takes a token that was kept somewhere: decoders make their own. White space, a byte order mark, quotation marks and
+    /// `Bearer` around it are no part of it.
     ///
     /// # Errors
     /// Where it is empty or holds anything but visible ASCII. The text is not repeated in the error.
     pub fn new(token: impl Into<String>) -> Result<Self, Error> {
         let problem = "is empty or holds a character that no header may hold";
-        let token = Zeroizing::new(token.into());
-        Self::from_wire(BearerText::new(&token)).ok_or_else(|| InputError::new("access token", problem).into())
+        let text = Zeroizing::new(token.into());
+        Self::from_wire(BearerText::new(pasted::token(&text)))
+            .ok_or_else(|| InputError::new("access token", problem).into())
     }
 
     /// Takes a token where every character is visible ASCII.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use http::Uri;
 
 use crate::cloud::Cloud;
-use crate::error::{Error, InputError};
+use crate::error::{Error, InputError, excerpt};
+use crate::pasted::unwrapped;
+use crate::secrecy::may_be_secret;
 use crate::tenant::{Tenant, is_label};
 
 /// A tenant of a cloud: where its tokens come from.
@@ -146,7 +148,7 @@ impl Authority {
     }
 
     fn read(text: &str, cloud_at: fn(&str) -> Result<Cloud, Error>) -> Result<Self, Error> {
-        let text = text.trim();
+        let text = unwrapped(text);
         let (scheme, rest) = text.split_once("://").ok_or_else(|| {
             InputError::new("authority", "has no scheme")
                 .advice("write it as https://login.microsoftonline.com/your-tenant")
@@ -159,20 +161,32 @@ impl Authority {
         }
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         let cloud = cloud_at(&format!("{scheme}://{host}"))?;
-        let path = path.trim_end_matches('/');
-        let tenant = path
-            .strip_suffix("v2.0")
-            .map_or(path, |tenant| tenant.trim_end_matches('/'));
-        if tenant.is_empty() {
+        // Two slashes name nothing between them.
+        let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
+        let names_endpoint = parts.peek().is_none_or(|first| is_endpoint_part(first));
+        let tenant: Tenant = if names_endpoint {
             let name = ciam_name(cloud.host()).ok_or_else(|| {
                 InputError::new("authority", "names no tenant")
                     .value(cloud.origin())
-                    .advice("append the tenant's id or domain to it")
+                    .advice("write the tenant's id or domain behind the host")
             })?;
-            let tenant = format!("{name}.onmicrosoft.com").parse()?;
-            return Self::new(cloud, tenant);
+            format!("{name}.onmicrosoft.com").parse()?
+        } else {
+            parts.next().unwrap_or_default().parse()?
+        };
+        let endpoint = parts.collect::<Vec<_>>().join("/");
+        if !ENDPOINTS.contains(&&*endpoint.to_ascii_lowercase()) {
+            // As the path that it is: alone, names of endpoints and policies look like a long random word.
+            let shown = (!may_be_secret(text)).then(|| excerpt(&endpoint, 100));
+            let problem = shown.map_or_else(
+                || "has something behind the tenant that is no endpoint".to_owned(),
+                |shown| format!("has \"{shown}\" behind the tenant, which is no endpoint that is known"),
+            );
+            return Err(InputError::new("authority", problem)
+                .advice(format!("leave it out: {}/{tenant}", cloud.origin()))
+                .into());
         }
-        Self::new(cloud, tenant.parse()?)
+        Self::new(cloud, tenant)
     }
 
     fn assemble(cloud: Cloud, tenant: Tenant, region: Option<Region>) -> Result<Self, Error> {
@@ -213,12 +227,13 @@ impl Authority {
 impl FromStr for Authority {
     type Err = Error;
 
-    /// Reads `https://host/tenant`, as people copy it: spaces around it, a slash at the end and a `/v2.0` behind the tenant are
-    /// ignored. The address of an external tenant, `https://contoso.ciamlogin.com/`, may stand without a path: its tenant is then
-    /// `contoso.onmicrosoft.com`.
+    /// Reads `https://host/tenant`, as people copy it: white space, quotation marks and a byte order mark around it are ignored,
+    /// and so are a slash too many and a known endpoint behind the tenant, such as `/oauth2/v2.0/token`. The address of an external
+    /// tenant, `https://contoso.ciamlogin.com/`, may stand without a path: its tenant is then `contoso.onmicrosoft.com`.
     ///
     /// # Errors
-    /// Where the host or the tenant cannot be used, and where there is no tenant.
+    /// Returns an error if the host or the tenant cannot be used, if there is no tenant, and if something unknown stands behind
+    /// the tenant.
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::read(text, Cloud::at)
     }
@@ -296,7 +311,7 @@ impl FromStr for Region {
     /// # Errors
     /// Where what is left is not one DNS label that starts with a letter.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let name: String = text
+        let name: String = unwrapped(text)
             .chars()
             .filter(|c| *c != ' ')
             .map(|c| c.to_ascii_lowercase())
@@ -321,6 +336,48 @@ impl fmt::Debug for Region {
 fn ciam_name(host: &str) -> Option<&str> {
     host.strip_suffix(".ciamlogin.com").filter(|name| is_label(name))
 }
+
+/// Whether a part of a path begins an endpoint, so that no tenant stands before it.
+fn is_endpoint_part(part: &str) -> bool {
+    ["oauth2", "v2.0", ".well-known", "adminconsent", "discovery"]
+        .iter()
+        .any(|known| part.eq_ignore_ascii_case(known))
+}
+
+/// What may stand behind the tenant in URLs that people copy, in lower case: from the portal, the discovery document, a browser.
+const ENDPOINTS: [&str; 31] = [
+    "",
+    "v2.0",
+    "oauth2",
+    "oauth2/v2.0",
+    "oauth2/authorize",
+    "oauth2/token",
+    "oauth2/devicecode",
+    "oauth2/deviceauth",
+    "oauth2/logout",
+    "oauth2/nativeclient",
+    "oauth2/v2.0/authorize",
+    "oauth2/v2.0/token",
+    "oauth2/v2.0/devicecode",
+    "oauth2/v2.0/logout",
+    "adminconsent",
+    "v2.0/adminconsent",
+    ".well-known/openid-configuration",
+    "v2.0/.well-known/openid-configuration",
+    ".well-known/oauth-authorization-server",
+    "v2.0/.well-known/oauth-authorization-server",
+    "discovery/keys",
+    "discovery/v2.0/keys",
+    "discovery/instance",
+    "openid/userinfo",
+    "oidc/userinfo",
+    "userinfo",
+    "federationmetadata/2007-06/federationmetadata.xml",
+    "wsfed",
+    "saml2",
+    "ls",
+    "services/trust",
+];
 
 #[cfg(test)]
 mod tests {
@@ -491,6 +548,65 @@ mod tests {
             );
         }
         assert!("https://login.microsoftonline.com/adfs".parse::<Authority>().is_err());
+    }
+
+    #[test]
+    fn an_endpoint_behind_the_tenant_is_ignored() {
+        const ID: &str = "9198cc71-02da-43ef-8532-e151093e9beb";
+        for tenant in [ID, "contoso.onmicrosoft.com", "common"] {
+            for endpoint in ENDPOINTS {
+                for url in [
+                    format!("https://login.microsoftonline.com/{tenant}/{endpoint}"),
+                    format!("https://login.windows.net//{tenant}//{endpoint}/"),
+                    format!(
+                        "\u{feff}\"https://login.microsoftonline.com/{tenant}/{}\"\r\n",
+                        endpoint.to_uppercase()
+                    ),
+                    format!("<https://login.microsoftonline.com/{tenant}/{endpoint}>"),
+                ] {
+                    let authority: Authority = url.parse().unwrap();
+                    assert_eq!(
+                        authority.to_string(),
+                        format!("https://login.microsoftonline.com/{tenant}"),
+                        "{url}"
+                    );
+                }
+            }
+        }
+        let braces = format!("https://login.microsoftonline.com/{{{ID}}}/oauth2/token");
+        assert_eq!(braces.parse::<Authority>().unwrap().tenant().to_string(), ID);
+        let adfs: Authority = "https://adfs.contoso.com/adfs/oauth2/authorize/".parse().unwrap();
+        assert_eq!(adfs.to_string(), "https://adfs.contoso.com/adfs");
+        let external: Authority = "https://contoso.ciamlogin.com/v2.0/".parse().unwrap();
+        assert_eq!(external.tenant().to_string(), "contoso.onmicrosoft.com");
+    }
+
+    #[test]
+    fn what_is_unknown_behind_the_tenant_is_named() {
+        let told = |path: &str| {
+            let url = format!("https://login.microsoftonline.com/{path}");
+            url.parse::<Authority>().expect_err(&url).to_string()
+        };
+        for unknown in [
+            "B2C_1_signin/oauth2/v2.0/token",
+            "x",
+            "oauth2/v2.0/authorizes",
+            "../fabrikam.com",
+            "%2f",
+        ] {
+            let error = told(&format!("contoso.com/{unknown}"));
+            assert!(error.contains(&format!("\"{unknown}\" behind the tenant")), "{error}");
+            assert!(
+                error.ends_with("leave it out: https://login.microsoftonline.com/contoso.com"),
+                "{error}"
+            );
+        }
+        let error = told("contoso.com/eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhIn0.c2ln");
+        assert!(error.contains("behind the tenant") && !error.contains("eyJ"), "{error}");
+        for none in ["", "/", "oauth2/v2.0/token", "v2.0", ".well-known/openid-configuration"] {
+            assert!(told(none).contains("names no tenant"), "{none}");
+        }
+        assert!(told("contoso/oauth2/token").contains("neither a GUID nor a domain"));
     }
 
     #[test]

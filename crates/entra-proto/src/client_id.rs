@@ -33,10 +33,12 @@ impl From<Guid> for ClientId {
 impl FromStr for ClientId {
     type Err = Error;
 
+    /// Reads a GUID as [`Guid`] does.
+    ///
     /// # Errors
-    /// Where `text` is not a GUID. The text is not repeated in the error.
+    /// Returns an error if `text` is not a GUID. It does not repeat the text.
     fn from_str(text: &str) -> Result<Self, Error> {
-        text.trim().parse().map(Self).map_err(|_| {
+        text.parse().map(Self).map_err(|_| {
             InputError::new("client id", "is not a GUID")
                 .advice("copy \"Application (client) ID\" from the app registration's overview page")
                 .into()

@@ -7,6 +7,7 @@ use http::Uri;
 
 use crate::error::{Error, InputError};
 use crate::loopback::is_loopback_host;
+use crate::pasted::unwrapped;
 use crate::tenant::is_label;
 
 /// Which Entra: the public cloud, a national one, or a host of one's own.
@@ -119,7 +120,7 @@ impl FromStr for Cloud {
 
     /// Reads `public`, `usgovernment`, `china` or an address as [`Cloud::at`] does.
     fn from_str(text: &str) -> Result<Self, Error> {
-        match text.trim().to_ascii_lowercase().as_str() {
+        match unwrapped(text).to_ascii_lowercase().as_str() {
             "public" => Ok(Self::Public),
             "usgovernment" => Ok(Self::UsGovernment),
             "china" => Ok(Self::China),
@@ -155,7 +156,7 @@ impl Origin {
     fn parse(url: &str, (field, advice): (&'static str, &'static str)) -> Result<Self, Error> {
         // The text is not repeated: what stands before an `@` may be a password.
         let refused = |problem: &'static str| Error::from(InputError::new(field, problem).advice(advice));
-        let url = url.trim();
+        let url = unwrapped(url);
         if url.contains(['#', '?']) {
             return Err(refused("has a query or a fragment"));
         }
@@ -217,7 +218,8 @@ impl Origin {
 impl FromStr for Origin {
     type Err = Error;
 
-    /// Reads an address, with or without one slash at the end. Spaces around it are ignored.
+    /// Reads an address, with or without one slash at the end. White space, quotation marks and a byte order mark around it are
+    /// ignored.
     ///
     /// # Errors
     /// Where it is not `https` or `http`, has no host or port that can be one, or anything beside them: a user, a path, a query.

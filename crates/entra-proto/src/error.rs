@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::aadsts::CredentialKind;
 use crate::answer_error::{AnswerError, AskedFor};
 use crate::authorize::RedirectError;
+use crate::secrecy::may_be_secret;
 use crate::service_error::ServiceError;
 use crate::signer::SignerError;
 
@@ -153,9 +154,9 @@ impl InputError {
         }
     }
 
-    /// Shows the value that was refused, cut and escaped. Not for fields into which secrets get pasted.
+    /// Shows the value, cut and escaped, unless it may be a secret that was put into the wrong place.
     pub(crate) fn value(mut self, value: &str) -> Self {
-        self.value = Some(excerpt(value, SHOWN));
+        self.value = quotable(value);
         self
     }
 
@@ -194,6 +195,11 @@ impl fmt::Display for InputError {
 }
 
 impl std::error::Error for InputError {}
+
+/// A refused value as an error may show it, cut and escaped; `None` where it may be a secret.
+pub(crate) fn quotable(value: &str) -> Option<String> {
+    (!may_be_secret(value)).then(|| excerpt(value, SHOWN))
+}
 
 /// At most `limit` characters of a text from outside, as they are.
 pub(crate) fn cut(text: &str, limit: usize) -> String {

@@ -2,6 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, InputError};
+use crate::pasted::unwrapped;
 
 /// A GUID: how Entra names tenants, applications and requests.
 ///
@@ -58,9 +59,19 @@ impl Guid {
 impl FromStr for Guid {
     type Err = Error;
 
+    /// Reads 8-4-4-4-12 hexadecimal digits, as people copy them: white space, a byte order mark, quotation marks, braces or
+    /// parentheses around them and `urn:uuid:` before them are ignored.
+    ///
     /// # Errors
-    /// Where `text` is not 8-4-4-4-12 hexadecimal digits. The text itself is not repeated: secrets get pasted here by mistake.
+    /// Returns an error for every other text. It does not repeat the text: secrets get pasted here by mistake.
     fn from_str(text: &str) -> Result<Self, Error> {
+        let text = unwrapped(text);
+        let text = match text.split_at_checked(9) {
+            Some((urn, rest)) if urn.eq_ignore_ascii_case("urn:uuid:") => rest,
+            _ => text,
+        };
+        let inner = |open, close| text.strip_prefix(open)?.strip_suffix(close);
+        let text = inner('{', '}').or_else(|| inner('(', ')')).map_or(text, unwrapped);
         let refused = || InputError::new("GUID", "is not of the form aaaabbbb-0000-cccc-1111-dddd2222eeee");
         if text.len() != 36 {
             return Err(refused().into());
@@ -105,6 +116,25 @@ mod tests {
     fn is_read_in_any_case_and_written_in_lower_case() {
         let guid: Guid = "AAAAbbbb-0000-CCCC-1111-dddd2222eeee".parse().unwrap();
         assert_eq!(guid.to_string(), "aaaabbbb-0000-cccc-1111-dddd2222eeee");
+    }
+
+    #[test]
+    fn what_stands_around_it_is_ignored() {
+        let guid: Guid = "aaaabbbb-0000-cccc-1111-dddd2222eeee".parse().unwrap();
+        for (before, after) in [
+            (" ", "\r\n"),
+            ("\u{feff}", ""),
+            ("{", "}"),
+            ("(", ")"),
+            ("\"", "\""),
+            ("'{", "}'"),
+            ("{ ", " }"),
+            ("urn:uuid:", ""),
+            ("\u{200b}", "\u{a0}"),
+        ] {
+            let text = format!("{before}{guid}{after}");
+            assert_eq!(text.parse::<Guid>().unwrap(), guid, "{text:?}");
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(crate) struct Refusal<'a> {
 impl Refusal<'_> {
     pub(crate) fn read(self, status: u16, codes: Vec<u32>, retry_after: Option<Duration>) -> ServiceError {
         let kept = |text: Option<&str>, fits: fn(&str) -> bool| text.filter(|text| fits(text)).map(str::to_owned);
-        let is_id = |id: &str| id.parse::<Guid>().is_ok();
+        let is_id = |id: &str| id.len() == 36 && id.parse::<Guid>().is_ok();
         let description = cut(self.description, MAX_TEXT);
         ServiceError {
             status,

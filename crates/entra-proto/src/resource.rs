@@ -3,7 +3,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::error::{Error, InputError};
+use crate::pasted::unwrapped;
 use crate::scope::DEFAULT_SUFFIX;
+use crate::scope_list::check_resource;
 
 /// A protected API by the audience it expects: an application id URI or an application id, byte for byte.
 ///
@@ -30,10 +32,13 @@ impl Resource {
 impl FromStr for Resource {
     type Err = Error;
 
+    /// Reads an audience byte for byte; only white space, quotation marks and a byte order mark around it are ignored.
+    ///
     /// # Errors
-    /// Where it is empty, has characters that no scope may hold (RFC 6749, section 3.3), is a scheme without a host, or is a
-    /// scope: what ends with `/.default` has the audience before it.
+    /// Returns an error if it is empty, has characters that no scope may hold (RFC 6749, section 3.3), is a scheme without a host,
+    /// is more than one API, or is a scope: what ends with `/.default` has the audience before it.
     fn from_str(text: &str) -> Result<Self, Error> {
+        let text = unwrapped(text);
         let refused = |problem: &'static str, advice: &'static str| {
             Error::from(InputError::new("resource", problem).value(text).advice(advice))
         };
@@ -43,6 +48,7 @@ impl FromStr for Resource {
                 "write the API's application id URI, such as https://graph.microsoft.com",
             ));
         }
+        check_resource(text)?;
         if !is_scope_token(text) {
             return Err(refused(
                 "holds a character that no scope may hold",

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use crate::error::{Error, InputError};
 use crate::guid::Guid;
+use crate::pasted::unwrapped;
 use crate::resource::{Resource, is_bare_scheme, is_percent_encoded, is_scope_token};
+use crate::scope_list::check_scopes;
+use crate::secrecy::may_be_secret;
 
 /// One scope (RFC 6749, section 3.3): an API and a permission of it, or one of OpenID Connect's own.
 ///
@@ -51,14 +54,18 @@ impl Scope {
 impl FromStr for Scope {
     type Err = Error;
 
+    /// Reads one scope. White space, quotation marks and a byte order mark around it are ignored.
+    ///
     /// # Errors
-    /// Where it is empty, has characters that no scope may hold, is percent-encoded already, or is an API's address without a
-    /// permission behind it.
+    /// Returns an error if it is empty, has characters that no scope may hold, is percent-encoded already, is several scopes with
+    /// something else than spaces between them, or is an API's address without a permission behind it.
     fn from_str(text: &str) -> Result<Self, Error> {
+        let text = unwrapped(text);
         let refused = |problem: &'static str| InputError::new("scope", problem).value(text);
         if text.is_empty() {
             return Err(refused("is empty").advice(EXAMPLE).into());
         }
+        check_scopes(text)?;
         if !is_scope_token(text) {
             return Err(refused("holds a character that no scope may hold")
                 .advice(EXAMPLE)
@@ -69,22 +76,27 @@ impl FromStr for Scope {
                 .advice("write it plain: it is encoded when it is sent")
                 .into());
         }
+        // Advice repeats the text as well.
+        let is_shown = !may_be_secret(text);
+        let advised = |advice: String| if is_shown { advice } else { EXAMPLE.to_owned() };
         let whole = |resource: &str, problem| {
             Err(refused(problem)
-                .advice(format!("write {resource}{DEFAULT_SUFFIX}"))
+                .advice(advised(format!("write {resource}{DEFAULT_SUFFIX}")))
                 .into())
         };
         // A slash too many, behind what is a scope otherwise.
         if let Some(scope) = text.strip_suffix('/').filter(|scope| scope.ends_with(DEFAULT_SUFFIX)) {
-            return Err(refused("ends with a slash").advice(format!("write {scope}")).into());
+            return Err(refused("ends with a slash")
+                .advice(advised(format!("write {scope}")))
+                .into());
         }
         match text.rsplit_once('/') {
             None if is_audience(text) => return whole(text, "is an API's name and names no permission"),
             Some((resource, "")) if !is_bare_scheme(resource) => {
                 return Err(refused("names no permission")
-                    .advice(format!(
+                    .advice(advised(format!(
                         "write {text}{DEFAULT_SUFFIX} if the API's audience ends with a slash, else {resource}{DEFAULT_SUFFIX}"
-                    ))
+                    )))
                     .into());
             }
             Some((resource, ".default" | "")) if is_bare_scheme(resource) => {
@@ -135,13 +147,16 @@ impl Scopes {
 impl FromStr for Scopes {
     type Err = Error;
 
-    /// Reads scopes separated by white space.
+    /// Reads scopes separated by white space. Quotation marks and a byte order mark around them are ignored.
     ///
     /// # Errors
-    /// Where there is none, and where one of them is no [`Scope`].
+    /// Returns an error if there is none, if one of them is no [`Scope`], and if they are separated by commas and the like or
+    /// written as a list of a programming language.
     fn from_str(text: &str) -> Result<Self, Error> {
+        let text = unwrapped(text);
+        check_scopes(text)?;
         let scopes = text
-            .split_ascii_whitespace()
+            .split_whitespace()
             .map(str::parse)
             .collect::<Result<Vec<Scope>, _>>()?;
         Self::try_from(scopes)

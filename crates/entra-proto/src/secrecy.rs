@@ -153,8 +153,18 @@ fn words(text: &str) -> Vec<(usize, usize)> {
 /// Whether a word looks as if it was drawn at random or encoded: what people and services call things by looks otherwise.
 fn is_random(word: &str) -> bool {
     if let Some((_, rest)) = word.split_once("://") {
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        return authority.contains('@') || rest.split(['/', '?', '#', '&', '=', ':']).any(is_random);
+        // What stands before an `@` may be a password, with slashes in it.
+        if rest.contains('@') {
+            return true;
+        }
+        let path = rest
+            .get(rest.find(['/', '?', '#']).unwrap_or(rest.len())..)
+            .unwrap_or_default();
+        // A key in base64 has slashes of its own, and no part of it may be long.
+        let plain: String = path.split('/').filter(|part| part.parse::<Guid>().is_err()).collect();
+        let (length, _, turns) = measure(&plain);
+        let is_key = length >= 24 && turns * 9 >= length * 4;
+        return is_key || rest.split(['/', '?', '#', '&', '=', ':']).any(is_random);
     }
     // A list of parameters, or a name and its value: `thumbprint=...` in a message.
     let plain = word.trim_end_matches('=');
@@ -168,15 +178,20 @@ fn is_random(word: &str) -> bool {
     if holds_jwt(word) || is_client_secret(word) || (word.starts_with("MII") && word.len() >= 24) {
         return true;
     }
-    let kinds: Vec<u8> = word.bytes().filter_map(kind).collect();
-    let digits = kinds.iter().filter(|kind| **kind == DIGIT).count();
-    let turns = kinds.windows(2).filter(|pair| pair.first() != pair.last()).count();
-    let length = kinds.len();
+    let (length, digits, turns) = measure(word);
     // A GUID in a longer name, such as api://id or id_suffix, has an origin of its own.
     if word.split([':', '/', '_']).any(|part| part.parse::<Guid>().is_ok()) && length < 64 {
         return false;
     }
     (length >= 20 && digits >= 2 && turns * 4 >= length) || (length >= 32 && turns * 2 >= length) || length >= 200
+}
+
+/// How many letters and digits a word has, how many digits, and how often small letters, capitals and digits follow each other.
+fn measure(word: &str) -> (usize, usize, usize) {
+    let kinds: Vec<u8> = word.bytes().filter_map(kind).collect();
+    let digits = kinds.iter().filter(|kind| **kind == DIGIT).count();
+    let turns = kinds.windows(2).filter(|pair| pair.first() != pair.last()).count();
+    (kinds.len(), digits, turns)
 }
 
 /// Whether a random word is public by what stands before it: a thumbprint, or whom an assertion names.
@@ -310,6 +325,8 @@ mod tests {
             "contoso-daemon-production-eu1.onmicrosoft.com",
             "https://login.microsoftonline.com/535fb089-9ff3-47b6-9bfb-4f1264799865/oauth2/v2.0/token",
             "DelegatedPermissionGrant.ReadWrite.All MmdSupport.ReadWrite User.Read",
+            "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1A_SignIn2/oauth2/v2.0/authorize",
+            "https://graph.microsoft.com/v1.0/users/535fb089-9ff3-47b6-9bfb-4f1264799865/messages?$top=10",
             "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
             "AADSTS700016: Application with identifier '535fb089-9ff3-47b6-9bfb-4f1264799865' was not found in the directory 'Contoso'.",
             "AADSTS700024: Client assertion is not within its valid time range. Current time: 2026-01-01T00:00:00.1234567Z, expiry 2026-01-01T00:10:00.0000000Z.",

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, InputError};
+use crate::guid::Guid;
+use crate::pasted::{bare, token, unwrapped};
 
 /// A client secret: the *value* of a secret of the app registration, not its id.
 ///
@@ -12,16 +14,42 @@ use crate::error::{Error, InputError};
 pub struct ClientSecret(Arc<Zeroizing<String>>);
 
 impl ClientSecret {
-    /// Takes the secret as it is, byte for byte: nothing is trimmed.
+    /// Takes the secret as it is, byte for byte: nothing is trimmed. [`doubt`](Self::doubt) tells whether it looks wrong.
     ///
     /// # Errors
-    /// Where it is empty.
+    /// Returns an error if it is empty or white space alone.
     pub fn new(secret: impl Into<String>) -> Result<Self, Error> {
         let secret = Zeroizing::new(secret.into());
-        if secret.is_empty() {
-            return Err(InputError::new("client secret", "is empty").into());
+        let problem = match bare(&secret) {
+            _ if secret.is_empty() => "is empty",
+            "" => "holds nothing but white space",
+            _ => return Ok(Self(Arc::new(secret))),
+        };
+        Err(InputError::new("client secret", problem)
+            .advice(
+                "set it to the value of a secret of the app registration; check that the variable or file is filled",
+            )
+            .into())
+    }
+
+    /// What makes the secret look wrong, where something does. It is sent all the same: old secrets may be anything. Where the
+    /// service rejects it, the error's advice says this.
+    #[must_use]
+    pub fn doubt(&self) -> Option<SecretDoubt> {
+        let text = self.expose();
+        let bare = unwrapped(text);
+        let trimmed = text.trim();
+        if text.parse::<Guid>().is_ok() {
+            Some(SecretDoubt::Id)
+        } else if trimmed.len() < text.len() {
+            Some(SecretDoubt::WhiteSpace)
+        } else if bare.len() == text.len() {
+            None
+        } else if bare.len() + 2 <= text.len() && trimmed.starts_with(['"', '\'', '`', '“', '‘', '«', '<']) {
+            Some(SecretDoubt::Quotes)
+        } else {
+            Some(SecretDoubt::Invisible)
         }
-        Ok(Self(Arc::new(secret)))
     }
 
     /// The secret itself: the one way out.
@@ -37,6 +65,52 @@ impl fmt::Debug for ClientSecret {
     }
 }
 
+/// What makes a client secret look wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SecretDoubt {
+    /// It is a GUID, as the id of a secret is.
+    Id,
+    /// It begins or ends with white space or a line end.
+    WhiteSpace,
+    /// It stands in quotation marks.
+    Quotes,
+    /// It begins or ends with an invisible character, such as a byte order mark.
+    Invisible,
+}
+
+impl SecretDoubt {
+    /// What to do about it.
+    #[must_use]
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::Id => {
+                "send the secret's value: what was sent is a GUID, as the id of a secret is; the value is shown only once, so make a new secret if it is lost"
+            }
+            Self::WhiteSpace => {
+                "take out the white space or line end around the secret that was sent: `printf %s` writes no line end, `echo` does"
+            }
+            Self::Quotes => {
+                "take out the quotation marks around the secret that was sent: not every file of variables is read by a shell"
+            }
+            Self::Invisible => {
+                "take out the invisible character at an end of the secret that was sent: some editors write a byte order mark"
+            }
+        }
+    }
+}
+
+impl fmt::Display for SecretDoubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Id => "it looks like a secret's id",
+            Self::WhiteSpace => "it begins or ends with white space or a line end",
+            Self::Quotes => "it stands in quotation marks",
+            Self::Invisible => "it begins or ends with an invisible character",
+        })
+    }
+}
+
 /// A signed client assertion (RFC 7523, section 2.2): a JWT that stands in the place of a client secret.
 ///
 /// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its `Debug` is a constant.
@@ -44,12 +118,14 @@ impl fmt::Debug for ClientSecret {
 pub struct ClientAssertion(Arc<Zeroizing<String>>);
 
 impl ClientAssertion {
-    /// Takes a finished assertion, in the compact form of a JWT.
+    /// Takes a finished assertion, in the compact form of a JWT. White space, a byte order mark, quotation marks and `Bearer`
+    /// around it are no part of it.
     ///
     /// # Errors
-    /// Where it is not three parts of base64url, separated by dots.
+    /// Returns an error if it is not three parts of base64url, separated by dots.
     pub fn new(jwt: impl Into<String>) -> Result<Self, Error> {
-        let jwt = Zeroizing::new(jwt.into());
+        let text = Zeroizing::new(jwt.into());
+        let jwt = token(&text);
         let base64url = |part: &str| {
             !part.is_empty()
                 && part
@@ -59,7 +135,7 @@ impl ClientAssertion {
         if jwt.split('.').count() != 3 || !jwt.split('.').all(base64url) {
             return Err(InputError::new("client assertion", "is not a JWT of three base64url parts").into());
         }
-        Ok(Self(Arc::new(jwt)))
+        Ok(Self::made(jwt.to_owned()))
     }
 
     /// Takes an assertion that was put together here.
@@ -93,6 +169,51 @@ mod tests {
             !rendered.contains("canary") && !rendered.contains("ca.na.ry"),
             "{rendered}"
         );
+    }
+
+    #[test]
+    fn a_secret_that_looks_wrong_is_doubted() {
+        for (text, doubt) in [
+            ("aaaabbbb-0000-cccc-1111-dddd2222eeee", SecretDoubt::Id),
+            ("{aaaabbbb-0000-cccc-1111-dddd2222eeee}\n", SecretDoubt::Id),
+            ("abc\n", SecretDoubt::WhiteSpace),
+            (" abc", SecretDoubt::WhiteSpace),
+            ("abc\u{a0}", SecretDoubt::WhiteSpace),
+            ("\"abc\"", SecretDoubt::Quotes),
+            ("'abc'", SecretDoubt::Quotes),
+            ("\u{feff}abc", SecretDoubt::Invisible),
+        ] {
+            let secret = ClientSecret::new(text).unwrap();
+            assert_eq!((secret.doubt(), secret.expose()), (Some(doubt), text));
+            assert!(!doubt.hint().contains("abc"));
+        }
+        for text in [
+            "qWgdYAmab0YSkuL1qKv5bPX",
+            "abc8Q~x.y_z-",
+            "a~b.c'",
+            "\"",
+            "a b",
+            "\"a\"b",
+        ] {
+            assert_eq!(ClientSecret::new(text).unwrap().doubt(), None, "{text}");
+        }
+        for text in ["", " ", "\r\n", "\u{feff}"] {
+            let error = ClientSecret::new(text).expect_err(text).to_string();
+            assert!(error.contains("variable or file"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_stands_around_an_assertion_is_no_part_of_it() {
+        for text in [
+            "a.b.c",
+            "\u{feff}a.b.c\n",
+            "Bearer a.b.c",
+            "\"a.b.c\"",
+            "authorization: bearer a.b.c",
+        ] {
+            assert_eq!(ClientAssertion::new(text).unwrap().expose(), "a.b.c");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::authority::EndpointVersion;
 use crate::error::{Error, InputError};
 use crate::resource::Resource;
 use crate::scope::{DEFAULT_SUFFIX, Scope, Scopes};
+use crate::secrecy::may_be_secret;
 
 /// What a token is wanted for: an API by its audience, or scopes.
 ///
@@ -138,7 +139,11 @@ impl Target {
                 "is one permission, and a daemon gets all that it was granted or nothing",
             )
             .value(named.as_str())
-            .advice(format!("write {api}{DEFAULT_SUFFIX}"))
+            .advice(if may_be_secret(named.as_str()) {
+                "write the API's application id URI and /.default".to_owned()
+            } else {
+                format!("write {api}{DEFAULT_SUFFIX}")
+            })
             .into());
         }
         one_resource(scopes).map(drop)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, InputError};
 use crate::guid::Guid;
+use crate::pasted::unwrapped;
 
 /// A tenant (directory) as it stands in the path of an authority.
 ///
@@ -93,11 +94,14 @@ impl Tenant {
 impl FromStr for Tenant {
     type Err = Error;
 
-    /// Reads a GUID, a domain or one of the four words, in any case.
+    /// Reads a GUID, a domain or one of the four words, in any case. White space, quotation marks, braces and a byte order mark
+    /// around it are ignored.
     ///
     /// # Errors
-    /// For everything else, and so for all that would change the path or the host of a URL: `../`, `@host`, `%2f`, spaces.
+    /// Returns an error for everything else, and so for all that would change the path or the host of a URL: `../`, `@host`,
+    /// `%2f`, inner spaces.
     fn from_str(text: &str) -> Result<Self, Error> {
+        let text = unwrapped(text);
         if let Ok(guid) = text.parse() {
             return Ok(Self::Id(guid));
         }
@@ -112,14 +116,22 @@ impl FromStr for Tenant {
             return Ok(Self::Domain(domain));
         }
         // The text is not repeated: it may be a secret, put into the wrong variable.
-        let problem = if text.is_empty() {
-            "is empty"
+        let (problem, advice) = if text.is_empty() {
+            ("is empty", EXAMPLE)
+        } else if text.contains("://") {
+            (
+                "is a URL",
+                "write only the tenant's id or domain, which is the part behind the host, or give the URL as the authority",
+            )
+        } else if text.contains('@') {
+            (
+                "is a user's name",
+                "write only the domain, which is the part behind the @",
+            )
         } else {
-            "is neither a GUID nor a domain"
+            ("is neither a GUID nor a domain", EXAMPLE)
         };
-        Err(InputError::new("tenant", problem)
-            .advice("write the tenant's id or one of its domains, such as contoso.onmicrosoft.com")
-            .into())
+        Err(InputError::new("tenant", problem).advice(advice).into())
     }
 }
 
@@ -182,6 +194,8 @@ pub(crate) fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
 }
 
+const EXAMPLE: &str = "write the tenant's id or one of its domains, such as contoso.onmicrosoft.com";
+
 /// The tenant that `consumers` stands for: 9188040d-6c67-4c5b-b112-36a304b66dad.
 const CONSUMERS: u128 = 0x9188_040d_6c67_4c5b_b112_36a3_04b6_6dad;
 
@@ -234,6 +248,33 @@ mod tests {
         assert!(Tenant::check_organization(id(one)).is_ok());
         let error = Tenant::check_organization(id(personal)).unwrap_err().to_string();
         assert!(error.contains("work or school account"), "{error}");
+    }
+
+    #[test]
+    fn what_stands_around_a_tenant_is_ignored() {
+        for (text, tenant) in [
+            (" contoso.com\r\n", "contoso.com"),
+            ("\"contoso.com\"", "contoso.com"),
+            ("\u{feff}'Contoso.com'", "contoso.com"),
+            (
+                "{AAAABBBB-0000-cccc-1111-dddd2222eeee}",
+                "aaaabbbb-0000-cccc-1111-dddd2222eeee",
+            ),
+            (" Common ", "common"),
+        ] {
+            assert_eq!(text.parse::<Tenant>().unwrap().to_string(), tenant);
+        }
+        for (text, told) in [
+            ("", "is empty"),
+            ("\"\"", "is empty"),
+            ("https://login.microsoftonline.com/contoso.com", "is a URL"),
+            ("user@contoso.com", "behind the @"),
+            ("contoso .com", "neither"),
+            ("contoso.com/../fabrikam.com", "neither"),
+        ] {
+            let error = text.parse::<Tenant>().expect_err(text).to_string();
+            assert!(error.contains(told), "{error}");
+        }
     }
 
     #[test]

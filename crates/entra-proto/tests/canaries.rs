@@ -1,8 +1,10 @@
 //! No error shows a value that may be a token or a secret, whatever member of a response or redirect it came in.
 
 use entra_proto::{
-    Application, Authority, Body, ClientCredential, ClientSecret, EndpointVersion, Error, Guid, PendingAdminConsent,
-    PendingAuthorization, Redirect, RefreshToken, Target, Timestamp, TokenResponse, UserAssertion,
+    AccessToken, Application, Authority, Body, ClaimsRequest, ClientAssertion, ClientCredential, ClientId,
+    ClientSecret, Cloud, EndpointVersion, Error, Guid, Origin, PendingAdminConsent, PendingAuthorization, Redirect,
+    RedirectUri, RefreshToken, Region, Resource, Scope, Scopes, Target, Tenant, Timestamp, TokenResponse,
+    UnverifiedClaims, UserAssertion,
 };
 use http::{HeaderMap, Response, StatusCode};
 use proptest::prelude::*;
@@ -209,6 +211,65 @@ proptest! {
         let members = if nesting & 16 == 0 { json!({ MEMBERS[outer]: inner }) } else { named };
         let text = text.chars().take(10).collect();
         read_everywhere(STATUSES[status], &body(&members, way), &[text]);
+    }
+
+    #[test]
+    fn no_parser_repeats_a_secret(secret in secret(), way in 0usize..12) {
+        let traces = traces(&secret);
+        let text = match way {
+            0 => secret.clone(),
+            1 => format!(" {secret}\n"),
+            2 => format!("\"{secret}\""),
+            3 => format!("https://login.microsoftonline.com/{secret}"),
+            4 => format!("https://login.microsoftonline.com/contoso.com/{secret}"),
+            5 => format!("https://user:{secret}@login.microsoftonline.com/contoso.com"),
+            6 => format!("http://a.example/{secret}"),
+            7 => format!("{secret}/.default"),
+            8 => format!("{secret},https://graph.microsoft.com/.default"),
+            9 => format!("['{secret}']"),
+            10 => format!("https://{secret}/"),
+            _ => format!("api://{secret}/"),
+        };
+        let app = application(EndpointVersion::V2);
+        let mut errors: Vec<Option<Error>> = vec![
+            text.parse::<Guid>().err(),
+            text.parse::<ClientId>().err(),
+            text.parse::<Tenant>().err(),
+            text.parse::<Authority>().err(),
+            text.parse::<Cloud>().err(),
+            text.parse::<Origin>().err(),
+            text.parse::<Region>().err(),
+            text.parse::<Scope>().err(),
+            text.parse::<Scopes>().err(),
+            text.parse::<Resource>().err(),
+            text.parse::<RedirectUri>().err(),
+            RedirectUri::over_plain_http(&text).err(),
+            Authority::loopback(&text).err(),
+            Cloud::at(&text).err(),
+            Cloud::loopback(&text).err(),
+            ClaimsRequest::parse(&text).err(),
+            UnverifiedClaims::decode(&text).err(),
+            AccessToken::new(text.as_str()).err(),
+            ClientAssertion::new(text.as_str()).err(),
+            UserAssertion::new(text.as_str()).err(),
+            RefreshToken::new(text.as_str()).err(),
+            ClientSecret::new(text.as_str()).err(),
+        ];
+        // What is read as a scope or a resource may be refused later, for what is asked with it.
+        for target in [Target::scopes(&text), Target::resource(&text), Target::scopes(&format!("{text} openid a.b/.default"))] {
+            let Ok(target) = target else {
+                errors.push(target.err());
+                continue;
+            };
+            errors.push(target.audience().err());
+            errors.push(app.client_credentials(target.clone()).err());
+            errors.push(app.device_code(target.clone()).err());
+            let back: RedirectUri = "https://a.example/cb".parse().unwrap();
+            errors.push(app.authorize(target, back).start(&[7; 96]).err());
+        }
+        for error in errors.into_iter().flatten() {
+            check(&text, &error, &traces);
+        }
     }
 
     #[test]

@@ -551,6 +551,10 @@ proptest! {
         let target = Target::resource(&resource).unwrap();
         let request = request(&confidential(version), grant, target, &text).unwrap();
         let form = sent(&request);
+        // A user's token may come in quotation marks, which no token holds.
+        let quoted = text.len() > 1 && ["\"", "'", "`"].iter().any(|quote| text.starts_with(quote) && text.ends_with(quote));
+        let bracketed = text.starts_with('<') && text.ends_with('>');
+        prop_assume!(!(quoted || bracketed));
         let names: &[&str] = match (grant, version) {
             ("client_credentials", _) => &[],
             ("code", _) => &["code"],

@@ -3,7 +3,7 @@
 use super::Aadsts;
 use crate::application::ClientCredential;
 use crate::error_class::ErrorClass;
-use crate::guid::Guid;
+use crate::secret::SecretDoubt;
 
 /// The kind of credential that a request was sent with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +12,8 @@ pub(crate) enum CredentialKind {
     Public,
     /// A client secret.
     Secret,
-    /// A client secret that is a GUID, as the id of a secret is.
-    SecretId,
+    /// A client secret that looks wrong.
+    Doubtful(SecretDoubt),
     /// A certificate, whose assertions are signed here.
     Certificate,
     /// An assertion that was signed elsewhere: with a certificate or by another issuer.
@@ -22,18 +22,14 @@ pub(crate) enum CredentialKind {
     Federated,
 }
 
-use CredentialKind::{Assertion, Certificate, Federated, Public, Secret, SecretId};
+use CredentialKind::{Assertion, Certificate, Doubtful, Federated, Public, Secret};
 
 impl CredentialKind {
     pub(crate) fn of(credential: &ClientCredential) -> Self {
         match credential {
             ClientCredential::Public => Public,
             ClientCredential::Secret(secret) | ClientCredential::BasicSecret(secret) => {
-                if secret.expose().parse::<Guid>().is_ok() {
-                    SecretId
-                } else {
-                    Secret
-                }
+                secret.doubt().map_or(Secret, Doubtful)
             }
             ClientCredential::Assertion(_) => Assertion,
             ClientCredential::Certificate(_) => Certificate,
@@ -46,7 +42,7 @@ impl CredentialKind {
         match self {
             Public => PUBLIC,
             Secret => "check that the client secret's value, not its id, is sent, and that it has not expired",
-            SecretId => "send the secret's value: what was sent is a GUID, as the id of a secret is",
+            Doubtful(doubt) => doubt.hint(),
             Certificate => "check that the certificate is registered for the application, and that it has not expired",
             Assertion => {
                 "check issuer, subject, audience and lifetime of the assertion, and that its certificate or federated credential is registered"
@@ -73,7 +69,7 @@ impl Aadsts {
             (PUBLIC_WITH_CREDENTIAL, _) => {
                 "use the application as a public client without a credential, or register it as confidential"
             }
-            (WRONG_SECRET, SecretId) => SecretId.check(),
+            (WRONG_SECRET, Doubtful(doubt)) => doubt.hint(),
             (OUT_OF_TIME, Certificate) => "set this machine's clock: the assertion was signed by it",
             (OUT_OF_TIME, Federated) => {
                 "get a fresh assertion from its issuer; check that the platform renews it, and this machine's clock"
@@ -93,7 +89,7 @@ impl Aadsts {
 /// Whether advice about credentials of one kind fits one of the other.
 const fn is_about(of: CredentialKind, kind: CredentialKind) -> bool {
     match of {
-        Secret | SecretId => matches!(kind, Secret | SecretId),
+        Secret | Doubtful(_) => matches!(kind, Secret | Doubtful(_)),
         Certificate => matches!(kind, Certificate | Assertion),
         // A certificate's assertion whose issuer is not the application is taken for a federated one.
         _ => matches!(kind, Federated | Assertion | Certificate),
@@ -126,7 +122,7 @@ mod tests {
                     row.code
                 );
             }
-            for kind in [Secret, SecretId, Federated] {
+            for kind in [Secret, Doubtful(SecretDoubt::Id), Federated] {
                 let hint = row.hint_for(Some(kind));
                 assert!(
                     !hint.contains("register the certificate"),
@@ -151,7 +147,7 @@ mod tests {
     #[test]
     fn the_advice_fits_the_credential() {
         let hint = |code, kind| Aadsts::find(code).unwrap().hint_for(Some(kind));
-        assert!(hint(7_000_215, SecretId).contains("GUID"));
+        assert!(hint(7_000_215, Doubtful(SecretDoubt::Id)).contains("GUID"));
         assert!(hint(7_000_215, Secret).contains("value"));
         assert!(hint(700_027, Certificate).contains("register the certificate"));
         assert!(hint(700_027, Federated).contains("publishes the key"));

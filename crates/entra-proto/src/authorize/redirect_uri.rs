@@ -6,6 +6,7 @@ use http::Uri;
 
 use crate::error::{Error, InputError};
 use crate::loopback::is_loopback_host;
+use crate::pasted::unwrapped;
 
 /// Where Entra sends the browser back to (RFC 6749, section 3.1.2): registered with the application, character for character. On the
 /// v1 endpoint it may be a path below a registered one.
@@ -38,6 +39,7 @@ impl RedirectUri {
     }
 
     fn read(text: &str, plain_http: bool) -> Result<Self, Error> {
+        let text = unwrapped(text);
         // What stands behind it may be a code, and what stands before an `@` a password.
         let shown = text.split(['?', '#']).next().filter(|shown| !shown.contains('@'));
         let refused = |problem: &'static str, advice: &'static str| {
@@ -88,7 +90,8 @@ impl RedirectUri {
 impl FromStr for RedirectUri {
     type Err = Error;
 
-    /// Reads `https://host/path`, or `http` for a host on this machine. Nothing is trimmed or changed: Entra compares characters.
+    /// Reads `https://host/path`, or `http` for a host on this machine. White space, quotation marks and a byte order mark
+    /// around it are ignored; nothing else is changed, since Entra compares characters.
     ///
     /// # Errors
     /// Where it is anything else, has a fragment or a user name, or is longer than 2,048 characters.
@@ -124,6 +127,8 @@ mod tests {
             "http://[::1]:5/x",
             "http://localhost/",
         ] {
+            let pasted = format!(" \"{good}\"\r\n");
+            assert_eq!(pasted.parse::<RedirectUri>().unwrap().as_str(), good);
             assert_eq!(good.parse::<RedirectUri>().unwrap().as_str(), good);
         }
         for bad in [
@@ -135,7 +140,6 @@ mod tests {
             "https://u@a.example/",
             "msal1://auth",
             "javascript://x/",
-            " https://a.example",
             "https://a.example/b c",
         ] {
             assert!(bad.parse::<RedirectUri>().is_err(), "{bad}");
