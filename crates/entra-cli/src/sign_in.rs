@@ -20,7 +20,8 @@ pub(crate) struct FlowSettings {
     #[arg(long, value_enum, default_value_t = Flow::ClientCredentials)]
     flow: Flow,
 
-    /// The application is a public client: send no credential, whatever the environment holds
+    /// The application is a public client (its registration says "Allow public client flows"): send no credential, whatever the
+    /// environment holds
     #[arg(long, conflicts_with_all = ["secret_file", "certificate", "certificate_key", "federated_token_file"])]
     public: bool,
 

@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use common::{command, err, fails, run};
+use entra_emulator::Emulator;
 
 /// A process that does not outlive its test.
 struct Running(Child);
@@ -24,6 +25,8 @@ impl Drop for Running {
 }
 
 /// An emulator, and the lines that it prints up to the one that begins so.
+///
+/// That is its last one: without a reader for what follows, the emulator would end.
 fn started(words: &[&str], variables: &[(&str, &str)], last: &str) -> (Running, Vec<String>) {
     let mut child = Running(command(&[&["emulator"], words].concat(), variables).spawn().unwrap());
     let lines = BufReader::new(child.0.stdout.take().unwrap())
@@ -98,10 +101,67 @@ fn a_ca_file_that_cannot_be_written_is_told_with_its_option() {
     fails(&output, 3, &["none/ca.pem", "--ca-out"]);
 }
 
+/// The device example of `entra token --help`, with the variables that the emulator prints.
+#[test]
+fn the_device_example_works_with_the_default_emulator() {
+    let help = run(&["token", "--help"], &[]);
+    let example = common::out(&help)
+        .lines()
+        .find(|line| line.contains("entra token --flow device-code"))
+        .unwrap();
+    let words: Vec<&str> = example.split('#').next().unwrap().split_whitespace().skip(1).collect();
+    let emulator = Emulator::start();
+    let mut child = Running(command(&words, &common::variables(&emulator)).spawn().unwrap());
+    let mut message = String::new();
+    BufReader::new(child.0.stderr.as_mut().unwrap())
+        .read_line(&mut message)
+        .unwrap();
+    let code = message
+        .split_once("the code ")
+        .unwrap()
+        .1
+        .trim_end()
+        .trim_end_matches('.');
+    let user = &emulator.tenants()[0].users.as_ref().unwrap()[0];
+    emulator.approve_device(code, &user.user_principal_name).unwrap();
+    let mut token = String::new();
+    child.0.stdout.as_mut().unwrap().read_to_string(&mut token).unwrap();
+    assert!(token.starts_with("eyJ") && child.0.wait().unwrap().success());
+}
+
+#[test]
+fn a_public_client_is_told_what_to_allow() {
+    let emulator = Emulator::start();
+    let words = ["token", "--flow", "device-code", "--public", "--scope", "User.Read"];
+    let mut child = Running(command(&words, &common::variables(&emulator)).spawn().unwrap());
+    let mut stderr = BufReader::new(child.0.stderr.take().unwrap());
+    let mut said = String::new();
+    stderr.read_line(&mut said).unwrap();
+    let code = said
+        .split_once("the code ")
+        .unwrap()
+        .1
+        .trim_end()
+        .trim_end_matches('.')
+        .to_owned();
+    let user = &emulator.tenants()[0].users.as_ref().unwrap()[0];
+    emulator.approve_device(&code, &user.user_principal_name).unwrap();
+    stderr.read_to_string(&mut said).unwrap();
+    assert!(
+        said.contains("7000218") && said.contains("Allow public client flows"),
+        "{said}"
+    );
+    assert_eq!(child.0.wait().unwrap().code(), Some(5));
+}
+
 #[test]
 fn the_log_escapes_what_a_client_sends() {
-    let (mut child, printed) = started(&[], &[], "export AZURE_AUTHORITY_HOST=");
-    let address = printed.last().unwrap().split_once("//").unwrap().1.to_owned();
+    let (mut child, printed) = started(&[], &[], "export AZURE_CLIENT_SECRET=");
+    let host = printed
+        .iter()
+        .find(|line| line.starts_with("export AZURE_AUTHORITY_HOST="))
+        .unwrap();
+    let address = host.split_once("//").unwrap().1.to_owned();
     let mut stream = TcpStream::connect(&address).unwrap();
     let mut request = "GET /a\u{9b}31m\u{202e}b".as_bytes().to_vec();
     request.extend(b"%1b%9b%e2%80%ae/");

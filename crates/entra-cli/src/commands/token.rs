@@ -25,7 +25,7 @@ Examples:
   entra token --resource https://manage.office.com --v1 -o json
   curl -H \"$(entra token --resource https://graph.microsoft.com -o header)\" https://graph.microsoft.com/v1.0/users
   entra token --resource https://graph.microsoft.com --secret-file - < secret.txt | entra decode
-  entra token --flow device-code --public --scope User.Read               # for a person, who types a code in elsewhere
+  entra token --flow device-code --scope User.Read                        # for a person, who types a code in elsewhere
   entra token --flow auth-code --scope User.Read                          # for a person, in a browser on this machine
   entra token --flow obo --assertion-file - --scope User.Read < user.jwt  # for the user who called your API
 
