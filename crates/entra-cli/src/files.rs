@@ -5,7 +5,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
-use crate::outside::{printable, refuse_contents, shown};
+use crate::outside::{printable, refuse_contents, shell_quoted, shown};
 
 pub(crate) use crate::outside::{excerpt, harmless};
 
@@ -114,13 +114,10 @@ pub(crate) fn shell_word(path: &Path) -> String {
     } else {
         text.into_owned()
     };
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "%+,-./:=@_".contains(c) || cfg!(windows) && c == '\\';
-    if !text.is_empty() && text.chars().all(is_plain) {
-        text
-    } else if cfg!(windows) {
+    if cfg!(windows) {
         format!("\"{text}\"")
     } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
+        shell_quoted(&text)
     }
 }
 

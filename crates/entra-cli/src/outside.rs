@@ -33,6 +33,22 @@ pub(crate) fn shown(path: &Path) -> String {
     harmless(&path.to_string_lossy())
 }
 
+/// A word as a shell reads it, with nothing in it that a terminal obeys.
+pub(crate) fn shell_quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "%+,-./:=@_~".contains(c);
+    // A shell reads a home folder out of it in these places.
+    let has_home = text.starts_with('~') || text.contains(":~") || text.contains("=~");
+    if !text.is_empty() && text.chars().all(is_plain) && !has_home {
+        text.to_owned()
+    } else if escape(text) == text {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    } else {
+        // printf makes the bytes again.
+        let octal: String = text.bytes().map(|byte| format!("\\{byte:03o}")).collect();
+        format!("\"$(printf '{octal}')\"")
+    }
+}
+
 /// Several lines of our own with texts from outside in them, as they may be printed. The last guard: a text from outside
 /// is made [`harmless`] where it is put in, or it could add lines.
 pub(crate) fn printable(text: &str) -> String {
@@ -358,6 +374,16 @@ mod tests {
         }
         assert_eq!(without_secrets("key: é"), "key: é");
         assert_eq!(excerpt(KEY, 4), "[not…");
+    }
+
+    #[test]
+    fn a_shell_reads_back_what_was_quoted() {
+        assert_eq!(shell_quoted("http://127.0.0.1:80"), "http://127.0.0.1:80");
+        assert_eq!(shell_quoted("a~b"), "a~b");
+        assert_eq!(shell_quoted("~b"), "'~b'");
+        assert_eq!(shell_quoted("a b'c~"), "'a b'\\''c~'");
+        assert_eq!(shell_quoted(""), "''");
+        assert_eq!(shell_quoted("a\u{1b}"), "\"$(printf '\\141\\033')\"");
     }
 
     #[test]

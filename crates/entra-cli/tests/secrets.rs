@@ -275,7 +275,7 @@ fn contents_in_the_place_of_a_path_are_named_by_their_setting() {
         for (words, option) in [
             (&["token", "--resource", "https://a.example"][..], "--certificate"),
             (&["token", "--resource", "https://a.example"], "--secret-file"),
-            (&["token", "--resource", "https://a.example"], "--ca-file"),
+            (&["doctor", "--timeout", "1"], "--ca-file"),
             (&["assertion"], "--federated-token-file"),
             (&["emulator"], "--config"),
             (&["emulator", "--tls"], "--ca-out"),

@@ -15,7 +15,7 @@ use crate::certificate::{CertificateFiles, PasswordSettings, now};
 use crate::exit::{Exit, Failure};
 use crate::files::{harmless, print, print_json, shell_word, tell, write_new};
 use crate::moment::{from_now, utc};
-use crate::outside::shown;
+use crate::outside::{refuse_contents, shown};
 
 /// Make and look at client certificates.
 #[derive(Args)]
@@ -119,6 +119,10 @@ fn new(name: &str, out: Option<&Path>, bits: Bits, days: u64) -> Result<(), Fail
         Bits::B3072 => RsaKeySize::_3072,
         Bits::B4096 => RsaKeySize::_4096,
     };
+    // Neither becomes the name of a file, where everybody may read it.
+    for given in [Some(Path::new(name)), out].into_iter().flatten() {
+        refuse_contents(given, Exit::Usage)?;
+    }
     check_common_name(name)?;
     let (private, public) = destination(name, out)?;
     let (key, certificate) = self_signed(name, size, Duration::from_secs(days * 86_400))?;

@@ -8,7 +8,7 @@ use entra_emulator::{Config, Emulator, EmulatorBuilder};
 use crate::ca_file::CaFile;
 use crate::exit::{Exit, Failure};
 use crate::files::{print_secret, read_text, tell};
-use crate::outside::{escape, shown, without_suspects};
+use crate::outside::{escape, shell_quoted, shown, without_suspects};
 
 /// Run an Entra on loopback until it is stopped.
 ///
@@ -157,7 +157,7 @@ fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
         ("AZURE_CLIENT_ID", emulator.client_id()),
         ("AZURE_CLIENT_SECRET", emulator.client_secret()),
     ] {
-        let _ = write!(text, "\nexport {name}={}", quoted(value));
+        let _ = write!(text, "\nexport {name}={}", shell_quoted(value));
     }
     // OpenSSL and this library, Python's requests, curl and Node each look at their own; each then trusts this CA alone, or as well.
     if let Some(ca) = ca {
@@ -167,24 +167,10 @@ fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
             "CURL_CA_BUNDLE",
             "NODE_EXTRA_CA_CERTS",
         ] {
-            let _ = write!(text, "\nexport {name}={}", quoted(&ca.display().to_string()));
+            let _ = write!(text, "\nexport {name}={}", shell_quoted(&ca.to_string_lossy()));
         }
     }
     text
-}
-
-/// A word as a shell reads it, with nothing in it that a terminal obeys.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/:".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else if escape(text) == text {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    } else {
-        // printf makes the bytes again.
-        let octal: String = text.bytes().map(|byte| format!("\\{byte:03o}")).collect();
-        format!("\"$(printf '{octal}')\"")
-    }
 }
 
 /// How long a configuration may be, in bytes.
@@ -192,16 +178,3 @@ const MAX_CONFIG: u64 = 1024 * 1024;
 
 /// How long a certificate may be, in bytes.
 const MAX_CERTIFICATE: u64 = 64 * 1024;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shell_reads_back_what_was_quoted() {
-        assert_eq!(quoted("http://127.0.0.1:80"), "http://127.0.0.1:80");
-        assert_eq!(quoted("a b'c~"), "'a b'\\''c~'");
-        assert_eq!(quoted(""), "''");
-        assert_eq!(quoted("a\u{1b}"), "\"$(printf '\\141\\033')\"");
-    }
-}
