@@ -149,6 +149,11 @@ fn a_consent_is_of_the_application_the_authority_and_the_tenant_that_were_asked(
         let app = at(asked);
         match accept(&app, &app, tenant, &[]) {
             Ok(consent) => assert!(good && consent.tenant.to_string() == tenant, "{asked} {tenant}"),
+            refused if tenant == PERSONAL => {
+                assert!(!good, "{asked} {tenant}: {refused:?}");
+                let error = refused.unwrap_err().to_string();
+                assert!(error.contains("personal Microsoft accounts"), "{error}");
+            }
             refused => {
                 assert!(!good, "{asked} {tenant}: {refused:?}");
                 assert_eq!(problem(refused), RedirectProblem::WrongTenant(tenant.parse().unwrap()));
