@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use entra_transport::tls::{cut_in_handshake, failure, find};
-use entra_transport::{Proxies, TransportError, TransportErrorKind};
+use entra_transport::{Proxies, TransportError, Tunnel};
 use http::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower_service::Service;
 
-use crate::tunnel::{open, opening};
+use crate::tunnel::open;
 
 /// The way to a connection: name, TCP and TLS under one deadline, and each failure named where it happens.
 pub(crate) fn connector(tls: rustls::ClientConfig, proxies: Proxies, within: Duration) -> Connector {
@@ -29,7 +29,7 @@ pub(crate) fn connector(tls: rustls::ClientConfig, proxies: Proxies, within: Dur
         .with_tls_config(tls)
         .https_or_http()
         .enable_http1()
-        .wrap_connector(Way { tcp, proxies });
+        .wrap_connector(Way { tcp, proxies, within });
     Connector { https, within }
 }
 
@@ -53,7 +53,7 @@ impl Service<Uri> for Connector {
         Box::pin(async {
             match connection.await {
                 Ok(connection) => connection.map_err(told),
-                Err(_) => Err(too_slow()),
+                Err(_) => Err(TransportError::late_connection()),
             }
         })
     }
@@ -64,6 +64,7 @@ impl Service<Uri> for Connector {
 pub(crate) struct Way {
     tcp: HttpConnector<Resolver>,
     proxies: Proxies,
+    within: Duration,
 }
 
 impl Service<Uri> for Way {
@@ -76,20 +77,26 @@ impl Service<Uri> for Way {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let Some(proxy) = self.proxies.for_uri(&uri) else {
+        let Some(proxy) = self.proxies.for_uri(&uri).cloned() else {
             let connection = self.tcp.call(uri);
             return Box::pin(async { Ok(connection.await?) });
         };
-        let opening = opening(&uri, proxy);
-        let proxy = Uri::builder()
+        let tunnel = Tunnel::new(&proxy, &uri);
+        let uri = Uri::builder()
             .scheme("http")
             .authority(format!("{}:{}", proxy.host(), proxy.port()))
             .path_and_query("/");
-        let connection = proxy.build().map(|proxy| self.tcp.call(proxy));
+        let connection = uri.build().map(|proxy| self.tcp.call(proxy));
+        // Started before the deadline over all of it, and as long: so what is late is still named.
+        let opened = timeout(self.within, async {
+            let connection = connection.map_err(|error| told(error.into()))?.await;
+            let mut stream = connection.map_err(|error| told(error.into()))?.into_inner();
+            open(&mut stream, tunnel).await?;
+            Ok(stream)
+        });
         Box::pin(async move {
-            let mut stream = connection?.await?.into_inner();
-            open(&mut stream, &opening).await?;
-            Ok(TokioIo::new(stream))
+            let opened = opened.await.unwrap_or_else(|_| Err(TransportError::late_connection()));
+            Ok(TokioIo::new(opened.map_err(|error| error.at_proxy(&proxy))?))
         })
     }
 }
@@ -114,16 +121,7 @@ impl Service<Name> for Resolver {
 }
 
 fn not_found(error: io::Error) -> TransportError {
-    TransportError::new(
-        TransportErrorKind::Dns,
-        "the host's name is not found: check it, and the network",
-    )
-    .because(error)
-}
-
-fn too_slow() -> TransportError {
-    let message = "no connection in time: check the network and the proxy, or raise connect_timeout";
-    TransportError::new(TransportErrorKind::Timeout, message)
+    TransportError::not_found().because(error)
 }
 
 fn told(error: Box<dyn Error + Send + Sync>) -> TransportError {
@@ -136,8 +134,7 @@ fn told(error: Box<dyn Error + Send + Sync>) -> TransportError {
         Err(error) => error,
     };
     if find::<io::Error>(&*error).is_some_and(|e| e.kind() == io::ErrorKind::TimedOut) {
-        return too_slow();
+        return TransportError::late_connection();
     }
-    let message = "no connection: check the host, the network and the proxy";
-    TransportError::new(TransportErrorKind::Connect, message).because(error)
+    TransportError::not_connected().because(error)
 }

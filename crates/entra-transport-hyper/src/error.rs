@@ -9,25 +9,26 @@ use entra_transport::{TransportError, TransportErrorKind};
 /// Our own connector names its failures already; of hyper's and the system's we know what they mean; anybody else's is passed
 /// on as it is.
 pub(crate) fn told(error: Box<dyn Error + Send + Sync>) -> TransportError {
-    use TransportErrorKind as Kind;
-
     if let Some(told) = find::<TransportError>(&*error) {
         return told.clone();
     }
     if let Some(told) = failure(&*error) {
         return told;
     }
-    let malformed = (Kind::Malformed, "what came back is not HTTP as it should be");
-    let interrupted = (Kind::Interrupted, "the connection ended before the answer did");
-    let other = (Kind::Other, "the request failed");
-    let (kind, message) = match find::<hyper::Error>(&*error) {
-        Some(hyper) if hyper.is_user() => other,
-        Some(hyper) if hyper.is_parse() || find::<io::Error>(hyper).is_some_and(is_malformed) => malformed,
-        Some(_) => interrupted,
-        None if hung_up(&*error) => interrupted,
-        None => other,
+    let told = match find::<hyper::Error>(&*error) {
+        Some(hyper) if hyper.is_user() => other(),
+        Some(hyper) if hyper.is_parse() || find::<io::Error>(hyper).is_some_and(is_malformed) => {
+            TransportError::malformed()
+        }
+        Some(_) => TransportError::interrupted(),
+        None if hung_up(&*error) => TransportError::interrupted(),
+        None => other(),
     };
-    TransportError::new(kind, message).because(error)
+    told.because(error)
+}
+
+fn other() -> TransportError {
+    TransportError::new(TransportErrorKind::Other, "the request failed")
 }
 
 /// hyper reports a body that is not chunked as it should be this way.

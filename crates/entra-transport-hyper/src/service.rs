@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::{Buf, Bytes};
-use entra_transport::{Policy, Request, Response, Transport, TransportError, TransportErrorKind};
+use entra_transport::{Policy, Request, Response, Transport, TransportError};
 use http_body_util::{BodyExt, Full};
 use tower_service::Service;
 
@@ -128,7 +128,7 @@ where
         };
         match tokio::time::timeout(self.policy.timeout, exchange).await {
             Ok(answer) => answer.map_err(|e: TransportError| e.at(&uri)),
-            Err(_) => Err(TransportError::new(TransportErrorKind::Timeout, "no whole answer in time").at(&uri)),
+            Err(_) => Err(TransportError::late_response().at(&uri)),
         }
     }
 }

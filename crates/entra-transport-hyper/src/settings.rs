@@ -16,6 +16,7 @@ impl FromSettings for HyperTransport {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
+            .http1_max_buf_size(LONGEST_HEAD)
             .build(connector(
                 trust.client_config(&policy)?,
                 proxies,
@@ -26,6 +27,10 @@ impl FromSettings for HyperTransport {
         })
     }
 }
+
+/// How many bytes the head of a response may have. A connection that floods is read in pieces of this size, too: hyper's default is
+/// 400 KB, which takes the thread for so long that other tasks notice.
+const LONGEST_HEAD: usize = 64 * 1024;
 
 /// How long an unused connection is kept: less than the front ends of the service keep it.
 const IDLE: Duration = Duration::from_secs(60);

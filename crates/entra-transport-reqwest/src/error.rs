@@ -1,48 +1,74 @@
 use std::io;
 
 use entra_transport::tls::{cut_in_handshake, failure, find, hung_up};
-use entra_transport::{TransportError, TransportErrorKind};
+use entra_transport::{Proxy, TransportError, TransportErrorKind, unauthorized};
 use http::Uri;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
 use reqwest::Error;
+use tower_service::Service;
 
-/// reqwest's error in our words, without the URL it quotes.
-pub(crate) fn told(error: Error, uri: &Uri, proxied: bool) -> TransportError {
-    use TransportErrorKind as Kind;
-
+/// reqwest's error in our words, without the URL it quotes; `proxy` is the one that the request goes through.
+pub(crate) fn told(error: Error, uri: &Uri, proxy: Option<&Proxy>) -> TransportError {
     let error = error.without_url();
     if let Some(error) = failure(&error) {
         return error.at(uri);
     }
-    let io = find::<io::Error>(&error);
-    let (kind, message) = if error.is_timeout() || io.is_some_and(|io| io.kind() == io::ErrorKind::TimedOut) {
-        let connecting = "no connection in time: check the network and the proxy, or raise connect_timeout";
-        (
-            Kind::Timeout,
-            if error.is_connect() {
-                connecting
-            } else {
-                "no whole answer in time"
-            },
-        )
-    } else if error.is_dns() {
-        (Kind::Dns, "the host's name is not found: check it, and the network")
-    } else if error.is_connect() {
-        // TCP's way to a connection ends in no such way, so it is the handshake's, or the proxy's.
-        if !proxied && hung_up(&error) {
-            return cut_in_handshake(error).at(uri);
+    if let (Some(proxy), Some(tunnel)) = (proxy, find::<TunnelError>(&error)) {
+        let told = match tunnel {
+            // What the proxy accepts is lost.
+            TunnelError::ProxyAuthRequired => return unauthorized(proxy, None),
+            TunnelError::ConnectFailed(_) if error.is_dns() => TransportError::not_found(),
+            TunnelError::ConnectFailed(_) if is_late(&error) => TransportError::late_connection(),
+            TunnelError::ConnectFailed(_) => TransportError::not_connected(),
+            TunnelError::Io(_) | TunnelError::TunnelUnexpectedEof => connect("it closed the connection"),
+            TunnelError::ProxyHeadersTooLong => connect("its response to CONNECT has no end"),
+            _ => connect("it does not connect to the host: check what it allows, and that it is an HTTP proxy"),
+        };
+        return told.at_proxy(proxy).because(error);
+    }
+    let told = if is_late(&error) && error.is_connect() {
+        match proxy {
+            // Which of the two is late, reqwest does not tell.
+            Some(proxy) => TransportError::new(
+                TransportErrorKind::Timeout,
+                format!(
+                    "no connection through the proxy {}:{} in time: check the network and the proxy, or raise connect_timeout",
+                    proxy.host(),
+                    proxy.port()
+                ),
+            )
+            .unsent(),
+            None => TransportError::late_connection(),
         }
-        (
-            Kind::Connect,
-            "no connection: check the host, the network and the proxy",
-        )
+    } else if is_late(&error) {
+        TransportError::late_response()
+    } else if error.is_dns() {
+        TransportError::not_found()
+    } else if error.is_connect() && hung_up(&error) {
+        // TCP's way to a connection does not end so, and what a proxy closes is an error of the tunnel.
+        return cut_in_handshake(error).at(uri);
+    } else if error.is_connect() {
+        TransportError::not_connected()
     } else if error.is_builder() {
-        (Kind::Refused, "the request cannot be written")
+        TransportError::new(TransportErrorKind::Refused, "the request cannot be written")
     } else if is_malformed(&error) {
-        (Kind::Malformed, "what came back is not HTTP as it should be")
+        TransportError::malformed()
     } else {
-        (Kind::Interrupted, "the connection ended before the answer did")
+        TransportError::interrupted()
     };
-    TransportError::new(kind, message).at(uri).because(error)
+    told.at(uri).because(error)
+}
+
+/// The error of the tunnel that reqwest opens. It has no public name of its own.
+type TunnelError = <Tunnel<HttpConnector> as Service<Uri>>::Error;
+
+fn connect(message: &'static str) -> TransportError {
+    TransportError::new(TransportErrorKind::Connect, message)
+}
+
+fn is_late(error: &Error) -> bool {
+    error.is_timeout() || find::<io::Error>(error).is_some_and(|io| io.kind() == io::ErrorKind::TimedOut)
 }
 
 fn is_malformed(error: &Error) -> bool {

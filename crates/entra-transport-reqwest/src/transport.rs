@@ -50,7 +50,7 @@ impl Transport for ReqwestTransport {
             // Its own words quote the URI.
             TransportError::new(TransportErrorKind::Refused, "the URI cannot be used").at(&uri)
         })?;
-        let told = |error| told(error, &uri, self.proxies.for_uri(&uri).is_some());
+        let told = |error| told(error, &uri, self.proxies.for_uri(&uri));
         let mut answer = self.client.execute(request).await.map_err(told)?;
         let mut collector = self.policy.admit_answer(answer.headers()).map_err(|e| e.at(&uri))?;
         while let Some(chunk) = answer.chunk().await.map_err(told)? {

@@ -1,38 +1,101 @@
-use std::io;
+//! The way to a connection: name, TCP, tunnel and TLS under one deadline, and each failure named where it happens.
+//!
+//! ureq's own connectors are not used up to TLS: they give each read of a proxy's response the whole time, look the host's name up
+//! outside of the time for connecting, and report all failures alike.
 
-use entra_transport::tls::{find, hung_up};
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use entra_transport::tls::{cut_in_handshake, failure, hung_up};
+use entra_transport::{Proxies, TransportError, Tunnel};
 use http::Uri;
 use ureq::Error;
 use ureq::config::Config;
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, RustlsConnector, Transport,
+};
 
-use crate::error::Marked;
+use crate::deadline::Deadline;
+use crate::error::{Cut, passed};
+use crate::tcp::{Tcp, connect};
 
-/// ureq's own way to a connection, watched for two things it does not tell by itself.
-///
-/// A connection that closes in the TLS handshake is marked as such, because only then trying again may help. And a connection
-/// that is reset, or ends without TLS' goodbye, in the middle of a body is marked as cut: ureq takes both for the body's end
-/// where the body has no declared length.
-#[derive(Debug, Default)]
-pub(crate) struct Watching(DefaultConnector);
+/// Connects to the host of a URI, or through the proxy for it.
+#[derive(Debug)]
+pub(crate) struct Way {
+    proxies: Arc<Proxies>,
+    tls: RustlsConnector,
+}
 
-impl Connector for Watching {
+impl Way {
+    pub(crate) fn new(proxies: Proxies) -> Self {
+        Self {
+            proxies: Arc::new(proxies),
+            tls: RustlsConnector::default(),
+        }
+    }
+
+    fn stream(&self, uri: &Uri, deadline: Deadline) -> Result<TcpStream, TransportError> {
+        let Some(proxy) = self.proxies.for_uri(uri) else {
+            let port = if uri.scheme_str() == Some("http") { 80 } else { 443 };
+            return connect(uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(port), deadline);
+        };
+        let opened = connect(proxy.host(), proxy.port(), deadline).and_then(|stream| {
+            open(&stream, Tunnel::new(proxy, uri), deadline)?;
+            Ok(stream)
+        });
+        opened.map_err(|error| error.at_proxy(proxy))
+    }
+}
+
+impl Connector for Way {
     type Out = Watched;
 
-    fn connect(&self, details: &ConnectionDetails<'_>, chained: Option<()>) -> Result<Option<Watched>, Error> {
-        match self.0.connect(details, chained) {
-            Ok(transport) => Ok(transport.map(Watched)),
-            Err(Error::Io(error)) if matches!(find(&error), Some(Marked::Answer(_))) => {
-                Err(Marked::Proxy(error).into())
+    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Watched>, Error> {
+        let stream = self
+            .stream(details.uri, Deadline::of(details.timeout))
+            .map_err(passed)?;
+        let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
+        let secured = self.tls.connect(details, Some(Tcp::new(stream, buffers)));
+        match secured {
+            Ok(transport) => Ok(transport.map(|transport| Watched(Box::new(transport)))),
+            Err(Error::Timeout(_)) => Err(passed(TransportError::late_connection())),
+            Err(Error::Io(error)) if hung_up(&error) => Err(passed(cut_in_handshake(error))),
+            Err(Error::Io(error)) if failure(&error).is_none() => {
+                Err(passed(TransportError::not_connected().because(error)))
             }
-            Err(Error::Io(error)) if details.needs_tls() && hung_up(&error) => Err(Marked::Handshake(error).into()),
             Err(error) => Err(error),
         }
     }
 }
 
+/// Has the proxy open the tunnel. Reads byte by byte, as what follows belongs to the host; it is short, and once per connection.
+fn open(stream: &TcpStream, mut tunnel: Tunnel, deadline: Deadline) -> Result<(), TransportError> {
+    let failed = |tunnel: &Tunnel, error: io::Error| match error.kind() {
+        io::ErrorKind::TimedOut => TransportError::late_connection(),
+        _ => tunnel.closed(error),
+    };
+    deadline
+        .bound(stream)
+        .write_all(&tunnel.request())
+        .map_err(|error| failed(&tunnel, error))?;
+    loop {
+        let mut byte = [0];
+        deadline
+            .bound(stream)
+            .read_exact(&mut byte)
+            .map_err(|error| failed(&tunnel, error))?;
+        if tunnel.take(byte[0])? {
+            return Ok(());
+        }
+    }
+}
+
 /// A connection that says how it ended.
+///
+/// A connection that is reset, or ends without TLS' goodbye, in the middle of a body is marked as cut: ureq takes both for the
+/// body's end where the body has no declared length.
 #[derive(Debug)]
 pub(crate) struct Watched(Box<dyn Transport>);
 
@@ -68,21 +131,18 @@ fn marked(error: Error) -> Error {
         )
     };
     match error {
-        Error::Io(error) if hung_up(&error) || is_gone(error.kind()) => Marked::Answer(error).into(),
+        Error::Io(error) if hung_up(&error) || is_gone(error.kind()) => Cut(error).into(),
         error => error,
     }
 }
 
-/// ureq's own resolver, whose failures are marked: ureq passes them on as it does those of connecting.
-#[derive(Debug, Default)]
-pub(crate) struct Resolving(DefaultResolver);
+/// Looks nothing up: [`Way`] does, within its deadline, and for the proxy where there is one.
+#[derive(Debug)]
+pub(crate) struct Later;
 
-impl Resolver for Resolving {
-    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
-        self.0.resolve(uri, config, timeout).map_err(|error| match error {
-            Error::Io(error) => Marked::Name(error).into(),
-            error => error,
-        })
+impl Resolver for Later {
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        Ok(self.empty())
     }
 }
 
@@ -94,18 +154,17 @@ mod tests {
     use crate::error::told;
 
     #[test]
-    fn a_network_that_goes_away_in_the_middle_is_no_failure_to_connect() {
+    fn a_network_lost_in_the_middle_is_no_failure_to_connect() {
+        let uri = Uri::from_static("https://login.microsoftonline.com/");
         for kind in [
             io::ErrorKind::NetworkUnreachable,
             io::ErrorKind::NetworkDown,
             io::ErrorKind::HostUnreachable,
             io::ErrorKind::ConnectionReset,
         ] {
-            let uri = Uri::from_static("https://login.microsoftonline.com/");
-            let before = told(io::Error::from(io::ErrorKind::NetworkUnreachable).into(), &uri);
-            assert_eq!(before.kind(), TransportErrorKind::Connect);
             let after = told(marked(io::Error::from(kind).into()), &uri);
             assert_eq!(after.kind(), TransportErrorKind::Interrupted, "{kind}");
+            assert!(!after.is_unsent());
         }
     }
 }

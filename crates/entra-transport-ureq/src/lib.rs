@@ -6,7 +6,8 @@
 //!   Request ─> admit ─> ureq: no redirects, no cookies, ─> admit_answer ─> Collector ─> Response
 //!                       no compression, one deadline
 //!                            │
-//!                       TCP ─> rustls (aws-lc-rs or ring) ─> Watched: tells a cut connection from an ended one
+//!           Way: names ─> TCP ─> proxy ─> rustls (aws-lc-rs or ring) ─> Watched: tells a cut connection from an ended one
+//!                (one deadline)
 //! ```
 //!
 //! ```no_run
@@ -39,8 +40,10 @@
 //! No async, no HTTP/2, no retries, no client certificates.
 
 mod connect;
+mod deadline;
 mod error;
 mod settings;
+mod tcp;
 mod transport;
 
 pub use transport::UreqTransport;

@@ -1,9 +1,8 @@
 use std::fmt;
 use std::io::Read;
-use std::sync::Arc;
 
 use entra_transport::{
-    BlockingTransport, Policy, Proxies, Request, Response, TransportBuilder, TransportError, TransportErrorKind,
+    BlockingTransport, Policy, Request, Response, TransportBuilder, TransportError, TransportErrorKind,
 };
 use ureq::Agent;
 
@@ -14,10 +13,7 @@ use crate::error::{interrupted, told};
 /// Cheap to clone: all clones share their connections.
 #[derive(Clone)]
 pub struct UreqTransport {
-    pub(crate) direct: Agent,
-    /// An agent has one proxy for all, or none.
-    pub(crate) proxied: Option<Agent>,
-    pub(crate) proxies: Arc<Proxies>,
+    pub(crate) agent: Agent,
     pub(crate) policy: Policy,
 }
 
@@ -42,11 +38,7 @@ impl BlockingTransport for UreqTransport {
         refuse_to_be_logged()?;
         let uri = request.uri().clone();
         let (parts, body) = request.into_parts();
-        let agent = self
-            .proxied
-            .as_ref()
-            .filter(|_| self.proxies.for_uri(&uri).is_some())
-            .unwrap_or(&self.direct);
+        let agent = &self.agent;
         let answer = if body.is_empty() && !parts.method.is_safe() {
             agent.run(http::Request::from_parts(parts, &[][..]))
         } else if body.is_empty() {

@@ -40,7 +40,7 @@ fn an_agent_without_our_rules_fails_the_suite() {
         "an_endless_body_without_length_is_cut_off",
         "a_compressed_body_is_refused",
         "a_server_that_never_answers_meets_the_deadline",
-        "a_body_that_trickles_in_meets_the_deadline",
+        "a_body_that_stalls_meets_the_deadline",
         "a_reset_in_a_body_without_length_is_no_end",
         "tls_without_a_goodbye_is_no_end_of_a_body_without_length",
         "an_expired_certificate_is_refused",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use entra_proto::{Exchange, Step, Timestamp};
 use http::Uri;
 
-use crate::endpoint;
+use crate::{Proxy, endpoint};
 
 /// Why no whole answer came.
 ///
@@ -19,6 +19,7 @@ pub struct TransportError(Arc<Inner>);
 struct Inner {
     kind: TransportErrorKind,
     retryable: bool,
+    unsent: bool,
     message: Cow<'static, str>,
     endpoint: Option<String>,
     source: Option<Arc<dyn Error + Send + Sync>>,
@@ -32,16 +33,32 @@ impl TransportError {
         Self(Arc::new(Inner {
             kind,
             retryable,
+            unsent: kind.is_unsent(),
             message: message.into(),
             endpoint: None,
             source: None,
         }))
     }
 
-    /// Adds the host and port of `uri`, and nothing else of it.
+    /// Adds the host and port of `uri`, and nothing else of it, unless the error names a host already.
     #[must_use]
     pub fn at(self, uri: &Uri) -> Self {
+        if self.0.endpoint.is_some() {
+            return self;
+        }
         self.with(|inner| inner.endpoint = uri.host().map(|_| endpoint(uri)))
+    }
+
+    /// Names `proxy` as the host that failed, by its host and port.
+    #[must_use]
+    pub fn at_proxy(self, proxy: &Proxy) -> Self {
+        self.with(|inner| inner.endpoint = Some(format!("the proxy {}:{}", proxy.host(), proxy.port())))
+    }
+
+    /// Notes that no byte of the request was sent, where the kind alone does not tell.
+    #[must_use]
+    pub fn unsent(self) -> Self {
+        self.with(|inner| inner.unsent = true)
     }
 
     /// Adds what lies beneath. It must not quote requests or answers: its text ends up in logs.
@@ -69,17 +86,72 @@ impl TransportError {
         self.0.retryable
     }
 
+    /// Whether no byte of the request was sent. Where it is `false`, the service may have the request.
+    #[must_use]
+    pub fn is_unsent(&self) -> bool {
+        self.0.unsent
+    }
+
     /// What an acquisition does where this came in the place of an answer: another try, after a pause.
     ///
     /// # Errors
     /// This error, where it will not pass, where there must not be another try, and where it is not worth one.
     pub fn next_step(self, exchange: Exchange, now: Timestamp) -> Result<Step, Self> {
-        let step = match self.kind() {
-            _ if !self.is_retryable() => None,
-            TransportErrorKind::Dns | TransportErrorKind::Connect | TransportErrorKind::Tls => exchange.unsent(now),
-            _ => exchange.interrupted(now),
+        let step = match (self.is_retryable(), self.is_unsent()) {
+            (false, _) => None,
+            (true, true) => exchange.unsent(now),
+            (true, false) => exchange.interrupted(now),
         };
         step.ok_or(self)
+    }
+
+    /// The error for a host whose name has no address.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(
+            TransportErrorKind::Dns,
+            "the host's name is not found: check it, and the network",
+        )
+    }
+
+    /// The error for a host that takes no connection.
+    #[must_use]
+    pub fn not_connected() -> Self {
+        Self::new(
+            TransportErrorKind::Connect,
+            "no connection: check the host, the network and the proxy",
+        )
+    }
+
+    /// The error for a connection that took too long. No byte of the request was sent.
+    #[must_use]
+    pub fn late_connection() -> Self {
+        let message = "no connection in time: check the network and the proxy, or raise connect_timeout";
+        Self::new(TransportErrorKind::Timeout, message).unsent()
+    }
+
+    /// The error for a response that took too long.
+    #[must_use]
+    pub fn late_response() -> Self {
+        Self::new(TransportErrorKind::Timeout, "no whole answer in time")
+    }
+
+    /// The error for a connection that ended before the response did.
+    #[must_use]
+    pub fn interrupted() -> Self {
+        Self::new(
+            TransportErrorKind::Interrupted,
+            "the connection ended before the answer did",
+        )
+    }
+
+    /// The error for a response that is not HTTP.
+    #[must_use]
+    pub fn malformed() -> Self {
+        Self::new(
+            TransportErrorKind::Malformed,
+            "what came back is not HTTP as it should be",
+        )
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {
@@ -138,6 +210,9 @@ pub enum TransportErrorKind {
     Dns,
     /// No connection: nobody listens, no route, or a proxy said no.
     Connect,
+    /// The proxy answers 407: it wants a user name and password, others than it got, or another way to authenticate. It is never
+    /// retryable, as each try may count as a wrong password.
+    ProxyAuthentication,
     /// No TLS connection: the server is not who it should be, or the two have no protocol in common. No byte of the request was
     /// sent. Sending again helps only where the server closed in the middle of the handshake.
     Tls,
@@ -162,6 +237,15 @@ impl TransportErrorKind {
     fn is_retryable(self) -> bool {
         matches!(self, Self::Dns | Self::Connect | Self::Timeout | Self::Interrupted)
     }
+
+    /// Whether failures of this kind come before the first byte of the request is sent.
+    fn is_unsent(self) -> bool {
+        use TransportErrorKind::{Configuration, Connect, Dns, ProxyAuthentication, Refused, Tls};
+        matches!(
+            self,
+            Refused | Dns | Connect | ProxyAuthentication | Tls | Configuration
+        )
+    }
 }
 
 #[cfg(test)]
@@ -174,6 +258,27 @@ mod tests {
         let error = TransportError::new(TransportErrorKind::Connect, "cannot connect").at(&uri);
         assert_eq!(error.to_string(), "login.example:443: cannot connect");
         assert!(!format!("{error:?}").contains("canary"));
+    }
+
+    #[test]
+    fn the_host_that_failed_is_named_once() {
+        let proxies = crate::Proxies::through("http://user:canary@proxy.example:3128").unwrap();
+        let error = TransportError::not_connected().at_proxy(proxies.proxy().unwrap());
+        let error = error.at(&Uri::from_static("https://login.example/"));
+        assert!(
+            error
+                .to_string()
+                .starts_with("the proxy proxy.example:3128: no connection")
+        );
+        assert!(!format!("{error:?}").contains("canary"));
+    }
+
+    #[test]
+    fn a_late_connection_sent_nothing_and_a_late_response_may_have() {
+        let (connection, response) = (TransportError::late_connection(), TransportError::late_response());
+        assert_eq!(connection.kind(), response.kind());
+        assert!(connection.is_unsent() && !response.is_unsent());
+        assert!(connection.is_retryable() && response.is_retryable());
     }
 
     #[test]

@@ -55,11 +55,13 @@ mod collect;
 pub mod conformance;
 mod device_code;
 mod error;
+mod no_proxy;
 mod policy;
 mod proxy;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod transport;
+mod tunnel;
 
 pub use acquire::{AcquireError, acquire, acquire_blocking, drive, drive_blocking, now, request_id, start};
 pub use blocking::{BlockingTransport, BlockingTransportFn, blocking_transport_fn};
@@ -74,6 +76,7 @@ pub use error::{TransportError, TransportErrorKind};
 pub use policy::{MAX_BODY, Policy, check_uri, endpoint};
 pub use proxy::{Proxies, Proxy};
 pub use transport::{Transport, TransportFn, transport_fn};
+pub use tunnel::{Tunnel, unauthorized};
 
 /// A request as the protocol makes it: an absolute URI, the headers, the body.
 pub type Request = http::Request<Body>;

@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::{env, fmt};
 
 use base64::Engine;
@@ -8,8 +9,9 @@ use http::{HeaderValue, Uri};
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
+use crate::no_proxy::{Exceptions, Host};
 use crate::policy::is_connectable;
-use crate::{TransportError, TransportErrorKind, endpoint};
+use crate::{TransportError, TransportErrorKind};
 
 /// The way out of a company's network: an HTTP proxy, and the hosts that are reached without it.
 ///
@@ -30,7 +32,7 @@ use crate::{TransportError, TransportErrorKind, endpoint};
 #[derive(Clone, Debug, Default)]
 pub struct Proxies {
     through: Option<Proxy>,
-    except: Vec<String>,
+    except: Exceptions,
 }
 
 impl Proxies {
@@ -43,14 +45,14 @@ impl Proxies {
         Self::default()
     }
 
-    /// What the environment says, as curl reads it: the proxy in one of [`VARIABLES`](Self::VARIABLES), the exceptions in `no_proxy`
-    /// or `NO_PROXY`. An empty variable counts as none.
+    /// The proxy that the environment names, as curl reads it: the proxy in one of [`VARIABLES`](Self::VARIABLES), the exceptions in
+    /// `no_proxy` or `NO_PROXY`. An empty variable counts as none.
     ///
     /// # Errors
-    /// [`TransportErrorKind::Configuration`] where the proxy is none that can be used: going out without it instead would be
-    /// against the wish of whoever set it.
+    /// [`TransportErrorKind::Configuration`] if the proxy cannot be used, or a variable that counts is not UTF-8: to go without the
+    /// proxy is not what its user wants.
     pub fn from_env() -> Result<Self, TransportError> {
-        Self::from_vars(|name| env::var(name).ok())
+        Self::from_vars(|name| env::var_os(name))
     }
 
     /// The proxy at `uri`: `http://proxy.example:3128`, with `user:password@` in it where the proxy wants that (percent-encoded).
@@ -60,28 +62,34 @@ impl Proxies {
     /// [`TransportErrorKind::Configuration`] where it is no such URI. SOCKS and proxies over TLS cannot be used.
     pub fn through(uri: &str) -> Result<Self, TransportError> {
         Ok(Self {
-            through: Some(Proxy::parse(uri)?),
-            except: Vec::new(),
+            through: Some(Proxy::parse(uri).map_err(configuration)?),
+            except: Exceptions::default(),
         })
     }
 
-    /// Adds hosts that are reached without the proxy, in the form of `NO_PROXY`: names and addresses with commas between them. A
-    /// name stands for everything below it as well, with or without a dot before it; a port may follow; `*` stands for all.
+    /// Adds hosts that are reached without the proxy, in the form of `NO_PROXY`, as curl reads it.
+    ///
+    /// Commas or blanks separate the entries. An entry is
+    /// - a name, which stands for everything below it as well, with or without a dot before or behind it;
+    /// - an address, of IPv6 with or without brackets;
+    /// - a network: `192.0.2.0/24`, `2001:db8::/32`.
+    ///
+    /// A `*` that is the whole of `hosts` stands for every host; it is no wildcard elsewhere. An entry with a port matches nothing.
+    ///
+    /// curl reads networks since 7.86, those of IPv6 since 8.18; since 8.9, it ends the list at the first blank without a comma.
     #[must_use]
     pub fn except(mut self, hosts: &str) -> Self {
-        let hosts = hosts
-            .split([',', ' '])
-            .map(|host| host.trim().to_ascii_lowercase())
-            .filter(|host| !host.is_empty());
-        self.except.extend(hosts);
+        self.except.add(hosts);
         self
     }
 
     /// The proxy that a request to `uri` has to go through, if any.
     #[must_use]
     pub fn for_uri(&self, uri: &Uri) -> Option<&Proxy> {
-        let host = uri.host()?;
-        let direct = uri.scheme() != Some(&Scheme::HTTPS) || is_loopback_host(host) || self.is_excepted(uri, host);
+        let name = uri.host()?;
+        let host = Host::parse(name);
+        let loopback = is_loopback_host(name) || host.is_loopback();
+        let direct = uri.scheme() != Some(&Scheme::HTTPS) || loopback || self.except.contains(&host);
         self.through.as_ref().filter(|_| !direct)
     }
 
@@ -91,32 +99,52 @@ impl Proxies {
         self.through.as_ref()
     }
 
-    fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self, TransportError> {
-        let var = |names: &[&str]| {
-            names
-                .iter()
-                .filter_map(|name| var(name))
-                .find(|value| !value.trim().is_empty())
-        };
-        let Some(uri) = var(&Self::VARIABLES) else {
+    fn from_vars(var: impl Fn(&str) -> Option<OsString>) -> Result<Self, TransportError> {
+        let Some((name, uri)) = first(&var, &Self::VARIABLES, |value| !value.trim().is_empty())? else {
             return Ok(Self::none());
         };
-        let proxies = Self::through(uri.trim())?;
-        Ok(proxies.except(&var(&["no_proxy", "NO_PROXY"]).unwrap_or_default()))
-    }
-
-    fn is_excepted(&self, uri: &Uri, host: &str) -> bool {
-        let host = host.to_ascii_lowercase();
-        let with_port = endpoint(uri).to_ascii_lowercase();
-        self.except.iter().any(|except| {
-            let except = except.strip_prefix('*').unwrap_or(except);
-            let except = except.strip_prefix('.').unwrap_or(except);
-            [&host, &with_port].into_iter().any(|name| {
-                name.strip_suffix(except)
-                    .is_some_and(|rest| except.is_empty() || rest.is_empty() || rest.ends_with('.'))
-            })
+        let through = Proxy::parse(uri.trim()).map_err(|why| unusable(name, why))?;
+        let except = first(&var, &["no_proxy", "NO_PROXY"], |value| !value.is_empty())?;
+        let proxies = Self {
+            through: Some(through),
+            except: Exceptions::default(),
+        };
+        Ok(match except {
+            Some((_, hosts)) => proxies.except(&hosts),
+            None => proxies,
         })
     }
+}
+
+/// The first of these variables that counts as set. Its value is never shown: a password may stand in it.
+fn first<'a>(
+    var: impl Fn(&str) -> Option<OsString>,
+    names: &[&'a str],
+    counts: impl Fn(&str) -> bool,
+) -> Result<Option<(&'a str, Zeroizing<String>)>, TransportError> {
+    for name in names {
+        let value = match var(name).map(OsString::into_string) {
+            None => continue,
+            Some(Ok(value)) => Zeroizing::new(value),
+            Some(Err(_)) => {
+                return Err(unusable(
+                    name,
+                    "it is not UTF-8: percent-encode what is not ASCII in a user name or password",
+                ));
+            }
+        };
+        if counts(&value) {
+            return Ok(Some((name, value)));
+        }
+    }
+    Ok(None)
+}
+
+fn unusable(name: &str, why: &str) -> TransportError {
+    TransportError::new(
+        TransportErrorKind::Configuration,
+        format!("the variable {name} cannot be used: {why}"),
+    )
 }
 
 /// An HTTP proxy. Its `Debug` shows no password.
@@ -124,7 +152,8 @@ impl Proxies {
 pub struct Proxy {
     host: String,
     port: u16,
-    credentials: Option<(String, Zeroizing<String>)>,
+    /// `user:password`, decoded: the bytes that the proxy compares, in whatever encoding.
+    credentials: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Proxy {
@@ -140,47 +169,43 @@ impl Proxy {
         self.port
     }
 
-    /// The user name and the password it wants, if any, decoded.
+    /// Whether its URI holds a user name or a password.
     #[must_use]
-    pub fn credentials(&self) -> Option<(&str, &str)> {
-        self.credentials
-            .as_ref()
-            .map(|(user, password)| (user.as_str(), password.as_str()))
+    pub fn has_credentials(&self) -> bool {
+        self.credentials.is_some()
     }
 
     /// The value of `Proxy-Authorization`, marked as sensitive.
     #[must_use]
     pub fn authorization(&self) -> Option<HeaderValue> {
-        let (user, password) = self.credentials()?;
-        let plain = Zeroizing::new(format!("{user}:{password}"));
-        let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(plain.as_bytes()))).ok()?;
+        let encoded = Zeroizing::new(STANDARD.encode(self.credentials.as_deref()?));
+        let mut value = HeaderValue::try_from(format!("Basic {}", *encoded)).ok()?;
         value.set_sensitive(true);
         Some(value)
     }
 
-    fn parse(uri: &str) -> Result<Self, TransportError> {
-        let wrong = |why: &'static str| TransportError::new(TransportErrorKind::Configuration, why);
-        let no_uri = || wrong("the proxy is no URI: give it as http://host:port, here or in HTTPS_PROXY");
+    fn parse(uri: &str) -> Result<Self, &'static str> {
         // `user:password` holds characters that `http::Uri` refuses when they are not encoded, so it is taken off first.
         let (scheme, rest) = uri.split_once("://").unwrap_or(("http", uri));
         if !scheme.eq_ignore_ascii_case("http") {
-            return Err(wrong(
-                "only proxies with http:// can be used, not with SOCKS or over TLS: see HTTPS_PROXY",
-            ));
+            return Err("only proxies with http:// can be used, not SOCKS and not TLS to the proxy");
         }
         let (credentials, host) = match rest.rsplit_once('@') {
             Some((credentials, host)) => (Some(credentials), host),
             None => (None, rest),
         };
         let authority = host.split(['/', '?', '#']).next().unwrap_or_default();
-        let authority = authority.parse::<Authority>().map_err(|_| no_uri())?;
-        if !is_connectable(&authority) {
-            return Err(no_uri());
-        }
+        let authority = authority
+            .parse::<Authority>()
+            .ok()
+            .filter(is_connectable)
+            .ok_or("the proxy is no URI: give it as http://host:port")?;
         let credentials = credentials.map(|credentials| {
             let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
-            let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
-            (decoded(user), Zeroizing::new(decoded(password)))
+            let decoded = percent_decode_str(user)
+                .chain([b':'])
+                .chain(percent_decode_str(password));
+            Zeroizing::new(decoded.collect())
         });
         Ok(Self {
             host: authority.host().to_owned(),
@@ -188,6 +213,10 @@ impl Proxy {
             credentials,
         })
     }
+}
+
+fn configuration(why: &'static str) -> TransportError {
+    TransportError::new(TransportErrorKind::Configuration, why)
 }
 
 impl fmt::Debug for Proxy {
@@ -201,11 +230,7 @@ mod tests {
     use super::*;
 
     fn from(vars: &[(&str, &str)]) -> Result<Proxies, TransportError> {
-        Proxies::from_vars(|name| {
-            vars.iter()
-                .find(|(n, _)| *n == name)
-                .map(|(_, value)| (*value).to_owned())
-        })
+        Proxies::from_vars(|name| vars.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into()))
     }
 
     fn proxied(proxies: &Proxies, uri: &str) -> bool {
@@ -243,54 +268,69 @@ mod tests {
             let error = from(&[("HTTPS_PROXY", uri)]).unwrap_err();
             assert_eq!(error.kind(), TransportErrorKind::Configuration, "{uri}");
             assert!(!format!("{error} {error:?}").contains("canary"));
+            assert!(error.to_string().contains("HTTPS_PROXY"), "{error}");
         }
     }
 
+    #[cfg(unix)]
     #[test]
-    fn exceptions_are_names_addresses_and_ports() {
-        let proxies = Proxies::through("http://p:1")
-            .unwrap()
-            .except("a.example,.b.example, *.c.example,D.example:444 192.0.2.7");
+    fn a_variable_that_is_not_utf8_is_an_error_where_it_counts() {
+        use std::os::unix::ffi::OsStringExt;
+
+        let broken = |broken: &'static str, vars: &'static [(&str, &str)]| {
+            Proxies::from_vars(move |name| {
+                if name == broken {
+                    return Some(OsString::from_vec(b"http://user:canary\xe9@p:1".to_vec()));
+                }
+                vars.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into())
+            })
+        };
+        for name in Proxies::VARIABLES {
+            let error = broken(name, &[]).unwrap_err();
+            assert_eq!(error.kind(), TransportErrorKind::Configuration);
+            assert!(error.to_string().contains(name) && !format!("{error:?}").contains("canary"));
+        }
+        assert!(broken("no_proxy", &[("ALL_PROXY", "p:1")]).is_err());
+        assert!(broken("NO_PROXY", &[("ALL_PROXY", "p:1"), ("no_proxy", "")]).is_err());
+        // What curl does not look at does not count here either.
+        assert!(broken("ALL_PROXY", &[("HTTPS_PROXY", "p:1")]).is_ok());
+        assert!(broken("NO_PROXY", &[("ALL_PROXY", "p:1"), ("no_proxy", "h")]).is_ok());
+        assert!(broken("NO_PROXY", &[]).is_ok());
+        assert!(broken("HTTP_PROXY", &[]).is_ok());
+    }
+
+    #[test]
+    fn loopback_never_goes_through_a_proxy() {
+        let proxies = Proxies::through("http://p:1").unwrap();
         for uri in [
-            "https://a.example/",
-            "https://x.a.example/",
-            "https://b.example/",
-            "https://x.b.example/",
-            "https://x.C.example/",
-            "https://d.example:444/",
-            "https://192.0.2.7:8443/",
             "https://localhost/",
             "https://127.0.0.1:1/",
+            "https://127.1/",
+            "https://2130706433/",
             "https://[::1]:1/",
             "http://localhost/",
         ] {
             assert!(!proxied(&proxies, uri), "{uri}");
         }
-        for uri in [
-            "https://xa.example/",
-            "https://a.example.com/",
-            "https://d.example/",
-            "https://192.0.2.77/",
-        ] {
+        for uri in ["https://localhost.example/", "https://192.0.2.1/", "https://[::2]/"] {
             assert!(proxied(&proxies, uri), "{uri}");
         }
-        assert!(!proxied(
-            &Proxies::through("http://p:1").unwrap().except("*"),
-            "https://anything.example/"
-        ));
     }
 
     #[test]
     fn credentials_are_decoded_and_not_shown() {
         let proxies = Proxies::through("http://us%20er:can%40ary@p.example:3128").unwrap();
         let proxy = proxies.for_uri(&Uri::from_static("https://h/")).unwrap();
-        assert_eq!(proxy.credentials(), Some(("us er", "can@ary")));
+        assert_eq!(proxy.credentials.as_ref().unwrap().as_slice(), b"us er:can@ary");
         // printf 'us er:can@ary' | base64
         assert_eq!(proxy.authorization().unwrap(), "Basic dXMgZXI6Y2FuQGFyeQ==");
         assert_eq!(
             format!("{proxies:?}"),
-            "Proxies { through: Some(Proxy(p.example:3128)), except: [] }"
+            "Proxies { through: Some(Proxy(p.example:3128)), except: Exceptions { all: false, entries: [] } }"
         );
+        // printf 'user:p\xe9' | base64: what is no UTF-8 reaches the proxy as it is.
+        let latin = Proxies::through("user:p%E9@p.example").unwrap();
+        assert_eq!(latin.proxy().unwrap().authorization().unwrap(), "Basic dXNlcjpw6Q==");
         assert_eq!(format!("{:?}", proxy.authorization().unwrap()), "Sensitive");
     }
 }

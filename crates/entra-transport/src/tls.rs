@@ -4,12 +4,15 @@
 //! The provider is always named, never taken from the process: a default that some other library installs, or does not install,
 //! changes nothing here, and nothing is installed. The feature `aws-lc-rs` wins where `ring` is on as well.
 //!
+//! rustls itself has a default for others in the program only where one provider is compiled in. Where they rely on it
+//! (`ClientConfig::builder()` without a provider), choose the same provider here.
+//!
 //! # Roots
 //! With `native-roots`, the certificate authorities of the system's store: a daemon in a company finds the company's own there.
 //! It is read once, when a transport is built. On Linux it is the distribution's bundle; `SSL_CERT_FILE` and `SSL_CERT_DIR` name
 //! another file or folders, as they do for OpenSSL. With `webpki-roots`, Mozilla's list as of the build stands in where the
-//! system has none (an image made from scratch), or alone where `native-roots` is off. Roots that are added by hand always count
-//! beside these; [`Trust::added_only`] makes them the only ones.
+//! system has none (an image made from scratch) and neither variable is set, or alone where `native-roots` is off. Roots that are
+//! added by hand always count beside these; [`Trust::added_only`] makes them the only ones.
 //!
 //! The types of rustls appear in this module, so it follows rustls' versions.
 
@@ -81,7 +84,11 @@ impl Trust {
     pub fn certificates(&self, policy: &Policy) -> Result<Vec<CertificateDer<'static>>, TransportError> {
         let mut all = self.added.clone();
         if !self.added_only {
-            all.extend(built_in());
+            match built_in() {
+                Ok(found) => all.extend(found),
+                Err(error) if all.is_empty() && !policy.allow_plain_loopback => return Err(error),
+                Err(_) => {}
+            }
         }
         if all.is_empty() && !policy.allow_plain_loopback {
             return Err(configuration(
@@ -199,16 +206,32 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     })
 }
 
-fn built_in() -> Vec<CertificateDer<'static>> {
-    #[allow(unused_mut, reason = "without either feature nothing is added")]
-    let mut found: Vec<CertificateDer<'static>> = Vec::new();
+/// The certificate authorities of the system, or those of the build.
+fn built_in() -> Result<Vec<CertificateDer<'static>>, TransportError> {
     #[cfg(feature = "native-roots")]
-    found.extend(rustls_native_certs::load_native_certs().certs);
+    let found = system()?;
+    #[cfg(not(feature = "native-roots"))]
+    let found = Vec::new();
     #[cfg(feature = "webpki-roots")]
     if found.is_empty() {
-        found.extend(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
+        return Ok(webpki_root_certs::TLS_SERVER_ROOT_CERTS.to_vec());
     }
-    found
+    Ok(found)
+}
+
+/// Fails where variables name files without a certificate: no other list is what their user wants instead.
+#[cfg(feature = "native-roots")]
+fn system() -> Result<Vec<CertificateDer<'static>>, TransportError> {
+    let loaded = rustls_native_certs::load_native_certs();
+    let mut named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().map(std::env::var_os);
+    if loaded.certs.is_empty() && named.any(|path| path.is_some()) {
+        let failures: Vec<String> = loaded.errors.iter().take(3).map(ToString::to_string).collect();
+        let message =
+            "no certificate authority is found where SSL_CERT_FILE or SSL_CERT_DIR points: check the path, or unset it";
+        // A path may hold anything.
+        return Err(configuration(message).because(failures.join("; ").escape_debug().to_string()));
+    }
+    Ok(loaded.certs)
 }
 
 fn configuration(message: &'static str) -> TransportError {

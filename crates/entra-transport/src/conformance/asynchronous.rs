@@ -41,7 +41,8 @@ pub fn run_async(
     ];
     let jobs = cases.into_iter().map(|(name, case)| {
         let (make, block_on) = (Arc::clone(&make), Arc::clone(&block_on));
-        (name, Box::new(move || case(&*make(&setup()), &block_on)) as Job)
+        let job = move || case(&*make(&setup()), &block_on).map(|()| None);
+        (name, Box::new(job) as Job)
     });
     blocking.and(run_jobs(jobs.collect()))
 }

@@ -4,6 +4,12 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 
+/// A certificate authority that signed nothing, in PEM: for tests that need a root, and none of the system's.
+#[must_use]
+pub fn root_pem() -> String {
+    Authority::new("nobody").issuer.pem()
+}
+
 /// A certificate authority of a test.
 pub(super) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -36,7 +42,7 @@ impl Authority {
 
     /// A server whose certificate ended in 2021.
     pub(super) fn expired(&self) -> Arc<ServerConfig> {
-        let mut params = named(&["localhost"]);
+        let mut params = named(&["127.0.0.1"]);
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
         params.not_after = rcgen::date_time_ymd(2021, 1, 1);
         self.server(params)
@@ -44,7 +50,7 @@ impl Authority {
 
     /// A server whose certificate begins in 2099.
     pub(super) fn not_yet(&self) -> Arc<ServerConfig> {
-        let mut params = named(&["localhost"]);
+        let mut params = named(&["127.0.0.1"]);
         params.not_before = rcgen::date_time_ymd(2099, 1, 1);
         params.not_after = rcgen::date_time_ymd(2100, 1, 1);
         self.server(params)
@@ -62,7 +68,7 @@ impl Authority {
 /// A server that vouches for itself.
 pub(super) fn self_signed() -> Arc<ServerConfig> {
     let key = key();
-    let certificate = named(&["localhost"])
+    let certificate = named(&["127.0.0.1"])
         .self_signed(&key)
         .expect("these parameters make a certificate");
     config(certificate.der().to_vec(), &key)

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use socket2::{Domain, Socket, Type};
 
 /// A server on loopback that does to each connection what its script says, and remembers what it saw.
 pub(super) struct Server {
@@ -54,7 +55,7 @@ impl Server {
         let (script, watched) = (Arc::new(script), Arc::clone(&seen));
         thread::spawn(move || {
             for stream in listener.incoming() {
-                if watched.stopped.load(Ordering::SeqCst) {
+                if watched.is_stopped() {
                     break;
                 }
                 let Ok(stream) = stream else { continue };
@@ -81,9 +82,9 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
-    /// `https://localhost:port` and `path`.
+    /// `https://127.0.0.1:port` and `path`: no name, as not every machine finds `localhost`.
     pub(super) fn https(&self, path: &str) -> String {
-        format!("https://localhost:{}{path}", self.port())
+        format!("https://{}{path}", self.address)
     }
 
     /// How many connections were accepted.
@@ -101,9 +102,9 @@ impl Server {
         self.seen.requests().clone()
     }
 
-    /// Waits until `count` connections have ended, or two seconds have passed.
+    /// Waits until `count` connections have ended, or far too much time has passed.
     pub(super) fn wait_for_end(&self, count: usize) -> bool {
-        for _ in 0..200 {
+        for _ in 0..2000 {
             if self.seen.ended.load(Ordering::SeqCst) >= count {
                 return true;
             }
@@ -121,6 +122,46 @@ impl Drop for Server {
     }
 }
 
+/// A port of loopback where connections wait to be accepted, for ever.
+pub(super) struct Unaccepting {
+    listener: Socket,
+    /// They fill the queue for as long as they live.
+    waiting: Vec<TcpStream>,
+}
+
+impl Unaccepting {
+    /// Returns `None` on systems whose queue does not fill, or that reject what does not fit into it.
+    pub(super) fn start() -> Option<Self> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("this machine has sockets");
+        listener.bind(&address.into()).expect("loopback has a free port");
+        listener.listen(1).expect("it is bound");
+        let mut server = Self {
+            listener,
+            waiting: Vec::new(),
+        };
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
+        for _ in 0..MOST_WAITING {
+            match TcpStream::connect_timeout(&address, FULL) {
+                Ok(stream) => server.waiting.push(stream),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Some(server),
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        let address = self.listener.local_addr().expect("it is bound");
+        address.as_socket().expect("it is an address of IPv4").port()
+    }
+
+    /// `http://127.0.0.1:port` and `path`.
+    pub(super) fn http(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port())
+    }
+}
+
 #[derive(Default)]
 struct Seen {
     stopped: AtomicBool,
@@ -131,6 +172,10 @@ struct Seen {
 }
 
 impl Seen {
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
     fn requests(&self) -> MutexGuard<'_, Vec<RawRequest>> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -231,12 +276,30 @@ impl Peer {
         self.stream.flush()
     }
 
-    /// One byte at a time, with a pause after each, until done or the client is gone.
-    pub(super) fn trickle(&mut self, bytes: &[u8], pause: Duration) -> io::Result<()> {
-        bytes.iter().try_for_each(|byte| {
+    /// Writes `bytes` over and over, one at a time with a pause before each, until the client is gone. Nothing at all where there
+    /// are none.
+    pub(super) fn trickle_on(&mut self, bytes: &[u8], pause: Duration) -> io::Result<()> {
+        if bytes.is_empty() {
+            return self.until_gone();
+        }
+        let seen = Arc::clone(&self.seen);
+        for byte in bytes.iter().cycle().take_while(|_| !seen.is_stopped()) {
             thread::sleep(pause);
-            self.write(&[*byte])
-        })
+            self.write(&[*byte])?;
+        }
+        Ok(())
+    }
+
+    /// Reads so many bytes at a time, with a pause before each, for as long as the test needs the server.
+    pub(super) fn read_slowly(&mut self, bytes: usize, pause: Duration) -> io::Result<()> {
+        let mut some = vec![0; bytes];
+        while !self.seen.is_stopped() {
+            thread::sleep(pause);
+            if bytes > 0 && self.stream.read(&mut some)? == 0 {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Reads until the client hangs up.
@@ -336,5 +399,8 @@ impl Write for Stream {
     }
 }
 
+/// After this, a connection that is not taken shows that the queue is full.
+const FULL: Duration = Duration::from_millis(200);
+const MOST_WAITING: usize = 32;
 /// Longer than any deadline a case sets.
 const PATIENCE: Duration = Duration::from_secs(10);

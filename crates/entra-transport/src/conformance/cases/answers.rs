@@ -47,7 +47,8 @@ fn statuses(bench: &Bench) -> Outcome {
     });
     let transport = bench.plain();
     for status in [
-        200, 201, 202, 300, 400, 401, 402, 403, 404, 405, 408, 409, 410, 421, 425, 429, 500, 501, 502, 503, 504, 599,
+        200, 201, 202, 300, 400, 401, 402, 403, 404, 405, 407, 408, 409, 410, 421, 425, 429, 500, 501, 502, 503, 504,
+        599,
     ] {
         let answer = got(transport.send(post(&server.http(&format!("/{status}")))))?;
         check(answer.status() == status && answer.body().as_bytes() == b"body", || {
@@ -59,7 +60,7 @@ fn statuses(bench: &Bench) -> Outcome {
         })?;
     }
     let sent = server.requests().len();
-    check(sent == 22, || format!("22 requests went out {sent} times"))
+    check(sent == 23, || format!("23 requests went out {sent} times"))
 }
 
 fn redirects(bench: &Bench) -> Outcome {

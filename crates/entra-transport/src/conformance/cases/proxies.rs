@@ -1,11 +1,9 @@
-use std::time::{Duration, Instant};
-
 use super::super::certificate::Authority;
 use super::super::server::{Peer, Server};
 use super::super::{Bench, CANARY, Case, Outcome, QUERY};
 use super::{check, fails, got, ok, post};
-use crate::Proxies;
-use crate::TransportErrorKind::{Connect, Timeout, Tls};
+use crate::TransportErrorKind::{self, Connect, Dns, ProxyAuthentication, Timeout, Tls};
+use crate::{Proxies, Response, TransportError};
 
 pub(super) const CASES: &[Case] = &[
     Case {
@@ -25,12 +23,20 @@ pub(super) const CASES: &[Case] = &[
         run: refusals,
     },
     Case {
-        name: "a_proxy_that_never_answers_meets_the_connect_deadline",
-        run: silent,
+        name: "a_proxy_that_wants_to_know_who_asks_is_asked_once",
+        run: unauthorized,
+    },
+    Case {
+        name: "a_proxy_response_without_end_is_a_connect_error",
+        run: endless,
     },
     Case {
         name: "a_proxy_nobody_listens_at_is_a_connect_error",
         run: nobody,
+    },
+    Case {
+        name: "a_proxy_whose_name_does_not_exist_is_a_dns_error",
+        run: no_such_name,
     },
 ];
 
@@ -131,9 +137,12 @@ fn direct(bench: &Bench) -> Outcome {
 
 fn refusals(bench: &Bench) -> Outcome {
     for answer in [
-        "HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic realm=\"x\"\r\ncontent-length: 0\r\n\r\n",
         "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\n\r\nbody",
+        "HTTP/1.1 302 Found\r\nlocation: http://portal.example/\r\n\r\n",
         "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n",
+        "SSH-2.0-OpenSSH_9.6\r\n\r\n",
+        "HTTP/1.1 2",
         "",
     ] {
         let proxy = Server::start(move |peer| {
@@ -141,38 +150,122 @@ fn refusals(bench: &Bench) -> Outcome {
             peer.write(answer.as_bytes())
         });
         let transport = bench.with(|setup| setup.proxies = through(&proxy));
-        match transport.send(post("https://login.example/")) {
-            Ok(_) => return Err(format!("an answer after {answer:?}")),
-            Err(error) => check(error.kind() == Connect, || format!("{answer:?}: {error:?}"))?,
-        }
+        at_proxy(transport.send(post("https://login.example/")), Connect, true, &proxy)
+            .map_err(|seen| format!("{answer:?}: {seen}"))?;
         check(proxy.requests().iter().all(|request| request.body.is_empty()), || {
             "the proxy saw a body".to_owned()
         })?;
     }
     let proxy = Server::start(Peer::reset_later);
     let transport = bench.with(|setup| setup.proxies = through(&proxy));
-    fails(transport.send(post("https://login.example/")), Connect, true).map_err(|seen| format!("reset: {seen}"))
+    at_proxy(transport.send(post("https://login.example/")), Connect, true, &proxy)
+        .map_err(|seen| format!("reset: {seen}"))
 }
 
-fn silent(bench: &Bench) -> Outcome {
-    let proxy = Server::start(Peer::until_gone);
-    let transport = bench.with(|setup| {
-        setup.proxies = through(&proxy);
-        setup.policy.connect_timeout = Duration::from_millis(300);
-    });
-    let started = Instant::now();
-    fails(transport.send(post("https://login.example/")), Timeout, true)?;
-    check(started.elapsed() < Duration::from_secs(2), || {
-        format!("fired after {:?}", started.elapsed())
-    })
+fn unauthorized(bench: &Bench) -> Outcome {
+    for fields in [
+        "",
+        "Proxy-Authenticate: Basic realm=\"x\"\r\n",
+        "Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n",
+        "Proxy-Authenticate: Digest realm=\"x\", nonce=\"y\"\r\n",
+    ] {
+        for with_password in [true, false] {
+            let proxy = Server::start(move |peer| {
+                peer.request()?;
+                let head = "HTTP/1.1 407 Proxy Authentication Required\r\n";
+                peer.write(format!("{head}{fields}content-length: 0\r\n\r\n").as_bytes())
+            });
+            let transport = bench.with(|setup| {
+                setup.proxies = if with_password {
+                    through(&proxy)
+                } else {
+                    Proxies::through(&format!("127.0.0.1:{}", proxy.port())).expect("this is a proxy")
+                }
+            });
+            let answer = transport.send(post("https://login.example/"));
+            let says = answer.as_ref().err().map(ToString::to_string).unwrap_or_default();
+            at_proxy(answer, ProxyAuthentication, false, &proxy).map_err(|seen| format!("{fields:?}: {seen}"))?;
+            check(says.contains("407"), || format!("{says:?} does not say 407"))?;
+            check(proxy.requests().len() == 1, || {
+                format!("asked {} times", proxy.requests().len())
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn endless(bench: &Bench) -> Outcome {
+    for (head, rest) in [
+        ("HTTP/1.1 200 OK\r\nx-long: ", "x"),
+        ("HTTP/1.1 200 OK\r\n", "a: b\r\n"),
+        ("", "HTTP/1.1 100 Continue\r\n"),
+    ] {
+        let proxy = Server::start(move |peer| {
+            peer.request()?;
+            peer.write(head.as_bytes())?;
+            let rest = rest.repeat(1000);
+            loop {
+                peer.write(rest.as_bytes())?;
+            }
+        });
+        let transport = bench.with(|setup| setup.proxies = through(&proxy));
+        at_proxy(transport.send(post("https://login.example/")), Connect, true, &proxy)
+            .map_err(|seen| format!("{head:?}: {seen}"))?;
+        check(proxy.wait_for_end(1), || "the connection stays open".to_owned())?;
+    }
+    Ok(())
 }
 
 fn nobody(bench: &Bench) -> Outcome {
     let port = Server::nobody();
     let transport = bench.with(|setup| {
-        setup.proxies = Proxies::through(&format!("127.0.0.1:{port}")).expect("this is a proxy");
+        setup.proxies = Proxies::through(&format!("http://user:{CANARY}@127.0.0.1:{port}")).expect("this is a proxy");
     });
-    fails(transport.send(post("https://login.example/")), Connect, true)
+    named(
+        transport.send(post("https://login.example/")),
+        Connect,
+        true,
+        &format!("the proxy 127.0.0.1:{port}: "),
+    )
+}
+
+fn no_such_name(bench: &Bench) -> Outcome {
+    let transport = bench.with(|setup| {
+        setup.proxies = Proxies::through(&format!("http://user:{CANARY}@no-such-proxy.invalid:3128")).expect("a proxy");
+    });
+    let answer = transport.send(post("https://login.example/"));
+    // A machine without a name server may take longer to find out than anybody wants to wait.
+    if answer.as_ref().is_err_and(|error| error.kind() == Timeout) {
+        return Ok(());
+    }
+    named(answer, Dns, true, "the proxy no-such-proxy.invalid:3128: ")
+}
+
+/// The answer has to be an error that says that `proxy` failed, and that nothing was sent.
+fn at_proxy(
+    answer: Result<Response, TransportError>,
+    kind: TransportErrorKind,
+    retryable: bool,
+    proxy: &Server,
+) -> Outcome {
+    named(
+        answer,
+        kind,
+        retryable,
+        &format!("the proxy 127.0.0.1:{}: ", proxy.port()),
+    )
+}
+
+fn named(answer: Result<Response, TransportError>, kind: TransportErrorKind, retryable: bool, start: &str) -> Outcome {
+    if let Err(error) = &answer {
+        check(error.to_string().starts_with(start), || {
+            format!("{error} does not name {start}")
+        })?;
+        check(error.is_unsent(), || {
+            format!("it does not say that nothing was sent: {error:?}")
+        })?;
+    }
+    fails(answer, kind, retryable)
 }
 
 fn through(proxy: &Server) -> Proxies {

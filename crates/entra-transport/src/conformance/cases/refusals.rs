@@ -87,7 +87,7 @@ fn nobody(bench: &Bench) -> Outcome {
         true,
     )?;
     fails(
-        transport.send(post(&format!("https://localhost:{port}/"))),
+        transport.send(post(&format!("https://127.0.0.1:{port}/"))),
         Connect,
         true,
     )
