@@ -10,9 +10,9 @@ use tower_service::Service;
 ///
 /// It follows no redirects, since reqwest decides by rules of its own which headers go along. Everything else is as the builder has it.
 ///
-/// Which TLS there is, say the features of reqwest that the program switches on. With `rustls-no-provider`, which
-/// `entra-transport-reqwest` takes, reqwest panics unless the builder is given a TLS configuration or the process has a default
-/// provider.
+/// The features of reqwest that the program switches on decide which TLS there is. `entra-transport-reqwest` switches on `rustls`; with
+/// its feature `ring` alone it is `rustls-no-provider`, with which reqwest panics unless the builder is given a TLS configuration or the
+/// process has a default provider.
 ///
 /// ```
 /// use entra_tower::{BearerLayer, ReqwestService};

@@ -36,6 +36,22 @@
 //! # Features
 //! `aws-lc-rs` (default) or `ring`, `native-roots` (default), `webpki-roots`: see [`entra_transport::tls`] for what they mean.
 //!
+//! # Other clients in the program
+//! Cargo builds reqwest once for the whole program, with the features that anybody in it switches on. This crate switches on TLS
+//! over rustls, and what else it needs it sets for its own client alone. For other clients in the program:
+//! - With `aws-lc-rs`, [`reqwest::Client::new`] works as with reqwest's own `rustls` feature, with or without a default provider of
+//!   the process.
+//! - With `ring` alone, reqwest knows no provider of its own, and panics when it builds a client. Install one first:
+//!   `rustls::crypto::ring::default_provider().install_default()`, or give the client `tls_backend_preconfigured`.
+//! - A client that may speak TLS reads the system's certificate authorities when it is built. Where there are none,
+//!   [`reqwest::Client::new`] panics; a builder with `tls_certs_only` needs none.
+//!
+//! A program whose own reqwest does without TLS on purpose is better off with `entra-transport-hyper`, which leaves it alone.
+//!
+//! # Proxies
+//! reqwest opens the tunnels. Of a proxy's response to `CONNECT` it tells that it was 407 or another failure, but neither the
+//! status nor the ways to authenticate that the proxy accepts.
+//!
 //! # What is not here
 //! No HTTP/2, no retries, no client certificates, no WebAssembly.
 
