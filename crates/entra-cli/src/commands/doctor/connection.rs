@@ -100,6 +100,7 @@ fn stage(kind: TransportErrorKind, proxied: bool) -> &'static str {
     match kind {
         // The proxy looks up the host's name, so the one not found here is its own.
         TransportErrorKind::Dns | TransportErrorKind::Connect if proxied => "proxy",
+        TransportErrorKind::ProxyAuthentication => "proxy",
         TransportErrorKind::Dns => "dns",
         TransportErrorKind::Connect => "connect",
         TransportErrorKind::Tls => "tls",
@@ -114,9 +115,10 @@ mod tests {
 
     #[test]
     fn each_kind_of_failure_has_its_stage() {
-        use TransportErrorKind::{Connect, Dns, Interrupted, Malformed, Timeout, Tls};
+        use TransportErrorKind::{Connect, Dns, Interrupted, Malformed, ProxyAuthentication, Timeout, Tls};
         let stages = |proxied| [Dns, Connect, Tls, Timeout, Interrupted, Malformed].map(|kind| stage(kind, proxied));
         assert_eq!(stages(false), ["dns", "connect", "tls", "timeout", "http", "http"]);
         assert_eq!(stages(true), ["proxy", "proxy", "tls", "timeout", "http", "http"]);
+        assert_eq!(stage(ProxyAuthentication, true), "proxy");
     }
 }
