@@ -84,7 +84,7 @@ impl<D> ClientBuilder<D> {
         check(&self.policy)?;
         Ok(Core {
             application: self.application,
-            slots: Slots::new(self.policy.capacity),
+            slots: Slots::new(self.policy.capacity, self.policy.max_bytes()),
             assertions: Assertions::new(self.policy.assertion_margin),
             background: Gate::new(self.policy.max_background),
             policy: self.policy,

@@ -119,10 +119,15 @@ impl<D: Driver> Core<D> {
     /// A slot for `key`, for which others may have to go.
     pub(crate) fn new_slot(&self, key: Key) -> Arc<Slot> {
         let (slot, evicted) = self.slots.slot(key, self.clock.now());
+        self.evicted(&slot, evicted);
+        slot
+    }
+
+    /// This many slots had to go for this one.
+    fn evicted(&self, slot: &Slot, evicted: usize) {
         for _ in 0..evicted {
             self.observe(slot.key(), EventKind::Evicted, None);
         }
-        slot
     }
 
     /// After which number a token was requested that the caller wants, where not any will do.
@@ -320,8 +325,11 @@ impl<D: Driver> Core<D> {
     }
 
     pub(crate) fn land(&self, lead: &mut Lead, token: &Token, from_service: bool) -> Landing {
+        let now = self.clock.now();
         let pace = self.policy.refresh_interval.min(token.life() / 4);
-        lead.land(token, from_service, self.clock.now(), pace)
+        let landing = lead.land(token, from_service, now, pace);
+        self.evicted(lead.slot(), self.slots.make_room(now));
+        landing
     }
 
     /// Takes what the service gave: the token, and note of the assertion that proved good.

@@ -37,8 +37,12 @@ pub struct Policy {
     /// How long callers wait for one flight: 2 minutes. Then one of them starts another: the first may run on a runtime that is not
     /// driven any more. Longer than a transport takes at the most.
     pub patience: Duration,
-    /// How many tokens are kept: 10,000, not counting those that somebody holds a [`TokenSource`](crate::TokenSource) of. Beyond that those that are spent go first, then those that were not asked for the longest.
+    /// How many tokens are kept: 10,000, not counting those of which there is a [`TokenSource`](crate::TokenSource). Beyond that, expired
+    /// ones go first, then those that were not used for the longest time.
     pub capacity: usize,
+    /// How many bytes one of them takes on average: 4 KiB, with the claims, scopes and users that it is kept by. This times
+    /// [`capacity`](Self::capacity) bounds the memory: where tokens are larger, fewer are kept.
+    pub bytes_per_token: usize,
     /// How much of an assertion's life must be left for it to prove another request: 1 minute of its 10. An assertion is signed once
     /// for each certificate and tenant and used while it lasts, which makes a certificate as cheap as a secret. `None` signs for
     /// every request.
@@ -57,12 +61,18 @@ impl Default for Policy {
             grace: Duration::from_secs(2),
             patience: Duration::from_secs(120),
             capacity: 10_000,
+            bytes_per_token: 4096,
             assertion_margin: Some(Duration::from_secs(60)),
         }
     }
 }
 
 impl Policy {
+    /// How many bytes the cache may take.
+    pub(crate) fn max_bytes(&self) -> usize {
+        self.capacity.saturating_mul(self.bytes_per_token)
+    }
+
     /// How long to leave the service alone after this many failures in a row, the last of which asked for `retry_after`.
     pub(crate) fn cool_down(&self, failures: u32, retry_after: Option<Duration>) -> Duration {
         let doublings = failures.saturating_sub(1).min(16);

@@ -201,6 +201,16 @@ impl User {
         matches!(self.0.ground, Ground::OnBehalfOf { .. })
     }
 
+    /// How many bytes it takes to keep this user, as far as they are not always the same.
+    pub(crate) fn size(&self) -> usize {
+        match &self.0.ground {
+            Ground::SignedIn { refresh_token, .. } => {
+                lock(refresh_token).as_ref().map_or(0, |token| token.expose().len())
+            }
+            Ground::OnBehalfOf { assertion, hash } => assertion.expose().len() + hash.len(),
+        }
+    }
+
     /// By what he is told from others: the hash of his token for the API, or nothing but himself.
     fn hash(&self) -> Option<&str> {
         match &self.0.ground {

@@ -98,6 +98,7 @@ impl Lead {
             if is_own {
                 self.slot.quiet_until(state.paced_until);
             }
+            self.slot.weigh(&state);
             landing
         };
         flight.land(Ok(token.clone()));
@@ -126,6 +127,7 @@ impl Lead {
                         since: now,
                         wait,
                     }));
+                    self.slot.weigh(&state);
                 }
                 self.slot.quiet_until(quiet_until);
             }

@@ -4,6 +4,7 @@ mod cell;
 mod flight;
 mod key;
 mod lead;
+mod ledger;
 mod slot;
 mod slots;
 mod state;

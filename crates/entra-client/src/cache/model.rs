@@ -9,6 +9,7 @@ use loom::future::block_on;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
+use super::ledger::Ledger;
 use super::{Key, Lead, Slot, Turn};
 use crate::clock::Now;
 use crate::error::Error;
@@ -23,12 +24,15 @@ const NOW: Now = Now {
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn slot() -> Arc<Slot> {
-    Arc::new(Slot::new(Key {
-        tenant: "contoso.com".parse().unwrap(),
-        target: Target::resource("https://graph.microsoft.com").unwrap(),
-        claims: None,
-        user: None,
-    }))
+    Arc::new(Slot::new(
+        Key {
+            tenant: "contoso.com".parse().unwrap(),
+            target: Target::resource("https://graph.microsoft.com").unwrap(),
+            claims: None,
+            user: None,
+        },
+        &Ledger::default(),
+    ))
 }
 
 fn token(lead: &Lead) -> Token {

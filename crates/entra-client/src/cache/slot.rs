@@ -7,6 +7,7 @@ use super::cell::TokenCell;
 use super::flight::Waiter;
 use super::key::Key;
 use super::lead::Lead;
+use super::ledger::{Entered, Ledger};
 use super::state::State;
 use super::sync::{AtomicU64, Mutex, Ordering, lock};
 use crate::clock::Now;
@@ -39,6 +40,9 @@ pub(crate) struct Slot {
     quiet_until: AtomicU64,
     /// The last use, by the monotonic clock, in seconds.
     used: AtomicU64,
+    /// Where it is in the map, which alone uses this.
+    pub(super) place: std::sync::atomic::AtomicUsize,
+    bytes: Entered,
     pub(super) state: Mutex<State>,
 }
 
@@ -60,8 +64,10 @@ pub(crate) enum Turn {
 }
 
 impl Slot {
-    pub(crate) fn new(key: Key) -> Self {
+    pub(super) fn new(key: Key, ledger: &Ledger) -> Self {
         Self {
+            place: Default::default(),
+            bytes: ledger.enter(&key),
             key,
             token: TokenCell::empty(),
             version: AtomicU64::new(0),
@@ -176,8 +182,9 @@ impl Slot {
     pub(crate) fn forget(&self) {
         let mut state = lock(&self.state);
         state.forget();
-        self.quiet_until.store(0, Ordering::Relaxed);
+        self.quiet_until(Duration::ZERO);
         self.replace(None);
+        self.weigh(&state);
     }
 
     /// A newer request may bring more than what is here, or is in flight: the next caller sends one, and gets what is here where that
@@ -220,6 +227,11 @@ impl Slot {
         }
     }
 
+    /// How many bytes it holds, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.bytes()
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         lock(&self.state).flight.is_none()
     }
@@ -233,6 +245,11 @@ impl Slot {
     pub(super) fn replace(&self, token: Option<Token>) {
         self.token.store(token);
         self.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// Takes note of how much it holds now. Under the lock of the state only.
+    pub(super) fn weigh(&self, state: &State) {
+        self.bytes.change(self.token.load().as_ref(), state);
     }
 
     /// No refresh is needed before this moment of the monotonic clock. Under the lock of the state only.

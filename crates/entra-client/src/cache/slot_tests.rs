@@ -14,12 +14,15 @@ fn now(seconds: u64) -> Now {
 
 /// A slot with a token from second 0 that is due from second 1800 on.
 fn due() -> Arc<Slot> {
-    let slot = Arc::new(Slot::new(Key {
-        tenant: "contoso.com".parse().unwrap(),
-        target: Target::resource("https://graph.microsoft.com").unwrap(),
-        claims: None,
-        user: None,
-    }));
+    let slot = Arc::new(Slot::new(
+        Key {
+            tenant: "contoso.com".parse().unwrap(),
+            target: Target::resource("https://graph.microsoft.com").unwrap(),
+            claims: None,
+            user: None,
+        },
+        &Ledger::default(),
+    ));
     let mut lead = slot.refresh(now(0)).unwrap();
     let lifetime = Lifetime::new(now(0).wall, Duration::from_secs(3600), Some(Duration::from_secs(1800)));
     let stages = FreshnessPolicy::default().stages(&lifetime, 0);
