@@ -189,10 +189,15 @@ impl Bundle {
                     "a private key encrypted in the old way of OpenSSL (Proc-Type: 4,ENCRYPTED)",
                     "convert it: `openssl pkcs8 -topk8 -in old.pem -out key.pem`",
                 ));
+            } else if label.contains("SSH") && label.contains("PUBLIC") {
+                self.refuse(Error::unsupported(
+                    "a public key of SSH",
+                    "give an X.509 certificate with its private key",
+                ));
             } else if label.contains("SSH") {
                 self.close_key(Error::unsupported(
-                    "a key in the form of OpenSSH",
-                    "convert a copy of a private one: `ssh-keygen -p -m PKCS8 -f copy-of-key`",
+                    "a private key in the form of SSH",
+                    "convert a copy of it: `ssh-keygen -p -m PKCS8 -f copy-of-key`",
                 ));
             } else if label.starts_with("PGP") {
                 self.refuse(Error::unsupported(
@@ -314,13 +319,12 @@ impl Bundle {
         let best = chain::best(leaves.iter().copied().enumerate(), now);
         match best.and_then(|best| leaves.get(best)) {
             Some(leaf) => Ok((*leaf).clone()),
-            None => Err(self.refused.clone().unwrap_or_else(|| {
-                if self.closed_key.is_some() {
-                    Error::CertificateMissing
-                } else {
-                    Error::NotACredential
-                }
-            })),
+            None => Err(match (&self.refused, &self.closed_key) {
+                (Some(error), _) => error.clone(),
+                (None, Some(Error::PasswordNeeded)) => Error::CertificateMissing,
+                (None, Some(error)) => error.clone(),
+                (None, None) => Error::NotACredential,
+            }),
         }
     }
 

@@ -5,11 +5,11 @@ use aws_lc_rs as provider;
 #[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
 use ring as provider;
 
-#[cfg(feature = "pfx")]
-pub(crate) use provider::hmac;
 pub(crate) use provider::rand::SystemRandom;
 pub(crate) use provider::rsa::KeyPair;
 pub(crate) use provider::{digest, signature};
+#[cfg(feature = "pfx")]
+pub(crate) use provider::{hmac, pbkdf2};
 
 /// The longest RSA key that signs, in bits: signing with it takes 50 times as long as with the shortest. ring takes none beyond
 /// 4096 bits.

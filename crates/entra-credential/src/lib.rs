@@ -46,6 +46,8 @@
 #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
 compile_error!("entra-credential needs a cryptography library: enable its feature `aws-lc-rs` (default) or `ring`");
 
+#[cfg(feature = "pfx")]
+mod ber;
 mod bundle;
 mod calendar;
 mod certificate;
@@ -59,6 +61,8 @@ mod federated;
 mod key;
 mod key_credential;
 mod kind;
+#[cfg(feature = "pfx")]
+mod mac;
 mod manifest;
 mod name;
 mod pem;

@@ -100,9 +100,14 @@ fn marker(text: &[u8], start: usize, dashes_end: usize) -> Option<Marker> {
     let length = label.iter().position(|byte| *byte == b'-')?;
     let label_end = dashes_end + (window.len() - label.len()) + length;
     let label = label.get(..length)?;
-    let is_spaced = label.first().is_some_and(u8::is_ascii_whitespace);
+    let is_spaced = label
+        .first()
+        .is_some_and(|byte| byte.is_ascii_whitespace() || *byte == b'_');
     let mut name = String::with_capacity(label.len());
-    for byte in label.iter().filter(|byte| !byte.is_ascii_whitespace()) {
+    for byte in label
+        .iter()
+        .filter(|byte| !byte.is_ascii_whitespace() && **byte != b'_')
+    {
         // Labels are in capitals: "-- END of the list --" has none.
         if !byte.is_ascii_graphic() || byte.is_ascii_lowercase() {
             return None;

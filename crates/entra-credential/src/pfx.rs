@@ -1,13 +1,15 @@
+use std::borrow::Cow;
+
 use zeroize::Zeroizing;
 
-use crate::MAX_ITERATIONS_OF_FILE;
 use crate::bundle::Bundle;
-use crate::crypto::{digest, hmac};
 use crate::der::{CONTEXT_0, CONTEXT_0_STRING, Der, DerError, INTEGER, OCTET_STRING, OID, SEQUENCE, SET};
 use crate::envelope::Envelope;
 use crate::error::Error;
-use crate::pkcs12::{Password, Purpose};
+use crate::mac::Mac;
+use crate::pkcs12::Password;
 use crate::warning::Warning;
+use crate::{MAX_ITERATIONS_OF_FILE, ber};
 
 /// Puts what a PFX file (PKCS#12, RFC 7292) holds into `bundle`.
 pub(crate) fn open(bytes: &[u8], password: &str, bundle: &mut Bundle) -> Result<(), Error> {
@@ -86,8 +88,8 @@ impl Reader<'_> {
         if bytes.first() != Some(&SEQUENCE) {
             return Err(Error::NotACredential);
         }
-        let file = Der::new(bytes).element(SEQUENCE).map_err(damaged)?;
-        let mut parts = Der::new(file.value);
+        let (file, _) = ber::to_der(bytes).map_err(damaged)?;
+        let mut parts = Der::new(&file).inside(SEQUENCE).map_err(damaged)?;
         if parts
             .optional(INTEGER)
             .map_err(damaged)?
@@ -101,10 +103,10 @@ impl Reader<'_> {
         let content = content(safes, DATA, "a PFX file protected by a signature")?;
         let safes = octets(content).map_err(damaged)?;
         match mac {
-            Some(mac) => self.mac(Der::new(mac.value), safes)?,
+            Some(mac) => self.mac(Der::new(mac.value), safes.rest())?,
             None => self.bundle.doubt(Warning::IntegrityNotProtected),
         }
-        self.safes(safes)?;
+        self.safes(&in_der(safes.rest())?)?;
         for key in &self.shrouded {
             let envelope = shrouded_key(Der::new(key)).map_err(damaged)?;
             let key = opened_key(envelope, self.password, &self.pkcs12)?;
@@ -114,49 +116,26 @@ impl Reader<'_> {
     }
 
     /// Checks the MacData over what the file protects, and with it the password.
-    fn mac(&mut self, mut mac: Der<'_>, safes: Der<'_>) -> Result<(), Error> {
-        let mut digest = mac.inside(SEQUENCE).map_err(damaged)?;
-        let mut algorithm = digest.inside(SEQUENCE).map_err(damaged)?;
-        let oid = algorithm.value(OID).map_err(damaged)?;
-        if oid == PBMAC1 {
-            return Err(Error::unsupported(
-                "a PFX file with PBMAC1 (RFC 9579)",
-                "export it again without `-pbmac1_pbkdf2`, or as PEM: `openssl pkcs12 -in old.pfx -out all.pem`",
-            ));
-        }
-        let expected = digest.value(OCTET_STRING).map_err(damaged)?;
-        let salt = mac.value(OCTET_STRING).map_err(damaged)?;
-        // Left out, it is 1.
-        let rounds = if mac.is_empty() {
-            1
-        } else {
-            mac.count().map_err(damaged)?
-        };
-        mac.end().map_err(damaged)?;
-        let Some((_, hash, hmac)) = MACS.iter().find(|(known, ..)| *known == oid) else {
-            return Err(Error::unsupported("its MAC", ADVICE));
-        };
-        let mut is_sound = |password: &Password| {
-            self.bundle.allowance.spend(rounds)?;
-            let key = password.derive(hash, salt, Purpose::Mac, rounds, hash.output_len());
-            let key = hmac::Key::new(*hmac, &key);
-            Ok::<_, Error>(hmac::verify(&key, safes.rest(), expected).is_ok())
-        };
-        if is_sound(&self.pkcs12)? {
+    fn mac(&mut self, mac: Der<'_>, content: &[u8]) -> Result<(), Error> {
+        let mac = Mac::read(mac)?;
+        self.bundle.allowance.spend(mac.rounds)?;
+        if mac.is_sound(content, self.password, &self.pkcs12) {
             return Ok(());
         }
         // Some tools take the empty password for none at all, and encrypt the rest so, too.
-        if self.password.is_empty() && is_sound(&Password::none())? {
+        if self.password.is_empty() {
+            self.bundle.allowance.spend(mac.rounds)?;
             self.pkcs12 = Password::none();
-            return Ok(());
+            if mac.is_sound(content, self.password, &self.pkcs12) {
+                return Ok(());
+            }
         }
         Err(Error::WrongPassword)
     }
 
     /// What the file protects: an AuthenticatedSafe.
-    fn safes(&mut self, mut der: Der<'_>) -> Result<(), Error> {
-        let mut safes = der.inside(SEQUENCE).map_err(damaged)?;
-        der.end().map_err(damaged)?;
+    fn safes(&mut self, der: &[u8]) -> Result<(), Error> {
+        let mut safes = Der::new(der).inside(SEQUENCE).map_err(damaged)?;
         while !safes.is_empty() {
             self.safe(safes.inside(SEQUENCE).map_err(damaged)?)?;
         }
@@ -168,15 +147,18 @@ impl Reader<'_> {
         let mut kind = info;
         if kind.value(OID).map_err(damaged)? == DATA {
             let content = content(info, DATA, "")?;
-            return self.bags(octets(content).map_err(damaged)?, DEEPEST);
+            let bags = in_der(octets(content).map_err(damaged)?.rest())?;
+            return self.bags(Der::new(&bags), DEEPEST);
         }
         let content = content(info, ENCRYPTED_DATA, "a PFX file encrypted for a certificate")?;
-        let Some(envelope) = encrypted_data(content).map_err(damaged)? else {
+        let Some(sealed) = encrypted_data(content).map_err(damaged)? else {
             return Ok(());
         };
+        let envelope = Envelope::new(sealed.algorithm, &sealed.bytes).map_err(damaged)?;
         self.bundle.allowance.spend(envelope.rounds()?)?;
         let bags = envelope.open(self.password, &self.pkcs12)?;
-        self.bags(Der::new(&bags), DEEPEST).map_err(|error| match error {
+        let read = in_der(&bags).and_then(|bags| self.bags(Der::new(&bags), DEEPEST));
+        read.map_err(|error| match error {
             // Noise, as with a key.
             Error::Damaged(_) => Error::WrongPassword,
             other => other,
@@ -234,21 +216,35 @@ fn octets(mut der: Der<'_>) -> Result<Der<'_>, DerError> {
     Ok(octets)
 }
 
-/// The envelope of an EncryptedData (RFC 5652, section 8), unless it is empty.
-fn encrypted_data(mut der: Der<'_>) -> Result<Option<Envelope<'_>>, DerError> {
+/// What stands in an OCTET STRING, in DER.
+fn in_der(content: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    match ber::to_der(content).map_err(damaged)? {
+        (der, []) => Ok(der),
+        _ => Err(damaged(DerError::Damaged)),
+    }
+}
+
+/// What an EncryptedData (RFC 5652, section 8) holds.
+struct Sealed<'a> {
+    algorithm: Der<'a>,
+    bytes: Cow<'a, [u8]>,
+}
+
+/// Reads an EncryptedData, unless it is empty.
+fn encrypted_data(mut der: Der<'_>) -> Result<Option<Sealed<'_>>, DerError> {
     let mut data = der.inside(SEQUENCE)?;
     der.end()?;
     data.element(INTEGER)?; // the version
     let mut info = data.inside(SEQUENCE)?;
     info.element(OID)?; // what is in it
     let algorithm = info.inside(SEQUENCE)?;
-    let sealed = info.optional(CONTEXT_0_STRING)?;
-    // In pieces, as BER has it.
-    if info.peek() == Some(CONTEXT_0) {
-        return Err(DerError::Ber);
-    }
+    let sealed = match info.peek() {
+        // In pieces, as BER has it.
+        Some(CONTEXT_0) => Some(ber::pieces(info.value(CONTEXT_0)?)?.to_vec().into()),
+        _ => info.optional(CONTEXT_0_STRING)?.map(|sealed| sealed.value.into()),
+    };
     info.end()?;
-    sealed.map(|sealed| Envelope::new(algorithm, sealed.value)).transpose()
+    Ok(sealed.map(|bytes| Sealed { algorithm, bytes }))
 }
 
 /// The envelope of a PKCS8ShroudedKeyBag.
@@ -274,13 +270,12 @@ fn damaged(error: DerError) -> Error {
 }
 
 const PFX: &str = "the PFX file";
-const ADVICE: &str = "export it again, with AES-256 and nothing but the key and its certificates, or as PEM: `openssl pkcs12 -in old.pfx -out all.pem`";
+pub(crate) const ADVICE: &str = "export it again, with AES-256 and nothing but the key and its certificates, or as PEM: `openssl pkcs12 -in old.pfx -out all.pem`";
 
 /// The one version there is.
 const VERSION: u8 = 3;
 const DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01];
 const ENCRYPTED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x06];
-const PBMAC1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0e];
 const KEY: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x0a, 0x01, 0x01];
 const SHROUDED_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x0a, 0x01, 0x02];
 const CERTIFICATE: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x0a, 0x01, 0x03];
@@ -289,27 +284,3 @@ const X509_CERTIFICATE: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09
 
 /// How deep bags may lie in bags. Real files have none in another.
 const DEEPEST: usize = 8;
-
-/// The hashes that a MAC is made with.
-static MACS: [(&[u8], &digest::Algorithm, hmac::Algorithm); 4] = [
-    (
-        &[0x2b, 0x0e, 0x03, 0x02, 0x1a],
-        &digest::SHA1_FOR_LEGACY_USE_ONLY,
-        hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
-    ),
-    (
-        &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01],
-        &digest::SHA256,
-        hmac::HMAC_SHA256,
-    ),
-    (
-        &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02],
-        &digest::SHA384,
-        hmac::HMAC_SHA384,
-    ),
-    (
-        &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03],
-        &digest::SHA512,
-        hmac::HMAC_SHA512,
-    ),
-];

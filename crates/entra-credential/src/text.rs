@@ -13,7 +13,8 @@ pub(crate) fn clean(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let utf8 = from_utf16(bytes);
     let bytes = utf8.as_ref().map_or(bytes, |text| text.as_slice());
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let decoded = contains(bytes, b"BEGIN%20").then(|| without_percent(bytes));
+    let is_form = contains(bytes, b"BEGIN+");
+    let decoded = (is_form || contains(bytes, b"BEGIN%20")).then(|| without_percent(bytes, is_form));
     let bytes = decoded.as_ref().map_or(bytes, |text| text.as_slice());
 
     // Nothing below is longer than what it stands for, so that no copy is left behind by growth.
@@ -22,6 +23,11 @@ pub(crate) fn clean(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     while let Some((&first, behind)) = rest.split_first() {
         rest = match rest {
             [b'\\', ..] => unescape(rest, &mut text),
+            // As PowerShell escapes a line end.
+            [b'`', b'n' | b'r', behind @ ..] => {
+                text.push(b'\n');
+                behind
+            }
             // A blank that does not break, and what has no width.
             [0xc2, 0xa0, behind @ ..]
             | [0xe2, 0x80, 0x8b..=0x8d | 0xa8 | 0xa9, behind @ ..]
@@ -116,14 +122,18 @@ pub(crate) fn from_utf16(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     Some(text)
 }
 
-/// The text that a URL holds with its `%0A` and `%20`.
-fn without_percent(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
+/// The text that a URL holds with its `%0A` and `%20`; in a form, a blank is a plus sign.
+fn without_percent(bytes: &[u8], is_form: bool) -> Zeroizing<Vec<u8>> {
     let mut text = Zeroizing::new(Vec::with_capacity(bytes.len()));
     let mut rest = bytes;
     while let Some((first, behind)) = rest.split_first() {
         rest = match rest {
             [b'%', high, low, behind @ ..] if hex(*high, *low).is_some() => {
                 text.extend(hex(*high, *low));
+                behind
+            }
+            [b'+', ..] if is_form => {
+                text.push(b' ');
                 behind
             }
             _ => {
@@ -158,7 +168,9 @@ mod tests {
             (b"\xef\xbb\xbfa\xc2\xa0b\xe2\x80\x8bc", b"a b c"),
             (b"\xe2\x80\x94\xe2\x80\x93BEGIN", b"----BEGIN"),
             (b"-----BEGIN%20A-----%0AQ%2BQ%2", b"-----BEGIN A-----\nQ+Q%2"),
-            (b"100%25", b"100%25"),
+            (b"-----BEGIN+A-----%0AQ%2BQ", b"-----BEGIN A-----\nQ+Q"),
+            (b"100%25+", b"100%25+"),
+            (b"a`r`nb`", b"a\n\nb`"),
         ] {
             assert_eq!(clean(text).as_slice(), expected);
         }

@@ -8,7 +8,7 @@ pub(crate) fn open(_: &[u8], _: &str, _: &mut Bundle) -> Result<(), Error> {
 }
 
 #[derive(Default)]
-pub(crate) struct Allowance;
+pub(crate) struct Allowance(());
 
 impl Allowance {
     #[expect(clippy::needless_pass_by_ref_mut, reason = "with the feature it counts")]

@@ -80,6 +80,30 @@ fn as_many_sections_as_fit_are_read_in_time() {
 }
 
 #[test]
+fn endless_elements_are_read_in_time() {
+    let start = [0x30, 0x80];
+    let endless = |inside: &[u8]| [&start[..], inside, &[0, 0]].concat();
+    for bytes in [
+        endless(&[0x30, 0x80, 0, 0].repeat(250_000)),
+        endless(&[0x24, 0x80, 4, 1, 0, 0, 0].repeat(140_000)),
+        endless(&endless(&[2, 1, 3].repeat(300_000))),
+        start.repeat(500_000),
+        [
+            start.repeat(20),
+            [4, 0x84, 0, 0x0f, 0, 0].to_vec(),
+            vec![0; 0x0f_0000],
+            vec![0; 40],
+        ]
+        .concat(),
+    ] {
+        let (read, took, memory) = measured(&bytes, Some("secret"));
+        assert!(read.is_err());
+        assert!(took < Duration::from_secs(10), "{took:?}");
+        assert!(memory < MEMORY, "{memory}");
+    }
+}
+
+#[test]
 fn every_file_cut_anywhere_is_an_error_within_bounds() {
     for (path, bytes) in vectors() {
         for cut in (0..bytes.len()).step_by(41) {

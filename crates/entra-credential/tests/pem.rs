@@ -54,6 +54,11 @@ fn pem_that_lost_its_lines_is_read() {
         let digits = STANDARD.encode(text).into_bytes();
         digits.chunks(76).collect::<Vec<_>>().join(&b"\r\n"[..])
     };
+    let form = PKCS8
+        .replace('+', "%2B")
+        .replace(' ', "+")
+        .replace('\n', "%0D%0A")
+        .replace('/', "%2F");
     let cases: Vec<(&str, Vec<u8>)> = vec![
         ("blanks", one_line(" ")),
         ("nothing", one_line("")),
@@ -122,6 +127,16 @@ fn pem_that_lost_its_lines_is_read() {
         (
             "commented out before",
             format!("#{}{PKCS8}", OTHER.trim_end().replace('\n', "\n#") + "\n").into_bytes(),
+        ),
+        ("a form", form.into_bytes()),
+        ("backticks of PowerShell", one_line("`r`n")),
+        (
+            "underscores",
+            PKCS8
+                .replace("BEGIN ", "BEGIN_")
+                .replace("END ", "END_")
+                .replace("E K", "E_K")
+                .into_bytes(),
         ),
         ("no padding", PKCS8.replace('=', "").into_bytes()),
         (
@@ -253,7 +268,8 @@ fn what_is_not_read_is_named_with_its_cure() {
             "Proc-Type",
             "openssl pkcs8 -topk8",
         ),
-        (&section("OPENSSH PRIVATE KEY"), "OpenSSH", "ssh-keygen"),
+        (&section("OPENSSH PRIVATE KEY"), "SSH", "ssh-keygen"),
+        (&section("SSH2 PUBLIC KEY"), "public key of SSH", "X.509"),
         (&section("SSH2 ENCRYPTED PRIVATE KEY"), "SSH", "ssh-keygen"),
         (&section("PKCS7"), "PKCS#7", "openssl pkcs7"),
         (&section("CMS"), "PKCS#7", "openssl pkcs7"),

@@ -14,6 +14,8 @@ fn files_of_every_writer_open() {
         ("3des_mac256", include_bytes!("vectors/pfx/3des_mac256.pfx"), SECRET),
         ("mixed", include_bytes!("vectors/pfx/mixed_3descert_aeskey.pfx"), SECRET),
         ("pyca", include_bytes!("vectors/pfx/pyca.pfx"), SECRET),
+        ("PBMAC1", include_bytes!("vectors/pfx/pbmac1_256.pfx"), SECRET),
+        ("BER", include_bytes!("vectors/pfx/ber_indef.pfx"), SECRET),
         ("iter1", include_bytes!("vectors/pfx/iter1.pfx"), SECRET),
         ("plain_nomac", include_bytes!("vectors/pfx/plain_nomac.pfx"), Some("")),
         (
@@ -67,15 +69,9 @@ fn a_file_without_a_mac_says_so() {
 
 #[test]
 fn what_is_not_read_is_named() {
-    for (bytes, password, name) in [
-        (&include_bytes!("vectors/pfx/pbmac1_256.pfx")[..], SECRET, "PBMAC1"),
-        (include_bytes!("vectors/pfx/ber_indef.pfx"), SECRET, "BER"),
-        (include_bytes!("vectors/made/rc4.pfx"), SECRET, "RC4"),
-    ] {
-        let error = ClientCertificate::from_pfx(bytes, password).unwrap_err();
-        assert!(matches!(error, Error::Unsupported { .. }), "{error:?}");
-        assert!(error.to_string().contains(name), "{error}");
-    }
+    let error = ClientCertificate::from_pfx(include_bytes!("vectors/made/rc4.pfx"), SECRET).unwrap_err();
+    assert!(matches!(error, Error::Unsupported { .. }), "{error:?}");
+    assert!(error.to_string().contains("RC4"), "{error}");
 }
 
 #[test]
@@ -137,6 +133,8 @@ fn the_wrong_password_is_told() {
         include_bytes!("vectors/pfx/chain3.pfx"),
         include_bytes!("vectors/pfx/ec.pfx"),
         include_bytes!("vectors/pfx/keyonly.pfx"),
+        include_bytes!("vectors/pfx/pbmac1_256.pfx"),
+        include_bytes!("vectors/pfx/ber_indef.pfx"),
         include_bytes!("vectors/made/empty.pfx"),
     ] {
         for wrong in ["Secret", "secret ", "sécret", &"s".repeat(1000)] {

@@ -1,7 +1,7 @@
 //! Passwords and keys never come out in what is printed.
 
-use entra_credential::{ClientCertificate, Error, FederatedTokenFile, RotatingCertificate};
-use entra_proto::{Guid, Signer, SigningAlgorithm};
+use entra_credential::{CertificateBundle, ClientCertificate, Error, FederatedTokenFile, RotatingCertificate};
+use entra_proto::{Guid, Signer, SigningAlgorithm, Timestamp};
 
 #[test]
 fn no_password_and_no_key_is_ever_shown() {
@@ -53,6 +53,14 @@ fn no_password_and_no_key_is_ever_shown() {
             include_bytes!("vectors/pfx/plain_nomac.pfx"),
         ] {
             show(ClientCertificate::from_pfx(pfx, password));
+        }
+    }
+    for bytes in [PKCS8.as_bytes(), encrypted.as_bytes(), &PKCS8.as_bytes()[..900]] {
+        for password in [None, Some(PASSWORD)] {
+            let read = CertificateBundle::read(bytes, password);
+            shown.push(format!("{read:?}"));
+            let certificate = read.and_then(|bundle| bundle.certificate(Timestamp::default()));
+            shown.push(format!("{certificate:?}"));
         }
     }
     let path = std::env::temp_dir().join(format!("entra-credential-canary-{}", std::process::id()));

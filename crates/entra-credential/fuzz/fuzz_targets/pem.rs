@@ -2,10 +2,15 @@
 
 #![no_main]
 
-use entra_credential::ClientCertificate;
+use entra_credential::{CertificateBundle, ClientCertificate};
+use entra_proto::Timestamp;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = ClientCertificate::from_pem(bytes, None);
-    let _ = ClientCertificate::read(bytes, Some("secret"));
+    if let Ok(bundle) = CertificateBundle::read(bytes, Some("secret")) {
+        let now = Timestamp::from_secs(1_796_000_000);
+        let _ = bundle.certificate(now);
+        let _ = bundle.client_certificate(now);
+    }
 });
