@@ -105,8 +105,10 @@ pub(crate) fn guard_inputs() {
             }
             _ => (name.take(), &*text),
         };
-        // A secret that begins with hyphens, or has an equals sign in it, is taken for an option.
-        keep_all_out(text.trim_start_matches('-'));
+        // A secret that begins with hyphens, or ends with equals signs, is taken for an option.
+        if let Some(name) = &setting {
+            keep_all_out(name.trim_start_matches('-'));
+        }
         let is_secret = value != text || !text.starts_with("--");
         guard(setting.as_deref().unwrap_or("an argument"), value, is_secret);
     }

