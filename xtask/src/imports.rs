@@ -93,7 +93,6 @@ const HOMES: &[(&str, &[&str], &[&str])] = &[
             "asn1-rs",
             "der",
             "jsonwebtoken",
-            "p12-keystore",
             "pkcs1",
             "pkcs8",
             "ring",

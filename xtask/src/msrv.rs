@@ -4,7 +4,8 @@ use crate::Result;
 use crate::cargo::tree;
 use crate::workspace::Workspace;
 
-/// Which of our crates promises an older Rust than something in its tree builds with, on any platform and with any feature.
+/// Returns the crates of ours that promise an older Rust than something in their tree builds with, or that have a pre-release in it, on any
+/// platform and with any feature.
 pub(crate) fn check(workspace: &Workspace) -> Result<Vec<String>> {
     let wanted: BTreeMap<(&str, &str), &str> = workspace
         .packages
@@ -24,6 +25,12 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Vec<String>> {
             let Some((name, version)) = name_and_version(&line) else {
                 continue;
             };
+            if is_pre_release(version) {
+                let ours = &package.name;
+                findings.push(format!(
+                    "{ours} has the pre-release {name} {version} in its tree: use a release, or pin it with `=` and say why in the manifest and here"
+                ));
+            }
             let wants = wanted.get(&(name, version)).copied().unwrap_or_default();
             if release(wants) > release(promised) {
                 let ours = &package.name;
@@ -45,6 +52,11 @@ pub(crate) fn release(version: &str) -> [u32; 3] {
     release
 }
 
+/// `1.0.0-rc.1` is one, `1.0.0+build-7` is not.
+fn is_pre_release(version: &str) -> bool {
+    version.split('+').next().is_some_and(|release| release.contains('-'))
+}
+
 /// Of a line of `cargo tree`: `name v1.2.3 (proc-macro)`.
 fn name_and_version(line: &str) -> Option<(&str, &str)> {
     let mut words = line.split(' ');
@@ -61,6 +73,12 @@ mod tests {
         assert!(release("1.85.1") > release("1.85"));
         assert_eq!(release("1.85"), release("1.85.0"));
         assert!(release("") < release("1.0"));
+    }
+
+    #[test]
+    fn pre_releases_are_told_from_builds() {
+        assert!(is_pre_release("0.2.0-pre.0") && is_pre_release("1.0.0-rc.1+7"));
+        assert!(!is_pre_release("1.0.0") && !is_pre_release("0.11.1+wasi-snapshot-preview1"));
     }
 
     #[test]

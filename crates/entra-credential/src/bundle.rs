@@ -287,9 +287,8 @@ impl Bundle {
         let mut matches: Vec<(PrivateKey, usize)> = Vec::new();
         for key in keys {
             let of_key = certificates.iter().enumerate().filter(|(_, it)| key.belongs_to(it));
-            if let Some(leaf) = chain::best(of_key, now)
-                && matches.iter().all(|(_, other)| *other != leaf)
-            {
+            let leaf = chain::best(of_key, now).filter(|leaf| matches.iter().all(|(_, other)| other != leaf));
+            if let Some(leaf) = leaf {
                 matches.push((key, leaf));
             }
         }

@@ -78,10 +78,10 @@ fn next_marker(text: &[u8], mut at: usize) -> Option<Marker> {
     loop {
         let start = at + text.get(at..)?.iter().position(|byte| *byte == b'-')?;
         let end = start + dashes(text, start);
-        if end - start >= FEWEST_DASHES
-            && let Some(marker) = marker(text, start, end)
-        {
-            return Some(marker);
+        if end - start >= FEWEST_DASHES {
+            if let Some(marker) = marker(text, start, end) {
+                return Some(marker);
+            }
         }
         at = end;
     }
