@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddr
 pub(crate) struct Sockets {
     pub(crate) address: SocketAddr,
     pub(crate) plain: TcpListener,
-    /// Without TLS, none. With it, all on one port: the address is `localhost`, which clients resolve in more than one way.
+    /// Without TLS, none. With it, all on one port: a client may say `localhost`, and resolve that in more than one way.
     pub(crate) tls: Vec<TcpListener>,
 }
 
@@ -26,10 +26,14 @@ impl Sockets {
         })
     }
 
-    /// `https://localhost:{port}` of the TLS listeners.
+    /// The URL of the TLS listeners: the first address, or `localhost` where the certificate does not name that address.
     pub(crate) fn tls_url(&self) -> io::Result<Option<String>> {
         let address = self.tls.first().map(TcpListener::local_addr).transpose()?;
-        Ok(address.map(|address| format!("https://localhost:{}", address.port())))
+        Ok(address.map(|address| match address.ip() {
+            // An address needs no resolver: a bare machine may not know the name.
+            IpAddr::V4(Ipv4Addr::LOCALHOST) | IpAddr::V6(Ipv6Addr::LOCALHOST) => format!("https://{address}"),
+            _ => format!("https://localhost:{}", address.port()),
+        }))
     }
 
     pub(crate) fn base_url(&self) -> String {
