@@ -19,6 +19,13 @@ fn graph() -> Target {
     Target::resource("https://graph.microsoft.com").unwrap()
 }
 
+/// A client for plain HTTP. It trusts no certificates, because the machine may have none.
+fn reqwest_service() -> ReqwestService {
+    // reqwest wants a provider all the same.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    ReqwestService::new(reqwest::Client::builder().no_proxy().tls_certs_only([])).unwrap()
+}
+
 /// The statuses of the requests to Graph, and how many there were to the token service.
 fn history(emulator: &Emulator) -> (Vec<u16>, usize) {
     let to_graph = emulator
@@ -37,9 +44,7 @@ async fn over_reqwest_a_program_takes_no_notice() {
     let transport = HyperTransport::builder().allow_plain_loopback(true).build().unwrap();
     let client = Client::new(application(&emulator, "daemon"), transport);
     let layer = BearerLayer::new(client.source(&graph(), None).unwrap(), [emulator.base_url()]).unwrap();
-    // reqwest wants one, for a TLS that is not used here.
-    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    let inner = ReqwestService::new(reqwest::Client::builder().no_proxy()).unwrap();
+    let inner = reqwest_service();
     let service = layer.replay().layer(inner);
     for round in 0..2 {
         let request = http::Request::get(format!("{}/users", emulator.graph_url()))
@@ -64,8 +69,7 @@ async fn a_revoked_token_is_followed_by_one_with_the_claims_of_the_challenge() {
     let app = application(&emulator, "daemon").with_capabilities(&["cp1"]);
     let client = Client::new(app, transport);
     let layer = BearerLayer::new(client.source(&graph(), None).unwrap(), [emulator.base_url()]).unwrap();
-    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    let inner = ReqwestService::new(reqwest::Client::builder().no_proxy()).unwrap();
+    let inner = reqwest_service();
     let service = layer.replay().layer(inner);
     for round in 0..3 {
         let request = http::Request::get(format!("{}/users", emulator.graph_url()))
