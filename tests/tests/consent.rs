@@ -197,8 +197,8 @@ fn the_office_365_seed_from_the_administrators_browser_to_the_tenants_data() {
     );
 
     // The tenant's id is stored, and read again by who comes later.
-    let folder = tempfile();
-    let directory = DiskDirectory::at(folder.join("tenants.redb"));
+    let folder = private_folder();
+    let directory = DiskDirectory::at(folder.path().join("tenants.redb"));
     let now = Timestamp::from(SystemTime::now());
     directory
         .put(&ConsentedTenant::new(CLIENT_ID.parse().unwrap(), consent.tenant, now))
@@ -478,12 +478,12 @@ fn a_person_without_a_browser_signs_in_on_both_endpoints() {
     assert!(emulator.requests().iter().all(|request| request.lints.is_empty()));
 }
 
-/// A folder of this test's own.
-fn tempfile() -> std::path::PathBuf {
-    let id = entra_transport::request_id().unwrap();
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(id.to_string());
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
+/// A folder that only this user may change, whatever the umask, removed with the test.
+fn private_folder() -> tempfile::TempDir {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    builder.tempdir().unwrap()
 }
 
 /// The emulator with an application that has application permissions alone, and its client on `common`.

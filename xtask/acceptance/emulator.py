@@ -72,9 +72,13 @@ def running(entra: str, settings: dict, folder: Path, log: Path):
     command = [entra, "emulator", "--config", folder / "emulator.json", "--tls", "--ca-out", folder / "ca.crt"]
     with log.open("w") as requests:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=requests, text=True
+            ["/bin/sh", "-c", KEEPER, "sh", *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=requests,
+            text=True,
         )
-    watchdog = threading.Timer(LONGEST_RUN, process.kill)
+    watchdog = threading.Timer(LONGEST_RUN, process.stdin.close)
     watchdog.daemon = True
     watchdog.start()
     try:
@@ -85,7 +89,7 @@ def running(entra: str, settings: dict, folder: Path, log: Path):
         yield os.environ["AZURE_AUTHORITY_HOST"]
     finally:
         watchdog.cancel()
-        process.kill()
+        process.stdin.close()
         process.wait()
 
 
@@ -99,5 +103,8 @@ def _exports(lines):
             break
     return found
 
+
+KEEPER = 'trap : HUP INT TERM; "$@" </dev/null & exec >&- 2>&-; read -r _; kill -KILL $!'
+"""A shell that ends the command at the end of its input, which comes with the end of this process, however that ends."""
 
 LAST_EXPORT = "NODE_EXTRA_CA_CERTS"

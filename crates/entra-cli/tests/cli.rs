@@ -2,8 +2,7 @@
 
 mod common;
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use entra_emulator::{Api, App, Emulator, Fault};
 use serde_json::Value;
@@ -41,9 +40,7 @@ fn the_demo_tells_its_story_and_succeeds() {
 
 #[test]
 fn an_emulator_takes_a_certificate_that_was_made_for_it() {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("registered");
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir(&folder).unwrap();
+    let folder = folder("registered");
     let made = command(&["cert", "new", "--name", "app"], &[])
         .current_dir(&folder)
         .output();
@@ -321,12 +318,7 @@ fn what_a_token_claims_cannot_play_tricks_on_a_terminal() {
 
 #[test]
 fn nobody_has_to_read_what_is_told_beside_the_result() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_entra"))
-        .args(["explain", "12345 70011"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command(&["explain", "12345 70011"], &[]).spawn().unwrap();
     drop(child.stderr.take());
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && out(&output).contains("AADSTS70011"));
@@ -618,50 +610,56 @@ fn scopes_and_errors_are_explained() {
 
 #[test]
 fn a_reader_that_has_gone_is_no_failure() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_entra"))
-        .args(["explain", "all"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command(&["explain", "all"], &[]).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && err(&output).is_empty(), "{}", err(&output));
 }
 
+#[cfg(unix)]
 #[test]
 fn the_emulator_prints_what_other_programs_need() {
     use std::io::{BufRead, BufReader};
 
-    let ca = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("printed-ca.pem");
+    use common::Running;
+
+    // A path of which no part may be lost.
+    let ca = folder("printed blanks é ğ").join("it's ca.pem");
     let config = file("config.json", r##"{"apps":[{"name":"a\nexport EVIL=1\n#"}]}"##);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_entra"))
-        .args(["emulator", "--config", config.to_str().unwrap()])
-        .args(["--seed", "7", "--tls", "--ca-out", ca.to_str().unwrap()])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let mut exported = Vec::new();
-    for line in lines.by_ref() {
-        if let Some((name, value)) = line.strip_prefix("export ").and_then(|pair| pair.split_once('=')) {
-            exported.push((name.to_owned(), value.to_owned()));
-            assert_ne!(name, "EVIL", "a name broke out of its comment");
-            if name == "NODE_EXTRA_CA_CERTS" {
+    let mut child = Running::serve(&[
+        "emulator",
+        "--config",
+        config.to_str().unwrap(),
+        "--seed",
+        "7",
+        "--tls",
+        "--ca-out",
+        ca.to_str().unwrap(),
+    ]);
+    let mut script = String::new();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap) {
+        if line.starts_with("export ") {
+            assert!(!line.contains("EVIL"), "a name broke out of its comment");
+            script += &format!("{line}\n");
+            if line.starts_with("export NODE_EXTRA_CA_CERTS=") {
                 break;
             }
         }
     }
-    let variables: Vec<(&str, &str)> = exported
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
-    let output = entra(&["token", "--resource", GRAPH], &variables, "");
+    // As in another terminal: the lines are for a shell, which reads a path with blanks as it is meant.
+    script += "exec \"$@\"";
+    let words = [
+        "-c",
+        &script,
+        "sh",
+        env!("CARGO_BIN_EXE_entra"),
+        "token",
+        "--resource",
+        GRAPH,
+    ];
+    let output = Command::new("/bin/sh").args(words).env_clear().output().unwrap();
     assert!(output.status.success(), "{}", err(&output));
     let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
     let line = log.next().unwrap().unwrap();
     assert!(line.contains("/oauth2/v2.0/token") && line.contains("200"), "{line}");
-    child.kill().unwrap();
-    child.wait().unwrap();
 }

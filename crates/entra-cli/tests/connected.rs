@@ -49,7 +49,7 @@ fn application_permissions_alone_connect_a_tenant() {
     for words in [&["--v1"][..], &["--admin"], &["--admin", "--v1"]] {
         let emulator = emulator(with_roles_alone());
         let contoso = &*emulator.tenants()[1].id;
-        let setting = Setting::new(&emulator, "roles_alone");
+        let setting = Setting::new(&emulator);
         let words = [&["consent", "--resource", OFFICE, "-o", "json"], words].concat();
         let waiting = setting.start(&words);
         let page = accepted(&waiting, &emulator);
@@ -77,7 +77,7 @@ fn a_tenant_asked_for_by_name_is_connected_too() {
             let emulator = emulator(with_roles_alone());
             let contoso = &*emulator.tenants()[1].id;
             let tenant = if name == "id" { contoso } else { name };
-            let setting = Setting::new(&emulator, "by_name");
+            let setting = Setting::new(&emulator);
             let words = [&["consent", "--resource", OFFICE, "--tenant", tenant], words].concat();
             let waiting = setting.start(&words);
             assert_eq!(heading(&accepted(&waiting, &emulator)), "Tenant connected");
@@ -92,7 +92,7 @@ fn v2_without_admin_connects_no_tenant_by_itself() {
     let both = || with_roles_alone().request_scope(OFFICE, "ActivityFeed.Read");
     for app in [with_roles_alone(), both()] {
         let emulator = emulator(app);
-        let setting = Setting::new(&emulator, "one_user");
+        let setting = Setting::new(&emulator);
         let waiting = setting.start(&["consent", "--resource", OFFICE]);
         let page = accepted(&waiting, &emulator);
         assert_eq!(heading(&page), "The tenant is not connected");
@@ -124,7 +124,7 @@ fn a_consent_without_application_permissions_says_so() {
     for words in [&["--v1"][..], &["--admin"], &["--admin", "--v1"]] {
         let emulator = emulator(App::new("users only").request_scope(OFFICE, "ActivityFeed.Read"));
         let contoso = &*emulator.tenants()[1].id;
-        let setting = Setting::new(&emulator, "no_roles");
+        let setting = Setting::new(&emulator);
         let waiting = setting.start(&[&["consent", "--resource", OFFICE], words].concat());
         let page = accepted(&waiting, &emulator);
         assert!(
@@ -146,7 +146,7 @@ fn what_was_granted_is_named_once_each() {
         .request_scope(GRAPH, "User.Read")
         .request_scope(GRAPH, "User.Read.All");
     let emulator = emulator(app);
-    let setting = Setting::new(&emulator, "granted");
+    let setting = Setting::new(&emulator);
     let waiting = setting.start(&["consent", "--admin", "--resource", GRAPH, "-o", "json"]);
     accepted(&waiting, &emulator);
     let answer = json(&waiting.end());
@@ -157,7 +157,7 @@ fn what_was_granted_is_named_once_each() {
 #[test]
 fn the_tenant_of_personal_accounts_is_never_connected() {
     let emulator = emulator(with_roles_alone().request_scope(OFFICE, "ActivityFeed.Read"));
-    let setting = Setting::new(&emulator, "personal");
+    let setting = Setting::new(&emulator);
     for words in [
         &["--v1"][..],
         &["--v2"],
@@ -181,7 +181,7 @@ fn the_tenant_of_personal_accounts_is_never_connected() {
 #[test]
 fn the_answer_of_another_tenant_ends_the_wait() {
     let emulator = emulator(with_roles_alone());
-    let setting = Setting::new(&emulator, "another");
+    let setting = Setting::new(&emulator);
     let tenants = emulator.tenants();
     let words = ["consent", "--admin", "--resource", OFFICE, "--tenant", &tenants[1].id];
     let waiting = setting.start(&words);
@@ -195,7 +195,7 @@ fn the_answer_of_another_tenant_ends_the_wait() {
 #[test]
 fn the_page_is_styled_and_forgets_the_code() {
     let emulator = emulator(with_roles_alone());
-    let setting = Setting::new(&emulator, "page");
+    let setting = Setting::new(&emulator);
     let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
     let declined = emulator.decline(&waiting.url, ADMIN).unwrap().url;
     let page = waiting.come_back(&declined);
@@ -237,7 +237,7 @@ fn the_page_is_styled_and_forgets_the_code() {
 #[test]
 fn localhost_is_the_default_and_what_to_register_is_said() {
     let emulator = emulator(with_roles_alone());
-    let setting = Setting::new(&emulator, "register");
+    let setting = Setting::new(&emulator);
     let consent =
         |words: &[&str]| setting.run(&[&["consent", "--v1", "--resource", OFFICE, "--wait", "1"], words].concat());
     fails(
@@ -273,7 +273,7 @@ fn a_port_that_another_program_has_in_one_family_is_taken() {
         return;
     };
     let emulator = emulator(with_roles_alone());
-    let setting = Setting::new(&emulator, "family");
+    let setting = Setting::new(&emulator);
     let place = format!("localhost:{}", other.local_addr().unwrap().port());
     let output = setting.run(&["consent", "--v1", "--resource", OFFICE, "--listen", &place]);
     fails(&output, 3, &["another program listens there"]);
@@ -282,7 +282,7 @@ fn a_port_that_another_program_has_in_one_family_is_taken() {
 #[test]
 fn a_command_offers_no_option_that_means_nothing_to_it() {
     let emulator = emulator(with_roles_alone());
-    let setting = Setting::new(&emulator, "options");
+    let setting = Setting::new(&emulator);
     let help = |command: &str| out(&setting.run(&[command, "--help"])).to_owned();
     let consent = help("consent");
     assert!(

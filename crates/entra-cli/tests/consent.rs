@@ -6,7 +6,6 @@ mod waiting;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use entra_emulator::{Api, App, Config, Emulator, EmulatorBuilder, Tenant};
@@ -14,7 +13,7 @@ use entra_proto::UnverifiedClaims;
 use redb::ReadableTable;
 use serde_json::Value;
 
-use common::{GRAPH, command, entra, err, fails, file, out, run};
+use common::{GRAPH, Running, command, entra, err, fails, file, out, private_folder, run};
 use waiting::{Setting, json};
 
 const OFFICE: &str = "https://manage.office.com";
@@ -49,7 +48,7 @@ fn emulator() -> Emulator {
 #[test]
 fn an_administrator_consents_and_the_tenant_is_printed_stored_and_of_use() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator, "walk");
+    let setting = Setting::new(&emulator);
     let contoso = emulator.tenants()[1].id.clone();
     let before = setting.run(&["token", "--v1", "--resource", OFFICE, "--tenant", &contoso]);
     fails(&before, 5, &["AADSTS700016"]);
@@ -105,7 +104,7 @@ fn an_administrator_consents_and_the_tenant_is_printed_stored_and_of_use() {
 #[test]
 fn every_page_of_consent_ends_with_the_tenant() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator, "pages");
+    let setting = Setting::new(&emulator);
     let contoso = emulator.tenants()[1].id.clone();
     for (words, path) in [
         (&["--admin"][..], "/organizations/v2.0/adminconsent?"),
@@ -125,11 +124,15 @@ fn every_page_of_consent_ends_with_the_tenant() {
 
 #[test]
 fn the_directory_is_where_data_of_this_user_is_kept() {
-    let home = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("homes");
+    let folder = private_folder();
+    let home = folder.path();
     // Something else lies there, which is said with its path.
     let place = |path: &str| {
         let file = home.join(path).join("entra").join("tenants.redb");
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let mut builder = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.recursive(true).create(file.parent().unwrap()).unwrap();
         std::fs::write(&file, "no directory").unwrap();
         file.to_str().unwrap().to_owned()
     };
@@ -154,7 +157,7 @@ fn the_directory_is_where_data_of_this_user_is_kept() {
 #[test]
 fn a_browser_is_told_that_a_tenant_is_connected_when_it_is_stored() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator, "unstored");
+    let setting = Setting::new(&emulator);
     let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
     // While the browser is away.
     std::fs::write(&setting.directory, "no directory").unwrap();
@@ -170,7 +173,7 @@ fn a_browser_is_told_that_a_tenant_is_connected_when_it_is_stored() {
 #[test]
 fn the_page_says_what_went_wrong_and_the_command_what_to_do() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator, "advice");
+    let setting = Setting::new(&emulator);
     let consent = ["consent", "--v1", "--resource", OFFICE];
     let sign_in = ["token", "--flow", "auth-code", "--scope", "User.Read"];
     for words in [&consent[..], &sign_in] {
@@ -197,7 +200,7 @@ fn the_page_says_what_went_wrong_and_the_command_what_to_do() {
 #[test]
 fn scopes_of_two_apis_are_no_matter_of_waiting() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator, "two");
+    let setting = Setting::new(&emulator);
     let scopes = format!("{OFFICE}/ActivityFeed.Read {GRAPH}/User.Read");
     let waiting = setting.start(&["consent", "--v2", "--scope", &scopes]);
     let redirect = waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
@@ -210,7 +213,7 @@ fn scopes_of_two_apis_are_no_matter_of_waiting() {
 #[test]
 fn what_is_damaged_is_told_in_one_line_and_can_be_forgotten() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator, "damaged");
+    let setting = Setting::new(&emulator);
     let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
     waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
     assert_eq!(waiting.end().status.code(), Some(0));
@@ -248,7 +251,7 @@ fn what_is_damaged_is_told_in_one_line_and_can_be_forgotten() {
 fn what_the_directory_warns_of_is_told() {
     use std::os::unix::fs::PermissionsExt;
     let emulator = emulator();
-    let setting = Setting::new(&emulator, "warned");
+    let setting = Setting::new(&emulator);
     let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
     waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
     assert_eq!(waiting.end().status.code(), Some(0));
@@ -268,7 +271,7 @@ fn what_the_directory_warns_of_is_told() {
 #[test]
 fn a_tenant_that_cannot_be_stored_is_named() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator, "unstored");
+    let setting = Setting::new(&emulator);
     let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
     std::fs::write(&setting.directory, "no directory").unwrap();
     waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
@@ -280,7 +283,7 @@ fn a_tenant_that_cannot_be_stored_is_named() {
 #[test]
 fn where_no_credential_is_set_none_is_needed() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator, "public");
+    let setting = Setting::new(&emulator);
     let none = [("AZURE_CLIENT_SECRET", "")];
     let waiting = setting.start_with(&["consent", "--admin", "--resource", OFFICE], &none);
     waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
@@ -321,7 +324,7 @@ fn where_no_credential_is_set_none_is_needed() {
 #[test]
 fn a_declined_consent_stores_nothing() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator, "declined");
+    let setting = Setting::new(&emulator);
     for words in [&["--v1"][..], &["--v2"], &["--admin"], &["--admin", "--v1"]] {
         let waiting = setting.start(&[&["consent", "--resource", OFFICE], words].concat());
         let page = waiting.come_back(&emulator.decline(&waiting.url, ADMIN).unwrap().url);
@@ -334,7 +337,7 @@ fn a_declined_consent_stores_nothing() {
 #[test]
 fn redirects_that_nobody_asked_for_are_turned_away_and_the_right_one_still_counts() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator, "forged");
+    let setting = Setting::new(&emulator);
     let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
     let callback = waiting.callback();
     let right = emulator.approve(&waiting.url, ADMIN).unwrap().url;
@@ -385,7 +388,7 @@ fn redirects_that_nobody_asked_for_are_turned_away_and_the_right_one_still_count
 #[test]
 fn what_cannot_be_waited_for_is_refused_before_a_browser_is_sent_away() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator, "refused");
+    let setting = Setting::new(&emulator);
     let consent = |words: &[&str]| setting.run(&[&["consent", "--v1", "--resource", OFFICE], words].concat());
     fails(&consent(&["--listen", "0.0.0.0:0"]), 3, &["is not on this machine"]);
     for nonsense in ["nonsense", "8400", ":8400", "127.0.0.1:80000"] {
@@ -440,7 +443,7 @@ fn what_cannot_be_waited_for_is_refused_before_a_browser_is_sent_away() {
 #[test]
 fn a_person_signs_in_in_a_browser() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator, "browser");
+    let setting = Setting::new(&emulator);
     let public = &*emulator.apps()[1].client_id;
     for words in [&["--client-id", public, "--public"][..], &["--v1"], &[]] {
         let target = if words == ["--v1"] {
@@ -468,7 +471,7 @@ fn a_person_signs_in_in_a_browser() {
 #[test]
 fn a_person_types_in_a_code_elsewhere() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator, "device");
+    let setting = Setting::new(&emulator);
     let public = &*emulator.apps()[1].client_id;
     for approves in [true, false] {
         let words = [
@@ -481,7 +484,7 @@ fn a_person_types_in_a_code_elsewhere() {
             "--scope",
             "User.Read",
         ];
-        let mut child = command(&words, &setting.variables()).spawn().unwrap();
+        let mut child = Running::start(&mut command(&words, &setting.variables()));
         let mut said = BufReader::new(child.stderr.take().unwrap());
         let mut message = String::new();
         said.read_line(&mut message).unwrap();
@@ -499,7 +502,7 @@ fn a_person_types_in_a_code_elsewhere() {
         }
         let mut stderr = Vec::new();
         said.read_to_end(&mut stderr).unwrap();
-        let mut output = child.wait_with_output().unwrap();
+        let mut output = child.output();
         output.stderr = stderr;
         if approves {
             assert!(out(&output).starts_with("eyJ"), "{}", err(&output));
@@ -529,7 +532,7 @@ fn an_api_asks_on_behalf_of_its_user() {
                 .grant_scope(GRAPH, "User.Read"),
         )
         .start();
-    let setting = Setting::new(&emulator, "behalf");
+    let setting = Setting::new(&emulator);
     let waiting = setting.start(&["token", "--flow", "auth-code", "--scope", "api://todo/Todo.Read"]);
     waiting.come_back(&emulator.approve(&waiting.url, "alex@mycompany.example").unwrap().url);
     let output = waiting.end();
@@ -554,7 +557,7 @@ fn help_shows_an_emulator_in_which_an_api_can_ask_for_its_user() {
     let words = |line: &str| -> Vec<String> { line.split(' ').skip(1).map(str::to_owned).collect() };
     let config = Config::from_json(config).unwrap();
     let emulator = EmulatorBuilder::from(config).start();
-    let setting = Setting::new(&emulator, "help");
+    let setting = Setting::new(&emulator);
     let user = format!("adele@{}", emulator.domain());
 
     let first = words(first);
@@ -577,7 +580,7 @@ fn help_shows_an_emulator_in_which_an_api_can_ask_for_its_user() {
 #[test]
 fn flows_that_do_not_go_together_say_so() {
     let emulator = emulator();
-    let setting = Setting::new(&emulator, "together");
+    let setting = Setting::new(&emulator);
     let token = |words: &[&str]| setting.run(&[&["token", "--scope", "User.Read"], words].concat());
     fails(
         &token(&["--flow", "password"]),

@@ -11,27 +11,15 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
-use common::{command, err, fails, run};
+use common::{Running, command, err, fails, run};
 use entra_emulator::Emulator;
-
-/// A process that does not outlive its test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// An emulator, and the lines that it prints up to the one that begins so.
 ///
 /// That is its last one: without a reader for what follows, the emulator would end.
 fn started(words: &[&str], variables: &[(&str, &str)], last: &str) -> (Running, Vec<String>) {
-    let mut child = Running(command(&[&["emulator"], words].concat(), variables).spawn().unwrap());
-    let lines = BufReader::new(child.0.stdout.take().unwrap())
-        .lines()
-        .map(Result::unwrap);
+    let mut child = Running::start(&mut command(&[&["emulator"], words].concat(), variables));
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut printed = Vec::new();
     for line in lines {
         let is_last = line.starts_with(last);
@@ -77,9 +65,9 @@ fn the_ca_stands_in_a_folder_of_its_own_until_the_end() {
                 .unwrap()
                 .starts_with("-----BEGIN CERTIFICATE")
         );
-        assert!(!ca.to_str().unwrap().contains(&format!("-{}.", child.0.id())));
-        signal(&child.0, name);
-        assert_eq!(child.0.wait().unwrap().signal(), Some(number));
+        assert!(!ca.to_str().unwrap().contains(&format!("-{}.", child.id())));
+        signal(&child, name);
+        assert_eq!(child.wait().unwrap().signal(), Some(number));
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
     }
 }
@@ -111,9 +99,9 @@ fn the_device_example_works_with_the_default_emulator() {
         .unwrap();
     let words: Vec<&str> = example.split('#').next().unwrap().split_whitespace().skip(1).collect();
     let emulator = Emulator::start();
-    let mut child = Running(command(&words, &common::variables(&emulator)).spawn().unwrap());
+    let mut child = Running::start(&mut command(&words, &common::variables(&emulator)));
     let mut message = String::new();
-    BufReader::new(child.0.stderr.as_mut().unwrap())
+    BufReader::new(child.stderr.as_mut().unwrap())
         .read_line(&mut message)
         .unwrap();
     let code = message
@@ -125,16 +113,16 @@ fn the_device_example_works_with_the_default_emulator() {
     let user = &emulator.tenants()[0].users.as_ref().unwrap()[0];
     emulator.approve_device(code, &user.user_principal_name).unwrap();
     let mut token = String::new();
-    child.0.stdout.as_mut().unwrap().read_to_string(&mut token).unwrap();
-    assert!(token.starts_with("eyJ") && child.0.wait().unwrap().success());
+    child.stdout.as_mut().unwrap().read_to_string(&mut token).unwrap();
+    assert!(token.starts_with("eyJ") && child.wait().unwrap().success());
 }
 
 #[test]
 fn a_public_client_is_told_what_to_allow() {
     let emulator = Emulator::start();
     let words = ["token", "--flow", "device-code", "--public", "--scope", "User.Read"];
-    let mut child = Running(command(&words, &common::variables(&emulator)).spawn().unwrap());
-    let mut stderr = BufReader::new(child.0.stderr.take().unwrap());
+    let mut child = Running::start(&mut command(&words, &common::variables(&emulator)));
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut said = String::new();
     stderr.read_line(&mut said).unwrap();
     let code = said
@@ -151,7 +139,7 @@ fn a_public_client_is_told_what_to_allow() {
         said.contains("7000218") && said.contains("Allow public client flows"),
         "{said}"
     );
-    assert_eq!(child.0.wait().unwrap().code(), Some(5));
+    assert_eq!(child.wait().unwrap().code(), Some(5));
 }
 
 #[test]
@@ -169,7 +157,7 @@ fn the_log_escapes_what_a_client_sends() {
     request.extend(b" HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
     stream.write_all(&request).unwrap();
     let mut line = String::new();
-    BufReader::new(child.0.stderr.take().unwrap())
+    BufReader::new(child.stderr.take().unwrap())
         .read_line(&mut line)
         .unwrap();
     let obeyed = |c: char| c != '\n' && c.is_control() || c == '\u{202e}';

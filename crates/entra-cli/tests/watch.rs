@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Child;
 use std::time::Duration;
 
-use common::{GRAPH, command, err, fails, out, run, variables};
+use common::{GRAPH, Running, command, err, fails, out, run, variables};
 use entra_emulator::{Emulator, Fault};
 use serde_json::Value;
 
@@ -66,12 +66,11 @@ fn each_new_token_is_printed_once_in_the_form_asked_for() {
 #[test]
 fn a_token_that_is_due_is_renewed_in_the_background() {
     let emulator = Emulator::builder().refresh_in(Duration::ZERO).start();
-    let mut child = command(&watch(&[]), &variables(&emulator)).spawn().unwrap();
+    let mut child = Running::start(&mut command(&watch(&[]), &variables(&emulator)));
     let told: Vec<String> = lines(&mut child)
         .take_while(|line| !line.contains("refreshed"))
         .collect();
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(child);
     assert!(told[0].contains("network  new"), "{told:?}");
     assert!(
         told[1..]
@@ -86,9 +85,7 @@ fn a_token_that_is_due_is_renewed_in_the_background() {
 fn a_token_serves_on_while_the_service_fails_and_is_asked_no_more() {
     // Past its margin from the start: each time another one is wanted.
     let emulator = Emulator::builder().token_lifetime(Duration::from_secs(200)).start();
-    let mut child = command(&watch(&["--count", "100000"]), &variables(&emulator))
-        .spawn()
-        .unwrap();
+    let mut child = Running::start(&mut command(&watch(&["--count", "100000"]), &variables(&emulator)));
     let mut told = lines(&mut child);
     assert!(told.next().unwrap().contains("network  new, expires in 3 min"));
     emulator.fault(Fault::aadsts(7000222).always());
@@ -99,8 +96,7 @@ fn a_token_serves_on_while_the_service_fails_and_is_asked_no_more() {
         served.contains("cache    served anyway, cooling down for 5 s, expires in "),
         "{served}"
     );
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(child);
     let refused = emulator
         .token_requests()
         .iter()
@@ -147,9 +143,7 @@ fn what_can_never_be_asked_for_ends_at_once() {
 #[test]
 fn a_watcher_without_a_reader_ends() {
     let emulator = Emulator::builder().refresh_in(Duration::ZERO).start();
-    let mut child = command(&watch(&["--count", "100000"]), &variables(&emulator))
-        .spawn()
-        .unwrap();
+    let mut child = Running::start(&mut command(&watch(&["--count", "100000"]), &variables(&emulator)));
     drop(lines(&mut child).next().unwrap());
     assert!(child.wait().unwrap().success());
 }

@@ -1,5 +1,8 @@
 //! What every directory of tenants keeps to, whoever wrote it.
 
+#[cfg(feature = "redb")]
+mod folder;
+
 use entra_client::{ConsentedTenant, DirectoryError, MemoryDirectory, SecretName, TenantDirectory};
 use entra_proto::{ClientId, Cloud, Guid, Timestamp};
 
@@ -42,7 +45,7 @@ fn a_directory_in_memory_keeps_the_laws() {
 fn a_directory_on_disk_keeps_the_laws() {
     use entra_client::{DirectoryKey, DiskDirectory};
 
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder::folder();
     let number = std::cell::Cell::new(0);
     keeps_the_laws(|| {
         number.set(number.get() + 1);

@@ -1,7 +1,10 @@
 //! The files of a directory of tenants: whose they are, what is in them, and what becomes of damaged ones.
 #![cfg(feature = "redb")]
 
+mod folder;
+
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::sync::{Barrier, Once};
 
@@ -9,6 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use entra_client::{ConsentedTenant, DirectoryError, DirectoryKey, DiskDirectory, SecretName, TenantDirectory};
 use entra_proto::{ClientId, Guid, Timestamp};
+use folder::folder;
 
 fn guid(byte: u8) -> Guid {
     Guid::from_bytes([byte; 16])
@@ -28,10 +32,6 @@ fn name(name: &str) -> SecretName<'_> {
 
 fn key() -> DirectoryKey {
     DirectoryKey::from_bytes([7; 32])
-}
-
-fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().unwrap()
 }
 
 /// The panics that are caught are not shown; those of a failing test are.
@@ -170,6 +170,12 @@ mod permissions {
         DirectoryKey::read_or_create(open.join("t.key")).unwrap();
     }
 
+    /// Reports a test that cannot run here. libtest does not capture what is written to the stream itself.
+    fn skipped(why: &str) {
+        let test = std::thread::current().name().unwrap_or_default().to_owned();
+        let _ = writeln!(std::io::stderr(), "{test}: SKIPPED: {why}");
+    }
+
     fn refused(path: &Path, why: &str) {
         for error in [
             DirectoryKey::read_or_create(path).unwrap_err(),
@@ -198,11 +204,11 @@ mod permissions {
         fs::copy(&key, &planted).unwrap();
         symlink(&key, &link).unwrap();
         fs::create_dir(&theirs).unwrap();
+        set_mode(&theirs, 0o755);
         DirectoryKey::read_or_create(&planted).unwrap();
         DirectoryKey::read_or_create(&link).unwrap();
-        // root alone may give files away.
         if lchown(&planted, SOMEBODY, SOMEBODY).is_err() {
-            return;
+            return skipped("only root may give files away");
         }
         lchown(&link, SOMEBODY, SOMEBODY).unwrap();
         lchown(&theirs, SOMEBODY, SOMEBODY).unwrap();
@@ -227,6 +233,7 @@ mod permissions {
         let inner = open.join("inner");
         fs::create_dir_all(&inner).unwrap();
         fs::create_dir(&mine).unwrap();
+        set_mode(&mine, 0o700);
         for folder in [&mine, &open] {
             let key = folder.join("key");
             fs::write(&key, [7; 32]).unwrap();
@@ -276,7 +283,7 @@ mod permissions {
         let path = folder.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&path).status();
         if !made.is_ok_and(|status| status.success()) {
-            return;
+            return skipped("there is no `mkfifo`");
         }
         DiskDirectory::at(&path).list(None).unwrap_err();
         DiskDirectory::at(&path).put(&consent(1)).unwrap_err();

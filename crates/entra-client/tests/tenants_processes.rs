@@ -3,6 +3,8 @@
 //! A child is this test binary again, with what it shall do in its environment. What a child has acknowledged stands in its output.
 #![cfg(feature = "redb")]
 
+mod folder;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -10,6 +12,7 @@ use std::time::Duration;
 
 use entra_client::{ConsentedTenant, DirectoryKey, DiskDirectory, SecretName, TenantDirectory};
 use entra_proto::{ClientId, Guid, Timestamp};
+use folder::folder;
 
 const FOLDER: &str = "ENTRA_TENANTS_CHILD_FOLDER";
 const WRITER: &str = "ENTRA_TENANTS_CHILD_WRITER";
@@ -66,6 +69,7 @@ fn child() {
     }
 }
 
+/// A child, which ends with this.
 struct Writer {
     process: Child,
     out: BufReader<ChildStdout>,
@@ -136,6 +140,13 @@ impl Writer {
     }
 }
 
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 /// A xorshift generator: the same kills each time, as far as the machine's pace allows.
 struct Dice(u64);
 
@@ -154,7 +165,7 @@ fn after_200_kills_all_that_was_acknowledged_is_there() {
     let (mut kept, mut before_any, mut unacknowledged, mut drafts) = (0, 0, 0, 0);
     // Twenty stores of ten kills each: those that are made meanwhile, and those that have grown.
     for _ in 0..20 {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let mut writers: Vec<Writer> = Vec::new();
         for kill in 0..10 {
             let mut writer = Writer::start(folder.path(), 1, kill * 1000, 1000);
@@ -204,7 +215,7 @@ fn after_200_kills_all_that_was_acknowledged_is_there() {
 #[test]
 fn processes_that_write_at_once_lose_nothing() {
     const WRITES: u32 = 40;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let mut writers: Vec<Writer> = (1..=3)
         .map(|writer| Writer::start(folder.path(), writer, 0, WRITES))
         .collect();

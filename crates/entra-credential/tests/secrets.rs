@@ -63,7 +63,7 @@ fn no_password_and_no_key_is_ever_shown() {
             shown.push(format!("{certificate:?}"));
         }
     }
-    let path = std::env::temp_dir().join(format!("entra-credential-canary-{}", std::process::id()));
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("canary");
     for text in ["canary.canary.canary", "canary-token"] {
         std::fs::write(&path, text).unwrap();
         let file = FederatedTokenFile::new(&path);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write, stderr};
+use std::net::ToSocketAddrs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -19,25 +20,35 @@ use crate::world::Folder;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Runs a test in a browser of its own, with or without JavaScript.
+///
+/// Where there is no browser the test is skipped, which is an error where CI has installed one.
 pub(crate) fn in_browser(has_scripts: bool, test: impl AsyncFnOnce(&Page)) {
     let (Some(driver), Some(browser)) = (installed(&["chromedriver"]), installed(&BROWSERS)) else {
-        say("SKIPPED: there is no chromedriver, or no chromium: apt-get install chromium chromium-driver");
+        let cure = "there is no chromedriver, or no chromium: apt-get install chromium chromium-driver";
+        let variable = |name| std::env::var(name).unwrap_or_default();
+        let installed = |name: &str| !variable("CI_NOT_INSTALLED").split_whitespace().any(|it| it == name);
+        assert!(variable("CI").is_empty() || !installed("chromium"), "{cure}");
+        say(&format!("SKIPPED: {cure}"));
         return;
     };
+    if ("localhost", 0).to_socket_addrs().is_err() {
+        say("SKIPPED: this machine does not know the name localhost, and chromedriver needs it: add it to /etc/hosts");
+        return;
+    }
     // In this order, so that they go in the other one, after a panic as well: the session, the processes, the folder.
     let profile = Folder::new();
-    let processes = Processes::start(&driver);
+    let processes = Processes::start(&driver, profile.path());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    // The driver is reached over plain http; but where others of a workspace have reqwest without a provider of its own, as our
-    // transport has, its client wants the process to have one.
+    // The driver is reached over plain HTTP, but reqwest wants a provider all the same.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     runtime.block_on(async {
         let capabilities = capabilities(&browser, profile.path(), has_scripts).unwrap();
         let direct = reqwest::Client::builder()
             .no_proxy()
+            .tls_certs_only([])
             .timeout(DEADLINE * 2)
             .build()
             .unwrap();
@@ -103,17 +114,28 @@ fn capabilities(browser: &Path, profile: &Path, has_scripts: bool) -> WebDriverR
 }
 
 /// A driver, and the browser that it starts: one group of processes, which ends with this.
+///
+/// A shell leads the group. It ends the group at the end of its input, which comes with the end of this process, even of one
+/// that is killed.
 struct Processes {
     url: String,
     driver: Child,
 }
 
 impl Processes {
-    fn start(driver: &Path) -> Self {
-        let mut driver = Command::new(driver)
+    fn start(driver: &Path, home: &Path) -> Self {
+        let script = r#""$@" </dev/null & exec >&- 2>&-; read -r _; kill -KILL 0"#;
+        let mut driver = Command::new("/bin/sh")
+            .args(["-c", script, "sh"])
+            .arg(driver)
             .args(["--port=0", "--log-level=WARNING"])
+            // What a browser leaves in a home is left in the test's folder.
+            .env("HOME", home)
+            .env_remove("XDG_CONFIG_HOME")
+            .env_remove("XDG_CACHE_HOME")
+            .env_remove("XDG_DATA_HOME")
             .process_group(0)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -140,12 +162,7 @@ impl Processes {
 
 impl Drop for Processes {
     fn drop(&mut self) {
-        let group = format!("-{}", self.driver.id());
-        let _ = Command::new("kill")
-            .args(["-KILL", "--", &group])
-            .stderr(Stdio::null())
-            .status();
-        let _ = self.driver.kill();
+        drop(self.driver.stdin.take());
         let _ = self.driver.wait();
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
@@ -11,6 +12,7 @@ use entra_emulator::{App, Emulator, RequestEvent, Tenant, User};
 use entra_proto::Body;
 use entra_transport::BlockingTransport;
 use entra_transport_ureq::UreqTransport;
+use http::header::HOST;
 use http::{Request, Response};
 
 /// Of the tenant that connects, which is not the one that the application is registered in.
@@ -106,13 +108,18 @@ impl World {
         assert_eq!(web.url, "", "it starts");
         let mut said = String::new();
         web.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        drop(web.child.stdin.take());
         assert!(!web.child.wait().unwrap().success());
         said
     }
 
+    /// The application below a shell, which ends it at the end of its input: that comes with the end of this process, even of one
+    /// that is killed.
     fn command(&self, more: &[(&str, &str)]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_consent_web"));
+        let script = r#"trap : HUP INT TERM; "$1" </dev/null & exec >&- 2>&-; read -r _; kill -KILL $!; wait $!"#;
+        let mut command = Command::new("/bin/sh");
         command
+            .args(["-c", script, "sh", env!("CARGO_BIN_EXE_consent_web")])
             .env_clear()
             .envs([
                 ("LISTEN", "127.0.0.1:0"),
@@ -126,6 +133,7 @@ impl World {
                 ("MANAGEMENT_ENDPOINT", self.emulator.base_url()),
             ])
             .envs(more.iter().copied())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         command
     }
@@ -242,8 +250,12 @@ impl Web {
         web
     }
 
-    /// A request as a browser without a memory would send it.
-    pub(crate) fn send(&self, request: Request<Body>) -> Response<Body> {
+    /// A request as a browser without a memory would send it, which knows without a resolver where `localhost` is.
+    pub(crate) fn send(&self, mut request: Request<Body>) -> Response<Body> {
+        let host = request.uri().authority().unwrap().to_string();
+        let address = request.uri().to_string().replacen("//localhost:", "//127.0.0.1:", 1);
+        *request.uri_mut() = address.parse().unwrap();
+        request.headers_mut().insert(HOST, host.parse().unwrap());
         let transport = UreqTransport::builder().allow_plain_loopback(true).build().unwrap();
         transport.send(request).unwrap()
     }
@@ -251,7 +263,7 @@ impl Web {
 
 impl Drop for Web {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
 }
@@ -267,8 +279,9 @@ impl Folder {
             std::process::id(),
             COUNT.fetch_add(1, Ordering::Relaxed)
         );
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir_all(&path).unwrap();
+        // Not below the checkout, which others may be able to change: the application refuses to keep its tenants there.
+        let path = std::env::temp_dir().join(name);
+        fs::DirBuilder::new().mode(0o700).create(&path).unwrap();
         Self(path)
     }
 

@@ -3,8 +3,9 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::io::Write;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use entra_emulator::Emulator;
 
@@ -36,6 +37,60 @@ pub(crate) fn entra(words: &[&str], variables: &[(&str, &str)], input: &str) -> 
     child.wait_with_output().unwrap()
 }
 
+/// A process of a test, which ends with it, also where the test fails.
+pub(crate) struct Running(Option<Child>);
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        Self(Some(command.spawn().unwrap()))
+    }
+
+    /// `entra` with these words, as a server: it would run on for ever, so a shell ends it with this process, however this one ends.
+    #[cfg(unix)]
+    pub(crate) fn serve(words: &[&str]) -> Self {
+        let script = r#"trap : HUP INT TERM; "$@" </dev/null & exec >&- 2>&-; read -r _; kill -KILL $!"#;
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", script, "sh", env!("CARGO_BIN_EXE_entra")])
+            .args(words)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Self::start(&mut command)
+    }
+
+    /// Waits for its end.
+    pub(crate) fn output(mut self) -> Output {
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        self.0.as_mut().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let Some(mut child) = self.0.take() else { return };
+        // A shell that serves ends at the end of its input.
+        if child.stdin.take().is_none() {
+            let _ = child.kill();
+        }
+        let _ = child.wait();
+    }
+}
+
 /// The variables that name an emulator's first application, and where programs are.
 pub(crate) fn variables(emulator: &Emulator) -> [(&'static str, &str); 5] {
     [
@@ -53,6 +108,14 @@ pub(crate) fn out(output: &Output) -> &str {
 
 pub(crate) fn err(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// A folder that only this user may change, whatever the umask, removed with the test. Everything above it is safe, too.
+pub(crate) fn private_folder() -> tempfile::TempDir {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    builder.tempdir().unwrap()
 }
 
 /// A file of this test's own, as private as one with a key has to be.

@@ -5,26 +5,29 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, Output};
+use std::process::Output;
 
 use entra_emulator::Emulator;
 use serde_json::Value;
 
-use crate::common::{self, command, entra, err, out};
+use crate::common::{self, Running, command, entra, err, out, private_folder};
 
 /// What a run of the command knows: AZURE_TENANT_ID is the application's own tenant.
 pub(crate) struct Setting<'a> {
     pub(crate) emulator: &'a Emulator,
     pub(crate) directory: PathBuf,
+    /// Holds the directory, and is removed with this.
+    _folder: tempfile::TempDir,
 }
 
 impl<'a> Setting<'a> {
-    pub(crate) fn new(emulator: &'a Emulator, name: &str) -> Self {
-        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-            .join(name)
-            .join("tenants.redb");
-        let _ = std::fs::remove_file(&directory);
-        Self { emulator, directory }
+    pub(crate) fn new(emulator: &'a Emulator) -> Self {
+        let folder = private_folder();
+        Self {
+            emulator,
+            directory: folder.path().join("tenants.redb"),
+            _folder: folder,
+        }
     }
 
     pub(crate) fn variables(&self) -> Vec<(&str, &str)> {
@@ -45,7 +48,7 @@ impl<'a> Setting<'a> {
     pub(crate) fn start_with(&self, words: &[&str], changed: &[(&str, &str)]) -> Waiting {
         let words = [words, &["--listen", "127.0.0.1:0"]].concat();
         let variables = [&self.variables(), changed].concat();
-        let mut child = command(&words, &variables).spawn().unwrap();
+        let mut child = Running::start(&mut command(&words, &variables));
         let mut said = BufReader::new(child.stderr.take().unwrap());
         let mut url = String::new();
         while !url.starts_with("http") {
@@ -63,7 +66,7 @@ impl<'a> Setting<'a> {
 /// A command that waits for a browser.
 pub(crate) struct Waiting {
     pub(crate) url: String,
-    child: Child,
+    child: Running,
     said: BufReader<std::process::ChildStderr>,
 }
 
@@ -76,7 +79,7 @@ impl Waiting {
     pub(crate) fn end(mut self) -> Output {
         let mut stderr = Vec::new();
         self.said.read_to_end(&mut stderr).unwrap();
-        let mut output = self.child.wait_with_output().unwrap();
+        let mut output = self.child.output();
         output.stderr = stderr;
         output
     }

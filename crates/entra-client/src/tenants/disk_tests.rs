@@ -6,6 +6,7 @@ use std::time::Duration;
 use entra_proto::{ClientId, Guid, Timestamp};
 use redb::{Database, ReadableTable, TableDefinition};
 
+use super::folder::folder;
 use super::storage::{SECRETS, TENANTS};
 use super::{ConsentedTenant, DirectoryError, DirectoryKey, DiskDirectory, SecretName, TenantDirectory, record};
 
@@ -25,10 +26,6 @@ fn directory(path: &Path) -> DiskDirectory {
     DiskDirectory::at(path)
         .with_key(DirectoryKey::from_bytes([7; 32]))
         .with_wait(Duration::ZERO)
-}
-
-fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().unwrap()
 }
 
 /// Changes what is in the file, behind the directory's back.

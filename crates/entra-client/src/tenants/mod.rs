@@ -37,6 +37,9 @@ mod disk;
 #[cfg(all(test, feature = "redb"))]
 mod disk_tests;
 mod error;
+#[cfg(all(test, feature = "redb"))]
+#[path = "../../tests/folder/mod.rs"]
+mod folder;
 #[cfg(feature = "redb")]
 mod key;
 mod memory;

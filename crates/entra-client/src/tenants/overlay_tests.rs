@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use redb::backends::FileBackend;
 use redb::{StorageBackend, WriteTransaction};
 
+use super::folder::folder;
 use super::overlay::{Change, Overlay, replay};
 use super::record::{self, Record};
 use super::storage::{self, Fault, SECRETS, TENANTS};
@@ -131,7 +132,7 @@ fn write_and_crash(path: &Path, act: impl FnOnce(&WriteTransaction) -> Result<()
 
 #[test]
 fn a_crash_leaves_the_directory_before_or_after() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let path = folder.path().join("t.redb");
     storage::create(&path).unwrap();
     let len = || fs::metadata(&path).unwrap().len();
@@ -150,7 +151,7 @@ fn a_crash_leaves_the_directory_before_or_after() {
 
 #[test]
 fn a_crash_while_one_is_mended_after_a_crash_loses_nothing() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let path = folder.path().join("t.redb");
     directory(&path).put(&consent(1)).unwrap();
     let ((), file) = storage::prepare(&path, Duration::ZERO, |transaction| insert(transaction, &[2])).unwrap();
@@ -167,7 +168,7 @@ fn a_crash_while_one_is_mended_after_a_crash_loses_nothing() {
 
 #[test]
 fn what_fails_leaves_the_file_as_it_is() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let path = folder.path().join("t.redb");
     directory(&path).put(&consent(1)).unwrap();
     let bytes = fs::read(&path).unwrap();
@@ -181,7 +182,7 @@ fn what_fails_leaves_the_file_as_it_is() {
 
 #[test]
 fn nobody_else_has_the_file_before_all_is_written() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let path = folder.path().join("t.redb");
     directory(&path).put(&consent(1)).unwrap();
     let ((), file) = storage::prepare(&path, Duration::ZERO, |transaction| insert(transaction, &[2])).unwrap();
@@ -208,7 +209,7 @@ proptest! {
         changes in proptest::collection::vec(some_change(), 0..12),
         reads in proptest::collection::vec((0..450_u64, 1..200_usize), 8),
     ) {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let [path, plain, other] = ["overlaid", "plain", "other"].map(|name| {
             let path = folder.path().join(name);
             fs::write(&path, &start).unwrap();
