@@ -26,6 +26,7 @@ use crate::scope::canonical;
 use crate::secret::ClientAssertion;
 use crate::secret_text::same_secret;
 use crate::target::Target;
+use crate::tenant::Tenant;
 use crate::time::Timestamp;
 use crate::token_response::TokenResponse;
 
@@ -150,10 +151,12 @@ impl TokenRequest {
     /// Reads the answer to it: [`TokenResponse::decode`], with the request's own secrets blotted out of whatever the answer says.
     ///
     /// # Errors
-    /// As for [`TokenResponse::decode`]; and where an ID token comes for a code that was asked for with another nonce.
+    /// As for [`TokenResponse::decode`]; and where an ID token comes for a code that was asked for with another nonce, or names another
+    /// tenant than the one that was requested by its ID.
     pub fn decode(&self, response: &Response<Body>, now: Timestamp) -> Result<TokenResponse, Error> {
         TokenResponse::decode(response.status(), response.headers(), response.body().as_bytes(), now)
             .and_then(|answer| self.check_nonce(answer, response.status()))
+            .and_then(|answer| self.check_tenant(answer))
             .map_err(|error| {
                 let kind = CredentialKind::of(&self.application.credential);
                 let error = self.secrets().out_of(error).sent_with(kind);
@@ -267,6 +270,17 @@ impl TokenRequest {
                 "urn:ietf:params:oauth:grant-type:device_code",
                 [Some(("device_code", code.expose())), None, None],
             ),
+        }
+    }
+
+    /// An ID token names the tenant in which the user signed in (`tid`): it must be one that the authority stands for.
+    fn check_tenant(&self, answer: TokenResponse) -> Result<TokenResponse, Error> {
+        let asked = self.application.authority.tenant();
+        let claims = answer.id_token.as_ref().and_then(|token| token.claims().ok());
+        match claims.and_then(|claims| claims.tenant_id()) {
+            // AD FS has no tenants.
+            Some(tenant) if *asked != Tenant::Adfs => asked.check_sign_in(tenant).map(|()| answer),
+            _ => Ok(answer),
         }
     }
 

@@ -662,3 +662,33 @@ fn a_token_that_names_no_tenant_says_so_and_asks_for_nothing_that_was_done() {
         "tenant is named neither by the ID token nor by the access token"
     );
 }
+
+#[test]
+fn an_id_token_of_another_tenant_is_refused_with_every_grant() {
+    let (one, other) = (
+        "11111111-2222-3333-4444-555555555555",
+        "66666666-2222-3333-4444-555555555555",
+    );
+    let personal = "9188040d-6c67-4c5b-b112-36a304b66dad";
+    for (asked, answered, fits) in [
+        (one, one, true),
+        (one, other, false),
+        ("organizations", personal, false),
+        ("common", personal, true),
+        ("contoso.com", other, true),
+    ] {
+        let authority = format!("https://login.microsoftonline.com/{asked}")
+            .parse::<Authority>()
+            .unwrap();
+        let app = Application::new(authority, ID.parse().unwrap(), ClientSecret::new("s3cret").unwrap()).on(V1);
+        for grant in GRANTS.into_iter().filter(|grant| *grant != "client_credentials") {
+            let Ok(request) = request(&app, grant, Target::resource("https://a.example").unwrap(), "text") else {
+                continue;
+            };
+            let id_token = id_token(&format!(r#"{{"tid":"{answered}"}}"#));
+            let body = format!(r#"{{"access_token":"t","expires_in":3599,"id_token":"{id_token}"}}"#);
+            let decoded = request.decode(&Response::new(Body::from(body)), NOW);
+            assert_eq!(decoded.is_ok(), fits, "{grant} {asked} {answered}: {decoded:?}");
+        }
+    }
+}

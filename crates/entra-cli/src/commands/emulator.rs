@@ -23,7 +23,7 @@ Examples:
 
 For `entra token --flow obo` the application needs an API of its own, which users get tokens for. In obo.json:
   {\"apis\": [{\"app_id\": \"2d4d11a2-f814-46a7-890a-274a72a7309e\", \"identifiers\": [\"api://todo\"], \"scopes\": [\"Todo.Read\"]}],
-   \"apps\": [{\"client_id\": \"2d4d11a2-f814-46a7-890a-274a72a7309e\", \"name\": \"todo\", \"redirect_uris\": [\"http://127.0.0.1\"],
+   \"apps\": [{\"client_id\": \"2d4d11a2-f814-46a7-890a-274a72a7309e\", \"name\": \"todo\", \"redirect_uris\": [\"http://localhost\", \"http://127.0.0.1\"],
              \"requested_scopes\": [{\"api\": \"api://todo\", \"scope\": \"Todo.Read\"}],
              \"granted_scopes\": [{\"api\": \"https://graph.microsoft.com\", \"scope\": \"User.Read\"}]}]}
 and, the second in another shell with the variables of the first:
