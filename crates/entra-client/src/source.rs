@@ -97,23 +97,6 @@ impl TokenSource {
         self.0.with_claims(claims).map(Self)
     }
 
-    /// Whether the token with these claims is in the cache and may be used.
-    #[must_use]
-    pub fn has(&self, claims: &ClaimsRequest) -> bool {
-        self.0.has(claims)
-    }
-
-    /// The [`generation`](Self::generation) of this token, or none where it is a token for something else.
-    #[must_use]
-    pub fn generation_of(&self, token: &Token) -> Option<u64> {
-        self.0.generation_of(token)
-    }
-
-    /// Takes note that an API rejected the token of this generation: the same as [`reject`](Self::reject).
-    pub fn discard(&self, generation: u64) -> bool {
-        self.0.reject(generation)
-    }
-
     /// The application that the token is for, in the tenant that it was given to the client with.
     #[must_use]
     pub fn application(&self) -> &Application {
@@ -172,24 +155,8 @@ impl<D: Driver> Held<D> {
         Ok(Self::new(Arc::clone(&self.core), slot))
     }
 
-    pub(crate) fn has(&self, claims: &ClaimsRequest) -> bool {
-        let key = KeyRef {
-            claims: Some(claims),
-            ..self.slot.key().view()
-        };
-        let now = self.core.clock.now();
-        self.core
-            .slots
-            .look(key, |slot| slot.peek(now).is_some())
-            .unwrap_or_default()
-    }
-
     pub(crate) fn reject(&self, number: u64) -> bool {
         self.core.reject(&self.slot, number)
-    }
-
-    pub(crate) fn generation_of(&self, token: &Token) -> Option<u64> {
-        token.is_of(&self.slot).then(|| token.number())
     }
 
     pub(crate) fn current(&mut self) -> Option<&Token> {

@@ -117,11 +117,6 @@ impl Token {
         self.0.number
     }
 
-    /// Whether it is kept, or was, in this slot.
-    pub(crate) fn is_of(&self, slot: &Arc<Slot>) -> bool {
-        std::ptr::eq(self.0.home.as_ptr(), Arc::as_ptr(slot))
-    }
-
     /// What to do with it now.
     pub(crate) fn freshness(&self, now: Now) -> Freshness {
         match self.age(now) {

@@ -1,20 +1,20 @@
-//! What an API that refuses a token asks for, in the terms of this crate.
+//! What an API that rejects a token asks for.
 
 use entra_proto::{Challenge, ClaimsChallenge, ClaimsRequest, Cloud};
 use http::HeaderMap;
 
-/// What would please an API that refused a token.
+/// What an API that rejected a token asks for.
 #[derive(Debug)]
 pub(crate) enum Wish {
     /// Another token of the same kind.
     Nothing,
     /// A token with these claims.
     Claims(ClaimsRequest),
-    /// Something that cannot be had: claims from another cloud than ours, or such as nobody can read.
+    /// Something that is not available: claims of another cloud, or claims that cannot be read.
     Impossible,
 }
 
-/// Reads the challenge to a client whose tokens come from `cloud`.
+/// Reads the challenge for a client whose tokens come from `cloud`.
 pub(crate) fn wish(headers: &HeaderMap, cloud: &Cloud) -> Wish {
     match ClaimsChallenge::find(headers) {
         Some(challenge) if challenge.is_from(cloud) => Wish::Claims(challenge.claims().clone()),

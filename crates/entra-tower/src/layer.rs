@@ -1,3 +1,5 @@
+//! The layer.
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,9 +12,9 @@ use crate::origins::Origins;
 use crate::replay::{CloneBody, CopyBody, NoReplay};
 use crate::shared::Shared;
 
-/// Puts one API's token on the requests of a service. The crate's documentation tells what it does with them.
+/// A layer that puts one API's token on the requests of a service: see the [crate's documentation](crate).
 ///
-/// `R` is what it does beforehand for requests that are refused: see [`Replay`](crate::Replay).
+/// `R` makes copies of requests, for those that the API rejects: see [`Replay`](crate::Replay).
 #[derive(Clone)]
 pub struct BearerLayer<R = NoReplay> {
     shared: Arc<Shared<TokenSource>>,
@@ -45,26 +47,26 @@ impl BearerLayer {
 }
 
 impl<R> BearerLayer<R> {
-    /// Says what becomes of requests to other origins: they are refused, or with [`Elsewhere::WithoutToken`] passed on as they are.
+    /// Sets what becomes of requests to other origins: an error, or with [`Elsewhere::WithoutToken`] they are passed on as they are.
     #[must_use]
     pub fn elsewhere(mut self, elsewhere: Elsewhere) -> Self {
         self.elsewhere = elsewhere;
         self
     }
 
-    /// Copies every request, body and all, so that it can be sent again with another token where the API refuses the first.
+    /// Copies every request with its body, so that it can be sent again with another token if the API rejects the first.
     #[must_use]
     pub fn replay(self) -> BearerLayer<CloneBody> {
         self.replay_by(CloneBody)
     }
 
-    /// Copies those requests whose body `copy` can copy, so that they can be sent again: none for a body that is a stream, say.
+    /// Copies those requests whose body `copy` can copy, so that they can be sent again; not one whose body is a stream, say.
     #[must_use]
     pub fn replay_with<F>(self, copy: F) -> BearerLayer<CopyBody<F>> {
         self.replay_by(CopyBody::new(copy))
     }
 
-    /// Copies the requests that a [`Replay`](crate::Replay) of one's own wants to be sent again.
+    /// Copies those requests that a [`Replay`](crate::Replay) of the program's own wants to be sent again.
     #[must_use]
     pub fn replay_by<N>(self, replay: N) -> BearerLayer<N> {
         BearerLayer {

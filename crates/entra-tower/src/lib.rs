@@ -1,17 +1,17 @@
-//! Microsoft Entra tokens on the requests of any tower service: `Authorization: Bearer <token>`, and nothing to think about after that.
+//! Microsoft Entra tokens on the requests of any tower service: `Authorization: Bearer <token>`.
 //!
-//! [`BearerLayer`] is made of a [`TokenSource`](entra_client::TokenSource) - a client and one API - and of the origins that the token
-//! may be sent to. While the token is fresh, [`Bearer`] takes no lock, allocates nothing and awaits nothing. Where there is none, it
-//! waits for the one request that serves everybody. Where the API refuses the token, it sees to it that the next one is another.
+//! The primary type is [`BearerLayer`]. It is made of a [`TokenSource`](entra_client::TokenSource) - a client and one API - and of the
+//! origins that the token may be sent to. While the token is fresh, its service [`Bearer`] takes no lock, allocates nothing and awaits
+//! nothing. Without a token, it waits for the one request that serves all callers. If the API rejects the token, it gets another one.
 //!
 //! ```text
-//!   request ─► Bearer ─► one of the origins? ── no ──► refused, or passed on without the token
+//!   request ─► Bearer ─► one of the origins? ── no ──► rejected, or passed on without the token
 //!                │ yes
-//!                ├─ a token at hand ─────────► insert the header ──► inner service ──► answer ──► yours
+//!                ├─ a token at hand ─────────► insert the header ──► inner service ──► response ──► yours
 //!                └─ none ──► await the source ──────┘    ▲                               │ 401, or grpc-status 16
 //!                                                        │                               ▼
-//!                                                        │              drop the token, remember the claims
-//!                                 once, with the copy ───┴── await another token ◄───────┴──► else yours, too
+//!                                                        │              report the token, note the claims for the path
+//!                                 once, with the copy ───┴── await another token ◄───────┴──► without a copy: yours
 //! ```
 //!
 //! ```
@@ -38,38 +38,49 @@
 //! let mut api = ServiceBuilder::new().layer(layer).service(inner); // hyper's client, say
 //!
 //! let request = Request::get("https://graph.microsoft.com/v1.0/users").body(String::new())?;
-//! let answer = api.ready().await?.call(request).await?;
-//! assert_eq!(answer.status(), 200);
+//! let response = api.ready().await?.call(request).await?;
+//! assert_eq!(response.status(), 200);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Make one layer for an API, and clone it or what it made: all clones share what they learn of the API. A layer that is made for each
+//! Make one layer for an API, and clone it or its services: all clones share what they learn of the API. A layer that is made for each
 //! request learns nothing.
 //!
-//! # Where the API refuses the token
-//! - **A `401` with a claims challenge** in the name of the cloud that the tokens come from: the token is dropped and the claims are
-//!   remembered, so that every later request goes with a token that has them. Where the service will not give one, they are forgotten.
-//! - **Any other `401`**, or `grpc-status: 16` among the headers: the token is dropped, and the next one is like it.
+//! # When the API rejects the token
+//! One response speaks for its own request only. Other requests go on with the token at hand until there is something better for them.
+//!
+//! - **A `401` without claims**, or `grpc-status: 16` among the headers: the token is reported to the client as rejected, and a newer one
+//!   is requested. Until that is there, which may be the end of an outage, other requests use the token that they have.
+//! - **A `401` with a claims challenge** in the name of the cloud that the tokens come from: requests for that path get a token with
+//!   these claims. Once the API has accepted it there, it serves all other paths as well, but for those that asked for other claims: two
+//!   authentication contexts have two tokens. If the token service has no token with these claims, or the API rejects it, the path goes
+//!   back to the token from before.
 //! - A challenge in the name of another authority or of none, or with claims that cannot be read, changes nothing.
 //!
-//! Of many requests that are refused with one token, the first drops it, and one request to the token service serves them all. An API
-//! that refuses whatever it gets is no reason to ask that service again and again: refusals without claims lead there once a minute,
-//! and those with claims five times. In between, and in every case without a replay, the `401` is handed on.
+//! Of many requests that are rejected with one token, the first reports it, and one token request serves them all. Each path leads to one
+//! token request a minute by rejections, and to five by new claims; all paths of a layer lead to ten each. A layer remembers the claims
+//! of 7 challenges, 64 KiB of them, and 64 paths. Paths beside each other (`/users/1`, `/users/2`) share what they learn.
 //!
-//! So the *next* request has another token. To have the refused one sent again as well, there must be a copy of it, which is made
-//! beforehand of every request, at a price: [`BearerLayer::replay`] does so for bodies that are `Clone`, [`BearerLayer::replay_with`]
-//! for some of them. It is sent again once, on a clone of the service; what is answered then is handed on. Where no other token is to be
-//! had, the first answer is: the `401` itself.
+//! So the *next* request for the path has another token. To have the rejected one sent again as well, there must be a copy of it, which
+//! is made of every request beforehand, at a price: [`BearerLayer::replay`] does so for bodies that are `Clone`,
+//! [`BearerLayer::replay_with`] for some of them. It is sent again once, on a clone of the service, and the second response is returned.
+//! If no other token comes, the response is the API's own `401`; where that had to give its connection back while the token was awaited,
+//! the request is sent again with the token that it had. Without copies, each path finds out by a `401` of its own that it needs other
+//! claims, or that it takes no token with claims which another path asked for.
+//!
+//! # Readiness
+//! A [`Bearer`] is ready when its inner service is. While a token is awaited, it holds no permit, slot or response of the inner service;
+//! it takes a new place once the token is there. So a stack with a limit can serve both the API and the token service.
 //!
 //! # Where the token goes
-//! To the origins that were named, and over plain `http` to this very machine only. An `Authorization` that is on a request already is
-//! replaced. The layer sees where a request is meant to go, and not what becomes of it:
+//! To the origins that were named, and over plain `http` to this very machine only. It replaces an `Authorization` header that the
+//! request has. The layer sees where a request is meant to go, and not what the inner service does with it:
 //!
 //! - The service inside must not follow redirects, or the header goes along. Put the layer inside of what follows them
-//!   (`tower_http::follow_redirect`): so each hop is held against the origins.
+//!   (`tower_http::follow_redirect`): so each hop is compared with the origins.
 //! - tonic's `Channel` sends everything to the endpoint that it was made with. Make its generated client with that very origin
-//!   (`with_origin`): without it the URIs are relative, and refused.
+//!   (`with_origin`): without it the URIs are relative, and the layer sends none of them.
 //!
 //! # Features
 //! - `reqwest`: `ReqwestService` makes a reqwest client a service to put the layer around.

@@ -1,3 +1,5 @@
+//! Where a token may be sent.
+
 use std::fmt;
 
 use entra_proto::{Origin, is_loopback_host};

@@ -1,7 +1,9 @@
+//! Which responses reject a token.
+
 use http::{HeaderMap, HeaderName, StatusCode};
 
-/// Whether an API refuses the token: by status 401, or by gRPC's `UNAUTHENTICATED` where it stands among the headers because there is
-/// nothing else to say (the "Trailers-Only" answer of gRPC over HTTP/2).
+/// Whether an API rejects the token: by status 401, or by gRPC's `UNAUTHENTICATED` among the headers (the "Trailers-Only" response of
+/// gRPC over HTTP/2).
 #[inline]
 pub(crate) fn is_refusal(status: StatusCode, headers: &HeaderMap) -> bool {
     status == StatusCode::UNAUTHORIZED

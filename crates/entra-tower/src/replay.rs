@@ -1,17 +1,18 @@
+//! Copies of requests, to send them again.
+
 use std::fmt;
 
 use http::Request;
 
-/// How requests are copied before they are sent, so that one which the API refuses can be sent again with another token.
+/// A policy that copies requests before they are sent, so that one which the API rejects can be sent again with another token.
 ///
-/// The copy costs what it costs for every request, refused or not. A policy of one's own may leave out those that are not to be
-/// sent twice.
+/// Every request is copied, rejected or not. A program's own policy may leave out those that must not be sent twice.
 pub trait Replay<B>: Clone {
-    /// A copy of the request as it is, or none: then its refusal is handed on.
+    /// Returns a copy of the request, or none: then a rejection of it is returned.
     fn copy(&self, request: &Request<B>) -> Option<Request<B>>;
 }
 
-/// Copies nothing: a refused request is not sent again, but the next one has another token.
+/// A policy without copies: a rejected request is not sent again, but the next one has another token.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoReplay;
 
@@ -21,7 +22,7 @@ impl<B> Replay<B> for NoReplay {
     }
 }
 
-/// Copies every request: see [`BearerLayer::replay`](crate::BearerLayer::replay).
+/// A policy that copies every request: see [`BearerLayer::replay`](crate::BearerLayer::replay).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CloneBody;
 
@@ -31,7 +32,7 @@ impl<B: Clone> Replay<B> for CloneBody {
     }
 }
 
-/// Copies the requests whose body can be copied: see [`BearerLayer::replay_with`](crate::BearerLayer::replay_with).
+/// A policy that copies the requests whose body can be copied: see [`BearerLayer::replay_with`](crate::BearerLayer::replay_with).
 #[derive(Clone, Copy)]
 pub struct CopyBody<F>(F);
 

@@ -1,3 +1,5 @@
+//! A reqwest client as the inner service.
+
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -22,8 +24,8 @@ use tower_service::Service;
 /// # async fn get(layer: BearerLayer) -> Result<(), Box<dyn std::error::Error>> {
 /// let api = layer.layer(ReqwestService::new(reqwest::Client::builder())?);
 /// let request = Request::get("https://graph.microsoft.com/v1.0/users").body("")?;
-/// let answer = reqwest::Response::from(api.oneshot(request).await?);
-/// println!("{}", answer.text().await?);
+/// let response = reqwest::Response::from(api.oneshot(request).await?);
+/// println!("{}", response.text().await?);
 /// # Ok(())
 /// # }
 /// ```
@@ -61,7 +63,7 @@ impl<B: Into<Body>> Service<http::Request<B>> for ReqwestService {
 }
 
 pin_project! {
-    /// The answer of a [`ReqwestService`].
+    /// The response of a [`ReqwestService`].
     #[derive(Debug)]
     pub struct ReqwestFuture {
         #[pin]

@@ -1,3 +1,5 @@
+//! The layer's rules for threads.
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -31,13 +33,13 @@ use crate::shared::Shared;
 /// ```
 ///
 /// The rules are the same, but for this:
-/// - A middleware of ureq cannot send a request twice. Where the API refuses the token its `401` is the caller's, and the next request
-///   has another token: send it again.
+/// - A middleware of ureq cannot send a request twice. If the API rejects the token, its `401` is returned, and the next request for
+///   that path has another token: send it again.
 /// - ureq follows redirects after its middlewares have seen the request. It does so without the token, whatever
 ///   [`redirect_auth_headers`](ureq::config::ConfigBuilder::redirect_auth_headers) says.
-/// - Where ureq makes errors of answers ([`http_status_as_error`](ureq::config::ConfigBuilder::http_status_as_error), which is its
-///   default), the API's challenge is lost: claims that it asks for are not noticed, and the next request has a new token without them.
-/// - What keeps a request from being sent is an [`ureq::Error::Other`] with a [`BearerError`] in it.
+/// - If ureq makes errors of statuses ([`http_status_as_error`](ureq::config::ConfigBuilder::http_status_as_error), its default), the
+///   API's challenge is lost: the claims in it are not noticed, and the next request has a new token without them.
+/// - A request that is not sent has an [`ureq::Error::Other`] with a [`BearerError`] in it.
 pub struct BearerMiddleware {
     shared: Arc<Shared<TokenSource>>,
     elsewhere: Elsewhere,

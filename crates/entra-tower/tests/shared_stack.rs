@@ -153,7 +153,7 @@ where
                     .await
                     .expect("a deadlock")
                     .unwrap();
-                (response.status().as_u16(), response.into_body().0.clone())
+                (response.status().as_u16(), response.into_body().0)
             })
         })
         .collect();

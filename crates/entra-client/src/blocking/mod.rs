@@ -339,23 +339,6 @@ impl TokenSource {
         self.0.with_claims(claims).map(Self)
     }
 
-    /// Whether the token with these claims is in the cache and may be used.
-    #[must_use]
-    pub fn has(&self, claims: &ClaimsRequest) -> bool {
-        self.0.has(claims)
-    }
-
-    /// The generation of this token: see [`TokenSource::generation_of`](crate::TokenSource::generation_of).
-    #[must_use]
-    pub fn generation_of(&self, token: &Token) -> Option<u64> {
-        self.0.generation_of(token)
-    }
-
-    /// Takes note that an API rejected the token of this generation: the same as [`reject`](Self::reject).
-    pub fn discard(&self, generation: u64) -> bool {
-        self.0.reject(generation)
-    }
-
     /// The application that the token is for, in the tenant that it was given to the client with.
     #[must_use]
     pub fn application(&self) -> &Application {
