@@ -112,6 +112,7 @@ impl Object {
                 before_member: space(&text[start..]).to_owned(),
             },
         };
+        let (mut has_context, mut has_list) = (false, false);
         let mut at = start + object.layout.before_member.len();
         while !text[at..].starts_with('}') {
             object.empty = false;
@@ -124,8 +125,15 @@ impl Object {
             if name == PASSWORD_CREDENTIALS {
                 object.password_credentials = Some(at..end);
             }
+            has_context |= name == "@odata.context";
+            has_list |= name == "value" && text[at..end].starts_with('[');
             object.has_legacy_member |= LEGACY_MEMBERS.contains(&name.as_str());
             at = past(text, end, ',');
+        }
+        if has_context && has_list && object.key_credentials.is_none() {
+            return Err(Error::Manifest(
+                "is a list of applications; give one of them, which is an object of its own".to_owned(),
+            ));
         }
         Ok(object)
     }

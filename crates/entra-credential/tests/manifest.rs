@@ -202,6 +202,7 @@ fn what_cannot_be_edited_is_refused() {
         ("{\"a\": 1", "not JSON (line 1, column 7)"),
         ("[]", "not a JSON object"),
         ("null", "not a JSON object"),
+        ("{\"@odata.context\": \"x\", \"value\": [{}]}", "a list of applications"),
         ("{\"keyCredentials\": 5}", "not a list of entries"),
         ("{\"keyCredentials\": [5]}", "not a list of entries"),
         ("{\"keyCredentials\": [], \"key\\u0043redentials\": []}", "twice"),

@@ -46,13 +46,14 @@ pub(crate) fn secret() -> ClientSecret {
 
 /// A certificate as a credential, made for this run.
 pub(crate) fn certificate() -> ClientCertificate {
+    ClientCertificate::from_pem(certificate_pem(), None).unwrap()
+}
+
+/// A key and a certificate for it, in PEM.
+pub(crate) fn certificate_pem() -> String {
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
-    let pem = CertificateParams::new(Vec::new())
-        .unwrap()
-        .self_signed(&key)
-        .unwrap()
-        .pem();
-    ClientCertificate::from_pem(format!("{}{pem}", key.serialize_pem()), None).unwrap()
+    let params = CertificateParams::new(Vec::new()).unwrap();
+    format!("{}{}", key.serialize_pem(), params.self_signed(&key).unwrap().pem())
 }
 
 pub(crate) fn graph() -> Target {

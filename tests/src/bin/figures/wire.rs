@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 use tokio_rustls::TlsConnector;
 
 use crate::Report;
-use crate::client::{answer, apis, application, certificate, roomy, runtime, secret};
+use crate::client::{answer, apis, application, certificate, certificate_pem, roomy, runtime, secret};
 use crate::measure::{allocations, median_of};
 use crate::server::Server;
 
@@ -151,16 +151,20 @@ async fn post(sender: &mut SendRequest<Full<Bytes>>, server: &Server) -> Bytes {
     response.into_body().collect().await.unwrap().to_bytes()
 }
 
-/// From the start of a process to its first token, with each cryptography under TLS. The programs are built by whoever runs this.
+/// The time from the start of a process to its first token, with each cryptography under TLS and for certificates. The caller builds the
+/// programs.
 fn from_the_start(report: &mut Report) {
     let server = Server::start(answer());
     let folder = std::env::temp_dir().join(format!("entra-figures-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let ca = folder.join("ca.pem");
     std::fs::write(&ca, &server.ca_pem).unwrap();
-    for (name, variable, limit) in [
-        ("process-to-first-token-ring", "ENTRA_DRIVER_RING", 6.0),
-        ("process-to-first-token-aws-lc-rs", "ENTRA_DRIVER_AWS_LC_RS", 35.0),
+    std::fs::write(folder.join("client.pem"), certificate_pem()).unwrap();
+    for (name, credential, variable, limit) in [
+        ("process-to-first-token-ring", "secret", RING, 6.0),
+        ("process-to-first-token-aws-lc-rs", "secret", AWS_LC_RS, 35.0),
+        ("process-to-first-token-certificate-ring", "cert", RING, 8.0),
+        ("process-to-first-token-certificate-aws-lc-rs", "cert", AWS_LC_RS, 60.0),
     ] {
         let Some(driver) = std::env::var_os(variable) else {
             println!("{name}: no {variable} to run");
@@ -169,8 +173,9 @@ fn from_the_start(report: &mut Report) {
         let milliseconds = median_of(21, || {
             let start = Instant::now();
             let status = Command::new(&driver)
-                .args(["first", "secret"])
+                .args(["first", credential])
                 .env("AUTH_HTTPS", format!("https://{}", server.address))
+                .env("CERTS", &folder)
                 .env("SSL_CERT_FILE", &ca)
                 .env("NO_PROXY", "*")
                 .stdout(std::process::Stdio::null())
@@ -182,6 +187,10 @@ fn from_the_start(report: &mut Report) {
     }
     drop(std::fs::remove_dir_all(folder));
 }
+
+/// The variables that name the driver with each cryptography.
+const RING: &str = "ENTRA_DRIVER_RING";
+const AWS_LC_RS: &str = "ENTRA_DRIVER_AWS_LC_RS";
 
 const ROUNDS: usize = 101;
 
