@@ -157,14 +157,8 @@ fn is_random(word: &str) -> bool {
         if rest.contains('@') {
             return true;
         }
-        let path = rest
-            .get(rest.find(['/', '?', '#']).unwrap_or(rest.len())..)
-            .unwrap_or_default();
-        // A key in base64 has slashes of its own, and no part of it may be long.
-        let plain: String = path.split('/').filter(|part| part.parse::<Guid>().is_err()).collect();
-        let (length, _, turns) = measure(&plain);
-        let is_key = length >= 24 && turns * 9 >= length * 4;
-        return is_key || rest.split(['/', '?', '#', '&', '=', ':']).any(is_random);
+        let path = rest.find(['/', '?', '#']).and_then(|at| rest.get(at..));
+        return is_key(path.unwrap_or_default()) || rest.split(['/', '?', '#', '&', '=', ':']).any(is_random);
     }
     // A list of parameters, or a name and its value: `thumbprint=...` in a message.
     let plain = word.trim_end_matches('=');
@@ -178,12 +172,23 @@ fn is_random(word: &str) -> bool {
     if holds_jwt(word) || is_client_secret(word) || (word.starts_with("MII") && word.len() >= 24) {
         return true;
     }
+    // A path. Base64 has slashes, and no dot.
+    if word.contains(['/', '\\']) && (word.contains('.') || word.starts_with(['/', '~'])) {
+        return is_key(word) || word.split(['/', '\\']).any(is_random);
+    }
     let (length, digits, turns) = measure(word);
     // A GUID in a longer name, such as api://id or id_suffix, has an origin of its own.
     if word.split([':', '/', '_']).any(|part| part.parse::<Guid>().is_ok()) && length < 64 {
         return false;
     }
     (length >= 20 && digits >= 2 && turns * 4 >= length) || (length >= 32 && turns * 2 >= length) || length >= 200
+}
+
+/// Whether a path is a key in base64, whose slashes leave no part of it long.
+fn is_key(path: &str) -> bool {
+    let plain: String = path.split('/').filter(|part| part.parse::<Guid>().is_err()).collect();
+    let (length, _, turns) = measure(&plain);
+    length >= 24 && turns * 9 >= length * 4
 }
 
 /// How many letters and digits a word has, how many digits, and how often small letters, capitals and digits follow each other.
@@ -292,6 +297,7 @@ mod tests {
             "eyJhbGciOiJub25lIn0",
             "abc8Q~dEfGhIjKlMnOpQrStUvWxYz0123456789-_",
             "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7",
+            "/u3+7QAAAAIAAAABAAAAAQAGZGFlbW9uAAABjX2kL3Q7pQ8zT1xY9",
             "0.AXAAtFtP5fPbjEWGYrAVhqhC1k9Xz2vQ",
             "1.AX0A8kRb2Qd7Yt5Zk3WmVx9Lp.AgABAwEAAAApTwJmzXqdR4BN2miheQMYAg",
             "xYz12345abcDEF67890ghiJKL==",
@@ -327,6 +333,11 @@ mod tests {
             "DelegatedPermissionGrant.ReadWrite.All MmdSupport.ReadWrite User.Read",
             "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1A_SignIn2/oauth2/v2.0/authorize",
             "https://graph.microsoft.com/v1.0/users/535fb089-9ff3-47b6-9bfb-4f1264799865/messages?$top=10",
+            "/tmp/tmp.X7a9Kd2L1q/cert.pem",
+            "tmp.X7a9Kd2L1q/certificates/cert2024.pem",
+            "C:\\Users\\megan\\AppData\\Local\\Temp\\tmpA1b2C3\\contoso-2024.pfx",
+            "/var/run/secrets/azure/tokens/azure-identity-token",
+            "/home/runner/work/_temp/0f8fad5b-d9cb-469f-a165-70867728950e/cert.pem",
             "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
             "AADSTS700016: Application with identifier '535fb089-9ff3-47b6-9bfb-4f1264799865' was not found in the directory 'Contoso'.",
             "AADSTS700024: Client assertion is not within its valid time range. Current time: 2026-01-01T00:00:00.1234567Z, expiry 2026-01-01T00:10:00.0000000Z.",

@@ -134,6 +134,20 @@ mod tests {
     }
 
     #[test]
+    fn errors_of_federation_speak_of_the_federated_credential() {
+        for row in Aadsts::all() {
+            let is_of_federation = [70_021, 70_022, 70_023, 70_024]
+                .iter()
+                .any(|family| row.code.to_string().starts_with(&family.to_string()));
+            if is_of_federation || row.code == 70_025 {
+                let hint = row.hint_for(Some(Federated));
+                assert!(hint.contains("federated credential"), "{} {hint}", row.code);
+                assert_eq!((row.hint, row.speaks_of), (hint, Some(Federated)));
+            }
+        }
+    }
+
+    #[test]
     fn a_public_client_is_told_of_public_client_flows() {
         for code in [7_000_216, 7_000_218, 7_000_219] {
             let row = Aadsts::find(code).unwrap();
