@@ -15,7 +15,7 @@ use crate::warnings::tell_warnings;
 pub(crate) struct DirectorySettings {
     /// Keep the tenants that consented in this file [default: entra/tenants.redb in $XDG_DATA_HOME, or in ~/.local/share]
     // A variable that is set to nothing is not set: clap's own reader of paths refuses it.
-    #[arg(long = "directory", env = "ENTRA_DIRECTORY", value_name = "FILE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    #[arg(long = "directory", env = "ENTRA_DIRECTORY", hide_env_values = true, value_name = "FILE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     file: Option<PathBuf>,
 }
 

@@ -10,23 +10,45 @@ use crate::outside::{printable, refuse_contents, shell_quoted, shown};
 pub(crate) use crate::outside::{excerpt, harmless};
 
 /// Reads a small text from a file, or from standard input where the path is `-`. One line end behind it is dropped.
+///
+/// It is UTF-8, or UTF-16 with a byte order mark, as the redirection of some shells on Windows writes it.
 pub(crate) fn read_text(path: &Path, limit: u64, exit: Exit) -> Result<Zeroizing<String>, Failure> {
-    let mut bytes = read_bytes(path, limit, exit)?;
-    for end in [b'\n', b'\r'] {
-        if bytes.last() == Some(&end) {
-            bytes.pop();
+    let bytes = read_bytes(path, limit, exit)?;
+    let text = match bytes.as_slice() {
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        bytes => std::str::from_utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
+            .ok()
+            .map(|text| Zeroizing::new(text.to_owned())),
+    };
+    let mut text =
+        text.ok_or_else(|| Failure::text(exit, format!("{}: is neither UTF-8 nor UTF-16", name_of(path))))?;
+    for end in ['\n', '\r'] {
+        if text.ends_with(end) {
+            text.pop();
         }
     }
-    // As some editors begin a file.
-    if bytes.starts_with(b"\xef\xbb\xbf") {
-        bytes.drain(..3);
+    Ok(text)
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<Zeroizing<String>> {
+    let (pairs, []) = bytes.as_chunks::<2>() else {
+        return None;
+    };
+    // Room for all of it, so that growth leaves no copy behind.
+    let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 2));
+    for character in char::decode_utf16(pairs.iter().map(|pair| unit(*pair))) {
+        text.push(character.ok()?);
     }
-    match String::from_utf8(std::mem::take(&mut *bytes)) {
-        Ok(text) => Ok(Zeroizing::new(text)),
-        Err(error) => {
-            drop(Zeroizing::new(error.into_bytes()));
-            Err(Failure::text(exit, format!("{}: is not UTF-8", shown(path))))
-        }
+    Some(text)
+}
+
+/// What a file is called in messages.
+fn name_of(path: &Path) -> String {
+    if path.as_os_str() == "-" {
+        "standard input".to_owned()
+    } else {
+        shown(path)
     }
 }
 
@@ -34,14 +56,7 @@ pub(crate) fn read_text(path: &Path, limit: u64, exit: Exit) -> Result<Zeroizing
 pub(crate) fn read_bytes(path: &Path, limit: u64, exit: Exit) -> Result<Zeroizing<Vec<u8>>, Failure> {
     refuse_contents(path, exit)?;
     let from_stdin = path.as_os_str() == "-";
-    let failed = |problem: String| {
-        let name = if from_stdin {
-            "standard input".to_owned()
-        } else {
-            shown(path)
-        };
-        Failure::text(exit, format!("{name}: {problem}"))
-    };
+    let failed = |problem: String| Failure::text(exit, format!("{}: {problem}", name_of(path)));
     // Room for all that may come, so that no copy is left behind by growth.
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit as usize + 1));
     if from_stdin && io::stdin().is_terminal() {

@@ -192,6 +192,9 @@ pub(crate) fn without_secrets(text: &str) -> String {
 
 /// A text about the content of a file, without the parts of it that may be secrets.
 pub(crate) fn without_suspects(text: &str) -> String {
+    if let Some((before, _)) = text.split_once(PEM) {
+        return without_suspects(before) + BLOT;
+    }
     let suspects = secrets_in(text);
     suspects
         .iter()
@@ -213,9 +216,15 @@ fn holds_secret(text: &str) -> bool {
 
 /// The parts of a text that may be secrets: words, and of a URL the parts between its marks.
 fn secrets_in(text: &str) -> Vec<String> {
-    if text.contains("-----BEGIN") {
-        let words = text.split_whitespace().filter(|word| !word.contains("---"));
-        return words.map(str::to_owned).collect();
+    if let Some((before, pem)) = text.split_once(PEM) {
+        let mut found = secrets_in(before);
+        // Its line ends may be lost, or written as backslash and n.
+        let words = pem
+            .split(|c: char| c.is_whitespace() || c == '-')
+            .flat_map(|word| word.split("\\n"));
+        let is_label = |word: &&str| word.len() < 16 && word.bytes().all(|byte| byte.is_ascii_uppercase());
+        found.extend(words.filter(|word| !is_label(word)).map(str::to_owned));
+        return found;
     }
     // A claims request or a response: its members have the names of tokens.
     if text.trim_start().starts_with(['{', '['])
@@ -304,6 +313,8 @@ const WINDOW: usize = 12;
 /// A secret that is shorter would be found in other words.
 const SHORTEST: usize = 8;
 
+const PEM: &str = "-----BEGIN";
+
 /// As long as a path, and a name in one, may be on most systems.
 const LONGEST_PATH: usize = 4096;
 const LONGEST_NAME: usize = 255;
@@ -346,6 +357,18 @@ mod tests {
             "/home/ann/Projekte/Kundenverwaltungsprogramm/zertifikat.pem",
         ] {
             assert!(!holds_secret(name), "{name}: {:?}", secrets_in(name));
+        }
+    }
+
+    #[test]
+    fn a_key_in_pem_is_found_however_its_lines_end() {
+        for end in ["\n", "\r\n", " ", "\\n", ""] {
+            let pem =
+                format!("-----BEGIN RSA PRIVATE KEY-----{end}{KEY}{end}AQ=={end}-----END RSA PRIVATE KEY-----{end}");
+            let found = secrets_in(&pem);
+            assert!(found.iter().any(|word| word.starts_with(KEY)), "{found:?}");
+            assert!(!found.iter().any(|word| word == "PRIVATE"), "{found:?}");
+            assert_eq!(without_suspects(&format!("key {pem:?}")), "key \"[not shown]");
         }
     }
 

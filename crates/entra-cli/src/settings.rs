@@ -23,15 +23,15 @@ use crate::source::Source;
 #[derive(Args)]
 pub(crate) struct ApplicationSettings {
     /// The tenant: its id, or a domain such as contoso.onmicrosoft.com
-    #[arg(long, env = "AZURE_TENANT_ID", value_name = "TENANT")]
+    #[arg(long, env = "AZURE_TENANT_ID", hide_env_values = true, value_name = "TENANT")]
     tenant: Option<String>,
 
     /// The application (client) id
-    #[arg(long, env = "AZURE_CLIENT_ID", value_name = "GUID")]
+    #[arg(long, env = "AZURE_CLIENT_ID", hide_env_values = true, value_name = "GUID")]
     client_id: Option<String>,
 
     /// The cloud: public (the default), usgovernment, china, or an address such as https://contoso.ciamlogin.com or http://127.0.0.1:PORT
-    #[arg(long, env = "AZURE_AUTHORITY_HOST", value_name = "HOST")]
+    #[arg(long, env = "AZURE_AUTHORITY_HOST", hide_env_values = true, value_name = "HOST")]
     authority_host: Option<String>,
 
     /// Read the client secret from this file, or from standard input if it is "-"; else it is taken from AZURE_CLIENT_SECRET
@@ -65,6 +65,7 @@ pub(crate) struct ApplicationSettings {
 impl ApplicationSettings {
     pub(crate) fn application(&self) -> Result<Application, Failure> {
         self.refuse_secret_on_command_line()?;
+        self.doubt_authority();
         let (tenant, client_id) = (self.tenant()?, self.client_id()?);
         let mut authority = Authority::new(self.cloud()?, tenant)?;
         if let Some(region) = self.region()? {
@@ -95,8 +96,18 @@ impl ApplicationSettings {
                 "--region is for an application's own tokens: nobody signs in through a region",
             ));
         }
+        self.doubt_authority();
         let authority = Authority::new(self.cloud()?, tenant)?;
         Ok(self.application_of(authority, self.client_id()?, credential))
+    }
+
+    /// Warns where the default authority is used and a variable looks as if another were meant.
+    fn doubt_authority(&self) {
+        if given(&self.authority_host).is_none()
+            && let Some((problem, fix)) = authority_doubt()
+        {
+            tell(format_args!("warning: {problem}; {fix}"));
+        }
     }
 
     /// Refuses what shapes a request, where none is sent.
@@ -263,6 +274,13 @@ fn missing(what: &str, flag: &str, variable: &str) -> Failure {
         Exit::Configuration,
         format!("no {what}{why}; give {flag}, or set {variable}"),
     )
+}
+
+/// What makes the default authority look wrong, and what to do about it.
+pub(crate) fn authority_doubt() -> Option<(String, &'static str)> {
+    let other = environment::misspelt("AZURE_AUTHORITY_HOST")?;
+    let problem = format!("{other} is set, which is not read, and the public cloud is used");
+    Some((problem, "set AZURE_AUTHORITY_HOST where another cloud is meant"))
 }
 
 /// Why somebody may take a variable for set that is not.

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use common::{command, err, out, run};
 
 /// What people put where something else belongs.
-const CANARIES: [&str; 6] = [
+const CANARIES: [&str; 7] = [
     // A PFX file in base64.
     "MIIKUAIBAzCCCgYGCSqGSIb3DQEHAaCCCfcEggnzMIIJ7zCCBf8GCSqGSIb3DQEHAaCCBfAEggXsMIIF6DCCBeQGCyqGSIb3DQEMCgECoIIE+zCCBPcwKQYKKoZIhvc\
      NAQwBAzAbBBTb/w3J+nkOH8W4d0nXsG8V4r2yzAIDAMNQBIIEyCeYk5hTM5/p9XbNQDlw==",
     "eyJhbGciOiJSUzI1NiIsImtpZCI6ImEifQ.eyJhdWQiOiJodHRwczovL2NhbmFyeS5leGFtcGxlIiwic3ViIjoiY2FuYXJ5In0.Q2FuYXJ5U2lnbmF0dXJl",
     "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n-----END PRIVATE KEY-----\n",
+    "-----BEGIN CERTIFICATE-----MIICpDCCAYwCCQDU9pQ4pHnSpDANBgkqhkiG9w0BAQsFADAUMRIwEAYDVQQDDAlsb2Nh-----END CERTIFICATE-----",
     "abc8Q~kD93jfKEl20sPq81LmZx7vQwT4uYbNhGcR",
     "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "0.AXoAmMGRhwJUQkaOXZVmzE-KiPmJgwv6PpHjk2sPq81LmZx7vQwT4uYbNhGcRk93jfKEl20sPq81LmZx7v",
@@ -162,6 +163,12 @@ fn cases(value: &str) -> Vec<Case> {
         cases.push(Case::of(&[words, needed, &[&format!("--{value}")]]));
         cases.push(Case::of(&[words, needed, &["--secret", value], end]));
     }
+    for (words, ..) in COMMANDS {
+        // clap shows what the variables of options hold.
+        let mut case = Case::of(&[words, &["--help"]]);
+        case.variables = VARIABLES.map(|name| (name, value.to_owned())).to_vec();
+        cases.push(case);
+    }
     cases.push(Case::of(&[&[value]]));
     cases.push(Case::of(&[&[
         "token",
@@ -210,7 +217,7 @@ fn cases(value: &str) -> Vec<Case> {
     cases
 }
 
-/// What all cases show, on as many threads as there are processors for.
+/// What all cases show. Some wait for a second, so many run at once.
 fn shown(name: &str, cases: Vec<Case>) -> Vec<(Case, String)> {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&folder);
@@ -218,7 +225,7 @@ fn shown(name: &str, cases: Vec<Case>) -> Vec<(Case, String)> {
     let next = std::sync::Mutex::new(cases.into_iter());
     let results = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..4 {
+        for _ in 0..8 {
             scope.spawn(|| {
                 loop {
                     let Some(case) = next.lock().unwrap().next() else { break };
@@ -234,7 +241,7 @@ fn shown(name: &str, cases: Vec<Case>) -> Vec<(Case, String)> {
 /// The part of a secret that is in a text.
 fn part<'a>(secret: &'a str, text: &str) -> Option<&'a str> {
     let text = text.to_ascii_lowercase();
-    let lines = secret.lines().filter(|line| !line.contains("---"));
+    let lines = secret.split(['\n', '-']).filter(|line| !line.contains(' '));
     let mut parts = lines.flat_map(|line| (0..line.len().saturating_sub(15)).map(move |at| &line[at..at + 16]));
     parts.find(|part| text.contains(&part.to_ascii_lowercase()))
 }
@@ -272,6 +279,73 @@ fn a_terminal_obeys_no_argument_and_no_variable() {
         );
         let forged = text.lines().any(|line| line.trim_start().starts_with("FORGED"));
         assert!(!forged, "{:?} {:?}: {text}", case.words, case.variables);
+    }
+}
+
+#[test]
+fn no_secret_in_a_file_is_repeated() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    for (number, canary) in CANARIES.into_iter().enumerate() {
+        let mut cases = Vec::new();
+        let quoted = serde_json::to_string(canary).unwrap();
+        for (kind, text) in [
+            canary.to_owned(),
+            quoted.clone(),
+            format!("{{{quoted}: 1}}"),
+            format!(r#"{{"keyCredentials": {quoted}, "apps": {quoted}, "seed": {quoted}}}"#),
+            format!(r#"{{"keyCredentials": [{quoted}]}}"#),
+            format!(r#"{{"apps": [{{"client_id": {quoted}, "name": {quoted}}}]}}"#),
+            format!("-----BEGIN CERTIFICATE-----\n{canary}\n-----END CERTIFICATE-----\n"),
+        ]
+        .into_iter()
+        .enumerate()
+        .filter(|(kind, _)| (kind + number) % 3 == 0)
+        {
+            let file = folder.join(format!("canary-{number}-{kind}"));
+            std::fs::write(&file, text).unwrap();
+            let file = file.to_str().unwrap();
+            for words in [
+                &["decode", file][..],
+                &["cert", "inspect", file],
+                &["keycredentials", file],
+                &["keycredentials", "none.pem", "--manifest", file],
+                &["emulator", "--config", file, "--port", "1"],
+                &["emulator", "--certificate", file, "--port", "1"],
+                &[
+                    "token",
+                    "--resource",
+                    "https://a.example",
+                    "--timeout",
+                    "1",
+                    "--secret-file",
+                    file,
+                ],
+                &[
+                    "doctor",
+                    "--timeout",
+                    "1",
+                    "--ca-file",
+                    file,
+                    "--federated-token-file",
+                    file,
+                ],
+                &["assertion", "--certificate", file, "--certificate-password-file", file],
+                &[
+                    "token",
+                    "--flow",
+                    "obo",
+                    "--resource",
+                    "https://a.example",
+                    "--assertion-file",
+                    file,
+                ],
+            ] {
+                cases.push(Case::of(&[words]));
+            }
+        }
+        for (case, text) in shown("files", cases) {
+            assert_eq!(part(canary, &text), None, "{:?}: {text}", case.words);
+        }
     }
 }
 

@@ -140,3 +140,38 @@ fn a_token_is_decoded_from_the_json_of_other_commands() {
     assert!(out(&output).contains(GRAPH), "{}", err(&output));
     assert!(err(&output).contains("member access_token"), "{}", err(&output));
 }
+
+#[test]
+fn text_in_utf16_is_read() {
+    let emulator = Emulator::start();
+    let utf16 = |text: &str| -> Vec<u8> {
+        let units = "\u{feff}".encode_utf16().chain(text.encode_utf16());
+        units.flat_map(u16::to_le_bytes).collect()
+    };
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("utf16-secret");
+    std::fs::write(&file, utf16(&format!("{}\r\n", emulator.client_secret()))).unwrap();
+    let words = ["token", "--resource", GRAPH, "--secret-file", file.to_str().unwrap()];
+    let output = run(&words, &variables(&emulator)[..3]);
+    assert!(output.status.success(), "{}", err(&output));
+    std::fs::write(&file, [0xff, 0xfe, b'a']).unwrap();
+    fails(
+        &run(&words, &variables(&emulator)[..3]),
+        4,
+        &["neither UTF-8 nor UTF-16"],
+    );
+}
+
+#[test]
+fn a_misspelt_authority_is_not_passed_over() {
+    let variables = [
+        ("AZURE_TENANT_ID", "contoso.com"),
+        ("AZURE_AUTHORITY", "https://login.microsoftonline.us"),
+    ];
+    let output = run(&["assertion"], &variables);
+    assert!(!err(&output).contains("is set"), "{}", err(&output));
+    let output = run(
+        &["doctor", "--timeout", "1", "--region", "nowhere"],
+        &[&variables[..], &[("HTTPS_PROXY", "http://127.0.0.1:1")]].concat(),
+    );
+    assert!(out(&output).contains("AZURE_AUTHORITY is set"), "{}", out(&output));
+}

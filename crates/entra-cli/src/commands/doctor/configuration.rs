@@ -11,6 +11,7 @@ use crate::commands::doctor::credential::Credential;
 use crate::commands::doctor::report::{Check, Report};
 use crate::commands::doctor::{Arguments, name};
 use crate::exit::Failure;
+use crate::settings::authority_doubt;
 use crate::source::Source;
 
 /// The settings that can be used, each for itself. What is not there went wrong.
@@ -45,7 +46,13 @@ impl Configuration {
         let version = application.version();
 
         let setting = |argument: &str, check: Check| setting(arguments, argument, check);
-        report.add(setting("authority_host", describe_cloud(&cloud)))?;
+        let mut authority = setting("authority_host", describe_cloud(&cloud));
+        if arguments.application.source("authority_host") == Source::Default
+            && let Some((problem, fix)) = authority_doubt()
+        {
+            authority = authority.but(&problem, fix);
+        }
+        report.add(authority)?;
         let cloud = cloud.ok();
         let tenant = tenant.and_then(|tenant| specific(cloud.as_ref(), tenant));
         report.add(setting("tenant", describe_tenant(&tenant, client_id.as_ref().ok())))?;
