@@ -22,8 +22,9 @@ pub(crate) struct CallbackSettings {
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
 
-    /// The redirect URI as it is registered, if it is another one than http://HOST:PORT/: a path below it, or the address of a proxy
-    /// that leads here
+    /// The redirect URI that is registered, under Authentication in the app registration, for the platform "Web", or "Mobile and desktop
+    /// applications" for a public client: a path below it, or the address of a proxy that leads here [default: http://HOST:PORT/ of
+    /// --listen]
     #[arg(long, value_name = "URI")]
     redirect_uri: Option<String>,
 

@@ -4,7 +4,7 @@ mod common;
 #[path = "common/waiting.rs"]
 mod waiting;
 
-use entra_emulator::{App, Emulator, Tenant, User};
+use entra_emulator::{App, Emulator, Fault, Tenant, User};
 
 use common::{GRAPH, err, fails, out};
 use waiting::{Setting, Waiting, json};
@@ -137,6 +137,23 @@ fn a_consent_without_application_permissions_says_so() {
         assert!(err(&output).contains(contoso));
         assert!(out(&setting.run(&["tenants", "list"])).contains(contoso));
     }
+}
+
+#[test]
+fn a_consent_that_is_not_proved_yet_is_kept() {
+    let emulator = emulator(with_roles_alone());
+    let contoso = &*emulator.tenants()[1].id;
+    let setting = Setting::new(&emulator);
+    let waiting = setting.start(&["consent", "--admin", "--resource", OFFICE]);
+    // The token service does not know of the consent yet.
+    emulator.fault(Fault::aadsts(700_016).on("/token"));
+    let page = accepted(&waiting, &emulator);
+    assert_eq!(heading(&page), "Consent received");
+    assert!(!page.contains("is connected"), "{page}");
+    let output = waiting.end();
+    assert_eq!(out(&output), format!("{contoso}\n"), "{}", err(&output));
+    assert!(err(&output).contains("not proved: no app-only token there yet: AADSTS700016"));
+    assert!(out(&setting.run(&["tenants", "list"])).contains(contoso));
 }
 
 #[test]

@@ -145,7 +145,8 @@ impl EmulatorBuilder {
         }
     }
 
-    /// Adds a TLS listener on a port of its own, with a certificate authority made on the spot.
+    /// Adds a TLS listener on a port of its own, with a certificate authority made on the spot. It listens at every address of
+    /// `localhost`.
     #[cfg(feature = "tls")]
     pub fn tls(self) -> Self {
         self.tls_port(0)

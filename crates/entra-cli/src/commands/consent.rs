@@ -186,14 +186,14 @@ enum Access {
     Granted(Vec<String>),
     /// The token for this API holds none.
     NoRoles(String),
-    /// There is no token, and this is why.
+    /// There is no token: the reason, to be written behind "not proved".
     Unproved(String),
 }
 
 impl Access {
     fn of(client: &Client, consent: &Consent, target: &Target) -> Self {
         if matches!(client.application().credential(), ClientCredential::Public) {
-            return Self::Unproved("without a credential: the browser alone has said so".to_owned());
+            return Self::Unproved(", without a credential: the browser alone has said so".to_owned());
         }
         let api = match target.audience() {
             Ok(api) => api,
@@ -244,8 +244,7 @@ impl fmt::Display for Access {
                 roles.join(" ")
             ),
             Self::NoRoles(api) => write!(f, "app-only tokens for {api} are issued there, without any role"),
-            Self::Unproved(why) if why.starts_with(':') => write!(f, "not proved{why}"),
-            Self::Unproved(why) => write!(f, "not proved, {why}"),
+            Self::Unproved(why) => write!(f, "not proved{why}"),
         }
     }
 }
