@@ -14,7 +14,7 @@ use crate::future::{Call, Fetch, ResponseFuture, Used};
 use crate::layer::Elsewhere;
 use crate::place::Place;
 use crate::replay::{NoReplay, Replay};
-use crate::shared::{Shared, Supply};
+use crate::shared::{Candidate, Shared, Supply};
 use crate::table::Mark;
 
 /// A service that puts a token on the requests of another: made by [`BearerLayer`](crate::BearerLayer).
@@ -88,11 +88,11 @@ where
         if !self.supply.is_uniform {
             return self.call_by_path(request);
         }
-        let place = self.shared.places().of(request.uri());
         let Some(token) = self.supply.source.current() else {
-            return self.fetch(request);
+            return self.call_by_path(request);
         };
         let authorization = token.authorization();
+        let place = self.shared.places().of(request.uri());
         self.send(request, authorization, place, self.supply.mark())
     }
 }
@@ -117,11 +117,11 @@ impl<S, R> Bearer<S, R> {
         R: Replay<B>,
     {
         let place = self.shared.places().in_full(request.uri());
-        let mut candidate = self.supply.candidate(place);
-        let Some(authorization) = candidate.source.current().map(Token::authorization) else {
-            return self.fetch(request);
-        };
-        self.send(request, authorization, place, candidate.mark())
+        let mut candidate = self.shared.candidate(&self.supply, place);
+        match candidate.source.current().map(Token::authorization) {
+            Some(authorization) => self.send(request, authorization, place, candidate.mark()),
+            None => self.fetch(request, place, candidate),
+        }
     }
 
     #[inline]
@@ -148,18 +148,19 @@ impl<S, R> Bearer<S, R> {
 
     /// Sends the request once there is a token.
     #[cold]
-    fn fetch<B>(&mut self, request: Request<B>) -> ResponseFuture<S, B>
+    fn fetch<B>(&mut self, request: Request<B>, place: Place, candidate: Candidate<TokenSource>) -> ResponseFuture<S, B>
     where
         S: Service<Request<B>> + Clone,
         R: Replay<B>,
     {
         let spare = self.spare(&request);
-        let place = self.shared.places().in_full(request.uri());
         // The ready service may hold the very permit that the token request needs.
         self.inner = self.inner.clone();
         let service = self.inner.clone();
         let call = Box::new(Call { service, request });
-        let fetch = Fetch::new(&self.shared, place, |shared| shared.fetch(self.supply.clone(), place));
+        let fetch = Fetch::new(&self.shared, place, |shared| {
+            shared.fetch(candidate, self.supply.clone(), place)
+        });
         ResponseFuture::fetching(fetch, call, spare)
     }
 

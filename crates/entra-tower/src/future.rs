@@ -143,7 +143,7 @@ where
                     if is_refusal(response.status(), response.headers()) {
                         rejected(response, used.take(), spare.take())
                     } else {
-                        if let Some(used) = used.take_if(|used| used.mark.is_trial) {
+                        if let Some(used) = used.take_if(|used| used.mark.trial.is_some()) {
                             used.shared.accepted(used.place, used.mark, response.status());
                         }
                         return Poll::Ready(Ok(response));
@@ -175,7 +175,7 @@ where
     let candidate = shared.rejected(place, mark, refusal.headers(), spare.is_some());
     match (candidate, spare) {
         (Some(candidate), Some(spare)) => {
-            let fetch = Fetch::new(&shared, place, |shared| shared.obtain(candidate, place));
+            let fetch = Fetch::new(&shared, place, |shared| async move { shared.obtain(candidate).await });
             let refusal = Some(refusal);
             Ok(Aside::Renewing { fetch, spare, refusal }.into())
         }

@@ -10,7 +10,7 @@
 //!                ├─ a token at hand ─────────► insert the header ──► inner service ──► response ──► yours
 //!                └─ none ──► await the source ──────┘    ▲                               │ 401, or grpc-status 16
 //!                                                        │                               ▼
-//!                                                        │              report the token, note the claims for the path
+//!                                                        │              report the token, or note the claims
 //!                                 once, with the copy ───┴── await another token ◄───────┴──► without a copy: yours
 //! ```
 //!
@@ -52,10 +52,10 @@
 //!
 //! - **A `401` without claims**, or `grpc-status: 16` among the headers: the token is reported to the client as rejected, and a newer one
 //!   is requested. Until that is there, which may be the end of an outage, other requests use the token that they have.
-//! - **A `401` with a claims challenge** in the name of the cloud that the tokens come from: requests for that path get a token with
-//!   these claims. Once the API has accepted it there, it serves all other paths as well, but for those that asked for other claims: two
-//!   authentication contexts have two tokens. If the token service has no token with these claims, or the API rejects it, the path goes
-//!   back to the token from before.
+//! - **A `401` with a claims challenge** in the name of the cloud that the tokens come from: the request is sent again with a token that
+//!   has these claims; where there is no copy of it, the next request for that path tries such a token. Once the API has accepted it,
+//!   it serves all paths, but for those where the API has accepted other claims: two authentication contexts have two tokens. Until
+//!   then, and if the token service has no such token or the API rejects it, requests use the token from before.
 //! - A challenge in the name of another authority or of none, or with claims that cannot be read, changes nothing.
 //!
 //! Of many requests that are rejected with one token, the first reports it, and one token request serves them all. Each path leads to one

@@ -15,7 +15,7 @@ use crate::challenge::{Wish, wish};
 use crate::origins::Origins;
 use crate::pace::Pace;
 use crate::place::{Place, Places};
-use crate::table::{Id, Kind, Mark, ORIGINAL, Route, Table, Trial};
+use crate::table::{Id, Kind, Mark, ORIGINAL, Table, Trial};
 
 /// The state of a layer: where tokens may go, and which token goes where.
 ///
@@ -45,14 +45,14 @@ pub(crate) struct Supply<T> {
     pub(crate) is_uniform: bool,
     pub(crate) source: T,
     kind: Id,
-    pub(crate) table: Arc<Table<T>>,
+    table: Arc<Table<T>>,
 }
 
 /// A kind of token that a request may get.
 pub(crate) struct Candidate<T> {
     pub(crate) source: T,
     pub(crate) kind: Id,
-    is_trial: bool,
+    trial: Option<Trial>,
     /// The number of a token that will not do, nor do those before it.
     after: Option<u64>,
 }
@@ -120,12 +120,13 @@ impl<T: Source> Shared<T> {
         let mut state = self.lock();
         let wish = wish(headers, state.table.original().source.application().authority().cloud());
         let has_claims = matches!(wish, Wish::Claims(_));
+        let has_them = |claims| state.table.kind(mark.kind).is_some_and(|kind| kind.has(claims));
         let candidate = match wish {
             Wish::Impossible => None,
-            Wish::Claims(claims) if !state.table.has(mark.kind, &claims) => self.challenged(&mut state, place, claims),
+            Wish::Claims(claims) if !has_them(&claims) => self.challenged(&mut state, place, mark, claims, has_copy),
             // Claims that the rejected token was requested with are no news.
             Wish::Claims(_) => state.renew(place, mark),
-            Wish::Nothing => self.refused(&mut state, place, mark),
+            Wish::Nothing => self.refused(&mut state, place, mark, has_copy),
         };
         tracing::debug!(has_claims, renews = candidate.is_some(), "the API rejected the token");
         if let Some(candidate) = candidate.as_ref().filter(|_| !has_copy) {
@@ -135,7 +136,14 @@ impl<T: Source> Shared<T> {
     }
 
     /// The API asked for claims that the token does not have.
-    fn challenged(&self, state: &mut State<T>, place: Place, claims: ClaimsRequest) -> Option<Candidate<T>> {
+    fn challenged(
+        &self,
+        state: &mut State<T>,
+        place: Place,
+        mark: Mark,
+        claims: ClaimsRequest,
+        has_copy: bool,
+    ) -> Option<Candidate<T>> {
         let known = state.table.kind_with(&claims).map(|kind| kind.id);
         let id = match known {
             Some(id) => id,
@@ -150,71 +158,75 @@ impl<T: Source> Shared<T> {
             }
         };
         // A token with these claims was rejected here, and another kind was tried in vain.
-        let before = state.instead_of(place).filter(|before| before.kind == id);
-        let renewed = before.and_then(|before| state.renew(place, before));
-        let has_it = |route: &&Route| route.kind == id && route.asks();
-        if state.table.route(place).filter(has_it).is_none() {
-            self.table(state).try_at(place, id, Trial::Asked);
+        let renewed = match mark.trial {
+            Some(Trial::Instead { kind, number }) if kind == id => state.renew(place, Mark::new(kind, number)),
+            _ => None,
+        };
+        if !has_copy {
+            self.table(state).ask(place, id);
         }
-        // Without copies of requests, and with another path each time, no token with these claims is tried before this.
-        if state.table.is_wanted_elsewhere(place, id) && state.table.kind(id)?.source.clone().current().is_some() {
-            self.table(state).offer(id);
-        }
-        renewed.or_else(|| Some(Candidate::new(state.table.kind(id)?, true)))
+        let candidate = renewed.or_else(|| Some(Candidate::new(state.table.kind(id)?, None)))?;
+        let trial = Some(Trial::Asked);
+        Some(Candidate { trial, ..candidate })
     }
 
     /// The API rejected a token without a word of what it wants.
-    fn refused(&self, state: &mut State<T>, place: Place, mark: Mark) -> Option<Candidate<T>> {
-        let (chosen, is_trial) = state.table.choose(place);
-        if chosen.id != mark.kind {
-            // By now the requests of this path get another kind.
-            return Some(Candidate::new(chosen, is_trial));
-        }
-        match state.table.route(place).map(|route| route.trial) {
+    fn refused(&self, state: &mut State<T>, place: Place, mark: Mark, has_copy: bool) -> Option<Candidate<T>> {
+        match mark.trial {
             // It asked for these claims, and rejects them: back to what it accepts.
-            Some(Some(Trial::Asked)) => {
-                self.table(state).forget(place);
+            Some(Trial::Asked) => {
                 let renewed = state.renew(place, mark);
-                let (chosen, is_trial) = state.table.choose(place);
+                let chosen = state.table.choose(place);
                 if chosen.id == mark.kind {
                     return renewed;
                 }
-                Some(Candidate::new(chosen, is_trial))
+                return Some(Candidate::new(chosen, None));
             }
             // The claims were not the reason.
-            Some(Some(Trial::Instead(before))) => {
-                self.table(state).forget(place);
-                state.renew(place, before)
-            }
-            Some(None) => state.renew(place, mark),
-            None if state.table.is_on_offer(mark.kind) => {
-                let table = self.table(state);
-                table.dispute(mark.kind);
-                table.withdraw(mark.kind);
-                Some(Candidate::new(table.current(), false))
-            }
-            // The claims that another path asked for may be the reason. To try without them costs no token request.
-            None if mark.kind != ORIGINAL && state.table.original().source.clone().current().is_some() => {
-                let table = self.table(state);
-                table.dispute(mark.kind);
-                table.try_at(place, ORIGINAL, Trial::Instead(mark));
-                Some(Candidate::new(table.original(), true))
-            }
-            None => state.renew(place, mark),
+            Some(Trial::Instead { kind, number }) => return state.renew(place, Mark::new(kind, number)),
+            Some(Trial::Offered) | None => {}
+        }
+        let chosen = state.table.choose(place);
+        if chosen.id != mark.kind {
+            return Some(Candidate::new(chosen, None));
+        }
+        let original = state.table.original();
+        let is_of_others = mark.kind != ORIGINAL && state.table.route(place).is_none();
+        if !is_of_others || original.source.clone().current().is_none() {
+            return state.renew(place, mark);
+        }
+        // The claims that another path asked for may be the reason. To try without them costs no token request.
+        let Mark { kind, number, .. } = mark;
+        let trial = Trial::Instead { kind, number };
+        let candidate = Candidate::new(original, Some(trial));
+        if !has_copy {
+            self.table(state).try_original(place, trial);
+        }
+        Some(candidate)
+    }
+
+    /// The token service has no token of this kind.
+    #[cold]
+    fn failed(&self, id: Id, error: &Error) {
+        let mut state = self.lock();
+        if id != ORIGINAL && !error.is_retryable() {
+            self.table(&mut state).withdraw(id);
         }
     }
 
-    /// No token came of this kind. What was on trial is over; for other paths, too, if there is none `at_all`.
+    /// The kind of token for a request for this place, on trial if one waits for it.
     #[cold]
-    fn failed(&self, place: Place, id: Id, at_all: bool, error: &Error) {
-        let mut state = self.lock();
-        let is_on_trial = |route: &&Route| route.kind == id && route.trial.is_some();
-        if state.table.route(place).filter(is_on_trial).is_some() {
-            self.table(&mut state).forget(place);
+    pub(crate) fn candidate(&self, supply: &Supply<T>, place: Place) -> Candidate<T> {
+        let is_at_hand = |source: &T| source.clone().current().is_some();
+        if supply.table.next_trial(place, is_at_hand).is_some() {
+            let mut state = self.lock();
+            if let Some(number) = state.table.next_trial(place, is_at_hand) {
+                if let Some((kind, trial)) = self.table(&mut state).take_trial(number) {
+                    return Candidate::new(kind, Some(trial));
+                }
+            }
         }
-        if at_all && (!error.is_retryable() || state.table.is_on_offer(id)) && state.table.is_withdrawable(id) {
-            self.table(&mut state).withdraw(id);
-        }
+        Candidate::new(supply.table.choose(place), None)
     }
 
     /// The API responded to a token that is on trial with something else than a rejection.
@@ -223,9 +235,8 @@ impl<T: Source> Shared<T> {
         // These may come from something in between that has not looked at the token.
         let is_telling = !status.is_server_error()
             && ![StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status);
-        let mut state = self.lock();
-        if is_telling && Arc::make_mut(&mut state.table).accepted(place, mark.kind) {
-            self.generation.fetch_add(1, Ordering::Release);
+        if let Some(trial) = mark.trial.filter(|_| is_telling) {
+            self.table(&mut self.lock()).accepted(place, mark.kind, trial);
         }
     }
 
@@ -244,8 +255,7 @@ impl<T: Source> State<T> {
     /// Sees to it that there will be another token of this kind: a newer one than the one that was rejected.
     fn renew(&mut self, place: Place, mark: Mark) -> Option<Candidate<T>> {
         let Some(kind) = self.table.kind(mark.kind) else {
-            let (kind, is_trial) = self.table.choose(place);
-            return Some(Candidate::new(kind, is_trial));
+            return Some(Candidate::new(self.table.choose(place), None));
         };
         let mut source = kind.source.clone();
         let has_newer = source.current().is_some() && source.number() > mark.number;
@@ -261,17 +271,9 @@ impl<T: Source> State<T> {
         Some(Candidate {
             source,
             kind: mark.kind,
-            is_trial: mark.is_trial,
+            trial: mark.trial,
             after: Some(mark.number),
         })
-    }
-
-    /// The token in whose place another one is tried.
-    fn instead_of(&self, place: Place) -> Option<Mark> {
-        match self.table.route(place)?.trial? {
-            Trial::Instead(before) => Some(before),
-            Trial::Asked => None,
-        }
     }
 }
 
@@ -285,32 +287,22 @@ impl<T: Source> Supply<T> {
     /// A mark for the token that the source returned last.
     #[inline]
     pub(crate) fn mark(&self) -> Mark {
-        Mark {
-            kind: self.kind,
-            number: self.source.number(),
-            is_trial: false,
-        }
+        Mark::new(self.kind, self.source.number())
     }
 
-    /// The kind of token for a request.
-    pub(crate) fn candidate(&self, place: Place) -> Candidate<T> {
-        let (kind, is_trial) = self.table.choose(place);
-        Candidate::new(kind, is_trial)
-    }
-
-    /// The kinds of token for a request, the best one first.
-    fn candidates(&self, place: Place) -> Vec<Candidate<T>> {
-        let kinds = self.table.candidates(place);
-        kinds.map(|(kind, is_trial)| Candidate::new(kind, is_trial)).collect()
+    /// The kinds of token for a request whose first candidate has none.
+    fn others(&self, place: Place, first: Id) -> Vec<Candidate<T>> {
+        let kinds = self.table.others(place, first);
+        kinds.map(|kind| Candidate::new(kind, None)).collect()
     }
 }
 
 impl<T: Source> Candidate<T> {
-    fn new(kind: &Kind<T>, is_trial: bool) -> Self {
+    fn new(kind: &Kind<T>, trial: Option<Trial>) -> Self {
         Self {
             source: kind.source.clone(),
             kind: kind.id,
-            is_trial,
+            trial,
             after: None,
         }
     }
@@ -320,7 +312,7 @@ impl<T: Source> Candidate<T> {
         Mark {
             kind: self.kind,
             number: self.source.number(),
-            is_trial: self.is_trial,
+            trial: self.trial,
         }
     }
 }
@@ -329,33 +321,28 @@ impl Shared<TokenSource> {
     /// The token for a request, from the token service if none is at hand.
     pub(crate) async fn fetch(
         self: Arc<Self>,
+        first: Candidate<TokenSource>,
         supply: Supply<TokenSource>,
         place: Place,
     ) -> Result<(Token, Mark), Error> {
-        let mut outcome = None;
-        for candidate in supply.candidates(place) {
-            match Arc::clone(&self).obtain(candidate, place).await {
-                Ok(obtained) => return Ok(obtained),
-                Err(error) => outcome = Some(error),
+        let others = supply.others(place, first.kind);
+        let mut outcome = self.obtain(first).await;
+        for candidate in others {
+            if outcome.is_err() {
+                outcome = self.obtain(candidate).await;
             }
         }
-        Err(outcome.expect("there is always a candidate"))
+        outcome
     }
 
     /// The token of a candidate.
-    pub(crate) async fn obtain(
-        self: Arc<Self>,
-        mut candidate: Candidate<TokenSource>,
-        place: Place,
-    ) -> Result<(Token, Mark), Error> {
+    pub(crate) async fn obtain(&self, mut candidate: Candidate<TokenSource>) -> Result<(Token, Mark), Error> {
         let token = match candidate.after {
             Some(number) => candidate.source.newer_than(number).await,
-            None => candidate.source.token().await,
+            // An error says that not even an older one lives.
+            None => (candidate.source.token().await).inspect_err(|error| self.failed(candidate.kind, error)),
         };
-        let is_any = candidate.after.is_none();
-        token
-            .map(|token| (token, candidate.mark()))
-            .inspect_err(|error| self.failed(place, candidate.kind, is_any, error))
+        token.map(|token| (token, candidate.mark()))
     }
 }
 
@@ -364,17 +351,21 @@ impl Shared<entra_client::blocking::TokenSource> {
     /// The token for a request, from the token service if none is at hand.
     pub(crate) fn fetch(&self, uri: &Uri) -> Result<(Token, Mark, Place), Error> {
         let (supply, place) = (self.supply(), self.places.in_full(uri));
-        let mut outcome = None;
-        for mut candidate in supply.candidates(place) {
-            match candidate.source.token() {
-                Ok(token) => return Ok((token, candidate.mark(), place)),
-                Err(error) => {
-                    self.failed(place, candidate.kind, true, &error);
-                    outcome = Some(error);
-                }
+        let first = self.candidate(&supply, place);
+        let others = supply.others(place, first.kind);
+        let mut outcome = self.obtain(first);
+        for candidate in others {
+            if outcome.is_err() {
+                outcome = self.obtain(candidate);
             }
         }
-        Err(outcome.expect("there is always a candidate"))
+        outcome.map(|(token, mark)| (token, mark, place))
+    }
+
+    fn obtain(&self, mut candidate: Candidate<entra_client::blocking::TokenSource>) -> Result<(Token, Mark), Error> {
+        let token = candidate.source.token();
+        let token = token.inspect_err(|error| self.failed(candidate.kind, error))?;
+        Ok((token, candidate.mark()))
     }
 }
 

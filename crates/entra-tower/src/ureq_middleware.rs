@@ -103,7 +103,7 @@ impl Middleware for BearerMiddleware {
         };
         if is_refusal(status, headers) {
             self.shared.rejected(place, mark, headers, false);
-        } else if mark.is_trial {
+        } else if mark.trial.is_some() {
             self.shared.accepted(place, mark, status);
         }
         response
