@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::aadsts::marked_codes;
 use crate::access_token::BearerText;
 use crate::answer_error::AnswerProblem;
+use crate::redaction::Secrets;
 use crate::refusal::Refusal;
 use crate::service_error::ServiceError;
 
@@ -96,7 +97,7 @@ impl Answer {
         .find_map(|(name, odd)| odd.then_some(name))
     }
 
-    pub(crate) fn into_refusal(self, status: u16, retry_after: Option<Duration>) -> ServiceError {
+    pub(crate) fn into_refusal(self, status: u16, retry_after: Option<Duration>, own: &Secrets) -> ServiceError {
         let mut codes = self.error_codes;
         for told in [&self.error_description, &self.error] {
             if codes.is_empty() {
@@ -113,7 +114,7 @@ impl Answer {
             timestamp: self.timestamp.text().map(String::as_str),
             error_uri: self.error_uri.text().map(String::as_str),
         }
-        .read(status, codes, retry_after)
+        .read(status, codes, retry_after, own)
     }
 }
 

@@ -18,6 +18,7 @@ use crate::guid::Guid;
 use crate::http_answer::{read_success, unusable};
 use crate::issued::DeviceCode;
 use crate::loopback::is_loopback_host;
+use crate::redaction::Secrets;
 use crate::target::Target;
 use crate::time::Timestamp;
 use crate::token_request::{TokenRequest, post};
@@ -160,7 +161,7 @@ struct Answer {
 fn read_codes(response: &Response<Body>, now: Timestamp) -> Result<DeviceAuthorization, Error> {
     let (status, headers) = (response.status(), response.headers());
     let body = response.body().as_bytes();
-    let common = read_success(status, headers, body, now)?;
+    let common = read_success(status, headers, body, now, &Secrets::none)?;
     let answer: Answer = read(body).map_err(|problem| unusable(problem, status, headers))?;
     let odd = [
         ("user_code", &answer.user_code),

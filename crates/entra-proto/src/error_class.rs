@@ -54,7 +54,9 @@ impl ErrorClass {
             Self::Scope => "ask for one API: its application id URI and /.default",
             Self::Tenant => "check the tenant, the authority and the cloud",
             Self::Application => "check the client id and the tenant; have an administrator consent to the application",
-            Self::Credential => "check the client secret's value or the certificate",
+            Self::Credential => {
+                "check the credential: the client secret's value, the certificate, or issuer, subject and audience of the federated credential"
+            }
             Self::Consent => "have an administrator grant consent to the application in this tenant",
             Self::Policy => "ask the tenant's administrator which policy applies",
             Self::Interaction => "let the user sign in interactively, with the claims that came along",

@@ -5,19 +5,22 @@ use crate::aadsts::marked_codes;
 use crate::answer::{Answer, read};
 use crate::answer_error::{AnswerError, AnswerProblem, AskedFor};
 use crate::error::{Error, excerpt};
+use crate::redaction::Secrets;
 use crate::refusal::{Refusal, shown_of_body};
 use crate::retry_after::retry_after;
 use crate::secrecy::may_be_secret;
 use crate::service_error::ServiceError;
 use crate::time::Timestamp;
 
-/// The members of a success, or why there is none: what holds for the answers of every endpoint.
+/// The members of a success, or why there is none: what holds for the answers of every endpoint. `own` gives the request's own
+/// secrets, which no error shows.
 #[inline(always)]
 pub(crate) fn read_success(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
     now: Timestamp,
+    own: &dyn Fn() -> Secrets,
 ) -> Result<Answer, Error> {
     let answer_error = |problem| unusable(problem, status, headers);
     if status.is_redirection() {
@@ -37,7 +40,7 @@ pub(crate) fn read_success(
     let answer = match read::<Answer>(body) {
         Ok(answer) => answer,
         Err(problem) if status.is_success() => return Err(answer_error(problem)),
-        Err(_) => return Err(plain_refusal(status, headers, body, now).into()),
+        Err(_) => return Err(plain_refusal(status, headers, body, now, &own()).into()),
     };
     if let Some(member) = answer.odd_member() {
         return Err(answer_error(AnswerProblem::NotAString(member)));
@@ -46,7 +49,9 @@ pub(crate) fn read_success(
         if !status.is_success() && answer.has_token() {
             return Err(answer_error(AnswerProblem::TokenInRefusal));
         }
-        return Err(answer.into_refusal(status.as_u16(), retry_after(headers, now)).into());
+        return Err(answer
+            .into_refusal(status.as_u16(), retry_after(headers, now), &own())
+            .into());
     }
     Ok(answer)
 }
@@ -73,12 +78,12 @@ pub(crate) fn unusable(problem: AnswerProblem, status: StatusCode, headers: &Hea
 pub const MAX_ANSWER: usize = 1024 * 1024;
 
 /// An error response whose body is not JSON: a proxy's page, a plain text, nothing at all.
-fn plain_refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp) -> ServiceError {
-    let description = shown_of_body(body);
+fn plain_refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp, own: &Secrets) -> ServiceError {
+    let description = shown_of_body(body, own);
     let codes = marked_codes(&description);
     Refusal {
         description: &description,
         ..Refusal::default()
     }
-    .read(status.as_u16(), codes, retry_after(headers, now))
+    .read(status.as_u16(), codes, retry_after(headers, now), own)
 }

@@ -19,9 +19,13 @@ impl Secrets {
             spellings.push(Zeroizing::new(lower_hex(&encoded)));
             // Browsers' forms escape it, ours do not.
             spellings.push(Zeroizing::new(encoded.replace('~', "%7E")));
+            spellings.push(Zeroizing::new(encoded.replace('%', "%25")));
             spellings.push(encoded);
             spellings.push(Zeroizing::new(secret.replace('/', "\\/")));
-            spellings.push(in_html(secret));
+            for escape in [in_html, in_html_by_number, in_json, in_json_by_number] {
+                let spelled = escape(secret);
+                spellings.push(spelled);
+            }
             spellings.push(Zeroizing::new(secret.to_owned()));
         }
         // Most secrets need no escapes, and are spelled in one way.
@@ -30,10 +34,14 @@ impl Secrets {
         Self(spellings)
     }
 
-    /// The error without them.
+    /// None: of a request that has no secret.
+    pub(crate) fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// The error without them, where it is about a response that is none. Error responses are read without them.
     pub(crate) fn out_of(&self, error: Error) -> Error {
         match error {
-            Error::Service(service) => service.as_ref().clone().without(self).into(),
             Error::Answer(answer) => {
                 let mut answer = AnswerError::clone(&answer);
                 answer.content_type.iter_mut().for_each(|text| self.blot(text));
@@ -96,6 +104,35 @@ fn in_html(secret: &str) -> Zeroizing<String> {
     page
 }
 
+/// As it stands in a page that escapes more than it has to.
+fn in_html_by_number(secret: &str) -> Zeroizing<String> {
+    by_number(secret, |code| format!("&#x{code:X};"))
+}
+
+/// As it stands in a JSON string, quoted once more.
+fn in_json(secret: &str) -> Zeroizing<String> {
+    let quoted = Zeroizing::new(serde_json::Value::from(secret).to_string());
+    Zeroizing::new(quoted.trim_matches('"').to_owned())
+}
+
+/// As it stands in a JSON string that is made safe for pages.
+fn in_json_by_number(secret: &str) -> Zeroizing<String> {
+    by_number(secret, |code| format!("\\u{code:04X}"))
+}
+
+/// The secret with these escapes for what an encoder of web pages does not take for harmless.
+fn by_number(secret: &str, escape: fn(u32) -> String) -> Zeroizing<String> {
+    let mut page = Zeroizing::new(String::with_capacity(secret.len() * 6));
+    for character in secret.chars() {
+        if character.is_alphanumeric() || " -._~/:;,?!@#$%^*()[]{}=|".contains(character) {
+            page.push(character);
+        } else {
+            page.push_str(&escape(u32::from(character)));
+        }
+    }
+    page
+}
+
 /// The same escapes with small letters.
 fn lower_hex(encoded: &str) -> String {
     let mut parts = encoded.split('%');
@@ -134,6 +171,17 @@ mod tests {
                 r#"1 a~\/<&>"' 2 a~/&lt;&amp;&gt;&quot;&#39; 3 a%7E%2F%3C%26%3E%22%27 4"#
             ),
             "1 [secret] 2 [secret] 3 [secret] 4"
+        );
+    }
+
+    #[test]
+    fn escapes_of_encoders_are_blotted_out_too() {
+        assert_eq!(
+            blotted(
+                "a+b\"c'd&e<f",
+                r#"1 a&#x2B;b&#x22;c&#x27;d&#x26;e&#x3C;f 2 a\u002Bb\u0022c\u0027d\u0026e\u003Cf 3 a+b\"c'd&e<f 4 a%252Bb%2522c%2527d%2526e%253Cf"#
+            ),
+            "1 [secret] 2 [secret] 3 [secret] 4 [secret]"
         );
     }
 

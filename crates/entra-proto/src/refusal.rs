@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::claims_request::ClaimsRequest;
 use crate::error::cut;
+use crate::error_class::ErrorClass;
 use crate::guid::Guid;
+use crate::redaction::Secrets;
 use crate::secrecy::{has_random_word, may_be_secret, names_secret, without_secrets};
 use crate::service_error::{MAX_TEXT, ServiceError};
 
@@ -25,13 +27,32 @@ pub(crate) struct Refusal<'a> {
 }
 
 impl Refusal<'_> {
-    pub(crate) fn read(self, status: u16, codes: Vec<u32>, retry_after: Option<Duration>) -> ServiceError {
-        let kept = |text: Option<&str>, fits: fn(&str) -> bool| text.filter(|text| fits(text)).map(str::to_owned);
+    /// `own` are the secrets of the request. They are blotted out first, while each still stands there in one piece.
+    pub(crate) fn read(
+        self,
+        status: u16,
+        codes: Vec<u32>,
+        retry_after: Option<Duration>,
+        own: &Secrets,
+    ) -> ServiceError {
+        let blotted = |text: &str| {
+            let mut text = text.to_owned();
+            own.blot(&mut text);
+            text
+        };
+        let kept = |text: Option<&str>, fits: fn(&str) -> bool| text.map(blotted).filter(|text| fits(text));
         let is_id = |id: &str| id.len() == 36 && id.parse::<Guid>().is_ok();
-        let description = cut(self.description, MAX_TEXT);
+        let description = blotted(&cut(self.description, MAX_TEXT));
+        // A word of the protocol is no secret, even where a short secret stands in it: what to do depends on it.
+        let is_protocols = ErrorClass::of_word(self.error) != ErrorClass::Unknown;
+        let error = if is_protocols {
+            self.error.to_owned()
+        } else {
+            kept(Some(self.error), is_error_code).unwrap_or_default()
+        };
         ServiceError {
             status,
-            error: kept(Some(self.error), is_error_code).unwrap_or_default(),
+            error,
             codes,
             suberror: kept(self.suberror, is_word),
             description: without_secrets(&description).unwrap_or(description),
@@ -48,13 +69,14 @@ impl Refusal<'_> {
 
 /// What may be shown of a body that is not JSON: the first 1,024 characters of a plain text or page; where it holds a request, a
 /// response or anything that may be a secret, the service's own message in it at most.
-pub(crate) fn shown_of_body(body: &[u8]) -> String {
+pub(crate) fn shown_of_body(body: &[u8], own: &Secrets) -> String {
     let start = body.get(..4 * EXCERPT).unwrap_or(body);
-    let text: String = String::from_utf8_lossy(start)
+    let mut text: String = String::from_utf8_lossy(start)
         .trim_start_matches('\u{feff}')
         .chars()
         .take(EXCERPT)
         .collect();
+    own.blot(&mut text);
     let lower = text.to_ascii_lowercase();
     let trimmed = lower.trim();
     let is_data = trimmed.starts_with(['{', '[', '"']) || DATA_SIGNS.iter().any(|sign| lower.contains(sign));

@@ -4,7 +4,6 @@ use std::time::Duration;
 use crate::aadsts::{Aadsts, CredentialKind};
 use crate::error::excerpt;
 use crate::error_class::ErrorClass;
-use crate::redaction::Secrets;
 
 /// An error response of the service, with everything that it said (RFC 6749, section 5.2, and Entra's additions to it).
 ///
@@ -179,25 +178,6 @@ impl ServiceError {
     /// Whether the status itself says so: 408, 429 and the 5xx.
     fn is_busy(&self) -> bool {
         matches!(self.status, 408 | 429 | 500..=599)
-    }
-
-    /// The same, with these secrets blotted out wherever they stand.
-    pub(crate) fn without(mut self, secrets: &Secrets) -> Self {
-        // A word of the protocol is nobody's secret, even where a secret is so short that it stands in it: what to do hangs on it.
-        if ErrorClass::of_word(&self.error) == ErrorClass::Unknown {
-            secrets.blot(&mut self.error);
-        }
-        secrets.blot(&mut self.description);
-        let fields = [
-            &mut self.suberror,
-            &mut self.claims,
-            &mut self.trace_id,
-            &mut self.correlation_id,
-        ];
-        for field in fields.into_iter().chain([&mut self.timestamp, &mut self.error_uri]) {
-            field.iter_mut().for_each(|text| secrets.blot(text));
-        }
-        self
     }
 }
 

@@ -154,7 +154,8 @@ impl TokenRequest {
     /// As for [`TokenResponse::decode`]; and where an ID token comes for a code that was asked for with another nonce, or names another
     /// tenant than the one that was requested by its ID.
     pub fn decode(&self, response: &Response<Body>, now: Timestamp) -> Result<TokenResponse, Error> {
-        TokenResponse::decode(response.status(), response.headers(), response.body().as_bytes(), now)
+        let body = response.body().as_bytes();
+        TokenResponse::read(response.status(), response.headers(), body, now, &|| self.secrets())
             .and_then(|answer| self.check_nonce(answer, response.status()))
             .and_then(|answer| self.check_tenant(answer))
             .map_err(|error| {

@@ -11,6 +11,7 @@ use crate::error::{Error, InputError};
 use crate::guid::Guid;
 use crate::http_answer::{read_success, unusable};
 use crate::issued::{IdToken, RefreshToken};
+use crate::redaction::Secrets;
 use crate::refusal::is_word;
 use crate::time::Timestamp;
 use crate::unverified_claims::UnverifiedClaims;
@@ -45,7 +46,19 @@ impl TokenResponse {
     /// a redirect, a token in a refusal, a missing or empty token or one that no header can hold, a known member twice, a
     /// member that holds a secret and is not a string, a lifetime that is negative or no number.
     pub fn decode(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Self, Error> {
-        let mut answer = read_success(status, headers, body, now)?;
+        Self::read(status, headers, body, now, &Secrets::none)
+    }
+
+    /// The same, for a request with these secrets.
+    #[inline]
+    pub(crate) fn read(
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Timestamp,
+        own: &dyn Fn() -> Secrets,
+    ) -> Result<Self, Error> {
+        let mut answer = read_success(status, headers, body, now, own)?;
         let answer_error = |problem| unusable(problem, status, headers);
         let is_bearer = |kind: &String| kind.eq_ignore_ascii_case("bearer");
         if answer.token_type.is_odd() || !answer.token_type.text().is_none_or(is_bearer) {

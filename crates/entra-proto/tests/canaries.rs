@@ -217,7 +217,7 @@ proptest! {
     fn no_parser_repeats_a_secret(secret in secret(), way in 0usize..12) {
         let traces = traces(&secret);
         let text = match way {
-            0 => secret.clone(),
+            0 => secret,
             1 => format!(" {secret}\n"),
             2 => format!("\"{secret}\""),
             3 => format!("https://login.microsoftonline.com/{secret}"),
@@ -441,4 +441,26 @@ fn a_public_client_reads_the_same_responses() {
         error.contains("authorization_declined: canary said [secret]"),
         "{error}"
     );
+}
+
+/// Signs in a secret would divide it, if the parts that look random were replaced first.
+#[test]
+fn the_requests_own_secret_is_blotted_out_in_one_piece() {
+    let secret = "Kx78Q~aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1;hunter2,tail";
+    let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
+    let id = Guid::from_bytes([0xaa; 16]).into();
+    let app = Application::new(authority, id, ClientSecret::new(secret).unwrap());
+    let request = app
+        .client_credentials(Target::resource("https://graph.microsoft.com").unwrap())
+        .unwrap();
+    for body in [
+        json!({ "error": "invalid_client", "error_description": format!("the secret {secret} is wrong") }).to_string(),
+        json!({ "error": secret, "suberror": secret, "error_uri": format!("https://a.example/{secret}") }).to_string(),
+        format!("<html>could not pass on {secret}</html>"),
+        format!("AADSTS7000215: {secret} is wrong"),
+    ] {
+        let response = Response::builder().status(401).body(Body::from(body.clone())).unwrap();
+        let error = request.decode(&response, NOW).unwrap_err();
+        check(&body, &error, &["hunter2".to_owned(), "tail".to_owned()]);
+    }
 }

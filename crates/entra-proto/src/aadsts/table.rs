@@ -191,7 +191,7 @@ pub(super) const TABLE: &[Aadsts] = &[
     row(70_001, "unauthorized_client", Application, "the application is disabled or not in the tenant",
         "have an administrator enable it, or consent to it"),
     row(70_002, "invalid_client", Credential, "the credential is not valid",
-        "check the client secret's value or the certificate"),
+        "check the client secret's value, the certificate, or the federated credential"),
     row(70_003, "unsupported_grant_type", Request, "the grant type is not known",
         "write grant_type=client_credentials (with an s) for a daemon"),
     row(70_004, "invalid_request", Request, "the redirect URI is not one of the application's",

@@ -123,8 +123,8 @@ impl PendingAdminConsent {
             return Err(InputError::new("admin consent", ANOTHER).into());
         }
         check_issuer(application, redirect)?;
-        if let Some(refusal) = redirect.refusal() {
-            return Err(redirect.secrets(std::iter::empty()).out_of(refusal.into()));
+        if let Some(refusal) = redirect.refusal(&[]) {
+            return Err(refusal.into());
         }
         if !redirect.is_admin_consent() {
             return Err(RedirectError::from(RedirectProblem::NoConsent).into());

@@ -105,9 +105,8 @@ impl PendingAuthorization {
             return Err(InputError::new("sign-in", ANOTHER).into());
         }
         check_issuer(application, redirect)?;
-        if let Some(refusal) = redirect.refusal() {
-            let own = [&**self.nonce, self.verifier.expose()];
-            return Err(redirect.secrets(own.into_iter()).out_of(refusal.into()));
+        if let Some(refusal) = redirect.refusal(&[&**self.nonce, self.verifier.expose()]) {
+            return Err(refusal.into());
         }
         Ok(())
     }

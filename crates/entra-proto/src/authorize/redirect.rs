@@ -113,7 +113,9 @@ impl Redirect {
     }
 
     /// The service's refusal, where this is one: whatever stands beside the `error`, it counts first.
-    pub(crate) fn refusal(&self) -> Option<ServiceError> {
+    ///
+    /// `kept` are the secrets of its sign-in.
+    pub(crate) fn refusal(&self, kept: &[&str]) -> Option<ServiceError> {
         let error = self.value("error").filter(|error| !error.is_empty())?;
         let description = self.value("error_description").unwrap_or_default();
         Some(
@@ -127,15 +129,16 @@ impl Redirect {
                 error_uri: self.value("error_uri"),
                 ..Refusal::default()
             }
-            .read(0, marked_codes(description), None),
+            .read(0, marked_codes(description), None, &self.secrets(kept)),
         )
     }
 
     /// What no error about it may show: what it brought, and what its sign-in keeps. What is short is no secret, and would be found
     /// in every word.
-    pub(crate) fn secrets<'a>(&'a self, kept: impl Iterator<Item = &'a str>) -> Secrets {
+    fn secrets(&self, kept: &[&str]) -> Secrets {
         let brought = ["code", "state", "id_token", "access_token"];
         let brought = brought.into_iter().filter_map(|name| self.value(name));
+        let kept = kept.iter().copied();
         Secrets::new(kept.chain(brought).filter(|secret| secret.len() >= SHORTEST_SECRET))
     }
 
@@ -241,7 +244,7 @@ mod tests {
     #[test]
     fn the_ids_of_a_request_are_read_out_of_the_message() {
         let query = "error=access_denied&error_description=AADSTS65004%3a+User+declined.%0d%0aTrace+ID%3a+0000aaaa-11bb-cccc-dd22-eeeeee333300%0d%0aCorrelation+ID%3a+aaaa0000-bb11-2222-33cc-444444dddddd%0d%0aTimestamp%3a+2026-01-01+00%3a00%3a00Z&state=x";
-        let refusal = Redirect::from_query(query).unwrap().refusal().unwrap();
+        let refusal = Redirect::from_query(query).unwrap().refusal(&[]).unwrap();
         assert_eq!(
             (refusal.trace_id.as_deref(), refusal.correlation_id.as_deref()),
             (
@@ -250,7 +253,7 @@ mod tests {
             )
         );
         let query = "error=access_denied&error_description=Trace+ID%3a+%3cb%3e+Correlation+ID%3a";
-        let refusal = Redirect::from_query(query).unwrap().refusal().unwrap();
+        let refusal = Redirect::from_query(query).unwrap().refusal(&[]).unwrap();
         assert!(refusal.trace_id.is_none() && refusal.correlation_id.is_none());
     }
 
