@@ -168,7 +168,7 @@ fn a_misspelt_authority_is_not_passed_over() {
         ("AZURE_AUTHORITY", "https://login.microsoftonline.us"),
     ];
     let output = run(&["assertion"], &variables);
-    assert!(!err(&output).contains("is set"), "{}", err(&output));
+    assert!(err(&output).contains("AZURE_AUTHORITY is set"), "{}", err(&output));
     let output = run(
         &["doctor", "--timeout", "1", "--region", "nowhere"],
         &[&variables[..], &[("HTTPS_PROXY", "http://127.0.0.1:1")]].concat(),

@@ -150,6 +150,16 @@ fn memory_is_bounded() {
 }
 
 #[test]
+fn a_line_of_the_log_escapes_its_path() {
+    let emulator = Emulator::builder().build();
+    get(&emulator, "/a\u{9b}31m\u{202e}b");
+    get(&emulator, &format!("/{}", "x".repeat(5_000)));
+    let lines: Vec<String> = emulator.requests().iter().map(ToString::to_string).collect();
+    assert_eq!(lines[0], "GET /a\\u{9b}31m\\u{202e}b 404");
+    assert!(lines[1].len() < 400 && lines[1].ends_with("… 404"), "{}", lines[1]);
+}
+
+#[test]
 fn memory_is_bounded_in_bytes() {
     let emulator = Emulator::builder().build();
     let long = "x".repeat(50_000);

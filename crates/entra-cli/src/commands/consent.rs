@@ -16,6 +16,7 @@ use crate::callback::{Answer, CallbackSettings};
 use crate::directory::DirectorySettings;
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, harmless, print, print_json, tell};
+use crate::outside::shown;
 use crate::page::Page;
 use crate::settings::{ApplicationSettings, NetworkSettings};
 use crate::source::{Source, Traced};
@@ -142,7 +143,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     });
     let (consent, access, granted) = connected??;
-    tell(format_args!("stored in {}", directory.path().display()));
+    tell(format_args!("stored in {}", shown(directory.path())));
     if !matches!(access, Access::NoRoles(_)) {
         tell(&access);
     }
