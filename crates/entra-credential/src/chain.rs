@@ -25,18 +25,19 @@ pub(crate) fn above(leaf: &Certificate, mut others: Vec<Certificate>, now: Times
     above
 }
 
-/// Those of `certificates` that issued none of the others.
+/// Those of `certificates` that issued none for another key; all of them where each did.
 pub(crate) fn leaves(certificates: &[Certificate]) -> Vec<&Certificate> {
     let mut budget = Budget(MOST_VERIFICATIONS);
-    let issued_another = |issuer: &Certificate, budget: &mut Budget| {
-        certificates
-            .iter()
-            .any(|it| it.der != issuer.der && budget.has_issued(issuer, it))
+    let mut issued_another = |issuer: &Certificate| {
+        let others = certificates.iter().filter(|it| it.key_info != issuer.key_info);
+        others.into_iter().any(|it| budget.has_issued(issuer, it))
     };
-    certificates
-        .iter()
-        .filter(|it| !issued_another(it, &mut budget))
-        .collect()
+    let leaves: Vec<&Certificate> = certificates.iter().filter(|it| !issued_another(it)).collect();
+    if leaves.is_empty() {
+        certificates.iter().collect()
+    } else {
+        leaves
+    }
 }
 
 /// The best of several certificates of one key, by its index: the one that is valid now and expires last; else the one that becomes valid

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use entra_credential::{CertificateBundle, ClientCertificate, Thumbprints};
+use entra_credential::{CertificateBundle, ClientCertificate, Error, Thumbprints};
 use entra_proto::{Signer, Timestamp};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256,
@@ -157,6 +157,14 @@ fn self_issued_is_not_self_signed() {
 }
 
 #[test]
+fn loop_without_a_key_has_no_leaf() {
+    let (first, second) = (Authority::ec("first"), Authority::ec("second"));
+    let text = first.by(&second, true).pem() + &second.by(&first, true).pem();
+    let bundle = CertificateBundle::read(text.as_bytes(), None).unwrap();
+    assert!(matches!(bundle.certificate(now()), Err(Error::SeveralCertificates(all)) if all.len() == 2));
+}
+
+#[test]
 fn loops_end() {
     let key = rsa();
     let (first, second) = (Authority::ec("first"), Authority::ec("second"));
@@ -304,6 +312,14 @@ fn certificate_that_is_valid_now_and_expires_last_is_used() {
             assert_eq!(alone.certificate(now()).unwrap().subject(), expected);
         }
     }
+    // Renewed without a change of its name, it seems to have signed itself twice.
+    let renewed: Vec<String> = [((2025, 1), (2026, 6)), ((2026, 6), (2027, 6)), ((2026, 12), (2029, 1))]
+        .map(|(from, until)| certificate("daemon", from, until))
+        .into();
+    let alone = CertificateBundle::read(renewed.concat().as_bytes(), None).unwrap();
+    let expected = CertificateBundle::read(renewed[1].as_bytes(), None).unwrap();
+    let [alone, expected] = [alone, expected].map(|it| it.certificate(now()).unwrap().der().to_vec());
+    assert_eq!(alone, expected);
     // A month later it is the next one's turn.
     let both = CertificateBundle::read((key.serialize_pem() + &long + &next).as_bytes(), None).unwrap();
     let later = Timestamp::from_secs(now().as_secs() + 31 * 86_400);
