@@ -185,7 +185,8 @@ impl Emulator {
         &self.core.base_url
     }
 
-    /// `https://localhost:{port}` if a TLS listener was asked for. Its certificate names `127.0.0.1` as well.
+    /// `https://127.0.0.1:{port}` if a TLS listener was asked for. It listens at every address of `localhost`, which its certificate
+    /// names as well.
     pub fn tls_url(&self) -> Option<&str> {
         self.server.as_ref().and_then(|server| server.tls_url.as_deref())
     }
