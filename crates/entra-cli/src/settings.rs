@@ -172,8 +172,9 @@ impl ApplicationSettings {
     fn credential(&self) -> Result<ClientCredential, Failure> {
         Ok(match self.chosen()? {
             Chosen::Secret(secret, source) => {
-                if let Some((problem, fix)) = secret::doubt(secret.expose()) {
-                    tell(format_args!("warning: the client secret {source}: {problem}; {fix}"));
+                if let Some(doubt) = secret.doubt() {
+                    let fix = doubt.hint();
+                    tell(format_args!("warning: the client secret {source}: {doubt}; {fix}"));
                 }
                 secret.into()
             }

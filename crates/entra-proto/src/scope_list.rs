@@ -9,8 +9,12 @@ use crate::secrecy::may_be_secret;
 /// RFC 6749 allows a comma in a scope, and so does Entra. So one counts as a separator only where what stands around it shows that
 /// it is one: another API, `/.default`, a permission's name, a blank, the end.
 pub(crate) fn check_scopes(text: &str) -> Result<(), Error> {
-    let Some((problem, parts)) = misjoined(text) else {
+    let Some((form, parts)) = misjoined(text) else {
         return Ok(());
+    };
+    let problem = match form {
+        Form::List => AS_LIST.to_owned(),
+        Form::Separated(sign) => format!("separates scopes with {sign}"),
     };
     let joined = parts.join(" ");
     // A key in base64 falls apart at its signs.
@@ -27,8 +31,12 @@ pub(crate) fn check_scopes(text: &str) -> Result<(), Error> {
 
 /// Checks the same of the audience of an API, of which there is one.
 pub(crate) fn check_resource(text: &str) -> Result<(), Error> {
-    let Some((problem, parts)) = misjoined(text) else {
+    let Some((form, parts)) = misjoined(text) else {
         return Ok(());
+    };
+    let problem = match form {
+        Form::List => AS_LIST.to_owned(),
+        Form::Separated(sign) => format!("holds {sign}, as a list of several APIs does"),
     };
     let advice = match parts.as_slice() {
         [one] if !may_be_secret(text) && !may_be_secret(one) => format!("write it alone: {one}"),
@@ -38,22 +46,30 @@ pub(crate) fn check_resource(text: &str) -> Result<(), Error> {
     Err(InputError::new("resource", problem).value(text).advice(advice).into())
 }
 
-/// What is wrong, and the parts that the text was meant to have.
-fn misjoined(text: &str) -> Option<(&'static str, Vec<&str>)> {
+/// How several are written as one.
+enum Form {
+    /// As a list of a programming language.
+    List,
+    /// With this sign between them.
+    Separated(&'static str),
+}
+
+/// How a text is written, where that is wrong, and the parts that the text was meant to have.
+fn misjoined(text: &str) -> Option<(Form, Vec<&str>)> {
     let is_list = text.trim_start_matches('@').starts_with(['[', '(', '{']);
-    let parts = parts(text);
-    if is_list || (text.contains(['"', '\'']) && text.contains(SIGNS)) {
-        return Some(("is written as a list of a programming language", parts));
+    if is_list || (text.contains(['"', '\'']) && text.contains([',', ';'])) {
+        return Some((Form::List, parts(text, ",")));
     }
-    let (sign, problem) = SEPARATORS.iter().find(|(sign, _)| text.contains(sign))?;
-    is_sure(text, sign).then_some((*problem, parts))
+    let (sign, name) = SEPARATORS
+        .iter()
+        .find(|(sign, _)| text.contains(sign) && is_sure(text, sign))?;
+    Some((Form::Separated(name), parts(text, sign)))
 }
 
 /// The parts of a text between separators and white space, without brackets and quotes.
-fn parts(text: &str) -> Vec<&str> {
-    let between = |c: char| c.is_whitespace() || SIGNS.contains(&c);
-    text.split(between)
-        .flat_map(|part| part.split("%20"))
+fn parts<'a>(text: &'a str, sign: &'static str) -> Vec<&'a str> {
+    text.split(sign)
+        .flat_map(|part| part.split(|c: char| c.is_whitespace() || c == ';'))
         .map(|part| part.trim_matches(|c: char| "[](){}\"'@".contains(c)))
         .filter(|part| !part.is_empty())
         .collect()
@@ -91,15 +107,15 @@ fn is_scope(word: &str) -> bool {
         || permission()
 }
 
-const SIGNS: [char; 4] = [',', ';', '|', '+'];
-
 const SEPARATORS: [(&str, &str); 5] = [
-    (",", "holds a comma where scopes are separated"),
-    (";", "holds a semicolon where scopes are separated"),
-    ("|", "holds a bar where scopes are separated"),
-    ("+", "holds a plus sign where scopes are separated"),
-    ("%20", "holds %20 where scopes are separated"),
+    (",", "a comma"),
+    (";", "a semicolon"),
+    ("|", "a bar"),
+    ("+", "a plus sign"),
+    ("%20", "%20"),
 ];
+
+const AS_LIST: &str = "is written as a list of a programming language";
 
 /// How long a corrected parameter may be to stand in an error.
 const LONGEST: usize = 400;
@@ -145,6 +161,7 @@ mod tests {
             ),
             ("{'User.Read'}".to_owned(), "User.Read".to_owned()),
             ("[User.Read]".to_owned(), "User.Read".to_owned()),
+            ("api://x/a|b,openid".to_owned(), "api://x/a|b openid".to_owned()),
             ("'User.Read','Mail.Read'".to_owned(), "User.Read Mail.Read".to_owned()),
         ] {
             let error = check_scopes(&text).expect_err(&text).to_string();

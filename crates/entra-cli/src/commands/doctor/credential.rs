@@ -11,7 +11,7 @@ use crate::commands::doctor::report::{Check, Report};
 use crate::commands::doctor::{certificate, name};
 use crate::exit::{Exit, Failure};
 use crate::moment::length;
-use crate::secret::{doubt, is_guid};
+use crate::secret::is_guid;
 use crate::settings::{ApplicationSettings, CREDENTIALS, Chosen};
 use crate::source::Source;
 
@@ -107,9 +107,9 @@ impl Credential {
         };
         let mut check = Check::ok(name::CREDENTIAL, found);
         if let Self::Secret(secret, _) = self
-            && let Some((problem, fix)) = doubt(secret.expose())
+            && let Some(doubt) = secret.doubt()
         {
-            check = check.but(problem, fix);
+            check = check.but(doubt.problem(), doubt.hint());
         }
         let others = passed_over(source);
         if !others.is_empty() {
