@@ -23,7 +23,8 @@ fn judge(tool: &str, cure: &str, is_ci: bool, not_installed: &str) -> Verdict {
     }
 }
 
-/// Runs tests and passes their output on. A test that cannot run writes `name: SKIPPED: reason` to its standard error.
+/// Runs tests and passes their output on. A test that cannot run writes `SKIPPED: reason` to its standard error, with its name
+/// before that if it likes.
 ///
 /// # Errors
 /// Returns an error if the command does not start.
@@ -47,8 +48,8 @@ pub(crate) fn run_tests(mut command: Command) -> Result<Verdict> {
 }
 
 fn reason(line: &str) -> Option<String> {
-    line.split_once(": SKIPPED: ")
-        .map(|(_, reason)| reason.trim_end().to_owned())
+    let (before, reason) = line.split_once("SKIPPED: ")?;
+    (before.is_empty() || before.ends_with(": ")).then(|| reason.trim_end().to_owned())
 }
 
 /// The variable in which `.ci/run` lists the tools that it could not install, with a blank between them.
@@ -69,7 +70,9 @@ mod tests {
     #[test]
     fn skipped_tests_are_recognised_by_their_line() {
         assert_eq!(reason("a::b: SKIPPED: no browser\r"), Some("no browser".to_owned()));
+        assert_eq!(reason("SKIPPED: no browser"), Some("no browser".to_owned()));
         assert_eq!(reason("test a::b ... ok"), None);
+        assert_eq!(reason("it prints `SKIPPED: x`"), None);
     }
 
     #[cfg(unix)]

@@ -110,7 +110,7 @@ impl TransportError {
     pub fn not_found() -> Self {
         Self::new(
             TransportErrorKind::Dns,
-            "the host's name is not found: check it, and the network",
+            "the host's name is not found: check it, and the network; a machine without /etc/hosts does not know localhost",
         )
     }
 

@@ -174,10 +174,13 @@ impl Version {
     }
 }
 
-/// Returns `None`, and says so, where there is no curl that compares networks. That is an error where `CI` is set.
+/// Returns `None`, and says so, where there is no curl that compares networks. That is an error where CI has installed curl.
 fn curl() -> Option<Version> {
     let skipped = |why: &str| {
-        assert!(std::env::var_os("CI").is_none(), "{why}");
+        let variable = |name| std::env::var(name).unwrap_or_default();
+        let not_installed = variable("CI_NOT_INSTALLED");
+        let is_installed = not_installed.split_whitespace().all(|name| name != "curl");
+        assert!(variable("CI").is_empty() || !is_installed, "{why}");
         // Not by `eprintln!`, which the test harness keeps to itself.
         let _ = writeln!(io::stderr(), "SKIPPED: {why}");
     };
