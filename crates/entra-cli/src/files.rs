@@ -5,7 +5,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
-use crate::outside::{printable, refuse_contents, shell_quoted, shown};
+use crate::outside::{file_name, printable, refuse_contents, shell_quoted, shown};
 
 pub(crate) use crate::outside::{excerpt, harmless};
 
@@ -48,7 +48,7 @@ fn name_of(path: &Path) -> String {
     if path.as_os_str() == "-" {
         "standard input".to_owned()
     } else {
-        shown(path)
+        file_name(path)
     }
 }
 

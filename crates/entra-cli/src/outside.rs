@@ -134,7 +134,12 @@ fn guard(setting: &str, value: &str, is_value: bool) {
         keep_out(value.trim());
     }
     keep_all_out(value);
-    if holds_secret(value) || value.contains(['\n', '\r']) || value.len() > LONGEST_PATH {
+    // People name the secret where the file with it belongs.
+    let is_misplaced = FILES_OF_SECRETS.contains(&setting) && is_value && !is_path(value);
+    if is_misplaced {
+        keep_out(value.trim());
+    }
+    if is_misplaced || holds_secret(value) || value.contains(['\n', '\r']) || value.len() > LONGEST_PATH {
         let origin = (setting.to_owned(), Zeroizing::new(value.to_owned()));
         guarded().origins.push(origin);
     }
@@ -201,6 +206,25 @@ pub(crate) fn without_suspects(text: &str) -> String {
         .fold(text.to_owned(), |text, suspect| text.replace(suspect, BLOT))
 }
 
+/// What a file is called in messages: by its path, or by the setting that names it where the path may be a secret.
+pub(crate) fn file_name(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    match origin_of(path.as_os_str()) {
+        Some(setting) if without_secrets(&text) != text => format!("the file that {setting} names"),
+        _ => harmless(&text),
+    }
+}
+
+/// Whether a text is the path of a file, or looks like one and not like a secret.
+fn is_path(text: &str) -> bool {
+    let path = Path::new(text);
+    let has_extension = path
+        .extension()
+        .is_some_and(|extension| extension.len() <= 4 && extension.to_string_lossy().chars().all(char::is_alphabetic));
+    let has_folder = text.starts_with(['/', '~']) || text.starts_with("./") || text.starts_with("../");
+    text == "-" || path.exists() || has_extension || has_folder
+}
+
 /// The option or the variable that holds this text.
 fn origin_of(value: &OsStr) -> Option<String> {
     let text = value.to_string_lossy();
@@ -245,11 +269,24 @@ fn secrets_in(text: &str) -> Vec<String> {
                 let parts = rest.split(['/', '?', '#', '&', '=', '@']);
                 found.extend(parts.filter(|part| may_be_secret(part)).map(str::to_owned));
             }
-            None if is_too_long || may_be_secret(word) => found.push(word.to_owned()),
+            None if is_too_long || may_be_secret(word) && !word.split(['/', '\\']).all(is_name) => {
+                found.push(word.to_owned())
+            }
             _ => {}
         }
     }
     found
+}
+
+/// Whether a part of a path is what people call a file: words, each with digits behind it if anywhere, as in
+/// `Contoso-Prod2-2024.pem`. Random text has them between its letters.
+fn is_name(part: &str) -> bool {
+    let mut words = part.split(|c: char| !c.is_ascii_alphanumeric());
+    let ends_in_digits = |word: &str| {
+        let letters = word.trim_end_matches(|c: char| c.is_ascii_digit());
+        !letters.contains(|c: char| c.is_ascii_digit()) && word.len() <= LONGEST_WORD
+    };
+    !part.starts_with("eyJ") && !part.starts_with("MII") && !part.contains("Q~") && words.all(ends_in_digits)
 }
 
 fn each_leaf(json: &Value, take: &mut impl FnMut(&str)) {
@@ -307,6 +344,9 @@ const OTHERS: [&str; 4] = ["HOME", "LOCALAPPDATA", "TMPDIR", "XDG_DATA_HOME"];
 /// What stands in the name of a setting whose value is a secret, however it looks.
 const NAMES: [&str; 2] = ["secret", "password"];
 
+/// Options that name a file with a secret.
+const FILES_OF_SECRETS: [&str; 2] = ["--secret-file", "--certificate-password-file"];
+
 /// How many bytes of a secret are recognized, where only a part of it is shown.
 const WINDOW: usize = 12;
 
@@ -314,6 +354,9 @@ const WINDOW: usize = 12;
 const SHORTEST: usize = 8;
 
 const PEM: &str = "-----BEGIN";
+
+/// As long as a word in the name of a file may be.
+const LONGEST_WORD: usize = 24;
 
 /// As long as a path, and a name in one, may be on most systems.
 const LONGEST_PATH: usize = 4096;
@@ -348,6 +391,7 @@ mod tests {
             "daemon.pem",
             "/etc/ssl/certs/MyCompany-Prod-Certificate-2024.pem",
             "ContosoProductionDaemon2024.pfx",
+            "My-App-Prod-EU-West-2-Cert-v1.pfx",
             "https://graph.microsoft.com/.default",
             "api://535fb089-9ff3-47b6-9bfb-4f1264799865/access_as_user",
             "/var/run/secrets/azure/tokens/azure-identity-token",

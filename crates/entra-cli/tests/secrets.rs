@@ -350,6 +350,33 @@ fn no_secret_in_a_file_is_repeated() {
 }
 
 #[test]
+fn a_secret_without_a_shape_is_not_taken_for_its_file() {
+    for secret in ["correct horse battery", "pässword-of-daemon", "hunter2hunter2"] {
+        for option in ["--secret-file", "--certificate-password-file"] {
+            let words = ["doctor", "--timeout", "1", "--certificate", "Cargo.toml"];
+            let words = if option == "--secret-file" { &words[..3] } else { &words };
+            for arguments in [
+                vec![option.to_owned(), secret.to_owned()],
+                vec![format!("{option}={secret}")],
+            ] {
+                let more: Vec<&str> = arguments.iter().map(String::as_str).collect();
+                let shown = Case::of(&[words, &more]).run(Path::new("."));
+                assert!(!shown.contains(secret), "{shown}");
+                assert!(shown.contains(&format!("the file that {option} names: ")), "{shown}");
+            }
+        }
+    }
+    let shown = Case::of(&[&[
+        "token",
+        "--resource",
+        "https://a.example",
+        "--secret-file",
+        "folder/secret.txt",
+    ]]);
+    assert!(shown.run(Path::new(".")).contains("folder/secret.txt"));
+}
+
+#[test]
 fn contents_in_the_place_of_a_path_are_named_by_their_setting() {
     for canary in CANARIES {
         for (words, option) in [
