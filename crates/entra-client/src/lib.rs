@@ -74,6 +74,7 @@
 //! HTTP (`entra-transport` and its kin), certificates (`entra-credential`), bearer headers for tower clients (`entra-tower`).
 
 mod assertions;
+mod attempt;
 pub mod blocking;
 mod builder;
 mod cache;

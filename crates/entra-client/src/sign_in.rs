@@ -3,8 +3,9 @@ use std::sync::{Arc, Weak};
 use entra_proto::{Guid, IdToken, Tenant, TokenRequest, TokenResponse, UnverifiedClaims};
 use tracing::Span;
 
+use crate::attempt::Attempt;
 use crate::cache::{Key, Turn};
-use crate::core::{Attempt, Core, Driver};
+use crate::core::{Core, Driver};
 use crate::error::Error;
 use crate::token::Token;
 use crate::user::User;

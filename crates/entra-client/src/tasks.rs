@@ -8,8 +8,9 @@ use entra_proto::{DeviceAuthorization, Step, TokenRequest, TokenResponse};
 use entra_transport::{AcquireError, Transport};
 use tracing::{Instrument as _, Span};
 
+use crate::attempt::{Attempt, Remedies, Wanted};
 use crate::cache::{Key, Lead, Slot};
-use crate::core::{Attempt, Core, Driver, Next, Remedies, Want, Wanted};
+use crate::core::{Core, Driver, Next, Want};
 use crate::error::Error;
 use crate::gate::{Gate, Permit};
 use crate::runtime::{BoxFuture, Runtime};

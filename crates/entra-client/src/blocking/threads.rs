@@ -11,8 +11,9 @@ use entra_transport::{AcquireError, BlockingTransport};
 use tracing::Span;
 
 use super::runtime::{Runtime, ThreadRuntime, TokenStore};
+use crate::attempt::{Attempt, Remedies, Wanted};
 use crate::cache::{Key, Lead, Slot};
-use crate::core::{Attempt, Core, Driver, Next, Remedies, Want, Wanted};
+use crate::core::{Core, Driver, Next, Want};
 use crate::error::Error;
 use crate::gate::Permit;
 use crate::sign_in::SignIn;

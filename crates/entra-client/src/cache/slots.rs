@@ -81,7 +81,7 @@ impl Slots {
         if !self.is_full() {
             return 0;
         }
-        let mut free: Vec<((u8, Reverse<usize>, u64), Arc<Slot>)> = Vec::new();
+        let mut free: Vec<(Rank, Arc<Slot>)> = Vec::new();
         for batch in self.batches(|slot| is_free(slot, 0)) {
             free.extend(batch.into_iter().map(|slot| (rank(&slot, now), slot)));
         }
@@ -203,7 +203,9 @@ impl Map {
 }
 
 /// What goes first has the least: see [`Slots::make_room`].
-fn rank(slot: &Slot, now: Now) -> (u8, Reverse<usize>, u64) {
+type Rank = (u8, Reverse<usize>, u64);
+
+fn rank(slot: &Slot, now: Now) -> Rank {
     let worth = slot.worth(now);
     let size = if worth == 0 { slot.bytes() } else { 0 };
     (worth, Reverse(size), slot.last_used())
