@@ -172,13 +172,10 @@ async fn fetch(span: &Span, core: &Core<Tasks>, lead: &mut Lead, mut request: To
             None => return core.failed(span, lead, Some(&attempt), error),
         };
     };
-    let number = lead.number();
     let to_keep = core.landed(span, lead, attempt, response);
     // The callers have theirs by now.
     if let (Some((store, key)), Some(stored)) = (shared, to_keep) {
-        if lead.slot().holds(number) {
-            store.save(&key, &stored).await;
-        }
+        store.save(&key, &stored).await;
     }
 }
 

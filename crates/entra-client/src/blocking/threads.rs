@@ -138,13 +138,10 @@ fn fetch(span: &Span, core: &Core<Threads>, lead: &mut Lead, mut request: TokenR
             None => return core.failed(span, lead, Some(&attempt), error),
         };
     };
-    let number = lead.number();
     let to_keep = core.landed(span, lead, attempt, response);
     // The other callers have theirs by now.
     if let (Some((store, key)), Some(stored)) = (shared, to_keep) {
-        if lead.slot().holds(number) {
-            store.save(&key, &stored);
-        }
+        store.save(&key, &stored);
     }
 }
 

@@ -202,11 +202,6 @@ impl Slot {
         lock(&self.state).distrusts_store
     }
 
-    /// Whether the token of this number is the one that is here.
-    pub(crate) fn holds(&self, number: u64) -> bool {
-        self.token.load().is_some_and(|token| token.number() == number)
-    }
-
     /// The flight waits until then.
     pub(crate) fn pause_until(&self, moment: Duration) {
         lock(&self.state).paused_until = Some(moment);
