@@ -351,4 +351,46 @@ mod tests {
             assert_eq!(table.choose(place(path)).id, id);
         }
     }
+
+    #[test]
+    fn kinds_of_two_paths_do_not_take_turns_for_the_others() {
+        let places = Places::new(1);
+        let place = |path: &str| places.in_full(&format!("https://a.test{path}").parse().unwrap());
+        let mut table = Table::new((), None);
+        let [first, second] = [1, 2].map(|number| table.add(claims(number, 10), ()));
+        for (path, id) in [("/a", first), ("/b", second), ("/c", first)] {
+            table.accepted(place(path), id, Trial::Asked);
+        }
+        assert_eq!(table.current().id, second);
+        assert!(!table.is_uniform());
+        // Two paths beside each other speak for their folder, and others for all.
+        let tried = |table: &Table<()>, path| table.next_trial(place(path), |()| true).is_some();
+        table.ask(place("/d/1"), first);
+        assert!(!tried(&table, "/d/3"));
+        table.ask(place("/d/2"), first);
+        assert!(tried(&table, "/d/3") && !tried(&table, "/e/3"));
+        assert!(table.next_trial(place("/d/3"), |()| false).is_none());
+        table.ask(place("/e/1"), first);
+        let number = table.next_trial(place("/f"), |()| true).unwrap();
+        assert!(matches!(table.take_trial(number), Some((_, Trial::Offered))));
+        table.accepted(place("/f"), first, Trial::Offered);
+        assert_eq!((table.current().id, table.choose(place("/b")).id), (first, second));
+    }
+
+    #[test]
+    fn offers_that_are_rejected_come_to_an_end() {
+        let places = Places::new(1);
+        let mut table = Table::new((), None);
+        let id = table.add(claims(1, 10), ());
+        let mut offers = 0;
+        for number in 0..100 {
+            let place = |path: &str| places.in_full(&format!("https://a.test{path}").parse().unwrap());
+            table.ask(place(&format!("/evil/{number}/a")), id);
+            if let Some(number) = table.next_trial(place("/good"), |()| true) {
+                assert!(table.take_trial(number).is_some());
+                offers += 1;
+            }
+        }
+        assert_eq!(offers, MOST_OFFERS);
+    }
 }
