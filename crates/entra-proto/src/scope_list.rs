@@ -56,7 +56,13 @@ enum Form {
 
 /// How a text is written, where that is wrong, and the parts that the text was meant to have.
 fn misjoined(text: &str) -> Option<(Form, Vec<&str>)> {
-    let is_list = text.trim_start_matches('@').starts_with(['[', '(', '{']);
+    // Also behind a name, as in `@("..")`, `vec!["..."]` and `%w[...]`.
+    let is_list = text
+        .trim_start_matches(['@', '%', 'w', '&'])
+        .starts_with(['[', '(', '{'])
+        || ["[\"", "['", "(\"", "('", "{\"", "{'"]
+            .iter()
+            .any(|open| text.contains(open));
     if is_list || (text.contains(['"', '\'']) && text.contains([',', ';'])) {
         return Some((Form::List, parts(text, ",")));
     }
@@ -70,7 +76,8 @@ fn misjoined(text: &str) -> Option<(Form, Vec<&str>)> {
 fn parts<'a>(text: &'a str, sign: &'static str) -> Vec<&'a str> {
     text.split(sign)
         .flat_map(|part| part.split(|c: char| c.is_whitespace() || c == ';'))
-        .map(|part| part.trim_matches(|c: char| "[](){}\"'@".contains(c)))
+        .map(|part| part.trim_start_matches("vec!").trim_start_matches("%w"))
+        .map(|part| part.trim_matches(|c: char| "[](){}\"'@&".contains(c)))
         .filter(|part| !part.is_empty())
         .collect()
 }
@@ -157,6 +164,11 @@ mod tests {
             ("('User.Read',)".to_owned(), "User.Read".to_owned()),
             (
                 "@('User.Read','Mail.Read')".to_owned(),
+                "User.Read Mail.Read".to_owned(),
+            ),
+            ("%w[User.Read Mail.Read]".to_owned(), "User.Read Mail.Read".to_owned()),
+            (
+                "vec![\"User.Read\", \"Mail.Read\"]".to_owned(),
                 "User.Read Mail.Read".to_owned(),
             ),
             ("{'User.Read'}".to_owned(), "User.Read".to_owned()),

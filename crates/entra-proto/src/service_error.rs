@@ -16,19 +16,19 @@ use crate::error_class::ErrorClass;
 pub struct ServiceError {
     /// The HTTP status; 0 where the refusal came with a browser that was sent back.
     pub status: u16,
-    /// The OAuth 2.0 error word, such as `invalid_client`.
+    /// The OAuth 2.0 error code, such as `invalid_client`; empty where it is no words of letters.
     pub error: String,
-    /// Entra's numbers, the digits of `AADSTS...`, in the order given: the general one comes first.
+    /// The AADSTS codes, in the order given: the general one comes first.
     pub codes: Vec<u32>,
-    /// A finer word, such as `consent_required`.
+    /// A finer error code, such as `consent_required`.
     pub suberror: Option<String>,
     /// The message for people.
     pub description: String,
     /// What a new sign-in must show: to be passed on as the `claims` parameter.
     pub claims: Option<String>,
-    /// The service's name for this request. Its support asks for it.
+    /// The service's name for this request, a GUID. Its support asks for it.
     pub trace_id: Option<String>,
-    /// The `client-request-id` that was sent.
+    /// The `client-request-id` that was sent, a GUID.
     pub correlation_id: Option<String>,
     /// When it happened by the service's clock, `YYYY-MM-DD hh:mm:ssZ`.
     pub timestamp: Option<String>,

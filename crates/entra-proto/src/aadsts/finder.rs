@@ -70,19 +70,18 @@ impl Number<'_> {
 
     /// Whether it is no part of a word, an id, a time, an address or a fraction.
     fn is_whole(&self) -> bool {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '%';
         let mut before = self.before.chars().rev();
         let joined_before = match before.next() {
-            Some('-' | '.' | ':' | '/') => before
-                .next()
-                .is_some_and(|c| c.is_ascii_hexdigit() && !is_name(self.before)),
-            Some(c) => c.is_alphanumeric() || c == '_' || c == '%',
-            None => false,
+            Some('-') => is_hex_group(before),
+            Some('.' | ':' | '/') => before.next().is_some_and(|c| c.is_ascii_digit()),
+            other => other.is_some_and(is_word),
         };
         let mut after = self.after.chars();
         let joined_after = match after.next() {
-            Some('-' | '.' | ':' | '/') => after.next().is_some_and(|c| c.is_ascii_hexdigit()),
-            Some(c) => c.is_alphanumeric() || c == '_',
-            None => false,
+            Some('-') => is_hex_group(after),
+            Some('.' | ':' | '/') => after.next().is_some_and(|c| c.is_ascii_digit()),
+            other => other.is_some_and(is_word),
         };
         !joined_before && !joined_after
     }
@@ -94,14 +93,9 @@ impl Number<'_> {
     }
 }
 
-/// Whether the last word before a sign is a name, such as `code` in `code:700016`, and no number.
-fn is_name(before: &str) -> bool {
-    let before = before.trim_end_matches([':', '/', '.', '-']);
-    let word = before
-        .rsplit(|c: char| !c.is_ascii_alphanumeric())
-        .next()
-        .unwrap_or_default();
-    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic())
+/// Whether a group of a GUID comes: four hexadecimal digits.
+fn is_hex_group(characters: impl Iterator<Item = char>) -> bool {
+    characters.take(4).filter(char::is_ascii_hexdigit).count() == 4
 }
 
 /// Every number of a text that is no larger than a code can be.
@@ -162,6 +156,12 @@ mod tests {
             ("12", &[12]),
             ("code: 700016.", &[700_016]),
             ("code:700016", &[700_016]),
+            ("70011:bad scope", &[70_011]),
+            ("70011-bad", &[70_011]),
+            ("https://login.microsoftonline.com/error/code/7000215", &[7_000_215]),
+            ("error_codes: 70002, 70008", &[70_002, 70_008]),
+            ("Code=70011&x", &[70_011]),
+            ("(AADSTS700016)", &[700_016]),
             ("error=700016&x=1", &[700_016]),
             ("Error (53003)", &[53_003]),
             ("https://login.microsoftonline.com/error?code=7000215", &[7_000_215]),
