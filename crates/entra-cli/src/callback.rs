@@ -80,7 +80,7 @@ impl CallbackSettings {
             Some(uri) => uri.parse()?,
             None => format!("http://{host}:{port}/").parse()?,
         };
-        // Entra ignores the port of localhost, and only of that name.
+        // Entra ignores the port of http://localhost: one registration is enough for all.
         let registered = match &self.redirect_uri {
             None if asked_port == "0" && host.eq_ignore_ascii_case("localhost") => format!("http://{host}/"),
             _ => redirect_uri.to_string(),
@@ -94,11 +94,12 @@ impl CallbackSettings {
     }
 }
 
-/// What the app registration must hold, to be written after a colon.
+/// What to do if Entra does not take this redirect URI.
 fn registration(uri: &str, application: &Application) -> String {
     let platform = match application.credential() {
-        ClientCredential::Public => "Mobile and desktop applications",
-        _ => "Web",
+        // The admin-consent page needs no credential: the application may have one all the same.
+        ClientCredential::Public => "\"Mobile and desktop applications\" (\"Web\" if it has a secret or a certificate)",
+        _ => "\"Web\"",
     };
     let by_address = if uri.starts_with("http://127.") {
         "; the portal takes this address in the manifest alone (replyUrlsWithType): localhost is simpler"
@@ -108,7 +109,7 @@ fn registration(uri: &str, application: &Application) -> String {
         ""
     };
     format!(
-        "register the redirect URI {uri} in the app registration, under Authentication, platform \"{platform}\"{by_address}"
+        "AADSTS50011 or AADSTS500113, register the redirect URI {uri} in the app registration, under Authentication, platform {platform}{by_address}"
     )
 }
 
@@ -118,9 +119,9 @@ impl Callback {
         &self.redirect_uri
     }
 
-    /// What to do if Entra does not take the redirect URI.
+    /// What to do if Entra does not take the redirect URI, as a sentence.
     pub(crate) fn registration(&self) -> String {
-        format!("if the page says AADSTS50011 or AADSTS500113, {}", self.registration)
+        format!("if the page says {}", self.registration)
     }
 
     /// Hands each redirect to `take`, until one is the one that is waited for. Whatever else is asked of this server is turned away.
@@ -141,10 +142,12 @@ impl Callback {
                 Ok(came) => came,
                 Err(RecvTimeoutError::Timeout) => {
                     let waited = self.wait.as_secs();
-                    let advice = format!("if the page said AADSTS50011 or AADSTS500113, {}", self.registration);
                     return Err(Failure::text(
                         Exit::Timeout,
-                        format!("no browser came back within {waited} s; {advice}"),
+                        format!(
+                            "no browser came back within {waited} s; if the page said {}",
+                            self.registration
+                        ),
                     ));
                 }
                 Err(RecvTimeoutError::Disconnected) => {
