@@ -263,11 +263,18 @@ fn secrets_in(text: &str) -> Vec<String> {
         let is_too_long = word.split(['/', '\\']).any(|name| name.len() > LONGEST_NAME);
         match word.split_once("://") {
             Some((_, rest)) if may_be_secret(word) => {
-                if let Some((login, _)) = rest.split_once('@') {
+                if let Some((login, _)) = rest.rsplit_once('@') {
                     found.push(login.to_owned());
                 }
+                let before = found.len();
                 let parts = rest.split(['/', '?', '#', '&', '=', '@']);
                 found.extend(parts.filter(|part| may_be_secret(part)).map(str::to_owned));
+                // A key in base64 may have a slash in it everywhere.
+                if found.len() == before
+                    && let Some((_, path)) = rest.split_once('/')
+                {
+                    found.push(path.to_owned());
+                }
             }
             None if is_too_long || may_be_secret(word) && !word.split(['/', '\\']).all(is_name) => {
                 found.push(word.to_owned())
@@ -382,6 +389,8 @@ mod tests {
             "9f86d081884c7d659a2feaa0c55ad015",
             "-----BEGIN PRIVATE KEY-----\nMIIEcanary\n-----END PRIVATE KEY-----\n",
             "https://user:pPq81LmZx7vQwT4uYbNh@host.example/",
+            "https://host.example/u3+7QAAA/AIAAAABAA/AAQAGZGFlb/W9uAAABjX2/kL3Q7pQ8zT1/xY9",
+            "https://user:short/pass@host.example/",
             "Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MGFiY2RlZg==",
             "q1w2e3r4t5y6u7i8o9p0a1s2d3",
         ] {
