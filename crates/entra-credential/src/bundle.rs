@@ -57,7 +57,7 @@ impl CertificateBundle {
         self
     }
 
-    /// Whether there is a private key in it, be it one that is not read.
+    /// Returns whether the files hold a private key, including one that could not be read.
     #[must_use]
     pub fn has_private_key(&self) -> bool {
         !self.0.keys.is_empty() || self.0.closed_key.is_some()
@@ -90,16 +90,16 @@ impl fmt::Debug for CertificateBundle {
     }
 }
 
-/// What files hold, in their order: certificates and private keys in DER.
+/// The certificates and private keys of files, in DER and in their order.
 #[derive(Default)]
 pub(crate) struct Bundle {
     pub(crate) certificates: Vec<Vec<u8>>,
     pub(crate) keys: Vec<Zeroizing<Vec<u8>>>,
-    /// What there is to say about a file.
+    /// The warning about a file.
     pub(crate) doubt: Option<Warning>,
-    /// Why a private key that is there is not among `keys`.
+    /// The reason why a private key that is there is not among `keys`.
     closed_key: Option<Error>,
-    /// What else was found, and is no part of a credential.
+    /// The refusal of something else that was found, and is no part of a credential.
     refused: Option<Error>,
     /// Private keys under a password that are still to be opened.
     sealed_keys: Vec<Zeroizing<Vec<u8>>>,
@@ -172,13 +172,48 @@ impl Bundle {
             Some(url) => url.splitn(2, |byte| *byte == b',').last().unwrap_or(url),
             None => trimmed,
         };
-        match (layers.checked_sub(1), text::base64(digits)) {
-            (Some(layers), Some(decoded)) => self.add_layer(&decoded, password, layers).map_err(|error| match error {
-                Error::NotACredential => kind::of_file(trimmed),
-                other => other,
-            }),
-            _ => Err(kind::of_file(trimmed)),
+        let Some(layers) = layers.checked_sub(1) else {
+            return Err(kind::of_file(trimmed));
+        };
+        let whole = text::base64(digits).ok_or(Error::NotACredential);
+        let added = match whole.and_then(|decoded| self.add_layer(&decoded, password, layers)) {
+            Err(Error::NotACredential) => self.add_members(trimmed, password, layers),
+            added => added,
+        };
+        added.map_err(|error| match error {
+            Error::NotACredential => kind::of_file(trimmed),
+            other => other,
+        })
+    }
+
+    /// Adds what stands in base64 among other text, as in the JSON of Key Vault or the YAML of a secret of Kubernetes.
+    fn add_members(&mut self, text: &[u8], password: Option<&str>, layers: usize) -> Result<(), Error> {
+        let has_quotes = text.contains(&b'"');
+        let is_end = |byte: &u8| {
+            if has_quotes {
+                *byte == b'"'
+            } else {
+                byte.is_ascii_whitespace()
+            }
+        };
+        let mut added = Err(Error::NotACredential);
+        for member in text.split(is_end).filter(|member| member.len() >= SHORTEST_MEMBER) {
+            // Behind `NAME=`, in a file of variables. Equals signs at the end are padding, which may be left out.
+            let end = member.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+            let value = member
+                .get(..end)
+                .unwrap_or_default()
+                .rsplit(|byte| *byte == b'=')
+                .next();
+            let Some(decoded) = value.and_then(text::base64) else {
+                continue;
+            };
+            if Kind::of(&decoded).is_some() || text::contains(&decoded, b"-----BEGIN") {
+                self.add_layer(&decoded, password, layers)?;
+                added = Ok(());
+            }
         }
+        added
     }
 
     fn add_sections(&mut self, sections: &[Section<'_>], password: Option<&str>) -> Result<(), Error> {
@@ -334,7 +369,7 @@ impl Bundle {
         distinct.map(|der| Certificate::parse(der)).collect()
     }
 
-    /// Why there is no private key.
+    /// The reason why there is no private key.
     fn without_key(&self) -> Error {
         let other = self.refused.as_ref().filter(|_| self.certificates.is_empty());
         self.closed_key.as_ref().or(other).cloned().unwrap_or(Error::KeyMissing)
@@ -355,7 +390,7 @@ impl Bundle {
     }
 }
 
-/// Those keys that Entra takes. Where it takes none of them, why it does not take the first.
+/// Returns the keys that Entra takes, or the reason why it does not take the first.
 fn readable(keys: &[Zeroizing<Vec<u8>>]) -> Result<Vec<PrivateKey>, Error> {
     let mut readable = Vec::new();
     let mut refused = None;
@@ -388,6 +423,8 @@ fn sized(bytes: &[u8]) -> Result<(), Error> {
 
 /// How often a file may be encoded in base64: a secret of Kubernetes or a pipeline adds one, a variable another.
 const MOST_LAYERS: usize = 3;
+/// No key and no certificate is shorter, in base64.
+const SHORTEST_MEMBER: usize = 200;
 /// How many private keys of a file are looked at.
 const MOST_KEYS: usize = 16;
 /// Among how many certificates without a key one is looked for that issued none of the others.

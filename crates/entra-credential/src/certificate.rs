@@ -15,7 +15,7 @@ use crate::thumbprints::Thumbprints;
 use crate::warning::Warning;
 use crate::x509::Certificate;
 
-/// A certificate with its private key: what an application proves itself with instead of a client secret.
+/// A certificate with its private key, which an application proves its identity with instead of a client secret.
 ///
 /// It is read once, and signs without reading anything again. Cheap to clone: the clones share the key, which is overwritten when
 /// the last one is dropped. It has no `Display`, and its `Debug` shows the certificate's thumbprint alone.
@@ -40,7 +40,7 @@ struct Inner {
     key: PrivateKey,
     leaf: Certificate,
     signing: SigningCertificate,
-    /// What there is to say about the file it came in.
+    /// The warning about the file it came in.
     doubt: Option<Warning>,
 }
 
@@ -99,8 +99,8 @@ impl ClientCertificate {
         Self::assemble(&bundle, now())
     }
 
-    /// What its users may want to know before it stops working, or about where it comes from. A certificate that has expired is sent
-    /// all the same: the service decides.
+    /// The warnings about its validity and about the file it comes from. A certificate that has expired is sent all the same: the service
+    /// decides.
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<Warning> {
         let mut warnings = Warning::of_validity(self.not_before(), self.not_after(), now);
@@ -132,13 +132,13 @@ impl ClientCertificate {
         &self.0.leaf.der
     }
 
-    /// Who it is about, as Windows writes it: `CN=MyCompanyName MyAppName Cert`. Safe to print.
+    /// The name of its subject, as Windows writes it: `CN=MyCompanyName MyAppName Cert`. Safe to print.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.0.leaf.subject
     }
 
-    /// Who issued it, in the form of [`subject`](Self::subject).
+    /// The name of its issuer, in the form of [`subject`](Self::subject).
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.0.leaf.issuer
@@ -150,13 +150,13 @@ impl ClientCertificate {
         &self.0.leaf.serial
     }
 
-    /// The first moment of its life.
+    /// The first moment of its validity.
     #[must_use]
     pub fn not_before(&self) -> Timestamp {
         self.0.leaf.not_before
     }
 
-    /// The last moment of its life.
+    /// The last moment of its validity.
     #[must_use]
     pub fn not_after(&self) -> Timestamp {
         self.0.leaf.not_after

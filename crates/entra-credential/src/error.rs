@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::der::DerError;
 
-/// Why there is no credential: what is wrong with a file, and what to do about it. It never holds a password or a part of a key.
+/// The reason why a file gives no credential, and what to do about it. It never holds a password or a part of a key.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Error {

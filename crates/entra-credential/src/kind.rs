@@ -48,7 +48,7 @@ impl Kind {
         })
     }
 
-    /// The kind of what somebody signed, by its elements up to the fourth.
+    /// The kind of a signed structure, by its elements up to the fourth.
     fn signed(mut parts: Der<'_>) -> Result<Self, DerError> {
         let mut tags = [0; 4];
         for tag in &mut tags {

@@ -14,7 +14,7 @@
 //!                                                            │
 //!                             RotatingCertificate ───► entra_proto::Signer ───► PS256 or RS256 signature
 //!
-//!   FederatedTokenFile ───► ClientAssertion                      (somebody else holds the key)
+//!   FederatedTokenFile ───► ClientAssertion                      (the platform holds the key)
 //! ```
 //!
 //! ```

@@ -24,7 +24,7 @@ pub enum Warning {
         /// For how long.
         until: Duration,
     },
-    /// The PFX file has no MAC: nobody can tell whether it was changed on its way.
+    /// The PFX file has no MAC, so that a change to it would not be noticed.
     IntegrityNotProtected,
     /// The certificate is about a key that Entra does not take: one that is not RSA, or that is too short.
     KeyNotAccepted,

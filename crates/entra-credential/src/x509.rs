@@ -115,7 +115,7 @@ impl Certificate {
         KeyCredential::new(&self.der, key_id)
     }
 
-    /// What an administrator may want to know before it is registered, or before it stops working.
+    /// The warnings about its validity and its key.
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<Warning> {
         let mut warnings = Warning::of_validity(self.not_before, self.not_after, now);

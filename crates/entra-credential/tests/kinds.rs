@@ -114,6 +114,44 @@ fn key_and_certificate_may_be_two_files() {
 }
 
 #[test]
+fn base64_among_other_text_is_read() {
+    let (key, certificate) = PKCS8.split_at(PKCS8.find("-----BEGIN CERTIFICATE").unwrap());
+    let (key, certificate) = (STANDARD.encode(key), STANDARD.encode(certificate));
+    let whole = STANDARD.encode(PKCS8);
+    let wrapped = whole
+        .as_bytes()
+        .chunks(64)
+        .map(|line| std::str::from_utf8(line).unwrap())
+        .collect::<Vec<_>>()
+        .join("\\n");
+    for text in [
+        format!("apiVersion: v1\nkind: Secret\ndata:\n  tls.crt: {certificate}\n  tls.key: {key}\n"),
+        format!("{{\"tls.key\": \"{key}\", \"tls.crt\": \"{certificate}\"}}"),
+        format!("{{\n  \"contentType\": \"application/x-pem-file\",\n  \"value\": \"{whole}\"\n}}"),
+        format!(
+            "{{\"value\": \"{wrapped}\\n\", \"id\": \"https://vault.example/secrets/{}\"}}",
+            "a".repeat(300)
+        ),
+        format!("CERTIFICATE {whole}\n").replace('=', ""),
+        format!("export CERTIFICATE={whole}\nTENANT=contoso.com\n"),
+    ] {
+        let read =
+            ClientCertificate::read(text.as_bytes(), None).unwrap_or_else(|error| panic!("{error}: {}", &text[..20]));
+        assert_eq!(read.subject(), "CN=daemon, O=Contoso, C=US");
+    }
+    #[cfg(feature = "pfx")]
+    {
+        let pfx = STANDARD.encode(include_bytes!("vectors/pfx/pyca.pfx"));
+        let text = format!("{{\"contentType\": \"application/x-pkcs12\", \"value\": \"{pfx}\"}}");
+        assert!(ClientCertificate::read(text.as_bytes(), Some("secret")).is_ok());
+        assert!(matches!(
+            ClientCertificate::read(text.as_bytes(), Some("x")),
+            Err(Error::WrongPassword)
+        ));
+    }
+}
+
+#[test]
 fn certificate_is_not_guessed_among_several() {
     let certificates = |text: &str| text.split_at(text.find("-----BEGIN CERTIFICATE").unwrap()).1.to_owned();
     let both = certificates(PKCS8) + &certificates(OTHER);
