@@ -102,9 +102,14 @@ impl Server {
         self.seen.requests().clone()
     }
 
+    /// Waits until all connections that were accepted have ended. A client without time may not have come at all.
+    pub(super) fn wait_for_ends(&self) -> bool {
+        self.wait_for_end(self.connections())
+    }
+
     /// Waits until `count` connections have ended, or far too much time has passed.
     pub(super) fn wait_for_end(&self, count: usize) -> bool {
-        for _ in 0..2000 {
+        for _ in 0..6000 {
             if self.seen.ended.load(Ordering::SeqCst) >= count {
                 return true;
             }

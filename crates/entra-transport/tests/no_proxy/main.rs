@@ -182,7 +182,7 @@ fn curl() -> Option<Version> {
         let is_installed = not_installed.split_whitespace().all(|name| name != "curl");
         assert!(variable("CI").is_empty() || !is_installed, "{why}");
         // Not by `eprintln!`, which the test harness keeps to itself.
-        let _ = writeln!(io::stderr(), "SKIPPED: {why}");
+        let _ = writeln!(io::stderr(), "no_proxy: SKIPPED: {why}");
     };
     let Ok(output) = Command::new("curl").args(["-q", "--version"]).output() else {
         skipped("curl is not installed");

@@ -137,7 +137,7 @@ fn over_tls(bench: &Bench, end: fn(&mut Peer) -> std::io::Result<()>) -> Result<
 }
 
 fn body() -> Vec<u8> {
-    (b'!'..=b'~').cycle().take(1400).collect()
+    (b'!'..=b'~').cycle().take(500).collect()
 }
 
 const UNTIL_CLOSE: &[u8] = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{\"a\":1}";

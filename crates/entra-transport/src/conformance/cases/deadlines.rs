@@ -129,7 +129,7 @@ fn tunnel(bench: &Bench) -> Outcome {
             peer.trickle_on(rest.as_bytes(), PAUSE)
         });
         through(bench, proxy.port()).map_err(|seen| format!("{head:?} and {rest:?}: {seen}"))?;
-        check(proxy.wait_for_end(2), || "the connection stays open".to_owned())?;
+        check(proxy.wait_for_ends(), || "the connection stays open".to_owned())?;
     }
     Ok(())
 }
@@ -163,7 +163,7 @@ fn handshake(bench: &Bench) -> Outcome {
             let transport = bench.with(hurry.set);
             hurry.late(|| transport.send(post(&server.https("/"))))?;
         }
-        check(server.wait_for_end(2), || "the connection stays open".to_owned())?;
+        check(server.wait_for_ends(), || "the connection stays open".to_owned())?;
     }
     Ok(())
 }
@@ -184,7 +184,7 @@ fn handshake_behind_proxy(bench: &Bench) -> Outcome {
             });
             hurry.late(|| transport.send(post("https://login.example/")))?;
         }
-        check(proxy.wait_for_end(2), || "the connection stays open".to_owned())?;
+        check(proxy.wait_for_ends(), || "the connection stays open".to_owned())?;
     }
     Ok(())
 }
@@ -283,7 +283,7 @@ fn body_over_tls(bench: &Bench) -> Outcome {
             setup.policy.timeout = Duration::from_secs(2);
         });
         late(transport.send(post(&server.https("/"))))?;
-        check(server.wait_for_end(1), || "the connection stays open".to_owned())?;
+        check(server.wait_for_ends(), || "the connection stays open".to_owned())?;
     }
     Ok(())
 }
@@ -291,11 +291,11 @@ fn body_over_tls(bench: &Bench) -> Outcome {
 fn slow_but_in_time(bench: &Bench) -> Outcome {
     let server = Server::start(|peer| {
         peer.request()?;
-        std::thread::sleep(5 * DEADLINE);
+        std::thread::sleep(12 * DEADLINE);
         peer.write(ok("late").as_bytes())
     });
     let transport = bench.with(|setup| {
-        setup.policy.connect_timeout = 4 * DEADLINE;
+        setup.policy.connect_timeout = 10 * DEADLINE;
         setup.policy.timeout = FAR;
     });
     let answer = got(transport.send(post(&server.http("/"))))?;
@@ -335,7 +335,7 @@ fn endless(bench: &Bench, head: &'static str, rest: &'static str) -> Outcome {
             format!("{error:?}")
         })?,
     }
-    check(server.wait_for_end(1), || "the connection stays open".to_owned())
+    check(server.wait_for_ends(), || "the connection stays open".to_owned())
 }
 
 fn hurried(bench: &Bench) -> Box<dyn BlockingTransport> {
@@ -349,7 +349,7 @@ fn in_time(transport: &dyn BlockingTransport, server: &Server) -> Outcome {
     check(took >= DEADLINE, || {
         format!("a deadline of {DEADLINE:?} fired after {took:?}")
     })?;
-    check(server.wait_for_end(1), || "the connection stays open".to_owned())
+    check(server.wait_for_ends(), || "the connection stays open".to_owned())
 }
 
 /// The answer has to be the error of a deadline that passed when the service may have the request.

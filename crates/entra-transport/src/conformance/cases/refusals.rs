@@ -1,6 +1,6 @@
 use super::super::certificate::Authority;
 use super::super::server::Server;
-use super::super::{Bench, Case, Outcome};
+use super::super::{Bench, Case, LOOK_UP, Outcome};
 use super::{check, fails, ok, post};
 use crate::TransportErrorKind::{Connect, Dns, Refused, Timeout};
 
@@ -94,8 +94,8 @@ fn nobody(bench: &Bench) -> Outcome {
 }
 
 fn no_such_name(bench: &Bench) -> Outcome {
-    // A machine without a name server may take longer to find out than anybody wants to wait.
-    let answer = bench.plain().send(post("https://no-such-host.invalid/"));
+    let transport = bench.with(|setup| setup.policy.timeout = LOOK_UP);
+    let answer = transport.send(post("https://no-such-host.invalid/"));
     let kind = if answer.as_ref().is_err_and(|error| error.kind() == Timeout) {
         Timeout
     } else {
