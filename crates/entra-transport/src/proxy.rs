@@ -129,7 +129,7 @@ fn first<'a>(
             Some(Err(_)) => {
                 return Err(unusable(
                     name,
-                    "it is not UTF-8: percent-encode what is not ASCII in a user name or password",
+                    "it is not UTF-8: percent-encode a password that is not ASCII, and write names of hosts as xn--...",
                 ));
             }
         };
