@@ -26,7 +26,7 @@
 //!
 //! Every error a transport returns and every line that is logged meanwhile (through `log`, which the suite takes for itself) is
 //! searched for the secrets that the requests carry, whatever the case is about. A case that hangs fails. What this machine cannot
-//! show, the report lists as skipped; that is a failure where `CI` is set.
+//! show, the report lists as skipped.
 
 mod asynchronous;
 mod cases;
