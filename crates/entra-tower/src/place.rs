@@ -66,21 +66,16 @@ impl Places {
 /// A hash of eight bytes at a time: the standard library's takes as long as all the rest of a request with its token at hand.
 #[inline]
 fn extend(seed: u64, bytes: &[u8]) -> u64 {
-    let mut chunks = bytes.chunks_exact(8);
-    let mut hash = seed;
-    for chunk in &mut chunks {
-        hash = mix(hash ^ number(chunk));
-    }
-    // The length tells a path from the same one with zeros behind it.
-    mix(mix(hash ^ number(chunks.remainder())) ^ bytes.len() as u64)
-}
-
-/// The number whose first bytes are these: eight at the most.
-#[inline]
-fn number(bytes: &[u8]) -> u64 {
-    let mut number = [0; 8];
-    number[..bytes.len()].copy_from_slice(bytes);
-    u64::from_le_bytes(number)
+    let start = mix(seed ^ bytes.len() as u64);
+    let Some(last) = bytes.last_chunk() else {
+        let number = bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+        return mix(start ^ number);
+    };
+    let chunks = bytes.chunks_exact(8).filter_map(<[u8]>::first_chunk);
+    // The last eight bytes overlap the chunk before them.
+    chunks
+        .chain([last])
+        .fold(start, |hash, chunk| mix(hash ^ u64::from_le_bytes(*chunk)))
 }
 
 #[inline]

@@ -157,7 +157,7 @@ impl<T: Source> Shared<T> {
                 self.table(state).add(claims, source)
             }
         };
-        // A token with these claims was rejected here, and another kind was tried in vain.
+        // A token with these claims was rejected here, and the other kind is rejected as well.
         let renewed = match mark.trial {
             Some(Trial::Instead { kind, number }) if kind == id => state.renew(place, Mark::new(kind, number)),
             _ => None,

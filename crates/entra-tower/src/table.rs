@@ -35,7 +35,7 @@ pub(crate) struct Kind<T> {
     was_current: bool,
     /// The path that asked for it last, and cannot send its request again.
     asked_by: Option<Place>,
-    /// How many requests of other paths may still try it in vain.
+    /// How many requests of other paths may still be rejected with it.
     offers: u8,
 }
 

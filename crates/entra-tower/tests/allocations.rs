@@ -11,7 +11,7 @@ use allocation_counter::measure;
 use entra_tower::Bearer;
 use http::{Request, Response};
 use support::{Entra, USERS};
-use tower::{Layer, Service};
+use tower::{Layer, Service, ServiceExt};
 
 #[derive(Clone)]
 struct Trivial;
@@ -27,13 +27,26 @@ impl Service<Request<()>> for Trivial {
 
     fn call(&mut self, request: Request<()>) -> Self::Future {
         assert!(request.headers()["authorization"].is_sensitive());
-        ready(Ok(Response::new(())))
+        let (wanted, claims) = match request.uri().path() {
+            "/a" => ("t2", "c1"),
+            "/b" => ("t3", "c2"),
+            _ => return ready(Ok(Response::new(()))),
+        };
+        if support::token_in(request.headers()) == wanted {
+            return ready(Ok(Response::new(())));
+        }
+        let (status, fields) = support::challenge(&support::context(claims));
+        let mut response = Response::builder().status(status);
+        for (name, value) in fields {
+            response = response.header(name, value);
+        }
+        ready(Ok(response.body(()).unwrap()))
     }
 }
 
 /// A request with room for one header more.
-fn request() -> Request<()> {
-    let mut request = Request::get(USERS).body(()).unwrap();
+fn request(uri: &str) -> Request<()> {
+    let mut request = Request::get(uri).body(()).unwrap();
     request.headers_mut().reserve(4);
     request
 }
@@ -54,12 +67,31 @@ async fn a_token_at_hand_takes_no_allocation() {
     entra.client.token(&support::graph()).await.unwrap();
     let mut service = pristine.clone();
     for _ in 0..3 {
-        let request = request();
+        let request = request(USERS);
         let allocated = measure(|| send(&mut service, request));
         assert_eq!(allocated.count_total, 0);
     }
     // Nor does a service for each request.
-    let request = request();
+    let request = request(USERS);
     let allocated = measure(|| send(&mut pristine.clone(), request));
     assert_eq!(allocated.count_total, 0);
+}
+
+#[tokio::test]
+async fn tokens_of_two_contexts_take_no_allocation() {
+    let entra = Entra::new();
+    let mut service = entra.layer().layer(Trivial);
+    let uris = ["https://graph.microsoft.com/a", "https://graph.microsoft.com/b"];
+    for expected in [401, 200] {
+        for uri in uris {
+            let response = service.ready().await.unwrap().call(request(uri)).await.unwrap();
+            assert_eq!(response.status(), expected);
+        }
+    }
+    send(&mut service, request(uris[0]));
+    for uri in uris {
+        let request = request(uri);
+        let allocated = measure(|| send(&mut service, request));
+        assert_eq!(allocated.count_total, 0, "{uri}");
+    }
 }

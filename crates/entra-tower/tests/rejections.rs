@@ -43,14 +43,14 @@ async fn outage_lets_other_paths_use_the_token_to_its_end() {
 }
 
 #[tokio::test]
-async fn rejected_token_is_not_tried_again_for_want_of_a_newer_one() {
+async fn rejected_token_is_not_sent_again_in_place_of_a_newer_one() {
     let entra = Entra::refusing({
         let requests = AtomicUsize::new(0);
         move |_| (requests.fetch_add(1, Ordering::SeqCst) > 0).then_some(BUSY)
     });
     let api = Api::new(|_| unauthorized());
     let service = entra.layer().replay().layer(api.clone());
-    // The response is dropped while a newer token is waited for in vain, and is asked for once more.
+    // The response is dropped while a newer token is awaited. None comes, and the request is sent once more for its response.
     assert_eq!(send_to(&service, "/a").await, (401, "t1".to_owned()));
     assert_eq!((api.tokens().len(), entra.requests()), (2, 2));
     // Within the time for which the failure is remembered, nothing is waited for.
