@@ -262,7 +262,7 @@ const NAMES: &[(&str, bool)] = &[
     ("authorization", false),
     ("set-cookie", false),
     ("cookie", false),
-    ("password", false),
+    ("password", true),
     ("assertion", true),
     ("samlresponse", true),
     ("secret", true),
@@ -348,6 +348,10 @@ mod tests {
             "AADSTS700213: presented assertion subject 'repo:contoso/app-1:ref:refs/heads/gh-readonly-queue/main/pr-13'.",
             "A Bearer token is needed, and Bearer authorization",
             "see https://login.microsoftonline.com/error?code=7000215",
+            "AADSTS50056: Invalid or null password: password does not exist in the directory for this user.",
+            "AADSTS70021: No matching federated identity record found. Assertion Issuer: 'https://oidc.example/'. Assertion Subject: 'system:serviceaccount:ns:name'. Assertion Audience: 'api://AzureADTokenExchange'.",
+            "AADSTS7000222: The provided client secret keys for app '535fb089-9ff3-47b6-9bfb-4f1264799865' are expired. Create new keys: https://aka.ms/NewClientSecret, or use certificates: https://aka.ms/certCreds.",
+            "AADSTS50011: The redirect URI 'https://daemon-eu1.contoso.com:8443/signin-oidc2/callback' specified in the request does not match.",
         ] {
             assert_eq!(clean(text), text);
         }
