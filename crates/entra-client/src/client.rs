@@ -343,8 +343,8 @@ impl TokenOptions {
         self
     }
 
-    /// Requests a token whatever is in the cache: for when a permission was granted just now. The request is sent after this call. A
-    /// failure that is remembered stands.
+    /// Requests a token whatever is in the cache: for when a permission was granted just now. The request is sent after this call; until
+    /// it has brought a token, other callers go on with the one in the cache. A failure that is remembered stands.
     #[must_use]
     pub fn force_refresh(mut self, force_refresh: bool) -> Self {
         self.force_refresh = force_refresh;

@@ -355,7 +355,7 @@ impl<D: Driver> Core<D> {
 
     /// Takes note that an API rejected the token of this number.
     pub(crate) fn reject(&self, slot: &Slot, number: u64) -> bool {
-        let is_news = slot.reject(number);
+        let is_news = slot.reject(number, self.clock.now(), &self.policy);
         if is_news {
             self.observe(slot.key(), EventKind::Invalidated, None);
         }

@@ -21,7 +21,8 @@ pub struct Policy {
     /// How often and how patiently one acquisition tries.
     pub retry: RetryPolicy,
     /// How long a failure is remembered, and given to everybody who asks meanwhile: 5 s. It doubles with each failure that follows.
-    /// What `Retry-After` asks for is kept where it is longer.
+    /// What `Retry-After` asks for is kept where it is longer. An API that rejects one token after another, each within
+    /// [`refresh_interval`](Self::refresh_interval) of its arrival, counts as a failure from the fourth on.
     pub cool_down: Duration,
     /// The longest that it becomes by doubling: 60 s.
     pub max_cool_down: Duration,

@@ -86,6 +86,43 @@ impl blocking::Runtime for Inline {
     }
 }
 
+/// An API that rejects whatever it gets.
+#[tokio::test(start_paused = true)]
+async fn tokens_that_are_all_rejected_are_paced() {
+    let stage = Stage::new(Service::always(Answer::Token("t", 3600, "")));
+    let mut token = stage.client.token(&api("graph")).await.unwrap();
+    let mut errors = 0;
+    for _ in 0..1000 {
+        let other = TokenOptions::default().rejected(&token);
+        match stage.client.token_with(&api("graph"), &other).await {
+            Ok(next) => token = next,
+            Err(error) => errors += usize::from(error.is_remembered() && error.is_retryable()),
+        }
+        stage.client.invalidate(&token);
+        token = stage.client.token(&api("graph")).await.expect("the last one lives");
+    }
+    assert!(
+        stage.service.requests() <= 5 && errors > 900,
+        "{} {errors}",
+        stage.service.requests()
+    );
+    for _ in 0..600 {
+        stage
+            .client
+            .invalidate(&stage.client.token(&api("graph")).await.unwrap());
+        pass(seconds(1)).await;
+    }
+    assert!(stage.service.requests() <= 25, "{}", stage.service.requests());
+    // Once one of them is accepted for a while, that is over.
+    pass(seconds(120)).await;
+    token = stage.client.token(&api("graph")).await.unwrap();
+    pass(seconds(120)).await;
+    for _ in 0..3 {
+        let other = TokenOptions::default().rejected(&token);
+        token = stage.client.token_with(&api("graph"), &other).await.unwrap();
+    }
+}
+
 /// A store whose token has needed refresh for long, and never gets another one.
 struct Stale;
 

@@ -84,6 +84,7 @@ impl Lead {
             let landing = if is_newest && !is_outdated {
                 state.setback = None;
                 state.distrusts_store &= !from_service;
+                state.landed = now.monotonic;
                 state.paced_until = now.monotonic.saturating_add(pace);
                 self.slot.replace(Some(token.clone()));
                 Landing::Kept

@@ -153,7 +153,7 @@ fn rejected_token_is_replaced_by_one_flight() {
         let version = slot.version();
         let api = |slot: Arc<Slot>| {
             move || {
-                let is_news = slot.reject(rejected);
+                let is_news = slot.reject(rejected, NOW, &Policy::default());
                 (is_news, newer(&slot, rejected))
             }
         };
@@ -182,7 +182,7 @@ fn token_from_before_the_rejection_does_not_serve() {
             let token = token(&lead);
             lead.land(&token, true, NOW, Duration::ZERO)
         });
-        if slot.reject(rejected) {
+        if slot.reject(rejected, NOW, &Policy::default()) {
             assert!(newer(&slot, rejected).number() > early);
         }
         landing.join().unwrap();

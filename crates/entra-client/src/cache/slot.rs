@@ -12,6 +12,7 @@ use super::state::State;
 use super::sync::{AtomicU64, Mutex, Ordering, lock};
 use crate::clock::Now;
 use crate::error::Error;
+use crate::policy::Policy;
 use crate::token::Token;
 
 /// The place of one token: the token, the flight that fetches the next one, and the last failure.
@@ -162,7 +163,10 @@ impl Slot {
 
     /// An API rejected the token of this number. Where there is no newer one, the next caller has it refreshed; until a newer one is
     /// here, callers that were not rejected go on with it while it lives. Returns whether this is news.
-    pub(crate) fn reject(&self, number: u64) -> bool {
+    ///
+    /// An API that rejects whatever it gets is no reason for a request each time: after some tokens that were rejected soon, the slot
+    /// cools down as after a failure.
+    pub(crate) fn reject(&self, number: u64, now: Now, policy: &Policy) -> bool {
         let mut state = lock(&self.state);
         let current = self.token.load();
         let is_news = number > state.rejected
@@ -171,6 +175,9 @@ impl Slot {
         if is_news {
             state.rejected = number;
             state.happened();
+            if let Some(wait) = state.rejected_again(now, policy) {
+                self.quiet_until(now.monotonic.saturating_add(wait));
+            }
             if let Some(current) = current {
                 self.replace(Some(current.outdated()));
             }

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use entra_transport::{TransportError, TransportErrorKind};
+
 use super::flight::{Flight, Waiter};
 use crate::clock::Now;
 use crate::error::Error;
+use crate::policy::Policy;
 
 #[derive(Default)]
 pub(super) struct State {
@@ -22,6 +25,10 @@ pub(super) struct State {
     pub(super) forgotten: u64,
     /// The greatest number of a token that an API rejected.
     pub(super) rejected: u64,
+    /// How many tokens in a row were rejected soon after they came.
+    rejections: u32,
+    /// When the last token came, by the monotonic clock.
+    pub(super) landed: Duration,
     /// After a success there is no refresh before this moment of the monotonic clock, whatever the token says.
     pub(super) paced_until: Duration,
     /// The service asked for a pause until this moment of the monotonic clock, which the next flight keeps to.
@@ -85,6 +92,31 @@ impl State {
         self.distrusts_store = true;
     }
 
+    /// Another token was rejected. Returns how long the slot cools down for that, if it does.
+    pub(super) fn rejected_again(&mut self, now: Now, policy: &Policy) -> Option<Duration> {
+        let is_soon = now.monotonic < self.landed.saturating_add(policy.refresh_interval);
+        self.rejections = if is_soon { self.rejections.saturating_add(1) } else { 1 };
+        let failures = self
+            .rejections
+            .checked_sub(REJECTIONS_AT_ONCE)
+            .filter(|over| *over > 0)?;
+        if self.cooling(now).is_some() {
+            return None;
+        }
+        let wait = policy.cool_down(failures, None);
+        let error = TransportError::new(
+            TransportErrorKind::Other,
+            "the API rejects each token soon after it is issued, so no other is requested for a while",
+        );
+        self.setback = Some(Box::new(Setback {
+            error: error.retryable(true).into(),
+            failures,
+            since: now,
+            wait,
+        }));
+        Some(wait)
+    }
+
     /// Everything of before is to be gone.
     pub(super) fn forget(&mut self) {
         self.happened();
@@ -93,6 +125,7 @@ impl State {
         self.setback = None;
         self.paused_until = None;
         self.paced_until = Duration::ZERO;
+        self.rejections = 0;
     }
 
     /// The flight that a caller waits for now, how much longer at most, and whether its outcome is for this caller: not where it was
@@ -142,6 +175,9 @@ impl State {
         setback.wait.checked_sub(passed).filter(|left| !left.is_zero())
     }
 }
+
+/// How many tokens may be rejected soon after they came, one after another, before the slot cools down.
+const REJECTIONS_AT_ONCE: u32 = 3;
 
 /// How many flights one slot has at once. A second one starts where the first was sent before an event.
 const MOST_IN_FLIGHT: usize = 2;
