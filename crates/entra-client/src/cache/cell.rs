@@ -30,8 +30,6 @@ mod implementation {
 
 #[cfg(entra_loom)]
 mod implementation {
-    use std::sync::Arc;
-
     use super::Token;
     use crate::cache::sync::{Mutex, lock};
 
