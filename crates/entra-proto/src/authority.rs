@@ -177,14 +177,19 @@ impl Authority {
         let endpoint = parts.collect::<Vec<_>>().join("/");
         if !ENDPOINTS.contains(&&*endpoint.to_ascii_lowercase()) {
             // As the path that it is: alone, names of endpoints and policies look like a long random word.
-            let shown = (!may_be_secret(text)).then(|| excerpt(&endpoint, 100));
-            let problem = shown.map_or_else(
-                || "has something behind the tenant that is no endpoint".to_owned(),
-                |shown| format!("has \"{shown}\" behind the tenant, which is no endpoint that is known"),
-            );
-            return Err(InputError::new("authority", problem)
-                .advice(format!("leave it out: {}/{tenant}", cloud.origin()))
-                .into());
+            let (problem, advice) = if may_be_secret(text) {
+                (
+                    "has something behind the tenant that is no endpoint".to_owned(),
+                    "leave it out".to_owned(),
+                )
+            } else {
+                let shown = excerpt(&endpoint, 100);
+                (
+                    format!("has \"{shown}\" behind the tenant, which is no endpoint that is known"),
+                    format!("leave it out: {}/{tenant}", cloud.origin()),
+                )
+            };
+            return Err(InputError::new("authority", problem).advice(advice).into());
         }
         Self::new(cloud, tenant)
     }

@@ -217,7 +217,7 @@ fn is_public(word: &str, before: &str) -> bool {
 }
 
 /// Whether a JWT's header begins in it: base64url of `{"`.
-fn holds_jwt(word: &str) -> bool {
+pub(crate) fn holds_jwt(word: &str) -> bool {
     word.match_indices("eyJ").any(|(at, _)| {
         let apart = |c: char| !c.is_ascii_alphanumeric();
         let before = word.get(..at).unwrap_or_default();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::error::{Error, InputError};
 use crate::guid::Guid;
 use crate::pasted::unwrapped;
+use crate::secrecy::holds_jwt;
 
 /// A tenant (directory) as it stands in the path of an authority.
 ///
@@ -112,7 +113,8 @@ impl FromStr for Tenant {
             "adfs" => return Ok(Self::Adfs),
             _ => {}
         }
-        if let Some(domain) = Domain::parse(text) {
+        // The parts of a short JWT are labels as well.
+        if let Some(domain) = Domain::parse(text).filter(|_| !holds_jwt(text)) {
             return Ok(Self::Domain(domain));
         }
         // The text is not repeated: it may be a secret, put into the wrong variable.
@@ -269,6 +271,7 @@ mod tests {
             ("\"\"", "is empty"),
             ("https://login.microsoftonline.com/contoso.com", "is a URL"),
             ("user@contoso.com", "behind the @"),
+            ("eyJhbGciOi.eyJhdWQi.c2ln", "neither"),
             ("contoso .com", "neither"),
             ("contoso.com/../fabrikam.com", "neither"),
         ] {

@@ -66,6 +66,9 @@ fn secret() -> impl Strategy<Value = String> {
         // A JWT.
         ("[A-Za-z0-9_-]{24}", "[A-Za-z0-9_-]{43}")
             .prop_map(|(claims, signature)| format!("eyJhbGciOiJSUzI1NiJ9.eyJ{claims}.{signature}")),
+        // One whose parts are labels of a host.
+        ("[a-zA-Z0-9]{12}", "[a-z][a-zA-Z0-9]{19}")
+            .prop_map(|(claims, signature)| format!("eyJhbGciOi.eyJ{claims}.{signature}")),
         // An opaque refresh token or code.
         "[A-Za-z0-9_-]{120}".prop_map(|text| format!("1.AXAA{text}")),
         // A client secret.
@@ -214,7 +217,7 @@ proptest! {
     }
 
     #[test]
-    fn no_parser_repeats_a_secret(secret in secret(), way in 0usize..12) {
+    fn no_parser_repeats_a_secret(secret in secret(), way in 0usize..14) {
         let traces = traces(&secret);
         let text = match way {
             0 => secret,
@@ -228,6 +231,8 @@ proptest! {
             8 => format!("{secret},https://graph.microsoft.com/.default"),
             9 => format!("['{secret}']"),
             10 => format!("https://{secret}/"),
+            12 => format!("https://login.microsoftonline.com/{secret}/oauth2/x"),
+            13 => format!("https://{secret}/contoso.com/x"),
             _ => format!("api://{secret}/"),
         };
         let app = application(EndpointVersion::V2);
