@@ -59,7 +59,8 @@
 //! - A challenge in the name of another authority or of none, or with claims that cannot be read, changes nothing.
 //!
 //! Of many requests that are rejected with one token, the first reports it, and one token request serves them all. Each path leads to one
-//! token request a minute by rejections, and to five by new claims; all paths of a layer lead to ten each. A layer remembers the claims
+//! token request a minute by rejections, or to three where the API accepts the new tokens, and to five by new claims; all paths of a
+//! layer lead to ten each. A layer remembers the claims
 //! of 7 challenges, 64 KiB of them, and 64 paths. Paths beside each other (`/users/1`, `/users/2`) share what they learn.
 //!
 //! So the *next* request for the path has another token. To have the rejected one sent again as well, there must be a copy of it, which

@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::challenge::{Wish, wish};
 use crate::origins::Origins;
-use crate::pace::Pace;
+use crate::pace::{Bounds, Pace};
 use crate::place::{Place, Places};
 use crate::table::{Id, Kind, Mark, ORIGINAL, Table, Trial};
 
@@ -79,8 +79,8 @@ impl<T: Source> Shared<T> {
             generation: AtomicU64::new(0),
             state: Mutex::new(State {
                 table: Arc::new(Table::new(source, claims)),
-                renewals: Pace::new(RENEWALS, RENEWALS_OF_ONE_PATH),
-                challenges: Pace::new(CHALLENGES, CHALLENGES_OF_ONE_PATH),
+                renewals: Pace::new(RENEWALS),
+                challenges: Pace::new(CHALLENGES),
             }),
         }
     }
@@ -184,7 +184,7 @@ impl<T: Source> Shared<T> {
             }
             // The claims were not the reason.
             Some(Trial::Instead { kind, number }) => return state.renew(place, Mark::new(kind, number)),
-            Some(Trial::Offered) | None => {}
+            Some(Trial::Offered | Trial::Renewed) | None => {}
         }
         let chosen = state.table.choose(place);
         if chosen.id != mark.kind {
@@ -229,14 +229,26 @@ impl<T: Source> Shared<T> {
         Candidate::new(supply.table.choose(place), None)
     }
 
+    /// Notes that the API's response to the first candidate for a place is of interest, if an older token was rejected there.
+    fn watch(&self, candidate: Candidate<T>, place: Place) -> Candidate<T> {
+        let is_open = self.lock().renewals.is_open(place);
+        let trial = candidate.trial.or(is_open.then_some(Trial::Renewed));
+        Candidate { trial, ..candidate }
+    }
+
     /// The API responded to a token that is on trial with something else than a rejection.
     #[cold]
     pub(crate) fn accepted(&self, place: Place, mark: Mark, status: StatusCode) {
         // These may come from something in between that has not looked at the token.
         let is_telling = !status.is_server_error()
             && ![StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status);
-        if let Some(trial) = mark.trial.filter(|_| is_telling) {
-            self.table(&mut self.lock()).accepted(place, mark.kind, trial);
+        let Some(trial) = mark.trial.filter(|_| is_telling) else {
+            return;
+        };
+        let mut state = self.lock();
+        state.renewals.confirm(place);
+        if !matches!(trial, Trial::Renewed) {
+            self.table(&mut state).accepted(place, mark.kind, trial);
         }
     }
 
@@ -271,7 +283,7 @@ impl<T: Source> State<T> {
         Some(Candidate {
             source,
             kind: mark.kind,
-            trial: mark.trial,
+            trial: mark.trial.or(Some(Trial::Renewed)),
             after: Some(mark.number),
         })
     }
@@ -326,7 +338,7 @@ impl Shared<TokenSource> {
         place: Place,
     ) -> Result<(Token, Mark), Error> {
         let others = supply.others(place, first.kind);
-        let mut outcome = self.obtain(first).await;
+        let mut outcome = self.obtain(self.watch(first, place)).await;
         for candidate in others {
             if outcome.is_err() {
                 outcome = self.obtain(candidate).await;
@@ -353,7 +365,7 @@ impl Shared<entra_client::blocking::TokenSource> {
         let (supply, place) = (self.supply(), self.places.in_full(uri));
         let first = self.candidate(&supply, place);
         let others = supply.others(place, first.kind);
-        let mut outcome = self.obtain(first);
+        let mut outcome = self.obtain(self.watch(first, place));
         for candidate in others {
             if outcome.is_err() {
                 outcome = self.obtain(candidate);
@@ -425,10 +437,17 @@ impl<T: Source + fmt::Debug> fmt::Debug for Shared<T> {
     }
 }
 
-/// How many rejected tokens lead to the token service within a minute.
-const RENEWALS: usize = 10;
-const RENEWALS_OF_ONE_PATH: usize = 1;
+/// How many rejected tokens lead to the token service: an administrator may revoke tokens twice in a row, and an API that rejects every
+/// token is no reason for a request each time.
+const RENEWALS: Bounds = Bounds {
+    most: 10,
+    of_one_path: 3,
+    of_one_path_in_vain: 1,
+};
 
-/// How many new claims lead there within a minute: an administrator may revoke tokens twice in a row.
-const CHALLENGES: usize = 10;
-const CHALLENGES_OF_ONE_PATH: usize = 5;
+/// How many new claims lead there.
+const CHALLENGES: Bounds = Bounds {
+    most: 10,
+    of_one_path: 5,
+    of_one_path_in_vain: 5,
+};

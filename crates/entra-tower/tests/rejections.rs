@@ -88,6 +88,58 @@ async fn pace_of_one_path_leaves_a_revocation_to_the_others() {
 }
 
 #[tokio::test]
+async fn revocations_within_a_minute_reject_the_requests_in_flight() {
+    for replays in [false, true] {
+        let valid_from = Arc::new(AtomicUsize::new(1));
+        let api = Api::at_paths({
+            let valid_from = Arc::clone(&valid_from);
+            move |_, token| {
+                let number: usize = token[1..].parse().unwrap();
+                if number >= valid_from.load(Ordering::SeqCst) {
+                    ok()
+                } else {
+                    unauthorized()
+                }
+            }
+        });
+        let entra = Entra::new();
+        let (plain, replaying) = (entra.layer().layer(api.clone()), entra.layer().replay().layer(api));
+        let mut rejected = 0;
+        for revocations in 0..3 {
+            valid_from.store(revocations + 1, Ordering::SeqCst);
+            for _ in 0..10 {
+                let (status, _) = if replays {
+                    send_to(&replaying, "/").await
+                } else {
+                    send_to(&plain, "/").await
+                };
+                rejected += usize::from(status == 401);
+                entra.clock.advance(Duration::from_secs(1));
+            }
+        }
+        assert_eq!(rejected, if replays { 0 } else { 2 });
+        assert_eq!(entra.requests(), 3);
+    }
+}
+
+#[tokio::test]
+async fn path_that_rejects_each_token_once_is_paced() {
+    let (entra, calls) = (Entra::new(), AtomicUsize::new(0));
+    let api = Api::at_paths(move |_, _| match calls.fetch_add(1, Ordering::SeqCst) % 2 {
+        0 => unauthorized(),
+        _ => ok(),
+    });
+    let service = entra.layer().replay().layer(api);
+    for minute in 1..=3 {
+        for _ in 0..100 {
+            send_to(&service, "/evil").await;
+        }
+        assert!(entra.requests() <= 1 + 3 * minute, "{}", entra.requests());
+        entra.clock.advance(Duration::from_secs(60));
+    }
+}
+
+#[tokio::test]
 async fn many_paths_that_always_reject_are_paced() {
     for replays in [false, true] {
         let entra = Entra::new();
