@@ -1,11 +1,13 @@
-//! An authorization code over a connection that breaks: it is sent again only where nothing of it went out.
+//! What is sent once: an authorization code that may have gone out, and a password that a proxy did not take.
 
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-use entra_proto::{Application, ClientCredential, Redirect, Target, Timestamp, TokenRequest};
+use entra_proto::{
+    Application, ClientCredential, ClientSecret, Redirect, RetryPolicy, Target, Timestamp, TokenRequest, TokenResponse,
+};
 use entra_transport::{
-    AcquireError, Body, Request, Response, TransportError, TransportErrorKind, blocking_transport_fn, drive_blocking,
-    start,
+    AcquireError, Body, Proxies, Request, Response, TransportError, TransportErrorKind, blocking_transport_fn,
+    drive_blocking, start, unauthorized,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
@@ -24,33 +26,74 @@ fn redemption() -> TokenRequest {
 }
 
 #[test]
-fn it_goes_out_again_where_no_connection_was_had_and_never_else() {
+fn it_is_sent_again_only_where_it_was_not_sent() {
     use TransportErrorKind::{Connect, Dns, Interrupted, Malformed, Timeout, Tls};
-    for (kind, retryable, sent) in [
-        (Dns, true, 2),
-        (Connect, true, 2),
-        (Tls, true, 2),
-        (Tls, false, 1),
-        (Timeout, true, 1),
-        (Interrupted, true, 1),
-        (Malformed, true, 1),
-        (Malformed, false, 1),
+    let new = |kind, retryable| TransportError::new(kind, "first").retryable(retryable);
+    for (first, sent) in [
+        (new(Dns, true), 2),
+        (new(Connect, true), 2),
+        (new(Tls, true), 2),
+        (new(Tls, false), 1),
+        (new(Timeout, true), 1),
+        (new(Interrupted, true), 1),
+        (new(Malformed, true), 1),
+        (new(Malformed, false), 1),
+        (TransportError::late_connection(), 2),
+        (TransportError::late_response(), 1),
     ] {
-        let count = AtomicU32::new(0);
-        let transport = blocking_transport_fn(|_: Request| -> Result<Response, TransportError> {
-            if count.fetch_add(1, SeqCst) == 0 {
-                return Err(TransportError::new(kind, "first").retryable(retryable));
-            }
-            let token = r#"{"access_token":"t","expires_in":3599}"#;
-            Ok(Response::new(Body::from(token.to_owned())))
-        });
-        let step = start(redemption(), entra_proto::RetryPolicy::default()).unwrap();
-        let outcome = drive_blocking(&transport, step, || NOW, |_| {});
-        assert_eq!(count.load(SeqCst), sent, "{kind:?}");
+        let (outcome, count) = exchange(redemption(), || Err(first.clone()));
+        assert_eq!(count, sent, "{first:?}");
         match outcome {
-            Ok(_) => assert_eq!(sent, 2, "{kind:?}"),
-            Err(AcquireError::Transport(error)) => assert_eq!((sent, error.kind()), (1, kind)),
+            Ok(_) => assert_eq!(sent, 2, "{first:?}"),
+            Err(AcquireError::Transport(error)) => assert_eq!((sent, error.kind()), (1, first.kind())),
             Err(error) => panic!("{error}"),
         }
     }
+}
+
+/// Each try may count as a wrong password.
+#[test]
+fn a_request_is_not_sent_again_after_407() {
+    let proxies = Proxies::through("http://user:secret@proxy.example:3128").unwrap();
+    let error = unauthorized(proxies.proxy().unwrap(), None);
+    let (outcome, count) = exchange(client_credentials(), || Err(error.clone()));
+    assert_eq!((outcome.is_err(), count), (true, 1));
+
+    for body in ["", "<html>Proxy Authentication Required</html>"] {
+        let (outcome, count) = exchange(client_credentials(), || {
+            let mut response = Response::new(Body::from(body.to_owned()));
+            *response.status_mut() = http::StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+            Ok(response)
+        });
+        assert!(!outcome.unwrap_err().is_retryable(), "{body}");
+        assert_eq!(count, 1, "{body}");
+    }
+}
+
+/// The outcome where the first response is this and the second a token, and how many requests there were.
+fn exchange(
+    request: TokenRequest,
+    first: impl Fn() -> Result<Response, TransportError> + Send + Sync,
+) -> (Result<TokenResponse, AcquireError>, u32) {
+    let count = AtomicU32::new(0);
+    let transport = blocking_transport_fn(|_: Request| {
+        if count.fetch_add(1, SeqCst) == 0 {
+            return first();
+        }
+        let token = r#"{"access_token":"t","expires_in":3599}"#;
+        Ok(Response::new(Body::from(token.to_owned())))
+    });
+    let step = start(request, RetryPolicy::default()).unwrap();
+    let outcome = drive_blocking(&transport, step, || NOW, |_| {});
+    (outcome, count.load(SeqCst))
+}
+
+fn client_credentials() -> TokenRequest {
+    let authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com"
+        .parse()
+        .unwrap();
+    let id = "2d4d11a2-f814-46a7-890a-274a72a7309e".parse().unwrap();
+    let app = Application::new(authority, id, ClientSecret::new("s3cret").unwrap());
+    app.client_credentials(Target::resource("https://graph.microsoft.com").unwrap())
+        .unwrap()
 }
