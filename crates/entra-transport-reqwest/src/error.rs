@@ -33,7 +33,7 @@ pub(crate) fn told(error: Error, uri: &Uri, proxy: Option<&Proxy>) -> TransportE
             Some(proxy) => TransportError::new(
                 TransportErrorKind::Timeout,
                 format!(
-                    "no connection through the proxy {}:{} in time: check the network and the proxy, or raise connect_timeout",
+                    "no connection through the proxy {}:{} in time: check the network and the proxy, or allow more time",
                     proxy.host(),
                     proxy.port()
                 ),

@@ -126,7 +126,7 @@ impl TransportError {
     /// The error for a connection that took too long. No byte of the request was sent.
     #[must_use]
     pub fn late_connection() -> Self {
-        let message = "no connection in time: check the network and the proxy, or raise connect_timeout";
+        let message = "no connection in time: check the network and the proxy, or allow more time";
         Self::new(TransportErrorKind::Timeout, message).unsent()
     }
 
