@@ -269,7 +269,15 @@ fn no_secret_is_repeated_wherever_it_stands() {
 
 #[test]
 fn a_terminal_obeys_no_argument_and_no_variable() {
-    for (case, text) in shown("hostile", cases(HOSTILE)) {
+    // Without a line end it is the name of a file, too. An emulator would start with that.
+    let mut all = cases(HOSTILE);
+    let name = HOSTILE.split('\r').next().unwrap();
+    all.extend(
+        cases(name)
+            .into_iter()
+            .filter(|case| !case.words.contains(&"--ca-out".to_owned())),
+    );
+    for (case, text) in shown("hostile", all) {
         let obeyed = |c: char| c != '\n' && c.is_control() || c == '\u{202e}';
         assert!(
             !text.contains(obeyed),
