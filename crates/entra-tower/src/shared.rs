@@ -232,7 +232,7 @@ impl<T: Source> Shared<T> {
     /// Notes that the API's response to the first candidate for a place is of interest, if an older token was rejected there.
     fn watch(&self, candidate: Candidate<T>, place: Place) -> Candidate<T> {
         let is_open = self.lock().renewals.is_open(place);
-        let trial = candidate.trial.or(is_open.then_some(Trial::Renewed));
+        let trial = candidate.trial.or_else(|| is_open.then_some(Trial::Renewed));
         Candidate { trial, ..candidate }
     }
 
