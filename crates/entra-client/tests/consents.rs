@@ -23,7 +23,7 @@ fn without_delegated(identity: Option<&'static str>, roles: &'static str) -> Ser
         let answer = match (is_code, is_identity, identity) {
             (false, ..) => {
                 let asked = seen.path.split('/').nth(1).unwrap().parse::<Guid>();
-                let tenant = asked.map_or(TENANT.to_owned(), |id| id.to_string());
+                let tenant = asked.map_or_else(|_| TENANT.to_owned(), |id| id.to_string());
                 token(format!(r#"{{"tid":"{tenant}","roles":[{roles}]}}"#), "")
             }
             (true, true, Some(tenant)) => token(
