@@ -45,8 +45,12 @@ impl Tunnel {
     #[must_use]
     pub fn request(&self) -> Zeroizing<Vec<u8>> {
         let host = &self.host;
-        let mut request = Zeroizing::new(format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n").into_bytes());
-        if let Some(authorization) = self.proxy.authorization() {
+        let authorization = self.proxy.authorization();
+        let secret = authorization.as_ref().map_or(0, |value| value.len());
+        // Room for all of it at once: a vector that grows leaves copies behind.
+        let mut request = Zeroizing::new(Vec::with_capacity(2 * host.len() + secret + 64));
+        request.extend_from_slice(format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n").as_bytes());
+        if let Some(authorization) = authorization {
             request.extend_from_slice(b"Proxy-Authorization: ");
             request.extend_from_slice(authorization.as_bytes());
             request.extend_from_slice(b"\r\n");
@@ -224,6 +228,19 @@ mod tests {
             assert!(open.unwrap(), "{head:?}");
             assert_eq!(taken, head.len(), "{head:?}");
         }
+    }
+
+    #[test]
+    fn a_request_holds_the_credentials_and_fits_its_room() {
+        let plain = tunnel("p:1").request();
+        assert_eq!(
+            plain.as_slice(),
+            b"CONNECT login.example:443 HTTP/1.1\r\nHost: login.example:443\r\n\r\n"
+        );
+        let tunnel = tunnel("user:canary@p:1");
+        let request = tunnel.request();
+        assert!(request.ends_with(b"\r\nProxy-Authorization: Basic dXNlcjpjYW5hcnk=\r\n\r\n"));
+        assert!(request.capacity() <= 2 * tunnel.host.len() + 64 + "Basic dXNlcjpjYW5hcnk=".len());
     }
 
     #[test]
