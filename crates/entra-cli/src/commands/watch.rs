@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use entra_client::blocking::Client;
 use entra_client::{Clock, Counters, Event, EventKind, Now, Observer, Policy, SystemClock, Token, TokenOptions};
-use entra_proto::Target;
+use entra_proto::{FreshnessPolicy, Lifetime, Target};
 use entra_transport::AcquireError;
 
 use crate::commands::token::Output;
@@ -32,7 +32,7 @@ pub(crate) struct WatchSettings {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..), requires = "watch")]
     count: Option<u64>,
 
-    /// Use a token until so many seconds before it expires, and after that where no other is to be had
+    /// Use a token until this many seconds before it expires, and longer if there is no newer one; at most a quarter of its life
     #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "watch")]
     margin: u64,
 }
@@ -51,7 +51,7 @@ pub(crate) fn run(wanted: &TokenSettings, settings: &WatchSettings, output: Opti
     let client = client.map_err(|error| Failure::new(Exit::Configuration, error))?;
     let mut watch = Watch::new(client, wanted.target()?, tally);
     watch.options = wanted.options()?;
-    watch.margin = policy.freshness.margin;
+    watch.freshness = policy.freshness;
 
     let mut screen = Screen::new(io::stderr(), io::stderr().is_terminal());
     let mut left = settings.count;
@@ -77,7 +77,7 @@ struct Watch<C> {
     target: Target,
     options: TokenOptions,
     /// The client's.
-    margin: Duration,
+    freshness: FreshnessPolicy,
     start: Now,
     tally: Arc<Tally<C>>,
     /// The token that was seen last.
@@ -128,7 +128,7 @@ impl<C: Clock> Watch<C> {
             client,
             target,
             options: TokenOptions::default(),
-            margin: Policy::default().freshness.margin,
+            freshness: FreshnessPolicy::default(),
             start: tally.clock.now(),
             tally,
             token: None,
@@ -181,7 +181,12 @@ impl<C: Clock> Watch<C> {
         seen.expires_in = token.expires_at().since(now.wall);
         seen.fresh_for = match token.refresh_at() {
             Some(moment) => moment.since(now.wall),
-            None => seen.expires_in.saturating_sub(self.margin),
+            None => {
+                let (received_at, expires_at) = (token.received_at(), token.expires_at());
+                let lifetime = Lifetime::new(received_at, expires_at.since(received_at), None);
+                let missing = self.freshness.stages(&lifetime, 0).missing;
+                received_at.plus(missing).since(now.wall)
+            }
         };
         let last = self.token.as_ref().map(Token::expose);
         let is_another = last != Some(token.expose());
@@ -311,7 +316,7 @@ mod tests {
             .build()
             .unwrap();
         let mut watch = Watch::new(client, Target::resource(Emulator::GRAPH).unwrap(), tally);
-        watch.margin = policy.freshness.margin;
+        watch.freshness = policy.freshness;
 
         let mut shown = Vec::new();
         let mut screen = Screen::new(&mut shown, is_terminal);

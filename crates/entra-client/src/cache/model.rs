@@ -65,6 +65,11 @@ fn call(slot: &Arc<Slot>, lead: impl Fn(Lead) -> Option<Result<Token, Error>>) -
 
 fn land(mut lead: Lead) -> Option<Result<Token, Error>> {
     lead.depart();
+    arrive(lead)
+}
+
+/// The response to the request that was sent last.
+fn arrive(mut lead: Lead) -> Option<Result<Token, Error>> {
     let token = token(&lead);
     lead.land(&token, true, NOW, Duration::ZERO);
     Some(Ok(token))
@@ -208,14 +213,15 @@ fn newer(slot: &Arc<Slot>, number: u64) -> Token {
 fn what_was_forgotten_meanwhile_is_given_out_and_not_kept() {
     loom::model(|| {
         let slot = slot();
-        let Turn::Lead(lead) = slot.join(NOW, None, PATIENCE) else {
+        let Turn::Lead(mut lead) = slot.join(NOW, None, PATIENCE) else {
             panic!("nobody leads")
         };
+        lead.depart();
         let forgetter = {
             let slot = Arc::clone(&slot);
             thread::spawn(move || slot.forget())
         };
-        assert!(land(lead).unwrap().is_ok());
+        assert!(arrive(lead).unwrap().is_ok());
         forgetter.join().unwrap();
         assert!(slot.peek(NOW).is_none());
     });
@@ -225,14 +231,15 @@ fn what_was_forgotten_meanwhile_is_given_out_and_not_kept() {
 fn what_was_reconsidered_meanwhile_is_asked_for_again_and_is_better_than_nothing() {
     loom::model(|| {
         let slot = slot();
-        let Turn::Lead(lead) = slot.join(NOW, None, PATIENCE) else {
+        let Turn::Lead(mut lead) = slot.join(NOW, None, PATIENCE) else {
             panic!("nobody leads")
         };
+        lead.depart();
         let consent = {
             let slot = Arc::clone(&slot);
             thread::spawn(move || slot.reconsider())
         };
-        assert!(land(lead).unwrap().is_ok());
+        assert!(arrive(lead).unwrap().is_ok());
         consent.join().unwrap();
         assert!(slot.peek(NOW).is_none() && slot.living(NOW).is_some());
         assert!(matches!(slot.join(NOW, None, PATIENCE), Turn::Lead(_)));
