@@ -123,6 +123,22 @@ async fn tokens_that_are_all_rejected_are_paced() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn successor_of_an_expired_token_is_not_held_back() {
+    let stage = Stage::new(Service::always(Answer::Token("t", 4, "")));
+    for _ in 0..10 {
+        let token = stage.client.token(&api("graph")).await.unwrap();
+        stage.client.invalidate(&token);
+    }
+    assert!(stage.service.requests() <= 5, "{}", stage.service.requests());
+    pass(seconds(4)).await;
+    stage
+        .client
+        .token(&api("graph"))
+        .await
+        .expect("the rejected one has expired");
+}
+
 /// A store whose token has needed refresh for long, and never gets another one.
 struct Stale;
 

@@ -127,6 +127,7 @@ impl Lead {
                         failures,
                         since: now,
                         wait,
+                        is_rejection: false,
                     }));
                     self.slot.weigh(&state);
                 }

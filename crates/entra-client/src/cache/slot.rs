@@ -8,7 +8,7 @@ use super::flight::Waiter;
 use super::key::Key;
 use super::lead::Lead;
 use super::ledger::{Entered, Ledger};
-use super::state::State;
+use super::state::{Setback, State};
 use super::sync::{AtomicU64, Mutex, Ordering, lock};
 use crate::clock::Now;
 use crate::error::Error;
@@ -127,7 +127,9 @@ impl Slot {
             if let Some(token) = living {
                 return Turn::Ready(token);
             }
-            if let Some(setback) = &state.setback {
+            // A token that has expired was not rejected for that: its successor is requested.
+            let holds = |setback: &&Box<Setback>| after.is_some() || !setback.is_rejection;
+            if let Some(setback) = state.setback.as_ref().filter(holds) {
                 return Turn::Cooling(setback.error.remembered(left));
             }
         }

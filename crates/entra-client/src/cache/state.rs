@@ -52,6 +52,8 @@ pub(super) struct Setback {
     pub(super) failures: u32,
     pub(super) since: Now,
     pub(super) wait: Duration,
+    /// Whether the API rejects the tokens, and the service issues them.
+    pub(super) is_rejection: bool,
 }
 
 impl State {
@@ -113,6 +115,7 @@ impl State {
             failures,
             since: now,
             wait,
+            is_rejection: true,
         }));
         Some(wait)
     }
