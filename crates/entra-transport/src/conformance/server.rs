@@ -295,6 +295,14 @@ impl Peer {
         Ok(())
     }
 
+    /// Goes on below TLS: what is written from here on is no record of it.
+    pub(super) fn leave_tls(&mut self) -> io::Result<()> {
+        if let Stream::Tls(stream) = &self.stream {
+            self.stream = Stream::Plain(stream.sock.try_clone()?);
+        }
+        Ok(())
+    }
+
     /// Reads so many bytes at a time, with a pause before each, for as long as the test needs the server.
     pub(super) fn read_slowly(&mut self, bytes: usize, pause: Duration) -> io::Result<()> {
         let mut some = vec![0; bytes];

@@ -56,6 +56,10 @@ pub(super) const CASES: &[Case] = &[
         run: endless_interim,
     },
     Case {
+        name: "lines_without_end_are_an_error",
+        run: endless_lines,
+    },
+    Case {
         name: "a_header_that_stalls_meets_the_deadline",
         run: header,
     },
@@ -229,6 +233,13 @@ fn endless_interim(bench: &Bench) -> Outcome {
     endless(bench, "", "HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n")
 }
 
+fn endless_lines(bench: &Bench) -> Outcome {
+    endless(bench, "HTTP/1.1 200 ", "x")?;
+    endless(bench, "HTTP/1.1 200 OK\r\nx-long: ", "x")?;
+    endless(bench, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;x=", "x")?;
+    endless(bench, CHUNKED, "0")
+}
+
 fn header(bench: &Bench) -> Outcome {
     stalls(bench, "HTTP/1.1 200 OK\r\nx-slow: ", "x")
 }
@@ -271,10 +282,14 @@ fn endless_trailers(bench: &Bench) -> Outcome {
 
 fn body_over_tls(bench: &Bench) -> Outcome {
     let authority = super::super::certificate::Authority::new("a root");
-    for rest in [&[][..], b"x"] {
+    for (rest, in_records) in [(&[][..], true), (b"x", true), (b"x", false)] {
         let server = Server::start_tls(authority.good(), move |peer| {
             peer.request()?;
             peer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")?;
+            if !in_records {
+                peer.leave_tls()?;
+                peer.write(TLS_DATA)?;
+            }
             peer.trickle_on(rest, PAUSE)
         });
         // Longer than a handshake may take on a busy machine.
@@ -400,6 +415,8 @@ const HURRIES: [Hurry; 2] = [
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 /// The head of a TLS record that promises 16 KiB of handshake.
 const TLS_RECORD: &[u8] = b"\x16\x03\x03\x3f\xff";
+/// The same of data.
+const TLS_DATA: &[u8] = b"\x17\x03\x03\x3f\xff";
 const DEADLINE: Duration = Duration::from_millis(300);
 /// No case waits for it: it is longer than a case may take.
 const FAR: Duration = Duration::from_secs(600);

@@ -11,6 +11,10 @@ pub(super) const CASES: &[Case] = &[
         run: tunnel,
     },
     Case {
+        name: "a_tunnel_carries_requests_to_its_own_host_alone",
+        run: tunnels,
+    },
+    Case {
         name: "a_proxy_cannot_stand_in_for_the_host",
         run: impostor,
     },
@@ -96,6 +100,38 @@ fn tunnel(bench: &Bench) -> Outcome {
     Ok(())
 }
 
+fn tunnels(bench: &Bench) -> Outcome {
+    let authority = Authority::new("a root");
+    let host = |says: &'static str| {
+        Server::start_tls(authority.for_another_host(), move |peer| {
+            while peer.request()?.is_some() {
+                peer.write(ok(says).as_bytes())?;
+            }
+            Ok(())
+        })
+    };
+    let (one, other) = (host("1"), host("2"));
+    let ports = [one.port(), other.port()];
+    let proxy = Server::start(move |peer| {
+        let Some(connect) = peer.request()? else { return Ok(()) };
+        peer.write(b"HTTP/1.1 200 OK\r\n\r\n")?;
+        peer.tunnel(ports[usize::from(connect.line.contains(":2 "))])
+    });
+    let transport = bench.with(|setup| {
+        setup.roots = vec![authority.root()];
+        setup.proxies = through(&proxy);
+    });
+    for _ in 0..3 {
+        for port in ["1", "2"] {
+            let answer = got(transport.send(post(&format!("https://login.example:{port}/"))))?;
+            check(answer.body().as_bytes() == port.as_bytes(), || {
+                format!("the other host answers for port {port}")
+            })?;
+        }
+    }
+    Ok(())
+}
+
 fn impostor(bench: &Bench) -> Outcome {
     let authority = Authority::new("a proxy that reads along");
     let impostor = Server::start_tls(authority.for_another_host(), |peer| peer.request().map(|_| ()));
@@ -172,12 +208,21 @@ fn unauthorized(bench: &Bench) -> Outcome {
         "Proxy-Authenticate: Basic realm=\"x\"\r\n",
         "Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n",
         "Proxy-Authenticate: Digest realm=\"x\", nonce=\"y\"\r\n",
+        "Proxy-Authenticate: Negotiate, Basic realm=\"x, y\"\r\nproxy-authenticate: NTLM\r\nconnection: close\r\n",
     ] {
-        for with_password in [true, false] {
+        for (with_password, head, body) in [
+            (true, "HTTP/1.1 407 Proxy Authentication Required\r\n", ""),
+            (false, "HTTP/1.1 407 Proxy Authentication Required\r\n", ""),
+            (true, "HTTP/1.0 407 \r\n", "{\"error\":\"temporarily_unavailable\"}"),
+        ] {
             let proxy = Server::start(move |peer| {
                 peer.request()?;
-                let head = "HTTP/1.1 407 Proxy Authentication Required\r\n";
-                peer.write(format!("{head}{fields}content-length: 0\r\n\r\n").as_bytes())
+                let length = body.len();
+                let head = format!("{head}{fields}content-length: {length}\r\n\r\n");
+                // In two pieces, as from a slow proxy.
+                peer.write(&head.as_bytes()[..10])?;
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                peer.write(format!("{}{body}", &head[10..]).as_bytes())
             });
             let transport = bench.with(|setup| {
                 setup.proxies = if with_password {
