@@ -31,11 +31,13 @@ pub(crate) enum Host<'a> {
 impl<'a> Host<'a> {
     /// Reads the host of a URI, which has brackets around an IPv6 address.
     pub(crate) fn parse(host: &'a str) -> Self {
-        let v6 = without_brackets(host).and_then(|host| host.parse::<Ipv6Addr>().ok());
-        match (v6, ipv4(host)) {
+        // The zone of an address says which network card leads there.
+        let v6 = without_brackets(host).and_then(|host| host.split('%').next()?.parse::<Ipv6Addr>().ok());
+        let name = host.strip_suffix('.').unwrap_or(host);
+        match (v6, ipv4(name)) {
             (Some(v6), _) => Self::Address(v6.into()),
             (None, Some(v4)) => Self::Address(v4.into()),
-            (None, None) => Self::Name(host.strip_suffix('.').unwrap_or(host)),
+            (None, None) => Self::Name(name),
         }
     }
 

@@ -103,7 +103,7 @@ impl Proxies {
         let Some((name, uri)) = first(&var, &Self::VARIABLES, |value| !value.trim().is_empty())? else {
             return Ok(Self::none());
         };
-        let through = Proxy::parse(uri.trim()).map_err(|why| unusable(name, why))?;
+        let through = Proxy::parse(&uri).map_err(|why| unusable(name, why))?;
         let except = first(&var, &["no_proxy", "NO_PROXY"], |value| !value.is_empty())?;
         let proxies = Self {
             through: Some(through),
@@ -185,8 +185,13 @@ impl Proxy {
     }
 
     fn parse(uri: &str) -> Result<Self, &'static str> {
+        const NO_URI: &str = "the proxy is no URI: give it as http://host:port, without quotes";
         // `user:password` holds characters that `http::Uri` refuses when they are not encoded, so it is taken off first.
+        let uri = uri.trim();
         let (scheme, rest) = uri.split_once("://").unwrap_or(("http", uri));
+        if !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(NO_URI);
+        }
         if !scheme.eq_ignore_ascii_case("http") {
             return Err("only proxies with http:// can be used, not SOCKS and not TLS to the proxy");
         }
@@ -198,8 +203,10 @@ impl Proxy {
         let authority = authority
             .parse::<Authority>()
             .ok()
-            .filter(is_connectable)
-            .ok_or("the proxy is no URI: give it as http://host:port")?;
+            .filter(|authority| is_connectable(authority) && is_plain(authority.host()))
+            .ok_or(NO_URI)?;
+        // curl sends none either where both are empty, as in `http://$USER:$PASSWORD@host` without the variables.
+        let credentials = credentials.filter(|credentials| !matches!(*credentials, "" | ":"));
         let credentials = credentials.map(|credentials| {
             let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
             let decoded = percent_decode_str(user)
@@ -213,6 +220,12 @@ impl Proxy {
             credentials,
         })
     }
+}
+
+/// Whether this is a name as a host has one, or an address: `http` takes `http=proxy.example` for a host, too.
+fn is_plain(host: &str) -> bool {
+    let is_of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    host.starts_with('[') || host.bytes().all(is_of_a_name)
 }
 
 fn configuration(why: &'static str) -> TransportError {
@@ -264,6 +277,10 @@ mod tests {
             "http://u:canary@",
             "http://u:canary@h:99999",
             "http:// /",
+            "\"http://u:canary@h:1\"",
+            "http=h:1;https=h:2",
+            "http://h:1, http://h:2",
+            "http://h%3a1",
         ] {
             let error = from(&[("HTTPS_PROXY", uri)]).unwrap_err();
             assert_eq!(error.kind(), TransportErrorKind::Configuration, "{uri}");
@@ -327,6 +344,17 @@ mod tests {
         assert_eq!(
             format!("{proxies:?}"),
             "Proxies { through: Some(Proxy(p.example:3128)), except: Exceptions { all: false, entries: [] } }"
+        );
+        for none in ["@p.example", "http://:@p.example", " http://p.example\t"] {
+            let none = Proxies::through(none).unwrap();
+            assert!(!none.proxy().unwrap().has_credentials());
+        }
+        assert!(
+            Proxies::through(":canary@p.example")
+                .unwrap()
+                .proxy()
+                .unwrap()
+                .has_credentials()
         );
         // printf 'user:p\xe9' | base64: what is no UTF-8 reaches the proxy as it is.
         let latin = Proxies::through("user:p%E9@p.example").unwrap();

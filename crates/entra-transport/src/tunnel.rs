@@ -102,6 +102,10 @@ impl Tunnel {
     }
 
     fn failed(&self, message: impl Into<std::borrow::Cow<'static, str>>) -> TransportError {
+        // A response that does not end says as much in its first line.
+        if status(&self.head) == Some(407) {
+            return unauthorized(&self.proxy, None);
+        }
         TransportError::new(TransportErrorKind::Connect, message).at_proxy(&self.proxy)
     }
 }
@@ -271,6 +275,19 @@ mod tests {
             let (end, taken) = outcome("p:1", &endless);
             assert_eq!(end.unwrap_err().kind(), TransportErrorKind::Connect);
             assert_eq!(taken, LONGEST);
+        }
+    }
+
+    #[test]
+    fn a_407_that_is_cut_short_or_endless_is_not_tried_again() {
+        let start = b"HTTP/1.1 407 No\r\nProxy-Authenticate: Neg";
+        let mut cut = tunnel("u:canary@p:1");
+        start.iter().for_each(|byte| assert!(!cut.take(*byte).unwrap()));
+        let closed = cut.closed(std::io::ErrorKind::UnexpectedEof.into());
+        let endless = [&start[..], &vec![b'x'; LONGEST]].concat();
+        for error in [closed, outcome("u:canary@p:1", &endless).0.unwrap_err()] {
+            assert_eq!(error.kind(), TransportErrorKind::ProxyAuthentication);
+            assert!(!error.is_retryable(), "{error}");
         }
     }
 
