@@ -135,7 +135,7 @@ pub fn provider() -> Result<Arc<CryptoProvider>, TransportError> {
 #[must_use]
 pub fn failure(error: &(dyn Error + 'static)) -> Option<TransportError> {
     let tls = find::<rustls::Error>(error)?;
-    let message = match tls {
+    let message: &'static str = match tls {
         rustls::Error::InvalidCertificate(certificate) => match certificate {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 "the server's certificate has expired: if it has not, this machine's clock is wrong"
@@ -148,8 +148,17 @@ pub fn failure(error: &(dyn Error + 'static)) -> Option<TransportError> {
             }
             // A signature is bad where a root was made anew under its old name.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-                "the server's certificate is from an authority that is not trusted here: if it should be (a company's proxy, an \
-                 emulator), add its root to the transport or to the system's store, or name it with SSL_CERT_FILE"
+                match named() {
+                    None => {
+                        "the server's certificate is from an authority that is not trusted here: if it should be (a company's proxy, \
+                         an emulator), add its root to the transport or to the system's store, or name it with SSL_CERT_FILE"
+                    }
+                    // A wrong path is no error where plain http to this machine is allowed.
+                    Some(_) => {
+                        "the server's certificate is from an authority that is not trusted here: SSL_CERT_FILE or SSL_CERT_DIR stands in \
+                         the place of the system's store, so check its path, or add the authority's root there or to the transport"
+                    }
+                }
             }
             _ => "the server's certificate is refused",
         },
@@ -219,12 +228,22 @@ fn built_in() -> Result<Vec<CertificateDer<'static>>, TransportError> {
     Ok(found)
 }
 
+/// The variable that names files in the place of the system's store, and the path in it.
+///
+/// Returns `None` if there is none, or the system's store is not read at all.
+#[must_use]
+pub fn named() -> Option<(&'static str, std::ffi::OsString)> {
+    let variables = cfg!(feature = "native-roots").then_some(["SSL_CERT_FILE", "SSL_CERT_DIR"])?;
+    variables
+        .into_iter()
+        .find_map(|name| Some((name, std::env::var_os(name)?)))
+}
+
 /// Fails where variables name files without a certificate: no other list is what their user wants instead.
 #[cfg(feature = "native-roots")]
 fn system() -> Result<Vec<CertificateDer<'static>>, TransportError> {
     let loaded = rustls_native_certs::load_native_certs();
-    let mut named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().map(std::env::var_os);
-    if loaded.certs.is_empty() && named.any(|path| path.is_some()) {
+    if loaded.certs.is_empty() && named().is_some() {
         let failures: Vec<String> = loaded.errors.iter().take(3).map(ToString::to_string).collect();
         let message =
             "no certificate authority is found where SSL_CERT_FILE or SSL_CERT_DIR points: check the path, or unset it";

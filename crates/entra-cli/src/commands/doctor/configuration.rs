@@ -3,7 +3,8 @@ use std::env;
 use entra_proto::{
     Application, Authority, ClientId, ClientSecret, Cloud, Endpoint, EndpointVersion, Guid, Region, Target, Tenant,
 };
-use entra_transport::Proxies;
+use entra_transport::tls::{self, Trust};
+use entra_transport::{Policy, Proxies};
 use entra_transport_ureq::UreqTransport;
 use http::Uri;
 
@@ -244,10 +245,9 @@ fn examine_network(
         Some(proxy) if through => format!("through the proxy {proxy} ({variable})"),
         Some(proxy) => format!("past the proxy {proxy} ({variable}), which is not for this host"),
     };
-    let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
-        .into_iter()
-        .find_map(|name| Some((name, env::var_os(name).filter(|path| !path.is_empty())?)));
-    let mut roots = match named {
+    let named = tls::named();
+    let missing = named.is_some() && Trust::default().certificates(&Policy::default()).is_err();
+    let mut roots = match &named {
         Some((name, path)) => format!("the roots in {} ({name})", path.display()),
         None => "the system's roots".to_owned(),
     };
@@ -257,6 +257,12 @@ fn examine_network(
     let timeout = (settings.timeout(), arguments.network.source("timeout"));
     let found = format!("{way}; trusts {roots}; {} s for a request ({})", timeout.0, timeout.1);
     let mut check = Check::ok(name::NETWORK, found).with("timeout", timeout.0);
+    if missing {
+        check = check.but(
+            "no certificate is found there",
+            "check the path in SSL_CERT_FILE or SSL_CERT_DIR, or unset it",
+        );
+    }
     if let Some(proxy) = &proxy {
         check = check.with("proxy", proxy.as_str()).with("proxied", through);
     }
