@@ -74,7 +74,7 @@ impl Budget {
             let leads_on = candidate.is_self_issued()
                 || others
                     .iter()
-                    .any(|it| it.der != candidate.der && may_issue(it, candidate));
+                    .any(|it| it.der != candidate.der && self.has_issued(it, candidate));
             (
                 !candidate.is_valid_at(now),
                 !below.names_as_issuer(candidate),

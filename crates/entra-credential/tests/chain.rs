@@ -133,6 +133,24 @@ fn cross_signed_authority_leads_on_or_ends_the_chain() {
 }
 
 #[test]
+fn namesake_of_the_missing_root_leads_nowhere() {
+    let key = rsa();
+    let (missing, namesake, other) = (Authority::ec("root"), Authority::ec("root"), Authority::ec("other"));
+    let mut issuing = Authority::ec("issuing");
+    issuing.params.not_after = date_time_ymd(2030, 1, 1);
+    let cross = issuing.by(&other, true);
+    issuing.params.not_after = date_time_ymd(2031, 1, 1);
+    let longer = issuing.by(&missing, true);
+    let leaf = issuing.sign(&leaf_params(true), &key);
+    let (namesake, other) = (namesake.own(), other.own());
+    assert_chain(
+        &key,
+        &[&longer, &leaf, &namesake, &cross, &other],
+        &[&leaf, &cross, &other],
+    );
+}
+
+#[test]
 fn renewed_certificate_of_one_authority_is_preferred_to_the_expired_one() {
     let key = rsa();
     let root = Authority::ec("root");
