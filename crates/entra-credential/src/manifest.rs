@@ -12,7 +12,9 @@ use crate::key_credential::{KeyCredential, VERIFY};
 /// lose the order of its members, how its numbers are written, and how it is laid out.
 pub(crate) fn merge<'a>(manifest: &str, entries: impl IntoIterator<Item = &'a KeyCredential>) -> Result<String, Error> {
     if manifest.len() > MAX_FILE {
-        return Err(Error::Manifest("it is longer than 1 MiB; no manifest is".to_owned()));
+        return Err(Error::Manifest(
+            "is longer than 1 MiB; no application has one so long".to_owned(),
+        ));
     }
     let text = manifest.strip_prefix('\u{feff}').unwrap_or(manifest);
     let sound = serde_json::from_str::<IgnoredAny>(text);
@@ -60,6 +62,10 @@ struct Object {
     /// The value of `keyCredentials`.
     key_credentials: Option<Range<usize>>,
     password_credentials: Option<Range<usize>>,
+    /// The names of the members that are objects, and where these begin.
+    objects: Vec<(String, usize)>,
+    /// Whether its `value` is a list, as in a response with several applications.
+    has_list: bool,
     /// Whether it has a member that Microsoft Graph does not know.
     has_legacy_member: bool,
     layout: Layout,
@@ -78,6 +84,8 @@ enum Format {
 struct Layout {
     /// The line break and the indentation before a member; empty where everything stands on one line.
     before_member: String,
+    /// The indentation that each level adds.
+    unit: String,
 }
 
 /// What is read of an entry that is there already.
@@ -94,48 +102,87 @@ struct Listed {
 
 impl Object {
     fn find(text: &str) -> Result<Self, Error> {
+        let open = space(text).len();
+        if text[open..].starts_with('[') {
+            return Err(list_error(text));
+        }
+        let object = Self::read(text, open, "")?;
+        if object.key_credentials.is_some() {
+            return Ok(object);
+        }
+        for (name, at) in &object.objects {
+            let inner = Self::read(text, *at, &object.layout.before_member)?;
+            match (inner.key_credentials.is_some(), name.as_str()) {
+                // Microsoft Graph returns an application so, beside its service principal.
+                (true, "application") => return Ok(inner),
+                (true, _) if object.objects.iter().all(|(name, _)| name != "application") => {
+                    return Err(Error::Manifest(
+                        "has keyCredentials inside one of its members; give that object alone".to_owned(),
+                    ));
+                }
+                _ => {}
+            }
+        }
+        if object.has_list {
+            return Err(Error::Manifest(LIST.to_owned()));
+        }
+        Ok(object)
+    }
+
+    /// Reads the object that begins at `open`, inside one whose members stand behind `outer`.
+    fn read(text: &str, open: usize, outer: &str) -> Result<Self, Error> {
         let not_an_object = || Error::Manifest("is not a JSON object; download it again".to_owned());
-        let open = text
-            .find(|character: char| !is_space(character))
-            .ok_or_else(not_an_object)?;
         if !text[open..].starts_with('{') {
             return Err(not_an_object());
         }
         let start = open + 1;
+        let before_member = space(&text[start..]);
+        let unit = before_member.strip_prefix(outer).unwrap_or(before_member);
         let mut object = Self {
             start,
             empty: true,
             key_credentials: None,
             password_credentials: None,
+            objects: Vec::new(),
+            has_list: false,
             has_legacy_member: false,
             layout: Layout {
-                before_member: space(&text[start..]).to_owned(),
+                before_member: before_member.to_owned(),
+                unit: unit.trim_start_matches(['\r', '\n']).to_owned(),
             },
         };
-        let (mut has_context, mut has_list) = (false, false);
-        let mut at = start + object.layout.before_member.len();
+        let mut at = start + before_member.len();
         while !text[at..].starts_with('}') {
             object.empty = false;
             let (name, end) = value::<String>(text, at).ok_or_else(not_an_object)?;
             at = past(text, end, ':');
             let (IgnoredAny, end) = value(text, at).ok_or_else(not_an_object)?;
-            if name == KEY_CREDENTIALS && object.key_credentials.replace(at..end).is_some() {
-                return Err(Error::Manifest("has keyCredentials twice; keep one of them".to_owned()));
-            }
-            if name == PASSWORD_CREDENTIALS {
-                object.password_credentials = Some(at..end);
-            }
-            has_context |= name == "@odata.context";
-            has_list |= name == "value" && text[at..end].starts_with('[');
-            object.has_legacy_member |= LEGACY_MEMBERS.contains(&name.as_str());
+            object.add(text, name, at..end)?;
             at = past(text, end, ',');
         }
-        if has_context && has_list && object.key_credentials.is_none() {
-            return Err(Error::Manifest(
-                "is a list of applications; give one of them, which is an object of its own".to_owned(),
-            ));
-        }
         Ok(object)
+    }
+
+    /// Notes what this member tells.
+    fn add(&mut self, text: &str, name: String, range: Range<usize>) -> Result<(), Error> {
+        if name == KEY_CREDENTIALS {
+            if self.key_credentials.replace(range).is_some() {
+                return Err(Error::Manifest("has keyCredentials twice; keep one of them".to_owned()));
+            }
+        } else if name.eq_ignore_ascii_case(KEY_CREDENTIALS) {
+            return Err(Error::Manifest(
+                "has keyCredentials in other letters, as PowerShell writes it; download it from the portal, or with `az ad app show`"
+                    .to_owned(),
+            ));
+        } else if name == PASSWORD_CREDENTIALS {
+            self.password_credentials = Some(range);
+        } else if text[range.start..].starts_with('{') {
+            self.objects.push((name, range.start));
+        } else {
+            self.has_list |= name == "value" && text[range].starts_with('[');
+            self.has_legacy_member |= LEGACY_MEMBERS.contains(&name.as_str());
+        }
+        Ok(())
     }
 
     /// Its format, by the credentials that are listed there; where they tell nothing, by its other members.
@@ -198,8 +245,8 @@ impl Object {
     /// A list of what is there (as it is written, with the space before it) and of what comes after it.
     fn list(&self, old: &str, fresh: &[&KeyCredential], format: Format) -> String {
         let member = &self.layout.before_member;
-        let unit = member.trim_start_matches(['\r', '\n']);
-        let lines = member.len() > unit.len();
+        let unit = self.layout.unit.as_str();
+        let lines = member.starts_with(['\r', '\n']);
         let before_entry = if lines {
             format!("{member}{unit}")
         } else {
@@ -268,6 +315,16 @@ impl Listed {
     }
 }
 
+/// What is wrong with a list in the place of a manifest.
+fn list_error(text: &str) -> Error {
+    let entries: Vec<BTreeMap<String, IgnoredAny>> = serde_json::from_str(text).unwrap_or_default();
+    Error::Manifest(if entries.iter().any(|entry| entry.contains_key("keyId")) {
+        "is a list of credentials, and not a JSON object; give all of the manifest".to_owned()
+    } else {
+        LIST.to_owned()
+    })
+}
+
 /// The JSON value that begins at `at`, and where it ends.
 fn value<T: DeserializeOwned>(text: &str, at: usize) -> Option<(T, usize)> {
     let mut values = serde_json::Deserializer::from_str(text.get(at..)?).into_iter::<T>();
@@ -294,6 +351,7 @@ fn is_space(character: char) -> bool {
 
 const KEY_CREDENTIALS: &str = "keyCredentials";
 const PASSWORD_CREDENTIALS: &str = "passwordCredentials";
+const LIST: &str = "is a list of applications, and not a JSON object; give one of them, such as from `az ad app show`";
 
 /// Members that the older format of the portal or of Azure AD Graph has, and an application of Microsoft Graph has not.
 const LEGACY_MEMBERS: &[&str] = &[

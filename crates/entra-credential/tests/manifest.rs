@@ -116,6 +116,25 @@ fn a_list_that_is_empty_null_or_not_there_is_filled() {
 }
 
 #[test]
+fn application_beside_its_service_principal_is_edited() {
+    let (before, after) = (
+        "{\n  \"servicePrincipal\": {\n    \"keyCredentials\": []\n  },\n  \"application\": {\n    \"keyCredentials\": ",
+        ",\n    \"replyUrls\": []\n  }\n}",
+    );
+    let manifest = format!("{before}[]{after}");
+    let edited = KeyCredential::merge(&manifest, [&entry(1)]).unwrap();
+    let list = edited.strip_prefix(before).and_then(|it| it.strip_suffix(after));
+    let list = list.unwrap_or_else(|| panic!("{edited}"));
+    assert!(
+        list.starts_with("[\n      {\n        \"customKeyIdentifier\""),
+        "{edited}"
+    );
+    assert!(list.ends_with("\n      }\n    ]"), "{edited}");
+    // The format is that of the application.
+    assert!(list.contains("\"value\": "), "{edited}");
+}
+
+#[test]
 fn what_was_there_stays_as_it_was_written() {
     let old =
         "{\"customKeyIdentifier\": \"b2xk\", \"keyId\": \"x\", \"usage\": \"Verify\", \"more\": [1e3, \"\\u00e9\"]}";
@@ -201,6 +220,15 @@ fn what_cannot_be_edited_is_refused() {
         ("", "not JSON"),
         ("{\"a\": 1", "not JSON (line 1, column 7)"),
         ("[]", "not a JSON object"),
+        ("\"x\"", "not a JSON object"),
+        ("[{\"appId\": \"a\", \"keyCredentials\": []}]", "a list of applications"),
+        ("[{\"keyId\": \"a\"}]", "a list of credentials"),
+        ("{\"value\": [{\"keyCredentials\": []}]}", "a list of applications"),
+        (
+            "{\"properties\": {\"keyCredentials\": []}}",
+            "inside one of its members",
+        ),
+        ("{\"KeyCredentials\": []}", "PowerShell"),
         ("null", "not a JSON object"),
         ("{\"@odata.context\": \"x\", \"value\": [{}]}", "a list of applications"),
         ("{\"keyCredentials\": 5}", "not a list of entries"),
