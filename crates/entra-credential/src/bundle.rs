@@ -131,7 +131,7 @@ impl Bundle {
         if sections.is_empty() {
             return Err(Error::NotACredential);
         }
-        self.add_sections(&sections, password)?;
+        self.add_sections(&sections, password, MOST_LAYERS)?;
         self.open_keys(password)
     }
 
@@ -164,7 +164,7 @@ impl Bundle {
         let text = text::clean(bytes);
         let sections = pem::sections(&text)?;
         if !sections.is_empty() {
-            return self.add_sections(&sections, password);
+            return self.add_sections(&sections, password, layers);
         }
         let trimmed = text.trim_ascii();
         // As a `data:` URL has it.
@@ -216,7 +216,7 @@ impl Bundle {
         added
     }
 
-    fn add_sections(&mut self, sections: &[Section<'_>], password: Option<&str>) -> Result<(), Error> {
+    fn add_sections(&mut self, sections: &[Section<'_>], password: Option<&str>, layers: usize) -> Result<(), Error> {
         for section in sections {
             let label = section.label.as_str();
             if section.is_encrypted() {
@@ -247,6 +247,10 @@ impl Bundle {
                 match label {
                     // `certutil -encode` of Windows puts these lines around any file.
                     _ if kind == Some(Kind::Pfx) => self.add_der(&der, password)?,
+                    _ if kind.is_none() && text::contains(&der, b"-----BEGIN") => match layers.checked_sub(1) {
+                        Some(layers) => self.add_layer(&der, password, layers)?,
+                        None => return Err(Error::NotACredential),
+                    },
                     "CERTIFICATE" | "X509CERTIFICATE" | "TRUSTEDCERTIFICATE" => match kind {
                         None | Some(Kind::Certificate) => self.certificates.push(der.to_vec()),
                         Some(_) => self.add_part(kind, der),
@@ -293,14 +297,20 @@ impl Bundle {
         }
     }
 
-    /// Opens the private keys that are under a password. Without one they stay closed: their certificate can be read all the same.
+    /// Opens the private keys that are under a password. Without one, or where their encryption is not read here, they stay
+    /// closed: their certificate can be read all the same.
     fn open_keys(&mut self, password: Option<&str>) -> Result<(), Error> {
         let sealed = std::mem::take(&mut self.sealed_keys);
         // All that is to be opened has to be affordable before anything is.
+        let mut affordable = Vec::new();
         for der in &sealed {
-            self.allowance.spend_on_key(der)?;
+            match self.allowance.spend_on_key(der) {
+                Ok(()) => affordable.push(der),
+                Err(error @ Error::Unsupported { .. }) => self.close_key(error),
+                Err(error) => return Err(error),
+            }
         }
-        for der in &sealed {
+        for der in affordable {
             match password {
                 Some(password) => self.keys.push(pfx::private_key(der, password)?),
                 None => self.close_key(Error::PasswordNeeded),

@@ -87,39 +87,122 @@ impl Kind {
 
 /// A file that is neither PEM nor DER, and has a name.
 pub(crate) fn of_file(bytes: &[u8]) -> Error {
-    let starts = |with: &[u8]| bytes.starts_with(with);
-    let (what, advice) = if starts(b"\xfe\xed\xfe\xed") || starts(b"\xce\xce\xce\xce") {
+    let known = FILES.iter().find(|(starts, ..)| bytes.starts_with(starts));
+    if let Some((_, what, advice)) = known {
+        return Error::unsupported(*what, advice);
+    }
+    // What base64 stands for may begin with any character.
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    let (what, advice) = if bytes.is_empty() {
         (
-            "a Java keystore (JKS)",
-            "convert it: `keytool -importkeystore -srckeystore old.jks -destkeystore new.pfx -deststoretype PKCS12`",
+            "an empty file",
+            "the step that should have written the certificate into it wrote nothing",
         )
-    } else if starts(b"ssh-") || starts(b"ecdsa-sha2-") {
-        ("a public key of SSH", "give an X.509 certificate with its private key")
-    } else if starts(b"PuTTY-User-Key-File") {
-        (
-            "a private key of PuTTY",
-            "convert it: `puttygen key.ppk -O private-openssh -o key`, then `ssh-keygen -p -m PKCS8 -f key`",
-        )
-    } else if starts(b"\x1e\xf1\xb5\xb0") {
-        (
-            "a private key in Microsoft's PVK",
-            "convert it: `openssl rsa -inform PVK -in old.pvk -out key.pem`",
-        )
-    } else if starts(b"\0\0\0\0CERT") {
-        (
-            "a store of certificates in Microsoft's SST",
-            "export the certificate with its private key as PFX",
-        )
-    } else if starts(b"{") || starts(b"[") {
+    } else if text.starts_with(['{', '[']) && text.contains("ENC[AES256_GCM,") {
+        ("a file encrypted by SOPS", "decrypt it first: `sops --decrypt`")
+    } else if text.starts_with(['{', '[']) && text.contains("\"kty\"") {
+        ("a key in JSON (JWK)", WITH_KEY)
+    } else if text.starts_with(['{', '[']) {
         (
             "JSON that holds no PEM text",
             "take the certificate out of it, such as with `az keyvault secret show --query value -o tsv`",
         )
+    } else if text.contains("<RSAKeyValue>") {
+        ("a key in XML", WITH_KEY)
+    } else if text.starts_with('<') {
+        (
+            "a web page or XML",
+            "look at it: a download may have led to a page to sign in",
+        )
+    } else if is_numbers(text) {
+        let is_thumbprint = text.bytes().filter(u8::is_ascii_hexdigit).count() == THUMBPRINT;
+        if is_thumbprint {
+            (
+                "a thumbprint",
+                "export the certificate that it names, with its private key, as PFX",
+            )
+        } else {
+            (
+                "a list of bytes in numbers",
+                "write the bytes themselves into the file, such as with `xxd -r -p`",
+            )
+        }
     } else {
         return Error::NotACredential;
     };
     Error::unsupported(what, advice)
 }
+
+/// Whether it is the bytes of something, in hexadecimal or decimal.
+fn is_numbers(text: &str) -> bool {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let is_part = |byte: u8| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace() || b",:-".contains(&byte);
+    digits.len() >= THUMBPRINT && digits.bytes().all(is_part)
+}
+
+/// How many digits of hexadecimal a thumbprint has.
+const THUMBPRINT: usize = 40;
+const WITH_KEY: &str = "give an X.509 certificate with its private key";
+
+/// Files that are told by how they begin: what they are, and what to do.
+const FILES: &[(&[u8], &str, &str)] = &[
+    (b"\xfe\xed\xfe\xed", "a Java keystore (JKS)", FROM_JAVA),
+    (b"\xce\xce\xce\xce", "a Java keystore (JCEKS)", FROM_JAVA),
+    (b"ssh-", "a public key of SSH", WITH_KEY),
+    (b"ecdsa-sha2-", "a public key of SSH", WITH_KEY),
+    (
+        b"PuTTY-User-Key-File",
+        "a private key of PuTTY",
+        "convert it: `puttygen key.ppk -O private-openssh -o key`, then `ssh-keygen -p -m PKCS8 -f key`",
+    ),
+    (
+        b"\x1e\xf1\xb5\xb0",
+        "a private key in Microsoft's PVK",
+        "convert it: `openssl rsa -inform PVK -in old.pvk -out key.pem`",
+    ),
+    (
+        b"\0\0\0\0CERT",
+        "a store of certificates in Microsoft's SST",
+        "export the certificate with its private key as PFX",
+    ),
+    (
+        b"\x1f\x8b",
+        "a file compressed by gzip",
+        "unpack it, and give the file in it",
+    ),
+    (b"PK\x03\x04", "a ZIP archive", "unpack it, and give the file in it"),
+    (
+        b"$ANSIBLE_VAULT",
+        "a file encrypted by Ansible",
+        "decrypt it first: `ansible-vault decrypt`",
+    ),
+    (
+        b"age-encryption.org",
+        "a file encrypted by age",
+        "decrypt it first: `age --decrypt`",
+    ),
+    (
+        b"version https://git-lfs",
+        "a pointer of Git LFS",
+        "fetch the file itself: `git lfs pull`",
+    ),
+    (
+        b"@Microsoft.KeyVault(",
+        "a reference to Key Vault that was not replaced",
+        "let the app's identity read the secrets of that vault",
+    ),
+    (b"${", "a variable that was not replaced", NOT_REPLACED),
+    (b"$(", "a variable that was not replaced", NOT_REPLACED),
+    (
+        b"***",
+        "a secret that was masked",
+        "write it to the file itself, and not from a log",
+    ),
+    (b"eyJ", "a token", WITH_KEY),
+];
+const FROM_JAVA: &str =
+    "convert it: `keytool -importkeystore -srckeystore old.jks -destkeystore new.pfx -deststoretype PKCS12`";
+const NOT_REPLACED: &str = "look at the step that writes the file, which should put the value there";
 
 #[cfg(test)]
 mod tests {

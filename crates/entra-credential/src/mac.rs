@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use zeroize::Zeroizing;
 
 use crate::crypto::{digest, hmac, pbkdf2};
-use crate::der::{Der, DerError, INTEGER, OCTET_STRING, OID, SEQUENCE};
+use crate::der::{Der, DerError, INTEGER, OCTET_STRING, OID, Oid, SEQUENCE};
 use crate::error::Error;
 use crate::pfx::ADVICE;
 use crate::pkcs12::{Password, Purpose};
@@ -28,9 +28,8 @@ enum KeyDerivation {
 impl<'a> Mac<'a> {
     /// Reads what stands in a MacData.
     pub(crate) fn read(mac: Der<'a>) -> Result<Self, Error> {
-        Self::parse(mac)
-            .map_err(Error::der("the PFX file"))?
-            .ok_or_else(|| Error::unsupported("its MAC", ADVICE))
+        let read = Self::parse(mac).map_err(Error::der("the PFX file"))?;
+        read.map_err(|algorithm| Error::unsupported(format!("its MAC ({})", name(algorithm)), ADVICE))
     }
 
     /// Whether it is the MAC of `content` under this password.
@@ -51,7 +50,8 @@ impl<'a> Mac<'a> {
         hmac::verify(&key, content, self.expected).is_ok()
     }
 
-    fn parse(mut mac: Der<'a>) -> Result<Option<Self>, DerError> {
+    /// Reads it, or gives the algorithm in it that is not computed here.
+    fn parse(mut mac: Der<'a>) -> Result<Result<Self, &'a [u8]>, DerError> {
         let mut digest = mac.inside(SEQUENCE)?;
         let mut algorithm = digest.inside(SEQUENCE)?;
         let oid = algorithm.value(OID)?;
@@ -64,7 +64,7 @@ impl<'a> Mac<'a> {
             return Self::pbmac1(algorithm.inside(SEQUENCE)?, expected);
         }
         let hash = HASHES.iter().find(|hash| hash.oid == oid);
-        Ok(hash.map(|hash| Self {
+        Ok(hash.ok_or(oid).map(|hash| Self {
             key: KeyDerivation::Pkcs12(hash.digest),
             algorithm: hash.hmac,
             salt,
@@ -74,12 +74,12 @@ impl<'a> Mac<'a> {
     }
 
     /// What stands in the parameters of PBMAC1 (RFC 8018, appendix A.5); the salt and the rounds beside them are not used then.
-    fn pbmac1(mut parameters: Der<'a>, expected: &'a [u8]) -> Result<Option<Self>, DerError> {
+    fn pbmac1(mut parameters: Der<'a>, expected: &'a [u8]) -> Result<Result<Self, &'a [u8]>, DerError> {
         let mut derivation = parameters.inside(SEQUENCE)?;
         let function = derivation.value(OID)?;
         let scheme = parameters.inside(SEQUENCE)?.value(OID)?;
         if function != PBKDF2 {
-            return Ok(None);
+            return Ok(Err(function));
         }
         let mut numbers = derivation.inside(SEQUENCE)?;
         let salt = numbers.value(OCTET_STRING)?;
@@ -87,7 +87,7 @@ impl<'a> Mac<'a> {
         let length = match numbers.peek() {
             Some(INTEGER) => numbers.count()?,
             // RFC 9579, section 5, has it there always.
-            _ => return Ok(None),
+            _ => return Ok(Err(PBMAC1)),
         };
         let function = match numbers.optional(SEQUENCE)? {
             Some(function) => Der::new(function.value).value(OID)?,
@@ -97,16 +97,29 @@ impl<'a> Mac<'a> {
         let length = usize::try_from(length)
             .ok()
             .filter(|length| (1..=LONGEST_KEY).contains(length));
-        let (Some(function), Some(scheme), Some(length)) = (of(function), of(scheme), length) else {
-            return Ok(None);
+        let Some(length) = length else {
+            return Ok(Err(PBMAC1));
         };
-        Ok(Some(Self {
+        let (function, scheme) = match (of(function), of(scheme)) {
+            (Some(function), Some(scheme)) => (function, scheme),
+            (None, _) => return Ok(Err(function)),
+            (_, None) => return Ok(Err(scheme)),
+        };
+        Ok(Ok(Self {
             key: KeyDerivation::Pbkdf2(function.pbkdf2, length),
             algorithm: scheme.hmac,
             salt,
             expected,
             rounds,
         }))
+    }
+}
+
+/// What people call the algorithm of a MAC that is not computed here.
+fn name(oid: &[u8]) -> String {
+    match NAMES.iter().find(|(known, _)| *known == oid) {
+        Some((_, name)) => (*name).to_owned(),
+        None => Oid(oid).to_string(),
     }
 }
 
@@ -150,6 +163,12 @@ static HASHES: [Hash; 4] = [
     },
 ];
 
+const NAMES: &[(&[u8], &str)] = &[
+    (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x05], "MD5"),
+    (&[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x04], "SHA-224"),
+    (&[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x06], "SHA-512/256"),
+    (PBMAC1, "PBMAC1 without a key length of 1 to 64 bytes"),
+];
 const HMAC_SHA1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x07];
 const PBMAC1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0e];
 const PBKDF2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0c];

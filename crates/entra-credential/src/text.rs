@@ -7,14 +7,16 @@ pub(crate) fn is_der(bytes: &[u8]) -> bool {
     matches!(bytes, [0x30, 0x80..=0xff, ..])
 }
 
-/// The text in `bytes`, in UTF-8: decoded from UTF-16, without marks, with the characters that stand behind escapes of JSON, C, URLs,
-/// and with plain dashes, quotes and blanks in the place of typographic ones. What is no text comes out as it is.
+/// The text in `bytes`, in UTF-8: decoded from UTF-16, without marks, with the characters that stand behind escapes of JSON, C, URLs
+/// and XML, and with plain dashes, quotes and blanks in the place of typographic ones. What is no text comes out as it is.
 pub(crate) fn clean(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let utf8 = from_utf16(bytes);
     let bytes = utf8.as_ref().map_or(bytes, |text| text.as_slice());
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let is_form = contains(bytes, b"BEGIN+");
-    let decoded = (is_form || contains(bytes, b"BEGIN%20")).then(|| without_percent(bytes, is_form));
+    // A pipeline escapes the line ends alone.
+    let is_url = is_form || contains(bytes, b"BEGIN%20") || contains(bytes, b"-----%0");
+    let decoded = is_url.then(|| without_percent(bytes, is_form));
     let bytes = decoded.as_ref().map_or(bytes, |text| text.as_slice());
 
     // Nothing below is longer than what it stands for, so that no copy is left behind by growth.
@@ -28,15 +30,26 @@ pub(crate) fn clean(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
                 text.push(b'\n');
                 behind
             }
-            // A blank that does not break, and what has no width.
-            [0xc2, 0xa0, behind @ ..]
-            | [0xe2, 0x80, 0x8b..=0x8d | 0xa8 | 0xa9, behind @ ..]
+            [b'&', b'#', reference @ ..] => match referred(reference) {
+                Some((character, behind)) => {
+                    text.push(character);
+                    behind
+                }
+                None => {
+                    text.push(first);
+                    behind
+                }
+            },
+            // Blanks of all widths and none, line ends and marks of direction.
+            [0xc2, 0x85 | 0xa0, behind @ ..]
+            | [0xe2, 0x80, 0x80..=0x8f | 0xa8..=0xaf, behind @ ..]
+            | [0xe3, 0x80, 0x80, behind @ ..]
             | [0xef, 0xbb, 0xbf, behind @ ..] => {
                 text.push(b' ');
                 behind
             }
-            // Dashes of all widths: editors make one of two.
-            [0xe2, 0x80, 0x90..=0x95, behind @ ..] => {
+            // Dashes of all widths, and the minus sign: editors make one of two.
+            [0xe2, 0x80, 0x90..=0x95, behind @ ..] | [0xe2, 0x88, 0x92, behind @ ..] => {
                 text.extend_from_slice(b"--");
                 behind
             }
@@ -145,10 +158,27 @@ fn without_percent(bytes: &[u8], is_form: bool) -> Zeroizing<Vec<u8>> {
     text
 }
 
+/// The character of ASCII that `&#10;` or `&#xA;` of XML stands for, and what follows it. `text` begins behind `&#`.
+fn referred(text: &[u8]) -> Option<(u8, &[u8])> {
+    let end = text.iter().take(LONGEST_REFERENCE).position(|byte| *byte == b';')?;
+    let number = std::str::from_utf8(text.get(..end)?).ok()?;
+    let (digits, radix) = match number.strip_prefix(['x', 'X']) {
+        Some(digits) => (digits, 16),
+        None => (number, 10),
+    };
+    // A sign is none of XML.
+    let digits = Some(digits).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    let character = u8::from_str_radix(digits, radix).ok().filter(u8::is_ascii)?;
+    Some((character, text.get(end + 1..)?))
+}
+
 fn hex(high: u8, low: u8) -> Option<u8> {
     let digit = |byte| char::from(byte).to_digit(16);
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
+
+/// The number of a character of ASCII in XML, with its zeros and the semicolon.
+const LONGEST_REFERENCE: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -171,6 +201,10 @@ mod tests {
             (b"-----BEGIN+A-----%0AQ%2BQ", b"-----BEGIN A-----\nQ+Q"),
             (b"100%25+", b"100%25+"),
             (b"a`r`nb`", b"a\n\nb`"),
+            (b"-----%0D%0AQ", b"-----\r\nQ"),
+            (b"a&#10;b&#x0A;c&#xd;&#43;", b"a\nb\nc\r+"),
+            (b"&#;&#x;&#300;&#233;&#-1;&#+9;&#1", b"&#;&#x;&#300;&#233;&#-1;&#+9;&#1"),
+            (b"a\xe3\x80\x80b\xe2\x80\x83c\xc2\x85d", b"a b c d"),
         ] {
             assert_eq!(clean(text).as_slice(), expected);
         }

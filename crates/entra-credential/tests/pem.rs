@@ -2,8 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+#[cfg(feature = "pfx")]
+use entra_credential::CertificateBundle;
 use entra_credential::{ClientCertificate, Error};
 use entra_proto::Signer;
+#[cfg(feature = "pfx")]
+use entra_proto::Timestamp;
 
 #[test]
 fn keys_of_every_form_and_bundles_in_any_order() {
@@ -103,6 +107,18 @@ fn pem_that_lost_its_lines_is_read() {
                 .replace(' ', "%20")
                 .replace('\n', "%0A")
                 .into_bytes(),
+        ),
+        ("a pipeline", one_line("%0A")),
+        ("a pipeline on Windows", one_line("%0D%0A")),
+        (
+            "XML",
+            format!("<add value=\"{}\"/>", PKCS8.replace('\n', "&#xA;")).into_bytes(),
+        ),
+        ("XML of Windows", one_line("&#13;&#10;")),
+        ("wide blanks", PKCS8.replace("E KEY", "E\u{3000}KEY").into_bytes()),
+        (
+            "minus signs",
+            PKCS8.replace("-----", "\u{2212}\u{2212}\u{2212}").into_bytes(),
         ),
         (
             "END and BEGIN on a line",
@@ -215,6 +231,19 @@ fn certutil_lines_around_anything_are_read() {
             .sha1_hex(),
         DAEMON
     );
+    // A PEM file is wrapped like any other, and again.
+    let wrapped = |text: &str| {
+        format!(
+            "-----BEGIN CERTIFICATE-----\r\n{}\r\n-----END CERTIFICATE-----\r\n",
+            STANDARD.encode(text)
+        )
+    };
+    for text in [wrapped(PKCS8), wrapped(&wrapped(PKCS8))] {
+        let read = ClientCertificate::from_pem(&text, None).unwrap();
+        assert_eq!(read.thumbprints().sha1_hex(), DAEMON);
+    }
+    let deep = (0..9).fold(PKCS8.to_owned(), |text, _| wrapped(&text));
+    assert!(ClientCertificate::read(deep.as_bytes(), None).is_err());
 }
 
 #[test]
@@ -247,6 +276,20 @@ fn encrypted_keys_open_with_their_password() {
         assert!(matches!(wrong, Error::WrongPassword), "{file}: {wrong}");
         let none = ClientCertificate::from_pem(text, None).unwrap_err();
         assert!(matches!(none, Error::PasswordNeeded), "{file}: {none}");
+    }
+}
+
+#[test]
+#[cfg(feature = "pfx")]
+fn certificate_beside_a_key_that_does_not_open_is_read() {
+    let text = include_str!("vectors/pem/encrypted_pbes1_md5_des.pem");
+    for password in [None, Some("secret")] {
+        let bundle = CertificateBundle::read(text.as_bytes(), password).unwrap();
+        assert!(bundle.has_private_key());
+        let now = Timestamp::from_secs(1_795_176_000);
+        assert_eq!(bundle.certificate(now).unwrap().subject(), "CN=daemon, O=Contoso, C=US");
+        let error = bundle.client_certificate(now).unwrap_err().to_string();
+        assert!(error.contains("PBES1 with MD5"), "{error}");
     }
 }
 

@@ -82,6 +82,50 @@ fn what_is_not_read_is_named() {
     }
 }
 
+/// A file with other bytes where `from` stands last.
+fn changed(file: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let at = file
+        .windows(from.len())
+        .rposition(|window| window == from)
+        .expect("it is there");
+    [&file[..at], to, &file[at + from.len()..]].concat()
+}
+
+#[test]
+fn algorithms_that_are_not_read_are_named() {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
+    const SHA256: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01];
+    const AES256: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x2a];
+    const HMAC_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x09];
+    let pyca = include_bytes!("vectors/pfx/pyca.pfx");
+    let pbmac1 = include_bytes!("vectors/pfx/pbmac1_256.pfx");
+    let with = |bytes: &[u8], last: u8| [&bytes[..bytes.len() - 1], &[last]].concat();
+    for (bytes, named) in [
+        (changed(pyca, SHA256, &with(SHA256, 4)), "its MAC (SHA-224)"),
+        (
+            changed(pyca, SHA256, &with(SHA256, 8)),
+            "its MAC (2.16.840.1.101.3.4.2.8)",
+        ),
+        (
+            changed(pbmac1, HMAC_SHA256, &with(HMAC_SHA256, 13)),
+            "its MAC (1.2.840.113549.2.13)",
+        ),
+    ] {
+        let error = ClientCertificate::from_pfx(&bytes, SECRET).unwrap_err();
+        assert!(error.to_string().contains(named), "{named}: {error}");
+    }
+    let text = include_str!("vectors/pem/encrypted_aes256.pem");
+    let body: String = text.lines().skip(1).take_while(|line| !line.starts_with('-')).collect();
+    let key = STANDARD.decode(body).unwrap();
+    for (last, named) in [(0x2e, "AES-256-GCM"), (0x2b, "2.16.840.1.101.3.4.1.43")] {
+        let key = changed(&key, AES256, &with(AES256, last));
+        let error = ClientCertificate::read(&key, SECRET).unwrap_err();
+        assert!(error.to_string().contains(named), "{named}: {error}");
+    }
+}
+
 #[test]
 fn mac_over_no_password_at_all_opens() {
     for password in [None, Some("")] {
