@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::environment;
 use crate::exit::{Exit, Failure};
-use crate::files::{exposure, read_bytes, read_text, shell_word, tell};
+use crate::files::{exposure, name_of, read_bytes, read_text, shell_word, tell};
 use crate::outside::shown;
 
 /// A certificate as a credential.
@@ -110,7 +110,7 @@ impl PasswordSettings {
             }
             read => read,
         }
-        .map_err(|(path, error)| failure(&shown(path), error))
+        .map_err(|(path, error)| failure(&name_of(path), error))
     }
 
     fn password(&self) -> Result<Option<Zeroizing<String>>, Failure> {
@@ -126,6 +126,8 @@ pub(crate) struct CertificateFiles {
     pub(crate) bundle: CertificateBundle,
     /// What the files are called in messages.
     name: String,
+    /// Whether there is a file for the key.
+    has_key_file: bool,
     /// What is wrong with the permissions of those that hold a private key, and what to do about it.
     pub(crate) exposures: Vec<(String, String)>,
 }
@@ -140,9 +142,10 @@ impl CertificateFiles {
             bundle: CertificateBundle::default(),
             name: contents
                 .iter()
-                .map(|(path, _)| shown(path))
+                .map(|(path, _)| name_of(path))
                 .collect::<Vec<_>>()
                 .join(" and "),
+            has_key_file: contents.len() > 1,
             exposures: Vec::new(),
         };
         for (path, bytes) in contents {
@@ -165,7 +168,16 @@ impl CertificateFiles {
 
     pub(crate) fn client_certificate(&self) -> Result<ClientCertificate, Failure> {
         let opened = self.bundle.client_certificate(now());
-        opened.map_err(|error| failure(&self.name, error))
+        opened.map_err(|error| match error {
+            Error::KeyMissing if self.has_key_file => Failure::text(
+                Exit::Credential,
+                format!(
+                    "{}: neither holds a private key; name the file of the key with --certificate-key",
+                    self.name
+                ),
+            ),
+            error => failure(&self.name, error),
+        })
     }
 
     pub(crate) fn certificate(&self) -> Result<Certificate, Failure> {

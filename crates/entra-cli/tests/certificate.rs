@@ -167,6 +167,14 @@ fn key_and_certificate_in_two_files_sign_together() {
         2,
         &["cannot be used"],
     );
+    fails(
+        &token(&["--certificate-key", "daemon.cer"], &path("daemon.crt")),
+        4,
+        &[
+            "daemon.crt and daemon.cer: neither holds a private key",
+            "--certificate-key",
+        ],
+    );
     // A key of another certificate is told.
     assert!(
         entra_in(&folder, &["cert", "new", "--name", "other"], &[])
@@ -343,6 +351,21 @@ fn certificate_is_made_where_it_is_told_to() {
     fails(&new(&["--name", "nul"]), 2, &["device of Windows"]);
     fails(&new(&["--out", "key.crt"]), 2, &[".pem"]);
     assert!(!folder.join("key.crt").exists());
+}
+
+#[test]
+fn standard_input_is_named_in_errors() {
+    let folder = made("standard-input");
+    for words in [
+        &["cert", "inspect", "-"][..],
+        &["keycredentials", "daemon.crt", "--manifest", "-"],
+    ] {
+        fails(
+            &entra_in(&folder, words, &[]),
+            if words[0] == "cert" { 4 } else { 3 },
+            &["standard input: "],
+        );
+    }
 }
 
 #[test]

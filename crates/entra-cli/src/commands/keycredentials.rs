@@ -6,7 +6,7 @@ use entra_proto::Guid;
 
 use crate::certificate::{PasswordSettings, now};
 use crate::exit::{Exit, Failure};
-use crate::files::{print_json_text, read_text};
+use crate::files::{name_of, print_json_text, read_text};
 
 /// Write the part of an app registration's manifest that registers a certificate.
 ///
@@ -42,10 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         entries.push(certificate.key_credential(Guid::from_random(id)));
     }
     let (name, manifest) = match &arguments.manifest {
-        Some(path) => (
-            path.display().to_string(),
-            read_text(path, MAX_MANIFEST, Exit::Configuration)?,
-        ),
+        Some(path) => (name_of(path), read_text(path, MAX_MANIFEST, Exit::Configuration)?),
         None => (
             "the list".to_owned(),
             String::from("{\n  \"keyCredentials\": []\n}").into(),
