@@ -80,6 +80,18 @@ impl Tenant {
         .into())
     }
 
+    /// Checks that an organization may be meant, which can consent to a daemon: see [`check_organization`](Self::check_organization).
+    ///
+    /// # Errors
+    /// Returns an error for the tenant of personal accounts, by its ID or as `consumers`.
+    pub fn check_consent(&self) -> Result<(), Error> {
+        match self {
+            Self::Id(id) => Self::check_organization(*id),
+            Self::Consumers => Self::check_organization(Guid::from_bytes(CONSUMERS.to_be_bytes())),
+            Self::Domain(_) | Self::Common | Self::Organizations | Self::Adfs => Ok(()),
+        }
+    }
+
     /// Whether the tenant with this id may be meant by it: any may be behind a domain, or be the one of whoever signs in.
     pub(crate) fn may_be(&self, id: Guid) -> bool {
         match self {

@@ -252,7 +252,10 @@ fn both_admin_consent_pages_have_their_url() {
     for (request, text) in [
         (v2.admin_consent(back()), "which API"),
         (common().admin_consent(back()).target(graph()), "organizations"),
-        (consumers.admin_consent(back()).target(graph()), "organizations"),
+        (
+            consumers.admin_consent(back()).target(graph()),
+            "personal Microsoft accounts",
+        ),
         (v2.admin_consent(back()).target(mixed), "one or the other"),
         (v1.admin_consent(back()).target(graph()), "leave the target out"),
     ] {
@@ -305,8 +308,13 @@ fn a_code_can_be_redeemed_for_the_identity_alone() {
 
 #[test]
 fn the_tenant_of_personal_accounts_consents_to_nothing() {
-    for authority in ["common", "organizations", "9188040d-6c67-4c5b-b112-36a304b66dad"] {
-        let app = application(&format!("https://login.microsoftonline.com/{authority}")).on(EndpointVersion::V1);
+    let on_v1 = |tenant| application(&format!("https://login.microsoftonline.com/{tenant}")).on(EndpointVersion::V1);
+    for tenant in ["consumers", "9188040d-6c67-4c5b-b112-36a304b66dad"] {
+        let error = on_v1(tenant).admin_consent(back()).start(&[5; 32]).unwrap_err();
+        assert!(error.to_string().contains("work or school account"), "{error}");
+    }
+    for tenant in ["common", "organizations", "contoso.com"] {
+        let app = on_v1(tenant);
         let (_, pending) = app.admin_consent(back()).start(&[5; 32]).unwrap();
         let query = "admin_consent=True&tenant=9188040D-6C67-4C5B-B112-36A304B66DAD";
         let redirect = Redirect::from_query(&format!("{query}&state={}", pending.state())).unwrap();

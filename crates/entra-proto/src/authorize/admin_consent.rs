@@ -49,8 +49,8 @@ impl AdminConsentRequest {
     /// The URL, and what must be kept for this browser until it comes back. `random` is 32 fresh bytes of a good random source.
     ///
     /// # Errors
-    /// On v2 without a target or with one that cannot be asked for, or on `common` or `consumers`, which that page does not take; on
-    /// v1 with a target.
+    /// Returns an error on v2 without a target, with one that cannot be requested, or on `common`, which that page does not take; on v1
+    /// with a target; and for the tenant of personal accounts.
     pub fn start(&self, random: &[u8; 32]) -> Result<(String, PendingAdminConsent), Error> {
         let app = &self.application;
         let scope = match (&self.target, app.version) {
@@ -74,7 +74,8 @@ impl AdminConsentRequest {
             }
         };
         let tenant = app.authority.tenant();
-        if app.version == EndpointVersion::V2 && matches!(tenant, Tenant::Common | Tenant::Consumers) {
+        tenant.check_consent()?;
+        if app.version == EndpointVersion::V2 && *tenant == Tenant::Common {
             return Err(InputError::new("tenant", "is not taken by the v2 admin-consent page")
                 .value(&tenant.to_string())
                 .advice("write organizations, or the tenant's id or domain")
