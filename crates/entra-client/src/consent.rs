@@ -127,14 +127,14 @@ impl ConsentFlow {
         };
         let consent = match (self.client.redeem(came.identity).await, came.told.tenant) {
             (Ok(sign_in), _) => self.connected(Consent::of_identity(&sign_in), &sign_in, false)?,
-            (Err(error), _) if error.service().is_none() => return Err(error),
+            (Err(error), _) if is_no_answer(&error) => return Err(error),
             (Err(_), Some(Tenant::Id(tenant))) => self.client.consented(Consent::told(tenant, None)?),
             (Err(_), Some(tenant)) => {
                 self.client.expect_consent(&tenant);
                 let token = self.client.tenant(tenant).app_only(&came.api).await;
-                match token.ok().as_ref().and_then(Consent::of_token) {
+                match token.as_ref().ok().and_then(Consent::of_token) {
                     Some(consent) => consent,
-                    None => return Err(rejected),
+                    None => return Err(unproved(rejected, token.err())),
                 }
             }
             (Err(_), None) => return Err(rejected),
@@ -144,7 +144,7 @@ impl ConsentFlow {
         }
         match self.client.tenant(consent.tenant).roles(&came.api).await {
             Ok(roles) if !roles.is_empty() => Ok(consent),
-            _ => Err(rejected),
+            roles => Err(unproved(rejected, roles.err())),
         }
     }
 
@@ -331,6 +331,17 @@ pub(crate) struct Came {
 /// Whether a code was rejected for one reason: no delegated permission of the target is granted. Application permissions may be.
 pub(crate) fn lacks_delegated_permission(error: &Error) -> bool {
     error.service().is_some_and(|service| service.codes.contains(&65001))
+}
+
+/// Whether the service did not decide: it could not be reached, or asks to try again.
+pub(crate) fn is_no_answer(error: &Error) -> bool {
+    error.service().is_none() || error.is_retryable()
+}
+
+/// Returns the error of a consent that no app-only token proves: the rejection of the code, unless the service did not decide about the
+/// token.
+pub(crate) fn unproved(rejected: Error, proof: Option<Error>) -> Error {
+    proof.filter(is_no_answer).unwrap_or(rejected)
 }
 
 /// The application permissions in an app-only token.

@@ -117,6 +117,30 @@ async fn the_tenant_of_the_redirect_needs_the_app_only_token() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_an_answer_no_consent_is_said_to_be_missing() {
+    let named = format!("&client_info={}&admin_consent=True", client_info(OTHER));
+    let rejected = || Answer::refusal(400, r#"{"error":"invalid_grant","error_codes":[65001]}"#);
+    let busy = || Answer::refusal(503, r#"{"error":"temporarily_unavailable"}"#);
+    // The proof has no answer.
+    for tenant in ["common", "contoso.com"] {
+        let service = Service::new(move |_, seen: &Seen| {
+            let is_code = seen.value("grant_type") == Some("authorization_code");
+            (Duration::ZERO, if is_code { rejected() } else { busy() })
+        });
+        let more = named.replace("&admin_consent=True", "");
+        let error = finish(&service, tenant, &more).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Transient, "{tenant}: {error}");
+    }
+    // The redemption for the identity has none: the browser is not asked instead.
+    let service = Service::new(move |_, seen: &Seen| {
+        let is_identity = seen.value("scope").is_some_and(|scope| scope.starts_with("openid"));
+        (Duration::ZERO, if is_identity { busy() } else { rejected() })
+    });
+    let error = finish(&service, "common", &named).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Transient, "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn personal_accounts_and_other_tenants_connect_nothing() {
     let granted = r#""ActivityFeed.Read""#;
     for (service, tenant, more) in [

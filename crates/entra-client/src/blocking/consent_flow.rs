@@ -1,7 +1,7 @@
 use entra_proto::{AuthorizeRequest, Redirect, RedirectUri, Target, Tenant};
 
 use super::Client;
-use crate::consent::{Consent, PendingConsent, Taken, Way, lacks_delegated_permission};
+use crate::consent::{Consent, PendingConsent, Taken, Way, is_no_answer, lacks_delegated_permission, unproved};
 use crate::error::Error;
 use crate::sign_in::SignIn;
 
@@ -66,14 +66,14 @@ impl ConsentFlow {
         };
         let consent = match (self.client.redeem(came.identity), came.told.tenant) {
             (Ok(sign_in), _) => self.connected(Consent::of_identity(&sign_in), &sign_in, false)?,
-            (Err(error), _) if error.service().is_none() => return Err(error),
+            (Err(error), _) if is_no_answer(&error) => return Err(error),
             (Err(_), Some(Tenant::Id(tenant))) => self.client.consented(Consent::told(tenant, None)?),
             (Err(_), Some(tenant)) => {
                 self.client.expect_consent(&tenant);
                 let token = self.client.tenant(tenant).app_only(&came.api);
-                match token.ok().as_ref().and_then(Consent::of_token) {
+                match token.as_ref().ok().and_then(Consent::of_token) {
                     Some(consent) => consent,
-                    None => return Err(rejected),
+                    None => return Err(unproved(rejected, token.err())),
                 }
             }
             (Err(_), None) => return Err(rejected),
@@ -83,7 +83,7 @@ impl ConsentFlow {
         }
         match self.client.tenant(consent.tenant).roles(&came.api) {
             Ok(roles) if !roles.is_empty() => Ok(consent),
-            _ => Err(rejected),
+            roles => Err(unproved(rejected, roles.err())),
         }
     }
 
