@@ -1,8 +1,8 @@
-use std::io::{ErrorKind, Read};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -78,7 +78,11 @@ impl CallbackSettings {
         let (host, asked_port) = place.rsplit_once(':').unwrap_or((place, ""));
         let redirect_uri: RedirectUri = match &self.redirect_uri {
             Some(uri) => uri.parse()?,
-            None => format!("http://{host}:{port}/").parse()?,
+            None => format!("http://{host}:{port}/").parse().map_err(|_| {
+                failed(
+                    "a browser cannot be sent back there; write localhost, 127.0.0.1 or [::1], and the port".to_owned(),
+                )
+            })?,
         };
         // Entra ignores the port of http://localhost: one registration is enough for all.
         let registered = match &self.redirect_uri {
@@ -128,7 +132,7 @@ impl Callback {
     pub(crate) fn wait<T>(self, mut take: impl FnMut(&Redirect) -> Answer<T>) -> Result<T, Failure> {
         let path = path_of(self.redirect_uri.as_str()).to_owned();
         let (sender, receiver) = mpsc::sync_channel(READERS);
-        let readers = Arc::new(AtomicUsize::new(0));
+        let readers = Arc::new(Readers::default());
         // They end with the process, which does not wait for them.
         for listener in self.listeners {
             let (path, sender, readers) = (path.clone(), sender.clone(), Arc::clone(&readers));
@@ -170,7 +174,7 @@ impl Callback {
 }
 
 /// Takes connections, each read by a thread of its own: browsers open some before they need them.
-fn accept(listener: &TcpListener, path: &str, sender: &SyncSender<(Redirect, TcpStream)>, readers: &Arc<AtomicUsize>) {
+fn accept(listener: &TcpListener, path: &str, sender: &SyncSender<(Redirect, TcpStream)>, readers: &Arc<Readers>) {
     let path: Arc<str> = path.into();
     for stream in listener.incoming() {
         let Ok(stream) = stream else {
@@ -178,18 +182,43 @@ fn accept(listener: &TcpListener, path: &str, sender: &SyncSender<(Redirect, Tcp
             thread::sleep(Duration::from_millis(50));
             continue;
         };
-        if readers.fetch_add(1, Ordering::Relaxed) >= READERS {
-            readers.fetch_sub(1, Ordering::Relaxed);
+        let Ok(id) = readers.enter(&stream) else {
             continue;
-        }
+        };
         let (readers, path, sender) = (Arc::clone(readers), Arc::clone(&path), sender.clone());
         thread::spawn(move || {
-            if let Some(came) = read(stream, &path) {
-                // Nobody waits any more.
-                drop(sender.send(came));
+            let came = read(stream, &path);
+            readers.leave(id);
+            if let Some(came) = came {
+                // The wait has ended, or is for as many redirects as there may be.
+                drop(sender.try_send(came));
             }
-            readers.fetch_sub(1, Ordering::Relaxed);
         });
+    }
+}
+
+/// The connections that are read. If there are too many, the oldest is closed: idle ones keep no browser out.
+#[derive(Default)]
+struct Readers(Mutex<(u64, VecDeque<(u64, TcpStream)>)>);
+
+impl Readers {
+    fn enter(&self, stream: &TcpStream) -> io::Result<u64> {
+        let handle = stream.try_clone()?;
+        let mut inside = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (last, open) = &mut *inside;
+        if open.len() >= READERS
+            && let Some((_, oldest)) = open.pop_front()
+        {
+            let _ = oldest.shutdown(Shutdown::Both);
+        }
+        *last += 1;
+        open.push_back((*last, handle));
+        Ok(*last)
+    }
+
+    fn leave(&self, id: u64) {
+        let mut inside = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inside.1.retain(|(known, _)| *known != id);
     }
 }
 

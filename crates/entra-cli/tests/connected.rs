@@ -157,6 +157,128 @@ fn a_consent_that_is_not_proved_yet_is_kept() {
 }
 
 #[test]
+fn a_tenant_that_does_not_exist_is_not_stored() {
+    let emulator = emulator(with_roles_alone());
+    let setting = Setting::new(&emulator);
+    let waiting = setting.start(&["consent", "--admin", "--resource", OFFICE]);
+    let back = emulator.approve(&waiting.url, ADMIN).unwrap().url;
+    let page = waiting.come_back(&back.replace(&*emulator.tenants()[1].id, "11111111-2222-3333-4444-555555555555"));
+    assert_eq!(heading(&page), "The tenant is not connected");
+    let output = waiting.end();
+    fails(
+        &output,
+        5,
+        &["11111111-2222-3333-4444-555555555555 is not connected", "AADSTS90002"],
+    );
+    assert_eq!(out(&output), "");
+    assert_eq!(out(&setting.run(&["tenants", "list"])), "");
+}
+
+#[test]
+fn a_proof_that_cannot_be_made_now_is_no_missing_permission() {
+    let proof = |emulator: &Emulator| format!("/{}/oauth2/v2.0/token", emulator.tenants()[1].id);
+    let emulator_of = |app: App| {
+        let emulator = emulator(app);
+        emulator.fault(Fault::reset().on(proof(&emulator)).always());
+        emulator
+    };
+    // An administrator has consented for the tenant: it is stored.
+    let emulator = emulator_of(with_roles_alone());
+    let setting = Setting::new(&emulator);
+    let waiting = setting.start(&["consent", "--admin", "--resource", OFFICE, "-o", "json"]);
+    assert_eq!(heading(&accepted(&waiting, &emulator)), "Consent received");
+    let answer = json(&waiting.end());
+    assert_eq!(
+        (&answer["proved"], &answer["roles"]),
+        (&false.into(), &serde_json::json!([]))
+    );
+    // One user has: it is not, and no permission is said to be missing.
+    for app in [
+        with_roles_alone(),
+        with_roles_alone().request_scope(OFFICE, "ActivityFeed.Read"),
+    ] {
+        let emulator = emulator_of(app);
+        let setting = Setting::new(&emulator);
+        let waiting = setting.start(&["consent", "--resource", OFFICE]);
+        let page = accepted(&waiting, &emulator);
+        assert_eq!(heading(&page), "The tenant is not connected");
+        assert!(!page.contains("no permission of its own"), "{page}");
+        let output = waiting.end();
+        fails(&output, 7, &[]);
+        assert!(
+            !err(&output).contains("application permissions are granted"),
+            "{}",
+            err(&output)
+        );
+        assert_eq!(out(&setting.run(&["tenants", "list"])), "");
+    }
+}
+
+#[test]
+fn a_credential_that_gets_no_token_is_named() {
+    let emulator = emulator(with_roles_alone());
+    let setting = Setting::new(&emulator);
+    let waiting = setting.start(&["consent", "--admin", "--resource", OFFICE]);
+    emulator.fault(Fault::aadsts(7_000_215).on("/token"));
+    assert_eq!(heading(&accepted(&waiting, &emulator)), "Consent received");
+    let output = waiting.end();
+    fails(
+        &output,
+        5,
+        &["has consented, but gives the application no token", "AADSTS7000215"],
+    );
+    assert_eq!(out(&output), "");
+    assert!(out(&setting.run(&["tenants", "list"])).contains(&*emulator.tenants()[1].id));
+}
+
+#[test]
+fn a_redirect_with_the_right_state_ends_the_wait() {
+    let emulator = emulator(with_roles_alone());
+    let setting = Setting::new(&emulator);
+    for (words, change, said) in [
+        (
+            &["--admin"][..],
+            ("admin_consent=True", "admin_consent=False"),
+            "admin_consent=True",
+        ),
+        (&["--v1"], ("code=", "coda="), "neither a code nor an error"),
+    ] {
+        let waiting = setting.start(&[&["consent", "--resource", OFFICE], words].concat());
+        let back = emulator.approve(&waiting.url, ADMIN).unwrap().url;
+        let page = waiting.come_back(&back.replacen(change.0, change.1, 1));
+        assert_eq!(heading(&page), "The tenant is not connected");
+        fails(&waiting.end(), 9, &[said]);
+    }
+    assert_eq!(out(&setting.run(&["tenants", "list"])), "");
+}
+
+#[test]
+fn no_browser_is_sent_to_the_tenant_of_personal_accounts() {
+    let emulator = emulator(with_roles_alone());
+    let setting = Setting::new(&emulator);
+    for tenant in [PERSONAL, "consumers"] {
+        for words in [&["--v1"][..], &["--v2"], &["--admin"], &["--admin", "--v1"]] {
+            let words = [&["consent", "--resource", OFFICE, "--tenant", tenant], words].concat();
+            fails(&setting.run(&words), 3, &["personal Microsoft accounts"]);
+        }
+    }
+}
+
+#[test]
+fn idle_connections_do_not_keep_the_browser_out() {
+    let emulator = emulator(with_roles_alone());
+    let setting = Setting::new(&emulator);
+    let waiting = setting.start(&["consent", "--v1", "--resource", OFFICE]);
+    let back = emulator.approve(&waiting.url, ADMIN).unwrap().url;
+    let place = waiting.callback();
+    let place = place.trim_start_matches("http://").trim_end_matches('/');
+    let idle: Vec<_> = (0..100).map(|_| std::net::TcpStream::connect(place).unwrap()).collect();
+    assert_eq!(heading(&waiting.come_back(&back)), "Tenant connected");
+    assert_eq!(waiting.end().status.code(), Some(0));
+    drop(idle);
+}
+
+#[test]
 fn what_was_granted_is_named_once_each() {
     let app = App::new("daemon")
         .request(GRAPH, "User.Read.All")
@@ -169,6 +291,7 @@ fn what_was_granted_is_named_once_each() {
     let answer = json(&waiting.end());
     assert_eq!(answer["granted"], serde_json::json!(["User.Read.All", "User.Read"]));
     assert_eq!(answer["roles"], serde_json::json!(["User.Read.All"]));
+    assert_eq!(answer["proved"], true);
 }
 
 #[test]

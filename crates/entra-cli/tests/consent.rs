@@ -391,6 +391,12 @@ fn what_cannot_be_waited_for_is_refused_before_a_browser_is_sent_away() {
     let setting = Setting::new(&emulator);
     let consent = |words: &[&str]| setting.run(&[&["consent", "--v1", "--resource", OFFICE], words].concat());
     fails(&consent(&["--listen", "0.0.0.0:0"]), 3, &["is not on this machine"]);
+    // An address that stands without its brackets.
+    fails(
+        &consent(&["--listen", "::1:0"]),
+        3,
+        &["--listen ::1:0", "write localhost"],
+    );
     for nonsense in ["nonsense", "8400", ":8400", "127.0.0.1:80000"] {
         let said = format!("--listen {nonsense}: ");
         fails(

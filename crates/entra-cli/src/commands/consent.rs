@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use entra_client::blocking::{Client, ConsentFlow};
 use entra_client::{Consent, ConsentedTenant, TenantDirectory};
 use entra_proto::{
-    Application, ClientCredential, EndpointVersion, Error as ProtocolError, RedirectProblem, Target, Tenant, Timestamp,
-    UnverifiedClaims,
+    Application, ClientCredential, EndpointVersion, Error as ProtocolError, ErrorClass, RedirectProblem, Target,
+    Tenant, Timestamp, UnverifiedClaims,
 };
 use entra_transport::AcquireError;
 use serde_json::json;
@@ -43,7 +43,8 @@ With --v1 or --admin the administrator consents for the whole tenant, applicatio
 is for the signed-in user alone and grants no application permission: the tenant is connected only if the application has some already.
 
 Exit code 6: the application has no application permission for the API in that tenant, and its app-only tokens are of no use there. On
-v2 without --admin nothing is stored then.")]
+v2 without --admin nothing is stored then. Where the token service cannot tell yet, a consent for the whole tenant is stored, and \"not
+proved\" is written to standard error (\"proved\": false in JSON).")]
 #[command(mut_arg("tenant", |tenant| tenant
     .env(Resettable::Reset)
     .help("The tenant whose administrator consents: its id or a domain [default: any tenant may sign in]")))]
@@ -133,8 +134,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             Err(error) => return Answer::Done(refusal_page(&error), Err(refusal(error, for_tenant))),
         };
         let access = Access::of(&client, &consent, &target);
-        if !for_tenant && !matches!(access, Access::Granted(_)) {
-            return Answer::Done(unconnected_page(&consent), Err(unconnected(&consent, &access)));
+        if !access.connects(for_tenant) {
+            return Answer::Done(unconnected_page(&consent, &access), Err(unconnected(&consent, &access)));
         }
         let granted = granted(&consent, &access, &target);
         match store(&consent, &granted) {
@@ -144,18 +145,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     });
     let (consent, access, granted) = connected??;
     tell(format_args!("stored in {}", shown(directory.path())));
-    if !matches!(access, Access::NoRoles(_)) {
-        tell(&access);
-    }
-    if let Access::NoRoles(api) = &access {
-        return Err(Failure::text(
-            Exit::Permission,
-            format!(
-                "{} has consented, but the app-only token for {api} holds no application permission; add application permissions to the \
-                 app registration, and let the administrator consent again",
-                consent.tenant
-            ),
-        ));
+    match &access {
+        Access::NoRoles(api) => {
+            return Err(Failure::text(
+                Exit::Permission,
+                format!(
+                    "{} has consented, but the app-only token for {api} holds no application permission; add application permissions to \
+                     the app registration, and let the administrator consent again",
+                    consent.tenant
+                ),
+            ));
+        }
+        Access::Failed(error) if !may_pass(error) => {
+            return Err(Failure::text(
+                Failure::from((**error).clone()).exit,
+                format!(
+                    "{} has consented, but gives the application no token: {error}",
+                    consent.tenant
+                ),
+            ));
+        }
+        access => tell(access),
     }
     match arguments.output {
         Output::Tenant => print(&consent.tenant.to_string()),
@@ -165,6 +175,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             "user": user(&consent),
             "granted": granted,
             "roles": access.roles(),
+            "proved": matches!(access, Access::Granted(_)),
         })),
     }
 }
@@ -176,6 +187,8 @@ fn application(arguments: &Arguments) -> Result<Application, Failure> {
         _ if arguments.admin && settings.version() == EndpointVersion::V2 => Tenant::Organizations,
         _ => Tenant::Common,
     };
+    // Rather now than when somebody has signed in there.
+    tenant.check_consent()?;
     // The admin-consent page sends no code, so nothing has to be proved.
     settings.application_in(tenant, arguments.admin)
 }
@@ -187,8 +200,10 @@ enum Access {
     Granted(Vec<String>),
     /// The token for this API holds none.
     NoRoles(String),
-    /// There is no token: the reason, to be written behind "not proved".
+    /// No token was requested: the reason, to be written behind "not proved".
     Unproved(String),
+    /// There is no token.
+    Failed(Box<entra_client::Error>),
 }
 
 impl Access {
@@ -203,15 +218,24 @@ impl Access {
         match client.tenant(consent.tenant).roles(target) {
             Ok(roles) if roles.is_empty() => Self::NoRoles(harmless(&api)),
             Ok(roles) => Self::Granted(roles.iter().map(|role| excerpt(role, 100)).take(MOST_NAMED).collect()),
-            // The service takes a while to know of a consent everywhere.
-            Err(error) => Self::Unproved(format!(": no app-only token there yet: {error}")),
+            Err(error) => Self::Failed(Box::new(error)),
+        }
+    }
+
+    /// Whether the tenant is to be stored. Without proof, the consent of one user gives the application nothing, and a tenant that the
+    /// service does not know was made up by the browser.
+    fn connects(&self, for_tenant: bool) -> bool {
+        match self {
+            Self::Granted(_) => true,
+            Self::Failed(error) if error.class() == ErrorClass::Tenant => false,
+            Self::NoRoles(_) | Self::Unproved(_) | Self::Failed(_) => for_tenant,
         }
     }
 
     fn roles(&self) -> &[String] {
         match self {
             Self::Granted(roles) => roles,
-            Self::NoRoles(_) | Self::Unproved(_) => &[],
+            Self::NoRoles(_) | Self::Unproved(_) | Self::Failed(_) => &[],
         }
     }
 
@@ -226,10 +250,10 @@ impl Access {
                     "The tenant {tenant} has consented, but the application has no permission of its own for {api}."
                 ),
             ),
-            Self::Unproved(_) => Page::good(
+            Self::Unproved(_) | Self::Failed(_) => Page::good(
                 "Consent received",
                 format!(
-                    "The tenant {tenant} has consented. The application has no token of its own to confirm it yet."
+                    "The consent of the tenant {tenant} has come back. The application has no token of its own to confirm it yet."
                 ),
             ),
         }
@@ -246,7 +270,25 @@ impl fmt::Display for Access {
             ),
             Self::NoRoles(api) => write!(f, "app-only tokens for {api} are issued there, without any role"),
             Self::Unproved(why) => write!(f, "not proved{why}"),
+            Self::Failed(error) => write!(f, "not proved: no app-only token there yet: {error}"),
         }
+    }
+}
+
+/// Whether there may be a token later: the service takes a while to know of a consent everywhere.
+fn may_pass(error: &entra_client::Error) -> bool {
+    let of_late_consent = matches!(
+        error.class(),
+        ErrorClass::Application | ErrorClass::Consent | ErrorClass::Scope
+    );
+    of_late_consent || error.is_retryable() || error.service().is_none()
+}
+
+/// Whether the application lacks a permission in the tenant, and nothing else is known to be wrong.
+fn is_missing_permission(access: &Access) -> bool {
+    match access {
+        Access::Failed(error) => matches!(error.class(), ErrorClass::Application | ErrorClass::Consent),
+        access => !matches!(access, Access::Granted(_)),
     }
 }
 
@@ -267,10 +309,19 @@ fn refusal_page(error: &entra_client::Error) -> Page {
     }
 }
 
-/// What is said after a consent of one user that gives the application nothing.
+/// What is said after a consent that is not stored.
 fn unconnected(consent: &Consent, access: &Access) -> Failure {
     let why = match access {
         Access::NoRoles(api) => format!("the app-only token for {api} holds no application permission"),
+        Access::Failed(error) if !is_missing_permission(access) => {
+            return Failure::text(
+                Failure::from((**error).clone()).exit,
+                format!(
+                    "the tenant {} is not connected: no app-only token proves the consent: {error}",
+                    consent.tenant
+                ),
+            );
+        }
         access => access.to_string(),
     };
     Failure::text(
@@ -282,7 +333,16 @@ fn unconnected(consent: &Consent, access: &Access) -> Failure {
     )
 }
 
-fn unconnected_page(consent: &Consent) -> Page {
+fn unconnected_page(consent: &Consent, access: &Access) -> Page {
+    if let Access::Failed(error) = access
+        && !is_missing_permission(access)
+    {
+        let outcome = format!(
+            "The application got no token of its own in the tenant {}.",
+            consent.tenant
+        );
+        return Page::failed("The tenant is not connected", &outcome, error);
+    }
     Page::bad(
         "The tenant is not connected",
         format!(
@@ -303,11 +363,11 @@ fn unstored_page(consent: &Consent) -> Page {
     )
 }
 
-/// Whether a redirect belongs to another sign-in: the one that is waited for may still come.
+/// Whether a redirect belongs to another sign-in, by its state: the one that is waited for may still come.
 pub(crate) fn is_anothers(error: &entra_client::Error) -> bool {
     match error.cause() {
         AcquireError::Protocol(ProtocolError::Redirect(error)) => {
-            !matches!(error.problem, RedirectProblem::WrongTenant(_))
+            matches!(error.problem, RedirectProblem::WrongState | RedirectProblem::NoState(_))
         }
         _ => false,
     }
