@@ -97,6 +97,11 @@ impl Site {
             self.redeemer.forget_user(user);
         }
         let roles = self.daemon.tenant(consent.tenant).roles(self.activity.target()).await;
+        let roles = match roles {
+            // The browser alone names the tenant, and can name any.
+            Err(error) if !consent.is_verified() => return Err(Failed::Consent(error)),
+            roles => roles,
+        };
         let scopes = consent.sign_in.as_ref().and_then(|sign_in| sign_in.scope.as_deref());
         let granted = roles.iter().flatten().map(String::as_str);
         let granted: BTreeSet<&str> = granted

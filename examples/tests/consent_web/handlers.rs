@@ -162,6 +162,31 @@ fn application_permissions_alone_connect_a_tenant() {
 }
 
 #[test]
+fn a_tenant_that_only_the_browser_names_has_to_be_proved() {
+    let world = World::of(|app| app.request(Emulator::OFFICE_MANAGEMENT, "ActivityFeed.Read"));
+    let web = world.start(&[]);
+    let visitor = Visitor::new(&web);
+    // The service redeems no code, so that the redirect's own words are left.
+    for endpoint in ["/common/oauth2/token", "/common/oauth2/v2.0/token"] {
+        world.emulator.fault(Fault::aadsts(65_001).on(endpoint).always());
+    }
+    let redirect = world.emulator.approve(&visitor.connect(), ADMINISTRATOR).unwrap().url;
+    let (before, rest) = redirect.split_once("client_info=").unwrap();
+    let after = rest.split_once('&').map_or("", |(_, after)| after);
+    // {"utid":"11111111-2222-3333-4444-555555555555"}
+    let forged = "eyJ1dGlkIjoiMTExMTExMTEtMjIyMi0zMzMzLTQ0NDQtNTU1NTU1NTU1NTU1In0";
+    let answer = visitor.get(&format!("{before}client_info={forged}&{after}"));
+    assert_says(&answer, 400, "Nothing was connected");
+    assert!(text(&visitor.get("/")).contains("None yet."));
+
+    let redirect = world.emulator.approve(&visitor.connect(), ADMINISTRATOR).unwrap().url;
+    assert_eq!(
+        location(&visitor.get(&redirect)),
+        format!("/?connected={}", world.tenant())
+    );
+}
+
+#[test]
 fn a_consent_without_application_permissions_is_not_connected() {
     let world = World::of(|app| app.request_scope(Emulator::OFFICE_MANAGEMENT, "ActivityFeed.Read"));
     let web = world.start(&[]);
