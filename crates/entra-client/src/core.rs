@@ -157,9 +157,18 @@ impl<D: Driver> Core<D> {
                 Next::Done(Err(error))
             }
             Turn::Wait { waiter, left, serves } => {
+                let Some(token) = living() else {
+                    self.observe(slot.key(), EventKind::Joined, None);
+                    return Next::Wait(waiter, left, serves);
+                };
+                let passed = self.policy.patience.saturating_sub(left);
+                let grace = self.policy.grace.saturating_sub(passed);
+                if grace.is_zero() {
+                    self.observe(slot.key(), EventKind::ServedAnyway, None);
+                    return Next::Done(Ok(token));
+                }
                 self.observe(slot.key(), EventKind::Joined, None);
-                let left = living().map_or(left, |_| left.min(self.policy.grace));
-                Next::Wait(waiter, left, serves)
+                Next::Wait(waiter, left.min(grace), serves)
             }
             Turn::Lead(lead) => match living() {
                 None => Next::Lead(lead),

@@ -22,7 +22,8 @@ pub struct Policy {
     pub retry: RetryPolicy,
     /// How long a failure is remembered, and given to everybody who asks meanwhile: 5 s. It doubles with each failure that follows.
     /// What `Retry-After` asks for is kept where it is longer. An API that rejects one token after another, each within
-    /// [`refresh_interval`](Self::refresh_interval) of its arrival, counts as a failure from the fourth on.
+    /// a third of [`refresh_interval`](Self::refresh_interval) of its arrival, counts as a failure from the fourth on,
+    /// for that third at most.
     pub cool_down: Duration,
     /// The longest that it becomes by doubling: 60 s.
     pub max_cool_down: Duration,
@@ -32,8 +33,8 @@ pub struct Policy {
     /// How many requests for which no caller needs to wait run at once: 64. Beyond that, the refresh of a token that lives is left to a
     /// later caller. It is also the greatest number of threads that the blocking client starts.
     pub max_background: usize,
-    /// How long a caller waits for the next token while one that is within the margin still lives: 2 s. Then he gets that one, and the
-    /// request goes on in the background.
+    /// How long a request may take before callers stop waiting for it, while a token that is within the margin, or that an API rejected,
+    /// still lives: 2 s. Then they get that one, and the request goes on in the background.
     pub grace: Duration,
     /// How long callers wait for one flight: 2 minutes. Then one of them starts another: the first may run on a runtime that is not
     /// driven any more. Longer than a transport takes at the most.

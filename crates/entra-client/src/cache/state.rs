@@ -95,8 +95,12 @@ impl State {
     }
 
     /// Another token was rejected. Returns how long the slot cools down for that, if it does.
+    ///
+    /// A token that was in use for a while before does not count, and the slot cools down for no longer than that: else the rejections of
+    /// one path, a few a minute, would keep the others from a newer token when theirs is revoked.
     pub(super) fn rejected_again(&mut self, now: Now, policy: &Policy) -> Option<Duration> {
-        let is_soon = now.monotonic < self.landed.saturating_add(policy.refresh_interval);
+        let a_while = policy.refresh_interval / 3;
+        let is_soon = now.monotonic < self.landed.saturating_add(a_while);
         self.rejections = if is_soon { self.rejections.saturating_add(1) } else { 1 };
         let failures = self
             .rejections
@@ -105,7 +109,7 @@ impl State {
         if self.cooling(now).is_some() {
             return None;
         }
-        let wait = policy.cool_down(failures, None);
+        let wait = policy.cool_down(failures, None).min(a_while);
         let error = TransportError::new(
             TransportErrorKind::Other,
             "the API rejects each token soon after it is issued, so no other is requested for a while",
