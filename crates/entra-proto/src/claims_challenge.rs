@@ -43,6 +43,14 @@ impl ClaimsChallenge {
         Challenge::parse_all(headers).into_iter().find_map(Self::read)
     }
 
+    /// The first one in the name of this cloud: see [`find`](Self::find) and [`is_from`](Self::is_from). A response may have several, as
+    /// where a gateway adds one of its own.
+    #[must_use]
+    pub fn find_from(headers: &HeaderMap, cloud: &Cloud) -> Option<Self> {
+        let mut challenges = Challenge::parse_all(headers).into_iter().filter_map(Self::read);
+        challenges.find(|challenge| challenge.is_from(cloud))
+    }
+
     /// What to ask for: pass its text to [`TokenRequest::with_claims`](crate::TokenRequest::with_claims).
     #[must_use]
     pub fn claims(&self) -> &ClaimsRequest {

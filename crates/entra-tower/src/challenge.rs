@@ -16,9 +16,8 @@ pub(crate) enum Wish {
 
 /// Reads the challenge for a client whose tokens come from `cloud`.
 pub(crate) fn wish(headers: &HeaderMap, cloud: &Cloud) -> Wish {
-    match ClaimsChallenge::find(headers) {
-        Some(challenge) if challenge.is_from(cloud) => Wish::Claims(challenge.claims().clone()),
-        Some(_) => Wish::Impossible,
+    match ClaimsChallenge::find_from(headers, cloud) {
+        Some(challenge) => Wish::Claims(challenge.claims().clone()),
         None if Challenge::parse_all(headers)
             .iter()
             .any(Challenge::is_insufficient_claims) =>

@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::challenge::{Wish, wish};
 use crate::origins::Origins;
-use crate::pace::{Bounds, Pace};
+use crate::pace::Pace;
 use crate::place::{Place, Places};
 use crate::table::{Id, Kind, Mark, ORIGINAL, Table, Trial};
 
@@ -184,7 +184,7 @@ impl<T: Source> Shared<T> {
             }
             // The claims were not the reason.
             Some(Trial::Instead { kind, number }) => return state.renew(place, Mark::new(kind, number)),
-            Some(Trial::Offered | Trial::Renewed) | None => {}
+            Some(Trial::Offered) | None => {}
         }
         let chosen = state.table.choose(place);
         if chosen.id != mark.kind {
@@ -229,13 +229,6 @@ impl<T: Source> Shared<T> {
         Candidate::new(supply.table.choose(place), None)
     }
 
-    /// Notes that the API's response to the first candidate for a place is of interest, if an older token was rejected there.
-    fn watch(&self, candidate: Candidate<T>, place: Place) -> Candidate<T> {
-        let is_open = self.lock().renewals.is_open(place);
-        let trial = candidate.trial.or_else(|| is_open.then_some(Trial::Renewed));
-        Candidate { trial, ..candidate }
-    }
-
     /// The API responded to a token that is on trial with something else than a rejection.
     #[cold]
     pub(crate) fn accepted(&self, place: Place, mark: Mark, status: StatusCode) {
@@ -245,11 +238,7 @@ impl<T: Source> Shared<T> {
         let Some(trial) = mark.trial.filter(|_| is_telling) else {
             return;
         };
-        let mut state = self.lock();
-        state.renewals.confirm(place);
-        if !matches!(trial, Trial::Renewed) {
-            self.table(&mut state).accepted(place, mark.kind, trial);
-        }
+        self.table(&mut self.lock()).accepted(place, mark.kind, trial);
     }
 
     /// The table, to change it.
@@ -283,7 +272,7 @@ impl<T: Source> State<T> {
         Some(Candidate {
             source,
             kind: mark.kind,
-            trial: mark.trial.or(Some(Trial::Renewed)),
+            trial: mark.trial,
             after: Some(mark.number),
         })
     }
@@ -338,7 +327,7 @@ impl Shared<TokenSource> {
         place: Place,
     ) -> Result<(Token, Mark), Error> {
         let others = supply.others(place, first.kind);
-        let mut outcome = self.obtain(self.watch(first, place)).await;
+        let mut outcome = self.obtain(first).await;
         for candidate in others {
             if outcome.is_err() {
                 outcome = self.obtain(candidate).await;
@@ -365,7 +354,7 @@ impl Shared<entra_client::blocking::TokenSource> {
         let (supply, place) = (self.supply(), self.places.in_full(uri));
         let first = self.candidate(&supply, place);
         let others = supply.others(place, first.kind);
-        let mut outcome = self.obtain(self.watch(first, place));
+        let mut outcome = self.obtain(first);
         for candidate in others {
             if outcome.is_err() {
                 outcome = self.obtain(candidate);
@@ -437,17 +426,10 @@ impl<T: Source + fmt::Debug> fmt::Debug for Shared<T> {
     }
 }
 
-/// How many rejected tokens lead to the token service: an administrator may revoke tokens twice in a row, and an API that rejects every
-/// token is no reason for a request each time.
-const RENEWALS: Bounds = Bounds {
-    most: 10,
-    of_one_path: 3,
-    of_one_path_in_vain: 1,
-};
+/// How many rejections of one path lead to the token service within a minute: tokens may be revoked again while the new one is on its way.
+/// An API that rejects every token is no reason for a request each time. The client lets three tokens be rejected at once, so that one is
+/// left for another path.
+const RENEWALS: usize = 2;
 
-/// How many new claims lead there.
-const CHALLENGES: Bounds = Bounds {
-    most: 10,
-    of_one_path: 5,
-    of_one_path_in_vain: 5,
-};
+/// How many new claims of one path lead there.
+const CHALLENGES: usize = 5;

@@ -73,8 +73,6 @@ pub(crate) enum Trial {
     Offered,
     /// The API rejected this token there, and had not asked for its claims.
     Instead { kind: Id, number: u64 },
-    /// The API rejected an older token of the same kind there.
-    Renewed,
 }
 
 /// The token of a request: its kind, and its number among the tokens of that kind.
@@ -255,7 +253,6 @@ impl<T: Clone> Table<T> {
             Trial::Asked => !kind.was_current,
             Trial::Offered => true,
             Trial::Instead { .. } => false,
-            Trial::Renewed => return,
         };
         if is_for_all {
             kind.was_current = true;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use entra_tower::{BearerError, BearerLayer};
 use http::{Request, Response};
-use support::{Answer, Api, BUSY, Entra, challenge, context, not_before, ok, send_to, unauthorized};
+use support::{Answer, Api, BUSY, Entra, challenge, challenge_from, context, not_before, ok, send_to, unauthorized};
 use tower::{Layer, Service};
 
 /// Sends 20 requests for `/good` each second for a minute, and one for `/evil` each tenth second. Returns the tokens of the good ones
@@ -261,6 +261,20 @@ async fn claims_of_the_layers_own_source_are_no_news() {
     let service = layer.replay().layer(api.clone());
     assert_eq!(send_to(&service, "/a").await, (200, "t2".to_owned()));
     assert_eq!(api.tokens(), ["t1", "t2"]);
+}
+
+#[tokio::test]
+async fn challenge_of_another_authority_hides_none_of_ours() {
+    let of = |authority: &str, claims: &str| challenge_from(authority, &context(claims)).1.remove(0);
+    let evil = of("https://evil.test/common", "evil");
+    let ours = of("https://login.microsoftonline.com/common", "c1");
+    for fields in [[evil.clone(), ours.clone()], [ours, evil]] {
+        let entra = Entra::new();
+        let api = Api::taking(&["t2"], (401, fields.to_vec()));
+        let service = entra.layer().replay().layer(api);
+        assert_eq!(send_to(&service, "/a").await, (200, "t2".to_owned()));
+        assert!(entra.form(1).contains("c1"), "{}", entra.form(1));
+    }
 }
 
 #[tokio::test]

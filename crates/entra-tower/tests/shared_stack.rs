@@ -218,3 +218,25 @@ async fn response_of_the_api_is_returned_where_no_new_token_comes() {
         assert_eq!(stack.connections.available_permits(), 1);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn call_that_is_given_up_at_any_time_holds_nothing() {
+    // Every token is rejected once, so that a call takes up to 80 ms: token, request, token, request.
+    for after in 0..90 {
+        let stack = Stack::new(1, |request, _| match token_in(request.headers()) {
+            "t0" => unauthorized(),
+            _ => (200, vec![]),
+        });
+        let api = stack.layer().replay().layer(stack.clone());
+        let given_up = timeout(Duration::from_millis(after), api.clone().oneshot(get(USERS)));
+        drop(given_up.await);
+        // The token request goes on without its caller.
+        sleep(Duration::from_millis(100)).await;
+        assert_eq!(stack.connections.available_permits(), 1, "after {after} ms");
+        let (responses, took) = send(&api, 3).await;
+        assert!(responses.iter().all(|response| *response == (200, "t1".to_owned())));
+        assert!(took < Duration::from_secs(1), "{took:?}");
+        let tokens = stack.sent().iter().filter(|line| line.contains("token")).count();
+        assert_eq!(tokens, 2, "after {after} ms");
+    }
+}

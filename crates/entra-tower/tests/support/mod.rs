@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod server;
+pub(crate) mod world;
 
 use std::future::Future;
 use std::pin::Pin;
