@@ -1,5 +1,7 @@
 //! AADSTS codes in texts.
 
+use percent_encoding::percent_decode_str;
+
 /// The codes that a text names with `AADSTS` before them, in their order, each once.
 pub(crate) fn marked_codes(text: &str) -> Vec<u32> {
     let mut codes = Codes::default();
@@ -9,21 +11,46 @@ pub(crate) fn marked_codes(text: &str) -> Vec<u32> {
     codes.0
 }
 
-/// The codes that a text names; where it names none, the numbers that may be codes.
+/// The codes that a text names; where it names none, the numbers that are told as codes of errors, else those that may be codes.
 pub(super) fn codes_in(text: &str) -> Vec<u32> {
-    let mut named = Codes::default();
-    let mut possible = Codes::default();
+    let text = &plain(text);
+    let [mut named, mut told, mut possible] = [const { Codes(Vec::new()) }; 3];
     // A text of numbers and nothing else is taken at its word, however many digits they have.
     let is_list = !text.contains(|c: char| c.is_alphabetic());
+    let (mut in_named, mut in_told) = (false, false);
     for number in numbers(text) {
-        if number.is_marked() || number.is_in_error_codes() || number.is_in_error_page() {
+        in_named = number.is_in_list(in_named, &["error_codes"]);
+        in_told = number.is_in_list(in_told, ERROR_CODE);
+        if number.is_marked() || in_named || number.is_in_error_page() {
             named.add(number.value);
         }
-        if number.is_whole() && (is_list && number.stands_alone() || LIKELY.contains(&number.value)) {
+        let is_likely = LIKELY.contains(&number.value);
+        if in_told && is_likely {
+            told.add(number.value);
+        }
+        if number.is_whole() && (is_list && number.stands_alone() || is_likely) {
             possible.add(number.value);
         }
     }
-    if named.0.is_empty() { possible.0 } else { named.0 }
+    let mut found = [named, told, possible].into_iter();
+    found
+        .find(|codes| !codes.0.is_empty())
+        .map_or_else(Vec::new, |codes| codes.0)
+}
+
+/// The text without percent-encoding, which may be there twice, and with the digits and letters of East Asian keyboards as ASCII.
+fn plain(text: &str) -> String {
+    let half_width = |c: char| match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        _ => c,
+    };
+    let mut text: String = text.chars().map(half_width).collect();
+    for _ in 0..2 {
+        if text.contains('%') {
+            text = percent_decode_str(&text).decode_utf8_lossy().into_owned();
+        }
+    }
+    text
 }
 
 /// The codes that are kept of one text.
@@ -42,6 +69,8 @@ impl Codes {
 struct Number<'a> {
     value: u32,
     before: &'a str,
+    /// What stands between it and the run of digits before it. To look no further keeps long texts cheap.
+    gap: &'a str,
     after: &'a str,
 }
 
@@ -53,19 +82,21 @@ impl Number<'_> {
         self.before.len() - before.len() <= 2 && ends_with(before, "aadsts")
     }
 
-    /// Whether it is an item of `error_codes`, in JSON or escaped in a JSON string.
-    fn is_in_error_codes(&self) -> bool {
-        let list = self.before.trim_end_matches(|c: char| {
-            c.is_ascii_digit() || c.is_whitespace() || matches!(c, ',' | '[' | ':' | '"' | '\'' | '\\' | '=')
-        });
-        ends_with(list, "error_codes")
+    /// Whether it is an item of a list behind one of these names, in JSON or escaped in a JSON string. `previous` tells whether the
+    /// number before it is one.
+    fn is_in_list(&self, previous: bool, names: &[&str]) -> bool {
+        let list = self
+            .gap
+            .trim_end_matches(|c: char| c.is_whitespace() || ",[:\"'\\=".contains(c));
+        let list = list.strip_suffix("&quot;").unwrap_or(list);
+        (list.is_empty() && previous) || names.iter().any(|name| ends_with(list, name))
     }
 
     /// Whether it is the code in the address of the service's page about errors.
     fn is_in_error_page(&self) -> bool {
-        ["error?code=", "error%3fcode%3d"]
+        ["?code=", "&code=", "&amp;code="]
             .iter()
-            .any(|page| ends_with(self.before, page))
+            .any(|page| ends_with(self.gap, page))
     }
 
     /// Whether it is no part of a word, an id, a time, an address or a fraction.
@@ -74,6 +105,7 @@ impl Number<'_> {
         let mut before = self.before.chars().rev();
         let joined_before = match before.next() {
             Some('-') => is_hex_group(before),
+            Some(':') if self.is_behind_host() => true,
             Some('.' | ':' | '/') => before.next().is_some_and(|c| c.is_ascii_digit()),
             other => other.is_some_and(is_word),
         };
@@ -84,6 +116,12 @@ impl Number<'_> {
             other => other.is_some_and(is_word),
         };
         !joined_before && !joined_after
+    }
+
+    /// Whether the colon before it stands behind a host or the name of a file.
+    fn is_behind_host(&self) -> bool {
+        let word = self.gap.rsplit(char::is_whitespace).next().unwrap_or_default();
+        word.contains('.') || word.contains("//") || ends_with(word, "localhost:")
     }
 
     /// Whether it is set apart by blanks, commas and brackets alone.
@@ -107,10 +145,16 @@ fn numbers(text: &str) -> impl Iterator<Item = Number<'_>> {
             let start = at + rest.find(|c: char| c.is_ascii_digit())?;
             let run = text.get(start..)?;
             let length = run.find(|c: char| !c.is_ascii_digit()).unwrap_or(run.len());
+            let gap = text.get(at..start)?;
             at = start + length;
             if let (Some(digits), Some(before), Some(after)) = (run.get(..length), text.get(..start), text.get(at..)) {
                 if let Ok(value) = digits.parse() {
-                    return Some(Number { value, before, after });
+                    return Some(Number {
+                        value,
+                        before,
+                        gap,
+                        after,
+                    });
                 }
             }
         }
@@ -124,6 +168,16 @@ fn ends_with(text: &str, word: &str) -> bool {
         .and_then(|start| text.get(start..))
         .is_some_and(|end| end.eq_ignore_ascii_case(word))
 }
+
+/// What programs, logs and pages call a code.
+const ERROR_CODE: &[&str] = &[
+    "error_code",
+    "errorcode",
+    "errorcodes",
+    "error code",
+    "error codes",
+    "errcode",
+];
 
 /// How many codes of one text are kept.
 const MAX_CODES: usize = 16;
@@ -183,6 +237,26 @@ mod tests {
                 "AADSTS70002: Error. AADSTS70008: The code 12345 has expired.",
                 &[70_002, 70_008],
             ),
+            (
+                "https://login.microsoftonline.com/error?lang=en&code=50058&x=12345",
+                &[50_058],
+            ),
+            ("AADSTS%2050011", &[50_011]),
+            ("AADSTS%3A50011", &[50_011]),
+            ("error_codes%22%3A%5B50011%2C70011%5D", &[50_011, 70_011]),
+            ("error%253Fcode%253D50011%26x%3D12345", &[50_011]),
+            ("＆ AADSTS５００１１：", &[50_011]),
+            ("&quot;error_codes&quot;:[50011]", &[50_011]),
+            (
+                r#"{"status":{"errorCode":50105},"processingTimeInMilliseconds":12345,"autonomousSystemNumber":35228}"#,
+                &[50_105],
+            ),
+            ("Error code: 53003 from worker 12345", &[53_003]),
+            (
+                "http://localhost:50011/ and app.contoso.com:50012 and main.rs:12345: error 53003",
+                &[53_003],
+            ),
+            ("HTTP error code 400: AADSTS700016", &[700_016]),
             ("port 443, then code 50058 on 2026-11-29 at 07:41:07", &[50_058]),
             ("Trace ID: 12345678-1234-1234-1234-123456789012 error 65001", &[65_001]),
         ] {
@@ -198,6 +272,15 @@ mod tests {
             "sha1 84E05C1D98BCE3A5421D225B140B36E86A3D5534",
         ] {
             assert!(codes_in(text).is_empty(), "{text} {:?}", codes_in(text));
+        }
+    }
+
+    /// Each number is looked at in its own surroundings, not back to the beginning of the text.
+    #[test]
+    fn long_texts_take_time_by_their_length() {
+        for unit in ["1,", "1 ", "1-", "a.b:1", "error_codes1,"] {
+            let text = unit.repeat(1_000_000 / unit.len());
+            assert!(codes_in(&text).len() <= MAX_CODES, "{unit}");
         }
     }
 
