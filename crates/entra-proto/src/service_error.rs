@@ -53,6 +53,9 @@ impl ServiceError {
     /// What kind of trouble it is: by the number where it is known, else by the suberror, the error word, the status.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
+        if self.is_proxys() {
+            return ErrorClass::Unknown;
+        }
         if let Some(row) = self.row() {
             return row.class;
         }
@@ -76,13 +79,15 @@ impl ServiceError {
     pub fn hint(&self) -> Option<&'static str> {
         let by_status = || match self.status {
             404 => Some("check the authority: there is no such endpoint"),
-            407 => Some("give the proxy its user name and password"),
             _ => None,
         };
         let by_class = || match (self.class(), self.sent) {
             (ErrorClass::Credential, Some(kind)) => Some(kind.check()),
             (class, _) => class.hint(),
         };
+        if self.is_proxys() {
+            return Some("give the proxy its user name and password");
+        }
         self.row()
             .map(|row| row.hint_for(self.sent))
             .or_else(by_class)
@@ -93,6 +98,7 @@ impl ServiceError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self.row() {
+            _ if self.is_proxys() => false,
             // What is known to be wrong for good stays wrong under a 5xx.
             Some(row) => row.retryable || self.status == 429,
             None => self.is_busy() || self.class() == ErrorClass::Transient,
@@ -175,6 +181,11 @@ impl ServiceError {
         f.write_str(")")
     }
 
+    /// Whether a proxy answered, which wants credentials of its own. What its body says is not the service's word.
+    fn is_proxys(&self) -> bool {
+        self.status == 407
+    }
+
     /// Whether the status itself says so: 408, 429 and the 5xx.
     fn is_busy(&self) -> bool {
         matches!(self.status, 408 | 429 | 500..=599)
@@ -243,6 +254,25 @@ mod tests {
         assert!(!refusal(401, "invalid_client", &[7_000_215]).is_retryable());
         assert!(!refusal(500, "invalid_client", &[7_000_215]).is_retryable());
         assert!(refusal(429, "invalid_client", &[7_000_215]).is_retryable());
+    }
+
+    #[test]
+    fn a_proxy_that_wants_a_password_is_never_asked_again() {
+        for (error, codes) in [
+            ("", &[][..]),
+            ("temporarily_unavailable", &[]),
+            ("authorization_pending", &[]),
+            ("invalid_client", &[7_000_215]),
+            ("server_error", &[90_033]),
+        ] {
+            let error = refusal(407, error, codes);
+            assert_eq!(
+                (error.class(), error.is_retryable()),
+                (ErrorClass::Unknown, false),
+                "{error}"
+            );
+            assert!(error.hint().unwrap().contains("proxy"), "{error}");
+        }
     }
 
     #[test]
