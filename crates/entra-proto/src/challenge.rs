@@ -2,7 +2,7 @@ use std::fmt;
 
 use http::header::{HeaderMap, WWW_AUTHENTICATE};
 
-use crate::error::excerpt;
+use crate::refusal::{is_error_code, is_word};
 
 /// What a server asks for in `WWW-Authenticate`: a scheme, and parameters or one bare value (RFC 9110, section 11).
 ///
@@ -126,19 +126,25 @@ impl Challenge {
 /// Values are left out but for the error's word: a server may repeat the token in any of them.
 impl fmt::Debug for Challenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", excerpt(&self.scheme, SHOWN))?;
+        f.write_str(name(&self.scheme))?;
         if self.token68.is_some() {
             f.write_str(" ..")?;
         }
-        for (at, (name, value)) in self.params().enumerate() {
+        for (at, (parameter, value)) in self.params().enumerate() {
             f.write_str(if at == 0 { " " } else { ", " })?;
-            match name {
-                "error" => write!(f, "error={}", excerpt(value, SHOWN))?,
-                name => write!(f, "{}=..", excerpt(name, SHOWN))?,
+            match parameter {
+                "error" if is_error_code(value) => write!(f, "error={value}")?,
+                _ => write!(f, "{}=..", name(parameter))?,
             }
         }
         Ok(())
     }
+}
+
+/// A scheme or a parameter's name as it may be shown: a server may write a token there too, and names are in small letters by then.
+fn name(text: &str) -> &str {
+    let is_short = text.len() <= SHOWN && !text.contains('.');
+    if is_short && is_word(text) { text } else { "?" }
 }
 
 /// Reads one header from its beginning to its end, each byte a fixed number of times.
@@ -307,7 +313,7 @@ const MOST_CHALLENGES: usize = 32;
 const MOST_PARAMS: usize = 64;
 
 /// How many characters of a text `Debug` shows.
-const SHOWN: usize = 60;
+const SHOWN: usize = 30;
 
 #[cfg(test)]
 mod tests {

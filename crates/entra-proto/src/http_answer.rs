@@ -30,6 +30,7 @@ pub(crate) fn read_success(
                 .parse::<Uri>()
                 .ok()?
                 .host()
+                .filter(|host| !may_be_secret(host))
                 .map(|host| excerpt(host, 100))
         });
         return Err(answer_error(AnswerProblem::Redirect(host)));

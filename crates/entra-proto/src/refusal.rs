@@ -83,10 +83,13 @@ pub(crate) fn shown_of_body(body: &[u8], own: &Secrets) -> String {
     // A word alone may be a token. One of letters, such as "unavailable", says what is wrong.
     let is_one_word = !trimmed.contains(char::is_whitespace) && !is_word(trimmed);
     let is_secret = SECRET_SIGNS.iter().any(|sign| lower.contains(sign)) || names_secret(&text) || may_be_secret(&text);
-    if !(is_data || is_one_word || is_secret) {
+    let message = message_in(&text);
+    // UTF-16 and compressed bodies are no texts. Of a page, the service's message is all that counts.
+    let is_binary = text.contains('\0');
+    let is_page = !message.is_empty() && trimmed.starts_with('<');
+    if !(is_data || is_one_word || is_secret || is_binary || is_page) {
         return text;
     }
-    let message = message_in(&text);
     without_secrets(message).unwrap_or_else(|| message.to_owned())
 }
 
@@ -128,7 +131,9 @@ pub(crate) fn is_page(text: &str) -> bool {
 }
 
 fn is_timestamp(text: &str) -> bool {
-    (1..=40).contains(&text.len())
+    let mut parts = text.split('-').map(str::len);
+    (10..=40).contains(&text.len())
+        && (parts.next(), parts.next()) == (Some(4), Some(2))
         && text
             .bytes()
             .all(|byte| byte.is_ascii_digit() || b"-:. TZ+".contains(&byte))

@@ -1,7 +1,7 @@
 //! No error shows a value that may be a token or a secret, whatever member of a response or redirect it came in.
 
 use entra_proto::{
-    AccessToken, Application, Authority, Body, ClaimsRequest, ClientAssertion, ClientCredential, ClientId,
+    AccessToken, Application, Authority, Body, Challenge, ClaimsRequest, ClientAssertion, ClientCredential, ClientId,
     ClientSecret, Cloud, EndpointVersion, Error, Guid, Origin, PendingAdminConsent, PendingAuthorization, Redirect,
     RedirectUri, RefreshToken, Region, Resource, Scope, Scopes, Target, Tenant, Timestamp, TokenResponse,
     UnverifiedClaims, UserAssertion,
@@ -468,4 +468,80 @@ fn the_requests_own_secret_is_blotted_out_in_one_piece() {
         let error = request.decode(&response, NOW).unwrap_err();
         check(&body, &error, &["hunter2".to_owned(), "tail".to_owned()]);
     }
+}
+
+/// A header may hold a token as well as a body may.
+#[test]
+fn no_header_gives_a_secret_away() {
+    for secret in [
+        "eyJhbGciOi.eyJhdWQiOiJhIiwic3ViIjoiYiJ9.c2lnbmF0dXJl",
+        "Kx78Q~dEfGhIjKlMnOpQrStUvWxYz0123456789",
+        "0.AXAAtFtP5fPbjEWGYrAVhqhC1k9Xz2vQ",
+    ] {
+        let traces: Vec<String> = vec![secret[secret.len() - 12..].to_owned()];
+        for (name, value) in [
+            ("location", format!("https://{secret}/")),
+            ("location", format!("https://{secret}.example/")),
+            (
+                "location",
+                format!("https://{secret}:{secret}@a.example/{secret}?{secret}#{secret}"),
+            ),
+            ("location", secret.to_owned()),
+            ("content-type", secret.to_owned()),
+            ("content-type", format!("application/{secret}")),
+            ("content-type", format!("text/html; charset={secret}")),
+            ("retry-after", secret.to_owned()),
+            ("date", secret.to_owned()),
+            ("www-authenticate", format!("Bearer error=\"{secret}\"")),
+            ("x-ms-request-id", secret.to_owned()),
+            ("client-request-id", secret.to_owned()),
+        ] {
+            let headers = HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]);
+            for status in [200, 302, 307, 400, 401, 503] {
+                for body in ["", "x", r#"{"error":"invalid_client"}"#, r#"{"access_token":1}"#] {
+                    let status = StatusCode::from_u16(status).unwrap();
+                    let error = TokenResponse::decode(status, &headers, body.as_bytes(), NOW).unwrap_err();
+                    check(&value, &error, &traces);
+                }
+            }
+        }
+        let headers = HeaderMap::from_iter(
+            [
+                secret.to_owned(),
+                format!("{secret} a=b"),
+                format!("Bearer {secret}"),
+                format!("Bearer {secret}=x, error=\"{secret}\""),
+                format!("Bearer error={secret}, realm=\"{secret}\""),
+            ]
+            .map(|value| ("www-authenticate".parse().unwrap(), value.parse().unwrap())),
+        );
+        let shown = format!("{:?}", Challenge::parse_all(&headers)).to_lowercase();
+        assert!(!shown.contains(&traces[0].to_lowercase()), "{shown}");
+    }
+}
+
+#[test]
+fn members_of_digits_and_bodies_in_utf_16_stay_hidden() {
+    let digits = "411111111111111111111111";
+    let body = format!(r#"{{"error":"x","timestamp":"{digits}","trace_id":"{digits}","suberror":"{digits}"}}"#);
+    let read = |body: &[u8]| TokenResponse::decode(StatusCode::BAD_REQUEST, &HeaderMap::new(), body, NOW).unwrap_err();
+    check(&body, &read(body.as_bytes()), &[digits.to_owned()]);
+    let timestamp = br#"{"error":"x","timestamp":"2026-01-01 00:00:00Z"}"#;
+    assert!(read(timestamp).to_string().contains("at 2026-01-01 00:00:00Z"));
+    for body in ["opaque canary", "{\"access_token\":\"canary\"}"] {
+        for to_bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+            let wide: Vec<u8> = body.encode_utf16().flat_map(to_bytes).collect();
+            let error = read(&wide).to_string();
+            assert!(
+                error.starts_with("the service refused without a reason (status 400"),
+                "{error}"
+            );
+        }
+    }
+    let page = b"<html><td>AADSTS50011: The redirect URI is wrong.</td><td>other</td></html>";
+    assert!(
+        read(page)
+            .to_string()
+            .starts_with("AADSTS50011: The redirect URI is wrong; ")
+    );
 }
