@@ -74,6 +74,7 @@ pub(crate) fn has_random_word(text: &str) -> bool {
 fn named_values(text: &str, found: &mut Vec<(usize, usize)>) {
     let lower = text.to_ascii_lowercase();
     for (name, weak) in NAMES {
+        let mut covered = 0;
         for (at, _) in lower.match_indices(name) {
             let apart = |c: char| !c.is_ascii_alphanumeric();
             let before = lower.get(..at).unwrap_or_default();
@@ -85,12 +86,17 @@ fn named_values(text: &str, found: &mut Vec<(usize, usize)>) {
                 continue;
             };
             let value = lower.get(start..).unwrap_or_default();
+            // Part of the value before it, which ends where this one does.
+            if start < covered && !value.starts_with(['{', '[']) {
+                continue;
+            }
             // What is nested in JSON has no end that could be found by its first bracket; a header ends with its line.
             let length = match value.chars().next() {
                 Some('{' | '[') => value.len(),
                 _ if *name == "authorization" => value.find(['\r', '\n']).unwrap_or(value.len()),
                 _ => value.find(ends_value).unwrap_or(value.len()),
             };
+            covered = start + length;
             let value = value.get(..length).unwrap_or_default();
             let is_code = value.len() <= 8 && value.bytes().all(|byte| byte.is_ascii_digit());
             let is_known = (*weak && is_code) || value.starts_with("[secret]");
@@ -172,6 +178,9 @@ fn is_random(word: &str) -> bool {
     if holds_jwt(word) || is_client_secret(word) || (word.starts_with("MII") && word.len() >= 24) {
         return true;
     }
+    if is_host(word) {
+        return word.split(['.', '-']).any(is_random);
+    }
     // A path. Base64 has slashes, and no dot.
     if word.contains(['/', '\\']) && (word.contains('.') || word.starts_with(['/', '~'])) {
         return is_key(word) || word.split(['/', '\\']).any(is_random);
@@ -182,6 +191,13 @@ fn is_random(word: &str) -> bool {
         return false;
     }
     (length >= 20 && digits >= 2 && turns * 4 >= length) || (length >= 32 && turns * 2 >= length) || length >= 200
+}
+
+/// Whether a word is a host in small letters: Azure puts random letters and digits into the names of sites.
+fn is_host(word: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    let is_top = |(_, top): (&str, &str)| top.len() >= 2 && top.bytes().all(|byte| byte.is_ascii_lowercase());
+    word.bytes().all(is_letter) && word.rsplit_once('.').is_some_and(is_top)
 }
 
 /// Whether a path is a key in base64, whose slashes leave no part of it long.
@@ -211,9 +227,9 @@ fn is_public(word: &str, before: &str) -> bool {
     let is_short = word.len() <= 128 && !holds_jwt(word) && !is_client_secret(word);
     is_short
         && (told.contains("thumbprint")
-            || ["subject ", "issuer ", "audience ", "identifier "]
+            || ["subject", "issuer", "audience", "identifier", "named"]
                 .iter()
-                .any(|name| near.trim_end_matches(['\'', '"']).ends_with(name)))
+                .any(|name| near.trim_end_matches(['\'', '"', ' ', ':']).ends_with(name)))
 }
 
 /// Whether a JWT's header begins in it: base64url of `{"`.
@@ -352,6 +368,13 @@ mod tests {
             "AADSTS70021: No matching federated identity record found. Assertion Issuer: 'https://oidc.example/'. Assertion Subject: 'system:serviceaccount:ns:name'. Assertion Audience: 'api://AzureADTokenExchange'.",
             "AADSTS7000222: The provided client secret keys for app '535fb089-9ff3-47b6-9bfb-4f1264799865' are expired. Create new keys: https://aka.ms/NewClientSecret, or use certificates: https://aka.ms/certCreds.",
             "AADSTS50011: The redirect URI 'https://daemon-eu1.contoso.com:8443/signin-oidc2/callback' specified in the request does not match.",
+            "AADSTS50011: The redirect URI 'https://contoso-app-a1b2c3d4e5.azurewebsites.net/signin-oidc' specified in the request does not match the redirect URIs configured for the application '535fb089-9ff3-47b6-9bfb-4f1264799865'.",
+            "AADSTS50011: The redirect URI 'https://myapp-ds27dh7271aah175.westus-01.azurewebsites.net/.auth/login/aad/callback' specified in the request does not match.",
+            "AADSTS70021: No matching federated identity record found for presented assertion. Assertion Issuer: 'https://oidc.eks.eu-west-1.amazonaws.com/id/D48675832CA65BD10A532F597A1B2C3D'. Assertion Subject: 'system:serviceaccount:ns-1a2b3c4d5e6f7a8b:name'. Assertion Audience: 'api://AzureADTokenExchange'. https://docs.microsoft.com/en-us/azure/active-directory/develop/workload-identity-federation",
+            "AADSTS500011: The resource principal named api://contoso-api-7f3k2m9x4q.azurewebsites.net was not found in the tenant named 535fb089-9ff3-47b6-9bfb-4f1264799865.",
+            "AADSTS65001: The user or administrator has not consented to use the application with ID '535fb089-9ff3-47b6-9bfb-4f1264799865' named 'MyApp2024ProdV2EuWest1'. Send an interactive authorization request for this user and resource.",
+            "AADSTS90002: Tenant 'a1b2c3d4e5f6g7h8.onmicrosoft.com' not found.",
+            "AADSTS9002326: Cross-origin token redemption is permitted only for the 'Single-Page Application' client-type. Request origin: 'https://red-sand-0a1b2c3d4e.azurestaticapps.net'.",
         ] {
             assert_eq!(clean(text), text);
         }
