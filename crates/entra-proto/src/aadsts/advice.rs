@@ -73,6 +73,10 @@ impl Aadsts {
                 "use the application as a public client without a credential, or register it as confidential"
             }
             (WRONG_SECRET, Doubtful(doubt)) => doubt.hint(),
+            // Such a request has one JWT: the user's token, which is exchanged.
+            (code, Public | Secret | Doubtful(_)) if is_of_jwt(code) => {
+                "check the user's token that is exchanged: send it whole, as Entra issued it for this application's own API"
+            }
             (OUT_OF_TIME, Certificate) => "set this machine's clock: the assertion was signed by it",
             (OUT_OF_TIME, Federated) => {
                 "get a fresh assertion from its issuer; check that the platform renews it, and this machine's clock"
@@ -97,6 +101,11 @@ const fn is_about(of: CredentialKind, kind: CredentialKind) -> bool {
         // A certificate's assertion whose issuer is not the application is taken for a federated one.
         _ => matches!(kind, Federated | Assertion | Certificate),
     }
+}
+
+/// Whether a code is about the form of a JWT, whichever of the request's it is: 50027 and its kin.
+const fn is_of_jwt(code: u32) -> bool {
+    matches!(code, 50_027 | 500_270..=500_279 | 5_002_700..=5_002_799)
 }
 
 const PUBLIC: &str = "turn on \"Allow public client flows\" under Authentication in the app registration, or give the application a certificate or a client secret";
@@ -167,6 +176,12 @@ mod tests {
         assert!(hint(700_211, Federated).contains("issuer"));
         assert!(hint(50_012, Federated).contains("federated credential"));
         assert!(hint(70_002, Certificate).contains("certificate"));
+        for code in [50_027, 500_273, 5_002_727] {
+            for kind in [Public, Secret, Doubtful(SecretDoubt::Id)] {
+                assert!(hint(code, kind).contains("user's token"), "{code} {kind:?}");
+            }
+            assert!(!hint(code, Certificate).contains("user's token"), "{code}");
+        }
         // What is not about the credential stays.
         assert_eq!(hint(700_016, Federated), Aadsts::find(700_016).unwrap().hint);
     }
