@@ -153,14 +153,14 @@ impl Authority {
             InputError::new("authority", "has no scheme")
                 .advice("write it as https://login.microsoftonline.com/your-tenant")
         })?;
-        // Before anything of it is shown: what stands in a query may be a secret.
-        if rest.contains(['?', '#']) {
+        let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let cloud = cloud_at(&format!("{scheme}://{host}"))?;
+        // Before anything of the path is shown: what stands in a query may be a secret.
+        if path.contains(['?', '#']) {
             return Err(InputError::new("authority", "has a query or a fragment")
                 .advice("leave it out")
                 .into());
         }
-        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let cloud = cloud_at(&format!("{scheme}://{host}"))?;
         // Two slashes name nothing between them.
         let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
         let names_endpoint = parts.peek().is_none_or(|first| is_endpoint_part(first));
@@ -175,6 +175,16 @@ impl Authority {
             parts.next().unwrap_or_default().parse()?
         };
         let endpoint = parts.collect::<Vec<_>>().join("/");
+        if cloud.host().contains(".b2clogin.") && !endpoint.is_empty() {
+            return Err(InputError::new(
+                "authority",
+                "is that of a user flow or policy of Azure AD B2C, which is not supported",
+            )
+            .advice(format!(
+                "for an application's own tokens, write https://login.microsoftonline.com/{tenant}"
+            ))
+            .into());
+        }
         if !ENDPOINTS.contains(&&*endpoint.to_ascii_lowercase()) {
             // As the path that it is: alone, names of endpoints and policies look like a long random word.
             let (problem, advice) = if may_be_secret(text) {
@@ -612,6 +622,31 @@ mod tests {
             assert!(told(none).contains("names no tenant"), "{none}");
         }
         assert!(told("contoso/oauth2/token").contains("neither a GUID nor a domain"));
+    }
+
+    #[test]
+    fn what_is_no_authority_is_told_before_its_query() {
+        for (url, told) in [
+            ("https://portal.azure.com/#view/Microsoft_AAD_IAM/x", "portal"),
+            ("https://entra.microsoft.com/?feature=x#home", "portal"),
+            ("https://graph.microsoft.com/contoso.com", "API"),
+            ("https://login.microsoftonline.com?canary", "query"),
+            (
+                "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/authorize?canary",
+                "query",
+            ),
+            (
+                "https://contoso.b2clogin.com/contoso.com/B2C_1_a",
+                "https://login.microsoftonline.com/contoso.com",
+            ),
+            (
+                "https://contoso.b2clogin.com/contoso.com/B2C_1_a/oauth2/v2.0/token",
+                "B2C, which is not",
+            ),
+        ] {
+            let error = url.parse::<Authority>().expect_err(url).to_string();
+            assert!(error.contains(told) && !error.contains("canary"), "{error}");
+        }
     }
 
     #[test]

@@ -53,6 +53,15 @@ impl Cloud {
             .advice(advice)
             .into());
         }
+        if NO_AUTHORITIES.contains(&origin.host()) {
+            return Err(InputError::new(
+                "authority",
+                "is the address of a portal or an API, not of a token service",
+            )
+            .value(origin.as_str())
+            .advice(LOGIN.1)
+            .into());
+        }
         // With another port, it is another server.
         Ok(match origin.as_str() {
             "https://login.microsoftonline.com"
@@ -60,7 +69,9 @@ impl Cloud {
             | "https://login.microsoft.com"
             | "https://sts.windows.net" => Self::Public,
             "https://login.microsoftonline.us" | "https://login.usgovcloudapi.net" => Self::UsGovernment,
-            "https://login.partner.microsoftonline.cn" | "https://login.chinacloudapi.cn" => Self::China,
+            "https://login.partner.microsoftonline.cn"
+            | "https://login.chinacloudapi.cn"
+            | "https://sts.chinacloudapi.cn" => Self::China,
             _ => Self::Custom(origin),
         })
     }
@@ -237,6 +248,18 @@ impl fmt::Debug for Origin {
 /// What an address of a cloud is in errors, and how it is written.
 const LOGIN: (&str, &str) = ("authority", "write it as https://login.microsoftonline.com");
 
+/// Hosts of Microsoft that people copy, and that issue no tokens.
+const NO_AUTHORITIES: [&str; 8] = [
+    "portal.azure.com",
+    "portal.azure.us",
+    "portal.azure.cn",
+    "aad.portal.azure.com",
+    "entra.microsoft.com",
+    "entra.microsoft.us",
+    "graph.microsoft.com",
+    "management.azure.com",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,9 +272,21 @@ mod tests {
             (" https://login.microsoftonline.com:443/ ", Cloud::Public),
             ("https://login.usgovcloudapi.net", Cloud::UsGovernment),
             ("https://login.chinacloudapi.cn", Cloud::China),
+            ("https://sts.chinacloudapi.cn", Cloud::China),
             ("usgovernment", Cloud::UsGovernment),
         ] {
             assert_eq!(url.parse::<Cloud>().unwrap(), cloud, "{url}");
+        }
+    }
+
+    #[test]
+    fn portals_and_apis_issue_no_tokens() {
+        for host in NO_AUTHORITIES {
+            let error = Cloud::at(&format!("https://{host}/")).expect_err(host).to_string();
+            assert!(
+                error.contains(host) && error.contains("not of a token service"),
+                "{error}"
+            );
         }
     }
 
