@@ -1,13 +1,14 @@
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use entra_proto::ClientAssertion;
+use entra_proto::{ClientAssertion, may_be_secret};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::text::from_utf16;
+use crate::text::{from_utf16, printable};
 
 /// The file in which a workload finds an assertion that somebody else issues for it: Kubernetes, say, with workload identity, which
 /// tells its path in the environment variable `AZURE_FEDERATED_TOKEN_FILE`.
@@ -26,7 +27,7 @@ use crate::text::from_utf16;
 ///     Err(error) => eprintln!("{error}"),
 /// }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FederatedTokenFile {
     path: PathBuf,
 }
@@ -94,8 +95,20 @@ impl FederatedTokenFile {
         }
     }
 
+    /// The path as errors show it. The variable that should name the file may hold the token itself.
     fn shown(&self) -> String {
-        self.path.display().to_string()
+        let path = self.path.to_string_lossy();
+        if may_be_secret(&path) {
+            "the file with the assertion (its path may be a secret)".to_owned()
+        } else {
+            printable(&path)
+        }
+    }
+}
+
+impl fmt::Debug for FederatedTokenFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FederatedTokenFile({})", self.shown())
     }
 }
 

@@ -111,6 +111,20 @@ fn what_is_no_file_is_told() {
     }
 }
 
+#[test]
+fn path_that_is_a_token_or_obeyed_is_not_repeated() {
+    let token = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhIn0.c2lnbmF0dXJl";
+    let file = FederatedTokenFile::new(token);
+    let error = file.assertion().unwrap_err();
+    for shown in [error.to_string(), format!("{error:?}"), format!("{file:?}")] {
+        assert!(shown.contains("may be a secret") && !shown.contains("eyJ"), "{shown}");
+    }
+    let error = FederatedTokenFile::new("C:\\to\u{1b}[31m\u{202e}\nken")
+        .assertion()
+        .unwrap_err();
+    assert_eq!(error.to_string(), "C:\\to\\u{1b}[31m\\u{202e}\\nken cannot be read");
+}
+
 /// A folder for one test, removed with it.
 struct Folder(PathBuf);
 
