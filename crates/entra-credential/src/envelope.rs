@@ -90,7 +90,12 @@ impl<'a> Envelope<'a> {
         if !SCHEMES.contains(&scheme) {
             return Err(unsupported(scheme));
         }
-        numbers.any().map_err(damaged)?; // the salt
+        if numbers.any().map_err(damaged)?.value.len() > LONGEST_SALT {
+            return Err(Error::unsupported(
+                format!("encryption with a salt of more than {LONGEST_SALT} bytes"),
+                ADVICE,
+            ));
+        }
         match function {
             PBKDF2 => numbers.count().map_err(damaged),
             SCRYPT => {
@@ -142,6 +147,8 @@ fn unsupported(algorithm: &[u8]) -> Error {
     Error::unsupported(what, ADVICE)
 }
 
+/// What the library below has room for.
+const LONGEST_SALT: usize = pbes2::Salt::MAX_LEN;
 /// What a block of scrypt, 128 bytes, is worth. A million rounds are at most 32 MB then, and take about as long as they do elsewhere.
 const ROUNDS_OF_A_BLOCK: u64 = 4;
 

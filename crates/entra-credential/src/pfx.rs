@@ -122,9 +122,9 @@ impl Reader<'_> {
         if mac.is_sound(content, self.password, &self.pkcs12) {
             return Ok(());
         }
-        // Some tools take the empty password for none at all, and encrypt the rest so, too.
-        if self.password.is_empty() {
-            self.bundle.allowance.spend(mac.rounds)?;
+        // Some tools take the empty password for none at all, and encrypt the rest so, too. A file that costs too much for a second
+        // look most likely has a password.
+        if self.password.is_empty() && self.bundle.allowance.spend(mac.rounds).is_ok() {
             self.pkcs12 = Password::none();
             if mac.is_sound(content, self.password, &self.pkcs12) {
                 return Ok(());

@@ -96,6 +96,7 @@ fn algorithms_that_are_not_read_are_named() {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
 
+    const SEQUENCE: u8 = 0x30;
     const SHA256: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01];
     const AES256: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x2a];
     const HMAC_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x09];
@@ -112,6 +113,11 @@ fn algorithms_that_are_not_read_are_named() {
             changed(pbmac1, HMAC_SHA256, &with(HMAC_SHA256, 13)),
             "its MAC (1.2.840.113549.2.13)",
         ),
+        // Each block of a longer key costs all the rounds again.
+        (
+            changed(pbmac1, &[2, 1, 32, SEQUENCE], &[2, 1, 65, SEQUENCE]),
+            "64 bytes",
+        ),
     ] {
         let error = ClientCertificate::from_pfx(&bytes, SECRET).unwrap_err();
         assert!(error.to_string().contains(named), "{named}: {error}");
@@ -124,6 +130,46 @@ fn algorithms_that_are_not_read_are_named() {
         let error = ClientCertificate::read(&key, SECRET).unwrap_err();
         assert!(error.to_string().contains(named), "{named}: {error}");
     }
+}
+
+#[test]
+fn password_is_asked_for_however_costly_the_file_is() {
+    // 1,200,000 rounds: the MAC over no password at all would be too many more.
+    let file = include_bytes!("vectors/made/iterations_600000.pfx");
+    let costly = changed(file, &[2, 3, 0x09, 0x27, 0xc0], &[2, 3, 0x12, 0x4f, 0x80]);
+    let error = ClientCertificate::from_pfx(&costly, None).unwrap_err();
+    assert!(matches!(error, Error::EmptyPassword), "{error}");
+}
+
+#[test]
+fn salt_that_is_too_long_is_named() {
+    let element = |tag: u8, parts: &[&[u8]]| {
+        let parts = parts.concat();
+        let length = u8::try_from(parts.len()).unwrap();
+        let head = if length < 0x80 {
+            vec![tag, length]
+        } else {
+            vec![tag, 0x81, length]
+        };
+        [head, parts].concat()
+    };
+    let aes256 = [6, 9, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x2a];
+    let pbkdf2 = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0c];
+    let pbes2 = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0d];
+    let (salt, vector, sealed) = (
+        element(4, &[&[7; 33]]),
+        element(4, &[&[7; 16]]),
+        element(4, &[&[7; 16]]),
+    );
+    let derivation = element(0x30, &[&pbkdf2, &element(0x30, &[&salt, &[2, 1, 1]])]);
+    let parameters = element(0x30, &[&derivation, &element(0x30, &[&aes256, &vector])]);
+    let key = element(0x30, &[&element(0x30, &[&pbes2, &parameters]), &sealed]);
+    let text = format!(
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\n{}\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        base64::Engine::encode(&base64::engine::general_purpose::STANDARD, key)
+    );
+    let error = ClientCertificate::from_pem(text, SECRET).unwrap_err().to_string();
+    assert!(error.contains("salt of more than 32 bytes"), "{error}");
 }
 
 #[test]
