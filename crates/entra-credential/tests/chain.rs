@@ -133,6 +133,21 @@ fn cross_signed_authority_leads_on_or_ends_the_chain() {
 }
 
 #[test]
+fn authority_with_the_name_that_the_leaf_gives_is_preferred() {
+    let key = rsa();
+    let authority = Authority::ec("issuing");
+    let mut renamed = authority.params.clone();
+    renamed.distinguished_name = params("renamed").distinguished_name;
+    renamed.not_after = date_time_ymd(2031, 1, 1);
+    let renamed = renamed.self_signed(&authority.key).unwrap();
+    let leaf = authority.sign(&leaf_params(true), &key);
+    let own = authority.own();
+    assert_chain(&key, &[&renamed, &leaf, &own], &[&leaf, &own]);
+    // Its key speaks for it where the other is not there.
+    assert_chain(&key, &[&leaf, &renamed], &[&leaf, &renamed]);
+}
+
+#[test]
 fn namesake_of_the_missing_root_leads_nowhere() {
     let key = rsa();
     let (missing, namesake, other) = (Authority::ec("root"), Authority::ec("root"), Authority::ec("other"));

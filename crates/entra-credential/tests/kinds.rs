@@ -154,6 +154,15 @@ fn base64_among_other_text_is_read() {
         ),
         format!("CERTIFICATE {whole}\n").replace('=', ""),
         format!("export CERTIFICATE={whole}\nTENANT=contoso.com\n"),
+        // With padding of every length.
+        format!(
+            "CERTIFICATE={}\nTENANT=contoso.com\n",
+            STANDARD.encode(format!("{PKCS8}\n"))
+        ),
+        format!(
+            "CERTIFICATE={}\nTENANT=contoso.com\n",
+            STANDARD.encode(format!("{PKCS8}\n\n"))
+        ),
     ] {
         let read =
             ClientCertificate::read(text.as_bytes(), None).unwrap_or_else(|error| panic!("{error}: {}", &text[..20]));
