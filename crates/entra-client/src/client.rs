@@ -76,7 +76,7 @@ impl Client {
     /// As for [`token`](Self::token); where a refresh is forced or a token was rejected, also while an older token lives.
     pub async fn token_with(&self, target: &Target, options: &TokenOptions) -> Result<Token, Error> {
         let key = self.key(target, options.claims.as_ref());
-        let want = options.want(&self.core);
+        let want = options.want(&self.core, key);
         let cached = match want {
             Want::Living => self.core.ready(key),
             Want::Requested | Want::After(_) => None,
@@ -325,7 +325,8 @@ impl TokenOptions {
     }
 
     /// Takes note that an API rejected this token, and wants another one, which is requested after it was rejected: never the same, and
-    /// an error where the service has no newer one. A failure that is remembered stands.
+    /// an error where the service has no newer one. A failure that is remembered stands. For another API, or with other claims than the
+    /// rejected token has, the token in the cache will do.
     ///
     /// ```no_run
     /// # use entra_client::{Client, Error, TokenOptions};
@@ -351,8 +352,8 @@ impl TokenOptions {
         self
     }
 
-    /// Which token is wanted. Takes note of one that was rejected.
-    pub(crate) fn want<D: Driver>(&self, core: &Core<D>) -> Want {
+    /// Which token of the slot of `key` is wanted. Takes note of one that was rejected.
+    pub(crate) fn want<D: Driver>(&self, core: &Core<D>, key: KeyRef<'_>) -> Want {
         let Some(rejected) = self.rejected.as_ref().filter(|_| !self.force_refresh) else {
             return if self.force_refresh {
                 Want::Requested
@@ -362,8 +363,11 @@ impl TokenOptions {
         };
         core.invalidate(rejected);
         // One whose slot is gone may lie in the shared store still.
-        rejected
-            .home()
-            .map_or(Want::Requested, |_| Want::After(rejected.number()))
+        match rejected.home() {
+            None => Want::Requested,
+            Some(home) if home.key().view() == key => Want::After(rejected.number()),
+            // Its number says nothing about the tokens of another slot, of which none was rejected.
+            Some(_) => Want::Living,
+        }
     }
 }

@@ -41,9 +41,11 @@ impl Clock for SystemClock {
             let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or_default();
             Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), nanoseconds)
         };
+        // In this order: by both of them, what came before the first was read came before now.
+        let monotonic = read(ClockId::MonotonicCoarse);
         Now {
             wall: Timestamp::from_epoch(read(ClockId::RealtimeCoarse)),
-            monotonic: read(ClockId::MonotonicCoarse),
+            monotonic,
         }
     }
 }
@@ -54,9 +56,11 @@ impl Clock for SystemClock {
         use std::sync::LazyLock;
         use std::time::{Instant, SystemTime};
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        // In this order: by both of them, what came before the first was read came before now.
+        let monotonic = START.elapsed();
         Now {
             wall: SystemTime::now().into(),
-            monotonic: START.elapsed(),
+            monotonic,
         }
     }
 }

@@ -1,9 +1,10 @@
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use entra_proto::{
-    AccessToken, Application, ErrorClass, Freshness, Guid, Lifetime, MAX_LIFETIME, Tenant, TokenRequest, TokenResponse,
+    AccessToken, Application, ErrorClass, Freshness, Guid, Lifetime, MAX_LIFETIME, Tenant, Timestamp, TokenRequest,
+    TokenResponse,
 };
 use entra_transport::{AcquireError, TransportError, TransportErrorKind};
 use tracing::level_filters::LevelFilter;
@@ -233,12 +234,13 @@ impl<D: Driver> Core<D> {
         mut response: TokenResponse,
     ) -> Option<StoredToken> {
         let slot = Arc::clone(lead.slot());
-        if let (Some(user), Some(sent), Some(newer)) =
-            (&slot.key().user, &attempt.refresh_token, response.refresh_token.take())
-        {
-            user.rotate(sent, newer);
-        }
-        let to_keep = (!attempt.is_lifeless).then(|| StoredToken::from(&response));
+        // What keeps the newer refresh token may panic: the access token is good all the same.
+        let rotation = match (&slot.key().user, &attempt.refresh_token, response.refresh_token.take()) {
+            (Some(user), Some(sent), Some(newer)) => catch_unwind(AssertUnwindSafe(|| user.rotate(sent, newer))),
+            _ => Ok(()),
+        };
+        let is_shared = self.driver.has_store() && slot.key().is_lasting() && !attempt.is_lifeless;
+        let to_keep = is_shared.then(|| StoredToken::from(&response));
         let home = (Arc::downgrade(&slot), lead.number());
         let token = self.accepted(span, slot.key(), attempt, response, home);
         let landing = self.land(lead, &token, true);
@@ -246,12 +248,15 @@ impl<D: Driver> Core<D> {
         if slot.key().user.as_ref().is_some_and(User::has_signed_out) {
             slot.forget();
         }
+        if let Err(panic) = rotation {
+            resume_unwind(panic);
+        }
         to_keep.filter(|_| landing == Landing::Kept)
     }
 
     pub(crate) fn land(&self, lead: &mut Lead, token: &Token, from_service: bool) -> Landing {
         let now = self.clock.now();
-        let pace = self.policy.refresh_interval.min(token.life() / 4);
+        let pace = self.policy.refresh_interval.min(LEAST_PACE.max(token.life() / 4));
         let landing = lead.land(token, from_service, now, pace);
         self.evicted(lead.slot(), self.slots.make_room(now));
         landing
@@ -289,16 +294,20 @@ impl<D: Driver> Core<D> {
 
     /// Ends a flight in which the code of others panicked, as any that failed.
     pub(crate) fn panicked(&self, lead: &mut Lead) {
-        if !lead.is_flying() {
-            return;
-        }
+        let Some(since) = lead.since() else { return };
         let error = TransportError::new(
             TransportErrorKind::Other,
-            "a panic ended the acquisition: in the signer, the transport, the token store or the observer",
+            "a panic ended the acquisition: in the signer, the transport, the token store, the observer or the clock",
         );
         let error = Error::from(error);
         let cool_down = lead.cool_down(&error, &self.policy);
-        lead.fail(error.clone(), cool_down, self.clock.now());
+        // It may be the clock that panics: the start of the flight stands for now, which the time of day does not bring to an end.
+        let start = Now {
+            wall: Timestamp::from_epoch(Duration::MAX),
+            monotonic: since,
+        };
+        let now = catch_unwind(AssertUnwindSafe(|| self.clock.now())).unwrap_or(start);
+        lead.fail(error.clone(), cool_down, now);
         let key = lead.slot().key();
         tracing::error!(%error, "no token for {}", key.target);
         // It may be the observer that panics.
@@ -336,7 +345,8 @@ impl<D: Driver> Core<D> {
         let Ok(draw) = self.request_ids.next() else {
             return false;
         };
-        if lifetime.expires_at.since(lifetime.received_at) > MAX_LIFETIME {
+        let is_too_long = lifetime.expires_at.since(lifetime.received_at) > MAX_LIFETIME;
+        if is_too_long || self.slots.doubts(lifetime.received_at) {
             return false;
         }
         let slot = Arc::clone(lead.slot());
@@ -359,7 +369,12 @@ impl<D: Driver> Core<D> {
 
     /// Takes note that an API rejected this token.
     pub(crate) fn invalidate(&self, token: &Token) -> bool {
-        token.home().is_some_and(|slot| self.reject(&slot, token.number()))
+        let Some(slot) = token.home() else {
+            // The shared store may have it still, and no slot is left to know better.
+            self.slots.doubt(self.clock.now());
+            return false;
+        };
+        self.reject(&slot, token.number())
     }
 
     /// Takes note that an API rejected the token of this number.
@@ -441,6 +456,9 @@ impl<D: Driver> Core<D> {
         }
     }
 }
+
+/// The least time between two refreshes of one slot.
+const LEAST_PACE: Duration = Duration::from_secs(1);
 
 #[cold]
 fn trace_hit(key: KeyRef<'_>) {

@@ -28,7 +28,7 @@ pub struct Policy {
     /// The longest that it becomes by doubling: 60 s.
     pub max_cool_down: Duration,
     /// The shortest time from one success to the next refresh of the same token, whatever the service says: 60 s, but no more than a
-    /// quarter of the token's life.
+    /// quarter of the token's life or 1 s, whichever is longer.
     pub refresh_interval: Duration,
     /// How many requests for which no caller needs to wait run at once: 64. Beyond that, the refresh of a token that lives is left to a
     /// later caller. It is also the greatest number of threads that the blocking client starts.

@@ -1,4 +1,5 @@
 use std::future::{Future, poll_fn};
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -100,6 +101,8 @@ pub(crate) async fn acquire(
             // The flight was dropped, and there has to be another.
             Some(None) => runs_tasks &= !is_mine,
             None => {
+                // The runtime may not run it at all.
+                runs_tasks &= !is_mine;
                 if let Some(token) = core.instead(slot, after, None) {
                     return Ok(token);
                 }
@@ -110,8 +113,13 @@ pub(crate) async fn acquire(
 
 /// What a future gives, or nothing where the other one is done before. That one is made only if there is something to wait for.
 async fn or_after<T>(mut waiter: impl Future<Output = T> + Unpin, after: impl Fn() -> BoxFuture<()>) -> Option<T> {
-    let mut end = None;
+    let (mut end, mut has_yielded) = (None, false);
     poll_fn(|cx| match Pin::new(&mut waiter).poll(cx) {
+        // What is done after one turn of the executor needs no timer.
+        Poll::Pending if !mem::replace(&mut has_yielded, true) => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
         Poll::Pending => {
             let end = end.get_or_insert_with(&after);
             end.as_mut().poll(cx).map(|()| None)
@@ -227,7 +235,7 @@ async fn drive(
                 if let Some(lead) = &mut lead {
                     lead.depart();
                 }
-                match core.driver.transport.send(exchange.request()).await {
+                match core.driver.transport.as_ref().send(exchange.request()).await {
                     Ok(response) => exchange.respond(&response, now().wall)?,
                     Err(error) => error.next_step(exchange, now().wall)?,
                 }

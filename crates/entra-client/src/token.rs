@@ -140,13 +140,19 @@ impl Token {
         self.0.home.upgrade()
     }
 
+    /// When this process got it, by the monotonic clock.
+    pub(crate) fn landed(&self) -> Duration {
+        Duration::from_nanos(self.0.landed)
+    }
+
     /// The greater age of those that the two clocks show; none where it comes from the future: the time was set back.
     fn age(&self, now: Now) -> Option<u64> {
+        // It came after the caller had looked at the clocks.
+        let Some(here) = nanoseconds(now.monotonic).checked_sub(self.0.landed) else {
+            return Some(self.0.age_then);
+        };
         let by_wall = nanoseconds(now.wall.since(EPOCH)).checked_sub(self.0.received)?;
-        let by_monotonic = nanoseconds(now.monotonic)
-            .saturating_sub(self.0.landed)
-            .saturating_add(self.0.age_then);
-        Some(by_wall.max(by_monotonic))
+        Some(by_wall.max(here.saturating_add(self.0.age_then)))
     }
 
     fn after(&self, age: u64) -> Timestamp {

@@ -182,6 +182,28 @@ async fn token_with_claims_and_token_without_are_rejected_alone() {
     );
 }
 
+/// The number of a token says nothing in another slot.
+#[tokio::test(start_paused = true)]
+async fn rejected_token_asks_another_slot_for_its_token_only() {
+    let stage = Stage::new(numbered(|_| 0, ""));
+    let claims = ClaimsRequest::parse(r#"{"access_token":{"nbf":{"essential":true}}}"#).unwrap();
+    let mut plain = stage.client.token(&api("graph")).await.unwrap();
+    for _ in 0..20 {
+        plain = stage.client.token_with(&api("graph"), &force()).await.unwrap();
+    }
+    let sent = stage.service.requests();
+    for _ in 0..20 {
+        let options = instead_of(&plain).claims(claims.clone());
+        stage.client.token_with(&api("graph"), &options).await.unwrap();
+        stage
+            .client
+            .token_with(&api("other"), &instead_of(&plain))
+            .await
+            .unwrap();
+    }
+    assert_eq!(stage.service.requests(), sent + 2);
+}
+
 /// A shelf on which whatever was saved is found, and which takes its time.
 #[derive(Clone, Default)]
 struct Shelf(Arc<Mutex<Option<StoredToken>>>);

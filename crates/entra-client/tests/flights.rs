@@ -2,11 +2,14 @@
 
 mod support;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use entra_client::{BoxFuture, Client, EventKind, ManualClock, Runtime, StoredToken, TokenStore, User, blocking};
+use entra_client::{
+    BoxFuture, Client, Clock, EventKind, ManualClock, Now, Runtime, StoredToken, TokenOptions, TokenStore, User,
+    blocking,
+};
 use entra_proto::{CacheKey, Guid, RefreshToken, Signer, SignerError, SigningAlgorithm, SigningCertificate};
 use support::{Answer, START, Service, Stage, Wire, api, app, counted_ids, pass, seconds, secret, settle, together};
 
@@ -92,6 +95,35 @@ async fn runtime_that_drops_tasks_costs_no_token() {
         }
         assert_eq!(stage.service.requests(), 3);
     }
+}
+
+/// Keeps tasks, and runs none.
+#[derive(Default)]
+struct Idle(Mutex<Vec<BoxFuture<()>>>);
+
+impl Runtime for Idle {
+    fn sleep(&self, duration: Duration) -> BoxFuture<()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+
+    fn spawn(&self, task: BoxFuture<()>) {
+        self.0.lock().unwrap().push(task);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn runtime_that_runs_no_task_holds_no_caller_for_ever() {
+    let stage = Stage::with(Service::always(HOUR), |builder| builder.runtime(Idle::default()));
+    let all = together(10, |_| {
+        let client = stage.client.clone();
+        async move { within(seconds(300), &client).await }
+    });
+    assert!(all.await.iter().all(Option::is_some));
+    let options = TokenOptions::default().force_refresh(true);
+    let graph = api("graph");
+    let forced = tokio::time::timeout(seconds(300), stage.client.token_with(&graph, &options));
+    forced.await.unwrap().unwrap();
+    assert_eq!(stage.service.requests(), 2);
 }
 
 /// Keeps to the runtime that it was made on.
@@ -370,5 +402,65 @@ fn blocking_caller_that_gives_up_leaves_the_flight_running() {
     {
         std::thread::yield_now();
     }
+    assert_eq!(service.requests(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn panic_of_who_keeps_a_refresh_token_costs_no_token() {
+    let answer = Answer::Token("t", 3600, r#","refresh_token":"newer""#);
+    let stage = Stage::new(Service::always(answer));
+    let user = User::from_refresh_token(Guid::from_bytes([1; 16]), RefreshToken::new("older").unwrap());
+    user.on_rotation(|_| std::panic::resume_unwind(Box::new("a bug")));
+    assert_eq!(
+        within(seconds(1), &stage.client.user(&user)).await.as_deref(),
+        Some("t")
+    );
+    assert_eq!(
+        within(seconds(1), &stage.client.user(&user)).await.as_deref(),
+        Some("t")
+    );
+    assert_eq!(user.refresh_token().unwrap().expose(), "newer");
+    assert_eq!(stage.service.requests(), 1);
+}
+
+/// A clock that panics while it is told to.
+#[derive(Clone)]
+struct Stopped(ManualClock, Arc<AtomicBool>);
+
+impl Clock for Stopped {
+    fn now(&self) -> Now {
+        if self.1.load(Ordering::SeqCst) {
+            std::panic::resume_unwind(Box::new("a bug"));
+        }
+        self.0.now()
+    }
+}
+
+#[test]
+fn panic_of_the_clock_cools_down() {
+    let clock = Stopped(ManualClock::at(START), Arc::default());
+    let service = Service::always(HOUR);
+    let (wire, stop) = (service.clone(), Arc::clone(&clock.1));
+    let transport = entra_transport::blocking_transport_fn(move |request| {
+        stop.store(true, Ordering::SeqCst);
+        wire.receive(&request, Duration::ZERO).1.give()
+    });
+    let client = blocking::Client::builder(app(secret()), transport)
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let ask = || {
+        let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| client.token(&api("graph"))));
+        clock.1.store(false, Ordering::SeqCst);
+        asked
+    };
+    for _ in 0..100 {
+        if let Ok(asked) = ask() {
+            assert!(asked.unwrap_err().to_string().contains("panic"));
+        }
+    }
+    assert_eq!(service.requests(), 1);
+    clock.0.advance(seconds(5));
+    drop(ask());
     assert_eq!(service.requests(), 2);
 }

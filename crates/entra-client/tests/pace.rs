@@ -53,6 +53,39 @@ async fn reads_over_an_hour_send_a_request_a_minute_at_most() {
     }
 }
 
+/// Lives of seconds, and numbers as no service should write them.
+#[tokio::test(start_paused = true)]
+async fn no_number_of_the_service_makes_more_than_a_request_a_second() {
+    let body = |life: &str, more: &str| {
+        Answer::refusal(
+            200,
+            &format!(r#"{{"token_type":"Bearer","access_token":"t"{life}{more}}}"#),
+        )
+    };
+    let refresh = |value: &str| format!(r#","refresh_in":{value}"#);
+    for life in [
+        "", "null", "0", "-1", "1", "2", "30", "\"60\"", "299.5", "1e30", "86400",
+    ] {
+        let life = match life {
+            "" => String::new(),
+            life => format!(r#","expires_in":{life}"#),
+        };
+        for more in ["", "0", "-5", "0.5", "\"0\"", "\"x\"", "1e30", "[]", "null"] {
+            let more = if more.is_empty() { String::new() } else { refresh(more) };
+            let stage = Stage::new(Service::always(body(&life, &more)));
+            for _ in 0..1200 {
+                drop(stage.client.token(&api("graph")).await);
+                pass(Duration::from_millis(50)).await;
+            }
+            assert!(
+                stage.service.requests() <= 61,
+                "{life} {more}: {}",
+                stage.service.requests()
+            );
+        }
+    }
+}
+
 #[test]
 fn blocking_reads_of_an_odd_token_are_paced_too() {
     for (life, more) in ODD {

@@ -4,9 +4,10 @@ mod support;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use entra_client::{Client, EventKind, StoredToken, TokenOptions, TokenStore, User, blocking};
+use entra_client::{Client, EventKind, Policy, StoredToken, TokenOptions, TokenStore, User, blocking};
 use entra_proto::{AccessToken, CacheKey, Guid, Lifetime, RefreshToken, UserAssertion};
 use support::people::{TENANT, rotating, signed_in};
 use support::{Answer, START, Service, Stage, api, app, pass, seconds, secret, settle};
@@ -187,6 +188,54 @@ async fn a_refused_token_does_not_come_back_from_the_store() {
     shelf.replace("newer", Lifetime::new(START.plus(seconds(3300)), seconds(3600), None));
     assert_eq!(stage.client.token(&api("graph")).await.unwrap().expose(), "newer");
     assert_eq!(service.requests(), 3);
+}
+
+/// Also where the slot that knew of the event had to go for others.
+#[tokio::test(start_paused = true)]
+async fn nothing_from_before_an_event_comes_back_after_an_eviction() {
+    for event in ["clear", "forget", "invalidate", "invalidate later"] {
+        let (shelf, service) = (
+            Shelf::default(),
+            Service::new(|n, _| (Duration::ZERO, Answer::Token(n.to_string().leak(), 3600, ""))),
+        );
+        let stage = Stage::with(service, |builder| {
+            let mut policy = Policy::default();
+            policy.capacity = 2;
+            builder.token_store(shelf.clone()).policy(policy)
+        });
+        let old = stage.client.token(&api("graph")).await.unwrap();
+        settle().await;
+        match event {
+            "clear" => stage.client.clear(),
+            "forget" => stage.client.forget(&api("graph")),
+            "invalidate" => drop(stage.client.invalidate(&old)),
+            _ => {}
+        }
+        for n in 0..5 {
+            pass(seconds(1)).await;
+            stage.client.token(&api(&format!("api{n}"))).await.unwrap();
+        }
+        settle().await;
+        if event == "invalidate later" {
+            stage.client.invalidate(&old);
+        }
+        let next = stage.client.token(&api("graph")).await.unwrap();
+        assert_ne!(next.expose(), old.expose(), "{event}");
+        settle().await;
+        // What is saved from then on is believed.
+        pass(seconds(1)).await;
+        stage.client.token(&api("new")).await.unwrap();
+        settle().await;
+        let sent = stage.service.requests();
+        for n in 0..5 {
+            pass(seconds(1)).await;
+            stage.client.token(&api(&format!("api{n}"))).await.unwrap();
+        }
+        settle().await;
+        let sent_again = stage.service.requests() - sent;
+        stage.client.token(&api("new")).await.unwrap();
+        assert_eq!(stage.service.requests(), sent + sent_again, "{event}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -58,7 +58,7 @@ impl Target {
         match (self, version) {
             (Self::Resource(resource), EndpointVersion::V1) => Ok(("resource", resource.as_str().into())),
             (Self::Resource(resource), EndpointVersion::V2) => {
-                Ok(("scope", format!("{resource}{DEFAULT_SUFFIX}").into()))
+                Ok(("scope", [resource.as_str(), DEFAULT_SUFFIX].concat().into()))
             }
             (Self::Scopes(scopes), EndpointVersion::V1) => Ok(("resource", one_resource(scopes)?.into())),
             (Self::Scopes(scopes), EndpointVersion::V2) => Ok(("scope", scopes.as_str().into())),

@@ -92,7 +92,7 @@ impl Client {
     /// As for [`Client::token_with`](crate::Client::token_with).
     pub fn token_with(&self, target: &Target, options: &TokenOptions) -> Result<Token, Error> {
         let key = self.key(target, options.claims.as_ref());
-        let want = options.want(&self.core);
+        let want = options.want(&self.core, key);
         let cached = match want {
             Want::Living => self.core.ready(key),
             Want::Requested | Want::After(_) => None,

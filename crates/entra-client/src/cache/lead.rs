@@ -47,9 +47,9 @@ impl Lead {
         self.number
     }
 
-    /// Whether the outcome is still to come.
-    pub(crate) fn is_flying(&self) -> bool {
-        self.flight.is_some()
+    /// When it started, by the monotonic clock; none where it has ended.
+    pub(crate) fn since(&self) -> Option<Duration> {
+        self.flight.as_ref().map(|flight| flight.since)
     }
 
     /// Waits for the outcome.
@@ -72,20 +72,21 @@ impl Lead {
         };
         let landing = {
             let mut state = lock(&self.slot.state);
-            let is_outdated = self.number <= state.outdated;
-            if !from_service && (state.distrusts_store || is_outdated) {
+            let events = state.events();
+            let (is_outdated, is_forgotten) = (self.number <= events.outdated, self.number <= events.forgotten);
+            if !from_service && (events.distrusts_store || is_outdated) {
                 self.flight = Some(flight);
                 return Landing::Distrusted;
             }
             let is_own = state.end(&flight);
             let current = self.slot.token.load();
-            let is_newest =
-                self.number > state.forgotten && current.as_ref().is_none_or(|current| current.number() < self.number);
+            let is_newest = !is_forgotten && current.as_ref().is_none_or(|current| current.number() < self.number);
             let landing = if is_newest && !is_outdated {
                 state.setback = None;
-                state.distrusts_store &= !from_service;
-                state.landed = now.monotonic;
-                state.paced_until = now.monotonic.saturating_add(pace);
+                if from_service && state.events().distrusts_store {
+                    state.events_mut().distrusts_store = false;
+                }
+                state.pace_until(now.monotonic.saturating_add(pace));
                 self.slot.replace(Some(token.clone()));
                 Landing::Kept
             } else {
@@ -97,7 +98,7 @@ impl Lead {
                 Landing::Late
             };
             if is_own {
-                self.slot.quiet_until(state.paced_until);
+                self.slot.quiet_until(state.paced_until());
             }
             self.slot.weigh(&state);
             landing
@@ -119,7 +120,7 @@ impl Lead {
             if state.end(&flight) {
                 let mut quiet_until = Duration::ZERO;
                 // A rejection of what was sent before the last event says nothing any more.
-                if self.number > state.outdated || error.is_retryable() {
+                if self.number > state.events().outdated || error.is_retryable() {
                     let failures = state.failures() + 1;
                     quiet_until = now.monotonic.saturating_add(wait);
                     state.setback = Some(Box::new(Setback {

@@ -15,7 +15,6 @@ pub(super) struct Ledger(Arc<AtomicUsize>);
 /// The part of one slot, taken out again when that is dropped. An estimate: what the service and an API choose counts in full.
 pub(super) struct Entered {
     ledger: Ledger,
-    key: usize,
     all: AtomicUsize,
 }
 
@@ -25,11 +24,10 @@ impl Ledger {
     }
 
     pub(super) fn enter(&self, key: &Key) -> Entered {
-        let key = FIXED + size_of_key(key);
+        let key = size_of_key(key);
         self.0.fetch_add(key, Ordering::Relaxed);
         Entered {
             ledger: self.clone(),
-            key,
             all: AtomicUsize::new(key),
         }
     }
@@ -41,7 +39,7 @@ impl Entered {
     }
 
     /// Takes note of what the slot holds now. Under the lock of its state only.
-    pub(super) fn change(&self, token: Option<&Token>, state: &State) {
+    pub(super) fn change(&self, key: &Key, token: Option<&Token>, state: &State) {
         let token = token.map_or(0, |token| token.expose().len());
         let failure = state.setback.as_ref().and_then(|setback| setback.error.service());
         let failure = failure.map_or(0, |error| {
@@ -49,7 +47,7 @@ impl Entered {
             let texts = texts.into_iter().flatten().map(String::len).sum::<usize>();
             error.error.len() + error.description.len() + texts
         });
-        let all = self.key + token + failure;
+        let all = size_of_key(key) + token + failure;
         let before = self.all.swap(all, Ordering::Relaxed);
         self.ledger.0.fetch_add(all.wrapping_sub(before), Ordering::Relaxed);
     }
@@ -67,7 +65,7 @@ fn size_of_key(key: &Key) -> usize {
         entra_proto::Target::Scopes(scopes) => scopes.as_str().len(),
     };
     let claims = key.claims.as_ref().map_or(0, |claims| claims.as_str().len());
-    target + claims + key.user.as_ref().map_or(0, User::size)
+    FIXED + target + claims + key.user.as_ref().map_or(0, User::size)
 }
 
 /// A slot and a token without their texts, and their places in the map.

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use entra_proto::Freshness;
@@ -8,7 +9,7 @@ use super::flight::Waiter;
 use super::key::Key;
 use super::lead::Lead;
 use super::ledger::{Entered, Ledger};
-use super::state::{Setback, State};
+use super::state::{Setback, State, nanoseconds};
 use super::sync::{AtomicU64, Mutex, Ordering, lock};
 use crate::clock::Now;
 use crate::error::Error;
@@ -40,9 +41,9 @@ pub(crate) struct Slot {
     /// Before this moment of the monotonic clock (in nanoseconds) no refresh is needed: one is in flight, or was a short time ago.
     quiet_until: AtomicU64,
     /// The last use, by the monotonic clock, in seconds.
-    used: AtomicU64,
+    used: AtomicU32,
     /// Where it is in the map, which alone uses this.
-    pub(super) place: std::sync::atomic::AtomicUsize,
+    pub(super) place: AtomicU32,
     bytes: Entered,
     pub(super) state: Mutex<State>,
 }
@@ -73,7 +74,7 @@ impl Slot {
             token: TokenCell::empty(),
             version: AtomicU64::new(0),
             quiet_until: AtomicU64::new(0),
-            used: AtomicU64::new(0),
+            used: AtomicU32::new(0),
             state: Mutex::new(State::default()),
         }
     }
@@ -119,7 +120,9 @@ impl Slot {
             return Turn::Ready(token.clone());
         }
         let living = token.filter(|token| after.is_none() && token.is_alive(now));
-        state.distrusts_store |= after.is_some();
+        if after.is_some() {
+            state.events_mut().distrusts_store = true;
+        }
         if let Some((waiter, left, serves)) = state.awaited(after, now, patience) {
             return Turn::Wait { waiter, left, serves };
         }
@@ -171,13 +174,13 @@ impl Slot {
     pub(crate) fn reject(&self, number: u64, now: Now, policy: &Policy) -> bool {
         let mut state = lock(&self.state);
         let current = self.token.load();
-        let is_news = number > state.rejected
+        let is_news = number > state.events().rejected
             && number <= state.sent
             && current.as_ref().is_none_or(|current| current.number() <= number);
         if is_news {
-            state.rejected = number;
             state.happened();
-            if let Some(wait) = state.rejected_again(now, policy) {
+            state.events_mut().rejected = number;
+            if let Some(wait) = state.rejected_again(current.as_ref().map(Token::landed), now, policy) {
                 self.quiet_until(now.monotonic.saturating_add(wait));
             }
             if let Some(current) = current {
@@ -208,17 +211,17 @@ impl Slot {
     }
 
     pub(crate) fn distrusts_store(&self) -> bool {
-        lock(&self.state).distrusts_store
+        lock(&self.state).events().distrusts_store
     }
 
     /// The flight waits until then.
     pub(crate) fn pause_until(&self, moment: Duration) {
-        lock(&self.state).paused_until = Some(moment);
+        lock(&self.state).events_mut().paused_until = Some(moment);
     }
 
     /// What is left of a pause that an earlier flight did not see to the end.
     pub(crate) fn pause_left(&self, now: Now) -> Option<Duration> {
-        let until = lock(&self.state).paused_until?;
+        let until = lock(&self.state).events().paused_until?;
         until.checked_sub(now.monotonic).filter(|left| !left.is_zero())
     }
 
@@ -241,7 +244,7 @@ impl Slot {
     }
 
     /// The last use, in seconds of the monotonic clock.
-    pub(super) fn last_used(&self) -> u64 {
+    pub(super) fn last_used(&self) -> u32 {
         self.used.load(Ordering::Relaxed)
     }
 
@@ -253,7 +256,7 @@ impl Slot {
 
     /// Takes note of how much it holds now. Under the lock of the state only.
     pub(super) fn weigh(&self, state: &State) {
-        self.bytes.change(self.token.load().as_ref(), state);
+        self.bytes.change(&self.key, self.token.load().as_ref(), state);
     }
 
     /// No refresh is needed before this moment of the monotonic clock. Under the lock of the state only.
@@ -262,7 +265,8 @@ impl Slot {
     }
 
     fn touch(&self, now: Now) {
-        self.used.store(now.monotonic.as_secs(), Ordering::Relaxed);
+        let seconds = u32::try_from(now.monotonic.as_secs()).unwrap_or(u32::MAX);
+        self.used.store(seconds, Ordering::Relaxed);
     }
 
     fn take_off(self: &Arc<Self>, state: &mut State, now: Now) -> Lead {
@@ -270,10 +274,6 @@ impl Slot {
         self.quiet_until(Duration::MAX);
         Lead::new(Arc::clone(self), flight, number)
     }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(all(test, not(entra_loom)))]

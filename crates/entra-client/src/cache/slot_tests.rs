@@ -127,3 +127,25 @@ fn a_flight_that_takes_too_long_gets_a_successor_and_leaves_it_alone() {
     drop(second);
     assert!(lead(123).is_some());
 }
+
+#[test]
+fn token_that_came_after_a_look_at_the_clock_is_used() {
+    let slot = due();
+    slot.forget();
+    let Turn::Lead(mut lead) = slot.join(now(10), None, PATIENCE) else {
+        panic!("nobody leads")
+    };
+    let lifetime = Lifetime::new(now(12).wall, Duration::from_secs(3600), None);
+    let stages = FreshnessPolicy::default().stages(&lifetime, 0);
+    let home = (Arc::downgrade(&slot), lead.number());
+    let token = Token::new(AccessToken::new("t").unwrap(), &lifetime, stages, now(12), None, home);
+    lead.land(&token, true, now(12), Duration::ZERO);
+    assert!(matches!(slot.join(now(11), None, PATIENCE), Turn::Ready(_)));
+    assert!(slot.peek(now(11)).is_some());
+    // The time of day was set back since: that is another matter.
+    let set_back = Now {
+        wall: now(11).wall,
+        ..now(13)
+    };
+    assert!(matches!(slot.join(set_back, None, PATIENCE), Turn::Lead(_)));
+}

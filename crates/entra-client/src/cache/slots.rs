@@ -1,9 +1,10 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 use std::thread;
 
+use entra_proto::Timestamp;
 use foldhash::fast::RandomState;
 
 use super::key::{Entry, Key, KeyRef, Keyed};
@@ -21,6 +22,8 @@ pub(crate) struct Slots {
     /// How large the map must become to be looked through again for what can go: slots that are in use cannot.
     full_at: AtomicUsize,
     heavy_at: AtomicUsize,
+    /// Up to this second since the epoch, the shared store may have tokens from before an event of which no slot knows any more.
+    doubtful_until: AtomicU64,
     /// Held by the thread that looks for what can go.
     sweeping: Mutex<()>,
 }
@@ -42,6 +45,7 @@ impl Slots {
             ledger: Ledger::default(),
             full_at: AtomicUsize::new(capacity),
             heavy_at: AtomicUsize::new(max_bytes),
+            doubtful_until: AtomicU64::new(0),
             sweeping: Mutex::default(),
         }
     }
@@ -106,6 +110,9 @@ impl Slots {
                 let mut map = self.write();
                 for slot in free.by_ref().take(BATCH) {
                     if !is_enough(evicted, bytes) && is_free(&slot, 1) && map.remove(&slot) {
+                        if slot.distrusts_store() {
+                            self.doubt(now);
+                        }
                         evicted += 1;
                         bytes = bytes.saturating_sub(slot.bytes());
                     }
@@ -119,7 +126,7 @@ impl Slots {
         // What is in use could not go: it is worth another look when as much has come as goes at once.
         let next = |held: usize, bound: usize| match held <= bound {
             true => bound,
-            false => held.saturating_add(batch(bound) - 1),
+            false => held.saturating_add(batch(held) - 1),
         };
         self.full_at.store(next(self.len(), self.capacity), Ordering::Relaxed);
         let heavy_at = next(self.ledger.bytes(), self.max_bytes);
@@ -145,6 +152,16 @@ impl Slots {
     pub(crate) fn reconsider(&self, wanted: impl Fn(&Key) -> bool) {
         let batches = self.batches(|slot| wanted(Slot::key(slot)));
         batches.flatten().for_each(|slot| slot.reconsider());
+    }
+
+    /// What the shared store got before this moment is not to be believed: a slot that knew why is gone.
+    pub(crate) fn doubt(&self, now: Now) {
+        self.doubtful_until.fetch_max(now.wall.as_secs(), Ordering::Relaxed);
+    }
+
+    /// Whether a token that was received at this moment may be from before an event.
+    pub(crate) fn doubts(&self, received_at: Timestamp) -> bool {
+        received_at.as_secs() <= self.doubtful_until.load(Ordering::Relaxed)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -183,27 +200,32 @@ impl Slots {
 
 impl Map {
     fn insert(&mut self, slot: Arc<Slot>) {
-        slot.place.store(self.order.len(), Ordering::Relaxed);
+        slot.place.store(place(self.order.len()), Ordering::Relaxed);
         self.order.push(Arc::clone(&slot));
         self.entries.insert(Entry(slot));
     }
 
     /// Returns whether it was there.
     fn remove(&mut self, slot: &Arc<Slot>) -> bool {
-        let place = slot.place.load(Ordering::Relaxed);
+        let place = slot.place.load(Ordering::Relaxed) as usize;
         if !self.order.get(place).is_some_and(|found| Arc::ptr_eq(found, slot)) {
             return false;
         }
         self.order.swap_remove(place);
         if let Some(moved) = self.order.get(place) {
-            moved.place.store(place, Ordering::Relaxed);
+            moved.place.store(self::place(place), Ordering::Relaxed);
         }
         self.entries.remove(slot as &dyn Keyed)
     }
 }
 
+/// A place as a slot keeps it: memory ends before its numbers do.
+fn place(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
 /// What goes first has the least: see [`Slots::make_room`].
-type Rank = (u8, Reverse<usize>, u64);
+type Rank = (u8, Reverse<usize>, u32);
 
 fn rank(slot: &Slot, now: Now) -> Rank {
     let worth = slot.worth(now);
@@ -232,7 +254,7 @@ const BATCH: usize = 64;
 mod tests {
     use std::time::Duration;
 
-    use entra_proto::{AccessToken, ClaimsRequest, FreshnessPolicy, Lifetime, Target, Timestamp};
+    use entra_proto::{AccessToken, ClaimsRequest, FreshnessPolicy, Lifetime, Target};
 
     use super::super::slot::Turn;
     use super::*;
@@ -378,6 +400,23 @@ mod tests {
             // It would wait for ever where the lock is held.
             slots.slot(key(5000 + n), now(2));
         }
+    }
+
+    #[test]
+    fn many_slots_in_use_are_not_looked_at_for_each_new_one() {
+        let slots = Slots::new(4, usize::MAX);
+        let (mut held, mut looks, mut full_at) = (Vec::new(), 0, 4);
+        for name in 0..3000 {
+            held.push(slots.slot(key(name), now(1)).0);
+            if slots.full_at.load(Ordering::Relaxed) != full_at {
+                full_at = slots.full_at.load(Ordering::Relaxed);
+                looks += 1;
+            }
+        }
+        assert!(looks < 200, "{looks}");
+        drop(held);
+        (3000..3200).for_each(|name| drop(slots.slot(key(name), now(2))));
+        assert!(slots.len() <= 4, "{}", slots.len());
     }
 
     #[test]
