@@ -18,6 +18,8 @@
 
 #![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
 
+mod environment;
+
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +33,8 @@ use http::{Request, StatusCode, Uri};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
+use crate::environment::{setting, setting_or};
+
 /// Graph's address in the public cloud, and its audience there.
 const GRAPH: &str = "https://graph.microsoft.com";
 
@@ -42,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let tenants = setting("TENANT_IDS")?;
     let tenants = tenants.split(',').map(str::parse).collect::<Result<Vec<Tenant>, _>>()?;
 
-    let endpoint = std::env::var("AAD_ENDPOINT").unwrap_or_else(|_| "https://login.microsoftonline.com".into());
+    let endpoint = setting_or("AAD_ENDPOINT", "https://login.microsoftonline.com")?;
     let cloud = Cloud::loopback(&endpoint).or_else(|_| endpoint.parse())?;
     let secret = ClientSecret::new(setting("CLIENT_SECRET")?)?;
     let home = Authority::new(cloud, tenants[0].clone())?; // what is split has a first part
@@ -53,7 +57,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .observer(Arc::clone(&counters))
         .build()?;
 
-    let graph = std::env::var("GRAPH_ENDPOINT").unwrap_or_else(|_| GRAPH.into());
+    let graph = setting_or("GRAPH_ENDPOINT", GRAPH)?;
     let graph = graph.trim_end_matches('/');
     // An emulator's Graph has another address, and the same audience.
     let audience = Cloud::loopback(graph).map_or(graph, |_| GRAPH);
@@ -155,8 +159,4 @@ impl From<TransportError> for Trouble {
             passes: error.is_retryable(),
         }
     }
-}
-
-fn setting(name: &str) -> Result<String, String> {
-    std::env::var(name).map_err(|_| format!("{name} is not set"))
 }

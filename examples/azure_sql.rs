@@ -22,17 +22,21 @@
 
 #![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
 
+mod environment;
+
 use std::error::Error;
 
 use entra_client::blocking::Client;
 use entra_proto::{Application, Authority, ClientSecret, Cloud, EndpointVersion, Target, UnverifiedClaims};
 use entra_transport_ureq::UreqTransport;
 
+use crate::environment::{setting, setting_or};
+
 fn main() -> Result<(), Box<dyn Error>> {
     let spn = std::env::args().nth(1).unwrap_or_else(|| AUDIENCES[0].to_owned());
     let target = sql_target(&spn)?;
 
-    let host = std::env::var("AZURE_AUTHORITY_HOST").unwrap_or_else(|_| "https://login.microsoftonline.com".into());
+    let host = setting_or("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com")?;
     let cloud = Cloud::loopback(&host).or_else(|_| host.parse())?;
     let authority = Authority::new(cloud, setting("AZURE_TENANT_ID")?.parse()?)?;
     let secret = ClientSecret::new(setting("AZURE_CLIENT_SECRET")?)?;
@@ -67,10 +71,6 @@ const AUDIENCES: [&str; 3] = [
     "https://database.usgovcloudapi.net/",
     "https://database.chinacloudapi.cn/",
 ];
-
-fn setting(name: &str) -> Result<String, String> {
-    std::env::var(name).map_err(|_| format!("{name} is not set: run `entra emulator` and copy its export lines"))
-}
 
 #[cfg(test)]
 mod tests {

@@ -28,6 +28,8 @@
 
 #![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
 
+mod environment;
+
 use std::error::Error;
 use std::sync::Arc;
 use std::thread;
@@ -42,6 +44,8 @@ use http::header::AUTHORIZATION;
 use http::{Request, StatusCode, Uri};
 use serde_json::Value;
 
+use crate::environment::{setting, setting_or};
+
 /// Graph's address in the public cloud, and its audience there.
 const GRAPH: &str = "https://graph.microsoft.com";
 
@@ -52,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tenants = setting("TENANT_IDS")?;
     let tenants = tenants.split(',').map(str::parse).collect::<Result<Vec<Tenant>, _>>()?;
 
-    let endpoint = std::env::var("AAD_ENDPOINT").unwrap_or_else(|_| "https://login.microsoftonline.com".into());
+    let endpoint = setting_or("AAD_ENDPOINT", "https://login.microsoftonline.com")?;
     let cloud = Cloud::loopback(&endpoint).or_else(|_| endpoint.parse())?;
     let secret = ClientSecret::new(setting("CLIENT_SECRET")?)?;
     let home = Authority::new(cloud, tenants[0].clone())?; // what is split has a first part
@@ -63,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .observer(Arc::clone(&counters))
         .build()?;
 
-    let graph = std::env::var("GRAPH_ENDPOINT").unwrap_or_else(|_| GRAPH.into());
+    let graph = setting_or("GRAPH_ENDPOINT", GRAPH)?;
     let graph = graph.trim_end_matches('/');
     // An emulator's Graph has another address, and the same audience.
     let audience = Cloud::loopback(graph).map_or(graph, |_| GRAPH);
@@ -173,8 +177,4 @@ impl From<TransportError> for Trouble {
             passes: error.is_retryable(),
         }
     }
-}
-
-fn setting(name: &str) -> Result<String, String> {
-    std::env::var(name).map_err(|_| format!("{name} is not set"))
 }

@@ -11,6 +11,8 @@
 
 #![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
 
+mod environment;
+
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -18,6 +20,8 @@ use std::time::{Duration, SystemTime};
 
 use entra_proto::{Application, Authority, Body, ClientSecret, Cloud, Guid, RetryPolicy, Step, Target, Timestamp};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+
+use crate::environment::setting;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let cloud = Cloud::loopback(&setting("AZURE_AUTHORITY_HOST")?)?;
@@ -52,10 +56,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         life.as_secs()
     );
     Ok(())
-}
-
-fn setting(name: &str) -> Result<String, String> {
-    std::env::var(name).map_err(|_| format!("{name} is not set: run `entra emulator` and copy its export lines"))
 }
 
 fn now() -> Timestamp {

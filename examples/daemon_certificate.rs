@@ -10,6 +10,8 @@
 
 #![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
 
+mod environment;
+
 use std::error::Error;
 use std::time::SystemTime;
 
@@ -20,12 +22,14 @@ use entra_transport::BlockingTransport;
 use entra_transport_ureq::UreqTransport;
 use serde_json::Value;
 
+use crate::environment::{optional, setting, setting_or};
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let endpoint = std::env::var("AAD_ENDPOINT").unwrap_or_else(|_| "https://login.microsoftonline.com".into());
+    let endpoint = setting_or("AAD_ENDPOINT", "https://login.microsoftonline.com")?;
     let cloud = Cloud::loopback(&endpoint).or_else(|_| endpoint.parse())?;
     let authority = Authority::new(cloud, setting("TENANT_ID")?.parse()?)?;
 
-    let password = std::env::var("CERTIFICATE_PASSWORD").ok();
+    let password = optional("CERTIFICATE_PASSWORD")?;
     let certificate = ClientCertificate::read(&std::fs::read(setting("CERTIFICATE_PATH")?)?, password.as_deref())?;
     for warning in certificate.warnings(SystemTime::now().into()) {
         eprintln!("warning: {warning}");
@@ -36,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let client = Client::new(app, transport.clone());
     let token = client.token(&Target::scopes("https://graph.microsoft.com/.default")?)?;
 
-    let graph = std::env::var("GRAPH_ENDPOINT").unwrap_or_else(|_| "https://graph.microsoft.com".into());
+    let graph = setting_or("GRAPH_ENDPOINT", "https://graph.microsoft.com")?;
     let request = http::Request::get(format!("{}/v1.0/users", graph.trim_end_matches('/')))
         .header("authorization", token.authorization())
         .body(Body::default())?;
@@ -48,8 +52,4 @@ fn main() -> Result<(), Box<dyn Error>> {
     } else {
         Err(format!("Graph answered {}", response.status()).into())
     }
-}
-
-fn setting(name: &str) -> Result<String, String> {
-    std::env::var(name).map_err(|_| format!("{name} is not set"))
 }

@@ -20,6 +20,8 @@
 
 #![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
 
+mod environment;
+
 use std::error::Error;
 use std::time::SystemTime;
 
@@ -28,6 +30,8 @@ use entra_proto::{Application, Authority, Body, ClientSecret, Cloud, Target};
 use entra_transport::BlockingTransport;
 use entra_transport_ureq::UreqTransport;
 use serde_json::Value;
+
+use crate::environment::{setting, setting_or};
 
 /// Graph's address in the public cloud, and its audience there.
 const GRAPH: &str = "https://graph.microsoft.com";
@@ -56,7 +60,7 @@ struct Daemon {
 
 impl Daemon {
     fn new() -> Result<Self, Box<dyn Error>> {
-        let endpoint = std::env::var("AAD_ENDPOINT").unwrap_or_else(|_| "https://login.microsoftonline.com".into());
+        let endpoint = setting_or("AAD_ENDPOINT", "https://login.microsoftonline.com")?;
         let cloud = Cloud::loopback(&endpoint).or_else(|_| endpoint.parse())?;
         let authority = Authority::new(cloud, setting("TENANT_ID")?.parse()?)?;
         let secret = ClientSecret::new(setting("CLIENT_SECRET")?)?;
@@ -70,12 +74,12 @@ impl Daemon {
     /// Calls Graph, and gives its answer where that is a success.
     fn get(&self, path: &str) -> Result<Value, Box<dyn Error>> {
         // Asked for at every call: the client keeps it.
-        let token = self.client.token(&Target::resource(&audience())?)?;
+        let token = self.client.token(&Target::resource(&audience()?)?)?;
         println!(
             "request made to web API at: {}",
             httpdate::fmt_http_date(SystemTime::now())
         );
-        let request = http::Request::get(format!("{}/{path}", graph()))
+        let request = http::Request::get(format!("{}/{path}", graph()?))
             .header("accept", "application/json")
             .header("authorization", token.authorization())
             .body(Body::default())?;
@@ -89,20 +93,17 @@ impl Daemon {
 }
 
 /// Where Graph is.
-fn graph() -> String {
-    let endpoint = std::env::var("GRAPH_ENDPOINT").unwrap_or_else(|_| GRAPH.into());
-    endpoint.trim_end_matches('/').to_owned()
+fn graph() -> Result<String, String> {
+    let endpoint = setting_or("GRAPH_ENDPOINT", GRAPH)?;
+    Ok(endpoint.trim_end_matches('/').to_owned())
 }
 
 /// The audience that Graph expects: its own address, in every cloud. An emulator's Graph has another address, and the same audience.
-fn audience() -> String {
-    if Cloud::loopback(&graph()).is_ok() {
+fn audience() -> Result<String, String> {
+    let graph = graph()?;
+    Ok(if Cloud::loopback(&graph).is_ok() {
         GRAPH.to_owned()
     } else {
-        graph()
-    }
-}
-
-fn setting(name: &str) -> Result<String, String> {
-    std::env::var(name).map_err(|_| format!("{name} is not set: copy it from the app registration"))
+        graph
+    })
 }

@@ -11,6 +11,8 @@
 
 #![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
 
+mod environment;
+
 use std::error::Error;
 
 use bytes::{Buf, BufMut};
@@ -26,6 +28,8 @@ use tonic::transport::{Channel, ClientTlsConfig};
 use tonic::{Request, Status};
 use tower::ServiceBuilder;
 
+use crate::environment::{setting, setting_or};
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut arguments = std::env::args().skip(1);
@@ -34,7 +38,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     };
     let origin: Uri = server.parse()?;
 
-    let cloud = std::env::var("AAD_ENDPOINT").unwrap_or_else(|_| "https://login.microsoftonline.com".into());
+    let cloud = setting_or("AAD_ENDPOINT", "https://login.microsoftonline.com")?;
     let cloud = Cloud::loopback(&cloud).or_else(|_| cloud.parse())?;
     let authority = Authority::new(cloud, setting("TENANT_ID")?.parse()?)?;
     let secret = ClientSecret::new(setting("CLIENT_SECRET")?)?;
@@ -58,10 +62,6 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         Err(status) => return Err(in_full(&status).into()),
     }
     Ok(())
-}
-
-fn setting(name: &str) -> Result<String, String> {
-    std::env::var(name).map_err(|_| format!("{name} is not set"))
 }
 
 /// What a call failed of, with all that lies beneath: why there is no token stands at the bottom.

@@ -19,6 +19,8 @@
 
 #![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
 
+mod environment;
+
 use std::error::Error;
 use std::time::Duration;
 
@@ -37,6 +39,8 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tower::{Service, ServiceBuilder, ServiceExt};
 
+use crate::environment::{setting, setting_or};
+
 /// Graph's address in the public cloud, and its audience there.
 const GRAPH: &str = "https://graph.microsoft.com";
 
@@ -47,14 +51,14 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let calls: u64 = arguments.next().map_or(Ok(1), |number| number.parse())?;
     let pause = Duration::from_secs(arguments.next().map_or(Ok(1), |seconds| seconds.parse())?);
 
-    let endpoint = std::env::var("AAD_ENDPOINT").unwrap_or_else(|_| "https://login.microsoftonline.com".into());
+    let endpoint = setting_or("AAD_ENDPOINT", "https://login.microsoftonline.com")?;
     let cloud = Cloud::loopback(&endpoint).or_else(|_| endpoint.parse())?;
     let authority = Authority::new(cloud, setting("TENANT_ID")?.parse()?)?;
     let secret = ClientSecret::new(setting("CLIENT_SECRET")?)?;
     let app = Application::new(authority, setting("CLIENT_ID")?.parse()?, secret).with_capabilities(&["cp1"]);
     let client = Client::new(app, HyperTransport::builder().allow_plain_loopback(true).build()?);
 
-    let graph = std::env::var("GRAPH_ENDPOINT").unwrap_or_else(|_| GRAPH.into());
+    let graph = setting_or("GRAPH_ENDPOINT", GRAPH)?;
     let graph = graph.trim_end_matches('/');
     // An emulator's Graph has another address, and the same audience.
     let audience = Cloud::loopback(graph).map_or(graph, |_| GRAPH);
@@ -92,8 +96,4 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         }
     }
     Ok(())
-}
-
-fn setting(name: &str) -> Result<String, String> {
-    std::env::var(name).map_err(|_| format!("{name} is not set"))
 }

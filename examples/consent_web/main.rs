@@ -38,6 +38,8 @@
 mod activity;
 mod away;
 mod browser;
+#[path = "../environment.rs"]
+mod environment;
 mod listen;
 mod pages;
 mod settings;

@@ -7,6 +7,8 @@ use entra_client::{DiskDirectory, MemoryDirectory, TenantDirectory};
 use entra_credential::ClientCertificate;
 use entra_proto::{ClientId, ClientSecret, Cloud, Guid, Origin};
 
+use crate::environment::{optional, setting, setting_or};
+
 /// The API's address in the public cloud, and its audience there.
 pub(crate) const MANAGEMENT: &str = "https://manage.office.com";
 
@@ -26,26 +28,25 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn from_environment() -> Result<Self, Box<dyn Error>> {
-        let or = |name: &str, otherwise: &str| optional(name).unwrap_or_else(|| otherwise.to_owned());
-        let host = or("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com");
-        let path = required("AZURE_CLIENT_CERTIFICATE_PATH")?;
+        let host = setting_or("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com")?;
+        let path = setting("AZURE_CLIENT_CERTIFICATE_PATH")?;
         let file = std::fs::read(&path).map_err(|error| format!("cannot read {path}: {error}"))?;
-        let password = optional("AZURE_CLIENT_CERTIFICATE_PASSWORD");
+        let password = optional("AZURE_CLIENT_CERTIFICATE_PASSWORD")?;
         let certificate = ClientCertificate::read(&file, password.as_deref());
         let certificate = certificate.map_err(|error| format!("{path}: {error}"))?;
         for warning in certificate.warnings(SystemTime::now().into()) {
             eprintln!("warning: {warning}");
         }
         Ok(Self {
-            listen: or("LISTEN", "localhost:8080"),
-            public_url: optional("PUBLIC_URL").map(|url| url.parse()).transpose()?,
+            listen: setting_or("LISTEN", "localhost:8080")?,
+            public_url: optional("PUBLIC_URL")?.map(|url| url.parse()).transpose()?,
             cloud: Cloud::loopback(&host).or_else(|_| host.parse())?,
-            management: or("MANAGEMENT_ENDPOINT", MANAGEMENT).parse()?,
-            client_id: required("AZURE_CLIENT_ID")?.parse()?,
-            home: optional("AZURE_TENANT_ID").map(|id| id.parse()).transpose()?,
+            management: setting_or("MANAGEMENT_ENDPOINT", MANAGEMENT)?.parse()?,
+            client_id: setting("AZURE_CLIENT_ID")?.parse()?,
+            home: optional("AZURE_TENANT_ID")?.map(|id| id.parse()).transpose()?,
             certificate,
-            secret: optional("AZURE_CLIENT_SECRET").map(ClientSecret::new).transpose()?,
-            tenants: match optional("TENANTS_FILE") {
+            secret: optional("AZURE_CLIENT_SECRET")?.map(ClientSecret::new).transpose()?,
+            tenants: match optional("TENANTS_FILE")? {
                 Some(path) => {
                     let directory = DiskDirectory::at(path);
                     // Rather now than when somebody has consented.
@@ -56,13 +57,4 @@ impl Settings {
             },
         })
     }
-}
-
-fn required(name: &str) -> Result<String, String> {
-    optional(name).ok_or_else(|| format!("{name} is not set"))
-}
-
-/// An empty variable is one that is not there.
-fn optional(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

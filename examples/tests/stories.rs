@@ -43,6 +43,47 @@ fn a_stack_made_by_hand_gets_a_token() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_no_text_is_not_taken_for_unset() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let id = "535fb089-9ff3-47b6-9bfb-4f1264799865";
+    for (program, name, arguments) in [
+        (env!("CARGO_BIN_EXE_async_daemon"), "AAD_ENDPOINT", &[][..]),
+        (env!("CARGO_BIN_EXE_azure_sql"), "AZURE_AUTHORITY_HOST", &[][..]),
+        (env!("CARGO_BIN_EXE_blocking_daemon"), "AAD_ENDPOINT", &[][..]),
+        (env!("CARGO_BIN_EXE_consent_web"), "AZURE_AUTHORITY_HOST", &[][..]),
+        (env!("CARGO_BIN_EXE_custom_stack"), "AZURE_AUTHORITY_HOST", &[][..]),
+        (env!("CARGO_BIN_EXE_daemon_certificate"), "AAD_ENDPOINT", &[][..]),
+        (
+            env!("CARGO_BIN_EXE_daemon_secret"),
+            "AAD_ENDPOINT",
+            &["--op", "getUsers"][..],
+        ),
+        (
+            env!("CARGO_BIN_EXE_grpc_client"),
+            "AAD_ENDPOINT",
+            &["https://a.example", "a"][..],
+        ),
+        (env!("CARGO_BIN_EXE_tower_client"), "AAD_ENDPOINT", &[][..]),
+    ] {
+        let output = Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .env("TENANT_IDS", id)
+            .env(name, std::ffi::OsStr::from_bytes(b"https://canary\xff.example"))
+            .output()
+            .unwrap();
+        let said = text(&output.stderr);
+        assert!(
+            !output.status.success() && said.contains(&format!("{name} is not UTF-8")),
+            "{program}: {said}"
+        );
+        assert!(!said.contains("canary"), "{said}");
+    }
+}
+
 #[test]
 fn a_daemon_with_a_secret_lists_users_as_the_quickstart_does() {
     let emulator = Emulator::builder()
