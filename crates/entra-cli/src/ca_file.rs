@@ -53,7 +53,9 @@ impl CaFile {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Failure::text(Exit::Configuration, error))?;
         let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let parent = std::env::temp_dir();
+        // A variable that is set to nothing is not set.
+        let parent = Some(std::env::temp_dir()).filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or_else(|| PathBuf::from("/tmp"));
         let folder = parent
             .canonicalize()
             .map(|parent| parent.join(format!("entra-emulator-{name}")));

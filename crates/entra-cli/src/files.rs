@@ -11,16 +11,10 @@ pub(crate) use crate::outside::{excerpt, harmless};
 
 /// Reads a small text from a file, or from standard input where the path is `-`. One line end behind it is dropped.
 ///
-/// It is UTF-8, or UTF-16 with a byte order mark, as the redirection of some shells on Windows writes it.
+/// It is UTF-8, or UTF-16, as the redirection of some shells on Windows writes it.
 pub(crate) fn read_text(path: &Path, limit: u64, exit: Exit) -> Result<Zeroizing<String>, Failure> {
     let bytes = read_bytes(path, limit, exit)?;
-    let text = match bytes.as_slice() {
-        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
-        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
-        bytes => std::str::from_utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
-            .ok()
-            .map(|text| Zeroizing::new(text.to_owned())),
-    };
+    let text = decoded(&bytes);
     let mut text =
         text.ok_or_else(|| Failure::text(exit, format!("{}: is neither UTF-8 nor UTF-16", name_of(path))))?;
     for end in ['\n', '\r'] {
@@ -29,6 +23,25 @@ pub(crate) fn read_text(path: &Path, limit: u64, exit: Exit) -> Result<Zeroizing
         }
     }
     Ok(text)
+}
+
+/// Reads a text in which ASCII is looked for, such as a log in an encoding of its own.
+pub(crate) fn read_loosely(path: &Path, limit: u64, exit: Exit) -> Result<Zeroizing<String>, Failure> {
+    let bytes = read_bytes(path, limit, exit)?;
+    Ok(decoded(&bytes).unwrap_or_else(|| Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())))
+}
+
+fn decoded(bytes: &[u8]) -> Option<Zeroizing<String>> {
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        // Without a mark, ASCII shows which it is.
+        [first, 0, ..] if first.is_ascii() && *first != 0 => utf16(bytes, u16::from_le_bytes),
+        [0, second, ..] if second.is_ascii() && *second != 0 => utf16(bytes, u16::from_be_bytes),
+        bytes => std::str::from_utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
+            .ok()
+            .map(|text| Zeroizing::new(text.to_owned())),
+    }
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<Zeroizing<String>> {
@@ -186,6 +199,24 @@ pub(crate) fn print_json_text(json: &str) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn utf16_is_read_with_and_without_a_mark() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text");
+        for mark in ["", "\u{feff}"] {
+            let units: Vec<u16> = format!("{mark}AADSTS\u{fc}\r\n").encode_utf16().collect();
+            for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+                std::fs::write(&path, units.iter().copied().flat_map(bytes).collect::<Vec<u8>>()).unwrap();
+                let text = read_text(&path, 100, Exit::Usage).unwrap();
+                assert_eq!(text.as_str(), "AADSTS\u{fc}");
+            }
+        }
+        for bytes in [&b"a\0b"[..], b"\xff\xfea", b"\xff"] {
+            std::fs::write(&path, bytes).unwrap();
+            assert!(read_text(&path, 100, Exit::Usage).is_err(), "{bytes:?}");
+        }
+    }
 
     #[test]
     #[cfg(not(windows))]

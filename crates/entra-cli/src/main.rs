@@ -25,6 +25,7 @@ mod secret;
 mod settings;
 mod sign_in;
 mod source;
+mod suspects;
 mod target;
 mod wanted;
 mod warnings;

@@ -8,11 +8,11 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use entra_proto::{Guid, may_be_secret};
-use serde_json::Value;
+use entra_proto::Guid;
 use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
+use crate::suspects::{LONGEST_PATH, PEM, SHORTEST, holds_secret, is_path, secrets_in};
 
 /// A text from outside, such that no terminal obeys it, that it stays on its line, and that it repeats no secret.
 pub(crate) fn harmless(text: &str) -> String {
@@ -98,7 +98,7 @@ pub(crate) fn guard_inputs() {
     for word in std::env::args_os().skip(1) {
         let text = word.to_string_lossy();
         let (setting, value) = match text.split_once('=') {
-            Some((flag, value)) if flag.starts_with("--") => (Some(flag.to_owned()), value),
+            Some((flag, value)) if flag.starts_with('-') => (Some(flag.to_owned()), value),
             _ if text.starts_with("--") && !text.contains(char::is_whitespace) => {
                 name = Some(text.to_string());
                 (name.clone(), &*text)
@@ -109,6 +109,10 @@ pub(crate) fn guard_inputs() {
         if let Some(name) = &setting {
             keep_all_out(name.trim_start_matches('-'));
         }
+        // A short option may have its value right behind it.
+        if let Some(letters) = text.strip_prefix('-').filter(|letters| !letters.starts_with('-')) {
+            keep_all_out(letters.get(1..).unwrap_or_default());
+        }
         let is_secret = value != text || !text.starts_with("--");
         guard(setting.as_deref().unwrap_or("an argument"), value, is_secret);
     }
@@ -116,11 +120,12 @@ pub(crate) fn guard_inputs() {
         let (name, value) = (name.to_string_lossy(), value.to_string_lossy());
         if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || OTHERS.contains(&&*name) {
             guard(&name, &value, true);
-        } else if name.to_ascii_lowercase().ends_with("_proxy")
-            && let Some((before, _)) = value.rsplit_once('@')
-        {
-            let login = before.rsplit_once("://").map_or(before, |(_, login)| login);
-            keep_out(login.split_once(':').map_or(login, |(_, password)| password));
+        } else if name.to_ascii_lowercase().ends_with("_proxy") {
+            keep_all_out(&value);
+            if let Some((before, _)) = value.rsplit_once('@') {
+                let login = before.rsplit_once("://").map_or(before, |(_, login)| login);
+                keep_out(login.split_once(':').map_or(login, |(_, password)| password));
+            }
         }
     }
 }
@@ -215,117 +220,12 @@ pub(crate) fn file_name(path: &Path) -> String {
     }
 }
 
-/// Whether a text is the path of a file, or looks like one and not like a secret.
-fn is_path(text: &str) -> bool {
-    let path = Path::new(text);
-    let has_extension = path
-        .extension()
-        .is_some_and(|extension| extension.len() <= 4 && extension.to_string_lossy().chars().all(char::is_alphabetic));
-    let has_folder = text.starts_with(['/', '~']) || text.starts_with("./") || text.starts_with("../");
-    text == "-" || path.exists() || has_extension || has_folder
-}
-
 /// The option or the variable that holds this text.
 fn origin_of(value: &OsStr) -> Option<String> {
     let text = value.to_string_lossy();
     let guarded = guarded();
     let found = guarded.origins.iter().find(|(_, held)| held.as_str() == text);
     found.map(|(setting, _)| setting.clone())
-}
-
-/// Whether a text may hold a key, a token or a secret.
-fn holds_secret(text: &str) -> bool {
-    !secrets_in(text).is_empty()
-}
-
-/// The parts of a text that may be secrets: words, and of a URL the parts between its marks.
-fn secrets_in(text: &str) -> Vec<String> {
-    if let Some((before, pem)) = text.split_once(PEM) {
-        let mut found = secrets_in(before);
-        // Its line ends may be lost, or written as backslash and n.
-        let words = pem
-            .split(|c: char| c.is_whitespace() || c == '-')
-            .flat_map(|word| word.split("\\n"));
-        let is_label = |word: &&str| word.len() < 16 && word.bytes().all(|byte| byte.is_ascii_uppercase());
-        found.extend(words.filter(|word| !is_label(word)).map(str::to_owned));
-        return found;
-    }
-    // A claims request or a response: its members have the names of tokens.
-    if text.trim_start().starts_with(['{', '['])
-        && let Ok(json) = serde_json::from_str::<Value>(text)
-    {
-        let mut found = Vec::new();
-        each_leaf(&json, &mut |leaf| found.extend(secrets_in(leaf)));
-        return found;
-    }
-    let mut found = Vec::new();
-    for word in unknown_part(text).split_whitespace() {
-        let is_too_long = word.split(['/', '\\']).any(|name| name.len() > LONGEST_NAME);
-        match word.split_once("://") {
-            Some((_, rest)) if may_be_secret(word) => {
-                if let Some((login, _)) = rest.rsplit_once('@') {
-                    found.push(login.to_owned());
-                }
-                let before = found.len();
-                let parts = rest.split(['/', '?', '#', '&', '=', '@']);
-                found.extend(parts.filter(|part| may_be_secret(part)).map(str::to_owned));
-                // A key in base64 may have a slash in it everywhere.
-                if found.len() == before
-                    && let Some((_, path)) = rest.split_once('/')
-                {
-                    found.push(path.to_owned());
-                }
-            }
-            None if is_too_long || may_be_secret(word) && !word.split(['/', '\\']).all(is_name) => {
-                found.push(word.to_owned())
-            }
-            _ => {}
-        }
-    }
-    found
-}
-
-/// Whether a part of a path is what people call a file: words, each with digits behind it if anywhere, as in
-/// `Contoso-Prod2-2024.pem`. Random text has them between its letters.
-fn is_name(part: &str) -> bool {
-    let mut words = part.split(|c: char| !c.is_ascii_alphanumeric());
-    let ends_in_digits = |word: &str| {
-        let letters = word.trim_end_matches(|c: char| c.is_ascii_digit());
-        !letters.contains(|c: char| c.is_ascii_digit()) && word.len() <= LONGEST_WORD
-    };
-    !part.starts_with("eyJ") && !part.starts_with("MII") && !part.contains("Q~") && words.all(ends_in_digits)
-}
-
-fn each_leaf(json: &Value, take: &mut impl FnMut(&str)) {
-    match json {
-        Value::String(text) => take(text),
-        Value::Array(items) => items.iter().for_each(|item| each_leaf(item, take)),
-        Value::Object(members) => {
-            for (name, member) in members {
-                if may_be_secret(name) {
-                    take(name);
-                }
-                each_leaf(member, take);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// A text without the part in front that is the path of something that is there: that is no secret, whatever it looks like.
-fn unknown_part(text: &str) -> &str {
-    if text.len() > LONGEST_PATH || !may_be_secret(text) {
-        return text;
-    }
-    let is_root = |path: &Path| path.parent().is_none();
-    let known = Path::new(text)
-        .ancestors()
-        .take_while(|path| !is_root(path) && !path.as_os_str().is_empty())
-        .find(|path| path.exists());
-    known
-        .and_then(Path::to_str)
-        .and_then(|known| text.strip_prefix(known))
-        .unwrap_or(text)
 }
 
 #[derive(Default)]
@@ -357,18 +257,6 @@ const FILES_OF_SECRETS: [&str; 2] = ["--secret-file", "--certificate-password-fi
 /// How many bytes of a secret are recognized, where only a part of it is shown.
 const WINDOW: usize = 12;
 
-/// A secret that is shorter would be found in other words.
-const SHORTEST: usize = 8;
-
-const PEM: &str = "-----BEGIN";
-
-/// As long as a word in the name of a file may be.
-const LONGEST_WORD: usize = 24;
-
-/// As long as a path, and a name in one, may be on most systems.
-const LONGEST_PATH: usize = 4096;
-const LONGEST_NAME: usize = 255;
-
 /// What is printed in the place of a secret.
 pub(crate) const BLOT: &str = "[not shown]";
 
@@ -377,41 +265,6 @@ mod tests {
     use super::*;
 
     const KEY: &str = "MIIKUAIBAzCCCgYGCSqGSIb3DQEHAaCCCfcEggnzMIIJ7zCCBf8GCSqGSIb3DQEHAaCCBfAEggXsMIIF6DCCBeQGCyqG";
-
-    #[test]
-    fn secrets_are_told_from_names() {
-        for secret in [
-            KEY,
-            "a/MIIEvQIBADANBgkqhkiG9w0BAQEFAASC",
-            "eyJhbGciOiJub25lIn0.eyJzdWIiOiJjYW5hcnkifQ.canary",
-            "abc8Q~kD93jfKEl20sPq81LmZx7vQwT4uYbNhGcR",
-            "k7.8Q~x.y-kD9.jfKEl.0sPq.1LmZx.vQwT.uYb",
-            "9f86d081884c7d659a2feaa0c55ad015",
-            "-----BEGIN PRIVATE KEY-----\nMIIEcanary\n-----END PRIVATE KEY-----\n",
-            "https://user:pPq81LmZx7vQwT4uYbNh@host.example/",
-            "https://host.example/u3+7QAAA/AIAAAABAA/AAQAGZGFlb/W9uAAABjX2/kL3Q7pQ8zT1/xY9",
-            "https://user:short/pass@host.example/",
-            "Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MGFiY2RlZg==",
-            "q1w2e3r4t5y6u7i8o9p0a1s2d3",
-        ] {
-            assert!(holds_secret(secret), "{secret}");
-        }
-        for name in [
-            "daemon.pem",
-            "/etc/ssl/certs/MyCompany-Prod-Certificate-2024.pem",
-            "ContosoProductionDaemon2024.pfx",
-            "My-App-Prod-EU-West-2-Cert-v1.pfx",
-            "https://graph.microsoft.com/.default",
-            "api://535fb089-9ff3-47b6-9bfb-4f1264799865/access_as_user",
-            "/var/run/secrets/azure/tokens/azure-identity-token",
-            "C:\\Users\\Ann\\AppData\\Local\\Temp\\entra-emulator-ca.pem",
-            "contoso.onmicrosoft.com",
-            r#"{"access_token":{"nbf":{"essential":true,"value":"1604106651"}}}"#,
-            "/home/ann/Projekte/Kundenverwaltungsprogramm/zertifikat.pem",
-        ] {
-            assert!(!holds_secret(name), "{name}: {:?}", secrets_in(name));
-        }
-    }
 
     #[test]
     fn a_key_in_pem_is_found_however_its_lines_end() {
@@ -423,16 +276,6 @@ mod tests {
             assert!(!found.iter().any(|word| word == "PRIVATE"), "{found:?}");
             assert_eq!(without_suspects(&format!("key {pem:?}")), "key \"[not shown]");
         }
-    }
-
-    #[test]
-    fn the_path_of_a_file_is_no_secret() {
-        let folder = std::env::temp_dir().join(format!("9f86d081884c7d659a2feaa0c55ad015{}", std::process::id()));
-        let file = folder.join("key.pem");
-        assert!(holds_secret(file.to_str().unwrap()));
-        std::fs::create_dir(&folder).unwrap();
-        assert!(!holds_secret(file.to_str().unwrap()));
-        std::fs::remove_dir(&folder).unwrap();
     }
 
     #[test]

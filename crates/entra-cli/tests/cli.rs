@@ -561,6 +561,18 @@ fn a_federated_token_is_read_from_its_file() {
 }
 
 #[test]
+fn a_log_in_another_encoding_is_explained() {
+    let utf16: Vec<u8> = "AADSTS70011: x\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (number, log) in [&b"verweigert f\xfcr: AADSTS70011"[..], &utf16].into_iter().enumerate() {
+        let path = folder(&format!("explained-{number}")).join("log");
+        std::fs::write(&path, log).unwrap();
+        let mut command = command(&["explain"], &[]);
+        let output = command.stdin(std::fs::File::open(path).unwrap()).output().unwrap();
+        assert!(out(&output).starts_with("AADSTS70011 "), "{}", err(&output));
+    }
+}
+
+#[test]
 fn scopes_and_errors_are_explained() {
     let output = entra(&["scope", "explain", "https://database.windows.net//.default"], &[], "");
     assert!(output.status.success());

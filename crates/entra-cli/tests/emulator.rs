@@ -73,6 +73,16 @@ fn the_ca_stands_in_a_folder_of_its_own_until_the_end() {
 }
 
 #[test]
+fn an_empty_variable_is_no_folder_for_the_ca() {
+    let (mut child, printed) = started(&["--tls"], &[("TMPDIR", "")], "export NODE_EXTRA_CA_CERTS=");
+    let ca = printed.last().unwrap().split_once('=').unwrap().1;
+    assert!(ca.starts_with('/') && Path::new(ca).exists(), "{ca}");
+    signal(&child, "TERM");
+    child.wait().unwrap();
+    assert!(!Path::new(ca).exists());
+}
+
+#[test]
 fn a_ca_file_that_cannot_be_written_is_told_with_its_option() {
     let nowhere = folder("nowhere").join("none");
     let output = run(&["emulator", "--tls"], &[("TMPDIR", nowhere.to_str().unwrap())]);
@@ -143,7 +153,7 @@ fn a_public_client_is_told_what_to_allow() {
 }
 
 #[test]
-fn the_log_escapes_what_a_client_sends() {
+fn the_log_escapes_what_a_client_sends_and_hides_secrets() {
     let (mut child, printed) = started(&[], &[], "export AZURE_CLIENT_SECRET=");
     let host = printed
         .iter()
@@ -153,19 +163,29 @@ fn the_log_escapes_what_a_client_sends() {
     let mut stream = TcpStream::connect(&address).unwrap();
     let mut request = "GET /a\u{9b}31m\u{202e}b".as_bytes().to_vec();
     request.extend(b"%1b%9b%e2%80%ae/");
-    request.extend("x".repeat(5_000).as_bytes());
+    request.extend("x/".repeat(2_500).as_bytes());
     request.extend(b" HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
     stream.write_all(&request).unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
-    BufReader::new(child.stderr.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
+    log.read_line(&mut line).unwrap();
     let obeyed = |c: char| c != '\n' && c.is_control() || c == '\u{202e}';
     assert!(
         line.starts_with("GET /a\\u{9b}31m\\u{202e}b") && !line.contains(obeyed),
         "{line:?}"
     );
     assert!(line.len() < 1_000, "{}", line.len());
+
+    let mut stream = TcpStream::connect(&address).unwrap();
+    let secret = "abc8Q~kD93jfKEl20sPq81canaryvQwT4uYbNhGcR";
+    write!(
+        stream,
+        "GET /{secret}/oauth2/v2.0/token HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    line.clear();
+    log.read_line(&mut line).unwrap();
+    assert!(line.starts_with("GET [not shown] 4"), "{line}");
 }
 
 #[test]

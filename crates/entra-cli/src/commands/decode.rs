@@ -5,7 +5,7 @@ use entra_proto::{Timestamp, UnverifiedClaims};
 use serde_json::{Map, Value};
 
 use crate::exit::{Exit, Failure};
-use crate::files::{harmless, print, print_json, read_text, tell};
+use crate::files::{harmless, print, print_json, read_loosely, tell};
 use crate::moment::{from_now, utc};
 use crate::pasted_token;
 
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             "a token on the command line is seen by every user of the machine; pipe it in: entra decode < token.txt",
         ));
     }
-    let text = read_text(&arguments.file, MAX_TOKEN, Exit::Credential)?;
+    let text = read_loosely(&arguments.file, MAX_TOKEN, Exit::Credential)?;
     let pasted = pasted_token::find(&text)?;
     if let Some(note) = pasted.note {
         tell(note);

@@ -93,7 +93,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let emulator = builder
         .port(arguments.port)
-        .on_request(|event| tell(event))
+        // A client that is set up wrongly has a secret in the path.
+        .on_request(|event| tell(without_suspects(&event.to_string())))
         .try_start()
         .map_err(|error| match error {
             entra_emulator::Error::Config(problem) => refused_config(arguments.config.as_deref(), &problem),

@@ -5,7 +5,7 @@ use entra_proto::Aadsts;
 use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
-use crate::files::{print, read_text, tell};
+use crate::files::{print, read_loosely, tell};
 
 /// Explain an error of Entra's: its number, or any text with AADSTS numbers in it.
 ///
@@ -61,8 +61,8 @@ fn text(errors: &[String]) -> Result<Zeroizing<String>, Failure> {
             Exit::Usage,
             "no error is given; name a number, such as AADSTS7000215, or pipe a message in",
         )),
-        [] => read_text("-".as_ref(), MAX_TEXT, Exit::Usage),
-        [dash] if dash == "-" => read_text("-".as_ref(), MAX_TEXT, Exit::Usage),
+        [] => read_loosely("-".as_ref(), MAX_TEXT, Exit::Usage),
+        [dash] if dash == "-" => read_loosely("-".as_ref(), MAX_TEXT, Exit::Usage),
         errors => Ok(errors.join(" ").into()),
     }
 }
