@@ -92,7 +92,7 @@ where
             return self.call_by_path(request);
         };
         let authorization = token.authorization();
-        let place = self.shared.places().of(request.uri());
+        let place = self.shared.places().of(&request);
         self.send(request, authorization, place, self.supply.mark())
     }
 }
@@ -116,7 +116,7 @@ impl<S, R> Bearer<S, R> {
         S: Service<Request<B>> + Clone,
         R: Replay<B>,
     {
-        let place = self.shared.places().in_full(request.uri());
+        let place = self.shared.places().in_full(&request);
         let mut candidate = self.shared.candidate(&self.supply, place);
         match candidate.source.current().map(Token::authorization) {
             Some(authorization) => self.send(request, authorization, place, candidate.mark()),

@@ -169,7 +169,7 @@ where
         return Err(Ok(refusal));
     };
     let place = match &spare {
-        Some(spare) => shared.places().in_full(spare.request.uri()),
+        Some(spare) => shared.places().in_full(&spare.request),
         None => place,
     };
     let candidate = shared.rejected(place, mark, refusal.headers(), spare.is_some());

@@ -60,14 +60,15 @@
 //!
 //! Of many requests that are rejected with one token, the first reports it, and one token request serves them all. Each path leads to at
 //! most two token requests a minute by rejections and to five by new claims; all paths of a layer lead to ten each. A layer remembers the
-//! claims of 7 challenges, 64 KiB of them, and 64 paths. Paths beside each other (`/users/1`, `/users/2`) share what they learn.
+//! claims of 7 challenges, 64 KiB of them, and 64 paths. Paths beside each other (`/users/1`, `/users/2`) share what they learn; the methods of
+//! one path count as paths of their own.
 //!
 //! So the *next* request for the path has another token. To have the rejected one sent again as well, there must be a copy of it, which
 //! is made of every request beforehand, at a price: [`BearerLayer::replay`] does so for bodies that are `Clone`,
 //! [`BearerLayer::replay_with`] for some of them. It is sent again once, on a clone of the service, and the second response is returned.
 //! If no other token comes, the response is the API's own `401`; where that had to give its connection back while the token was awaited,
-//! the request is sent again with the token that it had. So no request is sent more than twice. Without copies, each path finds out by a `401` of its own that it needs other
-//! claims, or that it takes no token with claims which another path asked for.
+//! the request is sent again with the token that it had. So no request is sent more than twice. Without copies, each path finds out by a
+//! `401` of its own that it needs other claims, or that it takes no token with claims which another path asked for.
 //!
 //! # Readiness
 //! A [`Bearer`] is ready when its inner service is. While a token is awaited, it holds no permit, slot or response of the inner service;
@@ -102,6 +103,7 @@ mod replay;
 #[cfg(feature = "reqwest")]
 mod reqwest_service;
 mod shared;
+mod source;
 mod table;
 #[cfg(feature = "ureq")]
 mod ureq_middleware;

@@ -1,10 +1,11 @@
-//! The path of a request, as a number.
+//! The method and path of a request, as a number.
 
 use std::hash::{BuildHasher, RandomState};
 
-use http::Uri;
+use http::{Request, Uri};
 
-/// Where in the API a request goes: its path, without the query, and the origin where a layer has several.
+/// Where in the API a request goes: its method, its path without the query, and the origin where a layer has several. To write may take
+/// other claims than to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     path: u64,
@@ -39,19 +40,24 @@ impl Places {
 
     /// The place, without its folder.
     #[inline]
-    pub(crate) fn of(&self, uri: &Uri) -> Place {
-        let path = extend(self.origin(uri), uri.path().as_bytes());
+    pub(crate) fn of<B>(&self, request: &Request<B>) -> Place {
+        let path = extend(self.seed_of(request), request.uri().path().as_bytes());
         Place { path, folder: None }
     }
 
     /// The place, with its folder.
-    pub(crate) fn in_full(&self, uri: &Uri) -> Place {
-        let folder = uri.path().rsplit_once('/').map(|(folder, _)| folder);
+    pub(crate) fn in_full<B>(&self, request: &Request<B>) -> Place {
+        let folder = request.uri().path().rsplit_once('/').map(|(folder, _)| folder);
         let folder = folder.filter(|folder| !folder.is_empty());
         Place {
-            folder: folder.map(|folder| extend(self.origin(uri), folder.as_bytes())),
-            ..self.of(uri)
+            folder: folder.map(|folder| extend(self.seed_of(request), folder.as_bytes())),
+            ..self.of(request)
         }
+    }
+
+    #[inline]
+    fn seed_of<B>(&self, request: &Request<B>) -> u64 {
+        extend(self.origin(request.uri()), request.method().as_str().as_bytes())
     }
 
     #[inline]
@@ -91,17 +97,17 @@ const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 mod tests {
     use super::*;
 
-    fn uri(text: &str) -> Uri {
-        text.parse().unwrap()
+    fn get(uri: &str) -> Request<()> {
+        Request::get(uri).body(()).unwrap()
     }
 
     #[test]
     fn place_is_the_path_without_its_query() {
         let places = Places::new(1);
-        let place = |text: &str| places.in_full(&uri(text));
+        let place = |uri: &str| places.in_full(&get(uri));
         let users = place("https://a.test/v1.0/users");
         assert!(users.is_same(place("https://a.test/v1.0/users?$top=1")));
-        assert!(users.is_same(places.of(&uri("https://b.test/v1.0/users"))));
+        assert!(users.is_same(places.of(&get("https://b.test/v1.0/users"))));
         for other in [
             "/",
             "/v1.0/user",
@@ -115,9 +121,19 @@ mod tests {
     }
 
     #[test]
+    fn methods_of_one_path_have_places_of_their_own() {
+        let places = Places::new(1);
+        let [one, other] = ["GET", "POST"].map(|method| {
+            let request = Request::builder().method(method).uri("https://a.test/users/1");
+            places.in_full(&request.body(()).unwrap())
+        });
+        assert!(!one.is_same(other) && !one.is_beside(other));
+    }
+
+    #[test]
     fn several_origins_have_places_of_their_own() {
         let places = Places::new(2);
-        let place = |text: &str| places.in_full(&uri(text));
+        let place = |uri: &str| places.in_full(&get(uri));
         assert!(!place("https://a.test/v1.0").is_same(place("https://b.test/v1.0")));
         assert!(place("https://a.test/v1.0").is_same(place("https://a.test/v1.0?a")));
     }
@@ -125,7 +141,7 @@ mod tests {
     #[test]
     fn places_beside_each_other_share_all_but_the_last_segment() {
         let places = Places::new(1);
-        let place = |path: &str| places.in_full(&uri(&format!("https://a.test{path}")));
+        let place = |path: &str| places.in_full(&get(&format!("https://a.test{path}")));
         assert!(place("/a/1").is_beside(place("/a/2")));
         for (one, other) in [("/a/1", "/b/1"), ("/a/1", "/a/1/b"), ("/a", "/b"), ("/", "/a")] {
             assert!(!place(one).is_beside(place(other)), "{one} {other}");

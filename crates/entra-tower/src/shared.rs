@@ -3,18 +3,18 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use entra_client::{Error, Token, TokenSource};
-use entra_proto::{Application, ClaimsRequest};
+use entra_proto::ClaimsRequest;
 #[cfg(feature = "ureq")]
-use http::Uri;
+use http::Request;
 use http::{HeaderMap, StatusCode};
 
 use crate::challenge::{Wish, wish};
 use crate::origins::Origins;
 use crate::pace::Pace;
 use crate::place::{Place, Places};
+use crate::source::Source;
 use crate::table::{Id, Kind, Mark, ORIGINAL, Table, Trial};
 
 /// The state of a layer: where tokens may go, and which token goes where.
@@ -55,19 +55,6 @@ pub(crate) struct Candidate<T> {
     trial: Option<Trial>,
     /// The number of a token that will not do, nor do those before it.
     after: Option<u64>,
-}
-
-/// A source of tokens, async or blocking.
-pub(crate) trait Source: Clone {
-    fn current(&mut self) -> Option<&Token>;
-    fn prefetch(&self);
-    fn number(&self) -> u64;
-    fn reject(&self, number: u64) -> bool;
-    fn claims(&self) -> Option<&ClaimsRequest>;
-    fn with_claims(&self, claims: &ClaimsRequest) -> Result<Self, Error>;
-    fn application(&self) -> &Application;
-    /// By the monotonic clock.
-    fn now(&self) -> Duration;
 }
 
 impl<T: Source> Shared<T> {
@@ -182,8 +169,12 @@ impl<T: Source> Shared<T> {
                 }
                 return Some(Candidate::new(chosen, None));
             }
-            // The claims were not the reason.
-            Some(Trial::Instead { kind, number }) => return state.renew(place, Mark::new(kind, number)),
+            // The claims were not the reason, unless there are no more tokens with them.
+            Some(Trial::Instead { kind, number }) => {
+                let with_claims = Mark::new(kind, number);
+                let is_stuck = state.table.kind(kind).is_some_and(|kind| kind.is_stuck_at(number));
+                return state.renew(place, if is_stuck { mark } else { with_claims });
+            }
             Some(Trial::Offered) | None => {}
         }
         let chosen = state.table.choose(place);
@@ -192,10 +183,11 @@ impl<T: Source> Shared<T> {
         }
         let original = state.table.original();
         let is_of_others = mark.kind != ORIGINAL && state.table.route(place).is_none();
-        if !is_of_others || original.source.clone().current().is_none() {
+        let is_at_hand = || original.source.clone().current().is_some();
+        if !is_of_others || !(is_at_hand() || chosen.is_stuck_at(mark.number)) {
             return state.renew(place, mark);
         }
-        // The claims that another path asked for may be the reason. To try without them costs no token request.
+        // The claims that another path asked for may be the reason. To try without them mostly costs no token request.
         let Mark { kind, number, .. } = mark;
         let trial = Trial::Instead { kind, number };
         let candidate = Candidate::new(original, Some(trial));
@@ -258,9 +250,8 @@ impl<T: Source> State<T> {
         let Some(kind) = self.table.kind(mark.kind) else {
             return Some(Candidate::new(self.table.choose(place), None));
         };
-        let mut source = kind.source.clone();
-        let has_newer = source.current().is_some() && source.number() > mark.number;
-        if !has_newer && kind.rejected < mark.number {
+        let source = kind.source.clone();
+        if !kind.has_newer_than(mark.number) && kind.rejected < mark.number {
             if !self.renewals.admit(source.now(), place) {
                 return None;
             }
@@ -275,6 +266,18 @@ impl<T: Source> State<T> {
             trial: mark.trial,
             after: Some(mark.number),
         })
+    }
+}
+
+impl<T: Source> Kind<T> {
+    fn has_newer_than(&self, number: u64) -> bool {
+        let mut source = self.source.clone();
+        source.current().is_some() && source.number() > number
+    }
+
+    /// Whether the token of this number was reported as rejected, and no newer one has come.
+    fn is_stuck_at(&self, number: u64) -> bool {
+        self.rejected >= number && !self.has_newer_than(number)
     }
 }
 
@@ -350,8 +353,8 @@ impl Shared<TokenSource> {
 #[cfg(feature = "ureq")]
 impl Shared<entra_client::blocking::TokenSource> {
     /// The token for a request, from the token service if none is at hand.
-    pub(crate) fn fetch(&self, uri: &Uri) -> Result<(Token, Mark, Place), Error> {
-        let (supply, place) = (self.supply(), self.places.in_full(uri));
+    pub(crate) fn fetch<B>(&self, request: &Request<B>) -> Result<(Token, Mark, Place), Error> {
+        let (supply, place) = (self.supply(), self.places.in_full(request));
         let first = self.candidate(&supply, place);
         let others = supply.others(place, first.kind);
         let mut outcome = self.obtain(first);
@@ -369,51 +372,6 @@ impl Shared<entra_client::blocking::TokenSource> {
         Ok((token, candidate.mark()))
     }
 }
-
-/// Forwards to the methods of the same names.
-macro_rules! source {
-    ($source:ty) => {
-        impl Source for $source {
-            #[inline]
-            fn current(&mut self) -> Option<&Token> {
-                <$source>::current(self)
-            }
-
-            fn prefetch(&self) {
-                <$source>::prefetch(self);
-            }
-
-            #[inline]
-            fn number(&self) -> u64 {
-                <$source>::generation(self)
-            }
-
-            fn reject(&self, number: u64) -> bool {
-                <$source>::reject(self, number)
-            }
-
-            fn claims(&self) -> Option<&ClaimsRequest> {
-                <$source>::claims(self)
-            }
-
-            fn with_claims(&self, claims: &ClaimsRequest) -> Result<Self, Error> {
-                <$source>::with_claims(self, claims)
-            }
-
-            fn application(&self) -> &Application {
-                <$source>::application(self)
-            }
-
-            fn now(&self) -> Duration {
-                <$source>::now(self).monotonic
-            }
-        }
-    };
-}
-
-source!(TokenSource);
-#[cfg(feature = "ureq")]
-source!(entra_client::blocking::TokenSource);
 
 impl<T: Source + fmt::Debug> fmt::Debug for Shared<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

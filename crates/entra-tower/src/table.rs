@@ -317,13 +317,18 @@ mod tests {
         ClaimsRequest::parse(&format!(r#"{{"c{number}":{{"v":"{}"}}}}"#, "x".repeat(length))).unwrap()
     }
 
+    fn at(places: &Places, path: &str) -> Place {
+        let request = http::Request::get(format!("https://a.test{path}"));
+        places.in_full(&request.body(()).unwrap())
+    }
+
     #[test]
     fn kinds_routes_and_trials_are_bounded_in_number_and_bytes() {
         let places = Places::new(1);
         for length in [10, 15_000] {
             let mut table = Table::new((), None);
             for number in 0..1000 {
-                let place = places.in_full(&format!("https://a.test/{number}").parse().unwrap());
+                let place = at(&places, &format!("/{number}"));
                 let id = table.add(claims(number, length), ());
                 table.ask(place, id);
                 table.accepted(place, [id, ORIGINAL][number % 2], Trial::Asked);
@@ -336,7 +341,7 @@ mod tests {
     #[test]
     fn kinds_that_were_accepted_outlive_others() {
         let places = Places::new(1);
-        let place = |path: &str| places.in_full(&format!("https://a.test{path}").parse().unwrap());
+        let place = |path: &str| at(&places, path);
         let mut table = Table::new((), None);
         let proven = ["/a", "/b"].map(|path| {
             let id = table.add(claims(0, path.len()), ());
@@ -355,7 +360,7 @@ mod tests {
     #[test]
     fn kinds_of_two_paths_do_not_take_turns_for_the_others() {
         let places = Places::new(1);
-        let place = |path: &str| places.in_full(&format!("https://a.test{path}").parse().unwrap());
+        let place = |path: &str| at(&places, path);
         let mut table = Table::new((), None);
         let [first, second] = [1, 2].map(|number| table.add(claims(number, 10), ()));
         for (path, id) in [("/a", first), ("/b", second), ("/c", first)] {
@@ -384,7 +389,7 @@ mod tests {
         let id = table.add(claims(1, 10), ());
         let mut offers = 0;
         for number in 0..100 {
-            let place = |path: &str| places.in_full(&format!("https://a.test{path}").parse().unwrap());
+            let place = |path: &str| at(&places, path);
             table.ask(place(&format!("/evil/{number}/a")), id);
             if let Some(number) = table.next_trial(place("/good"), |()| true) {
                 assert!(table.take_trial(number).is_some());

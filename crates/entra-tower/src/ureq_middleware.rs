@@ -78,7 +78,7 @@ impl Middleware for BearerMiddleware {
                 Elsewhere::WithoutToken => next.handle(request),
             };
         }
-        let fetched = self.shared.fetch(request.uri());
+        let fetched = self.shared.fetch(&request);
         let (token, mark, place) = fetched.map_err(|error| other(BearerError::Token(error)))?;
         request.headers_mut().insert(AUTHORIZATION, token.authorization());
         let Some(config) = request.middleware_config() else {

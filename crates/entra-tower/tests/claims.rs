@@ -209,6 +209,42 @@ async fn two_contexts_behind_one_layer_have_two_tokens() {
 }
 
 #[tokio::test]
+async fn methods_of_one_path_have_contexts_of_their_own() {
+    for replays in [false, true] {
+        let entra = Entra::new();
+        let forms = entra.clone();
+        let api = tower::service_fn(move |request: Request<String>| {
+            let wanted = if request.method() == "GET" { "c1" } else { "c2" };
+            let number: usize = support::token_in(request.headers())[1..].parse().unwrap();
+            let mut response = Response::new(String::new());
+            if !forms.form(number - 1).contains(wanted) {
+                let (status, fields) = challenge(&context(wanted));
+                *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+                for (name, value) in fields {
+                    response.headers_mut().insert(name, value.parse().unwrap());
+                }
+            }
+            async move { Ok::<_, support::ApiError>(response) }
+        });
+        let (plain, replaying) = (entra.layer().layer(api.clone()), entra.layer().replay().layer(api));
+        let mut rejected = 0;
+        for call in 0..40 {
+            let request = Request::builder().method(["GET", "POST"][call % 2]).uri(support::USERS);
+            let request = request.body(String::new()).unwrap();
+            let (status, _) = if replays {
+                support::send(&mut replaying.clone(), request).await.unwrap()
+            } else {
+                support::send(&mut plain.clone(), request).await.unwrap()
+            };
+            rejected += usize::from(status == 401);
+            entra.clock.advance(Duration::from_secs(1));
+        }
+        assert_eq!(rejected, if replays { 0 } else { 2 });
+        assert_eq!(entra.requests(), 3);
+    }
+}
+
+#[tokio::test]
 async fn claims_that_two_paths_ask_for_serve_others_without_a_replay() {
     let entra = Entra::new();
     let api = Api::at_paths(|_, token| if token == "t1" { challenge(&not_before(1)) } else { ok() });
@@ -249,6 +285,57 @@ async fn tokens_with_claims_are_renewed_when_they_are_revoked() {
     }
     assert!(rejected <= 1, "{rejected}");
     assert!(entra.requests() <= 5, "{}", entra.requests());
+}
+
+#[tokio::test]
+async fn other_paths_do_without_claims_that_are_issued_no_more() {
+    for replays in [false, true] {
+        let (rejects, valid_from) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(1)));
+        let entra = Entra::refusing({
+            let rejects = Arc::clone(&rejects);
+            move |form| (rejects.load(Ordering::SeqCst) > 0 && form.contains("acrs")).then_some("invalid_request")
+        });
+        let api = Api::at_paths({
+            let (entra, valid_from) = (entra.clone(), Arc::clone(&valid_from));
+            move |path, token| {
+                let number: usize = token[1..].parse().unwrap();
+                if path == "/a" && !entra.form(number - 1).contains("acrs") {
+                    challenge(&context("c1"))
+                } else if number < valid_from.load(Ordering::SeqCst) {
+                    unauthorized()
+                } else {
+                    ok()
+                }
+            }
+        });
+        let (plain, replaying) = (entra.layer().layer(api.clone()), entra.layer().replay().layer(api));
+        let send = async |path| {
+            let response = if replays {
+                send_to(&replaying, path).await
+            } else {
+                send_to(&plain, path).await
+            };
+            entra.clock.advance(Duration::from_secs(1));
+            response.0
+        };
+        for _ in 0..3 {
+            send("/a").await;
+        }
+        assert_eq!((send("/a").await, send("/b").await), (200, 200));
+        // All tokens are revoked, and there are none with these claims any more.
+        rejects.store(1, Ordering::SeqCst);
+        valid_from.store(3, Ordering::SeqCst);
+        let mut rejected = 0;
+        for _ in 0..60 {
+            assert_eq!(send("/a").await, 401);
+            rejected += usize::from(send("/b").await == 401);
+        }
+        assert!(
+            rejected <= if replays { 2 } else { 6 },
+            "replays: {replays}: {rejected}"
+        );
+        assert!(entra.requests() <= 10, "{}", entra.requests());
+    }
 }
 
 #[tokio::test]
