@@ -131,8 +131,8 @@ impl Slot {
                 return Turn::Ready(token);
             }
             // A token that has expired was not rejected for that: its successor is requested.
-            let holds = |setback: &&Box<Setback>| after.is_some() || !setback.is_rejection;
-            if let Some(setback) = state.setback.as_ref().filter(holds) {
+            let holds = |setback: &&Setback| after.is_some() || !setback.is_rejection;
+            if let Some(setback) = state.setback.as_deref().filter(holds) {
                 return Turn::Cooling(setback.error.remembered(left));
             }
         }
