@@ -188,16 +188,8 @@ impl Bundle {
 
     /// Adds what stands in base64 among other text, as in the JSON of Key Vault or the YAML of a secret of Kubernetes.
     fn add_members(&mut self, text: &[u8], password: Option<&str>, layers: usize) -> Result<(), Error> {
-        let has_quotes = text.contains(&b'"');
-        let is_end = |byte: &u8| {
-            if has_quotes {
-                *byte == b'"'
-            } else {
-                byte.is_ascii_whitespace()
-            }
-        };
         let mut added = Err(Error::NotACredential);
-        for member in text.split(is_end).filter(|member| member.len() >= SHORTEST_MEMBER) {
+        for member in text::members(text).filter(|member| member.len() >= SHORTEST_MEMBER) {
             // Behind `NAME=`, in a file of variables. Equals signs at the end are padding, which may be left out.
             let end = member.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
             let value = member

@@ -1,5 +1,7 @@
 //! Text as it was before shells, JSON, YAML, web pages and editors changed it on its way.
 
+use std::ops::RangeInclusive;
+
 use zeroize::Zeroizing;
 
 /// Whether `bytes` are DER, and not a text. A text that begins with `0` goes on in ASCII; a structure of 128 bytes or more does not.
@@ -111,6 +113,53 @@ pub(crate) fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
+/// The parts of a text that may be base64: what stands in its quotation marks, or else its words. Words of the
+/// length of a line of base64 are the lines of one value, which YAML indents.
+pub(crate) fn members(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let has_quotes = text.contains(&b'"');
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if has_quotes {
+            let (member, behind) = split(rest, |byte| *byte == b'"')?;
+            rest = behind;
+            return Some(member);
+        }
+        rest = rest.trim_ascii_start();
+        let all = rest;
+        let (first, mut behind) = split(rest, u8::is_ascii_whitespace)?;
+        let mut last = first;
+        while FULL_LINE.contains(&first.len()) && last.len() == first.len() {
+            let Some((word, after)) = split(behind.trim_ascii_start(), u8::is_ascii_whitespace) else {
+                break;
+            };
+            if word.len() > first.len() || !is_digits(word) {
+                break;
+            }
+            (last, behind) = (word, after);
+        }
+        rest = behind;
+        all.get(..all.len() - behind.len()).map(<[u8]>::trim_ascii_end)
+    })
+}
+
+/// Whether it is of the characters of base64, with padding at the end alone.
+fn is_digits(word: &[u8]) -> bool {
+    let padding = word.iter().rev().take_while(|byte| **byte == b'=').count();
+    let digits = word.get(..word.len() - padding).unwrap_or_default();
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
+    // Dashes alone set the items of a list or the documents of a file apart.
+    digits.iter().any(u8::is_ascii_alphanumeric) && digits.iter().all(is_digit)
+}
+
+/// What stands before the first such byte, and behind it; `None` at the end.
+fn split(text: &[u8], is_end: impl Fn(&u8) -> bool) -> Option<(&[u8], &[u8])> {
+    if text.is_empty() {
+        return None;
+    }
+    let end = text.iter().position(is_end).unwrap_or(text.len());
+    Some((text.get(..end)?, text.get(end + 1..).unwrap_or_default()))
+}
+
 /// Writes the character behind any number of backslashes, and returns what follows it. A text in JSON in JSON has several.
 fn unescape<'a>(text: &'a [u8], into: &mut Vec<u8>) -> &'a [u8] {
     let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
@@ -189,6 +238,8 @@ fn hex(high: u8, low: u8) -> Option<u8> {
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
+/// How long the lines of base64 are that go on in the next one: 64 or 76 characters as a rule.
+const FULL_LINE: RangeInclusive<usize> = 60..=76;
 /// The number of a character of ASCII in XML, with its zeros and the semicolon.
 const LONGEST_REFERENCE: usize = 8;
 
@@ -236,6 +287,31 @@ mod tests {
             assert_eq!(clean(&bytes).as_slice(), text.as_bytes());
         }
         assert_eq!(clean(&[0xff, 0xfe, 0x00, 0xd8, 0x41]).as_slice(), "\u{fffd}".as_bytes());
+    }
+
+    #[test]
+    fn members_are_quoted_words_or_lines_of_one_value() {
+        let found = |text: &str| -> Vec<String> {
+            members(text.as_bytes())
+                .map(|it| String::from_utf8_lossy(it).into_owned())
+                .collect()
+        };
+        let (line, end) = ("A".repeat(64), "A".repeat(62) + "==");
+        assert_eq!(found("{\"a\": \"b c\"}"), ["{", "a", ": ", "b c", "}"]);
+        assert_eq!(found("a: b\nc: d"), ["a:", "b", "c:", "d"]);
+        let value = format!("{line}\n  {line}\n  {end}");
+        assert_eq!(found(&format!("a: |\n  {value}\nb: c")), ["a:", "|", &value, "b:", "c"]);
+        assert_eq!(found(&format!("{line} {line}A")), [line.clone(), format!("{line}A")]);
+        assert_eq!(
+            found(&format!("{line} AA {line}")),
+            [format!("{line} AA"), line.clone()]
+        );
+        // Two values, and a list of them.
+        let long = "A".repeat(100);
+        assert_eq!(found(&format!("{long}\n- B")), [&long, "-", "B"]);
+        assert_eq!(found(&format!("{line}\nB=A")), [&line, "B=A"]);
+        assert_eq!(found(&format!("{line}\n---\nB")), [&line, "---", "B"]);
+        assert!(found("  ").concat().is_empty());
     }
 
     #[test]

@@ -154,6 +154,12 @@ fn base64_among_other_text_is_read() {
         ),
         format!("CERTIFICATE {whole}\n").replace('=', ""),
         format!("export CERTIFICATE={whole}\nTENANT=contoso.com\n"),
+        format!(
+            "data:\n  tls.pem: >-\n    {}\nkind: Secret\n",
+            wrapped.replace("\\n", "\n    ")
+        ),
+        format!("TLS_CRT={certificate}\nTLS_KEY={key}\n"),
+        format!("- {certificate}\n- {key}\n"),
         // With padding of every length.
         format!(
             "CERTIFICATE={}\nTENANT=contoso.com\n",
