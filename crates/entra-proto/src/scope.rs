@@ -76,6 +76,11 @@ impl FromStr for Scope {
                 .advice("write it plain: it is encoded when it is sent")
                 .into());
         }
+        if text.starts_with("scope=") {
+            return Err(refused("is a whole parameter")
+                .advice("write what stands behind scope=, and separate several scopes with spaces")
+                .into());
+        }
         // Advice repeats the text as well.
         let is_shown = !may_be_secret(text);
         let advised = |advice: String| if is_shown { advice } else { EXAMPLE.to_owned() };
@@ -89,6 +94,12 @@ impl FromStr for Scope {
             return Err(refused("ends with a slash")
                 .advice(advised(format!("write {scope}")))
                 .into());
+        }
+        let unslashed = text
+            .strip_suffix(".default")
+            .filter(|api| is_audience(api) && !api.ends_with('/'));
+        if let Some(api) = unslashed {
+            return whole(api, "lacks the slash before .default");
         }
         match text.rsplit_once('/') {
             None if is_audience(text) => return whole(text, "is an API's name and names no permission"),
@@ -275,6 +286,20 @@ mod tests {
                 "https://database.windows.net//.default",
             ),
             ("https%3A%2F%2Fgraph.microsoft.com%2F.default", "plain"),
+            ("scope=https://graph.microsoft.com/.default", "behind scope="),
+            (
+                "https://graph.microsoft.com.default",
+                "write https://graph.microsoft.com/.default",
+            ),
+            ("graph.microsoft.com.default", "write graph.microsoft.com/.default"),
+            (
+                "api://cccccccc-0000-0000-0000-dddddddddddd.default",
+                "write api://cccccccc-0000-0000-0000-dddddddddddd/.default",
+            ),
+            (
+                "cccccccc-0000-0000-0000-dddddddddddd.default",
+                "write cccccccc-0000-0000-0000-dddddddddddd/.default",
+            ),
             ("https:///.default", "https://graph.microsoft.com/.default"),
             ("https://.default", "https://graph.microsoft.com/.default"),
             ("", "https://graph.microsoft.com/.default"),
