@@ -129,12 +129,13 @@ impl Cloud {
 impl FromStr for Cloud {
     type Err = Error;
 
-    /// Reads `public`, `usgovernment`, `china` or an address as [`Cloud::at`] does.
+    /// Reads `public`, `usgovernment`, `china`, the names of Azure's tools for them, such as `AzureUSGovernment`, or an address as
+    /// [`Cloud::at`] does.
     fn from_str(text: &str) -> Result<Self, Error> {
         match unwrapped(text).to_ascii_lowercase().as_str() {
-            "public" => Ok(Self::Public),
-            "usgovernment" => Ok(Self::UsGovernment),
-            "china" => Ok(Self::China),
+            "public" | "azurecloud" | "azurepubliccloud" => Ok(Self::Public),
+            "usgovernment" | "azureusgovernment" | "azureusgovernmentcloud" => Ok(Self::UsGovernment),
+            "china" | "azurechinacloud" => Ok(Self::China),
             _ => Self::at(text),
         }
     }
@@ -274,6 +275,9 @@ mod tests {
             ("https://login.chinacloudapi.cn", Cloud::China),
             ("https://sts.chinacloudapi.cn", Cloud::China),
             ("usgovernment", Cloud::UsGovernment),
+            ("AzureUSGovernment", Cloud::UsGovernment),
+            ("AzureCloud", Cloud::Public),
+            ("AzureChinaCloud", Cloud::China),
         ] {
             assert_eq!(url.parse::<Cloud>().unwrap(), cloud, "{url}");
         }
