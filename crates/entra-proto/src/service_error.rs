@@ -53,7 +53,7 @@ impl ServiceError {
     /// What kind of trouble it is: by the number where it is known, else by the suberror, the error word, the status.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
-        if self.is_proxys() {
+        if self.is_of_proxy() {
             return ErrorClass::Unknown;
         }
         if let Some(row) = self.row() {
@@ -85,7 +85,7 @@ impl ServiceError {
             (ErrorClass::Credential, Some(kind)) => Some(kind.check()),
             (class, _) => class.hint(),
         };
-        if self.is_proxys() {
+        if self.is_of_proxy() {
             return Some("give the proxy its user name and password");
         }
         self.row()
@@ -98,7 +98,7 @@ impl ServiceError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self.row() {
-            _ if self.is_proxys() => false,
+            _ if self.is_of_proxy() => false,
             // What is known to be wrong for good stays wrong under a 5xx.
             Some(row) => row.retryable || self.status == 429,
             None => self.is_busy() || self.class() == ErrorClass::Transient,
@@ -182,7 +182,7 @@ impl ServiceError {
     }
 
     /// Whether a proxy answered, which wants credentials of its own. What its body says is not the service's word.
-    fn is_proxys(&self) -> bool {
+    pub(crate) fn is_of_proxy(&self) -> bool {
         self.status == 407
     }
 

@@ -216,6 +216,16 @@ fn retry_after_is_heard_where_it_is_longer_than_the_interval() {
     assert!(run.outcome.unwrap().is_ok());
 }
 
+#[test]
+fn a_proxys_407_ends_the_flow_whatever_its_body_says() {
+    for body in [PENDING, SLOW_DOWN, r#"{"error":"temporarily_unavailable"}"#, ""] {
+        let run = run(&[STARTS, PENDS, Answers(407, "", body)]);
+        assert_eq!(run.polls(), [5, 10], "{body}");
+        let error = run.outcome.unwrap().unwrap_err();
+        assert!(!error.is_retryable() && error.to_string().contains("proxy"), "{error}");
+    }
+}
+
 /// A code whose service wants polls this many seconds apart, good for 900.
 fn every(interval: u64) -> Network {
     let body = format!(

@@ -69,7 +69,8 @@ impl Polling {
 
 /// Whether a poll came too early: the person is not done yet, or the polls are too many.
 pub(super) fn is_unfinished(error: &Error) -> bool {
-    let word = error.service().map(|service| service.error.as_str());
+    let service = error.service().filter(|service| !service.is_of_proxy());
+    let word = service.map(|service| service.error.as_str());
     matches!(word, Some("authorization_pending" | SLOW_DOWN))
 }
 

@@ -499,7 +499,7 @@ impl Acquisition {
 fn is_out_of_time(error: &Error) -> bool {
     error
         .service()
-        .is_some_and(|service| service.codes.contains(&ASSERTION_OUT_OF_TIME))
+        .is_some_and(|service| !service.is_of_proxy() && service.codes.contains(&ASSERTION_OUT_OF_TIME))
 }
 
 const ASSERTION_OUT_OF_TIME: u32 = 700_024;
