@@ -74,6 +74,8 @@ impl Connector for Way {
 fn open(stream: &TcpStream, mut tunnel: Tunnel, deadline: Deadline) -> Result<(), TransportError> {
     let failed = |tunnel: &Tunnel, error: io::Error| match error.kind() {
         io::ErrorKind::TimedOut => TransportError::late_connection(),
+        // Its own text tells of a buffer.
+        io::ErrorKind::UnexpectedEof => tunnel.closed(io::ErrorKind::UnexpectedEof.into()),
         _ => tunnel.closed(error),
     };
     deadline

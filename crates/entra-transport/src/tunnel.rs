@@ -93,12 +93,16 @@ impl Tunnel {
 
     fn refused(&self, status: u16) -> TransportError {
         let host = &self.host;
-        self.failed(match status {
+        let error = self.failed(match status {
+            401 => "it rejects who asks (status 401, in the place of 407): check the user name and password in its URI"
+                .to_owned(),
             500..=599 => {
                 format!("it does not reach {host} (status {status}): check that name, and the proxy's own network")
             }
             _ => format!("it does not connect to {host} (status {status}): have it allow this host"),
-        })
+        });
+        // Each try may count as a wrong password, as with 407.
+        if status == 401 { error.retryable(false) } else { error }
     }
 
     fn failed(&self, message: impl Into<std::borrow::Cow<'static, str>>) -> TransportError {
@@ -289,6 +293,10 @@ mod tests {
             assert_eq!(error.kind(), TransportErrorKind::ProxyAuthentication);
             assert!(!error.is_retryable(), "{error}");
         }
+        let other = outcome("u:canary@p:1", b"HTTP/1.1 401 Unauthorized\r\n\r\n")
+            .0
+            .unwrap_err();
+        assert!(!other.is_retryable() && other.to_string().contains("user name and password"));
     }
 
     #[test]
