@@ -61,8 +61,9 @@ impl CallbackSettings {
         let failed = |problem: String| Failure::text(Exit::Configuration, format!("--listen {place}: {problem}"));
         let listeners = listen(place).map_err(|error| match error {
             ListenError::Address(error) => failed(format!("{error}; write HOST:PORT, such as {LISTEN}")),
-            ListenError::NotLoopback => failed(format!(
-                "is not on this machine; a code would cross the network in the clear: listen on {LISTEN}, behind a proxy if need be"
+            ListenError::NotLoopback(address) => failed(format!(
+                "{address} is not a loopback address, and a code would cross the network in the clear; listen on 127.0.0.1, behind a \
+                 proxy if need be"
             )),
             ListenError::Bind(address, error) => failed(match error.kind() {
                 ErrorKind::AddrInUse => {

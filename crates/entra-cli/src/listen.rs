@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddr
 pub(crate) enum ListenError {
     /// `HOST:PORT` cannot be read, or the name stands for no address.
     Address(io::Error),
-    /// An address of the name is not one of this machine's own.
-    NotLoopback,
+    /// The name stands for this address, which others reach too, or which is not of this machine.
+    NotLoopback(IpAddr),
     /// An address cannot be bound.
     Bind(SocketAddr, io::Error),
 }
@@ -17,8 +17,8 @@ pub(crate) enum ListenError {
 /// as [::1] without IPv6, is left out: no other program can have it either. Port 0 takes one port that is free at all of them.
 pub(crate) fn listen(place: &str) -> Result<Vec<TcpListener>, ListenError> {
     let addresses = addresses(place).map_err(ListenError::Address)?;
-    if !addresses.iter().all(|address| address.ip().is_loopback()) {
-        return Err(ListenError::NotLoopback);
+    if let Some(other) = addresses.iter().find(|address| !address.ip().is_loopback()) {
+        return Err(ListenError::NotLoopback(other.ip()));
     }
     let mut tries = 0;
     loop {

@@ -390,7 +390,11 @@ fn what_cannot_be_waited_for_is_refused_before_a_browser_is_sent_away() {
     let emulator = emulator();
     let setting = Setting::new(&emulator);
     let consent = |words: &[&str]| setting.run(&[&["consent", "--v1", "--resource", OFFICE], words].concat());
-    fails(&consent(&["--listen", "0.0.0.0:0"]), 3, &["is not on this machine"]);
+    fails(
+        &consent(&["--listen", "0.0.0.0:0"]),
+        3,
+        &["0.0.0.0 is not a loopback address"],
+    );
     // An address that stands without its brackets.
     fails(
         &consent(&["--listen", "::1:0"]),

@@ -72,6 +72,14 @@ async fn finish(service: &Service, tenant: &str, more: &str) -> Result<Consent, 
         Err(error) => Err(error.class()),
     };
     assert_eq!(summary(&finished), summary(&same));
+    // Nothing is left of a user who has no further part: here no app-only token is cached either.
+    let unproved = |finished: &Result<Consent, Error>| match finished {
+        Ok(consent) => consent.sign_in.is_none() && more.contains("admin_consent=True"),
+        Err(error) => error.class() == ErrorClass::Tenant,
+    };
+    if unproved(&finished) {
+        assert!(client.is_empty() && other.is_empty(), "{tenant} {more}");
+    }
     finished
 }
 
@@ -117,6 +125,34 @@ async fn the_tenant_of_the_redirect_needs_the_app_only_token() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_proof_is_requested_anew_after_a_rejection() {
+    for tenant in ["contoso.com", TENANT] {
+        let service = || {
+            Service::new(move |n, seen: &Seen| {
+                let rejected = || Answer::refusal(400, r#"{"error":"invalid_grant","error_codes":[65001]}"#);
+                let is_code = seen.value("grant_type") == Some("authorization_code");
+                let granted = Answer::Token(jwt(&format!(r#"{{"tid":"{TENANT}","roles":["R"]}}"#)), 3600, "");
+                (Duration::ZERO, if n == 0 || is_code { rejected() } else { granted })
+            })
+        };
+        let client: Client = Stage::with(service(), |builder| builder).client;
+        let client = client.tenant(tenant.parse::<Tenant>().unwrap());
+        assert!(client.roles(&api("graph")).await.is_err());
+        let flow = ConsentFlow::new(&client, api("graph"), uri()).unwrap();
+        let (_, pending) = flow.start().unwrap();
+        let consent = flow.finish(&pending, &redirect(pending.state(), "")).await.unwrap();
+        assert_eq!(consent.tenant.to_string(), TENANT);
+
+        let client: blocking::Client = blocking_client(application(tenant), &service());
+        assert!(client.roles(&target()).is_err());
+        let flow = blocking::ConsentFlow::new(&client, target(), uri()).unwrap();
+        let (_, pending) = flow.start().unwrap();
+        let consent = flow.finish(&pending, &redirect(pending.state(), "")).unwrap();
+        assert_eq!(consent.tenant.to_string(), TENANT);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_an_answer_no_consent_is_said_to_be_missing() {
     let named = format!("&client_info={}&admin_consent=True", client_info(OTHER));
     let rejected = || Answer::refusal(400, r#"{"error":"invalid_grant","error_codes":[65001]}"#);
@@ -157,7 +193,11 @@ async fn personal_accounts_and_other_tenants_connect_nothing() {
             format!("&client_info={}", client_info(PERSONAL)),
         ),
         (
-            Service::always(Answer::Token(jwt(&format!(r#"{{"tid":"{PERSONAL}"}}"#)), 3600, "")),
+            Service::always(Answer::Token(
+                jwt(&format!(r#"{{"tid":"{PERSONAL}"}}"#)),
+                3600,
+                r#","refresh_token":"rt""#,
+            )),
             "common",
             String::new(),
         ),
