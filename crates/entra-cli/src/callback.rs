@@ -340,6 +340,28 @@ mod tests {
     }
 
     #[test]
+    fn the_oldest_connection_makes_room() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let connect = || {
+            let browser = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            browser.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+            (browser, listener.accept().unwrap().0)
+        };
+        let is_open = |browser: &mut TcpStream| browser.read(&mut [0]).is_err();
+        let readers = Readers::default();
+        let mut all: Vec<_> = (0..READERS).map(|_| connect()).collect();
+        let ids: Vec<_> = all.iter().map(|(_, stream)| readers.enter(stream).unwrap()).collect();
+        // One that has been read leaves its place to another.
+        readers.leave(ids[5]);
+        let next = connect();
+        readers.enter(&next.1).unwrap();
+        assert!(is_open(&mut all[0].0));
+        let one_more = connect();
+        readers.enter(&one_more.1).unwrap();
+        assert!(!is_open(&mut all[0].0) && is_open(&mut all[1].0));
+    }
+
+    #[test]
     fn what_to_register_fits_the_application() {
         let authority: entra_proto::Authority = "https://login.microsoftonline.com/common".parse().unwrap();
         let client_id = "535fb089-9ff3-47b6-9bfb-4f1264799865".parse().unwrap();

@@ -70,19 +70,7 @@ impl Page {
             "" => String::new(),
             nonce => format!("style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "),
         };
-        let (heading, said) = (escaped(&self.heading), escaped(&self.said));
-        let detail = self.detail.as_deref().map(escaped);
-        let detail = detail
-            .map(|detail| format!("<p class=\"quiet\">{detail}</p>\n"))
-            .unwrap_or_default();
-        let class = if self.is_good { "good" } else { "bad" };
-        let page = format!(
-            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{heading}</title>\n\
-             <style nonce=\"{nonce}\">{STYLE}</style>\n<script nonce=\"{nonce}\">{SCRIPT}</script>\n</head>\n<body>\n\
-             <main>\n<h1>{heading}</h1>\n<p id=\"message\" class=\"{class}\" role=\"status\">{said}</p>\n{detail}\
-             <p>You can close this page.</p>\n</main>\n</body>\n</html>\n"
-        );
+        let page = self.html(&nonce);
         let head = format!(
             "HTTP/1.1 {status}\r\nallow: GET\r\ncontent-type: text/html; charset=utf-8\r\ncontent-length: {}\r\n\
              cache-control: no-store\r\ncontent-security-policy: default-src 'none'; {allowed}base-uri 'none'; form-action 'none'; \
@@ -95,6 +83,22 @@ impl Page {
             .write_all(head.as_bytes())
             .and_then(|()| stream.write_all(page.as_bytes()));
         let _ = stream.shutdown(Shutdown::Write);
+    }
+
+    fn html(&self, nonce: &str) -> String {
+        let (heading, said) = (escaped(&self.heading), escaped(&self.said));
+        let detail = self.detail.as_deref().map(escaped);
+        let detail = detail
+            .map(|detail| format!("<p class=\"quiet\">{detail}</p>\n"))
+            .unwrap_or_default();
+        let class = if self.is_good { "good" } else { "bad" };
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{heading}</title>\n\
+             <style nonce=\"{nonce}\">{STYLE}</style>\n<script nonce=\"{nonce}\">{SCRIPT}</script>\n</head>\n<body>\n\
+             <main>\n<h1>{heading}</h1>\n<p id=\"message\" class=\"{class}\" role=\"status\">{said}</p>\n{detail}\
+             <p>You can close this page.</p>\n</main>\n</body>\n</html>\n"
+        )
     }
 }
 
@@ -133,6 +137,23 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_part_of_a_page_is_escaped() {
+        let page = Page {
+            detail: Some("<3>".to_owned()),
+            ..Page::bad("<1>", "<2>")
+        };
+        let html = page.html("n");
+        for text in [
+            "<h1>&lt;1&gt;</h1>",
+            "class=\"bad\" role=\"status\">&lt;2&gt;</p>",
+            "&lt;3&gt;",
+        ] {
+            assert!(html.contains(text), "{text}: {html}");
+        }
+        assert!(Page::good("", "").html("n").contains("class=\"good\""));
+    }
 
     #[test]
     fn a_page_shows_what_is_said_and_obeys_none_of_it() {
