@@ -43,7 +43,7 @@ impl CertificateBundle {
     ///
     /// # Errors
     /// Returns an error if the file holds neither a certificate nor a private key, is damaged, or does not open with the password. A private key in
-    /// PEM that is under a password is left closed where there is none.
+    /// PEM stays closed if it is encrypted and there is no password, or if its encryption is not read here; the certificate is read.
     pub fn read(bytes: &[u8], password: Option<&str>) -> Result<Self, Error> {
         let mut bundle = Bundle::default();
         bundle.add(bytes, password)?;

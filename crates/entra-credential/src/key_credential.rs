@@ -81,6 +81,7 @@ impl KeyCredential {
     /// Puts `entries` into a manifest (JSON) and gives the new text, to be uploaded. Everything that was there stays as it was written,
     /// and where it was; a certificate that is listed already stays as it is, with its `keyId`. The entries come last, in the format of the
     /// manifest: that of Microsoft Graph (`key`, `startDateTime`), or the older one (`value`, `startDate`).
+    /// In a response of Microsoft Graph that holds an `application` beside its service principal, the application is edited.
     ///
     /// # Errors
     /// Returns an error if `manifest` is not a JSON object with at most one `keyCredentials`, a list or null, or if a `keyId` stands for

@@ -166,7 +166,7 @@ fn namesake_of_the_missing_root_leads_nowhere() {
 }
 
 #[test]
-fn renewed_certificate_of_one_authority_is_preferred_to_the_expired_one() {
+fn renewed_certificate_of_an_authority_is_preferred() {
     let key = rsa();
     let root = Authority::ec("root");
     let mut issuing = Authority::ec("issuing");
