@@ -3,7 +3,7 @@
 #![cfg(feature = "native-roots")]
 
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 
 use entra_transport::conformance::{root_pem, run_with};
@@ -22,6 +22,13 @@ fn a_proxy_in_the_environment_is_asked() {
     let proxy = format!("http://{address}");
     run_with(&[("HTTPS_PROXY", OsStr::new(&proxy))], "child_sends_through_the_proxy");
     assert_eq!(&asked.join().unwrap(), b"CONNECT login.example:443 HTTP/1.1");
+}
+
+/// reqwest reads these variables by itself where nothing stops it.
+#[test]
+fn a_proxy_for_plain_http_is_not_asked() {
+    let dead = OsStr::new("http://127.0.0.1:1");
+    run_with(&[("http_proxy", dead), ("HTTP_PROXY", dead)], "child_reaches_loopback");
 }
 
 #[test]
@@ -67,6 +74,24 @@ fn child_sends_through_the_proxy() {
     let error = runtime().block_on(transport.send(request)).unwrap_err();
     assert_eq!(error.kind(), TransportErrorKind::Connect);
     assert!(error.to_string().starts_with("the proxy 127.0.0.1:"), "{error}");
+}
+
+#[test]
+#[ignore = "run by the tests above in a process of its own"]
+fn child_reaches_loopback() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("http://{}/", server.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut stream = server.accept().unwrap().0;
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+            .unwrap();
+    });
+    let request = http::Request::get(uri).body(Body::default()).unwrap();
+    let builder = ReqwestTransport::builder().allow_plain_loopback(true);
+    let answer = runtime().block_on(builder.build().unwrap().send(request)).unwrap();
+    assert_eq!(answer.body().as_bytes(), b"ok");
 }
 
 #[test]
