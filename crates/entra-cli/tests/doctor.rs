@@ -344,6 +344,12 @@ fn tls_without_its_root_is_told_from_a_dead_host() {
     );
     report.says("connection", "certificate", "--ca-file");
 
+    let nowhere = with(&variables, "SSL_CERT_FILE", "/no/such/roots.pem");
+    let report = Report::of(&["--resource", GRAPH], &nowhere);
+    assert_eq!(report.not_ok()["network"], "warn");
+    report.says("network", "no certificate is found there", "the path in SSL_CERT_FILE");
+    report.says("connection", "check its path", "");
+
     let ca = file("doctor-ca.pem", emulator.ca_pem().unwrap());
     let ca = ca.to_str().unwrap();
     let report = Report::of(&["--resource", GRAPH, "--ca-file", ca], &variables);
