@@ -11,7 +11,8 @@ pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// The error of a [`Bearer`](crate::Bearer).
 ///
-/// It converts by `?` to `Box<dyn Error>` and to `Box<dyn Error + Send + Sync>`. The cause is its [source](Error::source).
+/// It converts by `?` to `Box<dyn Error>` and to `Box<dyn Error + Send + Sync>`, out of which `downcast_ref::<BearerError>()` gets it
+/// again. The cause is its [source](Error::source).
 #[non_exhaustive]
 pub enum BearerError {
     /// The request's URI is at none of the origins that the token may be sent to. Nothing was sent.

@@ -34,3 +34,29 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// How often it may happen within a minute for all paths together.
 const MOST: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::place::Places;
+
+    #[test]
+    fn paths_that_come_again_leave_some_to_others() {
+        let places = Places::new(1);
+        let place = |path: usize| {
+            let request = http::Request::get(format!("https://a.test/{path}"));
+            places.of(&request.body(()).unwrap())
+        };
+        let (mut pace, now) = (Pace::new(2), Duration::from_secs(1000));
+        let admitted = (0..6).map(|path| (0..3).filter(|_| pace.admit(now, place(path))).count());
+        assert_eq!(admitted.collect::<Vec<_>>(), [2, 2, 1, 1, 1, 1]);
+        assert!(!pace.admit(now + MINUTE / 2, place(5)) && pace.admit(now + MINUTE / 2, place(6)));
+        assert!(
+            (0..100)
+                .filter(|path| pace.admit(now + MINUTE / 2, place(*path)))
+                .count()
+                <= 2
+        );
+        assert!(pace.admit(now + MINUTE, place(0)));
+    }
+}

@@ -57,7 +57,7 @@ impl Places {
 
     #[inline]
     fn seed_of<B>(&self, request: &Request<B>) -> u64 {
-        extend(self.origin(request.uri()), request.method().as_str().as_bytes())
+        self.origin(request.uri()) ^ number(request.method().as_str().as_bytes())
     }
 
     #[inline]
@@ -74,14 +74,19 @@ impl Places {
 fn extend(seed: u64, bytes: &[u8]) -> u64 {
     let start = mix(seed ^ bytes.len() as u64);
     let Some(last) = bytes.last_chunk() else {
-        let number = bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
-        return mix(start ^ number);
+        return mix(start ^ number(bytes));
     };
     let chunks = bytes.chunks_exact(8).filter_map(<[u8]>::first_chunk);
     // The last eight bytes overlap the chunk before them.
     chunks
         .chain([last])
         .fold(start, |hash, chunk| mix(hash ^ u64::from_le_bytes(*chunk)))
+}
+
+/// The last eight bytes as a number.
+#[inline]
+fn number(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 #[inline]
