@@ -243,6 +243,35 @@ async fn response_from_before_an_event_is_not_shared() {
     }
 }
 
+/// A flight that reads the shared store is joined by callers for whom what lies there is too old.
+#[tokio::test(start_paused = true)]
+async fn event_while_the_store_is_read_makes_a_request() {
+    for is_forced in [true, false] {
+        let shelf = Shelf::default();
+        let stage = Stage::with(numbered(|n| n as u64, r#","refresh_in":100"#), |b| {
+            b.token_store(shelf.clone())
+        });
+        let old = stage.client.token(&api("graph")).await.unwrap();
+        settle().await;
+        if is_forced {
+            // Another process has the same store, and an empty cache.
+            let other = Stage::with(numbered(|_| 1, ""), |b| b.token_store(shelf.clone()));
+            let before = ask(&other.client);
+            pass(Duration::from_millis(10)).await;
+            other.client.token_with(&api("graph"), &force()).await.unwrap();
+            before.await.unwrap();
+            assert_eq!(other.service.requests(), 1, "both share the request");
+        } else {
+            pass(seconds(102)).await;
+            stage.client.token(&api("graph")).await.unwrap();
+            pass(Duration::from_millis(10)).await;
+            assert!(stage.client.invalidate(&old));
+            assert_eq!(ask(&stage.client).await.unwrap(), 1);
+            assert_eq!(stage.service.requests(), 2);
+        }
+    }
+}
+
 /// A small generator (Marsaglia's xorshift): the same seed gives the same schedule.
 struct Dice(u64);
 

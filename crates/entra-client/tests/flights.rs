@@ -97,6 +97,17 @@ async fn runtime_that_drops_tasks_costs_no_token() {
     }
 }
 
+/// The pause that the service asked for outlives the flight that was to keep to it.
+#[tokio::test(start_paused = true)]
+async fn given_up_flight_leaves_its_pause_to_the_next() {
+    let service = Service::answers(&[Answer::retry_after(429, "5"), HOUR]);
+    let stage = Stage::with(service, |builder| builder.runtime(Fickle(AtomicUsize::new(0))));
+    assert_eq!(within(seconds(1), &stage.client).await, None);
+    assert_eq!(within(seconds(60), &stage.client).await.as_deref(), Some("t"));
+    assert_eq!(stage.service.requests(), 2);
+    assert!(stage.service.seen(1).at >= seconds(5), "{:?}", stage.service.seen(1).at);
+}
+
 /// Keeps tasks, and runs none.
 #[derive(Default)]
 struct Idle(Mutex<Vec<BoxFuture<()>>>);
