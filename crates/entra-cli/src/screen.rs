@@ -157,6 +157,19 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_is_escaped_and_stays_on_its_line() {
+        let mut shown = Vec::new();
+        let mut seen = due(100, None);
+        seen.failure = Some("a\u{1b}[2J\u{9b}b\r\nFORGED".to_owned());
+        Screen::new(&mut shown, false).show(&seen).unwrap();
+        let shown = String::from_utf8(shown).unwrap();
+        assert!(
+            shown.starts_with("   0 s  failed   a\\u{1b}[2J\\u{9b}b\\r\\nFORGED\n"),
+            "{shown:?}"
+        );
+    }
+
+    #[test]
     fn it_cools_down_until_nothing_is_left() {
         for (milliseconds, said) in [(4001, "for 5 s,"), (4000, "for 4 s,"), (1, "for 1 s,")] {
             let line = describe(&due(9, Some(Duration::from_millis(milliseconds))));

@@ -65,10 +65,10 @@ pub(crate) fn secrets_in(text: &str) -> Vec<String> {
     found
 }
 
-/// Whether a word is a path made of what people and programs call files, and no parameter, JSON or secret of Entra's shape.
+/// Whether a word is a path made of what people and programs call files, and neither a parameter nor JSON.
 fn is_file_name(word: &str) -> bool {
     let is_drive = |at| at == 1;
-    if word.contains(['=', '"', '\'']) || word.contains("Q~") || word.rfind(':').is_some_and(|at| !is_drive(at)) {
+    if word.contains(['=', '"', '\'']) || word.rfind(':').is_some_and(|at| !is_drive(at)) {
         return false;
     }
     let extension = word.rsplit_once('.').map_or("", |(_, extension)| extension);

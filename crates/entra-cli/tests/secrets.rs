@@ -376,6 +376,39 @@ fn no_secret_in_a_file_is_repeated() {
 }
 
 #[test]
+fn a_line_end_behind_a_path_is_named() {
+    let mut case = Case::of(&[&["token", "--resource", "https://a.example"]]);
+    case.variables
+        .push(("AZURE_CLIENT_CERTIFICATE_PATH", "cert.pem\r".to_owned()));
+    let shown = case.run(Path::new("."));
+    assert!(
+        shown.contains("AZURE_CLIENT_CERTIFICATE_PATH ends with a line end; take it out"),
+        "{shown}"
+    );
+    let shown = Case::of(&[&["decode", "token.txt\r\n"]]).run(Path::new("."));
+    assert!(shown.contains("an argument ends with a line end"), "{shown}");
+}
+
+#[test]
+fn a_short_password_is_not_repeated_by_any_parser() {
+    let password = "Xk9$mQ2!";
+    for words in [
+        &["Xk9$mQ2!"][..],
+        &["token", "--flow", "Xk9$mQ2!"],
+        &["token", "--secrte", "Xk9$mQ2!"],
+        &["token", "--resource", "https://a.example", "-o", "Xk9$mQ2!"],
+        &["token", "--resource", "https://a.example", "-o=Xk9$mQ2!"],
+        &["token", "--resource", "https://a.example", "-oXk9$mQ2!"],
+        &["token", "--resource", "https://a.example", "--region", "Xk9$mQ2!"],
+        &["doctor", "--timeout", "1", "-o", "json", "--secret-file", "Xk9$mQ2!"],
+        &["doctor", "--timeout", "1", "-o", "json", "--certificate", "Xk9$mQ2!"],
+    ] {
+        let shown = Case::of(&[words]).run(Path::new("."));
+        assert!(!shown.contains(password), "{words:?}: {shown}");
+    }
+}
+
+#[test]
 fn a_secret_without_a_shape_is_not_taken_for_its_file() {
     for secret in ["correct horse battery", "pässword-of-daemon", "hunter2hunter2"] {
         for option in ["--secret-file", "--certificate-password-file"] {
