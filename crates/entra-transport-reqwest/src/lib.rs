@@ -51,6 +51,7 @@
 //! # Proxies
 //! reqwest opens the tunnels. Of a proxy's response to `CONNECT` it tells that it was 407 or another failure, but neither the
 //! status nor the ways to authenticate that the proxy accepts.
+//! A 407 that is cut short, or longer than 8 KiB, cannot be told from another failure, and may be tried again.
 //!
 //! # What is not here
 //! No HTTP/2, no retries, no client certificates, no WebAssembly.

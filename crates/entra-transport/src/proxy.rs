@@ -56,7 +56,7 @@ impl Proxies {
     }
 
     /// The proxy at `uri`: `http://proxy.example:3128`, with `user:password@` in it where the proxy wants that (percent-encoded).
-    /// Without a scheme `http://` is meant, without a port 80. The variable `http_proxy` is never read.
+    /// Without a scheme, `http://` is meant; without a port, 80, where curl takes 1080. The variable `http_proxy` is never read.
     ///
     /// # Errors
     /// [`TransportErrorKind::Configuration`] where it is no such URI. SOCKS and proxies over TLS cannot be used.
