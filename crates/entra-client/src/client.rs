@@ -57,7 +57,7 @@ impl Client {
     /// other is to be had.
     ///
     /// Dropping the future, as a deadline does, gives up this caller's wait only: the request goes on, and the next caller gets what
-    /// comes of it.
+    /// comes of it. That holds for 4,096 requests at once; beyond that, a request runs within the future of its caller.
     ///
     /// # Errors
     /// Where there is neither a token nor a way to get one. The failure is remembered for a while, and given to everybody who asks

@@ -48,7 +48,7 @@
 //! - A caller never gets a token that was requested before an event which the caller knows of: a rejection by an API
 //!   ([`TokenOptions::rejected`], [`TokenSource::reject`]), a forced refresh, a consent, [`forget`](Client::forget).
 //! - A rejected token is refreshed, and goes on serving the callers that were not rejected until a newer one is here or it expires.
-//! - A failure, or a panic of a signer, a transport, a store or an observer, is given to all waiting callers, and to all callers within
+//! - A failure, or a panic of a signer, a transport, a store, an observer or a clock, is given to all waiting callers, and to all callers within
 //!   the next five seconds; that doubles up to a minute while it fails again, and `Retry-After` is obeyed.
 //! - A signed assertion serves nine of its ten minutes. One that is rejected is signed anew, once.
 //!

@@ -7,7 +7,7 @@ use entra_proto::{AccessToken, CacheKey, Lifetime, TokenResponse};
 /// errors, and must bound their own time: a caller waits for [`load`](Self::load).
 ///
 /// What comes out of it is not trusted blindly: an entry from the future, or one that claims a longer life than any token has, is passed
-/// over. Its contents are secret; to encrypt them is the store's affair.
+/// over. So is one from before the last event: a rejection, or what was forgotten. Its contents are secret; to encrypt them is the store's affair.
 #[async_trait]
 pub trait TokenStore: Send + Sync {
     /// The token kept under `key`, where there is one.
