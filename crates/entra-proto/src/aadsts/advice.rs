@@ -174,6 +174,9 @@ mod tests {
         assert!(hint(700_027, Federated).contains("publishes the key"));
         assert!(hint(700_024, Federated).contains("fresh"));
         assert!(hint(700_211, Federated).contains("issuer"));
+        for code in [70_021, 700_211, 700_212, 700_213, 7_002_131] {
+            assert!(hint(code, Federated).contains("some minutes"), "{code}");
+        }
         assert!(hint(50_012, Federated).contains("federated credential"));
         assert!(hint(70_002, Certificate).contains("certificate"));
         for code in [50_027, 500_273, 5_002_727] {
