@@ -179,7 +179,14 @@ fn is_random(word: &str) -> bool {
         return true;
     }
     if is_host(word) {
-        return word.split(['.', '-']).any(is_random);
+        let parts = || word.split(['.', '-']);
+        // Capitals are lost in a host.
+        let is_jwt = parts().any(|part| part.starts_with("eyj") && part.len() >= 10);
+        let is_mixed = |part: &&str| {
+            let (length, digits, turns) = measure(part);
+            length >= 10 && digits >= 2 && turns * 4 >= length
+        };
+        return is_jwt || parts().any(is_random) || parts().filter(is_mixed).count() > 1;
     }
     // A path. Base64 has slashes, and no dot.
     if word.contains(['/', '\\']) && (word.contains('.') || word.starts_with(['/', '~'])) {
@@ -311,6 +318,8 @@ mod tests {
         for secret in [
             JWT,
             "eyJhbGciOiJub25lIn0",
+            "https://eyjhbgcioi.eyjhdwqioijh.sabcdefghijklmnopqrs/",
+            "https://0.axaatftp5fp-bjewgyr4vhqhc1k9.xz2vq8mn4rt6.example/",
             "abc8Q~dEfGhIjKlMnOpQrStUvWxYz0123456789-_",
             "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7",
             "/u3+7QAAAAIAAAABAAAAAQAGZGFlbW9uAAABjX2kL3Q7pQ8zT1xY9",

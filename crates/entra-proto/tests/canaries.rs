@@ -545,3 +545,21 @@ fn members_of_digits_and_bodies_in_utf_16_stay_hidden() {
             .starts_with("AADSTS50011: The redirect URI is wrong; ")
     );
 }
+
+/// Claims are passed on to callers, so a token in them would be as well.
+#[test]
+fn claims_with_a_token_in_them_are_not_kept() {
+    let claims = |claims: &str| {
+        let body = json!({ "error": "interaction_required", "claims": claims }).to_string();
+        let error =
+            TokenResponse::decode(StatusCode::BAD_REQUEST, &HeaderMap::new(), body.as_bytes(), NOW).unwrap_err();
+        error.service().unwrap().claims.clone()
+    };
+    let wanted = r#"{"access_token":{"polids":{"essential":true,"values":["9ab03e19-ed42-4168-b6b7-7001fb3e933a"]}}}"#;
+    assert_eq!(claims(wanted).as_deref(), Some(wanted));
+    let token = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhIn0.c2lnbmF0dXJl";
+    for value in [token, &format!("0.AXAAtFtP5fPbjEWGYrAVhqhC1k9Xz2vQ{token}")] {
+        assert_eq!(claims(&wanted.replace("9ab03e19", value)), None, "{value}");
+        assert_eq!(claims(&wanted.replace("polids", value)), None, "{value}");
+    }
+}
