@@ -114,7 +114,8 @@ impl ConsentFlow {
     /// # Errors
     /// Returns an error if the redirect does not answer `pending`, if the administrator or the service declined, if the code cannot be
     /// redeemed, and if the account is a personal one or of another tenant than the one requested by its ID. A tenant that was requested
-    /// by its domain cannot be compared.
+    /// by its domain cannot be compared. Where the service gives no answer to a request of the fallback, its failure is the error, and
+    /// the consent may have taken effect.
     pub async fn finish(&self, pending: &PendingConsent, redirect: &Redirect) -> Result<Consent, Error> {
         let came = match pending.take(&self.client.application_here()?, redirect)? {
             Taken::Tenant(consent) => return Ok(self.client.consented(consent)),
