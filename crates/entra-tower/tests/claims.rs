@@ -339,6 +339,30 @@ async fn other_paths_do_without_claims_that_are_issued_no_more() {
 }
 
 #[tokio::test]
+async fn expired_claims_that_are_issued_no_more_are_let_go() {
+    let rejects = Arc::new(AtomicUsize::new(0));
+    let entra = Entra::refusing({
+        let rejects = Arc::clone(&rejects);
+        move |form| (rejects.load(Ordering::SeqCst) > 0 && form.contains("acrs")).then_some("invalid_request")
+    });
+    let api = Api::at_paths(|path, token| match (path, token) {
+        ("/a", "t1") => challenge(&context("c1")),
+        _ => ok(),
+    });
+    let service = entra.layer().replay().layer(api);
+    for path in ["/a", "/b"] {
+        assert_eq!(send_to(&service, path).await, (200, "t2".to_owned()));
+    }
+    rejects.store(1, Ordering::SeqCst);
+    entra.clock.advance(Duration::from_secs(3600));
+    for _ in 0..20 {
+        assert_eq!(send_to(&service, "/b").await, (200, "t4".to_owned()));
+        entra.clock.advance(Duration::from_secs(120));
+    }
+    assert_eq!(entra.requests(), 4);
+}
+
+#[tokio::test]
 async fn claims_of_the_layers_own_source_are_no_news() {
     let entra = Entra::new();
     let claims = entra_proto::ClaimsRequest::parse(&not_before(1)).unwrap();

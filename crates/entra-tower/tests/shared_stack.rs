@@ -174,6 +174,16 @@ async fn cold_request_on_one_connection_takes_two_round_trips() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn service_that_outlives_its_cold_call_holds_no_connection() {
+    let stack = Stack::new(1, |_, _| (200, vec![]));
+    let mut api = stack.layer().layer(stack.clone());
+    let call = async { api.ready().await?.call(get(USERS)).await };
+    let response = timeout(Duration::from_secs(1), call).await.expect("no deadlock");
+    assert_eq!(response.unwrap().into_body().0, "t0");
+    assert_eq!(stack.connections.available_permits(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn cold_requests_leave_their_token_a_connection() {
     for (connections, requests) in [(1, 5), (3, 3), (3, 10)] {
         let stack = Stack::new(connections, |_, _| (200, vec![]));
