@@ -231,6 +231,34 @@ async fn background_refreshes_are_bounded_and_come_later() {
 }
 
 /// Also of tokens within the margin, for which a caller would wait a moment.
+/// Whatever ends a refresh, its place is free again.
+#[tokio::test(start_paused = true)]
+async fn refreshes_that_fail_and_panic_give_their_places_back() {
+    let token = |name| Answer::Token(name, 86_400, "");
+    let now = Arc::new(Mutex::new(token("old")));
+    let answer = Arc::clone(&now);
+    let service = Service::new(move |_, _| (seconds(3), answer.lock().unwrap().clone()));
+    let stage = Stage::with_policy(service, |policy| policy.max_background = 5);
+    let name = |n: usize| api(&format!("api{n}"));
+    for n in 0..20 {
+        stage.client.token(&name(n)).await.unwrap();
+    }
+    pass(seconds(50_000)).await;
+    for answer in [Answer::Panic, Answer::status(400), Answer::Broken, token("new")] {
+        *now.lock().unwrap() = answer;
+        for _ in 0..100 {
+            for n in 0..20 {
+                stage.client.token(&name(n)).await.expect("it lives");
+            }
+            settle().await;
+            assert!(stage.service.in_the_air() <= 5);
+            pass(seconds(1)).await;
+        }
+        pass(seconds(60)).await;
+    }
+    assert!((0..20).all(|n| stage.client.cached(&name(n)).unwrap().expose() == "new"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn living_tokens_never_start_more_than_the_bound() {
     let slow = Arc::new(Mutex::new(Duration::ZERO));
