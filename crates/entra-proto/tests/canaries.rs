@@ -563,3 +563,32 @@ fn claims_with_a_token_in_them_are_not_kept() {
         assert_eq!(claims(&wanted.replace("polids", value)), None, "{value}");
     }
 }
+
+#[test]
+fn a_page_with_a_token_in_its_address_is_not_kept() {
+    let page = |page: &str| {
+        let body = json!({ "error": "invalid_client", "error_uri": page }).to_string();
+        let error =
+            TokenResponse::decode(StatusCode::BAD_REQUEST, &HeaderMap::new(), body.as_bytes(), NOW).unwrap_err();
+        error.service().unwrap().error_uri.clone()
+    };
+    let plain = "https://login.microsoftonline.com/error?code=7000215";
+    assert_eq!(page(plain).as_deref(), Some(plain));
+    let token = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhIn0.c2lnbmF0dXJl";
+    for address in [
+        format!("{plain}&x={token}"),
+        format!("https://a.example/{token}"),
+        token.to_owned(),
+    ] {
+        assert_eq!(page(&address), None, "{address}");
+    }
+}
+
+#[test]
+fn a_token_type_that_is_not_a_string_is_an_error() {
+    for kind in ["[\"Bearer\"]", "{}", "1", "true", "{\"eyJhbGciOiJSUzI1NiJ9.a.b\":1}"] {
+        let body = format!(r#"{{"access_token":"t","expires_in":3599,"token_type":{kind}}}"#);
+        let error = TokenResponse::decode(StatusCode::OK, &HeaderMap::new(), body.as_bytes(), NOW).expect_err(kind);
+        assert!(error.to_string().contains("of type \"?\""), "{error}");
+    }
+}

@@ -172,7 +172,7 @@ mod tests {
         assert!(hint(7_000_215, Secret).contains("value"));
         assert!(hint(700_027, Certificate).contains("register the certificate"));
         assert!(hint(700_027, Federated).contains("publishes the key"));
-        assert!(hint(700_024, Federated).contains("fresh"));
+        assert!(hint(700_024, Federated).contains("from its issuer"));
         assert!(hint(700_211, Federated).contains("issuer"));
         for code in [70_021, 700_211, 700_212, 700_213, 7_002_131] {
             assert!(hint(code, Federated).contains("some minutes"), "{code}");
