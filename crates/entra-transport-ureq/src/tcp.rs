@@ -230,7 +230,7 @@ mod tests {
     fn a_name_that_is_never_found_meets_the_deadline() {
         static ONE: Unstoppable = Unstoppable::new(1);
         let (release, forever) = channel::<()>();
-        let soon = || Deadline::after(Duration::from_millis(50));
+        let soon = || Deadline::after(Duration::from_millis(400));
         let late = ONE.within(soon(), move || forever.recv().is_ok()).unwrap_err();
         // The thread of the first is still busy.
         let kept_out = ONE.within(soon(), || ()).unwrap_err();
