@@ -53,8 +53,9 @@ impl Aadsts {
     /// Returns the AADSTS codes in a text, in their order, each once and at most 16: in a message, a URL of an error page, a
     /// JSON response, a list of numbers.
     ///
-    /// Numbers that are named as codes count first: behind `AADSTS`, in `error_codes`, behind `error?code=`. Where none is
-    /// named, every number counts that may be a code: of five to eight digits, and no part of an id, a time or a word.
+    /// Numbers that are named as codes count first: behind `AADSTS`, in `error_codes`, behind `?code=`. Where none is named, those
+    /// behind `errorCode`, `error code` and the like count, else every number that may be a code: of five to eight digits, and no
+    /// part of an id, a time, an address or a word. The text may be percent-encoded.
     ///
     /// ```
     /// use entra_proto::Aadsts;
