@@ -16,15 +16,15 @@ use crate::suspects::{LONGEST_PATH, PEM, SHORTEST, holds_secret, is_path, secret
 
 /// A text from outside, such that no terminal obeys it, that it stays on its line, and that it repeats no secret.
 pub(crate) fn harmless(text: &str) -> String {
-    escaped(&without_secrets(text), false)
+    escape(&without_secrets(text))
 }
 
 /// At most `limit` characters of a text from outside, made [`harmless`].
 pub(crate) fn excerpt(text: &str, limit: usize) -> String {
     let text = without_secrets(text);
     match text.char_indices().nth(limit) {
-        Some((end, _)) => escaped(&text[..end], false) + "…",
-        None => escaped(&text, false),
+        Some((end, _)) => escape(&text[..end]) + "…",
+        None => escape(&text),
     }
 }
 
@@ -52,26 +52,14 @@ pub(crate) fn shell_quoted(text: &str) -> String {
 /// Several lines of our own with texts from outside in them, as they may be printed. The last guard: a text from outside
 /// is made [`harmless`] where it is put in, or it could add lines.
 pub(crate) fn printable(text: &str) -> String {
-    escaped(&without_secrets(text), true)
+    let lines = without_secrets(text);
+    lines.split('\n').map(escape).collect::<Vec<_>>().join("\n")
 }
 
 /// A text such that no terminal obeys it and that it stays on its line, with whatever else it holds: for results that are
 /// secrets on purpose.
 pub(crate) fn escape(text: &str) -> String {
-    escaped(text, false)
-}
-
-fn escaped(text: &str, keep_lines: bool) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            // The quotes of JSON stay as they are.
-            '"' | '\'' | '\\' => shown.push(character),
-            '\n' if keep_lines => shown.push(character),
-            other => shown.extend(other.escape_debug()),
-        }
-    }
-    shown
+    entra_proto::printable(text)
 }
 
 /// Refuses a key, a token or a secret in the place of the file that holds it, and a line end behind the path, before

@@ -97,18 +97,6 @@ pub(crate) fn base64(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     (length > 0).then_some(bytes)
 }
 
-/// A text from outside with everything escaped that a terminal or a log could obey. The separators of Windows stay as they are.
-pub(crate) fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\\' | '"' | '\'' => shown.push(character),
-            other => shown.extend(other.escape_debug()),
-        }
-    }
-    shown
-}
-
 pub(crate) fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }

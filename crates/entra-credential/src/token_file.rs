@@ -4,11 +4,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use entra_proto::{ClientAssertion, may_be_secret};
+use entra_proto::{ClientAssertion, may_be_secret, printable};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::text::{from_utf16, printable};
+use crate::text::from_utf16;
 
 /// The file in which a workload finds an assertion that somebody else issues for it: Kubernetes, say, with workload identity, which
 /// tells its path in the environment variable `AZURE_FEDERATED_TOKEN_FILE`.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::aadsts::CredentialKind;
 use crate::answer_error::{AnswerError, AskedFor};
 use crate::authorize::RedirectError;
+use crate::printable::push;
 use crate::secrecy::may_be_secret;
 use crate::service_error::ServiceError;
 use crate::signer::SignerError;
@@ -211,10 +212,7 @@ pub(crate) fn excerpt(text: &str, limit: usize) -> String {
     let mut shown = String::new();
     let mut characters = text.chars();
     for character in characters.by_ref().take(limit) {
-        match character {
-            '"' | '\'' => shown.push(character),
-            _ => shown.extend(character.escape_debug()),
-        }
+        push(&mut shown, character);
     }
     if characters.next().is_some() {
         shown.push('…');

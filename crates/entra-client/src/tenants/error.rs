@@ -1,9 +1,9 @@
 use std::error::Error as StdError;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fmt, io};
 
-use entra_proto::{ClientId, Guid};
+use entra_proto::{ClientId, Guid, printable};
 
 /// Why a [`TenantDirectory`](super::TenantDirectory) could not do what it was asked for.
 #[non_exhaustive]
@@ -74,7 +74,7 @@ pub enum DirectoryError {
 
 impl DirectoryError {
     #[cfg(feature = "redb")]
-    pub(super) fn io(path: &std::path::Path, doing: &'static str, source: io::Error) -> Self {
+    pub(super) fn io(path: &Path, doing: &'static str, source: io::Error) -> Self {
         Self::Io {
             path: path.to_owned(),
             doing,
@@ -87,7 +87,7 @@ impl fmt::Display for DirectoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io { path, doing, source } => {
-                write!(f, "cannot {doing} {}", path.display())?;
+                write!(f, "cannot {doing} {}", shown(path))?;
                 if source.kind() == io::ErrorKind::PermissionDenied {
                     f.write_str("; run as the user who owns it, or give it to this one")?;
                 }
@@ -96,14 +96,14 @@ impl fmt::Display for DirectoryError {
             Self::Busy { path, waited } => write!(
                 f,
                 "another process has {} open, and did not close it within {} ms; try again, or end that process",
-                path.display(),
+                shown(path),
                 waited.as_millis()
             ),
-            Self::Exposed { path, why } | Self::Key { path, why } => write!(f, "{}: {why}", path.display()),
+            Self::Exposed { path, why } | Self::Key { path, why } => write!(f, "{}: {why}", shown(path)),
             Self::Unreadable { path, why } => write!(
                 f,
                 "{} is not a directory of tenants that can be read: {why}; it is left as it is: restore it from a copy, or move it away",
-                path.display()
+                shown(path)
             ),
             Self::Record { client_id, tenant, why } => write!(
                 f,
@@ -121,6 +121,10 @@ impl fmt::Display for DirectoryError {
             Self::Other(error) => error.fmt(f),
         }
     }
+}
+
+pub(super) fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
 }
 
 /// The text of `Display` and of what lies beneath: it is what a `main` that returns the error shows.
@@ -142,6 +146,47 @@ impl StdError for DirectoryError {
             Self::Io { source, .. } => Some(source),
             Self::Other(error) => error.source(),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_in_errors_are_escaped() {
+        let path = || PathBuf::from("a\u{1b}[31m\u{202e}b\n.redb");
+        let errors = [
+            DirectoryError::Io {
+                path: path(),
+                doing: "open",
+                source: io::Error::other("no"),
+            },
+            DirectoryError::Busy {
+                path: path(),
+                waited: Duration::ZERO,
+            },
+            DirectoryError::Exposed {
+                path: path(),
+                why: "no",
+            },
+            DirectoryError::Key {
+                path: path(),
+                why: "no",
+            },
+            DirectoryError::Unreadable {
+                path: path(),
+                why: "no".to_owned(),
+            },
+        ];
+        for error in errors {
+            let shown = error.to_string();
+            assert!(shown.contains("a\\u{1b}[31m\\u{202e}b\\n.redb"), "{shown}");
+            assert!(
+                !shown.chars().any(char::is_control) && !shown.contains('\u{202e}'),
+                "{shown}"
+            );
         }
     }
 }

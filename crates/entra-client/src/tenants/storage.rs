@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, Durability, ReadTransaction, TableDefinition, WriteTransaction};
 
-use super::error::DirectoryError;
+use super::error::{DirectoryError, shown};
 use super::overlay::Overlay;
 use super::private_file::{self, Draft};
 
@@ -113,7 +113,7 @@ fn open(path: &Path, writable: bool) -> Result<Option<File>, DirectoryError> {
     if private_file::is_open_to_others(&file).map_err(|source| DirectoryError::io(path, "look at", source))? {
         private_file::close_to_others(&file)
             .map_err(|source| DirectoryError::io(path, "take away from others (chmod 600)", source))?;
-        tracing::warn!(path = %path.display(), "others could read the directory of tenants; its mode is 0600 now");
+        tracing::warn!(path = %shown(path), "others could read the directory of tenants; its mode is 0600 now");
     }
     Ok(Some(file))
 }
