@@ -85,7 +85,8 @@ const HOMES: &[(&str, &[&str], &[&str])] = &[
     (
         "tower",
         &["tower", "tower-http", "tower-layer", "tower-service"],
-        &["entra-tower", "entra-transport-hyper"],
+        // reqwest's transport names the error of a tunnel by the trait of tower: that type has no other name.
+        &["entra-tower", "entra-transport-hyper", "entra-transport-reqwest"],
     ),
     (
         "RSA and ASN.1",
