@@ -28,13 +28,16 @@ fn judge(tool: &str, cure: &str, is_ci: bool, not_installed: &str) -> Verdict {
 ///
 /// # Errors
 /// Returns an error if the command does not start.
-pub(crate) fn run_tests(mut command: Command) -> Result<Verdict> {
+pub(crate) fn run_tests(command: Command) -> Result<Verdict> {
+    run_showing(command, &mut stderr())
+}
+
+fn run_showing(mut command: Command, shown: &mut dyn Write) -> Result<Verdict> {
     let mut child = command.stderr(Stdio::piped()).spawn()?;
     let mut skipped = Vec::new();
     if let Some(errors) = child.stderr.take() {
         for line in BufReader::new(errors).split(b'\n') {
             let line = line?;
-            let mut shown = stderr().lock();
             shown.write_all(&line)?;
             shown.write_all(b"\n")?;
             skipped.extend(reason(&String::from_utf8_lossy(&line)));
@@ -57,6 +60,8 @@ const NOT_INSTALLED: &str = "CI_NOT_INSTALLED";
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[test]
@@ -81,7 +86,8 @@ mod tests {
         let shell = |script: &str| {
             let mut command = Command::new("sh");
             command.args(["-c", script]);
-            run_tests(command).unwrap()
+            // The standard error of this test is read for the same lines.
+            run_showing(command, &mut io::sink()).unwrap()
         };
         assert_eq!(shell("echo fine >&2"), Verdict::Passed);
         assert_eq!(

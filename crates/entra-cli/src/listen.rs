@@ -14,7 +14,7 @@ pub(crate) enum ListenError {
 /// Listens on `HOST:PORT`: at every address that the name stands for, so that no other program gets what is sent to that name.
 ///
 /// Browsers take `localhost` for both loopback addresses, whatever the hosts file says. An address that this machine does not have, such
-/// as [::1] without IPv6, is left out: no other program can have it either. Port 0 takes one port that is free at all of them.
+/// as `::1` without IPv6, is left out: no other program can have it either. Port 0 takes one port that is free at all of them.
 pub(crate) fn listen(place: &str) -> Result<Vec<TcpListener>, ListenError> {
     let addresses = addresses(place).map_err(ListenError::Address)?;
     if let Some(other) = addresses.iter().find(|address| !address.ip().is_loopback()) {
