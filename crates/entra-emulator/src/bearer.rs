@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::clock::unix;
-use crate::config::{Tenant, TokenVersion};
+use crate::config::Tenant;
 use crate::core::Core;
 use crate::exchange::Exchange;
 use crate::keys::ALGORITHM;
@@ -142,11 +142,7 @@ pub(crate) fn verify(exchange: &Exchange<'_>, token: &str) -> Result<Claims, Fla
 pub(crate) fn tenant<'a>(core: &'a Core, claims: &Claims) -> Result<&'a Tenant, Flaw> {
     core.directory
         .tenant(&claims.tid)
-        .filter(|tenant| {
-            [TokenVersion::V1, TokenVersion::V2]
-                .iter()
-                .any(|version| core.issuers.of(tenant, *version) == claims.iss)
-        })
+        .filter(|tenant| core.issuers.is_issuer(&claims.iss, tenant))
         .ok_or(Flaw::Issuer)
 }
 

@@ -33,7 +33,6 @@ use crate::token::replay::Replays;
 #[must_use = "a builder does nothing until `start` or `build`"]
 pub struct EmulatorBuilder {
     config: Config,
-    issuers: Issuers,
     time: Option<SystemTime>,
     refuse_replays: bool,
     issuer_in_answers: bool,
@@ -96,9 +95,10 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Sets whose name tokens carry: Microsoft's by default.
-    pub fn issuers(self, issuers: Issuers) -> Self {
-        Self { issuers, ..self }
+    /// Sets the issuer that tokens and documents name: Microsoft's by default.
+    pub fn issuers(mut self, issuers: Issuers) -> Self {
+        self.config.issuers = issuers;
+        self
     }
 
     /// Refuses a client assertion that was used before (AADSTS50012): same client and same `jti`, or the same text if it
@@ -236,7 +236,7 @@ impl EmulatorBuilder {
     fn core(&self, base_url: String, tls_url: Option<String>) -> Result<Arc<Core>, Error> {
         let recorder = Recorder::new(self.recorded, self.observer.clone());
         let clock = self.time.map_or_else(Clock::running, Clock::frozen_at);
-        let mut core = Core::new(self.config.clone(), clock, self.issuers.clone(), recorder, base_url)?;
+        let mut core = Core::new(self.config.clone(), clock, recorder, base_url)?;
         core.tls_url = tls_url;
         core.issuer_in_answers = self.issuer_in_answers;
         core.replays = self.refuse_replays.then(Replays::default);
@@ -248,7 +248,6 @@ impl Default for EmulatorBuilder {
     fn default() -> Self {
         Self {
             config: Config::default(),
-            issuers: Issuers::default(),
             time: None,
             refuse_replays: false,
             issuer_in_answers: false,

@@ -56,13 +56,9 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(
-        config: Config,
-        clock: Clock,
-        issuers: Issuers,
-        recorder: Recorder,
-        base_url: String,
-    ) -> Result<Self, Error> {
+    pub(crate) fn new(config: Config, clock: Clock, recorder: Recorder, base_url: String) -> Result<Self, Error> {
+        config.issuers.check()?;
+        let issuers = config.issuers.clone();
         let seed = config.seed;
         let token_lifetime = config.token_lifetime.unwrap_or(3_600).clamp(1, 31_536_000);
         let refresh_in = config.refresh_in;

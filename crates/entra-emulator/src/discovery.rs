@@ -15,12 +15,11 @@ use crate::token;
 /// The OpenID Connect metadata of a tenant, or of all (`common`, `organizations`) with `{tenantid}` left in the issuer.
 pub(crate) fn configuration(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
     let version = version(endpoint);
-    let issuers = &exchange.core.issuers;
     let (name, issuer) = if is_shared(tenant) {
-        (tenant.to_owned(), issuers.template(version))
+        (tenant.to_owned(), exchange.issuer_template(version))
     } else {
         match token::find_tenant(exchange, tenant) {
-            Ok(tenant) => (tenant.id.clone(), issuers.of(tenant, version)),
+            Ok(tenant) => (tenant.id.clone(), exchange.issuer(tenant, version)),
             Err(refusal) => return exchange.refuse(&refusal),
         }
     };
@@ -70,7 +69,7 @@ pub(crate) fn keys(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint
     }
     let issuer = match endpoint {
         Endpoint::V1 => None,
-        Endpoint::V2 => Some(exchange.core.issuers.template(TokenVersion::V2)),
+        Endpoint::V2 => Some(exchange.issuer_template(TokenVersion::V2)),
     };
     let keys = exchange
         .core

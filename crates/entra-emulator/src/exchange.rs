@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::aadsts::Refusal;
 use crate::clock::{error_timestamp, unix};
+use crate::config::{Tenant, TokenVersion};
 use crate::core::Core;
 use crate::form::Form;
 use crate::recorder::{Channel, Lint, RequestEvent, parameters};
@@ -110,6 +111,16 @@ impl<'a> Exchange<'a> {
         if self.event.lints.len() < MOST_LINTS && !self.event.lints.contains(&lint) {
             self.event.lints.push(lint);
         }
+    }
+
+    /// The issuer of a tenant's tokens in the response.
+    pub(crate) fn issuer(&self, tenant: &Tenant, version: TokenVersion) -> String {
+        self.core.issuers.of(tenant, version, &self.origin)
+    }
+
+    /// The issuer in documents about every tenant, which has `{tenantid}` in place of one.
+    pub(crate) fn issuer_template(&self, version: TokenVersion) -> String {
+        self.core.issuers.template(version, &self.origin)
     }
 
     /// The host without its port.
@@ -259,7 +270,7 @@ fn form_decode(text: &str) -> String {
 }
 
 /// Host and port only, so that it can be put into a URL: no user, no path, nothing to escape.
-fn is_authority(text: &str) -> bool {
+pub(crate) fn is_authority(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 255
         && text

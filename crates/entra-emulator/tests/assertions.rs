@@ -310,7 +310,7 @@ fn audiences_of_both_listeners() {
 #[test]
 fn audiences_follow_the_issuers_tokens_carry() {
     let app = App::new("daemon").certificate_pem(APP);
-    let issuers = Issuers::Origin("https://issuer.example".to_owned());
+    let issuers = Issuers::At("https://issuer.example".to_owned());
     let emulator = builder(app).issuers(issuers).build();
     let send = |path: &str| {
         let audience = format!("https://issuer.example/{}/{path}", emulator.tenant_id());

@@ -2,7 +2,7 @@
 
 mod support;
 
-use entra_emulator::{Emulator, EmulatorBuilder, Issuers, Tenant};
+use entra_emulator::{Config, Emulator, EmulatorBuilder, Issuers, Tenant};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
@@ -217,7 +217,7 @@ fn instance_discovery_knows_its_clouds_and_itself() {
 
 #[test]
 fn issuers_may_be_at_an_origin_of_your_choice() {
-    let emulator = tenant(Emulator::builder().issuers(Issuers::Origin("https://localhost:8443/".to_owned())));
+    let emulator = tenant(Emulator::builder().issuers(Issuers::At("https://localhost:8443/".to_owned())));
     let id = emulator.tenant_id();
     let v2 = document(&emulator, &format!("/{id}/v2.0/.well-known/openid-configuration"));
     assert_eq!(v2["issuer"], format!("https://localhost:8443/{id}/v2.0"));
@@ -227,6 +227,102 @@ fn issuers_may_be_at_an_origin_of_your_choice() {
         support::get_as(&emulator, "/v1.0/users", &access_token(&emulator, GRAPH)).status(),
         200
     );
+}
+
+#[test]
+fn issuers_may_be_the_origin_of_each_request() {
+    let config =
+        r#"{"issuers": "origin", "tenants": [{"domain": "a.example"}, {"domain": "b.example", "external": true}]}"#;
+    let emulator = EmulatorBuilder::from(Config::from_json(config).unwrap()).build();
+    for origin in [
+        "http://127.0.0.1:8700",
+        "http://localhost:8700",
+        "https://localhost:8701",
+    ] {
+        for id in emulator.tenants().iter().map(|tenant| &tenant.id) {
+            for (path, version) in [("v2.0/", "v2.0"), ("", "")] {
+                let url = format!("{origin}/{id}/{path}.well-known/openid-configuration");
+                let document = document(&emulator, &url);
+                assert_eq!(document["issuer"], format!("{origin}/{id}/{version}"));
+                assert!(document["token_endpoint"].as_str().unwrap().starts_with(origin));
+            }
+        }
+        let common = document(
+            &emulator,
+            &format!("{origin}/common/v2.0/.well-known/openid-configuration"),
+        );
+        assert_eq!(common["issuer"], format!("{origin}/{{tenantid}}/v2.0"));
+        let keys = document(&emulator, &format!("{origin}/common/discovery/v2.0/keys"));
+        assert_eq!(keys["keys"][0]["issuer"], common["issuer"]);
+
+        let id = emulator.tenant_id();
+        let url = format!("{origin}/{id}/oauth2/v2.0/token");
+        for (resource, version) in [
+            ("https://graph.microsoft.com", ""),
+            (&emulator.api().identifiers[0], "v2.0"),
+        ] {
+            let scope = format!("{resource}/.default");
+            let body = support::form(&emulator, &[("scope", &scope)]);
+            let request = http::Request::post(&url).header("content-type", "application/x-www-form-urlencoded");
+            let body = json_body(&emulator.handle(request.body(body.into_bytes()).unwrap()));
+            let claims = support::claims(&body);
+            assert_eq!(claims["iss"], format!("{origin}/{id}/{version}"));
+            if version.is_empty() {
+                assert_eq!(claims["idp"], claims["iss"]);
+                let token = body["access_token"].as_str().unwrap();
+                let users = support::get_as(&emulator, "http://elsewhere:1/v1.0/users", token);
+                assert_eq!(users.status(), 200);
+            }
+        }
+    }
+}
+
+#[test]
+fn issuers_of_the_configuration_are_checked() {
+    let read = |issuers: &str| {
+        Config::from_json(&format!("{{\"issuers\": {issuers}}}"))
+            .and_then(|config| EmulatorBuilder::from(config).try_build())
+            .map(|emulator| {
+                document(
+                    &emulator,
+                    &format!("https://h/{}/.well-known/openid-configuration", emulator.tenant_id()),
+                )["issuer"]
+                    .as_str()
+                    .unwrap()
+                    .replace(emulator.tenant_id(), "T")
+            })
+    };
+    for (issuers, expected) in [
+        ("\"microsoft\"", "https://sts.windows.net/T/"),
+        ("\"origin\"", "https://h/T/"),
+        (r#"{"at": "https://sts.example:8443/"}"#, "https://sts.example:8443/T/"),
+        (r#"{"at": "http://entra/base"}"#, "http://entra/base/T/"),
+    ] {
+        assert_eq!(read(issuers).unwrap(), expected);
+    }
+    for issuers in [
+        "null",
+        "1",
+        "\"canary\"",
+        "[]",
+        "{}",
+        r#"{"at": 1}"#,
+        r#"{"at": ""}"#,
+        r#"{"at": "canary.example"}"#,
+        r#"{"at": "ftp://canary.example"}"#,
+        r#"{"at": "https://"}"#,
+        r#"{"at": "https:///x"}"#,
+        r#"{"at": "https://a/?canary"}"#,
+        r#"{"at": "https://canary@a"}"#,
+        r#"{"at": "https://a b"}"#,
+        r#"{"at": "https://a", "origin": "https://b"}"#,
+    ] {
+        let error = read(issuers).unwrap_err().to_string();
+        assert!(
+            error.contains("issuers") && !error.contains("canary"),
+            "{issuers}: {error}"
+        );
+    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ use crate::authorize::reply::Answer;
 use crate::authorize::request::{Ask, Prompt, Refused, Request};
 use crate::authorize::transaction::{Consent, Goal, Stage};
 use crate::clock::unix;
-use crate::config::{App, Tenant, User};
+use crate::config::{App, Tenant, TokenVersion, User};
 use crate::consents::Kind;
 use crate::core::Core;
 use crate::exchange::Exchange;
@@ -289,7 +289,7 @@ fn finish(exchange: &mut Exchange<'_>, goal: Goal, app: &App, tenant: &Tenant, u
         }
     }
     if exchange.core.issuer_in_answers {
-        let issuer = exchange.core.issuers.of(tenant, crate::config::TokenVersion::V2);
+        let issuer = exchange.issuer(tenant, TokenVersion::V2);
         answer = answer.with("iss", issuer);
     }
     answer.send(exchange, &reply)

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 use crate::Error;
 use crate::certificate::KeyCredential;
 use crate::clock::parse_rfc3339;
+use crate::token::issuer::Issuers;
 
 pub use self::api::{Api, TokenVersion};
 pub use self::app::App;
@@ -58,6 +59,8 @@ pub struct Config {
     pub apis: Vec<Api>,
     /// Certificates of the first app, made-up or not, beside those that it has itself: see [`KeyCredential`].
     pub certificates: Vec<KeyCredential>,
+    /// The issuer that tokens and documents name: Microsoft's when left out.
+    pub issuers: Issuers,
     /// Seconds an access token lives; 3600 when left out.
     pub token_lifetime: Option<u64>,
     /// Seconds after which the service wants to be asked for the next token (`refresh_in`). Left out, it does not say, as the

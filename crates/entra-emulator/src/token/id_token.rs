@@ -33,7 +33,7 @@ pub(crate) fn mint(
     let name = &user.user_principal_name;
     let mut claims = json!({
         "aud": session.client_id,
-        "iss": core.issuers.of(tenant, version),
+        "iss": exchange.issuer(tenant, version),
         "iat": not_before,
         "nbf": not_before,
         "exp": now + core.token_lifetime,

@@ -1,8 +1,15 @@
-//! Who a token says it is from.
+//! The issuer that tokens and documents name.
 
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use crate::Error;
 use crate::config::{Tenant, TokenVersion};
+use crate::exchange::is_authority;
 
-/// Whose name the emulator's tokens and documents carry.
+/// The issuer that the emulator's tokens and documents name.
+///
+/// In JSON: `"microsoft"`, `"origin"` or `{"at": "https://sts.example"}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Issuers {
@@ -10,28 +17,101 @@ pub enum Issuers {
     /// (v2), `https://{tid}.ciamlogin.com/{tid}/v2.0` (v2 of an external tenant).
     #[default]
     Microsoft,
-    /// Names under this origin, for validators that insist on an issuer at the host they read the metadata from:
-    /// `{origin}/{tid}/` (v1) and `{origin}/{tid}/v2.0` (v2).
-    Origin(String),
+    /// The origin that the request was sent to: `{origin}/{tid}/` (v1) and `{origin}/{tid}/v2.0` (v2).
+    ///
+    /// For clients and validators that compare the issuer with the address they read the metadata from. A client that
+    /// gets its token at another address than the one the validator reads needs [`At`](Self::At).
+    Origin,
+    /// This origin, whatever address a request was sent to: `{origin}/{tid}/` (v1) and `{origin}/{tid}/v2.0` (v2).
+    At(String),
 }
 
 impl Issuers {
-    /// The issuer of a tenant's tokens.
-    pub(crate) fn of(&self, tenant: &Tenant, version: TokenVersion) -> String {
+    /// The issuer of a tenant's tokens, in a response to a request that was sent to `origin`.
+    pub(crate) fn of(&self, tenant: &Tenant, version: TokenVersion, origin: &str) -> String {
         let id = &tenant.id;
         match (self, version) {
             (Self::Microsoft, TokenVersion::V2) if tenant.external => format!("https://{id}.ciamlogin.com/{id}/v2.0"),
-            _ => self.template(version).replace("{tenantid}", id),
+            _ => self.template(version, origin).replace("{tenantid}", id),
         }
     }
 
     /// The issuer with the literal `{tenantid}` in place of a tenant, as the documents of `common` have it.
-    pub(crate) fn template(&self, version: TokenVersion) -> String {
-        match (self, version) {
-            (Self::Microsoft, TokenVersion::V1) => "https://sts.windows.net/{tenantid}/".to_owned(),
-            (Self::Microsoft, TokenVersion::V2) => "https://login.microsoftonline.com/{tenantid}/v2.0".to_owned(),
-            (Self::Origin(origin), TokenVersion::V1) => format!("{}/{{tenantid}}/", origin.trim_end_matches('/')),
-            (Self::Origin(origin), TokenVersion::V2) => format!("{}/{{tenantid}}/v2.0", origin.trim_end_matches('/')),
+    pub(crate) fn template(&self, version: TokenVersion, origin: &str) -> String {
+        let origin = match self {
+            Self::Microsoft => {
+                return match version {
+                    TokenVersion::V1 => "https://sts.windows.net/{tenantid}/".to_owned(),
+                    TokenVersion::V2 => "https://login.microsoftonline.com/{tenantid}/v2.0".to_owned(),
+                };
+            }
+            Self::Origin => origin,
+            Self::At(origin) => origin.trim_end_matches('/'),
+        };
+        format!("{origin}{}", path("{tenantid}", version))
+    }
+
+    /// Whether `issuer` stands in tokens of this tenant. The address that a token was requested at need not be the one
+    /// it is used at, so [`Origin`](Self::Origin) takes every origin: the signature proves the rest.
+    pub(crate) fn is_issuer(&self, issuer: &str, tenant: &Tenant) -> bool {
+        [TokenVersion::V1, TokenVersion::V2].iter().any(|version| match self {
+            Self::Origin => issuer
+                .strip_suffix(&path(&tenant.id, *version))
+                .and_then(web_authority)
+                .is_some_and(is_authority),
+            _ => self.of(tenant, *version, "") == issuer,
+        })
+    }
+
+    /// Checks that an origin of the configuration can be one.
+    ///
+    /// # Errors
+    /// [`Error::Config`].
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let is_sound = |origin: &str| {
+            web_authority(origin).is_some_and(|rest| {
+                !rest.starts_with('/')
+                    && !rest.is_empty()
+                    && !rest.contains(|c: char| "?#@\"\\{}".contains(c) || c.is_whitespace() || c.is_control())
+            })
+        };
+        match self {
+            Self::At(origin) if !is_sound(origin) => Err(Error::Config(
+                "the origin of the issuers is no URL like https://sts.example, without query and fragment".to_owned(),
+            )),
+            _ => Ok(()),
         }
     }
+}
+
+impl<'de> Deserialize<'de> for Issuers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        match (value.as_str(), value.as_object()) {
+            (Some("microsoft"), _) => return Ok(Self::Microsoft),
+            (Some("origin"), _) => return Ok(Self::Origin),
+            (_, Some(members)) if members.len() == 1 => {
+                if let Some(Value::String(origin)) = members.get("at") {
+                    return Ok(Self::At(origin.clone()));
+                }
+            }
+            _ => {}
+        }
+        Err(serde::de::Error::custom(
+            "issuers is none of \"microsoft\", \"origin\" and {\"at\": \"https://sts.example\"}",
+        ))
+    }
+}
+
+fn path(tenant: &str, version: TokenVersion) -> String {
+    match version {
+        TokenVersion::V1 => format!("/{tenant}/"),
+        TokenVersion::V2 => format!("/{tenant}/v2.0"),
+    }
+}
+
+fn web_authority(origin: &str) -> Option<&str> {
+    ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| origin.strip_prefix(scheme))
 }

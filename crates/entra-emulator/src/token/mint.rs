@@ -6,8 +6,10 @@ use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::clock::unix;
 use crate::config::{Api, App, Tenant, TokenVersion};
 use crate::core::Core;
+use crate::exchange::Exchange;
 use crate::keys::{ALGORITHM, Key};
 use crate::seed::Generator;
 use crate::token::client_auth::Proof;
@@ -36,15 +38,20 @@ pub(crate) struct Token {
 }
 
 /// Makes the token that the API accepts: its own setting decides the format, not the endpoint.
-pub(crate) fn mint(core: &Core, now: u64, grant: &Grant<'_>) -> Token {
+pub(crate) fn mint(exchange: &Exchange<'_>, grant: &Grant<'_>) -> Token {
+    let (core, now) = (exchange.core, unix(exchange.now));
     let key = core.keys.signing();
     // Valid from five minutes ago, so that clocks a little behind accept it at once; later for a client that answers a
     // claims challenge, which asks for that.
     let asked = grant.requested.not_before.unwrap_or_default().min(now);
     let (not_before, expires_on) = (now.saturating_sub(300).max(asked), now + core.token_lifetime);
     let text = match grant.api.token_version {
-        TokenVersion::V1 => sign(key, Some(key.kid), &V1Claims::new(core, grant, not_before, expires_on)),
-        TokenVersion::V2 => sign(key, None, &V2Claims::new(core, grant, not_before, expires_on)),
+        TokenVersion::V1 => sign(
+            key,
+            Some(key.kid),
+            &V1Claims::new(exchange, grant, not_before, expires_on),
+        ),
+        TokenVersion::V2 => sign(key, None, &V2Claims::new(exchange, grant, not_before, expires_on)),
     };
     Token {
         text,
@@ -57,13 +64,13 @@ pub(crate) fn mint(core: &Core, now: u64, grant: &Grant<'_>) -> Token {
 
 /// Makes an access token in the name of a user.
 pub(crate) fn sign_user_token(
-    core: &Core,
-    now: u64,
+    exchange: &Exchange<'_>,
     grant: &user::Grant<'_>,
     api: &Api,
     resource: &str,
     scp: &[String],
 ) -> Token {
+    let (core, now) = (exchange.core, unix(exchange.now));
     let key = core.keys.signing();
     let asked = grant.requested.not_before.unwrap_or_default().min(now);
     let (not_before, expires_on) = (now.saturating_sub(300).max(asked), now + core.token_lifetime);
@@ -77,7 +84,7 @@ pub(crate) fn sign_user_token(
         }
     };
     let shared = json!({
-        "iss": core.issuers.of(grant.tenant, api.token_version),
+        "iss": exchange.issuer(grant.tenant, api.token_version),
         "iat": not_before,
         "nbf": not_before,
         "exp": expires_on,
@@ -137,8 +144,9 @@ struct V1Claims<'a> {
 }
 
 impl<'a> V1Claims<'a> {
-    fn new(core: &Core, grant: &'a Grant<'_>, not_before: u64, expires_on: u64) -> Self {
-        let issuer = core.issuers.of(grant.tenant, TokenVersion::V1);
+    fn new(exchange: &Exchange<'_>, grant: &'a Grant<'_>, not_before: u64, expires_on: u64) -> Self {
+        let core = exchange.core;
+        let issuer = exchange.issuer(grant.tenant, TokenVersion::V1);
         let (oid, opaque) = (principal(core, grant), Opaque::draw(core));
         Self {
             aud: grant.resource,
@@ -190,11 +198,12 @@ struct V2Claims<'a> {
 }
 
 impl<'a> V2Claims<'a> {
-    fn new(core: &Core, grant: &'a Grant<'_>, not_before: u64, expires_on: u64) -> Self {
+    fn new(exchange: &Exchange<'_>, grant: &'a Grant<'_>, not_before: u64, expires_on: u64) -> Self {
+        let core = exchange.core;
         let (oid, opaque) = (principal(core, grant), Opaque::draw(core));
         Self {
             aud: &grant.api.app_id,
-            iss: core.issuers.of(grant.tenant, TokenVersion::V2),
+            iss: exchange.issuer(grant.tenant, TokenVersion::V2),
             iat: not_before,
             nbf: not_before,
             exp: expires_on,

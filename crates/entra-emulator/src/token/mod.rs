@@ -24,7 +24,6 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use serde::Serialize;
 
 use crate::aadsts::Refusal;
-use crate::clock::unix;
 use crate::config::{App, Tenant};
 use crate::exchange::{Exchange, no_store};
 use crate::form::{Form, is_form};
@@ -109,7 +108,7 @@ fn client_credentials(
         proof,
         requested,
     };
-    let token = mint::mint(exchange.core, unix(exchange.now), &grant);
+    let token = mint::mint(exchange, &grant);
     Ok(no_store(match endpoint {
         Endpoint::V1 => exchange.json(StatusCode::OK, &V1Body::new(&token, &resource)),
         Endpoint::V2 => exchange.json(StatusCode::OK, &V2Body::new(&token)),

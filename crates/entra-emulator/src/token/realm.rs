@@ -29,9 +29,8 @@ impl<'a> Realm<'a> {
 /// anything more behind it are something else.
 pub(crate) fn is_named_by(audience: &str, realm: &Realm<'_>, exchange: &Exchange<'_>) -> bool {
     let tenant = realm.tenant;
-    let issuers = &exchange.core.issuers;
     if [TokenVersion::V1, TokenVersion::V2]
-        .map(|version| issuers.of(tenant, version))
+        .map(|version| exchange.issuer(tenant, version))
         .iter()
         .any(|it| it == audience)
     {
