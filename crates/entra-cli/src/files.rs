@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
 use crate::outside::{file_name, printable, refuse_contents, shell_quoted, shown};
+use crate::terminal::{Stream, wrapped};
 
 pub(crate) use crate::outside::{excerpt, harmless};
 
@@ -149,9 +150,14 @@ pub(crate) fn shell_word(path: &Path) -> String {
     }
 }
 
-/// Tells something beside the result, on standard error. A reader that has closed it is no failure.
+/// Writes a note to standard error, wrapped where that is a terminal. A reader that has closed it is no failure.
 pub(crate) fn tell(text: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr(), "{}", printable(&text.to_string()));
+    let text = printable(&text.to_string());
+    let text = match Stream::Error.width() {
+        Some(width) => wrapped(&text, width, 0),
+        None => text,
+    };
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Prints a command's result, with nothing in it that a terminal obeys and no secret of the settings.

@@ -27,6 +27,8 @@ mod sign_in;
 mod source;
 mod suspects;
 mod target;
+#[allow(dead_code, reason = "errors on several lines follow")]
+mod terminal;
 mod wanted;
 mod warnings;
 
