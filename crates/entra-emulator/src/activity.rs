@@ -176,6 +176,11 @@ impl Subscriptions {
         own.map(|[_, _, content_type]| content_type.clone()).collect()
     }
 
+    /// Forgets all of them.
+    pub(crate) fn clear(&self) {
+        self.state().clear();
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, BTreeSet<[String; 3]>> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }

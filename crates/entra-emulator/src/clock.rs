@@ -19,6 +19,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// ```
 #[derive(Debug)]
 pub struct Clock {
+    /// When it was frozen at the start; `None` if it followed the machine.
+    start: Option<SystemTime>,
     state: Mutex<State>,
 }
 
@@ -33,20 +35,27 @@ struct State {
 impl Clock {
     pub(crate) fn running() -> Self {
         Self {
-            state: Mutex::new(State {
-                shown: SystemTime::now(),
-                since: Some(Instant::now()),
-            }),
+            start: None,
+            state: Mutex::new(State::start(None)),
         }
     }
 
     pub(crate) fn frozen_at(time: SystemTime) -> Self {
         Self {
-            state: Mutex::new(State {
-                shown: time,
-                since: None,
-            }),
+            start: Some(time),
+            state: Mutex::new(State::start(Some(time))),
         }
+    }
+
+    /// Sets it as it was when the emulator was made: following the machine, or frozen at the same time.
+    pub(crate) fn reset(&self) {
+        self.change(|state, _| *state = State::start(self.start));
+    }
+
+    /// Returns whether the clock stands still.
+    pub fn is_frozen(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        state.since.is_none()
     }
 
     /// Stops the clock where it stands.
@@ -102,6 +111,14 @@ impl Clock {
 }
 
 impl State {
+    /// Frozen at this time, or running with the machine.
+    fn start(frozen: Option<SystemTime>) -> Self {
+        Self {
+            shown: frozen.unwrap_or_else(SystemTime::now),
+            since: frozen.is_none().then(Instant::now),
+        }
+    }
+
     fn now(&self) -> SystemTime {
         match self.since {
             Some(since) => self.shown.checked_add(since.elapsed()).unwrap_or(self.shown),
@@ -121,33 +138,70 @@ pub(crate) fn error_timestamp(unix: u64) -> String {
     format!("{date} {time}Z")
 }
 
+/// `2026-01-31T23:59:58Z`.
+pub(crate) fn rfc3339(unix: u64) -> String {
+    let (date, time) = civil(unix.min(LAST_SECOND));
+    format!("{date}T{time}Z")
+}
+
+/// 9999-12-31T23:59:59Z, the last second that RFC 3339 and HTTP can name.
+pub(crate) const LAST_SECOND: u64 = 253_402_300_799;
+
 /// `2026-01-31T23:59:58`, the form of Graph's `innerError.date` (no zone letter).
 pub(crate) fn graph_date(unix: u64) -> String {
     let (date, time) = civil(unix);
     format!("{date}T{time}")
 }
 
-/// Reads `2026-01-31T23:59:58Z`, the form configuration files use.
+/// Reads a time of RFC 3339 from 1970 to 9999, such as `2026-01-31T23:59:58Z`, `2026-01-31T23:59:58.5+01:00`. A fraction
+/// of a second is dropped.
 pub(crate) fn parse_rfc3339(text: &str) -> Option<SystemTime> {
-    let bytes = text.as_bytes();
-    let shape = bytes.len() == 20
-        && bytes.iter().enumerate().all(|(at, byte)| match at {
-            4 | 7 => *byte == b'-',
-            10 => *byte == b'T',
-            13 | 16 => *byte == b':',
-            19 => *byte == b'Z',
-            _ => byte.is_ascii_digit(),
-        });
-    if !shape {
+    // Only ASCII is cut apart by bytes.
+    let (date_time, rest) = text.is_ascii().then(|| text.split_at_checked(19))??;
+    let is_shaped = date_time.bytes().enumerate().all(|(at, byte)| match at {
+        4 | 7 => byte == b'-',
+        10 => matches!(byte, b'T' | b't' | b' '),
+        13 | 16 => byte == b':',
+        _ => byte.is_ascii_digit(),
+    });
+    let number = |text: &str| text.parse::<u64>().ok();
+    let field = |from: usize, to: usize| number(date_time.get(from..to)?);
+    if !is_shaped {
         return None;
     }
-    let number = |from: usize, to: usize| text[from..to].parse::<u64>().ok();
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 59
-    {
+    let (year, month, day) = (field(0, 4)?, field(5, 7)?, field(8, 10)?);
+    let (hour, minute, second) = (field(11, 13)?, field(14, 16)?, field(17, 19)?);
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let days = match month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        _ => return None,
+    };
+    if year < 1970 || !(1..=days).contains(&day) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
+    let zone = match rest.strip_prefix('.') {
+        Some(fraction) => {
+            let zone = fraction.trim_start_matches(|digit: char| digit.is_ascii_digit());
+            (zone.len() < fraction.len()).then_some(zone)?
+        }
+        None => rest,
+    };
+    // Minutes east of UTC.
+    let (east, west) = match zone.as_bytes() {
+        b"Z" | b"z" => (0, 0),
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] if [h1, h2, m1, m2].iter().all(|digit| digit.is_ascii_digit()) => {
+            let (hours, minutes) = (number(zone.get(1..3)?)?, number(zone.get(4..6)?)?);
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            let offset = hours * 60 + minutes;
+            if *sign == b'+' { (offset, 0) } else { (0, offset) }
+        }
+        _ => return None,
+    };
     // Days from 1970 to a civil date, months counted from March so that the leap day comes last.
     let (shifted_year, shifted_month) = if month > 2 {
         (year, month - 3)
@@ -157,7 +211,9 @@ pub(crate) fn parse_rfc3339(text: &str) -> Option<SystemTime> {
     let (era, of_era) = (shifted_year / 400, shifted_year % 400);
     let of_year = (153 * shifted_month + 2) / 5 + day - 1;
     let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
-    Some(UNIX_EPOCH + Duration::from_secs(days * 86_400 + hour * 3_600 + minute * 60 + second))
+    let local = days * 86_400 + hour * 3_600 + minute * 60 + second;
+    let utc = (local + west * 60).checked_sub(east * 60)?;
+    (utc <= LAST_SECOND).then(|| UNIX_EPOCH + Duration::from_secs(utc))
 }
 
 fn civil(unix: u64) -> (String, String) {
@@ -206,9 +262,46 @@ mod tests {
             "2026-13-01T00:00:00Z",
             "2026-01-01T25:00:00Z",
             "2026-01-01T00:00:00é",
+            "2026-02-29T00:00:00Z",
+            "2026-04-31T00:00:00Z",
+            "2026-01-01T00:00:00.Z",
+            "2026-01-01T00:00:00+1:00",
+            "2026-01-01T00:00:00+24:00",
+            "2026-01-01T00:00:00Z ",
+            "1970-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
         ] {
             assert_eq!(parse_rfc3339(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn times_with_offset_and_fraction_are_read() {
+        for text in [
+            "2000-02-29T00:00:00Z",
+            "2000-02-29t00:00:00.123456789z",
+            "2000-02-29 01:00:00+01:00",
+            "2000-02-28T18:30:00.5-05:30",
+        ] {
+            assert_eq!(parse_rfc3339(text).map(unix), Some(951_782_400), "{text}");
+        }
+        assert_eq!(rfc3339(951_782_400), "2000-02-29T00:00:00Z");
+        assert_eq!(rfc3339(u64::MAX), "9999-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn reset_clock_is_as_at_the_start() {
+        let start = UNIX_EPOCH + Duration::from_secs(100);
+        let clock = Clock::frozen_at(start);
+        clock.advance(Duration::from_secs(5));
+        clock.unfreeze();
+        clock.reset();
+        assert_eq!((clock.now(), clock.is_frozen()), (start, true));
+        let clock = Clock::running();
+        clock.set(start);
+        clock.freeze();
+        clock.reset();
+        assert!(!clock.is_frozen() && clock.now() > start + Duration::from_secs(1_000_000_000));
     }
 
     #[test]

@@ -145,6 +145,11 @@ impl Core {
 }
 
 impl Consents {
+    /// Forgets every consent.
+    pub(crate) fn clear(&self) {
+        *self.state() = State::default();
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }

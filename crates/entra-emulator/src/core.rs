@@ -4,10 +4,11 @@ use std::sync::Mutex;
 
 use http::header::DATE;
 use http::{Request, Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Error;
 use crate::aadsts::Refusal;
+use crate::authorize::pages::Shown;
 use crate::authorize::transaction::Transactions;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -17,6 +18,7 @@ use crate::exchange::Exchange;
 use crate::fault::{Script, http_date};
 use crate::keys::KeyRing;
 use crate::recorder::{Channel, Endpoint, Purpose, Recorder};
+use crate::redact::redacted;
 use crate::seed::Generator;
 use crate::token::device;
 use crate::token::grants::Grants;
@@ -87,6 +89,47 @@ impl Core {
         })
     }
 
+    /// Puts back the state at the start; the configuration stays.
+    pub(crate) fn reset(&self) {
+        // Without `..`, so that a new field is thought of here.
+        let Self {
+            directory: _,
+            seed,
+            clock,
+            keys,
+            issuers: _,
+            recorder,
+            script,
+            token_lifetime: _,
+            refresh_in: _,
+            device_interval: _,
+            base_url: _,
+            tls_url: _,
+            replays,
+            revocations,
+            consents,
+            transactions,
+            grants,
+            subscriptions,
+            issuer_in_answers: _,
+            ids,
+        } = self;
+        script.clear();
+        clock.reset();
+        keys.reset();
+        if let Some(replays) = replays {
+            replays.clear();
+        }
+        revocations.clear();
+        consents.clear();
+        transactions.clear();
+        grants.clear();
+        subscriptions.clear();
+        *ids.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Generator::named(*seed, "answers");
+        // Last, so that no request of before is counted.
+        recorder.reset();
+    }
+
     /// A fresh GUID for an answer.
     pub(crate) fn guid(&self) -> String {
         self.ids().guid()
@@ -120,11 +163,28 @@ impl Core {
             exchange.event.fault = Some(fault.name());
         }
         let mut event = exchange.event;
+        let problem = event.problem.take().or_else(|| problem(&response));
+        event.problem = problem.map(|text| redacted(&self.directory, &event, &text));
         event.status = response.status();
         event.took = self.clock.now().duration_since(event.at).unwrap_or_default();
         self.recorder.record(event);
         response
     }
+}
+
+/// What an error response of any endpoint says in words.
+fn problem(response: &Response<Vec<u8>>) -> Option<String> {
+    if let Some(Shown::Error { message, .. }) = response.extensions().get() {
+        return Some(message.clone());
+    }
+    if !response.status().is_client_error() && !response.status().is_server_error() {
+        return None;
+    }
+    let body: Value = serde_json::from_slice(response.body()).ok()?;
+    let message = body
+        .get("error_description")
+        .or_else(|| body.pointer("/error/message"))?;
+    message.as_str().map(str::to_owned)
 }
 
 /// Which endpoint a path ends with, whatever stands before it: a fault is played on a token request, too.

@@ -107,6 +107,27 @@ impl Emulator {
         self.core.recorder.clear();
     }
 
+    /// Puts the emulator back into the state at its start: the clock, the signing keys, and nothing known of faults,
+    /// requests and their count, consents, sign-ins under way, codes, device codes, refresh tokens, revocations,
+    /// subscriptions and used assertions. The configuration and the addresses stay.
+    ///
+    /// An access token that was issued before is good as long as it would have been: nothing is kept about it. A request
+    /// that is answered meanwhile may see the state of before or after.
+    ///
+    /// ```
+    /// use entra_emulator::{Emulator, Fault};
+    ///
+    /// let emulator = Emulator::builder().build();
+    /// emulator.fault(Fault::status(503).always());
+    /// emulator.clock().advance(std::time::Duration::from_secs(3_600));
+    /// emulator.reset();
+    /// let request = http::Request::get("/common/discovery/keys").body(Vec::new()).unwrap();
+    /// assert_eq!(emulator.handle(request).status(), 200);
+    /// ```
+    pub fn reset(&self) {
+        self.core.reset();
+    }
+
     /// Takes a new signing key into use and keeps the old one published: a validator meets an unknown key id, and old
     /// tokens stay good. After six keys the first one comes again.
     pub fn rotate_signing_key(&self) {

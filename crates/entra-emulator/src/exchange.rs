@@ -84,6 +84,7 @@ impl<'a> Exchange<'a> {
             target: None,
             status: StatusCode::OK,
             aadsts: None,
+            problem: None,
             fault: None,
             lints: Vec::new(),
         };
@@ -210,10 +211,16 @@ impl<'a> Exchange<'a> {
         row.error_uri.then(|| format!("https://{host}/error?code={}", row.code))
     }
 
+    /// Notes for the record what was wrong with the request.
+    pub(crate) fn note(&mut self, refusal: &Refusal) {
+        self.event.aadsts = Some(refusal.row.code);
+        self.event.problem = Some(refusal.message());
+    }
+
     /// The answer of a refused request, in the shape of the service's error body.
     pub(crate) fn refuse(&mut self, refusal: &Refusal) -> Response<Vec<u8>> {
+        self.note(refusal);
         let row = refusal.row;
-        self.event.aadsts = Some(row.code);
         let timestamp = error_timestamp(unix(self.now));
         let correlation_id = self
             .client_request_id()

@@ -363,7 +363,7 @@ impl Script {
 
 /// An HTTP date; the epoch for a time that none can express.
 pub(crate) fn http_date(time: SystemTime) -> HeaderValue {
-    let seconds = crate::clock::unix(time).min(LAST_HTTP_DATE);
+    let seconds = crate::clock::unix(time).min(crate::clock::LAST_SECOND);
     let text = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"))
 }
@@ -375,9 +375,6 @@ fn known_status(status: u16) -> StatusCode {
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
-
-/// 9999-12-31T23:59:59Z, the last second an HTTP date can name.
-const LAST_HTTP_DATE: u64 = 253_402_300_799;
 
 #[cfg(test)]
 mod tests {

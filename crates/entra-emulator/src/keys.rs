@@ -9,6 +9,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 /// The signing keys of one emulator: the one in use, and those whose tokens still count.
 #[derive(Debug)]
 pub(crate) struct KeyRing {
+    /// The one in use at the start.
+    first: usize,
     /// Indices into [`EMBEDDED`]; the last one signs.
     published: RwLock<Vec<usize>>,
 }
@@ -16,9 +18,16 @@ pub(crate) struct KeyRing {
 impl KeyRing {
     /// The ring of a seed: one key, always the same one for the same seed.
     pub(crate) fn new(seed: u64) -> Self {
+        let first = (seed % EMBEDDED.len() as u64) as usize;
         Self {
-            published: RwLock::new(vec![(seed % EMBEDDED.len() as u64) as usize]),
+            first,
+            published: RwLock::new(vec![first]),
         }
+    }
+
+    /// Publishes the first key alone again.
+    pub(crate) fn reset(&self) {
+        *self.published.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = vec![self.first];
     }
 
     /// The key that signs from now on.

@@ -96,6 +96,7 @@ mod graph;
 mod headless;
 mod keys;
 mod recorder;
+mod redact;
 mod scope;
 mod seed;
 mod server;

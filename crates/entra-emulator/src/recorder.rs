@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Method, StatusCode};
 
+use crate::clock::{rfc3339, unix};
+
 /// One request as the emulator saw and answered it.
 ///
 /// Secrets, assertions and tokens are there for a test to compare, but never shown by `Debug`.
@@ -49,6 +51,9 @@ pub struct RequestEvent {
     pub status: StatusCode,
     /// The AADSTS number of a refusal.
     pub aadsts: Option<u32>,
+    /// What was wrong, in words, where the response is an error: the text that the client was given, without the IDs
+    /// and the time in it, and without secrets and whole tokens.
+    pub problem: Option<String>,
     /// The scripted fault that was played, by name.
     pub fault: Option<&'static str>,
     /// What is wrong or unwise about the request, whether it was refused or not.
@@ -77,7 +82,7 @@ impl RequestEvent {
             .map(|(name, value)| name.as_str().len() + value.len() + 64);
         let parameters = self.query.iter().chain(&self.form);
         let parameters = parameters.map(|parameter| parameter.name.len() + parameter.value.len() + 64);
-        let texts = [&self.tenant, &self.client_id, &self.grant, &self.target];
+        let texts = [&self.tenant, &self.client_id, &self.grant, &self.target, &self.problem];
         let texts = texts.into_iter().flatten().map(String::len);
         let lints = self.lints.len() * 128;
         let more = headers.chain(parameters).chain(texts).sum::<usize>();
@@ -95,23 +100,47 @@ impl RequestEvent {
     }
 }
 
-/// One line a request, for a terminal, which obeys nothing in it: `POST /contoso.onmicrosoft.com/oauth2/v2.0/token 401 AADSTS7000215`.
+/// One line for a terminal, without characters that a terminal obeys: the time by the emulator's clock, the method, the
+/// path, the status, what was wrong in words, the fault and the lints.
+///
+/// `2026-01-31T23:59:58Z POST /contoso.example/oauth2/v2.0/token 401 AADSTS7000215: Invalid client secret provided. [...]`
 impl fmt::Display for RequestEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Any local client chooses it.
-        let (path, more) = match self.path.char_indices().nth(LONGEST_SHOWN) {
-            Some((end, _)) => (&self.path[..end], "…"),
-            None => (self.path.as_str(), ""),
-        };
-        let path = path.escape_debug();
-        write!(f, "{} {path}{more} {}", self.method, self.status.as_u16())?;
-        if let Some(code) = self.aadsts {
-            write!(f, " AADSTS{code}")?;
+        let (at, status) = (rfc3339(unix(self.at)), self.status.as_u16());
+        // Any local client chooses the path.
+        write!(f, "{at} {} {} {status}", self.method, Line(&self.path))?;
+        match (&self.problem, self.aadsts) {
+            (Some(problem), _) => write!(f, " {}", Line(problem))?,
+            (None, Some(code)) => write!(f, " AADSTS{code}")?,
+            (None, None) => {}
+        }
+        if let Some(fault) = self.fault {
+            write!(f, " [fault: {fault}]")?;
         }
         for lint in &self.lints {
             write!(f, " [{lint}]")?;
         }
         Ok(())
+    }
+}
+
+/// A text on one line, cut where it is long, without characters that a terminal obeys.
+struct Line<'a>(&'a str);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (text, more) = match self.0.char_indices().nth(LONGEST_SHOWN) {
+            Some((end, _)) => (&self.0[..end], "…"),
+            None => (self.0, ""),
+        };
+        for character in text.chars() {
+            match character {
+                // They end no line and start no command.
+                '"' | '\'' => write!(f, "{character}")?,
+                character => write!(f, "{}", character.escape_debug())?,
+            }
+        }
+        f.write_str(more)
     }
 }
 
@@ -126,7 +155,8 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    fn is_secret(&self) -> bool {
+    /// Whether the name says that the value is secret.
+    pub(crate) fn is_secret(&self) -> bool {
         // A plain challenge is the verifier itself.
         let mut hidden = SECRET_PARAMETERS.iter().chain(&["code_challenge"]);
         hidden.any(|secret| self.name.eq_ignore_ascii_case(secret))
@@ -342,10 +372,16 @@ impl Recorder {
         self.state().count
     }
 
+    /// Forgets the events; the count goes on.
     pub(crate) fn clear(&self) {
         let mut state = self.state();
         state.events.clear();
         state.bytes = 0;
+    }
+
+    /// Forgets the events and the count.
+    pub(crate) fn reset(&self) {
+        *self.state() = State::default();
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -377,7 +413,7 @@ const MOST_BYTES: usize = 32 * 1024 * 1024;
 const MOST_PARAMETERS: usize = 64;
 const MOST_PARAMETER_BYTES: usize = 64 * 1024;
 const LONGEST_TEXT: usize = 4 * 1024;
-/// How many characters of a path a line shows.
+/// How many characters of a path, or of a problem, a line shows.
 const LONGEST_SHOWN: usize = 300;
 
 /// Parameters whose value `Debug` never shows.

@@ -66,6 +66,11 @@ impl<V: Weigh> Store<V> {
         self.values.insert(name, Kept { age, weight, value });
     }
 
+    /// Forgets every value.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new(self.most, self.most_bytes);
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&V> {
         self.values.get(name).map(|kept| &kept.value)
     }

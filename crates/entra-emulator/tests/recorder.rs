@@ -40,11 +40,66 @@ fn a_token_request_is_told_in_full() {
         (1, Some(Endpoint::V1), Some(500011))
     );
     assert_eq!(v1.target.as_deref(), Some("https://nowhere.example"));
-    let line = format!(
-        "POST /{}/oauth2/token 400 AADSTS500011 [no client-request-id]",
+    let problem = v1.problem.as_deref().unwrap();
+    assert!(problem.starts_with("AADSTS500011: The resource principal named https://nowhere.example was not found"));
+    assert!(!problem.contains("Trace ID"), "{problem}");
+    let line = v1.to_string();
+    assert!(line.contains(&format!(
+        "Z POST /{}/oauth2/token 400 AADSTS500011: The resource",
         emulator.tenant_id()
+    )));
+    assert!(line.ends_with(" [no client-request-id]"), "{line}");
+}
+
+#[test]
+fn every_error_response_is_told_in_words() {
+    let emulator = Emulator::builder().build();
+    let problem = |path: &str| {
+        get(&emulator, path);
+        emulator.requests().pop().unwrap().problem.unwrap_or_default()
+    };
+    assert_eq!(problem("/common/discovery/keys"), "");
+    let authorize = format!(
+        "/common/oauth2/v2.0/authorize?response_type=code&client_id={}",
+        emulator.client_id()
     );
-    assert_eq!(v1.to_string(), line);
+    for (path, words) in [
+        ("/nothing/here", "no such endpoint"),
+        ("/v1.0/users", "token"),
+        ("/api/v1.0/nobody/activity/feed/subscriptions/list", " "),
+        ("/nobody.example/v2.0/.well-known/openid-configuration", "AADSTS90002: "),
+        ("/signin", "has no address of its own"),
+        (
+            &format!("{authorize}&redirect_uri=https://elsewhere.example/"),
+            "AADSTS50011: ",
+        ),
+        // By redirect, to the app.
+        (&format!("{authorize}&redirect_uri=http://localhost/"), "AADSTS900144: "),
+    ] {
+        assert!(problem(path).contains(words), "{path}: {:?}", problem(path));
+    }
+}
+
+#[test]
+fn a_problem_in_words_holds_no_secret() {
+    let emulator = Emulator::builder().app(App::new("a").secret("canary-1")).build();
+    let stray = "abc8Q~kD93jfKEl20sPq81canaryvQwT4uYbNhGcR";
+    for fields in [
+        &[SCOPE, ("client_id", "canary-1")][..],
+        &[SCOPE, ("client_id", "canary-2"), ("client_secret", "canary-2")],
+        &[SCOPE, ("client_id", stray)],
+        &[("scope", "canary-1/.default")],
+        &[SCOPE, ("grant_type", "canary-1")],
+    ] {
+        token(&emulator, "v2.0/token", &form(&emulator, fields));
+        let event = emulator.requests().pop().unwrap();
+        let problem = event.problem.as_deref().unwrap();
+        assert!(
+            problem.starts_with("AADSTS") && !problem.contains("canary"),
+            "{problem}"
+        );
+        assert!(!event.to_string().contains("canary"), "{event}");
+    }
 }
 
 #[test]
@@ -155,8 +210,12 @@ fn a_line_of_the_log_escapes_its_path() {
     get(&emulator, "/a\u{9b}31m\u{202e}b");
     get(&emulator, &format!("/{}", "x".repeat(5_000)));
     let lines: Vec<String> = emulator.requests().iter().map(ToString::to_string).collect();
-    assert_eq!(lines[0], "GET /a\\u{9b}31m\\u{202e}b 404");
-    assert!(lines[1].len() < 400 && lines[1].ends_with("… 404"), "{}", lines[1]);
+    assert!(
+        lines[0].ends_with("Z GET /a\\u{9b}31m\\u{202e}b 404 no such endpoint"),
+        "{}",
+        lines[0]
+    );
+    assert!(lines[1].len() < 400 && lines[1].contains("… 404"), "{}", lines[1]);
 }
 
 #[test]

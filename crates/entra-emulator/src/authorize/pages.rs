@@ -118,7 +118,7 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
         escape(publisher),
     );
     if consent.refused {
-        exchange.event.aadsts = Some(90094);
+        exchange.note(&Refusal::new(90094));
         body.push_str("<p id=\"message\">AADSTS90094: this app needs permissions that only an administrator can grant. Ask an administrator to grant them, then come back.</p>\n");
     } else if is_device {
         body.push_str("<p>Go on only if you typed in a code that your own device showed you. Whoever gave you the code will be signed in as you.</p>\n");
@@ -195,7 +195,7 @@ pub(crate) fn device_login(exchange: &mut Exchange<'_>, problem: Option<&Refusal
     let mut mark = String::new();
     let mut invalid = "";
     if let Some(refusal) = problem {
-        exchange.event.aadsts = Some(refusal.row.code);
+        exchange.note(refusal);
         mark = format!(" data-aadsts=\"{}\"", refusal.row.code);
         invalid = " aria-invalid=\"true\" aria-describedby=\"message\"";
         let _ = writeln!(
@@ -227,7 +227,7 @@ pub(crate) fn done(exchange: &Exchange<'_>, approved: bool) -> Response<Vec<u8>>
 
 /// What went wrong, where no app can be told.
 pub(crate) fn error(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Response<Vec<u8>> {
-    exchange.event.aadsts = Some(refusal.row.code);
+    exchange.note(refusal);
     // Nothing that the browser could send again would help.
     let advice = match refusal.row.code {
         50089 => "<p>Go back to the app and start again.</p>\n".to_owned(),

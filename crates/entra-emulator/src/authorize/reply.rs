@@ -22,7 +22,7 @@ impl Answer {
 
     /// The parameters of a refusal.
     pub(crate) fn refusal(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Self {
-        exchange.event.aadsts = Some(refusal.row.code);
+        exchange.note(refusal);
         let mut answer = Self::default()
             .with("error", refusal.error())
             .with("error_description", exchange.description(refusal));

@@ -104,6 +104,11 @@ impl Transactions {
         Some(transaction)
     }
 
+    /// Forgets all of them.
+    pub(crate) fn clear(&self) {
+        self.state().clear();
+    }
+
     /// Looks at a transaction without taking it.
     pub(crate) fn peek(&self, id: &str) -> Option<Transaction> {
         self.state().get(id).cloned()

@@ -16,6 +16,13 @@ pub(crate) struct Grants {
 }
 
 impl Grants {
+    /// Forgets all of them.
+    pub(crate) fn clear(&self) {
+        self.codes().clear();
+        self.refresh_tokens().clear();
+        self.devices().clear();
+    }
+
     pub(crate) fn codes(&self) -> MutexGuard<'_, Store<Code>> {
         lock(&self.codes)
     }

@@ -18,6 +18,11 @@ struct State {
 }
 
 impl Replays {
+    /// Forgets every use.
+    pub(crate) fn clear(&self) {
+        *self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = State::default();
+    }
+
     /// Notes a use of an assertion that expires at `until`; false if there was one before. Times are seconds since the
     /// epoch. Where more are in their time than fit, the ones that expire first are forgotten.
     pub(crate) fn note(&self, client_id: &str, id: &str, now: u64, until: u64) -> bool {

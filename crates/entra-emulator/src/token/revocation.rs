@@ -70,6 +70,12 @@ impl Revocations {
         }
     }
 
+    /// Forgets every revocation. Tokens are numbered on: with a number of its own again, an old token could pass for one
+    /// of after the next revocation.
+    pub(crate) fn clear(&self) {
+        *self.marks() = Marks::default();
+    }
+
     /// When a token of that app was revoked, in seconds since the epoch. A token that was not made here is taken for one
     /// issued before all others.
     pub(crate) fn revoked_at(&self, client_id: &str, token_id: &str) -> Option<u64> {

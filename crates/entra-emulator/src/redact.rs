@@ -1,0 +1,114 @@
+//! Texts of requests as they may be shown: without secrets and whole tokens.
+
+use percent_encoding::percent_decode_str;
+
+use crate::directory::Directory;
+use crate::recorder::RequestEvent;
+use crate::seed::is_guid;
+
+/// A text of a request without secrets: those that are registered, those that the request itself sent as such, and
+/// what looks like a secret or a token. Clients that are set up wrongly have them in the path or in another parameter.
+///
+/// A percent-encoded text is decoded where that brings a secret to light. The result is at most 1000 characters long.
+pub(crate) fn redacted(directory: &Directory, event: &RequestEvent, text: &str) -> String {
+    let registered = directory.apps.iter().flat_map(|app| app.secrets.iter().flatten());
+    let registered = registered.map(|secret| secret.value.as_str());
+    let sent = event.form.iter().chain(&event.query);
+    let sent = sent
+        .filter(|parameter| parameter.is_secret())
+        .map(|parameter| parameter.value.as_str());
+    let mut known: Vec<&str> = registered.chain(sent).filter(|secret| !secret.is_empty()).collect();
+    // A secret may be a part of another one.
+    known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+
+    let text = without(&known, text);
+    let mut decoded = text.clone();
+    for _ in 0..MOST_ENCODINGS {
+        let next = percent_decode_str(&decoded).decode_utf8_lossy().into_owned();
+        if next == decoded {
+            break;
+        }
+        decoded = next;
+    }
+    let clean = without(&known, &decoded);
+    let text = if clean == decoded { text } else { clean };
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+fn without(known: &[&str], text: &str) -> String {
+    let mut clean = text.to_owned();
+    for secret in known {
+        if clean == *secret {
+            return BLOT.to_owned();
+        }
+        if secret.len() >= SHORTEST && clean.contains(secret) {
+            clean = clean.replace(secret, BLOT);
+        }
+    }
+    let mut shown = String::with_capacity(clean.len());
+    let mut rest = clean.as_str();
+    while !rest.is_empty() {
+        let end = rest.find(|c| !is_of_token(c)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        shown.push_str(if may_be_token(word) { BLOT } else { word });
+        let mark = after.chars().next().map_or(0, char::len_utf8);
+        shown.push_str(&after[..mark]);
+        rest = &after[mark..];
+    }
+    shown
+}
+
+fn is_of_token(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "-._~+".contains(character)
+}
+
+/// Whether a word is as long and as mixed as secrets, codes and tokens are, and names are not.
+fn may_be_token(word: &str) -> bool {
+    let has = |kind: fn(&u8) -> bool| word.as_bytes().iter().any(kind);
+    word.len() >= SHORTEST_TOKEN
+        && has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_uppercase)
+        && has(u8::is_ascii_digit)
+        && !is_guid(word)
+}
+
+/// Stands in place of a secret.
+const BLOT: &str = "[not shown]";
+/// A shorter secret is also a part of harmless words; it is hidden where it is all of a text.
+const SHORTEST: usize = 5;
+const SHORTEST_TOKEN: usize = 30;
+const MOST_ENCODINGS: usize = 4;
+const LONGEST: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_and_tokens_are_hidden_and_names_are_not() {
+        let known = ["s3cret!", "abc"];
+        for (text, shown) in [
+            (
+                "/contoso.onmicrosoft.com/oauth2/v2.0/token",
+                "/contoso.onmicrosoft.com/oauth2/v2.0/token",
+            ),
+            ("/x/s3cret!/token", "/x/[not shown]/token"),
+            ("abc", "[not shown]"),
+            ("/abcd", "/abcd"),
+            (
+                "/7c9a1B00-3f5e-4b8c-9a36-0d6f0a6a7f11/token",
+                "/7c9a1B00-3f5e-4b8c-9a36-0d6f0a6a7f11/token",
+            ),
+            (
+                "app '1234'(abc8Q~kD93jfKEl20sPq81canaryvQwT4uYbNhGcR)é",
+                "app '1234'([not shown])é",
+            ),
+            ("eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhIn0.U2lnbmF0dXJl", "[not shown]"),
+        ] {
+            assert_eq!(without(&known, text), shown);
+        }
+    }
+}
