@@ -205,3 +205,85 @@ fn a_configuration_is_refused_without_repeating_its_secrets() {
         assert_eq!(err(&output).matches("canary").count(), 1, "{}", err(&output));
     }
 }
+
+/// The value that the emulator prints for other programs.
+fn exported<'a>(printed: &'a [String], name: &str) -> &'a str {
+    let start = format!("export {name}=");
+    printed.iter().find_map(|line| line.strip_prefix(&start)).unwrap()
+}
+
+#[test]
+fn it_listens_where_it_is_told_and_warns_of_strangers() {
+    for (words, host, warns) in [
+        (&["--listen", "127.0.0.1"][..], "127.0.0.1:", false),
+        (&["--listen", "127.0.0.2:0"], "127.0.0.2:", false),
+        (&["--listen", "0.0.0.0"], "127.0.0.1:", true),
+        (&["--listen", "0.0.0.0:0", "--name", "emulator"], "emulator:", true),
+    ] {
+        let (mut child, printed) = started(words, &[], "export AZURE_CLIENT_SECRET=");
+        let url = exported(&printed, "AZURE_AUTHORITY_HOST");
+        assert!(url.starts_with(&format!("http://{host}")), "{url}");
+        let port = url.rsplit(':').next().unwrap();
+        let ip = if host == "127.0.0.2:" { "127.0.0.2" } else { "127.0.0.1" };
+        let mut stream = TcpStream::connect(format!("{ip}:{port}")).unwrap();
+        write!(
+            stream,
+            "GET /healthz HTTP/1.1\r\nhost: emulator\r\nconnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("\"status\":\"ok\""), "{answer}");
+        signal(&child, "TERM");
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(said.contains("warning: everybody on every network"), warns, "{said}");
+        // The probe is no request that the log shows.
+        assert!(!said.contains("healthz"), "{said}");
+        child.wait().unwrap();
+    }
+}
+
+#[test]
+fn addresses_that_cannot_be_are_rejected_with_advice() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let place = format!("127.0.0.1:{port}");
+    for (words, exit, said) in [
+        (&["--listen", "emulator"][..], 2, &["no IP address", "--name"][..]),
+        (&["--listen", ":8500"], 2, &["0.0.0.0:8500"]),
+        (
+            &["--listen", "127.0.0.1:1", "--port", "2"],
+            2,
+            &["port 1", "2", "leave out"],
+        ),
+        (
+            &["--port", "8599", "--tls", "--tls-port", "8599"],
+            2,
+            &["8599", "--tls-port"],
+        ),
+        (&["--name", "http://a"], 3, &["\"http://a\" is neither a host name"]),
+        (
+            &["--listen", "192.0.2.1"],
+            3,
+            &["192.0.2.1", "no such address", "--listen"],
+        ),
+        (
+            &["--port", &port],
+            3,
+            &[&*place, "another program listens there", "--port"],
+        ),
+        (
+            &["--listen", &place],
+            3,
+            &[&*place, "another program listens there", "--port"],
+        ),
+        (
+            &["--tls", "--tls-port", &port],
+            3,
+            &[&*place, "another program listens there", "--tls-port"],
+        ),
+    ] {
+        fails(&run(&[&["emulator"], words].concat(), &[]), exit, said);
+    }
+}

@@ -40,6 +40,7 @@ pub struct EmulatorBuilder {
     observer: Observer,
     listen: SocketAddr,
     allow_remote: bool,
+    names: Vec<String>,
     tls: Option<u16>,
     idle_timeout: Duration,
 }
@@ -183,6 +184,13 @@ impl EmulatorBuilder {
         }
     }
 
+    /// Adds a name or an address that clients reach this machine by, such as the name of its container. The certificate of the
+    /// TLS listener names it, and the first one stands in [`Emulator::base_url`] and [`Emulator::tls_url`].
+    pub fn reached_as(mut self, name: impl Into<String>) -> Self {
+        self.names.push(name.into());
+        self
+    }
+
     /// Sets how long a connection may keep the server waiting for a request; 30 s by default, a day at most.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout.min(Duration::from_secs(86_400));
@@ -218,8 +226,8 @@ impl EmulatorBuilder {
     /// Starts the emulator on a thread of its own. It listens when this returns.
     ///
     /// # Errors
-    /// [`Error::Config`] as [`try_build`](Self::try_build), or for an address that other machines reach;
-    /// [`Error::Io`] if the socket cannot be had.
+    /// [`Error::Config`] as [`try_build`](Self::try_build), for an address that other machines reach, or for a name that is
+    /// none; [`Error::Listen`] if the address cannot be listened at.
     pub fn try_start(self) -> Result<Emulator, Error> {
         if !self.listen.ip().is_loopback() && !self.allow_remote {
             return Err(Error::Config(format!(
@@ -227,7 +235,12 @@ impl EmulatorBuilder {
                 self.listen.ip()
             )));
         }
-        let sockets = server::Sockets::bind(self.listen, self.tls)?;
+        if let Some(bad) = self.names.iter().find(|name| !is_host(name)) {
+            return Err(Error::Config(format!(
+                "{bad:?} is neither a host name nor an IP address"
+            )));
+        }
+        let sockets = server::Sockets::bind(self.listen, self.tls, self.names.clone())?;
         let core = self.core(sockets.base_url(), sockets.tls_url()?)?;
         let server = Server::start(sockets, Arc::clone(&core), self.idle_timeout)?;
         Ok(Emulator::new(core, Some(server)))
@@ -255,6 +268,7 @@ impl Default for EmulatorBuilder {
             observer: Observer::default(),
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             allow_remote: false,
+            names: Vec::new(),
             tls: None,
             idle_timeout: Duration::from_secs(30),
         }
@@ -268,6 +282,15 @@ impl From<Config> for EmulatorBuilder {
             ..Self::default()
         }
     }
+}
+
+/// Whether a text is an IP address, or a name as DNS and certificates have them.
+fn is_host(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let is_inner = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        (1..=63).contains(&label.len()) && label.chars().all(is_inner) && !label.starts_with('-')
+    };
+    text.parse::<IpAddr>().is_ok() || text.len() <= 253 && text.split('.').all(is_label)
 }
 
 /// What documents name as their origin when a request without a host asks an emulator without a socket.

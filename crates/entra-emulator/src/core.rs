@@ -25,7 +25,7 @@ use crate::token::grants::Grants;
 use crate::token::issuer::Issuers;
 use crate::token::replay::Replays;
 use crate::token::revocation::Revocations;
-use crate::{Aadsts, activity, authorize, discovery, graph, token};
+use crate::{Aadsts, activity, authorize, discovery, graph, landing, token};
 
 /// All state of one emulator.
 #[derive(Debug)]
@@ -140,8 +140,12 @@ impl Core {
         self.ids.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Answers a request: by the script if a fault waits for it, by the rules otherwise.
+    /// Answers a request: by the script if a fault waits for it, by the rules otherwise. What asks about the emulator itself is
+    /// not part of either.
     pub(crate) fn handle(&self, request: Request<Vec<u8>>, channel: Channel) -> Response<Vec<u8>> {
+        if let Some(response) = landing::answer(self, &request) {
+            return response;
+        }
         let mut exchange = Exchange::new(self, request, channel);
         (exchange.event.purpose, exchange.event.endpoint) = purpose(&exchange.segments);
         let fault = self.script.take(&exchange.event.path);

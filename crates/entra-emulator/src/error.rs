@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Why an emulator could not be made or started.
@@ -10,7 +11,14 @@ use std::sync::Arc;
 pub enum Error {
     /// The configuration contradicts itself or cannot be read; the text says where.
     Config(String),
-    /// The listening socket or its thread could not be made.
+    /// No socket can listen at this address.
+    Listen {
+        /// The address, with the port that was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        error: Arc<io::Error>,
+    },
+    /// The server's thread could not be made.
     Io(Arc<io::Error>),
     /// The certificate authority could not be made.
     #[cfg(feature = "tls")]
@@ -21,7 +29,16 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(what) => write!(f, "emulator configuration: {what}"),
-            Self::Io(_) => f.write_str("the emulator cannot listen; choose another address or port"),
+            Self::Listen { address, error } => {
+                write!(f, "the emulator cannot listen on {address}")?;
+                match error.kind() {
+                    io::ErrorKind::AddrInUse => f.write_str(": another program listens there"),
+                    io::ErrorKind::AddrNotAvailable => f.write_str(": this machine has no such address"),
+                    io::ErrorKind::PermissionDenied => f.write_str(": this user may not use that port"),
+                    _ => Ok(()),
+                }
+            }
+            Self::Io(_) => f.write_str("the emulator's server cannot start"),
             #[cfg(feature = "tls")]
             Self::Tls(what) => write!(f, "the emulator's certificate authority: {what}"),
         }
@@ -31,7 +48,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io(error) => Some(&**error),
+            Self::Listen { error, .. } | Self::Io(error) => Some(&**error),
             _ => None,
         }
     }

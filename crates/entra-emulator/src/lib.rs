@@ -95,6 +95,7 @@ mod form;
 mod graph;
 mod headless;
 mod keys;
+mod landing;
 mod recorder;
 mod redact;
 mod scope;

@@ -262,3 +262,47 @@ fn other_machines_are_let_in_only_when_told() {
             .is_err()
     );
 }
+
+#[test]
+fn a_taken_address_is_named() {
+    let emulator = Emulator::start();
+    let address = emulator.address().unwrap();
+    let taken = Emulator::builder().port(address.port()).try_start().unwrap_err();
+    assert!(
+        taken
+            .to_string()
+            .contains(&format!("{address}: another program listens there")),
+        "{taken}"
+    );
+    // TEST-NET-1 belongs to no machine.
+    let foreign = Emulator::builder().ip([192, 0, 2, 1].into()).allow_other_machines();
+    let missing = foreign.try_start().unwrap_err();
+    assert!(
+        missing
+            .to_string()
+            .contains("192.0.2.1:0: this machine has no such address"),
+        "{missing}"
+    );
+}
+
+#[test]
+fn its_url_can_be_reached_wherever_it_listens() {
+    let everywhere = Emulator::builder()
+        .ip([0, 0, 0, 0].into())
+        .allow_other_machines()
+        .start();
+    let port = everywhere.address().unwrap().port();
+    assert_eq!(everywhere.base_url(), format!("http://127.0.0.1:{port}"));
+    for (name, host) in [
+        ("emulator", "emulator"),
+        ("192.168.1.5", "192.168.1.5"),
+        ("fd00::1", "[fd00::1]"),
+    ] {
+        let named = Emulator::builder().reached_as(name).start();
+        let port = named.address().unwrap().port();
+        assert_eq!(named.base_url(), format!("http://{host}:{port}"));
+    }
+    for bad in ["", "a b", "emulator:8080", "http://emulator", "a..b", "a/b", "-a"] {
+        assert!(Emulator::builder().reached_as(bad).try_start().is_err(), "{bad:?}");
+    }
+}

@@ -64,6 +64,23 @@ fn its_authority_is_believed_for_loopback_and_the_services_names() {
 }
 
 #[test]
+fn the_certificate_has_the_names_that_clients_use() {
+    let emulator = Emulator::builder()
+        .reached_as("emulator")
+        .reached_as("10.1.2.3")
+        .tls()
+        .start();
+    let port = emulator.tls_url().unwrap().rsplit(':').next().unwrap();
+    assert_eq!(emulator.tls_url(), Some(&*format!("https://emulator:{port}")));
+    let ca = emulator.ca_pem().unwrap();
+    for name in ["emulator", "10.1.2.3", "localhost"] {
+        let answer = exchange(&emulator, ca, name, &request(&emulator, name)).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{name}: {answer}");
+    }
+    assert!(exchange(&emulator, ca, "another", &request(&emulator, "another")).is_err());
+}
+
+#[test]
 fn documents_read_over_tls_name_https() {
     let emulator = Emulator::builder().tls().start();
     let host = emulator.tls_url().unwrap().strip_prefix("https://").unwrap();

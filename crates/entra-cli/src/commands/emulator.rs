@@ -1,3 +1,5 @@
+mod address;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,11 +8,12 @@ use clap::Args;
 use entra_emulator::{Config, Emulator, EmulatorBuilder};
 
 use crate::ca_file::CaFile;
+use crate::commands::emulator::address::Address;
 use crate::exit::{Exit, Failure};
 use crate::files::{print_secret, read_text, tell};
 use crate::outside::{escape, shell_quoted, shown, without_suspects};
 
-/// Run an Entra on loopback until it is stopped.
+/// Run a local token service that behaves like Entra until it is stopped.
 ///
 /// Prints its addresses, its tenant and applications, and the variables that other programs (this one's `token` among them) read;
 /// then one line a request, on standard error. Its keys and secrets are public: nothing but a test may trust its tokens.
@@ -18,6 +21,7 @@ use crate::outside::{escape, shell_quoted, shown, without_suspects};
 #[command(after_help = "\
 Examples:
   entra emulator --port 8500
+  entra emulator --listen 0.0.0.0:8500 --name emulator        # for other containers; `curl http://emulator:8500/healthz` waits for it
   entra emulator --config emulator.json --tls --ca-out ca.pem
   entra emulator > emulator.env &  sleep 1; . ./emulator.env; entra token --resource https://graph.microsoft.com
 
@@ -34,17 +38,8 @@ Other libraries insist on TLS, and look the authority up at Microsoft unless tol
   MSAL Python      ConfidentialClientApplication(..., authority=f\"{host}/{tenant}\", instance_discovery=False)
   azure-identity   ClientSecretCredential(..., authority=host, disable_instance_discovery=True)")]
 pub(crate) struct Arguments {
-    /// The port on 127.0.0.1 for plain http; 0 takes a free one
-    #[arg(long, default_value_t = 0)]
-    port: u16,
-
-    /// Listen with TLS as well, with a certificate of a CA made on the spot
-    #[arg(long)]
-    tls: bool,
-
-    /// The port for TLS; 0 takes a free one
-    #[arg(long, default_value_t = 0, requires = "tls")]
-    tls_port: u16,
+    #[command(flatten)]
+    address: Address,
 
     /// Write the CA's certificate (PEM) to this file, which stays [default: a file in a new temporary folder, removed at the end]
     #[arg(long, value_name = "FILE", requires = "tls")]
@@ -88,18 +83,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(path) = &arguments.certificate {
         builder = builder.certificate_pem(read_text(path, MAX_CERTIFICATE, Exit::Configuration)?.as_str());
     }
-    if arguments.tls {
-        builder = builder.tls_port(arguments.tls_port);
-    }
-    let emulator = builder
-        .port(arguments.port)
+    let emulator = arguments
+        .address
+        .apply(builder)?
         // A client that is set up wrongly has a secret in the path.
         .on_request(|event| tell(without_suspects(&event.to_string())))
         .try_start()
         .map_err(|error| match error {
             entra_emulator::Error::Config(problem) => refused_config(arguments.config.as_deref(), &problem),
+            entra_emulator::Error::Listen {
+                address,
+                error: ref cause,
+            } => arguments.address.failed(address, &error, cause.kind()),
             error => Failure::new(Exit::Configuration, error),
         })?;
+    arguments.address.warn(&emulator);
     let ca = emulator
         .ca_pem()
         .map(|pem| CaFile::write(pem, arguments.ca_out.as_deref()))
@@ -126,7 +124,7 @@ fn refused_config(path: Option<&Path>, problem: &str) -> Failure {
 }
 
 fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
-    let mut text = format!("# An Entra on loopback: {}", emulator.base_url());
+    let mut text = format!("# The emulator: {}", emulator.base_url());
     if let (Some(url), Some(ca)) = (emulator.tls_url(), ca) {
         let _ = write!(
             text,

@@ -42,7 +42,9 @@ impl Server {
     pub(crate) fn start(sockets: Sockets, core: Arc<Core>, idle_timeout: Duration) -> Result<Self, Error> {
         let address = sockets.address;
         #[cfg(feature = "tls")]
-        let identity = (!sockets.tls.is_empty()).then(tls::Identity::new).transpose()?;
+        let identity = (!sockets.tls.is_empty())
+            .then(|| tls::Identity::new(address.ip(), &sockets.names))
+            .transpose()?;
         #[cfg(feature = "tls")]
         let ca_pem = identity.as_ref().map(|identity| identity.ca_pem.clone());
         #[cfg(not(feature = "tls"))]

@@ -2,6 +2,9 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+
+use crate::Error;
 
 /// The sockets of one emulator.
 pub(crate) struct Sockets {
@@ -9,40 +12,69 @@ pub(crate) struct Sockets {
     pub(crate) plain: TcpListener,
     /// Without TLS, none. With it, all on one port: a client may say `localhost`, and resolve that in more than one way.
     pub(crate) tls: Vec<TcpListener>,
+    /// What clients call this machine, beside its addresses.
+    pub(crate) names: Vec<String>,
 }
 
 impl Sockets {
-    pub(crate) fn bind(address: SocketAddr, tls: Option<u16>) -> io::Result<Self> {
-        let plain = TcpListener::bind(address)?;
-        plain.set_nonblocking(true)?;
+    pub(crate) fn bind(address: SocketAddr, tls: Option<u16>, names: Vec<String>) -> Result<Self, Error> {
+        let plain = listen(address)?;
+        let local = plain.local_addr()?;
         let tls = match tls {
             Some(port) => bind_localhost(address.ip(), port)?,
             None => Vec::new(),
         };
         Ok(Self {
-            address: plain.local_addr()?,
+            address: local,
             plain,
             tls,
+            names,
         })
     }
 
-    /// The URL of the TLS listeners: the first address, or `localhost` where the certificate does not name that address.
+    /// The URL of the TLS listeners.
     pub(crate) fn tls_url(&self) -> io::Result<Option<String>> {
         let address = self.tls.first().map(TcpListener::local_addr).transpose()?;
-        Ok(address.map(|address| match address.ip() {
-            // An address needs no resolver: a bare machine may not know the name.
-            IpAddr::V4(Ipv4Addr::LOCALHOST) | IpAddr::V6(Ipv6Addr::LOCALHOST) => format!("https://{address}"),
-            _ => format!("https://localhost:{}", address.port()),
-        }))
+        Ok(address.map(|address| self.origin("https", address)))
     }
 
     pub(crate) fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+        self.origin("http", self.address)
+    }
+
+    /// The first name, else the address: it needs no resolver, and a bare machine may not know `localhost`. At an unspecified
+    /// address nothing can be reached, but at the loopback address of its family.
+    fn origin(&self, scheme: &str, address: SocketAddr) -> String {
+        let ip = match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        let port = address.port();
+        match self.names.first() {
+            // An address of the sixth version is put in brackets.
+            Some(name) => match name.parse() {
+                Ok(ip) => format!("{scheme}://{}", SocketAddr::new(ip, port)),
+                Err(_) => format!("{scheme}://{name}:{port}"),
+            },
+            None => format!("{scheme}://{}", SocketAddr::new(ip, port)),
+        }
     }
 }
 
+fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    let bound = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    bound.map_err(|error| Error::Listen {
+        address,
+        error: Arc::new(error),
+    })
+}
+
 /// Binds a port at this address and at every address of `localhost` that the machine has.
-fn bind_localhost(first: IpAddr, port: u16) -> io::Result<Vec<TcpListener>> {
+fn bind_localhost(first: IpAddr, port: u16) -> Result<Vec<TcpListener>, Error> {
     let named = ("localhost", port).to_socket_addrs().into_iter().flatten();
     let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
     let mut ips: Vec<IpAddr> = Vec::new();
@@ -63,23 +95,23 @@ fn bind_localhost(first: IpAddr, port: u16) -> io::Result<Vec<TcpListener>> {
         tries += 1;
         match bind_all(&ips, port) {
             // The port that is free at the first address is taken at another.
-            Err(error) if port == 0 && error.kind() == io::ErrorKind::AddrInUse && tries < MOST_TRIES => {}
+            Err(Error::Listen { error, .. })
+                if port == 0 && error.kind() == io::ErrorKind::AddrInUse && tries < MOST_TRIES => {}
             bound => return bound,
         }
     }
 }
 
-fn bind_all(ips: &[IpAddr], mut port: u16) -> io::Result<Vec<TcpListener>> {
+fn bind_all(ips: &[IpAddr], mut port: u16) -> Result<Vec<TcpListener>, Error> {
     let mut bound: Vec<TcpListener> = Vec::new();
     for ip in ips {
-        match TcpListener::bind(SocketAddr::new(*ip, port)) {
+        match listen(SocketAddr::new(*ip, port)) {
             Ok(listener) => {
-                listener.set_nonblocking(true)?;
                 port = listener.local_addr()?.port();
                 bound.push(listener);
             }
             // This machine has no such address, and so no client reaches it. The first one was asked for.
-            Err(error) if !bound.is_empty() && error.kind() != io::ErrorKind::AddrInUse => {}
+            Err(Error::Listen { error, .. }) if !bound.is_empty() && error.kind() != io::ErrorKind::AddrInUse => {}
             Err(error) => return Err(error),
         }
     }

@@ -1,5 +1,6 @@
 //! TLS with a certificate authority made on the spot.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rcgen::{
@@ -19,13 +20,13 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Makes both. The certificate is good for loopback, and for the real service's names should a test point those
-    /// here; nobody but a client that was given this authority believes it.
-    pub(crate) fn new() -> Result<Self, Error> {
-        Self::generate().map_err(|error| Error::Tls(error.to_string()))
+    /// Makes both. The certificate names loopback, this address and these names, and the real service's names, should a test
+    /// point those here. Only a client that was given this authority trusts it.
+    pub(crate) fn new(address: IpAddr, names: &[String]) -> Result<Self, Error> {
+        Self::generate(address, names).map_err(|error| Error::Tls(error.to_string()))
     }
 
-    fn generate() -> Result<Self, rcgen::Error> {
+    fn generate(address: IpAddr, names: &[String]) -> Result<Self, rcgen::Error> {
         let ca_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut ca = CertificateParams::default();
         ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -35,7 +36,13 @@ impl Identity {
         let ca_certificate = ca.self_signed(&ca_key)?;
 
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let mut server = CertificateParams::new(NAMES.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())?;
+        let mut all: Vec<String> = NAMES.iter().map(|&name| name.to_owned()).collect();
+        for name in std::iter::once(&address.to_string()).chain(names) {
+            if !all.contains(name) {
+                all.push(name.clone());
+            }
+        }
+        let mut server = CertificateParams::new(all)?;
         server.distinguished_name.push(DnType::CommonName, "entra-emulator");
         server.use_authority_key_identifier_extension = true;
         let certificate = server.signed_by(&key, &Issuer::new(ca, &ca_key))?;

@@ -1,0 +1,181 @@
+//! Where `entra emulator` listens, and what is said about that.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use clap::Args;
+use entra_emulator::{Emulator, EmulatorBuilder};
+
+use crate::exit::{Exit, Failure};
+use crate::files::tell;
+
+#[derive(Args)]
+pub(super) struct Address {
+    /// The address to listen on: an IP address, with a port or without. 0.0.0.0 and [::] let other machines and containers
+    /// in [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS", value_parser = place)]
+    listen: Option<Place>,
+
+    /// The port for plain http; 0 takes a free one [default: the port of --listen, or 0]
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+
+    /// A name or an address that clients reach this machine by, such as `emulator` in a compose file: the printed lines and
+    /// the certificate have it; can be given several times
+    #[arg(long, value_name = "NAME")]
+    name: Vec<String>,
+
+    /// Listen with TLS as well, with a certificate of a CA made on the spot
+    #[arg(long)]
+    pub(super) tls: bool,
+
+    /// The port for TLS; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 0, requires = "tls")]
+    tls_port: u16,
+}
+
+/// The value of `--listen`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    ip: IpAddr,
+    port: Option<u16>,
+}
+
+impl Address {
+    /// Has the emulator listen there.
+    pub(super) fn apply(&self, mut builder: EmulatorBuilder) -> Result<EmulatorBuilder, Failure> {
+        let port = self.plain_port()?;
+        builder = builder.port(port).ip(self.ip());
+        if !self.ip().is_loopback() {
+            // The user named that address.
+            builder = builder.allow_other_machines();
+        }
+        for name in &self.name {
+            builder = builder.reached_as(name);
+        }
+        if self.tls {
+            if port != 0 && port == self.tls_port {
+                return Err(conflict(format!(
+                    "plain http and TLS cannot both have the port {port}; give --tls-port another one"
+                )));
+            }
+            builder = builder.tls_port(self.tls_port);
+        }
+        Ok(builder)
+    }
+
+    /// Warns of strangers, where some can come.
+    pub(super) fn warn(&self, emulator: &Emulator) {
+        let ip = self.ip();
+        if ip.is_loopback() {
+            return;
+        }
+        let whom = if ip.is_unspecified() {
+            "every network of this machine".to_owned()
+        } else {
+            format!("the network of {ip}")
+        };
+        tell(format_args!(
+            "entra: warning: everybody on {whom} can reach this emulator, and its keys and secrets are public; use it with test data alone"
+        ));
+        if ip.is_unspecified() && self.name.is_empty() {
+            tell(format_args!(
+                "entra: {} is the address on this machine; for other machines and containers, --name NAME puts theirs into the lines below",
+                emulator.base_url()
+            ));
+        }
+    }
+
+    /// The failure to listen at an address, with the option that helps.
+    pub(super) fn failed(&self, address: SocketAddr, error: &entra_emulator::Error, kind: ErrorKind) -> Failure {
+        let is_plain = self.plain_port().is_ok_and(|port| port == address.port());
+        let advice = if kind == ErrorKind::AddrNotAvailable || address.port() == 0 {
+            "choose another address with --listen"
+        } else if is_plain {
+            "choose another port with --port or --listen, or 0 for a free one"
+        } else {
+            "choose another port with --tls-port, or 0 for a free one"
+        };
+        Failure::text(Exit::Configuration, format_args!("{error}; {advice}"))
+    }
+
+    fn ip(&self) -> IpAddr {
+        self.listen.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |place| place.ip)
+    }
+
+    fn plain_port(&self) -> Result<u16, Failure> {
+        match (self.listen.and_then(|place| place.port), self.port) {
+            (Some(one), Some(other)) if one != other => Err(conflict(format!(
+                "--listen says the port {one}, and --port says {other}; leave out one of them"
+            ))),
+            (one, other) => Ok(one.or(other).unwrap_or(0)),
+        }
+    }
+}
+
+fn conflict(text: String) -> Failure {
+    Failure::text(Exit::Usage, text)
+}
+
+fn place(text: &str) -> Result<Place, String> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(text);
+    if let Ok(ip) = bare.parse() {
+        return Ok(Place { ip, port: None });
+    }
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Ok(Place {
+            ip: address.ip(),
+            port: Some(address.port()),
+        });
+    }
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+    Err(match host {
+        _ if text.parse::<u16>().is_ok() => format!("that is a port; say `--port {text}`, or 127.0.0.1:{text}"),
+        "" if !port.is_empty() => format!("there is no address before the port; for all addresses say 0.0.0.0:{port}"),
+        "localhost" => "localhost can be several addresses; say 127.0.0.1 or [::1]".to_owned(),
+        _ => "it is no IP address with or without a port, such as 127.0.0.1, 0.0.0.0:8500 or [::1]:8500; a name goes to --name"
+            .to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_with_and_without_a_port() {
+        for (text, ip, port) in [
+            ("127.0.0.1", "127.0.0.1", None),
+            ("0.0.0.0:8500", "0.0.0.0", Some(8500)),
+            ("::", "::", None),
+            ("::1", "::1", None),
+            ("[::]", "::", None),
+            ("[::1]:0", "::1", Some(0)),
+        ] {
+            let ip = ip.parse().unwrap();
+            assert_eq!(place(text), Ok(Place { ip, port }), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_texts_are_rejected_with_advice() {
+        for (text, advice) in [
+            ("8500", "--port 8500"),
+            (":8500", "0.0.0.0:8500"),
+            ("localhost", "127.0.0.1"),
+            ("localhost:8500", "127.0.0.1"),
+            ("emulator:8500", "--name"),
+            ("0.0.0.0:80000", "[::1]:8500"),
+            ("::1:x", "[::1]:8500"),
+            ("[::1", "[::1]:8500"),
+            ("", "127.0.0.1"),
+            ("http://127.0.0.1:8500", "127.0.0.1"),
+        ] {
+            let problem = place(text).unwrap_err();
+            assert!(problem.contains(advice), "{text}: {problem}");
+        }
+    }
+}
