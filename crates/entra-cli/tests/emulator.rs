@@ -287,3 +287,60 @@ fn addresses_that_cannot_be_are_rejected_with_advice() {
         fails(&run(&[&["emulator"], words].concat(), &[]), exit, said);
     }
 }
+
+/// Sends a GET request to a printed URL, or a POST request with this form, and returns the JSON of the response.
+fn fetched(url: &str, form: Option<&str>) -> serde_json::Value {
+    let rest = url.strip_prefix("http://").unwrap();
+    let (host, path) = rest.split_once('/').unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    let method = if form.is_some() { "POST" } else { "GET" };
+    let body = form.unwrap_or_default();
+    write!(
+        stream,
+        "{method} /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\n\
+         content-type: application/x-www-form-urlencoded\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+/// Strict clients of OpenID Connect compare the issuer with the URL that they were given, and with `iss` of tokens.
+#[test]
+fn the_issuer_is_the_one_that_was_asked_for() {
+    let fixed = "http://emulator:8500";
+    for (issuer, expected) in [("origin", None), (fixed, Some(fixed))] {
+        let (_child, printed) = started(&["--issuer", issuer], &[], "export AZURE_CLIENT_SECRET=");
+        let [host, tenant, client, secret] = ["AUTHORITY_HOST", "TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"]
+            .map(|name| exported(&printed, &format!("AZURE_{name}")));
+        let origin = expected.unwrap_or(host);
+        for (path, resource, version) in [
+            ("/v2.0", "api://a9501030-2ab4-4882-b623-4de76b37b681", "2.0"),
+            ("/", "https://graph.microsoft.com", "1.0"),
+        ] {
+            let issuer = format!("{origin}/{tenant}{path}");
+            let document = format!(
+                "{host}/{tenant}{}/.well-known/openid-configuration",
+                path.trim_end_matches('/')
+            );
+            let document = fetched(&document, None);
+            assert_eq!(document["issuer"], issuer);
+            let form = format!(
+                "grant_type=client_credentials&client_id={client}&client_secret={secret}&scope={resource}/.default"
+            );
+            let token = fetched(&format!("{host}/{tenant}/oauth2/v2.0/token"), Some(&form));
+            let claims = token["access_token"].as_str().unwrap().split('.').nth(1).unwrap();
+            let claims = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, claims).unwrap();
+            let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+            assert_eq!((&claims["iss"], &claims["ver"]), (&issuer.into(), &version.into()));
+        }
+    }
+    for (bad, exit, said) in [
+        ("orign", 2, "neither `entra` nor `origin`"),
+        ("http://a?b", 3, "issuers"),
+    ] {
+        fails(&run(&["emulator", "--issuer", bad], &[]), exit, &[said]);
+    }
+}

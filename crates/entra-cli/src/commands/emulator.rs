@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use entra_emulator::{Config, Emulator, EmulatorBuilder};
+use entra_emulator::{Config, Emulator, EmulatorBuilder, Issuers};
 
 use crate::ca_file::CaFile;
 use crate::commands::emulator::address::Address;
@@ -36,7 +36,10 @@ and, the second in another shell with the variables of the first:
 
 Other libraries insist on TLS, and look the authority up at Microsoft unless told not to: use --tls, and
   MSAL Python      ConfidentialClientApplication(..., authority=f\"{host}/{tenant}\", instance_discovery=False)
-  azure-identity   ClientSecretCredential(..., authority=host, disable_instance_discovery=True)")]
+  azure-identity   ClientSecretCredential(..., authority=host, disable_instance_discovery=True)
+Libraries for OpenID Connect (openid-client, go-oidc, Spring Security) compare the issuer with the URL that they are given:
+  entra emulator --port 8500 --issuer origin      # issuer http://127.0.0.1:8500/TENANT/v2.0, or .../TENANT/ on v1; TENANT is the tenant's ID
+Where tokens are requested at one address and checked with the documents of another, give --issuer the URL of the latter.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     address: Address,
@@ -56,6 +59,11 @@ pub(crate) struct Arguments {
     /// Have answers say when to ask for the next token (refresh_in) [default: what the configuration says, or not at all]
     #[arg(long, value_name = "SECONDS")]
     refresh_in: Option<u64>,
+
+    /// The issuer that tokens and documents name: `entra` as Entra's do, `origin` for the address that each request is sent to,
+    /// or a URL such as http://emulator:8500 for all [default: what the configuration says, or entra]
+    #[arg(long, value_name = "entra|origin|URL", value_parser = issuers)]
+    issuer: Option<Issuers>,
 
     /// Register this certificate (PEM) with the first application, such as one of `entra cert new`
     #[arg(long, value_name = "FILE")]
@@ -79,6 +87,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     if let Some(seconds) = arguments.refresh_in {
         builder = builder.refresh_in(Duration::from_secs(seconds));
+    }
+    if let Some(issuers) = &arguments.issuer {
+        builder = builder.issuers(issuers.clone());
     }
     if let Some(path) = &arguments.certificate {
         builder = builder.certificate_pem(read_text(path, MAX_CERTIFICATE, Exit::Configuration)?.as_str());
@@ -121,6 +132,15 @@ fn read_config(path: &Path) -> Result<Config, Failure> {
 fn refused_config(path: Option<&Path>, problem: &str) -> Failure {
     let name = path.map_or_else(String::new, |path| format!("{}: ", shown(path)));
     Failure::text(Exit::Configuration, name + &without_suspects(problem))
+}
+
+fn issuers(text: &str) -> Result<Issuers, String> {
+    match text {
+        "entra" => Ok(Issuers::Microsoft),
+        "origin" => Ok(Issuers::Origin),
+        url if url.starts_with("http://") || url.starts_with("https://") => Ok(Issuers::At(url.to_owned())),
+        _ => Err("it is neither `entra` nor `origin`, nor a URL such as http://emulator:8500".to_owned()),
+    }
 }
 
 fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
