@@ -23,10 +23,11 @@ impl<'a> Realm<'a> {
 }
 
 /// Whether an audience means this service and this tenant: the token URL of either version or the v2 issuer, under any
-/// name the service is known by, or an issuer as it stands in tokens.
+/// name the service is known by, or an issuer as it stands in tokens. A token URL may have a slash and the API version
+/// behind it, as go-autorest requests and signs it.
 ///
 /// The Entra documents gave all of these over the years. Another tenant, another cloud, `common` and a URL with
-/// anything more behind it are something else.
+/// anything else behind it are something else.
 pub(crate) fn is_named_by(audience: &str, realm: &Realm<'_>, exchange: &Exchange<'_>) -> bool {
     let tenant = realm.tenant;
     if [TokenVersion::V1, TokenVersion::V2]
@@ -40,6 +41,10 @@ pub(crate) fn is_named_by(audience: &str, realm: &Realm<'_>, exchange: &Exchange
         return false;
     };
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (path, has_version) = match path.split_once('?') {
+        Some((path, query)) if is_api_version(query) => (path, true),
+        _ => (path, false),
+    };
     let is_tenant = |name: &str| {
         let directory = &exchange.core.directory;
         (realm.is_shared && ["common", "organizations"].contains(&name))
@@ -70,10 +75,22 @@ pub(crate) fn is_named_by(audience: &str, realm: &Realm<'_>, exchange: &Exchange
     let is_sts = authority.eq_ignore_ascii_case(STS);
     is_named
         && match rest {
-            ["oauth2", "token"] | ["oauth2", "v2.0", "token"] | ["v2.0"] => true,
-            [""] => is_sts,
+            ["oauth2", "token"] | ["oauth2", "v2.0", "token"] => true,
+            ["oauth2", "token", ""] | ["oauth2", "v2.0", "token", ""] => true,
+            ["v2.0"] => !has_version,
+            [""] => is_sts && !has_version,
             _ => false,
         }
+}
+
+/// `api-version=1.0`
+fn is_api_version(query: &str) -> bool {
+    query.strip_prefix("api-version=").is_some_and(|version| {
+        !version.is_empty()
+            && version
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
+    })
 }
 
 /// Whether a host is the emulator as the client reaches it, by either listener, or Entra's public cloud.
@@ -82,13 +99,21 @@ fn is_service(scheme: &str, authority: &str, exchange: &Exchange<'_>) -> bool {
     let origin = format!("{scheme}://{authority}");
     let is_asked = !exchange.event.host.is_empty() && authority.eq_ignore_ascii_case(&exchange.event.host);
     let is_web = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
+    let listeners = [Some(&core.base_url), core.tls_url.as_ref()];
     (is_asked && is_web)
-        || origin.eq_ignore_ascii_case(&core.base_url)
-        || core
-            .tls_url
-            .as_ref()
-            .is_some_and(|url| origin.eq_ignore_ascii_case(url))
+        || listeners.into_iter().flatten().any(|url| is_same_machine(&origin, url))
         || (scheme.eq_ignore_ascii_case("https") && (is_public_cloud(authority) || is_regional(authority)))
+}
+
+/// Whether two origins are the same one, or differ only in the name of the loopback interface.
+fn is_same_machine(origin: &str, other: &str) -> bool {
+    let loopback = |origin: &str| {
+        let origin = origin.to_ascii_lowercase();
+        let (scheme, authority) = origin.split_once("://")?;
+        let port = LOOPBACK.iter().find_map(|host| authority.strip_prefix(host))?;
+        (port.is_empty() || port.starts_with(':')).then(|| format!("{scheme}://{port}"))
+    };
+    origin.eq_ignore_ascii_case(other) || loopback(origin).is_some_and(|own| loopback(other) == Some(own))
 }
 
 /// `westeurope.login.microsoft.com`
@@ -102,5 +127,6 @@ fn is_regional(authority: &str) -> bool {
     })
 }
 
+const LOOPBACK: &[&str] = &["localhost", "127.0.0.1", "[::1]"];
 const STS: &str = "sts.windows.net";
 const REGIONAL: &str = ".login.microsoft.com";
