@@ -71,6 +71,8 @@ pub(crate) struct Refusal {
     pub(crate) row: &'static Aadsts,
     /// Another OAuth word than the row's, where the same number comes with several.
     word: Option<&'static str>,
+    /// Another text than the row's, where the same number comes with several.
+    text: Option<&'static str>,
     values: Vec<String>,
 }
 
@@ -79,6 +81,7 @@ impl Refusal {
         Self {
             row: Aadsts::find(code).unwrap_or(&TABLE[0]),
             word: None,
+            text: None,
             values: Vec::new(),
         }
     }
@@ -100,6 +103,14 @@ impl Refusal {
         }
     }
 
+    /// Replaces the row's text, placeholders included.
+    pub(crate) fn text(self, text: &'static str) -> Self {
+        Self {
+            text: Some(text),
+            ..self
+        }
+    }
+
     /// The OAuth word.
     pub(crate) fn error(&self) -> &'static str {
         self.word.unwrap_or(self.row.error)
@@ -113,7 +124,7 @@ impl Refusal {
     /// `AADSTS7000215: Invalid client secret provided. ...`
     pub(crate) fn message(&self) -> String {
         let mut message = format!("{}: ", self.row);
-        let mut rest = self.row.text;
+        let mut rest = self.text.unwrap_or(self.row.text);
         // Filled in one pass, so that a value which looks like a placeholder stays what it is.
         while let Some((before, after)) = rest.split_once('{') {
             message.push_str(before);
@@ -283,7 +294,10 @@ static TABLE: &[Aadsts] = &[
     row(700038, UNAUTHORIZED, 400, Captured, "'{0}' is not a valid application identifier."),
     row(700082, INVALID_GRANT, 400, Documented, "The refresh token has expired because it was not used."),
     row(700084, INVALID_GRANT, 400, Documented, "The refresh token was issued to a single-page app and has a fixed lifetime, which is over."),
-    row(700213, INVALID_REQUEST, 400, Documented, "No matching federated identity record found for the presented assertion's subject."),
+    // The answers people show have no `error_uri`.
+    without_uri(row(700211, INVALID_CLIENT, 401, Captured, "No matching federated identity record found for presented assertion issuer '{0}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. The emulator has no federated identity credentials.")),
+    without_uri(row(700212, INVALID_CLIENT, 401, Captured, "No matching federated identity record found for presented assertion audience '{0}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion.")),
+    without_uri(row(700213, INVALID_CLIENT, 401, Captured, "No matching federated identity record found for presented assertion subject '{0}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion.")),
     row(700229, INVALID_CLIENT, 401, Documented, "Only an app-only token may be used as a federated credential."),
     row(900023, INVALID_REQUEST, 400, Documented, "Specified tenant identifier '{0}' is neither a valid DNS name, nor a valid external domain."),
     row(900144, INVALID_REQUEST, 400, Documented, "The request body must contain the following parameter: '{0}'."),

@@ -59,7 +59,7 @@ impl KeyCredential {
     /// The first certificate of a PEM text. A private key beside it is not kept.
     pub fn pem(text: impl AsRef<str>) -> Self {
         Self {
-            value: first_certificate(text.as_ref()).unwrap_or_default(),
+            value: certificates_of_pem(text.as_ref()).next().unwrap_or_default(),
             ..Self::default()
         }
     }
@@ -158,7 +158,9 @@ impl Registered {
     /// # Errors
     /// What is wrong with it, in words.
     pub(crate) fn read(entry: &mut KeyCredential) -> Result<Self, String> {
-        let der = entry_der(&entry.value).ok_or("is no certificate in PEM or base64 of DER")?;
+        let der = certificates_in(&entry.value)
+            .and_then(|found| found.into_iter().next())
+            .ok_or("is no certificate in PEM or base64 of DER")?;
         let (rest, certificate) =
             X509Certificate::from_der(&der).map_err(|error| format!("cannot be read: {error}"))?;
         if !rest.is_empty() {
@@ -203,18 +205,41 @@ impl Registered {
     }
 }
 
-/// Decodes a thumbprint in whichever of the two alphabets, padded or not: the official clients use all four forms.
+/// Decodes base64 in either alphabet, padded or not: the official clients send thumbprints in all four forms.
 pub(crate) fn decode_thumbprint(text: &str) -> Option<Vec<u8>> {
     TOLERANT.decode(text.replace('-', "+").replace('_', "/")).ok()
 }
 
-/// Decodes a certificate in standard base64 with white space anywhere.
-pub(crate) fn decode_with_blanks(text: &str) -> Option<Vec<u8>> {
+/// Reads base64, with white space anywhere, of one certificate in DER or of a PEM file with at least one. The bytes of a
+/// certificate are not looked at.
+pub(crate) fn certificates_in(base64: &str) -> Option<Vec<Vec<u8>>> {
+    let bytes = decode_with_blanks(base64).filter(|bytes| !bytes.is_empty())?;
+    // What the portal offers to download is PEM, and people and clients encode that file as a whole.
+    match std::str::from_utf8(&bytes)
+        .ok()
+        .filter(|text| text.contains(PEM_BEGINS))
+    {
+        Some(pem) => {
+            let found: Vec<_> = certificates_of_pem(pem)
+                .filter_map(|inside| decode_with_blanks(&inside))
+                .collect();
+            (!found.is_empty()).then_some(found)
+        }
+        None => Some(vec![bytes]),
+    }
+}
+
+/// Whether these bytes are a certificate in DER.
+pub(crate) fn is_certificate(der: &[u8]) -> bool {
+    X509Certificate::from_der(der).is_ok_and(|(rest, _)| rest.is_empty())
+}
+
+fn decode_with_blanks(text: &str) -> Option<Vec<u8>> {
     let dense: String = text
         .chars()
         .filter(|character| !character.is_ascii_whitespace())
         .collect();
-    TOLERANT.decode(dense).ok()
+    decode_thumbprint(&dense)
 }
 
 pub(crate) fn sha1(bytes: &[u8]) -> Vec<u8> {
@@ -230,19 +255,14 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-fn entry_der(value: &str) -> Option<Vec<u8>> {
-    let bytes = decode_with_blanks(value).filter(|bytes| !bytes.is_empty())?;
-    // What the portal offers to download is PEM, and people encode that file as a whole.
-    match std::str::from_utf8(&bytes).ok().and_then(first_certificate) {
-        Some(inside) => decode_with_blanks(&inside),
-        None => Some(bytes),
-    }
-}
-
-fn first_certificate(pem: &str) -> Option<String> {
-    let (_, rest) = pem.split_once(PEM_BEGIN)?;
-    let (inside, _) = rest.split_once(PEM_END)?;
-    Some(inside.split_ascii_whitespace().collect())
+/// The base64 texts of the certificates in a PEM text.
+fn certificates_of_pem(mut pem: &str) -> impl Iterator<Item = String> {
+    std::iter::from_fn(move || {
+        let (_, rest) = pem.split_once(PEM_CERTIFICATE)?;
+        let (inside, after) = rest.split_once(PEM_END)?;
+        pem = after;
+        Some(inside.split_ascii_whitespace().collect())
+    })
 }
 
 fn from_unix(seconds: i64) -> SystemTime {
@@ -255,7 +275,8 @@ fn bits(modulus: &[u8]) -> usize {
     significant.map_or(0, |bytes| bytes.len() * 8 - bytes[0].leading_zeros() as usize)
 }
 
-const PEM_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const PEM_BEGINS: &str = "-----BEGIN ";
+const PEM_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 const PEM_END: &str = "-----END CERTIFICATE-----";
 
 const TOLERANT: GeneralPurpose = GeneralPurpose::new(

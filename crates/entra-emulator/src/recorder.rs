@@ -242,6 +242,8 @@ pub enum Lint {
     /// A certificate's thumbprint that is padded or in standard base64: RFC 7515 has base64url without padding. Entra
     /// takes either.
     ThumbprintEncoding,
+    /// An assertion with padding, which RFC 7515 (section 2) leaves out. Entra takes it.
+    PaddedAssertion,
     /// A thumbprint made of the hexadecimal text instead of the bytes. It fits no certificate.
     ThumbprintOfText,
     /// Only a SHA-1 thumbprint (`x5t`) with PS256, which the documents pair with `x5t#S256`.
@@ -285,6 +287,7 @@ impl fmt::Display for Lint {
             Self::SecretId => f.write_str("secret id instead of its value"),
             Self::TokenInUrl => f.write_str("token in the URL"),
             Self::ThumbprintEncoding => f.write_str("thumbprint is not base64url without padding"),
+            Self::PaddedAssertion => f.write_str("assertion is padded"),
             Self::ThumbprintOfText => f.write_str("thumbprint of the hexadecimal text"),
             Self::Sha1WithPs256 => f.write_str("x5t with PS256"),
             Self::BlankInX5c => f.write_str("white space in x5c"),

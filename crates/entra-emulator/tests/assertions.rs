@@ -5,7 +5,7 @@ mod support;
 use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use entra_emulator::{Api, App, Emulator, Issuers, Lint, Tenant, TokenVersion};
 use serde_json::{Value, json};
 use support::assertion::{
@@ -77,6 +77,51 @@ fn every_official_client_is_accepted() {
                 json_body(&response)
             );
         }
+    }
+}
+
+/// azure-identity's asynchronous client for Python pads all three parts. The signature covers them as they are sent.
+#[test]
+fn parts_may_be_padded() {
+    let emulator = emulator();
+    // One more character at a time: each part has every length of padding once.
+    for filler in ["", "a", "ab"] {
+        let draft = Draft::new(&emulator).header("x", filler).claim("x", filler);
+        let [header, claims] = [&draft.header, &draft.claims].map(|part| URL_SAFE.encode(part.to_string()));
+        let bare = |part: &String| part.trim_end_matches('=').to_owned();
+        for (header, claims) in [
+            (header.clone(), claims.clone()),
+            (bare(&header), claims.clone()),
+            (header.clone(), bare(&claims)),
+            (bare(&header), bare(&claims)),
+        ] {
+            let text = format!("{header}.{claims}");
+            let signature = URL_SAFE.encode(draft.signature(&text, "PS256"));
+            accepted(&ask(&emulator, &format!("{text}.{signature}")));
+            accepted(&ask(&emulator, &format!("{text}.{}", bare(&signature))));
+        }
+    }
+    let lints = &emulator.requests()[0].lints;
+    assert!(lints.contains(&Lint::PaddedAssertion), "{lints:?}");
+
+    // The padding belongs to what is signed.
+    let draft = Draft::new(&emulator).header("x", "");
+    let signed = draft.sign();
+    assert!(!ask(&emulator, &signed).status().is_client_error());
+    let lints = emulator.requests().pop().unwrap().lints;
+    assert!(!lints.contains(&Lint::PaddedAssertion), "{lints:?}");
+    let (header, rest) = signed.split_once('.').unwrap();
+    let padded = URL_SAFE.encode(URL_SAFE_NO_PAD.decode(header).unwrap());
+    assert_ne!(header, padded);
+    refused(&ask(&emulator, &format!("{padded}.{rest}")), 700027);
+    for wrong in [
+        format!("={signed}"),
+        format!("{signed}==="),
+        format!("{signed}=A"),
+        format!("{signed}== "),
+        signed.replacen('.', "====.", 1),
+    ] {
+        refused(&ask(&emulator, &wrong), 50027);
     }
 }
 
@@ -184,9 +229,128 @@ fn subjects_and_issuers() {
     changed(|draft| draft.claim("iss", other), 50048);
     changed(|draft| draft.claim("sub", other), 50048);
     changed(|draft| draft.claim("sub", other).claim("iss", other), 700021);
+    changed(|draft| draft.claim("sub", "system:serviceaccount:a:b"), 50048);
+    let emulator = emulator();
+    let id = emulator.client_id().to_uppercase();
+    accepted(&Draft::new(&emulator).claim("iss", id.as_str()).ask(&emulator));
+    accepted(
+        &Draft::new(&emulator)
+            .claim("sub", id.as_str())
+            .claim("iss", id)
+            .ask(&emulator),
+    );
     for (claim, missing) in [("iss", "'iss'"), ("sub", "'sub'"), ("aud", "'aud'")] {
         assert!(changed(|draft| draft.claim(claim, Value::Null), 90014).contains(missing));
         changed(|draft| draft.claim(claim, 1), 50027);
+    }
+}
+
+/// Tokens of a cluster, of a pipeline, of another tenant and of this very service, used as federated credentials.
+#[test]
+fn assertions_of_another_issuer() {
+    let emulator = emulator();
+    let id = emulator.client_id();
+    let exchange = "api://AzureADTokenExchange";
+    for issuer in [
+        "https://token.actions.githubusercontent.com",
+        "https://kubernetes.default.svc.cluster.local",
+        "https://login.microsoftonline.com/22222222-2222-2222-2222-222222222222/v2.0",
+        "kubernetes/serviceaccount",
+        "",
+        emulator.base_url(),
+    ] {
+        for subject in [
+            "repo:contoso/app:ref:refs/heads/main",
+            "22222222-2222-2222-2222-222222222222",
+            id,
+            issuer,
+        ] {
+            let draft = Draft::new(&emulator).claim("iss", issuer).claim("sub", subject);
+            for draft in [
+                draft.clone(),
+                draft.clone().claim("aud", exchange),
+                draft.clone().claim("aud", json!([exchange])),
+                draft.clone().claim("aud", Value::Null),
+                draft.clone().claim("exp", NOW - 3600),
+                draft.clone().header("x5t#S256", Value::Null).header("kid", "key-1"),
+                draft.clone().header("x5t#S256", Value::Null),
+                draft.clone().header("alg", "ES256"),
+                draft.clone().header("typ", "at+jwt"),
+                draft.clone().with_next_key(),
+            ] {
+                let shown = refused(&draft.ask(&emulator), 700211);
+                let expected =
+                    format!("No matching federated identity record found for presented assertion issuer '{issuer}'.");
+                assert!(shown.contains(&expected), "{shown}");
+                let lints = emulator.requests().pop().unwrap().lints;
+                assert!(
+                    !lints.contains(&Lint::AudienceList) && !lints.contains(&Lint::MissingJti),
+                    "{lints:?}"
+                );
+            }
+        }
+    }
+    let federated = Draft::new(&emulator)
+        .claim("iss", "https://a.example")
+        .claim("sub", "s");
+    let fields = |more: &[(&str, &str)]| {
+        let mut fields = vec![
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", TYPE),
+            ("scope", SCOPE),
+        ];
+        fields.extend_from_slice(more);
+        encode(&fields)
+    };
+    let signed = federated.sign();
+    let without_id = token(&emulator, "v2.0/token", &fields(&[("client_assertion", &signed)]));
+    assert!(refused(&without_id, 900144).contains("'client_id'"));
+    let unknown = "22222222-2222-2222-2222-222222222222";
+    let unknown = fields(&[("client_assertion", &signed), ("client_id", unknown)]);
+    refused(&token(&emulator, "v2.0/token", &unknown), 700016);
+    refused(&ask(&emulator, "garbage"), 50027);
+    refused(&federated.clone().claim("iss", Value::Null).ask(&emulator), 90014);
+    refused(&federated.claim("sub", Value::Null).ask(&emulator), 90014);
+}
+
+/// The refresh, code and on-behalf-of grants read client assertions by the same rules.
+#[test]
+fn every_grant_reads_assertions_the_same_way() {
+    let emulator = emulator();
+    let padded = {
+        let draft = Draft::new(&emulator).header("x", "");
+        let text = format!(
+            "{}.{}",
+            URL_SAFE.encode(draft.header.to_string()),
+            URL_SAFE.encode(draft.claims.to_string())
+        );
+        let signature = URL_SAFE.encode(draft.signature(&text, "PS256"));
+        format!("{text}.{signature}")
+    };
+    let foreign = Draft::new(&emulator).claim("iss", "https://a.example").sign();
+    for (grant, parameter) in [
+        ("refresh_token", "refresh_token"),
+        ("authorization_code", "code"),
+        ("urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion"),
+        ("urn:ietf:params:oauth:grant-type:device_code", "device_code"),
+        ("password", "username"),
+    ] {
+        let send = |assertion: &str| {
+            let fields = [
+                ("grant_type", grant),
+                ("client_id", emulator.client_id()),
+                ("client_assertion_type", TYPE),
+                ("client_assertion", assertion),
+                ("requested_token_use", "on_behalf_of"),
+                ("redirect_uri", "http://localhost"),
+                ("scope", SCOPE),
+                (parameter, "nothing"),
+            ];
+            support::refusal(&token(&emulator, "v2.0/token", &encode(&fields)))
+        };
+        assert_eq!(send(&foreign), 700211, "{grant}");
+        let refused = send(&padded);
+        assert!(![50027, 700027, 0].contains(&refused), "{grant}: {refused}");
     }
 }
 
@@ -242,6 +406,16 @@ fn audiences() {
         }
     }
     accepted(&send(&format!("https://sts.windows.net/{id}/")));
+    // go-autorest has the query of its token URL in the audience.
+    for host in [base, "https://login.microsoftonline.com", "https://LOGIN.windows.net"] {
+        for tenant in [id, "Contoso.onmicrosoft.com"] {
+            for path in ["oauth2/token", "oauth2/v2.0/token"] {
+                for end in ["?api-version=1.0", "/", "/?api-version=1.0", "?api-version=2015-06-01"] {
+                    accepted(&send(&format!("{host}/{tenant}/{path}{end}")));
+                }
+            }
+        }
+    }
     for (host, path) in [
         ("https://login.microsoftonline.us", format!("{id}/oauth2/v2.0/token")),
         ("https://evil.example", format!("{id}/oauth2/v2.0/token")),
@@ -259,8 +433,19 @@ fn audiences() {
         ("https://customers.ciamlogin.com", "oauth2/v2.0/token".to_owned()),
         (base, "other.example/oauth2/v2.0/token".to_owned()),
         (base, "common/oauth2/v2.0/token".to_owned()),
-        (base, format!("{id}/oauth2/v2.0/token/")),
+        (base, format!("{id}/oauth2/v2.0/token//")),
         (base, format!("{id}/oauth2/v2.0/token?a=b")),
+        (base, format!("{id}/oauth2/token?api-version=1.0&a=b")),
+        (base, format!("{id}/oauth2/token?api-version")),
+        (base, format!("{id}/oauth2/token?api-version=")),
+        (base, format!("{id}/oauth2/token?api-version=a/b")),
+        (base, format!("{id}/oauth2/token?api-version=1.0?api-version=1.0")),
+        (base, format!("{id}/oauth2/token#api-version=1.0")),
+        (base, format!("{id}/v2.0?api-version=1.0")),
+        (base, format!("{id}/v2.0/")),
+        (base, "other.example/oauth2/token?api-version=1.0".to_owned()),
+        ("https://evil.example", format!("{id}/oauth2/token?api-version=1.0")),
+        ("https://evil.example?", format!("{id}/oauth2/token")),
         (base, format!("{id}/oauth2/v2.0/authorize")),
         (base, format!("{id}/v2")),
         (base, format!("{id}/{id}/v2.0")),
@@ -279,6 +464,42 @@ fn audiences() {
     refused(&send(emulator.client_id()), 700023);
     refused(&send(""), 700023);
     changed(|draft| draft.claim("aud", json!([base])), 50027);
+}
+
+/// What go-autorest sends: the query stands in the audience and in the URL, and the assertion lives for a day.
+#[test]
+fn assertions_of_the_azure_sdk_for_go_of_v1() {
+    let emulator = emulator();
+    let id = emulator.tenant_id();
+    for host in [
+        "http://127.0.0.1:8700",
+        "http://LOCALHOST:8700",
+        "https://login.windows.net",
+    ] {
+        for (path, sent) in [
+            ("oauth2/token?api-version=1.0", "oauth2/token?api-version=1.0"),
+            ("oauth2/token", "oauth2/token?api-version=1.0"),
+            ("oauth2/token?api-version=1.0", "oauth2/token"),
+            ("oauth2/token/", "oauth2/token/?api-version=1.0"),
+        ] {
+            let assertion = Draft::new(&emulator)
+                .header("alg", "RS256")
+                .header("x5t#S256", Value::Null)
+                .header("x5t", URL_SAFE_NO_PAD.encode(sha1(APP)))
+                .claim("aud", format!("{}/{id}/{path}", host.to_lowercase()))
+                .claim("iat", Value::Null)
+                .claim("exp", NOW + 24 * 3600)
+                .sign();
+            let fields = [
+                ("grant_type", "client_credentials"),
+                ("client_id", emulator.client_id()),
+                ("client_assertion_type", TYPE),
+                ("client_assertion", assertion.as_str()),
+                ("resource", "https://graph.microsoft.com/"),
+            ];
+            accepted(&post(&emulator, &format!("{host}/{id}/{sent}"), &fields));
+        }
+    }
 }
 
 #[cfg(feature = "tls")]
@@ -302,6 +523,23 @@ fn audiences_of_both_listeners() {
         let request = http::Request::post(format!("https://asked.example/{id}/oauth2/v2.0/token"))
             .header("content-type", "application/x-www-form-urlencoded");
         accepted(&emulator.handle(request.body(body.into_bytes()).unwrap()));
+    }
+    for url in [emulator.base_url(), emulator.tls_url().unwrap()] {
+        for host in ["localhost", "LocalHost", "[::1]"] {
+            let url = url.replace("127.0.0.1", host);
+            accepted(
+                &Draft::new(&emulator)
+                    .claim("aud", format!("{url}/{id}/oauth2/v2.0/token"))
+                    .ask(&emulator),
+            );
+        }
+        let url = url.replace("127.0.0.1", "localhost.evil.example");
+        refused(
+            &Draft::new(&emulator)
+                .claim("aud", format!("{url}/{id}/oauth2/v2.0/token"))
+                .ask(&emulator),
+            700023,
+        );
     }
     let other = Draft::new(&emulator).claim("aud", format!("https://localhost:1/{id}/oauth2/v2.0/token"));
     refused(&other.ask(&emulator), 700023);

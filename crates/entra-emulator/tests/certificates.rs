@@ -59,20 +59,114 @@ fn what_names_two_certificates_or_none_is_refused() {
     let other_leaf = draft
         .clone()
         .header("x5c", json!([STANDARD.encode(der(NEXT)), STANDARD.encode(der(APP))]));
-    refused(&other_leaf.ask(&both), 700027);
+    // Both are registered, so that no key is missing.
+    let reason = "[Reason - The header names more than one key";
+    let shown = refused(&other_leaf.ask(&both), 700027);
+    assert!(shown.contains(reason), "{shown}");
     let other_sha1 = draft.header("x5t", URL_SAFE_NO_PAD.encode(sha1(NEXT)));
-    refused(&other_sha1.ask(&both), 700027);
-    let kid = |draft: Draft| draft.header("x5t#S256", Value::Null).header("kid", hex(&sha1(APP)));
-    changed(kid, 5002723);
+    let shown = refused(&other_sha1.ask(&both), 700027);
+    assert!(shown.contains(reason), "{shown}");
     changed(|draft| draft.header("x5t#S256", Value::Null), 5002723);
+    changed(|draft| draft.header("x5t#S256", Value::Null).header("kid", ""), 5002723);
+    changed(|draft| draft.header("x5t#S256", Value::Null).header("kid", 7), 50027);
+}
+
+/// Releases of MSAL for .NET named the certificate so, and Entra took it.
+#[test]
+fn a_thumbprint_as_kid_finds_the_certificate() {
+    let emulator = emulator();
+    let draft = |kid: &str| Draft::new(&emulator).header("x5t#S256", Value::Null).header("kid", kid);
+    let thumbprint = sha1(APP);
+    let mut kids = [&URL_SAFE_NO_PAD, &URL_SAFE, &STANDARD, &STANDARD_NO_PAD]
+        .map(|engine| engine.encode(&thumbprint))
+        .to_vec();
+    kids.extend([hex(&thumbprint), hex(&thumbprint).to_lowercase()]);
+    for kid in kids {
+        accepted(&draft(&kid).ask(&emulator));
+        refused(&draft(&kid).with_next_key().ask(&emulator), 700027);
+        // Another name decides where there is one.
+        let shown = refused(&draft(&kid).naming(NEXT).ask(&emulator), 700027);
+        assert!(shown.contains(&hex(&sha256(NEXT))), "{shown}");
+        let x5c = json!([STANDARD.encode(der(NEXT))]);
+        refused(&draft(&kid).header("x5c", x5c).ask(&emulator), 700027);
+    }
+    for kid in ["f1vN0tAThumbprint", "ff3ce8e8-7268-4b46-88be-d3a191a0695e", "é", " "] {
+        let shown = refused(&draft(kid).ask(&emulator), 700027);
+        assert!(
+            shown.contains("[Reason - The key was not found., Please visit"),
+            "{shown}"
+        );
+        accepted(&draft(kid).naming(APP).ask(&emulator));
+    }
+    accepted(&Draft::new(&emulator).header("kid", 7).ask(&emulator));
+    let other = refused(&draft(&hex(&sha1(NEXT))).ask(&emulator), 700027);
+    assert!(
+        other.contains(&format!("used by client: '{}'", hex(&sha1(NEXT)))),
+        "{other}"
+    );
+}
+
+/// azure_identity for Rust encodes each certificate of the chain in PEM, and that once more in base64.
+#[test]
+fn x5c_may_hold_certificates_in_pem() {
+    let emulator = emulator();
+    let plain = Draft::new(&emulator).header("x5t#S256", Value::Null);
+    let with_x5t = plain.clone().header("x5t", URL_SAFE_NO_PAD.encode(sha1(APP)));
+    let pem = |pem: &str| STANDARD.encode(pem);
+    for x5c in [
+        json!(pem(APP)),
+        json!([pem(APP)]),
+        json!([pem(APP), pem(NEXT)]),
+        json!([pem(&APP.replace('\n', "\r\n"))]),
+        json!([pem(&in_file(APP))]),
+        json!([pem(&format!("{APP}{NEXT}"))]),
+        // The issuer first: the file still holds the certificate that signs.
+        json!([pem(&format!("{NEXT}{APP}"))]),
+        json!(URL_SAFE_NO_PAD.encode(APP)),
+    ] {
+        for draft in [&plain, &with_x5t, &Draft::new(&emulator)] {
+            accepted(&draft.clone().header("x5c", x5c.clone()).ask(&emulator));
+        }
+    }
+    // Neither of the two is registered, or the certificate is not the one that the thumbprint names.
+    for draft in [&plain, &with_x5t] {
+        let shown = refused(&draft.clone().header("x5c", json!([pem(NEXT)])).ask(&emulator), 700027);
+        let expected = format!(
+            "[Reason - The key was not found., Thumbprint of key used by client: '{}'",
+            hex(&sha1(NEXT))
+        );
+        assert!(shown.contains(&expected), "{shown}");
+    }
+    let unregistered = plain.header("x5t", URL_SAFE_NO_PAD.encode(sha1(NEXT)));
+    let shown = refused(&unregistered.header("x5c", json!([pem(APP)])).ask(&emulator), 700027);
+    assert!(shown.contains(&hex(&sha1(NEXT))), "{shown}");
+    let key = pem("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+    let broken = pem("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n");
+    for x5c in [
+        json!([key]),
+        json!([broken]),
+        json!([]),
+        json!([""]),
+        json!([1]),
+        json!("!"),
+        json!(APP),
+    ] {
+        let shown = refused(&with_x5t.clone().header("x5c", x5c.clone()).ask(&emulator), 50027);
+        assert!(shown.contains("x5c"), "{x5c} {shown}");
+    }
 }
 
 #[test]
 fn thumbprints_nobody_has_registered() {
     let shown = changed(|draft| draft.naming(NEXT), 700027);
-    assert!(shown.contains("[Reason - The key was not found., "), "{shown}");
+    let expected = format!(
+        "AADSTS700027: The certificate with identifier used to sign the client assertion is not registered on application. \
+         [Reason - The key was not found., Thumbprint of key used by client: '{}', Please visit",
+        hex(&sha256(NEXT))
+    );
+    assert!(shown.starts_with(&expected), "{shown}");
     assert!(
-        shown.contains(&format!("used by client: '{}']", hex(&sha256(NEXT)))),
+        shown.contains(&format!("for app Id '{}'", emulator().client_id())),
         "{shown}"
     );
     let bare = |draft: Draft| draft.header("x5t#S256", Value::Null);

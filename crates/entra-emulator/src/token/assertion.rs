@@ -3,7 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
@@ -11,11 +11,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::aadsts::Refusal;
-use crate::certificate::{Registered, decode_thumbprint, decode_with_blanks, hex, sha1, sha256};
+use crate::certificate::{Registered, certificates_in, decode_thumbprint, hex, is_certificate, sha1, sha256};
 use crate::clock::{error_timestamp, graph_date, unix};
 use crate::config::App;
 use crate::exchange::Exchange;
 use crate::recorder::Lint;
+use crate::seed::is_guid;
 use crate::token::realm::{self, Realm};
 
 /// An assertion that could be read, nothing about it verified.
@@ -33,6 +34,7 @@ struct Header {
     alg: Option<Value>,
     typ: Option<Value>,
     crit: Option<Value>,
+    kid: Option<Value>,
     x5t: Option<Value>,
     #[serde(rename = "x5t#S256")]
     x5t_s256: Option<Value>,
@@ -66,9 +68,7 @@ impl Assertion {
         Ok(Self {
             text: text.to_owned(),
             signed: header.len() + 1 + claims.len(),
-            signature: URL_SAFE_NO_PAD
-                .decode(signature)
-                .map_err(|_| malformed("the signature is not base64url without padding"))?,
+            signature: base64url(signature).ok_or_else(|| malformed("the signature is not base64url"))?,
             header: object(header).ok_or_else(json)?,
             claims: object(claims).ok_or_else(json)?,
         })
@@ -82,9 +82,22 @@ impl Assertion {
         required("sub", self.claims.sub.as_ref())
     }
 
+    /// Whether it is from another issuer than a client, which signs for itself by its id (RFC 7523, section 3): a
+    /// token of a pipeline, a cluster or another tenant that a federated credential would have to know.
+    pub(crate) fn is_federated(&self) -> bool {
+        matches!(&self.claims.iss, Some(Value::String(issuer)) if !is_guid(issuer))
+    }
+
     /// Notes down what is unwise about it, whether Entra takes it or not.
     pub(crate) fn inspect(&self, exchange: &mut Exchange<'_>) {
+        // The form of a foreign one is the business of its issuer.
+        if self.is_federated() {
+            return;
+        }
         let (header, claims) = (&self.header, &self.claims);
+        if self.text.contains('=') {
+            exchange.lint(Lint::PaddedAssertion);
+        }
         for (sent, length) in [(&header.x5t, 20), (&header.x5t_s256, 32)] {
             let Some(Value::String(sent)) = sent else {
                 continue;
@@ -138,20 +151,24 @@ impl Assertion {
         }
     }
 
-    /// Judges it in the order in which the service is seen to: form, times, names, key, signature.
+    /// Judges it in the order in which the service is seen to: form, times, names, key, signature. An issuer that is no
+    /// client is looked up before anything else, since it decides which keys and which audience are right.
     ///
     /// # Errors
     /// One row for each thing that can be wrong: 50027, 5002727, 5002738, 5002723, 90014, 700024, 50048, 700021,
-    /// 700023, 700027, 5002730, 50012.
+    /// 700023, 700027, 700211, 5002730, 50012.
     pub(crate) fn verify(&self, exchange: &Exchange<'_>, app: &App, realm: &Realm<'_>) -> Result<(), Refusal> {
         let claims = &self.claims;
         let issuer = required("iss", claims.iss.as_ref())?;
         let subject = self.subject()?;
+        if self.is_federated() {
+            return Err(Refusal::new(700211).with(issuer));
+        }
         let audience = required("aud", claims.aud.as_ref())?;
         let algorithm = self.algorithm()?;
         let named = Named::read(&self.header)?;
         let expiry = self.check_times(exchange)?;
-        if issuer != subject {
+        if !issuer.eq_ignore_ascii_case(subject) {
             return Err(Refusal::new(50048));
         }
         if !subject.eq_ignore_ascii_case(&app.client_id) {
@@ -223,7 +240,7 @@ impl Assertion {
     ) -> Result<(), Refusal> {
         let registered = exchange.core.directory.certificates(app);
         let Some(certificate) = registered.iter().find(|certificate| named.fits(certificate)) else {
-            return Err(named.refusal("The key was not found.", None));
+            return Err(named.not_found(app, registered));
         };
         if !certificate.is_valid_at(exchange.now) {
             let reason = if exchange.now < certificate.start {
@@ -248,11 +265,19 @@ impl Assertion {
 }
 
 /// The ways a header names its certificate. All that are there have to mean the same one.
-struct Named<'a> {
-    x5t: Option<&'a str>,
-    x5t_s256: Option<&'a str>,
-    /// The first certificate of `x5c`, which is the one that signed (RFC 7515, 4.1.6).
-    leaf: Option<Vec<u8>>,
+struct Named<'a>(Vec<Name<'a>>);
+
+/// One way to name a certificate.
+enum Name<'a> {
+    /// `x5t`
+    Sha1(&'a str),
+    /// `x5t#S256`
+    Sha256(&'a str),
+    /// The first entry of `x5c`, which is the certificate that signed (RFC 7515, 4.1.6), in DER. A client that puts PEM
+    /// there may have put the whole chain into it.
+    Leaf(Vec<Vec<u8>>),
+    /// `kid`, where there is nothing else. Some clients put the SHA-1 there, in base64 or in hexadecimal.
+    KeyId(&'a str),
 }
 
 impl<'a> Named<'a> {
@@ -268,37 +293,48 @@ impl<'a> Named<'a> {
         };
         let leaf = match (&header.x5c, first) {
             (None, _) => None,
-            (Some(_), Some(Value::String(text))) => decode_with_blanks(text).filter(|leaf| !leaf.is_empty()),
+            (Some(_), Some(Value::String(text))) => {
+                certificates_in(text).filter(|found| found.iter().all(|der| is_certificate(der)))
+            }
             _ => None,
         };
         if header.x5c.is_some() && leaf.is_none() {
             return Err(malformed("x5c holds no certificate in base64"));
         }
-        let named = Self {
-            x5t: text("x5t", &header.x5t)?,
-            x5t_s256: text("x5t#S256", &header.x5t_s256)?,
-            leaf,
-        };
-        if named.x5t.is_none() && named.x5t_s256.is_none() && named.leaf.is_none() {
+        let mut names: Vec<Name<'_>> = text("x5t", &header.x5t)?.map(Name::Sha1).into_iter().collect();
+        names.extend(text("x5t#S256", &header.x5t_s256)?.map(Name::Sha256));
+        names.extend(leaf.map(Name::Leaf));
+        if names.is_empty() {
+            names.extend(text("kid", &header.kid)?.filter(|id| !id.is_empty()).map(Name::KeyId));
+        }
+        if names.is_empty() {
             return Err(Refusal::new(5002723));
         }
-        Ok(named)
+        Ok(Self(names))
     }
 
     fn fits(&self, certificate: &Registered) -> bool {
-        let is = |sent: &str, thumbprint: &Vec<u8>| decode_thumbprint(sent).as_ref() == Some(thumbprint);
-        self.x5t.is_none_or(|sent| is(sent, &certificate.sha1))
-            && self.x5t_s256.is_none_or(|sent| is(sent, &certificate.sha256))
-            && self.leaf.as_ref().is_none_or(|leaf| sha256(leaf) == certificate.sha256)
+        self.0.iter().all(|name| name.fits(certificate))
     }
 
-    /// 700027 with the thumbprint in hexadecimal, as people find it in the portal.
-    fn refusal(&self, reason: &str, found: Option<&Registered>) -> Refusal {
-        let thumbprint = match (self.x5t.or(self.x5t_s256), &self.leaf) {
-            (Some(sent), _) => decode_thumbprint(sent).map_or_else(|| sent.to_owned(), |bytes| hex(&bytes)),
-            (None, Some(leaf)) => hex(&sha1(leaf)),
-            (None, None) => String::new(),
+    /// Says which key the app does not have, or that the header means more than one of those it has.
+    fn not_found(&self, app: &App, registered: &[Registered]) -> Refusal {
+        let is_missing = |name: &&Name<'_>| !registered.iter().any(|certificate| name.fits(certificate));
+        let Some(missing) = self.0.iter().find(is_missing) else {
+            return self.refusal("The header names more than one key.", None);
         };
+        let thumbprint = missing.thumbprint().map_or_else(String::new, |thumbprint| {
+            format!("Thumbprint of key used by client: '{thumbprint}', ")
+        });
+        Refusal::new(700027)
+            .text(NOT_REGISTERED)
+            .with(&thumbprint)
+            .with(&app.client_id)
+    }
+
+    /// 700027 about a key that is registered.
+    fn refusal(&self, reason: &str, found: Option<&Registered>) -> Refusal {
+        let thumbprint = self.0.first().and_then(Name::thumbprint).unwrap_or_default();
         let found = found.map_or_else(String::new, |certificate| {
             let [start, end] = [certificate.start, certificate.end].map(|time| american(unix(time)));
             format!(", Found key 'Start={start}, End={end}'")
@@ -307,11 +343,55 @@ impl<'a> Named<'a> {
     }
 }
 
+impl Name<'_> {
+    fn fits(&self, certificate: &Registered) -> bool {
+        match self {
+            Self::Sha1(sent) => decode_thumbprint(sent).as_ref() == Some(&certificate.sha1),
+            Self::Sha256(sent) => decode_thumbprint(sent).as_ref() == Some(&certificate.sha256),
+            Self::Leaf(found) => found.iter().any(|der| sha256(der) == certificate.sha256),
+            Self::KeyId(id) => key_id_thumbprint(id).as_ref() == Some(&certificate.sha1),
+        }
+    }
+
+    /// The thumbprint in hexadecimal, as people find it in the portal, or as it was sent where it cannot be read. A key id
+    /// may be none.
+    fn thumbprint(&self) -> Option<String> {
+        match self {
+            Self::Sha1(sent) | Self::Sha256(sent) => {
+                Some(decode_thumbprint(sent).map_or_else(|| (*sent).to_owned(), |bytes| hex(&bytes)))
+            }
+            Self::Leaf(found) => found.first().map(|der| hex(&sha1(der))),
+            Self::KeyId(id) => key_id_thumbprint(id).map(|bytes| hex(&bytes)),
+        }
+    }
+}
+
+/// The SHA-1 that a key id is, if it is one.
+fn key_id_thumbprint(id: &str) -> Option<Vec<u8>> {
+    if id.len() == 2 * SHA1_LENGTH && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return (0..SHA1_LENGTH)
+            .map(|at| u8::from_str_radix(id.get(2 * at..2 * at + 2)?, 16).ok())
+            .collect();
+    }
+    decode_thumbprint(id).filter(|bytes| bytes.len() == SHA1_LENGTH)
+}
+
 /// Decodes one part that has to be a JSON object. (An array would do for a struct, were it not looked at.)
 fn object<T: DeserializeOwned>(part: &str) -> Option<T> {
-    let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
+    let bytes = base64url(part)?;
     let is_object = bytes.trim_ascii_start().starts_with(b"{");
     serde_json::from_slice(&bytes).ok().filter(|_| is_object)
+}
+
+/// Decodes one part, with all of its padding or without any: azure-identity's asynchronous client for Python pads the three
+/// of them.
+fn base64url(part: &str) -> Option<Vec<u8>> {
+    let engine = if part.ends_with('=') {
+        &URL_SAFE
+    } else {
+        &URL_SAFE_NO_PAD
+    };
+    engine.decode(part).ok()
 }
 
 fn required<'a>(name: &str, value: Option<&'a Value>) -> Result<&'a str, Refusal> {
@@ -363,4 +443,10 @@ const LONGEST_LIFETIME: f64 = 600.0;
 const LATEST: f64 = 253_402_300_800.0;
 /// The shortest RSA key the service accepts.
 const FEWEST_BITS: usize = 2048;
+/// The length of a SHA-1, in bytes.
+const SHA1_LENGTH: usize = 20;
+/// The text of 700027 for a key that the app does not have.
+const NOT_REGISTERED: &str = "The certificate with identifier used to sign the client assertion is not registered on \
+     application. [Reason - The key was not found., {0}Please visit the Azure Portal, Graph Explorer or directly use MS \
+     Graph to see configured keys for app Id '{1}'.]";
 const OPENID_TYPE: &str = "http://openid.net/specs/jwt/1.0";

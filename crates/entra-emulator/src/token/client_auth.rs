@@ -86,6 +86,10 @@ pub(crate) fn read(exchange: &mut Exchange<'_>, form: &Form) -> Result<Presented
                 (Some(id), assertion) => (Some(id.to_owned()), Credential::Assertion(Box::new(assertion))),
                 (None, assertion) => {
                     let assertion = assertion?;
+                    // Its subject is a workload, which is not the client's id.
+                    if assertion.is_federated() {
+                        return Err(Refusal::new(900144).with("client_id"));
+                    }
                     let id = assertion.subject()?.to_owned();
                     (Some(id), Credential::Assertion(Box::new(Ok(assertion))))
                 }

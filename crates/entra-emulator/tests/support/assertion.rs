@@ -110,7 +110,14 @@ impl Draft {
 
     /// Signs these very bytes instead of the draft's own.
     pub(crate) fn sign_text(&self, header: &str, claims: &str, algorithm: &str) -> String {
-        let text = URL_SAFE_NO_PAD.encode(header) + "." + &URL_SAFE_NO_PAD.encode(claims);
+        let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
+        let text = format!("{header}.{claims}");
+        let signature = self.signature(&text, algorithm);
+        text + "." + &URL_SAFE_NO_PAD.encode(signature)
+    }
+
+    /// The signature of a text.
+    pub(crate) fn signature(&self, text: &str, algorithm: &str) -> Vec<u8> {
         let key = RsaKeyPair::from_der(self.key).unwrap();
         let encoding: &'static dyn aws_lc_rs::signature::RsaEncoding = match algorithm {
             "PS256" => &RSA_PSS_SHA256,
@@ -120,7 +127,7 @@ impl Draft {
         let mut signature = vec![0; key.public_modulus_len()];
         key.sign(encoding, &SystemRandom::new(), text.as_bytes(), &mut signature)
             .unwrap();
-        text + "." + &URL_SAFE_NO_PAD.encode(signature)
+        signature
     }
 
     /// Signs and asks the v2 endpoint for a token of Microsoft Graph.
