@@ -217,6 +217,7 @@ fn route(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
         return graph::answer(exchange, &path[1..]);
     }
     match path.as_slice() {
+        ["beta", ..] => return graph::beta(exchange),
         ["signin"] => return authorize::proceed(exchange),
         ["devicelogin"] => return authorize::device_login(exchange),
         ["api", "v1.0", tenant, "activity", "feed", rest @ ..] => return activity::answer(exchange, tenant, rest),

@@ -48,6 +48,11 @@
 //! - of Graph `/v1.0/users`, `/v1.0/me` and `/v1.0/applications`, of the Office 365 Management Activity API subscriptions,
 //!   content and records, with the checks of their tokens; revoked tokens and the claims challenges about them
 //!   ([`Emulator::revoke_tokens`]).
+//! - of Graph's query options `$filter` (`eq`, `ne`, `ge`, `le`, `in`, `startsWith`, `endsWith`, `and`, `or`, `not`),
+//!   `$orderby`, `$select`, `$top` and `$count`, with the header `ConsistencyLevel: eventual` where Graph needs it.
+//!
+//! No option and no path is ignored: what Graph or Entra may do and the emulator does not is status 501, `not_emulated`,
+//! with words that name it.
 //!
 //! ```
 //! use entra_emulator::{App, Emulator};

@@ -58,20 +58,16 @@ fn pages_are_followed_by_their_link() {
 }
 
 #[test]
-fn bad_pages_are_refused() {
+fn made_up_skip_tokens_are_rejected() {
     let emulator = Emulator::builder().build();
     let token = access_token(&emulator, GRAPH);
-    for query in [
-        "$top=0",
-        "$top=1000",
-        "$top=x",
-        "$skiptoken=x",
-        "$skiptoken=RFN0000000100000000",
-        "$skiptoken=RFNéééééééé",
+    for skip_token in [
+        "x",
+        "RFN0000000100000000",
+        "RFN%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9",
     ] {
-        let query = query.replace('é', "%C3%A9");
-        let response = get_as(&emulator, &format!("/v1.0/users?{query}"), &token);
-        assert_eq!(response.status(), 400, "{query}");
+        let response = get_as(&emulator, &format!("/v1.0/users?$skiptoken={skip_token}"), &token);
+        assert_eq!(response.status(), 400, "{skip_token}");
         assert_eq!(json_body(&response)["error"]["code"], "Request_BadRequest");
     }
 }
@@ -240,20 +236,14 @@ fn a_rotated_key_keeps_old_tokens_and_a_replaced_one_does_not() {
 }
 
 #[test]
-fn other_paths_and_methods_are_refused_in_graphs_form() {
+fn one_user_is_found_by_id() {
     let emulator = Emulator::builder().build();
     let token = access_token(&emulator, GRAPH);
-    assert_eq!(
-        json_body(&get_as(&emulator, "/v1.0/planets", &token))["error"]["code"],
-        "Request_BadRequest"
-    );
     assert_eq!(get_as(&emulator, "/v1.0/users/nobody", &token).status(), 404);
     let id = &emulator.tenants()[0].users.as_ref().unwrap()[1].id;
     assert_eq!(
         json_body(&get_as(&emulator, &format!("/v1.0/users/{id}"), &token))["displayName"],
         "Alex Wilber"
     );
-    let request = http::Request::post("/v1.0/users").header("authorization", format!("Bearer {token}"));
-    assert_eq!(emulator.handle(request.body(Vec::new()).unwrap()).status(), 405);
     assert_eq!(get(&emulator, "/v1.0/$metadata").status(), 200);
 }

@@ -1,0 +1,118 @@
+//! Kinds of resources and their properties: what they hold, and what a query may do with them.
+
+use serde_json::Value;
+
+use crate::graph::Denial;
+use crate::graph::shown;
+
+/// A kind of resource, such as the users.
+pub(crate) struct Kind<T: 'static> {
+    /// The name of the collection in paths.
+    pub(crate) set: &'static str,
+    /// The name of its type, as in `microsoft.graph.user`.
+    pub(crate) entity: &'static str,
+    /// The name of its type in the directory, as in messages.
+    pub(crate) resource: &'static str,
+    pub(crate) properties: &'static [Property<T>],
+    /// Properties that Graph has beside those, in lower case.
+    pub(crate) absent: &'static [&'static str],
+}
+
+/// A property of a resource.
+pub(crate) struct Property<T: 'static> {
+    pub(crate) name: &'static str,
+    pub(crate) value: fn(&T) -> Value,
+    /// For `eq` and `in`. `ne` and `not` always need an advanced query.
+    pub(crate) equality: Support,
+    /// For `ge` and `le`.
+    pub(crate) range: Support,
+    /// For `startsWith`.
+    pub(crate) prefix: Support,
+    /// For `endsWith`.
+    pub(crate) suffix: Support,
+    /// For `$orderby`.
+    pub(crate) order: Support,
+}
+
+/// Whether a query may use a property in some way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Support {
+    Yes,
+    /// In advanced queries only.
+    Advanced,
+    /// Graph rejects it.
+    No,
+    /// Graph may support it, and the emulator does not.
+    NotEmulated,
+}
+
+impl<T> Property<T> {
+    /// A property that no query but `$select` may name.
+    pub(crate) const fn new(name: &'static str, value: fn(&T) -> Value) -> Self {
+        Self {
+            name,
+            value,
+            equality: Support::NotEmulated,
+            range: Support::NotEmulated,
+            prefix: Support::NotEmulated,
+            suffix: Support::NotEmulated,
+            order: Support::NotEmulated,
+        }
+    }
+
+    /// A text whose equality, range and prefix can be tested. It has no order.
+    pub(crate) const fn text(
+        name: &'static str,
+        value: fn(&T) -> Value,
+        equality: Support,
+        range: Support,
+        prefix: Support,
+    ) -> Self {
+        Self {
+            equality,
+            range,
+            prefix,
+            suffix: Support::No,
+            order: Support::No,
+            ..Self::new(name, value)
+        }
+    }
+
+    pub(crate) const fn suffix(self, suffix: Support) -> Self {
+        Self { suffix, ..self }
+    }
+
+    pub(crate) const fn order(self, order: Support) -> Self {
+        Self { order, ..self }
+    }
+}
+
+impl<T> Kind<T> {
+    /// Finds a property by its name, in upper or lower case. `option` begins the message where there is none.
+    pub(crate) fn property(&self, name: &str, option: &str) -> Result<&'static Property<T>, Denial> {
+        let found = self
+            .properties
+            .iter()
+            .find(|property| property.name.eq_ignore_ascii_case(name));
+        found.ok_or_else(|| {
+            let base = name.split(['/', '.']).next().unwrap_or_default();
+            let is_known = |known: &str| base.eq_ignore_ascii_case(known);
+            if self.absent.iter().any(|known| is_known(known))
+                || (base.len() < name.len() && self.properties.iter().any(|property| is_known(property.name)))
+            {
+                let names: Vec<&str> = self.properties.iter().map(|property| property.name).collect();
+                return Denial::not_emulated(format_args!(
+                    "'{}' in a query on {}: the properties are {}",
+                    shown(name),
+                    self.set,
+                    names.join(", ")
+                ));
+            }
+            Denial::malformed(format!(
+                "{option}: Could not find a property named '{}' on type 'microsoft.graph.{}'.",
+                shown(name),
+                self.entity
+            ))
+        })
+    }
+}
