@@ -99,6 +99,7 @@ mod fault;
 mod form;
 mod graph;
 mod headless;
+mod html;
 mod keys;
 mod landing;
 mod recorder;
