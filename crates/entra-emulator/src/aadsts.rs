@@ -249,7 +249,8 @@ static TABLE: &[Aadsts] = &[
     row(70020, "expired_token", 400, Documented, "The provided value for the input parameter 'device_code' is not valid. This device code has expired."),
     row(70021, INVALID_REQUEST, 400, Documented, "No matching federated identity record found for the presented assertion."),
     row(70043, INVALID_GRANT, 400, Documented, "The refresh token is expired or not valid because of Conditional Access sign-in frequency checks."),
-    row(90002, INVALID_REQUEST, 400, Documented, "Tenant '{0}' not found. Check the tenant id, and that the request went to the cloud the tenant lives in."),
+    // The metadata says `invalid_tenant` with the same number.
+    row(90002, INVALID_REQUEST, 400, Captured, "Tenant '{0}' not found. Check the tenant id, and that the request went to the cloud the tenant lives in."),
     row(90006, SERVER_ERROR, 500, Documented, "The service is temporarily unavailable."),
     row(90011, INVALID_REQUEST, 400, Captured, "Unexpected client assertion type."),
     row(90012, SERVER_ERROR, 500, Documented, "The request to the service has timed out."),

@@ -25,7 +25,7 @@ use crate::token::grants::Grants;
 use crate::token::issuer::Issuers;
 use crate::token::replay::Replays;
 use crate::token::revocation::Revocations;
-use crate::{Aadsts, activity, authorize, discovery, graph, landing, token};
+use crate::{Aadsts, activity, authorize, discovery, graph, landing, token, user_realm};
 
 /// All state of one emulator.
 #[derive(Debug)]
@@ -233,6 +233,9 @@ fn route(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
         ["discovery", "keys"] => discovery::keys(exchange, &tenant, Endpoint::V1),
         ["discovery", "v2.0", "keys"] => discovery::keys(exchange, &tenant, Endpoint::V2),
         ["discovery", "instance"] => discovery::instance(exchange),
+        // Clients disagree about the case.
+        [realm] if realm.eq_ignore_ascii_case("userrealm") => user_realm::answer(exchange, &tenant, None),
+        [realm, user] if realm.eq_ignore_ascii_case("userrealm") => user_realm::answer(exchange, &tenant, Some(user)),
         ["oauth2", "authorize"] => authorize::authorize(exchange, &tenant, Endpoint::V1),
         ["oauth2", "v2.0", "authorize"] => authorize::authorize(exchange, &tenant, Endpoint::V2),
         ["oauth2", "devicecode"] => device::answer(exchange, &tenant, Endpoint::V1),

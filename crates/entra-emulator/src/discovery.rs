@@ -5,23 +5,19 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::aadsts::Refusal;
-use crate::config::TokenVersion;
+use crate::config::{Tenant, TokenVersion};
 use crate::directory::ciam_subdomain;
 use crate::exchange::Exchange;
 use crate::keys::{EXPONENT, Key};
 use crate::recorder::Endpoint;
-use crate::token;
 
 /// The OpenID Connect metadata of a tenant, or of all (`common`, `organizations`) with `{tenantid}` left in the issuer.
 pub(crate) fn configuration(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
     let version = version(endpoint);
-    let (name, issuer) = if is_shared(tenant) {
-        (tenant.to_owned(), exchange.issuer_template(version))
-    } else {
-        match token::find_tenant(exchange, tenant) {
-            Ok(tenant) => (tenant.id.clone(), exchange.issuer(tenant, version)),
-            Err(refusal) => return exchange.refuse(&refusal),
-        }
+    let (name, issuer) = match find_tenant(exchange, tenant) {
+        Ok(None) => (tenant.to_owned(), exchange.issuer_template(version)),
+        Ok(Some(tenant)) => (tenant.id.clone(), exchange.issuer(tenant, version)),
+        Err(refusal) => return exchange.refuse(&refusal),
     };
     let base = format!("{}/{name}", exchange.origin);
     let (oauth, keys) = match endpoint {
@@ -62,9 +58,7 @@ pub(crate) fn configuration(exchange: &mut Exchange<'_>, tenant: &str, endpoint:
 
 /// The published signing keys. They are the same for every tenant, as in the service.
 pub(crate) fn keys(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
-    if !is_shared(tenant)
-        && let Err(refusal) = token::find_tenant(exchange, tenant)
-    {
+    if let Err(refusal) = find_tenant(exchange, tenant) {
         return exchange.refuse(&refusal);
     }
     let issuer = match endpoint {
@@ -79,6 +73,21 @@ pub(crate) fn keys(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint
         .map(|key| Jwk::new(key, issuer.as_deref()))
         .collect();
     exchange.json(StatusCode::OK, &Jwks { keys })
+}
+
+/// The tenant that a document is about, or none at a path that stands for several.
+///
+/// # Errors
+/// 90002 for every other name, with a word of its own: that is what the metadata answers. For the keys and the user realm
+/// it is assumed. The endpoints that take a form say `invalid_request`, and 900023 where a name can be none of a tenant.
+pub(crate) fn find_tenant<'a>(exchange: &Exchange<'a>, name: &str) -> Result<Option<&'a Tenant>, Refusal> {
+    if matches!(name, "common" | "organizations" | "consumers") {
+        return Ok(None);
+    }
+    let tenant = exchange.core.directory.tenant(name);
+    tenant
+        .map(Some)
+        .ok_or_else(|| Refusal::new(90002).with(name).word("invalid_tenant"))
 }
 
 /// Instance discovery: whether an authority is one of the service's, and its other names.
@@ -150,10 +159,6 @@ fn version(endpoint: Endpoint) -> TokenVersion {
     }
 }
 
-fn is_shared(tenant: &str) -> bool {
-    matches!(tenant, "common" | "organizations" | "consumers")
-}
-
 #[derive(Serialize)]
 struct Jwks<'a> {
     keys: Vec<Jwk<'a>>,
@@ -196,7 +201,8 @@ struct Cloud {
     aliases: &'static [&'static str],
 }
 
-const CLOUD: &str = "microsoftonline.com";
+/// The name of the cloud in documents.
+pub(crate) const CLOUD: &str = "microsoftonline.com";
 
 const CLOUDS: &[Cloud] = &[
     Cloud {

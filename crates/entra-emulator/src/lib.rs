@@ -44,7 +44,7 @@
 //!   ([`App::public_client`]). Passwords are always refused, as wrong ones.
 //! - `authorize`, `adminconsent` and the page for device codes, in a browser or by [`Emulator::approve`]. Consent is state:
 //!   it adds the app to the tenant, and tokens made afterwards carry the roles and scopes that were agreed to.
-//! - discovery documents, signing keys and their rotation.
+//! - discovery documents, user realm discovery (`UserRealm`), signing keys and their rotation.
 //! - of Graph `/v1.0/users`, `/v1.0/me` and `/v1.0/applications`, of the Office 365 Management Activity API subscriptions,
 //!   content and records, with the checks of their tokens; revoked tokens and the claims challenges about them
 //!   ([`Emulator::revoke_tokens`]).
@@ -109,6 +109,7 @@ mod seed;
 mod server;
 mod store;
 mod token;
+mod user_realm;
 mod well_known;
 
 pub use crate::aadsts::{Aadsts, Known};

@@ -2,7 +2,7 @@
 
 mod support;
 
-use entra_emulator::{Config, Emulator, EmulatorBuilder, Issuers, Tenant};
+use entra_emulator::{Config, Emulator, EmulatorBuilder, Issuers, Tenant, User};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
@@ -91,14 +91,172 @@ fn unknown_tenants_have_no_documents() {
         "discovery/v2.0/keys",
         "discovery/keys",
     ] {
-        assert_eq!(
-            json_body(&get(&emulator, &format!("/nobody.example/{path}")))["error_codes"],
-            json!([90002])
+        // The metadata says 90002 of names that can be no tenant's, too.
+        for name in [
+            "nobody.example",
+            "00000000-1111-2222-3333-444444444444",
+            "nobody.ciamlogin.com",
+            "tenant_id",
+            "secrets",
+            "%7Btenant%7D",
+        ] {
+            let response = get(&emulator, &format!("/{name}/{path}"));
+            let body = json_body(&response);
+            assert_eq!(response.status(), 400);
+            assert_eq!(
+                (&body["error"], &body["error_codes"]),
+                (&json!("invalid_tenant"), &json!([90002])),
+                "{name}/{path}"
+            );
+            let uri = "https://login.microsoftonline.com/error?code=90002";
+            assert_eq!(body["error_uri"], uri);
+        }
+    }
+}
+
+/// Where a request is sent to, and not only a document read, the number comes with another word.
+#[test]
+fn requests_of_unknown_tenants_are_invalid_requests() {
+    let emulator = tenant(Emulator::builder());
+    let fields = [("client_id", emulator.client_id()), ("scope", GRAPH)];
+    for path in [
+        "oauth2/token",
+        "oauth2/v2.0/token",
+        "oauth2/devicecode",
+        "oauth2/v2.0/devicecode",
+    ] {
+        for (name, code) in [("nobody.example", 90002), ("tenant_id", 900023)] {
+            let body = json_body(&support::post(&emulator, &format!("/{name}/{path}"), &fields));
+            assert_eq!(
+                (&body["error"], &body["error_codes"]),
+                (&json!("invalid_request"), &json!([code])),
+                "{name}/{path}"
+            );
+        }
+    }
+    // A browser gets a page.
+    for path in [
+        "oauth2/authorize",
+        "oauth2/v2.0/authorize",
+        "adminconsent",
+        "v2.0/adminconsent",
+    ] {
+        let response = get(
+            &emulator,
+            &format!("/nobody.example/{path}?client_id={}", emulator.client_id()),
         );
+        let page = String::from_utf8(response.body().clone()).unwrap();
+        assert!(page.contains("AADSTS90002"), "{path}: {page}");
+    }
+    // Instance discovery is about the authority's host alone.
+    let url = "https://h/nobody.example/discovery/instance?api-version=1.1&authorization_endpoint=https://h/nobody.example/oauth2/authorize";
+    let body = document(&emulator, url);
+    assert_eq!(
+        body["tenant_discovery_endpoint"],
+        "https://h/nobody.example/.well-known/openid-configuration"
+    );
+}
+
+#[test]
+fn user_realms_of_the_tenants() {
+    let fabrikam =
+        Tenant::new("fabrikam.example").user(User::new("Ann").user_principal_name("ann@Mail.Fabrikam.example"));
+    let builder = Emulator::builder().tenant(Tenant::new("contoso.onmicrosoft.com"));
+    let emulator = builder.tenant(fabrikam).build();
+    let id = emulator.tenant_id();
+    for (login, domain) in [
+        ("adele@contoso.onmicrosoft.com", "contoso.onmicrosoft.com"),
+        ("nobody@CONTOSO.onmicrosoft.com", "contoso.onmicrosoft.com"),
+        ("adele%40contoso.onmicrosoft.com", "contoso.onmicrosoft.com"),
+        ("a%2Fb@contoso.onmicrosoft.com", "contoso.onmicrosoft.com"),
+        ("x@fabrikam.example", "fabrikam.example"),
+        ("x@mail.fabrikam.example", "Mail.Fabrikam.example"),
+        ("a@b@fabrikam.example", "fabrikam.example"),
+    ] {
+        for path in [
+            "common/UserRealm",
+            "common/userrealm",
+            "organizations/USERREALM",
+            &format!("{id}/UserRealm"),
+        ] {
+            let one = document(&emulator, &format!("/{path}/{login}?api-version=1.0"));
+            let expected = json!({
+                "ver": "1.0",
+                "account_type": "Managed",
+                "domain_name": domain,
+                "cloud_instance_name": "microsoftonline.com",
+                "cloud_audience_urn": "urn:federation:MicrosoftOnline",
+            });
+            assert_eq!(one, expected);
+            assert_eq!(document(&emulator, &format!("/{path}/{login}")), expected);
+            assert_eq!(
+                document(&emulator, &format!("/{path}?user={login}&api-version=1.0")),
+                expected
+            );
+            for version in ["2.0", "2.1"] {
+                let two = document(&emulator, &format!("/{path}/{login}?api-version={version}"));
+                assert_eq!(
+                    (&two["NameSpaceType"], &two["DomainName"]),
+                    (&json!("Managed"), &json!(domain))
+                );
+            }
+        }
+    }
+    for login in [
+        "a@elsewhere.example",
+        "a@sub.contoso.onmicrosoft.com",
+        "contoso.onmicrosoft.com",
+        "@",
+        "%20",
+        "a@",
+    ] {
+        let one = document(&emulator, &format!("/common/UserRealm/{login}?api-version=1.0"));
         assert_eq!(
-            json_body(&get(&emulator, &format!("/nobody/{path}")))["error_codes"],
-            json!([900023])
+            (&one["account_type"], &one["domain_name"]),
+            (&json!("Unknown"), &Value::Null),
+            "{login}"
         );
+        let two = document(&emulator, &format!("/common/UserRealm/{login}?api-version=2.1"));
+        assert_eq!(two["NameSpaceType"], "Unknown");
+    }
+    assert_eq!(
+        get(&emulator, "/common/UserRealm/a@b.example?api-version=9").status(),
+        501
+    );
+    let body = json_body(&get(&emulator, "/nobody.example/UserRealm/a@b.example?api-version=1.0"));
+    assert_eq!(body["error"], "invalid_tenant");
+    assert_eq!(get(&emulator, "/common/UserRealm/a@b.example/more").status(), 404);
+}
+
+/// What adal and MSAL for Go do with a password: first the realm, then the grant.
+#[test]
+fn a_password_is_refused_after_its_realm_was_found() {
+    let emulator = tenant(Emulator::builder());
+    let user = "adele@contoso.onmicrosoft.com";
+    let realm = document(&emulator, &format!("/common/UserRealm/{user}?api-version=1.0"));
+    assert_eq!(realm["account_type"], "Managed");
+    for (path, target) in [
+        (
+            "oauth2/token?api-version=1.0",
+            ("resource", "https://graph.microsoft.com"),
+        ),
+        (
+            "oauth2/v2.0/token",
+            ("scope", "User.Read openid profile offline_access"),
+        ),
+    ] {
+        let fields = [
+            ("grant_type", "password"),
+            ("client_id", emulator.client_id()),
+            ("client_secret", emulator.client_secret()),
+            ("username", user),
+            ("password", "guess"),
+            target,
+        ];
+        for tenant in [emulator.tenant_id(), "organizations"] {
+            let response = support::post(&emulator, &format!("/{tenant}/{path}"), &fields);
+            assert_eq!(support::refusal(&response), 50126, "{path} {tenant}");
+        }
     }
 }
 
