@@ -1,16 +1,19 @@
 //! A little of the Office 365 Management Activity API: subscriptions, what there is to fetch, and audit records, with the
 //! access checks of the real one.
 
+mod query;
+
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
+use crate::activity::query::{END, Options, START};
 use crate::bearer::{self, Flaw};
 use crate::clock::{graph_date, unix};
 use crate::config::Tenant;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, shown};
 use crate::seed::Generator;
 use crate::well_known::OFFICE_MANAGEMENT;
 
@@ -32,7 +35,7 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -
 
 fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Value, Denial> {
     let (tenant, client_id) = caller(exchange, tenant)?;
-    let content_type = exchange.query.value("contentType").map(str::to_owned);
+    let options = |names: &[&str]| Options::read(exchange, names);
     let subscription = |content_type: Option<String>| -> Result<[String; 3], Denial> {
         let content_type = content_type.ok_or_else(|| Denial::bad("AF20001", "Missing parameter: contentType."))?;
         if !CONTENT_TYPES.contains(&content_type.as_str()) {
@@ -43,6 +46,7 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Val
     let subscriptions = &exchange.core.subscriptions;
     match (&exchange.method, path) {
         (&Method::GET, ["subscriptions", "list"]) => {
+            options(&[])?;
             let own = subscriptions.of(&tenant.id, &client_id);
             let shown = own
                 .into_iter()
@@ -50,37 +54,43 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Val
             Ok(Value::Array(shown.collect()))
         }
         (&Method::POST, ["subscriptions", "start"]) => {
-            let key = subscription(content_type)?;
+            let key = subscription(options(&["contentType"])?.content_type)?;
+            without_webhook(exchange)?;
             let body = json!({"contentType": key[2], "status": "enabled", "webhook": null});
             subscriptions.state().insert(key);
             Ok(body)
         }
         (&Method::POST, ["subscriptions", "stop"]) => {
-            let key = subscription(content_type)?;
+            let key = subscription(options(&["contentType"])?.content_type)?;
             if !subscriptions.state().remove(&key) {
                 return Err(no_subscription());
             }
             Ok(Value::Null)
         }
         (&Method::GET, ["subscriptions", "content"]) => {
-            let key = subscription(content_type)?;
+            let options = options(&["contentType", START, END])?;
+            let key = subscription(options.content_type)?;
             if !subscriptions.state().contains(&key) {
                 return Err(no_subscription());
             }
-            Ok(Value::Array(vec![content(exchange, tenant, &key[2])]))
+            let created = unix(exchange.now).saturating_sub(CONTENT_AGE);
+            let is_wanted = options.window.is_none_or(|window| window.contains(&created));
+            let items = is_wanted.then(|| content(exchange, tenant, &key[2]));
+            Ok(items.into_iter().collect())
         }
         (&Method::GET, ["audit", id]) => {
+            options(&[])?;
             let content_type = CONTENT_TYPES
                 .iter()
                 .find(|content_type| content_id(tenant, content_type) == *id)
                 .ok_or_else(|| Denial::bad("AF20051", "Content requested with the key is not there."))?;
             Ok(records(exchange, tenant, content_type))
         }
-        _ => Err(Denial {
-            status: StatusCode::NOT_FOUND,
-            code: "AF20001",
-            message: "This operation is not emulated.".to_owned(),
-        }),
+        (method, path) => Err(Denial::not_emulated(format_args!(
+            "{} {} of the Management Activity API",
+            shown(method.as_str()),
+            shown(&path.join("/"))
+        ))),
     }
 }
 
@@ -134,7 +144,7 @@ fn content(exchange: &Exchange<'_>, tenant: &Tenant, content_type: &str) -> Valu
         "contentType": content_type,
         "contentId": id,
         "contentUri": format!("{}/api/v1.0/{}/activity/feed/audit/{id}", exchange.origin, tenant.id),
-        "contentCreated": time(now.saturating_sub(3_600)),
+        "contentCreated": time(now.saturating_sub(CONTENT_AGE)),
         "contentExpiration": time(now + 7 * 24 * 3_600),
     })
 }
@@ -202,6 +212,15 @@ impl Denial {
         }
     }
 
+    /// The API may do this, and the emulator does not.
+    fn not_emulated(what: impl std::fmt::Display) -> Self {
+        Self {
+            status: StatusCode::NOT_IMPLEMENTED,
+            code: "not_emulated",
+            message: format!("The emulator does not emulate {what}."),
+        }
+    }
+
     fn unauthorized() -> Self {
         Self {
             status: StatusCode::UNAUTHORIZED,
@@ -217,9 +236,27 @@ impl From<Flaw> for Denial {
     }
 }
 
+/// Checks that a request to start a subscription asks for no webhook, which would never be called.
+fn without_webhook(exchange: &Exchange<'_>) -> Result<(), Denial> {
+    if exchange.body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(());
+    }
+    match serde_json::from_slice::<Value>(&exchange.body) {
+        Ok(Value::Object(body)) if body.get("webhook").is_none_or(Value::is_null) => Ok(()),
+        Ok(Value::Object(_)) => Err(Denial::not_emulated("webhooks")),
+        _ => Err(Denial::bad(
+            "AF20002",
+            "Invalid parameter: the body is not a JSON object.",
+        )),
+    }
+}
+
 fn no_subscription() -> Denial {
     Denial::bad("AF20022", "No subscription found for the specified content type.")
 }
+
+/// How long ago the content was created, in seconds.
+const CONTENT_AGE: u64 = 3_600;
 
 const CONTENT_TYPES: &[&str] = &[
     "Audit.AzureActiveDirectory",

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::consents::Consents;
 use crate::directory::{Directory, ciam_subdomain};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, shown};
 use crate::fault::{Script, http_date};
 use crate::keys::KeyRing;
 use crate::recorder::{Channel, Endpoint, Purpose, Recorder};
@@ -242,18 +242,27 @@ fn route(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
         ["oauth2", "v2.0", "devicecode"] => device::answer(exchange, &tenant, Endpoint::V2),
         ["adminconsent"] => authorize::admin_consent(exchange, &tenant, Endpoint::V1),
         ["v2.0", "adminconsent"] => authorize::admin_consent(exchange, &tenant, Endpoint::V2),
-        ["oauth2", ..] => exchange.json(
-            StatusCode::NOT_IMPLEMENTED,
-            &json!({"error": "not_emulated", "error_description": "this endpoint of Entra is not emulated"}),
-        ),
-        _ => {
-            exchange.event.tenant = None;
-            exchange.json(
-                StatusCode::NOT_FOUND,
-                &json!({"error": "not_found", "error_description": "no such endpoint"}),
-            )
-        }
+        rest => unknown(exchange, &tenant, rest),
     }
+}
+
+/// Answers a request to a path that the emulator does not have. What may be an endpoint of Entra is not emulated: all of
+/// them stand below a tenant's name.
+fn unknown(exchange: &mut Exchange<'_>, tenant: &str, rest: &[&str]) -> Response<Vec<u8>> {
+    if exchange.core.directory.tenant(tenant).is_none() {
+        exchange.event.tenant = None;
+    }
+    let (status, error, description) = if rest.is_empty() {
+        let description = "no such endpoint".to_owned();
+        (StatusCode::NOT_FOUND, "not_found", description)
+    } else {
+        let description = format!(
+            "the emulator does not emulate the endpoint '/{}' of Entra",
+            shown(&rest.join("/"))
+        );
+        (StatusCode::NOT_IMPLEMENTED, "not_emulated", description)
+    };
+    exchange.json(status, &json!({"error": error, "error_description": description}))
 }
 
 /// The tenant a path is about, and what follows. An external tenant may be named by its host, with or without the

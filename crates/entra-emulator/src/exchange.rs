@@ -242,6 +242,14 @@ impl<'a> Exchange<'a> {
     }
 }
 
+/// A text of the request in a message: short, and without control characters.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars()
+        .filter(|character| !character.is_control())
+        .take(100)
+        .collect()
+}
+
 /// Forbids every cache to keep an answer (RFC 6749, 5.1).
 pub(crate) fn no_store(mut response: Response<Vec<u8>>) -> Response<Vec<u8>> {
     let headers = response.headers_mut();

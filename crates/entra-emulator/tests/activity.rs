@@ -103,10 +103,6 @@ fn refusals() {
         denied(&format!("{}/audit/nothing", emulator.activity_url()), &good_token),
         (400, "AF20051".to_owned())
     );
-    assert_eq!(
-        denied(&format!("{}/nothing", emulator.activity_url()), &good_token).0,
-        404
-    );
     emulator.revoke_tokens();
     assert_eq!(denied(&list, &good_token).0, 401);
 }
@@ -152,4 +148,121 @@ fn a_permission_of_that_name_of_another_api_is_another_one() {
         &token,
     );
     assert_eq!(answer.status(), 401);
+}
+
+#[test]
+fn content_is_of_the_window_that_is_asked_for() {
+    let emulator = good();
+    // 2023-11-14T22:13:20; the content was created an hour before.
+    emulator.clock().freeze();
+    emulator
+        .clock()
+        .set(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000));
+    let token = token(&emulator, "https://manage.office.com/.default");
+    let feed = emulator.activity_url();
+    post_as(&emulator, &format!("{feed}/subscriptions/start{TYPE}"), &token);
+    let ask = |window: &str| {
+        get_as(
+            &emulator,
+            &format!("{feed}/subscriptions/content{TYPE}&{window}"),
+            &token,
+        )
+    };
+    for (window, found) in [
+        ("startTime=2023-11-14&endTime=2023-11-15", 1),
+        ("startTime=2023-11-14T21:13&endTime=2023-11-14T22:00", 1),
+        ("starttime=2023-11-14T21:13:20&ENDTIME=2023-11-14T21:13:21Z", 1),
+        ("startTime=2023-11-14T21:13:21&endTime=2023-11-14T22:00", 0),
+        ("startTime=2023-11-14T21:00&endTime=2023-11-14T21:13:20", 0),
+        ("startTime=2023-11-08&endTime=2023-11-09", 0),
+        ("startTime=&endTime=", 1),
+    ] {
+        assert_eq!(json_body(&ask(window)).as_array().unwrap().len(), found, "{window}");
+    }
+    for window in [
+        "startTime=2023-11-14",
+        "endTime=2023-11-14",
+        "startTime=2023-11-14&endTime=2023-11-14",
+        "startTime=2023-11-14&endTime=2023-11-15T00:00:01",
+        "startTime=2023-11-07&endTime=2023-11-08",
+        "startTime=yesterday&endTime=today",
+        "startTime=2023-11-14T&endTime=2023-11-15",
+        "startTime=2023-13-41&endTime=2023-13-42",
+        "startTime=%C3%A9%C3%A9%C3%A9%C3%A9%C3%A9&endTime=2023-11-15",
+    ] {
+        let answer = ask(window);
+        assert_eq!(
+            (answer.status().as_u16(), &json_body(&answer)["error"]["code"]),
+            (400, &json!("AF20030")),
+            "{window}"
+        );
+    }
+}
+
+#[test]
+fn what_is_not_emulated_says_so() {
+    let emulator = good();
+    let token = token(&emulator, "https://manage.office.com/.default");
+    let feed = emulator.activity_url();
+    let says = |answer: &Answer, named: &str| {
+        let body = json_body(answer);
+        assert_eq!(
+            (answer.status().as_u16(), &body["error"]["code"]),
+            (501, &json!("not_emulated")),
+            "{body}"
+        );
+        assert!(
+            body["error"]["message"].as_str().unwrap().contains(named),
+            "{named}: {body}"
+        );
+    };
+    for (path, named) in [
+        ("nothing", "nothing"),
+        (
+            "subscriptions/notifications?contentType=DLP.All",
+            "subscriptions/notifications",
+        ),
+        ("resources/dlpSensitiveTypes", "resources/dlpSensitiveTypes"),
+        ("subscriptions/start", "GET subscriptions/start"),
+        ("subscriptions", "subscriptions"),
+        ("", "GET"),
+        ("subscriptions/list?$top=1", "$top"),
+        ("subscriptions/list?contentType=DLP.All", "contentType"),
+        ("subscriptions/content?contentType=DLP.All&$filter=x", "$filter"),
+        ("subscriptions/content?contentType=DLP.All&nextPage=2", "nextPage"),
+        ("audit/x?x=1", "'x'"),
+    ] {
+        says(&get_as(&emulator, &format!("{feed}/{path}"), &token), named);
+    }
+    says(
+        &post_as(&emulator, &format!("{feed}/subscriptions/list"), &token),
+        "POST subscriptions/list",
+    );
+    says(
+        &post_as(&emulator, &format!("{feed}/subscriptions/start{TYPE}&x=1"), &token),
+        "'x'",
+    );
+    let start = |body: &str| {
+        let request = Request::post(format!("{feed}/subscriptions/start{TYPE}"))
+            .header("authorization", format!("Bearer {token}"));
+        emulator.handle(request.body(body.as_bytes().to_vec()).unwrap())
+    };
+    says(
+        &start(r#"{"webhook": {"address": "https://app.example/hook"}}"#),
+        "webhooks",
+    );
+    assert_eq!(json_body(&start("[]"))["error"]["code"], "AF20002");
+    assert_eq!(json_body(&start("x=1"))["error"]["code"], "AF20002");
+    // None of them subscribed.
+    assert_eq!(
+        json_body(&get_as(&emulator, &format!("{feed}/subscriptions/list"), &token)),
+        json!([])
+    );
+    assert_eq!(start(r#"{"webhook": null}"#).status(), 200);
+    let twice = get_as(
+        &emulator,
+        &format!("{feed}/subscriptions/content{TYPE}&contenttype=DLP.All"),
+        &token,
+    );
+    assert_eq!(json_body(&twice)["error"]["code"], "AF20002");
 }

@@ -225,7 +225,7 @@ fn user_realms_of_the_tenants() {
     );
     let body = json_body(&get(&emulator, "/nobody.example/UserRealm/a@b.example?api-version=1.0"));
     assert_eq!(body["error"], "invalid_tenant");
-    assert_eq!(get(&emulator, "/common/UserRealm/a@b.example/more").status(), 404);
+    assert_eq!(get(&emulator, "/common/UserRealm/a@b.example/more").status(), 501);
 }
 
 /// What adal and MSAL for Go do with a password: first the realm, then the grant.
@@ -276,7 +276,7 @@ fn customer_tenants_are_found_by_host_and_by_path() {
         assert_eq!(document(&emulator, &url)["issuer"], issuer, "{url}");
     }
     let other = "/fabrikam.ciamlogin.com/contoso.onmicrosoft.com/v2.0/.well-known/openid-configuration";
-    assert_eq!(get(&emulator, other).status(), 404);
+    assert_eq!(get(&emulator, other).status(), 501);
 }
 
 #[test]
@@ -493,5 +493,43 @@ fn a_strange_host_never_reaches_a_document() {
             document["token_endpoint"], "http://127.0.0.1/common/oauth2/v2.0/token",
             "{host}"
         );
+    }
+}
+
+#[test]
+fn endpoints_that_are_not_emulated_say_so() {
+    let emulator = Emulator::builder().build();
+    let tenant = emulator.tenant_id().to_owned();
+    for path in [
+        "common/oauth2/logout",
+        "common/oauth2/v2.0/logout",
+        "organizations/oauth2/nonsense",
+        "common/openid/userinfo",
+        "contoso.onmicrosoft.com/saml2",
+        "contoso.onmicrosoft.com/wsfed",
+        "unknown.example/wsfed",
+        "common/federationmetadata/2007-06/federationmetadata.xml",
+        "common/kerberos",
+        "common/v2.0/nonsense",
+        "common/discovery/nonsense",
+        "common/nonsense",
+        "oidc/userinfo",
+        "support/odata/v1/tenants",
+        "api/v1.0/x/activity/other",
+        "metadata/identity/oauth2/token",
+        &format!("{tenant}/saml2"),
+    ] {
+        let response = get(&emulator, &format!("/{path}"));
+        let body = json_body(&response);
+        assert_eq!(
+            (response.status().as_u16(), body["error"].as_str()),
+            (501, Some("not_emulated")),
+            "{path}"
+        );
+        let (_, endpoint) = path.split_once('/').unwrap();
+        assert!(body["error_description"].as_str().unwrap().contains(endpoint), "{body}");
+    }
+    for path in ["nonsense", "favicon.ico"] {
+        assert_eq!(get(&emulator, &format!("/{path}")).status(), 404, "{path}");
     }
 }

@@ -64,7 +64,8 @@ fn every_error_response_is_told_in_words() {
         emulator.client_id()
     );
     for (path, words) in [
-        ("/nothing/here", "no such endpoint"),
+        ("/nothing", "no such endpoint"),
+        ("/nothing/here", "does not emulate"),
         ("/v1.0/users", "token"),
         ("/api/v1.0/nobody/activity/feed/subscriptions/list", " "),
         ("/nobody.example/v2.0/.well-known/openid-configuration", "AADSTS90002: "),

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::certificate::Registered;
-use crate::config::{Api, App, Secret, Tenant, TokenVersion, User};
+use crate::config::{Api, App, Permission, Secret, Tenant, TokenVersion, User};
 use crate::directory::first_label;
 use crate::seed::{Generator, is_guid};
 use crate::well_known::{self, GRAPH, MANAGED_DESKTOP, OFFICE_MANAGEMENT};
@@ -58,11 +58,19 @@ pub(super) fn apps(seed: u64, mut apps: Vec<App>, own_apis: &[Api]) -> Result<Ve
         for uri in DEFAULT_REDIRECTS {
             app = app.redirect_uri(*uri);
         }
+        for (api, role) in CONSENTED {
+            app.granted.push(Permission::new(*api, *role));
+        }
         for api in own_apis {
+            let is_made_up = is_made_up(api);
             for role in &api.roles {
-                app = app.grant(&api.app_id, role);
+                if is_made_up {
+                    app.granted.push(Permission::new(&api.app_id, role));
+                } else {
+                    app = app.grant(&api.app_id, role);
+                }
             }
-            for scope in api.all_scopes() {
+            for scope in api.all_scopes().filter(|_| !is_made_up) {
                 app = app.request_scope(&api.app_id, scope);
             }
         }
@@ -112,7 +120,7 @@ pub(super) fn certificates(app: &mut App) -> Result<Vec<Registered>, Error> {
 pub(super) fn apis(seed: u64, mut given: Vec<Api>) -> Result<(Vec<Api>, usize), Error> {
     if given.is_empty() {
         let mut api = Api {
-            name: "todo-list".to_owned(),
+            name: MADE_UP_API.to_owned(),
             ..Api::default()
         }
         .token_version(TokenVersion::V2);
@@ -155,6 +163,11 @@ pub(super) fn apis(seed: u64, mut given: Vec<Api>) -> Result<(Vec<Api>, usize), 
     Ok((apis, own_api))
 }
 
+/// Whether an API, with its gaps filled, is the one that stands where none is configured.
+fn is_made_up(api: &Api) -> bool {
+    api.name == MADE_UP_API && api.roles == OWN_API_ROLES
+}
+
 fn is_identifier(identifier: &str) -> bool {
     !identifier.is_empty()
         && !identifier
@@ -186,6 +199,7 @@ fn unique<'a>(values: impl Iterator<Item = &'a String>, what: &str) -> Result<()
 
 const DEFAULT_DOMAIN: &str = "contoso.onmicrosoft.com";
 const DEFAULT_USERS: &[&str] = &["Adele Vance", "Alex Wilber", "Megan Bowen"];
+const MADE_UP_API: &str = "todo-list";
 const OWN_API_ROLES: &[&str] = &["ToDoList.Read.All", "ToDoList.ReadWrite.All"];
 const OWN_API_SCOPES: &[&str] = &["ToDoList.Read", "ToDoList.ReadWrite"];
 /// Loopback addresses, which stand for every port.
@@ -196,18 +210,16 @@ const DEFAULT_REDIRECTS: &[&str] = &[
     "http://127.0.0.1",
     "http://127.0.0.1/callback",
 ];
-const DEFAULT_SCOPES: &[(&str, &str)] = &[
-    (GRAPH, "User.Read"),
-    (OFFICE_MANAGEMENT, "ActivityFeed.Read"),
-    (OFFICE_MANAGEMENT, "ServiceHealth.Read"),
-];
+const DEFAULT_SCOPES: &[(&str, &str)] = &[(GRAPH, "User.Read"), (OFFICE_MANAGEMENT, "ActivityFeed.Read")];
 
-const DEFAULT_GRANTS: &[(&str, &str)] = &[
-    (GRAPH, "User.Read.All"),
-    (OFFICE_MANAGEMENT, "ActivityFeed.Read"),
+/// Permissions that the default app has without asking for them, as those of the API that is made up: tests of these APIs
+/// work at once, and a consent page lists only what most users know.
+const CONSENTED: &[(&str, &str)] = &[
     (OFFICE_MANAGEMENT, "ServiceHealth.Read"),
     (MANAGED_DESKTOP, "MmdSupport.ReadWrite"),
 ];
+
+const DEFAULT_GRANTS: &[(&str, &str)] = &[(GRAPH, "User.Read.All"), (OFFICE_MANAGEMENT, "ActivityFeed.Read")];
 
 #[cfg(test)]
 mod tests {
@@ -237,5 +249,16 @@ mod tests {
         })
         .unwrap();
         assert_eq!(plain.apps[0].object_id, named.apps[0].object_id);
+    }
+
+    #[test]
+    fn default_app_asks_for_well_known_permissions_only() {
+        let directory = Directory::new(Config::default()).unwrap();
+        let app = &directory.apps[0];
+        let asked = app.requested.iter().map(|permission| permission.role.as_str());
+        assert_eq!(asked.collect::<Vec<_>>(), ["User.Read.All", "ActivityFeed.Read"]);
+        let asked = app.requested_scopes.iter().map(|permission| permission.scope.as_str());
+        assert_eq!(asked.collect::<Vec<_>>(), ["User.Read", "ActivityFeed.Read"]);
+        assert_eq!(app.granted.len(), 6, "tests of other APIs need no configuration");
     }
 }

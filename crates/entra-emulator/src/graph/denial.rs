@@ -7,8 +7,8 @@ use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use crate::clock::{graph_date, unix};
-use crate::exchange::Exchange;
-use crate::graph::{JSON, shown};
+use crate::exchange::{Exchange, shown};
+use crate::graph::JSON;
 use crate::well_known::GRAPH_APP_ID;
 
 /// An error response.

@@ -1,7 +1,8 @@
 //! The `$filter` option: a part of OData's language, with the limits that Graph documents for directory objects.
 
+use crate::exchange::shown;
+use crate::graph::Denial;
 use crate::graph::property::{Kind, Property, Support};
-use crate::graph::{Denial, shown};
 
 /// A filter that was read.
 pub(crate) enum Expression<T: 'static> {

@@ -12,7 +12,7 @@ mod users;
 use http::{Method, Response, StatusCode};
 use serde_json::Value;
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, shown};
 use crate::graph::bearer::Caller;
 pub(crate) use crate::graph::denial::Denial;
 
@@ -145,14 +145,6 @@ fn is_operation(segment: &str) -> bool {
         || segment.eq_ignore_ascii_case("delta")
         || segment.contains('(')
         || segment.starts_with("microsoft.graph.")
-}
-
-/// A text of the request in a message: short, and without control characters.
-fn shown(text: &str) -> String {
-    text.chars()
-        .filter(|character| !character.is_control())
-        .take(100)
-        .collect()
 }
 
 const EMULATED: &str = "it has /v1.0/users, /v1.0/users/{id}, /v1.0/me, /v1.0/applications and /v1.0/applications/{id}";

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use crate::exchange::shown;
 use crate::graph::Denial;
-use crate::graph::shown;
 
 /// A kind of resource, such as the users.
 pub(crate) struct Kind<T: 'static> {

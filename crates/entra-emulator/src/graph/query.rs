@@ -3,10 +3,10 @@
 //! The rules are those of "Use query parameters to customize responses" and "Advanced query capabilities on Microsoft
 //! Entra ID objects".
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, shown};
 use crate::graph::filter::Expression;
 use crate::graph::property::{Kind, Property, Support};
-use crate::graph::{Denial, filter, shown};
+use crate::graph::{Denial, filter};
 
 /// What a request is about: options that fit the one do not fit the other.
 #[derive(Clone, Copy, PartialEq, Eq)]
