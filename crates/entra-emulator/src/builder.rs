@@ -42,6 +42,7 @@ pub struct EmulatorBuilder {
     allow_remote: bool,
     names: Vec<String>,
     tls: Option<u16>,
+    control: Option<SocketAddr>,
     idle_timeout: Duration,
 }
 
@@ -162,6 +163,27 @@ impl EmulatorBuilder {
         }
     }
 
+    /// Adds a listener for the [control API](Emulator::handle_control) on this port of 127.0.0.1, or on a free one for 0.
+    /// By default there is none.
+    ///
+    /// It is for programs in any language; [`Emulator::control_url`] and [`Emulator::control_key`] are what they need.
+    /// Other machines never reach it, also where [`ip`](Self::ip) opens the emulator to them.
+    pub fn control(self, port: u16) -> Self {
+        self.control_at(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
+    }
+
+    /// Adds a listener for the control API at this address. Only a loopback address is accepted, see
+    /// [`allow_other_machines`](Self::allow_other_machines).
+    ///
+    /// Whoever reaches it and knows the key decides what the emulator answers. The address of a container is for a port
+    /// that is published to the loopback interface of the host.
+    pub fn control_at(self, address: SocketAddr) -> Self {
+        Self {
+            control: Some(address),
+            ..self
+        }
+    }
+
     /// Sets the port of the plain listener; a free one by default.
     pub fn port(mut self, port: u16) -> Self {
         self.listen.set_port(port);
@@ -229,10 +251,12 @@ impl EmulatorBuilder {
     /// [`Error::Config`] as [`try_build`](Self::try_build), for an address that other machines reach, or for a name that is
     /// none; [`Error::Listen`] if the address cannot be listened at.
     pub fn try_start(self) -> Result<Emulator, Error> {
-        if !self.listen.ip().is_loopback() && !self.allow_remote {
+        let addresses = [Some(self.listen), self.control].into_iter().flatten();
+        if let Some(open) = addresses.map(|address| address.ip()).find(|ip| !ip.is_loopback())
+            && !self.allow_remote
+        {
             return Err(Error::Config(format!(
-                "{} is reachable from other machines; allow_other_machines() permits it",
-                self.listen.ip()
+                "{open} is reachable from other machines; allow_other_machines() permits it"
             )));
         }
         if let Some(bad) = self.names.iter().find(|name| !is_host(name)) {
@@ -240,7 +264,7 @@ impl EmulatorBuilder {
                 "{bad:?} is neither a host name nor an IP address"
             )));
         }
-        let sockets = server::Sockets::bind(self.listen, self.tls, self.names.clone())?;
+        let sockets = server::Sockets::bind(self.listen, self.tls, self.control, self.names.clone())?;
         let core = self.core(sockets.base_url(), sockets.tls_url()?)?;
         let server = Server::start(sockets, Arc::clone(&core), self.idle_timeout)?;
         Ok(Emulator::new(core, Some(server)))
@@ -252,6 +276,7 @@ impl EmulatorBuilder {
         let mut core = Core::new(self.config.clone(), clock, recorder, base_url)?;
         core.tls_url = tls_url;
         core.issuer_in_answers = self.issuer_in_answers;
+        core.control_is_open = self.control.is_some_and(|address| !address.ip().is_loopback());
         core.replays = self.refuse_replays.then(Replays::default);
         Ok(Arc::new(core))
     }
@@ -270,6 +295,7 @@ impl Default for EmulatorBuilder {
             allow_remote: false,
             names: Vec::new(),
             tls: None,
+            control: None,
             idle_timeout: Duration::from_secs(30),
         }
     }

@@ -13,6 +13,7 @@ use crate::authorize::transaction::Transactions;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::consents::Consents;
+use crate::control::ControlKey;
 use crate::directory::{Directory, ciam_subdomain};
 use crate::exchange::{Exchange, shown};
 use crate::fault::{Script, http_date};
@@ -54,6 +55,10 @@ pub(crate) struct Core {
     pub(crate) subscriptions: activity::Subscriptions,
     /// Whether answers to apps name their issuer (RFC 9207).
     pub(crate) issuer_in_answers: bool,
+    /// What the control API is used with.
+    pub(crate) control_key: ControlKey,
+    /// Whether the control API may be reached under any name.
+    pub(crate) control_is_open: bool,
     ids: Mutex<Generator>,
 }
 
@@ -85,6 +90,8 @@ impl Core {
             grants: Grants::default(),
             subscriptions: activity::Subscriptions::default(),
             issuer_in_answers: false,
+            control_key: ControlKey::new(),
+            control_is_open: false,
             ids: Mutex::new(Generator::named(seed, "answers")),
         })
     }
@@ -112,6 +119,8 @@ impl Core {
             grants,
             subscriptions,
             issuer_in_answers: _,
+            control_key: _,
+            control_is_open: _,
             ids,
         } = self;
         script.clear();

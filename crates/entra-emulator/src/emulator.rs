@@ -9,6 +9,7 @@ use http::{Request, Response};
 use crate::builder::EmulatorBuilder;
 use crate::clock::{Clock, unix};
 use crate::config::{Api, App, Tenant};
+use crate::control;
 use crate::core::Core;
 use crate::fault::{Cut, Delivery, Fault};
 use crate::recorder::{Channel, RequestEvent};
@@ -67,6 +68,21 @@ impl Emulator {
             Cut::Endless => repeat(body, LONGEST_IN_MEMORY),
         }
         response
+    }
+
+    #[doc = include_str!("control/contract.md")]
+    pub fn handle_control(&self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
+        control::answer(&self.core, &request)
+    }
+
+    /// The key of the control API: 32 random bytes in base64url, new for every emulator and never derived from the seed.
+    pub fn control_key(&self) -> &str {
+        self.core.control_key.text()
+    }
+
+    /// Where the control API listens, if [`EmulatorBuilder::control`] has been called: `http://127.0.0.1:{port}`.
+    pub fn control_url(&self) -> Option<&str> {
+        self.server.as_ref().and_then(|server| server.control_url.as_deref())
     }
 
     /// The emulator's clock, to freeze and to move.

@@ -31,14 +31,14 @@ use http::{HeaderValue, Response, StatusCode};
 #[derive(Clone, Debug)]
 #[must_use = "a fault does nothing until `Emulator::fault` has it"]
 pub struct Fault {
-    replace: Option<Replacement>,
-    path: Option<String>,
+    pub(crate) replace: Option<Replacement>,
+    pub(crate) path: Option<String>,
     /// `None` means always.
-    left: Option<u32>,
-    retry_after: Option<RetryAfter>,
-    content_type: Option<String>,
-    date_skew: Option<Skew>,
-    delivery: Delivery,
+    pub(crate) left: Option<u32>,
+    pub(crate) retry_after: Option<RetryAfter>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) date_skew: Option<Skew>,
+    pub(crate) delivery: Delivery,
 }
 
 /// How a server sends a response, beyond what the response itself says. Found among a response's extensions.
@@ -69,22 +69,22 @@ pub enum Cut {
 }
 
 #[derive(Clone, Debug)]
-enum Replacement {
+pub(crate) enum Replacement {
     Status(StatusCode),
     Aadsts(u32),
-    Body(Vec<u8>),
+    Body(StatusCode, Vec<u8>),
     Redirect(StatusCode, String),
     Reset,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum RetryAfter {
+pub(crate) enum RetryAfter {
     Seconds(u64),
     Date(Duration),
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Skew {
+pub(crate) enum Skew {
     Ahead(Duration),
     Behind(Duration),
 }
@@ -102,7 +102,19 @@ impl Fault {
 
     /// Answers 200 with these bytes as `application/json`.
     pub fn body(body: impl Into<Vec<u8>>) -> Self {
-        Self::replacing(Replacement::Body(body.into()))
+        Self::replacing(Replacement::Body(StatusCode::OK, body.into()))
+    }
+
+    /// Answers with these bytes, as `application/json`, and the status so far: `Fault::status(503).with_body("{}")`.
+    pub fn with_body(self, body: impl Into<Vec<u8>>) -> Self {
+        let status = match self.replace {
+            Some(Replacement::Status(status) | Replacement::Body(status, _)) => status,
+            _ => StatusCode::OK,
+        };
+        Self {
+            replace: Some(Replacement::Body(status, body.into())),
+            ..self
+        }
     }
 
     /// Answers with a redirect (301, 302, 303, 307 or 308; 302 for anything else) to this location.
@@ -235,7 +247,7 @@ impl Fault {
             (_, Cut::Endless) => "endless",
             (Some(Replacement::Status(_)), _) => "status",
             (Some(Replacement::Aadsts(_)), _) => "aadsts",
-            (Some(Replacement::Body(_)), _) => "body",
+            (Some(Replacement::Body(..)), _) => "body",
             (Some(Replacement::Redirect(..)), _) => "redirect",
             (None, Cut::Whole) => match (self.delivery.latency, &self.date_skew) {
                 (Some(_), _) => "latency",
@@ -261,7 +273,7 @@ impl Fault {
                 let reason = status.canonical_reason().unwrap_or("Unknown").as_bytes().to_vec();
                 plain(*status, "text/plain", reason)
             }
-            Replacement::Body(body) => plain(StatusCode::OK, "application/json; charset=utf-8", body.clone()),
+            Replacement::Body(status, body) => plain(*status, "application/json; charset=utf-8", body.clone()),
             Replacement::Redirect(status, location) => {
                 let mut response = plain(*status, "text/html", Vec::new());
                 if let Ok(location) = HeaderValue::from_str(location) {
@@ -310,7 +322,27 @@ impl Fault {
         }
     }
 
-    fn touching() -> Self {
+    /// Gives the response a `Date` so many seconds ahead of the emulator's clock, or behind it if negative.
+    pub(crate) fn skewed(self, seconds: i64) -> Self {
+        let by = Duration::from_secs(seconds.unsigned_abs());
+        let skew = if seconds < 0 { Skew::Behind(by) } else { Skew::Ahead(by) };
+        Self {
+            date_skew: Some(skew),
+            ..self
+        }
+    }
+
+    /// Whether it changes a response at all.
+    pub(crate) fn does_something(&self) -> bool {
+        self.replace.is_some()
+            || self.retry_after.is_some()
+            || self.content_type.is_some()
+            || self.date_skew.is_some()
+            || self.delivery != Delivery::default()
+    }
+
+    /// A fault that changes nothing yet.
+    pub(crate) fn touching() -> Self {
         Self {
             replace: None,
             path: None,
@@ -334,8 +366,24 @@ impl Script {
         self.waiting().push_back(fault);
     }
 
+    /// Adds a fault unless so many wait already.
+    pub(crate) fn push_within(&self, most: usize, fault: Fault) -> bool {
+        let mut waiting = self.waiting();
+        let has_room = waiting.len() < most;
+        if has_room {
+            waiting.push_back(fault);
+        }
+        has_room
+    }
+
     pub(crate) fn clear(&self) {
         self.waiting().clear();
+    }
+
+    /// The faults that wait, in their order.
+    pub(crate) fn list(&self) -> Vec<Fault> {
+        let waiting = self.waiting();
+        waiting.iter().filter(|fault| fault.left != Some(0)).cloned().collect()
     }
 
     /// Takes the first fault that strikes this path.

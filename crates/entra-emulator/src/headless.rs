@@ -3,7 +3,7 @@
 use std::fmt;
 
 use http::header::{CONTENT_TYPE, LOCATION};
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Uri};
 
 use crate::authorize::candidates;
 use crate::authorize::consent::{self, Next};
@@ -13,6 +13,7 @@ use crate::clock::unix;
 use crate::config::{Tenant, User};
 use crate::core::Core;
 use crate::emulator::Emulator;
+use crate::recorder::Channel;
 use crate::token::refresh::Refresh;
 
 /// An answer on its way to the app: what a browser would be sent to. `Debug` shows no parameters, which may be codes.
@@ -28,13 +29,17 @@ pub struct Redirect {
 impl Redirect {
     /// The decoded value of a parameter, wherever it is: query, fragment or body.
     pub fn parameter(&self, name: &str) -> Option<String> {
+        self.parameters().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// The decoded parameters, in order.
+    pub fn parameters(&self) -> impl Iterator<Item = (String, String)> {
         let in_url = || {
             let parts = self.url.split_once('#').or_else(|| self.url.split_once('?'))?;
             Some(parts.1)
         };
-        let encoded = self.body.as_deref().or_else(in_url)?;
-        let mut pairs = form_urlencoded::parse(encoded.as_bytes());
-        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+        let encoded = self.body.as_deref().or_else(in_url).unwrap_or_default();
+        form_urlencoded::parse(encoded.as_bytes()).into_owned()
     }
 }
 
@@ -92,8 +97,7 @@ impl Emulator {
     /// # Panics
     /// If there is no such user, or the text is no URL: a mistake in them would weaken a test unseen.
     pub fn approve(&self, url: &str, user: &str) -> Result<Redirect, ErrorPage> {
-        let who = self.users_named(user);
-        self.to_app(url, &who, true)
+        self.to_app(url, user, true)
     }
 
     /// As [`approve`](Self::approve), but cancels: on the consent page if there is one, else on the sign-in page.
@@ -104,8 +108,7 @@ impl Emulator {
     /// # Panics
     /// If there is no such user, or the text is no URL.
     pub fn decline(&self, url: &str, user: &str) -> Result<Redirect, ErrorPage> {
-        let who = self.users_named(user);
-        self.to_app(url, &who, false)
+        self.to_app(url, user, false)
     }
 
     /// Types in the code that a device shows, signs in as this user and lets the device in.
@@ -116,8 +119,7 @@ impl Emulator {
     /// # Panics
     /// If there is no such user.
     pub fn approve_device(&self, user_code: &str, user: &str) -> Result<(), ErrorPage> {
-        let who = self.users_named(user);
-        self.device(user_code, &who)
+        self.core().answer_device(user_code, &self.users(user))
     }
 
     /// Types in the code that a device shows and turns the device away.
@@ -125,7 +127,7 @@ impl Emulator {
     /// # Errors
     /// [`ErrorPage`] if the code is unknown or expired.
     pub fn decline_device(&self, user_code: &str) -> Result<(), ErrorPage> {
-        self.device(user_code, &[])
+        self.core().answer_device(user_code, &[])
     }
 
     /// Revokes every refresh token of a user (by sign-in name, object id or full name), as a new password does
@@ -134,28 +136,49 @@ impl Emulator {
     /// # Panics
     /// If there is no such user.
     pub fn revoke_sessions_of(&self, user: &str) {
-        let mut tokens = self.core().grants.refresh_tokens();
-        for (_, user) in self.users_named(user) {
+        self.core().revoke_sessions(&self.users(user));
+    }
+
+    fn to_app(&self, url: &str, user: &str, agree: bool) -> Result<Redirect, ErrorPage> {
+        let url = url.parse().expect("a URL is given");
+        self.core().visit(url, &self.users(user), agree)
+    }
+
+    fn users(&self, name: &str) -> Vec<(&Tenant, &User)> {
+        let found = self.core().users_named(name);
+        assert!(!found.is_empty(), "no user is called {name:?}");
+        found
+    }
+}
+
+impl Core {
+    /// The users of all tenants with this sign-in name, object id or full name.
+    pub(crate) fn users_named(&self, name: &str) -> Vec<(&Tenant, &User)> {
+        let is_named = |user: &User| {
+            user.user_principal_name.eq_ignore_ascii_case(name) || user.id == name || user.display_name == name
+        };
+        self.users().filter(|(_, user)| is_named(user)).collect()
+    }
+
+    /// The users of all tenants.
+    pub(crate) fn users(&self) -> impl Iterator<Item = (&Tenant, &User)> {
+        let tenants = self.directory.tenants.iter();
+        tenants.flat_map(|tenant| tenant.users.iter().flatten().map(move |user| (tenant, user)))
+    }
+
+    /// Revokes every refresh token of these users.
+    pub(crate) fn revoke_sessions(&self, users: &[(&Tenant, &User)]) {
+        let mut tokens = self.grants.refresh_tokens();
+        for (_, user) in users {
             tokens
                 .values_mut()
                 .for_each(|token: &mut Refresh| token.revoke(&user.id));
         }
     }
 
-    fn users_named(&self, name: &str) -> Vec<(&Tenant, &User)> {
-        let users = self
-            .tenants()
-            .iter()
-            .flat_map(|tenant| tenant.users.iter().flatten().map(move |user| (tenant, user)));
-        let is_named = |user: &User| {
-            user.user_principal_name.eq_ignore_ascii_case(name) || user.id == name || user.display_name == name
-        };
-        let found: Vec<_> = users.filter(|(_, user)| is_named(user)).collect();
-        assert!(!found.is_empty(), "no user is called {name:?}");
-        found
-    }
-
-    fn device(&self, user_code: &str, who: &[(&Tenant, &User)]) -> Result<(), ErrorPage> {
+    /// Types in the code of a device, and lets it in as the first of these users that the page offers; without users,
+    /// turns it away.
+    pub(crate) fn answer_device(&self, user_code: &str, who: &[(&Tenant, &User)]) -> Result<(), ErrorPage> {
         let page = self.post("/devicelogin", &[("user_code", user_code)]);
         match self.walk(page, who, !who.is_empty())? {
             End::Done => Ok(()),
@@ -167,9 +190,11 @@ impl Emulator {
         }
     }
 
-    /// The way to an app, which ends at the app.
-    fn to_app(&self, url: &str, who: &[(&Tenant, &User)], agree: bool) -> Result<Redirect, ErrorPage> {
-        match self.walk(self.open(url), who, agree)? {
+    /// Opens a URL and goes the way to an app, which ends at the app.
+    pub(crate) fn visit(&self, url: Uri, who: &[(&Tenant, &User)], agree: bool) -> Result<Redirect, ErrorPage> {
+        let mut request = Request::new(Vec::new());
+        *request.uri_mut() = url;
+        match self.walk(self.handle(request, Channel::Memory), who, agree)? {
             End::Redirect(redirect) => Ok(redirect),
             End::Done => Err(nothing_more(StatusCode::OK)),
         }
@@ -187,7 +212,7 @@ impl Emulator {
             let shown = response.extensions().get::<Shown>().cloned();
             response = match shown {
                 Some(Shown::SignIn { transaction }) => {
-                    let page = Open::find(self.core(), &transaction);
+                    let page = Open::find(self, &transaction);
                     let offered = page.as_ref().map(Open::accounts).unwrap_or_default();
                     let is_offered = |who: &&(&Tenant, &User)| {
                         offered
@@ -209,7 +234,7 @@ impl Emulator {
                     refused: true,
                 }) if agree => {
                     // A browser's user would be stuck here, so the form is not left open either.
-                    let _ = self.core().transactions.take(unix(self.clock().now()), &transaction);
+                    let _ = self.transactions.take(unix(self.clock.now()), &transaction);
                     return Err(ErrorPage {
                         status: response.status(),
                         aadsts: Some(90094),
@@ -240,11 +265,6 @@ impl Emulator {
         Err(nothing_more(response.status()))
     }
 
-    fn open(&self, url: &str) -> Response<Vec<u8>> {
-        let request = Request::get(url).body(Vec::new());
-        self.handle(request.expect("a URL is given"))
-    }
-
     fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response<Vec<u8>> {
         let body = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(fields)
@@ -252,7 +272,7 @@ impl Emulator {
         let request = Request::post(path)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(body.into_bytes());
-        self.handle(request.expect("the path of a page is sound"))
+        self.handle(request.expect("the path of a page is sound"), Channel::Memory)
     }
 }
 

@@ -36,6 +36,11 @@ impl KeyRing {
         &EMBEDDED[published.last().copied().unwrap_or(0)]
     }
 
+    /// The key IDs that are published, the signing one last.
+    pub(crate) fn ids(&self) -> Vec<&'static str> {
+        self.published().iter().map(|key| key.kid).collect()
+    }
+
     /// All keys that the key documents list, the signing one last.
     pub(crate) fn published(&self) -> Vec<&'static Key> {
         let published = self.published.read().unwrap_or_else(|poisoned| poisoned.into_inner());

@@ -89,6 +89,7 @@ mod certificate;
 mod clock;
 mod config;
 mod consents;
+mod control;
 mod core;
 mod directory;
 mod discovery;

@@ -371,6 +371,13 @@ impl Recorder {
         self.state().events.iter().cloned().collect()
     }
 
+    /// The events after so many of all, and how many there were in all.
+    pub(crate) fn events_after(&self, number: u64) -> (Vec<RequestEvent>, u64) {
+        let state = self.state();
+        let events = state.events.iter().filter(|event| event.index >= number);
+        (events.cloned().collect(), state.count)
+    }
+
     pub(crate) fn count(&self) -> u64 {
         self.state().count
     }

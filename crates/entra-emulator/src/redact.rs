@@ -46,6 +46,8 @@ fn without(known: &[&str], text: &str) -> String {
         }
         if secret.len() >= SHORTEST && clean.contains(secret) {
             clean = clean.replace(secret, BLOT);
+        } else if secret.len() >= SHORTEST_WORD {
+            clean = without_word(secret, &clean);
         }
     }
     let mut shown = String::with_capacity(clean.len());
@@ -59,6 +61,23 @@ fn without(known: &[&str], text: &str) -> String {
         rest = &after[mark..];
     }
     shown
+}
+
+/// A text without this secret where it is a word of its own.
+fn without_word(secret: &str, text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut end = 0;
+    for (at, found) in text.match_indices(secret) {
+        let is_in_word = |next: Option<char>| next.is_some_and(char::is_alphanumeric);
+        let after = at + found.len();
+        if !is_in_word(text[..at].chars().next_back()) && !is_in_word(text[after..].chars().next()) {
+            clean.push_str(&text[end..at]);
+            clean.push_str(BLOT);
+            end = after;
+        }
+    }
+    clean.push_str(&text[end..]);
+    clean
 }
 
 fn is_of_token(character: char) -> bool {
@@ -77,8 +96,10 @@ fn may_be_token(word: &str) -> bool {
 
 /// Stands in place of a secret.
 const BLOT: &str = "[not shown]";
-/// A shorter secret is also a part of harmless words; it is hidden where it is all of a text.
+/// A shorter secret is also a part of harmless words; it is hidden where it is a word of its own.
 const SHORTEST: usize = 5;
+/// A shorter one is a harmless word; it is hidden where it is all of a text.
+const SHORTEST_WORD: usize = 3;
 const SHORTEST_TOKEN: usize = 30;
 const MOST_ENCODINGS: usize = 4;
 const LONGEST: usize = 1_000;
@@ -98,6 +119,7 @@ mod tests {
             ("/x/s3cret!/token", "/x/[not shown]/token"),
             ("abc", "[not shown]"),
             ("/abcd", "/abcd"),
+            ("/abc/abcd/'abc'", "/[not shown]/abcd/'[not shown]'"),
             (
                 "/7c9a1B00-3f5e-4b8c-9a36-0d6f0a6a7f11/token",
                 "/7c9a1B00-3f5e-4b8c-9a36-0d6f0a6a7f11/token",

@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::Error;
+use crate::control;
 use crate::core::Core;
 use crate::fault::{Cut, Delivery};
 use crate::recorder::Channel;
@@ -34,6 +35,7 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) tls_url: Option<String>,
     pub(crate) ca_pem: Option<String>,
+    pub(crate) control_url: Option<String>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -49,7 +51,7 @@ impl Server {
         let ca_pem = identity.as_ref().map(|identity| identity.ca_pem.clone());
         #[cfg(not(feature = "tls"))]
         let ca_pem = None;
-        let tls_url = sockets.tls_url()?;
+        let (tls_url, control_url) = (sockets.tls_url()?, sockets.control_url()?);
 
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -67,14 +69,30 @@ impl Server {
                     .map(|identity| Ok::<_, Error>((listeners, identity.acceptor()?)))
                     .transpose()?
             };
+            let control = sockets.control.map(tokio::net::TcpListener::from_std).transpose()?;
             async move {
+                if let Some(listener) = control {
+                    // With room of its own: it must be reached where clients have taken all of theirs.
+                    let shared = Shared {
+                        core: Arc::clone(&core),
+                        idle_timeout,
+                        room: Arc::new(Semaphore::new(MOST_CONTROLS)),
+                    };
+                    // It ends with the runtime.
+                    tokio::spawn(async move {
+                        accept(&listener, &shared, |stream, shared| async move {
+                            serve(stream.reset_flag(), stream, Door::Control, &shared).await;
+                        })
+                        .await;
+                    });
+                }
                 let shared = Shared {
                     core,
                     idle_timeout,
                     room: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
                 };
                 let plain = accept(&plain, &shared, |stream, shared| async move {
-                    serve(stream.reset_flag(), stream, Channel::Http, &shared).await;
+                    serve(stream.reset_flag(), stream, Door::Service(Channel::Http), &shared).await;
                 });
                 #[cfg(feature = "tls")]
                 if let Some((listeners, acceptor)) = tls {
@@ -88,7 +106,7 @@ impl Server {
                                     let reset = stream.reset_flag();
                                     let handshake = tokio::time::timeout(shared.idle_timeout, acceptor.accept(stream));
                                     if let Ok(Ok(stream)) = handshake.await {
-                                        serve(reset, stream, Channel::Https, &shared).await;
+                                        serve(reset, stream, Door::Service(Channel::Https), &shared).await;
                                     }
                                 }
                             })
@@ -107,6 +125,7 @@ impl Server {
             address,
             tls_url,
             ca_pem,
+            control_url,
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -121,6 +140,15 @@ impl Drop for Server {
             let _ = thread.join();
         }
     }
+}
+
+/// What a listener leads to.
+#[derive(Clone, Copy)]
+enum Door {
+    /// The emulated service.
+    Service(Channel),
+    /// The control API.
+    Control,
 }
 
 #[derive(Clone)]
@@ -154,7 +182,7 @@ where
     }
 }
 
-async fn serve<S>(reset: Arc<AtomicBool>, stream: S, channel: Channel, shared: &Shared)
+async fn serve<S>(reset: Arc<AtomicBool>, stream: S, door: Door, shared: &Shared)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -162,7 +190,7 @@ where
         answer(
             Arc::clone(&shared.core),
             request,
-            channel,
+            door,
             Arc::clone(&reset),
             shared.idle_timeout,
         )
@@ -187,7 +215,7 @@ where
 async fn answer(
     core: Arc<Core>,
     request: Request<Incoming>,
-    channel: Channel,
+    door: Door,
     reset: Arc<AtomicBool>,
     idle_timeout: Duration,
 ) -> Result<Response<WireBody>, Broken> {
@@ -198,7 +226,11 @@ async fn answer(
         Ok(Err(_)) => return Err(Broken),
         Err(_) => return Ok(plain(StatusCode::REQUEST_TIMEOUT)),
     };
-    let response = core.handle(Request::from_parts(parts, body), channel);
+    let request = Request::from_parts(parts, body);
+    let response = match door {
+        Door::Service(channel) => core.handle(request, channel),
+        Door::Control => control::answer(&core, &request),
+    };
     let delivery = response.extensions().get::<Delivery>().cloned().unwrap_or_default();
     if let Some(latency) = delivery.latency {
         tokio::time::sleep(latency).await;
@@ -238,6 +270,8 @@ const LARGEST_BODY: usize = 256 * 1024;
 const LARGEST_HEAD: usize = 64 * 1024;
 const MOST_HEADERS: usize = 100;
 const MOST_CONNECTIONS: usize = 256;
+/// To the control API.
+const MOST_CONTROLS: usize = 32;
 const OLDEST_CONNECTION: Duration = Duration::from_secs(600);
 /// Enough for RSA and TLS in a debug build; a hundred emulators in one process stay small.
 const STACK: usize = 1024 * 1024;

@@ -12,22 +12,31 @@ pub(crate) struct Sockets {
     pub(crate) plain: TcpListener,
     /// Without TLS, none. With it, all on one port: a client may say `localhost`, and resolve that in more than one way.
     pub(crate) tls: Vec<TcpListener>,
+    /// For the control API, where it is wanted.
+    pub(crate) control: Option<TcpListener>,
     /// What clients call this machine, beside its addresses.
     pub(crate) names: Vec<String>,
 }
 
 impl Sockets {
-    pub(crate) fn bind(address: SocketAddr, tls: Option<u16>, names: Vec<String>) -> Result<Self, Error> {
+    pub(crate) fn bind(
+        address: SocketAddr,
+        tls: Option<u16>,
+        control: Option<SocketAddr>,
+        names: Vec<String>,
+    ) -> Result<Self, Error> {
         let plain = listen(address)?;
         let local = plain.local_addr()?;
         let tls = match tls {
             Some(port) => bind_localhost(address.ip(), port)?,
             None => Vec::new(),
         };
+        let control = control.map(listen).transpose()?;
         Ok(Self {
             address: local,
             plain,
             tls,
+            control,
             names,
         })
     }
@@ -36,6 +45,16 @@ impl Sockets {
     pub(crate) fn tls_url(&self) -> io::Result<Option<String>> {
         let address = self.tls.first().map(TcpListener::local_addr).transpose()?;
         Ok(address.map(|address| self.origin("https", address)))
+    }
+
+    /// The URL of the control API.
+    pub(crate) fn control_url(&self) -> io::Result<Option<String>> {
+        let address = self.control.as_ref().map(TcpListener::local_addr).transpose()?;
+        Ok(address.map(|address| match address.ip().is_loopback() {
+            // Other machines, which may know a name, do not reach it.
+            true => format!("http://{address}"),
+            false => self.origin("http", address),
+        }))
     }
 
     pub(crate) fn base_url(&self) -> String {

@@ -1,0 +1,261 @@
+//! Faults by name.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderValue, StatusCode};
+use serde_json::{Map, Value, json};
+
+use crate::aadsts::Aadsts;
+use crate::control::members::Members;
+use crate::control::problem::Problem;
+use crate::control::{Call, Reply};
+use crate::fault::{Cut, Fault, Replacement, RetryAfter, Skew};
+
+/// `GET /v1/faults`
+pub(crate) fn list(call: &Call<'_>) -> Reply {
+    let faults: Vec<Value> = call.core.script.list().iter().map(shown).collect();
+    Ok((StatusCode::OK, json!({"faults": faults})))
+}
+
+/// `POST /v1/faults`
+pub(crate) fn add(call: &Call<'_>) -> Reply {
+    let fault = read(call.members()?)?;
+    let body = json!({"fault": shown(&fault)});
+    if call.core.script.push_within(MOST, fault) {
+        return Ok((StatusCode::CREATED, body));
+    }
+    let message = format!("{MOST} faults wait already; DELETE /v1/faults removes them");
+    Err(Problem::new(StatusCode::CONFLICT, "too_many_faults", message))
+}
+
+/// `DELETE /v1/faults`
+pub(crate) fn clear(call: &Call<'_>) -> Reply {
+    call.core.script.clear();
+    Ok((StatusCode::OK, json!({"faults": []})))
+}
+
+fn read(mut members: Members) -> Result<Fault, Problem> {
+    let path = members.text(
+        "path",
+        "a part of the path of a request, such as \"/oauth2/v2.0/token\"",
+    )?;
+    let times = members.read_as("times", "an integer from 1 to 4294967295, or \"always\"", |value| {
+        if value.as_str() == Some("always") {
+            return Some(None);
+        }
+        let times = value.as_u64().and_then(|times| u32::try_from(times).ok());
+        times.filter(|times| *times > 0).map(Some)
+    })?;
+    let status = members.integer("status", "a status", 200, 599)?;
+    let aadsts = members.read_as(
+        "aadsts",
+        "an AADSTS code of the emulator's table, such as 90033",
+        |value| {
+            let code = u32::try_from(value.as_u64()?).ok()?;
+            Aadsts::find(code).map(|row| row.code)
+        },
+    )?;
+    let text = members.read_as("body", "a string", |value| {
+        value.as_str().map(|text| text.as_bytes().to_vec())
+    })?;
+    let json = members.any("json").map(|value| value.to_string().into_bytes());
+    let bytes = members.read_as("body_base64", "bytes in base64", |value| {
+        STANDARD.decode(value.as_str()?).ok()
+    })?;
+    let is_header = |value: &Value| {
+        let text = value.as_str().filter(|text| !text.is_empty())?;
+        HeaderValue::from_str(text).is_ok().then(|| text.to_owned())
+    };
+    let redirect = members.read_as("redirect", "the value of a Location header", is_header)?;
+    let reset = members.flag("reset")?;
+    let content_type = members.read_as("content_type", "the value of a Content-Type header", is_header)?;
+    let retry_after = members.integer("retry_after", "seconds", 0, LONGEST)?;
+    let retry_after_date = members.integer("retry_after_date", "seconds from now", 0, LONGEST)?;
+    let latency = members.integer("latency_ms", "milliseconds", 0, LONGEST_LATENCY)?;
+    let truncate = members.integer("truncate", "bytes", 0, u64::from(u32::MAX))?;
+    let huge = members.integer("huge", "bytes", 0, 1 << 40)?;
+    let endless = members.flag("endless")?;
+    let skew = members.read_as(
+        "date_skew",
+        "seconds, an integer from -3155760000 to 3155760000",
+        |value| value.as_i64().filter(|seconds| seconds.unsigned_abs() <= LONGEST),
+    )?;
+
+    members.finish()?;
+
+    let bodies = [("body", text), ("json", json), ("body_base64", bytes)];
+    let given: Vec<&str> = bodies
+        .iter()
+        .filter(|(_, body)| body.is_some())
+        .map(|(name, _)| *name)
+        .collect();
+    one_at_most(&given)?;
+    let body = bodies.into_iter().find_map(|(_, body)| body);
+    let named = |name: &'static str, is_given: bool| is_given.then_some(name);
+    let cuts = [
+        named("truncate", truncate.is_some()),
+        named("huge", huge.is_some()),
+        named("endless", endless),
+    ];
+    one_at_most(&cuts.into_iter().flatten().collect::<Vec<_>>())?;
+    let waits = [
+        named("retry_after", retry_after.is_some()),
+        named("retry_after_date", retry_after_date.is_some()),
+    ];
+    one_at_most(&waits.into_iter().flatten().collect::<Vec<_>>())?;
+    let replacements = [
+        named("aadsts", aadsts.is_some()),
+        named("redirect", redirect.is_some()),
+        named("reset", reset),
+        given.first().copied(),
+        // It may come with a redirect and with a body.
+        named("status", status.is_some() && redirect.is_none() && body.is_none()),
+    ];
+    one_at_most(&replacements.into_iter().flatten().collect::<Vec<_>>())?;
+    if let (Some(code), Some(_)) = (status, &redirect)
+        && ![301, 302, 303, 307, 308].contains(&code)
+    {
+        let expected = "301, 302, 303, 307 or 308 beside \"redirect\"";
+        return Err(Problem::expected("status", expected, &code.into()));
+    }
+    if reset {
+        let useless = waits.iter().chain(&cuts).copied().flatten();
+        let more = [
+            named("content_type", content_type.is_some()),
+            named("date_skew", skew.is_some()),
+        ];
+        if let Some(name) = useless.chain(more.into_iter().flatten()).next() {
+            return Err(conflict(&["reset", name]));
+        }
+    }
+
+    // In the range of u16.
+    let status = status.map(|status| status as u16);
+    let mut fault = match (aadsts, redirect, body, status) {
+        (Some(code), ..) => Fault::aadsts(code),
+        (_, Some(location), _, status) => Fault::redirect(status.unwrap_or(302), location),
+        _ if reset => Fault::reset(),
+        (_, _, Some(body), status) => Fault::status(status.unwrap_or(200)).with_body(body),
+        (.., Some(status)) => Fault::status(status),
+        _ if huge.is_some() || endless => Fault::endless(),
+        _ => Fault::touching(),
+    };
+    if let Some(bytes) = truncate {
+        fault = fault.cut(Cut::After(bytes as usize));
+    }
+    if let Some(bytes) = huge {
+        fault = fault.cut(Cut::Repeated(bytes));
+    }
+    if endless {
+        fault = fault.cut(Cut::Endless);
+    }
+    if let Some(seconds) = retry_after {
+        fault = fault.retry_after(Duration::from_secs(seconds));
+    }
+    if let Some(seconds) = retry_after_date {
+        fault = fault.retry_after_date(Duration::from_secs(seconds));
+    }
+    if let Some(content_type) = content_type {
+        fault = fault.content_type(content_type);
+    }
+    if let Some(milliseconds) = latency {
+        fault = fault.latency(Duration::from_millis(milliseconds));
+    }
+    if let Some(seconds) = skew {
+        fault = fault.skewed(seconds);
+    }
+    if !fault.does_something() {
+        return Err(Problem::members(
+            "missing_member",
+            "a fault needs something that goes wrong: status, aadsts, body, json, body_base64, redirect, reset, \
+             retry_after, retry_after_date, content_type, latency_ms, truncate, huge, endless or date_skew"
+                .to_owned(),
+        ));
+    }
+    if let Some(path) = path {
+        fault = fault.on(path);
+    }
+    Ok(match times {
+        None => fault,
+        Some(None) => fault.always(),
+        Some(Some(times)) => fault.times(times),
+    })
+}
+
+fn one_at_most(names: &[&str]) -> Result<(), Problem> {
+    if names.len() > 1 { Err(conflict(names)) } else { Ok(()) }
+}
+
+fn conflict(names: &[&str]) -> Problem {
+    let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    let message = format!("{} exclude each other", names.join(" and "));
+    Problem::members("conflicting_members", message)
+}
+
+/// A fault as it was read, with the number of times that are left.
+fn shown(fault: &Fault) -> Value {
+    let mut members = Map::new();
+    let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
+    put("name", fault.name().into());
+    put("path", fault.path.clone().into());
+    put("times", fault.left.map_or_else(|| "always".into(), Value::from));
+    match &fault.replace {
+        Some(Replacement::Status(status)) => {
+            put("status", status.as_u16().into());
+        }
+        Some(Replacement::Aadsts(code)) => {
+            put("aadsts", (*code).into());
+        }
+        Some(Replacement::Redirect(status, location)) => {
+            put("status", status.as_u16().into());
+            put("redirect", location.clone().into());
+        }
+        Some(Replacement::Reset) => {
+            put("reset", true.into());
+        }
+        Some(Replacement::Body(status, body)) => {
+            put("status", status.as_u16().into());
+            put("body_bytes", body.len().into());
+            if let Ok(text) = std::str::from_utf8(body)
+                && body.len() <= LONGEST_SHOWN
+            {
+                put("body", text.into());
+            }
+        }
+        None => {}
+    }
+    match fault.delivery.cut {
+        Cut::After(bytes) => put("truncate", bytes.into()),
+        Cut::Repeated(bytes) => put("huge", bytes.into()),
+        Cut::Endless => put("endless", true.into()),
+        Cut::Whole | Cut::Reset => None,
+    };
+    match fault.retry_after {
+        Some(RetryAfter::Seconds(seconds)) => put("retry_after", seconds.into()),
+        Some(RetryAfter::Date(delay)) => put("retry_after_date", delay.as_secs().into()),
+        None => None,
+    };
+    if let Some(content_type) = &fault.content_type {
+        put("content_type", content_type.clone().into());
+    }
+    if let Some(latency) = fault.delivery.latency {
+        put("latency_ms", (latency.as_millis() as u64).into());
+    }
+    match fault.date_skew {
+        Some(Skew::Ahead(by)) => put("date_skew", by.as_secs().into()),
+        Some(Skew::Behind(by)) => put("date_skew", (-(by.as_secs() as i64)).into()),
+        None => None,
+    };
+    Value::Object(members)
+}
+
+/// How many faults may wait: each may have a body of its own.
+const MOST: usize = 256;
+/// A hundred years, in seconds.
+const LONGEST: u64 = 3_155_760_000;
+/// Ten minutes: no connection lasts longer.
+const LONGEST_LATENCY: u64 = 600_000;
+/// A longer body is not shown in the list.
+const LONGEST_SHOWN: usize = 4_096;

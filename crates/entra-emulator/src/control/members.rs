@@ -1,0 +1,131 @@
+//! The strict reading of a JSON object: each member once, by its type, and none that is unknown.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use crate::control::problem::Problem;
+
+/// The members of a JSON object that have not been read yet.
+#[derive(Debug, Default)]
+pub(crate) struct Members {
+    left: Vec<(String, Value)>,
+    /// The names that were asked for, whether they were there or not.
+    known: Vec<&'static str>,
+}
+
+impl Members {
+    /// Reads a body.
+    pub(crate) fn read(body: &[u8]) -> Result<Self, Problem> {
+        let pairs: Pairs = serde_json::from_slice(body)
+            .map_err(|error| Problem::members("invalid_json", format!("the body is not a JSON object: {error}")))?;
+        let mut left: Vec<(String, Value)> = Vec::new();
+        for (name, value) in pairs.0 {
+            if left.iter().any(|(known, _)| *known == name) {
+                return Err(Problem::member("duplicate_member", &name, "is given twice"));
+            }
+            left.push((name, value));
+        }
+        Ok(Self {
+            left,
+            known: Vec::new(),
+        })
+    }
+
+    /// A member of any type.
+    pub(crate) fn any(&mut self, name: &'static str) -> Option<Value> {
+        self.known.push(name);
+        let at = self.left.iter().position(|(known, _)| known == name)?;
+        Some(self.left.swap_remove(at).1)
+    }
+
+    /// A member that `read` takes a value out of, or else `expected` tells what it should be.
+    pub(crate) fn read_as<T>(
+        &mut self,
+        name: &'static str,
+        expected: &str,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
+        let Some(value) = self.any(name) else { return Ok(None) };
+        match read(&value) {
+            Some(read) => Ok(Some(read)),
+            None => Err(Problem::expected(name, expected, &value)),
+        }
+    }
+
+    /// A string that is not empty.
+    pub(crate) fn text(&mut self, name: &'static str, expected: &str) -> Result<Option<String>, Problem> {
+        self.read_as(name, expected, |value| {
+            value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+        })
+    }
+
+    /// An integer from `least` to `most`.
+    pub(crate) fn integer(
+        &mut self,
+        name: &'static str,
+        unit: &str,
+        least: u64,
+        most: u64,
+    ) -> Result<Option<u64>, Problem> {
+        let expected = format!("{unit}, an integer from {least} to {most}");
+        self.read_as(name, &expected, |value| {
+            value.as_u64().filter(|number| (least..=most).contains(number))
+        })
+    }
+
+    /// A member that is `true` or left out.
+    pub(crate) fn flag(&mut self, name: &'static str) -> Result<bool, Problem> {
+        let flag = self.read_as(name, "true, or leave it out", |value| {
+            value.as_bool().filter(|flag| *flag)
+        })?;
+        Ok(flag.is_some())
+    }
+
+    /// Refuses what is left.
+    pub(crate) fn finish(self) -> Result<(), Problem> {
+        let Some((name, _)) = self.left.first() else {
+            return Ok(());
+        };
+        let known = match self.known.as_slice() {
+            [] => "none".to_owned(),
+            known => known.join(", "),
+        };
+        let problem = format!("is unknown here; known: {known}");
+        Err(Problem::member("unknown_member", name, &problem).with("expected", self.known.clone().into()))
+    }
+}
+
+/// The members of an object in their order, those of one name included.
+struct Pairs(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(PairsVisitor)
+    }
+}
+
+struct PairsVisitor;
+
+impl<'de> Visitor<'de> for PairsVisitor {
+    type Value = Pairs;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            if pairs.len() == MOST {
+                return Err(serde::de::Error::custom("it has too many members"));
+            }
+            pairs.push(pair);
+        }
+        Ok(Pairs(pairs))
+    }
+}
+
+/// More than any operation knows. Each is compared with all others.
+const MOST: usize = 64;

@@ -1,0 +1,347 @@
+//! The control API: faults, clock, recorded requests, revocations, approvals and reset for programs in any language.
+//!
+//! Like the emulator itself it is a function from request to response. `contract.md` describes it for users.
+
+mod faults;
+mod members;
+mod operations;
+mod problem;
+mod requests;
+
+use std::fmt;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, Request, Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::control::members::Members;
+use crate::control::problem::Problem;
+use crate::core::Core;
+use crate::store::secret;
+
+/// The key that every request to the control API carries.
+pub(crate) struct ControlKey(String);
+
+impl ControlKey {
+    /// A new key from the system's random generator.
+    pub(crate) fn new() -> Self {
+        Self(secret())
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// Compares in a time that does not depend on where the two differ.
+    fn is(&self, text: &str) -> bool {
+        verify_slices_are_equal(self.0.as_bytes(), text.as_bytes()).is_ok()
+    }
+}
+
+impl fmt::Debug for ControlKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ControlKey([redacted])")
+    }
+}
+
+/// Answers a request to the control API.
+pub(crate) fn answer(core: &Core, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
+    let (status, body, allow) = match judge(core, request) {
+        Ok((status, body)) => (status, body, None),
+        Err(problem) => (problem.status, problem.body(), problem.allow),
+    };
+    let mut text = body.to_string().into_bytes();
+    text.push(b'\n');
+    let mut response = Response::new(text);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(allow) = allow.and_then(|allow| HeaderValue::from_str(&allow).ok()) {
+        headers.insert(http::header::ALLOW, allow);
+    }
+    response
+}
+
+/// What a request is about: its body and its query are read by the endpoint.
+pub(crate) struct Call<'a> {
+    core: &'a Core,
+    request: &'a Request<Vec<u8>>,
+}
+
+impl Call<'_> {
+    /// The members of the JSON object in the body.
+    fn members(&self) -> Result<Members, Problem> {
+        let content_type = self.request.headers().get(CONTENT_TYPE);
+        let content_type = content_type.map(|value| value.to_str().unwrap_or_default());
+        let is_json = |value: &str| {
+            let essence = value.split(';').next().unwrap_or_default().trim();
+            essence.eq_ignore_ascii_case("application/json")
+        };
+        if !content_type.is_some_and(is_json) {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "send a JSON object, with the header Content-Type: application/json",
+            ));
+        }
+        Members::read(self.request.body())
+    }
+
+    /// As [`members`](Self::members), for an endpoint that needs no member at all.
+    fn members_if_any(&self) -> Result<Members, Problem> {
+        if self.request.body().is_empty() {
+            return Ok(Members::default());
+        }
+        self.members()
+    }
+}
+
+type Reply = Result<(StatusCode, Value), Problem>;
+
+/// One operation. The description is a line of the index.
+struct Operation {
+    method: &'static str,
+    path: &'static str,
+    about: &'static str,
+    /// Whether a body is read.
+    has_body: bool,
+    /// The parameters of the query that are known.
+    query: &'static [&'static str],
+    run: fn(&Call<'_>) -> Reply,
+}
+
+impl Operation {
+    const fn get(path: &'static str, about: &'static str, run: fn(&Call<'_>) -> Reply) -> Self {
+        Self {
+            method: "GET",
+            path,
+            about,
+            has_body: false,
+            query: &[],
+            run,
+        }
+    }
+
+    const fn delete(path: &'static str, about: &'static str, run: fn(&Call<'_>) -> Reply) -> Self {
+        Self {
+            method: "DELETE",
+            ..Self::get(path, about, run)
+        }
+    }
+
+    const fn post(path: &'static str, about: &'static str, run: fn(&Call<'_>) -> Reply) -> Self {
+        Self {
+            method: "POST",
+            has_body: true,
+            ..Self::get(path, about, run)
+        }
+    }
+
+    const fn with_query(self, query: &'static [&'static str]) -> Self {
+        Self { query, ..self }
+    }
+}
+
+const OPERATIONS: &[Operation] = &[
+    Operation::get("/v1", "this index", index),
+    Operation::get(
+        "/v1/requests",
+        "the recorded requests, oldest first; ?after=N for those after number N",
+        requests::list,
+    )
+    .with_query(&["after"]),
+    Operation::delete(
+        "/v1/requests",
+        "forgets the recorded requests; the count goes on",
+        requests::clear,
+    ),
+    Operation::get("/v1/faults", "the faults that wait", faults::list),
+    Operation::post(
+        "/v1/faults",
+        "adds a fault: status, aadsts, body, redirect, reset, latency_ms, and more",
+        faults::add,
+    ),
+    Operation::delete("/v1/faults", "removes all faults", faults::clear),
+    Operation::get(
+        "/v1/clock",
+        "the emulator's time, and whether it stands still",
+        operations::clock,
+    ),
+    Operation::post(
+        "/v1/clock",
+        "sets (set), moves (advance_seconds), stops or starts (frozen) the clock",
+        operations::set_clock,
+    ),
+    Operation::post(
+        "/v1/revocations",
+        "revokes access tokens (all, or of an app) or the refresh tokens of a user",
+        operations::revoke,
+    ),
+    Operation::post(
+        "/v1/approvals",
+        "accepts or declines an authorize URL or a device's user code, as a user",
+        operations::approve,
+    ),
+    Operation::get("/v1/signing-keys", "the IDs of the signing keys", operations::keys),
+    Operation::post(
+        "/v1/signing-keys",
+        "rotates, replaces or retires signing keys (action)",
+        operations::change_keys,
+    ),
+    Operation::post(
+        "/v1/reset",
+        "puts everything but the configuration back to the start",
+        operations::reset,
+    ),
+];
+
+/// Checks, in this order, host, key, path, method, query and body, then carries the request out.
+fn judge(core: &Core, request: &Request<Vec<u8>>) -> Reply {
+    check_host(core, request)?;
+    check_key(core, request)?;
+    let path = request.uri().path();
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let mut of_path = OPERATIONS.iter().filter(|operation| operation.path == path).peekable();
+    if of_path.peek().is_none() {
+        let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", "no such path");
+        return Err(problem.with("operations", operations_list()));
+    }
+    let allowed: Vec<&str> = of_path.clone().map(|operation| operation.method).collect();
+    let Some(operation) = of_path.find(|operation| operation.method == request.method().as_str()) else {
+        let allow = allowed.join(", ");
+        let message = format!("{path} takes {allow}");
+        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
+        return Err(problem.allow(allow));
+    };
+    let query = request.uri().query().unwrap_or_default();
+    for (name, _) in form_urlencoded::parse(query.as_bytes()) {
+        if !operation.query.contains(&&*name) {
+            return Err(Problem::query(&name, "is unknown here", operation.query));
+        }
+    }
+    if !operation.has_body && !request.body().is_empty() {
+        let message = format!("{} {path} takes no body", operation.method);
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "unexpected_body", message));
+    }
+    (operation.run)(&Call { core, request })
+}
+
+/// Refuses a page of a browser whose name was made to lead here.
+fn check_host(core: &Core, request: &Request<Vec<u8>>) -> Result<(), Problem> {
+    let named = request.headers().get_all(HOST).iter();
+    let named = named.map(|host| host.to_str().unwrap_or_default());
+    let mut hosts = named.chain(request.uri().authority().map(|authority| authority.as_str()));
+    if core.control_is_open || hosts.all(is_loopback) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "forbidden_host",
+        "the control API is reached as localhost, 127.0.0.1 or [::1] only",
+    ))
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    match address {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok_and(|ip| ip.is_loopback()),
+        None => {
+            name.eq_ignore_ascii_case("localhost")
+                || name.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+        }
+    }
+}
+
+fn check_key(core: &Core, request: &Request<Vec<u8>>) -> Result<(), Problem> {
+    let mut sent = request.headers().get_all(AUTHORIZATION).iter();
+    let key = match (sent.next(), sent.next()) {
+        (Some(value), None) => value.to_str().ok().and_then(|text| text.split_once(' ')),
+        _ => None,
+    };
+    match key {
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") && core.control_key.is(key.trim()) => Ok(()),
+        _ => Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "invalid_key",
+            "send the header Authorization: Bearer KEY, with the key that the emulator prints at its start",
+        )),
+    }
+}
+
+fn index(call: &Call<'_>) -> Reply {
+    let body = json!({
+        "api": "entra-emulator control",
+        "version": "v1",
+        "base_url": call.core.base_url,
+        "tls_url": call.core.tls_url,
+        "operations": operations_list(),
+    });
+    Ok((StatusCode::OK, body))
+}
+
+fn operations_list() -> Value {
+    let shown = OPERATIONS
+        .iter()
+        .map(|operation| json!({"method": operation.method, "path": operation.path, "about": operation.about}));
+    Value::Array(shown.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_is_in_the_contract() {
+        let contract = include_str!("contract.md");
+        for operation in OPERATIONS {
+            let row = format!("| `{} {}", operation.method, operation.path);
+            assert!(contract.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
+    fn only_loopback_hosts_pass() {
+        for host in [
+            "localhost",
+            "LOCALHOST:80",
+            "127.0.0.1:8401",
+            "127.8.9.1",
+            "[::1]",
+            "[::1]:8401",
+        ] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "localhost.evil.example:8401",
+            "127.0.0.1.evil.example",
+            "0.0.0.0",
+            "[::]",
+            "::1",
+            "localhost:80:80",
+            "10.0.0.1",
+            "127.0.0.1@evil.example",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn keys_differ_and_are_not_shown() {
+        let (one, two) = (ControlKey::new(), ControlKey::new());
+        assert!(one.text().len() == 43 && one.text() != two.text());
+        assert!(!format!("{one:?}").contains(one.text()));
+        assert!(one.is(one.text()) && !one.is(two.text()) && !one.is("") && !one.is(&one.text()[1..]));
+    }
+}

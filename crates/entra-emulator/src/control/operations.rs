@@ -1,0 +1,220 @@
+//! Clock, revocations, approvals, signing keys and reset.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use http::{StatusCode, Uri};
+use serde_json::{Map, Value, json};
+
+use crate::clock::{LAST_SECOND, parse_rfc3339, rfc3339, unix};
+use crate::config::{Tenant, User};
+use crate::control::members::Members;
+use crate::control::problem::Problem;
+use crate::control::{Call, Reply};
+use crate::core::Core;
+use crate::headless::{ErrorPage, Redirect};
+
+/// `GET /v1/clock`
+pub(crate) fn clock(call: &Call<'_>) -> Reply {
+    let (now, frozen) = (unix(call.core.clock.now()), call.core.clock.is_frozen());
+    let body = json!({"now": rfc3339(now), "now_epoch": now, "frozen": frozen});
+    Ok((StatusCode::OK, body))
+}
+
+/// `POST /v1/clock`
+pub(crate) fn set_clock(call: &Call<'_>) -> Reply {
+    let mut members = call.members()?;
+    let expected = "a time of RFC 3339, such as \"2026-01-31T23:59:58Z\", or seconds since the epoch";
+    let set = members.read_as("set", expected, |value| match value {
+        Value::String(text) => parse_rfc3339(text),
+        value => value
+            .as_u64()
+            .filter(|at| *at <= LAST_SECOND)
+            .map(|at| UNIX_EPOCH + Duration::from_secs(at)),
+    })?;
+    let advance = members.integer("advance_seconds", "seconds", 0, LAST_SECOND)?;
+    let frozen = members.read_as("frozen", "true to stop the clock, false to let it run", Value::as_bool)?;
+    members.finish()?;
+    if set.is_none() && advance.is_none() && frozen.is_none() {
+        let message = "nothing to do: give set, advance_seconds or frozen".to_owned();
+        return Err(Problem::members("missing_member", message));
+    }
+    let clock = &call.core.clock;
+    let ahead = Duration::from_secs(advance.unwrap_or(0));
+    let time = set.unwrap_or_else(|| clock.now());
+    let time = time.checked_add(ahead).filter(|time| unix(*time) <= LAST_SECOND);
+    let too_far = || Problem::expected("advance_seconds", "no time beyond the year 9999", &advance.into());
+    let time = time.ok_or_else(too_far)?;
+    // Stopped before it is set, so that it shows that very time.
+    if frozen == Some(true) {
+        clock.freeze();
+    }
+    match set {
+        Some(_) => clock.set(time),
+        None => clock.advance(ahead),
+    }
+    if frozen == Some(false) {
+        clock.unfreeze();
+    }
+    self::clock(call)
+}
+
+/// `POST /v1/revocations`
+pub(crate) fn revoke(call: &Call<'_>) -> Reply {
+    let core = call.core;
+    let mut members = call.members()?;
+    let all = members.flag("all")?;
+    let app = members.text("app", "the name or the client ID of an application")?;
+    let user = members.text("user", USER)?;
+    members.finish()?;
+    let at = unix(core.clock.now());
+    let revoked = match (all, app, user) {
+        (true, None, None) => {
+            core.revocations.revoke(None, at);
+            json!({"all": true})
+        }
+        (false, Some(name), None) => {
+            let apps = &core.directory.apps;
+            let named = apps.iter().find(|app| app.name == name);
+            let app = named.or_else(|| core.directory.app(&name)).ok_or_else(|| {
+                let names: Vec<&str> = apps.iter().map(|app| app.name.as_str()).collect();
+                unknown("app", &name, "the name or the client ID of an application", &names)
+            })?;
+            core.revocations.revoke(Some(&app.client_id), at);
+            json!({"app": app.client_id})
+        }
+        (false, None, Some(name)) => {
+            let users = users_named(core, &name)?;
+            core.revoke_sessions(&users);
+            let names: Vec<&str> = users
+                .iter()
+                .map(|(_, user)| user.user_principal_name.as_str())
+                .collect();
+            json!({"users": names})
+        }
+        _ => {
+            let message = "give one of all (true), app and user".to_owned();
+            return Err(Problem::members("missing_member", message));
+        }
+    };
+    let body = json!({"revoked": revoked, "at": rfc3339(at), "at_epoch": at});
+    Ok((StatusCode::OK, body))
+}
+
+/// `POST /v1/approvals`
+pub(crate) fn approve(call: &Call<'_>) -> Reply {
+    let core = call.core;
+    let mut members = call.members()?;
+    let expected = "the URL of an authorize or adminconsent page, such as the application opens in a browser";
+    let url = members.read_as("url", expected, |value| {
+        let uri: Uri = value.as_str()?.parse().ok()?;
+        uri.path().starts_with('/').then_some(uri)
+    })?;
+    let user_code = members.text("user_code", "the code that a device shows")?;
+    let user = members.text("user", USER)?;
+    let accept = members.read_as("decision", "\"accept\" or \"decline\"", |value| {
+        match value.as_str()? {
+            "accept" => Some(true),
+            "decline" => Some(false),
+            _ => None,
+        }
+    })?;
+    members.finish()?;
+    let accept = accept.unwrap_or(true);
+    let user = user.map(|name| users_named(core, &name)).transpose()?;
+    let outcome = match (url, user_code, user) {
+        (Some(url), None, Some(users)) => core.visit(url, &users, accept).map(redirect),
+        (None, Some(code), Some(users)) if accept => core
+            .answer_device(&code, &users)
+            .map(|()| json!({"result": "accepted"})),
+        (None, Some(code), _) if !accept => core.answer_device(&code, &[]).map(|()| json!({"result": "declined"})),
+        (Some(_), None, None) | (None, Some(_), None) => {
+            let users: Vec<&str> = names(core);
+            let message = format!("\"user\" is missing: {USER}, such as {}", some_of(&users));
+            return Err(Problem::members("missing_member", message).with("member", "user".into()));
+        }
+        _ => {
+            let message = "give one of url and user_code".to_owned();
+            return Err(Problem::members("missing_member", message));
+        }
+    };
+    outcome.map(|body| (StatusCode::OK, body)).map_err(error_page)
+}
+
+/// `GET /v1/signing-keys`
+pub(crate) fn keys(call: &Call<'_>) -> Reply {
+    let ids = call.core.keys.ids();
+    Ok((StatusCode::OK, json!({"signing": ids.last(), "published": ids})))
+}
+
+/// `POST /v1/signing-keys`
+pub(crate) fn change_keys(call: &Call<'_>) -> Reply {
+    let mut members = call.members()?;
+    let action: Option<fn(&Core)> = members.read_as(
+        "action",
+        "\"rotate\" (old keys stay published), \"replace\" (they are withdrawn) or \"retire\" (the old keys only)",
+        |value| match value.as_str()? {
+            "rotate" => Some((|core| core.keys.rotate(true)) as fn(&Core)),
+            "replace" => Some(|core| core.keys.rotate(false)),
+            "retire" => Some(|core| core.keys.retire()),
+            _ => None,
+        },
+    )?;
+    members.finish()?;
+    let missing = || {
+        Problem::members(
+            "missing_member",
+            "give action: \"rotate\", \"replace\" or \"retire\"".to_owned(),
+        )
+    };
+    action.ok_or_else(missing)?(call.core);
+    keys(call)
+}
+
+/// `POST /v1/reset`
+pub(crate) fn reset(call: &Call<'_>) -> Reply {
+    let members: Members = call.members_if_any()?;
+    members.finish()?;
+    call.core.reset();
+    clock(call)
+}
+
+/// The way to the app, and the parameters that it gets there.
+fn redirect(redirect: Redirect) -> Value {
+    let parameters: Map<String, Value> = redirect
+        .parameters()
+        .map(|(name, value)| (name, value.into()))
+        .collect();
+    json!({"result": "redirect", "redirect_url": redirect.url, "body": redirect.body, "parameters": parameters})
+}
+
+fn error_page(page: ErrorPage) -> Problem {
+    Problem::new(StatusCode::CONFLICT, "error_page", page.message)
+        .with("page_status", page.status.as_u16().into())
+        .with("aadsts", page.aadsts.into())
+}
+
+fn users_named<'a>(core: &'a Core, name: &str) -> Result<Vec<(&'a Tenant, &'a User)>, Problem> {
+    let users = core.users_named(name);
+    if users.is_empty() {
+        return Err(unknown("user", name, USER, &names(core)));
+    }
+    Ok(users)
+}
+
+fn names(core: &Core) -> Vec<&str> {
+    core.users()
+        .map(|(_, user)| user.user_principal_name.as_str())
+        .collect()
+}
+
+fn unknown(member: &str, name: &str, expected: &str, known: &[&str]) -> Problem {
+    Problem::expected(member, &format!("{expected}, such as {}", some_of(known)), &name.into())
+}
+
+fn some_of(names: &[&str]) -> String {
+    let some: Vec<&str> = names.iter().copied().take(MOST_NAMES).collect();
+    some.join(", ")
+}
+
+const USER: &str = "the sign-in name, the object ID or the full name of a user";
+const MOST_NAMES: usize = 10;

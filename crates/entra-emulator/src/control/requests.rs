@@ -1,0 +1,70 @@
+//! The recorded requests, as they may be shown.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::clock::{rfc3339, unix};
+use crate::control::problem::Problem;
+use crate::control::{Call, Reply};
+use crate::core::Core;
+use crate::recorder::{Channel, Endpoint, Purpose, RequestEvent};
+use crate::redact::redacted;
+
+/// `GET /v1/requests`
+pub(crate) fn list(call: &Call<'_>) -> Reply {
+    let query = call.request.uri().query().unwrap_or_default();
+    let mut after = None;
+    for (_, value) in form_urlencoded::parse(query.as_bytes()) {
+        let number = value.parse::<u64>().ok().filter(|_| after.is_none());
+        let problem = || Problem::query("after", "is the number of a request, given once", &["after"]);
+        after = Some(number.ok_or_else(problem)?);
+    }
+    let (events, count) = call.core.recorder.events_after(after.unwrap_or(0));
+    let requests: Vec<Value> = events.iter().map(|event| shown(call.core, event)).collect();
+    Ok((StatusCode::OK, json!({"count": count, "requests": requests})))
+}
+
+/// `DELETE /v1/requests`
+pub(crate) fn clear(call: &Call<'_>) -> Reply {
+    call.core.recorder.clear();
+    let count = call.core.recorder.count();
+    Ok((StatusCode::OK, json!({"count": count, "requests": []})))
+}
+
+fn shown(core: &Core, event: &RequestEvent) -> Value {
+    let clean = |text: &str| redacted(&core.directory, event, text);
+    let lints: Vec<String> = event.lints.iter().map(|lint| clean(&lint.to_string())).collect();
+    json!({
+        "number": event.index + 1,
+        "at": rfc3339(unix(event.at)),
+        "at_epoch": unix(event.at),
+        "channel": match event.channel {
+            Channel::Memory => "memory",
+            Channel::Http => "http",
+            Channel::Https => "https",
+        },
+        "method": clean(event.method.as_str()),
+        "path": clean(&event.path),
+        "purpose": event.purpose.map(|purpose| match purpose {
+            Purpose::Token => "token",
+            Purpose::Authorize => "authorize",
+            Purpose::AdminConsent => "admin_consent",
+            Purpose::DeviceCode => "device_code",
+            Purpose::DeviceLogin => "device_login",
+            Purpose::SignIn => "sign_in",
+        }),
+        "endpoint": event.endpoint.map(|endpoint| match endpoint {
+            Endpoint::V1 => "v1",
+            Endpoint::V2 => "v2",
+        }),
+        "tenant": event.tenant.as_deref().map(clean),
+        "client_id": event.client_id.as_deref().map(clean),
+        "grant": event.grant.as_deref().map(clean),
+        "target": event.target.as_deref().map(clean),
+        "status": event.status.as_u16(),
+        "aadsts": event.aadsts,
+        "problem": event.problem,
+        "lints": lints,
+        "fault": event.fault,
+    })
+}
