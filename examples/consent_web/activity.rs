@@ -112,11 +112,21 @@ impl Activity {
         let is_ours = |(content_type, status): &(String, String)| content_type == CONTENT_TYPE && status == "enabled";
         if !audit.subscriptions.iter().any(is_ours) {
             let start = format!("{feed}/subscriptions/start?contentType={CONTENT_TYPE}");
-            let started = api.call(Method::POST, &start).await?.0;
-            audit
-                .subscriptions
-                .push((text(&started, "contentType"), text(&started, "status")));
-            audit.started = true;
+            match api.call(Method::POST, &start).await {
+                Ok((started, _)) => {
+                    audit
+                        .subscriptions
+                        .push((text(&started, "contentType"), text(&started, "status")));
+                    audit.started = true;
+                }
+                // Another process started it since, or the list is behind.
+                Err(Trouble::Refused { code, .. }) if code == ALREADY_ENABLED => {
+                    audit
+                        .subscriptions
+                        .push((CONTENT_TYPE.to_owned(), "enabled".to_owned()));
+                }
+                Err(trouble) => return Err(trouble),
+            }
         }
 
         let mut seen = HashSet::new();
@@ -298,6 +308,8 @@ fn text(value: &Value, name: &str) -> String {
         .collect()
 }
 
+/// The refusal of a start that changes nothing. It means that the subscription is as it should be.
+const ALREADY_ENABLED: &str = "AF20024";
 /// In bytes: content comes in pieces of some megabytes at most.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 /// In characters: addresses of content are long.

@@ -3,24 +3,45 @@
 
 mod query;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Mutex;
 
 use http::{Method, Response, StatusCode};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::activity::query::{END, Options, START};
 use crate::bearer::{self, Flaw};
-use crate::clock::{graph_date, unix};
+use crate::clock::{graph_date, parse_rfc3339, unix};
 use crate::config::Tenant;
 use crate::exchange::{Exchange, shown};
+use crate::recorder::Lint;
 use crate::seed::Generator;
 use crate::well_known::OFFICE_MANAGEMENT;
 
-/// Which content each app subscribed to in each tenant. Bounded by the apps, tenants and content types there are.
+/// The content each app subscribed to in each tenant, by tenant, client and content type. Bounded by how many of them there
+/// are.
 #[derive(Debug, Default)]
 pub(crate) struct Subscriptions {
-    state: Mutex<BTreeSet<[String; 3]>>,
+    state: Mutex<BTreeMap<[String; 3], Subscription>>,
+}
+
+/// A subscription that was started at least once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Subscription {
+    Enabled(Option<Webhook>),
+    Stopped,
+}
+
+/// Where notifications are to be sent. It is kept and shown, but neither validated by a call nor called later.
+#[derive(Clone, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+struct Webhook {
+    #[serde(default)]
+    address: String,
+    auth_id: Option<String>,
+    expiration: Option<String>,
 }
 
 /// Answers a request below `/api/v1.0/{tenant}/activity/feed`.
@@ -47,32 +68,35 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Val
     match (&exchange.method, path) {
         (&Method::GET, ["subscriptions", "list"]) => {
             options(&[])?;
-            let own = subscriptions.of(&tenant.id, &client_id);
-            let shown = own
-                .into_iter()
-                .map(|content_type| json!({"contentType": content_type, "status": "enabled", "webhook": null}));
-            Ok(Value::Array(shown.collect()))
+            Ok(Value::Array(subscriptions.shown(&tenant.id, &client_id)))
         }
         (&Method::POST, ["subscriptions", "start"]) => {
             let key = subscription(options(&["contentType"])?.content_type)?;
-            without_webhook(exchange)?;
-            let body = json!({"contentType": key[2], "status": "enabled", "webhook": null});
-            subscriptions.state().insert(key);
-            Ok(body)
+            let webhook = Webhook::read(&exchange.body, unix(exchange.now))?;
+            if webhook.is_some() {
+                exchange.lint(Lint::WebhookNeverCalled);
+            }
+            let wanted = Subscription::Enabled(webhook);
+            let answer = wanted.shown(&key[2]);
+            let mut state = subscriptions.state();
+            if state.get(&key) == Some(&wanted) {
+                let message = "The subscription is already enabled. No property change.";
+                return Err(Denial::bad("AF20024", message));
+            }
+            state.insert(key, wanted);
+            Ok(answer)
         }
         (&Method::POST, ["subscriptions", "stop"]) => {
             let key = subscription(options(&["contentType"])?.content_type)?;
-            if !subscriptions.state().remove(&key) {
-                return Err(no_subscription());
-            }
+            let mut state = subscriptions.state();
+            check_enabled(state.get(&key))?;
+            state.insert(key, Subscription::Stopped);
             Ok(Value::Null)
         }
         (&Method::GET, ["subscriptions", "content"]) => {
             let options = options(&["contentType", START, END])?;
             let key = subscription(options.content_type)?;
-            if !subscriptions.state().contains(&key) {
-                return Err(no_subscription());
-            }
+            check_enabled(subscriptions.state().get(&key))?;
             let created = unix(exchange.now).saturating_sub(CONTENT_AGE);
             let is_wanted = options.window.is_none_or(|window| window.contains(&created));
             let items = is_wanted.then(|| content(exchange, tenant, &key[2]));
@@ -84,6 +108,10 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Val
                 .iter()
                 .find(|content_type| content_id(tenant, content_type) == *id)
                 .ok_or_else(|| Denial::bad("AF20051", "Content requested with the key is not there."))?;
+            let key = subscription(Some((*content_type).to_owned()))?;
+            if subscriptions.state().get(&key) == Some(&Subscription::Stopped) {
+                return Err(stopped());
+            }
             Ok(records(exchange, tenant, content_type))
         }
         (method, path) => Err(Denial::not_emulated(format_args!(
@@ -180,10 +208,14 @@ fn content_id(tenant: &Tenant, content_type: &str) -> String {
 }
 
 impl Subscriptions {
-    fn of(&self, tenant: &str, client_id: &str) -> Vec<String> {
+    /// The enabled ones of an app in a tenant. What was stopped is not listed.
+    fn shown(&self, tenant: &str, client_id: &str) -> Vec<Value> {
         let state = self.state();
-        let own = state.iter().filter(|[of, by, _]| of == tenant && by == client_id);
-        own.map(|[_, _, content_type]| content_type.clone()).collect()
+        let own = state.iter().filter(|([of, by, _], subscription)| {
+            of == tenant && by == client_id && matches!(subscription, Subscription::Enabled(_))
+        });
+        own.map(|([_, _, content_type], subscription)| subscription.shown(content_type))
+            .collect()
     }
 
     /// Forgets all of them.
@@ -191,9 +223,99 @@ impl Subscriptions {
         self.state().clear();
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, BTreeSet<[String; 3]>> {
+    fn state(&self) -> std::sync::MutexGuard<'_, BTreeMap<[String; 3], Subscription>> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+impl Subscription {
+    fn shown(&self, content_type: &str) -> Value {
+        let (status, webhook) = match self {
+            Self::Enabled(webhook) => ("enabled", webhook.as_ref().map(Webhook::shown)),
+            Self::Stopped => ("disabled", None),
+        };
+        json!({"contentType": content_type, "status": status, "webhook": webhook})
+    }
+}
+
+impl Webhook {
+    /// The webhook of a request to start a subscription, if its body names one. An empty address is none.
+    ///
+    /// # Errors
+    /// AF20002 for a body that is no such object, AF20003 for a time in the past, AF20021 for an address without TLS.
+    fn read(body: &[u8], now: u64) -> Result<Option<Self>, Denial> {
+        if body.trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        let wrong = || Denial::bad("AF20002", "Invalid parameter type: webhook. Expected type: object.");
+        // An array would do for a struct, were it not looked at.
+        let webhook = match serde_json::from_slice(body).map_err(|_| wrong())? {
+            Value::Null => Value::Null,
+            Value::Object(mut body) => body.remove("webhook").unwrap_or_default(),
+            _ => return Err(wrong()),
+        };
+        let mut webhook = match webhook {
+            Value::Null => return Ok(None),
+            Value::Object(_) => Self::deserialize(webhook).map_err(|_| wrong())?,
+            _ => return Err(wrong()),
+        };
+        if webhook.address.is_empty() {
+            return Ok(None);
+        }
+        for text in [&mut webhook.auth_id, &mut webhook.expiration] {
+            *text = text.take().filter(|text| !text.is_empty());
+            if text.as_ref().is_some_and(|text| text.len() > LONGEST_TEXT) {
+                return Err(wrong());
+            }
+        }
+        let start = webhook.address.get(..SECURE.len());
+        let is_secure = start.is_some_and(|start| start.eq_ignore_ascii_case(SECURE));
+        if !is_secure || webhook.address.len() > LONGEST_TEXT {
+            let message = "The webhook endpoint could not be validated. The address must begin with HTTPS.";
+            return Err(Denial::bad("AF20021", message));
+        }
+        let end = webhook.expiration.as_deref().and_then(parse_rfc3339);
+        if end.is_some_and(|end| unix(end) <= now) {
+            let message = "The expiration provided is set to a past date and time.";
+            return Err(Denial::bad("AF20003", message));
+        }
+        Ok(Some(webhook))
+    }
+
+    fn shown(&self) -> Value {
+        json!({
+            "status": "enabled",
+            "address": self.address,
+            "authId": self.auth_id,
+            "expiration": self.expiration,
+        })
+    }
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the id, by which the receiver knows the sender.
+        f.debug_struct("Webhook")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// # Errors
+/// AF20022 for a subscription that was never started, AF20023 for one that was stopped.
+fn check_enabled(subscription: Option<&Subscription>) -> Result<(), Denial> {
+    match subscription {
+        Some(Subscription::Enabled(_)) => Ok(()),
+        Some(Subscription::Stopped) => Err(stopped()),
+        None => Err(Denial::bad(
+            "AF20022",
+            "No subscription found for the specified content type.",
+        )),
+    }
+}
+
+fn stopped() -> Denial {
+    Denial::bad("AF20023", "The subscription was disabled.")
 }
 
 /// An answer that is no success, in this API's form.
@@ -236,24 +358,9 @@ impl From<Flaw> for Denial {
     }
 }
 
-/// Checks that a request to start a subscription asks for no webhook, which would never be called.
-fn without_webhook(exchange: &Exchange<'_>) -> Result<(), Denial> {
-    if exchange.body.iter().all(u8::is_ascii_whitespace) {
-        return Ok(());
-    }
-    match serde_json::from_slice::<Value>(&exchange.body) {
-        Ok(Value::Object(body)) if body.get("webhook").is_none_or(Value::is_null) => Ok(()),
-        Ok(Value::Object(_)) => Err(Denial::not_emulated("webhooks")),
-        _ => Err(Denial::bad(
-            "AF20002",
-            "Invalid parameter: the body is not a JSON object.",
-        )),
-    }
-}
-
-fn no_subscription() -> Denial {
-    Denial::bad("AF20022", "No subscription found for the specified content type.")
-}
+/// How long a text of a webhook may be, in bytes.
+const LONGEST_TEXT: usize = 2_048;
+const SECURE: &str = "https://";
 
 /// How long ago the content was created, in seconds.
 const CONTENT_AGE: u64 = 3_600;

@@ -266,6 +266,8 @@ pub enum Lint {
     MissingState,
     /// A code redeemed with scopes that its authorization request did not name. The documents want the same or fewer.
     ScopeBeyondCode,
+    /// A subscription with a webhook. It is kept and shown, but the emulator never calls it.
+    WebhookNeverCalled,
     /// An assertion whose `aud` is a list: Entra refuses it (AADSTS50027).
     AudienceList,
 }
@@ -299,6 +301,7 @@ impl fmt::Display for Lint {
             Self::PlainPkce => f.write_str("plain PKCE"),
             Self::MissingState => f.write_str("no state"),
             Self::ScopeBeyondCode => f.write_str("scope beyond the authorization request"),
+            Self::WebhookNeverCalled => f.write_str("the webhook is never called"),
             Self::AudienceList => f.write_str("assertion's aud is a list"),
         }
     }

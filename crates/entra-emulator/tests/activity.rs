@@ -70,6 +70,145 @@ fn list_start_content_records() {
     assert_eq!(json_body(&ask(&format!("{feed}/subscriptions/list"))), json!([]));
 }
 
+/// Every content type has a subscription of its own.
+#[test]
+fn subscriptions_start_once_and_stop() {
+    let emulator = good();
+    let token = token(&emulator, "https://manage.office.com/.default");
+    let feed = emulator.activity_url();
+    let seen = |answer: Answer| {
+        let status = answer.status().as_u16();
+        let body = json_body(&answer);
+        let code = body["error"]["code"].as_str().or(body["status"].as_str());
+        (status, code.unwrap_or_default().to_owned())
+    };
+    let types = [
+        "Audit.AzureActiveDirectory",
+        "Audit.Exchange",
+        "Audit.SharePoint",
+        "Audit.General",
+        "DLP.All",
+    ];
+    for content_type in types {
+        let post = |what: &str| {
+            seen(post_as(
+                &emulator,
+                &format!("{feed}/subscriptions/{what}?contentType={content_type}"),
+                &token,
+            ))
+        };
+        let content = || {
+            get_as(
+                &emulator,
+                &format!("{feed}/subscriptions/content?contentType={content_type}"),
+                &token,
+            )
+        };
+        let refused = |code: &str| (400, code.to_owned());
+        let enabled = (200, "enabled".to_owned());
+        assert_eq!(seen(content()), refused("AF20022"));
+        assert_eq!(post("stop"), refused("AF20022"));
+        assert_eq!(post("start"), enabled);
+        let uri = json_body(&content())[0]["contentUri"].as_str().unwrap().to_owned();
+        for _ in 0..2 {
+            assert_eq!(post("start"), refused("AF20024"));
+            assert_eq!(content().status(), 200);
+        }
+        assert_eq!(post("stop").0, 200);
+        for _ in 0..2 {
+            assert_eq!(seen(content()), refused("AF20023"));
+            assert_eq!(seen(get_as(&emulator, &uri, &token)), refused("AF20023"));
+            assert_eq!(post("stop"), refused("AF20023"));
+        }
+        let listed = json_body(&get_as(&emulator, &format!("{feed}/subscriptions/list"), &token));
+        assert!(
+            listed
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|one| one["contentType"] != content_type)
+        );
+        assert_eq!(post("start"), enabled);
+        assert_eq!(post("start"), refused("AF20024"));
+        assert_eq!(content().status(), 200);
+        assert_eq!(get_as(&emulator, &uri, &token).status(), 200);
+    }
+    let listed = json_body(&get_as(&emulator, &format!("{feed}/subscriptions/list"), &token));
+    assert_eq!(listed.as_array().unwrap().len(), types.len());
+}
+
+#[test]
+fn a_changed_webhook_starts_a_subscription_anew() {
+    let emulator = good();
+    let token = token(&emulator, "https://manage.office.com/.default");
+    let url = format!("{}/subscriptions/start{TYPE}", emulator.activity_url());
+    let start = |body: &str| {
+        let request = Request::post(&url)
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json");
+        let answer = emulator.handle(request.body(body.as_bytes().to_vec()).unwrap());
+        (answer.status().as_u16(), json_body(&answer))
+    };
+    let refused = |body: &str, code: &str| {
+        let (status, answer) = start(body);
+        assert_eq!((status, &answer["error"]["code"]), (400, &json!(code)), "{body}");
+    };
+    let webhook = |address: &str, auth_id: &str, expiration: &str| {
+        json!({"webhook": {"address": address, "authId": auth_id, "expiration": expiration}}).to_string()
+    };
+    let hook = "https://app.example/hook";
+    let shown = |address: &str, auth_id: Value, expiration: Value| {
+        let webhook = json!({"status": "enabled", "address": address, "authId": auth_id, "expiration": expiration});
+        json!({"contentType": "Audit.AzureActiveDirectory", "status": "enabled", "webhook": webhook})
+    };
+    let plain = json!({"contentType": "Audit.AzureActiveDirectory", "status": "enabled", "webhook": null});
+
+    // What is wrong with a webhook leaves everything as it was.
+    for (body, code) in [
+        (webhook("http://app.example/hook", "", ""), "AF20021"),
+        (webhook("app.example", "", ""), "AF20021"),
+        (webhook(&format!("https://{}", "x".repeat(5_000)), "", ""), "AF20021"),
+        (webhook(hook, &"x".repeat(5_000), ""), "AF20002"),
+        (webhook(hook, "", "2001-01-01T00:00:00Z"), "AF20003"),
+        ("{\"webhook\": 1}".to_owned(), "AF20002"),
+        (format!("{{\"webhook\": [\"{hook}\", null, null]}}"), "AF20002"),
+        ("[null]".to_owned(), "AF20002"),
+        ("{\"webhook\": {\"address\": 1}}".to_owned(), "AF20002"),
+        ("[".repeat(100_000), "AF20002"),
+        ("webhook=1".to_owned(), "AF20002"),
+    ] {
+        refused(&body, code);
+    }
+    assert_eq!(start("{}"), (200, plain.clone()));
+    for same in ["", "{}", "null", " ", "{\"webhook\": null}", &webhook("", "", "")] {
+        refused(same, "AF20024");
+    }
+    let first = webhook(hook, "secret", "");
+    assert_eq!(start(&first), (200, shown(hook, json!("secret"), Value::Null)));
+    let lints = emulator.requests().pop().unwrap().lints;
+    assert_eq!(lints, [entra_emulator::Lint::WebhookNeverCalled]);
+    refused(&first, "AF20024");
+    refused(&webhook("http://app.example/hook", "", ""), "AF20021");
+    let list = get_as(
+        &emulator,
+        &format!("{}/subscriptions/list", emulator.activity_url()),
+        &token,
+    );
+    assert_eq!(json_body(&list), json!([shown(hook, json!("secret"), Value::Null)]));
+    for (address, auth_id, expiration) in [
+        ("https://app.example/other", "secret", ""),
+        ("https://app.example/other", "other", ""),
+        ("https://app.example/other", "other", "2999-01-01T00:00:00Z"),
+    ] {
+        let body = webhook(address, auth_id, expiration);
+        assert_eq!(start(&body).0, 200);
+        refused(&body, "AF20024");
+    }
+    // Without a webhook the old one is removed.
+    assert_eq!(start(""), (200, plain));
+    refused("", "AF20024");
+}
+
 #[test]
 fn refusals() {
     let emulator = good();
@@ -247,10 +386,6 @@ fn what_is_not_emulated_says_so() {
             .header("authorization", format!("Bearer {token}"));
         emulator.handle(request.body(body.as_bytes().to_vec()).unwrap())
     };
-    says(
-        &start(r#"{"webhook": {"address": "https://app.example/hook"}}"#),
-        "webhooks",
-    );
     assert_eq!(json_body(&start("[]"))["error"]["code"], "AF20002");
     assert_eq!(json_body(&start("x=1"))["error"]["code"], "AF20002");
     // None of them subscribed.

@@ -507,6 +507,34 @@ fn an_api_that_fails_is_told_with_what_to_do_and_the_token_goes_nowhere_else() {
     assert_eq!(fetch().0, 200, "it goes on afterwards");
 }
 
+/// The list of subscriptions may be behind, and another process may have been faster.
+#[test]
+fn a_subscription_that_is_enabled_already_is_no_trouble() {
+    let world = World::new();
+    let web = world.start(&[]);
+    let visitor = Visitor::new(&web);
+    let redirect = world.emulator.approve(&visitor.connect(), ADMINISTRATOR).unwrap();
+    location(&visitor.get(&redirect.url));
+    let fetch = || visitor.press(&format!("/tenants/{}/records", world.tenant()));
+    assert_eq!(fetch().status(), 200);
+    world.emulator.fault(Fault::body("[]").on("/subscriptions/list"));
+    let again = fetch();
+    assert_eq!(again.status(), 200);
+    let page = text(&again);
+    assert!(
+        page.contains("Audit.AzureActiveDirectory") && !page.contains("AF20024"),
+        "{page}"
+    );
+    let events = world.emulator.requests();
+    let starts = events
+        .iter()
+        .filter(|event| event.path.ends_with("/subscriptions/start"));
+    assert_eq!(
+        starts.map(|event| event.status.as_u16()).collect::<Vec<_>>(),
+        [200, 400]
+    );
+}
+
 /// To connect a tenant again helps where it does not know the application, and not where the application itself is barred.
 #[test]
 fn only_who_can_help_is_asked_for_help() {
