@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::emulate_default_handler;
 
 use crate::exit::{Exit, Failure};
-use crate::files::write_new;
+use crate::files::{random_name, replace, write_new};
 use crate::outside::{refuse_contents, shown};
 
 /// A file with a CA's certificate. Unless the user named it, it stands in a folder of its own, and both are removed with it.
@@ -23,15 +23,13 @@ pub(crate) struct CaFile {
 }
 
 impl CaFile {
-    /// Writes it to this file, else to a new file of its own.
-    ///
-    /// The name cannot be guessed, and nobody else may write to its folder: whoever could replace the file would choose the
-    /// CA that other programs trust.
+    /// Writes it to this file, in place of one of an earlier run, else to a new file in a private folder under a name that
+    /// cannot be guessed: a stranger who can replace the file chooses the CA that other programs trust.
     pub(crate) fn write(pem: &str, path: Option<&Path>) -> Result<Self, Failure> {
         match path {
             Some(path) => {
                 refuse_contents(path, Exit::Configuration)?;
-                let written = std::fs::write(path, pem).and_then(|()| path.canonicalize());
+                let written = replace(path, pem).and_then(|()| path.canonicalize());
                 let path = written.map_err(|error| refused(path, &error, "name another file with --ca-out"))?;
                 Ok(Self {
                     path,
@@ -46,13 +44,12 @@ impl CaFile {
     fn write_temporary(pem: &str) -> Result<Self, Failure> {
         // Before there is anything to remove.
         let stopped = Arc::new(AtomicUsize::new(0));
-        for signal in SIGNALS {
+        let hangup = Some(SIGHUP).filter(|_| !is_hangup_ignored());
+        for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
             flag::register_usize(signal, Arc::clone(&stopped), signal as usize)
                 .map_err(|error| Failure::new(Exit::Configuration, error))?;
         }
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(|error| Failure::text(Exit::Configuration, error))?;
-        let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = random_name().map_err(|error| Failure::new(Exit::Configuration, error))?;
         // A variable that is set to nothing is not set.
         let parent = Some(std::env::temp_dir()).filter(|parent| !parent.as_os_str().is_empty());
         let parent = parent.unwrap_or_else(|| PathBuf::from("/tmp"));
@@ -112,8 +109,13 @@ fn refused(path: &Path, error: &std::io::Error, advice: &str) -> Failure {
 
 const ADVICE: &str = "name the file for the CA with --ca-out";
 
-/// Those that end the emulator. SIGHUP is not among them: `nohup` has it ignored, and a handler would change that.
-const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
+/// Whether SIGHUP does not end this process, as `nohup` has it: a handler would change that. True where it is not known.
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_none_or(|mask| mask & (1 << (SIGHUP - 1)) != 0)
+}
 
 /// How often it is looked whether a signal came.
 const PAUSE: Duration = Duration::from_millis(100);

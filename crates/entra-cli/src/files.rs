@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
@@ -88,18 +89,10 @@ pub(crate) fn read_bytes(path: &Path, limit: u64, exit: Exit) -> Result<Zeroizin
     Ok(bytes)
 }
 
-/// Writes a new file. With `private`, nobody but its owner may read it. What is there already is not overwritten.
+/// Writes a new file. Only its owner may write to it; with `private`, only its owner may read it. What is there already is
+/// not overwritten, and no link is followed.
 pub(crate) fn write_new(path: &Path, text: &str, private: bool) -> Result<(), Failure> {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    if private {
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    }
-    let written = options
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
-    written.map_err(|error| {
+    create(path, text, private).map_err(|error| {
         let advice = if error.kind() == io::ErrorKind::AlreadyExists {
             "; name another file, or move that one"
         } else {
@@ -107,6 +100,49 @@ pub(crate) fn write_new(path: &Path, text: &str, private: bool) -> Result<(), Fa
         };
         Failure::text(Exit::Output, format!("{}: {error}{advice}", shown(path)))
     })
+}
+
+/// Writes a public file in place of one that may be there: all at once, so that no reader finds a part of it, and by another
+/// file, so that no link is followed and no owner of an old file keeps the new one.
+///
+/// # Errors
+/// Those of the system; one for what is no file, such as a folder or a device, which is left alone.
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    if let Ok(old) = path.symlink_metadata()
+        && !old.is_file()
+        && !old.is_symlink()
+    {
+        return Err(io::Error::other("there is something else than a file"));
+    }
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+    let mut fresh = OsString::from(".");
+    fresh.push(name);
+    fresh.push(format!(".{}", random_name()?));
+    let fresh = path.with_file_name(fresh);
+    let written = create(&fresh, text, false).and_then(|()| std::fs::rename(&fresh, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&fresh);
+    }
+    written
+}
+
+/// 32 characters that nobody can guess.
+pub(crate) fn random_name() -> io::Result<String> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn create(path: &Path, text: &str, private: bool) -> io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, if private { 0o600 } else { 0o644 });
+    #[cfg(not(unix))]
+    let _ = private;
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 /// What is wrong with a file of a private key that others may use, if anything is. On systems without modes nothing is known.

@@ -47,7 +47,7 @@ fn signal(child: &Child, name: &str) {
 
 #[test]
 fn the_ca_stands_in_a_folder_of_its_own_until_the_end() {
-    for (name, number) in [("TERM", 15), ("INT", 2)] {
+    for (name, number) in [("TERM", 15), ("INT", 2), ("HUP", 1)] {
         let folder = folder(&format!("ca-{name}"));
         // Whoever guesses the old name gains nothing.
         let variables = [("TMPDIR", folder.to_str().unwrap())];
@@ -70,6 +70,134 @@ fn the_ca_stands_in_a_folder_of_its_own_until_the_end() {
         assert_eq!(child.wait().unwrap().signal(), Some(number));
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
     }
+}
+
+/// `nohup` has it so, and it stays so.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_ignored_hangup_stays_ignored() {
+    let folder = folder("ca-nohup");
+    let script = r#"trap '' HUP; exec "$@""#;
+    let mut command = Command::new("/bin/sh");
+    command
+        .args(["-c", script, "sh", env!("CARGO_BIN_EXE_entra"), "emulator", "--tls"])
+        .env_clear()
+        .env("TMPDIR", &folder)
+        .stdout(std::process::Stdio::piped());
+    let mut child = Running::start(&mut command);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.starts_with("export NODE_EXTRA_CA_CERTS=")));
+    signal(&child, "HUP");
+    signal(&child, "TERM");
+    assert_eq!(child.wait().unwrap().signal(), Some(15));
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+#[test]
+fn a_named_ca_file_is_replaced_and_no_link_followed() {
+    let folder = folder("ca-out");
+    let (victim, link, old) = (folder.join("victim"), folder.join("link.pem"), folder.join("old.pem"));
+    std::fs::write(&victim, "precious").unwrap();
+    std::os::unix::fs::symlink(&victim, &link).unwrap();
+    std::fs::write(&old, "x".repeat(10_000)).unwrap();
+    common::set_mode(&old, 0o666);
+    for path in [&link, &old, &folder.join("new.pem")] {
+        let words = ["--tls", "--ca-out", path.to_str().unwrap()];
+        let (child, printed) = started(&words, &[], "export NODE_EXTRA_CA_CERTS=");
+        let named = printed.last().unwrap().split_once('=').unwrap().1;
+        assert_eq!(Path::new(named.trim_matches('\'')), path.canonicalize().unwrap());
+        assert!(path.symlink_metadata().unwrap().is_file());
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o133, 0, "{path:?}");
+        let pem = std::fs::read_to_string(path).unwrap();
+        assert!(pem.starts_with("-----BEGIN CERTIFICATE") && pem.ends_with("-----END CERTIFICATE-----\n"));
+        drop(child);
+        assert!(path.exists(), "it stays");
+    }
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+    // Nothing of the writing is left behind.
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 4);
+    for other in ["/dev/null", folder.to_str().unwrap()] {
+        fails(&run(&["emulator", "--tls", "--ca-out", other], &[]), 3, &["--ca-out"]);
+    }
+}
+
+#[test]
+fn lines_about_tls_say_what_they_replace() {
+    let (_child, printed) = started(&["--tls"], &[], "export NODE_EXTRA_CA_CERTS=");
+    let at = printed
+        .iter()
+        .position(|line| line.starts_with("export SSL_CERT_FILE="))
+        .unwrap();
+    let comment = &printed[at - 2..at];
+    assert!(comment.iter().all(|line| line.starts_with("# ")), "{comment:?}");
+    assert!(
+        comment[0].contains("the place of this machine's root certificates"),
+        "{comment:?}"
+    );
+}
+
+#[test]
+fn the_control_api_is_off_unless_asked_for() {
+    let (_child, printed) = started(&[], &[], "export AZURE_CLIENT_SECRET=");
+    assert!(!printed.iter().any(|line| line.contains("CONTROL")), "{printed:?}");
+    let (_child, printed) = started(
+        &["--seed", "7", "--control", "0"],
+        &[],
+        "export ENTRA_EMULATOR_CONTROL_KEY=",
+    );
+    let value = |name: &str| {
+        let line = printed
+            .iter()
+            .find_map(|line| line.strip_prefix(&format!("export {name}=")));
+        line.unwrap_or_else(|| panic!("{name}: {printed:?}")).to_owned()
+    };
+    let (url, key) = (value("ENTRA_EMULATOR_CONTROL"), value("ENTRA_EMULATOR_CONTROL_KEY"));
+    assert!(url.starts_with("http://127.0.0.1:") && url != value("AZURE_AUTHORITY_HOST"));
+    let get = |key: &str| {
+        let address = url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(
+            stream,
+            "GET /v1/clock HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(get(&key).starts_with("HTTP/1.1 200 ") && get("wrong").starts_with("HTTP/1.1 401 "));
+    let (_other, printed) = started(
+        &["--seed", "7", "--control", "0"],
+        &[],
+        "export ENTRA_EMULATOR_CONTROL_KEY=",
+    );
+    assert!(!printed.last().unwrap().ends_with(&key), "the seed does not tell it");
+
+    let taken = url.rsplit_once(':').unwrap().1;
+    fails(&run(&["emulator", "--control", taken], &[]), 3, &["--control"]);
+    let words = ["emulator", "--control", "0", "--control-listen", "127.0.0.1:0"];
+    fails(&run(&words, &[]), 2, &["--control-listen"]);
+}
+
+#[test]
+fn the_control_port_stays_on_loopback_unless_named() {
+    let words = ["--listen", "0.0.0.0", "--control", "0"];
+    let (_child, printed) = started(&words, &[], "export ENTRA_EMULATOR_CONTROL_KEY=");
+    assert!(
+        printed
+            .iter()
+            .any(|line| line.starts_with("export ENTRA_EMULATOR_CONTROL=http://127.0.0.1:"))
+    );
+    let words = ["--control-listen", "0.0.0.0:0"];
+    let (mut child, _) = started(&words, &[], "export ENTRA_EMULATOR_CONTROL_KEY=");
+    let mut warning = String::new();
+    BufReader::new(child.stderr.take().unwrap())
+        .read_line(&mut warning)
+        .unwrap();
+    assert!(
+        warning.contains("warning") && warning.contains("control API"),
+        "{warning}"
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
 mod address;
+mod control;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use entra_emulator::{Config, Emulator, EmulatorBuilder, Issuers};
 
 use crate::ca_file::CaFile;
 use crate::commands::emulator::address::Address;
+use crate::commands::emulator::control::{Control, control_help};
 use crate::exit::{Exit, Failure};
 use crate::files::{print_secret, read_text, tell};
 use crate::outside::{escape, shell_quoted, shown, without_suspects};
@@ -18,7 +20,7 @@ use crate::outside::{escape, shell_quoted, shown, without_suspects};
 /// Prints its addresses, its tenant and applications, and the variables that other programs (this one's `token` among them) read;
 /// then one line a request, on standard error. Its keys and secrets are public: nothing but a test may trust its tokens.
 #[derive(Args)]
-#[command(after_help = "\
+#[command(after_help = concat!("\
 Examples:
   entra emulator --port 8500
   entra emulator --listen 0.0.0.0:8500 --name emulator        # for other containers; `curl http://emulator:8500/healthz` waits for it
@@ -39,10 +41,15 @@ Other libraries insist on TLS, and look the authority up at Microsoft unless tol
   azure-identity   ClientSecretCredential(..., authority=host, disable_instance_discovery=True)
 Libraries for OpenID Connect (openid-client, go-oidc, Spring Security) compare the issuer with the URL that they are given:
   entra emulator --port 8500 --issuer origin      # issuer http://127.0.0.1:8500/TENANT/v2.0, or .../TENANT/ on v1; TENANT is the tenant's ID
-Where tokens are requested at one address and checked with the documents of another, give --issuer the URL of the latter.")]
+Where tokens are requested at one address and checked with the documents of another, give --issuer the URL of the latter.
+
+", control_help!()))]
 pub(crate) struct Arguments {
     #[command(flatten)]
     address: Address,
+
+    #[command(flatten)]
+    control: Control,
 
     /// Write the CA's certificate (PEM) to this file, which stays [default: a file in a new temporary folder, removed at the end]
     #[arg(long, value_name = "FILE", requires = "tls")]
@@ -95,8 +102,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         builder = builder.certificate_pem(read_text(path, MAX_CERTIFICATE, Exit::Configuration)?.as_str());
     }
     let emulator = arguments
-        .address
-        .apply(builder)?
+        .control
+        .apply(arguments.address.apply(builder)?)
         // A client that is set up wrongly has a secret in the path.
         .on_request(|event| tell(without_suspects(&event.to_string())))
         .try_start()
@@ -105,10 +112,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             entra_emulator::Error::Listen {
                 address,
                 error: ref cause,
-            } => arguments.address.failed(address, &error, cause.kind()),
+            } => match arguments.control.advice(address) {
+                Some(advice) => Failure::text(Exit::Configuration, format_args!("{error}; {advice}")),
+                None => arguments.address.failed(address, &error, cause.kind()),
+            },
             error => Failure::new(Exit::Configuration, error),
         })?;
     arguments.address.warn(&emulator);
+    arguments.control.warn();
     let ca = emulator
         .ca_pem()
         .map(|pem| CaFile::write(pem, arguments.ca_out.as_deref()))
@@ -178,8 +189,12 @@ fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
     ] {
         let _ = write!(text, "\nexport {name}={}", shell_quoted(value));
     }
-    // OpenSSL and this library, Python's requests, curl and Node each look at their own; each then trusts this CA alone, or as well.
+    // OpenSSL and this library, Python's requests, curl and Node each look at their own.
     if let Some(ca) = ca {
+        text.push_str(
+            "\n# These take the place of this machine's root certificates in a shell: programs there trust the emulator's CA alone,\n\
+             # and TLS to any other server fails. Node trusts it as well as its own roots.",
+        );
         for name in [
             "SSL_CERT_FILE",
             "REQUESTS_CA_BUNDLE",
@@ -189,6 +204,7 @@ fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
             let _ = write!(text, "\nexport {name}={}", shell_quoted(&ca.to_string_lossy()));
         }
     }
+    control::describe(emulator, &mut text);
     text
 }
 

@@ -1,0 +1,89 @@
+//! The options of the control API, by which programs in any language drive the emulator.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use clap::Args;
+use entra_emulator::{Emulator, EmulatorBuilder};
+
+use crate::files::tell;
+use crate::outside::shell_quoted;
+
+/// The part of `entra emulator --help` about it.
+macro_rules! control_help {
+    () => {
+        "\
+With --control PORT, programs in any language drive the emulator over HTTP, in JSON; the lines printed name the address and the key:
+  curl -H \"Authorization: Bearer $ENTRA_EMULATOR_CONTROL_KEY\" -H 'Content-Type: application/json' \\
+       -d '{\"status\": 429, \"retry_after\": 2, \"path\": \"/oauth2/v2.0/token\"}' $ENTRA_EMULATOR_CONTROL/v1/faults
+  GET /v1                        what there is
+  GET, DELETE /v1/requests       what came, and what was wrong with it in words; ?after=N
+  GET, POST, DELETE /v1/faults   what goes wrong: status, aadsts, body, retry_after, latency_ms, reset, path, times and more
+  GET, POST /v1/clock            set, advance_seconds, frozen
+  POST /v1/revocations           revoke tokens: all, app or user
+  POST /v1/approvals             accept or decline as a user: url or user_code, user, decision
+  GET, POST /v1/signing-keys     action: rotate, replace or retire
+  POST /v1/reset                 everything but the configuration back to the start"
+    };
+}
+pub(super) use control_help;
+
+#[derive(Args)]
+pub(super) struct Control {
+    /// Listen for the control API (faults, clock, requests, approvals) on this port of 127.0.0.1; 0 takes a free one. The key
+    /// that it wants is printed
+    #[arg(long, value_name = "PORT", conflicts_with = "control_listen")]
+    control: Option<u16>,
+
+    /// Listen for the control API at this address, such as 0.0.0.0:8401 in a container that publishes the port to 127.0.0.1 of
+    /// its host. Whoever reaches it and knows the key rules the emulator
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    control_listen: Option<SocketAddr>,
+}
+
+impl Control {
+    pub(super) fn apply(&self, builder: EmulatorBuilder) -> EmulatorBuilder {
+        match self.address() {
+            None => builder,
+            Some(address) if address.ip().is_loopback() => builder.control_at(address),
+            // The user named that address.
+            Some(address) => builder.allow_other_machines().control_at(address),
+        }
+    }
+
+    /// What to do where this address, being the control API's, cannot be listened at.
+    pub(super) fn advice(&self, failed: SocketAddr) -> Option<&'static str> {
+        let is_own = self.address() == Some(failed);
+        let advice = if self.control.is_some() {
+            "choose another port with --control, or 0 for a free one"
+        } else {
+            "choose another address or port with --control-listen"
+        };
+        is_own.then_some(advice)
+    }
+
+    /// Warns of strangers, where some can come.
+    pub(super) fn warn(&self) {
+        if let Some(address) = self.address().filter(|address| !address.ip().is_loopback()) {
+            tell(format_args!(
+                "entra: warning: other machines reach the control API at {address}; only its key keeps them out, and it travels unencrypted"
+            ));
+        }
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
+        let local = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        self.control_listen.or_else(|| self.control.map(local))
+    }
+}
+
+/// Adds the lines that name the control API, where it listens. They are the last ones: with them all has been said.
+pub(super) fn describe(emulator: &Emulator, text: &mut String) {
+    let Some(url) = emulator.control_url() else { return };
+    for (name, value) in [
+        ("ENTRA_EMULATOR_CONTROL", url),
+        ("ENTRA_EMULATOR_CONTROL_KEY", emulator.control_key()),
+    ] {
+        let _ = write!(text, "\nexport {name}={}", shell_quoted(value));
+    }
+}
