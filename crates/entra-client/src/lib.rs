@@ -112,7 +112,7 @@ pub use source::TokenSource;
 pub use tasks::Tasks;
 pub use tenants::{ConsentedTenant, DirectoryError, MemoryDirectory, SecretName, TenantDirectory, TenantList};
 #[cfg(feature = "redb")]
-pub use tenants::{DirectoryKey, DiskDirectory};
+pub use tenants::{DirectoryKey, DirectoryTurn, DiskDirectory, KeptSecret, Secrets};
 pub use token::Token;
 pub use token_store::{StoredToken, TokenStore};
 pub use user::User;

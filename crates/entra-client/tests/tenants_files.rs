@@ -494,3 +494,58 @@ fn flipped_bits_are_errors_or_found_and_never_a_panic() {
         "{refused} of {places_tried}: the test flips what matters, and what does not"
     );
 }
+
+#[test]
+fn secrets_change_together_or_not_at_all() {
+    let folder = folder();
+    let directory = DiskDirectory::at(folder.path().join("t.redb")).with_key(key());
+    assert!(directory.secrets().unwrap().is_empty());
+    directory.keep_secret(name("a"), b"first").unwrap();
+    let failed = directory.change_secrets(|secrets| {
+        secrets.put(name("a"), b"second")?;
+        secrets.put(name("b"), &[0; 20_000])
+    });
+    assert!(matches!(failed, Err(DirectoryError::TooLarge { .. })), "{failed:?}");
+    assert_eq!(directory.secret(name("a")).unwrap().unwrap().as_slice(), b"first");
+    let listed = directory.change_secrets(|secrets| {
+        secrets.put(name("b"), b"other")?;
+        assert_eq!(secrets.get(name("b"))?.unwrap().as_slice(), b"other");
+        assert!(secrets.remove(name("a"))? && !secrets.remove(name("a"))?);
+        secrets.list()
+    });
+    let listed = listed.unwrap();
+    assert_eq!((listed.len(), &*listed[0].name), (1, "b"));
+    assert_eq!(listed[0].secret_name(), name("b"));
+    let listed = directory.secrets().unwrap();
+    assert_eq!(listed[0].secret.as_ref().unwrap().as_slice(), b"other");
+    assert!(!format!("{listed:?}").contains("111, 116, 104"), "a secret is shown");
+    // Another key lists the names alone.
+    let other = DiskDirectory::at(directory.path()).with_key(DirectoryKey::from_bytes([8; 32]));
+    assert!(other.secrets().unwrap()[0].secret.is_none());
+    let keyless = DiskDirectory::at(directory.path()).change_secrets(|_| Ok(()));
+    assert!(matches!(keyless, Err(DirectoryError::NoKey)));
+}
+
+#[test]
+fn a_turn_is_taken_by_one_at_a_time() {
+    let folder = folder();
+    let directory = DiskDirectory::at(folder.path().join("t.redb")).with_key(key());
+    let turn = directory.take_turn(std::time::Duration::ZERO).unwrap();
+    let other = DiskDirectory::at(directory.path());
+    let waited = other.take_turn(std::time::Duration::from_millis(5));
+    assert!(matches!(waited, Err(DirectoryError::Busy { .. })), "{waited:?}");
+    // It keeps nobody from the directory itself.
+    directory.keep_secret(name("a"), b"x").unwrap();
+    drop(turn);
+    other.take_turn(std::time::Duration::ZERO).unwrap();
+}
+
+#[test]
+fn a_pseudonym_stands_for_its_parts_and_key() {
+    let of = |key: u8, parts: &[&[u8]]| DirectoryKey::from_bytes([key; 32]).pseudonym(parts);
+    let one = of(1, &[b"ab", b"c"]);
+    assert_eq!((one.len(), &one), (32, &of(1, &[b"ab", b"c"])));
+    for other in [of(1, &[b"a", b"bc"]), of(1, &[b"abc"]), of(2, &[b"ab", b"c"])] {
+        assert_ne!(one, other);
+    }
+}

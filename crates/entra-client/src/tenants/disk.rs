@@ -10,7 +10,9 @@ use zeroize::Zeroizing;
 
 use super::key::DirectoryKey;
 use super::record::{self, KEY, Record};
+use super::secrets::{self, KeptSecret, Secrets, full_name};
 use super::storage::{self, Fault, SECRETS, TENANTS};
+use super::turn::DirectoryTurn;
 use super::{ConsentedTenant, DirectoryError, SecretName, TenantDirectory, TenantList, seal};
 
 /// A directory in a file, which outlasts the process: a [redb](https://docs.rs/redb) database.
@@ -91,6 +93,38 @@ impl DiskDirectory {
     /// Where it cannot.
     pub fn check(&self) -> Result<(), DirectoryError> {
         self.write(|_| Ok(()))
+    }
+
+    /// Returns all secrets, of every application and tenant: none where there is no file.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be read.
+    pub fn secrets(&self) -> Result<Vec<KeptSecret>, DirectoryError> {
+        let found = self.read(|transaction| secrets::list(&transaction.open_table(SECRETS)?, self.key.as_ref()))?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// Reads and changes secrets in one transaction: all of its changes are kept, or none of them where `act` fails or the process
+    /// ends. No other process changes a secret meanwhile, so that a newer one is never replaced by an older one.
+    ///
+    /// # Errors
+    /// Returns the error of `act`, or an error if the file cannot be used or there is no key.
+    pub fn change_secrets<T>(
+        &self,
+        act: impl FnOnce(&mut Secrets<'_>) -> Result<T, DirectoryError>,
+    ) -> Result<T, DirectoryError> {
+        let key = self.key.as_ref().ok_or(DirectoryError::NoKey)?;
+        self.write(|transaction| Ok(act(&mut Secrets::open(transaction, key, &self.path)?)?))
+    }
+
+    /// Waits until no other process has taken its turn, which lasts until the returned value is dropped or its process ends. It is for
+    /// what a transaction is too short for: a request with a refresh token that the response replaces. It locks `NAME.lock` beside the
+    /// file; transactions do not look at it.
+    ///
+    /// # Errors
+    /// Returns [`DirectoryError::Busy`] if another process keeps its turn for all of `wait`, and an error if the lock cannot be used.
+    pub fn take_turn(&self, wait: Duration) -> Result<DirectoryTurn, DirectoryError> {
+        DirectoryTurn::take(&self.path, wait)
     }
 
     fn read<T>(
@@ -234,12 +268,6 @@ impl fmt::Debug for DiskDirectory {
             .field("wait", &self.wait)
             .finish_non_exhaustive()
     }
-}
-
-/// What a secret is kept under: the key of its tenant, then its name.
-fn full_name(name: SecretName<'_>) -> Vec<u8> {
-    let key = record::key(name.client_id(), name.tenant());
-    [key.as_slice(), name.name().as_bytes()].concat()
 }
 
 /// From the first to the last name of a tenant's secrets: no UTF-8 has the byte 0xff.

@@ -70,11 +70,30 @@ impl DirectoryKey {
         Ok(Some(Self::from_bytes(key)))
     }
 
+    /// Returns a text that stands for these parts in the name of a secret: 32 hexadecimal digits, the same for the same parts and this
+    /// key, which tell those who lack the key nothing of the parts.
+    #[must_use]
+    pub fn pseudonym(&self, parts: &[&[u8]]) -> String {
+        let mut text = b"entra directory pseudonym".to_vec();
+        for part in parts {
+            text.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            text.extend_from_slice(part);
+        }
+        let text = Zeroizing::new(text);
+        self.tag(&text)[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// What tells this key from others, and nothing of it.
     pub(super) fn id(&self) -> [u8; 8] {
+        let tag = self.tag(b"entra directory key id");
+        tag[..8].try_into().expect("it is longer")
+    }
+
+    /// HMAC-SHA256 of a text.
+    fn tag(&self, text: &[u8]) -> [u8; 32] {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.bytes());
-        let tag = hmac::sign(&key, b"entra directory key id");
-        tag.as_ref()[..8].try_into().expect("HMAC-SHA256 gives 32 bytes")
+        let tag = hmac::sign(&key, text);
+        tag.as_ref().try_into().expect("HMAC-SHA256 gives 32 bytes")
     }
 
     pub(super) fn bytes(&self) -> &[u8; LENGTH] {

@@ -30,6 +30,10 @@ pub use self::error::DirectoryError;
 pub use self::key::DirectoryKey;
 pub use self::memory::MemoryDirectory;
 pub use self::secret_name::SecretName;
+#[cfg(feature = "redb")]
+pub use self::secrets::{KeptSecret, Secrets};
+#[cfg(feature = "redb")]
+pub use self::turn::DirectoryTurn;
 
 mod consented_tenant;
 #[cfg(feature = "redb")]
@@ -55,7 +59,11 @@ mod record;
 mod seal;
 mod secret_name;
 #[cfg(feature = "redb")]
+mod secrets;
+#[cfg(feature = "redb")]
 mod storage;
+#[cfg(feature = "redb")]
+mod turn;
 
 /// Where tenants that consented are kept, and secrets that belong to them.
 ///

@@ -118,14 +118,20 @@ fn open(path: &Path, writable: bool) -> Result<Option<File>, DirectoryError> {
     Ok(Some(file))
 }
 
-/// Waits until nobody else has the file open.
+/// Waits until no other process has the file open.
 fn lock(path: &Path, file: File, wait: Duration) -> Result<Overlay, DirectoryError> {
+    let failed = |source| DirectoryError::io(path, "lock", source);
+    Overlay::new(lock_file(path, &file, wait)?).map_err(failed)
+}
+
+/// Waits until no other process has locked the file.
+pub(super) fn lock_file(path: &Path, file: &File, wait: Duration) -> Result<FileBackend, DirectoryError> {
     let failed = |source| DirectoryError::io(path, "lock", source);
     let since = Instant::now();
     let mut pause = Duration::from_millis(1);
     loop {
         match FileBackend::new(file.try_clone().map_err(failed)?) {
-            Ok(locked) => return Overlay::new(locked).map_err(failed),
+            Ok(locked) => return Ok(locked),
             Err(DatabaseError::DatabaseAlreadyOpen) => {}
             Err(error) => return Err(fault(path, error.into())),
         }
@@ -193,10 +199,17 @@ fn builder() -> Builder {
 /// Runs what uses redb; a panic of it is a damaged file. Nothing that the panic may have left half done is used again.
 fn contain<T>(path: &Path, act: impl FnOnce() -> Result<T, Fault>) -> Result<T, DirectoryError> {
     match catch_unwind(AssertUnwindSafe(act)) {
-        Ok(Err(Fault::Redb(error))) => Err(fault(path, *error)),
-        Ok(Err(Fault::Directory(error))) => Err(error),
+        Ok(Err(fault)) => Err(told(path, fault)),
         Ok(Ok(done)) => Ok(done),
         Err(_) => Err(unreadable(path, "it is damaged")),
+    }
+}
+
+/// What ended a transaction, as it is told.
+pub(super) fn told(path: &Path, fault: Fault) -> DirectoryError {
+    match fault {
+        Fault::Redb(error) => self::fault(path, *error),
+        Fault::Directory(error) => error,
     }
 }
 
