@@ -74,7 +74,9 @@ pub(super) fn apps(seed: u64, mut apps: Vec<App>, own_apis: &[Api]) -> Result<Ve
                 app = app.request_scope(&api.app_id, scope);
             }
         }
-        apps.push(app);
+        // For commands on a user's own machine, which have no secret to keep.
+        let cli = App::new("cli").public_client().request_scope(GRAPH, "User.Read");
+        apps.extend([app, cli.redirect_uri("http://localhost")]);
     }
     for (at, app) in apps.iter_mut().enumerate() {
         let mut generator = Generator::named(seed, &format!("app {at}"));
