@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use entra_proto::{Application, ClientCredential, Redirect, RedirectUri};
 
+use crate::browser;
 use crate::exit::{Exit, Failure};
 use crate::files::tell;
 use crate::listen::{ListenError, listen};
-use crate::page::Page;
+use crate::page::{self, Page};
 
 /// Where the browser comes back to.
 #[derive(Args)]
@@ -28,6 +29,10 @@ pub(crate) struct CallbackSettings {
     #[arg(long, value_name = "URI")]
     redirect_uri: Option<String>,
 
+    /// Open no browser: print the address alone
+    #[arg(long)]
+    no_browser: bool,
+
     /// Give up if no browser has come back after so many seconds [default: 600]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     wait: Option<u64>,
@@ -39,6 +44,16 @@ pub(crate) struct Callback {
     redirect_uri: RedirectUri,
     registration: String,
     wait: Duration,
+    opens_browser: bool,
+    /// An address here that leads a browser on.
+    start: Option<Start>,
+}
+
+/// A short address of this server, and where it leads: what fits on a line of a terminal, and on every command line.
+struct Start {
+    path: String,
+    short: String,
+    url: String,
 }
 
 /// What came of a redirect.
@@ -52,7 +67,7 @@ pub(crate) enum Answer<T> {
 impl CallbackSettings {
     /// Whether anything of it was given.
     pub(crate) fn is_given(&self) -> bool {
-        self.listen.is_some() || self.redirect_uri.is_some() || self.wait.is_some()
+        self.listen.is_some() || self.redirect_uri.is_some() || self.wait.is_some() || self.no_browser
     }
 
     /// Begins to listen for the browser of this application: before a browser is sent anywhere.
@@ -93,8 +108,27 @@ impl CallbackSettings {
         Ok(Callback {
             listeners,
             registration: registration(&registered, application),
+            start: self.start_of(&redirect_uri),
             redirect_uri,
             wait: Duration::from_secs(self.wait.unwrap_or(WAIT)),
+            opens_browser: !self.no_browser,
+        })
+    }
+}
+
+impl CallbackSettings {
+    /// The short address, which other users of this machine cannot guess. Where a proxy leads here, it leads nowhere else.
+    fn start_of(&self, redirect_uri: &RedirectUri) -> Option<Start> {
+        if self.redirect_uri.is_some() {
+            return None;
+        }
+        let id = entra_transport::request_id().ok()?.to_string();
+        let path = format!("/{}", id.get(..13)?);
+        let short = format!("{}{path}", redirect_uri.as_str().trim_end_matches('/'));
+        Some(Start {
+            path,
+            short,
+            url: String::new(),
         })
     }
 }
@@ -129,15 +163,49 @@ impl Callback {
         format!("if the page says {}", self.registration)
     }
 
+    /// Sends a browser to this address, for a `purpose` such as "to sign in": opens one where there is one, and prints the address in any
+    /// case, on a line of its own.
+    pub(crate) fn send_browser(&mut self, purpose: &str, url: &str) {
+        let url_or_short = match &mut self.start {
+            Some(start) if self.opens_browser => {
+                url.clone_into(&mut start.url);
+                start.short.clone()
+            }
+            start => {
+                *start = None;
+                url.to_owned()
+            }
+        };
+        let invitation = match self.opens_browser.then(|| browser::open(&url_or_short)) {
+            Some(Ok(())) => format!("a browser opens this address {purpose}; if it does not, open it yourself:"),
+            Some(Err(why)) => {
+                format!("open this address in a browser on this machine {purpose} (none is opened: {why}):")
+            }
+            None => format!("open this address in a browser {purpose}:"),
+        };
+        let whole = match &self.start {
+            Some(_) => format!("\n\nwhich leads to\n\n{url}"),
+            None => String::new(),
+        };
+        tell(format_args!(
+            "{invitation}\n\n{url_or_short}{whole}\n\nwaiting at {} ...\n{}",
+            self.redirect_uri,
+            self.registration()
+        ));
+    }
+
     /// Hands each redirect to `take`, until one is the one that is waited for. Whatever else is asked of this server is turned away.
     pub(crate) fn wait<T>(self, mut take: impl FnMut(&Redirect) -> Answer<T>) -> Result<T, Failure> {
-        let path = path_of(self.redirect_uri.as_str()).to_owned();
+        let pages = Arc::new(Pages {
+            callback: path_of(self.redirect_uri.as_str()).to_owned(),
+            start: self.start,
+        });
         let (sender, receiver) = mpsc::sync_channel(READERS);
         let readers = Arc::new(Readers::default());
         // They end with the process, which does not wait for them.
         for listener in self.listeners {
-            let (path, sender, readers) = (path.clone(), sender.clone(), Arc::clone(&readers));
-            thread::spawn(move || accept(&listener, &path, &sender, &readers));
+            let (pages, sender, readers) = (Arc::clone(&pages), sender.clone(), Arc::clone(&readers));
+            thread::spawn(move || accept(&listener, &pages, &sender, &readers));
         }
         drop(sender);
         let end = Instant::now() + self.wait;
@@ -175,8 +243,12 @@ impl Callback {
 }
 
 /// Takes connections, each read by a thread of its own: browsers open some before they need them.
-fn accept(listener: &TcpListener, path: &str, sender: &SyncSender<(Redirect, TcpStream)>, readers: &Arc<Readers>) {
-    let path: Arc<str> = path.into();
+fn accept(
+    listener: &TcpListener,
+    pages: &Arc<Pages>,
+    sender: &SyncSender<(Redirect, TcpStream)>,
+    readers: &Arc<Readers>,
+) {
     for stream in listener.incoming() {
         let Ok(stream) = stream else {
             // Too many files are open, say: that does not pass at once.
@@ -186,9 +258,9 @@ fn accept(listener: &TcpListener, path: &str, sender: &SyncSender<(Redirect, Tcp
         let Ok(id) = readers.enter(&stream) else {
             continue;
         };
-        let (readers, path, sender) = (Arc::clone(readers), Arc::clone(&path), sender.clone());
+        let (readers, pages, sender) = (Arc::clone(readers), Arc::clone(pages), sender.clone());
         thread::spawn(move || {
-            let came = read(stream, &path);
+            let came = read(stream, &pages);
             readers.leave(id);
             if let Some(came) = came {
                 // The wait has ended, or is for as many redirects as there may be.
@@ -223,11 +295,28 @@ impl Readers {
     }
 }
 
+/// What is here to ask for.
+struct Pages {
+    /// The path that the browser comes back to.
+    callback: String,
+    start: Option<Start>,
+}
+
+impl Pages {
+    fn starts_at(&self, target: &str) -> bool {
+        self.start.as_ref().is_some_and(|start| start.path == target)
+    }
+}
+
 /// Reads a request, and answers it where it is no redirect.
-fn read(mut stream: TcpStream, path: &str) -> Option<(Redirect, TcpStream)> {
+fn read(mut stream: TcpStream, pages: &Pages) -> Option<(Redirect, TcpStream)> {
     let query = match head(&mut stream) {
         Head::Get(target) => match target.split_once('?') {
-            Some((asked, query)) if asked == path && !query.is_empty() => Ok(query.to_owned()),
+            Some((asked, query)) if asked == pages.callback && !query.is_empty() => Ok(query.to_owned()),
+            None if pages.starts_at(&target) => {
+                page::lead_on(&mut stream, pages.start.as_ref().map_or("/", |start| &start.url));
+                return None;
+            }
             _ => Err((
                 "404 Not Found",
                 "There is nothing here",

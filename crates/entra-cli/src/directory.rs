@@ -45,7 +45,7 @@ impl DirectorySettings {
 }
 
 /// redb panics over some damaged files. The directory catches that and tells what is wrong: nobody needs to see both.
-fn hush_panics_over_damage() {
+pub(crate) fn hush_panics_over_damage() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let usual = panic::take_hook();

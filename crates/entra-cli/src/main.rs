@@ -7,6 +7,7 @@
 
 mod api;
 mod arguments;
+mod browser;
 mod ca_file;
 mod callback;
 mod certificate;
@@ -24,7 +25,9 @@ mod screen;
 mod secret;
 mod settings;
 mod sign_in;
+mod silent;
 mod source;
+mod store;
 mod suspects;
 mod target;
 #[allow(dead_code, reason = "errors on several lines follow")]
@@ -37,7 +40,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    assertion, cert, consent, decode, demo, doctor, emulator, exec, explain, keycredentials, scope, tenants, token,
+    accounts, assertion, cache, cert, consent, decode, demo, doctor, emulator, exec, explain, keycredentials, login,
+    logout, scope, tenants, token,
 };
 use crate::exit::{EXIT_CODES, Exit};
 use crate::files::{harmless, tell};
@@ -56,6 +60,10 @@ enum Command {
     Demo(demo::Arguments),
     Emulator(emulator::Arguments),
     Token(Box<token::Arguments>),
+    Login(Box<login::Arguments>),
+    Logout(logout::Arguments),
+    Accounts(accounts::Arguments),
+    Cache(cache::Arguments),
     Consent(Box<consent::Arguments>),
     Tenants(tenants::Arguments),
     Doctor(Box<doctor::Arguments>),
@@ -78,6 +86,10 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Emulator(arguments) => emulator::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
+        Command::Login(arguments) => login::run(&arguments),
+        Command::Logout(arguments) => logout::run(&arguments),
+        Command::Accounts(arguments) => accounts::run(&arguments),
+        Command::Cache(arguments) => cache::run(&arguments),
         Command::Consent(arguments) => consent::run(&arguments),
         Command::Tenants(arguments) => tenants::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),

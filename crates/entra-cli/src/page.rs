@@ -102,6 +102,17 @@ impl Page {
     }
 }
 
+/// Leads the browser on to this URL, which no page and no log of another site learns the short address from.
+pub(crate) fn lead_on(stream: &mut TcpStream, url: &str) {
+    let head = format!(
+        "HTTP/1.1 302 Found\r\nlocation: {url}\r\ncontent-length: 0\r\ncache-control: no-store\r\nreferrer-policy: no-referrer\r\n\
+         connection: close\r\n\r\n"
+    );
+    let _ = stream.set_write_timeout(Some(PATIENCE));
+    let _ = stream.write_all(head.as_bytes());
+    let _ = stream.shutdown(Shutdown::Write);
+}
+
 fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {

@@ -2,6 +2,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use entra_client::blocking::{Client, Threads};
+use entra_client::{ClientBuilder, Policy};
 use entra_credential::FederatedTokenFile;
 use entra_proto::{
     Application, Authority, ClientCredential, ClientId, ClientSecret, Cloud, EndpointVersion, FederatedCredential,
@@ -17,7 +19,7 @@ use crate::exit::{Exit, Failure};
 use crate::files::{read_text, tell};
 use crate::outside::refuse_contents;
 use crate::secret;
-use crate::source::Source;
+use crate::source::{Source, Traced};
 
 /// Who asks, and where.
 #[derive(Args)]
@@ -83,19 +85,61 @@ impl ApplicationSettings {
         self.for_person(tenant, credential)
     }
 
+    /// The application in this tenant, for a user to sign in to: with its credential where one is set, unless it is `public`. A variable
+    /// holds the credential of AZURE_CLIENT_ID, and of no other application that is named on the command line.
+    pub(crate) fn sign_in_application(
+        traced: &Traced<Self>,
+        tenant: Tenant,
+        public: bool,
+    ) -> Result<Application, Failure> {
+        let settings = &traced.settings;
+        let is_anothers = match (traced.source("client_id"), std::env::var("AZURE_CLIENT_ID")) {
+            (Source::Flag(_), Ok(other)) => other.parse::<ClientId>().ok() != Some(settings.client_id()?),
+            _ => false,
+        };
+        let credential = match settings.chosen_or_none()? {
+            _ if public => ClientCredential::Public,
+            None => ClientCredential::Public,
+            Some(chosen) if is_anothers && chosen.is_from_variable() => ClientCredential::Public,
+            Some(_) => settings.credential()?,
+        };
+        settings.for_person(tenant, credential)
+    }
+
+    /// The application that a kept sign-in belongs to, with its credential unless it is `public`.
+    pub(crate) fn application_of_account(
+        &self,
+        authority: Authority,
+        client_id: ClientId,
+        public: bool,
+    ) -> Result<Application, Failure> {
+        self.refuse_region()?;
+        let credential = if public {
+            ClientCredential::Public
+        } else {
+            self.credential()?
+        };
+        Ok(self.application_of(authority, client_id, credential))
+    }
+
     /// The application in its tenant, without a credential.
     pub(crate) fn public_application(&self) -> Result<Application, Failure> {
         self.refuse_secret_on_command_line()?;
         self.for_person(self.tenant()?, ClientCredential::Public)
     }
 
-    fn for_person(&self, tenant: Tenant, credential: ClientCredential) -> Result<Application, Failure> {
-        if self.region.is_some() {
-            return Err(Failure::text(
-                Exit::Usage,
-                "--region is for an application's own tokens: nobody signs in through a region",
-            ));
+    fn refuse_region(&self) -> Result<(), Failure> {
+        if self.region.is_none() {
+            return Ok(());
         }
+        Err(Failure::text(
+            Exit::Usage,
+            "--region is for an application's own tokens: nobody signs in through a region",
+        ))
+    }
+
+    fn for_person(&self, tenant: Tenant, credential: ClientCredential) -> Result<Application, Failure> {
+        self.refuse_region()?;
         self.doubt_authority();
         let authority = Authority::new(self.cloud()?, tenant)?;
         Ok(self.application_of(authority, self.client_id()?, credential))
@@ -150,7 +194,7 @@ impl ApplicationSettings {
     }
 
     pub(crate) fn cloud(&self) -> Result<Cloud, Failure> {
-        cloud(given(&self.authority_host).unwrap_or("public"))
+        cloud_at(given(&self.authority_host).unwrap_or("public"))
     }
 
     pub(crate) fn region(&self) -> Result<Option<Region>, Failure> {
@@ -264,6 +308,13 @@ pub(crate) enum Chosen {
     Federated(FederatedTokenFile, Source),
 }
 
+impl Chosen {
+    fn is_from_variable(&self) -> bool {
+        let (Self::Secret(_, source) | Self::Certificate(_, source) | Self::Federated(_, source)) = self;
+        matches!(source, Source::Variable(_))
+    }
+}
+
 /// What a setting holds. One that is set to nothing is not set.
 fn given(setting: &Option<String>) -> Option<&str> {
     setting.as_deref().map(str::trim).filter(|text| !text.is_empty())
@@ -333,6 +384,18 @@ impl NetworkSettings {
         drive_blocking(transport, step, entra_transport::now, std::thread::sleep)
     }
 
+    /// A client for this application that keeps to this policy, within the time allowed.
+    pub(crate) fn client(
+        &self,
+        application: Application,
+        mut policy: Policy,
+    ) -> Result<ClientBuilder<Threads>, Failure> {
+        policy.retry = self.retry();
+        // Nobody else asks, but a policy whose patience is shorter than its tries is none.
+        policy.patience = policy.retry.deadline.saturating_mul(2);
+        Ok(Client::builder(application, self.transport()?).policy(policy))
+    }
+
     /// How often to try within the time allowed.
     pub(crate) fn retry(&self) -> RetryPolicy {
         let mut policy = RetryPolicy::default();
@@ -353,7 +416,8 @@ impl NetworkSettings {
 /// The variables that hold secrets: what runs under this command need not see them.
 pub(crate) const SECRET_VARIABLES: [&str; 2] = ["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD"];
 
-fn cloud(host: &str) -> Result<Cloud, Failure> {
+/// The cloud of this name or address.
+pub(crate) fn cloud_at(host: &str) -> Result<Cloud, Failure> {
     // An address on this machine that was written out as http is meant so.
     if let Ok(cloud) = Cloud::loopback(host) {
         return Ok(cloud);

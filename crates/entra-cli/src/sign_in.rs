@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use entra_client::blocking::{Client, ConsentFlow};
 use entra_client::{Policy, SignIn, Token};
-use entra_proto::{ClaimsRequest, Prompt, UserAssertion};
+use entra_proto::{ClaimsRequest, Prompt, Target, UserAssertion};
 
 use crate::callback::{Answer, CallbackSettings};
 use crate::commands::consent::{is_anothers, is_declined};
@@ -85,7 +85,7 @@ impl FlowSettings {
             // Read last: whoever writes it into a pipe may sign in for it.
             Flow::Obo => return without_sign_in(client.on_behalf_of(&self.assertion()?)),
             Flow::DeviceCode => client.device_code(&target, |code| tell(harmless(&code.message)))?,
-            Flow::AuthCode => self.through_browser(&client, wanted, wanted.claims()?)?,
+            Flow::AuthCode => through_browser(&client, &self.callback, target, wanted.claims()?, |_| Ok(()))?,
         };
         Ok(Got {
             token: sign_in.token.clone(),
@@ -119,7 +119,7 @@ impl FlowSettings {
         if self.callback.is_given() && self.flow != Flow::AuthCode {
             return Err(Failure::text(
                 Exit::Usage,
-                "--listen, --redirect-uri and --wait go with --flow auth-code: the others send no browser anywhere",
+                "--listen, --redirect-uri, --no-browser and --wait go with --flow auth-code: the others send no browser anywhere",
             ));
         }
         if self.flow == Flow::DeviceCode && wanted.claims()?.is_some() {
@@ -137,46 +137,50 @@ impl FlowSettings {
         }
         Ok(())
     }
+}
 
-    fn through_browser(
-        &self,
-        client: &Client,
-        wanted: &TokenSettings,
-        claims: Option<ClaimsRequest>,
-    ) -> Result<SignIn, Failure> {
-        let callback = self.callback.listen(client.application())?;
-        let flow = ConsentFlow::new(client, wanted.target()?, callback.redirect_uri().clone())?;
-        // Consent is asked for where it is missing, and not each time.
-        let flow = flow.with(|request| {
-            let request = request.prompt(Prompt::SelectAccount);
-            match claims {
-                Some(claims) => request.claims(claims),
-                None => request,
+/// Signs a user in through a browser on this machine. What `keep` does is done before the browser is told, so that its page is true.
+pub(crate) fn through_browser(
+    client: &Client,
+    callback: &CallbackSettings,
+    target: Target,
+    claims: Option<ClaimsRequest>,
+    mut keep: impl FnMut(&SignIn) -> Result<(), Failure>,
+) -> Result<SignIn, Failure> {
+    let mut callback = callback.listen(client.application())?;
+    let flow = ConsentFlow::new(client, target, callback.redirect_uri().clone())?;
+    // Consent is asked for where it is missing, and not each time.
+    let flow = flow.with(|request| {
+        let request = request.prompt(Prompt::SelectAccount);
+        match claims {
+            Some(claims) => request.claims(claims),
+            None => request,
+        }
+    });
+    let (url, pending) = flow.start()?;
+    callback.send_browser("to sign in", &url);
+    callback.wait(|redirect| match flow.finish_sign_in(&pending, redirect) {
+        Ok(sign_in) => match keep(&sign_in) {
+            Ok(()) => {
+                let page = Page::good("You are signed in", "The command has what it waited for.");
+                Answer::Done(page, Ok(sign_in))
             }
-        });
-        let (url, pending) = flow.start()?;
-        tell(format_args!(
-            "open this URL in a browser and sign in:\n\n{url}\n\nwaiting at {} ...\n{}",
-            callback.redirect_uri(),
-            callback.registration()
-        ));
-        let sign_in = callback.wait(|redirect| match flow.finish_sign_in(&pending, redirect) {
-            Ok(sign_in) => Answer::Done(
-                Page::good("You are signed in", "The command has what it waited for."),
-                Ok(sign_in),
-            ),
-            Err(error) if is_anothers(&error) => Answer::Other(error),
-            Err(error) => {
-                let heading = if is_declined(&error) {
-                    "The sign-in was canceled"
-                } else {
-                    "You are not signed in"
-                };
-                Answer::Done(Page::failed(heading, "You are not signed in.", &error), Err(error))
+            Err(failure) => {
+                let said = "You signed in, but the command could not keep the sign-in. It says why.";
+                Answer::Done(Page::bad("The sign-in is not kept", said), Err(failure))
             }
-        })??;
-        Ok(sign_in)
-    }
+        },
+        Err(error) if is_anothers(&error) => Answer::Other(error),
+        Err(error) => {
+            let heading = if is_declined(&error) {
+                "The sign-in was canceled"
+            } else {
+                "You are not signed in"
+            };
+            let page = Page::failed(heading, "You are not signed in.", &error);
+            Answer::Done(page, Err(error.into()))
+        }
+    })?
 }
 
 /// How long an access token may be, in bytes.

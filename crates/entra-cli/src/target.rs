@@ -2,6 +2,7 @@ use clap::Args;
 use entra_proto::Target;
 
 use crate::exit::{Exit, Failure};
+use crate::outside::shell_quoted;
 
 /// What a token is wanted for.
 #[derive(Args)]
@@ -17,6 +18,21 @@ pub(crate) struct TargetSettings {
 }
 
 impl TargetSettings {
+    /// What a token is wanted for, where that need not be said.
+    pub(crate) fn target_if_given(&self) -> Result<Option<Target>, Failure> {
+        let is_given = self.scope.is_some() || self.resource.is_some();
+        is_given.then(|| self.target()).transpose()
+    }
+
+    /// The options as they were given, as words of a shell.
+    pub(crate) fn words(&self) -> String {
+        match (&self.scope, &self.resource) {
+            (Some(scope), _) => format!("--scope {}", shell_quoted(scope)),
+            (None, Some(resource)) => format!("--resource {}", shell_quoted(resource)),
+            (None, None) => String::new(),
+        }
+    }
+
     pub(crate) fn target(&self) -> Result<Target, Failure> {
         match (&self.scope, &self.resource) {
             (Some(scope), _) => Ok(Target::scopes(scope)?),

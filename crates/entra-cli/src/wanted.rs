@@ -1,12 +1,14 @@
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
-use entra_client::blocking::{Client, Threads};
+use entra_client::blocking::Threads;
 use entra_client::{ClientBuilder, Policy, TokenOptions};
 use entra_proto::{Application, ClaimsRequest, Target};
 
 use crate::exit::Failure;
 use crate::settings::{ApplicationSettings, NetworkSettings};
+use crate::source::Traced;
 use crate::target::TargetSettings;
 
 /// Which token is wanted, by whom, and how to get it.
@@ -16,7 +18,7 @@ pub(crate) struct TokenSettings {
     target: TargetSettings,
 
     #[command(flatten)]
-    application: ApplicationSettings,
+    application: Traced<ApplicationSettings>,
 
     #[command(flatten)]
     network: NetworkSettings,
@@ -32,6 +34,11 @@ impl TokenSettings {
         self.target.target()
     }
 
+    /// The options that name the API, as words of a shell.
+    pub(crate) fn target_words(&self) -> String {
+        self.target.words()
+    }
+
     /// What else it is wanted for.
     pub(crate) fn options(&self) -> Result<TokenOptions, Failure> {
         let options = TokenOptions::default();
@@ -43,7 +50,7 @@ impl TokenSettings {
 
     /// Where the secret is read from, if it is read from a file.
     pub(crate) fn secret_file(&self) -> Option<&Path> {
-        self.application.secret_file()
+        self.application.settings.secret_file()
     }
 
     /// What an API's challenge asked for.
@@ -53,27 +60,35 @@ impl TokenSettings {
 
     /// Who asks: without a credential where it is `public`, or where it `may_be` and none is set.
     pub(crate) fn application(&self, public: bool, may_be: bool) -> Result<Application, Failure> {
+        let settings = &self.application.settings;
         match (public, may_be) {
-            (true, _) => self.application.public_application(),
-            (false, true) => self.application.application_in(self.application.tenant()?, true),
-            (false, false) => self.application.application(),
+            (true, _) => settings.public_application(),
+            (false, true) => settings.application_in(settings.tenant()?, true),
+            (false, false) => settings.application(),
         }
     }
 
     /// A client that keeps to this policy, within the time allowed.
     pub(crate) fn client(&self, policy: Policy) -> Result<ClientBuilder<Threads>, Failure> {
-        self.client_of(self.application.application()?, policy)
+        self.client_of(self.application.settings.application()?, policy)
     }
 
     /// A client for this application that keeps to this policy, within the time allowed.
     pub(crate) fn client_of(
         &self,
         application: Application,
-        mut policy: Policy,
+        policy: Policy,
     ) -> Result<ClientBuilder<Threads>, Failure> {
-        policy.retry = self.network.retry();
-        // Nobody else asks, but a policy whose patience is shorter than its tries is none.
-        policy.patience = policy.retry.deadline.saturating_mul(2);
-        Ok(Client::builder(application, self.network.transport()?).policy(policy))
+        self.network.client(application, policy)
+    }
+
+    /// The settings of the application, and where each comes from.
+    pub(crate) fn settings(&self) -> &Traced<ApplicationSettings> {
+        &self.application
+    }
+
+    /// How long a request may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_secs(self.network.timeout())
     }
 }

@@ -24,7 +24,7 @@ use crate::target::TargetSettings;
 
 /// Let the administrator of a tenant consent to an application, and print the tenant's id.
 ///
-/// It prints a URL for the administrator's browser, and waits for the browser to come back. Then it requests an app-only token in the
+/// It opens the browser, or prints a URL for the administrator's, and waits for the browser to come back. Then it requests an app-only token in the
 /// tenant, which shows the application permissions that were granted, stores the tenant (`entra tenants list`) and prints its id. From
 /// then on `entra token --tenant ID` gets app-only tokens there.
 ///
@@ -99,7 +99,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .build()
         .map_err(|error| Failure::new(Exit::Configuration, error))?;
 
-    let callback = arguments.callback.listen(client.application())?;
+    let mut callback = arguments.callback.listen(client.application())?;
     let redirect_uri = callback.redirect_uri().clone();
     let flow = if arguments.admin {
         ConsentFlow::admin_page(&client, target.clone(), redirect_uri)?
@@ -108,11 +108,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let for_tenant = arguments.admin || client.application().version() == EndpointVersion::V1;
     let (url, pending) = flow.start()?;
-    tell(format_args!(
-        "open this URL in the browser of the tenant's administrator:\n\n{url}\n\nwaiting at {} ...\n{}",
-        callback.redirect_uri(),
-        callback.registration()
-    ));
+    callback.send_browser("for the tenant's administrator", &url);
     let store = |consent: &Consent, granted: &[String]| {
         let mut tenant = ConsentedTenant::new(client_id, consent.tenant, Timestamp::from(SystemTime::now()))
             .with_cloud(cloud.clone())

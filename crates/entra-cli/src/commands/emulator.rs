@@ -168,14 +168,14 @@ fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
         let _ = write!(text, "\n# tenant {} ({})", escape(&tenant.domain), escape(&tenant.id));
     }
     for app in emulator.apps() {
-        let secret = app
-            .secrets
-            .iter()
-            .flatten()
-            .next()
-            .map_or("none", |secret| secret.value.as_str());
-        let (name, id, secret) = (escape(&app.name), escape(&app.client_id), escape(secret));
-        let _ = write!(text, "\n# application {name}: client id {id}, secret {secret}");
+        let (name, id) = (escape(&app.name), escape(&app.client_id));
+        let secret = app.secrets.iter().flatten().next();
+        let proof = match secret {
+            Some(secret) => format!("secret {}", escape(&secret.value)),
+            None if app.public_client => format!("public: entra login --client-id {id}"),
+            None => "secret none".to_owned(),
+        };
+        let _ = write!(text, "\n# application {name}: client id {id}, {proof}");
     }
     for api in emulator.apis() {
         let _ = write!(text, "\n# API {}", escape(&api.identifiers.join(" = ")));

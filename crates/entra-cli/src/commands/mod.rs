@@ -1,4 +1,6 @@
+pub(crate) mod accounts;
 pub(crate) mod assertion;
+pub(crate) mod cache;
 pub(crate) mod cert;
 pub(crate) mod consent;
 pub(crate) mod decode;
@@ -8,6 +10,8 @@ pub(crate) mod emulator;
 pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod keycredentials;
+pub(crate) mod login;
+pub(crate) mod logout;
 pub(crate) mod scope;
 pub(crate) mod tenants;
 pub(crate) mod token;

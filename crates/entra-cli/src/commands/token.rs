@@ -10,6 +10,7 @@ use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, print_json, print_secret, tell};
 use crate::moment::{from_now, length};
 use crate::sign_in::FlowSettings;
+use crate::silent::KeptSettings;
 use crate::wanted::TokenSettings;
 
 /// Get an access token: for an application itself, or for a user (--flow).
@@ -25,6 +26,8 @@ Examples:
   entra token --resource https://manage.office.com --v1 -o json
   curl -H \"$(entra token --resource https://graph.microsoft.com -o header)\" https://graph.microsoft.com/v1.0/users
   entra token --resource https://graph.microsoft.com --secret-file - < secret.txt | entra decode
+  entra token --cache --resource https://graph.microsoft.com              # the token is kept, and used again while it is fresh
+  entra token --account megan@contoso.com --scope User.Read               # for a user who signed in with `entra login`
   entra token --flow device-code --scope User.Read                        # for a person, who types a code in elsewhere
   entra token --flow auth-code --scope User.Read                          # for a person, in a browser on this machine
   entra token --flow obo --assertion-file - --scope User.Read < user.jwt  # for the user who called your API
@@ -42,6 +45,9 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     flow: FlowSettings,
+
+    #[command(flatten)]
+    kept: KeptSettings,
 
     #[command(flatten)]
     watch: WatchSettings,
@@ -73,13 +79,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     policy.freshness.margin = Duration::ZERO;
     policy.freshness.jitter = 0.0;
     policy.freshness.refresh_min_life = Duration::MAX;
+    arguments.kept.check(arguments.flow.is_for_application())?;
+    if arguments.kept.is_wanted() {
+        return silently(arguments, policy);
+    }
     let got = arguments.flow.token(wanted, policy)?;
     let (token, target) = (got.token, wanted.target()?);
+    let issued = Issued::from(&token);
     tell(format_args!(
         "a token for {} from {}, good for {}",
         target.audience().unwrap_or_else(|_| "the user".into()),
         got.client.authority()?,
-        length(left(&token))
+        length(issued.left())
     ));
     if let Some(sign_in) = &got.sign_in {
         let user = sign_in.username().unwrap_or_else(|| "somebody".to_owned());
@@ -89,15 +100,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             sign_in.tenant
         ));
     }
-    if let Some(moment) = token.refresh_at() {
-        tell(format_args!(
-            "the service wants to be asked for the next one {}",
-            from_now(moment)
-        ));
-    }
+    issued.tell_refresh();
     match arguments.output.unwrap_or(Output::Token) {
         Output::Json => {
-            let mut answer = json(&token);
+            let mut answer = issued.json();
             if let Some(sign_in) = &got.sign_in {
                 answer["tenant"] = sign_in.tenant.to_string().into();
                 answer["username"] = sign_in.username().into();
@@ -109,30 +115,101 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
+/// Gets a token that is kept, or for a user who signed in before.
+fn silently(arguments: &Arguments, policy: Policy) -> Result<(), Failure> {
+    let wanted = &arguments.wanted;
+    let got = arguments.kept.token(wanted, policy)?;
+    let issued = Issued {
+        access_token: got.token.expose(),
+        expires_at: got.token.lifetime.expires_at,
+        refresh_at: got.token.lifetime.refresh_at,
+    };
+    let target = wanted.target()?;
+    let (cache, from) = if got.is_cached {
+        ("from the cache, ", "; --refresh requests a new one")
+    } else {
+        ("", "")
+    };
+    tell(format_args!(
+        "{cache}a token for {}{} from {}, good for {}{from}",
+        target.audience().unwrap_or_else(|_| "the user".into()),
+        got.account
+            .as_ref()
+            .map(|account| format!(" for {}", excerpt(&account.username, 60)))
+            .unwrap_or_default(),
+        got.authority,
+        length(issued.left())
+    ));
+    match arguments.output.unwrap_or(Output::Token) {
+        Output::Json => {
+            let mut answer = issued.json();
+            answer["cached"] = got.is_cached.into();
+            if let Some(account) = &got.account {
+                answer["tenant"] = account.tenant.to_string().into();
+                answer["username"] = account.username.clone().into();
+            }
+            print_json(&answer)
+        }
+        output => print_secret(&output.of_issued(&issued)),
+    }
+}
+
 impl Output {
     /// The token in this form, on one line.
     pub(crate) fn of(self, token: &Token) -> String {
+        self.of_issued(&Issued::from(token))
+    }
+
+    fn of_issued(self, token: &Issued<'_>) -> String {
         match self {
-            Self::Token => token.expose().to_owned(),
-            Self::Header => format!("Authorization: Bearer {}", token.expose()),
-            Self::Json => json(token).to_string(),
+            Self::Token => token.access_token.to_owned(),
+            Self::Header => format!("Authorization: Bearer {}", token.access_token),
+            Self::Json => token.json().to_string(),
         }
     }
 }
 
-fn json(token: &Token) -> Value {
-    let mut answer = json!({
-        "token_type": "Bearer",
-        "access_token": token.expose(),
-        "expires_in": left(token).as_secs(),
-        "expires_on": token.expires_at().as_secs(),
-    });
-    if let Some(moment) = token.refresh_at() {
-        answer["refresh_on"] = moment.as_secs().into();
-    }
-    answer
+/// What is printed of a token.
+struct Issued<'a> {
+    access_token: &'a str,
+    expires_at: Timestamp,
+    refresh_at: Option<Timestamp>,
 }
 
-fn left(token: &Token) -> Duration {
-    token.expires_at().since(Timestamp::from(SystemTime::now()))
+impl<'a> From<&'a Token> for Issued<'a> {
+    fn from(token: &'a Token) -> Self {
+        Self {
+            access_token: token.expose(),
+            expires_at: token.expires_at(),
+            refresh_at: token.refresh_at(),
+        }
+    }
+}
+
+impl Issued<'_> {
+    fn json(&self) -> Value {
+        let mut answer = json!({
+            "token_type": "Bearer",
+            "access_token": self.access_token,
+            "expires_in": self.left().as_secs(),
+            "expires_on": self.expires_at.as_secs(),
+        });
+        if let Some(moment) = self.refresh_at {
+            answer["refresh_on"] = moment.as_secs().into();
+        }
+        answer
+    }
+
+    fn left(&self) -> Duration {
+        self.expires_at.since(Timestamp::from(SystemTime::now()))
+    }
+
+    fn tell_refresh(&self) {
+        if let Some(moment) = self.refresh_at {
+            tell(format_args!(
+                "the service wants to be asked for the next one {}",
+                from_now(moment)
+            ));
+        }
+    }
 }

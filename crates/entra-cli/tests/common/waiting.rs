@@ -51,7 +51,8 @@ impl<'a> Setting<'a> {
         let mut child = Running::start(&mut command(&words, &variables));
         let mut said = BufReader::new(child.stderr.take().unwrap());
         let mut url = String::new();
-        while !url.starts_with("http") {
+        // Before it there may be the short address that leads there.
+        while !url.starts_with("http") || !url.contains('?') {
             url.clear();
             assert_ne!(said.read_line(&mut url).unwrap(), 0, "it has ended");
         }

@@ -1,0 +1,311 @@
+//! Tokens for which no person is asked: those that are kept, and those of users whose sign-in is kept.
+
+use clap::Args;
+use entra_client::blocking::Client;
+use entra_client::{Error, Policy, Token, TokenOptions, User};
+use entra_proto::{
+    Application, Authority, CacheKey, ClientCredential, ErrorClass, RefreshToken, Target, Tenant, TokenRequest,
+};
+use zeroize::Zeroizing;
+
+use crate::exit::{Exit, Failure};
+use crate::files::{excerpt, tell};
+use crate::outside::shell_quoted;
+use crate::settings::{ApplicationSettings, cloud_at};
+use crate::source::{Source, Traced};
+use crate::store::{
+    Account, Acquired, CachedToken, Store, StoreSettings, TokenName, Trouble, Wanted, acquire, failure,
+};
+use crate::wanted::TokenSettings;
+
+/// What is kept from one command to the next.
+#[derive(Args)]
+pub(crate) struct KeptSettings {
+    /// Get the token for a user who signed in with `entra login`, without asking: for USER, or for the one account that fits
+    #[arg(long, value_name = "USER", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["flow", "public", "assertion_file", "cache", "watch"])]
+    account: Option<String>,
+
+    /// Keep the application's token, sealed in a file, and use it again while it is fresh
+    ///
+    /// A token that was issued for another credential is not used. One that an API rejects is: add --refresh once. `entra cache clear`
+    /// removes what is kept.
+    #[arg(long, conflicts_with_all = ["watch"])]
+    cache: bool,
+
+    /// With --cache or --account: request a token, whatever is kept
+    #[arg(long)]
+    refresh: bool,
+
+    #[command(flatten)]
+    store: StoreSettings,
+}
+
+/// A token, and how it was got.
+pub(crate) struct Silent {
+    pub(crate) token: CachedToken,
+    pub(crate) is_cached: bool,
+    pub(crate) authority: Authority,
+    pub(crate) account: Option<Account>,
+}
+
+impl KeptSettings {
+    /// Whether anything is to be kept or was.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.account.is_some() || self.cache
+    }
+
+    /// Refuses options that do not go together.
+    pub(crate) fn check(&self, is_for_application: bool) -> Result<(), Failure> {
+        let refused = |text: &str| Err(Failure::text(Exit::Usage, text));
+        if self.refresh && !self.is_wanted() {
+            return refused("--refresh goes with --cache or --account: otherwise each token is requested");
+        }
+        if self.cache && !is_for_application {
+            return refused("--cache is for an application's own tokens; `entra login` keeps those of users");
+        }
+        Ok(())
+    }
+
+    pub(crate) fn token(&self, wanted: &TokenSettings, policy: Policy) -> Result<Silent, Failure> {
+        match &self.account {
+            Some(user) => self.of_account(user, wanted, policy),
+            None => self.of_application(wanted, policy),
+        }
+    }
+
+    fn of_application(&self, wanted: &TokenSettings, policy: Policy) -> Result<Silent, Failure> {
+        let application = wanted.application(false, false)?;
+        let client = built(wanted, application.clone(), policy)?;
+        let (target, options) = (wanted.target()?, wanted.options()?);
+        let authority = application.authority().clone();
+        let request = || client.token_with(&target, &options);
+        let silent = |token, is_cached| Silent {
+            token,
+            is_cached,
+            authority: authority.clone(),
+            account: None,
+        };
+        let opened = self.store.open().and_then(|store| {
+            let key = with_claims(application.client_credentials(target.clone())?, wanted)?;
+            // The region changes the way of the request. The credential shows that the token was issued to whoever asks now.
+            let region = format!("{authority:?}");
+            let others = [region.as_bytes(), &proof(application.credential())];
+            let name = TokenName::of_application(&store, application.client_id(), &key, &others)?;
+            Ok((store, name))
+        });
+        let (store, name) = match opened {
+            Ok(opened) => opened,
+            Err(failure) => {
+                tell(format_args!("the cache is not used: {failure}"));
+                return Ok(silent(CachedToken::from(&request()?), false));
+            }
+        };
+        let acquired = acquire(&store, &name, self.refresh, wanted.timeout(), || {
+            let token = CachedToken::from(&request()?);
+            if let Err(error) = store.directory.change_secrets(|secrets| name.put(secrets, &token)) {
+                tell(format_args!("the token is not kept: {}", failure(error)));
+            }
+            Ok(token)
+        });
+        Ok(match acquired? {
+            Acquired::Cached(token) => silent(token, true),
+            Acquired::Requested(token) => silent(token, false),
+        })
+    }
+
+    fn of_account(&self, user: &str, wanted: &TokenSettings, policy: Policy) -> Result<Silent, Failure> {
+        let store = self.store.look()?;
+        let user = Some(user.trim().to_owned()).filter(|user| !user.is_empty());
+        let (asked, preferred) = narrowed(wanted.settings(), user)?;
+        let account = store.account(&asked, &preferred)?;
+        let authority = Authority::new(cloud_at(&account.origin)?, Tenant::Id(account.tenant))?;
+        let settings = &wanted.settings().settings;
+        let application = settings.application_of_account(authority.clone(), account.client_id, account.is_public)?;
+        let client = built(wanted, application.clone(), policy)?;
+        let target = wanted.target()?;
+        let name = TokenName::of_account(&store, &account, &account_key(&application, &target, Some(wanted))?)?;
+        let renewal = Renewal {
+            store: &store,
+            name: &name,
+            client: &client,
+            target: &target,
+            options: &wanted.options()?,
+        };
+        let acquired = acquire(&store, &name, self.refresh, wanted.timeout(), || {
+            renewal
+                .request(&account)
+                .map_err(|trouble| trouble.told(&account, wanted))
+        });
+        let (token, is_cached) = match acquired? {
+            Acquired::Cached(token) => (token, true),
+            Acquired::Requested(token) => (token, false),
+        };
+        Ok(Silent {
+            token,
+            is_cached,
+            authority,
+            account: Some(account),
+        })
+    }
+}
+
+/// A request for a token by the refresh token of an account.
+struct Renewal<'a> {
+    store: &'a Store,
+    name: &'a TokenName,
+    client: &'a Client,
+    target: &'a Target,
+    options: &'a TokenOptions,
+}
+
+enum Refused {
+    Service(Error),
+    Other(Failure),
+}
+
+impl Renewal<'_> {
+    /// Requests a token, and keeps it and the newer refresh token together. Where the refresh token was replaced meanwhile, by another
+    /// command or a sign-in, and the service rejects the older one, the newer one is tried.
+    fn request(&self, account: &Account) -> Result<CachedToken, Refused> {
+        let mut tried: Option<RefreshToken> = None;
+        loop {
+            let current = account.reread(self.store).map_err(Refused::Other)?.ok_or_else(|| {
+                let text = "the account was signed out meanwhile; sign in again with `entra login`";
+                Refused::Other(Failure::text(Exit::Credential, text))
+            })?;
+            let sent = current.refresh_token.clone();
+            let user = User::from_refresh_token(current.tenant, sent.clone());
+            let error = match self.client.user(&user).token_with(self.target, self.options) {
+                Ok(token) => return Ok(self.keep(&current, &user, &sent, &token)),
+                Err(error) => error,
+            };
+            let was_replaced = || {
+                let now = account.reread(self.store).ok().flatten();
+                now.is_some_and(|now| now.refresh_token.expose() != sent.expose())
+            };
+            if tried.is_some() || error.class() != ErrorClass::Grant || !was_replaced() {
+                return Err(Refused::Service(error));
+            }
+            tried = Some(sent.clone());
+        }
+    }
+
+    fn keep(&self, account: &Account, user: &User, sent: &RefreshToken, token: &Token) -> CachedToken {
+        let cached = CachedToken::from(token);
+        let newer = user.refresh_token().unwrap_or_else(|| sent.clone());
+        let kept = self.store.directory.change_secrets(|secrets| {
+            // Who has signed out meanwhile stays so.
+            if account.rotate(self.store, secrets, sent, &newer)? {
+                self.name.put(secrets, &cached)?;
+            }
+            Ok(())
+        });
+        if let Err(error) = kept {
+            tell(format_args!(
+                "the newer refresh token is not kept: {}",
+                Failure::from(error)
+            ));
+        }
+        cached
+    }
+}
+
+impl Refused {
+    /// Adds how to sign in again, where only that helps.
+    fn told(self, account: &Account, wanted: &TokenSettings) -> Trouble {
+        let error = match self {
+            Self::Service(error) => error,
+            Self::Other(failure) => return failure.into(),
+        };
+        let (exit, what) = match error.class() {
+            ErrorClass::Grant | ErrorClass::Interaction => (Exit::Refused, "has to sign in again"),
+            ErrorClass::Consent => (Exit::Permission, "or an administrator has to consent"),
+            _ => return error.into(),
+        };
+        let user = excerpt(&account.username, 100);
+        let text = format!(
+            "{}; {user} {what}: {} {}",
+            error.problem(),
+            login_command(account),
+            wanted.target_words()
+        );
+        Failure::text(exit, text).into()
+    }
+}
+
+/// The command that signs this account in again.
+fn login_command(account: &Account) -> String {
+    let mut command = format!(
+        "entra login --client-id {} --tenant {}",
+        account.client_id, account.tenant
+    );
+    if cloud_at("public").is_ok_and(|public| public.origin() != account.origin) {
+        command += &format!(" --authority-host {}", shell_quoted(&account.origin));
+    }
+    command
+}
+
+/// What a token of an account is told from others by.
+pub(crate) fn account_key(
+    application: &Application,
+    target: &Target,
+    wanted: Option<&TokenSettings>,
+) -> Result<CacheKey, Failure> {
+    // The account stands in the name: its refresh tokens come and go.
+    let request = application.refresh(RefreshToken::new("kept")?, target.clone())?;
+    match wanted {
+        Some(wanted) => with_claims(request, wanted),
+        None => Ok(request.cache_key()),
+    }
+}
+
+fn with_claims(request: TokenRequest, wanted: &TokenSettings) -> Result<CacheKey, Failure> {
+    let request = match wanted.claims()? {
+        Some(claims) => request.with_claims(claims.as_str())?,
+        None => request,
+    };
+    Ok(request.cache_key())
+}
+
+fn built(wanted: &TokenSettings, application: Application, policy: Policy) -> Result<Client, Failure> {
+    let client = wanted.client_of(application, policy)?.build();
+    client.map_err(|error| Failure::new(Exit::Configuration, error))
+}
+
+/// What tells one credential from another. A federated token is another one each time: its issuer vouches for the application.
+fn proof(credential: &ClientCredential) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(match credential {
+        ClientCredential::Secret(secret) | ClientCredential::BasicSecret(secret) => secret.expose().as_bytes().to_vec(),
+        ClientCredential::Certificate(certificate) => certificate.signer().certificate().sha256().to_vec(),
+        _ => Vec::new(),
+    })
+}
+
+/// Which account the settings name: options say which may be meant, variables which of several is.
+pub(crate) fn narrowed(
+    traced: &Traced<ApplicationSettings>,
+    user: Option<String>,
+) -> Result<(Wanted, Wanted), Failure> {
+    let settings = &traced.settings;
+    let is_flag = |name: &str| matches!(traced.source(name), Source::Flag(_));
+    let is_variable = |name: &str| matches!(traced.source(name), Source::Variable(_));
+    let wanted = Wanted {
+        user,
+        tenant: is_flag("tenant").then(|| settings.tenant()).transpose()?,
+        client_id: is_flag("client_id").then(|| settings.client_id()).transpose()?,
+        origin: is_flag("authority_host")
+            .then(|| settings.cloud())
+            .transpose()?
+            .map(|cloud| cloud.origin().to_owned()),
+    };
+    let preferred = Wanted {
+        user: None,
+        tenant: is_variable("tenant").then(|| settings.tenant().ok()).flatten(),
+        client_id: is_variable("client_id").then(|| settings.client_id().ok()).flatten(),
+        origin: is_variable("authority_host")
+            .then(|| settings.cloud().ok())
+            .flatten()
+            .map(|cloud| cloud.origin().to_owned()),
+    };
+    Ok((wanted, preferred))
+}

@@ -1,0 +1,376 @@
+use std::fmt;
+
+use entra_client::{DirectoryError, KeptSecret, SecretName, Secrets};
+use entra_proto::{ClientId, Guid, RefreshToken, Tenant, Timestamp};
+use zeroize::Zeroizing;
+
+use super::{Store, failure};
+use crate::exit::{Exit, Failure};
+use crate::files::excerpt;
+use crate::moment::utc;
+use crate::outside::escape;
+
+/// A user who signed in, and the refresh token of the sign-in.
+#[derive(Clone)]
+pub(crate) struct Account {
+    pub(crate) client_id: ClientId,
+    pub(crate) tenant: Guid,
+    /// The authority's origin: the refresh token is sent nowhere else.
+    pub(crate) origin: String,
+    /// The object ID, or another name that stays.
+    pub(crate) user_id: String,
+    pub(crate) username: String,
+    /// The tenant as it was named at the sign-in, a domain for example.
+    pub(crate) named: String,
+    /// Whether the application sends no credential.
+    pub(crate) is_public: bool,
+    pub(crate) signed_in_at: Timestamp,
+    pub(crate) refresh_token: RefreshToken,
+}
+
+/// Which account is wanted. What is left out fits every account.
+#[derive(Default)]
+pub(crate) struct Wanted {
+    pub(crate) user: Option<String>,
+    pub(crate) tenant: Option<Tenant>,
+    pub(crate) client_id: Option<ClientId>,
+    pub(crate) origin: Option<String>,
+}
+
+impl Wanted {
+    fn fits(&self, account: &Account) -> bool {
+        let is_user =
+            |user: &String| user.eq_ignore_ascii_case(&account.username) || user.eq_ignore_ascii_case(&account.user_id);
+        self.user.as_ref().is_none_or(is_user)
+            && self.tenant.as_ref().is_none_or(|tenant| account.is_of(tenant))
+            && self.client_id.is_none_or(|client_id| client_id == account.client_id)
+            && self.origin.as_ref().is_none_or(|origin| *origin == account.origin)
+    }
+}
+
+impl Account {
+    /// Whether this tenant is the account's, by its ID, or by a domain that the account shows.
+    fn is_of(&self, tenant: &Tenant) -> bool {
+        let text = tenant.to_string();
+        let domain = self.username.rsplit_once('@').map(|(_, domain)| domain);
+        match tenant {
+            Tenant::Id(id) => *id == self.tenant,
+            tenant if !tenant.is_specific() => true,
+            _ => {
+                text.eq_ignore_ascii_case(&self.named) || domain.is_some_and(|domain| text.eq_ignore_ascii_case(domain))
+            }
+        }
+    }
+
+    /// What tells this account from others in names.
+    pub(super) fn id(&self, store: &Store) -> Result<String, DirectoryError> {
+        let parts = [self.origin.as_bytes(), self.user_id.as_bytes()];
+        store.pseudonym(&parts).ok_or(DirectoryError::NoKey)
+    }
+
+    /// Keeps the account, in the place of an earlier sign-in of the same user.
+    pub(crate) fn keep(&self, store: &Store) -> Result<(), Failure> {
+        let kept = self
+            .id(store)
+            .and_then(|id| store.directory.change_secrets(|secrets| self.put(secrets, &id)));
+        kept.map_err(failure)
+    }
+
+    fn put(&self, secrets: &mut Secrets<'_>, id: &str) -> Result<(), DirectoryError> {
+        let name = name_of(id);
+        secrets.put(SecretName::new(self.client_id, self.tenant, &name), &self.encode())
+    }
+
+    /// Keeps the newer refresh token that came for the one that was `sent`. A sign-in or another command may have replaced that meanwhile:
+    /// then theirs stays. Returns whether the account is still there.
+    pub(crate) fn rotate(
+        &self,
+        store: &Store,
+        secrets: &mut Secrets<'_>,
+        sent: &RefreshToken,
+        newer: &RefreshToken,
+    ) -> Result<bool, DirectoryError> {
+        let id = self.id(store)?;
+        let Some(kept) = self.again(secrets, &id)? else {
+            return Ok(false);
+        };
+        if kept.refresh_token.expose() == sent.expose() && newer.expose() != sent.expose() {
+            let rotated = Self {
+                refresh_token: newer.clone(),
+                ..kept
+            };
+            rotated.put(secrets, &id)?;
+        }
+        Ok(true)
+    }
+
+    /// This account as it is kept now; none where it was removed.
+    pub(crate) fn reread(&self, store: &Store) -> Result<Option<Self>, Failure> {
+        let reread = || {
+            let name = name_of(&self.id(store)?);
+            let name = SecretName::new(self.client_id, self.tenant, &name);
+            let secret = entra_client::TenantDirectory::secret(&store.directory, name)?;
+            Ok(secret.and_then(|secret| Self::decode(self.client_id, self.tenant, &secret)))
+        };
+        reread().map_err(failure)
+    }
+
+    fn again(&self, secrets: &Secrets<'_>, id: &str) -> Result<Option<Self>, DirectoryError> {
+        let name = name_of(id);
+        let secret = secrets.get(SecretName::new(self.client_id, self.tenant, &name))?;
+        Ok(secret.and_then(|secret| Self::decode(self.client_id, self.tenant, &secret)))
+    }
+
+    /// Removes the account and its tokens. Returns whether it was there.
+    pub(crate) fn forget(&self, store: &Store) -> Result<bool, Failure> {
+        let forget = || {
+            let id = self.id(store)?;
+            store.directory.change_secrets(|secrets| {
+                for kept in secrets.list()? {
+                    if super::cached_token::is_of_account(&kept.name, &id) {
+                        secrets.remove(kept.secret_name())?;
+                    }
+                }
+                secrets.remove(SecretName::new(self.client_id, self.tenant, &name_of(&id)))
+            })
+        };
+        forget().map_err(failure)
+    }
+
+    /// A line for each part, in a buffer that is overwritten.
+    fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let signed_in_at = self.signed_in_at.as_secs().to_string();
+        let parts = [
+            VERSION,
+            &self.origin,
+            &self.user_id,
+            &self.username,
+            &self.named,
+            if self.is_public { PUBLIC } else { CONFIDENTIAL },
+            &signed_in_at,
+            self.refresh_token.expose(),
+        ];
+        super::cached_token::lines(&parts)
+    }
+
+    fn decode(client_id: ClientId, tenant: Guid, secret: &[u8]) -> Option<Self> {
+        let mut lines = std::str::from_utf8(secret).ok()?.split('\n');
+        let mut next = || lines.next();
+        if next()? != VERSION {
+            return None;
+        }
+        let account = Self {
+            client_id,
+            tenant,
+            origin: next()?.to_owned(),
+            user_id: next()?.to_owned(),
+            username: next()?.to_owned(),
+            named: next()?.to_owned(),
+            is_public: match next()? {
+                PUBLIC => true,
+                CONFIDENTIAL => false,
+                _ => return None,
+            },
+            signed_in_at: Timestamp::from_secs(next()?.parse().ok()?),
+            refresh_token: RefreshToken::new(next()?).ok()?,
+        };
+        next().is_none().then_some(account)
+    }
+}
+
+/// Without a secret: for lists and messages.
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}  {}  {}  {}",
+            excerpt(&self.username, 100),
+            self.tenant,
+            self.client_id,
+            utc(self.signed_in_at)
+        )?;
+        if self.origin != PUBLIC_CLOUD {
+            write!(f, "  {}", excerpt(&self.origin, 100))?;
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// The accounts that are kept, by username, and how many there are that cannot be read.
+    pub(crate) fn accounts(&self) -> Result<(Vec<Account>, usize), Failure> {
+        let (mut accounts, mut unreadable) = (Vec::new(), 0);
+        for kept in self.secrets()? {
+            if !is_name(&kept.name) {
+                continue;
+            }
+            match read(&kept) {
+                Some(account) => accounts.push(account),
+                None => unreadable += 1,
+            }
+        }
+        accounts.sort_by(|one, other| {
+            (&one.username, one.tenant, &one.origin).cmp(&(&other.username, other.tenant, &other.origin))
+        });
+        Ok((accounts, unreadable))
+    }
+
+    /// The one account that is wanted. Of several, the one that fits what is `preferred`.
+    pub(crate) fn account(&self, wanted: &Wanted, preferred: &Wanted) -> Result<Account, Failure> {
+        let (accounts, unreadable) = self.accounts()?;
+        let mut fitting: Vec<&Account> = accounts.iter().filter(|account| wanted.fits(account)).collect();
+        if fitting.len() > 1 {
+            let closer: Vec<&Account> = fitting
+                .iter()
+                .filter(|account| preferred.fits(account))
+                .copied()
+                .collect();
+            if !closer.is_empty() {
+                fitting = closer;
+            }
+        }
+        match fitting.as_slice() {
+            [one] => Ok((*one).clone()),
+            [] if accounts.is_empty() && unreadable > 0 => Err(Failure::text(
+                Exit::Credential,
+                "the sign-ins that are kept cannot be opened: they are damaged, or sealed with another key; sign in again with `entra login`",
+            )),
+            [] if accounts.is_empty() => Err(Failure::text(
+                Exit::Credential,
+                "nobody is signed in; sign in with `entra login`",
+            )),
+            [] => {
+                let user = wanted.user.as_deref().map(|user| excerpt(user, 100));
+                let whom = user.unwrap_or_else(|| "no account that fits the options".to_owned());
+                Err(Failure::text(
+                    Exit::Credential,
+                    format!(
+                        "{whom} is not among those who are signed in:\n{}\nsign in with `entra login`, or name one of them",
+                        listed(accounts.iter())
+                    ),
+                ))
+            }
+            several => Err(Failure::text(
+                Exit::Usage,
+                format!(
+                    "{} accounts fit:\n{}\nname one with --account USER, and --tenant, --client-id or --authority-host where that is not enough",
+                    several.len(),
+                    listed(several.iter().copied())
+                ),
+            )),
+        }
+    }
+}
+
+fn listed<'a>(accounts: impl Iterator<Item = &'a Account>) -> String {
+    let lines: Vec<String> = accounts
+        .take(MOST_LISTED)
+        .map(|account| format!("  {account}"))
+        .collect();
+    lines.join("\n")
+}
+
+fn read(kept: &KeptSecret) -> Option<Account> {
+    Account::decode(kept.client_id, kept.tenant, kept.secret.as_ref()?)
+}
+
+pub(super) fn is_name(name: &str) -> bool {
+    name.starts_with(PREFIX)
+}
+
+fn name_of(id: &str) -> String {
+    format!("{PREFIX}{id}")
+}
+
+/// A text for one of the lines: with nothing in it that ends a line.
+pub(crate) fn one_line(text: &str) -> String {
+    escape(text).chars().take(LONGEST_TEXT).collect()
+}
+
+const PREFIX: &str = "account ";
+const VERSION: &str = "1";
+const PUBLIC: &str = "public";
+const CONFIDENTIAL: &str = "confidential";
+const PUBLIC_CLOUD: &str = "https://login.microsoftonline.com";
+
+/// In characters.
+const LONGEST_TEXT: usize = 256;
+const MOST_LISTED: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account() -> Account {
+        Account {
+            client_id: Guid::from_bytes([1; 16]).into(),
+            tenant: Guid::from_bytes([2; 16]),
+            origin: PUBLIC_CLOUD.to_owned(),
+            user_id: "u".to_owned(),
+            username: "Megan@contoso.com".to_owned(),
+            named: "fabrikam.com".to_owned(),
+            is_public: true,
+            signed_in_at: Timestamp::from_secs(7),
+            refresh_token: RefreshToken::new("0.canary").unwrap(),
+        }
+    }
+
+    #[test]
+    fn an_account_is_read_as_it_was_written() {
+        let account = account();
+        let read = |bytes: &[u8]| Account::decode(account.client_id, account.tenant, bytes);
+        let bytes = account.encode();
+        let again = read(&bytes).unwrap();
+        assert_eq!(again.encode().as_slice(), bytes.as_slice());
+        assert!(again.is_public && again.refresh_token.expose() == "0.canary");
+        assert!(!account.to_string().contains("canary"));
+        for cut in 0..bytes.len() - "canary".len() {
+            assert!(
+                read(&bytes[..cut]).is_none() || cut > bytes.len() - "0.canary".len(),
+                "{cut}"
+            );
+        }
+        assert!(read(&[&bytes, b"\nx".as_slice()].concat()).is_none());
+        assert!(read(b"2\na").is_none() && read(b"\xff").is_none() && read(b"").is_none());
+    }
+
+    #[test]
+    fn an_account_is_wanted_by_what_is_named() {
+        let account = account();
+        let fits = |wanted: Wanted| wanted.fits(&account);
+        assert!(fits(Wanted::default()));
+        for (user, fitting) in [("megan@CONTOSO.com", true), ("u", true), ("adele@contoso.com", false)] {
+            let user = Some(user.to_owned());
+            assert_eq!(
+                fits(Wanted {
+                    user,
+                    ..Wanted::default()
+                }),
+                fitting
+            );
+        }
+        for (tenant, fitting) in [
+            ("contoso.com", true),
+            ("fabrikam.com", true),
+            ("02020202-0202-0202-0202-020202020202", true),
+            ("03020202-0202-0202-0202-020202020202", false),
+            ("other.com", false),
+            ("organizations", true),
+        ] {
+            let tenant = Some(tenant.parse().unwrap());
+            assert_eq!(
+                fits(Wanted {
+                    tenant,
+                    ..Wanted::default()
+                }),
+                fitting
+            );
+        }
+    }
+
+    #[test]
+    fn names_from_a_token_stay_on_their_line() {
+        assert_eq!(one_line("a\nb\u{1b}"), "a\\nb\\u{1b}");
+        assert_eq!(one_line(&"x".repeat(1000)).len(), LONGEST_TEXT);
+    }
+}
