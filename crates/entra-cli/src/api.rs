@@ -4,7 +4,7 @@ use http::Request;
 use http::header::{ACCEPT, AUTHORIZATION};
 use serde_json::Value;
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 
 /// An API's answer: its status and its JSON, null where it has none.
 pub(crate) struct Answer {
@@ -15,9 +15,9 @@ pub(crate) struct Answer {
 /// Calls an API with a token.
 pub(crate) fn call(transport: &dyn BlockingTransport, url: &str, token: &AccessToken) -> Result<Answer, Failure> {
     let mut request = Request::new(Body::default());
-    *request.uri_mut() = url
-        .parse()
-        .map_err(|error| Failure::new(crate::exit::Exit::Configuration, error_of(url, error)))?;
+    *request.uri_mut() = url.parse().map_err(|error: http::uri::InvalidUri| {
+        Failure::of(Exit::Configuration, &error).context(format_args!("{url} is no URL"))
+    })?;
     request
         .headers_mut()
         .insert(ACCEPT, http::HeaderValue::from_static("application/json"));
@@ -28,8 +28,4 @@ pub(crate) fn call(transport: &dyn BlockingTransport, url: &str, token: &AccessT
         status: response.status().as_u16(),
         json,
     })
-}
-
-fn error_of(url: &str, error: http::uri::InvalidUri) -> anyhow::Error {
-    anyhow::Error::new(error).context(format!("{url} is no URL"))
 }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::environment;
-use crate::exit::Exit;
-use crate::files::{harmless, tell};
+use crate::exit::{Exit, Failure};
+use crate::files::harmless;
 
 /// Shows an error of the command line, or the help that was asked for, and returns the exit code.
 pub(crate) fn report(mut error: clap::Error) -> ExitCode {
@@ -14,8 +14,7 @@ pub(crate) fn report(mut error: clap::Error) -> ExitCode {
     if error.kind() == ErrorKind::InvalidUtf8
         && let Some(name) = environment::not_utf8()
     {
-        tell(format_args!("entra: {}", environment::refused(name)));
-        return Exit::Configuration.into();
+        return environment::refused(Exit::Configuration, name).end();
     }
     let repeated: Vec<(ContextKind, ContextValue)> = error
         .context()
@@ -24,9 +23,93 @@ pub(crate) fn report(mut error: clap::Error) -> ExitCode {
     for (kind, value) in repeated {
         error.insert(kind, value);
     }
+    if error.use_stderr() && wants_json() {
+        return usage(&error).end();
+    }
     // Nothing can be done where that fails.
     let _ = error.print();
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8))
+}
+
+/// Whether the command line asks for JSON, be the rest of it wrong: `-o json` in any of the forms that clap takes.
+///
+/// Looked for in the words themselves, since an error of the command line has no arguments.
+pub(crate) fn wants_json() -> bool {
+    asks_for_json(
+        std::env::args_os()
+            .skip(1)
+            .map(|word| word.to_string_lossy().into_owned()),
+    )
+}
+
+fn asks_for_json(words: impl IntoIterator<Item = String>) -> bool {
+    // What follows `--` belongs to another command.
+    let mut words = words.into_iter().take_while(|word| word != "--").peekable();
+    while let Some(word) = words.next() {
+        let is_short = word.starts_with('-') && !word.starts_with("--");
+        let value = match word.split_once('=') {
+            Some((name, value)) if name == "--output" => Some(value),
+            _ if word == "--output" => words.peek().map(String::as_str),
+            // Other short options, which take no value, may stand before it.
+            _ if is_short => word.split_once('o').and_then(|(before, value)| {
+                let is_flags = before.chars().skip(1).all(|flag| flag.is_ascii_alphabetic());
+                let value = value.strip_prefix('=').unwrap_or(value);
+                let value = if value.is_empty() { words.peek()? } else { value };
+                is_flags.then_some(value)
+            }),
+            _ => None,
+        };
+        if value == Some("json") {
+            return true;
+        }
+    }
+    false
+}
+
+/// An error of the command line as other commands have theirs.
+fn usage(error: &clap::Error) -> Failure {
+    let texts = |kind: ContextKind| match error.get(kind) {
+        Some(ContextValue::String(text)) => vec![text.clone()],
+        Some(ContextValue::Strings(texts)) => texts.clone(),
+        Some(ContextValue::StyledStrs(texts)) => texts.iter().map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    };
+    let what = match error.kind().as_str() {
+        Some(what) => what.to_owned(),
+        None => error.kind().to_string(),
+    };
+    let named = [
+        ContextKind::InvalidSubcommand,
+        ContextKind::InvalidArg,
+        ContextKind::PriorArg,
+        ContextKind::InvalidValue,
+    ];
+    let named: Vec<String> = named.into_iter().flat_map(texts).collect();
+    let mut problem = what;
+    if !named.is_empty() {
+        problem += &format!(": {}", named.join(", "));
+    }
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    if let Some(cause) = cause {
+        problem += &format!(": {cause}");
+    }
+    let mut failure = Failure::text(Exit::Usage, problem);
+    for (kind, what) in [
+        (ContextKind::SuggestedSubcommand, "did you mean"),
+        (ContextKind::SuggestedArg, "did you mean"),
+        (ContextKind::SuggestedValue, "did you mean"),
+        (ContextKind::ValidSubcommand, "use one of"),
+        (ContextKind::ValidValue, "use one of"),
+    ] {
+        let texts = texts(kind);
+        if !texts.is_empty() {
+            failure = failure.hint(format!("{what} {}", texts.join(", ")));
+        }
+    }
+    for tip in texts(ContextKind::Suggested) {
+        failure = failure.hint(tip);
+    }
+    failure.hint("see --help")
 }
 
 fn without_tricks(value: &ContextValue) -> Option<ContextValue> {
@@ -39,5 +122,37 @@ fn without_tricks(value: &ContextValue) -> Option<ContextValue> {
             Some(ContextValue::StyledStrs(plain.collect()))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_recognized_in_every_form() {
+        let asks = |line: &str| asks_for_json(line.split(' ').map(str::to_owned));
+        for line in [
+            "token -o json",
+            "token -ojson",
+            "token -o=json",
+            "token --output json",
+            "token --output=json",
+            "token -vo json",
+            "token -vojson --x",
+        ] {
+            assert!(asks(line), "{line}");
+        }
+        for line in [
+            "token",
+            "token -o token",
+            "token -o",
+            "token --output=text json",
+            "exec -- curl -o json",
+            "scope explain json",
+            "token --other=-o json",
+        ] {
+            assert!(!asks(line), "{line}");
+        }
     }
 }

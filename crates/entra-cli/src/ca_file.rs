@@ -47,9 +47,9 @@ impl CaFile {
         let hangup = Some(SIGHUP).filter(|_| !is_hangup_ignored());
         for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
             flag::register_usize(signal, Arc::clone(&stopped), signal as usize)
-                .map_err(|error| Failure::new(Exit::Configuration, error))?;
+                .map_err(|error| Failure::of(Exit::Configuration, &error))?;
         }
-        let name = random_name().map_err(|error| Failure::new(Exit::Configuration, error))?;
+        let name = random_name().map_err(|error| Failure::of(Exit::Configuration, &error))?;
         // A variable that is set to nothing is not set.
         let parent = Some(std::env::temp_dir()).filter(|parent| !parent.as_os_str().is_empty());
         let parent = parent.unwrap_or_else(|| PathBuf::from("/tmp"));
@@ -103,8 +103,10 @@ fn private_folder(path: &Path) -> std::io::Result<()> {
     builder.create(path)
 }
 
-fn refused(path: &Path, error: &std::io::Error, advice: &str) -> Failure {
-    Failure::text(Exit::Configuration, format!("{}: {error}; {advice}", shown(path)))
+fn refused(path: &Path, error: &std::io::Error, advice: &'static str) -> Failure {
+    Failure::of(Exit::Configuration, error)
+        .context(shown(path))
+        .hint(advice)
 }
 
 const ADVICE: &str = "name the file for the CA with --ca-out";

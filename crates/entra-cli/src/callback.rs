@@ -73,31 +73,36 @@ impl CallbackSettings {
     /// Begins to listen for the browser of this application: before a browser is sent anywhere.
     pub(crate) fn listen(&self, application: &Application) -> Result<Callback, Failure> {
         let place = self.listen.as_deref().unwrap_or(LISTEN);
-        let failed = |problem: String| Failure::text(Exit::Configuration, format!("--listen {place}: {problem}"));
+        let problem =
+            |problem: String| Failure::text(Exit::Configuration, problem).context(format_args!("--listen {place}"));
         let listeners = listen(place).map_err(|error| match error {
-            ListenError::Address(error) => failed(format!("{error}; write HOST:PORT, such as {LISTEN}")),
-            ListenError::NotLoopback(address) => failed(format!(
-                "{address} is not a loopback address, and a code would cross the network in the clear; listen on 127.0.0.1, behind a \
-                 proxy if need be"
-            )),
-            ListenError::Bind(address, error) => failed(match error.kind() {
-                ErrorKind::AddrInUse => {
-                    format!("{address}: {error}; another program listens there: name another port, or 0 for a free one")
+            ListenError::Address(error) => {
+                problem(error.to_string()).hint(format!("write HOST:PORT, such as {LISTEN}"))
+            }
+            ListenError::NotLoopback(address) => problem(format!(
+                "{address} is not a loopback address, and a code would cross the network in the clear"
+            ))
+            .hint("listen on 127.0.0.1, behind a proxy if need be"),
+            ListenError::Bind(address, error) => {
+                let failure = problem(format!("{address}: {error}"));
+                match error.kind() {
+                    ErrorKind::AddrInUse => {
+                        failure.hint("another program listens there: name another port, or 0 for a free one")
+                    }
+                    _ => failure,
                 }
-                _ => format!("{address}: {error}"),
-            }),
+            }
         })?;
         let port = listeners.first().map(TcpListener::local_addr).transpose();
         let port = port
-            .map_err(|error| failed(error.to_string()))?
+            .map_err(|error| problem(error.to_string()))?
             .map_or(0, |address| address.port());
         let (host, asked_port) = place.rsplit_once(':').unwrap_or((place, ""));
         let redirect_uri: RedirectUri = match &self.redirect_uri {
             Some(uri) => uri.parse()?,
             None => format!("http://{host}:{port}/").parse().map_err(|_| {
-                failed(
-                    "a browser cannot be sent back there; write localhost, 127.0.0.1 or [::1], and the port".to_owned(),
-                )
+                problem("a browser cannot be sent back there".to_owned())
+                    .hint("write localhost, 127.0.0.1 or [::1], and the port")
             })?,
         };
         // Entra ignores the port of http://localhost: one registration is enough for all.
@@ -196,6 +201,7 @@ impl Callback {
 
     /// Hands each redirect to `take`, until one is the one that is waited for. Whatever else is asked of this server is turned away.
     pub(crate) fn wait<T>(self, mut take: impl FnMut(&Redirect) -> Answer<T>) -> Result<T, Failure> {
+        let registration = self.registration();
         let pages = Arc::new(Pages {
             callback: path_of(self.redirect_uri.as_str()).to_owned(),
             start: self.start,
@@ -215,13 +221,8 @@ impl Callback {
                 Ok(came) => came,
                 Err(RecvTimeoutError::Timeout) => {
                     let waited = self.wait.as_secs();
-                    return Err(Failure::text(
-                        Exit::Timeout,
-                        format!(
-                            "no browser came back within {waited} s; if the page said {}",
-                            self.registration
-                        ),
-                    ));
+                    let problem = format!("no browser came back within {waited} s");
+                    return Err(Failure::text(Exit::Timeout, problem).hint(registration));
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Failure::text(Exit::Network, "the listener has ended"));

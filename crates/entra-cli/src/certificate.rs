@@ -3,13 +3,14 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
-use entra_credential::{Certificate, CertificateBundle, ClientCertificate, Error};
+use entra_credential::{Certificate, CertificateBundle, ClientCertificate, Error, Warning};
 use entra_proto::{CertificateCredential, SigningAlgorithm, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::environment;
 use crate::exit::{Exit, Failure};
-use crate::files::{exposure, name_of, read_bytes, read_text, shell_word, tell};
+use crate::files::{exposure, name_of, read_bytes, read_text, shell_word};
+use crate::message::warn;
 use crate::outside::shown;
 
 /// A certificate as a credential.
@@ -105,7 +106,7 @@ impl PasswordSettings {
                 if password.is_none() && io::stdin().is_terminal() =>
             {
                 let asked = rpassword::prompt_password(format!("Password of {}: ", shown(path)));
-                let asked = Zeroizing::new(asked.map_err(|error| Failure::new(Exit::Credential, error))?);
+                let asked = Zeroizing::new(asked.map_err(|error| Failure::of(Exit::Credential, &error))?);
                 CertificateFiles::read(&contents, Some(&asked), needs_key)
             }
             read => read,
@@ -171,11 +172,9 @@ impl CertificateFiles {
         opened.map_err(|error| match error {
             Error::KeyMissing if self.has_key_file => Failure::text(
                 Exit::Credential,
-                format!(
-                    "{}: neither holds a private key; name the file of the key with --certificate-key",
-                    self.name
-                ),
-            ),
+                format_args!("{}: neither holds a private key", self.name),
+            )
+            .hint("name the file of the key with --certificate-key"),
             error => failure(&self.name, error),
         })
     }
@@ -186,13 +185,12 @@ impl CertificateFiles {
     }
 
     /// Tells what is unusual about the files.
-    pub(crate) fn tell_warnings<W: ToString>(&self, warnings: impl IntoIterator<Item = W>) {
-        let exposures = self
-            .exposures
-            .iter()
-            .map(|(problem, advice)| format!("{problem}; {advice}"));
-        for warning in exposures.chain(warnings.into_iter().map(|it| it.to_string())) {
-            tell(format_args!("warning: {}: {warning}", self.name));
+    pub(crate) fn tell_warnings(&self, warnings: impl IntoIterator<Item = Warning>) {
+        let warnings = warnings
+            .into_iter()
+            .map(|warning| (warning.problem(), warning.hint().to_owned()));
+        for (problem, advice) in self.exposures.iter().cloned().chain(warnings) {
+            warn(format_args!("{}: {problem}", self.name), advice);
         }
     }
 }
@@ -210,13 +208,9 @@ fn failure(name: &str, error: Error) -> Failure {
         Error::KeyMissing => {
             "export the certificate together with its private key, or name the file of the key with --certificate-key"
         }
-        error => {
-            return Failure::new(Exit::Credential, anyhow::Error::new(error).context(name.to_owned()));
-        }
+        error => return Failure::from(error).context(name),
     };
-    let text = error.to_string();
-    let problem = text.split_once("; ").map_or(text.as_str(), |(problem, _)| problem);
-    Failure::text(Exit::Credential, format!("{name}: {problem}; {advice}"))
+    Failure::from(error).context(name).hint_instead(advice)
 }
 
 /// How long a certificate's file and a password may be, in bytes.

@@ -4,7 +4,7 @@ use std::sync::Once;
 
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use entra_client::{DirectoryError, DiskDirectory};
+use entra_client::DiskDirectory;
 
 use crate::exit::{Exit, Failure};
 use crate::outside::refuse_contents;
@@ -35,10 +35,8 @@ impl DirectorySettings {
             .or_else(|| variable("HOME").map(|home| home.join(".local").join("share")))
             .or_else(|| variable("LOCALAPPDATA"));
         let folder = folder.ok_or_else(|| {
-            Failure::text(
-                Exit::Configuration,
-                "there is no home to keep the tenants in; name a file with --directory, or set ENTRA_DIRECTORY",
-            )
+            Failure::text(Exit::Configuration, "there is no home to keep the tenants in")
+                .hint("name a file with --directory, or set ENTRA_DIRECTORY")
         })?;
         Ok(DiskDirectory::at(folder.join("entra").join("tenants.redb")))
     }
@@ -55,10 +53,4 @@ pub(crate) fn hush_panics_over_damage() {
             }
         }));
     });
-}
-
-impl From<DirectoryError> for Failure {
-    fn from(error: DirectoryError) -> Self {
-        Self::new(Exit::Output, error)
-    }
 }

@@ -14,7 +14,7 @@ use crate::exit::{Exit, Failure};
 pub(crate) fn text(name: &str, exit: Exit) -> Result<Option<Zeroizing<String>>, Failure> {
     match env::var_os(name).map(OsString::into_string) {
         Some(Ok(text)) => Ok(Some(Zeroizing::new(text)).filter(|text| !text.is_empty())),
-        Some(Err(_)) => Err(Failure::text(exit, refused(name))),
+        Some(Err(_)) => Err(refused(exit, name)),
         None => Ok(None),
     }
 }
@@ -31,8 +31,9 @@ pub(crate) fn not_utf8() -> Option<&'static str> {
         .find(|name| env::var_os(name).is_some_and(|value| value.into_string().is_err()))
 }
 
-pub(crate) fn refused(name: &str) -> String {
-    format!("{name} is not UTF-8; set it again, as plain text")
+/// The failure for a variable whose value is not UTF-8.
+pub(crate) fn refused(exit: Exit, name: &str) -> Failure {
+    Failure::text(exit, format_args!("{name} is not UTF-8")).hint("set it again, as plain text")
 }
 
 /// The variable that somebody set in the place of this one, which is not set.

@@ -1,8 +1,8 @@
-use std::fmt;
+//! The exit codes of the command.
+
 use std::process::ExitCode;
 
-use entra_proto::{Error as ProtocolError, ErrorClass};
-use entra_transport::{AcquireError, TransportError, TransportErrorKind};
+pub(crate) use crate::failure::Failure;
 
 /// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,99 +42,28 @@ Exit codes:
 
 Secrets come from the environment, a file or standard input, never from the command line.";
 
+impl Exit {
+    /// Returns the name of the kind of failure, as JSON has it.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::OutputClosed | Self::Output => "output",
+            Self::Usage => "usage",
+            Self::Configuration => "configuration",
+            Self::Credential => "credential",
+            Self::Refused => "rejected",
+            Self::Permission => "permission",
+            Self::Network => "network",
+            Self::Timeout => "timeout",
+            Self::Token => "token",
+            Self::Api => "api",
+            Self::NotRun => "not_run",
+            Self::NotFound => "not_found",
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
-    }
-}
-
-/// Why a command did not do what it was asked to, and the exit code that goes with it.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) exit: Exit,
-    /// What to do beside what the error itself advises.
-    pub(crate) advice: Option<&'static str>,
-    error: anyhow::Error,
-}
-
-impl Failure {
-    pub(crate) fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
-        Self {
-            exit,
-            advice: None,
-            error: error.into(),
-        }
-    }
-
-    pub(crate) fn text(exit: Exit, text: impl fmt::Display) -> Self {
-        Self {
-            exit,
-            advice: None,
-            error: anyhow::anyhow!("{text}"),
-        }
-    }
-
-    /// What is wrong, and what to do about it: errors are written with a semicolon between the two.
-    pub(crate) fn parts(&self) -> (String, Option<String>) {
-        let text = self.to_string();
-        match text.rsplit_once("; ") {
-            Some((problem, advice)) => (problem.to_owned(), Some(advice.to_owned())),
-            None => (text, None),
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The whole chain on one line.
-        write!(f, "{:#}", self.error)
-    }
-}
-
-impl From<AcquireError> for Failure {
-    fn from(error: AcquireError) -> Self {
-        match error {
-            AcquireError::Protocol(error) => error.into(),
-            AcquireError::Transport(error) => error.into(),
-            error => Self::new(Exit::Refused, error),
-        }
-    }
-}
-
-impl From<entra_client::Error> for Failure {
-    fn from(error: entra_client::Error) -> Self {
-        let rejected = error
-            .service()
-            .is_some_and(|service| service.class() == ErrorClass::Credential);
-        Self {
-            advice: rejected.then_some(
-                "`entra doctor`, with the same options and variables, looks for what is wrong with the credential",
-            ),
-            ..error.cause().clone().into()
-        }
-    }
-}
-
-impl From<ProtocolError> for Failure {
-    fn from(error: ProtocolError) -> Self {
-        let exit = match &error {
-            ProtocolError::Input(_) => Exit::Configuration,
-            ProtocolError::Service(service) if service.class() == ErrorClass::Consent => Exit::Permission,
-            ProtocolError::Signer(_) => Exit::Credential,
-            ProtocolError::Service(_) => Exit::Refused,
-            _ => Exit::Token,
-        };
-        Self::new(exit, error)
-    }
-}
-
-impl From<TransportError> for Failure {
-    fn from(error: TransportError) -> Self {
-        let exit = match error.kind() {
-            TransportErrorKind::Refused | TransportErrorKind::Configuration => Exit::Configuration,
-            TransportErrorKind::Timeout => Exit::Timeout,
-            _ => Exit::Network,
-        };
-        Self::new(exit, error)
     }
 }

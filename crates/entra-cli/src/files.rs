@@ -93,12 +93,11 @@ pub(crate) fn read_bytes(path: &Path, limit: u64, exit: Exit) -> Result<Zeroizin
 /// not overwritten, and no link is followed.
 pub(crate) fn write_new(path: &Path, text: &str, private: bool) -> Result<(), Failure> {
     create(path, text, private).map_err(|error| {
-        let advice = if error.kind() == io::ErrorKind::AlreadyExists {
-            "; name another file, or move that one"
-        } else {
-            ""
-        };
-        Failure::text(Exit::Output, format!("{}: {error}{advice}", shown(path)))
+        let failure = Failure::of(Exit::Output, &error).context(shown(path));
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => failure.hint("name another file, or move that one"),
+            _ => failure,
+        }
     })
 }
 
@@ -223,8 +222,13 @@ pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     print_json_text(&format!("{value:#}"))
 }
 
-/// Prints the text of some JSON: what is not ASCII is escaped as JSON escapes it.
+/// Prints the text of some JSON, with nothing in it that a terminal obeys.
 pub(crate) fn print_json_text(json: &str) -> Result<(), Failure> {
+    print_secret(&ascii_json(json))
+}
+
+/// Returns the text of some JSON with everything that is not ASCII escaped as JSON escapes it.
+pub(crate) fn ascii_json(json: &str) -> String {
     let mut text = String::new();
     for character in json.chars() {
         if character.is_ascii() && character != '\x7f' {
@@ -235,7 +239,7 @@ pub(crate) fn print_json_text(json: &str) -> Result<(), Failure> {
             text.push_str(&format!("\\u{unit:04x}"));
         }
     }
-    print_secret(&text)
+    text
 }
 
 #[cfg(test)]

@@ -15,8 +15,10 @@ mod commands;
 mod directory;
 mod environment;
 mod exit;
+mod failure;
 mod files;
 mod listen;
+mod message;
 mod moment;
 mod outside;
 mod page;
@@ -30,7 +32,6 @@ mod source;
 mod store;
 mod suspects;
 mod target;
-#[allow(dead_code, reason = "errors on several lines follow")]
 mod terminal;
 mod wanted;
 mod warnings;
@@ -44,7 +45,6 @@ use crate::commands::{
     logout, scope, tenants, token,
 };
 use crate::exit::{EXIT_CODES, Exit};
-use crate::files::{harmless, tell};
 use crate::outside::guard_inputs;
 
 /// Tokens for daemons from Microsoft Entra, and an Entra on loopback to try them against.
@@ -104,12 +104,6 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.exit == Exit::OutputClosed => ExitCode::SUCCESS,
-        Err(failure) => {
-            tell(format_args!("entra: {}", harmless(&failure.to_string())));
-            if let Some(advice) = failure.advice {
-                tell(format_args!("entra: {advice}"));
-            }
-            failure.exit.into()
-        }
+        Err(failure) => failure.end(),
     }
 }

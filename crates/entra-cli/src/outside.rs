@@ -70,15 +70,21 @@ pub(crate) fn escape(text: &str) -> String {
 pub(crate) fn refuse_contents(path: &Path, exit: Exit) -> Result<(), Failure> {
     let text = path.to_string_lossy();
     let line = text.trim_end_matches(['\n', '\r']);
-    let problem = if line.contains(['\n', '\r']) || text.len() > LONGEST_PATH || holds_secret(&text) {
-        "holds a key or a token itself; write that to a file, and name the file"
+    let (problem, hint) = if line.contains(['\n', '\r']) || text.len() > LONGEST_PATH || holds_secret(&text) {
+        (
+            "holds a key or a token itself",
+            "write that to a file, and name the file",
+        )
     } else if line.len() < text.len() {
-        "ends with a line end; take it out: a script or a file of variables may have Windows line ends"
+        (
+            "ends with a line end",
+            "take the line end out: a script or a file of variables may have Windows line ends",
+        )
     } else {
         return Ok(());
     };
     let setting = origin_of(path.as_os_str()).unwrap_or_else(|| "the name of a file".to_owned());
-    Err(Failure::text(exit, format!("{setting} {problem}")))
+    Err(Failure::text(exit, format!("{setting} {problem}")).hint(hint))
 }
 
 /// Notes which arguments and variables hold what may be a secret, so that no message repeats it. Called once, before any

@@ -21,7 +21,10 @@ pub(crate) struct Pasted {
 pub(crate) fn find(text: &str) -> Result<Pasted, Failure> {
     let text = text.trim();
     if text.is_empty() {
-        return Err(refused("there is nothing to decode"));
+        return Err(refused(
+            "there is nothing to decode",
+            "give a token, or a text with a token in it",
+        ));
     }
     let bare = unwrapped(text);
     if let Ok(claims) = UnverifiedClaims::decode(bare) {
@@ -82,7 +85,8 @@ fn in_json(value: &Value) -> Result<Pasted, Failure> {
     found.sort_by_key(|(name, _)| rank(name));
     let Some((name, token)) = found.first() else {
         return Err(refused(
-            "this is JSON without a token in it; give the member with the token, such as access_token or accessToken",
+            "this is JSON without a token in it",
+            "give the member with the token, such as access_token or accessToken",
         ));
     };
     let others: Vec<String> = found[1..].iter().map(|(name, _)| excerpt(name, 60)).collect();
@@ -95,10 +99,10 @@ fn in_json(value: &Value) -> Result<Pasted, Failure> {
             claims,
             note: Some(note),
         }),
-        Err(error) => Err(Failure::new(
-            Exit::Token,
-            anyhow::Error::new(error).context(format!("the member {} of this JSON", excerpt(name, 60))),
-        )),
+        Err(error) => {
+            let context = format!("the member {} of this JSON", excerpt(name, 60));
+            Err(Failure::new(Exit::Token, error).context(context))
+        }
     }
 }
 
@@ -160,26 +164,35 @@ fn decoded(token: &str, note: Option<String>) -> Result<Pasted, Failure> {
 /// Why a text is no token that can be read.
 fn unreadable(text: &str) -> Failure {
     if text.starts_with(['{', '[']) {
-        return refused("this begins like JSON and is none; give the token alone, or all of the JSON");
+        return refused(
+            "this begins like JSON and is none",
+            "give the token alone, or all of the JSON",
+        );
     }
     if text.contains("-----BEGIN") {
-        return refused("this is a key or a certificate, not a token; `entra cert inspect` shows certificates");
+        return refused(
+            "this is a key or a certificate, not a token",
+            "look at certificates with `entra cert inspect`",
+        );
     }
     let looks_cut = text.starts_with("eyJ") && text.matches('.').count() < 2;
     if looks_cut {
-        return refused("this begins like a JWT and ends before its third part; copy all of it");
+        return refused(
+            "this begins like a JWT and ends before its third part",
+            "copy all of it",
+        );
     }
     if text.split_whitespace().count() > 1 {
-        return refused("this is text without a JWT in it; give the token alone");
+        return refused("this is text without a JWT in it", "give the token alone");
     }
     match UnverifiedClaims::decode(text) {
         Err(error) => Failure::new(Exit::Token, error),
-        Ok(_) => refused("this is no token"),
+        Ok(_) => refused("this is no token", "give the token alone"),
     }
 }
 
-fn refused(problem: &str) -> Failure {
-    Failure::text(Exit::Token, problem)
+fn refused(problem: &str, hint: &'static str) -> Failure {
+    Failure::text(Exit::Token, problem).hint(hint)
 }
 
 /// Members that hold tokens, without underscores and in small letters.

@@ -26,7 +26,7 @@ pub(crate) fn client_secret(text: &str) -> Result<ClientSecret, Failure> {
 pub(crate) fn read(path: &Path) -> Result<ClientSecret, Failure> {
     if path.as_os_str() == "-" && io::stdin().is_terminal() {
         let typed = rpassword::prompt_password("Client secret: ");
-        let typed = Zeroizing::new(typed.map_err(|error| Failure::new(Exit::Credential, error))?);
+        let typed = Zeroizing::new(typed.map_err(|error| Failure::of(Exit::Credential, &error))?);
         return client_secret(&typed);
     }
     client_secret(&read_text(path, MAX_SECRET, Exit::Credential)?)

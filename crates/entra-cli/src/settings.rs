@@ -16,7 +16,8 @@ use zeroize::Zeroizing;
 use crate::certificate::CertificateSettings;
 use crate::environment;
 use crate::exit::{Exit, Failure};
-use crate::files::{read_text, tell};
+use crate::files::read_text;
+use crate::message::warn;
 use crate::outside::refuse_contents;
 use crate::secret;
 use crate::source::{Source, Traced};
@@ -134,8 +135,9 @@ impl ApplicationSettings {
         }
         Err(Failure::text(
             Exit::Usage,
-            "--region is for an application's own tokens: nobody signs in through a region",
-        ))
+            "--region is for an application's own tokens: users do not sign in through a region",
+        )
+        .hint("leave --region out"))
     }
 
     fn for_person(&self, tenant: Tenant, credential: ClientCredential) -> Result<Application, Failure> {
@@ -150,7 +152,7 @@ impl ApplicationSettings {
         if given(&self.authority_host).is_none()
             && let Some((problem, fix)) = authority_doubt()
         {
-            tell(format_args!("warning: {problem}; {fix}"));
+            warn(problem, fix);
         }
     }
 
@@ -161,8 +163,9 @@ impl ApplicationSettings {
         }
         Err(Failure::text(
             Exit::Usage,
-            "--region and --capability are for a token request, and have no part in an assertion; leave them out",
-        ))
+            "--region and --capability are for a token request, and have no part in an assertion",
+        )
+        .hint("leave them out"))
     }
 
     /// Where the secret is read from, if it is read from a file.
@@ -217,8 +220,7 @@ impl ApplicationSettings {
         Ok(match self.chosen()? {
             Chosen::Secret(secret, source) => {
                 if let Some(doubt) = secret.doubt() {
-                    let fix = doubt.hint();
-                    tell(format_args!("warning: the client secret {source}: {doubt}; {fix}"));
+                    warn(format_args!("the client secret {source}: {doubt}"), doubt.hint());
                 }
                 secret.into()
             }
@@ -231,12 +233,9 @@ impl ApplicationSettings {
     pub(crate) fn chosen(&self) -> Result<Chosen, Failure> {
         self.chosen_or_none()?.ok_or_else(|| {
             let why = CREDENTIALS.iter().find_map(|name| why_unset(name)).unwrap_or_default();
-            Failure::text(
-                Exit::Credential,
-                format!(
-                    "no credential{why}; set AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH, or use --secret-file FILE \
-                     (\"-\" for standard input) or --certificate FILE"
-                ),
+            Failure::text(Exit::Credential, format_args!("no credential{why}")).hint(
+                "set AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH, or use --secret-file FILE (\"-\" for standard input) or \
+                 --certificate FILE",
             )
         })
     }
@@ -255,10 +254,8 @@ impl ApplicationSettings {
             // The key is named on the command line, so the variables of other credentials are not meant.
             refuse_contents(key, Exit::Credential)?;
             let path = path_variable(CERTIFICATE).ok_or_else(|| {
-                Failure::text(
-                    Exit::Credential,
-                    "--certificate-key names the key alone; name the certificate's file with --certificate, or in AZURE_CLIENT_CERTIFICATE_PATH",
-                )
+                Failure::text(Exit::Credential, "--certificate-key names the key alone")
+                    .hint("name the certificate's file with --certificate, or in AZURE_CLIENT_CERTIFICATE_PATH")
             })?;
             refuse_contents(&path, Exit::Credential)?;
             return Ok(Some(Chosen::Certificate(
@@ -295,9 +292,9 @@ impl ApplicationSettings {
         }
         Err(Failure::text(
             Exit::Usage,
-            "a secret on the command line is seen by every user of the machine and kept in the shell's history; \
-             set AZURE_CLIENT_SECRET, or use --secret-file FILE, or pipe it in with --secret-file -",
-        ))
+            "a secret on the command line is seen by every user of the machine and kept in the shell's history",
+        )
+        .hint("set AZURE_CLIENT_SECRET, or use --secret-file FILE, or pipe it in with --secret-file -"))
     }
 }
 
@@ -322,10 +319,7 @@ fn given(setting: &Option<String>) -> Option<&str> {
 
 fn missing(what: &str, flag: &str, variable: &str) -> Failure {
     let why = why_unset(variable).unwrap_or_default();
-    Failure::text(
-        Exit::Configuration,
-        format!("no {what}{why}; give {flag}, or set {variable}"),
-    )
+    Failure::text(Exit::Configuration, format_args!("no {what}{why}")).hint(format!("give {flag}, or set {variable}"))
 }
 
 /// What makes the default authority look wrong, and what to do about it.
@@ -429,7 +423,7 @@ pub(crate) fn cloud_at(host: &str) -> Result<Cloud, Failure> {
     } else {
         host.parse()
     };
-    cloud.map_err(|error| Failure::text(Exit::Configuration, format!("{error} (or public, usgovernment, china)")))
+    cloud.map_err(|error| Failure::from(error).hint("or name a cloud: public, usgovernment or china"))
 }
 
 /// A text that clap may keep, and that is overwritten when it is dropped.

@@ -8,8 +8,7 @@ use entra_proto::{ClaimsRequest, Prompt, Target, UserAssertion};
 use crate::callback::{Answer, CallbackSettings};
 use crate::commands::consent::{is_anothers, is_declined};
 use crate::exit::{Exit, Failure};
-use crate::files::{harmless, read_text, tell};
-use crate::outside::shown;
+use crate::files::{harmless, name_of, read_text, tell};
 use crate::page::Page;
 use crate::wanted::TokenSettings;
 
@@ -70,7 +69,7 @@ impl FlowSettings {
         self.check(wanted)?;
         let application = wanted.application(self.public, self.may_be_public())?;
         let client = wanted.client_of(application.clone(), policy)?.build();
-        let client = client.map_err(|error| Failure::new(Exit::Configuration, error))?;
+        let client = client?;
         let (target, options) = (wanted.target()?, wanted.options()?);
         let without_sign_in = |client: Client| -> Result<Got, Failure> {
             Ok(Got {
@@ -98,8 +97,7 @@ impl FlowSettings {
     fn assertion(&self) -> Result<UserAssertion, Failure> {
         let file = self.assertion_file.as_deref().unwrap_or_else(|| "-".as_ref());
         let text = read_text(file, MAX_ASSERTION, Exit::Token)?;
-        UserAssertion::new(text.trim())
-            .map_err(|error| Failure::text(Exit::Token, format!("{}: the {error}", shown(file))))
+        UserAssertion::new(text.trim()).map_err(|error| Failure::new(Exit::Token, error).context(name_of(file)))
     }
 
     /// Refuses options that do not go together.
@@ -108,32 +106,36 @@ impl FlowSettings {
             return Err(Failure::text(
                 Exit::Usage,
                 "--public goes with --flow device-code and auth-code: for the others the application has to prove who it is",
-            ));
+            )
+            .hint("leave --public out"));
         }
         if self.assertion_file.is_some() != (self.flow == Flow::Obo) {
-            return Err(Failure::text(
-                Exit::Usage,
-                "--flow obo and --assertion-file FILE go together: the file holds the user's token for this application's API",
-            ));
+            return Err(
+                Failure::text(Exit::Usage, "--flow obo and --assertion-file FILE go together")
+                    .hint("give both: the file holds the user's token for this application's API"),
+            );
         }
         if self.callback.is_given() && self.flow != Flow::AuthCode {
             return Err(Failure::text(
                 Exit::Usage,
                 "--listen, --redirect-uri, --no-browser and --wait go with --flow auth-code: the others send no browser anywhere",
-            ));
+            )
+            .hint("leave them out"));
         }
         if self.flow == Flow::DeviceCode && wanted.claims()?.is_some() {
             return Err(Failure::text(
                 Exit::Usage,
-                "--claims does not go with --flow device-code: that has no place for them; use --flow auth-code",
-            ));
+                "--claims does not go with --flow device-code, which has no place for them",
+            )
+            .hint("use --flow auth-code"));
         }
         let from_stdin = |file: Option<&Path>| file.is_some_and(|file| file.as_os_str() == "-");
         if from_stdin(self.assertion_file.as_deref()) && from_stdin(wanted.secret_file()) {
             return Err(Failure::text(
                 Exit::Usage,
-                "standard input holds one thing: read the assertion or the secret from a file",
-            ));
+                "standard input cannot hold both the assertion and the secret",
+            )
+            .hint("read one of them from a file"));
         }
         Ok(())
     }

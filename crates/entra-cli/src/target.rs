@@ -37,10 +37,8 @@ impl TargetSettings {
         match (&self.scope, &self.resource) {
             (Some(scope), _) => Ok(Target::scopes(scope)?),
             (None, Some(resource)) => Ok(Target::resource(resource)?),
-            (None, None) => Err(Failure::text(
-                Exit::Configuration,
-                "no API is named; give --resource AUDIENCE, such as https://graph.microsoft.com, or --scope",
-            )),
+            (None, None) => Err(Failure::text(Exit::Configuration, "no API is named")
+                .hint("give --resource AUDIENCE, such as https://graph.microsoft.com, or --scope")),
         }
     }
 }

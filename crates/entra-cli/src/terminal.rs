@@ -55,6 +55,15 @@ pub(crate) enum Style {
 }
 
 impl Style {
+    /// Returns the word that begins a message of this style.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Label => "note",
+        }
+    }
+
     /// Returns the words in this style, where `stream` takes colours. They must be [`harmless`](crate::outside::harmless).
     pub(crate) fn paint(self, words: &str, stream: Stream) -> String {
         if !stream.has_colors() {
@@ -74,32 +83,34 @@ impl Style {
 ///
 /// A word that is longer than a line, such as a URL, stays whole, so that it can be copied.
 pub(crate) fn wrapped(text: &str, width: usize, indent: usize) -> String {
-    let mut lines = Vec::new();
-    for paragraph in text.split('\n') {
+    let paragraphs = text.split('\n').map(|paragraph| {
         let words = paragraph.trim_start_matches(' ');
         let own = paragraph.len() - words.len();
-        // On a terminal of a few columns, words matter more than the indent.
-        let hanging = (own + indent).min(width / 2);
-        let mut line = " ".repeat(own);
-        let mut columns = own;
-        let mut is_empty = true;
-        for word in words.split(' ') {
-            let length = word.chars().count();
-            if !is_empty && columns + 1 + length > width {
-                lines.push(std::mem::take(&mut line));
-                line = " ".repeat(hanging);
-                columns = hanging;
-            } else if !is_empty {
-                line.push(' ');
-                columns += 1;
-            }
-            line.push_str(word);
-            columns += length;
-            is_empty = false;
+        format!("{}{}", " ".repeat(own), wrapped_behind(own, words, width, own + indent))
+    });
+    paragraphs.collect::<Vec<_>>().join("\n")
+}
+
+/// Wraps a text that stands behind `taken` columns of its first line. Further lines begin with `indent` spaces.
+pub(crate) fn wrapped_behind(taken: usize, text: &str, width: usize, indent: usize) -> String {
+    // On a terminal of a few columns, words matter more than the indent.
+    let indent = indent.min(width / 4);
+    let mut wrapped = String::new();
+    let mut columns = taken;
+    for (at, word) in text.split(' ').enumerate() {
+        let length = word.chars().count();
+        if at > 0 && columns + 1 + length > width {
+            wrapped.push('\n');
+            wrapped.push_str(&" ".repeat(indent));
+            columns = indent;
+        } else if at > 0 {
+            wrapped.push(' ');
+            columns += 1;
         }
-        lines.push(line);
+        wrapped.push_str(word);
+        columns += length;
     }
-    lines.join("\n")
+    wrapped
 }
 
 /// The width of a terminal that does not tell it.
@@ -111,7 +122,7 @@ mod tests {
 
     #[test]
     fn words_are_wrapped_under_the_indent() {
-        assert_eq!(wrapped("a bb ccc dddd", 6, 2), "a bb\n  ccc\n  dddd");
+        assert_eq!(wrapped("a bb ccc dddd", 8, 2), "a bb ccc\n  dddd");
         assert_eq!(wrapped("a bb ccc dddd", 100, 2), "a bb ccc dddd");
         assert_eq!(wrapped("", 10, 2), "");
     }
@@ -124,8 +135,9 @@ mod tests {
 
     #[test]
     fn each_line_keeps_its_own_indent() {
-        assert_eq!(wrapped("aa bb\n  cc dd", 5, 1), "aa bb\n  cc\n  dd");
+        assert_eq!(wrapped("aa bbbbb\n  cc ddd", 8, 0), "aa bbbbb\n  cc ddd");
         assert_eq!(wrapped("aa\n\nbb", 5, 1), "aa\n\nbb");
+        assert_eq!(wrapped("  cccc dddd", 8, 0), "  cccc\n  dddd");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::{Subscriber, set_global_default};
 use tracing::{Event, Level, Metadata};
 
-use crate::files::{harmless, tell};
+use crate::message::warn_only;
 
 /// Tells on standard error what the directory of tenants warns of from now on. Nothing else is told: commands report the rest themselves.
 pub(crate) fn tell_warnings() {
@@ -26,7 +26,7 @@ impl Subscriber for Warnings {
         let mut text = Text::default();
         event.record(&mut text);
         let Text { message, fields } = text;
-        tell(format_args!("entra: {}", harmless(&(message + &fields))));
+        warn_only(message + &fields);
     }
 
     // There are no spans: none is enabled.

@@ -233,7 +233,7 @@ fn key_and_certificate_in_two_files_sign_together() {
     let (certificate, _) = doctor(&[], &path("daemon.cer"));
     let (found, fix) = (
         certificate["found"].as_str().unwrap(),
-        certificate["fix"].as_str().unwrap(),
+        certificate["hint"].as_str().unwrap(),
     );
     assert_eq!(certificate["status"], "fail");
     assert!(

@@ -608,7 +608,7 @@ fn scopes_and_errors_are_explained() {
         ),
         (&["explain", r#"{"error_codes":[7000215]}"#], ""),
         (&["explain", "code: 7000215."], ""),
-        (&["explain", "-"], "entra: AADSTS7000215 invalid_client\nmore"),
+        (&["explain", "-"], "error: AADSTS7000215 invalid_client\nmore"),
         (&["explain"], "[7000215]"),
     ] {
         let output = entra(words, &[], input);

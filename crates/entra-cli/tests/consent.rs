@@ -258,7 +258,7 @@ fn what_the_directory_warns_of_is_told() {
     std::fs::set_permissions(&setting.directory, PermissionsExt::from_mode(0o644)).unwrap();
     let output = setting.run(&["tenants", "list"]);
     let told = format!(
-        "entra: others could read the directory of tenants; its mode is 0600 now; path: {}\n",
+        "warning: others could read the directory of tenants; its mode is 0600 now; path: {}\n",
         setting.directory.display()
     );
     assert_eq!(err(&output), told);
@@ -628,12 +628,12 @@ fn flows_that_do_not_go_together_say_so() {
     fails(
         &token(&["--flow", "obo", "--assertion-file", "-", "--secret-file", "-"]),
         2,
-        &["standard input holds one thing"],
+        &["standard input cannot hold both"],
     );
     fails(
         &token(&["--flow", "obo", "--assertion-file", "-"]),
         9,
-        &["-: the user assertion is empty"],
+        &["standard input: user assertion is empty"],
     );
     for flow in ["auth-code", "device-code"] {
         let public = |more: &[&str]| token(&[&["--flow", flow, "--public"], more].concat());

@@ -382,7 +382,7 @@ fn a_line_end_behind_a_path_is_named() {
         .push(("AZURE_CLIENT_CERTIFICATE_PATH", "cert.pem\r".to_owned()));
     let shown = case.run(Path::new("."));
     assert!(
-        shown.contains("AZURE_CLIENT_CERTIFICATE_PATH ends with a line end; take it out"),
+        shown.contains("AZURE_CLIENT_CERTIFICATE_PATH ends with a line end; take the line end out"),
         "{shown}"
     );
     let shown = Case::of(&[&["decode", "token.txt\r\n"]]).run(Path::new("."));

@@ -120,7 +120,7 @@ fn without_a_token_the_service_is_left_alone_and_the_end_is_a_failure() {
         5,
         &[
             "nowhere  no token, cooling down for 5 s, asked once\n",
-            "entra: AADSTS7000215",
+            "error: AADSTS7000215",
         ],
     );
     assert_eq!(

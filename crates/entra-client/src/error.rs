@@ -55,36 +55,29 @@ impl Error {
         }
     }
 
-    /// What went wrong, as `Display` tells it, without [what to do about it](Self::hint): for whoever can do nothing about it himself.
+    /// Returns what went wrong, without [what to do about it](Self::hint).
     #[must_use]
     pub fn problem(&self) -> String {
-        match self.service() {
-            Some(service) => service.problem(),
-            None => {
-                let text = self.cause.to_string();
-                let advice = self.hint().map(|hint| format!("; {hint}"));
-                let problem = advice.and_then(|advice| text.strip_suffix(&advice).map(str::to_owned));
-                problem.unwrap_or(text)
-            }
-        }
+        self.cause.problem()
     }
 
-    /// What to do about it, where that is known.
+    /// Returns what to do about it, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
-        match &self.cause {
-            AcquireError::Protocol(entra_proto::Error::Service(error)) => error.hint(),
-            AcquireError::Protocol(entra_proto::Error::Input(error)) => error.hint(),
-            AcquireError::Protocol(entra_proto::Error::Redirect(error)) => Some(error.hint()),
-            AcquireError::Protocol(entra_proto::Error::Answer(error)) => Some(error.hint()),
-            _ => None,
-        }
+        self.cause.hint()
     }
 
     /// The service's own account, where it gave one: its codes, texts and ids.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceError> {
         self.cause.service()
+    }
+
+    fn tell_remembered(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.remembered {
+            Some(left) => write!(f, " (remembered: not asked again for {} s)", left.as_secs().max(1)),
+            None => Ok(()),
+        }
     }
 
     /// The same failure, given out again without a request.
@@ -99,23 +92,15 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.cause.fmt(f)?;
-        match self.remembered {
-            Some(left) => write!(f, " (remembered: not asked again for {} s)", left.as_secs().max(1)),
-            None => Ok(()),
-        }
+        self.tell_remembered(f)
     }
 }
 
-/// The text of `Display` and of what lies beneath: it is what a `main` that returns the error shows.
+/// What a `main` that returns the error shows: the error, and all that lies beneath.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)?;
-        let mut beneath = self.source();
-        while let Some(source) = beneath {
-            write!(f, ": {source}")?;
-            beneath = source.source();
-        }
-        Ok(())
+        fmt::Debug::fmt(&self.cause, f)?;
+        self.tell_remembered(f)
     }
 }
 
@@ -156,11 +141,32 @@ pub enum BuildError {
     Policy(&'static str),
 }
 
+impl BuildError {
+    /// Returns what is wrong, without [what to do about it](Self::hint).
+    #[must_use]
+    pub fn problem(&self) -> String {
+        match self {
+            Self::NoRuntime => "there is no runtime".to_owned(),
+            Self::Policy(what) => format!("the policy cannot be kept: {what}"),
+        }
+    }
+
+    /// Returns what to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoRuntime => Some("give the builder one, or turn the feature tokio on"),
+            Self::Policy(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoRuntime => f.write_str("there is no runtime: give the builder one, or turn the feature tokio on"),
-            Self::Policy(what) => write!(f, "the policy cannot be kept: {what}"),
+        f.write_str(&self.problem())?;
+        match self.hint() {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
         }
     }
 }

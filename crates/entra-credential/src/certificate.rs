@@ -200,9 +200,8 @@ impl Signer for ClientCertificate {
         input: &[u8],
     ) -> Result<Vec<u8>, SignerError> {
         if !self.is(certificate) {
-            return Err(SignerError::new(
-                "it was asked for with another certificate; ask the signer for its certificate first",
-            ));
+            return Err(SignerError::new("it was asked for with another certificate")
+                .advice("ask the signer for its certificate first"));
         }
         let encoding: &dyn RsaEncoding = match algorithm {
             SigningAlgorithm::Ps256 => &RSA_PSS_SHA256,

@@ -52,8 +52,13 @@ pub enum Error {
         /// What to do instead.
         advice: &'static str,
     },
-    /// A manifest into which no key can be put: why.
-    Manifest(String),
+    /// A manifest into which no key can be put.
+    Manifest {
+        /// What is wrong with it.
+        problem: String,
+        /// What to do about it.
+        advice: &'static str,
+    },
     /// A file that cannot be read.
     File {
         /// Its path.
@@ -61,12 +66,14 @@ pub enum Error {
         /// Why.
         source: Arc<io::Error>,
     },
-    /// The file with the assertion of a workload holds something else: its path, and what is wrong.
+    /// The file with the assertion of a workload holds something else.
     Assertion {
         /// Its path.
         path: String,
         /// What is wrong with its contents.
         problem: &'static str,
+        /// What to do about it.
+        advice: &'static str,
     },
 }
 
@@ -78,6 +85,68 @@ impl Error {
         }
     }
 
+    pub(crate) fn manifest(problem: impl Into<String>, advice: &'static str) -> Self {
+        Self::Manifest {
+            problem: problem.into(),
+            advice,
+        }
+    }
+
+    /// Returns what is wrong, without [what to do about it](Self::hint).
+    #[must_use]
+    pub fn problem(&self) -> String {
+        match self {
+            Self::TooLarge { limit } => format!("it is longer than {limit} bytes"),
+            Self::NotACredential => "it is neither PEM nor PFX".to_owned(),
+            Self::Damaged(what) => format!("{what} is damaged or cut short"),
+            Self::PasswordNeeded => "the private key is encrypted".to_owned(),
+            Self::WrongPassword => "wrong password or damaged file".to_owned(),
+            Self::EmptyPassword => "the file does not open without a password".to_owned(),
+            Self::KeyMissing => "it holds no private key".to_owned(),
+            Self::CertificateMissing => "it holds a private key and no certificate".to_owned(),
+            Self::KeyMismatch => "the private key belongs to none of the certificates".to_owned(),
+            Self::SeveralKeys(thumbprints) => {
+                format!("it holds the keys of several certificates ({})", thumbprints.join(", "))
+            }
+            Self::SeveralCertificates(thumbprints) => {
+                format!("it holds several certificates ({})", thumbprints.join(", "))
+            }
+            Self::KeyTooShort { bits } => format!(
+                "the RSA key has {bits} bits and Entra takes no key shorter than {}",
+                crate::MIN_KEY_BITS
+            ),
+            Self::KeyType(name) => format!("the key is {name} and Entra takes RSA keys only"),
+            Self::TooManyIterations { limit } => {
+                format!("its password is stretched by more than {limit} rounds in all, or in too much memory")
+            }
+            Self::Unsupported { what, .. } => format!("{what} is not read here"),
+            Self::Manifest { problem, .. } => format!("the manifest {problem}"),
+            Self::File { path, .. } => format!("{path} cannot be read"),
+            Self::Assertion { path, problem, .. } => format!("{path} {problem}"),
+        }
+    }
+
+    /// Returns what to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        Some(match self {
+            Self::TooLarge { .. } => "check the path: no certificate file is so long",
+            Self::NotACredential => "give a PEM file with a certificate and its private key, or a PFX (PKCS#12) file",
+            Self::Damaged(_) => "copy or export it again, as binary if it is a PFX file",
+            Self::PasswordNeeded | Self::EmptyPassword => "give its password",
+            Self::WrongPassword => "check the password, then export the file again",
+            Self::KeyMissing => "export the certificate together with its private key, or add the key to the PEM file",
+            Self::CertificateMissing => "add the certificate that belongs to the key",
+            Self::KeyMismatch => "put the certificate that was issued for this key beside it",
+            Self::SeveralKeys(_) | Self::SeveralCertificates(_) => "keep the one to use",
+            Self::KeyTooShort { .. } => "make a new one",
+            Self::KeyType(_) => "make an RSA key of 2048 bits or more",
+            Self::TooManyIterations { .. } => "export it again with fewer (600,000 are plenty)",
+            Self::Unsupported { advice, .. } | Self::Manifest { advice, .. } | Self::Assertion { advice, .. } => advice,
+            Self::File { .. } => return None,
+        })
+    }
+
     /// What a fault of the encoding means where `what` was expected.
     pub(crate) fn der(what: &'static str) -> impl Fn(DerError) -> Self {
         move |error| match error {
@@ -87,7 +156,7 @@ impl Error {
     }
 }
 
-/// The text of `Display`, and the system's account of a file: it is what a `main` that returns the error shows.
+/// The text of `Display`, and the system's account of a file: what a `main` that returns the error shows.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -99,46 +168,10 @@ impl fmt::Debug for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLarge { limit } => write!(f, "it is longer than {limit} bytes; no certificate file is"),
-            Self::NotACredential => f.write_str(
-                "it is neither PEM nor PFX; give a PEM file with a certificate and its private key, or a PFX (PKCS#12) file",
-            ),
-            Self::Damaged(what) => write!(f, "{what} is damaged or cut short; copy or export it again, as binary if it is a PFX file"),
-            Self::PasswordNeeded => f.write_str("the private key is encrypted; give its password"),
-            Self::WrongPassword => f.write_str("wrong password or damaged file; check the password, then export the file again"),
-            Self::EmptyPassword => f.write_str(
-                "the file does not open without a password; give its password",
-            ),
-            Self::KeyMissing => f.write_str(
-                "it holds no private key; export the certificate together with its private key, or add the key to the PEM file",
-            ),
-            Self::CertificateMissing => {
-                f.write_str("it holds a private key and no certificate; add the certificate that belongs to the key")
-            }
-            Self::KeyMismatch => {
-                f.write_str("the private key belongs to none of the certificates; put the certificate that was issued for this key beside it")
-            }
-            Self::SeveralKeys(thumbprints) => {
-                write!(f, "it holds the keys of several certificates ({}); keep the one to use", thumbprints.join(", "))
-            }
-            Self::SeveralCertificates(thumbprints) => {
-                write!(f, "it holds several certificates ({}); keep the one to use", thumbprints.join(", "))
-            }
-            Self::KeyTooShort { bits } => write!(
-                f,
-                "the RSA key has {bits} bits and Entra takes no key shorter than {}; make a new one",
-                crate::MIN_KEY_BITS
-            ),
-            Self::KeyType(name) => write!(f, "the key is {name} and Entra takes RSA keys only; make an RSA key of 2048 bits or more"),
-            Self::TooManyIterations { limit } => write!(
-                f,
-                "its password is stretched by more than {limit} rounds in all, or in too much memory; export it again with fewer (600,000 are plenty)"
-            ),
-            Self::Unsupported { what, advice } => write!(f, "{what} is not read here; {advice}"),
-            Self::Manifest(problem) => write!(f, "the manifest {problem}"),
-            Self::File { path, .. } => write!(f, "{path} cannot be read"),
-            Self::Assertion { path, problem } => write!(f, "{path} {problem}"),
+        f.write_str(&self.problem())?;
+        match self.hint() {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
         }
     }
 }

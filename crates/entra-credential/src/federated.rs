@@ -9,7 +9,12 @@ impl AssertionSource for FederatedTokenFile {
     fn assertion(&self, _audience: &str) -> Result<ClientAssertion, Error> {
         Self::assertion(self).map_err(|error| {
             let cause = error.source().map_or_else(String::new, |source| format!(": {source}"));
-            SignerError::new(format!("{error}{cause}")).into()
+            let told = SignerError::new(format!("{}{cause}", error.problem()));
+            match error.hint() {
+                Some(hint) => told.advice(hint),
+                None => told,
+            }
+            .into()
         })
     }
 }

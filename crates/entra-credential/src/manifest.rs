@@ -12,18 +12,18 @@ use crate::key_credential::{KeyCredential, VERIFY};
 /// lose the order of its members, how its numbers are written, and how it is laid out.
 pub(crate) fn merge<'a>(manifest: &str, entries: impl IntoIterator<Item = &'a KeyCredential>) -> Result<String, Error> {
     if manifest.len() > MAX_FILE {
-        return Err(Error::Manifest(
-            "is longer than 1 MiB; no application has one so long".to_owned(),
+        return Err(Error::manifest(
+            "is longer than 1 MiB",
+            "check the file: no application has a manifest so long",
         ));
     }
     let text = manifest.strip_prefix('\u{feff}').unwrap_or(manifest);
     let sound = serde_json::from_str::<IgnoredAny>(text);
     sound.map_err(|error| {
-        Error::Manifest(format!(
-            "is not JSON (line {}, column {})",
-            error.line(),
-            error.column()
-        ))
+        Error::manifest(
+            format!("is not JSON (line {}, column {})", error.line(), error.column()),
+            "download it again",
+        )
     })?;
 
     let object = Object::find(text)?;
@@ -38,9 +38,10 @@ pub(crate) fn merge<'a>(manifest: &str, entries: impl IntoIterator<Item = &'a Ke
         let taken =
             listed.iter().any(|it| it.is_called(&key_id)) || fresh.iter().any(|it| it.key_id() == entry.key_id());
         if taken {
-            return Err(Error::Manifest(format!(
-                "has another certificate under the keyId {key_id}; draw a fresh one"
-            )));
+            return Err(Error::manifest(
+                format!("has another certificate under the keyId {key_id}"),
+                "draw a fresh one",
+            ));
         }
         fresh.push(entry);
     }
@@ -116,22 +117,23 @@ impl Object {
                 // Microsoft Graph returns an application so, beside its service principal.
                 (true, "application") => return Ok(inner),
                 (true, _) if object.objects.iter().all(|(name, _)| name != "application") => {
-                    return Err(Error::Manifest(
-                        "has keyCredentials inside one of its members; give that object alone".to_owned(),
+                    return Err(Error::manifest(
+                        "has keyCredentials inside one of its members",
+                        "give that object alone",
                     ));
                 }
                 _ => {}
             }
         }
         if object.has_list {
-            return Err(Error::Manifest(LIST.to_owned()));
+            return Err(list());
         }
         Ok(object)
     }
 
     /// Reads the object that begins at `open`, inside one whose members stand behind `outer`.
     fn read(text: &str, open: usize, outer: &str) -> Result<Self, Error> {
-        let not_an_object = || Error::Manifest("is not a JSON object; download it again".to_owned());
+        let not_an_object = || Error::manifest("is not a JSON object", "download it again");
         if !text[open..].starts_with('{') {
             return Err(not_an_object());
         }
@@ -167,12 +169,12 @@ impl Object {
     fn add(&mut self, text: &str, name: String, range: Range<usize>) -> Result<(), Error> {
         if name == KEY_CREDENTIALS {
             if self.key_credentials.replace(range).is_some() {
-                return Err(Error::Manifest("has keyCredentials twice; keep one of them".to_owned()));
+                return Err(Error::manifest("has keyCredentials twice", "keep one of them"));
             }
         } else if name.eq_ignore_ascii_case(KEY_CREDENTIALS) {
-            return Err(Error::Manifest(
-                "has keyCredentials in other letters, as PowerShell writes it; download it from the portal, or with `az ad app show`"
-                    .to_owned(),
+            return Err(Error::manifest(
+                "has keyCredentials in other letters, as PowerShell writes it",
+                "download it from the portal, or with `az ad app show`",
             ));
         } else if name == PASSWORD_CREDENTIALS {
             self.password_credentials = Some(range);
@@ -215,7 +217,7 @@ impl Object {
             return Ok(Vec::new());
         };
         let listed: Option<Vec<Listed>> = serde_json::from_str(&text[range])
-            .map_err(|_| Error::Manifest("has keyCredentials that are not a list of entries".to_owned()))?;
+            .map_err(|_| Error::manifest("has keyCredentials that are not a list of entries", "download it again"))?;
         Ok(listed.unwrap_or_default())
     }
 
@@ -318,11 +320,21 @@ impl Listed {
 /// What is wrong with a list in the place of a manifest.
 fn list_error(text: &str) -> Error {
     let entries: Vec<BTreeMap<String, IgnoredAny>> = serde_json::from_str(text).unwrap_or_default();
-    Error::Manifest(if entries.iter().any(|entry| entry.contains_key("keyId")) {
-        "is a list of credentials, and not a JSON object; give all of the manifest".to_owned()
+    if entries.iter().any(|entry| entry.contains_key("keyId")) {
+        Error::manifest(
+            "is a list of credentials, and not a JSON object",
+            "give all of the manifest",
+        )
     } else {
-        LIST.to_owned()
-    })
+        list()
+    }
+}
+
+fn list() -> Error {
+    Error::manifest(
+        "is a list of applications, and not a JSON object",
+        "give one of them, such as from `az ad app show`",
+    )
 }
 
 /// The JSON value that begins at `at`, and where it ends.
@@ -351,7 +363,6 @@ fn is_space(character: char) -> bool {
 
 const KEY_CREDENTIALS: &str = "keyCredentials";
 const PASSWORD_CREDENTIALS: &str = "passwordCredentials";
-const LIST: &str = "is a list of applications, and not a JSON object; give one of them, such as from `az ad app show`";
 
 /// Members that the older format of the portal or of Azure AD Graph has, and an application of Microsoft Graph has not.
 const LEGACY_MEMBERS: &[&str] = &[

@@ -86,9 +86,10 @@ impl Signer for RotatingCertificate {
     ) -> Result<Vec<u8>, SignerError> {
         match self.of(certificate) {
             Some(holder) => holder.sign(certificate, algorithm, input),
-            None => Err(SignerError::new(
-                "its certificate has been replaced since, more than once; begin again with the one in use",
-            )),
+            None => Err(
+                SignerError::new("its certificate has been replaced since, more than once")
+                    .advice("begin again with the one in use"),
+            ),
         }
     }
 }

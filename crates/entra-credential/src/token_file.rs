@@ -59,22 +59,29 @@ impl FederatedTokenFile {
             source: Arc::new(source),
         })?;
         if text.len() > MOST {
-            return Err(self.problem("is longer than 64 KiB; no assertion is"));
+            return Err(self.problem("is longer than 64 KiB", "check the path: no assertion is so long"));
         }
         let text = from_utf16(&text).unwrap_or(text);
-        let text = std::str::from_utf8(&text).map_err(|_| self.problem("is not a text"))?;
+        let text = std::str::from_utf8(&text)
+            .map_err(|_| self.problem("is not a text", "check the path: the file should hold a token"))?;
         let trimmed = text.trim_start_matches('\u{feff}').trim();
         if trimmed.is_empty() {
-            return Err(self.problem("is empty; has the platform written the token yet?"));
+            return Err(self.problem("is empty", "check that the platform has written the token already"));
         }
         if trimmed.starts_with(['{', '[']) {
-            return Err(self.problem("holds JSON; write the token in it to the file, alone"));
+            return Err(self.problem("holds JSON", "write the token in it to the file, alone"));
         }
         if trimmed.contains("-----BEGIN") {
-            return Err(self.problem("holds a key or a certificate, not a token of a workload"));
+            return Err(self.problem(
+                "holds a key or a certificate, not a token of a workload",
+                "name the file of the token",
+            ));
         }
         ClientAssertion::new(trimmed).map_err(|_| {
-            self.problem("does not hold a JWT of three base64url parts; check that it is the whole token, on one line")
+            self.problem(
+                "does not hold a JWT of three base64url parts",
+                "check that it is the whole token, on one line",
+            )
         })
     }
 
@@ -88,10 +95,11 @@ impl FederatedTokenFile {
         Ok(text)
     }
 
-    fn problem(&self, problem: &'static str) -> Error {
+    fn problem(&self, problem: &'static str, advice: &'static str) -> Error {
         Error::Assertion {
             path: self.shown(),
             problem,
+            advice,
         }
     }
 

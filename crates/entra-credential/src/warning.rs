@@ -31,6 +31,33 @@ pub enum Warning {
 }
 
 impl Warning {
+    /// Returns what is unusual, without [what to do about it](Self::hint).
+    #[must_use]
+    pub fn problem(&self) -> String {
+        match self {
+            Self::Expired { since } => format!("the certificate expired {} ago", Days(*since)),
+            Self::ExpiresSoon { within } => format!("the certificate expires in {}", Days(*within)),
+            Self::NotYetValid { until } => format!("the certificate is not valid for another {}", Days(*until)),
+            Self::IntegrityNotProtected => {
+                "the PFX file has no MAC, so that a change to it would not be seen".to_owned()
+            }
+            Self::KeyNotAccepted => format!(
+                "the certificate is not for an RSA key of {MIN_KEY_BITS} bits or more, and Entra takes no other"
+            ),
+        }
+    }
+
+    /// Returns what to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Expired { .. } | Self::ExpiresSoon { .. } => "register a new one",
+            Self::NotYetValid { .. } => "check the clock, or wait",
+            Self::IntegrityNotProtected => "export it with a password",
+            Self::KeyNotAccepted => "make a new one",
+        }
+    }
+
     pub(crate) fn of_validity(not_before: Timestamp, not_after: Timestamp, now: Timestamp) -> Vec<Self> {
         let mut warnings = Vec::new();
         if now < not_before {
@@ -53,43 +80,22 @@ impl Warning {
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Expired { since } => {
-                write!(f, "the certificate expired {} ago; register a new one", Days(*since))
-            }
-            Self::ExpiresSoon { within } => {
-                write!(f, "the certificate expires in {}; register a new one", Days(*within))
-            }
-            Self::NotYetValid { until } => {
-                write!(
-                    f,
-                    "the certificate is not valid for another {}; is the clock right?",
-                    Days(*until)
-                )
-            }
-            Self::IntegrityNotProtected => f.write_str(
-                "the PFX file has no MAC, so that a change to it would not be seen; export it with a password",
-            ),
-            Self::KeyNotAccepted => write!(
-                f,
-                "the certificate is not for an RSA key of {MIN_KEY_BITS} bits or more, and Entra takes no other; make a new one"
-            ),
-        }
+        write!(f, "{}; {}", self.problem(), self.hint())
     }
 }
 
-/// A duration in words, in whole days or hours.
+/// A duration in words, rounded: in hours up to two days, in days from there.
 struct Days(Duration);
 
 impl fmt::Display for Days {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hours = self.0.as_secs() / 3600;
-        match (hours / 24, hours) {
-            (0, 0) => f.write_str("less than an hour"),
-            (0, 1) => f.write_str("1 hour"),
-            (0, hours) => write!(f, "{hours} hours"),
-            (1, _) => f.write_str("1 day"),
-            (days, _) => write!(f, "{days} days"),
+        match self.0.as_secs() {
+            0..3600 => f.write_str("less than an hour"),
+            seconds @ 3600..172_800 => match (seconds + 1800) / 3600 {
+                1 => f.write_str("1 hour"),
+                hours => write!(f, "{hours} hours"),
+            },
+            seconds => write!(f, "{} days", (seconds + 43_200) / 86_400),
         }
     }
 }
@@ -116,11 +122,13 @@ mod tests {
 
     #[test]
     fn durations_read_well() {
-        let text = |hours: u64| Days(Duration::from_secs(hours * 3600)).to_string();
-        assert_eq!(text(0), "less than an hour");
-        assert_eq!(text(1), "1 hour");
-        assert_eq!(text(23), "23 hours");
-        assert_eq!(text(47), "1 day");
-        assert_eq!(text(48), "2 days");
+        let text = |seconds: u64| Days(Duration::from_secs(seconds)).to_string();
+        const HOUR: u64 = 3600;
+        assert_eq!(text(HOUR - 1), "less than an hour");
+        assert_eq!(text(HOUR), "1 hour");
+        assert_eq!(text(23 * HOUR), "23 hours");
+        assert_eq!(text(48 * HOUR - 1), "48 hours");
+        assert_eq!(text(48 * HOUR), "2 days");
+        assert_eq!(text(120 * HOUR - 1), "5 days");
     }
 }

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::error::both;
+
 /// An answer that is neither a token nor a refusal that can be read. Of the answer's body it holds a token type at the most, cut
 /// short, and only where it cannot be a secret: the rest may be a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +80,13 @@ impl AnswerError {
         self.is_cut() && self.asked != AskedFor::TokenForCode
     }
 
-    /// What to do about it.
+    /// Returns what went wrong, without [what to do about it](Self::hint).
+    #[must_use]
+    pub fn problem(&self) -> String {
+        Problem(self).to_string()
+    }
+
+    /// Returns what to do about it.
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self.problem {
@@ -103,11 +111,20 @@ impl AnswerError {
 
 impl fmt::Display for AnswerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.asked {
+        f.write_str(&both(&self.problem(), Some(self.hint())))
+    }
+}
+
+/// An error without what to do about it.
+struct Problem<'a>(&'a AnswerError);
+
+impl fmt::Display for Problem<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0.asked {
             AskedFor::DeviceCode => "the device-code endpoint's answer ",
             AskedFor::Token | AskedFor::TokenForCode => "the token endpoint's answer ",
         })?;
-        match &self.problem {
+        match &self.0.problem {
             AnswerProblem::Empty => f.write_str("is empty")?,
             AnswerProblem::TooLarge => f.write_str("is longer than 1 MiB")?,
             AnswerProblem::Truncated => f.write_str("ends too early")?,
@@ -129,11 +146,11 @@ impl fmt::Display for AnswerError {
             AnswerProblem::Redirect(Some(host)) => write!(f, "redirects to {host}, which is not followed")?,
             AnswerProblem::Redirect(None) => f.write_str("is a redirect, which is not followed")?,
         }
-        write!(f, " (status {}", self.status)?;
-        if let Some(content_type) = &self.content_type {
+        write!(f, " (status {}", self.0.status)?;
+        if let Some(content_type) = &self.0.content_type {
             write!(f, ", {content_type}")?;
         }
-        write!(f, "); {}", self.hint())
+        f.write_str(")")
     }
 }
 

@@ -73,6 +73,30 @@ impl Error {
         }
     }
 
+    /// Returns what went wrong, without [what to do about it](Self::hint).
+    #[must_use]
+    pub fn problem(&self) -> String {
+        match self {
+            Self::Input(error) => error.problem(),
+            Self::Signer(error) => error.problem(),
+            Self::Service(error) => error.problem(),
+            Self::Answer(error) => error.problem(),
+            Self::Redirect(error) => error.problem(),
+        }
+    }
+
+    /// Returns what to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Input(error) => error.hint(),
+            Self::Signer(error) => error.hint(),
+            Self::Service(error) => error.hint(),
+            Self::Answer(error) => Some(error.hint()),
+            Self::Redirect(error) => Some(error.hint()),
+        }
+    }
+
     /// The service's own account, where it gave one.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceError> {
@@ -174,7 +198,16 @@ impl InputError {
         self.field
     }
 
-    /// What to do instead, where that can be told.
+    /// Returns what is wrong, without [what to do instead](Self::hint).
+    #[must_use]
+    pub fn problem(&self) -> String {
+        match &self.value {
+            Some(value) => format!("{} \"{value}\" {}", self.field, self.problem),
+            None => format!("{} {}", self.field, self.problem),
+        }
+    }
+
+    /// Returns what to do instead, where that can be told.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.advice.as_deref()
@@ -183,19 +216,19 @@ impl InputError {
 
 impl fmt::Display for InputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.field)?;
-        if let Some(value) = &self.value {
-            write!(f, " \"{value}\"")?;
-        }
-        write!(f, " {}", self.problem)?;
-        if let Some(advice) = &self.advice {
-            write!(f, "; {advice}")?;
-        }
-        Ok(())
+        f.write_str(&both(&self.problem(), self.hint()))
     }
 }
 
 impl std::error::Error for InputError {}
+
+/// A problem and what to do about it, as `Display` shows them.
+pub(crate) fn both(problem: &str, hint: Option<&str>) -> String {
+    match hint {
+        Some(hint) => format!("{problem}; {hint}"),
+        None => problem.to_owned(),
+    }
+}
 
 /// A refused value as an error may show it, cut and escaped; `None` where it may be a secret.
 pub(crate) fn quotable(value: &str) -> Option<String> {

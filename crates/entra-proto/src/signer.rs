@@ -1,6 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::error::both;
+
 /// What signs client assertions: a key in memory, an HSM, a vault.
 ///
 /// The certificate belongs to the key, and the service knows it. Both may change from one call to the next: a rotated certificate
@@ -92,19 +94,44 @@ impl fmt::Debug for SigningCertificate {
 
 /// Why nothing was signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignerError(Arc<str>);
+pub struct SignerError {
+    problem: Arc<str>,
+    advice: Option<Arc<str>>,
+}
 
 impl SignerError {
-    /// An error with this text: what is wrong and what to do, in lower case, without a full stop and without a secret.
+    /// Creates an error with this problem, in lower case, without a full stop and without a secret.
     #[must_use]
-    pub fn new(text: impl Into<Arc<str>>) -> Self {
-        Self(text.into())
+    pub fn new(problem: impl Into<Arc<str>>) -> Self {
+        Self {
+            problem: problem.into(),
+            advice: None,
+        }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn advice(mut self, advice: impl Into<Arc<str>>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    /// Returns what went wrong, without [what to do about it](Self::hint).
+    #[must_use]
+    pub fn problem(&self) -> String {
+        format!("there is no client assertion: {}", self.problem)
+    }
+
+    /// Returns what to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.advice.as_deref()
     }
 }
 
 impl fmt::Display for SignerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "there is no client assertion: {}", self.0)
+        f.write_str(&both(&self.problem(), self.hint()))
     }
 }
 

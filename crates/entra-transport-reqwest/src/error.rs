@@ -21,9 +21,17 @@ pub(crate) fn told(error: Error, uri: &Uri, proxy: Option<&Proxy>) -> TransportE
             TunnelError::ConnectFailed(_) if error.is_dns() => TransportError::not_found(),
             TunnelError::ConnectFailed(_) if is_late(&error) => TransportError::late_connection(),
             TunnelError::ConnectFailed(_) => TransportError::not_connected(),
-            TunnelError::Io(_) | TunnelError::TunnelUnexpectedEof => connect("it closed the connection"),
-            TunnelError::ProxyHeadersTooLong => connect("its response to CONNECT has no end"),
-            _ => connect("it does not connect to the host: check what it allows, and that it is an HTTP proxy"),
+            TunnelError::Io(_) | TunnelError::TunnelUnexpectedEof => connect(
+                "it closed the connection",
+                "check what it allows, and that it is an HTTP proxy",
+            ),
+            TunnelError::ProxyHeadersTooLong => {
+                connect("its response to CONNECT has no end", "check that it is an HTTP proxy")
+            }
+            _ => connect(
+                "it does not connect to the host",
+                "check what it allows, and that it is an HTTP proxy",
+            ),
         };
         return told.at_proxy(proxy).because(error);
     }
@@ -33,11 +41,12 @@ pub(crate) fn told(error: Error, uri: &Uri, proxy: Option<&Proxy>) -> TransportE
             Some(proxy) => TransportError::new(
                 TransportErrorKind::Timeout,
                 format!(
-                    "no connection through the proxy {}:{} in time: check the network and the proxy, or allow more time",
+                    "no connection through the proxy {}:{} in time",
                     proxy.host(),
                     proxy.port()
                 ),
             )
+            .advice("check the network and the proxy, or allow more time")
             .unsent(),
             None => TransportError::late_connection(),
         }
@@ -63,8 +72,8 @@ pub(crate) fn told(error: Error, uri: &Uri, proxy: Option<&Proxy>) -> TransportE
 /// The error of the tunnel that reqwest opens. It has no public name of its own.
 type TunnelError = <Tunnel<HttpConnector> as Service<Uri>>::Error;
 
-fn connect(message: &'static str) -> TransportError {
-    TransportError::new(TransportErrorKind::Connect, message)
+fn connect(problem: &'static str, advice: &'static str) -> TransportError {
+    TransportError::new(TransportErrorKind::Connect, problem).advice(advice)
 }
 
 fn is_late(error: &Error) -> bool {

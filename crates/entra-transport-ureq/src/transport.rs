@@ -67,9 +67,9 @@ fn refuse_to_be_logged() -> Result<(), TransportError> {
     if log::log_enabled!(target: WIRE_LOG, log::Level::Trace) {
         return Err(TransportError::new(
             TransportErrorKind::Configuration,
-            "the logger records ureq_proto at the level trace, which would put secrets into the log: set ureq_proto=debug \
-             (or off) there",
-        ));
+            "the logger records ureq_proto at the level trace, which would put secrets into the log",
+        )
+        .advice("set ureq_proto=debug (or off) in the logger's filter"));
     }
     Ok(())
 }

@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime};
 
 use entra_proto::{Error, Guid, RetryPolicy, ServiceError, ShowCode, Step, Timestamp, TokenRequest, TokenResponse};
 
-use crate::error::in_full;
 use crate::{BlockingTransport, Transport, TransportError, TransportErrorKind};
 
 /// Gets a token: sends the request, waits and tries again as [`RetryPolicy`] has it.
@@ -199,6 +198,24 @@ impl AcquireError {
         }
     }
 
+    /// Returns what went wrong, without [what to do about it](Self::hint).
+    #[must_use]
+    pub fn problem(&self) -> String {
+        match self {
+            Self::Protocol(error) => error.problem(),
+            Self::Transport(error) => error.problem(),
+        }
+    }
+
+    /// Returns what to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Protocol(error) => error.hint(),
+            Self::Transport(error) => error.hint(),
+        }
+    }
+
     /// The service's own account, where it gave one.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceError> {
@@ -218,10 +235,13 @@ impl fmt::Display for AcquireError {
     }
 }
 
-/// The text of `Display` and of what lies beneath: it is what a `main` that returns the error shows.
+/// What a `main` that returns the error shows: the error, and all that lies beneath.
 impl fmt::Debug for AcquireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        in_full(self, f)
+        match self {
+            Self::Protocol(error) => error.fmt(f),
+            Self::Transport(error) => error.fmt(f),
+        }
     }
 }
 

@@ -20,24 +20,32 @@ struct Inner {
     kind: TransportErrorKind,
     retryable: bool,
     unsent: bool,
-    message: Cow<'static, str>,
+    problem: Cow<'static, str>,
+    advice: Option<Cow<'static, str>>,
     endpoint: Option<String>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl TransportError {
-    /// An error of this kind; `message` says what is wrong and what to do, in lower case and without a full stop.
+    /// Creates an error of this kind with this problem, in lower case and without a full stop.
     #[must_use]
-    pub fn new(kind: TransportErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(kind: TransportErrorKind, problem: impl Into<Cow<'static, str>>) -> Self {
         let retryable = kind.is_retryable();
         Self(Arc::new(Inner {
             kind,
             retryable,
             unsent: kind.is_unsent(),
-            message: message.into(),
+            problem: problem.into(),
+            advice: None,
             endpoint: None,
             source: None,
         }))
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn advice(self, advice: impl Into<Cow<'static, str>>) -> Self {
+        self.with(|inner| inner.advice = Some(advice.into()))
     }
 
     /// Adds the host and port of `uri`, and nothing else of it, unless the error names a host already.
@@ -74,6 +82,21 @@ impl TransportError {
         self.with(|inner| inner.retryable = retryable)
     }
 
+    /// Returns what went wrong and where, without [what to do about it](Self::hint).
+    #[must_use]
+    pub fn problem(&self) -> String {
+        match &self.0.endpoint {
+            Some(endpoint) => format!("{endpoint}: {}", self.0.problem),
+            None => self.0.problem.clone().into_owned(),
+        }
+    }
+
+    /// Returns what to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.0.advice.as_deref()
+    }
+
     /// What kind of failure it is.
     #[must_use]
     pub fn kind(&self) -> TransportErrorKind {
@@ -108,32 +131,29 @@ impl TransportError {
     /// The error for a host whose name has no address.
     #[must_use]
     pub fn not_found() -> Self {
-        Self::new(
-            TransportErrorKind::Dns,
-            "the host's name is not found: check it, and the network; a machine without /etc/hosts does not know localhost",
-        )
+        Self::new(TransportErrorKind::Dns, "the host's name is not found")
+            .advice("check the name and the network; a machine without /etc/hosts does not know localhost")
     }
 
     /// The error for a host that takes no connection.
     #[must_use]
     pub fn not_connected() -> Self {
-        Self::new(
-            TransportErrorKind::Connect,
-            "no connection: check the host, the network and the proxy",
-        )
+        Self::new(TransportErrorKind::Connect, "no connection").advice("check the host, the network and the proxy")
     }
 
     /// The error for a connection that took too long. No byte of the request was sent.
     #[must_use]
     pub fn late_connection() -> Self {
-        let message = "no connection in time: check the network and the proxy, or allow more time";
-        Self::new(TransportErrorKind::Timeout, message).unsent()
+        Self::new(TransportErrorKind::Timeout, "no connection in time")
+            .advice("check the network and the proxy, or allow more time")
+            .unsent()
     }
 
     /// The error for a response that took too long.
     #[must_use]
     pub fn late_response() -> Self {
         Self::new(TransportErrorKind::Timeout, "no whole answer in time")
+            .advice("try again a little later, or allow more time")
     }
 
     /// The error for a connection that ended before the response did.
@@ -143,6 +163,7 @@ impl TransportError {
             TransportErrorKind::Interrupted,
             "the connection ended before the answer did",
         )
+        .advice("try again; if it stays so, look for a proxy that cuts answers")
     }
 
     /// The error for a response that is not HTTP.
@@ -152,13 +173,15 @@ impl TransportError {
             TransportErrorKind::Malformed,
             "what came back is not HTTP as it should be",
         )
+        .advice("check the host and the port, and look for a proxy between this machine and the service")
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {
         Self::new(
             TransportErrorKind::TooLarge,
-            format!("the answer is longer than {limit} bytes, so it was not read: no token answer is"),
+            format!("the answer is longer than {limit} bytes, so it was not read"),
         )
+        .advice("check the host: no token answer is so long")
     }
 
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
@@ -169,23 +192,30 @@ impl TransportError {
 
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(endpoint) = &self.0.endpoint {
-            write!(f, "{endpoint}: ")?;
-        }
-        f.write_str(&self.0.message)
+        f.write_str(&self.problem())?;
+        told(self.hint(), f)
     }
 }
 
-/// The text of `Display` and of all that lies beneath: it is what a `main` that returns the error shows.
+/// The problem, all that lies beneath, and what to do: a `main` that returns the error shows it.
 impl fmt::Debug for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        in_full(self, f)
+        in_full(&self.problem(), self, f)?;
+        told(self.hint(), f)
     }
 }
 
-/// An error and all its sources, in one line.
-pub(crate) fn in_full(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "{error}")?;
+/// What to do, behind a problem.
+pub(crate) fn told(hint: Option<&str>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match hint {
+        Some(hint) => write!(f, "; {hint}"),
+        None => Ok(()),
+    }
+}
+
+/// The problem of an error and all its sources, in one line.
+pub(crate) fn in_full(problem: &str, error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(problem)?;
     let mut beneath = error.source();
     while let Some(source) = beneath {
         write!(f, ": {source}")?;

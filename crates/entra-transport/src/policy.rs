@@ -86,8 +86,9 @@ impl Policy {
         if compressed {
             return Err(TransportError::new(
                 TransportErrorKind::Encoding,
-                "the answer is compressed although none was asked for: look for a proxy that does so",
-            ));
+                "the answer is compressed although none was asked for",
+            )
+            .advice("look for a proxy that compresses answers"));
         }
         let Some(declared) = headers
             .get(CONTENT_LENGTH)
@@ -108,29 +109,38 @@ impl Policy {
 /// # Errors
 /// [`TransportErrorKind::Refused`], with what to do about it.
 pub fn check_uri(uri: &Uri, allow_plain_loopback: bool) -> Result<(), TransportError> {
-    let refused = |why: &'static str| TransportError::new(TransportErrorKind::Refused, why).at(uri);
+    let refused = |problem: &'static str, advice: &'static str| {
+        TransportError::new(TransportErrorKind::Refused, problem)
+            .advice(advice)
+            .at(uri)
+    };
     let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-        return Err(refused("the URI is not absolute: give it a scheme and a host"));
+        return Err(refused("the URI is not absolute", "give it a scheme and a host"));
     };
     if authority.as_str().contains('@') {
-        return Err(refused("the URI holds a user name or password: take it out"));
+        return Err(refused("the URI holds a user name or password", "take it out"));
     }
     if !is_connectable(authority) {
-        return Err(refused("the URI names no host and port one could connect to"));
+        return Err(refused(
+            "the URI names no host and port one could connect to",
+            "check its host and port",
+        ));
     }
     if *scheme == Scheme::HTTPS {
         return Ok(());
     }
     if *scheme != Scheme::HTTP {
-        return Err(refused("the URI is neither https nor http"));
+        return Err(refused("the URI is neither https nor http", "use https"));
     }
     match (is_loopback_host(authority.host()), allow_plain_loopback) {
         (true, true) => Ok(()),
         (true, false) => Err(refused(
-            "plain http is off: use https, or allow_plain_loopback(true) for an emulator",
+            "plain http is off",
+            "use https, or allow_plain_loopback(true) for an emulator",
         )),
         (false, _) => Err(refused(
-            "plain http would show the credentials to everybody on the way: use https",
+            "plain http would show the credentials to everybody on the way",
+            "use https",
         )),
     }
 }

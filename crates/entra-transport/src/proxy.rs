@@ -62,7 +62,9 @@ impl Proxies {
     /// [`TransportErrorKind::Configuration`] where it is no such URI. SOCKS and proxies over TLS cannot be used.
     pub fn through(uri: &str) -> Result<Self, TransportError> {
         Ok(Self {
-            through: Some(Proxy::parse(uri).map_err(configuration)?),
+            through: Some(Proxy::parse(uri).map_err(|unfit| {
+                TransportError::new(TransportErrorKind::Configuration, unfit.problem).advice(unfit.advice)
+            })?),
             except: Exceptions::default(),
         })
     }
@@ -103,7 +105,7 @@ impl Proxies {
         let Some((name, uri)) = first(&var, &Self::VARIABLES, |value| !value.trim().is_empty())? else {
             return Ok(Self::none());
         };
-        let through = Proxy::parse(&uri).map_err(|why| unusable(name, why))?;
+        let through = Proxy::parse(&uri).map_err(|unfit| unusable(name, &unfit))?;
         let except = first(&var, &["no_proxy", "NO_PROXY"], |value| !value.is_empty())?;
         let proxies = Self {
             through: Some(through),
@@ -127,10 +129,11 @@ fn first<'a>(
             None => continue,
             Some(Ok(value)) => Zeroizing::new(value),
             Some(Err(_)) => {
-                return Err(unusable(
-                    name,
-                    "it is not UTF-8: percent-encode a password that is not ASCII, and write names of hosts as xn--...",
-                ));
+                let unfit = Unfit {
+                    problem: "it is not UTF-8",
+                    advice: "percent-encode a password that is not ASCII, and write names of hosts as xn--...",
+                };
+                return Err(unusable(name, &unfit));
             }
         };
         if counts(&value) {
@@ -140,11 +143,15 @@ fn first<'a>(
     Ok(None)
 }
 
-fn unusable(name: &str, why: &str) -> TransportError {
-    TransportError::new(
-        TransportErrorKind::Configuration,
-        format!("the variable {name} cannot be used: {why}"),
-    )
+fn unusable(name: &str, unfit: &Unfit) -> TransportError {
+    let problem = format!("the variable {name} cannot be used: {}", unfit.problem);
+    TransportError::new(TransportErrorKind::Configuration, problem).advice(unfit.advice)
+}
+
+/// The reason why a text names no proxy, and what to do about it.
+struct Unfit {
+    problem: &'static str,
+    advice: &'static str,
 }
 
 /// An HTTP proxy. Its `Debug` shows no password.
@@ -184,8 +191,11 @@ impl Proxy {
         Some(value)
     }
 
-    fn parse(uri: &str) -> Result<Self, &'static str> {
-        const NO_URI: &str = "the proxy is no URI: give it as http://host:port, without quotes";
+    fn parse(uri: &str) -> Result<Self, Unfit> {
+        const NO_URI: Unfit = Unfit {
+            problem: "the proxy is no URI",
+            advice: "give it as http://host:port, without quotes",
+        };
         // `user:password` holds characters that `http::Uri` refuses when they are not encoded, so it is taken off first.
         let uri = uri.trim();
         let (scheme, rest) = uri.split_once("://").unwrap_or(("http", uri));
@@ -193,7 +203,10 @@ impl Proxy {
             return Err(NO_URI);
         }
         if !scheme.eq_ignore_ascii_case("http") {
-            return Err("only proxies with http:// can be used, not SOCKS and not TLS to the proxy");
+            return Err(Unfit {
+                problem: "the proxy is not one with http://: SOCKS, and TLS to the proxy, are not supported",
+                advice: "name a proxy as http://host:port",
+            });
         }
         let (credentials, host) = match rest.rsplit_once('@') {
             Some((credentials, host)) => (Some(credentials), host),
@@ -226,10 +239,6 @@ impl Proxy {
 fn is_plain(host: &str) -> bool {
     let is_of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     host.starts_with('[') || host.bytes().all(is_of_a_name)
-}
-
-fn configuration(why: &'static str) -> TransportError {
-    TransportError::new(TransportErrorKind::Configuration, why)
 }
 
 impl fmt::Debug for Proxy {

@@ -44,13 +44,18 @@ impl Trust {
         let mut found = Vec::new();
         for certificate in CertificateDer::pem_slice_iter(pem) {
             let certificate = certificate.map_err(|e| {
-                configuration("the root certificates are not PEM as it should be").because(e.to_string())
+                configuration(
+                    "the root certificates are not PEM as it should be",
+                    "copy or export the file again",
+                )
+                .because(e.to_string())
             })?;
             found.push(certificate);
         }
         if found.is_empty() {
             return Err(configuration(
-                "no root certificate found: give PEM text with -----BEGIN CERTIFICATE----- in it, or use add_root_der for DER",
+                "no root certificate found",
+                "give PEM text with -----BEGIN CERTIFICATE----- in it, or use add_root_der for DER",
             ));
         }
         found.iter().try_for_each(|certificate| self.add_der(certificate))
@@ -63,7 +68,11 @@ impl Trust {
     pub fn add_der(&mut self, der: &[u8]) -> Result<(), TransportError> {
         let certificate = CertificateDer::from(der.to_vec());
         RootCertStore::empty().add(certificate.clone()).map_err(|e| {
-            configuration("the root certificate cannot be read: give one X.509 certificate in DER").because(e)
+            configuration(
+                "the root certificate cannot be read",
+                "give one X.509 certificate in DER",
+            )
+            .because(e)
         })?;
         self.added.push(certificate);
         Ok(())
@@ -92,7 +101,8 @@ impl Trust {
         }
         if all.is_empty() && !policy.allow_plain_loopback {
             return Err(configuration(
-                "no certificate authority is trusted: install the system's bundle (ca-certificates), name one with SSL_CERT_FILE, \
+                "no certificate authority is trusted",
+                "install the system's bundle (ca-certificates), name one with SSL_CERT_FILE, \
                  switch on the feature webpki-roots, or add a root",
             ));
         }
@@ -108,7 +118,7 @@ impl Trust {
         roots.add_parsable_certificates(self.certificates(policy)?);
         let config = ClientConfig::builder_with_provider(provider()?)
             .with_safe_default_protocol_versions()
-            .map_err(|e| configuration("the cryptography knows no TLS version").because(e))?;
+            .map_err(|e| configuration("the cryptography knows no TLS version", "use aws-lc-rs or ring").because(e))?;
         Ok(config.with_root_certificates(roots).with_no_client_auth())
     }
 }
@@ -124,7 +134,8 @@ pub fn provider() -> Result<Arc<CryptoProvider>, TransportError> {
     return Ok(Arc::new(rustls::crypto::ring::default_provider()));
     #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
     Err(configuration(
-        "no cryptography is compiled in: switch on the feature aws-lc-rs or ring",
+        "no cryptography is compiled in",
+        "switch on the feature aws-lc-rs or ring",
     ))
 }
 
@@ -135,40 +146,49 @@ pub fn provider() -> Result<Arc<CryptoProvider>, TransportError> {
 #[must_use]
 pub fn failure(error: &(dyn Error + 'static)) -> Option<TransportError> {
     let tls = find::<rustls::Error>(error)?;
-    let message: &'static str = match tls {
+    let (problem, advice) = match tls {
         rustls::Error::InvalidCertificate(certificate) => match certificate {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "the server's certificate has expired: if it has not, this machine's clock is wrong"
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "the server's certificate is not valid yet: if it is, this machine's clock is wrong"
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "the server's certificate is for another name: check the host, and who answers in its place"
-            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
+                "the server's certificate has expired",
+                "check this machine's clock, or have the certificate renewed",
+            ),
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
+                "the server's certificate is not valid yet",
+                "check this machine's clock",
+            ),
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
+                "the server's certificate is for another name",
+                "check the host, and who answers in its place",
+            ),
             // A signature is bad where a root was made anew under its old name.
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => (
+                "the server's certificate is from an authority that is not trusted here",
                 match named() {
                     None => {
-                        "the server's certificate is from an authority that is not trusted here: if it should be (a company's proxy, \
-                         an emulator), add its root to the transport or to the system's store, or name it with SSL_CERT_FILE"
+                        "if it should be trusted (a company's proxy, an emulator), add its root to the transport or to the system's \
+                         store, or name it with SSL_CERT_FILE"
                     }
                     // A wrong path is no error where plain http to this machine is allowed.
                     Some(_) => {
-                        "the server's certificate is from an authority that is not trusted here: SSL_CERT_FILE or SSL_CERT_DIR stands in \
-                         the place of the system's store, so check its path, or add the authority's root there or to the transport"
+                        "SSL_CERT_FILE or SSL_CERT_DIR stands in the place of the system's store, so check its path, or add the \
+                         authority's root there or to the transport"
                     }
-                }
-            }
-            _ => "the server's certificate is refused",
+                },
+            ),
+            _ => (
+                "the server's certificate is refused",
+                "check the host, and who answers in its place",
+            ),
         },
-        rustls::Error::AlertReceived(_) | rustls::Error::PeerIncompatible(_) => {
-            "the server and this client have no TLS in common: it has to speak TLS 1.2 or 1.3"
-        }
-        rustls::Error::InvalidMessage(_) => "what answers there does not speak TLS: check the port",
-        _ => "no TLS connection",
+        rustls::Error::AlertReceived(_) | rustls::Error::PeerIncompatible(_) => (
+            "the server and this client have no TLS in common",
+            "have the server speak TLS 1.2 or 1.3",
+        ),
+        rustls::Error::InvalidMessage(_) => ("what answers there does not speak TLS", "check the port"),
+        _ => ("no TLS connection", "check the host and the port"),
     };
-    Some(TransportError::new(TransportErrorKind::Tls, message).because(tls.clone()))
+    let error = TransportError::new(TransportErrorKind::Tls, problem).advice(advice);
+    Some(error.because(tls.clone()))
 }
 
 /// A server that hung up in the middle of the handshake: the one failure of TLS where trying again may help.
@@ -245,16 +265,18 @@ fn system() -> Result<Vec<CertificateDer<'static>>, TransportError> {
     let loaded = rustls_native_certs::load_native_certs();
     if loaded.certs.is_empty() && named().is_some() {
         let failures: Vec<String> = loaded.errors.iter().take(3).map(ToString::to_string).collect();
-        let message =
-            "no certificate authority is found where SSL_CERT_FILE or SSL_CERT_DIR points: check the path, or unset it";
+        let error = configuration(
+            "no certificate authority is found where SSL_CERT_FILE or SSL_CERT_DIR points",
+            "check the path, or unset it",
+        );
         // A path may hold anything.
-        return Err(configuration(message).because(failures.join("; ").escape_debug().to_string()));
+        return Err(error.because(failures.join("; ").escape_debug().to_string()));
     }
     Ok(loaded.certs)
 }
 
-fn configuration(message: &'static str) -> TransportError {
-    TransportError::new(TransportErrorKind::Configuration, message)
+fn configuration(problem: &'static str, advice: &'static str) -> TransportError {
+    TransportError::new(TransportErrorKind::Configuration, problem).advice(advice)
 }
 
 /// Some editors put it before a PEM file, and the parser would miss the first certificate.

@@ -1,5 +1,7 @@
 //! The dialog that opens a tunnel through a proxy.
 
+use std::borrow::Cow;
+
 use http::Uri;
 use zeroize::Zeroizing;
 
@@ -75,42 +77,54 @@ impl Tunnel {
                 Some(200..=299) => Ok(true),
                 Some(407) => Err(unauthorized(&self.proxy, Some(&head))),
                 Some(status) => Err(self.refused(status)),
-                None => Err(self.failed("what answers there is no HTTP proxy: check its host and port")),
+                None => Err(self.failed("what answers there is no HTTP proxy", "check its host and port")),
             };
         }
         if self.taken < LONGEST {
             Ok(false)
         } else {
-            Err(self.failed("its response to CONNECT has no end"))
+            Err(self.failed("its response to CONNECT has no end", "check that it is an HTTP proxy"))
         }
     }
 
     /// The error for a proxy that closed the connection, or broke it.
     #[must_use]
     pub fn closed(&self, source: std::io::Error) -> TransportError {
-        self.failed("it closed the connection").because(source)
+        self.failed(
+            "it closed the connection",
+            "check what it allows, and that it is an HTTP proxy",
+        )
+        .because(source)
     }
 
     fn refused(&self, status: u16) -> TransportError {
         let host = &self.host;
-        let error = self.failed(match status {
-            401 => "it rejects who asks (status 401, in the place of 407): check the user name and password in its URI"
-                .to_owned(),
-            500..=599 => {
-                format!("it does not reach {host} (status {status}): check that name, and the proxy's own network")
-            }
-            _ => format!("it does not connect to {host} (status {status}): have it allow this host"),
-        });
+        let error = match status {
+            401 => self.failed(
+                "it rejects who asks (status 401, in the place of 407)",
+                "check the user name and password in its URI",
+            ),
+            500..=599 => self.failed(
+                format!("it does not reach {host} (status {status})"),
+                "check that name, and the proxy's own network",
+            ),
+            _ => self.failed(
+                format!("it does not connect to {host} (status {status})"),
+                "have it allow this host",
+            ),
+        };
         // Each try may count as a wrong password, as with 407.
         if status == 401 { error.retryable(false) } else { error }
     }
 
-    fn failed(&self, message: impl Into<std::borrow::Cow<'static, str>>) -> TransportError {
+    fn failed(&self, problem: impl Into<Cow<'static, str>>, advice: &'static str) -> TransportError {
         // A response that does not end says as much in its first line.
         if status(&self.head) == Some(407) {
             return unauthorized(&self.proxy, None);
         }
-        TransportError::new(TransportErrorKind::Connect, message).at_proxy(&self.proxy)
+        TransportError::new(TransportErrorKind::Connect, problem)
+            .advice(advice)
+            .at_proxy(&self.proxy)
     }
 }
 
@@ -121,7 +135,7 @@ impl Tunnel {
 pub fn unauthorized(proxy: &Proxy, head: Option<&[u8]>) -> TransportError {
     let offered = head.map(schemes).filter(|schemes| !schemes.is_empty());
     let basic = |schemes: &Vec<String>| schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("Basic"));
-    let message = match (&offered, proxy.has_credentials()) {
+    let (problem, advice) = match (&offered, proxy.has_credentials()) {
         (Some(schemes), _) if !basic(schemes) => {
             // Of what comes from the network, only names that are known are repeated.
             let known: Vec<&str> = KNOWN
@@ -129,26 +143,38 @@ pub fn unauthorized(proxy: &Proxy, head: Option<&[u8]>) -> TransportError {
                 .filter(|known| schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case(known)))
                 .collect();
             let wanted = if known.is_empty() { "another way".to_owned() } else { known.join(" or ") };
-            format!(
-                "it wants to authenticate by {wanted} (status 407), and only a user name and password (Basic) can be sent: use a proxy \
-                 that accepts those, one on this machine that authenticates for it, or except the host in NO_PROXY"
+            (
+                format!(
+                    "it wants to authenticate by {wanted} (status 407), and only a user name and password (Basic) can be sent"
+                )
+                .into(),
+                "use a proxy that accepts a user name and password, one on this machine that authenticates for it, or except the host \
+                 in NO_PROXY",
             )
         }
-        (Some(_), true) => "it rejects the user name and password in its URI (status 407)".to_owned(),
-        (None, true) => "it rejects the user name and password in its URI, or accepts only another way to authenticate than Basic, \
-                         such as Negotiate or NTLM (status 407)"
-            .to_owned(),
-        (Some(_), false) => {
-            "it wants a user name and password (status 407): put them into its URI, http://user:password@host:port, percent-encoded"
-                .to_owned()
-        }
-        (None, false) => {
-            "it wants to authenticate (status 407): put a user name and password into its URI, http://user:password@host:port, \
-             percent-encoded; where it accepts Negotiate or NTLM only, use one on this machine that authenticates for it"
-                .to_owned()
-        }
+        (Some(_), true) => (
+            Cow::from("it rejects the user name and password in its URI (status 407)"),
+            "check the user name and password; percent-encode them",
+        ),
+        (None, true) => (
+            "it rejects the user name and password in its URI, or accepts only another way to authenticate than Basic, such as \
+             Negotiate or NTLM (status 407)"
+                .into(),
+            "check the user name and password, or use a proxy on this machine that authenticates for it",
+        ),
+        (Some(_), false) => (
+            "it wants a user name and password (status 407)".into(),
+            "put them into its URI, http://user:password@host:port, percent-encoded",
+        ),
+        (None, false) => (
+            "it wants to authenticate (status 407)".into(),
+            "put a user name and password into its URI, http://user:password@host:port, percent-encoded; where it accepts Negotiate or \
+             NTLM only, use one on this machine that authenticates for it",
+        ),
     };
-    TransportError::new(TransportErrorKind::ProxyAuthentication, message).at_proxy(proxy)
+    TransportError::new(TransportErrorKind::ProxyAuthentication, problem)
+        .advice(advice)
+        .at_proxy(proxy)
 }
 
 /// The status of a response, from its head.

@@ -95,7 +95,7 @@ fn nothing_shows_a_secret() {
     }
     assert_eq!(
         refusal.to_string(),
-        "login.example:80: plain http would show the credentials to everybody on the way: use https"
+        "login.example:80: plain http would show the credentials to everybody on the way; use https"
     );
 }
 

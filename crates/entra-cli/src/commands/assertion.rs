@@ -38,10 +38,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .client_credentials(Target::resource("https://graph.microsoft.com")?)?;
     let step = entra_transport::start(request, RetryPolicy::default())?;
     let Step::Sign(sign) = step else {
-        return Err(Failure::text(
-            Exit::Usage,
-            "only a certificate signs assertions: give --certificate FILE, and no other credential",
-        ));
+        return Err(Failure::text(Exit::Usage, "only a certificate signs assertions")
+            .hint("give --certificate FILE, and no other credential"));
     };
     let thumbprints = Thumbprints::from(sign.assertion().certificate());
     let Step::Exchange(exchange) = sign.sign()? else {

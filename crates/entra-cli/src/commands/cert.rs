@@ -146,16 +146,25 @@ fn new(name: &str, out: Option<&Path>, bits: Bits, days: u64) -> Result<(), Fail
 
 /// Refuses a name that no certificate should have.
 fn check_common_name(name: &str) -> Result<(), Failure> {
-    let problem = if name.trim().is_empty() {
-        "the name is empty; give the certificate a common name, such as --name daemon"
+    let (problem, hint) = if name.trim().is_empty() {
+        (
+            "the name is empty",
+            "give the certificate a common name, such as --name daemon",
+        )
     } else if name.chars().any(char::is_control) {
-        "the name has a control character in it, such as a line end; give another"
+        (
+            "the name has a control character in it, such as a line end",
+            "give another name",
+        )
     } else if name.chars().count() > LONGEST_COMMON_NAME {
-        "the name is longer than the 64 characters that a common name may have (RFC 5280); give a shorter one"
+        (
+            "the name is longer than the 64 characters that a common name may have (RFC 5280)",
+            "give a shorter name",
+        )
     } else {
         return Ok(());
     };
-    Err(Failure::text(Exit::Usage, problem))
+    Err(Failure::text(Exit::Usage, problem).hint(hint))
 }
 
 /// The files for the key with its certificate, and for the certificate alone.
@@ -165,18 +174,19 @@ fn destination(name: &str, out: Option<&Path>) -> Result<(PathBuf, PathBuf), Fai
         Some(file) if !is_folder(file) => {
             let file_name = file.file_name().unwrap_or_default().to_string_lossy();
             if file_name == "-" {
-                return Err(Failure::text(
-                    Exit::Usage,
-                    "--out - is no place for a key and a certificate; name a folder or a file",
-                ));
+                return Err(
+                    Failure::text(Exit::Usage, "--out - is no place for a key and a certificate")
+                        .hint("name a folder or a file"),
+                );
             }
             check_file_name(&file_name)?;
             let public = file.with_extension("crt");
             if public == file {
                 return Err(Failure::text(
                     Exit::Usage,
-                    "--out names the file with the key, and the certificate is written beside it as .crt; name it .pem",
-                ));
+                    "--out names the file with the key, and the certificate is written beside it as .crt",
+                )
+                .hint("give the file with the key another extension, such as .pem"));
             }
             Ok((file.to_owned(), public))
         }
@@ -201,20 +211,21 @@ fn check_file_name(name: &str) -> Result<(), Failure> {
             .strip_prefix(prefix)
             .is_some_and(|number| number.chars().count() == 1 && number.contains(PORTS))
     };
-    let problem = if name.contains(['/', '\\', ':', '\0']) {
-        "has a slash or a colon in it; the folder is given with --out"
+    let (problem, hint) = if name.contains(['/', '\\', ':', '\0']) {
+        ("has a slash or a colon in it", "give the folder with --out")
     } else if matches!(name, "." | "..") {
-        "is a folder; give another"
+        ("is a folder", "give another name")
     } else if DEVICES.contains(&device.as_str()) || is_port("COM") || is_port("LPT") {
-        "is a device of Windows; give another"
+        ("is a device of Windows", "give another name")
     } else {
         return Ok(());
     };
     let name = harmless(name);
     Err(Failure::text(
         Exit::Usage,
-        format!("{name} cannot be the name of a file: it {problem}"),
-    ))
+        format_args!("{name} cannot be the name of a file: it {problem}"),
+    )
+    .hint(hint))
 }
 
 /// What Windows takes for a device, with any extension.
@@ -231,7 +242,7 @@ pub(crate) fn self_signed(
     size: RsaKeySize,
     life: Duration,
 ) -> Result<(Zeroizing<String>, String), Failure> {
-    let failed = |error: rcgen::Error| Failure::new(Exit::Credential, error);
+    let failed = |error: rcgen::Error| Failure::of(Exit::Credential, &error);
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, size).map_err(failed)?;
     let mut params = CertificateParams::new(Vec::new()).map_err(failed)?;
     params.distinguished_name = DistinguishedName::new();
@@ -252,7 +263,7 @@ fn inspect(files: &CertificateFiles, output: Output) -> Result<(), Failure> {
         Ok(identity) => ("in the file".to_owned(), identity.warnings(now())),
         Err(_) if !files.bundle.has_private_key() => ("not in the file".to_owned(), certificate.warnings(now())),
         Err(error) => {
-            let problem = Failure::new(Exit::Credential, error).parts().0;
+            let problem = Failure::from(error).problem;
             (format!("not read: {problem}"), certificate.warnings(now()))
         }
     };

@@ -95,9 +95,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let client_id = application.client_id();
     let cloud = application.authority().cloud().clone();
     let client = Client::builder(application, arguments.network.transport()?);
-    let client = client
-        .build()
-        .map_err(|error| Failure::new(Exit::Configuration, error))?;
+    let client = client.build()?;
 
     let mut callback = arguments.callback.listen(client.application())?;
     let redirect_uri = callback.redirect_uri().clone();
@@ -117,8 +115,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             tenant = tenant.with_user(user);
         }
         directory.put(&tenant).map_err(|error| {
-            let why = format!("{} has consented, but that is not stored: {error}", consent.tenant);
-            Failure::text(Exit::Output, why)
+            let context = format!("{} has consented, but that is not stored", consent.tenant);
+            Failure::from(error).context(context)
         })
     };
     // The page tells what is true: what the app-only token holds, and that the tenant is stored. The administrator closes the page and
@@ -143,23 +141,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     tell(format_args!("stored in {}", shown(directory.path())));
     match &access {
         Access::NoRoles(api) => {
-            return Err(Failure::text(
-                Exit::Permission,
-                format!(
-                    "{} has consented, but the app-only token for {api} holds no application permission; add application permissions to \
-                     the app registration, and let the administrator consent again",
-                    consent.tenant
-                ),
-            ));
+            let problem = format!(
+                "{} has consented, but the app-only token for {api} holds no application permission",
+                consent.tenant
+            );
+            return Err(Failure::text(Exit::Permission, problem)
+                .hint("add application permissions to the app registration, and let the administrator consent again"));
         }
         Access::Failed(error) if !may_pass(error) => {
-            return Err(Failure::text(
-                Failure::from((**error).clone()).exit,
-                format!(
-                    "{} has consented, but gives the application no token: {error}",
-                    consent.tenant
-                ),
-            ));
+            let context = format!("{} has consented, but gives the application no token", consent.tenant);
+            return Err(Failure::from((**error).clone()).context(context));
         }
         access => tell(access),
     }
@@ -291,7 +282,7 @@ fn is_missing_permission(access: &Access) -> bool {
 /// What the command says of a consent that did not come about.
 fn refusal(error: entra_client::Error, for_tenant: bool) -> Failure {
     if !for_tenant && is_missing_consent(&error) {
-        return Failure::text(Exit::Permission, format!("{}; {USE_ADMIN}", error.problem()));
+        return Failure::new(Exit::Permission, error).hint_instead(USE_ADMIN);
     }
     error.into()
 }
@@ -310,23 +301,19 @@ fn unconnected(consent: &Consent, access: &Access) -> Failure {
     let why = match access {
         Access::NoRoles(api) => format!("the app-only token for {api} holds no application permission"),
         Access::Failed(error) if !is_missing_permission(access) => {
-            return Failure::text(
-                Failure::from((**error).clone()).exit,
-                format!(
-                    "the tenant {} is not connected: no app-only token proves the consent: {error}",
-                    consent.tenant
-                ),
+            let context = format!(
+                "the tenant {} is not connected: no app-only token proves the consent",
+                consent.tenant
             );
+            return Failure::from((**error).clone()).context(context);
         }
         access => access.to_string(),
     };
-    Failure::text(
-        Exit::Permission,
-        format!(
-            "the tenant {} is not connected: on v2 one user consented, and {why}; {USE_ADMIN}",
-            consent.tenant
-        ),
-    )
+    let problem = format!(
+        "the tenant {} is not connected: on v2 one user consented, and {why}",
+        consent.tenant
+    );
+    Failure::text(Exit::Permission, problem).hint(USE_ADMIN)
 }
 
 fn unconnected_page(consent: &Consent, access: &Access) -> Page {
@@ -408,7 +395,7 @@ fn granted(consent: &Consent, access: &Access, target: &Target) -> Vec<String> {
     granted
 }
 
-const USE_ADMIN: &str = "application permissions are granted with --admin, or with --v1";
+const USE_ADMIN: &str = "grant application permissions with --admin, or with --v1";
 
 /// How many permissions are stored.
 const MOST_NAMED: usize = 100;

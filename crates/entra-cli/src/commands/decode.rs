@@ -42,8 +42,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.file.to_str().is_some_and(|name| name.starts_with("eyJ")) {
         return Err(Failure::text(
             Exit::Usage,
-            "a token on the command line is seen by every user of the machine; pipe it in: entra decode < token.txt",
-        ));
+            "a token on the command line is seen by every user of the machine",
+        )
+        .hint("pipe it in: entra decode < token.txt"));
     }
     let text = read_loosely(&arguments.file, MAX_TOKEN, Exit::Credential)?;
     let pasted = pasted_token::find(&text)?;

@@ -42,12 +42,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         )
         .app(App::new("forgotten daemon").request(Emulator::GRAPH, "User.Read.All"))
         .try_start()
-        .map_err(|error| Failure::new(Exit::Network, error))?;
+        .map_err(|error| Failure::of(Exit::Network, &error))?;
     let certificate = ClientCertificate::from_pem(format!("{}{certificate}", key.as_str()), None);
     let demo = Demo {
         transport: UreqTransport::builder().allow_plain_loopback(true).build()?,
         emulator,
-        certificate: certificate.map_err(|error| Failure::new(Exit::Credential, error))?,
+        certificate: certificate?,
     };
     demo.tour()
 }

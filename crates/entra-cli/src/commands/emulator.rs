@@ -113,10 +113,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 address,
                 error: ref cause,
             } => match arguments.control.advice(address) {
-                Some(advice) => Failure::text(Exit::Configuration, format_args!("{error}; {advice}")),
+                Some(advice) => Failure::of(Exit::Configuration, &error).hint(advice),
                 None => arguments.address.failed(address, &error, cause.kind()),
             },
-            error => Failure::new(Exit::Configuration, error),
+            error => Failure::of(Exit::Configuration, &error),
         })?;
     arguments.address.warn(&emulator);
     arguments.control.warn();

@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let wanted = &arguments.wanted;
     let client = wanted.client(Policy::default())?.build();
-    let client = client.map_err(|error| Failure::new(Exit::Configuration, error))?;
+    let client = client?;
     let token = client.token_with(&wanted.target()?, &wanted.options()?)?;
 
     let [program, words @ ..] = arguments.command.as_slice() else {
@@ -64,10 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     command.env(EXPIRES_ON, token.expires_at().as_secs().to_string());
     drop((token, client));
     match replace_with(command) {
-        Err(error) => Err(Failure::text(
-            exit_of(&error),
-            format_args!("{}: {error}", program.display()),
-        )),
+        Err(error) => Err(Failure::of(exit_of(&error), &error).context(program.display())),
     }
 }
 

@@ -36,7 +36,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let text = text(&arguments.errors)?;
     let codes = Aadsts::codes_in(&text);
     if codes.is_empty() {
-        return Err(Failure::text(Exit::Usage, "there is no AADSTS number in that"));
+        return Err(Failure::text(Exit::Usage, "there is no AADSTS number in that")
+            .hint("give a number, such as AADSTS7000215, or a text with one in it"));
     }
     let known: Vec<String> = codes
         .iter()
@@ -49,7 +50,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         ));
     }
     if known.is_empty() {
-        return Err(Failure::text(Exit::Usage, "none of these numbers is known here"));
+        return Err(Failure::text(Exit::Usage, "none of these numbers is known here")
+            .hint("see https://login.microsoftonline.com/error?code=NUMBER"));
     }
     print(&known.join("\n\n"))
 }
@@ -57,10 +59,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// The arguments as one text; without any, or with `-`, what comes on standard input.
 fn text(errors: &[String]) -> Result<Zeroizing<String>, Failure> {
     match errors {
-        [] if io::stdin().is_terminal() => Err(Failure::text(
-            Exit::Usage,
-            "no error is given; name a number, such as AADSTS7000215, or pipe a message in",
-        )),
+        [] if io::stdin().is_terminal() => Err(Failure::text(Exit::Usage, "no error is given")
+            .hint("name a number, such as AADSTS7000215, or pipe a message in")),
         [] => read_loosely("-".as_ref(), MAX_TEXT, Exit::Usage),
         [dash] if dash == "-" => read_loosely("-".as_ref(), MAX_TEXT, Exit::Usage),
         errors => Ok(errors.join(" ").into()),

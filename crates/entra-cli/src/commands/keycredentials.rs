@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         ),
     };
     let merged = KeyCredential::merge(&manifest, &entries)
-        .map_err(|error| Failure::new(Exit::Configuration, anyhow::Error::new(error).context(name)))?;
+        .map_err(|error| Failure::new(Exit::Configuration, error).context(name))?;
     print_json_text(merged.trim_end())
 }
 

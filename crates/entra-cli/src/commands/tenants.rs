@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::directory::DirectorySettings;
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, harmless, print, print_json, tell};
+use crate::message::{warn, warn_only};
 use crate::moment::utc;
 
 /// The tenants that consented: list them, or forget one.
@@ -73,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn list(directory: &DirectorySettings, client_id: Option<ClientId>, output: Output) -> Result<(), Failure> {
     let found = directory.directory()?.list(client_id)?;
     for error in &found.unreadable {
-        tell(format_args!("entra: {}", harmless(&error.to_string())));
+        warn_of(error);
     }
     match output {
         Output::Json => print_json(&found.tenants.iter().map(to_json).collect()),
@@ -87,13 +88,18 @@ fn list(directory: &DirectorySettings, client_id: Option<ClientId>, output: Outp
     }
 }
 
+/// Warns of a record that cannot be read.
+fn warn_of(error: &DirectoryError) {
+    match error.hint() {
+        Some(hint) => warn(error.problem(), hint),
+        None => warn_only(error.problem()),
+    }
+}
+
 fn forget(directory: &DirectorySettings, tenant: &str, client_id: Option<ClientId>) -> Result<(), Failure> {
     let tenant: Guid = tenant.trim().parse().map_err(|_| {
-        let why = format!(
-            "\"{}\" is no tenant's id; `entra tenants list` shows them",
-            excerpt(tenant, 100)
-        );
-        Failure::text(Exit::Configuration, why)
+        let problem = format!("\"{}\" is no tenant's id", excerpt(tenant, 100));
+        Failure::text(Exit::Configuration, problem).hint("find the id with `entra tenants list`")
     })?;
     let directory = directory.directory()?;
     let applications: Vec<ClientId> = match client_id {
@@ -105,10 +111,10 @@ fn forget(directory: &DirectorySettings, tenant: &str, client_id: Option<ClientI
         forgotten |= directory.forget(application, tenant)?;
     }
     if !forgotten {
-        return Err(Failure::text(
-            Exit::Configuration,
-            format!("no consent of {tenant} is known; `entra tenants list` shows those that are"),
-        ));
+        return Err(
+            Failure::text(Exit::Configuration, format_args!("no consent of {tenant} is known"))
+                .hint("find those that are known with `entra tenants list`"),
+        );
     }
     tell(format_args!("{tenant} is forgotten"));
     Ok(())

@@ -66,10 +66,9 @@ pub(crate) enum Output {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.watch.is_wanted() {
         if !arguments.flow.is_for_application() {
-            return Err(Failure::text(
-                Exit::Usage,
-                "--watch is for an application's own tokens: leave --flow out",
-            ));
+            return Err(
+                Failure::text(Exit::Usage, "--watch is for an application's own tokens").hint("leave --flow out")
+            );
         }
         return watch::run(&arguments.wanted, &arguments.watch, arguments.output);
     }

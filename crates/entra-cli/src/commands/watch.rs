@@ -9,7 +9,7 @@ use entra_proto::{FreshnessPolicy, Lifetime, Target};
 use entra_transport::AcquireError;
 
 use crate::commands::token::Output;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::files::print_secret;
 use crate::screen::Screen;
 use crate::wanted::TokenSettings;
@@ -48,7 +48,7 @@ pub(crate) fn run(wanted: &TokenSettings, settings: &WatchSettings, output: Opti
     policy.freshness.margin = Duration::from_secs(settings.margin);
     let tally = Arc::new(Tally::new(SystemClock));
     let client = wanted.client(policy)?.observer(Arc::clone(&tally).observer()).build();
-    let client = client.map_err(|error| Failure::new(Exit::Configuration, error))?;
+    let client = client?;
     let mut watch = Watch::new(client, wanted.target()?, tally);
     watch.options = wanted.options()?;
     watch.freshness = policy.freshness;

@@ -28,8 +28,10 @@ pub enum DirectoryError {
     Exposed {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong with it, and what to do.
+        /// What is wrong with it.
         why: &'static str,
+        /// What to do about it.
+        advice: &'static str,
     },
     /// The file is there, and is no directory that this program can read: damaged, cut short, of another kind or of a later version. It is
     /// left as it is.
@@ -63,8 +65,10 @@ pub enum DirectoryError {
     Key {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, and what to do.
+        /// What is wrong with it.
         why: &'static str,
+        /// What to do about it.
+        advice: &'static str,
     },
     /// The random number generator failed, or what seals.
     Crypto,
@@ -81,45 +85,63 @@ impl DirectoryError {
             source,
         }
     }
+
+    /// Returns what is wrong, without [what to do about it](Self::hint).
+    #[must_use]
+    pub fn problem(&self) -> String {
+        match self {
+            Self::Io { path, doing, .. } => format!("cannot {doing} {}", shown(path)),
+            Self::Busy { path, waited } => format!(
+                "another process has {} open, and did not close it within {} ms",
+                shown(path),
+                waited.as_millis()
+            ),
+            Self::Exposed { path, why, .. } | Self::Key { path, why, .. } => format!("{}: {why}", shown(path)),
+            Self::Unreadable { path, why } => {
+                format!("{} is not a directory of tenants that can be read: {why}", shown(path))
+            }
+            Self::Record { client_id, tenant, why } => {
+                format!("what is kept of tenant {tenant} and application {client_id} {why}")
+            }
+            Self::TooLarge { what, limit } => {
+                format!("{what} is larger than the {limit} bytes that a directory takes")
+            }
+            Self::PersonalAccounts(tenant) => format!("{tenant} is the tenant of all personal Microsoft accounts"),
+            Self::NoKey => "there is no key to seal secrets with".to_owned(),
+            Self::Crypto => "the random number generator or the cipher failed".to_owned(),
+            Self::Other(error) => error.to_string(),
+        }
+    }
+
+    /// Returns what to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "run as the user who owns it, or give it to this one"
+            }
+            Self::Busy { .. } => "try again, or end that process",
+            Self::Exposed { advice, .. } | Self::Key { advice, .. } => advice,
+            Self::Unreadable { .. } => "it is left as it is: restore it from a copy, or move it away",
+            Self::Record { .. } => "let its administrator consent again, or forget it",
+            Self::PersonalAccounts(_) => "let an administrator consent with a work or school account",
+            Self::NoKey => "give the directory one",
+            Self::Io { .. } | Self::TooLarge { .. } | Self::Crypto | Self::Other(_) => return None,
+        })
+    }
+
+    fn tell_hint(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.hint() {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl fmt::Display for DirectoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io { path, doing, source } => {
-                write!(f, "cannot {doing} {}", shown(path))?;
-                if source.kind() == io::ErrorKind::PermissionDenied {
-                    f.write_str("; run as the user who owns it, or give it to this one")?;
-                }
-                Ok(())
-            }
-            Self::Busy { path, waited } => write!(
-                f,
-                "another process has {} open, and did not close it within {} ms; try again, or end that process",
-                shown(path),
-                waited.as_millis()
-            ),
-            Self::Exposed { path, why } | Self::Key { path, why } => write!(f, "{}: {why}", shown(path)),
-            Self::Unreadable { path, why } => write!(
-                f,
-                "{} is not a directory of tenants that can be read: {why}; it is left as it is: restore it from a copy, or move it away",
-                shown(path)
-            ),
-            Self::Record { client_id, tenant, why } => write!(
-                f,
-                "what is kept of tenant {tenant} and application {client_id} {why}; let its administrator consent again, or forget it"
-            ),
-            Self::TooLarge { what, limit } => {
-                write!(f, "{what} is larger than the {limit} bytes that a directory takes")
-            }
-            Self::PersonalAccounts(tenant) => write!(
-                f,
-                "{tenant} is the tenant of all personal Microsoft accounts; let an administrator consent with a work or school account"
-            ),
-            Self::NoKey => f.write_str("there is no key to seal secrets with; give the directory one"),
-            Self::Crypto => f.write_str("the random number generator or the cipher failed"),
-            Self::Other(error) => error.fmt(f),
-        }
+        f.write_str(&self.problem())?;
+        self.tell_hint(f)
     }
 }
 
@@ -127,16 +149,16 @@ pub(super) fn shown(path: &Path) -> String {
     printable(&path.to_string_lossy())
 }
 
-/// The text of `Display` and of what lies beneath: it is what a `main` that returns the error shows.
+/// What a `main` that returns the error shows: the problem, all that lies beneath, and what to do.
 impl fmt::Debug for DirectoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)?;
+        f.write_str(&self.problem())?;
         let mut beneath = self.source();
         while let Some(source) = beneath {
             write!(f, ": {source}")?;
             beneath = source.source();
         }
-        Ok(())
+        self.tell_hint(f)
     }
 }
 
@@ -170,10 +192,12 @@ mod tests {
             DirectoryError::Exposed {
                 path: path(),
                 why: "no",
+                advice: "none",
             },
             DirectoryError::Key {
                 path: path(),
                 why: "no",
+                advice: "none",
             },
             DirectoryError::Unreadable {
                 path: path(),

@@ -58,14 +58,16 @@ impl DirectoryKey {
         if private_file::is_open_to_others(&file).map_err(failed)? {
             return Err(DirectoryError::Exposed {
                 path: path.to_owned(),
-                why: "others than its owner may read this key; if none has, take it away from them (chmod 600)",
+                why: "others than its owner may read this key",
+                advice: "if none has, take it away from them (chmod 600)",
             });
         }
         let mut bytes = Zeroizing::new(Vec::with_capacity(LENGTH + 1));
         file.take(LENGTH as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
         let key: [u8; LENGTH] = bytes.as_slice().try_into().map_err(|_| DirectoryError::Key {
             path: path.to_owned(),
-            why: "does not hold 32 bytes, so it is no key; name another file, or restore it from a copy",
+            why: "does not hold 32 bytes, so it is no key",
+            advice: "name another file, or restore it from a copy",
         })?;
         Ok(Some(Self::from_bytes(key)))
     }

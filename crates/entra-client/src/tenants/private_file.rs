@@ -127,7 +127,8 @@ fn check_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), DirectoryErro
     }
     Err(DirectoryError::Exposed {
         path: path.to_owned(),
-        why: "it belongs to another user, who may change it; run as that user, give it to this one (chown), or use another",
+        why: "it belongs to another user, who may change it",
+        advice: "run as that user, give it to this one (chown), or use another",
     })
 }
 
@@ -157,7 +158,8 @@ fn check_folders(file: &Path) -> Result<(), DirectoryError> {
         if fs::metadata(folder).map_err(failed)?.permissions().mode() & 0o1002 == 0o002 {
             return Err(DirectoryError::Exposed {
                 path: folder.to_owned(),
-                why: "everybody may replace files in this folder; take it away from others (chmod o-w), or use another",
+                why: "everybody may replace files in this folder",
+                advice: "take it away from others (chmod o-w), or use another",
             });
         }
     }

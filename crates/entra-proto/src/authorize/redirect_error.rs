@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::error::excerpt;
+use crate::error::{both, excerpt};
 use crate::guid::Guid;
 
 /// A redirect that does not answer what was asked: nothing in it is to be used. It holds no code, no state and no token.
@@ -42,7 +42,13 @@ pub enum RedirectProblem {
 }
 
 impl RedirectError {
-    /// What to do about it.
+    /// Returns what went wrong, without [what to do about it](Self::hint).
+    #[must_use]
+    pub fn problem(&self) -> String {
+        Problem(self).to_string()
+    }
+
+    /// Returns what to do about it.
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match &self.problem {
@@ -68,25 +74,33 @@ impl From<RedirectProblem> for RedirectError {
 
 impl fmt::Display for RedirectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&both(&self.problem(), Some(self.hint())))
+    }
+}
+
+/// An error without what to do about it.
+struct Problem<'a>(&'a RedirectError);
+
+impl fmt::Display for Problem<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the redirect ")?;
-        match &self.problem {
-            RedirectProblem::TooLarge => f.write_str("is longer than 256 KiB")?,
-            RedirectProblem::NotEncoded => f.write_str("is not percent-encoded UTF-8")?,
-            RedirectProblem::HtmlEscaped => f.write_str("is escaped as HTML: &amp; stands in it for &")?,
-            RedirectProblem::Duplicate(name) => write!(f, "has the parameter {} twice", excerpt(name, 40))?,
-            RedirectProblem::NoState(None) => f.write_str("has no state")?,
-            RedirectProblem::NoState(Some(error)) => write!(f, "has no state (its error is {})", excerpt(error, 60))?,
-            RedirectProblem::WrongState => f.write_str("has another state than the one that was sent")?,
-            RedirectProblem::WrongIssuer(issuer) => write!(f, "is of another issuer: {}", excerpt(issuer, 100))?,
-            RedirectProblem::NoCode => f.write_str("has neither a code nor an error")?,
-            RedirectProblem::UnfitCode => f.write_str("has a code that is none")?,
-            RedirectProblem::NoTenant => f.write_str("names no tenant by its id")?,
+        match &self.0.problem {
+            RedirectProblem::TooLarge => f.write_str("is longer than 256 KiB"),
+            RedirectProblem::NotEncoded => f.write_str("is not percent-encoded UTF-8"),
+            RedirectProblem::HtmlEscaped => f.write_str("is escaped as HTML: &amp; stands in it for &"),
+            RedirectProblem::Duplicate(name) => write!(f, "has the parameter {} twice", excerpt(name, 40)),
+            RedirectProblem::NoState(None) => f.write_str("has no state"),
+            RedirectProblem::NoState(Some(error)) => write!(f, "has no state (its error is {})", excerpt(error, 60)),
+            RedirectProblem::WrongState => f.write_str("has another state than the one that was sent"),
+            RedirectProblem::WrongIssuer(issuer) => write!(f, "is of another issuer: {}", excerpt(issuer, 100)),
+            RedirectProblem::NoCode => f.write_str("has neither a code nor an error"),
+            RedirectProblem::UnfitCode => f.write_str("has a code that is none"),
+            RedirectProblem::NoTenant => f.write_str("names no tenant by its id"),
             RedirectProblem::WrongTenant(tenant) => {
-                write!(f, "is of another tenant than the one that was asked: {tenant}")?
+                write!(f, "is of another tenant than the one that was asked: {tenant}")
             }
-            RedirectProblem::NoConsent => f.write_str("does not say admin_consent=True")?,
+            RedirectProblem::NoConsent => f.write_str("does not say admin_consent=True"),
         }
-        write!(f, "; {}", self.hint())
     }
 }
 

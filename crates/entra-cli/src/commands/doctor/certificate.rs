@@ -50,8 +50,9 @@ impl Read {
                 with_details(judged(certificate, found, &renew, now), certificate.leaf())
             }
             (Err(failure), public) => {
-                let (problem, advice) = failure.parts();
-                let advice = advice
+                let problem = failure.problem.as_str();
+                let advice = failure
+                    .advice()
                     .unwrap_or_else(|| "give a PEM or PFX file with the certificate and its private key".to_owned());
                 match public {
                     Some(certificate) => {
@@ -100,8 +101,7 @@ fn judged(certificate: &ClientCertificate, found: String, renew: &str, now: Time
     let Some(warning) = warnings.pop() else {
         return Check::ok(name::CERTIFICATE, found);
     };
-    let (problem, advice) = Failure::text(Exit::Credential, warning).parts();
-    let found = format!("{problem}: {found}");
+    let found = format!("{}: {found}", warning.problem());
     match warning {
         Warning::Expired { .. } => Check::fail(name::CERTIFICATE, Exit::Credential, found, renew),
         Warning::NotYetValid { .. } => Check::fail(
@@ -111,7 +111,7 @@ fn judged(certificate: &ClientCertificate, found: String, renew: &str, now: Time
             format!("wait until {}, or use another", utc(certificate.not_before())),
         ),
         Warning::ExpiresSoon { .. } => Check::warn(name::CERTIFICATE, found, renew),
-        _ => Check::warn(name::CERTIFICATE, found, advice.unwrap_or_else(|| renew.to_owned())),
+        _ => Check::warn(name::CERTIFICATE, found, warning.hint()),
     }
 }
 
@@ -119,8 +119,8 @@ fn with_details(check: Check, certificate: &Certificate) -> Check {
     let thumbprints = certificate.thumbprints();
     check
         .with("subject", certificate.subject())
-        .with("keyType", certificate.key_type())
-        .with("keyBits", certificate.key_bits())
+        .with("key_type", certificate.key_type())
+        .with("key_bits", certificate.key_bits())
         .with("notBefore", certificate.not_before().as_secs())
         .with("notAfter", certificate.not_after().as_secs())
         .with("sha1", thumbprints.sha1_hex())

@@ -39,7 +39,7 @@ fn judge(skew: Skew) -> Check {
     } else {
         Check::fail(name::CLOCK, Exit::Configuration, found, fix)
     };
-    check.with("aheadSeconds", skew.ahead_seconds())
+    check.with("ahead_seconds", skew.ahead_seconds())
 }
 
 /// How far this machine's clock is from the service's. One of the two is zero.

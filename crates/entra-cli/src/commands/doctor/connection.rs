@@ -24,7 +24,7 @@ pub(crate) fn examine(configuration: &Configuration, report: &mut Report) -> Res
     };
     let uri: Uri = url
         .parse()
-        .map_err(|error: InvalidUri| Failure::new(Exit::Configuration, error))?;
+        .map_err(|error: InvalidUri| Failure::of(Exit::Configuration, &error))?;
     let mut request = Request::new(Body::default());
     *request.uri_mut() = uri.clone();
     request

@@ -44,7 +44,7 @@ impl Credential {
                 source,
             },
             Ok(Chosen::Federated(file, source)) => Self::Federated {
-                assertion: file.assertion().map_err(|error| Failure::new(Exit::Credential, error)),
+                assertion: file.assertion().map_err(Failure::from),
                 file,
                 source,
             },

@@ -8,6 +8,7 @@ use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, print, print_json};
 use crate::outside::{BLOT, without_secrets};
 use crate::source::Source;
+use crate::terminal::{Stream, wrapped_behind};
 
 /// What was looked at, and what came of it.
 #[derive(Debug)]
@@ -15,8 +16,8 @@ pub(crate) struct Check {
     name: &'static str,
     mark: Mark,
     found: String,
-    /// What to do about it. Whatever is not in order says so.
-    fix: Option<String>,
+    /// What to do about it. Every failure and every warning has it.
+    hint: Option<String>,
     source: Option<Source>,
     details: Map<String, Value>,
 }
@@ -38,18 +39,18 @@ impl Check {
         Self::new(name, Mark::Ok, found.into(), None)
     }
 
-    pub(crate) fn warn(name: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self::new(name, Mark::Warn, found.into(), Some(fix.into()))
+    pub(crate) fn warn(name: &'static str, found: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(name, Mark::Warn, found.into(), Some(hint.into()))
     }
 
-    pub(crate) fn fail(name: &'static str, exit: Exit, found: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self::new(name, Mark::Fail(exit), found.into(), Some(fix.into()))
+    pub(crate) fn fail(name: &'static str, exit: Exit, found: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(name, Mark::Fail(exit), found.into(), Some(hint.into()))
     }
 
-    /// A failure that says what to do itself; where it does not, `fix` does.
-    pub(crate) fn failure(name: &'static str, failure: &Failure, fix: &str) -> Self {
-        let (problem, advice) = failure.parts();
-        Self::fail(name, failure.exit, problem, advice.unwrap_or_else(|| fix.to_owned()))
+    /// A failure that says what to do itself; where it does not, `hint` does.
+    pub(crate) fn failure(name: &'static str, failure: &Failure, hint: &str) -> Self {
+        let hint = failure.advice().unwrap_or_else(|| hint.to_owned());
+        Self::fail(name, failure.exit, failure.problem.as_str(), hint)
     }
 
     #[cfg(test)]
@@ -58,14 +59,14 @@ impl Check {
     }
 
     /// Adds a doubt: what is in order so far becomes a warning.
-    pub(crate) fn but(mut self, problem: &str, fix: &str) -> Self {
+    pub(crate) fn but(mut self, problem: &str, hint: &str) -> Self {
         if self.mark == Mark::Ok {
             self.mark = Mark::Warn;
         }
         self.found = format!("{}; {problem}", self.found);
-        self.fix = Some(
-            self.fix
-                .map_or_else(|| fix.to_owned(), |before| format!("{before}; {fix}")),
+        self.hint = Some(
+            self.hint
+                .map_or_else(|| hint.to_owned(), |before| format!("{before}; {hint}")),
         );
         self
     }
@@ -83,33 +84,39 @@ impl Check {
         self
     }
 
-    fn new(name: &'static str, mark: Mark, found: String, fix: Option<String>) -> Self {
+    fn new(name: &'static str, mark: Mark, found: String, hint: Option<String>) -> Self {
         Self {
             name,
             mark,
             found,
-            fix,
+            hint,
             source: None,
             details: Map::new(),
         }
     }
 
-    fn to_text(&self) -> String {
-        let (mark, name) = (self.mark.as_str(), self.name);
-        let mut text = format!("{mark:<7}  {name:<15}  {}", excerpt(&self.found, SHOWN));
+    /// The check in words, wrapped to the width of a terminal.
+    fn to_text(&self, width: Option<usize>) -> String {
+        let width = width.unwrap_or(usize::MAX);
+        let behind = |label: &str, text: &str| {
+            let taken = label.chars().count();
+            format!("{label}{}", wrapped_behind(taken, text, width, taken))
+        };
+        let mut found = excerpt(&self.found, SHOWN);
         if let Some(source) = &self.source {
-            let _ = write!(text, "  ({})", excerpt(&source.to_string(), SHOWN));
+            let _ = write!(found, "  ({})", excerpt(&source.to_string(), SHOWN));
         }
-        if let Some(fix) = &self.fix {
-            let _ = write!(text, "\n         fix: {}", excerpt(fix, SHOWN));
+        let mut text = behind(&format!("{:<7}  {:<15}  ", self.mark.as_str(), self.name), &found);
+        if let Some(hint) = &self.hint {
+            text += &behind("\n         hint: ", &excerpt(hint, SHOWN));
         }
         text
     }
 
     fn to_json(&self) -> Value {
         let mut object = json!({ "check": self.name, "status": self.mark.as_str(), "found": self.found });
-        if let Some(fix) = &self.fix {
-            object["fix"] = fix.as_str().into();
+        if let Some(hint) = &self.hint {
+            object["hint"] = hint.as_str().into();
         }
         if let Some(source) = &self.source {
             object["source"] = source.to_json();
@@ -128,7 +135,7 @@ impl Check {
             }
         };
         blot(&mut self.found);
-        self.fix.iter_mut().for_each(blot);
+        self.hint.iter_mut().for_each(blot);
         self.details.values_mut().for_each(|value| each_text(value, &blot));
     }
 }
@@ -180,7 +187,7 @@ impl Report {
     pub(crate) fn add(&mut self, mut check: Check) -> Result<(), Failure> {
         check.blot(&self.secrets);
         if self.output == Output::Text {
-            print(&check.to_text())?;
+            print(&check.to_text(Stream::Out.width()))?;
         }
         self.checks.push(check);
         Ok(())
@@ -195,8 +202,7 @@ impl Report {
     pub(crate) fn skip(&mut self, name: &'static str, needs: &[&str]) -> Result<(), Failure> {
         let missing = self.missing(needs);
         let found = format!("needs {}", missing.join(", "));
-        let fix = format!("see to {} first", missing.first().unwrap_or(&"that"));
-        self.add(Check::new(name, Mark::Skipped, found, Some(fix)))
+        self.add(Check::new(name, Mark::Skipped, found, None).with("needs", missing))
     }
 
     /// Ends the report. It is a failure where a check failed: the first of them gives the exit code.
@@ -213,7 +219,7 @@ impl Report {
         if self.output == Output::Json {
             let checks: Vec<Value> = self.checks.iter().map(Check::to_json).collect();
             let code = first.map_or(0, |exit| exit as u8);
-            print_json(&json!({ "status": self.worst().as_str(), "exitCode": code, "checks": checks }))?;
+            print_json(&json!({ "status": self.worst().as_str(), "exit_code": code, "checks": checks }))?;
         }
         let Some(exit) = first else { return Ok(()) };
         let names: Vec<&str> = failed.iter().map(|(name, _)| *name).collect();
@@ -221,7 +227,10 @@ impl Report {
             1 => "1 check".to_owned(),
             count => format!("{count} checks"),
         };
-        Err(Failure::text(exit, format!("{count} failed: {}", names.join(", "))))
+        Err(Failure::text(
+            exit,
+            format_args!("{count} failed: {}", names.join(", ")),
+        ))
     }
 
     fn missing(&self, needs: &[&str]) -> Vec<&'static str> {
@@ -294,6 +303,13 @@ mod tests {
     }
 
     #[test]
+    fn a_check_is_wrapped_to_the_terminal() {
+        let text = Check::warn("clock", "a b ".repeat(20), "c d ".repeat(20)).to_text(Some(40));
+        assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
+        assert!(text.contains("\n         hint: c d "), "{text}");
+    }
+
+    #[test]
     fn a_secret_is_kept_out_of_every_part() {
         let mut report = report(Vec::new());
         report.keep_out("canary");
@@ -306,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_check_stays_on_its_lines_and_short() {
-        let text = Check::warn("a", "b\n\u{1b}[2Jc", "d".repeat(5000)).to_text();
+        let text = Check::warn("a", "b\n\u{1b}[2Jc", "d".repeat(5000)).to_text(None);
         assert_eq!(text.lines().count(), 2);
         assert!(!text.contains('\u{1b}') && text.chars().count() < 1000, "{text}");
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::commands::doctor::configuration::Configuration;
 use crate::commands::doctor::connection::Answer;
 use crate::commands::doctor::name;
-use crate::commands::doctor::refusal::{in_words, refused};
+use crate::commands::doctor::refusal::refused;
 use crate::commands::doctor::report::{Check, Report};
 use crate::exit::{Exit, Failure};
 
@@ -29,7 +29,7 @@ pub(crate) fn examine(
         report.add(match TokenResponse::decode(status, headers, body, answer.received) {
             Err(Error::Service(error)) if error.is_retryable() => Check::warn(
                 name::TENANT_FOUND,
-                format!("the service does not tell now: {}", in_words(&error)),
+                format!("the service does not tell now: {}", error.problem()),
                 "try again a little later",
             ),
             Err(Error::Service(error)) => refused(name::TENANT_FOUND, &error),
@@ -45,7 +45,7 @@ pub(crate) fn examine(
     report.add(
         check
             .with("issuer", document.issuer.as_str())
-            .with("tenantId", document.tenant_id.map(|id| id.to_string())),
+            .with("tenant_id", document.tenant_id.map(|id| id.to_string())),
     )?;
     Ok(document.tenant_id)
 }
@@ -57,7 +57,7 @@ fn strange(status: u16) -> Check {
         format!("what came is not the description of a tenant (status {status})"),
         "check the authority's host, and look for a proxy or a sign-in portal between this machine and the service",
     )
-    .with("httpStatus", status)
+    .with("status", status)
 }
 
 /// What matters here of a discovery document (OpenID Connect Discovery 1.0).

@@ -105,7 +105,7 @@ pub(crate) fn examine(
     let claims = match UnverifiedClaims::decode(token.access_token.expose()) {
         Ok(claims) => claims,
         Err(error) => {
-            let (problem, _) = Failure::from(error).parts();
+            let problem = Failure::from(error).problem;
             let fix = "nothing, if the API takes it: what it says is between the two";
             report.add(Check::warn(name::TOKEN, problem, fix))?;
             return report.add(lifetime(&token.lifetime));
@@ -229,8 +229,8 @@ fn issued_to(claims: &UnverifiedClaims, tenant_id: Option<Guid>, client_id: Opti
         Check::ok(name::ISSUED_TO, found)
     };
     check
-        .with("tenantId", tenant.map(|id| id.to_string()))
-        .with("clientId", application)
+        .with("tenant_id", tenant.map(|id| id.to_string()))
+        .with("client_id", application)
         .with("proof", proof)
 }
 

@@ -8,6 +8,7 @@ use entra_emulator::{Emulator, EmulatorBuilder};
 
 use crate::exit::{Exit, Failure};
 use crate::files::tell;
+use crate::message::warn;
 
 #[derive(Args)]
 pub(super) struct Address {
@@ -55,9 +56,10 @@ impl Address {
         }
         if self.tls {
             if port != 0 && port == self.tls_port {
-                return Err(conflict(format!(
-                    "plain http and TLS cannot both have the port {port}; give --tls-port another one"
-                )));
+                return Err(conflict(
+                    format!("plain http and TLS cannot both have the port {port}"),
+                    "give --tls-port another one",
+                ));
             }
             builder = builder.tls_port(self.tls_port);
         }
@@ -75,12 +77,13 @@ impl Address {
         } else {
             format!("the network of {ip}")
         };
-        tell(format_args!(
-            "entra: warning: everybody on {whom} can reach this emulator, and its keys and secrets are public; use it with test data alone"
-        ));
+        warn(
+            format_args!("everybody on {whom} can reach this emulator, and its keys and secrets are public"),
+            "use it with test data alone",
+        );
         if ip.is_unspecified() && self.name.is_empty() {
             tell(format_args!(
-                "entra: {} is the address on this machine; for other machines and containers, --name NAME puts theirs into the lines below",
+                "{} is the address on this machine; for other machines and containers, --name NAME puts theirs into the lines below",
                 emulator.base_url()
             ));
         }
@@ -96,7 +99,7 @@ impl Address {
         } else {
             "choose another port with --tls-port, or 0 for a free one"
         };
-        Failure::text(Exit::Configuration, format_args!("{error}; {advice}"))
+        Failure::of(Exit::Configuration, error).hint(advice)
     }
 
     fn ip(&self) -> IpAddr {
@@ -105,16 +108,17 @@ impl Address {
 
     fn plain_port(&self) -> Result<u16, Failure> {
         match (self.listen.and_then(|place| place.port), self.port) {
-            (Some(one), Some(other)) if one != other => Err(conflict(format!(
-                "--listen says the port {one}, and --port says {other}; leave out one of them"
-            ))),
+            (Some(one), Some(other)) if one != other => Err(conflict(
+                format!("--listen says the port {one}, and --port says {other}"),
+                "leave out one of them",
+            )),
             (one, other) => Ok(one.or(other).unwrap_or(0)),
         }
     }
 }
 
-fn conflict(text: String) -> Failure {
-    Failure::text(Exit::Usage, text)
+fn conflict(problem: String, hint: &'static str) -> Failure {
+    Failure::text(Exit::Usage, problem).hint(hint)
 }
 
 fn place(text: &str) -> Result<Place, String> {

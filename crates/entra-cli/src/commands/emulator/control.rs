@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use clap::Args;
 use entra_emulator::{Emulator, EmulatorBuilder};
 
-use crate::files::tell;
+use crate::message::warn;
 use crate::outside::shell_quoted;
 
 /// The part of `entra emulator --help` about it.
@@ -65,9 +65,12 @@ impl Control {
     /// Warns of strangers, where some can come.
     pub(super) fn warn(&self) {
         if let Some(address) = self.address().filter(|address| !address.ip().is_loopback()) {
-            tell(format_args!(
-                "entra: warning: other machines reach the control API at {address}; only its key keeps them out, and it travels unencrypted"
-            ));
+            warn(
+                format_args!(
+                    "other machines reach the control API at {address}: only its key keeps them out, and it travels unencrypted"
+                ),
+                "use it in a network of your own alone",
+            );
         }
     }
 

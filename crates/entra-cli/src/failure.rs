@@ -1,0 +1,274 @@
+//! The reason why a command did not do what it was asked to.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use entra_client::{BuildError, DirectoryError};
+use entra_proto::{Error as ProtocolError, ErrorClass, ServiceError};
+use entra_transport::{AcquireError, TransportError, TransportErrorKind};
+use serde_json::{Map, Value};
+
+use crate::arguments::wants_json;
+use crate::exit::Exit;
+use crate::files::ascii_json;
+use crate::message::Message;
+use crate::outside::without_secrets;
+use crate::terminal::Style;
+
+/// A failure of a command: what happened, what to do about it, and how the command ends.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    /// What happened, in lower case and without a full stop.
+    pub(crate) problem: String,
+    /// What to do about it, the most particular advice first.
+    hints: Vec<Cow<'static, str>>,
+    class: Option<ErrorClass>,
+    /// Whether the same command may succeed a little later, where that is known.
+    retryable: Option<bool>,
+    retry_after: Option<Duration>,
+    service: Option<Arc<ServiceError>>,
+}
+
+impl Failure {
+    /// Creates a failure with this problem.
+    pub(crate) fn text(exit: Exit, problem: impl fmt::Display) -> Self {
+        Self {
+            exit,
+            problem: problem.to_string(),
+            hints: Vec::new(),
+            class: None,
+            retryable: None,
+            retry_after: None,
+            service: None,
+        }
+    }
+
+    /// Creates a failure from an error of the libraries, with all that it knows, and this exit code instead of the usual one.
+    pub(crate) fn new(exit: Exit, error: impl Into<Self>) -> Self {
+        Self { exit, ..error.into() }
+    }
+
+    /// Creates a failure from any other error and its sources.
+    pub(crate) fn of(exit: Exit, error: &dyn StdError) -> Self {
+        Self::text(exit, in_full(error.to_string(), error))
+    }
+
+    /// Adds what to do about it, behind the advice that is there.
+    pub(crate) fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Puts this advice in the place of what the error itself advises.
+    pub(crate) fn hint_instead(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.hints = vec![hint.into()];
+        self
+    }
+
+    /// Says what the problem is about: the name of a file, say.
+    pub(crate) fn context(mut self, context: impl fmt::Display) -> Self {
+        self.problem = format!("{context}: {}", self.problem);
+        self
+    }
+
+    /// Returns what to do about it, in one text.
+    pub(crate) fn advice(&self) -> Option<String> {
+        (!self.hints.is_empty()).then(|| self.hints.join("; "))
+    }
+
+    /// Returns the failure as it is shown on standard error.
+    pub(crate) fn message(&self) -> Message<'_> {
+        Message {
+            style: Style::Error,
+            problem: &self.problem,
+            hints: &self.hints,
+            ids: self.service.as_deref().map(ids),
+        }
+    }
+
+    /// Tells the failure on standard error, and returns the exit code: as JSON if the command line asks for JSON.
+    pub(crate) fn end(&self) -> ExitCode {
+        if wants_json() {
+            // A reader that has closed it is no failure.
+            let _ = writeln!(io::stderr(), "{}", ascii_json(&self.to_json().to_string()));
+        } else {
+            self.message().show();
+        }
+        self.exit.into()
+    }
+
+    /// Returns the failure for programs. A member that does not apply is left out.
+    pub(crate) fn to_json(&self) -> Value {
+        let mut object = Map::new();
+        let mut put = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                object.insert(name.to_owned(), value);
+            }
+        };
+        let text = |text: &str| Some(Value::from(without_secrets(text)));
+        put("error", text(&self.problem));
+        put("hint", self.advice().and_then(|hint| text(&hint)));
+        put("kind", Some(self.exit.kind().into()));
+        put("exit_code", Some((self.exit as u8).into()));
+        put("class", self.class.map(|class| class.to_string().into()));
+        put("retryable", self.retryable.map(Value::from));
+        put("retry_after", self.retry_after.map(|after| after.as_secs().into()));
+        if let Some(service) = self.service.as_deref() {
+            let filled = |member: &str| Some(member).filter(|member| !member.is_empty()).and_then(text);
+            let optional = |member: &Option<String>| member.as_deref().and_then(filled);
+            put(
+                "status",
+                Some(service.status).filter(|status| *status > 0).map(Value::from),
+            );
+            put("aadsts_codes", Some(service.codes.as_slice().into()));
+            put("oauth_error", filled(&service.error));
+            put("suberror", optional(&service.suberror));
+            put("description", filled(&service.description));
+            put("trace_id", optional(&service.trace_id));
+            put("correlation_id", optional(&service.correlation_id));
+            put("timestamp", optional(&service.timestamp.as_deref().map(rfc3339)));
+        }
+        object.into()
+    }
+}
+
+/// One line, as a log takes it.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message().line())
+    }
+}
+
+/// What the service's support asks for.
+fn ids(service: &ServiceError) -> String {
+    let mut ids = match service.status {
+        0 => "by redirect".to_owned(),
+        status => format!("status {status}"),
+    };
+    for (name, id) in [
+        ("trace id", &service.trace_id),
+        ("correlation id", &service.correlation_id),
+        ("at", &service.timestamp),
+    ] {
+        if let Some(id) = id {
+            ids += &format!(", {name} {id}");
+        }
+    }
+    ids
+}
+
+/// The service's time, `YYYY-MM-DD hh:mm:ssZ`, as JSON has times.
+pub(crate) fn rfc3339(timestamp: &str) -> String {
+    timestamp.replacen(' ', "T", 1)
+}
+
+/// A problem and all that lies beneath the error.
+fn in_full(problem: String, error: &dyn StdError) -> String {
+    let mut text = problem;
+    let mut beneath = error.source();
+    while let Some(source) = beneath {
+        text += &format!(": {source}");
+        beneath = source.source();
+    }
+    text
+}
+
+/// An error of the libraries, in its parts.
+fn told(exit: Exit, error: &dyn StdError, problem: String, hint: Option<&str>) -> Failure {
+    let failure = Failure::text(exit, in_full(problem, error));
+    match hint {
+        Some(hint) => failure.hint(hint.to_owned()),
+        None => failure,
+    }
+}
+
+impl From<AcquireError> for Failure {
+    fn from(error: AcquireError) -> Self {
+        match error {
+            AcquireError::Protocol(error) => error.into(),
+            AcquireError::Transport(error) => error.into(),
+            error => told(Exit::Refused, &error, error.problem(), error.hint()),
+        }
+    }
+}
+
+impl From<entra_client::Error> for Failure {
+    fn from(error: entra_client::Error) -> Self {
+        let mut failure = Self::from(error.cause().clone());
+        failure.class = Some(error.class());
+        failure.retry_after = error.retry_after();
+        let rejected = error
+            .service()
+            .is_some_and(|service| service.class() == ErrorClass::Credential);
+        if rejected {
+            return failure.hint(
+                "`entra doctor`, with the same options and variables, looks for what is wrong with the credential",
+            );
+        }
+        failure
+    }
+}
+
+impl From<ProtocolError> for Failure {
+    fn from(error: ProtocolError) -> Self {
+        let exit = match &error {
+            ProtocolError::Input(_) => Exit::Configuration,
+            ProtocolError::Service(service) if service.class() == ErrorClass::Consent => Exit::Permission,
+            ProtocolError::Signer(_) => Exit::Credential,
+            ProtocolError::Service(_) => Exit::Refused,
+            _ => Exit::Token,
+        };
+        let failure = Self {
+            retryable: Some(error.is_retryable()),
+            retry_after: error.retry_after(),
+            ..told(exit, &error, error.problem(), error.hint())
+        };
+        match error {
+            ProtocolError::Service(service) => Self {
+                problem: service.reason(),
+                class: Some(service.class()),
+                service: Some(service),
+                ..failure
+            },
+            _ => failure,
+        }
+    }
+}
+
+impl From<TransportError> for Failure {
+    fn from(error: TransportError) -> Self {
+        let exit = match error.kind() {
+            TransportErrorKind::Refused | TransportErrorKind::Configuration => Exit::Configuration,
+            TransportErrorKind::Timeout => Exit::Timeout,
+            _ => Exit::Network,
+        };
+        Self {
+            retryable: Some(error.is_retryable()),
+            ..told(exit, &error, error.problem(), error.hint())
+        }
+    }
+}
+
+impl From<entra_credential::Error> for Failure {
+    fn from(error: entra_credential::Error) -> Self {
+        told(Exit::Credential, &error, error.problem(), error.hint())
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        told(Exit::Configuration, &error, error.problem(), error.hint())
+    }
+}
+
+impl From<DirectoryError> for Failure {
+    fn from(error: DirectoryError) -> Self {
+        told(Exit::Output, &error, error.problem(), error.hint())
+    }
+}
