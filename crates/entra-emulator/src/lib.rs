@@ -10,7 +10,8 @@
 //!  your test ──handle()───────────────┘     │                        authorize, consent, device pages
 //!       ▲                                    │                        discovery, keys
 //!       │                                    │                        Graph, Office 365 activity feed
-//!       └── requests(), clock(), fault() ────┘
+//!       ├── requests(), clock(), fault() ────┤
+//!  any language ──http──▶ control API ───────┘
 //! ```
 //!
 //! The core is a function from request to response. The server is a thin layer around it, and
@@ -36,6 +37,17 @@
 //!
 //! [`Emulator::start`] puts the same thing on a free port of 127.0.0.1; dropping it stops it. Nothing sleeps: expired
 //! tokens and secrets come from [`Emulator::clock`], trouble from [`Emulator::fault`].
+//!
+//! Tests in other languages use the control API, on a port of its own that is off by default
+//! ([`EmulatorBuilder::control`]). [`Emulator::handle_control`] has the whole contract:
+//!
+//! | path | what it is for |
+//! |---|---|
+//! | `/v1/requests` | the requests that came, and what was wrong with each, in words |
+//! | `/v1/faults` | what goes wrong: statuses, AADSTS errors, `Retry-After`, latency, broken bodies, resets |
+//! | `/v1/clock` | the time: set, advanced, frozen |
+//! | `/v1/revocations`, `/v1/approvals`, `/v1/signing-keys` | revoked tokens, users who accept or decline, key rotation |
+//! | `/v1/reset` | the state at the start |
 //!
 //! What is judged, on v1 and v2:
 //!
