@@ -275,6 +275,7 @@ impl EmulatorBuilder {
         let clock = self.time.map_or_else(Clock::running, Clock::frozen_at);
         let mut core = Core::new(self.config.clone(), clock, recorder, base_url)?;
         core.tls_url = tls_url;
+        core.names = self.names.clone();
         core.issuer_in_answers = self.issuer_in_answers;
         core.control_is_open = self.control.is_some_and(|address| !address.ip().is_loopback());
         core.replays = self.refuse_replays.then(Replays::default);

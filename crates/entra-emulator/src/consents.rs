@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::aadsts::Refusal;
 use crate::config::{Api, App, Tenant, User};
@@ -12,6 +13,7 @@ use crate::core::Core;
 #[derive(Debug, Default)]
 pub(crate) struct Consents {
     state: Mutex<State>,
+    changes: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -98,6 +100,7 @@ impl Core {
     /// Notes a consent: the app gets its service principal in the tenant and these permissions, the delegated ones for
     /// one user or for all.
     pub(crate) fn consent(&self, app: &App, tenant: &Tenant, user: Option<&User>, asked: &[Asked]) {
+        self.consents.changes.fetch_add(1, Ordering::Relaxed);
         let mut state = self.consents.state();
         state.present.insert((app.client_id.clone(), tenant.id.clone()));
         for one in asked {
@@ -131,16 +134,86 @@ impl Core {
             let api = self.directory.api(&permission.api)?;
             Some(delegated(api, &permission.scope))
         });
-        let application = app.requested.iter().filter_map(|permission| {
-            Some(Asked {
-                api: self.directory.api(&permission.api)?.app_id.clone(),
-                name: permission.role.clone(),
-                kind: Kind::Application,
-                admin_only: true,
-            })
-        });
+        let application = app
+            .requested
+            .iter()
+            .filter_map(|permission| Some(application(self.directory.api(&permission.api)?, &permission.role)));
         let all: BTreeSet<Asked> = delegated.chain(application).collect();
         all.into_iter().collect()
+    }
+}
+
+/// How a permission was granted in a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Granted {
+    No,
+    /// By so many users, each for themselves.
+    ByUsers(usize),
+    /// To the app, or for all users.
+    ForAll,
+}
+
+impl Core {
+    /// Every permission of an app: those that it asks for, and those that it was granted without.
+    pub(crate) fn permissions(&self, app: &App) -> BTreeSet<Asked> {
+        let mut all: BTreeSet<Asked> = self.registered(app).into_iter().collect();
+        let roles = app.granted.iter().filter_map(|granted| {
+            let api = self.directory.api(&granted.api)?;
+            Some(application(api, &granted.role))
+        });
+        let scopes = app.granted_scopes.iter().filter_map(|granted| {
+            let api = self.directory.api(&granted.api)?;
+            Some(delegated(api, &granted.scope))
+        });
+        all.extend(roles.chain(scopes));
+        let state = self.consents.state();
+        for [client_id, _, api, role] in &state.roles {
+            if *client_id == app.client_id
+                && let Some(api) = self.directory.api(api)
+            {
+                all.insert(application(api, role));
+            }
+        }
+        for [client_id, _, api, scope, _] in &state.scopes {
+            if *client_id == app.client_id
+                && let Some(api) = self.directory.api(api)
+            {
+                all.insert(delegated(api, scope));
+            }
+        }
+        all
+    }
+
+    /// How a permission of an app was granted in a tenant.
+    pub(crate) fn granted(&self, app: &App, tenant: &Tenant, asked: &Asked) -> Granted {
+        let Some(api) = self.directory.api(&asked.api) else {
+            return Granted::No;
+        };
+        if self.directory.is_granted(app, api, tenant, &asked.name, asked.kind) {
+            return Granted::ForAll;
+        }
+        let state = self.consents.state();
+        let key = [&app.client_id, &tenant.id, &api.app_id, &asked.name].map(Clone::clone);
+        match asked.kind {
+            Kind::Application if state.roles.contains(&key) => Granted::ForAll,
+            Kind::Application => Granted::No,
+            Kind::Delegated => {
+                let [client_id, tenant, api, scope] = key;
+                let first = [client_id, tenant, api, scope, ALL_USERS.to_owned()];
+                let same = |key: &&[String; 5]| key[..4] == first[..4];
+                let users: Vec<&String> = state
+                    .scopes
+                    .range(first.clone()..)
+                    .take_while(same)
+                    .map(|key| &key[4])
+                    .collect();
+                match users.first() {
+                    None => Granted::No,
+                    Some(first) if *first == ALL_USERS => Granted::ForAll,
+                    Some(_) => Granted::ByUsers(users.len()),
+                }
+            }
+        }
     }
 }
 
@@ -148,10 +221,26 @@ impl Consents {
     /// Forgets every consent.
     pub(crate) fn clear(&self) {
         *self.state() = State::default();
+        self.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often anything changed.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// An application permission as it is asked for.
+fn application(api: &Api, role: &str) -> Asked {
+    Asked {
+        api: api.app_id.clone(),
+        name: role.to_owned(),
+        kind: Kind::Application,
+        admin_only: true,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The emulator without any socket: a request in, a response out.
 
 use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::header::DATE;
 use http::{Request, Response, StatusCode};
@@ -11,7 +12,7 @@ use crate::aadsts::Refusal;
 use crate::authorize::pages::Shown;
 use crate::authorize::transaction::Transactions;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Tenant};
 use crate::consents::Consents;
 use crate::control::ControlKey;
 use crate::directory::{Directory, ciam_subdomain};
@@ -46,6 +47,10 @@ pub(crate) struct Core {
     pub(crate) base_url: String,
     /// The origin of the TLS listener, if there is one.
     pub(crate) tls_url: Option<String>,
+    /// Names that clients reach the emulator by, beside its addresses.
+    pub(crate) names: Vec<String>,
+    /// Tells this emulator from one that had its address before: nanoseconds, by the clock of the machine.
+    pub(crate) started_at: u128,
     /// The assertions used so far, if none may be used twice.
     pub(crate) replays: Option<Replays>,
     pub(crate) revocations: Revocations,
@@ -83,6 +88,11 @@ impl Core {
             device_interval,
             base_url,
             tls_url: None,
+            names: Vec::new(),
+            started_at: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_nanos(),
             replays: None,
             revocations: Revocations::new(seed),
             consents: Consents::default(),
@@ -112,6 +122,8 @@ impl Core {
             device_interval: _,
             base_url: _,
             tls_url: _,
+            names: _,
+            started_at: _,
             replays,
             revocations,
             consents,
@@ -139,6 +151,13 @@ impl Core {
         recorder.reset();
     }
 
+    pub(crate) fn first_tenant(&self) -> &Tenant {
+        self.directory
+            .tenants
+            .first()
+            .expect("the directory holds at least one tenant")
+    }
+
     /// A fresh GUID for an answer.
     pub(crate) fn guid(&self) -> String {
         self.ids().guid()
@@ -152,7 +171,7 @@ impl Core {
     /// Answers a request: by the script if a fault waits for it, by the rules otherwise. What asks about the emulator itself is
     /// not part of either.
     pub(crate) fn handle(&self, request: Request<Vec<u8>>, channel: Channel) -> Response<Vec<u8>> {
-        if let Some(response) = landing::answer(self, &request) {
+        if let Some(response) = landing::answer(self, &request, channel) {
             return response;
         }
         let mut exchange = Exchange::new(self, request, channel);

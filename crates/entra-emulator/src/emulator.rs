@@ -276,12 +276,12 @@ impl Emulator {
 
     /// The first tenant's GUID.
     pub fn tenant_id(&self) -> &str {
-        &self.first_tenant().id
+        &self.core.first_tenant().id
     }
 
     /// The first tenant's domain.
     pub fn domain(&self) -> &str {
-        &self.first_tenant().domain
+        &self.core.first_tenant().domain
     }
 
     /// The first app's client id.
@@ -342,14 +342,6 @@ impl Emulator {
 
     /// Managed Desktop's identifier URI.
     pub const MANAGED_DESKTOP: &'static str = MANAGED_DESKTOP;
-
-    fn first_tenant(&self) -> &Tenant {
-        self.core
-            .directory
-            .tenants
-            .first()
-            .expect("the directory holds at least one tenant")
-    }
 
     fn first_app(&self) -> &App {
         self.core

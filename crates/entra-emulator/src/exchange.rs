@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
@@ -43,20 +43,7 @@ impl<'a> Exchange<'a> {
         if let Some(authorization) = headers.get_mut(AUTHORIZATION) {
             authorization.set_sensitive(true);
         }
-        let authority = parts
-            .uri
-            .authority()
-            .map(|authority| authority.as_str().to_owned())
-            .or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned))
-            .filter(|authority| is_authority(authority));
-        let origin = match (&authority, channel) {
-            (Some(authority), Channel::Http) => format!("http://{authority}"),
-            (Some(authority), Channel::Https) => format!("https://{authority}"),
-            (Some(authority), Channel::Memory) => {
-                format!("{}://{authority}", parts.uri.scheme_str().unwrap_or("https"))
-            }
-            (None, _) => core.base_url.clone(),
-        };
+        let (authority, origin) = origin(core, &parts.uri, &headers, channel);
         let path = parts.uri.path().to_owned();
         let raw_query = parts.uri.query().unwrap_or_default().to_owned();
         let query = Form::parse(raw_query.as_bytes());
@@ -71,7 +58,7 @@ impl<'a> Exchange<'a> {
             took: std::time::Duration::ZERO,
             channel,
             method: parts.method.clone(),
-            host: authority.unwrap_or_default(),
+            host: authority,
             path,
             headers: headers.clone(),
             query: parameters(query.pairs()),
@@ -282,6 +269,24 @@ fn form_decode(text: &str) -> String {
     percent_decode_str(&text.replace('+', " "))
         .decode_utf8_lossy()
         .into_owned()
+}
+
+/// The host and port that a client named, or nothing, and the origin for the URLs in documents.
+pub(crate) fn origin(core: &Core, uri: &Uri, headers: &HeaderMap, channel: Channel) -> (String, String) {
+    let authority = uri
+        .authority()
+        .map(|authority| authority.as_str())
+        .or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()))
+        .filter(|authority| is_authority(authority));
+    let scheme = match channel {
+        Channel::Http => "http",
+        Channel::Https => "https",
+        Channel::Memory => uri.scheme_str().unwrap_or("https"),
+    };
+    match authority {
+        Some(authority) => (authority.to_owned(), format!("{scheme}://{authority}")),
+        None => (String::new(), core.base_url.clone()),
+    }
 }
 
 /// Host and port only, so that it can be put into a URL: no user, no path, nothing to escape.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -313,6 +314,7 @@ pub(crate) struct Recorder {
     state: Mutex<State>,
     capacity: usize,
     observer: Observer,
+    changes: AtomicU64,
 }
 
 /// Somebody who is told of every request as it is answered.
@@ -347,6 +349,7 @@ impl Recorder {
             state: Mutex::default(),
             capacity,
             observer,
+            changes: AtomicU64::new(0),
         }
     }
 
@@ -362,6 +365,7 @@ impl Recorder {
             let Some(oldest) = state.events.pop_front() else { break };
             state.bytes -= oldest.weight();
         }
+        self.changes.fetch_add(1, Ordering::Relaxed);
         // After the lock is gone, so that the observer may ask the emulator.
         drop(state);
         if let Some((observe, event)) = told {
@@ -381,8 +385,20 @@ impl Recorder {
         (events.cloned().collect(), state.count)
     }
 
+    /// Shows the newest events, the newest first, and returns how many it has shown.
+    pub(crate) fn newest(&self, most: usize, show: impl FnMut(&RequestEvent)) -> usize {
+        let state = self.state();
+        let newest = state.events.iter().rev().take(most);
+        newest.map(show).count()
+    }
+
     pub(crate) fn count(&self) -> u64 {
         self.state().count
+    }
+
+    /// How often anything changed.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
     }
 
     /// Forgets the events; the count goes on.
@@ -390,11 +406,13 @@ impl Recorder {
         let mut state = self.state();
         state.events.clear();
         state.bytes = 0;
+        self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Forgets the events and the count.
     pub(crate) fn reset(&self) {
         *self.state() = State::default();
+        self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

@@ -21,7 +21,9 @@ pub(crate) fn redacted(directory: &Directory, event: &RequestEvent, text: &str) 
     // A secret may be a part of another one.
     known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
 
-    let text = without(&known, text);
+    let is_public = |word: &str| is_guid(word) || directory.tenant(word).is_some();
+    let without = |text: &str| without(&known, &is_public, text);
+    let text = without(text);
     let mut decoded = text.clone();
     for _ in 0..MOST_ENCODINGS {
         let next = percent_decode_str(&decoded).decode_utf8_lossy().into_owned();
@@ -30,7 +32,7 @@ pub(crate) fn redacted(directory: &Directory, event: &RequestEvent, text: &str) 
         }
         decoded = next;
     }
-    let clean = without(&known, &decoded);
+    let clean = without(&decoded);
     let text = if clean == decoded { text } else { clean };
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -38,7 +40,7 @@ pub(crate) fn redacted(directory: &Directory, event: &RequestEvent, text: &str) 
     }
 }
 
-fn without(known: &[&str], text: &str) -> String {
+fn without(known: &[&str], is_public: &dyn Fn(&str) -> bool, text: &str) -> String {
     let mut clean = text.to_owned();
     for secret in known {
         if clean == *secret {
@@ -55,7 +57,8 @@ fn without(known: &[&str], text: &str) -> String {
     while !rest.is_empty() {
         let end = rest.find(|c| !is_of_token(c)).unwrap_or(rest.len());
         let (word, after) = rest.split_at(end);
-        shown.push_str(if may_be_token(word) { BLOT } else { word });
+        let is_hidden = (may_be_token(word) || word.split(is_mark).any(may_be_random)) && !is_public(word);
+        shown.push_str(if is_hidden { BLOT } else { word });
         let mark = after.chars().next().map_or(0, char::len_utf8);
         shown.push_str(&after[..mark]);
         rest = &after[mark..];
@@ -81,7 +84,18 @@ fn without_word(secret: &str, text: &str) -> String {
 }
 
 fn is_of_token(character: char) -> bool {
-    character.is_ascii_alphanumeric() || "-._~+".contains(character)
+    character.is_ascii_alphanumeric() || is_mark(character)
+}
+
+fn is_mark(character: char) -> bool {
+    "-._~+".contains(character)
+}
+
+/// Whether letters stand behind digits again and again, as in hashes and keys. Names have digits at their end.
+fn may_be_random(word: &str) -> bool {
+    let pairs = word.as_bytes().windows(2);
+    let turns = pairs.filter(|pair| pair[0].is_ascii_digit() && pair[1].is_ascii_alphabetic());
+    word.len() >= SHORTEST_RANDOM && turns.count() >= 2
 }
 
 /// Whether a word is as long and as mixed as secrets, codes and tokens are, and names are not.
@@ -91,7 +105,6 @@ fn may_be_token(word: &str) -> bool {
         && has(u8::is_ascii_lowercase)
         && has(u8::is_ascii_uppercase)
         && has(u8::is_ascii_digit)
-        && !is_guid(word)
 }
 
 /// Stands in place of a secret.
@@ -101,6 +114,7 @@ const SHORTEST: usize = 5;
 /// A shorter one is a harmless word; it is hidden where it is all of a text.
 const SHORTEST_WORD: usize = 3;
 const SHORTEST_TOKEN: usize = 30;
+const SHORTEST_RANDOM: usize = 12;
 const MOST_ENCODINGS: usize = 4;
 const LONGEST: usize = 1_000;
 
@@ -128,9 +142,14 @@ mod tests {
                 "app '1234'(abc8Q~kD93jfKEl20sPq81canaryvQwT4uYbNhGcR)é",
                 "app '1234'([not shown])é",
             ),
+            ("/9f86d081884c7d659a2feaa0c5ad01/token", "/[not shown]/token"),
+            (
+                "/contoso-prod2.onmicrosoft.com/v2.0/ToDoList2024",
+                "/contoso-prod2.onmicrosoft.com/v2.0/ToDoList2024",
+            ),
             ("eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhIn0.U2lnbmF0dXJl", "[not shown]"),
         ] {
-            assert_eq!(without(&known, text), shown);
+            assert_eq!(without(&known, &is_guid, text), shown);
         }
     }
 }

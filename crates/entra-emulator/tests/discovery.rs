@@ -529,7 +529,7 @@ fn endpoints_that_are_not_emulated_say_so() {
         let (_, endpoint) = path.split_once('/').unwrap();
         assert!(body["error_description"].as_str().unwrap().contains(endpoint), "{body}");
     }
-    for path in ["nonsense", "favicon.ico"] {
+    for path in ["nonsense", "robots.txt"] {
         assert_eq!(get(&emulator, &format!("/{path}")).status(), 404, "{path}");
     }
 }

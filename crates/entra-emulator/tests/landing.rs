@@ -5,9 +5,12 @@ mod support;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use entra_emulator::{Emulator, Fault};
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use entra_emulator::{Api, App, Emulator, Fault, Secret, Tenant, User};
 use http::Request;
-use support::{access_token, get, json_body};
+use support::{access_token, access_token_of, form, get, json_body, token};
 
 #[test]
 fn healthz_answers_get_and_head() {
@@ -73,5 +76,338 @@ fn healthz_is_there_over_the_network() {
             "{answer}"
         );
         assert_eq!(answer.ends_with('}'), has_body, "{answer}");
+    }
+}
+
+const EVIL: &str = "\"><script>alert('x')</script><b a=\"&";
+const CANARY: &str = "canary-S3cret~1";
+
+/// An emulator whose names are hostile, and whose secrets are canaries.
+fn hostile() -> Emulator {
+    let secret = Secret::new(CANARY);
+    let app = App::new(format!("app {EVIL}")).secret(secret).secret("canary2");
+    Emulator::builder()
+        .tenant(
+            Tenant::new("evil.example").user(User::new(format!("Zoe {EVIL}")).user_principal_name("zoe@evil.example")),
+        )
+        .api(
+            Api::new(format!("api://{}", EVIL.replace(' ', "-")))
+                .role("all<i>")
+                .scope("read<i>"),
+        )
+        .app(
+            app.certificate_pem(include_str!("certificates/app.crt"))
+                .redirect_uri("https://app.example/cb"),
+        )
+        .build()
+}
+
+fn page(emulator: &Emulator) -> String {
+    let answer = get(emulator, "http://localhost/");
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["content-type"]),
+        (200, &"text/html; charset=utf-8".parse().unwrap())
+    );
+    String::from_utf8(answer.into_body()).unwrap()
+}
+
+#[test]
+fn the_page_shows_what_is_registered() {
+    let app = App::new("nightly-report")
+        .secret(Secret::new(CANARY).id("0d6f0a6a-7f11-4c8c-9a36-7c9a1b003f5e"))
+        .certificate_pem(include_str!("certificates/app.crt"))
+        .redirect_uri("https://app.example/cb")
+        .grant(Emulator::GRAPH, "User.Read.All")
+        .request(Emulator::OFFICE_MANAGEMENT, "ActivityFeed.Read")
+        .request_scope("api://orders", "Orders.Read");
+    let emulator = Emulator::builder()
+        .api(Api::new("api://orders").scope("Orders.Read").role("Orders.Read.All"))
+        .app(app)
+        .app(App::new("phone").public_client())
+        .build();
+    let html = page(&emulator);
+    let user = &emulator.tenants()[0].users.as_ref().unwrap()[0];
+    for shown in [
+        emulator.tenant_id(),
+        emulator.domain(),
+        &user.user_principal_name,
+        &user.id,
+        "nightly-report",
+        emulator.client_id(),
+        "https://app.example/cb",
+        "secret <span class=\"dim\">0d6f0a6a-7f11-4c8c-9a36-7c9a1b003f5e</span>",
+        "certificate <span class=\"dim\">",
+        "api://orders",
+        "Orders.Read.All",
+        "asked for, not granted",
+        "public client",
+        &format!("http://localhost/{}/oauth2/v2.0/token", emulator.tenant_id()),
+        "export AZURE_CLIENT_ID=",
+        "There was no request yet",
+    ] {
+        assert!(html.contains(shown), "{shown}\n{html}");
+    }
+    let state = html
+        .split("<code>User.Read.All</code>")
+        .nth(1)
+        .unwrap()
+        .split("</tr>")
+        .next()
+        .unwrap();
+    assert!(state.contains("granted") && !state.contains("not granted"), "{state}");
+    // A consent is seen at once.
+    let url = format!(
+        "{}?client_id={}&redirect_uri=https://app.example/cb",
+        emulator.authority() + "/adminconsent",
+        emulator.client_id()
+    );
+    emulator.approve(&url, &user.user_principal_name).unwrap();
+    let html = page(&emulator);
+    assert!(
+        !html.contains("asked for, not granted") && html.contains("granted for all users"),
+        "{html}"
+    );
+}
+
+#[test]
+fn the_page_says_what_was_wrong_and_what_to_do() {
+    let emulator = Emulator::builder().app(App::new("daemon").secret("right")).build();
+    token(
+        &emulator,
+        "v2.0/token",
+        &form(
+            &emulator,
+            &[
+                ("client_secret", "wrong-one"),
+                ("scope", "https://graph.microsoft.com/.default"),
+                ("Scope", "x"),
+            ],
+        ),
+    );
+    let html = page(&emulator);
+    for shown in [
+        "<b class=\"status\">401</b> AADSTS7000215",
+        "<strong>Wrong:</strong> Invalid client secret provided.",
+        "<strong>To do:</strong> Send the value of one of the application&#39;s secrets",
+        "<li>parameter &quot;Scope&quot; in the wrong case: names are case-sensitive",
+        "<td role=\"cell\">daemon<br>",
+        "client_credentials",
+        "The only request",
+    ] {
+        assert!(html.contains(shown), "{shown}\n{html}");
+    }
+    // A fault is not blamed on the client, and a request that is fine has nothing wrong.
+    emulator.fault(Fault::status(503));
+    get(&emulator, "/common/discovery/keys");
+    get(&emulator, "/common/discovery/keys");
+    let html = page(&emulator);
+    let rows: Vec<&str> = html.split("<tbody role=\"rowgroup\" class=").skip(1).collect();
+    assert!(
+        rows[0].starts_with("\"fine\"") && !rows[0].contains("Wrong:"),
+        "{}",
+        rows[0]
+    );
+    assert!(
+        rows[1].starts_with("\"fault\"") && rows[1].contains("a fault of a test&#39;s script"),
+        "{}",
+        rows[1]
+    );
+    assert!(rows[2].starts_with("\"wrong\""), "{}", rows[2]);
+    for i in 0..60 {
+        get(&emulator, &format!("/nothing-{i}"));
+    }
+    let html = page(&emulator);
+    assert!(html.contains("The last 50 of 63 requests") && html.contains("nothing-59") && !html.contains("nothing-9<"));
+    assert!(html.contains("Compare the path with the endpoints on this page."));
+    emulator.clear_requests();
+    assert!(page(&emulator).contains("The requests were cleared"));
+}
+
+#[test]
+fn the_page_holds_no_secret_and_no_markup_from_outside() {
+    let emulator = hostile();
+    let stray = "abc8Q~kD93jfKEl20sPq81canaryvQwT4uYbNhGcR";
+    let hex = "9f86d081884c7d659a2feaa0ccanary5ad015".replace("canary", "");
+    let scope = ("scope", "https://graph.microsoft.com/.default");
+    let issued = access_token_of(&emulator, CANARY, "https://graph.microsoft.com/.default");
+    let parts: Vec<&str> = issued.split('.').collect();
+    for place in [
+        CANARY,
+        "canary2",
+        stray,
+        &hex,
+        &issued,
+        EVIL,
+        "q1w2e3r4t5y6u7i8o9p0canary",
+    ] {
+        let encoded = support::encode(&[("", place)]).split_off(1);
+        for path in [
+            format!("/{encoded}/oauth2/v2.0/token"),
+            format!("/{}/oauth2/{encoded}", emulator.tenant_id()),
+            format!("/v1.0/{encoded}"),
+            format!("/{encoded}"),
+            format!("/common/oauth2/v2.0/authorize?client_id={encoded}&code={encoded}&{encoded}={encoded}"),
+        ] {
+            get(&emulator, &path);
+        }
+        for fields in [
+            &[scope, ("client_id", place)][..],
+            &[scope, ("client_secret", place)],
+            &[("scope", place)],
+            &[scope, ("grant_type", place)],
+            &[scope, (place, "x"), (place, "y")],
+            &[scope, ("client_assertion", place)],
+        ] {
+            token(&emulator, "v2.0/token", &form(&emulator, fields));
+            let html = page(&emulator);
+            for hidden in ["canary", &hex, parts[1], parts[2], "<script>alert", "<b a", "<i>"] {
+                assert!(
+                    !html.contains(hidden),
+                    "{hidden} of {place}: {}",
+                    &html[html.find(hidden).unwrap() - 300..][..700]
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_page_is_confined_and_leaves_no_trace() {
+    let emulator = hostile();
+    emulator.fault(Fault::status(503));
+    let answer = get(&emulator, "/");
+    assert_eq!(answer.status(), 200);
+    let headers = answer.headers();
+    let policy = headers["content-security-policy"].to_str().unwrap();
+    let html = String::from_utf8_lossy(answer.body());
+    for (tag, directive) in [("style", "style-src"), ("script", "script-src")] {
+        for part in html.split(&format!("<{tag}>")).skip(1) {
+            let text = part.split(&format!("</{tag}>")).next().unwrap();
+            let hash = STANDARD.encode(digest(&SHA256, text.as_bytes()));
+            let allowed = policy.split(directive).nth(1).unwrap().split(';').next().unwrap();
+            assert!(allowed.contains(&format!("'sha256-{hash}'")), "{tag}: {policy}");
+        }
+    }
+    for directive in [
+        "default-src 'none'; ",
+        "connect-src 'self'; ",
+        "form-action 'none'; ",
+        "frame-ancestors 'none'; base-uri 'none'",
+    ] {
+        assert!(policy.contains(directive), "{policy}");
+    }
+    assert!(!policy.contains("unsafe") && !html.contains(" style=") && !html.contains(" onclick"));
+    assert!(
+        !headers.contains_key("access-control-allow-origin"),
+        "other sites must not read it"
+    );
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("cache-control", "no-store, no-cache"),
+    ] {
+        assert_eq!(headers[name], value);
+    }
+    let icon = get(&emulator, "/favicon.ico");
+    assert_eq!(
+        (icon.status().as_u16(), &icon.headers()["content-type"]),
+        (200, &"image/svg+xml".parse().unwrap())
+    );
+    let posted = emulator.handle(Request::post("/").body(Vec::new()).unwrap());
+    assert_eq!(posted.status(), 405);
+    assert_eq!(
+        (
+            emulator.request_count(),
+            get(&emulator, "/common/discovery/keys").status().as_u16()
+        ),
+        (0, 503)
+    );
+}
+
+#[test]
+fn the_page_is_made_again_only_after_a_change() {
+    let emulator = Emulator::builder().build();
+    emulator.clock().freeze();
+    let ask = |tag: &str| emulator.handle(Request::get("/").header("if-none-match", tag).body(Vec::new()).unwrap());
+    let tag = |answer: &http::Response<Vec<u8>>| answer.headers()["etag"].to_str().unwrap().to_owned();
+    let first = tag(&ask("\"other\""));
+    for known in [first.clone(), format!("\"a\", W/{first}")] {
+        let same = ask(&known);
+        assert_eq!(
+            (same.status().as_u16(), same.body().len(), tag(&same)),
+            (304, 0, first.clone())
+        );
+    }
+    get(&emulator, "/common/discovery/keys");
+    let changed = ask(&first);
+    assert_eq!(changed.status(), 200);
+    emulator.clear_requests();
+    assert_eq!(ask(&tag(&changed)).status(), 200);
+    emulator.reset();
+    assert_eq!(ask(&first).status(), 200);
+    // Another emulator at the same address is not taken for this one.
+    assert_ne!(tag(&get(&Emulator::builder().build(), "/")), first);
+}
+
+/// A foreign site can point a name of its own at a loopback address, and would then read what is there.
+#[test]
+fn the_page_is_not_shown_under_a_foreign_name() {
+    let emulator = Emulator::builder().reached_as("ci.contoso.com").build();
+    for (host, status) in [
+        ("evil.com", 421),
+        ("127.0.0.1.evil.com:8500", 421),
+        ("ci.contoso.com", 200),
+        ("emulator:8080", 200),
+        ("localhost", 200),
+        ("[::1]:80", 200),
+        ("10.0.0.7:8500", 200),
+    ] {
+        let answer = get(&emulator, &format!("http://{host}/"));
+        assert_eq!(answer.status(), status, "{host}");
+        let html = String::from_utf8_lossy(answer.body());
+        assert_eq!(html.contains(emulator.client_id()), status == 200, "{host}");
+        assert_eq!(get(&emulator, &format!("http://{host}/healthz")).status(), 200);
+    }
+    assert_eq!(emulator.request_count(), 0);
+}
+
+#[test]
+fn the_page_of_a_large_configuration_is_bounded() {
+    let mut builder = Emulator::builder();
+    for i in 0..300 {
+        builder = builder.tenant(Tenant::new(format!("t{i}.example")).user(User::new(format!("U{i}"))));
+        let mut app = App::new(format!("app{i}"));
+        for j in 0..30 {
+            app = app
+                .redirect_uri(format!("https://{j}.example/"))
+                .secret(format!("secret-{j}"));
+        }
+        builder = builder.app(app.grant(Emulator::GRAPH, "User.Read.All"));
+        builder = builder.api(Api::new(format!("api://a{i}")).role(format!("R{i}")));
+    }
+    let html = page(&builder.build());
+    assert!(html.len() < 200_000, "{}", html.len());
+    for more in [
+        "And 295 more tenants.",
+        "And 280 more applications.",
+        "and 20 more</span>",
+    ] {
+        assert!(html.contains(more), "{more}");
+    }
+}
+
+#[test]
+fn the_page_can_be_used_by_keyboard_ear_and_without_scripts() {
+    let emulator = hostile();
+    token(&emulator, "v2.0/token", "");
+    let html = page(&emulator);
+    assert!(html.starts_with("<!DOCTYPE html>\n<html lang=\"en\">") && html.contains("<title>"));
+    assert_eq!((html.matches("<h1").count(), html.matches("<main").count()), (1, 1));
+    assert_eq!(html.matches("<table").count(), html.matches("<caption>").count());
+    assert!(html.contains("role=\"status\" aria-live=\"polite\""));
+    assert!(html.contains("<noscript><meta http-equiv=\"refresh\"") && html.contains("<a href=\"/\">Load it now</a>"));
+    for target in html.split("<a href=\"#").skip(1) {
+        let id = target.split('"').next().unwrap();
+        assert!(html.contains(&format!(" id=\"{id}\"")), "{id}");
     }
 }

@@ -83,7 +83,12 @@ proptest! {
         let response = emulator.handle(request);
         prop_assert!(response.status().as_u16() >= 200);
         prop_assert!(!String::from_utf8_lossy(response.body()).contains("access_token"));
-        let _ = format!("{:?} {}", emulator.requests(), emulator.requests()[0]);
+        for event in emulator.requests() {
+            let _ = format!("{event:?} {event}");
+        }
+        // The page shows it, whatever it was.
+        let page = emulator.handle(Request::get("/").body(Vec::new()).unwrap());
+        prop_assert_eq!(page.status(), 200);
     }
 
     #[test]

@@ -201,7 +201,7 @@ fn memory_is_bounded() {
         event.lints.len()
     );
     let silent = Emulator::builder().recorded_requests(0).build();
-    get(&silent, "/");
+    get(&silent, "/nothing");
     assert_eq!((silent.requests().len(), silent.request_count()), (0, 1));
 }
 

@@ -557,7 +557,7 @@ fn every_row_can_be_played() {
 fn endpoints_that_are_not_there_say_so() {
     let emulator = Emulator::builder().build();
     for (path, status) in [
-        ("/", 404),
+        ("/nothing", 404),
         ("/common", 404),
         ("/common/oauth2/logout", 501),
         ("/common/oauth2/v2.0/logout", 501),

@@ -74,7 +74,7 @@ impl Api {
     }
 
     /// Every delegated permission it defines.
-    pub(crate) fn all_scopes(&self) -> impl Iterator<Item = &String> {
+    pub(crate) fn all_scopes(&self) -> impl Iterator<Item = &String> + Clone {
         self.scopes.iter().chain(&self.admin_scopes)
     }
 

@@ -7,6 +7,7 @@ use crate::Error;
 use crate::aadsts::Refusal;
 use crate::certificate::Registered;
 use crate::config::{Api, App, Config, Tenant, User};
+use crate::consents::Kind;
 
 /// Tenants, apps and APIs, complete and consistent.
 #[derive(Debug)]
@@ -121,6 +122,18 @@ impl Directory {
             })
             .cloned()
             .collect()
+    }
+
+    /// Whether the configuration grants a permission of `api` in `tenant`, delegated ones for all users.
+    pub(crate) fn is_granted(&self, app: &App, api: &Api, tenant: &Tenant, name: &str, kind: Kind) -> bool {
+        match kind {
+            Kind::Application => app.granted.iter().any(|granted| {
+                granted.role == name && self.counts(app, &granted.api, granted.tenant.as_deref(), api, tenant)
+            }),
+            Kind::Delegated => app.granted_scopes.iter().any(|granted| {
+                granted.scope == name && self.counts(app, &granted.api, granted.tenant.as_deref(), api, tenant)
+            }),
+        }
     }
 
     /// Whether a grant for the API of that name, in the tenant of that name or in all, is one for this API and tenant.

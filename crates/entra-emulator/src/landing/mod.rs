@@ -1,22 +1,38 @@
-//! What the emulator says about itself. These requests are neither recorded nor struck by faults, and draw no identifier: a
-//! test sees the same with them and without.
+//! What the emulator says about itself: a page for people and `/healthz` for probes. These requests are neither recorded nor
+//! struck by faults, and draw no identifier: a test sees the same with them and without.
 
-use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, DATE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+mod advice;
+mod connect;
+mod host;
+mod parts;
+mod registered;
+mod requests;
+
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::json;
 
 use crate::core::Core;
-use crate::exchange::no_store;
+use crate::exchange::{no_store, origin};
 use crate::fault::http_date;
+use crate::html::{Document, escape};
+use crate::recorder::Channel;
 
 /// Answers a request about the emulator itself, and leaves all others alone.
-pub(crate) fn answer(core: &Core, request: &Request<Vec<u8>>) -> Option<Response<Vec<u8>>> {
-    let read: fn() -> Response<Vec<u8>> = match request.uri().path().trim_matches('/') {
-        "healthz" => health,
+pub(crate) fn answer(core: &Core, request: &Request<Vec<u8>>, channel: Channel) -> Option<Response<Vec<u8>>> {
+    let place = match request.uri().path().trim_matches('/') {
+        "" => Place::Page,
+        "healthz" => Place::Health,
+        "favicon.ico" => Place::Icon,
         _ => return None,
     };
     let is_read = [Method::GET, Method::HEAD].contains(request.method());
-    let mut response = if is_read { read() } else { wrong_method() };
+    let mut response = match place {
+        _ if !is_read => wrong_method(),
+        Place::Page => page(core, request, channel),
+        Place::Health => health(),
+        Place::Icon => answered(StatusCode::OK, "image/svg+xml", ICON.as_bytes().to_vec()),
+    };
     let length = response.body().len();
     let headers = response.headers_mut();
     headers.insert(DATE, http_date(core.clock.now()));
@@ -25,6 +41,99 @@ pub(crate) fn answer(core: &Core, request: &Request<Vec<u8>>) -> Option<Response
         response.body_mut().clear();
     }
     Some(no_store(response))
+}
+
+enum Place {
+    Page,
+    Health,
+    Icon,
+}
+
+/// The landing page. Its script asks for it again and again, so that it is made only where something has changed.
+fn page(core: &Core, request: &Request<Vec<u8>>, channel: Channel) -> Response<Vec<u8>> {
+    let (host, origin) = origin(core, request.uri(), request.headers(), channel);
+    if !host::is_own(core, &host) {
+        return misdirected(&host);
+    }
+    let tag = format!("\"{}\"", version(core));
+    let is_known = is_known(request.headers(), &tag);
+    let mut response = if is_known {
+        let mut response = Response::new(Vec::new());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
+    } else {
+        let sections = [
+            requests::section(core, &origin),
+            connect::section(core, &origin),
+            registered::tenants(core),
+            registered::applications(core),
+            registered::apis(core),
+        ];
+        show(
+            StatusCode::OK,
+            "Requests and registrations",
+            &[HEADER, &sections.concat()].concat(),
+            true,
+        )
+    };
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// Changes with everything that the page shows.
+fn version(core: &Core) -> String {
+    let now = core.clock.now();
+    let secrets = core.directory.apps.iter().flat_map(|app| app.secrets.iter().flatten());
+    let certificates = core
+        .directory
+        .apps
+        .iter()
+        .flat_map(|app| core.directory.certificates(app));
+    let valid = secrets.filter(|secret| secret.is_valid_at(now)).count()
+        + certificates.filter(|certificate| certificate.is_valid_at(now)).count();
+    format!(
+        "{:x}.{:x}.{:x}.{valid:x}",
+        core.started_at,
+        core.recorder.changes(),
+        core.consents.changes()
+    )
+}
+
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let known = headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    known
+        .flat_map(|value| value.split(','))
+        .any(|known| known.trim().trim_start_matches("W/") == tag)
+}
+
+/// A page that is shown by a name which a stranger may have pointed here would let that stranger's pages read it.
+fn misdirected(host: &str) -> Response<Vec<u8>> {
+    let host = escape(host);
+    let body = format!(
+        "<h1>Not under this name</h1>\n<p id=\"message\">This page is not shown as <code>{host}</code>: a foreign site may have pointed that name here.</p>\n\
+         <p>Open it by an IP address or as <code>localhost</code>. If this machine has that name, start the emulator with <code>--name {host}</code>.</p>\n"
+    );
+    show(StatusCode::MISDIRECTED_REQUEST, "Not under this name", &body, false)
+}
+
+fn show(status: StatusCode, title: &str, body: &str, is_live: bool) -> Response<Vec<u8>> {
+    let document = Document {
+        title,
+        mark: if is_live { " class=\"wide\"" } else { "" },
+        head: if is_live { HEAD } else { "" },
+        body,
+        style: is_live.then_some(STYLE),
+        script: is_live.then_some(SCRIPT),
+        policy: "connect-src 'self'; img-src 'self'; form-action 'none'; ",
+    };
+    let mut response = answered(status, "text/html; charset=utf-8", document.html().into_bytes());
+    document.confine(&mut response);
+    response
 }
 
 /// For probes that wait for the emulator's start.
@@ -58,3 +167,17 @@ fn answered(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Re
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     response
 }
+
+/// What stands in the page's head. Without scripts the browser loads the page again.
+const HEAD: &str = "<link rel=\"icon\" href=\"/favicon.ico\" type=\"image/svg+xml\">\n<noscript><meta http-equiv=\"refresh\" content=\"10\"></noscript>\n";
+
+const HEADER: &str = "<h1>entra-emulator</h1>
+<p class=\"who\">A local token service that behaves like Microsoft Entra. Its keys and secrets are public: use it with test data alone.</p>
+<nav aria-label=\"Sections\"><a href=\"#requests\">Last requests</a> <a href=\"#connect\">Point a program here</a> <a href=\"#tenants\">Tenants</a> <a href=\"#applications\">Applications</a> <a href=\"#apis\">APIs</a></nav>
+<p id=\"live\" class=\"dim\" role=\"status\" aria-live=\"polite\"></p>
+<noscript><p class=\"dim\">Without scripts this page loads itself again every ten seconds. <a href=\"/\">Load it now</a></p></noscript>
+";
+
+const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\"><rect width=\"16\" height=\"16\" rx=\"3\" fill=\"#0b57d0\"/><path d=\"M5 4h6v2H7v1.200h3.500v1.800H7V10h4v2H5z\" fill=\"#fff\"/></svg>";
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("live.js");

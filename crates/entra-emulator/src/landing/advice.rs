@@ -1,0 +1,158 @@
+//! What to do about requests that were refused, and about findings, in words for the landing page.
+
+use http::StatusCode;
+
+use crate::aadsts::Aadsts;
+use crate::recorder::{Lint, Purpose, RequestEvent};
+
+/// What to do about an error response, if that is known.
+pub(super) fn advice(event: &RequestEvent) -> Option<&'static str> {
+    if event.fault.is_some() {
+        return Some("Nothing: a fault of a test's script was played.");
+    }
+    if let Some(code) = event.aadsts {
+        return Some(of_code(code));
+    }
+    match event.status {
+        StatusCode::UNAUTHORIZED => Some(
+            "Get a token from this emulator for the audience of this API, and send it as `Authorization: Bearer`, before it expires.",
+        ),
+        StatusCode::FORBIDDEN => Some(
+            "Grant the application one of the permissions that this call needs, get a new token, and look at its `roles` or `scp`.",
+        ),
+        StatusCode::NOT_FOUND if event.purpose.is_none() => Some("Compare the path with the endpoints on this page."),
+        StatusCode::METHOD_NOT_ALLOWED => Some("Use the method that the header `Allow` of the response names."),
+        StatusCode::NOT_IMPLEMENTED => Some("Test this part against Entra itself: the emulator has no answer for it."),
+        StatusCode::TOO_MANY_REQUESTS => Some("Wait as long as `Retry-After` says, then send the request again."),
+        status if status.is_client_error() => Some("Compare the request with the documentation of this API."),
+        _ => None,
+    }
+}
+
+/// What to do about a row of the table.
+fn of_code(code: u32) -> &'static str {
+    let known = ADVICE.iter().find(|(codes, _)| codes.contains(&code));
+    if let Some((_, advice)) = known {
+        return advice;
+    }
+    match Aadsts::find(code).map_or("", |row| row.error) {
+        "interaction_required" => "Send the user through a sign-in again, with the `claims` of the response.",
+        "temporarily_unavailable" | "server_error" => "Send the request again after a while; nothing is wrong with it.",
+        "invalid_grant" => "Start a new sign-in: what was sent is no longer good.",
+        "invalid_client" => "Compare the credential with those of the application on this page.",
+        "invalid_scope" | "invalid_resource" => "Compare the scope or the resource with the APIs on this page.",
+        _ => "Compare the parameters of the request with the documentation of the endpoint.",
+    }
+}
+
+#[rustfmt::skip]
+const ADVICE: &[(&[u32], &str)] = &[
+    (&[28000, 70011, 700022, 1002012], "Ask for exactly one scope: the identifier of one API with `/.default` behind it. A slash at the end of the identifier stays, so that there are two."),
+    (&[28002, 650053], "Ask for a scope that the API defines: they are listed on this page."),
+    (&[28003], "Send a `scope`."),
+    (&[50001, 500011], "Ask for an API by one of its identifiers on this page, or add it to `apis` of the configuration."),
+    (&[50011, 500113], "Register the redirect URI that the request names in `redirect_uris` of the application, letter by letter."),
+    (&[50012, 50027, 700021], "Sign the assertion anew: `iss` and `sub` are the client ID, `aud` is one token URL, and each assertion has its own `jti`."),
+    (&[50013, 500131, 500133], "Send a valid access token that a user got for this very application as `assertion`."),
+    (&[50034, 50126], "Sign in as one of the users on this page. The emulator knows no passwords: it refuses each as a wrong one."),
+    (&[50048, 70021, 700211, 700212, 700213, 700229], "The emulator has no federated credentials: use a secret or a registered certificate."),
+    (&[50049], "Switch instance discovery off in the library: this is no authority that Microsoft lists."),
+    (&[50058, 50173, 70043, 700082, 700084], "Send the user through a sign-in again."),
+    (&[50059, 50128, 50194, 90019, 90124, 90130, 9001023], "Put the tenant's ID or domain into the path, in place of `common` or `organizations`."),
+    (&[50089], "Go back to the application and start the sign-in again."),
+    (&[50105, 501051], "Grant the application a role of this API, or take `assignment_required` off the API."),
+    (&[50147, 50149, 501491], "Send a `code_challenge` of 43 to 128 characters with `code_challenge_method=S256`."),
+    (&[501481], "Send the `code_verifier` whose SHA-256 was sent as `code_challenge`."),
+    (&[54005, 70000, 70008], "Use each authorization code and refresh token once, within its lifetime, and keep the newest refresh token."),
+    (&[65001], "Have the user or an administrator consent: open the authorization URL, or put the permission into `granted` or `granted_scopes`."),
+    (&[65004], "The user declined: ask again when they want to go on."),
+    (&[70001, 700011, 700016, 7000229], "Compare the client ID and the tenant with this page. The application may be registered in another tenant, or wait for a consent in this one."),
+    (&[70002, 700025], "Send no credential: the application is a public client. Or take `public_client` off it."),
+    (&[70003], "Use a grant type that the endpoint knows, spelled exactly, such as `client_credentials`."),
+    (&[70005, 70007], "Use a `response_type` and a `response_mode` that go together, such as `code` with `query`."),
+    (&[70016], "Poll again after the interval; the user has not finished."),
+    (&[70018, 70019, 70020], "Start the sign-in of the device again, and type in the code that it shows."),
+    (&[90002, 900023], "Put a tenant of this page into the path, by its ID or its domain."),
+    (&[90011], "Send `client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer`."),
+    (&[90014, 900144], "Send the parameter that the message names, in the body, as a form."),
+    (&[90094], "Sign in as an administrator, or put the permission into `granted` or `granted_scopes`."),
+    (&[500112], "Send the same `redirect_uri` with the code as in the authorization request."),
+    (&[650057], "Add the API's permissions to `requested` or `requested_scopes` of the application."),
+    (&[700005, 700007, 7000012], "Redeem it in the tenant and as the client that it was issued to."),
+    (&[700023], "Set the `aud` of the assertion to the token URL that the request is sent to."),
+    (&[700024], "Sign the assertion anew, with this machine's clock set right: it is good for some minutes only."),
+    (&[700027, 700030, 5002723, 5002730], "Register the certificate whose key signs the assertion with the application, and name it by `x5t`, `x5t#S256` or `x5c`."),
+    (&[700038], "Send the application's client ID: a GUID that is not all zeros."),
+    (&[900561], "Send a POST request with the parameters in the body."),
+    (&[901002], "On v2 send `scope` with `/.default` behind the API's identifier, in place of `resource`."),
+    (&[5002727], "Leave out `typ` in the header of the assertion, or set it to `JWT`."),
+    (&[5002738], "Sign the assertion with RS256 or PS256."),
+    (&[7000112], "Take `disabled` off the application."),
+    (&[7000114], "Send a token of a user: on-behalf-of has no use for an app-only one."),
+    (&[7000215], "Send the value of one of the application's secrets as it is, without quotation marks and blanks around it. The secret's ID is something else."),
+    (&[7000218], "Send a `client_secret` or a `client_assertion`, or make the application a public client."),
+    (&[7000222], "Use a secret that is valid now by the emulator's clock, or give this one another `start` or `end`."),
+    (&[9000411], "Send each parameter once."),
+    (&[9002313], "Send the parameters in the body, as `application/x-www-form-urlencoded`, as the endpoint documents them."),
+];
+
+/// What to do about a finding.
+#[rustfmt::skip]
+pub(super) fn about(lint: &Lint) -> &'static str {
+    match lint {
+        Lint::SecretInUrl => "send it in the body: logs keep URLs",
+        Lint::UnknownParameter(_) => "it was ignored; leave it out, or correct its name",
+        Lint::DuplicateParameter(_) => "send it once",
+        Lint::ParameterCase(_) => "names are case-sensitive: write it in small letters",
+        Lint::TwoCredentials => "send one: in the body or in the header",
+        Lint::MissingClientRequestId => "send a new GUID, to find the request in the logs of the service",
+        Lint::ContentType(_) => "send a form: the body was not read",
+        Lint::ScopeOnV1 => "send `resource` there, or use the v2 endpoint",
+        Lint::ResourceOnV2 => "send `scope` there, or use the v1 endpoint",
+        Lint::DoubleEncodedScope => "encode it once",
+        Lint::BlankAroundSecret => "take it off: it came along when the secret was copied",
+        Lint::SecretId => "send the secret's value, which is shown once when it is made",
+        Lint::TokenInUrl => "send it in the header `Authorization`: logs keep URLs",
+        Lint::ThumbprintEncoding => "Entra takes it, other services may not",
+        Lint::ThumbprintOfText => "encode the bytes of the hash",
+        Lint::Sha1WithPs256 => "send `x5t#S256`",
+        Lint::PaddedAssertion => "Entra takes it, other services may not",
+        Lint::BlankInX5c => "Entra takes it, other services may not",
+        Lint::AssertionTime(_) => "Entra takes it, other services may not",
+        Lint::MissingJti => "add a random one, so that two assertions differ",
+        Lint::MissingNotBefore => "add it",
+        Lint::AssertionLifetime(_) => "ten minutes at most are advised",
+        Lint::MissingPkce => "send a `code_challenge` with S256",
+        Lint::PlainPkce => "send the SHA-256 of the verifier, with S256",
+        Lint::MissingState => "send a random one, and compare it when the browser is back",
+        Lint::ScopeBeyondCode => "name all scopes in the authorization request",
+        Lint::WebhookNeverCalled => "fetch the list of content instead: no webhook is called here",
+        Lint::AudienceList => "name one audience, as a string",
+    }
+}
+
+/// Whether a request was refused because of something, and not because its user has not finished.
+pub(super) fn is_wrong(event: &RequestEvent) -> bool {
+    let is_error = event.status.is_client_error() || event.status.is_server_error();
+    is_error
+        || event.aadsts.is_some()
+        || event.problem.is_some()
+        || event.purpose == Some(Purpose::Token) && !event.status.is_success()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_has_advice_of_its_own_or_of_its_kind() {
+        for row in Aadsts::table() {
+            assert!(of_code(row.code).ends_with('.'), "{row}");
+        }
+        let mut codes: Vec<u32> = ADVICE.iter().flat_map(|(codes, _)| codes.iter().copied()).collect();
+        let count = codes.len();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), count, "one code has two advices");
+    }
+}

@@ -1,0 +1,77 @@
+//! The section about how a program is pointed here.
+
+use std::fmt::Write;
+
+use crate::core::Core;
+use crate::html::escape;
+use crate::landing::parts::{code, definitions};
+use crate::token::issuer::Issuers;
+
+pub(super) fn section(core: &Core, origin: &str) -> String {
+    let tenant = core.first_tenant();
+    let client = core.directory.apps.first().map_or("", |app| app.client_id.as_str());
+    let id = &tenant.id;
+    let mut html = "<section id=\"connect\" aria-labelledby=\"connect-title\">\n<h2 id=\"connect-title\">Point a program here</h2>\n".to_owned();
+    html.push_str("<p>For a shell. The secret is not shown here: who started the emulator has it.</p>\n");
+    let variables = format!(
+        "export AZURE_AUTHORITY_HOST={origin}\nexport AZURE_TENANT_ID={id}\nexport AZURE_CLIENT_ID={client}\nexport AZURE_CLIENT_SECRET=..."
+    );
+    let curl = format!(
+        "curl {origin}/{id}/oauth2/v2.0/token -d grant_type=client_credentials \\\n  -d client_id={client} --data-urlencode \"client_secret=$AZURE_CLIENT_SECRET\" \\\n  -d scope=https://graph.microsoft.com/.default"
+    );
+    let _ = writeln!(html, "<pre tabindex=\"0\">{}</pre>", lines(&variables));
+    let _ = writeln!(html, "<pre tabindex=\"0\">{}</pre>", lines(&curl));
+    match &core.tls_url {
+        Some(url) => {
+            let _ = writeln!(
+                html,
+                "<p>MSAL and azure-identity insist on TLS: use {} and trust the CA whose file the emulator's lines name. Switch instance discovery off in them.</p>",
+                code(url)
+            );
+        }
+        None => {
+            html.push_str("<p>MSAL and azure-identity insist on TLS: start the emulator with <code>--tls</code>.</p>\n")
+        }
+    }
+    if core.issuers == Issuers::Microsoft {
+        html.push_str("<p>Clients and validators of OpenID Connect that compare the issuer with its URL: start the emulator with <code>--issuer origin</code>.</p>\n");
+    }
+    let link = |path: String| {
+        let url = escape(&format!("{origin}{path}"));
+        format!("<a href=\"{url}\">{url}</a>")
+    };
+    let plain = |path: String| code(&format!("{origin}{path}"));
+    html.push_str("<h3>Endpoints</h3>\n");
+    let _ = writeln!(
+        html,
+        "<p>Of {}; for another tenant put its ID or its domain into the path.</p>",
+        escape(&tenant.domain)
+    );
+    html.push_str(&definitions(&[
+        ("Authority", plain(format!("/{id}"))),
+        ("Token, v2", plain(format!("/{id}/oauth2/v2.0/token"))),
+        ("Token, v1", plain(format!("/{id}/oauth2/token"))),
+        ("Authorize, v2", plain(format!("/{id}/oauth2/v2.0/authorize"))),
+        ("Device code, v2", plain(format!("/{id}/oauth2/v2.0/devicecode"))),
+        ("Page for device codes", link("/devicelogin".to_owned())),
+        (
+            "Metadata, v2",
+            link(format!("/{id}/v2.0/.well-known/openid-configuration")),
+        ),
+        ("Metadata, v1", link(format!("/{id}/.well-known/openid-configuration"))),
+        ("Signing keys", link(format!("/{id}/discovery/v2.0/keys"))),
+        ("Microsoft Graph", plain("/v1.0".to_owned())),
+        (
+            "Office 365 activity feed",
+            plain(format!("/api/v1.0/{id}/activity/feed")),
+        ),
+        ("Health", link("/healthz".to_owned())),
+    ]));
+    html.push_str("</section>\n");
+    html
+}
+
+/// Several lines, each escaped.
+fn lines(text: &str) -> String {
+    text.lines().map(escape).collect::<Vec<_>>().join("\n")
+}

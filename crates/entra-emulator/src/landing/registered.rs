@@ -1,0 +1,223 @@
+//! The sections about what is registered: tenants, applications, APIs. Of credentials only their kind and dates are shown.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::time::SystemTime;
+
+use crate::certificate::hex;
+use crate::clock::{rfc3339, unix};
+use crate::config::{Api, App, Tenant, TokenVersion};
+use crate::consents::{Asked, Granted, Kind};
+use crate::core::Core;
+use crate::html::escape;
+use crate::landing::parts::{code, definitions, dim, list, more, table};
+
+pub(super) fn tenants(core: &Core) -> String {
+    let mut html = start("tenants", "Tenants");
+    for tenant in core.directory.tenants.iter().take(MOST_TENANTS) {
+        let kind = if tenant.external {
+            "external (customers)"
+        } else {
+            "workforce"
+        };
+        let _ = writeln!(html, "<h3>{}</h3>", escape(&tenant.domain));
+        html.push_str(&definitions(&[
+            ("Tenant ID", code(&tenant.id)),
+            ("Name", escape(&tenant.name)),
+            ("Kind", escape(kind)),
+        ]));
+        let users = tenant.users.as_deref().unwrap_or_default();
+        if users.is_empty() {
+            html.push_str("<p>It has no users.</p>\n");
+            continue;
+        }
+        let rows: Vec<[String; 4]> = users
+            .iter()
+            .take(MOST_USERS)
+            .map(|user| {
+                let role = if user.admin { "administrator" } else { "user" };
+                [
+                    escape(&user.display_name),
+                    escape(&user.user_principal_name),
+                    escape(role),
+                    code(&user.id),
+                ]
+            })
+            .collect();
+        let caption = format!("Users of {}, who sign in without a password", tenant.domain);
+        html.push_str(&table(&caption, ["Name", "Sign-in name", "Role", "Object ID"], &rows));
+        html.push_str(&more(users.len(), MOST_USERS, "users"));
+    }
+    html.push_str(&more(core.directory.tenants.len(), MOST_TENANTS, "tenants"));
+    html.push_str("</section>\n");
+    html
+}
+
+pub(super) fn applications(core: &Core) -> String {
+    let mut html = start("applications", "Applications");
+    for app in core.directory.apps.iter().take(MOST_APPS) {
+        let _ = writeln!(html, "<h3>{}</h3>", escape(&app.name));
+        html.push_str(&definitions(&[
+            ("Client ID", code(&app.client_id)),
+            ("Object ID", code(&app.object_id)),
+            ("Kind", escape(kind(app))),
+            ("Credentials", credentials(core, app)),
+            ("Redirect URIs", list(app.redirect_uris.iter(), MOST_URIS)),
+            ("Present in", presence(core, app)),
+        ]));
+        let asked = core.permissions(app);
+        let permissions = permissions(core, app, &asked);
+        if permissions.is_empty() {
+            html.push_str("<p>It asks for no permissions, and none are granted.</p>\n");
+        } else {
+            let caption = format!("Permissions of {}", app.name);
+            html.push_str(&table(&caption, ["API", "Permission", "Kind", "State"], &permissions));
+            html.push_str(&more(asked.len(), MOST_PERMISSIONS, "permissions"));
+        }
+    }
+    html.push_str(&more(core.directory.apps.len(), MOST_APPS, "applications"));
+    html.push_str("</section>\n");
+    html
+}
+
+pub(super) fn apis(core: &Core) -> String {
+    let mut html = start("apis", "APIs");
+    let (known, own) = core.directory.apis.split_at(core.directory.own_api);
+    let all = own.iter().chain(known);
+    let rows: Vec<[String; 5]> = all.take(MOST_APIS).map(api).collect();
+    html.push_str(&table(
+        "APIs that tokens are issued for",
+        [
+            "API",
+            "Identifiers",
+            "Tokens",
+            "Application permissions",
+            "Delegated permissions",
+        ],
+        &rows,
+    ));
+    html.push_str(&more(core.directory.apis.len(), MOST_APIS, "APIs"));
+    html.push_str("</section>\n");
+    html
+}
+
+fn start(id: &str, title: &str) -> String {
+    format!("<section id=\"{id}\" aria-labelledby=\"{id}-title\" data-live>\n<h2 id=\"{id}-title\">{title}</h2>\n")
+}
+
+fn api(api: &Api) -> [String; 5] {
+    let version = match api.token_version {
+        TokenVersion::V1 => "v1",
+        TokenVersion::V2 => "v2",
+    };
+    [
+        format!("{}<br>{}", escape(&api.name), dim(&api.app_id)),
+        list(api.identifiers.iter(), MOST_NAMES),
+        escape(version),
+        list(api.roles.iter(), MOST_NAMES),
+        list(api.all_scopes(), MOST_NAMES),
+    ]
+}
+
+fn kind(app: &App) -> &'static str {
+    match (app.disabled, app.public_client, app.multi_tenant) {
+        (true, ..) => "disabled",
+        (_, true, true) => "public client, multi-tenant",
+        (_, true, false) => "public client",
+        (_, false, true) => "multi-tenant",
+        (_, false, false) => "confidential client of one tenant",
+    }
+}
+
+/// By kind, with IDs, thumbprints and dates, and never a value.
+fn credentials(core: &Core, app: &App) -> String {
+    let now = core.clock.now();
+    let until = |end: Option<SystemTime>, is_valid: bool| match (end, is_valid) {
+        (_, false) => "not valid now".to_owned(),
+        (Some(end), true) => format!("until {}", rfc3339(unix(end))),
+        (None, true) => "without an end".to_owned(),
+    };
+    let secrets = app.secrets.iter().flatten().map(|secret| {
+        let valid = until(secret.end, secret.is_valid_at(now));
+        format!("<li>secret {}, {}</li>", dim(&secret.id), escape(&valid))
+    });
+    let certificates = core.directory.certificates(app).iter().map(|certificate| {
+        let valid = until(Some(certificate.end), certificate.is_valid_at(now));
+        format!(
+            "<li>certificate {}, {}</li>",
+            dim(&hex(&certificate.sha1)),
+            escape(&valid)
+        )
+    });
+    let all: Vec<String> = secrets.chain(certificates).take(MOST_CREDENTIALS).collect();
+    match all.as_slice() {
+        [] => dim("none"),
+        all => format!("<ul>{}</ul>", all.concat()),
+    }
+}
+
+fn presence(core: &Core, app: &App) -> String {
+    let tenants = core.directory.tenants.iter().take(MOST_TENANTS);
+    let domains: Vec<&String> = tenants
+        .filter(|tenant| core.is_present(app, tenant))
+        .map(|tenant| &tenant.domain)
+        .collect();
+    if domains.is_empty() {
+        return dim("no tenant, until somebody consents");
+    }
+    list(domains.into_iter(), MOST_TENANTS)
+}
+
+/// What an application asks for, and where it was granted.
+fn permissions(core: &Core, app: &App, asked: &BTreeSet<Asked>) -> Vec<[String; 4]> {
+    let rows = asked.iter().take(MOST_PERMISSIONS).map(|asked| {
+        let api = core.directory.api(&asked.api);
+        let kind = match asked.kind {
+            Kind::Application => "application",
+            Kind::Delegated => "delegated",
+        };
+        [
+            escape(api.map_or(asked.api.as_str(), |api| &api.name)),
+            code(&asked.name),
+            escape(kind),
+            state(core, app, asked),
+        ]
+    });
+    rows.collect()
+}
+
+fn state(core: &Core, app: &App, asked: &Asked) -> String {
+    let tenants = core.directory.tenants.iter().take(MOST_TENANTS);
+    let granted: Vec<(&Tenant, Granted)> = tenants
+        .map(|tenant| (tenant, core.granted(app, tenant, asked)))
+        .filter(|(_, granted)| *granted != Granted::No)
+        .collect();
+    if granted.is_empty() {
+        return dim("asked for, not granted");
+    }
+    let is_one = core.directory.tenants.len() == 1;
+    let said = granted.iter().map(|(tenant, granted)| {
+        let place = if is_one {
+            String::new()
+        } else {
+            format!(" in {}", tenant.domain)
+        };
+        match granted {
+            Granted::ByUsers(1) => format!("granted by one user{place}"),
+            Granted::ByUsers(count) => format!("granted by {count} users{place}"),
+            _ if asked.kind == Kind::Delegated => format!("granted for all users{place}"),
+            _ => format!("granted{place}"),
+        }
+    });
+    escape(&said.collect::<Vec<_>>().join(", "))
+}
+
+// What is shown of a large configuration.
+const MOST_TENANTS: usize = 5;
+const MOST_USERS: usize = 10;
+const MOST_APPS: usize = 20;
+const MOST_APIS: usize = 20;
+const MOST_PERMISSIONS: usize = 20;
+const MOST_CREDENTIALS: usize = 10;
+const MOST_URIS: usize = 10;
+const MOST_NAMES: usize = 12;

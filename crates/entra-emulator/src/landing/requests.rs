@@ -1,0 +1,142 @@
+//! The section with the last requests: what came, what was answered, what was wrong and what to do.
+
+use std::fmt::Write;
+
+use crate::clock::{rfc3339, unix};
+use crate::core::Core;
+use crate::html::escape;
+use crate::landing::advice;
+use crate::landing::parts::{code, dim, prose};
+use crate::recorder::RequestEvent;
+use crate::redact::redacted;
+use crate::seed::is_guid;
+
+pub(super) fn section(core: &Core, origin: &str) -> String {
+    let mut rows = String::new();
+    let shown = core.recorder.newest(MOST_SHOWN, |event| row(core, event, &mut rows));
+    let count = core.recorder.count();
+    let mut html = "<section id=\"requests\" aria-labelledby=\"requests-title\" data-live>\n<h2 id=\"requests-title\">Last requests</h2>\n".to_owned();
+    if shown == 0 {
+        let said = if count == 0 {
+            "There was no request yet."
+        } else {
+            "The requests were cleared."
+        };
+        let url = format!(
+            "{origin}/{}/v2.0/.well-known/openid-configuration",
+            core.first_tenant().id
+        );
+        let _ = writeln!(html, "<p>{said} To try it:</p>\n<pre>curl {}</pre>", escape(&url));
+    } else {
+        let which = match (shown, count) {
+            (1, 1) => "The only request".to_owned(),
+            (shown, count) if shown as u64 == count => format!("All {count} requests"),
+            (shown, count) => format!("The last {shown} of {count} requests"),
+        };
+        let _ = writeln!(
+            html,
+            "<table role=\"table\" class=\"requests\">\n<caption>{which}, the newest first, in UTC by the emulator&#39;s clock</caption>\n\
+             <thead role=\"rowgroup\"><tr role=\"row\"><th role=\"columnheader\" scope=\"col\">Time</th><th role=\"columnheader\" scope=\"col\">Request</th><th role=\"columnheader\" scope=\"col\">Client</th><th role=\"columnheader\" scope=\"col\">Response</th></tr></thead>\n{rows}</table>"
+        );
+    }
+    html.push_str("</section>\n");
+    html
+}
+
+/// One request: a row with what came and what was answered, and one about what was wrong.
+fn row(core: &Core, event: &RequestEvent, html: &mut String) {
+    let hide = |text: &str| redacted(&core.directory, event, text);
+    let is_wrong = advice::is_wrong(event);
+    let class = match (event.fault, is_wrong) {
+        (Some(_), _) => "fault",
+        (None, true) => "wrong",
+        (None, false) => "fine",
+    };
+    let path = excerpt(&hide(&event.path), LONGEST_PATH);
+    let status = event.status.as_u16();
+    let number = event.aadsts.map(|code| format!(" AADSTS{code}")).unwrap_or_default();
+    let said = format!("{} {path} {status}{number}", hide(event.method.as_str()));
+    let moment = rfc3339(unix(event.at));
+    let (date, time) = moment.trim_end_matches('Z').split_once('T').unwrap_or_default();
+    let _ = write!(
+        html,
+        "<tbody role=\"rowgroup\" class=\"{class}\" data-request=\"{}\" data-said=\"{}\">\n<tr role=\"row\">\
+         <td role=\"cell\"><time datetime=\"{moment}\">{time} <span>{date}</span></time></td>\
+         <td role=\"cell\"><strong>{}</strong> {}",
+        event.index,
+        escape(&said),
+        escape(&hide(event.method.as_str())),
+        code(&path),
+    );
+    let asked = [&event.grant, &event.target].into_iter().flatten();
+    let asked: Vec<String> = asked.map(|text| excerpt(&hide(text), LONGEST_VALUE)).collect();
+    if !asked.is_empty() {
+        let _ = write!(html, "<br>{}", dim(&asked.join(", ")));
+    }
+    let _ = writeln!(
+        html,
+        "</td><td role=\"cell\">{}</td><td role=\"cell\"><b class=\"status\">{status}</b>{number}</td></tr>",
+        client(core, event),
+    );
+    why(event, &hide, is_wrong, html);
+    html.push_str("</tbody>\n");
+}
+
+/// The application that sent a request. What is no GUID is no client ID, and may be a secret.
+fn client(core: &Core, event: &RequestEvent) -> String {
+    match event.client_id.as_deref() {
+        None => dim("none named"),
+        Some(id) if !is_guid(id) => format!("{} {}", dim("no GUID,"), dim("not shown")),
+        Some(id) => match core.directory.app(id) {
+            Some(app) => format!("{}<br>{}", escape(&app.name), dim(&app.client_id)),
+            None => format!(
+                "{}<br>{}",
+                dim("not registered"),
+                escape(&redacted(&core.directory, event, id))
+            ),
+        },
+    }
+}
+
+fn why(event: &RequestEvent, hide: &dyn Fn(&str) -> String, is_wrong: bool, html: &mut String) {
+    if !is_wrong && event.fault.is_none() && event.lints.is_empty() {
+        return;
+    }
+    html.push_str("<tr role=\"row\" class=\"why\"><td role=\"cell\" colspan=\"4\">");
+    if let Some(fault) = event.fault {
+        let _ = write!(html, "<p><strong>Fault:</strong> {fault}.</p>");
+    } else if is_wrong {
+        // It is without secrets already.
+        let problem = event.problem.as_deref().unwrap_or("The response is an error.");
+        // The number stands in the row above.
+        let number = event.aadsts.map(|code| format!("AADSTS{code}: ")).unwrap_or_default();
+        let problem = problem.strip_prefix(&number).unwrap_or(problem);
+        let _ = write!(html, "<p><strong>Wrong:</strong> {}</p>", escape(problem));
+    }
+    let wants_advice = is_wrong || event.fault.is_some();
+    if let Some(advice) = advice::advice(event).filter(|_| wants_advice) {
+        let _ = write!(html, "<p><strong>To do:</strong> {}</p>", prose(advice));
+    }
+    if !event.lints.is_empty() {
+        html.push_str("<ul class=\"plain\">");
+        for lint in event.lints.iter().take(MOST_LINTS) {
+            let what = excerpt(&hide(&lint.to_string()), LONGEST_VALUE);
+            let _ = write!(html, "<li>{}: {}</li>", escape(&what), prose(advice::about(lint)));
+        }
+        html.push_str("</ul>");
+    }
+    html.push_str("</td></tr>\n");
+}
+
+/// At most so many characters of a text.
+fn excerpt(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+const MOST_SHOWN: usize = 50;
+const MOST_LINTS: usize = 10;
+const LONGEST_PATH: usize = 300;
+const LONGEST_VALUE: usize = 200;
