@@ -335,7 +335,7 @@ impl Denial {
     }
 
     /// The API may do this, and the emulator does not.
-    fn not_emulated(what: impl std::fmt::Display) -> Self {
+    fn not_emulated(what: impl fmt::Display) -> Self {
         Self {
             status: StatusCode::NOT_IMPLEMENTED,
             code: "not_emulated",

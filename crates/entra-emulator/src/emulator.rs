@@ -14,7 +14,9 @@ use crate::core::Core;
 use crate::fault::{Cut, Delivery, Fault};
 use crate::recorder::{Channel, RequestEvent};
 use crate::server::Server;
-use crate::well_known::{AZURE_SQL, GRAPH, MANAGED_DESKTOP, OFFICE_MANAGEMENT};
+use crate::well_known::{
+    AZURE_KEY_VAULT, AZURE_RESOURCE_MANAGER, AZURE_SQL, AZURE_STORAGE, GRAPH, MANAGED_DESKTOP, OFFICE_MANAGEMENT,
+};
 
 /// An emulated Entra. Dropping it stops its server at once.
 ///
@@ -336,6 +338,16 @@ impl Emulator {
 
     /// The Office 365 Management APIs' identifier URI: `https://manage.office.com`.
     pub const OFFICE_MANAGEMENT: &'static str = OFFICE_MANAGEMENT;
+
+    /// Azure Resource Manager's identifier URI: `https://management.azure.com`. The API is also known as
+    /// `https://management.core.windows.net/`.
+    pub const AZURE_RESOURCE_MANAGER: &'static str = AZURE_RESOURCE_MANAGER;
+
+    /// Azure Key Vault's identifier URI: `https://vault.azure.net`.
+    pub const AZURE_KEY_VAULT: &'static str = AZURE_KEY_VAULT;
+
+    /// Azure Storage's identifier URI: `https://storage.azure.com`.
+    pub const AZURE_STORAGE: &'static str = AZURE_STORAGE;
 
     /// Azure SQL's identifier URI, with the slash at its end that belongs to it.
     pub const AZURE_SQL: &'static str = AZURE_SQL;

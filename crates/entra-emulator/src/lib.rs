@@ -82,11 +82,11 @@
 //! assert_eq!(redirect.parameter("error").as_deref(), Some("access_denied"));
 //! ```
 //!
-//! What is not here: passwords and sessions (whoever opens a page says who it is, each time), guests (a user is known in
-//! the one tenant), app roles of users, the switch of a registration without which `authorize` gives no ID tokens
-//! (AADSTS700054), signing out, SAML assertions for on-behalf-of, assertions of another issuer (federated credentials)
-//! and certificates trusted by their subject's name. ID tokens of v1 are signed; the service may leave that out. Where
-//! Entra's answer to a mistake is not known, [`Aadsts::known`] says so.
+//! What is not here: passwords and sessions (the pages ask each time who signs in), guests (a user is known in one tenant),
+//! app roles of users, the switch of a registration without which `authorize` gives no ID tokens (AADSTS700054), signing
+//! out, SAML assertions for on-behalf-of, federated credentials (an assertion of another issuer is refused with
+//! AADSTS700211), certificates trusted by their subject's name, and calls of the webhooks of subscriptions. ID tokens of v1
+//! are signed; the service may leave that out. Where Entra's response to a mistake is not known, [`Aadsts::known`] says so.
 //!
 //! Its signing keys are public. Never let anything but a test trust its tokens.
 

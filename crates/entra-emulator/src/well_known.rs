@@ -2,14 +2,15 @@
 
 use crate::config::Api;
 
-/// Microsoft Graph, the Office 365 Management APIs, Azure SQL and Managed Desktop, with what they are used for most.
+/// Microsoft Graph, the Office 365 Management APIs, Azure Resource Manager, Key Vault, Storage and SQL, and Managed Desktop,
+/// with what they are used for most. All of them accept v1 tokens.
 pub(crate) fn apis() -> Vec<Api> {
     WELL_KNOWN
         .iter()
         .map(|known| Api {
             name: known.name.to_owned(),
             app_id: known.app_id.to_owned(),
-            identifiers: vec![known.identifier.to_owned()],
+            identifiers: owned(known.identifiers),
             roles: owned(known.roles),
             scopes: owned(known.scopes),
             admin_scopes: owned(known.admin_scopes),
@@ -23,6 +24,18 @@ pub(crate) fn apis() -> Vec<Api> {
         .collect()
 }
 
+/// The APIs of Azure that let an app act as its user, whose own access control decides the rest.
+pub(crate) fn azure_services() -> Vec<Api> {
+    let mut apis = apis();
+    apis.retain(|api| api.scopes == IMPERSONATION);
+    apis
+}
+
+/// Whether there is more of this API here than its tokens, so that it has to keep its names.
+pub(crate) fn is_served(api: &Api) -> bool {
+    [GRAPH_APP_ID, OFFICE_MANAGEMENT_APP_ID].contains(&api.app_id.as_str())
+}
+
 /// Names as configuration holds them.
 pub(crate) fn owned(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
@@ -34,6 +47,12 @@ pub(crate) const GRAPH_APP_ID: &str = "00000003-0000-0000-c000-000000000000";
 pub(crate) const GRAPH: &str = "https://graph.microsoft.com";
 /// The Office 365 Management APIs' identifier URI.
 pub(crate) const OFFICE_MANAGEMENT: &str = "https://manage.office.com";
+/// Azure Resource Manager's identifier URI.
+pub(crate) const AZURE_RESOURCE_MANAGER: &str = "https://management.azure.com";
+/// Azure Key Vault's identifier URI.
+pub(crate) const AZURE_KEY_VAULT: &str = "https://vault.azure.net";
+/// Azure Storage's identifier URI.
+pub(crate) const AZURE_STORAGE: &str = "https://storage.azure.com";
 /// Azure SQL's identifier URI, which ends with a slash.
 pub(crate) const AZURE_SQL: &str = "https://database.windows.net/";
 /// Managed Desktop's identifier URI.
@@ -42,11 +61,16 @@ pub(crate) const MANAGED_DESKTOP: &str = "https://mwaas-services-customerapi-pro
 struct WellKnown {
     name: &'static str,
     app_id: &'static str,
-    identifier: &'static str,
+    identifiers: &'static [&'static str],
     roles: &'static [&'static str],
     scopes: &'static [&'static str],
     admin_scopes: &'static [&'static str],
 }
+
+const OFFICE_MANAGEMENT_APP_ID: &str = "c5393580-f805-4401-95e8-94b7a6ef2fc2";
+
+/// The one delegated permission of the Azure services.
+const IMPERSONATION: &[&str] = &["user_impersonation"];
 
 const OFFICE_PERMISSIONS: &[&str] = &[
     "ActivityFeed.Read",
@@ -59,7 +83,7 @@ const WELL_KNOWN: &[WellKnown] = &[
     WellKnown {
         name: "Microsoft Graph",
         app_id: GRAPH_APP_ID,
-        identifier: GRAPH,
+        identifiers: &[GRAPH],
         roles: &[
             "Application.Read.All",
             "Application.ReadWrite.All",
@@ -80,25 +104,50 @@ const WELL_KNOWN: &[WellKnown] = &[
     },
     WellKnown {
         name: "Office 365 Management APIs",
-        app_id: "c5393580-f805-4401-95e8-94b7a6ef2fc2",
-        identifier: OFFICE_MANAGEMENT,
+        app_id: OFFICE_MANAGEMENT_APP_ID,
+        identifiers: &[OFFICE_MANAGEMENT],
         roles: OFFICE_PERMISSIONS,
         scopes: &[],
         admin_scopes: OFFICE_PERMISSIONS,
     },
     WellKnown {
+        name: "Azure Resource Manager",
+        app_id: "797f4846-ba00-4fd7-ba43-dac1f8f63013",
+        // The older name, which ends with a slash, is what most v1 programs ask for.
+        identifiers: &[AZURE_RESOURCE_MANAGER, "https://management.core.windows.net/"],
+        roles: &[],
+        scopes: IMPERSONATION,
+        admin_scopes: &[],
+    },
+    WellKnown {
+        name: "Azure Key Vault",
+        app_id: "cfa8b339-82a2-471a-a3c9-0fc0be7a4093",
+        identifiers: &[AZURE_KEY_VAULT],
+        roles: &[],
+        scopes: IMPERSONATION,
+        admin_scopes: &[],
+    },
+    WellKnown {
+        name: "Azure Storage",
+        app_id: "e406a681-f3d4-42a8-90b6-c2b029497af1",
+        identifiers: &[AZURE_STORAGE],
+        roles: &[],
+        scopes: IMPERSONATION,
+        admin_scopes: &[],
+    },
+    WellKnown {
         name: "Azure SQL Database",
         app_id: "022907d3-0f1b-48f7-badc-1ba6abab6d66",
-        identifier: AZURE_SQL,
+        identifiers: &[AZURE_SQL],
         roles: &[],
-        scopes: &["user_impersonation"],
+        scopes: IMPERSONATION,
         admin_scopes: &[],
     },
     WellKnown {
         name: "Modern Workplace Customer APIs",
         // Made up: the real one is not published.
         app_id: "c9d51f28-8ccd-42b2-a836-fd8fe9ebf2ae",
-        identifier: MANAGED_DESKTOP,
+        identifiers: &[MANAGED_DESKTOP],
         roles: &["MmdSupport.ReadWrite"],
         scopes: &[],
         admin_scopes: &[],

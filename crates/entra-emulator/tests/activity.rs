@@ -79,7 +79,7 @@ fn subscriptions_start_once_and_stop() {
     let seen = |answer: Answer| {
         let status = answer.status().as_u16();
         let body = json_body(&answer);
-        let code = body["error"]["code"].as_str().or(body["status"].as_str());
+        let code = body["error"]["code"].as_str().or_else(|| body["status"].as_str());
         (status, code.unwrap_or_default().to_owned())
     };
     let types = [

@@ -495,7 +495,7 @@ fn assertions_of_the_azure_sdk_for_go_of_v1() {
                 ("client_id", emulator.client_id()),
                 ("client_assertion_type", TYPE),
                 ("client_assertion", assertion.as_str()),
-                ("resource", "https://graph.microsoft.com/"),
+                ("resource", "https://management.azure.com/"),
             ];
             accepted(&post(&emulator, &format!("{host}/{id}/{sent}"), &fields));
         }

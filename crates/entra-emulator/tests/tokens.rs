@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use entra_emulator::{Api, App, Emulator, Tenant, TokenVersion};
 use serde_json::{Value, json};
-use support::{claims, form, header, json_body, token};
+use support::{claims, form, header, json_body, refusal, token};
 
 const SQL: &str = "https://database.windows.net/";
 
@@ -225,6 +225,134 @@ fn optional_claims_come_when_the_api_lists_them_and_the_client_can() {
     assert_eq!(ask("api://with/.default", &[]).get("xms_cc"), None::<&Value>);
     let without = ask("api://without/.default", &[("claims", claims_parameter)]);
     assert_eq!((without.get("idtyp"), without.get("xms_cc")), (None, None));
+}
+
+/// The services of Azure that most daemons call, in every spelling: each of them is an audience of its own, slash included.
+#[test]
+fn audiences_of_azure_are_known_by_default() {
+    let emulator = Emulator::builder().build();
+    let arm = "797f4846-ba00-4fd7-ba43-dac1f8f63013";
+    let vault = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093";
+    let storage = "e406a681-f3d4-42a8-90b6-c2b029497af1";
+    let sql = "022907d3-0f1b-48f7-badc-1ba6abab6d66";
+    for (app_id, names) in [
+        (
+            arm,
+            &["https://management.azure.com", "https://management.core.windows.net"][..],
+        ),
+        (vault, &["https://vault.azure.net"]),
+        (storage, &["https://storage.azure.com"]),
+        (sql, &["https://database.windows.net"]),
+    ] {
+        let mut audiences = vec![app_id.to_owned(), app_id.to_uppercase(), format!("spn:{app_id}")];
+        for name in names {
+            audiences.extend([(*name).to_owned(), format!("{name}/"), format!("{name}//")]);
+        }
+        for audience in audiences {
+            let scope = format!("{audience}/.default");
+            for (endpoint, target) in [
+                ("token", ("resource", audience.as_str())),
+                ("v2.0/token", ("scope", &scope)),
+            ] {
+                let body = json_body(&token(&emulator, endpoint, &form(&emulator, &[target])));
+                let claims = claims(&body);
+                assert_eq!((&claims["aud"], &claims["ver"]), (&json!(audience), &json!("1.0")));
+                assert_eq!((claims.get("roles"), claims.get("scp")), (None, None), "{claims}");
+                if endpoint == "token" {
+                    assert_eq!(body["resource"], audience);
+                }
+            }
+        }
+        let api = emulator.apis().iter().find(|api| api.app_id == app_id).unwrap();
+        assert_eq!(
+            (&api.roles[..], &api.scopes[..]),
+            (&[][..], &["user_impersonation".to_owned()][..])
+        );
+    }
+    for unknown in [
+        "https://management.azure.co",
+        "https://vault.azure.net/x",
+        "https://blob.storage.azure.com",
+    ] {
+        let scope = format!("{unknown}/.default");
+        assert_eq!(
+            refusal(&token(&emulator, "v2.0/token", &form(&emulator, &[("scope", &scope)]))),
+            500011
+        );
+    }
+}
+
+#[test]
+fn users_let_the_default_apps_into_azure() {
+    let emulator = Emulator::builder().build();
+    for app in ["daemon", "cli"] {
+        let id = emulator.app(app).unwrap().client_id.clone();
+        for audience in [
+            "https://management.azure.com/",
+            Emulator::AZURE_KEY_VAULT,
+            Emulator::AZURE_STORAGE,
+        ] {
+            let scope = format!("{audience}/user_impersonation");
+            for (version, target) in [("v2.0/", ("scope", scope.as_str())), ("", ("resource", audience))] {
+                let start = [("client_id", id.as_str()), target];
+                let start = json_body(&support::post(
+                    &emulator,
+                    &format!("/common/oauth2/{version}devicecode"),
+                    &start,
+                ));
+                let device_code = start["device_code"].as_str().unwrap_or_else(|| panic!("{start}"));
+                emulator
+                    .approve_device(start["user_code"].as_str().unwrap(), "Adele Vance")
+                    .unwrap();
+                let mut poll = vec![
+                    ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+                    ("client_id", &id),
+                    ("device_code", device_code),
+                ];
+                if app == "daemon" {
+                    poll.push(("client_secret", emulator.client_secret()));
+                }
+                let body = json_body(&support::post(
+                    &emulator,
+                    &format!("/common/oauth2/{version}token"),
+                    &poll,
+                ));
+                let claims = claims(&body);
+                assert_eq!(
+                    (&claims["aud"], &claims["scp"]),
+                    (&json!(audience), &json!("user_impersonation")),
+                    "{app} {version}"
+                );
+            }
+        }
+    }
+}
+
+/// A configuration that was written before these APIs were known keeps its meaning.
+#[test]
+fn a_configured_api_replaces_a_well_known_one() {
+    let by_name = Api::new("https://Vault.azure.net")
+        .role("Secrets.Read")
+        .token_version(TokenVersion::V2);
+    let by_id = Api::new("api://arm").app_id("797f4846-ba00-4fd7-ba43-dac1f8f63013");
+    let emulator = Emulator::builder().api(by_name).api(by_id).build();
+    let ask = |resource: &str| {
+        let response = token(&emulator, "token", &form(&emulator, &[("resource", resource)]));
+        (refusal(&response), json_body(&response))
+    };
+    let claims = claims(&ask("https://Vault.azure.net").1);
+    assert_eq!(
+        (&claims["ver"], &claims["roles"]),
+        (&json!("2.0"), &json!(["Secrets.Read"]))
+    );
+    assert_eq!(ask("cfa8b339-82a2-471a-a3c9-0fc0be7a4093").0, 500011);
+    assert_eq!(ask("https://management.azure.com").0, 500011);
+    assert_eq!(ask("api://arm").0, 0);
+    assert_eq!(ask("https://storage.azure.com").0, 0);
+    for known in [Emulator::GRAPH, Emulator::OFFICE_MANAGEMENT] {
+        let error = Emulator::builder().api(Api::new(known)).try_build().unwrap_err();
+        assert!(error.to_string().contains("given twice"), "{error}");
+    }
 }
 
 #[test]

@@ -23,8 +23,9 @@ pub use self::secret::Secret;
 ///
 /// Whatever is left out is filled in: no tenant gives one tenant, no app one daemon app with a secret that may use Graph's
 /// `User.Read.All` and every role of your own APIs, no API one API of your own, and every empty identifier is derived from
-/// the seed. Microsoft Graph, the Office 365 Management APIs, Azure
-/// SQL and Managed Desktop are always there; an [`Api`] with the same app id replaces one of them.
+/// the seed. Microsoft Graph, the Office 365 Management APIs, Azure Resource Manager, Key Vault, Storage and SQL, and Managed
+/// Desktop are always there. An [`Api`] with the same app id replaces one of them, and one with the same identifier URI does
+/// as well, except for Microsoft Graph and the Office 365 Management APIs.
 ///
 /// ```
 /// use entra_emulator::{Config, EmulatorBuilder};

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::certificate::Registered;
-use crate::config::{Api, App, Permission, Secret, Tenant, TokenVersion, User};
+use crate::config::{Api, App, DelegatedPermission, Permission, Secret, Tenant, TokenVersion, User};
 use crate::directory::first_label;
 use crate::seed::{Generator, is_guid};
 use crate::well_known::{self, GRAPH, MANAGED_DESKTOP, OFFICE_MANAGEMENT};
@@ -75,7 +75,15 @@ pub(super) fn apps(seed: u64, mut apps: Vec<App>, own_apis: &[Api]) -> Result<Ve
             }
         }
         // For commands on a user's own machine, which have no secret to keep.
-        let cli = App::new("cli").public_client().request_scope(GRAPH, "User.Read");
+        let mut cli = App::new("cli").public_client().request_scope(GRAPH, "User.Read");
+        let is_there = |known: &Api| !own_apis.iter().any(|api| replaces(api, known));
+        for api in well_known::azure_services().into_iter().filter(is_there) {
+            for scope in &api.scopes {
+                let permission = DelegatedPermission::new(&api.app_id, scope);
+                app.granted_scopes.push(permission.clone());
+                cli.granted_scopes.push(permission);
+            }
+        }
         apps.extend([app, cli.redirect_uri("http://localhost")]);
     }
     for (at, app) in apps.iter_mut().enumerate() {
@@ -157,12 +165,19 @@ pub(super) fn apis(seed: u64, mut given: Vec<Api>) -> Result<(Vec<Api>, usize), 
         }
     }
     let mut apis = well_known::apis();
-    apis.retain(|known| !given.iter().any(|api| api.app_id == known.app_id));
+    apis.retain(|known| !given.iter().any(|api| replaces(api, known)));
     let own_api = apis.len();
     apis.append(&mut given);
     unique(apis.iter().map(|api| &api.app_id), "API app id")?;
     unique(apis.iter().flat_map(|api| &api.identifiers), "identifier URI")?;
     Ok((apis, own_api))
+}
+
+/// Whether a configured API stands in the place of a well-known one: it has its app id, or one of its names where nothing
+/// here but tokens depends on that name.
+fn replaces(api: &Api, known: &Api) -> bool {
+    let is_named = |identifier: &String| known.identifiers.iter().any(|it| it.eq_ignore_ascii_case(identifier));
+    api.app_id == known.app_id || (!well_known::is_served(known) && api.identifiers.iter().any(is_named))
 }
 
 /// Whether an API, with its gaps filled, is the one that stands where none is configured.
