@@ -1,93 +1,184 @@
-use std::fs;
+//! Clients of other makers against the emulator: `acceptance/expected.txt` says what each of them has to get.
+//!
+//! ```text
+//!  install  fetches the clients            python/prepare.py  keys, configurations, settings
+//!  emulator  runs `entra emulator --tls`   python/drive.py, node/drive.mjs, rust/  run the cases, a line of JSON each
+//!  matrix  compares and prints             python/judge.py  checks the tokens, turns the lines into cells
+//! ```
+
+mod emulator;
+mod install;
+mod matrix;
+
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use self::emulator::Emulator;
+use self::matrix::{Matrix, Observed};
 use crate::Result;
-use crate::cargo::{cargo, passes};
-use crate::skips::missing;
+use crate::cargo::{cargo, output};
 use crate::stage::Verdict;
 use crate::workspace::Workspace;
 
-/// Runs Microsoft's own clients for Python against the emulator. What each of them does there, `acceptance/accept.py` says.
+/// Runs every client that can be had, prints the matrix, and fails if a cell is not as expected.
 pub(crate) fn check(workspace: &Workspace) -> Result<Verdict> {
     let scripts = workspace.root.join("xtask/acceptance");
     let folder = workspace.target.join("acceptance");
-    fs::create_dir_all(&folder)?;
-    let python = match environment(&scripts.join("requirements.txt"), &folder.join("venv"))? {
-        Ok(python) => python,
+    // Keys of the run before are of no use.
+    let run = folder.join("run");
+    let _ = fs::remove_dir_all(&run);
+    fs::create_dir_all(&run)?;
+    // It makes the keys and judges the tokens: nothing runs without it.
+    let python = match install::python(&scripts.join("python/requirements.txt"), &folder.join("python"))? {
+        Ok(python) => Python {
+            python,
+            scripts: scripts.join("python"),
+        },
         Err(verdict) => return Ok(verdict),
     };
+    let mut findings = Vec::new();
+    let mut observed = Observed::default();
+    let mut drivers = vec![Driver::new(PYTHON, EMULATOR, python.script("drive.py"))];
+    match install::node(&scripts.join("node"), &folder.join("node"))? {
+        Ok(folder) => {
+            drivers.push(Driver::new(NODE, EMULATOR, node(&folder)));
+            drivers.push(Driver::new(OPENID, ORIGIN, node(&folder)));
+        }
+        Err(verdict) => without(&[NODE, OPENID].concat(), verdict, &mut observed, &mut findings),
+    }
+    match install::rust(&scripts.join("rust/Cargo.toml"), &folder.join("rust"))? {
+        Ok(program) => drivers.push(Driver::new(RUST, EMULATOR, Command::new(program))),
+        Err(verdict) => without(RUST, verdict, &mut observed, &mut findings),
+    }
     let Some(entra) = build()? else {
         return Ok(Verdict::Failed(vec!["the command `entra` does not build".to_owned()]));
     };
-    let mut command = Command::new(python);
-    // Without -B it would leave its bytecode among the sources.
-    command.arg("-B").arg(scripts.join("accept.py")).args([entra, folder]);
-    passes(quiet(command)).map(Verdict::of_tool)
-}
-
-/// The Python of a virtual environment in `folder` that holds what `requirements` lists, or the verdict where there can be none.
-///
-/// One that is complete holds a copy of the list, and is taken again while the list stays the same.
-fn environment(requirements: &Path, folder: &Path) -> Result<std::result::Result<PathBuf, Verdict>> {
-    let python = folder.join(if cfg!(windows) {
-        "Scripts/python.exe"
-    } else {
-        "bin/python"
-    });
-    let installed = folder.join("installed.txt");
-    let wanted = fs::read(requirements)?;
-    let mut version = Command::new(&python);
-    version.arg("--version");
-    // The Python that it was made of may be gone since.
-    if fs::read(&installed).is_ok_and(|list| list == wanted) && said(version).is_ok() {
-        return Ok(Ok(python));
-    }
-    for module in ["ensurepip", "venv"] {
-        let mut command = Command::new("python3");
-        command.args(["-c", &format!("import {module}")]);
-        if said(command).is_err() {
-            return Ok(Err(missing("python3-venv", "apt-get install python3-venv")));
+    let mut prepare = python.script("prepare.py");
+    prepare.arg(&run);
+    output(prepare)?;
+    for config in [EMULATOR, ORIGIN] {
+        let emulator = Emulator::start(&entra, &run.join(config), &run.join(config).with_extension("log"))?;
+        for driver in drivers.iter_mut().filter(|driver| driver.config == config) {
+            let printed = run.join(format!("{}.jsonl", driver.clients[0]));
+            findings.extend(driver.run(&emulator, &run, &printed)?);
+            let mut judge = python.script("judge.py");
+            emulator.lend_to(&mut judge);
+            judge.arg(run.join(SETTINGS)).arg(&printed);
+            observed.read(&output(judge)?)?;
         }
     }
-    let mut create = Command::new("python3");
-    create.args(["-m", "venv", "--clear"]).arg(folder);
-    if let Err(why) = said(create) {
-        let why = format!("no virtual environment can be made: {why}");
-        return Ok(Err(Verdict::Skipped(why)));
-    }
-    let mut install = Command::new(&python);
-    // Wheels only: nobody's setup script runs here, and no compiler is asked for.
-    install
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-input",
-        ])
-        .args([
-            "--only-binary",
-            ":all:",
-            "--retries",
-            "1",
-            "--timeout",
-            "20",
-            "--requirement",
-        ])
-        .arg(requirements);
-    if let Err(why) = said(install) {
-        let why = format!("the packages cannot be fetched: {why}");
-        return Ok(Err(Verdict::Skipped(why)));
-    }
-    fs::write(installed, wanted)?;
-    Ok(Ok(python))
+    let matrix = Matrix::parse(EXPECTED)?;
+    println!("{}\n", matrix.shown(&observed));
+    findings.extend(matrix.differences(&observed));
+    Ok(verdict(findings, observed.skipped(), &run))
 }
 
-/// Builds the command `entra` and says where it is.
+fn verdict(mut findings: Vec<String>, skipped: Vec<String>, run: &Path) -> Verdict {
+    if !findings.is_empty() {
+        findings.push(format!(
+            "what the drivers and the emulator printed is in {}",
+            run.display()
+        ));
+        Verdict::Failed(findings)
+    } else if skipped.is_empty() {
+        Verdict::Passed
+    } else {
+        Verdict::PassedInPart(skipped)
+    }
+}
+
+/// Notes that clients cannot run here. Where CI has installed what they need, that is a finding.
+fn without(clients: &[&str], verdict: Verdict, observed: &mut Observed, findings: &mut Vec<String>) {
+    let reason = match verdict {
+        Verdict::Skipped(reason) => reason,
+        Verdict::Failed(problems) => {
+            let reason = problems.join("; ");
+            findings.extend(problems);
+            reason
+        }
+        Verdict::Passed | Verdict::PassedInPart(_) => return,
+    };
+    for client in clients {
+        observed.skip(client, &reason);
+    }
+}
+
+/// A program that runs the cases of some clients.
+struct Driver {
+    clients: &'static [&'static str],
+    /// The emulator's configuration that they need.
+    config: &'static str,
+    command: Command,
+}
+
+impl Driver {
+    fn new(clients: &'static [&'static str], config: &'static str, command: Command) -> Self {
+        Self {
+            clients,
+            config,
+            command,
+        }
+    }
+
+    /// Runs it with its output in `printed`, and returns what is wrong about the run itself.
+    fn run(&mut self, emulator: &Emulator, run: &Path, printed: &Path) -> Result<Option<String>> {
+        emulator.lend_to(&mut self.command);
+        self.command.arg(run.join(SETTINGS)).args(self.clients);
+        let mut child = self
+            .command
+            .stdin(Stdio::null())
+            .stdout(File::create(printed)?)
+            .spawn()?;
+        let problem = match ended_within(&mut child, LONGEST_RUN)? {
+            Some(status) if status.success() => return Ok(None),
+            Some(status) => format!("ended with {status}"),
+            None => format!("did not end within {} seconds", LONGEST_RUN.as_secs()),
+        };
+        Ok(Some(format!("the driver of {} {problem}", self.clients.join(", "))))
+    }
+}
+
+/// The status of a process that ends in time. One that does not is ended.
+fn ended_within(child: &mut Child, longest: Duration) -> Result<Option<ExitStatus>> {
+    let start = Instant::now();
+    while start.elapsed() < longest {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        sleep(Duration::from_millis(50));
+    }
+    child.kill()?;
+    child.wait()?;
+    Ok(None)
+}
+
+/// A Python with the packages of the clients.
+struct Python {
+    python: PathBuf,
+    scripts: PathBuf,
+}
+
+impl Python {
+    fn script(&self, name: &str) -> Command {
+        let mut command = Command::new(&self.python);
+        // Without -B it would leave its bytecode among the sources.
+        command.arg("-B").arg(self.scripts.join(name)).stdin(Stdio::null());
+        command
+    }
+}
+
+fn node(folder: &Path) -> Command {
+    let mut command = Command::new("node");
+    command.arg(folder.join("drive.mjs"));
+    command
+}
+
+/// Builds the command `entra` and returns where it is.
 fn build() -> Result<Option<PathBuf>> {
     let mut command = cargo([
         "build",
@@ -112,29 +203,19 @@ fn executable(messages: &str, name: &str) -> Option<PathBuf> {
     messages.lines().filter_map(message).find_map(built)
 }
 
-/// Runs `command` in silence. The error is the last thing it called one, or its last line.
-fn said(command: Command) -> std::result::Result<(), String> {
-    let output = quiet(command).output().map_err(|error| error.to_string())?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let text = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
-    Err(reason(&text))
-}
+/// The names of the clients, as the drivers and the expectations have them.
+const PYTHON: &[&str] = &["adal", "msal", "az-id", "az-aio", "msal-go", "adal-go"];
+const NODE: &[&str] = &["js-id", "msal-js", "adal-js"];
+const OPENID: &[&str] = &["openid"];
+const RUST: &[&str] = &["rs-id", "oauth2"];
 
-fn reason(text: &str) -> String {
-    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let error = lines().rfind(|line| line.to_lowercase().starts_with("error"));
-    error
-        .or_else(|| lines().next_back())
-        .unwrap_or("it does not say why")
-        .to_owned()
-}
+/// The files that `python/prepare.py` writes. The second configuration has issuers of the emulator's own origin.
+const EMULATOR: &str = "emulator.json";
+const ORIGIN: &str = "origin.json";
+const SETTINGS: &str = "settings.json";
 
-fn quiet(mut command: Command) -> Command {
-    command.stdin(Stdio::null());
-    command
-}
+const EXPECTED: &str = include_str!("../acceptance/expected.txt");
+const LONGEST_RUN: Duration = Duration::from_secs(150);
 
 #[cfg(test)]
 mod tests {
@@ -152,10 +233,57 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_is_what_the_tool_calls_an_error() {
-        let pip = "WARNING: Retrying\nERROR: No matching distribution found for msal==1.39.0\n\nnotice: update pip\n";
-        assert_eq!(reason(pip), "ERROR: No matching distribution found for msal==1.39.0");
-        assert_eq!(reason("first\nlast\n"), "last");
-        assert!(!reason("").is_empty());
+    fn skipped_client_keeps_the_stage_from_passing() {
+        let run = Path::new("/run");
+        assert_eq!(verdict(Vec::new(), Vec::new(), run), Verdict::Passed);
+        let skipped = vec!["no node".to_owned()];
+        let in_part = verdict(Vec::new(), skipped.clone(), run);
+        assert_eq!(in_part, Verdict::PassedInPart(skipped.clone()));
+        assert!(matches!(
+            verdict(vec!["a".to_owned()], skipped, run),
+            Verdict::Failed(_)
+        ));
+    }
+
+    #[test]
+    fn missing_tool_is_a_finding_where_ci_installs_it() {
+        let (mut observed, mut findings) = (Observed::default(), Vec::new());
+        without(
+            &["a"],
+            Verdict::Skipped("no node".to_owned()),
+            &mut observed,
+            &mut findings,
+        );
+        assert!(findings.is_empty());
+        without(
+            &["b"],
+            Verdict::Failed(vec!["no node".to_owned()]),
+            &mut observed,
+            &mut findings,
+        );
+        assert_eq!((findings.len(), observed.skipped().len()), (1, 2));
+    }
+
+    #[test]
+    fn every_client_has_a_driver() {
+        let header = EXPECTED.lines().find(|line| !line.starts_with('#')).unwrap();
+        let mut expected: Vec<_> = header.split('|').map(str::trim).skip(1).collect();
+        let mut driven = [PYTHON, NODE, OPENID, RUST].concat();
+        expected.sort_unstable();
+        driven.sort_unstable();
+        assert_eq!(driven, expected);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn driver_that_does_not_end_is_ended() {
+        let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+        assert_eq!(ended_within(&mut child, Duration::from_millis(1)).unwrap(), None);
+        let mut child = Command::new("true").spawn().unwrap();
+        assert!(
+            ended_within(&mut child, LONGEST_RUN)
+                .unwrap()
+                .is_some_and(|status| status.success())
+        );
     }
 }

@@ -42,8 +42,13 @@ pub(crate) fn output(mut command: Command) -> Result<String> {
         Ok(String::from_utf8(output.stdout)?)
     } else {
         let shown: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy()).collect();
+        let program = Path::new(command.get_program())
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy();
         let said = String::from_utf8_lossy(&output.stderr);
-        Err(format!("`cargo {}` failed: {}", shown.join(" "), said.trim()).into())
+        let said = said.trim();
+        Err(format!("`{program} {}` failed: {said}", shown.join(" ")).into())
     }
 }
 

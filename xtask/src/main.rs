@@ -8,7 +8,7 @@
 //!                |----> readme ---> markdown, command
 //!                |----> package               what the published archives hold, and their tests: `archives`
 //!                |----> skips                 what cannot run on this machine
-//!                |----> acceptance            other clients against the emulator: acceptance/*.py, in a Python of its own
+//!                |----> acceptance            clients of other makers against the emulator, in Python, Node and Rust
 //!                `----> cargo, workspace      the tool, and what it tells about us
 //!       ----> figures   what is measured, and its limits
 //! ```

@@ -2,36 +2,39 @@
 
 import ipaddress
 import os
+import socket
 import sys
 from urllib.parse import parse_qs
 
+import aiohttp
 import requests.adapters
 
 
 class Elsewhere(Exception):
-    """Somebody asked for another host. It is no OSError, so that no client takes it for trouble that may pass."""
+    """A client tried to reach another host. It is no OSError, so that no client takes it for an outage."""
 
 
-asked = []
+refused = []
 """Every host that was refused: a client may have swallowed the exception."""
 
 assertions = []
-"""The client assertions sent, in their order."""
+"""The client assertions that were sent, in their order."""
 
 
 def stay():
-    """From now on whoever looks up or connects to anything but loopback gets `Elsewhere`."""
+    """Makes every lookup of and connection to anything but loopback raise `Elsewhere`."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         del os.environ[name]
-    # An audit hook sees what no client can go around, and cannot be taken out again.
+    # An audit hook sees what no client can avoid, and cannot be removed.
     sys.addaudithook(_judge)
     try:
         requests.get("https://login.microsoftonline.com", timeout=1)
     except Elsewhere:
-        asked.clear()
+        refused.clear()
     else:
         sys.exit("the guard of loopback lets others pass")
     requests.adapters.HTTPAdapter.send = _noting(requests.adapters.HTTPAdapter.send)
+    aiohttp.ClientSession._request = _noting_async(aiohttp.ClientSession._request)
 
 
 def _judge(event, arguments):
@@ -43,12 +46,13 @@ def _judge(event, arguments):
         return
     host = host.decode() if isinstance(host, bytes) else host
     if not _is_loopback(host):
-        asked.append(host)
+        refused.append(host)
         raise Elsewhere(f"it asked for {host}, and only loopback is there")
 
 
 def _is_loopback(host):
-    if host in (None, "localhost"):
+    # A server of Python looks its own machine up.
+    if host in (None, "localhost", socket.gethostname()):
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -62,5 +66,15 @@ def _noting(send):
         body = body.decode() if isinstance(body, bytes) else body
         assertions.extend(parse_qs(body).get("client_assertion", []))
         return send(adapter, request, *arguments, **options)
+
+    return noted
+
+
+def _noting_async(send):
+    async def noted(session, method, url, **options):
+        data = options.get("data")
+        if isinstance(data, dict) and "client_assertion" in data:
+            assertions.append(data["client_assertion"])
+        return await send(session, method, url, **options)
 
     return noted

@@ -1,6 +1,8 @@
-"""Keys and certificates, made on the spot."""
+"""Keys and certificates, made for one run."""
 
+import base64
 import datetime
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
-PASSWORD = "a password only this run knows"
+PASSWORD = "a password of this run"
 
 
 @dataclass
@@ -25,17 +27,41 @@ class Key:
     """PEM, the CA's last."""
     sha1: str
     """Thumbprint in hexadecimal."""
+    sha256: str
     pem: Path
     """The private key and the chain."""
     pfx: Path
     """The same, under `PASSWORD`."""
 
 
-def make(folder: Path, name: str) -> Key:
-    """A new key, its files in `folder`."""
+def make(folder: Path) -> dict:
+    """New keys, their files in `folder`: `ours` is to be registered, `strange` is not, and `borrowed` is the strange key
+    with the certificate of ours."""
+    ours, strange = _issued("ours"), _issued("strange")
+    made = {"ours": _key(folder, "ours", *ours), "strange": _key(folder, "strange", *strange)}
+    # There is no PFX of two that do not fit.
+    return made | {"borrowed": _key(folder, "borrowed", strange[0], *ours[1:], has_pfx=False)}
+
+
+def thumbprint(hexadecimal: str) -> str:
+    """A thumbprint as a header of a JWT has it."""
+    return base64.urlsafe_b64encode(bytes.fromhex(hexadecimal)).decode().rstrip("=")
+
+
+def x5c(chain: str) -> list:
+    """The certificates of a PEM text as a header of a JWT has them."""
+    blocks = re.findall(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", chain, re.DOTALL)
+    return ["".join(block.split()) for block in blocks]
+
+
+def _issued(name):
+    """A private key, its certificate and that of the CA."""
     authority, private = ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)
     ca = _certificate("CA of " + name, authority.public_key(), "CA of " + name, authority, is_ca=True)
-    own = _certificate(name, private.public_key(), "CA of " + name, authority, is_ca=False)
+    return private, _certificate(name, private.public_key(), "CA of " + name, authority, is_ca=False), ca
+
+
+def _key(folder, name, private, own, ca, has_pfx=True):
     text = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
@@ -43,15 +69,10 @@ def make(folder: Path, name: str) -> Key:
     pem, pfx = folder / f"{name}.pem", folder / f"{name}.pfx"
     pem.write_text(text + chain)
     locked = serialization.BestAvailableEncryption(PASSWORD.encode())
-    pfx.write_bytes(pkcs12.serialize_key_and_certificates(name.encode(), private, own, [ca], locked))
-    return Key(text, leaf, chain, own.fingerprint(hashes.SHA1()).hex(), pem, pfx)
-
-
-def with_certificate_of(key: Key, other: Key, folder: Path) -> Key:
-    """A key that calls itself by the certificate of another."""
-    pem = folder / "borrowed.pem"
-    pem.write_text(key.private + other.chain)
-    return Key(key.private, other.certificate, other.chain, other.sha1, pem, other.pfx)
+    if has_pfx:
+        pfx.write_bytes(pkcs12.serialize_key_and_certificates(name.encode(), private, own, [ca], locked))
+    sha1, sha256 = (own.fingerprint(kind()).hex() for kind in (hashes.SHA1, hashes.SHA256))
+    return Key(text, leaf, chain, sha1, sha256, pem, pfx)
 
 
 def _certificate(name, public, issuer, signer, is_ca):

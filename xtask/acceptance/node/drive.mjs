@@ -1,0 +1,58 @@
+// Runs clients for Node against the emulator, and prints the same lines as python/drive.py.
+//
+// Usage: drive.mjs SETTINGS CLIENT...     the emulator's address stands in AZURE_AUTHORITY_HOST
+import { readFileSync } from "node:fs";
+
+import { assertions, refused, stay } from "./loopback.mjs";
+import { missing, version } from "./packages.mjs";
+import { Refused } from "./refused.mjs";
+
+const CLIENTS = {
+  "js-id": { package: "@azure/identity", module: "./azure.mjs" },
+  "msal-js": { package: "@azure/msal-node", module: "./msal.mjs" },
+  "adal-js": { package: "adal-node", module: "./adal.mjs" },
+  "openid": { package: "openid-client", module: "./openid.mjs" },
+};
+
+async function outcome(run) {
+  refused.length = assertions.length = 0;
+  let found;
+  try {
+    found = { token: await run() };
+  } catch (error) {
+    found =
+      error instanceof Refused
+        ? { refused: error.message, behind: error.behind }
+        : { failed: `${error.name}: ${error.message}` };
+  }
+  if (refused.length > 0) {
+    found = { failed: `it asked for ${refused.join(", ")}` };
+  }
+  return { ...found, assertions: [...assertions] };
+}
+
+function tell(line) {
+  process.stdout.write(JSON.stringify(line) + "\n");
+}
+
+async function main(path, names) {
+  const settings = JSON.parse(readFileSync(path, "utf8"));
+  stay();
+  for (const name of names) {
+    const client = CLIENTS[name];
+    const skipped = missing(client.package);
+    if (skipped) {
+      tell({ client: name, skipped });
+      continue;
+    }
+    tell({ client: name, version: version(client.package) });
+    const { cases } = await import(client.module);
+    for (const [name_, run] of Object.entries(cases(process.env.AZURE_AUTHORITY_HOST, settings))) {
+      tell({ client: name, case: name_, ...(await outcome(run)) });
+    }
+  }
+}
+
+await main(process.argv[2], process.argv.slice(3));
+// Some clients leave timers and connections behind.
+process.exit(0);

@@ -1,0 +1,169 @@
+"""Turns what the drivers printed into the cells of the matrix.
+
+Usage: judge.py SETTINGS FILE...     the emulator's address stands in AZURE_AUTHORITY_HOST
+
+Prints the drivers' lines about versions and skipped clients as they are, and for each case
+{"client", "case", "cell", "why"}. A cell is `ok`, `R CODE`, `R CODE*` where the user of the client sees the code only
+behind the error, `R*` where not even there, or `WRONG`.
+"""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import jwt
+import requests
+
+
+class Wrong(Exception):
+    """What is wrong with a token."""
+
+
+def main(settings: str, files: list):
+    judge = Judge(os.environ["AZURE_AUTHORITY_HOST"], json.loads(Path(settings).read_text()))
+    for line in (json.loads(line) for file in files for line in Path(file).read_text().splitlines()):
+        print(json.dumps(judge.cell(line) if "case" in line else line))
+
+
+class Judge:
+    def __init__(self, host: str, settings: dict):
+        self.settings, self.expected = settings, expectations(settings)
+        tenant = f"{host}/{settings['tenant']}"
+        self.issuers = {"1.0": fetch(f"{tenant}/{DOCUMENT}"), "2.0": fetch(f"{tenant}/v2.0/{DOCUMENT}")}
+        self.keys = {
+            version: jwt.PyJWKSet.from_dict(fetch(document["jwks_uri"])) for version, document in self.issuers.items()
+        }
+
+    def cell(self, line: dict) -> dict:
+        found = {"client": line["client"], "case": line["case"]}
+        why = ""
+        if "token" in line:
+            try:
+                self.check(line["case"], line["token"])
+                check_assertions(line["client"], line["case"], line.get("assertions", []))
+                cell = "ok"
+            except (Wrong, jwt.PyJWTError, KeyError) as error:
+                cell, why = "WRONG", f"{type(error).__name__}: {error}"
+        elif "refused" in line:
+            why = line["refused"] + (f" (behind: {line['behind']})" if line.get("behind") else "")
+            shown, behind = code(line["refused"]), code(line.get("behind", ""))
+            cell = f"R {shown}" if shown else f"R {behind}*" if behind else "R*"
+        else:
+            cell, why = "WRONG", line.get("failed", "neither a token nor an error")
+        return found | {"cell": cell, "why": why}
+
+    def check(self, case: str, token: str):
+        """Checks the signature, the issuer and the claims of a token."""
+        if case not in self.expected:
+            raise Wrong("a token came")
+        wanted = self.expected[case]
+        version = jwt.decode(token, options={"verify_signature": False})["ver"]
+        key = self.keys[version][jwt.get_unverified_header(token)["kid"]]
+        claims = jwt.decode(
+            token, key, algorithms=["RS256"], audience=wanted["aud"], issuer=self.issuers[version]["issuer"]
+        )
+        names = {"app": "appid", "proof": "appidacr"} if version == "1.0" else {"app": "azp", "proof": "azpacr"}
+        for name, value in (wanted | {"tid": self.settings["tenant"]}).items():
+            name = names.get(name, name)
+            if folded(claims.get(name)) != folded(value):
+                raise Wrong(f"{name} is {claims.get(name)!r} and not {value!r}")
+
+
+def expectations(s: dict) -> dict:
+    """The claims of the token that each case ends with. A case that is not listed ends without one."""
+    secret, certificate = {"app": s["secret_app"], "proof": "1"}, {"app": s["certificate_app"], "proof": "2"}
+    behind = {"app": s["orders_app"]}
+    public = {"app": s["public_app"], "proof": "0"}
+    graph = {"aud": s["graph"], "ver": "1.0", "roles": ["User.Read.All"]}
+    orders = {"aud": s["orders_app"], "ver": "2.0", "roles": ["Orders.Read"]}
+    user_graph = {"aud": s["graph"], "ver": "1.0", "scp": "User.Read"}
+    user_orders = {"aud": s["orders_app"], "ver": "2.0", "scp": "Orders.Use"}
+    table = {
+        "secret v1": graph | secret,
+        "secret v1, own API": orders | secret,
+        "secret v1, slash": graph | secret | {"aud": s["graph"] + "/"},
+        "secret v1, GUID": graph | secret | {"aud": s["graph_app"]},
+        "secret": graph | secret,
+        "secret, own API": orders | secret,
+        "secret, double slash": graph | secret | {"aud": s["graph"] + "/"},
+        "secret, GUID": graph | secret | {"aud": s["graph_app"]},
+        "secret, odd characters": graph | secret,
+        "tenant by domain": graph | secret,
+        "oidc_authority": graph | secret,
+        "capabilities, claims": orders | secret | {"xms_cc": ["cp1"]},
+        "auth code v1": user_graph | secret,
+        "refresh v1": user_orders | secret,
+        "auth code": user_orders | secret,
+        "auth code, PKCE": user_orders | secret,
+        "auth code, PKCE, cert": user_orders | certificate,
+        "refresh": user_orders | secret,
+        "refresh, another API": user_graph | secret,
+        "on-behalf-of": user_graph | behind | {"proof": "1"},
+        "on-behalf-of, certificate": user_graph | behind | {"proof": "2"},
+        "on-behalf-of, assertion": user_graph | behind | {"proof": "2"},
+        "device code v1": user_graph | public,
+        "device code": user_graph | public,
+        "browser on loopback": user_graph | public,
+        "discovery": graph | secret,
+    }
+    for case in ("secret in the body", "secret by Basic", "odd secret in the body", "odd secret by Basic"):
+        table[case] = graph | secret
+    for case in (*CERTIFICATES, "assertion", "assertion v1", "workload identity file"):
+        table[case] = graph | certificate
+    return table
+
+
+CERTIFICATES = {
+    "certificate SHA-1": ({"x5t"}, {"x5c"}),
+    "certificate x5c": ({"x5c"}, set()),
+    "certificate SHA-256": ({"x5t#S256"}, set()),
+    "certificate PFX": (set(), {"x5c"}),
+    "certificate PFX x5c": ({"x5c"}, set()),
+    "certificate v1": ({"x5t", "x5c"}, set()),
+    "certificate in memory": (set(), set()),
+}
+"""How the assertion of a case has to name its certificate, and how not."""
+
+
+def check_assertions(client: str, case: str, assertions: list):
+    """Checks that the client did sign, and name its certificate as the case says."""
+    if case not in CERTIFICATES:
+        return
+    wanted, unwanted = CERTIFICATES[case]
+    if client == "az-aio":
+        # It never sends a certificate along, and is the one that pads the parts.
+        wanted, unwanted = {"x5t#S256"}, {"x5c"}
+    if not assertions:
+        raise Wrong("no client assertion was sent")
+    for assertion in assertions:
+        parts = assertion.split(".")
+        header = jwt.get_unverified_header(".".join(part.rstrip("=") for part in parts))
+        if not wanted <= set(header) or unwanted & set(header):
+            raise Wrong(f"the assertion names its certificate by {sorted(set(header) - {'alg', 'typ'})}")
+        if parts[2].endswith("=") != (client == "az-aio"):
+            raise Wrong("the padding of the assertion is not this client's")
+
+
+def folded(value):
+    """Capabilities compare without case, and clients spell theirs differently."""
+    return [one.lower() for one in value] if isinstance(value, list) else value
+
+
+def code(text: str) -> str:
+    """The first AADSTS code of a text."""
+    found = re.search(r"AADSTS(\d+)", text)
+    return found[1] if found else ""
+
+
+def fetch(url: str) -> dict:
+    answer = requests.get(url, timeout=10)
+    answer.raise_for_status()
+    return answer.json()
+
+
+DOCUMENT = ".well-known/openid-configuration"
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

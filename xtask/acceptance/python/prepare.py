@@ -1,0 +1,150 @@
+"""Writes what a run needs: keys, the emulator's configuration and the settings of the drivers.
+
+Usage: prepare.py FOLDER
+"""
+
+import json
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import jwt
+
+import keys
+
+TENANT = "8a2f3c54-1d6e-4b7a-9f10-2c3d4e5f6a7b"
+DOMAIN = "fabrikam.example"
+OTHER_TENANT = "9b3a4d65-2e7f-4c8b-8a21-3d4e5f6a7b8c"
+SECRET_APP = "1f5c2f9e-7a3b-4c8d-8e61-b0a4d2c9f713"
+CERTIFICATE_APP = "2e6d3a0f-8b4c-4d9e-9f72-c1b5e3d0a824"
+ORDERS_APP = "3d7e4b10-9c5d-4eaf-a083-d2c6f4e1b935"
+PUBLIC_APP = "4e8f5c21-ad6e-4fb0-b194-e3d705f2ca46"
+OTHER_APP = "5f906d32-be7f-4ac1-82a5-f4e816a3db57"
+GRAPH = "https://graph.microsoft.com"
+ORDERS = "api://orders"
+USER = "alex@" + DOMAIN
+REDIRECT = "https://app.example/cb"
+LIFETIME = 600
+"""Seconds that the assertions of callbacks are valid."""
+
+
+def main(folder: Path):
+    made = keys.make(folder)
+    ours, strange = made["ours"], made["strange"]
+    settings = {
+        "tenant": TENANT,
+        "domain": DOMAIN,
+        "unknown_tenant": "00000000-1111-2222-3333-444444444444",
+        "secret_app": SECRET_APP,
+        "certificate_app": CERTIFICATE_APP,
+        "orders_app": ORDERS_APP,
+        "public_app": PUBLIC_APP,
+        "other_app": OTHER_APP,
+        "unknown_app": "60a17e43-cf80-4bd2-93b6-05f927b4ec68",
+        "secret": "a~right.secret-",
+        # Every printable character of ASCII.
+        "odd_secret": "".join(map(chr, range(ord(" "), ord("~") + 1))),
+        "expired_secret": "an~expired.secret-",
+        "wrong_secret": "a~wrong.secret-",
+        "secret_id": "7b2c3d4e-5f60-4718-892a-3b4c5d6e7f80",
+        "graph": GRAPH,
+        "graph_app": "00000003-0000-0000-c000-000000000000",
+        "orders": ORDERS,
+        "unknown_api": "https://nowhere.example",
+        "user": USER,
+        "redirect": REDIRECT,
+        "keys": {name: vars(key) for name, key in made.items()},
+        "pfx_password": keys.PASSWORD,
+        "assertion": assertion(ours, CERTIFICATE_APP),
+        "orders_assertion": assertion(ours, ORDERS_APP),
+        "borrowed_assertion": assertion(made["borrowed"], CERTIFICATE_APP),
+        "malformed_assertion": "not.a.jwt",
+        "federated_assertion": federated_assertion(strange),
+        "assertion_file": str(folder / "assertion"),
+        "person": [sys.executable, "-B", str(Path(__file__).with_name("person.py"))],
+    }
+    (folder / "assertion").write_text(settings["assertion"])
+    (folder / "settings.json").write_text(json.dumps(settings, default=str))
+    configuration = emulator(ours.certificate, settings)
+    (folder / "emulator.json").write_text(json.dumps(configuration))
+    # For the clients that compare the issuer with the address of its document.
+    (folder / "origin.json").write_text(json.dumps(configuration | {"issuers": "origin"}))
+
+
+def emulator(certificate: str, settings: dict) -> dict:
+    """Two tenants; apps with secrets, with `certificate`, without a credential, and in the other tenant only.
+
+    The API of orders is an app as well, for the on-behalf-of flow. Tokens for Graph are v1, for orders v2.
+    """
+    scopes = [{"api": GRAPH, "scope": "User.Read"}, {"api": ORDERS, "scope": "Orders.Use"}]
+    roles = [{"api": GRAPH, "role": "User.Read.All"}, {"api": ORDERS, "role": "Orders.Read"}]
+    confidential = {"granted": roles, "requested_scopes": scopes, "redirect_uris": [REDIRECT]}
+    secrets = [
+        {"value": settings["secret"], "id": settings["secret_id"]},
+        {"value": settings["odd_secret"]},
+        {"value": settings["expired_secret"], "end": "2020-01-01T00:00:00Z"},
+    ]
+    return {
+        "tenants": [{"id": TENANT, "domain": DOMAIN}, {"id": OTHER_TENANT, "domain": "other.example"}],
+        "device_interval": 1,
+        "apps": [
+            {"name": "secret", "client_id": SECRET_APP, "secrets": secrets} | confidential,
+            {"name": "certificate", "client_id": CERTIFICATE_APP, "secrets": [], "keyCredentials": [certificate]}
+            | confidential,
+            {
+                "name": "orders",
+                "client_id": ORDERS_APP,
+                "secrets": secrets[:1],
+                "keyCredentials": [certificate],
+                "granted_scopes": scopes[:1],
+            },
+            {
+                "name": "command",
+                "client_id": PUBLIC_APP,
+                "public_client": True,
+                "requested_scopes": scopes,
+                "redirect_uris": ["http://localhost", "http://127.0.0.1"],
+            },
+            {"name": "other", "client_id": OTHER_APP, "secrets": secrets[:1], "tenants": [OTHER_TENANT]},
+        ],
+        "apis": [
+            {
+                "app_id": ORDERS_APP,
+                "identifiers": [ORDERS],
+                "token_version": 2,
+                "roles": ["Orders.Read"],
+                "scopes": ["Orders.Use"],
+                "optional_claims": ["xms_cc"],
+            }
+        ],
+    }
+
+
+def assertion(key: keys.Key, app: str) -> str:
+    """What a callback signs with the registered key."""
+    claims = {"aud": f"https://login.microsoftonline.com/{TENANT}/v2.0", "iss": app, "sub": app}
+    return sign(key, claims, {"x5t": keys.thumbprint(key.sha1)})
+
+
+def federated_assertion(key: keys.Key) -> str:
+    """A token of another issuer, as Kubernetes gives one to a workload."""
+    return sign(
+        key,
+        {
+            "aud": "api://AzureADTokenExchange",
+            "iss": "https://oidc.example/cluster/",
+            "sub": "system:serviceaccount:shop:orders",
+        },
+        {"kid": "a-key-of-the-cluster"},
+    )
+
+
+def sign(key, claims, header):
+    now = int(time.time())
+    times = {"iat": now, "nbf": now, "exp": now + LIFETIME, "jti": str(uuid.uuid4())}
+    return jwt.encode(claims | times, key.private, "RS256", header)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
