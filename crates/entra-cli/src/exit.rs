@@ -27,10 +27,10 @@ pub(crate) enum Exit {
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
    0  done
-   1  the result cannot be written, or the file of tenants not used
+   1  the result cannot be written, or the file of tenants or of sign-ins not used
    2  the command line is wrong
    3  a setting is missing or wrong: tenant, client id, authority, scope
-   4  the credential, or a file with one or a token, cannot be read
+   4  the credential, or a file with one or a token, cannot be read, or no user is signed in
    5  the authority refused, or is too busy
    6  consent or a permission is missing
    7  no connection: network or TLS

@@ -9,7 +9,8 @@ use entra_proto::ErrorClass;
 pub(crate) struct Page {
     heading: String,
     said: String,
-    detail: Option<String>,
+    /// Lines that stand apart.
+    detail: Vec<String>,
     is_good: bool,
 }
 
@@ -27,7 +28,7 @@ impl Page {
         Self {
             heading: heading.into(),
             said: said.into(),
-            detail: None,
+            detail: Vec::new(),
             is_good: false,
         }
     }
@@ -50,9 +51,8 @@ impl Page {
         let ids = ids
             .iter()
             .filter_map(|(name, id)| Some(format!("{name}: {}", id.as_deref()?)));
-        let ids = ids.collect::<Vec<_>>().join(", ");
         Self {
-            detail: Some(ids).filter(|ids| !ids.is_empty()),
+            detail: ids.collect(),
             ..Self::bad(heading, format!("{outcome} The reason: {}", service.reason()))
         }
     }
@@ -87,17 +87,18 @@ impl Page {
 
     fn html(&self, nonce: &str) -> String {
         let (heading, said) = (escaped(&self.heading), escaped(&self.said));
-        let detail = self.detail.as_deref().map(escaped);
-        let detail = detail
-            .map(|detail| format!("<p class=\"quiet\">{detail}</p>\n"))
-            .unwrap_or_default();
+        let detail = self.detail.iter().map(|line| escaped(line)).collect::<Vec<_>>();
+        let detail = match detail.as_slice() {
+            [] => String::new(),
+            lines => format!("<p class=\"quiet\">{}</p>\n", lines.join("<br>\n")),
+        };
         let class = if self.is_good { "good" } else { "bad" };
         format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{heading}</title>\n\
              <style nonce=\"{nonce}\">{STYLE}</style>\n<script nonce=\"{nonce}\">{SCRIPT}</script>\n</head>\n<body>\n\
              <main>\n<h1>{heading}</h1>\n<p id=\"message\" class=\"{class}\" role=\"status\">{said}</p>\n{detail}\
-             <p>You can close this page.</p>\n</main>\n</body>\n</html>\n"
+             <p>You can close this page and go back to the terminal.</p>\n</main>\n</body>\n</html>\n"
         )
     }
 }
@@ -139,7 +140,7 @@ body{margin:0;padding:2rem 1rem;background:Canvas;color:CanvasText}
 main{max-width:32rem;margin:0 auto;padding:1.5rem clamp(1rem,6vw,2rem);border:1px solid var(--dim);border-radius:6px;overflow-wrap:anywhere}
 h1{font-size:1.5rem;line-height:1.25;margin:0 0 .5rem}
 .good,.bad{padding-left:.75rem;border-left:4px solid var(--good)}.bad{border-color:var(--bad)}
-.quiet{color:var(--dim);font-size:.85rem}
+.quiet{color:var(--dim);font-size:.85rem}main>:last-child{margin-bottom:0}
 ";
 
 /// How long a browser may take to read the page.
@@ -152,14 +153,14 @@ mod tests {
     #[test]
     fn every_part_of_a_page_is_escaped() {
         let page = Page {
-            detail: Some("<3>".to_owned()),
+            detail: vec!["<3>".to_owned(), "4".to_owned()],
             ..Page::bad("<1>", "<2>")
         };
         let html = page.html("n");
         for text in [
             "<h1>&lt;1&gt;</h1>",
             "class=\"bad\" role=\"status\">&lt;2&gt;</p>",
-            "&lt;3&gt;",
+            "&lt;3&gt;<br>\n4</p>",
         ] {
             assert!(html.contains(text), "{text}: {html}");
         }

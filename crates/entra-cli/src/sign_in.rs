@@ -8,7 +8,7 @@ use entra_proto::{ClaimsRequest, Prompt, Target, UserAssertion};
 use crate::callback::{Answer, CallbackSettings};
 use crate::commands::consent::{is_anothers, is_declined};
 use crate::exit::{Exit, Failure};
-use crate::files::{harmless, name_of, read_text, tell};
+use crate::files::{excerpt, harmless, name_of, read_text, tell};
 use crate::page::Page;
 use crate::wanted::TokenSettings;
 
@@ -164,7 +164,11 @@ pub(crate) fn through_browser(
     callback.wait(|redirect| match flow.finish_sign_in(&pending, redirect) {
         Ok(sign_in) => match keep(&sign_in) {
             Ok(()) => {
-                let page = Page::good("You are signed in", "The command has what it waited for.");
+                let user = sign_in
+                    .username()
+                    .map(|user| format!("You are {}. ", excerpt(&user, 60)));
+                let said = user.unwrap_or_default() + "The command has what it waited for.";
+                let page = Page::good("You are signed in", said);
                 Answer::Done(page, Ok(sign_in))
             }
             Err(failure) => {
@@ -174,12 +178,11 @@ pub(crate) fn through_browser(
         },
         Err(error) if is_anothers(&error) => Answer::Other(error),
         Err(error) => {
-            let heading = if is_declined(&error) {
-                "The sign-in was canceled"
+            let page = if is_declined(&error) {
+                Page::failed("The sign-in was canceled", "You are not signed in.", &error)
             } else {
-                "You are not signed in"
+                Page::failed("You are not signed in", "The command got no token.", &error)
             };
-            let page = Page::failed(heading, "You are not signed in.", &error);
             Answer::Done(page, Err(error.into()))
         }
     })?

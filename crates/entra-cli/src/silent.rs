@@ -8,7 +8,8 @@ use entra_proto::{
 };
 use zeroize::Zeroizing;
 
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::files::{excerpt, tell};
 use crate::outside::shell_quoted;
 use crate::settings::{ApplicationSettings, cloud_at};
@@ -56,12 +57,13 @@ impl KeptSettings {
 
     /// Refuses options that do not go together.
     pub(crate) fn check(&self, is_for_application: bool) -> Result<(), Failure> {
-        let refused = |text: &str| Err(Failure::text(Exit::Usage, text));
         if self.refresh && !self.is_wanted() {
-            return refused("--refresh goes with --cache or --account: otherwise each token is requested");
+            let problem = "--refresh goes with --cache or --account";
+            return Err(Failure::text(Exit::Usage, problem).hint("leave it out: without those each token is requested"));
         }
         if self.cache && !is_for_application {
-            return refused("--cache is for an application's own tokens; `entra login` keeps those of users");
+            let problem = "--cache is for an application's own tokens";
+            return Err(Failure::text(Exit::Usage, problem).hint("use `entra login` and --account for those of users"));
         }
         Ok(())
     }
@@ -170,8 +172,8 @@ impl Renewal<'_> {
         let mut tried: Option<RefreshToken> = None;
         loop {
             let current = account.reread(self.store).map_err(Refused::Other)?.ok_or_else(|| {
-                let text = "the account was signed out meanwhile; sign in again with `entra login`";
-                Refused::Other(Failure::text(Exit::Credential, text))
+                let failure = Failure::text(Exit::Credential, "the account was signed out meanwhile");
+                Refused::Other(failure.hint("sign in again with `entra login`"))
             })?;
             let sent = current.refresh_token.clone();
             let user = User::from_refresh_token(current.tenant, sent.clone());
@@ -201,10 +203,7 @@ impl Renewal<'_> {
             Ok(())
         });
         if let Err(error) = kept {
-            tell(format_args!(
-                "the newer refresh token is not kept: {}",
-                Failure::from(error)
-            ));
+            tell(format_args!("the newer refresh token is not kept: {}", failure(error)));
         }
         cached
     }
@@ -223,13 +222,8 @@ impl Refused {
             _ => return error.into(),
         };
         let user = excerpt(&account.username, 100);
-        let text = format!(
-            "{}; {user} {what}: {} {}",
-            error.problem(),
-            login_command(account),
-            wanted.target_words()
-        );
-        Failure::text(exit, text).into()
+        let hint = format!("{user} {what}: {} {}", login_command(account), wanted.target_words());
+        Failure::new(exit, error).hint_instead(hint).into()
     }
 }
 
@@ -268,8 +262,7 @@ fn with_claims(request: TokenRequest, wanted: &TokenSettings) -> Result<CacheKey
 }
 
 fn built(wanted: &TokenSettings, application: Application, policy: Policy) -> Result<Client, Failure> {
-    let client = wanted.client_of(application, policy)?.build();
-    client.map_err(|error| Failure::new(Exit::Configuration, error))
+    Ok(wanted.client_of(application, policy)?.build()?)
 }
 
 /// What tells one credential from another. A federated token is another one each time: its issuer vouches for the application.

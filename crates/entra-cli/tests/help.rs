@@ -11,6 +11,8 @@ fn every_commands_help_says_more_than_the_list_of_commands() {
         ("emulator", "nothing but a test may trust its tokens"),
         ("token", "A slash at the end of an audience is part of it"),
         ("exec", "ENTRA_TOKEN_EXPIRES_ON"),
+        ("login", "does not protect against programs that run as you"),
+        ("logout", "the service is not told"),
         ("keycredentials", "for the time of a rollover"),
         ("assertion", "treat it as a secret"),
     ] {

@@ -226,7 +226,7 @@ fn a_sign_in_outlasts_the_command() {
     assert!(out(&decoded).contains(MEGAN), "{}", out(&decoded));
 
     done(&desk.run(&["logout"]));
-    fails(&desk.run(ME), 4, &["nobody is signed in", "entra login"]);
+    fails(&desk.run(ME), 4, &["no user is signed in", "entra login"]);
 }
 
 #[test]
@@ -473,7 +473,7 @@ fn who_signs_out_meanwhile_stays_signed_out() {
     desk.wait_for_token_request(before);
     done(&desk.run(&["logout"]));
     done(&child.output());
-    fails(&desk.run(ME), 4, &["nobody is signed in"]);
+    fails(&desk.run(ME), 4, &["no user is signed in"]);
     assert!(err(&desk.run(&["cache", "clear"])).contains("cached tokens 0"));
 }
 

@@ -1,7 +1,7 @@
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::exit::Failure;
+use crate::failure::Failure;
 use crate::files::{print, print_json, tell};
 use crate::store::{Account, StoreSettings};
 
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Output::Json => print_json(&accounts.iter().map(to_json).collect()),
         Output::Text if accounts.is_empty() => {
             if unreadable == 0 {
-                tell("nobody is signed in; sign in with `entra login`");
+                tell("no user is signed in; sign in with `entra login`");
             }
             Ok(())
         }

@@ -1,6 +1,6 @@
 use clap::{Args, Subcommand};
 
-use crate::exit::Failure;
+use crate::failure::Failure;
 use crate::files::tell;
 use crate::store::StoreSettings;
 

@@ -6,7 +6,8 @@ use entra_proto::{Application, EndpointVersion, Target, Tenant, Timestamp, Unver
 
 use crate::callback::CallbackSettings;
 use crate::commands::accounts::{Output, to_json};
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::files::{excerpt, harmless, print_json, tell};
 use crate::settings::{ApplicationSettings, NetworkSettings};
 use crate::sign_in::through_browser;
@@ -93,7 +94,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .network
         .client(application.clone(), Policy::default())?
         .build();
-    let client = client.map_err(|error| Failure::new(Exit::Configuration, error))?;
+    let client = client?;
     let keep = |sign_in: &SignIn| keep(&store, &application, &target, sign_in);
     let sign_in = if arguments.device_code {
         let sign_in = client.device_code(&target, |code| tell(harmless(&code.message)))?;
@@ -129,12 +130,14 @@ fn keep(store: &Store, application: &Application, target: &Target, sign_in: &Sig
 }
 
 fn account(application: &Application, sign_in: &SignIn) -> Result<Account, Failure> {
-    let refresh_token = sign_in.user.as_ref().and_then(entra_client::User::refresh_token).ok_or_else(|| {
-        Failure::text(
-            Exit::Refused,
-            "the service issued no refresh token, so the sign-in cannot be kept; allow offline_access for the application",
-        )
-    })?;
+    let refresh_token = sign_in
+        .user
+        .as_ref()
+        .and_then(entra_client::User::refresh_token)
+        .ok_or_else(|| {
+            let problem = "the service issued no refresh token, so the sign-in cannot be kept";
+            Failure::text(Exit::Refused, problem).hint("allow offline_access for the application")
+        })?;
     let claims = sign_in.id_token.as_ref().and_then(|token| token.claims().ok());
     let subject = claims.as_ref().and_then(UnverifiedClaims::subject).map(str::to_owned);
     let object_id = sign_in.object_id().map(|id| id.to_string());

@@ -1,6 +1,6 @@
 use clap::Args;
 
-use crate::exit::Failure;
+use crate::failure::Failure;
 use crate::files::{excerpt, tell};
 use crate::settings::cloud_at;
 use crate::store::{StoreSettings, Wanted};

@@ -5,7 +5,8 @@ use entra_proto::{ClientId, Guid, RefreshToken, Tenant, Timestamp};
 use zeroize::Zeroizing;
 
 use super::{Store, failure};
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::files::excerpt;
 use crate::moment::utc;
 use crate::outside::escape;
@@ -233,41 +234,41 @@ impl Store {
             [one] => Ok((*one).clone()),
             [] if accounts.is_empty() && unreadable > 0 => Err(Failure::text(
                 Exit::Credential,
-                "the sign-ins that are kept cannot be opened: they are damaged, or sealed with another key; sign in again with `entra login`",
-            )),
-            [] if accounts.is_empty() => Err(Failure::text(
-                Exit::Credential,
-                "nobody is signed in; sign in with `entra login`",
-            )),
+                "the sign-ins that are kept cannot be opened: they are damaged, or sealed with another key",
+            )
+            .hint("sign in again with `entra login`")),
+            [] if accounts.is_empty() => {
+                Err(Failure::text(Exit::Credential, "no user is signed in").hint("sign in with `entra login`"))
+            }
             [] => {
-                let user = wanted.user.as_deref().map(|user| excerpt(user, 100));
-                let whom = user.unwrap_or_else(|| "no account that fits the options".to_owned());
-                Err(Failure::text(
-                    Exit::Credential,
-                    format!(
-                        "{whom} is not among those who are signed in:\n{}\nsign in with `entra login`, or name one of them",
-                        listed(accounts.iter())
-                    ),
+                let whom = match wanted.user.as_deref() {
+                    Some(user) => format!("{} is not among the accounts", excerpt(user, 100)),
+                    None => "no account fits the options".to_owned(),
+                };
+                let problem = format!("{whom}; signed in: {}", listed(accounts.iter()));
+                Err(Failure::text(Exit::Credential, problem).hint("name one of them, or sign in with `entra login`"))
+            }
+            several => {
+                let problem = format!("{} accounts fit: {}", several.len(), listed(several.iter().copied()));
+                Err(Failure::text(Exit::Usage, problem).hint(
+                    "name one with --account USER, and --tenant, --client-id or --authority-host where that is not enough",
                 ))
             }
-            several => Err(Failure::text(
-                Exit::Usage,
-                format!(
-                    "{} accounts fit:\n{}\nname one with --account USER, and --tenant, --client-id or --authority-host where that is not enough",
-                    several.len(),
-                    listed(several.iter().copied())
-                ),
-            )),
         }
     }
 }
 
 fn listed<'a>(accounts: impl Iterator<Item = &'a Account>) -> String {
-    let lines: Vec<String> = accounts
-        .take(MOST_LISTED)
-        .map(|account| format!("  {account}"))
-        .collect();
-    lines.join("\n")
+    let named = accounts.take(MOST_LISTED).map(|account| {
+        let user = excerpt(&account.username, 100);
+        format!(
+            "{user} of {} in {} at {}",
+            account.tenant,
+            account.client_id,
+            excerpt(&account.origin, 100)
+        )
+    });
+    named.collect::<Vec<_>>().join(", ")
 }
 
 fn read(kept: &KeptSecret) -> Option<Account> {

@@ -5,7 +5,7 @@ use entra_proto::{CacheKey, ClientId, Freshness, FreshnessPolicy, Guid, Lifetime
 use zeroize::Zeroizing;
 
 use super::{Account, Store, failure};
-use crate::exit::Failure;
+use crate::failure::Failure;
 use crate::files::tell;
 
 /// An access token, with what a cache has to know of it.
@@ -41,7 +41,7 @@ impl CachedToken {
     }
 
     /// One that claims a longer life than tokens have is none.
-    fn decode(secret: &[u8]) -> Option<Self> {
+    pub(super) fn decode(secret: &[u8]) -> Option<Self> {
         let mut lines = std::str::from_utf8(secret).ok()?.split('\n');
         let mut next = || lines.next();
         if next()? != VERSION {
@@ -77,7 +77,7 @@ impl From<&Token> for CachedToken {
 pub(crate) struct TokenName {
     client_id: ClientId,
     tenant: Guid,
-    name: String,
+    pub(super) name: String,
 }
 
 impl TokenName {
@@ -112,7 +112,7 @@ impl TokenName {
         })
     }
 
-    fn secret_name(&self) -> SecretName<'_> {
+    pub(super) fn secret_name(&self) -> SecretName<'_> {
         SecretName::new(self.client_id, self.tenant, &self.name)
     }
 

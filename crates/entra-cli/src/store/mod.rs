@@ -14,6 +14,8 @@
 
 mod account;
 mod cached_token;
+#[cfg(test)]
+mod tests;
 
 use std::fs::{self, DirBuilder, Metadata};
 use std::io;
@@ -27,7 +29,8 @@ use entra_client::{DirectoryError, DirectoryKey, DirectoryTurn, DiskDirectory, K
 pub(crate) use self::account::{Account, Wanted, one_line};
 pub(crate) use self::cached_token::{Acquired, CachedToken, TokenName, Trouble, acquire};
 use crate::directory::hush_panics_over_damage;
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::outside::{refuse_contents, shown};
 use crate::warnings::tell_warnings;
 
@@ -67,11 +70,8 @@ impl StoreSettings {
             #[cfg(unix)]
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
             builder.create(&folder).map_err(|error| {
-                let advice = "name another folder with --store, or set ENTRA_STORE";
-                Failure::text(
-                    Exit::Output,
-                    format!("cannot make {}: {error}; {advice}", shown(&folder)),
-                )
+                Failure::text(Exit::Output, format!("cannot make {}: {error}", shown(&folder)))
+                    .hint("name another folder with --store, or set ENTRA_STORE")
             })?;
         }
         if let Some(metadata) = found(&folder)? {
@@ -114,10 +114,8 @@ impl StoreSettings {
             .or_else(|| variable("HOME").map(|home| home.join(".local").join("state")))
             .or_else(|| variable("LOCALAPPDATA"));
         let folder = folder.ok_or_else(|| {
-            Failure::text(
-                Exit::Configuration,
-                "there is no home to keep sign-ins and tokens in; name a folder with --store, or set ENTRA_STORE",
-            )
+            Failure::text(Exit::Configuration, "there is no home to keep sign-ins and tokens in")
+                .hint("name a folder with --store, or set ENTRA_STORE")
         })?;
         Ok(folder.join("entra"))
     }
@@ -191,54 +189,58 @@ fn found(path: &Path) -> Result<Option<Metadata>, Failure> {
 
 /// Refuses a folder in which others can replace files. Whose it is, is looked at where its files are opened.
 fn check_folder(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
-    let refused = |why: &str| Err(Failure::text(Exit::Output, format!("{}: {why}", shown(path))));
     if metadata.is_symlink() {
-        return refused("the folder of the sign-ins is a link; name the folder itself with --store, or in ENTRA_STORE");
+        let hint = "name the folder itself with --store, or in ENTRA_STORE";
+        return Err(refused(path, "the folder of the sign-ins is a link", hint));
     }
     if !metadata.is_dir() {
-        return refused("the folder of the sign-ins is a file; name another folder with --store, or in ENTRA_STORE");
+        let hint = "name another folder with --store, or in ENTRA_STORE";
+        return Err(refused(path, "the folder of the sign-ins is a file", hint));
     }
     #[cfg(unix)]
     if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o022 != 0 {
-        return refused(
-            "others can replace the sign-ins in this folder; take that away from them (chmod 700), or use another",
-        );
+        let hint = "take that away from them (chmod 700), or name another folder with --store";
+        return Err(refused(path, "others can replace the sign-ins in this folder", hint));
     }
     Ok(())
 }
 
 /// Refuses a link in the place of a file, and a file that is larger than any of a store.
 fn check_file(path: &Path, metadata: &Metadata) -> Result<(), Failure> {
-    let refused = |why: &str| Err(Failure::text(Exit::Output, format!("{}: {why}", shown(path))));
     if !metadata.is_file() {
-        return refused("this file of the sign-ins is a link or no file; move it away");
+        return Err(refused(
+            path,
+            "this file of the sign-ins is a link or no file",
+            START_ANEW,
+        ));
     }
     if metadata.len() > LARGEST {
-        return refused("this file is larger than sign-ins are; move it away, and sign in again");
+        return Err(refused(path, "this file is larger than sign-ins are", START_ANEW));
     }
     Ok(())
 }
 
+fn refused(path: &Path, why: &str, hint: &'static str) -> Failure {
+    Failure::text(Exit::Output, format!("{}: {why}", shown(path))).hint(hint)
+}
+
 /// The failure of a store.
 pub(crate) fn failure(error: DirectoryError) -> Failure {
-    let text = match error {
-        DirectoryError::Unreadable { path, why } => format!(
-            "{} cannot be read: {why}; it is left as it is: move it away, and sign in again",
-            shown(&path)
+    match error {
+        DirectoryError::Unreadable { path, why } => {
+            refused(&path, &format!("the sign-ins cannot be read: {why}"), START_ANEW)
+        }
+        DirectoryError::Key { path, .. } => refused(
+            &path,
+            "this file does not hold a key",
+            "restore it from a copy, or move it away and sign in again",
         ),
-        DirectoryError::Key { path, .. } => format!(
-            "{} does not hold a key; restore it from a copy, or remove it and sign in again",
-            shown(&path)
-        ),
-        DirectoryError::Io {
-            ref path,
-            doing,
-            ref source,
-        } => format!("cannot {doing} {}: {source}", shown(path)),
-        error => error.to_string(),
-    };
-    Failure::text(Exit::Output, text)
+        error => error.into(),
+    }
 }
+
+/// What to do about a file that cannot be used: it is never changed.
+const START_ANEW: &str = "move it away, and sign in again";
 
 const FILE: &str = "sign-ins.redb";
 const KEY: &str = "sign-ins.key";

@@ -1,0 +1,156 @@
+//! What a store makes of changes behind its back, and of more than it holds.
+
+use std::time::SystemTime;
+
+use entra_client::TenantDirectory;
+use entra_proto::{Application, ClientSecret, Guid, RefreshToken, Target, Timestamp};
+use redb::{Database, ReadableTable, TableDefinition};
+
+use super::*;
+
+const SECRETS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("secrets");
+
+fn store() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = StoreSettings {
+        store: Some(folder.path().join("state")),
+        store_key: None,
+    };
+    let store = settings.open().unwrap();
+    (folder, store)
+}
+
+fn account(user: &str) -> Account {
+    Account {
+        client_id: Guid::from_bytes([1; 16]).into(),
+        tenant: Guid::from_bytes([2; 16]),
+        origin: "https://login.microsoftonline.com".to_owned(),
+        user_id: user.to_owned(),
+        username: format!("{user}@contoso.com"),
+        named: "organizations".to_owned(),
+        is_public: true,
+        signed_in_at: Timestamp::from_secs(1),
+        refresh_token: token("first"),
+    }
+}
+
+fn token(text: &str) -> RefreshToken {
+    RefreshToken::new(text).unwrap()
+}
+
+/// The refresh token that is kept of this account.
+fn kept(store: &Store, account: &Account) -> Option<String> {
+    let kept = account.reread(store).unwrap();
+    kept.map(|kept| kept.refresh_token.expose().to_owned())
+}
+
+#[test]
+fn an_older_refresh_token_never_replaces_a_newer_one() {
+    let (_folder, store) = store();
+    let megan = account("megan");
+    megan.keep(&store).unwrap();
+    let rotate = |sent: &str, newer: &str| {
+        let rotated = store
+            .directory
+            .change_secrets(|secrets| megan.rotate(&store, secrets, &token(sent), &token(newer)));
+        rotated.unwrap()
+    };
+    assert!(rotate("first", "second"));
+    assert_eq!(kept(&store, &megan).unwrap(), "second");
+    // One that was sent before that comes late.
+    assert!(rotate("first", "late"));
+    assert_eq!(kept(&store, &megan).unwrap(), "second");
+    megan.forget(&store).unwrap();
+    assert!(!rotate("second", "third"));
+    assert_eq!(kept(&store, &megan), None);
+}
+
+#[test]
+fn exchanged_entries_do_not_open() {
+    let (_folder, store) = store();
+    for user in ["megan", "adele"] {
+        account(user).keep(&store).unwrap();
+    }
+    let database = Database::open(store.directory.path()).unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let mut table = transaction.open_table(SECRETS).unwrap();
+        let entries: Vec<(Vec<u8>, Vec<u8>)> = table
+            .iter()
+            .unwrap()
+            .map(Result::unwrap)
+            .map(|(name, secret)| (name.value().to_vec(), secret.value().to_vec()))
+            .collect();
+        for (at, (name, _)) in entries.iter().enumerate() {
+            table.insert(name.as_slice(), entries[1 - at].1.as_slice()).unwrap();
+        }
+    }
+    transaction.commit().unwrap();
+    drop(database);
+    let (accounts, unreadable) = store.accounts().unwrap();
+    assert_eq!((accounts.len(), unreadable), (0, 2));
+    let chosen = store.account(&Wanted::default(), &Wanted::default());
+    assert_eq!(chosen.err().unwrap().exit, Exit::Credential);
+}
+
+#[test]
+fn expired_and_superfluous_tokens_are_removed() {
+    let (_folder, store) = store();
+    let authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
+    let client_id = Guid::from_bytes([1; 16]).into();
+    let application = Application::new(authority, client_id, ClientSecret::new("s").unwrap());
+    let key = application.client_credentials(Target::resource("https://a").unwrap());
+    let key = key.unwrap().cache_key();
+    let named = |number: u32| TokenName::of_application(&store, client_id, &key, &[&number.to_be_bytes()]).unwrap();
+    let now = Timestamp::from(SystemTime::now()).as_secs();
+    let of = |expires: u64| CachedToken::decode(format!("1\n{}\n{expires}\n\na", now - 10).as_bytes()).unwrap();
+    account("megan").keep(&store).unwrap();
+    let changed = store.directory.change_secrets(|secrets| {
+        named(0).put(secrets, &of(now - 1))?;
+        for number in 1..=510 {
+            named(number).put(secrets, &of(now + 1000 + u64::from(number)))?;
+        }
+        secrets.list()
+    });
+    let left = changed.unwrap();
+    assert_eq!(left.len(), 501);
+    let there = |number: u32| {
+        let name = named(number);
+        store.directory.secret(name.secret_name()).unwrap().is_some()
+    };
+    assert!(!there(0) && !there(10) && there(11) && there(510));
+    assert_eq!(kept(&store, &account("megan")).unwrap(), "first");
+}
+
+#[test]
+fn whatever_changes_a_token_changes_its_name() {
+    let (_folder, store) = store();
+    let application = |tenant: &str, secret: &str| {
+        let authority = format!("https://login.microsoftonline.com/{tenant}").parse().unwrap();
+        Application::new(
+            authority,
+            Guid::from_bytes([1; 16]).into(),
+            ClientSecret::new(secret).unwrap(),
+        )
+    };
+    let name = |application: &Application, target: &str, other: &[u8]| {
+        let key = application
+            .client_credentials(Target::resource(target).unwrap())
+            .unwrap()
+            .cache_key();
+        TokenName::of_application(&store, application.client_id(), &key, &[other])
+            .unwrap()
+            .name
+    };
+    let contoso = application("contoso.com", "s");
+    let one = name(&contoso, "https://a", b"s");
+    assert_eq!(one, name(&contoso, "https://a", b"s"));
+    for other in [
+        name(&contoso, "https://a/", b"s"),
+        name(&contoso, "https://a", b"t"),
+        name(&application("fabrikam.com", "s"), "https://a", b"s"),
+        name(&contoso.clone().with_capabilities(&["cp1"]), "https://a", b"s"),
+    ] {
+        assert_ne!(one, other);
+    }
+}
