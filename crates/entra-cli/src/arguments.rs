@@ -1,21 +1,30 @@
-//! What is told about arguments that cannot be used: clap repeats them as they came.
+//! Errors of the command line, and the help and the version that were asked for.
 
+use std::env;
 use std::process::ExitCode;
 
+use clap::Command;
+use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::environment;
 use crate::exit::{Exit, Failure};
-use crate::files::harmless;
+use crate::files::{harmless, print};
 
-/// Shows an error of the command line, or the help that was asked for, and returns the exit code.
-pub(crate) fn report(mut error: clap::Error) -> ExitCode {
+/// Shows an error of the command line, or the help or the version that was asked for, and returns the exit code. `command` is the whole
+/// command line.
+pub(crate) fn report(error: clap::Error, command: Command) -> ExitCode {
     // clap does not say which of them it is.
     if error.kind() == ErrorKind::InvalidUtf8
         && let Some(name) = environment::not_utf8()
     {
         return environment::refused(Exit::Configuration, name).end();
     }
+    // Of a subcommand, clap prints "entra-token" and the version.
+    if error.kind() == ErrorKind::DisplayVersion {
+        return print_version().map_or_else(|failure| failure.exit.into(), |()| ExitCode::SUCCESS);
+    }
+    let mut error = without_variables(error, command);
     let repeated: Vec<(ContextKind, ContextValue)> = error
         .context()
         .filter_map(|(kind, value)| Some((kind, without_tricks(value)?)))
@@ -35,11 +44,7 @@ pub(crate) fn report(mut error: clap::Error) -> ExitCode {
 ///
 /// Looked for in the words themselves, since an error of the command line has no arguments.
 pub(crate) fn wants_json() -> bool {
-    asks_for_json(
-        std::env::args_os()
-            .skip(1)
-            .map(|word| word.to_string_lossy().into_owned()),
-    )
+    asks_for_json(env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()))
 }
 
 fn asks_for_json(words: impl IntoIterator<Item = String>) -> bool {
@@ -48,7 +53,7 @@ fn asks_for_json(words: impl IntoIterator<Item = String>) -> bool {
     while let Some(word) = words.next() {
         let is_short = word.starts_with('-') && !word.starts_with("--");
         let value = match word.split_once('=') {
-            Some((name, value)) if name == "--output" => Some(value),
+            Some(("--output", value)) => Some(value),
             _ if word == "--output" => words.peek().map(String::as_str),
             // Other short options, which take no value, may stand before it.
             _ if is_short => word.split_once('o').and_then(|(before, value)| {
@@ -110,6 +115,30 @@ fn usage(error: &clap::Error) -> Failure {
         failure = failure.hint(tip);
     }
     failure.hint("see --help")
+}
+
+pub(crate) fn print_version() -> Result<(), Failure> {
+    print(concat!("entra ", env!("CARGO_PKG_VERSION")))
+}
+
+/// The same error with a usage line that names no option whose variable is set: such an option is not missing.
+fn without_variables(error: clap::Error, command: Command) -> clap::Error {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        return error;
+    }
+    match reading_no_variables(command).try_get_matches_from(env::args_os()) {
+        Err(other) if other.kind() == error.kind() => other,
+        _ => error,
+    }
+}
+
+fn reading_no_variables(command: Command) -> Command {
+    command
+        .mut_args(|argument| argument.env(Resettable::Reset))
+        .mut_subcommands(reading_no_variables)
 }
 
 fn without_tricks(value: &ContextValue) -> Option<ContextValue> {

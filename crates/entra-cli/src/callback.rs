@@ -11,7 +11,7 @@ use entra_proto::{Application, ClientCredential, Redirect, RedirectUri};
 
 use crate::browser;
 use crate::exit::{Exit, Failure};
-use crate::files::tell;
+use crate::files::{tell, tell_always};
 use crate::listen::{ListenError, listen};
 use crate::page::{self, Page};
 
@@ -192,7 +192,7 @@ impl Callback {
             Some(_) => format!("\n\nwhich leads to\n\n{url}"),
             None => String::new(),
         };
-        tell(format_args!(
+        tell_always(format_args!(
             "{invitation}\n\n{url_or_short}{whole}\n\nwaiting at {} ...\n{}",
             self.redirect_uri,
             self.registration()

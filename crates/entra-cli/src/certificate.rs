@@ -12,6 +12,7 @@ use crate::exit::{Exit, Failure};
 use crate::files::{exposure, name_of, read_bytes, read_text, shell_word};
 use crate::message::warn;
 use crate::outside::shown;
+use crate::prompt;
 
 /// A certificate as a credential.
 #[derive(Args)]
@@ -97,7 +98,7 @@ impl PasswordSettings {
     pub(crate) fn read(&self, path: &Path, key: Option<&Path>, needs_key: bool) -> Result<CertificateFiles, Failure> {
         let mut contents = Vec::new();
         for path in [Some(path), key].into_iter().flatten() {
-            contents.push((path, read_bytes(path, MAX_FILE, Exit::Credential)?));
+            contents.push((path, read_bytes(path, "the certificate", MAX_FILE, Exit::Credential)?));
         }
         let password = self.password()?;
         let read = CertificateFiles::read(&contents, password.as_deref().map(String::as_str), needs_key);
@@ -105,8 +106,8 @@ impl PasswordSettings {
             Err((path, Error::PasswordNeeded | Error::EmptyPassword))
                 if password.is_none() && io::stdin().is_terminal() =>
             {
-                let asked = rpassword::prompt_password(format!("Password of {}: ", shown(path)));
-                let asked = Zeroizing::new(asked.map_err(|error| Failure::of(Exit::Credential, &error))?);
+                let asked = prompt::line(&format!("Password of {}", shown(path)), MAX_PASSWORD as usize);
+                let asked = asked.map_err(|error| Failure::of(Exit::Credential, &error))?;
                 CertificateFiles::read(&contents, Some(&asked), needs_key)
             }
             read => read,
@@ -116,7 +117,7 @@ impl PasswordSettings {
 
     fn password(&self) -> Result<Option<Zeroizing<String>>, Failure> {
         match &self.certificate_password_file {
-            Some(path) => read_text(path, MAX_PASSWORD, Exit::Credential).map(Some),
+            Some(path) => read_text(path, "the password", MAX_PASSWORD, Exit::Credential).map(Some),
             None => environment::text("AZURE_CLIENT_CERTIFICATE_PASSWORD", Exit::Credential),
         }
     }

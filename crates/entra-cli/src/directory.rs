@@ -8,7 +8,6 @@ use entra_client::DiskDirectory;
 
 use crate::exit::{Exit, Failure};
 use crate::outside::refuse_contents;
-use crate::warnings::tell_warnings;
 
 /// Where the tenants that consented are kept.
 #[derive(Args)]
@@ -22,7 +21,6 @@ pub(crate) struct DirectorySettings {
 impl DirectorySettings {
     pub(crate) fn directory(&self) -> Result<DiskDirectory, Failure> {
         hush_panics_over_damage();
-        tell_warnings();
         if let Some(file) = self.file.as_ref().filter(|file| !file.as_os_str().is_empty()) {
             refuse_contents(file, Exit::Configuration)?;
             return Ok(DiskDirectory::at(file));

@@ -56,7 +56,7 @@ pub(crate) fn misspelt(name: &str) -> Option<String> {
 }
 
 /// Whether one name is the other with another case, or one or two letters mistyped.
-fn is_near(other: &str, name: &str) -> bool {
+pub(crate) fn is_near(other: &str, name: &str) -> bool {
     other != name
         && other.len().abs_diff(name.len()) <= MISTYPED
         && distance(&other.to_ascii_uppercase(), name) <= MISTYPED

@@ -38,9 +38,13 @@ Exit codes:
    9  a token or an answer with one is not valid
   10  the API refused
  126  the command that `entra exec` was given cannot be run
- 127  the command that `entra exec` was given is not there; one that runs ends with a code of its own
+ 127  the command that `entra exec` was given is not there;
+      one that runs ends with a code of its own
 
-Secrets come from the environment, a file or standard input, never from the command line.";
+Secrets come from the environment, a file or standard input, never from the command line.
+
+RUST_LOG chooses what is logged to standard error in finer steps than -v, which goes before it: RUST_LOG=entra=debug,entra_client=trace. Other \
+libraries log nothing here, since their logs could hold secrets.";
 
 impl Exit {
     /// Returns the name of the kind of failure, as JSON has it.

@@ -1,4 +1,5 @@
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
@@ -6,16 +7,19 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
+use crate::logging::is_quiet;
 use crate::outside::{file_name, printable, refuse_contents, shell_quoted, shown};
+use crate::prompt;
 use crate::terminal::{Stream, wrapped};
 
 pub(crate) use crate::outside::{excerpt, harmless};
 
-/// Reads a small text from a file, or from standard input where the path is `-`. One line end behind it is dropped.
+/// Reads a small text from a file, or from standard input where the path is `-`. One line end behind it is dropped. A person at a
+/// terminal is told `what` is read.
 ///
 /// It is UTF-8, or UTF-16, as the redirection of some shells on Windows writes it.
-pub(crate) fn read_text(path: &Path, limit: u64, exit: Exit) -> Result<Zeroizing<String>, Failure> {
-    let bytes = read_bytes(path, limit, exit)?;
+pub(crate) fn read_text(path: &Path, what: &str, limit: u64, exit: Exit) -> Result<Zeroizing<String>, Failure> {
+    let bytes = read_bytes(path, what, limit, exit)?;
     let text = decoded(&bytes);
     let mut text =
         text.ok_or_else(|| Failure::text(exit, format!("{}: is neither UTF-8 nor UTF-16", name_of(path))))?;
@@ -28,8 +32,8 @@ pub(crate) fn read_text(path: &Path, limit: u64, exit: Exit) -> Result<Zeroizing
 }
 
 /// Reads a text in which ASCII is looked for, such as a log in an encoding of its own.
-pub(crate) fn read_loosely(path: &Path, limit: u64, exit: Exit) -> Result<Zeroizing<String>, Failure> {
-    let bytes = read_bytes(path, limit, exit)?;
+pub(crate) fn read_loosely(path: &Path, what: &str, limit: u64, exit: Exit) -> Result<Zeroizing<String>, Failure> {
+    let bytes = read_bytes(path, what, limit, exit)?;
     Ok(decoded(&bytes).unwrap_or_else(|| Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())))
 }
 
@@ -68,21 +72,23 @@ pub(crate) fn name_of(path: &Path) -> String {
 }
 
 /// Reads a small file, or standard input where the path is `-`, as it is.
-pub(crate) fn read_bytes(path: &Path, limit: u64, exit: Exit) -> Result<Zeroizing<Vec<u8>>, Failure> {
+pub(crate) fn read_bytes(path: &Path, what: &str, limit: u64, exit: Exit) -> Result<Zeroizing<Vec<u8>>, Failure> {
     refuse_contents(path, exit)?;
     let from_stdin = path.as_os_str() == "-";
     let failed = |problem: String| Failure::text(exit, format!("{}: {problem}", name_of(path)));
-    // Room for all that may come, so that no copy is left behind by growth.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(limit as usize + 1));
-    if from_stdin && io::stdin().is_terminal() {
-        tell("reading from the terminal: paste it, press Enter, and end with Ctrl-D (on Windows Ctrl-Z and Enter)");
-    }
-    let read = if from_stdin {
-        io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)
+    let read = if from_stdin && io::stdin().is_terminal() {
+        prompt::text(what, limit as usize)
     } else {
-        File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+        // Room for all that may come, so that no copy is left behind by growth.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(limit as usize + 1));
+        let read = if from_stdin {
+            io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)
+        } else {
+            File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+        };
+        read.map(|_| bytes)
     };
-    read.map_err(|error| failed(error.to_string()))?;
+    let bytes = read.map_err(|error| failed(error.to_string()))?;
     if bytes.len() as u64 > limit {
         return Err(failed(format!("is longer than {limit} bytes")));
     }
@@ -185,8 +191,16 @@ pub(crate) fn shell_word(path: &Path) -> String {
     }
 }
 
-/// Writes a note to standard error, wrapped where that is a terminal. A reader that has closed it is no failure.
-pub(crate) fn tell(text: impl std::fmt::Display) {
+/// Writes a note to standard error, unless the user wants none.
+pub(crate) fn tell(text: impl Display) {
+    if !is_quiet() {
+        tell_always(text);
+    }
+}
+
+/// Writes to standard error what the user must see: an error, or what they have to do. It is wrapped where that is a terminal. A
+/// reader that has closed it is no failure.
+pub(crate) fn tell_always(text: impl Display) {
     let text = printable(&text.to_string());
     let text = match Stream::Error.width() {
         Some(width) => wrapped(&text, width, 0),
@@ -254,13 +268,13 @@ mod tests {
             let units: Vec<u16> = format!("{mark}AADSTS\u{fc}\r\n").encode_utf16().collect();
             for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
                 std::fs::write(&path, units.iter().copied().flat_map(bytes).collect::<Vec<u8>>()).unwrap();
-                let text = read_text(&path, 100, Exit::Usage).unwrap();
+                let text = read_text(&path, "a text", 100, Exit::Usage).unwrap();
                 assert_eq!(text.as_str(), "AADSTS\u{fc}");
             }
         }
         for bytes in [&b"a\0b"[..], b"\xff\xfea", b"\xff"] {
             std::fs::write(&path, bytes).unwrap();
-            assert!(read_text(&path, 100, Exit::Usage).is_err(), "{bytes:?}");
+            assert!(read_text(&path, "a text", 100, Exit::Usage).is_err(), "{bytes:?}");
         }
     }
 

@@ -18,11 +18,14 @@ mod exit;
 mod failure;
 mod files;
 mod listen;
+mod logging;
 mod message;
 mod moment;
 mod outside;
 mod page;
 mod pasted_token;
+mod prompt;
+mod requests;
 mod screen;
 mod secret;
 mod settings;
@@ -34,23 +37,27 @@ mod suspects;
 mod target;
 mod terminal;
 mod wanted;
-mod warnings;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    accounts, assertion, cache, cert, consent, decode, demo, doctor, emulator, exec, explain, keycredentials, login,
-    logout, scope, tenants, token,
+    accounts, assertion, cache, cert, completions, consent, decode, demo, doctor, emulator, exec, explain,
+    keycredentials, login, logout, man, scope, tenants, token,
 };
 use crate::exit::{EXIT_CODES, Exit};
+use crate::failure::Failure;
+use crate::logging::LogSettings;
 use crate::outside::guard_inputs;
 
 /// Tokens for daemons from Microsoft Entra, and an Entra on loopback to try them against.
 #[derive(Parser)]
-#[command(name = "entra", version, after_help = EXIT_CODES, propagate_version = true)]
+#[command(name = "entra", version, after_help = EXIT_CODES, propagate_version = true, max_term_width = 100)]
 struct Arguments {
+    #[command(flatten)]
+    log: LogSettings,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -74,15 +81,27 @@ enum Command {
     Decode(decode::Arguments),
     Scope(scope::Arguments),
     Explain(explain::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
+    /// Print the version
+    Version,
 }
 
 fn main() -> ExitCode {
     guard_inputs();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return arguments::report(error),
+        Err(error) => return arguments::report(error, Arguments::command()),
     };
-    let done = match arguments.command {
+    match arguments.log.start().and_then(|()| run(arguments.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.exit == Exit::OutputClosed => ExitCode::SUCCESS,
+        Err(failure) => failure.end(),
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Emulator(arguments) => emulator::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
@@ -100,10 +119,8 @@ fn main() -> ExitCode {
         Command::Decode(arguments) => decode::run(&arguments),
         Command::Scope(arguments) => scope::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) if failure.exit == Exit::OutputClosed => ExitCode::SUCCESS,
-        Err(failure) => failure.end(),
+        Command::Completions(arguments) => completions::run(&arguments, &Arguments::command()),
+        Command::Man(arguments) => man::run(&arguments, Arguments::command()),
+        Command::Version => arguments::print_version(),
     }
 }

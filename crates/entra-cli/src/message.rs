@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::logging::is_quiet;
 use crate::outside::harmless;
 use crate::terminal::{Stream, Style, wrapped_behind};
 
@@ -69,6 +70,9 @@ pub(crate) fn warn_only(problem: impl fmt::Display) {
 }
 
 fn warning(problem: &str, hints: &[Cow<'static, str>]) {
+    if is_quiet() {
+        return;
+    }
     let message = Message {
         style: Style::Warning,
         problem,

@@ -242,7 +242,14 @@ fn guarded() -> MutexGuard<'static, Guarded> {
 
 /// Variables that are read here, or that people take for some that are: by how their names begin, and by their names.
 const PREFIXES: [&str; 5] = ["AZURE_", "ENTRA_", "ARM_", "AAD_", "SSL_CERT_"];
-const OTHERS: [&str; 5] = ["HOME", "LOCALAPPDATA", "TMPDIR", "XDG_DATA_HOME", "XDG_STATE_HOME"];
+const OTHERS: [&str; 6] = [
+    "HOME",
+    "LOCALAPPDATA",
+    "RUST_LOG",
+    "TMPDIR",
+    "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
+];
 
 /// What stands in the name of a setting whose value is a secret, however it looks.
 const NAMES: [&str; 2] = ["secret", "password"];

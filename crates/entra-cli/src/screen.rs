@@ -5,26 +5,37 @@ use crate::commands::watch::{Seen, Source, State};
 use crate::exit::{Exit, Failure};
 use crate::files::harmless;
 use crate::moment::length;
+use crate::terminal::{cut, width_of, wrapped};
 
 /// Shows what is seen of a client: on a terminal its last line counts down, elsewhere there is a line for each change.
 pub(crate) struct Screen<W> {
     out: W,
-    is_terminal: bool,
-    /// What a change is told by.
+    view: View,
+    /// Returns the columns of the terminal, or nothing where there is none. It may change at any time.
+    width: Box<dyn Fn() -> Option<usize>>,
+    /// The change that was shown last.
     last: Option<Look>,
     failure: Option<String>,
-    /// How many characters stand on the line that is not ended yet.
+    /// How many columns the line takes that is not ended yet.
     open: usize,
+}
+
+/// What is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum View {
+    All,
+    Failures,
 }
 
 /// All of a line that does not count down.
 type Look = (Source, State, bool, u64);
 
 impl<W: Write> Screen<W> {
-    pub(crate) fn new(out: W, is_terminal: bool) -> Self {
+    pub(crate) fn new(out: W, view: View, width: impl Fn() -> Option<usize> + 'static) -> Self {
         Self {
             out,
-            is_terminal,
+            view,
+            width: Box::new(width),
             last: None,
             failure: None,
             open: 0,
@@ -32,31 +43,48 @@ impl<W: Write> Screen<W> {
     }
 
     pub(crate) fn show(&mut self, seen: &Seen) -> Result<(), Failure> {
+        let width = (self.width)();
+        // A terminal that has become too narrow for the line may have wrapped it: it stays, and another one begins.
+        if width.is_some_and(|width| self.open >= width) {
+            self.end_line()?;
+        }
         if seen.failure != self.failure {
             self.failure.clone_from(&seen.failure);
             if let Some(failure) = &seen.failure {
                 self.end_line()?;
-                let line = format!("{}  failed   {}\n", moment(seen.at), harmless(failure));
-                self.write(&line)?;
+                let line = format!("{}  failed   {}", moment(seen.at), harmless(failure));
+                let line = match width {
+                    // The blanks before the time count as well.
+                    Some(width) => wrapped(&line, width, INDENT - (line.len() - line.trim_start().len())),
+                    None => line,
+                };
+                self.write(&format!("{line}\n"))?;
             }
         }
         let look = Some((seen.source, seen.state, seen.cooling_down.is_some(), seen.asked));
         let is_change = look != self.last;
         self.last = look;
-        let line = describe(seen);
-        if !self.is_terminal {
+        if self.view == View::Failures {
+            return Ok(());
+        }
+        let line = Line::of(seen);
+        let Some(width) = width else {
             return if is_change {
-                self.write(&format!("{line}\n"))
+                self.write(&format!("{}\n", line.full()))
             } else {
                 Ok(())
             };
-        }
+        };
         if is_change {
             self.end_line()?;
         }
+        // Some terminals wrap a line as soon as its last column is taken.
+        let line = line.fitting(width - 1);
+        let columns = width_of(&line);
         // What stood there before is overwritten with spaces.
-        self.write(&format!("\r{line:<0$}", self.open))?;
-        self.open = line.chars().count();
+        let rest = " ".repeat(self.open.saturating_sub(columns));
+        self.write(&format!("\r{line}{rest}"))?;
+        self.open = columns;
         Ok(())
     }
 
@@ -68,7 +96,7 @@ impl<W: Write> Screen<W> {
         Ok(())
     }
 
-    /// Whoever looked on may have gone: that ends it, and is no failure.
+    /// A reader that has gone ends the command, and is no failure.
     fn write(&mut self, text: &str) -> Result<(), Failure> {
         let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
         written.map_err(|error: io::Error| {
@@ -82,41 +110,100 @@ impl<W: Write> Screen<W> {
     }
 }
 
-fn describe(seen: &Seen) -> String {
-    let source = match seen.source {
-        Source::Network => "network",
-        Source::Cache => "cache",
-        Source::Nowhere => "nowhere",
-    };
-    let state = match seen.state {
-        State::New => "new",
-        State::Fresh => "fresh",
-        State::Due if seen.cooling_down.is_none() => "due, being renewed",
-        State::Due => "due, not renewed",
-        State::Refreshed => "refreshed",
-        State::ServedAnyway => "served anyway",
-        State::Missing => "no token",
-    };
-    let mut line = format!("{}  {source:<7}  {state}", moment(seen.at));
-    match seen.state {
-        State::Fresh => line += &format!(" for {}", length(seen.fresh_for)),
-        State::New | State::Refreshed if !seen.fresh_for.is_zero() => {
-            line += &format!(", fresh for {}", length(seen.fresh_for));
-        }
-        _ => {}
-    }
-    if let Some(left) = seen.cooling_down {
-        line += &format!(", cooling down for {}", length(whole(left)));
-    }
-    if seen.state != State::Missing {
-        line += &format!(", expires in {}", length(seen.expires_in));
-    }
-    let times = match seen.asked {
-        1 => "once".to_owned(),
-        many => format!("{many} times"),
-    };
-    line + &format!(", asked {times}")
+/// The parts of a line, each with what stands before it.
+struct Line {
+    time: String,
+    source: &'static str,
+    state: &'static str,
+    fresh: String,
+    cooling_down: String,
+    expires: String,
+    left: String,
+    asked: String,
 }
+
+impl Line {
+    fn of(seen: &Seen) -> Self {
+        let fresh_for = || length(seen.fresh_for);
+        let has_token = seen.state != State::Missing;
+        let expires_in = length(seen.expires_in);
+        Self {
+            time: format!("{}  ", moment(seen.at)),
+            source: match seen.source {
+                Source::Network => "network  ",
+                Source::Cache => "cache    ",
+                Source::Nowhere => "nowhere  ",
+            },
+            state: match seen.state {
+                State::New => "new",
+                State::Fresh => "fresh",
+                State::Due if seen.cooling_down.is_none() => "due, being renewed",
+                State::Due => "due, not renewed",
+                State::Refreshed => "refreshed",
+                State::ServedAnyway => "served anyway",
+                State::Missing => "no token",
+            },
+            fresh: match seen.state {
+                State::Fresh => format!(" for {}", fresh_for()),
+                State::New | State::Refreshed if !seen.fresh_for.is_zero() => {
+                    format!(", fresh for {}", fresh_for())
+                }
+                _ => String::new(),
+            },
+            cooling_down: seen.cooling_down.map_or_else(String::new, |left| {
+                format!(", cooling down for {}", length(whole(left)))
+            }),
+            expires: if has_token {
+                format!(", expires in {expires_in}")
+            } else {
+                String::new()
+            },
+            left: if has_token {
+                format!(", {expires_in} left")
+            } else {
+                String::new()
+            },
+            asked: match seen.asked {
+                1 => ", asked once".to_owned(),
+                many => format!(", asked {many} times"),
+            },
+        }
+    }
+
+    fn full(&self) -> String {
+        [&self.time, self.source, &self.core(true, true), &self.asked].concat()
+    }
+
+    /// As much of it as a line of so many columns holds. The state and the end of the token stay longest.
+    fn fitting(&self, columns: usize) -> String {
+        let forms = [
+            self.full(),
+            [&self.time, self.source, &self.core(true, true)].concat(),
+            [&self.time, &*self.core(true, true)].concat(),
+            self.core(true, true),
+            self.core(false, true),
+            self.core(false, false),
+            [self.state, &self.left].concat(),
+        ];
+        let fitting = forms.into_iter().find(|form| width_of(form) <= columns);
+        fitting.unwrap_or_else(|| cut(self.state, columns).to_owned())
+    }
+
+    /// The state and the end of the token, and what is wanted of the rest.
+    fn core(&self, fresh: bool, cooling_down: bool) -> String {
+        let part = |wanted: bool, part: &str| if wanted { part.to_owned() } else { String::new() };
+        [
+            self.state,
+            &part(fresh, &self.fresh),
+            &part(cooling_down, &self.cooling_down),
+            &self.expires,
+        ]
+        .concat()
+    }
+}
+
+/// Where the text of a failure begins, and goes on in the next line.
+const INDENT: usize = 17;
 
 fn moment(at: Duration) -> String {
     format!("{:>4} s", at.as_secs())
@@ -146,10 +233,14 @@ mod tests {
         }
     }
 
+    fn wide(columns: usize) -> impl Fn() -> Option<usize> {
+        move || Some(columns)
+    }
+
     #[test]
-    fn what_is_shorter_leaves_nothing_of_what_stood_there() {
+    fn a_shorter_line_leaves_nothing_of_the_longer_one() {
         let mut shown = Vec::new();
-        let mut screen = Screen::new(&mut shown, true);
+        let mut screen = Screen::new(&mut shown, View::All, wide(80));
         screen.show(&due(100, None)).unwrap();
         screen.show(&due(99, None)).unwrap();
         let shown = String::from_utf8(shown).unwrap();
@@ -161,7 +252,7 @@ mod tests {
         let mut shown = Vec::new();
         let mut seen = due(100, None);
         seen.failure = Some("a\u{1b}[2J\u{9b}b\r\nFORGED".to_owned());
-        Screen::new(&mut shown, false).show(&seen).unwrap();
+        Screen::new(&mut shown, View::All, || None).show(&seen).unwrap();
         let shown = String::from_utf8(shown).unwrap();
         assert!(
             shown.starts_with("   0 s  failed   a\\u{1b}[2J\\u{9b}b\\r\\nFORGED\n"),
@@ -170,10 +261,100 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_is_wrapped_to_the_terminal() {
+        let mut shown = Vec::new();
+        let mut seen = due(100, None);
+        seen.failure = Some("no token 日本語日本語日本語 for this API, and none for another one".to_owned());
+        Screen::new(&mut shown, View::All, wide(40)).show(&seen).unwrap();
+        let shown = String::from_utf8(shown).unwrap();
+        assert!(shown.lines().all(|line| width_of(line) <= 40), "{shown}");
+        assert!(
+            shown.starts_with("   0 s  failed   no token\n          日本"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn quiet_shows_failures_alone() {
+        let mut shown = Vec::new();
+        let mut screen = Screen::new(&mut shown, View::Failures, wide(80));
+        let mut seen = due(100, None);
+        screen.show(&seen).unwrap();
+        seen.failure = Some("no".to_owned());
+        screen.show(&seen).unwrap();
+        screen.end_line().unwrap();
+        assert_eq!(String::from_utf8(shown).unwrap(), "   0 s  failed   no\n");
+    }
+
+    #[test]
     fn it_cools_down_until_nothing_is_left() {
         for (milliseconds, said) in [(4001, "for 5 s,"), (4000, "for 4 s,"), (1, "for 1 s,")] {
-            let line = describe(&due(9, Some(Duration::from_millis(milliseconds))));
+            let line = Line::of(&due(9, Some(Duration::from_millis(milliseconds)))).full();
             assert!(line.contains(said), "{line}");
         }
+    }
+
+    #[test]
+    fn a_line_is_shortened_by_what_matters_least() {
+        let cooling = Line::of(&due(9, Some(Duration::from_secs(5))));
+        for (columns, line) in [
+            (
+                99,
+                "   0 s  cache    due, not renewed, cooling down for 5 s, expires in 9 s, asked once",
+            ),
+            (
+                80,
+                "   0 s  cache    due, not renewed, cooling down for 5 s, expires in 9 s",
+            ),
+            (68, "   0 s  due, not renewed, cooling down for 5 s, expires in 9 s"),
+            (59, "due, not renewed, cooling down for 5 s, expires in 9 s"),
+            (39, "due, not renewed, expires in 9 s"),
+            (29, "due, not renewed, 9 s left"),
+            (19, "due, not renewed"),
+            (9, "due, not "),
+            (0, ""),
+        ] {
+            assert_eq!(cooling.fitting(columns), line);
+        }
+    }
+
+    #[test]
+    fn no_line_is_as_wide_as_the_terminal() {
+        for columns in 1..120 {
+            for state in [
+                State::New,
+                State::Fresh,
+                State::Due,
+                State::Refreshed,
+                State::ServedAnyway,
+                State::Missing,
+            ] {
+                let mut seen = due(3600, Some(Duration::from_secs(60)));
+                seen.state = state;
+                seen.fresh_for = Duration::from_secs(3300);
+                seen.asked = 1000;
+                assert!(width_of(&Line::of(&seen).fitting(columns - 1)) < columns);
+            }
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_becomes_narrower_gets_a_new_line() {
+        let columns = std::rc::Rc::new(std::cell::Cell::new(80));
+        let mut shown = Vec::new();
+        let now = std::rc::Rc::clone(&columns);
+        let mut screen = Screen::new(&mut shown, View::All, move || Some(now.get()));
+        screen.show(&due(100, None)).unwrap();
+        columns.set(60);
+        screen.show(&due(99, None)).unwrap();
+        columns.set(100);
+        screen.show(&due(98, None)).unwrap();
+        let shown = String::from_utf8(shown).unwrap();
+        assert_eq!(
+            shown,
+            "\r   0 s  cache    due, being renewed, expires in 100 s, asked once\n\
+             \r   0 s  cache    due, being renewed, expires in 99 s\
+             \r   0 s  cache    due, being renewed, expires in 98 s, asked once"
+        );
     }
 }

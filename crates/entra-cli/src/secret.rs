@@ -4,11 +4,11 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use entra_proto::{ClientSecret, Guid};
-use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
 use crate::files::read_text;
 use crate::outside::keep_out;
+use crate::prompt;
 
 /// Takes a text for a client secret.
 ///
@@ -25,11 +25,10 @@ pub(crate) fn client_secret(text: &str) -> Result<ClientSecret, Failure> {
 /// Reads a client secret from a file, or from standard input where the path is `-`: at a terminal without showing it.
 pub(crate) fn read(path: &Path) -> Result<ClientSecret, Failure> {
     if path.as_os_str() == "-" && io::stdin().is_terminal() {
-        let typed = rpassword::prompt_password("Client secret: ");
-        let typed = Zeroizing::new(typed.map_err(|error| Failure::of(Exit::Credential, &error))?);
-        return client_secret(&typed);
+        let typed = prompt::line("Client secret", MAX_SECRET as usize);
+        return client_secret(&typed.map_err(|error| Failure::of(Exit::Credential, &error))?);
     }
-    client_secret(&read_text(path, MAX_SECRET, Exit::Credential)?)
+    client_secret(&read_text(path, "the client secret", MAX_SECRET, Exit::Credential)?)
 }
 
 pub(crate) fn is_guid(secret: &str) -> bool {

@@ -19,6 +19,7 @@ use crate::exit::{Exit, Failure};
 use crate::files::read_text;
 use crate::message::warn;
 use crate::outside::refuse_contents;
+use crate::requests::{Logged, log_event, sleep};
 use crate::secret;
 use crate::source::{Source, Traced};
 
@@ -356,26 +357,26 @@ pub(crate) struct NetworkSettings {
 }
 
 impl NetworkSettings {
-    pub(crate) fn transport(&self) -> Result<UreqTransport, Failure> {
+    pub(crate) fn transport(&self) -> Result<Logged<UreqTransport>, Failure> {
         // Every address is one that the user wrote; that plain http stays on this machine is checked by the transport.
         let mut builder = UreqTransport::builder()
             .allow_plain_loopback(true)
             .timeout(Duration::from_secs(self.timeout));
         if let Some(path) = &self.ca_file {
-            let pem = read_text(path, MAX_CA, Exit::Configuration)?;
+            let pem = read_text(path, "CA certificates", MAX_CA, Exit::Configuration)?;
             builder = builder.root_certificates_pem(pem.as_bytes())?;
         }
-        Ok(builder.build()?)
+        Ok(Logged(builder.build()?))
     }
 
     /// Gets a token over this transport within the time allowed.
     pub(crate) fn acquire_over(
         &self,
-        transport: &UreqTransport,
+        transport: &Logged<UreqTransport>,
         request: TokenRequest,
     ) -> Result<TokenResponse, AcquireError> {
         let step = entra_transport::start(request, self.retry())?;
-        drive_blocking(transport, step, entra_transport::now, std::thread::sleep)
+        drive_blocking(transport, step, entra_transport::now, sleep)
     }
 
     /// A client for this application that keeps to this policy, within the time allowed.
@@ -387,7 +388,9 @@ impl NetworkSettings {
         policy.retry = self.retry();
         // Nobody else asks, but a policy whose patience is shorter than its tries is none.
         policy.patience = policy.retry.deadline.saturating_mul(2);
-        Ok(Client::builder(application, self.transport()?).policy(policy))
+        Ok(Client::builder(application, self.transport()?)
+            .policy(policy)
+            .observer(log_event))
     }
 
     /// How often to try within the time allowed.

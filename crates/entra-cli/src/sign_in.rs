@@ -8,7 +8,7 @@ use entra_proto::{ClaimsRequest, Prompt, Target, UserAssertion};
 use crate::callback::{Answer, CallbackSettings};
 use crate::commands::consent::{is_anothers, is_declined};
 use crate::exit::{Exit, Failure};
-use crate::files::{excerpt, harmless, name_of, read_text, tell};
+use crate::files::{excerpt, harmless, name_of, read_text, tell_always};
 use crate::page::Page;
 use crate::wanted::TokenSettings;
 
@@ -83,7 +83,7 @@ impl FlowSettings {
             Flow::ClientCredentials => return without_sign_in(client),
             // Read last: whoever writes it into a pipe may sign in for it.
             Flow::Obo => return without_sign_in(client.on_behalf_of(&self.assertion()?)),
-            Flow::DeviceCode => client.device_code(&target, |code| tell(harmless(&code.message)))?,
+            Flow::DeviceCode => client.device_code(&target, |code| tell_always(harmless(&code.message)))?,
             Flow::AuthCode => through_browser(&client, &self.callback, target, wanted.claims()?, |_| Ok(()))?,
         };
         Ok(Got {
@@ -96,7 +96,7 @@ impl FlowSettings {
     /// The user's token, with --flow obo.
     fn assertion(&self) -> Result<UserAssertion, Failure> {
         let file = self.assertion_file.as_deref().unwrap_or_else(|| "-".as_ref());
-        let text = read_text(file, MAX_ASSERTION, Exit::Token)?;
+        let text = read_text(file, "the user's access token", MAX_ASSERTION, Exit::Token)?;
         UserAssertion::new(text.trim()).map_err(|error| Failure::new(Exit::Token, error).context(name_of(file)))
     }
 

@@ -3,6 +3,8 @@
 use std::env;
 use std::io::{self, IsTerminal};
 
+use unicode_width::UnicodeWidthStr;
+
 /// The stream of a text, which may lead to a terminal or elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stream {
@@ -98,7 +100,7 @@ pub(crate) fn wrapped_behind(taken: usize, text: &str, width: usize, indent: usi
     let mut wrapped = String::new();
     let mut columns = taken;
     for (at, word) in text.split(' ').enumerate() {
-        let length = word.chars().count();
+        let length = width_of(word);
         if at > 0 && columns + 1 + length > width {
             wrapped.push('\n');
             wrapped.push_str(&" ".repeat(indent));
@@ -111,6 +113,18 @@ pub(crate) fn wrapped_behind(taken: usize, text: &str, width: usize, indent: usi
         columns += length;
     }
     wrapped
+}
+
+/// Returns how many columns a text takes: most characters of East Asian scripts take two.
+pub(crate) fn width_of(text: &str) -> usize {
+    UnicodeWidthStr::width(text)
+}
+
+/// Returns as much of the beginning of a text as fits into `width` columns.
+pub(crate) fn cut(text: &str, width: usize) -> &str {
+    let ends = text.char_indices().map(|(at, character)| at + character.len_utf8());
+    let end = ends.take_while(|end| width_of(&text[..*end]) <= width).last();
+    &text[..end.unwrap_or(0)]
 }
 
 /// The width of a terminal that does not tell it.
@@ -147,6 +161,15 @@ mod tests {
             wrapped(&format!("see {url} now"), 10, 2),
             format!("see\n  {url}\n  now")
         );
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        assert_eq!(width_of("日本 é"), 6);
+        assert_eq!(wrapped("日本 日本", 8, 0), "日本\n日本");
+        for (width, text) in [(0, ""), (1, ""), (2, "日"), (3, "日"), (4, "日本"), (9, "日本")] {
+            assert_eq!(cut("日本", width), text);
+        }
     }
 
     #[test]

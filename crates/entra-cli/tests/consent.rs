@@ -562,7 +562,10 @@ fn help_shows_an_emulator_in_which_an_api_can_ask_for_its_user() {
     let help = run(&["emulator", "--help"], &[]);
     let (_, rest) = out(&help).split_once("In obo.json:\n").unwrap();
     let (config, rest) = rest.split_once("\nand, ").unwrap();
-    let pipe = rest.lines().find(|line| line.contains(" | ")).unwrap().trim();
+    let start = rest.find("entra token").unwrap();
+    let end = rest[start..].find("\n\n").unwrap();
+    let pipe = rest[start..start + end].replace('\\', " ");
+    let pipe = pipe.split_whitespace().collect::<Vec<_>>().join(" ");
     let (first, second) = pipe.split_once(" | ").unwrap();
     let words = |line: &str| -> Vec<String> { line.split(' ').skip(1).map(str::to_owned).collect() };
     let config = Config::from_json(config).unwrap();

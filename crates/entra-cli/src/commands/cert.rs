@@ -33,9 +33,12 @@ enum Command {
     #[command(after_help = "\
 Examples:
   entra cert new --name daemon
-  entra cert new --name daemon --out /etc/daemon/       # or the name of a file: --out /etc/daemon/key.pem
-  entra keycredentials daemon.crt                       # for the app registration's manifest
-  entra token --certificate daemon.pem --resource https://graph.microsoft.com")]
+  entra cert new --name daemon --out /etc/daemon/
+  entra cert new --name daemon --out /etc/daemon/key.pem
+  # for the app registration's manifest
+  entra keycredentials daemon.crt
+  entra token --certificate daemon.pem \\
+    --resource https://graph.microsoft.com")]
     New {
         /// The certificate's common name, and the name of its files: NAME.pem (with the key) and NAME.crt
         #[arg(long, default_value = "entra-client")]

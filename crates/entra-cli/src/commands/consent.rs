@@ -18,6 +18,7 @@ use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, harmless, print, print_json, tell};
 use crate::outside::shown;
 use crate::page::Page;
+use crate::requests::log_event;
 use crate::settings::{ApplicationSettings, NetworkSettings};
 use crate::source::{Source, Traced};
 use crate::target::TargetSettings;
@@ -32,18 +33,23 @@ use crate::target::TargetSettings;
 /// under Authentication, platform "Web", or "Mobile and desktop applications" for a public client. If it is missing, Entra's page says
 /// AADSTS50011 or AADSTS500113.
 #[derive(Args)]
-#[command(after_help = "\
+#[command(override_usage = USAGE, after_help = "\
 Examples:
   export AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
-  entra consent --v1 --resource https://manage.office.com                 # the administrator signs in, a code comes back
-  entra consent --admin --resource https://graph.microsoft.com            # the admin-consent page
-  entra token --tenant $(entra consent --v1 --resource https://manage.office.com) --v1 --resource https://manage.office.com
+  # the administrator signs in, a code comes back
+  entra consent --v1 --resource https://manage.office.com
+  # the admin-consent page
+  entra consent --admin \\
+    --resource https://graph.microsoft.com
+  entra token --v1 --resource https://manage.office.com \\
+    --tenant $(entra consent --v1 \\
+      --resource https://manage.office.com)
 
-With --v1 or --admin the administrator consents for the whole tenant, application permissions included. On v2 without --admin the consent
+With --v1 or --admin the administrator consents for the whole tenant, application permissions included. On v2 without --admin the consent \
 is for the signed-in user alone and grants no application permission: the tenant is connected only if the application has some already.
 
-Exit code 6: the application has no application permission for the API in that tenant, and its app-only tokens are of no use there. On
-v2 without --admin nothing is stored then. Where the token service cannot tell yet, a consent for the whole tenant is stored, and \"not
+Exit code 6: the application has no application permission for the API in that tenant, and its app-only tokens are of no use there. On \
+v2 without --admin nothing is stored then. Where the token service cannot tell yet, a consent for the whole tenant is stored, and \"not \
 proved\" is written to standard error (\"proved\": false in JSON).")]
 #[command(mut_arg("tenant", |tenant| tenant
     .env(Resettable::Reset)
@@ -94,7 +100,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     directory.check()?;
     let client_id = application.client_id();
     let cloud = application.authority().cloud().clone();
-    let client = Client::builder(application, arguments.network.transport()?);
+    let client = Client::builder(application, arguments.network.transport()?).observer(log_event);
     let client = client.build()?;
 
     let mut callback = arguments.callback.listen(client.application())?;
@@ -399,3 +405,8 @@ const USE_ADMIN: &str = "grant application permissions with --admin, or with --v
 
 /// How many permissions are stored.
 const MOST_NAMED: usize = 100;
+
+// Each form fits a terminal of 60 columns.
+const USAGE: &str = "\
+entra consent [OPTIONS] --scope <SCOPE>
+       entra consent [OPTIONS] --resource <AUDIENCE>";

@@ -17,7 +17,8 @@ use crate::pasted_token;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  entra token --resource https://graph.microsoft.com | entra decode
+  entra token --resource https://graph.microsoft.com |
+    entra decode
   az account get-access-token | entra decode
   entra decode token.txt -o json")]
 pub(crate) struct Arguments {
@@ -46,7 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         )
         .hint("pipe it in: entra decode < token.txt"));
     }
-    let text = read_loosely(&arguments.file, MAX_TOKEN, Exit::Credential)?;
+    let text = read_loosely(&arguments.file, "a token", MAX_TOKEN, Exit::Credential)?;
     let pasted = pasted_token::find(&text)?;
     if let Some(note) = pasted.note {
         tell(note);

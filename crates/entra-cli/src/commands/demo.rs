@@ -17,6 +17,7 @@ use crate::commands::cert::self_signed;
 use crate::exit::{Exit, Failure};
 use crate::files::print;
 use crate::moment::length;
+use crate::requests::Logged;
 
 /// Show the whole path from a secret to an API's answer, against an emulator, and explain each step.
 ///
@@ -45,7 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .map_err(|error| Failure::of(Exit::Network, &error))?;
     let certificate = ClientCertificate::from_pem(format!("{}{certificate}", key.as_str()), None);
     let demo = Demo {
-        transport: UreqTransport::builder().allow_plain_loopback(true).build()?,
+        transport: Logged(UreqTransport::builder().allow_plain_loopback(true).build()?),
         emulator,
         certificate: certificate?,
     };
@@ -53,7 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 struct Demo {
-    transport: UreqTransport,
+    transport: Logged<UreqTransport>,
     emulator: Emulator,
     certificate: ClientCertificate,
 }

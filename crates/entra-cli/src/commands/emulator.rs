@@ -23,24 +23,50 @@ use crate::outside::{escape, shell_quoted, shown, without_suspects};
 #[command(after_help = concat!("\
 Examples:
   entra emulator --port 8500
-  entra emulator --listen 0.0.0.0:8500 --name emulator        # for other containers; `curl http://emulator:8500/healthz` waits for it
-  entra emulator --config emulator.json --tls --ca-out ca.pem
-  entra emulator > emulator.env &  sleep 1; . ./emulator.env; entra token --resource https://graph.microsoft.com
+  # for other containers; wait for it with
+  # curl http://emulator:8500/healthz
+  entra emulator --listen 0.0.0.0:8500 --name emulator
+  entra emulator --config emulator.json --tls \\
+    --ca-out ca.pem
+  entra emulator > emulator.env &
+  sleep 1; . ./emulator.env
+  entra token --resource https://graph.microsoft.com
 
-For `entra token --flow obo` the application needs an API of its own, which users get tokens for. In obo.json:
-  {\"apis\": [{\"app_id\": \"2d4d11a2-f814-46a7-890a-274a72a7309e\", \"identifiers\": [\"api://todo\"], \"scopes\": [\"Todo.Read\"]}],
-   \"apps\": [{\"client_id\": \"2d4d11a2-f814-46a7-890a-274a72a7309e\", \"name\": \"todo\", \"redirect_uris\": [\"http://localhost\", \"http://127.0.0.1\"],
-             \"requested_scopes\": [{\"api\": \"api://todo\", \"scope\": \"Todo.Read\"}],
-             \"granted_scopes\": [{\"api\": \"https://graph.microsoft.com\", \"scope\": \"User.Read\"}]}]}
+For `entra token --flow obo` the application needs an API of its own, which users get tokens for.
+In obo.json:
+  {\"apis\": [{
+     \"app_id\": \"2d4d11a2-f814-46a7-890a-274a72a7309e\",
+     \"identifiers\": [\"api://todo\"],
+     \"scopes\": [\"Todo.Read\"]}],
+   \"apps\": [{
+     \"client_id\": \"2d4d11a2-f814-46a7-890a-274a72a7309e\",
+     \"name\": \"todo\",
+     \"redirect_uris\": [
+       \"http://localhost\", \"http://127.0.0.1\"],
+     \"requested_scopes\": [
+       {\"api\": \"api://todo\", \"scope\": \"Todo.Read\"}],
+     \"granted_scopes\": [
+       {\"api\": \"https://graph.microsoft.com\",
+        \"scope\": \"User.Read\"}]}]}
 and, the second in another shell with the variables of the first:
   entra emulator --port 8500 --config obo.json
-  entra token --flow auth-code --scope api://todo/Todo.Read | entra token --flow obo --assertion-file - --scope User.Read
+  entra token --flow auth-code \\
+    --scope api://todo/Todo.Read |
+    entra token --flow obo --assertion-file - \\
+      --scope User.Read
 
 Other libraries insist on TLS, and look the authority up at Microsoft unless told not to: use --tls, and
-  MSAL Python      ConfidentialClientApplication(..., authority=f\"{host}/{tenant}\", instance_discovery=False)
-  azure-identity   ClientSecretCredential(..., authority=host, disable_instance_discovery=True)
+  MSAL Python
+    ConfidentialClientApplication(...,
+      authority=f\"{host}/{tenant}\",
+      instance_discovery=False)
+  azure-identity
+    ClientSecretCredential(..., authority=host,
+      disable_instance_discovery=True)
 Libraries for OpenID Connect (openid-client, go-oidc, Spring Security) compare the issuer with the URL that they are given:
-  entra emulator --port 8500 --issuer origin      # issuer http://127.0.0.1:8500/TENANT/v2.0, or .../TENANT/ on v1; TENANT is the tenant's ID
+  # issuer http://127.0.0.1:8500/TENANT/v2.0, on v1
+  # http://127.0.0.1:8500/TENANT/; TENANT is an ID
+  entra emulator --port 8500 --issuer origin
 Where tokens are requested at one address and checked with the documents of another, give --issuer the URL of the latter.
 
 ", control_help!()))]
@@ -76,7 +102,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
 
-    /// Tenants, applications and APIs, as JSON: {"tenants":[{"domain":"contoso.example"}],"apps":[{"name":"daemon","secrets":[{"value":"s3cret"}]}]}
+    /// Tenants, applications and APIs, as JSON: {"tenants": [{"domain": "contoso.example"}], "apps": [{"name": "daemon", "secrets":
+    /// [{"value": "s3cret"}]}]}
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -99,7 +126,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         builder = builder.issuers(issuers.clone());
     }
     if let Some(path) = &arguments.certificate {
-        builder = builder.certificate_pem(read_text(path, MAX_CERTIFICATE, Exit::Configuration)?.as_str());
+        builder =
+            builder.certificate_pem(read_text(path, "the certificate", MAX_CERTIFICATE, Exit::Configuration)?.as_str());
     }
     let emulator = arguments
         .control
@@ -135,7 +163,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn read_config(path: &Path) -> Result<Config, Failure> {
-    let text = read_text(path, MAX_CONFIG, Exit::Configuration)?;
+    let text = read_text(path, "the configuration", MAX_CONFIG, Exit::Configuration)?;
     Config::from_json(&text).map_err(|error| refused_config(Some(path), &error.to_string()))
 }
 

@@ -18,14 +18,18 @@ use crate::wanted::TokenSettings;
 ///
 /// The command takes the place of this one (on Unix), so that signals reach it and its exit code is the one that is seen.
 #[derive(Args)]
-#[command(after_help = "\
+#[command(override_usage = USAGE, after_help = "\
 Examples:
-  entra exec --resource https://graph.microsoft.com -- ./nightly-report
-  entra exec --resource https://database.windows.net/ --env SQL_TOKEN -- ./migrate --all
   entra exec --resource https://graph.microsoft.com -- \\
-    sh -c 'echo \"Authorization: Bearer $ENTRA_ACCESS_TOKEN\" | curl -H @- https://graph.microsoft.com/v1.0/users'
+    ./nightly-report
+  entra exec --resource https://database.windows.net/ \\
+    --env SQL_TOKEN -- ./migrate --all
+  entra exec --resource https://graph.microsoft.com -- \\
+    sh -c '
+      echo \"Authorization: Bearer $ENTRA_ACCESS_TOKEN\" |
+      curl -H @- https://graph.microsoft.com/v1.0/users'
 
-A shell puts $ENTRA_ACCESS_TOKEN into the arguments of what it runs, where every user of the machine sees it: pass it on through a pipe,
+A shell puts $ENTRA_ACCESS_TOKEN into the arguments of what it runs, where every user of the machine sees it: pass it on through a pipe, \
 as above, or let the command read the variable.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -104,3 +108,8 @@ fn variable(name: &str) -> Result<String, String> {
 
 /// The variable with the second at which the token expires.
 const EXPIRES_ON: &str = "ENTRA_TOKEN_EXPIRES_ON";
+
+// Each form fits a terminal of 60 columns.
+const USAGE: &str = "\
+entra exec [OPTIONS] --scope <SCOPE> -- <COMMAND>...
+       entra exec [OPTIONS] --resource <API> -- <COMMAND>...";

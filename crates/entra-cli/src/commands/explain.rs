@@ -16,8 +16,9 @@ use crate::files::{print, read_loosely, tell};
 Examples:
   entra explain AADSTS7000215
   entra explain 70011
-  entra explain \"AADSTS500011: The resource principal named ... was not found\"
-  entra token --resource https://graph.microsoft.com 2>&1 | entra explain
+  entra explain \"AADSTS500011: The resource principal ...\"
+  entra token --resource https://graph.microsoft.com 2>&1 |
+    entra explain
   entra explain all")]
 pub(crate) struct Arguments {
     /// A number, any text with numbers in it, "-" for standard input, or "all" for every number known here
@@ -61,8 +62,8 @@ fn text(errors: &[String]) -> Result<Zeroizing<String>, Failure> {
     match errors {
         [] if io::stdin().is_terminal() => Err(Failure::text(Exit::Usage, "no error is given")
             .hint("name a number, such as AADSTS7000215, or pipe a message in")),
-        [] => read_loosely("-".as_ref(), MAX_TEXT, Exit::Usage),
-        [dash] if dash == "-" => read_loosely("-".as_ref(), MAX_TEXT, Exit::Usage),
+        [] => read_loosely("-".as_ref(), "an error", MAX_TEXT, Exit::Usage),
+        [dash] if dash == "-" => read_loosely("-".as_ref(), "an error", MAX_TEXT, Exit::Usage),
         errors => Ok(errors.join(" ").into()),
     }
 }

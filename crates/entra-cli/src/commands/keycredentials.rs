@@ -17,7 +17,8 @@ use crate::files::{name_of, print_json_text, read_text};
 #[command(after_help = "\
 Examples:
   entra keycredentials daemon.crt
-  entra keycredentials new.crt --manifest manifest.json > uploaded.json")]
+  entra keycredentials new.crt \\
+    --manifest manifest.json > uploaded.json")]
 pub(crate) struct Arguments {
     /// Files with a certificate, with or without its key: PEM, DER (.cer), PFX
     #[arg(required = true, value_name = "FILE")]
@@ -42,7 +43,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         entries.push(certificate.key_credential(Guid::from_random(id)));
     }
     let (name, manifest) = match &arguments.manifest {
-        Some(path) => (name_of(path), read_text(path, MAX_MANIFEST, Exit::Configuration)?),
+        Some(path) => (
+            name_of(path),
+            read_text(path, "the manifest", MAX_MANIFEST, Exit::Configuration)?,
+        ),
         None => (
             "the list".to_owned(),
             String::from("{\n  \"keyCredentials\": []\n}").into(),

@@ -8,7 +8,7 @@ use crate::callback::CallbackSettings;
 use crate::commands::accounts::{Output, to_json};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::files::{excerpt, harmless, print_json, tell};
+use crate::files::{excerpt, harmless, print_json, tell, tell_always};
 use crate::settings::{ApplicationSettings, NetworkSettings};
 use crate::sign_in::through_browser;
 use crate::silent::account_key;
@@ -32,11 +32,16 @@ use crate::target::TargetSettings;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  entra login --client-id 11111111-2222-3333-4444-555555555555
-  entra login --client-id ... --tenant contoso.onmicrosoft.com --scope User.Read
-  entra login --client-id ... --device-code                   # where no browser is on this machine
-  entra token --account --scope User.Read                     # the one who is signed in
-  entra token --account megan@contoso.com --scope Mail.Read
+  entra login \\
+    --client-id 11111111-2222-3333-4444-555555555555
+  entra login --client-id ... --scope User.Read \\
+    --tenant contoso.onmicrosoft.com
+  # where no browser is on this machine
+  entra login --client-id ... --device-code
+  # for the one who is signed in
+  entra token --account --scope User.Read
+  entra token --account megan@contoso.com \\
+    --scope Mail.Read
   entra accounts
   entra logout --account megan@contoso.com")]
 #[command(mut_arg("tenant", |tenant| tenant
@@ -97,7 +102,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let client = client?;
     let keep = |sign_in: &SignIn| keep(&store, &application, &target, sign_in);
     let sign_in = if arguments.device_code {
-        let sign_in = client.device_code(&target, |code| tell(harmless(&code.message)))?;
+        let sign_in = client.device_code(&target, |code| tell_always(harmless(&code.message)))?;
         keep(&sign_in)?;
         sign_in
     } else {

@@ -15,7 +15,8 @@ use crate::store::{StoreSettings, Wanted};
 Examples:
   entra logout
   entra logout --account megan@contoso.com
-  entra logout --all                          # all sign-ins and cached tokens")]
+  # all sign-ins and cached tokens
+  entra logout --all")]
 pub(crate) struct Arguments {
     /// The user who signs out [default: the one who is signed in]
     #[arg(long, value_name = "USER")]

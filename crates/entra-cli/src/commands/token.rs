@@ -19,22 +19,39 @@ use crate::wanted::TokenSettings;
 /// (--resource https://graph.microsoft.com) or by a scope that ends with /.default (--scope https://graph.microsoft.com/.default).
 /// A slash at the end of an audience is part of it: `entra scope explain` shows what that means.
 #[derive(Args)]
-#[command(after_help = "\
+#[command(override_usage = USAGE, after_help = "\
 Examples:
-  export AZURE_TENANT_ID=contoso.onmicrosoft.com AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
+  export AZURE_TENANT_ID=contoso.onmicrosoft.com
+  export AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
   entra token --scope https://graph.microsoft.com/.default
-  entra token --resource https://manage.office.com --v1 -o json
-  curl -H \"$(entra token --resource https://graph.microsoft.com -o header)\" https://graph.microsoft.com/v1.0/users
-  entra token --resource https://graph.microsoft.com --secret-file - < secret.txt | entra decode
-  entra token --cache --resource https://graph.microsoft.com              # the token is kept, and used again while it is fresh
-  entra token --account megan@contoso.com --scope User.Read               # for a user who signed in with `entra login`
-  entra token --flow device-code --scope User.Read                        # for a person, who types a code in elsewhere
-  entra token --flow auth-code --scope User.Read                          # for a person, in a browser on this machine
-  entra token --flow obo --assertion-file - --scope User.Read < user.jwt  # for the user who called your API
+  entra token --resource https://manage.office.com --v1 \\
+    -o json
+  entra token --resource https://graph.microsoft.com \\
+    --secret-file - < secret.txt | entra decode
+  curl -H \"$(entra token -o header \\
+    --resource https://graph.microsoft.com)\" \\
+    https://graph.microsoft.com/v1.0/users
 
-To see a client keep its token, renew it before it ends, and go on when the service is gone (stop the emulator):
-  entra emulator --port 8500 --token-lifetime 30 --refresh-in 10
-  entra token --resource https://graph.microsoft.com --watch --margin 5      # in another shell, with its variables")]
+  # the token is kept, and used again while it is fresh
+  entra token --cache \\
+    --resource https://graph.microsoft.com
+  # for a user who signed in with `entra login`
+  entra token --account megan@contoso.com \\
+    --scope User.Read
+  # for a person, who types a code in elsewhere
+  entra token --flow device-code --scope User.Read
+  # for a person, in a browser on this machine
+  entra token --flow auth-code --scope User.Read
+  # for the user who called your API
+  entra token --flow obo --scope User.Read \\
+    --assertion-file - < user.jwt
+
+To see a client keep its token, renew it before it ends, and go on when the service is gone (stop the emulator), run the second \
+command in another shell, with the variables that the first prints:
+  entra emulator --port 8500 --token-lifetime 30 \\
+    --refresh-in 10
+  entra token --resource https://graph.microsoft.com \\
+    --watch --margin 5")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     wanted: TokenSettings,
@@ -212,3 +229,8 @@ impl Issued<'_> {
         }
     }
 }
+
+// Each form fits a terminal of 60 columns.
+const USAGE: &str = "\
+entra token [OPTIONS] --scope <SCOPE>
+       entra token [OPTIONS] --resource <AUDIENCE>";

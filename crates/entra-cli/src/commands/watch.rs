@@ -1,4 +1,4 @@
-use std::io::{self, IsTerminal};
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,10 @@ use entra_transport::AcquireError;
 use crate::commands::token::Output;
 use crate::exit::Failure;
 use crate::files::print_secret;
-use crate::screen::Screen;
+use crate::logging::{is_quiet, logs};
+use crate::requests::log_event;
+use crate::screen::{Screen, View};
+use crate::terminal::Stream;
 use crate::wanted::TokenSettings;
 
 /// Whether to keep asking, and how.
@@ -53,7 +56,9 @@ pub(crate) fn run(wanted: &TokenSettings, settings: &WatchSettings, output: Opti
     watch.options = wanted.options()?;
     watch.freshness = policy.freshness;
 
-    let mut screen = Screen::new(io::stderr(), io::stderr().is_terminal());
+    let view = if is_quiet() { View::Failures } else { View::All };
+    // The lines of a log come at any time, and must not go on behind one that counts down.
+    let mut screen = Screen::new(io::stderr(), view, || Stream::Error.width().filter(|_| !logs()));
     let mut left = settings.count;
     loop {
         let seen = watch.look()?;
@@ -227,6 +232,7 @@ impl<C: Clock + 'static> Tally<C> {
     /// What tells it: an observer for the client.
     fn observer(self: Arc<Self>) -> impl Observer {
         move |event: &Event<'_>| {
+            log_event(event);
             self.counters.observe(event);
             match (event.kind, event.error, event.cool_down) {
                 (EventKind::Acquired, ..) => *self.setback() = None,
@@ -319,7 +325,7 @@ mod tests {
         watch.freshness = policy.freshness;
 
         let mut shown = Vec::new();
-        let mut screen = Screen::new(&mut shown, is_terminal);
+        let mut screen = Screen::new(&mut shown, View::All, move || is_terminal.then_some(100));
         for second in 0..seconds {
             if second == down {
                 emulator.fault(Fault::status(503).always());

@@ -32,7 +32,6 @@ use crate::directory::hush_panics_over_damage;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::outside::{refuse_contents, shown};
-use crate::warnings::tell_warnings;
 
 /// Where sign-ins and tokens are kept.
 #[derive(Args)]
@@ -60,7 +59,6 @@ impl StoreSettings {
 
     fn at(&self, make: bool) -> Result<Store, Failure> {
         hush_panics_over_damage();
-        tell_warnings();
         let folder = self.folder()?;
         let failed = |error: io::Error| Failure::text(Exit::Output, format!("{}: {error}", shown(&folder)));
         let folder = std::path::absolute(&folder).map_err(failed)?;

@@ -198,6 +198,7 @@ fn drive(
                 }
             }
             Step::Pause(pause) => {
+                tracing::debug!("waiting {} ms before the next try", pause.duration().as_millis());
                 if let Some(lead) = &lead {
                     lead.slot()
                         .pause_until(now().monotonic.saturating_add(pause.duration()));

@@ -12,6 +12,7 @@ use crate::commands::doctor::credential::Credential;
 use crate::commands::doctor::report::{Check, Report};
 use crate::commands::doctor::{Arguments, name};
 use crate::exit::Failure;
+use crate::requests::Logged;
 use crate::settings::authority_doubt;
 use crate::source::Source;
 
@@ -30,7 +31,7 @@ pub(crate) struct Configuration {
 
 /// The way out.
 pub(crate) struct Network {
-    pub(crate) transport: UreqTransport,
+    pub(crate) transport: Logged<UreqTransport>,
     /// The proxy on the way to the authority, `host:port`, and the variable that names it.
     pub(crate) proxy: Option<(String, String)>,
 }

@@ -33,13 +33,18 @@ use report::{Output, Report};
     after_help = "\
 Examples:
   entra doctor --resource https://graph.microsoft.com
-  entra doctor --resource https://database.windows.net/ --certificate daemon.pem
-  entra doctor --scope https://graph.microsoft.com/.default -o json > report.json
+  entra doctor --resource https://database.windows.net/ \\
+    --certificate daemon.pem
+  entra doctor -o json > report.json \\
+    --scope https://graph.microsoft.com/.default
 
 Exit codes: 0 where no check failed, warnings or not; else that of the first check that failed:
-  2, 3  a setting: tenant, client id, authority, scope, proxy; this machine's clock
-  4     the secret, the certificate or the federated token cannot be read, or has expired
-  5, 6  the authority refused: an unknown tenant, a wrong credential; a permission is missing
+  2, 3  a setting: tenant, client id, authority, scope,
+        proxy; this machine's clock
+  4     the secret, the certificate or the federated token
+        cannot be read, or has expired
+  5, 6  the authority refused: an unknown tenant, a wrong
+        credential; a permission is missing
   7, 8  no connection; no answer in time
   9     an answer or a token is not what it should be"
 )]

@@ -14,16 +14,26 @@ macro_rules! control_help {
     () => {
         "\
 With --control PORT, programs in any language drive the emulator over HTTP, in JSON; the lines printed name the address and the key:
-  curl -H \"Authorization: Bearer $ENTRA_EMULATOR_CONTROL_KEY\" -H 'Content-Type: application/json' \\
-       -d '{\"status\": 429, \"retry_after\": 2, \"path\": \"/oauth2/v2.0/token\"}' $ENTRA_EMULATOR_CONTROL/v1/faults
-  GET /v1                        what there is
-  GET, DELETE /v1/requests       what came, and what was wrong with it in words; ?after=N
-  GET, POST, DELETE /v1/faults   what goes wrong: status, aadsts, body, retry_after, latency_ms, reset, path, times and more
-  GET, POST /v1/clock            set, advance_seconds, frozen
-  POST /v1/revocations           revoke tokens: all, app or user
-  POST /v1/approvals             accept or decline as a user: url or user_code, user, decision
-  GET, POST /v1/signing-keys     action: rotate, replace or retire
-  POST /v1/reset                 everything but the configuration back to the start"
+  curl -d '{\"status\": 429, \"retry_after\": 2}' \\
+    -H \"Authorization: Bearer $ENTRA_EMULATOR_CONTROL_KEY\" \\
+    -H 'Content-Type: application/json' \\
+    $ENTRA_EMULATOR_CONTROL/v1/faults
+
+  GET /v1                what there is
+  GET /v1/requests       what came, and what was wrong with
+                         it in words; ?after=N; DELETE
+  GET /v1/faults         what goes wrong; DELETE; POST:
+                         status, aadsts, body, retry_after,
+                         latency_ms, reset, path, times and
+                         more
+  GET /v1/clock          POST: set, advance_seconds, frozen
+  POST /v1/revocations   revoke tokens: all, app or user
+  POST /v1/approvals     accept or decline as a user: url or
+                         user_code, user, decision
+  GET /v1/signing-keys   POST: action: rotate, replace or
+                         retire
+  POST /v1/reset         everything but the configuration
+                         back to the start"
     };
 }
 pub(super) use control_help;

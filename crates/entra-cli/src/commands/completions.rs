@@ -1,0 +1,80 @@
+use clap::builder::PossibleValue;
+use clap::{Arg, ArgGroup, Args, Command};
+use clap_complete::{Shell, generate};
+
+use crate::exit::Failure;
+use crate::files::print_secret;
+
+/// Print a script with which a shell completes the words of this command.
+#[derive(Args)]
+#[command(after_help = "\
+Where to put the script:
+  bash (with the package bash-completion)
+    mkdir -p ~/.local/share/bash-completion/completions
+    entra completions bash \\
+      > ~/.local/share/bash-completion/completions/entra
+  zsh (a folder of $fpath, before compinit runs)
+    mkdir -p ~/.zfunc
+    entra completions zsh > ~/.zfunc/_entra
+    # in ~/.zshrc: fpath=(~/.zfunc $fpath)
+    #              autoload -Uz compinit && compinit
+  fish
+    mkdir -p ~/.config/fish/completions
+    entra completions fish \\
+      > ~/.config/fish/completions/entra.fish
+  powershell
+    entra completions powershell >> $PROFILE
+  elvish
+    entra completions elvish >> ~/.config/elvish/rc.elv
+
+To try it in the shell that runs now:
+  source <(entra completions bash)
+  entra completions fish | source
+
+Write the script again after an update of this command.")]
+pub(crate) struct Arguments {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+/// `command` is the whole command line.
+pub(crate) fn run(arguments: &Arguments, command: &Command) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    generate(arguments.shell, &mut visible(command), "entra", &mut script);
+    print_secret(String::from_utf8_lossy(&script).trim_end())
+}
+
+/// The command with what its help shows alone: the scripts offer hidden options and values, too.
+fn visible(command: &Command) -> Command {
+    let mut copy = Command::new(command.get_name().to_owned())
+        .about(command.get_about().cloned().unwrap_or_default())
+        .version(env!("CARGO_PKG_VERSION"))
+        .propagate_version(true)
+        .args(
+            command
+                .get_arguments()
+                .filter(|argument| !argument.is_hide_set())
+                .map(with_visible_values),
+        )
+        .subcommands(
+            command
+                .get_subcommands()
+                .filter(|command| !command.is_hide_set())
+                .map(visible),
+        );
+    for group in command.get_groups() {
+        // Options name it that exclude each other.
+        copy = copy.group(ArgGroup::new(group.get_id().clone()).multiple(true));
+    }
+    copy
+}
+
+fn with_visible_values(argument: &Arg) -> Arg {
+    let values = argument.get_possible_values();
+    if values.iter().any(PossibleValue::is_hide_set) {
+        let values: Vec<PossibleValue> = values.into_iter().filter(|value| !value.is_hide_set()).collect();
+        return argument.clone().value_parser(values).default_values(None::<&str>);
+    }
+    argument.clone()
+}

@@ -1,0 +1,229 @@
+//! What the command logs to standard error: chosen with `--verbose` and `--quiet`, or with RUST_LOG.
+
+use std::fmt::{self, Write};
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use clap::{ArgAction, Args};
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::filter::{Directive, EnvFilter, filter_fn};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::{LookupSpan, Registry};
+
+use crate::environment;
+use crate::exit::{Exit, Failure};
+use crate::files::{harmless, tell};
+use crate::message::warn_only;
+use crate::outside::{excerpt, without_suspects};
+
+/// How much is written beside the result.
+#[derive(Args)]
+pub(crate) struct LogSettings {
+    /// Log requests and where tokens come from to standard error; -vv logs more
+    #[arg(short, long, global = true, action = ArgAction::Count, display_order = 990)]
+    verbose: u8,
+
+    /// Write the result, errors and what you have to do yourself, and no notes or warnings
+    #[arg(short, long, global = true, display_order = 991)]
+    quiet: bool,
+}
+
+impl LogSettings {
+    /// Starts to log, before anything is done.
+    ///
+    /// # Errors
+    /// Returns an error if RUST_LOG is needed and cannot be read.
+    pub(crate) fn start(&self) -> Result<(), Failure> {
+        let (filter, amount) = match (self.quiet, self.verbose) {
+            (true, 0) => (EnvFilter::new("off"), Amount::Quiet),
+            (true, _) => {
+                return Err(Failure::text(Exit::Usage, "--quiet and --verbose exclude each other")
+                    .hint("leave one of them out"));
+            }
+            (false, 0) => match environment::text("RUST_LOG", Exit::Configuration)? {
+                Some(text) => (filter(&text)?, Amount::Logs),
+                None => (EnvFilter::new(USUAL), Amount::Usual),
+            },
+            (false, 1) => (EnvFilter::new("debug"), Amount::Logs),
+            (false, _) => (EnvFilter::new("trace"), Amount::Logs),
+        };
+        let amount = *AMOUNT.get_or_init(|| amount);
+        let lines = Lines {
+            start: Instant::now(),
+            is_detailed: amount == Amount::Logs,
+        };
+        let subscriber = Registry::default()
+            .with(filter)
+            .with(lines.with_filter(filter_fn(is_ours)));
+        // A second call has no effect, as it should.
+        let _ = tracing::subscriber::set_global_default(subscriber);
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Amount {
+    Quiet,
+    /// Notes and warnings.
+    Usual,
+    /// Notes, and a line for whatever the filter lets through.
+    Logs,
+}
+
+static AMOUNT: OnceLock<Amount> = OnceLock::new();
+
+/// Whether notes, hints and warnings are left out.
+pub(crate) fn is_quiet() -> bool {
+    AMOUNT.get() == Some(&Amount::Quiet)
+}
+
+/// Whether lines of a log may appear at any time.
+pub(crate) fn logs() -> bool {
+    AMOUNT.get() == Some(&Amount::Logs)
+}
+
+/// Whether something may be logged: nothing of other libraries is, because they log headers and bodies of requests, which hold
+/// secrets and tokens.
+fn is_ours(metadata: &Metadata<'_>) -> bool {
+    let name = metadata.target().split("::").next().unwrap_or_default();
+    name == "entra" || name.starts_with("entra_")
+}
+
+/// Reads the filter of RUST_LOG.
+fn filter(text: &str) -> Result<EnvFilter, Failure> {
+    let wrong = |part: &str| {
+        let part = excerpt(part.trim(), 60);
+        Failure::text(
+            Exit::Configuration,
+            format!("RUST_LOG has {part} in it, which is no filter"),
+        )
+        .hint("write a level (error, warn, info, debug, trace, off), or such as entra=debug,entra_client=trace")
+    };
+    // A word alone is a target; but this one is more likely a level.
+    let is_misspelt = |part: &&str| {
+        let part = part.trim();
+        part.parse::<LevelFilter>().is_err() && LEVELS.iter().any(|level| environment::is_near(part, level))
+    };
+    if let Some(part) = text.split(',').find(is_misspelt) {
+        return Err(wrong(part));
+    }
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    EnvFilter::builder().parse(parts.join(",")).map_err(|_| {
+        let part = text.split(',').find(|part| part.trim().parse::<Directive>().is_err());
+        wrong(part.unwrap_or(text))
+    })
+}
+
+/// Writes a line for each event.
+struct Lines {
+    start: Instant,
+    /// Whether each line tells when and by what it was logged.
+    is_detailed: bool,
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if let Some(span) = context.span(id) {
+            let mut fields = Fields::default();
+            attributes.record(&mut fields);
+            span.extensions_mut().insert(fields);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if let Some(span) = context.span(id)
+            && let Some(fields) = span.extensions_mut().get_mut::<Fields>()
+        {
+            values.record(fields);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let Fields { message, others } = fields;
+        let mut line = message + &others;
+        if !self.is_detailed {
+            warn_only(line);
+            return;
+        }
+        for span in context.event_scope(event).into_iter().flatten() {
+            if let Some(fields) = span.extensions().get::<Fields>() {
+                line += &fields.others;
+            }
+        }
+        let (level, target) = (event.metadata().level(), event.metadata().target());
+        let line = harmless(&without_suspects(&line));
+        tell(format_args!(
+            "{:8.3} s  {level:<5}  {target}: {line}",
+            self.start.elapsed().as_secs_f64()
+        ));
+    }
+}
+
+/// The fields of an event or of a span, as a text.
+#[derive(Default)]
+struct Fields {
+    message: String,
+    others: String,
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // Writing to a string never fails.
+        let _ = match field.name() {
+            "message" => write!(self.message, "{value:?}"),
+            name => write!(self.others, "; {name}: {value:?}"),
+        };
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+}
+
+/// What is logged unless something else is chosen: what concerns the files of the user. Commands report the rest themselves.
+const USUAL: &str = "off,entra_client::tenants=warn";
+
+const LEVELS: [&str; 6] = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE", "OFF"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_read() {
+        for text in [
+            "debug",
+            "entra=debug",
+            "entra=debug,entra_client=trace",
+            "hyper=trace",
+            "warn, entra_client[entra.token]=trace",
+            "my_app",
+            "5",
+            "OFF",
+            "entra_client[{tenant=contoso.com}]=debug",
+        ] {
+            assert!(filter(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn wrong_filters_are_named() {
+        for (text, named) in [
+            ("entra=loud", "entra=loud"),
+            ("debug, entra=very", "entra=very"),
+            ("debgu", "debgu"),
+            ("info,wran", "wran"),
+            ("a=b=c", "a=b=c"),
+            ("[", "["),
+        ] {
+            let Err(failure) = filter(text) else { panic!("{text}") };
+            assert!(failure.to_string().contains(&format!(" {named} ")), "{failure}");
+            assert_eq!(failure.exit, Exit::Configuration);
+        }
+    }
+}

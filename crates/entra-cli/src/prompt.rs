@@ -1,0 +1,339 @@
+//! Reading secrets from a terminal, without showing them.
+
+use std::io::{self, Write};
+
+use zeroize::Zeroizing;
+
+use crate::files::tell_always;
+
+/// Reads a line from the terminal that is standard input, such as a password.
+pub(crate) fn line(what: &str, limit: usize) -> io::Result<Zeroizing<String>> {
+    let mut err = io::stderr();
+    let typed = terminal::read_line(limit, || {
+        // A reader that has closed it sees no prompt.
+        let _ = write!(err, "{what} (not shown; end with Enter): ").and_then(|()| err.flush());
+    });
+    let _ = writeln!(err);
+    let typed = typed?;
+    match std::str::from_utf8(&typed) {
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8")),
+    }
+}
+
+/// Reads several lines from the terminal that is standard input, such as a token or the lines of a file. Reads at most `limit + 1`
+/// bytes, and drops the rest.
+pub(crate) fn text(what: &str, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let typed = terminal::read_text(limit, || {
+        tell_always(format_args!(
+            "reading {what} from the terminal: paste it, and end with {END}"
+        ));
+    })?;
+    tell_always(format_args!("read {} bytes", typed.len()));
+    Ok(typed)
+}
+
+#[cfg(unix)]
+const END: &str = "Ctrl-D; it is not shown";
+#[cfg(not(unix))]
+const END: &str = "Ctrl-Z and Enter; it is shown";
+
+#[cfg(unix)]
+mod terminal {
+    use std::io::{self, Stdin};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::io::Errno;
+    use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+    use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM};
+    use signal_hook::{SigId, flag, low_level};
+    use zeroize::{Zeroize, Zeroizing};
+
+    use super::typed::{End, Typed};
+
+    pub(super) fn read_line(limit: usize, prompt: impl FnOnce()) -> io::Result<Zeroizing<Vec<u8>>> {
+        read(Typed::line(limit), prompt)
+    }
+
+    pub(super) fn read_text(limit: usize, prompt: impl FnOnce()) -> io::Result<Zeroizing<Vec<u8>>> {
+        read(Typed::text(limit), prompt)
+    }
+
+    /// Prompts once nothing is shown any more, and reads until the end of what is typed. Ctrl-C and SIGTERM end the process as they always do, after the terminal is as it was.
+    fn read(mut typed: Typed, prompt: impl FnOnce()) -> io::Result<Zeroizing<Vec<u8>>> {
+        let stdin = io::stdin();
+        let termination = Termination::catch()?;
+        let hidden = Hidden::start(&stdin)?;
+        prompt();
+        let mut bytes = Zeroizing::new([0; 1024]);
+        let end: io::Result<End> = loop {
+            if termination.came.load(Ordering::Relaxed) {
+                break Ok(End::Terminate);
+            }
+            // A signal may come just before: look again soon.
+            let soon = Timespec {
+                tv_sec: 0,
+                tv_nsec: 200_000_000,
+            };
+            let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
+            match poll(&mut ready, Some(&soon)) {
+                Ok(0) | Err(Errno::INTR) => continue,
+                Ok(_) => {}
+                Err(error) => break Err(error.into()),
+            }
+            // Not through std's buffer, which would hold the secret.
+            let count = match rustix::io::read(&stdin, &mut bytes[..]) {
+                Ok(count) => count,
+                Err(Errno::INTR) => continue,
+                Err(error) => break Err(error.into()),
+            };
+            match bytes[..count].iter().find_map(|byte| typed.push(*byte)) {
+                Some(end) => break Ok(end),
+                // The terminal is gone.
+                None if count == 0 => break Ok(End::Done),
+                None => bytes.zeroize(),
+            }
+        };
+        drop((hidden, termination));
+        match end? {
+            End::Done => Ok(typed.into_bytes()),
+            End::Interrupt => die_by(SIGINT),
+            End::Quit => die_by(SIGQUIT),
+            End::Terminate => die_by(SIGTERM),
+        }
+    }
+
+    fn die_by<T>(signal: i32) -> io::Result<T> {
+        low_level::emulate_default_handler(signal)?;
+        Err(io::ErrorKind::Interrupted.into())
+    }
+
+    /// A terminal that shows nothing of what is typed, until it is dropped.
+    struct Hidden<'a> {
+        stdin: &'a Stdin,
+        before: Termios,
+    }
+
+    impl<'a> Hidden<'a> {
+        fn start(stdin: &'a Stdin) -> io::Result<Self> {
+            let before = tcgetattr(stdin)?;
+            let mut hidden = before.clone();
+            // Without ICANON, as a terminal cuts longer lines than 4096 bytes with it, and a token may be longer.
+            hidden.local_modes.remove(
+                LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN,
+            );
+            hidden.special_codes[SpecialCodeIndex::VMIN] = 1;
+            hidden.special_codes[SpecialCodeIndex::VTIME] = 0;
+            // What was pasted already is kept.
+            tcsetattr(stdin, OptionalActions::Now, &hidden)?;
+            Ok(Self { stdin, before })
+        }
+    }
+
+    impl Drop for Hidden<'_> {
+        fn drop(&mut self) {
+            // What is typed behind the end is dropped: a shell would run the rest of a secret, and remember it.
+            let _ = tcsetattr(self.stdin, OptionalActions::Flush, &self.before);
+        }
+    }
+
+    /// The signal that ends a process, kept from it until this is dropped. Those of the keyboard come as characters.
+    struct Termination {
+        came: Arc<AtomicBool>,
+        id: SigId,
+    }
+
+    impl Termination {
+        fn catch() -> io::Result<Self> {
+            let came = Arc::new(AtomicBool::new(false));
+            let id = flag::register(SIGTERM, Arc::clone(&came))?;
+            Ok(Self { came, id })
+        }
+    }
+
+    impl Drop for Termination {
+        fn drop(&mut self) {
+            low_level::unregister(self.id);
+            // Without this, the signal would have no effect from now on.
+            let _ = flag::register_conditional_default(SIGTERM, Arc::new(AtomicBool::new(true)));
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod terminal {
+    use std::io::{self, Read};
+
+    use zeroize::Zeroizing;
+
+    pub(super) fn read_line(_: usize, prompt: impl FnOnce()) -> io::Result<Zeroizing<Vec<u8>>> {
+        prompt();
+        rpassword::read_password().map(|text| Zeroizing::new(text.into_bytes()))
+    }
+
+    pub(super) fn read_text(limit: usize, prompt: impl FnOnce()) -> io::Result<Zeroizing<Vec<u8>>> {
+        prompt();
+        // Room for all that may come, so that no copy is left behind by growth.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 1));
+        io::stdin().lock().take(limit as u64 + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// What the keys of a terminal in its raw mode mean.
+#[cfg(unix)]
+mod typed {
+    use zeroize::{Zeroize, Zeroizing};
+
+    /// What was typed so far.
+    pub(super) struct Typed {
+        bytes: Zeroizing<Vec<u8>>,
+        limit: usize,
+        is_line: bool,
+        sequence: Sequence,
+    }
+
+    /// How it ends.
+    #[derive(Debug, PartialEq, Eq)]
+    pub(super) enum End {
+        Done,
+        /// Ctrl-C.
+        Interrupt,
+        /// Ctrl-\.
+        Quit,
+        /// SIGTERM was sent to the process.
+        Terminate,
+    }
+
+    /// What a key such as an arrow sends, which is no text. Terminals put some around what is pasted, too.
+    enum Sequence {
+        No,
+        Escape,
+        Control,
+    }
+
+    impl Typed {
+        /// A line, ended by Enter or Ctrl-D.
+        pub(super) fn line(limit: usize) -> Self {
+            Self::new(limit, true)
+        }
+
+        /// Several lines, ended by Ctrl-D.
+        pub(super) fn text(limit: usize) -> Self {
+            Self::new(limit, false)
+        }
+
+        fn new(limit: usize, is_line: bool) -> Self {
+            Self {
+                // Room for all that may come, so that no copy is left behind by growth.
+                bytes: Zeroizing::new(Vec::with_capacity(limit + 1)),
+                limit,
+                is_line,
+                sequence: Sequence::No,
+            }
+        }
+
+        pub(super) fn into_bytes(self) -> Zeroizing<Vec<u8>> {
+            self.bytes
+        }
+
+        /// Takes a byte, and tells whether it is the end.
+        pub(super) fn push(&mut self, byte: u8) -> Option<End> {
+            match (&self.sequence, byte) {
+                (Sequence::Escape, b'[' | b'O') => {
+                    self.sequence = Sequence::Control;
+                    return None;
+                }
+                (Sequence::Control, 0x20..=0x3f) => return None,
+                (Sequence::Control, 0x40..=0x7e) => {
+                    self.sequence = Sequence::No;
+                    return None;
+                }
+                _ => self.sequence = Sequence::No,
+            }
+            match byte {
+                0x03 => return Some(End::Interrupt),
+                0x1c => return Some(End::Quit),
+                0x04 => return Some(End::Done),
+                b'\n' | b'\r' if self.is_line => return Some(End::Done),
+                b'\n' | b'\r' | b'\t' => self.add(byte),
+                // Backspace.
+                0x08 | 0x7f => while self.remove().is_some_and(|byte| byte & 0xc0 == 0x80) {},
+                // Ctrl-U: the line goes.
+                0x15 => while self.bytes.last().is_some_and(|byte| *byte != b'\n') && self.remove().is_some() {},
+                0x1b => self.sequence = Sequence::Escape,
+                0x00..=0x1f => {}
+                _ => self.add(byte),
+            }
+            None
+        }
+
+        fn add(&mut self, byte: u8) {
+            // One more than there may be shows that it is too long.
+            if self.bytes.len() <= self.limit {
+                self.bytes.push(byte);
+            }
+        }
+
+        fn remove(&mut self) -> Option<u8> {
+            let last = self.bytes.last_mut()?;
+            let byte = *last;
+            last.zeroize();
+            self.bytes.pop();
+            Some(byte)
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        fn typed(mut typed: Typed, keys: &[u8]) -> (String, Option<End>) {
+            let end = keys.iter().find_map(|byte| typed.push(*byte));
+            (String::from_utf8(typed.into_bytes().to_vec()).unwrap(), end)
+        }
+
+        #[test]
+        fn a_line_ends_with_enter() {
+            for (keys, text) in [
+                ("s3cret\nmore", "s3cret"),
+                ("s3cret\r", "s3cret"),
+                ("s3cret\u{4}", "s3cret"),
+                ("\n", ""),
+                ("s4\u{7f}3cret\n", "s3cret"),
+                ("sé\u{8}3cret\n", "s3cret"),
+                ("wrong\u{15}s3cret\n", "s3cret"),
+                ("\u{7f}\u{15}s3cret\n", "s3cret"),
+                ("\u{1b}[200~s3cret\u{1b}[201~\n", "s3cret"),
+                ("s3\u{1b}[A\u{1b}OBcret\u{1b}[1;5C\n", "s3cret"),
+                ("s3\u{1}\u{0}cret\n", "s3cret"),
+            ] {
+                let read = typed(Typed::line(100), keys.as_bytes());
+                assert_eq!(read, (text.to_owned(), Some(End::Done)), "{keys:?}");
+            }
+        }
+
+        #[test]
+        fn a_text_ends_with_ctrl_d() {
+            let read = typed(Typed::text(100), b"one\n\ttwox\x7f\nwrong\x15three\x04four");
+            assert_eq!(read, ("one\n\ttwo\nthree".to_owned(), Some(End::Done)));
+            assert_eq!(typed(Typed::text(100), b"one\n").1, None);
+        }
+
+        #[test]
+        fn control_characters_that_end_a_process_do() {
+            for make in [Typed::line as fn(usize) -> Typed, Typed::text] {
+                assert_eq!(typed(make(9), b"one\x03").1, Some(End::Interrupt));
+                assert_eq!(typed(make(9), b"one\x1c").1, Some(End::Quit));
+            }
+        }
+
+        #[test]
+        fn what_is_too_long_is_dropped_and_shows() {
+            let (text, end) = typed(Typed::line(4), b"123456789\n");
+            assert_eq!((text.as_str(), end), ("12345", Some(End::Done)));
+        }
+    }
+}

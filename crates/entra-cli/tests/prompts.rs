@@ -1,0 +1,203 @@
+//! Secrets that are typed or pasted at a terminal.
+
+#![cfg(unix)]
+
+mod common;
+#[path = "common/terminal.rs"]
+mod terminal;
+
+use common::{GRAPH, entra, err, out, variables};
+use entra_emulator::{App, Emulator};
+use terminal::Action::{Pause, Send, Terminate, Wait};
+use terminal::{Recording, record, record_program};
+
+/// A token of about 6 kB.
+fn long_token() -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+
+    let roles: Vec<String> = (0..300).map(|number| format!("Canary.Role.{number}")).collect();
+    let claims = serde_json::json!({ "aud": GRAPH, "roles": roles });
+    let token = format!(
+        "{}.{}.c2ln",
+        BASE64.encode(r#"{"alg":"RS256"}"#),
+        BASE64.encode(claims.to_string())
+    );
+    assert!(token.len() > 5000, "{}", token.len());
+    token
+}
+
+#[track_caller]
+fn shows_no(recording: &Recording, secrets: &[&str]) {
+    let sent = recording.sent();
+    for secret in secrets {
+        assert!(!sent.contains(secret), "{secret} in {sent}");
+    }
+    assert!(recording.restored, "{sent}");
+}
+
+#[test]
+fn a_client_secret_is_read_without_echo() {
+    let emulator = Emulator::start();
+    let mut settings = variables(&emulator).to_vec();
+    let secret = settings.remove(3).1;
+    let Some(recording) = record(
+        80,
+        &["token", "--resource", GRAPH, "--secret-file", "-"],
+        &settings,
+        &[
+            Wait("Client secret (not shown; end with Enter): "),
+            Send("wrong\u{15}"),
+            Send(secret),
+            Send("x\u{7f}\n"),
+        ],
+    ) else {
+        return;
+    };
+    shows_no(&recording, &[secret]);
+    assert_eq!(recording.exit, 0, "{}", recording.sent());
+    assert!(recording.sent().contains("eyJ"), "{}", recording.sent());
+}
+
+#[test]
+fn a_pasted_token_is_decoded_without_echo_however_long_it_is() {
+    let token = long_token();
+    for words in [&["decode"][..], &["decode", "-"]] {
+        let Some(recording) = record(
+            80,
+            words,
+            &[],
+            &[Wait("reading a token from the terminal"), Send(&token), Send("\u{4}")],
+        ) else {
+            return;
+        };
+        shows_no(&recording, &[&token[..40], &token[4096..4200]]);
+        assert_eq!(recording.exit, 0, "{}", recording.sent());
+        let shown = recording.sent();
+        assert!(shown.contains("end with Ctrl-D") && shown.contains(&format!("read {} bytes", token.len())));
+        assert!(shown.contains("Canary.Role.299"), "{shown}");
+    }
+}
+
+#[test]
+fn a_token_that_is_pasted_in_lines_is_decoded() {
+    let token = long_token();
+    let folded = format!("{}\n{}\n", &token[..4000], &token[4000..]);
+    let actions = [Wait("Ctrl-D"), Send(&folded), Send("\u{4}")];
+    let Some(recording) = record(80, &["decode", "-o", "json"], &[], &actions) else {
+        return;
+    };
+    shows_no(&recording, &[&token[..40]]);
+    assert!(recording.sent().contains("Canary.Role.299"), "{}", recording.sent());
+}
+
+#[test]
+fn an_assertion_is_read_without_echo() {
+    let emulator = Emulator::builder()
+        .app(App::new("api").grant_scope(Emulator::GRAPH, "User.Read"))
+        .start();
+    let token = long_token();
+    let words = [
+        "token",
+        "--flow",
+        "obo",
+        "--assertion-file",
+        "-",
+        "--scope",
+        "User.Read",
+    ];
+    let actions = [
+        Wait("reading the user's access token from the terminal"),
+        Send(&token),
+        Send("\n\u{4}"),
+    ];
+    let Some(recording) = record(80, &words, &variables(&emulator), &actions) else {
+        return;
+    };
+    shows_no(&recording, &[&token[..40]]);
+    // It was sent, and rejected, since the emulator has not issued it.
+    assert_eq!(recording.exit, 5, "{}", recording.sent());
+    assert_eq!(emulator.token_requests().len(), 1);
+}
+
+#[test]
+fn a_password_is_read_without_echo() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/pyca.pfx");
+    for (password, exit) in [("secret", 0), ("canary", 4)] {
+        let typed = format!("{password}\n");
+        let actions = [Wait("Password of"), Send(&typed)];
+        let Some(recording) = record(200, &["cert", "inspect", path], &[], &actions) else {
+            return;
+        };
+        shows_no(&recording, &[password]);
+        assert_eq!(recording.exit, exit, "{}", recording.sent());
+    }
+}
+
+#[test]
+fn ctrl_c_ends_a_prompt_and_restores_the_terminal() {
+    for words in [
+        &["decode"][..],
+        &["token", "--resource", GRAPH, "--secret-file", "-"],
+        &[
+            "token",
+            "--flow",
+            "obo",
+            "--assertion-file",
+            "-",
+            "--scope",
+            "User.Read",
+        ],
+    ] {
+        let settings = [
+            ("AZURE_TENANT_ID", "contoso.com"),
+            ("AZURE_CLIENT_ID", "535fb089-9ff3-47b6-9bfb-4f1264799865"),
+            ("AZURE_AUTHORITY_HOST", "http://127.0.0.1:1"),
+        ];
+        let settings = if words.contains(&"obo") {
+            [&settings[..], &[("AZURE_CLIENT_SECRET", "s3cret")]].concat()
+        } else {
+            settings.to_vec()
+        };
+        for (actions, signal) in [
+            (vec![Wait(" end with "), Send("canary\u{3}")], -2),
+            (vec![Wait(" end with "), Send("canary\u{1c}")], -3),
+            (vec![Wait(" end with "), Send("canary"), Pause(0.3), Terminate], -15),
+        ] {
+            let Some(recording) = record(200, words, &settings, &actions) else {
+                return;
+            };
+            shows_no(&recording, &["canary"]);
+            assert_eq!(recording.exit, signal, "{words:?}: {}", recording.sent());
+        }
+    }
+}
+
+#[test]
+fn what_is_pasted_behind_a_secret_is_not_left_to_the_shell() {
+    // A shell in the place of one that the user types into.
+    let entra = env!("CARGO_BIN_EXE_entra");
+    let script = format!(
+        "{entra} token --resource {GRAPH} --secret-file - --timeout 1; sleep 0.3; read -t 1 left; echo \"left: $left.\""
+    );
+    let settings = [
+        ("AZURE_TENANT_ID", "contoso.com"),
+        ("AZURE_CLIENT_ID", "535fb089-9ff3-47b6-9bfb-4f1264799865"),
+        ("AZURE_AUTHORITY_HOST", "http://127.0.0.1:1"),
+        ("PATH", "/usr/bin:/bin"),
+    ];
+    let actions = [Wait("Client secret"), Send("first\ncanary\n"), Wait("left: ")];
+    let Some(recording) = record_program(200, &["bash", "-c", &script], &settings, &actions) else {
+        return;
+    };
+    assert!(recording.sent().contains("left: ."), "{}", recording.sent());
+}
+
+#[test]
+fn a_pipe_is_read_without_a_word() {
+    let token = long_token();
+    let output = entra(&["decode"], &[], &token);
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(out(&output).contains("Canary.Role.299"));
+    assert!(!err(&output).contains("reading"), "{}", err(&output));
+}
