@@ -1,9 +1,11 @@
-//! Clients of other makers against the emulator: `acceptance/expected.txt` says what each of them has to get.
+//! Clients and validators of other makers against the emulator. `acceptance/clients.txt` and `acceptance/validators.txt` say
+//! what each of them has to get.
 //!
 //! ```text
-//!  install  fetches the clients            python/prepare.py  keys, configurations, settings
+//!  install   fetches the clients           python/prepare.py  writes keys, configurations and settings
 //!  emulator  runs `entra emulator --tls`   python/drive.py, node/drive.mjs, rust/  run the cases, a line of JSON each
-//!  matrix  compares and prints             python/judge.py  checks the tokens, turns the lines into cells
+//!  matrix    compares and prints           python/judge.py  checks the tokens and turns the lines into cells
+//!                                          python/validate.py, node/validate.mjs  validate tokens and forgeries
 //! ```
 
 mod emulator;
@@ -42,18 +44,27 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Verdict> {
         Err(verdict) => return Ok(verdict),
     };
     let mut findings = Vec::new();
-    let mut observed = Observed::default();
-    let mut drivers = vec![Driver::new(PYTHON, EMULATOR, python.script("drive.py"))];
+    let (mut clients, mut validators) = (Observed::default(), Observed::default());
+    let mut drivers = vec![
+        Driver::new(PYTHON, EMULATOR, python.script("drive.py")),
+        // It leaves its tokens to the other validators.
+        Driver::new(PYTHON_VALIDATORS, EMULATOR, python.script("validate.py")).unjudged(),
+    ];
     match install::node(&scripts.join("node"), &folder.join("node"))? {
         Ok(folder) => {
-            drivers.push(Driver::new(NODE, EMULATOR, node(&folder)));
-            drivers.push(Driver::new(OPENID, ORIGIN, node(&folder)));
+            drivers.push(Driver::new(NODE, EMULATOR, node(&folder, "drive.mjs")));
+            drivers.push(Driver::new(OPENID, ORIGIN, node(&folder, "drive.mjs")));
+            drivers.push(Driver::new(NODE_VALIDATORS, EMULATOR, node(&folder, "validate.mjs")).unjudged());
         }
-        Err(verdict) => without(&[NODE, OPENID].concat(), verdict, &mut observed, &mut findings),
+        Err(verdict) => {
+            let reason = reason(verdict, &mut findings);
+            clients.skip(&[NODE, OPENID].concat(), &reason);
+            validators.skip(NODE_VALIDATORS, &reason);
+        }
     }
     match install::rust(&scripts.join("rust/Cargo.toml"), &folder.join("rust"))? {
         Ok(program) => drivers.push(Driver::new(RUST, EMULATOR, Command::new(program))),
-        Err(verdict) => without(RUST, verdict, &mut observed, &mut findings),
+        Err(verdict) => clients.skip(RUST, &reason(verdict, &mut findings)),
     }
     let Some(entra) = build()? else {
         return Ok(Verdict::Failed(vec!["the command `entra` does not build".to_owned()]));
@@ -66,16 +77,23 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Verdict> {
         for driver in drivers.iter_mut().filter(|driver| driver.config == config) {
             let printed = run.join(format!("{}.jsonl", driver.clients[0]));
             findings.extend(driver.run(&emulator, &run, &printed)?);
+            if !driver.is_judged {
+                validators.read(&fs::read_to_string(&printed)?)?;
+                continue;
+            }
             let mut judge = python.script("judge.py");
             emulator.lend_to(&mut judge);
             judge.arg(run.join(SETTINGS)).arg(&printed);
-            observed.read(&output(judge)?)?;
+            clients.read(&output(judge)?)?;
         }
     }
-    let matrix = Matrix::parse(EXPECTED)?;
-    println!("{}\n", matrix.shown(&observed));
-    findings.extend(matrix.differences(&observed));
-    Ok(verdict(findings, observed.skipped(), &run))
+    for (expected, observed) in [(VALIDATORS, &validators), (CLIENTS, &clients)] {
+        let matrix = Matrix::parse(expected)?;
+        println!("{}\n", matrix.shown(observed));
+        findings.extend(matrix.differences(observed));
+    }
+    let skipped = [clients.skipped(), validators.skipped()].concat();
+    Ok(verdict(findings, skipped, &run))
 }
 
 fn verdict(mut findings: Vec<String>, skipped: Vec<String>, run: &Path) -> Verdict {
@@ -92,19 +110,15 @@ fn verdict(mut findings: Vec<String>, skipped: Vec<String>, run: &Path) -> Verdi
     }
 }
 
-/// Notes that clients cannot run here. Where CI has installed what they need, that is a finding.
-fn without(clients: &[&str], verdict: Verdict, observed: &mut Observed, findings: &mut Vec<String>) {
-    let reason = match verdict {
+/// Why clients cannot run here. Where CI has installed what they need, that is a finding.
+fn reason(verdict: Verdict, findings: &mut Vec<String>) -> String {
+    if let Verdict::Failed(problems) = &verdict {
+        findings.extend(problems.iter().cloned());
+    }
+    match verdict {
         Verdict::Skipped(reason) => reason,
-        Verdict::Failed(problems) => {
-            let reason = problems.join("; ");
-            findings.extend(problems);
-            reason
-        }
-        Verdict::Passed | Verdict::PassedInPart(_) => return,
-    };
-    for client in clients {
-        observed.skip(client, &reason);
+        Verdict::Failed(problems) => problems.join("; "),
+        Verdict::Passed | Verdict::PassedInPart(_) => String::new(),
     }
 }
 
@@ -114,6 +128,8 @@ struct Driver {
     /// The emulator's configuration that they need.
     config: &'static str,
     command: Command,
+    /// Whether it prints tokens. Otherwise it prints cells.
+    is_judged: bool,
 }
 
 impl Driver {
@@ -122,6 +138,14 @@ impl Driver {
             clients,
             config,
             command,
+            is_judged: true,
+        }
+    }
+
+    fn unjudged(self) -> Self {
+        Self {
+            is_judged: false,
+            ..self
         }
     }
 
@@ -172,9 +196,9 @@ impl Python {
     }
 }
 
-fn node(folder: &Path) -> Command {
+fn node(folder: &Path, script: &str) -> Command {
     let mut command = Command::new("node");
-    command.arg(folder.join("drive.mjs"));
+    command.arg(folder.join(script));
     command
 }
 
@@ -208,13 +232,16 @@ const PYTHON: &[&str] = &["adal", "msal", "az-id", "az-aio", "msal-go", "adal-go
 const NODE: &[&str] = &["js-id", "msal-js", "adal-js"];
 const OPENID: &[&str] = &["openid"];
 const RUST: &[&str] = &["rs-id", "oauth2"];
+const PYTHON_VALIDATORS: &[&str] = &["pyjwt"];
+const NODE_VALIDATORS: &[&str] = &["jose", "jwt-js"];
 
 /// The files that `python/prepare.py` writes. The second configuration has issuers of the emulator's own origin.
 const EMULATOR: &str = "emulator.json";
 const ORIGIN: &str = "origin.json";
 const SETTINGS: &str = "settings.json";
 
-const EXPECTED: &str = include_str!("../acceptance/expected.txt");
+const CLIENTS: &str = include_str!("../acceptance/clients.txt");
+const VALIDATORS: &str = include_str!("../acceptance/validators.txt");
 const LONGEST_RUN: Duration = Duration::from_secs(150);
 
 #[cfg(test)]
@@ -247,31 +274,27 @@ mod tests {
 
     #[test]
     fn missing_tool_is_a_finding_where_ci_installs_it() {
-        let (mut observed, mut findings) = (Observed::default(), Vec::new());
-        without(
-            &["a"],
-            Verdict::Skipped("no node".to_owned()),
-            &mut observed,
-            &mut findings,
-        );
+        let mut findings = Vec::new();
+        assert_eq!(reason(Verdict::Skipped("no node".to_owned()), &mut findings), "no node");
         assert!(findings.is_empty());
-        without(
-            &["b"],
-            Verdict::Failed(vec!["no node".to_owned()]),
-            &mut observed,
-            &mut findings,
-        );
-        assert_eq!((findings.len(), observed.skipped().len()), (1, 2));
+        let failed = Verdict::Failed(vec!["no node".to_owned()]);
+        assert_eq!(reason(failed, &mut findings), "no node");
+        assert_eq!(findings, ["no node"]);
     }
 
     #[test]
     fn every_client_has_a_driver() {
-        let header = EXPECTED.lines().find(|line| !line.starts_with('#')).unwrap();
-        let mut expected: Vec<_> = header.split('|').map(str::trim).skip(1).collect();
-        let mut driven = [PYTHON, NODE, OPENID, RUST].concat();
-        expected.sort_unstable();
-        driven.sort_unstable();
-        assert_eq!(driven, expected);
+        let validators = [PYTHON_VALIDATORS, NODE_VALIDATORS].concat();
+        for (text, mut driven) in [
+            (CLIENTS, [PYTHON, NODE, OPENID, RUST].concat()),
+            (VALIDATORS, validators),
+        ] {
+            let header = text.lines().find(|line| !line.starts_with('#')).unwrap();
+            let mut expected: Vec<_> = header.split('|').map(str::trim).skip(1).collect();
+            expected.sort_unstable();
+            driven.sort_unstable();
+            assert_eq!(driven, expected);
+        }
     }
 
     #[cfg(unix)]

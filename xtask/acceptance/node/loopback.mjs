@@ -25,6 +25,15 @@ export function stay() {
     }
     return connect.apply(this, given);
   };
+  try {
+    net.connect(443, "login.microsoftonline.com");
+    throw new TypeError("the guard of loopback lets others pass");
+  } catch (error) {
+    if (error instanceof TypeError) {
+      throw error;
+    }
+    refused.length = 0;
+  }
   for (const name of ["write", "end"]) {
     const send = http.ClientRequest.prototype[name];
     http.ClientRequest.prototype[name] = function (body, ...rest) {

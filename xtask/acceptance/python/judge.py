@@ -7,6 +7,7 @@ Prints the drivers' lines about versions and skipped clients as they are, and fo
 behind the error, `R*` where not even there, or `WRONG`.
 """
 
+import base64
 import json
 import os
 import re
@@ -142,6 +143,8 @@ def check_assertions(client: str, case: str, assertions: list):
         header = jwt.get_unverified_header(".".join(part.rstrip("=") for part in parts))
         if not wanted <= set(header) or unwanted & set(header):
             raise Wrong(f"the assertion names its certificate by {sorted(set(header) - {'alg', 'typ'})}")
+        if client == "rs-id" and "x5c" in header and not base64.b64decode(header["x5c"][0]).startswith(b"-----BEGIN"):
+            raise Wrong("the certificate is not in PEM, as this client sends it")
         if parts[2].endswith("=") != (client == "az-aio"):
             raise Wrong("the padding of the assertion is not this client's")
 

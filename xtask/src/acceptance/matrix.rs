@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::Result;
 
-/// A table of cases and clients, read from `acceptance/expected.txt`.
+/// A table of cases and clients, read from a file of `acceptance`.
 #[derive(Debug)]
 pub(super) struct Matrix {
     clients: Vec<String>,
@@ -145,7 +145,7 @@ impl Observed {
                 };
                 self.cells.insert((client, case), cell);
             } else if let Some(reason) = text("skipped") {
-                self.skip(&client, &reason);
+                self.skip(&[&client], &reason);
             } else {
                 self.versions.insert(client, text("version").unwrap_or_default());
             }
@@ -153,9 +153,10 @@ impl Observed {
         Ok(())
     }
 
-    /// Notes that a client cannot run here.
-    pub(super) fn skip(&mut self, client: &str, reason: &str) {
-        self.skipped.insert(client.to_owned(), reason.to_owned());
+    /// Notes that clients cannot run here.
+    pub(super) fn skip(&mut self, clients: &[&str], reason: &str) {
+        let reasons = clients.iter().map(|client| ((*client).to_owned(), reason.to_owned()));
+        self.skipped.extend(reasons);
     }
 
     /// The reason for each client that was skipped.
@@ -196,6 +197,7 @@ const WIDTH: usize = 10;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acceptance::{CLIENTS, VALIDATORS};
 
     const TABLE: &str = "# legend\n       | a    | b\nsecret | ok   | R 1*\nother  | -    | ok\n";
 
@@ -283,11 +285,13 @@ mod tests {
     }
 
     #[test]
-    fn table_of_expectations_is_readable() {
-        let matrix = Matrix::parse(super::super::EXPECTED).unwrap();
-        assert_eq!(matrix.clients.len(), 12);
-        assert!(matrix.shown(&Observed::default()).lines().all(|line| line.len() <= 200));
-        let known = |cell: &str| cell == "ok" || cell == NOT_OFFERED || cell.starts_with('R');
-        assert!(matrix.cells().all(|(_, _, cell)| known(cell)));
+    fn tables_of_expectations_are_readable() {
+        let known = |cell: &str| ["ok", "rejected", NOT_OFFERED].contains(&cell) || cell.starts_with('R');
+        for (text, clients) in [(CLIENTS, 12), (VALIDATORS, 3)] {
+            let matrix = Matrix::parse(text).unwrap();
+            assert_eq!(matrix.clients.len(), clients);
+            assert!(matrix.shown(&Observed::default()).lines().all(|line| line.len() <= 200));
+            assert!(matrix.cells().all(|(_, _, cell)| known(cell)));
+        }
     }
 }
