@@ -180,7 +180,7 @@ impl Core {
     /// turns it away.
     pub(crate) fn answer_device(&self, user_code: &str, who: &[(&Tenant, &User)]) -> Result<(), ErrorPage> {
         let page = self.post("/devicelogin", &[("user_code", user_code)]);
-        match self.walk(page, who, !who.is_empty())? {
+        match self.walk(page, "", who, !who.is_empty())? {
             End::Done => Ok(()),
             End::Redirect(redirect) => Err(ErrorPage {
                 status: StatusCode::FOUND,
@@ -192,17 +192,29 @@ impl Core {
 
     /// Opens a URL and goes the way to an app, which ends at the app.
     pub(crate) fn visit(&self, url: Uri, who: &[(&Tenant, &User)], agree: bool) -> Result<Redirect, ErrorPage> {
+        // The forms go to where the page is from, which may be in the issuer.
+        let origin = match (url.scheme_str(), url.authority()) {
+            (Some(scheme), Some(authority)) => format!("{scheme}://{authority}"),
+            _ => String::new(),
+        };
         let mut request = Request::new(Vec::new());
         *request.uri_mut() = url;
-        match self.walk(self.handle(request, Channel::Memory), who, agree)? {
+        match self.walk(self.handle(request, Channel::Memory), &origin, who, agree)? {
             End::Redirect(redirect) => Ok(redirect),
             End::Done => Err(nothing_more(StatusCode::OK)),
         }
     }
 
     /// From the first page to the answer, as the first of these users that the page offers. Nobody cancels at once.
-    fn walk(&self, first: Response<Vec<u8>>, who: &[(&Tenant, &User)], agree: bool) -> Result<End, ErrorPage> {
+    fn walk(
+        &self,
+        first: Response<Vec<u8>>,
+        origin: &str,
+        who: &[(&Tenant, &User)],
+        agree: bool,
+    ) -> Result<End, ErrorPage> {
         let mut response = first;
+        let forms = format!("{origin}/signin");
         // Sign-in and consent; more pages than these there are not.
         for _ in 0..3 {
             if let Some(location) = response.headers().get(LOCATION) {
@@ -227,7 +239,7 @@ impl Core {
                         Some(named) => ("user", named.as_str()),
                         None => ("decision", "cancel"),
                     };
-                    self.post("/signin", &[("transaction", &transaction), choice])
+                    self.post(&forms, &[("transaction", &transaction), choice])
                 }
                 Some(Shown::Consent {
                     transaction,
@@ -243,7 +255,7 @@ impl Core {
                 }
                 Some(Shown::Consent { transaction, .. }) => {
                     let decision = if agree { "accept" } else { "cancel" };
-                    self.post("/signin", &[("transaction", &transaction), ("decision", decision)])
+                    self.post(&forms, &[("transaction", &transaction), ("decision", decision)])
                 }
                 Some(Shown::FormPost { uri, body }) => {
                     return Ok(End::Redirect(Redirect {
@@ -265,11 +277,11 @@ impl Core {
         Err(nothing_more(response.status()))
     }
 
-    fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response<Vec<u8>> {
+    fn post(&self, url: &str, fields: &[(&str, &str)]) -> Response<Vec<u8>> {
         let body = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(fields)
             .finish();
-        let request = Request::post(path)
+        let request = Request::post(url)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(body.into_bytes());
         self.handle(request.expect("the path of a page is sound"), Channel::Memory)

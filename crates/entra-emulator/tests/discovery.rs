@@ -435,6 +435,24 @@ fn issuers_may_be_the_origin_of_each_request() {
     }
 }
 
+/// A browser is sent on from the page it opened, and so is the walk that stands for one.
+#[test]
+fn id_tokens_name_the_origin_of_the_page() {
+    let emulator = Emulator::builder().issuers(Issuers::Origin).issuer_in_answers().build();
+    let id = emulator.tenant_id();
+    for origin in ["http://localhost:8700", "https://entra.example"] {
+        let url = format!(
+            "{origin}/{id}/oauth2/v2.0/authorize?client_id={}&response_type=code%20id_token&nonce=n&scope=openid&redirect_uri=http://localhost",
+            emulator.client_id()
+        );
+        let redirect = emulator.approve(&url, "Adele Vance").unwrap();
+        let issuer = format!("{origin}/{id}/v2.0");
+        assert_eq!(redirect.parameter("iss"), Some(issuer.clone()));
+        let claims = support::claims(&json!({"access_token": redirect.parameter("id_token").unwrap()}));
+        assert_eq!(claims["iss"], issuer);
+    }
+}
+
 #[test]
 fn issuers_of_the_configuration_are_checked() {
     let read = |issuers: &str| {
