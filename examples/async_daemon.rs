@@ -1,74 +1,59 @@
 //! An async daemon that reads the users of several tenants, again and again: one client, a task for each tenant.
 //!
 //! ```sh
-//! export TENANT_IDS=contoso.onmicrosoft.com,fabrikam.onmicrosoft.com CLIENT_ID=... CLIENT_SECRET=...
+//! export AZURE_TENANTS=contoso.onmicrosoft.com,fabrikam.onmicrosoft.com AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
 //! cargo run -p entra-examples --bin async_daemon           # every minute, until Ctrl-C
 //! cargo run -p entra-examples --bin async_daemon -- 10 5   # ten rounds, five seconds apart
 //! ```
 //!
-//! `AAD_ENDPOINT` and `GRAPH_ENDPOINT` name another cloud, or an emulator. A token is asked for at every call, and that is right: the
-//! client asks the service once in an hour or so, for each tenant.
-//!
-//! To try it on an emulator, with the lines that `entra emulator` prints pasted:
-//!
-//! ```sh
-//! export TENANT_ID=$AZURE_TENANT_ID TENANT_IDS=$AZURE_TENANT_ID CLIENT_ID=$AZURE_CLIENT_ID CLIENT_SECRET=$AZURE_CLIENT_SECRET
-//! export AAD_ENDPOINT=$AZURE_AUTHORITY_HOST GRAPH_ENDPOINT=$AZURE_AUTHORITY_HOST
-//! ```
+//! `AZURE_AUTHORITY_HOST` names another cloud, or an emulator: the lines that `entra emulator` prints are all that it takes there.
+//! The program requests a token for every call, and that is right: the client calls the service about once an hour for each tenant.
 
 #![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
 
-mod environment;
+mod common;
 
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use entra_client::{Client, Counters, EventKind};
-use entra_proto::{Application, Authority, Body, ClientSecret, Cloud, Target, Tenant};
-use entra_transport::{Transport, TransportError};
+use entra_proto::{Application, Authority, Body, ClientSecret, Target, Tenant};
+use entra_transport::{Transport, TransportError, cloud_from_env};
 use entra_transport_hyper::HyperTransport;
 use http::header::AUTHORIZATION;
 use http::{Request, StatusCode, Uri};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use crate::environment::{setting, setting_or};
-
-/// Graph's address in the public cloud, and its audience there.
-const GRAPH: &str = "https://graph.microsoft.com";
+use crate::common::{Api, Pages, setting, tenants};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let rounds: u64 = arguments.next().map_or(Ok(u64::MAX), |number| number.parse())?;
     let pause = Duration::from_secs(arguments.next().map_or(Ok(60), |seconds| seconds.parse())?);
-    let tenants = setting("TENANT_IDS")?;
-    let tenants = tenants.split(',').map(str::parse).collect::<Result<Vec<Tenant>, _>>()?;
+    let tenants = tenants()?;
 
-    let endpoint = setting_or("AAD_ENDPOINT", "https://login.microsoftonline.com")?;
-    let cloud = Cloud::loopback(&endpoint).or_else(|_| endpoint.parse())?;
-    let secret = ClientSecret::new(setting("CLIENT_SECRET")?)?;
-    let home = Authority::new(cloud, tenants[0].clone())?; // what is split has a first part
-    let app = Application::new(home, setting("CLIENT_ID")?.parse()?, secret);
-    let transport = HyperTransport::builder().allow_plain_loopback(true).build()?;
+    let cloud = cloud_from_env()?;
+    let secret = ClientSecret::new(setting("AZURE_CLIENT_SECRET")?)?;
+    let home = Authority::new(cloud.clone(), tenants[0].clone())?;
+    let app = Application::new(home, setting("AZURE_CLIENT_ID")?.parse()?, secret);
+    let transport = HyperTransport::builder().for_cloud(&cloud).build()?;
     let counters = Arc::new(Counters::default());
     let client = Client::builder(app, transport.clone())
         .observer(Arc::clone(&counters))
         .build()?;
 
-    let graph = setting_or("GRAPH_ENDPOINT", GRAPH)?;
-    let graph = graph.trim_end_matches('/');
-    // An emulator's Graph has another address, and the same audience.
-    let audience = Cloud::loopback(graph).map_or(graph, |_| GRAPH);
+    let graph = Api::graph(&cloud)?;
     let mut tasks = JoinSet::new();
     for tenant in tenants {
         let daemon = Daemon {
             client: client.tenant(tenant.clone()), // the same cache, the same connections
             transport: transport.clone(),
             tenant,
-            graph: Target::resource(audience)?,
-            users: format!("{graph}/v1.0/users").parse()?,
+            graph: graph.target.clone(),
+            users: format!("{}/v1.0/users", graph.address),
         };
         tasks.spawn(async move { daemon.run(rounds, pause).await });
     }
@@ -87,7 +72,7 @@ struct Daemon {
     transport: HyperTransport,
     tenant: Tenant,
     graph: Target,
-    users: Uri,
+    users: String,
 }
 
 impl Daemon {
@@ -110,11 +95,22 @@ impl Daemon {
         true
     }
 
-    /// How many users there are.
+    /// The number of users, on all pages.
     async fn users(&self) -> Result<usize, Trouble> {
+        let mut pages = Pages::of(&self.users)?;
+        let mut users = 0;
+        while let Some(page) = pages.next() {
+            let page = self.get(page).await?;
+            users += pages.read(&page)?.len();
+        }
+        Ok(users)
+    }
+
+    /// The response of Graph, where it is a success.
+    async fn get(&self, uri: Uri) -> Result<Value, Trouble> {
         let token = self.client.token(&self.graph).await?;
         let mut request = Request::new(Body::default());
-        *request.uri_mut() = self.users.clone();
+        *request.uri_mut() = uri;
         request.headers_mut().insert(AUTHORIZATION, token.authorization());
         let response = self.transport.send(request).await?;
         let status = response.status();
@@ -123,15 +119,14 @@ impl Daemon {
             // Revoked, perhaps. Another one is fetched in the next round.
             self.client.invalidate(&token);
         }
-        answer["value"]
-            .as_array()
-            .filter(|_| status.is_success())
-            .map(Vec::len)
-            .ok_or_else(|| Trouble {
-                text: format!("Graph answered {status}: {}", answer["error"]["message"]),
-                passes: [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS].contains(&status)
-                    || status.is_server_error(),
-            })
+        if status.is_success() {
+            return Ok(answer);
+        }
+        Err(Trouble {
+            text: format!("Graph answered {status}: {}", answer["error"]["message"]),
+            passes: [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS].contains(&status)
+                || status.is_server_error(),
+        })
     }
 }
 
@@ -149,6 +144,12 @@ impl From<entra_client::Error> for Trouble {
             text: error.to_string(),
             passes: error.is_retryable(),
         }
+    }
+}
+
+impl From<String> for Trouble {
+    fn from(text: String) -> Self {
+        Self { text, passes: false }
     }
 }
 

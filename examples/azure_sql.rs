@@ -22,26 +22,26 @@
 
 #![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
 
-mod environment;
+mod common;
 
 use std::error::Error;
 
 use entra_client::blocking::Client;
-use entra_proto::{Application, Authority, ClientSecret, Cloud, EndpointVersion, Target, UnverifiedClaims};
+use entra_proto::{Application, Authority, ClientSecret, EndpointVersion, Target, UnverifiedClaims};
+use entra_transport::cloud_from_env;
 use entra_transport_ureq::UreqTransport;
 
-use crate::environment::{setting, setting_or};
+use crate::common::setting;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let spn = std::env::args().nth(1).unwrap_or_else(|| AUDIENCES[0].to_owned());
     let target = sql_target(&spn)?;
 
-    let host = setting_or("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com")?;
-    let cloud = Cloud::loopback(&host).or_else(|_| host.parse())?;
-    let authority = Authority::new(cloud, setting("AZURE_TENANT_ID")?.parse()?)?;
+    let cloud = cloud_from_env()?;
+    let authority = Authority::new(cloud.clone(), setting("AZURE_TENANT_ID")?.parse()?)?;
     let secret = ClientSecret::new(setting("AZURE_CLIENT_SECRET")?)?;
     let app = Application::new(authority, setting("AZURE_CLIENT_ID")?.parse()?, secret);
-    let client = Client::new(app, UreqTransport::builder().allow_plain_loopback(true).build()?);
+    let client = Client::new(app, UreqTransport::builder().for_cloud(&cloud).build()?);
 
     let token = client.token(&target)?;
     println!("the server says  {spn}");

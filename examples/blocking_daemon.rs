@@ -12,23 +12,16 @@
 //! Refreshes run on a thread that the client starts for each, about one in an hour; nothing else runs in the background.
 //!
 //! ```sh
-//! export TENANT_IDS=contoso.onmicrosoft.com,fabrikam.onmicrosoft.com CLIENT_ID=... CLIENT_SECRET=...
+//! export AZURE_TENANTS=contoso.onmicrosoft.com,fabrikam.onmicrosoft.com AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
 //! cargo run -p entra-examples --bin blocking_daemon           # every minute, until Ctrl-C
 //! cargo run -p entra-examples --bin blocking_daemon -- 10 5   # ten rounds, five seconds apart
 //! ```
 //!
-//! `AAD_ENDPOINT` and `GRAPH_ENDPOINT` name another cloud, or an emulator.
-//!
-//! To try it on an emulator, with the lines that `entra emulator` prints pasted:
-//!
-//! ```sh
-//! export TENANT_ID=$AZURE_TENANT_ID TENANT_IDS=$AZURE_TENANT_ID CLIENT_ID=$AZURE_CLIENT_ID CLIENT_SECRET=$AZURE_CLIENT_SECRET
-//! export AAD_ENDPOINT=$AZURE_AUTHORITY_HOST GRAPH_ENDPOINT=$AZURE_AUTHORITY_HOST
-//! ```
+//! `AZURE_AUTHORITY_HOST` names another cloud, or an emulator: the lines that `entra emulator` prints are all that it takes there.
 
 #![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
 
-mod environment;
+mod common;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -37,48 +30,40 @@ use std::time::Duration;
 
 use entra_client::blocking::Client;
 use entra_client::{Counters, EventKind};
-use entra_proto::{Application, Authority, Body, ClientSecret, Cloud, Target, Tenant};
-use entra_transport::{BlockingTransport, TransportError};
+use entra_proto::{Application, Authority, Body, ClientSecret, Target, Tenant};
+use entra_transport::{BlockingTransport, TransportError, cloud_from_env};
 use entra_transport_ureq::UreqTransport;
 use http::header::AUTHORIZATION;
 use http::{Request, StatusCode, Uri};
 use serde_json::Value;
 
-use crate::environment::{setting, setting_or};
-
-/// Graph's address in the public cloud, and its audience there.
-const GRAPH: &str = "https://graph.microsoft.com";
+use crate::common::{Api, Pages, setting, tenants};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let rounds: u64 = arguments.next().map_or(Ok(u64::MAX), |number| number.parse())?;
     let pause = Duration::from_secs(arguments.next().map_or(Ok(60), |seconds| seconds.parse())?);
-    let tenants = setting("TENANT_IDS")?;
-    let tenants = tenants.split(',').map(str::parse).collect::<Result<Vec<Tenant>, _>>()?;
+    let tenants = tenants()?;
 
-    let endpoint = setting_or("AAD_ENDPOINT", "https://login.microsoftonline.com")?;
-    let cloud = Cloud::loopback(&endpoint).or_else(|_| endpoint.parse())?;
-    let secret = ClientSecret::new(setting("CLIENT_SECRET")?)?;
-    let home = Authority::new(cloud, tenants[0].clone())?; // what is split has a first part
-    let app = Application::new(home, setting("CLIENT_ID")?.parse()?, secret);
-    let transport = UreqTransport::builder().allow_plain_loopback(true).build()?;
+    let cloud = cloud_from_env()?;
+    let secret = ClientSecret::new(setting("AZURE_CLIENT_SECRET")?)?;
+    let home = Authority::new(cloud.clone(), tenants[0].clone())?;
+    let app = Application::new(home, setting("AZURE_CLIENT_ID")?.parse()?, secret);
+    let transport = UreqTransport::builder().for_cloud(&cloud).build()?;
     let counters = Arc::new(Counters::default());
     let client = Client::builder(app, transport.clone())
         .observer(Arc::clone(&counters))
         .build()?;
 
-    let graph = setting_or("GRAPH_ENDPOINT", GRAPH)?;
-    let graph = graph.trim_end_matches('/');
-    // An emulator's Graph has another address, and the same audience.
-    let audience = Cloud::loopback(graph).map_or(graph, |_| GRAPH);
+    let graph = Api::graph(&cloud)?;
     let mut daemons = Vec::new();
     for tenant in tenants {
         daemons.push(Daemon {
             client: client.tenant(tenant.clone()), // the same cache, the same connections
             transport: transport.clone(),
             tenant,
-            graph: Target::resource(audience)?,
-            users: format!("{graph}/v1.0/users").parse()?,
+            graph: graph.target.clone(),
+            users: format!("{}/v1.0/users", graph.address),
         });
     }
     let served: Vec<bool> = thread::scope(|scope| {
@@ -105,7 +90,7 @@ struct Daemon {
     transport: UreqTransport,
     tenant: Tenant,
     graph: Target,
-    users: Uri,
+    users: String,
 }
 
 impl Daemon {
@@ -128,11 +113,22 @@ impl Daemon {
         true
     }
 
-    /// How many users there are.
+    /// The number of users, on all pages.
     fn users(&self) -> Result<usize, Trouble> {
+        let mut pages = Pages::of(&self.users)?;
+        let mut users = 0;
+        while let Some(page) = pages.next() {
+            let page = self.get(page)?;
+            users += pages.read(&page)?.len();
+        }
+        Ok(users)
+    }
+
+    /// The response of Graph, where it is a success.
+    fn get(&self, uri: Uri) -> Result<Value, Trouble> {
         let token = self.client.token(&self.graph)?;
         let mut request = Request::new(Body::default());
-        *request.uri_mut() = self.users.clone();
+        *request.uri_mut() = uri;
         request.headers_mut().insert(AUTHORIZATION, token.authorization());
         let response = self.transport.send(request)?;
         let status = response.status();
@@ -141,15 +137,14 @@ impl Daemon {
             // Revoked, perhaps. Another one is fetched in the next round.
             self.client.invalidate(&token);
         }
-        answer["value"]
-            .as_array()
-            .filter(|_| status.is_success())
-            .map(Vec::len)
-            .ok_or_else(|| Trouble {
-                text: format!("Graph answered {status}: {}", answer["error"]["message"]),
-                passes: [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS].contains(&status)
-                    || status.is_server_error(),
-            })
+        if status.is_success() {
+            return Ok(answer);
+        }
+        Err(Trouble {
+            text: format!("Graph answered {status}: {}", answer["error"]["message"]),
+            passes: [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS].contains(&status)
+                || status.is_server_error(),
+        })
     }
 }
 
@@ -167,6 +162,12 @@ impl From<entra_client::Error> for Trouble {
             text: error.to_string(),
             passes: error.is_retryable(),
         }
+    }
+}
+
+impl From<String> for Trouble {
+    fn from(text: String) -> Self {
+        Self { text, passes: false }
     }
 }
 

@@ -11,7 +11,7 @@
 
 #![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
 
-mod environment;
+mod common;
 
 use std::error::Error;
 use std::io::{self, Read, Write};
@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime};
 use entra_proto::{Application, Authority, Body, ClientSecret, Cloud, Guid, RetryPolicy, Step, Target, Timestamp};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 
-use crate::environment::setting;
+use crate::common::setting;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let cloud = Cloud::loopback(&setting("AZURE_AUTHORITY_HOST")?)?;

@@ -1,40 +1,30 @@
 //! A daemon with a secret that reads Microsoft Graph: the quickstart "call a web API in a sample daemon app", for a workforce tenant.
 //!
-//! It takes the variables of the quickstart's `.env` file, with or without the slashes at their ends:
-//!
 //! ```sh
-//! export TENANT_ID=... CLIENT_ID=... CLIENT_SECRET=...
-//! export AAD_ENDPOINT=https://login.microsoftonline.com GRAPH_ENDPOINT=https://graph.microsoft.com/
+//! export AZURE_TENANT_ID=... AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
 //! cargo run -p entra-examples --bin daemon_secret -- --op getUsers
 //! cargo run -p entra-examples --bin daemon_secret -- --op getApplication OBJECT_ID
 //! ```
 //!
-//! The same program talks to an emulator: set both endpoints to its address.
-//!
-//! To try it on an emulator, with the lines that `entra emulator` prints pasted:
-//!
-//! ```sh
-//! export TENANT_ID=$AZURE_TENANT_ID TENANT_IDS=$AZURE_TENANT_ID CLIENT_ID=$AZURE_CLIENT_ID CLIENT_SECRET=$AZURE_CLIENT_SECRET
-//! export AAD_ENDPOINT=$AZURE_AUTHORITY_HOST GRAPH_ENDPOINT=$AZURE_AUTHORITY_HOST
-//! ```
+//! The quickstart's `.env` file calls these variables TENANT_ID, CLIENT_ID and CLIENT_SECRET; its AAD_ENDPOINT is `AZURE_AUTHORITY_HOST`
+//! here, and its GRAPH_ENDPOINT follows from that. An emulator has both at one address: the lines that `entra emulator` prints are all
+//! that it takes there.
 
 #![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
 
-mod environment;
+mod common;
 
 use std::error::Error;
 use std::time::SystemTime;
 
 use entra_client::blocking::Client;
-use entra_proto::{Application, Authority, Body, ClientSecret, Cloud, Target};
-use entra_transport::BlockingTransport;
+use entra_proto::{Application, Authority, Body, ClientSecret};
+use entra_transport::{BlockingTransport, cloud_from_env};
 use entra_transport_ureq::UreqTransport;
+use http::Uri;
 use serde_json::Value;
 
-use crate::environment::{setting, setting_or};
-
-/// Graph's address in the public cloud, and its audience there.
-const GRAPH: &str = "https://graph.microsoft.com";
+use crate::common::{Api, Pages, setting};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -42,11 +32,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     match words.as_slice() {
         ["--op", "getUsers"] => {
             println!("You have selected: getUsers");
-            println!("{:#}", Daemon::new()?.get("v1.0/users")?);
+            Daemon::new()?.print_users()?;
         }
         // Which permission this takes: none. An application may read its own registration.
         ["--op", "getApplication", object_id] => {
-            println!("{:#}", Daemon::new()?.get(&format!("v1.0/applications/{object_id}"))?);
+            let daemon = Daemon::new()?;
+            let uri = format!("{}/v1.0/applications/{object_id}", daemon.graph.address);
+            println!("{:#}", daemon.get(uri.parse()?)?);
         }
         _ => return Err("usage: daemon_secret --op getUsers | --op getApplication OBJECT_ID".into()),
     }
@@ -56,30 +48,47 @@ fn main() -> Result<(), Box<dyn Error>> {
 struct Daemon {
     client: Client,
     transport: UreqTransport,
+    graph: Api,
 }
 
 impl Daemon {
     fn new() -> Result<Self, Box<dyn Error>> {
-        let endpoint = setting_or("AAD_ENDPOINT", "https://login.microsoftonline.com")?;
-        let cloud = Cloud::loopback(&endpoint).or_else(|_| endpoint.parse())?;
-        let authority = Authority::new(cloud, setting("TENANT_ID")?.parse()?)?;
-        let secret = ClientSecret::new(setting("CLIENT_SECRET")?)?;
-        let app = Application::new(authority, setting("CLIENT_ID")?.parse()?, secret);
+        let cloud = cloud_from_env()?;
+        let authority = Authority::new(cloud.clone(), setting("AZURE_TENANT_ID")?.parse()?)?;
+        let secret = ClientSecret::new(setting("AZURE_CLIENT_SECRET")?)?;
+        let app = Application::new(authority, setting("AZURE_CLIENT_ID")?.parse()?, secret);
 
-        let transport = UreqTransport::builder().allow_plain_loopback(true).build()?;
+        let transport = UreqTransport::builder().for_cloud(&cloud).build()?;
         let client = Client::new(app, transport.clone());
-        Ok(Self { client, transport })
+        Ok(Self {
+            client,
+            transport,
+            graph: Api::graph(&cloud)?,
+        })
     }
 
-    /// Calls Graph, and gives its answer where that is a success.
-    fn get(&self, path: &str) -> Result<Value, Box<dyn Error>> {
-        // Asked for at every call: the client keeps it.
-        let token = self.client.token(&Target::resource(&audience()?)?)?;
+    /// Prints each page of the users, and their number.
+    fn print_users(&self) -> Result<(), Box<dyn Error>> {
+        let mut pages = Pages::of(&format!("{}/v1.0/users", self.graph.address))?;
+        let mut users = 0;
+        while let Some(page) = pages.next() {
+            let page = self.get(page)?;
+            println!("{page:#}");
+            users += pages.read(&page)?.len();
+        }
+        println!("{users} users");
+        Ok(())
+    }
+
+    /// Calls Graph, and returns its response where that is a success.
+    fn get(&self, uri: Uri) -> Result<Value, Box<dyn Error>> {
+        // Requested for every call: the client keeps it.
+        let token = self.client.token(&self.graph.target)?;
         println!(
             "request made to web API at: {}",
             httpdate::fmt_http_date(SystemTime::now())
         );
-        let request = http::Request::get(format!("{}/{path}", graph()?))
+        let request = http::Request::get(uri)
             .header("accept", "application/json")
             .header("authorization", token.authorization())
             .body(Body::default())?;
@@ -90,20 +99,4 @@ impl Daemon {
         }
         Ok(answer)
     }
-}
-
-/// Where Graph is.
-fn graph() -> Result<String, String> {
-    let endpoint = setting_or("GRAPH_ENDPOINT", GRAPH)?;
-    Ok(endpoint.trim_end_matches('/').to_owned())
-}
-
-/// The audience that Graph expects: its own address, in every cloud. An emulator's Graph has another address, and the same audience.
-fn audience() -> Result<String, String> {
-    let graph = graph()?;
-    Ok(if Cloud::loopback(&graph).is_ok() {
-        GRAPH.to_owned()
-    } else {
-        graph
-    })
 }

@@ -1,24 +1,24 @@
 //! A gRPC client whose every call carries the token: tonic's channel with the bearer layer around it.
 //!
 //! ```sh
-//! export TENANT_ID=contoso.onmicrosoft.com CLIENT_ID=... CLIENT_SECRET=... AUDIENCE=api://greeter
-//! cargo run -p entra-examples --bin grpc_client -- https://greeter.contoso.com Ada
+//! export AZURE_TENANT_ID=contoso.onmicrosoft.com AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
+//! cargo run -p entra-examples --bin grpc_client -- https://greeter.contoso.com api://greeter Ada
 //! ```
 //!
-//! `AAD_ENDPOINT` names another cloud, or an emulator. The service has one method, which takes a text and gives one; for a text alone a
-//! codec is shorter than a generated client. With a generated one it is `GreeterClient::with_origin(service, origin)`: without the origin
+//! The service has one method, which takes a text and gives one; for a text alone a codec is shorter than a generated client. With a generated one it is `GreeterClient::with_origin(service, origin)`: without the origin
 //! its requests would have relative URIs, and the layer would not know where the token goes.
 
 #![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
 
-mod environment;
+mod common;
 
 use std::error::Error;
 
 use bytes::{Buf, BufMut};
 use entra_client::Client;
-use entra_proto::{Application, Authority, ClientSecret, Cloud, Target};
+use entra_proto::{Application, Authority, ClientSecret, Target};
 use entra_tower::BearerLayer;
+use entra_transport::cloud_from_env;
 use entra_transport_hyper::HyperTransport;
 use http::Uri;
 use http::uri::PathAndQuery;
@@ -28,23 +28,25 @@ use tonic::transport::{Channel, ClientTlsConfig};
 use tonic::{Request, Status};
 use tower::ServiceBuilder;
 
-use crate::environment::{setting, setting_or};
+use crate::common::setting;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut arguments = std::env::args().skip(1);
-    let (Some(server), Some(name)) = (arguments.next(), arguments.next()) else {
-        return Err("give the server's origin, such as https://greeter.contoso.com, and a name".into());
+    let (Some(server), Some(api), Some(name)) = (arguments.next(), arguments.next(), arguments.next()) else {
+        return Err(
+            "usage: grpc_client https://greeter.contoso.com api://greeter NAME (the server's origin, its API, a name)"
+                .into(),
+        );
     };
     let origin: Uri = server.parse()?;
 
-    let cloud = setting_or("AAD_ENDPOINT", "https://login.microsoftonline.com")?;
-    let cloud = Cloud::loopback(&cloud).or_else(|_| cloud.parse())?;
-    let authority = Authority::new(cloud, setting("TENANT_ID")?.parse()?)?;
-    let secret = ClientSecret::new(setting("CLIENT_SECRET")?)?;
-    let app = Application::new(authority, setting("CLIENT_ID")?.parse()?, secret);
-    let client = Client::new(app, HyperTransport::builder().allow_plain_loopback(true).build()?);
-    let source = client.source(&Target::resource(&setting("AUDIENCE")?)?, None)?;
+    let cloud = cloud_from_env()?;
+    let authority = Authority::new(cloud.clone(), setting("AZURE_TENANT_ID")?.parse()?)?;
+    let secret = ClientSecret::new(setting("AZURE_CLIENT_SECRET")?)?;
+    let app = Application::new(authority, setting("AZURE_CLIENT_ID")?.parse()?, secret);
+    let client = Client::new(app, HyperTransport::builder().for_cloud(&cloud).build()?);
+    let source = client.source(&Target::resource(&api)?, None)?;
 
     let mut endpoint = Channel::builder(origin.clone());
     if server.starts_with("https://") {

@@ -17,7 +17,8 @@
 //! | `PUBLIC_URL` | where browsers find the application, `https://www.mycompany.com`: `http://localhost` with the port of `LISTEN`. Behind it, `/myapp/` is the redirect URI, to be registered with the application |
 //! | `AZURE_CLIENT_CERTIFICATE_PASSWORD` | opens the certificate's file, where it has a password |
 //! | `AZURE_TENANT_ID` | the application's home, which the API counts its requests by (`PublisherIdentifier`) |
-//! | `AZURE_AUTHORITY_HOST`, `MANAGEMENT_ENDPOINT` | another cloud, or an emulator: the public cloud |
+//! | `AZURE_AUTHORITY_HOST` | another cloud, or an emulator, which has the API as well: the public cloud |
+//! | `MANAGEMENT_ENDPOINT` | the API's address in another cloud, such as `https://manage-gcc.office.com` |
 //!
 //! There is no sign-in to the application itself: whoever reaches it sees all tenants, and may fetch their records. So it listens on
 //! this machine alone, until it is given another address, and then it belongs behind a sign-in of yours. A proxy before it must hand the
@@ -38,8 +39,8 @@
 mod activity;
 mod away;
 mod browser;
-#[path = "../environment.rs"]
-mod environment;
+#[path = "../common/mod.rs"]
+mod common;
 mod listen;
 mod pages;
 mod settings;

@@ -1,13 +1,13 @@
 //! What the environment says.
 
 use std::error::Error;
-use std::time::SystemTime;
 
 use entra_client::{DiskDirectory, MemoryDirectory, TenantDirectory};
 use entra_credential::ClientCertificate;
 use entra_proto::{ClientId, ClientSecret, Cloud, Guid, Origin};
+use entra_transport::cloud_from_env;
 
-use crate::environment::{optional, setting, setting_or};
+use crate::common::{address, certificate, optional, setting, setting_or};
 
 /// The API's address in the public cloud, and its audience there.
 pub(crate) const MANAGEMENT: &str = "https://manage.office.com";
@@ -28,20 +28,13 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn from_environment() -> Result<Self, Box<dyn Error>> {
-        let host = setting_or("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com")?;
-        let path = setting("AZURE_CLIENT_CERTIFICATE_PATH")?;
-        let file = std::fs::read(&path).map_err(|error| format!("cannot read {path}: {error}"))?;
-        let password = optional("AZURE_CLIENT_CERTIFICATE_PASSWORD")?;
-        let certificate = ClientCertificate::read(&file, password.as_deref());
-        let certificate = certificate.map_err(|error| format!("{path}: {error}"))?;
-        for warning in certificate.warnings(SystemTime::now().into()) {
-            eprintln!("warning: {warning}");
-        }
+        let cloud = cloud_from_env()?;
+        let certificate = certificate()?;
         Ok(Self {
             listen: setting_or("LISTEN", "localhost:8080")?,
             public_url: optional("PUBLIC_URL")?.map(|url| url.parse()).transpose()?,
-            cloud: Cloud::loopback(&host).or_else(|_| host.parse())?,
-            management: setting_or("MANAGEMENT_ENDPOINT", MANAGEMENT)?.parse()?,
+            management: setting_or("MANAGEMENT_ENDPOINT", address(&cloud, MANAGEMENT))?.parse()?,
+            cloud,
             client_id: setting("AZURE_CLIENT_ID")?.parse()?,
             home: optional("AZURE_TENANT_ID")?.map(|id| id.parse()).transpose()?,
             certificate,

@@ -50,7 +50,7 @@ impl Site {
 
         // Nobody knows the tenant yet: whoever signs in brings it.
         let common = Authority::new(settings.cloud.clone(), Tenant::Common)?;
-        let transport = HyperTransport::builder().allow_plain_loopback(true).build()?;
+        let transport = HyperTransport::builder().for_cloud(&settings.cloud).build()?;
         let app = |credential: ClientCredential| {
             Application::new(common.clone(), settings.client_id, credential).on(EndpointVersion::V1)
         };

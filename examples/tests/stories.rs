@@ -22,12 +22,7 @@ fn a_stack_made_by_hand_gets_a_token() {
     let emulator = Emulator::start();
     // A fault that passes: the machine asks the hand-made client to try again.
     emulator.fault(Fault::status(503).retry_after(std::time::Duration::ZERO));
-    let variables = [
-        ("AZURE_AUTHORITY_HOST", emulator.base_url()),
-        ("AZURE_TENANT_ID", emulator.tenant_id()),
-        ("AZURE_CLIENT_ID", emulator.client_id()),
-        ("AZURE_CLIENT_SECRET", emulator.client_secret()),
-    ];
+    let variables = printed(&emulator);
     let output = run(env!("CARGO_BIN_EXE_custom_stack"), &[], &variables);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let shown = text(&output.stdout);
@@ -50,28 +45,32 @@ fn a_variable_that_is_no_text_is_not_taken_for_unset() {
 
     let id = "535fb089-9ff3-47b6-9bfb-4f1264799865";
     for (program, name, arguments) in [
-        (env!("CARGO_BIN_EXE_async_daemon"), "AAD_ENDPOINT", &[][..]),
+        (env!("CARGO_BIN_EXE_async_daemon"), "AZURE_AUTHORITY_HOST", &[][..]),
         (env!("CARGO_BIN_EXE_azure_sql"), "AZURE_AUTHORITY_HOST", &[][..]),
-        (env!("CARGO_BIN_EXE_blocking_daemon"), "AAD_ENDPOINT", &[][..]),
+        (env!("CARGO_BIN_EXE_blocking_daemon"), "AZURE_AUTHORITY_HOST", &[][..]),
         (env!("CARGO_BIN_EXE_consent_web"), "AZURE_AUTHORITY_HOST", &[][..]),
         (env!("CARGO_BIN_EXE_custom_stack"), "AZURE_AUTHORITY_HOST", &[][..]),
-        (env!("CARGO_BIN_EXE_daemon_certificate"), "AAD_ENDPOINT", &[][..]),
+        (
+            env!("CARGO_BIN_EXE_daemon_certificate"),
+            "AZURE_AUTHORITY_HOST",
+            &[][..],
+        ),
         (
             env!("CARGO_BIN_EXE_daemon_secret"),
-            "AAD_ENDPOINT",
+            "AZURE_AUTHORITY_HOST",
             &["--op", "getUsers"][..],
         ),
         (
             env!("CARGO_BIN_EXE_grpc_client"),
-            "AAD_ENDPOINT",
-            &["https://a.example", "a"][..],
+            "AZURE_AUTHORITY_HOST",
+            &["https://a.example", "api://a", "a"][..],
         ),
-        (env!("CARGO_BIN_EXE_tower_client"), "AAD_ENDPOINT", &[][..]),
+        (env!("CARGO_BIN_EXE_tower_client"), "AZURE_AUTHORITY_HOST", &[][..]),
     ] {
         let output = Command::new(program)
             .args(arguments)
             .env_clear()
-            .env("TENANT_IDS", id)
+            .env("AZURE_TENANTS", id)
             .env(name, std::ffi::OsStr::from_bytes(b"https://canary\xff.example"))
             .output()
             .unwrap();
@@ -95,7 +94,8 @@ fn a_daemon_with_a_secret_lists_users_as_the_quickstart_does() {
     let mut lines = shown.splitn(3, '\n');
     assert_eq!(lines.next(), Some("You have selected: getUsers"));
     assert!(lines.next().unwrap().starts_with("request made to web API at: "));
-    let answer: serde_json::Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+    let answer = lines.next().unwrap().strip_suffix("\n3 users\n").unwrap();
+    let answer: serde_json::Value = serde_json::from_str(answer).unwrap();
     assert!(
         answer["@odata.context"].as_str().unwrap().ends_with("/$metadata#users"),
         "{answer}"
@@ -152,32 +152,81 @@ fn a_daemon_without_consent_is_told_what_the_api_said() {
 
 #[test]
 fn a_daemon_with_a_certificate_prints_what_graph_says() {
-    let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
-    let pem = rcgen::CertificateParams::new(Vec::new())
-        .unwrap()
-        .self_signed(&key)
-        .unwrap()
-        .pem();
-    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("daemon.pem");
-    std::fs::write(&path, format!("{}{pem}", key.serialize_pem())).unwrap();
-    let app = App::new("daemon")
-        .without_secrets()
-        .certificate_pem(pem.as_str())
-        .grant(Emulator::GRAPH, "User.Read.All");
+    let (app, path) = with_certificate();
     let emulator = Emulator::builder().app(app).start();
     let variables = [
-        ("TENANT_ID", emulator.tenant_id()),
-        ("CLIENT_ID", emulator.client_id()),
-        ("CERTIFICATE_PATH", path.to_str().unwrap()),
-        ("AAD_ENDPOINT", emulator.base_url()),
-        ("GRAPH_ENDPOINT", emulator.base_url()),
+        ("AZURE_TENANT_ID", emulator.tenant_id()),
+        ("AZURE_CLIENT_ID", emulator.client_id()),
+        ("AZURE_CLIENT_CERTIFICATE_PATH", path.to_str().unwrap()),
+        ("AZURE_AUTHORITY_HOST", emulator.base_url()),
     ];
     let output = run(env!("CARGO_BIN_EXE_daemon_certificate"), &[], &variables);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let shown = text(&output.stdout);
-    let result: serde_json::Value =
-        serde_json::from_str(shown.strip_prefix("Graph API call result: ").unwrap()).unwrap();
+    let result = shown.strip_prefix("Graph API call result: ").unwrap();
+    let result: serde_json::Value = serde_json::from_str(result.strip_suffix("\n3 users\n").unwrap()).unwrap();
     assert_eq!(result["value"].as_array().unwrap().len(), 3);
+}
+
+/// Every example that reads users, with an argument list that reads them once.
+const READERS: [(&str, &[&str]); 4] = [
+    (env!("CARGO_BIN_EXE_async_daemon"), &["1"]),
+    (env!("CARGO_BIN_EXE_blocking_daemon"), &["1"]),
+    (env!("CARGO_BIN_EXE_daemon_secret"), &["--op", "getUsers"]),
+    (env!("CARGO_BIN_EXE_tower_client"), &[]),
+];
+
+#[test]
+fn all_users_are_read_not_the_first_page_only() {
+    let users = (0..250).map(|number| User::new(format!("User{number:03} Test")));
+    let (app, path) = with_certificate();
+    let emulator = Emulator::builder()
+        .tenant(users.fold(Tenant::new("contoso.example"), Tenant::user))
+        .app(App::new("daemon").grant(Emulator::GRAPH, "User.Read.All"))
+        .app(app)
+        .start();
+    for (program, arguments) in READERS {
+        let output = run(program, arguments, &printed(&emulator));
+        assert!(output.status.success(), "{program}: {}", text(&output.stderr));
+        assert!(
+            text(&output.stdout).contains("250 users\n"),
+            "{program}: {}",
+            text(&output.stdout)
+        );
+    }
+    let variables = [
+        ("AZURE_TENANT_ID", emulator.tenant_id()),
+        ("AZURE_CLIENT_ID", emulator.apps()[1].client_id.as_str()),
+        ("AZURE_CLIENT_CERTIFICATE_PATH", path.to_str().unwrap()),
+        ("AZURE_AUTHORITY_HOST", emulator.base_url()),
+    ];
+    let output = run(env!("CARGO_BIN_EXE_daemon_certificate"), &[], &variables);
+    assert!(
+        text(&output.stdout).ends_with("\n250 users\n"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn the_token_does_not_follow_a_link_to_another_origin() {
+    let emulator = Emulator::builder()
+        .app(App::new("daemon").grant(Emulator::GRAPH, "User.Read.All"))
+        .start();
+    let other = Emulator::start();
+    for (program, arguments) in READERS {
+        let link = format!("{}/v1.0/users?$skiptoken=x", other.base_url());
+        let page = serde_json::json!({"value": [], "@odata.nextLink": link}).to_string();
+        emulator.fault(Fault::body(page).on("/v1.0/users"));
+        let output = run(program, arguments, &printed(&emulator));
+        assert!(!output.status.success(), "{program}: {}", text(&output.stdout));
+        assert!(
+            text(&output.stderr).contains("the token must not go there"),
+            "{program}: {}",
+            text(&output.stderr)
+        );
+        assert!(other.requests().is_empty(), "{program}");
+    }
 }
 
 /// Both daemons that run in rounds, with three rounds.
@@ -203,11 +252,10 @@ fn two_tenants(app: App) -> Emulator {
 /// Three rounds through both tenants: what was printed, and what was told beside it.
 fn three_rounds(daemon: &str, emulator: &Emulator, secret: &str) -> (Output, Vec<String>, String) {
     let variables = [
-        ("TENANT_IDS", "contoso.example,fabrikam.example"),
-        ("CLIENT_ID", emulator.client_id()),
-        ("CLIENT_SECRET", secret),
-        ("AAD_ENDPOINT", emulator.base_url()),
-        ("GRAPH_ENDPOINT", emulator.base_url()),
+        ("AZURE_TENANTS", "contoso.example,fabrikam.example"),
+        ("AZURE_CLIENT_ID", emulator.client_id()),
+        ("AZURE_CLIENT_SECRET", secret),
+        ("AZURE_AUTHORITY_HOST", emulator.base_url()),
     ];
     emulator.clear_requests();
     let output = run(daemon, &["3", "0"], &variables);
@@ -293,12 +341,7 @@ fn azure_sql_gets_a_token_whose_audience_has_its_slash_however_the_server_spells
         .app(App::new("daemon"))
         .api(Api::new(government))
         .start();
-    let variables = [
-        ("AZURE_AUTHORITY_HOST", emulator.base_url()),
-        ("AZURE_TENANT_ID", emulator.tenant_id()),
-        ("AZURE_CLIENT_ID", emulator.client_id()),
-        ("AZURE_CLIENT_SECRET", emulator.client_secret()),
-    ];
+    let variables = printed(&emulator);
     let program = env!("CARGO_BIN_EXE_azure_sql");
     for audience in [Emulator::AZURE_SQL, government] {
         for spn in [audience, audience.trim_end_matches('/')] {
@@ -317,15 +360,38 @@ fn azure_sql_gets_a_token_whose_audience_has_its_slash_however_the_server_spells
     assert!(!output.status.success() && emulator.requests().is_empty());
 }
 
-/// The variables of the quickstart's `.env` file: one endpoint without its slash, one with it.
+/// An application with a certificate, and the file that holds it with its key.
+fn with_certificate() -> (App, std::path::PathBuf) {
+    static CERTIFICATE: std::sync::LazyLock<(String, std::path::PathBuf)> = std::sync::LazyLock::new(|| {
+        let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+        let pem = rcgen::CertificateParams::new(Vec::new())
+            .unwrap()
+            .self_signed(&key)
+            .unwrap()
+            .pem();
+        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("daemon.pem");
+        std::fs::write(&path, format!("{}{pem}", key.serialize_pem())).unwrap();
+        (pem, path)
+    });
+    let (pem, path) = &*CERTIFICATE;
+    let app = App::new("daemon")
+        .without_secrets()
+        .certificate_pem(pem.as_str())
+        .grant(Emulator::GRAPH, "User.Read.All");
+    (app, path.clone())
+}
+
+/// The daemon of the quickstart, with the variables that the emulator prints.
 fn quickstart(emulator: &Emulator, arguments: &[&str]) -> Output {
-    let graph = format!("{}/", emulator.base_url());
-    let variables = [
-        ("TENANT_ID", emulator.tenant_id()),
-        ("CLIENT_ID", emulator.client_id()),
-        ("CLIENT_SECRET", emulator.client_secret()),
-        ("AAD_ENDPOINT", emulator.base_url()),
-        ("GRAPH_ENDPOINT", &graph),
-    ];
-    run(env!("CARGO_BIN_EXE_daemon_secret"), arguments, &variables)
+    run(env!("CARGO_BIN_EXE_daemon_secret"), arguments, &printed(emulator))
+}
+
+/// The variables that `entra emulator` prints.
+fn printed(emulator: &Emulator) -> [(&str, &str); 4] {
+    [
+        ("AZURE_AUTHORITY_HOST", emulator.base_url()),
+        ("AZURE_TENANT_ID", emulator.tenant_id()),
+        ("AZURE_CLIENT_ID", emulator.client_id()),
+        ("AZURE_CLIENT_SECRET", emulator.client_secret()),
+    ]
 }

@@ -22,12 +22,10 @@ fn run(program: &str, emulator: &Emulator, arguments: &[&str]) -> Output {
     Command::new(program)
         .args(arguments)
         .env_clear()
-        .env("TENANT_ID", emulator.tenant_id())
-        .env("CLIENT_ID", emulator.client_id())
-        .env("CLIENT_SECRET", emulator.client_secret())
-        .env("AAD_ENDPOINT", emulator.base_url())
-        .env("GRAPH_ENDPOINT", emulator.base_url())
-        .env("AUDIENCE", GREETER)
+        .env("AZURE_TENANT_ID", emulator.tenant_id())
+        .env("AZURE_CLIENT_ID", emulator.client_id())
+        .env("AZURE_CLIENT_SECRET", emulator.client_secret())
+        .env("AZURE_AUTHORITY_HOST", emulator.base_url())
         .output()
         .unwrap()
 }
@@ -66,13 +64,13 @@ fn a_grpc_client_shows_its_token_to_the_server() {
     let connections = tonic::transport::server::TcpIncoming::from(listener);
     runtime.spawn(Server::builder().add_service(Greeter).serve_with_incoming(connections));
 
-    let output = run(env!("CARGO_BIN_EXE_grpc_client"), &emulator, &[&origin, "Ada"]);
+    let output = run(env!("CARGO_BIN_EXE_grpc_client"), &emulator, &[&origin, GREETER, "Ada"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(text(&output.stdout), "hello Ada\n");
 
     // A token for another API is no token for this one.
     let stranger = Emulator::builder().app(App::new("daemon")).start();
-    let output = run(env!("CARGO_BIN_EXE_grpc_client"), &stranger, &[&origin, "Ada"]);
+    let output = run(env!("CARGO_BIN_EXE_grpc_client"), &stranger, &[&origin, GREETER, "Ada"]);
     assert!(
         text(&output.stderr).contains("AADSTS500011"),
         "{}",

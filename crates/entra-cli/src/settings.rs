@@ -415,18 +415,8 @@ pub(crate) const SECRET_VARIABLES: [&str; 2] = ["AZURE_CLIENT_SECRET", "AZURE_CL
 
 /// The cloud of this name or address.
 pub(crate) fn cloud_at(host: &str) -> Result<Cloud, Failure> {
-    // An address on this machine that was written out as http is meant so.
-    if let Ok(cloud) = Cloud::loopback(host) {
-        return Ok(cloud);
-    }
-    // As other libraries' documents write it: login.microsoftonline.us
-    let bare = !host.contains("://") && host.contains('.');
-    let cloud = if bare {
-        Cloud::at(&format!("https://{host}"))
-    } else {
-        host.parse()
-    };
-    cloud.map_err(|error| Failure::from(error).hint("or name a cloud: public, usgovernment or china"))
+    Cloud::from_setting(host)
+        .map_err(|error| Failure::from(error).hint("or name a cloud: public, usgovernment or china"))
 }
 
 /// A text that clap may keep, and that is overwritten when it is dropped.

@@ -90,6 +90,35 @@ impl Cloud {
         Ok(Self::Custom(origin))
     }
 
+    /// Reads a setting of a program, as users write it in `AZURE_AUTHORITY_HOST`.
+    ///
+    /// It takes what [`FromStr`](Self::from_str) takes, a host alone, and the address of an emulator on this machine, where
+    /// plain `http` is allowed. So one setting is enough to send a program to an emulator: the builders of the transports
+    /// have `for_cloud`, which allows the same there.
+    ///
+    /// ```
+    /// use entra_proto::Cloud;
+    ///
+    /// assert_eq!(Cloud::from_setting("login.microsoftonline.us")?, Cloud::UsGovernment);
+    /// assert_eq!(Cloud::from_setting("http://localhost:8500")?.origin(), "http://localhost:8500");
+    /// assert!(Cloud::from_setting("http://login.microsoftonline.com").is_err());
+    /// # Ok::<(), entra_proto::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Returns an error if the text is none of these, and if it is plain `http` to another machine.
+    pub fn from_setting(text: &str) -> Result<Self, Error> {
+        if let Ok(cloud) = Self::loopback(text) {
+            return Ok(cloud);
+        }
+        // As documents of other libraries write it: login.microsoftonline.us
+        let bare = unwrapped(text);
+        if !bare.contains("://") && bare.contains('.') {
+            return Self::at(&format!("https://{bare}"));
+        }
+        text.parse()
+    }
+
     /// Its address, `https://host[:port]`, without a slash at the end.
     #[must_use]
     pub fn origin(&self) -> &str {
@@ -321,6 +350,45 @@ mod tests {
             Cloud::loopback("http://127.0.0.1:8080").unwrap().origin(),
             "http://127.0.0.1:8080"
         );
+    }
+
+    #[test]
+    fn settings_reach_clouds_and_emulators() {
+        for (setting, origin) in [
+            ("public", "https://login.microsoftonline.com"),
+            ("AzureChinaCloud", "https://login.partner.microsoftonline.cn"),
+            ("login.microsoftonline.us", "https://login.microsoftonline.us"),
+            (" 'login.microsoftonline.us/' ", "https://login.microsoftonline.us"),
+            ("https://contoso.ciamlogin.com/", "https://contoso.ciamlogin.com"),
+            ("http://127.0.0.1:8500", "http://127.0.0.1:8500"),
+            ("http://127.8.8.8:8500/", "http://127.8.8.8:8500"),
+            (" http://LOCALHOST:8500 ", "http://localhost:8500"),
+            ("http://[::1]:8500", "http://[::1]:8500"),
+            ("https://localhost:8501", "https://localhost:8501"),
+        ] {
+            assert_eq!(
+                Cloud::from_setting(setting).expect(setting).origin(),
+                origin,
+                "{setting}"
+            );
+        }
+        for setting in [
+            "",
+            "nowhere",
+            "localhost:8500",
+            "http://login.microsoftonline.com",
+            "http://192.0.2.1:8500",
+            "http://127.0.0.1.evil.test",
+            "http://localhost.evil.test:8500",
+            "http://localhost@evil.test",
+            "http://127.0.0.1:8500/contoso",
+            "http://[::2]:8500",
+            "portal.azure.com",
+            "user:canary@login.microsoftonline.com",
+        ] {
+            let error = Cloud::from_setting(setting).expect_err(setting).to_string();
+            assert!(!error.contains("canary"), "{error}");
+        }
     }
 
     #[test]

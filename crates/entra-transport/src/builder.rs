@@ -2,6 +2,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use entra_proto::Cloud;
+
 use crate::tls::Trust;
 use crate::{Policy, Proxies, TransportError};
 
@@ -73,6 +75,17 @@ impl<T> TransportBuilder<T> {
     pub fn allow_plain_loopback(mut self, allow: bool) -> Self {
         self.settings.policy.allow_plain_loopback = allow;
         self
+    }
+
+    /// Allows plain `http` to this machine if the cloud is an emulator with such an address. For every other cloud it
+    /// changes nothing.
+    ///
+    /// Such a cloud comes from [`Cloud::loopback`], or from a setting ([`cloud_from_env`](crate::cloud_from_env)).
+    pub fn for_cloud(self, cloud: &Cloud) -> Self {
+        match cloud {
+            Cloud::Custom(origin) if !origin.is_https() => self.allow_plain_loopback(true),
+            _ => self,
+        }
     }
 
     /// Trusts the certificates in `pem` as roots, too.
@@ -149,5 +162,22 @@ impl<T> Clone for TransportBuilder<T> {
 impl<T> fmt::Debug for TransportBuilder<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("TransportBuilder").field(&self.settings).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_allowed_for_an_emulator_only() {
+        let allows = |cloud: &Cloud| {
+            let builder = TransportBuilder::<()>::new().proxies(Proxies::none()).for_cloud(cloud);
+            builder.settings().unwrap().policy.allow_plain_loopback
+        };
+        assert!(allows(&Cloud::from_setting("http://127.0.0.1:8500").unwrap()));
+        for cloud in ["public", "https://contoso.ciamlogin.com", "https://localhost:8501"] {
+            assert!(!allows(&Cloud::from_setting(cloud).unwrap()), "{cloud}");
+        }
     }
 }

@@ -37,6 +37,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`cloud_from_env`] reads `AZURE_AUTHORITY_HOST`, which sends a program to another cloud, or to an emulator.
+//!
 //! Whoever writes one over another HTTP client runs the suite behind the feature `conformance` over it.
 //!
 //! # Features
@@ -54,6 +56,7 @@ mod collect;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod device_code;
+mod environment;
 mod error;
 mod no_proxy;
 mod policy;
@@ -72,6 +75,7 @@ pub use device_code::{
     acquire_device_code, acquire_device_code_blocking, drive_device_code, drive_device_code_blocking, start_device_code,
 };
 pub use entra_proto::Body;
+pub use environment::{AUTHORITY_HOST, cloud_from_env};
 pub use error::{TransportError, TransportErrorKind};
 pub use policy::{MAX_BODY, Policy, check_uri, endpoint};
 pub use proxy::{Proxies, Proxy};

@@ -130,7 +130,6 @@ impl World {
                     self.folder.path().join("app.pem").to_str().unwrap(),
                 ),
                 ("AZURE_AUTHORITY_HOST", self.emulator.base_url()),
-                ("MANAGEMENT_ENDPOINT", self.emulator.base_url()),
             ])
             .envs(more.iter().copied())
             .stdin(Stdio::piped())

@@ -1,0 +1,32 @@
+//! Where an API is, and what its tokens are for.
+
+use entra_proto::{Cloud, Error, Target};
+
+/// An API that tokens are requested for.
+pub(crate) struct Api {
+    /// `https://host`, without a slash at the end.
+    pub(crate) address: String,
+    /// What tokens are requested for: the API's own address in every cloud, and in an emulator as well.
+    pub(crate) target: Target,
+}
+
+impl Api {
+    /// Microsoft Graph.
+    pub(crate) fn graph(cloud: &Cloud) -> Result<Self, Error> {
+        let audience = match cloud {
+            Cloud::UsGovernment => "https://graph.microsoft.us",
+            Cloud::China => "https://microsoftgraph.chinacloudapi.cn",
+            _ => "https://graph.microsoft.com",
+        };
+        Ok(Self {
+            address: address(cloud, audience).to_owned(),
+            target: Target::resource(audience)?,
+        })
+    }
+}
+
+/// Returns the address of an API with this audience. An emulator has its APIs at the address that it has as an authority.
+pub(crate) fn address<'a>(cloud: &'a Cloud, audience: &'a str) -> &'a str {
+    let is_emulator = Cloud::loopback(cloud.origin()).is_ok();
+    if is_emulator { cloud.origin() } else { audience }
+}

@@ -1,0 +1,26 @@
+//! What the examples share: their settings, the addresses of the APIs, and the pages of a collection.
+//!
+//! Every example reads the variables that Azure's tools share. `entra emulator` prints them, so its lines are all that it takes
+//! to run an example without a tenant:
+//!
+//! | variable | what it is |
+//! |---|---|
+//! | `AZURE_TENANT_ID` | the tenant: its id or a domain |
+//! | `AZURE_TENANTS` | several tenants, separated by commas; without it, the one above |
+//! | `AZURE_CLIENT_ID` | the application |
+//! | `AZURE_CLIENT_SECRET` | its secret |
+//! | `AZURE_CLIENT_CERTIFICATE_PATH`, `AZURE_CLIENT_CERTIFICATE_PASSWORD` | its certificate with the key (PEM or PFX), and what opens the file |
+//! | `AZURE_AUTHORITY_HOST` | another cloud, or an emulator: see `entra_transport::cloud_from_env` |
+
+#![allow(dead_code, reason = "each example uses its own part")]
+
+mod api;
+mod pages;
+mod settings;
+
+#[allow(unused_imports, reason = "each example uses its own part")]
+pub(crate) use api::{Api, address};
+#[allow(unused_imports, reason = "each example uses its own part")]
+pub(crate) use pages::Pages;
+#[allow(unused_imports, reason = "each example uses its own part")]
+pub(crate) use settings::{certificate, optional, setting, setting_or, tenants};

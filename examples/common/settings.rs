@@ -1,0 +1,50 @@
+//! Environment variables.
+
+use std::env::{self, VarError};
+use std::error::Error;
+use std::time::SystemTime;
+
+use entra_credential::ClientCertificate;
+use entra_proto::Tenant;
+
+/// Returns the text of a variable that has to be set.
+pub(crate) fn setting(name: &str) -> Result<String, String> {
+    optional(name)?.ok_or_else(|| format!("{name} is not set"))
+}
+
+/// Returns the text of a variable, or `otherwise` where it is not set.
+pub(crate) fn setting_or(name: &str, otherwise: &str) -> Result<String, String> {
+    Ok(optional(name)?.unwrap_or_else(|| otherwise.to_owned()))
+}
+
+/// Returns the text of a variable. An empty one is not set. One that is not UTF-8 is set, and cannot be used.
+pub(crate) fn optional(name: &str) -> Result<Option<String>, String> {
+    match env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        // The error would repeat the value.
+        Err(VarError::NotUnicode(_)) => Err(format!("{name} is not UTF-8: set it again, as plain text")),
+    }
+}
+
+/// Returns the tenants in `AZURE_TENANTS`, or the one in `AZURE_TENANT_ID`. There is at least one.
+pub(crate) fn tenants() -> Result<Vec<Tenant>, Box<dyn Error>> {
+    let tenants = match optional("AZURE_TENANTS")? {
+        Some(tenants) => tenants,
+        None => setting("AZURE_TENANT_ID").map_err(|error| format!("{error}, and neither is AZURE_TENANTS"))?,
+    };
+    Ok(tenants.split(',').map(str::parse).collect::<Result<_, _>>()?)
+}
+
+/// Reads the certificate in `AZURE_CLIENT_CERTIFICATE_PATH`, and reports what is doubtful about it.
+pub(crate) fn certificate() -> Result<ClientCertificate, Box<dyn Error>> {
+    let path = setting("AZURE_CLIENT_CERTIFICATE_PATH")?;
+    let file = std::fs::read(&path).map_err(|error| format!("cannot read {path}: {error}"))?;
+    let password = optional("AZURE_CLIENT_CERTIFICATE_PASSWORD")?;
+    let certificate = ClientCertificate::read(&file, password.as_deref());
+    let certificate = certificate.map_err(|error| format!("{path}: {error}"))?;
+    for warning in certificate.warnings(SystemTime::now().into()) {
+        eprintln!("warning: {warning}");
+    }
+    Ok(certificate)
+}
