@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::emulate_default_handler;
 
@@ -45,7 +45,7 @@ impl CaFile {
         // Before there is anything to remove.
         let stopped = Arc::new(AtomicUsize::new(0));
         let hangup = Some(SIGHUP).filter(|_| !is_hangup_ignored());
-        for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
+        for signal in [SIGINT, SIGQUIT, SIGTERM].into_iter().chain(hangup) {
             flag::register_usize(signal, Arc::clone(&stopped), signal as usize)
                 .map_err(|error| Failure::of(Exit::Configuration, &error))?;
         }

@@ -115,7 +115,7 @@ impl Emulator {
             .collect()
     }
 
-    /// How many requests there were since the emulator was made, those no longer kept included.
+    /// Returns the number of requests since the emulator was made or reset, those no longer kept included.
     pub fn request_count(&self) -> u64 {
         self.core.recorder.count()
     }

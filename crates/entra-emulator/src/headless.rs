@@ -300,7 +300,7 @@ fn nothing_more(status: StatusCode) -> ErrorPage {
     ErrorPage {
         status,
         aadsts: None,
-        message: "there is nothing more to do".to_owned(),
+        message: "the response is no page that a user can go on from".to_owned(),
     }
 }
 

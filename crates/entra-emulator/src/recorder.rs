@@ -16,7 +16,7 @@ use crate::clock::{rfc3339, unix};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RequestEvent {
-    /// How many requests came before this one since the emulator was made.
+    /// The number of requests before this one, since the emulator was made or [reset](crate::Emulator::reset).
     pub index: u64,
     /// When it came, by the emulator's clock.
     pub at: SystemTime,

@@ -3,6 +3,7 @@
 
 pub(crate) mod assertion;
 pub(crate) mod browser;
+pub(crate) mod control;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

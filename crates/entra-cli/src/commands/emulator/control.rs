@@ -47,7 +47,7 @@ pub(super) struct Control {
 
     /// Listen for the control API at this address, such as 0.0.0.0:8401 in a container that publishes the port to 127.0.0.1 of
     /// its host. Whoever reaches it and knows the key rules the emulator
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     control_listen: Option<SocketAddr>,
 }
 
@@ -88,6 +88,11 @@ impl Control {
         let local = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
         self.control_listen.or_else(|| self.control.map(local))
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let problem = |_| "it is no IP address with a port, such as 0.0.0.0:8401 or [::1]:8401".to_owned();
+    text.parse().map_err(problem)
 }
 
 /// Adds the lines that name the control API, where it listens. They are the last ones: with them all has been said.

@@ -1,0 +1,1 @@
+../../../../examples/emulator/retry_and_expiry.mjs
