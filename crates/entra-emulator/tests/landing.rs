@@ -208,7 +208,7 @@ fn the_page_says_what_was_wrong_and_what_to_do() {
         rows[0]
     );
     assert!(
-        rows[1].starts_with("\"fault\"") && rows[1].contains("a fault of a test&#39;s script"),
+        rows[1].starts_with("\"fault\"") && rows[1].contains("play the fault <em>status</em>"),
         "{}",
         rows[1]
     );

@@ -58,7 +58,7 @@ fn an_administrator_of_another_tenant_connects_it_and_its_records_are_shown() {
                 "{shown:?}"
             );
         }
-        page.keep_picture("consent").await;
+        page.keep_picture("consent_web-consent").await;
 
         page.click("#accept").await;
         assert_eq!(
@@ -75,13 +75,13 @@ fn an_administrator_of_another_tenant_connects_it_and_its_records_are_shown() {
             page.cookies().await,
             [serde_json::json!(["browser", "/", true, "Lax", false, 64])]
         );
-        page.keep_picture("connected").await;
+        page.keep_picture("consent_web-connected").await;
 
         page.click(&format!("{} button", tenant_row(&world))).await;
         assert_eq!(page.text("#tenant").await, world.tenant());
         let users = page.texts("#records td:nth-child(3)").await;
         assert_eq!(users, [ADMINISTRATOR, EVERYMAN]);
-        page.keep_picture("records").await;
+        page.keep_picture("consent_web-records").await;
         let complaints = page.complaints().await;
         assert!(
             complaints.is_empty(),
@@ -119,7 +119,7 @@ fn who_declines_or_may_not_consent_connects_nothing() {
         sign_in(page, &web, ADMINISTRATOR).await;
         page.click("#accept ~ #cancel").await;
         page.find("#advice").await;
-        page.keep_picture("declined").await;
+        page.keep_picture("consent_web-declined").await;
         assert_refused(page, "Consent was declined").await;
 
         sign_in(page, &web, EVERYMAN).await;

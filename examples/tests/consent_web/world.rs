@@ -2,11 +2,9 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use entra_emulator::{App, Emulator, RequestEvent, Tenant, User};
 use entra_proto::Body;
@@ -14,6 +12,8 @@ use entra_transport::BlockingTransport;
 use entra_transport_ureq::UreqTransport;
 use http::header::HOST;
 use http::{Request, Response};
+
+use crate::chromium::Folder;
 
 /// Of the tenant that connects, which is not the one that the application is registered in.
 pub(crate) const ADMINISTRATOR: &str = "megan@fabrikam.example";
@@ -264,33 +264,5 @@ impl Drop for Web {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
         let _ = self.child.wait();
-    }
-}
-
-/// A folder for one test, gone with it.
-pub(crate) struct Folder(PathBuf);
-
-impl Folder {
-    pub(crate) fn new() -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!(
-            "consent_web-{}-{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
-        // Not below the checkout, which others may be able to change: the application refuses to keep its tenants there.
-        let path = std::env::temp_dir().join(name);
-        fs::DirBuilder::new().mode(0o700).create(&path).unwrap();
-        Self(path)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }

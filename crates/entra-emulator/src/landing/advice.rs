@@ -7,9 +7,6 @@ use crate::recorder::{Lint, Purpose, RequestEvent};
 
 /// What to do about an error response, if that is known.
 pub(super) fn advice(event: &RequestEvent) -> Option<&'static str> {
-    if event.fault.is_some() {
-        return Some("Nothing: a fault of a test's script was played.");
-    }
     if let Some(code) = event.aadsts {
         return Some(of_code(code));
     }

@@ -31,9 +31,9 @@ pub(super) fn definitions(pairs: &[(&str, String)]) -> String {
 }
 
 /// A table, its cells in HTML, that becomes a list of blocks on a narrow screen. There it has the roles of a table still.
-pub(super) fn table<const N: usize>(caption: &str, columns: [&str; N], rows: &[[String; N]]) -> String {
+pub(super) fn table<const N: usize>(class: &str, caption: &str, columns: [&str; N], rows: &[[String; N]]) -> String {
     let mut html = format!(
-        "<table role=\"table\">\n<caption>{}</caption>\n<thead role=\"rowgroup\"><tr role=\"row\">",
+        "<table role=\"table\" class=\"{class}\">\n<caption>{}</caption>\n<thead role=\"rowgroup\"><tr role=\"row\">",
         escape(caption)
     );
     for column in columns {
@@ -70,6 +70,15 @@ pub(super) fn list<'a>(values: impl Iterator<Item = &'a String> + Clone, limit: 
             let _ = write!(html, " {}", dim(&format!("and {more} more")));
             html
         }
+    }
+}
+
+/// A text as a sentence begins.
+pub(super) fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) => first.to_uppercase().chain(characters).collect(),
+        None => String::new(),
     }
 }
 

@@ -45,7 +45,12 @@ pub(super) fn tenants(core: &Core) -> String {
             })
             .collect();
         let caption = format!("Users of {}, who sign in without a password", tenant.domain);
-        html.push_str(&table(&caption, ["Name", "Sign-in name", "Role", "Object ID"], &rows));
+        html.push_str(&table(
+            "users",
+            &caption,
+            ["Name", "Sign-in name", "Role", "Object ID"],
+            &rows,
+        ));
         html.push_str(&more(users.len(), MOST_USERS, "users"));
     }
     html.push_str(&more(core.directory.tenants.len(), MOST_TENANTS, "tenants"));
@@ -71,7 +76,12 @@ pub(super) fn applications(core: &Core) -> String {
             html.push_str("<p>It asks for no permissions, and none are granted.</p>\n");
         } else {
             let caption = format!("Permissions of {}", app.name);
-            html.push_str(&table(&caption, ["API", "Permission", "Kind", "State"], &permissions));
+            html.push_str(&table(
+                "permissions",
+                &caption,
+                ["API", "Permission", "Kind", "State"],
+                &permissions,
+            ));
             html.push_str(&more(asked.len(), MOST_PERMISSIONS, "permissions"));
         }
     }
@@ -86,6 +96,7 @@ pub(super) fn apis(core: &Core) -> String {
     let all = own.iter().chain(known);
     let rows: Vec<[String; 5]> = all.take(MOST_APIS).map(api).collect();
     html.push_str(&table(
+        "apis",
         "APIs that tokens are issued for",
         [
             "API",
@@ -125,7 +136,7 @@ fn kind(app: &App) -> &'static str {
         (_, true, true) => "public client, multi-tenant",
         (_, true, false) => "public client",
         (_, false, true) => "multi-tenant",
-        (_, false, false) => "confidential client of one tenant",
+        (_, false, false) => "confidential client",
     }
 }
 
@@ -177,13 +188,19 @@ fn permissions(core: &Core, app: &App, asked: &BTreeSet<Asked>) -> Vec<[String; 
             Kind::Delegated => "delegated",
         };
         [
-            escape(api.map_or(asked.api.as_str(), |api| &api.name)),
+            api.map_or_else(|| escape(&asked.api), named),
             code(&asked.name),
             escape(kind),
             state(core, app, asked),
         ]
     });
     rows.collect()
+}
+
+/// An API by its name, which may be made up, and by what it is asked for as.
+fn named(api: &Api) -> String {
+    let identifier = api.identifiers.first().unwrap_or(&api.app_id);
+    format!("{}<br>{}", escape(&api.name), dim(identifier))
 }
 
 fn state(core: &Core, app: &App, asked: &Asked) -> String {

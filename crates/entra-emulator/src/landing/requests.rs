@@ -6,7 +6,7 @@ use crate::clock::{rfc3339, unix};
 use crate::core::Core;
 use crate::html::escape;
 use crate::landing::advice;
-use crate::landing::parts::{code, dim, prose};
+use crate::landing::parts::{code, dim, prose, sentence};
 use crate::recorder::RequestEvent;
 use crate::redact::redacted;
 use crate::seed::is_guid;
@@ -85,7 +85,7 @@ fn row(core: &Core, event: &RequestEvent, html: &mut String) {
 /// The application that sent a request. What is no GUID is no client ID, and may be a secret.
 fn client(core: &Core, event: &RequestEvent) -> String {
     match event.client_id.as_deref() {
-        None => dim("none named"),
+        None => dim("no client named"),
         Some(id) if !is_guid(id) => format!("{} {}", dim("no GUID,"), dim("not shown")),
         Some(id) => match core.directory.app(id) {
             Some(app) => format!("{}<br>{}", escape(&app.name), dim(&app.client_id)),
@@ -104,18 +104,20 @@ fn why(event: &RequestEvent, hide: &dyn Fn(&str) -> String, is_wrong: bool, html
     }
     html.push_str("<tr role=\"row\" class=\"why\"><td role=\"cell\" colspan=\"4\">");
     if let Some(fault) = event.fault {
-        let _ = write!(html, "<p><strong>Fault:</strong> {fault}.</p>");
+        let _ = write!(
+            html,
+            "<p><strong>Fault:</strong> A test had the emulator play the fault <em>{fault}</em>; nothing is wrong with the request.</p>"
+        );
     } else if is_wrong {
         // It is without secrets already.
-        let problem = event.problem.as_deref().unwrap_or("The response is an error.");
+        let problem = event.problem.as_deref().unwrap_or("the response is an error");
         // The number stands in the row above.
         let number = event.aadsts.map(|code| format!("AADSTS{code}: ")).unwrap_or_default();
-        let problem = problem.strip_prefix(&number).unwrap_or(problem);
-        let _ = write!(html, "<p><strong>Wrong:</strong> {}</p>", escape(problem));
-    }
-    let wants_advice = is_wrong || event.fault.is_some();
-    if let Some(advice) = advice::advice(event).filter(|_| wants_advice) {
-        let _ = write!(html, "<p><strong>To do:</strong> {}</p>", prose(advice));
+        let problem = sentence(problem.strip_prefix(&number).unwrap_or(problem));
+        let _ = write!(html, "<p><strong>Wrong:</strong> {}</p>", escape(&problem));
+        if let Some(advice) = advice::advice(event) {
+            let _ = write!(html, "<p><strong>To do:</strong> {}</p>", prose(advice));
+        }
     }
     if !event.lints.is_empty() {
         html.push_str("<ul class=\"plain\">");

@@ -3,9 +3,11 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write, stderr};
 use std::net::ToSocketAddrs;
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -13,8 +15,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use thirtyfour::prelude::*;
 use thirtyfour::{CapabilitiesHelper, ChromeCapabilities, ChromiumLikeCapabilities, Key};
-
-use crate::world::Folder;
 
 /// How long anything may take before a test gives it up: it is reached by what has failed alone.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -167,6 +167,34 @@ impl Drop for Processes {
     }
 }
 
+/// A folder for one test, gone with it.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!(
+            "browser-test-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        // Not below the checkout, which others may be able to change: the application refuses to keep its tenants there.
+        let path = std::env::temp_dir().join(name);
+        fs::DirBuilder::new().mode(0o700).create(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 /// What the browser shows.
 pub(crate) struct Page(WebDriver);
 
@@ -291,7 +319,37 @@ impl Page {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("artifacts");
         fs::create_dir_all(&folder).unwrap();
         let picture = self.0.screenshot_as_png().await.unwrap();
-        fs::write(folder.join(format!("consent_web-{name}.png")), picture).unwrap();
+        fs::write(folder.join(format!("{name}.png")), picture).unwrap();
+    }
+
+    /// Gives the page this width, and as much height as all of it needs, in light or dark colours.
+    pub(crate) async fn resize(&self, width: u32, is_dark: bool) {
+        let tools = self.0.cdp();
+        let scheme = if is_dark { "dark" } else { "light" };
+        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        tools.send_raw("Emulation.setEmulatedMedia", media).await.unwrap();
+        let mut height = 800;
+        // Its height depends on its width.
+        for _ in 0..2 {
+            let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+            tools
+                .send_raw("Emulation.setDeviceMetricsOverride", metrics)
+                .await
+                .unwrap();
+            height = self.size().await.1;
+        }
+    }
+
+    /// The width and the height of what is there, whether it can be seen or not.
+    pub(crate) async fn size(&self) -> (u64, u64) {
+        let script = "const all = document.documentElement; return [all.scrollWidth, all.scrollHeight]";
+        let size = self.0.execute(script, Vec::new()).await.unwrap();
+        size.convert().unwrap()
+    }
+
+    /// The page as it was built, with what its scripts have changed.
+    pub(crate) async fn source(&self) -> String {
+        self.0.source().await.unwrap()
     }
 }
 
