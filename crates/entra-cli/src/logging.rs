@@ -47,13 +47,13 @@ impl LogSettings {
                 Some(text) => (filter(&text)?, Amount::Logs),
                 None => (EnvFilter::new(USUAL), Amount::Usual),
             },
-            (false, 1) => (EnvFilter::new("debug"), Amount::Logs),
+            (false, 1) => (EnvFilter::new("debug"), Amount::Requests),
             (false, _) => (EnvFilter::new("trace"), Amount::Logs),
         };
         let amount = *AMOUNT.get_or_init(|| amount);
         let lines = Lines {
             start: Instant::now(),
-            is_detailed: amount == Amount::Logs,
+            amount,
         };
         let subscriber = Registry::default()
             .with(filter)
@@ -69,7 +69,9 @@ enum Amount {
     Quiet,
     /// Notes and warnings.
     Usual,
-    /// Notes, and a line for whatever the filter lets through.
+    /// Notes, and requests and decisions with their time.
+    Requests,
+    /// Notes, and all that the filter lets through, with its time, level, origin and context.
     Logs,
 }
 
@@ -82,7 +84,7 @@ pub(crate) fn is_quiet() -> bool {
 
 /// Whether lines of a log may appear at any time.
 pub(crate) fn logs() -> bool {
-    AMOUNT.get() == Some(&Amount::Logs)
+    matches!(AMOUNT.get(), Some(Amount::Requests | Amount::Logs))
 }
 
 /// Whether something may be logged: nothing of other libraries is, because they log headers and bodies of requests, which hold
@@ -120,8 +122,7 @@ fn filter(text: &str) -> Result<EnvFilter, Failure> {
 /// Writes a line for each event.
 struct Lines {
     start: Instant,
-    /// Whether each line tells when and by what it was logged.
-    is_detailed: bool,
+    amount: Amount,
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
@@ -146,9 +147,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
         event.record(&mut fields);
         let Fields { message, others } = fields;
         let mut line = message + &others;
-        if !self.is_detailed {
-            warn_only(line);
-            return;
+        let time = self.start.elapsed().as_secs_f64();
+        match self.amount {
+            Amount::Quiet | Amount::Usual => return warn_only(line),
+            Amount::Requests => {
+                let line = harmless(&without_suspects(&line));
+                return tell(format_args!("{time:8.3} s  {line}"));
+            }
+            Amount::Logs => {}
         }
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(fields) = span.extensions().get::<Fields>() {
@@ -157,10 +163,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
         }
         let (level, target) = (event.metadata().level(), event.metadata().target());
         let line = harmless(&without_suspects(&line));
-        tell(format_args!(
-            "{:8.3} s  {level:<5}  {target}: {line}",
-            self.start.elapsed().as_secs_f64()
-        ));
+        tell(format_args!("{time:8.3} s  {level:<5}  {target}: {line}"));
     }
 }
 

@@ -78,8 +78,8 @@ impl<W: Write> Screen<W> {
         if is_change {
             self.end_line()?;
         }
-        // Some terminals wrap a line as soon as its last column is taken.
-        let line = line.fitting(width - 1);
+        // The terminal shows ^C behind it in the end, and some wrap a line as soon as its last column is taken.
+        let line = line.fitting(width.saturating_sub(3));
         let columns = width_of(&line);
         // What stood there before is overwritten with spaces.
         let rest = " ".repeat(self.open.saturating_sub(columns));

@@ -99,18 +99,26 @@ pub(crate) fn wrapped_behind(taken: usize, text: &str, width: usize, indent: usi
     let indent = indent.min(width / 4);
     let mut wrapped = String::new();
     let mut columns = taken;
+    let mut blanks = 0;
     for (at, word) in text.split(' ').enumerate() {
+        blanks += usize::from(at > 0);
         let length = width_of(word);
-        if at > 0 && columns + 1 + length > width {
+        // Of several blanks, none is left at an end or a beginning.
+        if length == 0 {
+            continue;
+        }
+        // The first word may stay behind what is taken, unless it has room in a line of its own alone.
+        let breaks = at > 0 || (taken > indent && indent + length <= width);
+        if breaks && columns + blanks + length > width {
             wrapped.push('\n');
             wrapped.push_str(&" ".repeat(indent));
-            columns = indent;
-        } else if at > 0 {
-            wrapped.push(' ');
-            columns += 1;
+            columns = indent + length;
+        } else {
+            wrapped.push_str(&" ".repeat(blanks));
+            columns += blanks + length;
         }
         wrapped.push_str(word);
-        columns += length;
+        blanks = 0;
     }
     wrapped
 }
@@ -161,6 +169,19 @@ mod tests {
             wrapped(&format!("see {url} now"), 10, 2),
             format!("see\n  {url}\n  now")
         );
+    }
+
+    #[test]
+    fn a_first_word_without_room_gets_a_line_of_its_own() {
+        assert_eq!(wrapped_behind(6, "aaaa b", 9, 1), "\n aaaa b");
+        assert_eq!(wrapped_behind(6, "aaaaaaaaaa b", 9, 1), "aaaaaaaaaa\n b");
+        assert_eq!(wrapped_behind(2, "aaaaaaaa b", 9, 2), "aaaaaaaa\n  b");
+    }
+
+    #[test]
+    fn blanks_between_words_stay_within_a_line_alone() {
+        assert_eq!(wrapped("aaa  bbb", 8, 2), "aaa  bbb");
+        assert_eq!(wrapped("aaa  bbb ", 7, 1), "aaa\n bbb");
     }
 
     #[test]

@@ -152,14 +152,15 @@ fn verbose_shows_requests_retries_and_decisions() {
         assert!(err(&output).contains(said), "{said}: {}", err(&output));
     }
     assert!(!err(&output).contains("TRACE"), "{}", err(&output));
-    let output = run(&["-v", "token", "--resource", GRAPH, "-v"], &variables(&emulator));
+    let output = run(&["-v", "token", "--resource", GRAPH], &variables(&emulator));
     let details = run(&["token", "--resource", GRAPH, "-vv"], &variables(&emulator));
     assert!(
         err(&details).contains("content-type: application/json"),
         "{}",
         err(&details)
     );
-    assert!(err(&output).contains("DEBUG"), "{}", err(&output));
+    assert!(err(&details).contains("correlation_id: "), "{}", err(&details));
+    assert!(err(&output).contains("/token: 200 in "), "{}", err(&output));
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod terminal;
 
 use common::{GRAPH, entra, err, out, variables};
 use entra_emulator::{App, Emulator};
-use terminal::Action::{Pause, Send, Terminate, Wait};
+use terminal::Action::{Pause, Send, Signal, Wait};
 use terminal::{Recording, record, record_program};
 
 /// A token of about 6 kB.
@@ -162,7 +162,10 @@ fn ctrl_c_ends_a_prompt_and_restores_the_terminal() {
         for (actions, signal) in [
             (vec![Wait(" end with "), Send("canary\u{3}")], -2),
             (vec![Wait(" end with "), Send("canary\u{1c}")], -3),
-            (vec![Wait(" end with "), Send("canary"), Pause(0.3), Terminate], -15),
+            (
+                vec![Wait(" end with "), Send("canary"), Pause(0.3), Signal("SIGTERM")],
+                -15,
+            ),
         ] {
             let Some(recording) = record(200, words, &settings, &actions) else {
                 return;

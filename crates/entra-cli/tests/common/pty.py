@@ -1,12 +1,13 @@
 """Runs a command in a pseudo terminal, types into it, and prints what the terminal was sent, as JSON.
 
 Argument: one JSON object with `columns`, `command`, `variables` and `actions`. An action is one of
-["wait", text], ["send", text], ["resize", columns], ["pause", seconds], ["terminate"].
+["wait", text], ["send", text], ["resize", columns], ["pause", seconds], ["url", file], ["signal", name].
 """
 
 import fcntl
 import json
 import os
+import re
 import select
 import signal
 import struct
@@ -68,8 +69,18 @@ def main():
             end = time.monotonic() + values[0]
             while time.monotonic() < end:
                 read(0.05)
-        elif name == "terminate":
-            child.send_signal(signal.SIGTERM)
+        elif name == "url":
+            # The address of an authorization endpoint, for a test that plays the browser.
+            found = None
+            while found is None and time.monotonic() < DEADLINE:
+                read(0.05)
+                found = re.search(rb"http://\S+/authorize\?\S+(?=\s)", chunks[-1][1])
+            if found:
+                with open(values[0] + ".new", "wb") as file:
+                    file.write(found.group(0))
+                os.rename(values[0] + ".new", values[0])
+        elif name == "signal":
+            child.send_signal(signal.Signals[values[0]])
     while child.poll() is None and time.monotonic() < DEADLINE:
         read(0.05)
     if child.poll() is None:

@@ -18,8 +18,10 @@ pub(crate) enum Action<'a> {
     Resize(usize),
     /// Wait for so many seconds.
     Pause(f64),
-    /// Send SIGTERM to the command.
-    Terminate,
+    /// Write the address that a browser is sent to into this file.
+    Url(&'a str),
+    /// Send a signal to the command, such as "SIGTERM".
+    Signal(&'a str),
 }
 
 /// What came of a run.
@@ -57,7 +59,8 @@ pub(crate) fn record_program(
             Action::Send(text) => json!(["send", text]),
             Action::Resize(columns) => json!(["resize", columns]),
             Action::Pause(seconds) => json!(["pause", seconds]),
-            Action::Terminate => json!(["terminate"]),
+            Action::Url(file) => json!(["url", file]),
+            Action::Signal(name) => json!(["signal", name]),
         })
         .collect();
     let variables: serde_json::Map<String, Value> = variables

@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
-use crate::files::{excerpt, print, print_json};
-use crate::outside::{BLOT, without_secrets};
+use crate::files::{excerpt, print_json, print_secret};
+use crate::outside::{BLOT, printable, without_secrets};
 use crate::source::Source;
-use crate::terminal::{Stream, wrapped_behind};
+use crate::terminal::{Stream, Style, wrapped_behind};
 
 /// What was looked at, and what came of it.
 #[derive(Debug)]
@@ -108,7 +108,8 @@ impl Check {
         }
         let mut text = behind(&format!("{:<7}  {:<15}  ", self.mark.as_str(), self.name), &found);
         if let Some(hint) = &self.hint {
-            text += &behind("\n         hint: ", &excerpt(hint, SHOWN));
+            text.push('\n');
+            text += &behind("         hint: ", &excerpt(hint, SHOWN));
         }
         text
     }
@@ -141,6 +142,15 @@ impl Check {
 }
 
 impl Mark {
+    /// The word in the colour of the mark, on a terminal.
+    fn painted(self, word: &str) -> String {
+        match self {
+            Self::Fail(_) => Style::Error.paint(word, Stream::Out),
+            Self::Warn => Style::Warning.paint(word, Stream::Out),
+            Self::Ok | Self::Skipped => word.to_owned(),
+        }
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -187,7 +197,10 @@ impl Report {
     pub(crate) fn add(&mut self, mut check: Check) -> Result<(), Failure> {
         check.blot(&self.secrets);
         if self.output == Output::Text {
-            print(&check.to_text(Stream::Out.width()))?;
+            let text = check.to_text(Stream::Out.width());
+            // No text from outside stands in it unescaped, and the colours must not be escaped.
+            let (mark, rest) = text.split_at(check.mark.as_str().len());
+            print_secret(&(check.mark.painted(mark) + &printable(rest)))?;
         }
         self.checks.push(check);
         Ok(())
