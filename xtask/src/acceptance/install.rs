@@ -158,8 +158,11 @@ fn said(mut command: Command) -> std::result::Result<(), String> {
 
 fn reason(text: &str) -> String {
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
-    // npm says what is wrong first, and pip last.
-    let npm = lines().find(|line| line.starts_with("npm error") && !line.starts_with("npm error code"));
+    // npm says what is wrong first, after a few codes; pip says it last.
+    let npm = lines()
+        .filter_map(|line| line.strip_prefix("npm error").or_else(|| line.strip_prefix("npm ERR!")))
+        .map(str::trim)
+        .find(|line| line.split_whitespace().count() > 3);
     npm.or_else(|| lines().rfind(|line| line.to_lowercase().starts_with("error")))
         .or_else(|| lines().next_back())
         .unwrap_or("it does not say why")
@@ -177,8 +180,12 @@ mod tests {
     fn reason_is_what_the_tool_calls_an_error() {
         let pip = "WARNING: Retrying\nERROR: No matching distribution found for msal==1.39.0\n\nnotice: update pip\n";
         assert_eq!(reason(pip), "ERROR: No matching distribution found for msal==1.39.0");
-        let npm = "npm error code ENOTFOUND\nnpm error network request to https://r.example/ failed\nnpm error A complete log is in x\n";
-        assert_eq!(reason(npm), "npm error network request to https://r.example/ failed");
+        let npm = "npm error code ENOTFOUND\nnpm error syscall connect\nnpm error\nnpm error request to https://r.example/ failed\nnpm error A complete log of this run is in x\n";
+        assert_eq!(reason(npm), "request to https://r.example/ failed");
+        assert_eq!(
+            reason(&npm.replace("npm error", "npm ERR!")),
+            "request to https://r.example/ failed"
+        );
         assert_eq!(reason("first\nlast\n"), "last");
         assert!(!reason("").is_empty());
     }
