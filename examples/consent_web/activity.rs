@@ -188,7 +188,10 @@ struct Api {
 impl Api {
     async fn call(&mut self, method: Method, uri: &str) -> Result<(Value, HeaderMap), Trouble> {
         let mut uri = uri.to_owned();
-        if let Some(publisher) = self.publisher {
+        // The address of a next page has it already.
+        if let Some(publisher) = self.publisher
+            && !uri.contains("PublisherIdentifier=")
+        {
             let mark = if uri.contains('?') { '&' } else { '?' };
             uri = format!("{uri}{mark}PublisherIdentifier={publisher}");
         }

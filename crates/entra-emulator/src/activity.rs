@@ -1,23 +1,23 @@
 //! A little of the Office 365 Management Activity API: subscriptions, what there is to fetch, and audit records, with the
 //! access checks of the real one.
 
+mod content;
 mod query;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Mutex;
 
-use http::{Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::activity::query::{END, Options, START};
+use crate::activity::query::{END, NEXT_PAGE, Options, START};
 use crate::bearer::{self, Flaw};
-use crate::clock::{graph_date, parse_rfc3339, unix};
+use crate::clock::{parse_rfc3339, unix};
 use crate::config::Tenant;
 use crate::exchange::{Exchange, shown};
 use crate::recorder::Lint;
-use crate::seed::Generator;
 use crate::well_known::OFFICE_MANAGEMENT;
 
 /// The content each app subscribed to in each tenant, by tenant, client and content type. Bounded by how many of them there
@@ -47,14 +47,33 @@ struct Webhook {
 /// Answers a request below `/api/v1.0/{tenant}/activity/feed`.
 pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Response<Vec<u8>> {
     match judge(exchange, tenant, path) {
-        Ok(body) => exchange.json(StatusCode::OK, &body),
+        Ok(Found { body, next_page }) => {
+            let mut response = exchange.json(StatusCode::OK, &body);
+            if let Some(uri) = next_page.and_then(|uri| HeaderValue::from_str(&uri).ok()) {
+                response.headers_mut().insert("nextpageuri", uri);
+            }
+            response
+        }
         Err(Denial { status, code, message }) => {
             exchange.json(status, &json!({"error": {"code": code, "message": message}}))
         }
     }
 }
 
-fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Value, Denial> {
+/// What a successful response holds.
+struct Found {
+    body: Value,
+    /// The address of the next page of a list.
+    next_page: Option<String>,
+}
+
+impl From<Value> for Found {
+    fn from(body: Value) -> Self {
+        Self { body, next_page: None }
+    }
+}
+
+fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Found, Denial> {
     let (tenant, client_id) = caller(exchange, tenant)?;
     let options = |names: &[&str]| Options::read(exchange, names);
     let subscription = |content_type: Option<String>| -> Result<[String; 3], Denial> {
@@ -68,7 +87,7 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Val
     match (&exchange.method, path) {
         (&Method::GET, ["subscriptions", "list"]) => {
             options(&[])?;
-            Ok(Value::Array(subscriptions.shown(&tenant.id, &client_id)))
+            Ok(Value::Array(subscriptions.shown(&tenant.id, &client_id)).into())
         }
         (&Method::POST, ["subscriptions", "start"]) => {
             let key = subscription(options(&["contentType"])?.content_type)?;
@@ -84,35 +103,32 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Val
                 return Err(Denial::bad("AF20024", message));
             }
             state.insert(key, wanted);
-            Ok(answer)
+            Ok(answer.into())
         }
         (&Method::POST, ["subscriptions", "stop"]) => {
             let key = subscription(options(&["contentType"])?.content_type)?;
             let mut state = subscriptions.state();
             check_enabled(state.get(&key))?;
             state.insert(key, Subscription::Stopped);
-            Ok(Value::Null)
+            Ok(Value::Null.into())
         }
         (&Method::GET, ["subscriptions", "content"]) => {
-            let options = options(&["contentType", START, END])?;
-            let key = subscription(options.content_type)?;
+            let options = options(&["contentType", START, END, NEXT_PAGE])?;
+            let key = subscription(options.content_type.clone())?;
             check_enabled(subscriptions.state().get(&key))?;
-            let created = unix(exchange.now).saturating_sub(CONTENT_AGE);
-            let is_wanted = options.window.is_none_or(|window| window.contains(&created));
-            let items = is_wanted.then(|| content(exchange, tenant, &key[2]));
-            Ok(items.into_iter().collect())
+            content::page(exchange, tenant, &key[2], &options)
         }
         (&Method::GET, ["audit", id]) => {
             options(&[])?;
-            let content_type = CONTENT_TYPES
+            let (content_type, part) = CONTENT_TYPES
                 .iter()
-                .find(|content_type| content_id(tenant, content_type) == *id)
+                .find_map(|content_type| Some((*content_type, content::part(tenant, content_type, id)?)))
                 .ok_or_else(|| Denial::bad("AF20051", "Content requested with the key is not there."))?;
-            let key = subscription(Some((*content_type).to_owned()))?;
+            let key = subscription(Some(content_type.to_owned()))?;
             if subscriptions.state().get(&key) == Some(&Subscription::Stopped) {
                 return Err(stopped());
             }
-            Ok(records(exchange, tenant, content_type))
+            Ok(content::records(exchange, tenant, content_type, part).into())
         }
         (method, path) => Err(Denial::not_emulated(format_args!(
             "{} {} of the Management Activity API",
@@ -162,49 +178,6 @@ fn caller<'a>(exchange: &mut Exchange<'a>, tenant: &str) -> Result<(&'a Tenant, 
         });
     }
     Ok((from, client_id))
-}
-
-fn content(exchange: &Exchange<'_>, tenant: &Tenant, content_type: &str) -> Value {
-    let id = content_id(tenant, content_type);
-    let now = unix(exchange.now);
-    let time = |seconds: u64| format!("{}.000Z", graph_date(seconds));
-    json!({
-        "contentType": content_type,
-        "contentId": id,
-        "contentUri": format!("{}/api/v1.0/{}/activity/feed/audit/{id}", exchange.origin, tenant.id),
-        "contentCreated": time(now.saturating_sub(CONTENT_AGE)),
-        "contentExpiration": time(now + 7 * 24 * 3_600),
-    })
-}
-
-/// One record a user, the same ones each time: real content comes more than once as well.
-fn records(exchange: &Exchange<'_>, tenant: &Tenant, content_type: &str) -> Value {
-    let users = tenant.users.iter().flatten();
-    let created = graph_date(unix(exchange.now).saturating_sub(7_200));
-    let records = users.map(|user| {
-        let id = Generator::named(exchange.core.seed, &format!("record {content_type} {}", user.id)).guid();
-        json!({
-            "CreationTime": created,
-            "Id": id,
-            "Operation": "UserLoggedIn",
-            "OrganizationId": tenant.id,
-            "RecordType": 15,
-            "ResultStatus": "Success",
-            "UserKey": user.id,
-            "UserType": 0,
-            "Version": 1,
-            "Workload": content_type.trim_start_matches("Audit."),
-            "UserId": user.user_principal_name,
-            "ClientIP": "127.0.0.1",
-        })
-    });
-    Value::Array(records.collect())
-}
-
-/// Real ones hold `$` as well.
-fn content_id(tenant: &Tenant, content_type: &str) -> String {
-    let name = content_type.to_ascii_lowercase().replace('.', "_");
-    format!("{}${name}${name}$na0041", tenant.id.replace('-', ""))
 }
 
 impl Subscriptions {
@@ -361,9 +334,6 @@ impl From<Flaw> for Denial {
 /// How long a text of a webhook may be, in bytes.
 const LONGEST_TEXT: usize = 2_048;
 const SECURE: &str = "https://";
-
-/// How long ago the content was created, in seconds.
-const CONTENT_AGE: u64 = 3_600;
 
 const CONTENT_TYPES: &[&str] = &[
     "Audit.AzureActiveDirectory",

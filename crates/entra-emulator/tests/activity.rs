@@ -368,7 +368,7 @@ fn what_is_not_emulated_says_so() {
         ("subscriptions/list?$top=1", "$top"),
         ("subscriptions/list?contentType=DLP.All", "contentType"),
         ("subscriptions/content?contentType=DLP.All&$filter=x", "$filter"),
-        ("subscriptions/content?contentType=DLP.All&nextPage=2", "nextPage"),
+        ("subscriptions/list?nextPage=2", "nextPage"),
         ("audit/x?x=1", "'x'"),
     ] {
         says(&get_as(&emulator, &format!("{feed}/{path}"), &token), named);
@@ -400,4 +400,45 @@ fn what_is_not_emulated_says_so() {
         &token,
     );
     assert_eq!(json_body(&twice)["error"]["code"], "AF20002");
+}
+
+#[test]
+fn content_has_pages_that_are_followed_by_their_header() {
+    let users = (0..250).map(|number| entra_emulator::User::new(format!("User{number} Test")));
+    let emulator = Emulator::builder()
+        .tenant(users.fold(Tenant::new("contoso.onmicrosoft.com"), Tenant::user))
+        .app(App::new("a").secret("s3cret").grant(MANAGE, "ActivityFeed.Read"))
+        .build();
+    let token = token(&emulator, "https://manage.office.com/.default");
+    let feed = emulator.activity_url();
+    post_as(&emulator, &format!("{feed}/subscriptions/start{TYPE}"), &token);
+    let mut next = Some(format!("{feed}/subscriptions/content{TYPE}&PublisherIdentifier=x"));
+    let mut records = std::collections::BTreeSet::new();
+    let mut pages = 0;
+    while let Some(page) = next {
+        let answer = get_as(&emulator, &page, &token);
+        next = answer
+            .headers()
+            .get("NextPageUri")
+            .map(|uri| uri.to_str().unwrap().to_owned());
+        assert!(next.as_ref().is_none_or(|next| next.contains("PublisherIdentifier=x")));
+        for item in json_body(&answer).as_array().unwrap() {
+            for record in json_body(&get_as(&emulator, item["contentUri"].as_str().unwrap(), &token))
+                .as_array()
+                .unwrap()
+            {
+                records.insert(record["Id"].as_str().unwrap().to_owned());
+            }
+        }
+        pages += 1;
+    }
+    assert_eq!((pages, records.len()), (3, 250));
+    for made_up in ["x", "na00000003", "na1", "na+0000001", "na99999999999999999999"] {
+        let answer = get_as(
+            &emulator,
+            &format!("{feed}/subscriptions/content{TYPE}&nextPage={made_up}"),
+            &token,
+        );
+        assert_eq!(json_body(&answer)["error"]["code"], "AF20031", "{made_up}");
+    }
 }

@@ -650,3 +650,28 @@ fn records_are_shown_once_each_and_those_without_a_name_all() {
         assert_eq!(page.contains("There are more of them"), more, "{count}");
     }
 }
+
+#[test]
+fn records_of_every_page_are_shown() {
+    let world = World::crowded(148);
+    // Its home, by which the API counts: it is in each request once, links to next pages included.
+    let web = world.start(&[("AZURE_TENANT_ID", world.emulator.tenant_id())]);
+    let visitor = Visitor::new(&web);
+    let redirect = world.emulator.approve(&visitor.connect(), ADMINISTRATOR).unwrap();
+    location(&visitor.get(&redirect.url));
+    let page = text(&visitor.press(&format!("/tenants/{}/records", world.tenant())));
+    assert_eq!(page.matches("<td>UserLoggedIn</td>").count(), 150, "{page}");
+    assert!(!page.contains("There are more of them"), "{page}");
+    let requests = world.emulator.requests();
+    let pages = requests
+        .iter()
+        .filter(|request| request.path.ends_with("/subscriptions/content"));
+    let publishers = pages.map(|request| {
+        let publisher = request
+            .query
+            .iter()
+            .filter(|parameter| parameter.name == "PublisherIdentifier");
+        publisher.count()
+    });
+    assert_eq!(publishers.collect::<Vec<_>>(), [1, 1]);
+}

@@ -48,6 +48,18 @@ impl World {
 
     /// The same with other permissions in the registration.
     pub(crate) fn of(permissions: impl FnOnce(App) -> App) -> Self {
+        Self::build(permissions, 0)
+    }
+
+    /// The usual one, with so many more users in the tenant that connects.
+    pub(crate) fn crowded(users: usize) -> Self {
+        Self::build(
+            |app| app.request(Emulator::OFFICE_MANAGEMENT, "ActivityFeed.Read"),
+            users,
+        )
+    }
+
+    fn build(permissions: impl FnOnce(App) -> App, more: usize) -> Self {
         let folder = Folder::new();
         let (key, certificate) = &*CERTIFICATE;
         fs::write(folder.path().join("app.pem"), format!("{key}{certificate}")).unwrap();
@@ -59,6 +71,8 @@ impl World {
         let fabrikam = Tenant::new("fabrikam.example")
             .user(User::new("Megan Bowen").admin())
             .user(User::new("Isaiah Langer"));
+        let more = (0..more).map(|number| User::new(format!("User{number} Test")));
+        let fabrikam = more.fold(fabrikam, Tenant::user);
         let emulator = Emulator::builder()
             .tenant(Tenant::new("contoso.example"))
             .tenant(fabrikam)

@@ -12,6 +12,7 @@ pub(super) struct Options {
     pub(super) content_type: Option<String>,
     /// When the content was created, in seconds since the epoch.
     pub(super) window: Option<Range<u64>>,
+    pub(super) next_page: Option<String>,
 }
 
 impl Options {
@@ -58,6 +59,7 @@ impl Options {
         Ok(Self {
             content_type: value("contentType").map(str::to_owned),
             window,
+            next_page: value(NEXT_PAGE).map(str::to_owned),
         })
     }
 }
@@ -81,6 +83,7 @@ fn time(text: &str) -> Option<u64> {
 
 pub(super) const START: &str = "startTime";
 pub(super) const END: &str = "endTime";
+pub(super) const NEXT_PAGE: &str = "nextPage";
 const DAY: u64 = 24 * 3_600;
 const WINDOW: &str = "Start time and end time must both be specified (or both omitted) and must be less than or equal to \
      24 hours apart, with the start time no more than 7 days in the past.";
