@@ -109,16 +109,34 @@ impl ServiceError {
     /// escaped: fit to be shown.
     #[must_use]
     pub fn message(&self) -> String {
+        excerpt(self.bare_message(), SHOWN)
+    }
+
+    /// The message without the sentences that advise, where the code has a [hint](Self::hint) of its own: both would say the same.
+    fn statement(&self) -> String {
+        let message = self.bare_message();
+        if self.row().is_none() {
+            return excerpt(message, SHOWN);
+        }
+        let mut kept = String::new();
+        for (at, sentence) in sentences(message).enumerate() {
+            if at == 0 || !ADVICE.iter().any(|start| sentence.starts_with(start)) {
+                kept.push_str(sentence);
+            }
+        }
+        excerpt(kept.trim_end(), SHOWN)
+    }
+
+    fn bare_message(&self) -> &str {
         let text = self.description.trim();
         let text = ["Trace ID:", "\r\n", "\n"]
             .iter()
             .fold(text, |text, end| text.split(end).next().unwrap_or(text))
             .trim();
-        let text = match text.split_once(':') {
+        match text.split_once(':') {
             Some((number, rest)) if number.starts_with("AADSTS") => rest.trim(),
             _ => text,
-        };
-        excerpt(text, SHOWN)
+        }
     }
 
     /// What went wrong, as `Display` tells it, without [what to do about it](Self::hint).
@@ -153,9 +171,9 @@ impl ServiceError {
             (None, "") => write!(f, "the service refused without a reason")?,
             (None, error) => write!(f, "{}", excerpt(error, 60))?,
         }
-        let message = self.message();
-        if !message.is_empty() {
-            write!(f, ": {}", message.trim_end_matches('.'))?;
+        let statement = self.statement();
+        if !statement.is_empty() {
+            write!(f, ": {}", statement.trim_end_matches('.'))?;
         }
         Ok(())
     }
@@ -218,6 +236,64 @@ impl fmt::Debug for ServiceError {
 }
 
 impl std::error::Error for ServiceError {}
+
+/// The sentences of a text, each with the space behind it. What stands in quotation marks or brackets ends no sentence.
+fn sentences(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let (mut is_quoted, mut depth, mut before) = (false, 0_u32, ' ');
+        let mut characters = rest.char_indices().peekable();
+        while let Some((at, character)) = characters.next() {
+            match character {
+                // An apostrophe inside a word is no quotation mark.
+                '\'' | '"' if is_quoted || !before.is_alphanumeric() => is_quoted = !is_quoted,
+                '[' | '(' => depth += 1,
+                ']' | ')' => depth = depth.saturating_sub(1),
+                ' ' if before == '.' && !is_quoted && depth == 0 => {
+                    let starts = characters.peek().is_some_and(|(_, next)| next.is_uppercase());
+                    if let Some((sentence, others)) = rest.split_at_checked(at + 1).filter(|_| starts) {
+                        rest = others;
+                        return Some(sentence);
+                    }
+                }
+                _ => {}
+            }
+            before = character;
+        }
+        Some(std::mem::take(&mut rest))
+    })
+}
+
+/// How sentences begin that advise, or guess at causes.
+const ADVICE: [&str; 24] = [
+    "Check ",
+    "Consider ",
+    "Contact ",
+    "Ensure ",
+    "For more ",
+    "Include ",
+    "Make sure ",
+    "Navigate ",
+    "Please ",
+    "Refer ",
+    "Retry ",
+    "Review ",
+    "See ",
+    "Send ",
+    "This can happen ",
+    "This could ",
+    "This is usually ",
+    "This may ",
+    "To learn ",
+    "Try ",
+    "Verify ",
+    "Visit ",
+    "You may ",
+    "You might ",
+];
 
 /// How many characters of the service's message an error shows.
 const SHOWN: usize = 400;
@@ -290,6 +366,47 @@ mod tests {
         let mut error = refusal(401, "invalid_client", &[7_000_215]);
         error.description = "AADSTS7000215: Invalid\u{1b} secret. Trace ID: a Correlation ID: b".into();
         assert_eq!(error.message(), "Invalid\\u{1b} secret.");
+    }
+
+    #[test]
+    fn advice_of_the_service_does_not_repeat_the_hint() {
+        let mut error = refusal(401, "invalid_client", &[7_000_215]);
+        error.description =
+            "AADSTS7000215: Invalid client secret provided. Ensure the secret being sent in the request is the \
+                             client secret value, not the client secret ID, for a secret added to app 'a'. Trace ID: b"
+                .into();
+        assert_eq!(
+            error.reason(),
+            "AADSTS7000215 invalid_client: Invalid client secret provided"
+        );
+        assert!(error.message().contains("Ensure the secret"), "{}", error.message());
+        // Without a hint of ours, the advice of the service is all there is.
+        error.codes = vec![1];
+        assert!(error.reason().contains("Ensure the secret"), "{}", error.reason());
+    }
+
+    #[test]
+    fn facts_behind_the_first_sentence_stay() {
+        let mut error = refusal(401, "invalid_client", &[700_027]);
+        for (said, told) in [
+            (
+                "Failed. [Reason - The key was not found. Ensure it, Thumbprint: 'a'] Please visit b.",
+                "Failed. [Reason - The key was not found. Ensure it, Thumbprint: 'a'] Please visit b",
+            ),
+            (
+                "No record. Issuer: 'a'. Subject: 'b. Check c'.",
+                "No record. Issuer: 'a'. Subject: 'b. Check c'",
+            ),
+            (
+                "The app's key 'x. Ensure' is bad. Check it. Audience: 'c'.",
+                "The app's key 'x. Ensure' is bad. Audience: 'c'",
+            ),
+            ("Ensure this. Ensure that.", "Ensure this"),
+            ("It's bad. Don't. Visit 'unclosed", "It's bad. Don't"),
+        ] {
+            error.description = format!("AADSTS700027: {said}");
+            assert_eq!(error.reason(), format!("AADSTS700027 invalid_client: {told}"));
+        }
     }
 
     #[test]
