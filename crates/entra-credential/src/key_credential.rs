@@ -1,12 +1,12 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use entra_proto::Guid;
+use entra_proto::{Guid, Timestamp};
 use serde::{Serialize, Serializer};
 
 use crate::error::Error;
+use crate::manifest;
 use crate::thumbprints::Thumbprints;
 use crate::x509::Certificate;
-use crate::{calendar, manifest};
 
 /// A certificate as an application lists it: an entry of `keyCredentials`. It holds nothing secret.
 ///
@@ -15,7 +15,7 @@ use crate::{calendar, manifest};
 ///
 /// ```
 /// use entra_credential::{ClientCertificate, KeyCredential};
-/// use entra_proto::Guid;
+/// use entra_proto::{Guid, Timestamp};
 ///
 /// # let bytes = include_bytes!("../tests/vectors/pem/pkcs8.pem");
 /// let certificate = ClientCertificate::read(bytes, None)?;
@@ -65,7 +65,7 @@ impl KeyCredential {
     pub fn new(certificate: &[u8], key_id: Guid) -> Self {
         let thumbprints = Thumbprints::of(certificate);
         let validity = Certificate::parse(certificate).ok();
-        let moment = |of: fn(&Certificate) -> _| validity.as_ref().map(of).map(calendar::rfc3339);
+        let moment = |of: fn(&Certificate) -> _| validity.as_ref().map(of).map(Timestamp::to_rfc3339);
         Self {
             custom_key_identifier: thumbprints.custom_key_identifier(),
             end_date_time: moment(Certificate::not_after),

@@ -35,6 +35,27 @@ impl Timestamp {
         self.0.as_secs()
     }
 
+    /// Returns the moment in whole seconds as RFC 3339 writes it, in UTC: `2026-01-31T23:59:58Z`.
+    ///
+    /// Years beyond 9999 have no such form: the last second before them stands for all of them.
+    #[must_use]
+    pub fn to_rfc3339(self) -> String {
+        let seconds = self.as_secs().min(LAST);
+        let time = seconds % 86_400;
+        // Years are counted from March, so that the leap day comes last.
+        let days = seconds / 86_400 + DAYS_TO_1970;
+        let era = days / DAYS_IN_400_YEARS;
+        let day_of_era = days % DAYS_IN_400_YEARS;
+        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+        let month = (month_from_march + 2) % 12 + 1;
+        let year = era * 400 + year_of_era + u64::from(month <= 2);
+        let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+
     /// The time from `earlier` to this moment; zero where `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
@@ -64,5 +85,26 @@ impl From<SystemTime> for Timestamp {
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:03}", self.0.as_secs(), self.0.subsec_millis())
+    }
+}
+/// From 0000-03-01 to 1970-01-01.
+const DAYS_TO_1970: u64 = 719_468;
+const DAYS_IN_400_YEARS: u64 = 146_097;
+/// The last second of the year 9999.
+const LAST: u64 = 253_402_300_799;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_written_as_rfc_3339() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_868_799, "2000-02-29T23:59:59Z"),
+            (u64::MAX, "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(Timestamp::from_secs(seconds).to_rfc3339(), text);
+        }
     }
 }
