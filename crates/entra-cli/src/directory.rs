@@ -1,3 +1,4 @@
+use std::io::ErrorKind;
 use std::panic;
 use std::path::PathBuf;
 use std::sync::Once;
@@ -7,7 +8,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use entra_client::DiskDirectory;
 
 use crate::exit::{Exit, Failure};
-use crate::outside::refuse_contents;
+use crate::outside::{refuse_contents, shown};
 
 /// Where the tenants that consented are kept.
 #[derive(Args)]
@@ -19,6 +20,21 @@ pub(crate) struct DirectorySettings {
 }
 
 impl DirectorySettings {
+    /// The directory, to be read: a file that the user names must be there.
+    pub(crate) fn existing(&self) -> Result<DiskDirectory, Failure> {
+        let directory = self.directory()?;
+        let is_named = self.file.as_ref().is_some_and(|file| !file.as_os_str().is_empty());
+        // Whatever else is wrong with the file, the directory finds.
+        let missing = std::fs::symlink_metadata(directory.path()).err();
+        match missing.filter(|error| is_named && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
+        {
+            Some(error) => Err(Failure::of(Exit::Output, &error)
+                .context(shown(directory.path()))
+                .hint("check the name in --directory or ENTRA_DIRECTORY; `entra consent` makes the file")),
+            None => Ok(directory),
+        }
+    }
+
     pub(crate) fn directory(&self) -> Result<DiskDirectory, Failure> {
         hush_panics_over_damage();
         if let Some(file) = self.file.as_ref().filter(|file| !file.as_os_str().is_empty()) {

@@ -163,7 +163,7 @@ fn ids(service: &ServiceError) -> String {
     ids
 }
 
-/// The service's time, `YYYY-MM-DD hh:mm:ssZ`, as JSON has times.
+/// The service's time, `YYYY-MM-DD hh:mm:ssZ`, as RFC 3339 has it.
 pub(crate) fn rfc3339(timestamp: &str) -> String {
     timestamp.replacen(' ', "T", 1)
 }

@@ -1,6 +1,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use entra_proto::Timestamp;
+use serde_json::{Map, Value};
 
 /// A moment as people read it, in UTC.
 pub(crate) fn utc(moment: Timestamp) -> String {
@@ -8,6 +9,12 @@ pub(crate) fn utc(moment: Timestamp) -> String {
     let last = Duration::from_secs(253_402_300_799);
     let time = UNIX_EPOCH + Duration::from_secs(moment.as_secs()).min(last);
     httpdate::fmt_http_date(time).replace("GMT", "UTC")
+}
+
+/// Adds a moment to a JSON object: as `NAME_on` in seconds since 1970, and as `NAME_at` in RFC 3339.
+pub(crate) fn put_moment(object: &mut Map<String, Value>, name: &str, moment: Timestamp) {
+    object.insert(format!("{name}_on"), moment.as_secs().into());
+    object.insert(format!("{name}_at"), moment.to_rfc3339().into());
 }
 
 /// How far a moment is away: `in 59 min`, `2 h ago`.
@@ -46,6 +53,16 @@ mod tests {
         ] {
             assert_eq!(length(Duration::from_secs(seconds)), text);
         }
+    }
+
+    #[test]
+    fn json_has_a_moment_in_both_forms() {
+        let mut object = Map::new();
+        put_moment(&mut object, "expires", Timestamp::from_secs(951_868_799));
+        assert_eq!(
+            Value::from(object),
+            serde_json::json!({"expires_on": 951_868_799, "expires_at": "2000-02-29T23:59:59Z"})
+        );
     }
 
     #[test]

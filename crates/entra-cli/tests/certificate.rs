@@ -38,13 +38,13 @@ fn certificate_without_its_key_is_shown_and_registered() {
     let folder = made("public");
     let whole = entra_in(&folder, &["cert", "inspect", "daemon.pem", "-o", "json"], &[]);
     let whole = json(out(&whole));
-    assert_eq!(whole["privateKey"], "in the file");
+    assert_eq!(whole["private_key"], "in the file");
     for name in ["daemon.crt", "daemon.cer"] {
         let shown = entra_in(&folder, &["cert", "inspect", name, "-o", "json"], &[]);
         assert_eq!(err(&shown), "");
         let mut shown = json(out(&shown));
-        assert_eq!(shown["privateKey"], "not in the file");
-        shown["privateKey"] = whole["privateKey"].clone();
+        assert_eq!(shown["private_key"], "not in the file");
+        shown["private_key"] = whole["private_key"].clone();
         assert_eq!(shown, whole);
 
         let text = entra_in(&folder, &["cert", "inspect", name], &[]);
@@ -66,7 +66,7 @@ fn certificate_without_its_key_is_shown_and_registered() {
     let sealed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/encrypted_aes256.pem");
     let sealed = sealed.to_str().unwrap();
     let shown = entra_in(&folder, &["cert", "inspect", sealed, "-o", "json"], &[]);
-    let key = json(out(&shown))["privateKey"].as_str().unwrap().to_owned();
+    let key = json(out(&shown))["private_key"].as_str().unwrap().to_owned();
     assert!(key.contains("encrypted"), "{key}");
     let listed = entra_in(&folder, &["keycredentials", sealed], &[]);
     assert!(listed.status.success(), "{}", err(&listed));
@@ -139,7 +139,7 @@ fn key_and_certificate_in_two_files_sign_together() {
         ],
         &[],
     );
-    assert_eq!(json(out(&inspected))["privateKey"], "in the file");
+    assert_eq!(json(out(&inspected))["private_key"], "in the file");
 
     let token = |words: &[&str], variables: &[(&str, &str)]| {
         entra_in(&folder, &[&["token", "--resource", GRAPH], words].concat(), variables)

@@ -427,7 +427,7 @@ fn a_certificate_goes_from_its_making_to_a_token() {
     let inspected = entra_in(&folder, &["cert", "inspect", "daemon.pem", "-o", "json"], &[]);
     let inspected: Value = serde_json::from_str(out(&inspected)).unwrap();
     assert_eq!(
-        (&inspected["subject"], &inspected["keyBits"]),
+        (&inspected["subject"], &inspected["key_bits"]),
         (&"CN=daemon".into(), &2048.into())
     );
 
@@ -435,7 +435,7 @@ fn a_certificate_goes_from_its_making_to_a_token() {
     let listed = entra_in(&folder, &["keycredentials", "daemon.pem"], &[]);
     let listed: Value = serde_json::from_str(out(&listed)).unwrap();
     let entry = &listed["keyCredentials"][0];
-    assert_eq!(entry["customKeyIdentifier"], inspected["customKeyIdentifier"]);
+    assert_eq!(entry["customKeyIdentifier"], inspected["custom_key_identifier"]);
     assert_eq!(
         (&entry["type"], &entry["usage"]),
         (&"AsymmetricX509Cert".into(), &"Verify".into())
@@ -471,7 +471,7 @@ fn a_certificate_goes_from_its_making_to_a_token() {
         assert!(output.status.success(), "{}", err(&output));
     }
     let shown = entra_in(&folder, &["assertion", "--show"], &with_variable);
-    let x5t = inspected["x5t#S256"].as_str().unwrap();
+    let x5t = inspected["x5t_s256"].as_str().unwrap();
     assert!(
         out(&shown).contains("PS256") && out(&shown).contains(x5t),
         "{}",

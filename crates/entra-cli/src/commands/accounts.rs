@@ -3,6 +3,8 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::files::{print, print_json, tell};
+use crate::message::warn;
+use crate::moment::put_moment;
 use crate::store::{Account, StoreSettings};
 
 /// The users who are signed in: a line each, with user, tenant, application and time.
@@ -29,9 +31,10 @@ pub(crate) enum Output {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (accounts, unreadable) = arguments.store.look()?.accounts()?;
     if unreadable > 0 {
-        tell(format_args!(
-            "{unreadable} of the sign-ins cannot be opened: they are damaged, or sealed with another key; `entra logout --all` removes them"
-        ));
+        warn(
+            format_args!("{unreadable} of the sign-ins cannot be opened: they are damaged, or sealed with another key"),
+            "remove them with `entra logout --all`",
+        );
     }
     match arguments.output {
         Output::Json => print_json(&accounts.iter().map(to_json).collect()),
@@ -47,13 +50,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// An account without its token.
 pub(crate) fn to_json(account: &Account) -> Value {
-    json!({
+    let mut object = json!({
         "username": account.username,
         "tenant": account.tenant.to_string(),
         "client_id": account.client_id.to_string(),
         "authority_host": account.origin,
         "user_id": account.user_id,
         "public": account.is_public,
-        "signed_in_at": account.signed_in_at.as_secs(),
-    })
+    });
+    if let Value::Object(members) = &mut object {
+        put_moment(members, "signed_in", account.signed_in_at);
+    }
+    object
 }

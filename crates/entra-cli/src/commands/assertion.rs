@@ -1,11 +1,11 @@
-use clap::Args;
+use clap::{Args, ValueEnum};
 use entra_credential::Thumbprints;
 use entra_proto::{RetryPolicy, Step, Target, UnverifiedClaims};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::commands::decode::{describe, meaning};
+use crate::commands::decode::{describe, json_of, meaning};
 use crate::exit::{Exit, Failure};
-use crate::files::{print, print_secret};
+use crate::files::{print, print_json, print_secret};
 use crate::settings::ApplicationSettings;
 
 /// Sign a client assertion with a certificate, and show what it says.
@@ -27,6 +27,18 @@ pub(crate) struct Arguments {
     /// Show what it says instead of the assertion itself
     #[arg(long)]
     show: bool,
+
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// The assertion alone, or what it says
+    Text,
+    /// The assertion, or its header and its claims, as JSON
+    Json,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -49,9 +61,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .assertion()
         .ok_or_else(|| Failure::text(Exit::Credential, "nothing was signed"))?;
     if !arguments.show {
-        return print_secret(assertion.expose());
+        return match arguments.output {
+            Output::Text => print_secret(assertion.expose()),
+            Output::Json => print_json(&json!({ "client_assertion": assertion.expose() })),
+        };
     }
     let claims = UnverifiedClaims::decode(assertion.expose())?;
+    if arguments.output == Output::Json {
+        let mut object = json_of(&claims);
+        object["sha1"] = thumbprints.sha1_hex().into();
+        object["sha256"] = thumbprints.sha256_hex().into();
+        return print_json(&object);
+    }
     print(&format!(
         "{}signature\n  by the key of the certificate {} (SHA-1)\n  in hexadecimal by SHA-256, as errors name it: {}",
         describe(&claims, explain),

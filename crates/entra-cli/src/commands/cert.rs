@@ -8,13 +8,13 @@ use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256,
     RsaKeySize,
 };
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use crate::certificate::{CertificateFiles, PasswordSettings, now};
 use crate::exit::{Exit, Failure};
 use crate::files::{harmless, print, print_json, shell_word, tell, write_new};
-use crate::moment::{from_now, utc};
+use crate::moment::{from_now, put_moment, utc};
 use crate::outside::{refuse_contents, shown};
 
 /// Make and look at client certificates.
@@ -55,6 +55,10 @@ Examples:
         /// For how many days it is valid
         #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u64).range(1..=3650))]
         days: u64,
+
+        /// What to print
+        #[arg(short, long, value_enum, default_value_t = Output::Text)]
+        output: Output,
     },
     /// Show what a file with a certificate holds, and what Entra calls it.
     ///
@@ -103,7 +107,13 @@ enum Output {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
-        Command::New { name, out, bits, days } => new(name, out.as_deref(), *bits, *days),
+        Command::New {
+            name,
+            out,
+            bits,
+            days,
+            output,
+        } => new(name, out.as_deref(), *bits, *days, *output),
         Command::Inspect {
             file,
             certificate_key,
@@ -116,7 +126,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-fn new(name: &str, out: Option<&Path>, bits: Bits, days: u64) -> Result<(), Failure> {
+fn new(name: &str, out: Option<&Path>, bits: Bits, days: u64, output: Output) -> Result<(), Failure> {
     let size = match bits {
         Bits::B2048 => RsaKeySize::_2048,
         Bits::B3072 => RsaKeySize::_3072,
@@ -144,7 +154,9 @@ fn new(name: &str, out: Option<&Path>, bits: Bits, days: u64) -> Result<(), Fail
     tell(format_args!("  entra keycredentials {}", shell_word(&public)));
     let read = ClientCertificate::from_pem(both.as_bytes(), None);
     let certificate = read.map_err(|error| Failure::new(Exit::Credential, error))?;
-    show(certificate.leaf(), "in the file", Output::Text)
+    let files = [("key_file", &private), ("certificate_file", &public)];
+    let files = files.map(|(name, path)| (name.to_owned(), path.to_string_lossy().into()));
+    show(certificate.leaf(), "in the file", output, files.into_iter().collect())
 }
 
 /// Refuses a name that no certificate should have.
@@ -271,11 +283,11 @@ fn inspect(files: &CertificateFiles, output: Output) -> Result<(), Failure> {
         }
     };
     files.tell_warnings(warnings);
-    show(&certificate, &key, output)
+    show(&certificate, &key, output, Map::new())
 }
 
-/// Prints a certificate, and where its private key is.
-fn show(certificate: &Certificate, private_key: &str, output: Output) -> Result<(), Failure> {
+/// Prints a certificate, and where its private key is; in JSON with these members more.
+fn show(certificate: &Certificate, private_key: &str, output: Output, more: Map<String, Value>) -> Result<(), Failure> {
     let thumbprints = certificate.thumbprints();
     let key_type = certificate.key_type();
     match output {
@@ -322,24 +334,39 @@ fn show(certificate: &Certificate, private_key: &str, output: Output) -> Result<
             print(text.trim_end())
         }
         Output::Json => {
-            let object = json!({
-                "subject": certificate.subject(),
+            let mut object = json!({
                 "issuer": certificate.issuer(),
                 "serial": certificate.serial(),
-                "notBefore": certificate.not_before().as_secs(),
-                "notAfter": certificate.not_after().as_secs(),
-                "keyType": key_type,
-                "keyBits": certificate.key_bits(),
-                "privateKey": private_key,
-                "sha1": thumbprints.sha1_hex(),
-                "sha256": thumbprints.sha256_hex(),
-                "x5t": thumbprints.x5t(),
-                "x5t#S256": thumbprints.x5t_s256(),
-                "customKeyIdentifier": thumbprints.custom_key_identifier(),
+                "private_key": private_key,
+                "custom_key_identifier": thumbprints.custom_key_identifier(),
             });
+            if let Value::Object(members) = &mut object {
+                members.extend(json_of(certificate));
+                members.extend(more);
+            }
             print_json(&object)
         }
     }
+}
+
+/// What a certificate is told by, as JSON.
+pub(crate) fn json_of(certificate: &Certificate) -> Map<String, Value> {
+    let thumbprints = certificate.thumbprints();
+    let mut members = Map::new();
+    for (name, value) in [
+        ("subject", certificate.subject().into()),
+        ("key_type", certificate.key_type().into()),
+        ("key_bits", certificate.key_bits().into()),
+        ("sha1", thumbprints.sha1_hex().into()),
+        ("sha256", thumbprints.sha256_hex().into()),
+        ("x5t", thumbprints.x5t().into()),
+        ("x5t_s256", thumbprints.x5t_s256().into()),
+    ] {
+        members.insert(name.to_owned(), value);
+    }
+    put_moment(&mut members, "starts", certificate.not_before());
+    put_moment(&mut members, "expires", certificate.not_after());
+    members
 }
 
 #[cfg(test)]

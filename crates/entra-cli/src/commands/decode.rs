@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use entra_proto::{Timestamp, UnverifiedClaims};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::exit::{Exit, Failure};
 use crate::files::{harmless, print, print_json, read_loosely, tell};
@@ -56,17 +56,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let claims = pasted.claims;
     match arguments.output {
         Output::Text => print(describe(&claims, meaning).trim_end()),
-        Output::Json => {
-            let object = |members: Vec<(&str, &Value)>| -> Map<String, Value> {
-                members
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), value.clone()))
-                    .collect()
-            };
-            let (header, claims) = (object(claims.header().collect()), object(claims.iter().collect()));
-            print_json(&serde_json::json!({ "header": header, "claims": claims }))
-        }
+        Output::Json => print_json(&json_of(&claims)),
     }
+}
+
+/// The header and the claims, as JSON.
+pub(crate) fn json_of(claims: &UnverifiedClaims) -> Value {
+    let object = |members: Vec<(&str, &Value)>| -> Map<String, Value> {
+        members
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.clone()))
+            .collect()
+    };
+    let (header, claims) = (object(claims.header().collect()), object(claims.iter().collect()));
+    json!({ "header": header, "claims": claims })
 }
 
 /// One line a member: its name, its value, and what that means where it is known.

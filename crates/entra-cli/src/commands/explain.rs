@@ -1,11 +1,12 @@
 use std::io::{self, IsTerminal};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use entra_proto::Aadsts;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
-use crate::files::{print, read_loosely, tell};
+use crate::files::{print, print_json, read_loosely, tell};
 
 /// Explain an error of Entra's: its number, or any text with AADSTS numbers in it.
 ///
@@ -24,15 +25,30 @@ pub(crate) struct Arguments {
     /// A number, any text with numbers in it, "-" for standard input, or "all" for every number known here
     #[arg(value_name = "ERROR")]
     errors: Vec<String>,
+
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// A few lines for each number
+    Text,
+    /// A list with one object for each number, as JSON
+    Json,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.errors.iter().any(|error| error == "all") {
-        let rows: Vec<String> = Aadsts::all()
-            .iter()
-            .map(|row| format!("AADSTS{:<8} {}", row.code, row.meaning))
-            .collect();
-        return print(&rows.join("\n"));
+        let rows = Aadsts::all();
+        return match arguments.output {
+            Output::Json => print_json(&rows.iter().map(to_json).collect()),
+            Output::Text => {
+                let lines = rows.iter().map(|row| format!("AADSTS{:<8} {}", row.code, row.meaning));
+                print(&lines.collect::<Vec<_>>().join("\n"))
+            }
+        };
     }
     let text = text(&arguments.errors)?;
     let codes = Aadsts::codes_in(&text);
@@ -40,21 +56,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(Failure::text(Exit::Usage, "there is no AADSTS number in that")
             .hint("give a number, such as AADSTS7000215, or a text with one in it"));
     }
-    let known: Vec<String> = codes
-        .iter()
-        .filter_map(|code| Aadsts::find(*code))
-        .map(|row| describe(&row))
-        .collect();
+    let known: Vec<Aadsts> = codes.iter().filter_map(|code| Aadsts::find(*code)).collect();
     for code in codes.iter().filter(|code| Aadsts::find(**code).is_none()) {
-        tell(format_args!(
-            "AADSTS{code} is not known here; see https://login.microsoftonline.com/error?code={code}"
-        ));
+        tell(format_args!("AADSTS{code} is not known here; see {}", page(*code)));
     }
     if known.is_empty() {
         return Err(Failure::text(Exit::Usage, "none of these numbers is known here")
             .hint("see https://login.microsoftonline.com/error?code=NUMBER"));
     }
-    print(&known.join("\n\n"))
+    match arguments.output {
+        Output::Json => print_json(&known.iter().map(to_json).collect()),
+        Output::Text => print(&known.iter().map(describe).collect::<Vec<_>>().join("\n\n")),
+    }
 }
 
 /// The arguments as one text; without any, or with `-`, what comes on standard input.
@@ -66,6 +79,23 @@ fn text(errors: &[String]) -> Result<Zeroizing<String>, Failure> {
         [dash] if dash == "-" => read_loosely("-".as_ref(), "an error", MAX_TEXT, Exit::Usage),
         errors => Ok(errors.join(" ").into()),
     }
+}
+
+/// The service's own page about a code.
+fn page(code: u32) -> String {
+    format!("https://login.microsoftonline.com/error?code={code}")
+}
+
+fn to_json(row: &Aadsts) -> Value {
+    json!({
+        "code": row.code,
+        "oauth_error": row.error,
+        "class": row.class.to_string(),
+        "meaning": row.meaning,
+        "hint": row.hint,
+        "retryable": row.retryable,
+        "url": page(row.code),
+    })
 }
 
 fn describe(row: &Aadsts) -> String {

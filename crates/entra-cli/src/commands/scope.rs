@@ -1,8 +1,9 @@
-use clap::{Args, Subcommand};
-use entra_proto::{EndpointVersion, Guid, Scope, Target};
+use clap::{Args, Subcommand, ValueEnum};
+use entra_proto::{EndpointVersion, Error, Guid, Scope, Target};
+use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
-use crate::files::print;
+use crate::files::{excerpt, print, print_json};
 
 /// Work with scopes.
 #[derive(Args)]
@@ -25,64 +26,139 @@ Examples:
         /// A scope that ends with /.default, several scopes in quotes, or an API's audience
         #[arg(value_name = "SCOPE|AUDIENCE", required = true)]
         targets: Vec<String>,
+
+        /// What to print
+        #[arg(short, long, value_enum, default_value_t = Output::Text)]
+        output: Output,
     },
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let Command::Explain { targets } = &arguments.command;
-    let explained = targets
-        .iter()
-        .map(|target| explain(target))
-        .collect::<Result<Vec<_>, _>>()?;
-    print(explained.join("\n\n").trim_end())
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// A few lines for each
+    Text,
+    /// A list with one object for each, as JSON
+    Json,
 }
 
-fn explain(text: &str) -> Result<String, Failure> {
-    // What ends with /.default, is a short name or is more than one word is scopes; an address or a GUID is an audience.
-    let is_short = !text.contains(':') && text.parse::<Guid>().is_err();
-    let is_scope = text.ends_with("/.default") || text.contains(' ') || is_short;
-    let target = if is_scope {
-        Target::scopes(text)
-    } else {
-        Target::resource(text)
-    };
-    let target = target.map_err(|error| Failure::new(Exit::Usage, error))?;
-    let audience = target.audience().map_err(|error| Failure::new(Exit::Usage, error))?;
-    let mut lines = vec![format!("{text}"), format!("  audience     {audience}")];
-    for (name, version) in [
-        ("v1 endpoint", EndpointVersion::V1),
-        ("v2 endpoint", EndpointVersion::V2),
-    ] {
-        let (parameter, value) = target.on(version).map_err(|error| Failure::new(Exit::Usage, error))?;
-        lines.push(format!("  {name}  {parameter}={value}"));
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let Command::Explain { targets, output } = &arguments.command;
+    let explained = targets
+        .iter()
+        .map(|target| Explained::of(target))
+        .collect::<Result<Vec<_>, _>>()?;
+    match output {
+        Output::Json => print_json(&explained.iter().map(Explained::to_json).collect()),
+        Output::Text => {
+            let texts: Vec<String> = explained.iter().map(Explained::to_text).collect();
+            print(&texts.join("\n\n"))
+        }
     }
-    if audience.ends_with('/') {
-        lines.push(
-            "  note         the audience ends with a slash, and the v2 endpoint cuts at the last one: hence two".into(),
-        );
-    } else if SLASHED.contains(&&*audience) {
-        lines.push(format!("  note         this API expects {audience}/, with a slash, and refuses this token: ask for {audience}//.default"));
+}
+
+/// What a scope or an audience stands for.
+struct Explained {
+    text: String,
+    is_scope: bool,
+    audience: String,
+    /// The parameter of a token request on each endpoint, and its value.
+    v1: (&'static str, String),
+    v2: (&'static str, String),
+    notes: Vec<String>,
+    /// What else it may be.
+    other: Option<String>,
+}
+
+impl Explained {
+    fn of(text: &str) -> Result<Self, Failure> {
+        // What ends with /.default, is a short name or is more than one word is scopes; an address or a GUID is an audience.
+        let is_short = !text.contains(':') && text.parse::<Guid>().is_err();
+        let is_scope = text.ends_with("/.default") || text.contains(' ') || is_short;
+        if is_short && looks_like_id(text) {
+            return Err(Failure::text(
+                Exit::Usage,
+                format_args!(
+                    "\"{}\" is neither a permission nor the ID of an application",
+                    excerpt(text, 100)
+                ),
+            )
+            .hint("write an ID in full, such as aaaabbbb-0000-cccc-1111-dddd2222eeee"));
+        }
+        let target = if is_scope {
+            Target::scopes(text)
+        } else {
+            Target::resource(text)
+        };
+        let wrong = |error: Error| Failure::new(Exit::Usage, error);
+        let target = target.map_err(wrong)?;
+        let audience = target.audience().map_err(wrong)?.into_owned();
+        let on = |version| {
+            let (parameter, value) = target.on(version).map_err(wrong)?;
+            Ok::<_, Failure>((parameter, value.to_string()))
+        };
+        let mut notes = Vec::new();
+        if audience.ends_with('/') {
+            notes
+                .push("the audience ends with a slash, and the v2 endpoint cuts at the last one: hence two".to_owned());
+        } else if SLASHED.contains(&&*audience) {
+            notes.push(format!(
+                "this API expects {audience}/, with a slash, and refuses this token: ask for {audience}//.default"
+            ));
+        }
+        if let Some(named) = text
+            .split(' ')
+            .filter_map(|word| word.parse::<Scope>().ok())
+            .find(|scope| is_scope && !scope.is_default() && !scope.is_openid())
+        {
+            notes.push(format!(
+                "{named} is one permission: no daemon can ask for it alone, only for {audience}/.default"
+            ));
+        }
+        // A permission of an API looks like an audience with a path.
+        let named = text
+            .parse::<Scope>()
+            .ok()
+            .filter(|scope| !is_scope && scope.resource().is_some());
+        let other = named.as_ref().and_then(|scope| scope.as_str().rsplit_once('/'));
+        Ok(Self {
+            text: text.to_owned(),
+            is_scope,
+            v1: on(EndpointVersion::V1)?,
+            v2: on(EndpointVersion::V2)?,
+            notes,
+            other: other.map(|(api, permission)| {
+                format!("if it is a scope: the permission {permission} of {api}, which no daemon can ask for alone")
+            }),
+            audience,
+        })
     }
-    if let Some(named) = text
-        .split(' ')
-        .filter_map(|word| word.parse::<Scope>().ok())
-        .find(|scope| is_scope && !scope.is_default() && !scope.is_openid())
-    {
-        lines.push(format!(
-            "  note         {named} is one permission: no daemon can ask for it alone, only for {audience}/.default"
-        ));
+
+    fn to_text(&self) -> String {
+        let mut lines = vec![self.text.clone(), format!("  audience     {}", self.audience)];
+        for (name, (parameter, value)) in [("v1 endpoint", &self.v1), ("v2 endpoint", &self.v2)] {
+            lines.push(format!("  {name}  {parameter}={value}"));
+        }
+        lines.extend(self.notes.iter().map(|note| format!("  note         {note}")));
+        lines.extend(self.other.iter().map(|other| format!("  or           {other}")));
+        lines.join("\n")
     }
-    // A permission of an API looks like an audience with a path.
-    let named = text
-        .parse::<Scope>()
-        .ok()
-        .filter(|scope| !is_scope && scope.resource().is_some());
-    if let Some((api, permission)) = named.as_ref().and_then(|scope| scope.as_str().rsplit_once('/')) {
-        lines.push(format!(
-            "  or           if it is a scope: the permission {permission} of {api}, which no daemon can ask for alone"
-        ));
+
+    fn to_json(&self) -> Value {
+        let notes = self.notes.iter().chain(&self.other);
+        json!({
+            "text": self.text,
+            "kind": if self.is_scope { "scope" } else { "audience" },
+            "audience": self.audience,
+            "v1": { self.v1.0: self.v1.1 },
+            "v2": { self.v2.0: self.v2.1 },
+            "notes": notes.collect::<Vec<_>>(),
+        })
     }
-    Ok(lines.join("\n"))
+}
+
+/// Whether a text is a part of a GUID, or one with a slip in it, rather than the name of a permission.
+fn looks_like_id(text: &str) -> bool {
+    text.contains(|c: char| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
 }
 
 /// The APIs that are known to expect a slash, without it.
@@ -91,6 +167,10 @@ pub(crate) const SLASHED: [&str; 1] = ["https://database.windows.net"];
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn explain(text: &str) -> Result<String, Failure> {
+        Explained::of(text).map(|explained| explained.to_text())
+    }
 
     #[test]
     fn the_double_slash_is_explained() {
@@ -124,5 +204,14 @@ mod tests {
                 .contains("scope=cccccccc-0000-0000-0000-dddddddddddd/.default")
         );
         assert_eq!(explain("openid").unwrap_err().exit, Exit::Usage);
+    }
+
+    #[test]
+    fn a_part_of_an_id_is_no_permission() {
+        for text in ["0000-1", "aaaabbbb-0000-cccc-1111-dddd2222eee", "1"] {
+            let failure = explain(text).unwrap_err();
+            assert!(failure.problem.contains("neither a permission nor"), "{failure}");
+        }
+        assert!(explain("User.Read").is_ok() && explain("access").is_ok());
     }
 }

@@ -7,7 +7,7 @@ use crate::directory::DirectorySettings;
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, harmless, print, print_json, tell};
 use crate::message::{warn, warn_only};
-use crate::moment::utc;
+use crate::moment::{put_moment, utc};
 
 /// The tenants that consented: list them, or forget one.
 ///
@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn list(directory: &DirectorySettings, client_id: Option<ClientId>, output: Output) -> Result<(), Failure> {
-    let found = directory.directory()?.list(client_id)?;
+    let found = directory.existing()?.list(client_id)?;
     for error in &found.unreadable {
         warn_of(error);
     }
@@ -101,7 +101,7 @@ fn forget(directory: &DirectorySettings, tenant: &str, client_id: Option<ClientI
         let problem = format!("\"{}\" is no tenant's id", excerpt(tenant, 100));
         Failure::text(Exit::Configuration, problem).hint("find the id with `entra tenants list`")
     })?;
-    let directory = directory.directory()?;
+    let directory = directory.existing()?;
     let applications: Vec<ClientId> = match client_id {
         Some(client_id) => vec![client_id],
         None => applications_in(tenant, &directory.list(None)?),
@@ -145,15 +145,18 @@ fn line(tenant: &ConsentedTenant) -> String {
 }
 
 fn to_json(tenant: &ConsentedTenant) -> Value {
-    json!({
+    let mut object = json!({
         "tenant": tenant.tenant.to_string(),
         "client_id": tenant.client_id.to_string(),
-        "first_consented_at": tenant.first_consented_at.as_secs(),
-        "consented_at": tenant.consented_at.as_secs(),
         "consented_by": tenant.consented_by,
         "authority_host": tenant.cloud.as_ref().map(|cloud| cloud.origin().to_owned()),
         "granted": tenant.granted,
-    })
+    });
+    if let Value::Object(members) = &mut object {
+        put_moment(members, "first_consented", tenant.first_consented_at);
+        put_moment(members, "consented", tenant.consented_at);
+    }
+    object
 }
 
 fn parsed(client_id: Option<&str>) -> Result<Option<ClientId>, Failure> {

@@ -3,12 +3,12 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, ValueEnum};
 use entra_client::{Policy, Token};
 use entra_proto::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use crate::commands::watch::{self, WatchSettings};
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, print_json, print_secret, tell};
-use crate::moment::{from_now, length};
+use crate::moment::{from_now, length, put_moment};
 use crate::sign_in::FlowSettings;
 use crate::silent::KeptSettings;
 use crate::wanted::TokenSettings;
@@ -18,6 +18,9 @@ use crate::wanted::TokenSettings;
 /// A daemon gets everything that an administrator granted it on one API, so it names the API and nothing finer: by its audience
 /// (--resource https://graph.microsoft.com) or by a scope that ends with /.default (--scope https://graph.microsoft.com/.default).
 /// A slash at the end of an audience is part of it: `entra scope explain` shows what that means.
+///
+/// In JSON the token has the members token_type, access_token, expires_in, expires_on, expires_at, and where the service says so
+/// refresh_on and refresh_at; with a user also tenant, username and scope; with --cache or --account also cached.
 #[derive(Args)]
 #[command(override_usage = USAGE, after_help = "\
 Examples:
@@ -102,20 +105,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let got = arguments.flow.token(wanted, policy)?;
     let (token, target) = (got.token, wanted.target()?);
     let issued = Issued::from(&token);
-    tell(format_args!(
-        "a token for {} from {}, good for {}",
-        target.audience().unwrap_or_else(|_| "the user".into()),
-        got.client.authority()?,
-        length(issued.left())
-    ));
     if let Some(sign_in) = &got.sign_in {
-        let user = sign_in.username().unwrap_or_else(|| "somebody".to_owned());
+        let user = sign_in.username().unwrap_or_else(|| "a user without a name".to_owned());
         tell(format_args!(
             "{} of {} has signed in",
             excerpt(&user, 60),
             sign_in.tenant
         ));
     }
+    tell(format_args!(
+        "a token for {} from {}, good for {}",
+        target.audience().unwrap_or_else(|_| "the user".into()),
+        got.client.authority()?,
+        length(issued.left())
+    ));
     issued.tell_refresh();
     match arguments.output.unwrap_or(Output::Token) {
         Output::Json => {
@@ -204,16 +207,15 @@ impl<'a> From<&'a Token> for Issued<'a> {
 
 impl Issued<'_> {
     fn json(&self) -> Value {
-        let mut answer = json!({
-            "token_type": "Bearer",
-            "access_token": self.access_token,
-            "expires_in": self.left().as_secs(),
-            "expires_on": self.expires_at.as_secs(),
-        });
+        let mut answer = Map::new();
+        answer.insert("token_type".to_owned(), "Bearer".into());
+        answer.insert("access_token".to_owned(), self.access_token.into());
+        answer.insert("expires_in".to_owned(), self.left().as_secs().into());
+        put_moment(&mut answer, "expires", self.expires_at);
         if let Some(moment) = self.refresh_at {
-            answer["refresh_on"] = moment.as_secs().into();
+            put_moment(&mut answer, "refresh", moment);
         }
-        answer
+        answer.into()
     }
 
     fn left(&self) -> Duration {

@@ -6,6 +6,7 @@ use entra_credential::{Certificate, ClientCertificate, Warning};
 use entra_proto::Timestamp;
 
 use crate::certificate::CertificateSettings;
+use crate::commands::cert::json_of;
 use crate::commands::doctor::name;
 use crate::commands::doctor::report::Check;
 use crate::exit::{Exit, Failure};
@@ -116,15 +117,7 @@ fn judged(certificate: &ClientCertificate, found: String, renew: &str, now: Time
 }
 
 fn with_details(check: Check, certificate: &Certificate) -> Check {
-    let thumbprints = certificate.thumbprints();
-    check
-        .with("subject", certificate.subject())
-        .with("key_type", certificate.key_type())
-        .with("key_bits", certificate.key_bits())
-        .with("notBefore", certificate.not_before().as_secs())
-        .with("notAfter", certificate.not_after().as_secs())
-        .with("sha1", thumbprints.sha1_hex())
-        .with("sha256", thumbprints.sha256_hex())
-        .with("x5t", thumbprints.x5t())
-        .with("x5t#S256", thumbprints.x5t_s256())
+    json_of(certificate)
+        .into_iter()
+        .fold(check, |check, (name, value)| check.with(&name, value))
 }

@@ -202,11 +202,14 @@ fn judge_assertion(assertion: &ClientAssertion, cloud: Option<&Cloud>, now: Time
     } else {
         Check::ok(name::FEDERATED_TOKEN, found)
     };
-    check
+    let check = check
         .with("issuer", issuer)
         .with("subject", subject)
-        .with("audience", audience)
-        .with("expires", expires.map(Timestamp::as_secs))
+        .with("audience", audience);
+    match expires {
+        Some(moment) => check.with_moment("expires", moment),
+        None => check,
+    }
 }
 
 /// Whether an assertion is for the exchange of tokens: national clouds have names of their own that begin alike.

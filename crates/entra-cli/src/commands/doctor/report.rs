@@ -1,11 +1,13 @@
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
+use entra_proto::Timestamp;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, print_json, print_secret};
+use crate::moment::put_moment;
 use crate::outside::{BLOT, printable, without_secrets};
 use crate::source::Source;
 use crate::terminal::{Stream, Style, wrapped_behind};
@@ -75,6 +77,12 @@ impl Check {
     pub(crate) fn taken_from(mut self, source: Source) -> Self {
         let missing = source == Source::Default && matches!(self.mark, Mark::Fail(_));
         self.source = Some(source).filter(|_| !missing);
+        self
+    }
+
+    /// Adds a moment that a program may want to read out of it.
+    pub(crate) fn with_moment(mut self, name: &str, moment: Timestamp) -> Self {
+        put_moment(&mut self.details, name, moment);
         self
     }
 
