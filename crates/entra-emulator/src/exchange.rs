@@ -290,7 +290,7 @@ pub(crate) fn origin(core: &Core, uri: &Uri, headers: &HeaderMap, channel: Chann
 }
 
 /// Host and port only, so that it can be put into a URL: no user, no path, nothing to escape.
-pub(crate) fn is_authority(text: &str) -> bool {
+fn is_authority(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 255
         && text

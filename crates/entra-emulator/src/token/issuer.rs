@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use crate::Error;
 use crate::config::{Tenant, TokenVersion};
-use crate::exchange::is_authority;
 
 /// The issuer that the emulator's tokens and documents name.
 ///
@@ -58,7 +57,7 @@ impl Issuers {
             Self::Origin => issuer
                 .strip_suffix(&path(&tenant.id, *version))
                 .and_then(web_authority)
-                .is_some_and(is_authority),
+                .is_some_and(|authority| !authority.is_empty() && !authority.contains('/')),
             _ => self.of(tenant, *version, "") == issuer,
         })
     }
@@ -114,4 +113,31 @@ fn web_authority(origin: &str) -> Option<&str> {
     ["https://", "http://"]
         .iter()
         .find_map(|scheme| origin.strip_prefix(scheme))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_of_every_origin_are_the_emulators_own() {
+        let tenant = Tenant::new("a.example").id("11111111-2222-3333-4444-555555555555");
+        let id = &tenant.id;
+        for (issuer, is_one) in [
+            (format!("http://127.0.0.1:8700/{id}/"), true),
+            (format!("https://entra/{id}/v2.0"), true),
+            (format!("https://entra/{id}"), false),
+            (format!("https://entra/x/{id}/"), false),
+            (format!("https:///{id}/"), false),
+            (format!("ftp://entra/{id}/"), false),
+            (format!("/{id}/"), false),
+            ("https://entra/22222222-2222-2222-2222-222222222222/".to_owned(), false),
+        ] {
+            assert_eq!(Issuers::Origin.is_issuer(&issuer, &tenant), is_one, "{issuer}");
+            assert!(!Issuers::Microsoft.is_issuer(&issuer, &tenant), "{issuer}");
+        }
+        let at = Issuers::At("https://entra".to_owned());
+        assert!(at.is_issuer(&format!("https://entra/{id}/v2.0"), &tenant));
+        assert!(!at.is_issuer(&format!("https://other/{id}/v2.0"), &tenant));
+    }
 }

@@ -111,7 +111,7 @@ fn is_same_machine(origin: &str, other: &str) -> bool {
         let origin = origin.to_ascii_lowercase();
         let (scheme, authority) = origin.split_once("://")?;
         let port = LOOPBACK.iter().find_map(|host| authority.strip_prefix(host))?;
-        (port.is_empty() || port.starts_with(':')).then(|| format!("{scheme}://{port}"))
+        Some(format!("{scheme}://{port}"))
     };
     origin.eq_ignore_ascii_case(other) || loopback(origin).is_some_and(|own| loopback(other) == Some(own))
 }
