@@ -2,7 +2,7 @@
 //! what each of them has to get.
 //!
 //! ```text
-//!  install   fetches the clients           python/prepare.py  writes keys, configurations and settings
+//!  install   fetches the clients           python/prepare.py  writes keys, configuration and settings
 //!  emulator  runs `entra emulator --tls`   python/drive.py, node/drive.mjs, rust/  run the cases, a line of JSON each
 //!  matrix    compares and prints           python/judge.py  checks the tokens and turns the lines into cells
 //!                                          python/validate.py, node/validate.mjs  validate tokens and forgeries
@@ -27,143 +27,156 @@ use crate::cargo::{cargo, output};
 use crate::stage::Verdict;
 use crate::workspace::Workspace;
 
-/// Runs every client that can be had, prints the matrix, and fails if a cell is not as expected.
+/// Runs every client that can be installed, prints what each got, and fails if a cell is not as expected.
 pub(crate) fn check(workspace: &Workspace) -> Result<Verdict> {
     let scripts = workspace.root.join("xtask/acceptance");
     let folder = workspace.target.join("acceptance");
-    // Keys of the run before are of no use.
     let run = folder.join("run");
+    // Keys and tokens of the run before.
     let _ = fs::remove_dir_all(&run);
     fs::create_dir_all(&run)?;
-    // It makes the keys and judges the tokens: nothing runs without it.
+    // Python makes the keys and judges the tokens: nothing runs without it.
     let python = match install::python(&scripts.join("python/requirements.txt"), &folder.join("python"))? {
-        Ok(python) => Python {
-            python,
-            scripts: scripts.join("python"),
-        },
+        Ok(program) => Python::new(program, scripts.join("python")),
         Err(verdict) => return Ok(verdict),
     };
-    let mut findings = Vec::new();
-    let (mut clients, mut validators) = (Observed::default(), Observed::default());
-    let mut drivers = vec![
-        Driver::new(PYTHON, EMULATOR, python.script("drive.py")),
-        // It leaves its tokens to the other validators.
-        Driver::new(PYTHON_VALIDATORS, EMULATOR, python.script("validate.py")).unjudged(),
-    ];
-    match install::node(&scripts.join("node"), &folder.join("node"))? {
-        Ok(folder) => {
-            drivers.push(Driver::new(NODE, EMULATOR, node(&folder, "drive.mjs")));
-            drivers.push(Driver::new(OPENID, ORIGIN, node(&folder, "drive.mjs")));
-            drivers.push(Driver::new(NODE_VALIDATORS, EMULATOR, node(&folder, "validate.mjs")).unjudged());
-        }
-        Err(verdict) => {
-            let reason = reason(verdict, &mut findings);
-            clients.skip(&[NODE, OPENID].concat(), &reason);
-            validators.skip(NODE_VALIDATORS, &reason);
-        }
-    }
-    match install::rust(&scripts.join("rust/Cargo.toml"), &folder.join("rust"))? {
-        Ok(program) => drivers.push(Driver::new(RUST, EMULATOR, Command::new(program))),
-        Err(verdict) => clients.skip(RUST, &reason(verdict, &mut findings)),
-    }
+    let mut results = Results::default();
+    let mut drivers = results.install(&python, &scripts, &folder)?;
     let Some(entra) = build()? else {
         return Ok(Verdict::Failed(vec!["the command `entra` does not build".to_owned()]));
     };
-    let mut prepare = python.script("prepare.py");
-    prepare.arg(&run);
-    output(prepare)?;
-    for config in [EMULATOR, ORIGIN] {
-        let emulator = Emulator::start(&entra, &run.join(config), &run.join(config).with_extension("log"))?;
-        for driver in drivers.iter_mut().filter(|driver| driver.config == config) {
-            let printed = run.join(format!("{}.jsonl", driver.clients[0]));
-            findings.extend(driver.run(&emulator, &run, &printed)?);
-            if !driver.is_judged {
-                validators.read(&fs::read_to_string(&printed)?)?;
-                continue;
-            }
-            let mut judge = python.script("judge.py");
-            emulator.lend_to(&mut judge);
-            judge.arg(run.join(SETTINGS)).arg(&printed);
-            clients.read(&output(judge)?)?;
+    output(python.script("prepare.py", &[&run]))?;
+    for issuer in [ENTRA, ORIGIN] {
+        let log = run.join(format!("emulator-{issuer}.log"));
+        let emulator = Emulator::start(&entra, &run.join("emulator.json"), issuer, &log)?;
+        for driver in drivers.iter_mut().filter(|driver| driver.issuer == issuer) {
+            results.run(driver, &emulator, &python, &run)?;
         }
     }
-    for (expected, observed) in [(VALIDATORS, &validators), (CLIENTS, &clients)] {
-        let matrix = Matrix::parse(expected)?;
-        println!("{}\n", matrix.shown(observed));
-        findings.extend(matrix.differences(observed));
-    }
-    let skipped = [clients.skipped(), validators.skipped()].concat();
-    Ok(verdict(findings, skipped, &run))
+    results.compare()?;
+    Ok(results.verdict(&run))
 }
 
-fn verdict(mut findings: Vec<String>, skipped: Vec<String>, run: &Path) -> Verdict {
-    if !findings.is_empty() {
-        findings.push(format!(
-            "what the drivers and the emulator printed is in {}",
-            run.display()
-        ));
-        Verdict::Failed(findings)
-    } else if skipped.is_empty() {
-        Verdict::Passed
-    } else {
-        Verdict::PassedInPart(skipped)
+/// What the drivers reported, and what went wrong besides.
+#[derive(Default)]
+struct Results {
+    clients: Observed,
+    validators: Observed,
+    findings: Vec<String>,
+}
+
+impl Results {
+    /// The drivers of all that can be installed. The rest is skipped.
+    fn install(&mut self, python: &Python, scripts: &Path, folder: &Path) -> Result<Vec<Driver>> {
+        let mut drivers = vec![
+            Driver::new(PYTHON, ENTRA, python.script("drive.py", &[])),
+            // It leaves its tokens to the other validators.
+            Driver::new(PYTHON_VALIDATORS, ENTRA, python.script("validate.py", &[])),
+        ];
+        match install::node(&scripts.join("node"), &folder.join("node"))? {
+            Ok(folder) => {
+                drivers.push(Driver::new(NODE, ENTRA, node(&folder, "drive.mjs")));
+                drivers.push(Driver::new(OPENID, ORIGIN, node(&folder, "drive.mjs")));
+                drivers.push(Driver::new(NODE_VALIDATORS, ENTRA, node(&folder, "validate.mjs")));
+            }
+            Err(verdict) => self.skip(&[NODE, OPENID, NODE_VALIDATORS].concat(), verdict),
+        }
+        match install::rust(&scripts.join("rust/Cargo.toml"), &folder.join("rust"))? {
+            Ok(program) => drivers.push(Driver::new(RUST, ENTRA, Command::new(program))),
+            Err(verdict) => self.skip(RUST, verdict),
+        }
+        Ok(drivers)
+    }
+
+    /// Notes that clients cannot run here. Where CI has installed what they need, that is a finding.
+    fn skip(&mut self, names: &[&str], verdict: Verdict) {
+        let reason = match verdict {
+            Verdict::Skipped(reason) => reason,
+            Verdict::Failed(problems) => {
+                self.findings.extend(problems.iter().cloned());
+                problems.join("; ")
+            }
+            Verdict::Passed | Verdict::PassedInPart(_) => return,
+        };
+        for name in names {
+            self.observed(name).skip(name, &reason);
+        }
+    }
+
+    fn run(&mut self, driver: &mut Driver, emulator: &Emulator, python: &Python, run: &Path) -> Result<()> {
+        let printed = run.join(format!("{}.jsonl", driver.names[0]));
+        let settings = run.join("settings.json");
+        self.findings.extend(driver.run(emulator, &settings, &printed)?);
+        let cells = if VALIDATORS.contains(&driver.names[0]) {
+            fs::read_to_string(&printed)?
+        } else {
+            let mut judge = python.script("judge.py", &[&settings, &printed]);
+            emulator.lend_to(&mut judge);
+            output(judge)?
+        };
+        self.observed(driver.names[0]).read(&cells)
+    }
+
+    fn observed(&mut self, name: &str) -> &mut Observed {
+        if VALIDATORS.contains(&name) {
+            &mut self.validators
+        } else {
+            &mut self.clients
+        }
+    }
+
+    /// Prints the tables and notes every cell that is not as expected.
+    fn compare(&mut self) -> Result<()> {
+        for (expected, observed) in [
+            (EXPECTED_OF_VALIDATORS, &self.validators),
+            (EXPECTED_OF_CLIENTS, &self.clients),
+        ] {
+            let matrix = Matrix::parse(expected)?;
+            println!("{}\n", matrix.shown(observed));
+            self.findings.extend(matrix.differences(observed));
+        }
+        Ok(())
+    }
+
+    fn verdict(mut self, run: &Path) -> Verdict {
+        let skipped = [self.clients.skipped(), self.validators.skipped()].concat();
+        if !self.findings.is_empty() {
+            let run = run.display();
+            let hint = format!("what the drivers and the emulator printed is in {run}");
+            self.findings.push(hint);
+            Verdict::Failed(self.findings)
+        } else if skipped.is_empty() {
+            Verdict::Passed
+        } else {
+            Verdict::PassedInPart(skipped)
+        }
     }
 }
 
-/// Why clients cannot run here. Where CI has installed what they need, that is a finding.
-fn reason(verdict: Verdict, findings: &mut Vec<String>) -> String {
-    if let Verdict::Failed(problems) = &verdict {
-        findings.extend(problems.iter().cloned());
-    }
-    match verdict {
-        Verdict::Skipped(reason) => reason,
-        Verdict::Failed(problems) => problems.join("; "),
-        Verdict::Passed | Verdict::PassedInPart(_) => String::new(),
-    }
-}
-
-/// A program that runs the cases of some clients.
+/// A program that runs the cases of some clients or validators.
 struct Driver {
-    clients: &'static [&'static str],
-    /// The emulator's configuration that they need.
-    config: &'static str,
+    names: &'static [&'static str],
+    /// The issuer of the emulator that they need.
+    issuer: &'static str,
     command: Command,
-    /// Whether it prints tokens. Otherwise it prints cells.
-    is_judged: bool,
 }
 
 impl Driver {
-    fn new(clients: &'static [&'static str], config: &'static str, command: Command) -> Self {
-        Self {
-            clients,
-            config,
-            command,
-            is_judged: true,
-        }
-    }
-
-    fn unjudged(self) -> Self {
-        Self {
-            is_judged: false,
-            ..self
-        }
+    fn new(names: &'static [&'static str], issuer: &'static str, command: Command) -> Self {
+        Self { names, issuer, command }
     }
 
     /// Runs it with its output in `printed`, and returns what is wrong about the run itself.
-    fn run(&mut self, emulator: &Emulator, run: &Path, printed: &Path) -> Result<Option<String>> {
+    fn run(&mut self, emulator: &Emulator, settings: &Path, printed: &Path) -> Result<Option<String>> {
         emulator.lend_to(&mut self.command);
-        self.command.arg(run.join(SETTINGS)).args(self.clients);
-        let mut child = self
-            .command
-            .stdin(Stdio::null())
-            .stdout(File::create(printed)?)
-            .spawn()?;
+        let command = self.command.arg(settings).args(self.names);
+        let mut child = command.stdin(Stdio::null()).stdout(File::create(printed)?).spawn()?;
         let problem = match ended_within(&mut child, LONGEST_RUN)? {
             Some(status) if status.success() => return Ok(None),
             Some(status) => format!("ended with {status}"),
             None => format!("did not end within {} seconds", LONGEST_RUN.as_secs()),
         };
-        Ok(Some(format!("the driver of {} {problem}", self.clients.join(", "))))
+        Ok(Some(format!("the driver of {} {problem}", self.names.join(", "))))
     }
 }
 
@@ -183,15 +196,23 @@ fn ended_within(child: &mut Child, longest: Duration) -> Result<Option<ExitStatu
 
 /// A Python with the packages of the clients.
 struct Python {
-    python: PathBuf,
+    program: PathBuf,
     scripts: PathBuf,
 }
 
 impl Python {
-    fn script(&self, name: &str) -> Command {
-        let mut command = Command::new(&self.python);
+    fn new(program: PathBuf, scripts: PathBuf) -> Self {
+        Self { program, scripts }
+    }
+
+    fn script(&self, name: &str, arguments: &[&Path]) -> Command {
+        let mut command = Command::new(&self.program);
         // Without -B it would leave its bytecode among the sources.
-        command.arg("-B").arg(self.scripts.join(name)).stdin(Stdio::null());
+        command
+            .arg("-B")
+            .arg(self.scripts.join(name))
+            .args(arguments)
+            .stdin(Stdio::null());
         command
     }
 }
@@ -227,21 +248,22 @@ fn executable(messages: &str, name: &str) -> Option<PathBuf> {
     messages.lines().filter_map(message).find_map(built)
 }
 
-/// The names of the clients, as the drivers and the expectations have them.
+/// The names of the clients and validators, as the drivers and the tables have them.
 const PYTHON: &[&str] = &["adal", "msal", "az-id", "az-aio", "msal-go", "adal-go"];
 const NODE: &[&str] = &["js-id", "msal-js", "adal-js"];
 const OPENID: &[&str] = &["openid"];
 const RUST: &[&str] = &["rs-id", "oauth2"];
 const PYTHON_VALIDATORS: &[&str] = &["pyjwt"];
 const NODE_VALIDATORS: &[&str] = &["jose", "jwt-js"];
+/// Those that print cells. The others print tokens, which are judged.
+const VALIDATORS: &[&str] = &["pyjwt", "jose", "jwt-js"];
 
-/// The files that `python/prepare.py` writes. The second configuration has issuers of the emulator's own origin.
-const EMULATOR: &str = "emulator.json";
-const ORIGIN: &str = "origin.json";
-const SETTINGS: &str = "settings.json";
+/// Values of `entra emulator --issuer`. Some clients compare the issuer with the address of its document.
+const ENTRA: &str = "entra";
+const ORIGIN: &str = "origin";
 
-const CLIENTS: &str = include_str!("../acceptance/clients.txt");
-const VALIDATORS: &str = include_str!("../acceptance/validators.txt");
+const EXPECTED_OF_CLIENTS: &str = include_str!("../acceptance/clients.txt");
+const EXPECTED_OF_VALIDATORS: &str = include_str!("../acceptance/validators.txt");
 const LONGEST_RUN: Duration = Duration::from_secs(150);
 
 #[cfg(test)]
@@ -262,33 +284,36 @@ mod tests {
     #[test]
     fn skipped_client_keeps_the_stage_from_passing() {
         let run = Path::new("/run");
-        assert_eq!(verdict(Vec::new(), Vec::new(), run), Verdict::Passed);
-        let skipped = vec!["no node".to_owned()];
-        let in_part = verdict(Vec::new(), skipped.clone(), run);
-        assert_eq!(in_part, Verdict::PassedInPart(skipped.clone()));
-        assert!(matches!(
-            verdict(vec!["a".to_owned()], skipped, run),
-            Verdict::Failed(_)
-        ));
+        assert_eq!(Results::default().verdict(run), Verdict::Passed);
+        for name in ["adal", "jose"] {
+            let mut results = Results::default();
+            results.skip(&[name], Verdict::Skipped("no node".to_owned()));
+            assert_eq!(results.verdict(run), Verdict::PassedInPart(vec!["no node".to_owned()]));
+        }
     }
 
     #[test]
     fn missing_tool_is_a_finding_where_ci_installs_it() {
-        let mut findings = Vec::new();
-        assert_eq!(reason(Verdict::Skipped("no node".to_owned()), &mut findings), "no node");
-        assert!(findings.is_empty());
-        let failed = Verdict::Failed(vec!["no node".to_owned()]);
-        assert_eq!(reason(failed, &mut findings), "no node");
-        assert_eq!(findings, ["no node"]);
+        let mut results = Results::default();
+        results.skip(&["jose", "adal"], Verdict::Failed(vec!["no node".to_owned()]));
+        assert_eq!(results.findings, ["no node"]);
+        assert_eq!(results.validators.skipped(), results.clients.skipped());
+        assert!(matches!(results.verdict(Path::new("/run")), Verdict::Failed(_)));
+    }
+
+    #[test]
+    fn nothing_observed_fails_the_stage() {
+        let mut results = Results::default();
+        results.compare().unwrap();
+        assert!(matches!(results.verdict(Path::new("/run")), Verdict::Failed(_)));
     }
 
     #[test]
     fn every_client_has_a_driver() {
+        let clients = [PYTHON, NODE, OPENID, RUST].concat();
         let validators = [PYTHON_VALIDATORS, NODE_VALIDATORS].concat();
-        for (text, mut driven) in [
-            (CLIENTS, [PYTHON, NODE, OPENID, RUST].concat()),
-            (VALIDATORS, validators),
-        ] {
+        assert_eq!(validators, VALIDATORS);
+        for (text, mut driven) in [(EXPECTED_OF_CLIENTS, clients), (EXPECTED_OF_VALIDATORS, validators)] {
             let header = text.lines().find(|line| !line.starts_with('#')).unwrap();
             let mut expected: Vec<_> = header.split('|').map(str::trim).skip(1).collect();
             expected.sort_unstable();

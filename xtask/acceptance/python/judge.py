@@ -24,7 +24,12 @@ class Wrong(Exception):
 
 def main(settings: str, files: list):
     judge = Judge(os.environ["AZURE_AUTHORITY_HOST"], json.loads(Path(settings).read_text()))
-    for line in (json.loads(line) for file in files for line in Path(file).read_text().splitlines()):
+    for text in (text for file in files for text in Path(file).read_text().splitlines()):
+        try:
+            line = json.loads(text)
+        except ValueError:
+            # A client may print a warning, and a driver that was ended half a line.
+            continue
         print(json.dumps(judge.cell(line) if "case" in line else line))
 
 

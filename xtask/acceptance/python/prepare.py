@@ -66,10 +66,7 @@ def main(folder: Path):
     }
     (folder / "assertion").write_text(settings["assertion"])
     (folder / "settings.json").write_text(json.dumps(settings, default=str))
-    configuration = emulator(ours.certificate, settings)
-    (folder / "emulator.json").write_text(json.dumps(configuration))
-    # For the clients that compare the issuer with the address of its document.
-    (folder / "origin.json").write_text(json.dumps(configuration | {"issuers": "origin"}))
+    (folder / "emulator.json").write_text(json.dumps(emulator(ours.certificate, settings)))
 
 
 def emulator(certificate: str, settings: dict) -> dict:

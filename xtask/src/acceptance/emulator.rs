@@ -17,13 +17,13 @@ pub(super) struct Emulator {
 }
 
 impl Emulator {
-    /// Starts the program `entra` with a configuration. The log of its requests is `log`.
-    pub(super) fn start(entra: &Path, config: &Path, log: &Path) -> Result<Self> {
-        let ca = config.with_extension("ca.pem");
+    /// Starts the program `entra` with a configuration and a kind of issuer. The log of its requests is `log`.
+    pub(super) fn start(entra: &Path, config: &Path, issuer: &str, log: &Path) -> Result<Self> {
+        let ca = log.with_extension("ca.pem");
         let mut child = Command::new("/bin/sh")
             .args(["-c", KEEPER, "sh"])
             .arg(entra)
-            .args(["emulator", "--tls", "--config"])
+            .args(["emulator", "--tls", "--issuer", issuer, "--config"])
             .arg(config)
             .arg("--ca-out")
             .arg(&ca)
