@@ -577,6 +577,8 @@ fn help_shows_an_emulator_in_which_an_api_can_ask_for_its_user() {
     let waiting = setting.start(&first.iter().map(String::as_str).collect::<Vec<_>>());
     waiting.come_back(&emulator.approve(&waiting.url, &user).unwrap().url);
     let assertion = waiting.end();
+    let told = err(&assertion);
+    assert!(told.find("has signed in") < told.find("a token for "), "{told}");
     let second = words(second);
     let second: Vec<&str> = second.iter().map(String::as_str).collect();
     for tenant in [emulator.tenant_id(), "common"] {

@@ -172,7 +172,9 @@ fn a_watch_never_wraps_at_any_width() {
             20.. => " left",
             _ => "",
         };
-        assert!(lines[lines.len() - 1].ends_with(end), "{columns}: {lines:?}");
+        // There is no room for a word in a few columns.
+        let last = lines.last().map_or("", String::as_str);
+        assert!(last.ends_with(end), "{columns}: {lines:?}");
     }
 }
 
