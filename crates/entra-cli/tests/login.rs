@@ -388,9 +388,11 @@ fn a_dead_refresh_token_says_to_sign_in_again() {
     let dead = desk.run(ANEW);
     let again = format!("entra login --client-id {}", desk.cli());
     fails(&dead, 5, &["AADSTS50173", "sign in again", &again, "--scope User.Read"]);
-    // It is still listed, and the sign-in replaces it.
+    // It is still listed, and the sign-in replaces it, with the tokens of the sessions that are revoked.
     assert!(out(&desk.run(&["accounts"])).contains(MEGAN));
+    let earlier = desk.run(ME);
     done(&desk.login(MEGAN));
+    assert_ne!(out(&desk.run(ME)), out(&earlier));
     done(&desk.run(ANEW));
     assert_eq!(
         json(&desk.run(&["accounts", "-o", "json"])).as_array().unwrap().len(),
@@ -564,6 +566,13 @@ fn a_folder_that_cannot_be_used_is_told_of() {
     fs::write(&store, "x").unwrap();
     check(&["is a file", "--store"]);
     fs::remove_file(&store).unwrap();
+    // Only root can give a folder away.
+    fs::create_dir(&store).unwrap();
+    set_mode(&store, 0o700);
+    if std::os::unix::fs::chown(&store, Some(12_345), None).is_ok() {
+        check(&["belongs to another user"]);
+    }
+    fs::remove_dir(&store).unwrap();
 
     let homeless = desk.run_with(&login, &[("ENTRA_STORE", "")]);
     fails(&homeless, 3, &["no home", "--store", "ENTRA_STORE"]);
@@ -610,6 +619,9 @@ fn a_damaged_store_says_how_to_start_anew() {
     // Another key opens nothing; with none, nothing is opened, and all can be removed.
     write(&key, &[7; 32]);
     fails(&desk.run(ME), 4, &["cannot be opened", "sign in again"]);
+    write(&key, &sound_key);
+    set_mode(&key, 0o644);
+    fails(&desk.run(ME), 1, &["others than its owner may read this key"]);
     write(&key, b"short");
     fails(&desk.run(ME), 1, &["does not hold a key", "sign in again"]);
     fs::remove_file(&key).unwrap();

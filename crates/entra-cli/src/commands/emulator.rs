@@ -32,6 +32,10 @@ Examples:
   sleep 1; . ./emulator.env
   entra token --resource https://graph.microsoft.com
 
+A user signs in to its public application, `cli`, with the line that is printed for it:
+  entra login --client-id ...
+  entra token --account --scope User.Read
+
 For `entra token --flow obo` the application needs an API of its own, which users get tokens for.
 In obo.json:
   {\"apis\": [{

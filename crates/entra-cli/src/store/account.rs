@@ -69,12 +69,16 @@ impl Account {
         store.pseudonym(&parts).ok_or(DirectoryError::NoKey)
     }
 
-    /// Keeps the account, in the place of an earlier sign-in of the same user.
+    /// Keeps the account, in the place of an earlier sign-in of the same user and its tokens.
     pub(crate) fn keep(&self, store: &Store) -> Result<(), Failure> {
-        let kept = self
-            .id(store)
-            .and_then(|id| store.directory.change_secrets(|secrets| self.put(secrets, &id)));
-        kept.map_err(failure)
+        let keep = || {
+            let id = self.id(store)?;
+            store.directory.change_secrets(|secrets| {
+                remove_tokens(secrets, &id)?;
+                self.put(secrets, &id)
+            })
+        };
+        keep().map_err(failure)
     }
 
     fn put(&self, secrets: &mut Secrets<'_>, id: &str) -> Result<(), DirectoryError> {
@@ -127,11 +131,7 @@ impl Account {
         let forget = || {
             let id = self.id(store)?;
             store.directory.change_secrets(|secrets| {
-                for kept in secrets.list()? {
-                    if super::cached_token::is_of_account(&kept.name, &id) {
-                        secrets.remove(kept.secret_name())?;
-                    }
-                }
+                remove_tokens(secrets, &id)?;
                 secrets.remove(SecretName::new(self.client_id, self.tenant, &name_of(&id)))
             })
         };
@@ -256,6 +256,15 @@ impl Store {
             }
         }
     }
+}
+
+fn remove_tokens(secrets: &mut Secrets<'_>, id: &str) -> Result<(), DirectoryError> {
+    for kept in secrets.list()? {
+        if super::cached_token::is_of_account(&kept.name, id) {
+            secrets.remove(kept.secret_name())?;
+        }
+    }
+    Ok(())
 }
 
 fn listed<'a>(accounts: impl Iterator<Item = &'a Account>) -> String {
