@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::files::tell;
+use crate::files::tell_always;
 use crate::outside::harmless;
 use crate::settings::SECRET_VARIABLES;
 
@@ -56,7 +56,7 @@ fn tell_of_failure(mut child: Child, name: &str) {
         && !status.success()
         && since.elapsed() < SOON
     {
-        tell(format_args!(
+        tell_always(format_args!(
             "no browser was opened: {name} ended with {status}; open the address yourself"
         ));
     }

@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::files::{excerpt, tell};
+use crate::files::excerpt;
+use crate::message::warn_only;
 use crate::outside::shell_quoted;
 use crate::settings::{ApplicationSettings, cloud_at};
 use crate::source::{Source, Traced};
@@ -98,14 +99,14 @@ impl KeptSettings {
         let (store, name) = match opened {
             Ok(opened) => opened,
             Err(failure) => {
-                tell(format_args!("the cache is not used: {failure}"));
+                warn_only(format_args!("the cache is not used: {failure}"));
                 return Ok(silent(CachedToken::from(&request()?), false));
             }
         };
         let acquired = acquire(&store, &name, self.refresh, wanted.timeout(), || {
             let token = CachedToken::from(&request()?);
             if let Err(error) = store.directory.change_secrets(|secrets| name.put(secrets, &token)) {
-                tell(format_args!("the token is not kept: {}", failure(error)));
+                warn_only(format_args!("the token is not kept: {}", failure(error)));
             }
             Ok(token)
         });
@@ -203,7 +204,7 @@ impl Renewal<'_> {
             Ok(())
         });
         if let Err(error) = kept {
-            tell(format_args!("the newer refresh token is not kept: {}", failure(error)));
+            warn_only(format_args!("the newer refresh token is not kept: {}", failure(error)));
         }
         cached
     }

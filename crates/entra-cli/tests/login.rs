@@ -273,37 +273,72 @@ fn nothing_secret_is_printed_or_lies_open() {
 
 #[test]
 fn the_printed_lines_of_an_emulator_are_enough() {
-    let mut emulator = Running::serve(&["emulator"]);
+    let mut emulator = Running::serve(&["emulator", "--control", "0"]);
     let printed = BufReader::new(emulator.stdout.take().unwrap());
     let mut variables = vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())];
     let mut cli = String::new();
     for line in printed.lines() {
         let line = line.unwrap();
-        if let Some((name, value)) = line.strip_prefix("export ").and_then(|line| line.split_once('=')) {
-            variables.push((name.to_owned(), value.trim_matches('\'').to_owned()));
-        }
         if let Some((_, id)) = line.split_once("entra login --client-id ") {
             cli = id.to_owned();
         }
-        if line.starts_with("export AZURE_CLIENT_SECRET") {
+        let Some((name, value)) = line.strip_prefix("export ").and_then(|line| line.split_once('=')) else {
+            continue;
+        };
+        variables.push((name.to_owned(), value.trim_matches('\'').to_owned()));
+        if name == "ENTRA_EMULATOR_CONTROL_KEY" {
             break;
         }
     }
-    let folder = private_folder();
+    let value = |wanted: &str| variables.iter().find(|(name, _)| name == wanted).unwrap().1.clone();
+    let (control, key) = (value("ENTRA_EMULATOR_CONTROL"), value("ENTRA_EMULATOR_CONTROL_KEY"));
+    let (daemon, folder) = (value("AZURE_CLIENT_ID"), private_folder());
     variables.push(("ENTRA_STORE".to_owned(), folder.path().join("s").display().to_string()));
     let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (&**name, &**value)).collect();
-    // Of the application that is printed for it, and of the first, by its secret; a code on another device.
-    for words in [
-        &["login", "--device-code", "--client-id", &cli][..],
-        &["login", "--device-code"],
-    ] {
-        let mut child = Running::start(&mut command(words, &variables));
+    // To the application that is printed for it, and to the first, with its secret.
+    for (words, client_id) in [(&["login", "--client-id", &cli][..], &cli), (&["login"], &daemon)] {
+        let words = [words, &["--no-browser", "--listen", "localhost:0"]].concat();
+        let mut child = Running::start(&mut command(&words, &variables));
         let mut said = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        said.read_line(&mut line).unwrap();
-        assert!(line.contains("devicelogin") || line.contains("code"), "{line}");
-        drop(child);
+        let mut url = String::new();
+        while !url.starts_with("http") {
+            url.clear();
+            assert_ne!(said.read_line(&mut url).unwrap(), 0, "it has ended");
+        }
+        let approval = serde_json::json!({ "url": url.trim(), "user": MEGAN });
+        let approved = post(&format!("{control}/v1/approvals"), &key, &approval);
+        let page = get(approved["redirect_url"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{approved}")));
+        assert!(page.contains("You are signed in"), "{page}");
+        done(&child.output());
+        let words = [
+            "token",
+            "--account",
+            "--client-id",
+            client_id,
+            "--scope",
+            "User.Read",
+            "--refresh",
+        ];
+        done(&common::run(&words, &variables));
     }
+}
+
+/// The JSON that this URL of this machine answers to JSON.
+fn post(url: &str, key: &str, body: &Value) -> Value {
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let (mut stream, body) = (std::net::TcpStream::connect(host).unwrap(), body.to_string());
+    write!(
+        stream,
+        "POST /{path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap_or_else(|_| panic!("{answer}"))
 }
 
 #[test]

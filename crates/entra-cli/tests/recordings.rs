@@ -114,6 +114,17 @@ fn a_sign_in_fits_the_terminal() {
         let mut settings = variables(&emulator).to_vec();
         settings.remove(3);
         settings.push(("ENTRA_STORE", store.to_str().unwrap()));
+        // The address that fits on a line leads to the one that does not.
+        let words = ["login", "--listen", "localhost:0", "--wait", "1"];
+        let Some(recording) = record(columns, &words, &settings, &[]) else {
+            return;
+        };
+        assert_eq!(recording.exit, 8, "{}", recording.sent());
+        let lines = keep("login-address", columns, &words, &recording);
+        assert!(
+            lines.iter().any(|line| line.starts_with("http://localhost:")),
+            "{lines:?}"
+        );
         let words = ["login", "--no-browser", "--listen", "localhost:0"];
         let recording = std::thread::scope(|scope| {
             let browser = scope.spawn(|| {

@@ -26,7 +26,7 @@ const CANARIES: [&str; 9] = [
 const HOSTILE: &str = "a\u{1b}[2Jb\u{9b}31mc\u{202e}d\r\nFORGED";
 
 /// The commands, with what they need to get far, and their arguments without a name.
-const COMMANDS: [(&[&str], &[&str], usize); 15] = [
+const COMMANDS: [(&[&str], &[&str], usize); 19] = [
     (&["demo"], &[], 0),
     (&["emulator"], &["--tls"], 0),
     (
@@ -46,6 +46,22 @@ const COMMANDS: [(&[&str], &[&str], usize); 15] = [
         ],
         0,
     ),
+    (
+        &["login"],
+        &[
+            "--no-browser",
+            "--listen",
+            "127.0.0.1:0",
+            "--wait",
+            "1",
+            "--store",
+            "kept",
+        ],
+        0,
+    ),
+    (&["logout"], &[], 0),
+    (&["accounts"], &[], 0),
+    (&["cache", "clear"], &[], 0),
     (&["tenants", "list"], &["--directory", "none.redb"], 0),
     (&["tenants", "forget"], &["--directory", "none.redb"], 1),
     (&["doctor"], &["--timeout", "1"], 0),
@@ -70,7 +86,7 @@ const SETTINGS: [(&str, &str); 3] = [
     ("AZURE_AUTHORITY_HOST", "http://127.0.0.1:1"),
 ];
 
-const VARIABLES: [&str; 17] = [
+const VARIABLES: [&str; 21] = [
     "AZURE_TENANT_ID",
     "AZURE_CLIENT_ID",
     "AZURE_AUTHORITY_HOST",
@@ -82,12 +98,16 @@ const VARIABLES: [&str; 17] = [
     "AZURE_TENANT",
     "AZURE_SECRET",
     "ENTRA_DIRECTORY",
+    "ENTRA_STORE",
+    "ENTRA_STORE_KEY",
+    "BROWSER",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "HTTPS_PROXY",
     "ALL_PROXY",
     "HOME",
     "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
 ];
 
 /// The options with a value that the help of each command names.
@@ -121,7 +141,16 @@ impl Case {
 
     /// Whether this value stands alone, or behind an option or in a variable that names a file.
     fn names_file_by(&self, value: &str) -> bool {
-        let names = ["file", "certificate", "directory", "config", "manifest", "out", "key"];
+        let names = [
+            "file",
+            "certificate",
+            "directory",
+            "config",
+            "manifest",
+            "out",
+            "key",
+            "store",
+        ];
         let is_file = |pair: &[String]| {
             let option = pair[0].as_str();
             let names_file = !option.starts_with("--") || names.iter().any(|name| option.contains(name));
@@ -224,6 +253,9 @@ fn cases(value: &str) -> Vec<Case> {
         ],
         &["assertion"],
         &["tenants", "list"],
+        &["accounts"],
+        &["token", "--cache", "--resource", "https://a.example", "--timeout", "1"],
+        &["login", "--listen", "127.0.0.1:0", "--wait", "1"],
     ] {
         for name in VARIABLES {
             let mut case = Case::of(&[words]);

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::{Account, Store, failure};
 use crate::failure::Failure;
-use crate::files::tell;
+use crate::message::warn_only;
 
 /// An access token, with what a cache has to know of it.
 pub(crate) struct CachedToken {
@@ -186,7 +186,7 @@ pub(crate) fn acquire<T>(
     let kept = name.get(store).ok().flatten().filter(|token| token.is_alive(now()));
     match kept.filter(|_| trouble.may_pass && !force) {
         Some(token) => {
-            tell(format_args!("no newer token: {}", trouble.failure));
+            warn_only(format_args!("no newer token: {}", trouble.failure));
             Ok(Acquired::Cached(token))
         }
         None => Err(trouble.failure),
@@ -221,7 +221,7 @@ impl From<entra_client::Error> for Trouble {
 /// A cache is a help: where it fails, that is told, and the service is asked.
 fn useful<T>(result: Result<Option<T>, DirectoryError>) -> Option<T> {
     result.unwrap_or_else(|error| {
-        tell(format_args!("the cache is not used: {}", failure(error)));
+        warn_only(format_args!("the cache is not used: {}", failure(error)));
         None
     })
 }
