@@ -41,6 +41,13 @@ Exit codes:
  127  the command that `entra exec` was given is not there;
       one that runs ends with a code of its own
 
+With -o json, a failure is one JSON object on the last line of standard error, and standard output has no result: error (what happened), \
+hint (what to do), kind (a word for the exit code) and exit_code. Where they apply: class, retryable, retry_after (seconds), and of a \
+response of the service status, aadsts_codes, oauth_error, suberror, description, trace_id, correlation_id and timestamp. \
+`entra doctor` prints its report all the same.
+
+In all JSON, a member NAME_on is a time in seconds since 1970, and NAME_at is the same time as RFC 3339 writes it.
+
 Secrets come from the environment, a file or standard input, never from the command line.
 
 RUST_LOG chooses what is logged to standard error in finer steps than -v, which goes before it: RUST_LOG=entra=debug,entra_client=trace. Other \

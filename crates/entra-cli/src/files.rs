@@ -88,7 +88,15 @@ pub(crate) fn read_bytes(path: &Path, what: &str, limit: u64, exit: Exit) -> Res
         };
         read.map(|_| bytes)
     };
-    let bytes = read.map_err(|error| failed(error.to_string()))?;
+    let bytes = read.map_err(|error| {
+        let failure = failed(error.to_string());
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => failure.hint("check the path"),
+            io::ErrorKind::IsADirectory => failure.hint("name a file"),
+            io::ErrorKind::PermissionDenied => failure.hint("run as a user who may read it"),
+            _ => failure,
+        }
+    })?;
     if bytes.len() as u64 > limit {
         return Err(failed(format!("is longer than {limit} bytes")));
     }

@@ -210,6 +210,7 @@ fn cases(value: &str) -> Vec<Case> {
             cases.push(Case::of(&[words, needed, &vec![value; count], end]));
         }
         cases.push(Case::of(&[words, needed, &[&format!("--{value}")]]));
+        cases.push(Case::of(&[words, needed, &[&format!("--{value}"), "-o", "json"]]));
         cases.push(Case::of(&[words, needed, &["--secret", value], end]));
         cases.push(Case::of(&[words, needed, &[&format!("-o={value}")], end]));
         cases.push(Case::of(&[words, needed, &[&format!("-o{value}")], end]));

@@ -61,8 +61,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         tell(format_args!("AADSTS{code} is not known here; see {}", page(*code)));
     }
     if known.is_empty() {
-        return Err(Failure::text(Exit::Usage, "none of these numbers is known here")
-            .hint("see https://login.microsoftonline.com/error?code=NUMBER"));
+        return Err(
+            Failure::text(Exit::Usage, "none of these numbers is known here").hint(format!("see {}", page(codes[0])))
+        );
     }
     match arguments.output {
         Output::Json => print_json(&known.iter().map(to_json).collect()),
@@ -88,7 +89,7 @@ fn page(code: u32) -> String {
 
 fn to_json(row: &Aadsts) -> Value {
     json!({
-        "code": row.code,
+        "aadsts_code": row.code,
         "oauth_error": row.error,
         "class": row.class.to_string(),
         "meaning": row.meaning,
