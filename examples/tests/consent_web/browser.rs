@@ -82,6 +82,16 @@ fn an_administrator_of_another_tenant_connects_it_and_its_records_are_shown() {
         let users = page.texts("#records td:nth-child(3)").await;
         assert_eq!(users, [ADMINISTRATOR, EVERYMAN]);
         page.keep_picture("consent_web-records").await;
+        page.resize(400, false).await;
+        for part in ["#subscriptions", "#records"] {
+            let cut = format!(
+                "const part = document.querySelector('{part}').parentElement; return part.scrollWidth > part.clientWidth"
+            );
+            assert!(!page.is(&cut).await, "{part} does not fit the page");
+        }
+        let named = "return getComputedStyle(document.querySelector('#records td'), '::before').content";
+        assert!(page.is(&format!("{named} === '\"Time (UTC)\"'")).await);
+        page.keep_picture("consent_web-records-400").await;
         let complaints = page.complaints().await;
         assert!(
             complaints.is_empty(),

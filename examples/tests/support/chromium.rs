@@ -347,6 +347,12 @@ impl Page {
         size.convert().unwrap()
     }
 
+    /// What a script returns: whether something is so.
+    pub(crate) async fn is(&self, script: &str) -> bool {
+        let returned = self.0.execute(script, Vec::new()).await.unwrap();
+        returned.convert().unwrap()
+    }
+
     /// The page as it was built, with what its scripts have changed.
     pub(crate) async fn source(&self) -> String {
         self.0.source().await.unwrap()
