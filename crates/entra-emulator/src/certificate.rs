@@ -19,7 +19,8 @@ use crate::config::time;
 /// A certificate whose key may sign an app's assertions: one entry of `keyCredentials` in the app's manifest.
 ///
 /// In JSON it is either the certificate in PEM, as a string, or the object of the manifest with `customKeyIdentifier`,
-/// `keyId`, `type`, `usage` and `value` (and `displayName`, `startDate`, `endDate`, as the portal writes them).
+/// `keyId`, `type`, `usage` and `value` (and `displayName`, `startDate`, `endDate`, as the portal writes them), each in
+/// snake_case as well.
 ///
 /// ```
 /// # let pem = include_str!("../tests/certificates/app.crt");
@@ -116,21 +117,23 @@ impl<'de> Deserialize<'de> for KeyCredential {
     }
 }
 
-/// An entry as a manifest has it.
+/// An entry as a manifest has it, or with its members in snake_case.
 #[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(default, deny_unknown_fields)]
 struct Entry {
+    #[serde(alias = "keyId")]
     key_id: String,
+    #[serde(alias = "customKeyIdentifier")]
     custom_key_identifier: String,
     #[serde(rename = "type")]
     kind: Option<String>,
     usage: Option<String>,
     value: String,
-    #[serde(rename = "displayName")]
+    #[serde(rename = "display_name", alias = "displayName")]
     _display_name: Option<String>,
-    #[serde(rename = "startDate", deserialize_with = "time")]
+    #[serde(rename = "start_date", alias = "startDate", deserialize_with = "time")]
     start: Option<SystemTime>,
-    #[serde(rename = "endDate", deserialize_with = "time")]
+    #[serde(rename = "end_date", alias = "endDate", deserialize_with = "time")]
     end: Option<SystemTime>,
 }
 

@@ -12,7 +12,7 @@ use crate::aadsts::Refusal;
 use crate::authorize::pages::Shown;
 use crate::authorize::transaction::Transactions;
 use crate::clock::Clock;
-use crate::config::{Config, Tenant};
+use crate::config::{Config, LONGEST_INTERVAL, LONGEST_LIFETIME, Tenant};
 use crate::consents::Consents;
 use crate::control::ControlKey;
 use crate::directory::{Directory, ciam_subdomain};
@@ -72,9 +72,9 @@ impl Core {
         config.issuers.check()?;
         let issuers = config.issuers.clone();
         let seed = config.seed;
-        let token_lifetime = config.token_lifetime.unwrap_or(3_600).clamp(1, 31_536_000);
+        let token_lifetime = config.token_lifetime.unwrap_or(3_600).clamp(1, LONGEST_LIFETIME);
         let refresh_in = config.refresh_in;
-        let device_interval = config.device_interval.unwrap_or(5).clamp(1, 900);
+        let device_interval = config.device_interval.unwrap_or(5).clamp(1, LONGEST_INTERVAL);
         Ok(Self {
             directory: Directory::new(config)?,
             seed,

@@ -21,8 +21,8 @@ pub struct App {
     /// Client secrets. Left out: one derived from the seed. An empty list: none at all.
     pub secrets: Option<Vec<Secret>>,
     /// Certificates whose keys sign the app's assertions, several while one takes over from another. In JSON
-    /// `keyCredentials` or `certificates`, but not both: see [`KeyCredential`].
-    #[serde(rename = "keyCredentials", alias = "certificates")]
+    /// `key_credentials`, or else `keyCredentials` or `certificates`: see [`KeyCredential`].
+    #[serde(alias = "keyCredentials", alias = "certificates")]
     pub key_credentials: Vec<KeyCredential>,
     /// Application permissions the registration asks for. Asking gives nothing: see `granted`.
     pub requested: Vec<Permission>,

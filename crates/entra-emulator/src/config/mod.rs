@@ -8,6 +8,7 @@ mod secret;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::Error;
 use crate::certificate::KeyCredential;
@@ -69,6 +70,9 @@ pub struct Config {
     pub refresh_in: Option<u64>,
     /// Seconds between two polls of a device that waits for its user, from 1 to 900; 5 when left out, as the service has it.
     pub device_interval: Option<u64>,
+    /// The place of the schema, which editors read.
+    #[serde(rename = "$schema")]
+    pub(crate) _schema: Option<String>,
 }
 
 impl Config {
@@ -77,7 +81,36 @@ impl Config {
     /// # Errors
     /// [`Error::Config`] names the line and what is wrong with it.
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        serde_json::from_str(text).map_err(|error| Error::Config(without_strings(&error.to_string())))
+        let failed = |error: serde_json::Error| Error::Config(without_strings(&error.to_string()));
+        let config: Self = serde_json::from_str(text).map_err(failed)?;
+        // serde takes the values of a list for the members of an object.
+        let value: Value = serde_json::from_str(text).map_err(failed)?;
+        if !value.is_object() || has_list_in_list(&value) {
+            return Err(Error::Config("a list stands where an object belongs".to_owned()));
+        }
+        for (name, given, most) in [
+            ("token_lifetime", config.token_lifetime, LONGEST_LIFETIME),
+            ("device_interval", config.device_interval, LONGEST_INTERVAL),
+        ] {
+            if given.is_some_and(|given| !(1..=most).contains(&given)) {
+                return Err(Error::Config(format!("{name} is not between 1 and {most} seconds")));
+            }
+        }
+        Ok(config)
+    }
+
+    /// A configuration to start from, in JSON: a daemon, a web application, a multi-tenant one, a public client and an API.
+    pub const EXAMPLE: &str = include_str!("example.json");
+
+    /// The JSON Schema (2020-12) of a configuration in JSON, with a description of each member.
+    pub const SCHEMA: &str = include_str!("schema.json");
+}
+
+fn has_list_in_list(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| item.is_array() || has_list_in_list(item)),
+        Value::Object(members) => members.values().any(has_list_in_list),
+        _ => false,
     }
 }
 
@@ -183,6 +216,9 @@ impl User {
         Self { admin: true, ..self }
     }
 }
+
+pub(crate) const LONGEST_LIFETIME: u64 = 31_536_000;
+pub(crate) const LONGEST_INTERVAL: u64 = 900;
 
 /// A time in a configuration.
 pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SystemTime>, D::Error> {

@@ -8,7 +8,7 @@ use crate::config::{Tenant, TokenVersion};
 
 /// The issuer that the emulator's tokens and documents name.
 ///
-/// In JSON: `"microsoft"`, `"origin"` or `{"at": "https://sts.example"}`.
+/// In JSON: `"entra"` (or `"microsoft"`), `"origin"` or `{"at": "https://sts.example"}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Issuers {
@@ -87,7 +87,7 @@ impl<'de> Deserialize<'de> for Issuers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
         match (value.as_str(), value.as_object()) {
-            (Some("microsoft"), _) => return Ok(Self::Microsoft),
+            (Some("entra" | "microsoft"), _) => return Ok(Self::Microsoft),
             (Some("origin"), _) => return Ok(Self::Origin),
             (_, Some(members)) if members.len() == 1 => {
                 if let Some(Value::String(origin)) = members.get("at") {
@@ -97,7 +97,7 @@ impl<'de> Deserialize<'de> for Issuers {
             _ => {}
         }
         Err(serde::de::Error::custom(
-            "issuers is none of \"microsoft\", \"origin\" and {\"at\": \"https://sts.example\"}",
+            "issuers is none of \"entra\", \"origin\" and {\"at\": \"https://sts.example\"}",
         ))
     }
 }
