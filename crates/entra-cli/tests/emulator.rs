@@ -472,3 +472,46 @@ fn the_issuer_is_the_one_that_was_asked_for() {
         fails(&run(&["emulator", "--issuer", bad], &[]), exit, &[said]);
     }
 }
+
+#[test]
+fn the_printed_example_is_a_configuration() {
+    let example = run(&["emulator", "config", "--example"], &[]);
+    assert!(
+        example.status.success() && err(&example).contains("daemon: a secret"),
+        "{}",
+        err(&example)
+    );
+    let json: serde_json::Value = serde_json::from_str(common::out(&example)).unwrap();
+    assert_eq!(json["apps"][0]["name"], "daemon");
+    let schema = run(&["emulator", "config", "--schema"], &[]);
+    let schema: serde_json::Value = serde_json::from_str(common::out(&schema)).unwrap();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+
+    // By its file, and by standard input.
+    let file = common::file("example-config.json", common::out(&example));
+    for words in [["--config", file.to_str().unwrap()], ["--config", "-"]] {
+        let mut command = command(&[&["emulator"], &words[..]].concat(), &[]);
+        command.stdin(std::fs::File::open(&file).unwrap());
+        let mut child = Running::start(&mut command);
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let secret = lines
+            .into_iter()
+            .find(|line| line.starts_with("export AZURE_CLIENT_SECRET="));
+        assert_eq!(secret.as_deref(), Some("export AZURE_CLIENT_SECRET=s3cret"));
+    }
+}
+
+#[test]
+fn a_configuration_from_standard_input_is_named_so() {
+    let mut command = command(&["emulator", "--config", "-"], &[]);
+    command.stdin(std::fs::File::open(common::file("bad-config.json", r#"{"app": []}"#)).unwrap());
+    let output = command.output().unwrap();
+    fails(&output, 3, &["standard input: ", "unknown field `app`"]);
+    for (words, said) in [
+        (&["config"][..], "--example"),
+        (&["config", "--example", "--schema"], "--schema"),
+        (&["--port", "1", "config", "--example"], "config"),
+    ] {
+        fails(&run(&[&["emulator"], words].concat(), &[]), 2, &[said]);
+    }
+}

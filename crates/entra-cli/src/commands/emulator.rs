@@ -1,31 +1,34 @@
 mod address;
+mod config;
 mod control;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use entra_emulator::{Config, Emulator, EmulatorBuilder, Issuers};
 
 use crate::ca_file::CaFile;
 use crate::commands::emulator::address::Address;
 use crate::commands::emulator::control::{Control, control_help};
 use crate::exit::{Exit, Failure};
-use crate::files::{print_secret, read_text, tell};
-use crate::outside::{escape, shell_quoted, shown, without_suspects};
+use crate::files::{name_of, print_secret, read_text, tell};
+use crate::outside::{escape, shell_quoted, without_suspects};
 
 /// Run a local token service that behaves like Entra until it is stopped.
 ///
 /// Prints its addresses, its tenant and applications, and the variables that other programs (this one's `token` among them) read;
 /// then one line a request, on standard error. Its keys and secrets are public: nothing but a test may trust its tokens.
 #[derive(Args)]
-#[command(after_help = concat!("\
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true, after_help = concat!("\
 Examples:
   entra emulator --port 8500
   # for other containers; wait for it with
   # curl http://emulator:8500/healthz
   entra emulator --listen 0.0.0.0:8500 --name emulator
+  # applications of your own: edit what this prints
+  entra emulator config --example > emulator.json
   entra emulator --config emulator.json --tls \\
     --ca-out ca.pem
   entra emulator > emulator.env &
@@ -75,6 +78,9 @@ Where tokens are requested at one address and checked with the documents of anot
 
 ", control_help!()))]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     #[command(flatten)]
     address: Address,
 
@@ -106,13 +112,20 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
 
-    /// Tenants, applications and APIs, as JSON: {"tenants": [{"domain": "contoso.example"}], "apps": [{"name": "daemon", "secrets":
-    /// [{"value": "s3cret"}]}]}
+    /// Tenants, applications and APIs, in JSON; `-` is standard input. `entra emulator config --example` prints one to start from
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    Config(config::Arguments),
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if let Some(Command::Config(arguments)) = &arguments.command {
+        return config::run(arguments);
+    }
     let mut builder = match &arguments.config {
         Some(path) => EmulatorBuilder::from(read_config(path)?),
         None => Emulator::builder(),
@@ -173,13 +186,13 @@ fn read_config(path: &Path) -> Result<Config, Failure> {
 
 /// A configuration that cannot be used. What is wrong with it may be that a secret stands where something else belongs.
 fn refused_config(path: Option<&Path>, problem: &str) -> Failure {
-    let name = path.map_or_else(String::new, |path| format!("{}: ", shown(path)));
+    let name = path.map_or_else(String::new, |path| format!("{}: ", name_of(path)));
     Failure::text(Exit::Configuration, name + &without_suspects(problem))
 }
 
 fn issuers(text: &str) -> Result<Issuers, String> {
     match text {
-        "entra" => Ok(Issuers::Microsoft),
+        "entra" | "microsoft" => Ok(Issuers::Microsoft),
         "origin" => Ok(Issuers::Origin),
         url if url.starts_with("http://") || url.starts_with("https://") => Ok(Issuers::At(url.to_owned())),
         _ => Err("it is neither `entra` nor `origin`, nor a URL such as http://emulator:8500".to_owned()),
@@ -187,7 +200,10 @@ fn issuers(text: &str) -> Result<Issuers, String> {
 }
 
 fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
-    let mut text = format!("# The emulator: {}", emulator.base_url());
+    let mut text = format!(
+        "# The emulator: {0}\n# What is registered, and what came in: open {0}/ in a browser",
+        emulator.base_url()
+    );
     if let (Some(url), Some(ca)) = (emulator.tls_url(), ca) {
         let _ = write!(
             text,
