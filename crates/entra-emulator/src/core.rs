@@ -241,11 +241,9 @@ fn purpose(path: &[String]) -> (Option<Purpose>, Option<Endpoint>) {
 fn route(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     let segments = std::mem::take(&mut exchange.segments);
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
-    if path.first() == Some(&"v1.0") {
-        return graph::answer(exchange, &path[1..]);
-    }
     match path.as_slice() {
-        ["beta", ..] => return graph::beta(exchange),
+        [version, rest @ ..] if version.eq_ignore_ascii_case("v1.0") => return graph::answer(exchange, rest),
+        [version, ..] if version.eq_ignore_ascii_case("beta") => return graph::beta(exchange),
         ["signin"] => return authorize::proceed(exchange),
         ["devicelogin"] => return authorize::device_login(exchange),
         ["api", "v1.0", tenant, "activity", "feed", rest @ ..] => return activity::answer(exchange, tenant, rest),

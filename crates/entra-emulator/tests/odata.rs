@@ -586,13 +586,13 @@ fn resources_are_found_by_their_key_as_well() {
     let user = &world.emulator.tenants()[0].users.as_ref().unwrap()[2];
     let app = &world.emulator.apps()[1];
     for (path, name) in [
-        (format!("users('{}')", user.id), "Alex Wilber"),
-        (format!("Users/{}", user.user_principal_name), "Alex Wilber"),
-        (format!("users('{}')", user.user_principal_name), "Alex Wilber"),
-        (format!("applications('{}')", app.object_id), "other"),
-        (format!("applications(appId='{}')", app.client_id), "other"),
+        (format!("v1.0/users('{}')", user.id), "Alex Wilber"),
+        (format!("V1.0/Users/{}", user.user_principal_name), "Alex Wilber"),
+        (format!("v1.0/users('{}')", user.user_principal_name), "Alex Wilber"),
+        (format!("v1.0/applications('{}')", app.object_id), "other"),
+        (format!("v1.0/applications(appId='{}')", app.client_id), "other"),
     ] {
-        let answer = world.get(&format!("/v1.0/{path}"));
+        let answer = world.get(&format!("/{path}"));
         assert_eq!(json_body(&answer)["displayName"], name, "{path}");
     }
 }
@@ -616,7 +616,7 @@ fn segments_that_are_not_emulated_say_so() {
         ("/v1.0/$batch", "'$batch'"),
         ("/v1.0/", "service document"),
         ("/beta/users", "beta"),
-        ("/beta", "beta"),
+        ("/Beta", "beta"),
         ("/v1.0/%00%1b[31m", "[31m"),
     ] {
         // It does not take a token to learn it.
