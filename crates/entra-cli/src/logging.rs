@@ -27,7 +27,7 @@ pub(crate) struct LogSettings {
     verbose: u8,
 
     /// Write the result, errors and what you have to do yourself, and no notes or warnings
-    #[arg(short, long, global = true, display_order = 991)]
+    #[arg(short, long, global = true, overrides_with = "quiet", display_order = 991)]
     quiet: bool,
 }
 

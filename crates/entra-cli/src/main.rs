@@ -40,7 +40,7 @@ mod wanted;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     accounts, assertion, cache, cert, completions, consent, decode, demo, doctor, emulator, exec, explain,
@@ -50,6 +50,7 @@ use crate::exit::{EXIT_CODES, Exit};
 use crate::failure::Failure;
 use crate::logging::LogSettings;
 use crate::outside::guard_inputs;
+use crate::terminal::help_width;
 
 /// Tokens for daemons from Microsoft Entra, and an Entra on loopback to try them against.
 #[derive(Parser)]
@@ -89,7 +90,7 @@ enum Command {
 
 fn main() -> ExitCode {
     guard_inputs();
-    let arguments = match Arguments::try_parse() {
+    let arguments = match parse() {
         Ok(arguments) => arguments,
         Err(error) => return arguments::report(error, Arguments::command()),
     };
@@ -98,6 +99,13 @@ fn main() -> ExitCode {
         Err(failure) if failure.exit == Exit::OutputClosed => ExitCode::SUCCESS,
         Err(failure) => failure.end(),
     }
+}
+
+fn parse() -> Result<Arguments, clap::Error> {
+    // On a narrow terminal, a column beside the longest option has no room for a sentence.
+    let mut command = Arguments::command().next_line_help(help_width().is_some_and(|width| width < 90));
+    let mut matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Arguments::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
 fn run(command: Command) -> Result<(), Failure> {

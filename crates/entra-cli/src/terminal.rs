@@ -33,10 +33,7 @@ impl Stream {
         };
         let columns = size.map(|(terminal_size::Width(columns), _)| usize::from(columns));
         // A serial line says 0.
-        let columns = columns.filter(|columns| *columns > 0).or_else(|| {
-            let columns = env::var("COLUMNS").ok()?;
-            columns.parse().ok().filter(|columns| *columns > 0)
-        });
+        let columns = columns.filter(|columns| *columns > 0).or_else(named_width);
         Some(columns.unwrap_or(USUAL_WIDTH))
     }
 
@@ -46,6 +43,17 @@ impl Stream {
         let is_dumb = env::var_os("TERM").is_some_and(|value| value == "dumb");
         self.is_terminal() && !refused && !is_dumb
     }
+}
+
+/// Returns the width that clap wraps help to, where it is known.
+pub(crate) fn help_width() -> Option<usize> {
+    Stream::Out.width().or_else(named_width)
+}
+
+/// The width that a shell tells its commands.
+fn named_width() -> Option<usize> {
+    let columns = env::var("COLUMNS").ok()?;
+    columns.parse().ok().filter(|columns| *columns > 0)
 }
 
 /// The looks of a few words.

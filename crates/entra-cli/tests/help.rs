@@ -83,6 +83,15 @@ fn help_at_60_columns_breaks_no_example() {
 }
 
 #[test]
+fn short_help_on_a_narrow_terminal_has_room_for_sentences() {
+    let output = run(&["token", "-h"], &[("COLUMNS", "60")]);
+    for line in out(&output).lines() {
+        assert!(line.chars().count() <= 60, "{line}");
+        assert!(!line.starts_with(&" ".repeat(20)), "{line}");
+    }
+}
+
+#[test]
 fn help_breaks_no_word() {
     for command in &commands() {
         let words = |help: &str| help.split_whitespace().map(str::to_owned).collect::<Vec<_>>();

@@ -204,6 +204,7 @@ fn quiet_leaves_the_result_and_errors() {
     for words in [
         &["token", "--resource", GRAPH, "-q"][..],
         &["-q", "token", "--resource", GRAPH],
+        &["token", "-qq", "--resource", GRAPH],
         &[
             "token",
             "--resource",
