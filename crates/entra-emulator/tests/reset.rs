@@ -6,6 +6,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use entra_emulator::{App, Emulator, Fault};
 use serde_json::Value;
+use support::assertion::{self, Draft, accepted, refused};
+use support::browser::Page;
 use support::{access_token, authorize_url, form, get, get_as, json_body, post, refusal, token};
 
 const SCOPE: (&str, &str) = ("scope", "https://graph.microsoft.com/.default");
@@ -81,14 +83,43 @@ fn reset_forgets_consents_codes_and_refresh_tokens() {
             .approve_device(device["user_code"].as_str().unwrap(), "Adele Vance")
             .is_err()
     );
-    // The consent page is shown again, so that there is something to decline.
-    let redirect = emulator.decline(&url, "Adele Vance").unwrap();
-    assert_eq!(redirect.parameter("error").as_deref(), Some("access_denied"));
+}
+
+#[test]
+fn reset_forgets_consents_and_sign_ins_under_way() {
+    let emulator = emulator();
+    let redirect_uri = ("redirect_uri", "https://app.example/cb");
+    let url = authorize_url(&emulator, "v2.0/authorize", &[("scope", "User.Read"), redirect_uri]);
+    // To the sign-in page, signing in, and accepting where there is something to accept.
+    let steps = || {
+        let before = emulator.request_count();
+        emulator.approve(&url, "Adele Vance").unwrap();
+        emulator.request_count() - before
+    };
+    assert_eq!([steps(), steps()], [3, 2]);
+    let page = Page::open(&emulator, &url);
+    emulator.reset();
+    let late = page.press(&emulator, "data-user=\"adele");
+    assert_eq!(late.aadsts(), Some(50_089));
+    assert_eq!(steps(), 3);
+}
+
+#[test]
+fn reset_forgets_used_assertions() {
+    let certified = App::new("daemon").without_secrets().certificate_pem(assertion::APP);
+    let emulator = assertion::builder(certified).refuse_replayed_assertions().build();
+    let draft = Draft::new(&emulator);
+    accepted(&draft.ask(&emulator));
+    refused(&draft.ask(&emulator), 50_012);
+    emulator.reset();
+    accepted(&draft.ask(&emulator));
 }
 
 #[test]
 fn reset_forgets_revocations_and_subscriptions() {
     let emulator = emulator();
+    let issue_some = || (0..5).for_each(|_| drop(access_token(&emulator, SCOPE.1)));
+    issue_some();
     let graph = access_token(&emulator, SCOPE.1);
     let office = access_token(&emulator, "https://manage.office.com/.default");
     let feed = format!("{}/subscriptions", emulator.activity_url());
@@ -103,13 +134,10 @@ fn reset_forgets_revocations_and_subscriptions() {
     assert_eq!(list(), Value::Array(Vec::new()));
     assert_ne!(get_as(&emulator, "/v1.0/users", &graph).status(), 401);
 
-    // A token of before is hit by the next revocation, however many were made since.
-    for _ in 0..3 {
-        access_token(&emulator, SCOPE.1);
-    }
+    // A token of before is hit by the next revocation, however few and many were issued since.
+    access_token(&emulator, SCOPE.1);
     emulator.revoke_tokens();
-    for _ in 0..3 {
-        access_token(&emulator, SCOPE.1);
-    }
+    issue_some();
+    issue_some();
     assert_eq!(get_as(&emulator, "/v1.0/users", &graph).status(), 401);
 }
