@@ -87,6 +87,9 @@ fn an_ignored_hangup_stays_ignored() {
     let mut child = Running::start(&mut command);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.starts_with("export NODE_EXTRA_CA_CERTS=")));
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    assert_eq!(u64::from_str_radix(ignored.trim(), 16).unwrap() & 1, 1, "{status}");
     signal(&child, "HUP");
     signal(&child, "TERM");
     assert_eq!(child.wait().unwrap().signal(), Some(15));
