@@ -47,7 +47,21 @@ impl fmt::Debug for ControlKey {
 
 /// Answers a request to the control API.
 pub(crate) fn answer(core: &Core, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
-    let (status, body, allow) = match judge(core, request) {
+    respond(judge(core, request))
+}
+
+/// The response to a request whose body was not read to its end.
+pub(crate) fn too_large() -> Response<Vec<u8>> {
+    let message = "the body is longer than 256 KiB";
+    respond(Err(Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "payload_too_large",
+        message,
+    )))
+}
+
+fn respond(reply: Reply) -> Response<Vec<u8>> {
+    let (status, body, allow) = match reply {
         Ok((status, body)) => (status, body, None),
         Err(problem) => (problem.status, problem.body(), problem.allow),
     };

@@ -222,7 +222,12 @@ async fn answer(
     let (parts, body) = request.into_parts();
     let body = match tokio::time::timeout(idle_timeout, Limited::new(body, LARGEST_BODY).collect()).await {
         Ok(Ok(body)) => body.to_bytes().into(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            return Ok(match door {
+                Door::Service(_) => plain(StatusCode::PAYLOAD_TOO_LARGE),
+                Door::Control => last(control::too_large()),
+            });
+        }
         Ok(Err(_)) => return Err(Broken),
         Err(_) => return Ok(plain(StatusCode::REQUEST_TIMEOUT)),
     };
@@ -243,10 +248,16 @@ async fn answer(
     Ok(Response::from_parts(parts, WireBody::new(body, delivery.cut)))
 }
 
-/// An answer of the server itself, after which the connection closes.
+/// An answer of the server itself, without a body.
 fn plain(status: StatusCode) -> Response<WireBody> {
-    let mut response = Response::new(WireBody::new(Vec::new(), Cut::Whole));
+    let mut response = Response::new(Vec::new());
     *response.status_mut() = status;
+    last(response)
+}
+
+/// A response after which the connection closes.
+fn last(response: Response<Vec<u8>>) -> Response<WireBody> {
+    let mut response = response.map(|body| WireBody::new(body, Cut::Whole));
     response
         .headers_mut()
         .insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
