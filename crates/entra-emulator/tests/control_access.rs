@@ -349,8 +349,11 @@ fn it_listens_on_a_port_of_its_own_when_asked_to() {
         (host, key, &"x".repeat(300_000), "413"),
     ] {
         let answer = over_the_network(url, &request(host, key, body));
+        // Whoever still sends when the connection closes may not read the response.
+        let is_cut = status == "413" && answer.is_empty();
+        let is_json = answer.contains("content-type: application/json");
         assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status} ")) || status == "413" && answer.is_empty(),
+            is_cut || is_json && answer.starts_with(&format!("HTTP/1.1 {status} ")),
             "{answer}"
         );
     }
