@@ -27,7 +27,7 @@ use crate::token::grants::Grants;
 use crate::token::issuer::Issuers;
 use crate::token::replay::Replays;
 use crate::token::revocation::Revocations;
-use crate::{Aadsts, activity, authorize, discovery, graph, landing, token, user_realm};
+use crate::{Aadsts, activity, authorize, discovery, graph, landing, recorder, token, user_realm};
 
 /// All state of one emulator.
 #[derive(Debug)]
@@ -197,6 +197,14 @@ impl Core {
         let mut event = exchange.event;
         let problem = event.problem.take().or_else(|| problem(&response));
         event.problem = problem.map(|text| redacted(&self.directory, &event, &text));
+        event.shown = recorder::Shown {
+            path: redacted(&self.directory, &event, &event.path),
+            lints: event
+                .lints
+                .iter()
+                .map(|lint| redacted(&self.directory, &event, &lint.to_string()))
+                .collect(),
+        };
         event.status = response.status();
         event.took = self.clock.now().duration_since(event.at).unwrap_or_default();
         self.recorder.record(event);

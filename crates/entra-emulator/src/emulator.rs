@@ -219,7 +219,8 @@ impl Emulator {
             .revoke(Some(client_id), unix(self.core.clock.now()));
     }
 
-    /// `http://127.0.0.1:{port}` while serving; a made-up origin without a socket. No slash at the end.
+    /// `http://127.0.0.1:{port}` while serving, or the first name of [`EmulatorBuilder::reached_as`]; a made-up origin without a
+    /// socket. No slash at the end. A browser sees there what is registered, and the last requests with what was wrong.
     pub fn base_url(&self) -> &str {
         &self.core.base_url
     }

@@ -14,7 +14,7 @@ use crate::clock::{error_timestamp, unix};
 use crate::config::{Tenant, TokenVersion};
 use crate::core::Core;
 use crate::form::Form;
-use crate::recorder::{Channel, Lint, RequestEvent, parameters};
+use crate::recorder::{Channel, Lint, RequestEvent, Shown, parameters};
 use crate::seed::is_guid;
 
 /// A request being answered: the parsed request on one side, the event that grows with the answer on the other.
@@ -74,6 +74,7 @@ impl<'a> Exchange<'a> {
             problem: None,
             fault: None,
             lints: Vec::new(),
+            shown: Shown::default(),
         };
         let trace_id = core.guid();
         Self {

@@ -82,6 +82,9 @@
 //! assert_eq!(redirect.parameter("error").as_deref(), Some("access_denied"));
 //! ```
 //!
+//! What is not judged, and leaves no trace in the record: `/` is a page for people, with what is registered and with the last
+//! requests, what was wrong about each and what to do; `/healthz` tells probes that the emulator answers.
+//!
 //! What is not here: passwords and sessions (the pages ask each time who signs in), guests (a user is known in one tenant),
 //! app roles of users, the switch of a registration without which `authorize` gives no ID tokens (AADSTS700054), signing
 //! out, SAML assertions for on-behalf-of, federated credentials (an assertion of another issuer is refused with

@@ -59,6 +59,15 @@ pub struct RequestEvent {
     pub fault: Option<&'static str>,
     /// What is wrong or unwise about the request, whether it was refused or not.
     pub lints: Vec<Lint>,
+    /// The path and the findings as they may be shown: without secrets and whole tokens.
+    pub(crate) shown: Shown,
+}
+
+/// Texts of a request that may be shown.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shown {
+    pub(crate) path: String,
+    pub(crate) lints: Vec<String>,
 }
 
 impl RequestEvent {
@@ -85,9 +94,9 @@ impl RequestEvent {
         let parameters = parameters.map(|parameter| parameter.name.len() + parameter.value.len() + 64);
         let texts = [&self.tenant, &self.client_id, &self.grant, &self.target, &self.problem];
         let texts = texts.into_iter().flatten().map(String::len);
-        let lints = self.lints.len() * 128;
+        let lints = self.lints.len() * 128 + self.shown.lints.iter().map(String::len).sum::<usize>();
         let more = headers.chain(parameters).chain(texts).sum::<usize>();
-        size_of::<Self>() + self.path.len() + self.host.len() + lints + more
+        size_of::<Self>() + self.path.len() + self.shown.path.len() + self.host.len() + lints + more
     }
 
     /// Cuts what a stranger can make long: many events are kept.
@@ -102,14 +111,14 @@ impl RequestEvent {
 }
 
 /// One line for a terminal, without characters that a terminal obeys: the time by the emulator's clock, the method, the
-/// path, the status, what was wrong in words, the fault and the lints.
+/// path, the status, what was wrong in words, the fault and the lints. Secrets and whole tokens are left out.
 ///
 /// `2026-01-31T23:59:58Z POST /contoso.example/oauth2/v2.0/token 401 AADSTS7000215: Invalid client secret provided. [...]`
 impl fmt::Display for RequestEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (at, status) = (rfc3339(unix(self.at)), self.status.as_u16());
         // Any local client chooses the path.
-        write!(f, "{at} {} {} {status}", self.method, Line(&self.path))?;
+        write!(f, "{at} {} {} {status}", self.method, Line(&self.shown.path))?;
         match (&self.problem, self.aadsts) {
             (Some(problem), _) => write!(f, " {}", Line(problem))?,
             (None, Some(code)) => write!(f, " AADSTS{code}")?,
@@ -118,8 +127,8 @@ impl fmt::Display for RequestEvent {
         if let Some(fault) = self.fault {
             write!(f, " [fault: {fault}]")?;
         }
-        for lint in &self.lints {
-            write!(f, " [{lint}]")?;
+        for lint in &self.shown.lints {
+            write!(f, " [{}]", Line(lint))?;
         }
         Ok(())
     }

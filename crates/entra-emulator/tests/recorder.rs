@@ -82,6 +82,21 @@ fn every_error_response_is_told_in_words() {
 }
 
 #[test]
+fn a_line_of_the_log_holds_no_secret() {
+    let emulator = Emulator::builder().app(App::new("a").secret("canary-1")).build();
+    for path in ["/canary-1/oauth2/v2.0/token", "/canary%2D1/oauth2/token"] {
+        get(&emulator, path);
+        // For a test it is there as it came.
+        assert_eq!(emulator.requests().pop().unwrap().path, path);
+    }
+    token(&emulator, "v2.0/token", &form(&emulator, &[SCOPE, ("canary-1", "x")]));
+    for event in emulator.requests() {
+        let line = event.to_string();
+        assert!(line.contains("[not shown]") && !line.contains("canary"), "{line}");
+    }
+}
+
+#[test]
 fn a_problem_in_words_holds_no_secret() {
     let emulator = Emulator::builder().app(App::new("a").secret("canary-1")).build();
     let stray = "abc8Q~kD93jfKEl20sPq81canaryvQwT4uYbNhGcR";

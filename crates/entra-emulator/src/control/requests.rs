@@ -33,7 +33,7 @@ pub(crate) fn clear(call: &Call<'_>) -> Reply {
 
 fn shown(core: &Core, event: &RequestEvent) -> Value {
     let clean = |text: &str| redacted(&core.directory, event, text);
-    let lints: Vec<String> = event.lints.iter().map(|lint| clean(&lint.to_string())).collect();
+    let lints = &event.shown.lints;
     json!({
         "number": event.index + 1,
         "at": rfc3339(unix(event.at)),
@@ -44,7 +44,7 @@ fn shown(core: &Core, event: &RequestEvent) -> Value {
             Channel::Https => "https",
         },
         "method": clean(event.method.as_str()),
-        "path": clean(&event.path),
+        "path": event.shown.path,
         "purpose": event.purpose.map(|purpose| match purpose {
             Purpose::Token => "token",
             Purpose::Authorize => "authorize",

@@ -52,7 +52,7 @@ fn row(core: &Core, event: &RequestEvent, html: &mut String) {
         (None, true) => "wrong",
         (None, false) => "fine",
     };
-    let path = excerpt(&hide(&event.path), LONGEST_PATH);
+    let path = excerpt(&event.shown.path, LONGEST_PATH);
     let status = event.status.as_u16();
     let number = event.aadsts.map(|code| format!(" AADSTS{code}")).unwrap_or_default();
     let said = format!("{} {path} {status}{number}", hide(event.method.as_str()));
@@ -78,7 +78,7 @@ fn row(core: &Core, event: &RequestEvent, html: &mut String) {
         "</td><td role=\"cell\">{}</td><td role=\"cell\"><b class=\"status\">{status}</b>{number}</td></tr>",
         client(core, event),
     );
-    why(event, &hide, is_wrong, html);
+    why(event, is_wrong, html);
     html.push_str("</tbody>\n");
 }
 
@@ -98,7 +98,7 @@ fn client(core: &Core, event: &RequestEvent) -> String {
     }
 }
 
-fn why(event: &RequestEvent, hide: &dyn Fn(&str) -> String, is_wrong: bool, html: &mut String) {
+fn why(event: &RequestEvent, is_wrong: bool, html: &mut String) {
     if !is_wrong && event.fault.is_none() && event.lints.is_empty() {
         return;
     }
@@ -121,8 +121,8 @@ fn why(event: &RequestEvent, hide: &dyn Fn(&str) -> String, is_wrong: bool, html
     }
     if !event.lints.is_empty() {
         html.push_str("<ul class=\"plain\">");
-        for lint in event.lints.iter().take(MOST_LINTS) {
-            let what = excerpt(&hide(&lint.to_string()), LONGEST_VALUE);
+        for (lint, shown) in event.lints.iter().zip(&event.shown.lints).take(MOST_LINTS) {
+            let what = excerpt(shown, LONGEST_VALUE);
             let _ = write!(html, "<li>{}: {}</li>", escape(&what), prose(advice::about(lint)));
         }
         html.push_str("</ul>");
