@@ -27,6 +27,32 @@ pub enum BearerError {
 }
 
 impl BearerError {
+    /// Returns what went wrong, without [what to do about it](Self::hint).
+    #[must_use]
+    pub fn problem(&self) -> String {
+        match self {
+            Self::Elsewhere { origin: None } => "not sent: the request's URI is relative".to_owned(),
+            Self::Elsewhere { origin: Some(origin) } => {
+                format!("not sent: {origin} is none of the origins that the token may go to")
+            }
+            Self::Token(_) => "not sent: there is no token".to_owned(),
+            Self::Service(_) => "the request failed".to_owned(),
+        }
+    }
+
+    /// Returns what to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Elsewhere { origin: None } => Some("write it with its scheme and host"),
+            Self::Elsewhere { origin: Some(_) } => {
+                Some("name it when the layer is made, or send the request without the layer")
+            }
+            Self::Token(error) => error.hint(),
+            Self::Service(_) => None,
+        }
+    }
+
     /// The inner service's error, if it is of this type.
     #[must_use]
     pub fn inner<E: Error + 'static>(&self) -> Option<&E> {
@@ -55,17 +81,10 @@ impl BearerError {
 
 impl fmt::Display for BearerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Elsewhere { origin: None } => {
-                f.write_str("not sent: the request's URI is relative; write it with its scheme and host")
-            }
-            Self::Elsewhere { origin: Some(origin) } => write!(
-                f,
-                "not sent: {origin} is none of the origins that the token may go to; name it when the layer is made, or send the \
-                 request without the layer"
-            ),
-            Self::Token(_) => f.write_str("not sent: there is no token"),
-            Self::Service(_) => f.write_str("the request failed"),
+        // The hint of a token's error stands in that error's own text.
+        match (self, self.hint()) {
+            (Self::Elsewhere { .. }, Some(hint)) => write!(f, "{}; {hint}", self.problem()),
+            _ => f.write_str(&self.problem()),
         }
     }
 }
@@ -111,16 +130,36 @@ impl fmt::Debug for BuildError {
     }
 }
 
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl BuildError {
+    /// Returns what is wrong, without [what to do about it](Self::hint).
+    #[must_use]
+    pub fn problem(&self) -> String {
         match self {
-            Self::NoOrigin => f.write_str("there are no origins: name those of the API"),
-            Self::Origin(error) => error.fmt(f),
-            Self::PlainHttp(origin) => write!(
-                f,
-                "{} is plain http, which would send the token in the clear; write https",
+            Self::NoOrigin => "there are no origins".to_owned(),
+            Self::Origin(error) => error.problem(),
+            Self::PlainHttp(origin) => format!(
+                "{} is plain http, which would send the token in the clear",
                 origin.as_str()
             ),
+        }
+    }
+
+    /// Returns what to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::NoOrigin => Some("name those of the API"),
+            Self::Origin(error) => error.hint(),
+            Self::PlainHttp(_) => Some("write https"),
+        }
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.hint() {
+            Some(hint) => write!(f, "{}; {hint}", self.problem()),
+            None => f.write_str(&self.problem()),
         }
     }
 }
