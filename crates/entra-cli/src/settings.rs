@@ -116,12 +116,21 @@ impl ApplicationSettings {
         public: bool,
     ) -> Result<Application, Failure> {
         self.refuse_region()?;
-        let credential = if public {
-            ClientCredential::Public
-        } else {
-            self.credential()?
-        };
-        Ok(self.application_of(authority, client_id, credential))
+        if public {
+            return Ok(self.application_of(authority, client_id, ClientCredential::Public));
+        }
+        // A credential that is set for another application or cloud goes nowhere else.
+        let is_set_for_it = self.client_id().ok() == Some(client_id)
+            && self
+                .cloud()
+                .is_ok_and(|cloud| cloud.origin() == authority.cloud().origin());
+        if !is_set_for_it && self.chosen()?.is_from_variable() {
+            let problem = format!("the variables hold the credential of another application than {client_id}");
+            return Err(Failure::text(Exit::Credential, problem).hint(
+                "name the application's own with --secret-file or --certificate, or set its AZURE_CLIENT_ID and AZURE_AUTHORITY_HOST",
+            ));
+        }
+        Ok(self.application_of(authority, client_id, self.credential()?))
     }
 
     /// The application in its tenant, without a credential.

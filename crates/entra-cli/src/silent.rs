@@ -15,9 +15,7 @@ use crate::message::warn_only;
 use crate::outside::shell_quoted;
 use crate::settings::{ApplicationSettings, cloud_at};
 use crate::source::{Source, Traced};
-use crate::store::{
-    Account, Acquired, CachedToken, Store, StoreSettings, TokenName, Trouble, Wanted, acquire, failure,
-};
+use crate::store::{Account, CachedToken, Store, StoreSettings, TokenName, Trouble, Wanted, acquire, failure};
 use crate::wanted::TokenSettings;
 
 /// What is kept from one command to the next.
@@ -110,10 +108,8 @@ impl KeptSettings {
             }
             Ok(token)
         });
-        Ok(match acquired? {
-            Acquired::Cached(token) => silent(token, true),
-            Acquired::Requested(token) => silent(token, false),
-        })
+        let (token, is_cached) = acquired?;
+        Ok(silent(token, is_cached))
     }
 
     fn of_account(&self, user: &str, wanted: &TokenSettings, policy: Policy) -> Result<Silent, Failure> {
@@ -139,10 +135,7 @@ impl KeptSettings {
                 .request(&account)
                 .map_err(|trouble| trouble.told(&account, wanted))
         });
-        let (token, is_cached) = match acquired? {
-            Acquired::Cached(token) => (token, true),
-            Acquired::Requested(token) => (token, false),
-        };
+        let (token, is_cached) = acquired?;
         Ok(Silent {
             token,
             is_cached,
@@ -170,7 +163,7 @@ impl Renewal<'_> {
     /// Requests a token, and keeps it and the newer refresh token together. Where the refresh token was replaced meanwhile, by another
     /// command or a sign-in, and the service rejects the older one, the newer one is tried.
     fn request(&self, account: &Account) -> Result<CachedToken, Refused> {
-        let mut tried: Option<RefreshToken> = None;
+        let mut is_second = false;
         loop {
             let current = account.reread(self.store).map_err(Refused::Other)?.ok_or_else(|| {
                 let failure = Failure::text(Exit::Credential, "the account was signed out meanwhile");
@@ -186,10 +179,10 @@ impl Renewal<'_> {
                 let now = account.reread(self.store).ok().flatten();
                 now.is_some_and(|now| now.refresh_token.expose() != sent.expose())
             };
-            if tried.is_some() || error.class() != ErrorClass::Grant || !was_replaced() {
+            if is_second || error.class() != ErrorClass::Grant || !was_replaced() {
                 return Err(Refused::Service(error));
             }
-            tried = Some(sent.clone());
+            is_second = true;
         }
     }
 
@@ -197,7 +190,7 @@ impl Renewal<'_> {
         let cached = CachedToken::from(token);
         let newer = user.refresh_token().unwrap_or_else(|| sent.clone());
         let kept = self.store.directory.change_secrets(|secrets| {
-            // Who has signed out meanwhile stays so.
+            // A user who has signed out meanwhile stays signed out.
             if account.rotate(self.store, secrets, sent, &newer)? {
                 self.name.put(secrets, &cached)?;
             }

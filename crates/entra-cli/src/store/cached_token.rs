@@ -148,46 +148,41 @@ impl TokenName {
     }
 }
 
-/// A token, and where it came from.
-pub(crate) enum Acquired<T> {
-    /// It was kept.
-    Cached(CachedToken),
-    /// The service issued it.
-    Requested(T),
-}
-
-/// Gets the token of this name: the one that is kept while it is fresh, else by a request. `request` keeps what it got.
+/// Gets the token of this name: the one that is kept while it is fresh, else by a request. `request` keeps what it got. Returns also
+/// whether the token was kept before.
 ///
 /// Commands that run at once send one request, unless each has to send its own (`force`). A token that is due serves where the service
 /// cannot be asked and the token has not expired.
-pub(crate) fn acquire<T>(
+pub(crate) fn acquire(
     store: &Store,
     name: &TokenName,
     force: bool,
     wait: Duration,
-    request: impl FnOnce() -> Result<T, Trouble>,
-) -> Result<Acquired<T>, Failure> {
+    request: impl FnOnce() -> Result<CachedToken, Trouble>,
+) -> Result<(CachedToken, bool), Failure> {
     let now = || Timestamp::from(SystemTime::now());
     let fresh = || {
         let token = name.get(store)?.filter(|_| !force);
         Ok::<_, DirectoryError>(token.filter(|token| token.freshness(now()) == Freshness::Fresh))
     };
-    if let Some(token) = useful(fresh()) {
-        return Ok(Acquired::Cached(token));
+    let found = fresh();
+    let is_readable = found.is_ok();
+    if let Some(token) = useful(found) {
+        return Ok((token, true));
     }
     let _turn = useful(store.take_turn(wait));
-    if let Some(token) = useful(fresh()) {
-        return Ok(Acquired::Cached(token));
+    if is_readable && let Some(token) = useful(fresh()) {
+        return Ok((token, true));
     }
     let trouble = match request() {
-        Ok(issued) => return Ok(Acquired::Requested(issued)),
+        Ok(token) => return Ok((token, false)),
         Err(trouble) => trouble,
     };
     let kept = name.get(store).ok().flatten().filter(|token| token.is_alive(now()));
     match kept.filter(|_| trouble.may_pass && !force) {
         Some(token) => {
             warn_only(format_args!("no newer token: {}", trouble.failure));
-            Ok(Acquired::Cached(token))
+            Ok((token, true))
         }
         None => Err(trouble.failure),
     }

@@ -27,7 +27,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use entra_client::{DirectoryError, DirectoryKey, DirectoryTurn, DiskDirectory, KeptSecret};
 
 pub(crate) use self::account::{Account, Wanted, one_line};
-pub(crate) use self::cached_token::{Acquired, CachedToken, TokenName, Trouble, acquire};
+pub(crate) use self::cached_token::{CachedToken, TokenName, Trouble, acquire};
 use crate::directory::hush_panics_over_damage;
 use crate::exit::Exit;
 use crate::failure::Failure;
