@@ -29,7 +29,7 @@
 //!     ├───► listen             every address of a name
 //!     └───► site               the routes, and what every answer has
 //!            ├──► browser      which browser it is, and whether a form is ours
-//!            ├──► away         the consents whose browsers are at Entra
+//!            ├──► kept         what is kept for a browser: consents while it is at Entra, fetched records
 //!            ├──► activity     the API: subscriptions, content, records
 //!            └──► pages        what people read: templates/*.html
 //! ```
@@ -37,10 +37,10 @@
 #![allow(clippy::print_stdout, reason = "where it listens is what it prints")]
 
 mod activity;
-mod away;
 mod browser;
 #[path = "../common/mod.rs"]
 mod common;
+mod kept;
 mod listen;
 mod pages;
 mod settings;

@@ -1,5 +1,6 @@
 //! What people read. Every value in a template is escaped by askama.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use askama::Template;
@@ -49,7 +50,7 @@ impl Row {
 #[template(path = "records.html")]
 pub(crate) struct Records {
     pub(crate) tenant: String,
-    pub(crate) audit: Audit,
+    pub(crate) audit: Arc<Audit>,
 }
 
 /// Something to tell, and the way back.

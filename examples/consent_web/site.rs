@@ -17,9 +17,9 @@ use entra_transport_hyper::HyperTransport;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::activity::Activity;
-use crate::away::Away;
+use crate::activity::{Activity, Audit};
 use crate::browser::{Browser, Browsers};
+use crate::kept::Kept;
 use crate::pages::{self, Home, Message, Records, Row, TELL, advice, show};
 use crate::settings::Settings;
 
@@ -28,7 +28,10 @@ pub(crate) struct Site {
     /// `scheme://host[:port]`, as browsers write it.
     origin: String,
     browsers: Browsers,
-    away: Away,
+    /// The consents whose browsers are away at Entra, by their states.
+    away: Kept<String, PendingConsent>,
+    /// The records that were fetched, by their tenants.
+    fetched: Kept<Guid, Arc<Audit>>,
     flow: ConsentFlow,
     /// Redeems codes.
     redeemer: Client,
@@ -61,7 +64,8 @@ impl Site {
         };
         Ok(Self {
             browsers: Browsers::new(origin.starts_with("https://"))?,
-            away: Away::new(MOST_AWAY),
+            away: Kept::new(MOST_AWAY),
+            fetched: Kept::new(MOST_FETCHED),
             // It asks for the consent of a whole tenant (`prompt=admin_consent`), beside what the document has.
             flow: ConsentFlow::new(&redeemer, activity.target().clone(), redirect_uri)?,
             redeemer,
@@ -142,7 +146,7 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/", get(home))
         .route("/connect", post(connect))
         .route(REDIRECT_PATH, get(back))
-        .route("/tenants/{tenant}/records", post(records))
+        .route("/tenants/{tenant}/records", post(fetch_records).get(records))
         .route("/style.css", get(style))
         .fallback(|| async { Message::new("There is no such page", "", "").with(StatusCode::NOT_FOUND) })
         .layer(DefaultBodyLimit::max(4 * 1024))
@@ -189,7 +193,8 @@ async fn home(
 async fn connect(State(site): State<Arc<Site>>, headers: HeaderMap, form: Bytes) -> Result<Redirect, Failed> {
     let browser = site.posted(&headers, &form)?;
     let (url, pending) = site.flow.start().map_err(Failed::Consent)?;
-    site.away.keep(browser, pending, Instant::now());
+    site.away
+        .keep(browser, pending.state().to_owned(), pending, Instant::now());
     Ok(Redirect::to(&url))
 }
 
@@ -204,7 +209,7 @@ async fn back(
     let browser = site.browsers.known(&headers).ok_or(Failed::Stranger)?;
     let pending = redirect
         .state()
-        .and_then(|state| site.away.take(&browser, state, Instant::now()))
+        .and_then(|state| site.away.take(&browser, state.to_owned(), Instant::now()))
         .ok_or(Failed::Stranger)?;
     // A handler is dropped when its browser hangs up. The administrator has consented all the same, and the code is good for one time:
     // a task of its own goes on to the end. The answer is made there, too, since a failure is logged with it.
@@ -212,30 +217,43 @@ async fn back(
     answer.await.map_err(|error| Failed::Internal(error.to_string()))
 }
 
-/// Fetches a tenant's records, without anybody signed in.
-async fn records(
+/// Fetches a tenant's records, without anybody signed in. They are shown at an address that can be loaded again.
+async fn fetch_records(
     State(site): State<Arc<Site>>,
     Path(tenant): Path<String>,
     headers: HeaderMap,
     form: Bytes,
 ) -> Result<Response, Failed> {
-    site.posted(&headers, &form)?;
+    let browser = site.posted(&headers, &form)?;
     let tenant: Guid = tenant.parse().map_err(|_| Failed::UnknownTenant)?;
     let client_id = site.daemon.application().client_id();
     let stored = site.tenants(move |tenants| tenants.get(client_id, tenant)).await?;
     let tenant = stored.ok_or(Failed::UnknownTenant)?.tenant;
     match site.activity.audit(&site.daemon.tenant(tenant), tenant).await {
-        Ok(audit) => Ok(show(
-            StatusCode::OK,
-            &Records {
-                tenant: tenant.to_string(),
-                audit,
-            },
-        )),
+        Ok(audit) => {
+            site.fetched.keep(browser, tenant, Arc::new(audit), Instant::now());
+            Ok(Redirect::to(&format!("/tenants/{tenant}/records")).into_response())
+        }
         Err(trouble) => {
             eprintln!("the records of {tenant}: {trouble:?}");
             Ok(Message::of(&trouble).with(StatusCode::BAD_GATEWAY))
         }
+    }
+}
+
+/// Shows the records that were fetched last for this browser. If there are none, the button that fetches them is at home.
+async fn records(State(site): State<Arc<Site>>, Path(tenant): Path<String>, headers: HeaderMap) -> Response {
+    let tenant: Option<Guid> = tenant.parse().ok();
+    let fetched = tenant.zip(site.browsers.known(&headers)).and_then(|(tenant, browser)| {
+        let audit = site.fetched.get(&browser, tenant, Instant::now())?;
+        Some(Records {
+            tenant: tenant.to_string(),
+            audit,
+        })
+    });
+    match fetched {
+        Some(page) => show(StatusCode::OK, &page),
+        None => Redirect::to("/").into_response(),
     }
 }
 
@@ -398,6 +416,9 @@ fn refused(error: &entra_client::Error) -> Response {
 const POLICY: &str = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'";
 /// As in the document: `http://www.mycompany.com/myapp/`.
 const REDIRECT_PATH: &str = "/myapp/";
+/// How many fetched lists of records are kept. Each may hold some megabytes.
+const MOST_FETCHED: usize = 16;
+
 /// How many browsers may be away at Entra at a time.
 const MOST_AWAY: usize = 1_000;
 
@@ -444,7 +465,8 @@ mod tests {
     fn consented(site: &Site, emulator: &Emulator) -> (RawQuery, HeaderMap) {
         let (browser, cookie) = site.browsers.welcome().unwrap();
         let (url, pending) = site.flow.start().unwrap();
-        site.away.keep(browser, pending, Instant::now());
+        site.away
+            .keep(browser, pending.state().to_owned(), pending, Instant::now());
         let user = format!("adele@{}", emulator.domain());
         let redirect = emulator.approve(&url, &user).unwrap().url;
         let query = redirect.split_once('?').map(|(_, query)| query.to_owned());
