@@ -175,8 +175,8 @@ impl EmulatorBuilder {
     /// Adds a listener for the control API at this address. Only a loopback address is accepted, see
     /// [`allow_other_machines`](Self::allow_other_machines).
     ///
-    /// Whoever reaches it and knows the key decides what the emulator answers. The address of a container is for a port
-    /// that is published to the loopback interface of the host.
+    /// Anyone who reaches it and knows the key decides what the emulator answers; `Host` is not checked there. It is meant
+    /// for a container that publishes the port to the loopback interface of its host.
     pub fn control_at(self, address: SocketAddr) -> Self {
         Self {
             control: Some(address),

@@ -322,7 +322,7 @@ impl Fault {
         }
     }
 
-    /// Gives the response a `Date` so many seconds ahead of the emulator's clock, or behind it if negative.
+    /// Gives the response a `Date` this many seconds ahead of the emulator's clock, or behind it if negative.
     pub(crate) fn skewed(self, seconds: i64) -> Self {
         let by = Duration::from_secs(seconds.unsigned_abs());
         let skew = if seconds < 0 { Skew::Behind(by) } else { Skew::Ahead(by) };
@@ -366,7 +366,7 @@ impl Script {
         self.waiting().push_back(fault);
     }
 
-    /// Adds a fault unless so many wait already.
+    /// Adds a fault unless `most` of them wait already.
     pub(crate) fn push_within(&self, most: usize, fault: Fault) -> bool {
         let mut waiting = self.waiting();
         let has_room = waiting.len() < most;

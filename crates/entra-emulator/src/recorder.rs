@@ -387,7 +387,7 @@ impl Recorder {
         self.state().events.iter().cloned().collect()
     }
 
-    /// The events after so many of all, and how many there were in all.
+    /// Returns the events after the first `number` of all, and the count of all.
     pub(crate) fn events_after(&self, number: u64) -> (Vec<RequestEvent>, u64) {
         let state = self.state();
         let events = state.events.iter().filter(|event| event.index >= number);

@@ -1,4 +1,4 @@
-//! What the control API refuses, and where it listens.
+//! Requests that the control API rejects, and the addresses that it listens at.
 
 mod support;
 
@@ -349,7 +349,7 @@ fn it_listens_on_a_port_of_its_own_when_asked_to() {
         (host, key, &"x".repeat(300_000), "413"),
     ] {
         let answer = over_the_network(url, &request(host, key, body));
-        // Whoever still sends when the connection closes may not read the response.
+        // A client that still sends when the connection closes may not read the response.
         let is_cut = status == "413" && answer.is_empty();
         let is_json = answer.contains("content-type: application/json");
         assert!(
@@ -364,7 +364,7 @@ fn it_listens_on_a_port_of_its_own_when_asked_to() {
 }
 
 #[test]
-fn other_machines_reach_it_only_when_said_in_so_many_words() {
+fn other_machines_reach_it_only_where_allowed() {
     let error = Emulator::builder().control_at("0.0.0.0:0".parse().unwrap()).try_start();
     assert!(error.unwrap_err().to_string().contains("allow_other_machines"));
     let open = Emulator::builder()

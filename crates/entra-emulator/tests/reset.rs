@@ -1,4 +1,4 @@
-//! What `Emulator::reset` puts back.
+//! `Emulator::reset`, kind of state by kind of state.
 
 mod support;
 
@@ -13,7 +13,7 @@ use support::{access_token, authorize_url, form, get, get_as, json_body, post, r
 const SCOPE: (&str, &str) = ("scope", "https://graph.microsoft.com/.default");
 const OFFICE: &str = "https://manage.office.com";
 
-/// An emulator with an app that nobody has consented to yet.
+/// An emulator with an app without any consent yet.
 fn emulator() -> Emulator {
     let web = App::new("web").secret("s3cret").redirect_uri("https://app.example/cb");
     let web = web

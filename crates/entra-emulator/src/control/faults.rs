@@ -251,7 +251,7 @@ fn shown(fault: &Fault) -> Value {
     Value::Object(members)
 }
 
-/// How many faults may wait: each may have a body of its own.
+/// The most faults that may wait: each may have a body of its own.
 const MOST: usize = 256;
 /// A hundred years, in seconds.
 const LONGEST: u64 = 3_155_760_000;

@@ -82,7 +82,7 @@ fn respond(reply: Reply) -> Response<Vec<u8>> {
     response
 }
 
-/// What a request is about: its body and its query are read by the endpoint.
+/// A request that passed the checks of all operations, with the emulator that it is for.
 pub(crate) struct Call<'a> {
     core: &'a Core,
     request: &'a Request<Vec<u8>>,
@@ -123,7 +123,7 @@ struct Operation {
     method: &'static str,
     path: &'static str,
     about: &'static str,
-    /// Whether a body is read.
+    /// True if a body is read.
     has_body: bool,
     /// The parameters of the query that are known.
     query: &'static [&'static str],

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-/// Why a request is not carried out.
+/// The reason why a request is not carried out.
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,

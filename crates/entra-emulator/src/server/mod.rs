@@ -142,7 +142,7 @@ impl Drop for Server {
     }
 }
 
-/// What a listener leads to.
+/// The part of the emulator behind a listener.
 #[derive(Clone, Copy)]
 enum Door {
     /// The emulated service.

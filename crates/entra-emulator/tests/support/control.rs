@@ -29,7 +29,7 @@ pub(crate) fn call(emulator: &Emulator, method: &str, path: &str, body: Option<&
     emulator.handle_control(request.body(body).unwrap())
 }
 
-/// What a POST of this JSON answers, which must be a success.
+/// The response to a POST of this JSON, which must be a success.
 #[track_caller]
 pub(crate) fn told(emulator: &Emulator, path: &str, body: Value) -> Value {
     let answer = call(emulator, "POST", path, Some(&body.to_string()));

@@ -46,7 +46,7 @@ pub(super) struct Control {
     control: Option<u16>,
 
     /// Listen for the control API at this address, such as 0.0.0.0:8401 in a container that publishes the port to 127.0.0.1 of
-    /// its host. Whoever reaches it and knows the key rules the emulator
+    /// its host. Anyone who reaches it and knows the key controls the emulator
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     control_listen: Option<SocketAddr>,
 }
@@ -61,7 +61,7 @@ impl Control {
         }
     }
 
-    /// What to do where this address, being the control API's, cannot be listened at.
+    /// Advice for a failure to listen at this address, if it is the control API's.
     pub(super) fn advice(&self, failed: SocketAddr) -> Option<&'static str> {
         let is_own = self.address() == Some(failed);
         let advice = if self.control.is_some() {
