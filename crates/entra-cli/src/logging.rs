@@ -195,7 +195,34 @@ const LEVELS: [&str; 6] = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE", "OFF"];
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tracing_subscriber::util::SubscriberInitExt;
+
     use super::*;
+
+    /// Counts the events that it is given.
+    struct Counter(Arc<AtomicUsize>);
+
+    impl<S: Subscriber> Layer<S> for Counter {
+        fn on_event(&self, _: &Event<'_>, _: Context<'_, S>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn nothing_of_other_libraries_is_logged() {
+        let count = Arc::new(AtomicUsize::new(0));
+        let layer = Counter(Arc::clone(&count)).with_filter(filter_fn(is_ours));
+        let _guard = Registry::default().with(layer).set_default();
+        tracing::error!(target: "hyper::proto", "authorization: Bearer canary");
+        tracing::error!(target: "ureq", "canary");
+        tracing::error!(target: "entranceway", "canary");
+        tracing::trace!(target: "entra_client::core", "ours");
+        tracing::trace!(target: "entra::requests", "ours");
+        assert_eq!(count.load(Ordering::Relaxed), 2);
+    }
 
     #[test]
     fn filters_are_read() {
