@@ -264,7 +264,7 @@ const ORIGIN: &str = "origin";
 
 const EXPECTED_OF_CLIENTS: &str = include_str!("../acceptance/clients.txt");
 const EXPECTED_OF_VALIDATORS: &str = include_str!("../acceptance/validators.txt");
-const LONGEST_RUN: Duration = Duration::from_secs(150);
+const LONGEST_RUN: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
 mod tests {

@@ -305,7 +305,7 @@ pub(crate) static STAGES: &[Stage] = &[
     },
     Stage {
         name: "acceptance",
-        about: "twelve clients of other makers take the emulator for the service",
+        about: "clients and validators of other makers take the emulator for the service",
         run: acceptance,
     },
 ];

@@ -21,7 +21,7 @@ def cases(host, settings):
     ours, strange, borrowed = (s["keys"][name] for name in ("ours", "strange", "borrowed"))
 
     def call(method, *arguments, tenant=s["tenant"]):
-        context = adal.AuthenticationContext(f"{host}/{tenant}", validate_authority=False, timeout=10)
+        context = adal.AuthenticationContext(f"{host}/{tenant}", validate_authority=False, timeout=person.SECONDS)
         try:
             return getattr(context, "acquire_token_with_" + method)(*arguments)
         except adal.AdalError as error:

@@ -42,8 +42,8 @@ def cases(host, settings, is_async):
             tenant_id=tenant,
             authority=host,
             disable_instance_discovery=True,
-            connection_timeout=10,
-            read_timeout=10,
+            connection_timeout=person.SECONDS,
+            read_timeout=person.SECONDS,
             retry_total=0,
             **members,
         )
@@ -135,7 +135,7 @@ def cases(host, settings, is_async):
             "certificate SHA-256": certificate(ours["pem"]),
             "unknown thumbprint SHA-256": certificate(strange["pem"]),
         }
-    browser = credential("InteractiveBrowserCredential", client_id=s["public_app"], timeout=30)
+    browser = credential("InteractiveBrowserCredential", client_id=s["public_app"], timeout=person.SECONDS)
     return both | {
         "certificate SHA-1": certificate(ours["pem"]),
         "unknown thumbprint": certificate(strange["pem"]),

@@ -20,7 +20,7 @@ def cases(host, settings):
     def client(credential, app, kind=msal.ConfidentialClientApplication, **options):
         options = {"authority": f"{host}/{s['tenant']}"} | options
         try:
-            return kind(app, client_credential=credential, instance_discovery=False, timeout=10, **options)
+            return kind(app, client_credential=credential, instance_discovery=False, timeout=person.SECONDS, **options)
         except ValueError as error:
             # It reads the tenant's document first. Only the traceback tells why there is none.
             raise Refused.by(error) from error
@@ -92,7 +92,7 @@ def cases(host, settings):
 
     def browser():
         public = client(None, s["public_app"], msal.PublicClientApplication)
-        return token(public.acquire_token_interactive([user_graph], timeout=30))
+        return token(public.acquire_token_interactive([user_graph], timeout=person.SECONDS))
 
     return {
         "secret": secret(),

@@ -25,7 +25,7 @@ def cases(host: str, settings: dict) -> list:
         found.append(right | {"case": "right"})
         found.append(right | {"case": "audience of another API", "audience": "api://another"})
         found.append(right | {"case": "issuer of the other version", "issuer": other["issuer"]})
-        keys = jwt.PyJWKSet.from_dict(requests.get(document["jwks_uri"], timeout=10).json())
+        keys = jwt.PyJWKSet.from_dict(requests.get(document["jwks_uri"], timeout=person.SECONDS).json())
         public = keys[jwt.get_unverified_header(token)["kid"]].key
         found += [right | {"case": case, "token": forged} for case, forged in _forgeries(token, public).items()]
     return found
@@ -36,7 +36,7 @@ def _tokens(host, s):
 
     def ask(path, **fields):
         known = {"client_id": s["secret_app"], "client_secret": s["secret"]}
-        return requests.post(f"{host}/{s['tenant']}/{path}/token", data=known | fields, timeout=10).json()
+        return requests.post(f"{host}/{s['tenant']}/{path}/token", data=known | fields, timeout=person.SECONDS).json()
 
     def app_only(scope):
         return ask("oauth2/v2.0", grant_type="client_credentials", scope=scope + "/.default")["access_token"]
@@ -89,7 +89,7 @@ def _forgeries(token: str, public) -> dict:
 
 def _document(host, s, path):
     url = f"{host}/{s['tenant']}/{path}.well-known/openid-configuration"
-    return requests.get(url, timeout=10).json()
+    return requests.get(url, timeout=person.SECONDS).json()
 
 
 def _decoded(part):

@@ -109,7 +109,7 @@ def assertion(key, app, audience):
 def post(url, fields):
     # `url.Values` of Go are sent in the order of their names.
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = requests.post(url, data=urlencode(sorted(fields.items())), headers=kind, timeout=10)
+    answer = requests.post(url, data=urlencode(sorted(fields.items())), headers=kind, timeout=person.SECONDS)
     if answer.status_code != 200:
         raise Refused(f"adal: Refresh request failed. Status Code = '{answer.status_code}'. Response body: {answer.text}")
     return answer.json()

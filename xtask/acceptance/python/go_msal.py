@@ -40,7 +40,7 @@ def cases(host, settings):
     def secret(*scopes, secret=s["secret"], **options):
         return partial(app_only, lambda: {"client_secret": secret}, *scopes, **options)
 
-    def asserted(text, **_):
+    def asserted(text):
         return {"client_assertion": text, "client_assertion_type": BEARER, "client_info": "1"}
 
     def signed(key, x5c=False, app=s["certificate_app"]):
@@ -63,7 +63,7 @@ def cases(host, settings):
             "client_id": app,
             "response_type": "code",
             "redirect_uri": redirect,
-            "scope": with_defaults(scope),
+            "scope": scope,
             "state": str(uuid.uuid4()),
             "code_challenge": challenge(verifier),
             "code_challenge_method": "S256",
@@ -104,10 +104,10 @@ def cases(host, settings):
 
     def browser():
         server = HTTPServer(("127.0.0.1", 0), _Form)
-        server.timeout = 30
+        server.timeout = person.SECONDS
 
         def send(url, asked):
-            asked |= {"prompt": "select_account", "response_mode": "form_post"}
+            asked |= {"scope": with_defaults(user_graph), "prompt": "select_account", "response_mode": "form_post"}
             visit = partial(person.browse, f"{url}?{urlencode(asked)}", s["user"])
             Thread(target=visit, daemon=True).start()
             server.handle_request()
@@ -210,14 +210,14 @@ def with_defaults(*scopes):
 
 
 def get(url):
-    return _read(requests.get(url, headers=HEADERS, timeout=10))
+    return _read(requests.get(url, headers=HEADERS, timeout=person.SECONDS))
 
 
 def post(url, fields):
     # `url.Values` of Go are sent in the order of their names.
     body = urlencode(sorted(fields.items()))
     kind = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
-    return _read(requests.post(url, data=body, headers=HEADERS | kind, timeout=10))
+    return _read(requests.post(url, data=body, headers=HEADERS | kind, timeout=person.SECONDS))
 
 
 def _read(answer):

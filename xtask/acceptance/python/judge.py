@@ -17,6 +17,8 @@ from pathlib import Path
 import jwt
 import requests
 
+import person
+
 
 class Wrong(Exception):
     """What is wrong with a token."""
@@ -56,6 +58,8 @@ class Judge:
             why = line["refused"] + (f" (behind: {line['behind']})" if line.get("behind") else "")
             shown, behind = code(line["refused"]), code(line.get("behind", ""))
             cell = f"R {shown}" if shown else f"R {behind}*" if behind else "R*"
+            if cell == "R*" and WITHOUT_CODE.get(line["client"], " ") not in why:
+                cell = "WRONG"
         else:
             cell, why = "WRONG", line.get("failed", "neither a token nor an error")
         return found | {"cell": cell, "why": why}
@@ -121,6 +125,13 @@ def expectations(s: dict) -> dict:
     return table
 
 
+WITHOUT_CODE = {
+    "js-id": "endpoints_resolution_error",
+    "msal-js": "endpoints_resolution_error",
+    "openid": "WWW-Authenticate",
+}
+"""What a client says where it keeps the code to itself. Another error without a code is no refusal."""
+
 CERTIFICATES = {
     "certificate SHA-1": ({"x5t"}, {"x5c"}),
     "certificate x5c": ({"x5c"}, set()),
@@ -166,7 +177,7 @@ def code(text: str) -> str:
 
 
 def fetch(url: str) -> dict:
-    answer = requests.get(url, timeout=10)
+    answer = requests.get(url, timeout=person.SECONDS)
     answer.raise_for_status()
     return answer.json()
 

@@ -12,7 +12,9 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import requests
 
-SECONDS = 10
+SECONDS = 30
+"""How long a response may take. The machine may be busy."""
+
 MOST_PAGES = 6
 
 

@@ -76,7 +76,13 @@ def emulator(certificate: str, settings: dict) -> dict:
     """
     scopes = [{"api": GRAPH, "scope": "User.Read"}, {"api": ORDERS, "scope": "Orders.Use"}]
     roles = [{"api": GRAPH, "role": "User.Read.All"}, {"api": ORDERS, "role": "Orders.Read"}]
-    confidential = {"granted": roles, "requested_scopes": scopes, "redirect_uris": [REDIRECT]}
+    confidential = {
+        "granted": roles,
+        "requested_scopes": scopes,
+        # What no user consents to on the way, such as the second API of a refresh token.
+        "granted_scopes": scopes,
+        "redirect_uris": [REDIRECT],
+    }
     secrets = [
         {"value": settings["secret"], "id": settings["secret_id"]},
         {"value": settings["odd_secret"]},

@@ -88,14 +88,9 @@ pub(super) fn node(scripts: &Path, folder: &Path) -> Result<Installed> {
         return Ok(Ok(folder.to_owned()));
     }
     let mut install = Command::new("npm");
-    install.current_dir(folder).args([
-        "ci",
-        "--ignore-scripts",
-        "--no-audit",
-        "--no-fund",
-        "--no-update-notifier",
-        "--fetch-retries=1",
-    ]);
+    install
+        .current_dir(folder)
+        .args(["ci", "--ignore-scripts", "--fetch-retries=1"]);
     if let Err(why) = said(install) {
         // The lock file does not fit the list of packages.
         if why.contains("npm ci") {

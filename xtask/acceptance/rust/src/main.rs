@@ -34,14 +34,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let wire = Wire::new(&settings)?;
     // One thread: a case sets a variable of the environment.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    for (client, version, cases) in [
-        ("rs-id", "azure_identity 1.1.0-beta.1", azure::cases(&settings, &wire)),
-        ("oauth2", "oauth2 5.0.0", oauth::cases(&settings, &wire)),
+    for (client, package, cases) in [
+        ("rs-id", "azure_identity", azure::cases(&settings, &wire)),
+        ("oauth2", "oauth2", oauth::cases(&settings, &wire)),
     ] {
         if !names.iter().any(|name| name == client) {
             continue;
         }
-        println!("{}", json!({ "client": client, "version": version }));
+        println!("{}", json!({ "client": client, "version": version(package) }));
         for (case, run) in cases {
             let ended = runtime.block_on(run);
             let mut line = json!({ "client": client, "case": case, "assertions": wire.take_assertions() });
@@ -56,6 +56,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+/// A package with the version that the lock file has.
+fn version(package: &str) -> String {
+    let (_, rest) = include_str!("../Cargo.lock")
+        .split_once(&format!("name = \"{package}\"\nversion = \""))
+        .unwrap_or_default();
+    format!("{package} {}", rest.split('"').next().unwrap_or_default())
 }
 
 /// What stands behind an error.
