@@ -21,7 +21,7 @@ use crate::fault::{Script, http_date};
 use crate::keys::KeyRing;
 use crate::recorder::{Channel, Endpoint, Purpose, Recorder};
 use crate::redact::redacted;
-use crate::seed::Generator;
+use crate::seed::{Generator, is_guid};
 use crate::token::device;
 use crate::token::grants::Grants;
 use crate::token::issuer::Issuers;
@@ -196,7 +196,18 @@ impl Core {
         }
         let mut event = exchange.event;
         let problem = event.problem.take().or_else(|| problem(&response));
-        event.problem = problem.map(|text| redacted(&self.directory, &event, &text));
+        // What is no GUID is no client ID: a secret may stand in its place, and need not look like one.
+        let misplaced = event
+            .client_id
+            .as_deref()
+            .filter(|id| !is_guid(id))
+            .map(|id| format!("'{id}'"));
+        event.problem = problem.map(|text| {
+            let text = misplaced
+                .as_deref()
+                .map_or_else(|| text.clone(), |id| text.replace(id, "'[not shown]'"));
+            redacted(&self.directory, &event, &text)
+        });
         event.shown = recorder::Shown {
             path: redacted(&self.directory, &event, &event.path),
             lints: event

@@ -220,7 +220,61 @@ fn the_page_says_what_was_wrong_and_what_to_do() {
     assert!(html.contains("The last 50 of 63 requests") && html.contains("nothing-59") && !html.contains("nothing-9<"));
     assert!(html.contains("Compare the path with the endpoints on this page."));
     emulator.clear_requests();
-    assert!(page(&emulator).contains("The requests were cleared"));
+    assert!(page(&emulator).contains("No request is in the record."));
+}
+
+#[test]
+fn a_device_that_waits_is_not_blamed() {
+    let emulator = Emulator::builder()
+        .app(
+            App::new("tv")
+                .public_client()
+                .request_scope(Emulator::GRAPH, "User.Read"),
+        )
+        .build();
+    let client = ("client_id", emulator.client_id());
+    let waiting = json_body(&support::post(
+        &emulator,
+        "/common/oauth2/v2.0/devicecode",
+        &[client, ("scope", "User.Read")],
+    ));
+    let fields = [
+        client,
+        ("grant_type", "device_code"),
+        ("device_code", waiting["device_code"].as_str().unwrap()),
+    ];
+    support::post(&emulator, &emulator.token_url_v2(), &fields);
+    let html = page(&emulator);
+    assert!(
+        html.contains("class=\"waiting\"") && html.contains("<strong>Waiting:</strong>") && !html.contains("Wrong:"),
+        "{html}"
+    );
+    for hidden in ["device_code", "user_code"] {
+        assert!(!html.contains(waiting[hidden].as_str().unwrap()), "{hidden}");
+    }
+}
+
+/// A secret need not look like one.
+#[test]
+fn what_stands_in_place_of_a_client_id_is_not_shown() {
+    let emulator = Emulator::builder().build();
+    let scope = ("scope", "https://graph.microsoft.com/.default");
+    for name in ["correcthorse", "two words", "x", "hunter2"] {
+        token(&emulator, "v2.0/token", &form(&emulator, &[scope, ("client_id", name)]));
+        let html = page(&emulator);
+        let row = html
+            .split("<tbody role=\"rowgroup\" class=")
+            .nth(1)
+            .unwrap()
+            .split("</tbody>")
+            .next()
+            .unwrap();
+        assert!(
+            !row.contains(&format!("&#39;{name}&#39;")) && row.contains("&#39;[not shown]&#39;"),
+            "{row}"
+        );
+        assert!(name.len() < 3 || !row.contains(name), "{name}: {row}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use crate::aadsts::Aadsts;
-use crate::recorder::{Lint, Purpose, RequestEvent};
+use crate::recorder::{Lint, RequestEvent};
 
 /// What to do about an error response, if that is known.
 pub(super) fn advice(event: &RequestEvent) -> Option<&'static str> {
@@ -128,13 +128,15 @@ pub(super) fn about(lint: &Lint) -> &'static str {
     }
 }
 
-/// Whether a request was refused because of something, and not because its user has not finished.
+/// Whether the response of a request is an error.
 pub(super) fn is_wrong(event: &RequestEvent) -> bool {
     let is_error = event.status.is_client_error() || event.status.is_server_error();
-    is_error
-        || event.aadsts.is_some()
-        || event.problem.is_some()
-        || event.purpose == Some(Purpose::Token) && !event.status.is_success()
+    is_error || event.aadsts.is_some() || event.problem.is_some()
+}
+
+/// Whether the response only says that the user of a device has not finished.
+pub(super) fn is_waiting(event: &RequestEvent) -> bool {
+    event.aadsts == Some(70016)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub(super) fn section(core: &Core, origin: &str) -> String {
         let said = if count == 0 {
             "There was no request yet."
         } else {
-            "The requests were cleared."
+            "No request is in the record."
         };
         let url = format!(
             "{origin}/{}/v2.0/.well-known/openid-configuration",
@@ -49,6 +49,7 @@ fn row(core: &Core, event: &RequestEvent, html: &mut String) {
     let is_wrong = advice::is_wrong(event);
     let class = match (event.fault, is_wrong) {
         (Some(_), _) => "fault",
+        _ if advice::is_waiting(event) => "waiting",
         (None, true) => "wrong",
         (None, false) => "fine",
     };
@@ -114,7 +115,8 @@ fn why(event: &RequestEvent, is_wrong: bool, html: &mut String) {
         // The number stands in the row above.
         let number = event.aadsts.map(|code| format!("AADSTS{code}: ")).unwrap_or_default();
         let problem = sentence(problem.strip_prefix(&number).unwrap_or(problem));
-        let _ = write!(html, "<p><strong>Wrong:</strong> {}</p>", escape(&problem));
+        let title = if advice::is_waiting(event) { "Waiting" } else { "Wrong" };
+        let _ = write!(html, "<p><strong>{title}:</strong> {}</p>", escape(&problem));
         if let Some(advice) = advice::advice(event) {
             let _ = write!(html, "<p><strong>To do:</strong> {}</p>", prose(advice));
         }
