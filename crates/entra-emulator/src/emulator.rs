@@ -77,7 +77,7 @@ impl Emulator {
         control::answer(&self.core, &request)
     }
 
-    /// The key of the control API: 32 random bytes in base64url, new for every emulator and never derived from the seed.
+    /// The key of the control API: 32 random bytes in hexadecimal, new for every emulator and never derived from the seed.
     pub fn control_key(&self) -> &str {
         self.core.control_key.text()
     }

@@ -24,7 +24,7 @@ fn nothing_is_answered_without_the_key() {
         Some("Bearer ".to_owned()),
         Some(format!("Bearer {swapped}")),
         Some(format!("Bearer {key}x")),
-        Some(format!("Bearer {}", &key[..42])),
+        Some(format!("Bearer {}", &key[..63])),
         Some(format!("Basic {key}")),
         Some(key.clone()),
     ];

@@ -18,15 +18,16 @@ use serde_json::{Value, json};
 use crate::control::members::Members;
 use crate::control::problem::Problem;
 use crate::core::Core;
-use crate::store::secret;
+use crate::store::random;
 
 /// The key that every request to the control API carries.
 pub(crate) struct ControlKey(String);
 
 impl ControlKey {
-    /// A new key from the system's random generator.
+    /// A new key from the system's random generator. In hexadecimal, since base64url may begin with a hyphen, as options
+    /// of commands do.
     pub(crate) fn new() -> Self {
-        Self(secret())
+        Self(random::<32>().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -354,7 +355,7 @@ mod tests {
     #[test]
     fn keys_differ_and_are_not_shown() {
         let (one, two) = (ControlKey::new(), ControlKey::new());
-        assert!(one.text().len() == 43 && one.text() != two.text());
+        assert!(one.text().len() == 64 && one.text() != two.text());
         assert!(!format!("{one:?}").contains(one.text()));
         assert!(one.is(one.text()) && !one.is(two.text()) && !one.is("") && !one.is(&one.text()[1..]));
     }
