@@ -87,6 +87,8 @@ pub(super) fn node(scripts: &Path, folder: &Path) -> Result<Installed> {
     if is_current {
         return Ok(Ok(folder.to_owned()));
     }
+    // An installation that fails half-way leaves the packages of no list.
+    let _ = fs::remove_file(folder.join(NOTE));
     let mut install = Command::new("npm");
     install
         .current_dir(folder)
@@ -140,7 +142,7 @@ fn not_fetched(language: &str, why: &str) -> Verdict {
     Verdict::Skipped(format!("the packages for {language} cannot be fetched: {why}"))
 }
 
-/// Runs `command` in silence. The error is the last thing it called one, or its last line.
+/// Runs `command` without showing its output. The error is the line that says what went wrong.
 fn said(mut command: Command) -> std::result::Result<(), String> {
     let output = command.stdin(Stdio::null()).output();
     let output = output.map_err(|error| error.to_string())?;
@@ -170,6 +172,20 @@ const NOTE: &str = "installed.txt";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folder_is_current_while_its_list_stays_the_same() {
+        let folder = std::env::temp_dir().join(format!("xtask-install-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let list = folder.join("list");
+        fs::write(&list, "a==1").unwrap();
+        assert!(!is_current(&list, &folder));
+        note_current(&list, &folder).unwrap();
+        assert!(is_current(&list, &folder));
+        fs::write(&list, "a==2").unwrap();
+        assert!(!is_current(&list, &folder));
+        fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn reason_is_what_the_tool_calls_an_error() {
