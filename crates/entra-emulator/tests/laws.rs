@@ -26,6 +26,45 @@ proptest! {
     }
 
     #[test]
+    fn no_query_upsets_graph(
+        filter in "((displayName|mail|x|startsWith|endsWith|any|not|and|or|in|eq|ne|null|true|'a'|'é|5|[(),/:'\" ]) ?){0,14}",
+        option in "(\\$|%24)?(filter|orderby|select|top|count|skiptoken|format|[a-z$]{0,6})",
+        value in "\\PC{0,20}",
+    ) {
+        let emulator = Emulator::builder().build();
+        let token = support::access_token(&emulator, "https://graph.microsoft.com/.default");
+        for (name, value) in [("$filter", &filter), (option.as_str(), &value)] {
+            let query = support::encode(&[(name, value)]);
+            for path in ["users", "users/$count", "me", "applications"] {
+                let request = Request::get(format!("/v1.0/{path}?{query}"))
+                    .header("authorization", format!("Bearer {token}"))
+                    .header("consistencylevel", "eventual");
+                let status = emulator.handle(request.body(Vec::new()).unwrap()).status();
+                prop_assert!([200, 400, 403, 501].contains(&status.as_u16()), "{} {}: {}", path, query, status);
+            }
+        }
+    }
+
+    #[test]
+    fn an_equality_and_its_opposite_part_the_users(name in "\\PC{0,6}|(?i)adele vance", literal in "\\PC{0,6}|(?i)adele vance") {
+        let user = entra_emulator::User::new(name.as_str()).user_principal_name("a@contoso.example");
+        let emulator = Emulator::builder().tenant(entra_emulator::Tenant::new("contoso.example").user(user)).build();
+        let token = support::access_token(&emulator, "https://graph.microsoft.com/.default");
+        let literal = literal.replace('\'', "''");
+        let found = |filter: String| {
+            let query = support::encode(&[("$filter", &filter), ("$count", "true")]);
+            let request = Request::get(format!("/v1.0/users?{query}"))
+                .header("authorization", format!("Bearer {token}"))
+                .header("consistencylevel", "eventual");
+            json_body(&emulator.handle(request.body(Vec::new()).unwrap()))["@odata.count"].as_u64()
+        };
+        let equal = found(format!("displayName eq '{literal}'"));
+        prop_assert_eq!(equal, Some(u64::from(name.to_lowercase() == literal.replace("''", "'").to_lowercase())));
+        prop_assert_eq!(found(format!("displayName ne '{literal}'")), equal.map(|count| 1 - count));
+        prop_assert_eq!(found(format!("not (displayName in ('{literal}'))")), equal.map(|count| 1 - count));
+    }
+
+    #[test]
     fn no_secret_but_the_right_one_is_accepted(secret in ".{1,60}", other in ".{1,60}") {
         prop_assume!(secret != other && secret != "-" && other != "-");
         let emulator = Emulator::builder().app(entra_emulator::App::new("a").secret(secret.as_str())).build();

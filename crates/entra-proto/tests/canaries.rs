@@ -252,6 +252,7 @@ proptest! {
             Authority::loopback(&text).err(),
             Cloud::at(&text).err(),
             Cloud::loopback(&text).err(),
+            Cloud::from_setting(&text).err(),
             ClaimsRequest::parse(&text).err(),
             UnverifiedClaims::decode(&text).err(),
             AccessToken::new(text.as_str()).err(),

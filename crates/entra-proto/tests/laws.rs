@@ -170,7 +170,7 @@ proptest! {
 
     #[test]
     fn parsing_never_panics(text in "\\PC{0,60}|[a-z:/@?#%.\\[\\] ]{0,30}") {
-        let _ = (text.parse::<Authority>(), text.parse::<Cloud>(), Cloud::loopback(&text), text.parse::<Guid>());
+        let _ = (text.parse::<Authority>(), text.parse::<Cloud>(), Cloud::loopback(&text), Cloud::from_setting(&text), text.parse::<Guid>());
         let _ = (text.parse::<Scope>(), text.parse::<Scopes>(), text.parse::<Resource>(), ClaimsRequest::parse(&text));
     }
 }
