@@ -4,7 +4,7 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +81,27 @@ fn the_certificate_has_the_names_that_clients_use() {
 }
 
 #[test]
+fn every_address_of_both_families_is_listened_at() {
+    for (ip, url) in [("0.0.0.0", "https://127.0.0.1:"), ("::", "https://[::1]:")] {
+        let builder = Emulator::builder().ip(ip.parse().unwrap()).allow_other_machines().tls();
+        if ip == "::" && TcpListener::bind("[::1]:0").is_err() {
+            let _ = std::io::stderr().write_all(b"SKIPPED: this machine has no IPv6\n");
+            continue;
+        }
+        let emulator = builder.start();
+        assert!(emulator.tls_url().unwrap().starts_with(url));
+        // The helper connects to 127.0.0.1.
+        let answer = exchange(
+            &emulator,
+            emulator.ca_pem().unwrap(),
+            "localhost",
+            &request(&emulator, "localhost"),
+        );
+        assert!(answer.unwrap().starts_with("HTTP/1.1 200"), "{ip}");
+    }
+}
+
+#[test]
 fn documents_read_over_tls_name_https() {
     let emulator = Emulator::builder().tls().start();
     let host = emulator.tls_url().unwrap().strip_prefix("https://").unwrap();
@@ -143,7 +164,7 @@ fn without_asking_there_is_no_tls() {
 fn localhost_is_listened_at_in_both_families() {
     let emulator = Emulator::builder().tls().start();
     let port: u16 = emulator.tls_url().unwrap().rsplit(':').next().unwrap().parse().unwrap();
-    if std::net::TcpListener::bind("[::1]:0").is_err() {
+    if TcpListener::bind("[::1]:0").is_err() {
         // Not by `eprintln!`, which the test harness keeps to itself.
         let _ = std::io::stderr().write_all(b"SKIPPED: this machine has no IPv6\n");
         return;

@@ -129,6 +129,14 @@ fn bind_all(ips: &[IpAddr], mut port: u16) -> Result<Vec<TcpListener>, Error> {
                 port = listener.local_addr()?.port();
                 bound.push(listener);
             }
+            // The unspecified address of the sixth version takes in the fourth on most systems, and is bound already.
+            Err(Error::Listen { error, .. })
+                if error.kind() == io::ErrorKind::AddrInUse
+                    && ip.is_ipv4()
+                    && ips
+                        .first()
+                        .is_some_and(|first| first.is_ipv6() && first.is_unspecified())
+                    && !bound.is_empty() => {}
             // This machine has no such address, and so no client reaches it. The first one was asked for.
             Err(Error::Listen { error, .. }) if !bound.is_empty() && error.kind() != io::ErrorKind::AddrInUse => {}
             Err(error) => return Err(error),
