@@ -15,7 +15,7 @@ use crate::x509::Certificate;
 ///
 /// ```
 /// use entra_credential::{ClientCertificate, KeyCredential};
-/// use entra_proto::{Guid, Timestamp};
+/// use entra_proto::Guid;
 ///
 /// # let bytes = include_bytes!("../tests/vectors/pem/pkcs8.pem");
 /// let certificate = ClientCertificate::read(bytes, None)?;

@@ -9,6 +9,7 @@ use entra_emulator::{Emulator, EmulatorBuilder};
 use crate::exit::{Exit, Failure};
 use crate::files::tell;
 use crate::message::warn;
+use crate::outside::without_secrets;
 
 #[derive(Args)]
 pub(super) struct Address {
@@ -52,6 +53,11 @@ impl Address {
             builder = builder.allow_other_machines();
         }
         for name in &self.name {
+            // What is printed of it is read by programs, and not searched for secrets.
+            if without_secrets(name) != *name {
+                let failure = Failure::text(Exit::Usage, "--name holds a key or a token");
+                return Err(failure.hint("give the name of a host, or an address"));
+            }
             builder = builder.reached_as(name);
         }
         if self.tls {
