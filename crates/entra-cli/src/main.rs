@@ -3,7 +3,11 @@
 //! Only a command's result goes to standard output; everything else goes to standard error. `entra --help` lists the exit codes.
 
 #![allow(clippy::print_stdout, reason = "a command's result is what it prints")]
-#![allow(rustdoc::bare_urls, reason = "these comments are help texts, read in a terminal")]
+#![allow(
+    rustdoc::bare_urls,
+    rustdoc::broken_intra_doc_links,
+    reason = "these comments are help texts, read in a terminal"
+)]
 
 mod api;
 mod arguments;
