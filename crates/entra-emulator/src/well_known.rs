@@ -36,6 +36,18 @@ pub(crate) fn is_served(api: &Api) -> bool {
     [GRAPH_APP_ID, OFFICE_MANAGEMENT_APP_ID].contains(&api.app_id.as_str())
 }
 
+/// The identifier of the service that an Azure resource of its own name belongs to: an account of Storage or a vault. Entra
+/// issues tokens for every such name, whether the resource exists or not. (Key Vault then refuses one for a single vault,
+/// AKV10022.)
+pub(crate) fn service_of(resource: &str) -> Option<&'static str> {
+    let host = resource.strip_prefix("https://")?.trim_end_matches('/');
+    let (name, domain) = host.split_once('.')?;
+    let is_label =
+        (1..=63).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let (_, service) = SERVICES.iter().find(|(known, _)| known.eq_ignore_ascii_case(domain))?;
+    is_label.then_some(*service)
+}
+
 /// Names as configuration holds them.
 pub(crate) fn owned(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
@@ -66,6 +78,16 @@ struct WellKnown {
     scopes: &'static [&'static str],
     admin_scopes: &'static [&'static str],
 }
+
+/// The domains below which each resource of a service has its name.
+const SERVICES: &[(&str, &str)] = &[
+    ("blob.core.windows.net", AZURE_STORAGE),
+    ("dfs.core.windows.net", AZURE_STORAGE),
+    ("file.core.windows.net", AZURE_STORAGE),
+    ("queue.core.windows.net", AZURE_STORAGE),
+    ("table.core.windows.net", AZURE_STORAGE),
+    ("vault.azure.net", AZURE_KEY_VAULT),
+];
 
 const OFFICE_MANAGEMENT_APP_ID: &str = "c5393580-f805-4401-95e8-94b7a6ef2fc2";
 

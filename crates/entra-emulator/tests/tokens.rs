@@ -282,6 +282,56 @@ fn audiences_of_azure_are_known_by_default() {
     }
 }
 
+/// An account of Storage and a vault are audiences of their own, whatever their names: Entra knows no list of them.
+#[test]
+fn accounts_and_vaults_are_audiences() {
+    let emulator = Emulator::builder().build();
+    let ask = |audience: &str| {
+        let scope = format!("{audience}/.default");
+        token(&emulator, "v2.0/token", &form(&emulator, &[("scope", &scope)]))
+    };
+    for audience in [
+        "https://account1.blob.core.windows.net",
+        "https://account1.blob.core.windows.net/",
+        "https://account1-secondary.queue.core.windows.net",
+        "https://account1.dfs.core.windows.net",
+        "https://account1.file.core.windows.net/",
+        "https://account1.table.core.windows.net",
+        "https://my-vault.vault.azure.net",
+        "https://My-Vault.Vault.Azure.net/",
+    ] {
+        let claims = claims(&json_body(&ask(audience)));
+        assert_eq!((&claims["aud"], &claims["ver"]), (&json!(audience), &json!("1.0")));
+    }
+    for unknown in [
+        "https://.blob.core.windows.net",
+        "https://blob.core.windows.net",
+        "https://a.b.blob.core.windows.net",
+        "https://account1.blob.core.windows.net/container",
+        "https://account1.blob.core.windows.net:443",
+        "https://account1.blob.core.windows.net.evil.example",
+        "https://user@account1.blob.core.windows.net",
+        "http://account1.blob.core.windows.net",
+        "account1.blob.core.windows.net",
+        "https://account1.blob.core.chinacloudapi.cn",
+        "https://account_1.vault.azure.net",
+        &format!("https://{}.vault.azure.net", "a".repeat(64)),
+    ] {
+        assert_eq!(refusal(&ask(unknown)), 500011, "{unknown}");
+    }
+
+    // An API of the same name has its own rules.
+    let own = "https://account1.blob.core.windows.net";
+    let storage = Api::new(own).token_version(TokenVersion::V2);
+    let emulator = Emulator::builder().api(storage).build();
+    let body = token(
+        &emulator,
+        "v2.0/token",
+        &form(&emulator, &[("scope", &format!("{own}/.default"))]),
+    );
+    assert_eq!(claims(&json_body(&body))["ver"], "2.0");
+}
+
 #[test]
 fn users_let_the_default_apps_into_azure() {
     let emulator = Emulator::builder().build();

@@ -8,6 +8,7 @@ use crate::aadsts::Refusal;
 use crate::certificate::Registered;
 use crate::config::{Api, App, Config, Tenant, User};
 use crate::consents::Kind;
+use crate::well_known;
 
 /// Tenants, apps and APIs, complete and consistent.
 #[derive(Debug)]
@@ -69,7 +70,7 @@ impl Directory {
     }
 
     /// Finds the API a resource names: an identifier URI (slashes at the end do not matter, the token's audience follows
-    /// what was asked), the app id, or either behind `spn:`.
+    /// what was asked), the app id, either behind `spn:`, or an account of Azure Storage or a vault of Key Vault.
     pub(crate) fn api(&self, resource: &str) -> Option<&Api> {
         let exact = |name: &str| {
             self.apis.iter().find(|api| {
@@ -85,7 +86,10 @@ impl Directory {
                 .find(|api| is_short && api.identifiers.iter().any(same))
         };
         exact(resource).or_else(|| loose(resource)).or_else(|| {
-            let name = resource.strip_prefix("spn:")?;
+            let name = match resource.strip_prefix("spn:") {
+                Some(name) => name,
+                None => well_known::service_of(resource)?,
+            };
             exact(name).or_else(|| loose(name))
         })
     }
