@@ -218,10 +218,7 @@ pub(crate) fn decode_thumbprint(text: &str) -> Option<Vec<u8>> {
 pub(crate) fn certificates_in(base64: &str) -> Option<Vec<Vec<u8>>> {
     let bytes = decode_with_blanks(base64).filter(|bytes| !bytes.is_empty())?;
     // What the portal offers to download is PEM, and people and clients encode that file as a whole.
-    match std::str::from_utf8(&bytes)
-        .ok()
-        .filter(|text| text.contains(PEM_BEGINS))
-    {
+    match as_pem(&bytes) {
         Some(pem) => {
             let found: Vec<_> = certificates_of_pem(pem)
                 .filter_map(|inside| decode_with_blanks(&inside))
@@ -232,9 +229,25 @@ pub(crate) fn certificates_in(base64: &str) -> Option<Vec<Vec<u8>>> {
     }
 }
 
+/// Whether a base64 text holds PEM instead of DER.
+pub(crate) fn is_pem_in_base64(base64: &str) -> bool {
+    decode_with_blanks(base64).is_some_and(|bytes| as_pem(&bytes).is_some())
+}
+
+/// The subject and the issuer of a certificate, as they are encoded.
+pub(crate) fn names_of(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let [subject, issuer] = [certificate.subject(), certificate.issuer()].map(|name| name.as_raw().to_vec());
+    Some((subject, issuer))
+}
+
 /// Whether these bytes are a certificate in DER.
 pub(crate) fn is_certificate(der: &[u8]) -> bool {
     X509Certificate::from_der(der).is_ok_and(|(rest, _)| rest.is_empty())
+}
+
+fn as_pem(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok().filter(|text| text.contains(PEM_BEGINS))
 }
 
 fn decode_with_blanks(text: &str) -> Option<Vec<u8>> {

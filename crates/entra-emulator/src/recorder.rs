@@ -260,6 +260,11 @@ pub enum Lint {
     Sha1WithPs256,
     /// White space inside a certificate of `x5c`, a remainder of PEM. Entra takes it.
     BlankInX5c,
+    /// PEM in `x5c`, where DER belongs (RFC 7515, section 4.1.6). Whether Entra takes it is not known.
+    PemInX5c,
+    /// An `x5c` that begins with the issuer of its second certificate. The certificate that signs comes first (RFC 7515,
+    /// section 4.1.6).
+    ChainOrder,
     /// A time of the assertion, by the claim's name, that is a fraction or a string. Entra takes either.
     AssertionTime(String),
     /// An assertion without `jti`: nothing tells two of the same second apart.
@@ -303,6 +308,8 @@ impl fmt::Display for Lint {
             Self::ThumbprintOfText => f.write_str("thumbprint of the hexadecimal text"),
             Self::Sha1WithPs256 => f.write_str("x5t with PS256"),
             Self::BlankInX5c => f.write_str("white space in x5c"),
+            Self::PemInX5c => f.write_str("PEM in x5c"),
+            Self::ChainOrder => f.write_str("x5c begins with an issuer"),
             Self::AssertionTime(claim) => write!(f, "assertion's {claim} is no integer"),
             Self::MissingJti => f.write_str("assertion without jti"),
             Self::MissingNotBefore => f.write_str("assertion without nbf"),

@@ -700,6 +700,8 @@ fn what_is_no_jwt() {
         format!(".{good}"),
         format!("{good}="),
         format!("{good} "),
+        format!("{good}\n"),
+        format!("\t{good}"),
         draft.sign_text("[]", &claims, "PS256"),
         draft.sign_text(&header_list, &claims, "PS256"),
         draft.sign_text(&header, &claims_list, "PS256"),
@@ -751,6 +753,23 @@ fn findings() {
         );
     }
     assert_eq!(lints(&|draft| draft.header("x5c", in_lines(APP))), [Lint::BlankInX5c]);
+    assert_eq!(
+        lints(&|draft| draft.header("x5c", json!([STANDARD.encode(APP)]))),
+        [Lint::PemInX5c]
+    );
+    let [issuer, issued] = ["issuer.crt", "issued.crt"].map(|name| {
+        let file = format!("{}/tests/certificates/{name}", env!("CARGO_MANIFEST_DIR"));
+        STANDARD.encode(der(&std::fs::read_to_string(file).unwrap()))
+    });
+    for (chain, expected) in [
+        (json!([issuer, issued]), &[Lint::ChainOrder][..]),
+        (json!([issued, issuer]), &[]),
+        (json!([issuer, issuer]), &[]),
+        (json!([issued]), &[]),
+        (json!([issued, ""]), &[]),
+    ] {
+        assert_eq!(lints(&|draft| draft.header("x5c", chain.clone())), expected, "{chain}");
+    }
     assert_eq!(
         lints(&|draft| draft.claim("exp", NOW as f64 + 0.5).claim("nbf", NOW.to_string())),
         [

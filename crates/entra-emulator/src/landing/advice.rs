@@ -115,6 +115,8 @@ pub(super) fn about(lint: &Lint) -> &'static str {
         Lint::Sha1WithPs256 => "send `x5t#S256`",
         Lint::PaddedAssertion => "Entra takes it, other services may not",
         Lint::BlankInX5c => "Entra takes it, other services may not",
+        Lint::PemInX5c => "encode the certificate in DER: Entra may not take this",
+        Lint::ChainOrder => "put the certificate that signs first",
         Lint::AssertionTime(_) => "Entra takes it, other services may not",
         Lint::MissingJti => "add a random one, so that two assertions differ",
         Lint::MissingNotBefore => "add it",

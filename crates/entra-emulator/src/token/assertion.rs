@@ -11,7 +11,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::aadsts::Refusal;
-use crate::certificate::{Registered, certificates_in, decode_thumbprint, hex, is_certificate, sha1, sha256};
+use crate::certificate::{
+    Registered, certificates_in, decode_thumbprint, hex, is_certificate, is_pem_in_base64, names_of, sha1, sha256,
+};
 use crate::clock::{error_timestamp, graph_date, unix};
 use crate::config::App;
 use crate::exchange::Exchange;
@@ -58,6 +60,10 @@ impl Assertion {
     /// # Errors
     /// 50027.
     pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
+        // As when it is sent from a file.
+        if text.contains(|character: char| character.is_ascii_whitespace()) {
+            return Err(malformed("it contains white space"));
+        }
         let mut parts = text.split('.');
         let (Some(header), Some(claims), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -118,12 +124,20 @@ impl Assertion {
             Some(one) => std::slice::from_ref(one),
             None => &[],
         };
+        let certificates: Vec<&str> = certificates.iter().filter_map(Value::as_str).collect();
         if certificates
             .iter()
-            .filter_map(Value::as_str)
             .any(|text| text.contains(|character: char| character.is_ascii_whitespace()))
         {
             exchange.lint(Lint::BlankInX5c);
+        }
+        if certificates.iter().any(|text| is_pem_in_base64(text)) {
+            exchange.lint(Lint::PemInX5c);
+        }
+        if let [first, second, ..] = certificates.as_slice()
+            && issued(first, second)
+        {
+            exchange.lint(Lint::ChainOrder);
         }
         for (name, value) in [("exp", &claims.exp), ("nbf", &claims.nbf), ("iat", &claims.iat)] {
             if value.as_ref().is_some_and(|value| !value.is_u64()) {
@@ -374,6 +388,15 @@ fn key_id_thumbprint(id: &str) -> Option<Vec<u8>> {
             .collect();
     }
     decode_thumbprint(id).filter(|bytes| bytes.len() == SHA1_LENGTH)
+}
+
+/// Whether the certificate of the first text is the issuer of the second one.
+fn issued(issuer: &str, certificate: &str) -> bool {
+    let names = |text: &str| names_of(certificates_in(text)?.first()?);
+    match (names(issuer), names(certificate)) {
+        (Some((subject, _)), Some((own, issuer))) => subject == issuer && own != issuer,
+        _ => false,
+    }
 }
 
 /// Decodes one part that has to be a JSON object. (An array would do for a struct, were it not looked at.)
