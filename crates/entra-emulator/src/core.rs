@@ -240,6 +240,7 @@ fn problem(response: &Response<Vec<u8>>) -> Option<String> {
 
 /// Which endpoint a path ends with, whatever stands before it: a fault is played on a token request, too.
 fn purpose(path: &[String]) -> (Option<Purpose>, Option<Endpoint>) {
+    let path: Vec<String> = path.iter().map(|segment| segment.to_ascii_lowercase()).collect();
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let (purpose, endpoint) = match path.as_slice() {
         ["signin"] => return (Some(Purpose::SignIn), None),
@@ -270,7 +271,10 @@ fn route(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     }
     let (tenant, rest) = tenant_and_rest(exchange, &path);
     exchange.event.tenant = Some(tenant.clone());
-    match rest {
+    // Clients disagree about the case, and Entra takes any.
+    let lower: Vec<String> = rest.iter().map(|segment| segment.to_ascii_lowercase()).collect();
+    let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
+    match lower.as_slice() {
         ["oauth2", "token"] => token::answer(exchange, &tenant, Endpoint::V1),
         ["oauth2", "v2.0", "token"] => token::answer(exchange, &tenant, Endpoint::V2),
         [".well-known", "openid-configuration"] => discovery::configuration(exchange, &tenant, Endpoint::V1),
@@ -278,16 +282,15 @@ fn route(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
         ["discovery", "keys"] => discovery::keys(exchange, &tenant, Endpoint::V1),
         ["discovery", "v2.0", "keys"] => discovery::keys(exchange, &tenant, Endpoint::V2),
         ["discovery", "instance"] => discovery::instance(exchange),
-        // Clients disagree about the case.
-        [realm] if realm.eq_ignore_ascii_case("userrealm") => user_realm::answer(exchange, &tenant, None),
-        [realm, user] if realm.eq_ignore_ascii_case("userrealm") => user_realm::answer(exchange, &tenant, Some(user)),
+        ["userrealm"] => user_realm::answer(exchange, &tenant, None),
+        ["userrealm", _] => user_realm::answer(exchange, &tenant, rest.last().copied()),
         ["oauth2", "authorize"] => authorize::authorize(exchange, &tenant, Endpoint::V1),
         ["oauth2", "v2.0", "authorize"] => authorize::authorize(exchange, &tenant, Endpoint::V2),
         ["oauth2", "devicecode"] => device::answer(exchange, &tenant, Endpoint::V1),
         ["oauth2", "v2.0", "devicecode"] => device::answer(exchange, &tenant, Endpoint::V2),
         ["adminconsent"] => authorize::admin_consent(exchange, &tenant, Endpoint::V1),
         ["v2.0", "adminconsent"] => authorize::admin_consent(exchange, &tenant, Endpoint::V2),
-        rest => unknown(exchange, &tenant, rest),
+        _ => unknown(exchange, &tenant, rest),
     }
 }
 
@@ -317,7 +320,7 @@ fn tenant_and_rest<'p>(exchange: &Exchange<'_>, path: &'p [&'p str]) -> (String,
     let Some((&first, rest)) = path.split_first() else {
         return (String::new(), path);
     };
-    let is_endpoint = |segment: &str| ENDPOINT_STARTS.contains(&segment);
+    let is_endpoint = |segment: &str| ENDPOINT_STARTS.iter().any(|start| start.eq_ignore_ascii_case(segment));
     if ciam_subdomain(exchange.host()).is_some() && is_endpoint(first) {
         return (exchange.host().to_owned(), path);
     }
@@ -328,7 +331,11 @@ fn tenant_and_rest<'p>(exchange: &Exchange<'_>, path: &'p [&'p str]) -> (String,
     {
         return (second.to_owned(), after);
     }
-    (first.to_owned(), rest)
+    let shared = SHARED.iter().find(|shared| shared.eq_ignore_ascii_case(first));
+    (shared.copied().unwrap_or(first).to_owned(), rest)
 }
+
+/// The names that stand for several tenants.
+pub(crate) const SHARED: &[&str] = &["common", "organizations", "consumers"];
 
 const ENDPOINT_STARTS: &[&str] = &["oauth2", "v2.0", ".well-known", "discovery", "adminconsent"];

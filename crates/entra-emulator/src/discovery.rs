@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::aadsts::Refusal;
 use crate::config::{Tenant, TokenVersion};
+use crate::core::SHARED;
 use crate::directory::ciam_subdomain;
 use crate::exchange::Exchange;
 use crate::keys::{EXPONENT, Key};
@@ -81,7 +82,7 @@ pub(crate) fn keys(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint
 /// 90002 for every other name, with a word of its own: that is what the metadata answers. For the keys and the user realm
 /// it is assumed. The endpoints that take a form say `invalid_request`, and 900023 where a name can be none of a tenant.
 pub(crate) fn find_tenant<'a>(exchange: &Exchange<'a>, name: &str) -> Result<Option<&'a Tenant>, Refusal> {
-    if matches!(name, "common" | "organizations" | "consumers") {
+    if SHARED.contains(&name) {
         return Ok(None);
     }
     let tenant = exchange.core.directory.tenant(name);

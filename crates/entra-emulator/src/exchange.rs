@@ -1,5 +1,6 @@
 //! One request with everything that is worked out about it before it is judged.
 
+use std::net::Ipv6Addr;
 use std::time::SystemTime;
 
 use base64::Engine;
@@ -290,13 +291,24 @@ pub(crate) fn origin(core: &Core, uri: &Uri, headers: &HeaderMap, channel: Chann
     }
 }
 
-/// Host and port only, so that it can be put into a URL: no user, no path, nothing to escape.
-fn is_authority(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= 255
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte))
+/// Host and port only, so that it can be put into a URL and into tokens: no user, no path, nothing to escape.
+pub(crate) fn is_authority(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !text.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let is_name = |name: &str| {
+        name.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+            && name.split('.').next().is_some_and(|label| !label.is_empty())
+    };
+    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_host = match address {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => is_name(host),
+    };
+    text.len() <= 255 && is_host && port.is_none_or(is_port)
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");

@@ -2,7 +2,7 @@
 
 mod support;
 
-use entra_emulator::{Config, Emulator, EmulatorBuilder, Issuers, Tenant, User};
+use entra_emulator::{Config, Emulator, EmulatorBuilder, Issuers, Purpose, Tenant, User};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
@@ -504,14 +504,83 @@ fn issuers_of_the_configuration_are_checked() {
 #[test]
 fn a_strange_host_never_reaches_a_document() {
     let emulator = tenant(Emulator::builder());
-    for host in ["a b", "a\"b", "user@evil.example", "evil.example/path", ""] {
+    let endpoint = |host: &str| {
         let request = http::Request::get("/common/v2.0/.well-known/openid-configuration").header("host", host);
         let document = json_body(&emulator.handle(request.body(Vec::new()).unwrap()));
-        assert_eq!(
-            document["token_endpoint"], "http://127.0.0.1/common/oauth2/v2.0/token",
-            "{host}"
-        );
+        document["token_endpoint"].as_str().unwrap().to_owned()
+    };
+    let long = "a".repeat(256);
+    for host in [
+        "a b",
+        "a\"b",
+        "user@evil.example",
+        "evil.example/path",
+        "",
+        ".",
+        ":80",
+        "[[[",
+        "[::1",
+        "[::1]x",
+        "[]",
+        "[a.example]:80",
+        "::1",
+        "a.example:",
+        "a.example:x",
+        "a.example:65536",
+        "a.example:80:80",
+        "javascript:alert",
+        "{tenantid}",
+        &long,
+    ] {
+        assert_eq!(endpoint(host), "http://127.0.0.1/common/oauth2/v2.0/token", "{host}");
     }
+    for host in [
+        "[::1]",
+        "[::1]:8500",
+        "entra_1:80",
+        "a.example.",
+        "192.168.1.5:65535",
+        "EMULATOR",
+    ] {
+        assert_eq!(endpoint(host), format!("https://{host}/common/oauth2/v2.0/token"));
+    }
+}
+
+#[test]
+fn paths_are_read_in_any_case() {
+    let emulator = tenant(Emulator::builder());
+    let id = emulator.tenant_id();
+    for path in [
+        "Common/v2.0/.well-known/openid-configuration",
+        "ORGANIZATIONS/V2.0/.Well-Known/OpenID-Configuration",
+        &format!("{}/.WELL-KNOWN/openid-configuration", id.to_uppercase()),
+        "COMMON/Discovery/Keys",
+        "Common/discovery/V2.0/keys",
+        "common/USERREALM/Adele@Contoso.example",
+        "Common/Discovery/Instance?authorization_endpoint=https://login.microsoftonline.com/common/oauth2/authorize",
+    ] {
+        assert_eq!(get(&emulator, &format!("/{path}")).status(), 200, "{path}");
+    }
+    let issuer = &document(&emulator, "/COMMON/v2.0/.well-known/openid-configuration")["issuer"];
+    assert_eq!(issuer, "https://login.microsoftonline.com/{tenantid}/v2.0");
+
+    let body = support::form(&emulator, &[("scope", "https://graph.microsoft.com/.default")]);
+    let request = http::Request::post(format!("/{id}/OAuth2/V2.0/Token"))
+        .header("content-type", "application/x-www-form-urlencoded");
+    let response = emulator.handle(request.body(body.into_bytes()).unwrap());
+    assert_eq!(response.status(), 200, "{}", json_body(&response));
+    assert_eq!(emulator.requests().pop().unwrap().purpose, Some(Purpose::Token));
+
+    let unknown = get(&emulator, "/Unknown.example/V2.0/.well-known/openid-configuration");
+    let body = json_body(&unknown);
+    assert_eq!(body["error"], "invalid_tenant");
+    assert!(
+        body["error_description"]
+            .as_str()
+            .unwrap()
+            .contains("'Unknown.example'"),
+        "{body}"
+    );
 }
 
 #[test]
