@@ -312,6 +312,6 @@ fn numbers_out_of_range_are_rejected() {
     }
     assert_eq!(
         Config::from_json("{\"issuers\": \"entra\"}").unwrap().issuers,
-        Issuers::Microsoft
+        Issuers::Entra
     );
 }

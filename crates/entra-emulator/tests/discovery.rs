@@ -469,12 +469,12 @@ fn issuers_of_the_configuration_are_checked() {
             })
     };
     for (issuers, expected) in [
-        ("\"microsoft\"", "https://sts.windows.net/T/"),
-        ("\"origin\"", "https://h/T/"),
-        (r#"{"at": "https://sts.example:8443/"}"#, "https://sts.example:8443/T/"),
-        (r#"{"at": "http://entra/base"}"#, "http://entra/base/T/"),
+        ("entra", "https://sts.windows.net/T/"),
+        ("origin", "https://h/T/"),
+        ("https://sts.example:8443/", "https://sts.example:8443/T/"),
+        ("http://entra/base", "http://entra/base/T/"),
     ] {
-        assert_eq!(read(issuers).unwrap(), expected);
+        assert_eq!(read(&format!("{issuers:?}")).unwrap(), expected);
     }
     for issuers in [
         "null",
@@ -482,16 +482,19 @@ fn issuers_of_the_configuration_are_checked() {
         "\"canary\"",
         "[]",
         "{}",
-        r#"{"at": 1}"#,
-        r#"{"at": ""}"#,
-        r#"{"at": "canary.example"}"#,
-        r#"{"at": "ftp://canary.example"}"#,
-        r#"{"at": "https://"}"#,
-        r#"{"at": "https:///x"}"#,
-        r#"{"at": "https://a/?canary"}"#,
-        r#"{"at": "https://canary@a"}"#,
-        r#"{"at": "https://a b"}"#,
-        r#"{"at": "https://a", "origin": "https://b"}"#,
+        r#"{"at": "https://canary.example"}"#,
+        "\"\"",
+        "\"Origin\"",
+        "\" origin\"",
+        "\"canary.example\"",
+        "\"ftp://canary.example\"",
+        "\"https://\"",
+        "\"https:///x\"",
+        "\"https://a:canary\"",
+        "\"https://[canary\"",
+        "\"https://a/?canary\"",
+        "\"https://canary@a\"",
+        "\"https://a b\"",
     ] {
         let error = read(issuers).unwrap_err().to_string();
         assert!(

@@ -191,12 +191,10 @@ fn refused_config(path: Option<&Path>, problem: &str) -> Failure {
 }
 
 fn issuers(text: &str) -> Result<Issuers, String> {
-    match text {
-        "entra" | "microsoft" => Ok(Issuers::Microsoft),
-        "origin" => Ok(Issuers::Origin),
-        url if url.starts_with("http://") || url.starts_with("https://") => Ok(Issuers::At(url.to_owned())),
-        _ => Err("it is neither `entra` nor `origin`, nor a URL such as http://emulator:8500".to_owned()),
-    }
+    text.parse().map_err(|error| match error {
+        entra_emulator::Error::Config(problem) => problem,
+        error => error.to_string(),
+    })
 }
 
 fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {

@@ -61,7 +61,7 @@ pub struct Config {
     pub apis: Vec<Api>,
     /// Certificates of the first app, made-up or not, beside those that it has itself: see [`KeyCredential`].
     pub certificates: Vec<KeyCredential>,
-    /// The issuer that tokens and documents name: Microsoft's when left out.
+    /// The issuer that tokens and documents name: Entra's when left out.
     pub issuers: Issuers,
     /// Seconds an access token lives; 3600 when left out.
     pub token_lifetime: Option<u64>,

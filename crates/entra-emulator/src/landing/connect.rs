@@ -33,7 +33,7 @@ pub(super) fn section(core: &Core, origin: &str) -> String {
             html.push_str("<p>MSAL and azure-identity insist on TLS: start the emulator with <code>--tls</code>.</p>\n")
         }
     }
-    if core.issuers == Issuers::Microsoft {
+    if core.issuers == Issuers::Entra {
         html.push_str("<p>Clients and validators of OpenID Connect that compare the issuer with its URL: start the emulator with <code>--issuer origin</code>.</p>\n");
     }
     let link = |path: String| {

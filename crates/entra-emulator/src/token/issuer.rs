@@ -1,21 +1,24 @@
 //! The issuer that tokens and documents name.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::Error;
 use crate::config::{Tenant, TokenVersion};
+use crate::exchange::is_authority;
 
 /// The issuer that the emulator's tokens and documents name.
 ///
-/// In JSON: `"entra"` (or `"microsoft"`), `"origin"` or `{"at": "https://sts.example"}`.
+/// As text, in a configuration and on the command line: `entra`, `origin`, or an origin such as `http://emulator:8500`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Issuers {
     /// The names of the public cloud: `https://sts.windows.net/{tid}/` (v1), `https://login.microsoftonline.com/{tid}/v2.0`
     /// (v2), `https://{tid}.ciamlogin.com/{tid}/v2.0` (v2 of an external tenant).
     #[default]
-    Microsoft,
+    Entra,
     /// The origin that the request was sent to: `{origin}/{tid}/` (v1) and `{origin}/{tid}/v2.0` (v2).
     ///
     /// For clients and validators that compare the issuer with the address they read the metadata from. A client that
@@ -30,7 +33,7 @@ impl Issuers {
     pub(crate) fn of(&self, tenant: &Tenant, version: TokenVersion, origin: &str) -> String {
         let id = &tenant.id;
         match (self, version) {
-            (Self::Microsoft, TokenVersion::V2) if tenant.external => format!("https://{id}.ciamlogin.com/{id}/v2.0"),
+            (Self::Entra, TokenVersion::V2) if tenant.external => format!("https://{id}.ciamlogin.com/{id}/v2.0"),
             _ => self.template(version, origin).replace("{tenantid}", id),
         }
     }
@@ -38,7 +41,7 @@ impl Issuers {
     /// The issuer with the literal `{tenantid}` in place of a tenant, as the documents of `common` have it.
     pub(crate) fn template(&self, version: TokenVersion, origin: &str) -> String {
         let origin = match self {
-            Self::Microsoft => {
+            Self::Entra => {
                 return match version {
                     TokenVersion::V1 => "https://sts.windows.net/{tenantid}/".to_owned(),
                     TokenVersion::V2 => "https://login.microsoftonline.com/{tenantid}/v2.0".to_owned(),
@@ -56,8 +59,8 @@ impl Issuers {
         [TokenVersion::V1, TokenVersion::V2].iter().any(|version| match self {
             Self::Origin => issuer
                 .strip_suffix(&path(&tenant.id, *version))
-                .and_then(web_authority)
-                .is_some_and(|authority| !authority.is_empty() && !authority.contains('/')),
+                .and_then(without_scheme)
+                .is_some_and(is_authority),
             _ => self.of(tenant, *version, "") == issuer,
         })
     }
@@ -68,16 +71,13 @@ impl Issuers {
     /// [`Error::Config`].
     pub(crate) fn check(&self) -> Result<(), Error> {
         let is_sound = |origin: &str| {
-            web_authority(origin).is_some_and(|rest| {
-                !rest.starts_with('/')
-                    && !rest.is_empty()
+            without_scheme(origin).is_some_and(|rest| {
+                is_authority(rest.split('/').next().unwrap_or_default())
                     && !rest.contains(|c: char| "?#@\"\\{}".contains(c) || c.is_whitespace() || c.is_control())
             })
         };
         match self {
-            Self::At(origin) if !is_sound(origin) => Err(Error::Config(
-                "the origin of the issuers is no URL like https://sts.example, without query and fragment".to_owned(),
-            )),
+            Self::At(origin) if !is_sound(origin) => Err(Error::Config(format!("the issuer is {NOT_ISSUERS}"))),
             _ => Ok(()),
         }
     }
@@ -85,20 +85,25 @@ impl Issuers {
 
 impl<'de> Deserialize<'de> for Issuers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // As any value, so that whatever is wrong has one error.
         let value = Value::deserialize(deserializer)?;
-        match (value.as_str(), value.as_object()) {
-            (Some("entra" | "microsoft"), _) => return Ok(Self::Microsoft),
-            (Some("origin"), _) => return Ok(Self::Origin),
-            (_, Some(members)) if members.len() == 1 => {
-                if let Some(Value::String(origin)) = members.get("at") {
-                    return Ok(Self::At(origin.clone()));
-                }
-            }
-            _ => {}
-        }
-        Err(serde::de::Error::custom(
-            "issuers is none of \"entra\", \"origin\" and {\"at\": \"https://sts.example\"}",
-        ))
+        let issuers = value.as_str().and_then(|text| text.parse().ok());
+        issuers.ok_or_else(|| serde::de::Error::custom(format!("`issuers` is {NOT_ISSUERS}")))
+    }
+}
+
+impl FromStr for Issuers {
+    type Err = Error;
+
+    /// # Errors
+    /// [`Error::Config`]. It does not repeat the text.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let issuers = match text {
+            "entra" => Self::Entra,
+            "origin" => Self::Origin,
+            origin => Self::At(origin.to_owned()),
+        };
+        issuers.check().map(|()| issuers)
     }
 }
 
@@ -109,11 +114,14 @@ fn path(tenant: &str, version: TokenVersion) -> String {
     }
 }
 
-fn web_authority(origin: &str) -> Option<&str> {
+fn without_scheme(origin: &str) -> Option<&str> {
     ["https://", "http://"]
         .iter()
         .find_map(|scheme| origin.strip_prefix(scheme))
 }
+
+const NOT_ISSUERS: &str =
+    "neither `entra` nor `origin`, nor a URL such as http://emulator:8500 without user, query and fragment";
 
 #[cfg(test)]
 mod tests {
@@ -134,7 +142,7 @@ mod tests {
             ("https://entra/22222222-2222-2222-2222-222222222222/".to_owned(), false),
         ] {
             assert_eq!(Issuers::Origin.is_issuer(&issuer, &tenant), is_one, "{issuer}");
-            assert!(!Issuers::Microsoft.is_issuer(&issuer, &tenant), "{issuer}");
+            assert!(!Issuers::Entra.is_issuer(&issuer, &tenant), "{issuer}");
         }
         let at = Issuers::At("https://entra".to_owned());
         assert!(at.is_issuer(&format!("https://entra/{id}/v2.0"), &tenant));

@@ -50,5 +50,5 @@ What the example has, for `entra emulator --config FILE`:
              web: redirect URIs, and delegated permissions that users consent to
              saas: registered in one tenant, and waiting for the consent of others
              command-line: a public client, without a secret
-  issuers    entra, origin, or {\"at\": \"https://sts.example\"}: see `entra emulator --help`
+  issuers    entra, origin or a URL, as for --issuer: see `entra emulator --help`
 `entra emulator config --schema` describes each member.";
