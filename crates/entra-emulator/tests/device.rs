@@ -300,7 +300,11 @@ fn a_device_is_for_one_user_only() {
 #[test]
 fn the_interval_is_what_the_builder_or_the_configuration_says() {
     let app = || App::new("television").public_client().request_scope(GRAPH, "User.Read");
-    let config = Config::from_json(r#"{"device_interval": 2000, "apps": [{"public_client": true}]}"#).unwrap();
+    let config = |seconds: u64| {
+        let json = format!(r#"{{"device_interval": {seconds}, "apps": [{{"public_client": true}}]}}"#);
+        Config::from_json(&json)
+    };
+    assert!(config(0).is_err() && config(901).is_err());
     for (emulator, seconds) in [
         (
             Emulator::builder()
@@ -313,7 +317,7 @@ fn the_interval_is_what_the_builder_or_the_configuration_says() {
             Emulator::builder().app(app()).device_interval(Duration::ZERO).build(),
             1,
         ),
-        (EmulatorBuilder::from(config).build(), 900),
+        (EmulatorBuilder::from(config(900).unwrap()).build(), 900),
     ] {
         let body = json_body(&start(&emulator, &[("scope", "openid")]));
         assert_eq!(body["interval"], json!(seconds));
