@@ -84,7 +84,9 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Fou
         Ok([tenant.id.clone(), client_id.clone(), content_type])
     };
     let subscriptions = &exchange.core.subscriptions;
-    match (&exchange.method, path) {
+    let lower: Vec<String> = path.iter().map(|segment| segment.to_ascii_lowercase()).collect();
+    let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
+    match (&exchange.method, lower.as_slice()) {
         (&Method::GET, ["subscriptions", "list"]) => {
             options(&[])?;
             Ok(Value::Array(subscriptions.shown(&tenant.id, &client_id)).into())
@@ -118,8 +120,9 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Fou
             check_enabled(subscriptions.state().get(&key))?;
             content::page(exchange, tenant, &key[2], &options)
         }
-        (&Method::GET, ["audit", id]) => {
+        (&Method::GET, ["audit", _]) => {
             options(&[])?;
+            let id = path.last().copied().unwrap_or_default();
             let (content_type, part) = CONTENT_TYPES
                 .iter()
                 .find_map(|content_type| Some((*content_type, content::part(tenant, content_type, id)?)))
@@ -130,7 +133,7 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Fou
             }
             Ok(content::records(exchange, tenant, content_type, part).into())
         }
-        (method, path) => Err(Denial::not_emulated(format_args!(
+        (method, _) => Err(Denial::not_emulated(format_args!(
             "{} {} of the Management Activity API",
             shown(method.as_str()),
             shown(&path.join("/"))

@@ -261,20 +261,23 @@ fn purpose(path: &[String]) -> (Option<Purpose>, Option<Endpoint>) {
 fn route(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     let segments = std::mem::take(&mut exchange.segments);
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
-    match path.as_slice() {
-        [version, rest @ ..] if version.eq_ignore_ascii_case("v1.0") => return graph::answer(exchange, rest),
-        [version, ..] if version.eq_ignore_ascii_case("beta") => return graph::beta(exchange),
-        ["signin"] => return authorize::proceed(exchange),
-        ["devicelogin"] => return authorize::device_login(exchange),
-        ["api", "v1.0", tenant, "activity", "feed", rest @ ..] => return activity::answer(exchange, tenant, rest),
+    // Clients disagree about the case, and the service takes any.
+    let lower: Vec<String> = path.iter().map(|segment| segment.to_ascii_lowercase()).collect();
+    let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
+    match (lower.as_slice(), path.as_slice()) {
+        (["v1.0", ..], [_, rest @ ..]) => return graph::answer(exchange, rest),
+        (["beta", ..], _) => return graph::beta(exchange),
+        (["signin"], _) => return authorize::proceed(exchange),
+        (["devicelogin"], _) => return authorize::device_login(exchange),
+        (["api", "v1.0", _, "activity", "feed", ..], [_, _, tenant, _, _, rest @ ..]) => {
+            return activity::answer(exchange, tenant, rest);
+        }
         _ => {}
     }
     let (tenant, rest) = tenant_and_rest(exchange, &path);
     exchange.event.tenant = Some(tenant.clone());
-    // Clients disagree about the case, and Entra takes any.
-    let lower: Vec<String> = rest.iter().map(|segment| segment.to_ascii_lowercase()).collect();
-    let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
-    match lower.as_slice() {
+    let (_, lower) = lower.split_at(path.len() - rest.len());
+    match lower {
         ["oauth2", "token"] => token::answer(exchange, &tenant, Endpoint::V1),
         ["oauth2", "v2.0", "token"] => token::answer(exchange, &tenant, Endpoint::V2),
         [".well-known", "openid-configuration"] => discovery::configuration(exchange, &tenant, Endpoint::V1),

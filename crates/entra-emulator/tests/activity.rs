@@ -52,6 +52,11 @@ fn list_start_content_records() {
         json!({"contentType": "Audit.AzureActiveDirectory", "status": "enabled", "webhook": null})
     );
     assert_eq!(json_body(&ask(&format!("{feed}/subscriptions/list"))), json!([started]));
+    let spelt = feed.replace("/api/", "/API/").replace("activity/feed", "Activity/Feed");
+    assert_eq!(
+        json_body(&ask(&format!("{spelt}/Subscriptions/List"))),
+        json!([started])
+    );
     let content = json_body(&ask(&format!("{feed}/subscriptions/content{TYPE}")));
     let uri = content[0]["contentUri"].as_str().unwrap();
     assert!(uri.contains('$') && content[0]["contentId"].is_string());
