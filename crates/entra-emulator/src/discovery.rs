@@ -1,6 +1,7 @@
 //! The documents a client or a validator reads before it does anything else.
 
 use http::{Response, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -130,7 +131,8 @@ pub(crate) fn instance(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     } else {
         ".well-known"
     };
-    let endpoint = format!("{origin}/{}/{path}/openid-configuration", tenant.unwrap_or("common"));
+    let tenant = utf8_percent_encode(tenant.unwrap_or("common"), OUTSIDE_NAMES);
+    let endpoint = format!("{origin}/{tenant}/{path}/openid-configuration");
     let mut metadata: Vec<Value> = CLOUDS
         .iter()
         .map(|cloud| {
@@ -201,6 +203,14 @@ struct Cloud {
     cache: &'static str,
     aliases: &'static [&'static str],
 }
+
+/// What is escaped in the name of a tenant, which may be `{tenantid}`.
+const OUTSIDE_NAMES: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'{')
+    .remove(b'}');
 
 /// The name of the cloud in documents.
 pub(crate) const CLOUD: &str = "microsoftonline.com";

@@ -16,8 +16,8 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, user: Option<&st
         return exchange.refuse(&refusal);
     }
     let named = exchange.query.value("user").unwrap_or_default();
-    let login: String = user.unwrap_or(named).chars().take(LONGEST_LOGIN).collect();
-    let managed = managed_domain(exchange, &login);
+    let login = user.unwrap_or(named);
+    let managed = managed_domain(exchange, login);
     let kind = if managed.is_some() { "Managed" } else { "Unknown" };
     let mut body = Map::new();
     let mut put = |name: &str, value: Value| body.insert(name.to_owned(), value);
@@ -32,7 +32,7 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, user: Option<&st
         }
         Some("2.0" | "2.1") => {
             put("NameSpaceType", json!(kind));
-            put("Login", json!(login));
+            put("Login", json!(login.chars().take(LONGEST_LOGIN).collect::<String>()));
             if let Some((domain, tenant)) = managed {
                 put("DomainName", json!(domain));
                 put("FederationBrandName", json!(tenant.name));

@@ -145,6 +145,9 @@ fn x5c_may_hold_certificates_in_pem() {
     for x5c in [
         json!([key]),
         json!([broken]),
+        json!([pem(&format!(
+            "{APP}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+        ))]),
         json!([]),
         json!([""]),
         json!([1]),

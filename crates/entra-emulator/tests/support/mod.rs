@@ -52,6 +52,13 @@ pub(crate) fn get(emulator: &Emulator, path: &str) -> Answer {
     emulator.handle(Request::get(path).body(Vec::new()).unwrap())
 }
 
+/// The body of a document that has to be there.
+pub(crate) fn document(emulator: &Emulator, url: &str) -> Value {
+    let response = get(emulator, url);
+    assert_eq!(response.status(), 200, "{url}");
+    json_body(&response)
+}
+
 pub(crate) fn get_as(emulator: &Emulator, path: &str, token: &str) -> Answer {
     let request = Request::get(path).header("authorization", format!("Bearer {token}"));
     emulator.handle(request.body(Vec::new()).unwrap())
