@@ -446,7 +446,9 @@ fn what_cannot_be_waited_for_is_refused_before_a_browser_is_sent_away() {
         8,
         &["/fabrikam.example/oauth2/v2.0/authorize?", "http://localhost:"],
     );
-    let unknown = setting.run(&["consent", "--admin", "--resource", OFFICE, "--tenant", "common"]);
+    let unknown = ["consent", "--admin", "--resource", OFFICE, "--tenant", "common"];
+    // The port that it listens at otherwise may be taken.
+    let unknown = setting.run(&[&unknown[..], &["--listen", "localhost:0"]].concat());
     fails(&unknown, 3, &["tenant \"common\" is not taken", "organizations"]);
 }
 
