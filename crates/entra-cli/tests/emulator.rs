@@ -470,7 +470,7 @@ fn the_issuer_is_the_one_that_was_asked_for() {
     }
     for (bad, exit, said) in [
         ("orign", 2, "neither `entra` nor `origin`"),
-        ("http://a?b", 2, "without user, query and fragment"),
+        ("http://a?b", 2, "tenant and version are appended"),
     ] {
         fails(&run(&["emulator", "--issuer", bad], &[]), exit, &[said]);
     }

@@ -229,7 +229,7 @@ pub(crate) fn certificates_in(base64: &str) -> Option<Vec<Vec<u8>>> {
     }
 }
 
-/// Whether a base64 text holds PEM instead of DER.
+/// Returns whether a base64 text holds PEM instead of DER.
 pub(crate) fn is_pem_in_base64(base64: &str) -> bool {
     decode_with_blanks(base64).is_some_and(|bytes| as_pem(&bytes).is_some())
 }
@@ -241,7 +241,7 @@ pub(crate) fn names_of(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     Some((subject, issuer))
 }
 
-/// Whether these bytes are a certificate in DER.
+/// Returns whether these bytes are a certificate in DER.
 pub(crate) fn is_certificate(der: &[u8]) -> bool {
     X509Certificate::from_der(der).is_ok_and(|(rest, _)| rest.is_empty())
 }

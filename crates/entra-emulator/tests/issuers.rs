@@ -135,6 +135,8 @@ fn issuers_of_the_configuration_are_checked() {
         "\"https://a/?canary\"",
         "\"https://canary@a\"",
         "\"https://a b\"",
+        "\"https://a/11111111-2222-3333-4444-555555555555/v2.0\"",
+        "\"https://a/v2.0/\"",
     ] {
         let error = read(issuers).unwrap_err().to_string();
         assert!(

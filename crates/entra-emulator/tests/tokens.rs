@@ -341,6 +341,7 @@ fn users_let_the_default_apps_into_azure() {
             "https://management.azure.com/",
             Emulator::AZURE_KEY_VAULT,
             Emulator::AZURE_STORAGE,
+            "https://account1.blob.core.windows.net",
         ] {
             let scope = format!("{audience}/user_impersonation");
             for (version, target) in [("v2.0/", ("scope", scope.as_str())), ("", ("resource", audience))] {

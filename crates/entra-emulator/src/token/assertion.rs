@@ -88,8 +88,8 @@ impl Assertion {
         required("sub", self.claims.sub.as_ref())
     }
 
-    /// Whether it is from another issuer than a client, which signs for itself by its id (RFC 7523, section 3): a
-    /// token of a pipeline, a cluster or another tenant that a federated credential would have to know.
+    /// Returns whether it is from another issuer than a client, which signs for itself by its id (RFC 7523, section 3):
+    /// a token of a pipeline, a cluster or another tenant that a federated credential would have to know.
     pub(crate) fn is_federated(&self) -> bool {
         matches!(&self.claims.iss, Some(Value::String(issuer)) if !is_guid(issuer))
     }
@@ -390,7 +390,7 @@ fn key_id_thumbprint(id: &str) -> Option<Vec<u8>> {
     decode_thumbprint(id).filter(|bytes| bytes.len() == SHA1_LENGTH)
 }
 
-/// Whether the certificate of the first text is the issuer of the second one.
+/// Returns whether the certificate of the first text is the issuer of the second one.
 fn issued(issuer: &str, certificate: &str) -> bool {
     let names = |text: &str| names_of(certificates_in(text)?.first()?);
     match (names(issuer), names(certificate)) {

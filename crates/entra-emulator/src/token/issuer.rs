@@ -73,6 +73,7 @@ impl Issuers {
         let is_sound = |origin: &str| {
             without_scheme(origin).is_some_and(|rest| {
                 is_authority(rest.split('/').next().unwrap_or_default())
+                    && !rest.trim_end_matches('/').ends_with("/v2.0")
                     && !rest.contains(|c: char| "?#@\"\\{}".contains(c) || c.is_whitespace() || c.is_control())
             })
         };
@@ -120,8 +121,8 @@ fn without_scheme(origin: &str) -> Option<&str> {
         .find_map(|scheme| origin.strip_prefix(scheme))
 }
 
-const NOT_ISSUERS: &str =
-    "neither `entra` nor `origin`, nor a URL such as http://emulator:8500 without user, query and fragment";
+const NOT_ISSUERS: &str = "neither `entra` nor `origin`, nor a URL such as http://emulator:8500, without user, query and \
+                           fragment; tenant and version are appended to it";
 
 #[cfg(test)]
 mod tests {
