@@ -41,7 +41,7 @@ pub(crate) fn redacted(directory: &Directory, event: &RequestEvent, text: &str) 
 }
 
 fn without(known: &[&str], is_public: &dyn Fn(&str) -> bool, text: &str) -> String {
-    let mut clean = text.to_owned();
+    let mut clean = without_user(text);
     for secret in known {
         if clean == *secret {
             return BLOT.to_owned();
@@ -64,6 +64,25 @@ fn without(known: &[&str], is_public: &dyn Fn(&str) -> bool, text: &str) -> Stri
         rest = &after[mark..];
     }
     shown
+}
+
+/// A text without the user and the password of each URL in it.
+fn without_user(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        clean.push_str("://");
+        let ends = |character: char| "/?#'\"".contains(character) || character.is_whitespace();
+        let authority = &part[..part.find(ends).unwrap_or(part.len())];
+        match authority.rfind('@') {
+            Some(at) => {
+                clean.push_str(BLOT);
+                clean.push_str(&part[at..]);
+            }
+            None => clean.push_str(part),
+        }
+    }
+    clean
 }
 
 /// A text without this secret where it is a word of its own.
@@ -148,6 +167,11 @@ mod tests {
                 "/contoso-prod2.onmicrosoft.com/v2.0/ToDoList2024",
             ),
             ("eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhIn0.U2lnbmF0dXJl", "[not shown]"),
+            (
+                "issuer 'https://me:canary@a.example/b@c' at http://x@y://z@",
+                "issuer 'https://[not shown]@a.example/b@c' at http://[not shown]@y://[not shown]@",
+            ),
+            ("mail to é@a.example", "mail to é@a.example"),
         ] {
             assert_eq!(without(&known, &is_guid, text), shown);
         }
