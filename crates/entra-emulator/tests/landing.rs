@@ -4,6 +4,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::{Duration, UNIX_EPOCH};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -44,9 +45,7 @@ fn healthz_leaves_no_trace() {
     let (probed, other) = (Emulator::builder().build(), Emulator::builder().build());
     for emulator in [&probed, &other] {
         emulator.clock().freeze();
-        emulator
-            .clock()
-            .set(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_800_000_000));
+        emulator.clock().set(UNIX_EPOCH + Duration::from_secs(1_800_000_000));
     }
     probed.fault(Fault::status(503));
     assert_eq!(get(&probed, "/healthz").status(), 200);
@@ -143,7 +142,7 @@ fn the_page_shows_what_is_registered() {
         "public client",
         &format!("http://localhost/{}/oauth2/v2.0/token", emulator.tenant_id()),
         "export AZURE_CLIENT_ID=",
-        "There was no request yet",
+        "There have been no requests yet",
     ] {
         assert!(html.contains(shown), "{shown}\n{html}");
     }
@@ -208,7 +207,7 @@ fn the_page_says_what_was_wrong_and_what_to_do() {
         rows[0]
     );
     assert!(
-        rows[1].starts_with("\"fault\"") && rows[1].contains("play the fault <em>status</em>"),
+        rows[1].starts_with("\"fault\"") && rows[1].contains("fault <em>status</em>"),
         "{}",
         rows[1]
     );
@@ -220,7 +219,7 @@ fn the_page_says_what_was_wrong_and_what_to_do() {
     assert!(html.contains("The last 50 of 63 requests") && html.contains("nothing-59") && !html.contains("nothing-9<"));
     assert!(html.contains("Compare the path with the endpoints on this page."));
     emulator.clear_requests();
-    assert!(page(&emulator).contains("No request is in the record."));
+    assert!(page(&emulator).contains("The list of requests was cleared."));
 }
 
 #[test]
@@ -399,6 +398,16 @@ fn the_page_is_made_again_only_after_a_change() {
     assert_eq!(ask(&tag(&changed)).status(), 200);
     emulator.reset();
     assert_eq!(ask(&first).status(), 200);
+    // So is one whose secrets take over from each other at one moment, by the clock alone.
+    let (now, later) = (UNIX_EPOCH + Duration::from_secs(1_800_000_000), Duration::from_secs(60));
+    let app = App::new("a").secret(Secret::new("x").ends(now + later));
+    let rotated = Emulator::builder()
+        .frozen_at(now)
+        .app(app.secret(Secret::new("y").starts(now + later)))
+        .build();
+    let before = tag(&get(&rotated, "/"));
+    rotated.clock().advance(later);
+    assert_ne!(tag(&get(&rotated, "/")), before);
     // Another emulator at the same address is not taken for this one.
     assert_ne!(tag(&get(&Emulator::builder().build(), "/")), first);
 }
@@ -423,6 +432,34 @@ fn the_page_is_not_shown_under_a_foreign_name() {
         assert_eq!(get(&emulator, &format!("http://{host}/healthz")).status(), 200);
     }
     assert_eq!(emulator.request_count(), 0);
+    let html = get(&emulator, "http://evil.com:8500/").into_body();
+    assert!(String::from_utf8_lossy(&html).contains("<code>--name evil.com</code>"));
+}
+
+/// Browsers and resolvers accept names that stand in no URL of the emulator.
+#[test]
+fn the_page_is_not_shown_under_a_name_that_is_unreadable() {
+    let emulator = Emulator::builder().build();
+    let long = format!("{}.evil.com:8500", [&*"a".repeat(60); 4].join("."));
+    for hosts in [
+        &[long.as_bytes()][..],
+        &[b"a!b.evil.com:8500"],
+        &[b"a'*b.evil.com"],
+        &[b"evil.com:99999"],
+        &[b".evil.com"],
+        &[b"\xe9.com"],
+        &[b"user@127.0.0.1"],
+        &[b"localhost", b"evil.com"],
+        &[b"evil.com", b"localhost"],
+    ] {
+        let request = hosts
+            .iter()
+            .fold(Request::get("/"), |request, host| request.header("host", *host));
+        let answer = emulator.handle(request.body(Vec::new()).unwrap());
+        let html = String::from_utf8_lossy(answer.body());
+        assert_eq!(answer.status(), 421, "{:?}", String::from_utf8_lossy(hosts[0]));
+        assert!(!html.contains(emulator.client_id()) && !html.contains("<code>--name \u{fffd}"));
+    }
 }
 
 #[test]
@@ -459,7 +496,7 @@ fn the_page_can_be_used_by_keyboard_ear_and_without_scripts() {
     assert_eq!((html.matches("<h1").count(), html.matches("<main").count()), (1, 1));
     assert_eq!(html.matches("<table").count(), html.matches("<caption>").count());
     assert!(html.contains("role=\"status\" aria-live=\"polite\""));
-    assert!(html.contains("<noscript><meta http-equiv=\"refresh\"") && html.contains("<a href=\"/\">Load it now</a>"));
+    assert!(html.contains("<noscript><meta http-equiv=\"refresh\"") && html.contains("<a href=\"/\">Reload now</a>"));
     for target in html.split("<a href=\"#").skip(1) {
         let id = target.split('"').next().unwrap();
         assert!(html.contains(&format!(" id=\"{id}\"")), "{id}");

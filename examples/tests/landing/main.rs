@@ -85,7 +85,11 @@ fn it_updates_by_itself_after_a_refused_request() {
     let emulator = emulator();
     in_browser(true, async |page| {
         page.open(emulator.base_url()).await;
-        assert!(page.text("#requests").await.contains("There was no request yet."));
+        assert!(
+            page.text("#requests")
+                .await
+                .contains("There have been no requests yet.")
+        );
         page.find("#live:not(:empty)").await;
         assert_eq!(page.text("#live").await, "This page updates by itself.");
 

@@ -1,4 +1,4 @@
-//! The section about how a program is pointed here.
+//! The section about how to connect a program.
 
 use std::fmt::Write;
 
@@ -11,8 +11,10 @@ pub(super) fn section(core: &Core, origin: &str) -> String {
     let tenant = core.first_tenant();
     let client = core.directory.apps.first().map_or("", |app| app.client_id.as_str());
     let id = &tenant.id;
-    let mut html = "<section id=\"connect\" aria-labelledby=\"connect-title\">\n<h2 id=\"connect-title\">Point a program here</h2>\n".to_owned();
-    html.push_str("<p>For a shell. The secret is not shown here: who started the emulator has it.</p>\n");
+    let mut html = "<section id=\"connect\" aria-labelledby=\"connect-title\" data-live>\n<h2 id=\"connect-title\">Connect a program</h2>\n".to_owned();
+    html.push_str(
+        "<p>In a shell. The secret is not shown here: <code>entra emulator</code> printed it when it started.</p>\n",
+    );
     let variables = format!(
         "export AZURE_AUTHORITY_HOST={origin}\nexport AZURE_TENANT_ID={id}\nexport AZURE_CLIENT_ID={client}\nexport AZURE_CLIENT_SECRET=..."
     );
@@ -25,16 +27,16 @@ pub(super) fn section(core: &Core, origin: &str) -> String {
         Some(url) => {
             let _ = writeln!(
                 html,
-                "<p>MSAL and azure-identity insist on TLS: use {} and trust the CA whose file the emulator's lines name. Switch instance discovery off in them.</p>",
+                "<p>MSAL and azure-identity require TLS: use {} and trust the CA certificate whose file the emulator printed. Turn instance discovery off in both.</p>",
                 code(url)
             );
         }
         None => {
-            html.push_str("<p>MSAL and azure-identity insist on TLS: start the emulator with <code>--tls</code>.</p>\n")
+            html.push_str("<p>MSAL and azure-identity require TLS: start the emulator with <code>--tls</code>.</p>\n")
         }
     }
     if core.issuers == Issuers::Entra {
-        html.push_str("<p>Clients and validators of OpenID Connect that compare the issuer with its URL: start the emulator with <code>--issuer origin</code>.</p>\n");
+        html.push_str("<p>For OpenID Connect clients and validators that compare the issuer with its URL, start the emulator with <code>--issuer origin</code>.</p>\n");
     }
     let link = |path: String| {
         let url = escape(&format!("{origin}{path}"));
@@ -44,7 +46,7 @@ pub(super) fn section(core: &Core, origin: &str) -> String {
     html.push_str("<h3>Endpoints</h3>\n");
     let _ = writeln!(
         html,
-        "<p>Of {}; for another tenant put its ID or its domain into the path.</p>",
+        "<p>These are for {}. For another tenant, put its ID or its domain into the path.</p>",
         escape(&tenant.domain)
     );
     html.push_str(&definitions(&[

@@ -1,25 +1,36 @@
-//! By which names the landing page is shown.
+//! The names under which the landing page is shown.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
+
+use http::Request;
+use http::header::HOST;
 
 use crate::core::Core;
 use crate::directory::ciam_subdomain;
 use crate::discovery::is_public_cloud;
+use crate::exchange::is_authority;
 
-/// Whether a host (without its port) is a name that no stranger can point at this machine.
+/// The hosts that a request names, as they were sent.
+pub(super) fn named(request: &Request<Vec<u8>>) -> impl Iterator<Item = Cow<'_, str>> {
+    let authority = request.uri().authority().map(|authority| authority.as_str().into());
+    let hosts = request.headers().get_all(HOST).iter();
+    authority
+        .into_iter()
+        .chain(hosts.map(|host| String::from_utf8_lossy(host.as_bytes())))
+}
+
+/// Returns true if another site cannot point this host at this machine.
 ///
-/// A foreign page can have its own name resolve to a loopback address, and then reads what is served there as its own. It
+/// A site can have its own name resolve to a loopback address, and then reads what is served there (DNS rebinding). It
 /// cannot do so with an IP address, with `localhost`, with a name without a dot (a container's) and with a name under a
-/// domain that public DNS does not have. Other names are shown the page if the emulator was told that it is reached by them.
+/// domain that public DNS does not have. Under other names the page is shown if the emulator was told that it is reached by
+/// them. Browsers and resolvers accept more hosts than [`is_authority`] does: all others are foreign.
 pub(super) fn is_own(core: &Core, authority: &str) -> bool {
-    let host = authority.rsplit_once(':').map_or(authority, |(host, port)| {
-        let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
-        if is_port && !host.ends_with(':') {
-            host
-        } else {
-            authority
-        }
-    });
+    if !is_authority(authority) {
+        return authority.is_empty();
+    }
+    let host = without_port(authority);
     let bare = host
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
@@ -31,6 +42,14 @@ pub(super) fn is_own(core: &Core, authority: &str) -> bool {
         || core.names.iter().any(|name| name.eq_ignore_ascii_case(&host))
         || is_public_cloud(&host)
         || ciam_subdomain(&host).is_some()
+}
+
+/// The host of an authority.
+pub(super) fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, _)) if !authority.ends_with(']') => host,
+        _ => authority,
+    }
 }
 
 /// Domains that public DNS does not have (RFC 6761, RFC 6762, RFC 8375 and `internal`, which ICANN keeps free).
@@ -66,6 +85,16 @@ mod tests {
             "127.0.0.1.evil.com",
             "localhost.evil.com",
             "x.ci.contoso.com",
+            "evil.com.",
+            // Browsers and resolvers take these.
+            "a!b.evil.com:8500",
+            "a*b.evil.com",
+            ".evil.com",
+            "evil.com:99999",
+            "[::1",
+            "127.0.0.1@evil.com",
+            "\u{fffd}.evil.com",
+            &format!("{}.evil.com:8500", [&*"a".repeat(60); 4].join(".")),
         ] {
             assert!(!is_own(emulator.core(), foreign), "{foreign}");
         }

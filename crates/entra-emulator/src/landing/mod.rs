@@ -1,5 +1,5 @@
-//! What the emulator says about itself: a page for people and `/healthz` for probes. These requests are neither recorded nor
-//! struck by faults, and draw no identifier: a test sees the same with them and without.
+//! A page about the emulator for people, and `/healthz` for probes. These requests are not recorded, play no fault and draw no
+//! identifier: a test sees the same with and without them.
 
 mod advice;
 mod connect;
@@ -8,12 +8,14 @@ mod parts;
 mod registered;
 mod requests;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::json;
 
 use crate::core::Core;
-use crate::exchange::{no_store, origin};
+use crate::exchange::{is_authority, no_store, origin};
 use crate::fault::http_date;
 use crate::html::{Document, escape};
 use crate::recorder::Channel;
@@ -37,7 +39,10 @@ pub(crate) fn answer(core: &Core, request: &Request<Vec<u8>>, channel: Channel) 
     let headers = response.headers_mut();
     headers.insert(DATE, http_date(core.clock.now()));
     if request.method() == Method::HEAD {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        // A 304 would name the length of the page, which is not made for it.
+        if length > 0 {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
         response.body_mut().clear();
     }
     Some(no_store(response))
@@ -49,12 +54,12 @@ enum Place {
     Icon,
 }
 
-/// The landing page. Its script asks for it again and again, so that it is made only where something has changed.
+/// The landing page. Its script requests it every second, so it is made only if something has changed.
 fn page(core: &Core, request: &Request<Vec<u8>>, channel: Channel) -> Response<Vec<u8>> {
-    let (host, origin) = origin(core, request.uri(), request.headers(), channel);
-    if !host::is_own(core, &host) {
-        return misdirected(&host);
+    if let Some(foreign) = host::named(request).find(|name| !host::is_own(core, name)) {
+        return misdirected(&foreign);
     }
+    let (_, origin) = origin(core, request.uri(), request.headers(), channel);
     let tag = format!("\"{}\"", version(core));
     let is_known = is_known(request.headers(), &tag);
     let mut response = if is_known {
@@ -85,19 +90,22 @@ fn page(core: &Core, request: &Request<Vec<u8>>, channel: Channel) -> Response<V
 /// Changes with everything that the page shows.
 fn version(core: &Core) -> String {
     let now = core.clock.now();
-    let secrets = core.directory.apps.iter().flat_map(|app| app.secrets.iter().flatten());
-    let certificates = core
-        .directory
-        .apps
-        .iter()
-        .flat_map(|app| core.directory.certificates(app));
-    let valid = secrets.filter(|secret| secret.is_valid_at(now)).count()
-        + certificates.filter(|certificate| certificate.is_valid_at(now)).count();
+    // One credential may begin to be valid at the moment at which another one ends.
+    let mut valid = DefaultHasher::new();
+    for app in &core.directory.apps {
+        let secrets = app.secrets.iter().flatten().map(|secret| secret.is_valid_at(now));
+        let certificates = core.directory.certificates(app).iter();
+        let certificates = certificates.map(|certificate| certificate.is_valid_at(now));
+        secrets
+            .chain(certificates)
+            .for_each(|is_valid| is_valid.hash(&mut valid));
+    }
     format!(
-        "{:x}.{:x}.{:x}.{valid:x}",
+        "{:x}.{:x}.{:x}.{:x}",
         core.started_at,
         core.recorder.changes(),
-        core.consents.changes()
+        core.consents.changes(),
+        valid.finish()
     )
 }
 
@@ -111,12 +119,19 @@ fn is_known(headers: &HeaderMap, tag: &str) -> bool {
         .any(|known| known.trim().trim_start_matches("W/") == tag)
 }
 
-/// A page that is shown by a name which a stranger may have pointed here would let that stranger's pages read it.
-fn misdirected(host: &str) -> Response<Vec<u8>> {
-    let host = escape(host);
+/// The owner of a name that points here can read what is served under it (DNS rebinding).
+fn misdirected(authority: &str) -> Response<Vec<u8>> {
+    let remedy = match is_authority(authority) {
+        true => format!(
+            " If this machine has that name, start the emulator with <code>--name {}</code>.",
+            escape(host::without_port(authority))
+        ),
+        false => String::new(),
+    };
     let body = format!(
-        "<h1>Not under this name</h1>\n<p id=\"message\">This page is not shown as <code>{host}</code>: a foreign site may have pointed that name here.</p>\n\
-         <p>Open it by an IP address or as <code>localhost</code>. If this machine has that name, start the emulator with <code>--name {host}</code>.</p>\n"
+        "<h1>Not under this name</h1>\n<p id=\"message\">This page is not shown as <code>{}</code>: another site may have pointed that name at this machine, and could then read the page.</p>\n\
+         <p>Open it by an IP address or as <code>localhost</code>.{remedy}</p>\n",
+        escape(authority)
     );
     show(StatusCode::MISDIRECTED_REQUEST, "Not under this name", &body, false)
 }
@@ -172,10 +187,10 @@ fn answered(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Re
 const HEAD: &str = "<link rel=\"icon\" href=\"/favicon.ico\" type=\"image/svg+xml\">\n<noscript><meta http-equiv=\"refresh\" content=\"10\"></noscript>\n";
 
 const HEADER: &str = "<h1>entra-emulator</h1>
-<p class=\"who\">A local token service that behaves like Microsoft Entra. Its keys and secrets are public: use it with test data alone.</p>
-<nav aria-label=\"Sections\"><a href=\"#requests\">Last requests</a> <a href=\"#connect\">Point a program here</a> <a href=\"#tenants\">Tenants</a> <a href=\"#applications\">Applications</a> <a href=\"#apis\">APIs</a></nav>
+<p class=\"who\">A local token service that behaves like Microsoft Entra. Its keys and secrets are public: use it with test data only.</p>
+<nav aria-label=\"Sections\"><a href=\"#requests\">Last requests</a> <a href=\"#connect\">Connect a program</a> <a href=\"#tenants\">Tenants</a> <a href=\"#applications\">Applications</a> <a href=\"#apis\">APIs</a></nav>
 <p id=\"live\" class=\"dim\" role=\"status\" aria-live=\"polite\"></p>
-<noscript><p class=\"dim\">Without scripts this page loads itself again every ten seconds. <a href=\"/\">Load it now</a></p></noscript>
+<noscript><p class=\"dim\">Without scripts this page reloads every ten seconds. <a href=\"/\">Reload now</a></p></noscript>
 ";
 
 const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\"><rect width=\"16\" height=\"16\" rx=\"3\" fill=\"#0b57d0\"/><path d=\"M5 4h6v2H7v1.200h3.500v1.800H7V10h4v2H5z\" fill=\"#fff\"/></svg>";

@@ -18,9 +18,9 @@ pub(super) fn section(core: &Core, origin: &str) -> String {
     let mut html = "<section id=\"requests\" aria-labelledby=\"requests-title\" data-live>\n<h2 id=\"requests-title\">Last requests</h2>\n".to_owned();
     if shown == 0 {
         let said = if count == 0 {
-            "There was no request yet."
+            "There have been no requests yet."
         } else {
-            "No request is in the record."
+            "The list of requests was cleared."
         };
         let url = format!(
             "{origin}/{}/v2.0/.well-known/openid-configuration",
@@ -35,7 +35,7 @@ pub(super) fn section(core: &Core, origin: &str) -> String {
         };
         let _ = writeln!(
             html,
-            "<table role=\"table\" class=\"requests\">\n<caption>{which}, the newest first, in UTC by the emulator&#39;s clock</caption>\n\
+            "<table role=\"table\" class=\"requests\">\n<caption>{which}, newest first; times in UTC by the emulator&#39;s clock</caption>\n\
              <thead role=\"rowgroup\"><tr role=\"row\"><th role=\"columnheader\" scope=\"col\">Time</th><th role=\"columnheader\" scope=\"col\">Request</th><th role=\"columnheader\" scope=\"col\">Client</th><th role=\"columnheader\" scope=\"col\">Response</th></tr></thead>\n{rows}</table>"
         );
     }
@@ -107,7 +107,7 @@ fn why(event: &RequestEvent, is_wrong: bool, html: &mut String) {
     if let Some(fault) = event.fault {
         let _ = write!(
             html,
-            "<p><strong>Fault:</strong> A test had the emulator play the fault <em>{fault}</em>; nothing is wrong with the request.</p>"
+            "<p><strong>Fault:</strong> A test scripted this response (fault <em>{fault}</em>); nothing is wrong with the request.</p>"
         );
     } else if is_wrong {
         // It is without secrets already.
@@ -126,6 +126,10 @@ fn why(event: &RequestEvent, is_wrong: bool, html: &mut String) {
         for (lint, shown) in event.lints.iter().zip(&event.shown.lints).take(MOST_LINTS) {
             let what = excerpt(shown, LONGEST_VALUE);
             let _ = write!(html, "<li>{}: {}</li>", escape(&what), prose(advice::about(lint)));
+        }
+        let more = event.lints.len().saturating_sub(MOST_LINTS);
+        if more > 0 {
+            let _ = write!(html, "<li>and {more} more</li>");
         }
         html.push_str("</ul>");
     }
