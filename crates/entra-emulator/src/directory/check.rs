@@ -6,63 +6,82 @@ use crate::directory::Directory;
 
 impl Directory {
     /// Every name a permission or restriction mentions has to exist: a typing error would weaken a test unseen.
+    ///
+    /// The errors name the member and repeat no value that is unknown, as it may be a secret in the wrong place.
     pub(super) fn check(&self) -> Result<(), Error> {
-        for app in &self.apps {
-            for permission in app.requested.iter().chain(&app.granted) {
-                let Some(api) = self.api(&permission.api) else {
-                    return Err(Error::Config(format!(
-                        "app {:?} names an unknown API {:?}",
-                        app.name, permission.api
-                    )));
-                };
-                if !api.roles.contains(&permission.role) {
-                    return Err(Error::Config(format!(
-                        "app {:?} names the role {:?}, which the API {:?} does not define",
-                        app.name, permission.role, permission.api
-                    )));
+        for (at, app) in self.apps.iter().enumerate() {
+            let failed = |member: &str, problem: &str| {
+                let name = &app.name;
+                Err(Error::Config(format!("apps[{at}]{member} ({name:?}): {problem}")))
+            };
+            for (list, permissions) in [("requested", &app.requested), ("granted", &app.granted)] {
+                for (number, permission) in permissions.iter().enumerate() {
+                    let api = self.api(&permission.api);
+                    let defined = api.map(|api| api.roles.iter().collect());
+                    check_permission(&permission.api, &permission.role, "role", defined)
+                        .or_else(|problem| failed(&format!(".{list}[{number}]"), &problem))?;
+                    self.check_tenant(permission.tenant.as_ref())
+                        .or_else(|problem| failed(&format!(".{list}[{number}].tenant"), problem))?;
                 }
             }
-            for permission in app.requested_scopes.iter().chain(&app.granted_scopes) {
-                let Some(api) = self.api(&permission.api) else {
-                    return Err(Error::Config(format!(
-                        "app {:?} names an unknown API {:?}",
-                        app.name, permission.api
-                    )));
-                };
-                if !api.all_scopes().any(|scope| *scope == permission.scope) {
-                    return Err(Error::Config(format!(
-                        "app {:?} names the scope {:?}, which the API {:?} does not define",
-                        app.name, permission.scope, permission.api
-                    )));
+            for (list, permissions) in [
+                ("requested_scopes", &app.requested_scopes),
+                ("granted_scopes", &app.granted_scopes),
+            ] {
+                for (number, permission) in permissions.iter().enumerate() {
+                    let api = self.api(&permission.api);
+                    let defined = api.map(|api| api.all_scopes().collect());
+                    check_permission(&permission.api, &permission.scope, "scope", defined)
+                        .or_else(|problem| failed(&format!(".{list}[{number}]"), &problem))?;
+                    self.check_tenant(permission.tenant.as_ref())
+                        .or_else(|problem| failed(&format!(".{list}[{number}].tenant"), problem))?;
                 }
             }
-            if let Some(bad) = app.redirect_uris.iter().find(|uri| !redirect::is_registrable(uri)) {
-                return Err(Error::Config(format!(
-                    "app {:?} has a redirect URI that cannot be one: {bad:?}",
-                    app.name
-                )));
+            if let Some(bad) = app.redirect_uris.iter().position(|uri| !redirect::is_registrable(uri)) {
+                return failed(
+                    &format!(".redirect_uris[{bad}]"),
+                    "it cannot be a redirect URI: those are absolute, such as http://localhost/callback, and have no fragment",
+                );
             }
             if app.public_client && app.secrets.as_ref().is_some_and(|secrets| !secrets.is_empty()) {
-                return Err(Error::Config(format!("app {:?} is public and has a secret", app.name)));
+                return failed("", "it is a public client and has a secret");
             }
-            let consented = app.granted.iter().filter_map(|permission| permission.tenant.as_ref());
-            let consented = consented.chain(app.granted_scopes.iter().filter_map(|scope| scope.tenant.as_ref()));
-            if let Some(unknown) = app
-                .tenants
-                .iter()
-                .chain(&app.home_tenant)
-                .chain(consented)
-                .find(|name| self.tenant(name).is_none())
-            {
-                return Err(Error::Config(format!(
-                    "app {:?} names an unknown tenant {unknown:?}",
-                    app.name
-                )));
+            for (number, tenant) in app.tenants.iter().enumerate() {
+                self.check_tenant(Some(tenant))
+                    .or_else(|problem| failed(&format!(".tenants[{number}]"), problem))?;
             }
+            self.check_tenant(app.home_tenant.as_ref())
+                .or_else(|problem| failed(".home_tenant", problem))?;
         }
         Ok(())
     }
+
+    fn check_tenant(&self, name: Option<&String>) -> Result<(), &'static str> {
+        match name.is_none_or(|name| self.tenant(name).is_some()) {
+            true => Ok(()),
+            false => Err("no tenant has this ID or domain"),
+        }
+    }
 }
+
+fn check_permission(api: &str, name: &str, kind: &str, defined: Option<Vec<&String>>) -> Result<(), String> {
+    let Some(defined) = defined else {
+        return Err("no API has this identifier or app id".to_owned());
+    };
+    if defined.iter().any(|known| *known == name) {
+        return Ok(());
+    }
+    let known: Vec<&str> = defined.iter().map(|name| name.as_str()).take(MOST_NAMED).collect();
+    let known = if known.is_empty() {
+        "none".to_owned()
+    } else {
+        known.join(", ")
+    };
+    Err(format!("the API {api:?} defines no such {kind}, but {known}"))
+}
+
+/// How many of an API's permissions an error names.
+const MOST_NAMED: usize = 20;
 
 #[cfg(test)]
 mod tests {

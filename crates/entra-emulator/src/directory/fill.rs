@@ -13,12 +13,14 @@ pub(super) fn tenants(seed: u64, mut tenants: Vec<Tenant>) -> Result<Vec<Tenant>
     }
     for (at, tenant) in tenants.iter_mut().enumerate() {
         let mut generator = Generator::named(seed, &format!("tenant {at}"));
-        fill_guid(&mut tenant.id, &mut generator, "tenant id")?;
+        fill_guid(&mut tenant.id, &mut generator, || format!("tenants[{at}].id"))?;
         if tenant.domain.is_empty() {
             tenant.domain = format!("tenant{at}.onmicrosoft.com");
         }
         if !tenant.domain.contains('.') || tenant.domain.contains(['/', ' ', '?', '#']) {
-            return Err(Error::Config(format!("{:?} is no domain name", tenant.domain)));
+            return Err(Error::Config(format!(
+                "tenants[{at}].domain is no domain name, such as contoso.onmicrosoft.com"
+            )));
         }
         if tenant.name.is_empty() {
             tenant.name = first_label(&tenant.domain).to_owned();
@@ -30,19 +32,21 @@ pub(super) fn tenants(seed: u64, mut tenants: Vec<Tenant>) -> Result<Vec<Tenant>
         if is_made_up && let Some(first) = users.first_mut() {
             first.admin = true;
         }
-        for user in users {
-            fill_guid(&mut user.id, &mut generator, "user id")?;
+        for (number, user) in users.iter_mut().enumerate() {
+            fill_guid(&mut user.id, &mut generator, || {
+                format!("tenants[{at}].users[{number}].id")
+            })?;
             if user.user_principal_name.is_empty() {
                 let first = user.display_name.split(' ').next().unwrap_or_default().to_lowercase();
                 user.user_principal_name = format!("{first}@{}", tenant.domain);
             }
         }
     }
+    unique(tenants.iter().map(|tenant| &tenant.id), "tenant id")?;
+    unique(tenants.iter().map(|tenant| &tenant.domain), "domain")?;
     let users = || tenants.iter().flat_map(|tenant| tenant.users.iter().flatten());
     unique(users().map(|user| &user.id), "user id")?;
     unique(users().map(|user| &user.user_principal_name), "sign-in name")?;
-    unique(tenants.iter().map(|tenant| &tenant.id), "tenant id")?;
-    unique(tenants.iter().map(|tenant| &tenant.domain), "domain")?;
     Ok(tenants)
 }
 
@@ -88,24 +92,31 @@ pub(super) fn apps(seed: u64, mut apps: Vec<App>, own_apis: &[Api]) -> Result<Ve
     }
     for (at, app) in apps.iter_mut().enumerate() {
         let mut generator = Generator::named(seed, &format!("app {at}"));
-        fill_guid(&mut app.client_id, &mut generator, "client id")?;
-        fill_guid(&mut app.object_id, &mut generator, "object id")?;
-        fill_guid(&mut app.service_principal_id, &mut generator, "service principal id")?;
+        let place = |member: &str| format!("apps[{at}].{member}");
+        fill_guid(&mut app.client_id, &mut generator, || place("client_id"))?;
+        fill_guid(&mut app.object_id, &mut generator, || place("object_id"))?;
+        fill_guid(&mut app.service_principal_id, &mut generator, || {
+            place("service_principal_id")
+        })?;
         if app.name.is_empty() {
             app.name = format!("app{at}");
         }
         let is_public = app.public_client;
-        for secret in app
+        let secrets = app
             .secrets
-            .get_or_insert_with(|| if is_public { Vec::new() } else { vec![Secret::default()] })
-        {
-            fill_guid(&mut secret.id, &mut generator, "secret id")?;
+            .get_or_insert_with(|| if is_public { Vec::new() } else { vec![Secret::default()] });
+        for (number, secret) in secrets.iter_mut().enumerate() {
+            fill_guid(&mut secret.id, &mut generator, || {
+                place(&format!("secrets[{number}].id"))
+            })?;
             if secret.value.is_empty() {
                 secret.value = generator.secret();
             }
         }
-        for credential in &mut app.key_credentials {
-            fill_guid(&mut credential.key_id, &mut generator, "key id")?;
+        for (number, credential) in app.key_credentials.iter_mut().enumerate() {
+            fill_guid(&mut credential.key_id, &mut generator, || {
+                place(&format!("key_credentials[{number}].key_id"))
+            })?;
         }
     }
     unique(apps.iter().map(|app| &app.client_id), "client id")?;
@@ -139,29 +150,36 @@ pub(super) fn apis(seed: u64, mut given: Vec<Api>) -> Result<(Vec<Api>, usize), 
         given.push(api);
     }
     for (at, api) in given.iter_mut().enumerate() {
-        fill_guid(
-            &mut api.app_id,
-            &mut Generator::named(seed, &format!("api {at}")),
-            "API app id",
-        )?;
+        let mut generator = Generator::named(seed, &format!("api {at}"));
+        fill_guid(&mut api.app_id, &mut generator, || format!("apis[{at}].app_id"))?;
         if api.identifiers.is_empty() {
             api.identifiers.push(format!("api://{}", api.app_id));
         }
         if api.name.is_empty() {
             api.name = format!("api{at}");
         }
-        if let Some(bad) = api.identifiers.iter().find(|identifier| !is_identifier(identifier)) {
+        if let Some(bad) = api.identifiers.iter().position(|identifier| !is_identifier(identifier)) {
             return Err(Error::Config(format!(
-                "{bad:?} is no identifier URI: it is empty or holds white space"
+                "apis[{at}].identifiers[{bad}] is no identifier URI: it is empty or holds white space"
             )));
         }
         // A scope is what stands behind the last slash, and `.default` means them all.
         let is_scope = |name: &String| is_identifier(name) && !name.contains('/') && name != ".default";
-        let bad_scope = api.all_scopes().find(|name| !is_scope(name));
-        if let Some(bad) = bad_scope.or_else(|| api.roles.iter().find(|name| !is_identifier(name))) {
-            return Err(Error::Config(format!(
-                "nobody could ask for a permission called {bad:?}"
-            )));
+        for (member, names, is_sound) in [
+            (
+                "roles",
+                &api.roles,
+                &(|name: &String| is_identifier(name)) as &dyn Fn(&String) -> bool,
+            ),
+            ("scopes", &api.scopes, &is_scope),
+            ("admin_scopes", &api.admin_scopes, &is_scope),
+        ] {
+            if let Some(bad) = names.iter().position(|name| !is_sound(name)) {
+                return Err(Error::Config(format!(
+                    "apis[{at}].{member}[{bad}] is no name of a permission: it is empty, holds white space, or is a scope \
+                     with a slash or the name .default"
+                )));
+            }
         }
     }
     let mut apis = well_known::apis();
@@ -192,13 +210,14 @@ fn is_identifier(identifier: &str) -> bool {
             .any(|character| character.is_whitespace() || character.is_control())
 }
 
-fn fill_guid(id: &mut String, generator: &mut Generator, what: &str) -> Result<(), Error> {
+fn fill_guid(id: &mut String, generator: &mut Generator, place: impl Fn() -> String) -> Result<(), Error> {
     // Drawn in any case, so that naming one identifier leaves the others as they were.
     let derived = generator.guid();
     if id.is_empty() {
         *id = derived;
     } else if !is_guid(id) {
-        return Err(Error::Config(format!("{what} {id:?} is no GUID")));
+        // A secret may stand there.
+        return Err(Error::Config(format!("{} is no GUID", place())));
     }
     id.make_ascii_lowercase();
     Ok(())
