@@ -380,6 +380,8 @@ fn addresses_that_cannot_be_are_rejected_with_advice() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let place = format!("127.0.0.1:{port}");
+    let example = common::file("named-config.json", "{}");
+    let example = example.to_str().unwrap();
     for (words, exit, said) in [
         (&["--listen", "emulator"][..], 2, &["no IP address", "--name"][..]),
         (&["--listen", ":8500"], 2, &["0.0.0.0:8500"]),
@@ -393,7 +395,17 @@ fn addresses_that_cannot_be_are_rejected_with_advice() {
             2,
             &["8599", "--tls-port"],
         ),
-        (&["--name", "http://a"], 3, &["\"http://a\" is neither a host name"]),
+        (
+            &["--name", "http://a"],
+            3,
+            &["error: \"http://a\" is neither a host name", "--name"],
+        ),
+        // The configuration is not blamed for it.
+        (
+            &["--name", "http://a", "--config", example],
+            3,
+            &["error: \"http://a\" is neither a host name", "--name"],
+        ),
         (
             &["--listen", "192.0.2.1"],
             3,

@@ -248,8 +248,8 @@ impl EmulatorBuilder {
     /// Starts the emulator on a thread of its own. It listens when this returns.
     ///
     /// # Errors
-    /// [`Error::Config`] as [`try_build`](Self::try_build), for an address that other machines reach, or for a name that is
-    /// none; [`Error::Listen`] if the address cannot be listened at.
+    /// [`Error::Config`] as [`try_build`](Self::try_build), or for an address that other machines reach; [`Error::Name`] for a
+    /// name that is none; [`Error::Listen`] if no socket can listen at the address.
     pub fn try_start(self) -> Result<Emulator, Error> {
         let addresses = [Some(self.listen), self.control].into_iter().flatten();
         if let Some(open) = addresses.map(|address| address.ip()).find(|ip| !ip.is_loopback())
@@ -260,9 +260,7 @@ impl EmulatorBuilder {
             )));
         }
         if let Some(bad) = self.names.iter().find(|name| !is_host(name)) {
-            return Err(Error::Config(format!(
-                "{bad:?} is neither a host name nor an IP address"
-            )));
+            return Err(Error::Name(bad.clone()));
         }
         let sockets = server::Sockets::bind(self.listen, self.tls, self.control, self.names.clone())?;
         let core = self.core(sockets.base_url(), sockets.tls_url()?)?;

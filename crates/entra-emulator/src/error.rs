@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub enum Error {
     /// The configuration contradicts itself or cannot be read; the text says where.
     Config(String),
+    /// A name of this machine is neither a host name nor an IP address.
+    Name(String),
     /// No socket can listen at this address.
     Listen {
         /// The address, with the port that was asked for.
@@ -29,6 +31,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(what) => write!(f, "emulator configuration: {what}"),
+            Self::Name(name) => write!(f, "{name:?} is neither a host name nor an IP address"),
             Self::Listen { address, error } => {
                 write!(f, "the emulator cannot listen on {address}")?;
                 match error.kind() {

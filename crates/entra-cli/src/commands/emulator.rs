@@ -161,6 +161,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 Some(advice) => Failure::of(Exit::Configuration, &error).hint(advice),
                 None => arguments.address.failed(address, &error, cause.kind()),
             },
+            entra_emulator::Error::Name(_) => Failure::of(Exit::Configuration, &error)
+                .hint("give --name a host name or an IP address alone, without scheme and port"),
             error => Failure::of(Exit::Configuration, &error),
         })?;
     arguments.address.warn(&emulator);
@@ -181,7 +183,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn read_config(path: &Path) -> Result<Config, Failure> {
     let text = read_text(path, "the configuration", MAX_CONFIG, Exit::Configuration)?;
-    Config::from_json(&text).map_err(|error| refused_config(Some(path), &error.to_string()))
+    Config::from_json(&text).map_err(|error| match error {
+        entra_emulator::Error::Config(problem) => refused_config(Some(path), &problem),
+        error => Failure::of(Exit::Configuration, &error),
+    })
 }
 
 /// A configuration that cannot be used. What is wrong with it may be that a secret stands where something else belongs.

@@ -58,7 +58,7 @@ impl Address {
                 let failure = Failure::text(Exit::Usage, "--name holds a key or a token");
                 return Err(failure.hint("give the name of a host, or an address"));
             }
-            builder = builder.reached_as(name);
+            builder = builder.reached_as(without_brackets(name));
         }
         if self.tls {
             if port != 0 && port == self.tls_port {
@@ -128,18 +128,11 @@ fn conflict(problem: String, hint: &'static str) -> Failure {
 }
 
 fn place(text: &str) -> Result<Place, String> {
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(text);
-    if let Ok(ip) = bare.parse() {
-        return Ok(Place { ip, port: None });
+    if let Ok(ip) = without_brackets(text).parse() {
+        return listenable(ip, None);
     }
     if let Ok(address) = text.parse::<SocketAddr>() {
-        return Ok(Place {
-            ip: address.ip(),
-            port: Some(address.port()),
-        });
+        return listenable(address.ip(), Some(address.port()));
     }
     let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
     Err(match host {
@@ -149,6 +142,25 @@ fn place(text: &str) -> Result<Place, String> {
         _ => "it is no IP address with or without a port, such as 127.0.0.1, 0.0.0.0:8500 or [::1]:8500; a name goes to --name"
             .to_owned(),
     })
+}
+
+fn listenable(ip: IpAddr, port: Option<u16>) -> Result<Place, String> {
+    // An address of the fourth version that is written as one of the sixth is no other address.
+    let ip = ip.to_canonical();
+    match ip {
+        _ if ip.is_multicast() => Err("no program can be reached at a multicast address".to_owned()),
+        IpAddr::V4(Ipv4Addr::BROADCAST) => Err("no program can be reached at the broadcast address".to_owned()),
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => {
+            Err("a link-local address means nothing without its interface; say [::] for all addresses".to_owned())
+        }
+        ip => Ok(Place { ip, port }),
+    }
+}
+
+/// An address of the sixth version as it stands without a port.
+fn without_brackets(text: &str) -> &str {
+    let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    inner.filter(|inner| inner.contains(':')).unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -164,6 +176,8 @@ mod tests {
             ("::1", "::1", None),
             ("[::]", "::", None),
             ("[::1]:0", "::1", Some(0)),
+            ("::ffff:127.0.0.1", "127.0.0.1", None),
+            ("[::ffff:0.0.0.0]:8500", "0.0.0.0", Some(8500)),
         ] {
             let ip = ip.parse().unwrap();
             assert_eq!(place(text), Ok(Place { ip, port }), "{text}");
@@ -183,6 +197,11 @@ mod tests {
             ("[::1", "[::1]:8500"),
             ("", "127.0.0.1"),
             ("http://127.0.0.1:8500", "127.0.0.1"),
+            ("224.0.0.1:8500", "multicast"),
+            ("ff02::1", "multicast"),
+            ("255.255.255.255", "broadcast"),
+            ("fe80::1", "[::]"),
+            ("[fe80::1%2]:8500", "[::]"),
         ] {
             let problem = place(text).unwrap_err();
             assert!(problem.contains(advice), "{text}: {problem}");
