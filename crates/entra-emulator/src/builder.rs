@@ -44,6 +44,7 @@ pub struct EmulatorBuilder {
     tls: Option<u16>,
     control: Option<SocketAddr>,
     idle_timeout: Duration,
+    paused: bool,
 }
 
 impl EmulatorBuilder {
@@ -219,6 +220,12 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Listens from the start, but answers no request before [`Emulator::resume`]: what is to be there by the first answer of
+    /// `/healthz`, such as a file with the settings, is written in between.
+    pub fn paused(self) -> Self {
+        Self { paused: true, ..self }
+    }
+
     /// Makes an emulator without any socket, for [`Emulator::handle`].
     ///
     /// # Panics
@@ -264,7 +271,7 @@ impl EmulatorBuilder {
         }
         let sockets = server::Sockets::bind(self.listen, self.tls, self.control, self.names.clone())?;
         let core = self.core(sockets.base_url(), sockets.tls_url()?)?;
-        let server = Server::start(sockets, Arc::clone(&core), self.idle_timeout)?;
+        let server = Server::start(sockets, Arc::clone(&core), self.idle_timeout, self.paused)?;
         Ok(Emulator::new(core, Some(server)))
     }
 
@@ -296,6 +303,7 @@ impl Default for EmulatorBuilder {
             tls: None,
             control: None,
             idle_timeout: Duration::from_secs(30),
+            paused: false,
         }
     }
 }

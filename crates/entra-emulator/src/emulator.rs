@@ -72,6 +72,13 @@ impl Emulator {
         response
     }
 
+    /// Answers from now on, if the emulator started [paused](EmulatorBuilder::paused). Clients that came before have waited.
+    pub fn resume(&mut self) {
+        if let Some(server) = &mut self.server {
+            server.resume();
+        }
+    }
+
     #[doc = include_str!("control/contract.md")]
     pub fn handle_control(&self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
         control::answer(&self.core, &request)

@@ -56,6 +56,28 @@ fn a_started_emulator_answers_over_the_network() {
 }
 
 #[test]
+fn a_paused_emulator_listens_and_answers_later() {
+    let builder = Emulator::builder().control(0).paused();
+    drop(builder.clone().start());
+    let mut emulator = builder.start();
+    let control = emulator.control_url().unwrap().trim_start_matches("http://").to_owned();
+    let mut clients = [connect(&emulator), TcpStream::connect(control).unwrap()];
+    for client in &mut clients {
+        let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        client.write_all(request).unwrap();
+        client.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        assert!(client.read(&mut [0]).is_err(), "nothing is answered yet");
+    }
+    emulator.resume();
+    for (client, status) in clients.iter_mut().zip(["200", "401"]) {
+        client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+}
+
+#[test]
 fn documents_name_the_host_the_client_used() {
     let emulator = Emulator::start();
     let host = emulator.address().unwrap();

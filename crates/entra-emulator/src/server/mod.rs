@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -36,12 +36,19 @@ pub(crate) struct Server {
     pub(crate) tls_url: Option<String>,
     pub(crate) ca_pem: Option<String>,
     pub(crate) control_url: Option<String>,
+    /// Until it is dropped, nothing is answered.
+    pause: Option<oneshot::Sender<()>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
-    pub(crate) fn start(sockets: Sockets, core: Arc<Core>, idle_timeout: Duration) -> Result<Self, Error> {
+    pub(crate) fn start(
+        sockets: Sockets,
+        core: Arc<Core>,
+        idle_timeout: Duration,
+        paused: bool,
+    ) -> Result<Self, Error> {
         let address = sockets.address;
         #[cfg(feature = "tls")]
         let identity = (!sockets.tls.is_empty())
@@ -58,6 +65,7 @@ impl Server {
             .enable_time()
             .build()?;
         let (stop, stopped) = oneshot::channel();
+        let (pause, resumed) = oneshot::channel::<()>();
         let serve = {
             let _context = runtime.enter();
             let plain = tokio::net::TcpListener::from_std(sockets.plain)?;
@@ -71,11 +79,13 @@ impl Server {
             };
             let control = sockets.control.map(tokio::net::TcpListener::from_std).transpose()?;
             async move {
+                // The sender is dropped, and never sends.
+                let _ = resumed.await;
                 if let Some(listener) = control {
                     // With room of its own: it must be reached where clients have taken all of theirs.
                     let shared = Shared {
                         core: Arc::clone(&core),
-                        idle_timeout,
+                        idle_timeout: idle_timeout.min(CONTROL_PATIENCE),
                         room: Arc::new(Semaphore::new(MOST_CONTROLS)),
                     };
                     // It ends with the runtime.
@@ -126,14 +136,23 @@ impl Server {
             tls_url,
             ca_pem,
             control_url,
+            pause: paused.then_some(pause),
             stop: Some(stop),
             thread: Some(thread),
         })
     }
 }
 
+impl Server {
+    /// Lets a server that started paused answer.
+    pub(crate) fn resume(&mut self) {
+        self.pause = None;
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
+        self.resume();
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             // The thread answers no request in which it could panic for good; there is nothing to do about it here.
@@ -201,6 +220,8 @@ where
         .max_headers(MOST_HEADERS)
         .max_buf_size(LARGEST_HEAD)
         .auto_date_header(false)
+        // Idle connections of some clients of the control API would keep others out.
+        .keep_alive(!matches!(door, Door::Control))
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     // A connection that is never idle is asked to end after a while, then made to: none is held for ever.
@@ -220,9 +241,9 @@ async fn answer(
     idle_timeout: Duration,
 ) -> Result<Response<WireBody>, Broken> {
     let (parts, body) = request.into_parts();
-    let body = match tokio::time::timeout(idle_timeout, Limited::new(body, LARGEST_BODY).collect()).await {
-        Ok(Ok(body)) => body.to_bytes().into(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+    let body = match tokio::time::timeout(idle_timeout, read(body)).await {
+        Ok(Ok(Some(body))) => body,
+        Ok(Ok(None)) => {
             return Ok(match door {
                 Door::Service(_) => plain(StatusCode::PAYLOAD_TOO_LARGE),
                 Door::Control => last(control::too_large()),
@@ -246,6 +267,23 @@ async fn answer(
     }
     let (parts, body) = response.into_parts();
     Ok(Response::from_parts(parts, WireBody::new(body, delivery.cut)))
+}
+
+/// Reads a body. One that is too long is `None`; some more of it is read and dropped, since a client that is still sending
+/// when the connection closes may not see the response.
+async fn read(mut body: Incoming) -> Result<Option<Vec<u8>>, hyper::Error> {
+    let (mut start, mut length) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        length += data.len();
+        if length <= LARGEST_BODY {
+            start.extend_from_slice(&data);
+        }
+        if length > MOST_DROPPED {
+            break;
+        }
+    }
+    Ok((length <= LARGEST_BODY).then_some(start))
 }
 
 /// An answer of the server itself, without a body.
@@ -278,11 +316,15 @@ impl std::error::Error for Broken {}
 
 /// As many as there are connections may wait for their end.
 const LARGEST_BODY: usize = 256 * 1024;
+/// How much of a longer body is read.
+const MOST_DROPPED: usize = 16 * 1024 * 1024;
 const LARGEST_HEAD: usize = 64 * 1024;
 const MOST_HEADERS: usize = 100;
 const MOST_CONNECTIONS: usize = 256;
 /// To the control API.
-const MOST_CONTROLS: usize = 32;
+const MOST_CONTROLS: usize = 128;
+/// How long a client of the control API may take to send a request.
+const CONTROL_PATIENCE: Duration = Duration::from_secs(10);
 const OLDEST_CONNECTION: Duration = Duration::from_secs(600);
 /// Enough for RSA and TLS in a debug build; a hundred emulators in one process stay small.
 const STACK: usize = 1024 * 1024;
