@@ -124,8 +124,8 @@ try {
 
   // An expiry: the emulator's clock moves, and the API refuses the old token.
   const old = program.token;
-  const { now } = await control.post("/v1/clock", { advance_seconds: 7200 });
-  console.log(`     it is ${now} for the emulator now`);
+  const { now_at } = await control.post("/v1/clock", { advance_seconds: 7200 });
+  console.log(`     it is ${now_at} for the emulator now`);
   check("users after the token's expiry", (await program.users()).length > 0, true);
   check("a new token", program.token !== old, true);
   const later = await control.get(`/v1/requests?after=${seen.count}`);

@@ -139,7 +139,7 @@ def main():
 
         # An expiry: the emulator's clock moves, and the API refuses the old token.
         old = program.token
-        now = control.post("/v1/clock", advance_seconds=7200)["now"]
+        now = control.post("/v1/clock", advance_seconds=7200)["now_at"]
         print(f"     it is {now} for the emulator now")
         passed.append(check("users after the token's expiry", len(program.users()) > 0, True))
         passed.append(check("a new token", program.token != old, True))

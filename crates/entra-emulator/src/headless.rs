@@ -13,6 +13,7 @@ use crate::clock::unix;
 use crate::config::{Tenant, User};
 use crate::core::Core;
 use crate::emulator::Emulator;
+use crate::fault::Delivery;
 use crate::recorder::Channel;
 use crate::token::refresh::Refresh;
 
@@ -201,7 +202,7 @@ impl Core {
         *request.uri_mut() = url;
         match self.walk(self.handle(request, Channel::Memory), &origin, who, agree)? {
             End::Redirect(redirect) => Ok(redirect),
-            End::Done => Err(nothing_more(StatusCode::OK)),
+            End::Done => Err(nothing_more(&Response::new(Vec::new()))),
         }
     }
 
@@ -274,7 +275,7 @@ impl Core {
                 Some(Shown::DeviceLogin) | None => break,
             };
         }
-        Err(nothing_more(response.status()))
+        Err(nothing_more(&response))
     }
 
     fn post(&self, url: &str, fields: &[(&str, &str)]) -> Response<Vec<u8>> {
@@ -295,12 +296,16 @@ enum End {
     Done,
 }
 
-/// A page that leads nowhere: one of a fault, most likely.
-fn nothing_more(status: StatusCode) -> ErrorPage {
+/// A response that leads nowhere.
+fn nothing_more(response: &Response<Vec<u8>>) -> ErrorPage {
+    let message = match response.extensions().get::<Delivery>() {
+        Some(_) => "a fault struck the user's request; a fault with a path, such as \"/token\", spares the pages",
+        None => "the response is no page that a user can go on from",
+    };
     ErrorPage {
-        status,
+        status: response.status(),
         aadsts: None,
-        message: "the response is no page that a user can go on from".to_owned(),
+        message: message.to_owned(),
     }
 }
 

@@ -83,6 +83,44 @@ fn every_fault_can_be_told() {
 }
 
 #[test]
+fn faults_strike_paths_in_any_case() {
+    let emulator = emulator();
+    told(
+        &emulator,
+        "/v1/faults",
+        json!({"status": 503, "path": "/OAuth2/v2.0/TOKEN"}),
+    );
+    assert_eq!(ask(&emulator).status(), 503);
+    assert_eq!(ask(&emulator).status(), 200);
+}
+
+#[test]
+fn an_approval_that_a_fault_strikes_says_so() {
+    let emulator = emulator();
+    let url = authorize_url(
+        &emulator,
+        "v2.0/authorize",
+        &[("scope", "User.Read"), ("redirect_uri", "http://localhost:8400")],
+    );
+    let approval = json!({"url": url, "user": "Adele Vance"}).to_string();
+    for fault in [json!({"status": 503}), json!({"aadsts": 90033})] {
+        told(&emulator, "/v1/faults", fault);
+        let (status, answer) = refused(&emulator, "/v1/approvals", &approval);
+        let message = answer["message"].as_str().unwrap();
+        assert_eq!((status, &answer["page_status"]), (409, &json!(503)));
+        assert!(
+            message.contains("a fault struck") && message.contains("path"),
+            "{message}"
+        );
+    }
+    told(&emulator, "/v1/faults", json!({"status": 503, "path": "/token"}));
+    assert_eq!(
+        told(&emulator, "/v1/approvals", json!({"url": url, "user": "Adele Vance"}))["result"],
+        "redirect"
+    );
+}
+
+#[test]
 fn waiting_faults_are_listed_and_removed() {
     let emulator = emulator();
     let first = told(
@@ -138,7 +176,7 @@ fn requests_are_numbered_and_told_in_words() {
     assert_eq!(
         *good,
         json!({
-            "number": 1, "at": "2023-11-14T22:13:20Z", "at_epoch": 1_700_000_000, "channel": "memory",
+            "number": 1, "received_at": "2023-11-14T22:13:20Z", "received_on": 1_700_000_000, "channel": "memory",
             "method": "POST", "path": path, "purpose": "token", "endpoint": "v2", "tenant": emulator.tenant_id(),
             "client_id": emulator.client_id(), "grant": "client_credentials", "target": SCOPE.1, "status": 200,
             "aadsts": null, "problem": null, "lints": ["no client-request-id"], "fault": null,
@@ -227,14 +265,17 @@ fn the_clock_is_read_and_moved() {
     let emulator = Emulator::builder().build();
     let set = |body: Value| told(&emulator, "/v1/clock", body);
     assert_eq!(shown(&emulator, "/v1/clock")["frozen"], false);
-    let expected = json!({"now": "2030-01-02T03:04:05Z", "now_epoch": 1_893_553_445, "frozen": true});
+    let expected = json!({"now_at": "2030-01-02T03:04:05Z", "now_on": 1_893_553_445, "frozen": true});
     assert_eq!(set(json!({"frozen": true, "set": "2030-01-02T03:04:05Z"})), expected);
     assert_eq!(set(json!({"set": "2030-01-02T04:04:05.25+01:00"})), expected);
     assert_eq!(set(json!({"set": 1_893_553_440, "advance_seconds": 5})), expected);
     assert_eq!(shown(&emulator, "/v1/clock"), expected);
-    assert_eq!(set(json!({"advance_seconds": 3600}))["now"], "2030-01-02T04:04:05Z");
-    assert_eq!(set(json!({"set": "1970-01-01T00:00:00Z"}))["now_epoch"], 0);
-    assert_eq!(set(json!({"set": 253_402_300_799_u64}))["now"], "9999-12-31T23:59:59Z");
+    assert_eq!(set(json!({"advance_seconds": 3600}))["now_at"], "2030-01-02T04:04:05Z");
+    assert_eq!(set(json!({"set": "1970-01-01T00:00:00Z"}))["now_on"], 0);
+    assert_eq!(
+        set(json!({"set": 253_402_300_799_u64}))["now_at"],
+        "9999-12-31T23:59:59Z"
+    );
     let (_, answer) = refused(&emulator, "/v1/clock", r#"{"advance_seconds":1}"#);
     assert_eq!(answer["member"], "advance_seconds");
     let (_, answer) = refused(
@@ -249,6 +290,33 @@ fn the_clock_is_read_and_moved() {
         "a refused request changes nothing"
     );
     assert_eq!(set(json!({"frozen": false, "set": 100}))["frozen"], false);
+}
+
+#[test]
+fn numbers_may_be_written_as_floats() {
+    let emulator = emulator();
+    let set = |body: Value| told(&emulator, "/v1/clock", body)["now_on"].clone();
+    assert_eq!(set(json!({"advance_seconds": 3600.0})), 1_700_003_600);
+    assert_eq!(set(json!({"advance_seconds": -0.0})), 1_700_003_600);
+    assert_eq!(set(json!({"set": 1_700_000_000.75})), 1_700_000_000);
+    told(
+        &emulator,
+        "/v1/faults",
+        json!({"status": 429.0, "retry_after": 2.0, "times": 1.0}),
+    );
+    assert_eq!(ask(&emulator).status(), 429);
+    told(&emulator, "/v1/faults", json!({"date_skew": -60.0}));
+    assert_eq!(ask(&emulator).headers()["date"], "Tue, 14 Nov 2023 22:12:20 GMT");
+}
+
+#[test]
+fn a_clock_beyond_the_year_9999_can_be_stopped() {
+    let emulator = Emulator::builder().build();
+    let last = json!({"now_at": "9999-12-31T23:59:59Z", "now_on": 253_402_300_799_u64, "frozen": true});
+    let beyond = Duration::from_secs(253_402_300_800);
+    emulator.clock().set(std::time::SystemTime::UNIX_EPOCH + beyond);
+    assert_eq!(told(&emulator, "/v1/clock", json!({"frozen": true})), last);
+    assert_eq!(told(&emulator, "/v1/clock", json!({"set": 5}))["now_on"], 5);
 }
 
 #[test]
@@ -412,7 +480,7 @@ fn signing_keys_are_rotated_and_reset() {
     get(&emulator, "/");
     let clock = told(&emulator, "/v1/reset", json!({}));
     assert_eq!(
-        (&clock["now_epoch"], &clock["frozen"]),
+        (&clock["now_on"], &clock["frozen"]),
         (&json!(1_700_000_000), &json!(true))
     );
     assert_eq!(shown(&emulator, "/v1/signing-keys"), first);

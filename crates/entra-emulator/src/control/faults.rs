@@ -8,10 +8,11 @@ use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::aadsts::Aadsts;
-use crate::control::members::Members;
+use crate::control::members::{Members, whole};
 use crate::control::problem::Problem;
 use crate::control::{Call, Reply};
 use crate::fault::{Cut, Fault, Replacement, RetryAfter, Skew};
+use crate::landing;
 
 /// `GET /v1/faults`
 pub(crate) fn list(call: &Call<'_>) -> Reply {
@@ -37,15 +38,16 @@ pub(crate) fn clear(call: &Call<'_>) -> Reply {
 }
 
 fn read(mut members: Members) -> Result<Fault, Problem> {
-    let path = members.text(
+    let path = members.read_as(
         "path",
-        "a part of the path of a request, such as \"/oauth2/v2.0/token\"",
+        "a part of a path, without host and query, such as \"/oauth2/v2.0/token\", and not /healthz",
+        |value| value.as_str().filter(|text| may_strike(text)).map(str::to_owned),
     )?;
     let times = members.read_as("times", "an integer from 1 to 4294967295, or \"always\"", |value| {
         if value.as_str() == Some("always") {
             return Some(None);
         }
-        let times = value.as_u64().and_then(|times| u32::try_from(times).ok());
+        let times = whole(value).and_then(|times| u32::try_from(times).ok());
         times.filter(|times| *times > 0).map(Some)
     })?;
     let status = members.integer("status", "a status", 200, 599)?;
@@ -53,7 +55,7 @@ fn read(mut members: Members) -> Result<Fault, Problem> {
         "aadsts",
         "an AADSTS code of the emulator's table, such as 90033",
         |value| {
-            let code = u32::try_from(value.as_u64()?).ok()?;
+            let code = u32::try_from(whole(value)?).ok()?;
             Aadsts::find(code).map(|row| row.code)
         },
     )?;
@@ -80,40 +82,38 @@ fn read(mut members: Members) -> Result<Fault, Problem> {
     let skew = members.read_as(
         "date_skew",
         "seconds, an integer from -3155760000 to 3155760000",
-        |value| value.as_i64().filter(|seconds| seconds.unsigned_abs() <= LONGEST),
+        |value| whole(value).filter(|seconds| seconds.unsigned_abs() <= LONGEST),
     )?;
 
     members.finish()?;
 
     let bodies = [("body", text), ("json", json), ("body_base64", bytes)];
-    let given: Vec<&str> = bodies
+    let given = bodies.each_ref().map(|(name, body)| (*name, body.is_some()));
+    Problem::at_most_one(&given)?;
+    let named = given
         .iter()
-        .filter(|(_, body)| body.is_some())
-        .map(|(name, _)| *name)
-        .collect();
-    one_at_most(&given)?;
+        .find(|(_, is_given)| *is_given)
+        .map_or("body", |(name, _)| name);
     let body = bodies.into_iter().find_map(|(_, body)| body);
-    let named = |name: &'static str, is_given: bool| is_given.then_some(name);
     let cuts = [
-        named("truncate", truncate.is_some()),
-        named("huge", huge.is_some()),
-        named("endless", endless),
+        ("truncate", truncate.is_some()),
+        ("huge", huge.is_some()),
+        ("endless", endless),
     ];
-    one_at_most(&cuts.into_iter().flatten().collect::<Vec<_>>())?;
+    Problem::at_most_one(&cuts)?;
     let waits = [
-        named("retry_after", retry_after.is_some()),
-        named("retry_after_date", retry_after_date.is_some()),
+        ("retry_after", retry_after.is_some()),
+        ("retry_after_date", retry_after_date.is_some()),
     ];
-    one_at_most(&waits.into_iter().flatten().collect::<Vec<_>>())?;
-    let replacements = [
-        named("aadsts", aadsts.is_some()),
-        named("redirect", redirect.is_some()),
-        named("reset", reset),
-        given.first().copied(),
+    Problem::at_most_one(&waits)?;
+    Problem::at_most_one(&[
+        ("aadsts", aadsts.is_some()),
+        ("redirect", redirect.is_some()),
+        ("reset", reset),
+        (named, body.is_some()),
         // It may come with a redirect and with a body.
-        named("status", status.is_some() && redirect.is_none() && body.is_none()),
-    ];
-    one_at_most(&replacements.into_iter().flatten().collect::<Vec<_>>())?;
+        ("status", status.is_some() && redirect.is_none() && body.is_none()),
+    ])?;
     if let (Some(code), Some(_)) = (status, &redirect)
         && ![301, 302, 303, 307, 308].contains(&code)
     {
@@ -121,13 +121,9 @@ fn read(mut members: Members) -> Result<Fault, Problem> {
         return Err(Problem::expected("status", expected, &code.into()));
     }
     if reset {
-        let useless = waits.iter().chain(&cuts).copied().flatten();
-        let more = [
-            named("content_type", content_type.is_some()),
-            named("date_skew", skew.is_some()),
-        ];
-        if let Some(name) = useless.chain(more.into_iter().flatten()).next() {
-            return Err(conflict(&["reset", name]));
+        let more = [("content_type", content_type.is_some()), ("date_skew", skew.is_some())];
+        for useless in waits.into_iter().chain(cuts).chain(more) {
+            Problem::at_most_one(&[("reset", true), useless])?;
         }
     }
 
@@ -184,14 +180,10 @@ fn read(mut members: Members) -> Result<Fault, Problem> {
     })
 }
 
-fn one_at_most(names: &[&str]) -> Result<(), Problem> {
-    if names.len() > 1 { Err(conflict(names)) } else { Ok(()) }
-}
-
-fn conflict(names: &[&str]) -> Problem {
-    let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
-    let message = format!("{} exclude each other", names.join(" and "));
-    Problem::members("conflicting_members", message)
+/// Whether the path of any request that faults strike may contain this.
+fn may_strike(part: &str) -> bool {
+    let is_foreign = |c: char| matches!(c, '?' | '#') || c.is_whitespace();
+    !part.is_empty() && !part.contains(is_foreign) && !part.contains("://") && !landing::is_health(part)
 }
 
 /// A fault as it was read, with the number of times that are left.

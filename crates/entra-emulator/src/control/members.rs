@@ -71,7 +71,8 @@ impl Members {
     ) -> Result<Option<u64>, Problem> {
         let expected = format!("{unit}, an integer from {least} to {most}");
         self.read_as(name, &expected, |value| {
-            value.as_u64().filter(|number| (least..=most).contains(number))
+            let number = u64::try_from(whole(value)?).ok()?;
+            (least..=most).contains(&number).then_some(number)
         })
     }
 
@@ -96,6 +97,18 @@ impl Members {
         Err(Problem::member("unknown_member", name, &problem).with("expected", self.known.clone().into()))
     }
 }
+
+/// An integer, however it is written: many programs hold a length of time as a float, and write 3600.0.
+pub(crate) fn whole(value: &Value) -> Option<i64> {
+    let float = || {
+        let number = value.as_f64()?;
+        (number.fract() == 0.0 && number.abs() <= LARGEST_EXACT).then_some(number as i64)
+    };
+    value.as_i64().or_else(float)
+}
+
+/// Up to here a float tells all integers apart.
+const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// The members of an object in their order, those of one name included.
 struct Pairs(Vec<(String, Value)>);

@@ -9,12 +9,14 @@ mod problem;
 mod requests;
 
 use std::fmt;
+use std::time::SystemTime;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
+use crate::clock::{LAST_SECOND, rfc3339, unix};
 use crate::control::members::Members;
 use crate::control::problem::Problem;
 use crate::core::Core;
@@ -115,6 +117,15 @@ impl Call<'_> {
         }
         self.members()
     }
+}
+
+/// Adds a time to a JSON object: as `NAME_on` in seconds since the epoch, and as `NAME_at` in RFC 3339, which ends with the
+/// year 9999.
+fn with_moment(mut object: Value, name: &str, time: SystemTime) -> Value {
+    let seconds = unix(time).min(LAST_SECOND);
+    object[format!("{name}_on")] = seconds.into();
+    object[format!("{name}_at")] = rfc3339(seconds).into();
+    object
 }
 
 type Reply = Result<(StatusCode, Value), Problem>;

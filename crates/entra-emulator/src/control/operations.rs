@@ -5,18 +5,18 @@ use std::time::{Duration, UNIX_EPOCH};
 use http::{StatusCode, Uri};
 use serde_json::{Map, Value, json};
 
-use crate::clock::{LAST_SECOND, parse_rfc3339, rfc3339, unix};
+use crate::clock::{LAST_SECOND, parse_rfc3339, unix};
 use crate::config::{Tenant, User};
 use crate::control::members::Members;
 use crate::control::problem::Problem;
-use crate::control::{Call, Reply};
+use crate::control::{Call, Reply, with_moment};
 use crate::core::Core;
 use crate::headless::{ErrorPage, Redirect};
 
 /// `GET /v1/clock`
 pub(crate) fn clock(call: &Call<'_>) -> Reply {
-    let (now, frozen) = (unix(call.core.clock.now()), call.core.clock.is_frozen());
-    let body = json!({"now": rfc3339(now), "now_epoch": now, "frozen": frozen});
+    let clock = &call.core.clock;
+    let body = with_moment(json!({"frozen": clock.is_frozen()}), "now", clock.now());
     Ok((StatusCode::OK, body))
 }
 
@@ -26,10 +26,11 @@ pub(crate) fn set_clock(call: &Call<'_>) -> Reply {
     let expected = "a time of RFC 3339, such as \"2026-01-31T23:59:58Z\", or seconds since the epoch";
     let set = members.read_as("set", expected, |value| match value {
         Value::String(text) => parse_rfc3339(text),
+        // A fraction is dropped, as it is in a text.
         value => value
-            .as_u64()
-            .filter(|at| *at <= LAST_SECOND)
-            .map(|at| UNIX_EPOCH + Duration::from_secs(at)),
+            .as_f64()
+            .filter(|at| (0.0..=LAST_SECOND as f64).contains(at))
+            .map(|at| UNIX_EPOCH + Duration::from_secs(at as u64)),
     })?;
     let advance = members.integer("advance_seconds", "seconds", 0, LAST_SECOND)?;
     let frozen = members.read_as("frozen", "true to stop the clock, false to let it run", Value::as_bool)?;
@@ -42,15 +43,18 @@ pub(crate) fn set_clock(call: &Call<'_>) -> Reply {
     let ahead = Duration::from_secs(advance.unwrap_or(0));
     let time = set.unwrap_or_else(|| clock.now());
     let time = time.checked_add(ahead).filter(|time| unix(*time) <= LAST_SECOND);
-    let too_far = || Problem::expected("advance_seconds", "no time beyond the year 9999", &advance.into());
-    let time = time.ok_or_else(too_far)?;
+    // A clock that has run beyond it can still be stopped.
+    if advance.is_some() && time.is_none() {
+        let expected = "no time beyond the year 9999";
+        return Err(Problem::expected("advance_seconds", expected, &advance.into()));
+    }
     // Stopped before it is set, so that it shows that very time.
     if frozen == Some(true) {
         clock.freeze();
     }
-    match set {
-        Some(_) => clock.set(time),
-        None => clock.advance(ahead),
+    match (set, time) {
+        (Some(_), Some(time)) => clock.set(time),
+        _ => clock.advance(ahead),
     }
     if frozen == Some(false) {
         clock.unfreeze();
@@ -66,7 +70,9 @@ pub(crate) fn revoke(call: &Call<'_>) -> Reply {
     let app = members.text("app", "the name or the client ID of an application")?;
     let user = members.text("user", USER)?;
     members.finish()?;
-    let at = unix(core.clock.now());
+    Problem::at_most_one(&[("all", all), ("app", app.is_some()), ("user", user.is_some())])?;
+    let now = core.clock.now();
+    let at = unix(now);
     let revoked = match (all, app, user) {
         (true, None, None) => {
             core.revocations.revoke(None, at);
@@ -96,15 +102,15 @@ pub(crate) fn revoke(call: &Call<'_>) -> Reply {
             return Err(Problem::members("missing_member", message));
         }
     };
-    let body = json!({"revoked": revoked, "at": rfc3339(at), "at_epoch": at});
-    Ok((StatusCode::OK, body))
+    Ok((StatusCode::OK, with_moment(json!({"revoked": revoked}), "revoked", now)))
 }
 
 /// `POST /v1/approvals`
 pub(crate) fn approve(call: &Call<'_>) -> Reply {
     let core = call.core;
     let mut members = call.members()?;
-    let expected = "the URL of an authorize or adminconsent page, such as the application opens in a browser";
+    let expected =
+        "the URL of an authorize or adminconsent page, percent-encoded, as the application opens it in a browser";
     let url = members.read_as("url", expected, |value| {
         let uri: Uri = value.as_str()?.parse().ok()?;
         uri.path().starts_with('/').then_some(uri)
@@ -119,6 +125,7 @@ pub(crate) fn approve(call: &Call<'_>) -> Reply {
         }
     })?;
     members.finish()?;
+    Problem::at_most_one(&[("url", url.is_some()), ("user_code", user_code.is_some())])?;
     let accept = accept.unwrap_or(true);
     let user = user.map(|name| users_named(core, &name)).transpose()?;
     let outcome = match (url, user_code, user) {

@@ -40,9 +40,23 @@ impl Problem {
         Self::member("invalid_member", name, &problem).with("expected", expected.into())
     }
 
-    /// Members that are needed, or that exclude each other.
+    /// The members as a whole: some are needed, say.
     pub(crate) fn members(error: &'static str, message: String) -> Self {
         Self::new(StatusCode::BAD_REQUEST, error, message)
+    }
+
+    /// Refuses members that are given beside each other, and exclude each other.
+    pub(crate) fn at_most_one(members: &[(&str, bool)]) -> Result<(), Self> {
+        let given: Vec<String> = members
+            .iter()
+            .filter(|(_, is_given)| *is_given)
+            .map(|(name, _)| format!("\"{name}\""))
+            .collect();
+        if given.len() < 2 {
+            return Ok(());
+        }
+        let message = format!("{} exclude each other", given.join(" and "));
+        Err(Self::members("conflicting_members", message))
     }
 
     /// A parameter of the query that cannot be used.

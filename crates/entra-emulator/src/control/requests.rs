@@ -3,9 +3,8 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::clock::{rfc3339, unix};
 use crate::control::problem::Problem;
-use crate::control::{Call, Reply};
+use crate::control::{Call, Reply, with_moment};
 use crate::core::Core;
 use crate::recorder::{Channel, Endpoint, Purpose, RequestEvent};
 use crate::redact::redacted;
@@ -34,10 +33,8 @@ pub(crate) fn clear(call: &Call<'_>) -> Reply {
 fn shown(core: &Core, event: &RequestEvent) -> Value {
     let clean = |text: &str| redacted(&core.directory, event, text);
     let lints = &event.shown.lints;
-    json!({
+    let request = json!({
         "number": event.index + 1,
-        "at": rfc3339(unix(event.at)),
-        "at_epoch": unix(event.at),
         "channel": match event.channel {
             Channel::Memory => "memory",
             Channel::Http => "http",
@@ -66,5 +63,6 @@ fn shown(core: &Core, event: &RequestEvent) -> Value {
         "problem": event.problem,
         "lints": lints,
         "fault": event.fault,
-    })
+    });
+    with_moment(request, "received", event.at)
 }

@@ -24,7 +24,7 @@ use crate::recorder::Channel;
 pub(crate) fn answer(core: &Core, request: &Request<Vec<u8>>, channel: Channel) -> Option<Response<Vec<u8>>> {
     let place = match request.uri().path().trim_matches('/') {
         "" => Place::Page,
-        "healthz" => Place::Health,
+        HEALTH => Place::Health,
         "favicon.ico" => Place::Icon,
         _ => return None,
     };
@@ -47,6 +47,13 @@ pub(crate) fn answer(core: &Core, request: &Request<Vec<u8>>, channel: Channel) 
     }
     Some(no_store(response))
 }
+
+/// Whether a path is that of the probes.
+pub(crate) fn is_health(path: &str) -> bool {
+    path.trim_matches('/').eq_ignore_ascii_case(HEALTH)
+}
+
+const HEALTH: &str = "healthz";
 
 enum Place {
     Page,
