@@ -1,25 +1,18 @@
 //! The file with the emulator's CA, which other programs are told to trust.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-use std::time::Duration;
-
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use signal_hook::flag;
-use signal_hook::low_level::emulate_default_handler;
 
 use crate::exit::{Exit, Failure};
 use crate::files::{random_name, replace, write_new};
 use crate::outside::{refuse_contents, shown};
+use crate::stop::Stop;
 
 /// A file with a CA's certificate. Unless the user named it, it stands in a folder of its own, and both are removed with it.
 pub(crate) struct CaFile {
     /// Absolute: other programs run in other folders.
     pub(crate) path: PathBuf,
     pub(crate) folder: Option<PathBuf>,
-    stopped: Arc<AtomicUsize>,
+    stop: Option<Stop>,
 }
 
 impl CaFile {
@@ -34,7 +27,7 @@ impl CaFile {
                 Ok(Self {
                     path,
                     folder: None,
-                    stopped: Arc::default(),
+                    stop: None,
                 })
             }
             None => Self::write_temporary(pem),
@@ -43,12 +36,7 @@ impl CaFile {
 
     fn write_temporary(pem: &str) -> Result<Self, Failure> {
         // Before there is anything to remove.
-        let stopped = Arc::new(AtomicUsize::new(0));
-        let hangup = Some(SIGHUP).filter(|_| !is_hangup_ignored());
-        for signal in [SIGINT, SIGQUIT, SIGTERM].into_iter().chain(hangup) {
-            flag::register_usize(signal, Arc::clone(&stopped), signal as usize)
-                .map_err(|error| Failure::of(Exit::Configuration, &error))?;
-        }
+        let stop = Stop::watch()?;
         let name = random_name().map_err(|error| Failure::of(Exit::Configuration, &error))?;
         // A variable that is set to nothing is not set.
         let parent = Some(std::env::temp_dir()).filter(|parent| !parent.as_os_str().is_empty());
@@ -61,26 +49,20 @@ impl CaFile {
         let ca = Self {
             path: folder.join("ca.pem"),
             folder: Some(folder),
-            stopped,
+            stop: Some(stop),
         };
         write_new(&ca.path, pem, false)?;
         Ok(ca)
     }
 
     /// Waits for a signal to stop, removes the file, and ends the process as the signal does.
-    pub(crate) fn remove_when_stopped(self) -> ! {
-        let stopped = Arc::clone(&self.stopped);
-        let signal = loop {
-            match stopped.load(Ordering::SeqCst) {
-                0 => thread::sleep(PAUSE),
-                signal => break signal,
-            }
-        };
+    pub(crate) fn remove_when_stopped(mut self) -> ! {
+        let stopped = self.stop.take().map(Stop::wait);
         drop(self);
-        let signal = i32::try_from(signal).unwrap_or(SIGTERM);
-        let _ = emulate_default_handler(signal);
-        // As shells report a signal.
-        std::process::exit(128 + signal)
+        match stopped {
+            Some(stopped) => stopped.end(),
+            None => std::process::exit(0),
+        }
     }
 }
 
@@ -110,14 +92,3 @@ fn refused(path: &Path, error: &std::io::Error, advice: &'static str) -> Failure
 }
 
 const ADVICE: &str = "name the file for the CA with --ca-out";
-
-/// Whether SIGHUP does not end this process, as `nohup` has it: a handler would change that. True where it is not known.
-fn is_hangup_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_none_or(|mask| mask & (1 << (SIGHUP - 1)) != 0)
-}
-
-/// How often it is looked whether a signal came.
-const PAUSE: Duration = Duration::from_millis(100);

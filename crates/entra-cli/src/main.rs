@@ -36,6 +36,7 @@ mod settings;
 mod sign_in;
 mod silent;
 mod source;
+mod stop;
 mod store;
 mod suspects;
 mod target;

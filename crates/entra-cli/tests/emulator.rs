@@ -6,10 +6,13 @@ mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use common::{Running, command, err, fails, run};
 use entra_emulator::Emulator;
@@ -83,7 +86,7 @@ fn an_ignored_hangup_stays_ignored() {
         .args(["-c", script, "sh", env!("CARGO_BIN_EXE_entra"), "emulator", "--tls"])
         .env_clear()
         .env("TMPDIR", &folder)
-        .stdout(std::process::Stdio::piped());
+        .stdout(Stdio::piped());
     let mut child = Running::start(&mut command);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.starts_with("export NODE_EXTRA_CA_CERTS=")));
@@ -137,6 +140,73 @@ fn lines_about_tls_say_what_they_replace() {
         comment[0].contains("the place of this machine's root certificates"),
         "{comment:?}"
     );
+}
+
+/// As `docker stop` does, where nothing else passes signals on.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_first_process_of_a_container_obeys_signals() {
+    let unshare = ["--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
+    let possible = Command::new("unshare").args(unshare).arg("true").output();
+    if !possible.is_ok_and(|output| output.status.success()) {
+        let _ = std::io::stderr().write_all(b"SKIPPED: no namespace of processes here\n");
+        return;
+    }
+    for (words, last) in [
+        (&[][..], "export AZURE_CLIENT_SECRET="),
+        (&["--tls"], "export NODE_EXTRA_CA_CERTS="),
+    ] {
+        let mut isolated = Command::new("unshare");
+        isolated
+            .args(unshare)
+            .args([env!("CARGO_BIN_EXE_entra"), "emulator"])
+            .args(words)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = Running::start(&mut isolated);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        assert!(lines.any(|line| line.starts_with(last)));
+        let children = format!("/proc/{0}/task/{0}/children", child.id());
+        let first = std::fs::read_to_string(children).unwrap();
+        let done = Command::new("kill").args(["-TERM", first.trim()]).status();
+        assert!(done.unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(128 + 15), "{words:?}");
+    }
+}
+
+/// A probe that is answered may read the lines.
+#[test]
+fn it_answers_only_after_its_lines_are_written() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .unwrap()
+        .port();
+    // Nothing more fits into its standard output.
+    let (mut reader, mut full) = UnixStream::pair().unwrap();
+    full.set_nonblocking(true).unwrap();
+    while full.write(&[b'\n'; 4096]).is_ok() {}
+    while full.write(b"\n").is_ok() {}
+    full.set_nonblocking(false).unwrap();
+    let mut command = command(&["emulator", "--port", &port.to_string()], &[]);
+    command.stdout(OwnedFd::from(full));
+    let _child = Running::start(&mut command);
+    drop(command);
+    let mut probe = loop {
+        match TcpStream::connect(("127.0.0.1", port)) {
+            Ok(probe) => break probe,
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    probe
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    probe.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    assert!(probe.read(&mut [0]).is_err(), "the lines are not written yet");
+    std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+    probe.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut answer = String::new();
+    probe.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::commands::emulator::control::{Control, control_help};
 use crate::exit::{Exit, Failure};
 use crate::files::{name_of, print_secret, read_text, tell};
 use crate::outside::{escape, shell_quoted, without_suspects};
+use crate::stop::{Stop, is_first};
 
 /// Run a local token service that behaves like Entra until it is stopped.
 ///
@@ -31,8 +32,10 @@ Examples:
   entra emulator config --example > emulator.json
   entra emulator --config emulator.json --tls \\
     --ca-out ca.pem
-  entra emulator > emulator.env &
-  sleep 1; . ./emulator.env
+  # the lines are there as soon as it answers
+  entra emulator --port 8500 > emulator.env &
+  curl --retry 9 --retry-connrefused -sS \\
+    http://127.0.0.1:8500/healthz; . ./emulator.env
   entra token --resource https://graph.microsoft.com
 
 A user signs in to its public application, `cli`, with the line that is printed for it:
@@ -146,9 +149,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         builder =
             builder.certificate_pem(read_text(path, "the certificate", MAX_CERTIFICATE, Exit::Configuration)?.as_str());
     }
-    let emulator = arguments
+    let mut emulator = arguments
         .control
         .apply(arguments.address.apply(builder)?)
+        .paused()
         // A client that is set up wrongly has a secret in the path.
         .on_request(|event| tell(without_suspects(&event.to_string())))
         .try_start()
@@ -172,8 +176,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .map(|pem| CaFile::write(pem, arguments.ca_out.as_deref()))
         .transpose()?;
     print_secret(&describe(&emulator, ca.as_ref().map(|ca| ca.path.as_path())))?;
+    // Where /healthz answers, the lines have been printed, and can be read.
+    emulator.resume();
     match ca.filter(|ca| ca.folder.is_some()) {
         Some(ca) => ca.remove_when_stopped(),
+        None if is_first() => Stop::watch()?.wait().end(),
         // Until a signal ends it.
         None => loop {
             std::thread::park();

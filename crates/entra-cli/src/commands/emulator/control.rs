@@ -14,10 +14,11 @@ macro_rules! control_help {
     () => {
         "\
 With --control PORT, programs in any language drive the emulator over HTTP, in JSON; the lines printed name the address and the key:
-  curl -d '{\"status\": 429, \"retry_after\": 2}' \\
-    -H \"Authorization: Bearer $ENTRA_EMULATOR_CONTROL_KEY\" \\
-    -H 'Content-Type: application/json' \\
-    $ENTRA_EMULATOR_CONTROL/v1/faults
+  echo \"Authorization: Bearer $ENTRA_EMULATOR_CONTROL_KEY\" |
+    curl -H @- -H 'Content-Type: application/json' \\
+      -d '{\"status\": 429, \"retry_after\": 2,
+        \"path\": \"/token\"}' \\
+      $ENTRA_EMULATOR_CONTROL/v1/faults
 
   GET /v1                what there is
   GET /v1/requests       what came, and what was wrong with

@@ -1,0 +1,69 @@
+//! The signals that stop a process, waited for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::low_level::emulate_default_handler;
+
+use crate::exit::{Exit, Failure};
+
+/// The watch for a signal to stop. From its start on, no such signal ends the process by itself.
+pub(crate) struct Stop(Arc<AtomicUsize>);
+
+/// The signal that came.
+pub(crate) struct Stopped(i32);
+
+impl Stop {
+    /// Starts to watch.
+    pub(crate) fn watch() -> Result<Self, Failure> {
+        let stopped = Arc::new(AtomicUsize::new(0));
+        let hangup = Some(SIGHUP).filter(|_| !is_hangup_ignored());
+        for signal in [SIGINT, SIGQUIT, SIGTERM].into_iter().chain(hangup) {
+            flag::register_usize(signal, Arc::clone(&stopped), signal as usize)
+                .map_err(|error| Failure::of(Exit::Configuration, &error))?;
+        }
+        Ok(Self(stopped))
+    }
+
+    /// Waits for a signal.
+    pub(crate) fn wait(self) -> Stopped {
+        loop {
+            match self.0.load(Ordering::SeqCst) {
+                0 => thread::sleep(PAUSE),
+                signal => return Stopped(i32::try_from(signal).unwrap_or(SIGTERM)),
+            }
+        }
+    }
+}
+
+impl Stopped {
+    /// Ends the process as the signal does.
+    pub(crate) fn end(self) -> ! {
+        // A signal does not end the first process of a container; the attempt would end in a crash.
+        if !is_first() {
+            let _ = emulate_default_handler(self.0);
+        }
+        // As shells report a signal.
+        std::process::exit(128 + self.0)
+    }
+}
+
+/// Whether this is the first process of a container, which no signal ends that it does not watch for.
+pub(crate) fn is_first() -> bool {
+    std::process::id() == 1
+}
+
+/// Whether SIGHUP does not end this process, as `nohup` has it: a handler would change that. True where it is not known.
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_none_or(|mask| mask & (1 << (SIGHUP - 1)) != 0)
+}
+
+/// How often it is looked whether a signal came.
+const PAUSE: Duration = Duration::from_millis(100);
