@@ -334,11 +334,18 @@ fn tenant_and_rest<'p>(exchange: &Exchange<'_>, path: &'p [&'p str]) -> (String,
     {
         return (second.to_owned(), after);
     }
+    let first = if first.eq_ignore_ascii_case(CONSUMERS) {
+        "consumers"
+    } else {
+        first
+    };
     let shared = SHARED.iter().find(|shared| shared.eq_ignore_ascii_case(first));
     (shared.copied().unwrap_or(first).to_owned(), rest)
 }
 
 /// The names that stand for several tenants.
 pub(crate) const SHARED: &[&str] = &["common", "organizations", "consumers"];
+/// The tenant of all personal accounts, which `consumers` is another name of.
+pub(crate) const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
 const ENDPOINT_STARTS: &[&str] = &["oauth2", "v2.0", ".well-known", "discovery", "adminconsent"];

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::aadsts::Refusal;
 use crate::config::{Tenant, TokenVersion};
-use crate::core::SHARED;
+use crate::core::{CONSUMERS, SHARED};
 use crate::directory::ciam_subdomain;
 use crate::exchange::Exchange;
 use crate::keys::{EXPONENT, Key};
@@ -17,6 +17,11 @@ use crate::recorder::Endpoint;
 pub(crate) fn configuration(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
     let version = version(endpoint);
     let (name, issuer) = match find_tenant(exchange, tenant) {
+        // Personal accounts are all in one tenant.
+        Ok(None) if tenant == "consumers" => {
+            let issuer = exchange.issuer_template(version).replace("{tenantid}", CONSUMERS);
+            (tenant.to_owned(), issuer)
+        }
         Ok(None) => (tenant.to_owned(), exchange.issuer_template(version)),
         Ok(Some(tenant)) => (tenant.id.clone(), exchange.issuer(tenant, version)),
         Err(refusal) => return exchange.refuse(&refusal),

@@ -447,6 +447,16 @@ fn paths_are_read_in_any_case() {
     let issuer = &document(&emulator, "/COMMON/v2.0/.well-known/openid-configuration")["issuer"];
     assert_eq!(issuer, "https://login.microsoftonline.com/{tenantid}/v2.0");
 
+    // The issuer of personal accounts is known beforehand.
+    let personal = "9188040d-6c67-4c5b-b112-36a304b66dad";
+    for name in ["consumers", "Consumers", personal, &personal.to_uppercase()] {
+        let document = document(&emulator, &format!("/{name}/v2.0/.well-known/openid-configuration"));
+        assert_eq!(
+            document["issuer"],
+            format!("https://login.microsoftonline.com/{personal}/v2.0")
+        );
+    }
+
     let body = support::form(&emulator, &[("scope", "https://graph.microsoft.com/.default")]);
     let request = http::Request::post(format!("/{id}/OAuth2/V2.0/Token"))
         .header("content-type", "application/x-www-form-urlencoded");

@@ -171,7 +171,7 @@ impl<'a> Audience<'a> {
         match name {
             "common" => return Ok(Self::Common),
             "organizations" => return Ok(Self::Organizations),
-            "consumers" | CONSUMERS => return Ok(Self::Consumers),
+            "consumers" => return Ok(Self::Consumers),
             _ => {}
         }
         find_tenant(exchange, name).map(Self::One)
@@ -352,8 +352,6 @@ impl<'a> V2Body<'a> {
     }
 }
 
-/// The tenant that all personal accounts are in.
-const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 /// As long as an authorization request may be, in bytes.
 const LONGEST_FORM: usize = 64 * 1024;
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
