@@ -41,19 +41,25 @@ impl DirectorySettings {
             refuse_contents(file, Exit::Configuration)?;
             return Ok(DiskDirectory::at(file));
         }
-        let variable = |name: &str| {
-            let path = std::env::var_os(name).map(PathBuf::from);
-            path.filter(|path| path.is_absolute())
-        };
-        let folder = variable("XDG_DATA_HOME")
-            .or_else(|| variable("HOME").map(|home| home.join(".local").join("share")))
-            .or_else(|| variable("LOCALAPPDATA"));
-        let folder = folder.ok_or_else(|| {
+        let folder = folder_of_user("XDG_DATA_HOME", ".local/share").ok_or_else(|| {
             Failure::text(Exit::Configuration, "there is no home to keep the tenants in")
                 .hint("name a file with --directory, or set ENTRA_DIRECTORY")
         })?;
-        Ok(DiskDirectory::at(folder.join("entra").join("tenants.redb")))
+        Ok(DiskDirectory::at(folder.join("tenants.redb")))
     }
+}
+
+/// The folder of this program below the one that this variable names, or below this path in the user's home. A path that is not absolute
+/// is not looked at, as the XDG Base Directory Specification wants it.
+pub(crate) fn folder_of_user(variable: &str, in_home: &str) -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        let path = std::env::var_os(name).map(PathBuf::from);
+        path.filter(|path| path.is_absolute())
+    };
+    let folder = absolute(variable)
+        .or_else(|| absolute("HOME").map(|home| home.join(in_home)))
+        .or_else(|| absolute("LOCALAPPDATA"));
+    Some(folder?.join("entra"))
 }
 
 /// redb panics over some damaged files. The directory catches that and tells what is wrong: nobody needs to see both.

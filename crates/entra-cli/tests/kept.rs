@@ -249,8 +249,17 @@ fn a_damaged_store_says_how_to_start_anew() {
     write(&key, b"short");
     fails(&desk.run(ME), 1, &["does not hold a key", "sign in again"]);
     fs::remove_file(&key).unwrap();
-    fails(&desk.run(ME), 4, &["cannot be opened"]);
-    assert!(err(&desk.run(&["accounts"])).contains("1 of the sign-ins cannot be opened"));
+    fails(
+        &desk.run(ME),
+        4,
+        &["cannot be opened: their key is missing", "sign-ins.key"],
+    );
+    let accounts = desk.run(&["accounts"]);
+    assert!(
+        err(&accounts).contains("1 of the sign-ins cannot be opened: their key is missing"),
+        "{}",
+        err(&accounts)
+    );
     write(&key, &sound_key);
     done(&desk.run(ME));
     fs::remove_file(&key).unwrap();

@@ -29,11 +29,16 @@ pub(crate) enum Output {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let (accounts, unreadable) = arguments.store.look()?.accounts()?;
+    let store = arguments.store.look()?;
+    let (accounts, unreadable) = store.accounts()?;
     if unreadable > 0 {
+        let problem = format!(
+            "{unreadable} of the sign-ins cannot be opened: {}",
+            store.why_unreadable()
+        );
         warn(
-            format_args!("{unreadable} of the sign-ins cannot be opened: they are damaged, or sealed with another key"),
-            "remove them with `entra logout --all`",
+            problem,
+            "restore the key, or remove all sign-ins with `entra logout --all`",
         );
     }
     match arguments.output {

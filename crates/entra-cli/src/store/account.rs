@@ -53,7 +53,10 @@ impl Account {
     /// Whether this tenant is the account's, by its ID, or by a domain that the account shows.
     fn is_of(&self, tenant: &Tenant) -> bool {
         let text = tenant.to_string();
+        // Users who signed in to a tenant that they named may be its guests: the domain of their name is that of another one.
+        let is_home = self.named.parse::<Tenant>().is_ok_and(|named| !named.is_specific());
         let domain = self.username.rsplit_once('@').map(|(_, domain)| domain);
+        let domain = domain.filter(|_| is_home);
         match tenant {
             Tenant::Id(id) => *id == self.tenant,
             tenant if !tenant.is_specific() => true,
@@ -234,9 +237,9 @@ impl Store {
             [one] => Ok((*one).clone()),
             [] if accounts.is_empty() && unreadable > 0 => Err(Failure::text(
                 Exit::Credential,
-                "the sign-ins that are kept cannot be opened: they are damaged, or sealed with another key",
+                format!("the sign-ins that are kept cannot be opened: {}", self.why_unreadable()),
             )
-            .hint("sign in again with `entra login`")),
+            .hint("restore the key, or sign in again with `entra login`")),
             [] if accounts.is_empty() => {
                 Err(Failure::text(Exit::Credential, "no user is signed in").hint("sign in with `entra login`"))
             }
@@ -245,7 +248,11 @@ impl Store {
                     Some(user) => format!("{} is not among the accounts", excerpt(user, 100)),
                     None => "no account fits the options".to_owned(),
                 };
-                let problem = format!("{whom}; signed in: {}", listed(accounts.iter()));
+                let others = match unreadable {
+                    0 => String::new(),
+                    count => format!("; {count} more cannot be opened: {}", self.why_unreadable()),
+                };
+                let problem = format!("{whom}; signed in: {}{others}", listed(accounts.iter()));
                 Err(Failure::text(Exit::Credential, problem).hint("name one of them, or sign in with `entra login`"))
             }
             several => {
@@ -360,8 +367,9 @@ mod tests {
             );
         }
         for (tenant, fitting) in [
-            ("contoso.com", true),
-            ("fabrikam.com", true),
+            // A guest of the tenant that was named at the sign-in.
+            ("contoso.com", false),
+            ("FABRIKAM.com", true),
             ("02020202-0202-0202-0202-020202020202", true),
             ("03020202-0202-0202-0202-020202020202", false),
             ("other.com", false),
@@ -375,6 +383,17 @@ mod tests {
                 }),
                 fitting
             );
+        }
+    }
+
+    #[test]
+    fn the_domain_of_a_user_is_that_of_the_home_tenant() {
+        for (named, fitting) in [("organizations", true), ("common", true), ("fabrikam.com", false)] {
+            let account = Account {
+                named: named.to_owned(),
+                ..account()
+            };
+            assert_eq!(account.is_of(&"Contoso.com".parse().unwrap()), fitting, "{named}");
         }
     }
 

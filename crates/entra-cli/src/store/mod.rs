@@ -5,7 +5,8 @@
 //!
 //! - **Guards against**: other users of the machine (folder 0700, files 0600), a copy of the one file without the other, changed or
 //!   exchanged entries, links and folders that another user put there, a damaged file.
-//! - **Does not guard against**: programs that run as this user, an administrator, a copy of the whole folder. The key file is no password.
+//! - **Does not guard against**: programs that run as this user, an administrator, a copy of the whole folder, an older copy of the file put
+//!   in its place. The key file is no password. IDs of applications and tenants, and how many entries there are, are not hidden.
 //!
 //! The key is not in the keyring of the operating system: on Linux that needs a session with D-Bus, which containers, CI machines and
 //! remote shells lack, and the kernel's own keyring forgets at the next start. A command that works by one rule everywhere is worth more
@@ -28,7 +29,7 @@ use entra_client::{DirectoryError, DirectoryKey, DirectoryTurn, DiskDirectory, K
 
 pub(crate) use self::account::{Account, Wanted, one_line};
 pub(crate) use self::cached_token::{CachedToken, TokenName, Trouble, acquire};
-use crate::directory::hush_panics_over_damage;
+use crate::directory::{folder_of_user, hush_panics_over_damage};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::outside::{refuse_contents, shown};
@@ -41,7 +42,7 @@ pub(crate) struct StoreSettings {
     #[arg(long, env = "ENTRA_STORE", hide_env_values = true, value_name = "FOLDER", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     store: Option<PathBuf>,
 
-    /// Seal them with the key in this file, which is made if it is missing [default: sign-ins.key in that folder]
+    /// Seal them with the key in this file, 32 random bytes, which is made if it is missing [default: sign-ins.key in that folder]
     #[arg(long, env = "ENTRA_STORE_KEY", hide_env_values = true, value_name = "FILE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     store_key: Option<PathBuf>,
 }
@@ -96,7 +97,11 @@ impl StoreSettings {
             directory = directory.with_key(read.clone());
             key = Some(read);
         }
-        Ok(Store { directory, key })
+        Ok(Store {
+            directory,
+            key,
+            key_file,
+        })
     }
 
     fn folder(&self) -> Result<PathBuf, Failure> {
@@ -104,18 +109,11 @@ impl StoreSettings {
             refuse_contents(folder, Exit::Configuration)?;
             return Ok(folder.clone());
         }
-        let variable = |name: &str| {
-            let path = std::env::var_os(name).map(PathBuf::from);
-            path.filter(|path| path.is_absolute())
-        };
-        let folder = variable("XDG_STATE_HOME")
-            .or_else(|| variable("HOME").map(|home| home.join(".local").join("state")))
-            .or_else(|| variable("LOCALAPPDATA"));
-        let folder = folder.ok_or_else(|| {
+        let folder = folder_of_user("XDG_STATE_HOME", ".local/state").ok_or_else(|| {
             Failure::text(Exit::Configuration, "there is no home to keep sign-ins and tokens in")
                 .hint("name a folder with --store, or set ENTRA_STORE")
         })?;
-        Ok(folder.join("entra"))
+        Ok(folder)
     }
 }
 
@@ -123,12 +121,21 @@ impl StoreSettings {
 pub(crate) struct Store {
     pub(crate) directory: DiskDirectory,
     key: Option<DirectoryKey>,
+    key_file: PathBuf,
 }
 
 impl Store {
     /// Makes the file where there is none, and sees whether it can be written.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         self.directory.check().map_err(failure)
+    }
+
+    /// Why entries cannot be opened.
+    pub(crate) fn why_unreadable(&self) -> String {
+        match self.key {
+            Some(_) => "they are damaged, or sealed with another key".to_owned(),
+            None => format!("their key is missing, {}", shown(&self.key_file)),
+        }
     }
 
     /// A name that tells nothing of these parts.
@@ -230,7 +237,7 @@ pub(crate) fn failure(error: DirectoryError) -> Failure {
         }
         DirectoryError::Key { path, .. } => refused(
             &path,
-            "this file does not hold a key",
+            "this file does not hold a key, which is 32 bytes",
             "restore it from a copy, or move it away and sign in again",
         ),
         error => error.into(),
