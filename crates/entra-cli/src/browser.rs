@@ -66,7 +66,11 @@ fn tell_of_failure(mut child: Child, name: &str) {
 fn commands(url: &str) -> Result<Vec<Vec<OsString>>, String> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     if let Some(wanted) = variable("BROWSER") {
-        return Ok(wanted_commands(&wanted, url));
+        let commands = wanted_commands(&wanted, url);
+        return match commands.is_empty() {
+            true => Err("BROWSER names no program".to_owned()),
+            false => Ok(commands),
+        };
     }
     if variable("SSH_CONNECTION").is_some() || variable("SSH_TTY").is_some() {
         return Err("this is a remote session".to_owned());
@@ -84,7 +88,8 @@ fn commands(url: &str) -> Result<Vec<Vec<OsString>>, String> {
     Ok(vec![words.map(OsString::from).collect()])
 }
 
-/// The commands that `BROWSER` names: separated by colons, `%s` in the place of the address, which otherwise comes last.
+/// The commands that `BROWSER` names: separated by colons, `%s` in the place of the address, which otherwise comes last. Quotation marks
+/// hold a word together.
 fn wanted_commands(wanted: &OsStr, url: &str) -> Vec<Vec<OsString>> {
     let wanted = wanted.to_string_lossy();
     let separator = if cfg!(windows) { ';' } else { ':' };
@@ -95,10 +100,10 @@ fn wanted_commands(wanted: &OsStr, url: &str) -> Vec<Vec<OsString>> {
     wanted
         .map(|command| {
             // The path of a program may hold spaces.
-            let words: Vec<&str> = if Path::new(command).is_file() {
-                vec![command]
+            let words = if Path::new(command).is_file() {
+                vec![command.to_owned()]
             } else {
-                command.split_whitespace().collect()
+                words(command)
             };
             let mut words: Vec<OsString> = words.iter().map(|word| word.replace("%s", url).into()).collect();
             if !command.contains("%s") {
@@ -107,6 +112,24 @@ fn wanted_commands(wanted: &OsStr, url: &str) -> Vec<Vec<OsString>> {
             words
         })
         .collect()
+}
+
+/// The words of a command, as a shell parts them: nothing else in it means anything.
+fn words(command: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for character in command.chars() {
+        match (quote, character) {
+            (Some(open), _) if open == character => quote = None,
+            (None, '"' | '\'') => {
+                quote = Some(character);
+                word.get_or_insert_default();
+            }
+            (None, _) if character.is_whitespace() => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(character),
+        }
+    }
+    words.extend(word);
+    words
 }
 
 /// What ends later than that was a browser in use.
@@ -129,5 +152,16 @@ mod tests {
             ]
         );
         assert!(commands(" : ").is_empty());
+        for (wanted, words) in [
+            ("'/a b/firefox' '%s'", &["/a b/firefox", url][..]),
+            (
+                "\"/a b\"/firefox --app=\"%s\"",
+                &["/a b/firefox", &format!("--app={url}")],
+            ),
+            ("sh -c 'echo \"x\"' ''", &["sh", "-c", "echo \"x\"", "", url]),
+            ("fire'fox", &["firefox", url]),
+        ] {
+            assert_eq!(commands(wanted), [words], "{wanted}");
+        }
     }
 }
