@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -93,10 +94,7 @@ impl CallbackSettings {
                 }
             }
         })?;
-        let port = listeners.first().map(TcpListener::local_addr).transpose();
-        let port = port
-            .map_err(|error| problem(error.to_string()))?
-            .map_or(0, |address| address.port());
+        let port = port_of(&listeners);
         let (host, asked_port) = place.rsplit_once(':').unwrap_or((place, ""));
         let redirect_uri: RedirectUri = match &self.redirect_uri {
             Some(uri) => uri.parse()?,
@@ -138,6 +136,12 @@ impl CallbackSettings {
     }
 }
 
+/// The port that all of them listen at.
+fn port_of(listeners: &[TcpListener]) -> u16 {
+    let address = listeners.first().and_then(|listener| listener.local_addr().ok());
+    address.map_or(0, |address| address.port())
+}
+
 /// What to do if Entra does not take this redirect URI.
 fn registration(uri: &str, application: &Application) -> String {
     let platform = match application.credential() {
@@ -169,8 +173,8 @@ impl Callback {
     }
 
     /// Sends a browser to this address, for a `purpose` such as "to sign in": opens one where there is one, and prints the address in any
-    /// case, on a line of its own.
-    pub(crate) fn send_browser(&mut self, purpose: &str, url: &str) {
+    /// case, on a line of its own. `elsewhere` is an option of the command that needs no browser on this machine.
+    pub(crate) fn send_browser(&mut self, purpose: &str, url: &str, elsewhere: Option<&str>) {
         let url_or_short = match &mut self.start {
             Some(start) if self.opens_browser => {
                 url.clone_into(&mut start.url);
@@ -181,14 +185,25 @@ impl Callback {
                 url.to_owned()
             }
         };
-        let invitation = match self.opens_browser.then(|| browser::open(&url_or_short)) {
+        let opened = self.opens_browser.then(|| browser::open(&url_or_short));
+        let is_opened = matches!(opened, Some(Ok(())));
+        let invitation = match opened {
             Some(Ok(())) => format!("a browser opens this address {purpose}; if it does not, open it yourself:"),
             Some(Err(why)) => {
-                format!("open this address in a browser on this machine {purpose} (none is opened: {why}):")
+                let alternative = elsewhere.map(|option| format!("; {option} needs none here"));
+                format!(
+                    "open this address in a browser {purpose} (none is opened: {why}{}):",
+                    alternative.unwrap_or_default()
+                )
             }
             None => format!("open this address in a browser {purpose}:"),
         };
         let whole = match &self.start {
+            // The browser comes back to this machine: one that runs elsewhere has to be led here.
+            Some(_) if !is_opened => format!(
+                "\n\nwhich leads to\n\n{url}\n\nfrom another machine, forward the port first: ssh -L {0}:localhost:{0}",
+                port_of(&self.listeners)
+            ),
             Some(_) => format!("\n\nwhich leads to\n\n{url}"),
             None => String::new(),
         };
@@ -232,7 +247,7 @@ impl Callback {
                 Answer::Other(error) => {
                     Page::bad("This is not the sign-in that was started", error.problem())
                         .show(&mut browser, "400 Bad Request");
-                    tell(format_args!("a redirect was turned away: {error}"));
+                    turned_away(&error);
                 }
                 Answer::Done(page, done) => {
                     page.show(&mut browser, "200 OK");
@@ -240,6 +255,17 @@ impl Callback {
                 }
             }
         }
+    }
+}
+
+/// Tells of a redirect that is not the one that is waited for, a few times: any page in a browser can send one.
+fn turned_away(error: &entra_client::Error) {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let problem = error.problem();
+    match COUNT.fetch_add(1, Ordering::Relaxed) {
+        count if count < MOST_TOLD => tell(format_args!("a redirect was turned away: {problem}")),
+        MOST_TOLD => tell("more redirects were turned away: from now on that is not told"),
+        _ => {}
     }
 }
 
@@ -348,7 +374,7 @@ fn read(mut stream: TcpStream, pages: &Pages) -> Option<(Redirect, TcpStream)> {
         Err(error) => {
             let error = entra_client::Error::from(error);
             Page::bad("This cannot be read", error.problem()).show(&mut stream, "400 Bad Request");
-            tell(format_args!("a redirect was turned away: {error}"));
+            turned_away(&error);
             None
         }
     }
@@ -404,6 +430,9 @@ fn path_of(uri: &str) -> &str {
 /// The default address and time of waiting. The portal takes http://localhost for a redirect URI, and no other plain http.
 const LISTEN: &str = "localhost:8400";
 const WAIT: u64 = 600;
+
+/// How many redirects are told of that were turned away.
+const MOST_TOLD: usize = 5;
 
 /// How many connections are read at once.
 const READERS: usize = 32;

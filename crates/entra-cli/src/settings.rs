@@ -87,22 +87,20 @@ impl ApplicationSettings {
         self.for_person(tenant, credential)
     }
 
-    /// The application in this tenant, for a user to sign in to: with its credential where one is set, unless it is `public`. A variable
-    /// holds the credential of AZURE_CLIENT_ID, and of no other application that is named on the command line.
+    /// The application in this tenant, for a user to sign in to: with its credential where one is set, unless it is `public`.
     pub(crate) fn sign_in_application(
         traced: &Traced<Self>,
         tenant: Tenant,
         public: bool,
     ) -> Result<Application, Failure> {
         let settings = &traced.settings;
-        let is_anothers = match (traced.source("client_id"), std::env::var("AZURE_CLIENT_ID")) {
-            (Source::Flag(_), Ok(other)) => other.parse::<ClientId>().ok() != Some(settings.client_id()?),
-            _ => false,
-        };
+        let (client_id, cloud) = (settings.client_id()?, settings.cloud()?);
         let credential = match settings.chosen_or_none()? {
             _ if public => ClientCredential::Public,
             None => ClientCredential::Public,
-            Some(chosen) if is_anothers && chosen.is_from_variable() => ClientCredential::Public,
+            Some(chosen) if chosen.is_from_variable() && !settings.variables_are_of(client_id, &cloud) => {
+                ClientCredential::Public
+            }
             Some(_) => settings.credential()?,
         };
         settings.for_person(tenant, credential)
@@ -110,27 +108,53 @@ impl ApplicationSettings {
 
     /// The application that a kept sign-in belongs to, with its credential unless it is `public`.
     pub(crate) fn application_of_account(
-        &self,
+        traced: &Traced<Self>,
         authority: Authority,
         client_id: ClientId,
         public: bool,
     ) -> Result<Application, Failure> {
-        self.refuse_region()?;
+        let settings = &traced.settings;
+        settings.refuse_region()?;
+        settings.refuse_secret_on_command_line()?;
         if public {
-            return Ok(self.application_of(authority, client_id, ClientCredential::Public));
+            let given = CREDENTIAL_OPTIONS.iter().find_map(|name| match traced.source(name) {
+                Source::Flag(flag) => Some(flag),
+                _ => None,
+            });
+            return match given {
+                None => Ok(settings.application_of(authority, client_id, ClientCredential::Public)),
+                Some(flag) => {
+                    let problem = format!("{flag} is not used: the account belongs to {client_id} as a public client");
+                    Err(Failure::text(Exit::Usage, problem)
+                        .hint("leave it out, or sign in with the credential: give it to `entra login`"))
+                }
+            };
         }
-        // A credential that is set for another application or cloud goes nowhere else.
-        let is_set_for_it = self.client_id().ok() == Some(client_id)
-            && self
-                .cloud()
-                .is_ok_and(|cloud| cloud.origin() == authority.cloud().origin());
-        if !is_set_for_it && self.chosen()?.is_from_variable() {
-            let problem = format!("the variables hold the credential of another application than {client_id}");
+        if settings.chosen()?.is_from_variable() && !settings.variables_are_of(client_id, authority.cloud()) {
+            let problem = format!(
+                "the variables hold the credential of another application or cloud than {client_id} at {}",
+                authority.cloud().origin()
+            );
             return Err(Failure::text(Exit::Credential, problem).hint(
                 "name the application's own with --secret-file or --certificate, or set its AZURE_CLIENT_ID and AZURE_AUTHORITY_HOST",
             ));
         }
-        Ok(self.application_of(authority, client_id, self.credential()?))
+        Ok(settings.application_of(authority, client_id, settings.credential()?))
+    }
+
+    /// Whether a credential that a variable holds is this application's in this cloud. It is that of AZURE_CLIENT_ID at
+    /// AZURE_AUTHORITY_HOST, whatever other application or cloud an option names: it goes nowhere else.
+    fn variables_are_of(&self, client_id: ClientId, cloud: &Cloud) -> bool {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let named_client = match variable("AZURE_CLIENT_ID") {
+            Some(id) => id.trim().parse().ok(),
+            None => self.client_id().ok(),
+        };
+        let named_cloud = match variable("AZURE_AUTHORITY_HOST") {
+            Some(host) => cloud_at(host.trim()),
+            None => self.cloud(),
+        };
+        named_client == Some(client_id) && named_cloud.is_ok_and(|named| named.origin() == cloud.origin())
     }
 
     /// The application in its tenant, without a credential.
@@ -194,6 +218,11 @@ impl ApplicationSettings {
         Application::new(authority, client_id, credential)
             .on(self.version())
             .with_capabilities(&capabilities)
+    }
+
+    /// The tenant, where one is named.
+    pub(crate) fn tenant_if_given(&self) -> Result<Option<Tenant>, Failure> {
+        given(&self.tenant).map(|_| self.tenant()).transpose()
     }
 
     pub(crate) fn tenant(&self) -> Result<Tenant, Failure> {
@@ -437,6 +466,17 @@ impl From<String> for Zeroized {
         Self(Zeroizing::new(text))
     }
 }
+
+/// The options that belong to a credential.
+const CREDENTIAL_OPTIONS: [&str; 7] = [
+    "secret_file",
+    "certificate",
+    "certificate_key",
+    "certificate_password_file",
+    "send_certificate_chain",
+    "algorithm",
+    "federated_token_file",
+];
 
 /// The variables that name a credential, the first that is set before the others.
 pub(crate) const CREDENTIALS: [&str; 3] = [SECRET, CERTIFICATE, FEDERATED];

@@ -66,7 +66,6 @@ impl FlowSettings {
     }
 
     pub(crate) fn token(&self, wanted: &TokenSettings, policy: Policy) -> Result<Got, Failure> {
-        self.check(wanted)?;
         let application = wanted.application(self.public, self.may_be_public())?;
         let client = wanted.client_of(application.clone(), policy)?.build();
         let client = client?;
@@ -84,7 +83,14 @@ impl FlowSettings {
             // Read last: whoever writes it into a pipe may sign in for it.
             Flow::Obo => return without_sign_in(client.on_behalf_of(&self.assertion()?)),
             Flow::DeviceCode => client.device_code(&target, |code| tell_always(harmless(&code.message)))?,
-            Flow::AuthCode => through_browser(&client, &self.callback, target, wanted.claims()?, |_| Ok(()))?,
+            Flow::AuthCode => through_browser(
+                &client,
+                &self.callback,
+                target,
+                wanted.claims()?,
+                "--flow device-code",
+                |_| Ok(()),
+            )?,
         };
         Ok(Got {
             token: sign_in.token.clone(),
@@ -101,7 +107,7 @@ impl FlowSettings {
     }
 
     /// Refuses options that do not go together.
-    fn check(&self, wanted: &TokenSettings) -> Result<(), Failure> {
+    pub(crate) fn check(&self, wanted: &TokenSettings) -> Result<(), Failure> {
         if self.public && !self.may_be_public() {
             return Err(Failure::text(
                 Exit::Usage,
@@ -141,12 +147,14 @@ impl FlowSettings {
     }
 }
 
-/// Signs a user in through a browser on this machine. What `keep` does is done before the browser is told, so that its page is true.
+/// Signs a user in through a browser on this machine; `elsewhere` is the option that needs no browser here. What `keep` does is done before
+/// the browser is told, so that its page is true.
 pub(crate) fn through_browser(
     client: &Client,
     callback: &CallbackSettings,
     target: Target,
     claims: Option<ClaimsRequest>,
+    elsewhere: &str,
     mut keep: impl FnMut(&SignIn) -> Result<(), Failure>,
 ) -> Result<SignIn, Failure> {
     let mut callback = callback.listen(client.application())?;
@@ -160,7 +168,7 @@ pub(crate) fn through_browser(
         }
     });
     let (url, pending) = flow.start()?;
-    callback.send_browser("to sign in", &url);
+    callback.send_browser("to sign in", &url, Some(elsewhere));
     callback.wait(|redirect| match flow.finish_sign_in(&pending, redirect) {
         Ok(sign_in) => match keep(&sign_in) {
             Ok(()) => {

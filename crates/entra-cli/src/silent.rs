@@ -5,6 +5,7 @@ use entra_client::blocking::Client;
 use entra_client::{Error, Policy, Token, TokenOptions, User};
 use entra_proto::{
     Application, Authority, CacheKey, ClientCredential, ErrorClass, RefreshToken, Target, Tenant, TokenRequest,
+    UnverifiedClaims,
 };
 use zeroize::Zeroizing;
 
@@ -37,7 +38,7 @@ pub(crate) struct KeptSettings {
     refresh: bool,
 
     #[command(flatten)]
-    store: StoreSettings,
+    store: Traced<StoreSettings>,
 }
 
 /// A token, and how it was got.
@@ -60,6 +61,12 @@ impl KeptSettings {
             let problem = "--refresh goes with --cache or --account";
             return Err(Failure::text(Exit::Usage, problem).hint("leave it out: without those each token is requested"));
         }
+        for name in ["store", "store_key"] {
+            if let (false, Source::Flag(flag)) = (self.is_wanted(), self.store.source(name)) {
+                let problem = format!("{flag} goes with --cache or --account");
+                return Err(Failure::text(Exit::Usage, problem).hint("leave it out: without those nothing is kept"));
+            }
+        }
         if self.cache && !is_for_application {
             let problem = "--cache is for an application's own tokens";
             return Err(Failure::text(Exit::Usage, problem).hint("use `entra login` and --account for those of users"));
@@ -77,6 +84,7 @@ impl KeptSettings {
     fn of_application(&self, wanted: &TokenSettings, policy: Policy) -> Result<Silent, Failure> {
         let application = wanted.application(false, false)?;
         let client = built(wanted, application.clone(), policy)?;
+        let proof = proof(application.credential())?;
         let (target, options) = (wanted.target()?, wanted.options()?);
         let authority = application.authority().clone();
         let request = || client.token_with(&target, &options);
@@ -86,11 +94,11 @@ impl KeptSettings {
             authority: authority.clone(),
             account: None,
         };
-        let opened = self.store.open().and_then(|store| {
+        let opened = self.store.settings.open().and_then(|store| {
             let key = with_claims(application.client_credentials(target.clone())?, wanted)?;
             // The region changes the way of the request. The credential shows that the token was issued to whoever asks now.
             let region = format!("{authority:?}");
-            let others = [region.as_bytes(), &proof(application.credential())];
+            let others = [region.as_bytes(), &proof];
             let name = TokenName::of_application(&store, application.client_id(), &key, &others)?;
             Ok((store, name))
         });
@@ -113,13 +121,17 @@ impl KeptSettings {
     }
 
     fn of_account(&self, user: &str, wanted: &TokenSettings, policy: Policy) -> Result<Silent, Failure> {
-        let store = self.store.look()?;
+        let store = self.store.settings.look()?;
         let user = Some(user.trim().to_owned()).filter(|user| !user.is_empty());
         let (asked, preferred) = narrowed(wanted.settings(), user)?;
         let account = store.account(&asked, &preferred)?;
         let authority = Authority::new(cloud_at(&account.origin)?, Tenant::Id(account.tenant))?;
-        let settings = &wanted.settings().settings;
-        let application = settings.application_of_account(authority.clone(), account.client_id, account.is_public)?;
+        let application = ApplicationSettings::application_of_account(
+            wanted.settings(),
+            authority.clone(),
+            account.client_id,
+            account.is_public,
+        )?;
         let client = built(wanted, application.clone(), policy)?;
         let target = wanted.target()?;
         let name = TokenName::of_account(&store, &account, &account_key(&application, &target, Some(wanted))?)?;
@@ -259,13 +271,21 @@ fn built(wanted: &TokenSettings, application: Application, policy: Policy) -> Re
     Ok(wanted.client_of(application, policy)?.build()?)
 }
 
-/// What tells one credential from another. A federated token is another one each time: its issuer vouches for the application.
-fn proof(credential: &ClientCredential) -> Zeroizing<Vec<u8>> {
-    Zeroizing::new(match credential {
+/// What tells one credential from another. A federated token is another one each time: its issuer and its subject stay.
+fn proof(credential: &ClientCredential) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    Ok(Zeroizing::new(match credential {
         ClientCredential::Secret(secret) | ClientCredential::BasicSecret(secret) => secret.expose().as_bytes().to_vec(),
         ClientCredential::Certificate(certificate) => certificate.signer().certificate().sha256().to_vec(),
+        ClientCredential::Federated(federated) => {
+            let assertion = federated.source().assertion(federated.audience())?;
+            // One without such claims is told from all others.
+            match UnverifiedClaims::decode(assertion.expose()) {
+                Ok(claims) => format!("{:?}", (claims.issuer(), claims.subject())).into_bytes(),
+                Err(_) => assertion.expose().as_bytes().to_vec(),
+            }
+        }
         _ => Vec::new(),
-    })
+    }))
 }
 
 /// Which account the settings name: options say which may be meant, variables which of several is.
@@ -295,4 +315,37 @@ pub(crate) fn narrowed(
             .map(|cloud| cloud.origin().to_owned()),
     };
     Ok((wanted, preferred))
+}
+
+#[cfg(test)]
+mod tests {
+    use entra_proto::{ClientAssertion, ClientSecret, FederatedCredential};
+
+    use super::*;
+
+    #[test]
+    fn credentials_are_told_from_each_other() {
+        // {"alg":"none"}, then {"iss":"i","sub":"s","n":1}, the same with "n":2, and one with another subject.
+        let jwt = |claims: &str| format!("eyJhbGciOiJub25lIn0.{claims}.c2ln");
+        let federated =
+            |token: String| FederatedCredential::new(move |_: &str| ClientAssertion::new(token.clone())).into();
+        let secret = |text: &str| ClientCredential::from(ClientSecret::new(text).unwrap());
+        let proofs: Vec<_> = [
+            federated(jwt("eyJpc3MiOiJpIiwic3ViIjoicyIsIm4iOjF9")),
+            federated(jwt("eyJpc3MiOiJpIiwic3ViIjoicyIsIm4iOjJ9")),
+            federated(jwt("eyJpc3MiOiJpIiwic3ViIjoidCIsIm4iOjF9")),
+            secret("one"),
+            secret("two"),
+        ]
+        .iter()
+        .map(|credential| proof(credential).unwrap())
+        .collect();
+        // The platform writes the token anew: its principal stays.
+        assert_eq!(proofs[0], proofs[1]);
+        for one in 1..proofs.len() {
+            assert!(proofs[one + 1..].iter().all(|other| *other != proofs[one]), "{one}");
+        }
+        let gone = FederatedCredential::new(|_: &str| ClientAssertion::new("no token")).into();
+        assert!(proof(&gone).is_err());
+    }
 }

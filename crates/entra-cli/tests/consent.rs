@@ -192,7 +192,10 @@ fn the_page_says_what_went_wrong_and_the_command_what_to_do() {
         fails(
             &waiting.end(),
             5,
-            &["take only redirects", "check that the body is a form"],
+            &[
+                "a redirect was turned away: the redirect has another state",
+                "check that the body is a form",
+            ],
         );
     }
 }
@@ -258,7 +261,7 @@ fn what_the_directory_warns_of_is_told() {
     std::fs::set_permissions(&setting.directory, PermissionsExt::from_mode(0o644)).unwrap();
     let output = setting.run(&["tenants", "list"]);
     let told = format!(
-        "warning: others could read the directory of tenants; its mode is 0600 now; path: {}\n",
+        "warning: others could read this file; its mode is 0600 now; path: {}\n",
         setting.directory.display()
     );
     assert_eq!(err(&output), told);

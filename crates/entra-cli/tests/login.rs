@@ -166,14 +166,104 @@ fn a_confidential_application_needs_its_secret_each_time() {
     fails(&without, 4, &["no credential"]);
     // The secret of another application, or for another cloud, is sent nowhere.
     let before = desk.token_requests();
-    for other in [("AZURE_CLIENT_ID", desk.cli()), ("AZURE_AUTHORITY_HOST", "public")] {
-        fails(
-            &desk.run_with(ANEW, &[other]),
-            4,
-            &["another application", "--secret-file"],
-        );
+    for (option, value, other) in [
+        ("--client-id", emulator.client_id(), ("AZURE_CLIENT_ID", desk.cli())),
+        (
+            "--authority-host",
+            emulator.base_url(),
+            ("AZURE_AUTHORITY_HOST", "public"),
+        ),
+    ] {
+        // An option that names the account does not change whose secret the variable holds.
+        for words in [ANEW, &[ANEW, &[option, value]].concat()] {
+            let said = ["another application", "--secret-file"];
+            fails(&desk.run_with(words, &[other]), 4, &said);
+        }
     }
     assert_eq!(desk.token_requests(), before);
+    let named = [ANEW, &["--client-id", emulator.client_id()]].concat();
+    done(&desk.run_with(&named, &[("AZURE_CLIENT_ID", "")]));
+}
+
+#[test]
+fn a_credential_for_a_public_account_is_refused() {
+    let emulator = Emulator::start();
+    let desk = Desk::new(&emulator);
+    done(&desk.login(MEGAN));
+    for option in [
+        "--secret-file",
+        "--certificate",
+        "--certificate-key",
+        "--certificate-password-file",
+        "--federated-token-file",
+    ] {
+        let refused = desk.run(&[ME, &[option, "/nowhere"]].concat());
+        fails(&refused, 2, &[option, "public client", "leave it out"]);
+    }
+    let refused = desk.run(&[ME, &["--send-certificate-chain"]].concat());
+    fails(&refused, 2, &["--send-certificate-chain is not used"]);
+    let refused = desk.run(&[ME, &["--secret", "hunter2"]].concat());
+    fails(&refused, 2, &["a secret on the command line"]);
+    // Variables are for all commands: this one needs none of them.
+    done(&desk.run(ME));
+}
+
+#[test]
+fn a_username_is_quoted_in_what_may_be_pasted() {
+    let user = entra_emulator::User::new("Odd").user_principal_name("o'neil;$(id)@contoso.onmicrosoft.com");
+    let tenant = entra_emulator::Tenant::new("contoso.onmicrosoft.com").user(user);
+    let emulator = Emulator::builder().tenant(tenant).start();
+    let desk = Desk::new(&emulator);
+    let login = desk.login_with(&["login", "--client-id", desk.cli(), "-o", "text"], "Odd");
+    done(&login);
+    let quoted = r"--account 'o'\''neil;$(id)@contoso.onmicrosoft.com' --scope";
+    assert!(err(&login).contains(quoted), "{}", err(&login));
+    assert!(out(&login).starts_with("o'neil;$(id)@"), "{}", out(&login));
+    done(&desk.run(&[
+        "token",
+        "--account",
+        "O'Neil;$(id)@contoso.onmicrosoft.com",
+        "--scope",
+        "User.Read",
+    ]));
+}
+
+#[test]
+fn an_empty_tenant_variable_names_no_tenant() {
+    let emulator = Emulator::start();
+    let desk = Desk::new(&emulator);
+    let words = [
+        "login",
+        "--client-id",
+        desk.cli(),
+        "--no-browser",
+        "--listen",
+        "localhost:0",
+        "--wait",
+        "1",
+    ];
+    let output = desk.run_with(&words, &[("AZURE_TENANT_ID", "")]);
+    assert!(err(&output).contains("/organizations/"), "{}", err(&output));
+}
+
+#[test]
+fn redirects_of_others_do_not_flood_the_terminal() {
+    let emulator = Emulator::start();
+    let desk = Desk::new(&emulator);
+    let words = ["login", "--client-id", desk.cli(), "--listen", "localhost:0"];
+    let browser = Browser::new(desk.folder.path());
+    let child = Running::start(&mut desk.command(&words, &[("BROWSER", browser.program.to_str().unwrap())]));
+    let short = browser.address();
+    let at = &short[..short.rfind('/').unwrap()];
+    for state in 0..20 {
+        assert!(get(&format!("{at}/?code=a&state={state}")).contains("not the sign-in that was started"));
+        assert!(get(&format!("{at}/?code=a&code=b&state={state}")).contains("cannot be read"));
+    }
+    assert!(desk.visit(&short, MEGAN).contains("You are signed in"));
+    let output = child.output();
+    done(&output);
+    let told = err(&output).matches("turned away").count();
+    assert_eq!(told, 6, "{}", err(&output));
 }
 
 #[test]
@@ -284,6 +374,7 @@ fn a_browser_that_is_not_there_leaves_the_address() {
     let desk = Desk::new(&emulator);
     for (more, said) in [
         (&[("BROWSER", "/nowhere/firefox")][..], "/nowhere/firefox"),
+        (&[("BROWSER", " : ")], "BROWSER names no program"),
         (&[("SSH_CONNECTION", "x"), ("DISPLAY", ":0")], "remote session"),
         (&[], if cfg!(target_os = "linux") { "no display" } else { "" }),
     ] {
@@ -304,6 +395,13 @@ fn a_browser_that_is_not_there_leaves_the_address() {
             .find(|line| line.starts_with("http://localhost:"))
             .unwrap();
         assert!(short.len() < 60, "{short}");
+        let port = short.split([':', '/']).nth(4).unwrap();
+        let forward = format!("ssh -L {port}:localhost:{port}");
+        assert!(
+            err(&output).contains(&forward) && err(&output).contains("--device-code"),
+            "{}",
+            err(&output)
+        );
     }
     let words = [
         "login",
@@ -352,6 +450,15 @@ fn options_that_do_not_go_together_are_refused() {
         &["token", "--cache", "--watch", "--resource", GRAPH],
         &["token", "--refresh", "--resource", GRAPH],
         &["token", "--cache", "--flow", "device-code", "--scope", "x"],
+        &["token", "--account", "--scope", "x", "--listen", "localhost:0"],
+        &["token", "--account", "--scope", "x", "--no-browser"],
+        &["token", "--cache", "--resource", GRAPH, "--wait", "5"],
+        &["token", "--cache", "--resource", GRAPH, "--public"],
+        &["token", "--cache", "--resource", GRAPH, "--assertion-file", "x"],
+        &["token", "--watch", "--resource", GRAPH, "--no-browser"],
+        &["token", "--resource", GRAPH, "--store", "x"],
+        &["token", "--resource", GRAPH, "--store-key", "x"],
+        &["logout", "--account", " "],
         &["login", "--device-code", "--no-browser"],
         &["logout", "--all", "--account", "x"],
     ] {

@@ -112,7 +112,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let for_tenant = arguments.admin || client.application().version() == EndpointVersion::V1;
     let (url, pending) = flow.start()?;
-    callback.send_browser("for the tenant's administrator", &url);
+    callback.send_browser("for the tenant's administrator", &url, None);
     let store = |consent: &Consent, granted: &[String]| {
         let mut tenant = ConsentedTenant::new(client_id, consent.tenant, Timestamp::from(SystemTime::now()))
             .with_cloud(cloud.clone())

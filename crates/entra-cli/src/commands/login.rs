@@ -8,11 +8,12 @@ use crate::callback::CallbackSettings;
 use crate::commands::accounts::{Output, to_json};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::files::{excerpt, harmless, print_json, tell, tell_always};
+use crate::files::{excerpt, harmless, print, print_json, tell, tell_always};
+use crate::outside::shell_quoted;
 use crate::settings::{ApplicationSettings, NetworkSettings};
 use crate::sign_in::through_browser;
 use crate::silent::account_key;
-use crate::source::{Source, Traced};
+use crate::source::Traced;
 use crate::store::{Account, CachedToken, Store, StoreSettings, TokenName, failure, one_line};
 use crate::target::TargetSettings;
 
@@ -24,10 +25,11 @@ use crate::target::TargetSettings;
 /// "Mobile and desktop applications", or says "Allow public client flows" for --device-code; or it has a secret or a certificate, which
 /// each `entra token --account` then needs as well.
 ///
-/// What is kept: the refresh token and the access tokens, sealed by AES-256-GCM, in sign-ins.redb; the key that seals them is in a file
-/// beside it, for its owner alone. That protects against other users of the machine, changed files, and copies of the one file without the
-/// other. It does not protect against programs that run as you, against an administrator, or against a copy of the whole folder: put the
-/// key elsewhere with --store-key where the machine has a safer place, and keep the folder out of backups. The keyring of the operating
+/// What is kept: the user's name, the refresh token and the access tokens, sealed by AES-256-GCM, in sign-ins.redb; the IDs of the
+/// application and the tenant are not sealed. The key is in a file beside it, for its owner alone. That protects against other users of
+/// the machine, changed files, and copies of the one file without the other. It does not protect against programs that run as you,
+/// against an administrator, or against a copy of the whole folder, and an older copy of sign-ins.redb is taken for what it is: put the key
+/// elsewhere with --store-key where the machine has a safer place, and keep the folder out of backups. The keyring of the operating
 /// system is not used.
 #[derive(Args)]
 #[command(after_help = "\
@@ -74,7 +76,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     store: StoreSettings,
 
-    /// Print the account, as JSON
+    /// Print the account, as `entra accounts` does [default: print nothing]
     #[arg(short, long, value_enum)]
     output: Option<Output>,
 }
@@ -87,10 +89,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         (None, EndpointVersion::V1) => Target::resource("https://graph.microsoft.com")?,
         (None, EndpointVersion::V2) => Target::scopes("User.Read")?,
     };
-    let tenant = match arguments.application.source("tenant") {
-        Source::Default => Tenant::Organizations,
-        _ => settings.tenant()?,
-    };
+    let tenant = settings.tenant_if_given()?.unwrap_or(Tenant::Organizations);
     let application = ApplicationSettings::sign_in_application(&arguments.application, tenant, arguments.public)?;
     let store = arguments.store.open()?;
     // Rather now than when the user has signed in.
@@ -106,18 +105,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         keep(&sign_in)?;
         sign_in
     } else {
-        through_browser(&client, &arguments.callback, target.clone(), None, keep)?
+        through_browser(
+            &client,
+            &arguments.callback,
+            target.clone(),
+            None,
+            "--device-code",
+            keep,
+        )?
     };
     let account = account(&application, &sign_in)?;
     tell(format_args!(
         "{} of {} is signed in; `entra token --account {} --scope SCOPE` gets tokens",
         excerpt(&account.username, 100),
         account.tenant,
-        excerpt(&account.username, 100)
+        shell_quoted(&account.username)
     ));
     match arguments.output {
         Some(Output::Json) => print_json(&to_json(&account)),
-        _ => Ok(()),
+        Some(Output::Text) => print(&account.to_string()),
+        None => Ok(()),
     }
 }
 

@@ -1,5 +1,6 @@
 use clap::Args;
 
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::{excerpt, tell};
 use crate::settings::cloud_at;
@@ -49,6 +50,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             "removed: sign-ins {accounts}, cached tokens {tokens}; {NOT_REVOKED}"
         ));
         return Ok(());
+    }
+    if arguments.account.as_deref().is_some_and(|user| user.trim().is_empty()) {
+        return Err(Failure::text(Exit::Usage, "--account names no user").hint("name the user, or leave --account out"));
     }
     let cloud = arguments.authority_host.as_deref().map(cloud_at).transpose()?;
     let wanted = Wanted {

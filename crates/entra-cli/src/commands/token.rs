@@ -84,21 +84,22 @@ pub(crate) enum Output {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let wanted = &arguments.wanted;
+    arguments.flow.check(wanted)?;
+    arguments.kept.check(arguments.flow.is_for_application())?;
     if arguments.watch.is_wanted() {
         if !arguments.flow.is_for_application() {
             return Err(
                 Failure::text(Exit::Usage, "--watch is for an application's own tokens").hint("leave --flow out")
             );
         }
-        return watch::run(&arguments.wanted, &arguments.watch, arguments.output);
+        return watch::run(wanted, &arguments.watch, arguments.output);
     }
-    let wanted = &arguments.wanted;
     // Nobody asks twice, so nothing is added to what the service said.
     let mut policy = Policy::default();
     policy.freshness.margin = Duration::ZERO;
     policy.freshness.jitter = 0.0;
     policy.freshness.refresh_min_life = Duration::MAX;
-    arguments.kept.check(arguments.flow.is_for_application())?;
     if arguments.kept.is_wanted() {
         return silently(arguments, policy);
     }

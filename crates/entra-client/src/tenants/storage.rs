@@ -113,7 +113,7 @@ fn open(path: &Path, writable: bool) -> Result<Option<File>, DirectoryError> {
     if private_file::is_open_to_others(&file).map_err(|source| DirectoryError::io(path, "look at", source))? {
         private_file::close_to_others(&file)
             .map_err(|source| DirectoryError::io(path, "take away from others (chmod 600)", source))?;
-        tracing::warn!(path = %shown(path), "others could read the directory of tenants; its mode is 0600 now");
+        tracing::warn!(path = %shown(path), "others could read this file; its mode is 0600 now");
     }
     Ok(Some(file))
 }
