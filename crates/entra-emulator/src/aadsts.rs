@@ -206,6 +206,7 @@ static TABLE: &[Aadsts] = &[
     row(50034, INVALID_GRANT, 400, Documented, "The user account {0} does not exist in the {1} directory."),
     row(50048, INVALID_CLIENT, 401, Documented, "Subject must match the issuer claim in the client assertion."),
     row(50049, "invalid_instance", 400, Documented, "Unknown or invalid instance: '{0}' is no authority this service knows."),
+    row(50057, INVALID_GRANT, 400, Documented, "The user account is disabled."),
     row(50058, "login_required", 400, Documented, "A silent sign-in request was sent but no user is signed in."),
     row(50059, INVALID_REQUEST, 400, Documented, "No tenant-identifying information found in either the request or implied by any provided credentials."),
     challenge(row(50072, INTERACTION, 400, Documented, "The user has to enroll in multi-factor authentication.")),

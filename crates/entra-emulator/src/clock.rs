@@ -153,6 +153,11 @@ pub(crate) fn graph_date(unix: u64) -> String {
     format!("{date}T{time}")
 }
 
+/// A time as Microsoft Graph writes it in resources: `2026-01-31T23:59:58Z`.
+pub(crate) fn graph_time(unix: u64) -> String {
+    graph_date(unix) + "Z"
+}
+
 /// Reads a time of RFC 3339 from 1970 to 9999, such as `2026-01-31T23:59:58Z`, `2026-01-31T23:59:58.5+01:00`. A fraction
 /// of a second is dropped.
 pub(crate) fn parse_rfc3339(text: &str) -> Option<SystemTime> {

@@ -132,7 +132,9 @@ pub use crate::aadsts::{Aadsts, Known};
 pub use crate::builder::EmulatorBuilder;
 pub use crate::certificate::KeyCredential;
 pub use crate::clock::Clock;
-pub use crate::config::{Api, App, Config, DelegatedPermission, Permission, Secret, Tenant, TokenVersion, User};
+pub use crate::config::{
+    Api, App, Config, DelegatedPermission, Permission, Secret, Tenant, TokenVersion, User, UserType,
+};
 pub use crate::emulator::Emulator;
 pub use crate::error::Error;
 pub use crate::fault::{Cut, Delivery, Fault};

@@ -210,6 +210,9 @@ fn signed_in(exchange: &mut Exchange<'_>, id: &str, goal: Goal, tenant: &Tenant,
             &Refusal::new(700016).with(goal.client_id()).with(&tenant.name),
         );
     };
+    if !user.is_enabled() {
+        return pages::error(exchange, &Refusal::new(50057));
+    }
     match consent::next(exchange.core, &goal, app, tenant, user) {
         Ok(Next::Finish) => finish(exchange, goal, app, tenant, user),
         Ok(Next::Ask(consent)) => ask(exchange, id, goal, consent, app, tenant, user),

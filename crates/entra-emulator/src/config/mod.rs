@@ -5,6 +5,7 @@ mod app;
 mod permission;
 mod problem;
 mod secret;
+mod user;
 
 use std::time::SystemTime;
 
@@ -20,6 +21,7 @@ pub use self::api::{Api, TokenVersion};
 pub use self::app::App;
 pub use self::permission::{DelegatedPermission, Permission};
 pub use self::secret::Secret;
+pub use self::user::{User, UserType};
 
 /// Everything an emulator can be told before it starts.
 ///
@@ -151,51 +153,6 @@ impl Tenant {
     pub fn user(mut self, user: User) -> Self {
         self.users.get_or_insert_default().push(user);
         self
-    }
-}
-
-/// A user of a tenant.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct User {
-    /// Object id (GUID); derived from the seed when empty.
-    pub id: String,
-    /// Full name.
-    pub display_name: String,
-    /// Sign-in name; `{first word of the name}@{domain}` in lower case when empty.
-    pub user_principal_name: String,
-    /// Job title, if any.
-    pub job_title: Option<String>,
-    /// An administrator, who may consent for the whole tenant.
-    pub admin: bool,
-}
-
-impl User {
-    /// A user of that name.
-    pub fn new(display_name: impl Into<String>) -> Self {
-        Self {
-            display_name: display_name.into(),
-            ..Self::default()
-        }
-    }
-
-    /// Sets the object id (GUID).
-    pub fn id(self, id: impl Into<String>) -> Self {
-        Self { id: id.into(), ..self }
-    }
-
-    /// Sets the sign-in name.
-    pub fn user_principal_name(self, name: impl Into<String>) -> Self {
-        Self {
-            user_principal_name: name.into(),
-            ..self
-        }
-    }
-
-    /// Makes the user an administrator.
-    pub fn admin(self) -> Self {
-        Self { admin: true, ..self }
     }
 }
 

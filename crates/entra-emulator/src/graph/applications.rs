@@ -6,7 +6,7 @@ use crate::config::App;
 use crate::exchange::Exchange;
 use crate::graph::bearer::Caller;
 use crate::graph::property::{Kind, Property, Support};
-use crate::graph::{Denial, collection};
+use crate::graph::{CREATED, Denial, collection};
 
 pub(super) fn list(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<Value, Denial> {
     caller.needs(READ_APPLICATIONS)?;
@@ -55,7 +55,7 @@ static APPLICATIONS: Kind<App> = Kind {
         Property::text("appId", |app| json!(app.client_id), YES, NO, NO),
         Property::new("applicationTemplateId", |_| Value::Null),
         Property::new("disabledByMicrosoftStatus", |_| Value::Null),
-        Property::new("createdDateTime", |_| json!("2021-01-17T15:30:55Z")),
+        Property::new("createdDateTime", |_| json!(CREATED)),
         Property::text("displayName", |app: &App| json!(app.name), YES, NO, YES).order(Support::Advanced),
         Property::new("description", |_| Value::Null),
         Property::new("groupMembershipClaims", |_| Value::Null),

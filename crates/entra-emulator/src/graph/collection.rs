@@ -60,7 +60,7 @@ fn found<'a, T>(query: &Query<T>, mut items: Vec<&'a T>) -> Vec<&'a T> {
     if !query.order.is_empty() {
         items.sort_by(|one, other| {
             let keys = query.order.iter().map(|(property, is_descending)| {
-                let order = sort_key(property, one).cmp(&sort_key(property, other));
+                let order = property.key(one).cmp(&property.key(other));
                 if *is_descending { order.reverse() } else { order }
             });
             keys.fold(Ordering::Equal, Ordering::then)
@@ -69,14 +69,10 @@ fn found<'a, T>(query: &Query<T>, mut items: Vec<&'a T>) -> Vec<&'a T> {
     items
 }
 
-fn sort_key<T>(property: &Property<T>, item: &T) -> Option<String> {
-    (property.value)(item).as_str().map(str::to_lowercase)
-}
-
 fn selected<T>(kind: &Kind<T>, query: &Query<T>) -> Vec<&'static Property<T>> {
     match &query.select {
         Some(properties) => properties.clone(),
-        None => kind.properties.iter().collect(),
+        None => kind.properties.iter().filter(|property| property.is_default).collect(),
     }
 }
 

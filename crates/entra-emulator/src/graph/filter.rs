@@ -1,8 +1,10 @@
 //! The `$filter` option: a part of OData's language, with the limits that Graph documents for directory objects.
 
+use crate::clock::{graph_time, parse_rfc3339, unix};
 use crate::exchange::shown;
 use crate::graph::Denial;
-use crate::graph::property::{Kind, Property, Support};
+use crate::graph::property::{Kind, Literals, Property, Support};
+use crate::graph::token::{Token, position, tokens};
 
 /// A filter that was read.
 pub(crate) enum Expression<T: 'static> {
@@ -15,7 +17,7 @@ pub(crate) enum Expression<T: 'static> {
     Not(Box<Self>),
 }
 
-/// A text in lower case, since Graph compares without regard to case, or null.
+/// A value as [`Property::key`] gives it, or null.
 type Literal = Option<String>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,7 +33,7 @@ impl<T> Expression<T> {
     pub(crate) fn holds(&self, item: &T) -> Option<bool> {
         match self {
             Self::Compare(property, operator, literal) => {
-                let value = text(property, item);
+                let value = property.key(item);
                 Some(match (operator, &value, literal) {
                     (Operator::Equal, value, literal) => value == literal,
                     (Operator::NotEqual, value, literal) => value != literal,
@@ -40,9 +42,9 @@ impl<T> Expression<T> {
                     _ => false,
                 })
             }
-            Self::In(property, literals) => Some(literals.contains(&text(property, item))),
-            Self::StartsWith(property, start) => text(property, item).map(|value| value.starts_with(start.as_str())),
-            Self::EndsWith(property, end) => text(property, item).map(|value| value.ends_with(end.as_str())),
+            Self::In(property, literals) => Some(literals.contains(&property.key(item))),
+            Self::StartsWith(property, start) => property.key(item).map(|value| value.starts_with(start.as_str())),
+            Self::EndsWith(property, end) => property.key(item).map(|value| value.ends_with(end.as_str())),
             Self::And(parts) => all(parts.iter().map(|part| part.holds(item))),
             // Either holds unless neither does.
             Self::Or(parts) => all(parts.iter().map(|part| part.holds(item).map(|is| !is))).map(|is| !is),
@@ -64,10 +66,6 @@ fn all(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     result
 }
 
-fn text<T>(property: &Property<T>, item: &T) -> Literal {
-    (property.value)(item).as_str().map(str::to_lowercase)
-}
-
 /// Reads a filter.
 ///
 /// # Errors
@@ -86,87 +84,6 @@ pub(crate) fn parse<T>(text: &str, kind: &Kind<T>, is_advanced: bool) -> Result<
         Token::End => Ok(expression),
         _ => Err(parser.syntax_error()),
     }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Token<'t> {
-    Word(&'t str),
-    /// A text in quotation marks, which are taken off.
-    Text(String),
-    Open,
-    Close,
-    Comma,
-    End,
-}
-
-/// Each with the place at which it begins, in bytes.
-fn tokens(text: &str) -> Result<Vec<(usize, Token<'_>)>, Denial> {
-    let mut tokens = Vec::new();
-    let mut at = 0;
-    while let Some(first) = text[at..].chars().next() {
-        let rest = &text[at..];
-        let (length, token) = match first {
-            '(' => (1, Token::Open),
-            ')' => (1, Token::Close),
-            ',' => (1, Token::Comma),
-            '\'' => {
-                let (length, value) = quoted(rest).ok_or_else(|| {
-                    Denial::malformed(format!(
-                        "Invalid filter clause: There is an unterminated string literal at position {} in '{}'.",
-                        position(text, at),
-                        shown(text)
-                    ))
-                })?;
-                (length, Token::Text(value))
-            }
-            _ if first.is_whitespace() => {
-                at += first.len_utf8();
-                continue;
-            }
-            _ if is_word(first) => {
-                let length = rest.find(|character| !is_word(character)).unwrap_or(rest.len());
-                (length, Token::Word(&rest[..length]))
-            }
-            _ => {
-                return Err(Denial::malformed(format!(
-                    "Invalid filter clause: Syntax error: character '{}' is not valid at position {} in '{}'.",
-                    shown(first.encode_utf8(&mut [0; 4])),
-                    position(text, at),
-                    shown(text)
-                )));
-            }
-        };
-        tokens.push((at, token));
-        at += length;
-    }
-    tokens.push((at, Token::End));
-    Ok(tokens)
-}
-
-/// Names, paths, keywords and literals without quotation marks.
-fn is_word(character: char) -> bool {
-    character.is_alphanumeric() || "_$@./:-+*".contains(character)
-}
-
-/// The length of a text in quotation marks and its content, in which two marks stand for one.
-fn quoted(text: &str) -> Option<(usize, String)> {
-    let mut content = String::new();
-    let mut characters = text.char_indices().skip(1).peekable();
-    while let Some((at, character)) = characters.next() {
-        if character != '\'' {
-            content.push(character);
-        } else if characters.next_if(|(_, next)| *next == '\'').is_some() {
-            content.push('\'');
-        } else {
-            return Some((at + 1, content));
-        }
-    }
-    None
-}
-
-/// A place in characters, as messages count.
-fn position(text: &str, at: usize) -> usize {
-    text.get(..at).unwrap_or(text).chars().count()
 }
 
 struct Parser<'t, T: 'static> {
@@ -379,7 +296,8 @@ impl<'t, T> Parser<'t, T> {
     /// A literal to compare a property with.
     fn literal(&mut self, property: &'static Property<T>) -> Result<Literal, Denial> {
         match self.next() {
-            Token::Text(text) => Ok(Some(text.to_lowercase())),
+            Token::Text(text) if property.literals == Literals::Text => Ok(Some(text.to_lowercase())),
+            Token::Text(text) => Err(self.incompatible(property, &format!("'{text}'"))),
             Token::Word(word) if word.eq_ignore_ascii_case("null") => {
                 // Whether a property is null is in the index of advanced queries alone.
                 if property.equality == Support::Yes && !self.is_advanced {
@@ -391,11 +309,17 @@ impl<'t, T> Parser<'t, T> {
             Token::Word(_) if property.equality == Support::NotEmulated => {
                 self.supports(property, property.equality).map(|()| None)
             }
-            Token::Word(word) => Err(Denial::malformed(format!(
-                "{CLAUSE}: '{}' cannot be compared with the property '{}', which is a string: put strings in single quotation marks.",
-                shown(word),
-                property.name
-            ))),
+            Token::Word(word) => {
+                let literal = match property.literals {
+                    Literals::Text => None,
+                    Literals::Boolean => ["true", "false"]
+                        .iter()
+                        .find(|known| word.eq_ignore_ascii_case(known))
+                        .map(|known| (*known).to_owned()),
+                    Literals::Time => moment(word),
+                };
+                literal.map(Some).ok_or_else(|| self.incompatible(property, word))
+            }
             _ => Err(self.syntax_error()),
         }
     }
@@ -411,6 +335,19 @@ impl<'t, T> Parser<'t, T> {
                 property.name
             ))),
         }
+    }
+
+    fn incompatible(&self, property: &Property<T>, literal: &str) -> Denial {
+        let expected = match property.literals {
+            Literals::Text => "a string: put strings in single quotation marks",
+            Literals::Boolean => "true or false, without quotation marks",
+            Literals::Time => "a time like 2026-01-31T23:59:58Z, without quotation marks",
+        };
+        Denial::malformed(format!(
+            "{CLAUSE}: '{}' cannot be compared with the property '{}', which is {expected}.",
+            shown(literal),
+            property.name
+        ))
     }
 
     fn clause(&self, property: &Property<T>) -> Denial {
@@ -449,6 +386,12 @@ impl<'t, T> Parser<'t, T> {
     }
 }
 
+/// A time or a day, as [`Property::key`] gives times.
+fn moment(word: &str) -> Option<String> {
+    let time = parse_rfc3339(word).or_else(|| parse_rfc3339(&format!("{word}T00:00:00Z")))?;
+    Some(graph_time(unix(time)).to_lowercase())
+}
+
 fn one_or<T>(mut parts: Vec<Expression<T>>, several: fn(Vec<Expression<T>>) -> Expression<T>) -> Expression<T> {
     match parts.pop() {
         Some(only) if parts.is_empty() => only,
@@ -464,6 +407,7 @@ const DEEPEST: usize = 50;
 const MOST_ALTERNATIVES: usize = 15;
 /// Functions of OData that the emulator does not carry out.
 const FUNCTIONS: &[&str] = &[
+    "cast",
     "ceiling",
     "concat",
     "date",
@@ -471,6 +415,7 @@ const FUNCTIONS: &[&str] = &[
     "floor",
     "hour",
     "indexof",
+    "isof",
     "length",
     "matchesPattern",
     "minute",

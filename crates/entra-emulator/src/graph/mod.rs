@@ -5,8 +5,10 @@ mod bearer;
 mod collection;
 mod denial;
 mod filter;
+mod headers;
 mod property;
 mod query;
+mod token;
 mod users;
 
 use http::{Method, Response, StatusCode};
@@ -30,7 +32,11 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, path: &[&str]) -> Response<Vec
         match resource {
             Resource::Metadata if exchange.query.pairs().is_empty() => Ok(Body::Xml(METADATA)),
             Resource::Metadata => Err(Denial::not_emulated("query options of '$metadata'")),
-            resource => resource.read(exchange, &caller?),
+            resource => {
+                let caller = caller?;
+                headers::check(exchange, &resource)?;
+                resource.read(exchange, &caller)
+            }
         }
     });
     let (content_type, body) = match result {
@@ -150,6 +156,8 @@ fn is_operation(segment: &str) -> bool {
 const EMULATED: &str = "it has /v1.0/users, /v1.0/users/{id}, /v1.0/me, /v1.0/applications and /v1.0/applications/{id}";
 const JSON: &str = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
 const CONTEXT: &str = "https://graph.microsoft.com/v1.0/$metadata";
+/// When everything was created whose configuration does not say.
+const CREATED: &str = "2021-01-17T15:30:55Z";
 const METADATA: &str = concat!(
     "<?xml version=\"1.0\" encoding=\"utf-8\"?>",
     "<edmx:Edmx Version=\"4.0\" xmlns:edmx=\"http://docs.oasis-open.org/odata/ns/edmx\"><edmx:DataServices>",

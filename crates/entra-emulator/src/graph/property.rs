@@ -22,6 +22,9 @@ pub(crate) struct Kind<T: 'static> {
 pub(crate) struct Property<T: 'static> {
     pub(crate) name: &'static str,
     pub(crate) value: fn(&T) -> Value,
+    pub(crate) literals: Literals,
+    /// Whether a response has it where the request does not select.
+    pub(crate) is_default: bool,
     /// For `eq` and `in`. `ne` and `not` always need an advanced query.
     pub(crate) equality: Support,
     /// For `ge` and `le`.
@@ -32,6 +35,15 @@ pub(crate) struct Property<T: 'static> {
     pub(crate) suffix: Support,
     /// For `$orderby`.
     pub(crate) order: Support,
+}
+
+/// The literals of a property's type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Literals {
+    /// In quotation marks.
+    Text,
+    Boolean,
+    Time,
 }
 
 /// Whether a query may use a property in some way.
@@ -52,6 +64,8 @@ impl<T> Property<T> {
         Self {
             name,
             value,
+            literals: Literals::Text,
+            is_default: true,
             equality: Support::NotEmulated,
             range: Support::NotEmulated,
             prefix: Support::NotEmulated,
@@ -84,6 +98,27 @@ impl<T> Property<T> {
 
     pub(crate) const fn order(self, order: Support) -> Self {
         Self { order, ..self }
+    }
+
+    pub(crate) const fn literals(self, literals: Literals) -> Self {
+        Self { literals, ..self }
+    }
+
+    /// Makes it one that a response has only where the request selects it.
+    pub(crate) const fn selected_only(self) -> Self {
+        Self {
+            is_default: false,
+            ..self
+        }
+    }
+
+    /// The value as filters compare and `$orderby` sorts it, without regard to case.
+    pub(crate) fn key(&self, item: &T) -> Option<String> {
+        match (self.value)(item) {
+            Value::String(text) => Some(text.to_lowercase()),
+            Value::Bool(is) => Some(is.to_string()),
+            _ => None,
+        }
     }
 }
 

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::config::User;
+use crate::clock::{graph_time, unix};
+use crate::config::{User, UserType};
 use crate::exchange::Exchange;
 use crate::graph::bearer::Caller;
-use crate::graph::property::{Kind, Property, Support};
-use crate::graph::{Denial, collection};
+use crate::graph::property::{Kind, Literals, Property, Support};
+use crate::graph::{CREATED, Denial, collection};
 
 pub(super) fn list(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<Value, Denial> {
     caller.needs(READ_USERS)?;
@@ -41,12 +42,26 @@ fn users<'a>(caller: &Caller<'a>) -> &'a [User] {
     caller.tenant.users.as_deref().unwrap_or_default()
 }
 
-/// The first word of the name, and the rest.
-fn names(user: &User) -> (&str, &str) {
-    user.display_name.split_once(' ').unwrap_or((&user.display_name, ""))
+fn created(user: &User) -> Value {
+    json!(
+        user.created_date_time
+            .map_or_else(|| CREATED.to_owned(), |time| graph_time(unix(time)))
+    )
 }
 
-/// The properties that Graph returns by default, with the support for each that its documents state.
+fn mail_nickname(user: &User) -> Value {
+    let name = user.user_principal_name.split('@').next();
+    json!(user.mail_nickname.as_deref().or(name))
+}
+
+fn user_type(user: &User) -> Value {
+    json!(match user.user_type {
+        None | Some(UserType::Member) => "Member",
+        Some(UserType::Guest) => "Guest",
+    })
+}
+
+/// With the support for each property that Graph's documents state.
 static USERS: Kind<User> = Kind {
     set: "users",
     entity: "user",
@@ -54,13 +69,25 @@ static USERS: Kind<User> = Kind {
     properties: &[
         Property::new("businessPhones", |_| json!([])),
         Property::text("displayName", |user: &User| json!(user.display_name), YES, NO, YES).order(YES),
-        Property::text("givenName", |user| json!(names(user).0), YES, YES, YES),
+        Property::text("givenName", |user| json!(user.names().0), YES, YES, YES),
         Property::text("jobTitle", |user| json!(user.job_title), YES, YES, YES),
-        Property::text("mail", |user: &User| json!(user.user_principal_name), YES, YES, YES).suffix(ADVANCED),
-        Property::text("mobilePhone", |_| Value::Null, ADVANCED, ADVANCED, ADVANCED),
-        Property::text("officeLocation", |_| Value::Null, ADVANCED, ADVANCED, ADVANCED),
+        Property::text("mail", |user: &User| json!(user.address()), YES, YES, YES).suffix(ADVANCED),
+        Property::text(
+            "mobilePhone",
+            |user| json!(user.mobile_phone),
+            ADVANCED,
+            ADVANCED,
+            ADVANCED,
+        ),
+        Property::text(
+            "officeLocation",
+            |user| json!(user.office_location),
+            ADVANCED,
+            ADVANCED,
+            ADVANCED,
+        ),
         Property::text("preferredLanguage", |_| Value::Null, ADVANCED, ADVANCED, ADVANCED),
-        Property::text("surname", |user| json!(names(user).1), YES, YES, YES),
+        Property::text("surname", |user| json!(user.names().1), YES, YES, YES),
         Property::text(
             "userPrincipalName",
             |user: &User| json!(user.user_principal_name),
@@ -71,10 +98,29 @@ static USERS: Kind<User> = Kind {
         .suffix(ADVANCED)
         .order(YES),
         Property::text("id", |user| json!(user.id), YES, NO, NO),
+        Property::text("accountEnabled", |user: &User| json!(user.is_enabled()), YES, NO, NO)
+            .literals(Literals::Boolean)
+            .selected_only(),
+        Property::text(
+            "companyName",
+            |user: &User| json!(user.company_name),
+            ADVANCED,
+            ADVANCED,
+            ADVANCED,
+        )
+        .selected_only(),
+        Property::text("createdDateTime", created, YES, YES, NO)
+            .literals(Literals::Time)
+            .order(ADVANCED)
+            .selected_only(),
+        Property::text("department", |user: &User| json!(user.department), YES, YES, YES).selected_only(),
+        Property::text("employeeId", |user: &User| json!(user.employee_id), YES, ADVANCED, YES).selected_only(),
+        Property::text("mailNickname", mail_nickname, YES, YES, YES).selected_only(),
+        Property::text("usageLocation", |user: &User| json!(user.usage_location), YES, YES, YES).selected_only(),
+        Property::text("userType", user_type, YES, NO, NO).selected_only(),
     ],
     absent: &[
         "aboutme",
-        "accountenabled",
         "activities",
         "agegroup",
         "agreementacceptances",
@@ -91,24 +137,20 @@ static USERS: Kind<User> = Kind {
         "chats",
         "city",
         "cloudclipboard",
-        "companyname",
         "consentprovidedforminor",
         "contactfolders",
         "contacts",
         "country",
-        "createddatetime",
         "createdobjects",
         "creationtype",
         "customsecurityattributes",
         "deleteddatetime",
-        "department",
         "devicemanagementtroubleshootingevents",
         "directreports",
         "drive",
         "drives",
         "employeeexperience",
         "employeehiredate",
-        "employeeid",
         "employeeleavedatetime",
         "employeeorgdata",
         "employeetype",
@@ -133,7 +175,6 @@ static USERS: Kind<User> = Kind {
         "licensedetails",
         "mailboxsettings",
         "mailfolders",
-        "mailnickname",
         "manageddevices",
         "manager",
         "memberof",
@@ -189,8 +230,6 @@ static USERS: Kind<User> = Kind {
         "teamwork",
         "todo",
         "transitivememberof",
-        "usagelocation",
-        "usertype",
     ],
 };
 

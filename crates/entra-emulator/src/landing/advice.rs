@@ -54,6 +54,7 @@ const ADVICE: &[(&[u32], &str)] = &[
     (&[50034, 50126], "Sign in as one of the users on this page. The emulator knows no passwords: it refuses each as a wrong one."),
     (&[50048, 70021, 700211, 700212, 700213, 700229], "The emulator has no federated credentials: use a secret or a registered certificate."),
     (&[50049], "Switch instance discovery off in the library: this is no authority that Microsoft lists."),
+    (&[50057], "Sign in as another user, or take `account_enabled` off this one in the configuration."),
     (&[50058, 50173, 70043, 700082, 700084], "Send the user through a sign-in again."),
     (&[50059, 50128, 50194, 90019, 90124, 90130, 9001023], "Put the tenant's ID or domain into the path, in place of `common` or `organizations`."),
     (&[50089], "Go back to the application and start the sign-in again."),

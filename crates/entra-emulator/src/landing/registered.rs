@@ -35,7 +35,11 @@ pub(super) fn tenants(core: &Core) -> String {
             .iter()
             .take(MOST_USERS)
             .map(|user| {
-                let role = if user.admin { "administrator" } else { "user" };
+                let role = match (user.is_enabled(), user.admin) {
+                    (false, _) => "disabled",
+                    (true, true) => "administrator",
+                    (true, false) => "user",
+                };
                 [
                     escape(&user.display_name),
                     escape(&user.user_principal_name),

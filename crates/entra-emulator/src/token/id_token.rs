@@ -46,7 +46,7 @@ pub(crate) fn mint(
     });
     let own = match version {
         TokenVersion::V1 => {
-            let (given, family) = user.display_name.split_once(' ').unwrap_or((&user.display_name, ""));
+            let (given, family) = user.names();
             json!({
                 "amr": ["pwd"], "family_name": family, "given_name": given, "ipaddr": "127.0.0.1",
                 "unique_name": name, "upn": name, "ver": "1.0",

@@ -91,12 +91,15 @@ struct Access<'a> {
 /// Makes the answer: access token, and what goes with it.
 ///
 /// # Errors
-/// 65001 for what nobody consented to, 500011, 650057, 650053 and 28000 for targets that cannot be.
+/// 50057 for a disabled user, 65001 for what nobody consented to, 500011, 650057, 650053 and 28000 for targets that cannot be.
 pub(crate) fn answer(
     exchange: &Exchange<'_>,
     grant: &Grant<'_>,
     target: &Target,
 ) -> Result<Response<Vec<u8>>, Refusal> {
+    if !grant.user.is_enabled() {
+        return Err(Refusal::new(50057));
+    }
     let core = exchange.core;
     let now = unix(exchange.now);
     let access = match target {
@@ -213,7 +216,7 @@ pub(crate) fn subject(core: &Core, client_id: &str, user: &User) -> String {
 
 /// The claims about the user that access tokens of a version carry.
 pub(crate) fn about(core: &Core, version: TokenVersion, user: &User) -> Map<String, Value> {
-    let (given, family) = user.display_name.split_once(' ').unwrap_or((&user.display_name, ""));
+    let (given, family) = user.names();
     let name = &user.user_principal_name;
     let claims = match version {
         TokenVersion::V1 => {

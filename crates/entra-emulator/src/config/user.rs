@@ -1,0 +1,104 @@
+//! The users of a tenant.
+
+use std::time::SystemTime;
+
+use serde::Deserialize;
+
+/// A user of a tenant.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct User {
+    /// Object id (GUID); derived from the seed when empty.
+    pub id: String,
+    /// Full name.
+    pub display_name: String,
+    /// Given name; the first word of the full name when left out.
+    pub given_name: Option<String>,
+    /// Family name; the rest of the full name when left out.
+    pub surname: Option<String>,
+    /// Sign-in name; `{first word of the name}@{domain}` in lower case when empty.
+    pub user_principal_name: String,
+    /// E-mail address; the sign-in name when left out.
+    pub mail: Option<String>,
+    /// Mail alias; what stands before the `@` of the sign-in name when left out.
+    pub mail_nickname: Option<String>,
+    /// `Member` or `Guest`; `Member` when left out.
+    pub user_type: Option<UserType>,
+    /// Whether the user may sign in; true when left out.
+    pub account_enabled: Option<bool>,
+    /// Time at which the user was created.
+    #[serde(deserialize_with = "super::time")]
+    pub created_date_time: Option<SystemTime>,
+    /// Company, if any.
+    pub company_name: Option<String>,
+    /// Department, if any.
+    pub department: Option<String>,
+    /// Personnel number, if any.
+    pub employee_id: Option<String>,
+    /// Job title, if any.
+    pub job_title: Option<String>,
+    /// Mobile phone number, if any.
+    pub mobile_phone: Option<String>,
+    /// Office, if any.
+    pub office_location: Option<String>,
+    /// Country (ISO 3166, two letters) in which the user uses services, if any.
+    pub usage_location: Option<String>,
+    /// An administrator, who may consent for the whole tenant.
+    pub admin: bool,
+}
+
+/// The relation of a user to the tenant.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UserType {
+    /// A user of the organization.
+    Member,
+    /// A user of another organization.
+    Guest,
+}
+
+impl User {
+    /// A user of that name.
+    pub fn new(display_name: impl Into<String>) -> Self {
+        Self {
+            display_name: display_name.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Sets the object id (GUID).
+    pub fn id(self, id: impl Into<String>) -> Self {
+        Self { id: id.into(), ..self }
+    }
+
+    /// Sets the sign-in name.
+    pub fn user_principal_name(self, name: impl Into<String>) -> Self {
+        Self {
+            user_principal_name: name.into(),
+            ..self
+        }
+    }
+
+    /// Makes the user an administrator.
+    pub fn admin(self) -> Self {
+        Self { admin: true, ..self }
+    }
+
+    /// The given name and the family name.
+    pub(crate) fn names(&self) -> (&str, &str) {
+        let (given, family) = self.display_name.split_once(' ').unwrap_or((&self.display_name, ""));
+        (
+            self.given_name.as_deref().unwrap_or(given),
+            self.surname.as_deref().unwrap_or(family),
+        )
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        self.mail.as_deref().unwrap_or(&self.user_principal_name)
+    }
+
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.account_enabled != Some(false)
+    }
+}
