@@ -488,6 +488,10 @@ fn what_is_no_jwt() {
     let header_list = json!(["PS256", "JWT", null, null, draft.header["x5t#S256"], null]).to_string();
     let claims_list = ["aud", "iss", "sub", "exp", "nbf", "iat", "jti"].map(|name| draft.claims[name].clone());
     let claims_list = json!(claims_list).to_string();
+    for spaced in [format!("{good}\n"), format!("\t{good}"), good.replacen('.', ". ", 1)] {
+        let shown = refused(&ask(&emulator, &spaced), 50027);
+        assert!(shown.contains("white space"), "{shown}");
+    }
     for bad in [
         "a".to_owned(),
         good.replacen('.', "", 1),
@@ -495,8 +499,6 @@ fn what_is_no_jwt() {
         format!(".{good}"),
         format!("{good}="),
         format!("{good} "),
-        format!("{good}\n"),
-        format!("\t{good}"),
         draft.sign_text("[]", &claims, "PS256"),
         draft.sign_text(&header_list, &claims, "PS256"),
         draft.sign_text(&header, &claims_list, "PS256"),
