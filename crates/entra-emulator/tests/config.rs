@@ -337,47 +337,47 @@ fn problems_name_the_member_and_the_line() {
         (
             "7",
             r#""7""#,
-            "seed: invalid type: a string, expected a whole number from 0 at line 2 column 13",
+            "seed: invalid type: a string, expected a whole number from 0 at line ",
         ),
         (
             "7",
             "-7",
-            "seed: invalid value: a number, expected a whole number from 0 at line 2 column 12",
+            "seed: invalid value: a number, expected a whole number from 0 at line ",
         ),
         (
             "7",
             "7.5",
-            "seed: invalid type: a fraction or a number that is too large, expected a whole number from 0 at line 2 ",
+            "seed: invalid type: a fraction or a number that is too large, expected a whole number from 0 at line ",
         ),
         (
             r#""public_client": true"#,
             r#""public_client": "true""#,
-            "apps[3].public_client: invalid type: a string, expected a boolean at line 55 ",
+            "apps[3].public_client: invalid type: a string, expected a boolean at line ",
         ),
         (
             r#"[{ "value": "web-s3cret" }]"#,
             r#"["web-s3cret"]"#,
-            "apps[1].secrets[0]: invalid type: a string, expected an object at line 38 ",
+            "apps[1].secrets[0]: invalid type: a string, expected an object at line ",
         ),
         (
             r#"["Orders.Read.All"]"#,
             r#""Orders.Read.All""#,
-            "apis[0].roles: invalid type: a string, expected a list at line 18 ",
+            "apis[0].roles: invalid type: a string, expected a list at line ",
         ),
         (
             r#", "role": "User.Read.All""#,
             "",
-            "apps[0].granted[0]: missing field `role` at line 32 ",
+            "apps[0].granted[0]: missing field `role` at line ",
         ),
         (
             "2026-01-01T00:00:00Z",
             "2026-01-01",
-            "apps[0].secrets[1]: a time is not in UTC like 2026-01-31T23:59:58Z at line 29 ",
+            "apps[0].secrets[1]: a time is not in UTC like 2026-01-31T23:59:58Z at line ",
         ),
         (
             r#"{ "display_name": "Adele Vance", "admin": true }"#,
             r#"{ "display_name": "A\"]},{[,:", "admin": 1 }"#,
-            "tenants[0].users[0].admin: invalid type: a number, expected a boolean at line 7 ",
+            "tenants[0].users[0].admin: invalid type: a number, expected a boolean at line ",
         ),
         (
             r#""entra""#,
@@ -391,11 +391,11 @@ fn problems_name_the_member_and_the_line() {
             r#""tenants": [[], {"#,
             "tenants[0]: a list stands where an object belongs",
         ),
-        ("{", "[{", "this is not valid JSON: "),
+        ("7,", "7,,", "this is not valid JSON: "),
         (
             "7,",
             "7, // a comment",
-            "this is not valid JSON: key must be a string at line 2 column 14",
+            "this is not valid JSON: key must be a string at line ",
         ),
         (
             "11111111-2222-3333-4444-555555555555",
@@ -436,6 +436,10 @@ fn problems_name_the_member_and_the_line() {
     ] {
         let said = problem_with(from, to);
         assert!(said.starts_with(problem), "{to}: {said}");
+        let before = Config::EXAMPLE.split(from).next().unwrap();
+        let line = 1 + before.matches('\n').count();
+        let stated = said.split(" at line ").nth(1).and_then(|rest| rest.split(' ').next());
+        assert!(stated.is_none_or(|stated| stated == line.to_string()), "{to}: {said}");
     }
     let listed = Config::from_json("[{}]").unwrap_err().to_string();
     assert!(
