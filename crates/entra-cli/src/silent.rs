@@ -228,10 +228,26 @@ impl Refused {
             _ => return error.into(),
         };
         let user = excerpt(&account.username, 100);
-        let hint = format!("{user} {what}: {} {}", login_command(account), wanted.target_words());
+        // What the sign-in must show: the service says so, or the API did before.
+        let asked = || wanted.claims().ok().flatten().map(|claims| claims.as_str().to_owned());
+        let claims = error
+            .service()
+            .and_then(|service| service.claims.clone())
+            .or_else(asked);
+        let claims = claims.filter(|claims| claims.len() <= LONGEST_CLAIMS);
+        let claims = claims.map(|claims| format!(" --claims {}", shell_quoted(&claims)));
+        let hint = format!(
+            "{user} {what}: {} {}{}",
+            login_command(account),
+            wanted.target_words(),
+            claims.unwrap_or_default()
+        );
         Failure::new(exit, error).hint_instead(hint).into()
     }
 }
+
+/// How long claims may be to be repeated in advice, in bytes.
+const LONGEST_CLAIMS: usize = 1000;
 
 /// The command that signs this account in again.
 fn login_command(account: &Account) -> String {

@@ -468,6 +468,33 @@ fn options_that_do_not_go_together_are_refused() {
 }
 
 #[test]
+fn claims_that_a_sign_in_must_show_are_passed_on() {
+    const CLAIMS: &str = r#"{"access_token":{"capolids":{"essential":true,"values":["a-b"]}}}"#;
+    let emulator = Emulator::start();
+    let desk = Desk::new(&emulator);
+    done(&desk.login(MEGAN));
+    let body = serde_json::json!({
+        "error": "interaction_required",
+        "error_description": "AADSTS50076: Another factor is needed.",
+        "error_codes": [50076],
+        "claims": CLAIMS,
+    });
+    let fault = Fault::status(400).with_body(body.to_string());
+    emulator.fault(fault.content_type("application/json").on("/token").times(1));
+    let again = format!("--scope User.Read --claims '{CLAIMS}'");
+    fails(
+        &desk.run(ANEW),
+        5,
+        &["AADSTS50076", "sign in again: entra login", &again],
+    );
+    done(&desk.login_with(&["login", "--client-id", desk.cli(), "--claims", CLAIMS], MEGAN));
+    let authorized = emulator.requests();
+    let mut authorized = authorized.iter().filter(|request| request.path.ends_with("/authorize"));
+    assert!(authorized.any(|request| format!("{request:?}").contains("capolids")));
+    fails(&desk.run(&["login", "--claims", "{bad"]), 3, &["claims are not JSON"]);
+}
+
+#[test]
 fn a_scope_without_consent_says_how_to_consent() {
     let emulator = Emulator::start();
     let desk = Desk::new(&emulator);

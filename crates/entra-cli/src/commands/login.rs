@@ -2,7 +2,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use entra_client::{Policy, SignIn};
-use entra_proto::{Application, EndpointVersion, Target, Tenant, Timestamp, UnverifiedClaims};
+use entra_proto::{Application, ClaimsRequest, EndpointVersion, Target, Tenant, Timestamp, UnverifiedClaims};
 
 use crate::callback::CallbackSettings;
 use crate::commands::accounts::{Output, to_json};
@@ -28,9 +28,9 @@ use crate::target::TargetSettings;
 /// What is kept: the user's name, the refresh token and the access tokens, sealed by AES-256-GCM, in sign-ins.redb; the IDs of the
 /// application and the tenant are not sealed. The key is in a file beside it, for its owner alone. That protects against other users of
 /// the machine, changed files, and copies of the one file without the other. It does not protect against programs that run as you,
-/// against an administrator, or against a copy of the whole folder, and an older copy of sign-ins.redb is taken for what it is: put the key
-/// elsewhere with --store-key where the machine has a safer place, and keep the folder out of backups. The keyring of the operating
-/// system is not used.
+/// against an administrator, or against a copy of the whole folder, and it does not notice an older copy of sign-ins.redb in its place: put
+/// the key elsewhere with --store-key where the machine has a safer place, and keep the folder out of backups. The keyring of the
+/// operating system is not used.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -66,6 +66,10 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with_all = ["listen", "redirect_uri", "no_browser", "wait"])]
     device_code: bool,
 
+    /// Sign in as an error or an API's claims challenge asks for, as JSON: with another factor, say
+    #[arg(long, value_name = "JSON", conflicts_with = "device_code")]
+    claims: Option<String>,
+
     /// The application is a public client: send no credential, whatever the environment holds
     #[arg(long, conflicts_with_all = ["secret_file", "certificate", "certificate_key", "federated_token_file"])]
     public: bool,
@@ -89,6 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         (None, EndpointVersion::V1) => Target::resource("https://graph.microsoft.com")?,
         (None, EndpointVersion::V2) => Target::scopes("User.Read")?,
     };
+    let claims = arguments.claims.as_deref().map(ClaimsRequest::parse).transpose()?;
     let tenant = settings.tenant_if_given()?.unwrap_or(Tenant::Organizations);
     let application = ApplicationSettings::sign_in_application(&arguments.application, tenant, arguments.public)?;
     let store = arguments.store.open()?;
@@ -109,7 +114,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             &client,
             &arguments.callback,
             target.clone(),
-            None,
+            claims,
             "--device-code",
             keep,
         )?
