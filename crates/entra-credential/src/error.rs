@@ -143,8 +143,18 @@ impl Error {
             Self::KeyType(_) => "make an RSA key of 2048 bits or more",
             Self::TooManyIterations { .. } => "export it again with fewer (600,000 are plenty)",
             Self::Unsupported { advice, .. } | Self::Manifest { advice, .. } | Self::Assertion { advice, .. } => advice,
-            Self::File { .. } => return None,
+            Self::File { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => "run as a user who may read it",
+                _ => "check the path, and that the platform writes the token there",
+            },
         })
+    }
+
+    fn tell_hint(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.hint() {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
     }
 
     /// What a fault of the encoding means where `what` was expected.
@@ -160,19 +170,17 @@ impl Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File { source, .. } => write!(f, "{self}: {source}"),
-            _ => fmt::Display::fmt(self, f),
+            Self::File { source, .. } => write!(f, "{}: {source}", self.problem())?,
+            _ => f.write_str(&self.problem())?,
         }
+        self.tell_hint(f)
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.problem())?;
-        match self.hint() {
-            Some(hint) => write!(f, "; {hint}"),
-            None => Ok(()),
-        }
+        self.tell_hint(f)
     }
 }
 

@@ -122,7 +122,10 @@ fn path_that_is_a_token_or_obeyed_is_not_repeated() {
     let error = FederatedTokenFile::new("C:\\to\u{1b}[31m\u{202e}\nken")
         .assertion()
         .unwrap_err();
-    assert_eq!(error.to_string(), "C:\\to\\u{1b}[31m\\u{202e}\\nken cannot be read");
+    assert_eq!(
+        error.to_string(),
+        "C:\\to\\u{1b}[31m\\u{202e}\\nken cannot be read; check the path, and that the platform writes the token there"
+    );
 }
 
 /// A folder for one test, removed with it.

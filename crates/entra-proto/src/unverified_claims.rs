@@ -44,10 +44,11 @@ impl UnverifiedClaims {
             _ => return Err(refused("is opaque, not a JWT: only its API can read it")),
         };
         let object = |part: &str, problem: &'static str| {
+            let damaged = || Error::from(InputError::new("token", problem).advice("copy all of it, unchanged"));
             let bytes = URL_SAFE_NO_PAD
                 .decode(part.trim_end_matches('='))
-                .map_err(|_| refused(problem))?;
-            let members: Members = serde_json::from_slice(&bytes).map_err(|_| refused(problem))?;
+                .map_err(|_| damaged())?;
+            let members: Members = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
             Ok::<_, Error>(members.0)
         };
         Ok(Self {

@@ -117,16 +117,18 @@ impl DirectoryError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                "run as the user who owns it, or give it to this one"
-            }
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => "run as the user who owns it, or give it to this one",
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on that disk",
+                _ => "check the path, or name another file",
+            },
             Self::Busy { .. } => "try again, or end that process",
             Self::Exposed { advice, .. } | Self::Key { advice, .. } => advice,
             Self::Unreadable { .. } => "it is left as it is: restore it from a copy, or move it away",
             Self::Record { .. } => "let its administrator consent again, or forget it",
             Self::PersonalAccounts(_) => "let an administrator consent with a work or school account",
             Self::NoKey => "give the directory one",
-            Self::Io { .. } | Self::TooLarge { .. } | Self::Crypto | Self::Other(_) => return None,
+            Self::TooLarge { .. } | Self::Crypto | Self::Other(_) => return None,
         })
     }
 
