@@ -1,7 +1,7 @@
 //! Errors of the command line, and the help and the version that were asked for.
 
-use std::env;
 use std::process::ExitCode;
+use std::{env, fmt};
 
 use clap::Command;
 use clap::builder::Resettable;
@@ -64,7 +64,7 @@ fn asks_for_json(words: impl IntoIterator<Item = String>) -> bool {
             }),
             _ => None,
         };
-        if value == Some("json") {
+        if value.is_some_and(|value| value.eq_ignore_ascii_case("json")) {
             return true;
         }
     }
@@ -79,26 +79,31 @@ fn usage(error: &clap::Error) -> Failure {
         Some(ContextValue::StyledStrs(texts)) => texts.iter().map(ToString::to_string).collect(),
         _ => Vec::new(),
     };
-    let what = match error.kind().as_str() {
+    let is_twice =
+        error.kind() == ErrorKind::ArgumentConflict && texts(ContextKind::InvalidArg) == texts(ContextKind::PriorArg);
+    let named: &[ContextKind] = if is_twice { &[ContextKind::InvalidArg] } else { &NAMED };
+    let named: Vec<String> = named.iter().flat_map(|kind| texts(*kind)).collect();
+    let is_without_value = error.kind() == ErrorKind::InvalidValue && named.iter().any(String::is_empty);
+    let mut problem = match error.kind().as_str() {
+        _ if is_twice => "an argument was given more than once".to_owned(),
+        _ if is_without_value => "an argument was given without a value".to_owned(),
         Some(what) => what.to_owned(),
         None => error.kind().to_string(),
     };
-    let named = [
-        ContextKind::InvalidSubcommand,
-        ContextKind::InvalidArg,
-        ContextKind::PriorArg,
-        ContextKind::InvalidValue,
-    ];
-    let named: Vec<String> = named.into_iter().flat_map(texts).collect();
-    let mut problem = what;
+    let named: Vec<String> = named.into_iter().filter(|name| !name.is_empty()).collect();
     if !named.is_empty() {
         problem += &format!(": {}", named.join(", "));
     }
-    let cause = std::error::Error::source(error).map(ToString::to_string);
+    let cause = std::error::Error::source(error);
+    let wrong_value = cause.and_then(|cause| cause.downcast_ref::<WrongValue>());
     if let Some(cause) = cause {
-        problem += &format!(": {cause}");
+        problem += ": ";
+        problem += &wrong_value.map_or_else(|| cause.to_string(), |wrong| wrong.problem.clone());
     }
     let mut failure = Failure::text(Exit::Usage, problem);
+    if let Some(wrong) = wrong_value {
+        failure = failure.hint(wrong.hint.clone());
+    }
     for (kind, what) in [
         (ContextKind::SuggestedSubcommand, "did you mean"),
         (ContextKind::SuggestedArg, "did you mean"),
@@ -116,6 +121,39 @@ fn usage(error: &clap::Error) -> Failure {
     }
     failure.hint("see --help")
 }
+
+/// What an error of the command line may name, in this order.
+const NAMED: [ContextKind; 4] = [
+    ContextKind::InvalidSubcommand,
+    ContextKind::InvalidArg,
+    ContextKind::PriorArg,
+    ContextKind::InvalidValue,
+];
+
+/// The value of an option that cannot be used: what is wrong with it, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WrongValue {
+    problem: String,
+    hint: String,
+}
+
+impl WrongValue {
+    pub(crate) fn new(problem: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            problem: problem.into(),
+            hint: hint.into(),
+        }
+    }
+}
+
+/// Both in one text, since clap shows one.
+impl fmt::Display for WrongValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.problem, self.hint)
+    }
+}
+
+impl std::error::Error for WrongValue {}
 
 pub(crate) fn print_version() -> Result<(), Failure> {
     print(concat!("entra ", env!("CARGO_PKG_VERSION")))
@@ -169,6 +207,8 @@ mod tests {
             "token --output=json",
             "token -vo json",
             "token -vojson --x",
+            "token -o JSON",
+            "token --output=Json",
         ] {
             assert!(asks(line), "{line}");
         }

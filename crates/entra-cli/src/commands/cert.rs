@@ -57,7 +57,7 @@ Examples:
         days: u64,
 
         /// What to print
-        #[arg(short, long, value_enum, default_value_t = Output::Text)]
+        #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
         output: Output,
     },
     /// Show what a file with a certificate holds, and what Entra calls it.
@@ -82,7 +82,7 @@ Examples:
         password: PasswordSettings,
 
         /// What to print
-        #[arg(short, long, value_enum, default_value_t = Output::Text)]
+        #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
         output: Output,
     },
 }

@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     file: PathBuf,
 
     /// What to print
-    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
     output: Output,
 }
 

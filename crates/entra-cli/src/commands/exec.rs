@@ -6,6 +6,7 @@ use std::process::Command;
 use clap::Args;
 use entra_client::Policy;
 
+use crate::arguments::WrongValue;
 use crate::exit::{Exit, Failure};
 use crate::settings::SECRET_VARIABLES;
 use crate::wanted::TokenSettings;
@@ -68,7 +69,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     command.env(EXPIRES_ON, token.expires_at().as_secs().to_string());
     drop((token, client));
     match replace_with(command) {
-        Err(error) => Err(Failure::of(exit_of(&error), &error).context(program.display())),
+        Err(error) => {
+            let exit = exit_of(&error);
+            let hint = match exit {
+                Exit::NotFound => "check the command's name, and PATH",
+                _ => "name a program that this user may run",
+            };
+            Err(Failure::of(exit, &error).context(program.display()).hint(hint))
+        }
     }
 }
 
@@ -95,13 +103,19 @@ fn exit_of(error: &Error) -> Exit {
 }
 
 /// A variable's name as shells take it, and none that is needed for something else.
-fn variable(name: &str) -> Result<String, String> {
+fn variable(name: &str) -> Result<String, WrongValue> {
     let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
     if !name.starts_with(is_letter) || !name.chars().all(|c| is_letter(c) || c.is_ascii_digit()) {
-        return Err("write a variable's name, of letters, digits and _".to_owned());
+        return Err(WrongValue::new(
+            "it is no variable's name",
+            "use letters, digits and _, and no digit first",
+        ));
     }
     if name == EXPIRES_ON || SECRET_VARIABLES.contains(&name) {
-        return Err("this variable holds something else: name another one".to_owned());
+        return Err(WrongValue::new(
+            "this variable holds something else",
+            "name another one",
+        ));
     }
     Ok(name.to_owned())
 }

@@ -81,7 +81,7 @@ pub(crate) struct Arguments {
     store: StoreSettings,
 
     /// Print the account, as `entra accounts` does [default: print nothing]
-    #[arg(short, long, value_enum)]
+    #[arg(short, long, value_enum, ignore_case = true)]
     output: Option<Output>,
 }
 

@@ -28,7 +28,7 @@ Examples:
         targets: Vec<String>,
 
         /// What to print
-        #[arg(short, long, value_enum, default_value_t = Output::Text)]
+        #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
         output: Output,
     },
 }

@@ -60,7 +60,7 @@ pub(crate) struct Arguments {
     wanted: TokenSettings,
 
     /// What to print [default: token, or nothing with --watch]
-    #[arg(short, long, value_enum)]
+    #[arg(short, long, value_enum, ignore_case = true)]
     output: Option<Output>,
 
     #[command(flatten)]

@@ -8,6 +8,7 @@ use entra_client::{Clock, Counters, Event, EventKind, Now, Observer, Policy, Sys
 use entra_proto::{FreshnessPolicy, Lifetime, Target};
 use entra_transport::AcquireError;
 
+use crate::arguments::WrongValue;
 use crate::commands::token::Output;
 use crate::exit::Failure;
 use crate::files::print_secret;
@@ -261,11 +262,11 @@ impl<C> Tally<C> {
     }
 }
 
-fn interval(text: &str) -> Result<Duration, String> {
+fn interval(text: &str) -> Result<Duration, WrongValue> {
     let seconds = text.parse().ok().filter(|seconds| (0.01..=86_400.0).contains(seconds));
     seconds
         .map(Duration::from_secs_f64)
-        .ok_or_else(|| "write seconds, from 0.01 to 86400".to_owned())
+        .ok_or_else(|| WrongValue::new("it is no interval", "write seconds, from 0.01 to 86400"))
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ pub(crate) struct Arguments {
     claims: Option<String>,
 
     /// What to print
-    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
     output: Output,
 }
 

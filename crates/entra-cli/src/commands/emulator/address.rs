@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use clap::Args;
 use entra_emulator::{Emulator, EmulatorBuilder};
 
+use crate::arguments::WrongValue;
 use crate::exit::{Exit, Failure};
 use crate::files::tell;
 use crate::message::warn;
@@ -127,7 +128,7 @@ fn conflict(problem: String, hint: &'static str) -> Failure {
     Failure::text(Exit::Usage, problem).hint(hint)
 }
 
-fn place(text: &str) -> Result<Place, String> {
+fn place(text: &str) -> Result<Place, WrongValue> {
     if let Ok(ip) = without_brackets(text).parse() {
         return listenable(ip, None);
     }
@@ -136,25 +137,32 @@ fn place(text: &str) -> Result<Place, String> {
     }
     let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
     Err(match host {
-        _ if text.parse::<u16>().is_ok() => format!("that is a port; say `--port {text}`, or 127.0.0.1:{text}"),
-        "" if !port.is_empty() => format!("there is no address before the port; for all addresses say 0.0.0.0:{port}"),
-        "localhost" => "localhost can be several addresses; say 127.0.0.1 or [::1]".to_owned(),
-        _ => "it is no IP address with or without a port, such as 127.0.0.1, 0.0.0.0:8500 or [::1]:8500; a name goes to --name"
-            .to_owned(),
+        _ if text.parse::<u16>().is_ok() => {
+            WrongValue::new("that is a port", format!("say `--port {text}`, or 127.0.0.1:{text}"))
+        }
+        "" if !port.is_empty() => WrongValue::new(
+            "there is no address before the port",
+            format!("for all addresses say 0.0.0.0:{port}"),
+        ),
+        "localhost" => WrongValue::new("localhost can be several addresses", "say 127.0.0.1 or [::1]"),
+        _ => WrongValue::new(
+            "it is no IP address with or without a port, such as 127.0.0.1, 0.0.0.0:8500 or [::1]:8500",
+            "a name goes to --name",
+        ),
     })
 }
 
-fn listenable(ip: IpAddr, port: Option<u16>) -> Result<Place, String> {
+fn listenable(ip: IpAddr, port: Option<u16>) -> Result<Place, WrongValue> {
+    const HINT: &str = "say 127.0.0.1, [::1], or [::] for all addresses";
     // An address of the fourth version that is written as one of the sixth is no other address.
     let ip = ip.to_canonical();
-    match ip {
-        _ if ip.is_multicast() => Err("no program can be reached at a multicast address".to_owned()),
-        IpAddr::V4(Ipv4Addr::BROADCAST) => Err("no program can be reached at the broadcast address".to_owned()),
-        IpAddr::V6(ip) if ip.is_unicast_link_local() => {
-            Err("a link-local address means nothing without its interface; say [::] for all addresses".to_owned())
-        }
-        ip => Ok(Place { ip, port }),
-    }
+    let problem = match ip {
+        _ if ip.is_multicast() => "no program can be reached at a multicast address",
+        IpAddr::V4(Ipv4Addr::BROADCAST) => "no program can be reached at the broadcast address",
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => "a link-local address means nothing without its interface",
+        ip => return Ok(Place { ip, port }),
+    };
+    Err(WrongValue::new(problem, HINT))
 }
 
 /// An address of the sixth version as it stands without a port.
@@ -203,7 +211,7 @@ mod tests {
             ("fe80::1", "[::]"),
             ("[fe80::1%2]:8500", "[::]"),
         ] {
-            let problem = place(text).unwrap_err();
+            let problem = place(text).unwrap_err().to_string();
             assert!(problem.contains(advice), "{text}: {problem}");
         }
     }
