@@ -77,9 +77,9 @@ impl Failure {
         self
     }
 
-    /// Returns what to do about it, in one text.
-    pub(crate) fn advice(&self) -> Option<String> {
-        (!self.hints.is_empty()).then(|| self.hints.join("; "))
+    /// Returns what to do about it, the most particular advice first.
+    pub(crate) fn hints(&self) -> &[Cow<'static, str>] {
+        &self.hints
     }
 
     /// Returns the failure as it is shown on standard error.
@@ -88,8 +88,18 @@ impl Failure {
             style: Style::Error,
             problem: &self.problem,
             hints: &self.hints,
-            ids: self.service.as_deref().map(ids),
+            ids: self.service.as_deref().map(|service| ids(service, self.retry_after)),
         }
+    }
+
+    /// Warns of the failure, which does not end the command. `context` says what is done without.
+    pub(crate) fn warn(self, context: &str) {
+        let failure = self.context(context);
+        let message = Message {
+            style: Style::Warning,
+            ..failure.message()
+        };
+        message.warn();
     }
 
     /// Tells the failure on standard error, and returns the exit code: as JSON if the command line asks for JSON.
@@ -113,7 +123,7 @@ impl Failure {
         };
         let text = |text: &str| Some(Value::from(without_secrets(text)));
         put("error", text(&self.problem));
-        put("hint", self.advice().and_then(|hint| text(&hint)));
+        put("hints", Some(self.hints.iter().filter_map(|hint| text(hint)).collect()));
         put("kind", Some(self.exit.kind().into()));
         put("exit_code", Some((self.exit as u8).into()));
         put("class", self.class.map(|class| class.to_string().into()));
@@ -130,6 +140,7 @@ impl Failure {
             put("oauth_error", filled(&service.error));
             put("suberror", optional(&service.suberror));
             put("description", filled(&service.description));
+            put("claims", optional(&service.claims));
             put("trace_id", optional(&service.trace_id));
             put("correlation_id", optional(&service.correlation_id));
             put("timestamp", optional(&service.timestamp.as_deref().map(rfc3339)));
@@ -145,12 +156,15 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What the service's support asks for.
-fn ids(service: &ServiceError) -> String {
+/// What the service's support asks for, and how long the service wants to be left alone.
+fn ids(service: &ServiceError, retry_after: Option<Duration>) -> String {
     let mut ids = match service.status {
         0 => "by redirect".to_owned(),
         status => format!("status {status}"),
     };
+    if let Some(wait) = retry_after {
+        ids += &format!(", retry after {} s", wait.as_secs());
+    }
     for (name, id) in [
         ("trace id", &service.trace_id),
         ("correlation id", &service.correlation_id),

@@ -98,7 +98,7 @@ pub(crate) fn read_bytes(path: &Path, what: &str, limit: u64, exit: Exit) -> Res
         }
     })?;
     if bytes.len() as u64 > limit {
-        return Err(failed(format!("is longer than {limit} bytes")));
+        return Err(failed(format!("is longer than {limit} bytes")).hint(format!("give {what} alone")));
     }
     Ok(bytes)
 }

@@ -30,6 +30,13 @@ impl Message<'_> {
         let _ = writeln!(std::io::stderr(), "{text}");
     }
 
+    /// Shows the message as a warning: not to a user who wants none.
+    pub(crate) fn warn(&self) {
+        if !is_quiet() {
+            self.show();
+        }
+    }
+
     /// Returns the message in one line, without its label.
     pub(crate) fn line(&self) -> String {
         let mut line = harmless(self.problem);
@@ -70,16 +77,13 @@ pub(crate) fn warn_only(problem: impl fmt::Display) {
 }
 
 fn warning(problem: &str, hints: &[Cow<'static, str>]) {
-    if is_quiet() {
-        return;
-    }
     let message = Message {
         style: Style::Warning,
         problem,
         hints,
         ids: None,
     };
-    message.show();
+    message.warn();
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ use zeroize::Zeroizing;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::excerpt;
-use crate::message::warn_only;
 use crate::outside::shell_quoted;
 use crate::settings::{ApplicationSettings, cloud_at};
 use crate::source::{Source, Traced};
@@ -105,14 +104,14 @@ impl KeptSettings {
         let (store, name) = match opened {
             Ok(opened) => opened,
             Err(failure) => {
-                warn_only(format_args!("the cache is not used: {failure}"));
+                failure.warn("the cache is not used");
                 return Ok(silent(CachedToken::from(&request()?), false));
             }
         };
         let acquired = acquire(&store, &name, self.refresh, wanted.timeout(), || {
             let token = CachedToken::from(&request()?);
             if let Err(error) = store.directory.change_secrets(|secrets| name.put(secrets, &token)) {
-                warn_only(format_args!("the token is not kept: {}", failure(error)));
+                failure(error).warn("the token is not kept");
             }
             Ok(token)
         });
@@ -209,7 +208,7 @@ impl Renewal<'_> {
             Ok(())
         });
         if let Err(error) = kept {
-            warn_only(format_args!("the newer refresh token is not kept: {}", failure(error)));
+            failure(error).warn("the newer refresh token is not kept");
         }
         cached
     }

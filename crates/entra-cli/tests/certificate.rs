@@ -231,10 +231,7 @@ fn key_and_certificate_in_two_files_sign_together() {
         "{credential}"
     );
     let (certificate, _) = doctor(&[], &path("daemon.cer"));
-    let (found, fix) = (
-        certificate["found"].as_str().unwrap(),
-        certificate["hint"].as_str().unwrap(),
-    );
+    let (found, fix) = (certificate["found"].as_str().unwrap(), common::hints(&certificate));
     assert_eq!(certificate["status"], "fail");
     assert!(
         found.contains("holds no private key") && found.contains("CN=daemon"),

@@ -49,7 +49,7 @@ fn an_error_response_is_json_with_its_codes_and_ids() {
         error["error"],
         "AADSTS7000215 invalid_client: Invalid client secret provided"
     );
-    let hint = error["hint"].as_str().unwrap();
+    let hint = common::hints(&error);
     assert!(hint.contains("not its id") && hint.contains("entra doctor"), "{hint}");
     assert_eq!(
         (&error["kind"], &error["class"], &error["exit_code"]),
@@ -91,6 +91,61 @@ fn a_busy_service_is_json_with_the_time_to_wait() {
         (&error["retryable"], &error["retry_after"], &error["class"]),
         (&true.into(), &77.into(), &"transient".into())
     );
+    let output = run(&["token", "--resource", GRAPH, "--timeout", "1"], &variables(&emulator));
+    assert!(
+        err(&output).contains("(status 429, retry after 77 s"),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
+fn claims_that_come_with_a_failure_are_in_its_json() {
+    let claims = r#"{"access_token":{"polids":{"essential":true,"values":["a"]}}}"#;
+    let body = serde_json::json!({
+        "error": "interaction_required",
+        "error_description": "AADSTS50076: Use multi-factor authentication.",
+        "error_codes": [50076],
+        "claims": claims,
+    });
+    let emulator = Emulator::start();
+    let fault = Fault::status(400).with_body(body.to_string());
+    emulator.fault(fault.content_type("application/json").on("/token").always());
+    let output = run(&["token", "--resource", GRAPH, "-o", "json"], &variables(&emulator));
+    let error = failure(&output);
+    assert_eq!(
+        (&error["claims"], &error["class"]),
+        (&claims.into(), &"interaction".into())
+    );
+    // They are data for the next request, which nobody reads in a log.
+    let output = run(&["token", "--resource", GRAPH], &variables(&emulator));
+    assert!(!err(&output).contains("polids"), "{}", err(&output));
+}
+
+#[test]
+fn what_happened_repeats_no_advice() {
+    let nowhere = [
+        ("AZURE_AUTHORITY_HOST", "http://127.0.0.1:1"),
+        ("AZURE_TENANT_ID", "contoso.com"),
+    ];
+    let output = run(&["doctor", "-o", "json", "--resource", GRAPH], &nowhere);
+    let report: Value = serde_json::from_str(out(&output)).unwrap();
+    let checks = report["checks"].as_array().unwrap();
+    let found = |name: &str| checks.iter().find(|check| check["check"] == name).unwrap();
+    let connection = found("connection");
+    assert!(
+        connection["found"].as_str().unwrap().ends_with("(os error 111)") || !cfg!(target_os = "linux"),
+        "{connection}"
+    );
+    assert!(common::hints(connection).contains("no firewall"), "{connection}");
+
+    let missing = ("AZURE_FEDERATED_TOKEN_FILE", "/none/token");
+    let client = ("AZURE_CLIENT_ID", "535fb089-9ff3-47b6-9bfb-4f1264799865");
+    let variables = [nowhere[0], nowhere[1], client, missing];
+    let output = run(&["token", "-o", "json", "--resource", GRAPH], &variables);
+    let error = failure(&output);
+    assert!(common::hints(&error).contains("check the path"), "{error}");
+    assert!(!error["error"].as_str().unwrap().contains("check the path"), "{error}");
 }
 
 #[test]
@@ -146,7 +201,7 @@ fn every_command_with_json_fails_in_json() {
             let words = [words, form].concat();
             let error = failure(&run(&words, &nowhere));
             assert_eq!(error["kind"], kind, "{words:?}: {error}");
-            let advice = error["hint"].as_str().unwrap_or_default();
+            let advice = common::hints(&error);
             assert!(advice.contains(hint), "{words:?}: {error}");
         }
     }
@@ -169,6 +224,26 @@ fn an_error_of_the_command_line_is_json_too() {
             "--help",
         ),
         (
+            &["token", "-o", "json", "--scope"],
+            "without a value: --scope <SCOPE>",
+            "--help",
+        ),
+        (
+            &["token", "--resource", GRAPH, "-o", "json", "-o", "json"],
+            "more than once: --output <OUTPUT>",
+            "--help",
+        ),
+        (
+            &["token", "--resource", GRAPH, "--interval", "0", "-o", "JSON"],
+            "--interval <SECONDS>, 0: it is no interval",
+            "write seconds, from 0.01",
+        ),
+        (
+            &["exec", "--resource", GRAPH, "--env", "1", "-o=json", "--", "x"],
+            "-o",
+            "--help",
+        ),
+        (
             &["token", "--resource", GRAPH, "--flow", "obi", "-o", "json"],
             "--flow <FLOW>, obi",
             "device-code",
@@ -183,7 +258,8 @@ fn an_error_of_the_command_line_is_json_too() {
         let error = failure(&output);
         assert_eq!((&error["kind"], &error["exit_code"]), (&"usage".into(), &2.into()));
         assert!(error["error"].as_str().unwrap().contains(said), "{error}");
-        assert!(error["hint"].as_str().unwrap().contains(hint), "{error}");
+        assert!(common::hints(&error).contains(hint), "{error}");
+        assert!(!error["error"].as_str().unwrap().contains("write "), "{error}");
         assert_eq!(err(&output).lines().count(), 1, "{}", err(&output));
     }
     // What belongs to another command asks for nothing here.
@@ -330,7 +406,7 @@ fn a_named_file_of_tenants_that_is_missing_is_an_error() {
 #[test]
 fn the_json_of_a_token_can_be_decoded() {
     let emulator = Emulator::start();
-    for form in ["json", "header", "token"] {
+    for form in ["json", "JSON", "header", "token"] {
         let token = run(&["token", "--resource", GRAPH, "-o", form], &variables(&emulator));
         let decoded = entra(&["decode", "-o", "json"], &[], out(&token));
         let decoded: Value = serde_json::from_str(out(&decoded)).unwrap_or_else(|_| panic!("{}", err(&decoded)));

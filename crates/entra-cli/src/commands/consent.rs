@@ -80,7 +80,7 @@ pub(crate) struct Arguments {
     admin: bool,
 
     /// What to print
-    #[arg(short, long, value_enum, default_value_t = Output::Tenant)]
+    #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Tenant)]
     output: Output,
 }
 
@@ -206,7 +206,7 @@ impl Access {
         }
         let api = match target.audience() {
             Ok(api) => api,
-            Err(error) => return Self::Unproved(format!(": {error}")),
+            Err(error) => return Self::Unproved(format!(": {}", error.problem())),
         };
         match client.tenant(consent.tenant).roles(target) {
             Ok(roles) if roles.is_empty() => Self::NoRoles(harmless(&api)),
@@ -312,6 +312,10 @@ fn unconnected(consent: &Consent, access: &Access) -> Failure {
                 consent.tenant
             );
             return Failure::from((**error).clone()).context(context);
+        }
+        Access::Failed(error) => {
+            let problem = Failure::from((**error).clone()).problem;
+            format!("no app-only token proves it: {problem}")
         }
         access => access.to_string(),
     };

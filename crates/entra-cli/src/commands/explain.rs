@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     errors: Vec<String>,
 
     /// What to print
-    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
     output: Output,
 }
 
@@ -93,7 +93,7 @@ fn to_json(row: &Aadsts) -> Value {
         "oauth_error": row.error,
         "class": row.class.to_string(),
         "meaning": row.meaning,
-        "hint": row.hint,
+        "hints": [row.hint],
         "retryable": row.retryable,
         "url": page(row.code),
     })

@@ -31,7 +31,7 @@ enum Command {
         client_id: Option<String>,
 
         /// What to print
-        #[arg(short, long, value_enum, default_value_t = Output::Text)]
+        #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
         output: Output,
     },
     /// Forget that a tenant consented, and the secrets that are kept for it
@@ -74,7 +74,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn list(directory: &DirectorySettings, client_id: Option<ClientId>, output: Output) -> Result<(), Failure> {
     let found = directory.existing()?.list(client_id)?;
     for error in &found.unreadable {
-        warn_of(error);
+        match error.hint() {
+            Some(hint) => warn(error.problem(), hint),
+            None => warn_only(error.problem()),
+        }
     }
     match output {
         Output::Json => print_json(&found.tenants.iter().map(to_json).collect()),
@@ -85,14 +88,6 @@ fn list(directory: &DirectorySettings, client_id: Option<ClientId>, output: Outp
             Ok(())
         }
         Output::Text => print(&found.tenants.iter().map(line).collect::<Vec<_>>().join("\n")),
-    }
-}
-
-/// Warns of a record that cannot be read.
-fn warn_of(error: &DirectoryError) {
-    match error.hint() {
-        Some(hint) => warn(error.problem(), hint),
-        None => warn_only(error.problem()),
     }
 }
 

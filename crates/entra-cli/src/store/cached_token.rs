@@ -6,7 +6,6 @@ use zeroize::Zeroizing;
 
 use super::{Account, Store, failure};
 use crate::failure::Failure;
-use crate::message::warn_only;
 
 /// An access token, with what a cache has to know of it.
 pub(crate) struct CachedToken {
@@ -181,7 +180,7 @@ pub(crate) fn acquire(
     let kept = name.get(store).ok().flatten().filter(|token| token.is_alive(now()));
     match kept.filter(|_| trouble.may_pass && !force) {
         Some(token) => {
-            warn_only(format_args!("no newer token: {}", trouble.failure));
+            trouble.failure.warn("no newer token");
             Ok((token, true))
         }
         None => Err(trouble.failure),
@@ -216,7 +215,7 @@ impl From<entra_client::Error> for Trouble {
 /// A cache is a help: where it fails, that is told, and the service is asked.
 fn useful<T>(result: Result<Option<T>, DirectoryError>) -> Option<T> {
     result.unwrap_or_else(|error| {
-        warn_only(format_args!("the cache is not used: {}", failure(error)));
+        failure(error).warn("the cache is not used");
         None
     })
 }

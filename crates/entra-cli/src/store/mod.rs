@@ -188,7 +188,8 @@ fn found(path: &Path) -> Result<Option<Metadata>, Failure> {
     match fs::symlink_metadata(path) {
         Ok(metadata) => Ok(Some(metadata)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Failure::text(Exit::Output, format!("{}: {error}", shown(path)))),
+        Err(error) => Err(Failure::text(Exit::Output, format!("{}: {error}", shown(path)))
+            .hint("name a folder that this user can use with --store, or in ENTRA_STORE")),
     }
 }
 

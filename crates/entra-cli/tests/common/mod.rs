@@ -37,6 +37,14 @@ pub(crate) fn entra(words: &[&str], variables: &[(&str, &str)], input: &str) -> 
     child.wait_with_output().unwrap()
 }
 
+/// The advice in the JSON of a failure or of a check, in one text.
+#[track_caller]
+pub(crate) fn hints(object: &serde_json::Value) -> String {
+    let hints = object["hints"].as_array().unwrap_or_else(|| panic!("{object}"));
+    let hints: Vec<&str> = hints.iter().map(|hint| hint.as_str().unwrap()).collect();
+    hints.join("\n")
+}
+
 /// A process of a test, which ends with it, also where the test fails.
 pub(crate) struct Running(Option<Child>);
 

@@ -51,16 +51,11 @@ impl Read {
                 with_details(judged(certificate, found, &renew, now), certificate.leaf())
             }
             (Err(failure), public) => {
-                let problem = failure.problem.as_str();
-                let advice = failure
-                    .advice()
-                    .unwrap_or_else(|| "give a PEM or PFX file with the certificate and its private key".to_owned());
+                let advice = "give a PEM or PFX file with the certificate and its private key";
+                let check = Check::failure(name::CERTIFICATE, failure, advice);
                 match public {
-                    Some(certificate) => {
-                        let found = format!("{problem}: {}", described(certificate, now));
-                        with_details(Check::fail(name::CERTIFICATE, failure.exit, found, advice), certificate)
-                    }
-                    None => Check::fail(name::CERTIFICATE, failure.exit, problem, advice),
+                    Some(certificate) => with_details(check.and(&described(certificate, now)), certificate),
+                    None => check,
                 }
             }
         };

@@ -92,7 +92,12 @@ pub(crate) fn lost(name: &'static str, error: TransportError, uri: &Uri, network
             .to_owned(),
     };
     let failure = Failure::from(error);
-    Check::fail(name, failure.exit, format!("{stage}: {failure}"), fix).with("stage", stage)
+    let check = Check::fail(name, failure.exit, format!("{stage}: {}", failure.problem), fix).with("stage", stage);
+    match stage {
+        // The error's own advice says the same in fewer words.
+        "connect" | "timeout" => check,
+        _ => check.advise(&failure),
+    }
 }
 
 /// Where on the way a request failed.

@@ -18,8 +18,8 @@ pub(crate) struct Check {
     name: &'static str,
     mark: Mark,
     found: String,
-    /// What to do about it. Every failure and every warning has it.
-    hint: Option<String>,
+    /// What to do about it. Every failure and every warning has some.
+    hints: Vec<String>,
     source: Option<Source>,
     details: Map<String, Value>,
 }
@@ -38,21 +38,24 @@ pub(crate) enum Mark {
 
 impl Check {
     pub(crate) fn ok(name: &'static str, found: impl Into<String>) -> Self {
-        Self::new(name, Mark::Ok, found.into(), None)
+        Self::new(name, Mark::Ok, found.into(), Vec::new())
     }
 
     pub(crate) fn warn(name: &'static str, found: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::new(name, Mark::Warn, found.into(), Some(hint.into()))
+        Self::new(name, Mark::Warn, found.into(), vec![hint.into()])
     }
 
     pub(crate) fn fail(name: &'static str, exit: Exit, found: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::new(name, Mark::Fail(exit), found.into(), Some(hint.into()))
+        Self::new(name, Mark::Fail(exit), found.into(), vec![hint.into()])
     }
 
     /// A failure that says what to do itself; where it does not, `hint` does.
     pub(crate) fn failure(name: &'static str, failure: &Failure, hint: &str) -> Self {
-        let hint = failure.advice().unwrap_or_else(|| hint.to_owned());
-        Self::fail(name, failure.exit, failure.problem.as_str(), hint)
+        let mut check = Self::fail(name, failure.exit, failure.problem.as_str(), hint);
+        if !failure.hints().is_empty() {
+            check.hints.clear();
+        }
+        check.advise(failure)
     }
 
     #[cfg(test)]
@@ -66,10 +69,19 @@ impl Check {
             self.mark = Mark::Warn;
         }
         self.found = format!("{}; {problem}", self.found);
-        self.hint = Some(
-            self.hint
-                .map_or_else(|| hint.to_owned(), |before| format!("{before}; {hint}")),
-        );
+        self.hints.push(hint.to_owned());
+        self
+    }
+
+    /// Adds what the failure itself advises.
+    pub(crate) fn advise(mut self, failure: &Failure) -> Self {
+        self.hints.extend(failure.hints().iter().map(ToString::to_string));
+        self
+    }
+
+    /// Adds what else was found.
+    pub(crate) fn and(mut self, found: &str) -> Self {
+        self.found = format!("{}: {found}", self.found);
         self
     }
 
@@ -92,12 +104,12 @@ impl Check {
         self
     }
 
-    fn new(name: &'static str, mark: Mark, found: String, hint: Option<String>) -> Self {
+    fn new(name: &'static str, mark: Mark, found: String, hints: Vec<String>) -> Self {
         Self {
             name,
             mark,
             found,
-            hint,
+            hints,
             source: None,
             details: Map::new(),
         }
@@ -115,7 +127,7 @@ impl Check {
             let _ = write!(found, "  ({})", excerpt(&source.to_string(), SHOWN));
         }
         let mut text = behind(&format!("{:<7}  {:<15}  ", self.mark.as_str(), self.name), &found);
-        if let Some(hint) = &self.hint {
+        for hint in &self.hints {
             text.push('\n');
             text += &behind("         hint: ", &excerpt(hint, SHOWN));
         }
@@ -123,10 +135,12 @@ impl Check {
     }
 
     fn to_json(&self) -> Value {
-        let mut object = json!({ "check": self.name, "status": self.mark.as_str(), "found": self.found });
-        if let Some(hint) = &self.hint {
-            object["hint"] = hint.as_str().into();
-        }
+        let mut object = json!({
+            "check": self.name,
+            "status": self.mark.as_str(),
+            "found": self.found,
+            "hints": self.hints,
+        });
         if let Some(source) = &self.source {
             object["source"] = source.to_json();
         }
@@ -144,7 +158,7 @@ impl Check {
             }
         };
         blot(&mut self.found);
-        self.hint.iter_mut().for_each(blot);
+        self.hints.iter_mut().for_each(blot);
         self.details.values_mut().for_each(|value| each_text(value, &blot));
     }
 }
@@ -172,7 +186,7 @@ impl Mark {
 /// What to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
-    /// One line a check, and one with what to do
+    /// One line a check, and below it what to do
     Text,
     /// One object with the list of checks, for programs
     Json,
@@ -223,7 +237,7 @@ impl Report {
     pub(crate) fn skip(&mut self, name: &'static str, needs: &[&str]) -> Result<(), Failure> {
         let missing = self.missing(needs);
         let found = format!("needs {}", missing.join(", "));
-        self.add(Check::new(name, Mark::Skipped, found, None).with("needs", missing))
+        self.add(Check::new(name, Mark::Skipped, found, Vec::new()).with("needs", missing))
     }
 
     /// Ends the report. It is a failure where a check failed: the first of them gives the exit code.
