@@ -36,8 +36,11 @@ impl Pages {
     /// Returns an error if it is no page, or if the page behind it must not be read.
     pub(crate) fn read<'p>(&mut self, page: &'p Value) -> Result<&'p [Value], String> {
         let items = page["value"].as_array().ok_or("the response is no list")?;
-        if let Some(link) = page["@odata.nextLink"].as_str() {
-            let link: Uri = link.parse().map_err(|_| "the link to the next page is no address")?;
+        let link = &page["@odata.nextLink"];
+        if !link.is_null() {
+            // A link that cannot be followed must not look like the last page.
+            let link = link.as_str().and_then(|link| link.parse::<Uri>().ok());
+            let link = link.ok_or("the link to the next page is no address")?;
             if origin(&link).as_ref() != Some(&self.origin) {
                 return Err(format!(
                     "the next page is not at {}: the token must not go there",
@@ -98,6 +101,21 @@ mod tests {
             assert!(pages.read(&page(link)).is_err(), "{link}");
             assert_eq!(pages.next(), None, "{link}");
         }
+    }
+
+    #[test]
+    fn link_that_is_no_text_is_no_last_page() {
+        for link in [
+            json!(5),
+            json!(true),
+            json!({}),
+            json!(["https://graph.microsoft.com/v1.0/users"]),
+        ] {
+            let mut pages = Pages::of("https://graph.microsoft.com/v1.0/users").unwrap();
+            assert!(pages.read(&json!({"value": [], "@odata.nextLink": link})).is_err());
+        }
+        let mut pages = Pages::of("https://graph.microsoft.com/v1.0/users").unwrap();
+        assert!(pages.read(&json!({"value": [], "@odata.nextLink": null})).is_ok());
     }
 
     #[test]
