@@ -304,7 +304,7 @@ static TABLE: &[Aadsts] = &[
     row(900023, INVALID_REQUEST, 400, Documented, "Specified tenant identifier '{0}' is neither a valid DNS name, nor a valid external domain."),
     row(900144, INVALID_REQUEST, 400, Documented, "The request body must contain the following parameter: '{0}'."),
     row(900561, INVALID_REQUEST, 400, Documented, "The endpoint only accepts POST requests. Received a {0} request."),
-    row(901002, INVALID_REQUEST, 400, Documented, "The 'resource' request parameter is not supported."),
+    row(901002, INVALID_REQUEST, 400, Documented, "The '{0}' request parameter is not supported."),
     row(1002012, INVALID_SCOPE, 400, Documented, "The provided value for scope {0} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI)."),
     row(5002723, INVALID_CLIENT, 401, Captured, "Invalid JWT token. No certificate SHA-1 thumbprint, certificate SHA-256 thumbprint, nor keyId specified in token header."),
     row(5002727, INVALID_REQUEST, 400, Captured, "Invalid JWT header type specified, must be 'JWT' or 'http://openid.net/specs/jwt/1.0'."),

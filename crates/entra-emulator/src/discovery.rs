@@ -12,6 +12,7 @@ use crate::directory::ciam_subdomain;
 use crate::exchange::Exchange;
 use crate::keys::{EXPONENT, Key};
 use crate::recorder::Endpoint;
+use crate::seed::is_guid;
 
 /// The OpenID Connect metadata of a tenant, or of all (`common`, `organizations`) with `{tenantid}` left in the issuer.
 pub(crate) fn configuration(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
@@ -30,6 +31,11 @@ pub(crate) fn configuration(exchange: &mut Exchange<'_>, tenant: &str, endpoint:
     let (oauth, keys) = match endpoint {
         Endpoint::V1 => ("oauth2", format!("{}/common/discovery/keys", exchange.origin)),
         Endpoint::V2 => ("oauth2/v2.0", format!("{base}/discovery/v2.0/keys")),
+    };
+    // An application may have keys of its own: its documents name their address. Here it has none, so they are the same keys.
+    let keys = match exchange.query.value("appid").filter(|id| is_guid(id)) {
+        Some(id) => format!("{keys}?appid={id}"),
+        None => keys,
     };
     let mut document = json!({
         "token_endpoint": format!("{base}/{oauth}/token"),

@@ -63,8 +63,10 @@
 //! - of Graph's query options `$filter` (`eq`, `ne`, `ge`, `le`, `in`, `startsWith`, `endsWith`, `and`, `or`, `not`),
 //!   `$orderby`, `$select`, `$top` and `$count`, with the header `ConsistencyLevel: eventual` where Graph needs it.
 //!
-//! No option and no path is ignored: what Graph or Entra may do and the emulator does not is status 501, `not_emulated`,
-//! with words that name it.
+//! No option of an API and no path is ignored: what Graph or Entra may do and the emulator does not is status 501,
+//! `not_emulated`, with words that name it. Parameters of `authorize` for the look of its pages (`ui_locales`, `display`,
+//! `mkt`) and hints that decide nothing (`acr_values`, `id_token_hint`) are ignored, as OpenID Connect allows; unknown ones
+//! are in the record ([`Lint::UnknownParameter`]).
 //!
 //! ```
 //! use entra_emulator::{App, Emulator};

@@ -144,7 +144,7 @@ impl Permission {
 /// 901002 where `resource` is there as well, which v2 does not know.
 pub(crate) fn of_form(form: &Form) -> Result<Option<&str>, Refusal> {
     if form.value("resource").is_some() {
-        return Err(Refusal::new(901002));
+        return Err(Refusal::new(901002).with("resource"));
     }
     Ok(form.value("scope").filter(|scope| !scope.trim_matches(' ').is_empty()))
 }

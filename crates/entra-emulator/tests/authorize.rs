@@ -550,3 +550,49 @@ proptest! {
         prop_assert!(!page.html.contains("<script"));
     }
 }
+
+#[test]
+fn request_objects_are_rejected() {
+    let emulator = emulator();
+    for (name, word) in [
+        ("request", "request_not_supported"),
+        ("request_uri", "request_uri_not_supported"),
+        ("registration", "registration_not_supported"),
+    ] {
+        let page = v2(&emulator, &[(name, "eyJhbGciOiJub25lIn0.e30.")]);
+        let location = page.location.expect("an answer to the app");
+        assert!(location.contains(&format!("error={word}&")), "{location}");
+        assert_eq!(emulator.requests().last().unwrap().aadsts, Some(901002), "{name}");
+    }
+}
+
+#[test]
+fn unknown_parameters_are_noted() {
+    let emulator = emulator();
+    let page = v2(
+        &emulator,
+        &[
+            ("redirect_url", "x"),
+            ("Login_Hint", "x"),
+            ("ui_locales", "de"),
+            ("mkt", "de-DE"),
+            ("x-client-SKU", "x"),
+        ],
+    );
+    assert_eq!(page.status, 200);
+    let requests = emulator.requests();
+    let lints: Vec<_> = requests
+        .last()
+        .unwrap()
+        .lints
+        .iter()
+        .filter(|lint| matches!(lint, Lint::UnknownParameter(_) | Lint::ParameterCase(_)))
+        .collect();
+    assert_eq!(
+        lints,
+        [
+            &Lint::UnknownParameter("redirect_url".to_owned()),
+            &Lint::ParameterCase("Login_Hint".to_owned())
+        ]
+    );
+}

@@ -513,3 +513,17 @@ fn endpoints_that_are_not_emulated_say_so() {
         assert_eq!(get(&emulator, &format!("/{path}")).status(), 404, "{path}");
     }
 }
+
+#[test]
+fn documents_of_an_application_name_its_keys() {
+    let emulator = tenant(Emulator::builder());
+    let keys = |query: &str| {
+        let url = format!("https://login.example/contoso.onmicrosoft.com/v2.0/.well-known/openid-configuration{query}");
+        document(&emulator, &url)["jwks_uri"].as_str().unwrap().to_owned()
+    };
+    let app = format!("?appid={}", emulator.client_id());
+    let own = keys(&app);
+    assert_eq!(own, keys("") + &app);
+    assert_eq!(get(&emulator, &own).body(), get(&emulator, &keys("")).body());
+    assert_eq!(keys("?appid=%22%3E%0d%0ax"), keys(""));
+}

@@ -565,3 +565,25 @@ fn endpoints_that_are_not_there_say_so() {
         assert_eq!(support::get(&emulator, path).status(), status, "{path}");
     }
 }
+
+#[test]
+fn tokens_of_another_kind_are_rejected() {
+    for more in [
+        [("token_type", "pop"), ("req_cnf", "eyJraWQiOiJ4In0")],
+        [("token_type", "ssh-cert"), ("key_id", "x")],
+        [("token_type", "Bearer"), ("req_cnf", "eyJraWQiOiJ4In0")],
+        [
+            ("requested_token_type", "urn:ietf:params:oauth:token-type:saml2"),
+            ("token_type", "bearer"),
+        ],
+    ] {
+        let body = v2_refuses(&more, 90023);
+        assert!(
+            body["error_description"].as_str().unwrap().contains("is not emulated"),
+            "{body}"
+        );
+    }
+    let emulator = Emulator::builder().build();
+    let fields = form(&emulator, &[SCOPE, ("token_type", "bearer")]);
+    assert_eq!(token(&emulator, "v2.0/token", &fields).status(), 200);
+}

@@ -148,6 +148,9 @@ pub(crate) fn authorize(exchange: &mut Exchange<'_>, tenant: &str, version: Endp
     }
     inspect(exchange, &form, version);
     let read = |exchange: &Exchange<'_>| -> Result<(SignIn, Prompt), Refusal> {
+        if let Some((name, word)) = UNSUPPORTED.iter().find(|(name, _)| form.value(name).is_some()) {
+            return Err(Refusal::new(901002).with(name).word(word));
+        }
         let (code, id_token) = response_type(&form)?;
         let nonce = form.value("nonce").map(str::to_owned);
         let target = target(exchange, &form, app, version)?;
@@ -372,6 +375,7 @@ fn inspect(exchange: &mut Exchange<'_>, form: &Form, version: Endpoint) {
         Endpoint::V2 => form.value("scope"),
     };
     exchange.event.target = target.map(str::to_owned);
+    token::request::lint_names(exchange, form, KNOWN_PARAMETERS);
     if form.value("state").is_none() {
         exchange.lint(Lint::MissingState);
     }
@@ -393,3 +397,38 @@ const REST: usize = 512;
 
 /// As long as a request line may be over a socket.
 const LONGEST: usize = 64 * 1024;
+
+/// Parameters that decide about the whole request, and the error for each (OpenID Connect Core 1.0, 3.1.2.6).
+const UNSUPPORTED: &[(&str, &str)] = &[
+    ("request", "request_not_supported"),
+    ("request_uri", "request_uri_not_supported"),
+    ("registration", "registration_not_supported"),
+];
+
+/// Beside those of the token endpoint. Those for the look of pages and for hints may be ignored: they decide nothing.
+const KNOWN_PARAMETERS: &[&str] = &[
+    "acr_values",
+    "claims_locales",
+    "clidata",
+    "code_challenge",
+    "code_challenge_method",
+    "display",
+    "domain_hint",
+    "haschrome",
+    "id_token_hint",
+    "instance_aware",
+    "login_hint",
+    "max_age",
+    "mkt",
+    "nonce",
+    "prompt",
+    "registration",
+    "request",
+    "request_uri",
+    "response_mode",
+    "response_type",
+    "sid",
+    "sso_nonce",
+    "state",
+    "ui_locales",
+];

@@ -82,7 +82,7 @@ const ADVICE: &[(&[u32], &str)] = &[
     (&[700027, 700030, 5002723, 5002730], "Register the certificate whose key signs the assertion with the application, and name it by `x5t`, `x5t#S256` or `x5c`."),
     (&[700038], "Send the application's client ID: a GUID that is not all zeros."),
     (&[900561], "Send a POST request with the parameters in the body."),
-    (&[901002], "On v2 send `scope` with `/.default` behind the API's identifier, in place of `resource`."),
+    (&[901002], "On v2 send `scope` with `/.default` behind the API's identifier, in place of `resource`. Leave out `request`, `request_uri` and `registration`."),
     (&[5002727], "Leave out `typ` in the header of the assertion, or set it to `JWT`."),
     (&[5002738], "Sign the assertion with RS256 or PS256."),
     (&[7000112], "Remove `disabled` from the registration of the application."),

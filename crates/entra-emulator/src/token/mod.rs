@@ -60,6 +60,7 @@ fn judge(
 ) -> Result<Response<Vec<u8>>, Refusal> {
     check_form(exchange, form)?;
     let tenant = Audience::read(exchange, tenant)?;
+    request::check_kind(form)?;
     match form.value("grant_type") {
         Some("client_credentials") => client_credentials(exchange, tenant, form, endpoint),
         Some("authorization_code") => authorization_code::redeem(exchange, tenant, form, endpoint),

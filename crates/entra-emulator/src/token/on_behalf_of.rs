@@ -39,9 +39,6 @@ pub(crate) fn redeem<'a>(
         None => return Err(Refusal::new(900144).with("requested_token_use")),
     }
     // An access token in the place of a SAML assertion would pass for one until somebody looks.
-    if form.value("requested_token_type").is_some() {
-        return Err(Refusal::new(90023).with("requested_token_type is not emulated, only access tokens are"));
-    }
     let claims = assertion
         .ok_or_else(|| Refusal::new(900144).with("assertion"))?
         .map_err(refusal)?;

@@ -25,18 +25,7 @@ pub(crate) fn inspect(exchange: &mut Exchange<'_>, form: &Form, endpoint: Endpoi
     {
         exchange.lint(Lint::SecretInUrl);
     }
-    for (name, _) in form.pairs() {
-        if is_known(name) {
-            continue;
-        }
-        let shown: String = name.chars().take(LONGEST_NAME).collect();
-        let lower = name.to_ascii_lowercase();
-        exchange.lint(if is_known(&lower) {
-            Lint::ParameterCase(shown)
-        } else {
-            Lint::UnknownParameter(shown)
-        });
-    }
+    lint_names(exchange, form, &[]);
     if let Some(name) = form.duplicate() {
         exchange.lint(Lint::DuplicateParameter(name.chars().take(LONGEST_NAME).collect()));
     }
@@ -52,6 +41,40 @@ pub(crate) fn inspect(exchange: &mut Exchange<'_>, form: &Form, endpoint: Endpoi
     }
     if scope.is_some_and(|scope| scope.to_ascii_lowercase().contains("%2f")) {
         exchange.lint(Lint::DoubleEncodedScope);
+    }
+}
+
+/// Checks that no other tokens than bearer access tokens are wanted: not SAML assertions, nor tokens bound to a key.
+///
+/// # Errors
+/// 90023 names the parameter that wants others.
+pub(crate) fn check_kind(form: &Form) -> Result<(), Refusal> {
+    let wants_other = |name: &str| match form.value(name) {
+        Some(value) => name != "token_type" || !value.eq_ignore_ascii_case("bearer"),
+        None => false,
+    };
+    match ["requested_token_type", "token_type", "req_cnf"]
+        .into_iter()
+        .find(|name| wants_other(name))
+    {
+        Some(name) => {
+            let problem = format!("{name} is not emulated, only bearer access tokens are");
+            Err(Refusal::new(90023).with(&problem))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Notes the names of parameters that neither a token endpoint nor `more` knows.
+pub(crate) fn lint_names(exchange: &mut Exchange<'_>, form: &Form, more: &[&str]) {
+    let is_known = |name: &str| is_known(name) || more.contains(&name);
+    for (name, _) in form.pairs().iter().filter(|(name, _)| !is_known(name)) {
+        let shown: String = name.chars().take(LONGEST_NAME).collect();
+        exchange.lint(if is_known(&name.to_ascii_lowercase()) {
+            Lint::ParameterCase(shown)
+        } else {
+            Lint::UnknownParameter(shown)
+        });
     }
 }
 
@@ -125,10 +148,12 @@ const KNOWN_PARAMETERS: &[&str] = &[
     "password",
     "redirect_uri",
     "refresh_token",
+    "req_cnf",
     "requested_token_type",
     "requested_token_use",
     "resource",
     "return-client-request-id",
     "scope",
+    "token_type",
     "username",
 ];
