@@ -123,6 +123,11 @@ impl Refusal {
 
     /// `AADSTS7000215: Invalid client secret provided. ...`
     pub(crate) fn message(&self) -> String {
+        self.message_with(str::to_owned)
+    }
+
+    /// The message with each value as `show` has it. The words of the row stay as they are.
+    pub(crate) fn message_with(&self, show: impl Fn(&str) -> String) -> String {
         let mut message = format!("{}: ", self.row);
         let mut rest = self.text.unwrap_or(self.row.text);
         // Filled in one pass, so that a value which looks like a placeholder stays what it is.
@@ -132,7 +137,7 @@ impl Refusal {
                 break;
             };
             let value = number.parse::<usize>().ok().and_then(|at| self.values.get(at));
-            message.push_str(value.map_or("?", String::as_str));
+            message.push_str(&value.map_or_else(|| "?".to_owned(), |value| show(value)));
             rest = after;
         }
         message.push_str(rest);

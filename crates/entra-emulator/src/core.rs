@@ -195,25 +195,29 @@ impl Core {
             exchange.event.fault = Some(fault.name());
         }
         let mut event = exchange.event;
-        let problem = event.problem.take().or_else(|| problem(&response));
+        let problem = event
+            .problem
+            .take()
+            .or_else(|| problem(&response).map(|text| redacted(&self.directory, &event, &text)));
         // What is no GUID is no client ID: a secret may stand in its place, and need not look like one.
         let misplaced = event
             .client_id
             .as_deref()
             .filter(|id| !is_guid(id))
             .map(|id| format!("'{id}'"));
-        event.problem = problem.map(|text| {
-            let text = misplaced
-                .as_deref()
-                .map_or_else(|| text.clone(), |id| text.replace(id, "'[not shown]'"));
-            redacted(&self.directory, &event, &text)
+        event.problem = problem.map(|text| match &misplaced {
+            Some(id) => text.replace(id, "'[not shown]'"),
+            None => text,
         });
         event.shown = recorder::Shown {
             path: redacted(&self.directory, &event, &event.path),
             lints: event
                 .lints
                 .iter()
-                .map(|lint| redacted(&self.directory, &event, &lint.to_string()))
+                .map(|lint| {
+                    lint.with_text(|text| redacted(&self.directory, &event, text))
+                        .to_string()
+                })
                 .collect(),
         };
         event.status = response.status();

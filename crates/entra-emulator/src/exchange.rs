@@ -16,6 +16,7 @@ use crate::config::{Tenant, TokenVersion};
 use crate::core::Core;
 use crate::form::Form;
 use crate::recorder::{Channel, Lint, RequestEvent, Shown, parameters};
+use crate::redact::redacted;
 use crate::seed::is_guid;
 
 /// A request being answered: the parsed request on one side, the event that grows with the answer on the other.
@@ -203,7 +204,9 @@ impl<'a> Exchange<'a> {
     /// Notes for the record what was wrong with the request.
     pub(crate) fn note(&mut self, refusal: &Refusal) {
         self.event.aadsts = Some(refusal.row.code);
-        self.event.problem = Some(refusal.message());
+        // A secret that is a word, such as `secret`, is hidden in the values alone, not in the words around them.
+        let show = |value: &str| redacted(&self.core.directory, &self.event, value);
+        self.event.problem = Some(refusal.message_with(show));
     }
 
     /// The answer of a refused request, in the shape of the service's error body.

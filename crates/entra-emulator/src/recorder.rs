@@ -167,10 +167,15 @@ pub struct Parameter {
 impl Parameter {
     /// Whether the name says that the value is secret.
     pub(crate) fn is_secret(&self) -> bool {
-        // A plain challenge is the verifier itself.
-        let mut hidden = SECRET_PARAMETERS.iter().chain(&["code_challenge"]);
-        hidden.any(|secret| self.name.eq_ignore_ascii_case(secret))
+        is_secret(&self.name)
     }
+}
+
+/// Whether the name of a parameter says that its value is secret.
+pub(crate) fn is_secret(name: &str) -> bool {
+    // A plain challenge is the verifier itself.
+    let mut hidden = SECRET_PARAMETERS.iter().chain(&["code_challenge"]);
+    hidden.any(|secret| name.eq_ignore_ascii_case(secret))
 }
 
 impl fmt::Debug for Parameter {
@@ -285,6 +290,19 @@ pub enum Lint {
     WebhookNeverCalled,
     /// An assertion whose `aud` is a list: Entra refuses it (AADSTS50027).
     AudienceList,
+}
+
+impl Lint {
+    /// The finding with what it repeats of the request as `show` has it.
+    pub(crate) fn with_text(&self, show: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::UnknownParameter(name) => Self::UnknownParameter(show(name)),
+            Self::DuplicateParameter(name) => Self::DuplicateParameter(show(name)),
+            Self::ParameterCase(name) => Self::ParameterCase(show(name)),
+            Self::ContentType(sent) => Self::ContentType(show(sent)),
+            other => other.clone(),
+        }
+    }
 }
 
 impl fmt::Display for Lint {

@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use crate::directory::Directory;
-use crate::recorder::RequestEvent;
+use crate::recorder::{RequestEvent, is_secret};
 use crate::seed::is_guid;
 
 /// A text of a request without secrets: those that are registered, those that the request itself sent as such, and
@@ -41,7 +41,7 @@ pub(crate) fn redacted(directory: &Directory, event: &RequestEvent, text: &str) 
 }
 
 fn without(known: &[&str], is_public: &dyn Fn(&str) -> bool, text: &str) -> String {
-    let mut clean = without_user(text);
+    let mut clean = without_parameters(&without_user(text));
     for secret in known {
         if clean == *secret {
             return BLOT.to_owned();
@@ -83,6 +83,26 @@ fn without_user(text: &str) -> String {
         }
     }
     clean
+}
+
+/// A text without the values of secret parameters, as in a path with `&client_secret=...` in place of a query.
+fn without_parameters(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('=') {
+        let name = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next();
+        let end = match name.is_some_and(is_secret) {
+            true => after.find(|c| " &#;,'\"".contains(c)).unwrap_or(after.len()),
+            false => 0,
+        };
+        clean.push_str(before);
+        clean.push('=');
+        if end > 0 {
+            clean.push_str(BLOT);
+        }
+        rest = &after[end..];
+    }
+    clean + rest
 }
 
 /// A text without this secret where it is a word of its own.
@@ -166,6 +186,11 @@ mod tests {
                 "/contoso-prod2.onmicrosoft.com/v2.0/ToDoList2024",
                 "/contoso-prod2.onmicrosoft.com/v2.0/ToDoList2024",
             ),
+            (
+                "/token&Client_Secret=hunter2&scope=a=b;code=/x/y z",
+                "/token&Client_Secret=[not shown]&scope=a=b;code=[not shown] z",
+            ),
+            ("not_a_code=x&code=", "not_a_code=x&code="),
             ("eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhIn0.U2lnbmF0dXJl", "[not shown]"),
             (
                 "issuer 'https://me:canary@a.example/b@c' at http://x@y://z@",

@@ -253,6 +253,48 @@ fn a_device_that_waits_is_not_blamed() {
     }
 }
 
+/// It would say which word the secret is.
+#[test]
+fn a_secret_that_is_a_word_is_not_hidden_in_our_words() {
+    let emulator = Emulator::builder().app(App::new("daemon").secret("secret")).build();
+    let scope = ("scope", "https://graph.microsoft.com/.default");
+    for sent in ["wrong", "Invalid", "parameter"] {
+        let fields = [scope, ("client_secret", sent), ("Scope", "x"), (sent, "y")];
+        token(&emulator, "v2.0/token", &form(&emulator, &fields));
+        let html = page(&emulator);
+        let row = html.split("</tbody>").next().unwrap();
+        for shown in [
+            "Invalid client secret provided. Ensure the secret being sent",
+            "parameter &quot;Scope&quot; in the wrong case",
+            "unknown parameter &quot;[not shown]&quot;",
+        ] {
+            assert!(row.contains(shown), "{sent}: {row}");
+        }
+        let line = emulator.requests().pop().unwrap().to_string();
+        assert!(
+            line.contains("in the wrong case") && line.contains("AADSTS7000215: Invalid client secret"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_in_the_path_in_place_of_the_query_is_not_shown() {
+    let emulator = Emulator::builder().build();
+    for path in [
+        "/common/oauth2/v2.0/token&client_secret=hunter2&scope=x",
+        "/common/oauth2/v2.0/token%26client_secret%3Dhunter2",
+        "/common/oauth2/v2.0/authorize?client_id=a&redirect_uri=https://a.example/?client_secret%3Dhunter2",
+    ] {
+        get(&emulator, path);
+        assert!(!page(&emulator).contains("hunter2"), "{path}");
+        assert!(
+            !emulator.requests().pop().unwrap().to_string().contains("hunter2"),
+            "{path}"
+        );
+    }
+}
+
 /// A secret need not look like one.
 #[test]
 fn what_stands_in_place_of_a_client_id_is_not_shown() {

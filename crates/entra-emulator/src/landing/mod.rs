@@ -151,7 +151,10 @@ fn show(status: StatusCode, title: &str, body: &str, is_live: bool) -> Response<
         body,
         style: is_live.then_some(STYLE),
         script: is_live.then_some(SCRIPT),
-        policy: "connect-src 'self'; img-src 'self'; form-action 'none'; ",
+        policy: match is_live {
+            true => "connect-src 'self'; img-src 'self'; form-action 'none'; ",
+            false => "",
+        },
     };
     let mut response = answered(status, "text/html; charset=utf-8", document.html().into_bytes());
     document.confine(&mut response);
