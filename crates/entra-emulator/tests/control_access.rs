@@ -351,6 +351,17 @@ fn bodies_are_read_strictly() {
         .header("content-type", "application/x-www-form-urlencoded");
     let answer = emulator.handle_control(as_form.body(br#"{"status":429}"#.to_vec()).unwrap());
     assert_eq!(answer.status(), 415);
+    let untyped = Request::post("/v1/faults").header("authorization", format!("Bearer {}", emulator.control_key()));
+    let answer = emulator.handle_control(untyped.body(br#"{"status":429}"#.to_vec()).unwrap());
+    assert_eq!(answer.status(), 415);
+    let members: Vec<String> = (0..20_000).map(|number| format!("\"{number}\":1")).collect();
+    let (_, answer) = refused(&emulator, "/v1/faults", &format!("{{{}}}", members.join(",")));
+    assert!(
+        answer["message"].as_str().unwrap().contains("too many members"),
+        "{answer}"
+    );
+    let deep = format!("{{\"json\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(refused(&emulator, "/v1/faults", &deep).1["error"], "invalid_json");
     for (method, path) in [("DELETE", "/v1/faults"), ("GET", "/v1/clock")] {
         assert_eq!(
             json_body(&call(&emulator, method, path, Some("{}")))["error"],

@@ -33,7 +33,8 @@ fn keys(emulator: &Emulator) -> Value {
 #[test]
 fn reset_undoes_faults_clock_keys_and_requests() {
     let emulator = emulator();
-    let (start, published) = (emulator.clock().now(), keys(&emulator));
+    let error = || json_body(&token(&emulator, "v2.0/token", "grant_type=x"));
+    let (start, published, first) = (emulator.clock().now(), keys(&emulator), error());
     emulator.fault(Fault::status(503).always());
     emulator.clock().advance(Duration::from_secs(60));
     emulator.clock().unfreeze();
@@ -43,6 +44,7 @@ fn reset_undoes_faults_clock_keys_and_requests() {
     assert_eq!((emulator.clock().now(), keys(&emulator)), (start, published));
     let requests = emulator.requests();
     assert_eq!((requests[0].index, requests[0].status.as_u16()), (0, 200));
+    assert_eq!(error(), first, "IDs are made up as at the start");
 }
 
 #[test]
