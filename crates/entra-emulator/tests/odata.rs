@@ -148,6 +148,10 @@ fn advanced_filters_need_header_and_count() {
         ("jobTitle ne null", "Diego"),
         // No title is neither the beginning of anything nor the opposite of that.
         ("not startsWith(jobTitle,'x')", "Diego"),
+        (
+            "not(startsWith(jobTitle,'x') and displayName eq 'Zoe')",
+            "Ben adele Alex Megan Chris Diego",
+        ),
         ("officeLocation eq null and displayName eq 'Zoe'", "Zoe"),
     ] {
         let with_count = [("$filter", filter), ("$count", "true")];

@@ -91,15 +91,12 @@ struct Access<'a> {
 /// Makes the answer: access token, and what goes with it.
 ///
 /// # Errors
-/// 50057 for a disabled user, 65001 for what nobody consented to, 500011, 650057, 650053 and 28000 for targets that cannot be.
+/// 65001 for what nobody consented to, 500011, 650057, 650053 and 28000 for targets that cannot be.
 pub(crate) fn answer(
     exchange: &Exchange<'_>,
     grant: &Grant<'_>,
     target: &Target,
 ) -> Result<Response<Vec<u8>>, Refusal> {
-    if !grant.user.is_enabled() {
-        return Err(Refusal::new(50057));
-    }
     let core = exchange.core;
     let now = unix(exchange.now);
     let access = match target {
