@@ -102,7 +102,7 @@ fn a_command_that_cannot_be_run_ends_as_in_a_shell() {
     fails(
         &run(&exec(&[], &["no-such-command"]), &variables),
         127,
-        &["error: no-such-command: "],
+        &["error: no-such-command: ", "PATH"],
     );
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("no-program");
     std::fs::write(&file, "").unwrap();

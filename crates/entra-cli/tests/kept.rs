@@ -175,7 +175,11 @@ fn a_folder_that_cannot_be_used_is_told_of() {
         // A cache is a help.
         let token = desk.run(&cached);
         done(&token);
-        assert!(err(&token).contains("the cache is not used"), "{}", err(&token));
+        assert!(
+            err(&token).contains("warning: the cache is not used: "),
+            "{}",
+            err(&token)
+        );
     };
     let store = desk.store();
     fs::create_dir(&store).unwrap();
