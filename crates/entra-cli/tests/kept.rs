@@ -185,6 +185,8 @@ fn a_folder_that_cannot_be_used_is_told_of() {
     fs::create_dir(&store).unwrap();
     set_mode(&store, 0o777);
     check(&["state: others can replace", "chmod 700"]);
+    set_mode(&store, 0o770);
+    check(&["state: others can replace", "chmod 700"]);
     fs::remove_dir(&store).unwrap();
     let elsewhere = desk.folder.path().join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();

@@ -255,6 +255,7 @@ fn redirects_of_others_do_not_flood_the_terminal() {
     let child = Running::start(&mut desk.command(&words, &[("BROWSER", browser.program.to_str().unwrap())]));
     let short = browser.address();
     let at = &short[..short.rfind('/').unwrap()];
+    assert!(get(&format!("{at}/other?code=a&state=1")).contains("There is nothing here"));
     for state in 0..20 {
         assert!(get(&format!("{at}/?code=a&state={state}")).contains("not the sign-in that was started"));
         assert!(get(&format!("{at}/?code=a&code=b&state={state}")).contains("cannot be read"));

@@ -154,3 +154,31 @@ fn whatever_changes_a_token_changes_its_name() {
         assert_ne!(one, other);
     }
 }
+
+#[test]
+fn a_token_that_is_due_serves_in_an_outage_alone() {
+    let (_folder, store) = store();
+    let megan = account("megan");
+    let authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
+    let application = Application::new(authority, megan.client_id, ClientSecret::new("s").unwrap());
+    let key = application.client_credentials(Target::resource("https://a").unwrap());
+    let name = TokenName::of_account(&store, &megan, &key.unwrap().cache_key()).unwrap();
+    let now = Timestamp::from(SystemTime::now()).as_secs();
+    // It has a minute of its hour left.
+    let text = format!("1\n{}\n{}\n\na", now - 3540, now + 60);
+    let due = CachedToken::decode(text.as_bytes()).unwrap();
+    store
+        .directory
+        .change_secrets(|secrets| name.put(secrets, &due))
+        .unwrap();
+    let acquired = |may_pass: bool, force: bool| {
+        let failure = Failure::text(Exit::Refused, "no token");
+        let trouble = Trouble { failure, may_pass };
+        acquire(&store, &name, force, Duration::ZERO, || Err(trouble))
+            .ok()
+            .map(|(token, is_cached)| (token.expose().to_owned(), is_cached))
+    };
+    assert_eq!(acquired(true, false), Some(("a".to_owned(), true)));
+    assert_eq!(acquired(false, false), None);
+    assert_eq!(acquired(true, true), None);
+}
