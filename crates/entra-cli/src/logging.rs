@@ -113,7 +113,9 @@ fn filter(text: &str) -> Result<EnvFilter, Failure> {
         return Err(wrong(part));
     }
     let parts: Vec<&str> = text.split(',').map(str::trim).collect();
-    EnvFilter::builder().parse(parts.join(",")).map_err(|_| {
+    // A value of a field is compared as a text: a regular expression may take minutes and gigabytes to compile.
+    let builder = EnvFilter::builder().with_regex(false);
+    builder.parse(parts.join(",")).map_err(|_| {
         let part = text.split(',').find(|part| part.trim().parse::<Directive>().is_err());
         wrong(part.unwrap_or(text))
     })
@@ -239,6 +241,12 @@ mod tests {
         ] {
             assert!(filter(text).is_ok(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_value_in_a_filter_is_no_regular_expression() {
+        let text = format!("entra[s{{x=.*a{}}}]=debug", ".".repeat(40));
+        assert!(filter(&text).is_ok());
     }
 
     #[test]
