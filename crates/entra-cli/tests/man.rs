@@ -44,6 +44,22 @@ fn pages_leave_out_what_the_help_hides() {
 }
 
 #[test]
+fn pages_name_the_variables_that_stand_for_options() {
+    let canary = ("AZURE_TENANT_ID", "canary.example");
+    let output = run(&["man", "token"], &[canary]);
+    for variable in [
+        "AZURE_TENANT_ID",
+        "AZURE_CLIENT_ID",
+        "AZURE_AUTHORITY_HOST",
+        "ENTRA_STORE",
+    ] {
+        let named = format!("\\fB{variable}\\fR environment variable");
+        assert!(out(&output).contains(&named), "{variable}: {}", out(&output));
+    }
+    assert!(!out(&output).contains("canary"), "{}", out(&output));
+}
+
+#[test]
 fn an_unknown_command_has_no_page() {
     fails(&run(&["man", "tokn"], &[]), 2, &["no command tokn", "entra --help"]);
     fails(
