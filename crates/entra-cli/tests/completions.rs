@@ -3,9 +3,10 @@
 mod common;
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{err, fails, out, run};
+use common::{err, fails, folder, out, run};
 
 const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
 
@@ -18,17 +19,24 @@ fn script(shell: &str) -> String {
 
 /// What bash offers for the last of these words.
 fn offered(words: &str) -> Vec<String> {
+    offered_in(&folder("completions"), words)
+}
+
+/// The same in this folder.
+fn offered_in(folder: &Path, words: &str) -> Vec<String> {
     let script = script("bash");
     let words: Vec<&str> = words.split(' ').collect();
     let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
     let (last, before) = (quoted.last().unwrap(), &quoted[quoted.len() - 2]);
+    // The builtin works while a key is handled alone.
     let program = format!(
-        "{script}\nCOMP_WORDS=({}); COMP_CWORD={}; _entra entra {last} {before}; printf '%s\\n' \"${{COMPREPLY[@]}}\"\n",
+        "{script}\ncompopt() {{ :; }}\nCOMP_WORDS=({}); COMP_CWORD={}; _entra entra {last} {before}; printf '%s\\n' \"${{COMPREPLY[@]}}\"\n",
         quoted.join(" "),
         quoted.len() - 1
     );
     let mut bash = Command::new("bash")
         .args(["--noprofile", "--norc"])
+        .current_dir(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -68,6 +76,34 @@ fn bash_completes_commands_options_and_values() {
         ("entra xyz", &[""]),
     ] {
         assert_eq!(offered(words), expected, "{words}");
+    }
+}
+
+#[test]
+fn bash_offers_files_for_options_that_name_one() {
+    if !has_bash("bash_offers_files_for_options_that_name_one") {
+        return;
+    }
+    let folder = folder("completions-files");
+    std::fs::create_dir_all(folder.join("my keys")).unwrap();
+    std::fs::write(folder.join("my key.pem"), "").unwrap();
+    for option in [
+        "token --certificate",
+        "token --secret-file",
+        "token --store-key",
+        "emulator --config",
+        "cert new --out",
+    ] {
+        let mut files = offered_in(&folder, &format!("entra {option} my"));
+        files.sort();
+        assert_eq!(files, ["my key.pem", "my keys"], "{option}");
+    }
+    for option in ["--tenant", "--scope", "--client-id", "--timeout"] {
+        assert_eq!(
+            offered_in(&folder, &format!("entra token {option} my")),
+            ["my"],
+            "{option}"
+        );
     }
 }
 

@@ -1,5 +1,5 @@
 use clap::builder::PossibleValue;
-use clap::{Arg, ArgGroup, Args, Command};
+use clap::{Arg, ArgGroup, Args, Command, ValueHint};
 use clap_complete::{Shell, generate};
 
 use crate::exit::Failure;
@@ -55,7 +55,7 @@ fn visible(command: &Command) -> Command {
             command
                 .get_arguments()
                 .filter(|argument| !argument.is_hide_set())
-                .map(with_visible_values),
+                .map(|argument| with_hint(with_visible_values(argument))),
         )
         .subcommands(
             command
@@ -68,6 +68,22 @@ fn visible(command: &Command) -> Command {
         copy = copy.group(ArgGroup::new(group.get_id().clone()).multiple(true));
     }
     copy
+}
+
+/// An option's value by its name: scripts offer files, folders, or nothing. Without a hint, bash offers files for every option, and
+/// splits their names at blanks.
+fn with_hint(argument: Arg) -> Arg {
+    if !argument.get_action().takes_values() {
+        return argument;
+    }
+    let names = argument.get_value_names().unwrap_or_default();
+    let hint = match names.first().map(|name| name.as_str()) {
+        Some("FILE" | "PATH") => ValueHint::FilePath,
+        Some("FOLDER") => ValueHint::DirPath,
+        _ if argument.is_positional() || !argument.get_possible_values().is_empty() => return argument,
+        _ => ValueHint::Other,
+    };
+    argument.value_hint(hint)
 }
 
 fn with_visible_values(argument: &Arg) -> Arg {
