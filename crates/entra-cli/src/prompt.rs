@@ -8,12 +8,12 @@ use crate::files::tell_always;
 
 /// Reads a line from the terminal that is standard input, such as a password.
 pub(crate) fn line(what: &str, limit: usize) -> io::Result<Zeroizing<String>> {
-    let mut err = io::stderr();
     let typed = terminal::read_line(limit, || {
+        let mut err = io::stderr();
         // A reader that has closed it sees no prompt.
         let _ = write!(err, "{what} (not shown; end with Enter): ").and_then(|()| err.flush());
     });
-    let _ = writeln!(err);
+    let _ = writeln!(io::stderr());
     let typed = typed?;
     match std::str::from_utf8(&typed) {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
@@ -42,35 +42,46 @@ const END: &str = "Ctrl-Z and Enter; it is shown";
 mod terminal {
     use std::io::{self, Stdin};
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::io::Errno;
+    use rustix::process::{getpid, getsid};
     use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
-    use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM};
+    use signal_hook::consts::{SIGCONT, SIGTSTP};
     use signal_hook::{SigId, flag, low_level};
     use zeroize::{Zeroize, Zeroizing};
 
     use super::typed::{End, Typed};
+    use crate::stop::{end_by, ending_signals};
 
-    pub(super) fn read_line(limit: usize, prompt: impl FnOnce()) -> io::Result<Zeroizing<Vec<u8>>> {
+    pub(super) fn read_line(limit: usize, prompt: impl Fn()) -> io::Result<Zeroizing<Vec<u8>>> {
         read(Typed::line(limit), prompt)
     }
 
-    pub(super) fn read_text(limit: usize, prompt: impl FnOnce()) -> io::Result<Zeroizing<Vec<u8>>> {
+    pub(super) fn read_text(limit: usize, prompt: impl Fn()) -> io::Result<Zeroizing<Vec<u8>>> {
         read(Typed::text(limit), prompt)
     }
 
-    /// Prompts once nothing is shown any more, and reads until the end of what is typed. Ctrl-C and SIGTERM end the process as they always do, after the terminal is as it was.
-    fn read(mut typed: Typed, prompt: impl FnOnce()) -> io::Result<Zeroizing<Vec<u8>>> {
+    /// Prompts once nothing is shown any more, and reads until the end of what is typed. A signal ends or stops the process as it always
+    /// does, after the terminal is as it was.
+    fn read(mut typed: Typed, prompt: impl Fn()) -> io::Result<Zeroizing<Vec<u8>>> {
         let stdin = io::stdin();
-        let termination = Termination::catch()?;
+        let signals = Signals::catch()?;
         let hidden = Hidden::start(&stdin)?;
         prompt();
         let mut bytes = Zeroizing::new([0; 1024]);
-        let end: io::Result<End> = loop {
-            if termination.came.load(Ordering::Relaxed) {
-                break Ok(End::Terminate);
+        let end: io::Result<Option<i32>> = loop {
+            match signals.take() {
+                Some(SIGTSTP) => stop(&hidden)?,
+                Some(SIGCONT) => {
+                    // The shell has shown what is typed meanwhile. Typing begins again.
+                    hidden.hide()?;
+                    typed.clear();
+                    prompt();
+                }
+                Some(signal) => break Ok(Some(signal)),
+                None => {}
             }
             // A signal may come just before: look again soon.
             let soon = Timespec {
@@ -90,24 +101,29 @@ mod terminal {
                 Err(error) => break Err(error.into()),
             };
             match bytes[..count].iter().find_map(|byte| typed.push(*byte)) {
-                Some(end) => break Ok(end),
+                Some(End::Signal(SIGTSTP)) => stop(&hidden)?,
+                Some(End::Signal(signal)) => break Ok(Some(signal)),
+                Some(End::Done) => break Ok(None),
                 // The terminal is gone.
-                None if count == 0 => break Ok(End::Done),
-                None => bytes.zeroize(),
+                None if count == 0 => break Err(io::ErrorKind::UnexpectedEof.into()),
+                None => {}
             }
+            bytes.zeroize();
         };
-        drop((hidden, termination));
+        drop((hidden, signals));
         match end? {
-            End::Done => Ok(typed.into_bytes()),
-            End::Interrupt => die_by(SIGINT),
-            End::Quit => die_by(SIGQUIT),
-            End::Terminate => die_by(SIGTERM),
+            None => Ok(typed.into_bytes()),
+            Some(signal) => end_by(signal),
         }
     }
 
-    fn die_by<T>(signal: i32) -> io::Result<T> {
-        low_level::emulate_default_handler(signal)?;
-        Err(io::ErrorKind::Interrupted.into())
+    /// Stops the process until a shell goes on with it, which SIGCONT tells. Without a shell, nothing would.
+    fn stop(hidden: &Hidden<'_>) -> io::Result<()> {
+        if getsid(None).is_ok_and(|session| session == getpid()) {
+            return Ok(());
+        }
+        hidden.show();
+        low_level::emulate_default_handler(SIGTSTP)
     }
 
     /// A terminal that shows nothing of what is typed, until it is dropped.
@@ -119,7 +135,13 @@ mod terminal {
     impl<'a> Hidden<'a> {
         fn start(stdin: &'a Stdin) -> io::Result<Self> {
             let before = tcgetattr(stdin)?;
-            let mut hidden = before.clone();
+            let hidden = Self { stdin, before };
+            hidden.hide()?;
+            Ok(hidden)
+        }
+
+        fn hide(&self) -> io::Result<()> {
+            let mut hidden = self.before.clone();
             // Without ICANON, as a terminal cuts longer lines than 4096 bytes with it, and a token may be longer.
             hidden.local_modes.remove(
                 LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN,
@@ -127,37 +149,55 @@ mod terminal {
             hidden.special_codes[SpecialCodeIndex::VMIN] = 1;
             hidden.special_codes[SpecialCodeIndex::VTIME] = 0;
             // What was pasted already is kept.
-            tcsetattr(stdin, OptionalActions::Now, &hidden)?;
-            Ok(Self { stdin, before })
+            Ok(tcsetattr(self.stdin, OptionalActions::Now, &hidden)?)
         }
-    }
 
-    impl Drop for Hidden<'_> {
-        fn drop(&mut self) {
+        fn show(&self) {
             // What is typed behind the end is dropped: a shell would run the rest of a secret, and remember it.
             let _ = tcsetattr(self.stdin, OptionalActions::Flush, &self.before);
         }
     }
 
-    /// The signal that ends a process, kept from it until this is dropped. Those of the keyboard come as characters.
-    struct Termination {
-        came: Arc<AtomicBool>,
-        id: SigId,
-    }
-
-    impl Termination {
-        fn catch() -> io::Result<Self> {
-            let came = Arc::new(AtomicBool::new(false));
-            let id = flag::register(SIGTERM, Arc::clone(&came))?;
-            Ok(Self { came, id })
+    impl Drop for Hidden<'_> {
+        fn drop(&mut self) {
+            self.show();
         }
     }
 
-    impl Drop for Termination {
+    /// The signals that end or stop a process, and the one with which it goes on, kept from it until this is dropped. Those of the
+    /// keyboard come as characters.
+    struct Signals {
+        came: Arc<AtomicUsize>,
+        caught: Vec<(i32, SigId)>,
+    }
+
+    impl Signals {
+        fn catch() -> io::Result<Self> {
+            let mut signals = Self {
+                came: Arc::default(),
+                caught: Vec::new(),
+            };
+            for signal in ending_signals().chain([SIGTSTP, SIGCONT]) {
+                let id = flag::register_usize(signal, Arc::clone(&signals.came), signal as usize)?;
+                signals.caught.push((signal, id));
+            }
+            Ok(signals)
+        }
+
+        /// Returns the signal that came last.
+        fn take(&self) -> Option<i32> {
+            let signal = self.came.swap(0, Ordering::Relaxed);
+            i32::try_from(signal).ok().filter(|signal| *signal != 0)
+        }
+    }
+
+    impl Drop for Signals {
         fn drop(&mut self) {
-            low_level::unregister(self.id);
-            // Without this, the signal would have no effect from now on.
-            let _ = flag::register_conditional_default(SIGTERM, Arc::new(AtomicBool::new(true)));
+            for (signal, id) in &self.caught {
+                low_level::unregister(*id);
+                // Without this, the signal would have no effect from now on.
+                let _ = flag::register_conditional_default(*signal, Arc::new(AtomicBool::new(true)));
+            }
         }
     }
 }
@@ -168,12 +208,12 @@ mod terminal {
 
     use zeroize::Zeroizing;
 
-    pub(super) fn read_line(_: usize, prompt: impl FnOnce()) -> io::Result<Zeroizing<Vec<u8>>> {
+    pub(super) fn read_line(_: usize, prompt: impl Fn()) -> io::Result<Zeroizing<Vec<u8>>> {
         prompt();
         rpassword::read_password().map(|text| Zeroizing::new(text.into_bytes()))
     }
 
-    pub(super) fn read_text(limit: usize, prompt: impl FnOnce()) -> io::Result<Zeroizing<Vec<u8>>> {
+    pub(super) fn read_text(limit: usize, prompt: impl Fn()) -> io::Result<Zeroizing<Vec<u8>>> {
         prompt();
         // Room for all that may come, so that no copy is left behind by growth.
         let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 1));
@@ -185,6 +225,7 @@ mod terminal {
 /// What the keys of a terminal in its raw mode mean.
 #[cfg(unix)]
 mod typed {
+    use signal_hook::consts::{SIGINT, SIGQUIT, SIGTSTP};
     use zeroize::{Zeroize, Zeroizing};
 
     /// What was typed so far.
@@ -199,12 +240,8 @@ mod typed {
     #[derive(Debug, PartialEq, Eq)]
     pub(super) enum End {
         Done,
-        /// Ctrl-C.
-        Interrupt,
-        /// Ctrl-\.
-        Quit,
-        /// SIGTERM was sent to the process.
-        Terminate,
+        /// A key was pressed that sends this signal.
+        Signal(i32),
     }
 
     /// What a key such as an arrow sends, which is no text. Terminals put some around what is pasted, too.
@@ -239,6 +276,11 @@ mod typed {
             self.bytes
         }
 
+        pub(super) fn clear(&mut self) {
+            self.bytes.zeroize();
+            self.sequence = Sequence::No;
+        }
+
         /// Takes a byte, and tells whether it is the end.
         pub(super) fn push(&mut self, byte: u8) -> Option<End> {
             match (&self.sequence, byte) {
@@ -254,8 +296,9 @@ mod typed {
                 _ => self.sequence = Sequence::No,
             }
             match byte {
-                0x03 => return Some(End::Interrupt),
-                0x1c => return Some(End::Quit),
+                0x03 => return Some(End::Signal(SIGINT)),
+                0x1c => return Some(End::Signal(SIGQUIT)),
+                0x1a => return Some(End::Signal(SIGTSTP)),
                 0x04 => return Some(End::Done),
                 b'\n' | b'\r' if self.is_line => return Some(End::Done),
                 b'\n' | b'\r' | b'\t' => self.add(byte),
@@ -325,8 +368,9 @@ mod typed {
         #[test]
         fn control_characters_that_end_a_process_do() {
             for make in [Typed::line as fn(usize) -> Typed, Typed::text] {
-                assert_eq!(typed(make(9), b"one\x03").1, Some(End::Interrupt));
-                assert_eq!(typed(make(9), b"one\x1c").1, Some(End::Quit));
+                assert_eq!(typed(make(9), b"one\x03").1, Some(End::Signal(SIGINT)));
+                assert_eq!(typed(make(9), b"one\x1c").1, Some(End::Signal(SIGQUIT)));
+                assert_eq!(typed(make(9), b"one\x1a").1, Some(End::Signal(SIGTSTP)));
             }
         }
 

@@ -21,8 +21,7 @@ impl Stop {
     /// Starts to watch.
     pub(crate) fn watch() -> Result<Self, Failure> {
         let stopped = Arc::new(AtomicUsize::new(0));
-        let hangup = Some(SIGHUP).filter(|_| !is_hangup_ignored());
-        for signal in [SIGINT, SIGQUIT, SIGTERM].into_iter().chain(hangup) {
+        for signal in ending_signals() {
             flag::register_usize(signal, Arc::clone(&stopped), signal as usize)
                 .map_err(|error| Failure::of(Exit::Configuration, &error))?;
         }
@@ -43,13 +42,24 @@ impl Stop {
 impl Stopped {
     /// Ends the process as the signal does.
     pub(crate) fn end(self) -> ! {
-        // A signal does not end the first process of a container; the attempt would end in a crash.
-        if !is_first() {
-            let _ = emulate_default_handler(self.0);
-        }
-        // As shells report a signal.
-        std::process::exit(128 + self.0)
+        end_by(self.0)
     }
+}
+
+/// Ends the process as this signal does.
+pub(crate) fn end_by(signal: i32) -> ! {
+    // A signal does not end the first process of a container; the attempt would end in a crash.
+    if !is_first() {
+        let _ = emulate_default_handler(signal);
+    }
+    // As shells report a signal.
+    std::process::exit(128 + signal)
+}
+
+/// Returns the signals that end this process unless it catches them.
+pub(crate) fn ending_signals() -> impl Iterator<Item = i32> {
+    let hangup = Some(SIGHUP).filter(|_| !is_hangup_ignored());
+    [SIGINT, SIGQUIT, SIGTERM].into_iter().chain(hangup)
 }
 
 /// Whether this is the first process of a container, which no signal ends that it does not watch for.

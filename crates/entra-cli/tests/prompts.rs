@@ -8,7 +8,7 @@ mod terminal;
 
 use common::{GRAPH, entra, err, out, variables};
 use entra_emulator::{App, Emulator};
-use terminal::Action::{Pause, Send, Signal, Wait};
+use terminal::Action::{Pause, Resize, Send, Signal, SignalChild, Wait};
 use terminal::{Recording, record, record_program};
 
 /// A token of about 6 kB.
@@ -135,7 +135,7 @@ fn a_password_is_read_without_echo() {
 }
 
 #[test]
-fn ctrl_c_ends_a_prompt_and_restores_the_terminal() {
+fn a_signal_ends_a_prompt_and_restores_the_terminal() {
     for words in [
         &["decode"][..],
         &["token", "--resource", GRAPH, "--secret-file", "-"],
@@ -159,13 +159,14 @@ fn ctrl_c_ends_a_prompt_and_restores_the_terminal() {
         } else {
             settings.to_vec()
         };
+        let killed = |signal| vec![Wait(" end with "), Send("canary"), Pause(0.3), Signal(signal)];
         for (actions, signal) in [
             (vec![Wait(" end with "), Send("canary\u{3}")], -2),
             (vec![Wait(" end with "), Send("canary\u{1c}")], -3),
-            (
-                vec![Wait(" end with "), Send("canary"), Pause(0.3), Signal("SIGTERM")],
-                -15,
-            ),
+            (killed("SIGTERM"), -15),
+            (killed("SIGINT"), -2),
+            (killed("SIGQUIT"), -3),
+            (killed("SIGHUP"), -1),
         ] {
             let Some(recording) = record(200, words, &settings, &actions) else {
                 return;
@@ -173,6 +174,41 @@ fn ctrl_c_ends_a_prompt_and_restores_the_terminal() {
             shows_no(&recording, &["canary"]);
             assert_eq!(recording.exit, signal, "{words:?}: {}", recording.sent());
         }
+    }
+}
+
+#[test]
+fn a_prompt_that_was_stopped_goes_on_without_echo() {
+    let token = long_token();
+    let entra = env!("CARGO_BIN_EXE_entra");
+    let run = format!("{entra} decode\n");
+    // A child of the shell is stopped by a key, or by another program.
+    for stop in ["half\u{1a}", "half"] {
+        let mut actions = vec![Wait("READY "), Send(&run), Wait("Ctrl-D"), Send(stop), Pause(0.5)];
+        if stop == "half" {
+            actions.push(SignalChild("SIGSTOP"));
+        }
+        actions.extend([
+            Wait("Stopped"),
+            Send("\u{15}echo shown-by-shell\n"),
+            Wait("\nshown-by-shell"),
+            Resize(200),
+            Send("fg\n"),
+            Wait("Ctrl-D"),
+            Send(&token),
+            Send("\u{4}"),
+            Wait("Canary.Role.299"),
+            Wait("READY "),
+            Send("exit 7\n"),
+        ]);
+        let settings = [("PATH", "/usr/bin:/bin"), ("PS1", "READY "), ("TERM", "xterm")];
+        let shell = ["bash", "--norc", "--noprofile", "--noediting", "-i"];
+        let Some(recording) = record_program(200, &shell, &settings, &actions) else {
+            return;
+        };
+        shows_no(&recording, &[&token[..40], &token[4096..4200], "half"]);
+        assert_eq!(recording.exit, 7, "{}", recording.sent());
+        assert!(recording.sent().contains("Canary.Role.299"), "{}", recording.sent());
     }
 }
 

@@ -1,7 +1,7 @@
 """Runs a command in a pseudo terminal, types into it, and prints what the terminal was sent, as JSON.
 
 Argument: one JSON object with `columns`, `command`, `variables` and `actions`. An action is one of
-["wait", text], ["send", text], ["resize", columns], ["pause", seconds], ["url", file], ["signal", name].
+["wait", text], ["send", text], ["resize", columns], ["pause", seconds], ["url", file], ["signal", name], ["signal-child", name].
 """
 
 import fcntl
@@ -81,6 +81,8 @@ def main():
                 os.rename(values[0] + ".new", values[0])
         elif name == "signal":
             child.send_signal(signal.Signals[values[0]])
+        elif name == "signal-child":
+            os.killpg(os.tcgetpgrp(master), signal.Signals[values[0]])
     while child.poll() is None and time.monotonic() < DEADLINE:
         read(0.05)
     if child.poll() is None:

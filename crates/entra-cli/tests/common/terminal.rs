@@ -22,6 +22,8 @@ pub(crate) enum Action<'a> {
     Url(&'a str),
     /// Send a signal to the command, such as "SIGTERM".
     Signal(&'a str),
+    /// Send a signal to the foreground of the terminal, such as the command that a shell runs.
+    SignalChild(&'a str),
 }
 
 /// What came of a run.
@@ -61,6 +63,7 @@ pub(crate) fn record_program(
             Action::Pause(seconds) => json!(["pause", seconds]),
             Action::Url(file) => json!(["url", file]),
             Action::Signal(name) => json!(["signal", name]),
+            Action::SignalChild(name) => json!(["signal-child", name]),
         })
         .collect();
     let variables: serde_json::Map<String, Value> = variables
