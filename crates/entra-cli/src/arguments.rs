@@ -9,7 +9,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::environment;
 use crate::exit::{Exit, Failure};
-use crate::files::{harmless, print};
+use crate::failure::ended;
+use crate::files::{harmless, not_written, print, tell_always};
+use crate::terminal::{Stream, width_of};
 
 /// Shows an error of the command line, or the help or the version that was asked for, and returns the exit code. `command` is the whole
 /// command line.
@@ -22,7 +24,7 @@ pub(crate) fn report(error: clap::Error, command: Command) -> ExitCode {
     }
     // Of a subcommand, clap prints "entra-token" and the version.
     if error.kind() == ErrorKind::DisplayVersion {
-        return print_version().map_or_else(|failure| failure.exit.into(), |()| ExitCode::SUCCESS);
+        return ended(print_version());
     }
     let mut error = without_variables(error, command);
     let repeated: Vec<(ContextKind, ContextValue)> = error
@@ -35,8 +37,20 @@ pub(crate) fn report(error: clap::Error, command: Command) -> ExitCode {
     if error.use_stderr() && wants_json() {
         return usage(&error).end();
     }
-    // Nothing can be done where that fails.
-    let _ = error.print();
+    if !error.use_stderr() {
+        return ended(error.print().map_err(|error| not_written("standard output", &error)));
+    }
+    let text = error.render().to_string();
+    match Stream::Error.width() {
+        // clap wraps help alone. A line of a narrow terminal is worth more than the colours.
+        Some(width) if text.lines().any(|line| width_of(line) > width) => {
+            tell_always(text.trim_end());
+        }
+        _ => {
+            // Nothing can be done where that fails.
+            let _ = error.print();
+        }
+    }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8))
 }
 

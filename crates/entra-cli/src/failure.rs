@@ -35,6 +35,15 @@ pub(crate) struct Failure {
     service: Option<Arc<ServiceError>>,
 }
 
+/// Reports how a command ended, and returns the exit code.
+pub(crate) fn ended(outcome: Result<(), Failure>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.exit == Exit::OutputClosed => ExitCode::SUCCESS,
+        Err(failure) => failure.end(),
+    }
+}
+
 impl Failure {
     /// Creates a failure with this problem.
     pub(crate) fn text(exit: Exit, problem: impl fmt::Display) -> Self {

@@ -229,14 +229,17 @@ pub(crate) fn print_secret(text: &str) -> Result<(), Failure> {
     out.write_all(text.as_bytes())
         .and_then(|()| out.write_all(b"\n"))
         .and_then(|()| out.flush())
-        .map_err(|error| {
-            let exit = if error.kind() == io::ErrorKind::BrokenPipe {
-                Exit::OutputClosed
-            } else {
-                Exit::Output
-            };
-            Failure::text(exit, format!("standard output: {error}"))
-        })
+        .map_err(|error| not_written("standard output", &error))
+}
+
+/// The failure for a stream that cannot be written. A reader that has gone ends the command, and is no failure.
+pub(crate) fn not_written(stream: &str, error: &io::Error) -> Failure {
+    let exit = if error.kind() == io::ErrorKind::BrokenPipe {
+        Exit::OutputClosed
+    } else {
+        Exit::Output
+    };
+    Failure::text(exit, format!("{stream}: {error}"))
 }
 
 /// Prints JSON with nothing in it that a terminal obeys. It is a result, and may be a secret that was asked for.

@@ -51,8 +51,8 @@ use crate::commands::{
     accounts, assertion, cache, cert, completions, consent, decode, demo, doctor, emulator, exec, explain,
     keycredentials, login, logout, man, scope, tenants, token,
 };
-use crate::exit::{EXIT_CODES, Exit};
-use crate::failure::Failure;
+use crate::exit::EXIT_CODES;
+use crate::failure::{Failure, ended};
 use crate::logging::LogSettings;
 use crate::outside::guard_inputs;
 use crate::terminal::help_width;
@@ -99,11 +99,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return arguments::report(error, Arguments::command()),
     };
-    match arguments.log.start().and_then(|()| run(arguments.command)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) if failure.exit == Exit::OutputClosed => ExitCode::SUCCESS,
-        Err(failure) => failure.end(),
-    }
+    ended(arguments.log.start().and_then(|()| run(arguments.command)))
 }
 
 fn parse() -> Result<Arguments, clap::Error> {

@@ -1,9 +1,9 @@
-use std::io::{self, ErrorKind, Write};
+use std::io::Write;
 use std::time::Duration;
 
 use crate::commands::watch::{Seen, Source, State};
-use crate::exit::{Exit, Failure};
-use crate::files::harmless;
+use crate::exit::Failure;
+use crate::files::{harmless, not_written};
 use crate::moment::length;
 use crate::terminal::{cut, width_of, wrapped};
 
@@ -23,7 +23,10 @@ pub(crate) struct Screen<W> {
 /// What is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum View {
+    /// On a terminal, the last line counts down.
     All,
+    /// There is a line for each change: the lines of a log come at any time, and must not go on behind one that counts down.
+    Changes,
     Failures,
 }
 
@@ -68,18 +71,18 @@ impl<W: Write> Screen<W> {
             return Ok(());
         }
         let line = Line::of(seen);
-        let Some(width) = width else {
+        // The terminal shows ^C behind it in the end, and some wrap a line as soon as its last column is taken.
+        let line = width.map_or_else(|| line.full(), |width| line.fitting(width.saturating_sub(3)));
+        if width.is_none() || self.view == View::Changes {
             return if is_change {
-                self.write(&format!("{}\n", line.full()))
+                self.write(&format!("{line}\n"))
             } else {
                 Ok(())
             };
-        };
+        }
         if is_change {
             self.end_line()?;
         }
-        // The terminal shows ^C behind it in the end, and some wrap a line as soon as its last column is taken.
-        let line = line.fitting(width.saturating_sub(3));
         let columns = width_of(&line);
         // What stood there before is overwritten with spaces.
         let rest = " ".repeat(self.open.saturating_sub(columns));
@@ -96,17 +99,9 @@ impl<W: Write> Screen<W> {
         Ok(())
     }
 
-    /// A reader that has gone ends the command, and is no failure.
     fn write(&mut self, text: &str) -> Result<(), Failure> {
         let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
-        written.map_err(|error: io::Error| {
-            let exit = if error.kind() == ErrorKind::BrokenPipe {
-                Exit::OutputClosed
-            } else {
-                Exit::Output
-            };
-            Failure::text(exit, format!("standard error: {error}"))
-        })
+        written.map_err(|error| not_written("standard error", &error))
     }
 }
 
@@ -284,6 +279,19 @@ mod tests {
         screen.show(&seen).unwrap();
         screen.end_line().unwrap();
         assert_eq!(String::from_utf8(shown).unwrap(), "   0 s  failed   no\n");
+    }
+
+    #[test]
+    fn lines_between_those_of_a_log_fit_as_well() {
+        let mut shown = Vec::new();
+        let mut screen = Screen::new(&mut shown, View::Changes, wide(60));
+        screen.show(&due(100, None)).unwrap();
+        screen.show(&due(99, None)).unwrap();
+        screen.end_line().unwrap();
+        assert_eq!(
+            String::from_utf8(shown).unwrap(),
+            "   0 s  cache    due, being renewed, expires in 100 s\n"
+        );
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! What `--help`, `help`, `--version` and the usage lines say.
 
 mod common;
+#[cfg(unix)]
+#[path = "common/terminal.rs"]
+mod terminal;
 
-use common::{err, fails, out, run};
+use common::{command, err, fails, out, run};
 
 /// Every command, by its words, as the lists of commands name them.
 fn commands() -> Vec<String> {
@@ -96,6 +99,39 @@ fn help_breaks_no_word() {
     for command in &commands() {
         let words = |help: &str| help.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(words(&help(command, "40")), words(&help(command, "100")), "{command}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn errors_of_the_command_line_are_wrapped() {
+    for columns in [20, 40, 60] {
+        for words in [
+            &["token", "--nosuch", "x"][..],
+            &["tenants", "forget", "--x"],
+            &["token", "--flow", "x"],
+            &["cert", "nw"],
+        ] {
+            let Some(recording) = terminal::record(columns, words, &[("TERM", "xterm")], &[]) else {
+                return;
+            };
+            let screen = recording.screen();
+            let long_word = |row: &usize| screen.lines()[*row].trim().contains(' ');
+            let cut: Vec<_> = screen.wrapped.iter().filter(|row| long_word(row)).collect();
+            assert!(cut.is_empty(), "{words:?} at {columns}: {:?}", screen.lines());
+            assert!(recording.sent().contains("error:"), "{}", recording.sent());
+            assert_eq!(recording.exit, 2);
+        }
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn help_that_cannot_be_written_is_an_error() {
+    for words in [&["--help"][..], &["token", "-h"], &["help", "man"], &["-V"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = command(words, &[]).stdout(full).output().unwrap();
+        fails(&output, 1, &["standard output"]);
     }
 }
 

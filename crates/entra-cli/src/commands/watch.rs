@@ -57,9 +57,12 @@ pub(crate) fn run(wanted: &TokenSettings, settings: &WatchSettings, output: Opti
     watch.options = wanted.options()?;
     watch.freshness = policy.freshness;
 
-    let view = if is_quiet() { View::Failures } else { View::All };
-    // The lines of a log come at any time, and must not go on behind one that counts down.
-    let mut screen = Screen::new(io::stderr(), view, || Stream::Error.width().filter(|_| !logs()));
+    let view = match (is_quiet(), logs()) {
+        (true, _) => View::Failures,
+        (false, true) => View::Changes,
+        (false, false) => View::All,
+    };
+    let mut screen = Screen::new(io::stderr(), view, || Stream::Error.width());
     let mut left = settings.count;
     loop {
         let seen = watch.look()?;
