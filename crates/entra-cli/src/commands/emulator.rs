@@ -175,15 +175,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .ca_pem()
         .map(|pem| CaFile::write(pem, arguments.ca_out.as_deref()))
         .transpose()?;
+    // Before the lines, as their reader may stop it at once.
+    let stop = is_first().then(Stop::watch).transpose()?;
     print_secret(&describe(&emulator, ca.as_ref().map(|ca| ca.path.as_path())))?;
     // Where /healthz answers, the lines have been printed, and can be read.
     emulator.resume();
     match ca.filter(|ca| ca.folder.is_some()) {
         Some(ca) => ca.remove_when_stopped(),
-        None if is_first() => Stop::watch()?.wait().end(),
-        // Until a signal ends it.
-        None => loop {
-            std::thread::park();
+        None => match stop {
+            Some(stop) => stop.wait().end(),
+            // Until a signal ends it.
+            None => loop {
+                std::thread::park();
+            },
         },
     }
 }
