@@ -223,6 +223,18 @@ fn the_page_says_what_was_wrong_and_what_to_do() {
 }
 
 #[test]
+fn findings_that_are_left_out_are_counted() {
+    let emulator = Emulator::builder().build();
+    let fields: Vec<String> = (0..25).map(|i| format!("p{i}=x")).collect();
+    token(&emulator, "v2.0/token", &fields.join("&"));
+    let html = page(&emulator);
+    assert!(
+        html.contains("&quot;p9&quot;") && !html.contains("&quot;p10&quot;") && html.contains("<li>and 16 more</li>"),
+        "{html}"
+    );
+}
+
+#[test]
 fn a_device_that_waits_is_not_blamed() {
     let emulator = Emulator::builder()
         .app(
@@ -538,6 +550,8 @@ fn the_page_can_be_used_by_keyboard_ear_and_without_scripts() {
     assert_eq!((html.matches("<h1").count(), html.matches("<main").count()), (1, 1));
     assert_eq!(html.matches("<table").count(), html.matches("<caption>").count());
     assert!(html.contains("role=\"status\" aria-live=\"polite\""));
+    // All is renewed: another emulator may have started at the same address.
+    assert_eq!(html.matches("<section").count(), html.matches(" data-live>").count());
     assert!(html.contains("<noscript><meta http-equiv=\"refresh\"") && html.contains("<a href=\"/\">Reload now</a>"));
     for target in html.split("<a href=\"#").skip(1) {
         let id = target.split('"').next().unwrap();
