@@ -286,6 +286,7 @@ fn users_are_put_in_order() {
         ("displayName desc", descending),
         (" displayName  DESC ", descending),
         ("displayName desc,userPrincipalName", descending),
+        ("displayName,displayName desc", ascending),
         ("userPrincipalName", ascending),
     ] {
         let answer = world.users(&[("$orderby", order)]);

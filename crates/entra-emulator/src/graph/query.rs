@@ -195,7 +195,15 @@ fn order<T>(text: &str, kind: &Kind<T>, is_advanced: bool) -> Result<Vec<(&'stat
             Support::NotEmulated => Err(Denial::not_emulated(format_args!("sorting by '{}'", property.name))),
         }
     });
-    keys.collect()
+    let mut order: Vec<(&'static Property<T>, bool)> = Vec::new();
+    for key in keys {
+        let (property, is_descending) = key?;
+        // A second time, it decides nothing, and costs a comparison.
+        if !order.iter().any(|(known, _)| known.name == property.name) {
+            order.push((property, is_descending));
+        }
+    }
+    Ok(order)
 }
 
 const OPTIONS: &[&str] = &[
