@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::files::tell_always;
 
-/// Reads a line from the terminal that is standard input, such as a password.
+/// Reads a line of at most `limit` bytes from the terminal that is standard input, such as a password.
 pub(crate) fn line(what: &str, limit: usize) -> io::Result<Zeroizing<String>> {
     let typed = terminal::read_line(limit, || {
         let mut err = io::stderr();
@@ -15,6 +15,10 @@ pub(crate) fn line(what: &str, limit: usize) -> io::Result<Zeroizing<String>> {
     });
     let _ = writeln!(io::stderr());
     let typed = typed?;
+    if typed.len() > limit {
+        let problem = format!("what was typed is longer than {limit} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+    }
     match std::str::from_utf8(&typed) {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
         Err(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8")),

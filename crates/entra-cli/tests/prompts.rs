@@ -60,6 +60,30 @@ fn a_client_secret_is_read_without_echo() {
 }
 
 #[test]
+fn a_secret_that_is_too_long_is_not_sent_in_part() {
+    let emulator = Emulator::start();
+    let mut settings = variables(&emulator).to_vec();
+    settings.remove(3);
+    let typed = format!("{}\n", "canary78".repeat(1025));
+    let Some(recording) = record(
+        200,
+        &["token", "--resource", GRAPH, "--secret-file", "-"],
+        &settings,
+        &[Wait("Enter): "), Send(&typed)],
+    ) else {
+        return;
+    };
+    shows_no(&recording, &["canary"]);
+    assert_eq!(recording.exit, 4, "{}", recording.sent());
+    assert!(
+        recording.sent().contains("longer than 8192 bytes"),
+        "{}",
+        recording.sent()
+    );
+    assert!(emulator.token_requests().is_empty());
+}
+
+#[test]
 fn a_pasted_token_is_decoded_without_echo_however_long_it_is() {
     let token = long_token();
     for words in [&["decode"][..], &["decode", "-"]] {
