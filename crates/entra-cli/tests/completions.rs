@@ -19,7 +19,7 @@ fn script(shell: &str) -> String {
 
 /// What bash offers for the last of these words.
 fn offered(words: &str) -> Vec<String> {
-    offered_in(&folder("completions"), words)
+    offered_in(Path::new(env!("CARGO_TARGET_TMPDIR")), words)
 }
 
 /// The same in this folder.
