@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+#[cfg(unix)]
+use signal_hook::consts::{SIGHUP, SIGQUIT};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::emulate_default_handler;
 
@@ -57,6 +59,13 @@ pub(crate) fn end_by(signal: i32) -> ! {
 }
 
 /// Returns the signals that end this process unless it catches them.
+#[cfg(not(unix))]
+pub(crate) fn ending_signals() -> impl Iterator<Item = i32> {
+    [SIGINT, SIGTERM].into_iter()
+}
+
+/// Returns the signals that end this process unless it catches them.
+#[cfg(unix)]
 pub(crate) fn ending_signals() -> impl Iterator<Item = i32> {
     let hangup = Some(SIGHUP).filter(|_| !is_hangup_ignored());
     [SIGINT, SIGQUIT, SIGTERM].into_iter().chain(hangup)
@@ -68,6 +77,7 @@ pub(crate) fn is_first() -> bool {
 }
 
 /// Whether SIGHUP does not end this process, as `nohup` has it: a handler would change that. True where it is not known.
+#[cfg(unix)]
 fn is_hangup_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
