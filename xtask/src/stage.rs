@@ -150,7 +150,7 @@ fn test() -> Result<Verdict> {
 }
 
 /// An environment that no test may depend on: no system certificates, a proxy that does not answer, a locale with
-/// letters of its own, the last time zone of all, and credentials of another application.
+/// letters of its own, the last time zone of all, credentials of another application, and the settings of another terminal.
 const FOREIGN_MACHINE: &[(&str, &str)] = &[
     ("SSL_CERT_FILE", "/none"),
     ("SSL_CERT_DIR", "/none"),
@@ -166,6 +166,13 @@ const FOREIGN_MACHINE: &[(&str, &str)] = &[
     ("AZURE_TENANT_ID", "foreign.invalid"),
     ("AZURE_CLIENT_ID", "00000000-0000-0000-0000-000000000001"),
     ("AZURE_CLIENT_SECRET", "foreign"),
+    ("AZURE_TENANTS", "foreign.invalid"),
+    ("BROWSER", "/none"),
+    ("COLUMNS", "20"),
+    ("ENTRA_DIRECTORY", "/none"),
+    ("ENTRA_STORE", "/none"),
+    ("ENTRA_EMULATOR_CONTROL", "http://127.0.0.1:9"),
+    ("RUST_LOG", "trace"),
 ];
 
 /// The port that discards what it gets, and is closed on every machine.

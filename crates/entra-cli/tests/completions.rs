@@ -36,6 +36,8 @@ fn offered_in(folder: &Path, words: &str) -> Vec<String> {
     );
     let mut bash = Command::new("bash")
         .args(["--noprofile", "--norc"])
+        // A locale that the machine lacks would be a warning.
+        .env("LC_ALL", "C")
         .current_dir(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
