@@ -34,8 +34,10 @@ pub(crate) struct LogSettings {
 impl LogSettings {
     /// Starts to log, before anything is done.
     ///
+    /// RUST_LOG is meant for other programs as well: a filter in it that cannot be used is a warning.
+    ///
     /// # Errors
-    /// Returns an error if RUST_LOG is needed and cannot be read.
+    /// Returns an error if --quiet and --verbose are both given.
     pub(crate) fn start(&self) -> Result<(), Failure> {
         let (filter, amount) = match (self.quiet, self.verbose) {
             (true, 0) => (EnvFilter::new("off"), Amount::Quiet),
@@ -43,9 +45,13 @@ impl LogSettings {
                 return Err(Failure::text(Exit::Usage, "--quiet and --verbose exclude each other")
                     .hint("leave one of them out"));
             }
-            (false, 0) => match environment::text("RUST_LOG", Exit::Configuration)? {
-                Some(text) => (filter(&text)?, Amount::Logs),
-                None => (EnvFilter::new(USUAL), Amount::Usual),
+            (false, 0) => match filter_of_variable() {
+                Ok(Some(filter)) => (filter, Amount::Logs),
+                Ok(None) => (EnvFilter::new(USUAL), Amount::Usual),
+                Err(failure) => {
+                    failure.warn("nothing is logged");
+                    (EnvFilter::new(USUAL), Amount::Usual)
+                }
             },
             (false, 1) => (EnvFilter::new("debug"), Amount::Requests),
             (false, _) => (EnvFilter::new("trace"), Amount::Logs),
@@ -94,7 +100,13 @@ fn is_ours(metadata: &Metadata<'_>) -> bool {
     name == "entra" || name.starts_with("entra_")
 }
 
-/// Reads the filter of RUST_LOG.
+/// Reads RUST_LOG, which may be unset.
+fn filter_of_variable() -> Result<Option<EnvFilter>, Failure> {
+    let text = environment::text("RUST_LOG", Exit::Configuration)?;
+    text.map(|text| filter(&text)).transpose()
+}
+
+/// Reads a filter as RUST_LOG has it.
 fn filter(text: &str) -> Result<EnvFilter, Failure> {
     let wrong = |part: &str| {
         let part = excerpt(part.trim(), 60);
