@@ -600,3 +600,22 @@ fn a_configuration_from_standard_input_is_named_so() {
         fails(&run(&[&["emulator"], words].concat(), &[]), 2, &[said]);
     }
 }
+
+#[test]
+fn a_wrong_certificate_is_no_fault_of_the_configuration() {
+    let certificate = common::file("no-certificate.pem", "nonsense");
+    let config = common::file("empty-config.json", "{}");
+    let words = ["emulator", "--certificate", certificate.to_str().unwrap()];
+    for more in [&[][..], &["--config", config.to_str().unwrap()]] {
+        let output = run(&[&words[..], more].concat(), &[]);
+        fails(
+            &output,
+            3,
+            &[
+                "no-certificate.pem: the entry is no certificate in PEM",
+                "entra cert new",
+            ],
+        );
+        assert!(!err(&output).contains("empty-config"), "{}", err(&output));
+    }
+}

@@ -14,6 +14,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 
+use crate::Error;
 use crate::config::time;
 
 /// A certificate whose key may sign an app's assertions: one entry of `keyCredentials` in the app's manifest.
@@ -63,6 +64,16 @@ impl KeyCredential {
             value: certificates_of_pem(text.as_ref()).next().unwrap_or_default(),
             ..Self::default()
         }
+    }
+
+    /// Checks that it is a certificate that an application can be registered with.
+    ///
+    /// # Errors
+    /// Returns an [`Error::Config`] that says what is wrong with it.
+    pub fn check(&self) -> Result<(), Error> {
+        let read = Registered::read(&mut self.clone());
+        read.map(drop)
+            .map_err(|what| Error::Config(format!("the entry {what}")))
     }
 
     /// Makes it valid from `start` on, if the certificate is.

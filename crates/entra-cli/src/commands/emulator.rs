@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use entra_emulator::{Config, Emulator, EmulatorBuilder, Issuers};
+use entra_emulator::{Config, Emulator, EmulatorBuilder, Issuers, KeyCredential};
 
 use crate::ca_file::CaFile;
 use crate::commands::emulator::address::Address;
@@ -146,8 +146,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         builder = builder.issuers(issuers.clone());
     }
     if let Some(path) = &arguments.certificate {
-        builder =
-            builder.certificate_pem(read_text(path, "the certificate", MAX_CERTIFICATE, Exit::Configuration)?.as_str());
+        let pem = read_text(path, "the certificate", MAX_CERTIFICATE, Exit::Configuration)?;
+        // Else its fault would be told as one of the configuration.
+        let certificate = KeyCredential::pem(pem.as_str());
+        certificate.check().map_err(|error| refused_certificate(path, &error))?;
+        builder = builder.certificate_pem(pem.as_str());
     }
     let mut emulator = arguments
         .control
@@ -204,6 +207,15 @@ fn read_config(path: &Path) -> Result<Config, Failure> {
 fn refused_config(path: Option<&Path>, problem: &str) -> Failure {
     let name = path.map_or_else(String::new, |path| format!("{}: ", name_of(path)));
     Failure::text(Exit::Configuration, name + &without_suspects(problem))
+}
+
+fn refused_certificate(path: &Path, error: &entra_emulator::Error) -> Failure {
+    let problem = match error {
+        entra_emulator::Error::Config(problem) => problem.clone(),
+        error => error.to_string(),
+    };
+    Failure::text(Exit::Configuration, format!("{}: {problem}", name_of(path)))
+        .hint("give --certificate a certificate in PEM, such as one of `entra cert new`")
 }
 
 fn issuers(text: &str) -> Result<Issuers, String> {
