@@ -1,6 +1,6 @@
 //! Where an API is, and what its tokens are for.
 
-use entra_proto::{Cloud, Error, Target};
+use entra_proto::{Cloud, Error, KnownApi, Target};
 
 /// An API that tokens are requested for.
 pub(crate) struct Api {
@@ -13,11 +13,9 @@ pub(crate) struct Api {
 impl Api {
     /// Microsoft Graph.
     pub(crate) fn graph(cloud: &Cloud) -> Result<Self, Error> {
-        let audience = match cloud {
-            Cloud::UsGovernment => "https://graph.microsoft.us",
-            Cloud::China => "https://microsoftgraph.chinacloudapi.cn",
-            _ => "https://graph.microsoft.com",
-        };
+        let public = "https://graph.microsoft.com";
+        let known = KnownApi::with_audience(public).and_then(|api| api.in_cloud(cloud));
+        let audience = known.map_or(public, |api| api.audience);
         Ok(Self {
             address: address(cloud, audience).to_owned(),
             target: Target::resource(audience)?,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::Uri;
 
 use crate::error::{Error, InputError};
+use crate::known_api::KnownApi;
 use crate::loopback::is_loopback_host;
 use crate::pasted::unwrapped;
 use crate::tenant::is_label;
@@ -53,7 +54,7 @@ impl Cloud {
             .advice(advice)
             .into());
         }
-        if NO_AUTHORITIES.contains(&origin.host()) {
+        if PORTALS.contains(&origin.host()) || KnownApi::served_by(origin.host()).is_some() {
             return Err(InputError::new(
                 "authority",
                 "is the address of a portal or an API, not of a token service",
@@ -278,16 +279,14 @@ impl fmt::Debug for Origin {
 /// What an address of a cloud is in errors, and how it is written.
 const LOGIN: (&str, &str) = ("authority", "write it as https://login.microsoftonline.com");
 
-/// Hosts of Microsoft that people copy, and that issue no tokens.
-const NO_AUTHORITIES: [&str; 8] = [
+/// Hosts of Microsoft's portals, which people copy, and which issue no tokens.
+const PORTALS: [&str; 6] = [
     "portal.azure.com",
     "portal.azure.us",
     "portal.azure.cn",
     "aad.portal.azure.com",
     "entra.microsoft.com",
     "entra.microsoft.us",
-    "graph.microsoft.com",
-    "management.azure.com",
 ];
 
 #[cfg(test)]
@@ -314,7 +313,8 @@ mod tests {
 
     #[test]
     fn portals_and_apis_issue_no_tokens() {
-        for host in NO_AUTHORITIES {
+        let apis = ["graph.microsoft.com", "management.azure.com", "contoso.vault.azure.net"];
+        for host in PORTALS.into_iter().chain(apis) {
             let error = Cloud::at(&format!("https://{host}/")).expect_err(host).to_string();
             assert!(
                 error.contains(host) && error.contains("not of a token service"),

@@ -22,6 +22,11 @@ use crate::scope_list::check_resource;
 pub struct Resource(Arc<str>);
 
 impl Resource {
+    /// The audience of a well-known API.
+    pub(crate) fn known(audience: &'static str) -> Self {
+        Self(audience.into())
+    }
+
     /// The audience as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {

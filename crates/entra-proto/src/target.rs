@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::authority::EndpointVersion;
 use crate::error::{Error, InputError};
+use crate::known_api::MICROSOFT_GRAPH;
 use crate::resource::Resource;
 use crate::scope::{DEFAULT_SUFFIX, Scope, Scopes};
 use crate::secrecy::may_be_secret;
@@ -186,7 +187,7 @@ impl fmt::Debug for Target {
     }
 }
 
-/// The one API that all these scopes are of, those of OpenID Connect aside.
+/// The one API that all these scopes are of, those of OpenID Connect aside. A scope without an API is one of Microsoft Graph.
 fn one_resource(scopes: &Scopes) -> Result<String, Error> {
     let named: Vec<Scope> = scopes.iter().filter(|scope| !scope.is_openid()).collect();
     let resources: BTreeSet<&str> = named
@@ -208,9 +209,6 @@ fn one_resource(scopes: &Scopes) -> Result<String, Error> {
         ),
     }
 }
-
-/// What a scope without an API in front of it belongs to.
-const MICROSOFT_GRAPH: &str = "https://graph.microsoft.com";
 
 #[cfg(test)]
 mod tests {

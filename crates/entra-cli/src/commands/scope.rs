@@ -1,5 +1,5 @@
 use clap::{Args, Subcommand, ValueEnum};
-use entra_proto::{EndpointVersion, Error, Guid, Scope, Target};
+use entra_proto::{EndpointVersion, Error, Guid, KnownApi, Scope, Target};
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
@@ -100,9 +100,17 @@ impl Explained {
         if audience.ends_with('/') {
             notes
                 .push("the audience ends with a slash, and the v2 endpoint cuts at the last one: hence two".to_owned());
-        } else if SLASHED.contains(&&*audience) {
+        } else if KnownApi::lacking_slash(&audience).is_some() {
             notes.push(format!(
                 "this API expects {audience}/, with a slash, and refuses this token: ask for {audience}//.default"
+            ));
+        }
+        if KnownApi::with_audience(&audience).is_none()
+            && let Some(api) = audience.parse().ok().as_ref().and_then(KnownApi::at)
+        {
+            notes.push(format!(
+                "this is a host of {}, whose audience is {}: `entra resources` lists the well-known APIs",
+                api.name, api.audience
             ));
         }
         if let Some(named) = text
@@ -161,9 +169,6 @@ fn looks_like_id(text: &str) -> bool {
     text.contains(|c: char| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
 }
 
-/// The APIs that are known to expect a slash, without it.
-pub(crate) const SLASHED: [&str; 1] = ["https://database.windows.net"];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,6 +209,35 @@ mod tests {
                 .contains("scope=cccccccc-0000-0000-0000-dddddddddddd/.default")
         );
         assert_eq!(explain("openid").unwrap_err().exit, Exit::Usage);
+    }
+
+    #[test]
+    fn a_host_of_a_known_api_shows_its_audience() {
+        for (host, audience) in [
+            (
+                "https://mmdls.microsoft.com",
+                "https://mwaas-services-customerapi-prod.azurewebsites.net",
+            ),
+            ("https://contoso.vault.azure.net/", "https://vault.azure.net"),
+        ] {
+            let explained = explain(host).unwrap();
+            assert!(
+                explained.contains(&format!("whose audience is {audience}:")),
+                "{explained}"
+            );
+        }
+        for text in [
+            "https://graph.microsoft.com",
+            "https://graph.microsoft.com.evil.example",
+            "api://contoso",
+        ] {
+            assert!(!explain(text).unwrap().contains("whose audience"), "{text}");
+        }
+        assert!(
+            explain("https://database.chinacloudapi.cn")
+                .unwrap()
+                .contains("with a slash")
+        );
     }
 
     #[test]

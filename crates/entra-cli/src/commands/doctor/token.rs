@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use entra_proto::{Authority, Error, Guid, Lifetime, Tenant, TokenRequest, TokenResponse, UnverifiedClaims};
+use entra_proto::{Authority, Error, Guid, KnownApi, Lifetime, Tenant, TokenRequest, TokenResponse, UnverifiedClaims};
 use entra_transport::AcquireError;
 use serde_json::Value;
 
@@ -11,7 +11,6 @@ use crate::commands::doctor::credential::Credential;
 use crate::commands::doctor::refusal::refused;
 use crate::commands::doctor::report::{Check, Report};
 use crate::commands::doctor::{Arguments, name};
-use crate::commands::scope::SLASHED;
 use crate::exit::{Exit, Failure};
 use crate::moment::length;
 
@@ -130,7 +129,7 @@ fn audience(claims: &UnverifiedClaims, asked: &str) -> Check {
         Some("2.0") => "a v2 token",
         _ => "a token of no known version",
     };
-    let check = if found == asked && SLASHED.contains(&asked) {
+    let check = if found == asked && KnownApi::lacking_slash(asked).is_some() {
         Check::warn(
             name::AUDIENCE,
             format!("{found}, without the slash at the end that this API expects; {format}"),
