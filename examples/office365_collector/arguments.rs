@@ -1,0 +1,164 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use entra_proto::{EndpointVersion, Guid, Origin};
+
+use crate::feed::ContentType;
+
+/// Collects the audit records of tenants from the Office 365 Management Activity API.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "office365_collector", version, about, long_about = LONG_ABOUT, after_long_help = VARIABLES, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// Collects once and exits. Without it, the program collects until it is stopped
+    #[arg(long)]
+    pub(crate) once: bool,
+
+    /// Time between the starts of two rounds
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    pub(crate) interval: Duration,
+
+    /// Folder for the records: one JSON Lines file per tenant and day
+    #[arg(long, value_name = "DIR", default_value = "audit", conflicts_with = "sqlite")]
+    pub(crate) output: PathBuf,
+
+    /// SQLite database for the records, in place of a folder
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sqlite: Option<PathBuf>,
+
+    /// Content type to collect; repeat it for several. Without it: all Audit types, and DLP.All where ActivityFeed.ReadDlp is
+    /// granted
+    #[arg(long = "content-type", value_name = "TYPE", ignore_case = true)]
+    pub(crate) content_types: Vec<ContentType>,
+
+    /// How far back the first round of a tenant reaches: at most 7 days
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = since)]
+    pub(crate) since: Duration,
+
+    /// How far each round reaches back behind the last one, for content that appears late. Repeated records are dropped
+    #[arg(long, value_name = "TIME", default_value = "2h", value_parser = since)]
+    pub(crate) overlap: Duration,
+
+    /// Record ids to remember for each tenant, to drop repeated records
+    #[arg(long, value_name = "N", default_value_t = 250_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) remember: u32,
+
+    /// Requests at once in one tenant
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) per_tenant: u16,
+
+    /// Requests at once in all tenants
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) concurrency: u16,
+
+    /// First wait after a throttled request without Retry-After; it doubles, up to 32 times as long
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) back_off: Duration,
+
+    /// How long a tenant may be throttled in one round before it is left for the next
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration)]
+    pub(crate) patience: Duration,
+
+    /// Tenant id of the publisher, by whose quota the API counts requests (PublisherIdentifier)
+    #[arg(long, value_name = "GUID")]
+    pub(crate) publisher: Option<Guid>,
+
+    /// Tenant store to read the tenants from, in place of AZURE_TENANTS
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tenants: Option<PathBuf>,
+
+    /// Token endpoint: v1 with resource=, as in the document, or v2 with scope=
+    #[arg(long, value_enum, default_value_t = Endpoint::V1)]
+    pub(crate) endpoint: Endpoint,
+
+    /// Part of a token's life after which it is renewed: 0.75 is 45 of 60 minutes
+    #[arg(long, value_name = "PART", default_value_t = 0.75, value_parser = part)]
+    pub(crate) renew_after: f64,
+
+    /// Address of the API in another cloud, such as https://manage-gcc.office.com
+    #[arg(long, value_name = "URL")]
+    pub(crate) api: Option<Origin>,
+
+    /// Serves the page that connects tenants, at this address
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "localhost:8080")]
+    pub(crate) connect: Option<String>,
+
+    /// Listens for notifications at this address, and starts subscriptions with a webhook
+    #[arg(long, value_name = "ADDRESS", requires = "webhook_url")]
+    pub(crate) webhook: Option<SocketAddr>,
+
+    /// Public https address of the webhook, which the API sends notifications to
+    #[arg(long, value_name = "URL", requires = "webhook")]
+    pub(crate) webhook_url: Option<String>,
+
+    /// Serves metrics in the Prometheus format at this address
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics: Option<SocketAddr>,
+}
+
+/// A version of the token endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Endpoint {
+    V1,
+    V2,
+}
+
+impl From<Endpoint> for EndpointVersion {
+    fn from(endpoint: Endpoint) -> Self {
+        match endpoint {
+            Endpoint::V1 => Self::V1,
+            Endpoint::V2 => Self::V2,
+        }
+    }
+}
+
+/// A time of at least a millisecond, as `90s` or `5m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}: write it as 90s, 5m or 2h"))?;
+    if duration < Duration::from_millis(1) || duration > Duration::from_secs(366 * 86_400) {
+        return Err("must be from 1 ms to a year".to_owned());
+    }
+    Ok(duration)
+}
+
+/// A time to look back, at most the 7 days that the API keeps content.
+fn since(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}: write it as 90m, 24h or 7d"))?;
+    if duration > Duration::from_secs(7 * 86_400) {
+        return Err("is longer than the 7 days that the API keeps content".to_owned());
+    }
+    Ok(duration)
+}
+
+/// A part, greater than 0 and less than 1.
+fn part(text: &str) -> Result<f64, String> {
+    let part: f64 = text
+        .parse()
+        .map_err(|_| "is not a number: write it as 0.75".to_owned())?;
+    if part > 0.0 && part < 1.0 {
+        return Ok(part);
+    }
+    Err("is not between 0 and 1: write it as 0.75".to_owned())
+}
+
+const LONG_ABOUT: &str = "\
+Collects the audit records of tenants from the Office 365 Management Activity API.
+
+It carries out the document \"Get started with Office 365 Management APIs\": for each tenant that consented, it gets app-only \
+tokens with a certificate, starts the subscriptions that are missing, and fetches all content since it last ran. Each record is \
+written once. Stop it at any moment: the next run continues where this one stopped.";
+
+const VARIABLES: &str = "\
+Environment variables:
+  AZURE_TENANTS                      tenants, separated by commas: ids or domains
+  AZURE_TENANT_ID                    the tenant, where AZURE_TENANTS is not set
+  AZURE_CLIENT_ID                    the application
+  AZURE_CLIENT_CERTIFICATE_PATH      its certificate with the key (PEM or PFX): preferred, as the document demands
+  AZURE_CLIENT_CERTIFICATE_PASSWORD  the password of that file
+  AZURE_CLIENT_SECRET                its secret, where there is no certificate
+  AZURE_AUTHORITY_HOST               another cloud or an emulator
+
+The exit code is 0 if the last round succeeded in every tenant.";

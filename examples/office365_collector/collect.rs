@@ -1,0 +1,408 @@
+//! Rounds: all tenants, a bounded number of them at once.
+//!
+//! A round gives every tenant a turn ([`session`]). A tenant that has to wait for long gives its place to another, and comes back
+//! later in the same round: what it has is durable, so that nothing is done twice. Notifications of a webhook are turns as well.
+
+mod pace;
+mod recent;
+mod session;
+mod windows;
+mod writer;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use entra_client::Client;
+use entra_proto::{Guid, Tenant, Timestamp};
+use entra_transport::cloud_from_env;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use self::session::{Outcome, Work};
+use crate::arguments::Arguments;
+use crate::common;
+use crate::event::{Event, Observers, Report, Shutdown};
+use crate::feed::{Api, ContentType, Webhook};
+use crate::sink::{Bounds, Sink, jsonl::JsonLines};
+use crate::tenants::Tenants;
+use crate::tokens;
+
+/// The collector.
+pub(crate) struct Collector {
+    shared: Arc<Shared>,
+    tenants: Arc<Tenants>,
+    most_tenants: usize,
+    notifications: Mutex<Option<mpsc::Receiver<Notification>>>,
+    notifier: mpsc::Sender<Notification>,
+}
+
+/// What all tenants share.
+pub(crate) struct Shared {
+    pub(crate) api: Api,
+    pub(crate) client: Client,
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) observers: Observers,
+    pub(crate) shutdown: Shutdown,
+    /// Places for requests to the API. They are given away in the order in which they are asked for.
+    pub(crate) requests: Semaphore,
+    pub(crate) settings: Settings,
+    /// The ids of the tenants: a domain's id comes from its token.
+    ids: Mutex<HashMap<Guid, Tenant>>,
+}
+
+/// Settings of a tenant's turn.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    /// None: those that the permissions allow.
+    pub(crate) content_types: Vec<ContentType>,
+    pub(crate) since: Duration,
+    pub(crate) bounds: Bounds,
+    pub(crate) per_tenant: usize,
+    pub(crate) back_off: Duration,
+    pub(crate) patience: Duration,
+    pub(crate) webhook: Option<Webhook>,
+}
+
+/// Contents that a notification names, of one tenant. It is less trusted than the API: addresses are checked before a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Notification {
+    pub(crate) tenant: Guid,
+    pub(crate) contents: Vec<Notified>,
+}
+
+/// One content that a notification names.
+#[derive(Clone, Debug)]
+pub(crate) struct Notified {
+    pub(crate) content_type: ContentType,
+    pub(crate) content_id: String,
+    pub(crate) content_uri: String,
+}
+
+/// A tenant's turn that waits.
+struct Turn {
+    tenant: Tenant,
+    work: Work,
+    report: Report,
+    not_before: Instant,
+    waited: Duration,
+}
+
+impl Collector {
+    /// Builds it from the command line and the environment.
+    ///
+    /// # Errors
+    /// Returns an error if an argument or a variable is missing or wrong, or the sink cannot be opened.
+    pub(crate) fn new(arguments: &Arguments, observers: Observers, shutdown: Shutdown) -> Result<Self, Box<dyn Error>> {
+        let cloud = cloud_from_env()?;
+        let client_id = common::setting("AZURE_CLIENT_ID")?.parse()?;
+        let tenants = Tenants::new(arguments.tenants.clone(), client_id)?;
+        let origin = match &arguments.api {
+            Some(origin) => origin.clone(),
+            None => common::address(&cloud, PUBLIC_API).parse()?,
+        };
+        // An emulator has the API at its own address, and the tokens are for the real one.
+        let is_local = entra_proto::Cloud::loopback(origin.as_str()).is_ok();
+        let audience = if is_local {
+            PUBLIC_API.to_owned()
+        } else {
+            origin.as_str().to_owned()
+        };
+        let home = match &tenants {
+            Tenants::Fixed(tenants) => tenants.first().cloned(),
+            Tenants::Store { .. } => common::optional("AZURE_TENANT_ID")?.map(|id| id.parse()).transpose()?,
+        };
+        let home = home.unwrap_or(Tenant::Organizations);
+        let client = tokens::client(arguments, &cloud, client_id, home, observers.clone())?;
+        let (notifier, notifications) = mpsc::channel(MOST_NOTIFICATIONS);
+        let per_tenant = usize::from(arguments.per_tenant);
+        let concurrency = usize::from(arguments.concurrency);
+        Ok(Self {
+            shared: Arc::new(Shared {
+                api: Api::new(origin, &audience, arguments.publisher)?,
+                client,
+                sink: sink(arguments)?,
+                observers,
+                shutdown,
+                requests: Semaphore::new(concurrency),
+                settings: Settings {
+                    content_types: arguments.content_types.clone(),
+                    since: arguments.since,
+                    bounds: Bounds {
+                        overlap: arguments.overlap,
+                        ids: arguments.remember as usize,
+                    },
+                    per_tenant,
+                    back_off: arguments.back_off,
+                    patience: arguments.patience,
+                    webhook: arguments.webhook_url.as_ref().map(|address| Webhook {
+                        address: address.clone(),
+                        auth_id: None,
+                    }),
+                },
+                ids: Mutex::default(),
+            }),
+            tenants: Arc::new(tenants),
+            // Twice as many as can use all requests: a tenant that lists or writes leaves its requests to others.
+            most_tenants: concurrency.div_ceil(per_tenant) * 2,
+            notifications: Mutex::new(Some(notifications)),
+            notifier,
+        })
+    }
+
+    /// Returns the way for notifications into the collector: the contents that they name are collected as soon as there is a place.
+    /// A full channel means that the notification should be rejected: the API sends it again.
+    pub(crate) fn notifier(&self) -> mpsc::Sender<Notification> {
+        self.notifier.clone()
+    }
+
+    /// Collects once from every tenant. Returns whether everything succeeded.
+    ///
+    /// # Errors
+    /// Returns an error if the tenants cannot be listed.
+    pub(crate) async fn round(&self) -> Result<bool, Box<dyn Error>> {
+        self.turns(None).await
+    }
+
+    /// Collects in rounds, until the program should stop. Returns whether the last complete round succeeded.
+    ///
+    /// # Errors
+    /// Returns an error if the tenants cannot be listed at the start.
+    pub(crate) async fn run(&self, interval: Duration) -> Result<bool, Box<dyn Error>> {
+        self.turns(Some(interval)).await
+    }
+
+    async fn turns(&self, interval: Option<Duration>) -> Result<bool, Box<dyn Error>> {
+        let mut notifications = self.notifications.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut schedule = Schedule::new(Arc::clone(&self.shared), self.most_tenants);
+        let mut round = Round::start(&mut schedule, self.list().await?);
+        let mut succeeded = true;
+        let mut next_round = None;
+        loop {
+            schedule.start_turns();
+            if self.shared.shutdown.is_wanted() && schedule.running.is_empty() {
+                return Ok(succeeded && round.as_ref().is_none_or(|round| round.failed == 0));
+            }
+            if let Some(ended) = round.take_if(|round| round.left == 0) {
+                succeeded = ended.failed == 0;
+                next_round = interval.map(|interval| ended.started + interval);
+                let wait = next_round.map(|next| next.saturating_duration_since(Instant::now()));
+                self.shared.observers.tell(&Event::RoundFinished {
+                    succeeded: ended.succeeded,
+                    failed: ended.failed,
+                    took: ended.started.elapsed(),
+                    next: wait.map(|wait| Timestamp::from(SystemTime::now()).plus(wait)),
+                });
+                if interval.is_none() {
+                    return Ok(succeeded);
+                }
+            }
+            let wake = schedule.wake();
+            tokio::select! {
+                Some((turn, outcome)) = schedule.ended() => {
+                    if let Some(report) = schedule.settle(turn, outcome)
+                        && let Some(round) = &mut round
+                    {
+                        round.left -= 1;
+                        if report { round.succeeded += 1 } else { round.failed += 1 }
+                    }
+                }
+                () = sleep_until(next_round), if round.is_none() => {
+                    match self.list().await {
+                        Ok(tenants) => round = Round::start(&mut schedule, tenants),
+                        Err(error) => {
+                            eprintln!("the tenants cannot be listed: {error}; the next round tries again");
+                            succeeded = false;
+                            next_round = interval.map(|interval| Instant::now() + interval);
+                        }
+                    }
+                }
+                Some(notification) = receive(&mut notifications) => schedule.notified(notification),
+                () = sleep_until(wake), if wake.is_some() => {}
+                () = self.shared.shutdown.wanted(), if !self.shared.shutdown.is_wanted() => schedule.queue.clear(),
+            }
+        }
+    }
+
+    async fn list(&self) -> Result<Vec<Tenant>, Box<dyn Error>> {
+        let tenants = Arc::clone(&self.tenants);
+        let tenants = tokio::task::spawn_blocking(move || tenants.list()).await?;
+        Ok(tenants.map_err(|error| error as Box<dyn Error>)?)
+    }
+}
+
+impl Shared {
+    /// Takes note of a tenant's id.
+    pub(crate) fn know(&self, id: Guid, tenant: &Tenant) {
+        self.ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, tenant.clone());
+    }
+
+    fn tenant(&self, id: Guid) -> Option<Tenant> {
+        self.ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .cloned()
+    }
+}
+
+/// A round in progress.
+struct Round {
+    started: Instant,
+    left: usize,
+    succeeded: usize,
+    failed: usize,
+}
+
+impl Round {
+    fn start(schedule: &mut Schedule, tenants: Vec<Tenant>) -> Option<Self> {
+        schedule
+            .shared
+            .observers
+            .tell(&Event::RoundStarted { tenants: tenants.len() });
+        let round = Self {
+            started: Instant::now(),
+            left: tenants.len(),
+            succeeded: 0,
+            failed: 0,
+        };
+        for tenant in tenants {
+            if let Tenant::Id(id) = tenant {
+                schedule.shared.know(id, &tenant);
+            }
+            schedule.push(tenant, Work::Poll);
+        }
+        Some(round)
+    }
+}
+
+/// Turns that wait, and turns that run.
+struct Schedule {
+    shared: Arc<Shared>,
+    most: usize,
+    queue: VecDeque<Turn>,
+    running: JoinSet<(Turn, Outcome)>,
+    /// Tenants whose turn runs: each has one at once.
+    busy: HashSet<Tenant>,
+}
+
+impl Schedule {
+    fn new(shared: Arc<Shared>, most: usize) -> Self {
+        Self {
+            shared,
+            most,
+            queue: VecDeque::new(),
+            running: JoinSet::new(),
+            busy: HashSet::new(),
+        }
+    }
+
+    fn push(&mut self, tenant: Tenant, work: Work) {
+        self.queue.push_back(Turn {
+            tenant,
+            work,
+            report: Report::default(),
+            not_before: Instant::now(),
+            waited: Duration::ZERO,
+        });
+    }
+
+    fn notified(&mut self, notification: Notification) {
+        if let Some(tenant) = self.shared.tenant(notification.tenant) {
+            self.push(tenant, Work::Notified(notification.contents.into()));
+        }
+    }
+
+    /// Starts the turns that have a place.
+    fn start_turns(&mut self) {
+        if self.shared.shutdown.is_wanted() {
+            self.queue.clear();
+        }
+        while self.running.len() < self.most {
+            let now = Instant::now();
+            let is_ready = |turn: &Turn| turn.not_before <= now && !self.busy.contains(&turn.tenant);
+            let Some(turn) = self
+                .queue
+                .iter()
+                .position(is_ready)
+                .and_then(|at| self.queue.remove(at))
+            else {
+                return;
+            };
+            self.busy.insert(turn.tenant.clone());
+            self.running.spawn(session::run(Arc::clone(&self.shared), turn));
+        }
+    }
+
+    /// Returns when the next turn is ready that waits for its time.
+    fn wake(&self) -> Option<Instant> {
+        if self.running.len() >= self.most {
+            return None;
+        }
+        let waiting = self.queue.iter().filter(|turn| !self.busy.contains(&turn.tenant));
+        waiting.map(|turn| turn.not_before).min()
+    }
+
+    async fn ended(&mut self) -> Option<(Turn, Outcome)> {
+        match self.running.join_next().await? {
+            Ok(ended) => Some(ended),
+            // A defect of this program: going on would hide it.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// Takes a turn that ran. Returns whether a poll succeeded that is over now.
+    fn settle(&mut self, mut turn: Turn, outcome: Outcome) -> Option<bool> {
+        self.busy.remove(&turn.tenant);
+        if let Outcome::Aside { wait, failure } = outcome {
+            turn.waited += wait;
+            if turn.waited <= self.shared.settings.patience && !self.shared.shutdown.is_wanted() {
+                let tenant = &turn.tenant;
+                self.shared.observers.tell(&Event::TenantSteppedAside { tenant, wait });
+                turn.not_before = Instant::now() + wait;
+                self.queue.push_back(turn);
+                return None;
+            }
+            self.shared.observers.tell(&Event::Failed {
+                tenant: &turn.tenant,
+                failure: &failure,
+            });
+            turn.report.fail(failure);
+        }
+        let Turn {
+            tenant, report, work, ..
+        } = &turn;
+        self.shared.observers.tell(&Event::TenantFinished { tenant, report });
+        matches!(work, Work::Poll).then(|| report.is_success())
+    }
+}
+
+async fn receive(notifications: &mut Option<mpsc::Receiver<Notification>>) -> Option<Notification> {
+    match notifications {
+        Some(notifications) => notifications.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn sink(arguments: &Arguments) -> Result<Arc<dyn Sink>, Box<dyn Error>> {
+    if arguments.sqlite.is_some() {
+        return Err("--sqlite is not built in".into());
+    }
+    Ok(Arc::new(JsonLines::at(&arguments.output)?))
+}
+
+/// The API's address in the public cloud, and its audience there.
+const PUBLIC_API: &str = "https://manage.office.com";
+const MOST_NOTIFICATIONS: usize = 256;

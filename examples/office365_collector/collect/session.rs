@@ -1,0 +1,579 @@
+//! One tenant's turn: subscriptions, windows, pages, contents.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use entra_proto::{Guid, Tenant, Timestamp, UnverifiedClaims};
+use http::Uri;
+use tokio::task::{JoinSet, spawn_blocking};
+
+use super::pace::Pace;
+use super::recent::Recent;
+use super::windows::plan;
+use super::writer::Writer;
+use super::{Notified, Shared, Turn};
+use crate::event::{Event, Report};
+use crate::failure::{Cause, Failure, Place};
+use crate::feed::{Blob, CallError, Content, ContentType, Feed, content_query};
+use crate::sink::{Batch, Key, Progress, Window};
+
+/// What a turn is for.
+#[derive(Clone, Debug)]
+pub(super) enum Work {
+    /// Everything since the last round.
+    Poll,
+    /// The contents that a notification names.
+    Notified(Arc<[Notified]>),
+}
+
+/// How a turn ends.
+pub(super) enum Outcome {
+    /// The tenant is done for this round, with or without failures.
+    Finished,
+    /// The tenant is to wait for this long, and to continue then.
+    Aside { wait: Duration, failure: Failure },
+}
+
+/// Why a turn goes no further.
+enum Stop {
+    Aside { wait: Duration, failure: Failure },
+    Failed(Failure),
+    Shutdown,
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Runs a turn, and adds what it did to its report.
+pub(super) async fn run(shared: Arc<Shared>, mut turn: Turn) -> (Turn, Outcome) {
+    shared.observers.tell(&Event::TenantStarted { tenant: &turn.tenant });
+    let mut session = Session {
+        place: Place::tenant(&turn.tenant),
+        calls: Arc::new(Calls {
+            tenant: turn.tenant.clone(),
+            pace: Pace::new(shared.settings.back_off),
+            shared,
+        }),
+        report: Report::default(),
+    };
+    let stop = session.run(&turn.work).await.err();
+    turn.report.add(session.report);
+    let outcome = match stop {
+        Some(Stop::Aside { wait, failure }) => {
+            turn.report.back_offs += 1;
+            Outcome::Aside { wait, failure }
+        }
+        Some(Stop::Failed(failure)) => {
+            let tenant = &turn.tenant;
+            session.calls.shared.observers.tell(&Event::Failed {
+                tenant,
+                failure: &failure,
+            });
+            turn.report.fail(failure);
+            Outcome::Finished
+        }
+        Some(Stop::Shutdown) | None => Outcome::Finished,
+    };
+    (turn, outcome)
+}
+
+struct Session {
+    place: Place,
+    calls: Arc<Calls>,
+    report: Report,
+}
+
+/// What the tasks of a turn share.
+struct Calls {
+    shared: Arc<Shared>,
+    tenant: Tenant,
+    pace: Pace,
+}
+
+/// What is known of the contents and records of the tenant.
+struct State {
+    writer: Writer,
+    recent: Recent,
+    /// Contents that are done or in flight.
+    contents: HashSet<Key>,
+}
+
+/// A content that was fetched, or not.
+type Fetched = (Content, Result<Blob, Stop>);
+
+impl Session {
+    async fn run(&mut self, work: &Work) -> Result<(), Stop> {
+        let calls = Arc::clone(&self.calls);
+        let shared = &calls.shared;
+        let (id, feed) = self.feed().await?;
+        match work {
+            Work::Poll => {
+                let (now, content_types) = self.subscribe(&feed).await?;
+                let (mut state, progress) = self.open(id).await?;
+                for content_type in content_types {
+                    let finished = progress.finished.get(&content_type).copied();
+                    let plan = plan(now, finished, shared.settings.since, shared.settings.bounds.overlap);
+                    if let Some(gap) = plan.gap {
+                        let tenant = &self.place.tenant;
+                        shared.observers.tell(&Event::Gap {
+                            tenant,
+                            content_type,
+                            gap,
+                        });
+                    }
+                    let mut is_complete = true;
+                    for window in plan.windows {
+                        let collected = self.window(&feed, &mut state, content_type, window).await;
+                        is_complete &= self
+                            .written(&mut state, collected, content_type, window, is_complete)
+                            .await?;
+                    }
+                }
+                Ok(())
+            }
+            Work::Notified(notified) => {
+                let (mut state, _) = self.open(id).await?;
+                let collected = self.notified(&feed, &mut state, notified).await;
+                self.flush(&mut state).await?;
+                collected
+            }
+        }
+    }
+
+    /// Returns the tenant's id and its part of the API. The id of a domain is in the token.
+    async fn feed(&self) -> Result<(Guid, Feed), Stop> {
+        let shared = &self.calls.shared;
+        let failed = |cause: Cause| Stop::Failed(Failure::new(self.place.clone(), cause));
+        let client = shared.client.tenant(self.place.tenant.clone());
+        let id = match &self.place.tenant {
+            Tenant::Id(id) => *id,
+            _ => {
+                let token = self.calls.attempt(&self.place, || async {
+                    client.token(shared.api.target()).await.map_err(CallError::Token)
+                });
+                let token = token.await?;
+                let claims = UnverifiedClaims::decode(token.expose()).ok();
+                let id = claims
+                    .and_then(|claims| claims.tenant_id())
+                    .ok_or_else(|| failed(Cause::TenantId))?;
+                shared.know(id, &self.place.tenant);
+                id
+            }
+        };
+        let feed = shared.api.feed(&client, id).map_err(|error| failed(error.into()))?;
+        Ok((id, feed))
+    }
+
+    /// Starts the subscriptions that are missing. Returns the time by the API's clock, and the types that are subscribed to.
+    async fn subscribe(&mut self, feed: &Feed) -> Result<(Timestamp, Vec<ContentType>), Stop> {
+        let calls = Arc::clone(&self.calls);
+        let shared = &calls.shared;
+        let listed = calls.attempt(&self.place, || feed.subscriptions()).await?;
+        let mut content_types = shared.settings.content_types.clone();
+        if content_types.is_empty() {
+            content_types = ContentType::ALL.to_vec();
+            let client = shared.client.tenant(self.place.tenant.clone());
+            let roles = client.roles(shared.api.target()).await.unwrap_or_default();
+            if !roles.iter().any(|role| role == "ActivityFeed.ReadDlp") {
+                content_types.retain(|content_type| *content_type != ContentType::Dlp);
+            }
+        }
+        content_types.sort_unstable();
+        content_types.dedup();
+        let webhook = shared.settings.webhook.as_ref();
+        let mut subscribed = Vec::new();
+        for content_type in content_types {
+            let enabled = listed
+                .subscriptions
+                .iter()
+                .find(|subscription| subscription.content_type == content_type && subscription.is_enabled);
+            let is_as_wanted = enabled.is_some_and(|enabled| {
+                webhook.is_none_or(|webhook| {
+                    enabled.is_webhook_enabled && enabled.webhook.as_deref() == Some(webhook.address.as_str())
+                })
+            });
+            if !is_as_wanted {
+                let place = self.place.of_type(content_type);
+                match calls.attempt(&place, || feed.start(content_type, webhook)).await {
+                    Ok(()) if enabled.is_none() => {
+                        let tenant = &self.place.tenant;
+                        shared.observers.tell(&Event::Subscribed { tenant, content_type });
+                    }
+                    Ok(()) => {}
+                    Err(Stop::Failed(failure)) if !failure.ends_tenant() => {
+                        self.fail(failure);
+                        // Without its webhook, a subscription is collected from all the same.
+                        if enabled.is_none() {
+                            continue;
+                        }
+                    }
+                    Err(stop) => return Err(stop),
+                }
+            }
+            subscribed.push(content_type);
+        }
+        Ok((self.now(listed.now), subscribed))
+    }
+
+    /// The time by the API's clock, unless one of the two clocks is far off.
+    fn now(&self, theirs: Option<Timestamp>) -> Timestamp {
+        let ours = Timestamp::from(SystemTime::now());
+        let Some(theirs) = theirs else { return ours };
+        let apart = ours.since(theirs).max(theirs.since(ours));
+        if apart <= MOST_SKEW {
+            return theirs;
+        }
+        self.calls.shared.observers.tell(&Event::Warning {
+            tenant: &self.place.tenant,
+            text: &format!(
+                "the API's clock says {}: check the clock of this machine",
+                theirs.to_rfc3339()
+            ),
+        });
+        ours
+    }
+
+    async fn open(&self, id: Guid) -> Result<(State, Progress), Stop> {
+        let shared = &self.calls.shared;
+        let sink = Arc::clone(&shared.sink);
+        let bounds = shared.settings.bounds;
+        let opened = spawn_blocking(move || sink.open(id, bounds))
+            .await
+            .expect("a sink does not panic");
+        let (sink, mut progress) = opened.map_err(|error| Failure::new(self.place.clone(), error))?;
+        let state = State {
+            writer: Writer::new(sink),
+            recent: Recent::new(std::mem::take(&mut progress.records), bounds.ids),
+            contents: std::mem::take(&mut progress.contents).into_iter().collect(),
+        };
+        Ok((state, progress))
+    }
+
+    /// Collects the contents of a window. Returns whether all of them are there.
+    async fn window(
+        &mut self,
+        feed: &Feed,
+        state: &mut State,
+        content_type: ContentType,
+        window: Window,
+    ) -> Result<bool, Stop> {
+        let calls = Arc::clone(&self.calls);
+        let place = self.place.of_type(content_type).within(window);
+        let tenant = &calls.tenant;
+        calls.shared.observers.tell(&Event::WindowStarted {
+            tenant,
+            content_type,
+            window,
+        });
+        let mut fetches = Fetches::new(Arc::clone(&calls), feed.clone(), place.clone(), window);
+        let first = content_query(feed.root(), content_type, window);
+        let mut next: Option<Uri> = first.parse().ok();
+        let mut pages = HashSet::new();
+        let mut is_complete = true;
+        while let Some(uri) = next {
+            // An address that comes again leads round in a circle.
+            if pages.len() >= MOST_PAGES || !pages.insert(Key::of(&uri.to_string())) {
+                self.fail(Failure::new(place, Cause::Pages(pages.len())));
+                is_complete = false;
+                break;
+            }
+            let page = match calls.attempt(&place, || feed.page(uri.clone())).await {
+                Ok(page) => page,
+                // The contents of the pages before are collected.
+                Err(Stop::Failed(failure)) if !failure.ends_tenant() => {
+                    self.fail(failure);
+                    is_complete = false;
+                    break;
+                }
+                Err(stop) => return Err(stop),
+            };
+            next = page.next;
+            let contents = page.contents.len();
+            let new: Vec<Content> = page
+                .contents
+                .into_iter()
+                .filter(|content| state.contents.insert(Key::of(&content.id)))
+                .collect();
+            let known = contents - new.len();
+            self.report.known += known as u64;
+            let event = Event::PageListed {
+                tenant,
+                content_type,
+                window,
+                contents,
+                known,
+            };
+            calls.shared.observers.tell(&event);
+            for content in new {
+                while fetches.is_full() {
+                    is_complete &= self.take(state, &mut fetches).await?;
+                }
+                fetches.start(content);
+            }
+        }
+        while !fetches.is_empty() {
+            is_complete &= self.take(state, &mut fetches).await?;
+        }
+        Ok(is_complete)
+    }
+
+    /// Collects contents that a notification names.
+    async fn notified(&mut self, feed: &Feed, state: &mut State, notified: &[Notified]) -> Result<(), Stop> {
+        let now = Timestamp::from(SystemTime::now());
+        let window = Window {
+            start: now,
+            end: now.plus(Duration::from_secs(1)),
+        };
+        let mut fetches = Fetches::new(Arc::clone(&self.calls), feed.clone(), self.place.clone(), window);
+        for content in notified {
+            let uri = match feed.notified(&content.content_uri) {
+                Ok(uri) => uri,
+                Err(error) => {
+                    self.fail(Failure::new(self.place.of_type(content.content_type), error));
+                    continue;
+                }
+            };
+            if !state.contents.insert(Key::of(&content.content_id)) {
+                self.report.known += 1;
+                continue;
+            }
+            while fetches.is_full() {
+                self.take(state, &mut fetches).await?;
+            }
+            fetches.start(Content {
+                content_type: content.content_type,
+                id: content.content_id.clone(),
+                uri,
+                created: String::new(),
+            });
+        }
+        while !fetches.is_empty() {
+            self.take(state, &mut fetches).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a fetched content, and hands its new records to the writer. Returns whether it could be fetched.
+    async fn take(&mut self, state: &mut State, fetches: &mut Fetches) -> Result<bool, Stop> {
+        let Some((content, blob)) = fetches.next().await? else {
+            return Ok(true);
+        };
+        let Blob { body, mut records } = match blob {
+            Ok(blob) => blob,
+            Err(stop) => {
+                state.contents.remove(&Key::of(&content.id));
+                let Stop::Failed(failure) = stop else { return Err(stop) };
+                if failure.ends_tenant() {
+                    return Err(failure.into());
+                }
+                self.fail(failure);
+                return Ok(false);
+            }
+        };
+        let content_type = content.content_type;
+        let bytes = body.len();
+        let duplicates = state.recent.drop_known(&mut records);
+        let new = records.len();
+        let batch = Batch {
+            content_type,
+            content_id: content.id,
+            window: fetches.window,
+            body,
+            records,
+        };
+        let pushed = state.writer.push(batch).await;
+        pushed.map_err(|error| Failure::new(fetches.place.clone(), error))?;
+        self.report.contents += 1;
+        self.report.records += new as u64;
+        self.report.duplicates += duplicates as u64;
+        self.report.bytes += bytes as u64;
+        self.calls.shared.observers.tell(&Event::ContentDone {
+            tenant: &self.place.tenant,
+            content_type,
+            records: new,
+            duplicates,
+            bytes,
+        });
+        Ok(true)
+    }
+
+    /// Writes what a window brought, and marks it as finished where it and all before it are complete.
+    async fn written(
+        &mut self,
+        state: &mut State,
+        collected: Result<bool, Stop>,
+        content_type: ContentType,
+        window: Window,
+        is_continuous: bool,
+    ) -> Result<bool, Stop> {
+        let is_complete = match collected {
+            Ok(is_complete) => is_complete,
+            Err(stop) => {
+                self.flush(state).await?;
+                return Err(stop);
+            }
+        };
+        if !is_complete || !is_continuous {
+            self.flush(state).await?;
+            return Ok(false);
+        }
+        let place = self.place.of_type(content_type).within(window);
+        let finished = state.writer.finish(content_type, window).await;
+        finished.map_err(|error| Failure::new(place, error))?;
+        let tenant = &self.place.tenant;
+        self.calls.shared.observers.tell(&Event::WindowDone {
+            tenant,
+            content_type,
+            window,
+        });
+        Ok(true)
+    }
+
+    async fn flush(&self, state: &mut State) -> Result<(), Stop> {
+        let flushed = state.writer.flush().await;
+        Ok(flushed.map_err(|error| Failure::new(self.place.clone(), error))?)
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        let tenant = &self.place.tenant;
+        self.calls.shared.observers.tell(&Event::Failed {
+            tenant,
+            failure: &failure,
+        });
+        self.report.fail(failure);
+    }
+}
+
+/// Fetches of contents in flight, a bounded number.
+struct Fetches {
+    calls: Arc<Calls>,
+    feed: Feed,
+    place: Place,
+    window: Window,
+    tasks: JoinSet<Fetched>,
+}
+
+impl Fetches {
+    fn new(calls: Arc<Calls>, feed: Feed, place: Place, window: Window) -> Self {
+        Self {
+            calls,
+            feed,
+            place,
+            window,
+            tasks: JoinSet::new(),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.tasks.len() >= self.calls.shared.settings.per_tenant
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    fn start(&mut self, content: Content) {
+        let calls = Arc::clone(&self.calls);
+        let feed = self.feed.clone();
+        let place = self.place.of_type(content.content_type).at(&content.id);
+        self.tasks.spawn(async move {
+            let blob = calls.attempt(&place, || feed.blob(content.uri.clone())).await;
+            (content, blob)
+        });
+    }
+
+    /// Waits for the next content.
+    async fn next(&mut self) -> Result<Option<Fetched>, Stop> {
+        tokio::select! {
+            fetched = self.tasks.join_next() => Ok(fetched.map(|fetched| match fetched {
+                Ok(fetched) => fetched,
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            })),
+            () = self.calls.shared.shutdown.wanted() => Err(Stop::Shutdown),
+        }
+    }
+}
+
+impl Calls {
+    /// Makes a call until it succeeds, or fails for good, or the tenant has to wait for long.
+    async fn attempt<T, F>(&self, place: &Place, mut call: impl FnMut() -> F) -> Result<T, Stop>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let mut tries = 0;
+        loop {
+            let wait = self.pace.wait();
+            if !wait.is_zero() {
+                self.sleep(wait).await?;
+                continue;
+            }
+            if self.shared.shutdown.is_wanted() {
+                return Err(Stop::Shutdown);
+            }
+            let result = {
+                let _place = self.shared.requests.acquire().await.expect("it is never closed");
+                call().await
+            };
+            let error = match result {
+                Ok(result) => {
+                    self.pace.succeeded();
+                    return Ok(result);
+                }
+                Err(error) => error,
+            };
+            let is_throttled = error.is_throttled();
+            let (is_retryable, retry_after) = (error.is_retryable(), error.retry_after());
+            let failure = Failure::new(place.clone(), error);
+            if !is_throttled {
+                tries += 1;
+                if !is_retryable || tries >= MOST_TRIES {
+                    return Err(Stop::Failed(failure));
+                }
+            }
+            let wait = if is_throttled {
+                self.pace.throttled(retry_after, draw())
+            } else {
+                let own = FIRST_RETRY * (1 << tries);
+                retry_after.unwrap_or_default().max(own.mul_f64(0.5 + draw()))
+            };
+            self.shared.observers.tell(&Event::BackOff {
+                tenant: &self.tenant,
+                wait,
+                reason: &failure,
+            });
+            if wait > LONGEST_SLEEP {
+                return Err(Stop::Aside { wait, failure });
+            }
+            self.sleep(wait).await?;
+        }
+    }
+
+    async fn sleep(&self, wait: Duration) -> Result<(), Stop> {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => Ok(()),
+            () = self.shared.shutdown.wanted() => Err(Stop::Shutdown),
+        }
+    }
+}
+
+/// A number from 0 to 1.
+fn draw() -> f64 {
+    let mut bytes = [0; 4];
+    // Without it, all wait equally long.
+    let _ = getrandom::fill(&mut bytes);
+    f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
+}
+
+/// Tries of one request that fails for another reason than throttling.
+const MOST_TRIES: u32 = 5;
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+/// A tenant that has to wait longer gives its place to another.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+/// Pages of one window.
+const MOST_PAGES: usize = 10_000;
+/// The API's clock is believed if it differs by no more.
+const MOST_SKEW: Duration = Duration::from_secs(3600);

@@ -1,0 +1,260 @@
+//! One content: a JSON array of records, of which only the id and the time are read.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::sink::{Key, Record};
+
+/// The records of a content, as parts of the body that they came in.
+#[derive(Debug)]
+pub(crate) struct Blob {
+    /// The body, as one line.
+    pub(crate) body: Bytes,
+    pub(crate) records: Vec<Record>,
+}
+
+impl Blob {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// Returns what is wrong if it is not a complete JSON array.
+    pub(crate) fn read(mut body: Vec<u8>) -> Result<Self, serde_json::Error> {
+        // Between the parts of valid JSON, a line end is white space; within its strings there is none. So each record is one line.
+        for byte in &mut body {
+            if matches!(byte, b'\n' | b'\r') {
+                *byte = b' ';
+            }
+        }
+        let records = serde_json::from_slice::<Records<'_>>(&body)?.0;
+        let start = body.as_ptr() as usize;
+        let place = |part: &str| {
+            let from = part.as_ptr() as usize - start;
+            from..from + part.len()
+        };
+        let records = records
+            .into_iter()
+            .map(|raw| {
+                let head: Head<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
+                Record {
+                    raw: place(raw.get()),
+                    created: match head.created {
+                        Some(Cow::Borrowed(text)) => Some(place(text)),
+                        // A time has no escapes.
+                        _ => None,
+                    },
+                    key: head.id.filter(|id| !id.is_empty()).map(|id| Key::of(&id)),
+                }
+            })
+            .collect();
+        Ok(Self {
+            body: body.into(),
+            records,
+        })
+    }
+}
+
+struct Records<'a>(Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Records<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Array;
+        impl<'de> Visitor<'de> for Array {
+            type Value = Vec<&'de RawValue>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of records")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+                let mut records = Vec::with_capacity(USUAL_RECORDS);
+                while let Some(record) = array.next_element()? {
+                    records.push(record);
+                }
+                Ok(records)
+            }
+        }
+        deserializer.deserialize_seq(Array).map(Records)
+    }
+}
+
+/// What is read of a record. The first of several members of one name counts; a member of another type counts as missing.
+#[derive(Default)]
+struct Head<'a> {
+    id: Option<Cow<'a, str>>,
+    created: Option<Cow<'a, str>>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Head<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Head<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a record")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut head = Head::default();
+                while let Some(Name(name)) = map.next_key()? {
+                    let field = match name {
+                        Member::Id => &mut head.id,
+                        Member::CreationTime => &mut head.created,
+                        Member::Other => {
+                            map.next_value::<IgnoredAny>()?;
+                            continue;
+                        }
+                    };
+                    let value = map.next_value::<Text<'_>>()?.0;
+                    if field.is_none() {
+                        *field = value;
+                    }
+                }
+                Ok(head)
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+enum Member {
+    Id,
+    CreationTime,
+    Other,
+}
+
+struct Name(Member);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Member;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Member, E> {
+                Ok(match name {
+                    "Id" => Member::Id,
+                    "CreationTime" => Member::CreationTime,
+                    _ => Member::Other,
+                })
+            }
+        }
+        deserializer.deserialize_str(Text).map(Name)
+    }
+}
+
+/// A text, or anything else.
+struct Text<'a>(Option<Cow<'a, str>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        // Most texts have no escapes, and are borrowed as they stand.
+        let plain = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        Ok(Self(match plain {
+            Some(text) if !text.contains('\\') => Some(Cow::Borrowed(text)),
+            Some(_) => serde_json::from_str::<String>(raw).ok().map(Cow::Owned),
+            None => None,
+        }))
+    }
+}
+
+/// Records of a content, most of the time.
+const USUAL_RECORDS: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use super::*;
+
+    fn read(body: &str) -> Vec<(String, Option<String>, Option<Key>)> {
+        let blob = Blob::read(body.as_bytes().to_vec()).unwrap();
+        let part = |range: Range<usize>| String::from_utf8(blob.body[range].to_vec()).unwrap();
+        blob.records
+            .iter()
+            .map(|record| (part(record.raw.clone()), record.created.clone().map(part), record.key))
+            .collect()
+    }
+
+    #[test]
+    fn records_are_parts_of_the_body() {
+        let body = "[ {\"Id\" : \"a\",\r\n \"CreationTime\":\"2026-01-31T00:00:00\",\"x\":[{\"Id\":\"b\"}]} ,\n{\"y\":\"\\n\"}]";
+        let records = read(body);
+        assert_eq!(records.len(), 2);
+        assert_eq!(
+            records[0].0,
+            "{\"Id\" : \"a\",   \"CreationTime\":\"2026-01-31T00:00:00\",\"x\":[{\"Id\":\"b\"}]}"
+        );
+        assert_eq!(records[0].1.as_deref(), Some("2026-01-31T00:00:00"));
+        assert_eq!(records[0].2, Some(Key::of("a")));
+        assert_eq!((records[1].0.as_str(), records[1].2), ("{\"y\":\"\\n\"}", None));
+        assert!(read("[]").is_empty());
+    }
+
+    #[test]
+    fn unusual_ids_keep_the_record() {
+        for (record, id) in [
+            (r#"{"Id":5}"#, None),
+            (r#"{"Id":""}"#, None),
+            (r#"{"Id":null}"#, None),
+            (r#"{"id":"a"}"#, None),
+            (r#"{"Id":{"Id":"a"}}"#, None),
+            (r#"{"Id":"a","Id":"b"}"#, Some("a")),
+            (r#"{"I\u0064":"a"}"#, Some("a")),
+            (r#"{"Id":"\u0061"}"#, Some("a")),
+            ("5", None),
+            ("null", None),
+            (r#""Id""#, None),
+            ("[1]", None),
+        ] {
+            let records = read(&format!("[{record}]"));
+            assert_eq!(
+                (records[0].0.as_str(), records[0].2),
+                (record, id.map(Key::of)),
+                "{record}"
+            );
+        }
+    }
+
+    #[test]
+    fn incomplete_bodies_are_no_records() {
+        for body in [
+            "",
+            "[",
+            "[{}",
+            "[{},",
+            "{}",
+            "null",
+            "5",
+            "\"\"",
+            "[{}]x",
+            "[{]}",
+            "[\"\n\u{0}\"]",
+            "\u{feff}[",
+        ] {
+            assert!(Blob::read(body.as_bytes().to_vec()).is_err(), "{body:?}");
+        }
+        assert!(Blob::read(b"[\"\xff\"]".to_vec()).is_err());
+        let deep = "[".repeat(100_000);
+        assert!(Blob::read(deep.into_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_guid_is_one_id_in_any_case() {
+        let (lower, upper) = (
+            "46b472a7-c68e-4adf-8ade-3db49497518e",
+            "46B472A7-C68E-4ADF-8ADE-3DB49497518E",
+        );
+        assert_eq!(Key::of(lower), Key::of(upper));
+        assert_ne!(Key::of("a"), Key::of("A"));
+    }
+}

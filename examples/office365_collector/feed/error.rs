@@ -1,0 +1,333 @@
+//! Errors of the API, as data.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use entra_client::Error as TokenError;
+use entra_proto::{ErrorClass, ServiceError};
+use entra_tower::BearerError;
+use http::header::{DATE, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+
+/// Why a call has no result.
+#[derive(Clone, Debug)]
+pub(crate) enum CallError {
+    /// There is no token.
+    Token(TokenError),
+    /// The API rejected the request.
+    Api(ApiError),
+    /// No complete response arrived: the connection failed, took too long, or ended too early. Another try may succeed.
+    Connection(String),
+    /// A response arrived that cannot be used.
+    Response(String),
+}
+
+/// An error response of the API.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiError {
+    pub(crate) status: StatusCode,
+    /// `AF` and a number; none if the response names none.
+    pub(crate) code: Option<String>,
+    /// The API's text, of bounded length and without control characters.
+    pub(crate) message: String,
+    /// What `Retry-After` asks for.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl ApiError {
+    /// Reads an error response. Errors of throttling come in single quotation marks, which is not JSON: their code is found by
+    /// its form.
+    pub(super) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+        #[derive(Deserialize)]
+        struct Body {
+            error: Inner,
+        }
+        #[derive(Deserialize)]
+        struct Inner {
+            code: Option<String>,
+            message: Option<String>,
+        }
+        let (code, message) = match serde_json::from_slice::<Body>(body) {
+            Ok(Body { error }) => (error.code, error.message.unwrap_or_default()),
+            Err(_) => {
+                let text = String::from_utf8_lossy(body.get(..LONGEST_MESSAGE).unwrap_or(body)).into_owned();
+                let is_ours = text.contains("AF");
+                (code_in(&text), if is_ours { text } else { String::new() })
+            }
+        };
+        Self {
+            status,
+            code: code
+                .map(|code| printable(&code, LONGEST_CODE))
+                .filter(|code| !code.is_empty()),
+            message: printable(&message, LONGEST_MESSAGE),
+            retry_after: retry_after(headers),
+        }
+    }
+
+    /// Returns whether the response has this code.
+    pub(crate) fn is(&self, code: &str) -> bool {
+        self.code.as_deref() == Some(code)
+    }
+
+    /// Returns whether there were too many requests. The API says so with the status 403.
+    pub(crate) fn is_throttled(&self) -> bool {
+        self.is("AF429")
+            || self.status == StatusCode::TOO_MANY_REQUESTS
+            || self.status == StatusCode::SERVICE_UNAVAILABLE && self.retry_after.is_some()
+    }
+
+    /// Returns what to do about it.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self.code.as_deref().unwrap_or_default() {
+            "AF10001" => {
+                "add the application permission ActivityFeed.Read (ActivityFeed.ReadDlp for DLP.All) of the Office 365 Management \
+                 APIs to the app registration, and let an administrator of the tenant consent to it"
+            }
+            "AF20001" | "AF20002" | "AF20003" => "this is an error of the collector: report it with the message",
+            "AF20010" | "AF20011" | "AF20012" | "AF20013" => {
+                "check the tenant's id: it must be the directory that the token comes from, and have a subscription to Office 365"
+            }
+            "AF20020" => "the API does not offer this content type: leave it out with --content-type",
+            "AF20021" => {
+                "the API could not validate the webhook: --webhook-url must be an https address that the internet reaches, with a \
+                 valid certificate"
+            }
+            "AF20022" | "AF20023" => "the subscription was stopped: the next round starts it again",
+            "AF20030" | "AF20055" => {
+                "check this machine's clock: content is listed for 24 hours at most, of the last 7 days"
+            }
+            "AF20050" | "AF20051" => "content is kept for 7 days: run the collector more often",
+            "AF429" => {
+                "nothing: the collector waits and continues; --publisher has your requests counted by a quota of your own"
+            }
+            "AF50000" => "nothing: the API failed, and the next round tries again",
+            _ if self.is_throttled() || self.status.is_server_error() => "nothing: the next round tries again",
+            _ => "see the error codes in the reference of the Office 365 Management Activity API",
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.code {
+            Some(code) => write!(f, "the API answered {} {code}", self.status.as_u16())?,
+            None => write!(f, "the API answered {}", self.status)?,
+        }
+        match self.message.as_str() {
+            "" => Ok(()),
+            message => write!(f, ": {message}"),
+        }
+    }
+}
+
+impl CallError {
+    /// Returns whether another try of the same request may succeed.
+    pub(crate) fn is_retryable(&self) -> bool {
+        match self {
+            Self::Token(error) => error.is_retryable(),
+            Self::Api(error) => error.is_throttled() || error.status.is_server_error() || error.is("AF50000"),
+            // Damage on the way looks like this as well.
+            Self::Connection(_) | Self::Response(_) => true,
+        }
+    }
+
+    /// Returns whether the tenant should get no requests for a while.
+    pub(crate) fn is_throttled(&self) -> bool {
+        matches!(self, Self::Api(error) if error.is_throttled())
+    }
+
+    /// Returns how long to wait, where the service says so.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Token(error) => error.retry_after(),
+            Self::Api(error) => error.retry_after,
+            Self::Connection(_) | Self::Response(_) => None,
+        }
+    }
+
+    /// Returns whether nothing can be collected from the tenant until its administrator consents (again).
+    pub(crate) fn is_consent_gone(&self) -> bool {
+        let unknown = |service: &ServiceError| {
+            service
+                .codes
+                .iter()
+                .any(|code| matches!(code, 700_016 | 7_000_229 | 65_001))
+        };
+        match self {
+            Self::Token(error) => error.class() == ErrorClass::Consent || error.service().is_some_and(unknown),
+            Self::Api(error) => error.is("AF10001"),
+            Self::Connection(_) | Self::Response(_) => false,
+        }
+    }
+
+    /// Returns whether every other request of the tenant would fail in the same way.
+    pub(crate) fn ends_tenant(&self) -> bool {
+        match self {
+            Self::Token(_) => true,
+            Self::Api(error) => {
+                error.status == StatusCode::UNAUTHORIZED
+                    || ["AF20010", "AF20011", "AF20012", "AF20013"]
+                        .iter()
+                        .any(|code| error.is(code))
+            }
+            Self::Connection(_) | Self::Response(_) => false,
+        }
+    }
+
+    /// Returns what to do about it.
+    pub(crate) fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Token(_) if self.is_consent_gone() => Some(
+                "let an administrator of the tenant consent to the application (--connect); other tenants are not affected",
+            ),
+            Self::Token(error) => error.hint(),
+            Self::Api(error) => Some(error.hint()),
+            Self::Connection(_) => Some("check the network, and whether the API is reached from this machine"),
+            Self::Response(_) => Some("check whether a proxy changes the API's responses"),
+        }
+    }
+
+    pub(super) fn of(error: BearerError) -> Self {
+        match error {
+            BearerError::Token(error) => Self::Token(error),
+            error => {
+                // The cause of a failed connection says more than its summary.
+                let mut text = error.problem();
+                let mut source = std::error::Error::source(&error);
+                while let Some(cause) = source {
+                    text = format!("{text}: {cause}");
+                    source = cause.source();
+                }
+                Self::Connection(printable(&text, LONGEST_MESSAGE))
+            }
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(error) => write!(f, "no token: {}", error.problem()),
+            Self::Api(error) => error.fmt(f),
+            Self::Connection(text) | Self::Response(text) => f.write_str(text),
+        }
+    }
+}
+
+/// What `Retry-After` asks for: seconds, or a date that is compared with the response's own. At most an hour.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let date = |text: &str| httpdate::parse_http_date(text.trim()).ok();
+            let now = headers.get(DATE).and_then(|text| date(text.to_str().ok()?));
+            date(text)?
+                .duration_since(now.unwrap_or_else(SystemTime::now))
+                .unwrap_or_default()
+        }
+    };
+    Some(wait.min(LONGEST_WAIT))
+}
+
+/// The first `AF` with a number in a text.
+fn code_in(text: &str) -> Option<String> {
+    text.match_indices("AF").find_map(|(at, _)| {
+        let rest = text.get(at + 2..)?;
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        (3..=5)
+            .contains(&digits)
+            .then(|| text.get(at..at + 2 + digits).map(str::to_owned))?
+    })
+}
+
+/// A text of the service's for people: of bounded length, and without what a terminal would carry out.
+pub(super) fn printable(text: &str, most: usize) -> String {
+    let shown = |c: char| if c.is_control() || is_invisible(c) { ' ' } else { c };
+    text.trim().chars().take(most).map(shown).collect()
+}
+
+/// Whether a character changes the order of the text around it, or shows nothing.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+const LONGEST_CODE: usize = 40;
+const LONGEST_MESSAGE: usize = 500;
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(status: u16, body: &str) -> ApiError {
+        ApiError::read(
+            StatusCode::from_u16(status).unwrap(),
+            &HeaderMap::new(),
+            body.as_bytes(),
+        )
+    }
+
+    #[test]
+    fn throttling_is_recognised_in_every_form() {
+        let documented =
+            "{'error':{'code':'AF429','message':'Too many requests. Method=GetBlob, PublisherId=00000000'}}";
+        for (status, body) in [
+            (403, documented),
+            (403, r#"{"error":{"code":"AF429","message":"Too many requests."}}"#),
+            (429, ""),
+            (429, "<html>slow down</html>"),
+        ] {
+            let error = read(status, body);
+            assert!(error.is_throttled(), "{status} {body}: {error}");
+        }
+        for (status, body) in [
+            (403, "{}"),
+            (503, ""),
+            (401, r#"{"error":{"code":"AF10001","message":"AF429"}}"#),
+            (403, "AF42"),
+        ] {
+            assert!(!read(status, body).is_throttled(), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn messages_are_bounded_and_printable() {
+        let error = read(
+            400,
+            &format!(
+                r#"{{"error":{{"code":"AF20001","message":"\u001b[2J\u202e{}"}}}}"#,
+                "x".repeat(9000)
+            ),
+        );
+        assert!(error.message.len() <= LONGEST_MESSAGE && !error.message.contains(['\u{1b}', '\u{202e}']));
+        assert_eq!(
+            read(500, "<html>").to_string(),
+            "the API answered 500 Internal Server Error"
+        );
+        for body in ["[]", "null", r#"{"error":5}"#, r#"{"error":{"code":5}}"#, "\u{0}AF"] {
+            assert_eq!(read(400, body).code, None, "{body}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_bounded() {
+        for (value, seconds) in [
+            ("7", Some(7)),
+            (" 7 ", Some(7)),
+            ("99999999", Some(3600)),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, value.parse().unwrap());
+            assert_eq!(retry_after(&headers).map(|wait| wait.as_secs()), seconds, "{value}");
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, "Thu, 01 Jan 2026 00:00:30 GMT".parse().unwrap());
+        headers.insert(DATE, "Thu, 01 Jan 2026 00:00:00 GMT".parse().unwrap());
+        assert_eq!(retry_after(&headers), Some(Duration::from_secs(30)));
+    }
+}

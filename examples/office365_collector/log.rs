@@ -1,0 +1,120 @@
+//! The log: one line on standard error for each event that a person may want to see.
+
+use std::io::Write;
+use std::time::{Duration, SystemTime};
+
+use entra_proto::Timestamp;
+
+use crate::event::{Event, Observer};
+use crate::failure::Failure;
+
+/// Writes lines to standard error.
+#[derive(Default)]
+pub(crate) struct Log;
+
+impl Observer for Log {
+    fn observe(&self, event: &Event<'_>) {
+        if let Some(line) = line(event) {
+            let now = Timestamp::from(SystemTime::now()).to_rfc3339();
+            // A log that nobody reads any more is no reason to stop.
+            let _ = writeln!(std::io::stderr().lock(), "{now} {line}");
+        }
+    }
+}
+
+/// Returns the line of an event, for those that have one.
+pub(crate) fn line(event: &Event<'_>) -> Option<String> {
+    Some(match event {
+        Event::Subscribed { tenant, content_type } => {
+            format!("tenant {tenant}: started the subscription to {content_type}: first content may take 12 hours")
+        }
+        Event::Gap {
+            tenant,
+            content_type,
+            gap,
+        } => format!(
+            "tenant {tenant}, {content_type}: content from {gap} is lost: the API keeps it for 7 days; run the collector more often"
+        ),
+        Event::BackOff { tenant, wait, reason } => {
+            format!("tenant {tenant}: waits {}: {}", short(*wait), reason.problem())
+        }
+        Event::TenantSteppedAside { tenant, wait } => {
+            format!("tenant {tenant}: continues in {}, others go on", short(*wait))
+        }
+        Event::Failed { failure, .. } => with_hint(failure),
+        Event::Warning { tenant, text } => format!("tenant {tenant}: warning: {text}"),
+        Event::TokenAcquired { tenant, life } => {
+            format!("tenant {tenant}: token acquired, good for {}", short(*life))
+        }
+        Event::TokenRenewed { tenant, after, left } => {
+            format!(
+                "tenant {tenant}: token renewed after {}, {} before its end",
+                short(*after),
+                short(*left)
+            )
+        }
+        Event::TenantFinished { tenant, report } => format!(
+            "tenant {tenant}: {}: {} new records ({} repeated) in {} contents",
+            if report.is_success() { "done" } else { "not complete" },
+            report.records,
+            report.duplicates,
+            report.contents
+        ),
+        Event::RoundFinished {
+            succeeded,
+            failed,
+            took,
+            next,
+        } => {
+            let next = next.map_or_else(String::new, |next| format!("; next round at {}", next.to_rfc3339()));
+            format!(
+                "round finished in {}: {succeeded} tenants succeeded, {failed} failed{next}",
+                short(*took)
+            )
+        }
+        Event::RoundStarted { .. }
+        | Event::TenantStarted { .. }
+        | Event::WindowStarted { .. }
+        | Event::PageListed { .. }
+        | Event::ContentDone { .. }
+        | Event::WindowDone { .. } => return None,
+    })
+}
+
+/// A failure and what to do about it.
+pub(crate) fn with_hint(failure: &Failure) -> String {
+    match failure.hint() {
+        Some(hint) => format!("{failure}; {hint}"),
+        None => failure.to_string(),
+    }
+}
+
+/// A time for people: `45 min`, `15 s`, `250 ms`.
+pub(crate) fn short(time: Duration) -> String {
+    let millis = time.as_millis();
+    match millis {
+        0..1_000 => format!("{millis} ms"),
+        1_000..120_000 => format!("{} s", (millis + 500) / 1_000),
+        120_000..7_200_000 => format!("{} min", (millis + 30_000) / 60_000),
+        _ => format!("{} h", (millis + 1_800_000) / 3_600_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_short() {
+        for (millis, text) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1_499, "1 s"),
+            (119_999, "120 s"),
+            (2_699_000, "45 min"),
+            (86_400_000, "24 h"),
+        ] {
+            assert_eq!(short(Duration::from_millis(millis)), text);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! A collector of audit records: "Get started with Office 365 Management APIs", the whole document as one program.
+//!
+//! The program gets a token of its own in every tenant that consented (with a certificate, as the document demands, or with a
+//! secret), starts the subscriptions that are missing, and collects all content since it last ran: records go to a [`sink`], each
+//! exactly once. Run it again after a crash, and it continues where it stopped.
+//!
+//! ```sh
+//! entra emulator                       # in another terminal; it prints the AZURE_ variables
+//! cargo run -p entra-examples --bin office365_collector -- --once --output audit
+//! ```
+//!
+//! `office365_collector --help` has all options and variables.
+//!
+//! ```text
+//!  main ──► arguments           options and environment variables
+//!    ├────► tenants             which tenants to collect from
+//!    ├────► tokens              the client: credential, v1 or v2, renewal ahead of need
+//!    └────► collect             rounds: all tenants, a bounded number at once
+//!             ├──► windows      from the last finished window to now, at most 24 h each, at most 7 days back
+//!             ├──► session      one tenant: subscriptions, pages, contents, de-duplication, commits
+//!             ├──► pace         back-off of one tenant
+//!             ├──► feed         the API: calls, pages, contents, errors
+//!             └──► sink         records and progress, made durable together
+//!  collect ─► event ─► log, summary ...      what happens, for people and for counters
+//! ```
+
+#![allow(clippy::print_stdout, reason = "the summary is the program's output")]
+#![allow(
+    dead_code,
+    reason = "parts of the examples' shared code, and interfaces of optional parts"
+)]
+
+mod arguments;
+mod collect;
+#[path = "../common/mod.rs"]
+mod common;
+mod event;
+mod failure;
+mod feed;
+mod log;
+mod sink;
+mod summary;
+mod tenants;
+mod tokens;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+
+use crate::arguments::Arguments;
+use crate::collect::Collector;
+use crate::event::{Observers, Shutdown};
+use crate::log::Log;
+use crate::summary::Summary;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the collector until it is done or stopped. Returns whether the last round succeeded in every tenant.
+async fn run(arguments: &Arguments) -> Result<bool, Box<dyn std::error::Error>> {
+    let summary = Arc::new(Summary::default());
+    let observers = Observers::new(vec![Arc::new(Log::default()), Arc::clone(&summary) as _]);
+    let shutdown = Shutdown::on_signals()?;
+    let collector = Collector::new(arguments, observers, shutdown)?;
+    let succeeded = if arguments.once {
+        collector.round().await?
+    } else {
+        collector.run(arguments.interval).await?
+    };
+    print!("{}", summary.text());
+    Ok(succeeded)
+}

@@ -1,0 +1,51 @@
+//! Tenants to collect from.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use entra_client::{DiskDirectory, TenantDirectory};
+use entra_proto::{ClientId, Tenant};
+
+use crate::common;
+
+/// Where the tenants are listed.
+pub(crate) enum Tenants {
+    /// In the environment.
+    Fixed(Vec<Tenant>),
+    /// In a tenant store, which is read again for each round: a tenant that connects meanwhile is collected from as well.
+    Store { path: PathBuf, client_id: ClientId },
+}
+
+impl Tenants {
+    /// Those in the store, or those in `AZURE_TENANTS` and `AZURE_TENANT_ID`.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be used or a variable holds no tenant.
+    pub(crate) fn new(store: Option<PathBuf>, client_id: ClientId) -> Result<Self, Box<dyn Error>> {
+        let Some(path) = store else {
+            let mut tenants = common::tenants()?;
+            let mut seen = std::collections::HashSet::new();
+            tenants.retain(|tenant| seen.insert(tenant.clone()));
+            return Ok(Self::Fixed(tenants));
+        };
+        DiskDirectory::at(&path).check()?;
+        Ok(Self::Store { path, client_id })
+    }
+
+    /// Returns the tenants as of now. It blocks.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be read.
+    pub(crate) fn list(&self) -> Result<Vec<Tenant>, Box<dyn Error + Send + Sync>> {
+        match self {
+            Self::Fixed(tenants) => Ok(tenants.clone()),
+            Self::Store { path, client_id } => {
+                let list = DiskDirectory::at(path).list(Some(*client_id))?;
+                for unreadable in &list.unreadable {
+                    eprintln!("warning: {unreadable}");
+                }
+                Ok(list.tenants.into_iter().map(|tenant| tenant.tenant.into()).collect())
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The collector, run as a user runs it, against an emulator.
+
+mod happy_path;
+mod world;

@@ -1,0 +1,121 @@
+//! An emulator with audit records, the collector, and what it wrote.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use entra_emulator::{App, Emulator, Tenant, User};
+use serde_json::Value;
+
+/// A tenant with this many users, which are as many records of each content type.
+pub(crate) fn tenant(domain: &str, users: usize) -> Tenant {
+    let users = (0..users).map(|number| User::new(format!("User{number:04} Test")));
+    users.fold(Tenant::new(domain), Tenant::user)
+}
+
+/// An application that may read the activity feed.
+pub(crate) fn reader() -> App {
+    App::new("collector").grant(Emulator::OFFICE_MANAGEMENT, "ActivityFeed.Read")
+}
+
+/// A folder that is removed at the end.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("collector-{}-{number}", std::process::id());
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A run of the collector that ended.
+pub(crate) struct Run {
+    pub(crate) succeeded: bool,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Collects once from all tenants of the emulator, into the folder.
+pub(crate) fn collect(emulator: &Emulator, folder: &Folder, arguments: &[&str]) -> Run {
+    let tenants: Vec<&str> = emulator.tenants().iter().map(|tenant| tenant.id.as_str()).collect();
+    collect_from(emulator, &tenants.join(","), folder, arguments)
+}
+
+/// Collects once from these tenants.
+pub(crate) fn collect_from(emulator: &Emulator, tenants: &str, folder: &Folder, arguments: &[&str]) -> Run {
+    let output = command(emulator, tenants, folder)
+        .arg("--once")
+        .args(arguments)
+        .output()
+        .unwrap();
+    Run::of(emulator, &output)
+}
+
+/// The collector with its variables and its folder.
+pub(crate) fn command(emulator: &Emulator, tenants: &str, folder: &Folder) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_office365_collector"));
+    command.env_clear().envs([
+        ("AZURE_TENANTS", tenants),
+        ("AZURE_CLIENT_ID", emulator.client_id()),
+        ("AZURE_CLIENT_SECRET", emulator.client_secret()),
+        ("AZURE_AUTHORITY_HOST", emulator.base_url()),
+    ]);
+    command.arg("--output").arg(folder.path().join("audit"));
+    command
+}
+
+impl Run {
+    /// The output, in which no secret may stand.
+    pub(crate) fn of(emulator: &Emulator, output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        for said in [&stdout, &stderr] {
+            assert!(
+                !said.contains("eyJ") && !said.contains(emulator.client_secret()),
+                "{said}"
+            );
+        }
+        Self {
+            succeeded: output.status.success(),
+            stdout,
+            stderr,
+        }
+    }
+}
+
+/// All records that were written: by tenant, how often each id comes.
+pub(crate) fn records(folder: &Folder) -> BTreeMap<String, BTreeMap<String, usize>> {
+    let mut tenants = BTreeMap::new();
+    let Ok(folders) = std::fs::read_dir(folder.path().join("audit")) else {
+        return tenants;
+    };
+    for tenant in folders.map(Result::unwrap).filter(|entry| entry.path().is_dir()) {
+        let ids: &mut BTreeMap<String, usize> = tenants.entry(tenant.file_name().into_string().unwrap()).or_default();
+        for file in std::fs::read_dir(tenant.path()).unwrap().map(Result::unwrap) {
+            if file.path().extension().is_none_or(|extension| extension != "jsonl") {
+                continue;
+            }
+            for line in std::fs::read_to_string(file.path()).unwrap().lines() {
+                let record: Value = serde_json::from_str(line).unwrap();
+                *ids.entry(record["Id"].as_str().unwrap_or_default().to_owned())
+                    .or_default() += 1;
+            }
+        }
+    }
+    tenants
+}
