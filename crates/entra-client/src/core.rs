@@ -280,7 +280,11 @@ impl<D: Driver> Core<D> {
         let id = attempt.request_id;
         let token = self.token(response.access_token, &response.lifetime, now, id, Some(id), home);
         span.record("source", "network");
-        self.observe(key, EventKind::Acquired, None);
+        if let Some(observer) = &self.observer {
+            let lifetime = Some(response.lifetime);
+            let event = Event::new(EventKind::Acquired, &key.tenant, &key.target, None);
+            observer.observe(&Event { lifetime, ..event });
+        }
         token
     }
 

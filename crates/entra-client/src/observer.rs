@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use entra_proto::{Target, Tenant};
+use entra_proto::{Lifetime, Target, Tenant};
 
 use crate::error::Error;
 
@@ -33,6 +33,8 @@ pub struct Event<'a> {
     pub error: Option<&'a Error>,
     /// For how long the service is left alone, where an acquisition has failed.
     pub cool_down: Option<Duration>,
+    /// The life of the token that the service issued, for [`EventKind::Acquired`].
+    pub lifetime: Option<Lifetime>,
 }
 
 impl<'a> Event<'a> {
@@ -43,6 +45,7 @@ impl<'a> Event<'a> {
             target,
             error,
             cool_down: None,
+            lifetime: None,
         }
     }
 }
