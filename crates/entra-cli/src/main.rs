@@ -21,6 +21,7 @@ mod environment;
 mod exit;
 mod failure;
 mod files;
+mod issued;
 mod listen;
 mod logging;
 mod message;
@@ -49,7 +50,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     accounts, assertion, cache, cert, completions, consent, decode, demo, doctor, emulator, exec, explain,
-    keycredentials, login, logout, man, scope, tenants, token,
+    keycredentials, kube_credential, login, logout, man, resources, scope, tenants, token,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::{Failure, ended};
@@ -81,11 +82,13 @@ enum Command {
     Tenants(tenants::Arguments),
     Doctor(Box<doctor::Arguments>),
     Exec(Box<exec::Arguments>),
+    KubeCredential(Box<kube_credential::Arguments>),
     Cert(cert::Arguments),
     Keycredentials(keycredentials::Arguments),
     Assertion(Box<assertion::Arguments>),
     Decode(decode::Arguments),
     Scope(scope::Arguments),
+    Resources(resources::Arguments),
     Explain(explain::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -122,11 +125,13 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Tenants(arguments) => tenants::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Exec(arguments) => exec::run(&arguments),
+        Command::KubeCredential(mut arguments) => kube_credential::run(&mut arguments),
         Command::Cert(arguments) => cert::run(&arguments),
         Command::Keycredentials(arguments) => keycredentials::run(&arguments),
         Command::Assertion(arguments) => assertion::run(&arguments),
         Command::Decode(arguments) => decode::run(&arguments),
         Command::Scope(arguments) => scope::run(&arguments),
+        Command::Resources(arguments) => resources::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, &Arguments::command()),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),

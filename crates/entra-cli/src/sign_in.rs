@@ -16,16 +16,16 @@ use crate::wanted::TokenSettings;
 #[derive(Args)]
 pub(crate) struct FlowSettings {
     /// How the token is got
-    #[arg(long, value_enum, default_value_t = Flow::ClientCredentials)]
+    #[arg(long, value_enum, default_value_t = Flow::ClientCredentials, conflicts_with = "account")]
     flow: Flow,
 
     /// The application is a public client (its registration says "Allow public client flows"): send no credential, whatever the
     /// environment holds
-    #[arg(long, conflicts_with_all = ["secret_file", "certificate", "certificate_key", "federated_token_file"])]
+    #[arg(long, conflicts_with_all = ["account", "secret_file", "certificate", "certificate_key", "federated_token_file"])]
     public: bool,
 
     /// With --flow obo: read the user's access token for this application's API from this file, or from standard input if it is "-"
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "account")]
     assertion_file: Option<PathBuf>,
 
     #[command(flatten)]

@@ -22,14 +22,14 @@ use crate::wanted::TokenSettings;
 #[derive(Args)]
 pub(crate) struct KeptSettings {
     /// Get the token for a user who signed in with `entra login`, without asking: for USER, or for the one account that fits
-    #[arg(long, value_name = "USER", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["flow", "public", "assertion_file", "cache", "watch"])]
+    #[arg(long, value_name = "USER", num_args = 0..=1, default_missing_value = "", conflicts_with = "cache")]
     account: Option<String>,
 
     /// Keep the application's token, sealed in a file, and use it again while it is fresh
     ///
     /// A token that was issued for another credential is not used. One that an API rejects is: add --refresh once. `entra cache clear`
     /// removes what is kept.
-    #[arg(long, conflicts_with_all = ["watch"])]
+    #[arg(long)]
     cache: bool,
 
     /// With --cache or --account: request a token, whatever is kept

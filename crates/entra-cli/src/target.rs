@@ -24,6 +24,13 @@ impl TargetSettings {
         is_given.then(|| self.target()).transpose()
     }
 
+    /// Names the API by its audience, where no option names one.
+    pub(crate) fn resource_if_none(&mut self, audience: &str) {
+        if self.scope.is_none() && self.resource.is_none() {
+            self.resource = Some(audience.to_owned());
+        }
+    }
+
     /// The options as they were given, as words of a shell.
     pub(crate) fn words(&self) -> String {
         match (&self.scope, &self.resource) {

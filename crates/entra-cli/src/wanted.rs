@@ -34,6 +34,11 @@ impl TokenSettings {
         self.target.target()
     }
 
+    /// Names the API by its audience, where no option names one.
+    pub(crate) fn resource_if_none(&mut self, audience: &str) {
+        self.target.resource_if_none(audience);
+    }
+
     /// The options that name the API, as words of a shell.
     pub(crate) fn target_words(&self) -> String {
         self.target.words()

@@ -166,6 +166,15 @@ const WELL_KNOWN: &[WellKnown] = &[
         admin_scopes: &[],
     },
     WellKnown {
+        // The server application of clusters with Entra sign-in. It has no identifier but its ID.
+        name: "Azure Kubernetes Service AAD Server",
+        app_id: "6dae42f8-4368-4678-94ff-3960e28e3630",
+        identifiers: &[],
+        roles: &[],
+        scopes: &["user.read"],
+        admin_scopes: &[],
+    },
+    WellKnown {
         name: "Modern Workplace Customer APIs",
         // Made up: the real one is not published.
         app_id: "c9d51f28-8ccd-42b2-a836-fd8fe9ebf2ae",

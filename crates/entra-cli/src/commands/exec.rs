@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     wanted: TokenSettings,
 
     /// The variable that is to hold the token
-    #[arg(long, value_name = "NAME", default_value = "ENTRA_ACCESS_TOKEN", value_parser = variable)]
+    #[arg(long, value_name = "NAME", default_value = ACCESS_TOKEN, value_parser = variable)]
     env: String,
 
     /// Leave AZURE_CLIENT_SECRET and AZURE_CLIENT_CERTIFICATE_PASSWORD in the command's environment
@@ -120,8 +120,11 @@ fn variable(name: &str) -> Result<String, WrongValue> {
     Ok(name.to_owned())
 }
 
+/// The variable with the token, unless another is named.
+pub(crate) const ACCESS_TOKEN: &str = "ENTRA_ACCESS_TOKEN";
+
 /// The variable with the second at which the token expires.
-const EXPIRES_ON: &str = "ENTRA_TOKEN_EXPIRES_ON";
+pub(crate) const EXPIRES_ON: &str = "ENTRA_TOKEN_EXPIRES_ON";
 
 // Each form fits a terminal of 60 columns.
 const USAGE: &str = "\

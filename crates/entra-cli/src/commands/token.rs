@@ -1,14 +1,15 @@
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use entra_client::{Policy, Token};
-use entra_proto::Timestamp;
-use serde_json::{Map, Value};
+use entra_proto::Authority;
+use serde_json::{Value, json};
 
 use crate::commands::watch::{self, WatchSettings};
 use crate::exit::{Exit, Failure};
-use crate::files::{excerpt, print_json, print_secret, tell};
-use crate::moment::{from_now, length, put_moment};
+use crate::files::{excerpt, tell};
+use crate::issued::{Issued, Output, ReadyOutput};
+use crate::moment::length;
 use crate::sign_in::FlowSettings;
 use crate::silent::KeptSettings;
 use crate::wanted::TokenSettings;
@@ -18,6 +19,8 @@ use crate::wanted::TokenSettings;
 /// A daemon gets everything that an administrator granted it on one API, so it names the API and nothing finer: by its audience
 /// (--resource https://graph.microsoft.com) or by a scope that ends with /.default (--scope https://graph.microsoft.com/.default).
 /// A slash at the end of an audience is part of it: `entra scope explain` shows what that means.
+///
+/// `entra call` requests a token and calls the API in one step.
 ///
 /// In JSON the token has the members token_type, access_token, expires_in, expires_on, expires_at, and where the service says so
 /// refresh_on and refresh_at; with a user also tenant, username and scope; with --cache or --account also cached.
@@ -31,9 +34,12 @@ Examples:
     -o json
   entra token --resource https://graph.microsoft.com \\
     --secret-file - < secret.txt | entra decode
-  curl -H \"$(entra token -o header \\
-    --resource https://graph.microsoft.com)\" \\
-    https://graph.microsoft.com/v1.0/users
+  # no token in the arguments, which other users see
+  entra token --resource https://graph.microsoft.com \\
+    -o curl |
+    curl -K - https://graph.microsoft.com/v1.0/users
+  eval \"$(entra token -o env \\
+    --resource https://graph.microsoft.com)\"
 
   # the token is kept, and used again while it is fresh
   entra token --cache \\
@@ -73,16 +79,6 @@ pub(crate) struct Arguments {
     watch: WatchSettings,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Output {
-    /// The token alone
-    Token,
-    /// The token, its type and its lifetime, as JSON
-    Json,
-    /// The Authorization header
-    Header,
-}
-
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let wanted = &arguments.wanted;
     arguments.flow.check(wanted)?;
@@ -95,17 +91,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         return watch::run(wanted, &arguments.watch, arguments.output);
     }
-    // Nobody asks twice, so nothing is added to what the service said.
-    let mut policy = Policy::default();
-    policy.freshness.margin = Duration::ZERO;
-    policy.freshness.jitter = 0.0;
-    policy.freshness.refresh_min_life = Duration::MAX;
+    let output = arguments.output.unwrap_or(Output::Token).ready()?;
     if arguments.kept.is_wanted() {
-        return silently(arguments, policy);
+        return print_kept(wanted, &arguments.kept, &output);
     }
-    let got = arguments.flow.token(wanted, policy)?;
-    let (token, target) = (got.token, wanted.target()?);
-    let issued = Issued::from(&token);
+    let got = arguments.flow.token(wanted, one_request())?;
+    let (token, authority) = (got.token, got.client.authority()?);
     if let Some(sign_in) = &got.sign_in {
         let user = sign_in.username().unwrap_or_else(|| "a user without a name".to_owned());
         tell(format_args!(
@@ -114,36 +105,47 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             sign_in.tenant
         ));
     }
+    let more = got.sign_in.as_ref().map_or_else(Value::default, |sign_in| {
+        json!({
+            "tenant": sign_in.tenant.to_string(),
+            "username": sign_in.username(),
+            "scope": sign_in.scope,
+        })
+    });
+    print_issued(wanted, &token, &authority, &output, more)
+}
+
+/// Prints a token that was just issued. The JSON of this program has `more` members.
+pub(crate) fn print_issued(
+    wanted: &TokenSettings,
+    token: &Token,
+    authority: &Authority,
+    output: &ReadyOutput,
+    more: Value,
+) -> Result<(), Failure> {
+    let issued = Issued::from(token);
     tell(format_args!(
-        "a token for {} from {}, good for {}",
-        target.audience().unwrap_or_else(|_| "the user".into()),
-        got.client.authority()?,
+        "a token for {} from {authority}, good for {}",
+        wanted.target()?.audience().unwrap_or_else(|_| "the user".into()),
         length(issued.left())
     ));
     issued.tell_refresh();
-    match arguments.output.unwrap_or(Output::Token) {
-        Output::Json => {
-            let mut answer = issued.json();
-            if let Some(sign_in) = &got.sign_in {
-                answer["tenant"] = sign_in.tenant.to_string().into();
-                answer["username"] = sign_in.username().into();
-                answer["scope"] = sign_in.scope.clone().into();
-            }
-            print_json(&answer)
-        }
-        output => print_secret(&output.of(&token)),
-    }
+    output.print(&issued, authority, more)
 }
 
-/// Gets a token that is kept, or for a user who signed in before.
-fn silently(arguments: &Arguments, policy: Policy) -> Result<(), Failure> {
-    let wanted = &arguments.wanted;
-    let got = arguments.kept.token(wanted, policy)?;
-    let issued = Issued {
-        access_token: got.token.expose(),
-        expires_at: got.token.lifetime.expires_at,
-        refresh_at: got.token.lifetime.refresh_at,
-    };
+/// The policy of a command that requests one token: nothing is added to what the service says of its life.
+pub(crate) fn one_request() -> Policy {
+    let mut policy = Policy::default();
+    policy.freshness.margin = Duration::ZERO;
+    policy.freshness.jitter = 0.0;
+    policy.freshness.refresh_min_life = Duration::MAX;
+    policy
+}
+
+/// Prints a token that is kept, or one for a user who signed in before.
+pub(crate) fn print_kept(wanted: &TokenSettings, kept: &KeptSettings, output: &ReadyOutput) -> Result<(), Failure> {
+    let got = kept.token(wanted, one_request())?;
+    let issued = Issued::from(&got.token);
     let target = wanted.target()?;
     let (cache, from) = if got.is_cached {
         ("from the cache, ", "; --refresh requests a new one")
@@ -160,77 +162,12 @@ fn silently(arguments: &Arguments, policy: Policy) -> Result<(), Failure> {
         got.authority,
         length(issued.left())
     ));
-    match arguments.output.unwrap_or(Output::Token) {
-        Output::Json => {
-            let mut answer = issued.json();
-            answer["cached"] = got.is_cached.into();
-            if let Some(account) = &got.account {
-                answer["tenant"] = account.tenant.to_string().into();
-                answer["username"] = account.username.clone().into();
-            }
-            print_json(&answer)
-        }
-        output => print_secret(&output.of_issued(&issued)),
+    let mut more = json!({ "cached": got.is_cached });
+    if let Some(account) = &got.account {
+        more["tenant"] = account.tenant.to_string().into();
+        more["username"] = account.username.clone().into();
     }
-}
-
-impl Output {
-    /// The token in this form, on one line.
-    pub(crate) fn of(self, token: &Token) -> String {
-        self.of_issued(&Issued::from(token))
-    }
-
-    fn of_issued(self, token: &Issued<'_>) -> String {
-        match self {
-            Self::Token => token.access_token.to_owned(),
-            Self::Header => format!("Authorization: Bearer {}", token.access_token),
-            Self::Json => token.json().to_string(),
-        }
-    }
-}
-
-/// What is printed of a token.
-struct Issued<'a> {
-    access_token: &'a str,
-    expires_at: Timestamp,
-    refresh_at: Option<Timestamp>,
-}
-
-impl<'a> From<&'a Token> for Issued<'a> {
-    fn from(token: &'a Token) -> Self {
-        Self {
-            access_token: token.expose(),
-            expires_at: token.expires_at(),
-            refresh_at: token.refresh_at(),
-        }
-    }
-}
-
-impl Issued<'_> {
-    fn json(&self) -> Value {
-        let mut answer = Map::new();
-        answer.insert("token_type".to_owned(), "Bearer".into());
-        answer.insert("access_token".to_owned(), self.access_token.into());
-        answer.insert("expires_in".to_owned(), self.left().as_secs().into());
-        put_moment(&mut answer, "expires", self.expires_at);
-        if let Some(moment) = self.refresh_at {
-            put_moment(&mut answer, "refresh", moment);
-        }
-        answer.into()
-    }
-
-    fn left(&self) -> Duration {
-        self.expires_at.since(Timestamp::from(SystemTime::now()))
-    }
-
-    fn tell_refresh(&self) {
-        if let Some(moment) = self.refresh_at {
-            tell(format_args!(
-                "the service wants to be asked for the next one {}",
-                from_now(moment)
-            ));
-        }
-    }
+    output.print(&issued, &got.authority, more)
 }
 
 // Each form fits a terminal of 60 columns.

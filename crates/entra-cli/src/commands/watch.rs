@@ -9,9 +9,9 @@ use entra_proto::{FreshnessPolicy, Lifetime, Target};
 use entra_transport::AcquireError;
 
 use crate::arguments::WrongValue;
-use crate::commands::token::Output;
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::files::print_secret;
+use crate::issued::{Issued, Output};
 use crate::logging::{is_quiet, logs};
 use crate::requests::log_event;
 use crate::screen::{Screen, View};
@@ -25,7 +25,7 @@ pub(crate) struct WatchSettings {
     ///
     /// Goes on until Ctrl-C. On a terminal the last line counts down; elsewhere there is a line for each change. The token itself is
     /// not shown, unless --output says how: then each new one is. "asked" is how often the service was turned to, tries again not counted.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["account", "cache"])]
     watch: bool,
 
     /// Ask every so many seconds, such as 0.5
@@ -48,6 +48,10 @@ impl WatchSettings {
 }
 
 pub(crate) fn run(wanted: &TokenSettings, settings: &WatchSettings, output: Option<Output>) -> Result<(), Failure> {
+    if output.is_some_and(|output| !output.is_line()) {
+        let problem = "--watch prints each token on one line";
+        return Err(Failure::text(Exit::Usage, problem).hint("use -o token, json or header"));
+    }
     let mut policy = Policy::default();
     policy.freshness.margin = Duration::from_secs(settings.margin);
     let tally = Arc::new(Tally::new(SystemClock));
@@ -68,7 +72,7 @@ pub(crate) fn run(wanted: &TokenSettings, settings: &WatchSettings, output: Opti
         let seen = watch.look()?;
         if let (Some(output), Some(token)) = (output, &seen.new_token) {
             screen.end_line()?;
-            print_secret(&output.of(token))?;
+            print_secret(&output.line(&Issued::from(token)))?;
         }
         screen.show(&seen)?;
         left = left.map(|left| left - 1);

@@ -1,0 +1,197 @@
+use clap::{Args, ValueEnum};
+use entra_proto::{Cloud, KnownApi, Scope};
+use http::Uri;
+use serde_json::{Value, json};
+
+use crate::exit::{Exit, Failure};
+use crate::files::{excerpt, print, print_json, tell};
+use crate::terminal::{Stream, width_of, wrapped_behind};
+
+/// List the well-known APIs: the audience that a token needs, and the scope that requests it.
+///
+/// An audience is compared byte for byte, so copy it as it is here: with its slash at the end, or without. The scope is for the v2
+/// endpoint; the v1 endpoint takes the audience itself as the resource. The table is part of this program: nothing is sent.
+///
+/// In JSON each API has the members name, audience, scope, cloud, hosts, other_audiences, and where they are known app_id and note.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  entra resources
+  entra resources storage
+  entra resources https://contoso.vault.azure.net/keys
+  entra resources -o json")]
+pub(crate) struct Arguments {
+    /// Show in full the APIs that have this in their name, audience, ID, cloud or host, or that serve this URL
+    #[arg(value_name = "WORD|URL")]
+    word: Option<String>,
+
+    /// What to print
+    #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// A table, or some lines for each
+    Text,
+    /// A list of objects, as JSON
+    Json,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let word = arguments.word.as_deref().map(str::trim).filter(|word| !word.is_empty());
+    let apis = found(word);
+    if apis.is_empty() {
+        let problem = format!("no well-known API fits \"{}\"", excerpt(word.unwrap_or_default(), 100));
+        return Err(Failure::text(Exit::Usage, problem)
+            .hint("`entra resources` lists them all; the audience of an API of your own is its application ID URI"));
+    }
+    if arguments.output == Output::Json {
+        return print_json(&apis.iter().map(|api| to_json(api)).collect());
+    }
+    let table = table(&apis);
+    let width = Stream::Out.width();
+    let fits = width.is_none_or(|width| table.lines().all(|line| width_of(line) <= width));
+    if word.is_none() && fits {
+        return print(&table);
+    }
+    let blocks: Vec<String> = apis.iter().map(|api| block(api, width)).collect();
+    print(&blocks.join("\n\n"))?;
+    if word.is_none() {
+        tell("`entra resources WORD` shows those with WORD alone");
+    }
+    Ok(())
+}
+
+/// Returns the APIs that serve a URL, or else have a word in one of their texts.
+fn found(word: Option<&str>) -> Vec<&'static KnownApi> {
+    let Some(word) = word else {
+        return KnownApi::all().iter().collect();
+    };
+    if let Some(api) = word.parse::<Uri>().ok().as_ref().and_then(KnownApi::at) {
+        return vec![api];
+    }
+    let word = word.to_ascii_lowercase();
+    let has = |text: &str| text.to_ascii_lowercase().contains(&word);
+    let matches = |api: &&KnownApi| {
+        let id = api.app_id.map(|id| id.to_string());
+        has(api.name)
+            || has(api.audience)
+            || has(scope(api).as_str())
+            || has(cloud(api))
+            || id.is_some_and(|id| has(&id))
+            || api.hosts.iter().chain(api.other_audiences).any(|text| has(text))
+    };
+    KnownApi::all().iter().filter(matches).collect()
+}
+
+/// Returns the name of the API's cloud, as `--authority-host` takes it.
+pub(crate) fn cloud(api: &KnownApi) -> &'static str {
+    match api.cloud {
+        Cloud::UsGovernment => "usgovernment",
+        Cloud::China => "china",
+        _ => "public",
+    }
+}
+
+fn scope(api: &KnownApi) -> Scope {
+    Scope::default_for(&api.resource())
+}
+
+/// A line for each API, in columns.
+fn table(apis: &[&KnownApi]) -> String {
+    let rows: Vec<[String; 4]> = std::iter::once(["API", "CLOUD", "AUDIENCE", "SCOPE"].map(str::to_owned))
+        .chain(apis.iter().map(|api| {
+            [
+                api.name.to_owned(),
+                cloud(api).to_owned(),
+                api.audience.to_owned(),
+                scope(api).to_string(),
+            ]
+        }))
+        .collect();
+    let widths: Vec<usize> = (0..3)
+        .map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0))
+        .collect();
+    let lines = rows.iter().map(|[name, cloud, audience, scope]| {
+        format!(
+            "{name:0$}  {cloud:1$}  {audience:2$}  {scope}",
+            widths[0], widths[1], widths[2]
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// All that is known of an API, in lines.
+fn block(api: &KnownApi, width: Option<usize>) -> String {
+    let scope = scope(api).to_string();
+    let hosts = api.hosts.join(", ");
+    let others = api.other_audiences.join(", ");
+    let id = api.app_id.map(|id| id.to_string()).unwrap_or_default();
+    let mut text = api.name.to_owned();
+    for (label, value) in [
+        ("audience", api.audience),
+        ("scope", &scope),
+        ("cloud", cloud(api)),
+        ("accepts", &others),
+        ("app id", &id),
+        ("hosts", &hosts),
+        ("note", api.note.unwrap_or_default()),
+    ] {
+        if !value.is_empty() {
+            let value = width.map_or_else(|| value.to_owned(), |width| wrapped_behind(12, value, width, 12));
+            text += &format!("\n  {label:8}  {value}");
+        }
+    }
+    text
+}
+
+fn to_json(api: &KnownApi) -> Value {
+    let mut object = json!({
+        "name": api.name,
+        "audience": api.audience,
+        "other_audiences": api.other_audiences,
+        "scope": scope(api).as_str(),
+        "cloud": cloud(api),
+        "hosts": api.hosts,
+    });
+    if let Some(id) = api.app_id {
+        object["app_id"] = id.to_string().into();
+    }
+    if let Some(note) = api.note {
+        object["note"] = note.into();
+    }
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_urls_choose_apis() {
+        let names = |word| found(Some(word)).iter().map(|api| api.audience).collect::<Vec<_>>();
+        assert_eq!(
+            names("https://contoso.vault.azure.net/keys"),
+            ["https://vault.azure.net"]
+        );
+        assert_eq!(names("6DAE42F8"), ["6dae42f8-4368-4678-94ff-3960e28e3630"]);
+        assert_eq!(
+            names("database.windows.net//.default"),
+            ["https://database.windows.net/"]
+        );
+        assert_eq!(names("managed desktop").len(), 1);
+        assert_eq!(names("Office 365 Management").len(), 4);
+        assert_eq!(names("mmdls").len(), 1);
+        assert!(names("china").len() > 5);
+        assert!(names("nonesuch").is_empty());
+        assert_eq!(found(None).len(), KnownApi::all().len());
+    }
+
+    #[test]
+    fn a_cloud_is_named_as_options_name_it() {
+        for api in KnownApi::all() {
+            assert_eq!(cloud(api).parse::<Cloud>().unwrap(), api.cloud);
+        }
+    }
+}
