@@ -69,11 +69,17 @@ impl Claims {
         self.roles.iter().map(String::as_str).chain(scopes).collect()
     }
 
-    /// When it was revoked, if it was.
+    /// Checks that neither the token was revoked nor the consent of its tenant.
     ///
     /// # Errors
     /// [`Flaw::Revoked`].
     pub(crate) fn check_revocation(&self, core: &Core) -> Result<(), Flaw> {
+        if core.is_withdrawn(self.client_id(), &self.tid) {
+            return Err(Flaw::Revoked {
+                at: unix(core.clock.now()),
+                can_answer: false,
+            });
+        }
         match core.revocations.revoked_at(self.client_id(), &self.uti) {
             None => Ok(()),
             Some(at) => Err(Flaw::Revoked {

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::certificate::KeyCredential;
 use crate::clock::Clock;
-use crate::config::{Api, App, Config, Tenant};
+use crate::config::{ActivityFeed, Api, App, Config, Tenant};
 use crate::core::Core;
 use crate::emulator::Emulator;
 use crate::error::Error;
@@ -57,6 +57,18 @@ impl EmulatorBuilder {
     /// Adds a tenant. The first call replaces the default one.
     pub fn tenant(mut self, tenant: Tenant) -> Self {
         self.config.tenants.push(tenant);
+        self
+    }
+
+    /// Has at least this many tenants: made-up ones are added to those of [`tenant`](Self::tenant).
+    pub fn tenant_count(mut self, count: u32) -> Self {
+        self.config.tenant_count = Some(count);
+        self
+    }
+
+    /// Sets the feed of the Office 365 Management Activity API.
+    pub fn activity(mut self, feed: ActivityFeed) -> Self {
+        self.config.activity = feed;
         self
     }
 

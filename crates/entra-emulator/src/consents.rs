@@ -20,6 +20,8 @@ pub(crate) struct Consents {
 struct State {
     /// Where apps have a service principal: client id, tenant.
     present: BTreeSet<(String, String)>,
+    /// Where the service principal was removed, and no consent has come since: client id, tenant.
+    withdrawn: BTreeSet<(String, String)>,
     /// Client id, tenant, API's app id, role.
     roles: BTreeSet<[String; 4]>,
     /// Client id, tenant, API's app id, scope, and the user's object id or nothing for all users.
@@ -51,7 +53,31 @@ impl Core {
     /// Whether an app has a service principal in a tenant.
     pub(crate) fn is_present(&self, app: &App, tenant: &Tenant) -> bool {
         let here = (app.client_id.clone(), tenant.id.clone());
-        self.directory.is_present(app, tenant) && !app.unprovisioned || self.consents.state().present.contains(&here)
+        let state = self.consents.state();
+        !state.withdrawn.contains(&here)
+            && (self.directory.is_present(app, tenant) && !app.unprovisioned || state.present.contains(&here))
+    }
+
+    /// Removes the service principal of an app from a tenant, with all that was consented to there.
+    pub(crate) fn withdraw(&self, app: &App, tenant: &Tenant) {
+        self.consents.changes.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.consents.state();
+        let here = (app.client_id.clone(), tenant.id.clone());
+        state
+            .roles
+            .retain(|[client_id, at, ..]| (client_id, at) != (&here.0, &here.1));
+        state
+            .scopes
+            .retain(|[client_id, at, ..]| (client_id, at) != (&here.0, &here.1));
+        state.present.remove(&here);
+        state.withdrawn.insert(here);
+    }
+
+    /// Whether an app was removed from a tenant: tokens that it got there before are worth nothing.
+    pub(crate) fn is_withdrawn(&self, client_id: &str, tenant: &str) -> bool {
+        let state = self.consents.state();
+        // Nearly always there are none, and each request to an API asks.
+        !state.withdrawn.is_empty() && state.withdrawn.contains(&(client_id.to_owned(), tenant.to_owned()))
     }
 
     /// The app roles of `api` that `app` holds in `tenant`, in the API's order.
@@ -102,7 +128,9 @@ impl Core {
     pub(crate) fn consent(&self, app: &App, tenant: &Tenant, user: Option<&User>, asked: &[Asked]) {
         self.consents.changes.fetch_add(1, Ordering::Relaxed);
         let mut state = self.consents.state();
-        state.present.insert((app.client_id.clone(), tenant.id.clone()));
+        let here = (app.client_id.clone(), tenant.id.clone());
+        state.withdrawn.remove(&here);
+        state.present.insert(here);
         for one in asked {
             let known = [&app.client_id, &tenant.id, &one.api, &one.name].map(Clone::clone);
             match one.kind {

@@ -58,6 +58,7 @@ pub(crate) struct Core {
     pub(crate) transactions: Transactions,
     pub(crate) grants: Grants,
     pub(crate) subscriptions: activity::Subscriptions,
+    pub(crate) feed: activity::Feed,
     /// Whether answers to apps name their issuer (RFC 9207).
     pub(crate) issuer_in_answers: bool,
     /// What the control API is used with.
@@ -70,6 +71,8 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(config: Config, clock: Clock, recorder: Recorder, base_url: String) -> Result<Self, Error> {
         config.issuers.check()?;
+        config.check()?;
+        let feed = activity::Feed::new(config.activity.clone(), config.seed);
         let issuers = config.issuers.clone();
         let seed = config.seed;
         let token_lifetime = config.token_lifetime.unwrap_or(3_600).clamp(1, LONGEST_LIFETIME);
@@ -99,6 +102,7 @@ impl Core {
             transactions: Transactions::default(),
             grants: Grants::default(),
             subscriptions: activity::Subscriptions::default(),
+            feed,
             issuer_in_answers: false,
             control_key: ControlKey::new(),
             control_is_open: false,
@@ -130,6 +134,7 @@ impl Core {
             transactions,
             grants,
             subscriptions,
+            feed,
             issuer_in_answers: _,
             control_key: _,
             control_is_open: _,
@@ -146,6 +151,7 @@ impl Core {
         transactions.clear();
         grants.clear();
         subscriptions.clear();
+        feed.clear();
         *ids.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Generator::named(*seed, "answers");
         // Last, so that no request of before is counted.
         recorder.reset();

@@ -8,7 +8,7 @@ use http::{Request, Response};
 
 use crate::builder::EmulatorBuilder;
 use crate::clock::{Clock, unix};
-use crate::config::{Api, App, Tenant};
+use crate::config::{Api, App, ContentType, Tenant};
 use crate::control;
 use crate::core::Core;
 use crate::fault::{Cut, Delivery, Fault};
@@ -224,6 +224,49 @@ impl Emulator {
         self.core
             .revocations
             .revoke(Some(client_id), unix(self.core.clock.now()));
+    }
+
+    /// Removes an app, by its name or client ID, from a tenant (GUID or domain), as an administrator does who deletes it
+    /// there. Token requests are answered with AADSTS700016 from now on, and APIs reject the tokens that the app got there
+    /// before: Microsoft's would accept some of them until they expire. A new consent brings the app back.
+    ///
+    /// # Panics
+    /// Panics if there is no such app or tenant.
+    pub fn revoke_consent(&self, app: &str, tenant: &str) {
+        let Some(app) = self.app(app) else {
+            panic!("no app is called {app:?} or has that client id");
+        };
+        self.core.withdraw(app, self.tenant_named(tenant));
+    }
+
+    /// Adds contents to the activity feed of a tenant (GUID or domain), created now, each with the
+    /// [usual number](crate::ActivityFeed::records) of records. Webhooks of its subscriptions are notified of them.
+    ///
+    /// # Panics
+    /// Panics if there is no such tenant.
+    pub fn publish_activity(&self, tenant: &str, content_type: ContentType, contents: u32) {
+        let tenant = self.tenant_named(tenant);
+        self.core
+            .feed
+            .publish(&tenant.id, content_type, contents, unix(self.core.clock.now()));
+    }
+
+    /// The IDs of all audit records in the activity feed of a tenant (GUID or domain), each once: what a collector that
+    /// loses nothing has in the end.
+    ///
+    /// # Panics
+    /// Panics if there is no such tenant.
+    pub fn activity_record_ids(&self, tenant: &str, content_type: ContentType) -> impl Iterator<Item = String> {
+        let tenant = self.tenant_named(tenant);
+        let now = unix(self.core.clock.now());
+        self.core.feed.contents(&tenant.id, content_type, now).record_ids()
+    }
+
+    fn tenant_named(&self, name: &str) -> &Tenant {
+        match self.core.directory.tenant(name) {
+            Some(tenant) => tenant,
+            None => panic!("no tenant has the ID or the domain {name:?}"),
+        }
     }
 
     /// `http://127.0.0.1:{port}` while serving, or the first name of [`EmulatorBuilder::reached_as`]; a made-up origin without a

@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime};
 use http::header::{CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
+use crate::seed::mixed;
+
 /// Something that goes wrong with the next matching request.
 ///
 /// A fault is played once unless [`times`](Self::times) or [`always`](Self::always) says otherwise; several wait in the
@@ -35,6 +37,10 @@ pub struct Fault {
     pub(crate) path: Option<String>,
     /// `None` means always.
     pub(crate) left: Option<u32>,
+    /// It strikes one of so many matching requests.
+    pub(crate) one_in: u32,
+    /// How many matching requests there were.
+    seen: u64,
     pub(crate) retry_after: Option<RetryAfter>,
     pub(crate) content_type: Option<String>,
     pub(crate) date_skew: Option<Skew>,
@@ -98,6 +104,20 @@ impl Fault {
     /// Answers with a row of the [table](crate::Aadsts::table), for example 90033. An unknown number gives a 500.
     pub fn aadsts(code: u32) -> Self {
         Self::replacing(Replacement::Aadsts(code))
+    }
+
+    /// Answers with an error of the Office 365 Management Activity API, such as `AF50000`, with its status and its form.
+    /// `AF429` is its throttling, with status 403. An unknown code gives status 500.
+    ///
+    /// ```
+    /// use entra_emulator::{Emulator, Fault};
+    ///
+    /// let emulator = Emulator::builder().build();
+    /// emulator.fault(Fault::activity("AF429").on("/activity/feed/audit/").always().one_in(20));
+    /// ```
+    pub fn activity(code: &str) -> Self {
+        let (status, body) = crate::activity::fault_body(code);
+        Self::replacing(Replacement::Body(status, body))
     }
 
     /// Answers 200 with these bytes as `application/json`.
@@ -233,6 +253,23 @@ impl Fault {
         }
     }
 
+    /// Strikes about one of this many matching requests, as though by chance: the same ones each time, by their order. Of the
+    /// others the next fault in the script may strike. Combine it with [`always`](Self::always) or [`times`](Self::times).
+    ///
+    /// ```
+    /// use entra_emulator::{Emulator, Fault};
+    ///
+    /// let emulator = Emulator::builder().build();
+    /// emulator.fault(Fault::status(503).always().one_in(10));
+    /// emulator.fault(Fault::reset().always().one_in(50));
+    /// ```
+    pub fn one_in(self, requests: u32) -> Self {
+        Self {
+            one_in: requests.max(1),
+            ..self
+        }
+    }
+
     /// Strikes until [`crate::Emulator::clear_faults`].
     pub fn always(self) -> Self {
         Self { left: None, ..self }
@@ -315,6 +352,13 @@ impl Fault {
         response.extensions_mut().insert(self.delivery.clone());
     }
 
+    /// Draws whether it strikes this matching request. Faults at different places of the script draw differently.
+    fn is_drawn(&mut self, place: u64) -> bool {
+        self.seen = self.seen.wrapping_add(1);
+        self.one_in == 1
+            || mixed(self.seen.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (place << 48)) % u64::from(self.one_in) == 0
+    }
+
     fn replacing(replacement: Replacement) -> Self {
         Self {
             replace: Some(replacement),
@@ -347,6 +391,8 @@ impl Fault {
             replace: None,
             path: None,
             left: Some(1),
+            one_in: 1,
+            seen: 0,
             retry_after: None,
             content_type: None,
             date_skew: None,
@@ -393,8 +439,9 @@ impl Script {
         let path = path.to_ascii_lowercase();
         let is_struck = |part: &str| path.contains(&part.to_ascii_lowercase());
         let at = waiting
-            .iter()
-            .position(|fault| fault.path.as_deref().is_none_or(is_struck))?;
+            .iter_mut()
+            .enumerate()
+            .position(|(at, fault)| fault.path.as_deref().is_none_or(is_struck) && fault.is_drawn(at as u64))?;
         let fault = waiting.get_mut(at)?;
         if let Some(left) = &mut fault.left {
             *left -= 1;

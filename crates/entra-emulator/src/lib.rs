@@ -135,7 +135,8 @@ pub use crate::builder::EmulatorBuilder;
 pub use crate::certificate::KeyCredential;
 pub use crate::clock::Clock;
 pub use crate::config::{
-    Api, App, Config, DelegatedPermission, Permission, Secret, Tenant, TokenVersion, User, UserType,
+    ActivityFeed, Api, App, Config, ContentType, DelegatedPermission, NextPageHeader, Permission, Secret, Tenant,
+    TokenVersion, User, UserType,
 };
 pub use crate::emulator::Emulator;
 pub use crate::error::Error;

@@ -164,6 +164,7 @@ fn the_reader_knows_the_members_of_the_schema_and_no_others() {
     let place = |around: &str, object: &str| around.replace("OBJECT", object);
     for (pointer, text) in [
         ("", "{HERE}".to_owned()),
+        ("/$defs/activity", place(r#"{"activity":OBJECT}"#, "{HERE}")),
         ("/$defs/tenant", place(r#"{"tenants":[OBJECT]}"#, "{HERE}")),
         ("/$defs/user", place(r#"{"tenants":[{"users":[OBJECT]}]}"#, "{HERE}")),
         ("/$defs/app", place(r#"{"apps":[OBJECT]}"#, "{HERE}")),

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::activity::Found;
+use crate::activity::denial::Denial;
 use crate::activity::query::{NEXT_PAGE, Options};
-use crate::activity::{Denial, Found};
 use crate::clock::{graph_date, unix};
 use crate::config::{Tenant, User};
 use crate::exchange::Exchange;
@@ -24,7 +25,7 @@ pub(super) fn page(
         None => 0,
         Some(text) => read_page(text)
             .filter(|part| *part < parts(tenant))
-            .ok_or_else(|| Denial::bad("AF20031", "Invalid nextPage Input."))?,
+            .ok_or_else(|| Denial::new("AF20031", "Invalid nextPage Input."))?,
     };
     let next_page = (part + 1 < parts(tenant)).then(|| {
         let mut options = form_urlencoded::Serializer::new(String::new());

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::activity::Denial;
+use crate::activity::denial::Denial;
 use crate::clock::{parse_rfc3339, unix};
 use crate::exchange::{Exchange, shown};
 
@@ -38,7 +38,7 @@ impl Options {
                 )));
             };
             if given.iter().any(|(name, _)| name == known) {
-                return Err(Denial::bad(
+                return Err(Denial::new(
                     "AF20002",
                     &format!("Invalid parameter: {known} is given more than once."),
                 ));
@@ -53,7 +53,7 @@ impl Options {
             (None, None) => None,
             (start, end) => {
                 let time = |text: Option<&str>| text.and_then(time);
-                Some(window(time(start), time(end), unix(exchange.now)).ok_or_else(|| Denial::bad("AF20030", WINDOW))?)
+                Some(window(time(start), time(end), unix(exchange.now)).ok_or_else(|| Denial::new("AF20030", WINDOW))?)
             }
         };
         Ok(Self {

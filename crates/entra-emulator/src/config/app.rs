@@ -41,6 +41,8 @@ pub struct App {
     pub home_tenant: Option<String>,
     /// Any tenant may consent to it, which makes it present there. Its home is the first tenant when none is said.
     pub multi_tenant: bool,
+    /// Every tenant has consented to what is granted without naming a tenant, which makes the app present there.
+    pub consented_everywhere: bool,
     /// A public client: it has no credential, and one that is sent is refused (AADSTS700025).
     pub public_client: bool,
     /// Switched off by an administrator: every request is refused with AADSTS7000112.
@@ -161,6 +163,14 @@ impl App {
     pub fn multi_tenant(self) -> Self {
         Self {
             multi_tenant: true,
+            ..self
+        }
+    }
+
+    /// Has every tenant consent to what is granted without naming a tenant: a multi-tenant app that all customers use.
+    pub fn consented_everywhere(self) -> Self {
+        Self {
+            consented_everywhere: true,
             ..self
         }
     }

@@ -1,5 +1,6 @@
 //! What an emulator is made of: tenants, apps, APIs and users, in Rust or read from JSON.
 
+mod activity;
 mod api;
 mod app;
 mod permission;
@@ -17,6 +18,7 @@ use crate::certificate::KeyCredential;
 use crate::clock::parse_rfc3339;
 use crate::token::issuer::Issuers;
 
+pub use self::activity::{ActivityFeed, ContentType, NextPageHeader};
 pub use self::api::{Api, TokenVersion};
 pub use self::app::App;
 pub use self::permission::{DelegatedPermission, Permission};
@@ -73,6 +75,10 @@ pub struct Config {
     pub refresh_in: Option<u64>,
     /// Seconds between two polls of a device that waits for its user, from 1 to 900; 5 when left out, as the service has it.
     pub device_interval: Option<u64>,
+    /// How many tenants there are at least: made-up ones are added to those of `tenants`.
+    pub tenant_count: Option<u32>,
+    /// The feed of the Office 365 Management Activity API.
+    pub activity: ActivityFeed,
     /// The place of the schema, which editors read.
     #[serde(rename = "$schema")]
     pub(crate) _schema: Option<String>,
@@ -103,7 +109,21 @@ impl Config {
                 return Err(Error::Config(format!("{name}: it is not between 1 and {most} seconds")));
             }
         }
+        config.check()?;
         Ok(config)
+    }
+
+    /// Checks the numbers that the builder sets as well.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self
+            .tenant_count
+            .is_some_and(|count| !(1..=MOST_TENANTS).contains(&count))
+        {
+            return Err(Error::Config(format!(
+                "tenant_count: it is not between 1 and {MOST_TENANTS}"
+            )));
+        }
+        self.activity.check()
     }
 
     /// A configuration to start from, in JSON: a daemon, a web application, a multi-tenant one, a public client and an API.
@@ -156,6 +176,7 @@ impl Tenant {
     }
 }
 
+const MOST_TENANTS: u32 = 10_000;
 pub(crate) const LONGEST_LIFETIME: u64 = 31_536_000;
 pub(crate) const LONGEST_INTERVAL: u64 = 900;
 

@@ -7,9 +7,12 @@ use crate::directory::first_label;
 use crate::seed::{Generator, is_guid};
 use crate::well_known::{self, GRAPH, MANAGED_DESKTOP, OFFICE_MANAGEMENT};
 
-pub(super) fn tenants(seed: u64, mut tenants: Vec<Tenant>) -> Result<Vec<Tenant>, Error> {
+pub(super) fn tenants(seed: u64, mut tenants: Vec<Tenant>, least: u32) -> Result<Vec<Tenant>, Error> {
     if tenants.is_empty() {
         tenants.push(Tenant::new(DEFAULT_DOMAIN));
+    }
+    while tenants.len() < least as usize {
+        tenants.push(Tenant::default());
     }
     for (at, tenant) in tenants.iter_mut().enumerate() {
         let mut generator = Generator::named(seed, &format!("tenant {at}"));

@@ -25,7 +25,7 @@ pub(crate) struct Directory {
 impl Directory {
     pub(crate) fn new(config: Config) -> Result<Self, Error> {
         let seed = config.seed;
-        let tenants = fill::tenants(seed, config.tenants)?;
+        let tenants = fill::tenants(seed, config.tenants, config.tenant_count.unwrap_or(1))?;
         let (apis, own_api) = fill::apis(seed, config.apis)?;
         let mut apps = fill::apps(seed, config.apps, apis.get(own_api..).unwrap_or_default())?;
         if let Some(first) = apps.first_mut() {
@@ -144,13 +144,16 @@ impl Directory {
     fn counts(&self, app: &App, granted: &str, granted_in: Option<&str>, api: &Api, tenant: &Tenant) -> bool {
         let is_tenant = match granted_in {
             Some(name) => self.is(tenant, name),
-            None => !app.multi_tenant || self.is_home(app, tenant),
+            None => !app.multi_tenant || app.consented_everywhere || self.is_home(app, tenant),
         };
         is_tenant && self.api(granted).is_some_and(|named| named.app_id == api.app_id)
     }
 
     /// Whether the configuration alone makes the app present in a tenant.
     pub(crate) fn is_present(&self, app: &App, tenant: &Tenant) -> bool {
+        if app.multi_tenant && app.consented_everywhere {
+            return true;
+        }
         let is_listed = app.tenants.iter().any(|name| self.is(tenant, name));
         if app.multi_tenant || app.home_tenant.is_some() {
             return is_listed || self.is_home(app, tenant);

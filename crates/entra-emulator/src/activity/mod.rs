@@ -2,6 +2,8 @@
 //! access checks of the real one.
 
 mod content;
+mod denial;
+mod feed;
 mod query;
 
 use std::collections::BTreeMap;
@@ -12,8 +14,12 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub(crate) use crate::activity::denial::fault_body;
+pub(crate) use crate::activity::feed::Feed;
+
+use crate::activity::denial::Denial;
 use crate::activity::query::{END, NEXT_PAGE, Options, START};
-use crate::bearer::{self, Flaw};
+use crate::bearer;
 use crate::clock::{parse_rfc3339, unix};
 use crate::config::Tenant;
 use crate::exchange::{Exchange, shown};
@@ -77,9 +83,9 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Fou
     let (tenant, client_id) = caller(exchange, tenant)?;
     let options = |names: &[&str]| Options::read(exchange, names);
     let subscription = |content_type: Option<String>| -> Result<[String; 3], Denial> {
-        let content_type = content_type.ok_or_else(|| Denial::bad("AF20001", "Missing parameter: contentType."))?;
+        let content_type = content_type.ok_or_else(|| Denial::new("AF20001", "Missing parameter: contentType."))?;
         if !CONTENT_TYPES.contains(&content_type.as_str()) {
-            return Err(Denial::bad("AF20020", "The specified content type is not valid."));
+            return Err(Denial::new("AF20020", "The specified content type is not valid."));
         }
         Ok([tenant.id.clone(), client_id.clone(), content_type])
     };
@@ -102,7 +108,7 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Fou
             let mut state = subscriptions.state();
             if state.get(&key) == Some(&wanted) {
                 let message = "The subscription is already enabled. No property change.";
-                return Err(Denial::bad("AF20024", message));
+                return Err(Denial::new("AF20024", message));
             }
             state.insert(key, wanted);
             Ok(answer.into())
@@ -126,7 +132,7 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Fou
             let (content_type, part) = CONTENT_TYPES
                 .iter()
                 .find_map(|content_type| Some((*content_type, content::part(tenant, content_type, id)?)))
-                .ok_or_else(|| Denial::bad("AF20051", "Content requested with the key is not there."))?;
+                .ok_or_else(|| Denial::new("AF20051", "Content requested with the key is not there."))?;
             let key = subscription(Some(content_type.to_owned()))?;
             if subscriptions.state().get(&key) == Some(&Subscription::Stopped) {
                 return Err(stopped());
@@ -223,7 +229,7 @@ impl Webhook {
         if body.trim_ascii().is_empty() {
             return Ok(None);
         }
-        let wrong = || Denial::bad("AF20002", "Invalid parameter type: webhook. Expected type: object.");
+        let wrong = || Denial::new("AF20002", "Invalid parameter type: webhook. Expected type: object.");
         // An array would do for a struct, were it not looked at.
         let webhook = match serde_json::from_slice(body).map_err(|_| wrong())? {
             Value::Null => Value::Null,
@@ -248,12 +254,12 @@ impl Webhook {
         let is_secure = start.is_some_and(|start| start.eq_ignore_ascii_case(SECURE));
         if !is_secure || webhook.address.len() > LONGEST_TEXT {
             let message = "The webhook endpoint could not be validated. The address must begin with HTTPS.";
-            return Err(Denial::bad("AF20021", message));
+            return Err(Denial::new("AF20021", message));
         }
         let end = webhook.expiration.as_deref().and_then(parse_rfc3339);
         if end.is_some_and(|end| unix(end) <= now) {
             let message = "The expiration provided is set to a past date and time.";
-            return Err(Denial::bad("AF20003", message));
+            return Err(Denial::new("AF20003", message));
         }
         Ok(Some(webhook))
     }
@@ -283,7 +289,7 @@ fn check_enabled(subscription: Option<&Subscription>) -> Result<(), Denial> {
     match subscription {
         Some(Subscription::Enabled(_)) => Ok(()),
         Some(Subscription::Stopped) => Err(stopped()),
-        None => Err(Denial::bad(
+        None => Err(Denial::new(
             "AF20022",
             "No subscription found for the specified content type.",
         )),
@@ -291,47 +297,7 @@ fn check_enabled(subscription: Option<&Subscription>) -> Result<(), Denial> {
 }
 
 fn stopped() -> Denial {
-    Denial::bad("AF20023", "The subscription was disabled.")
-}
-
-/// An answer that is no success, in this API's form.
-struct Denial {
-    status: StatusCode,
-    code: &'static str,
-    message: String,
-}
-
-impl Denial {
-    fn bad(code: &'static str, message: &str) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            code,
-            message: message.to_owned(),
-        }
-    }
-
-    /// The API may do this, and the emulator does not.
-    fn not_emulated(what: impl fmt::Display) -> Self {
-        Self {
-            status: StatusCode::NOT_IMPLEMENTED,
-            code: "not_emulated",
-            message: format!("The emulator does not emulate {what}."),
-        }
-    }
-
-    fn unauthorized() -> Self {
-        Self {
-            status: StatusCode::UNAUTHORIZED,
-            code: "AF10001",
-            message: "Authorization has been denied for this request.".to_owned(),
-        }
-    }
-}
-
-impl From<Flaw> for Denial {
-    fn from(_: Flaw) -> Self {
-        Self::unauthorized()
-    }
+    Denial::new("AF20023", "The subscription was disabled.")
 }
 
 /// How long a text of a webhook may be, in bytes.
