@@ -15,7 +15,7 @@ use crate::outside::shown;
 use crate::prompt;
 
 /// A certificate as a credential.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct CertificateSettings {
     /// A file with the client certificate and its private key, PEM or PFX; else AZURE_CLIENT_CERTIFICATE_PATH names it
     #[arg(long, value_name = "FILE")]
@@ -38,7 +38,7 @@ pub(crate) struct CertificateSettings {
 }
 
 /// The password of a certificate's file.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct PasswordSettings {
     /// Read the password of the certificate's file from this file; else it is taken from AZURE_CLIENT_CERTIFICATE_PASSWORD, or asked for
     #[arg(long, value_name = "FILE")]
@@ -86,8 +86,38 @@ impl CertificateSettings {
         })
     }
 
-    fn sends_chain(&self) -> Result<bool, Failure> {
-        let variable = environment::text("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", Exit::Configuration)?;
+    /// Sends the chain along unless the variable says no, since a profile says so.
+    pub(crate) fn send_chain_by_profile(&mut self) {
+        let is_set = std::env::var_os(SEND_CHAIN).is_some_and(|value| !value.is_empty());
+        self.send_certificate_chain |= !is_set;
+    }
+
+    /// Signs by the algorithm of this name, which a profile names, unless an option names one.
+    pub(crate) fn sign_by_profile(&mut self, name: &str) {
+        self.algorithm = self.algorithm.or_else(|| Algorithm::from_str(name, true).ok());
+    }
+
+    /// Opens the certificate that a profile names with the key and the password in these files, unless an option or a variable says how.
+    pub(crate) fn open_by_profile(&mut self, key: Option<PathBuf>, password: Option<PathBuf>) {
+        self.certificate_key = self.certificate_key.take().or(key);
+        let own = &mut self.password.certificate_password_file;
+        if std::env::var_os(PASSWORD).is_none_or(|value| value.is_empty()) {
+            *own = own.take().or(password);
+        }
+    }
+
+    pub(crate) fn password_file(&self) -> Option<&Path> {
+        self.password.certificate_password_file.as_deref()
+    }
+
+    pub(crate) fn algorithm_name(&self) -> Option<String> {
+        let value = self.algorithm.as_ref().and_then(ValueEnum::to_possible_value);
+        value.map(|value| value.get_name().to_owned())
+    }
+
+    /// Whether the chain is sent along.
+    pub(crate) fn sends_chain(&self) -> Result<bool, Failure> {
+        let variable = environment::text(SEND_CHAIN, Exit::Configuration)?;
         let is_set = variable.is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "1" | "true"));
         Ok(self.send_certificate_chain || is_set)
     }
@@ -118,10 +148,15 @@ impl PasswordSettings {
     fn password(&self) -> Result<Option<Zeroizing<String>>, Failure> {
         match &self.certificate_password_file {
             Some(path) => read_text(path, "the password", MAX_PASSWORD, Exit::Credential).map(Some),
-            None => environment::text("AZURE_CLIENT_CERTIFICATE_PASSWORD", Exit::Credential),
+            None => environment::text(PASSWORD, Exit::Credential),
         }
     }
 }
+
+/// The variable that asks for the chain to be sent.
+pub(crate) const SEND_CHAIN: &str = "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN";
+/// The variable with the password of the certificate's file.
+pub(crate) const PASSWORD: &str = "AZURE_CLIENT_CERTIFICATE_PASSWORD";
 
 /// The contents of a certificate's file, and of the file of its key.
 pub(crate) struct CertificateFiles {

@@ -62,8 +62,19 @@ pub(crate) fn is_near(other: &str, name: &str) -> bool {
         && distance(&other.to_ascii_uppercase(), name) <= MISTYPED
 }
 
+/// The name that was meant by another one, where one is near enough.
+pub(crate) fn nearest<'a>(other: &str, names: &[&'a str]) -> Option<&'a str> {
+    if other.len() > 100 {
+        return None;
+    }
+    let other = other.to_ascii_lowercase();
+    let apart = |name: &str| distance(&other, &name.to_ascii_lowercase());
+    let near = names.iter().min_by_key(|name| apart(name)).copied()?;
+    (apart(near) <= MISTYPED.min((other.len() / 3).max(1))).then_some(near)
+}
+
 /// How many letters have to be added, removed, replaced or switched with the next one.
-fn distance(one: &str, other: &str) -> usize {
+pub(crate) fn distance(one: &str, other: &str) -> usize {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     let mut rows = vec![vec![0; other.len() + 1]; one.len() + 1];
     for (at, row) in rows.iter_mut().enumerate() {

@@ -21,7 +21,7 @@ use crate::outside::without_secrets;
 use crate::terminal::Style;
 
 /// A failure of a command: what happened, what to do about it, and how the command ends.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
     /// What happened, in lower case and without a full stop.

@@ -29,6 +29,7 @@ mod moment;
 mod outside;
 mod page;
 mod pasted_token;
+mod profile;
 mod prompt;
 mod requests;
 mod screen;
@@ -49,7 +50,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    accounts, assertion, cache, cert, completions, consent, decode, demo, doctor, emulator, exec, explain,
+    accounts, assertion, cache, cert, completions, config, consent, decode, demo, doctor, emulator, exec, explain,
     keycredentials, kube_credential, login, logout, man, resources, scope, tenants, token,
 };
 use crate::exit::EXIT_CODES;
@@ -81,6 +82,7 @@ enum Command {
     Consent(Box<consent::Arguments>),
     Tenants(tenants::Arguments),
     Doctor(Box<doctor::Arguments>),
+    Config(config::Arguments),
     Exec(Box<exec::Arguments>),
     KubeCredential(Box<kube_credential::Arguments>),
     Cert(cert::Arguments),
@@ -124,6 +126,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Consent(arguments) => consent::run(&arguments),
         Command::Tenants(arguments) => tenants::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Config(arguments) => config::run(&arguments),
         Command::Exec(arguments) => exec::run(&arguments),
         Command::KubeCredential(mut arguments) => kube_credential::run(&mut arguments),
         Command::Cert(arguments) => cert::run(&arguments),

@@ -242,11 +242,12 @@ fn guarded() -> MutexGuard<'static, Guarded> {
 
 /// Variables that are read here, or that people take for some that are: by how their names begin, and by their names.
 const PREFIXES: [&str; 5] = ["AZURE_", "ENTRA_", "ARM_", "AAD_", "SSL_CERT_"];
-const OTHERS: [&str; 6] = [
+const OTHERS: [&str; 7] = [
     "HOME",
     "LOCALAPPDATA",
     "RUST_LOG",
     "TMPDIR",
+    "XDG_CONFIG_HOME",
     "XDG_DATA_HOME",
     "XDG_STATE_HOME",
 ];

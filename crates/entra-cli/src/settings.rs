@@ -1,3 +1,7 @@
+//! The settings that commands share: who asks, where, with which credential, and how to reach the service.
+
+mod profiled;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,13 +23,18 @@ use crate::exit::{Exit, Failure};
 use crate::files::read_text;
 use crate::message::warn;
 use crate::outside::refuse_contents;
+use crate::profile::ProfileSettings;
 use crate::requests::{Logged, log_event, sleep};
 use crate::secret;
 use crate::source::{Source, Traced};
+use profiled::Named;
 
 /// Who asks, and where.
 #[derive(Args)]
 pub(crate) struct ApplicationSettings {
+    #[command(flatten)]
+    profile: ProfileSettings,
+
     /// The tenant: its id, or a domain such as contoso.onmicrosoft.com
     #[arg(long, env = "AZURE_TENANT_ID", hide_env_values = true, value_name = "TENANT")]
     tenant: Option<String>,
@@ -61,6 +70,10 @@ pub(crate) struct ApplicationSettings {
     #[arg(long)]
     v1: bool,
 
+    /// Ask on the v2 endpoint, which is the default, whatever a profile says
+    #[arg(long, conflicts_with = "v1")]
+    v2: bool,
+
     /// Say that the client can handle this, such as cp1 for claims challenges
     #[arg(long = "capability", value_name = "NAME")]
     capabilities: Vec<String>,
@@ -75,7 +88,7 @@ impl ApplicationSettings {
         if let Some(region) = self.region()? {
             authority = authority.with_region(region)?;
         }
-        Ok(self.application_of(authority, client_id, self.credential()?))
+        self.application_of(authority, client_id, self.credential()?)
     }
 
     /// The application in this tenant, for a person to sign in. Where it `may_be_public`, it is where no credential is set.
@@ -98,9 +111,7 @@ impl ApplicationSettings {
         let credential = match settings.chosen_or_none()? {
             _ if public => ClientCredential::Public,
             None => ClientCredential::Public,
-            Some(chosen) if chosen.is_from_variable() && !settings.variables_are_of(client_id, &cloud) => {
-                ClientCredential::Public
-            }
+            Some(chosen) if !settings.is_of(&chosen, client_id, &cloud)? => ClientCredential::Public,
             Some(_) => settings.credential()?,
         };
         settings.for_person(tenant, credential)
@@ -122,7 +133,7 @@ impl ApplicationSettings {
                 _ => None,
             });
             return match given {
-                None => Ok(settings.application_of(authority, client_id, ClientCredential::Public)),
+                None => settings.application_of(authority, client_id, ClientCredential::Public),
                 Some(flag) => {
                     let problem = format!("{flag} is not used: the account belongs to {client_id} as a public client");
                     Err(Failure::text(Exit::Usage, problem)
@@ -130,16 +141,25 @@ impl ApplicationSettings {
                 }
             };
         }
-        if settings.chosen()?.is_from_variable() && !settings.variables_are_of(client_id, authority.cloud()) {
+        if !settings.is_of(&settings.chosen()?, client_id, authority.cloud())? {
             let problem = format!(
-                "the variables hold the credential of another application or cloud than {client_id} at {}",
+                "the variables or the profile hold the credential of another application or cloud than {client_id} at {}",
                 authority.cloud().origin()
             );
             return Err(Failure::text(Exit::Credential, problem).hint(
                 "name the application's own with --secret-file or --certificate, or set its AZURE_CLIENT_ID and AZURE_AUTHORITY_HOST",
             ));
         }
-        Ok(settings.application_of(authority, client_id, settings.credential()?))
+        settings.application_of(authority, client_id, settings.credential()?)
+    }
+
+    /// Whether a credential that no option names is this application's in this cloud.
+    fn is_of(&self, chosen: &Chosen, client_id: ClientId, cloud: &Cloud) -> Result<bool, Failure> {
+        match chosen.source() {
+            Source::Variable(_) => Ok(self.variables_are_of(client_id, cloud)),
+            Source::Profile(_) => self.profile_is_of(client_id, cloud),
+            _ => Ok(true),
+        }
     }
 
     /// Whether a credential that a variable holds is this application's in this cloud. It is that of AZURE_CLIENT_ID at
@@ -178,14 +198,15 @@ impl ApplicationSettings {
         self.refuse_region()?;
         self.doubt_authority();
         let authority = Authority::new(self.cloud()?, tenant)?;
-        Ok(self.application_of(authority, self.client_id()?, credential))
+        self.application_of(authority, self.client_id()?, credential)
     }
 
     /// Warns where the default authority is used and a variable looks as if another were meant.
     fn doubt_authority(&self) {
-        if given(&self.authority_host).is_none()
-            && let Some((problem, fix)) = authority_doubt()
-        {
+        let is_named = self
+            .text(&self.authority_host, "authority_host")
+            .is_ok_and(|host| host.is_some());
+        if !is_named && let Some((problem, fix)) = authority_doubt() {
             warn(problem, fix);
         }
     }
@@ -213,46 +234,46 @@ impl ApplicationSettings {
         authority: Authority,
         client_id: ClientId,
         credential: impl Into<ClientCredential>,
-    ) -> Application {
-        let capabilities: Vec<&str> = self.capabilities.iter().map(String::as_str).collect();
-        Application::new(authority, client_id, credential)
-            .on(self.version())
-            .with_capabilities(&capabilities)
+    ) -> Result<Application, Failure> {
+        Ok(Application::new(authority, client_id, credential)
+            .on(self.version()?)
+            .with_capabilities(&self.capabilities()?))
     }
 
     /// The tenant, where one is named.
     pub(crate) fn tenant_if_given(&self) -> Result<Option<Tenant>, Failure> {
-        given(&self.tenant).map(|_| self.tenant()).transpose()
+        let is_given = self.text(&self.tenant, "tenant")?.is_some();
+        is_given.then(|| self.tenant()).transpose()
     }
 
     pub(crate) fn tenant(&self) -> Result<Tenant, Failure> {
-        let tenant = given(&self.tenant).ok_or_else(|| missing("tenant", "--tenant", "AZURE_TENANT_ID"))?;
+        let tenant = self
+            .text(&self.tenant, "tenant")?
+            .ok_or_else(|| missing("tenant", "--tenant", "AZURE_TENANT_ID"))?;
         Ok(tenant.parse()?)
     }
 
     pub(crate) fn client_id(&self) -> Result<ClientId, Failure> {
-        let client_id = given(&self.client_id).ok_or_else(|| missing("client id", "--client-id", "AZURE_CLIENT_ID"))?;
+        let client_id = self.text(&self.client_id, "client_id")?;
+        let client_id = client_id.ok_or_else(|| missing("client id", "--client-id", "AZURE_CLIENT_ID"))?;
         Ok(client_id.parse()?)
     }
 
     pub(crate) fn cloud(&self) -> Result<Cloud, Failure> {
-        cloud_at(given(&self.authority_host).unwrap_or("public"))
+        self.checked_cloud()
     }
 
     pub(crate) fn region(&self) -> Result<Option<Region>, Failure> {
-        Ok(self.region.as_deref().map(str::parse).transpose()?)
+        Ok(self.text(&self.region, "region")?.map(str::parse).transpose()?)
     }
 
-    pub(crate) fn version(&self) -> EndpointVersion {
-        if self.v1 {
+    pub(crate) fn version(&self) -> Result<EndpointVersion, Failure> {
+        let is_v1 = self.v1 || (!self.v2 && self.text(&None, "endpoint")? == Some("v1"));
+        Ok(if is_v1 {
             EndpointVersion::V1
         } else {
             EndpointVersion::V2
-        }
-    }
-
-    pub(crate) fn certificate(&self) -> &CertificateSettings {
-        &self.certificate
+        })
     }
 
     fn credential(&self) -> Result<ClientCredential, Failure> {
@@ -263,20 +284,22 @@ impl ApplicationSettings {
                 }
                 secret.into()
             }
-            Chosen::Certificate(path, _) => self.certificate.credential(&path)?.into(),
+            Chosen::Certificate(path, _) => self.certificate()?.credential(&path)?.into(),
             Chosen::Federated(file, _) => FederatedCredential::new(file).into(),
         })
     }
 
-    /// What was named on the command line comes first; of the variables, the secret, the certificate, the federated token.
+    /// What was named on the command line comes first; of the variables, the secret, the certificate, the federated token; then the profile.
     pub(crate) fn chosen(&self) -> Result<Chosen, Failure> {
-        self.chosen_or_none()?.ok_or_else(|| {
+        let chosen = self.chosen_or_none()?.ok_or_else(|| {
             let why = CREDENTIALS.iter().find_map(|name| why_unset(name)).unwrap_or_default();
             Failure::text(Exit::Credential, format_args!("no credential{why}")).hint(
                 "set AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH, or use --secret-file FILE (\"-\" for standard input) or \
                  --certificate FILE",
             )
-        })
+        })?;
+        self.check_recipient(chosen.source())?;
+        Ok(chosen)
     }
 
     fn chosen_or_none(&self) -> Result<Option<Chosen>, Failure> {
@@ -322,7 +345,7 @@ impl ApplicationSettings {
                 variable(FEDERATED),
             )));
         }
-        Ok(None)
+        self.named_in_profile()?.map(Named::read).transpose()
     }
 
     fn refuse_secret_on_command_line(&self) -> Result<(), Failure> {
@@ -345,9 +368,9 @@ pub(crate) enum Chosen {
 }
 
 impl Chosen {
-    fn is_from_variable(&self) -> bool {
+    pub(crate) fn source(&self) -> &Source {
         let (Self::Secret(_, source) | Self::Certificate(_, source) | Self::Federated(_, source)) = self;
-        matches!(source, Source::Variable(_))
+        source
     }
 }
 

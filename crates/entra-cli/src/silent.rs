@@ -303,14 +303,15 @@ fn proof(credential: &ClientCredential) -> Result<Zeroizing<Vec<u8>>, Failure> {
     }))
 }
 
-/// Which account the settings name: options say which may be meant, variables which of several is.
+/// Which account the settings name: options say which may be meant, variables and the profile which of several is.
 pub(crate) fn narrowed(
     traced: &Traced<ApplicationSettings>,
     user: Option<String>,
 ) -> Result<(Wanted, Wanted), Failure> {
     let settings = &traced.settings;
     let is_flag = |name: &str| matches!(traced.source(name), Source::Flag(_));
-    let is_variable = |name: &str| matches!(traced.source(name), Source::Variable(_));
+    settings.profile()?;
+    let is_preferred = |name: &str| matches!(traced.origin(name), Ok(Source::Variable(_) | Source::Profile(_)));
     let wanted = Wanted {
         user,
         tenant: is_flag("tenant").then(|| settings.tenant()).transpose()?,
@@ -322,9 +323,9 @@ pub(crate) fn narrowed(
     };
     let preferred = Wanted {
         user: None,
-        tenant: is_variable("tenant").then(|| settings.tenant().ok()).flatten(),
-        client_id: is_variable("client_id").then(|| settings.client_id().ok()).flatten(),
-        origin: is_variable("authority_host")
+        tenant: is_preferred("tenant").then(|| settings.tenant().ok()).flatten(),
+        client_id: is_preferred("client_id").then(|| settings.client_id().ok()).flatten(),
+        origin: is_preferred("authority_host")
             .then(|| settings.cloud().ok())
             .flatten()
             .map(|cloud| cloud.origin().to_owned()),

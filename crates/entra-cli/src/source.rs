@@ -7,6 +7,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde_json::{Value, json};
 
 use crate::outside::{shown, without_secrets};
+use crate::profile::Place;
 
 /// Where a setting comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(crate) enum Source {
     Variable(String),
     /// A file; `-` is standard input.
     File(PathBuf),
+    /// A profile in `entra.toml`.
+    Profile(Place),
     /// Nobody set it.
     Default,
 }
@@ -27,6 +30,7 @@ impl Source {
             Self::Flag(name) => json!({ "kind": "flag", "name": name }),
             Self::Variable(name) => json!({ "kind": "variable", "name": name }),
             Self::File(path) => json!({ "kind": "file", "name": without_secrets(&path.to_string_lossy()) }),
+            Self::Profile(place) => place.to_json(),
             Self::Default => json!({ "kind": "default" }),
         }
     }
@@ -38,6 +42,7 @@ impl fmt::Display for Source {
             Self::Flag(name) | Self::Variable(name) => write!(f, "from {name}"),
             Self::File(path) if path.as_os_str() == "-" => f.write_str("from standard input"),
             Self::File(path) => write!(f, "from the file {}", shown(path)),
+            Self::Profile(place) => write!(f, "from {place}"),
             Self::Default => f.write_str("the default"),
         }
     }

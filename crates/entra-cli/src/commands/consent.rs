@@ -71,10 +71,6 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     directory: DirectorySettings,
 
-    /// Through the authorize endpoint of v2, which is the default
-    #[arg(long, conflicts_with = "v1")]
-    v2: bool,
-
     /// Through the admin-consent page: /v2.0/adminconsent, or /adminconsent with --v1
     #[arg(long)]
     admin: bool,
@@ -177,7 +173,7 @@ fn application(arguments: &Arguments) -> Result<Application, Failure> {
     let settings = &arguments.application.settings;
     let tenant = match arguments.application.source("tenant") {
         Source::Flag(_) => settings.tenant()?,
-        _ if arguments.admin && settings.version() == EndpointVersion::V2 => Tenant::Organizations,
+        _ if arguments.admin && settings.version()? == EndpointVersion::V2 => Tenant::Organizations,
         _ => Tenant::Common,
     };
     // Rather now than when somebody has signed in there.

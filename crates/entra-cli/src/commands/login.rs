@@ -87,7 +87,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = &arguments.application.settings;
-    let target = match (arguments.target.target_if_given()?, settings.version()) {
+    let target = match (arguments.target.target_if_given()?, settings.version()?) {
         (Some(target), _) => target,
         // What every new registration asks for.
         (None, EndpointVersion::V1) => Target::resource("https://graph.microsoft.com")?,

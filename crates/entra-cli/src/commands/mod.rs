@@ -3,6 +3,7 @@ pub(crate) mod assertion;
 pub(crate) mod cache;
 pub(crate) mod cert;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod consent;
 pub(crate) mod decode;
 pub(crate) mod demo;

@@ -45,11 +45,12 @@ impl Configuration {
     ) -> Result<Self, Failure> {
         let application = &arguments.application.settings;
         let (cloud, tenant, client_id) = (application.cloud(), application.tenant(), application.client_id());
-        let version = application.version();
+        // Where the profile cannot be read, the checks of the settings say so.
+        let version = application.version().unwrap_or(EndpointVersion::V2);
 
         let setting = |argument: &str, check: Check| setting(arguments, argument, check);
         let mut authority = setting("authority_host", describe_cloud(&cloud));
-        if arguments.application.source("authority_host") == Source::Default
+        if origin(arguments, "authority_host") == Source::Default
             && let Some((problem, fix)) = authority_doubt()
         {
             authority = authority.but(&problem, fix);
@@ -81,10 +82,15 @@ impl Configuration {
     }
 }
 
+/// Where a setting of the application comes from.
+fn origin(arguments: &Arguments, argument: &str) -> Source {
+    arguments.application.origin(argument).unwrap_or(Source::Default)
+}
+
 /// A setting with where it comes from, and with what may be wrong with it elsewhere.
 fn setting(arguments: &Arguments, argument: &str, check: Check) -> Check {
     let application = &arguments.application;
-    let check = check.taken_from(application.source(argument));
+    let check = check.taken_from(origin(arguments, argument));
     if application.has_blanks(argument) {
         check.but(
             "there is white space around it",
@@ -210,7 +216,7 @@ fn examine_region(
         Ok((Some(region), authority)) => (Check::ok(name::REGION, region.as_str()), authority),
         Err(failure) => (Check::failure(name::REGION, &failure, "leave the region out"), None),
     };
-    report.add(check.taken_from(arguments.application.source("region")))?;
+    report.add(check.taken_from(origin(arguments, "region")))?;
     Ok(authority)
 }
 

@@ -37,11 +37,14 @@ impl Credential {
     pub(crate) fn read(settings: &ApplicationSettings) -> Self {
         match settings.chosen() {
             Ok(Chosen::Secret(secret, source)) => Self::Secret(secret, source),
-            Ok(Chosen::Certificate(path, source)) => Self::Certificate {
-                read: Box::new(certificate::Read::of(settings.certificate(), &path)),
-                key: settings.certificate().key_file().map(Path::to_owned),
-                path,
-                source,
+            Ok(Chosen::Certificate(path, source)) => match settings.certificate() {
+                Ok(certificate) => Self::Certificate {
+                    read: Box::new(certificate::Read::of(&certificate, &path)),
+                    key: certificate.key_file().map(Path::to_owned),
+                    path,
+                    source,
+                },
+                Err(failure) => Self::Missing(failure),
             },
             Ok(Chosen::Federated(file, source)) => Self::Federated {
                 assertion: file.assertion().map_err(Failure::from),
@@ -71,7 +74,7 @@ impl Credential {
             Self::Secret(secret, _) => Some(secret.clone().into()),
             Self::Certificate { read, .. } => {
                 let certificate = read.opened.as_ref().ok()?.clone();
-                Some(settings.certificate().credential_of(certificate).ok()?.into())
+                Some(settings.certificate().ok()?.credential_of(certificate).ok()?.into())
             }
             Self::Federated { file, assertion, .. } => {
                 assertion.as_ref().ok()?;

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use entra_proto::{Authority, Error, Guid, KnownApi, Lifetime, Tenant, TokenRequest, TokenResponse, UnverifiedClaims};
+use entra_proto::{
+    Authority, EndpointVersion, Error, Guid, KnownApi, Lifetime, Tenant, TokenRequest, TokenResponse, UnverifiedClaims,
+};
 use entra_transport::AcquireError;
 use serde_json::Value;
 
@@ -23,6 +25,7 @@ pub(crate) fn request(
 ) -> Result<Option<TokenResponse>, Failure> {
     let settings = &arguments.application.settings;
     let client_credential = credential.to_client(settings);
+    let version = settings.version().unwrap_or(EndpointVersion::V2);
     let mut needs = vec![
         name::AUTHORITY,
         name::TENANT,
@@ -32,8 +35,7 @@ pub(crate) fn request(
         name::REGION,
         name::NETWORK,
     ];
-    let regional =
-        |authority: &Authority| authority.token_endpoint(settings.version()).host() != Some(authority.cloud().host());
+    let regional = |authority: &Authority| authority.token_endpoint(version).host() != Some(authority.cloud().host());
     // A region has a host of its own, which may answer where the cloud's does not.
     if !configuration.authority.as_ref().is_some_and(regional) {
         needs.extend([name::CONNECTION, name::TENANT_FOUND]);
@@ -54,7 +56,7 @@ pub(crate) fn request(
         return Ok(None);
     };
 
-    let application = settings.application_of(authority.clone(), client_id, client_credential);
+    let application = settings.application_of(authority.clone(), client_id, client_credential)?;
     let request = || -> Result<TokenRequest, Error> {
         let request = application.client_credentials(target.clone())?;
         match &arguments.claims {
@@ -74,12 +76,9 @@ pub(crate) fn request(
             return Ok(Some(token));
         }
         Err(AcquireError::Protocol(Error::Service(error))) => refused(name::TOKEN_REQUEST, &error),
-        Err(AcquireError::Transport(error)) => lost(
-            name::TOKEN_REQUEST,
-            error,
-            authority.token_endpoint(settings.version()),
-            network,
-        ),
+        Err(AcquireError::Transport(error)) => {
+            lost(name::TOKEN_REQUEST, error, authority.token_endpoint(version), network)
+        }
         Err(error) => Check::failure(
             name::TOKEN_REQUEST,
             &error.into(),

@@ -1,0 +1,255 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+use entra_proto::{ClientId, Tenant};
+use serde_json::{Value, json};
+
+use crate::exit::{Exit, Failure};
+use crate::files::{harmless, print, print_json, replace, tell, write_new};
+use crate::outside::{shown, without_secrets};
+use crate::profile::{FILE, KEYS, project_file, user_file};
+use crate::settings::{ApplicationSettings, cloud_at};
+use crate::source::Traced;
+use crate::terminal::width_of;
+
+/// Profiles: settings of applications under a name, in entra.toml.
+///
+/// A setting comes from the first of these that has it: an option, an environment variable, the profile in the project's file, the
+/// profile of the same name in the user's file. The profile is the one that --profile or ENTRA_PROFILE names, else the one that
+/// default_profile names in the project's file, then in the user's. Without any, no profile is used.
+///
+/// The project's file is entra.toml in the current folder or the nearest one above it, up to the root of the repository (where .git is)
+/// or up to the home folder, which is not searched; outside of both, the current folder alone. The user's file is entra/entra.toml in
+/// $XDG_CONFIG_HOME, or in ~/.config, or on Windows in %LOCALAPPDATA%. Paths in a file begin at the file's folder.
+///
+/// A file holds no secret: it names a file with it (secret_file), or the secret comes from AZURE_CLIENT_SECRET.
+///
+/// A project's file may come from a stranger, so it cannot send your secret to one: it names no authority but Microsoft's own clouds and
+/// this machine, and at one on this machine that it names only a credential of the project's own folder is used. It does choose the
+/// tenant and the application: `entra config show` shows both before anything is sent.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show each setting, and where it comes from
+    ///
+    /// Takes the options of `entra token` and shows what they, the variables and the profile come to. Secrets are shown as "set".
+    #[command(after_help = "\
+Examples:
+  entra config show
+  entra config show --profile contoso -o json")]
+    Show(Box<Show>),
+    /// Write an entra.toml with a remark for each setting
+    ///
+    /// It is written to the current folder, or with --user to the user's folder. Nothing is asked, and a file that is there is left
+    /// alone unless --force is given.
+    #[command(after_help = "\
+Examples:
+  entra config init --tenant contoso.onmicrosoft.com \\
+    --client-id 00001111-aaaa-2222-bbbb-3333cccc4444
+  entra config init contoso --user")]
+    Init(Init),
+    /// Print where the files are: the project's, then the user's
+    ///
+    /// A project's file is printed if there is one; the user's is printed even if it is not there yet.
+    Path,
+}
+
+#[derive(Args)]
+struct Show {
+    #[command(flatten)]
+    application: Traced<ApplicationSettings>,
+
+    /// What to print
+    #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
+    output: Output,
+}
+
+#[derive(Args)]
+struct Init {
+    /// The name of the profile
+    #[arg(value_name = "NAME", default_value = "default")]
+    name: String,
+
+    /// The tenant of the profile: its ID, or a domain
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<String>,
+
+    /// The application (client) ID of the profile
+    #[arg(long, value_name = "GUID")]
+    client_id: Option<String>,
+
+    /// The authority of the profile: public, usgovernment, china or an address
+    #[arg(long, value_name = "HOST")]
+    authority_host: Option<String>,
+
+    /// Write the user's own file instead of a project's
+    #[arg(long)]
+    user: bool,
+
+    /// Replace a file that is there
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// A line for each setting
+    Text,
+    /// One object, as JSON
+    Json,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    match &arguments.command {
+        Command::Show(arguments) => show(arguments),
+        Command::Init(arguments) => init(arguments),
+        Command::Path => path(),
+    }
+}
+
+fn show(arguments: &Show) -> Result<(), Failure> {
+    let application = &arguments.application;
+    let profile = application.settings.profile()?;
+    let rows = application.rows()?;
+    match arguments.output {
+        Output::Json => {
+            let files = profile.files.iter().map(|file| {
+                json!({
+                    "path": without_secrets(&file.path.to_string_lossy()),
+                    "kind": if file.is_project { "project" } else { "user" },
+                    "default_profile": file.default_profile.as_ref().map(|(name, _)| name),
+                    "profiles": file.profiles.keys().collect::<Vec<_>>(),
+                })
+            });
+            let settings = rows.iter().map(|row| {
+                json!({
+                    "name": row.name,
+                    "value": row.value.as_deref().map(without_secrets),
+                    "source": row.source.to_json(),
+                })
+            });
+            print_json(&json!({
+                "profile": profile.name,
+                "files": files.collect::<Vec<Value>>(),
+                "settings": settings.collect::<Vec<Value>>(),
+            }))?;
+        }
+        Output::Text => {
+            let mut lines = vec![[
+                "profile".to_owned(),
+                profile.name.clone().unwrap_or_else(|| "none".to_owned()),
+                String::new(),
+            ]];
+            lines.extend(rows.iter().map(|row| {
+                let value = row.value.as_deref().map_or_else(|| "not set".to_owned(), harmless);
+                let source = if row.value.is_some() {
+                    row.source.to_string()
+                } else {
+                    String::new()
+                };
+                [row.name.to_owned(), value, source]
+            }));
+            let width = |column: usize| {
+                lines
+                    .iter()
+                    .map(|line| width_of(&line[column]))
+                    .max()
+                    .unwrap_or(0)
+                    .min(60)
+            };
+            let pad = |text: &str, width: usize| " ".repeat(width.saturating_sub(width_of(text)));
+            let (first, second) = (width(0), width(1));
+            let lines = lines.iter().map(|[name, value, source]| {
+                let line = format!("{name}{}  {value}{}  {source}", pad(name, first), pad(value, second));
+                line.trim_end().to_owned()
+            });
+            print(&lines.collect::<Vec<_>>().join("\n"))?;
+        }
+    }
+    // What would end a command that sends something.
+    if let Err(failure) = application.settings.check() {
+        failure.warn("these settings cannot be used");
+    }
+    Ok(())
+}
+
+fn init(arguments: &Init) -> Result<(), Failure> {
+    let text = contents(arguments)?;
+    let path = if arguments.user {
+        user_file().ok_or_else(|| {
+            Failure::text(Exit::Configuration, "there is no home for the user's file")
+                .hint("set HOME or XDG_CONFIG_HOME")
+        })?
+    } else {
+        PathBuf::from(FILE)
+    };
+    let failed = |error: &io::Error| Failure::of(Exit::Output, error).context(shown(&path));
+    if let Some(folder) = path.parent().filter(|folder| arguments.user && !folder.exists()) {
+        std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
+    }
+    if arguments.force {
+        replace(&path, &text).map_err(|error| failed(&error))?;
+    } else if path.symlink_metadata().is_ok() {
+        return Err(
+            Failure::text(Exit::Output, format!("{} is there already", shown(&path)))
+                .hint("edit it, or give --force to replace it"),
+        );
+    } else {
+        write_new(&path, &text, false)?;
+    }
+    tell(format_args!(
+        "{} is written: see what it comes to with `entra config show`",
+        shown(&path)
+    ));
+    Ok(())
+}
+
+/// The file: what was given, and a remark with an example for everything else.
+fn contents(arguments: &Init) -> Result<String, Failure> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if arguments.name.is_empty() || arguments.name.len() > 60 || !arguments.name.chars().all(is_plain) {
+        return Err(Failure::text(Exit::Usage, "the name of a profile is not one")
+            .hint("use at most 60 letters, digits, hyphens and underscores"));
+    }
+    let tenant = arguments.tenant.as_deref().map(str::parse::<Tenant>).transpose()?;
+    let client_id = arguments.client_id.as_deref().map(str::parse::<ClientId>).transpose()?;
+    let cloud = arguments.authority_host.as_deref().map(cloud_at).transpose()?;
+    let given = |name: &str| match name {
+        "tenant" => tenant.as_ref().map(ToString::to_string),
+        "client_id" => client_id.map(|id| id.to_string()),
+        "authority_host" => cloud.as_ref().map(|cloud| cloud.origin().to_owned()),
+        _ => None,
+    };
+    let mut lines = vec![
+        "# Settings of the entra command. `entra config --help` says which file goes before which.".to_owned(),
+        "# No secret belongs here: name a file with it, or set AZURE_CLIENT_SECRET.".to_owned(),
+        format!("default_profile = \"{}\"", arguments.name),
+        String::new(),
+        format!("[profile.{}]", arguments.name),
+    ];
+    for key in &KEYS {
+        lines.push(match given(key.name) {
+            Some(value) => format!("{} = \"{value}\"  # {}", key.name, key.remark),
+            None => format!("# {} = {}  # {}", key.name, key.example, key.remark),
+        });
+    }
+    Ok(lines.join("\n") + "\n")
+}
+
+fn path() -> Result<(), Failure> {
+    let paths: Vec<String> = [project_file(), user_file()]
+        .iter()
+        .flatten()
+        .map(|path| shown(Path::new(path)))
+        .collect();
+    if paths.is_empty() {
+        return Err(Failure::text(Exit::Configuration, "there is no file, and no home for one").hint("set HOME"));
+    }
+    print(&paths.join("\n"))
+}

@@ -1,0 +1,351 @@
+//! Settings of an application that a profile supplies, and what a project's file may not do.
+//!
+//! A project's file may come from a stranger. It cannot send a secret to them, because
+//!
+//! - it names no authority but Microsoft's own ([`is_microsofts`]) and this machine, and
+//! - at an authority on this machine that it names, no credential is sent but one that the same project holds: the port may be another
+//!   user's.
+//!
+//! What an option, a variable or the user's own file names is what the user chose.
+
+use std::path::{Path, PathBuf};
+
+use entra_credential::FederatedTokenFile;
+use entra_proto::{ClientId, Cloud, EndpointVersion, is_loopback_host};
+
+use super::{ApplicationSettings, CREDENTIALS, Chosen, cloud_at, given, path_variable};
+use crate::certificate::{CertificateSettings, PASSWORD, SEND_CHAIN};
+use crate::exit::{Exit, Failure};
+use crate::outside::refuse_contents;
+use crate::profile::{Entry, Profile, Setting};
+use crate::secret;
+use crate::source::{Source, Traced};
+
+impl Traced<ApplicationSettings> {
+    /// Where a setting comes from, profiles included. An option or variable that is set to nothing is not set.
+    pub(crate) fn origin(&self, argument: &str) -> Result<Source, Failure> {
+        let settings = &self.settings;
+        let is_blank = match argument {
+            "tenant" => given(&settings.tenant).is_none(),
+            "client_id" => given(&settings.client_id).is_none(),
+            "authority_host" => given(&settings.authority_host).is_none(),
+            _ => false,
+        };
+        match self.source(argument) {
+            source @ (Source::Flag(_) | Source::Variable(_)) if !is_blank => Ok(source),
+            _ => {
+                let entry = settings.profile()?.entry(argument);
+                Ok(entry.map_or(Source::Default, |entry| Source::Profile(entry.at.clone())))
+            }
+        }
+    }
+}
+
+impl ApplicationSettings {
+    /// The profile that supplies what is not set otherwise.
+    pub(crate) fn profile(&self) -> Result<&Profile, Failure> {
+        self.profile.get()
+    }
+
+    /// A setting of one text: the given one, or that of the profile.
+    pub(super) fn text<'a>(&'a self, own: &'a Option<String>, key: &str) -> Result<Option<&'a str>, Failure> {
+        let profile = self.profile()?;
+        Ok(given(own).or_else(|| profile.entry(key).and_then(as_text)))
+    }
+
+    pub(super) fn capabilities(&self) -> Result<Vec<&str>, Failure> {
+        let profile = self.profile()?;
+        if !self.capabilities.is_empty() {
+            return Ok(self.capabilities.iter().map(String::as_str).collect());
+        }
+        Ok(match profile.entry("capabilities").map(|entry| &entry.value) {
+            Some(Setting::List(names)) => names.iter().map(String::as_str).collect(),
+            _ => Vec::new(),
+        })
+    }
+
+    /// The cloud, where the one who names it may do so.
+    pub(super) fn checked_cloud(&self) -> Result<Cloud, Failure> {
+        let cloud = cloud_at(self.text(&self.authority_host, "authority_host")?.unwrap_or("public"))?;
+        let Some(entry) = self.authority_of_project()? else {
+            return Ok(cloud);
+        };
+        if is_microsofts(&cloud) || is_loopback_host(cloud.host()) {
+            return Ok(cloud);
+        }
+        let problem = format!(
+            "{}: a project's file names an authority that is neither Microsoft's nor on this machine: {}",
+            entry.at,
+            cloud.origin()
+        );
+        Err(Failure::text(Exit::Configuration, problem).hint(
+            "a credential sent there is given to whoever runs it: if you trust it, set AZURE_AUTHORITY_HOST, or move the profile to \
+             your own file (`entra config path`)",
+        ))
+    }
+
+    /// The entry of a project's file that decides about the authority.
+    fn authority_of_project(&self) -> Result<Option<&Entry>, Failure> {
+        let profile = self.profile()?;
+        let entry = profile.entry("authority_host").filter(|entry| entry.at.is_project);
+        Ok(entry.filter(|_| given(&self.authority_host).is_none()))
+    }
+
+    /// Refuses to send a credential to an authority on this machine that a project's file names, unless it is the project's own.
+    pub(super) fn check_recipient(&self, credential: &Source) -> Result<(), Failure> {
+        let Some(authority) = self.authority_of_project()? else {
+            return Ok(());
+        };
+        let named = self.named_in_profile()?;
+        if is_microsofts(&self.checked_cloud()?) || named.is_some_and(|named| named.is_within_project()) {
+            return Ok(());
+        }
+        let problem = format!(
+            "{}: a project's file names an authority on this machine, and the credential {credential} is not the project's own",
+            authority.at
+        );
+        Err(Failure::text(Exit::Credential, problem).hint(
+            "set AZURE_AUTHORITY_HOST to send it there, or name a credential in the project's folder in that file",
+        ))
+    }
+
+    /// Checks what decides about where a credential goes.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        self.checked_cloud()?;
+        match self.named_in_profile()? {
+            Some(named) => self.check_recipient(&named.source),
+            None => match CREDENTIALS.into_iter().find(|name| path_variable(name).is_some()) {
+                Some(name) => self.check_recipient(&Source::Variable(name.to_owned())),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// The credential that the profile names, unless an option or a variable names one.
+    pub(super) fn named_in_profile(&self) -> Result<Option<Named>, Failure> {
+        let is_given = self.secret_file.is_some()
+            || self.certificate.file().is_some()
+            || self.certificate.key_file().is_some()
+            || self.federated_token_file.is_some()
+            || CREDENTIALS.iter().any(|name| path_variable(name).is_some());
+        let entry = self.profile()?.credential().filter(|_| !is_given);
+        let Some((entry, Setting::Path(path))) = entry.map(|entry| (entry, &entry.value)) else {
+            return Ok(None);
+        };
+        refuse_contents(path, Exit::Credential)?;
+        Ok(Some(Named {
+            kind: entry.key,
+            path: path.clone(),
+            source: Source::Profile(entry.at.clone()),
+        }))
+    }
+
+    /// How a certificate is read and signs. What belongs to a certificate of a profile comes from the same file.
+    pub(crate) fn certificate(&self) -> Result<CertificateSettings, Failure> {
+        let profile = self.profile()?;
+        let mut settings = self.certificate.clone();
+        if let Some(Setting::Flag(true)) = profile.entry("send_certificate_chain").map(|entry| &entry.value) {
+            settings.send_chain_by_profile();
+        }
+        if let Some(algorithm) = profile.entry("algorithm").and_then(as_text) {
+            settings.sign_by_profile(algorithm);
+        }
+        let is_of_profile = self
+            .named_in_profile()?
+            .is_some_and(|named| named.kind == "certificate");
+        if let Some(certificate) = profile.credential().filter(|_| is_of_profile) {
+            let path = |key| match profile.beside(certificate, key).map(|entry| &entry.value) {
+                Some(Setting::Path(path)) => Some(path.clone()),
+                _ => None,
+            };
+            settings.open_by_profile(path("certificate_key"), path("certificate_password_file"));
+        }
+        Ok(settings)
+    }
+
+    /// Whether a credential of a profile is this application's in this cloud: that of the profile's own client ID and authority.
+    pub(super) fn profile_is_of(&self, client_id: ClientId, cloud: &Cloud) -> Result<bool, Failure> {
+        let profile = self.profile()?;
+        let named_client = match profile.entry("client_id").and_then(as_text) {
+            Some(id) => id.parse().ok(),
+            None => self.client_id().ok(),
+        };
+        let named_cloud = match profile.entry("authority_host").and_then(as_text) {
+            Some(host) => cloud_at(host),
+            None => self.cloud(),
+        };
+        Ok(named_client == Some(client_id) && named_cloud.is_ok_and(|named| named.origin() == cloud.origin()))
+    }
+}
+
+/// A setting as it is shown to a user.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    /// Its value, or `None` where it is not set. A secret is only said to be set.
+    pub(crate) value: Option<String>,
+    pub(crate) source: Source,
+}
+
+impl Traced<ApplicationSettings> {
+    /// The settings and where each comes from. No file but `entra.toml` is read.
+    pub(crate) fn rows(&self) -> Result<Vec<Row>, Failure> {
+        let settings = &self.settings;
+        let profile = settings.profile()?;
+        let text = |own, key| settings.text(own, key).map(|text| text.map(str::to_owned));
+        let row = |name, value: Option<String>, source| Row {
+            name,
+            source: if value.is_some() { source } else { Source::Default },
+            value,
+        };
+        let mut rows = vec![
+            row("tenant", text(&settings.tenant, "tenant")?, self.origin("tenant")?),
+            row(
+                "client_id",
+                text(&settings.client_id, "client_id")?,
+                self.origin("client_id")?,
+            ),
+            row(
+                "authority_host",
+                Some(text(&settings.authority_host, "authority_host")?.unwrap_or_else(|| "public".to_owned())),
+                self.origin("authority_host")?,
+            ),
+        ];
+        let endpoint = match (settings.v1 || settings.v2).then_some(if settings.v1 { "v1" } else { "v2" }) {
+            Some(flag) => self.origin(flag)?,
+            None => self.origin("endpoint")?,
+        };
+        let is_v1 = settings.version()? == EndpointVersion::V1;
+        rows.push(row(
+            "endpoint",
+            Some(if is_v1 { "v1" } else { "v2" }.to_owned()),
+            endpoint,
+        ));
+        rows.push(row("region", text(&settings.region, "region")?, self.origin("region")?));
+        let capabilities = settings.capabilities()?;
+        let shown = (!capabilities.is_empty()).then(|| capabilities.join(", "));
+        rows.push(row("capabilities", shown, self.origin("capabilities")?));
+
+        let path = |path: &Path| Some(path.to_string_lossy().into_owned());
+        let variable = |name: &str| Source::Variable(name.to_owned());
+        if let Some(file) = &settings.secret_file {
+            rows.push(row("secret_file", path(file), self.origin("secret_file")?));
+        } else if let Some(file) = settings.certificate.file() {
+            rows.push(row("certificate", path(file), self.origin("certificate")?));
+        } else if let Some(file) = &settings.federated_token_file {
+            rows.push(row(
+                "federated_token_file",
+                path(file),
+                self.origin("federated_token_file")?,
+            ));
+        } else if settings.certificate.key_file().is_none() && path_variable(CREDENTIALS[0]).is_some() {
+            rows.push(row("client_secret", Some("set".to_owned()), variable(CREDENTIALS[0])));
+        } else if let Some(file) = path_variable(CREDENTIALS[1]) {
+            rows.push(row("certificate", path(&file), variable(CREDENTIALS[1])));
+        } else if let Some(file) = path_variable(CREDENTIALS[2]) {
+            rows.push(row("federated_token_file", path(&file), variable(CREDENTIALS[2])));
+        } else {
+            let named = settings.named_in_profile()?;
+            let (name, value, source) = match &named {
+                Some(named) => (named.kind, path(&named.path), named.source.clone()),
+                None => ("credential", None, Source::Default),
+            };
+            rows.push(row(name, value, source));
+        }
+        if !rows.iter().any(|row| row.name == "certificate") {
+            return Ok(rows);
+        }
+        let certificate = settings.certificate()?;
+        let origin = |key: &str, variable_name: &str| match self.source(key) {
+            Source::Default if path_variable(variable_name).is_some() => variable(variable_name),
+            Source::Default => profile
+                .entry(key)
+                .map_or(Source::Default, |entry| Source::Profile(entry.at.clone())),
+            given => given,
+        };
+        rows.push(row(
+            "certificate_key",
+            certificate.key_file().and_then(path),
+            origin("certificate_key", ""),
+        ));
+        let password = certificate.password_file().and_then(path);
+        let is_set = path_variable(PASSWORD).is_some().then(|| "set".to_owned());
+        rows.push(row(
+            "certificate_password",
+            password.or(is_set),
+            origin("certificate_password_file", PASSWORD),
+        ));
+        rows.push(row(
+            "send_certificate_chain",
+            Some(certificate.sends_chain()?.to_string()),
+            origin("send_certificate_chain", SEND_CHAIN),
+        ));
+        rows.push(row("algorithm", certificate.algorithm_name(), origin("algorithm", "")));
+        Ok(rows)
+    }
+}
+
+/// A credential by the file that holds it, which is not read yet.
+pub(super) struct Named {
+    kind: &'static str,
+    path: PathBuf,
+    source: Source,
+}
+
+impl Named {
+    pub(super) fn read(self) -> Result<Chosen, Failure> {
+        Ok(match self.kind {
+            "secret_file" => Chosen::Secret(secret::read(&self.path)?, self.source),
+            "certificate" => Chosen::Certificate(self.path, self.source),
+            _ => Chosen::Federated(FederatedTokenFile::new(self.path), self.source),
+        })
+    }
+
+    /// Whether a project's file names it, and it lies in the folder of that file, links followed.
+    fn is_within_project(&self) -> bool {
+        let Source::Profile(place) = &self.source else {
+            return false;
+        };
+        let folder = place.file.parent().unwrap_or_else(|| Path::new("")).canonicalize();
+        let path = self.path.canonicalize();
+        place.is_project && matches!((folder, path), (Ok(folder), Ok(path)) if path.starts_with(&folder))
+    }
+}
+
+fn as_text(entry: &Entry) -> Option<&str> {
+    match &entry.value {
+        Setting::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// Whether Microsoft, or the operator of a national cloud, runs what answers there: external tenants have hosts of their own.
+fn is_microsofts(cloud: &Cloud) -> bool {
+    let of_tenants = [".ciamlogin.com", ".b2clogin.com"];
+    match cloud {
+        Cloud::Custom(origin) => origin.is_https() && of_tenants.iter().any(|end| origin.host().ends_with(end)),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn microsofts_hosts_are_told_from_their_like() {
+        for (host, is) in [
+            ("public", true),
+            ("https://login.windows.net", true),
+            ("china", true),
+            ("https://contoso.ciamlogin.com", true),
+            ("https://contoso.b2clogin.com:8443", true),
+            ("https://ciamlogin.com.evil.test", false),
+            ("https://evilciamlogin.com", false),
+            ("https://login.microsoftonline.com.evil.test", false),
+            ("https://login.microsoftonline.com:8443", false),
+            ("http://127.0.0.1:80", false),
+        ] {
+            assert_eq!(is_microsofts(&cloud_at(host).unwrap()), is, "{host}");
+        }
+    }
+}
