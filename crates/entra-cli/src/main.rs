@@ -17,6 +17,7 @@ mod callback;
 mod certificate;
 mod commands;
 mod directory;
+mod discovery;
 mod environment;
 mod exit;
 mod failure;
@@ -50,8 +51,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    accounts, assertion, cache, cert, completions, config, consent, decode, demo, doctor, emulator, exec, explain,
-    keycredentials, kube_credential, login, logout, man, resources, scope, tenants, token,
+    accounts, assertion, cache, cert, completions, config, consent, decode, demo, discover, doctor, emulator, exec,
+    explain, keycredentials, kube_credential, login, logout, man, resources, scope, tenants, token,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::{Failure, ended};
@@ -83,6 +84,7 @@ enum Command {
     Tenants(tenants::Arguments),
     Doctor(Box<doctor::Arguments>),
     Config(config::Arguments),
+    Discover(discover::Arguments),
     Exec(Box<exec::Arguments>),
     KubeCredential(Box<kube_credential::Arguments>),
     Cert(cert::Arguments),
@@ -127,6 +129,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Tenants(arguments) => tenants::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
+        Command::Discover(arguments) => discover::run(&arguments),
         Command::Exec(arguments) => exec::run(&arguments),
         Command::KubeCredential(mut arguments) => kube_credential::run(&mut arguments),
         Command::Cert(arguments) => cert::run(&arguments),

@@ -28,6 +28,7 @@ use crate::requests::{Logged, log_event, sleep};
 use crate::secret;
 use crate::source::{Source, Traced};
 use profiled::Named;
+pub(crate) use profiled::is_microsofts;
 
 /// Who asks, and where.
 #[derive(Args)]

@@ -131,6 +131,28 @@ pub(crate) fn wrapped_behind(taken: usize, text: &str, width: usize, indent: usi
     wrapped
 }
 
+/// Returns rows of texts in columns. What is behind the last text of a row is left out.
+pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, text) in widths.iter_mut().zip(row) {
+            *width = (*width).max(width_of(text)).min(WIDEST_COLUMN);
+        }
+    }
+    let lines = rows.iter().map(|row| {
+        let mut line = String::new();
+        for (text, width) in row.iter().zip(widths) {
+            line += text;
+            line += &" ".repeat(width.saturating_sub(width_of(text)) + 2);
+        }
+        line.trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// How wide a column is at most: one long text moves only its own row.
+const WIDEST_COLUMN: usize = 60;
+
 /// Returns how many columns a text takes: most characters of East Asian scripts take two.
 pub(crate) fn width_of(text: &str) -> usize {
     UnicodeWidthStr::width(text)

@@ -11,7 +11,7 @@ use crate::outside::{shown, without_secrets};
 use crate::profile::{FILE, KEYS, project_file, user_file};
 use crate::settings::{ApplicationSettings, cloud_at};
 use crate::source::Traced;
-use crate::terminal::width_of;
+use crate::terminal::columns;
 
 /// Profiles: settings of applications under a name, in entra.toml.
 ///
@@ -155,21 +155,7 @@ fn show(arguments: &Show) -> Result<(), Failure> {
                 };
                 [row.name.to_owned(), value, source]
             }));
-            let width = |column: usize| {
-                lines
-                    .iter()
-                    .map(|line| width_of(&line[column]))
-                    .max()
-                    .unwrap_or(0)
-                    .min(60)
-            };
-            let pad = |text: &str, width: usize| " ".repeat(width.saturating_sub(width_of(text)));
-            let (first, second) = (width(0), width(1));
-            let lines = lines.iter().map(|[name, value, source]| {
-                let line = format!("{name}{}  {value}{}  {source}", pad(name, first), pad(value, second));
-                line.trim_end().to_owned()
-            });
-            print(&lines.collect::<Vec<_>>().join("\n"))?;
+            print(&columns(&lines))?;
         }
     }
     // What would end a command that sends something.

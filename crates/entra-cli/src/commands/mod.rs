@@ -7,6 +7,7 @@ pub(crate) mod config;
 pub(crate) mod consent;
 pub(crate) mod decode;
 pub(crate) mod demo;
+pub(crate) mod discover;
 pub(crate) mod doctor;
 pub(crate) mod emulator;
 pub(crate) mod exec;

@@ -319,7 +319,7 @@ fn as_text(entry: &Entry) -> Option<&str> {
 }
 
 /// Whether Microsoft, or the operator of a national cloud, runs what answers there: external tenants have hosts of their own.
-fn is_microsofts(cloud: &Cloud) -> bool {
+pub(crate) fn is_microsofts(cloud: &Cloud) -> bool {
     let of_tenants = [".ciamlogin.com", ".b2clogin.com"];
     match cloud {
         Cloud::Custom(origin) => origin.is_https() && of_tenants.iter().any(|end| origin.host().ends_with(end)),

@@ -1,13 +1,12 @@
-use entra_proto::{Body, Timestamp};
+use entra_proto::Timestamp;
 use entra_transport::{BlockingTransport, Response, TransportError, TransportErrorKind, endpoint, now};
-use http::header::ACCEPT;
-use http::uri::InvalidUri;
-use http::{HeaderValue, Request, Uri};
+use http::Uri;
 
 use crate::commands::doctor::configuration::{Configuration, Network};
 use crate::commands::doctor::name;
 use crate::commands::doctor::report::{Check, Report};
-use crate::exit::{Exit, Failure};
+use crate::discovery;
+use crate::exit::Failure;
 
 /// What the authority answered when it was asked about itself, and when, by this machine's clock.
 pub(crate) struct Answer {
@@ -22,14 +21,8 @@ pub(crate) fn examine(configuration: &Configuration, report: &mut Report) -> Res
         report.skip(name::CONNECTION, &[name::AUTHORITY, name::NETWORK])?;
         return Ok(None);
     };
-    let uri: Uri = url
-        .parse()
-        .map_err(|error: InvalidUri| Failure::of(Exit::Configuration, &error))?;
-    let mut request = Request::new(Body::default());
-    *request.uri_mut() = uri.clone();
-    request
-        .headers_mut()
-        .insert(ACCEPT, HeaderValue::from_static("application/json"));
+    let request = discovery::request(url)?;
+    let uri = request.uri().clone();
 
     let sent = now();
     let response = match network.transport.send(request) {

@@ -1,0 +1,124 @@
+//! Discovery documents (OpenID Connect Discovery 1.0): what an authority tells about a tenant.
+
+use entra_proto::{Body, Cloud, Guid, KnownApi};
+use http::header::ACCEPT;
+use http::uri::InvalidUri;
+use http::{HeaderValue, Request, Uri};
+use serde_json::Value;
+
+use crate::exit::{Exit, Failure};
+use crate::settings::is_microsofts;
+
+/// The request for a discovery document.
+pub(crate) fn request(url: &str) -> Result<Request<Body>, Failure> {
+    let uri: Uri = url
+        .parse()
+        .map_err(|error: InvalidUri| Failure::of(Exit::Configuration, &error))?;
+    let mut request = Request::new(Body::default());
+    *request.uri_mut() = uri;
+    request
+        .headers_mut()
+        .insert(ACCEPT, HeaderValue::from_static("application/json"));
+    Ok(request)
+}
+
+/// A discovery document. Nothing is ever sent to an address in it.
+pub(crate) struct Document {
+    pub(crate) issuer: String,
+    pub(crate) tenant_id: Option<Guid>,
+    /// The cloud of its token endpoint.
+    pub(crate) endpoint: Option<Cloud>,
+    /// The cloud by its name.
+    pub(crate) named: Option<Cloud>,
+    json: Value,
+}
+
+impl Document {
+    pub(crate) fn read(body: &[u8]) -> Option<Self> {
+        let json: Value = serde_json::from_slice(body).ok()?;
+        let text = |name: &str| json.get(name)?.as_str();
+        let issuer = text("issuer")?.to_owned();
+        Some(Self {
+            tenant_id: issuer.split('/').find_map(|part| part.parse().ok()),
+            endpoint: text("token_endpoint").and_then(cloud_of),
+            named: text("cloud_instance_name").and_then(|name| Cloud::at(&format!("https://login.{name}")).ok()),
+            issuer,
+            json,
+        })
+    }
+
+    /// The text of a member.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.json.get(name)?.as_str()
+    }
+
+    /// The cloud of the tenant, where it is another of Microsoft's than the one that was asked.
+    pub(crate) fn elsewhere(&self, cloud: &Cloud) -> Option<&Cloud> {
+        let mut found = [&self.endpoint, &self.named].into_iter().flatten();
+        found.find(|found| is_national(cloud) && is_national(found) && *found != cloud)
+    }
+
+    /// The members with addresses of others than Microsoft and the authority at this address.
+    pub(crate) fn foreign(&self, cloud: &Cloud) -> Vec<(&str, &str)> {
+        let is_foreign = |url: &str| match (cloud_of(url), url.parse::<Uri>()) {
+            (Some(found), _) if is_microsofts(&found) || found.origin() == cloud.origin() => false,
+            (_, Ok(uri)) => KnownApi::at(&uri).is_none(),
+            _ => true,
+        };
+        let is_address = |name: &str| name == "issuer" || name.ends_with("_endpoint") || name.ends_with("_uri");
+        let members = self.json.as_object().into_iter().flatten();
+        members
+            .filter(|(name, _)| is_address(name))
+            .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
+            .filter(|(_, url)| is_foreign(url))
+            .take(MOST)
+            .collect()
+    }
+}
+
+/// One of those that Microsoft names, each with tenants of its own.
+fn is_national(cloud: &Cloud) -> bool {
+    !matches!(cloud, Cloud::Custom(_))
+}
+
+/// The cloud that a URL leads to.
+fn cloud_of(url: &str) -> Option<Cloud> {
+    let uri: Uri = url.parse().ok()?;
+    let origin = format!("{}://{}", uri.scheme_str()?, uri.authority()?);
+    Cloud::loopback(&origin).or_else(|_| Cloud::at(&origin)).ok()
+}
+
+/// How many addresses of others are told: a hostile document may have any number.
+const MOST: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_document_is_not_taken_for_one() {
+        for body in ["", "<html>", "[]", "{}", "{\"issuer\":1}", &"[".repeat(100_000)] {
+            assert!(Document::read(body.as_bytes()).is_none(), "{body}");
+        }
+    }
+
+    fn document(host: &str) -> Document {
+        let json = serde_json::json!({
+            "issuer": format!("https://{host}/x/v2.0"),
+            "token_endpoint": format!("https://{host}/x/oauth2/v2.0/token"),
+        });
+        Document::read(json.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_cloud_of_a_tenant_is_named_by_its_document() {
+        let us = document("login.microsoftonline.us");
+        assert_eq!(us.elsewhere(&Cloud::Public), Some(&Cloud::UsGovernment));
+        assert_eq!(us.elsewhere(&Cloud::UsGovernment), None);
+        assert_eq!(document("login.windows.net").elsewhere(&Cloud::Public), None);
+        assert_eq!(us.elsewhere(&Cloud::loopback("http://127.0.0.1:1").unwrap()), None);
+        assert!(us.foreign(&Cloud::Public).is_empty());
+        assert_eq!(document("evil.test").foreign(&Cloud::Public).len(), 2);
+        assert_eq!(document("contoso.ciamlogin.com").foreign(&Cloud::Public).len(), 0);
+    }
+}
