@@ -186,7 +186,7 @@ fn what_is_no_document_is_an_error() {
     let host = server("404 Not Found", b"nothing".to_vec());
     fails(
         &run(&["discover", ID, "--authority-host", &host], &[]),
-        9,
+        5,
         &["(status 404)"],
     );
 }
