@@ -110,6 +110,19 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Sets how many requests to Microsoft Graph an application may make in a tenant in a minute of the emulator's clock. The
+    /// next ones are rejected with status 429 and `Retry-After`. By default, there is no limit.
+    ///
+    /// ```
+    /// use entra_emulator::Emulator;
+    ///
+    /// let emulator = Emulator::builder().graph_requests_per_minute(100).build();
+    /// ```
+    pub fn graph_requests_per_minute(mut self, most: u64) -> Self {
+        self.config.graph_requests_per_minute = Some(most);
+        self
+    }
+
     /// Sets the issuer that tokens and documents name: Microsoft's by default.
     pub fn issuers(mut self, issuers: Issuers) -> Self {
         self.config.issuers = issuers;

@@ -19,6 +19,7 @@ use crate::directory::{Directory, ciam_subdomain};
 use crate::exchange::{Exchange, shown};
 use crate::fault::{Script, http_date};
 use crate::keys::KeyRing;
+use crate::quota::Quota;
 use crate::recorder::{Channel, Endpoint, Purpose, Recorder};
 use crate::redact::redacted;
 use crate::seed::{Generator, is_guid};
@@ -59,6 +60,9 @@ pub(crate) struct Core {
     pub(crate) grants: Grants,
     pub(crate) subscriptions: activity::Subscriptions,
     pub(crate) feed: activity::Feed,
+    /// Requests to Graph that an application may make in a tenant in a minute; any number if nothing is said.
+    pub(crate) graph_requests_per_minute: Option<u64>,
+    pub(crate) graph_quota: Quota,
     /// Whether answers to apps name their issuer (RFC 9207).
     pub(crate) issuer_in_answers: bool,
     /// What the control API is used with.
@@ -77,6 +81,7 @@ impl Core {
         let seed = config.seed;
         let token_lifetime = config.token_lifetime.unwrap_or(3_600).clamp(1, LONGEST_LIFETIME);
         let refresh_in = config.refresh_in;
+        let graph_requests_per_minute = config.graph_requests_per_minute;
         let device_interval = config.device_interval.unwrap_or(5).clamp(1, LONGEST_INTERVAL);
         Ok(Self {
             directory: Directory::new(config)?,
@@ -103,6 +108,8 @@ impl Core {
             grants: Grants::default(),
             subscriptions: activity::Subscriptions::default(),
             feed,
+            graph_requests_per_minute,
+            graph_quota: Quota::default(),
             issuer_in_answers: false,
             control_key: ControlKey::new(),
             control_is_open: false,
@@ -135,6 +142,8 @@ impl Core {
             grants,
             subscriptions,
             feed,
+            graph_requests_per_minute: _,
+            graph_quota,
             issuer_in_answers: _,
             control_key: _,
             control_is_open: _,
@@ -152,6 +161,7 @@ impl Core {
         grants.clear();
         subscriptions.clear();
         feed.clear();
+        graph_quota.clear();
         *ids.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Generator::named(*seed, "answers");
         // Last, so that no request of before is counted.
         recorder.reset();

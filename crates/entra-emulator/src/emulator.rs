@@ -403,7 +403,7 @@ impl Emulator {
     /// Azure SQL's identifier URI, with the slash at its end that belongs to it.
     pub const AZURE_SQL: &'static str = AZURE_SQL;
 
-    /// Managed Desktop's identifier URI.
+    /// Managed Desktop's identifier URI. It is not the host that the API is reached under.
     pub const MANAGED_DESKTOP: &'static str = MANAGED_DESKTOP;
 
     fn first_app(&self) -> &App {

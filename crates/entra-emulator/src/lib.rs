@@ -57,10 +57,12 @@
 //! - `authorize`, `adminconsent` and the page for device codes, in a browser or by [`Emulator::approve`]. Consent is state:
 //!   it adds the app to the tenant, and tokens made afterwards carry the roles and scopes that were agreed to.
 //! - discovery documents, user realm discovery (`UserRealm`), signing keys and their rotation.
-//! - of Graph `/v1.0/users`, `/v1.0/me` and `/v1.0/applications`, of the Office 365 Management Activity API subscriptions,
-//!   content and records, with the checks of their tokens; revoked tokens and the claims challenges about them
-//!   ([`Emulator::revoke_tokens`]).
-//! - of Graph's query options `$filter` (`eq`, `ne`, `ge`, `le`, `in`, `startsWith`, `endsWith`, `and`, `or`, `not`),
+//! - of Graph `/v1.0/users`, `/v1.0/me`, `/v1.0/groups` with their members, `/v1.0/applications`,
+//!   `/v1.0/servicePrincipals` with their app roles, and `/v1.0/organization`; of the Office 365 Management Activity API
+//!   subscriptions, content and records. Each checks its tokens;
+//!   revoked tokens and the claims challenges about them come from [`Emulator::revoke_tokens`], throttling of Graph from
+//!   [`EmulatorBuilder::graph_requests_per_minute`].
+//! - of Graph's query options `$filter` (`eq`, `ne`, `ge`, `le`, `in`, `startsWith`, `endsWith`, `any`, `and`, `or`, `not`),
 //!   `$orderby`, `$select`, `$top` and `$count`, with the header `ConsistencyLevel: eventual` where Graph needs it.
 //!
 //! No option of an API and no path is ignored: what Graph or Entra may do and the emulator does not is status 501,
@@ -120,6 +122,7 @@ mod headless;
 mod html;
 mod keys;
 mod landing;
+mod quota;
 mod recorder;
 mod redact;
 mod scope;
@@ -135,8 +138,8 @@ pub use crate::builder::EmulatorBuilder;
 pub use crate::certificate::KeyCredential;
 pub use crate::clock::Clock;
 pub use crate::config::{
-    ActivityFeed, Api, App, Config, ContentType, DelegatedPermission, NextPageHeader, Permission, Secret, Tenant,
-    TokenVersion, User, UserType,
+    ActivityFeed, Api, App, Config, ContentType, DelegatedPermission, Group, ManagedDevice, NextPageHeader, Permission,
+    Secret, Tenant, TokenVersion, UpdateRing, User, UserType,
 };
 pub use crate::emulator::Emulator;
 pub use crate::error::Error;

@@ -5,8 +5,9 @@ mod support;
 use std::time::{Duration, UNIX_EPOCH};
 
 use entra_emulator::{App, Emulator, Tenant, User};
+use http::StatusCode;
 use serde_json::{Value, json};
-use support::{access_token, get, get_as, json_body};
+use support::{access_token, get, get_as, json_body, post};
 
 const GRAPH: &str = "https://graph.microsoft.com/.default";
 
@@ -246,4 +247,47 @@ fn one_user_is_found_by_id() {
         "Alex Wilber"
     );
     assert_eq!(get(&emulator, "/v1.0/$metadata").status(), 200);
+}
+
+#[test]
+fn requests_beyond_the_quota_are_throttled() {
+    let emulator = Emulator::builder()
+        .frozen_at(UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+        .app(App::new("a").secret("a").grant(Emulator::GRAPH, "User.Read.All"))
+        .app(App::new("b").secret("b").grant(Emulator::GRAPH, "User.Read.All"))
+        .graph_requests_per_minute(2)
+        .build();
+    let token = access_token(&emulator, GRAPH);
+    let get = || get_as(&emulator, "/v1.0/users", &token);
+    // What has no good token is not counted.
+    for _ in 0..3 {
+        assert_eq!(get_as(&emulator, "/v1.0/users", "x").status(), 401);
+    }
+    assert_eq!((get().status(), get().status()), (StatusCode::OK, StatusCode::OK));
+    emulator.clock().advance(Duration::from_secs(20));
+    let answer = get();
+    assert_eq!(answer.status(), 429);
+    assert_eq!(answer.headers()["retry-after"], "40");
+    let error = &json_body(&answer)["error"];
+    assert_eq!(error["code"], "TooManyRequests");
+    assert_eq!(error["innerError"]["status"], "429");
+    assert!(error["innerError"]["request-id"].is_string(), "{error}");
+    // Each application has its own quota.
+    let other = token_of(&emulator, 1, "b");
+    assert_eq!(get_as(&emulator, "/v1.0/users", &other).status(), 200);
+    emulator.clock().advance(Duration::from_secs(40));
+    assert_eq!(get().status(), 200);
+    emulator.reset();
+    assert_eq!((get().status(), get().status()), (StatusCode::OK, StatusCode::OK));
+}
+
+fn token_of(emulator: &Emulator, app: usize, secret: &str) -> String {
+    let fields = [
+        ("grant_type", "client_credentials"),
+        ("client_id", emulator.apps()[app].client_id.as_str()),
+        ("client_secret", secret),
+        ("scope", GRAPH),
+    ];
+    let body = json_body(&post(emulator, &emulator.token_url_v2(), &fields));
+    body["access_token"].as_str().expect("a token").to_owned()
 }

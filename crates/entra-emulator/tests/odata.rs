@@ -608,7 +608,7 @@ fn segments_that_are_not_emulated_say_so() {
     let world = World::new();
     let id = world.emulator.tenants()[0].users.as_ref().unwrap()[0].id.clone();
     for (path, named) in [
-        ("/v1.0/groups", "'groups'"),
+        ("/v1.0/devices", "'devices'"),
         ("/v1.0/planets", "'planets'"),
         ("/v1.0/me/messages", "'messages'"),
         ("/v1.0/users/delta", "'delta'"),
@@ -618,7 +618,13 @@ fn segments_that_are_not_emulated_say_so() {
         (&format!("/v1.0/users('{id}')/manager"), "'manager'"),
         ("/v1.0/users(", "'users('"),
         ("/v1.0/applications/$count/x", "'x'"),
-        ("/v1.0/servicePrincipals", "'servicePrincipals'"),
+        ("/v1.0/groups/x/owners", "'owners'"),
+        ("/v1.0/groups/x/members/$ref", "'$ref'"),
+        ("/v1.0/groups(appId='x')", "'groups(appId='"),
+        (
+            "/v1.0/servicePrincipals/x/oauth2PermissionGrants",
+            "'oauth2PermissionGrants'",
+        ),
         ("/v1.0/$batch", "'$batch'"),
         ("/v1.0/", "service document"),
         ("/beta/users", "beta"),

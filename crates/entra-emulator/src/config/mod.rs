@@ -3,6 +3,8 @@
 mod activity;
 mod api;
 mod app;
+mod group;
+mod managed_device;
 mod permission;
 mod problem;
 mod secret;
@@ -21,6 +23,8 @@ use crate::token::issuer::Issuers;
 pub use self::activity::{ActivityFeed, ContentType, NextPageHeader};
 pub use self::api::{Api, TokenVersion};
 pub use self::app::App;
+pub use self::group::Group;
+pub use self::managed_device::{ManagedDevice, UpdateRing};
 pub use self::permission::{DelegatedPermission, Permission};
 pub use self::secret::Secret;
 pub use self::user::{User, UserType};
@@ -79,6 +83,9 @@ pub struct Config {
     pub tenant_count: Option<u32>,
     /// The feed of the Office 365 Management Activity API.
     pub activity: ActivityFeed,
+    /// Requests to Microsoft Graph that an application may make in a tenant in a minute; the next ones are status 429 with
+    /// `Retry-After`. Any number when left out.
+    pub graph_requests_per_minute: Option<u64>,
     /// The place of the schema, which editors read.
     #[serde(rename = "$schema")]
     pub(crate) _schema: Option<String>,
@@ -148,6 +155,11 @@ pub struct Tenant {
     pub external: bool,
     /// Who signs in, and whom Microsoft Graph lists; three made-up people when left out, the first an administrator.
     pub users: Option<Vec<User>>,
+    /// Groups, which Microsoft Graph lists; two made-up ones when left out.
+    pub groups: Option<Vec<Group>>,
+    /// Devices that Microsoft Managed Desktop manages; one for each user when left out, the first with an open elevation
+    /// request.
+    pub managed_devices: Option<Vec<ManagedDevice>>,
 }
 
 impl Tenant {
@@ -172,6 +184,18 @@ impl Tenant {
     /// Adds a user. The first call replaces the made-up ones.
     pub fn user(mut self, user: User) -> Self {
         self.users.get_or_insert_default().push(user);
+        self
+    }
+
+    /// Adds a group. The first call replaces the made-up ones.
+    pub fn group(mut self, group: Group) -> Self {
+        self.groups.get_or_insert_default().push(group);
+        self
+    }
+
+    /// Adds a device that Microsoft Managed Desktop manages. The first call replaces the made-up ones.
+    pub fn managed_device(mut self, device: ManagedDevice) -> Self {
+        self.managed_devices.get_or_insert_default().push(device);
         self
     }
 }

@@ -213,7 +213,7 @@ fn is_identifier(identifier: &str) -> bool {
             .any(|character| character.is_whitespace() || character.is_control())
 }
 
-fn fill_guid(id: &mut String, generator: &mut Generator, place: impl Fn() -> String) -> Result<(), Error> {
+pub(super) fn fill_guid(id: &mut String, generator: &mut Generator, place: impl Fn() -> String) -> Result<(), Error> {
     // Drawn in any case, so that naming one identifier leaves the others as they were.
     let derived = generator.guid();
     if id.is_empty() {
@@ -226,7 +226,7 @@ fn fill_guid(id: &mut String, generator: &mut Generator, place: impl Fn() -> Str
     Ok(())
 }
 
-fn unique<'a>(values: impl Iterator<Item = &'a String>, what: &str) -> Result<(), Error> {
+pub(super) fn unique<'a>(values: impl Iterator<Item = &'a String>, what: &str) -> Result<(), Error> {
     let mut seen = std::collections::BTreeSet::new();
     for value in values {
         if !seen.insert(value.to_ascii_lowercase()) {

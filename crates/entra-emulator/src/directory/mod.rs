@@ -2,6 +2,7 @@
 
 mod check;
 mod fill;
+mod members;
 
 use crate::Error;
 use crate::aadsts::Refusal;
@@ -25,12 +26,13 @@ pub(crate) struct Directory {
 impl Directory {
     pub(crate) fn new(config: Config) -> Result<Self, Error> {
         let seed = config.seed;
-        let tenants = fill::tenants(seed, config.tenants, config.tenant_count.unwrap_or(1))?;
+        let mut tenants = fill::tenants(seed, config.tenants, config.tenant_count.unwrap_or(1))?;
         let (apis, own_api) = fill::apis(seed, config.apis)?;
         let mut apps = fill::apps(seed, config.apps, apis.get(own_api..).unwrap_or_default())?;
         if let Some(first) = apps.first_mut() {
             first.key_credentials.extend(config.certificates);
         }
+        members::fill(seed, &mut tenants, &apps)?;
         let certificates = apps.iter_mut().map(fill::certificates).collect::<Result<_, _>>()?;
         let directory = Self {
             tenants,

@@ -1,6 +1,7 @@
 //! Verifying the bearer token of a Graph request against the emulator's own keys, clock and revocations.
 
 use crate::bearer::{self, Claims, Flaw};
+use crate::clock::unix;
 use crate::config::Tenant;
 use crate::exchange::Exchange;
 use crate::graph::Denial;
@@ -26,7 +27,7 @@ impl Caller<'_> {
     }
 }
 
-/// Verifies signature, lifetime, audience, issuer and that it was not revoked, in this order.
+/// Verifies signature, lifetime, audience, issuer and that it was not revoked, in this order, and counts the request.
 pub(crate) fn caller<'a>(exchange: &mut Exchange<'a>) -> Result<Caller<'a>, Denial> {
     let token = bearer::token(exchange)?;
     let claims = bearer::verify(exchange, &token)?;
@@ -39,6 +40,11 @@ pub(crate) fn caller<'a>(exchange: &mut Exchange<'a>) -> Result<Caller<'a>, Deni
     exchange.event.client_id = Some(client_id.clone());
     exchange.event.tenant = Some(tenant.id.clone());
     claims.check_revocation(exchange.core)?;
+    if let Some(most) = exchange.core.graph_requests_per_minute {
+        let by = format!("{} {client_id}", tenant.id);
+        let quota = &exchange.core.graph_quota;
+        quota.take(&by, most, unix(exchange.now)).map_err(Denial::throttled)?;
+    }
     Ok(Caller {
         tenant,
         client_id,

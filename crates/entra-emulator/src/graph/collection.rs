@@ -2,39 +2,53 @@
 
 use std::cmp::Ordering;
 
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use crate::exchange::Exchange;
 use crate::graph::property::{Kind, Property};
 use crate::graph::query::{Query, Target};
 use crate::graph::{CONTEXT, Denial};
 
-/// One page of a collection.
-pub(crate) fn list<T>(exchange: &Exchange<'_>, kind: &Kind<T>, items: Vec<&T>) -> Result<Value, Denial> {
+/// The members of an object in a response, in Graph's order.
+pub(crate) struct Fields(pub(crate) Vec<(&'static str, Value)>);
+
+impl Serialize for Fields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+/// A page of a collection.
+#[derive(Serialize)]
+struct Page {
+    #[serde(rename = "@odata.context")]
+    context: String,
+    #[serde(rename = "@odata.count", skip_serializing_if = "Option::is_none")]
+    count: Option<usize>,
+    #[serde(rename = "@odata.nextLink", skip_serializing_if = "Option::is_none")]
+    next_link: Option<String>,
+    value: Vec<Fields>,
+}
+
+/// One page of a collection, in JSON.
+pub(crate) fn list<T>(exchange: &Exchange<'_>, kind: &Kind<T>, items: Vec<&T>) -> Result<Vec<u8>, Denial> {
     let query = Query::read(exchange, kind, Target::Collection)?;
     let found = found(&query, items);
     let start = match &query.skip_token {
         None => 0,
-        Some(token) => read_skip_token(token, &query)
+        Some(token) => read_skip_token(token, exchange, &query)
             .filter(|start| *start <= found.len())
             .ok_or_else(|| Denial::request("The skip token is not valid."))?,
     };
     let end = found.len().min(start.saturating_add(query.top.unwrap_or(DEFAULT_PAGE)));
-    let selection = selection(kind, &query);
-    let mut body = json!({"@odata.context": format!("{CONTEXT}#{selection}")});
-    if query.count && query.skip_token.is_none() {
-        body["@odata.count"] = json!(found.len());
-    }
-    if end < found.len() {
-        body["@odata.nextLink"] = json!(next_link(exchange, kind, &query, end));
-    }
     let page = found.get(start..end).unwrap_or_default();
-    body["value"] = page
-        .iter()
-        .map(|item| fields(kind, &query, item))
-        .map(Value::Object)
-        .collect();
-    Ok(body)
+    Ok(json_of(&Page {
+        context: format!("{CONTEXT}#{}", selection(kind, &query)),
+        count: (query.count && query.skip_token.is_none()).then_some(found.len()),
+        next_link: (end < found.len()).then(|| next_link(exchange, &query, end)),
+        value: page.iter().map(|item| fields(kind, &query, item)).collect(),
+    }))
 }
 
 /// The number of resources that a query finds.
@@ -43,13 +57,17 @@ pub(crate) fn count<T>(exchange: &Exchange<'_>, kind: &Kind<T>, items: Vec<&T>) 
     Ok(found(&query, items).len())
 }
 
-/// One resource.
-pub(crate) fn entity<T>(exchange: &Exchange<'_>, kind: &Kind<T>, item: &T) -> Result<Value, Denial> {
+/// One resource, in JSON.
+pub(crate) fn entity<T>(exchange: &Exchange<'_>, kind: &Kind<T>, item: &T) -> Result<Vec<u8>, Denial> {
     let query = Query::read(exchange, kind, Target::Entity)?;
     let mut body = fields(kind, &query, item);
     let context = format!("{CONTEXT}#{}/$entity", selection(kind, &query));
-    body.insert("@odata.context".to_owned(), json!(context));
-    Ok(Value::Object(body))
+    body.0.insert(0, ("@odata.context", json!(context)));
+    Ok(json_of(&body))
+}
+
+fn json_of(body: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(body).unwrap_or_default()
 }
 
 /// The items that the filter lets through, in order.
@@ -69,66 +87,67 @@ fn found<'a, T>(query: &Query<T>, mut items: Vec<&'a T>) -> Vec<&'a T> {
     items
 }
 
-fn selected<T>(kind: &Kind<T>, query: &Query<T>) -> Vec<&'static Property<T>> {
-    match &query.select {
-        Some(properties) => properties.clone(),
-        None => kind.properties.iter().filter(|property| property.is_default).collect(),
+fn fields<T>(kind: &Kind<T>, query: &Query<T>, item: &T) -> Fields {
+    if let Some(own) = kind.own_fields {
+        let selected = query.select.as_deref().map(names);
+        return Fields(own(item, selected.as_deref()));
     }
+    let defaults = || kind.properties.iter().filter(|property| property.is_default);
+    let field = |property: &Property<T>| (property.name, (property.value)(item));
+    Fields(match &query.select {
+        Some(properties) => properties.iter().map(|property| field(property)).collect(),
+        None => defaults().map(field).collect(),
+    })
 }
 
-fn fields<T>(kind: &Kind<T>, query: &Query<T>, item: &T) -> Map<String, Value> {
-    let properties = selected(kind, query).into_iter();
-    properties
-        .map(|property| (property.name.to_owned(), (property.value)(item)))
-        .collect()
+fn names<T>(properties: &[&'static Property<T>]) -> Vec<&'static str> {
+    properties.iter().map(|property| property.name).collect()
 }
 
 /// The collection in the context of a response, with the properties if not all are there.
 fn selection<T>(kind: &Kind<T>, query: &Query<T>) -> String {
     match &query.select {
         None => kind.set.to_owned(),
-        Some(properties) => {
-            let names: Vec<&str> = properties.iter().map(|property| property.name).collect();
-            format!("{}({})", kind.set, names.join(","))
-        }
+        Some(properties) => format!("{}({})", kind.set, names(properties).join(",")),
     }
 }
 
-fn next_link<T>(exchange: &Exchange<'_>, kind: &Kind<T>, query: &Query<T>, position: usize) -> String {
-    let mut link = format!("{}/v1.0/{}?", exchange.origin, kind.set);
+fn next_link<T>(exchange: &Exchange<'_>, query: &Query<T>, position: usize) -> String {
+    let mut link = format!("{}{}?", exchange.origin, exchange.event.path);
     for (name, value) in &query.kept {
         link.push_str(&format!("${name}="));
         link.extend(form_urlencoded::byte_serialize(value.as_bytes()));
         link.push('&');
     }
     link.push_str("$skiptoken=");
-    link.push_str(&skip_token(position, query));
+    link.push_str(&skip_token(position, exchange, query));
     link
 }
 
 /// Opaque to the client: a position with a check, so that one that was made up, or that belongs to another query, is
 /// rejected.
-fn skip_token<T>(position: usize, query: &Query<T>) -> String {
-    format!("RFN{position:08x}{:08x}", check(position, query))
+fn skip_token<T>(position: usize, exchange: &Exchange<'_>, query: &Query<T>) -> String {
+    format!("RFN{position:08x}{:08x}", check(position, exchange, query))
 }
 
-fn read_skip_token<T>(token: &str, query: &Query<T>) -> Option<usize> {
+fn read_skip_token<T>(token: &str, exchange: &Exchange<'_>, query: &Query<T>) -> Option<usize> {
     let digits = token
         .strip_prefix("RFN")
         .filter(|digits| digits.len() == 16 && digits.is_ascii())?;
     let position = usize::from_str_radix(&digits[..8], 16).ok()?;
-    (u32::from_str_radix(&digits[8..], 16).ok()? == check(position, query)).then_some(position)
+    (u32::from_str_radix(&digits[8..], 16).ok()? == check(position, exchange, query)).then_some(position)
 }
 
-/// Over the options that decide which resource stands where.
-fn check<T>(position: usize, query: &Query<T>) -> u32 {
+/// Over the collection and the options that decide which resource is at which position.
+fn check<T>(position: usize, exchange: &Exchange<'_>, query: &Query<T>) -> u32 {
     let options = query
         .kept
         .iter()
         .filter(|(name, _)| ["filter", "orderby"].contains(name));
     let bytes = options.flat_map(|(name, value)| name.bytes().chain(value.bytes()));
+    let path = exchange.event.path.bytes().map(|byte| byte.to_ascii_lowercase());
     // FNV-1a.
-    bytes
+    path.chain(bytes)
         .fold((position as u32) ^ 0x811c_9dc5, |hash, byte| {
             (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
         })

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::header::WWW_AUTHENTICATE;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
@@ -17,6 +17,8 @@ pub(crate) struct Denial {
     status: StatusCode,
     code: &'static str,
     message: String,
+    /// Seconds until the client may try again.
+    retry_after: Option<u64>,
     /// What the challenge says besides where tokens come from: parameters, each behind a comma.
     challenge: String,
 }
@@ -27,6 +29,7 @@ impl Denial {
             status,
             code,
             message: message.into(),
+            retry_after: None,
             challenge: String::new(),
         }
     }
@@ -64,6 +67,18 @@ impl Denial {
         Self::new(StatusCode::FORBIDDEN, "Authorization_RequestDenied", message)
     }
 
+    /// There were too many requests.
+    pub(super) fn throttled(retry_after: u64) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "TooManyRequests",
+                "Please retry again later.",
+            )
+        }
+    }
+
     /// The directory rejects the request.
     pub(super) fn request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "Request_BadRequest", message)
@@ -99,10 +114,18 @@ impl Denial {
         if let Some(id) = exchange.client_request_id() {
             inner["client-request-id"] = json!(id);
         }
+        if self.retry_after.is_some() {
+            inner["code"] = json!("429");
+            inner["message"] = json!("Please retry after");
+            inner["status"] = json!("429");
+        }
         let body = json!({"error": {"code": self.code, "message": self.message, "innerError": inner}});
         let mut response = exchange.answer(self.status, JSON, serde_json::to_vec(&body).unwrap_or_default());
         if let Ok(id) = HeaderValue::from_str(request_id) {
             response.headers_mut().insert("request-id", id);
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             let challenge = format!(

@@ -12,6 +12,8 @@ pub(crate) enum Expression<T: 'static> {
     In(&'static Property<T>, Vec<Literal>),
     StartsWith(&'static Property<T>, String),
     EndsWith(&'static Property<T>, String),
+    /// A list has an item with this text.
+    Any(&'static Property<T>, String),
     And(Vec<Self>),
     Or(Vec<Self>),
     Not(Box<Self>),
@@ -45,6 +47,7 @@ impl<T> Expression<T> {
             Self::In(property, literals) => Some(literals.contains(&property.key(item))),
             Self::StartsWith(property, start) => property.key(item).map(|value| value.starts_with(start.as_str())),
             Self::EndsWith(property, end) => property.key(item).map(|value| value.ends_with(end.as_str())),
+            Self::Any(property, text) => Some(property.has(item, text)),
             Self::And(parts) => all(parts.iter().map(|part| part.holds(item))),
             // Either holds unless neither does.
             Self::Or(parts) => all(parts.iter().map(|part| part.holds(item).map(|is| !is))).map(|is| !is),
@@ -206,6 +209,12 @@ impl<'t, T> Parser<'t, T> {
                 "Unsupported property filter clause operator 'Contains'.",
             ));
         }
+        if let Some((list, "any")) = name.rsplit_once('/')
+            && let Ok(property) = self.kind.property(list, CLAUSE)
+            && property.literals == Literals::Texts
+        {
+            return self.any(property);
+        }
         if !is("startsWith") && !is("endsWith") {
             if name.contains('/') {
                 // A lambda operator on a path, or a path that Graph does not know.
@@ -243,6 +252,34 @@ impl<'t, T> Parser<'t, T> {
             }
             self.supports(property, property.suffix)?;
             Ok(Expression::EndsWith(property, value))
+        }
+    }
+
+    /// `property/any(x:x eq 'text')`, at its opening parenthesis.
+    fn any(&mut self, property: &'static Property<T>) -> Result<Expression<T>, Denial> {
+        self.next();
+        // White space is allowed around the colon.
+        let mut variable = String::new();
+        while let Token::Word(word) = self.peek().clone() {
+            self.next();
+            if word.eq_ignore_ascii_case("eq") {
+                break;
+            }
+            variable.push_str(word);
+        }
+        let is_same = variable
+            .split_once(':')
+            .is_some_and(|(one, other)| !one.is_empty() && one == other);
+        match (self.next(), self.peek()) {
+            (Token::Text(text), Token::Close) if is_same => {
+                self.next();
+                self.supports(property, property.equality)?;
+                Ok(Expression::Any(property, text.to_lowercase()))
+            }
+            _ => Err(Denial::not_emulated(format_args!(
+                "this lambda operator in '$filter', only '{}/any(x:x eq 'text')'",
+                property.name
+            ))),
         }
     }
 
@@ -311,7 +348,7 @@ impl<'t, T> Parser<'t, T> {
             }
             Token::Word(word) => {
                 let literal = match property.literals {
-                    Literals::Text => None,
+                    Literals::Text | Literals::Texts => None,
                     Literals::Boolean => ["true", "false"]
                         .iter()
                         .find(|known| word.eq_ignore_ascii_case(known))
@@ -342,6 +379,7 @@ impl<'t, T> Parser<'t, T> {
             Literals::Text => "a string: put strings in single quotation marks",
             Literals::Boolean => "true or false, without quotation marks",
             Literals::Time => "a time like 2026-01-31T23:59:58Z, without quotation marks",
+            Literals::Texts => "a list: use 'any'",
         };
         Denial::malformed(format!(
             "{CLAUSE}: '{}' cannot be compared with the property '{}', which is {expected}.",

@@ -3,7 +3,8 @@
 use http::header::{ACCEPT, IF_MATCH, IF_NONE_MATCH};
 
 use crate::exchange::{Exchange, shown};
-use crate::graph::{Denial, Resource};
+use crate::graph::Denial;
+use crate::graph::resource::Resource;
 
 /// Checks the headers of a request for a resource.
 ///
@@ -18,7 +19,7 @@ pub(super) fn check(exchange: &Exchange<'_>, resource: &Resource<'_>) -> Result<
             "the header '{name}' here: no response has an ETag"
         )));
     }
-    let is_count = matches!(resource, Resource::UsersCount | Resource::ApplicationsCount);
+    let is_count = resource.is_count();
     match exchange.header(ACCEPT) {
         // Counts are text, and Graph sends them to clients that want JSON as well.
         Some(accept) if !is_count && !accept.trim().is_empty() && !accept.split(',').any(is_usual_json) => {

@@ -14,9 +14,14 @@ pub(crate) struct Kind<T: 'static> {
     /// The name of its type in the directory, as in messages.
     pub(crate) resource: &'static str,
     pub(crate) properties: &'static [Property<T>],
+    /// For a collection of several types: the members of one object, those of these names or those that its own type has by
+    /// default.
+    pub(crate) own_fields: Option<OwnFields<T>>,
     /// Properties that Graph has beside those, in lower case.
     pub(crate) absent: &'static [&'static str],
 }
+
+type OwnFields<T> = fn(&T, Option<&[&'static str]>) -> Vec<(&'static str, Value)>;
 
 /// A property of a resource.
 pub(crate) struct Property<T: 'static> {
@@ -44,6 +49,8 @@ pub(crate) enum Literals {
     Text,
     Boolean,
     Time,
+    /// A list of texts, which a filter compares with `any`.
+    Texts,
 }
 
 /// Whether a query may use a property in some way.
@@ -92,6 +99,16 @@ impl<T> Property<T> {
         }
     }
 
+    /// A Boolean whose equality can be tested.
+    pub(crate) const fn boolean(name: &'static str, value: fn(&T) -> Value) -> Self {
+        Self::text(name, value, Support::Yes, Support::No, Support::No).literals(Literals::Boolean)
+    }
+
+    /// A list of texts that can be searched for one of them.
+    pub(crate) const fn texts(name: &'static str, value: fn(&T) -> Value) -> Self {
+        Self::text(name, value, Support::Yes, Support::No, Support::No).literals(Literals::Texts)
+    }
+
     pub(crate) const fn suffix(self, suffix: Support) -> Self {
         Self { suffix, ..self }
     }
@@ -119,6 +136,13 @@ impl<T> Property<T> {
             Value::Bool(is) => Some(is.to_string()),
             _ => None,
         }
+    }
+
+    /// Whether a list has an item with this text, which is in lower case.
+    pub(crate) fn has(&self, item: &T, text: &str) -> bool {
+        let value = (self.value)(item);
+        let mut items = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+        items.any(|item| item.to_lowercase() == text)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::graph::bearer::Caller;
 use crate::graph::property::{Kind, Literals, Property, Support};
 use crate::graph::{CREATED, Denial, collection};
 
-pub(super) fn list(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<Value, Denial> {
+pub(super) fn list(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<Vec<u8>, Denial> {
     caller.needs(READ_USERS)?;
     collection::list(exchange, &USERS, users(caller).iter().collect())
 }
@@ -19,7 +19,7 @@ pub(super) fn count(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<usiz
     collection::count(exchange, &USERS, users(caller).iter().collect())
 }
 
-pub(super) fn one(exchange: &Exchange<'_>, caller: &Caller<'_>, id: &str) -> Result<Value, Denial> {
+pub(super) fn one(exchange: &Exchange<'_>, caller: &Caller<'_>, id: &str) -> Result<Vec<u8>, Denial> {
     caller.needs(READ_USERS)?;
     let found = users(caller)
         .iter()
@@ -28,7 +28,7 @@ pub(super) fn one(exchange: &Exchange<'_>, caller: &Caller<'_>, id: &str) -> Res
 }
 
 /// The user that the token was issued for.
-pub(super) fn me(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<Value, Denial> {
+pub(super) fn me(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<Vec<u8>, Denial> {
     let user = caller
         .user
         .as_ref()
@@ -62,7 +62,7 @@ fn user_type(user: &User) -> Value {
 }
 
 /// With the support for each property that Graph's documents state.
-static USERS: Kind<User> = Kind {
+pub(super) static USERS: Kind<User> = Kind {
     set: "users",
     entity: "user",
     resource: "User",
@@ -98,9 +98,7 @@ static USERS: Kind<User> = Kind {
         .suffix(ADVANCED)
         .order(YES),
         Property::text("id", |user| json!(user.id), YES, NO, NO),
-        Property::text("accountEnabled", |user: &User| json!(user.is_enabled()), YES, NO, NO)
-            .literals(Literals::Boolean)
-            .selected_only(),
+        Property::boolean("accountEnabled", |user: &User| json!(user.is_enabled())).selected_only(),
         Property::text(
             "companyName",
             |user: &User| json!(user.company_name),
@@ -119,6 +117,7 @@ static USERS: Kind<User> = Kind {
         Property::text("usageLocation", |user: &User| json!(user.usage_location), YES, YES, YES).selected_only(),
         Property::text("userType", user_type, YES, NO, NO).selected_only(),
     ],
+    own_fields: None,
     absent: &[
         "aboutme",
         "activities",
@@ -237,7 +236,7 @@ const YES: Support = Support::Yes;
 const ADVANCED: Support = Support::Advanced;
 const NO: Support = Support::No;
 
-const READ_USERS: &[&str] = &[
+pub(super) const READ_USERS: &[&str] = &[
     "User.Read.All",
     "User.ReadWrite.All",
     "Directory.Read.All",

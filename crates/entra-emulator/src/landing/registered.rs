@@ -26,40 +26,82 @@ pub(super) fn tenants(core: &Core) -> String {
             ("Name", escape(&tenant.name)),
             ("Kind", escape(kind)),
         ]));
-        let users = tenant.users.as_deref().unwrap_or_default();
-        if users.is_empty() {
-            html.push_str("<p>It has no users.</p>\n");
-            continue;
-        }
-        let rows: Vec<[String; 4]> = users
-            .iter()
-            .take(MOST_USERS)
-            .map(|user| {
-                let role = match (user.is_enabled(), user.admin) {
-                    (false, _) => "disabled",
-                    (true, true) => "administrator",
-                    (true, false) => "user",
-                };
-                [
-                    escape(&user.display_name),
-                    escape(&user.user_principal_name),
-                    escape(role),
-                    code(&user.id),
-                ]
-            })
-            .collect();
-        let caption = format!("Users of {}, who sign in without a password", tenant.domain);
-        html.push_str(&table(
-            "users",
-            &caption,
-            ["Name", "Sign-in name", "Role", "Object ID"],
-            &rows,
-        ));
-        html.push_str(&more(users.len(), MOST_USERS, "users"));
+        html.push_str(&users(tenant));
+        html.push_str(&groups(tenant));
+        html.push_str(&devices(tenant));
     }
     html.push_str(&more(core.directory.tenants.len(), MOST_TENANTS, "tenants"));
     html.push_str("</section>\n");
     html
+}
+
+fn users(tenant: &Tenant) -> String {
+    let users = tenant.users.as_deref().unwrap_or_default();
+    if users.is_empty() {
+        return "<p>It has no users.</p>\n".to_owned();
+    }
+    let rows = users.iter().take(MOST_USERS).map(|user| {
+        let role = match (user.is_enabled(), user.admin) {
+            (false, _) => "disabled",
+            (true, true) => "administrator",
+            (true, false) => "user",
+        };
+        [
+            escape(&user.display_name),
+            escape(&user.user_principal_name),
+            escape(role),
+            code(&user.id),
+        ]
+    });
+    let caption = format!("Users of {}, who sign in without a password", tenant.domain);
+    let columns = ["Name", "Sign-in name", "Role", "Object ID"];
+    table("users", &caption, columns, &rows.collect::<Vec<_>>()) + &more(users.len(), MOST_USERS, "users")
+}
+
+fn groups(tenant: &Tenant) -> String {
+    let groups = tenant.groups.as_deref().unwrap_or_default();
+    if groups.is_empty() {
+        return String::new();
+    }
+    let rows = groups.iter().take(MOST_GROUPS).map(|group| {
+        let kind = if group.microsoft_365 {
+            "Microsoft 365"
+        } else {
+            "security"
+        };
+        [
+            escape(&group.display_name),
+            escape(kind),
+            group.members.len().to_string(),
+            code(&group.id),
+        ]
+    });
+    let caption = format!("Groups of {}", tenant.domain);
+    let columns = ["Name", "Kind", "Members", "Object ID"];
+    table("groups", &caption, columns, &rows.collect::<Vec<_>>()) + &more(groups.len(), MOST_GROUPS, "groups")
+}
+
+fn devices(tenant: &Tenant) -> String {
+    let devices = tenant.managed_devices.as_deref().unwrap_or_default();
+    if devices.is_empty() {
+        return String::new();
+    }
+    let rows = devices.iter().take(MOST_DEVICES).map(|device| {
+        let users = tenant.users.iter().flatten();
+        let user = users
+            .filter(|user| device.user.as_ref() == Some(&user.id))
+            .map(|user| &user.user_principal_name);
+        let state = if device.elevated { "open elevation request" } else { "" };
+        [
+            escape(&device.name),
+            escape(device.model()),
+            user.map(|user| escape(user)).next().unwrap_or_else(|| dim("no user")),
+            escape(state),
+        ]
+    });
+    let caption = format!("Devices of {} that Managed Desktop manages", tenant.domain);
+    let columns = ["Name", "Model", "Assigned to", "State"];
+    table("devices", &caption, columns, &rows.collect::<Vec<_>>()) + &more(devices.len(), MOST_DEVICES, "devices")
 }
 
 pub(super) fn applications(core: &Core) -> String {
@@ -236,6 +278,8 @@ fn state(core: &Core, app: &App, asked: &Asked) -> String {
 // What is shown of a large configuration.
 const MOST_TENANTS: usize = 5;
 const MOST_USERS: usize = 10;
+const MOST_GROUPS: usize = 10;
+const MOST_DEVICES: usize = 10;
 const MOST_APPS: usize = 20;
 const MOST_APIS: usize = 20;
 const MOST_PERMISSIONS: usize = 20;
