@@ -28,7 +28,7 @@ use crate::token::grants::Grants;
 use crate::token::issuer::Issuers;
 use crate::token::replay::Replays;
 use crate::token::revocation::Revocations;
-use crate::{Aadsts, activity, authorize, discovery, graph, landing, recorder, token, user_realm};
+use crate::{Aadsts, activity, authorize, discovery, graph, landing, managed_desktop, recorder, token, user_realm};
 
 /// All state of one emulator.
 #[derive(Debug)]
@@ -291,6 +291,9 @@ fn route(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
         (["devicelogin"], _) => return authorize::device_login(exchange),
         (["api", "v1.0", _, "activity", "feed", ..], [_, _, tenant, _, _, rest @ ..]) => {
             return activity::answer(exchange, tenant, rest);
+        }
+        (["support", "odata", "v1", "tenants", _, ..], [_, _, _, _, tenant, rest @ ..]) => {
+            return managed_desktop::answer(exchange, tenant, rest);
         }
         _ => {}
     }

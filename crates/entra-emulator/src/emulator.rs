@@ -327,6 +327,12 @@ impl Emulator {
         format!("{}/v1.0", self.base_url())
     }
 
+    /// Where the Managed Desktop API answers for the first tenant: `{base_url}/support/odata/v1/tenants/{tenant_id}`. Its
+    /// tokens are for [`MANAGED_DESKTOP`](Self::MANAGED_DESKTOP), which is another host than the API's own.
+    pub fn managed_desktop_url(&self) -> String {
+        format!("{}/support/odata/v1/tenants/{}", self.base_url(), self.tenant_id())
+    }
+
     /// The first tenant's GUID.
     pub fn tenant_id(&self) -> &str {
         &self.core.first_tenant().id

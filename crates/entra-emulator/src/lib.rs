@@ -59,7 +59,7 @@
 //! - discovery documents, user realm discovery (`UserRealm`), signing keys and their rotation.
 //! - of Graph `/v1.0/users`, `/v1.0/me`, `/v1.0/groups` with their members, `/v1.0/applications`,
 //!   `/v1.0/servicePrincipals` with their app roles, and `/v1.0/organization`; of the Office 365 Management Activity API
-//!   subscriptions, content and records. Each checks its tokens;
+//!   subscriptions, content and records; of Managed Desktop devices, users and elevation details. Each checks its tokens;
 //!   revoked tokens and the claims challenges about them come from [`Emulator::revoke_tokens`], throttling of Graph from
 //!   [`EmulatorBuilder::graph_requests_per_minute`].
 //! - of Graph's query options `$filter` (`eq`, `ne`, `ge`, `le`, `in`, `startsWith`, `endsWith`, `any`, `and`, `or`, `not`),
@@ -122,6 +122,7 @@ mod headless;
 mod html;
 mod keys;
 mod landing;
+mod managed_desktop;
 mod quota;
 mod recorder;
 mod redact;
