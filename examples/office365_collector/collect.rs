@@ -26,7 +26,7 @@ use crate::arguments::Arguments;
 use crate::common;
 use crate::event::{Event, Observers, Report, Shutdown};
 use crate::feed::{Api, ContentType, Webhook};
-use crate::sink::{Bounds, Sink, jsonl::JsonLines};
+use crate::sink::{Bounds, Sink, SinkError, jsonl::JsonLines, sqlite::Sqlite};
 use crate::tenants::Tenants;
 use crate::tokens;
 
@@ -397,10 +397,12 @@ async fn sleep_until(moment: Option<Instant>) {
 }
 
 fn sink(arguments: &Arguments) -> Result<Arc<dyn Sink>, Box<dyn Error>> {
-    if arguments.sqlite.is_some() {
-        return Err("--sqlite is not built in".into());
-    }
-    Ok(Arc::new(JsonLines::at(&arguments.output)?))
+    // The caller prints an error without its hint otherwise.
+    let explained = |error: SinkError| format!("{error}; {}", error.hint());
+    Ok(match &arguments.sqlite {
+        Some(path) => Arc::new(Sqlite::at(path).map_err(explained)?),
+        None => Arc::new(JsonLines::at(&arguments.output).map_err(explained)?),
+    })
 }
 
 /// The API's address in the public cloud, and its audience there.

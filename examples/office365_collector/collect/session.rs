@@ -133,7 +133,7 @@ impl Session {
                             .await?;
                     }
                 }
-                Ok(())
+                self.flush(&mut state).await
             }
             Work::Notified(notified) => {
                 let (mut state, _) = self.open(id).await?;
@@ -381,6 +381,7 @@ impl Session {
         let batch = Batch {
             content_type,
             content_id: content.id,
+            created: content.created,
             window: fetches.window,
             body,
             records,
@@ -423,6 +424,7 @@ impl Session {
         }
         let place = self.place.of_type(content_type).within(window);
         let finished = state.writer.finish(content_type, window).await;
+        self.recount(state);
         finished.map_err(|error| Failure::new(place, error))?;
         let tenant = &self.place.tenant;
         self.calls.shared.observers.tell(&Event::WindowDone {
@@ -433,9 +435,17 @@ impl Session {
         Ok(true)
     }
 
-    async fn flush(&self, state: &mut State) -> Result<(), Stop> {
+    async fn flush(&mut self, state: &mut State) -> Result<(), Stop> {
         let flushed = state.writer.flush().await;
+        self.recount(state);
         Ok(flushed.map_err(|error| Failure::new(self.place.clone(), error))?)
+    }
+
+    /// Counts records as repeated that the sink had already.
+    fn recount(&mut self, state: &mut State) {
+        let repeated = state.writer.take_repeated() as u64;
+        self.report.records = self.report.records.saturating_sub(repeated);
+        self.report.duplicates += repeated;
     }
 
     fn fail(&mut self, failure: Failure) {

@@ -3,18 +3,19 @@
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::feed::ContentType;
-use crate::sink::{Batch, SinkError, TenantSink, Window};
+use crate::sink::{Batch, Committed, SinkError, TenantSink, Window};
 
 /// Batches that wait, and the commit that runs.
 pub(super) struct Writer {
     state: State,
     waiting: Vec<Batch>,
     bytes: usize,
+    repeated: usize,
 }
 
 enum State {
     Idle(Box<dyn TenantSink>),
-    Busy(JoinHandle<(Box<dyn TenantSink>, Result<(), SinkError>)>),
+    Busy(JoinHandle<(Box<dyn TenantSink>, Result<Committed, SinkError>)>),
     /// A commit failed: the sink is not used again.
     Gone,
 }
@@ -25,6 +26,7 @@ impl Writer {
             state: State::Idle(sink),
             waiting: Vec::new(),
             bytes: 0,
+            repeated: 0,
         }
     }
 
@@ -51,7 +53,7 @@ impl Writer {
         self.bytes = 0;
         self.state = State::Busy(spawn_blocking(move || {
             let result = if batches.is_empty() {
-                Ok(())
+                Ok(Committed::default())
             } else {
                 sink.commit(&batches)
             };
@@ -60,15 +62,17 @@ impl Writer {
         Ok(())
     }
 
-    /// Commits everything, and waits for it.
+    /// Commits everything, and waits until it outlasts a power failure.
     ///
     /// # Errors
     /// Returns an error if not all of it was committed.
     pub(super) async fn flush(&mut self) -> Result<(), SinkError> {
-        self.commit().await?;
-        let sink = self.idle().await?;
-        self.state = State::Idle(sink);
-        Ok(())
+        self.last(|sink| sink.sync()).await
+    }
+
+    /// Returns how many of the records that were committed the sink had already, and counts from zero again.
+    pub(super) fn take_repeated(&mut self) -> usize {
+        std::mem::take(&mut self.repeated)
     }
 
     /// Commits everything and the end of the window, and waits for it.
@@ -76,10 +80,18 @@ impl Writer {
     /// # Errors
     /// As for [`flush`](Self::flush).
     pub(super) async fn finish(&mut self, content_type: ContentType, window: Window) -> Result<(), SinkError> {
+        self.last(move |sink| sink.finish(content_type, window)).await
+    }
+
+    /// Commits everything, does something with the sink, and waits for it.
+    async fn last(
+        &mut self,
+        act: impl FnOnce(&mut dyn TenantSink) -> Result<(), SinkError> + Send + 'static,
+    ) -> Result<(), SinkError> {
         self.commit().await?;
         let mut sink = self.idle().await?;
         self.state = State::Busy(spawn_blocking(move || {
-            let result = sink.finish(content_type, window);
+            let result = act(&mut *sink).map(|()| Committed::default());
             (sink, result)
         }));
         let sink = self.idle().await?;
@@ -92,7 +104,10 @@ impl Writer {
         match std::mem::replace(&mut self.state, State::Gone) {
             State::Idle(sink) => Ok(sink),
             State::Busy(commit) => match commit.await {
-                Ok((sink, Ok(()))) => Ok(sink),
+                Ok((sink, Ok(committed))) => {
+                    self.repeated += committed.repeated;
+                    Ok(sink)
+                }
                 Ok((_, Err(error))) => Err(error),
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             },

@@ -3,19 +3,25 @@
 //! A sink is opened for one tenant while that tenant is collected. [`TenantSink::commit`] is atomic: after a crash at any moment,
 //! [`Sink::open`] returns exactly what was committed, and no part of a group that was not.
 
+mod day;
+mod exclusive;
 pub(crate) mod jsonl;
+#[cfg(test)]
+mod samples;
+pub(crate) mod sqlite;
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
+use std::{fmt, io};
 
 use bytes::Bytes;
 use entra_proto::{Guid, Timestamp};
 use hmac_sha256::Hash;
 
+pub(crate) use self::day::Day;
 use crate::feed::ContentType;
 
 /// A place for records and progress, of all tenants.
@@ -29,13 +35,16 @@ pub(crate) trait Sink: Send + Sync {
 }
 
 /// The part of a sink that belongs to one tenant. Dropping it closes it. Its methods block.
+///
+/// What was committed outlasts the process. It outlasts a power failure as well after [`sync`](Self::sync) and some time after it
+/// was committed; before that, a power failure may undo the latest commits, each of them as a whole.
 pub(crate) trait TenantSink: Send {
     /// Makes all records of these batches durable, together with the fact that their contents are done: all or nothing.
     /// Contents without records come as well.
     ///
     /// # Errors
     /// Returns an error if nothing of it was committed. The tenant is not written again before it is opened again.
-    fn commit(&mut self, batches: &[Batch]) -> Result<(), SinkError>;
+    fn commit(&mut self, batches: &[Batch]) -> Result<Committed, SinkError>;
 
     /// Makes durable that all content of this type in the window is done, so that the next collection starts at its end. Contents
     /// of this type whose window ended more than [`Bounds::overlap`] before the end of this one may be forgotten.
@@ -43,6 +52,19 @@ pub(crate) trait TenantSink: Send {
     /// # Errors
     /// As for [`commit`](Self::commit).
     fn finish(&mut self, content_type: ContentType, window: Window) -> Result<(), SinkError>;
+
+    /// Waits until what was committed outlasts a power failure.
+    ///
+    /// # Errors
+    /// As for [`commit`](Self::commit).
+    fn sync(&mut self) -> Result<(), SinkError>;
+}
+
+/// What a commit did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Committed {
+    /// Records that the sink had already, which it dropped.
+    pub(crate) repeated: usize,
 }
 
 /// How much of the past matters.
@@ -84,6 +106,8 @@ pub(crate) struct Batch {
     pub(crate) content_type: ContentType,
     /// The API's name of the content. It may be long, and is hostile text.
     pub(crate) content_id: String,
+    /// When the API says that the content was created; empty if it is not known. Hostile text.
+    pub(crate) created: String,
     /// The window that the content was found in.
     pub(crate) window: Window,
     /// The body that the records are parts of: valid JSON on one line.
@@ -109,15 +133,16 @@ impl Batch {
         self.body.get(record.raw.clone()).unwrap_or_default()
     }
 
-    /// Returns the day of a record, `2026-01-31`; none if it has no valid time.
-    pub(crate) fn day(&self, record: &Record) -> Option<&str> {
-        let created = self.body.get(record.created.clone()?)?;
-        let day = std::str::from_utf8(created.get(..10)?).ok()?;
-        let is_day = day.bytes().enumerate().all(|(place, byte)| match place {
-            4 | 7 => byte == b'-',
-            _ => byte.is_ascii_digit(),
-        });
-        (is_day && created.get(10).is_none_or(|next| *next == b'T')).then_some(day)
+    /// Returns the time of a record as it stands there.
+    pub(crate) fn created(&self, record: &Record) -> Option<&[u8]> {
+        self.body.get(record.created.clone()?)
+    }
+
+    /// Returns the day of a record; that of the content if the record has no usable time.
+    pub(crate) fn day(&self, record: &Record) -> Day {
+        let content = Day::of_time(self.created.as_bytes()).unwrap_or_else(|| Day::of(self.window.start));
+        let day = self.created(record).and_then(Day::of_time);
+        day.filter(|day| day.is_plausible_in(content)).unwrap_or(content)
     }
 }
 
@@ -154,11 +179,11 @@ impl Key {
 #[derive(Debug)]
 pub(crate) struct SinkError {
     /// The file or folder.
-    pub(crate) path: PathBuf,
+    path: PathBuf,
     /// What was attempted: `write`.
-    pub(crate) action: &'static str,
-    /// The cause.
-    pub(crate) cause: Box<dyn Error + Send + Sync>,
+    action: &'static str,
+    cause: Box<dyn Error + Send + Sync>,
+    hint: &'static str,
 }
 
 impl SinkError {
@@ -171,18 +196,43 @@ impl SinkError {
             path: path.into(),
             action,
             cause: cause.into(),
+            hint: "the next run continues where this one stopped",
         }
+    }
+
+    /// The error of the system.
+    pub(crate) fn io(path: impl Into<PathBuf>, action: &'static str, error: io::Error) -> Self {
+        let hint = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                "make room on that disk: the next run continues where this one stopped"
+            }
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                "let this user write there, or name another place with --output or --sqlite"
+            }
+            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists | io::ErrorKind::IsADirectory => {
+                "move away what is there, or name another place with --output or --sqlite"
+            }
+            _ => "check the disk: the next run continues where this one stopped",
+        };
+        Self::new(path, action, error).with_hint(hint)
+    }
+
+    /// Sets what to do about it.
+    pub(crate) fn with_hint(mut self, hint: &'static str) -> Self {
+        self.hint = hint;
+        self
     }
 
     /// Returns what to do about it.
     pub(crate) fn hint(&self) -> &'static str {
-        "check the disk's space and the permissions of the folder; the next run continues where this one stopped"
+        self.hint
     }
 }
 
 impl fmt::Display for SinkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {} {}: {}", self.action, self.path.display(), self.cause)
+        let path = entra_proto::printable(&self.path.to_string_lossy());
+        write!(f, "cannot {} {path}: {}", self.action, self.cause)
     }
 }
 

@@ -1,0 +1,233 @@
+//! What a tenant's folder holds after the program ended, however it ended.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use entra_proto::{Guid, Timestamp};
+
+use super::super::{Bounds, Day, Key, Progress, SinkError};
+use super::journal::{self, CONTENTS_PER_LINE, ContentTypeName, Done, Entry, KEYS_PER_LINE, Line, Part};
+use super::path_of;
+use crate::feed::ContentType;
+
+/// What was committed.
+#[derive(Default)]
+pub(super) struct Recovered {
+    /// Lengths of the files.
+    pub(super) files: BTreeMap<Day, u64>,
+    finished: BTreeMap<ContentType, u64>,
+    contents: Vec<Done>,
+    ids: VecDeque<Key>,
+    /// Keys whose commit has not come yet.
+    pending: VecDeque<Key>,
+    most_ids: usize,
+    /// Where the journal goes on: behind the last entry that holds.
+    pub(super) journal: u64,
+    /// Its lines up to there.
+    pub(super) lines: u64,
+    /// Days whose files may not be on the disk yet.
+    pub(super) unsynced: Vec<Day>,
+}
+
+impl Recovered {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self {
+            most_ids: bounds.ids,
+            ..Self::default()
+        }
+    }
+
+    /// Reads the journal, and compares what a crash may have damaged with the files. Nothing is changed.
+    pub(super) fn read(
+        folder: &Path,
+        path: &Path,
+        file: &File,
+        tenant: Guid,
+        bounds: Bounds,
+    ) -> Result<Self, SinkError> {
+        let mut recovered = Self::new(bounds);
+        let tail = journal::read(path, file, tenant, |lines| {
+            for line in lines {
+                recovered.apply(line);
+            }
+        })?;
+        for line in tail {
+            if let Entry::Commit { files, .. } = &line.entry {
+                for part in files {
+                    if !recovered.holds(folder, part)? {
+                        return Ok(recovered);
+                    }
+                    recovered.unsynced.push(part.day);
+                }
+            }
+            recovered.apply(line);
+        }
+        Ok(recovered)
+    }
+
+    fn apply(&mut self, line: Line) {
+        match line.entry {
+            // They hold with their commit only.
+            Entry::Ids(keys) => return keep_latest(&mut self.pending, keys, self.most_ids),
+            Entry::Journal { .. } | Entry::Synced => {}
+            Entry::Files(files) => self.files.extend(files),
+            Entry::Commit { contents, files } => {
+                self.contents.extend(contents);
+                self.files.extend(files.into_iter().map(|part| (part.day, part.end)));
+                keep_latest(&mut self.ids, self.pending.drain(..), self.most_ids);
+            }
+            Entry::Finish {
+                content_type,
+                end,
+                keep,
+            } => {
+                let finished = self.finished.entry(content_type.0).or_default();
+                *finished = end.max(*finished);
+                self.contents
+                    .retain(|content| content.content_type != content_type || content.window >= keep);
+            }
+        }
+        (self.journal, self.lines) = (line.end, line.number);
+    }
+
+    /// Returns whether the file holds this part.
+    fn holds(&self, folder: &Path, part: &Part) -> Result<bool, SinkError> {
+        let path = path_of(folder, part.day);
+        let Some(start) = self.files.get(&part.day).copied().filter(|start| *start <= part.end) else {
+            return Ok(false);
+        };
+        let read = || -> io::Result<bool> {
+            let mut file = match File::open(&path) {
+                Ok(file) => file,
+                // It was on the disk before the first commit that needs it: it was moved away, with all that it holds.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+                Err(error) => return Err(error),
+            };
+            file.seek(SeekFrom::Start(start))?;
+            let mut hasher = crc32fast::Hasher::new();
+            let mut left = file.take(part.end - start);
+            let mut buffer = vec![0; 1 << 16];
+            loop {
+                match left.read(&mut buffer)? {
+                    0 => break,
+                    read => hasher.update(&buffer[..read]),
+                }
+            }
+            Ok(left.limit() == 0 && hasher.finalize() == part.crc)
+        };
+        read().map_err(|error| SinkError::io(&path, "read", error))
+    }
+
+    /// Removes what was not committed from the files. A file that is missing was moved away: its day starts a new one.
+    pub(super) fn cut_files(&mut self, folder: &Path) -> Result<(), SinkError> {
+        let mut moved = Vec::new();
+        for (&day, &length) in &self.files {
+            let path = path_of(folder, day);
+            let found = match path.metadata() {
+                Ok(found) => found,
+                // One that was announced, and never created, is announced again.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    moved.push(day);
+                    continue;
+                }
+                Err(error) => return Err(SinkError::io(&path, "look at", error)),
+            };
+            if !found.is_file() {
+                return Err(SinkError::new(&path, "write", "it is not a file").with_hint("move it away"));
+            }
+            if found.len() < length {
+                return Err(SinkError::new(
+                    &path,
+                    "continue",
+                    format!("it has {} bytes, and {length} were written", found.len()),
+                )
+                .with_hint("restore it from a copy, or move it away: its day starts a new file then"));
+            }
+            if found.len() > length {
+                let cut = File::options()
+                    .write(true)
+                    .open(&path)
+                    .and_then(|file| file.set_len(length));
+                cut.map_err(|error| SinkError::io(&path, "cut", error))?;
+                self.unsynced.push(day);
+            }
+        }
+        for day in moved {
+            self.files.remove(&day);
+        }
+        Ok(())
+    }
+
+    /// Returns how long a journal is that holds no more than this, roughly.
+    pub(super) fn weight(&self) -> u64 {
+        (self.ids.len() * 22 + self.contents.len() * 96 + self.files.len() * 24) as u64
+    }
+
+    /// Returns the entries of a new journal that holds this.
+    pub(super) fn entries(&mut self, tenant: Guid) -> Vec<Entry> {
+        self.forget_old();
+        let mut entries = vec![Entry::Files(self.files.clone())];
+        // First those that would forget contents.
+        entries.extend(self.finished.iter().map(|(content_type, end)| Entry::Finish {
+            content_type: ContentTypeName(*content_type),
+            end: *end,
+            keep: 0,
+        }));
+        let commit = |contents: &[Done]| Entry::Commit {
+            contents: contents.to_vec(),
+            files: Vec::new(),
+        };
+        for keys in self.ids.make_contiguous().chunks(KEYS_PER_LINE) {
+            entries.push(Entry::Ids(keys.to_vec()));
+            entries.push(commit(&[]));
+        }
+        entries.extend(self.contents.chunks(CONTENTS_PER_LINE).map(commit));
+        entries.push(Entry::Synced);
+        entries.insert(
+            0,
+            Entry::Journal {
+                version: 1,
+                tenant: tenant.to_string(),
+                lines: entries.len() as u64 + 1,
+            },
+        );
+        entries
+    }
+
+    /// Forgets contents that the API lists no more, where no finished window did so.
+    fn forget_old(&mut self) {
+        let latest = self.contents.iter().map(|content| content.window).max();
+        let oldest = latest.unwrap_or_default().saturating_sub(LISTED);
+        self.contents.retain(|content| content.window >= oldest);
+    }
+
+    pub(super) fn into_progress(self) -> (Progress, BTreeMap<Day, u64>) {
+        let progress = Progress {
+            finished: self
+                .finished
+                .into_iter()
+                .map(|(content_type, end)| (content_type, Timestamp::from_secs(end)))
+                .collect(),
+            contents: self.contents.into_iter().flat_map(|content| content.key).collect(),
+            records: self.ids.into(),
+        };
+        (progress, self.files)
+    }
+}
+
+/// Appends keys, and keeps no more than the latest `most`.
+fn keep_latest(kept: &mut VecDeque<Key>, keys: impl IntoIterator<Item = Key>, most: usize) {
+    for key in keys {
+        if kept.len() >= most {
+            kept.pop_front();
+        }
+        if most > 0 {
+            kept.push_back(key);
+        }
+    }
+}
+
+/// How long the API lists a content, in seconds: 7 days, with room for clocks that differ.
+const LISTED: u64 = 9 * 86_400;
