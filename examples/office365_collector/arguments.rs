@@ -42,8 +42,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "2h", value_parser = since)]
     pub(crate) overlap: Duration,
 
-    /// Record ids to remember for each tenant, to drop repeated records
-    #[arg(long, value_name = "N", default_value_t = 250_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    /// Latest record ids to remember for each tenant, to drop repeated records. With --sqlite, all are dropped
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(crate) remember: u32,
 
     /// Requests at once in one tenant
