@@ -68,6 +68,13 @@ pub(crate) fn collect_from(emulator: &Emulator, tenants: &str, folder: &Folder, 
 
 /// The collector with its variables and its folder.
 pub(crate) fn command(emulator: &Emulator, tenants: &str, folder: &Folder) -> Command {
+    let mut command = bare_command(emulator, tenants);
+    command.arg("--output").arg(folder.path().join("audit"));
+    command
+}
+
+/// The collector with its variables.
+pub(crate) fn bare_command(emulator: &Emulator, tenants: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_office365_collector"));
     command.env_clear().envs([
         ("AZURE_TENANTS", tenants),
@@ -75,7 +82,6 @@ pub(crate) fn command(emulator: &Emulator, tenants: &str, folder: &Folder) -> Co
         ("AZURE_CLIENT_SECRET", emulator.client_secret()),
         ("AZURE_AUTHORITY_HOST", emulator.base_url()),
     ]);
-    command.arg("--output").arg(folder.path().join("audit"));
     command
 }
 
