@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use clap::{Parser, ValueEnum};
 use entra_proto::{EndpointVersion, Guid, Origin};
 
 use crate::feed::ContentType;
+use crate::summary::Form;
 
 /// Collects the audit records of tenants from the Office 365 Management Activity API.
 #[derive(Clone, Debug, Parser)]
@@ -17,9 +17,9 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) once: bool,
 
-    /// Time between the starts of two rounds
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
-    pub(crate) interval: Duration,
+    /// Time between the starts of two rounds: 5m, or 1h with --webhook, where rounds only collect what notifications missed
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) interval: Option<Duration>,
 
     /// Folder for the records: one JSON Lines file per tenant and day
     #[arg(long, value_name = "DIR", default_value = "audit", conflicts_with = "sqlite")]
@@ -82,21 +82,54 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "URL")]
     pub(crate) api: Option<Origin>,
 
-    /// Serves the page that connects tenants, at this address
-    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "localhost:8080")]
+    /// Serves the page where administrators connect their tenants, beside collecting; they are added to the tenant store
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "localhost:8080", requires = "tenants")]
     pub(crate) connect: Option<String>,
 
-    /// Listens for notifications at this address, and starts subscriptions with a webhook
-    #[arg(long, value_name = "ADDRESS", requires = "webhook_url")]
-    pub(crate) webhook: Option<SocketAddr>,
+    /// Address of the connect page for browsers, where it is behind a proxy, such as https://www.mycompany.com. Behind it,
+    /// /myapp/ is the redirect URI to register
+    #[arg(long, value_name = "URL", requires = "connect")]
+    pub(crate) connect_url: Option<Origin>,
+
+    /// Serves the connect page alone, and does not collect
+    #[arg(long, requires = "connect", conflicts_with_all = ["once", "webhook"])]
+    pub(crate) no_collect: bool,
+
+    /// Listens for notifications of new content at this address, and starts subscriptions with a webhook
+    #[arg(long, value_name = "ADDRESS", requires = "webhook_url", conflicts_with = "once")]
+    pub(crate) webhook: Option<String>,
 
     /// Public https address of the webhook, which the API sends notifications to
     #[arg(long, value_name = "URL", requires = "webhook")]
     pub(crate) webhook_url: Option<String>,
 
-    /// Serves metrics in the Prometheus format at this address
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) metrics: Option<SocketAddr>,
+    /// Certificate chain of the webhook (PEM). Without it, the webhook listens on this machine only, behind a proxy with TLS
+    #[arg(long, value_name = "FILE", requires = "webhook", requires = "webhook_key")]
+    pub(crate) webhook_cert: Option<PathBuf>,
+
+    /// Private key of that certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "webhook_cert")]
+    pub(crate) webhook_key: Option<PathBuf>,
+
+    /// Serves metrics in the Prometheus text format at this address, under /metrics
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "localhost:9464")]
+    pub(crate) metrics: Option<String>,
+
+    /// Form of the summary at the end
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = Form::Table)]
+    pub(crate) summary: Form,
+
+    /// Shows no progress, and logs failures and warnings only
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+impl Arguments {
+    /// Returns the time between the starts of two rounds.
+    pub(crate) fn interval(&self) -> Duration {
+        let minutes = if self.webhook.is_some() { 60 } else { 5 };
+        self.interval.unwrap_or_else(|| Duration::from_secs(minutes * 60))
+    }
 }
 
 /// A version of the token endpoint.
@@ -160,5 +193,7 @@ Environment variables:
   AZURE_CLIENT_CERTIFICATE_PASSWORD  the password of that file
   AZURE_CLIENT_SECRET                its secret, where there is no certificate
   AZURE_AUTHORITY_HOST               another cloud or an emulator
+  WEBHOOK_AUTH_ID                    what the API sends with notifications, by which the webhook knows them: a long random text.
+                                     Without it, each start has a new one
 
 The exit code is 0 if the last round succeeded in every tenant.";

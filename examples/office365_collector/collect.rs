@@ -17,18 +17,20 @@ use std::time::{Duration, SystemTime};
 use entra_client::Client;
 use entra_proto::{Guid, Tenant, Timestamp};
 use entra_transport::cloud_from_env;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::session::{Outcome, Work};
 use crate::arguments::Arguments;
 use crate::common;
+use crate::console::say;
 use crate::event::{Event, Observers, Report, Shutdown};
 use crate::feed::{Api, ContentType, Webhook};
 use crate::sink::{Bounds, Sink, SinkError, jsonl::JsonLines, sqlite::Sqlite};
 use crate::tenants::Tenants;
 use crate::tokens;
+use crate::webhook;
 
 /// The collector.
 pub(crate) struct Collector {
@@ -37,6 +39,8 @@ pub(crate) struct Collector {
     most_tenants: usize,
     notifications: Mutex<Option<mpsc::Receiver<Notification>>>,
     notifier: mpsc::Sender<Notification>,
+    /// Asks for a round ahead of its time.
+    wake: Arc<Notify>,
 }
 
 /// What all tenants share.
@@ -137,10 +141,7 @@ impl Collector {
                     per_tenant,
                     back_off: arguments.back_off,
                     patience: arguments.patience,
-                    webhook: arguments.webhook_url.as_ref().map(|address| Webhook {
-                        address: address.clone(),
-                        auth_id: None,
-                    }),
+                    webhook: webhook::subscription(arguments)?,
                 },
                 ids: Mutex::default(),
             }),
@@ -149,7 +150,18 @@ impl Collector {
             most_tenants: concurrency.div_ceil(per_tenant) * 2,
             notifications: Mutex::new(Some(notifications)),
             notifier,
+            wake: Arc::default(),
         })
+    }
+
+    /// Returns what all tenants share.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Returns what starts the next round at once, or as soon as the one in progress is over.
+    pub(crate) fn wake(&self) -> Arc<Notify> {
+        Arc::clone(&self.wake)
     }
 
     /// Returns the way for notifications into the collector: the contents that they name are collected as soon as there is a place.
@@ -213,13 +225,18 @@ impl Collector {
                     match self.list().await {
                         Ok(tenants) => round = Round::start(&mut schedule, tenants),
                         Err(error) => {
-                            eprintln!("the tenants cannot be listed: {error}; the next round tries again");
+                            say(&format!("the tenants cannot be listed: {error}; the next round tries again"));
                             succeeded = false;
                             next_round = interval.map(|interval| Instant::now() + interval);
                         }
                     }
                 }
-                Some(notification) = receive(&mut notifications) => schedule.notified(notification),
+                // The tenants of the store are read again for each round: one that connects just now is among them.
+                () = self.wake.notified(), if round.is_none() => next_round = Some(Instant::now()),
+                // Those that wait in the channel are bounded, and so are those that wait in the schedule.
+                Some(notification) = receive(&mut notifications), if schedule.has_room() => {
+                    schedule.notified(notification);
+                }
                 () = sleep_until(wake), if wake.is_some() => {}
                 () = self.shared.shutdown.wanted(), if !self.shared.shutdown.is_wanted() => schedule.queue.clear(),
             }
@@ -242,7 +259,8 @@ impl Shared {
             .insert(id, tenant.clone());
     }
 
-    fn tenant(&self, id: Guid) -> Option<Tenant> {
+    /// Returns the tenant with this id, if it is collected from.
+    pub(crate) fn tenant(&self, id: Guid) -> Option<Tenant> {
         self.ids
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -312,10 +330,26 @@ impl Schedule {
         });
     }
 
+    /// Adds a notification to the tenant's next turn for notifications.
     fn notified(&mut self, notification: Notification) {
-        if let Some(tenant) = self.shared.tenant(notification.tenant) {
-            self.push(tenant, Work::Notified(notification.contents.into()));
+        let Some(tenant) = self.shared.tenant(notification.tenant) else {
+            return;
+        };
+        for turn in self.queue.iter_mut().filter(|turn| turn.tenant == tenant) {
+            if let Work::Notified(waiting) = &mut turn.work
+                && waiting.len() + notification.contents.len() <= MOST_NOTIFIED
+            {
+                *waiting = waiting.iter().cloned().chain(notification.contents).collect();
+                return;
+            }
         }
+        self.push(tenant, Work::Notified(notification.contents.into()));
+    }
+
+    /// Returns whether another notification has a place.
+    fn has_room(&self) -> bool {
+        let waiting = self.queue.iter().filter(|turn| matches!(turn.work, Work::Notified(_)));
+        waiting.count() < MOST_NOTIFICATIONS
     }
 
     /// Starts the turns that have a place.
@@ -377,8 +411,13 @@ impl Schedule {
         let Turn {
             tenant, report, work, ..
         } = &turn;
-        self.shared.observers.tell(&Event::TenantFinished { tenant, report });
-        matches!(work, Work::Poll).then(|| report.is_success())
+        let is_round = matches!(work, Work::Poll);
+        self.shared.observers.tell(&Event::TenantFinished {
+            tenant,
+            report,
+            is_round,
+        });
+        is_round.then(|| report.is_success())
     }
 }
 
@@ -407,4 +446,7 @@ fn sink(arguments: &Arguments) -> Result<Arc<dyn Sink>, Box<dyn Error>> {
 
 /// The API's address in the public cloud, and its audience there.
 const PUBLIC_API: &str = "https://manage.office.com";
+/// Notifications that wait, in the channel and in the schedule.
 const MOST_NOTIFICATIONS: usize = 256;
+/// Contents in one turn for notifications.
+const MOST_NOTIFIED: usize = 1_000;

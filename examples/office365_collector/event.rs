@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use entra_proto::{Tenant, Timestamp};
+use http::StatusCode;
 use tokio::sync::watch;
 
+use crate::console::say;
 use crate::failure::Failure;
 use crate::feed::ContentType;
 use crate::sink::Window;
@@ -66,6 +68,11 @@ pub(crate) enum Event<'a> {
         content_type: ContentType,
         window: Window,
     },
+    /// The API responded to a request, or did not.
+    Responded {
+        tenant: &'a Tenant,
+        status: Option<StatusCode>,
+    },
     /// Requests of this tenant pause: it is throttled, or the API does not work at the moment.
     BackOff {
         tenant: &'a Tenant,
@@ -93,7 +100,12 @@ pub(crate) enum Event<'a> {
         left: Duration,
     },
     /// A tenant's round ends.
-    TenantFinished { tenant: &'a Tenant, report: &'a Report },
+    TenantFinished {
+        tenant: &'a Tenant,
+        report: &'a Report,
+        /// Whether this was the tenant's part of a round, and not the work of a notification.
+        is_round: bool,
+    },
     /// The round ends.
     RoundFinished {
         /// Tenants in which everything succeeded.
@@ -203,7 +215,7 @@ impl Shutdown {
                 if stop.send_replace(true) {
                     std::process::exit(130);
                 }
-                eprintln!("stopping: what is collected is written; press Ctrl-C again to stop at once");
+                say("stopping: what is collected is written; press Ctrl-C again to stop at once");
             }
         });
         Ok(Self(stopped))

@@ -1,23 +1,28 @@
 //! The log: one line on standard error for each event that a person may want to see.
 
-use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 use entra_proto::Timestamp;
 
+use crate::console::say;
 use crate::event::{Event, Observer};
 use crate::failure::Failure;
 
 /// Writes lines to standard error.
-#[derive(Default)]
-pub(crate) struct Log;
+pub(crate) struct Log {
+    /// Leaves out all but failures and warnings.
+    pub(crate) quiet: bool,
+}
 
 impl Observer for Log {
     fn observe(&self, event: &Event<'_>) {
+        let is_important = matches!(event, Event::Gap { .. } | Event::Failed { .. } | Event::Warning { .. });
+        if self.quiet && !is_important {
+            return;
+        }
         if let Some(line) = line(event) {
             let now = Timestamp::from(SystemTime::now()).to_rfc3339();
-            // A log that nobody reads any more is no reason to stop.
-            let _ = writeln!(std::io::stderr().lock(), "{now} {line}");
+            say(&format!("{now} {line}"));
         }
     }
 }
@@ -53,7 +58,7 @@ pub(crate) fn line(event: &Event<'_>) -> Option<String> {
                 short(*left)
             )
         }
-        Event::TenantFinished { tenant, report } => format!(
+        Event::TenantFinished { tenant, report, .. } => format!(
             "tenant {tenant}: {}: {} new records ({} repeated) in {} contents",
             if report.is_success() { "done" } else { "not complete" },
             report.records,
@@ -76,6 +81,7 @@ pub(crate) fn line(event: &Event<'_>) -> Option<String> {
         | Event::TenantStarted { .. }
         | Event::WindowStarted { .. }
         | Event::PageListed { .. }
+        | Event::Responded { .. }
         | Event::ContentDone { .. }
         | Event::WindowDone { .. } => return None,
     })

@@ -21,7 +21,11 @@
 //!             ├──► pace         back-off of one tenant
 //!             ├──► feed         the API: calls, pages, contents, errors
 //!             └──► sink         records and progress, made durable together
-//!  collect ─► event ─► log, summary ...      what happens, for people and for counters
+//!  collect ─► event ─► log, board            what happens: lines, and figures
+//!                board ─► progress, summary, metrics
+//!  servers ──► connect        the page where administrators connect their tenants (--connect)
+//!    ├───────► webhook        notifications of new content (--webhook)
+//!    └───────► metrics        for Prometheus (--metrics)
 //! ```
 
 #![allow(clippy::print_stdout, reason = "the summary is the program's output")]
@@ -31,17 +35,26 @@
 )]
 
 mod arguments;
+mod board;
 mod collect;
 #[path = "../common/mod.rs"]
 mod common;
+mod connect;
+mod console;
 mod event;
 mod failure;
 mod feed;
+mod listen;
 mod log;
+mod metrics;
+mod progress;
+mod serve;
+mod servers;
 mod sink;
 mod summary;
 mod tenants;
 mod tokens;
+mod webhook;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -49,10 +62,12 @@ use std::sync::Arc;
 use clap::Parser;
 
 use crate::arguments::Arguments;
+use crate::board::Board;
 use crate::collect::Collector;
 use crate::event::{Observers, Shutdown};
 use crate::log::Log;
-use crate::summary::Summary;
+use crate::progress::Progress;
+use crate::summary::summary;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -69,15 +84,23 @@ async fn main() -> ExitCode {
 
 /// Runs the collector until it is done or stopped. Returns whether the last round succeeded in every tenant.
 async fn run(arguments: &Arguments) -> Result<bool, Box<dyn std::error::Error>> {
-    let summary = Arc::new(Summary::default());
-    let observers = Observers::new(vec![Arc::new(Log::default()), Arc::clone(&summary) as _]);
+    let board = Arc::new(Board::default());
+    let quiet = arguments.quiet;
+    let observers = Observers::new(vec![Arc::new(Log { quiet }), Arc::clone(&board) as _]);
     let shutdown = Shutdown::on_signals()?;
-    let collector = Collector::new(arguments, observers, shutdown)?;
+    let collector = Collector::new(arguments, observers, shutdown.clone())?;
+    servers::start(arguments, &collector, &board)?;
+    if arguments.no_collect {
+        shutdown.wanted().await;
+        return Ok(true);
+    }
+    let progress = Progress::start(Arc::clone(&board), quiet);
     let succeeded = if arguments.once {
-        collector.round().await?
+        collector.round().await
     } else {
-        collector.run(arguments.interval).await?
+        collector.run(arguments.interval()).await
     };
-    print!("{}", summary.text());
-    Ok(succeeded)
+    drop(progress);
+    print!("{}", summary(&board, arguments.summary));
+    succeeded
 }

@@ -7,6 +7,7 @@ use entra_client::{DiskDirectory, TenantDirectory};
 use entra_proto::{ClientId, Tenant};
 
 use crate::common;
+use crate::console::say;
 
 /// Where the tenants are listed.
 pub(crate) enum Tenants {
@@ -42,7 +43,7 @@ impl Tenants {
             Self::Store { path, client_id } => {
                 let list = DiskDirectory::at(path).list(Some(*client_id))?;
                 for unreadable in &list.unreadable {
-                    eprintln!("warning: {unreadable}");
+                    say(&format!("warning: {unreadable}"));
                 }
                 Ok(list.tenants.into_iter().map(|tenant| tenant.tenant.into()).collect())
             }

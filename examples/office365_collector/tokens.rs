@@ -41,6 +41,17 @@ pub(crate) fn client(
     Ok(client.build()?)
 }
 
+/// Returns what redeems authorization codes: the secret, as in the document; without one, the certificate.
+///
+/// # Errors
+/// As for [`client`].
+pub(crate) fn redeemer() -> Result<ClientCredential, Box<dyn Error>> {
+    match common::optional("AZURE_CLIENT_SECRET")? {
+        Some(secret) => Ok(ClientSecret::new(secret)?.into()),
+        None => credential(),
+    }
+}
+
 /// The certificate, which the document demands; without one, the secret.
 fn credential() -> Result<ClientCredential, Box<dyn Error>> {
     if common::optional("AZURE_CLIENT_CERTIFICATE_PATH")?.is_some() {

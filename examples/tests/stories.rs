@@ -48,8 +48,12 @@ fn a_variable_that_is_no_text_is_not_taken_for_unset() {
         (env!("CARGO_BIN_EXE_async_daemon"), "AZURE_AUTHORITY_HOST", &[][..]),
         (env!("CARGO_BIN_EXE_azure_sql"), "AZURE_AUTHORITY_HOST", &[][..]),
         (env!("CARGO_BIN_EXE_blocking_daemon"), "AZURE_AUTHORITY_HOST", &[][..]),
-        (env!("CARGO_BIN_EXE_consent_web"), "AZURE_AUTHORITY_HOST", &[][..]),
         (env!("CARGO_BIN_EXE_custom_stack"), "AZURE_AUTHORITY_HOST", &[][..]),
+        (
+            env!("CARGO_BIN_EXE_office365_collector"),
+            "AZURE_AUTHORITY_HOST",
+            &["--once"][..],
+        ),
         (
             env!("CARGO_BIN_EXE_daemon_certificate"),
             "AZURE_AUTHORITY_HOST",

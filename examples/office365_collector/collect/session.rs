@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use entra_proto::{Guid, Tenant, Timestamp, UnverifiedClaims};
-use http::Uri;
+use http::{StatusCode, Uri};
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::pace::Pace;
@@ -152,7 +152,7 @@ impl Session {
         let id = match &self.place.tenant {
             Tenant::Id(id) => *id,
             _ => {
-                let token = self.calls.attempt(&self.place, || async {
+                let token = self.calls.until_done(&self.place, || async {
                     client.token(shared.api.target()).await.map_err(CallError::Token)
                 });
                 let token = token.await?;
@@ -193,7 +193,7 @@ impl Session {
                 .find(|subscription| subscription.content_type == content_type && subscription.is_enabled);
             let is_as_wanted = enabled.is_some_and(|enabled| {
                 webhook.is_none_or(|webhook| {
-                    enabled.is_webhook_enabled && enabled.webhook.as_deref() == Some(webhook.address.as_str())
+                    enabled.is_webhook_enabled && enabled.webhook.as_ref().is_some_and(|listed| listed.is(webhook))
                 })
             });
             if !is_as_wanted {
@@ -509,8 +509,34 @@ impl Fetches {
 }
 
 impl Calls {
-    /// Makes a call until it succeeds, or fails for good, or the tenant has to wait for long.
+    /// Calls the API as [`until_done`](Self::until_done) does, and reports each response.
     async fn attempt<T, F>(&self, place: &Place, mut call: impl FnMut() -> F) -> Result<T, Stop>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let reported = || {
+            let response = call();
+            async {
+                let result = response.await;
+                let status = match &result {
+                    Ok(_) | Err(CallError::Response(_)) => Some(StatusCode::OK),
+                    Err(CallError::Api(error)) => Some(error.status),
+                    Err(CallError::Connection(_)) => None,
+                    // There was no request.
+                    Err(CallError::Token(_)) => return result,
+                };
+                self.shared.observers.tell(&Event::Responded {
+                    tenant: &self.tenant,
+                    status,
+                });
+                result
+            }
+        };
+        self.until_done(place, reported).await
+    }
+
+    /// Makes a call until it succeeds, or fails for good, or the tenant has to wait for long.
+    async fn until_done<T, F>(&self, place: &Place, mut call: impl FnMut() -> F) -> Result<T, Stop>
     where
         F: Future<Output = Result<T, CallError>>,
     {

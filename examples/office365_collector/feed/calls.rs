@@ -1,6 +1,7 @@
 //! The calls.
 
 use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -69,6 +70,11 @@ impl Api {
         &self.target
     }
 
+    /// Returns whether an address that a notification names is that of a content of this tenant.
+    pub(crate) fn is_content(&self, tenant: Guid, uri: &str) -> bool {
+        content_address(&self.origin, tenant, uri).is_ok()
+    }
+
     /// Returns a tenant's part of it. `client` gets tokens in that tenant.
     ///
     /// # Errors
@@ -110,19 +116,35 @@ pub(crate) struct Subscriptions {
 pub(crate) struct Subscription {
     pub(crate) content_type: ContentType,
     pub(crate) is_enabled: bool,
-    /// The address of its webhook.
-    pub(crate) webhook: Option<String>,
+    /// Its webhook.
+    pub(crate) webhook: Option<Webhook>,
     /// Whether the webhook is enabled.
     pub(crate) is_webhook_enabled: bool,
 }
 
-/// A webhook to start a subscription with.
+/// The webhook of a subscription.
 #[derive(Clone)]
 pub(crate) struct Webhook {
     /// A public https address.
     pub(crate) address: String,
     /// What the API sends along, by which the listener knows it. It is a secret.
     pub(crate) auth_id: Option<String>,
+}
+
+impl Webhook {
+    /// Returns whether this is the same webhook, as far as the list of subscriptions shows it.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let is_known = |id: &String| other.auth_id.as_ref() == Some(id);
+        self.address == other.address && self.auth_id.as_ref().is_none_or(is_known)
+    }
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A content that can be fetched.
@@ -161,9 +183,11 @@ impl Feed {
             webhook: Option<Hook>,
         }
         #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
         struct Hook {
             address: Option<String>,
             status: Option<String>,
+            auth_id: Option<String>,
         }
         let uri = format!("{}/subscriptions/list", self.root);
         let (headers, body) = self.call(Method::GET, own(&uri)?, Bytes::new(), LARGEST_LIST).await?;
@@ -179,7 +203,10 @@ impl Feed {
                 content_type: item.content_type?.parse().ok()?,
                 is_enabled: is_enabled(&item.status),
                 is_webhook_enabled: item.webhook.as_ref().is_some_and(|hook| is_enabled(&hook.status)),
-                webhook: item.webhook.and_then(|hook| hook.address),
+                webhook: item.webhook.and_then(|hook| {
+                    let auth_id = hook.auth_id.filter(|id| !id.is_empty());
+                    hook.address.map(|address| Webhook { address, auth_id })
+                }),
             })
         };
         Ok(Subscriptions {
@@ -268,42 +295,11 @@ impl Feed {
     /// # Errors
     /// Returns an error if it is not.
     pub(crate) fn notified(&self, uri: &str) -> Result<Uri, CallError> {
-        let uri = self.same_origin(uri)?;
-        let mut parts = uri.path().split('/').skip(1);
-        let is_audit = parts.next().is_some_and(|part| part.eq_ignore_ascii_case("api"))
-            && parts.next().is_some()
-            && parts.next().and_then(|part| part.parse().ok()) == Some(self.tenant)
-            && parts.next().is_some_and(|part| part.eq_ignore_ascii_case("activity"))
-            && parts.next().is_some_and(|part| part.eq_ignore_ascii_case("feed"))
-            && parts.next().is_some_and(|part| part.eq_ignore_ascii_case("audit"));
-        if is_audit {
-            return Ok(uri);
-        }
-        Err(CallError::Response(
-            "the notification names an address that is no content of the tenant".to_owned(),
-        ))
+        content_address(&self.origin, self.tenant, uri)
     }
 
-    /// Reads an address out of a response. The token goes there: so it must be at the origin of the API.
     fn same_origin(&self, text: &str) -> Result<Uri, CallError> {
-        let elsewhere = |problem: &str| {
-            let own = self.origin.as_str();
-            CallError::Response(format!(
-                "the API names an address that {problem}: only {own} gets the token"
-            ))
-        };
-        if text.len() > LONGEST_ADDRESS {
-            return Err(elsewhere("is too long"));
-        }
-        let uri: Uri = text.trim().parse().map_err(|_| elsewhere("is not one"))?;
-        let origin = uri
-            .scheme_str()
-            .zip(uri.authority())
-            .and_then(|(scheme, authority)| format!("{scheme}://{authority}").parse::<Origin>().ok());
-        if origin.as_ref() != Some(&self.origin) {
-            return Err(elsewhere("is not its own"));
-        }
-        Ok(uri)
+        same_origin(&self.origin, text)
     }
 
     /// Sends a request, and returns the headers and the body of a success.
@@ -343,11 +339,51 @@ impl Feed {
     }
 }
 
+/// Reads the address of a content of this tenant.
+fn content_address(origin: &Origin, tenant: Guid, uri: &str) -> Result<Uri, CallError> {
+    let uri = same_origin(origin, uri)?;
+    let mut parts = uri.path().split('/').skip(1);
+    let is_audit = parts.next().is_some_and(|part| part.eq_ignore_ascii_case("api"))
+        && parts.next().is_some()
+        && parts.next().and_then(|part| part.parse().ok()) == Some(tenant)
+        && parts.next().is_some_and(|part| part.eq_ignore_ascii_case("activity"))
+        && parts.next().is_some_and(|part| part.eq_ignore_ascii_case("feed"))
+        && parts.next().is_some_and(|part| part.eq_ignore_ascii_case("audit"));
+    if is_audit {
+        return Ok(uri);
+    }
+    Err(CallError::Response(
+        "the notification names an address that is no content of the tenant".to_owned(),
+    ))
+}
+
+/// Reads an address out of a response. The token goes there: so it must be at the origin of the API.
+fn same_origin(own: &Origin, text: &str) -> Result<Uri, CallError> {
+    let elsewhere = |problem: &str| {
+        let own = own.as_str();
+        CallError::Response(format!(
+            "the API names an address that {problem}: only {own} gets the token"
+        ))
+    };
+    if text.len() > LONGEST_ADDRESS {
+        return Err(elsewhere("is too long"));
+    }
+    let uri: Uri = text.trim().parse().map_err(|_| elsewhere("is not one"))?;
+    let origin = uri
+        .scheme_str()
+        .zip(uri.authority())
+        .and_then(|(scheme, authority)| format!("{scheme}://{authority}").parse::<Origin>().ok());
+    if origin.as_ref() != Some(own) {
+        return Err(elsewhere("is not its own"));
+    }
+    Ok(uri)
+}
+
 /// Reads a body of bounded size: more than that is an error, or left out if `is_cut`.
 async fn read<B>(mut body: B, most: usize, is_cut: bool) -> Result<Vec<u8>, CallError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
-    B::Error: std::fmt::Display,
+    B::Error: fmt::Display,
 {
     let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let mut bytes = Vec::with_capacity(expected.min(most));

@@ -353,6 +353,19 @@ impl Page {
         returned.convert().unwrap()
     }
 
+    /// The role and the name of each element, as a screen reader is told them.
+    pub(crate) async fn accessible(&self) -> Vec<(String, String)> {
+        let tree = self
+            .0
+            .cdp()
+            .send_raw("Accessibility.getFullAXTree", json!({}))
+            .await
+            .unwrap();
+        let text = |value: &Value| value["value"].as_str().unwrap_or_default().to_owned();
+        let nodes = tree["nodes"].as_array().unwrap().iter();
+        nodes.map(|node| (text(&node["role"]), text(&node["name"]))).collect()
+    }
+
     /// The page as it was built, with what its scripts have changed.
     pub(crate) async fn source(&self) -> String {
         self.0.source().await.unwrap()

@@ -1,20 +1,20 @@
-//! Which browser a request comes from, and whether a form of it is one of ours.
+//! Browsers, and the forms that were made for them.
 //!
 //! # Forged forms
-//! Another site can make a browser post a form here, and the browser adds our cookie unless that is `SameSite`; `Lax` keeps it back from
-//! foreign posts, and still sends it with the redirect from Entra, which is a `GET`. Sites of the same domain count as one, though, so
-//! each form also holds a text that is made of the cookie with a key of this process: another site can neither read nor make it. The
-//! `Origin` header would tell as well, but not here: with `Referrer-Policy: no-referrer` browsers send `null`.
+//! Another site can make a browser post a form here, and the browser adds the page's cookie unless that is `SameSite`. `Lax` keeps
+//! the cookie back from foreign posts, and still sends it with the redirect from Entra, which is a `GET`. Sites of the same domain
+//! count as one, though, so each form also holds a text that is made of the cookie with a key of this process: another site can
+//! neither read nor make it. The `Origin` header is of no use here: with `Referrer-Policy: no-referrer` browsers send `null`.
 
 use hmac_sha256::HMAC;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 
-/// A browser, by the random name in its cookie. Whoever knows it passes for that browser: it is never shown.
+/// A browser, by the random name in its cookie. The name is a secret: it stands for the browser, and is never shown.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Browser([u8; 32]);
 
-/// Tells browsers apart.
+/// Distinguishes browsers.
 pub(crate) struct Browsers {
     key: [u8; 32],
     cookie: &'static str,
@@ -22,9 +22,9 @@ pub(crate) struct Browsers {
 }
 
 impl Browsers {
-    /// For a site at an `https` address, or at a plain one on this machine.
+    /// For a site at an `https` address, or at a plain `http` one on this machine.
     pub(crate) fn new(is_https: bool) -> Result<Self, getrandom::Error> {
-        // `__Host-` keeps sites of the same domain from setting it. It wants `Secure`, which keeps it off plain connections.
+        // `__Host-` keeps sites of the same domain from setting it. It needs `Secure`, which keeps it off plain connections.
         let (cookie, attributes) = match is_https {
             true => ("__Host-browser", "; Path=/; HttpOnly; SameSite=Lax; Secure"),
             false => ("browser", "; Path=/; HttpOnly; SameSite=Lax"),
@@ -36,7 +36,7 @@ impl Browsers {
         })
     }
 
-    /// The browser that sent these headers, if it was here before.
+    /// Returns the browser that sent these headers, if it was here before.
     pub(crate) fn known(&self, headers: &HeaderMap) -> Option<Browser> {
         let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
         let mut pairs = lines
@@ -48,7 +48,7 @@ impl Browsers {
             .map(Browser)
     }
 
-    /// A browser that comes for the first time, and the `Set-Cookie` for it.
+    /// Returns a new browser, and the `Set-Cookie` for it.
     pub(crate) fn welcome(&self) -> Result<(Browser, HeaderValue), getrandom::Error> {
         let browser = Browser(random()?);
         let cookie = format!("{}={}{}", self.cookie, hex(&browser.0), self.attributes);
@@ -57,12 +57,12 @@ impl Browsers {
         Ok((browser, cookie))
     }
 
-    /// What a form for this browser holds.
+    /// Returns the text that a form for this browser holds.
     pub(crate) fn form_token(&self, browser: &Browser) -> String {
         hex(&HMAC::mac(browser.0, self.key))
     }
 
-    /// Whether a form with this text was made for this browser. It is compared in constant time.
+    /// Returns whether a form with this text was made for this browser. It compares in constant time.
     pub(crate) fn made_form(&self, browser: &Browser, token: &str) -> bool {
         from_hex(token).is_some_and(|token| HMAC::verify(browser.0, self.key, &token))
     }
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_browser_is_known_by_its_cookie_and_its_forms_are_its_own() {
+    fn browser_is_known_by_its_cookie_and_has_its_own_forms() {
         let browsers = Browsers::new(true).unwrap();
         let (browser, cookie) = browsers.welcome().unwrap();
         let cookie = cookie.to_str().unwrap();
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_cookie_of_ours_is_nobody() {
+    fn other_cookies_name_no_browser() {
         let browsers = Browsers::new(false).unwrap();
         let digits = "0".repeat(64);
         for cookie in [

@@ -1,12 +1,15 @@
-//! Where the application listens.
+//! Listening sockets.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
 /// Listens on `HOST:PORT`, at every address that the name stands for: browsers reach `localhost` at either loopback address, and
 /// another program at one of them would get the authorization codes. An address that this machine does not have is left out.
-pub(crate) fn listen(place: &str) -> Result<Vec<TcpListener>, String> {
-    let failed = |error: io::Error| format!("LISTEN {place}: {error}; write HOST:PORT, such as localhost:8080");
+///
+/// # Errors
+/// Returns an error, with the option that named the place, if it is no address or is in use.
+pub(crate) fn listen(option: &str, place: &str) -> Result<Vec<TcpListener>, String> {
+    let failed = |error: io::Error| format!("{option} {place}: {error}; write HOST:PORT, such as localhost:8080");
     let (host, port) = place.rsplit_once(':').unwrap_or_default();
     let mut addresses: Vec<SocketAddr> = match port.parse() {
         Ok(port) if host.eq_ignore_ascii_case("localhost") => {
@@ -23,7 +26,7 @@ pub(crate) fn listen(place: &str) -> Result<Vec<TcpListener>, String> {
         match bind_all(&addresses) {
             // Port 0: the one that is free at the first address is taken at another.
             Err(error) if port == "0" && error.kind() == io::ErrorKind::AddrInUse && tries < MOST_TRIES => {}
-            bound => return bound.map_err(|error| format!("LISTEN {place}: {error}")),
+            bound => return bound.map_err(|error| format!("{option} {place}: {error}")),
         }
     }
 }
@@ -66,20 +69,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn localhost_is_listened_at_in_both_families() {
-        let bound = listen("localhost:0").unwrap();
+    fn localhost_is_bound_in_both_families() {
+        let bound = listen("--connect", "localhost:0").unwrap();
         let port = bound[0].local_addr().unwrap().port();
         assert!(
             bound
                 .iter()
                 .all(|listener| listener.local_addr().unwrap().port() == port)
         );
-        let taken = listen(&format!("localhost:{port}"));
+        let taken = listen("--connect", &format!("localhost:{port}"));
         assert!(taken.is_err());
         if bound.len() == 1 {
             // Not by `eprintln!`, which the test harness keeps to itself.
             let _ = io::Write::write_all(&mut io::stderr(), b"SKIPPED: this machine has no IPv6\n");
         }
-        assert!(listen("localhost").is_err() && listen("localhost:x").is_err());
+        assert!(listen("--connect", "localhost").is_err() && listen("--connect", "localhost:x").is_err());
     }
 }

@@ -1,0 +1,300 @@
+//! The figures of the collector: what the progress bars, the summary, the metrics and the connect page show.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use entra_proto::{Tenant, Timestamp};
+
+use crate::event::{Event, Observer};
+use crate::failure::Failure;
+use crate::feed::ContentType;
+use crate::log::short;
+
+/// Figures since the program started, of each tenant and of the round. It keeps a few hundred bytes for each tenant.
+pub(crate) struct Board(Mutex<Figures>);
+
+/// All figures.
+#[derive(Clone)]
+pub(crate) struct Figures {
+    pub(crate) started: Instant,
+    /// The round in progress, or the last one.
+    pub(crate) round: Round,
+    pub(crate) tenants: BTreeMap<String, Row>,
+    /// Notifications of the webhook, by what became of them.
+    pub(crate) notifications: BTreeMap<&'static str, u64>,
+}
+
+/// A round.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Round {
+    /// Its number, from 1 on.
+    pub(crate) number: u64,
+    pub(crate) tenants: usize,
+    pub(crate) finished: usize,
+    pub(crate) is_over: bool,
+    /// When the next one starts.
+    pub(crate) next: Option<Timestamp>,
+}
+
+/// Figures of a tenant. They only grow, but for its phase.
+#[derive(Clone, Default)]
+pub(crate) struct Row {
+    pub(crate) phase: Phase,
+    /// What came of its part of the last round.
+    pub(crate) outcome: Phase,
+    /// Its number, in the order in which the tenants came.
+    pub(crate) number: usize,
+    /// When the tenant's turn began, as a number that grows from turn to turn.
+    pub(crate) turn: u64,
+    pub(crate) now: Option<ContentType>,
+    pub(crate) windows: u64,
+    pub(crate) contents: u64,
+    pub(crate) records: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) bytes: u64,
+    /// Requests that were sent again, or are going to be.
+    pub(crate) retries: u64,
+    /// Those of them that were throttled.
+    pub(crate) throttled: u64,
+    pub(crate) back_off: Duration,
+    /// Tokens, the first one included.
+    pub(crate) tokens: u64,
+    /// Responses by the first digit of their status; at 0, requests without a response.
+    pub(crate) responses: [u64; 6],
+    /// When everything of the tenant was collected last.
+    pub(crate) last_success: Option<Timestamp>,
+    /// What failed in the last round, and what to do about it.
+    pub(crate) failures: Vec<(String, Option<String>)>,
+    /// Failures that are not listed.
+    pub(crate) more_failures: u64,
+    /// Nothing is collected until an administrator consents.
+    pub(crate) is_consent_gone: bool,
+}
+
+/// What a tenant is at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Phase {
+    #[default]
+    Waiting,
+    Collecting,
+    /// It is throttled, and continues later in the round.
+    Paused,
+    Done,
+    Failed,
+}
+
+impl Phase {
+    /// Returns its name.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Collecting => "collecting",
+            Self::Paused => "paused",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self(Mutex::new(Figures {
+            started: Instant::now(),
+            round: Round::default(),
+            tenants: BTreeMap::new(),
+            notifications: BTreeMap::new(),
+        }))
+    }
+}
+
+impl Board {
+    /// Returns the figures as of now.
+    pub(crate) fn figures(&self) -> MutexGuard<'_, Figures> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of what became of a notification: a word of a small, fixed set.
+    pub(crate) fn notification(&self, result: &'static str) {
+        *self.figures().notifications.entry(result).or_default() += 1;
+    }
+}
+
+impl Figures {
+    /// Returns the sum of all tenants.
+    pub(crate) fn total(&self) -> Row {
+        let mut total = Row::default();
+        for row in self.tenants.values() {
+            total.add(row);
+        }
+        total
+    }
+
+    fn row(&mut self, tenant: &Tenant) -> &mut Row {
+        let number = self.tenants.len();
+        self.tenants.entry(tenant.to_string()).or_insert_with(|| Row {
+            number,
+            ..Row::default()
+        })
+    }
+}
+
+impl Row {
+    /// Adds the counters of another tenant.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.windows += other.windows;
+        self.contents += other.contents;
+        self.records += other.records;
+        self.duplicates += other.duplicates;
+        self.bytes += other.bytes;
+        self.retries += other.retries;
+        self.throttled += other.throttled;
+        self.back_off += other.back_off;
+        self.tokens += other.tokens;
+        for (sum, count) in self.responses.iter_mut().zip(other.responses) {
+            *sum += count;
+        }
+    }
+}
+
+impl Observer for Board {
+    fn observe(&self, event: &Event<'_>) {
+        let mut figures = self.figures();
+        match *event {
+            Event::RoundStarted { tenants } => {
+                figures.round = Round {
+                    number: figures.round.number + 1,
+                    tenants,
+                    ..Round::default()
+                };
+            }
+            Event::RoundFinished { next, .. } => {
+                figures.round.is_over = true;
+                figures.round.next = next;
+            }
+            Event::TenantStarted { tenant } => {
+                let turn = 1 + figures.tenants.values().map(|row| row.turn).max().unwrap_or_default();
+                let row = figures.row(tenant);
+                row.phase = Phase::Collecting;
+                row.turn = turn;
+                row.now = None;
+            }
+            Event::TenantSteppedAside { tenant, .. } => figures.row(tenant).phase = Phase::Paused,
+            Event::TenantFinished {
+                tenant,
+                is_round: false,
+                ..
+            } => {
+                let row = figures.row(tenant);
+                row.phase = row.outcome;
+            }
+            Event::TenantFinished { tenant, report, .. } => {
+                figures.round.finished = (figures.round.finished + 1).min(figures.round.tenants);
+                let row = figures.row(tenant);
+                row.failures = report.failures.iter().take(MOST_FAILURES).map(told).collect();
+                row.more_failures = report.more_failures + (report.failures.len() - row.failures.len()) as u64;
+                row.is_consent_gone = report.failures.iter().any(Failure::is_consent_gone);
+                if report.is_success() {
+                    row.phase = Phase::Done;
+                    row.last_success = Some(SystemTime::now().into());
+                } else {
+                    row.phase = Phase::Failed;
+                }
+                row.outcome = row.phase;
+            }
+            Event::WindowStarted {
+                tenant, content_type, ..
+            } => figures.row(tenant).now = Some(content_type),
+            Event::WindowDone { tenant, .. } => figures.row(tenant).windows += 1,
+            Event::ContentDone {
+                tenant,
+                records,
+                duplicates,
+                bytes,
+                ..
+            } => {
+                let row = figures.row(tenant);
+                row.contents += 1;
+                row.records += records as u64;
+                row.duplicates += duplicates as u64;
+                row.bytes += bytes as u64;
+            }
+            Event::BackOff { tenant, wait, reason } => {
+                let row = figures.row(tenant);
+                row.retries += 1;
+                row.throttled += u64::from(reason.is_throttled());
+                row.back_off += wait;
+            }
+            Event::TokenAcquired { tenant, .. } | Event::TokenRenewed { tenant, .. } => figures.row(tenant).tokens += 1,
+            Event::Responded { tenant, status } => {
+                let class = status.map_or(0, |status| usize::from(status.as_u16() / 100));
+                figures.row(tenant).responses[class.min(5)] += 1;
+            }
+            Event::Subscribed { .. }
+            | Event::Gap { .. }
+            | Event::PageListed { .. }
+            | Event::Failed { .. }
+            | Event::Warning { .. } => {}
+        }
+    }
+}
+
+fn told(failure: &Failure) -> (String, Option<String>) {
+    (failure.to_string(), failure.hint().map(str::to_owned))
+}
+
+/// A number with a comma between thousands: `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Bytes in megabytes: `1,234.5`.
+pub(crate) fn megabytes(bytes: u64) -> String {
+    let tenths = (u128::from(bytes) * 10 + 500_000) / 1_000_000;
+    let whole = u64::try_from(tenths / 10).unwrap_or(u64::MAX);
+    format!("{}.{}", grouped(whole), tenths % 10)
+}
+
+/// How long ago, for people: `5 min ago`.
+pub(crate) fn ago(at: Timestamp) -> String {
+    let now = Timestamp::from(SystemTime::now());
+    format!("{} ago", short(now.since(at)))
+}
+
+/// Failures of a tenant that are kept.
+const MOST_FAILURES: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (12_345, "12,345"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
+        for (bytes, text) in [
+            (0, "0.0"),
+            (49_999, "0.0"),
+            (50_000, "0.1"),
+            (999_950_000, "1,000.0"),
+            (u64::MAX, "18,446,744,073,709.6"),
+        ] {
+            assert_eq!(megabytes(bytes), text);
+        }
+    }
+}

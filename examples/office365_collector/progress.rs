@@ -1,0 +1,227 @@
+//! Progress: bars on a terminal, and a line now and then elsewhere.
+
+use std::io::{IsTerminal, stderr};
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::board::{Board, Figures, Phase, Row, grouped, megabytes};
+use crate::console::{keep_above, say};
+
+/// The progress that is shown until this is dropped. It reads the board a few times a second, so that no event waits for a terminal.
+pub(crate) struct Progress(Option<(Sender<()>, JoinHandle<()>)>);
+
+impl Progress {
+    /// Shows bars on a terminal, and lines elsewhere. Nothing if `quiet`.
+    pub(crate) fn start(board: Arc<Board>, quiet: bool) -> Self {
+        if quiet {
+            return Self(None);
+        }
+        let is_terminal = stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let (stop, stopped) = channel();
+        let mut shown: Box<dyn FnMut(bool) + Send> = if is_terminal {
+            let mut bars = Bars::new();
+            Box::new(move |is_end| bars.show(&board, is_end))
+        } else {
+            let mut lines = Lines::new();
+            Box::new(move |_| lines.show(&board))
+        };
+        let step = if is_terminal { FRAME } else { LINE_STEP };
+        let thread = thread::spawn(move || {
+            while stopped.recv_timeout(step) == Err(RecvTimeoutError::Timeout) {
+                shown(false);
+            }
+            shown(true);
+        });
+        Self(Some((stop, thread)))
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some((stop, thread)) = self.0.take() {
+            drop(stop);
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A bar of the round, and a line for each of some tenants.
+struct Bars {
+    multi: MultiProgress,
+    total: ProgressBar,
+    lines: Vec<ProgressBar>,
+    started: Instant,
+    round: u64,
+    before: u64,
+}
+
+impl Bars {
+    fn new() -> Self {
+        let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        keep_above(&multi);
+        Self {
+            total: multi.add(ProgressBar::new(0)),
+            multi,
+            lines: Vec::new(),
+            started: Instant::now(),
+            round: 0,
+            before: 0,
+        }
+    }
+
+    fn show(&mut self, board: &Board, is_end: bool) {
+        let figures = board.figures().clone();
+        let width = columns();
+        if figures.round.number != self.round {
+            self.round = figures.round.number;
+            self.started = Instant::now();
+            self.before = figures.total().bytes;
+        }
+        let seconds = self.started.elapsed().as_secs_f64();
+        let active = if is_end { Vec::new() } else { active(&figures) };
+        while self.lines.len() > active.len() {
+            if let Some(line) = self.lines.pop() {
+                self.multi.remove(&line);
+            }
+        }
+        while self.lines.len() < active.len() {
+            let line = self.multi.add(ProgressBar::new_spinner());
+            line.set_style(style("{wide_msg}"));
+            self.lines.push(line);
+        }
+        for (line, text) in self.lines.iter().zip(&active) {
+            line.set_message(cut(text, width));
+        }
+        if figures.round.number == 0 || is_end {
+            self.multi.remove(&self.total);
+            if is_end {
+                let _ = self.multi.clear();
+            } else {
+                self.total = self.multi.insert(0, ProgressBar::new(0));
+            }
+            return;
+        }
+        let message = total(&figures, self.before, seconds, width);
+        let has_room = message.chars().count() + SHORTEST_BAR < width;
+        self.total
+            .set_style(style(if has_room { "[{wide_bar}] {msg}" } else { "{msg}" }));
+        self.total.set_length(figures.round.tenants as u64);
+        self.total.set_position(figures.round.finished as u64);
+        self.total.set_message(cut(&message, width));
+        self.total.tick();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).expect("the template is one");
+    style.progress_chars("=> ")
+}
+
+/// The words beside the bar of the round: as many as the terminal has room for.
+fn total(figures: &Figures, before: u64, seconds: f64, width: usize) -> String {
+    let total = figures.total();
+    let round = &figures.round;
+    let mut text = format!("{}/{} tenants", round.finished, round.tenants);
+    #[expect(clippy::cast_precision_loss, reason = "the speed is shown in tenths of a megabyte")]
+    let speed = (total.bytes - before) as f64 / seconds.max(0.1) / 1e6;
+    let next = round.next.filter(|_| round.is_over);
+    let last = match next {
+        Some(next) => format!("next round at {}", next.to_rfc3339()),
+        None => format!("{speed:.1} MB/s"),
+    };
+    for more in [
+        format!("{} records", grouped(total.records)),
+        format!("{} MB", megabytes(total.bytes)),
+        last,
+    ] {
+        if text.len() + more.len() + SHORTEST_BAR + 2 > width {
+            break;
+        }
+        text = format!("{text}, {more}");
+    }
+    text
+}
+
+/// The lines of the tenants that are collected from: those whose turns began first, a bounded number.
+fn active(figures: &Figures) -> Vec<String> {
+    let is_active = |row: &Row| matches!(row.phase, Phase::Collecting | Phase::Paused);
+    let mut rows: Vec<(&String, &Row)> = figures.tenants.iter().filter(|(_, row)| is_active(row)).collect();
+    rows.sort_by_key(|(_, row)| row.turn);
+    let more = rows.len().saturating_sub(MOST_LINES);
+    let mut lines: Vec<String> = rows
+        .iter()
+        .take(MOST_LINES)
+        .map(|(tenant, row)| line(tenant, row))
+        .collect();
+    if more > 0 {
+        lines.push(format!("  and {more} more"));
+    }
+    lines
+}
+
+fn line(tenant: &str, row: &Row) -> String {
+    let records = grouped(row.records);
+    let place = match (row.phase, row.now) {
+        (Phase::Paused, _) => "paused".to_owned(),
+        (_, Some(content_type)) => content_type.to_string(),
+        (_, None) => "subscriptions".to_owned(),
+    };
+    format!("  {tenant}  {records} records  {place}")
+}
+
+/// Cuts a line off where the terminal ends.
+fn cut(text: &str, width: usize) -> String {
+    text.chars().take(width.max(1) - 1).collect()
+}
+
+fn columns() -> usize {
+    terminal_size::terminal_size_of(stderr()).map_or(80, |(width, _)| usize::from(width.0))
+}
+
+/// A line when there is something new, and not too often.
+struct Lines {
+    last: Instant,
+    text: String,
+}
+
+impl Lines {
+    fn new() -> Self {
+        Self {
+            last: Instant::now(),
+            text: String::new(),
+        }
+    }
+
+    fn show(&mut self, board: &Board) {
+        if self.last.elapsed() < LINE_PERIOD {
+            return;
+        }
+        let figures = board.figures().clone();
+        let (round, total) = (figures.round, figures.total());
+        let text = format!(
+            "progress: {} of {} tenants, {} contents, {} records, {} MB",
+            round.finished,
+            round.tenants,
+            grouped(total.contents),
+            grouped(total.records),
+            megabytes(total.bytes)
+        );
+        self.last = Instant::now();
+        if text != self.text {
+            say(&text);
+            self.text = text;
+        }
+    }
+}
+
+const FRAME: Duration = Duration::from_millis(100);
+const LINE_STEP: Duration = Duration::from_millis(500);
+const LINE_PERIOD: Duration = Duration::from_secs(30);
+/// Tenants that have a line.
+const MOST_LINES: usize = 8;
+/// Columns below which a bar shows nothing.
+const SHORTEST_BAR: usize = 12;

@@ -1,0 +1,181 @@
+//! What listens beside the collector: the connect page, the webhook, the metrics.
+
+use std::error::Error;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use entra_client::DiskDirectory;
+use entra_proto::{Guid, Timestamp};
+use tokio::sync::Notify;
+
+use crate::arguments::Arguments;
+use crate::board::{Board, Phase, ago, grouped};
+use crate::collect::{Collector, Settings};
+use crate::connect::{self, NotCollecting, Plan, Site, State};
+use crate::console::say;
+use crate::listen::listen;
+use crate::log::short;
+use crate::serve::{serve, tls};
+use crate::{metrics, tokens, webhook};
+
+/// Starts those that the command line names.
+///
+/// # Errors
+/// Returns an error if an address cannot be listened at, or an option is wrong.
+pub(crate) fn start(arguments: &Arguments, collector: &Collector, board: &Arc<Board>) -> Result<(), Box<dyn Error>> {
+    let shared = collector.shared();
+    if let Some(place) = &arguments.metrics {
+        let listeners = listen("--metrics", place)?;
+        say(&format!("metrics: http://{}/metrics", address(&listeners)?));
+        serve(listeners, &metrics::router(board), None)?;
+    }
+    if let (Some(place), Some(hook)) = (&arguments.webhook, &shared.settings.webhook) {
+        let listeners = listen("--webhook", place)?;
+        let tls = match (&arguments.webhook_cert, &arguments.webhook_key) {
+            (Some(certificate), Some(key)) => Some(tls(certificate, key)?),
+            _ => None,
+        };
+        if tls.is_none() && !is_local(&listeners)? {
+            return Err(format!(
+                "--webhook {place}: plain http to other machines would show the auth id: give --webhook-cert and --webhook-key, or \
+                 listen on localhost behind a proxy with TLS"
+            )
+            .into());
+        }
+        let router = webhook::router(hook, shared, collector.notifier(), board)?;
+        say(&format!(
+            "webhook: listens at {}, for {}",
+            address(&listeners)?,
+            hook.address
+        ));
+        serve(listeners, &router, tls.as_ref())?;
+    }
+    if let (Some(place), Some(store)) = (&arguments.connect, &arguments.tenants) {
+        let listeners = listen("--connect", place)?;
+        let plan: Arc<dyn Plan> = if arguments.no_collect {
+            Arc::new(NotCollecting)
+        } else {
+            Arc::new(Collecting {
+                board: Arc::clone(board),
+                wake: collector.wake(),
+                interval: arguments.interval(),
+                renew_after: arguments.renew_after,
+                settings: shared.settings.clone(),
+            })
+        };
+        let settings = connect::Settings {
+            public_url: arguments.connect_url.clone(),
+            client: shared.client.clone(),
+            credential: tokens::redeemer()?,
+            target: shared.api.target().clone(),
+            tenants: Arc::new(DiskDirectory::at(store)),
+            plan,
+        };
+        let port = listeners
+            .first()
+            .ok_or("--connect names no address of this machine")?
+            .local_addr()?
+            .port();
+        let site = Site::new(settings, port)?;
+        say(&format!("connect: open {}/", site.origin()));
+        serve(listeners, &site.router(), None)?;
+    }
+    Ok(())
+}
+
+fn address(listeners: &[TcpListener]) -> Result<String, Box<dyn Error>> {
+    let first = listeners.first().ok_or("the name has no address of this machine")?;
+    Ok(first.local_addr()?.to_string())
+}
+
+fn is_local(listeners: &[TcpListener]) -> std::io::Result<bool> {
+    for listener in listeners {
+        if !listener.local_addr()?.ip().is_loopback() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The plan of a collector that runs beside the connect page.
+struct Collecting {
+    board: Arc<Board>,
+    wake: Arc<Notify>,
+    interval: Duration,
+    renew_after: f64,
+    settings: Settings,
+}
+
+impl Plan for Collecting {
+    fn connected(&self, tenant: Guid) {
+        say(&format!(
+            "connect: tenant {tenant} is connected, and is collected from now"
+        ));
+        self.wake.notify_one();
+    }
+
+    fn state(&self, tenant: Guid) -> State {
+        let figures = self.board.figures();
+        let Some(row) = figures.tenants.get(&tenant.to_string()) else {
+            return state("waiting", "Waits for the next round.");
+        };
+        let records = format!("{} records so far", grouped(row.records));
+        let last = row.last_success;
+        match row.phase {
+            Phase::Waiting => state("waiting", "Waits for its turn."),
+            Phase::Collecting => state("collecting", &format!("Is collected from now: {records}.")),
+            Phase::Paused => state("collecting", &format!("Pauses, since it is throttled: {records}.")),
+            Phase::Done => state(
+                "good",
+                &format!("Collected {}: {records}.", last.map_or_else(String::new, ago)),
+            ),
+            Phase::Failed if row.is_consent_gone => State {
+                kind: "failed",
+                text: "The application's consent or a permission is missing.".to_owned(),
+                advice: "Let an administrator of the tenant connect it again.".to_owned(),
+            },
+            Phase::Failed => State {
+                kind: "failed",
+                text: format!("The last round did not complete: {records}, {}.", since(last)),
+                advice: "Nothing, unless it stays so: the next round tries again, and the log says why.".to_owned(),
+            },
+        }
+    }
+
+    fn steps(&self) -> Vec<String> {
+        let types = match self.settings.content_types.as_slice() {
+            [] => "all Audit content types, and DLP.All if the tenant granted ActivityFeed.ReadDlp".to_owned(),
+            types => types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        };
+        let mut steps = vec![
+            format!(
+                "It requests tokens of its own in the tenant, and renews each after {} of an hour.",
+                short(Duration::from_secs(3600).mul_f64(self.renew_after))
+            ),
+            format!(
+                "It starts the subscriptions that are missing: {types}. The first content of a new subscription may take 12 hours."
+            ),
+            format!(
+                "It collects new content every {}, and stores each record once.",
+                short(self.interval)
+            ),
+        ];
+        if self.settings.webhook.is_some() {
+            steps.push("Between these rounds, the API notifies it of new content.".to_owned());
+        }
+        steps
+    }
+}
+
+fn state(kind: &'static str, text: &str) -> State {
+    State {
+        kind,
+        text: text.to_owned(),
+        advice: String::new(),
+    }
+}
+
+fn since(last: Option<Timestamp>) -> String {
+    last.map_or_else(|| "never complete".to_owned(), |last| format!("complete {}", ago(last)))
+}

@@ -1,0 +1,281 @@
+//! The webhook: it takes notifications of new content, and hands them to the collector.
+//!
+//! A notification is less trusted than the API: it must have the auth id that the subscription was started with, be for this
+//! application and for a tenant that is collected from, and name content at the API's own origin. It is answered with 200 once it
+//! waits in the collector's queue. Rounds go on in wide intervals, so that a notification that is lost loses nothing.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use entra_proto::{ClientId, Cloud, Guid};
+use hmac_sha256::HMAC;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode, Uri};
+use serde::Deserialize;
+use tokio::sync::mpsc;
+
+use crate::arguments::Arguments;
+use crate::board::Board;
+use crate::collect::{Notification, Notified, Shared};
+use crate::common;
+use crate::feed::Webhook;
+
+/// Returns what subscriptions are started with, if there is a webhook.
+///
+/// # Errors
+/// Returns an error if its public address is not https, or the auth id cannot be sent.
+pub(crate) fn subscription(arguments: &Arguments) -> Result<Option<Webhook>, Box<dyn Error>> {
+    let Some(address) = &arguments.webhook_url else {
+        return Ok(None);
+    };
+    path(address)?;
+    let auth_id = match common::optional("WEBHOOK_AUTH_ID")? {
+        Some(id) if !(16..=256).contains(&id.len()) || !id.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            return Err("WEBHOOK_AUTH_ID must have 16 to 256 visible ASCII characters".into());
+        }
+        Some(id) => id,
+        None => random()?,
+    };
+    Ok(Some(Webhook {
+        address: address.clone(),
+        auth_id: Some(auth_id),
+    }))
+}
+
+/// Returns the path of the webhook's public address.
+fn path(address: &str) -> Result<String, String> {
+    let problem =
+        |what: &str| format!("--webhook-url {what}: write an address such as https://www.mycompany.com/webhook");
+    let uri: Uri = address.parse().map_err(|_| problem("is no address"))?;
+    let authority = uri.authority().ok_or_else(|| problem("has no host"))?;
+    if authority.as_str().contains('@') || uri.query().is_some() {
+        return Err(problem("has a user name or a query"));
+    }
+    let is_local = uri
+        .scheme_str()
+        .is_some_and(|scheme| Cloud::loopback(&format!("{scheme}://{authority}")).is_ok());
+    if uri.scheme_str() != Some("https") && !is_local {
+        return Err(problem("is not https"));
+    }
+    Ok(uri.path().to_owned())
+}
+
+fn random() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// What the handler shares.
+struct Hook {
+    auth_id: String,
+    client_id: ClientId,
+    shared: Arc<Shared>,
+    queue: mpsc::Sender<Notification>,
+    board: Arc<Board>,
+}
+
+/// Returns the routes of the webhook: its public address has the path.
+///
+/// # Errors
+/// Returns an error if the address is not usable.
+pub(crate) fn router(
+    webhook: &Webhook,
+    shared: &Arc<Shared>,
+    queue: mpsc::Sender<Notification>,
+    board: &Arc<Board>,
+) -> Result<Router, Box<dyn Error>> {
+    let hook = Hook {
+        auth_id: webhook.auth_id.clone().ok_or("the webhook has no auth id")?,
+        client_id: shared.client.application().client_id(),
+        shared: Arc::clone(shared),
+        queue,
+        board: Arc::clone(board),
+    };
+    // A path with braces is a pattern to the router, so the path is compared here.
+    let path = path(&webhook.address)?;
+    let handler = move |State(hook): State<Arc<Hook>>, request: Request| async move {
+        if request.uri().path() != path {
+            return StatusCode::NOT_FOUND.into_response();
+        }
+        hook.take(request).await
+    };
+    Ok(Router::new().fallback_service(post(handler).with_state(Arc::new(hook))))
+}
+
+impl Hook {
+    async fn take(&self, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        if !self.is_ours(&parts.headers) {
+            return self.reject(
+                StatusCode::UNAUTHORIZED,
+                "the auth id is not the one of the subscription",
+            );
+        }
+        let Ok(body) = to_bytes(body, LARGEST_NOTIFICATION).await else {
+            return self.reject(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the notification is too large or incomplete",
+            );
+        };
+        if let Some(code) = parts.headers.get(VALIDATION_CODE) {
+            return match is_same_code(code.as_bytes(), &body) {
+                true => {
+                    self.board.notification("validated");
+                    StatusCode::OK.into_response()
+                }
+                false => self.reject(StatusCode::BAD_REQUEST, "the validation codes differ"),
+            };
+        }
+        let notifications = match self.read(&body) {
+            Ok(notifications) => notifications,
+            Err((status, problem)) => return self.reject(status, problem),
+        };
+        if notifications.is_empty() {
+            return StatusCode::OK.into_response();
+        }
+        // All of them or none: what is half taken would be sent again as a whole.
+        let Ok(places) = self.queue.try_reserve_many(notifications.len()) else {
+            self.board.notification("busy");
+            return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "30")]).into_response();
+        };
+        for (place, notification) in places.zip(notifications) {
+            place.send(notification);
+        }
+        self.board.notification("accepted");
+        StatusCode::OK.into_response()
+    }
+
+    fn reject(&self, status: StatusCode, problem: &'static str) -> Response {
+        self.board.notification("rejected");
+        (status, problem).into_response()
+    }
+
+    /// Returns whether the auth id is there once, and the right one. It compares in constant time.
+    fn is_ours(&self, headers: &HeaderMap) -> bool {
+        let mut sent = headers.get_all(AUTH_ID).iter();
+        let (Some(sent), None) = (sent.next(), sent.next()) else {
+            return false;
+        };
+        // The digests have one length, and an attacker cannot choose them.
+        HMAC::verify(sent.as_bytes(), COMPARED, &HMAC::mac(self.auth_id.as_bytes(), COMPARED))
+    }
+
+    /// Reads a notification: all of its contents, by their tenants, if each of them is acceptable.
+    fn read(&self, body: &[u8]) -> Result<Vec<Notification>, (StatusCode, &'static str)> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Item {
+            tenant_id: String,
+            client_id: String,
+            content_type: String,
+            content_id: String,
+            content_uri: String,
+        }
+        let items: Vec<Item> = serde_json::from_slice(body)
+            .map_err(|_| (StatusCode::BAD_REQUEST, "the notification is not an array of contents"))?;
+        let mut notifications: Vec<Notification> = Vec::new();
+        for item in items {
+            let tenant: Guid = item
+                .tenant_id
+                .parse()
+                .map_err(|_| (StatusCode::BAD_REQUEST, "a tenant id is not a GUID"))?;
+            if item.client_id.parse().ok() != Some(self.client_id) {
+                return Err((StatusCode::FORBIDDEN, "a content is for another application"));
+            }
+            if self.shared.tenant(tenant).is_none() {
+                return Err((
+                    StatusCode::FORBIDDEN,
+                    "a content is of a tenant that is not collected from",
+                ));
+            }
+            if !self.shared.api.is_content(tenant, &item.content_uri) {
+                return Err((
+                    StatusCode::BAD_REQUEST,
+                    "an address is not that of a content of the API",
+                ));
+            }
+            // A type that this program does not know yet is nothing that it could collect.
+            let Ok(content_type) = item.content_type.parse() else {
+                continue;
+            };
+            let content = Notified {
+                content_type,
+                content_id: item.content_id,
+                content_uri: item.content_uri,
+            };
+            if let Some(known) = notifications.iter_mut().find(|known| known.tenant == tenant) {
+                known.contents.push(content);
+            } else if notifications.len() < MOST_TENANTS {
+                notifications.push(Notification {
+                    tenant,
+                    contents: vec![content],
+                });
+            } else {
+                return Err((
+                    StatusCode::BAD_REQUEST,
+                    "there are too many tenants in one notification",
+                ));
+            }
+        }
+        Ok(notifications)
+    }
+}
+
+/// Whether the body of a validation, if it can be read, has the code of the header.
+fn is_same_code(code: &[u8], body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Validation {
+        validation_code: String,
+    }
+    serde_json::from_slice(body).map_or(true, |body: Validation| body.validation_code.as_bytes() == code)
+}
+
+const AUTH_ID: &str = "webhook-authid";
+const VALIDATION_CODE: &str = "webhook-validationcode";
+const COMPARED: &[u8] = b"office365_collector webhook auth id";
+const LARGEST_NOTIFICATION: usize = 1 << 20;
+/// Tenants in one notification: the API sends those of one.
+const MOST_TENANTS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_address_must_be_https() {
+        for (address, expected) in [
+            ("https://www.mycompany.com/webhook", Ok("/webhook")),
+            ("https://www.mycompany.com", Ok("/")),
+            ("http://localhost:8081/hook", Ok("/hook")),
+            ("http://www.mycompany.com/webhook", Err(())),
+            ("http://localhost.mycompany.com/webhook", Err(())),
+            ("https://user@www.mycompany.com/", Err(())),
+            ("https://www.mycompany.com/?a=b", Err(())),
+            ("ftp://www.mycompany.com/", Err(())),
+            ("/webhook", Err(())),
+            ("", Err(())),
+        ] {
+            let path = path(address).map_err(drop);
+            assert_eq!(path.as_deref().map_err(|&()| ()), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn validation_code_must_be_the_same_in_both_places() {
+        for (body, expected) in [
+            (r#"{"validationCode":"abc"}"#, true),
+            (r#"{"validationCode":"abcd"}"#, false),
+            ("", true),
+            ("[]", true),
+        ] {
+            assert_eq!(is_same_code(b"abc", body.as_bytes()), expected, "{body}");
+        }
+    }
+}
