@@ -7,12 +7,22 @@ use crate::time::Timestamp;
 /// The longest time that an answer can ask the client to stay away.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
-/// What `Retry-After` asks for (RFC 9110, section 10.2.3), at most [`MAX_RETRY_AFTER`].
+/// Returns the pause that `Retry-After` asks for (RFC 9110, section 10.2.3), at most [`MAX_RETRY_AFTER`].
 ///
 /// Seconds may be fractional or negative (no wait). A date, in any of the three forms, is counted from the answer's own `Date`
 /// where it has one, so that a clock that is wrong here makes no difference, else from `now`; a date past is no wait. What is
 /// neither counts as missing.
-pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+///
+/// ```
+/// use std::time::Duration;
+/// use entra_proto::{Timestamp, retry_after};
+/// use http::{HeaderMap, HeaderValue};
+///
+/// let headers = HeaderMap::from_iter([(http::header::RETRY_AFTER, HeaderValue::from_static("120"))]);
+/// assert_eq!(retry_after(&headers, Timestamp::from_secs(0)), Some(Duration::from_secs(120)));
+/// ```
+#[must_use]
+pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<f64>() {
         // "nan" and "inf" are numbers to the parser, and no lengths of time.

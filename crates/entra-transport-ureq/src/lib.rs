@@ -46,4 +46,4 @@ mod settings;
 mod tcp;
 mod transport;
 
-pub use transport::UreqTransport;
+pub use transport::{OpenBody, UreqTransport};

@@ -29,6 +29,8 @@ impl FromSettings for UreqTransport {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
+            // APIs have methods of their own, such as MERGE.
+            .allow_non_standard_methods(true)
             // The connector knows which requests go through a proxy.
             .proxy(None)
             .accept_encoding("identity")

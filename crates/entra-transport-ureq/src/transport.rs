@@ -4,7 +4,8 @@ use std::io::Read;
 use entra_transport::{
     BlockingTransport, Policy, Request, Response, TransportBuilder, TransportError, TransportErrorKind,
 };
-use ureq::Agent;
+use http::Uri;
+use ureq::{Agent, BodyReader};
 
 use crate::error::{interrupted, told};
 
@@ -32,8 +33,15 @@ impl UreqTransport {
     }
 }
 
-impl BlockingTransport for UreqTransport {
-    fn send(&self, mut request: Request) -> Result<Response, TransportError> {
+impl UreqTransport {
+    /// Sends `request`, and returns the response before its body, which is read in pieces.
+    ///
+    /// The rules for requests are those of [`send`](BlockingTransport::send), and the timeout includes the body. There are none for
+    /// the body: it may have any length, and it is compressed where the request allows that.
+    ///
+    /// # Errors
+    /// [`TransportError`] if there is no response, or the request may not be sent at all.
+    pub fn open(&self, mut request: Request) -> Result<http::Response<OpenBody>, TransportError> {
         self.policy.admit(&mut request)?;
         refuse_to_be_logged()?;
         let uri = request.uri().clone();
@@ -47,14 +55,43 @@ impl BlockingTransport for UreqTransport {
             agent.run(http::Request::from_parts(parts, body.as_bytes()))
         };
         let (parts, body) = answer.map_err(|e| told(e, &uri))?.into_parts();
+        let reader = body.into_reader();
+        Ok(http::Response::from_parts(parts, OpenBody { reader, uri }))
+    }
+}
+
+/// The body of a response that is read in pieces: see [`UreqTransport::open`].
+pub struct OpenBody {
+    reader: BodyReader<'static>,
+    uri: Uri,
+}
+
+impl OpenBody {
+    /// Reads some bytes into `into`, and returns how many: none at the end.
+    ///
+    /// # Errors
+    /// [`TransportError`] if the connection or the time ends before the body does.
+    pub fn read(&mut self, into: &mut [u8]) -> Result<usize, TransportError> {
+        self.reader.read(into).map_err(|error| interrupted(error, &self.uri))
+    }
+}
+
+impl fmt::Debug for OpenBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenBody").finish_non_exhaustive()
+    }
+}
+
+impl BlockingTransport for UreqTransport {
+    fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let uri = request.uri().clone();
+        let (parts, mut body) = self.open(request)?.into_parts();
         let mut collector = self.policy.admit_answer(&parts.headers).map_err(|e| e.at(&uri))?;
-        let mut reader = body.into_reader();
         let mut chunk = zeroize::Zeroizing::new([0; 4096]);
         loop {
-            match reader.read(&mut *chunk) {
-                Ok(0) => break,
-                Ok(length) => collector.push(&chunk[..length]).map_err(|e| e.at(&uri))?,
-                Err(error) => return Err(interrupted(error, &uri)),
+            match body.read(&mut *chunk)? {
+                0 => break,
+                length => collector.push(&chunk[..length]).map_err(|e| e.at(&uri))?,
             }
         }
         Ok(Response::from_parts(parts, collector.finish()))
