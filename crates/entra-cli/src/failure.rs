@@ -33,6 +33,17 @@ pub(crate) struct Failure {
     retryable: Option<bool>,
     retry_after: Option<Duration>,
     service: Option<Arc<ServiceError>>,
+    api: Option<Box<ApiError>>,
+}
+
+/// The parts of an API's error response.
+#[derive(Debug, Default)]
+pub(crate) struct ApiError {
+    pub(crate) status: u16,
+    /// The API's own code.
+    pub(crate) code: Option<String>,
+    /// The ID of the request, for the API's support.
+    pub(crate) request_id: Option<String>,
 }
 
 /// Reports how a command ended, and returns the exit code.
@@ -55,6 +66,16 @@ impl Failure {
             retryable: None,
             retry_after: None,
             service: None,
+            api: None,
+        }
+    }
+
+    /// Adds what an API said, and when it takes the request again.
+    pub(crate) fn api(self, api: ApiError, retry_after: Option<Duration>) -> Self {
+        Self {
+            api: Some(Box::new(api)),
+            retry_after,
+            ..self
         }
     }
 
@@ -97,7 +118,11 @@ impl Failure {
             style: Style::Error,
             problem: &self.problem,
             hints: &self.hints,
-            ids: self.service.as_deref().map(|service| ids(service, self.retry_after)),
+            ids: match (&self.service, &self.api) {
+                (Some(service), _) => Some(ids(service, self.retry_after)),
+                (None, Some(api)) => Some(api.ids(self.retry_after)),
+                (None, None) => None,
+            },
         }
     }
 
@@ -154,7 +179,25 @@ impl Failure {
             put("correlation_id", optional(&service.correlation_id));
             put("timestamp", optional(&service.timestamp.as_deref().map(rfc3339)));
         }
+        if let Some(api) = &self.api {
+            put("status", Some(api.status.into()));
+            put("code", api.code.as_deref().and_then(text));
+            put("request_id", api.request_id.as_deref().and_then(text));
+        }
         object.into()
+    }
+}
+
+impl ApiError {
+    fn ids(&self, retry_after: Option<Duration>) -> String {
+        let mut ids = format!("status {}", self.status);
+        if let Some(wait) = retry_after {
+            ids += &format!(", retry after {} s", wait.as_secs());
+        }
+        if let Some(id) = &self.request_id {
+            ids += &format!(", request id {id}");
+        }
+        ids
     }
 }
 

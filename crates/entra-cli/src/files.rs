@@ -2,7 +2,7 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -106,7 +106,11 @@ pub(crate) fn read_bytes(path: &Path, what: &str, limit: u64, exit: Exit) -> Res
 /// Writes a new file. Only its owner may write to it; with `private`, only its owner may read it. What is there already is
 /// not overwritten, and no link is followed.
 pub(crate) fn write_new(path: &Path, text: &str, private: bool) -> Result<(), Failure> {
-    create(path, text, private).map_err(|error| {
+    let written = create(path, private).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|error| {
         let failure = Failure::of(Exit::Output, &error).context(shown(path));
         match error.kind() {
             io::ErrorKind::AlreadyExists => failure.hint("name another file, or move that one"),
@@ -121,22 +125,64 @@ pub(crate) fn write_new(path: &Path, text: &str, private: bool) -> Result<(), Fa
 /// # Errors
 /// Those of the system; one for what is no file, such as a folder or a device, which is left alone.
 pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
-    if let Ok(old) = path.symlink_metadata()
-        && !old.is_file()
-        && !old.is_symlink()
-    {
-        return Err(io::Error::other("there is something else than a file"));
+    let mut file = Replacement::of(path, false)?;
+    file.write_all(text.as_bytes())?;
+    file.finish()
+}
+
+/// A file that takes the place of another when it is complete, and goes away when it does not become so.
+pub(crate) struct Replacement {
+    file: File,
+    fresh: PathBuf,
+    path: PathBuf,
+}
+
+impl Replacement {
+    /// Begins a file in place of one that may be there. With `private`, only its owner may read it.
+    ///
+    /// # Errors
+    /// As for [`replace`].
+    pub(crate) fn of(path: &Path, private: bool) -> io::Result<Self> {
+        if let Ok(old) = path.symlink_metadata()
+            && !old.is_file()
+            && !old.is_symlink()
+        {
+            return Err(io::Error::other("there is something else than a file"));
+        }
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+        let mut fresh = OsString::from(".");
+        fresh.push(name);
+        fresh.push(format!(".{}", random_name()?));
+        let fresh = path.with_file_name(fresh);
+        Ok(Self {
+            file: create(&fresh, private)?,
+            fresh,
+            path: path.to_owned(),
+        })
     }
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
-    let mut fresh = OsString::from(".");
-    fresh.push(name);
-    fresh.push(format!(".{}", random_name()?));
-    let fresh = path.with_file_name(fresh);
-    let written = create(&fresh, text, false).and_then(|()| std::fs::rename(&fresh, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&fresh);
+
+    /// Puts the file in its place.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        self.file.sync_all()?;
+        std::fs::rename(&self.fresh, &self.path)
     }
-    written
+}
+
+impl Write for Replacement {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        // One that is in its place has this name no more.
+        let _ = std::fs::remove_file(&self.fresh);
+    }
 }
 
 /// 32 characters that nobody can guess.
@@ -146,16 +192,14 @@ pub(crate) fn random_name() -> io::Result<String> {
     Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn create(path: &Path, text: &str, private: bool) -> io::Result<()> {
+fn create(path: &Path, private: bool) -> io::Result<File> {
     let mut options = File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, if private { 0o600 } else { 0o644 });
     #[cfg(not(unix))]
     let _ = private;
-    let mut file = options.open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+    options.open(path)
 }
 
 /// What is wrong with a file of a private key that others may use, if anything is. On systems without modes nothing is known.

@@ -23,6 +23,7 @@ mod exit;
 mod failure;
 mod files;
 mod issued;
+mod json_text;
 mod listen;
 mod logging;
 mod message;
@@ -51,8 +52,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    accounts, assertion, cache, cert, completions, config, consent, decode, demo, discover, doctor, emulator, exec,
-    explain, keycredentials, kube_credential, login, logout, man, resources, scope, tenants, token,
+    accounts, assertion, cache, call, cert, completions, config, consent, decode, demo, discover, doctor, emulator,
+    exec, explain, keycredentials, kube_credential, login, logout, man, resources, scope, tenants, token,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::{Failure, ended};
@@ -76,6 +77,7 @@ enum Command {
     Demo(demo::Arguments),
     Emulator(emulator::Arguments),
     Token(Box<token::Arguments>),
+    Call(Box<call::Arguments>),
     Login(Box<login::Arguments>),
     Logout(logout::Arguments),
     Accounts(accounts::Arguments),
@@ -121,6 +123,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Emulator(arguments) => emulator::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
+        Command::Call(arguments) => call::run(*arguments),
         Command::Login(arguments) => login::run(&arguments),
         Command::Logout(arguments) => logout::run(&arguments),
         Command::Accounts(arguments) => accounts::run(&arguments),

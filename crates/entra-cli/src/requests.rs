@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use entra_client::{Event, EventKind};
 use entra_transport::{BlockingTransport, Request, Response, TransportError, endpoint};
+use entra_transport_ureq::{OpenBody, UreqTransport};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, SERVER};
 use http::{HeaderMap, Uri};
 use tracing::{Level, debug, enabled, trace};
@@ -34,6 +35,30 @@ impl<T: BlockingTransport> BlockingTransport for Logged<T> {
                     details(response.headers())
                 );
             }
+            Err(error) => debug!("{what}: no response in {took} ms: {error}"),
+        }
+        outcome
+    }
+}
+
+impl Logged<UreqTransport> {
+    /// Sends a request, and returns the response before its body.
+    pub(crate) fn open(&self, request: Request) -> Result<http::Response<OpenBody>, TransportError> {
+        let what = format!("{} {}", request.method(), shown(request.uri()));
+        trace!(
+            "{what}: headers {}, a body of {} bytes",
+            names(request.headers()),
+            request.body().as_bytes().len()
+        );
+        let start = Instant::now();
+        let outcome = self.0.open(request);
+        let took = start.elapsed().as_millis();
+        match &outcome {
+            Ok(response) => debug!(
+                "{what}: {} in {took} ms{}",
+                response.status().as_u16(),
+                details(response.headers())
+            ),
             Err(error) => debug!("{what}: no response in {took} ms: {error}"),
         }
         outcome
@@ -77,7 +102,7 @@ pub(crate) fn log_event(event: &Event<'_>) {
 }
 
 /// An address without what may be a secret: a login, and the values of the query.
-fn shown(uri: &Uri) -> String {
+pub(crate) fn shown(uri: &Uri) -> String {
     let scheme = uri.scheme_str().unwrap_or_default();
     let mut text = format!("{scheme}://{}{}", endpoint(uri), uri.path());
     let mut separator = '?';

@@ -54,6 +54,16 @@ impl KeptSettings {
         self.account.is_some() || self.cache
     }
 
+    /// Asks for a token that is not the one that is kept.
+    pub(crate) fn request_anew(&mut self) {
+        self.refresh = true;
+    }
+
+    /// Whether the token is for a user who signed in before.
+    pub(crate) fn is_for_account(&self) -> bool {
+        self.account.is_some()
+    }
+
     /// Refuses options that do not go together.
     pub(crate) fn check(&self, is_for_application: bool) -> Result<(), Failure> {
         if self.refresh && !self.is_wanted() {

@@ -34,6 +34,21 @@ impl TokenSettings {
         self.target.target()
     }
 
+    /// Whether an option names the API.
+    pub(crate) fn names_api(&self) -> bool {
+        !self.target.words().is_empty()
+    }
+
+    /// Passes on what an API's challenge asked for.
+    pub(crate) fn set_claims(&mut self, claims: &ClaimsRequest) {
+        self.claims = Some(claims.as_str().to_owned());
+    }
+
+    /// How to reach the service.
+    pub(crate) fn network(&self) -> &NetworkSettings {
+        &self.network
+    }
+
     /// Names the API by its audience, where no option names one.
     pub(crate) fn resource_if_none(&mut self, audience: &str) {
         self.target.resource_if_none(audience);

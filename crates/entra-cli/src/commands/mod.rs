@@ -1,6 +1,7 @@
 pub(crate) mod accounts;
 pub(crate) mod assertion;
 pub(crate) mod cache;
+pub(crate) mod call;
 pub(crate) mod cert;
 pub(crate) mod completions;
 pub(crate) mod config;

@@ -1,0 +1,160 @@
+//! The API that a URL belongs to.
+
+use entra_proto::{Cloud, KnownApi, is_loopback_host};
+use http::Uri;
+
+use crate::exit::{Exit, Failure};
+use crate::outside::excerpt;
+
+/// An audience that was inferred from a URL.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) audience: &'static str,
+    /// The part of the URL that tells it.
+    pub(super) from: &'static str,
+    /// Why a token for it may be wrong.
+    pub(super) doubt: Option<String>,
+}
+
+/// Returns the audience of the API that serves this URL. The cloud issues the tokens, where that is known.
+///
+/// # Errors
+/// Returns an error if the host is not that of a well-known API.
+pub(super) fn of(uri: &Uri, cloud: Option<&Cloud>) -> Result<Found, Failure> {
+    let host = uri.host().unwrap_or_default();
+    if let Some(api) = KnownApi::at(uri) {
+        let issuer = cloud.filter(|cloud| **cloud != api.cloud);
+        return Ok(Found {
+            audience: api.audience,
+            from: "host",
+            doubt: issuer.map(|cloud| {
+                format!(
+                    "{} at {host} takes tokens of {}, and this one is from {}",
+                    api.name,
+                    api.cloud.origin(),
+                    cloud.origin()
+                )
+            }),
+        });
+    }
+    let is_emulator = cloud.is_some_and(|cloud| is_loopback_host(cloud.host())) && is_loopback_host(host);
+    if is_emulator && let Some(audience) = at_emulator(uri.path()) {
+        return Ok(Found {
+            audience,
+            from: "path, at an emulator",
+            doubt: None,
+        });
+    }
+    let host = excerpt(host, 100);
+    let failure = if is_emulator {
+        Failure::text(Exit::Usage, "the path does not tell which API of the emulator is meant")
+    } else {
+        Failure::text(Exit::Usage, format!("{host} is not the host of a well-known API"))
+    };
+    Err(failure
+        .hint("name the API with --resource AUDIENCE or --scope: `entra resources` lists the well-known ones")
+        .hint(
+            "for an API of your own it is the application ID URI, such as api://GUID; for SharePoint and Dynamics 365 \
+             https:// and the host",
+        ))
+}
+
+/// Returns the audience of the API that an emulator has at this path.
+fn at_emulator(path: &str) -> Option<&'static str> {
+    PATHS
+        .iter()
+        .find(|(start, _)| {
+            path.get(..start.len())
+                .is_some_and(|begin| begin.eq_ignore_ascii_case(start))
+        })
+        .map(|(_, audience)| *audience)
+}
+
+/// The beginnings of the paths of the APIs that an emulator serves.
+const PATHS: [(&str, &str); 5] = [
+    ("/v1.0/", "https://graph.microsoft.com"),
+    ("/beta/", "https://graph.microsoft.com"),
+    ("/api/v1.0/", "https://manage.office.com"),
+    ("/api/v1/", "https://manage.office.com"),
+    (
+        "/support/odata/",
+        "https://mwaas-services-customerapi-prod.azurewebsites.net",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(url: &str, cloud: &str) -> Result<Found, Failure> {
+        let cloud = Cloud::from_setting(cloud).unwrap();
+        of(&url.parse().unwrap(), Some(&cloud))
+    }
+
+    #[test]
+    fn the_host_tells_the_api() {
+        let graph = found("https://graph.microsoft.com/v1.0/me", "public").unwrap();
+        assert_eq!((graph.audience, graph.from), ("https://graph.microsoft.com", "host"));
+        assert_eq!(graph.doubt, None);
+        let doubt = found("https://graph.microsoft.us/v1.0/me", "public").unwrap().doubt;
+        assert!(
+            doubt
+                .unwrap()
+                .contains("takes tokens of https://login.microsoftonline.us")
+        );
+        assert!(
+            of(&"https://graph.microsoft.us/".parse().unwrap(), None)
+                .unwrap()
+                .doubt
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn the_path_tells_the_api_of_an_emulator_alone() {
+        const EMULATOR: &str = "http://127.0.0.1:8500";
+        for (_, audience) in PATHS {
+            assert!(KnownApi::with_audience(audience).is_some(), "{audience}");
+        }
+        for (path, audience) in [
+            ("/v1.0/users", "https://graph.microsoft.com"),
+            (
+                "/API/v1.0/t/activity/feed/subscriptions/list",
+                "https://manage.office.com",
+            ),
+            (
+                "/support/odata/v1/tenants/t/devices",
+                "https://mwaas-services-customerapi-prod.azurewebsites.net",
+            ),
+        ] {
+            let url = format!("http://localhost:8501{path}");
+            let found_there = found(&url, EMULATOR).unwrap();
+            assert_eq!(
+                (found_there.audience, found_there.from),
+                (audience, "path, at an emulator")
+            );
+            assert!(found(&url, "public").is_err());
+            assert!(found(&format!("https://api.contoso.com{path}"), EMULATOR).is_err());
+        }
+        assert!(
+            found("http://127.0.0.1:8500/other", EMULATOR)
+                .unwrap_err()
+                .problem
+                .contains("path")
+        );
+    }
+
+    #[test]
+    fn other_hosts_need_an_option() {
+        for url in [
+            "https://api.contoso.com/orders",
+            "https://graph.microsoft.com.evil.example/v1.0/me",
+            "https://graph.microsoft.com:8443/v1.0/me",
+            "https://contoso.servicebus.windows.net/q",
+        ] {
+            let failure = found(url, "public").unwrap_err();
+            assert_eq!(failure.exit, Exit::Usage);
+            assert!(failure.to_string().contains("--resource AUDIENCE"), "{failure}");
+        }
+    }
+}

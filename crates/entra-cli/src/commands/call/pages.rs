@@ -1,0 +1,248 @@
+//! The pages of a list: the items of all of them, one a line.
+
+use std::collections::{BTreeMap, HashSet};
+
+use clap::Args;
+use entra_transport::endpoint;
+use http::{HeaderMap, Method, Uri};
+use serde_json::value::RawValue;
+
+use crate::commands::call::output::{Sink, collect};
+use crate::commands::call::send::{Caller, Reply};
+use crate::exit::{Exit, Failure};
+use crate::files::{excerpt, tell};
+use crate::json_text::{for_terminal, on_one_line};
+
+/// Which pages are read.
+#[derive(Args)]
+pub(super) struct PageSettings {
+    /// Read the pages that follow as well, and print each item of the lists on a line, as JSON
+    ///
+    /// The next page is where @odata.nextLink or nextLink in the body says, or the header NextPageUri or NextPageUrl. One at another
+    /// host is not read: the token would go there.
+    #[arg(long)]
+    paginate: bool,
+
+    /// With --paginate: stop with an error after so many pages
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000, requires = "paginate", value_parser = clap::value_parser!(u32).range(1..))]
+    max_pages: u32,
+}
+
+impl PageSettings {
+    pub(super) fn are_wanted(&self) -> bool {
+        self.paginate
+    }
+
+    /// Refuses a method whose requests have no pages.
+    pub(super) fn check(&self, method: &Method) -> Result<(), Failure> {
+        if self.paginate && *method != Method::GET {
+            return Err(
+                Failure::text(Exit::Usage, format!("--paginate goes with GET, not with {method}")).hint("leave it out"),
+            );
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn run(caller: &mut Caller, settings: &PageSettings, mut sink: Sink) -> Result<(), Failure> {
+    let origin = Place::of(caller.uri());
+    let mut seen = HashSet::from([caller.uri().to_string()]);
+    let mut next: Option<Uri> = None;
+    let mut items = 0_u64;
+    for page in 1..=settings.max_pages {
+        let response = match caller.send(next.as_ref())? {
+            Reply::Success(response) => response,
+            Reply::Rejected(rejected) => return Err(rejected.into_failure().context(format_args!("page {page}"))),
+        };
+        let (parts, mut body) = response.into_parts();
+        let bytes = collect(&mut body, MAX_PAGE)?;
+        let read =
+            Page::read(&parts.headers, &bytes).map_err(|failure| failure.context(format_args!("page {page}")))?;
+        for item in &read.items {
+            let line = on_one_line(item);
+            let line = if sink.is_terminal() { for_terminal(&line) } else { line };
+            sink.write(line.as_bytes())?;
+            sink.write(b"\n")?;
+            items += 1;
+        }
+        let Some(link) = read.next else {
+            tell(format_args!("{items} items on {page} pages"));
+            return sink.finish();
+        };
+        let link = origin.resolve(&link)?;
+        if !seen.insert(link.to_string()) {
+            return Err(Failure::text(
+                Exit::Api,
+                format!("page {page} names a page as the next one that was read before"),
+            ));
+        }
+        next = Some(link);
+    }
+    Err(
+        Failure::text(Exit::Api, format!("there are more than {} pages", settings.max_pages))
+            .hint("allow more with --max-pages, or ask for larger pages"),
+    )
+}
+
+/// A page of a list.
+struct Page {
+    /// The text of each item.
+    items: Vec<String>,
+    next: Option<String>,
+}
+
+impl Page {
+    fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Failure> {
+        let header = |name: &str| Some(headers.get(name)?.to_str().ok()?.trim().to_owned());
+        let in_header = || HEADERS.into_iter().find_map(header).filter(|link| !link.is_empty());
+        let wrong = || {
+            Failure::text(Exit::Api, "the response is no list in JSON")
+                .hint("leave --paginate out to see the response as it is")
+        };
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        if body.trim_ascii().is_empty() {
+            return Ok(Self {
+                items: Vec::new(),
+                next: in_header(),
+            });
+        }
+        let list = |json: &str| {
+            serde_json::from_str::<Vec<Box<RawValue>>>(json)
+                .map(|items| items.iter().map(|item| item.get().to_owned()).collect::<Vec<_>>())
+        };
+        let text = std::str::from_utf8(body).map_err(|_| wrong())?;
+        if let Ok(items) = list(text) {
+            return Ok(Self {
+                items,
+                next: in_header(),
+            });
+        }
+        let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text).map_err(|_| wrong())?;
+        let value = members.get("value").ok_or_else(wrong)?;
+        let items = list(value.get()).map_err(|_| wrong())?;
+        let in_body = LINKS.into_iter().find_map(|name| {
+            let link: Option<String> = serde_json::from_str(members.get(name)?.get()).ok()?;
+            link.filter(|link| !link.is_empty())
+        });
+        Ok(Self {
+            items,
+            next: in_body.or_else(in_header),
+        })
+    }
+}
+
+/// The scheme, the host and the port that the token goes to.
+struct Place {
+    scheme: String,
+    endpoint: String,
+}
+
+impl Place {
+    fn of(uri: &Uri) -> Self {
+        Self {
+            scheme: uri.scheme_str().unwrap_or_default().to_ascii_lowercase(),
+            endpoint: endpoint(uri).to_ascii_lowercase(),
+        }
+    }
+
+    /// Returns the address of a page, if it is here.
+    fn resolve(&self, link: &str) -> Result<Uri, Failure> {
+        let absolute = if link.starts_with('/') && !link.starts_with("//") {
+            format!("{}://{}{link}", self.scheme, self.endpoint)
+        } else {
+            link.to_owned()
+        };
+        let uri = super::request::uri(&absolute)
+            .map_err(|_| Failure::text(Exit::Api, "the address of the next page cannot be read"))?;
+        let place = Self::of(&uri);
+        if (&place.scheme, &place.endpoint) != (&self.scheme, &self.endpoint) {
+            let problem = format!(
+                "the next page is at another host, {}, where the token does not go",
+                excerpt(&place.endpoint, 100)
+            );
+            return Err(Failure::text(Exit::Api, problem).hint("call that address by itself, if it is trusted"));
+        }
+        Ok(uri)
+    }
+}
+
+/// The members in which APIs name the next page.
+const LINKS: [&str; 3] = ["@odata.nextLink", "odata.nextLink", "nextLink"];
+
+/// The headers in which the Office 365 Management APIs name it.
+const HEADERS: [&str; 2] = ["nextpageuri", "nextpageurl"];
+
+/// How long a page may be, in bytes.
+const MAX_PAGE: usize = 64 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(body: &str, headers: &[(&'static str, &str)]) -> Result<(Vec<String>, Option<String>), Failure> {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
+            .collect();
+        Page::read(&headers, body.as_bytes()).map(|page| (page.items, page.next))
+    }
+
+    #[test]
+    fn pages_of_every_api_are_read() {
+        let link = Some("https://a.example/2".to_owned());
+        for (body, headers) in [
+            (
+                r#"{"value":[{"b":1.0,"a":2}],"@odata.nextLink":"https://a.example/2"}"#,
+                &[][..],
+            ),
+            (
+                r#"{"nextLink":"https:\/\/a.example\/2","value":[{"b":1.0,"a":2}]}"#,
+                &[],
+            ),
+            (r#"[{"b":1.0,"a":2}]"#, &[("nextpageuri", "https://a.example/2")]),
+            (r#"[{"b":1.0,"a":2}]"#, &[("nextpageurl", " https://a.example/2")]),
+        ] {
+            assert_eq!(
+                page(body, headers).unwrap(),
+                (vec![r#"{"b":1.0,"a":2}"#.to_owned()], link.clone())
+            );
+        }
+        for body in [
+            r#"{"value":[]}"#,
+            r#"{"value":[],"nextLink":null}"#,
+            "[]",
+            "",
+            r#"{"value":[],"nextLink":""}"#,
+        ] {
+            assert_eq!(page(body, &[]).unwrap(), (Vec::new(), None), "{body}");
+        }
+        for body in ["{}", "1", r#"{"value":{}}"#, "<html>", r#"{"error":{}}"#] {
+            assert!(page(body, &[]).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn pages_elsewhere_are_not_read() {
+        let place = Place::of(&"https://a.example/1".parse().unwrap());
+        for (link, resolved) in [
+            ("https://a.example/2?x=y", "https://a.example/2?x=y"),
+            ("HTTPS://A.example:443/2", "https://A.example:443/2"),
+            ("/2", "https://a.example:443/2"),
+        ] {
+            assert_eq!(place.resolve(link).unwrap().to_string(), resolved);
+        }
+        for link in [
+            "http://a.example/2",
+            "https://a.example:8443/2",
+            "https://a.example.evil.example/2",
+            "https://a.example@evil.example/2",
+            "//evil.example/2",
+            "https://evil.example/2",
+            "2",
+            "",
+            "javascript:x",
+        ] {
+            assert_eq!(place.resolve(link).unwrap_err().exit, Exit::Api, "{link}");
+        }
+    }
+}

@@ -1,0 +1,433 @@
+//! Responses that are no success: what the API says, and what to do about it.
+
+use std::time::SystemTime;
+
+use entra_proto::{Timestamp, retry_after};
+use entra_transport_ureq::OpenBody;
+use http::header::LOCATION;
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
+use serde_json::Value;
+
+use crate::exit::{Exit, Failure};
+use crate::failure::ApiError;
+use crate::files::excerpt;
+use crate::outside::shell_quoted;
+use crate::requests::shown;
+
+/// A response whose status is 300 or more.
+pub(super) struct Rejected {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// The beginning of the body.
+    pub(super) body: Vec<u8>,
+    request: String,
+    audience: String,
+}
+
+impl Rejected {
+    /// Reads the body of a response.
+    pub(super) fn read(
+        response: Response<OpenBody>,
+        method: &Method,
+        uri: &Uri,
+        audience: String,
+    ) -> Result<Self, Failure> {
+        let (parts, mut body) = response.into_parts();
+        let mut bytes = vec![0; MAX_BODY];
+        let mut length = 0;
+        while length < MAX_BODY {
+            // The status is worth more than the end of its explanation.
+            match body.read(&mut bytes[length..]) {
+                Ok(0) | Err(_) => break,
+                Ok(more) => length += more,
+            }
+        }
+        bytes.truncate(length);
+        Ok(Self {
+            status: parts.status,
+            headers: parts.headers,
+            body: bytes,
+            request: format!("{method} {}", shown(uri)),
+            audience,
+        })
+    }
+
+    /// Whether the same request may be taken a little later.
+    pub(super) fn is_throttled(&self) -> bool {
+        match self.status {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => true,
+            // The Office 365 Management APIs throttle with this status, and not always in JSON.
+            StatusCode::FORBIDDEN => {
+                self.explanation().code.as_deref() == Some(THROTTLED)
+                    || String::from_utf8_lossy(&self.body).contains(THROTTLED)
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn into_failure(self) -> Failure {
+        let said = self.explanation();
+        let status = self.status;
+        let mut problem = format!("{}: {}", self.request, status.as_u16());
+        if let Some(reason) = status.canonical_reason() {
+            problem += &format!(" {reason}");
+        }
+        for part in [&said.code, &said.message].into_iter().flatten() {
+            problem += &format!(": {}", excerpt(part.trim().trim_end_matches('.'), LONGEST_TEXT));
+        }
+        let code = said.code.as_deref().unwrap_or_default();
+        let exit = if is_permission(status, code) {
+            Exit::Permission
+        } else {
+            Exit::Api
+        };
+        let mut failure = Failure::text(exit, problem);
+        if status.is_redirection() {
+            failure = failure.hint(self.redirect());
+        } else if let Some(hint) = self.hint(code) {
+            failure = failure.hint(hint);
+        }
+        let wait = retry_after(&self.headers, Timestamp::from(SystemTime::now()));
+        let api = ApiError {
+            status: status.as_u16(),
+            code: said.code.map(|code| excerpt(&code, 100)),
+            request_id: said.request_id.map(|id| excerpt(&id, 100)),
+        };
+        failure.api(api, wait)
+    }
+
+    fn redirect(&self) -> String {
+        let location = self.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+        let uri: Option<Uri> = location.and_then(|text| text.parse().ok());
+        let to = match uri {
+            Some(uri) if uri.host().is_some() => format!(" to {}", excerpt(&shown(&uri), 300)),
+            Some(uri) => format!(" to {}", excerpt(uri.path(), 300)),
+            None => String::new(),
+        };
+        format!(
+            "the redirect{to} is not followed, since the token would go along: -i shows the whole address, which may hold a secret"
+        )
+    }
+
+    fn hint(&self, code: &str) -> Option<String> {
+        let fixed = HINTS.iter().find(|(known, _)| *known == code).map(|(_, hint)| *hint);
+        let audience = shell_quoted(&self.audience);
+        let text = match (self.status, code) {
+            (_, "Authorization_RequestDenied" | "AF10001") => format!(
+                "grant the application the permission that the API's documents name for this request, and have an administrator \
+                 consent: `entra consent --resource {audience}`; `entra token --resource {audience} | entra decode` shows what was granted"
+            ),
+            _ if fixed.is_some() => fixed?.to_owned(),
+            (StatusCode::UNAUTHORIZED, _) => format!(
+                "the token is for {audience}: check that this is the API's audience, and that the tenant and the cloud are the right ones; \
+                 `entra token --resource {audience} | entra decode` shows the token"
+            ),
+            (StatusCode::FORBIDDEN, _) => {
+                "grant the application the permission or the role that the API's documents name for this request"
+                    .to_owned()
+            }
+            (StatusCode::NOT_FOUND, _) => "check the path of the URL".to_owned(),
+            (StatusCode::METHOD_NOT_ALLOWED, _) => "check the method".to_owned(),
+            (status, _) if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE => {
+                "try again later".to_owned()
+            }
+            (status, _) if status.is_server_error() => {
+                "try again later; if it lasts, give the request ID to the API's support".to_owned()
+            }
+            _ => return None,
+        };
+        Some(text)
+    }
+
+    /// Reads the API's own words.
+    fn explanation(&self) -> Explanation {
+        let header = |name: &str| Some(self.headers.get(name)?.to_str().ok()?.to_owned());
+        let json: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let mut said = Explanation::of(&json);
+        said.code = said.code.or_else(|| header("x-ms-error-code"));
+        let ids = ["request-id", "x-ms-request-id", "x-request-id"];
+        said.request_id = said.request_id.or_else(|| ids.into_iter().find_map(header));
+        if said.code.is_none() && said.message.is_none() {
+            let text = String::from_utf8_lossy(&self.body);
+            said.code = text.contains(THROTTLED).then(|| THROTTLED.to_owned());
+            // Storage answers in XML, gateways in HTML.
+            let is_markup = text.trim_start_matches('\u{feff}').trim_start().starts_with('<');
+            said.code = said.code.or_else(|| element(&text, "Code"));
+            said.message = element(&text, "Message").or_else(|| {
+                let text = text.trim();
+                (!is_markup && !text.is_empty()).then(|| text.to_owned())
+            });
+        }
+        said
+    }
+}
+
+/// The parts of an error response.
+#[derive(Default)]
+struct Explanation {
+    code: Option<String>,
+    message: Option<String>,
+    request_id: Option<String>,
+}
+
+impl Explanation {
+    /// Reads the JSON of OData, of Azure Resource Manager, of OAuth, and of older frameworks.
+    fn of(json: &Value) -> Self {
+        let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        // Some APIs write a list of one error.
+        let json = json.get(0).unwrap_or(json);
+        let error = ["error", "odata.error", "Error"]
+            .into_iter()
+            .find_map(|name| json.get(name))
+            .unwrap_or(json);
+        if let Some(code) = text(error) {
+            return Self {
+                code: Some(code),
+                message: text(&json["error_description"]).or_else(|| text(&json["message"])),
+                request_id: None,
+            };
+        }
+        let first = |names: [&str; 2]| names.into_iter().find_map(|name| text(&error[name]));
+        let inner = ["innerError", "innererror"].map(|name| &error[name]);
+        Self {
+            code: first(["code", "Code"]),
+            message: first(["message", "Message"]).or_else(|| text(&error["message"]["value"])),
+            request_id: inner.into_iter().find_map(|inner| text(&inner["request-id"])),
+        }
+    }
+}
+
+/// The text of the first element of this name.
+fn element(xml: &str, name: &str) -> Option<String> {
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    let (text, _) = rest.split_once("</")?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// Whether the token is accepted, and its application may not do this.
+fn is_permission(status: StatusCode, code: &str) -> bool {
+    code == "AF10001" || (status == StatusCode::FORBIDDEN && code != THROTTLED)
+}
+
+/// The code of the Office 365 Management APIs for too many requests.
+const THROTTLED: &str = "AF429";
+
+/// What to do about the codes of APIs.
+const HINTS: [(&str, &str); 27] = [
+    (
+        "InvalidAuthenticationToken",
+        "check that the token is for this API: --resource must be its audience, as `entra resources` lists it",
+    ),
+    (
+        "ExpiredAuthenticationToken",
+        "check this machine's clock: `entra doctor` compares it",
+    ),
+    (
+        "InvalidAuthenticationTokenTenant",
+        "name the tenant of the subscription with --tenant",
+    ),
+    (
+        "AuthorizationFailed",
+        "assign the application a role at this scope: `az role assignment create --assignee CLIENT_ID --role Reader --scope SCOPE`",
+    ),
+    (
+        "LinkedAuthorizationFailed",
+        "assign the application a role on the other resource that the request names, too",
+    ),
+    (
+        "SubscriptionNotFound",
+        "check the subscription's ID, and that it is in this tenant",
+    ),
+    ("MissingApiVersionParameter", "add ?api-version=YYYY-MM-DD to the URL"),
+    (
+        "InvalidApiVersionParameter",
+        "use one of the versions that the error lists as ?api-version=",
+    ),
+    (
+        "AuthorizationPermissionMismatch",
+        "assign the application a data role on the account, such as Storage Blob Data Reader; a new assignment takes some minutes",
+    ),
+    (
+        "InvalidAuthenticationInfo",
+        "add -H 'x-ms-version: 2021-12-02': without it, Storage takes no token",
+    ),
+    (
+        "AKV10022",
+        "ask for a token for the service, not for one vault: --resource https://vault.azure.net",
+    ),
+    (
+        "ForbiddenByRbac",
+        "assign the application a role on the vault, such as Key Vault Secrets User; a new assignment takes some minutes",
+    ),
+    ("Request_ResourceNotFound", "check the ID or the name in the URL"),
+    (
+        "Request_UnsupportedQuery",
+        "add -H 'ConsistencyLevel: eventual' and $count=true to the query: some filters need both",
+    ),
+    (
+        "Directory_QuotaExceeded",
+        "remove objects that are no longer needed, or ask for a larger quota",
+    ),
+    ("AF20001", "add the parameter that the error names to the query"),
+    (
+        "AF20010",
+        "name the same tenant in the URL and in --tenant: the token's tenant is not that of the URL",
+    ),
+    ("AF20011", "check the tenant's ID in the URL"),
+    (
+        "AF20012",
+        "have an administrator of that tenant consent to the application: `entra consent` makes the link",
+    ),
+    (
+        "AF20020",
+        "use a contentType that exists: Audit.AzureActiveDirectory, Audit.Exchange, Audit.SharePoint, Audit.General or DLP.All",
+    ),
+    (
+        "AF20021",
+        "let the webhook answer the validation request with status 200, over https",
+    ),
+    (
+        "AF20022",
+        "start the subscription first: entra call POST .../activity/feed/subscriptions/start?contentType=TYPE",
+    ),
+    ("AF20023", "start the subscription again: it was stopped or disabled"),
+    (
+        "AF20030",
+        "give startTime and endTime both: at most 24 hours apart, and the start at most 7 days ago",
+    ),
+    (
+        "AF20055",
+        "give startTime and endTime both: at most 24 hours apart, and the start at most 7 days ago",
+    ),
+    ("AF20051", "list the content again: this one has expired, or never was"),
+    ("AF429", "try again later, with fewer requests a minute for this tenant"),
+];
+
+/// How long the parts of an API's text may be that are repeated, in characters.
+const LONGEST_TEXT: usize = 500;
+
+/// How much of a body is read, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rejected(status: u16, body: &str) -> Rejected {
+        Rejected {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+            request: "GET https://a.example:443/x".to_owned(),
+            audience: "https://a.example".to_owned(),
+        }
+    }
+
+    #[test]
+    fn errors_of_every_form_are_read() {
+        for (status, body, code, message, exit) in [
+            (
+                403,
+                r#"{"error":{"code":"Authorization_RequestDenied","message":"Insufficient privileges.","innerError":{"request-id":"r"}}}"#,
+                "Authorization_RequestDenied",
+                "Insufficient privileges",
+                Exit::Permission,
+            ),
+            (
+                404,
+                r#"{"odata.error":{"code":"Request_ResourceNotFound","message":{"lang":"en","value":"No such thing"}}}"#,
+                "Request_ResourceNotFound",
+                "No such thing",
+                Exit::Api,
+            ),
+            (
+                401,
+                r#"{"error":"invalid_token","error_description":"expired"}"#,
+                "invalid_token",
+                "expired",
+                Exit::Api,
+            ),
+            (400, r#"{"code":"X","message":"y"}"#, "X", "y", Exit::Api),
+            (
+                401,
+                r#"{"Message":"Authorization has been denied."}"#,
+                "",
+                "Authorization has been denied",
+                Exit::Api,
+            ),
+            (
+                403,
+                "{'error':{'code':'AF429','message':'Too many requests.'}}",
+                "AF429",
+                "Too many requests",
+                Exit::Api,
+            ),
+            (
+                403,
+                "\u{feff}<?xml version=\"1.0\"?><Error><Code>AuthorizationPermissionMismatch</Code><Message>No.\nRequestId:1</Message></Error>",
+                "AuthorizationPermissionMismatch",
+                "No.",
+                Exit::Permission,
+            ),
+            (
+                502,
+                "<html><title>Bad gateway</title></html>",
+                "",
+                "Bad Gateway",
+                Exit::Api,
+            ),
+            (500, "oh\u{1b}[2J", "", "oh\\u{1b}[2J", Exit::Api),
+            (500, "", "", "Internal Server Error", Exit::Api),
+            (
+                401,
+                r#"{"error":{"code":"AF10001","message":"m"}}"#,
+                "AF10001",
+                "m",
+                Exit::Permission,
+            ),
+        ] {
+            let failure = rejected(status, body).into_failure();
+            assert_eq!(failure.exit, exit, "{body}");
+            assert!(
+                failure.problem.contains(code) && failure.problem.contains(message),
+                "{failure}"
+            );
+            let json = failure.to_json();
+            assert_eq!(json["status"], status);
+            assert_eq!(
+                json.get("code").and_then(Value::as_str).unwrap_or_default(),
+                code,
+                "{json}"
+            );
+        }
+    }
+
+    #[test]
+    fn throttling_is_told_by_status_or_code() {
+        for (status, body, is_throttled) in [
+            (429, "", true),
+            (503, "", true),
+            (403, "{'error':{'code':'AF429'}}", true),
+            (403, r#"{"error":{"code":"AF10001"}}"#, false),
+            (500, "AF429", false),
+        ] {
+            assert_eq!(rejected(status, body).is_throttled(), is_throttled, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_is_shown_without_its_query() {
+        let mut redirect = rejected(302, "");
+        for (location, to) in [
+            (
+                "https://b.example/file?tempauth=canary",
+                "to https://b.example:443/file?tempauth=…",
+            ),
+            ("/elsewhere?canary", "to /elsewhere is"),
+        ] {
+            redirect.headers.insert(LOCATION, location.parse().unwrap());
+            let hint = redirect.redirect();
+            assert!(hint.contains(to) && !hint.contains("canary"), "{hint}");
+        }
+    }
+}

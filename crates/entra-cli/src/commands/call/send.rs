@@ -1,0 +1,179 @@
+//! Requests with a token: their retries, and another token where the API rejects the first.
+
+use std::time::{Duration, SystemTime};
+
+use entra_proto::{AccessToken, Body, ClaimsChallenge, Timestamp, retry_after};
+use entra_transport::Request;
+use entra_transport_ureq::{OpenBody, UreqTransport};
+use http::header::AUTHORIZATION;
+use http::{Response, StatusCode, Uri};
+
+use crate::commands::call::rejection::Rejected;
+use crate::commands::call::request::Prepared;
+use crate::commands::token::one_request;
+use crate::exit::Failure;
+use crate::files::tell;
+use crate::moment::length;
+use crate::requests::{Logged, sleep};
+use crate::silent::KeptSettings;
+use crate::wanted::TokenSettings;
+
+/// Sends requests to one API.
+pub(super) struct Caller {
+    bearer: Bearer,
+    transport: Logged<UreqTransport>,
+    request: Prepared,
+    retries: u32,
+}
+
+/// A response of the API.
+pub(super) enum Reply {
+    /// Its status is below 300, and its body has not been read.
+    Success(Response<OpenBody>),
+    Rejected(Rejected),
+}
+
+impl Caller {
+    /// Gets a token for the request.
+    pub(super) fn new(
+        wanted: TokenSettings,
+        kept: KeptSettings,
+        request: Prepared,
+        retries: u32,
+    ) -> Result<Self, Failure> {
+        let transport = wanted.network().transport()?;
+        Ok(Self {
+            bearer: Bearer::acquire(wanted, kept)?,
+            transport,
+            request,
+            retries,
+        })
+    }
+
+    /// The address of the request.
+    pub(super) fn uri(&self) -> &Uri {
+        &self.request.uri
+    }
+
+    /// Sends the request, or the same request to another address of this API.
+    pub(super) fn send(&mut self, uri: Option<&Uri>) -> Result<Reply, Failure> {
+        let uri = uri.unwrap_or(&self.request.uri).clone();
+        if self.bearer.is_expiring() {
+            self.bearer.renew(None)?;
+        }
+        let mut is_renewed = false;
+        let mut tries = 0;
+        loop {
+            let response = self.transport.open(self.prepared(&uri))?;
+            if response.status().as_u16() < 300 {
+                return Ok(Reply::Success(response));
+            }
+            let audience = self.bearer.audience();
+            let rejected = Rejected::read(response, &self.request.method, &uri, audience)?;
+            if rejected.status == StatusCode::UNAUTHORIZED && !is_renewed {
+                is_renewed = true;
+                tell("the API rejected the token: another one is requested");
+                self.bearer.renew(ClaimsChallenge::find(&rejected.headers))?;
+                continue;
+            }
+            let pause = rejected.is_throttled().then(|| self.pause(&rejected, tries)).flatten();
+            let Some(pause) = pause else {
+                return Ok(Reply::Rejected(rejected));
+            };
+            tries += 1;
+            tell(format_args!(
+                "status {}: sending the request again in {} ({tries} of {})",
+                rejected.status.as_u16(),
+                length(pause),
+                self.retries
+            ));
+            sleep(pause);
+        }
+    }
+
+    /// Returns the pause before the next try, if there is to be one.
+    fn pause(&self, rejected: &Rejected, tries: u32) -> Option<Duration> {
+        let asked = retry_after(&rejected.headers, Timestamp::from(SystemTime::now()));
+        let own = || {
+            FIRST_PAUSE
+                .saturating_mul(2_u32.saturating_pow(tries))
+                .min(LONGEST_OWN_PAUSE)
+        };
+        let pause = asked.unwrap_or_else(own);
+        (tries < self.retries && pause <= LONGEST_PAUSE).then_some(pause)
+    }
+
+    fn prepared(&self, uri: &Uri) -> Request {
+        let mut request = Request::new(Body::new(self.request.body.clone()));
+        *request.method_mut() = self.request.method.clone();
+        *request.uri_mut() = uri.clone();
+        request.headers_mut().clone_from(&self.request.headers);
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, self.bearer.token.authorization());
+        request
+    }
+}
+
+/// The token of the requests, and how it was got.
+struct Bearer {
+    wanted: TokenSettings,
+    kept: KeptSettings,
+    token: AccessToken,
+    expires_at: Timestamp,
+}
+
+impl Bearer {
+    fn acquire(wanted: TokenSettings, kept: KeptSettings) -> Result<Self, Failure> {
+        let (token, expires_at) = acquire(&wanted, &kept)?;
+        Ok(Self {
+            wanted,
+            kept,
+            token,
+            expires_at,
+        })
+    }
+
+    /// Requests another token, with the claims that the API asked for.
+    fn renew(&mut self, challenge: Option<ClaimsChallenge>) -> Result<(), Failure> {
+        if let Some(challenge) = challenge {
+            self.wanted.set_claims(challenge.claims());
+        }
+        if self.kept.is_wanted() {
+            self.kept.request_anew();
+        }
+        (self.token, self.expires_at) = acquire(&self.wanted, &self.kept)?;
+        Ok(())
+    }
+
+    fn is_expiring(&self) -> bool {
+        let left = self.expires_at.since(Timestamp::from(SystemTime::now()));
+        left < EXPIRING
+    }
+
+    fn audience(&self) -> String {
+        let target = self.wanted.target().ok();
+        let audience = target.as_ref().and_then(|target| target.audience().ok());
+        audience.map_or_else(|| "the API".to_owned(), |audience| audience.into_owned())
+    }
+}
+
+fn acquire(wanted: &TokenSettings, kept: &KeptSettings) -> Result<(AccessToken, Timestamp), Failure> {
+    if kept.is_wanted() {
+        let got = kept.token(wanted, one_request())?;
+        return Ok((AccessToken::new(got.token.expose())?, got.token.lifetime.expires_at));
+    }
+    let client = wanted.client(one_request())?.build();
+    let client = client?;
+    let token = client.token_with(&wanted.target()?, &wanted.options()?)?;
+    Ok((AccessToken::new(token.expose())?, token.expires_at()))
+}
+
+/// A token with less time left is renewed before the next request.
+const EXPIRING: Duration = Duration::from_secs(5);
+
+/// The pause before the second try, where the API does not ask for one. It doubles with each try.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_OWN_PAUSE: Duration = Duration::from_secs(30);
+
+/// The longest pause that a command waits.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
