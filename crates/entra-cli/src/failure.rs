@@ -37,7 +37,7 @@ pub(crate) struct Failure {
 }
 
 /// The parts of an API's error response.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ApiError {
     pub(crate) status: u16,
     /// The API's own code.
