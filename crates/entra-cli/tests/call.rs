@@ -9,6 +9,7 @@ mod terminal;
 
 use std::fs;
 use std::process::Output;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{entra, err, fails, file, out, private_folder, run, variables};
@@ -131,13 +132,11 @@ fn a_file_stays_as_it_was_when_the_call_fails() {
     let folder = private_folder();
     let path = folder.path().join("body");
     fs::write(&path, "old").unwrap();
-    for answer in [
-        server::Answer::new(404),
-        server::Answer::new(200).header("content-length", "9999").body(b"cut"),
-    ] {
+    let cut = server::Answer::new(200).header("content-length", "9999").body(b"cut");
+    for (answer, code) in [(server::Answer::new(404), 10), (cut, 7)] {
         let server = Server::start(move |_| answer.clone());
         let output = call_server(&emulator, &server, &["--out", path.to_str().unwrap()]);
-        assert!(!output.status.success());
+        assert_eq!(output.status.code(), Some(code), "{}", err(&output));
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -438,6 +437,49 @@ fn a_rejected_token_is_renewed_once() {
         &["401 Unauthorized", "the token is for https://graph.microsoft.com"],
     );
     assert_eq!(emulator.token_requests().len(), 3);
+}
+
+#[test]
+fn a_token_without_a_cache_is_renewed_as_well() {
+    let emulator = Emulator::start();
+    emulator.fault(Fault::status(401).on("/v1.0/users"));
+    let output = call(&emulator, &["GET", &users(&emulator)]);
+    assert!(output.status.success(), "{}", err(&output));
+    assert_eq!(emulator.token_requests().len(), 2);
+}
+
+#[test]
+fn a_claims_challenge_is_passed_on() {
+    let emulator = Emulator::start();
+    // {"access_token":{"nbf":{"essential":true,"value":"1"}}}
+    let claims = "eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxIn19fQ==";
+    let challenge = format!("Bearer error=\"insufficient_claims\", claims=\"{claims}\"");
+    let count = AtomicUsize::new(0);
+    let server = Server::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+        0 => server::Answer::new(401).header("www-authenticate", &challenge),
+        _ => server::Answer::new(200).body(b"{}"),
+    });
+    let output = call_server(&emulator, &server, &["--capability", "cp1"]);
+    assert!(output.status.success(), "{}", err(&output));
+    let requests = emulator.token_requests();
+    assert_eq!(requests.len(), 2);
+    let sent: Value = serde_json::from_str(requests[1].form_value("claims").unwrap()).unwrap();
+    assert_eq!(sent["access_token"]["nbf"]["value"], "1", "{sent}");
+    let tokens: Vec<_> = server
+        .requests()
+        .iter()
+        .map(|request| request.header("authorization").map(str::to_owned))
+        .collect();
+    assert_ne!(tokens[0], tokens[1]);
+}
+
+#[test]
+fn what_a_condition_leaves_unread_is_no_failure() {
+    let emulator = Emulator::start();
+    let server = Server::start(|_| server::Answer::new(304).header("etag", "7"));
+    let output = call_server(&emulator, &server, &["-H", "If-None-Match: 7", "-i"]);
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(out(&output).starts_with("304 Not Modified\n"), "{}", out(&output));
 }
 
 #[test]

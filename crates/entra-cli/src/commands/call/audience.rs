@@ -23,7 +23,9 @@ pub(super) struct Found {
 pub(super) fn of(uri: &Uri, cloud: Option<&Cloud>) -> Result<Found, Failure> {
     let host = uri.host().unwrap_or_default();
     if let Some(api) = KnownApi::at(uri) {
-        let issuer = cloud.filter(|cloud| **cloud != api.cloud);
+        // An external tenant has an address of its own, and its tokens are for the public cloud.
+        let is_elsewhere = |cloud: &&Cloud| **cloud != api.cloud && !is_external(cloud);
+        let issuer = cloud.filter(is_elsewhere);
         return Ok(Found {
             audience: api.audience,
             from: "host",
@@ -57,6 +59,11 @@ pub(super) fn of(uri: &Uri, cloud: Option<&Cloud>) -> Result<Found, Failure> {
             "for an API of your own it is the application ID URI, such as api://GUID; for SharePoint and Dynamics 365 \
              https:// and the host",
         ))
+}
+
+/// Whether a cloud is neither a named one nor an emulator.
+fn is_external(cloud: &Cloud) -> bool {
+    matches!(cloud, Cloud::Custom(_)) && !is_loopback_host(cloud.host())
 }
 
 /// Returns the audience of the API that an emulator has at this path.
@@ -96,6 +103,13 @@ mod tests {
         let graph = found("https://graph.microsoft.com/v1.0/me", "public").unwrap();
         assert_eq!((graph.audience, graph.from), ("https://graph.microsoft.com", "host"));
         assert_eq!(graph.doubt, None);
+        for (cloud, is_doubted) in [
+            ("http://127.0.0.1:8500", true),
+            ("https://contoso.ciamlogin.com", false),
+        ] {
+            let graph = found("https://graph.microsoft.com/v1.0/me", cloud).unwrap();
+            assert_eq!(graph.doubt.is_some(), is_doubted, "{cloud}");
+        }
         let doubt = found("https://graph.microsoft.us/v1.0/me", "public").unwrap().doubt;
         assert!(
             doubt

@@ -29,7 +29,7 @@ use crate::wanted::TokenSettings;
 /// followed, and no page at another host. It is never printed.
 ///
 /// The body of the response goes to standard output: indented if it is JSON and standard output is a terminal, otherwise byte for byte.
-/// A status of 300 or more is a failure: its exit code is 6 where a permission is missing and 10 otherwise, and standard output has no
+/// A status of 300 or more, but 304, is a failure: its exit code is 6 where a permission is missing and 10 otherwise, and standard output has no
 /// result, except with --include.
 ///
 /// A request that the API does not take yet (status 429 or 503, or code AF429) is sent again after the pause that the API asks for. If

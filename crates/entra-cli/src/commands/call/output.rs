@@ -76,11 +76,6 @@ pub(super) fn print(
     if output == Output::Json || is_shown {
         let bytes = collect(&mut body, MAX_SHOWN)?;
         let text = readable(&parts.headers, &bytes, output)?;
-        let text = if sink.is_terminal() {
-            text
-        } else {
-            text.replace("\u{7f}", "\\u007f")
-        };
         if !text.is_empty() {
             sink.write(text.as_bytes())?;
             sink.write(b"\n")?;

@@ -14,7 +14,7 @@ use crate::files::excerpt;
 use crate::outside::shell_quoted;
 use crate::requests::shown;
 
-/// A response whose status is 300 or more.
+/// A response that is a failure.
 pub(super) struct Rejected {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -131,7 +131,7 @@ impl Rejected {
             (status, _) if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE => {
                 "try again later".to_owned()
             }
-            (status, _) if status.is_server_error() => {
+            (status, _) if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED => {
                 "try again later; if it lasts, give the request ID to the API's support".to_owned()
             }
             _ => return None,

@@ -28,7 +28,7 @@ pub(super) struct Caller {
 
 /// A response of the API.
 pub(super) enum Reply {
-    /// Its status is below 300, and its body has not been read.
+    /// Its body has not been read.
     Success(Response<OpenBody>),
     Rejected(Rejected),
 }
@@ -65,7 +65,7 @@ impl Caller {
         let mut tries = 0;
         loop {
             let response = self.transport.open(self.prepared(&uri))?;
-            if response.status().as_u16() < 300 {
+            if is_success(response.status()) {
                 return Ok(Reply::Success(response));
             }
             let audience = self.bearer.audience();
@@ -166,6 +166,11 @@ fn acquire(wanted: &TokenSettings, kept: &KeptSettings) -> Result<(AccessToken, 
     let client = client?;
     let token = client.token_with(&wanted.target()?, &wanted.options()?)?;
     Ok((AccessToken::new(token.expose())?, token.expires_at()))
+}
+
+/// Whether a status is no failure. What a condition in the request leaves unread (304) is one as well.
+fn is_success(status: StatusCode) -> bool {
+    status.is_informational() || status.is_success() || status == StatusCode::NOT_MODIFIED
 }
 
 /// A token with less time left is renewed before the next request.
