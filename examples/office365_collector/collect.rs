@@ -15,12 +15,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use entra_client::Client;
-use entra_proto::{Guid, Tenant, Timestamp};
+use entra_proto::{Cloud, Guid, KnownApi, Tenant, Timestamp};
 use entra_transport::cloud_from_env;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use self::pace::Pace;
 use self::session::{Outcome, Work};
 use crate::arguments::Arguments;
 use crate::common;
@@ -90,6 +91,8 @@ struct Turn {
     tenant: Tenant,
     work: Work,
     report: Report,
+    /// It outlives the turn that is interrupted: pauses go on to double.
+    pace: Arc<Pace>,
     not_before: Instant,
     waited: Duration,
 }
@@ -105,10 +108,13 @@ impl Collector {
         let tenants = Tenants::new(arguments.tenants.clone(), client_id)?;
         let origin = match &arguments.api {
             Some(origin) => origin.clone(),
-            None => common::address(&cloud, PUBLIC_API).parse()?,
+            None => {
+                let here = KnownApi::with_audience(PUBLIC_API).and_then(|api| api.in_cloud(&cloud));
+                common::address(&cloud, here.map_or(PUBLIC_API, |api| api.audience)).parse()?
+            }
         };
         // An emulator has the API at its own address, and the tokens are for the real one.
-        let is_local = entra_proto::Cloud::loopback(origin.as_str()).is_ok();
+        let is_local = Cloud::loopback(origin.as_str()).is_ok();
         let audience = if is_local {
             PUBLIC_API.to_owned()
         } else {
@@ -146,8 +152,9 @@ impl Collector {
                 ids: Mutex::default(),
             }),
             tenants: Arc::new(tenants),
-            // Twice as many as can use all requests: a tenant that lists or writes leaves its requests to others.
-            most_tenants: concurrency.div_ceil(per_tenant) * 2,
+            // More than can use all requests: a tenant that lists or writes leaves its requests to others. What is remembered of
+            // each tenant bounds the number.
+            most_tenants: concurrency.div_ceil(per_tenant) + 2,
             notifications: Mutex::new(Some(notifications)),
             notifier,
             wake: Arc::default(),
@@ -195,7 +202,10 @@ impl Collector {
         loop {
             schedule.start_turns();
             if self.shared.shutdown.is_wanted() && schedule.running.is_empty() {
-                return Ok(succeeded && round.as_ref().is_none_or(|round| round.failed == 0));
+                let has_failed = round
+                    .as_ref()
+                    .is_some_and(|round| round.failed > 0 || interval.is_none());
+                return Ok(succeeded && !has_failed);
             }
             if let Some(ended) = round.take_if(|round| round.left == 0) {
                 succeeded = ended.failed == 0;
@@ -246,7 +256,7 @@ impl Collector {
     async fn list(&self) -> Result<Vec<Tenant>, Box<dyn Error>> {
         let tenants = Arc::clone(&self.tenants);
         let tenants = tokio::task::spawn_blocking(move || tenants.list()).await?;
-        Ok(tenants.map_err(|error| error as Box<dyn Error>)?)
+        tenants.map_err(|error| error as Box<dyn Error>)
     }
 }
 
@@ -325,6 +335,7 @@ impl Schedule {
             tenant,
             work,
             report: Report::default(),
+            pace: Arc::new(Pace::new(self.shared.settings.back_off)),
             not_before: Instant::now(),
             waited: Duration::ZERO,
         });
@@ -393,6 +404,7 @@ impl Schedule {
     /// Takes a turn that ran. Returns whether a poll succeeded that is over now.
     fn settle(&mut self, mut turn: Turn, outcome: Outcome) -> Option<bool> {
         self.busy.remove(&turn.tenant);
+        let is_stopped = matches!(outcome, Outcome::Stopped);
         if let Outcome::Aside { wait, failure } = outcome {
             turn.waited += wait;
             if turn.waited <= self.shared.settings.patience && !self.shared.shutdown.is_wanted() {
@@ -417,7 +429,7 @@ impl Schedule {
             report,
             is_round,
         });
-        is_round.then(|| report.is_success())
+        (is_round && !is_stopped).then(|| report.is_success())
     }
 }
 

@@ -137,7 +137,7 @@ impl Failure {
     /// Returns whether nothing else of the tenant can succeed either.
     pub(crate) fn ends_tenant(&self) -> bool {
         match &self.cause {
-            Cause::Call(error) => error.ends_tenant(),
+            Cause::Call(error) => error.ends_tenant() || error.is_throttled(),
             Cause::Sink(_) | Cause::TenantId => true,
             Cause::Pages(_) => false,
         }

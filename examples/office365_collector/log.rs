@@ -72,10 +72,9 @@ pub(crate) fn line(event: &Event<'_>) -> Option<String> {
             next,
         } => {
             let next = next.map_or_else(String::new, |next| format!("; next round at {}", next.to_rfc3339()));
-            format!(
-                "round finished in {}: {succeeded} tenants succeeded, {failed} failed{next}",
-                short(*took)
-            )
+            let all = succeeded + failed;
+            let took = short(*took);
+            format!("round finished in {took}: {succeeded} of {all} tenants succeeded{next}")
         }
         Event::RoundStarted { .. }
         | Event::TenantStarted { .. }

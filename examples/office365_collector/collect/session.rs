@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use entra_proto::{Guid, Tenant, Timestamp, UnverifiedClaims};
@@ -31,6 +32,8 @@ pub(super) enum Work {
 pub(super) enum Outcome {
     /// The tenant is done for this round, with or without failures.
     Finished,
+    /// The program is to stop, and there may be more.
+    Stopped,
     /// The tenant is to wait for this long, and to continue then.
     Aside { wait: Duration, failure: Failure },
 }
@@ -55,18 +58,21 @@ pub(super) async fn run(shared: Arc<Shared>, mut turn: Turn) -> (Turn, Outcome) 
         place: Place::tenant(&turn.tenant),
         calls: Arc::new(Calls {
             tenant: turn.tenant.clone(),
-            pace: Pace::new(shared.settings.back_off),
+            pace: Arc::clone(&turn.pace),
+            back_offs: AtomicU64::new(0),
             shared,
         }),
         report: Report::default(),
     };
     let stop = session.run(&turn.work).await.err();
+    session.report.back_offs = session.calls.back_offs.load(Ordering::Relaxed);
+    if session.report.contents > 0 {
+        // It gets on: patience is for a tenant that does not.
+        turn.waited = Duration::ZERO;
+    }
     turn.report.add(session.report);
     let outcome = match stop {
-        Some(Stop::Aside { wait, failure }) => {
-            turn.report.back_offs += 1;
-            Outcome::Aside { wait, failure }
-        }
+        Some(Stop::Aside { wait, failure }) => Outcome::Aside { wait, failure },
         Some(Stop::Failed(failure)) => {
             let tenant = &turn.tenant;
             session.calls.shared.observers.tell(&Event::Failed {
@@ -76,7 +82,8 @@ pub(super) async fn run(shared: Arc<Shared>, mut turn: Turn) -> (Turn, Outcome) 
             turn.report.fail(failure);
             Outcome::Finished
         }
-        Some(Stop::Shutdown) | None => Outcome::Finished,
+        Some(Stop::Shutdown) => Outcome::Stopped,
+        None => Outcome::Finished,
     };
     (turn, outcome)
 }
@@ -91,7 +98,8 @@ struct Session {
 struct Calls {
     shared: Arc<Shared>,
     tenant: Tenant,
-    pace: Pace,
+    pace: Arc<Pace>,
+    back_offs: AtomicU64,
 }
 
 /// What is known of the contents and records of the tenant.
@@ -519,7 +527,7 @@ impl Calls {
             async {
                 let result = response.await;
                 let status = match &result {
-                    Ok(_) | Err(CallError::Response(_)) => Some(StatusCode::OK),
+                    Ok(_) | Err(CallError::Response(_) | CallError::Rejected(_)) => Some(StatusCode::OK),
                     Err(CallError::Api(error)) => Some(error.status),
                     Err(CallError::Connection(_)) => None,
                     // There was no request.
@@ -541,6 +549,7 @@ impl Calls {
         F: Future<Output = Result<T, CallError>>,
     {
         let mut tries = 0;
+        let mut throttled = Duration::ZERO;
         loop {
             let wait = self.pace.wait();
             if !wait.is_zero() {
@@ -576,6 +585,7 @@ impl Calls {
                 let own = FIRST_RETRY * (1 << tries);
                 retry_after.unwrap_or_default().max(own.mul_f64(0.5 + draw()))
             };
+            self.back_offs.fetch_add(1, Ordering::Relaxed);
             self.shared.observers.tell(&Event::BackOff {
                 tenant: &self.tenant,
                 wait,
@@ -583,6 +593,10 @@ impl Calls {
             });
             if wait > LONGEST_SLEEP {
                 return Err(Stop::Aside { wait, failure });
+            }
+            throttled += wait;
+            if throttled > self.shared.settings.patience {
+                return Err(Stop::Failed(failure));
             }
             self.sleep(wait).await?;
         }

@@ -53,7 +53,11 @@ impl Api {
         let mut policy = Policy::default();
         policy.allow_plain_loopback = is_local;
         let tls = HttpsConnectorBuilder::new().with_tls_config(Trust::default().client_config(&policy)?);
-        let connector = tls.https_or_http().enable_http1().build();
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(LONGEST_CONNECT));
+        let connector = tls.https_or_http().enable_http1().wrap_connector(tcp);
         Ok(Self {
             target: Target::resource(audience)?,
             publisher,
@@ -82,7 +86,7 @@ impl Api {
     pub(crate) fn feed(&self, client: &Client, tenant: Guid) -> Result<Feed, CallError> {
         let source = client.source(&self.target, None).map_err(CallError::Token)?;
         let layer =
-            BearerLayer::new(source, [self.origin.as_str()]).map_err(|error| CallError::Response(error.to_string()))?;
+            BearerLayer::new(source, [self.origin.as_str()]).map_err(|error| CallError::Rejected(error.to_string()))?;
         Ok(Feed {
             root: format!("{}/api/v1.0/{tenant}/activity/feed", self.origin.as_str()).into(),
             origin: self.origin.clone(),
@@ -267,7 +271,7 @@ impl Feed {
         let next = headers.get("nextpageuri").or_else(|| headers.get("nextpageurl"));
         let next = next.filter(|next| !next.is_empty()).map(|next| match next.to_str() {
             Ok(next) => self.same_origin(next),
-            Err(_) => Err(CallError::Response(
+            Err(_) => Err(CallError::Rejected(
                 "the address of the next page is not text".to_owned(),
             )),
         });
@@ -352,7 +356,7 @@ fn content_address(origin: &Origin, tenant: Guid, uri: &str) -> Result<Uri, Call
     if is_audit {
         return Ok(uri);
     }
-    Err(CallError::Response(
+    Err(CallError::Rejected(
         "the notification names an address that is no content of the tenant".to_owned(),
     ))
 }
@@ -361,7 +365,7 @@ fn content_address(origin: &Origin, tenant: Guid, uri: &str) -> Result<Uri, Call
 fn same_origin(own: &Origin, text: &str) -> Result<Uri, CallError> {
     let elsewhere = |problem: &str| {
         let own = own.as_str();
-        CallError::Response(format!(
+        CallError::Rejected(format!(
             "the API names an address that {problem}: only {own} gets the token"
         ))
     };
@@ -395,7 +399,7 @@ where
             if is_cut {
                 return Ok(bytes);
             }
-            return Err(CallError::Response(format!(
+            return Err(CallError::Rejected(format!(
                 "the response is larger than {} MiB",
                 most >> 20
             )));
@@ -408,7 +412,7 @@ where
 /// An address that this program wrote.
 fn own(uri: &str) -> Result<Uri, CallError> {
     uri.parse()
-        .map_err(|error| CallError::Response(format!("{uri}: {error}")))
+        .map_err(|error| CallError::Rejected(format!("{uri}: {error}")))
 }
 
 fn json<'a, T: Deserialize<'a>>(body: &'a [u8], what: &str) -> Result<T, CallError> {
@@ -431,4 +435,5 @@ const LARGEST_BLOB: usize = 32 << 20;
 const LARGEST_ERROR: usize = 16 << 10;
 /// Addresses of content are long.
 const LONGEST_ADDRESS: usize = 16 << 10;
+const LONGEST_CONNECT: Duration = Duration::from_secs(10);
 const LONGEST_CALL: Duration = Duration::from_secs(120);

@@ -19,8 +19,10 @@ pub(crate) enum CallError {
     Api(ApiError),
     /// No complete response arrived: the connection failed, took too long, or ended too early. Another try may succeed.
     Connection(String),
-    /// A response arrived that cannot be used.
+    /// A response arrived that is not what it should be. Damage on the way looks like this: another try may succeed.
     Response(String),
+    /// A response arrived that must not be used: it is too large, or names an address that the token must not go to.
+    Rejected(String),
 }
 
 /// An error response of the API.
@@ -128,8 +130,8 @@ impl CallError {
         match self {
             Self::Token(error) => error.is_retryable(),
             Self::Api(error) => error.is_throttled() || error.status.is_server_error() || error.is("AF50000"),
-            // Damage on the way looks like this as well.
             Self::Connection(_) | Self::Response(_) => true,
+            Self::Rejected(_) => false,
         }
     }
 
@@ -143,7 +145,7 @@ impl CallError {
         match self {
             Self::Token(error) => error.retry_after(),
             Self::Api(error) => error.retry_after,
-            Self::Connection(_) | Self::Response(_) => None,
+            Self::Connection(_) | Self::Response(_) | Self::Rejected(_) => None,
         }
     }
 
@@ -158,7 +160,7 @@ impl CallError {
         match self {
             Self::Token(error) => error.class() == ErrorClass::Consent || error.service().is_some_and(unknown),
             Self::Api(error) => error.is("AF10001"),
-            Self::Connection(_) | Self::Response(_) => false,
+            Self::Connection(_) | Self::Response(_) | Self::Rejected(_) => false,
         }
     }
 
@@ -172,7 +174,7 @@ impl CallError {
                         .iter()
                         .any(|code| error.is(code))
             }
-            Self::Connection(_) | Self::Response(_) => false,
+            Self::Connection(_) | Self::Response(_) | Self::Rejected(_) => false,
         }
     }
 
@@ -185,7 +187,7 @@ impl CallError {
             Self::Token(error) => error.hint(),
             Self::Api(error) => Some(error.hint()),
             Self::Connection(_) => Some("check the network, and whether the API is reached from this machine"),
-            Self::Response(_) => Some("check whether a proxy changes the API's responses"),
+            Self::Response(_) | Self::Rejected(_) => Some("see whether a proxy changes the API's responses"),
         }
     }
 
@@ -211,7 +213,7 @@ impl fmt::Display for CallError {
         match self {
             Self::Token(error) => write!(f, "no token: {}", error.problem()),
             Self::Api(error) => error.fmt(f),
-            Self::Connection(text) | Self::Response(text) => f.write_str(text),
+            Self::Connection(text) | Self::Response(text) | Self::Rejected(text) => f.write_str(text),
         }
     }
 }

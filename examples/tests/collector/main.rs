@@ -4,6 +4,13 @@
 #[path = "../support/chromium.rs"]
 mod chromium;
 mod connect;
+mod consent;
+mod fake;
 mod happy_path;
+mod hostile;
+mod paging;
 mod tenant_store;
+mod throttling;
+mod tokens;
+mod windows;
 mod world;

@@ -85,6 +85,31 @@ pub(crate) fn bare_command(emulator: &Emulator, tenants: &str) -> Command {
     command
 }
 
+/// An emulator for the tokens of these tenants; the API is another server.
+pub(crate) fn tokens_for(domains: &[&str]) -> Emulator {
+    let builder = domains
+        .iter()
+        .fold(Emulator::builder(), |builder, domain| builder.tenant(tenant(domain, 1)));
+    builder.app(reader()).start()
+}
+
+/// Collects once, of one content type, from the API at this address.
+pub(crate) fn collect_at(emulator: &Emulator, api: &str, folder: &Folder, arguments: &[&str]) -> Run {
+    let mut all = vec!["--api", api, "--content-type", "audit.general"];
+    all.extend(arguments);
+    collect(emulator, folder, &all)
+}
+
+/// The ids of all records, of all tenants together: each must stand there once.
+pub(crate) fn ids(folder: &Folder) -> Vec<String> {
+    let mut ids = Vec::new();
+    for (id, times) in records(folder).into_values().flatten() {
+        assert_eq!(times, 1, "{id}");
+        ids.push(id);
+    }
+    ids
+}
+
 impl Run {
     /// The output, in which no secret may stand.
     pub(crate) fn of(emulator: &Emulator, output: &Output) -> Self {

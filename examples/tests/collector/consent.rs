@@ -1,0 +1,85 @@
+//! Tenants that the application may not collect from.
+
+use entra_emulator::{App, Emulator};
+
+use crate::fake::{Fake, Reply};
+use crate::world::{Folder, collect, collect_at, collect_from, ids, reader, records, tenant, tokens_for};
+
+#[test]
+fn a_tenant_without_consent_is_reported_and_the_others_finish() {
+    let emulator = Emulator::builder()
+        .tenant(tenant("contoso.example", 3))
+        .tenant(tenant("fabrikam.example", 3))
+        .app(reader().only_in("fabrikam.example"))
+        .start();
+    let folder = Folder::new();
+    let run = collect(&emulator, &folder, &[]);
+    assert!(!run.succeeded);
+    let (contoso, fabrikam) = (&emulator.tenants()[0].id, &emulator.tenants()[1].id);
+    assert!(
+        run.stderr
+            .contains(&format!("tenant {contoso}: no token: AADSTS700016")),
+        "{}",
+        run.stderr
+    );
+    assert!(
+        run.stderr.contains("--connect") && run.stdout.contains(contoso.as_str()),
+        "{}",
+        run.stdout
+    );
+    let written = records(&folder);
+    assert_eq!((written.get(contoso), written[fabrikam].len()), (None, 12));
+}
+
+#[test]
+fn a_missing_permission_is_named() {
+    let emulator = Emulator::builder()
+        .tenant(tenant("contoso.example", 3))
+        .app(App::new("collector").grant(Emulator::OFFICE_MANAGEMENT, "ServiceHealth.Read"))
+        .start();
+    let run = collect(&emulator, &Folder::new(), &[]);
+    assert!(!run.succeeded);
+    assert!(
+        run.stderr.contains("401 AF10001") && run.stderr.contains("ActivityFeed.Read "),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn consent_that_goes_in_the_middle_ends_that_tenant_alone() {
+    let emulator = tokens_for(&["contoso.example", "fabrikam.example"]);
+    let revoked = emulator.tenants()[0].id.clone();
+    let gone = revoked.clone();
+    let api = Fake::start(move |seen| {
+        if seen.tenant == gone && seen.is("/audit/") && !seen.is("/audit/0") {
+            return Some(Reply::error(401, "AF10001"));
+        }
+        let names: Vec<String> = (0..9).map(|number| format!("{number}{}", &seen.tenant[..4])).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        seen.is("/subscriptions/content").then(|| seen.page(&names))
+    });
+    let folder = Folder::new();
+    let run = collect_at(&emulator, &api.url, &folder, &["--per-tenant", "1", "--since", "1h"]);
+    assert!(!run.succeeded);
+    let written = records(&folder);
+    assert_eq!((written[&revoked].len(), ids(&folder).len()), (1, 10), "{}", run.stderr);
+    let asked = api
+        .seen()
+        .iter()
+        .filter(|seen| seen.tenant == revoked && seen.is("/audit/"))
+        .count();
+    assert!(asked <= 4, "{asked}");
+}
+
+#[test]
+fn a_tenant_by_its_domain_is_collected_by_its_id() {
+    let emulator = Emulator::builder()
+        .tenant(tenant("contoso.example", 3))
+        .app(reader())
+        .start();
+    let folder = Folder::new();
+    let run = collect_from(&emulator, "contoso.example", &folder, &[]);
+    assert!(run.succeeded, "{}", run.stderr);
+    assert_eq!(records(&folder)[emulator.tenant_id()].len(), 12);
+}
