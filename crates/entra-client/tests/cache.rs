@@ -2,7 +2,9 @@
 
 mod support;
 
-use entra_client::{EventKind, TokenOptions};
+use std::sync::{Arc, Mutex};
+
+use entra_client::{Event, EventKind, TokenOptions};
 use entra_proto::{ClaimsRequest, Target, Tenant};
 use support::{Answer, Service, Stage, api, app, counted_ids, pass, seconds, secret, settle};
 
@@ -236,4 +238,23 @@ async fn nothing_shows_a_secret_or_a_token() {
     );
     assert!(!shown.contains("canary"), "{shown}");
     assert_eq!(token.authorization(), "Bearer canary-token");
+}
+
+#[tokio::test(start_paused = true)]
+async fn observer_hears_how_long_an_acquired_token_lives() {
+    let lives: Arc<Mutex<Vec<_>>> = Arc::default();
+    let heard = Arc::clone(&lives);
+    let stage = Stage::with(Service::always(TOKEN), |builder| {
+        builder.observer(move |event: &Event<'_>| {
+            let life = event.lifetime.map(|life| life.expires_at.since(life.received_at));
+            heard.lock().unwrap().push((event.kind, life));
+        })
+    });
+    stage.client.token(&api("graph")).await.unwrap();
+    let lives = lives.lock().unwrap();
+    let acquired = (EventKind::Acquired, Some(seconds(3600)));
+    assert_eq!(
+        lives.iter().filter(|(_, life)| life.is_some()).collect::<Vec<_>>(),
+        [&acquired]
+    );
 }
