@@ -221,7 +221,28 @@ pub(crate) fn parse_rfc3339(text: &str) -> Option<SystemTime> {
     (utc <= LAST_SECOND).then(|| UNIX_EPOCH + Duration::from_secs(utc))
 }
 
+/// Appends a time such as `2026-01-31T23:59:58`.
+pub(crate) fn push_date_time(out: &mut Vec<u8>, unix: u64) {
+    let [year, month, day, hour, minute, second] = parts(unix.min(LAST_SECOND));
+    let digits = |number: u64| [b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8];
+    out.extend(digits(year / 100));
+    out.extend(digits(year));
+    for (mark, number) in [(b'-', month), (b'-', day), (b'T', hour), (b':', minute), (b':', second)] {
+        out.push(mark);
+        out.extend(digits(number));
+    }
+}
+
 fn civil(unix: u64) -> (String, String) {
+    let [year, month, day, hour, minute, second] = parts(unix);
+    (
+        format!("{year:04}-{month:02}-{day:02}"),
+        format!("{hour:02}:{minute:02}:{second:02}"),
+    )
+}
+
+/// Year, month, day, hour, minute and second.
+fn parts(unix: u64) -> [u64; 6] {
     let (days, rest) = (unix / 86_400 + 719_468, unix % 86_400);
     let (era, of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -234,10 +255,7 @@ fn civil(unix: u64) -> (String, String) {
         shifted_month - 9
     };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
-    (
-        format!("{year:04}-{month:02}-{day:02}"),
-        format!("{:02}:{:02}:{:02}", rest / 3_600, rest / 60 % 60, rest % 60),
-    )
+    [year, month, day, rest / 3_600, rest / 60 % 60, rest % 60]
 }
 
 #[cfg(test)]
@@ -254,6 +272,9 @@ mod tests {
             (4_107_542_400, "2100-03-01 00:00:00Z"),
         ] {
             assert_eq!(error_timestamp(unix), text);
+            let mut pushed = Vec::new();
+            push_date_time(&mut pushed, unix);
+            assert_eq!(String::from_utf8(pushed).unwrap() + "Z", text.replace(' ', "T"));
             assert_eq!(
                 parse_rfc3339(&text.replace(' ', "T")).map(super::unix),
                 Some(unix),

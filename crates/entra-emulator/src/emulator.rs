@@ -248,7 +248,7 @@ impl Emulator {
         let tenant = self.tenant_named(tenant);
         self.core
             .feed
-            .publish(&tenant.id, content_type, contents, unix(self.core.clock.now()));
+            .publish(tenant, content_type, contents, unix(self.core.clock.now()));
     }
 
     /// The IDs of all audit records in the activity feed of a tenant (GUID or domain), each once: what a collector that
@@ -259,7 +259,7 @@ impl Emulator {
     pub fn activity_record_ids(&self, tenant: &str, content_type: ContentType) -> impl Iterator<Item = String> {
         let tenant = self.tenant_named(tenant);
         let now = unix(self.core.clock.now());
-        self.core.feed.contents(&tenant.id, content_type, now).record_ids()
+        self.core.feed.contents(tenant, content_type, now).record_ids()
     }
 
     fn tenant_named(&self, name: &str) -> &Tenant {

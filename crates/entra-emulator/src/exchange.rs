@@ -11,6 +11,7 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use crate::aadsts::Refusal;
+use crate::activity::Validated;
 use crate::clock::{error_timestamp, unix};
 use crate::config::{Tenant, TokenVersion};
 use crate::core::Core;
@@ -34,6 +35,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
     pub(crate) trace_id: String,
+    /// Whether the webhook that the request names was called and answered.
+    pub(crate) validated: Option<Validated>,
     pub(crate) event: RequestEvent,
 }
 
@@ -90,6 +93,7 @@ impl<'a> Exchange<'a> {
             headers,
             body,
             trace_id,
+            validated: parts.extensions.get().copied(),
             event,
         }
     }

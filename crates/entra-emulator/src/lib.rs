@@ -59,7 +59,7 @@
 //! - discovery documents, user realm discovery (`UserRealm`), signing keys and their rotation.
 //! - of Graph `/v1.0/users`, `/v1.0/me`, `/v1.0/groups` with their members, `/v1.0/applications`,
 //!   `/v1.0/servicePrincipals` with their app roles, and `/v1.0/organization`; of the Office 365 Management Activity API
-//!   subscriptions, content and records; of Managed Desktop devices, users and elevation details. Each checks its tokens;
+//!   subscriptions with their webhooks, contents with any number of records ([`ActivityFeed`]), limits and error codes; of Managed Desktop devices, users and elevation details. Each checks its tokens;
 //!   revoked tokens and the claims challenges about them come from [`Emulator::revoke_tokens`], throttling of Graph from
 //!   [`EmulatorBuilder::graph_requests_per_minute`].
 //! - of Graph's query options `$filter` (`eq`, `ne`, `ge`, `le`, `in`, `startsWith`, `endsWith`, `any`, `and`, `or`, `not`),
@@ -92,8 +92,9 @@
 //! What is not here: passwords and sessions (the pages ask each time who signs in), guests (a user is known in one tenant),
 //! app roles of users, the switch of a registration without which `authorize` gives no ID tokens (AADSTS700054), signing
 //! out, SAML assertions for on-behalf-of, federated credentials (an assertion of another issuer is refused with
-//! AADSTS700211), certificates trusted by their subject's name, and calls of the webhooks of subscriptions. ID tokens of v1
-//! are signed; the service may leave that out. Where Entra's response to a mistake is not known, [`Aadsts::known`] says so.
+//! AADSTS700211), certificates trusted by their subject's name, and calls of webhooks but those of
+//! [`ActivityFeed::plain_webhooks`]. ID tokens of v1 are signed; the service may leave that out. Where Entra's response to
+//! a mistake is not known, [`Aadsts::known`] says so.
 //!
 //! Its signing keys are public. Never let anything but a test trust its tokens.
 

@@ -286,8 +286,12 @@ pub enum Lint {
     MissingState,
     /// A code redeemed with scopes that its authorization request did not name. The documents want the same or fewer.
     ScopeBeyondCode,
-    /// A subscription with a webhook. It is kept and shown, but the emulator never calls it.
+    /// A subscription with a webhook that the emulator does not call. It is kept and shown. See
+    /// [`ActivityFeed::plain_webhooks`](crate::ActivityFeed::plain_webhooks).
     WebhookNeverCalled,
+    /// A request to the Office 365 Management Activity API without `PublisherIdentifier`. Such requests of all tenants share
+    /// one quota.
+    MissingPublisherIdentifier,
     /// An assertion whose `aud` is a list: Entra refuses it (AADSTS50027).
     AudienceList,
 }
@@ -337,6 +341,7 @@ impl fmt::Display for Lint {
             Self::MissingState => f.write_str("no state"),
             Self::ScopeBeyondCode => f.write_str("scope beyond the authorization request"),
             Self::WebhookNeverCalled => f.write_str("the webhook is never called"),
+            Self::MissingPublisherIdentifier => f.write_str("no PublisherIdentifier"),
             Self::AudienceList => f.write_str("assertion's aud is a list"),
         }
     }

@@ -31,16 +31,9 @@ impl Generator {
 
     /// A GUID in its lower-case text form, version 4.
     pub(crate) fn guid(&mut self) -> String {
-        let high = (self.next() & 0xffff_ffff_ffff_0fff) | 0x4000;
-        let low = (self.next() & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000;
-        format!(
-            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-            high >> 32,
-            (high >> 16) & 0xffff,
-            high & 0xffff,
-            low >> 48,
-            low & 0xffff_ffff_ffff
-        )
+        let mut text = Vec::with_capacity(36);
+        push_guid(&mut text, self);
+        String::from_utf8(text).expect("hexadecimal digits and hyphens")
     }
 
     /// A client secret of forty characters from Entra's alphabet. Real ones have `8Q~` near their start; these do not,
@@ -58,6 +51,20 @@ impl Generator {
         (0..length)
             .map(|_| char::from(alphabet[(self.next() & 63) as usize]))
             .collect()
+    }
+}
+
+/// Appends the next GUID of a generator, as [`Generator::guid`] has it.
+pub(crate) fn push_guid(out: &mut Vec<u8>, generator: &mut Generator) {
+    let high = (generator.next() & 0xffff_ffff_ffff_0fff) | 0x4000;
+    let low = (generator.next() & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000;
+    for (half, hyphens) in [(high, [8, 12]), (low, [0, 4])] {
+        for digit in 0..16 {
+            if hyphens.contains(&digit) {
+                out.push(b'-');
+            }
+            out.push(b"0123456789abcdef"[(half >> (60 - 4 * digit) & 15) as usize]);
+        }
     }
 }
 

@@ -1,118 +1,228 @@
-//! Content and the audit records in it: one record for each user, a hundred records in each content, one content on each page.
+//! Lists of contents, and the audit records in one of them.
+
+use std::ops::Range;
 
 use serde_json::{Value, json};
 
 use crate::activity::Found;
 use crate::activity::denial::Denial;
-use crate::activity::query::{NEXT_PAGE, Options};
+use crate::activity::feed::Contents;
+use crate::activity::query::{CONTENT_TYPE, DAY, END, NEXT_PAGE, Options, PUBLISHER, START};
+use crate::activity::record;
 use crate::clock::{graph_date, unix};
-use crate::config::{Tenant, User};
-use crate::exchange::Exchange;
-use crate::seed::Generator;
+use crate::config::{ContentType, Tenant};
+use crate::exchange::{Exchange, shown};
+use crate::seed::mixed;
 
-/// One page of the content that was created in the time window of the request.
+/// One page of the contents that were created in the window of the request, but not in one of the gaps.
 pub(super) fn page(
     exchange: &Exchange<'_>,
     tenant: &Tenant,
-    content_type: &str,
+    content_type: ContentType,
     options: &Options,
+    gaps: &[Range<u64>],
 ) -> Result<Found, Denial> {
-    let created = unix(exchange.now).saturating_sub(AGE);
-    if options.window.as_ref().is_some_and(|window| !window.contains(&created)) {
-        return Ok(json!([]).into());
-    }
-    let part = match &options.next_page {
-        None => 0,
-        Some(text) => read_page(text)
-            .filter(|part| *part < parts(tenant))
-            .ok_or_else(|| Denial::new("AF20031", "Invalid nextPage Input."))?,
-    };
-    let next_page = (part + 1 < parts(tenant)).then(|| {
-        let mut options = form_urlencoded::Serializer::new(String::new());
-        // All that the client sent, so that the next page is of the same query.
-        let sent = exchange.query.pairs().iter();
-        options.extend_pairs(sent.filter(|(name, _)| !name.eq_ignore_ascii_case(NEXT_PAGE) && name != "access_token"));
-        options.append_pair(NEXT_PAGE, &page_name(part + 1));
-        format!("{}/subscriptions/content?{}", feed(exchange, tenant), options.finish())
-    });
-    Ok(Found {
-        body: json!([content(exchange, tenant, content_type, part)]),
-        next_page,
-    })
-}
-
-/// The records of one content, the same ones each time: real content comes more than once as well.
-pub(super) fn records(exchange: &Exchange<'_>, tenant: &Tenant, content_type: &str, part: usize) -> Value {
-    let users = users(tenant).chunks(SIZE).nth(part).unwrap_or_default().iter();
-    let created = graph_date(unix(exchange.now).saturating_sub(7_200));
-    let records = users.map(|user| {
-        let id = Generator::named(exchange.core.seed, &format!("record {content_type} {}", user.id)).guid();
-        json!({
-            "CreationTime": created,
-            "Id": id,
-            "Operation": "UserLoggedIn",
-            "OrganizationId": tenant.id,
-            "RecordType": 15,
-            "ResultStatus": "Success",
-            "UserKey": user.id,
-            "UserType": 0,
-            "Version": 1,
-            "Workload": content_type.trim_start_matches("Audit."),
-            "UserId": user.user_principal_name,
-            "ClientIP": "127.0.0.1",
-        })
-    });
-    Value::Array(records.collect())
-}
-
-/// Which content of this type has this id.
-pub(super) fn part(tenant: &Tenant, content_type: &str, id: &str) -> Option<usize> {
-    (0..parts(tenant)).find(|part| content_id(tenant, content_type, *part) == id)
-}
-
-fn content(exchange: &Exchange<'_>, tenant: &Tenant, content_type: &str, part: usize) -> Value {
-    let id = content_id(tenant, content_type, part);
     let now = unix(exchange.now);
-    let time = |seconds: u64| format!("{}.000Z", graph_date(seconds));
-    json!({
-        "contentType": content_type,
-        "contentId": id,
-        "contentUri": format!("{}/audit/{id}", feed(exchange, tenant)),
-        "contentCreated": time(now.saturating_sub(AGE)),
-        "contentExpiration": time(now + 7 * 24 * 3_600),
+    let feed = &exchange.core.feed;
+    let contents = feed.contents(tenant, content_type, now);
+    let oldest = now.saturating_sub(LIFE) + 1;
+    let window = options.window.start.max(oldest)..options.window.end.min(now + 1);
+    let slots = contents.within(&window);
+    let first = match &options.next_page {
+        None => (slots.start, 0),
+        Some(text) => read_page(&contents, text)
+            .filter(|(slot, _)| slots.contains(slot))
+            .ok_or_else(|| Denial::new("AF20031", format!("Invalid nextPage Input: {}.", shown(text))))?,
+    };
+    let mut entries =
+        entries(&contents, first, slots.end).filter(|(_, content)| !gaps.iter().any(|gap| gap.contains(content)));
+    let place = Place::new(&exchange.origin, tenant, content_type);
+    let size = feed.settings.page_size as usize;
+    let items: Vec<Value> = entries
+        .by_ref()
+        .take(size)
+        .map(|(_, content)| place.item(&contents, content))
+        .collect();
+    let next_page = entries
+        .next()
+        .map(|(at, _)| next_page(exchange, &place, "content", options, &page_name(&contents, at)));
+    Ok(Found::page(&Value::Array(items), next_page))
+}
+
+/// The address of the next page of a list. It has the window of this page, also where the request had none.
+pub(super) fn next_page(
+    exchange: &Exchange<'_>,
+    place: &Place<'_>,
+    operation: &str,
+    options: &Options,
+    name: &str,
+) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair(CONTENT_TYPE, place.content_type.as_str());
+    let sent = exchange.query.pairs().iter();
+    query.extend_pairs(sent.filter(|(name, _)| name.eq_ignore_ascii_case(PUBLISHER)));
+    query.append_pair(START, &graph_date(options.window.start));
+    query.append_pair(END, &graph_date(options.window.end));
+    query.append_pair(NEXT_PAGE, name);
+    format!("{}/subscriptions/{operation}?{}", place.feed(), query.finish())
+}
+
+/// The entries of a list from a place in it: the slot with the place in the slot, and the content. Each slot lists its own
+/// content, and the one before again where that is listed twice.
+fn entries<'a>(
+    contents: &'a Contents<'_>,
+    first: (u64, u8),
+    end: u64,
+) -> impl Iterator<Item = ((u64, u8), u64)> + use<'a> {
+    let all = (first.0..end).flat_map(move |slot| {
+        let again = slot.checked_sub(1).filter(|before| contents.is_listed_twice(*before));
+        let own = ((slot, 0), slot);
+        [Some(own), again.map(|before| ((slot, 1), before))]
+            .into_iter()
+            .flatten()
+    });
+    all.skip_while(move |(at, _)| *at < first)
+}
+
+/// The records of a content of this tenant, by its ID.
+///
+/// # Errors
+/// AF20052 for what is no ID, AF20050 where there is no such content, AF20051 where it has expired.
+pub(super) fn find<'a>(exchange: &Exchange<'a>, tenant: &Tenant, id: &str) -> Result<Blob<'a>, Denial> {
+    let malformed = || Denial::new("AF20052", format!("Content ID {} in the URL is invalid.", shown(id)));
+    let (content_type, index) = read_id(id).ok_or_else(malformed)?;
+    let now = unix(exchange.now);
+    let contents = exchange.core.feed.contents(tenant, content_type, now);
+    let is_there = index < contents.count() && contents.created(index) <= now;
+    if !is_there || content_id(tenant, content_type, &contents, index) != id {
+        let message = format!("The specified content ({}) does not exist.", shown(id));
+        return Err(Denial::new("AF20050", message));
+    }
+    if contents.created(index) + LIFE <= now {
+        let message = format!(
+            "Content requested with the key {} has already expired. Content older than 7 days cannot be retrieved.",
+            shown(id)
+        );
+        return Err(Denial::new("AF20051", message));
+    }
+    Ok(Blob {
+        content_type,
+        contents,
+        index,
     })
 }
 
-fn feed(exchange: &Exchange<'_>, tenant: &Tenant) -> String {
-    format!("{}/api/v1.0/{}/activity/feed", exchange.origin, tenant.id)
+/// A content that was found.
+pub(super) struct Blob<'a> {
+    pub(super) content_type: ContentType,
+    contents: Contents<'a>,
+    pub(super) index: u64,
 }
 
-/// Real ones hold `$` as well.
-fn content_id(tenant: &Tenant, content_type: &str, part: usize) -> String {
-    let name = content_type.to_ascii_lowercase().replace('.', "_");
-    format!("{}${name}${name}$na{:04}", tenant.id.replace('-', ""), 41 + part)
+impl Blob<'_> {
+    /// The records as a JSON array.
+    pub(super) fn records(&self, tenant: &Tenant) -> Vec<u8> {
+        record::array(tenant, self.content_type, &self.contents, self.index)
+    }
 }
 
-/// Opaque to the client.
-fn page_name(part: usize) -> String {
-    format!("na{part:08}")
+/// Where the contents of a tenant and content type are.
+pub(super) struct Place<'a> {
+    origin: &'a str,
+    pub(super) tenant: &'a Tenant,
+    pub(super) content_type: ContentType,
 }
 
-fn read_page(text: &str) -> Option<usize> {
-    let part = text.strip_prefix("na")?.parse().ok()?;
-    (page_name(part) == text).then_some(part)
+impl<'a> Place<'a> {
+    pub(super) fn new(origin: &'a str, tenant: &'a Tenant, content_type: ContentType) -> Self {
+        Self {
+            origin,
+            tenant,
+            content_type,
+        }
+    }
+
+    fn feed(&self) -> String {
+        format!("{}/api/v1.0/{}/activity/feed", self.origin, self.tenant.id)
+    }
+
+    /// A content as lists have it.
+    pub(super) fn item(&self, contents: &Contents<'_>, index: u64) -> Value {
+        let id = content_id(self.tenant, self.content_type, contents, index);
+        let created = contents.created(index);
+        let uri = format!("{}/audit/{id}", self.feed());
+        json!({
+            "contentType": self.content_type.as_str(),
+            "contentId": id,
+            "contentUri": uri,
+            "contentCreated": moment(created),
+            "contentExpiration": moment(created + LIFE),
+        })
+    }
 }
 
-/// There is content, if empty, in a tenant without users as well.
-fn parts(tenant: &Tenant) -> usize {
-    users(tenant).len().div_ceil(SIZE).max(1)
+/// A time as the items of lists have it.
+pub(super) fn moment(time: u64) -> String {
+    format!("{}.000Z", graph_date(time))
 }
 
-fn users(tenant: &Tenant) -> &[User] {
-    tenant.users.as_deref().unwrap_or_default()
+/// In the form of the real ones, and as opaque to clients.
+fn content_id(tenant: &Tenant, content_type: ContentType, contents: &Contents<'_>, index: u64) -> String {
+    let number = FIRST_NUMBER + index;
+    let tenant = tenant.id.replace('-', "");
+    let day: String = graph_date(contents.created(index))
+        .chars()
+        .filter(char::is_ascii_digit)
+        .take(10)
+        .collect();
+    let random = mixed(contents.key ^ index);
+    let short = short_name(content_type);
+    format!(
+        "{number}${number}${tenant}{short}{day}${random:016x}{:016x}$04",
+        mixed(random)
+    )
 }
 
-/// How long ago content was created, in seconds.
-const AGE: u64 = 3_600;
-/// How many records one content has.
-const SIZE: usize = 100;
+/// What an ID says, whether there is such a content or not.
+fn read_id(id: &str) -> Option<(ContentType, u64)> {
+    let mut parts = id.split('$');
+    let (number, again, name) = (parts.next()?, parts.next()?, parts.next()?);
+    let (_, _, None) = (parts.next()?, parts.next()?, parts.next()) else {
+        return None;
+    };
+    let index = number.parse::<u64>().ok()?.checked_sub(FIRST_NUMBER)?;
+    let short = name.get(32..35)?;
+    let content_type = ContentType::ALL.into_iter().find(|known| short_name(*known) == short)?;
+    (number == again).then_some((content_type, index))
+}
+
+fn short_name(content_type: ContentType) -> &'static str {
+    match content_type {
+        ContentType::AzureActiveDirectory => "aad",
+        ContentType::Exchange => "exc",
+        ContentType::SharePoint => "spo",
+        ContentType::General => "gen",
+        ContentType::Dlp => "dlp",
+    }
+}
+
+/// The name of the page that begins there, opaque to the client.
+fn page_name(contents: &Contents<'_>, (slot, part): (u64, u8)) -> String {
+    let day: String = graph_date(contents.created(slot))
+        .chars()
+        .filter(char::is_ascii_digit)
+        .take(10)
+        .collect();
+    format!("{day}R{:012}", slot * 2 + u64::from(part))
+}
+
+fn read_page(contents: &Contents<'_>, text: &str) -> Option<(u64, u8)> {
+    let number = text.split_once('R')?.1.parse::<u64>().ok()?;
+    let at = (number / 2, (number % 2) as u8);
+    (at.0 < contents.count() && page_name(contents, at) == text).then_some(at)
+}
+
+/// How long a content can be retrieved, in seconds.
+const LIFE: u64 = 7 * DAY;
+/// Of the first content's ID.
+const FIRST_NUMBER: u64 = 301_299_000_000;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bearer::Flaw;
 
@@ -22,6 +22,11 @@ impl Denial {
             code,
             message: message.into(),
         }
+    }
+
+    /// The body of the response.
+    pub(super) fn body(&self) -> Value {
+        json!({"error": {"code": self.code, "message": self.message}})
     }
 
     /// The API may do this, and the emulator does not.

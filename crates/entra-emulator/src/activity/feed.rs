@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use crate::config::{ActivityFeed, ContentType};
+use crate::config::{ActivityFeed, ContentType, Tenant};
 use crate::seed::{Generator, mixed};
 
 /// The feed of all tenants.
@@ -42,25 +42,36 @@ impl Feed {
     }
 
     /// The contents of a tenant, by its ID, at this time.
-    pub(crate) fn contents(&self, tenant: &str, content_type: ContentType, now: u64) -> Contents<'_> {
+    pub(crate) fn contents(&self, tenant: &Tenant, content_type: ContentType, now: u64) -> Contents<'_> {
         let (filled, published) = {
             let mut state = self.state();
             let filled = *state.filled.get_or_insert(now);
-            let key = (tenant.to_owned(), content_type);
+            let key = (tenant.id.clone(), content_type);
             (filled, state.published.get(&key).cloned().unwrap_or_default())
         };
         self.view(tenant, content_type, filled, published)
     }
 
-    fn view(&self, tenant: &str, content_type: ContentType, filled: u64, published: Arc<Vec<Batch>>) -> Contents<'_> {
-        let name = format!("activity {tenant} {}", content_type.as_str());
+    fn view(
+        &self,
+        tenant: &Tenant,
+        content_type: ContentType,
+        filled: u64,
+        published: Arc<Vec<Batch>>,
+    ) -> Contents<'_> {
+        let name = format!("activity {} {}", tenant.id, content_type.as_str());
+        let users = tenant.users.as_ref().map_or(0, Vec::len) as u64;
+        let settings = &self.settings;
+        let (contents, records, all) = match (settings.contents, settings.records) {
+            (None, None) => (users.div_ceil(USERS), USERS as u32, Some(users)),
+            (contents, records) => (contents.unwrap_or(1).into(), records.unwrap_or(3), None),
+        };
         Contents {
-            settings: &self.settings,
+            settings,
             key: Generator::named(self.seed, &name).next(),
-            generated: match self.settings.has(content_type) {
-                true => self.settings.contents.into(),
-                false => 0,
-            },
+            generated: if settings.has(content_type) { contents } else { 0 },
+            records,
+            all,
             start: filled.saturating_sub(self.settings.span),
             published,
         }
@@ -68,10 +79,10 @@ impl Feed {
 
     /// Adds contents that are created now, and returns the number of all. Where too much was published one by one, it is as
     /// though it had been published together.
-    pub(crate) fn publish(&self, tenant: &str, content_type: ContentType, count: u32, now: u64) -> u64 {
+    pub(crate) fn publish(&self, tenant: &Tenant, content_type: ContentType, count: u32, now: u64) -> u64 {
         let mut state = self.state();
         let filled = *state.filled.get_or_insert(now);
-        let key = (tenant.to_owned(), content_type);
+        let key = (tenant.id.clone(), content_type);
         let published = Arc::make_mut(state.published.entry(key).or_default());
         let generated = self.view(tenant, content_type, filled, Arc::default()).generated;
         let (last, end) = published
@@ -105,6 +116,10 @@ pub(crate) struct Contents<'a> {
     /// Tells this tenant and content type from all others.
     pub(crate) key: u64,
     generated: u64,
+    /// Of each content.
+    records: u32,
+    /// Of the generated contents together, where that is said.
+    all: Option<u64>,
     start: u64,
     published: Arc<Vec<Batch>>,
 }
@@ -112,6 +127,22 @@ pub(crate) struct Contents<'a> {
 impl Contents<'_> {
     pub(crate) fn count(&self) -> u64 {
         self.published.last().map_or(self.generated, |batch| batch.end)
+    }
+
+    /// The number of records of a content.
+    pub(crate) fn records(&self, index: u64) -> u32 {
+        let before = index * u64::from(self.records);
+        match self.all {
+            Some(all) if index < self.generated => all.saturating_sub(before).min(self.records.into()) as u32,
+            // What is published has its record for each user as well.
+            Some(all) => all.clamp(1, self.records.into()) as u32,
+            None => self.records,
+        }
+    }
+
+    /// The number of a record among those of its tenant and content type.
+    pub(crate) fn number(&self, content: u64, place: u32) -> u64 {
+        content * u64::from(self.records) + u64::from(place)
     }
 
     /// When a content was created, in seconds since the epoch.
@@ -157,7 +188,11 @@ impl Contents<'_> {
             if random % 1_000 >= share {
                 break;
             }
-            content -= 1 + (random >> 32) % content.min(FARTHEST_COPY);
+            let earlier = content - 1 - (random >> 32) % content.min(FARTHEST_COPY);
+            if place >= self.records(earlier) {
+                break;
+            }
+            content = earlier;
         }
         (content, place)
     }
@@ -169,11 +204,13 @@ impl Contents<'_> {
 
     /// The IDs of all records, each once, in the order in which they are created.
     pub(crate) fn record_ids(self) -> impl Iterator<Item = String> {
-        let records = self.settings.records;
-        let places = (0..self.count()).flat_map(move |content| (0..records).map(move |place| (content, place)));
-        places.filter_map(move |(content, place)| {
-            let is_original = self.original(content, place) == (content, place);
-            is_original.then(|| record_id(self.record_key(content, place)))
+        (0..self.count()).flat_map(move |content| {
+            let places = 0..self.records(content);
+            let ids = places.filter_map(|place| {
+                let is_original = self.original(content, place) == (content, place);
+                is_original.then(|| record_id(self.record_key(content, place)))
+            });
+            ids.collect::<Vec<_>>()
         })
     }
 }
@@ -185,9 +222,11 @@ pub(crate) fn record_id(key: u64) -> String {
 
 /// Of one tenant and content type. The index of a content and the place of a record fit into one number.
 const MOST_CONTENTS: u64 = 1 << 43;
+/// The records in a content where there is one for each user.
+const USERS: u64 = 100;
 const MOST_BATCHES: usize = 10_000;
 /// How many contents before its copy a record stands at most, in one step.
 const FARTHEST_COPY: u64 = 8;
 const LISTED: u64 = 0x6c69_7374_6564_0001;
 const COPIED: u64 = 0x636f_7069_6564_0002;
-const IDENTIFIED: u64 = 0x6964_656e_7469_0003;
+pub(super) const IDENTIFIED: u64 = 0x6964_656e_7469_0003;

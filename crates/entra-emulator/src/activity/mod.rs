@@ -1,143 +1,170 @@
-//! A little of the Office 365 Management Activity API: subscriptions, what there is to fetch, and audit records, with the
-//! access checks of the real one.
+//! The Office 365 Management Activity API: subscriptions, their webhooks, contents and audit records, with the access checks,
+//! the limits and the error codes of the real one.
 
 mod content;
 mod denial;
 mod feed;
 mod query;
+mod quota;
+mod record;
+mod resources;
+mod subscription;
+mod webhook;
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Mutex;
+use http::header::{HeaderName, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use serde_json::Value;
 
-use http::{HeaderValue, Method, Response, StatusCode};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use crate::activity::content::Place;
+use crate::activity::denial::Denial;
+use crate::activity::query::{CONTENT_TYPE, END, NEXT_PAGE, Options, START};
+use crate::activity::subscription::Key;
+use crate::activity::webhook::Webhook;
+use crate::bearer::{self, Claims};
+use crate::clock::unix;
+use crate::config::{ContentType, Tenant};
+use crate::core::Core;
+use crate::exchange::{Exchange, shown};
+use crate::recorder::{Channel, Lint};
+use crate::seed::is_guid;
+use crate::well_known::OFFICE_MANAGEMENT;
 
 pub(crate) use crate::activity::denial::fault_body;
 pub(crate) use crate::activity::feed::Feed;
-
-use crate::activity::denial::Denial;
-use crate::activity::query::{END, NEXT_PAGE, Options, START};
-use crate::bearer;
-use crate::clock::{parse_rfc3339, unix};
-use crate::config::Tenant;
-use crate::exchange::{Exchange, shown};
-use crate::recorder::Lint;
-use crate::well_known::OFFICE_MANAGEMENT;
-
-/// The content each app subscribed to in each tenant, by tenant, client and content type. Bounded by how many of them there
-/// are.
-#[derive(Debug, Default)]
-pub(crate) struct Subscriptions {
-    state: Mutex<BTreeMap<[String; 3], Subscription>>,
-}
-
-/// A subscription that was started at least once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Subscription {
-    Enabled(Option<Webhook>),
-    Stopped,
-}
-
-/// Where notifications are to be sent. It is kept and shown, but neither validated by a call nor called later.
-#[derive(Clone, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-struct Webhook {
-    #[serde(default)]
-    address: String,
-    auth_id: Option<String>,
-    expiration: Option<String>,
-}
+pub(crate) use crate::activity::quota::Quotas;
+pub(crate) use crate::activity::subscription::Subscriptions;
+pub(crate) use crate::activity::webhook::{Call, Validated, is_loopback};
 
 /// Answers a request below `/api/v1.0/{tenant}/activity/feed`.
 pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Response<Vec<u8>> {
     match judge(exchange, tenant, path) {
         Ok(Found { body, next_page }) => {
-            let mut response = exchange.json(StatusCode::OK, &body);
+            let mut response = exchange.answer(StatusCode::OK, "application/json; charset=utf-8", body);
             if let Some(uri) = next_page.and_then(|uri| HeaderValue::from_str(&uri).ok()) {
-                response.headers_mut().insert("nextpageuri", uri);
+                let name = exchange.core.feed.settings.next_page_header.name();
+                response.headers_mut().insert(HeaderName::from_static(name), uri);
             }
             response
         }
-        Err(Denial { status, code, message }) => {
-            exchange.json(status, &json!({"error": {"code": code, "message": message}}))
-        }
+        Err(denial) => exchange.json(denial.status, &denial.body()),
     }
+}
+
+/// The call that validates the webhook of a request, if the request starts a subscription with one that can be called. The
+/// server makes it, and puts [`Validated`] among the extensions of the request.
+pub(crate) fn validation(core: &Core, request: &Request<Vec<u8>>, channel: Channel) -> Option<Call> {
+    if !core.feed.settings.plain_webhooks || request.body().is_empty() || request.method() != Method::POST {
+        return None;
+    }
+    let path: Vec<&str> = request
+        .uri()
+        .path()
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .collect();
+    let [api, version, tenant, activity, feed, rest @ ..] = path.as_slice() else {
+        return None;
+    };
+    let same = |part: &str, name: &str| part.eq_ignore_ascii_case(name);
+    let is_feed = same(api, "api") && same(version, "v1.0") && same(activity, "activity") && same(feed, "feed");
+    if !is_feed || !same(&rest.join("/"), "subscriptions/start") {
+        return None;
+    }
+    // Judged twice, and recorded once, with the outcome of the call.
+    let mut exchange = Exchange::new(core, request.clone(), channel);
+    let caller = Caller::of(&mut exchange, tenant).ok()?;
+    let (_, webhook) = wanted(&exchange, &caller).ok()?;
+    let code = core.ids().opaque(32);
+    webhook?.validation(code)
 }
 
 /// What a successful response holds.
 struct Found {
-    body: Value,
+    body: Vec<u8>,
     /// The address of the next page of a list.
     next_page: Option<String>,
 }
 
+impl Found {
+    fn bytes(body: Vec<u8>) -> Self {
+        Self { body, next_page: None }
+    }
+
+    fn page(body: &Value, next_page: Option<String>) -> Self {
+        Self {
+            body: body.to_string().into_bytes(),
+            next_page,
+        }
+    }
+}
+
 impl From<Value> for Found {
     fn from(body: Value) -> Self {
-        Self { body, next_page: None }
+        Self::page(&body, None)
     }
 }
 
 fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Found, Denial> {
-    let (tenant, client_id) = caller(exchange, tenant)?;
-    let options = |names: &[&str]| Options::read(exchange, names);
-    let subscription = |content_type: Option<String>| -> Result<[String; 3], Denial> {
-        let content_type = content_type.ok_or_else(|| Denial::new("AF20001", "Missing parameter: contentType."))?;
-        if !CONTENT_TYPES.contains(&content_type.as_str()) {
-            return Err(Denial::new("AF20020", "The specified content type is not valid."));
-        }
-        Ok([tenant.id.clone(), client_id.clone(), content_type])
-    };
-    let subscriptions = &exchange.core.subscriptions;
+    let caller = Caller::of(exchange, tenant)?;
+    let publisher = query::publisher(exchange)?;
+    if publisher.is_none() {
+        exchange.lint(Lint::MissingPublisherIdentifier);
+    }
     let lower: Vec<String> = path.iter().map(|segment| segment.to_ascii_lowercase()).collect();
     let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
+    let (core, tenant) = (exchange.core, caller.tenant);
+    let now = unix(exchange.now);
+    let most = core.feed.settings.requests_per_minute;
+    let counted = publisher.as_ref().map(|_| tenant.id.as_str());
+    if !core.quotas.take(counted, most, now) {
+        let method = method(&exchange.method, &lower);
+        let publisher = publisher.unwrap_or_else(|| NO_PUBLISHER.to_owned());
+        let message = format!("Too many requests. Method={method}, PublisherId={publisher}");
+        return Err(Denial::new("AF429", message));
+    }
+    let subscriptions = &core.subscriptions;
+    let key = |content_type: ContentType| Key::new(tenant, &caller.client_id, content_type);
     match (&exchange.method, lower.as_slice()) {
         (&Method::GET, ["subscriptions", "list"]) => {
-            options(&[])?;
-            Ok(Value::Array(subscriptions.shown(&tenant.id, &client_id)).into())
+            Options::read(exchange, &[])?;
+            Ok(Value::Array(subscriptions.list(&tenant.id, &caller.client_id, now)).into())
         }
-        (&Method::POST, ["subscriptions", "start"]) => {
-            let key = subscription(options(&["contentType"])?.content_type)?;
-            let webhook = Webhook::read(&exchange.body, unix(exchange.now))?;
-            if webhook.is_some() {
-                exchange.lint(Lint::WebhookNeverCalled);
-            }
-            let wanted = Subscription::Enabled(webhook);
-            let answer = wanted.shown(&key[2]);
-            let mut state = subscriptions.state();
-            if state.get(&key) == Some(&wanted) {
-                let message = "The subscription is already enabled. No property change.";
-                return Err(Denial::new("AF20024", message));
-            }
-            state.insert(key, wanted);
-            Ok(answer.into())
-        }
+        (&Method::POST, ["subscriptions", "start"]) => start(exchange, &caller),
         (&Method::POST, ["subscriptions", "stop"]) => {
-            let key = subscription(options(&["contentType"])?.content_type)?;
-            let mut state = subscriptions.state();
-            check_enabled(state.get(&key))?;
-            state.insert(key, Subscription::Stopped);
-            Ok(Value::Null.into())
+            let content_type = Options::read(exchange, &[CONTENT_TYPE])?.content_type()?;
+            caller.check(content_type)?;
+            let count = core.feed.contents(tenant, content_type, now).count();
+            subscriptions.stop(&key(content_type), count)?;
+            Ok(Found::bytes(Vec::new()))
         }
         (&Method::GET, ["subscriptions", "content"]) => {
-            let options = options(&["contentType", START, END, NEXT_PAGE])?;
-            let key = subscription(options.content_type.clone())?;
-            check_enabled(subscriptions.state().get(&key))?;
-            content::page(exchange, tenant, &key[2], &options)
+            let options = Options::read(exchange, &[CONTENT_TYPE, START, END, NEXT_PAGE])?;
+            let content_type = options.content_type()?;
+            caller.check(content_type)?;
+            let gaps = subscriptions.gaps(&key(content_type))?;
+            content::page(exchange, tenant, content_type, &options, &gaps)
+        }
+        (&Method::GET, ["subscriptions", "notifications"]) => {
+            let options = Options::read(exchange, &[CONTENT_TYPE, START, END, NEXT_PAGE])?;
+            let content_type = options.content_type()?;
+            caller.check(content_type)?;
+            subscriptions.gaps(&key(content_type))?;
+            notifications(exchange, tenant, &key(content_type), &options)
         }
         (&Method::GET, ["audit", _]) => {
-            options(&[])?;
-            let id = path.last().copied().unwrap_or_default();
-            let (content_type, part) = CONTENT_TYPES
-                .iter()
-                .find_map(|content_type| Some((*content_type, content::part(tenant, content_type, id)?)))
-                .ok_or_else(|| Denial::new("AF20051", "Content requested with the key is not there."))?;
-            let key = subscription(Some(content_type.to_owned()))?;
-            if subscriptions.state().get(&key) == Some(&Subscription::Stopped) {
-                return Err(stopped());
+            Options::read(exchange, &[])?;
+            let blob = content::find(exchange, tenant, path.last().copied().unwrap_or_default())?;
+            caller.check(blob.content_type)?;
+            let gaps = subscriptions.gaps(&key(blob.content_type))?;
+            if gaps.iter().any(|gap| gap.contains(&blob.index)) {
+                let message = "The specified content does not exist: the subscription was stopped when it was created.";
+                return Err(Denial::new("AF20050", message));
             }
-            Ok(content::records(exchange, tenant, content_type, part).into())
+            Ok(Found::bytes(blob.records(tenant)))
+        }
+        (&Method::GET, ["resources", "dlpsensitivetypes"]) => {
+            Options::read(exchange, &[])?;
+            Ok(resources::sensitive_types(exchange)?.into())
         }
         (method, _) => Err(Denial::not_emulated(format_args!(
             "{} {} of the Management Activity API",
@@ -147,167 +174,163 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Fou
     }
 }
 
-/// The tenant and the client of a verified token: audience first, then the tenant in the path, then the permission.
-fn caller<'a>(exchange: &mut Exchange<'a>, tenant: &str) -> Result<(&'a Tenant, String), Denial> {
-    let token = bearer::token(exchange)?;
-    let claims = bearer::verify(exchange, &token)?;
+/// Starts a subscription. A webhook that can be called has been called before: see [`validation`].
+fn start(exchange: &mut Exchange<'_>, caller: &Caller<'_>) -> Result<Found, Denial> {
+    let (key, webhook) = wanted(exchange, caller)?;
     let core = exchange.core;
-    let api = core.directory.api(OFFICE_MANAGEMENT);
-    let is_meant = api.is_some_and(|api| {
-        let audience = core.directory.api(&claims.aud);
-        audience.is_some_and(|named| named.app_id == api.app_id)
-    });
-    if !is_meant {
-        return Err(Denial::unauthorized());
+    let mut is_called = false;
+    if let Some(webhook) = &webhook {
+        match exchange.validated.filter(|_| webhook.loopback().is_some()) {
+            Some(Validated(true)) => is_called = true,
+            Some(Validated(false)) => {
+                return Err(webhook.not_validated("The endpoint did not return HTTP 200."));
+            }
+            None => exchange.lint(Lint::WebhookNeverCalled),
+        }
     }
-    let from = bearer::tenant(core, &claims)?;
-    let client_id = claims.client_id().to_owned();
-    exchange.event.client_id = Some(client_id.clone());
-    exchange.event.tenant = Some(tenant.to_owned());
-    claims.check_revocation(core)?;
-    if !tenant.eq_ignore_ascii_case(&from.id) {
+    let now = unix(exchange.now);
+    let next = core.feed.contents(caller.tenant, key.content_type, now).count();
+    let shown = core
+        .subscriptions
+        .start(key, webhook, &exchange.origin, is_called, next, now);
+    Ok(shown.into())
+}
+
+/// The subscription that a request wants to start, with its webhook.
+fn wanted(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<(Key, Option<Webhook>), Denial> {
+    let content_type = Options::read(exchange, &[CONTENT_TYPE])?.content_type()?;
+    caller.check(content_type)?;
+    let core = exchange.core;
+    let now = unix(exchange.now);
+    let webhook = Webhook::read(&exchange.body, now, core.feed.settings.plain_webhooks)?;
+    let key = Key::new(caller.tenant, &caller.client_id, content_type);
+    core.subscriptions.check_start(&key, webhook.as_ref(), now)?;
+    Ok((key, webhook))
+}
+
+/// One page of the attempts to notify a webhook.
+fn notifications(exchange: &Exchange<'_>, tenant: &Tenant, key: &Key, options: &Options) -> Result<Found, Denial> {
+    let core = exchange.core;
+    let from = match &options.next_page {
+        None => 0,
+        Some(text) => text
+            .strip_prefix('N')
+            .filter(|number| number.len() == 12)
+            .and_then(|number| number.parse().ok())
+            .ok_or_else(|| Denial::new("AF20031", format!("Invalid nextPage Input: {}.", shown(text))))?,
+    };
+    let place = Place::new(&exchange.origin, tenant, key.content_type);
+    let now = unix(exchange.now);
+    let mut attempts = core
+        .subscriptions
+        .attempts(key, core, &place, &options.window, from, now);
+    let size = core.feed.settings.page_size as usize;
+    let next = attempts.get(size).map(|(number, _)| *number);
+    attempts.truncate(size);
+    let items: Vec<Value> = attempts.into_iter().map(|(_, item)| item).collect();
+    let next =
+        next.map(|number| content::next_page(exchange, &place, "notifications", options, &format!("N{number:012}")));
+    Ok(Found::page(&Value::Array(items), next))
+}
+
+/// Who makes a request, as its verified token says.
+struct Caller<'a> {
+    tenant: &'a Tenant,
+    client_id: String,
+    permissions: Vec<String>,
+}
+
+impl<'a> Caller<'a> {
+    /// Checks the token's audience first, then the tenant in the path, then the permission.
+    fn of(exchange: &mut Exchange<'a>, tenant: &str) -> Result<Self, Denial> {
+        let token = bearer::token(exchange)?;
+        let claims = bearer::verify(exchange, &token)?;
+        let core = exchange.core;
+        let api = core.directory.api(OFFICE_MANAGEMENT);
+        let is_meant = api.is_some_and(|api| {
+            let audience = core.directory.api(&claims.aud);
+            audience.is_some_and(|named| named.app_id == api.app_id)
+        });
+        if !is_meant {
+            return Err(Denial::unauthorized());
+        }
+        let from = bearer::tenant(core, &claims)?;
+        exchange.event.client_id = Some(claims.client_id().to_owned());
+        exchange.event.tenant = Some(tenant.to_owned());
+        claims.check_revocation(core)?;
+        check_tenant(core, tenant, from)?;
+        let caller = Self::new(from, &claims);
+        caller.check_permission("ActivityFeed.Read")?;
+        Ok(caller)
+    }
+
+    fn new(tenant: &'a Tenant, claims: &Claims) -> Self {
+        Self {
+            tenant,
+            client_id: claims.client_id().to_owned(),
+            permissions: claims.permissions().into_iter().map(str::to_owned).collect(),
+        }
+    }
+
+    /// # Errors
+    /// AF10001 where the content type needs another permission.
+    fn check(&self, content_type: ContentType) -> Result<(), Denial> {
+        match content_type {
+            ContentType::Dlp => self.check_permission("ActivityFeed.ReadDlp"),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_permission(&self, name: &str) -> Result<(), Denial> {
+        if self.permissions.iter().any(|held| held == name) {
+            return Ok(());
+        }
+        let held = self.permissions.join(",");
+        let message =
+            format!("The permission set ({held}) sent in the request does not include the expected permission {name}.");
+        Err(Denial::new("AF10001", message))
+    }
+}
+
+/// Compares the tenant in the URL with that of the token.
+fn check_tenant(core: &Core, tenant: &str, from: &Tenant) -> Result<(), Denial> {
+    let named = shown(tenant);
+    if !is_guid(tenant) {
+        let message = format!("The tenant ID passed in the URL ({named}) is not a valid GUID.");
+        return Err(Denial::new("AF20013", message));
+    }
+    let Some(known) = core.directory.tenant(tenant) else {
+        let message = format!("Specified tenant ID ({named}) does not exist in the system or has been deleted.");
+        return Err(Denial::new("AF20011", message));
+    };
+    if known.id != from.id {
         let message = format!(
-            "The tenant ID passed in the URL does not match the tenant ID {} in the access token.",
+            "The tenant ID passed in the URL ({named}) does not match the tenant ID passed in the access token ({}).",
             from.id
         );
-        return Err(Denial {
-            status: StatusCode::BAD_REQUEST,
-            code: "AF20010",
-            message,
-        });
+        return Err(Denial::new("AF20010", message));
     }
-    if !claims.has_any(&["ActivityFeed.Read"]) {
-        let held = claims.permissions().join(",");
-        return Err(Denial {
-            status: StatusCode::UNAUTHORIZED,
-            code: "AF10001",
-            message: format!(
-                "The permission set ({held}) sent in the request does not include the expected permission."
-            ),
-        });
+    if known.external {
+        // A directory of customers has no Office 365.
+        let message = format!("Specified tenant ID ({named}) is incorrectly configured in the system.");
+        return Err(Denial::new("AF20012", message));
     }
-    Ok((from, client_id))
+    Ok(())
 }
 
-impl Subscriptions {
-    /// The enabled ones of an app in a tenant. What was stopped is not listed.
-    fn shown(&self, tenant: &str, client_id: &str) -> Vec<Value> {
-        let state = self.state();
-        let own = state.iter().filter(|([of, by, _], subscription)| {
-            of == tenant && by == client_id && matches!(subscription, Subscription::Enabled(_))
-        });
-        own.map(|([_, _, content_type], subscription)| subscription.shown(content_type))
-            .collect()
-    }
-
-    /// Forgets all of them.
-    pub(crate) fn clear(&self) {
-        self.state().clear();
-    }
-
-    fn state(&self) -> std::sync::MutexGuard<'_, BTreeMap<[String; 3], Subscription>> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+/// The name that the service has for an operation in its errors.
+fn method(method: &Method, path: &[&str]) -> &'static str {
+    match path {
+        ["audit", _] => "GetBlob",
+        ["subscriptions", "content"] => "GetContents",
+        ["subscriptions", "notifications"] => "GetNotifications",
+        ["subscriptions", "list"] => "ListSubscriptions",
+        ["subscriptions", "start"] => "StartSubscription",
+        ["subscriptions", "stop"] => "StopSubscription",
+        ["resources", ..] => "GetResources",
+        _ if method == Method::POST => "Post",
+        _ => "Get",
     }
 }
 
-impl Subscription {
-    fn shown(&self, content_type: &str) -> Value {
-        let (status, webhook) = match self {
-            Self::Enabled(webhook) => ("enabled", webhook.as_ref().map(Webhook::shown)),
-            Self::Stopped => ("disabled", None),
-        };
-        json!({"contentType": content_type, "status": status, "webhook": webhook})
-    }
-}
-
-impl Webhook {
-    /// The webhook of a request to start a subscription, if its body names one. An empty address is none.
-    ///
-    /// # Errors
-    /// AF20002 for a body that is no such object, AF20003 for a time in the past, AF20021 for an address without TLS.
-    fn read(body: &[u8], now: u64) -> Result<Option<Self>, Denial> {
-        if body.trim_ascii().is_empty() {
-            return Ok(None);
-        }
-        let wrong = || Denial::new("AF20002", "Invalid parameter type: webhook. Expected type: object.");
-        // An array would do for a struct, were it not looked at.
-        let webhook = match serde_json::from_slice(body).map_err(|_| wrong())? {
-            Value::Null => Value::Null,
-            Value::Object(mut body) => body.remove("webhook").unwrap_or_default(),
-            _ => return Err(wrong()),
-        };
-        let mut webhook = match webhook {
-            Value::Null => return Ok(None),
-            Value::Object(_) => Self::deserialize(webhook).map_err(|_| wrong())?,
-            _ => return Err(wrong()),
-        };
-        if webhook.address.is_empty() {
-            return Ok(None);
-        }
-        for text in [&mut webhook.auth_id, &mut webhook.expiration] {
-            *text = text.take().filter(|text| !text.is_empty());
-            if text.as_ref().is_some_and(|text| text.len() > LONGEST_TEXT) {
-                return Err(wrong());
-            }
-        }
-        let start = webhook.address.get(..SECURE.len());
-        let is_secure = start.is_some_and(|start| start.eq_ignore_ascii_case(SECURE));
-        if !is_secure || webhook.address.len() > LONGEST_TEXT {
-            let message = "The webhook endpoint could not be validated. The address must begin with HTTPS.";
-            return Err(Denial::new("AF20021", message));
-        }
-        let end = webhook.expiration.as_deref().and_then(parse_rfc3339);
-        if end.is_some_and(|end| unix(end) <= now) {
-            let message = "The expiration provided is set to a past date and time.";
-            return Err(Denial::new("AF20003", message));
-        }
-        Ok(Some(webhook))
-    }
-
-    fn shown(&self) -> Value {
-        json!({
-            "status": "enabled",
-            "address": self.address,
-            "authId": self.auth_id,
-            "expiration": self.expiration,
-        })
-    }
-}
-
-impl fmt::Debug for Webhook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the id, by which the receiver knows the sender.
-        f.debug_struct("Webhook")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
-    }
-}
-
-/// # Errors
-/// AF20022 for a subscription that was never started, AF20023 for one that was stopped.
-fn check_enabled(subscription: Option<&Subscription>) -> Result<(), Denial> {
-    match subscription {
-        Some(Subscription::Enabled(_)) => Ok(()),
-        Some(Subscription::Stopped) => Err(stopped()),
-        None => Err(Denial::new(
-            "AF20022",
-            "No subscription found for the specified content type.",
-        )),
-    }
-}
-
-fn stopped() -> Denial {
-    Denial::new("AF20023", "The subscription was disabled.")
-}
-
-/// How long a text of a webhook may be, in bytes.
-const LONGEST_TEXT: usize = 2_048;
-const SECURE: &str = "https://";
-
-const CONTENT_TYPES: &[&str] = &[
-    "Audit.AzureActiveDirectory",
-    "Audit.Exchange",
-    "Audit.SharePoint",
-    "Audit.General",
-    "DLP.All",
-];
+const NO_PUBLISHER: &str = "00000000-0000-0000-0000-000000000000";

@@ -4,14 +4,15 @@ use std::ops::Range;
 
 use crate::activity::denial::Denial;
 use crate::clock::{parse_rfc3339, unix};
+use crate::config::ContentType;
 use crate::exchange::{Exchange, shown};
 
 /// The query options of a request, checked.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Options {
-    pub(super) content_type: Option<String>,
-    /// When the content was created, in seconds since the epoch.
-    pub(super) window: Option<Range<u64>>,
+    content_type: Option<ContentType>,
+    /// When contents were created, in seconds since the epoch: the last 24 hours where the request does not say.
+    pub(super) window: Range<u64>,
     pub(super) next_page: Option<String>,
 }
 
@@ -24,7 +25,7 @@ impl Options {
         let mut given: Vec<(&str, &str)> = Vec::new();
         for (name, value) in exchange.query.pairs() {
             // What identifies a request or its caller chooses nothing of the response.
-            if ["PublisherIdentifier", "access_token", "client-request-id"]
+            if [PUBLISHER, "access_token", "client-request-id"]
                 .iter()
                 .any(|known| name.eq_ignore_ascii_case(known))
             {
@@ -38,10 +39,8 @@ impl Options {
                 )));
             };
             if given.iter().any(|(name, _)| name == known) {
-                return Err(Denial::new(
-                    "AF20002",
-                    &format!("Invalid parameter: {known} is given more than once."),
-                ));
+                let message = format!("Invalid parameter: {known} is given more than once.");
+                return Err(Denial::new("AF20002", message));
             }
             given.push((known, value));
         }
@@ -49,41 +48,87 @@ impl Options {
             let found = given.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| *value).filter(|value| !value.is_empty())
         };
+        let content_type = value(CONTENT_TYPE).map(|name| {
+            let known = ContentType::find(name);
+            known.ok_or_else(|| Denial::new("AF20020", "The specified content type is not valid."))
+        });
+        let next_page = value(NEXT_PAGE).map(str::to_owned);
+        let now = unix(exchange.now);
         let window = match (value(START), value(END)) {
-            (None, None) => None,
-            (start, end) => {
-                let time = |text: Option<&str>| text.and_then(time);
-                Some(window(time(start), time(end), unix(exchange.now)).ok_or_else(|| Denial::new("AF20030", WINDOW))?)
+            // Up to what was created at this moment.
+            (None, None) => (now + 1).saturating_sub(DAY)..now + 1,
+            (Some(start), Some(end)) => {
+                let window = time(START, start)?..time(END, end)?;
+                // The window moves on while its pages are read.
+                let oldest = if next_page.is_some() { 7 * DAY + HOUR } else { 7 * DAY };
+                let is_sound = window.start < window.end
+                    && window.end - window.start <= DAY
+                    && window.start >= now.saturating_sub(oldest);
+                if !is_sound {
+                    return Err(Denial::new("AF20055", OUT_OF_BOUNDS));
+                }
+                window
             }
+            _ => return Err(Denial::new("AF20030", ONE_TIME)),
         };
         Ok(Self {
-            content_type: value("contentType").map(str::to_owned),
+            content_type: content_type.transpose()?,
             window,
-            next_page: value(NEXT_PAGE).map(str::to_owned),
+            next_page,
         })
+    }
+
+    /// The content type, of an operation that needs one.
+    ///
+    /// # Errors
+    /// AF20001.
+    pub(super) fn content_type(&self) -> Result<ContentType, Denial> {
+        self.content_type
+            .ok_or_else(|| Denial::new("AF20001", format!("Missing parameter: {CONTENT_TYPE}.")))
     }
 }
 
-fn window(start: Option<u64>, end: Option<u64>, now: u64) -> Option<Range<u64>> {
-    let window = start?..end?;
-    let is_short = window.start < window.end && window.end - window.start <= DAY;
-    (is_short && window.start >= now.saturating_sub(7 * DAY)).then_some(window)
+/// The tenant of the program's author, by which requests are counted.
+///
+/// # Errors
+/// AF20002 if it is no GUID.
+pub(super) fn publisher(exchange: &Exchange<'_>) -> Result<Option<String>, Denial> {
+    let mut given = exchange.query.pairs().iter();
+    let given = given.find(|(name, _)| name.eq_ignore_ascii_case(PUBLISHER));
+    let Some((_, value)) = given.filter(|(_, value)| !value.is_empty()) else {
+        return Ok(None);
+    };
+    if !crate::seed::is_guid(value) {
+        let message = format!("Invalid parameter type: {PUBLISHER}. Expected type: guid");
+        return Err(Denial::new("AF20002", message));
+    }
+    Ok(Some(value.to_ascii_lowercase()))
 }
 
 /// A time in UTC, to the day, the minute or the second.
-fn time(text: &str) -> Option<u64> {
-    let text = text.strip_suffix('Z').unwrap_or(text);
-    let rest = match text.len() {
+fn time(name: &str, text: &str) -> Result<u64, Denial> {
+    let bare = text.strip_suffix('Z').unwrap_or(text);
+    let rest = match bare.len() {
         10 => "T00:00:00Z",
         16 => ":00Z",
         _ => "Z",
     };
-    parse_rfc3339(&format!("{text}{rest}")).map(unix)
+    let read = parse_rfc3339(&format!("{bare}{rest}")).map(unix);
+    read.ok_or_else(|| {
+        let message = format!("Invalid parameter type: {name}. Expected type: datetime");
+        Denial::new("AF20002", message)
+    })
 }
 
+pub(super) const CONTENT_TYPE: &str = "contentType";
+pub(super) const PUBLISHER: &str = "PublisherIdentifier";
 pub(super) const START: &str = "startTime";
 pub(super) const END: &str = "endTime";
 pub(super) const NEXT_PAGE: &str = "nextPage";
-const DAY: u64 = 24 * 3_600;
-const WINDOW: &str = "Start time and end time must both be specified (or both omitted) and must be less than or equal to \
+const HOUR: u64 = 3_600;
+pub(super) const DAY: u64 = 24 * HOUR;
+/// What the reference says about AF20030. Of a window that is given, but too wide or too old, users have reported AF20055.
+const ONE_TIME: &str = "Start time and end time must both be specified (or both omitted) and must be less than or equal to \
      24 hours apart, with the start time no more than 7 days in the past.";
+const OUT_OF_BOUNDS: &str = "Start time and end time must both be specified (or both omitted) and must be less than or equal \
+     to 24 hours apart, with the start time prior to end time and start time no more than 7 days in the past.";

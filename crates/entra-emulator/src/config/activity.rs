@@ -14,7 +14,7 @@ use crate::Error;
 /// before. A content can be retrieved until it is seven days old. Every record has an ID of its own, but for the duplicates
 /// that are asked for.
 ///
-/// Left out, a tenant has one content of three records of each content type.
+/// Where neither number is given, there is one record of each content type for each user of the tenant.
 ///
 /// ```
 /// use entra_emulator::{ActivityFeed, App, ContentType, Emulator};
@@ -38,10 +38,10 @@ pub struct ActivityFeed {
     /// The content types that have contents; all of them when empty. A subscription to another one is possible, and finds
     /// nothing.
     pub content_types: Vec<ContentType>,
-    /// The number of contents of each tenant and content type; 1 when left out.
-    pub contents: u32,
-    /// The number of records of each content; 3 when left out.
-    pub records: u32,
+    /// The number of contents of each tenant and content type; 1 when left out beside `records`.
+    pub contents: Option<u32>,
+    /// The number of records of each content; 3 when left out beside `contents`, and 100 at most for each user without both.
+    pub records: Option<u32>,
     /// The seconds over which the contents were created, from 1 to seven days; one day when left out.
     pub span: u64,
     /// How many of a thousand records are copies of a record of an earlier content, at most eight contents before; 500 at most.
@@ -78,12 +78,18 @@ impl ActivityFeed {
 
     /// Sets the number of contents of each tenant and content type.
     pub fn contents(self, contents: u32) -> Self {
-        Self { contents, ..self }
+        Self {
+            contents: Some(contents),
+            ..self
+        }
     }
 
     /// Sets the number of records of each content.
     pub fn records(self, records: u32) -> Self {
-        Self { records, ..self }
+        Self {
+            records: Some(records),
+            ..self
+        }
     }
 
     /// Sets the time over which the contents were created, seven days at most. Leave room where the test takes long: a content
@@ -155,8 +161,8 @@ impl ActivityFeed {
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         for (name, given, least, most) in [
-            ("contents", u64::from(self.contents), 0, MOST),
-            ("records", u64::from(self.records), 0, MOST_RECORDS),
+            ("contents", u64::from(self.contents.unwrap_or(0)), 0, MOST),
+            ("records", u64::from(self.records.unwrap_or(0)), 0, MOST_RECORDS),
             ("span", self.span, 1, 7 * DAY),
             ("duplicate_records", u64::from(self.duplicate_records), 0, 500),
             ("duplicate_contents", u64::from(self.duplicate_contents), 0, 1_000),
@@ -183,8 +189,8 @@ impl Default for ActivityFeed {
     fn default() -> Self {
         Self {
             content_types: Vec::new(),
-            contents: 1,
-            records: 3,
+            contents: None,
+            records: None,
             span: DAY,
             duplicate_records: 0,
             duplicate_contents: 0,

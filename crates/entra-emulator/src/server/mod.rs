@@ -5,6 +5,7 @@ mod sockets;
 mod stream;
 #[cfg(feature = "tls")]
 mod tls;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -22,6 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::Error;
+use crate::activity::{self, Validated};
 use crate::control;
 use crate::core::Core;
 use crate::fault::{Cut, Delivery};
@@ -29,6 +31,7 @@ use crate::recorder::Channel;
 use crate::server::body::WireBody;
 pub(crate) use crate::server::sockets::Sockets;
 use crate::server::stream::Stream;
+use crate::server::webhooks::Caller;
 
 /// A running server. Dropping it closes every connection and ends the thread.
 pub(crate) struct Server {
@@ -81,12 +84,16 @@ impl Server {
             async move {
                 // The sender is dropped, and never sends.
                 let _ = resumed.await;
+                let webhooks = Caller::new();
+                // It ends with the runtime.
+                tokio::spawn(webhooks.clone().notify(Arc::clone(&core)));
                 if let Some(listener) = control {
                     // With room of its own: it must be reached where clients have taken all of theirs.
                     let shared = Shared {
                         core: Arc::clone(&core),
                         idle_timeout: idle_timeout.min(CONTROL_PATIENCE),
                         room: Arc::new(Semaphore::new(MOST_CONTROLS)),
+                        webhooks: webhooks.clone(),
                     };
                     // It ends with the runtime.
                     tokio::spawn(async move {
@@ -100,6 +107,7 @@ impl Server {
                     core,
                     idle_timeout,
                     room: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
+                    webhooks,
                 };
                 let plain = accept(&plain, &shared, |stream, shared| async move {
                     serve(stream.reset_flag(), stream, Door::Service(Channel::Http), &shared).await;
@@ -175,6 +183,7 @@ struct Shared {
     core: Arc<Core>,
     idle_timeout: Duration,
     room: Arc<Semaphore>,
+    webhooks: Caller,
 }
 
 /// Takes connections for ever, as many at a time as there is room for; the rest waits in the kernel's queue.
@@ -205,15 +214,7 @@ async fn serve<S>(reset: Arc<AtomicBool>, stream: S, door: Door, shared: &Shared
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(|request| {
-        answer(
-            Arc::clone(&shared.core),
-            request,
-            door,
-            Arc::clone(&reset),
-            shared.idle_timeout,
-        )
-    });
+    let service = service_fn(|request| answer(shared, request, door, Arc::clone(&reset)));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(shared.idle_timeout)
@@ -234,14 +235,14 @@ where
 
 /// Reads the body within its limits, asks the core, and delivers what it says.
 async fn answer(
-    core: Arc<Core>,
+    shared: &Shared,
     request: Request<Incoming>,
     door: Door,
     reset: Arc<AtomicBool>,
-    idle_timeout: Duration,
 ) -> Result<Response<WireBody>, Broken> {
+    let core = &shared.core;
     let (parts, body) = request.into_parts();
-    let body = match tokio::time::timeout(idle_timeout, read(body)).await {
+    let body = match tokio::time::timeout(shared.idle_timeout, read(body)).await {
         Ok(Ok(Some(body))) => body,
         Ok(Ok(None)) => {
             return Ok(match door {
@@ -252,10 +253,16 @@ async fn answer(
         Ok(Err(_)) => return Err(Broken),
         Err(_) => return Ok(plain(StatusCode::REQUEST_TIMEOUT)),
     };
-    let request = Request::from_parts(parts, body);
+    let mut request = Request::from_parts(parts, body);
     let response = match door {
-        Door::Service(channel) => core.handle(request, channel),
-        Door::Control => control::answer(&core, &request),
+        Door::Service(channel) => {
+            if let Some(call) = activity::validation(core, &request, channel) {
+                let is_valid = shared.webhooks.call(call).await;
+                request.extensions_mut().insert(Validated(is_valid));
+            }
+            core.handle(request, channel)
+        }
+        Door::Control => control::answer(core, &request),
     };
     let delivery = response.extensions().get::<Delivery>().cloned().unwrap_or_default();
     if let Some(latency) = delivery.latency {

@@ -1,0 +1,186 @@
+//! Webhooks of subscriptions: where notifications are sent, and what came of it.
+//!
+//! The calls themselves are made by the server: this side says which ones are due, and is told how they ended.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use http::{HeaderValue, Uri};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::activity::denial::Denial;
+use crate::clock::{parse_rfc3339, unix};
+
+/// Where notifications are to be sent.
+#[derive(Clone, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Webhook {
+    #[serde(default)]
+    pub(super) address: String,
+    pub(super) auth_id: Option<String>,
+    expiration: Option<String>,
+}
+
+/// A call of a webhook, to an address of plain http on loopback.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) address: Uri,
+    pub(crate) auth_id: Option<String>,
+    /// Only of the call that validates the address.
+    pub(crate) validation_code: Option<String>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Whether the webhook of a request answered the call that validates it: among the extensions of the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Validated(pub(crate) bool);
+
+/// The webhook of an enabled subscription.
+#[derive(Clone, Debug)]
+pub(super) struct Hook {
+    pub(super) webhook: Webhook,
+    /// It answered its validation call, and so it is called.
+    pub(super) is_called: bool,
+    /// The origin that addresses of contents begin with.
+    pub(super) origin: String,
+    /// Tells it from one that had its place before.
+    pub(super) serial: u64,
+    /// The index of the next content that it is to be notified of.
+    pub(super) next: u64,
+    pub(super) failures: u32,
+    /// When the next notification may be sent, in seconds since the epoch.
+    pub(super) due: u64,
+    pub(super) in_flight: bool,
+    pub(super) is_disabled: bool,
+}
+
+impl Webhook {
+    /// The webhook of a request to start a subscription, if its body names one. An empty address is none.
+    ///
+    /// # Errors
+    /// AF20002 for a body that is no such object, AF20003 for a time in the past, AF20021 for an address without TLS that is
+    /// not one of loopback, or where those are not permitted.
+    pub(super) fn read(body: &[u8], now: u64, plain: bool) -> Result<Option<Self>, Denial> {
+        if body.trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        let wrong = || Denial::new("AF20002", "Invalid parameter type: webhook. Expected type: object");
+        // An array would do for a struct, were it not looked at.
+        let webhook = match serde_json::from_slice(body).map_err(|_| wrong())? {
+            Value::Null => Value::Null,
+            Value::Object(mut body) => body.remove("webhook").unwrap_or_default(),
+            _ => return Err(wrong()),
+        };
+        let mut webhook = match webhook {
+            Value::Null => return Ok(None),
+            Value::Object(_) => Self::deserialize(webhook).map_err(|_| wrong())?,
+            _ => return Err(wrong()),
+        };
+        if webhook.address.is_empty() {
+            return Ok(None);
+        }
+        for text in [&mut webhook.auth_id, &mut webhook.expiration] {
+            *text = text.take().filter(|text| !text.is_empty());
+            // It becomes the value of a header.
+            let is_sound = |text: &String| text.len() <= LONGEST_TEXT && HeaderValue::from_str(text).is_ok();
+            if text.as_ref().is_some_and(|text| !is_sound(text)) {
+                return Err(wrong());
+            }
+        }
+        let is_permitted = webhook.is_secure() || plain && webhook.loopback().is_some();
+        if !is_permitted || webhook.address.len() > LONGEST_TEXT {
+            return Err(webhook.not_validated("The address must begin with HTTPS."));
+        }
+        if let Some(expiration) = &webhook.expiration {
+            let end = parse_rfc3339(expiration).or_else(|| parse_rfc3339(&format!("{expiration}Z")));
+            let Some(end) = end else {
+                let message = "Invalid parameter type: expiration. Expected type: datetime";
+                return Err(Denial::new("AF20002", message));
+            };
+            if unix(end) <= now {
+                let message = format!("Expiration {expiration} provided is set to past date and time.");
+                return Err(Denial::new("AF20003", message));
+            }
+        }
+        Ok(Some(webhook))
+    }
+
+    /// AF20021.
+    pub(super) fn not_validated(&self, reason: &str) -> Denial {
+        let address = crate::exchange::shown(&self.address);
+        let message = format!("The webhook endpoint ({address}) could not be validated. {reason}");
+        Denial::new("AF20021", message)
+    }
+
+    fn is_secure(&self) -> bool {
+        let start = self.address.get(..SECURE.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(SECURE))
+    }
+
+    /// The address, if it is one of plain http on loopback: the only ones that are ever called.
+    pub(super) fn loopback(&self) -> Option<Uri> {
+        let address: Uri = self.address.parse().ok()?;
+        let is_plain = address.scheme_str() == Some("http") && !address.authority()?.as_str().contains('@');
+        (is_plain && is_loopback(address.host()?)).then_some(address)
+    }
+
+    /// The call that validates it.
+    pub(super) fn validation(&self, code: String) -> Option<Call> {
+        Some(Call {
+            address: self.loopback()?,
+            auth_id: self.auth_id.clone(),
+            body: json!({"validationCode": code}).to_string().into_bytes(),
+            validation_code: Some(code),
+        })
+    }
+
+    pub(super) fn has_expired(&self, now: u64) -> bool {
+        let expiration = self.expiration.as_deref();
+        let end = expiration.and_then(|text| parse_rfc3339(text).or_else(|| parse_rfc3339(&format!("{text}Z"))));
+        end.is_some_and(|end| unix(end) <= now)
+    }
+}
+
+impl Hook {
+    pub(super) fn status(&self, now: u64) -> &'static str {
+        match (self.is_disabled, self.webhook.has_expired(now)) {
+            (true, _) => "disabled",
+            (false, true) => "expired",
+            (false, false) => "enabled",
+        }
+    }
+
+    pub(super) fn shown(&self, now: u64) -> Value {
+        json!({
+            "status": self.status(now),
+            "address": self.webhook.address,
+            "authId": self.webhook.auth_id,
+            "expiration": self.webhook.expiration,
+        })
+    }
+
+    /// Whether a notification may be sent now.
+    pub(super) fn is_due(&self, now: u64) -> bool {
+        self.is_called && !self.in_flight && self.due <= now && self.status(now) == "enabled"
+    }
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the id, by which the receiver knows the sender.
+        f.debug_struct("Webhook")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A name or an address of this machine, as the host of a URL has it.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// How long a text of a webhook may be, in bytes.
+const LONGEST_TEXT: usize = 2_048;
+const SECURE: &str = "https://";
