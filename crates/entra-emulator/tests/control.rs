@@ -492,3 +492,51 @@ fn signing_keys_are_rotated_and_reset() {
         "a body is not needed"
     );
 }
+
+#[test]
+fn content_is_published_and_consent_withdrawn() {
+    let emulator = emulator();
+    let tenant = emulator.tenant_id().to_owned();
+    let published = told(
+        &emulator,
+        "/v1/activity",
+        json!({"tenant": emulator.domain(), "content_type": "Audit.Exchange", "contents": 2}),
+    );
+    assert_eq!(
+        published,
+        json!({"tenant": tenant, "content_type": "Audit.Exchange", "contents": 3})
+    );
+    for body in [
+        json!({"content_type": "Audit.Exchange"}),
+        json!({"tenant": "nowhere.example", "content_type": "Audit.Exchange"}),
+        json!({"tenant": tenant}),
+        json!({"tenant": tenant, "content_type": "Audit.Nothing"}),
+        json!({"tenant": tenant, "content_type": "DLP.All", "contents": 0}),
+    ] {
+        assert_eq!(refused(&emulator, "/v1/activity", &body.to_string()).0, 400, "{body}");
+    }
+    assert_eq!(ask(&emulator).status(), 200);
+    assert_eq!(
+        refused(&emulator, "/v1/revocations", r#"{"all": true, "tenant": "x"}"#).0,
+        400
+    );
+    told(
+        &emulator,
+        "/v1/revocations",
+        json!({"app": emulator.client_id(), "tenant": tenant}),
+    );
+    assert_eq!(support::refusal(&ask(&emulator)), 700016);
+}
+
+#[test]
+fn a_fault_strikes_one_of_many() {
+    let emulator = emulator();
+    let added = told(
+        &emulator,
+        "/v1/faults",
+        json!({"status": 503, "one_in": 5, "times": "always"}),
+    );
+    assert_eq!(added["fault"]["one_in"], 5);
+    let struck = (0..200).filter(|_| ask(&emulator).status() == 503).count();
+    assert!((20..60).contains(&struck), "{struck}");
+}

@@ -50,6 +50,7 @@ fn read(mut members: Members) -> Result<Fault, Problem> {
         let times = whole(value).and_then(|times| u32::try_from(times).ok());
         times.filter(|times| *times > 0).map(Some)
     })?;
+    let one_in = members.integer("one_in", "requests", 1, u64::from(u32::MAX))?;
     let status = members.integer("status", "a status", 200, 599)?;
     let aadsts = members.read_as(
         "aadsts",
@@ -173,6 +174,10 @@ fn read(mut members: Members) -> Result<Fault, Problem> {
     if let Some(path) = path {
         fault = fault.on(path);
     }
+    if let Some(requests) = one_in {
+        // In the range of u32.
+        fault = fault.one_in(requests as u32);
+    }
     Ok(match times {
         None => fault,
         Some(None) => fault.always(),
@@ -192,6 +197,9 @@ fn shown(fault: &Fault) -> Value {
     let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
     put("name", fault.name().into());
     put("path", fault.path.clone().into());
+    if fault.one_in != 1 {
+        put("one_in", fault.one_in.into());
+    }
     put("times", fault.left.map_or_else(|| "always".into(), Value::from));
     match &fault.replace {
         Some(Replacement::Status(status)) => {

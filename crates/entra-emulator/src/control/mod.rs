@@ -221,6 +221,11 @@ const OPERATIONS: &[Operation] = &[
         operations::change_keys,
     ),
     Operation::post(
+        "/v1/activity",
+        "publishes content of the activity feed of a tenant",
+        operations::publish_activity,
+    ),
+    Operation::post(
         "/v1/reset",
         "puts everything but the configuration back to the start",
         operations::reset,

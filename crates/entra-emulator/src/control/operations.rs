@@ -6,7 +6,7 @@ use http::{StatusCode, Uri};
 use serde_json::{Map, Value, json};
 
 use crate::clock::{LAST_SECOND, parse_rfc3339, unix};
-use crate::config::{Tenant, User};
+use crate::config::{ContentType, Tenant, User};
 use crate::control::members::Members;
 use crate::control::problem::Problem;
 use crate::control::{Call, Reply, with_moment};
@@ -69,8 +69,13 @@ pub(crate) fn revoke(call: &Call<'_>) -> Reply {
     let all = members.flag("all")?;
     let app = members.text("app", "the name or the client ID of an application")?;
     let user = members.text("user", USER)?;
+    let tenant = members.text("tenant", TENANT)?;
     members.finish()?;
     Problem::at_most_one(&[("all", all), ("app", app.is_some()), ("user", user.is_some())])?;
+    if tenant.is_some() && app.is_none() {
+        let message = "\"tenant\" stands beside \"app\"".to_owned();
+        return Err(Problem::members("missing_member", message).with("member", "app".into()));
+    }
     let now = core.clock.now();
     let at = unix(now);
     let revoked = match (all, app, user) {
@@ -85,8 +90,17 @@ pub(crate) fn revoke(call: &Call<'_>) -> Reply {
                 let names: Vec<&str> = apps.iter().map(|app| app.name.as_str()).collect();
                 unknown("app", &name, "the name or the client ID of an application", &names)
             })?;
-            core.revocations.revoke(Some(&app.client_id), at);
-            json!({"app": app.client_id})
+            match tenant {
+                Some(name) => {
+                    let tenant = tenant_named(core, &name)?;
+                    core.withdraw(app, tenant);
+                    json!({"app": app.client_id, "tenant": tenant.id})
+                }
+                None => {
+                    core.revocations.revoke(Some(&app.client_id), at);
+                    json!({"app": app.client_id})
+                }
+            }
         }
         (false, None, Some(name)) => {
             let users = users_named(core, &name)?;
@@ -177,6 +191,28 @@ pub(crate) fn change_keys(call: &Call<'_>) -> Reply {
     keys(call)
 }
 
+/// `POST /v1/activity`
+pub(crate) fn publish_activity(call: &Call<'_>) -> Reply {
+    let core = call.core;
+    let mut members = call.members()?;
+    let tenant = members.text("tenant", TENANT)?;
+    let expected = "the name of a content type, such as \"Audit.Exchange\"";
+    let content_type = members.read_as("content_type", expected, |value| ContentType::find(value.as_str()?))?;
+    let contents = members.integer("contents", "contents", 1, 1_000_000)?.unwrap_or(1);
+    members.finish()?;
+    let missing = |name: &'static str| {
+        Problem::members("missing_member", format!("\"{name}\" is missing")).with("member", name.into())
+    };
+    let tenant = tenant_named(core, &tenant.ok_or_else(|| missing("tenant"))?)?;
+    let content_type = content_type.ok_or_else(|| missing("content_type"))?;
+    // In the range of u32.
+    let all = core
+        .feed
+        .publish(tenant, content_type, contents as u32, unix(core.clock.now()));
+    let body = json!({"tenant": tenant.id, "content_type": content_type.as_str(), "contents": all});
+    Ok((StatusCode::OK, body))
+}
+
 /// `POST /v1/reset`
 pub(crate) fn reset(call: &Call<'_>) -> Reply {
     let members: Members = call.members_if_any()?;
@@ -208,6 +244,13 @@ fn users_named<'a>(core: &'a Core, name: &str) -> Result<Vec<(&'a Tenant, &'a Us
     Ok(users)
 }
 
+fn tenant_named<'a>(core: &'a Core, name: &str) -> Result<&'a Tenant, Problem> {
+    core.directory.tenant(name).ok_or_else(|| {
+        let domains = core.directory.tenants.iter().map(|tenant| tenant.domain.as_str());
+        unknown("tenant", name, TENANT, &domains.collect::<Vec<_>>())
+    })
+}
+
 fn names(core: &Core) -> Vec<&str> {
     core.users()
         .map(|(_, user)| user.user_principal_name.as_str())
@@ -224,4 +267,5 @@ fn some_of(names: &[&str]) -> String {
 }
 
 const USER: &str = "the sign-in name, the object ID or the full name of a user";
+const TENANT: &str = "the ID or the domain of a tenant";
 const MOST_NAMES: usize = 10;
