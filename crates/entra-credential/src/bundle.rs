@@ -364,6 +364,19 @@ impl Bundle {
         }
     }
 
+    /// The private key, where there is one alone.
+    pub(crate) fn only_key(&self) -> Result<PrivateKey, Error> {
+        let mut keys = readable(&self.keys)?;
+        match (keys.pop(), keys.is_empty()) {
+            (Some(key), true) => Ok(key),
+            (Some(_), false) => Err(Error::unsupported(
+                "a file with several private keys",
+                "give the one whose certificate is registered",
+            )),
+            (None, _) => Err(self.without_key()),
+        }
+    }
+
     /// The certificates, each once.
     fn parsed(&self) -> Result<Vec<Certificate>, Error> {
         let mut seen = HashSet::new();

@@ -14,6 +14,8 @@
 //!                                                            │
 //!                             RotatingCertificate ───► entra_proto::Signer ───► PS256 or RS256 signature
 //!
+//!   a key, and a thumbprint ──► ThumbprintKey ──► entra_proto::Signer ───► RS256 signature
+//!
 //!   FederatedTokenFile ───► ClientAssertion                      (the platform holds the key)
 //! ```
 //!
@@ -76,6 +78,7 @@ mod pkcs12;
 mod rotating;
 mod signature;
 mod text;
+mod thumbprint_key;
 mod thumbprints;
 mod token_file;
 mod warning;
@@ -86,6 +89,7 @@ pub use certificate::ClientCertificate;
 pub use error::Error;
 pub use key_credential::KeyCredential;
 pub use rotating::RotatingCertificate;
+pub use thumbprint_key::ThumbprintKey;
 pub use thumbprints::Thumbprints;
 pub use token_file::FederatedTokenFile;
 pub use warning::Warning;
