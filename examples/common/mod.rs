@@ -1,4 +1,4 @@
-//! What the examples share: their settings, the addresses of the APIs, and the pages of a collection.
+//! What the examples share: their settings, calls of an API, the pages of a collection, and errors with advice.
 //!
 //! Every example reads the variables that Azure's tools share. `entra emulator` prints them, so its lines are all that it takes
 //! to run an example without a tenant:
@@ -15,12 +15,18 @@
 #![allow(dead_code, reason = "each example uses its own part")]
 
 mod api;
+mod failure;
 mod pages;
 mod settings;
+mod web;
 
 #[allow(unused_imports, reason = "each example uses its own part")]
 pub(crate) use api::{Api, address};
 #[allow(unused_imports, reason = "each example uses its own part")]
+pub(crate) use failure::{Failure, note, report, warn};
+#[allow(unused_imports, reason = "each example uses its own part")]
 pub(crate) use pages::Pages;
 #[allow(unused_imports, reason = "each example uses its own part")]
-pub(crate) use settings::{certificate, optional, setting, setting_or, tenants};
+pub(crate) use settings::{certificate, credential, optional, setting, setting_or, tenants};
+#[allow(unused_imports, reason = "each example uses its own part")]
+pub(crate) use web::{FORGOTTEN_CONSENT, Reply, Web, escaped, indented};

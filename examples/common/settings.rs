@@ -5,7 +5,7 @@ use std::error::Error;
 use std::time::SystemTime;
 
 use entra_credential::ClientCertificate;
-use entra_proto::Tenant;
+use entra_proto::{ClientCredential, ClientSecret, Tenant};
 
 /// Returns the text of a variable that has to be set.
 pub(crate) fn setting(name: &str) -> Result<String, String> {
@@ -34,6 +34,22 @@ pub(crate) fn tenants() -> Result<Vec<Tenant>, Box<dyn Error>> {
         None => setting("AZURE_TENANT_ID").map_err(|error| format!("{error}, and neither is AZURE_TENANTS"))?,
     };
     Ok(tenants.split(',').map(str::parse).collect::<Result<_, _>>()?)
+}
+
+/// Returns the certificate in `AZURE_CLIENT_CERTIFICATE_PATH`, or the secret in `AZURE_CLIENT_SECRET`.
+///
+/// The certificate is preferred: the lines of an emulator always have a secret.
+pub(crate) fn credential() -> Result<ClientCredential, Box<dyn Error>> {
+    if optional("AZURE_CLIENT_CERTIFICATE_PATH")?.is_some() {
+        return Ok(certificate()?.into());
+    }
+    let secret = setting("AZURE_CLIENT_SECRET")
+        .map_err(|error| format!("{error}, and neither is AZURE_CLIENT_CERTIFICATE_PATH"))?;
+    let secret = ClientSecret::new(secret)?;
+    if let Some(doubt) = secret.doubt() {
+        eprintln!("warning: AZURE_CLIENT_SECRET: {doubt}; {}", doubt.hint());
+    }
+    Ok(secret.into())
 }
 
 /// Reads the certificate in `AZURE_CLIENT_CERTIFICATE_PATH`, and reports what is doubtful about it.

@@ -1,0 +1,193 @@
+//! A token for a daemon: the document "Daemon app that calls web APIs - acquire a token".
+//!
+//! The program gets a token twice: from the service, then from the cache (there is no silent call to make first: `Client::token`
+//! looks into the cache by itself). `--force-refresh` adds a call past the cache. The token is not printed.
+//!
+//! | part of the document | here |
+//! |---|---|
+//! | "Scopes to request" | `--scope RESOURCE/.default`, or `--resource RESOURCE`, which needs no suffix |
+//! | "Azure AD (v1.0) resources", the double slash | `--scope https://database.windows.net//.default`, `--sql-spn SPN` |
+//! | "AcquireTokenForClient API" | the calls, `--force-refresh` |
+//! | "Protocol", first and second case | `--show-request`, with a secret and with a certificate |
+//! | "Troubleshooting" | `--troubleshoot scope`, `consent`, `permission` or `all` |
+//!
+//! Against an emulator, in one line:
+//!
+//! ```sh
+//! cargo run -q -p entra-cli -- emulator --port 8500 > emulator.env & sleep 5; . ./emulator.env; cargo run -q -p entra-examples --bin acquire_token -- --troubleshoot all
+//! ```
+//!
+//! Against the service: `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH` (with
+//! `AZURE_CLIENT_CERTIFICATE_PASSWORD`, if the file has one). The certificate is used where both are set.
+//!
+//! A driver of a database wants the token itself: `tiberius::AuthMethod::aad_token(client.token(&target)?.expose())`. A connection
+//! outlives its token, so request one whenever a pool opens another connection.
+
+#![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod raw;
+mod sql;
+mod troubleshoot;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use clap::Parser;
+use entra_client::blocking::Client;
+use entra_client::{Counters, EventKind, Token, TokenOptions};
+use entra_proto::{Application, Authority, EndpointVersion, KnownApi, Target, Timestamp, UnverifiedClaims, printable};
+use entra_transport::cloud_from_env;
+use entra_transport_ureq::UreqTransport;
+
+use crate::common::{Api, Failure, credential, report, setting, warn};
+use crate::troubleshoot::Case;
+
+/// Acquires a token for an application, shows where it came from, and reproduces the usual errors.
+#[derive(Parser)]
+#[command(name = "acquire_token", version, about, max_term_width = 100)]
+struct Arguments {
+    /// The scope: the API's identifier and /.default [default: Microsoft Graph's]
+    #[arg(long, value_name = "SCOPE", group = "what")]
+    scope: Option<String>,
+
+    /// The API's identifier alone; a slash at its end is part of it
+    #[arg(long, value_name = "RESOURCE", group = "what")]
+    resource: Option<String>,
+
+    /// The SPN that a server of Azure SQL names, with its slash or without
+    #[arg(long, value_name = "SPN", group = "what")]
+    sql_spn: Option<String>,
+
+    /// Requests another token although there is one in the cache
+    #[arg(long)]
+    force_refresh: bool,
+
+    /// Prints the token: anyone who sees it can use it
+    #[arg(long)]
+    show_token: bool,
+
+    /// Prints the request of the protocol, with the secret or the assertion replaced
+    #[arg(long)]
+    show_request: bool,
+
+    /// Makes an error of the document's troubleshooting part, and prints what to do about it
+    #[arg(long, value_name = "CASE")]
+    troubleshoot: Option<Case>,
+}
+
+impl Arguments {
+    /// Returns what a token is requested for, where an argument tells.
+    fn target(&self) -> Result<Option<Target>, Failure> {
+        if let Some(scope) = &self.scope {
+            return Ok(Some(Target::scopes(scope)?));
+        }
+        if let Some(resource) = &self.resource {
+            return Ok(Some(Target::resource(resource)?));
+        }
+        self.sql_spn.as_deref().map(sql::target).transpose()
+    }
+}
+
+/// What all parts of the program use.
+struct Daemon {
+    application: Application,
+    transport: UreqTransport,
+    client: Client,
+    counters: Arc<Counters>,
+    graph: Api,
+}
+
+fn main() -> ExitCode {
+    report(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let named = arguments.target()?;
+    let daemon = Daemon::new()?;
+    if let Some(case) = arguments.troubleshoot {
+        return daemon.troubleshoot(case, named);
+    }
+    let target = named.unwrap_or_else(|| daemon.graph.target.clone());
+    if let Some(api) = KnownApi::lacking_slash(&target.audience()?) {
+        warn(&format!(
+            "{} rejects tokens for this audience: its own ends with a slash, {}",
+            api.name, api.audience
+        ));
+    }
+    if arguments.show_request {
+        raw::show(&daemon.application, &target)?;
+    }
+    println!("scope       {}", printable(&target.on(EndpointVersion::V2)?.1));
+
+    let token = daemon.call("1st call", &target, &TokenOptions::default())?;
+    describe(&token)?;
+    let mut last = daemon.call("2nd call", &target, &TokenOptions::default())?;
+    if arguments.force_refresh {
+        last = daemon.call("forced call", &target, &TokenOptions::default().force_refresh(true))?;
+    }
+    if arguments.show_token {
+        println!("{}", last.expose());
+    }
+    Ok(())
+}
+
+impl Daemon {
+    fn new() -> Result<Self, Failure> {
+        let cloud = cloud_from_env()?;
+        let authority = Authority::new(cloud.clone(), setting("AZURE_TENANT_ID")?.parse()?)?;
+        let credential = credential().map_err(|error| Failure::new(error.to_string()))?;
+        let application = Application::new(authority, setting("AZURE_CLIENT_ID")?.parse()?, credential);
+        let transport = UreqTransport::builder().for_cloud(&cloud).build()?;
+        let counters = Arc::new(Counters::default());
+        let client = Client::builder(application.clone(), transport.clone()).observer(Arc::clone(&counters));
+        Ok(Self {
+            application,
+            transport,
+            client: client.build().map_err(|error| Failure::new(error.to_string()))?,
+            counters,
+            graph: Api::graph(&cloud)?,
+        })
+    }
+
+    /// Gets a token and prints where it came from.
+    fn call(&self, name: &str, target: &Target, options: &TokenOptions) -> Result<Token, Failure> {
+        let before = self.counters.of(EventKind::Acquired);
+        let token = self.client.token_with(target, options)?;
+        let origin = if self.counters.of(EventKind::Acquired) > before {
+            "a token from the service"
+        } else {
+            "the token from the cache"
+        };
+        println!("{name:<11} {origin}");
+        Ok(token)
+    }
+}
+
+/// Prints what is known of a token.
+fn describe(token: &Token) -> Result<(), Failure> {
+    // To look at, and not to decide upon: the API checks its tokens itself.
+    let claims = UnverifiedClaims::decode(token.expose())?;
+    let now: Timestamp = SystemTime::now().into();
+    let left = token.expires_at().since(now).as_secs();
+    let expires = SystemTime::UNIX_EPOCH + token.expires_at().since(Timestamp::from_secs(0));
+    let roles: Vec<String> = claims.roles().map(printable).collect();
+    println!("token type  Bearer");
+    println!(
+        "expires     {}, in {left} s",
+        humantime::format_rfc3339_seconds(expires)
+    );
+    println!("audience    {}", printable(claims.audience().unwrap_or("?")));
+    if roles.is_empty() {
+        println!("roles       none");
+        // Azure SQL has its own users and roles, and its tokens none.
+        if !sql::is_audience(claims.audience().unwrap_or_default()) {
+            warn(troubleshoot::NO_ROLES);
+        }
+    } else {
+        println!("roles       {}", roles.join(", "));
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! The protocol itself: the request of the document's "First case" (a secret) and "Second case" (a certificate).
+
+use std::time::SystemTime;
+
+use entra_proto::{Application, Body, Exchange, RetryPolicy, Step, Target, printable};
+use form_urlencoded::{byte_serialize, parse};
+use http::Request;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+
+use crate::common::Failure;
+
+/// Prints the request that gets a token, as the document has it, and sends nothing.
+pub(crate) fn show(application: &Application, target: &Target) -> Result<(), Failure> {
+    let request = exchange(application, target)?.request();
+    let body = String::from_utf8_lossy(request.body().as_bytes()).into_owned();
+    println!(
+        "POST {} HTTP/1.1           //Line breaks for clarity.",
+        request.uri().path()
+    );
+    println!(
+        "Host: {}",
+        request.uri().authority().map_or("", |authority| authority.as_str())
+    );
+    let media_type = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    println!("Content-Type: {}\n", media_type.unwrap_or_default());
+    println!("{}\n", parameters(&body).join("\n&"));
+    Ok(())
+}
+
+/// Returns the parameters of a form in the order of the document, the proof replaced.
+fn parameters(body: &str) -> Vec<String> {
+    let pairs: Vec<(String, String)> = parse(body.as_bytes()).into_owned().collect();
+    let is_certificate = pairs.iter().any(|(name, _)| name == "client_assertion");
+    let order = if is_certificate { SECOND_CASE } else { FIRST_CASE };
+    let place = |name: &str| order.iter().position(|it| *it == name);
+    let mut lines: Vec<(Option<usize>, String)> = Vec::new();
+    for (name, value) in &pairs {
+        let shown: String = match name.as_str() {
+            "client_secret" => "{secret}".to_owned(),
+            "client_assertion" => "{assertion}".to_owned(),
+            _ => byte_serialize(value.as_bytes()).collect(),
+        };
+        lines.push((place(name), format!("{}={shown}", printable(name))));
+    }
+    // What the document does not have stands at the end.
+    lines.sort_by_key(|(place, _)| place.unwrap_or(usize::MAX));
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+/// Returns the exchange that is about to be sent, signed if the application has a certificate.
+pub(crate) fn exchange(application: &Application, target: &Target) -> Result<Exchange, Failure> {
+    let request = application.client_credentials(target.clone())?;
+    let mut step = entra_transport::start(request, RetryPolicy::default())?;
+    loop {
+        step = match step {
+            Step::Exchange(exchange) => return Ok(exchange),
+            Step::Sign(sign) => sign.sign()?,
+            Step::Assert(assert) => assert.fetch()?,
+            Step::Pause(pause) => pause.resume(SystemTime::now().into()),
+            Step::ShowCode(show) => return Err(show.nobody().into()),
+            Step::Done(_) => return Err(Failure::new("there is nothing to send")),
+        };
+    }
+}
+
+/// The same request with another scope, which the library would not send.
+pub(crate) fn with_scope(request: Request<Body>, scope: &str) -> Request<Body> {
+    let (mut parts, body) = request.into_parts();
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in parse(body.as_bytes()) {
+        let value = if name == "scope" { scope.into() } else { value };
+        form.append_pair(&name, &value);
+    }
+    parts.headers.remove(CONTENT_LENGTH);
+    Request::from_parts(parts, Body::from(form.finish()))
+}
+
+const FIRST_CASE: &[&str] = &["client_id", "scope", "client_secret", "grant_type"];
+const SECOND_CASE: &[&str] = &[
+    "scope",
+    "client_id",
+    "client_assertion_type",
+    "client_assertion",
+    "grant_type",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proof_is_replaced_and_the_order_is_that_of_the_document() {
+        let shown = parameters(
+            "grant_type=client_credentials&client_id=a&scope=https%3A%2F%2Fx%2F.default&client_secret=canary&claims=%7B%7D",
+        );
+        assert_eq!(
+            shown,
+            [
+                "client_id=a",
+                "scope=https%3A%2F%2Fx%2F.default",
+                "client_secret={secret}",
+                "grant_type=client_credentials",
+                "claims=%7B%7D"
+            ]
+        );
+        let shown = parameters("client_id=a&client_assertion=canary&scope=s&grant_type=g&client_assertion_type=t");
+        assert_eq!(
+            shown,
+            [
+                "scope=s",
+                "client_id=a",
+                "client_assertion_type=t",
+                "client_assertion={assertion}",
+                "grant_type=g"
+            ]
+        );
+    }
+}

@@ -1,0 +1,146 @@
+//! The errors of the document's troubleshooting part, made on purpose, each with what to do about it.
+
+use std::time::SystemTime;
+
+use clap::ValueEnum;
+use entra_proto::{Step, Target, UnverifiedClaims, printable};
+use entra_transport::BlockingTransport;
+
+use crate::Daemon;
+use crate::common::{FORGOTTEN_CONSENT, Failure, Web, indented};
+use crate::raw::{exchange, with_scope};
+
+/// An error of the document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Case {
+    /// A scope that is not the API's identifier and /.default
+    Scope,
+    /// An API that is called without consent for the permission
+    Consent,
+    /// An API of which the app registration declares no permission
+    Permission,
+    /// All of them, one after the other
+    All,
+}
+
+impl Daemon {
+    /// Makes the error. One that does not come is a failure.
+    pub(crate) fn troubleshoot(&self, case: Case, named: Option<Target>) -> Result<(), Failure> {
+        match case {
+            Case::Scope => self.wrong_scope(),
+            Case::Consent => self.forgotten_consent(),
+            Case::Permission => self.missing_permission(named),
+            Case::All => {
+                self.wrong_scope()?;
+                println!();
+                self.forgotten_consent()?;
+                println!();
+                self.missing_permission(named)
+            }
+        }
+    }
+
+    /// AADSTS70011 and its kin: "you probably didn't use the resource/.default scope".
+    fn wrong_scope(&self) -> Result<(), Failure> {
+        println!("Did you use the resource/.default scope?");
+        let graph = self.graph.target.audience()?.into_owned();
+        let one_permission = format!("{graph}/User.Read.All");
+        let two_apis = format!("{graph}/.default https://database.windows.net//.default");
+        for (scope, code) in [(one_permission, 1_002_012), (two_apis, 70_011)] {
+            println!("scope       {scope}");
+            // The library says so before anything is sent.
+            let before = Target::scopes(&scope).and_then(|target| self.application.client_credentials(target));
+            let Err(before) = before else {
+                return Err(Failure::new("the library takes a scope that no daemon can request"));
+            };
+            println!("not sent    {}", printable(&before.problem()));
+            // Sent all the same, as other libraries do.
+            let exchange = exchange(&self.application, &self.graph.target)?;
+            let response = self.transport.send(with_scope(exchange.request(), &scope))?;
+            match exchange.respond(&response, SystemTime::now().into()) {
+                Err(error) if error.service().is_some_and(|service| service.codes.contains(&code)) => {
+                    println!("if sent     {}", printable(&error.problem()));
+                    println!("what to do  {}", printable(error.hint().unwrap_or_default()));
+                }
+                Err(error) => return Err(error.into()),
+                Ok(Step::Done(_)) => return Err(Failure::new("the service took the scope")),
+                Ok(_) => return Err(Failure::new("the service is busy").hint("run it again a little later")),
+            }
+        }
+        Ok(())
+    }
+
+    /// "Insufficient privileges to complete the operation."
+    fn forgotten_consent(&self) -> Result<(), Failure> {
+        println!("Did you forget to provide admin consent? Daemon apps need it!");
+        let web = Web {
+            client: self.client.clone(),
+            transport: self.transport.clone(),
+            target: self.graph.target.clone(),
+        };
+        for (path, permission) in CALLS {
+            let address = format!("{}/v1.0/{path}?$top=1", self.graph.address);
+            let address = address.parse().map_err(|_| Failure::new("the address is not a URL"))?;
+            let reply = web.get(address)?;
+            if reply.status.is_success() {
+                println!("GET {path}: {}, as the application has {permission}", reply.reason());
+                continue;
+            }
+            let failure = reply.failure();
+            if failure.hint.as_deref() != Some(FORGOTTEN_CONSENT) {
+                return Err(failure);
+            }
+            println!("GET {path}: needs {permission}");
+            println!("Failed to call the web API: {}", reply.reason());
+            println!("Content: {}", indented(&reply.body).unwrap_or_default());
+            println!("what to do  {FORGOTTEN_CONSENT}");
+            return Ok(());
+        }
+        Err(
+            Failure::new("every permission that was tried is granted, so there is no such error")
+                .hint("run it with an application that has no consent"),
+        )
+    }
+
+    /// The comments of the document's `MsalUiRequiredException`: too few permissions at registration, or no consent.
+    fn missing_permission(&self, named: Option<Target>) -> Result<(), Failure> {
+        println!("Did you declare enough app permissions during app creation?");
+        let target = match named {
+            Some(target) => target,
+            None => Target::resource(NOT_DECLARED)?,
+        };
+        println!("audience    {}", printable(&target.audience()?));
+        let error = match self.client.token(&target) {
+            Ok(token) => {
+                let claims = UnverifiedClaims::decode(token.expose())?;
+                if claims.roles().next().is_some() {
+                    return Err(
+                        Failure::new("the application has permissions of this API, so there is no such error")
+                            .hint("name another API with --resource"),
+                    );
+                }
+                println!("a token     without a role");
+                println!("what to do  {NO_ROLES}");
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        if error.service().is_none() {
+            return Err(error.into());
+        }
+        println!("class       {}", error.class());
+        println!("error       {}", printable(&error.problem()));
+        println!("what to do  {}", printable(error.hint().unwrap_or(NO_ROLES)));
+        Ok(())
+    }
+}
+
+/// What to do where a token holds no role: the two questions of the document.
+pub(crate) const NO_ROLES: &str = "the application has no permission of this API: declare application permissions in the app \
+    registration, and have a tenant administrator grant consent";
+
+/// Calls of Microsoft Graph, and the permission that each needs.
+const CALLS: [(&str, &str); 2] = [("users", "User.Read.All"), ("applications", "Application.Read.All")];
+
+/// An API that no tenant has.
+const NOT_DECLARED: &str = "api://not-in-this-tenant.example";

@@ -1,0 +1,90 @@
+//! What went wrong and what to do, as a program shows it at its end.
+
+use std::process::ExitCode;
+
+use entra_proto::printable;
+use entra_transport::TransportError;
+
+/// The end of a program that did not do what it was started for.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) problem: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(problem: impl Into<String>) -> Self {
+        Self {
+            problem: problem.into(),
+            hint: None,
+        }
+    }
+
+    /// Adds what to do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Puts the place in front of the problem.
+    pub(crate) fn at(mut self, place: &str) -> Self {
+        self.problem = format!("{place}: {}", self.problem);
+        self
+    }
+
+    /// Prints it to standard error.
+    pub(crate) fn print(&self) {
+        eprintln!("error: {}", printable(&self.problem));
+        if let Some(hint) = &self.hint {
+            eprintln!("hint: {}", printable(hint));
+        }
+    }
+}
+
+/// Prints the failure, if there is one, and returns the exit code.
+pub(crate) fn report(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints something that is worth knowing and stops nothing.
+pub(crate) fn note(text: &str) {
+    eprintln!("note: {}", printable(text));
+}
+
+/// Prints something that is probably wrong and stops nothing.
+pub(crate) fn warn(text: &str) {
+    eprintln!("warning: {}", printable(text));
+}
+
+/// All errors of this workspace tell the problem and the advice apart.
+macro_rules! failure_from {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self {
+                    problem: error.problem(),
+                    hint: error.hint().map(str::to_owned),
+                }
+            }
+        })*
+    };
+}
+
+failure_from!(
+    entra_client::Error,
+    entra_proto::Error,
+    entra_credential::Error,
+    TransportError
+);
+
+impl From<String> for Failure {
+    fn from(problem: String) -> Self {
+        Self::new(problem)
+    }
+}

@@ -1,0 +1,85 @@
+//! A daemon that reads Microsoft Graph: the document "Quickstart: Call a web API in a sample daemon app", workforce tenants.
+//!
+//! It stands in for the four samples of the document. Each form takes the configuration of its sample as it is, does what the
+//! sample does, and prints what the sample prints:
+//!
+//! | `--like` | configuration | call | prints |
+//! |---|---|---|---|
+//! | `dotnet` | `Program.cs`: Authority, ClientId, ClientSecret, ClientObjectId | its own application object | the object |
+//! | `node` | `.env`: TENANT_ID, CLIENT_ID, CLIENT_SECRET, AAD_ENDPOINT, GRAPH_ENDPOINT | users | `You have selected: getUsers`, .. |
+//! | `python` | `parameters.json`: authority, client_id, scope, secret or thumbprint and private_key_file, endpoint | users | `Graph API call result: ` and the object |
+//! | `java` | `application.properties`: AUTHORITY, CLIENT_ID, SECRET or KEY_PATH and CERT_PATH, SCOPE | users | `Users in the Tenant = ..` |
+//!
+//! Against an emulator, in one line:
+//!
+//! ```sh
+//! cargo run -q -p entra-cli -- emulator --port 8500 > emulator.env & sleep 5; . ./emulator.env; cargo run -q -p entra-examples --bin daemon_graph -- --like python
+//! ```
+//!
+//! Against the service: the file of the sample in the current folder or in `--config FILE`, or the variables `AZURE_TENANT_ID`,
+//! `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH`.
+//!
+//! Two things differ from the samples on purpose. The samples read the first page of users; this reads all pages, and prints each
+//! in the form of the sample. Three of the samples print an error and exit with 0; this prints the same, then what to do on
+//! standard error, and exits with 1. No output holds a token or a secret (the Node sample logs its token with an error).
+
+#![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod configuration;
+mod credential;
+mod files;
+mod forms;
+mod sample;
+mod settings;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::common::{Failure, report};
+use crate::configuration::Configuration;
+use crate::forms::Printer;
+use crate::sample::Sample;
+use crate::settings::Settings;
+
+/// Reads Microsoft Graph as one of the sample daemon apps does.
+#[derive(Parser)]
+#[command(name = "daemon_graph", version, about, max_term_width = 100)]
+struct Arguments {
+    /// The sample to stand in for
+    #[arg(long, value_name = "SAMPLE")]
+    like: Sample,
+
+    /// The configuration file of the sample [default: the name that it has in the sample, if it is in the current folder]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// The operation of the Node sample
+    #[arg(long, value_name = "OPERATION", default_value = "getUsers")]
+    op: String,
+
+    /// The object id of the application, for the .NET sample [default: ClientObjectId of the configuration]
+    #[arg(long, value_name = "ID")]
+    object_id: Option<String>,
+}
+
+fn main() -> ExitCode {
+    report(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let sample = arguments.like;
+    if sample == Sample::Node {
+        println!("You have selected: {}", entra_proto::printable(&arguments.op));
+        if arguments.op != "getUsers" {
+            println!("Select a Graph operation first");
+            return Err(Failure::new("there is no such operation").hint("write --op getUsers"));
+        }
+    }
+    let settings = Settings::read(sample, arguments.config.as_deref())?;
+    let configuration = Configuration::read(sample, &settings, arguments.object_id.as_deref())?;
+    Printer::new(sample, configuration)?.run()
+}

@@ -1,0 +1,11 @@
+//! The examples, run as users run them, against an emulator.
+
+mod acquire_token;
+mod custom_stack;
+mod daemon_graph;
+mod daemon_graph_files;
+mod support;
+mod table;
+mod users;
+#[cfg(unix)]
+mod variables;
