@@ -3,6 +3,8 @@
 //! A round gives every tenant a turn ([`session`]). A tenant that has to wait for long gives its place to another, and comes back
 //! later in the same round: what it has is durable, so that nothing is done twice. Notifications of a webhook are turns as well.
 
+mod calls;
+mod fetches;
 mod pace;
 mod recent;
 mod session;

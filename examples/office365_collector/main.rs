@@ -18,7 +18,8 @@
 //!    └────► collect             rounds: all tenants, a bounded number at once
 //!             ├──► windows      from the last finished window to now, at most 24 h each, at most 7 days back
 //!             ├──► session      one tenant: subscriptions, pages, contents, de-duplication, commits
-//!             ├──► pace         back-off of one tenant
+//!             ├──► fetches      contents in flight
+//!             ├──► calls, pace  retries and back-off of one tenant
 //!             ├──► feed         the API: calls, pages, contents, errors
 //!             └──► sink         records and progress, made durable together
 //!  collect ─► event ─► log, board            what happens: lines, and figures

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use entra_proto::{Guid, Tenant, Timestamp, UnverifiedClaims};
-use http::{StatusCode, Uri};
-use tokio::task::{JoinSet, spawn_blocking};
+use http::Uri;
+use tokio::task::spawn_blocking;
 
-use super::pace::Pace;
+use super::calls::{Calls, Stop};
+use super::fetches::Fetches;
 use super::recent::Recent;
 use super::windows::plan;
 use super::writer::Writer;
@@ -36,19 +37,6 @@ pub(super) enum Outcome {
     Stopped,
     /// The tenant is to wait for this long, and to continue then.
     Aside { wait: Duration, failure: Failure },
-}
-
-/// Why a turn goes no further.
-enum Stop {
-    Aside { wait: Duration, failure: Failure },
-    Failed(Failure),
-    Shutdown,
-}
-
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
-    }
 }
 
 /// Runs a turn, and adds what it did to its report.
@@ -94,14 +82,6 @@ struct Session {
     report: Report,
 }
 
-/// What the tasks of a turn share.
-struct Calls {
-    shared: Arc<Shared>,
-    tenant: Tenant,
-    pace: Arc<Pace>,
-    back_offs: AtomicU64,
-}
-
 /// What is known of the contents and records of the tenant.
 struct State {
     writer: Writer,
@@ -109,9 +89,6 @@ struct State {
     /// Contents that are done or in flight.
     contents: HashSet<Key>,
 }
-
-/// A content that was fetched, or not.
-type Fetched = (Content, Result<Blob, Stop>);
 
 impl Session {
     async fn run(&mut self, work: &Work) -> Result<(), Stop> {
@@ -466,163 +443,6 @@ impl Session {
     }
 }
 
-/// Fetches of contents in flight, a bounded number.
-struct Fetches {
-    calls: Arc<Calls>,
-    feed: Feed,
-    place: Place,
-    window: Window,
-    tasks: JoinSet<Fetched>,
-}
-
-impl Fetches {
-    fn new(calls: Arc<Calls>, feed: Feed, place: Place, window: Window) -> Self {
-        Self {
-            calls,
-            feed,
-            place,
-            window,
-            tasks: JoinSet::new(),
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.tasks.len() >= self.calls.shared.settings.per_tenant
-    }
-
-    fn is_empty(&self) -> bool {
-        self.tasks.is_empty()
-    }
-
-    fn start(&mut self, content: Content) {
-        let calls = Arc::clone(&self.calls);
-        let feed = self.feed.clone();
-        let place = self.place.of_type(content.content_type).at(&content.id);
-        self.tasks.spawn(async move {
-            let blob = calls.attempt(&place, || feed.blob(content.uri.clone())).await;
-            (content, blob)
-        });
-    }
-
-    /// Waits for the next content.
-    async fn next(&mut self) -> Result<Option<Fetched>, Stop> {
-        tokio::select! {
-            fetched = self.tasks.join_next() => Ok(fetched.map(|fetched| match fetched {
-                Ok(fetched) => fetched,
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
-            })),
-            () = self.calls.shared.shutdown.wanted() => Err(Stop::Shutdown),
-        }
-    }
-}
-
-impl Calls {
-    /// Calls the API as [`until_done`](Self::until_done) does, and reports each response.
-    async fn attempt<T, F>(&self, place: &Place, mut call: impl FnMut() -> F) -> Result<T, Stop>
-    where
-        F: Future<Output = Result<T, CallError>>,
-    {
-        let reported = || {
-            let response = call();
-            async {
-                let result = response.await;
-                let status = match &result {
-                    Ok(_) | Err(CallError::Response(_) | CallError::Rejected(_)) => Some(StatusCode::OK),
-                    Err(CallError::Api(error)) => Some(error.status),
-                    Err(CallError::Connection(_)) => None,
-                    // There was no request.
-                    Err(CallError::Token(_)) => return result,
-                };
-                self.shared.observers.tell(&Event::Responded {
-                    tenant: &self.tenant,
-                    status,
-                });
-                result
-            }
-        };
-        self.until_done(place, reported).await
-    }
-
-    /// Makes a call until it succeeds, or fails for good, or the tenant has to wait for long.
-    async fn until_done<T, F>(&self, place: &Place, mut call: impl FnMut() -> F) -> Result<T, Stop>
-    where
-        F: Future<Output = Result<T, CallError>>,
-    {
-        let mut tries = 0;
-        let mut throttled = Duration::ZERO;
-        loop {
-            let wait = self.pace.wait();
-            if !wait.is_zero() {
-                self.sleep(wait).await?;
-                continue;
-            }
-            if self.shared.shutdown.is_wanted() {
-                return Err(Stop::Shutdown);
-            }
-            let result = {
-                let _place = self.shared.requests.acquire().await.expect("it is never closed");
-                call().await
-            };
-            let error = match result {
-                Ok(result) => {
-                    self.pace.succeeded();
-                    return Ok(result);
-                }
-                Err(error) => error,
-            };
-            let is_throttled = error.is_throttled();
-            let (is_retryable, retry_after) = (error.is_retryable(), error.retry_after());
-            let failure = Failure::new(place.clone(), error);
-            if !is_throttled {
-                tries += 1;
-                if !is_retryable || tries >= MOST_TRIES {
-                    return Err(Stop::Failed(failure));
-                }
-            }
-            let wait = if is_throttled {
-                self.pace.throttled(retry_after, draw())
-            } else {
-                let own = FIRST_RETRY * (1 << tries);
-                retry_after.unwrap_or_default().max(own.mul_f64(0.5 + draw()))
-            };
-            self.back_offs.fetch_add(1, Ordering::Relaxed);
-            self.shared.observers.tell(&Event::BackOff {
-                tenant: &self.tenant,
-                wait,
-                reason: &failure,
-            });
-            if wait > LONGEST_SLEEP {
-                return Err(Stop::Aside { wait, failure });
-            }
-            throttled += wait;
-            if throttled > self.shared.settings.patience {
-                return Err(Stop::Failed(failure));
-            }
-            self.sleep(wait).await?;
-        }
-    }
-
-    async fn sleep(&self, wait: Duration) -> Result<(), Stop> {
-        tokio::select! {
-            () = tokio::time::sleep(wait) => Ok(()),
-            () = self.shared.shutdown.wanted() => Err(Stop::Shutdown),
-        }
-    }
-}
-
-/// A number from 0 to 1.
-fn draw() -> f64 {
-    let mut bytes = [0; 4];
-    // Without it, all wait equally long.
-    let _ = getrandom::fill(&mut bytes);
-    f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
-}
-
-/// Tries of one request that fails for another reason than throttling.
-const MOST_TRIES: u32 = 5;
-const FIRST_RETRY: Duration = Duration::from_millis(100);
-/// A tenant that has to wait longer gives its place to another.
-const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// Pages of one window.
 const MOST_PAGES: usize = 10_000;
 /// The API's clock is believed if it differs by no more.

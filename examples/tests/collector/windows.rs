@@ -1,5 +1,6 @@
 //! Windows: at most 24 hours each, at most 7 days back, without holes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use entra_proto::Timestamp;
@@ -128,4 +129,51 @@ fn the_publisher_is_named_in_every_request() {
             .all(|seen| seen.option("PublisherIdentifier").as_deref() == Some(publisher)),
         "{seen:?}"
     );
+}
+
+#[test]
+fn the_next_run_starts_behind_the_last_one_by_the_overlap() {
+    let emulator = tokens_for(&["contoso.example"]);
+    let late = AtomicBool::new(false);
+    let api = Fake::start(move |seen| {
+        // Another content appears late, in a time that was listed already.
+        seen.is("/subscriptions/content")
+            .then(|| match late.swap(true, Ordering::SeqCst) {
+                false => seen.page(&["a", "b"]),
+                true => seen.page(&["a", "late", "b"]),
+            })
+    });
+    let folder = Folder::new();
+    for _ in 0..2 {
+        let run = collect_at(&emulator, &api.url, &folder, &["--since", "6h", "--overlap", "1h"]);
+        assert!(run.succeeded, "{}", run.stderr);
+    }
+    let listed = api.requests("/subscriptions/content");
+    let time = |number: usize, name: &str| seconds(&listed[number].option(name).unwrap());
+    assert_eq!(time(1, "startTime"), time(0, "endTime") - 3600);
+    assert_eq!(api.requests("/audit/").len(), 3, "what is done is not fetched again");
+    assert_eq!(crate::world::ids(&folder), ["a", "b", "late"]);
+}
+
+#[test]
+fn a_window_with_a_failed_content_is_listed_again() {
+    let emulator = tokens_for(&["contoso.example"]);
+    let broken = AtomicBool::new(true);
+    let api = Fake::start(move |seen| match seen.path.as_str() {
+        "/audit/a" if broken.swap(false, Ordering::SeqCst) => Some(Reply::error(400, "AF20050")),
+        path if path.starts_with("/subscriptions/content") => Some(seen.page(&["a", "b"])),
+        _ => None,
+    });
+    let folder = Folder::new();
+    let arguments = ["--since", "30h", "--overlap", "0s"];
+    let run = collect_at(&emulator, &api.url, &folder, &arguments);
+    assert!(!run.succeeded && run.stderr.contains("400 AF20050"), "{}", run.stderr);
+    // The second window lists the same content, and has it.
+    assert_eq!(crate::world::ids(&folder), ["a", "b"]);
+    let run = collect_at(&emulator, &api.url, &folder, &arguments);
+    assert!(run.succeeded, "{}", run.stderr);
+    let listed = api.requests("/subscriptions/content");
+    assert_eq!(listed.len(), 4, "both windows again: the first was not complete");
+    assert_eq!(crate::world::ids(&folder), ["a", "b"]);
+    assert_eq!(api.requests("/audit/").len(), 3);
 }

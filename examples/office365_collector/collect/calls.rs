@@ -1,0 +1,140 @@
+//! Calls of one tenant's turn: retried, at the tenant's pace, and with a place among the requests of all tenants.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use entra_proto::Tenant;
+use http::StatusCode;
+
+use super::Shared;
+use super::pace::Pace;
+use crate::event::Event;
+use crate::failure::{Failure, Place};
+use crate::feed::CallError;
+
+/// What the tasks of a turn share.
+pub(super) struct Calls {
+    pub(super) shared: Arc<Shared>,
+    pub(super) tenant: Tenant,
+    pub(super) pace: Arc<Pace>,
+    /// Pauses so far.
+    pub(super) back_offs: AtomicU64,
+}
+/// Why a turn goes no further.
+pub(super) enum Stop {
+    Aside { wait: Duration, failure: Failure },
+    Failed(Failure),
+    Shutdown,
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+impl Calls {
+    /// Calls the API as [`until_done`](Self::until_done) does, and reports each response.
+    pub(super) async fn attempt<T, F>(&self, place: &Place, mut call: impl FnMut() -> F) -> Result<T, Stop>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let reported = || {
+            let response = call();
+            async {
+                let result = response.await;
+                let status = match &result {
+                    Ok(_) | Err(CallError::Response(_) | CallError::Rejected(_)) => Some(StatusCode::OK),
+                    Err(CallError::Api(error)) => Some(error.status),
+                    Err(CallError::Connection(_)) => None,
+                    // There was no request.
+                    Err(CallError::Token(_)) => return result,
+                };
+                self.shared.observers.tell(&Event::Responded {
+                    tenant: &self.tenant,
+                    status,
+                });
+                result
+            }
+        };
+        self.until_done(place, reported).await
+    }
+
+    /// Makes a call until it succeeds, or fails for good, or the tenant has to wait for long.
+    pub(super) async fn until_done<T, F>(&self, place: &Place, mut call: impl FnMut() -> F) -> Result<T, Stop>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let mut tries = 0;
+        let mut throttled = Duration::ZERO;
+        loop {
+            let wait = self.pace.wait();
+            if !wait.is_zero() {
+                self.sleep(wait).await?;
+                continue;
+            }
+            if self.shared.shutdown.is_wanted() {
+                return Err(Stop::Shutdown);
+            }
+            let result = {
+                let _place = self.shared.requests.acquire().await.expect("it is never closed");
+                call().await
+            };
+            let error = match result {
+                Ok(result) => {
+                    self.pace.succeeded();
+                    return Ok(result);
+                }
+                Err(error) => error,
+            };
+            let is_throttled = error.is_throttled();
+            let (is_retryable, retry_after) = (error.is_retryable(), error.retry_after());
+            let failure = Failure::new(place.clone(), error);
+            if !is_throttled {
+                tries += 1;
+                if !is_retryable || tries >= MOST_TRIES {
+                    return Err(Stop::Failed(failure));
+                }
+            }
+            let wait = if is_throttled {
+                self.pace.throttled(retry_after, draw())
+            } else {
+                let own = FIRST_RETRY * (1 << tries);
+                retry_after.unwrap_or_default().max(own.mul_f64(0.5 + draw()))
+            };
+            self.back_offs.fetch_add(1, Ordering::Relaxed);
+            self.shared.observers.tell(&Event::BackOff {
+                tenant: &self.tenant,
+                wait,
+                reason: &failure,
+            });
+            if wait > LONGEST_SLEEP {
+                return Err(Stop::Aside { wait, failure });
+            }
+            throttled += wait;
+            if throttled > self.shared.settings.patience {
+                return Err(Stop::Failed(failure));
+            }
+            self.sleep(wait).await?;
+        }
+    }
+
+    async fn sleep(&self, wait: Duration) -> Result<(), Stop> {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => Ok(()),
+            () = self.shared.shutdown.wanted() => Err(Stop::Shutdown),
+        }
+    }
+}
+/// A number from 0 to 1.
+fn draw() -> f64 {
+    let mut bytes = [0; 4];
+    // Without it, all wait equally long.
+    let _ = getrandom::fill(&mut bytes);
+    f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
+}
+/// Tries of one request that fails for another reason than throttling.
+const MOST_TRIES: u32 = 5;
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+/// A tenant that has to wait longer gives its place to another.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
