@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     Timeout = 8,
     Token = 9,
     Api = 10,
+    /// A check of files found something.
+    Found = 11,
     NotRun = 126,
     NotFound = 127,
     /// Whoever read the output has gone, as `head` does: no failure.
@@ -37,6 +39,7 @@ Exit codes:
    8  no answer in time
    9  a token or an answer with one is not valid
   10  the API refused
+  11  `entra lint` found a problem
  126  the command that `entra exec` was given cannot be run
  127  the command that `entra exec` was given is not there;
       one that runs ends with a code of its own
@@ -68,6 +71,7 @@ impl Exit {
             Self::Timeout => "timeout",
             Self::Token => "token",
             Self::Api => "api",
+            Self::Found => "found",
             Self::NotRun => "not_run",
             Self::NotFound => "not_found",
         }

@@ -37,7 +37,8 @@ pub(crate) fn read_loosely(path: &Path, what: &str, limit: u64, exit: Exit) -> R
     Ok(decoded(&bytes).unwrap_or_else(|| Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())))
 }
 
-fn decoded(bytes: &[u8]) -> Option<Zeroizing<String>> {
+/// Returns the text in these bytes, if they are UTF-8 or UTF-16.
+pub(crate) fn decoded(bytes: &[u8]) -> Option<Zeroizing<String>> {
     match bytes {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),

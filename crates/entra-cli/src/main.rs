@@ -27,6 +27,7 @@ mod json_text;
 mod listen;
 mod logging;
 mod message;
+mod mistakes;
 mod moment;
 mod outside;
 mod page;
@@ -53,7 +54,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     accounts, assertion, cache, call, cert, completions, config, consent, decode, demo, discover, doctor, emulator,
-    exec, explain, keycredentials, kube_credential, login, logout, man, resources, scope, tenants, token,
+    exec, explain, keycredentials, kube_credential, lint, login, logout, man, resources, scope, tenants, token,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::{Failure, ended};
@@ -96,6 +97,7 @@ enum Command {
     Scope(scope::Arguments),
     Resources(resources::Arguments),
     Explain(explain::Arguments),
+    Lint(lint::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
     /// Print the version
@@ -142,6 +144,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Scope(arguments) => scope::run(&arguments),
         Command::Resources(arguments) => resources::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, &Arguments::command()),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),
         Command::Version => arguments::print_version(),

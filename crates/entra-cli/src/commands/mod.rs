@@ -15,6 +15,7 @@ pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod keycredentials;
 pub(crate) mod kube_credential;
+pub(crate) mod lint;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod man;
