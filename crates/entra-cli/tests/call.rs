@@ -449,6 +449,20 @@ fn a_token_without_a_cache_is_renewed_as_well() {
 }
 
 #[test]
+fn an_account_calls_an_emulator_as_well() {
+    let emulator = Emulator::start();
+    let folder = private_folder();
+    let store = folder.path().join("state").display().to_string();
+    let variables = [&variables(&emulator)[..], &[("ENTRA_STORE", &*store)]].concat();
+    let output = run(&["call", "GET", &users(&emulator), "--account"], &variables);
+    fails(&output, 4, &["resource: https://graph.microsoft.com", "entra login"]);
+    let url = "https://graph.microsoft.us/v1.0/me";
+    let output = run(&["call", "GET", url, "--account"], &variables);
+    fails(&output, 4, &["resource: https://graph.microsoft.us"]);
+    assert!(!err(&output).contains("warning"), "{}", err(&output));
+}
+
+#[test]
 fn a_claims_challenge_is_passed_on() {
     let emulator = Emulator::start();
     // {"access_token":{"nbf":{"essential":true,"value":"1"}}}

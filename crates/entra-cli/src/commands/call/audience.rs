@@ -16,20 +16,19 @@ pub(super) struct Found {
     pub(super) doubt: Option<String>,
 }
 
-/// Returns the audience of the API that serves this URL. The cloud issues the tokens, where that is known.
+/// Returns the audience of the API that serves this URL. The cloud issues the tokens.
 ///
 /// # Errors
 /// Returns an error if the host is not that of a well-known API.
-pub(super) fn of(uri: &Uri, cloud: Option<&Cloud>) -> Result<Found, Failure> {
+pub(super) fn of(uri: &Uri, cloud: &Cloud) -> Result<Found, Failure> {
     let host = uri.host().unwrap_or_default();
     if let Some(api) = KnownApi::at(uri) {
         // An external tenant has an address of its own, and its tokens are for the public cloud.
-        let is_elsewhere = |cloud: &&Cloud| **cloud != api.cloud && !is_external(cloud);
-        let issuer = cloud.filter(is_elsewhere);
+        let is_elsewhere = *cloud != api.cloud && !is_external(cloud);
         return Ok(Found {
             audience: api.audience,
             from: "host",
-            doubt: issuer.map(|cloud| {
+            doubt: is_elsewhere.then(|| {
                 format!(
                     "{} at {host} takes tokens of {}, and this one is from {}",
                     api.name,
@@ -39,7 +38,7 @@ pub(super) fn of(uri: &Uri, cloud: Option<&Cloud>) -> Result<Found, Failure> {
             }),
         });
     }
-    let is_emulator = cloud.is_some_and(|cloud| is_loopback_host(cloud.host())) && is_loopback_host(host);
+    let is_emulator = is_loopback_host(cloud.host()) && is_loopback_host(host);
     if is_emulator && let Some(audience) = at_emulator(uri.path()) {
         return Ok(Found {
             audience,
@@ -95,7 +94,7 @@ mod tests {
 
     fn found(url: &str, cloud: &str) -> Result<Found, Failure> {
         let cloud = Cloud::from_setting(cloud).unwrap();
-        of(&url.parse().unwrap(), Some(&cloud))
+        of(&url.parse().unwrap(), &cloud)
     }
 
     #[test]
@@ -115,12 +114,6 @@ mod tests {
             doubt
                 .unwrap()
                 .contains("takes tokens of https://login.microsoftonline.us")
-        );
-        assert!(
-            of(&"https://graph.microsoft.us/".parse().unwrap(), None)
-                .unwrap()
-                .doubt
-                .is_none()
         );
     }
 

@@ -29,7 +29,7 @@ use crate::wanted::TokenSettings;
 /// followed, and no page at another host. It is never printed.
 ///
 /// The body of the response goes to standard output: indented if it is JSON and standard output is a terminal, otherwise byte for byte.
-/// A status of 300 or more, but 304, is a failure: its exit code is 6 where a permission is missing and 10 otherwise, and standard output has no
+/// A status of 300 or more, except 304, is a failure: its exit code is 6 where a permission is missing and 10 otherwise, and standard output has no
 /// result, except with --include.
 ///
 /// A request that the API does not take yet (status 429 or 503, or code AF429) is sent again after the pause that the API asks for. If
@@ -136,14 +136,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
 
 /// Names the API that the token is for, where no option does.
 fn name_api(uri: &http::Uri, wanted: &mut TokenSettings, kept: &KeptSettings) -> Result<(), Failure> {
-    // The cloud of an account is that of its sign-in.
-    let cloud = (!kept.is_for_account()).then(|| wanted.settings().settings.cloud());
-    let cloud = cloud.transpose()?;
+    let cloud = wanted.settings().settings.cloud()?;
     if wanted.names_api() {
         return Ok(());
     }
-    let found = audience::of(uri, cloud.as_ref())?;
-    if let Some(doubt) = found.doubt {
+    let found = audience::of(uri, &cloud)?;
+    // The cloud of an account is that of its sign-in.
+    if let Some(doubt) = found.doubt.filter(|_| !kept.is_for_account()) {
         warn(doubt, "name the right cloud with --authority-host");
     }
     wanted.resource_if_none(found.audience);

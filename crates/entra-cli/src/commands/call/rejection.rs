@@ -57,10 +57,7 @@ impl Rejected {
         match self.status {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => true,
             // The Office 365 Management APIs throttle with this status, and not always in JSON.
-            StatusCode::FORBIDDEN => {
-                self.explanation().code.as_deref() == Some(THROTTLED)
-                    || String::from_utf8_lossy(&self.body).contains(THROTTLED)
-            }
+            StatusCode::FORBIDDEN => self.explanation().code.as_deref() == Some(THROTTLED),
             _ => false,
         }
     }
