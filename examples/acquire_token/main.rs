@@ -14,7 +14,7 @@
 //! Against an emulator, in one line:
 //!
 //! ```sh
-//! cargo run -q -p entra-cli -- emulator --port 8500 > emulator.env & sleep 5; . ./emulator.env; cargo run -q -p entra-examples --bin acquire_token -- --troubleshoot all
+//! cargo run -q -p entra-cli -- emulator --port 8500 > emulator.env & until [ -s emulator.env ]; do sleep 1; done; . ./emulator.env; cargo run -q -p entra-examples --bin acquire_token -- --troubleshoot all
 //! ```
 //!
 //! Against the service: `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH` (with
@@ -22,8 +22,6 @@
 //!
 //! A driver of a database wants the token itself: `tiberius::AuthMethod::aad_token(client.token(&target)?.expose())`. A connection
 //! outlives its token, so request one whenever a pool opens another connection.
-
-#![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -42,7 +40,7 @@ use entra_proto::{Application, Authority, EndpointVersion, KnownApi, Target, Tim
 use entra_transport::cloud_from_env;
 use entra_transport_ureq::UreqTransport;
 
-use crate::common::{Api, Failure, credential, report, setting, warn};
+use crate::common::{Api, Failure, credential, report, say, setting, warn};
 use crate::troubleshoot::Case;
 
 /// Acquires a token for an application, shows where it came from, and reproduces the usual errors.
@@ -120,7 +118,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.show_request {
         raw::show(&daemon.application, &target)?;
     }
-    println!("scope       {}", printable(&target.on(EndpointVersion::V2)?.1));
+    say!("scope       {}", printable(&target.on(EndpointVersion::V2)?.1));
 
     let token = daemon.call("1st call", &target, &TokenOptions::default())?;
     describe(&token)?;
@@ -129,7 +127,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         last = daemon.call("forced call", &target, &TokenOptions::default().force_refresh(true))?;
     }
     if arguments.show_token {
-        println!("{}", last.expose());
+        say!("{}", last.expose());
     }
     Ok(())
 }
@@ -161,7 +159,7 @@ impl Daemon {
         } else {
             "the token from the cache"
         };
-        println!("{name:<11} {origin}");
+        say!("{name:<11} {origin}");
         Ok(token)
     }
 }
@@ -174,20 +172,20 @@ fn describe(token: &Token) -> Result<(), Failure> {
     let left = token.expires_at().since(now).as_secs();
     let expires = SystemTime::UNIX_EPOCH + token.expires_at().since(Timestamp::from_secs(0));
     let roles: Vec<String> = claims.roles().map(printable).collect();
-    println!("token type  Bearer");
-    println!(
+    say!("token type  Bearer");
+    say!(
         "expires     {}, in {left} s",
         humantime::format_rfc3339_seconds(expires)
     );
-    println!("audience    {}", printable(claims.audience().unwrap_or("?")));
+    say!("audience    {}", printable(claims.audience().unwrap_or("?")));
     if roles.is_empty() {
-        println!("roles       none");
+        say!("roles       none");
         // Azure SQL has its own users and roles, and its tokens none.
         if !sql::is_audience(claims.audience().unwrap_or_default()) {
             warn(troubleshoot::NO_ROLES);
         }
     } else {
-        println!("roles       {}", roles.join(", "));
+        say!("roles       {}", roles.join(", "));
     }
     Ok(())
 }

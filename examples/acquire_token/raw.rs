@@ -7,17 +7,17 @@ use form_urlencoded::{byte_serialize, parse};
 use http::Request;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
-use crate::common::Failure;
+use crate::common::{Failure, say};
 
 /// Prints the request that gets a token, as the document has it, and sends nothing.
 pub(crate) fn show(application: &Application, target: &Target) -> Result<(), Failure> {
     let request = exchange(application, target)?.request();
     let body = String::from_utf8_lossy(request.body().as_bytes()).into_owned();
-    println!(
+    say!(
         "POST {} HTTP/1.1           //Line breaks for clarity.",
         request.uri().path()
     );
-    println!(
+    say!(
         "Host: {}",
         request.uri().authority().map_or("", |authority| authority.as_str())
     );
@@ -25,8 +25,8 @@ pub(crate) fn show(application: &Application, target: &Target) -> Result<(), Fai
         .headers()
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
-    println!("Content-Type: {}\n", media_type.unwrap_or_default());
-    println!("{}\n", parameters(&body).join("\n&"));
+    say!("Content-Type: {}\n", media_type.unwrap_or_default());
+    say!("{}\n", parameters(&body).join("\n&"));
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use entra_proto::{Step, Target, UnverifiedClaims, printable};
 use entra_transport::BlockingTransport;
 
 use crate::Daemon;
-use crate::common::{FORGOTTEN_CONSENT, Failure, Web, indented};
+use crate::common::{FORGOTTEN_CONSENT, Failure, Web, indented, say};
 use crate::raw::{exchange, with_scope};
 
 /// An error of the document.
@@ -32,9 +32,9 @@ impl Daemon {
             Case::Permission => self.missing_permission(named),
             Case::All => {
                 self.wrong_scope()?;
-                println!();
+                say!();
                 self.forgotten_consent()?;
-                println!();
+                say!();
                 self.missing_permission(named)
             }
         }
@@ -42,25 +42,25 @@ impl Daemon {
 
     /// AADSTS70011 and its kin: "you probably didn't use the resource/.default scope".
     fn wrong_scope(&self) -> Result<(), Failure> {
-        println!("Did you use the resource/.default scope?");
+        say!("Did you use the resource/.default scope?");
         let graph = self.graph.target.audience()?.into_owned();
         let one_permission = format!("{graph}/User.Read.All");
         let two_apis = format!("{graph}/.default https://database.windows.net//.default");
         for (scope, code) in [(one_permission, 1_002_012), (two_apis, 70_011)] {
-            println!("scope       {scope}");
+            say!("scope       {scope}");
             // The library says so before anything is sent.
             let before = Target::scopes(&scope).and_then(|target| self.application.client_credentials(target));
             let Err(before) = before else {
                 return Err(Failure::new("the library takes a scope that no daemon can request"));
             };
-            println!("not sent    {}", printable(&before.problem()));
+            say!("not sent    {}", printable(&before.problem()));
             // Sent all the same, as other libraries do.
             let exchange = exchange(&self.application, &self.graph.target)?;
             let response = self.transport.send(with_scope(exchange.request(), &scope))?;
             match exchange.respond(&response, SystemTime::now().into()) {
                 Err(error) if error.service().is_some_and(|service| service.codes.contains(&code)) => {
-                    println!("if sent     {}", printable(&error.problem()));
-                    println!("what to do  {}", printable(error.hint().unwrap_or_default()));
+                    say!("if sent     {}", printable(&error.problem()));
+                    say!("what to do  {}", printable(error.hint().unwrap_or_default()));
                 }
                 Err(error) => return Err(error.into()),
                 Ok(Step::Done(_)) => return Err(Failure::new("the service took the scope")),
@@ -72,7 +72,7 @@ impl Daemon {
 
     /// "Insufficient privileges to complete the operation."
     fn forgotten_consent(&self) -> Result<(), Failure> {
-        println!("Did you forget to provide admin consent? Daemon apps need it!");
+        say!("Did you forget to provide admin consent? Daemon apps need it!");
         let web = Web {
             client: self.client.clone(),
             transport: self.transport.clone(),
@@ -83,17 +83,17 @@ impl Daemon {
             let address = address.parse().map_err(|_| Failure::new("the address is not a URL"))?;
             let reply = web.get(address)?;
             if reply.status.is_success() {
-                println!("GET {path}: {}, as the application has {permission}", reply.reason());
+                say!("GET {path}: {}, as the application has {permission}", reply.reason());
                 continue;
             }
             let failure = reply.failure();
             if failure.hint.as_deref() != Some(FORGOTTEN_CONSENT) {
                 return Err(failure);
             }
-            println!("GET {path}: needs {permission}");
-            println!("Failed to call the web API: {}", reply.reason());
-            println!("Content: {}", indented(&reply.body).unwrap_or_default());
-            println!("what to do  {FORGOTTEN_CONSENT}");
+            say!("GET {path}: needs {permission}");
+            say!("Failed to call the web API: {}", reply.reason());
+            say!("Content: {}", indented(&reply.body).unwrap_or_default());
+            say!("what to do  {FORGOTTEN_CONSENT}");
             return Ok(());
         }
         Err(
@@ -104,12 +104,12 @@ impl Daemon {
 
     /// The comments of the document's `MsalUiRequiredException`: too few permissions at registration, or no consent.
     fn missing_permission(&self, named: Option<Target>) -> Result<(), Failure> {
-        println!("Did you declare enough app permissions during app creation?");
+        say!("Did you declare enough app permissions during app creation?");
         let target = match named {
             Some(target) => target,
             None => Target::resource(NOT_DECLARED)?,
         };
-        println!("audience    {}", printable(&target.audience()?));
+        say!("audience    {}", printable(&target.audience()?));
         let error = match self.client.token(&target) {
             Ok(token) => {
                 let claims = UnverifiedClaims::decode(token.expose())?;
@@ -119,8 +119,8 @@ impl Daemon {
                             .hint("name another API with --resource"),
                     );
                 }
-                println!("a token     without a role");
-                println!("what to do  {NO_ROLES}");
+                say!("a token     without a role");
+                say!("what to do  {NO_ROLES}");
                 return Ok(());
             }
             Err(error) => error,
@@ -128,9 +128,9 @@ impl Daemon {
         if error.service().is_none() {
             return Err(error.into());
         }
-        println!("class       {}", error.class());
-        println!("error       {}", printable(&error.problem()));
-        println!("what to do  {}", printable(error.hint().unwrap_or(NO_ROLES)));
+        say!("class       {}", error.class());
+        say!("error       {}", printable(&error.problem()));
+        say!("what to do  {}", printable(error.hint().unwrap_or(NO_ROLES)));
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
-//! What went wrong and what to do, as a program shows it at its end.
+//! What a program shows: its result, notes and warnings, and at its end what went wrong and what to do.
 
+use std::fmt;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use entra_proto::printable;
@@ -51,6 +53,24 @@ pub(crate) fn report(result: Result<(), Failure>) -> ExitCode {
         }
     }
 }
+
+/// Prints a line of the result. A reader that wants no more of it, such as `head`, ends the program.
+pub(crate) fn print_line(line: fmt::Arguments<'_>) {
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = writeln!(out, "{line}") {
+        if error.kind() != ErrorKind::BrokenPipe {
+            eprintln!("error: cannot write the result: {error}");
+        }
+        std::process::exit(1);
+    }
+}
+
+/// Prints a line of the result, as `println!` does, without its panic where the reader has gone.
+macro_rules! say {
+    () => { $crate::common::print_line(format_args!("")) };
+    ($($text:tt)*) => { $crate::common::print_line(format_args!($($text)*)) };
+}
+pub(crate) use say;
 
 /// Prints something that is worth knowing and stops nothing.
 pub(crate) fn note(text: &str) {

@@ -12,7 +12,7 @@
 //! | `AZURE_CLIENT_CERTIFICATE_PATH`, `AZURE_CLIENT_CERTIFICATE_PASSWORD` | its certificate with the key (PEM or PFX), and what opens the file |
 //! | `AZURE_AUTHORITY_HOST` | another cloud, or an emulator: see `entra_transport::cloud_from_env` |
 
-#![allow(dead_code, reason = "each example uses its own part")]
+#![allow(dead_code, unused_macros, reason = "each example uses its own part")]
 
 mod api;
 mod failure;
@@ -23,7 +23,7 @@ mod web;
 #[allow(unused_imports, reason = "each example uses its own part")]
 pub(crate) use api::{Api, address};
 #[allow(unused_imports, reason = "each example uses its own part")]
-pub(crate) use failure::{Failure, note, report, warn};
+pub(crate) use failure::{Failure, note, print_line, report, say, warn};
 #[allow(unused_imports, reason = "each example uses its own part")]
 pub(crate) use pages::Pages;
 #[allow(unused_imports, reason = "each example uses its own part")]

@@ -6,7 +6,7 @@ use entra_client::blocking::Client;
 use entra_proto::printable;
 use entra_transport_ureq::UreqTransport;
 
-use crate::common::{Failure, Pages, Reply, Web, escaped, indented, note};
+use crate::common::{Failure, Pages, Reply, Web, escaped, indented, note, say};
 use crate::configuration::Configuration;
 use crate::sample::Sample;
 
@@ -62,7 +62,7 @@ impl Printer {
             let told = format!("Response status code does not indicate success: {status} ({reason}).");
             return Err(reply.failure().at(&told));
         }
-        println!("{}", indented(&reply.body).ok_or_else(not_json)?);
+        say!("{}", indented(&reply.body).ok_or_else(not_json)?);
         Ok(())
     }
 
@@ -71,7 +71,7 @@ impl Printer {
         let (mut users, mut read) = (0, 0);
         while let Some(page) = pages.next() {
             if self.sample == Sample::Node {
-                println!("request made to web API at: {}", date_of_javascript(SystemTime::now()));
+                say!("request made to web API at: {}", date_of_javascript(SystemTime::now()));
             }
             let reply = self.web.get(page)?;
             if !reply.status.is_success() {
@@ -95,9 +95,9 @@ impl Printer {
     fn print(&self, reply: &Reply) -> Result<(), Failure> {
         let json = indented(&reply.body).ok_or_else(not_json)?;
         match self.sample {
-            Sample::Python => println!("Graph API call result: \n{}", escaped(&json, |c| !c.is_ascii())),
-            Sample::Java => println!("Users in the Tenant = {}", on_one_line(&reply.body)),
-            Sample::Dotnet | Sample::Node => println!("{json}"),
+            Sample::Python => say!("Graph API call result: \n{}", escaped(&json, |c| !c.is_ascii())),
+            Sample::Java => say!("Users in the Tenant = {}", on_one_line(&reply.body)),
+            Sample::Dotnet | Sample::Node => say!("{json}"),
         }
         Ok(())
     }
@@ -106,14 +106,14 @@ impl Printer {
     fn print_error(&self, reply: &Reply) {
         let body = indented(&reply.body).unwrap_or_default();
         match self.sample {
-            Sample::Python => println!("Graph API call result: \n{}", escaped(&body, |c| !c.is_ascii())),
-            Sample::Java => println!(
+            Sample::Python => say!("Graph API call result: \n{}", escaped(&body, |c| !c.is_ascii())),
+            Sample::Java => say!(
                 "Users in the Tenant = Connection returned HTTP code: {} with message: {}",
                 reply.status.as_str(),
                 reply.reason()
             ),
             Sample::Dotnet | Sample::Node => {
-                println!(
+                say!(
                     "AxiosError: Request failed with status code {}\n{body}",
                     reply.status.as_str()
                 );
@@ -129,14 +129,14 @@ impl Printer {
         match self.sample {
             // It throws, and prints nothing.
             Sample::Dotnet => {}
-            Sample::Node => println!("ServerError: {}: {description}", printable(&service.error)),
+            Sample::Node => say!("ServerError: {}: {description}", printable(&service.error)),
             Sample::Python => {
                 let id = service.correlation_id.as_deref().unwrap_or("None");
-                println!("{}\n{description}\n{}", printable(&service.error), printable(id));
+                say!("{}\n{description}\n{}", printable(&service.error), printable(id));
             }
             Sample::Java => {
-                println!("Oops! We have an exception of type - class java.util.concurrent.ExecutionException");
-                println!("Exception message - com.microsoft.aad.msal4j.MsalServiceException: {description}");
+                say!("Oops! We have an exception of type - class java.util.concurrent.ExecutionException");
+                say!("Exception message - com.microsoft.aad.msal4j.MsalServiceException: {description}");
             }
         }
     }
@@ -176,7 +176,7 @@ mod tests {
         let time = UNIX_EPOCH + Duration::from_secs(1_796_012_598);
         assert_eq!(
             date_of_javascript(time),
-            "Mon Nov 30 2026 05:03:18 GMT+0000 (Coordinated Universal Time)"
+            "Mon Nov 30 2026 04:23:18 GMT+0000 (Coordinated Universal Time)"
         );
     }
 }

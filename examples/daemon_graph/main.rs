@@ -13,7 +13,7 @@
 //! Against an emulator, in one line:
 //!
 //! ```sh
-//! cargo run -q -p entra-cli -- emulator --port 8500 > emulator.env & sleep 5; . ./emulator.env; cargo run -q -p entra-examples --bin daemon_graph -- --like python
+//! cargo run -q -p entra-cli -- emulator --port 8500 > emulator.env & until [ -s emulator.env ]; do sleep 1; done; . ./emulator.env; cargo run -q -p entra-examples --bin daemon_graph -- --like python
 //! ```
 //!
 //! Against the service: the file of the sample in the current folder or in `--config FILE`, or the variables `AZURE_TENANT_ID`,
@@ -22,8 +22,6 @@
 //! Two things differ from the samples on purpose. The samples read the first page of users; this reads all pages, and prints each
 //! in the form of the sample. Three of the samples print an error and exit with 0; this prints the same, then what to do on
 //! standard error, and exits with 1. No output holds a token or a secret (the Node sample logs its token with an error).
-
-#![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -39,7 +37,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::common::{Failure, report};
+use crate::common::{Failure, report, say};
 use crate::configuration::Configuration;
 use crate::forms::Printer;
 use crate::sample::Sample;
@@ -73,9 +71,9 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     let sample = arguments.like;
     if sample == Sample::Node {
-        println!("You have selected: {}", entra_proto::printable(&arguments.op));
+        say!("You have selected: {}", entra_proto::printable(&arguments.op));
         if arguments.op != "getUsers" {
-            println!("Select a Graph operation first");
+            say!("Select a Graph operation first");
             return Err(Failure::new("there is no such operation").hint("write --op getUsers"));
         }
     }

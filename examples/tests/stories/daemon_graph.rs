@@ -308,6 +308,30 @@ fn certificate_works_in_each_form_that_the_samples_have() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn reader_that_goes_away_causes_no_panic() {
+    let emulator = with_users();
+    for sample in READERS {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let program = std::process::Command::new(PROGRAM)
+            .args(["--like", sample])
+            .env_clear()
+            .envs(printed(&emulator))
+            .stdout(writer)
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = program.wait_with_output().unwrap();
+        assert_eq!(
+            (output.status.code(), text(&output.stderr).as_str()),
+            (Some(1), ""),
+            "{sample}"
+        );
+    }
+}
+
 pub(crate) fn assert_no_secret(output: &Output, secret: &str) {
     let both = format!("{}{}", text(&output.stdout), text(&output.stderr));
     assert!(!both.contains(secret) && !both.contains("eyJ"), "{both}");
