@@ -43,7 +43,8 @@ impl Web {
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) body: String,
-    retry_after: Option<String>,
+    /// As the API sent it: seconds or a date.
+    pub(crate) retry_after: Option<String>,
 }
 
 impl Reply {

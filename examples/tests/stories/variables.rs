@@ -29,6 +29,7 @@ fn variable_that_is_not_text_is_not_ignored() {
             "AZURE_AUTHORITY_HOST",
             &["https://a.example", "api://a", "a"][..],
         ),
+        (env!("CARGO_BIN_EXE_managed_desktop"), "AZURE_AUTHORITY_HOST", &[][..]),
         (env!("CARGO_BIN_EXE_tower_client"), "AZURE_AUTHORITY_HOST", &[][..]),
     ] {
         let output = Command::new(program)

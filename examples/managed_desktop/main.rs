@@ -1,0 +1,124 @@
+//! Lists the devices and users of Microsoft Managed Desktop: the document "Get access to API with application context".
+//!
+//! Against the emulator, with nothing but its settings:
+//!
+//! ```sh
+//! cargo run -p entra-cli -- emulator > emulator.env &      # once; wait until it listens
+//! . ./emulator.env; cargo run -p entra-examples --bin managed_desktop
+//! ```
+//!
+//! Against the service, in the tenant whose administrator consented to `MmdSupport.ReadWrite` of "Modern Workplace Customer APIs":
+//!
+//! ```sh
+//! export AZURE_TENANT_ID=... AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...   # or AZURE_CLIENT_CERTIFICATE_PATH=...
+//! cargo run -p entra-examples --bin managed_desktop -- --page-size 50
+//! ```
+//!
+//! The API is at `mmdls.microsoft.com`, and its tokens are for `mwaas-services-customerapi-prod.azurewebsites.net`: no program can
+//! tell the audience from the address. [`KnownApi`] has both.
+//!
+//! The document's own token request is rejected by the service. `--as-documented` sends it to the letter, and shows what is wrong
+//! with each part of it and what is right.
+
+#![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod arguments;
+mod documented;
+mod service;
+mod tables;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use entra_client::blocking::Client;
+use entra_proto::{Application, Authority, Cloud, Guid, KnownApi, Target};
+use entra_transport::cloud_from_env;
+use entra_transport_ureq::UreqTransport;
+
+use crate::arguments::Arguments;
+use crate::common::{Failure, Web, address, credential, report, setting};
+use crate::documented::Document;
+use crate::service::Service;
+
+fn main() -> ExitCode {
+    report(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let cloud = cloud_from_env()?;
+    let api = api(&cloud)?;
+    let tenant: Guid = setting("AZURE_TENANT_ID")?.parse().map_err(|_| {
+        Failure::new("AZURE_TENANT_ID is not the ID of a tenant").hint("set the GUID: the API has it in its addresses")
+    })?;
+    let authority = Authority::new(cloud.clone(), tenant.into())?;
+    let transport = UreqTransport::builder().for_cloud(&cloud).build()?;
+
+    if arguments.as_documented {
+        let document = Document {
+            transport: &transport,
+            authority: &authority,
+            client_id: &setting("AZURE_CLIENT_ID")?,
+            secret: &setting("AZURE_CLIENT_SECRET")?,
+            audience: api.audience,
+        };
+        document.follow()?;
+        println!();
+    }
+
+    let app = Application::new(
+        authority,
+        setting("AZURE_CLIENT_ID")?.parse()?,
+        credential().map_err(|error| Failure::new(error.to_string()))?,
+    );
+    let app = app.on(arguments.endpoint.into());
+    let target = match &arguments.audience {
+        None => Target::from(api.resource()),
+        Some(audience) => Target::resource(audience)?,
+    };
+    let (name, value) = target.on(app.version())?;
+    println!(
+        "token: {} with {name}={value}",
+        app.authority().token_endpoint(app.version())
+    );
+    let service = Service {
+        web: Web {
+            client: Client::new(app, transport.clone()),
+            transport,
+            target,
+        },
+        audience: api.audience,
+        url: format!("{}/support/odata/v1/tenants/{tenant}", address(&cloud, HOST)),
+    };
+    println!("API:   {}", service.url);
+    if let Some(device) = &arguments.elevation {
+        println!();
+        tables::elevation(&service.elevation(device)?, arguments.show_password);
+        return Ok(());
+    }
+    for set in ["devices", "users"] {
+        let pages = service.list(set, arguments)?;
+        println!();
+        tables::list(set, &pages);
+    }
+    Ok(())
+}
+
+/// The entry of the API in the table of well-known APIs.
+fn api(cloud: &Cloud) -> Result<&'static KnownApi, Failure> {
+    let url = HOST.parse().ok();
+    let api = url
+        .as_ref()
+        .and_then(KnownApi::at)
+        .ok_or_else(|| Failure::new("the API is not known"))?;
+    let is_emulator = Cloud::loopback(cloud.origin()).is_ok();
+    if !is_emulator && *cloud != api.cloud {
+        return Err(Failure::new("Managed Desktop is in the public cloud only").hint("unset AZURE_AUTHORITY_HOST"));
+    }
+    Ok(api)
+}
+
+/// Where the service has the API. Tokens are for another host.
+const HOST: &str = "https://mmdls.microsoft.com";
