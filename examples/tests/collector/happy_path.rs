@@ -1,6 +1,8 @@
 //! The usual course.
 
-use entra_emulator::Emulator;
+use std::time::Duration;
+
+use entra_emulator::{ActivityFeed, ContentType, Emulator, NextPageHeader};
 
 use crate::world::{Folder, collect, reader, records, tenant};
 
@@ -29,3 +31,53 @@ fn all_records_of_all_tenants_are_written_once() {
         run.stderr
     );
 }
+
+/// Records of six days, most of them on a page of their own, some of them more than once, and listed more than once.
+#[test]
+fn days_of_records_are_complete_with_every_page_size_and_header() {
+    for (page_size, header) in [(1, NextPageHeader::NextPageUrl), (7, NextPageHeader::NextPageUri)] {
+        let feed = ActivityFeed::new()
+            .contents(60)
+            .records(10)
+            .span(Duration::from_secs(6 * 86_400))
+            .duplicate_records(100)
+            .duplicate_contents(100)
+            .page_size(page_size)
+            .next_page_header(header);
+        let emulator = Emulator::builder()
+            .tenant_count(3)
+            .app(reader().consented_everywhere())
+            .activity(feed)
+            .start();
+        let folder = Folder::new();
+        let publisher = ["--since", "7d", "--publisher", emulator.tenant_id()];
+        for _ in 0..2 {
+            let run = collect(&emulator, &folder, &publisher);
+            assert!(run.succeeded, "{}", run.stderr);
+        }
+        let written = records(&folder);
+        for tenant in emulator.tenants() {
+            let mut expected: Vec<String> = COLLECTED
+                .into_iter()
+                .flat_map(|content_type| emulator.activity_record_ids(&tenant.id, content_type))
+                .collect();
+            expected.sort_unstable();
+            let found: Vec<&String> = written[&tenant.id].keys().collect();
+            assert!(
+                found.iter().copied().eq(&expected),
+                "{} of {}",
+                found.len(),
+                expected.len()
+            );
+            assert!(written[&tenant.id].values().all(|times| *times == 1));
+        }
+    }
+}
+
+/// What is collected without the permission for DLP.
+const COLLECTED: [ContentType; 4] = [
+    ContentType::AzureActiveDirectory,
+    ContentType::Exchange,
+    ContentType::SharePoint,
+    ContentType::General,
+];
