@@ -265,8 +265,11 @@ pub(crate) fn megabytes(bytes: u64) -> String {
 
 /// How long ago, for people: `5 min ago`.
 pub(crate) fn ago(at: Timestamp) -> String {
-    let now = Timestamp::from(SystemTime::now());
-    format!("{} ago", short(now.since(at)))
+    let time = Timestamp::from(SystemTime::now()).since(at);
+    match time.as_secs() {
+        0..5 => "just now".to_owned(),
+        _ => format!("{} ago", short(time)),
+    }
 }
 
 /// Failures of a tenant that are kept.

@@ -1,6 +1,7 @@
 //! Standard error: lines of text, and the bars below them.
 
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write, stderr};
 use std::sync::OnceLock;
 
 use indicatif::MultiProgress;
@@ -10,9 +11,14 @@ static BARS: OnceLock<MultiProgress> = OnceLock::new();
 
 /// Writes a line to standard error, above the bars.
 pub(crate) fn say(line: &str) {
+    let mut text = String::new();
+    match columns(&stderr()) {
+        Some(width) => wrap(&mut text, line, width, "", "  "),
+        None => text = format!("{line}\n"),
+    }
     let write = || {
         // A log that is not read any more is no reason to stop.
-        let _ = writeln!(std::io::stderr().lock(), "{line}");
+        let _ = stderr().lock().write_all(text.as_bytes());
     };
     match BARS.get() {
         Some(bars) => bars.suspend(write),
@@ -23,4 +29,35 @@ pub(crate) fn say(line: &str) {
 /// Has all lines of [`say`] go above these bars.
 pub(super) fn keep_above(bars: &MultiProgress) {
     let _ = BARS.set(bars.clone());
+}
+
+/// Returns the width of a terminal. None if it is none, or does not know its width.
+pub(crate) fn columns(stream: &(impl IsTerminal + Handle)) -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(stream)?;
+    stream.is_terminal().then_some(usize::from(width.0))
+}
+
+/// What the width is asked of.
+#[cfg(unix)]
+pub(crate) use std::os::fd::AsFd as Handle;
+#[cfg(windows)]
+pub(crate) use std::os::windows::io::AsHandle as Handle;
+
+/// Adds a text in lines of at most this width. A word that is longer has a line of its own.
+pub(crate) fn wrap(text: &mut String, words: &str, width: usize, first: &str, next: &str) {
+    let mut line = first.to_owned();
+    let mut is_empty = true;
+    for word in words.split(' ') {
+        if !is_empty && line.chars().count() + 1 + word.chars().count() > width {
+            let _ = writeln!(text, "{line}");
+            next.clone_into(&mut line);
+            is_empty = true;
+        }
+        if !is_empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_empty = false;
+    }
+    let _ = writeln!(text, "{line}");
 }

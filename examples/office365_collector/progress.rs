@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::board::{Board, Figures, Phase, Row, grouped, megabytes};
-use crate::console::{keep_above, say};
+use crate::console::{columns, keep_above, say};
 
 /// The progress that is shown until this is dropped. It reads the board a few times a second, so that no event waits for a terminal.
 pub(crate) struct Progress(Option<(Sender<()>, JoinHandle<()>)>);
@@ -75,7 +75,7 @@ impl Bars {
 
     fn show(&mut self, board: &Board, is_end: bool) {
         let figures = board.figures().clone();
-        let width = columns();
+        let width = columns(&stderr()).unwrap_or(80);
         if figures.round.number != self.round {
             self.round = figures.round.number;
             self.started = Instant::now();
@@ -176,10 +176,6 @@ fn line(tenant: &str, row: &Row) -> String {
 /// Cuts a line off where the terminal ends.
 fn cut(text: &str, width: usize) -> String {
     text.chars().take(width.max(1) - 1).collect()
-}
-
-fn columns() -> usize {
-    terminal_size::terminal_size_of(stderr()).map_or(80, |(width, _)| usize::from(width.0))
 }
 
 /// A line when there is something new, and not too often.

@@ -150,7 +150,7 @@ impl Plan for Collecting {
         };
         let mut steps = vec![
             format!(
-                "It requests tokens of its own in the tenant, and renews each after {} of an hour.",
+                "It requests tokens of its own in the tenant, and renews a token of an hour after {}.",
                 short(Duration::from_secs(3600).mul_f64(self.renew_after))
             ),
             format!(

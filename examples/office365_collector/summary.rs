@@ -1,12 +1,13 @@
 //! The summary at the end: a table, or JSON.
 
 use std::fmt::Write;
-use std::io::{IsTerminal, stdout};
+use std::io::stdout;
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use crate::board::{Board, Figures, Row, grouped, megabytes};
+use crate::console::{columns, wrap};
 
 /// A form of the summary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -25,14 +26,7 @@ pub(crate) fn summary(board: &Board, form: Form) -> String {
     match form {
         Form::None => String::new(),
         Form::Json => format!("{}\n", json(&figures)),
-        Form::Table => {
-            let width = stdout()
-                .is_terminal()
-                .then(|| terminal_size::terminal_size_of(stdout()))
-                .flatten()
-                .map(|(width, _)| usize::from(width.0));
-            table(&figures, width)
-        }
+        Form::Table => table(&figures, columns(&stdout())),
     }
 }
 
@@ -148,25 +142,6 @@ fn cells(tenant: &str, row: &Row, outcome: &str) -> [String; COLUMNS] {
         grouped(row.retries),
         outcome.to_owned(),
     ]
-}
-
-/// Adds a text in lines of at most this width. A word that is longer has a line of its own.
-fn wrap(text: &mut String, words: &str, width: usize, first: &str, next: &str) {
-    let mut line = first.to_owned();
-    let mut is_empty = true;
-    for word in words.split(' ') {
-        if !is_empty && line.chars().count() + 1 + word.chars().count() > width {
-            let _ = writeln!(text, "{line}");
-            next.clone_into(&mut line);
-            is_empty = true;
-        }
-        if !is_empty {
-            line.push(' ');
-        }
-        line.push_str(word);
-        is_empty = false;
-    }
-    let _ = writeln!(text, "{line}");
 }
 
 #[cfg(test)]

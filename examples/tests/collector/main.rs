@@ -10,7 +10,14 @@ mod happy_path;
 mod hostile;
 mod kills;
 mod paging;
+#[cfg(unix)]
+mod recordings;
+mod running;
+mod surface;
 mod tenant_store;
+#[cfg(unix)]
+#[path = "../../../crates/entra-cli/tests/common/terminal.rs"]
+mod terminal;
 mod throttling;
 mod tokens;
 mod windows;

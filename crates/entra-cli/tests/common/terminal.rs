@@ -43,7 +43,9 @@ pub(crate) fn record(
     variables: &[(&str, &str)],
     actions: &[Action<'_>],
 ) -> Option<Recording> {
-    let program = [&[env!("CARGO_BIN_EXE_entra")], words].concat();
+    // Tests of other programs have this file as well.
+    let program = option_env!("CARGO_BIN_EXE_entra").expect("a test of the command");
+    let program = [&[program], words].concat();
     record_program(columns, &program, variables, actions)
 }
 
@@ -71,8 +73,12 @@ pub(crate) fn record_program(
         .map(|(name, value)| ((*name).to_owned(), json!(value)))
         .collect();
     let wanted = json!({ "columns": columns, "command": program, "variables": variables, "actions": actions });
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/pty.py");
-    let Ok(output) = Command::new("python3").arg(script).arg(wanted.to_string()).output() else {
+    let script = include_str!("pty.py");
+    let Ok(output) = Command::new("python3")
+        .args(["-c", script])
+        .arg(wanted.to_string())
+        .output()
+    else {
         let variable = |name| std::env::var(name).unwrap_or_default();
         let installed = |name: &str| !variable("CI_NOT_INSTALLED").split_whitespace().any(|it| it == name);
         assert!(
@@ -101,6 +107,32 @@ impl Recording {
     /// All that the terminal was sent.
     pub(crate) fn sent(&self) -> String {
         self.chunks.iter().map(|chunk| chunk.1.as_str()).collect()
+    }
+
+    /// The screens of the run, as they were whenever this text had been sent and the cursor went on.
+    pub(crate) fn frames(&self, text: &str) -> Vec<String> {
+        let mut frames = Vec::new();
+        let mut screen = Screen::default();
+        for (columns, sent) in &self.chunks {
+            screen.resize(*columns);
+            let mut rest = sent.as_str();
+            // A program that draws bars goes up to the first one, and then draws all of them again.
+            while let Some(up) = rest.find("\u{1b}[") {
+                let (before, after) = rest.split_at(up);
+                screen.take(before);
+                let lines = screen.lines().join("\n");
+                if lines.contains(text) && frames.last() != Some(&lines) {
+                    frames.push(lines);
+                }
+                let end = after
+                    .find(|c: char| c.is_ascii_alphabetic())
+                    .map_or(after.len(), |at| at + 1);
+                screen.take(&after[..end]);
+                rest = &after[end..];
+            }
+            screen.take(rest);
+        }
+        frames
     }
 
     pub(crate) fn screen(&self) -> Screen {
@@ -152,11 +184,22 @@ impl Screen {
         }
     }
 
-    /// Colours, and erasing up to the end of the line.
+    /// Colours, the cursor up and down, and erasing a line or its end.
     fn sequence(&mut self, characters: &mut std::str::Chars<'_>) {
         assert_eq!(characters.next(), Some('['), "an unknown sequence");
-        match characters.find(|character| ('@'..='~').contains(character)) {
+        let mut parameter = String::new();
+        let last = characters.find(|character| {
+            let is_last = ('@'..='~').contains(character);
+            if !is_last {
+                parameter.push(*character);
+            }
+            is_last
+        });
+        match last {
             Some('m') => {}
+            Some('A') => self.row = self.row.saturating_sub(parameter.parse().unwrap_or(1)),
+            Some('B') => self.row += parameter.parse().unwrap_or(1),
+            Some('K') if parameter == "2" => self.line().clear(),
             Some('K') => {
                 let column = self.column;
                 self.line().truncate(column);

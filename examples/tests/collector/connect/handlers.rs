@@ -7,7 +7,8 @@ use entra_proto::Body;
 use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use http::{Method, Request, Response};
 
-use super::world::{ADMINISTRATOR, DEADLINE, EVERYMAN, Web, World};
+use super::world::{ADMINISTRATOR, EVERYMAN, Web, World};
+use crate::running::DEADLINE;
 
 /// A browser in small: a cookie, and the token of the last form.
 struct Visitor<'a> {
@@ -118,7 +119,7 @@ fn connected_tenant_is_collected_at_once() {
     let home = text(&visitor.get("/"));
     assert!(home.contains("None yet."), "{home}");
     for step in [
-        "renews each after 45 min",
+        "renews a token of an hour after 45 min",
         "may take 12 hours",
         "new content every 5 min",
     ] {

@@ -1,13 +1,9 @@
 //! The collector with its connect page, and the emulator that it is connected to.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, LazyLock, Mutex};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::sync::LazyLock;
 
 use entra_emulator::{App, Emulator, RequestEvent, Tenant, User};
 use entra_proto::Body;
@@ -17,6 +13,7 @@ use http::header::HOST;
 use http::{Request, Response};
 
 use crate::chromium::Folder;
+use crate::running::Running;
 
 /// Users of the tenant that connects, which is not the one that the application is registered in.
 pub(crate) const ADMINISTRATOR: &str = "megan@fabrikam.example";
@@ -113,27 +110,21 @@ impl World {
     }
 
     fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Web {
-        let mut web = Web::spawn(self.command(&self.tenants_file(), arguments, variables));
-        web.url = web.wait("connect: open ").expect("it says where it listens");
-        web
+        let program = Running::spawn(&self.command(&self.tenants_file(), arguments, variables));
+        let url = program.wait("connect: open ").expect("it says where it listens");
+        Web { url, program }
     }
 
     /// Returns what it says if it cannot start.
     pub(crate) fn fail(&self, tenants: &Path, variables: &[(&str, &str)]) -> String {
-        let mut web = Web::spawn(self.command(tenants, &[], variables));
-        assert_eq!(web.wait("connect: open "), None, "it starts");
-        drop(web.child.stdin.take());
-        assert!(!web.child.wait().unwrap().success());
-        web.log()
+        let program = Running::spawn(&self.command(tenants, &[], variables));
+        assert_eq!(program.wait("connect: open "), None, "it starts");
+        program.fail()
     }
 
-    /// The program below a shell, which ends it at the end of its input: that comes with the end of this process, even of one that
-    /// is killed.
     fn command(&self, tenants: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
-        let script = r#"trap : HUP INT TERM; "$@" </dev/null & exec >&- 2>&-; read -r _; kill -KILL $!; wait $!"#;
-        let mut command = Command::new("/bin/sh");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_office365_collector"));
         command
-            .args(["-c", script, "sh", env!("CARGO_BIN_EXE_office365_collector")])
             .args(["--connect", "127.0.0.1:0", "--tenants"])
             .arg(tenants)
             .arg("--output")
@@ -149,10 +140,7 @@ impl World {
                 ),
                 ("AZURE_AUTHORITY_HOST", self.emulator.base_url()),
             ])
-            .envs(variables.iter().copied())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+            .envs(variables.iter().copied());
         command
     }
 
@@ -249,56 +237,17 @@ fn parts(jwt: &str) -> [serde_json::Value; 2] {
     [(); 2].map(|()| parts.next().unwrap().unwrap())
 }
 
-/// The program, running. It ends with this.
+/// The connect page. The program ends with this.
 pub(crate) struct Web {
     /// With the slash at its end.
     pub(crate) url: String,
-    child: Child,
-    log: Arc<Mutex<String>>,
-    lines: Receiver<String>,
+    program: Running,
 }
 
 impl Web {
-    fn spawn(mut command: Command) -> Self {
-        let mut child = command.spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let log = Arc::new(Mutex::new(String::new()));
-        let (tell, lines) = channel();
-        let kept = Arc::clone(&log);
-        thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                kept.lock().unwrap().push_str(&format!("{line}\n"));
-                let _ = tell.send(line);
-            }
-        });
-        Self {
-            url: String::new(),
-            child,
-            log,
-            lines,
-        }
-    }
-
-    /// Waits for a line on standard error that begins so, and returns what follows. None at the end of the program.
-    fn wait(&self, start: &str) -> Option<String> {
-        let end = Instant::now() + DEADLINE;
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok(line) => {
-                    if let Some(rest) = line.strip_prefix(start) {
-                        return Some(rest.to_owned());
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) => panic!("no {start:?} in {}", self.log()),
-            }
-        }
-    }
-
-    /// Returns all that it has written to standard error.
+    /// Returns all that the program has written to standard error.
     pub(crate) fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        self.program.log()
     }
 
     /// Sends a request without cookies. No resolver is needed for `localhost`.
@@ -311,13 +260,3 @@ impl Web {
         transport.send(request).unwrap()
     }
 }
-
-impl Drop for Web {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
-}
-
-/// How long anything may take before a test fails.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
