@@ -90,7 +90,7 @@ impl Bars {
         }
         while self.lines.len() < active.len() {
             let line = self.multi.add(ProgressBar::new_spinner());
-            line.set_style(style("{wide_msg}"));
+            line.set_style(style("{msg}"));
             self.lines.push(line);
         }
         for (line, text) in self.lines.iter().zip(&active) {
@@ -106,9 +106,12 @@ impl Bars {
             return;
         }
         let message = total(&figures, self.before, seconds, width);
-        let has_room = message.chars().count() + SHORTEST_BAR < width;
-        self.total
-            .set_style(style(if has_room { "[{wide_bar}] {msg}" } else { "{msg}" }));
+        // A line that fills the terminal would be wrapped by it.
+        let bar = width.saturating_sub(message.chars().count() + 4);
+        self.total.set_style(style(&match bar {
+            ..SHORTEST_BAR => "{msg}".to_owned(),
+            _ => format!("[{{bar:{bar}}}] {{msg}}"),
+        }));
         self.total.set_length(figures.round.tenants as u64);
         self.total.set_position(figures.round.finished as u64);
         self.total.set_message(cut(&message, width));
@@ -138,7 +141,7 @@ fn total(figures: &Figures, before: u64, seconds: f64, width: usize) -> String {
         format!("{} MB", megabytes(total.bytes)),
         last,
     ] {
-        if text.len() + more.len() + SHORTEST_BAR + 2 > width {
+        if text.len() + more.len() + SHORTEST_BAR + 6 > width {
             break;
         }
         text = format!("{text}, {more}");

@@ -150,10 +150,7 @@ fn webhook_takes_what_the_api_delivers() {
     let id = emulator.tenants()[0].id.clone();
     // The next round is in an hour.
     emulator.publish_activity(&id, ContentType::General, 3);
-    let expected: BTreeSet<String> = emulator
-        .activity_record_ids(&id, ContentType::General)
-        .map(|id| id.to_string())
-        .collect();
+    let expected: BTreeSet<String> = emulator.activity_record_ids(&id, ContentType::General).collect();
     let end = Instant::now() + DEADLINE;
     loop {
         let written = records(&folder).remove(&id).unwrap_or_default();
