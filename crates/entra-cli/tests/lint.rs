@@ -104,6 +104,8 @@ fn each_endpoint_has_its_parameter() {
         "x.txt",
         "POST /contoso.com/oauth2/token HTTP/1.1\n\nscope=b&client_id=c",
     );
+    let js = "const body = { grant_type: 'client_credentials', resource: 'https://graph.microsoft.com' };";
+    breaks("v2-resource", "x.js", &format!("{js}\nfetch('{V2}', {{ body }});"));
     breaks(
         "v2-resource",
         "x.py",

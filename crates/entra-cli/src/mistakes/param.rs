@@ -24,7 +24,7 @@ pub(crate) struct Param<'a> {
 pub(crate) enum Shape {
     /// `name=value`, as in a form, a URL or a file of variables.
     Form,
-    /// `"name": value`.
+    /// `"name": value`, or `name: "value"` with the name of a parameter.
     Member,
     /// `("name", value)`.
     Tuple,
@@ -173,6 +173,9 @@ fn param(line: &str, start: usize, end: usize, is_row: bool) -> Option<Param<'_>
     let quote = byte(at);
     let is_quoted = matches!(quote, b'"' | b'\'' | b'`');
     let value_at = at + usize::from(is_quoted);
+    // An object of JavaScript has no quotes around its names.
+    let is_member = separator == b':' && is_quoted && wire(&line[start..end]) == Some(&line[start..end]);
+    let shape = if is_member { Shape::Member } else { shape };
     let rest = line.get(value_at..)?;
     let length = if is_quoted {
         rest.find(char::from(quote)).unwrap_or(rest.len())
