@@ -356,7 +356,8 @@ impl Fault {
     fn is_drawn(&mut self, place: u64) -> bool {
         self.seen = self.seen.wrapping_add(1);
         self.one_in == 1
-            || mixed(self.seen.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (place << 48)) % u64::from(self.one_in) == 0
+            || mixed(self.seen.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (place << 48))
+                .is_multiple_of(u64::from(self.one_in))
     }
 
     fn replacing(replacement: Replacement) -> Self {

@@ -77,7 +77,7 @@ impl World {
     fn week(&self, content_type: ContentType) -> Vec<Vec<Value>> {
         let windows = (0..7).map(|day| {
             let start = NOW - 7 * DAY + day * DAY;
-            let time = |at: u64| format!("{}", httpdate_like(at));
+            let time = |at: u64| httpdate_like(at);
             format!("&startTime={}&endTime={}", time(start), time(start + DAY))
         });
         windows
