@@ -8,8 +8,8 @@ mod consent;
 mod fake;
 mod happy_path;
 mod hostile;
-mod kills;
 mod paging;
+mod proof;
 #[cfg(unix)]
 mod recordings;
 mod running;
