@@ -1,6 +1,6 @@
 use std::fs;
 use std::path::PathBuf;
-use std::process::{ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use crate::Result;
 use crate::cargo::{cargo, passes, root, tree};
@@ -55,12 +55,17 @@ pub(crate) fn run() -> ExitCode {
         println!("{line}");
         lines.push(line);
     }
-    match measured_elsewhere() {
-        Ok(more) => lines.extend(more),
-        Err(error) => {
-            let line = format!("figures of {ELSEWHERE}: not measured, {error} {MISSED}");
-            println!("{line}");
-            lines.push(line);
+    for (what, measure) in [
+        (ELSEWHERE, measured_elsewhere as fn() -> Result<Vec<String>>),
+        ("the collector", measured_of_collector),
+    ] {
+        match measure() {
+            Ok(more) => lines.extend(more),
+            Err(error) => {
+                let line = format!("figures of {what}: not measured, {error} {MISSED}");
+                println!("{line}");
+                lines.push(line);
+            }
         }
     }
     let missed = lines.iter().filter(|line| verdict(line) == Some(MISSED)).count();
@@ -91,6 +96,65 @@ fn measured_elsewhere() -> Result<Vec<String>> {
     for (cryptography, variable) in DRIVERS {
         command.env(variable, driver(cryptography)?);
     }
+    printed(command)
+}
+
+/// Runs the program that puts the collector under load, and gives back its figures.
+fn measured_of_collector() -> Result<Vec<String>> {
+    let mut command = collector_load()?;
+    command.arg("figures");
+    printed(command)
+}
+
+/// Puts the collector under the full load, or the one that the options name.
+pub(crate) fn soak(options: &[&str]) -> ExitCode {
+    let run = || {
+        let mut command = collector_load()?;
+        command.arg("soak").args(options);
+        passes(command)
+    };
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("soak: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Builds the collector, and gives back the program that runs it, without its words.
+fn collector_load() -> Result<Command> {
+    let build = [
+        "build",
+        "--profile",
+        PROFILE,
+        "--quiet",
+        "--package",
+        "entra-examples",
+        "--bin",
+        COLLECTOR,
+    ];
+    if !passes(cargo(build))? {
+        return Err(format!("{COLLECTOR} cannot be built").into());
+    }
+    let mut command = cargo([
+        "run",
+        "--profile",
+        PROFILE,
+        "--quiet",
+        "--package",
+        ELSEWHERE,
+        "--bin",
+        "collector",
+        "--",
+    ]);
+    command.env("ENTRA_COLLECTOR", root().join("target").join(PROFILE).join(COLLECTOR));
+    Ok(command)
+}
+
+/// Runs a program that measures, passes on what it prints, and gives back its figures.
+fn printed(mut command: Command) -> Result<Vec<String>> {
     let output = command.stderr(Stdio::inherit()).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     print!("{text}");
@@ -196,6 +260,9 @@ const MISSED: &str = "MISSED";
 
 /// The package whose binary `figures` measures at run time.
 const ELSEWHERE: &str = "entra-tests";
+
+/// The program of the examples that collects audit records.
+const COLLECTOR: &str = "office365_collector";
 
 /// The profile of the workspace that measurements are built with: the release profile with line numbers for a profiler.
 const PROFILE: &str = "figures";

@@ -10,7 +10,7 @@
 //!                |----> skips                 what cannot run on this machine
 //!                |----> acceptance            clients of other makers against the emulator, in Python, Node and Rust
 //!                `----> cargo, workspace      the tool, and what it tells about us
-//!       ----> figures   what is measured, and its limits
+//!       ----> figures   what is measured, and its limits; the soak of the collector
 //! ```
 //!
 //! It leans on nothing but `std`, `serde_json` and cargo itself, so that it builds in seconds on a bare machine.
@@ -46,6 +46,7 @@ fn main() -> ExitCode {
         ["ci"] => stage::run_all(),
         ["figures"] => figures::run(),
         ["archives"] => package::run(),
+        ["soak", "--collector", ref options @ ..] => figures::soak(options),
         [name] => match stage::named(name) {
             Some(stage) => stage::run(&[stage]),
             None => {
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
             }
         },
         _ => {
-            eprint!("one chore at a time, and none takes arguments\n\n{}", usage());
+            eprint!("one chore at a time, and only soak takes options\n\n{}", usage());
             ExitCode::from(2)
         }
     }
@@ -68,7 +69,7 @@ fn chores() -> Vec<&'static str> {
     stage::STAGES
         .iter()
         .map(|stage| stage.name)
-        .chain(["archives", "ci", "figures", "help"])
+        .chain(["archives", "ci", "figures", "help", "soak"])
         .collect()
 }
 
@@ -77,5 +78,5 @@ fn usage() -> String {
     for stage in stage::STAGES {
         text += &format!("  {:<11} {}\n", stage.name, stage.about);
     }
-    text + "  archives    unpacks the archive of each crate and runs its tests there\n  figures     measures what has a limit\n"
+    text + "  archives    unpacks the archive of each crate and runs its tests there\n  figures     measures what has a limit\n  soak        --collector: the full load of the collector, with faults and kills; --tenants, --contents,\n              --records, --kills and --minutes N shrink it\n"
 }
