@@ -63,7 +63,7 @@ pub(crate) struct Core {
     /// Requests to Graph that an application may make in a tenant in a minute; any number if nothing is said.
     pub(crate) graph_requests_per_minute: Option<u64>,
     pub(crate) graph_quota: Quota,
-    pub(crate) quotas: activity::Quotas,
+    pub(crate) activity_quota: Quota,
     /// Whether answers to apps name their issuer (RFC 9207).
     pub(crate) issuer_in_answers: bool,
     /// What the control API is used with.
@@ -111,7 +111,7 @@ impl Core {
             feed,
             graph_requests_per_minute,
             graph_quota: Quota::default(),
-            quotas: activity::Quotas::default(),
+            activity_quota: Quota::default(),
             issuer_in_answers: false,
             control_key: ControlKey::new(),
             control_is_open: false,
@@ -146,7 +146,7 @@ impl Core {
             feed,
             graph_requests_per_minute: _,
             graph_quota,
-            quotas,
+            activity_quota,
             issuer_in_answers: _,
             control_key: _,
             control_is_open: _,
@@ -165,7 +165,7 @@ impl Core {
         subscriptions.clear();
         feed.clear();
         graph_quota.clear();
-        quotas.clear();
+        activity_quota.clear();
         *ids.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Generator::named(*seed, "answers");
         // Last, so that no request of before is counted.
         recorder.reset();

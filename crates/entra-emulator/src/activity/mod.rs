@@ -5,7 +5,6 @@ mod content;
 mod denial;
 mod feed;
 mod query;
-mod quota;
 mod record;
 mod resources;
 mod subscription;
@@ -31,7 +30,6 @@ use crate::well_known::OFFICE_MANAGEMENT;
 
 pub(crate) use crate::activity::denial::fault_body;
 pub(crate) use crate::activity::feed::Feed;
-pub(crate) use crate::activity::quota::Quotas;
 pub(crate) use crate::activity::subscription::Subscriptions;
 pub(crate) use crate::activity::webhook::{Call, Validated, is_loopback};
 
@@ -114,9 +112,10 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Fou
     let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
     let (core, tenant) = (exchange.core, caller.tenant);
     let now = unix(exchange.now);
-    let most = core.feed.settings.requests_per_minute;
-    let counted = publisher.as_ref().map(|_| tenant.id.as_str());
-    if !core.quotas.take(counted, most, now) {
+    let most = u64::from(core.feed.settings.requests_per_minute);
+    // Requests that name no publisher share one quota.
+    let counted = publisher.as_ref().map_or("", |_| tenant.id.as_str());
+    if core.activity_quota.take(counted, most, now).is_err() {
         let method = method(&exchange.method, &lower);
         let publisher = publisher.unwrap_or_else(|| NO_PUBLISHER.to_owned());
         let message = format!("Too many requests. Method={method}, PublisherId={publisher}");
