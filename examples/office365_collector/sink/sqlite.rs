@@ -50,7 +50,9 @@ impl Sqlite {
     /// # Errors
     /// Returns an error if the file cannot be used, is another program's database, or is in use by another process.
     pub(crate) fn at(path: impl Into<PathBuf>) -> Result<Self, SinkError> {
+        // SQLite gives some relative names a meaning of their own, such as `:memory:`.
         let path = path.into();
+        let path = std::path::absolute(&path).map_err(|error| SinkError::io(&path, "open", error))?;
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             create_private_folder(folder).map_err(|error| SinkError::io(folder, "create", error))?;
         }
@@ -190,7 +192,7 @@ fn progress(transaction: &Transaction<'_>, tenant: &str) -> rusqlite::Result<Pro
 
 /// Opens the database, and creates what is missing in it.
 fn connect(path: &Path) -> rusqlite::Result<Result<Connection, SinkError>> {
-    // Neither an address nor a name with a meaning: the path as it is.
+    // Without SQLITE_OPEN_URI, `file:` has no meaning.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_secs(30))?;

@@ -13,6 +13,7 @@ mod proof;
 #[cfg(unix)]
 mod recordings;
 mod running;
+mod sinks;
 mod surface;
 mod tenant_store;
 #[cfg(unix)]
