@@ -46,9 +46,9 @@
 //! # Ok::<(), entra_proto::Error>(())
 //! ```
 //!
-//! Layer 2 is shown at [`Step`]; the rules that turn an API's audience into a scope and back stand at [`Target`]. What an API says
-//! where it does not take a token is a [`Challenge`]; a [`ClaimsChallenge`] among them is answered by asking for a token with its
-//! claims.
+//! Layer 2 is shown at [`Step`]; the rules that turn an API's audience into a scope and back stand at [`Target`], and
+//! [`KnownApi`] lists the audiences of Microsoft's APIs. What an API says where it does not take a token is a [`Challenge`]; a
+//! [`ClaimsChallenge`] among them is answered by asking for a token with its claims.
 //!
 //! A person with a browser is sent to the URL of an [`AuthorizeRequest`], always with PKCE; the [`Redirect`] that comes back is
 //! believed by whoever started that sign-in, the [`PendingAuthorization`], and by nobody else. An administrator consents for his
