@@ -254,6 +254,7 @@ fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
     for api in emulator.apis() {
         let _ = write!(text, "\n# API {}", escape(&api.identifiers.join(" = ")));
     }
+    let _ = write!(text, "\n# activity feed of Office 365: {}", emulator.activity_url());
     let host = emulator.tls_url().unwrap_or_else(|| emulator.base_url());
     for (name, value) in [
         ("AZURE_AUTHORITY_HOST", host),

@@ -23,6 +23,11 @@ pub(super) fn section(core: &Core, origin: &str) -> String {
     );
     let _ = writeln!(html, "<pre tabindex=\"0\">{}</pre>", lines(&variables));
     let _ = writeln!(html, "<pre tabindex=\"0\">{}</pre>", lines(&curl));
+    let _ = writeln!(
+        html,
+        "<p>The activity feed of Office 365 is at {}; <code>activity</code> in the configuration says what is in it.</p>",
+        code(&format!("{origin}/api/v1.0/{id}/activity/feed"))
+    );
     match &core.tls_url {
         Some(url) => {
             let _ = writeln!(
