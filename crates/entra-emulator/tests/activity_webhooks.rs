@@ -235,6 +235,9 @@ fn only_loopback_is_called() {
     ] {
         let (status, body) = world.start(json!({"address": address}));
         assert_eq!((status, &body["error"]["code"]), (400, &json!("AF20021")), "{address}");
+        // Before any call is tried.
+        let message = body["error"]["message"].as_str().unwrap();
+        assert!(message.ends_with("The address must begin with HTTPS."), "{message}");
     }
     // It is kept, and not called.
     assert_eq!(world.start(json!({"address": "https://app.example/hook"})).0, 200);
