@@ -263,12 +263,13 @@ impl Collector {
 }
 
 impl Shared {
-    /// Takes note of a tenant's id.
-    pub(crate) fn know(&self, id: Guid, tenant: &Tenant) {
-        self.ids
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, tenant.clone());
+    /// Takes note of a tenant's id. Returns the name that it is collected under: its id, or the first of its domains.
+    pub(crate) fn know(&self, id: Guid, tenant: &Tenant) -> Tenant {
+        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(tenant, Tenant::Id(_)) {
+            ids.insert(id, tenant.clone());
+        }
+        ids.entry(id).or_insert_with(|| tenant.clone()).clone()
     }
 
     /// Returns the tenant with this id, if it is collected from.

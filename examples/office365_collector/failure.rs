@@ -92,6 +92,8 @@ pub(crate) enum Cause {
     Sink(Arc<SinkError>),
     /// The tenant's id is not known, and the token does not tell it.
     TenantId,
+    /// The tenant is listed under another name as well, and collected under that one.
+    SameTenant(Tenant),
     /// There are too many pages, or they go round in a circle.
     Pages(usize),
 }
@@ -110,6 +112,7 @@ impl Failure {
             Cause::Call(error) => error.to_string(),
             Cause::Sink(error) => error.to_string(),
             Cause::TenantId => "the token does not tell the tenant's id".to_owned(),
+            Cause::SameTenant(name) => format!("this is tenant {name}, which is collected under that name"),
             Cause::Pages(read) => format!("the list of content does not end: {read} pages were read"),
         }
     }
@@ -120,6 +123,7 @@ impl Failure {
             Cause::Call(error) => error.hint(),
             Cause::Sink(error) => Some(error.hint()),
             Cause::TenantId => Some("name the tenant by its id in place of a domain"),
+            Cause::SameTenant(_) => Some("name each tenant once"),
             Cause::Pages(_) => Some("see whether the next round succeeds, and report it to Microsoft if not"),
         }
     }
@@ -138,7 +142,7 @@ impl Failure {
     pub(crate) fn ends_tenant(&self) -> bool {
         match &self.cause {
             Cause::Call(error) => error.ends_tenant() || error.is_throttled(),
-            Cause::Sink(_) | Cause::TenantId => true,
+            Cause::Sink(_) | Cause::TenantId | Cause::SameTenant(_) => true,
             Cause::Pages(_) => false,
         }
     }

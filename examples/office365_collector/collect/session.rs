@@ -145,7 +145,10 @@ impl Session {
                 let id = claims
                     .and_then(|claims| claims.tenant_id())
                     .ok_or_else(|| failed(Cause::TenantId))?;
-                shared.know(id, &self.place.tenant);
+                let name = shared.know(id, &self.place.tenant);
+                if name != self.place.tenant {
+                    return Err(failed(Cause::SameTenant(name)));
+                }
                 id
             }
         };

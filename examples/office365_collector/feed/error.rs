@@ -221,9 +221,9 @@ impl fmt::Display for CallError {
 /// What `Retry-After` asks for: seconds, or a date that is compared with the response's own. At most an hour.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
+    let wait = match text.parse::<f64>() {
+        Ok(seconds) if seconds.is_finite() => Duration::from_secs_f64(seconds.clamp(0.0, LONGEST_WAIT.as_secs_f64())),
+        _ => {
             let date = |text: &str| httpdate::parse_http_date(text.trim()).ok();
             let now = headers.get(DATE).and_then(|text| date(text.to_str().ok()?));
             date(text)?
@@ -321,7 +321,10 @@ mod tests {
             (" 7 ", Some(7)),
             ("99999999", Some(3600)),
             ("soon", None),
-            ("-1", None),
+            ("-1", Some(0)),
+            ("1.9", Some(1)),
+            ("nan", None),
+            ("1e999", None),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, value.parse().unwrap());

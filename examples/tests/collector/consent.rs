@@ -73,6 +73,24 @@ fn consent_that_goes_in_the_middle_ends_that_tenant_alone() {
 }
 
 #[test]
+fn a_tenant_with_two_names_is_collected_once() {
+    let emulator = Emulator::builder()
+        .tenant(tenant("contoso.example", 3))
+        .app(reader())
+        .start();
+    let folder = Folder::new();
+    let names = format!("contoso.example,{}", emulator.tenant_id());
+    let run = collect_from(&emulator, &names, &folder, &[]);
+    assert!(
+        !run.succeeded && run.stderr.contains("name each tenant once"),
+        "{}",
+        run.stderr
+    );
+    let written = &records(&folder)[emulator.tenant_id()];
+    assert!(written.len() == 12 && written.values().all(|times| *times == 1));
+}
+
+#[test]
 fn a_tenant_by_its_domain_is_collected_by_its_id() {
     let emulator = Emulator::builder()
         .tenant(tenant("contoso.example", 3))
