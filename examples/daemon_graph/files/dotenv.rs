@@ -1,7 +1,7 @@
 //! `.env`: `NAME=value`, as the Node package dotenv reads it.
 
 use super::{Entry, at_line};
-use crate::common::Failure;
+use crate::common::{Failure, warn};
 
 /// Reads a text. A value may stand in quotation marks; without them it ends at `#`. Nothing is substituted in it.
 pub(super) fn parse(text: &str) -> Result<Vec<Entry>, Failure> {
@@ -30,7 +30,15 @@ fn is_setting(line: &str) -> bool {
 
 fn value_of(value: &str, line: usize) -> Result<String, Failure> {
     let Some(quote) = value.chars().next().filter(|first| matches!(first, '"' | '\'' | '`')) else {
-        let value = value.split('#').next().unwrap_or_default();
+        let (value, is_cut) = match value.split_once('#') {
+            Some((value, _)) => (value, !value.is_empty() && value.trim_end() == value),
+            None => (value, false),
+        };
+        if is_cut {
+            warn(&format!(
+                "line {line}: the value ends at #, as in the sample: put it in quotation marks if # is a part of it"
+            ));
+        }
         return Ok(value.trim_end().to_owned());
     };
     let rest = &value[1..];

@@ -8,6 +8,7 @@ mod consent;
 mod fake;
 mod happy_path;
 mod hostile;
+mod kills;
 mod paging;
 mod proof;
 #[cfg(unix)]

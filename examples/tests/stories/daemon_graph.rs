@@ -1,8 +1,11 @@
 //! `daemon_graph`: what the samples of the quickstart do and print.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
+use std::thread;
 
 use entra_emulator::{App, Emulator, Fault, Tenant, User};
 use serde_json::Value;
@@ -306,6 +309,57 @@ fn certificate_works_in_each_form_that_the_samples_have() {
         "{:?}",
         emulator.token_requests()
     );
+}
+
+#[test]
+fn api_that_repeats_the_token_does_not_show_it() {
+    let emulator = with_users();
+    let api = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/v1.0/users", api.local_addr().unwrap());
+    let echo = thread::spawn(move || {
+        for _ in 0..2 {
+            let mut stream = BufReader::new(api.accept().unwrap().0);
+            let mut header = String::new();
+            loop {
+                let mut line = String::new();
+                stream.read_line(&mut line).unwrap();
+                if let Some(value) = line.to_lowercase().strip_prefix("authorization: ") {
+                    header = line[line.len() - value.len()..].trim().to_owned();
+                }
+                if line.trim().is_empty() {
+                    break;
+                }
+            }
+            assert!(header.contains("eyJ"));
+            let body = format!("{{\"error\": {{\"code\": \"x\", \"message\": \"no {header}\"}}}}");
+            let head = format!(
+                "HTTP/1.1 400 Bad Request\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            stream.get_mut().write_all(format!("{head}{body}").as_bytes()).unwrap();
+        }
+    });
+    let folder = folder("echo");
+    let parameters = serde_json::json!({"endpoint": address});
+    fs::write(folder.join("parameters.json"), parameters.to_string()).unwrap();
+    let output = run_in(&folder, PROGRAM, &["--like", "python"], &printed(&emulator));
+    assert!(
+        text(&output.stdout).contains("no Bearer [token]"),
+        "{}",
+        text(&output.stdout)
+    );
+    assert_no_secret(&output, emulator.client_secret());
+    let mut variables = printed(&emulator).to_vec();
+    let graph = address.strip_suffix("/v1.0/users").unwrap();
+    variables.push(("GRAPH_ENDPOINT", graph));
+    let output = run(PROGRAM, &["--like", "node"], &variables);
+    assert!(
+        text(&output.stdout).contains("no Bearer [token]"),
+        "{}",
+        text(&output.stdout)
+    );
+    assert_no_secret(&output, emulator.client_secret());
+    echo.join().unwrap();
 }
 
 #[cfg(unix)]

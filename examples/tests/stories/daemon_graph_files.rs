@@ -108,6 +108,15 @@ fn names_of_the_sample_are_read_from_the_environment() {
     ];
     let output = run_in(&folder, PROGRAM, &["--like", "node"], &variables);
     assert!(output.status.success(), "{}", text(&output.stderr));
+    // What the sample cuts is cut here, and told.
+    fs::write(folder.join(".env"), "CLIENT_SECRET=canary#x\n").unwrap();
+    let output = run_in(&folder, PROGRAM, &["--like", "node"], &variables);
+    assert!(
+        text(&output.stderr).contains("warning: line 1: the value ends at #"),
+        "{}",
+        text(&output.stderr)
+    );
+    assert_no_secret(&output, "canary");
     // A file without the secret, as it should be, and the secret beside it.
     fs::write(folder.join(".env"), "CLIENT_SECRET=\n").unwrap();
     let output = run_in(&folder, PROGRAM, &["--like", "node"], &variables);
