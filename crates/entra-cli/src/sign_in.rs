@@ -121,6 +121,9 @@ impl FlowSettings {
                     .hint("give both: the file holds the user's token for this application's API"),
             );
         }
+        if self.flow == Flow::Obo {
+            wanted.settings().settings.check_recipient_of_user_token()?;
+        }
         if self.callback.is_given() && self.flow != Flow::AuthCode {
             return Err(Failure::text(
                 Exit::Usage,

@@ -397,6 +397,7 @@ fn a_projects_file_sends_no_secret_to_another_authority() {
         "https://login.microsoftonline.com.evil.test",
         "login.evil.test",
         "https://login.microsoftonline.com:8443",
+        "https://evil.b2clogin.com",
     ] {
         place.project(&profile(host, ""));
         for words in commands {

@@ -3,8 +3,8 @@
 //! A project's file may come from a stranger. It cannot send a secret to them, because
 //!
 //! - it names no authority but Microsoft's own ([`is_microsofts`]) and this machine, and
-//! - at an authority on this machine that it names, no credential is sent but one that the same project holds: the port may be another
-//!   user's.
+//! - at an authority on this machine that it names, no credential is sent but one that the same project holds, and no token of a user:
+//!   the port may be another user's.
 //!
 //! What an option, a variable or the user's own file names is what the user chose.
 
@@ -70,7 +70,9 @@ impl ApplicationSettings {
         let Some(entry) = self.authority_of_project()? else {
             return Ok(cloud);
         };
-        if is_microsofts(&cloud) || is_loopback_host(cloud.host()) {
+        // The pages of a B2C tenant hold scripts of its owner.
+        let is_trusted = is_microsofts(&cloud) && !cloud.host().ends_with(".b2clogin.com");
+        if is_trusted || is_loopback_host(cloud.host()) {
             return Ok(cloud);
         }
         let problem = format!(
@@ -119,6 +121,21 @@ impl ApplicationSettings {
                 None => Ok(()),
             },
         }
+    }
+
+    /// Refuses to send a user's token to an authority on this machine that a project's file names.
+    pub(crate) fn check_recipient_of_user_token(&self) -> Result<(), Failure> {
+        let Some(authority) = self.authority_of_project()? else {
+            return Ok(());
+        };
+        if is_microsofts(&self.checked_cloud()?) {
+            return Ok(());
+        }
+        let problem = format!(
+            "{}: a project's file names an authority on this machine, and a user's token is not sent there",
+            authority.at
+        );
+        Err(Failure::text(Exit::Credential, problem).hint("set AZURE_AUTHORITY_HOST to send it there"))
     }
 
     /// The credential that the profile names, unless an option or a variable names one.
