@@ -25,6 +25,7 @@ mod files;
 mod issued;
 mod json_text;
 mod listen;
+mod listing;
 mod logging;
 mod message;
 mod mistakes;

@@ -60,7 +60,7 @@ fn application_permissions_alone_connect_a_tenant() {
         let answer = json(&output);
         assert_eq!(answer["tenant"], contoso);
         assert_eq!(answer["granted"], serde_json::json!(["ActivityFeed.Read"]), "{words:?}");
-        let listed = setting.run(&["tenants", "list"]);
+        let listed = setting.run(&["tenants", "list", "-o", "text"]);
         assert!(out(&listed).contains(contoso) && out(&listed).contains("ActivityFeed.Read"));
         if words.contains(&"--admin") {
             continue;
@@ -100,7 +100,7 @@ fn v2_without_admin_connects_no_tenant_by_itself() {
         let output = waiting.end();
         fails(&output, 6, &["--admin"]);
         assert_eq!(out(&output), "");
-        assert_eq!(out(&setting.run(&["tenants", "list"])), "");
+        assert_eq!(out(&setting.run(&["tenants", "list", "-o", "text"])), "");
 
         // Once an administrator has consented for the tenant, it is connected on v2 as well.
         let admin = setting.start(&["consent", "--admin", "--resource", OFFICE]);
@@ -135,7 +135,7 @@ fn a_consent_without_application_permissions_says_so() {
         let output = waiting.end();
         fails(&output, 6, &["has consented", "add application permissions"]);
         assert!(err(&output).contains(contoso));
-        assert!(out(&setting.run(&["tenants", "list"])).contains(contoso));
+        assert!(out(&setting.run(&["tenants", "list", "-o", "text"])).contains(contoso));
     }
 }
 
@@ -153,7 +153,7 @@ fn a_consent_that_is_not_proved_yet_is_kept() {
     let output = waiting.end();
     assert_eq!(out(&output), format!("{contoso}\n"), "{}", err(&output));
     assert!(err(&output).contains("not proved: no app-only token there yet: AADSTS700016"));
-    assert!(out(&setting.run(&["tenants", "list"])).contains(contoso));
+    assert!(out(&setting.run(&["tenants", "list", "-o", "text"])).contains(contoso));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn a_tenant_that_does_not_exist_is_not_stored() {
         &["11111111-2222-3333-4444-555555555555 is not connected", "AADSTS90002"],
     );
     assert_eq!(out(&output), "");
-    assert_eq!(out(&setting.run(&["tenants", "list"])), "");
+    assert_eq!(out(&setting.run(&["tenants", "list", "-o", "text"])), "");
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn a_proof_that_cannot_be_made_now_is_no_missing_permission() {
             "{}",
             err(&output)
         );
-        assert_eq!(out(&setting.run(&["tenants", "list"])), "");
+        assert_eq!(out(&setting.run(&["tenants", "list", "-o", "text"])), "");
     }
 }
 
@@ -228,7 +228,7 @@ fn a_credential_that_gets_no_token_is_named() {
         &["has consented, but gives the application no token", "AADSTS7000215"],
     );
     assert_eq!(out(&output), "");
-    assert!(out(&setting.run(&["tenants", "list"])).contains(&*emulator.tenants()[1].id));
+    assert!(out(&setting.run(&["tenants", "list", "-o", "text"])).contains(&*emulator.tenants()[1].id));
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn a_redirect_with_the_right_state_ends_the_wait() {
         assert_eq!(heading(&page), "The tenant is not connected");
         fails(&waiting.end(), 9, &[said]);
     }
-    assert_eq!(out(&setting.run(&["tenants", "list"])), "");
+    assert_eq!(out(&setting.run(&["tenants", "list", "-o", "text"])), "");
 }
 
 #[test]
@@ -315,7 +315,7 @@ fn the_tenant_of_personal_accounts_is_never_connected() {
         assert_ne!(output.status.code(), Some(0), "{words:?}");
         assert_eq!(out(&output), "");
     }
-    assert_eq!(out(&setting.run(&["tenants", "list"])), "");
+    assert_eq!(out(&setting.run(&["tenants", "list", "-o", "text"])), "");
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn the_answer_of_another_tenant_ends_the_wait() {
     let page = waiting.come_back(&back.replace(&*tenants[1].id, &tenants[0].id));
     assert_eq!(heading(&page), "The tenant is not connected");
     fails(&waiting.end(), 9, &["another tenant"]);
-    assert_eq!(out(&setting.run(&["tenants", "list"])), "");
+    assert_eq!(out(&setting.run(&["tenants", "list", "-o", "text"])), "");
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn an_administrator_consents_and_the_tenant_is_printed_stored_and_of_use() {
         err(&output)
     );
 
-    let listed = setting.run(&["tenants", "list"]);
+    let listed = setting.run(&["tenants", "list", "-o", "text"]);
     for said in [&*contoso, emulator.client_id(), ADMIN, "ActivityFeed.Read", "UTC"] {
         assert!(out(&listed).contains(said), "{said}: {}", out(&listed));
     }
@@ -97,7 +97,7 @@ fn an_administrator_consents_and_the_tenant_is_printed_stored_and_of_use() {
     fails(&setting.run(&of_another), 3, &["no consent of"]);
     let of_this = ["tenants", "forget", &contoso, "--client-id", emulator.client_id()];
     assert!(setting.run(&of_this).status.success());
-    let listed = setting.run(&["tenants", "list"]);
+    let listed = setting.run(&["tenants", "list", "-o", "text"]);
     assert_eq!((out(&listed), err(&listed)), ("", "no tenant has consented\n"));
 }
 
@@ -224,7 +224,7 @@ fn what_is_damaged_is_told_in_one_line_and_can_be_forgotten() {
 
     let whole = std::fs::read(&setting.directory).unwrap();
     std::fs::write(&setting.directory, &whole[..4096]).unwrap();
-    let output = setting.run(&["tenants", "list"]);
+    let output = setting.run(&["tenants", "list", "-o", "text"]);
     fails(&output, 1, &[setting.directory.to_str().unwrap()]);
     assert_eq!(err(&output).lines().count(), 1, "{}", err(&output));
     std::fs::write(&setting.directory, whole).unwrap();
@@ -239,13 +239,13 @@ fn what_is_damaged_is_told_in_one_line_and_can_be_forgotten() {
     }
     transaction.commit().unwrap();
     drop(database);
-    let output = setting.run(&["tenants", "list"]);
+    let output = setting.run(&["tenants", "list", "-o", "text"]);
     assert!(err(&output).contains("or forget it"), "{}", err(&output));
     assert_eq!(err(&output).lines().count(), 1, "{}", err(&output));
     assert_eq!(err(&output).matches(contoso.as_str()).count(), 1, "{}", err(&output));
     let output = setting.run(&["tenants", "forget", contoso]);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
-    let output = setting.run(&["tenants", "list"]);
+    let output = setting.run(&["tenants", "list", "-o", "text"]);
     assert_eq!(err(&output).trim(), "no tenant has consented");
 }
 
@@ -259,7 +259,7 @@ fn what_the_directory_warns_of_is_told() {
     waiting.come_back(&emulator.approve(&waiting.url, ADMIN).unwrap().url);
     assert_eq!(waiting.end().status.code(), Some(0));
     std::fs::set_permissions(&setting.directory, PermissionsExt::from_mode(0o644)).unwrap();
-    let output = setting.run(&["tenants", "list"]);
+    let output = setting.run(&["tenants", "list", "-o", "text"]);
     let told = format!(
         "warning: others could read this file; its mode is 0600 now; path: {}\n",
         setting.directory.display()
@@ -267,7 +267,7 @@ fn what_the_directory_warns_of_is_told() {
     assert_eq!(err(&output), told);
     let mode = std::fs::metadata(&setting.directory).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert_eq!(err(&setting.run(&["tenants", "list"])), "");
+    assert_eq!(err(&setting.run(&["tenants", "list", "-o", "text"])), "");
 }
 
 /// The disk is full, say, when the administrator is done.
@@ -334,7 +334,7 @@ fn a_declined_consent_stores_nothing() {
         assert!(page.contains("The tenant is not connected."), "{page}");
         fails(&waiting.end(), 6, &["AADSTS65004"]);
     }
-    assert_eq!(out(&setting.run(&["tenants", "list"])), "");
+    assert_eq!(out(&setting.run(&["tenants", "list", "-o", "text"])), "");
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn a_tenant_is_described_without_a_credential() {
     let emulator = Emulator::start();
     let (host, tenant) = (emulator.base_url(), emulator.tenant_id());
     let output = run(
-        &["discover", "contoso.onmicrosoft.com"],
+        &["discover", "contoso.onmicrosoft.com", "-o", "text"],
         &[("AZURE_AUTHORITY_HOST", host)],
     );
     assert!(output.status.success(), "{}", err(&output));

@@ -34,7 +34,8 @@ fn nothing_secret_is_printed_or_lies_open() {
     let all = [
         err(&login),
         err(&token),
-        out(&desk.run(&["accounts"])),
+        out(&desk.run(&["accounts", "-o", "text"])),
+        out(&desk.run(&["accounts", "-o", "table"])),
         out(&desk.run(&["accounts", "-o", "json"])),
     ]
     .concat();

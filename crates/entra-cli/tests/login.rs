@@ -30,7 +30,7 @@ fn a_sign_in_outlasts_the_command() {
         err(&login)
     );
 
-    let listed = desk.run(&["accounts"]);
+    let listed = desk.run(&["accounts", "-o", "text"]);
     done(&listed);
     assert!(
         out(&listed).starts_with(MEGAN) && out(&listed).contains(desk.cli()),

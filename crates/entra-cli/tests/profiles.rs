@@ -569,7 +569,7 @@ fn settings_are_shown_in_columns() {
     let place = Place::new();
     let path = place.project("[profile.a]\ntenant = \"contoso.com\"\n");
     let output = place.run(
-        &["config", "show", "--profile", "a"],
+        &["config", "show", "--profile", "a", "-o", "text"],
         &[("AZURE_CLIENT_SECRET", "canary-hunter2")],
     );
     let expected = format!(

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 #[test]
 fn every_api_is_a_line_with_its_audience_and_scope() {
-    let output = run(&["resources"], &[]);
+    let output = run(&["resources", "-o", "table"], &[]);
     assert!(output.status.success() && err(&output).is_empty(), "{}", err(&output));
     let lines: Vec<Vec<&str>> = out(&output)
         .lines()
@@ -50,7 +50,12 @@ fn every_api_is_a_line_with_its_audience_and_scope() {
 #[test]
 fn a_word_or_url_shows_apis_in_full() {
     let output = run(
-        &["resources", "https://contoso.blob.core.windows.net/a?sig=canary"],
+        &[
+            "resources",
+            "https://contoso.blob.core.windows.net/a?sig=canary",
+            "-o",
+            "text",
+        ],
         &[],
     );
     assert!(out(&output).starts_with("Azure Storage\n  audience  https://storage.azure.com\n"));
@@ -61,7 +66,7 @@ fn a_word_or_url_shows_apis_in_full() {
     );
     assert_eq!(out(&output).matches("audience  ").count(), 1);
 
-    let output = run(&["resources", "SQL database"], &[]);
+    let output = run(&["resources", "SQL database", "-o", "text"], &[]);
     assert_eq!(out(&output).matches("a scope needs two").count(), 3, "{}", out(&output));
     assert!(out(&output).contains("\n  scope     https://database.windows.net//.default\n"));
 }

@@ -1,31 +1,24 @@
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::files::{print, print_json, tell};
+use crate::listing::{Form, ListOutput, Table};
 use crate::message::warn;
-use crate::moment::put_moment;
+use crate::moment::{put_moment, utc};
 use crate::store::{Account, StoreSettings};
+use crate::terminal::Stream;
 
-/// The users who are signed in: a line each, with user, tenant, application and time.
+/// List the users who are signed in, each with its tenant, its application and the time of the sign-in.
 ///
-/// `entra login` signs users in, `entra logout` removes a sign-in. No token is ever shown here.
+/// `entra login` signs users in, `entra logout` removes a sign-in. No token is shown.
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     store: StoreSettings,
 
-    /// What to print
-    #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
-    output: Output,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    /// A line for each
-    Text,
-    /// As JSON
-    Json,
+    #[command(flatten)]
+    output: ListOutput,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -41,16 +34,30 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             "restore the key, or remove all sign-ins with `entra logout --all`",
         );
     }
-    match arguments.output {
-        Output::Json => print_json(&accounts.iter().map(to_json).collect()),
-        Output::Text if accounts.is_empty() => {
+    match arguments.output.form() {
+        Form::Json => print_json(&accounts.iter().map(to_json).collect()),
+        Form::Table | Form::Text if accounts.is_empty() => {
             if unreadable == 0 {
                 tell("no user is signed in; sign in with `entra login`");
             }
             Ok(())
         }
-        Output::Text => print(&accounts.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+        Form::Table => print(&table(&accounts).fitted(Stream::Out.width())),
+        Form::Text => print(&accounts.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
     }
+}
+
+fn table(accounts: &[Account]) -> Table<5> {
+    let rows = accounts.iter().map(|account| {
+        [
+            account.username.clone(),
+            account.tenant.to_string(),
+            account.client_id.to_string(),
+            utc(account.signed_in_at),
+            account.origin.clone(),
+        ]
+    });
+    Table::new(["USER", "TENANT", "APPLICATION", "SIGNED IN", "AUTHORITY"], rows)
 }
 
 /// An account without its token.

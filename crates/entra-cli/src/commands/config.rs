@@ -1,17 +1,18 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use entra_proto::{ClientId, Tenant};
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
 use crate::files::{harmless, print, print_json, replace, tell, write_new};
+use crate::listing::{Form, ListOutput, Table};
 use crate::outside::{shown, without_secrets};
 use crate::profile::{FILE, KEYS, project_file, user_file};
 use crate::settings::{ApplicationSettings, cloud_at};
 use crate::source::Traced;
-use crate::terminal::columns;
+use crate::terminal::{Stream, columns};
 
 /// Profiles: settings of applications under a name, in entra.toml.
 ///
@@ -65,9 +66,8 @@ struct Show {
     #[command(flatten)]
     application: Traced<ApplicationSettings>,
 
-    /// What to print
-    #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
-    output: Output,
+    #[command(flatten)]
+    output: ListOutput,
 }
 
 #[derive(Args)]
@@ -97,14 +97,6 @@ struct Init {
     force: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// A line for each setting
-    Text,
-    /// One object, as JSON
-    Json,
-}
-
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         Command::Show(arguments) => show(arguments),
@@ -117,8 +109,9 @@ fn show(arguments: &Show) -> Result<(), Failure> {
     let application = &arguments.application;
     let profile = application.settings.profile()?;
     let rows = application.rows()?;
-    match arguments.output {
-        Output::Json => {
+    let form = arguments.output.form();
+    match form {
+        Form::Json => {
             let files = profile.files.iter().map(|file| {
                 json!({
                     "path": without_secrets(&file.path.to_string_lossy()),
@@ -140,7 +133,7 @@ fn show(arguments: &Show) -> Result<(), Failure> {
                 "settings": settings.collect::<Vec<Value>>(),
             }))?;
         }
-        Output::Text => {
+        Form::Table | Form::Text => {
             let mut lines = vec![[
                 "profile".to_owned(),
                 profile.name.clone().unwrap_or_else(|| "none".to_owned()),
@@ -155,7 +148,11 @@ fn show(arguments: &Show) -> Result<(), Failure> {
                 };
                 [row.name.to_owned(), value, source]
             }));
-            print(&columns(&lines))?;
+            if form == Form::Table {
+                print(&Table::new(["SETTING", "VALUE", "SOURCE"], lines).fitted(Stream::Out.width()))?;
+            } else {
+                print(&columns(&lines))?;
+            }
         }
     }
     // What would end a command that sends something.

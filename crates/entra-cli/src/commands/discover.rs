@@ -1,4 +1,4 @@
-use clap::{Args, ValueEnum};
+use clap::Args;
 use entra_proto::{Authority, Cloud, Endpoint, EndpointVersion, Error, Tenant, TokenResponse};
 use entra_transport::{BlockingTransport, now};
 use serde_json::{Map, Value, json};
@@ -6,10 +6,11 @@ use serde_json::{Map, Value, json};
 use crate::discovery::{self, Document};
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, print, print_json};
+use crate::listing::{Form, ListOutput, Table};
 use crate::message::{warn, warn_only};
 use crate::outside::without_secrets;
 use crate::settings::{NetworkSettings, cloud_at};
-use crate::terminal::columns;
+use crate::terminal::{Stream, columns};
 
 /// Show what a cloud tells about a tenant: its ID, its cloud and region, and its endpoints.
 ///
@@ -36,17 +37,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     network: NetworkSettings,
 
-    /// What to print
-    #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
-    output: Output,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// A line for each fact
-    Text,
-    /// One object, as JSON
-    Json,
+    #[command(flatten)]
+    output: ListOutput,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -92,9 +84,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         v2,
         v1,
     };
-    match arguments.output {
-        Output::Json => print_json(&found.to_json())?,
-        Output::Text => print(&found.to_text())?,
+    match arguments.output.form() {
+        Form::Json => print_json(&found.to_json())?,
+        Form::Table => print(&Table::new(["PROPERTY", "VALUE"], found.rows()).fitted(Stream::Out.width()))?,
+        Form::Text => print(&columns(&found.rows()))?,
     }
     found.warn();
     Ok(())
@@ -176,7 +169,7 @@ impl Found {
             .filter_map(|(name, document)| Some((name, document?)))
     }
 
-    fn to_text(&self) -> String {
+    fn rows(&self) -> Vec<[String; 2]> {
         let member = |name: &str| self.v2.text(name).map(|text| excerpt(text, 200));
         let mut rows = vec![
             ("tenant", self.v2.tenant_id.map(|id| id.to_string())),
@@ -198,7 +191,7 @@ impl Found {
                 }
             }
         }
-        columns(&rows)
+        rows
     }
 
     fn to_json(&self) -> Value {

@@ -1,11 +1,11 @@
 use std::time::SystemTime;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use entra_client::{Policy, SignIn};
 use entra_proto::{Application, ClaimsRequest, EndpointVersion, Target, Tenant, Timestamp, UnverifiedClaims};
 
 use crate::callback::CallbackSettings;
-use crate::commands::accounts::{Output, to_json};
+use crate::commands::accounts::to_json;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::{excerpt, harmless, print, print_json, tell, tell_always};
@@ -83,6 +83,14 @@ pub(crate) struct Arguments {
     /// Print the account, as `entra accounts` does [default: print nothing]
     #[arg(short, long, value_enum, ignore_case = true)]
     output: Option<Output>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// One line
+    Text,
+    /// The sign-in, as JSON
+    Json,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {

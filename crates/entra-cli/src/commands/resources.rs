@@ -1,11 +1,12 @@
-use clap::{Args, ValueEnum};
+use clap::Args;
 use entra_proto::{Cloud, KnownApi, Scope};
 use http::Uri;
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
-use crate::files::{excerpt, print, print_json, tell};
-use crate::terminal::{Stream, width_of, wrapped_behind};
+use crate::files::{excerpt, print, print_json};
+use crate::listing::{Form, ListOutput, Table};
+use crate::terminal::{Stream, wrapped_behind};
 
 /// List the well-known APIs: the audience that a token needs, and the scope that requests it.
 ///
@@ -25,17 +26,8 @@ pub(crate) struct Arguments {
     #[arg(value_name = "WORD|URL")]
     word: Option<String>,
 
-    /// What to print
-    #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
-    output: Output,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// A table, or some lines for each
-    Text,
-    /// A list of objects, as JSON
-    Json,
+    #[command(flatten)]
+    output: ListOutput,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -46,21 +38,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(Failure::text(Exit::Usage, problem)
             .hint("`entra resources` lists them all; the audience of an API of your own is its application ID URI"));
     }
-    if arguments.output == Output::Json {
+    let form = arguments.output.form();
+    if form == Form::Json {
         return print_json(&apis.iter().map(|api| to_json(api)).collect());
     }
-    let table = table(&apis);
-    let width = Stream::Out.width();
-    let fits = width.is_none_or(|width| table.lines().all(|line| width_of(line) <= width));
-    if word.is_none() && fits {
-        return print(&table);
+    let width = Stream::Out.width().filter(|_| form == Form::Table);
+    if word.is_none() {
+        return print(&table(&apis).fitted(width));
     }
     let blocks: Vec<String> = apis.iter().map(|api| block(api, width)).collect();
-    print(&blocks.join("\n\n"))?;
-    if word.is_none() {
-        tell("`entra resources WORD` shows those with WORD alone");
-    }
-    Ok(())
+    print(&blocks.join("\n\n"))
 }
 
 /// Returns the APIs that serve a URL, or else have a word in one of their texts.
@@ -98,28 +85,16 @@ fn scope(api: &KnownApi) -> Scope {
     Scope::default_for(&api.resource())
 }
 
-/// A line for each API, in columns.
-fn table(apis: &[&KnownApi]) -> String {
-    let rows: Vec<[String; 4]> = std::iter::once(["API", "CLOUD", "AUDIENCE", "SCOPE"].map(str::to_owned))
-        .chain(apis.iter().map(|api| {
-            [
-                api.name.to_owned(),
-                cloud(api).to_owned(),
-                api.audience.to_owned(),
-                scope(api).to_string(),
-            ]
-        }))
-        .collect();
-    let widths: Vec<usize> = (0..3)
-        .map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0))
-        .collect();
-    let lines = rows.iter().map(|[name, cloud, audience, scope]| {
-        format!(
-            "{name:0$}  {cloud:1$}  {audience:2$}  {scope}",
-            widths[0], widths[1], widths[2]
-        )
+fn table(apis: &[&KnownApi]) -> Table<4> {
+    let rows = apis.iter().map(|api| {
+        [
+            api.name.to_owned(),
+            cloud(api).to_owned(),
+            api.audience.to_owned(),
+            scope(api).to_string(),
+        ]
     });
-    lines.collect::<Vec<_>>().join("\n")
+    Table::new(["API", "CLOUD", "AUDIENCE", "SCOPE"], rows)
 }
 
 /// All that is known of an API, in lines.

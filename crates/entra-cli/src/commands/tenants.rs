@@ -1,4 +1,4 @@
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use entra_client::{ConsentedTenant, DirectoryError, TenantDirectory, TenantList};
 use entra_proto::{ClientId, Guid};
 use serde_json::{Value, json};
@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 use crate::directory::DirectorySettings;
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, harmless, print, print_json, tell};
+use crate::listing::{Form, ListOutput, Table};
 use crate::message::{warn, warn_only};
 use crate::moment::{put_moment, utc};
+use crate::terminal::Stream;
 
 /// The tenants that consented: list them, or forget one.
 ///
@@ -21,7 +23,7 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// List the tenants that consented, a line each: tenant, application, when, by whom
+    /// List the tenants that consented, each with the application, the time, the administrator and the permissions
     List {
         #[command(flatten)]
         directory: DirectorySettings,
@@ -30,9 +32,8 @@ enum Command {
         #[arg(long, value_name = "GUID")]
         client_id: Option<String>,
 
-        /// What to print
-        #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
-        output: Output,
+        #[command(flatten)]
+        output: ListOutput,
     },
     /// Forget that a tenant consented, and the secrets that are kept for it
     Forget {
@@ -48,21 +49,13 @@ enum Command {
     },
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Output {
-    /// A line for each
-    Text,
-    /// An array, as JSON
-    Json,
-}
-
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         Command::List {
             directory,
             client_id,
             output,
-        } => list(directory, parsed(client_id.as_deref())?, *output),
+        } => list(directory, parsed(client_id.as_deref())?, output.form()),
         Command::Forget {
             tenant,
             directory,
@@ -71,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-fn list(directory: &DirectorySettings, client_id: Option<ClientId>, output: Output) -> Result<(), Failure> {
+fn list(directory: &DirectorySettings, client_id: Option<ClientId>, form: Form) -> Result<(), Failure> {
     let found = directory.existing()?.list(client_id)?;
     for error in &found.unreadable {
         match error.hint() {
@@ -79,15 +72,16 @@ fn list(directory: &DirectorySettings, client_id: Option<ClientId>, output: Outp
             None => warn_only(error.problem()),
         }
     }
-    match output {
-        Output::Json => print_json(&found.tenants.iter().map(to_json).collect()),
-        Output::Text if found.tenants.is_empty() => {
+    match form {
+        Form::Json => print_json(&found.tenants.iter().map(to_json).collect()),
+        Form::Table | Form::Text if found.tenants.is_empty() => {
             if found.unreadable.is_empty() {
                 tell("no tenant has consented");
             }
             Ok(())
         }
-        Output::Text => print(&found.tenants.iter().map(line).collect::<Vec<_>>().join("\n")),
+        Form::Table => print(&table(&found.tenants).fitted(Stream::Out.width())),
+        Form::Text => print(&found.tenants.iter().map(line).collect::<Vec<_>>().join("\n")),
     }
 }
 
@@ -126,6 +120,19 @@ fn applications_in(tenant: Guid, found: &TenantList) -> Vec<ClientId> {
     all.filter(|(_, of)| *of == tenant)
         .map(|(application, _)| application)
         .collect()
+}
+
+fn table(tenants: &[ConsentedTenant]) -> Table<5> {
+    let rows = tenants.iter().map(|tenant| {
+        [
+            tenant.tenant.to_string(),
+            tenant.client_id.to_string(),
+            utc(tenant.consented_at),
+            tenant.consented_by.clone().unwrap_or_default(),
+            tenant.granted.join(" "),
+        ]
+    });
+    Table::new(["TENANT", "APPLICATION", "CONSENTED", "BY", "GRANTED"], rows)
 }
 
 fn line(tenant: &ConsentedTenant) -> String {

@@ -1,0 +1,150 @@
+//! The form of results that are a list or a record: a table at a terminal, JSON when piped.
+
+use clap::{Args, ValueEnum};
+
+use crate::outside::harmless;
+use crate::terminal::{Stream, width_of, wrapped_behind};
+
+/// The form of a list or a record.
+#[derive(Args)]
+pub(crate) struct ListOutput {
+    /// What to print [default: table at a terminal, json when piped]
+    #[arg(short, long, value_enum, ignore_case = true)]
+    output: Option<Form>,
+}
+
+impl ListOutput {
+    /// Returns the form that was chosen, or else the one that suits standard output.
+    pub(crate) fn form(&self) -> Form {
+        self.output.unwrap_or_else(|| {
+            if Stream::Out.is_terminal() {
+                Form::Table
+            } else {
+                Form::Json
+            }
+        })
+    }
+}
+
+/// A form of a list or a record.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// Columns with a heading, fitted to the width of the terminal
+    Table,
+    /// JSON
+    Json,
+    /// Lines for grep and awk, whatever the width
+    Text,
+}
+
+/// A table whose rows become blocks of lines where the terminal is too narrow for them.
+///
+/// A cell may hold text from outside: it is made [`harmless`] here.
+pub(crate) struct Table<const N: usize> {
+    /// The heading, in upper case.
+    heading: [String; N],
+    rows: Vec<[String; N]>,
+}
+
+impl<const N: usize> Table<N> {
+    pub(crate) fn new(heading: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Self {
+        Self {
+            heading: heading.map(str::to_owned),
+            rows: rows.into_iter().map(|row| row.map(|cell| harmless(&cell))).collect(),
+        }
+    }
+
+    /// Returns the table for a terminal with this many columns, or at its full width.
+    pub(crate) fn fitted(&self, width: Option<usize>) -> String {
+        let table = self.table();
+        match width {
+            Some(width) if table.lines().any(|line| width_of(line) > width) => self.blocks(width),
+            _ => table,
+        }
+    }
+
+    fn table(&self) -> String {
+        let all = || std::iter::once(&self.heading).chain(&self.rows);
+        let widths: [usize; N] =
+            std::array::from_fn(|column| all().map(|row| width_of(&row[column])).max().unwrap_or_default());
+        let lines = all().map(|row| {
+            let mut line = String::new();
+            for (cell, width) in row.iter().zip(widths) {
+                line += cell;
+                line += &" ".repeat(width - width_of(cell) + GAP);
+            }
+            line.trim_end().to_owned()
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The first cell of each row, and the others below it with their headings.
+    fn blocks(&self, width: usize) -> String {
+        let labels = self.heading.each_ref().map(|label| label.to_lowercase());
+        let column = labels
+            .iter()
+            .skip(1)
+            .map(|label| width_of(label))
+            .max()
+            .unwrap_or_default();
+        let indent = GAP + column + GAP;
+        let blocks = self.rows.iter().map(|row| {
+            let mut block = row
+                .first()
+                .map(|cell| wrapped_behind(0, cell, width, GAP))
+                .unwrap_or_default();
+            for (label, cell) in labels.iter().zip(row).skip(1).filter(|(_, cell)| !cell.is_empty()) {
+                let cell = wrapped_behind(indent, cell, width, indent);
+                block += &format!("\n  {label}{}{cell}", " ".repeat(column - width_of(label) + GAP));
+            }
+            block
+        });
+        blocks.collect::<Vec<_>>().join("\n\n")
+    }
+}
+
+/// The blanks between two columns.
+const GAP: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table<3> {
+        Table::new(
+            ["USER", "TENANT", "AT"],
+            [["megan", "contoso.com", "now"], ["日本", "a\u{1b}[2Jb\nc", ""]].map(|row| row.map(str::to_owned)),
+        )
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let expected = "\
+USER   TENANT          AT
+megan  contoso.com     now
+日本   a\\u{1b}[2Jb\\nc";
+        assert_eq!(table().fitted(None), expected);
+        assert_eq!(table().fitted(Some(26)), expected);
+    }
+
+    #[test]
+    fn a_table_that_does_not_fit_becomes_blocks() {
+        for width in [25, 24] {
+            let expected = "\
+megan
+  tenant  contoso.com
+  at      now
+
+日本
+  tenant  a\\u{1b}[2Jb\\nc";
+            assert_eq!(table().fitted(Some(width)), expected, "{width}");
+        }
+    }
+
+    #[test]
+    fn every_width_ends() {
+        for width in 0..30 {
+            assert!(table().fitted(Some(width)).contains("megan"));
+        }
+    }
+}
