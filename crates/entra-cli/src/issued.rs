@@ -150,14 +150,18 @@ impl Issued<'_> {
         let subscription = env::var("AZURE_SUBSCRIPTION_ID")
             .ok()
             .filter(|id| !id.trim().is_empty());
-        json!({
+        let mut answer = json!({
             "accessToken": self.access_token,
             "expiresOn": local(self.expires_at, TimeZone::system()),
             "expires_on": self.expires_at.as_secs(),
-            "subscription": subscription,
             "tenant": tenant,
             "tokenType": "Bearer",
-        })
+        });
+        // Left out where there is none, as the Azure CLI does with --tenant.
+        if let Some(subscription) = subscription {
+            answer["subscription"] = subscription.into();
+        }
+        answer
     }
 
     /// Returns how long the token is good.

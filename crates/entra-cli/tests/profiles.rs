@@ -185,6 +185,19 @@ fn every_command_of_an_application_takes_profiles() {
         "{}",
         err(&output)
     );
+    let users = format!("{}/users", emulator.graph_url());
+    let output = place.run(&["call", "GET", &users], variables);
+    assert!(
+        output.status.success() && out(&output).contains("\"value\""),
+        "{}",
+        err(&output)
+    );
+    let output = place.run(&["kube-credential", "--profile", "dev"], &[]);
+    assert!(
+        output.status.success() && out(&output).contains("\"ExecCredential\""),
+        "{}",
+        err(&output)
+    );
     let output = place.run(&["doctor", "--resource", GRAPH], variables);
     assert!(
         output.status.success() && out(&output).contains("entra.toml:2"),
@@ -209,6 +222,8 @@ fn every_command_of_an_application_takes_profiles() {
         &["login", "--device-code"][..],
         &["consent", "--resource", GRAPH],
         &["assertion", "--v1"],
+        &["call", "GET", "https://graph.microsoft.com/v1.0/users"],
+        &["kube-credential"],
     ] {
         let output = place.run(&[words, &["--profile", "nosuch"]].concat(), &[]);
         fails(&output, 3, &["no profile nosuch"]);
