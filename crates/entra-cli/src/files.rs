@@ -10,6 +10,7 @@ use crate::exit::{Exit, Failure};
 use crate::logging::is_quiet;
 use crate::outside::{file_name, printable, refuse_contents, shell_quoted, shown};
 use crate::prompt;
+use crate::stop::Stop;
 use crate::terminal::{Stream, wrapped};
 
 pub(crate) use crate::outside::{excerpt, harmless};
@@ -144,10 +145,8 @@ impl Replacement {
     /// # Errors
     /// As for [`replace`].
     pub(crate) fn of(path: &Path, private: bool) -> io::Result<Self> {
-        if let Ok(old) = path.symlink_metadata()
-            && !old.is_file()
-            && !old.is_symlink()
-        {
+        // Of a link, what it leads to: the link to a device would become a file.
+        if path.metadata().is_ok_and(|old| !old.is_file()) {
             return Err(io::Error::other("there is something else than a file"));
         }
         let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
@@ -160,6 +159,16 @@ impl Replacement {
             fresh,
             path: path.to_owned(),
         })
+    }
+
+    /// Removes the file when a signal ends the process.
+    pub(crate) fn remove_on(&self, stop: Stop) {
+        let fresh = self.fresh.clone();
+        std::thread::spawn(move || {
+            let stopped = stop.wait();
+            let _ = std::fs::remove_file(fresh);
+            stopped.end()
+        });
     }
 
     /// Puts the file in its place.

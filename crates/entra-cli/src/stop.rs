@@ -67,8 +67,11 @@ pub(crate) fn ending_signals() -> impl Iterator<Item = i32> {
 /// Returns the signals that end this process unless it catches them.
 #[cfg(unix)]
 pub(crate) fn ending_signals() -> impl Iterator<Item = i32> {
-    let hangup = Some(SIGHUP).filter(|_| !is_hangup_ignored());
-    [SIGINT, SIGQUIT, SIGTERM].into_iter().chain(hangup)
+    // Where it is not known, a hangup stays as it is, and the others are caught.
+    let hangup = Some(SIGHUP).filter(|_| is_ignored(SIGHUP) == Some(false));
+    let others = [SIGINT, SIGQUIT, SIGTERM];
+    let others = others.into_iter().filter(|signal| is_ignored(*signal) != Some(true));
+    others.chain(hangup)
 }
 
 /// Whether this is the first process of a container, which no signal ends that it does not watch for.
@@ -76,13 +79,13 @@ pub(crate) fn is_first() -> bool {
     std::process::id() == 1
 }
 
-/// Whether SIGHUP does not end this process, as `nohup` has it: a handler would change that. True where it is not known.
+/// Whether a signal does not end this process, as `nohup` has it, or a shell for its background: a handler would change that.
 #[cfg(unix)]
-fn is_hangup_ignored() -> bool {
+fn is_ignored(signal: i32) -> Option<bool> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_none_or(|mask| mask & (1 << (SIGHUP - 1)) != 0)
+    let mask = u64::from_str_radix(ignored?.trim(), 16).ok()?;
+    Some(mask & (1 << (signal - 1)) != 0)
 }
 
 /// How often it is looked whether a signal came.

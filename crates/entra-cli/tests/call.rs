@@ -573,7 +573,7 @@ fn json_is_indented_on_request() {
 
     emulator.fault(Fault::body("<p>").content_type("text/html").on("/v1.0/x"));
     let output = call(&emulator, &["GET", &url, "-o", "json"]);
-    fails(&output, 10, &["the response is no JSON, but text/html"]);
+    fails(&output, 10, &["the response is not JSON: it is text/html"]);
 }
 
 #[test]

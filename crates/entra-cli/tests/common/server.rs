@@ -119,7 +119,11 @@ fn serve(stream: &TcpStream, answer: &impl Fn(&Request) -> Answer, seen: &Mutex<
     for (name, value) in &answer.headers {
         head += &format!("{name}: {value}\r\n");
     }
-    if !answer.headers.iter().any(|(name, _)| name == "content-length") && answer.status != 204 {
+    let has_length = answer
+        .headers
+        .iter()
+        .any(|(name, _)| matches!(name.as_str(), "content-length" | "transfer-encoding"));
+    if !has_length && !matches!(answer.status, 101 | 204) {
         head += &format!("content-length: {}\r\n", answer.body.len());
     }
     let mut stream = stream;

@@ -1,6 +1,7 @@
 //! `entra call`: one request to an API, with a token.
 
 mod audience;
+mod body;
 mod output;
 mod pages;
 mod rejection;
@@ -26,7 +27,7 @@ use crate::wanted::TokenSettings;
 ///
 /// The API that the token is for is inferred from the host of the URL if it is one that `entra resources` lists, and named on standard
 /// error. For every other host, name it with --resource or --scope. The token goes to the host of the URL alone: no redirect is
-/// followed, and no page at another host. It is never printed.
+/// followed, and no page at another host. It is never printed: where the API repeats it, "[not shown]" stands in its place.
 ///
 /// The body of the response goes to standard output: indented if it is JSON and standard output is a terminal, otherwise byte for byte.
 /// A status of 300 or more, except 304, is a failure: its exit code is 6 where a permission is missing and 10 otherwise, and standard output has no
@@ -73,7 +74,7 @@ pub(crate) struct Arguments {
     #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Auto)]
     output: Output,
 
-    /// Write the body to this file. One that is there is replaced, once the body is complete
+    /// Write the body to this file, or to standard output if it is "-". One that is there is replaced, once the body is complete
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
@@ -113,7 +114,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     kept.check(true)?;
     refuse_two_readers(&request, &wanted)?;
     let prepared = request.prepare()?;
-    pages.check(&prepared.method)?;
+    pages.check(&prepared.method, include)?;
     name_api(&prepared.uri, &mut wanted, &kept)?;
 
     let sink = Sink::open(out.as_deref())?;
@@ -124,7 +125,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         return pages::run(&mut caller, &pages, sink);
     }
     match caller.send(None)? {
-        Reply::Success(response) => output::print(response, include, output, sink),
+        Reply::Success(response) => output::print(*response, include, output, sink),
         Reply::Rejected(rejected) => {
             if include {
                 output::print_rejected(&rejected)?;

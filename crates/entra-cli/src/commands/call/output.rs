@@ -3,18 +3,19 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use entra_transport_ureq::OpenBody;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::response::Parts;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Response, StatusCode};
 use serde::de::IgnoredAny;
 
 use crate::commands::call::Output;
+use crate::commands::call::body::ApiBody;
 use crate::commands::call::rejection::Rejected;
 use crate::exit::{Exit, Failure};
 use crate::files::{Replacement, not_written, print_secret};
 use crate::json_text::{for_terminal, indented};
-use crate::outside::{escape, shown};
+use crate::outside::{escape, excerpt, shown};
+use crate::stop::Stop;
 use crate::terminal::Stream;
 
 /// Where bodies are written.
@@ -25,10 +26,16 @@ pub(super) enum Sink {
 
 impl Sink {
     pub(super) fn open(path: Option<&Path>) -> Result<Self, Failure> {
-        let Some(path) = path else { return Ok(Self::Out) };
+        let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
+            return Ok(Self::Out);
+        };
         let name = shown(path);
+        let stop = Stop::watch()?;
         match Replacement::of(path, true) {
-            Ok(file) => Ok(Self::File(file, name)),
+            Ok(file) => {
+                file.remove_on(stop);
+                Ok(Self::File(file, name))
+            }
             Err(error) => Err(Failure::of(Exit::Output, &error)
                 .context(name)
                 .hint("name a file in a folder that you may write to")),
@@ -62,12 +69,7 @@ impl Sink {
 }
 
 /// Prints a successful response.
-pub(super) fn print(
-    response: Response<OpenBody>,
-    include: bool,
-    output: Output,
-    mut sink: Sink,
-) -> Result<(), Failure> {
+pub(super) fn print(response: Response<ApiBody>, include: bool, output: Output, mut sink: Sink) -> Result<(), Failure> {
     let (parts, mut body) = response.into_parts();
     if include {
         print_head(&parts)?;
@@ -82,13 +84,10 @@ pub(super) fn print(
         }
         return sink.finish();
     }
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        match body.read(&mut chunk)? {
-            0 => return sink.finish(),
-            length => sink.write(&chunk[..length])?,
-        }
+    while let Some(piece) = body.next()? {
+        sink.write(&piece)?;
     }
+    sink.finish()
 }
 
 /// Prints a response that is a failure, for a user who wants to see all of it.
@@ -104,21 +103,18 @@ pub(super) fn print_rejected(rejected: &Rejected) -> Result<(), Failure> {
 }
 
 /// Reads a whole body of at most `limit` bytes.
-pub(super) fn collect(body: &mut OpenBody, limit: usize) -> Result<Vec<u8>, Failure> {
+pub(super) fn collect(body: &mut ApiBody, limit: usize) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        match body.read(&mut chunk)? {
-            0 => return Ok(bytes),
-            length if bytes.len() + length > limit => {
-                return Err(
-                    Failure::text(Exit::Api, format!("the response is longer than {limit} bytes"))
-                        .hint("write it to a file with --out, or to a pipe, without -o json"),
-                );
-            }
-            length => bytes.extend_from_slice(&chunk[..length]),
+    while let Some(piece) = body.next()? {
+        if bytes.len() + piece.len() > limit {
+            return Err(
+                Failure::text(Exit::Api, format!("the response is longer than {limit} bytes"))
+                    .hint("write it to a file with --out, or to a pipe, without -o json"),
+            );
         }
+        bytes.extend(piece);
     }
+    Ok(bytes)
 }
 
 /// Returns a body as text that people read.
@@ -134,10 +130,14 @@ fn readable(headers: &HeaderMap, bytes: &[u8], output: Output) -> Result<String,
     if let Some(json) = text.filter(|text| serde_json::from_str::<IgnoredAny>(text).is_ok()) {
         return Ok(for_terminal(&indented(json)));
     }
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind = escape(kind.unwrap_or("of no type"));
+    let header = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let kind = excerpt(header(CONTENT_TYPE).unwrap_or("without a content type"), 100);
+    let kind = match header(CONTENT_ENCODING).filter(|_| !is_plain) {
+        Some(encoding) => format!("{kind}, compressed as {}", excerpt(encoding, 100)),
+        None => kind,
+    };
     if output == Output::Json {
-        return Err(Failure::text(Exit::Api, format!("the response is no JSON, but {kind}")).hint("use -o raw"));
+        return Err(Failure::text(Exit::Api, format!("the response is not JSON: it is {kind}")).hint("use -o raw"));
     }
     match text.filter(|text| !text.contains('\0')) {
         Some(text) => {
@@ -145,7 +145,7 @@ fn readable(headers: &HeaderMap, bytes: &[u8], output: Output) -> Result<String,
             Ok(lines.join("\n"))
         }
         None => Err(
-            Failure::text(Exit::Output, format!("the response is no text, but {kind}"))
+            Failure::text(Exit::Output, format!("the response is not text: it is {kind}"))
                 .hint("write it to a file with --out, or to a pipe"),
         ),
     }
@@ -167,9 +167,6 @@ fn head(status: StatusCode, headers: &HeaderMap) -> String {
     }
     text
 }
-
-/// How much is read at once, in bytes.
-const CHUNK: usize = 16 * 1024;
 
 /// How long a body may be that is shown in another form than its own, in bytes.
 const MAX_SHOWN: usize = 16 * 1024 * 1024;

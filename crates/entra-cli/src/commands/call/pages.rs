@@ -1,6 +1,7 @@
 //! The pages of a list: the items of all of them, one a line.
 
 use std::collections::{BTreeMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 
 use clap::Args;
 use entra_transport::endpoint;
@@ -33,8 +34,12 @@ impl PageSettings {
         self.paginate
     }
 
-    /// Refuses a method whose requests have no pages.
-    pub(super) fn check(&self, method: &Method) -> Result<(), Failure> {
+    /// Refuses a method whose requests have no pages, and the headers of many pages.
+    pub(super) fn check(&self, method: &Method, include: bool) -> Result<(), Failure> {
+        if self.paginate && include {
+            return Err(Failure::text(Exit::Usage, "--include does not go with --paginate")
+                .hint("leave one of the two out: each page has headers of its own"));
+        }
         if self.paginate && *method != Method::GET {
             return Err(
                 Failure::text(Exit::Usage, format!("--paginate goes with GET, not with {method}")).hint("leave it out"),
@@ -46,12 +51,14 @@ impl PageSettings {
 
 pub(super) fn run(caller: &mut Caller, settings: &PageSettings, mut sink: Sink) -> Result<(), Failure> {
     let origin = Place::of(caller.uri());
-    let mut seen = HashSet::from([caller.uri().to_string()]);
+    // Hashes alone: an address may be long.
+    let hasher = RandomState::new();
+    let mut seen = HashSet::from([hasher.hash_one(caller.uri())]);
     let mut next: Option<Uri> = None;
     let mut items = 0_u64;
     for page in 1..=settings.max_pages {
         let response = match caller.send(next.as_ref())? {
-            Reply::Success(response) => response,
+            Reply::Success(response) => *response,
             Reply::Rejected(rejected) => return Err(rejected.into_failure().context(format_args!("page {page}"))),
         };
         let (parts, mut body) = response.into_parts();
@@ -69,8 +76,11 @@ pub(super) fn run(caller: &mut Caller, settings: &PageSettings, mut sink: Sink) 
             tell(format_args!("{items} items on {page} pages"));
             return sink.finish();
         };
-        let link = origin.resolve(&link)?;
-        if !seen.insert(link.to_string()) {
+        let base = next.as_ref().unwrap_or_else(|| caller.uri());
+        let link = origin
+            .resolve(base, &link)
+            .map_err(|failure| failure.context(format_args!("page {page}")))?;
+        if !seen.insert(hasher.hash_one(&link)) {
             return Err(Failure::text(
                 Exit::Api,
                 format!("page {page} names a page as the next one that was read before"),
@@ -120,10 +130,18 @@ impl Page {
         let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text).map_err(|_| wrong())?;
         let value = members.get("value").ok_or_else(wrong)?;
         let items = list(value.get()).map_err(|_| wrong())?;
-        let in_body = LINKS.into_iter().find_map(|name| {
-            let link: Option<String> = serde_json::from_str(members.get(name)?.get()).ok()?;
-            link.filter(|link| !link.is_empty())
-        });
+        let links = members
+            .iter()
+            .filter(|(name, _)| LINKS.iter().any(|link| link.eq_ignore_ascii_case(name)));
+        let mut in_body = None;
+        for (name, link) in links {
+            // Pages that cannot be found are not the end of the list.
+            let link: Option<String> = serde_json::from_str(link.get()).map_err(|_| {
+                Failure::text(Exit::Api, format!("{name} is not the address of the next page"))
+                    .hint("leave --paginate out to see the response as it is")
+            })?;
+            in_body = in_body.or_else(|| link.filter(|link| !link.is_empty()));
+        }
         Ok(Self {
             items,
             next: in_body.or_else(in_header),
@@ -145,12 +163,23 @@ impl Place {
         }
     }
 
-    /// Returns the address of a page, if it is here.
-    fn resolve(&self, link: &str) -> Result<Uri, Failure> {
-        let absolute = if link.starts_with('/') && !link.starts_with("//") {
-            format!("{}://{}{link}", self.scheme, self.endpoint)
-        } else {
+    /// Returns the address of a page that the page at `base` names, if it is here.
+    fn resolve(&self, base: &Uri, link: &str) -> Result<Uri, Failure> {
+        let link = link.trim();
+        let is_absolute = link.starts_with("//")
+            || link
+                .split(['/', '?', '#'])
+                .next()
+                .is_some_and(|start| start.contains(':'));
+        let path = match link.chars().next() {
+            Some('/') => "",
+            Some('?') => base.path(),
+            _ => base.path().rfind('/').map_or("/", |end| &base.path()[..=end]),
+        };
+        let absolute = if is_absolute || link.is_empty() {
             link.to_owned()
+        } else {
+            format!("{}://{}{path}{link}", self.scheme, self.endpoint)
         };
         let uri = super::request::uri(&absolute)
             .map_err(|_| Failure::text(Exit::Api, "the address of the next page cannot be read"))?;
@@ -167,7 +196,7 @@ impl Place {
 }
 
 /// The members in which APIs name the next page.
-const LINKS: [&str; 3] = ["@odata.nextLink", "odata.nextLink", "nextLink"];
+const LINKS: [&str; 4] = ["@odata.nextLink", "@nextLink", "odata.nextLink", "nextLink"];
 
 /// The headers in which the Office 365 Management APIs name it.
 const HEADERS: [&str; 2] = ["nextpageuri", "nextpageurl"];
@@ -199,6 +228,10 @@ mod tests {
                 r#"{"nextLink":"https:\/\/a.example\/2","value":[{"b":1.0,"a":2}]}"#,
                 &[],
             ),
+            (
+                r#"{"value":[{"b":1.0,"a":2}],"@odata.nextlink":"https://a.example/2","nextLink":""}"#,
+                &[],
+            ),
             (r#"[{"b":1.0,"a":2}]"#, &[("nextpageuri", "https://a.example/2")]),
             (r#"[{"b":1.0,"a":2}]"#, &[("nextpageurl", " https://a.example/2")]),
         ] {
@@ -216,20 +249,31 @@ mod tests {
         ] {
             assert_eq!(page(body, &[]).unwrap(), (Vec::new(), None), "{body}");
         }
-        for body in ["{}", "1", r#"{"value":{}}"#, "<html>", r#"{"error":{}}"#] {
+        for body in [
+            "{}",
+            "1",
+            r#"{"value":{}}"#,
+            "<html>",
+            r#"{"error":{}}"#,
+            r#"{"value":[],"@odata.nextLink":5}"#,
+            r#"{"value":[],"nextLink":{"href":"https://a.example/2"}}"#,
+        ] {
             assert!(page(body, &[]).is_err(), "{body}");
         }
     }
 
     #[test]
     fn pages_elsewhere_are_not_read() {
-        let place = Place::of(&"https://a.example/1".parse().unwrap());
+        let base: Uri = "https://a.example/v1/list?x=/y".parse().unwrap();
+        let place = Place::of(&base);
         for (link, resolved) in [
             ("https://a.example/2?x=y", "https://a.example/2?x=y"),
             ("HTTPS://A.example:443/2", "https://A.example:443/2"),
             ("/2", "https://a.example:443/2"),
+            ("2?x=y:z", "https://a.example:443/v1/2?x=y:z"),
+            ("?skip=2", "https://a.example:443/v1/list?skip=2"),
         ] {
-            assert_eq!(place.resolve(link).unwrap().to_string(), resolved);
+            assert_eq!(place.resolve(&base, link).unwrap().to_string(), resolved);
         }
         for link in [
             "http://a.example/2",
@@ -238,11 +282,13 @@ mod tests {
             "https://a.example@evil.example/2",
             "//evil.example/2",
             "https://evil.example/2",
-            "2",
             "",
             "javascript:x",
+            "a.example:443/2",
+            "https:/2",
+            "/2#x",
         ] {
-            assert_eq!(place.resolve(link).unwrap_err().exit, Exit::Api, "{link}");
+            assert_eq!(place.resolve(&base, link).unwrap_err().exit, Exit::Api, "{link}");
         }
     }
 }

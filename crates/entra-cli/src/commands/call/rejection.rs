@@ -3,11 +3,11 @@
 use std::time::SystemTime;
 
 use entra_proto::{Timestamp, retry_after};
-use entra_transport_ureq::OpenBody;
-use http::header::LOCATION;
+use http::header::{CONTENT_ENCODING, LOCATION};
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use serde_json::Value;
 
+use crate::commands::call::body::ApiBody;
 use crate::exit::{Exit, Failure};
 use crate::failure::ApiError;
 use crate::files::excerpt;
@@ -27,22 +27,20 @@ pub(super) struct Rejected {
 impl Rejected {
     /// Reads the body of a response.
     pub(super) fn read(
-        response: Response<OpenBody>,
+        response: Response<ApiBody>,
         method: &Method,
         uri: &Uri,
         audience: String,
     ) -> Result<Self, Failure> {
         let (parts, mut body) = response.into_parts();
-        let mut bytes = vec![0; MAX_BODY];
-        let mut length = 0;
-        while length < MAX_BODY {
-            // The status is worth more than the end of its explanation.
-            match body.read(&mut bytes[length..]) {
-                Ok(0) | Err(_) => break,
-                Ok(more) => length += more,
-            }
+        let mut bytes = Vec::new();
+        // The status is worth more than the end of its explanation, so that an error ends it.
+        while bytes.len() < MAX_BODY
+            && let Ok(Some(piece)) = body.next()
+        {
+            bytes.extend(piece);
         }
-        bytes.truncate(length);
+        bytes.truncate(MAX_BODY);
         Ok(Self {
             status: parts.status,
             headers: parts.headers,
@@ -144,7 +142,11 @@ impl Rejected {
         said.code = said.code.or_else(|| header("x-ms-error-code"));
         let ids = ["request-id", "x-ms-request-id", "x-request-id"];
         said.request_id = said.request_id.or_else(|| ids.into_iter().find_map(header));
-        if said.code.is_none() && said.message.is_none() {
+        let is_compressed = self
+            .headers
+            .get(CONTENT_ENCODING)
+            .is_some_and(|encoding| encoding != "identity");
+        if said.code.is_none() && said.message.is_none() && !is_compressed && !self.body.contains(&0) {
             let text = String::from_utf8_lossy(&self.body);
             said.code = text.contains(THROTTLED).then(|| THROTTLED.to_owned());
             // Storage answers in XML, gateways in HTML.
@@ -210,7 +212,7 @@ fn is_permission(status: StatusCode, code: &str) -> bool {
 const THROTTLED: &str = "AF429";
 
 /// What to do about the codes of APIs.
-const HINTS: [(&str, &str); 27] = [
+const HINTS: [(&str, &str); 30] = [
     (
         "InvalidAuthenticationToken",
         "check that the token is for this API: --resource must be its audience, as `entra resources` lists it",
@@ -296,7 +298,10 @@ const HINTS: [(&str, &str); 27] = [
         "AF20055",
         "give startTime and endTime both: at most 24 hours apart, and the start at most 7 days ago",
     ),
+    ("AF20024", "nothing: the subscription is there, as it was asked for"),
+    ("AF20050", "list the content again: this one has expired, or never was"),
     ("AF20051", "list the content again: this one has expired, or never was"),
+    ("AF50000", "try again later: the API failed"),
     ("AF429", "try again later, with fewer requests a minute for this tenant"),
 ];
 

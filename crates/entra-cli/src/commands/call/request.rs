@@ -6,12 +6,15 @@ use std::path::Path;
 
 use clap::Args;
 use entra_transport::check_uri;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, PROXY_AUTHORIZATION, USER_AGENT};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH, IF_NONE_MATCH, IF_RANGE, PROXY_AUTHORIZATION, USER_AGENT,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, name_of, read_text};
+use crate::message::warn;
 use crate::outside::{keep_out, refuse_contents};
 use crate::suspects::holds_secret;
 
@@ -125,6 +128,15 @@ pub(super) fn uri(text: &str) -> Result<Uri, Failure> {
             "write %23 for it",
         ));
     }
+    let host = text
+        .split_once("://")
+        .map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
+    if !host.is_ascii() {
+        return Err(refused(
+            "the host of the URL has characters that no host may have",
+            "write it as browsers send it, with labels that begin with xn--",
+        ));
+    }
     let encoded = utf8_percent_encode(text, NOT_IN_URLS).to_string();
     let uri: Uri = encoded.parse().map_err(|_| {
         refused(
@@ -174,7 +186,9 @@ fn refuse_secret(header: &str) -> Result<(), Failure> {
     let (name, value) = header.split_once(':').unwrap_or((header, ""));
     let name = name.trim().to_ascii_lowercase();
     let is_named = SECRET_NAMES.iter().any(|part| name.contains(part));
-    if name == AUTHORIZATION.as_str() || !(is_named || holds_secret(value)) {
+    // The tags of versions look random.
+    let is_tag = TAGGED.iter().any(|tagged| name == tagged.as_str());
+    if name == AUTHORIZATION.as_str() || is_tag || !(is_named || holds_secret(value)) {
         return Ok(());
     }
     let problem = format!("the header {} holds a secret", excerpt(&name, 60));
@@ -188,8 +202,20 @@ fn read_data(data: &str) -> Result<Vec<u8>, Failure> {
     let path = match data.strip_prefix('@') {
         Some(path) => Path::new(path),
         None if data == "-" => Path::new("-"),
-        None => return Ok(data.as_bytes().to_vec()),
+        None => {
+            if holds_secret(data) {
+                // It may as well be content that looks like one.
+                warn(
+                    "the body on the command line may hold a secret, and every user of the machine sees the command line",
+                    "send such a body from a file, with -d @FILE, or from standard input, with -d -",
+                );
+            }
+            return Ok(data.as_bytes().to_vec());
+        }
     };
+    if path.as_os_str().is_empty() {
+        return Err(Failure::text(Exit::Usage, "there is no file behind the @ of --data").hint("write -d @FILE"));
+    }
     refuse_contents(path, Exit::Usage)?;
     let mut bytes = Vec::new();
     let read = if path.as_os_str() == "-" {
@@ -231,16 +257,21 @@ const MESSAGE_HEADERS: [&str; 7] = [
 ];
 
 /// Parts of the names of headers that carry secrets.
-const SECRET_NAMES: [&str; 8] = [
+const SECRET_NAMES: [&str; 10] = [
     "cookie",
     "secret",
     "password",
+    "token",
     "api-key",
+    "apikey",
     "functions-key",
     "subscription-key",
     "encryption-key",
     "x-ms-authorization",
 ];
+
+/// The headers that hold tags of versions (RFC 9110, section 13.1).
+const TAGGED: [HeaderName; 3] = [IF_MATCH, IF_NONE_MATCH, IF_RANGE];
 
 /// How long a file of headers may be, in bytes.
 const MAX_HEADERS: u64 = 64 * 1024;
@@ -272,6 +303,7 @@ mod tests {
             ("https://a.example/x#EXT#", "%23"),
             ("https://a.example/\r\nX: y", "control"),
             ("ftp://a.example/", "neither https nor http"),
+            ("https://b\u{fc}cher.example/x", "xn--"),
             ("https://a.example:99999/", "host and port"),
             ("https://", "URL"),
             ("", "URL"),
@@ -314,6 +346,9 @@ mod tests {
             "Cookie: a=b",
             "x-functions-key: k",
             "X-Other: eyJhbGciOiJub25lIn0.eyJhdWQiOiJhIn0.c2ln",
+            "X-Auth-Token: 0123",
+            "ApiKey: 0123",
+            "x-ms-copy-source: https://a.blob.core.windows.net/c/b?sv=2020&sig=0123456789eyJabcdefghijk%3D",
         ] {
             let failure = refuse_secret(header).unwrap_err().to_string();
             assert!(
@@ -321,7 +356,13 @@ mod tests {
                 "{failure}"
             );
         }
-        for header in ["ConsistencyLevel: eventual", "Idempotency-Key: 7", "If-None-Match: *"] {
+        for header in [
+            "ConsistencyLevel: eventual",
+            "Idempotency-Key: 7",
+            "If-None-Match: *",
+            "If-None-Match: W/\"JzEtVXNlci1BYkNkRWZHaElqS2xNbk9wUXJTdFV2V3hZejAxMjM0NTY3ODkn\"",
+            "if-match: \"AbCdEf0123456789AbCdEf==\"",
+        ] {
             refuse_secret(header).unwrap();
         }
     }

@@ -4,16 +4,18 @@ use std::time::{Duration, SystemTime};
 
 use entra_proto::{AccessToken, Body, ClaimsChallenge, Timestamp, retry_after};
 use entra_transport::Request;
-use entra_transport_ureq::{OpenBody, UreqTransport};
+use entra_transport_ureq::UreqTransport;
 use http::header::AUTHORIZATION;
 use http::{Response, StatusCode, Uri};
 
+use crate::commands::call::body::ApiBody;
 use crate::commands::call::rejection::Rejected;
 use crate::commands::call::request::Prepared;
 use crate::commands::token::one_request;
 use crate::exit::Failure;
 use crate::files::tell;
 use crate::moment::length;
+use crate::outside::keep_out;
 use crate::requests::{Logged, sleep};
 use crate::silent::KeptSettings;
 use crate::wanted::TokenSettings;
@@ -29,7 +31,7 @@ pub(super) struct Caller {
 /// A response of the API.
 pub(super) enum Reply {
     /// Its body has not been read.
-    Success(Response<OpenBody>),
+    Success(Box<Response<ApiBody>>),
     Rejected(Rejected),
 }
 
@@ -65,8 +67,9 @@ impl Caller {
         let mut tries = 0;
         loop {
             let response = self.transport.open(self.prepared(&uri))?;
+            let response = ApiBody::of(response, &self.bearer.token);
             if is_success(response.status()) {
-                return Ok(Reply::Success(response));
+                return Ok(Reply::Success(Box::new(response)));
             }
             let audience = self.bearer.audience();
             let rejected = Rejected::read(response, &self.request.method, &uri, audience)?;
@@ -158,19 +161,23 @@ impl Bearer {
 }
 
 fn acquire(wanted: &TokenSettings, kept: &KeptSettings) -> Result<(AccessToken, Timestamp), Failure> {
-    if kept.is_wanted() {
+    let (token, expires_at) = if kept.is_wanted() {
         let got = kept.token(wanted, one_request())?;
-        return Ok((AccessToken::new(got.token.expose())?, got.token.lifetime.expires_at));
-    }
-    let client = wanted.client(one_request())?.build();
-    let client = client?;
-    let token = client.token_with(&wanted.target()?, &wanted.options()?)?;
-    Ok((AccessToken::new(token.expose())?, token.expires_at()))
+        (AccessToken::new(got.token.expose())?, got.token.lifetime.expires_at)
+    } else {
+        let client = wanted.client(one_request())?.build();
+        let client = client?;
+        let token = client.token_with(&wanted.target()?, &wanted.options()?)?;
+        (AccessToken::new(token.expose())?, token.expires_at())
+    };
+    // An API may repeat a part of it in an error.
+    keep_out(token.expose());
+    Ok((token, expires_at))
 }
 
-/// Whether a status is no failure. What a condition in the request leaves unread (304) is one as well.
+/// Whether a status is no failure. That a condition in the request does not hold (304) is a success as well.
 fn is_success(status: StatusCode) -> bool {
-    status.is_informational() || status.is_success() || status == StatusCode::NOT_MODIFIED
+    status.is_success() || status == StatusCode::NOT_MODIFIED
 }
 
 /// A token with less time left is renewed before the next request.
