@@ -34,7 +34,7 @@ pub(crate) struct CallbackSettings {
     #[arg(long)]
     no_browser: bool,
 
-    /// Give up if no browser has come back after so many seconds [default: 600]
+    /// Give up if no browser has come back after this many seconds [default: 600]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     wait: Option<u64>,
 }

@@ -29,20 +29,20 @@ pub(crate) enum Exit {
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
    0  done
-   1  the result cannot be written, or the file of tenants or of sign-ins not used
+   1  the result cannot be written, or the file of tenants or sign-ins cannot be used
    2  the command line is wrong
    3  a setting is missing or wrong: tenant, client id, authority, scope
    4  the credential, or a file with one or a token, cannot be read, or no user is signed in
-   5  the authority refused, or is too busy
+   5  the authority rejected the request, or is too busy
    6  consent or a permission is missing
    7  no connection: network or TLS
-   8  no answer in time
-   9  a token or an answer with one is not valid
-  10  the API refused
+   8  no response in time
+   9  a token, or a response with one, is not valid
+  10  the API rejected the request
   11  `entra lint` found a problem
  126  the command that `entra exec` was given cannot be run
- 127  the command that `entra exec` was given is not there;
-      one that runs ends with a code of its own
+ 127  the command that `entra exec` was given is not found;
+      one that runs ends with its own exit code
 
 Commands that list things (accounts, tenants list, resources, config show, discover) print a table at a terminal and JSON when piped; -o table, \
 -o json or -o text decides. All other commands print the same in both cases, except that `entra call` indents JSON at a terminal.

@@ -173,7 +173,7 @@ impl Issued<'_> {
     pub(crate) fn tell_refresh(&self) {
         if let Some(moment) = self.refresh_at {
             tell(format_args!(
-                "the service wants to be asked for the next one {}",
+                "the service suggests to request the next one {}",
                 from_now(moment)
             ));
         }

@@ -78,29 +78,47 @@ impl<const N: usize> Table<N> {
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// The first cell of each row, and the others below it with their headings.
+    /// The first cell of each row, and the others below it with their headings. Of two columns, both stay side by side.
     fn blocks(&self, width: usize) -> String {
+        if N == 2 {
+            return self.pairs(width);
+        }
         let labels = self.heading.each_ref().map(|label| label.to_lowercase());
-        let column = labels
-            .iter()
-            .skip(1)
-            .map(|label| width_of(label))
-            .max()
-            .unwrap_or_default();
-        let indent = GAP + column + GAP;
+        let column = labels.iter().skip(1).map(|label| width_of(label)).max();
+        let column = column.unwrap_or_default();
         let blocks = self.rows.iter().map(|row| {
-            let mut block = row
-                .first()
-                .map(|cell| wrapped_behind(0, cell, width, GAP))
-                .unwrap_or_default();
+            let title = row.first().map(String::as_str).unwrap_or_default();
+            let mut block = wrapped_behind(0, title, width, GAP);
             for (label, cell) in labels.iter().zip(row).skip(1).filter(|(_, cell)| !cell.is_empty()) {
-                let cell = wrapped_behind(indent, cell, width, indent);
-                block += &format!("\n  {label}{}{cell}", " ".repeat(column - width_of(label) + GAP));
+                block += "\n";
+                block += &pair(GAP, label, column, cell, width);
             }
             block
         });
         blocks.collect::<Vec<_>>().join("\n\n")
     }
+
+    fn pairs(&self, width: usize) -> String {
+        let rows = || {
+            std::iter::once(&self.heading)
+                .chain(&self.rows)
+                .filter_map(|row| Some((row.first()?, row.last()?)))
+        };
+        let column = rows().map(|(label, _)| width_of(label)).max().unwrap_or_default();
+        let lines = rows().map(|(label, cell)| pair(0, label, column, cell, width));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// A label in a column, and a text behind it.
+fn pair(indent: usize, label: &str, column: usize, text: &str, width: usize) -> String {
+    let taken = indent + column + GAP;
+    let text = wrapped_behind(taken, text, width, taken);
+    format!(
+        "{}{label}{}{text}",
+        " ".repeat(indent),
+        " ".repeat(column - width_of(label) + GAP)
+    )
 }
 
 /// The blanks between two columns.
@@ -139,6 +157,21 @@ megan
   tenant  a\\u{1b}[2Jb\\nc";
             assert_eq!(table().fitted(Some(width)), expected, "{width}");
         }
+    }
+
+    #[test]
+    fn two_columns_stay_side_by_side() {
+        let rows = [
+            ["kind", "workforce"],
+            ["v2 token", "https://login.example/token and more"],
+        ];
+        let table = Table::new(["PROPERTY", "VALUE"], rows.map(|row| row.map(str::to_owned)));
+        let expected = "\
+PROPERTY  VALUE
+kind      workforce
+v2 token  https://login.example/token
+          and more";
+        assert_eq!(table.fitted(Some(40)), expected);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The `entra` command: tokens for daemons, an Entra on loopback, and explanations of what Entra says.
+//! The `entra` command: tokens from Microsoft Entra, calls to APIs, diagnosis, and a local emulator.
 //!
 //! Only a command's result goes to standard output; everything else goes to standard error. `entra --help` lists the exit codes.
 
@@ -9,7 +9,6 @@
     reason = "these comments are help texts, read in a terminal"
 )]
 
-mod api;
 mod arguments;
 mod browser;
 mod ca_file;
@@ -63,7 +62,7 @@ use crate::logging::LogSettings;
 use crate::outside::guard_inputs;
 use crate::terminal::help_width;
 
-/// Tokens for daemons from Microsoft Entra, and an Entra on loopback to try them against.
+/// Get tokens from Microsoft Entra, call APIs, find errors, and test against a local emulator.
 #[derive(Parser)]
 #[command(name = "entra", version, after_help = EXIT_CODES, propagate_version = true, max_term_width = 100)]
 struct Arguments {

@@ -413,7 +413,7 @@ pub(crate) struct NetworkSettings {
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 
-    /// Give up on a request after so many seconds, and begin no other try after that time
+    /// Give up on a request after this many seconds, and start no other try after that time
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
 }

@@ -10,23 +10,30 @@ use serde_json::Value;
 use common::{GRAPH, command, entra, entra_in, err, fails, file, folder, out, variables};
 
 #[test]
-fn the_demo_tells_its_story_and_succeeds() {
+fn demo_runs_each_step() {
     let output = entra(&["demo"], &[], "");
     assert!(output.status.success(), "{}", err(&output));
     for said in [
-        "/oauth2/v2.0/token\n",
-        "&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default",
-        "/oauth2/token\n",
-        "&resource=https%3A%2F%2Fgraph.microsoft.com",
-        "https%3A%2F%2Fdatabase.windows.net%2F%2F.default",
-        "$skiptoken=",
-        "Authorization_RequestDenied: Insufficient privileges to complete the operation.",
-        "AADSTS7000215",
-        "AADSTS500011",
-        "write https://graph.microsoft.com/.default",
+        "Requests to the service: 1 for the first command, 0 for the second.",
+        "from the cache, a token for",
+        "3 items on 2 pages",
+        "v1 endpoint  resource=https://database.windows.net/\n",
+        "v2 endpoint  scope=https://database.windows.net//.default\n",
+        "$ entra token --certificate daemon.pem",
+        "Authorization_RequestDenied:",
+        "AADSTS7000215 invalid_client:",
+        "[grant-type]",
+        "\"status\":\"enabled\"",
+        "Records: 3. The first: Set-Mailbox by adele@contoso.onmicrosoft.com.",
+        "resource: https://mwaas-services-customerapi-prod.azurewebsites.net",
     ] {
         assert!(out(&output).contains(said), "{said}: {}", out(&output));
     }
+    assert!(
+        out(&output).contains("\n10. ") && err(&output).is_empty(),
+        "{}",
+        err(&output)
+    );
     // The emulator of that seed has these secrets.
     let emulator = Emulator::builder()
         .app(App::new("reporting daemon"))
@@ -614,8 +621,8 @@ fn scopes_and_errors_are_explained() {
         let output = entra(words, &[], input);
         assert!(out(&output).contains("AADSTS7000215  "), "{words:?} {}", err(&output));
     }
-    fails(&entra(&["explain"], &[], ""), 2, &["no AADSTS number"]);
-    fails(&entra(&["explain", "nothing"], &[], ""), 2, &["no AADSTS number"]);
+    fails(&entra(&["explain"], &[], ""), 2, &["no AADSTS code"]);
+    fails(&entra(&["explain", "nothing"], &[], ""), 2, &["no AADSTS code"]);
     fails(&entra(&["explain", "AADSTS123"], &[], ""), 2, &["error?code=123"]);
     assert!(out(&entra(&["explain", "all"], &[], "")).lines().count() > 80);
 }

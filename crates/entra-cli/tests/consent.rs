@@ -85,7 +85,7 @@ fn an_administrator_consents_and_the_tenant_is_printed_stored_and_of_use() {
     fails(
         &setting.run(&["tenants", "forget", "contoso.com"]),
         3,
-        &["\"contoso.com\" is no tenant's id", "entra tenants list"],
+        &["\"contoso.com\" is not a tenant's ID", "entra tenants list"],
     );
     let of_another = [
         "tenants",
@@ -98,7 +98,7 @@ fn an_administrator_consents_and_the_tenant_is_printed_stored_and_of_use() {
     let of_this = ["tenants", "forget", &contoso, "--client-id", emulator.client_id()];
     assert!(setting.run(&of_this).status.success());
     let listed = setting.run(&["tenants", "list", "-o", "text"]);
-    assert_eq!((out(&listed), err(&listed)), ("", "no tenant has consented\n"));
+    assert_eq!((out(&listed), err(&listed)), ("", "no tenant has consented yet\n"));
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn what_is_damaged_is_told_in_one_line_and_can_be_forgotten() {
     let output = setting.run(&["tenants", "forget", contoso]);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     let output = setting.run(&["tenants", "list", "-o", "text"]);
-    assert_eq!(err(&output).trim(), "no tenant has consented");
+    assert_eq!(err(&output).trim(), "no tenant has consented yet");
 }
 
 #[cfg(unix)]

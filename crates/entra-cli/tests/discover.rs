@@ -104,7 +104,7 @@ fn an_unknown_tenant_is_looked_for_in_other_clouds() {
     );
     fails(&output, 5, &["90002", "--authority-host usgovernment, or china"]);
     let output = run(&["discover", "common", "--authority-host", emulator.base_url()], &[]);
-    fails(&output, 3, &["common stands for no tenant in particular"]);
+    fails(&output, 3, &["common is not a particular tenant"]);
     let output = run(&["discover", "https://login.microsoftonline.com/contoso.com"], &[]);
     fails(&output, 3, &["is a URL"]);
 }

@@ -417,7 +417,7 @@ fn a_target_that_no_daemon_can_ask_for_is_never_sent() {
         ),
         (
             &["--scope", GRAPH],
-            "names no permission",
+            "is the address of an API, not a scope",
             "write https://graph.microsoft.com/.default",
         ),
         (

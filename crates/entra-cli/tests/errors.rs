@@ -188,7 +188,7 @@ fn every_command_with_json_fails_in_json() {
             "give the certificate a common name",
         ),
         (&["decode", garbage], "token", "give the token alone"),
-        (&["explain", "nothing"], "usage", "give a number"),
+        (&["explain", "nothing"], "usage", "give a code"),
         (
             &["explain", "1"],
             "usage",

@@ -264,7 +264,7 @@ fn a_file_that_cannot_be_used_says_where_and_repeats_no_value() {
         ("[profile.a]\nendpoint = \"v3\"", "use one of v1, v2"),
         ("[profile]\na = 1", "a is an integer; write a table"),
         ("profile = 3", "profile is an integer"),
-        ("[profile.\"a b\"]", "the name of a profile is not one"),
+        ("[profile.\"a b\"]", "the name of the profile is not valid"),
         ("[profile.a]\ntenant = \"  \"", "tenant is empty; leave it out"),
         ("[profile.a]\ntenant = \"a\\u0000b\"", "control characters"),
         (
@@ -559,7 +559,7 @@ fn a_file_is_written_once_and_reads_back() {
     assert!(setting(&shown, "secret_file").0.ends_with("work/app/secret.txt"));
     fs::write(&path, &text).unwrap();
     let output = place.run_in("work/app", init, &[]);
-    fails(&output, 1, &["is there already", "--force"]);
+    fails(&output, 1, &["exists already", "--force"]);
     let output = place.run_in("work/app", &[init, &["--force"][..]].concat(), &[]);
     assert!(output.status.success(), "{}", err(&output));
     assert_eq!(fs::read_to_string(&path).unwrap(), text);

@@ -60,7 +60,7 @@ fn token_doctor_and_watch_fit_the_terminal() {
             (
                 "doctor",
                 &["doctor", "--resource", GRAPH],
-                "the service takes the credential",
+                "the service accepts the credential",
             ),
             ("watch", &watch, "fresh for 55 min"),
             ("verbose", &["token", "--resource", GRAPH, "-v"], "/token: 200 in "),

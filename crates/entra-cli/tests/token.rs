@@ -26,7 +26,7 @@ fn a_moment_to_ask_again_is_named_where_the_service_named_one_and_as_it_did() {
         let is_near = |wanted: u64| before == Some(wanted) || before == Some(wanted - 1);
         assert!(seconds_before.map_or_else(|| before.is_none(), is_near), "{answer}");
         assert_eq!(
-            err(&output).contains("to be asked for the next one in "),
+            err(&output).contains("suggests to request the next one in "),
             refresh_in.is_some(),
             "{}",
             err(&output)

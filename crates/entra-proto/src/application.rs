@@ -88,12 +88,13 @@ impl Application {
     pub fn client_credentials(&self, target: impl Into<Target>) -> Result<TokenRequest, Error> {
         let target = target.into();
         if !self.authority.tenant().is_specific() {
-            return Err(
-                InputError::new("tenant", "is no tenant in particular, and a daemon is at home in one")
-                    .value(&self.authority.tenant().to_string())
-                    .advice("write the tenant's id or domain, such as contoso.onmicrosoft.com")
-                    .into(),
-            );
+            return Err(InputError::new(
+                "tenant",
+                "is not a particular tenant, and an app-only token belongs to one",
+            )
+            .value(&self.authority.tenant().to_string())
+            .advice("write the tenant's id or domain, such as contoso.onmicrosoft.com")
+            .into());
         }
         if matches!(self.credential, ClientCredential::Public) {
             return Err(

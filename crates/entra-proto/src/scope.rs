@@ -114,7 +114,7 @@ impl FromStr for Scope {
                 return Err(refused("names no API").advice(EXAMPLE).into());
             }
             Some((before, _)) if is_bare_scheme(before) => {
-                return whole(text, "is an API's address and names no permission");
+                return whole(text, "is the address of an API, not a scope");
             }
             _ => {}
         }

@@ -137,7 +137,7 @@ impl Target {
             let api = named.resource().unwrap_or(MICROSOFT_GRAPH);
             return Err(InputError::new(
                 "scope",
-                "is one permission, and a daemon gets all that it was granted or nothing",
+                "is one permission, and an app-only token has all granted permissions of an API",
             )
             .value(named.as_str())
             .advice(if may_be_secret(named.as_str()) {

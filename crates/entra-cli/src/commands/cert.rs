@@ -17,7 +17,7 @@ use crate::files::{harmless, print, print_json, shell_word, tell, write_new};
 use crate::moment::{from_now, put_moment, utc};
 use crate::outside::{refuse_contents, shown};
 
-/// Make and look at client certificates.
+/// Make and inspect client certificates.
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -60,10 +60,10 @@ Examples:
         #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Text)]
         output: Output,
     },
-    /// Show what a file with a certificate holds, and what Entra calls it.
+    /// Show the certificate in a file, with the thumbprints that Entra shows.
     ///
-    /// The private key may be in the file, in another one, or nowhere: what is shown of a certificate is public. A private key that is there
-    /// is checked to belong to it.
+    /// The private key may be in the file, in another one, or nowhere: what is shown of a certificate is public. If a private key is
+    /// there, it is checked to belong to the certificate.
     #[command(after_help = "\
 Examples:
   entra cert inspect daemon.pem
@@ -147,7 +147,7 @@ fn new(name: &str, out: Option<&Path>, bits: Bits, days: u64, output: Output) ->
         return Err(failure);
     }
     tell(format_args!(
-        "{} holds the key: keep it to yourself. {} is the certificate alone: upload it, or use",
+        "{} has the private key: keep it secret. {} is the certificate alone: upload it, or use",
         shown(&private),
         shown(&public)
     ));

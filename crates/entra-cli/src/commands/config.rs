@@ -26,8 +26,8 @@ use crate::terminal::{Stream, columns};
 ///
 /// A file holds no secret: it names a file with it (secret_file), or the secret comes from AZURE_CLIENT_SECRET.
 ///
-/// A project's file may come from a stranger, so it cannot send your secret to one: it names no authority but Microsoft's own clouds and
-/// this machine, and at one on this machine that it names only a credential of the project's own folder is used. It does choose the
+/// A project's file may come from an untrusted source, so it cannot send your secret away: it may name Microsoft's clouds and this machine
+/// only, and if it names an authority on this machine, only a credential of the project's own folder is used. It does choose the
 /// tenant and the application: `entra config show` shows both before anything is sent.
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -45,9 +45,9 @@ Examples:
   entra config show
   entra config show --profile contoso -o json")]
     Show(Box<Show>),
-    /// Write an entra.toml with a remark for each setting
+    /// Write an entra.toml with a comment for each setting
     ///
-    /// It is written to the current folder, or with --user to the user's folder. Nothing is asked, and a file that is there is left
+    /// It is written to the current folder, or with --user to the user's folder. Nothing is asked, and an existing file is left
     /// alone unless --force is given.
     #[command(after_help = "\
 Examples:
@@ -92,7 +92,7 @@ struct Init {
     #[arg(long)]
     user: bool,
 
-    /// Replace a file that is there
+    /// Replace an existing file
     #[arg(long)]
     force: bool,
 }
@@ -179,15 +179,13 @@ fn init(arguments: &Init) -> Result<(), Failure> {
     if arguments.force {
         replace(&path, &text).map_err(|error| failed(&error))?;
     } else if path.symlink_metadata().is_ok() {
-        return Err(
-            Failure::text(Exit::Output, format!("{} is there already", shown(&path)))
-                .hint("edit it, or give --force to replace it"),
-        );
+        return Err(Failure::text(Exit::Output, format!("{} exists already", shown(&path)))
+            .hint("edit it, or give --force to replace it"));
     } else {
         write_new(&path, &text, false)?;
     }
     tell(format_args!(
-        "{} is written: see what it comes to with `entra config show`",
+        "wrote {}; see the result with `entra config show`",
         shown(&path)
     ));
     Ok(())
@@ -197,7 +195,7 @@ fn init(arguments: &Init) -> Result<(), Failure> {
 fn contents(arguments: &Init) -> Result<String, Failure> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     if arguments.name.is_empty() || arguments.name.len() > 60 || !arguments.name.chars().all(is_plain) {
-        return Err(Failure::text(Exit::Usage, "the name of a profile is not one")
+        return Err(Failure::text(Exit::Usage, "the name of the profile is not valid")
             .hint("use at most 60 letters, digits, hyphens and underscores"));
     }
     let tenant = arguments.tenant.as_deref().map(str::parse::<Tenant>).transpose()?;

@@ -9,7 +9,7 @@ use crate::files::{harmless, print, print_json, read_loosely, tell};
 use crate::moment::{from_now, utc};
 use crate::pasted_token;
 
-/// Show what a token says of itself, without checking it.
+/// Show the claims of a token, without checking it.
 ///
 /// The token is read from standard input or a file: on the command line, other users could see it. It may stand in JSON (of `az account
 /// get-access-token`, of a token endpoint), in a header, in quotation marks, or on several lines. Its signature is not looked at, so
@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(note) = pasted.note {
         tell(note);
     }
-    tell("not verified: anybody can write a token that says this");
+    tell("not verified: a token with these claims can be forged");
     let claims = pasted.claims;
     match arguments.output {
         Output::Text => print(describe(&claims, meaning).trim_end()),

@@ -1,28 +1,24 @@
-use std::fmt::Write as _;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use clap::Args;
-use entra_credential::ClientCertificate;
 use entra_emulator::{App, Emulator};
-use entra_proto::{
-    Application, Authority, ClientCredential, ClientSecret, EndpointVersion, Guid, Target, TokenResponse,
-    UnverifiedClaims,
-};
-use entra_transport::{AcquireError, acquire_blocking};
-use entra_transport_ureq::UreqTransport;
 use rcgen::RsaKeySize;
+use serde_json::Value;
 
-use crate::api::{Answer, call};
 use crate::commands::cert::self_signed;
 use crate::exit::{Exit, Failure};
-use crate::files::print;
-use crate::moment::length;
-use crate::requests::Logged;
+use crate::files::{excerpt, print, random_name, write_new};
+use crate::outside::shell_quoted;
+use crate::terminal::{Stream, wrapped};
 
-/// Show the whole path from a secret to an API's answer, against an emulator, and explain each step.
+/// Show what this command does, in ten short steps against an emulator.
 ///
-/// Starts an emulator on loopback, gets tokens on the v2 and the v1 endpoint, calls the emulated Microsoft Graph with them, and makes
-/// the usual mistakes on purpose. Nothing leaves this machine; the same code with a real tenant talks to the real service.
+/// Each step prints the command that does it, so that you can type it yourself: tokens and their cache, calls with paging, certificates,
+/// common errors with their hints, the Office 365 activity feed, and Managed Desktop. Nothing leaves this machine, and nothing stays on it.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// What all made-up values are derived from: the same number makes the same tenant and applications
@@ -31,10 +27,15 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let (key, certificate) = self_signed("certified daemon", RsaKeySize::_2048, Duration::from_secs(86_400))?;
+    let (key, certificate) = self_signed("certified daemon", RsaKeySize::_2048, Duration::from_secs(365 * 86_400))?;
     let emulator = Emulator::builder()
         .seed(arguments.seed)
-        .app(App::new("reporting daemon").grant(Emulator::GRAPH, "User.Read.All"))
+        .app(
+            App::new("reporting daemon")
+                .grant(Emulator::GRAPH, "User.Read.All")
+                .grant(Emulator::OFFICE_MANAGEMENT, "ActivityFeed.Read")
+                .grant(Emulator::MANAGED_DESKTOP, "MmdSupport.ReadWrite"),
+        )
         .app(
             App::new("certified daemon")
                 .without_secrets()
@@ -44,261 +45,233 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .app(App::new("forgotten daemon").request(Emulator::GRAPH, "User.Read.All"))
         .try_start()
         .map_err(|error| Failure::of(Exit::Network, &error))?;
-    let certificate = ClientCertificate::from_pem(format!("{}{certificate}", key.as_str()), None);
-    let demo = Demo {
-        transport: Logged(UreqTransport::builder().allow_plain_loopback(true).build()?),
+    let folder = Folder::new()?;
+    write_new(
+        &folder.0.join("daemon.pem"),
+        &format!("{}{certificate}", key.as_str()),
+        true,
+    )?;
+    write_new(&folder.0.join("daemon.py"), SNIPPET, false)?;
+    let program = env::current_exe().map_err(|error| Failure::of(Exit::NotRun, &error))?;
+    Demo {
         emulator,
-        certificate: certificate?,
-    };
-    demo.tour()
+        folder,
+        program,
+    }
+    .tour()
 }
 
+/// A program with two errors.
+const SNIPPET: &str = "\
+authority = \" https://login.microsoftonline.com/contoso.com\"
+body = \"grant_type=client_credential&scope=https://graph.microsoft.com/.default\"
+";
+
 struct Demo {
-    transport: Logged<UreqTransport>,
     emulator: Emulator,
-    certificate: ClientCertificate,
+    folder: Folder,
+    program: PathBuf,
 }
 
 impl Demo {
     fn tour(&self) -> Result<(), Failure> {
-        self.introduce()?;
-        let app = self.application("reporting daemon")?;
-        let token = self.v2(&app)?;
-        self.users(&token)?;
-        self.v1(&app)?;
-        self.double_slash(&app)?;
-        self.certificate()?;
-        self.forgotten_consent()?;
-        self.mistakes(&app)?;
-        print(&format!(
-            "\n{} requests were made, all of them to {}.\nTo try your own code: entra emulator",
-            self.emulator.request_count(),
-            self.emulator.base_url()
-        ))
-    }
-
-    fn introduce(&self) -> Result<(), Failure> {
         let emulator = &self.emulator;
-        print(&format!(
-            "1. An Entra on loopback\n   {} is an emulator with the tenant {} ({}).\n   \
-             It refuses what Entra refuses. The application \"reporting daemon\" is registered there,\n   \
-             and an administrator granted it User.Read.All on Microsoft Graph.",
+        let resource = ["--resource", Emulator::GRAPH];
+        let daemon = self.application("reporting daemon")?;
+        say(&format!(
+            "1. A local token service\n   {} behaves like Entra, for the tenant {} ({}). Its application \"reporting daemon\" may read \
+             users, the activity feed and devices. To start one for your own tests: entra emulator",
             emulator.base_url(),
             emulator.domain(),
-            emulator.tenant_id(),
-        ))
-    }
-
-    fn v2(&self, app: &Application) -> Result<TokenResponse, Failure> {
-        let target = Target::scopes("https://graph.microsoft.com/.default")?;
-        let (shown, token) = self.acquire(app, target)?;
-        print(&format!(
-            "\n2. A token from the v2 endpoint\n   The daemon proves who it is with its secret, and asks for everything it was granted on one API:\n\
-             {shown}"
+            emulator.tenant_id()
         ))?;
-        Ok(token)
-    }
 
-    fn users(&self, token: &TokenResponse) -> Result<(), Failure> {
-        let mut story = String::from("\n3. A call to the API\n");
-        let mut next = Some(format!("{}/users?$top=2", self.emulator.graph_url()));
-        while let Some(url) = next.take() {
-            let answer = call(&self.transport, &url, &token.access_token)?;
-            if answer.status != 200 {
-                return Err(refused(&answer));
-            }
-            let _ = writeln!(
-                story,
-                "   GET {url}\n   Authorization: Bearer ...  ->  {}",
-                answer.status
-            );
-            for user in answer.json["value"].as_array().into_iter().flatten() {
-                let text = |name: &str| user[name].as_str().unwrap_or("?").escape_debug().to_string();
-                let _ = writeln!(story, "     {} <{}>", text("displayName"), text("userPrincipalName"));
-            }
-            next = answer.json["@odata.nextLink"].as_str().map(str::to_owned);
-        }
-        print(story.trim_end())
-    }
+        say("\n2. A token, and the same token from the cache")?;
+        let token = [&["token", "--cache"][..], &resource].concat();
+        let before = emulator.request_count();
+        self.show(&daemon, &token, Shown::Notes)?;
+        let between = emulator.request_count();
+        self.show(&daemon, &token, Shown::Notes)?;
+        say(&format!(
+            "   Requests to the service: {} for the first command, {} for the second.",
+            between - before,
+            emulator.request_count() - between
+        ))?;
 
-    fn v1(&self, app: &Application) -> Result<(), Failure> {
-        let target = Target::resource("https://graph.microsoft.com")?;
-        let (shown, token) = self.acquire(&app.clone().on(EndpointVersion::V1), target)?;
-        let answer = call(
-            &self.transport,
-            &format!("{}/users", self.emulator.graph_url()),
-            &token.access_token,
+        say("\n3. A call to an API, with all pages of its result")?;
+        let users = format!("{}/users?$top=2&$select=displayName", emulator.graph_url());
+        self.show(&daemon, &["call", "GET", "--paginate", &users], Shown::All)?;
+
+        say(
+            "\n4. What to request for an API\n   Azure SQL has a slash at the end of its audience, so the scope has two:",
         )?;
-        if answer.status != 200 {
-            return Err(refused(&answer));
-        }
-        print(&format!(
-            "\n4. The same from the v1 endpoint\n   It takes the API as resource, without /.default; its answer has strings where v2 has numbers:\n\
-             {shown}\n   Microsoft Graph takes this token as well  ->  {}",
-            answer.status
-        ))
-    }
-
-    fn double_slash(&self, app: &Application) -> Result<(), Failure> {
-        let target = Target::resource("https://database.windows.net/")?;
-        let (shown, _) = self.acquire(app, target)?;
-        print(&format!(
-            "\n5. An API whose name ends with a slash\n   Azure SQL expects the audience https://database.windows.net/, slash included. The v2 endpoint cuts\n   \
-             the scope at its last slash, so it needs two of them:\n{shown}"
-        ))
-    }
-
-    fn certificate(&self) -> Result<(), Failure> {
-        let app = self.at("certified daemon", self.certificate.clone())?;
-        let request = app.client_credentials(Target::resource("https://graph.microsoft.com")?)?;
-        let token = acquire_blocking(&self.transport, request)?;
-        let claims = UnverifiedClaims::decode(token.access_token.expose())?;
-        let answer = call(
-            &self.transport,
-            &format!("{}/users", self.emulator.graph_url()),
-            &token.access_token,
+        self.show(
+            &daemon,
+            &["scope", "explain", "https://database.windows.net/"],
+            Shown::All,
         )?;
-        if answer.status != 200 {
-            return Err(refused(&answer));
-        }
-        print(&format!(
-            "\n6. A certificate in the place of the secret\n   \"certified daemon\" has no secret. A key and a certificate were made on the spot, and the certificate\n   \
-             was registered; instead of client_secret, the request has client_assertion, a JWT that the key signed.\n   \
-             Its certificate: {} by SHA-1.\n   \
-             The token says that a certificate proved it: appidacr={}; Microsoft Graph takes it  ->  {}",
-            self.certificate.thumbprints().sha1_hex(),
-            claims.get("appidacr").and_then(|value| value.as_str()).unwrap_or("?"),
-            answer.status,
-        ))
-    }
 
-    fn forgotten_consent(&self) -> Result<(), Failure> {
-        let app = self.application("forgotten daemon")?;
-        let (_, token) = self.acquire(&app, Target::resource("https://graph.microsoft.com")?)?;
-        let answer = call(
-            &self.transport,
-            &format!("{}/users", self.emulator.graph_url()),
-            &token.access_token,
+        say(
+            "\n5. A certificate instead of a secret\n   `entra cert new` made daemon.pem; its certificate is registered for \"certified daemon\".",
         )?;
-        if answer.status != 403 {
-            return Err(refused(&answer));
-        }
-        print(&format!(
-            "\n7. Consent that nobody gave\n   \"forgotten daemon\" asks for the same permission in its registration, but no administrator granted it.\n   \
-             It gets a token all the same, one without roles, and the API refuses it  ->  {}\n     {}: {}",
-            answer.status,
-            answer.json["error"]["code"].as_str().unwrap_or("?"),
-            answer.json["error"]["message"].as_str().unwrap_or("?"),
+        let certified = self.application("certified daemon")?;
+        let token = [&["token", "--certificate", "daemon.pem"][..], &resource].concat();
+        self.show(&certified, &token, Shown::Notes)?;
+
+        say(
+            "\n6. Consent that is missing\n   \"forgotten daemon\" requests the same permission, but no administrator has granted it:",
+        )?;
+        let forgotten = self.application("forgotten daemon")?;
+        let users = format!("{}/users", emulator.graph_url());
+        self.show(&forgotten, &["call", "GET", &users], Shown::Failure(Exit::Permission))?;
+
+        say("\n7. A wrong secret, and what to do\n   AZURE_CLIENT_SECRET has the secret's ID here, not its value:")?;
+        let mut wrong = daemon.clone();
+        wrong.secret = Some("206c46f6-0f25-49e8-8d74-b87362acd6f5".to_owned());
+        self.show(
+            &wrong,
+            &[&["token"][..], &resource].concat(),
+            Shown::Failure(Exit::Refused),
+        )?;
+
+        say("\n8. Errors in code, before it runs")?;
+        self.show(&daemon, &["lint", "daemon.py"], Shown::Failure(Exit::Found))?;
+
+        say("\n9. The Office 365 activity feed: subscribe, list contents, read one")?;
+        let feed = format!("{}/subscriptions", emulator.activity_url());
+        let kind = "contentType=Audit.Exchange";
+        self.show(&daemon, &["call", "POST", &format!("{feed}/start?{kind}")], Shown::All)?;
+        let contents = self.show(&daemon, &["call", "GET", &format!("{feed}/content?{kind}")], Shown::All)?;
+        let contents: Value = serde_json::from_slice(&contents.stdout).unwrap_or_default();
+        let content = contents[0]["contentUri"].as_str().unwrap_or_default();
+        let records = self.show(&daemon, &["call", "GET", content], Shown::All)?;
+        let records: Value = serde_json::from_slice(&records.stdout).unwrap_or_default();
+        let text = |name: &str| excerpt(records[0][name].as_str().unwrap_or("?"), 60);
+        say(&format!(
+            "   Records: {}. The first: {} by {}.",
+            records.as_array().map_or(0, Vec::len),
+            text("Operation"),
+            text("UserId")
+        ))?;
+
+        say("\n10. Microsoft Managed Desktop: an API whose audience is not its host")?;
+        let devices = format!("{}/devices?$top=1", emulator.managed_desktop_url());
+        self.show(&daemon, &["call", "GET", &devices], Shown::All)?;
+
+        say(&format!(
+            "\nRequests: {}, all to {}. Next: entra --help",
+            emulator.request_count(),
+            emulator.base_url()
         ))
     }
 
-    fn mistakes(&self, app: &Application) -> Result<(), Failure> {
-        let mut story = String::from("\n8. Mistakes, and what to do about them\n");
-        let wrong = Application::new(
-            app.authority().clone(),
-            app.client_id(),
-            ClientSecret::new("not the secret")?,
-        );
-        let cases = [
-            ("a wrong secret", wrong, "https://graph.microsoft.com"),
-            (
-                "an API that does not exist",
-                app.clone(),
-                "https://graph.microsoft.example",
-            ),
-        ];
-        for (what, app, resource) in cases {
-            let request = app.client_credentials(Target::resource(resource)?)?;
-            match acquire_blocking(&self.transport, request) {
-                Err(AcquireError::Protocol(error)) => {
-                    let _ = writeln!(story, "   {what}:\n     {error}");
-                }
-                Err(error) => return Err(error.into()),
-                Ok(_) => return Err(Failure::text(Exit::Refused, format!("{what} was accepted"))),
-            }
-        }
-        // These two are refused before anything is sent.
-        let named = Target::scopes("https://graph.microsoft.com/User.Read")?;
-        let common = app
-            .clone()
-            .at(Authority::new(app.authority().cloud().clone(), "common".parse()?)?);
-        for (what, refusal) in [
-            ("a single permission as scope", app.client_credentials(named).err()),
-            (
-                "common as the tenant",
-                common
-                    .client_credentials(Target::resource("https://graph.microsoft.com")?)
-                    .err(),
-            ),
-        ] {
-            let error = refusal.ok_or_else(|| Failure::text(Exit::Refused, format!("{what} was accepted")))?;
-            let _ = writeln!(story, "   {what} (never sent):\n     {error}");
-        }
-        print(story.trim_end())
+    fn application(&self, name: &str) -> Result<Identity, Failure> {
+        let app = self.emulator.app(name);
+        let app = app.ok_or_else(|| Failure::text(Exit::Configuration, format!("no {name}")))?;
+        Ok(Identity::of(app))
     }
 
-    fn application(&self, name: &str) -> Result<Application, Failure> {
-        let app = self
-            .emulator
-            .app(name)
-            .ok_or_else(|| Failure::text(Exit::Configuration, format!("no {name}")))?;
-        let secret = app
-            .secrets
+    /// Runs a command as this application, and prints it with what came of it.
+    fn show(&self, identity: &Identity, words: &[&str], shown: Shown) -> Result<Output, Failure> {
+        let mut command = Command::new(&self.program);
+        command.args(words).current_dir(&self.folder.0).env_clear();
+        for name in ["PATH", "SystemRoot", "TEMP", "TMP"] {
+            command.envs(env::var_os(name).map(|value| (name, value)));
+        }
+        command
+            .env("AZURE_AUTHORITY_HOST", self.emulator.base_url())
+            .env("AZURE_TENANT_ID", self.emulator.tenant_id())
+            .env("AZURE_CLIENT_ID", &identity.client_id)
+            .env("ENTRA_STORE", self.folder.0.join("store"))
+            .env("HOME", &self.folder.0)
+            .envs(identity.secret.as_ref().map(|secret| ("AZURE_CLIENT_SECRET", secret)));
+        let output = command.output().map_err(|error| Failure::of(Exit::NotRun, &error))?;
+        let line = words
             .iter()
-            .flatten()
-            .next()
-            .map(|secret| secret.value.clone())
-            .unwrap_or_default();
-        self.at(name, ClientSecret::new(secret)?)
-    }
-
-    /// The application of this name, with this credential.
-    fn at(&self, name: &str, credential: impl Into<ClientCredential>) -> Result<Application, Failure> {
-        let app = self
-            .emulator
-            .app(name)
-            .ok_or_else(|| Failure::text(Exit::Configuration, format!("no {name}")))?;
-        let authority = Authority::loopback(&self.emulator.authority())?;
-        Ok(Application::new(authority, app.client_id.parse()?, credential))
-    }
-
-    /// Gets a token, and tells what was sent (its secret aside) and what came.
-    fn acquire(&self, app: &Application, target: Target) -> Result<(String, TokenResponse), Failure> {
-        let request = app.client_credentials(target)?;
-        let sent = request.encode(Guid::from_bytes([0; 16]));
-        let body = String::from_utf8_lossy(sent.body().as_bytes()).into_owned();
-        let mut shown = format!("     POST {}\n", sent.uri());
-        for (at, pair) in body.split('&').enumerate() {
-            let pair = if pair.starts_with("client_secret=") {
-                "client_secret=..."
-            } else {
-                pair
-            };
-            let _ = writeln!(shown, "       {}{pair}", if at == 0 { "" } else { "&" });
+            .map(|word| shell_quoted(word))
+            .collect::<Vec<_>>()
+            .join(" ");
+        let mut text = format!("   $ entra {line}");
+        let results = String::from_utf8_lossy(&output.stdout);
+        let notes = String::from_utf8_lossy(&output.stderr);
+        let results = if shown == Shown::Notes { "" } else { &*results };
+        for (lines, limit) in [(&*notes, LONGEST_NOTE), (results, LONGEST_RESULT)] {
+            for line in lines.lines() {
+                text += &format!("\n     {}", excerpt(line, limit));
+            }
         }
-        let token = acquire_blocking(&self.transport, request)?;
-        let lifetime = token.lifetime.expires_at.since(token.lifetime.received_at);
-        let claims = UnverifiedClaims::decode(token.access_token.expose())?;
-        let roles: Vec<&str> = claims.roles().collect();
-        let roles = if roles.is_empty() {
-            "none".to_owned()
-        } else {
-            roles.join(", ")
+        say(&text)?;
+        let expected = match shown {
+            Shown::Failure(exit) => exit as i32,
+            Shown::All | Shown::Notes => 0,
         };
-        let _ = write!(
-            shown,
-            "   The answer: a token of format {} for {}, good for {}; roles: {roles}",
-            claims.version().unwrap_or("?"),
-            claims.audience().unwrap_or("?"),
-            length(lifetime),
-        );
-        Ok((shown, token))
+        if output.status.code() != Some(expected) {
+            return Err(Failure::text(
+                Exit::NotRun,
+                "a step of the demo did not end as it should",
+            ));
+        }
+        Ok(output)
     }
 }
 
-fn refused(answer: &Answer) -> Failure {
-    Failure::text(
-        Exit::Api,
-        format!("the API answered {}: {}", answer.status, answer.json["error"]["code"]),
-    )
+/// What is printed of a command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    All,
+    /// Standard error alone: the result is a token.
+    Notes,
+    /// All of a command that fails with this exit code.
+    Failure(Exit),
 }
+
+/// An application as the variables of a command name it.
+#[derive(Clone)]
+struct Identity {
+    client_id: String,
+    secret: Option<String>,
+}
+
+impl Identity {
+    fn of(app: &App) -> Self {
+        let secret = app.secrets.iter().flatten().next();
+        Self {
+            client_id: app.client_id.clone(),
+            secret: secret.map(|secret| secret.value.clone()),
+        }
+    }
+}
+
+/// A private folder, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Result<Self, Failure> {
+        let failed = |error| Failure::of(Exit::Output, &error).context("a temporary folder");
+        let path = env::temp_dir().join(format!("entra-demo-{}", random_name().map_err(failed)?));
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&path).map_err(failed)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let path: &Path = &self.0;
+        let _ = fs::remove_dir_all(path);
+    }
+}
+
+fn say(text: &str) -> Result<(), Failure> {
+    print(&wrapped(text, Stream::Out.width().unwrap_or(USUAL_WIDTH), 2))
+}
+
+/// The width of the text where it does not go to a terminal.
+const USUAL_WIDTH: usize = 100;
+
+/// How much is shown of a line of standard error, in characters.
+const LONGEST_NOTE: usize = 700;
+/// How much is shown of a line of standard output, in characters.
+const LONGEST_RESULT: usize = 160;

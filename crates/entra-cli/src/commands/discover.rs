@@ -12,9 +12,9 @@ use crate::outside::without_secrets;
 use crate::settings::{NetworkSettings, cloud_at};
 use crate::terminal::{Stream, columns};
 
-/// Show what a cloud tells about a tenant: its ID, its cloud and region, and its endpoints.
+/// Show what is public about a tenant: its ID, its cloud and region, and its endpoints.
 ///
-/// The cloud tells it to everybody: no credential is needed and none is sent. The discovery documents of the v2 and the v1 endpoint are
+/// This information is public: no credential is needed and none is sent. The discovery documents of the v2 and the v1 endpoint are
 /// read (OpenID Connect). An address in them that is not Microsoft's is shown with a warning, and nothing is sent there.
 ///
 /// In JSON: tenant_id, asked, kind, cloud, authority_host, region_scope, region_sub_scope, and v1 and v2 with what each document says.
@@ -61,11 +61,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         _ => (cloud_at(host.unwrap_or("public"))?, tenant),
     };
     if !tenant.is_specific() {
-        return Err(Failure::text(
-            Exit::Configuration,
-            format!("{tenant} stands for no tenant in particular"),
-        )
-        .hint("name one by its ID or a domain, such as contoso.onmicrosoft.com"));
+        return Err(
+            Failure::text(Exit::Configuration, format!("{tenant} is not a particular tenant"))
+                .hint("name one by its ID or a domain, such as contoso.onmicrosoft.com"),
+        );
     }
     let authority = Authority::new(cloud.clone(), tenant.clone())?;
     let transport = arguments.network.transport()?;

@@ -102,7 +102,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     token_lifetime: Option<u64>,
 
-    /// Have answers say when to ask for the next token (refresh_in) [default: what the configuration says, or not at all]
+    /// The seconds after which a response tells clients to request the next token (refresh_in) [default: what the configuration says, or not at all]
     #[arg(long, value_name = "SECONDS")]
     refresh_in: Option<u64>,
 

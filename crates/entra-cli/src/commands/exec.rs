@@ -13,8 +13,8 @@ use crate::wanted::TokenSettings;
 
 /// Run a command with an access token in its environment.
 ///
-/// The command finds the token in ENTRA_ACCESS_TOKEN, and in ENTRA_TOKEN_EXPIRES_ON the second at which it expires (Unix time). Nobody
-/// renews it: that is for commands which end before it does, within an hour mostly. What AZURE_CLIENT_SECRET and
+/// The command finds the token in ENTRA_ACCESS_TOKEN, and in ENTRA_TOKEN_EXPIRES_ON the second at which it expires (Unix time). It is not
+/// renewed, so it suits commands that end before it expires, usually within an hour. What AZURE_CLIENT_SECRET and
 /// AZURE_CLIENT_CERTIFICATE_PASSWORD hold is for getting the token, and is taken out of the command's environment.
 ///
 /// The command takes the place of this one (on Unix), so that signals reach it and its exit code is the one that is seen.

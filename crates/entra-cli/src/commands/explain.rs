@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::exit::{Exit, Failure};
 use crate::files::{print, print_json, read_loosely, tell};
 
-/// Explain an error of Entra's: its number, or any text with AADSTS numbers in it.
+/// Explain an error of Entra: its AADSTS code, or any text with such codes in it.
 ///
 /// The text may be a message, an address such as https://login.microsoftonline.com/error?code=7000215, or JSON. Without one, it is read
 /// from standard input.
@@ -22,7 +22,7 @@ Examples:
     entra explain
   entra explain all")]
 pub(crate) struct Arguments {
-    /// A number, any text with numbers in it, "-" for standard input, or "all" for every number known here
+    /// A code, any text with codes in it, "-" for standard input, or "all" for every code known here
     #[arg(value_name = "ERROR")]
     errors: Vec<String>,
 
@@ -53,17 +53,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let text = text(&arguments.errors)?;
     let codes = Aadsts::codes_in(&text);
     if codes.is_empty() {
-        return Err(Failure::text(Exit::Usage, "there is no AADSTS number in that")
-            .hint("give a number, such as AADSTS7000215, or a text with one in it"));
+        return Err(Failure::text(Exit::Usage, "the text has no AADSTS code")
+            .hint("give a code, such as AADSTS7000215, or a text with one in it"));
     }
     let known: Vec<Aadsts> = codes.iter().filter_map(|code| Aadsts::find(*code)).collect();
     for code in codes.iter().filter(|code| Aadsts::find(**code).is_none()) {
-        tell(format_args!("AADSTS{code} is not known here; see {}", page(*code)));
+        tell(format_args!(
+            "AADSTS{code} has no explanation here; see {}",
+            page(*code)
+        ));
     }
     if known.is_empty() {
-        return Err(
-            Failure::text(Exit::Usage, "none of these numbers is known here").hint(format!("see {}", page(codes[0])))
-        );
+        return Err(Failure::text(Exit::Usage, "no explanation of these codes").hint(format!("see {}", page(codes[0]))));
     }
     match arguments.output {
         Output::Json => print_json(&known.iter().map(to_json).collect()),

@@ -8,7 +8,7 @@ use crate::certificate::{PasswordSettings, now};
 use crate::exit::{Exit, Failure};
 use crate::files::{name_of, print_json_text, read_text};
 
-/// Write the part of an app registration's manifest that registers a certificate.
+/// Print the part of an app registration's manifest that registers a certificate.
 ///
 /// Prints the list keyCredentials in the format of Microsoft Graph, which the portal's manifest has as well. With --manifest, prints a
 /// whole manifest that was downloaded before, with the certificates in it: what was there stays, nothing is listed twice, and new entries

@@ -11,7 +11,7 @@ use crate::mistakes::{Finding, Level, RULES, Rule, Skipped, check, inputs};
 use crate::outside::without_secrets;
 use crate::terminal::{Stream, columns, wrapped};
 
-/// Find the classic mistakes of applications for Entra, in code, configuration and documents.
+/// Find common errors of applications for Entra, in code, configuration and documents.
 ///
 /// Misspelled grant types, scope where resource belongs, missing slashes and /.default, secrets in files, placeholders that were left, and
 /// more: --list names the rules, and --explain RULE says why one is there. The languages are not parsed: a rule looks at lines, and at a

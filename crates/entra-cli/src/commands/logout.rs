@@ -8,8 +8,8 @@ use crate::store::{StoreSettings, Wanted};
 
 /// Remove a sign-in that `entra login` kept, with its tokens.
 ///
-/// It is removed here, and nothing else: the service is not told. The session in the browser goes on, and whoever copied a token before
-/// can use it until it expires. To revoke all sessions of a user is up to the user or an administrator (Microsoft Graph:
+/// It is removed on this machine only: the service is not told. The session in the browser goes on, and a token that was copied before
+/// stays valid until it expires. The user or an administrator can revoke all sessions of the user (Microsoft Graph:
 /// POST /users/ID/revokeSignInSessions).
 #[derive(Args)]
 #[command(after_help = "\

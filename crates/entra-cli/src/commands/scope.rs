@@ -99,10 +99,10 @@ impl Explained {
         let mut notes = Vec::new();
         if audience.ends_with('/') {
             notes
-                .push("the audience ends with a slash, and the v2 endpoint cuts at the last one: hence two".to_owned());
+                .push("the audience ends with a slash, and the v2 endpoint removes one slash with /.default: so two are needed".to_owned());
         } else if KnownApi::lacking_slash(&audience).is_some() {
             notes.push(format!(
-                "this API expects {audience}/, with a slash, and refuses this token: ask for {audience}//.default"
+                "this API expects {audience}/, with a slash, and rejects this token: request {audience}//.default"
             ));
         }
         if KnownApi::with_audience(&audience).is_none()
@@ -119,7 +119,7 @@ impl Explained {
             .find(|scope| is_scope && !scope.is_default() && !scope.is_openid())
         {
             notes.push(format!(
-                "{named} is one permission: no daemon can ask for it alone, only for {audience}/.default"
+                "{named} is one permission: a daemon cannot request it alone, only {audience}/.default"
             ));
         }
         // A permission of an API looks like an audience with a path.
@@ -135,7 +135,7 @@ impl Explained {
             v2: on(EndpointVersion::V2)?,
             notes,
             other: other.map(|(api, permission)| {
-                format!("if it is a scope: the permission {permission} of {api}, which no daemon can ask for alone")
+                format!("if it is a scope: the permission {permission} of {api}, which a daemon cannot request alone")
             }),
             audience,
         })

@@ -76,7 +76,7 @@ fn list(directory: &DirectorySettings, client_id: Option<ClientId>, form: Form) 
         Form::Json => print_json(&found.tenants.iter().map(to_json).collect()),
         Form::Table | Form::Text if found.tenants.is_empty() => {
             if found.unreadable.is_empty() {
-                tell("no tenant has consented");
+                tell("no tenant has consented yet");
             }
             Ok(())
         }
@@ -87,7 +87,7 @@ fn list(directory: &DirectorySettings, client_id: Option<ClientId>, form: Form) 
 
 fn forget(directory: &DirectorySettings, tenant: &str, client_id: Option<ClientId>) -> Result<(), Failure> {
     let tenant: Guid = tenant.trim().parse().map_err(|_| {
-        let problem = format!("\"{}\" is no tenant's id", excerpt(tenant, 100));
+        let problem = format!("\"{}\" is not a tenant's ID", excerpt(tenant, 100));
         Failure::text(Exit::Configuration, problem).hint("find the id with `entra tenants list`")
     })?;
     let directory = directory.existing()?;
@@ -101,8 +101,8 @@ fn forget(directory: &DirectorySettings, tenant: &str, client_id: Option<ClientI
     }
     if !forgotten {
         return Err(
-            Failure::text(Exit::Configuration, format_args!("no consent of {tenant} is known"))
-                .hint("find those that are known with `entra tenants list`"),
+            Failure::text(Exit::Configuration, format_args!("no consent of {tenant} is stored"))
+                .hint("list them with `entra tenants list`"),
         );
     }
     tell(format_args!("{tenant} is forgotten"));

@@ -28,11 +28,11 @@ pub(crate) struct WatchSettings {
     #[arg(long, conflicts_with_all = ["account", "cache"])]
     watch: bool,
 
-    /// Ask every so many seconds, such as 0.5
+    /// Request a token every this many seconds, such as 0.5
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval, requires = "watch")]
     interval: Duration,
 
-    /// Ask the client so many times, then end, with exit code 0 if there was a token the last time
+    /// Request a token from the client this many times, then end, with exit code 0 if the last time gave one
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..), requires = "watch")]
     count: Option<u64>,
 

@@ -236,7 +236,7 @@ impl Reader<'_> {
             return Ok(());
         }
         Err(self
-            .wrong(at, "the name of a profile is not one")
+            .wrong(at, "the name of the profile is not valid")
             .hint("use at most 60 letters, digits, hyphens, dots and underscores"))
     }
 

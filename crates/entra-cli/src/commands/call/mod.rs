@@ -56,7 +56,7 @@ Examples:
   entra call GET https://graph.microsoft.com/v1.0/me \\
     --account
 
-  # against an emulator the path tells the API
+  # with an emulator, the path names the API
   entra call GET http://127.0.0.1:8500/v1.0/users"
 )]
 pub(crate) struct Arguments {
@@ -74,7 +74,7 @@ pub(crate) struct Arguments {
     #[arg(short, long, value_enum, ignore_case = true, default_value_t = Output::Auto)]
     output: Output,
 
-    /// Write the body to this file, or to standard output if it is "-". One that is there is replaced, once the body is complete
+    /// Write the body to this file, or to standard output if it is "-". An existing file is replaced once the body is complete
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 

@@ -24,7 +24,7 @@ pub(super) struct PageSettings {
     #[arg(long)]
     paginate: bool,
 
-    /// With --paginate: stop with an error after so many pages
+    /// With --paginate: stop with an error after this many pages
     #[arg(long, value_name = "COUNT", default_value_t = 10_000, requires = "paginate", value_parser = clap::value_parser!(u32).range(1..))]
     max_pages: u32,
 }

@@ -298,7 +298,7 @@ const HINTS: [(&str, &str); 30] = [
         "AF20055",
         "give startTime and endTime both: at most 24 hours apart, and the start at most 7 days ago",
     ),
-    ("AF20024", "nothing: the subscription is there, as it was asked for"),
+    ("AF20024", "nothing to do: the subscription exists"),
     ("AF20050", "list the content again: this one has expired, or never was"),
     ("AF20051", "list the content again: this one has expired, or never was"),
     ("AF50000", "try again later: the API failed"),

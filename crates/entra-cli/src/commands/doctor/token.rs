@@ -71,7 +71,7 @@ pub(crate) fn request(
         Ok(token) => {
             report.add(Check::ok(
                 name::TOKEN_REQUEST,
-                "the service takes the credential, and gives a token",
+                "the service accepts the credential and issues a token",
             ))?;
             return Ok(Some(token));
         }

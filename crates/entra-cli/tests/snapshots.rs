@@ -1,0 +1,21 @@
+//! Every help text and the output of every command, compared with the files in `tests/snapshots`.
+//!
+//! After a change that is meant, write them anew with `INSTA_UPDATE=always cargo test -p entra-cli --test snapshots`, and read the
+//! difference as a user. Without that variable no file is written, and a text that is new or differs fails the test.
+
+// Errors of the system have other texts elsewhere.
+#![cfg(target_os = "linux")]
+
+mod common;
+#[path = "common/desk.rs"]
+mod desk;
+#[path = "snapshots/help.rs"]
+mod help;
+#[path = "snapshots/outputs.rs"]
+mod outputs;
+#[path = "common/terminal.rs"]
+mod terminal;
+#[path = "snapshots/transcript.rs"]
+mod transcript;
+#[path = "common/waiting.rs"]
+mod waiting;
