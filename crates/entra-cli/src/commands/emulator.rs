@@ -252,7 +252,12 @@ fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
         let _ = write!(text, "\n# application {name}: client id {id}, {proof}");
     }
     for api in emulator.apis() {
-        let _ = write!(text, "\n# API {}", escape(&api.identifiers.join(" = ")));
+        // An API may have no other name than its id.
+        let names = match api.identifiers.as_slice() {
+            [] => api.app_id.clone(),
+            names => names.join(" = "),
+        };
+        let _ = write!(text, "\n# API {}", escape(&names));
     }
     let _ = write!(text, "\n# activity feed of Office 365: {}", emulator.activity_url());
     let host = emulator.tls_url().unwrap_or_else(|| emulator.base_url());
