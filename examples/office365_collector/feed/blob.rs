@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::sink::{Key, Record};
@@ -38,7 +38,7 @@ impl Blob {
         let records = records
             .into_iter()
             .map(|raw| {
-                let head: Head<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
+                let head = Head::of(raw);
                 Record {
                     raw: place(raw.get()),
                     created: match head.created {
@@ -88,36 +88,48 @@ struct Head<'a> {
     created: Option<Cow<'a, str>>,
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Head<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Head<'de>;
+impl<'a> Head<'a> {
+    /// Reads a record, up to the last member that counts: the record as a whole was checked before.
+    fn of(record: &'a RawValue) -> Self {
+        let mut head = Self::default();
+        // It ends with an error where members are left.
+        let _ = (&mut head).deserialize(&mut serde_json::Deserializer::from_str(record.get()));
+        head
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a record")
-            }
+impl<'de: 'a, 'a> DeserializeSeed<'de> for &mut Head<'a> {
+    type Value = ();
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut head = Head::default();
-                while let Some(Name(name)) = map.next_key()? {
-                    let field = match name {
-                        Member::Id => &mut head.id,
-                        Member::CreationTime => &mut head.created,
-                        Member::Other => {
-                            map.next_value::<IgnoredAny>()?;
-                            continue;
-                        }
-                    };
-                    let value = map.next_value::<Text<'_>>()?.0;
-                    if field.is_none() {
-                        *field = value;
-                    }
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de: 'a, 'a> Visitor<'de> for &mut Head<'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while self.id.is_none() || self.created.is_none() {
+            let Some(Name(name)) = map.next_key()? else { break };
+            let field = match name {
+                Member::Id => &mut self.id,
+                Member::CreationTime => &mut self.created,
+                Member::Other => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
                 }
-                Ok(head)
+            };
+            let value = map.next_value::<Text<'_>>()?.0;
+            if field.is_none() {
+                *field = value;
             }
         }
-        deserializer.deserialize_map(Object)
+        Ok(())
     }
 }
 

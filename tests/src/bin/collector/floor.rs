@@ -14,6 +14,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use tokio::net::TcpStream;
 
 use crate::load::TYPES;
@@ -154,39 +155,23 @@ async fn get(task: &Task, sender: &mut SendRequest<Empty<Bytes>>, token: &str, u
 
 /// Writes each record to the file of its day, on a line of its own.
 fn write(folder: &Path, files: &mut BTreeMap<Vec<u8>, BufWriter<File>>, body: &[u8]) {
-    const TIME: &[u8] = b"{\"CreationTime\":\"";
-    let (mut depth, mut start, mut is_text, mut is_escaped) = (0, 0, false, false);
-    for (at, byte) in body.iter().enumerate() {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' => is_escaped = true,
-            b'"' => is_text = !is_text,
-            b'{' if !is_text => {
-                if depth == 0 {
-                    start = at;
-                }
-                depth += 1;
-            }
-            b'}' if !is_text => {
-                depth -= 1;
-                if depth == 0 {
-                    let record = &body[start..=at];
-                    let day = &record[TIME.len()..TIME.len() + 10];
-                    if !files.contains_key(day) {
-                        let name = format!("{}.jsonl", String::from_utf8_lossy(day));
-                        let file = File::create(folder.join(name)).expect("the file can be made");
-                        files.insert(day.to_owned(), BufWriter::with_capacity(64 * 1_024, file));
-                    }
-                    let file = files.get_mut(day).expect("it was just added");
-                    file.write_all(record)
-                        .and_then(|()| file.write_all(b"\n"))
-                        .expect("the file can be written");
-                }
-            }
-            _ => {}
+    let records: Vec<&RawValue> = serde_json::from_slice(body).expect("an array");
+    for record in records {
+        let record = record.get().as_bytes();
+        let day = &record[TIME.len()..TIME.len() + 10];
+        if !files.contains_key(day) {
+            let name = format!("{}.jsonl", String::from_utf8_lossy(day));
+            let file = File::create(folder.join(name)).expect("the file can be made");
+            files.insert(day.to_owned(), BufWriter::with_capacity(64 * 1_024, file));
         }
+        let file = files.get_mut(day).expect("it was just added");
+        file.write_all(record)
+            .and_then(|()| file.write_all(b"\n"))
+            .expect("the file can be written");
     }
 }
 
+/// The beginning of the emulator's records.
+const TIME: &[u8] = b"{\"CreationTime\":\"";
 /// As many tenants at once as the collector has requests at once.
 const WORKERS: usize = 32;
