@@ -46,7 +46,10 @@ mod tests {
     const NOW: u64 = 1_800_000_000;
     const HOUR: u64 = 3600;
 
-    fn planned(finished: Option<u64>, since: u64, overlap: u64) -> (Vec<(u64, u64)>, Option<(u64, u64)>) {
+    /// Start and end of a window, in seconds before now.
+    type Ago = (u64, u64);
+
+    fn planned(finished: Option<u64>, since: u64, overlap: u64) -> (Vec<Ago>, Option<Ago>) {
         let at = Timestamp::from_secs;
         let plan = plan(
             at(NOW),
@@ -54,7 +57,6 @@ mod tests {
             Duration::from_secs(since),
             Duration::from_secs(overlap),
         );
-        // Seconds before now.
         let ago = |window: Window| (NOW - window.start.as_secs(), NOW - window.end.as_secs());
         (plan.windows.into_iter().map(ago).collect(), plan.gap.map(ago))
     }
