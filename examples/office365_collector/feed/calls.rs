@@ -12,7 +12,7 @@ use entra_tower::{Bearer, BearerLayer, CloneBody};
 use entra_transport::Policy;
 use entra_transport::tls::Trust;
 use http::header::{ACCEPT, CONTENT_TYPE, DATE};
-use http::{HeaderMap, Method, Request, Uri};
+use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
@@ -93,6 +93,8 @@ impl Api {
             tenant,
             publisher: self.publisher,
             service: layer.replay().layer(self.connections.clone()),
+            client: client.clone(),
+            target: self.target.clone(),
         })
     }
 }
@@ -105,6 +107,8 @@ pub(crate) struct Feed {
     tenant: Guid,
     publisher: Option<Guid>,
     service: Bearer<Connections, CloneBody>,
+    client: Client,
+    target: Target,
 }
 
 /// The subscriptions of a tenant.
@@ -314,6 +318,7 @@ impl Feed {
         body: Bytes,
         most: usize,
     ) -> Result<(HeaderMap, Vec<u8>), CallError> {
+        let permission = permission(&uri);
         let mut request = Request::new(Full::new(body.clone()));
         *request.method_mut() = method;
         *request.uri_mut() = with_publisher(uri, self.publisher);
@@ -332,7 +337,13 @@ impl Feed {
             // Of an error response, the beginning is enough.
             if !parts.status.is_success() {
                 let body = read(body, LARGEST_ERROR, true).await.unwrap_or_default();
-                return Err(CallError::Api(ApiError::read(parts.status, &parts.headers, &body)));
+                let mut error = ApiError::read(parts.status, &parts.headers, &body);
+                if error.status == StatusCode::UNAUTHORIZED {
+                    // The middleware tried a new token already. If that has the permission, the API may change its mind.
+                    let roles = self.client.roles(&self.target).await.map_err(CallError::Token)?;
+                    error.is_permitted = roles.iter().any(|role| role == permission);
+                }
+                return Err(CallError::Api(error));
             }
             Ok((read(body, most, false).await?, parts.headers))
         };
@@ -340,6 +351,18 @@ impl Feed {
             CallError::Connection(format!("no complete response within {} s", LONGEST_CALL.as_secs()))
         })??;
         Ok((headers, body))
+    }
+}
+
+/// The permission that a request needs. The address of a content does not tell its type.
+fn permission(uri: &Uri) -> &'static str {
+    let is_dlp = uri
+        .query()
+        .is_some_and(|query| query.contains(ContentType::Dlp.as_str()));
+    if is_dlp {
+        "ActivityFeed.ReadDlp"
+    } else {
+        "ActivityFeed.Read"
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     /// What `Retry-After` asks for.
     pub(crate) retry_after: Option<Duration>,
+    /// Whether the token has the permission, although the API rejects the request as unauthorized.
+    pub(super) is_permitted: bool,
 }
 
 impl ApiError {
@@ -65,6 +67,7 @@ impl ApiError {
                 .filter(|code| !code.is_empty()),
             message: printable(&message, LONGEST_MESSAGE),
             retry_after: retry_after(headers),
+            is_permitted: false,
         }
     }
 
@@ -83,6 +86,7 @@ impl ApiError {
     /// Returns what to do about it.
     pub(crate) fn hint(&self) -> &'static str {
         match self.code.as_deref().unwrap_or_default() {
+            "AF10001" if self.is_permitted => "nothing: the token has the permission, and the next round tries again",
             "AF10001" => {
                 "add the application permission ActivityFeed.Read (ActivityFeed.ReadDlp for DLP.All) of the Office 365 Management \
                  APIs to the app registration, and let an administrator of the tenant consent to it"
@@ -129,7 +133,9 @@ impl CallError {
     pub(crate) fn is_retryable(&self) -> bool {
         match self {
             Self::Token(error) => error.is_retryable(),
-            Self::Api(error) => error.is_throttled() || error.status.is_server_error() || error.is("AF50000"),
+            Self::Api(error) => {
+                error.is_throttled() || error.status.is_server_error() || error.is("AF50000") || error.is_permitted
+            }
             Self::Connection(_) | Self::Response(_) => true,
             Self::Rejected(_) => false,
         }
@@ -159,7 +165,7 @@ impl CallError {
         };
         match self {
             Self::Token(error) => error.class() == ErrorClass::Consent || error.service().is_some_and(unknown),
-            Self::Api(error) => error.is("AF10001"),
+            Self::Api(error) => error.is("AF10001") && !error.is_permitted,
             Self::Connection(_) | Self::Response(_) | Self::Rejected(_) => false,
         }
     }
