@@ -63,6 +63,12 @@ def main():
                 if time.monotonic() > DEADLINE:
                     break
         elif name == "resize":
+            # Between two lines: one that is made for the old width while the width changes is wrapped by any terminal.
+            quiet_at = time.monotonic() + 1
+            while time.monotonic() < quiet_at and not read(0.05):
+                pass
+            while time.monotonic() < quiet_at and read(0.01):
+                pass
             resize(master, values[0])
             chunks.append([values[0], b""])
         elif name == "pause":
