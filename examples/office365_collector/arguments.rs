@@ -1,5 +1,7 @@
 //! The command line.
 
+#![allow(rustdoc::bare_urls, reason = "these comments are help texts, read in a terminal")]
+
 use std::path::PathBuf;
 use std::time::Duration;
 
