@@ -160,7 +160,7 @@ pub(crate) fn snapshots() -> Vec<String> {
 }
 
 /// What differs from run to run: times, random IDs, ports and signatures.
-const FILTERS: [(&str, &str); 20] = [
+const FILTERS: [(&str, &str); 21] = [
     (r"eyJ[\w-]+\.[\w-]+\.[\w-]*", "TOKEN"),
     (r"\d{4}-\d\d-\d\d[T\s]\s*\d\d:\d\d(:\d\d)?(\.\d+)?( UTC|Z)?", "TIME"),
     (
@@ -179,6 +179,8 @@ const FILTERS: [(&str, &str); 20] = [
     (r"(jti\s+)[0-9a-f-]{36}", "${1}ID"),
     (r"(state|nonce|code_challenge)=[\w-]{43}", "${1}=RANDOM"),
     (r"%3A\d{5}%2F", "%3APORT%2F"),
+    // The id of a content of the activity feed has the hour in it.
+    (r"([a-z]{3})20\d{8}\$", "${1}HOUR$$"),
     (r"ssh -L \d+:", "ssh -L PORT:"),
     (r":\d{5}/[0-9a-f]{4,8}-[0-9a-f]{4}\b", ":PORT/RANDOM"),
     (r"\b\d+ (ms|µs)\b", "N ms"),
