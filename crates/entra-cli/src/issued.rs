@@ -154,12 +154,13 @@ impl Issued<'_> {
             "accessToken": self.access_token,
             "expiresOn": local(self.expires_at, TimeZone::system()),
             "expires_on": self.expires_at.as_secs(),
+            "subscription": subscription,
             "tenant": tenant,
             "tokenType": "Bearer",
         });
         // Left out where there is none, as the Azure CLI does with --tenant.
-        if let Some(subscription) = subscription {
-            answer["subscription"] = subscription.into();
+        if let Some(members) = answer.as_object_mut() {
+            members.retain(|_, value| !value.is_null());
         }
         answer
     }
