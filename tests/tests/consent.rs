@@ -219,7 +219,11 @@ fn the_office_365_seed_from_the_administrators_browser_to_the_tenants_data() {
     let token = entra_proto::AccessToken::new(token.expose()).unwrap();
     for carrier in carriers(None) {
         let feed = emulator.activity_url().replace(emulator.tenant_id(), &contoso);
-        let (status, body) = call(&*carrier, &format!("{feed}/subscriptions/list"), &token);
+        let (status, body) = call(
+            &*carrier,
+            &format!("{feed}/subscriptions/list?PublisherIdentifier={CLIENT_ID}"),
+            &token,
+        );
         assert_eq!((status, body.is_array()), (200, true), "{}: {body}", carrier.name());
     }
     std::fs::remove_dir_all(folder).unwrap();
