@@ -81,6 +81,8 @@ pub(crate) enum Phase {
     /// It is throttled, and continues later in the round.
     Paused,
     Done,
+    /// The program is to stop, and there may be more.
+    Stopped,
     Failed,
 }
 
@@ -92,6 +94,7 @@ impl Phase {
             Self::Collecting => "collecting",
             Self::Paused => "paused",
             Self::Done => "done",
+            Self::Stopped => "stopped",
             Self::Failed => "failed",
         }
     }
@@ -164,9 +167,12 @@ impl Observer for Board {
             Event::RoundStarted { tenants } => {
                 figures.round = Round {
                     number: figures.round.number + 1,
-                    tenants,
+                    tenants: tenants.len(),
                     ..Round::default()
                 };
+                for tenant in tenants {
+                    figures.row(tenant);
+                }
             }
             Event::RoundFinished { next, .. } => {
                 figures.round.is_over = true;
@@ -188,17 +194,24 @@ impl Observer for Board {
                 let row = figures.row(tenant);
                 row.phase = row.outcome;
             }
-            Event::TenantFinished { tenant, report, .. } => {
+            Event::TenantFinished {
+                tenant,
+                report,
+                is_stopped,
+                ..
+            } => {
                 figures.round.finished = (figures.round.finished + 1).min(figures.round.tenants);
                 let row = figures.row(tenant);
                 row.failures = report.failures.iter().take(MOST_FAILURES).map(told).collect();
                 row.more_failures = report.more_failures + (report.failures.len() - row.failures.len()) as u64;
                 row.is_consent_gone = report.failures.iter().any(Failure::is_consent_gone);
-                if report.is_success() {
-                    row.phase = Phase::Done;
+                row.phase = match (report.is_success(), is_stopped) {
+                    (false, _) => Phase::Failed,
+                    (true, true) => Phase::Stopped,
+                    (true, false) => Phase::Done,
+                };
+                if row.phase == Phase::Done {
                     row.last_success = Some(SystemTime::now().into());
-                } else {
-                    row.phase = Phase::Failed;
                 }
                 row.outcome = row.phase;
             }
@@ -278,6 +291,25 @@ const MOST_FAILURES: usize = 5;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Report;
+
+    #[test]
+    fn tenant_is_waiting_before_its_turn_and_not_done_when_stopped() {
+        let (board, report) = (Board::default(), Report::default());
+        let tenants: [Tenant; 2] = ["contoso.example", "fabrikam.example"].map(|name| name.parse().unwrap());
+        board.observe(&Event::RoundStarted { tenants: &tenants });
+        board.observe(&Event::TenantStarted { tenant: &tenants[0] });
+        board.observe(&Event::TenantFinished {
+            tenant: &tenants[0],
+            report: &report,
+            is_round: true,
+            is_stopped: true,
+        });
+        let figures = board.figures();
+        let rows = figures.tenants.values().map(|row| (row.phase, row.last_success));
+        let expected = [(Phase::Stopped, None), (Phase::Waiting, None)];
+        assert_eq!(rows.collect::<Vec<_>>(), expected);
+    }
 
     #[test]
     fn numbers_are_grouped() {

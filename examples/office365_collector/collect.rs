@@ -27,7 +27,7 @@ use self::pace::Pace;
 use self::session::{Outcome, Work};
 use crate::arguments::Arguments;
 use crate::common;
-use crate::console::say;
+use crate::console::note;
 use crate::event::{Event, Observers, Report, Shutdown};
 use crate::feed::{Api, ContentType, Webhook};
 use crate::sink::{Bounds, Sink, SinkError, jsonl::JsonLines, sqlite::Sqlite};
@@ -50,7 +50,8 @@ pub(crate) struct Collector {
 pub(crate) struct Shared {
     pub(crate) api: Api,
     pub(crate) client: Client,
-    pub(crate) sink: Arc<dyn Sink>,
+    /// None if the program does not collect.
+    pub(crate) sink: Option<Arc<dyn Sink>>,
     pub(crate) observers: Observers,
     pub(crate) shutdown: Shutdown,
     /// Places for requests to the API. They are given away in the order in which they are asked for.
@@ -107,7 +108,7 @@ impl Collector {
     pub(crate) fn new(arguments: &Arguments, observers: Observers, shutdown: Shutdown) -> Result<Self, Box<dyn Error>> {
         let cloud = cloud_from_env()?;
         let client_id = common::setting("AZURE_CLIENT_ID")?.parse()?;
-        let tenants = Tenants::new(arguments.tenants.clone(), client_id)?;
+        let tenants = Tenants::new(arguments, client_id)?;
         let origin = match &arguments.api {
             Some(origin) => origin.clone(),
             None => {
@@ -135,7 +136,8 @@ impl Collector {
             shared: Arc::new(Shared {
                 api: Api::new(origin, &audience, arguments.publisher)?,
                 client,
-                sink: sink(arguments)?,
+                // The page alone needs no place for records, and must not keep a collector from it.
+                sink: (!arguments.no_collect).then(|| sink(arguments)).transpose()?,
                 observers,
                 shutdown,
                 requests: Semaphore::new(concurrency),
@@ -237,7 +239,7 @@ impl Collector {
                     match self.list().await {
                         Ok(tenants) => round = Round::start(&mut schedule, tenants),
                         Err(error) => {
-                            say(&format!("the tenants cannot be listed: {error}; the next round tries again"));
+                            note(&format!("the tenants cannot be listed: {error}; the next round tries again"));
                             succeeded = false;
                             next_round = interval.map(|interval| Instant::now() + interval);
                         }
@@ -295,7 +297,7 @@ impl Round {
         schedule
             .shared
             .observers
-            .tell(&Event::RoundStarted { tenants: tenants.len() });
+            .tell(&Event::RoundStarted { tenants: &tenants });
         let round = Self {
             started: Instant::now(),
             left: tenants.len(),
@@ -431,6 +433,7 @@ impl Schedule {
             tenant,
             report,
             is_round,
+            is_stopped,
         });
         (is_round && !is_stopped).then(|| report.is_success())
     }

@@ -3,14 +3,17 @@
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
+use entra_proto::{Timestamp, printable};
 use indicatif::MultiProgress;
 
 /// The bars, while there are any.
 static BARS: OnceLock<MultiProgress> = OnceLock::new();
 
-/// Writes a line to standard error, above the bars.
+/// Writes a line to standard error, above the bars. What a terminal would obey is escaped.
 pub(crate) fn say(line: &str) {
+    let line = &*printable(line);
     let mut text = String::new();
     match columns(&stderr()) {
         Some(width) => wrap(&mut text, line, width, "", "  "),
@@ -24,6 +27,12 @@ pub(crate) fn say(line: &str) {
         Some(bars) => bars.suspend(write),
         None => write(),
     }
+}
+
+/// Writes a line with the time to standard error: a line of the log.
+pub(crate) fn note(line: &str) {
+    let now = Timestamp::from(SystemTime::now()).to_rfc3339();
+    say(&format!("{now} {line}"));
 }
 
 /// Has all lines of [`say`] go above these bars.

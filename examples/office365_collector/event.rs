@@ -8,7 +8,7 @@ use entra_proto::{Tenant, Timestamp};
 use http::StatusCode;
 use tokio::sync::watch;
 
-use crate::console::say;
+use crate::console::note;
 use crate::failure::Failure;
 use crate::feed::ContentType;
 use crate::sink::Window;
@@ -22,8 +22,8 @@ pub(crate) trait Observer: Send + Sync {
 /// Something that the collector did or met. It holds no secret.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event<'a> {
-    /// A round begins, in this many tenants.
-    RoundStarted { tenants: usize },
+    /// A round begins, in these tenants.
+    RoundStarted { tenants: &'a [Tenant] },
     /// A tenant's turn begins. It comes again after [`TenantSteppedAside`](Self::TenantSteppedAside).
     TenantStarted { tenant: &'a Tenant },
     /// A subscription was missing and is started now.
@@ -105,6 +105,8 @@ pub(crate) enum Event<'a> {
         report: &'a Report,
         /// Whether this was the tenant's part of a round, and not the work of a notification.
         is_round: bool,
+        /// Whether the program is to stop, and there may be more.
+        is_stopped: bool,
     },
     /// The round ends.
     RoundFinished {
@@ -215,7 +217,7 @@ impl Shutdown {
                 if stop.send_replace(true) {
                     std::process::exit(130);
                 }
-                say("stopping: what is collected is written; press Ctrl-C again to stop at once");
+                note("stopping: what is collected is written; press Ctrl-C again to stop at once");
             }
         });
         Ok(Self(stopped))

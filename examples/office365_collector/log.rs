@@ -1,10 +1,8 @@
 //! The log: one line on standard error for each event that a person may want to see.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use entra_proto::Timestamp;
-
-use crate::console::say;
+use crate::console::note;
 use crate::event::{Event, Observer};
 use crate::failure::Failure;
 
@@ -16,13 +14,16 @@ pub(crate) struct Log {
 
 impl Observer for Log {
     fn observe(&self, event: &Event<'_>) {
-        let is_important = matches!(event, Event::Gap { .. } | Event::Failed { .. } | Event::Warning { .. });
+        let is_important = match event {
+            Event::Gap { .. } | Event::Failed { .. } | Event::Warning { .. } => true,
+            Event::RoundStarted { tenants } => tenants.is_empty(),
+            _ => false,
+        };
         if self.quiet && !is_important {
             return;
         }
         if let Some(line) = line(event) {
-            let now = Timestamp::from(SystemTime::now()).to_rfc3339();
-            say(&format!("{now} {line}"));
+            note(&line);
         }
     }
 }
@@ -51,6 +52,10 @@ pub(crate) fn line(event: &Event<'_>) -> Option<String> {
         Event::TokenAcquired { tenant, life } => {
             format!("tenant {tenant}: token acquired, good for {}", short(*life))
         }
+        // No call was made between the time to renew it and its end.
+        Event::TokenRenewed { tenant, after, left } if left.is_zero() => {
+            format!("tenant {tenant}: token renewed after {}: it had expired", short(*after))
+        }
         Event::TokenRenewed { tenant, after, left } => {
             format!(
                 "tenant {tenant}: token renewed after {}, {} before its end",
@@ -58,13 +63,26 @@ pub(crate) fn line(event: &Event<'_>) -> Option<String> {
                 short(*left)
             )
         }
-        Event::TenantFinished { tenant, report, .. } => format!(
+        Event::TenantFinished {
+            tenant,
+            report,
+            is_stopped,
+            ..
+        } => format!(
             "tenant {tenant}: {}: {} new records ({} repeated) in {} contents",
-            if report.is_success() { "done" } else { "not complete" },
+            match (report.is_success(), is_stopped) {
+                (false, _) => "not complete",
+                (true, true) => "stopped",
+                (true, false) => "done",
+            },
             report.records,
             report.duplicates,
             report.contents
         ),
+        Event::RoundStarted { tenants: [] } => {
+            "warning: there is no tenant to collect from: let an administrator connect one, on the page of --connect"
+                .to_owned()
+        }
         Event::RoundFinished {
             succeeded,
             failed,
@@ -108,6 +126,24 @@ pub(crate) fn short(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn renewal_is_told_with_the_life_that_was_left() {
+        let tenant = "contoso.example".parse().unwrap();
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        let told = |after, left| {
+            let (tenant, after, left) = (&tenant, minutes(after), minutes(left));
+            line(&Event::TokenRenewed { tenant, after, left }).unwrap()
+        };
+        assert_eq!(
+            told(45, 15),
+            "tenant contoso.example: token renewed after 45 min, 15 min before its end"
+        );
+        assert_eq!(
+            told(61, 0),
+            "tenant contoso.example: token renewed after 61 min: it had expired"
+        );
+    }
 
     #[test]
     fn times_are_short() {

@@ -9,7 +9,24 @@
 //! cargo run -p entra-examples --bin office365_collector -- --once --output audit
 //! ```
 //!
+//! For the real service, register an application with the permission `ActivityFeed.Read` of the Office 365 Management APIs, and set
+//! `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_CERTIFICATE_PATH` (`entra cert new` makes a certificate).
 //! `office365_collector --help` has all options and variables.
+//!
+//! In production it runs as a service, without root, and starts again when it fails: it continues where it stopped. For systemd:
+//!
+//! ```text
+//! [Service]
+//! EnvironmentFile=/etc/office365_collector.env
+//! ExecStart=/usr/local/bin/office365_collector --output /var/lib/office365_collector/audit \
+//!     --tenants /var/lib/office365_collector/tenants.redb --connect --connect-url https://www.mycompany.com --metrics
+//! DynamicUser=yes
+//! StateDirectory=office365_collector
+//! Restart=on-failure
+//! ```
+//!
+//! A proxy with TLS and a sign-in of yours stands before the connect page, which lists the tenants. In a container, let `--metrics 0.0.0.0:9464`
+//! be reached from the cluster alone, keep the folder on a volume, and run one collector for each folder.
 //!
 //! ```text
 //!  main ──► arguments           options and environment variables
@@ -29,7 +46,6 @@
 //!    └───────► metrics        for Prometheus (--metrics)
 //! ```
 
-#![allow(clippy::print_stdout, reason = "the summary is the program's output")]
 #![allow(
     dead_code,
     reason = "parts of the examples' shared code, and interfaces of optional parts"
@@ -57,6 +73,7 @@ mod tenants;
 mod tokens;
 mod webhook;
 
+use std::io::{ErrorKind, Write, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -65,6 +82,7 @@ use clap::Parser;
 use crate::arguments::Arguments;
 use crate::board::Board;
 use crate::collect::Collector;
+use crate::console::say;
 use crate::event::{Observers, Shutdown};
 use crate::log::Log;
 use crate::progress::Progress;
@@ -77,7 +95,7 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {error}");
+            say(&format!("error: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -102,6 +120,10 @@ async fn run(arguments: &Arguments) -> Result<bool, Box<dyn std::error::Error>> 
         collector.run(arguments.interval()).await
     };
     drop(progress);
-    print!("{}", summary(&board, arguments.summary));
-    succeeded
+    let summary = summary(&board, arguments.summary);
+    match stdout().write_all(summary.as_bytes()).and_then(|()| stdout().flush()) {
+        // A reader that has gone wants no summary.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(format!("cannot write the summary: {error}").into()),
+        _ => succeeded,
+    }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::board::{Board, Figures, Phase, Row, grouped, megabytes};
-use crate::console::{columns, keep_above, say};
+use crate::console::{columns, keep_above, note};
 
 /// The progress that is shown until this is dropped. It reads the board a few times a second, so that no event waits for a terminal.
 pub(crate) struct Progress(Option<(Sender<()>, JoinHandle<()>)>);
@@ -27,7 +27,10 @@ impl Progress {
             Box::new(move |is_end| bars.show(&board, is_end))
         } else {
             let mut lines = Lines::new();
-            Box::new(move |_| lines.show(&board))
+            Box::new(move |_| {
+                let line = lines.next(&board.figures().clone(), Instant::now());
+                line.iter().for_each(|line| note(line));
+            })
         };
         let step = if is_terminal { FRAME } else { LINE_STEP };
         let thread = thread::spawn(move || {
@@ -195,11 +198,11 @@ impl Lines {
         }
     }
 
-    fn show(&mut self, board: &Board) {
-        if self.last.elapsed() < LINE_PERIOD {
-            return;
+    /// Returns the line, if it is time for one. Between rounds there is none.
+    fn next(&mut self, figures: &Figures, now: Instant) -> Option<String> {
+        if now.saturating_duration_since(self.last) < LINE_PERIOD || figures.round.is_over {
+            return None;
         }
-        let figures = board.figures().clone();
         let (round, total) = (figures.round, figures.total());
         let text = format!(
             "progress: {} of {} tenants, {} contents, {} records, {} MB",
@@ -209,11 +212,11 @@ impl Lines {
             grouped(total.records),
             megabytes(total.bytes)
         );
-        self.last = Instant::now();
-        if text != self.text {
-            say(&text);
-            self.text = text;
-        }
+        self.last = now;
+        (text != self.text).then(|| {
+            self.text.clone_from(&text);
+            text
+        })
     }
 }
 
@@ -224,3 +227,28 @@ const LINE_PERIOD: Duration = Duration::from_secs(30);
 const MOST_LINES: usize = 8;
 /// Columns below which a bar shows nothing.
 const SHORTEST_BAR: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_comes_every_30_seconds_when_there_is_news() {
+        let (board, mut lines) = (Board::default(), Lines::new());
+        let start = lines.last;
+        let mut at = |records: u64, is_over: bool, seconds: u64| {
+            let mut figures = board.figures();
+            figures.round.tenants = 3;
+            figures.round.is_over = is_over;
+            figures.tenants.entry("contoso.example".to_owned()).or_default().records = records;
+            lines.next(&figures, start + Duration::from_secs(seconds))
+        };
+        assert_eq!(at(1_000, false, 29), None, "too early");
+        let line = "progress: 0 of 3 tenants, 0 contents, 1,000 records, 0.0 MB";
+        assert_eq!(at(1_000, false, 30).as_deref(), Some(line));
+        assert_eq!(at(2_000, false, 59), None, "too early");
+        assert_eq!(at(1_000, false, 60), None, "nothing new");
+        assert_eq!(at(2_000, true, 90), None, "no round");
+        assert!(at(2_000, false, 95).unwrap().contains(" 2,000 records"));
+    }
+}

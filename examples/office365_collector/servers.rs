@@ -13,7 +13,7 @@ use crate::arguments::Arguments;
 use crate::board::{Board, Phase, ago, grouped};
 use crate::collect::{Collector, Settings};
 use crate::connect::{self, NotCollecting, Plan, Site, State};
-use crate::console::say;
+use crate::console::{note, say};
 use crate::listen::listen;
 use crate::log::short;
 use crate::serve::{serve, tls};
@@ -109,7 +109,7 @@ struct Collecting {
 
 impl Plan for Collecting {
     fn connected(&self, tenant: Guid) {
-        say(&format!(
+        note(&format!(
             "connect: tenant {tenant} is connected, and is collected from now"
         ));
         self.wake.notify_one();
@@ -120,12 +120,13 @@ impl Plan for Collecting {
         let Some(row) = figures.tenants.get(&tenant.to_string()) else {
             return state("waiting", "Waits for the next round.");
         };
-        let records = format!("{} records so far", grouped(row.records));
+        let records = format!("{} records since the collector started", grouped(row.records));
         let last = row.last_success;
         match row.phase {
             Phase::Waiting => state("waiting", "Waits for its turn."),
             Phase::Collecting => state("collecting", &format!("Is collected from now: {records}.")),
             Phase::Paused => state("collecting", &format!("Pauses, since it is throttled: {records}.")),
+            Phase::Stopped => state("waiting", "The collector stops."),
             Phase::Done => state(
                 "good",
                 &format!("Collected {}: {records}.", last.map_or_else(String::new, ago)),

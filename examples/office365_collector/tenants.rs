@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use entra_client::{DiskDirectory, TenantDirectory};
 use entra_proto::{ClientId, Tenant};
 
+use crate::arguments::Arguments;
 use crate::common;
-use crate::console::say;
+use crate::console::note;
 
 /// Where the tenants are listed.
 pub(crate) enum Tenants {
@@ -22,14 +23,24 @@ impl Tenants {
     ///
     /// # Errors
     /// Returns an error if the store cannot be used or a variable holds no tenant.
-    pub(crate) fn new(store: Option<PathBuf>, client_id: ClientId) -> Result<Self, Box<dyn Error>> {
-        let Some(path) = store else {
-            let mut tenants = common::tenants()?;
+    pub(crate) fn new(arguments: &Arguments, client_id: ClientId) -> Result<Self, Box<dyn Error>> {
+        let Some(path) = arguments.tenants.clone() else {
+            let mut tenants = common::tenants()
+                .map_err(|error| format!("{error}; name the tenants there, or a tenant store with --tenants"))?;
             let mut seen = std::collections::HashSet::new();
             tenants.retain(|tenant| seen.insert(tenant.clone()));
             return Ok(Self::Fixed(tenants));
         };
-        DiskDirectory::at(&path).check()?;
+        let store = DiskDirectory::at(&path);
+        if arguments.connect.is_some() {
+            store.check()?;
+        } else if path.try_exists().is_ok_and(|exists| !exists) {
+            // A store that is created here stays empty: a wrong path would go unnoticed.
+            let path = path.display();
+            return Err(format!("--tenants {path}: there is no such tenant store: --connect creates one").into());
+        } else {
+            store.list(Some(client_id))?;
+        }
         Ok(Self::Store { path, client_id })
     }
 
@@ -43,7 +54,7 @@ impl Tenants {
             Self::Store { path, client_id } => {
                 let list = DiskDirectory::at(path).list(Some(*client_id))?;
                 for unreadable in &list.unreadable {
-                    say(&format!("warning: {unreadable}"));
+                    note(&format!("warning: {unreadable}"));
                 }
                 Ok(list.tenants.into_iter().map(|tenant| tenant.tenant.into()).collect())
             }

@@ -227,7 +227,7 @@ impl Session {
 
     async fn open(&self, id: Guid) -> Result<(State, Progress), Stop> {
         let shared = &self.calls.shared;
-        let sink = Arc::clone(&shared.sink);
+        let sink = shared.sink.clone().expect("a program that collects has a sink");
         let bounds = shared.settings.bounds;
         let opened = spawn_blocking(move || sink.open(id, bounds))
             .await

@@ -6,7 +6,7 @@ use entra_proto::{ErrorClass, Guid};
 use http::StatusCode;
 
 use super::pages::Message;
-use crate::console::say;
+use crate::console::note;
 
 /// A tenant that was stored after its administrator consented.
 pub(super) enum Connected {
@@ -80,7 +80,7 @@ impl IntoResponse for Failed {
             Self::Consent(error) => rejected(&error),
             Self::Tenants(error) => {
                 // It names files of this machine.
-                say(&format!("connect: the tenant store: {error:?}"));
+                note(&format!("connect: the tenant store: {error:?}"));
                 Message::new(
                     "The tenants cannot be read",
                     "The application cannot use its tenant store.",
@@ -89,7 +89,7 @@ impl IntoResponse for Failed {
                 .with(StatusCode::INTERNAL_SERVER_ERROR)
             }
             Self::Internal(why) => {
-                say(&format!("connect: internal: {why}"));
+                note(&format!("connect: internal: {why}"));
                 Message::new("That went wrong", "The application has failed.", TELL)
                     .with(StatusCode::INTERNAL_SERVER_ERROR)
             }
@@ -125,7 +125,7 @@ fn rejected(error: &entra_client::Error) -> Response {
             true => StatusCode::BAD_GATEWAY,
             false => StatusCode::BAD_REQUEST,
         };
-        say(&format!("connect: a consent failed: {error:?}"));
+        note(&format!("connect: a consent failed: {error:?}"));
         Message::new(
             "Nothing was connected",
             format!("The reason: {}", error.problem()),

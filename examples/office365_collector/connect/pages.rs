@@ -8,7 +8,7 @@ use entra_client::ConsentedTenant;
 use entra_proto::Guid;
 use http::StatusCode;
 
-use crate::console::say;
+use crate::console::note;
 
 pub(super) const STYLE: &str = include_str!("templates/style.css");
 
@@ -40,7 +40,7 @@ pub(crate) struct NotCollecting;
 
 impl Plan for NotCollecting {
     fn connected(&self, tenant: Guid) {
-        say(&format!("connect: tenant {tenant} is connected"));
+        note(&format!("connect: tenant {tenant} is connected"));
     }
 
     fn state(&self, _: Guid) -> State {

@@ -23,7 +23,7 @@ use super::browser::{Browser, Browsers};
 use super::outcome::{Connected, Failed};
 use super::pages::{self, Home, Message, Plan, Row, show};
 use super::pending::Pending;
-use crate::console::say;
+use crate::console::note;
 
 /// What the page works with.
 pub(crate) struct Settings {
@@ -154,7 +154,7 @@ impl Site {
                 Connected::Proved(consent.tenant)
             }
             Err(error) => {
-                say(&format!(
+                note(&format!(
                     "connect: no token in tenant {} yet: {error:?}",
                     consent.tenant
                 ));
@@ -184,7 +184,7 @@ async fn home(
     let client_id = site.daemon.application().client_id();
     let list = site.tenants(move |tenants| tenants.list(Some(client_id))).await?;
     for error in &list.unreadable {
-        say(&format!("connect: the tenant store: {error:?}"));
+        note(&format!("connect: the tenant store: {error:?}"));
     }
     let (browser, cookie) = match site.browsers.known(&headers) {
         Some(browser) => (browser, None),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,8 +41,13 @@ fn start(emulator: &Emulator, folder: &Folder, arguments: &[&str]) -> Running {
 
 /// Sends a request by hand, and returns the response as it comes.
 fn send(mut stream: impl Read + Write, head: &str, body: &str) -> String {
+    let host = if head.contains("\r\nHost: ") {
+        ""
+    } else {
+        "\r\nHost: localhost"
+    };
     let head = format!(
-        "{head}\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        "{head}{host}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     // A server that rejects a request need not read all of it.
@@ -328,6 +333,67 @@ fn metrics_count_what_was_collected() {
         assert!(body.contains(&expected), "{expected} in {body}");
     }
     assert!(!body.contains(emulator.client_secret()));
+}
+
+#[test]
+fn connect_page_alone_leaves_the_records_to_a_collector() {
+    let emulator = emulator();
+    let folder = Folder::new();
+    let store = folder.path().join("tenants.redb");
+    let store = store.to_str().unwrap();
+    let page = ["--tenants", store, "--connect", "localhost:0"];
+    let collector = start(&emulator, &folder, &page);
+    collector.wait("round finished").unwrap();
+    let alone = start(&emulator, &folder, &[&page[..], &["--no-collect"]].concat());
+    assert!(
+        alone.wait("connect: open http://localhost:").is_some(),
+        "{}",
+        alone.log()
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn stopped_collector_calls_no_unfinished_tenant_done() {
+    let emulator = emulator();
+    let folder = Folder::new();
+    emulator.fault(Fault::delayed(DEADLINE).on("/audit/").always());
+    let ids: Vec<&str> = emulator.tenants().iter().map(|tenant| tenant.id.as_str()).collect();
+    let mut program = command(&emulator, &ids.join(","), &folder);
+    program
+        .args(["--summary", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = program.spawn().unwrap();
+    let end = Instant::now() + DEADLINE;
+    let is_fetching = || emulator.requests().iter().any(|event| event.path.contains("/content"));
+    while !is_fetching() {
+        assert!(Instant::now() < end);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupted.unwrap().success());
+    let mut summary = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut summary).unwrap();
+    child.wait().unwrap();
+    let summary: Value = serde_json::from_str(&summary).unwrap();
+    let outcomes = summary["tenants"].as_array().unwrap().iter();
+    let outcomes: Vec<&str> = outcomes.map(|tenant| tenant["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["stopped", "stopped"], "{summary}");
+    assert_eq!(summary["tenants"][0]["lastSuccess"], Value::Null);
+}
+
+#[test]
+fn reader_of_the_summary_may_go() {
+    let emulator = emulator();
+    let folder = Folder::new();
+    let mut program = command(&emulator, &emulator.tenants()[0].id, &folder);
+    program.arg("--once").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = program.spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && !stderr.contains("panicked"), "{stderr}");
 }
 
 #[test]

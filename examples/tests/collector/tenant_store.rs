@@ -1,6 +1,7 @@
 //! Tenants that consented, in a tenant store.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -77,6 +78,28 @@ fn tenant_that_consents_joins_the_next_round() {
             .flat_map(|ids| ids.values())
             .all(|times| *times == 1)
     );
+}
+
+#[test]
+fn tenant_store_that_is_not_there_or_empty_is_reported() {
+    let emulator = emulator();
+    let folder = Folder::new();
+    let path = folder.path().join("tenants.redb");
+    let collect = |path: &Path| {
+        let mut program = command(&emulator, "", &folder);
+        let output = program.args(["--once", "--quiet", "--tenants"]).arg(path).output();
+        Run::of(&emulator, &output.unwrap())
+    };
+    let run = collect(&path);
+    assert!(
+        !run.succeeded && run.stderr.contains("there is no such tenant store"),
+        "{}",
+        run.stderr
+    );
+    assert!(!path.exists());
+    DiskDirectory::at(&path).check().unwrap();
+    let run = collect(&path);
+    assert!(run.stderr.contains("warning: there is no tenant"), "{}", run.stderr);
 }
 
 #[test]

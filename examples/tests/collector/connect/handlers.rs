@@ -149,7 +149,7 @@ fn connected_tenant_is_collected_at_once() {
     // The next round would be in 5 minutes.
     let home = wait_for(&visitor, &world, "good");
     assert!(
-        home.contains("Collected ") && home.contains(" records so far."),
+        home.contains("Collected ") && home.contains(" records since the collector started."),
         "{home}"
     );
     let records = world.records();
