@@ -105,7 +105,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "URL", requires = "webhook")]
     pub(crate) webhook_url: Option<String>,
 
-    /// Certificate chain of the webhook (PEM). Without it, the webhook listens on this machine only, behind a proxy with TLS
+    /// Certificate chain of the webhook (PEM), read again when it changes. Without it, the webhook listens on this machine only,
+    /// behind a proxy with TLS
     #[arg(long, value_name = "FILE", requires = "webhook", requires = "webhook_key")]
     pub(crate) webhook_cert: Option<PathBuf>,
 
@@ -191,11 +192,13 @@ Environment variables:
   AZURE_TENANTS                      tenants, separated by commas: ids or domains
   AZURE_TENANT_ID                    the tenant, where AZURE_TENANTS is not set
   AZURE_CLIENT_ID                    the application
-  AZURE_CLIENT_CERTIFICATE_PATH      its certificate with the key (PEM or PFX): preferred, as the document demands
+  AZURE_CLIENT_CERTIFICATE_PATH      its certificate with the key (PEM or PFX)
   AZURE_CLIENT_CERTIFICATE_PASSWORD  the password of that file
   AZURE_CLIENT_SECRET                its secret, where there is no certificate
   AZURE_AUTHORITY_HOST               another cloud or an emulator
-  WEBHOOK_AUTH_ID                    what the API sends with notifications, by which the webhook knows them: a long random text.
-                                     Without it, each start has a new one
+  WEBHOOK_AUTH_ID                    16 to 256 random characters that the API sends
+                                     with notifications. Without it, each start
+                                     makes one, and starts the subscriptions again
 
-The exit code is 0 if the last round succeeded in every tenant.";
+Ctrl-C or SIGTERM stops the program after it has written what it collected; a second
+one stops it at once. The exit code is 0 if the last round succeeded in every tenant.";

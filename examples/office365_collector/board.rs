@@ -117,7 +117,7 @@ impl Board {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of what became of a notification: a word of a small, fixed set.
+    /// Takes note of what became of a notification: one of [`NOTIFICATIONS`].
     pub(crate) fn notification(&self, result: &'static str) {
         *self.figures().notifications.entry(result).or_default() += 1;
     }
@@ -285,6 +285,8 @@ pub(crate) fn ago(at: Timestamp) -> String {
     }
 }
 
+/// What becomes of a notification.
+pub(crate) const NOTIFICATIONS: [&str; 4] = ["accepted", "validated", "busy", "rejected"];
 /// Failures of a tenant that are kept.
 const MOST_FAILURES: usize = 5;
 

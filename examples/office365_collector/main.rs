@@ -44,6 +44,7 @@
 //!  servers ──► connect        the page where administrators connect their tenants (--connect)
 //!    ├───────► webhook        notifications of new content (--webhook)
 //!    └───────► metrics        for Prometheus (--metrics)
+//!  serve ──► tls              connections of these, and the certificate of the webhook
 //! ```
 
 #![allow(
@@ -70,6 +71,7 @@ mod servers;
 mod sink;
 mod summary;
 mod tenants;
+mod tls;
 mod tokens;
 mod webhook;
 

@@ -1,22 +1,44 @@
 //! Metrics in the Prometheus text format, version 0.0.4.
 
 use std::fmt::{Display, Write};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::response::IntoResponse;
 use axum::routing::get;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
+use http::uri::Authority;
+use http::{HeaderMap, StatusCode};
 
-use crate::board::{Board, Figures, Phase, Row};
+use crate::board::{Board, Figures, NOTIFICATIONS, Phase, Row};
 
-/// Returns the routes: `/metrics`.
-pub(crate) fn router(board: &Arc<Board>) -> Router {
+/// Returns the routes: `/metrics`. `is_local` says that this machine alone reaches them.
+pub(crate) fn router(board: &Arc<Board>, is_local: bool) -> Router {
     let board = Arc::clone(board);
-    let metrics = move || async move {
+    let metrics = move |headers: HeaderMap| async move {
+        if is_local && !is_here(&headers) {
+            return StatusCode::MISDIRECTED_REQUEST.into_response();
+        }
         let text = render(&board.figures().clone());
-        ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+        let kind = [
+            (CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"),
+            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ];
+        (kind, text).into_response()
     };
     Router::new().route("/metrics", get(metrics))
+}
+
+/// Whether a request is for `localhost` or an IP address. At another name that leads here, a site could have a browser read the
+/// metrics (DNS rebinding).
+fn is_here(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.and_then(|host| host.parse::<Authority>().ok());
+    host.is_some_and(|host| {
+        let name = host.host().trim_start_matches('[').trim_end_matches(']');
+        name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
+    })
 }
 
 /// Returns all metrics. The first tenants have series of their own, and the others share those of `tenant="other"`: the number of
@@ -81,6 +103,7 @@ fn render(figures: &Figures) -> String {
         Phase::Collecting,
         Phase::Paused,
         Phase::Done,
+        Phase::Stopped,
         Phase::Failed,
     ] {
         let count = figures.tenants.values().filter(|row| row.phase == phase).count();
@@ -95,7 +118,8 @@ fn render(figures: &Figures) -> String {
     text.sample(name, &[], figures.round.number);
     let name = "office365_collector_notifications_total";
     text.family(name, "counter", "Requests to the webhook, by what became of them.");
-    for (result, count) in &figures.notifications {
+    for result in NOTIFICATIONS {
+        let count = figures.notifications.get(result).copied().unwrap_or_default();
         text.sample(name, &[("result", result)], count);
     }
     text.0
@@ -295,6 +319,7 @@ mod tests {
             value(&series, "notifications_total", &[("result", "accepted")]),
             Some(1.0)
         );
+        assert_eq!(value(&series, "notifications_total", &[("result", "busy")]), Some(0.0));
         parse(&render(&Board::default().figures().clone()));
     }
 
@@ -332,5 +357,26 @@ mod tests {
             Some(0.0),
             "one of them had no success"
         );
+    }
+
+    #[test]
+    fn only_names_of_this_machine_are_here() {
+        for (host, expected) in [
+            ("localhost:9464", true),
+            ("LOCALHOST", true),
+            ("127.0.0.1:9464", true),
+            ("[::1]:9464", true),
+            ("192.0.2.1", true),
+            ("collector.example:9464", false),
+            ("localhost.collector.example", false),
+            ("127.0.0.1.collector.example", false),
+            ("collector.example@localhost", true),
+            ("localhost@collector.example", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(HOST, host.parse().unwrap())]);
+            assert_eq!(is_here(&headers), expected, "{host}");
+        }
+        assert!(!is_here(&HeaderMap::new()));
     }
 }

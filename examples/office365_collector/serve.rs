@@ -1,9 +1,7 @@
 //! Connections of the listeners: bounded in number and in time, with or without TLS.
 
-use std::error::Error;
 use std::io;
 use std::net::TcpListener as StdListener;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,24 +13,26 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{ServerConfig, crypto};
+
+use crate::tls::Tls;
 
 /// Serves the routes at these listeners, until the program ends.
 ///
 /// # Errors
 /// Returns an error if a listener cannot be used.
-pub(crate) fn serve(listeners: Vec<StdListener>, router: &Router, tls: Option<&TlsAcceptor>) -> io::Result<()> {
+pub(crate) fn serve(listeners: Vec<StdListener>, router: &Router, tls: Option<Arc<Tls>>) -> io::Result<()> {
+    if let Some(tls) = &tls {
+        tokio::spawn(Arc::clone(tls).follow());
+    }
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     for listener in listeners {
         let listener = TcpListener::from_std(listener)?;
-        tokio::spawn(accept(listener, router.clone(), tls.cloned(), Arc::clone(&places)));
+        tokio::spawn(accept(listener, router.clone(), tls.clone(), Arc::clone(&places)));
     }
     Ok(())
 }
 
-async fn accept(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>, places: Arc<Semaphore>) {
+async fn accept(listener: TcpListener, router: Router, tls: Option<Arc<Tls>>, places: Arc<Semaphore>) {
     loop {
         let place = Arc::clone(&places).acquire_owned().await.expect("it is never closed");
         let Ok((stream, _)) = listener.accept().await else {
@@ -40,7 +40,7 @@ async fn accept(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>,
             sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let (router, tls) = (router.clone(), tls.clone());
+        let (router, tls) = (router.clone(), tls.as_ref().map(|tls| tls.acceptor()));
         tokio::spawn(async move {
             let _ = timeout(LONGEST_CONNECTION, connection(stream, router, tls)).await;
             drop(place);
@@ -65,32 +65,96 @@ async fn connection(stream: TcpStream, router: Router, tls: Option<TlsAcceptor>)
     }
 }
 
-/// Reads a certificate chain and its key, for TLS.
-///
-/// # Errors
-/// Returns an error, with the file, if one cannot be read or they do not belong together.
-pub(crate) fn tls(certificate: &Path, key: &Path) -> Result<TlsAcceptor, Box<dyn Error>> {
-    let failed = |file: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
-    let chain = CertificateDer::pem_file_iter(certificate).map_err(|error| failed(certificate, &error))?;
-    let chain: Vec<_> = chain
-        .collect::<Result<_, _>>()
-        .map_err(|error| failed(certificate, &error))?;
-    if chain.is_empty() {
-        return Err(failed(certificate, &"it holds no certificate in PEM form").into());
-    }
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| failed(key, &error))?;
-    let provider = Arc::new(crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, private)
-        .map_err(|error| failed(key, &error))?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
-}
-
 /// Connections of one server at a time.
 const MOST_CONNECTIONS: usize = 256;
 const LONGEST_CONNECTION: Duration = Duration::from_secs(120);
 /// A handshake, or the head of a request.
 const LONGEST_HEAD: Duration = Duration::from_secs(10);
 const LARGEST_HEAD: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// A server, and its address. `/` answers, and `/never` does not.
+    fn server(tls: Option<Arc<Tls>>) -> std::net::SocketAddr {
+        let listener = StdListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new()
+            .route("/", get(|| async { "hello" }))
+            .route("/never", get(std::future::pending::<String>));
+        serve(vec![listener], &router, tls).unwrap();
+        address
+    }
+
+    /// Sends this, and returns what comes until the server closes the connection, and how long that takes.
+    async fn send(address: std::net::SocketAddr, text: &str) -> (String, Duration) {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let (start, mut received) = (Instant::now(), Vec::new());
+        // What is closed while something was not read yet is reset.
+        let _ = stream.read_to_end(&mut received).await;
+        (String::from_utf8_lossy(&received).into_owned(), start.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_clients_are_cut_off() {
+        let plain = server(None);
+        let margin = Duration::from_secs(5);
+        for (text, limit) in [
+            ("", LONGEST_HEAD),
+            ("GET / HTTP/1.1\r\nHost: a\r\nX: ", LONGEST_HEAD),
+            // The connection is kept for another request, which does not come.
+            ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", LONGEST_HEAD),
+            ("GET /never HTTP/1.1\r\nHost: a\r\n\r\n", LONGEST_CONNECTION),
+        ] {
+            let (_, took) = send(plain, text).await;
+            assert!(took >= limit && took < limit + margin, "{text:?}: {took:?}");
+        }
+        let (_folder, tls, _) = crate::tls::tests::files();
+        let (_, took) = send(server(Some(Arc::new(tls))), "").await;
+        assert!(
+            took >= LONGEST_HEAD && took < LONGEST_HEAD + margin,
+            "handshake: {took:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn new_certificate_is_followed() {
+        let (_folder, tls, paths) = crate::tls::tests::files();
+        let tls = Arc::new(tls);
+        server(Some(Arc::clone(&tls)));
+        let before = Arc::clone(tls.acceptor().config());
+        crate::tls::tests::replace(&paths);
+        sleep(Duration::from_secs(300)).await;
+        assert!(!Arc::ptr_eq(tls.acceptor().config(), &before));
+    }
+
+    #[tokio::test]
+    async fn head_of_a_request_is_bounded() {
+        let head = format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n",
+            "x".repeat(2 * LARGEST_HEAD)
+        );
+        let (response, _) = send(server(None), &head).await;
+        assert!(!response.contains("hello"), "{response}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_beyond_the_limit_waits_for_a_place() {
+        let address = server(None);
+        let mut idle = Vec::new();
+        for _ in 0..MOST_CONNECTIONS {
+            idle.push(TcpStream::connect(address).await.unwrap());
+        }
+        let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        let (response, took) = send(address, request).await;
+        assert!(response.ends_with("hello"), "{response}");
+        assert!(took >= LONGEST_HEAD / 2, "it had a place at once: {took:?}");
+    }
+}

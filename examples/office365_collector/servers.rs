@@ -16,7 +16,8 @@ use crate::connect::{self, NotCollecting, Plan, Site, State};
 use crate::console::{note, say};
 use crate::listen::listen;
 use crate::log::short;
-use crate::serve::{serve, tls};
+use crate::serve::serve;
+use crate::tls::Tls;
 use crate::{metrics, tokens, webhook};
 
 /// Starts those that the command line names.
@@ -28,12 +29,13 @@ pub(crate) fn start(arguments: &Arguments, collector: &Collector, board: &Arc<Bo
     if let Some(place) = &arguments.metrics {
         let listeners = listen("--metrics", place)?;
         say(&format!("metrics: http://{}/metrics", address(&listeners)?));
-        serve(listeners, &metrics::router(board), None)?;
+        let is_local = is_local(&listeners)?;
+        serve(listeners, &metrics::router(board, is_local), None)?;
     }
     if let (Some(place), Some(hook)) = (&arguments.webhook, &shared.settings.webhook) {
         let listeners = listen("--webhook", place)?;
         let tls = match (&arguments.webhook_cert, &arguments.webhook_key) {
-            (Some(certificate), Some(key)) => Some(tls(certificate, key)?),
+            (Some(certificate), Some(key)) => Some(Arc::new(Tls::read(certificate, key)?)),
             _ => None,
         };
         if tls.is_none() && !is_local(&listeners)? {
@@ -49,7 +51,7 @@ pub(crate) fn start(arguments: &Arguments, collector: &Collector, board: &Arc<Bo
             address(&listeners)?,
             hook.address
         ));
-        serve(listeners, &router, tls.as_ref())?;
+        serve(listeners, &router, tls)?;
     }
     if let (Some(place), Some(store)) = (&arguments.connect, &arguments.tenants) {
         let listeners = listen("--connect", place)?;

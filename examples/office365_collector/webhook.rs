@@ -139,16 +139,9 @@ impl Hook {
         if notifications.is_empty() {
             return StatusCode::OK.into_response();
         }
-        // All of them or none: what is half taken would be sent again as a whole.
-        let Ok(places) = self.queue.try_reserve_many(notifications.len()) else {
-            self.board.notification("busy");
-            return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "30")]).into_response();
-        };
-        for (place, notification) in places.zip(notifications) {
-            place.send(notification);
-        }
-        self.board.notification("accepted");
-        StatusCode::OK.into_response()
+        let (result, response) = hand_on(&self.queue, notifications);
+        self.board.notification(result);
+        response
     }
 
     fn reject(&self, status: StatusCode, problem: &'static str) -> Response {
@@ -227,6 +220,18 @@ impl Hook {
     }
 }
 
+/// Puts notifications into the queue: all of them or none, since what is half taken would be sent again as a whole.
+fn hand_on(queue: &mpsc::Sender<Notification>, notifications: Vec<Notification>) -> (&'static str, Response) {
+    let Ok(places) = queue.try_reserve_many(notifications.len()) else {
+        let later = (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "30")]);
+        return ("busy", later.into_response());
+    };
+    for (place, notification) in places.zip(notifications) {
+        place.send(notification);
+    }
+    ("accepted", StatusCode::OK.into_response())
+}
+
 /// Whether the body of a validation, if it can be read, has the code of the header.
 fn is_same_code(code: &[u8], body: &[u8]) -> bool {
     #[derive(Deserialize)]
@@ -265,6 +270,26 @@ mod tests {
             let path = path(address).map_err(drop);
             assert_eq!(path.as_deref().map_err(|&()| ()), expected, "{address}");
         }
+    }
+
+    #[test]
+    fn full_queue_takes_all_of_a_notification_or_nothing() {
+        let (queue, mut waiting) = mpsc::channel(2);
+        let of = |tenants: u8| -> Vec<Notification> {
+            let notification = |number| Notification {
+                tenant: format!("00000000-0000-0000-0000-00000000000{number}").parse().unwrap(),
+                contents: Vec::new(),
+            };
+            (0..tenants).map(notification).collect()
+        };
+        for (tenants, expected, waits) in [(1, "accepted", 1), (2, "busy", 1), (1, "accepted", 2), (1, "busy", 2)] {
+            let (result, response) = hand_on(&queue, of(tenants));
+            let is_later = response.status() == 503 && response.headers()[RETRY_AFTER] == "30";
+            assert_eq!((result, is_later), (expected, expected == "busy"));
+            assert_eq!(waiting.len(), waits);
+        }
+        assert!(waiting.try_recv().is_ok());
+        assert_eq!(hand_on(&queue, of(1)).0, "accepted");
     }
 
     #[test]

@@ -333,6 +333,18 @@ fn metrics_count_what_was_collected() {
         assert!(body.contains(&expected), "{expected} in {body}");
     }
     assert!(!body.contains(emulator.client_secret()));
+
+    for (request, status) in [
+        ("HEAD /metrics HTTP/1.1", "200"),
+        ("GET / HTTP/1.1", "404"),
+        ("POST /metrics HTTP/1.1", "405"),
+        // A name that leads to this machine, and is not its own.
+        ("GET /metrics HTTP/1.1\r\nHost: collector.example", "421"),
+    ] {
+        let response = send(TcpStream::connect(address).unwrap(), request, "");
+        assert_eq!(response.split(' ').nth(1), Some(status), "{request}: {response}");
+        assert!(!response.contains("records_total"), "{request}: {response}");
+    }
 }
 
 #[test]
