@@ -83,13 +83,14 @@ fn without_consent_graph_denies() {
     assert_eq!(response.status(), 403);
     assert!(!response.headers().contains_key("www-authenticate"));
     let request_id = response.headers()["request-id"].to_str().unwrap();
+    // In this order: programs print it as it is, beside documents that have it so.
     assert_eq!(
-        json_body(&response),
-        json!({"error": {
-            "code": "Authorization_RequestDenied",
-            "message": "Insufficient privileges to complete the operation.",
-            "innerError": {"request-id": request_id, "date": "2023-11-14T22:13:20"},
-        }})
+        std::str::from_utf8(response.body()).unwrap(),
+        format!(
+            "{{\"error\":{{\"code\":\"Authorization_RequestDenied\",\
+             \"message\":\"Insufficient privileges to complete the operation.\",\
+             \"innerError\":{{\"request-id\":\"{request_id}\",\"date\":\"2023-11-14T22:13:20\"}}}}}}"
+        )
     );
 }
 

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::clock::{graph_date, unix};
@@ -110,16 +111,23 @@ impl Denial {
 
     pub(super) fn answer(self, exchange: &Exchange<'_>) -> Response<Vec<u8>> {
         let request_id = &exchange.trace_id;
-        let mut inner = json!({"request-id": request_id, "date": graph_date(unix(exchange.now))});
-        if let Some(id) = exchange.client_request_id() {
-            inner["client-request-id"] = json!(id);
-        }
-        if self.retry_after.is_some() {
-            inner["code"] = json!("429");
-            inner["message"] = json!("Please retry after");
-            inner["status"] = json!("429");
-        }
-        let body = json!({"error": {"code": self.code, "message": self.message, "innerError": inner}});
+        let throttled = self.retry_after.map(|_| Throttled {
+            code: "429",
+            message: "Please retry after",
+            status: "429",
+        });
+        let body = Body {
+            error: Error {
+                code: self.code,
+                message: &self.message,
+                inner: Inner {
+                    throttled,
+                    request_id,
+                    date: graph_date(unix(exchange.now)),
+                    client_request_id: exchange.client_request_id(),
+                },
+            },
+        };
         let mut response = exchange.answer(self.status, JSON, serde_json::to_vec(&body).unwrap_or_default());
         if let Ok(id) = HeaderValue::from_str(request_id) {
             response.headers_mut().insert("request-id", id);
@@ -139,6 +147,38 @@ impl Denial {
         }
         response
     }
+}
+
+/// The body of an error response, in Graph's order: documents show it, and programs print it as it is.
+#[derive(Serialize)]
+struct Body<'a> {
+    error: Error<'a>,
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    code: &'static str,
+    message: &'a str,
+    #[serde(rename = "innerError")]
+    inner: Inner<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Inner<'a> {
+    #[serde(flatten)]
+    throttled: Option<Throttled>,
+    request_id: &'a str,
+    date: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_request_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Throttled {
+    code: &'static str,
+    message: &'static str,
+    status: &'static str,
 }
 
 /// Where the client gets its tokens: here, or at the public cloud's address if it reached Graph under Graph's own.
