@@ -40,9 +40,9 @@ Exit codes:
    9  a token, or a response with one, is not valid
   10  the API rejected the request
   11  `entra lint` found a problem
- 126  the command that `entra exec` was given cannot be run
- 127  the command that `entra exec` was given is not found;
-      one that runs ends with its own exit code
+ 126  the command after -- cannot be run (entra exec, entra emulator)
+ 127  the command after -- is not found; one that runs ends with
+      its own exit code
 
 Commands that list things (accounts, tenants list, resources, config show, discover) print a table at a terminal and JSON when piped; -o table, \
 -o json or -o text decides. All other commands print the same in both cases, except that `entra call` indents JSON at a terminal.

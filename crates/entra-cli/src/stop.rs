@@ -1,5 +1,6 @@
 //! The signals that stop a process, waited for.
 
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -33,11 +34,17 @@ impl Stop {
     /// Waits for a signal.
     pub(crate) fn wait(self) -> Stopped {
         loop {
-            match self.0.load(Ordering::SeqCst) {
-                0 => thread::sleep(PAUSE),
-                signal => return Stopped(i32::try_from(signal).unwrap_or(SIGTERM)),
+            match self.take() {
+                None => thread::sleep(PAUSE),
+                Some(signal) => return Stopped(signal),
             }
         }
+    }
+
+    /// Returns the signal that came since the last call, if one did.
+    pub(crate) fn take(&self) -> Option<i32> {
+        let signal = self.0.swap(0, Ordering::SeqCst);
+        (signal != 0).then(|| i32::try_from(signal).unwrap_or(SIGTERM))
     }
 }
 
@@ -46,6 +53,15 @@ impl Stopped {
     pub(crate) fn end(self) -> ! {
         end_by(self.0)
     }
+}
+
+/// Ends this process as another one ended.
+pub(crate) fn end_as(status: ExitStatus) -> ! {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        end_by(signal);
+    }
+    std::process::exit(status.code().unwrap_or(1))
 }
 
 /// Ends the process as this signal does.

@@ -1,7 +1,9 @@
 mod address;
 mod config;
 mod control;
+mod guest;
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,17 +16,25 @@ use crate::commands::emulator::address::Address;
 use crate::commands::emulator::control::{Control, control_help};
 use crate::exit::{Exit, Failure};
 use crate::files::{name_of, print_secret, read_text, tell};
+use crate::logging;
 use crate::outside::{escape, shell_quoted, without_suspects};
-use crate::stop::{Stop, is_first};
+use crate::stop::{Stop, end_as, is_first};
 
-/// Run a local token service that behaves like Entra until it is stopped.
+/// Run a local token service that behaves like Entra, until it is stopped or the command after -- ends.
 ///
 /// Prints its addresses, its tenant and applications, and the variables that other programs (this one's `token` among them) read;
 /// then one line a request, on standard error. Its keys and secrets are public: nothing but a test may trust its tokens.
+///
+/// With a command after --, sets these variables for the command instead of printing them, logs requests only with -v, and ends as the
+/// command ends.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true, after_help = concat!("\
 Examples:
   entra emulator --port 8500
+  # for the time that one command takes
+  entra emulator -- cargo test
+  entra emulator -- entra token \\
+    --resource https://graph.microsoft.com
   # for other containers; wait for it with
   # curl http://emulator:8500/healthz
   entra emulator --listen 0.0.0.0:8500 --name emulator
@@ -118,6 +128,10 @@ pub(crate) struct Arguments {
     /// Tenants, applications and APIs, in JSON; `-` is standard input. `entra emulator config --example` prints one to start from
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+
+    /// A program to run against it, and its arguments
+    #[arg(last = true, value_name = "PROGRAM")]
+    guest: Vec<OsString>,
 }
 
 #[derive(Subcommand)]
@@ -128,6 +142,11 @@ enum Command {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(Command::Config(arguments)) = &arguments.command {
         return config::run(arguments);
+    }
+    // Such as that of a script whose variable with the command is empty: it would wait for ever.
+    if arguments.guest.is_empty() && std::env::args_os().last().is_some_and(|last| last == "--") {
+        return Err(Failure::text(Exit::Usage, "there is no command after --")
+            .hint("name the command that is run against the emulator, or leave -- out"));
     }
     let mut builder = match &arguments.config {
         Some(path) => EmulatorBuilder::from(read_config(path)?),
@@ -152,12 +171,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         certificate.check().map_err(|error| refused_certificate(path, &error))?;
         builder = builder.certificate_pem(pem.as_str());
     }
+    // The output of a command is not mixed with requests, unless the user wants that.
+    let is_logged = arguments.guest.is_empty() || logging::logs();
     let mut emulator = arguments
         .control
         .apply(arguments.address.apply(builder)?)
         .paused()
         // A client that is set up wrongly has a secret in the path.
-        .on_request(|event| tell(without_suspects(&event.to_string())))
+        .on_request(move |event| {
+            if is_logged {
+                tell(without_suspects(&event.to_string()));
+            }
+        })
         .try_start()
         .map_err(|error| match error {
             entra_emulator::Error::Config(problem) => refused_config(arguments.config.as_deref(), &problem),
@@ -178,9 +203,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .ca_pem()
         .map(|pem| CaFile::write(pem, arguments.ca_out.as_deref()))
         .transpose()?;
+    let variables = variables(&emulator);
+    let trust = ca.as_ref().map(|ca| trust_variables(&ca.path)).unwrap_or_default();
+    if !arguments.guest.is_empty() {
+        emulator.resume();
+        let all = [variables, trust, control::variables(&emulator)].concat();
+        let status = guest::run(&arguments.guest, &all)?;
+        drop((ca, emulator));
+        end_as(status);
+    }
     // Before the lines, as their reader may stop it at once.
     let stop = is_first().then(Stop::watch).transpose()?;
-    print_secret(&describe(&emulator, ca.as_ref().map(|ca| ca.path.as_path())))?;
+    let mut text = describe(&emulator, ca.as_ref().map(|ca| ca.path.as_path()));
+    export(&mut text, &variables);
+    if !trust.is_empty() {
+        text.push_str(TRUST);
+        export(&mut text, &trust);
+    }
+    // The last ones: with them all has been said.
+    export(&mut text, &control::variables(&emulator));
+    print_secret(&text)?;
     // Where /healthz answers, the lines have been printed, and can be read.
     emulator.resume();
     match ca.filter(|ca| ca.folder.is_some()) {
@@ -249,7 +291,11 @@ fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
             None if app.public_client => format!("public: entra login --client-id {id}"),
             None => "secret none".to_owned(),
         };
-        let _ = write!(text, "\n# application {name}: client id {id}, {proof}");
+        let object_id = escape(&app.object_id);
+        let _ = write!(
+            text,
+            "\n# application {name}: client id {id}, object id {object_id}, {proof}"
+        );
     }
     for api in emulator.apis() {
         // An API may have no other name than its id.
@@ -260,33 +306,42 @@ fn describe(emulator: &Emulator, ca: Option<&Path>) -> String {
         let _ = write!(text, "\n# API {}", escape(&names));
     }
     let _ = write!(text, "\n# activity feed of Office 365: {}", emulator.activity_url());
-    let host = emulator.tls_url().unwrap_or_else(|| emulator.base_url());
-    for (name, value) in [
-        ("AZURE_AUTHORITY_HOST", host),
-        ("AZURE_TENANT_ID", emulator.tenant_id()),
-        ("AZURE_CLIENT_ID", emulator.client_id()),
-        ("AZURE_CLIENT_SECRET", emulator.client_secret()),
-    ] {
-        let _ = write!(text, "\nexport {name}={}", shell_quoted(value));
-    }
-    // OpenSSL and this library, Python's requests, curl and Node each look at their own.
-    if let Some(ca) = ca {
-        text.push_str(
-            "\n# These take the place of this machine's root certificates in a shell: programs there trust the emulator's CA alone,\n\
-             # and TLS to any other server fails. Node trusts it as well as its own roots.",
-        );
-        for name in [
-            "SSL_CERT_FILE",
-            "REQUESTS_CA_BUNDLE",
-            "CURL_CA_BUNDLE",
-            "NODE_EXTRA_CA_CERTS",
-        ] {
-            let _ = write!(text, "\nexport {name}={}", shell_quoted(&ca.to_string_lossy()));
-        }
-    }
-    control::describe(emulator, &mut text);
     text
 }
+
+/// The variables that name the emulator and its first application.
+fn variables(emulator: &Emulator) -> Vec<(&'static str, String)> {
+    let host = emulator.tls_url().unwrap_or_else(|| emulator.base_url());
+    vec![
+        ("AZURE_AUTHORITY_HOST", host.to_owned()),
+        ("AZURE_TENANT_ID", emulator.tenant_id().to_owned()),
+        ("AZURE_CLIENT_ID", emulator.client_id().to_owned()),
+        ("AZURE_CLIENT_SECRET", emulator.client_secret().to_owned()),
+    ]
+}
+
+/// The variables that have programs trust the emulator's CA. OpenSSL and this library, Python's requests, curl and Node each look at
+/// their own.
+fn trust_variables(ca: &Path) -> Vec<(&'static str, String)> {
+    let names = [
+        "SSL_CERT_FILE",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "NODE_EXTRA_CA_CERTS",
+    ];
+    names.map(|name| (name, ca.to_string_lossy().into_owned())).to_vec()
+}
+
+/// Adds a line for a shell for each variable.
+fn export(text: &mut String, variables: &[(&str, String)]) {
+    for (name, value) in variables {
+        let _ = write!(text, "\nexport {name}={}", shell_quoted(value));
+    }
+}
+
+const TRUST: &str = "
+# These take the place of this machine's root certificates in a shell: programs there trust the emulator's CA alone,
+# and TLS to any other server fails. Node trusts it as well as its own roots.";
 
 /// How long a configuration may be, in bytes.
 const MAX_CONFIG: u64 = 1024 * 1024;

@@ -1,5 +1,5 @@
 use std::convert::Infallible;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{Error, ErrorKind};
 use std::process::Command;
 
@@ -69,15 +69,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     command.env(EXPIRES_ON, token.expires_at().as_secs().to_string());
     drop((token, client));
     match replace_with(command) {
-        Err(error) => {
-            let exit = exit_of(&error);
-            let hint = match exit {
-                Exit::NotFound => "check the command's name, and PATH",
-                _ => "name a program that this user may run",
-            };
-            Err(Failure::of(exit, &error).context(program.display()).hint(hint))
-        }
+        Err(error) => Err(not_run(program, &error)),
     }
+}
+
+/// The failure for a command that cannot be run, with the exit code that shells have for it.
+pub(super) fn not_run(program: &OsStr, error: &Error) -> Failure {
+    let (exit, hint) = match error.kind() {
+        ErrorKind::NotFound => (Exit::NotFound, "check the command's name, and PATH"),
+        _ => (Exit::NotRun, "name a program that this user may run"),
+    };
+    Failure::of(exit, error).context(program.display()).hint(hint)
 }
 
 /// Runs the command in the place of this process.
@@ -89,17 +91,7 @@ fn replace_with(mut command: Command) -> Result<Infallible, Error> {
 /// Runs the command, and ends this process as it ended.
 #[cfg(not(unix))]
 fn replace_with(mut command: Command) -> Result<Infallible, Error> {
-    let status = command.status()?;
-    std::process::exit(status.code().unwrap_or(1))
-}
-
-/// As shells tell the two apart.
-fn exit_of(error: &Error) -> Exit {
-    if error.kind() == ErrorKind::NotFound {
-        Exit::NotFound
-    } else {
-        Exit::NotRun
-    }
+    crate::stop::end_as(command.status()?)
 }
 
 /// A variable's name as shells take it, and none that is needed for something else.

@@ -1,13 +1,11 @@
 //! The options of the control API, by which programs in any language drive the emulator.
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use clap::Args;
 use entra_emulator::{Emulator, EmulatorBuilder};
 
 use crate::message::warn;
-use crate::outside::shell_quoted;
 
 /// The part of `entra emulator --help` about it.
 macro_rules! control_help {
@@ -96,13 +94,13 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(problem)
 }
 
-/// Adds the lines that name the control API, where it listens. They are the last ones: with them all has been said.
-pub(super) fn describe(emulator: &Emulator, text: &mut String) {
-    let Some(url) = emulator.control_url() else { return };
-    for (name, value) in [
-        ("ENTRA_EMULATOR_CONTROL", url),
-        ("ENTRA_EMULATOR_CONTROL_KEY", emulator.control_key()),
-    ] {
-        let _ = write!(text, "\nexport {name}={}", shell_quoted(value));
-    }
+/// The variables that name the control API, where it listens.
+pub(super) fn variables(emulator: &Emulator) -> Vec<(&'static str, String)> {
+    let Some(url) = emulator.control_url() else {
+        return Vec::new();
+    };
+    vec![
+        ("ENTRA_EMULATOR_CONTROL", url.to_owned()),
+        ("ENTRA_EMULATOR_CONTROL_KEY", emulator.control_key().to_owned()),
+    ]
 }

@@ -1,0 +1,61 @@
+//! The command that is run against the emulator, which ends with it.
+
+use std::ffi::OsString;
+use std::process::{Child, Command, ExitStatus};
+use std::thread;
+use std::time::Duration;
+
+use crate::commands::exec::not_run;
+use crate::exit::{Exit, Failure};
+use crate::stop::Stop;
+
+/// Runs a command with these variables and waits for its end.
+///
+/// Signals that stop this process are passed on: the command decides how it ends, and the emulator serves it until then.
+///
+/// # Errors
+/// Returns an error if the command cannot be run.
+pub(super) fn run(words: &[OsString], variables: &[(&str, String)]) -> Result<ExitStatus, Failure> {
+    let [program, words @ ..] = words else {
+        return Err(Failure::text(Exit::Usage, "there is no command to run"));
+    };
+    // Before the command starts: one that a signal reaches in between would lose its emulator.
+    let stop = Stop::watch()?;
+    let mut command = Command::new(program);
+    command
+        .args(words)
+        .envs(variables.iter().map(|(name, value)| (name, value)));
+    let mut child = command.spawn().map_err(|error| not_run(program, &error))?;
+    loop {
+        let status = child.try_wait().map_err(|error| not_run(program, &error))?;
+        if let Some(status) = status {
+            return Ok(status);
+        }
+        if let Some(signal) = stop.take() {
+            pass_on(&child, signal);
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Sends a signal to the command, unless it has it already: a terminal sends SIGINT and SIGQUIT to all processes in front of it.
+#[cfg(unix)]
+fn pass_on(child: &Child, signal: i32) {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let is_from_terminal = [signal_hook::consts::SIGINT, signal_hook::consts::SIGQUIT].contains(&signal)
+        && std::io::IsTerminal::is_terminal(&std::io::stdin());
+    let signal = Signal::from_named_raw(signal).filter(|_| !is_from_terminal);
+    let child = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    if let (Some(signal), Some(child)) = (signal, child) {
+        // It fails where the command has ended, which the next look finds.
+        let _ = kill_process(child, signal);
+    }
+}
+
+/// The console sends its events to all its processes.
+#[cfg(not(unix))]
+fn pass_on(_: &Child, _: i32) {}
+
+/// How often it is looked whether the command has ended or a signal came.
+const PAUSE: Duration = Duration::from_millis(20);
