@@ -1,6 +1,6 @@
 //! A daemon without a runtime that reads the users of several tenants, again and again: one client, a thread for each tenant.
 //!
-//! What it depends on is 49 crates in all, tokio not among them, where the async twin over hyper has 63:
+//! It depends on 49 crates in all, tokio not among them; its async counterpart over hyper on 63:
 //!
 //! ```toml
 //! entra-client = { version = "0.1", default-features = false, features = ["coarse-clock"] }   # without tokio
@@ -13,36 +13,43 @@
 //!
 //! ```sh
 //! export AZURE_TENANTS=contoso.onmicrosoft.com,fabrikam.onmicrosoft.com AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
-//! cargo run -p entra-examples --bin blocking_daemon           # every minute, until Ctrl-C
-//! cargo run -p entra-examples --bin blocking_daemon -- 10 5   # ten rounds, five seconds apart
+//! cargo run -q -p entra-examples --bin blocking_daemon           # every minute, until Ctrl-C
+//! cargo run -q -p entra-examples --bin blocking_daemon -- 10 5   # ten rounds, five seconds apart
 //! ```
 //!
-//! `AZURE_AUTHORITY_HOST` names another cloud, or an emulator: the lines that `entra emulator` prints are all that it takes there.
-
-#![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
+//! `AZURE_AUTHORITY_HOST` names another cloud. Against an emulator, in one line:
+//!
+//! ```sh
+//! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin blocking_daemon -- 3 1
+//! ```
 
 mod common;
 
-use std::error::Error;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use entra_client::blocking::Client;
 use entra_client::{Counters, EventKind};
-use entra_proto::{Application, Authority, Body, ClientSecret, Target, Tenant};
+use entra_proto::{Application, Authority, Body, ClientSecret, Target, Tenant, printable};
 use entra_transport::{BlockingTransport, TransportError, cloud_from_env};
 use entra_transport_ureq::UreqTransport;
 use http::header::AUTHORIZATION;
 use http::{Request, StatusCode, Uri};
 use serde_json::Value;
 
-use crate::common::{Api, Pages, setting, tenants};
+use crate::common::{Api, Arguments, Failure, Pages, Reply, report, say, setting, tenants};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let rounds: u64 = arguments.next().map_or(Ok(u64::MAX), |number| number.parse())?;
-    let pause = Duration::from_secs(arguments.next().map_or(Ok(60), |seconds| seconds.parse())?);
+fn main() -> ExitCode {
+    report(run())
+}
+
+fn run() -> Result<(), Failure> {
+    let mut arguments = Arguments::new("blocking_daemon [ROUNDS [SECONDS BETWEEN THEM]]");
+    let rounds = arguments.number(u64::MAX)?;
+    let pause = Duration::from_secs(arguments.number(60)?);
+    arguments.end()?;
     let tenants = tenants()?;
 
     let cloud = cloud_from_env()?;
@@ -77,14 +84,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             .collect()
     });
     let (fetched, kept) = (counters.of(EventKind::Acquired), counters.of(EventKind::CacheHit));
-    println!("tokens: {fetched} from the service, {kept} from the cache");
+    say!("tokens: {fetched} from the service, {kept} from the cache");
     if served.contains(&false) {
-        return Err("a tenant was given up".into());
+        return Err(Failure::new("a tenant was given up").hint("see above what to do about it"));
     }
     Ok(())
 }
 
-/// What looks after one tenant.
+/// The work for one tenant.
 struct Daemon {
     client: Client,
     transport: UreqTransport,
@@ -94,12 +101,12 @@ struct Daemon {
 }
 
 impl Daemon {
-    /// Reads the users in every round. False where there is no use in going on.
+    /// Reads the users in every round. Returns false if it ended early, after an error that does not pass.
     fn run(&self, rounds: u64, pause: Duration) -> bool {
         for round in 1..=rounds {
             match self.users() {
-                Ok(users) => println!("{}: {users} users", self.tenant),
-                // The next round will do. The client has tried again by itself, and asks no more while there is no use in it.
+                Ok(users) => say!("{}: {users} users", self.tenant),
+                // The next round may succeed. The client has already repeated its requests, and backs off by itself.
                 Err(trouble) if trouble.passes => eprintln!("{}: not now: {}", self.tenant, trouble.text),
                 Err(trouble) => {
                     eprintln!("{}: given up: {}", self.tenant, trouble.text);
@@ -113,7 +120,7 @@ impl Daemon {
         true
     }
 
-    /// The number of users, on all pages.
+    /// Counts the users on all pages.
     fn users(&self) -> Result<usize, Trouble> {
         let mut pages = Pages::of(&self.users)?;
         let mut users = 0;
@@ -124,41 +131,41 @@ impl Daemon {
         Ok(users)
     }
 
-    /// The response of Graph, where it is a success.
+    /// Gets a page from Graph.
     fn get(&self, uri: Uri) -> Result<Value, Trouble> {
         let token = self.client.token(&self.graph)?;
         let mut request = Request::new(Body::default());
         *request.uri_mut() = uri;
         request.headers_mut().insert(AUTHORIZATION, token.authorization());
         let response = self.transport.send(request)?;
-        let status = response.status();
-        let answer: Value = serde_json::from_slice(response.body().as_bytes()).unwrap_or_default();
-        if status == StatusCode::UNAUTHORIZED {
-            // Revoked, perhaps. Another one is fetched in the next round.
+        let reply = Reply::new(&response, &token);
+        if reply.status == StatusCode::UNAUTHORIZED {
+            // The token may have been revoked. The next round gets another one.
             self.client.invalidate(&token);
         }
-        if status.is_success() {
-            return Ok(answer);
+        if reply.status.is_success() {
+            return reply
+                .json()
+                .ok_or_else(|| "the web API did not return JSON".to_owned().into());
         }
         Err(Trouble {
-            text: format!("Graph answered {status}: {}", answer["error"]["message"]),
-            passes: [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS].contains(&status)
-                || status.is_server_error(),
+            text: printable(&reply.failure().problem),
+            passes: reply.is_busy() || reply.status == StatusCode::UNAUTHORIZED,
         })
     }
 }
 
-/// Why there are no users this time.
+/// The reason that there are no users in a round.
 struct Trouble {
     text: String,
-    /// Whether it may be gone in the next round.
+    /// Whether the next round may succeed.
     passes: bool,
 }
 
 impl From<entra_client::Error> for Trouble {
     fn from(error: entra_client::Error) -> Self {
         Self {
-            // What to do about it is in there. For a program it is in `error.class()`, and alone in `error.hint()`.
+            // The text ends with the hint. A program decides by `error.class()`.
             text: error.to_string(),
             passes: error.is_retryable(),
         }

@@ -1,29 +1,29 @@
-//! An HTTP stack of one's own under entra-proto: a token over a client made by hand on `std::net::TcpStream`.
+//! An HTTP client made by hand on `std::net::TcpStream`, with entra-proto above it.
 //!
-//! entra-proto says what to do next and is told what came of it; this file does it. There is no TLS here, so it talks to an
-//! emulator only:
+//! entra-proto returns the next step, this file does it and reports the outcome. There is no TLS here, so it works with an emulator
+//! only:
 //!
 //! ```sh
-//! cargo run -q -p entra-cli -- emulator --port 8500 > emulator.env &   # wait until it has printed
-//! . ./emulator.env
-//! cargo run -p entra-examples --bin custom_stack
+//! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin custom_stack
 //! ```
-
-#![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
 
 mod common;
 
-use std::error::Error;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use entra_proto::{Application, Authority, Body, ClientSecret, Cloud, Guid, RetryPolicy, Step, Target, Timestamp};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 
-use crate::common::setting;
+use crate::common::{Failure, report, say, setting};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    report(run())
+}
+
+fn run() -> Result<(), Failure> {
     let cloud = Cloud::loopback(&setting("AZURE_AUTHORITY_HOST")?)?;
     let authority = Authority::new(cloud, setting("AZURE_TENANT_ID")?.parse()?)?;
     let secret = ClientSecret::new(setting("AZURE_CLIENT_SECRET")?)?;
@@ -31,13 +31,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let request = app.client_credentials(Target::resource("https://graph.microsoft.com")?)?;
 
     let mut id = [0; 16];
-    getrandom::fill(&mut id)?;
+    getrandom::fill(&mut id).map_err(|error| Failure::new(error.to_string()))?;
     let mut step = request.start(RetryPolicy::default(), Guid::from_random(id), now());
     let token = loop {
         step = match step {
             Step::Exchange(exchange) => match send(&exchange.request()) {
                 Ok(response) => exchange.respond(&response, now())?,
-                Err(error) => exchange.interrupted(now()).ok_or(error)?,
+                Err(error) => exchange
+                    .interrupted(now())
+                    .ok_or_else(|| Failure::new(error.to_string()))?,
             },
             Step::Pause(pause) => {
                 std::thread::sleep(pause.duration());
@@ -50,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
     };
     let life = token.lifetime.expires_at.since(token.lifetime.received_at);
-    println!(
+    say!(
         "a token of {} characters, good for {} s",
         token.access_token.expose().len(),
         life.as_secs()
@@ -62,8 +64,8 @@ fn now() -> Timestamp {
     SystemTime::now().into()
 }
 
-/// One request over one connection that the server closes behind its answer (RFC 9112). A real one would also bound the whole, and
-/// not each read alone.
+/// Sends one request over one connection, which the server closes after its response (RFC 9112). A real client would also bound the
+/// time of all reads together.
 fn send(request: &Request<Body>) -> io::Result<Response<Body>> {
     let invalid = |problem: &str| io::Error::new(io::ErrorKind::InvalidData, problem.to_owned());
     let authority = request
@@ -96,10 +98,10 @@ fn send(request: &Request<Body>) -> io::Result<Response<Body>> {
 
     let mut answer = Vec::new();
     stream.take(1024 * 1024).read_to_end(&mut answer)?;
-    parse(&answer).ok_or_else(|| invalid("the answer is not HTTP, or cut short"))
+    parse(&answer).ok_or_else(|| invalid("the response is not HTTP, or cut short"))
 }
 
-/// An answer with a `content-length`.
+/// Parses a response with a `content-length`.
 fn parse(answer: &[u8]) -> Option<Response<Body>> {
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&answer[..end]).ok()?;

@@ -2,17 +2,17 @@
 //!
 //! ```sh
 //! export AZURE_TENANT_ID=contoso.onmicrosoft.com AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
-//! cargo run -p entra-examples --bin grpc_client -- https://greeter.contoso.com api://greeter Ada
+//! cargo run -q -p entra-examples --bin grpc_client -- https://greeter.contoso.com api://greeter Ada
 //! ```
 //!
-//! The service has one method, which takes a text and gives one; for a text alone a codec is shorter than a generated client. With a generated one it is `GreeterClient::with_origin(service, origin)`: without the origin
-//! its requests would have relative URIs, and the layer would not know where the token goes.
-
-#![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
+//! The service has one method, which takes a text and returns one; for that, a codec is shorter than a generated client. A generated one
+//! is made with `GreeterClient::with_origin(service, origin)`: without the origin its requests would have relative URIs, and the layer
+//! would not know where the token goes.
 
 mod common;
 
 use std::error::Error;
+use std::process::ExitCode;
 
 use bytes::{Buf, BufMut};
 use entra_client::Client;
@@ -28,18 +28,21 @@ use tonic::transport::{Channel, ClientTlsConfig};
 use tonic::{Request, Status};
 use tower::ServiceBuilder;
 
-use crate::common::setting;
+use crate::common::{Arguments, Failure, report, say, setting, with_causes};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let mut arguments = std::env::args().skip(1);
-    let (Some(server), Some(api), Some(name)) = (arguments.next(), arguments.next(), arguments.next()) else {
-        return Err(
-            "usage: grpc_client https://greeter.contoso.com api://greeter NAME (the server's origin, its API, a name)"
-                .into(),
-        );
-    };
-    let origin: Uri = server.parse()?;
+async fn main() -> ExitCode {
+    report(run().await)
+}
+
+async fn run() -> Result<(), Failure> {
+    let mut arguments =
+        Arguments::new("grpc_client ORIGIN API NAME, as in https://greeter.contoso.com api://greeter Ada");
+    let (server, api, name) = (arguments.text()?, arguments.text()?, arguments.text()?);
+    arguments.end()?;
+    let origin: Uri = server
+        .parse()
+        .map_err(|_| Failure::new("the origin of the server is not a URL"))?;
 
     let cloud = cloud_from_env()?;
     let authority = Authority::new(cloud.clone(), setting("AZURE_TENANT_ID")?.parse()?)?;
@@ -50,34 +53,30 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 
     let mut endpoint = Channel::builder(origin.clone());
     if server.starts_with("https://") {
-        endpoint = endpoint.tls_config(ClientTlsConfig::new().with_native_roots())?;
+        endpoint = endpoint
+            .tls_config(ClientTlsConfig::new().with_native_roots())
+            .map_err(failed)?;
     }
     let service = ServiceBuilder::new()
         .layer(BearerLayer::new(source, [server.trim_end_matches('/')])?)
         .service(endpoint.connect_lazy());
     let mut greeter = Grpc::with_origin(service, origin);
 
-    greeter.ready().await?;
+    greeter.ready().await.map_err(failed)?;
     let path = PathAndQuery::from_static("/contoso.Greeter/Greet");
     match greeter.unary(Request::new(name), path, Text).await {
-        Ok(greeting) => println!("{}", greeting.into_inner()),
-        Err(status) => return Err(in_full(&status).into()),
+        Ok(greeting) => say!("{}", greeting.into_inner()),
+        Err(status) => {
+            // The last cause says why there is no token.
+            let text = format!("{:?}: {}", status.code(), status.message());
+            return Err(Failure::new(with_causes(text, &status)));
+        }
     }
     Ok(())
 }
 
-/// What a call failed of, with all that lies beneath: why there is no token stands at the bottom.
-fn in_full(status: &Status) -> String {
-    let mut text = format!("{:?}: {}", status.code(), status.message());
-    let mut beneath = status.source();
-    while let Some(error) = beneath {
-        // tonic's own message is that of the first.
-        if error.to_string() != status.message() {
-            text += &format!(": {error}");
-        }
-        beneath = error.source();
-    }
-    text
+fn failed(error: impl Error) -> Failure {
+    Failure::new(error.to_string())
 }
 
 /// A message that is a text in UTF-8 and nothing around it.

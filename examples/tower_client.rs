@@ -2,19 +2,22 @@
 //!
 //! ```sh
 //! export AZURE_TENANT_ID=contoso.onmicrosoft.com AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...
-//! cargo run -p entra-examples --bin tower_client              # one call
-//! cargo run -p entra-examples --bin tower_client -- 10 1      # ten calls, a second apart
+//! cargo run -q -p entra-examples --bin tower_client              # one call
+//! cargo run -q -p entra-examples --bin tower_client -- 10 1      # ten calls, a second apart
 //! ```
 //!
-//! `AZURE_AUTHORITY_HOST` names another cloud, or an emulator: the lines that `entra emulator` prints are all that it takes there.
+//! `AZURE_AUTHORITY_HOST` names another cloud. Against an emulator, in one line:
+//!
+//! ```sh
+//! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin tower_client
+//! ```
+//!
 //! The program says that it handles claims challenges (`cp1`), so its tokens live longer, and can be revoked: then the API's `401`
 //! leads to another token and to the same request again, and this program sees its response only.
 
-#![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
-
 mod common;
 
-use std::error::Error;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,17 +31,20 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy;
 use hyper_util::rt::TokioExecutor;
-use serde_json::Value;
 use tower::{Service, ServiceBuilder, ServiceExt};
 
-use crate::common::{Api, Pages, setting};
+use crate::common::{Api, Arguments, Failure, Pages, Reply, report, say, setting};
 
-// `Send + Sync` for the body's error, a box that converts to no other one. The layer's own error converts to `Box<dyn Error>`, too.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let mut arguments = std::env::args().skip(1);
-    let calls: u64 = arguments.next().map_or(Ok(1), |number| number.parse())?;
-    let pause = Duration::from_secs(arguments.next().map_or(Ok(1), |seconds| seconds.parse())?);
+async fn main() -> ExitCode {
+    report(run().await)
+}
+
+async fn run() -> Result<(), Failure> {
+    let mut arguments = Arguments::new("tower_client [CALLS [SECONDS BETWEEN THEM]]");
+    let calls = arguments.number(1)?;
+    let pause = Duration::from_secs(arguments.number(1)?);
+    arguments.end()?;
 
     let cloud = cloud_from_env()?;
     let authority = Authority::new(cloud.clone(), setting("AZURE_TENANT_ID")?.parse()?)?;
@@ -66,19 +72,20 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
             let request = Request::get(page)
                 .header("accept", "application/json")
                 .body(Empty::new())?;
-            let answer = api.ready().await?.call(request).await?;
-            let status = answer.status();
-            let body = Limited::new(answer.into_body(), 1024 * 1024)
-                .collect()
-                .await?
-                .to_bytes();
-            let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
-            if !status.is_success() {
-                return Err(format!("Graph answered {status}: {}", answer["error"]["message"]).into());
+            let response = api.ready().await?.call(request).await?;
+            let (parts, body) = response.into_parts();
+            let body = Limited::new(body, 1024 * 1024).collect().await?.to_bytes();
+            let reply = Reply::of(
+                parts.status,
+                &parts.headers,
+                String::from_utf8_lossy(&body).into_owned(),
+            );
+            if !reply.status.is_success() {
+                return Err(reply.failure());
             }
-            users += pages.read(&answer)?.len();
+            users += pages.read(&reply.json().unwrap_or_default())?.len();
         }
-        println!("{users} users");
+        say!("{users} users");
         if call < calls {
             tokio::time::sleep(pause).await;
         }

@@ -14,7 +14,7 @@
 //! Against an emulator, in one line:
 //!
 //! ```sh
-//! cargo run -q -p entra-cli -- emulator --port 8500 > emulator.env & until [ -s emulator.env ]; do sleep 1; done; . ./emulator.env; cargo run -q -p entra-examples --bin acquire_token -- --troubleshoot all
+//! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin acquire_token -- --troubleshoot all
 //! ```
 //!
 //! Against the service: `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH` (with
@@ -136,7 +136,7 @@ impl Daemon {
     fn new() -> Result<Self, Failure> {
         let cloud = cloud_from_env()?;
         let authority = Authority::new(cloud.clone(), setting("AZURE_TENANT_ID")?.parse()?)?;
-        let credential = credential().map_err(|error| Failure::new(error.to_string()))?;
+        let credential = credential()?;
         let application = Application::new(authority, setting("AZURE_CLIENT_ID")?.parse()?, credential);
         let transport = UreqTransport::builder().for_cloud(&cloud).build()?;
         let counters = Arc::new(Counters::default());
@@ -144,7 +144,7 @@ impl Daemon {
         Ok(Self {
             application,
             transport,
-            client: client.build().map_err(|error| Failure::new(error.to_string()))?,
+            client: client.build()?,
             counters,
             graph: Api::graph(&cloud)?,
         })

@@ -81,7 +81,7 @@ impl Daemon {
         for (path, permission) in CALLS {
             let address = format!("{}/v1.0/{path}?$top=1", self.graph.address);
             let address = address.parse().map_err(|_| Failure::new("the address is not a URL"))?;
-            let reply = web.get(address)?;
+            let reply = web.get(&address)?;
             if reply.status.is_success() {
                 say!("GET {path}: {}, as the application has {permission}", reply.reason());
                 continue;

@@ -1,10 +1,12 @@
 //! What a program shows: its result, notes and warnings, and at its end what went wrong and what to do.
 
+use std::error::Error;
 use std::fmt;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use entra_proto::printable;
+use entra_tower::BearerError;
 use entra_transport::TransportError;
 
 /// The end of a program that did not do what it was started for.
@@ -102,6 +104,76 @@ failure_from!(
     entra_credential::Error,
     TransportError
 );
+
+/// Errors of one text.
+macro_rules! failure_from_text {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::new(error.to_string())
+            }
+        })*
+    };
+}
+
+failure_from_text!(
+    entra_client::BuildError,
+    entra_tower::BuildError,
+    http::Error,
+    std::io::Error
+);
+
+/// An error in a box may be a failure with its advice.
+macro_rules! failure_from_box {
+    ($($error:ty),*) => {
+        $(impl From<Box<$error>> for Failure {
+            fn from(error: Box<$error>) -> Self {
+                match error.downcast() {
+                    Ok(failure) => *failure,
+                    Err(error) => Self::new(error.to_string()),
+                }
+            }
+        })*
+    };
+}
+
+failure_from_box!(dyn Error, dyn Error + Send + Sync);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)?;
+        self.hint.iter().try_for_each(|hint| write!(f, "; {hint}"))
+    }
+}
+
+impl Error for Failure {}
+
+impl From<BearerError> for Failure {
+    fn from(error: BearerError) -> Self {
+        match error {
+            // The layer's own text does not say why.
+            BearerError::Token(error) => Self::from(error).at("not sent: there is no token"),
+            error => Self {
+                problem: with_causes(error.problem(), &error),
+                hint: error.hint().map(str::to_owned),
+            },
+        }
+    }
+}
+
+/// Adds the causes of an error to its text.
+pub(crate) fn with_causes(mut text: String, error: &dyn Error) -> String {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Some errors have the text of their cause.
+        let own = error.to_string();
+        if !text.ends_with(&own) {
+            text += &format!(": {own}");
+        }
+        cause = error.source();
+    }
+    text
+}
 
 impl From<String> for Failure {
     fn from(problem: String) -> Self {

@@ -1,7 +1,7 @@
 //! What the examples share: their settings, calls of an API, the pages of a collection, and errors with advice.
 //!
-//! Every example reads the variables that Azure's tools share. `entra emulator` prints them, so its lines are all that it takes
-//! to run an example without a tenant:
+//! Every example reads the variables that Azure's tools share. `entra emulator -- COMMAND` sets them, so an example runs there without
+//! a tenant:
 //!
 //! | variable | what it is |
 //! |---|---|
@@ -15,6 +15,7 @@
 #![allow(dead_code, unused_macros, reason = "each example uses its own part")]
 
 mod api;
+mod arguments;
 mod failure;
 mod pages;
 mod settings;
@@ -23,7 +24,9 @@ mod web;
 #[allow(unused_imports, reason = "each example uses its own part")]
 pub(crate) use api::{Api, address};
 #[allow(unused_imports, reason = "each example uses its own part")]
-pub(crate) use failure::{Failure, note, print_line, report, say, warn};
+pub(crate) use arguments::Arguments;
+#[allow(unused_imports, reason = "each example uses its own part")]
+pub(crate) use failure::{Failure, note, print_line, report, say, warn, with_causes};
 #[allow(unused_imports, reason = "each example uses its own part")]
 pub(crate) use pages::Pages;
 #[allow(unused_imports, reason = "each example uses its own part")]

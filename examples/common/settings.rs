@@ -7,9 +7,15 @@ use std::time::SystemTime;
 use entra_credential::ClientCertificate;
 use entra_proto::{ClientCredential, ClientSecret, Tenant};
 
+use super::failure::Failure;
+
 /// Returns the text of a variable that has to be set.
-pub(crate) fn setting(name: &str) -> Result<String, String> {
-    optional(name)?.ok_or_else(|| format!("{name} is not set"))
+pub(crate) fn setting(name: &str) -> Result<String, Failure> {
+    optional(name)?.ok_or_else(|| not_set(name))
+}
+
+fn not_set(name: &str) -> Failure {
+    Failure::new(format!("{name} is not set")).hint(NOT_SET)
 }
 
 /// Returns the text of a variable, or `otherwise` where it is not set.
@@ -31,9 +37,10 @@ pub(crate) fn optional(name: &str) -> Result<Option<String>, String> {
 pub(crate) fn tenants() -> Result<Vec<Tenant>, Box<dyn Error>> {
     let tenants = match optional("AZURE_TENANTS")? {
         Some(tenants) => tenants,
-        None => setting("AZURE_TENANT_ID").map_err(|error| format!("{error}, and neither is AZURE_TENANTS"))?,
+        None => optional("AZURE_TENANT_ID")?.ok_or_else(|| not_set("AZURE_TENANTS, or AZURE_TENANT_ID,"))?,
     };
-    Ok(tenants.split(',').map(str::parse).collect::<Result<_, _>>()?)
+    let tenants: Result<Vec<Tenant>, _> = tenants.split(',').map(str::parse).collect();
+    Ok(tenants.map_err(|error| Failure::from(error).at("AZURE_TENANTS or AZURE_TENANT_ID"))?)
 }
 
 /// Returns the certificate in `AZURE_CLIENT_CERTIFICATE_PATH`, or the secret in `AZURE_CLIENT_SECRET`.
@@ -43,8 +50,8 @@ pub(crate) fn credential() -> Result<ClientCredential, Box<dyn Error>> {
     if optional("AZURE_CLIENT_CERTIFICATE_PATH")?.is_some() {
         return Ok(certificate()?.into());
     }
-    let secret = setting("AZURE_CLIENT_SECRET")
-        .map_err(|error| format!("{error}, and neither is AZURE_CLIENT_CERTIFICATE_PATH"))?;
+    let secret = optional("AZURE_CLIENT_SECRET")?;
+    let secret = secret.ok_or_else(|| not_set("AZURE_CLIENT_SECRET, or AZURE_CLIENT_CERTIFICATE_PATH,"))?;
     let secret = ClientSecret::new(secret)?;
     if let Some(doubt) = secret.doubt() {
         eprintln!("warning: AZURE_CLIENT_SECRET: {doubt}; {}", doubt.hint());
@@ -64,3 +71,5 @@ pub(crate) fn certificate() -> Result<ClientCertificate, Box<dyn Error>> {
     }
     Ok(certificate)
 }
+
+const NOT_SET: &str = "set it, or run the program against an emulator: entra emulator -- COMMAND";

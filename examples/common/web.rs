@@ -1,14 +1,18 @@
-//! Calls of a web API with a token of the application, and what the API answers.
+//! Calls of a web API with a token of the application, and what the API returns.
 
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use entra_client::Token;
 use entra_client::blocking::Client;
-use entra_proto::{Body, Target, printable};
+use entra_proto::{Body, Target, may_be_secret, printable};
 use entra_transport::BlockingTransport;
 use entra_transport_ureq::UreqTransport;
 use http::header::{ACCEPT, AUTHORIZATION, RETRY_AFTER};
-use http::{Request, StatusCode, Uri};
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use serde_json::Value;
 
-use super::failure::Failure;
+use super::failure::{Failure, note};
 
 /// A web API and what is needed to call it.
 pub(crate) struct Web {
@@ -19,7 +23,33 @@ pub(crate) struct Web {
 
 impl Web {
     /// Sends a GET request with the application's token. An error response is no failure here.
-    pub(crate) fn get(&self, uri: Uri) -> Result<Reply, Failure> {
+    ///
+    /// An API that is busy gets the request again, a few times, and not before it asks for it. One that rejects the token gets another
+    /// token, once: the first may have been revoked.
+    pub(crate) fn get(&self, uri: &Uri) -> Result<Reply, Failure> {
+        let mut attempt = 1;
+        let mut is_renewed = false;
+        loop {
+            let reply = self.send(uri.clone())?;
+            if reply.status == StatusCode::UNAUTHORIZED && !is_renewed {
+                is_renewed = true;
+                self.client.forget(&self.target);
+                continue;
+            }
+            let Some(wait) = reply.wait(attempt).filter(|_| attempt < MOST_ATTEMPTS) else {
+                return Ok(reply);
+            };
+            note(&format!(
+                "the API returned {}; attempt {attempt} of {MOST_ATTEMPTS}, next in {} s",
+                reply.status.as_u16(),
+                wait.as_secs()
+            ));
+            thread::sleep(wait);
+            attempt += 1;
+        }
+    }
+
+    fn send(&self, uri: Uri) -> Result<Reply, Failure> {
         // Requested for every call: the client caches it.
         let token = self.client.token(&self.target)?;
         let mut request = Request::new(Body::default());
@@ -27,15 +57,7 @@ impl Web {
         let headers = request.headers_mut();
         headers.insert(ACCEPT, http::HeaderValue::from_static("application/json"));
         headers.insert(AUTHORIZATION, token.authorization());
-        let response = self.transport.send(request)?;
-        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-        let body = String::from_utf8_lossy(response.body().as_bytes());
-        Ok(Reply {
-            status: response.status(),
-            retry_after: header(RETRY_AFTER).map(str::to_owned),
-            // An API or a proxy that repeats what it was sent must not put the token on the screen.
-            body: body.replace(token.expose(), "[token]"),
-        })
+        Ok(Reply::new(&self.transport.send(request)?, &token))
     }
 }
 
@@ -43,11 +65,44 @@ impl Web {
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) body: String,
-    /// As the API sent it: seconds or a date.
-    pub(crate) retry_after: Option<String>,
+    /// How long the API asks to wait.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Reply {
+    /// The response to a request with this token.
+    pub(crate) fn new(response: &Response<Body>, token: &Token) -> Self {
+        let body = String::from_utf8_lossy(response.body().as_bytes());
+        // An API or a proxy that repeats what it was sent must not put the token on the screen.
+        let body = body.replace(token.expose(), "[token]");
+        Self::of(response.status(), response.headers(), body)
+    }
+
+    /// A response with this body, in which no token is repeated.
+    pub(crate) fn of(status: StatusCode, headers: &HeaderMap, body: String) -> Self {
+        let retry_after = headers.get(RETRY_AFTER);
+        Self {
+            status,
+            body,
+            retry_after: retry_after.and_then(|value| value.to_str().ok()).and_then(duration),
+        }
+    }
+
+    /// Returns how long to wait before the request is repeated, where that is of use: as long as the API asks for, or else longer
+    /// each time. An API that asks for more time than a program should wait is not called again.
+    fn wait(&self, attempt: u32) -> Option<Duration> {
+        let wait = self
+            .retry_after
+            .unwrap_or_else(|| Duration::from_secs(1 << attempt.min(5)));
+        (self.is_busy() && wait <= LONGEST_WAIT).then_some(wait)
+    }
+
+    /// Whether the same request may succeed a little later.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.status == StatusCode::TOO_MANY_REQUESTS
+            || self.status.is_server_error() && self.status != StatusCode::NOT_IMPLEMENTED
+    }
+
     /// The text of the status: `Forbidden`.
     pub(crate) fn reason(&self) -> &'static str {
         self.status.canonical_reason().unwrap_or("Unknown")
@@ -65,6 +120,12 @@ impl Reply {
         let (code, message) = (text("code"), text("message"));
         let mut problem = format!("the web API returned {} {}", self.status.as_str(), self.reason());
         for part in [code, message].into_iter().filter(|part| !part.is_empty()) {
+            // A token that was not this program's to replace, such as that of a layer below it.
+            let part = if may_be_secret(part) {
+                "[withheld: it may hold a secret]"
+            } else {
+                part
+            };
             problem += &format!(": {}", part.chars().take(LONGEST_TEXT).collect::<String>());
         }
         let failure = Failure::new(problem);
@@ -74,14 +135,24 @@ impl Reply {
                 failure.hint("check that the token is for this API: its scope is the API's identifier and /.default")
             }
             (StatusCode::NOT_FOUND, _) => failure.hint("check the address and the ids in it"),
-            (StatusCode::TOO_MANY_REQUESTS, _) => match &self.retry_after {
-                Some(seconds) => failure.hint(format!("wait for {seconds} seconds, then run it again")),
+            _ if self.is_busy() => match self.retry_after.filter(|wait| !wait.is_zero()) {
+                Some(wait) => failure.hint(format!("wait for {} seconds, then run it again", wait.as_secs())),
                 None => failure.hint("wait a minute, then run it again"),
             },
-            (status, _) if status.is_server_error() => failure.hint("run it again a little later"),
             _ => failure,
         }
     }
+}
+
+/// Reads the value of `Retry-After`: seconds or a date.
+fn duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More than fits is no less a number.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    }
+    let time = httpdate::parse_http_date(text).ok()?;
+    Some(time.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 /// What to do about `Authorization_RequestDenied`.
@@ -116,6 +187,9 @@ pub(crate) fn escaped(json: &str, is_chosen: impl Fn(char) -> bool) -> String {
 /// How much of an API's text an error repeats.
 const LONGEST_TEXT: usize = 500;
 
+const MOST_ATTEMPTS: u32 = 5;
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +199,40 @@ mod tests {
             status: StatusCode::from_u16(status).unwrap(),
             body: body.to_owned(),
             retry_after: None,
+        }
+    }
+
+    #[test]
+    fn waits_are_as_asked_and_bounded() {
+        let wait = |status: u16, retry_after: Option<&str>, attempt| {
+            let mut reply = reply(status, "");
+            reply.retry_after = retry_after.and_then(duration);
+            reply.wait(attempt).map(|wait| wait.as_secs())
+        };
+        for (text, seconds) in [
+            ("7", Some(7)),
+            ("0", Some(0)),
+            (" 5 ", Some(5)),
+            ("60", Some(60)),
+            // Not before the API asks for it, and not at all after a long time.
+            ("61", None),
+            ("99999999999999999999999", None),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", None),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+            // No number and no date.
+            ("soon", Some(2)),
+            ("-1", Some(2)),
+            ("+5", Some(2)),
+            ("", Some(2)),
+        ] {
+            assert_eq!(wait(429, Some(text), 1), seconds, "{text}");
+        }
+        assert_eq!(
+            [1, 2, 5, 99].map(|attempt| wait(503, None, attempt)),
+            [Some(2), Some(4), Some(32), Some(32)]
+        );
+        for status in [200, 400, 401, 403, 404, 501] {
+            assert_eq!(wait(status, Some("1"), 1), None, "{status}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the settings of a sample mean: the application, the API, and the address that is called.
 
-use entra_proto::{Application, Authority, Cloud, KnownApi, Origin, Target, is_loopback_host};
+use entra_proto::{Application, Authority, ClientId, Cloud, Guid, KnownApi, Origin, Target, is_loopback_host};
 use entra_transport::cloud_from_env;
 use http::Uri;
 
@@ -22,9 +22,8 @@ impl Configuration {
     pub(crate) fn read(sample: Sample, settings: &Settings, object_id: Option<&str>) -> Result<Self, Failure> {
         let authority = authority(settings)?;
         let cloud = authority.cloud().clone();
-        let (target, address) = api(sample, settings, &cloud, object_id)?;
         let names = settings.names;
-        let client_id = match settings.get(names.client_id)? {
+        let client_id: ClientId = match settings.get(names.client_id)? {
             Some(id) => id.value.parse().map_err(failed_at(&id.place.to_string()))?,
             None => {
                 let id = optional("AZURE_CLIENT_ID")?;
@@ -32,6 +31,7 @@ impl Configuration {
                 id.parse().map_err(failed_at("the variable AZURE_CLIENT_ID"))?
             }
         };
+        let (target, address) = api(sample, settings, &cloud, &client_id, object_id)?;
         Ok(Self {
             application: Application::new(authority, client_id, credential::read(settings)?),
             target,
@@ -73,6 +73,7 @@ fn api(
     sample: Sample,
     settings: &Settings,
     cloud: &Cloud,
+    client_id: &ClientId,
     object_id: Option<&str>,
 ) -> Result<(Target, String), Failure> {
     let names = settings.names;
@@ -90,6 +91,12 @@ fn api(
         let at_place = |failure: Failure| failure.at(&base.place.to_string());
         let address = format!("{}/v1.0/users", base.value.trim_end_matches('/'));
         let origin = origin_of(&address).map_err(at_place)?;
+        let is_path = |uri: Uri| uri.path() != "/v1.0/users";
+        if address.parse().is_ok_and(is_path) {
+            let failure =
+                Failure::new("is more than the address of Graph: the version and what is called come behind it");
+            return Err(at_place(failure.hint(format!("write it as {}/", origin.as_str()))));
+        }
         // The sample's scope is the address and `.default`. An emulator has no audience of its own.
         let target = match is_loopback_host(origin.host()) {
             true => target,
@@ -99,29 +106,31 @@ fn api(
         return Ok((target, address));
     }
     let path = match sample {
-        Sample::Dotnet => format!("applications/{}", object_id_of(settings, object_id)?),
+        Sample::Dotnet => match object_id_of(settings, client_id, object_id)? {
+            Some(id) => format!("applications/{id}"),
+            None => format!("applications(appId='{client_id}')"),
+        },
         Sample::Node | Sample::Python | Sample::Java => "users".to_owned(),
     };
     let address = checked(cloud, &target, &format!("{}/v1.0/{path}", graph.address))?;
     Ok((target, address))
 }
 
-/// Returns the object id, which becomes a part of a path.
-fn object_id_of(settings: &Settings, argument: Option<&str>) -> Result<String, Failure> {
-    let id = match argument {
-        Some(id) => id.to_owned(),
+/// Returns the object id, if there is one. It becomes a part of a path.
+fn object_id_of(settings: &Settings, client_id: &ClientId, argument: Option<&str>) -> Result<Option<Guid>, Failure> {
+    let (id, place) = match argument {
+        Some(id) => (id.to_owned(), "--object-id".to_owned()),
         None => match settings.get(settings.names.object_id)? {
-            Some(id) => id.value,
-            None => {
-                let problem = format!("{} is not set, and --object-id is not given", settings.names.object_id);
-                return Err(Failure::new(problem).hint(OBJECT_ID));
-            }
+            Some(id) => (id.value, id.place.to_string()),
+            None => return Ok(None),
         },
     };
-    let parsed: Result<entra_proto::Guid, _> = id.trim().parse();
-    match parsed {
-        Ok(id) => Ok(id.to_string()),
-        Err(_) => Err(Failure::new("the object id is not a GUID").hint(OBJECT_ID)),
+    match id.trim().parse::<Guid>() {
+        Ok(id) if id.to_string() == client_id.to_string() => Err(Failure::new("is the Application (client) ID")
+            .hint(OBJECT_ID)
+            .at(&place)),
+        Ok(id) => Ok(Some(id)),
+        Err(_) => Err(Failure::new("is not a GUID").hint(OBJECT_ID).at(&place)),
     }
 }
 
@@ -176,8 +185,7 @@ fn failed_at(place: &str) -> impl Fn(entra_proto::Error) -> Failure {
     move |error| Failure::from(error).at(place)
 }
 
-const OBJECT_ID: &str =
-    "copy the Object ID of the application from its Overview page: it is not the Application (client) ID";
+const OBJECT_ID: &str = "copy the Object ID of the application from its Overview page, or leave it out: it is not the Application (client) ID";
 
 #[cfg(test)]
 mod tests {

@@ -21,13 +21,13 @@ pub(crate) fn read(settings: &Settings) -> Result<ClientCredential, Failure> {
             .hint("keep the one that the application uses: the certificate, if it has one")),
         (Some(secret), None) => from_secret(secret),
         (None, Some(key)) => from_key(settings, &key),
-        (None, None) => common::credential().map_err(|error| {
-            let missing = settings.missing(names.secret, "AZURE_CLIENT_SECRET");
-            Failure {
-                problem: error.to_string(),
-                hint: missing.hint,
+        (None, None) => {
+            let [secret, certificate] = ["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH"].map(common::optional);
+            if secret?.or(certificate?).is_none() {
+                return Err(settings.missing(names.secret, "AZURE_CLIENT_SECRET"));
             }
-        }),
+            Ok(common::credential()?)
+        }
     }
 }
 

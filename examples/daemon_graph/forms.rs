@@ -55,7 +55,7 @@ impl Printer {
             .address
             .parse()
             .map_err(|_| Failure::new("the address is not a URL"))?;
-        let reply = self.web.get(address)?;
+        let reply = self.web.get(&address)?;
         if !reply.status.is_success() {
             // As `EnsureSuccessStatusCode` has it.
             let (status, reason) = (reply.status.as_str(), reply.reason());
@@ -73,13 +73,17 @@ impl Printer {
             if self.sample == Sample::Node {
                 say!("request made to web API at: {}", date_of_javascript(SystemTime::now()));
             }
-            let reply = self.web.get(page)?;
+            let reply = self.web.get(&page)?;
             if !reply.status.is_success() {
                 self.print_error(&reply);
                 return Err(reply.failure());
             }
             let json = reply.json().ok_or_else(not_json)?;
             self.print(&reply)?;
+            if json.is_object() && json.get("value").is_none() {
+                // The endpoint of a configuration may be that of one resource.
+                return Ok(());
+            }
             users += pages.read(&json)?.len();
             read += 1;
         }

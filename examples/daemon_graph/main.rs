@@ -13,15 +13,16 @@
 //! Against an emulator, in one line:
 //!
 //! ```sh
-//! cargo run -q -p entra-cli -- emulator --port 8500 > emulator.env & until [ -s emulator.env ]; do sleep 1; done; . ./emulator.env; cargo run -q -p entra-examples --bin daemon_graph -- --like python
+//! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin daemon_graph -- --like python
 //! ```
 //!
 //! Against the service: the file of the sample in the current folder or in `--config FILE`, or the variables `AZURE_TENANT_ID`,
 //! `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH`.
 //!
-//! Two things differ from the samples on purpose. The samples read the first page of users; this reads all pages, and prints each
-//! in the form of the sample. Three of the samples print an error and exit with 0; this prints the same, then what to do on
-//! standard error, and exits with 1. No output holds a token or a secret (the Node sample logs its token with an error).
+//! Three things differ from the samples on purpose. The samples read the first page of users; this reads all pages, and prints each
+//! in the form of the sample. The samples give up when Graph is busy; this waits as long as Graph asks for, and calls again a few
+//! times. Three of the samples print an error and exit with 0; this prints the same, then what to do on standard error, and exits
+//! with 1. No output holds a token or a secret (the Node sample logs its token with an error).
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -59,7 +60,8 @@ struct Arguments {
     #[arg(long, value_name = "OPERATION", default_value = "getUsers")]
     op: String,
 
-    /// The object id of the application, for the .NET sample [default: ClientObjectId of the configuration]
+    /// The object id of the application, for the .NET sample [default: ClientObjectId of the configuration, or else the object is
+    /// found by the client id]
     #[arg(long, value_name = "ID")]
     object_id: Option<String>,
 }

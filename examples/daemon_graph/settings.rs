@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use entra_proto::may_be_secret;
+use entra_proto::{Guid, may_be_secret};
 
 use crate::common::{Failure, note, optional, warn};
 use crate::files::{self, Entry};
@@ -198,6 +198,10 @@ fn warn_of_duplicates(file: &str, entries: &[Entry]) {
 /// Whether a value is one that the samples and their documents leave to be replaced.
 fn is_placeholder(value: &str) -> bool {
     let value = value.trim().to_ascii_lowercase();
+    // Some tools write an id in braces: it is no placeholder, and what reads it says what is wrong.
+    if value.trim_matches(['{', '}']).parse::<Guid>().is_ok() {
+        return false;
+    }
     let between = |open: char, close: char| value.starts_with(open) && value.ends_with(close);
     [
         "enter_the_",
@@ -248,6 +252,7 @@ mod tests {
             "contoso.onmicrosoft.com",
             "https://login.microsoftonline.com/9198cc71-02da-43ef-8532-e151093e9beb",
             "emulator~<abc",
+            "{535fb089-9ff3-47b6-9bfb-4f1264799865}",
             "https://graph.microsoft.com/",
             "a8Q~yours_truly.center",
         ] {

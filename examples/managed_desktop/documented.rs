@@ -9,7 +9,7 @@ use http::Request;
 use http::header::CONTENT_TYPE;
 use serde_json::Value;
 
-use crate::common::Failure;
+use crate::common::{Failure, say};
 
 /// The values for the parameters that the document lists.
 pub(crate) struct Document<'a> {
@@ -99,9 +99,9 @@ impl Document<'_> {
                 fault: None,
             },
         ];
-        println!("The token request of \"Get access to API with application context\"");
+        say!("The token request of \"Get access to API with application context\"");
         for (number, attempt) in attempts.iter().enumerate() {
-            println!("\n{}. {}", number + 1, attempt.title);
+            say!("\n{}. {}", number + 1, attempt.title);
             let outcome = self.send(attempt)?;
             attempt.print(&outcome);
             if let (Outcome::Rejected(error), None) = (outcome, &attempt.fault) {
@@ -114,11 +114,11 @@ impl Document<'_> {
     fn send(&self, attempt: &Attempt<'_>) -> Result<Outcome, Failure> {
         let url = self.authority.token_endpoint(attempt.endpoint);
         let (name, value) = attempt.api;
-        println!("   POST {url}");
-        println!("        client_id={}", printable(self.client_id));
-        println!("        {name}={value}");
-        println!("        client_secret=[secret]");
-        println!("        grant_type={}", attempt.grant_type);
+        say!("   POST {url}");
+        say!("        client_id={}", printable(self.client_id));
+        say!("        {name}={value}");
+        say!("        client_secret=[secret]");
+        say!("        grant_type={}", attempt.grant_type);
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("client_id", self.client_id)
             .append_pair(name, value)
@@ -144,20 +144,20 @@ impl Attempt<'_> {
         match (outcome, &self.fault) {
             (Outcome::Accepted(response), fault) => {
                 if fault.is_some() {
-                    println!("   accepted, unlike expected: the service has become more lenient");
+                    say!("   accepted, unlike expected: the service has become more lenient");
                 } else {
-                    println!("   accepted:");
+                    say!("   accepted:");
                 }
-                println!("        token_type={}", response["token_type"]);
-                println!("        expires_in={}", response["expires_in"]);
-                println!("        access_token=[token]");
+                say!("        token_type={}", response["token_type"]);
+                say!("        expires_in={}", response["expires_in"]);
+                say!("        access_token=[token]");
             }
             (Outcome::Rejected(error), fault) => {
                 let code = error
                     .codes
                     .last()
                     .map_or_else(String::new, |code| format!(" AADSTS{code}"));
-                println!(
+                say!(
                     "   rejected: {} {}{code}: {}",
                     error.status,
                     printable(&error.error),
@@ -165,10 +165,10 @@ impl Attempt<'_> {
                 );
                 match fault {
                     Some(fault) if error.codes.contains(&fault.code) => {
-                        println!("   reason:   {}", fault.reason);
-                        println!("   right:    {}", fault.right);
+                        say!("   reason:   {}", fault.reason);
+                        say!("   right:    {}", fault.right);
                     }
-                    _ => println!("   hint:     {}", error.hint().unwrap_or("see the message")),
+                    _ => say!("   hint:     {}", error.hint().unwrap_or("see the message")),
                 }
             }
         }

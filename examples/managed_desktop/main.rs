@@ -1,17 +1,16 @@
 //! Lists the devices and users of Microsoft Managed Desktop: the document "Get access to API with application context".
 //!
-//! Against the emulator, with nothing but its settings:
+//! Against an emulator, in one line:
 //!
 //! ```sh
-//! cargo run -p entra-cli -- emulator > emulator.env &      # once; wait until it listens
-//! . ./emulator.env; cargo run -p entra-examples --bin managed_desktop
+//! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin managed_desktop -- --as-documented
 //! ```
 //!
 //! Against the service, in the tenant whose administrator consented to `MmdSupport.ReadWrite` of "Modern Workplace Customer APIs":
 //!
 //! ```sh
 //! export AZURE_TENANT_ID=... AZURE_CLIENT_ID=... AZURE_CLIENT_SECRET=...   # or AZURE_CLIENT_CERTIFICATE_PATH=...
-//! cargo run -p entra-examples --bin managed_desktop -- --page-size 50
+//! cargo run -q -p entra-examples --bin managed_desktop -- --page-size 50
 //! ```
 //!
 //! The API is at `mmdls.microsoft.com`, and its tokens are for `mwaas-services-customerapi-prod.azurewebsites.net`: no program can
@@ -19,8 +18,6 @@
 //!
 //! The document's own token request is rejected by the service. `--as-documented` sends it to the letter, and shows what is wrong
 //! with each part of it and what is right.
-
-#![allow(clippy::print_stdout, reason = "a program's result is what it prints")]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -39,7 +36,7 @@ use entra_transport::cloud_from_env;
 use entra_transport_ureq::UreqTransport;
 
 use crate::arguments::Arguments;
-use crate::common::{Failure, Web, address, credential, report, setting};
+use crate::common::{Failure, Web, address, credential, report, say, setting};
 use crate::documented::Document;
 use crate::service::Service;
 
@@ -65,21 +62,17 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             audience: api.audience,
         };
         document.follow()?;
-        println!();
+        say!();
     }
 
-    let app = Application::new(
-        authority,
-        setting("AZURE_CLIENT_ID")?.parse()?,
-        credential().map_err(|error| Failure::new(error.to_string()))?,
-    );
+    let app = Application::new(authority, setting("AZURE_CLIENT_ID")?.parse()?, credential()?);
     let app = app.on(arguments.endpoint.into());
     let target = match &arguments.audience {
         None => Target::from(api.resource()),
         Some(audience) => Target::resource(audience)?,
     };
     let (name, value) = target.on(app.version())?;
-    println!(
+    say!(
         "token: {} with {name}={value}",
         app.authority().token_endpoint(app.version())
     );
@@ -92,15 +85,15 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         audience: api.audience,
         url: format!("{}/support/odata/v1/tenants/{tenant}", address(&cloud, HOST)),
     };
-    println!("API:   {}", service.url);
+    say!("API:   {}", service.url);
     if let Some(device) = &arguments.elevation {
-        println!();
+        say!();
         tables::elevation(&service.elevation(device)?, arguments.show_password);
         return Ok(());
     }
     for set in ["devices", "users"] {
         let pages = service.list(set, arguments)?;
-        println!();
+        say!();
         tables::list(set, &pages);
     }
     Ok(())

@@ -1,14 +1,11 @@
-//! Calls of the API: pages, and waiting where it asks for that.
-
-use std::thread;
-use std::time::{Duration, SystemTime};
+//! Calls of the API: its lists with all their pages, and what to do about its error responses.
 
 use http::{StatusCode, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::arguments::Arguments;
-use crate::common::{Failure, Pages, Web, note};
+use crate::common::{Failure, Pages, Web};
 
 /// The API in a tenant.
 pub(crate) struct Service {
@@ -50,33 +47,12 @@ impl Service {
     }
 
     fn get(&self, url: &Uri) -> Result<Value, Failure> {
-        let mut attempt = 1;
-        let mut is_renewed = false;
-        loop {
-            let reply = self.web.get(url.clone())?;
-            match reply.status {
-                status if status.is_success() => {
-                    let body = reply.json();
-                    return body.ok_or_else(|| Failure::new("the API returned something that is not JSON"));
-                }
-                // A token that was revoked meanwhile. Another one is requested, once.
-                StatusCode::UNAUTHORIZED if !is_renewed => {
-                    is_renewed = true;
-                    self.web.client.forget(&self.web.target);
-                }
-                status if is_busy(status) && attempt < MOST_ATTEMPTS => {
-                    let wait = wait(reply.retry_after.as_deref(), attempt);
-                    note(&format!(
-                        "the API returned {}; attempt {attempt} of {MOST_ATTEMPTS}, next in {} s",
-                        status.as_u16(),
-                        wait.as_secs()
-                    ));
-                    thread::sleep(wait);
-                    attempt += 1;
-                }
-                status => return Err(self.advise(status, reply.failure())),
-            }
+        let reply = self.web.get(url)?;
+        if !reply.status.is_success() {
+            return Err(self.advise(reply.status, reply.failure()));
         }
+        let body = reply.json();
+        body.ok_or_else(|| Failure::new("the API returned something that is not JSON"))
     }
 
     /// Adds what to do about an error response of this API.
@@ -95,49 +71,5 @@ impl Service {
             }
             _ => failure,
         }
-    }
-}
-
-fn is_busy(status: StatusCode) -> bool {
-    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED
-}
-
-/// How long to wait: as long as the API asks for, within reason, or else longer each time.
-fn wait(retry_after: Option<&str>, attempt: u32) -> Duration {
-    let asked = retry_after.and_then(|text| match text.trim().parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => {
-            let time = httpdate::parse_http_date(text).ok()?;
-            Some(time.duration_since(SystemTime::now()).unwrap_or_default())
-        }
-    });
-    asked
-        .unwrap_or_else(|| Duration::from_secs(1 << attempt.min(5)))
-        .min(LONGEST_WAIT)
-}
-
-const MOST_ATTEMPTS: u32 = 5;
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_are_as_asked_and_bounded() {
-        let wait = |text: &str, attempt| wait(Some(text).filter(|text| !text.is_empty()), attempt).as_secs();
-        assert_eq!((wait("7", 1), wait("0", 3), wait(" 5 ", 1)), (7, 0, 5));
-        assert_eq!((wait("", 1), wait("", 2), wait("", 99)), (2, 4, 32));
-        assert_eq!(
-            (wait("99999999999999999999999", 1), wait("600", 1), wait("soon", 1)),
-            (2, 60, 2)
-        );
-        assert_eq!(
-            (
-                wait("Thu, 01 Jan 1970 00:00:00 GMT", 1),
-                wait("Fri, 31 Dec 9999 23:59:59 GMT", 1)
-            ),
-            (0, 60)
-        );
     }
 }

@@ -3,10 +3,12 @@
 use entra_proto::printable;
 use serde_json::Value;
 
+use crate::common::say;
+
 /// Prints the devices or the users of all pages.
 pub(crate) fn list(set: &str, pages: &[Vec<Value>]) {
     let items: Vec<&Value> = pages.iter().flatten().collect();
-    println!("{} on {}", counted(items.len(), set), counted(pages.len(), "pages"));
+    say!("{} on {}", counted(items.len(), set), counted(pages.len(), "pages"));
     let rows = items.into_iter();
     if set == "devices" {
         let device = |item: &Value| {
@@ -54,7 +56,7 @@ pub(crate) fn elevation(details: &Value, show_password: bool) {
         ("account", text(&details["accountUpn"])),
         ("password", password),
     ] {
-        println!("{label:<9} {value}");
+        say!("{label:<9} {value}");
     }
 }
 
@@ -86,6 +88,6 @@ fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
             .zip(widths)
             .map(|(cell, width)| format!("{cell:<width$}"))
             .collect();
-        println!("  {}", cells.join("  ").trim_end());
+        say!("  {}", cells.join("  ").trim_end());
     }
 }

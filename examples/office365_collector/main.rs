@@ -4,9 +4,10 @@
 //! secret), starts the subscriptions that are missing, and collects all content since it last ran: records go to a [`sink`], each
 //! exactly once. Run it again after a crash, and it continues where it stopped.
 //!
+//! Against an emulator, in one line:
+//!
 //! ```sh
-//! entra emulator                       # in another terminal; it prints the AZURE_ variables
-//! cargo run -p entra-examples --bin office365_collector -- --once --output audit
+//! cargo run -q -p entra-cli -- emulator -- cargo run -q -p entra-examples --bin office365_collector -- --once --output target/audit
 //! ```
 //!
 //! For the real service, register an application with the permission `ActivityFeed.Read` of the Office 365 Management APIs, and set

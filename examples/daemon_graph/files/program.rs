@@ -13,7 +13,9 @@ pub(super) fn parse(text: &str, names: &Names) -> Result<Vec<Entry>, Failure> {
         let Some((key, value)) = line.split_once('=').filter(|_| !line.starts_with("//")) else {
             continue;
         };
-        let Some(key) = names.all().find(|name| *name == key.trim()) else {
+        // In front of it there may be a type: `const string Authority`.
+        let word = key.split_whitespace().next_back();
+        let Some(key) = names.all().find(|name| Some(*name) == word && !value.starts_with('=')) else {
             continue;
         };
         let unusual = || {
@@ -43,7 +45,7 @@ mod tests {
 
     #[test]
     fn settings_are_found_among_code() {
-        let text = "using X;\r\nvar config = new {\r\n    // Authority = \"no\"\r\n    Authority = \" https://login.example/t\",\r\n    ClientId = \"a\", // comment\r\n    ClientSecret = \"s=//t\"\r\n};\r\nvar a = b.Create(config.ClientId)\n";
+        let text = "using X;\r\nvar config = new {\r\n    // Authority = \"no\"\r\n    Authority = \" https://login.example/t\",\r\n    ClientId = \"a\", // comment\r\n    ClientSecret = \"s=//t\"\r\n};\r\nif (a.X && ClientId == b) {}\nconst string ClientObjectId = \"o\";\r\nvar a = b.Create(config.ClientId)\n";
         let read = parse(text, Sample::Dotnet.names()).unwrap();
         let read: Vec<_> = read.iter().map(|it| (&*it.key, &*it.value, it.line.unwrap())).collect();
         assert_eq!(
@@ -51,7 +53,8 @@ mod tests {
             [
                 ("Authority", " https://login.example/t", 4),
                 ("ClientId", "a", 5),
-                ("ClientSecret", "s=//t", 6)
+                ("ClientSecret", "s=//t", 6),
+                ("ClientObjectId", "o", 9)
             ]
         );
     }
@@ -63,6 +66,7 @@ mod tests {
             "\nClientSecret = \"canary",
             "\nClientSecret = \"can\\u0041canary\",",
             "\nClientSecret = \"a\" + canary",
+            "\nprivate const string ClientSecret = @\"canary\";",
         ] {
             let failure = parse(text, Sample::Dotnet.names()).unwrap_err();
             assert!(failure.problem.starts_with("line 2 "), "{}", failure.problem);

@@ -179,9 +179,7 @@ fn throttled_requests_are_repeated() {
     let output = run(&emulator, &[]);
     let shown = printed(&emulator, &output.stderr);
     assert!(
-        shown.ends_with(
-            "error: the web API returned 429 Too Many Requests\nhint: wait for 0 seconds, then run it again\n"
-        ),
+        shown.ends_with("error: the web API returned 429 Too Many Requests\nhint: wait a minute, then run it again\n"),
         "{shown}"
     );
     assert_eq!(output.status.code(), Some(1));
@@ -210,6 +208,8 @@ fn wrong_secret_is_not_taken_for_the_documents_fault() {
     let shown = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert!(shown.contains("AADSTS7000215") && !shown.contains("canary"), "{shown}");
     assert!(shown.contains("\nhint: "), "{shown}");
+    // The first form that is right ends it.
+    assert!(shown.contains("\n4. ") && !shown.contains("\n5. "), "{shown}");
     assert_eq!(output.status.code(), Some(1));
 }
 
@@ -217,17 +217,25 @@ fn wrong_secret_is_not_taken_for_the_documents_fault() {
 fn settings_that_are_missing_are_named() {
     let emulator = granted();
     for (name, value, expected) in [
-        ("AZURE_TENANT_ID", "", "error: AZURE_TENANT_ID is not set\n"),
+        (
+            "AZURE_TENANT_ID",
+            "",
+            "error: AZURE_TENANT_ID is not set\nhint: NOT SET\n",
+        ),
         (
             "AZURE_TENANT_ID",
             "contoso.example",
             "error: AZURE_TENANT_ID is not the ID of a tenant\nhint: set the GUID: the API has it in its addresses\n",
         ),
-        ("AZURE_CLIENT_ID", "", "error: AZURE_CLIENT_ID is not set\n"),
+        (
+            "AZURE_CLIENT_ID",
+            "",
+            "error: AZURE_CLIENT_ID is not set\nhint: NOT SET\n",
+        ),
         (
             "AZURE_CLIENT_SECRET",
             "",
-            "error: AZURE_CLIENT_SECRET is not set, and neither is AZURE_CLIENT_CERTIFICATE_PATH\n",
+            "error: AZURE_CLIENT_SECRET, or AZURE_CLIENT_CERTIFICATE_PATH, is not set\nhint: NOT SET\n",
         ),
         (
             "AZURE_AUTHORITY_HOST",
@@ -244,6 +252,8 @@ fn settings_that_are_missing_are_named() {
             .env(name, value)
             .output()
             .unwrap();
+        let hint = "set it, or run the program against an emulator: entra emulator -- COMMAND";
+        let expected = expected.replace("NOT SET", hint);
         assert_eq!(String::from_utf8(output.stderr).unwrap(), expected, "{name}={value}");
     }
 }

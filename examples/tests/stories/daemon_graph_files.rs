@@ -248,7 +248,10 @@ fn wrong_values_are_told_by_the_name_of_their_setting() {
                     .replace(emulator.base_url(), "http://login.microsoftonline.com"),
                 "plain http",
             ),
-            (contents.replace(secret, ""), "AZURE_CLIENT_SECRET is not set"),
+            (
+                contents.replace(secret, ""),
+                "and neither is AZURE_CLIENT_SECRET\nhint: fill in ",
+            ),
         ] {
             fs::write(folder.join(name), wrong).unwrap();
             let output = run_with(&folder, sample);

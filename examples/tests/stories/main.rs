@@ -1,6 +1,8 @@
 //! The examples, run as users run them, against an emulator.
 
 mod acquire_token;
+#[cfg(unix)]
+mod closed_output;
 mod custom_stack;
 mod daemon_graph;
 mod daemon_graph_files;

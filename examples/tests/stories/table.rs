@@ -35,6 +35,16 @@ fn each_program_has_one_row_with_a_command() {
     assert_eq!(once.len(), listed.len(), "a program has two rows");
     assert_eq!(once, programs, "README.md and the [[bin]] tables of Cargo.toml differ");
     for (name, cells) in &rows {
+        // The command has one home more: what a reader of the program sees.
+        let command = cells[2].trim_start_matches('`').split('`').next().unwrap();
+        let header = ["NAME.rs", "NAME/main.rs"]
+            .map(|path| path.replace("NAME", name))
+            .into_iter()
+            .find_map(|path| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).ok());
+        assert!(
+            header.unwrap().contains(&format!("//! {command}\n")),
+            "{name}: its header has another command than {command}"
+        );
         assert_eq!(cells.len(), 4, "{name}: document, what it shows, command, variables");
         assert!(
             cells[2].contains(&format!("cargo run -q -p entra-examples --bin {name}")),

@@ -52,6 +52,63 @@ fn token_does_not_follow_a_link_to_another_origin() {
     }
 }
 
+#[test]
+fn error_of_the_api_is_shown_without_tokens_and_control_codes() {
+    let emulator = Emulator::builder()
+        .app(App::new("daemon").grant(Emulator::GRAPH, "User.Read.All"))
+        .start();
+    let token = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJjYW5hcnkifQ.c2lnbmF0dXJl";
+    for (message, told) in [
+        (format!("no Bearer {token}"), "withheld"),
+        ("\u{1b}[31m\u{9b}\u{202e}red".to_owned(), "red"),
+        ("a b ".repeat(2500), "a b a b"),
+    ] {
+        let body = serde_json::json!({"error": {"code": "x", "message": message}}).to_string();
+        for (program, arguments) in READERS {
+            emulator.fault(Fault::status(400).with_body(body.clone()).on("/v1.0/users"));
+            let output = run(program, arguments, &printed(&emulator));
+            let shown = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{program}");
+            assert!(
+                shown.contains("returned 400 Bad Request: x: ") && shown.contains(told),
+                "{program}: {shown}"
+            );
+            assert!(!shown.contains("eyJ") && shown.len() < 1000, "{program}: {shown}");
+            assert!(!shown.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{program}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn wrong_arguments_are_told_with_the_usage() {
+    let grpc = env!("CARGO_BIN_EXE_grpc_client");
+    let readers = READERS.map(|(program, _)| program);
+    let numbers = readers.iter().flat_map(|program| {
+        let cases: [&[&str]; 5] = [
+            &["canary"],
+            &["1", "canary"],
+            &["-1"],
+            &["1", "1", "canary"],
+            &["99999999999999999999"],
+        ];
+        cases.map(|arguments| (*program, arguments))
+    });
+    let texts: [(&str, &[&str]); 3] = [
+        (grpc, &[]),
+        (grpc, &["https://greeter.example", "api://greeter"]),
+        (grpc, &["a", "b", "c", "canary"]),
+    ];
+    for (program, arguments) in numbers.chain(texts) {
+        let output = run(program, arguments, &[]);
+        let shown = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{program} {arguments:?}");
+        assert!(
+            shown.starts_with("error: ") && shown.contains("\nhint: usage: ") && !shown.contains("canary"),
+            "{program} {arguments:?}: {shown}"
+        );
+    }
+}
+
 /// Both daemons that run in rounds, with three rounds.
 const DAEMONS: [&str; 2] = [
     env!("CARGO_BIN_EXE_async_daemon"),
@@ -115,7 +172,7 @@ fn daemon_goes_on_after_a_passing_failure() {
             let (output, lines, told) = three_rounds(daemon, &emulator, emulator.client_secret());
             assert!(output.status.success(), "{told}");
             assert!(
-                told.contains(": not now: Graph answered ") && told.lines().count() == 1,
+                told.contains(&format!(": not now: the web API returned {fault} ")) && told.lines().count() == 1,
                 "{told}"
             );
             assert_eq!(
