@@ -225,7 +225,18 @@ fn a_changed_webhook_starts_a_subscription_anew() {
     let lints = emulator.requests().pop().unwrap().lints;
     assert_eq!(lints, [Lint::WebhookNeverCalled]);
     refused(&first, "AF20024");
-    refused(&webhook("http://app.example/hook", "", ""), "AF20021");
+    for address in [
+        "http://app.example/hook",
+        "https://",
+        "https:///hook",
+        "https://[",
+        "https://a b",
+        "https://app.example:/hook",
+        "https://app.example:99999/hook",
+        "https://user@app.example/hook",
+    ] {
+        refused(&webhook(address, "", ""), "AF20021");
+    }
     let list = get_as(
         &emulator,
         &format!("{}/subscriptions/list", emulator.activity_url()),
@@ -237,6 +248,9 @@ fn a_changed_webhook_starts_a_subscription_anew() {
         ("https://app.example/other", "other", ""),
         ("https://app.example/other", "other", "2999-01-01T00:00:00Z"),
         ("https://app.example/other", "other", "2999-01-01T00:00:00"),
+        ("https://app.example/other", "other", "2999-01-01"),
+        ("https://app.example/other", "other", "2999-01-01T00:00"),
+        ("https://app.example/other", "other", "2999-01-01T00:00:00+01:00"),
     ] {
         let body = webhook(address, auth_id, expiration);
         assert_eq!(start(&body).0, 200);

@@ -269,6 +269,8 @@ fn windows_begin_with_their_start_and_end_before_their_end() {
         ("&starttime=2023-11-14T20:28:20&ENDTIME=2023-11-14T20:58:21Z", 2),
         ("&startTime=2023-11-14T20:28:21&endTime=2023-11-14T20:58:20", 0),
         ("&startTime=2023-11-14T20:29&endTime=2023-11-14T21:30", 2),
+        ("&startTime=2023-11-14T20:28:20.0000001&endTime=2023-11-14T20:58:20", 0),
+        ("&startTime=2023-11-14T20:28:20&endTime=2023-11-14T20:58:20.5", 2),
         ("&startTime=2023-11-08&endTime=2023-11-09", 0),
         ("&startTime=2023-11-14T22&endTime=", 9),
         ("&startTime=&endTime=", 4),
@@ -287,6 +289,7 @@ fn windows_begin_with_their_start_and_end_before_their_end() {
         ("&startTime=2023-11-14&endTime=2023-11-14", "AF20055"),
         ("&startTime=2023-11-15&endTime=2023-11-14", "AF20055"),
         ("&startTime=2023-11-14&endTime=2023-11-15T00:00:01", "AF20055"),
+        ("&startTime=2023-11-14&endTime=2023-11-15T00:00:00.9", "AF20055"),
         ("&startTime=2023-11-07&endTime=2023-11-08", "AF20055"),
         ("&startTime=2023-11-07T22:13:19&endTime=2023-11-08", "AF20055"),
         ("&startTime=yesterday&endTime=today", "AF20002"),
@@ -350,6 +353,10 @@ fn pages_name_the_window_and_cannot_be_made_up() {
         let answer = json_body(&get_as(&world.emulator, &url, &world.token));
         assert_eq!(answer["error"]["code"], "AF20031", "{made_up}");
     }
+    // A page is of one list.
+    let url = world.url(ContentType::General, &format!("&nextPage={name}"));
+    let answer = json_body(&get_as(&world.emulator, &url, &world.token));
+    assert_eq!(answer["error"]["code"], "AF20031");
     let elsewhere = format!("&startTime=2023-11-08&endTime=2023-11-09&nextPage={name}");
     let answer = json_body(&get_as(
         &world.emulator,

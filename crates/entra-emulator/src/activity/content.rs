@@ -213,11 +213,14 @@ fn page_name(contents: &Contents<'_>, (slot, part): (u64, u8)) -> String {
         .filter(char::is_ascii_digit)
         .take(10)
         .collect();
-    format!("{day}R{:012}", slot * 2 + u64::from(part))
+    // The list that the page is of: those of other tenants and content types do not take it.
+    let list = mixed(contents.key) as u16;
+    format!("{day}R{:012}{list:04x}", slot * 2 + u64::from(part))
 }
 
 fn read_page(contents: &Contents<'_>, text: &str) -> Option<(u64, u8)> {
-    let number = text.split_once('R')?.1.parse::<u64>().ok()?;
+    let number = text.split_once('R')?.1;
+    let number = number.get(..number.len().checked_sub(4)?)?.parse::<u64>().ok()?;
     let at = (number / 2, (number % 2) as u8);
     (at.0 < contents.count() && page_name(contents, at) == text).then_some(at)
 }

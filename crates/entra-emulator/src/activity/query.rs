@@ -1,6 +1,7 @@
 //! The query options of the Management Activity API: each is carried out, or the request is rejected.
 
 use std::ops::Range;
+use std::time::SystemTime;
 
 use crate::activity::denial::Denial;
 use crate::clock::{parse_rfc3339, unix};
@@ -58,7 +59,7 @@ impl Options {
             // Up to what was created at this moment.
             (None, None) => (now + 1).saturating_sub(DAY)..now + 1,
             (Some(start), Some(end)) => {
-                let window = time(START, start)?..time(END, end)?;
+                let window = bound(START, start)?..bound(END, end)?;
                 // The window moves on while its pages are read.
                 let oldest = if next_page.is_some() { 7 * DAY + HOUR } else { 7 * DAY };
                 let is_sound = window.start < window.end
@@ -105,19 +106,29 @@ pub(super) fn publisher(exchange: &Exchange<'_>) -> Result<Option<String>, Denia
     Ok(Some(value.to_ascii_lowercase()))
 }
 
+/// One end of a window, in seconds since the epoch. A part of a second counts as a whole one: contents are created at whole
+/// seconds, and neither end lets one in that was created before it.
+fn bound(name: &str, text: &str) -> Result<u64, Denial> {
+    let time = time(text).ok_or_else(|| {
+        let message = format!("Invalid parameter type: {name}. Expected type: datetime");
+        Denial::new("AF20002", message)
+    })?;
+    let seconds = unix(time);
+    // The reader of times leaves the fraction out.
+    let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
+    let is_whole = !fraction.bytes().any(|digit| (b'1'..=b'9').contains(&digit));
+    Ok(if is_whole { seconds } else { seconds + 1 })
+}
+
 /// A time in UTC, to the day, the minute or the second.
-fn time(name: &str, text: &str) -> Result<u64, Denial> {
+pub(super) fn time(text: &str) -> Option<SystemTime> {
     let bare = text.strip_suffix('Z').unwrap_or(text);
     let rest = match bare.len() {
         10 => "T00:00:00Z",
         16 => ":00Z",
         _ => "Z",
     };
-    let read = parse_rfc3339(&format!("{bare}{rest}")).map(unix);
-    read.ok_or_else(|| {
-        let message = format!("Invalid parameter type: {name}. Expected type: datetime");
-        Denial::new("AF20002", message)
-    })
+    parse_rfc3339(&format!("{bare}{rest}"))
 }
 
 pub(super) const CONTENT_TYPE: &str = "contentType";

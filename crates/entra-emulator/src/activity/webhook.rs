@@ -4,12 +4,14 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 use http::{HeaderValue, Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::activity::denial::Denial;
+use crate::activity::query::time;
 use crate::clock::{parse_rfc3339, unix};
 
 /// Where notifications are to be sent.
@@ -88,13 +90,12 @@ impl Webhook {
                 return Err(wrong());
             }
         }
-        let is_permitted = webhook.is_secure() || plain && webhook.loopback().is_some();
+        let is_permitted = webhook.url("https").is_some() || plain && webhook.loopback().is_some();
         if !is_permitted || webhook.address.len() > LONGEST_TEXT {
             return Err(webhook.not_validated("The address must begin with HTTPS."));
         }
         if let Some(expiration) = &webhook.expiration {
-            let end = parse_rfc3339(expiration).or_else(|| parse_rfc3339(&format!("{expiration}Z")));
-            let Some(end) = end else {
+            let Some(end) = time_of(expiration) else {
                 let message = "Invalid parameter type: expiration. Expected type: datetime";
                 return Err(Denial::new("AF20002", message));
             };
@@ -113,16 +114,19 @@ impl Webhook {
         Denial::new("AF20021", message)
     }
 
-    fn is_secure(&self) -> bool {
-        let start = self.address.get(..SECURE.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(SECURE))
+    /// The address, if it is a URL of this scheme with a host and without a user. A port is a number.
+    fn url(&self, scheme: &str) -> Option<Uri> {
+        let url: Uri = self.address.parse().ok()?;
+        let authority = url.authority()?.as_str();
+        let port = authority.strip_prefix(url.host().filter(|host| !host.is_empty())?)?;
+        let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+        (url.scheme_str() == Some(scheme) && is_port).then_some(url)
     }
 
     /// The address, if it is one of plain http on loopback: the only ones that are ever called.
     pub(super) fn loopback(&self) -> Option<Uri> {
-        let address: Uri = self.address.parse().ok()?;
-        let is_plain = address.scheme_str() == Some("http") && !address.authority()?.as_str().contains('@');
-        (is_plain && is_loopback(address.host()?)).then_some(address)
+        self.url("http")
+            .filter(|address| address.host().is_some_and(is_loopback))
     }
 
     /// The call that validates it.
@@ -136,10 +140,14 @@ impl Webhook {
     }
 
     pub(super) fn has_expired(&self, now: u64) -> bool {
-        let expiration = self.expiration.as_deref();
-        let end = expiration.and_then(|text| parse_rfc3339(text).or_else(|| parse_rfc3339(&format!("{text}Z"))));
+        let end = self.expiration.as_deref().and_then(time_of);
         end.is_some_and(|end| unix(end) <= now)
     }
+}
+
+/// The time of an expiration: in UTC as in a query, or with an offset.
+fn time_of(text: &str) -> Option<SystemTime> {
+    time(text).or_else(|| parse_rfc3339(text))
 }
 
 impl Hook {
@@ -183,4 +191,3 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 
 /// How long a text of a webhook may be, in bytes.
 const LONGEST_TEXT: usize = 2_048;
-const SECURE: &str = "https://";
