@@ -548,6 +548,7 @@ fn hostile_lines_take_no_long_time() {
         "scope=",
         "scope='",
         "|scope",
+        "|Scope",
         "scope={",
         "/oauth2/token",
         "&amp;client_id",

@@ -6,7 +6,7 @@ use crate::environment::distance;
 use crate::files::excerpt;
 use crate::mistakes::Findings;
 use crate::mistakes::param::{Param, Role, Shape};
-use crate::mistakes::text::{Kind, Text};
+use crate::mistakes::text::{Kind, Line, Text};
 
 pub(super) fn grant_type(text: &Text<'_>, found: &mut Findings) {
     for (line, param) in text.params().filter(|(_, param)| param.role() == Some(Role::GrantType)) {
@@ -45,7 +45,10 @@ pub(super) fn grant_type(text: &Text<'_>, found: &mut Findings) {
 }
 
 pub(super) fn parameter_case(text: &Text<'_>, found: &mut Findings) {
+    // Counted once for each line, since many lines and cells ask for it.
+    let exact: Vec<usize> = text.lines.iter().map(exact_cells).collect();
     for (at, line) in text.numbered() {
+        let is_table = is_table_of_parameters(&exact, at);
         let is_form = line.is_form();
         let row = line.text.trim_start().strip_prefix('|');
         for param in &line.params {
@@ -54,7 +57,7 @@ pub(super) fn parameter_case(text: &Text<'_>, found: &mut Findings) {
             };
             let is_cell = param.shape == Shape::Cell
                 && row.is_some_and(|row| row.trim_start().trim_start_matches('`').starts_with(param.name))
-                && is_table_of_parameters(text, at);
+                && is_table;
             if is_cell || (is_form && param.shape == Shape::Form) {
                 found.told(
                     at,
@@ -67,13 +70,17 @@ pub(super) fn parameter_case(text: &Text<'_>, found: &mut Findings) {
     }
 }
 
+/// The cells of a line that name a parameter of a token request as it is on the wire.
+fn exact_cells(line: &Line<'_>) -> usize {
+    let cells = line.params.iter().filter(|param| param.shape == Shape::Cell);
+    cells.filter(|param| param.wire_name() == Some(param.name)).count()
+}
+
 /// Whether rows near this one name parameters of a token request.
-fn is_table_of_parameters(text: &Text<'_>, at: usize) -> bool {
-    let near = &text.lines[at.saturating_sub(8)..(at + 9).min(text.lines.len())];
-    let named = near.iter().flat_map(|line| &line.params);
-    named
-        .filter(|param| param.shape == Shape::Cell && param.wire_name() == Some(param.name))
-        .count()
+fn is_table_of_parameters(exact: &[usize], at: usize) -> bool {
+    exact[at.saturating_sub(8)..(at + 9).min(exact.len())]
+        .iter()
+        .sum::<usize>()
         > 1
 }
 
