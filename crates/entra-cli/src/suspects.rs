@@ -224,6 +224,7 @@ mod tests {
             "https://user:pPq81LmZx7vQwT4uYbNh@host.example/",
             "https://host.example/u3+7QAAA/AIAAAABAA/AAQAGZGFlb/W9uAAABjX2/kL3Q7pQ8zT1/xY9",
             "https://user:short/pass@host.example/",
+            "https://ann.example:12/pass@host.example/",
             "Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MGFiY2RlZg==",
             "q1w2e3r4t5y6u7i8o9p0a1s2d3",
             "PovegMtVe4eUOi+hUuFRyg==",
@@ -261,6 +262,8 @@ mod tests {
             "Ann.Smith2@contoso.com",
             "My%20Daemon2",
             "https://graph.microsoft.com/v1.0/users?$filter=startswith(displayName,'A')&$top=10",
+            "https://graph.microsoft.com/v1.0/users/ann@contoso.com",
+            "http://127.0.0.1:8500/v1.0/users/ann@contoso.com/messages",
         ] {
             assert!(!holds_secret(name), "{name}: {:?}", secrets_in(name));
         }

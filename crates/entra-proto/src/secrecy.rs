@@ -1,6 +1,7 @@
 //! What may be a secret, in texts of the service and in what people type.
 
 use crate::guid::Guid;
+use crate::loopback::is_loopback_host;
 
 /// Returns whether a text may be a token, a key or a client secret, or may hold one. Such a text must not be shown.
 ///
@@ -68,6 +69,20 @@ pub(crate) fn names_secret(text: &str) -> bool {
 pub(crate) fn has_random_word(text: &str) -> bool {
     let mut found = words(text).into_iter().filter_map(|(start, end)| text.get(start..end));
     found.any(is_random)
+}
+
+/// Whether an address without its scheme begins with a host, so that an `@` behind it is a part of the path: a user's name, say.
+///
+/// What stands before a colon may be a user's name with its password behind it, except on this machine, where it is a port.
+fn begins_with_host(rest: &str) -> bool {
+    let Some(at) = rest.find(['/', '?', '#']) else {
+        return false;
+    };
+    let authority = rest.get(..at).unwrap_or_default();
+    match authority.rsplit_once(':') {
+        None => is_host(authority),
+        Some((host, port)) => is_loopback_host(host) && port.bytes().all(|byte| byte.is_ascii_digit()),
+    }
 }
 
 /// Where the values of members and parameters stand that hold secrets.
@@ -160,7 +175,7 @@ fn words(text: &str) -> Vec<(usize, usize)> {
 fn is_random(word: &str) -> bool {
     if let Some((_, rest)) = word.split_once("://") {
         // What stands before an `@` may be a password, with slashes in it.
-        if rest.contains('@') {
+        if rest.contains('@') && !begins_with_host(rest) {
             return true;
         }
         let path = rest.find(['/', '?', '#']).and_then(|at| rest.get(at..));
