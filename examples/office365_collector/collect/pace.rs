@@ -49,6 +49,8 @@ impl Pace {
     pub(super) fn throttled(&self, retry_after: Option<Duration>, draw: f64) -> Duration {
         let now = Instant::now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // Less is no pause: a service that says 0 and throttles again would be asked without end.
+        let retry_after = retry_after.filter(|asked| *asked >= Duration::from_secs(1));
         let asked = retry_after.unwrap_or_default();
         let is_new = state.until <= now;
         // Requests that were in flight together are throttled together: that is one pause.
@@ -100,5 +102,11 @@ mod tests {
             Duration::from_secs(90)
         );
         assert_eq!(pace.throttled(asked, 0.0), Duration::from_secs(90));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retry_after_of_zero_is_a_pause_as_well() {
+        let pace = Pace::new(Duration::from_secs(10));
+        assert_eq!(pace.throttled(Some(Duration::ZERO), 0.0), Duration::from_secs(10));
     }
 }
