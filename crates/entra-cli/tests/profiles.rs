@@ -367,7 +367,11 @@ fn links_and_pipes_do_not_hang_a_command() {
     // The user's file decides about authorities: others may not write to it.
     fs::remove_file(&path).unwrap();
     set_mode(&place.user(""), 0o666);
-    fails(&place.run(TOKEN, &[]), 3, &["everybody may write to it"]);
+    fails(
+        &place.run(TOKEN, &[]),
+        3,
+        &["every user of the machine may write to it"],
+    );
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn in_folder(folder: &Path, depth: usize, found: &mut Vec<Input>) -> Result<(), 
     Ok(())
 }
 
-/// Folders with files that nobody writes by hand.
+/// Folders with generated files.
 const LEFT_OUT: [&str; 9] = [
     ".git",
     ".hg",

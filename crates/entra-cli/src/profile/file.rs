@@ -64,7 +64,7 @@ impl ConfigFile {
         }
         #[cfg(unix)]
         if !is_project && std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o002 != 0 {
-            return Err(wrong("everybody may write to it, so it is not used").hint("chmod o-w it"));
+            return Err(wrong("every user of the machine may write to it, so it is not used").hint("chmod o-w it"));
         }
         let text = read_text(path, "the profiles", MAX_FILE, Exit::Configuration)?;
         let reader = Reader {

@@ -1,7 +1,7 @@
 //! Profiles: the settings of an application under a name, in `entra.toml`.
 //!
-//! A project's file comes with the project, from whoever wrote that, so it is believed less than the user's own file: it names no
-//! authority but Microsoft's own and this machine. See `settings::profiled` for what follows from that.
+//! A project's file comes with the project, from an author who may be a stranger. So it is trusted less than the user's own file: it
+//! names no authority but Microsoft's own and this machine. See `settings::profiled` for what follows from that.
 
 mod file;
 mod places;

@@ -81,7 +81,7 @@ impl ApplicationSettings {
             cloud.origin()
         );
         Err(Failure::text(Exit::Configuration, problem).hint(
-            "a credential sent there is given to whoever runs it: if you trust it, set AZURE_AUTHORITY_HOST, or move the profile to \
+            "its operator would get the credential: if you trust it, set AZURE_AUTHORITY_HOST, or move the profile to \
              your own file (`entra config path`)",
         ))
     }

@@ -134,7 +134,7 @@ pub(crate) static RULES: [Rule; 21] = [
         level: Note,
         title: "a token or a signed assertion stands in the file",
         instead: "shorten it: even one that has expired names tenants, applications and users",
-        why: "Until it expires, whoever has it can use it: a token for an hour or a day, an assertion for ten minutes mostly.",
+        why: "Everyone who has it can use it until it expires: a token for an hour to a day, an assertion mostly for ten minutes.",
         check: secrets::token_in_file,
     },
     Rule {
@@ -150,7 +150,7 @@ pub(crate) static RULES: [Rule; 21] = [
         level: Problem,
         title: "a redirect URI is plain http, and not on this machine",
         instead: "use https; http is for localhost alone",
-        why: "The code comes back through it: on the way, everybody can read it. The service registers no such URI.",
+        why: "The code comes back through it, and others on the network can read it. The service registers no such URI.",
         check: urls::redirect_http,
     },
     Rule {
@@ -158,7 +158,7 @@ pub(crate) static RULES: [Rule; 21] = [
         level: Problem,
         title: "the check of certificates is turned off",
         instead: "trust the CA that you mean: NODE_EXTRA_CA_CERTS, SSL_CERT_FILE, REQUESTS_CA_BUNDLE",
-        why: "Without the check, whoever is on the way can read the secret and the token.",
+        why: "Without the check, others on the network can read the secret and the token.",
         check: values::tls_off,
     },
     Rule {
