@@ -19,7 +19,7 @@ use crate::activity::denial::Denial;
 use crate::activity::query::{CONTENT_TYPE, END, NEXT_PAGE, Options, START};
 use crate::activity::subscription::Key;
 use crate::activity::webhook::Webhook;
-use crate::bearer::{self, Claims};
+use crate::bearer::Caller;
 use crate::clock::unix;
 use crate::config::{ContentType, Tenant};
 use crate::core::Core;
@@ -70,7 +70,7 @@ pub(crate) fn validation(core: &Core, request: &Request<Vec<u8>>, channel: Chann
     }
     // Judged twice, and recorded once, with the outcome of the call.
     let mut exchange = Exchange::new(core, request.clone(), channel);
-    let caller = Caller::of(&mut exchange, tenant).ok()?;
+    let caller = caller(&mut exchange, tenant).ok()?;
     let (_, webhook) = wanted(&exchange, &caller).ok()?;
     let code = core.ids().opaque(32);
     webhook?.validation(code)
@@ -103,7 +103,7 @@ impl From<Value> for Found {
 }
 
 fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Found, Denial> {
-    let caller = Caller::of(exchange, tenant)?;
+    let caller = caller(exchange, tenant)?;
     let publisher = query::publisher(exchange)?;
     if publisher.is_none() {
         exchange.lint(Lint::MissingPublisherIdentifier);
@@ -122,16 +122,16 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Fou
         return Err(Denial::new("AF429", message));
     }
     let subscriptions = &core.subscriptions;
-    let key = |content_type: ContentType| Key::new(tenant, &caller.client_id, content_type);
+    let key = |content_type: ContentType| Key::new(tenant, caller.claims.client_id(), content_type);
     match (&exchange.method, lower.as_slice()) {
         (&Method::GET, ["subscriptions", "list"]) => {
             Options::read(exchange, &[])?;
-            Ok(Value::Array(subscriptions.list(&tenant.id, &caller.client_id, now)).into())
+            Ok(Value::Array(subscriptions.list(&tenant.id, caller.claims.client_id(), now)).into())
         }
         (&Method::POST, ["subscriptions", "start"]) => start(exchange, &caller),
         (&Method::POST, ["subscriptions", "stop"]) => {
             let content_type = Options::read(exchange, &[CONTENT_TYPE])?.content_type()?;
-            caller.check(content_type)?;
+            check_content_type(&caller, content_type)?;
             let count = core.feed.contents(tenant, content_type, now).count();
             subscriptions.stop(&key(content_type), count)?;
             Ok(Found::bytes(Vec::new()))
@@ -139,21 +139,21 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Fou
         (&Method::GET, ["subscriptions", "content"]) => {
             let options = Options::read(exchange, &[CONTENT_TYPE, START, END, NEXT_PAGE])?;
             let content_type = options.content_type()?;
-            caller.check(content_type)?;
+            check_content_type(&caller, content_type)?;
             let gaps = subscriptions.gaps(&key(content_type))?;
             content::page(exchange, tenant, content_type, &options, &gaps)
         }
         (&Method::GET, ["subscriptions", "notifications"]) => {
             let options = Options::read(exchange, &[CONTENT_TYPE, START, END, NEXT_PAGE])?;
             let content_type = options.content_type()?;
-            caller.check(content_type)?;
+            check_content_type(&caller, content_type)?;
             subscriptions.gaps(&key(content_type))?;
             notifications(exchange, tenant, &key(content_type), &options)
         }
         (&Method::GET, ["audit", _]) => {
             Options::read(exchange, &[])?;
             let blob = content::find(exchange, tenant, path.last().copied().unwrap_or_default())?;
-            caller.check(blob.content_type)?;
+            check_content_type(&caller, blob.content_type)?;
             let gaps = subscriptions.gaps(&key(blob.content_type))?;
             if gaps.iter().any(|gap| gap.contains(&blob.index)) {
                 let message = "The specified content does not exist: the subscription was stopped when it was created.";
@@ -198,11 +198,11 @@ fn start(exchange: &mut Exchange<'_>, caller: &Caller<'_>) -> Result<Found, Deni
 /// The subscription that a request wants to start, with its webhook.
 fn wanted(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<(Key, Option<Webhook>), Denial> {
     let content_type = Options::read(exchange, &[CONTENT_TYPE])?.content_type()?;
-    caller.check(content_type)?;
+    check_content_type(caller, content_type)?;
     let core = exchange.core;
     let now = unix(exchange.now);
     let webhook = Webhook::read(&exchange.body, now, core.feed.settings.plain_webhooks)?;
-    let key = Key::new(caller.tenant, &caller.client_id, content_type);
+    let key = Key::new(caller.tenant, caller.claims.client_id(), content_type);
     core.subscriptions.check_start(&key, webhook.as_ref(), now)?;
     Ok((key, webhook))
 }
@@ -232,63 +232,35 @@ fn notifications(exchange: &Exchange<'_>, tenant: &Tenant, key: &Key, options: &
     Ok(Found::page(&Value::Array(items), next))
 }
 
-/// Who makes a request, as its verified token says.
-struct Caller<'a> {
-    tenant: &'a Tenant,
-    client_id: String,
-    permissions: Vec<String>,
+/// Verifies the token of a request: it must be for this API, of the tenant in the path, and have the permission that each
+/// operation needs.
+fn caller<'a>(exchange: &mut Exchange<'a>, tenant: &str) -> Result<Caller<'a>, Denial> {
+    let caller = Caller::of(exchange, OFFICE_MANAGEMENT)?;
+    exchange.event.tenant = Some(tenant.to_owned());
+    check_tenant(exchange.core, tenant, caller.tenant)?;
+    check_permission(&caller, "ActivityFeed.Read")?;
+    Ok(caller)
 }
 
-impl<'a> Caller<'a> {
-    /// Checks the token's audience first, then the tenant in the path, then the permission.
-    fn of(exchange: &mut Exchange<'a>, tenant: &str) -> Result<Self, Denial> {
-        let token = bearer::token(exchange)?;
-        let claims = bearer::verify(exchange, &token)?;
-        let core = exchange.core;
-        let api = core.directory.api(OFFICE_MANAGEMENT);
-        let is_meant = api.is_some_and(|api| {
-            let audience = core.directory.api(&claims.aud);
-            audience.is_some_and(|named| named.app_id == api.app_id)
-        });
-        if !is_meant {
-            return Err(Denial::unauthorized());
-        }
-        let from = bearer::tenant(core, &claims)?;
-        exchange.event.client_id = Some(claims.client_id().to_owned());
-        exchange.event.tenant = Some(tenant.to_owned());
-        claims.check_revocation(core)?;
-        check_tenant(core, tenant, from)?;
-        let caller = Self::new(from, &claims);
-        caller.check_permission("ActivityFeed.Read")?;
-        Ok(caller)
+/// Checks the permission that a content type needs beside that.
+///
+/// # Errors
+/// AF10001.
+fn check_content_type(caller: &Caller<'_>, content_type: ContentType) -> Result<(), Denial> {
+    match content_type {
+        ContentType::Dlp => check_permission(caller, "ActivityFeed.ReadDlp"),
+        _ => Ok(()),
     }
+}
 
-    fn new(tenant: &'a Tenant, claims: &Claims) -> Self {
-        Self {
-            tenant,
-            client_id: claims.client_id().to_owned(),
-            permissions: claims.permissions().into_iter().map(str::to_owned).collect(),
-        }
+fn check_permission(caller: &Caller<'_>, name: &str) -> Result<(), Denial> {
+    if caller.claims.has_any(&[name]) {
+        return Ok(());
     }
-
-    /// # Errors
-    /// AF10001 where the content type needs another permission.
-    fn check(&self, content_type: ContentType) -> Result<(), Denial> {
-        match content_type {
-            ContentType::Dlp => self.check_permission("ActivityFeed.ReadDlp"),
-            _ => Ok(()),
-        }
-    }
-
-    fn check_permission(&self, name: &str) -> Result<(), Denial> {
-        if self.permissions.iter().any(|held| held == name) {
-            return Ok(());
-        }
-        let held = self.permissions.join(",");
-        let message =
-            format!("The permission set ({held}) sent in the request does not include the expected permission {name}.");
-        Err(Denial::new("AF10001", message))
-    }
+    let held = caller.claims.permissions().collect::<Vec<_>>().join(",");
+    let message =
+        format!("The permission set ({held}) sent in the request does not include the expected permission {name}.");
+    Err(Denial::new("AF10001", message))
 }
 
 /// Compares the tenant in the URL with that of the token.

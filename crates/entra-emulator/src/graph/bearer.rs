@@ -1,11 +1,11 @@
-//! Verifying the bearer token of a Graph request against the emulator's own keys, clock and revocations.
+//! The caller of a Graph request, and the reason why its token is rejected.
 
 use crate::bearer::{self, Claims, Flaw};
 use crate::clock::unix;
 use crate::config::Tenant;
 use crate::exchange::Exchange;
 use crate::graph::Denial;
-use crate::well_known::{GRAPH, GRAPH_APP_ID};
+use crate::well_known::GRAPH_APP_ID;
 
 /// The app behind a verified token, and the user if there is one.
 pub(crate) struct Caller<'a> {
@@ -27,19 +27,10 @@ impl Caller<'_> {
     }
 }
 
-/// Verifies signature, lifetime, audience, issuer and that it was not revoked, in this order, and counts the request.
+/// Verifies the token of a request, and counts the request.
 pub(crate) fn caller<'a>(exchange: &mut Exchange<'a>) -> Result<Caller<'a>, Denial> {
-    let token = bearer::token(exchange)?;
-    let claims = bearer::verify(exchange, &token)?;
-    let audience = claims.aud.trim_end_matches('/');
-    if audience != GRAPH && claims.aud != GRAPH_APP_ID {
-        return Err(Denial::token("Access token validation failure. Invalid audience."));
-    }
-    let tenant = bearer::tenant(exchange.core, &claims)?;
+    let bearer::Caller { tenant, claims } = bearer::Caller::of(exchange, GRAPH_APP_ID)?;
     let client_id = claims.client_id().to_owned();
-    exchange.event.client_id = Some(client_id.clone());
-    exchange.event.tenant = Some(tenant.id.clone());
-    claims.check_revocation(exchange.core)?;
     if let Some(most) = exchange.core.graph_requests_per_minute {
         let by = format!("{} {client_id}", tenant.id);
         let quota = &exchange.core.graph_quota;
@@ -48,7 +39,7 @@ pub(crate) fn caller<'a>(exchange: &mut Exchange<'a>) -> Result<Caller<'a>, Deni
     Ok(Caller {
         tenant,
         client_id,
-        user: claims.scp.is_some().then(|| claims.oid.clone()),
+        user: claims.user().map(str::to_owned),
         claims,
     })
 }
@@ -62,6 +53,7 @@ impl From<Flaw> for Denial {
             Flaw::Expired => Self::token("Lifetime validation failed, the token is expired."),
             Flaw::NotYet => Self::token("Lifetime validation failed, the token is not valid yet."),
             Flaw::Issuer => Self::token("Access token validation failure. Invalid issuer."),
+            Flaw::Audience(_) => Self::token("Access token validation failure. Invalid audience."),
             Flaw::Revoked { at, can_answer: true } => Self::claims(at),
             Flaw::Revoked { can_answer: false, .. } => Self::revoked(),
         }

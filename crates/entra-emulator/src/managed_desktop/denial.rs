@@ -39,7 +39,7 @@ impl Denial {
     }
 
     /// The token is for another API.
-    pub(super) fn audience(audience: &str) -> Self {
+    fn audience(audience: &str) -> Self {
         // It comes from a token that was signed here, so it is a name that was registered here.
         let audience = shown(audience).replace(['"', '\\'], "");
         Self::token(format!("The audience '{audience}' is invalid"))
@@ -104,6 +104,7 @@ impl From<Flaw> for Denial {
             Flaw::Expired => Self::token("The token expired"),
             Flaw::NotYet => Self::token("The token is not valid yet"),
             Flaw::Issuer => Self::token("The issuer is invalid"),
+            Flaw::Audience(named) => Self::audience(&named),
             Flaw::Revoked { .. } => Self::token("The token was revoked"),
         }
     }

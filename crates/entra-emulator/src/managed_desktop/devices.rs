@@ -5,10 +5,10 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
+use crate::bearer::Caller;
 use crate::clock::{graph_date, unix};
 use crate::config::{ManagedDevice, User};
 use crate::exchange::Exchange;
-use crate::managed_desktop::Caller;
 use crate::managed_desktop::denial::Denial;
 use crate::managed_desktop::query::Options;
 use crate::seed::Generator;

@@ -9,8 +9,7 @@ use http::header::ACCEPT;
 use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::bearer::{self, Claims};
-use crate::config::Tenant;
+use crate::bearer::Caller;
 use crate::exchange::{Exchange, shown};
 use crate::managed_desktop::denial::Denial;
 use crate::managed_desktop::query::Options;
@@ -25,7 +24,7 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -
 }
 
 fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Value, Denial> {
-    let caller = Caller::of(exchange, tenant)?;
+    let caller = caller(exchange, tenant)?;
     if exchange.method != Method::GET {
         let method = shown(exchange.method.as_str());
         return Err(Denial::not_emulated(format_args!(
@@ -46,7 +45,7 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Val
     let named = path.get(1).copied().unwrap_or_default();
     match lower.as_slice() {
         ["devices"] => {
-            caller.may_read()?;
+            may_read(&caller)?;
             let options = Options::read(exchange)?;
             Ok(page(
                 exchange,
@@ -56,25 +55,25 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Val
             ))
         }
         ["users"] => {
-            caller.may_read()?;
+            may_read(&caller)?;
             let options = Options::read(exchange)?;
             Ok(page(exchange, "Users", &options, devices::users(&caller, &options)))
         }
         ["devices", _] => {
-            caller.may_read()?;
+            may_read(&caller)?;
             Options::none(exchange)?;
             let device = devices::device(exchange, &caller, named)?;
             Ok(entity("Devices/$entity", device))
         }
         ["users", _] => {
-            caller.may_read()?;
+            may_read(&caller)?;
             Options::none(exchange)?;
             let user = devices::user(&caller, named)?;
             // The documented response for one user is a list, too.
             Ok(json!({"@odata.context": context("Users"), "value": [user]}))
         }
         ["devices", _, "elevationdetails"] => {
-            caller.may_elevate()?;
+            may_elevate(&caller)?;
             Options::none(exchange)?;
             let details = devices::elevation(exchange, &caller, named)?;
             Ok(entity("Microsoft.ManagedDesktop.DeviceElevationDetail", details))
@@ -86,46 +85,28 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Val
     }
 }
 
-/// The application or the user behind a verified token.
-struct Caller<'a> {
-    tenant: &'a Tenant,
-    claims: Claims,
+/// Verifies the token of a request, and that it is of the tenant in the path.
+fn caller<'a>(exchange: &mut Exchange<'a>, tenant: &str) -> Result<Caller<'a>, Denial> {
+    let caller = Caller::of(exchange, MANAGED_DESKTOP)?;
+    exchange.event.tenant = Some(tenant.to_owned());
+    if !tenant.eq_ignore_ascii_case(&caller.tenant.id) {
+        return Err(Denial::tenant(&caller.tenant.id));
+    }
+    Ok(caller)
 }
 
-impl<'a> Caller<'a> {
-    /// Verifies the token: signature and lifetime, audience, issuer, revocation, and the tenant in the path.
-    fn of(exchange: &mut Exchange<'a>, tenant: &str) -> Result<Self, Denial> {
-        let token = bearer::token(exchange)?;
-        let claims = bearer::verify(exchange, &token)?;
-        let core = exchange.core;
-        let app_id = |name: &str| core.directory.api(name).map(|api| &api.app_id);
-        let meant = app_id(MANAGED_DESKTOP);
-        if meant.is_none() || app_id(&claims.aud) != meant {
-            return Err(Denial::audience(&claims.aud));
-        }
-        let from = bearer::tenant(core, &claims)?;
-        exchange.event.client_id = Some(claims.client_id().to_owned());
-        exchange.event.tenant = Some(tenant.to_owned());
-        claims.check_revocation(core)?;
-        if !tenant.eq_ignore_ascii_case(&from.id) {
-            return Err(Denial::tenant(&from.id));
-        }
-        Ok(Self { tenant: from, claims })
+fn may_read(caller: &Caller<'_>) -> Result<(), Denial> {
+    match caller.claims.user() {
+        None => may_elevate(caller),
+        Some(_) if caller.claims.has_scope(READ) => Ok(()),
+        Some(_) => Err(Denial::permission(READ)),
     }
+}
 
-    fn may_read(&self) -> Result<(), Denial> {
-        match &self.claims.scp {
-            None => self.may_elevate(),
-            Some(scopes) if scopes.split(' ').any(|scope| scope == READ) => Ok(()),
-            Some(_) => Err(Denial::permission(READ)),
-        }
-    }
-
-    /// No user may read the password of a device.
-    fn may_elevate(&self) -> Result<(), Denial> {
-        let is_granted = self.claims.scp.is_none() && self.claims.roles.iter().any(|role| role == ROLE);
-        is_granted.then_some(()).ok_or_else(|| Denial::permission(ROLE))
-    }
+/// No user may read the password of a device.
+fn may_elevate(caller: &Caller<'_>) -> Result<(), Denial> {
+    let is_granted = caller.claims.user().is_none() && caller.claims.has_role(ROLE);
+    is_granted.then_some(()).ok_or_else(|| Denial::permission(ROLE))
 }
 
 /// A page of a list, with the address of the next one.

@@ -5,8 +5,9 @@ use http::Response;
 
 use crate::aadsts::Refusal;
 use crate::authorize::request::whole_target;
-use crate::bearer::{self, Flaw};
+use crate::bearer::{Flaw, Token};
 use crate::clock::unix;
+use crate::config::App;
 use crate::exchange::Exchange;
 use crate::form::Form;
 use crate::recorder::Endpoint;
@@ -20,14 +21,12 @@ pub(crate) fn redeem<'a>(
     form: &Form,
     endpoint: Endpoint,
 ) -> Result<Response<Vec<u8>>, Refusal> {
-    let assertion = form.value("assertion").map(|text| bearer::verify(exchange, text));
+    let assertion = form.value("assertion").map(|text| Token::verify(exchange, text));
     let place = match &assertion {
-        Some(Ok(claims)) => bearer::tenant(exchange.core, claims)
-            .ok()
-            .map(|tenant| tenant.id.clone()),
+        Some(Ok(token)) => Some(token.tenant.id.as_str()),
         _ => None,
     };
-    let client = identify(exchange, form, &audience, place.as_deref(), find_app)?;
+    let client = identify(exchange, form, &audience, place, find_app)?;
     let app = client.app;
     // A public client has no API of its own to be called.
     if app.public_client {
@@ -39,27 +38,24 @@ pub(crate) fn redeem<'a>(
         None => return Err(Refusal::new(900144).with("requested_token_use")),
     }
     // An access token in the place of a SAML assertion would pass for one until somebody looks.
-    let claims = assertion
+    let token = assertion
         .ok_or_else(|| Refusal::new(900144).with("assertion"))?
-        .map_err(refusal)?;
-    let tenant = bearer::tenant(exchange.core, &claims).map_err(refusal)?;
+        .map_err(|flaw| refusal(flaw, app))?;
+    let tenant = token.tenant;
     if tenant.id != client.tenant.id {
         return Err(Refusal::new(50013).with("The token was issued in another tenant."));
     }
+    let caller = token
+        .accept(exchange.core, &app.client_id)
+        .map_err(|flaw| refusal(flaw, app))?;
+    let user = caller
+        .claims
+        .user()
+        .ok_or_else(|| Refusal::new(7000114).with(&app.client_id))?;
     let directory = &exchange.core.directory;
-    let is_own = directory
-        .api(&claims.aud)
-        .is_some_and(|api| api.app_id.eq_ignore_ascii_case(&app.client_id));
-    if !is_own {
-        return Err(Refusal::new(500131).with(&claims.aud).with(&app.client_id));
-    }
-    if claims.scp.is_none() {
-        return Err(Refusal::new(7000114).with(&app.client_id));
-    }
-    claims.check_revocation(exchange.core).map_err(refusal)?;
     let (_, user) = directory
-        .user(&tenant.id, &claims.oid)
-        .ok_or_else(|| Refusal::new(50034).with(&claims.oid).with(&tenant.name))?;
+        .user(&tenant.id, user)
+        .ok_or_else(|| Refusal::new(50034).with(user).with(&tenant.name))?;
     let target = whole_target(exchange, form, app, endpoint)?;
     let grant = user::Grant {
         endpoint,
@@ -75,12 +71,14 @@ pub(crate) fn redeem<'a>(
     user::answer(exchange, &grant, &target)
 }
 
-fn refusal(flaw: Flaw) -> Refusal {
+/// The error for a token that an app was called with.
+fn refusal(flaw: Flaw, app: &App) -> Refusal {
     match flaw {
         Flaw::Expired | Flaw::NotYet => Refusal::new(500133),
         Flaw::Signature => Refusal::new(50013).with("The key was not found, or the signature does not fit."),
         Flaw::Issuer => Refusal::new(50013).with("The issuer is not this service."),
         Flaw::Missing | Flaw::Malformed => Refusal::new(50013).with("The assertion is no access token."),
+        Flaw::Audience(named) => Refusal::new(500131).with(&named).with(&app.client_id),
         Flaw::Revoked { .. } => Refusal::new(50173),
     }
 }
