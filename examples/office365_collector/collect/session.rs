@@ -122,9 +122,11 @@ impl Session {
             }
             Work::Notified(notified) => {
                 let (mut state, _) = self.open(id).await?;
-                let collected = self.notified(&feed, &mut state, notified).await;
-                self.flush(&mut state).await?;
-                collected
+                if let Err(stop) = self.notified(&feed, &mut state, notified).await {
+                    self.keep(&mut state, &stop).await;
+                    return Err(stop);
+                }
+                self.flush(&mut state).await
             }
         }
     }
@@ -362,31 +364,18 @@ impl Session {
                 return Ok(false);
             }
         };
-        let content_type = content.content_type;
-        let bytes = body.len();
         let duplicates = state.recent.drop_known(&mut records);
-        let new = records.len();
         let batch = Batch {
-            content_type,
+            content_type: content.content_type,
             content_id: content.id,
             created: content.created,
             window: fetches.window,
             body,
             records,
         };
-        let pushed = state.writer.push(batch).await;
+        let pushed = state.writer.push(batch, duplicates).await;
+        self.count(state);
         pushed.map_err(|error| Failure::new(fetches.place.clone(), error))?;
-        self.report.contents += 1;
-        self.report.records += new as u64;
-        self.report.duplicates += duplicates as u64;
-        self.report.bytes += bytes as u64;
-        self.calls.shared.observers.tell(&Event::ContentDone {
-            tenant: &self.place.tenant,
-            content_type,
-            records: new,
-            duplicates,
-            bytes,
-        });
         Ok(true)
     }
 
@@ -402,7 +391,7 @@ impl Session {
         let is_complete = match collected {
             Ok(is_complete) => is_complete,
             Err(stop) => {
-                self.flush(state).await?;
+                self.keep(state, &stop).await;
                 return Err(stop);
             }
         };
@@ -412,7 +401,7 @@ impl Session {
         }
         let place = self.place.of_type(content_type).within(window);
         let finished = state.writer.finish(content_type, window).await;
-        self.recount(state);
+        self.count(state);
         finished.map_err(|error| Failure::new(place, error))?;
         let tenant = &self.place.tenant;
         self.calls.shared.observers.tell(&Event::WindowDone {
@@ -423,17 +412,38 @@ impl Session {
         Ok(true)
     }
 
+    /// Writes what was collected before the turn stops, and reports if that fails as well.
+    async fn keep(&mut self, state: &mut State, stop: &Stop) {
+        // After one failed write there is no other, and that one is the reason.
+        if matches!(stop, Stop::Failed(failure) if matches!(failure.cause, Cause::Sink(_))) {
+            return;
+        }
+        if let Err(Stop::Failed(failure)) = self.flush(state).await {
+            self.fail(failure);
+        }
+    }
+
     async fn flush(&mut self, state: &mut State) -> Result<(), Stop> {
         let flushed = state.writer.flush().await;
-        self.recount(state);
+        self.count(state);
         Ok(flushed.map_err(|error| Failure::new(self.place.clone(), error))?)
     }
 
-    /// Counts records as repeated that the sink had already.
-    fn recount(&mut self, state: &mut State) {
-        let repeated = state.writer.take_repeated() as u64;
-        self.report.records = self.report.records.saturating_sub(repeated);
-        self.report.duplicates += repeated;
+    /// Counts the contents that were committed since the last call.
+    fn count(&mut self, state: &mut State) {
+        for content in state.writer.take_written() {
+            self.report.contents += 1;
+            self.report.records += content.records as u64;
+            self.report.duplicates += content.duplicates as u64;
+            self.report.bytes += content.bytes as u64;
+            self.calls.shared.observers.tell(&Event::ContentDone {
+                tenant: &self.place.tenant,
+                content_type: content.content_type,
+                records: content.records,
+                duplicates: content.duplicates,
+                bytes: content.bytes,
+            });
+        }
     }
 
     fn fail(&mut self, failure: Failure) {

@@ -9,13 +9,31 @@ use crate::sink::{Batch, Committed, SinkError, TenantSink, Window};
 pub(super) struct Writer {
     state: State,
     waiting: Vec<Batch>,
+    /// Figures of those that wait.
+    figures: Vec<Written>,
     bytes: usize,
-    repeated: usize,
+    written: Vec<Written>,
+}
+
+/// Figures of a content. They count once it is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Written {
+    pub(super) content_type: ContentType,
+    /// New records.
+    pub(super) records: usize,
+    /// Records that were collected before, which are dropped.
+    pub(super) duplicates: usize,
+    /// Size of the content as it was received.
+    pub(super) bytes: usize,
 }
 
 enum State {
     Idle(Box<dyn TenantSink>),
-    Busy(JoinHandle<(Box<dyn TenantSink>, Result<Committed, SinkError>)>),
+    Busy {
+        commit: JoinHandle<(Box<dyn TenantSink>, Result<Committed, SinkError>)>,
+        /// Figures of what is committed.
+        figures: Vec<Written>,
+    },
     /// A commit failed: the sink is not used again.
     Gone,
 }
@@ -25,17 +43,25 @@ impl Writer {
         Self {
             state: State::Idle(sink),
             waiting: Vec::new(),
+            figures: Vec::new(),
             bytes: 0,
-            repeated: 0,
+            written: Vec::new(),
         }
     }
 
-    /// Adds a batch. It is committed with others that wait: at once where no commit runs and the group is large enough.
+    /// Adds a batch, from which `duplicates` records were left out. It is committed with others that wait, once the group is large
+    /// enough.
     ///
     /// # Errors
     /// Returns the error of an earlier commit.
-    pub(super) async fn push(&mut self, batch: Batch) -> Result<(), SinkError> {
+    pub(super) async fn push(&mut self, batch: Batch, duplicates: usize) -> Result<(), SinkError> {
         self.bytes += batch.body.len();
+        self.figures.push(Written {
+            content_type: batch.content_type,
+            records: batch.records.len(),
+            duplicates,
+            bytes: batch.body.len(),
+        });
         self.waiting.push(batch);
         if self.bytes < GROUP_BYTES && self.waiting.len() < GROUP_BATCHES {
             return Ok(());
@@ -51,14 +77,16 @@ impl Writer {
         let mut sink = self.idle().await?;
         let batches = std::mem::take(&mut self.waiting);
         self.bytes = 0;
-        self.state = State::Busy(spawn_blocking(move || {
+        let figures = std::mem::take(&mut self.figures);
+        let commit = spawn_blocking(move || {
             let result = if batches.is_empty() {
                 Ok(Committed::default())
             } else {
                 sink.commit(&batches)
             };
             (sink, result)
-        }));
+        });
+        self.state = State::Busy { commit, figures };
         Ok(())
     }
 
@@ -70,9 +98,9 @@ impl Writer {
         self.last(|sink| sink.sync()).await
     }
 
-    /// Returns how many of the records that were committed the sink had already, and counts from zero again.
-    pub(super) fn take_repeated(&mut self) -> usize {
-        std::mem::take(&mut self.repeated)
+    /// Returns the figures of the contents that were committed since the last call.
+    pub(super) fn take_written(&mut self) -> Vec<Written> {
+        std::mem::take(&mut self.written)
     }
 
     /// Commits everything and the end of the window, and waits for it.
@@ -90,10 +118,12 @@ impl Writer {
     ) -> Result<(), SinkError> {
         self.commit().await?;
         let mut sink = self.idle().await?;
-        self.state = State::Busy(spawn_blocking(move || {
+        let commit = spawn_blocking(move || {
             let result = act(&mut *sink).map(|()| Committed::default());
             (sink, result)
-        }));
+        });
+        let figures = Vec::new();
+        self.state = State::Busy { commit, figures };
         let sink = self.idle().await?;
         self.state = State::Idle(sink);
         Ok(())
@@ -103,9 +133,13 @@ impl Writer {
     async fn idle(&mut self) -> Result<Box<dyn TenantSink>, SinkError> {
         match std::mem::replace(&mut self.state, State::Gone) {
             State::Idle(sink) => Ok(sink),
-            State::Busy(commit) => match commit.await {
+            State::Busy { commit, mut figures } => match commit.await {
                 Ok((sink, Ok(committed))) => {
-                    self.repeated += committed.repeated;
+                    for (content, repeated) in figures.iter_mut().zip(committed.repeated) {
+                        content.records = content.records.saturating_sub(repeated);
+                        content.duplicates += repeated;
+                    }
+                    self.written.append(&mut figures);
                     Ok(sink)
                 }
                 Ok((_, Err(error))) => Err(error),
@@ -119,3 +153,69 @@ impl Writer {
 /// A group is committed at one of these sizes.
 const GROUP_BYTES: usize = 4 << 20;
 const GROUP_BATCHES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use entra_proto::Timestamp;
+
+    use super::*;
+    use crate::sink::Record;
+
+    /// A sink that had one record of each content, and fails at a content with this name.
+    struct Fails(&'static str);
+
+    impl TenantSink for Fails {
+        fn commit(&mut self, batches: &[Batch]) -> Result<Committed, SinkError> {
+            if batches.iter().any(|batch| batch.content_id == self.0) {
+                return Err(SinkError::new("there", "write", "it is full"));
+            }
+            Ok(Committed {
+                repeated: vec![1; batches.len()],
+            })
+        }
+
+        fn finish(&mut self, _: ContentType, _: Window) -> Result<(), SinkError> {
+            Ok(())
+        }
+
+        fn sync(&mut self) -> Result<(), SinkError> {
+            Ok(())
+        }
+    }
+
+    fn batch(name: &str, records: usize) -> Batch {
+        let at = Timestamp::from_secs(1_800_000_000);
+        let record = Record {
+            raw: 1..3,
+            created: None,
+            key: None,
+        };
+        Batch {
+            content_type: ContentType::General,
+            content_id: name.to_owned(),
+            created: String::new(),
+            window: Window { start: at, end: at },
+            body: Bytes::from_static(b"[{}]"),
+            records: vec![record; records],
+        }
+    }
+
+    #[tokio::test]
+    async fn contents_count_once_they_are_committed() {
+        let mut writer = Writer::new(Box::new(Fails("bad")));
+        writer.push(batch("a", 3), 2).await.unwrap();
+        writer.push(batch("b", 1), 0).await.unwrap();
+        assert_eq!(writer.take_written(), []);
+        writer.flush().await.unwrap();
+        let figures = |written: Vec<Written>| -> Vec<(usize, usize)> {
+            written.iter().map(|one| (one.records, one.duplicates)).collect()
+        };
+        assert_eq!(figures(writer.take_written()), [(2, 3), (0, 1)]);
+        assert_eq!(writer.take_written(), []);
+        writer.push(batch("c", 1), 0).await.unwrap();
+        writer.push(batch("bad", 1), 0).await.unwrap();
+        assert!(writer.flush().await.is_err());
+        assert_eq!(writer.take_written(), [], "all or nothing of a group is committed");
+    }
+}

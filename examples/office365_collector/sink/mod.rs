@@ -46,8 +46,8 @@ pub(crate) trait TenantSink: Send {
     /// Returns an error if nothing of it was committed. The tenant is not written again before it is opened again.
     fn commit(&mut self, batches: &[Batch]) -> Result<Committed, SinkError>;
 
-    /// Makes durable that all content of this type in the window is done, so that the next collection starts at its end. Contents
-    /// of this type whose window ended more than [`Bounds::overlap`] before the end of this one may be forgotten.
+    /// Makes durable that all content of this type in the window is done, so that the next collection starts at its end. The last
+    /// call counts, even if its window ends earlier than that of a call before. Contents of this type whose window ended more than [`Bounds::overlap`] before the end of this one may be forgotten.
     ///
     /// # Errors
     /// As for [`commit`](Self::commit).
@@ -61,10 +61,10 @@ pub(crate) trait TenantSink: Send {
 }
 
 /// What a commit did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Committed {
-    /// Records that the sink had already, which it dropped.
-    pub(crate) repeated: usize,
+    /// For each batch, the number of records that the sink had already and dropped. Empty for a sink that drops none.
+    pub(crate) repeated: Vec<usize>,
 }
 
 /// How much of the past matters.
@@ -79,7 +79,7 @@ pub(crate) struct Bounds {
 /// What was committed for a tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// The end of the last finished window of each content type. The greatest of those that were finished.
+    /// The end of the window of each content type that was finished last.
     pub(crate) finished: BTreeMap<ContentType, Timestamp>,
     /// Keys of the contents that are done and not forgotten.
     pub(crate) contents: Vec<Key>,
@@ -203,8 +203,13 @@ impl SinkError {
     /// The error of the system.
     pub(crate) fn io(path: impl Into<PathBuf>, action: &'static str, error: io::Error) -> Self {
         let hint = match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "make room on that disk: the next run continues where this one stopped"
+            io::ErrorKind::StorageFull => "make room on that disk: the next run continues where this one stopped",
+            io::ErrorKind::QuotaExceeded => {
+                "make room within this user's disk quota, or raise it: the next run continues where this one stopped"
+            }
+            io::ErrorKind::FileTooLarge => {
+                "raise the limit of the size of files (ulimit -f, LimitFSIZE), or move large files away while no collector runs: the \
+                 next run continues where this one stopped"
             }
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "let this user write there, or name another place with --output or --sqlite"

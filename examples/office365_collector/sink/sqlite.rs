@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use entra_proto::{Guid, Timestamp};
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row, ToSql, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, ToSql, Transaction, TransactionBehavior, ffi, params};
 
 use super::exclusive::{LockFile, OpenTenant, OpenTenants, create_private_folder, private_file};
 use super::{Batch, Bounds, Committed, Day, Key, Progress, Sink, SinkError, TenantSink, Window};
@@ -128,6 +128,7 @@ impl TenantSink for TenantRows {
             let mut committed = Committed::default();
             for batch in batches {
                 let content_type = batch.content_type.as_str();
+                let mut repeated = 0;
                 for record in &batch.records {
                     // What claims to be a time, and is none, would be sorted among times.
                     let created = batch.created(record).filter(|created| Day::of_time(created).is_some());
@@ -138,8 +139,9 @@ impl TenantSink for TenantRows {
                         created.map(Text),
                         Text(batch.raw(record)),
                     ])?;
-                    committed.repeated += usize::from(inserted == 0);
+                    repeated += usize::from(inserted == 0);
                 }
+                committed.repeated.push(repeated);
                 let key = Key::of(&batch.content_id);
                 insert_content.execute(params![self.tenant, content_type, key, seconds(batch.window.end)])?;
             }
@@ -241,7 +243,15 @@ fn connect(path: &Path) -> rusqlite::Result<Result<Connection, SinkError>> {
 }
 
 fn failed(path: &Path, action: &'static str, error: rusqlite::Error) -> SinkError {
+    // SQLite has a code of its own for a full disk, and none for a quota or a limit of the size of files.
+    let is_unwritten = error
+        .sqlite_error()
+        .is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_WRITE);
     let hint = match error.sqlite_error_code() {
+        _ if is_unwritten => {
+            "make room on that disk, or raise the disk quota of this user or the limit of the size of files (ulimit -f, LimitFSIZE): \
+             the next run continues where this one stopped"
+        }
         Some(ErrorCode::DiskFull) => "make room on that disk: the next run continues where this one stopped",
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             "let this user write the file and its folder, or name another file with --sqlite"
@@ -327,7 +337,7 @@ ON CONFLICT DO UPDATE SET window_end = max(window_end, excluded.window_end)";
 
 const FINISH: &str = "
 INSERT INTO finished (tenant, content_type, until) VALUES (?1, ?2, ?3)
-ON CONFLICT DO UPDATE SET until = max(until, excluded.until)";
+ON CONFLICT DO UPDATE SET until = excluded.until";
 
 const FORGET: &str = "DELETE FROM contents WHERE tenant = ?1 AND content_type = ?2 AND window_end < ?3";
 

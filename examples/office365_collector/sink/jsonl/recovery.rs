@@ -83,8 +83,7 @@ impl Recovered {
                 end,
                 keep,
             } => {
-                let finished = self.finished.entry(content_type.0).or_default();
-                *finished = end.max(*finished);
+                self.finished.insert(content_type.0, end);
                 self.contents
                     .retain(|content| content.content_type != content_type || content.window >= keep);
             }
