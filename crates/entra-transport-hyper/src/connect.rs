@@ -1,16 +1,19 @@
+//! The connections: directly to the host, or through the proxy.
+
 use std::error::Error;
-use std::future::Future;
-use std::io;
+use std::future::{Future, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use std::{fmt, io};
 
 use entra_transport::tls::{cut_in_handshake, failure, find};
-use entra_transport::{Proxies, TransportError, Tunnel};
+use entra_transport::{Proxies, Settings, TransportError, Tunnel, check_uri};
 use http::Uri;
+use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use hyper_util::client::legacy::connect::{Connected, Connection as HyperConnection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -18,56 +21,170 @@ use tower_service::Service;
 
 use crate::tunnel::open;
 
-/// The way to a connection: name, TCP and TLS under one deadline, and each failure named where it happens.
-pub(crate) fn connector(tls: rustls::ClientConfig, proxies: Proxies, within: Duration) -> Connector {
-    let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    // Half of the time each for the addresses of IPv6 and IPv4: a dead one leaves time for the other.
-    tcp.set_connect_timeout(Some(within));
-    let https = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(Way { tcp, proxies, within });
-    Connector { https, within }
+/// The connections of [`HyperTransport`](crate::HyperTransport), for a client that calls an API.
+///
+/// It is a connector for the client of hyper-util. A program whose tokens come through a proxy calls the API through the same proxy
+/// with it, and trusts the same certificate authorities:
+///
+/// - `https` goes through the proxy as a tunnel, except to the hosts that need none and to this machine: see [`Proxies`].
+/// - Plain `http` is refused, except to this machine where `allow_plain_loopback` allows it. That never goes through a proxy.
+/// - Name, proxy, TCP and TLS have to be done within the settings' `connect_timeout`.
+/// - An error is a [`TransportError`] that names the step that failed.
+///
+/// The connections speak HTTP/1.1. Of the settings, `timeout` and `max_body` mean nothing here: the client bounds its requests and
+/// responses itself.
+///
+/// ```
+/// use bytes::Bytes;
+/// use entra_transport_hyper::{Connector, HyperTransport};
+/// use http_body_util::Full;
+/// use hyper_util::client::legacy;
+/// use hyper_util::rt::{TokioExecutor, TokioTimer};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let builder = HyperTransport::builder();
+/// # let builder = builder.allow_plain_loopback(true);
+/// let connector = Connector::new(&builder.clone().settings()?)?;
+/// let transport = builder.build()?; // for the tokens
+/// let api = legacy::Client::builder(TokioExecutor::new())
+///     .pool_timer(TokioTimer::new())
+///     .build::<_, Full<Bytes>>(connector);
+/// # drop((transport, api));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Connector {
+    https: HttpsConnector<Route>,
+    proxies: Proxies,
+    within: Duration,
+    allow_plain_loopback: bool,
 }
 
-#[derive(Clone)]
-pub(crate) struct Connector {
-    https: HttpsConnector<Way>,
-    within: Duration,
+impl Connector {
+    /// A connector with these settings, which come from [`TransportBuilder::settings`].
+    ///
+    /// [`TransportBuilder::settings`]: entra_transport::TransportBuilder::settings
+    ///
+    /// # Errors
+    /// Returns [`Configuration`] if no certificate authority is trusted, or no cryptography is compiled in.
+    ///
+    /// [`Configuration`]: entra_transport::TransportErrorKind::Configuration
+    pub fn new(settings: &Settings) -> Result<Self, TransportError> {
+        let within = settings.policy.connect_timeout;
+        let proxies = settings.proxies.clone();
+        let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        // Half of the time each for the addresses of IPv6 and IPv4: a dead one leaves time for the other.
+        tcp.set_connect_timeout(Some(within));
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(settings.trust.client_config(&settings.policy)?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(Route {
+                tcp,
+                proxies: proxies.clone(),
+                within,
+            });
+        Ok(Self {
+            https,
+            proxies,
+            within,
+            allow_plain_loopback: settings.policy.allow_plain_loopback,
+        })
+    }
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Response = Connection;
     type Error = TransportError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, TransportError>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Connection, TransportError>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        self.https.poll_ready(cx).map_err(told)
+        self.https.poll_ready(cx).map_err(transport_error)
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
+        if let Err(error) = check_uri(&uri, self.allow_plain_loopback) {
+            return Box::pin(ready(Err(error)));
+        }
         let connection = timeout(self.within, self.https.call(uri));
         Box::pin(async {
             match connection.await {
-                Ok(connection) => connection.map_err(told),
+                Ok(connection) => connection.map(Connection).map_err(transport_error),
                 Err(_) => Err(TransportError::late_connection()),
             }
         })
     }
 }
 
-/// Straight to the host, or through the proxy.
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector")
+            .field("proxies", &self.proxies)
+            .field("connect_timeout", &self.within)
+            .field("allow_plain_loopback", &self.allow_plain_loopback)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A connection of a [`Connector`]: TLS, or plain TCP to this machine.
+pub struct Connection(MaybeHttpsStream<TokioIo<TcpStream>>);
+
+impl HyperConnection for Connection {
+    fn connected(&self) -> Connected {
+        self.0.connected()
+    }
+}
+
+impl Read for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl Write for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+/// TCP: straight to the host, or a tunnel through the proxy.
 #[derive(Clone)]
-pub(crate) struct Way {
+struct Route {
     tcp: HttpConnector<Resolver>,
     proxies: Proxies,
     within: Duration,
 }
 
-impl Service<Uri> for Way {
+impl Service<Uri> for Route {
     type Response = TokioIo<TcpStream>;
     type Error = Box<dyn Error + Send + Sync>;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
@@ -87,10 +204,10 @@ impl Service<Uri> for Way {
             .authority(format!("{}:{}", proxy.host(), proxy.port()))
             .path_and_query("/");
         let connection = uri.build().map(|proxy| self.tcp.call(proxy));
-        // Started before the deadline over all of it, and as long: so what is late is still named.
+        // It starts before the deadline of the whole connection and is as long, so that an error of a slow proxy names the proxy.
         let opened = timeout(self.within, async {
-            let connection = connection.map_err(|error| told(error.into()))?.await;
-            let mut stream = connection.map_err(|error| told(error.into()))?.into_inner();
+            let connection = connection.map_err(|error| transport_error(error.into()))?.await;
+            let mut stream = connection.map_err(|error| transport_error(error.into()))?.into_inner();
             open(&mut stream, tunnel).await?;
             Ok(stream)
         });
@@ -101,9 +218,9 @@ impl Service<Uri> for Way {
     }
 }
 
-/// The system's resolver, whose failures stay apart from those of connecting.
+/// The system's resolver. Its failures are kept apart from those of connecting.
 #[derive(Clone)]
-pub(crate) struct Resolver(GaiResolver);
+struct Resolver(GaiResolver);
 
 impl Service<Name> for Resolver {
     type Response = <GaiResolver as Service<Name>>::Response;
@@ -124,11 +241,12 @@ fn not_found(error: io::Error) -> TransportError {
     TransportError::not_found().because(error)
 }
 
-fn told(error: Box<dyn Error + Send + Sync>) -> TransportError {
-    if let Some(told) = failure(&*error).or_else(|| find::<TransportError>(&*error).cloned()) {
-        return told;
+/// Names the failure of a connection.
+fn transport_error(error: Box<dyn Error + Send + Sync>) -> TransportError {
+    if let Some(known) = failure(&*error).or_else(|| find::<TransportError>(&*error).cloned()) {
+        return known;
     }
-    // Errors of TCP come wrapped; what is an `io::Error` outright comes from the handshake.
+    // Errors of TCP are wrapped. A plain `io::Error` comes from the handshake.
     let error = match error.downcast::<io::Error>() {
         Ok(handshake) => return cut_in_handshake(handshake),
         Err(error) => error,

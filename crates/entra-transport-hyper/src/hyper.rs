@@ -6,8 +6,7 @@ use entra_transport::{Request, Response, Transport, TransportBuilder, TransportE
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 
-use crate::ServiceTransport;
-use crate::connect::Connector;
+use crate::{Connector, ServiceTransport};
 
 /// Sends token requests over hyper.
 ///

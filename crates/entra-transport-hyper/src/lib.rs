@@ -2,12 +2,13 @@
 //!
 //! [`HyperTransport`] is hyper with rustls and nothing around it: HTTP/1.1, a pool of connections, one deadline.
 //! [`ServiceTransport`] makes a transport of a `tower` service: of a stack with metrics, tracing or a proxy of one's own in it,
-//! or of an in-memory router in a test.
+//! or of an in-memory router in a test. [`Connector`] makes the connections of [`HyperTransport`], through the same proxy, for a client
+//! of hyper-util that calls an API.
 //!
 //! ```text
 //!   Request ─> admit ─> ServiceTransport<S> ─> admit_answer ─> Collector ─> Response
 //!                            │ S: tower_service::Service<http::Request<B>>
-//!          HyperTransport:   └─ hyper-util client ─> connector: names ─> TCP ─> rustls (aws-lc-rs or ring)
+//!          HyperTransport:   └─ hyper-util client ─> Connector: names ─> proxy ─> TCP ─> rustls (aws-lc-rs or ring)
 //! ```
 //!
 //! ```no_run
@@ -45,5 +46,6 @@ mod service;
 mod settings;
 mod tunnel;
 
+pub use connect::{Connection, Connector};
 pub use hyper::HyperTransport;
 pub use service::ServiceTransport;

@@ -4,26 +4,17 @@ use entra_transport::{FromSettings, Settings, TransportError};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use crate::connect::connector;
-use crate::{HyperTransport, ServiceTransport};
+use crate::{Connector, HyperTransport, ServiceTransport};
 
 impl FromSettings for HyperTransport {
-    fn from_settings(
-        Settings {
-            policy, trust, proxies, ..
-        }: Settings,
-    ) -> Result<Self, TransportError> {
+    fn from_settings(settings: Settings) -> Result<Self, TransportError> {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .http1_max_buf_size(LONGEST_HEAD)
-            .build(connector(
-                trust.client_config(&policy)?,
-                proxies,
-                policy.connect_timeout,
-            ));
+            .build(Connector::new(&settings)?);
         Ok(Self {
-            inner: ServiceTransport::new(client).policy(policy),
+            inner: ServiceTransport::new(client).policy(settings.policy),
         })
     }
 }
