@@ -25,12 +25,11 @@ use entra_client::Client;
 use entra_proto::{Application, Authority, ClientSecret};
 use entra_tower::BearerLayer;
 use entra_transport::cloud_from_env;
-use entra_transport_hyper::HyperTransport;
+use entra_transport_hyper::{Connector, HyperTransport};
 use http::Request;
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::{Service, ServiceBuilder, ServiceExt};
 
 use crate::common::{Api, Arguments, Failure, Pages, Reply, report, say, setting};
@@ -57,10 +56,10 @@ async fn run() -> Result<(), Failure> {
     let source = client.source(&graph.target, None)?;
 
     // Any service over `http` types will do. Nothing in this one follows redirects, and the layer sends the token nowhere but there.
-    // It trusts what the transport trusts, which for an emulator on plain HTTP may be nothing.
-    let tls = HttpsConnectorBuilder::new().with_tls_config(settings.trust.client_config(&settings.policy)?);
-    let connector = tls.https_or_http().enable_http1().build();
-    let connections = legacy::Client::builder(TokioExecutor::new()).build::<_, Empty<Bytes>>(connector);
+    // Its connections are made as those of the tokens: through the same proxy, with the same trusted authorities.
+    let connections = legacy::Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .build::<_, Empty<Bytes>>(Connector::new(&settings)?);
     let mut api = ServiceBuilder::new()
         .layer(BearerLayer::new(source, [graph.address.as_str()])?.replay())
         .service(connections);

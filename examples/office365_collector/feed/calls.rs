@@ -9,14 +9,11 @@ use bytes::Bytes;
 use entra_client::Client;
 use entra_proto::{Cloud, Guid, Origin, Target, Timestamp};
 use entra_tower::{Bearer, BearerLayer, CloneBody};
-use entra_transport::Policy;
-use entra_transport::tls::Trust;
+use entra_transport_hyper::{Connector, HyperTransport};
 use http::header::{ACCEPT, CONTENT_TYPE, DATE};
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::Deserialize;
 use tower::{Layer, ServiceExt};
@@ -34,13 +31,14 @@ pub(crate) struct Api {
     connections: Connections,
 }
 
-type Connections = legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+type Connections = legacy::Client<Connector, Full<Bytes>>;
 
 impl Api {
     /// The API at this origin, with the tokens of this audience. `publisher` is named in every request.
     ///
     /// # Errors
-    /// Returns an error if the origin is plain `http` to another machine, or no certificates can be trusted.
+    /// Returns an error if the origin is plain `http` to another machine, no certificates can be trusted, or the
+    /// environment names a proxy that cannot be used.
     pub(crate) fn new(origin: Origin, audience: &str, publisher: Option<Guid>) -> Result<Self, Box<dyn Error>> {
         let is_local = Cloud::loopback(origin.as_str()).is_ok();
         if !origin.is_https() && !is_local {
@@ -50,21 +48,18 @@ impl Api {
             )
             .into());
         }
-        let mut policy = Policy::default();
-        policy.allow_plain_loopback = is_local;
-        let tls = HttpsConnectorBuilder::new().with_tls_config(Trust::default().client_config(&policy)?);
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(LONGEST_CONNECT));
-        let connector = tls.https_or_http().enable_http1().wrap_connector(tcp);
+        // The same proxy and trusted authorities as for the tokens.
+        let settings = HyperTransport::builder()
+            .connect_timeout(LONGEST_CONNECT)
+            .allow_plain_loopback(is_local)
+            .settings()?;
         Ok(Self {
             target: Target::resource(audience)?,
             publisher,
             connections: legacy::Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(Duration::from_secs(30))
-                .build(connector),
+                .build(Connector::new(&settings)?),
             origin,
         })
     }

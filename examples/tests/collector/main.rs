@@ -11,6 +11,7 @@ mod hostile;
 mod kills;
 mod paging;
 mod proof;
+mod proxy;
 #[cfg(unix)]
 mod recordings;
 mod running;
