@@ -385,9 +385,7 @@ impl Emulator {
 
     /// The app of that name or client id.
     pub fn app(&self, name: &str) -> Option<&App> {
-        self.apps()
-            .iter()
-            .find(|app| app.name == name || app.client_id.eq_ignore_ascii_case(name))
+        self.core.directory.app_named(name)
     }
 
     /// Microsoft Graph's identifier URI: `https://graph.microsoft.com`.

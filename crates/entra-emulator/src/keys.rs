@@ -5,6 +5,7 @@ use std::sync::RwLock;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// The signing keys of one emulator: the one in use, and those whose tokens still count.
 #[derive(Debug)]
@@ -47,6 +48,11 @@ impl KeyRing {
         published.iter().map(|&index| &EMBEDDED[index]).collect()
     }
 
+    /// One of the keys by its ID, published or not.
+    pub(crate) fn find(kid: &str) -> Option<&'static Key> {
+        EMBEDDED.iter().chain([&STRANGER]).find(|key| key.kid == kid)
+    }
+
     /// Takes the next key into use. The one before stays published if `overlap` is wanted.
     pub(crate) fn rotate(&self, overlap: bool) {
         let mut published = self.published.write().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -86,6 +92,17 @@ impl Key {
         STANDARD.encode(self.certificate)
     }
 
+    /// The public key in PEM (`BEGIN PUBLIC KEY`).
+    pub(crate) fn public_pem(&self) -> String {
+        let (_, certificate) = X509Certificate::from_der(self.certificate).expect("an embedded certificate");
+        pem("PUBLIC KEY", certificate.public_key().raw)
+    }
+
+    /// The certificate in PEM.
+    pub(crate) fn certificate_pem(&self) -> String {
+        pem("CERTIFICATE", self.certificate)
+    }
+
     pub(crate) fn encoding(&self) -> EncodingKey {
         EncodingKey::from_rsa_der(self.private)
     }
@@ -93,6 +110,16 @@ impl Key {
     pub(crate) fn decoding(&self) -> DecodingKey {
         DecodingKey::from_rsa_components(self.n, EXPONENT).expect("embedded moduli are base64url")
     }
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let mut pem = format!("-----BEGIN {label}-----\n");
+    for line in text.as_bytes().chunks(64) {
+        pem.extend(line.iter().copied().map(char::from));
+        pem.push('\n');
+    }
+    pem + &format!("-----END {label}-----\n")
 }
 
 /// What every token is signed with.
@@ -145,13 +172,20 @@ static EMBEDDED: [Key; 6] = [
     ),
 ];
 
+/// A key that no document ever lists, for forged tokens.
+pub(crate) static STRANGER: Key = embedded!(
+    6,
+    "u-PVuxsnU_fkSHjQZRQOjL_m2WE",
+    "1rfUZYCTwpTPbYIxIazcepf3lv9P7GCSiyOZVUXzdpd51SpZGGEknDupzJwBAmQc-ddc1_ez3dLbfdnYj_e51IWC_Mkc07TkA0WkAd5ycZNKNOX4Fw-tOrCie6bWDvD8jZraBRWh0zrbnbgCWxvYel4OVpBiOBWUgQL3rVoUXsFsW4-xV_9AENPlvE1zQlq1sH2OfKGYuGWzPvBat_BqSTfJ-wWL2A8wb9u-N70lfngPlhoXF-RXDBaCZb2z68U1KCuk4zV-HvmHVkWC8oFqmf3Gk51kZWxibzvoqX6zZJA32JUjyljTkFbh5jPpsSnI6FTN3kajlbemt0kJ6gnH0w"
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_key_signs_what_its_public_half_verifies() {
-        for key in &EMBEDDED {
+        for key in EMBEDDED.iter().chain([&STRANGER]) {
             let token = jsonwebtoken::encode(
                 &jsonwebtoken::Header::new(ALGORITHM),
                 &serde_json::json!({"sub": "a"}),

@@ -47,6 +47,7 @@
 //! | `/v1/faults` | what goes wrong: statuses, AADSTS errors, `Retry-After`, latency, broken bodies, resets |
 //! | `/v1/clock` | the time: set, advanced, frozen |
 //! | `/v1/revocations`, `/v1/approvals`, `/v1/signing-keys` | revoked tokens, users who accept or decline, key rotation |
+//! | `/v1/tokens` | forged tokens: any claims, signed in any way ([`Forge`]) |
 //! | `/v1/reset` | the state at the start |
 //!
 //! What is judged, on v1 and v2:
@@ -117,6 +118,7 @@ mod emulator;
 mod error;
 mod exchange;
 mod fault;
+mod forge;
 mod form;
 mod graph;
 mod headless;
@@ -146,6 +148,7 @@ pub use crate::config::{
 pub use crate::emulator::Emulator;
 pub use crate::error::Error;
 pub use crate::fault::{Cut, Delivery, Fault};
+pub use crate::forge::{Defect, Forge, SignatureAlgorithm};
 pub use crate::headless::{ErrorPage, Redirect};
 pub use crate::recorder::{Channel, Endpoint, Lint, Parameter, Purpose, RequestEvent};
 pub use crate::token::issuer::Issuers;

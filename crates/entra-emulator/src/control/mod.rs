@@ -7,6 +7,7 @@ mod members;
 mod operations;
 mod problem;
 mod requests;
+mod tokens;
 
 use std::fmt;
 use std::time::SystemTime;
@@ -219,6 +220,16 @@ const OPERATIONS: &[Operation] = &[
         "/v1/signing-keys",
         "rotates, replaces or retires signing keys (action)",
         operations::change_keys,
+    ),
+    Operation::get(
+        "/v1/tokens",
+        "the defects that a forged token can have",
+        tokens::defects,
+    ),
+    Operation::post(
+        "/v1/tokens",
+        "forges an access token: any claims, signed by any key, with a defect",
+        tokens::forge,
     ),
     Operation::post(
         "/v1/activity",

@@ -6,7 +6,7 @@ use http::{StatusCode, Uri};
 use serde_json::{Map, Value, json};
 
 use crate::clock::{LAST_SECOND, parse_rfc3339, unix};
-use crate::config::{ContentType, Tenant, User};
+use crate::config::{App, ContentType, Tenant, User};
 use crate::control::members::Members;
 use crate::control::problem::Problem;
 use crate::control::{Call, Reply, with_moment};
@@ -67,7 +67,7 @@ pub(crate) fn revoke(call: &Call<'_>) -> Reply {
     let core = call.core;
     let mut members = call.members()?;
     let all = members.flag("all")?;
-    let app = members.text("app", "the name or the client ID of an application")?;
+    let app = members.text("app", APP)?;
     let user = members.text("user", USER)?;
     let tenant = members.text("tenant", TENANT)?;
     members.finish()?;
@@ -84,12 +84,7 @@ pub(crate) fn revoke(call: &Call<'_>) -> Reply {
             json!({"all": true})
         }
         (false, Some(name), None) => {
-            let apps = &core.directory.apps;
-            let named = apps.iter().find(|app| app.name == name);
-            let app = named.or_else(|| core.directory.app(&name)).ok_or_else(|| {
-                let names: Vec<&str> = apps.iter().map(|app| app.name.as_str()).collect();
-                unknown("app", &name, "the name or the client ID of an application", &names)
-            })?;
+            let app = app_named(core, &name)?;
             match tenant {
                 Some(name) => {
                     let tenant = tenant_named(core, &name)?;
@@ -236,7 +231,14 @@ fn error_page(page: ErrorPage) -> Problem {
         .with("aadsts", page.aadsts.into())
 }
 
-fn users_named<'a>(core: &'a Core, name: &str) -> Result<Vec<(&'a Tenant, &'a User)>, Problem> {
+pub(super) fn app_named<'a>(core: &'a Core, name: &str) -> Result<&'a App, Problem> {
+    core.directory.app_named(name).ok_or_else(|| {
+        let names = core.directory.apps.iter().map(|app| app.name.as_str());
+        unknown("app", name, APP, &names.collect::<Vec<_>>())
+    })
+}
+
+pub(super) fn users_named<'a>(core: &'a Core, name: &str) -> Result<Vec<(&'a Tenant, &'a User)>, Problem> {
     let users = core.users_named(name);
     if users.is_empty() {
         return Err(unknown("user", name, USER, &names(core)));
@@ -244,7 +246,7 @@ fn users_named<'a>(core: &'a Core, name: &str) -> Result<Vec<(&'a Tenant, &'a Us
     Ok(users)
 }
 
-fn tenant_named<'a>(core: &'a Core, name: &str) -> Result<&'a Tenant, Problem> {
+pub(super) fn tenant_named<'a>(core: &'a Core, name: &str) -> Result<&'a Tenant, Problem> {
     core.directory.tenant(name).ok_or_else(|| {
         let domains = core.directory.tenants.iter().map(|tenant| tenant.domain.as_str());
         unknown("tenant", name, TENANT, &domains.collect::<Vec<_>>())
@@ -257,7 +259,7 @@ fn names(core: &Core) -> Vec<&str> {
         .collect()
 }
 
-fn unknown(member: &str, name: &str, expected: &str, known: &[&str]) -> Problem {
+pub(super) fn unknown(member: &str, name: &str, expected: &str, known: &[&str]) -> Problem {
     Problem::expected(member, &format!("{expected}, such as {}", some_of(known)), &name.into())
 }
 
@@ -266,6 +268,7 @@ fn some_of(names: &[&str]) -> String {
     some.join(", ")
 }
 
-const USER: &str = "the sign-in name, the object ID or the full name of a user";
-const TENANT: &str = "the ID or the domain of a tenant";
+pub(super) const APP: &str = "the name or the client ID of an application";
+pub(super) const USER: &str = "the sign-in name, the object ID or the full name of a user";
+pub(super) const TENANT: &str = "the ID or the domain of a tenant";
 const MOST_NAMES: usize = 10;

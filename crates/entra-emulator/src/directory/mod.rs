@@ -62,6 +62,12 @@ impl Directory {
             .find(|app| app.client_id.eq_ignore_ascii_case(client_id))
     }
 
+    /// The app of that name or client ID.
+    pub(crate) fn app_named(&self, name: &str) -> Option<&App> {
+        let named = self.apps.iter().find(|app| app.name == name);
+        named.or_else(|| self.app(name))
+    }
+
     /// The certificates an app is registered with.
     pub(crate) fn certificates(&self, app: &App) -> &[Registered] {
         self.apps

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::clock::unix;
 use crate::config::{Api, App, Tenant, TokenVersion};
@@ -74,6 +74,39 @@ pub(crate) fn sign_user_token(
     let key = core.keys.signing();
     let asked = grant.requested.not_before.unwrap_or_default().min(now);
     let (not_before, expires_on) = (now.saturating_sub(300).max(asked), now + core.token_lifetime);
+    let claims = user_claims(exchange, grant, api, resource, scp, not_before);
+    let x5t = (api.token_version == TokenVersion::V1).then_some(key.kid);
+    Token {
+        text: sign(key, x5t, &claims),
+        expires_in: core.token_lifetime - 1,
+        refresh_in: core.refresh_in,
+        expires_on,
+        not_before,
+    }
+}
+
+/// The claims of an app-only token that is made now.
+pub(crate) fn app_claims(exchange: &Exchange<'_>, grant: &Grant<'_>) -> Value {
+    let now = unix(exchange.now);
+    let (not_before, expires_on) = (now.saturating_sub(300), now + exchange.core.token_lifetime);
+    let claims = match grant.api.token_version {
+        TokenVersion::V1 => serde_json::to_value(V1Claims::new(exchange, grant, not_before, expires_on)),
+        TokenVersion::V2 => serde_json::to_value(V2Claims::new(exchange, grant, not_before, expires_on)),
+    };
+    claims.expect("claims of strings and numbers are JSON")
+}
+
+/// The claims of an access token in the name of a user.
+pub(crate) fn user_claims(
+    exchange: &Exchange<'_>,
+    grant: &user::Grant<'_>,
+    api: &Api,
+    resource: &str,
+    scp: &[String],
+    not_before: u64,
+) -> Map<String, Value> {
+    let core = exchange.core;
+    let expires_on = unix(exchange.now) + core.token_lifetime;
     let opaque = Opaque::draw(core);
     let mut claims = user::about(core, api.token_version, grant.user);
     let (client, class) = (&grant.app.client_id, grant.proof.class());
@@ -107,14 +140,7 @@ pub(crate) fn sign_user_token(
     if !capabilities.is_empty() && wants(api, "xms_cc") {
         claims.insert("xms_cc".to_owned(), json!(capabilities));
     }
-    let x5t = (api.token_version == TokenVersion::V1).then_some(key.kid);
-    Token {
-        text: sign(key, x5t, &claims),
-        expires_in: core.token_lifetime - 1,
-        refresh_in: core.refresh_in,
-        expires_on,
-        not_before,
-    }
+    claims
 }
 
 /// The claims of a v1 app-only token.

@@ -2,12 +2,12 @@
 
 mod assertion;
 pub(crate) mod authorization_code;
-mod client_auth;
+pub(crate) mod client_auth;
 pub(crate) mod device;
 pub(crate) mod grants;
 pub(crate) mod id_token;
 pub(crate) mod issuer;
-mod mint;
+pub(crate) mod mint;
 mod on_behalf_of;
 mod password;
 pub(crate) mod pkce;

@@ -31,6 +31,9 @@ With --control PORT, programs in any language drive the emulator over HTTP, in J
                          user_code, user, decision
   GET /v1/signing-keys   POST: action: rotate, replace or
                          retire
+  POST /v1/tokens        forge an access token: app, api,
+                         user, claims, header, key, defect
+                         and more; GET lists the defects
   POST /v1/reset         everything but the configuration
                          back to the start"
     };

@@ -1,0 +1,360 @@
+//! Forging access tokens: what the emulator issues, with any claim, header or signature changed.
+
+mod defect;
+mod draft;
+
+use http::Request;
+use serde_json::{Value, json};
+
+use crate::clock::unix;
+use crate::config::{Api, App, Tenant, TokenVersion, User};
+use crate::core::Core;
+use crate::emulator::Emulator;
+use crate::exchange::Exchange;
+use crate::forge::draft::{Draft, Object};
+use crate::keys::{Key, KeyRing, STRANGER};
+use crate::recorder::{Channel, Endpoint};
+use crate::token::client_auth::Proof;
+use crate::token::mint;
+use crate::token::request::RequestedClaims;
+use crate::token::user::{self, Session};
+
+pub use crate::forge::defect::Defect;
+pub use crate::forge::draft::SignatureAlgorithm;
+
+/// A token that is about to be forged, made by [`Emulator::forge`].
+///
+/// It begins as the token that the emulator would issue, with every permission of the API. Changes are made in the order
+/// of the calls, and [`token`](Self::token) signs the result. The forge is there for the code that holds the emulator, and
+/// for programs that have the key of the control API: no request to the token service leads to it.
+///
+/// ```
+/// use entra_emulator::{Defect, Emulator};
+///
+/// let emulator = Emulator::builder().build();
+/// let graph = |token: String| {
+///     let request = http::Request::get("/v1.0/users").header("authorization", format!("Bearer {token}"));
+///     emulator.handle(request.body(Vec::new()).unwrap()).status()
+/// };
+/// let forge = || emulator.forge().api(Emulator::GRAPH);
+/// assert_eq!(graph(forge().token()), 200);
+/// assert_eq!(graph(forge().roles(["User.Read.All"]).token()), 200);
+/// assert_eq!(graph(forge().roles(["Mail.Read"]).token()), 403);
+/// assert_eq!(graph(forge().defect(Defect::Expired).token()), 401);
+/// assert_eq!(graph(forge().claim("aud", "api://another").token()), 401);
+/// ```
+#[must_use = "a forged token is made by `token`"]
+#[derive(Clone, Debug)]
+pub struct Forge<'a> {
+    core: &'a Core,
+    tenant: &'a Tenant,
+    app: &'a App,
+    api: &'a Api,
+    user: Option<&'a User>,
+    blueprint: Option<String>,
+    version: Option<TokenVersion>,
+    permissions: Option<Vec<String>>,
+    key: Option<&'static Key>,
+    algorithm: Option<SignatureAlgorithm>,
+    changes: Vec<Change>,
+}
+
+/// One change of the token.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    Set(Part, String, Value),
+    Add(Part, String, Value),
+    Remove(Part, String),
+    Defect(Defect),
+}
+
+/// A JSON object of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Header,
+    Claims,
+}
+
+/// A forged token with what is in it.
+pub(crate) struct Forged {
+    pub(crate) token: String,
+    pub(crate) header: Object,
+    pub(crate) claims: Object,
+}
+
+impl Emulator {
+    /// Begins a forged token: an app-only one of the first app, for [`api`](Self::api), in the first tenant.
+    pub fn forge(&self) -> Forge<'_> {
+        Forge::new(self.core())
+    }
+}
+
+impl<'a> Forge<'a> {
+    pub(crate) fn new(core: &'a Core) -> Self {
+        let directory = &core.directory;
+        Self {
+            core,
+            tenant: core.first_tenant(),
+            app: directory.apps.first().expect("the directory holds at least one app"),
+            api: directory
+                .apis
+                .get(directory.own_api)
+                .expect("the directory holds at least one own API"),
+            user: None,
+            blueprint: None,
+            version: None,
+            permissions: None,
+            key: None,
+            algorithm: None,
+            changes: Vec::new(),
+        }
+    }
+
+    /// Sets the API, by an identifier URI or its app ID.
+    ///
+    /// # Panics
+    /// Panics if there is no such API.
+    pub fn api(self, name: &str) -> Self {
+        match self.core.directory.api(name) {
+            Some(api) => self.for_api(api),
+            None => panic!("no API has the identifier or the app ID {name:?}"),
+        }
+    }
+
+    /// Sets the app that the token is issued to, by its name or client ID.
+    ///
+    /// # Panics
+    /// Panics if there is no such app.
+    pub fn app(self, name: &str) -> Self {
+        match self.core.directory.app_named(name) {
+            Some(app) => self.for_app(app),
+            None => panic!("no app is called {name:?} or has that client ID"),
+        }
+    }
+
+    /// Sets the tenant, by its ID or domain.
+    ///
+    /// # Panics
+    /// Panics if there is no such tenant.
+    pub fn tenant(self, name: &str) -> Self {
+        match self.core.directory.tenant(name) {
+            Some(tenant) => self.in_tenant(tenant),
+            None => panic!("no tenant has the ID or the domain {name:?}"),
+        }
+    }
+
+    /// Makes it the token of a user, by sign-in name, object ID or full name, with the scopes of the API.
+    ///
+    /// # Panics
+    /// Panics if there is no such user.
+    pub fn user(self, name: &str) -> Self {
+        match self.core.users_named(name).first() {
+            Some((tenant, user)) => self.of_user(tenant, user),
+            None => panic!("no user is called {name:?}"),
+        }
+    }
+
+    /// Makes the app an agent identity (of a user, an agent's user account), whose blueprint has this client ID.
+    pub fn agent_of(self, blueprint: impl Into<String>) -> Self {
+        Self {
+            blueprint: Some(blueprint.into()),
+            ..self
+        }
+    }
+
+    /// Sets the version of the token, whatever the API accepts.
+    pub fn version(self, version: TokenVersion) -> Self {
+        Self {
+            version: Some(version),
+            ..self
+        }
+    }
+
+    /// Sets `roles` in place of all roles of the API. An app-only token without any has no such claim.
+    pub fn roles<S: Into<String>>(self, roles: impl IntoIterator<Item = S>) -> Self {
+        self.permissions(roles)
+    }
+
+    /// Sets the scopes of a user's token in place of all scopes of the API.
+    pub fn scopes<S: Into<String>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.permissions(scopes)
+    }
+
+    fn permissions<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            permissions: Some(names.into_iter().map(Into::into).collect()),
+            ..self
+        }
+    }
+
+    /// Sets a claim; one that is there is replaced.
+    pub fn claim(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.change(Change::Set(Part::Claims, name.into(), value.into()))
+    }
+
+    /// Adds a claim at the end, beside one of the same name.
+    pub fn another_claim(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.change(Change::Add(Part::Claims, name.into(), value.into()))
+    }
+
+    /// Removes a claim.
+    pub fn without_claim(self, name: impl Into<String>) -> Self {
+        self.change(Change::Remove(Part::Claims, name.into()))
+    }
+
+    /// Sets a parameter of the header; one that is there is replaced. It decides nothing: the signature follows
+    /// [`key`](Self::key) and [`algorithm`](Self::algorithm).
+    pub fn header(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.change(Change::Set(Part::Header, name.into(), value.into()))
+    }
+
+    /// Adds a parameter at the end of the header, beside one of the same name.
+    pub fn another_header(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.change(Change::Add(Part::Header, name.into(), value.into()))
+    }
+
+    /// Removes a parameter of the header.
+    pub fn without_header(self, name: impl Into<String>) -> Self {
+        self.change(Change::Remove(Part::Header, name.into()))
+    }
+
+    /// Signs with the key of this ID, published or not, and names it in the header.
+    ///
+    /// # Panics
+    /// Panics if the emulator has no such key.
+    pub fn key(self, kid: &str) -> Self {
+        match KeyRing::find(kid) {
+            Some(key) => self.signed_by(key),
+            None => panic!("no key has the ID {kid:?}"),
+        }
+    }
+
+    /// Signs with a key that is never published, and names it in the header.
+    pub fn unpublished_key(self) -> Self {
+        self.signed_by(&STRANGER)
+    }
+
+    /// Signs by another algorithm, and names it in the header.
+    pub fn algorithm(self, algorithm: SignatureAlgorithm) -> Self {
+        Self {
+            algorithm: Some(algorithm),
+            ..self
+        }
+    }
+
+    /// Makes one thing wrong.
+    pub fn defect(self, defect: Defect) -> Self {
+        self.change(Change::Defect(defect))
+    }
+
+    /// Makes the token.
+    pub fn token(self) -> String {
+        self.make().token
+    }
+
+    pub(crate) fn make(self) -> Forged {
+        let mut draft = self.draft();
+        for change in self.changes {
+            draft.change(change);
+        }
+        Forged {
+            token: draft.sign(),
+            header: draft.header,
+            claims: draft.claims,
+        }
+    }
+
+    pub(crate) fn for_api(self, api: &'a Api) -> Self {
+        Self { api, ..self }
+    }
+
+    pub(crate) fn for_app(self, app: &'a App) -> Self {
+        Self { app, ..self }
+    }
+
+    pub(crate) fn in_tenant(self, tenant: &'a Tenant) -> Self {
+        Self { tenant, ..self }
+    }
+
+    pub(crate) fn of_user(self, tenant: &'a Tenant, user: &'a User) -> Self {
+        Self {
+            tenant,
+            user: Some(user),
+            ..self
+        }
+    }
+
+    pub(crate) fn signed_by(self, key: &'static Key) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    pub(crate) fn change(mut self, change: Change) -> Self {
+        self.changes.push(change);
+        self
+    }
+
+    /// The token before all changes.
+    fn draft(&self) -> Draft {
+        let core = self.core;
+        let exchange = Exchange::new(core, Request::new(Vec::new()), Channel::Memory);
+        let mut api = self.api.clone();
+        api.token_version = self.version.unwrap_or(api.token_version);
+        let resource = api.identifiers.first().unwrap_or(&api.app_id);
+        let claims = match self.user {
+            None => mint::app_claims(
+                &exchange,
+                &mint::Grant {
+                    tenant: self.tenant,
+                    app: self.app,
+                    api: &api,
+                    resource,
+                    roles: self.permissions.clone().unwrap_or_else(|| api.roles.clone()),
+                    proof: Proof::Secret,
+                    requested: RequestedClaims::default(),
+                },
+            ),
+            Some(user) => {
+                let now = unix(exchange.now);
+                let all = || api.all_scopes().cloned().collect();
+                let scp = self.permissions.clone().unwrap_or_else(all);
+                let grant = user::Grant {
+                    endpoint: Endpoint::V2,
+                    tenant: self.tenant,
+                    user,
+                    app: self.app,
+                    proof: Proof::Secret,
+                    session: &Session::plain(self.app, self.tenant, user, now),
+                    requested: RequestedClaims::default(),
+                    client_info: false,
+                    first_resource: false,
+                };
+                let not_before = now.saturating_sub(300);
+                Value::Object(mint::user_claims(&exchange, &grant, &api, resource, &scp, not_before))
+            }
+        };
+        let mut claims = Object::from(claims);
+        if let Some(blueprint) = &self.blueprint {
+            for (name, value) in agent_claims(blueprint, self.user.is_some()) {
+                claims.set(name, value);
+            }
+        }
+        let key = self.key.unwrap_or_else(|| core.keys.signing());
+        let algorithm = self.algorithm.unwrap_or(SignatureAlgorithm::Rs256);
+        let is_v1 = api.token_version == TokenVersion::V1;
+        Draft::new(unix(exchange.now), key, algorithm, is_v1, claims)
+    }
+}
+
+/// The claims that tell an agent identity, and an agent's user account.
+fn agent_claims(blueprint: &str, is_user: bool) -> [(&'static str, Value); 6] {
+    // Facts are numbers in any order: 11 is an agent identity, 13 an agent's user account.
+    let (subject, idtyp) = if is_user { ("13 1", "user") } else { ("3 11", "app") };
+    [
+        ("xms_act_fct", json!("9 11 3")),
+        ("xms_sub_fct", json!(subject)),
+        ("xms_tnt_fct", json!("3 2")),
+        ("xms_idrel", json!(if is_user { "1 16" } else { "7 2" })),
+        ("xms_par_app_azp", json!(blueprint)),
+        ("idtyp", json!(idtyp)),
+    ]
+}
