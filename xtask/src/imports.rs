@@ -68,7 +68,7 @@ const LAWS: &[(&str, Imports)] = &[
         Imports::Only(&["entra-proto", "entra-transport"]),
     ),
     ("entra-credential", Imports::Only(&["entra-proto"])),
-    ("entra-validate", Imports::Only(&["entra-proto"])),
+    ("entra-validate", Imports::Only(&["entra-proto", "entra-transport"])),
     ("entra-client", Imports::Only(&["entra-proto", "entra-transport"])),
     ("entra-tower", Imports::Only(&["entra-client", "entra-proto"])),
     // It judges what the others send, so it shares no line with them.

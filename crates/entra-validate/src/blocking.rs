@@ -1,0 +1,153 @@
+//! The driver without a runtime.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, PoisonError};
+
+use entra_proto::{EndpointVersion, Timestamp};
+use entra_transport::BlockingTransport;
+
+use crate::api::{Api, NeedKeys};
+use crate::keys::{Fetch, FetchStep, Fetched, KeySet, Lookup};
+use crate::principal::Principal;
+use crate::rejection::Rejection;
+use crate::report::{Log, Report, Silent};
+use crate::shared::Shared;
+
+/// Validates access tokens as [`Validator`](crate::Validator) does, without a runtime.
+///
+/// Key fetches are one for all callers: the first fetches on its own thread, and the others wait for it. A refresh of keys that go on
+/// meanwhile is done by the one caller who finds it due.
+///
+/// ```
+/// use entra_transport::{Body, Response, blocking_transport_fn};
+/// use entra_validate::{Api, Audience, Permissions, Tenants, blocking::Validator};
+///
+/// # let transport = blocking_transport_fn(|_| Ok(Response::new(Body::default())));
+/// let audience = Audience::app("11112222-bbbb-3333-cccc-4444dddd5555".parse()?);
+/// let tenants = Tenants::One("aaaabbbb-0000-cccc-1111-dddd2222eeee".parse()?);
+/// let api = Api::new(audience, tenants, Permissions::any_of([""; 0], ["ToDoList.Read.All"])?)?;
+/// let validator = Validator::new(api, transport); // of entra-transport-ureq
+/// assert!(validator.validate("eyJ0eXAi..").is_err());
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Validator(Arc<Inner>);
+
+struct Inner {
+    shared: Shared<()>,
+    transport: Box<dyn BlockingTransport>,
+    completed: Condvar,
+}
+
+impl Validator {
+    /// A validator for `api` that fetches keys over `transport`.
+    #[must_use]
+    pub fn new(api: Api, transport: impl BlockingTransport + 'static) -> Self {
+        Self::with_clock(api, transport, entra_transport::now)
+    }
+
+    /// The same with a clock of the caller's, for tests in virtual time.
+    #[must_use]
+    pub fn with_clock(
+        api: Api,
+        transport: impl BlockingTransport + 'static,
+        clock: impl Fn() -> Timestamp + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            shared: Shared::new(api, Box::new(clock), ()),
+            transport: Box::new(transport),
+            completed: Condvar::new(),
+        }))
+    }
+
+    /// The API that tokens are validated for.
+    #[must_use]
+    pub fn api(&self) -> &Api {
+        &self.0.shared.api
+    }
+
+    /// Validates a token.
+    ///
+    /// # Errors
+    /// Returns the rejection of the first rule that fails, and [`Rejection::KeysUnavailable`] if there are no keys.
+    pub fn validate(&self, token: &str) -> Result<Principal, Rejection> {
+        self.run(token, &mut Silent)
+    }
+
+    /// Returns the outcome of each rule for a token.
+    ///
+    /// # Errors
+    /// Returns [`Rejection::KeysUnavailable`] if there are no keys.
+    pub fn report(&self, token: &str) -> Result<Report, Rejection> {
+        let mut report = Report::new();
+        match self.run(token, &mut report) {
+            Err(rejection @ Rejection::KeysUnavailable { .. }) => Err(rejection),
+            _ => Ok(report),
+        }
+    }
+
+    fn run(&self, token: &str, log: &mut impl Log) -> Result<Principal, Rejection> {
+        let now = (self.0.shared.clock)();
+        let needs = self.api().start_logged(token, now, log)?;
+        let keys = self.keys(&needs, now)?;
+        needs.judge_logged(&keys, log)
+    }
+
+    fn keys(&self, needs: &NeedKeys<'_>, now: Timestamp) -> Result<KeySet, Rejection> {
+        let (version, kid) = (needs.version(), needs.kid());
+        let shared = &self.0.shared;
+        if let Some(keys) = shared.fresh(version, kid, now) {
+            return Ok(keys);
+        }
+        loop {
+            let now = (shared.clock)();
+            let mut state = shared.lock();
+            let lookup = state.cache.lookup(version, kid, now);
+            match lookup {
+                Lookup::Ready(keys) => return Ok(keys),
+                Lookup::Unavailable(rejection) => return Err(rejection),
+                Lookup::Fetch(fetch) | Lookup::Refresh(_, fetch) => {
+                    drop(state);
+                    self.fetch(version, fetch);
+                }
+                Lookup::InFlight => {
+                    let in_flight = |state: &mut crate::shared::State<()>| state.cache.is_in_flight(version);
+                    drop(
+                        self.0
+                            .completed
+                            .wait_while(state, in_flight)
+                            .unwrap_or_else(PoisonError::into_inner),
+                    );
+                }
+            }
+        }
+    }
+
+    fn fetch(&self, version: EndpointVersion, fetch: Fetch) {
+        // A panic must not leave the others waiting; they hear of a failure, as this caller does.
+        let fetched = catch_unwind(AssertUnwindSafe(|| send(&*self.0.transport, fetch)));
+        let fetched = fetched.unwrap_or_else(|_| Fetched::lost(version));
+        self.0.shared.complete(fetched, |()| ());
+        self.0.completed.notify_all();
+    }
+}
+
+impl fmt::Debug for Validator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.shared.fmt(f)
+    }
+}
+
+fn send(transport: &dyn BlockingTransport, mut fetch: Fetch) -> Fetched {
+    loop {
+        let response = match transport.send(fetch.request()) {
+            Ok(response) => response,
+            Err(error) => return fetch.failed(error.problem()),
+        };
+        match fetch.respond(&response, entra_transport::now()) {
+            FetchStep::Send(next) => fetch = next,
+            FetchStep::Done(fetched) => return fetched,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The `WWW-Authenticate` header of a response (RFC 6750, section 3), and the whole response.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use entra_proto::{Error, InputError};
+use http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{Response, Uri};
+
+use crate::api::Api;
+use crate::rejection::Rejection;
+
+/// What the challenges of an API say beside the error.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Parameters {
+    pub(crate) realm: Box<str>,
+    pub(crate) resource_metadata: Option<Box<str>>,
+    pub(crate) scope: Option<Box<str>>,
+}
+
+impl Api {
+    /// Returns the value of `WWW-Authenticate` for a rejection. A status of 503 has none.
+    ///
+    /// It says which of the errors of RFC 6750 it is, and never why: the reason is for the API's log.
+    #[must_use]
+    pub fn www_authenticate(&self, rejection: &Rejection) -> Option<HeaderValue> {
+        if matches!(rejection, Rejection::KeysUnavailable { .. }) {
+            return None;
+        }
+        let parameters = self.challenge();
+        let mut header = format!("Bearer realm=\"{}\"", parameters.realm);
+        let mut push = |name: &str, value: &str| {
+            // Every value is checked where it is set, so none holds a quotation mark or a backslash.
+            header.push_str(&format!(", {name}=\"{value}\""));
+        };
+        if let Rejection::Claims {
+            is_understood: true, ..
+        } = rejection
+        {
+            push("authorization_uri", &self.authorization_uri());
+        }
+        if let Some(error) = rejection.error() {
+            push("error", error);
+        }
+        match rejection {
+            Rejection::Claims {
+                claims,
+                is_understood: true,
+            } => push("claims", &STANDARD.encode(claims.as_str())),
+            Rejection::Permissions { needed } => {
+                let names: Vec<&str> = needed.scopes().collect();
+                match &parameters.scope {
+                    Some(scope) => push("scope", scope),
+                    None if names.is_empty() => {}
+                    None => push("scope", &names.join(" ")),
+                }
+            }
+            Rejection::NoToken => {
+                if let Some(scope) = &parameters.scope {
+                    push("scope", scope);
+                }
+            }
+            _ => {}
+        }
+        if let Some(url) = &parameters.resource_metadata {
+            push("resource_metadata", url);
+        }
+        HeaderValue::from_str(&header).ok()
+    }
+
+    /// Returns the response to a rejected request: the status, `WWW-Authenticate` or `Retry-After`, and no body of its own.
+    #[must_use]
+    pub fn response<B: Default>(&self, rejection: &Rejection) -> Response<B> {
+        let mut response = Response::new(B::default());
+        *response.status_mut() = rejection.status();
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(challenge) = self.www_authenticate(rejection) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(pause) = rejection.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(pause.as_secs().max(1)));
+        }
+        response
+    }
+}
+
+/// Checks the text of a realm.
+pub(crate) fn realm(text: &str) -> Result<Box<str>, Error> {
+    quotable("realm", text, |byte| matches!(byte, 0x20..=0x7e))
+}
+
+/// Checks a list of scopes for a challenge.
+pub(crate) fn scope(text: &str) -> Result<Box<str>, Error> {
+    quotable("scope", text, |byte| matches!(byte, 0x20..=0x7e))
+}
+
+/// Checks the address of the metadata document of RFC 9728.
+pub(crate) fn metadata_url(text: &str) -> Result<Box<str>, Error> {
+    let refused = |problem: &'static str| {
+        Error::from(
+            InputError::new("resource metadata", problem)
+                .advice("write it as https://api.contoso.com/.well-known/oauth-protected-resource"),
+        )
+    };
+    let uri: Uri = text.parse().map_err(|_| refused("is not a URL"))?;
+    let is_loopback = uri.host().is_some_and(entra_proto::is_loopback_host);
+    match uri.scheme_str() {
+        Some("https") => {}
+        Some("http") if is_loopback => {}
+        _ => return Err(refused("is not https")),
+    }
+    if uri.authority().is_none_or(|authority| authority.as_str().contains('@')) || text.contains('#') {
+        return Err(refused("has a user name or a fragment"));
+    }
+    quotable("resource metadata", text, |byte| matches!(byte, 0x21..=0x7e))
+}
+
+fn quotable(field: &'static str, text: &str, allowed: fn(u8) -> bool) -> Result<Box<str>, Error> {
+    let fits = text.len() <= MAX_VALUE && text.bytes().all(|byte| allowed(byte) && byte != b'"' && byte != b'\\');
+    if !fits {
+        return Err(InputError::new(field, "cannot stand in a header")
+            .advice("leave out quotation marks, backslashes, and all that is not printable ASCII")
+            .into());
+    }
+    Ok(text.into())
+}
+
+const MAX_VALUE: usize = 1024;

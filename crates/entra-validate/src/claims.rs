@@ -1,0 +1,228 @@
+//! The claims that the rules read.
+
+use entra_proto::{EndpointVersion, Guid, Timestamp};
+
+use crate::object::{Record, Value};
+use crate::words::Words;
+
+/// A member of an object that may be missing, or of another type than it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(crate) enum Member<T> {
+    #[default]
+    Absent,
+    Malformed,
+    Is(T),
+}
+
+impl<T> Member<T> {
+    pub(crate) fn value(&self) -> Option<&T> {
+        match self {
+            Self::Is(value) => Some(value),
+            Self::Absent | Self::Malformed => None,
+        }
+    }
+
+    pub(crate) fn into_value(self) -> Option<T> {
+        match self {
+            Self::Is(value) => Some(value),
+            Self::Absent | Self::Malformed => None,
+        }
+    }
+
+    /// A text that `read` understands.
+    pub(crate) fn text(value: Value<'_>, read: impl FnOnce(&str) -> Option<T>) -> Self {
+        match value {
+            Value::Text(text) => read(&text).map_or(Self::Malformed, Self::Is),
+            Value::Number(_) | Value::Words(_) | Value::Other => Self::Malformed,
+        }
+    }
+}
+
+/// The claims that the rules read (the Entra documents' "Access token claims reference").
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    pub(crate) iss: Member<Box<str>>,
+    pub(crate) aud: Member<Box<str>>,
+    pub(crate) tid: Member<Guid>,
+    pub(crate) ver: Member<EndpointVersion>,
+    pub(crate) oid: Member<Guid>,
+    /// A GUID in tokens without a user only.
+    pub(crate) sub: Member<Guid>,
+    pub(crate) azp: Member<Guid>,
+    pub(crate) appid: Member<Guid>,
+    pub(crate) idtyp: Member<IdType>,
+    pub(crate) scp: Member<Box<str>>,
+    pub(crate) roles: Member<Words>,
+    pub(crate) exp: Member<Timestamp>,
+    pub(crate) nbf: Member<Timestamp>,
+    pub(crate) iat: Member<Timestamp>,
+    /// Whether there is `cnf`, the key that the token is bound to.
+    pub(crate) is_bound: bool,
+    /// `xms_cc`: what the client can handle.
+    pub(crate) capabilities: Words,
+    /// `acrs`: authentication contexts.
+    pub(crate) contexts: Words,
+    /// `xms_act_fct`: what the actor is.
+    pub(crate) actor: Facets,
+    /// `xms_sub_fct`: what the subject is.
+    pub(crate) subject: Facets,
+    /// `xms_par_app_azp`: the blueprint of an agent.
+    pub(crate) blueprint: Option<Guid>,
+}
+
+/// `idtyp`: what the subject is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IdType {
+    App,
+    User,
+    Other,
+}
+
+/// The facets of an actor or a subject: numbers in any order, with blanks between them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Facets {
+    is_agent_identity: bool,
+    is_agent_user: bool,
+}
+
+impl Facets {
+    fn read(text: &str) -> Self {
+        let has = |number: &str| text.split_ascii_whitespace().any(|facet| facet == number);
+        Self {
+            is_agent_identity: has("11"),
+            is_agent_user: has("13"),
+        }
+    }
+
+    pub(crate) fn is_agent(self) -> bool {
+        self.is_agent_identity || self.is_agent_user
+    }
+
+    pub(crate) fn is_agent_user(self) -> bool {
+        self.is_agent_user
+    }
+}
+
+impl Claims {
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = &str> {
+        let scopes = self.scp.value().map_or("", |scopes| scopes);
+        scopes.split(' ').filter(|scope| !scope.is_empty())
+    }
+
+    pub(crate) fn roles(&self) -> impl Iterator<Item = &str> {
+        self.roles.value().into_iter().flat_map(Words::iter)
+    }
+
+    pub(crate) fn roles_are_empty(&self) -> bool {
+        self.roles.value().is_none_or(Words::is_empty)
+    }
+}
+
+impl Record for Claims {
+    const NAMES: &'static [&'static str] = &[
+        "iss",
+        "aud",
+        "tid",
+        "ver",
+        "oid",
+        "sub",
+        "azp",
+        "appid",
+        "idtyp",
+        "scp",
+        "roles",
+        "exp",
+        "nbf",
+        "iat",
+        "cnf",
+        "xms_cc",
+        "acrs",
+        "xms_act_fct",
+        "xms_sub_fct",
+        "xms_par_app_azp",
+    ];
+
+    fn set(&mut self, name: usize, value: Value<'_>) {
+        let owned = |text: &str| Some(text.into());
+        match name {
+            0 => self.iss = Member::text(value, owned),
+            1 => self.aud = Member::text(value, owned),
+            2 => self.tid = Member::text(value, guid),
+            3 => {
+                self.ver = Member::text(value, |ver| match ver {
+                    "1.0" => Some(EndpointVersion::V1),
+                    "2.0" => Some(EndpointVersion::V2),
+                    _ => None,
+                });
+            }
+            4 => self.oid = Member::text(value, guid),
+            5 => self.sub = Member::text(value, guid),
+            6 => self.azp = Member::text(value, guid),
+            7 => self.appid = Member::text(value, guid),
+            8 => {
+                self.idtyp = Member::text(value, |idtyp| {
+                    Some(match idtyp {
+                        "app" => IdType::App,
+                        "user" => IdType::User,
+                        _ => IdType::Other,
+                    })
+                });
+            }
+            9 => self.scp = Member::text(value, owned),
+            10 => {
+                self.roles = match value {
+                    Value::Words(roles) => Member::Is(roles),
+                    Value::Text(_) | Value::Number(_) | Value::Other => Member::Malformed,
+                };
+            }
+            11 => self.exp = moment(&value),
+            12 => self.nbf = moment(&value),
+            13 => self.iat = moment(&value),
+            14 => self.is_bound = true,
+            15 => self.capabilities = list(value),
+            16 => self.contexts = list(value),
+            17 => self.actor = facets(&value),
+            18 => self.subject = facets(&value),
+            _ => self.blueprint = Member::text(value, guid).into_value(),
+        }
+    }
+}
+
+/// A GUID as Entra writes it: 36 characters in lower case. Other spellings of the same would be equal here and differ elsewhere.
+fn guid(text: &str) -> Option<Guid> {
+    let is_usual = text.len() == 36 && !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    if is_usual { text.parse().ok() } else { None }
+}
+
+/// A NumericDate (RFC 7519, section 2), which may have a fraction.
+fn moment(value: &Value<'_>) -> Member<Timestamp> {
+    match value {
+        Value::Number(seconds) if (0.0..=LATEST).contains(seconds) => Member::Is(Timestamp::from_secs(*seconds as u64)),
+        _ => Member::Malformed,
+    }
+}
+
+/// A list that some tokens hold as an array, and some as one string with blanks.
+fn list(value: Value<'_>) -> Words {
+    match value {
+        Value::Words(words) => words,
+        Value::Text(text) => {
+            let mut words = Words::default();
+            for word in text.split_ascii_whitespace() {
+                words.push(word);
+            }
+            words
+        }
+        Value::Number(_) | Value::Other => Words::default(),
+    }
+}
+
+fn facets(value: &Value<'_>) -> Facets {
+    match value {
+        Value::Text(text) => Facets::read(text),
+        Value::Number(_) | Value::Words(_) | Value::Other => Facets::default(),
+    }
+}
+
+/// The last second of the year 9999.
+const LATEST: f64 = 253_402_300_799.0;

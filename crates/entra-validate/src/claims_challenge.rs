@@ -1,0 +1,53 @@
+//! Claims challenges (the Entra documents' "Claims challenges, claims requests and client capabilities").
+
+use entra_proto::{ClaimsRequest, Timestamp};
+
+use crate::principal::Principal;
+use crate::rejection::Rejection;
+
+impl Principal {
+    /// Returns the rejection that asks the client for a token with these claims.
+    ///
+    /// A client that did not say that it can handle a claims challenge (see
+    /// [`takes_claims_challenges`](Self::takes_claims_challenges)) would not understand it, and is told that its token is invalid.
+    #[must_use]
+    pub fn challenge(&self, claims: ClaimsRequest) -> Rejection {
+        Rejection::Claims {
+            claims,
+            is_understood: self.takes_claims_challenges(),
+        }
+    }
+
+    /// Checks that the token was issued at `moment` or later: after the user's sessions were revoked, say.
+    ///
+    /// # Errors
+    /// Returns a [`challenge`](Self::challenge) for a token that was, as continuous access evaluation (CAE) has it.
+    pub fn issued_since(&self, moment: Timestamp) -> Result<(), Rejection> {
+        if self.issued_at() >= moment {
+            return Ok(());
+        }
+        let claims = format!(
+            r#"{{"access_token":{{"nbf":{{"essential":true,"value":"{}"}}}}}}"#,
+            moment.as_secs()
+        );
+        Err(self.challenge_json(&claims))
+    }
+
+    /// Checks that the user satisfied an authentication context, such as `c1`.
+    ///
+    /// # Errors
+    /// Returns a [`challenge`](Self::challenge) for it.
+    pub fn satisfies(&self, context: &str) -> Result<(), Rejection> {
+        if self.auth_contexts().any(|it| it == context) {
+            return Ok(());
+        }
+        let claims = serde_json::json!({"access_token": {"acrs": {"essential": true, "value": context}}});
+        Err(self.challenge_json(&claims.to_string()))
+    }
+
+    fn challenge_json(&self, claims: &str) -> Rejection {
+        // Only a context beyond all bounds is no claims request; without claims, the challenge asks for a new token.
+        let claims = ClaimsRequest::parse(claims).unwrap_or_else(|_| ClaimsRequest::capabilities(&[""; 0]));
+        self.challenge(claims)
+    }
+}

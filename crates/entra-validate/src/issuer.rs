@@ -1,0 +1,101 @@
+//! Issuers with a place for the tenant.
+
+use entra_proto::{Cloud, Guid};
+
+/// An issuer in which `{tenantid}` stands for the tenant's ID, as metadata for several tenants and signing keys have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Template(Box<str>);
+
+impl Template {
+    pub(crate) fn new(issuer: &str) -> Self {
+        Self(issuer.into())
+    }
+
+    /// The same issuer with the placeholder for this tenant's ID.
+    pub(crate) fn of_tenant(issuer: &str, tenant: Guid) -> Self {
+        Self(issuer.replace(&tenant.to_string(), PLACEHOLDER).into())
+    }
+
+    /// The issuers of v1 and v2 tokens in a cloud whose metadata is known beforehand.
+    pub(crate) fn known(cloud: &Cloud) -> [Option<Self>; 2] {
+        let v1 = match cloud {
+            Cloud::Public | Cloud::UsGovernment => "https://sts.windows.net/{tenantid}/",
+            Cloud::China => "https://sts.chinacloudapi.cn/{tenantid}/",
+            _ => return [None, None],
+        };
+        let v2 = format!("{}/{PLACEHOLDER}/v2.0", cloud.origin());
+        [Some(Self::new(v1)), Some(Self::new(&v2))]
+    }
+
+    /// Whether `issuer` is this one with `tenant` in the place for it, byte for byte.
+    pub(crate) fn matches(&self, issuer: &str, tenant: Guid) -> bool {
+        let tenant = tenant.to_string();
+        let mut rest = issuer;
+        for (at, part) in self.0.split(PLACEHOLDER).enumerate() {
+            if at > 0 {
+                match rest.strip_prefix(tenant.as_str()) {
+                    Some(behind) => rest = behind,
+                    None => return false,
+                }
+            }
+            match rest.strip_prefix(part) {
+                Some(behind) => rest = behind,
+                None => return false,
+            }
+        }
+        rest.is_empty()
+    }
+
+    /// Whether it is the issuer `other` once both have the tenant in its place.
+    pub(crate) fn is_for(&self, other: &Self, tenant: Guid) -> bool {
+        other.matches(&self.0.replace(PLACEHOLDER, &tenant.to_string()), tenant)
+    }
+
+    pub(crate) fn has_place(&self) -> bool {
+        self.0.contains(PLACEHOLDER)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+const PLACEHOLDER: &str = "{tenantid}";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+
+    #[test]
+    fn template_matches_one_issuer_of_a_tenant() {
+        let tenant = TENANT.parse().unwrap();
+        let [v1, v2] = Template::known(&Cloud::Public).map(Option::unwrap);
+        assert!(v1.matches(&format!("https://sts.windows.net/{TENANT}/"), tenant));
+        assert!(v2.matches(&format!("https://login.microsoftonline.com/{TENANT}/v2.0"), tenant));
+        for other in [
+            format!("https://sts.windows.net/{TENANT}"),
+            format!("https://sts.windows.net/{TENANT}//"),
+            format!("https://sts.windows.net/{}/", TENANT.to_uppercase()),
+            format!("https://STS.windows.net/{TENANT}/"),
+            "https://sts.windows.net/{tenantid}/".to_owned(),
+            "https://sts.windows.net//".to_owned(),
+            format!("https://login.microsoftonline.com/{TENANT}/v2.0/"),
+            String::new(),
+        ] {
+            assert!(!v1.matches(&other, tenant) && !v2.matches(&other, tenant), "{other}");
+        }
+    }
+
+    #[test]
+    fn external_tenant_stands_twice_in_its_issuer() {
+        let tenant = TENANT.parse().unwrap();
+        let issuer = format!("https://{TENANT}.ciamlogin.com/{TENANT}/v2.0");
+        let template = Template::of_tenant(&issuer, tenant);
+        assert_eq!(template.as_str(), "https://{tenantid}.ciamlogin.com/{tenantid}/v2.0");
+        assert!(template.matches(&issuer, tenant));
+        let other = "bbbbcccc-1111-dddd-2222-eeee3333ffff".parse().unwrap();
+        assert!(!template.matches(&issuer, other));
+    }
+}

@@ -1,0 +1,201 @@
+//! How long keys are kept and when they are fetched, as data in, data out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use entra_proto::{EndpointVersion, Timestamp};
+
+use super::KeySet;
+use super::fetch::{Fetch, FetchError, Fetched};
+use crate::api::Api;
+use crate::rejection::Rejection;
+
+/// The keys of a cloud for both versions of tokens, and when they are fetched.
+///
+/// - A set that is older than [`REFRESH_INTERVAL`] is fetched again while the old one goes on.
+/// - A `kid` that is unknown makes for another fetch, unless one began within [`FORCED_REFRESH_INTERVAL`], whatever other unknown
+///   `kid`s came meanwhile: new keys are known at once, and a flood of forged tokens fetches once.
+/// - Where a fetch fails, the keys that are there go on for [`LAST_KNOWN_GOOD`]. The next attempt waits 5 seconds, then twice as long
+///   up to 5 minutes, or for as long as `Retry-After` says.
+/// - There is one fetch at a time for each version.
+#[derive(Debug)]
+pub struct KeyCache {
+    api: Api,
+    v1: Source,
+    v2: Source,
+}
+
+/// The keys for one version.
+#[derive(Debug, Default)]
+struct Source {
+    current: Option<(KeySet, Timestamp)>,
+    /// The time at which the last fetch began.
+    began: Option<Timestamp>,
+    is_in_flight: bool,
+    failure: Option<Failure>,
+}
+
+#[derive(Debug)]
+struct Failure {
+    error: FetchError,
+    at: Timestamp,
+    pause: Duration,
+    /// How long the pause would have been without `Retry-After`.
+    backoff: Duration,
+}
+
+/// The keys for a token, or how to get them. It is complete: there are no other cases.
+#[derive(Debug)]
+pub enum Lookup {
+    /// The keys. The token's may be missing from them, and then nothing more can be done about it now.
+    Ready(KeySet),
+    /// The keys, which are to be refreshed: the caller owns the fetch, and needs not wait for it.
+    Refresh(KeySet, Fetch),
+    /// The caller owns the fetch, and looks again when it is complete.
+    Fetch(Fetch),
+    /// Somebody else owns a fetch. Look again when it is complete.
+    InFlight,
+    /// There are no keys, and it is too early for another attempt.
+    Unavailable(Rejection),
+}
+
+impl KeyCache {
+    /// A cache without keys.
+    #[must_use]
+    pub fn new(api: &Api) -> Self {
+        Self {
+            api: api.clone(),
+            v1: Source::default(),
+            v2: Source::default(),
+        }
+    }
+
+    /// Returns the keys for a token of this version with this `kid`, or how to get them.
+    ///
+    /// The owner of a [`Fetch`] must hand its outcome to [`complete`](Self::complete): until then there is no other.
+    pub fn lookup(&mut self, version: EndpointVersion, kid: &str, now: Timestamp) -> Lookup {
+        let api = self.api.clone();
+        let source = self.source(version);
+        let paused = source.pause_left(now);
+        let usable = source.usable(now).cloned();
+        match usable {
+            Some(keys) if keys.has(kid) => {
+                let is_due = source.age(now) >= REFRESH_INTERVAL && paused.is_none() && !source.is_in_flight;
+                if is_due {
+                    Lookup::Refresh(keys, source.begin(&api, version, now))
+                } else {
+                    Lookup::Ready(keys)
+                }
+            }
+            Some(_) if source.is_in_flight => Lookup::InFlight,
+            Some(keys) => {
+                let is_early = source
+                    .began
+                    .is_some_and(|began| apart(began, now) < FORCED_REFRESH_INTERVAL);
+                if is_early || paused.is_some() {
+                    Lookup::Ready(keys)
+                } else {
+                    Lookup::Fetch(source.begin(&api, version, now))
+                }
+            }
+            None if source.is_in_flight => Lookup::InFlight,
+            None => match (paused, &source.failure) {
+                (Some(left), Some(failure)) => Lookup::Unavailable(Rejection::KeysUnavailable {
+                    retry_after: left,
+                    problem: Arc::clone(failure.error.problem()),
+                }),
+                _ => Lookup::Fetch(source.begin(&api, version, now)),
+            },
+        }
+    }
+
+    /// Takes the outcome of a fetch.
+    pub fn complete(&mut self, fetched: Fetched, now: Timestamp) {
+        let source = self.source(fetched.version);
+        source.is_in_flight = false;
+        match fetched.outcome {
+            Ok(keys) => {
+                source.current = Some((keys, now));
+                source.failure = None;
+            }
+            Err(error) => {
+                let last = source.failure.as_ref().map(|failure| failure.backoff);
+                let backoff = last.map_or(FIRST_PAUSE, |last| (last * 2).min(LONGEST_PAUSE));
+                source.failure = Some(Failure {
+                    pause: error.retry_after().unwrap_or_default().max(backoff),
+                    error,
+                    at: now,
+                    backoff,
+                });
+            }
+        }
+    }
+
+    /// The keys for a version, and how old they are.
+    #[cfg(any(feature = "async", feature = "blocking"))]
+    pub(crate) fn current(&self, version: EndpointVersion) -> Option<&(KeySet, Timestamp)> {
+        match version {
+            EndpointVersion::V1 => self.v1.current.as_ref(),
+            EndpointVersion::V2 => self.v2.current.as_ref(),
+        }
+    }
+
+    #[cfg(feature = "blocking")]
+    pub(crate) fn is_in_flight(&self, version: EndpointVersion) -> bool {
+        match version {
+            EndpointVersion::V1 => self.v1.is_in_flight,
+            EndpointVersion::V2 => self.v2.is_in_flight,
+        }
+    }
+
+    fn source(&mut self, version: EndpointVersion) -> &mut Source {
+        match version {
+            EndpointVersion::V1 => &mut self.v1,
+            EndpointVersion::V2 => &mut self.v2,
+        }
+    }
+}
+
+impl Source {
+    fn begin(&mut self, api: &Api, version: EndpointVersion, now: Timestamp) -> Fetch {
+        self.began = Some(now);
+        self.is_in_flight = true;
+        Fetch::new(api, version)
+    }
+
+    fn age(&self, now: Timestamp) -> Duration {
+        self.current
+            .as_ref()
+            .map_or(Duration::MAX, |(_, since)| apart(*since, now))
+    }
+
+    fn usable(&self, now: Timestamp) -> Option<&KeySet> {
+        let (keys, since) = self.current.as_ref()?;
+        (apart(*since, now) < LAST_KNOWN_GOOD).then_some(keys)
+    }
+
+    /// The rest of the pause after a failure.
+    fn pause_left(&self, now: Timestamp) -> Option<Duration> {
+        let failure = self.failure.as_ref()?;
+        let left = failure.pause.checked_sub(apart(failure.at, now))?;
+        (!left.is_zero()).then_some(left)
+    }
+}
+
+/// The time between two moments, in either order: a clock that was set back makes for a fetch too many, and not for old keys without
+/// end.
+pub(crate) fn apart(one: Timestamp, other: Timestamp) -> Duration {
+    one.since(other).max(other.since(one))
+}
+
+/// The age from which keys are refreshed: 12 hours, as in Microsoft's own libraries.
+pub const REFRESH_INTERVAL: Duration = Duration::from_secs(12 * 3600);
+
+/// The least time from the start of a fetch to one that an unknown `kid` makes for: 5 minutes.
+pub const FORCED_REFRESH_INTERVAL: Duration = Duration::from_secs(300);
+
+/// The age up to which keys are used while they cannot be refreshed: 24 hours.
+pub const LAST_KNOWN_GOOD: Duration = Duration::from_secs(24 * 3600);
+
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);

@@ -1,0 +1,97 @@
+//! OpenID Connect metadata (OpenID Connect Discovery 1.0, section 3), as far as keys and issuers go.
+
+use entra_proto::{Cloud, EndpointVersion, is_loopback_host};
+use http::Uri;
+use serde::Deserialize;
+
+use super::fetch::FetchError;
+use crate::api::Api;
+use crate::issuer::Template;
+use crate::tenants::Tenants;
+
+/// A metadata document, checked against the API's cloud and tenants.
+#[derive(Clone, Debug)]
+pub struct Metadata {
+    pub(super) issuer: Template,
+    pub(super) jwks_uri: Uri,
+    pub(super) cloud: Option<Box<str>>,
+}
+
+impl Metadata {
+    /// Reads a document that came from [`Api::metadata_url`].
+    ///
+    /// The issuer is that of the cloud, where that is known, with `{tenantid}` or the one tenant's ID in it; in another cloud it is the
+    /// document's own. The address of the keys is `https` and belongs to the same cloud: the host of the metadata, another host of a
+    /// named cloud, or another subdomain of `ciamlogin.com`. A cloud on this machine may have its keys over plain `http` there.
+    ///
+    /// # Errors
+    /// Returns an error if it is too large, is no such document, or does not fit the cloud and the tenants.
+    pub fn read(api: &Api, version: EndpointVersion, document: &[u8]) -> Result<Self, FetchError> {
+        if document.len() > MAX_DOCUMENT {
+            return Err(FetchError::new("the metadata document is longer than 256 KiB"));
+        }
+        let document: Document = serde_json::from_slice(document)
+            .map_err(|_| FetchError::new("the metadata document is not one: no JSON with issuer and jwks_uri"))?;
+        let issuer = match api.tenants() {
+            Tenants::One(one) => Template::of_tenant(&document.issuer, *one),
+            Tenants::AnyOf(_) | Tenants::Any => Template::new(&document.issuer),
+        };
+        if !issuer.has_place() {
+            return Err(FetchError::new(
+                "the issuer in the metadata belongs to another tenant than the API accepts",
+            ));
+        }
+        if api.known_issuer(version).is_some_and(|known| *known != issuer) {
+            return Err(FetchError::new("the issuer in the metadata is not that of the cloud"));
+        }
+        let jwks_uri = document
+            .jwks_uri
+            .parse()
+            .ok()
+            .filter(|uri| is_of_cloud(uri, api.cloud()))
+            .ok_or_else(|| FetchError::new("jwks_uri in the metadata is not an https address of the same cloud"))?;
+        Ok(Self {
+            issuer,
+            jwks_uri,
+            cloud: document.cloud_instance_name.map(Into::into),
+        })
+    }
+
+    /// The address of the keys.
+    #[must_use]
+    pub fn jwks_uri(&self) -> &Uri {
+        &self.jwks_uri
+    }
+}
+
+#[derive(Deserialize)]
+struct Document {
+    issuer: String,
+    jwks_uri: String,
+    cloud_instance_name: Option<String>,
+}
+
+fn is_of_cloud(uri: &Uri, cloud: &Cloud) -> bool {
+    let (Some(scheme), Some(authority), Some(host)) = (uri.scheme_str(), uri.authority(), uri.host()) else {
+        return false;
+    };
+    if authority.as_str().contains('@') {
+        return false;
+    }
+    let origin = format!("{scheme}://{authority}");
+    if is_loopback_host(cloud.host()) {
+        return is_loopback_host(host) && Cloud::loopback(&origin).is_ok_and(|of| of == *cloud);
+    }
+    let is_same = Cloud::at(&origin).is_ok_and(|of| of == *cloud);
+    let is_external = |host: &str| {
+        let name = host.strip_suffix(EXTERNAL).unwrap_or_default();
+        !name.is_empty() && !name.contains('.')
+    };
+    let is_sibling = scheme == "https" && authority.port().is_none() && is_external(cloud.host()) && is_external(host);
+    is_same || is_sibling
+}
+
+const EXTERNAL: &str = ".ciamlogin.com";
+
+/// Entra's are about 2 KiB.
+const MAX_DOCUMENT: usize = 256 * 1024;

@@ -1,0 +1,191 @@
+//! One fetch of a key set: the metadata first, then the keys that it names.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use entra_proto::{EndpointVersion, Timestamp, retry_after};
+use entra_transport::{Body, Request, Response};
+use http::StatusCode;
+use http::header::ACCEPT;
+
+use super::KeySet;
+use super::discovery::Metadata;
+use crate::api::Api;
+
+/// A fetch of a key set, as data in, data out. [`KeyCache`](super::KeyCache) starts it, and takes its outcome.
+///
+/// A driver sends [`request`](Self::request) and calls [`respond`](Self::respond) or [`failed`](Self::failed); there are two requests
+/// at most.
+#[derive(Debug)]
+pub struct Fetch {
+    api: Api,
+    version: EndpointVersion,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Metadata,
+    Keys(Metadata),
+}
+
+/// What comes next in a fetch. It is complete: there are no other steps.
+#[derive(Debug)]
+pub enum FetchStep {
+    /// A request to send.
+    Send(Fetch),
+    /// The outcome, for [`KeyCache::complete`](super::KeyCache::complete).
+    Done(Fetched),
+}
+
+/// The outcome of a fetch.
+#[derive(Debug)]
+pub struct Fetched {
+    pub(super) version: EndpointVersion,
+    pub(super) outcome: Result<KeySet, FetchError>,
+}
+
+impl Fetched {
+    /// The version whose keys were fetched.
+    #[must_use]
+    pub fn version(&self) -> EndpointVersion {
+        self.version
+    }
+
+    /// A fetch whose transport panicked.
+    #[cfg(any(feature = "async", feature = "blocking"))]
+    pub(crate) fn lost(version: EndpointVersion) -> Self {
+        Self {
+            version,
+            outcome: Err(FetchError::new("the transport panicked")),
+        }
+    }
+
+    /// The failure, where there was one.
+    #[must_use]
+    pub fn error(&self) -> Option<&FetchError> {
+        self.outcome.as_ref().err()
+    }
+}
+
+impl Fetch {
+    /// A fetch of the keys for tokens of this version.
+    #[must_use]
+    pub fn new(api: &Api, version: EndpointVersion) -> Self {
+        Self {
+            api: api.clone(),
+            version,
+            stage: Stage::Metadata,
+        }
+    }
+
+    /// The version whose keys are fetched.
+    #[must_use]
+    pub fn version(&self) -> EndpointVersion {
+        self.version
+    }
+
+    /// The request to send: a GET without credentials.
+    #[must_use]
+    pub fn request(&self) -> Request {
+        let uri = match &self.stage {
+            Stage::Metadata => self.api.metadata_url(self.version).parse().unwrap_or_default(),
+            Stage::Keys(metadata) => metadata.jwks_uri.clone(),
+        };
+        let mut request = Request::new(Body::default());
+        *request.uri_mut() = uri;
+        request
+            .headers_mut()
+            .insert(ACCEPT, http::HeaderValue::from_static("application/json"));
+        request
+    }
+
+    /// Takes the response.
+    #[must_use]
+    pub fn respond(self, response: &Response, now: Timestamp) -> FetchStep {
+        if response.status() != StatusCode::OK {
+            let error = FetchError {
+                problem: format!(
+                    "{} was answered with status {}",
+                    self.wanted(),
+                    response.status().as_u16()
+                )
+                .into(),
+                retry_after: retry_after(response.headers(), now),
+            };
+            return self.done(Err(error));
+        }
+        let body = response.body().as_bytes();
+        let keys = match &self.stage {
+            Stage::Metadata => match Metadata::read(&self.api, self.version, body) {
+                Ok(metadata) => {
+                    return FetchStep::Send(Self {
+                        stage: Stage::Keys(metadata),
+                        ..self
+                    });
+                }
+                Err(error) => Err(error),
+            },
+            Stage::Keys(metadata) => KeySet::read(metadata, body),
+        };
+        self.done(keys)
+    }
+
+    /// Ends the fetch without a response. `problem` ends up in logs.
+    #[must_use]
+    pub fn failed(self, problem: impl fmt::Display) -> Fetched {
+        Fetched {
+            version: self.version,
+            outcome: Err(FetchError::new(&format!("{} did not come: {problem}", self.wanted()))),
+        }
+    }
+
+    fn wanted(&self) -> &'static str {
+        match self.stage {
+            Stage::Metadata => "the metadata document",
+            Stage::Keys(_) => "the JWKS document",
+        }
+    }
+
+    fn done(self, outcome: Result<KeySet, FetchError>) -> FetchStep {
+        FetchStep::Done(Fetched {
+            version: self.version,
+            outcome,
+        })
+    }
+}
+
+/// The reason for which there are no keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchError {
+    problem: Arc<str>,
+    retry_after: Option<Duration>,
+}
+
+impl FetchError {
+    pub(crate) fn new(problem: &str) -> Self {
+        Self {
+            problem: problem.into(),
+            retry_after: None,
+        }
+    }
+
+    /// The pause that the service asked for.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    pub(super) fn problem(&self) -> &Arc<str> {
+        &self.problem
+    }
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)
+    }
+}
+
+impl std::error::Error for FetchError {}

@@ -1,0 +1,78 @@
+//! JWKS documents (RFC 7517).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::Key;
+use super::fetch::FetchError;
+use crate::issuer::Template;
+use crate::verify::VerificationKey;
+
+/// Returns the keys of a document that sign tokens.
+pub(super) fn read(document: &[u8]) -> Result<Vec<Key>, FetchError> {
+    if document.len() > MAX_DOCUMENT {
+        return Err(FetchError::new("the JWKS document is longer than 512 KiB"));
+    }
+    let Jwks { keys } = serde_json::from_slice(document)
+        .map_err(|_| FetchError::new("the JWKS document is not one: no array of keys"))?;
+    if keys.len() > MAX_KEYS {
+        return Err(FetchError::new("the JWKS document has more than 100 keys"));
+    }
+    let keys: Vec<Key> = keys.into_iter().filter_map(Entry::into_key).collect();
+    if keys.is_empty() {
+        return Err(FetchError::new("the JWKS document has no RSA key that signs tokens"));
+    }
+    Ok(keys)
+}
+
+#[derive(Deserialize)]
+struct Jwks {
+    keys: Vec<Entry>,
+}
+
+/// One entry. What is no key of ours does not spoil the others.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Rsa(Rsa),
+    Other(IgnoredAny),
+}
+
+#[derive(Deserialize)]
+struct Rsa {
+    kty: String,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+    alg: Option<String>,
+    kid: String,
+    n: String,
+    e: String,
+    issuer: Option<String>,
+    cloud_instance_name: Option<String>,
+}
+
+impl Entry {
+    fn into_key(self) -> Option<Key> {
+        let Self::Rsa(rsa) = self else { return None };
+        let is_for_tokens = rsa.kty == "RSA"
+            && rsa.usage.is_none_or(|usage| usage == "sig")
+            && rsa.alg.is_none_or(|alg| alg == "RS256")
+            && !rsa.kid.is_empty();
+        // A certificate of x5c is not read: the key that counts is n and e.
+        let number = |text: &str| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok();
+        let key = is_for_tokens.then(|| VerificationKey::new(&number(&rsa.n)?, &number(&rsa.e)?))??;
+        Some(Key {
+            kid: rsa.kid.into(),
+            issuer: rsa.issuer.as_deref().map(Template::new),
+            cloud: rsa.cloud_instance_name.map(Into::into),
+            key,
+        })
+    }
+}
+
+/// How many keys a document may have. Entra publishes about ten.
+pub const MAX_KEYS: usize = 100;
+
+const MAX_DOCUMENT: usize = 512 * 1024;

@@ -1,0 +1,235 @@
+//! JSON objects in which each member stands once, read into records without a tree of values.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::words::Words;
+
+/// The members of an object that are read; all others are skipped.
+pub(crate) trait Record: Default {
+    const NAMES: &'static [&'static str];
+
+    /// Takes the value of the member with this place in [`NAMES`](Self::NAMES). It comes once at most.
+    fn set(&mut self, name: usize, value: Value<'_>);
+}
+
+/// The value of a member, as far as any member of ours may be like it.
+#[derive(Debug)]
+pub(crate) enum Value<'de> {
+    Text(Cow<'de, str>),
+    /// Of whole numbers those up to 2^53 are exact, which is far beyond any time.
+    Number(f64),
+    /// An array of texts.
+    Words(Words),
+    /// Anything else.
+    Other,
+}
+
+/// Why an object was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    NoObject,
+    Twice,
+    TooMany,
+}
+
+impl Problem {
+    pub(crate) const fn of_header(self) -> &'static str {
+        match self {
+            Self::NoObject => "the header is not a JSON object",
+            Self::Twice => "a member of the header stands there twice, perhaps in another letter case",
+            Self::TooMany => "the header has too many members",
+        }
+    }
+
+    pub(crate) const fn of_payload(self) -> &'static str {
+        match self {
+            Self::NoObject => "the payload is not a JSON object",
+            Self::Twice => "a claim stands there twice, perhaps in another letter case",
+            Self::TooMany => "the payload has too many claims",
+        }
+    }
+}
+
+/// Reads an object. Any member that stands there twice is an error, and so is one of the record's that stands there in two letter
+/// cases: readers differ in which of them they take.
+pub(crate) fn read<R: Record>(json: &str) -> Result<R, Problem> {
+    let problem = Cell::new(Problem::NoObject);
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let reader = Reader {
+        problem: &problem,
+        record: PhantomData,
+    };
+    let record = reader.deserialize(&mut deserializer).map_err(|_| problem.get())?;
+    deserializer.end().map_err(|_| Problem::NoObject)?;
+    Ok(record)
+}
+
+struct Reader<'p, R> {
+    problem: &'p Cell<Problem>,
+    record: PhantomData<R>,
+}
+
+impl<'de, R: Record> DeserializeSeed<'de> for Reader<'_, R> {
+    type Value = R;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<R, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, R: Record> Visitor<'de> for Reader<'_, R> {
+    type Value = R;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<R, A::Error> {
+        let fail = |problem| {
+            self.problem.set(problem);
+            A::Error::custom("refused")
+        };
+        let mut record = R::default();
+        let mut known: u64 = 0;
+        let mut others = Names::default();
+        while let Some(Text(name)) = members.next_key()? {
+            let place = R::NAMES.iter().position(|known| known.eq_ignore_ascii_case(&name));
+            let Some(place) = place else {
+                others.insert(name).map_err(fail)?;
+                members.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let bit = 1 << place;
+            if known & bit != 0 {
+                return Err(fail(Problem::Twice));
+            }
+            known |= bit;
+            if R::NAMES.get(place).is_some_and(|exact| **exact == *name) {
+                record.set(place, members.next_value()?);
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(record)
+    }
+}
+
+/// The names that are not the record's.
+#[derive(Default)]
+struct Names<'de> {
+    names: Vec<Cow<'de, str>>,
+    /// A bit for each name: one whose bit is not set is new, and nothing has to be compared.
+    bits: u128,
+}
+
+impl<'de> Names<'de> {
+    fn insert(&mut self, name: Cow<'de, str>) -> Result<(), Problem> {
+        let bytes = name.as_bytes();
+        let (first, last) = (bytes.first().copied().unwrap_or(0), bytes.last().copied().unwrap_or(0));
+        let sum = usize::from(first) * 7 + usize::from(last) * 31 + bytes.len() * 11;
+        let bit = 1_u128 << (sum % 128);
+        if self.bits & bit != 0 && self.names.contains(&name) {
+            return Err(Problem::Twice);
+        }
+        self.bits |= bit;
+        if self.names.len() == MOST_NAMES {
+            return Err(Problem::TooMany);
+        }
+        if self.names.is_empty() {
+            self.names.reserve(32);
+        }
+        self.names.push(name);
+        Ok(())
+    }
+}
+
+/// Tokens have about 30 claims; each name may be compared with all before it.
+const MOST_NAMES: usize = 200;
+
+/// A text that is borrowed where it has no escapes.
+struct Text<'de>(Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Value<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Value<'de>, E> {
+        Ok(Value::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value<'de>, E> {
+        Ok(Value::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value<'de>, E> {
+        Ok(Value::Number(number as f64))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value<'de>, E> {
+        Ok(Value::Number(number as f64))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value<'de>, E> {
+        Ok(Value::Number(number))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Value<'de>, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Value<'de>, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value<'de>, A::Error> {
+        let mut words = Words::default();
+        let mut is_list = true;
+        while let Some(element) = elements.next_element::<Value<'de>>()? {
+            is_list &= matches!(&element, Value::Text(text) if words.push(text));
+        }
+        Ok(if is_list { Value::Words(words) } else { Value::Other })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value<'de>, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Value::Other)
+    }
+}

@@ -1,0 +1,136 @@
+//! The permissions that a caller must have been granted.
+
+use std::sync::Arc;
+
+use entra_proto::{Error, InputError};
+
+use crate::principal::{Acting, Principal};
+use crate::rejection::Rejection;
+
+/// The permissions of which a caller must have been granted at least one: scopes for users, roles for applications.
+///
+/// The two are never compared with each other. A user passes by a scope in `scp`, whatever roles the user has; an application without a
+/// user passes by an application role in `roles`. Where one list is empty, callers of that kind are rejected.
+///
+/// Cheap to clone. A route with needs of its own calls [`check`](Self::check).
+///
+/// ```
+/// use entra_validate::Permissions;
+///
+/// let read = Permissions::any_of(["ToDoList.Read", "ToDoList.ReadWrite"], ["ToDoList.Read.All"])?;
+/// let users_only = Permissions::any_of(["ToDoList.Read"], [""; 0])?;
+/// assert!(Permissions::any_of([""; 0], [""; 0]).is_err());
+/// # Ok::<(), entra_proto::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permissions(Arc<Needed>);
+
+#[derive(Debug, PartialEq, Eq)]
+enum Needed {
+    AnyOf {
+        scopes: Box<[Box<str>]>,
+        roles: Box<[Box<str>]>,
+    },
+    AnyGranted,
+}
+
+impl Permissions {
+    /// At least one of these: a scope for a user, a role for an application.
+    ///
+    /// # Errors
+    /// Returns an error if both lists are empty, as where a setting could not be read, and if a name is blank, holds white space, or is
+    /// longer than `scp` and `roles` can hold.
+    pub fn any_of(
+        scopes: impl IntoIterator<Item = impl AsRef<str>>,
+        roles: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<Self, Error> {
+        let scopes = names("scope", scopes)?;
+        let roles = names("role", roles)?;
+        if scopes.is_empty() && roles.is_empty() {
+            return Err(InputError::new("permissions", "are empty")
+                .advice("name a scope or a role, or call Permissions::any_granted if each will do")
+                .into());
+        }
+        Ok(Self(Arc::new(Needed::AnyOf { scopes, roles })))
+    }
+
+    /// Any scope for a user, any role for an application. A token without either is still rejected: an application of any tenant can
+    /// get one.
+    #[must_use]
+    pub fn any_granted() -> Self {
+        Self(Arc::new(Needed::AnyGranted))
+    }
+
+    /// Checks that a caller has one of these permissions.
+    ///
+    /// # Errors
+    /// Returns [`Rejection::Permissions`] if not.
+    pub fn check(&self, principal: &Principal) -> Result<(), Rejection> {
+        let is_user = match principal {
+            Principal::App(_) => false,
+            Principal::User(_) => true,
+            Principal::Agent(agent) => agent.acting != Acting::Itself,
+        };
+        let granted = if is_user {
+            self.allow_scopes(principal.scopes())
+        } else {
+            self.allow_roles(principal.roles())
+        };
+        if granted { Ok(()) } else { Err(self.rejection()) }
+    }
+
+    /// The scopes of which a user needs one. Empty where users are not accepted, and where any will do.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        let scopes: &[Box<str>] = match &*self.0 {
+            Needed::AnyOf { scopes, .. } => scopes,
+            Needed::AnyGranted => &[],
+        };
+        scopes.iter().map(|scope| &**scope)
+    }
+
+    /// The roles of which an application needs one. Empty where applications are not accepted, and where any will do.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        let roles: &[Box<str>] = match &*self.0 {
+            Needed::AnyOf { roles, .. } => roles,
+            Needed::AnyGranted => &[],
+        };
+        roles.iter().map(|role| &**role)
+    }
+
+    pub(crate) fn allow_scopes<'a>(&self, mut granted: impl Iterator<Item = &'a str>) -> bool {
+        match &*self.0 {
+            Needed::AnyOf { scopes, .. } => granted.any(|it| scopes.iter().any(|scope| **scope == *it)),
+            Needed::AnyGranted => granted.next().is_some(),
+        }
+    }
+
+    pub(crate) fn allow_roles<'a>(&self, mut granted: impl Iterator<Item = &'a str>) -> bool {
+        match &*self.0 {
+            Needed::AnyOf { roles, .. } => granted.any(|it| roles.iter().any(|role| **role == *it)),
+            Needed::AnyGranted => granted.next().is_some(),
+        }
+    }
+
+    pub(crate) fn rejection(&self) -> Rejection {
+        Rejection::Permissions { needed: self.clone() }
+    }
+}
+
+fn names(field: &'static str, names: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Box<[Box<str>]>, Error> {
+    let names = names.into_iter().map(|name| {
+        let name = name.as_ref();
+        // A scope-token of RFC 6749, appendix A.4: anything else can stand in no token and in no challenge.
+        let is_token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(is_token) {
+            return Err(Error::from(
+                InputError::new(field, "is no name of a permission")
+                    .advice("write the value as it stands in the API's registration, one in each entry"),
+            ));
+        }
+        Ok(name.into())
+    });
+    names.collect()
+}
+
+/// How long the value of a scope or a role may be in a registration, in characters.
+const MAX_NAME: usize = 250;

@@ -1,0 +1,232 @@
+//! The parts of a token, read into types before anything of them is believed.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entra_proto::{ClientId, EndpointVersion, Guid, Timestamp};
+
+use crate::claims::{Claims, IdType, Member};
+use crate::object;
+use crate::principal::{self, Acting, Agent, App, Principal, User};
+use crate::rejection::Rejection;
+
+/// A token in its parts. Its claims are unverified until the rules are through.
+pub(crate) struct Token<'t> {
+    /// What the signature covers: the header, a dot and the claims, as they came.
+    pub(crate) signed: &'t [u8],
+    pub(crate) signature: Vec<u8>,
+    pub(crate) header: Header,
+    pub(crate) claims: Claims,
+}
+
+/// The header of a token.
+#[derive(Debug, Default)]
+pub(crate) struct Header {
+    pub(crate) alg: Member<Algorithm>,
+    pub(crate) typ: Member<Type>,
+    pub(crate) kid: Member<Box<str>>,
+    /// Whether there are critical extensions.
+    pub(crate) is_critical: bool,
+}
+
+/// The algorithms, by whether they are on the list of those that are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    Rs256,
+    Other,
+}
+
+/// The types, likewise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Type {
+    Jwt,
+    Other,
+}
+
+/// Who a token speaks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kind {
+    pub(crate) application: ClientId,
+    pub(crate) object: Guid,
+    pub(crate) is_user: bool,
+    /// Whether `idtyp` says so.
+    pub(crate) is_declared: bool,
+    pub(crate) is_agent: bool,
+}
+
+impl<'t> Token<'t> {
+    /// Reads a JWS in compact form (RFC 7515, section 7.1) whose header and payload are JSON objects with each member once.
+    pub(crate) fn read(token: &'t str) -> Result<Self, Rejection> {
+        let malformed = |problem| Rejection::Malformed { problem };
+        if token.len() > MAX_TOKEN {
+            return Err(malformed("the token is longer than 16 KiB"));
+        }
+        let mut parts = token.split('.');
+        let (Some(header), Some(claims), Some(signature)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(malformed("the token is not a JWT: it has fewer than three parts"));
+        };
+        match parts.count() {
+            0 => {}
+            2 => return Err(malformed("the token is encrypted")),
+            _ => return Err(malformed("the token is not a JWT: it has more than three parts")),
+        }
+        let signed = token
+            .get(..header.len() + 1 + claims.len())
+            .unwrap_or_default()
+            .as_bytes();
+        Ok(Self {
+            signed,
+            header: object::read(&text(header, "the header is not base64url of a text")?)
+                .map_err(|problem| malformed(problem.of_header()))?,
+            claims: object::read(&text(claims, "the payload is not base64url of a text")?)
+                .map_err(|problem| malformed(problem.of_payload()))?,
+            signature: URL_SAFE_NO_PAD
+                .decode(signature)
+                .map_err(|_| malformed("the signature is not base64url"))?,
+        })
+    }
+
+    /// `kid`; empty where there is none, which no key has.
+    pub(crate) fn kid(&self) -> &str {
+        self.header.kid.value().map_or("", |kid| kid)
+    }
+
+    /// The version. [`Rule::Version`](crate::Rule::Version) has seen that there is one before anybody asks.
+    pub(crate) fn version(&self) -> EndpointVersion {
+        self.claims.ver.value().copied().unwrap_or(EndpointVersion::V2)
+    }
+
+    /// Who the token speaks for.
+    pub(crate) fn kind(&self) -> Result<Kind, Rejection> {
+        let wrong = |problem| Rejection::Principal { problem };
+        let claims = &self.claims;
+        let application = match self.version() {
+            EndpointVersion::V1 => claims.appid.value(),
+            EndpointVersion::V2 => claims.azp.value(),
+        };
+        let application = application
+            .copied()
+            .map(ClientId::from)
+            .ok_or_else(|| wrong("azp of a v2 token, or appid of a v1 token, is missing or is no GUID: it is an ID token, or no token of Entra"))?;
+        let object = claims
+            .oid
+            .value()
+            .copied()
+            .ok_or_else(|| wrong("oid is missing, or is no GUID in lower case"))?;
+        if matches!(claims.scp, Member::Malformed) || matches!(claims.roles, Member::Malformed) {
+            return Err(wrong("scp is not one string, or roles is not an array of strings"));
+        }
+        let has_scopes = claims.scopes().next().is_some();
+        // The service principal itself is the subject of a token without a user; a user's subject is a name made for one application.
+        let is_own_subject = claims.sub == Member::Is(object);
+        let (is_user, is_declared) = match &claims.idtyp {
+            Member::Is(IdType::App) if has_scopes => return Err(wrong("idtyp is app, but there are scopes of a user")),
+            Member::Is(IdType::App) => (false, true),
+            Member::Is(IdType::User) => (true, true),
+            Member::Is(IdType::Other) | Member::Malformed => return Err(wrong("idtyp is neither app nor user")),
+            Member::Absent if has_scopes => (true, false),
+            Member::Absent if is_own_subject => (false, false),
+            // Fails as without grants, unless it has roles: those of a user must not pass for an application's.
+            Member::Absent if claims.roles_are_empty() => (false, false),
+            Member::Absent => {
+                return Err(wrong(
+                    "there are roles without scp, idtyp or a sub that is oid: no application and no user",
+                ));
+            }
+        };
+        Ok(Kind {
+            application,
+            object,
+            is_user,
+            is_declared,
+            is_agent: claims.actor.is_agent() || claims.subject.is_agent(),
+        })
+    }
+
+    /// The principal. Only for a token that the rules are through with.
+    pub(crate) fn into_principal(self) -> Result<Principal, Rejection> {
+        let Kind {
+            application,
+            object,
+            is_user,
+            is_declared,
+            is_agent,
+        } = self.kind()?;
+        let version = self.version();
+        let claims = self.claims;
+        let moment = |member: &Member<Timestamp>| member.value().copied();
+        let facts = principal::Facts {
+            tenant: claims.tid.value().copied().ok_or(Rejection::TenantId)?,
+            object,
+            version,
+            issued_at: moment(&claims.iat).or_else(|| moment(&claims.nbf)).unwrap_or_default(),
+            expires_at: moment(&claims.exp).unwrap_or_default(),
+            takes_claims_challenges: claims.capabilities.iter().any(|it| it.eq_ignore_ascii_case("cp1")),
+            contexts: claims.contexts,
+            scopes: claims.scp.into_value().unwrap_or_default(),
+            roles: claims.roles.into_value().unwrap_or_default(),
+        };
+        Ok(match (is_agent, is_user) {
+            (true, _) => Principal::Agent(Agent {
+                application,
+                blueprint: claims.blueprint.map(ClientId::from),
+                acting: match is_user {
+                    false => Acting::Itself,
+                    true if claims.subject.is_agent_user() => Acting::AsOwnUser,
+                    true => Acting::ForUser,
+                },
+                facts,
+            }),
+            (false, true) => Principal::User(User { application, facts }),
+            (false, false) => Principal::App(App {
+                application,
+                is_declared,
+                facts,
+            }),
+        })
+    }
+}
+
+/// It says nothing of the claims: a log must not hold what could be used again.
+impl fmt::Debug for Token<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token").finish_non_exhaustive()
+    }
+}
+
+impl object::Record for Header {
+    const NAMES: &'static [&'static str] = &["alg", "typ", "kid", "crit"];
+
+    fn set(&mut self, name: usize, value: object::Value<'_>) {
+        match name {
+            0 => {
+                self.alg = Member::text(value, |alg| {
+                    Some(if alg == "RS256" {
+                        Algorithm::Rs256
+                    } else {
+                        Algorithm::Other
+                    })
+                });
+            }
+            1 => {
+                self.typ = Member::text(value, |typ| {
+                    let typ = typ.strip_prefix("application/").unwrap_or(typ);
+                    let is_known = ["JWT", "at+jwt"].iter().any(|known| typ.eq_ignore_ascii_case(known));
+                    Some(if is_known { Type::Jwt } else { Type::Other })
+                });
+            }
+            2 => self.kid = Member::text(value, |kid| Some(kid.into())),
+            _ => self.is_critical = true,
+        }
+    }
+}
+
+fn text(part: &str, problem: &'static str) -> Result<String, Rejection> {
+    let malformed = || Rejection::Malformed { problem };
+    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| malformed())?;
+    String::from_utf8(bytes).map_err(|_| malformed())
+}
+
+/// How long a token may be, in bytes. Entra's are about 2 KiB; headers of web servers end at 8 or 16 KiB.
+pub(crate) const MAX_TOKEN: usize = 16 * 1024;
