@@ -449,3 +449,68 @@ fn numbers_out_of_bounds_are_rejected() {
     assert!(Emulator::builder().tenant_count(0).try_build().is_err());
     assert!(Emulator::builder().tenant_count(10_001).try_build().is_err());
 }
+
+/// The indexes of the contents that all pages list.
+fn listed(world: &World) -> Vec<u64> {
+    let pages = world.pages(ContentType::General, "");
+    let index = |item: &Value| {
+        let number = item["contentId"].as_str().unwrap().split('$').next().unwrap();
+        number.parse::<u64>().unwrap() - 301_299_000_000
+    };
+    pages.concat().iter().map(index).collect()
+}
+
+/// Publishes contents, each number of them while the subscription is stopped if the flag says so.
+fn publish(world: &World, steps: &[(bool, u32)]) {
+    let change = |operation: &str| {
+        let feed = world.emulator.activity_url();
+        let url = format!("{feed}/subscriptions/{operation}?contentType=Audit.General");
+        let request = Request::post(url).header("authorization", format!("Bearer {}", world.token));
+        assert_eq!(world.emulator.handle(request.body(Vec::new()).unwrap()).status(), 200);
+    };
+    for (is_stopped, count) in steps {
+        if *is_stopped {
+            change("stop");
+        }
+        world
+            .emulator
+            .publish_activity(world.emulator.tenant_id(), ContentType::General, *count);
+        if *is_stopped {
+            change("start");
+        }
+    }
+}
+
+#[test]
+fn contents_of_gaps_are_on_no_page() {
+    for size in [1, 2, 3, 100] {
+        let steps = [
+            (true, 1),
+            (false, 2),
+            (true, 3),
+            (true, 2),
+            (true, 0),
+            (false, 1),
+            (true, 1),
+        ];
+        let feed = ActivityFeed::new().contents(2).page_size(size);
+        let world = World::new(feed.clone());
+        publish(&world, &steps);
+        assert_eq!(listed(&world), [0, 1, 3, 4, 10], "pages of {size}");
+        let world = World::new(feed.duplicate_contents(1_000));
+        publish(&world, &steps);
+        let twice = [0, 1, 0, 1, 3, 4, 3, 4, 10, 10];
+        assert_eq!(listed(&world), twice, "pages of {size}, listed twice");
+    }
+}
+
+#[test]
+fn long_gap_costs_no_step_for_each_content() {
+    // Thirteen billion contents: one step for each would take minutes.
+    let gap = [(true, u32::MAX); 3];
+    let world = World::new(ActivityFeed::new().contents(2).page_size(1).duplicate_contents(1_000));
+    publish(&world, &gap);
+    publish(&world, &[(false, 2), (true, u32::MAX)]);
+    let first = 2 + 3 * u64::from(u32::MAX);
+    assert_eq!(listed(&world), [0, 1, 0, 1, first, first + 1, first, first + 1]);
+}

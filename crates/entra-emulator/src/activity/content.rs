@@ -34,8 +34,7 @@ pub(super) fn page(
             .filter(|(slot, _)| slots.contains(slot))
             .ok_or_else(|| Denial::new("AF20031", format!("Invalid nextPage Input: {}.", shown(text))))?,
     };
-    let mut entries =
-        entries(&contents, first, slots.end).filter(|(_, content)| !gaps.iter().any(|gap| gap.contains(content)));
+    let mut entries = entries(&contents, first, slots.end, gaps);
     let place = Place::new(&exchange.origin, tenant, content_type);
     let size = feed.settings.page_size as usize;
     let items: Vec<Value> = entries
@@ -68,20 +67,37 @@ pub(super) fn next_page(
 }
 
 /// The entries of a list from a place in it: the slot with the place in the slot, and the content. Each slot lists its own
-/// content, and the one before again where that is listed twice.
+/// content, and the one before again where that is listed twice. Contents in gaps, which are in order, are left out.
 fn entries<'a>(
     contents: &'a Contents<'_>,
     first: (u64, u8),
     end: u64,
+    gaps: &'a [Range<u64>],
 ) -> impl Iterator<Item = ((u64, u8), u64)> + use<'a> {
-    let all = (first.0..end).flat_map(move |slot| {
+    let gap_of = |content: u64| {
+        let gap = gaps.get(gaps.partition_point(|gap| gap.end <= content))?;
+        gap.contains(&content).then_some(gap)
+    };
+    let mut next = first.0;
+    let slots = std::iter::from_fn(move || {
+        // Of a slot in a gap only the first may list something, which is the content before the gap.
+        if let Some(gap) = gap_of(next)
+            && gap.start < next
+        {
+            next = gap.end;
+        }
+        let slot = (next < end).then_some(next)?;
+        next += 1;
+        Some(slot)
+    });
+    let all = slots.flat_map(move |slot| {
         let again = slot.checked_sub(1).filter(|before| contents.is_listed_twice(*before));
         let own = ((slot, 0), slot);
         [Some(own), again.map(|before| ((slot, 1), before))]
             .into_iter()
             .flatten()
     });
-    all.skip_while(move |(at, _)| *at < first)
+    all.filter(move |(at, content)| *at >= first && gap_of(*content).is_none())
 }
 
 /// The records of a content of this tenant, by its ID.

@@ -2,7 +2,7 @@
 //!
 //! Nothing is stored but what was published on request: all else is computed from the seed and the index of a content.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
@@ -21,7 +21,14 @@ pub(crate) struct Feed {
 struct State {
     /// When the feed was first used: the contents were created before.
     filled: Option<u64>,
-    published: BTreeMap<(String, ContentType), Arc<Vec<Batch>>>,
+    /// By content type and tenant.
+    published: BTreeMap<ContentType, HashMap<String, Arc<Vec<Batch>>>>,
+}
+
+impl State {
+    fn published(&self, tenant: &Tenant, content_type: ContentType) -> Option<&Arc<Vec<Batch>>> {
+        self.published.get(&content_type)?.get(&tenant.id)
+    }
 }
 
 /// Contents that were published together.
@@ -46,10 +53,32 @@ impl Feed {
         let (filled, published) = {
             let mut state = self.state();
             let filled = *state.filled.get_or_insert(now);
-            let key = (tenant.id.clone(), content_type);
-            (filled, state.published.get(&key).cloned().unwrap_or_default())
+            (
+                filled,
+                state.published(tenant, content_type).cloned().unwrap_or_default(),
+            )
         };
         self.view(tenant, content_type, filled, published)
+    }
+
+    /// The number of contents of a tenant at this time.
+    pub(crate) fn count(&self, tenant: &Tenant, content_type: ContentType, now: u64) -> u64 {
+        let mut state = self.state();
+        state.filled.get_or_insert(now);
+        let last = state.published(tenant, content_type).and_then(|batches| batches.last());
+        last.map_or_else(|| self.generated(tenant, content_type).0, |batch| batch.end)
+    }
+
+    /// The number of generated contents, that of the records of each, and that of all records where it is given.
+    fn generated(&self, tenant: &Tenant, content_type: ContentType) -> (u64, u32, Option<u64>) {
+        let users = tenant.users.as_ref().map_or(0, Vec::len) as u64;
+        let settings = &self.settings;
+        let (contents, records, all) = match (settings.contents, settings.records) {
+            (None, None) => (users.div_ceil(USERS), USERS as u32, Some(users)),
+            (contents, records) => (contents.unwrap_or(1).into(), records.unwrap_or(3), None),
+        };
+        let contents = if settings.has(content_type) { contents } else { 0 };
+        (contents, records, all)
     }
 
     fn view(
@@ -60,16 +89,11 @@ impl Feed {
         published: Arc<Vec<Batch>>,
     ) -> Contents<'_> {
         let name = format!("activity {} {}", tenant.id, content_type.as_str());
-        let users = tenant.users.as_ref().map_or(0, Vec::len) as u64;
-        let settings = &self.settings;
-        let (contents, records, all) = match (settings.contents, settings.records) {
-            (None, None) => (users.div_ceil(USERS), USERS as u32, Some(users)),
-            (contents, records) => (contents.unwrap_or(1).into(), records.unwrap_or(3), None),
-        };
+        let (generated, records, all) = self.generated(tenant, content_type);
         Contents {
-            settings,
+            settings: &self.settings,
             key: Generator::named(self.seed, &name).next(),
-            generated: if settings.has(content_type) { contents } else { 0 },
+            generated,
             records,
             all,
             start: filled.saturating_sub(self.settings.span),
@@ -82,9 +106,9 @@ impl Feed {
     pub(crate) fn publish(&self, tenant: &Tenant, content_type: ContentType, count: u32, now: u64) -> u64 {
         let mut state = self.state();
         let filled = *state.filled.get_or_insert(now);
-        let key = (tenant.id.clone(), content_type);
-        let published = Arc::make_mut(state.published.entry(key).or_default());
-        let generated = self.view(tenant, content_type, filled, Arc::default()).generated;
+        let published = state.published.entry(content_type).or_default();
+        let published = Arc::make_mut(published.entry(tenant.id.clone()).or_default());
+        let (generated, ..) = self.generated(tenant, content_type);
         let (last, end) = published
             .last()
             .map_or((filled, generated), |batch| (batch.created, batch.end));

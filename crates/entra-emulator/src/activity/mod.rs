@@ -126,13 +126,13 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Fou
     match (&exchange.method, lower.as_slice()) {
         (&Method::GET, ["subscriptions", "list"]) => {
             Options::read(exchange, &[])?;
-            Ok(Value::Array(subscriptions.list(&tenant.id, caller.claims.client_id(), now)).into())
+            Ok(Value::Array(subscriptions.list(tenant, caller.claims.client_id(), now)).into())
         }
         (&Method::POST, ["subscriptions", "start"]) => start(exchange, &caller),
         (&Method::POST, ["subscriptions", "stop"]) => {
             let content_type = Options::read(exchange, &[CONTENT_TYPE])?.content_type()?;
             check_content_type(&caller, content_type)?;
-            let count = core.feed.contents(tenant, content_type, now).count();
+            let count = core.feed.count(tenant, content_type, now);
             subscriptions.stop(&key(content_type), count)?;
             Ok(Found::bytes(Vec::new()))
         }
@@ -188,7 +188,7 @@ fn start(exchange: &mut Exchange<'_>, caller: &Caller<'_>) -> Result<Found, Deni
         }
     }
     let now = unix(exchange.now);
-    let next = core.feed.contents(caller.tenant, key.content_type, now).count();
+    let next = core.feed.count(caller.tenant, key.content_type, now);
     let shown = core
         .subscriptions
         .start(key, webhook, &exchange.origin, is_called, next, now);

@@ -71,13 +71,14 @@ pub(crate) struct Notification {
 
 impl Subscriptions {
     /// The enabled ones of an app in a tenant. What was stopped is not listed.
-    pub(super) fn list(&self, tenant: &str, client_id: &str, now: u64) -> Vec<Value> {
+    pub(super) fn list(&self, tenant: &Tenant, client_id: &str, now: u64) -> Vec<Value> {
         let state = self.state();
-        let own = state.subscriptions.iter().filter(|(key, subscription)| {
-            key.tenant == tenant && key.client_id == client_id && subscription.stopped.is_none()
-        });
-        own.map(|(key, subscription)| subscription.shown(key.content_type, now))
-            .collect()
+        let shown = |content_type: ContentType| {
+            let subscription = state.subscriptions.get(&Key::new(tenant, client_id, content_type))?;
+            let is_enabled = subscription.stopped.is_none();
+            is_enabled.then(|| subscription.shown(content_type, now))
+        };
+        ContentType::ALL.into_iter().filter_map(shown).collect()
     }
 
     /// Checks that a start would change something.
@@ -209,12 +210,17 @@ impl Subscriptions {
         let hooks = state.subscriptions.iter_mut();
         let hooks = hooks.filter_map(|(key, subscription)| Some((key, subscription.hook.as_mut()?)));
         let notify = |(key, hook): (&Key, &mut Hook)| {
-            let tenant = core.directory.tenant(&key.tenant)?;
-            let contents = core.feed.contents(tenant, key.content_type, now);
-            let batch = hook.next..contents.count().min(hook.next + MOST_ITEMS);
-            if !hook.is_due(now) || batch.is_empty() {
+            // Nearly always there is nothing to send, and this is asked many times a second for each webhook.
+            if !hook.is_due(now) {
                 return None;
             }
+            let tenant = core.directory.tenant(&key.tenant)?;
+            let count = core.feed.count(tenant, key.content_type, now);
+            let batch = hook.next..count.min(hook.next + MOST_ITEMS);
+            if batch.is_empty() {
+                return None;
+            }
+            let contents = core.feed.contents(tenant, key.content_type, now);
             let place = Place::new(&hook.origin, tenant, key.content_type);
             let items = batch.clone().map(|index| {
                 let mut item = place.item(&contents, index);

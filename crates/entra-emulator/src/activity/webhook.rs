@@ -22,6 +22,9 @@ pub(super) struct Webhook {
     pub(super) address: String,
     pub(super) auth_id: Option<String>,
     expiration: Option<String>,
+    /// The time of `expiration`, in seconds since the epoch.
+    #[serde(skip)]
+    end: Option<u64>,
 }
 
 /// A call of a webhook, to an address of plain http on loopback.
@@ -99,7 +102,8 @@ impl Webhook {
                 let message = "Invalid parameter type: expiration. Expected type: datetime";
                 return Err(Denial::new("AF20002", message));
             };
-            if unix(end) <= now {
+            webhook.end = Some(unix(end));
+            if webhook.has_expired(now) {
                 let message = format!("Expiration {expiration} provided is set to past date and time.");
                 return Err(Denial::new("AF20003", message));
             }
@@ -140,8 +144,7 @@ impl Webhook {
     }
 
     pub(super) fn has_expired(&self, now: u64) -> bool {
-        let end = self.expiration.as_deref().and_then(time_of);
-        end.is_some_and(|end| unix(end) <= now)
+        self.end.is_some_and(|end| end <= now)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod fill;
+mod index;
 mod members;
 
 use crate::Error;
@@ -9,6 +10,7 @@ use crate::aadsts::Refusal;
 use crate::certificate::Registered;
 use crate::config::{Api, App, Config, Tenant, User};
 use crate::consents::Kind;
+use crate::directory::index::Index;
 use crate::well_known;
 
 /// Tenants, apps and APIs, complete and consistent.
@@ -17,6 +19,8 @@ pub(crate) struct Directory {
     pub(crate) tenants: Vec<Tenant>,
     pub(crate) apps: Vec<App>,
     pub(crate) apis: Vec<Api>,
+    /// The places of `tenants` by their names. Neither changes once it is filled.
+    index: Index,
     /// The certificates of each of `apps`.
     certificates: Vec<Vec<Registered>>,
     /// Where the API of the user's own stands in `apis`.
@@ -35,6 +39,7 @@ impl Directory {
         members::fill(seed, &mut tenants, &apps)?;
         let certificates = apps.iter_mut().map(fill::certificates).collect::<Result<_, _>>()?;
         let directory = Self {
+            index: Index::of(&tenants),
             tenants,
             apps,
             apis,
@@ -47,13 +52,7 @@ impl Directory {
 
     /// Finds a tenant by GUID, domain, or the host name an external tenant is reached under.
     pub(crate) fn tenant(&self, name: &str) -> Option<&Tenant> {
-        self.tenants.iter().find(|tenant| {
-            tenant.id.eq_ignore_ascii_case(name)
-                || tenant.domain.eq_ignore_ascii_case(name)
-                || ciam_subdomain(name).is_some_and(|sub| {
-                    first_label(&tenant.domain).eq_ignore_ascii_case(sub) || tenant.id.eq_ignore_ascii_case(sub)
-                })
-        })
+        self.tenants.get(self.index.place(name)?)
     }
 
     pub(crate) fn app(&self, client_id: &str) -> Option<&App> {
@@ -190,7 +189,7 @@ impl Directory {
 
     /// A user by the tenant's and the user's object ids.
     pub(crate) fn user(&self, tenant: &str, id: &str) -> Option<(&Tenant, &User)> {
-        let tenant = self.tenants.iter().find(|known| known.id == tenant)?;
+        let tenant = self.tenant(tenant).filter(|known| known.id == tenant)?;
         let user = tenant.users.iter().flatten().find(|user| user.id == id)?;
         Some((tenant, user))
     }
