@@ -115,16 +115,20 @@ fn page(exchange: &Exchange<'_>, set: &str, options: &Options, found: Vec<Value>
     let start = options.skip.min(total);
     let end = total.min(start.saturating_add(options.top.unwrap_or(DEFAULT_PAGE)));
     let page: Vec<Value> = found.into_iter().skip(start).take(end - start).collect();
-    let mut body = json!({"@odata.context": context(set), "value": page});
+    let mut body = json!({"@odata.context": context(set)});
     // An empty page would link to itself.
     if end < total && end > start {
         body["@odata.nextLink"] = json!(options.next_link(exchange, end));
     }
+    body["value"] = json!(page);
     body
 }
 
-fn entity(context_of: &str, mut body: Value) -> Value {
-    body["@odata.context"] = json!(context(context_of));
+fn entity(context_of: &str, members: Value) -> Value {
+    let mut body = json!({"@odata.context": context(context_of)});
+    if let (Value::Object(body), Value::Object(members)) = (&mut body, members) {
+        body.extend(members);
+    }
     body
 }
 

@@ -2,14 +2,14 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::certificate::sha256;
 use crate::clock::unix;
 use crate::config::{Tenant, TokenVersion, User};
 use crate::exchange::Exchange;
 use crate::recorder::Endpoint;
-use crate::token::mint::{Opaque, sign};
+use crate::token::mint::{Opaque, in_order, sign};
 use crate::token::user::{Session, subject};
 
 /// Makes an ID token: the endpoint decides its version. With a code beside it in the same answer it names that code
@@ -31,7 +31,7 @@ pub(crate) fn mint(
     let not_before = now.saturating_sub(300);
     let opaque = Opaque::draw(core);
     let name = &user.user_principal_name;
-    let mut claims = json!({
+    let claims = json!({
         "aud": session.client_id,
         "iss": exchange.issuer(tenant, version),
         "iat": not_before,
@@ -54,20 +54,29 @@ pub(crate) fn mint(
         }
         TokenVersion::V2 => json!({"preferred_username": name, "ver": "2.0"}),
     };
-    if let (Value::Object(claims), Value::Object(own)) = (&mut claims, own) {
-        claims.extend(own);
-    }
+    let mut claims: Map<String, Value> = [claims, own]
+        .into_iter()
+        .filter_map(|part| match part {
+            Value::Object(part) => Some(part),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     if let Some(nonce) = &session.nonce {
-        claims["nonce"] = json!(nonce);
+        put("nonce", json!(nonce));
     }
     if session.auth_time {
-        claims["auth_time"] = json!(session.signed_in);
+        put("auth_time", json!(session.signed_in));
     }
     if let Some(code) = code {
         let hash = sha256(code.as_bytes());
-        claims["c_hash"] = json!(URL_SAFE_NO_PAD.encode(hash.get(..16).unwrap_or_default()));
+        put(
+            "c_hash",
+            json!(URL_SAFE_NO_PAD.encode(hash.get(..16).unwrap_or_default())),
+        );
     }
     let key = core.keys.signing();
     let x5t = (version == TokenVersion::V1).then_some(key.kid);
-    sign(key, x5t, &claims)
+    sign(key, x5t, &in_order(claims))
 }

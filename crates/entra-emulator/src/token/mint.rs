@@ -140,7 +140,19 @@ pub(crate) fn user_claims(
     if !capabilities.is_empty() && wants(api, "xms_cc") {
         claims.insert("xms_cc".to_owned(), json!(capabilities));
     }
-    claims
+    in_order(claims)
+}
+
+/// Claims in the order in which the service writes them: those of RFC 7519 first, then all others by their names.
+pub(super) fn in_order(mut claims: Map<String, Value>) -> Map<String, Value> {
+    let first = FIRST
+        .iter()
+        .filter_map(|name| claims.shift_remove_entry(*name))
+        .collect();
+    claims.sort_keys();
+    let mut ordered: Map<String, Value> = first;
+    ordered.extend(claims);
+    ordered
 }
 
 /// The claims of a v1 app-only token.
@@ -292,6 +304,8 @@ fn capabilities<'a>(grant: &'a Grant<'_>) -> Option<&'a [String]> {
     let sent = grant.requested.capabilities.as_slice();
     (!sent.is_empty() && wants(grant.api, "xms_cc")).then_some(sent)
 }
+
+const FIRST: [&str; 5] = ["aud", "iss", "iat", "nbf", "exp"];
 
 fn wants(api: &Api, claim: &str) -> bool {
     api.optional_claims.iter().any(|optional| optional == claim)
