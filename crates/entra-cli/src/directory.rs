@@ -62,6 +62,16 @@ pub(crate) fn folder_of_user(variable: &str, in_home: &str) -> Option<PathBuf> {
     Some(folder?.join("entra"))
 }
 
+/// The user's home folder. A variable that names no absolute path is not looked at.
+pub(crate) fn home() -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    absolute("HOME").or_else(|| absolute("USERPROFILE").filter(|_| cfg!(windows)))
+}
+
 /// redb panics over some damaged files. The directory catches that and tells what is wrong: nobody needs to see both.
 pub(crate) fn hush_panics_over_damage() {
     static ONCE: Once = Once::new();

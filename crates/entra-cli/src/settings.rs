@@ -1,34 +1,25 @@
 //! The settings that commands share: who asks, where, with which credential, and how to reach the service.
 
+mod credential;
+mod network;
 mod profiled;
+mod project;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
-use entra_client::blocking::{Client, Threads};
-use entra_client::{ClientBuilder, Policy};
-use entra_credential::FederatedTokenFile;
-use entra_proto::{
-    Application, Authority, ClientCredential, ClientId, ClientSecret, Cloud, EndpointVersion, FederatedCredential,
-    Region, RetryPolicy, Tenant, TokenRequest, TokenResponse,
-};
-use entra_transport::{AcquireError, drive_blocking};
-use entra_transport_ureq::UreqTransport;
+use entra_proto::{Application, Authority, ClientCredential, ClientId, Cloud, EndpointVersion, Region, Tenant};
 use zeroize::Zeroizing;
 
+pub(crate) use self::credential::{CREDENTIALS, Chosen};
+pub(crate) use self::network::NetworkSettings;
+pub(crate) use self::project::{is_microsofts, is_of_project};
 use crate::certificate::CertificateSettings;
 use crate::environment;
 use crate::exit::{Exit, Failure};
-use crate::files::read_text;
 use crate::message::warn;
-use crate::outside::refuse_contents;
 use crate::profile::ProfileSettings;
-use crate::requests::{Logged, log_event, sleep};
-use crate::secret;
 use crate::source::{Source, Traced};
-use profiled::Named;
-pub(crate) use profiled::is_microsofts;
 
 /// Who asks, and where.
 #[derive(Args)]
@@ -154,30 +145,6 @@ impl ApplicationSettings {
         settings.application_of(authority, client_id, settings.credential()?)
     }
 
-    /// Whether a credential that no option names is this application's in this cloud.
-    fn is_of(&self, chosen: &Chosen, client_id: ClientId, cloud: &Cloud) -> Result<bool, Failure> {
-        match chosen.source() {
-            Source::Variable(_) => Ok(self.variables_are_of(client_id, cloud)),
-            Source::Profile(_) => self.profile_is_of(client_id, cloud),
-            _ => Ok(true),
-        }
-    }
-
-    /// Whether a credential that a variable holds is this application's in this cloud. It is that of AZURE_CLIENT_ID at
-    /// AZURE_AUTHORITY_HOST, whatever other application or cloud an option names: it goes nowhere else.
-    fn variables_are_of(&self, client_id: ClientId, cloud: &Cloud) -> bool {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-        let named_client = match variable("AZURE_CLIENT_ID") {
-            Some(id) => id.trim().parse().ok(),
-            None => self.client_id().ok(),
-        };
-        let named_cloud = match variable("AZURE_AUTHORITY_HOST") {
-            Some(host) => cloud_at(host.trim()),
-            None => self.cloud(),
-        };
-        named_client == Some(client_id) && named_cloud.is_ok_and(|named| named.origin() == cloud.origin())
-    }
-
     /// The application in its tenant, without a credential.
     pub(crate) fn public_application(&self) -> Result<Application, Failure> {
         self.refuse_secret_on_command_line()?;
@@ -276,103 +243,6 @@ impl ApplicationSettings {
             EndpointVersion::V2
         })
     }
-
-    fn credential(&self) -> Result<ClientCredential, Failure> {
-        Ok(match self.chosen()? {
-            Chosen::Secret(secret, source) => {
-                if let Some(doubt) = secret.doubt() {
-                    warn(format_args!("the client secret {source}: {doubt}"), doubt.hint());
-                }
-                secret.into()
-            }
-            Chosen::Certificate(path, _) => self.certificate()?.credential(&path)?.into(),
-            Chosen::Federated(file, _) => FederatedCredential::new(file).into(),
-        })
-    }
-
-    /// What was named on the command line comes first; of the variables, the secret, the certificate, the federated token; then the profile.
-    pub(crate) fn chosen(&self) -> Result<Chosen, Failure> {
-        let chosen = self.chosen_or_none()?.ok_or_else(|| {
-            let why = CREDENTIALS.iter().find_map(|name| why_unset(name)).unwrap_or_default();
-            Failure::text(Exit::Credential, format_args!("no credential{why}")).hint(
-                "set AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH, or use --secret-file FILE (\"-\" for standard input) or \
-                 --certificate FILE",
-            )
-        })?;
-        self.check_recipient(chosen.source())?;
-        Ok(chosen)
-    }
-
-    fn chosen_or_none(&self) -> Result<Option<Chosen>, Failure> {
-        self.refuse_secret_on_command_line()?;
-        if let Some(path) = &self.secret_file {
-            return Ok(Some(Chosen::Secret(secret::read(path)?, Source::File(path.clone()))));
-        }
-        if let Some(path) = self.certificate.file() {
-            let flag = Source::Flag("--certificate".to_owned());
-            refuse_contents(path, Exit::Credential)?;
-            return Ok(Some(Chosen::Certificate(path.to_owned(), flag)));
-        }
-        if let Some(key) = self.certificate.key_file() {
-            // The key is named on the command line, so the variables of other credentials are not meant.
-            refuse_contents(key, Exit::Credential)?;
-            let path = path_variable(CERTIFICATE).ok_or_else(|| {
-                Failure::text(Exit::Credential, "--certificate-key names the key alone")
-                    .hint("name the certificate's file with --certificate, or in AZURE_CLIENT_CERTIFICATE_PATH")
-            })?;
-            refuse_contents(&path, Exit::Credential)?;
-            return Ok(Some(Chosen::Certificate(
-                path,
-                Source::Variable(CERTIFICATE.to_owned()),
-            )));
-        }
-        if let Some(path) = &self.federated_token_file {
-            let flag = Source::Flag("--federated-token-file".to_owned());
-            refuse_contents(path, Exit::Credential)?;
-            return Ok(Some(Chosen::Federated(FederatedTokenFile::new(path), flag)));
-        }
-        let variable = |name: &str| Source::Variable(name.to_owned());
-        if let Some(text) = environment::text(SECRET, Exit::Credential)? {
-            return Ok(Some(Chosen::Secret(secret::client_secret(&text)?, variable(SECRET))));
-        }
-        if let Some(path) = path_variable(CERTIFICATE) {
-            refuse_contents(&path, Exit::Credential)?;
-            return Ok(Some(Chosen::Certificate(path, variable(CERTIFICATE))));
-        }
-        if let Some(path) = path_variable(FEDERATED) {
-            refuse_contents(&path, Exit::Credential)?;
-            return Ok(Some(Chosen::Federated(
-                FederatedTokenFile::new(path),
-                variable(FEDERATED),
-            )));
-        }
-        self.named_in_profile()?.map(Named::read).transpose()
-    }
-
-    fn refuse_secret_on_command_line(&self) -> Result<(), Failure> {
-        if self.secret.is_none() {
-            return Ok(());
-        }
-        Err(Failure::text(
-            Exit::Usage,
-            "a secret on the command line is seen by every user of the machine and kept in the shell's history",
-        )
-        .hint("set AZURE_CLIENT_SECRET, or use --secret-file FILE, or pipe it in with --secret-file -"))
-    }
-}
-
-/// The credential that the settings name, and where it comes from. Secrets have been read; files with keys and tokens have not.
-pub(crate) enum Chosen {
-    Secret(ClientSecret, Source),
-    Certificate(PathBuf, Source),
-    Federated(FederatedTokenFile, Source),
-}
-
-impl Chosen {
-    pub(crate) fn source(&self) -> &Source {
-        let (Self::Secret(_, source) | Self::Certificate(_, source) | Self::Federated(_, source)) = self;
-        source
-    }
 }
 
 /// What a setting holds. One that is set to nothing is not set.
@@ -398,78 +268,6 @@ fn why_unset(variable: &str) -> Option<String> {
         return Some(format!(": {other} is set, which is not read, and {variable} is not"));
     }
     environment::is_empty(variable).then(|| format!(": {variable} is set and empty"))
-}
-
-fn path_variable(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name)
-        .filter(|path| !path.is_empty())
-        .map(PathBuf::from)
-}
-
-/// How to reach the service.
-#[derive(Args)]
-pub(crate) struct NetworkSettings {
-    /// Trust the certificates in this PEM file as well, such as an emulator's CA
-    #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
-
-    /// Give up on a request after this many seconds, and start no other try after that time
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
-    timeout: u64,
-}
-
-impl NetworkSettings {
-    pub(crate) fn transport(&self) -> Result<Logged<UreqTransport>, Failure> {
-        // Every address is one that the user wrote; that plain http stays on this machine is checked by the transport.
-        let mut builder = UreqTransport::builder()
-            .allow_plain_loopback(true)
-            .timeout(Duration::from_secs(self.timeout));
-        if let Some(path) = &self.ca_file {
-            let pem = read_text(path, "CA certificates", MAX_CA, Exit::Configuration)?;
-            builder = builder.root_certificates_pem(pem.as_bytes())?;
-        }
-        Ok(Logged(builder.build()?))
-    }
-
-    /// Gets a token over this transport within the time allowed.
-    pub(crate) fn acquire_over(
-        &self,
-        transport: &Logged<UreqTransport>,
-        request: TokenRequest,
-    ) -> Result<TokenResponse, AcquireError> {
-        let step = entra_transport::start(request, self.retry())?;
-        drive_blocking(transport, step, entra_transport::now, sleep)
-    }
-
-    /// A client for this application that keeps to this policy, within the time allowed.
-    pub(crate) fn client(
-        &self,
-        application: Application,
-        mut policy: Policy,
-    ) -> Result<ClientBuilder<Threads>, Failure> {
-        policy.retry = self.retry();
-        // Nobody else asks, but a policy whose patience is shorter than its tries is none.
-        policy.patience = policy.retry.deadline.saturating_mul(2);
-        Ok(Client::builder(application, self.transport()?)
-            .policy(policy)
-            .observer(log_event))
-    }
-
-    /// How often to try within the time allowed.
-    pub(crate) fn retry(&self) -> RetryPolicy {
-        let mut policy = RetryPolicy::default();
-        policy.deadline = Duration::from_secs(self.timeout);
-        policy
-    }
-
-    pub(crate) fn ca_file(&self) -> Option<&Path> {
-        self.ca_file.as_deref()
-    }
-
-    /// In seconds.
-    pub(crate) fn timeout(&self) -> u64 {
-        self.timeout
-    }
 }
 
 /// The variables that hold secrets: what runs under this command need not see them.
@@ -501,12 +299,3 @@ const CREDENTIAL_OPTIONS: [&str; 7] = [
     "algorithm",
     "federated_token_file",
 ];
-
-/// The variables that name a credential, the first that is set before the others.
-pub(crate) const CREDENTIALS: [&str; 3] = [SECRET, CERTIFICATE, FEDERATED];
-const SECRET: &str = "AZURE_CLIENT_SECRET";
-const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
-const FEDERATED: &str = FederatedTokenFile::VARIABLE;
-
-/// How long a file of CA certificates may be, in bytes.
-const MAX_CA: u64 = 1024 * 1024;

@@ -161,8 +161,9 @@ fn unknown_part(text: &str) -> &str {
 /// Whether a text is the path of a file, or looks like one and not like a secret.
 pub(crate) fn is_path(text: &str) -> bool {
     let path = Path::new(text);
-    let has_folder = text.starts_with(['/', '~']) || text.starts_with("./") || text.starts_with("../");
-    text == "-" || path.exists() || has_extension(path) || has_folder
+    let is_relative = ["./", "../", ".\\", "..\\"].iter().any(|start| text.starts_with(start));
+    let has_folder = text.starts_with(['/', '~']) || is_relative || path.is_absolute();
+    text == "-" || has_folder || has_extension(path) || path.exists()
 }
 
 fn has_extension(path: &Path) -> bool {

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use crate::exit::{Exit, Failure};
 use crate::files::{harmless, print, print_json, replace, tell, write_new};
 use crate::listing::{Form, ListOutput, Table};
+use crate::message::warn;
 use crate::outside::{shown, without_secrets};
-use crate::profile::{FILE, KEYS, project_file, user_file};
-use crate::settings::{ApplicationSettings, cloud_at};
+use crate::profile::{FILE, KEYS, NAME_RULE, is_name, project_file, user_file};
+use crate::settings::{ApplicationSettings, cloud_at, is_of_project};
 use crate::source::Traced;
 use crate::terminal::{Stream, columns};
 
@@ -27,8 +28,9 @@ use crate::terminal::{Stream, columns};
 /// A file holds no secret: it names a file with it (secret_file), or the secret comes from AZURE_CLIENT_SECRET.
 ///
 /// A project's file may come from an untrusted source, so it cannot send your secret away: it may name Microsoft's clouds and this machine
-/// only, and if it names an authority on this machine, only a credential of the project's own folder is used. It does choose the
-/// tenant and the application: `entra config show` shows both before anything is sent.
+/// only, and no file outside its own folder (links count as what they lead to). If it names an authority on this machine, only a
+/// credential of that folder is used. It does choose the tenant and the application: `entra config show` shows both before anything is
+/// sent.
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -174,7 +176,11 @@ fn init(arguments: &Init) -> Result<(), Failure> {
     };
     let failed = |error: &io::Error| Failure::of(Exit::Output, error).context(shown(&path));
     if let Some(folder) = path.parent().filter(|folder| arguments.user && !folder.exists()) {
-        std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
+        std::fs::create_dir_all(folder).map_err(|error| {
+            Failure::of(Exit::Output, &error)
+                .context(format_args!("the folder {}", shown(folder)))
+                .hint("look for a file or a broken link in its place, or set XDG_CONFIG_HOME")
+        })?;
     }
     if arguments.force {
         replace(&path, &text).map_err(|error| failed(&error))?;
@@ -193,14 +199,20 @@ fn init(arguments: &Init) -> Result<(), Failure> {
 
 /// The file: what was given, and a remark with an example for everything else.
 fn contents(arguments: &Init) -> Result<String, Failure> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-    if arguments.name.is_empty() || arguments.name.len() > 60 || !arguments.name.chars().all(is_plain) {
-        return Err(Failure::text(Exit::Usage, "the name of the profile is not valid")
-            .hint("use at most 60 letters, digits, hyphens and underscores"));
+    if !is_name(&arguments.name) {
+        return Err(Failure::text(Exit::Usage, "the name of the profile is not valid").hint(NAME_RULE));
     }
+    // Without quotes, TOML reads a dot as the start of another table.
+    let quote = if arguments.name.contains('.') { "\"" } else { "" };
     let tenant = arguments.tenant.as_deref().map(str::parse::<Tenant>).transpose()?;
     let client_id = arguments.client_id.as_deref().map(str::parse::<ClientId>).transpose()?;
     let cloud = arguments.authority_host.as_deref().map(cloud_at).transpose()?;
+    if let Some(cloud) = cloud.as_ref().filter(|cloud| !arguments.user && !is_of_project(cloud)) {
+        warn(
+            format_args!("a project's file cannot name this authority: {}", cloud.origin()),
+            "write the user's own file with --user, or set AZURE_AUTHORITY_HOST",
+        );
+    }
     let given = |name: &str| match name {
         "tenant" => tenant.as_ref().map(ToString::to_string),
         "client_id" => client_id.map(|id| id.to_string()),
@@ -212,7 +224,7 @@ fn contents(arguments: &Init) -> Result<String, Failure> {
         "# No secret belongs here: name a file with it, or set AZURE_CLIENT_SECRET.".to_owned(),
         format!("default_profile = \"{}\"", arguments.name),
         String::new(),
-        format!("[profile.{}]", arguments.name),
+        format!("[profile.{quote}{}{quote}]", arguments.name),
     ];
     for key in &KEYS {
         lines.push(match given(key.name) {

@@ -1,13 +1,13 @@
 //! One `entra.toml`, read and checked. Its author may be hostile: it is small, holds no secret, and no message repeats its values.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::directory::home;
 use crate::environment::nearest;
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, read_text};
@@ -56,7 +56,8 @@ impl ConfigFile {
     pub(crate) fn read(path: &Path, is_project: bool) -> Result<Self, Failure> {
         let wrong = |problem: &str| Failure::text(Exit::Configuration, format!("{}: {problem}", shown(path)));
         let metadata = path.metadata().map_err(|error| {
-            wrong(&error.to_string()).hint("it is a link that leads nowhere, or a file you may not see: remove it")
+            wrong(&error.to_string())
+                .hint("it is a link that leads nowhere, or in a folder that you may not see into: check both")
         })?;
         // A pipe would keep the command waiting.
         if !metadata.is_file() {
@@ -84,12 +85,20 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn file(&self) -> Result<ConfigFile, Failure> {
+        if let Some(at) = self.text.find('\0') {
+            let failure = self.wrong(&(at..at), "not TOML: a NUL character, so this is not a text file");
+            return Err(failure.hint("write it again: `entra config init --force`"));
+        }
         let root = DeTable::parse(self.text).map_err(|error| {
             // Its message names no value; its Display shows the line.
             let message = excerpt(&without_suspects(error.message()), 100).replace('\n', " ");
             let at = error.span().unwrap_or_default();
-            self.wrong(&at, format_args!("not TOML: {message}"))
-                .hint("write tables such as [profile.contoso], and lines such as tenant = \"contoso.com\"")
+            let hint = if message == DUPLICATE {
+                "it is there twice: leave one of them"
+            } else {
+                "write tables such as [profile.contoso], and lines such as tenant = \"contoso.com\""
+            };
+            self.wrong(&at, format_args!("not TOML: {message}")).hint(hint)
         })?;
         let mut file = ConfigFile {
             path: self.path.to_owned(),
@@ -122,7 +131,10 @@ impl Reader<'_> {
         let names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
         for (key, value) in self.table_of(name, section)? {
             let known = KEYS.iter().find(|known| known.name == key.get_ref().as_ref());
-            let known = known.ok_or_else(|| self.unknown(key, value, &names))?;
+            let known = known.ok_or_else(|| match value.get_ref() {
+                DeValue::Table(_) => self.nested(name.get_ref().as_ref(), key),
+                _ => self.unknown(key, value, &names),
+            })?;
             let entry = Entry {
                 key: known.name,
                 value: self.setting(known, key, value)?,
@@ -159,13 +171,24 @@ impl Reader<'_> {
             }
             Kind::Path => {
                 let text = self.text_of(key, value)?;
-                let path = self.resolved(&text);
-                let holds_plain_secret = HOLD_SECRETS.contains(&known.name) && !path.exists() && !is_path(&text);
+                let path = self.resolved(&text).ok_or_else(|| {
+                    let problem = format!("{} begins at the home folder, and there is none", known.name);
+                    self.wrong(&value.span(), problem)
+                        .hint("set HOME, or write the whole path")
+                })?;
+                // The look at the file comes last: it may be on another machine.
+                let holds_plain_secret = HOLD_SECRETS.contains(&known.name) && !is_path(&text) && !path.exists();
                 if holds_plain_secret {
                     keep_out(&text);
                     return Err(self
                         .wrong(&value.span(), format_args!("{} names no file", known.name))
                         .hint("write the secret to a file and name that, such as ./secret.txt"));
+                }
+                if cfg!(not(windows)) && text.contains('\\') && !path.exists() {
+                    let problem = format!("{} has a backslash in it, which separates no folders here", known.name);
+                    return Err(self
+                        .wrong(&value.span(), problem)
+                        .hint("write / between folders: it works on Windows as well"));
                 }
                 Setting::Path(path)
             }
@@ -231,13 +254,23 @@ impl Reader<'_> {
     }
 
     fn check_name(&self, name: &str, at: &Range<usize>) -> Result<(), Failure> {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if (1..=60).contains(&name.len()) && name.chars().all(is_plain) && !holds_secret(name) {
+        if is_name(name) {
             return Ok(());
         }
-        Err(self
-            .wrong(at, "the name of the profile is not valid")
-            .hint("use at most 60 letters, digits, hyphens, dots and underscores"))
+        Err(self.wrong(at, "the name of the profile is not valid").hint(NAME_RULE))
+    }
+
+    /// The failure for a table within a profile. A dot in a name that has no quotes is read as one.
+    fn nested(&self, profile: &str, key: &Spanned<impl AsRef<str>>) -> Failure {
+        let name = excerpt(&without_suspects(key.get_ref().as_ref()), 40);
+        let problem = format!("{name} is a table within the profile {profile}");
+        let failure = self.wrong(&key.span(), problem);
+        let whole = format!("{profile}.{name}");
+        if is_name(&whole) {
+            failure.hint(format!("write [profile.\"{whole}\"] if that is its name"))
+        } else {
+            failure.hint("write each setting on a line of its own, as tenant = \"contoso.com\"")
+        }
     }
 
     fn unknown(&self, key: &Spanned<impl AsRef<str>>, value: &Spanned<DeValue<'_>>, names: &[&str]) -> Failure {
@@ -247,9 +280,17 @@ impl Reader<'_> {
             .filter(char::is_ascii_alphanumeric)
             .collect::<String>()
             .to_ascii_lowercase();
+        let bare = plain.strip_prefix("azure").unwrap_or(&plain);
         let near = nearest(name, names).or_else(|| {
-            let same = |known: &&&str| known.replace('_', "") == plain;
-            names.iter().find(same).copied()
+            let same = |known: &&&str| known.replace('_', "") == bare;
+            let other = || {
+                OTHER_NAMES
+                    .iter()
+                    .find(|(other, _)| *other == bare)
+                    .map(|(_, known)| *known)
+            };
+            let found = names.iter().find(same).copied().or_else(other);
+            found.filter(|found| names.contains(found))
         });
         if near.is_none() && SECRET_NAMES.iter().any(|part| plain.contains(part)) {
             if let Some(text) = value.get_ref().as_str() {
@@ -266,7 +307,9 @@ impl Reader<'_> {
             format_args!("{} is no setting", excerpt(&without_suspects(name), 40)),
         );
         let belongs = KEYS.iter().any(|known| known.name == name);
+        let is_table = value.get_ref().is_table();
         match near {
+            None if is_table && is_name(name) => failure.hint(format!("write [profile.{name}] if it is a profile")),
             _ if belongs => failure.hint(format!("put {name} below a line [profile.NAME]")),
             Some(near) => failure.hint(format!("did you mean {near}")),
             None if matches!(plain.as_str(), "scope" | "scopes" | "resource" | "audience") => {
@@ -301,14 +344,15 @@ impl Reader<'_> {
         }
     }
 
-    /// A path as the file means it: `~/` is the home folder, and all else begins at the file's own folder.
-    fn resolved(&self, text: &str) -> PathBuf {
-        if let Some(rest) = text.strip_prefix("~/")
-            && let Some(home) = env::var_os("HOME").filter(|home| !home.is_empty())
-        {
-            return Path::new(&home).join(rest);
+    /// A path as the file means it: `~` is the home folder, and all else begins at the file's own folder. Returns `None` if there is no
+    /// home folder.
+    fn resolved(&self, text: &str) -> Option<PathBuf> {
+        let is_separator = |c: char| std::path::is_separator(c);
+        match text.strip_prefix('~') {
+            Some("") => home(),
+            Some(rest) if rest.starts_with(is_separator) => Some(home()?.join(rest.trim_start_matches(is_separator))),
+            _ => Some(self.path.parent().unwrap_or_else(|| Path::new("")).join(text)),
         }
-        self.path.parent().unwrap_or_else(|| Path::new("")).join(text)
     }
 }
 
@@ -322,6 +366,15 @@ fn position(text: &str, at: usize) -> (usize, usize) {
     let line = before.rsplit('\n').next().unwrap_or_default();
     (before.matches('\n').count() + 1, line.chars().count() + 1)
 }
+
+/// Whether a profile can have this name.
+pub(crate) fn is_name(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    (1..=60).contains(&name.len()) && name.chars().all(is_plain) && !holds_secret(name)
+}
+
+/// The names that a profile can have.
+pub(crate) const NAME_RULE: &str = "use at most 60 letters, digits, hyphens, dots and underscores";
 
 /// What a profile can hold.
 pub(crate) const KEYS: [Key; 13] = [
@@ -385,8 +438,8 @@ pub(crate) const KEYS: [Key; 13] = [
     key(
         "federated_token_file",
         Kind::Path,
-        "\"/var/run/secrets/token\"",
-        "or another issuer's assertion",
+        "\"token.jwt\"",
+        "or a file with another issuer's assertion",
     ),
 ];
 
@@ -404,6 +457,29 @@ pub(super) const CREDENTIALS: [&str; 3] = ["secret_file", "certificate", "federa
 
 /// The settings that name a file whose whole content is a secret.
 const HOLD_SECRETS: [&str; 2] = ["secret_file", "certificate_password_file"];
+
+/// What other programs and the variables call these settings, without separators.
+const OTHER_NAMES: [(&str, &str); 16] = [
+    ("tenantid", "tenant"),
+    ("tenantname", "tenant"),
+    ("directoryid", "tenant"),
+    ("domain", "tenant"),
+    ("clientid", "client_id"),
+    ("client", "client_id"),
+    ("app", "client_id"),
+    ("appid", "client_id"),
+    ("applicationid", "client_id"),
+    ("authority", "authority_host"),
+    ("cloud", "authority_host"),
+    ("environment", "authority_host"),
+    ("cert", "certificate"),
+    ("certificatepath", "certificate"),
+    ("certificatefile", "certificate"),
+    ("clientcertificatepath", "certificate"),
+];
+
+/// The parser's message for a key or table that is there twice.
+const DUPLICATE: &str = "duplicate key";
 
 /// What stands in the names of settings that would hold a secret.
 const SECRET_NAMES: [&str; 6] = ["secret", "password", "passphrase", "token", "key", "assertion"];

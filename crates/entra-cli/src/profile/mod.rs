@@ -1,7 +1,7 @@
 //! Profiles: the settings of an application under a name, in `entra.toml`.
 //!
 //! A project's file comes with the project, from an author who may be a stranger. So it is trusted less than the user's own file: it
-//! names no authority but Microsoft's own and this machine. See `settings::profiled` for what follows from that.
+//! names no authority but Microsoft's own and this machine, and no file outside its folder. See `settings::project`.
 
 mod file;
 mod places;
@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use clap::Args;
 use serde_json::{Value, json};
 
-pub(crate) use self::file::{ConfigFile, KEYS, Setting};
+pub(crate) use self::file::{ConfigFile, KEYS, NAME_RULE, Setting, is_name};
 pub(crate) use self::places::{FILE, found_files, project_file, user_file};
 use crate::environment::nearest;
 use crate::exit::{Exit, Failure};
@@ -94,8 +94,8 @@ impl Profile {
 
     /// The entry for this setting in the file that also has `other`: what belongs to a certificate stands beside it.
     pub(crate) fn beside(&self, other: &Entry, key: &str) -> Option<&Entry> {
-        let entry = self.entry(key)?;
-        (entry.at.file == other.at.file).then_some(entry)
+        let is_beside = |entry: &&Entry| entry.key == key && entry.at.file == other.at.file;
+        self.layers().find_map(|entries| entries.iter().find(is_beside))
     }
 
     fn layers(&self) -> impl Iterator<Item = &Vec<Entry>> {

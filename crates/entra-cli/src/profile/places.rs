@@ -1,9 +1,10 @@
 //! Where `entra.toml` is looked for.
 
 use std::env;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::directory::folder_of_user;
+use crate::directory::{folder_of_user, home};
 use crate::exit::Failure;
 use crate::profile::file::ConfigFile;
 
@@ -12,7 +13,11 @@ pub(crate) const FILE: &str = "entra.toml";
 
 /// The files that are there, the project's first.
 pub(crate) fn found_files() -> Result<Vec<ConfigFile>, Failure> {
-    let user = user_file().filter(|path| is_there(path));
+    // One that may be there and cannot be looked at is not passed over: it is the user's own.
+    let user = user_file().filter(|path| match path.symlink_metadata() {
+        Ok(_) => true,
+        Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+    });
     let is_users = |path: &PathBuf| user.as_ref().is_some_and(|user| is_same(user, path));
     let project = project_file().filter(|path| !is_users(path));
     let project = project.map(|path| ConfigFile::read(&path, true));
@@ -24,7 +29,7 @@ pub(crate) fn found_files() -> Result<Vec<ConfigFile>, Failure> {
 /// folder, which is not looked into. Outside of both, only the current folder is looked into: the folders above it may be anyone's.
 pub(crate) fn project_file() -> Option<PathBuf> {
     let current = env::current_dir().ok()?;
-    let home = env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    let home = home();
     let folders = searched(&current, home.as_deref());
     folders
         .into_iter()

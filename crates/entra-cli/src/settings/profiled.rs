@@ -1,19 +1,12 @@
-//! Settings of an application that a profile supplies, and what a project's file may not do.
-//!
-//! A project's file may come from a stranger. It cannot send a secret to them, because
-//!
-//! - it names no authority but Microsoft's own ([`is_microsofts`]) and this machine, and
-//! - at an authority on this machine that it names, no credential is sent but one that the same project holds, and no token of a user:
-//!   the port may be another user's.
-//!
-//! What an option, a variable or the user's own file names is what the user chose.
+//! Settings of an application that a profile supplies.
 
 use std::path::{Path, PathBuf};
 
 use entra_credential::FederatedTokenFile;
-use entra_proto::{ClientId, Cloud, EndpointVersion, is_loopback_host};
+use entra_proto::{ClientId, Cloud, EndpointVersion};
 
-use super::{ApplicationSettings, CREDENTIALS, Chosen, cloud_at, given, path_variable};
+use super::credential::{CREDENTIALS, Chosen, path_variable};
+use super::{ApplicationSettings, cloud_at, given};
 use crate::certificate::{CertificateSettings, PASSWORD, SEND_CHAIN};
 use crate::exit::{Exit, Failure};
 use crate::outside::refuse_contents;
@@ -62,80 +55,6 @@ impl ApplicationSettings {
             Some(Setting::List(names)) => names.iter().map(String::as_str).collect(),
             _ => Vec::new(),
         })
-    }
-
-    /// The cloud, where the one who names it may do so.
-    pub(super) fn checked_cloud(&self) -> Result<Cloud, Failure> {
-        let cloud = cloud_at(self.text(&self.authority_host, "authority_host")?.unwrap_or("public"))?;
-        let Some(entry) = self.authority_of_project()? else {
-            return Ok(cloud);
-        };
-        // The pages of a B2C tenant hold scripts of its owner.
-        let is_trusted = is_microsofts(&cloud) && !cloud.host().ends_with(".b2clogin.com");
-        if is_trusted || is_loopback_host(cloud.host()) {
-            return Ok(cloud);
-        }
-        let problem = format!(
-            "{}: a project's file names an authority that is neither Microsoft's nor on this machine: {}",
-            entry.at,
-            cloud.origin()
-        );
-        Err(Failure::text(Exit::Configuration, problem).hint(
-            "its operator would get the credential: if you trust it, set AZURE_AUTHORITY_HOST, or move the profile to \
-             your own file (`entra config path`)",
-        ))
-    }
-
-    /// The entry of a project's file that decides about the authority.
-    fn authority_of_project(&self) -> Result<Option<&Entry>, Failure> {
-        let profile = self.profile()?;
-        let entry = profile.entry("authority_host").filter(|entry| entry.at.is_project);
-        Ok(entry.filter(|_| given(&self.authority_host).is_none()))
-    }
-
-    /// Refuses to send a credential to an authority on this machine that a project's file names, unless it is the project's own.
-    pub(super) fn check_recipient(&self, credential: &Source) -> Result<(), Failure> {
-        let Some(authority) = self.authority_of_project()? else {
-            return Ok(());
-        };
-        let named = self.named_in_profile()?;
-        if is_microsofts(&self.checked_cloud()?) || named.is_some_and(|named| named.is_within_project()) {
-            return Ok(());
-        }
-        let problem = format!(
-            "{}: a project's file names an authority on this machine, and the credential {credential} is not the project's own",
-            authority.at
-        );
-        Err(Failure::text(Exit::Credential, problem).hint(
-            "set AZURE_AUTHORITY_HOST to send it there, or name a credential in the project's folder in that file",
-        ))
-    }
-
-    /// Checks what decides about where a credential goes.
-    pub(crate) fn check(&self) -> Result<(), Failure> {
-        self.checked_cloud()?;
-        match self.named_in_profile()? {
-            Some(named) => self.check_recipient(&named.source),
-            None => match CREDENTIALS.into_iter().find(|name| path_variable(name).is_some()) {
-                Some(name) => self.check_recipient(&Source::Variable(name.to_owned())),
-                None => Ok(()),
-            },
-        }
-    }
-
-    /// Refuses to send a user's token to an authority on this machine that a project's file names.
-    pub(crate) fn check_recipient_of_user_token(&self) -> Result<(), Failure> {
-        let Some(authority) = self.authority_of_project()? else {
-            return Ok(());
-        };
-        if is_microsofts(&self.checked_cloud()?) {
-            return Ok(());
-        }
-        let problem = format!(
-            "{}: a project's file names an authority on this machine, and a user's token is not sent there",
-            authority.at
-        );
-        Err(Failure::text(Exit::Credential, problem).hint("set AZURE_AUTHORITY_HOST to send it there"))
     }
 
     /// The credential that the profile names, unless an option or a variable names one.
@@ -274,9 +193,13 @@ impl Traced<ApplicationSettings> {
         let certificate = settings.certificate()?;
         let origin = |key: &str, variable_name: &str| match self.source(key) {
             Source::Default if path_variable(variable_name).is_some() => variable(variable_name),
-            Source::Default => profile
-                .entry(key)
-                .map_or(Source::Default, |entry| Source::Profile(entry.at.clone())),
+            Source::Default => {
+                let entry = match profile.credential().filter(|_| key.starts_with("certificate_")) {
+                    Some(credential) => profile.beside(credential, key),
+                    None => profile.entry(key),
+                };
+                entry.map_or(Source::Default, |entry| Source::Profile(entry.at.clone()))
+            }
             given => given,
         };
         rows.push(row(
@@ -303,9 +226,9 @@ impl Traced<ApplicationSettings> {
 
 /// A credential by the file that holds it, which is not read yet.
 pub(super) struct Named {
-    kind: &'static str,
-    path: PathBuf,
-    source: Source,
+    pub(super) kind: &'static str,
+    pub(super) path: PathBuf,
+    pub(super) source: Source,
 }
 
 impl Named {
@@ -316,53 +239,11 @@ impl Named {
             _ => Chosen::Federated(FederatedTokenFile::new(self.path), self.source),
         })
     }
-
-    /// Whether a project's file names it, and it lies in the folder of that file, links followed.
-    fn is_within_project(&self) -> bool {
-        let Source::Profile(place) = &self.source else {
-            return false;
-        };
-        let folder = place.file.parent().unwrap_or_else(|| Path::new("")).canonicalize();
-        let path = self.path.canonicalize();
-        place.is_project && matches!((folder, path), (Ok(folder), Ok(path)) if path.starts_with(&folder))
-    }
 }
 
 fn as_text(entry: &Entry) -> Option<&str> {
     match &entry.value {
         Setting::Text(text) => Some(text),
         _ => None,
-    }
-}
-
-/// Whether Microsoft, or the operator of a national cloud, runs what answers there: external tenants have hosts of their own.
-pub(crate) fn is_microsofts(cloud: &Cloud) -> bool {
-    let of_tenants = [".ciamlogin.com", ".b2clogin.com"];
-    match cloud {
-        Cloud::Custom(origin) => origin.is_https() && of_tenants.iter().any(|end| origin.host().ends_with(end)),
-        _ => true,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn microsofts_hosts_are_told_from_their_like() {
-        for (host, is) in [
-            ("public", true),
-            ("https://login.windows.net", true),
-            ("china", true),
-            ("https://contoso.ciamlogin.com", true),
-            ("https://contoso.b2clogin.com:8443", true),
-            ("https://ciamlogin.com.evil.test", false),
-            ("https://evilciamlogin.com", false),
-            ("https://login.microsoftonline.com.evil.test", false),
-            ("https://login.microsoftonline.com:8443", false),
-            ("http://127.0.0.1:80", false),
-        ] {
-            assert_eq!(is_microsofts(&cloud_at(host).unwrap()), is, "{host}");
-        }
     }
 }

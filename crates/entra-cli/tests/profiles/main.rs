@@ -1,66 +1,23 @@
 //! Profiles in `entra.toml`: which file goes before which, what a file may hold, and what a project's file may not do.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod hostile;
+mod place;
+mod project;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::path::Path;
 
-use common::{GRAPH, command, err, fails, out, set_mode};
+use common::{GRAPH, err, fails, out, set_mode};
 use entra_emulator::Emulator;
+use place::Place;
 use serde_json::Value;
 
 const TOKEN: &[&str] = &["token", "--resource", GRAPH];
 const SHOW: &[&str] = &["config", "show", "-o", "json"];
 const ID: &str = "535fb089-9ff3-47b6-9bfb-4f1264799865";
 const OTHER: &str = "11111111-2222-3333-4444-555555555555";
-
-/// A home with a repository in it.
-struct Place {
-    home: tempfile::TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        let home = tempfile::tempdir().unwrap();
-        fs::create_dir_all(home.path().join("work/app/src/deep")).unwrap();
-        fs::create_dir(home.path().join("work/app/.git")).unwrap();
-        Self { home }
-    }
-
-    fn project(&self, text: &str) -> PathBuf {
-        self.write("work/app/entra.toml", text)
-    }
-
-    fn user(&self, text: &str) -> PathBuf {
-        fs::create_dir_all(self.home.path().join(".config/entra")).unwrap();
-        self.write(".config/entra/entra.toml", text)
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.home.path().canonicalize().unwrap().join(name);
-        fs::write(&path, text).unwrap();
-        set_mode(&path, 0o600);
-        path
-    }
-
-    fn run_in(&self, folder: &str, words: &[&str], more: &[(&str, &str)]) -> Output {
-        let home = self.home.path().canonicalize().unwrap();
-        let mut command = command(words, more);
-        command.env("HOME", &home).current_dir(home.join(folder));
-        command.output().unwrap()
-    }
-
-    fn run(&self, words: &[&str], more: &[(&str, &str)]) -> Output {
-        self.run_in("work/app/src/deep", words, more)
-    }
-
-    fn shown(&self, words: &[&str], more: &[(&str, &str)]) -> Value {
-        let output = self.run(&[SHOW, words].concat(), more);
-        assert!(output.status.success(), "{}", err(&output));
-        serde_json::from_str(out(&output)).unwrap()
-    }
-}
 
 /// The value of a setting, and where it comes from.
 #[track_caller]
@@ -388,110 +345,6 @@ fn a_project_is_searched_up_to_its_repository() {
     fs::remove_file(place.home.path().join("work/entra.toml")).unwrap();
     let output = place.run_in("work/plain/deep", &["config", "show", "--profile", "home"], &[]);
     fails(&output, 3, &["no profile home"]);
-}
-
-/// What a stranger's file may try, with a secret in each of the places that the user has.
-#[test]
-fn a_projects_file_sends_no_secret_to_another_authority() {
-    let place = Place::new();
-    let stranger = Emulator::start();
-    let secret = place.write("secret.txt", "canary-hunter2");
-    let outside = secret.to_str().unwrap();
-    let user = format!("[profile.a]\nsecret_file = \"{outside}\"\n");
-    let profile = |host: &str, more: &str| {
-        format!(
-            "default_profile = \"a\"\n[profile.a]\ntenant = \"contoso.com\"\nclient_id = \"{ID}\"\nauthority_host = \"{host}\"\n{more}"
-        )
-    };
-    let secret_variable = [("AZURE_CLIENT_SECRET", "canary-hunter2")];
-    let commands = [
-        TOKEN,
-        &["exec", "--resource", GRAPH, "--", "true"],
-        &["doctor", "--resource", GRAPH],
-        &["consent", "--no-browser", "--wait", "1", "--resource", GRAPH],
-        &["login", "--device-code"],
-    ];
-    for host in [
-        "https://login.evil.test",
-        "https://login.microsoftonline.com.evil.test",
-        "login.evil.test",
-        "https://login.microsoftonline.com:8443",
-        "https://evil.b2clogin.com",
-    ] {
-        place.project(&profile(host, ""));
-        for words in commands {
-            let output = place.run(words, &secret_variable);
-            assert_eq!(output.status.code(), Some(3), "{words:?}: {}", err(&output));
-            let all = format!("{}{}", out(&output), err(&output));
-            assert!(
-                all.contains("neither Microsoft's nor on this machine"),
-                "{words:?}: {all}"
-            );
-        }
-    }
-    // A port of this machine may be another user's.
-    let inside = "secret_file = \"linked.txt\"\n";
-    #[cfg(unix)]
-    std::os::unix::fs::symlink(&secret, place.home.path().join("work/app/linked.txt")).unwrap();
-    for (more, user, words, variables) in [
-        ("", "", &[][..], &secret_variable[..]),
-        ("", &*user, &[], &[]),
-        (&*format!("secret_file = \"{outside}\"\n"), "", &[], &[]),
-        ("secret_file = \"../../secret.txt\"\n", "", &[], &[]),
-        (inside, "", &[], &[]),
-        ("", "", &["--secret-file", outside], &[]),
-        ("secret_file = \"own.txt\"\n", "", &[], &secret_variable),
-    ] {
-        place.write("work/app/own.txt", "own");
-        place.project(&profile(stranger.base_url(), more));
-        place.user(user);
-        for command in [TOKEN, &["doctor", "--resource", GRAPH]] {
-            let output = place.run(&[command, words].concat(), variables);
-            assert_eq!(
-                output.status.code(),
-                Some(4),
-                "{more}: {}{}",
-                out(&output),
-                err(&output)
-            );
-        }
-    }
-    let posts = stranger
-        .requests()
-        .into_iter()
-        .filter(|request| request.method == "POST");
-    assert_eq!(posts.count(), 0);
-    // The user may send it there.
-    place.project(&profile("https://login.evil.test", ""));
-    let output = place.run(
-        TOKEN,
-        &[secret_variable[0], ("AZURE_AUTHORITY_HOST", stranger.base_url())],
-    );
-    assert_eq!(output.status.code(), Some(5), "{}", err(&output));
-    assert!(
-        err(&output).contains("the profile a of this project is used"),
-        "{}",
-        err(&output)
-    );
-}
-
-#[test]
-fn a_projects_own_secret_goes_to_its_emulator() {
-    let emulator = Emulator::start();
-    let place = Place::new();
-    place.write("work/app/secret.txt", emulator.client_secret());
-    place.project(&format!(
-        "default_profile = \"dev\"\n[profile.dev]\ntenant = \"{}\"\nclient_id = \"{}\"\nauthority_host = \"{}\"\nsecret_file = \"secret.txt\"\n",
-        emulator.tenant_id(),
-        emulator.client_id(),
-        emulator.base_url()
-    ));
-    let output = place.run(TOKEN, &[]);
-    assert!(
-        output.status.success() && out(&output).starts_with("eyJ"),
-        "{}",
-        err(&output)
-    );
 }
 
 #[test]

@@ -1,0 +1,154 @@
+//! The credential that the settings name: an option, a variable, or a profile.
+
+use std::path::PathBuf;
+
+use entra_credential::FederatedTokenFile;
+use entra_proto::{ClientCredential, ClientId, ClientSecret, Cloud, FederatedCredential};
+
+use super::{ApplicationSettings, cloud_at, why_unset};
+use crate::environment;
+use crate::exit::{Exit, Failure};
+use crate::message::warn;
+use crate::outside::refuse_contents;
+use crate::secret;
+use crate::source::Source;
+
+impl ApplicationSettings {
+    pub(super) fn credential(&self) -> Result<ClientCredential, Failure> {
+        Ok(match self.chosen()? {
+            Chosen::Secret(secret, source) => {
+                if let Some(doubt) = secret.doubt() {
+                    warn(format_args!("the client secret {source}: {doubt}"), doubt.hint());
+                }
+                secret.into()
+            }
+            Chosen::Certificate(path, _) => self.certificate()?.credential(&path)?.into(),
+            Chosen::Federated(file, _) => FederatedCredential::new(file).into(),
+        })
+    }
+
+    /// What was named on the command line comes first; of the variables, the secret, the certificate, the federated token; then the profile.
+    pub(crate) fn chosen(&self) -> Result<Chosen, Failure> {
+        let chosen = self.chosen_or_none()?.ok_or_else(|| {
+            let why = CREDENTIALS.iter().find_map(|name| why_unset(name)).unwrap_or_default();
+            Failure::text(Exit::Credential, format_args!("no credential{why}")).hint(
+                "set AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH, or use --secret-file FILE (\"-\" for standard input) or \
+                 --certificate FILE",
+            )
+        })?;
+        self.check_recipient(chosen.source())?;
+        Ok(chosen)
+    }
+
+    pub(super) fn chosen_or_none(&self) -> Result<Option<Chosen>, Failure> {
+        self.refuse_secret_on_command_line()?;
+        if let Some(path) = &self.secret_file {
+            return Ok(Some(Chosen::Secret(secret::read(path)?, Source::File(path.clone()))));
+        }
+        if let Some(path) = self.certificate.file() {
+            let flag = Source::Flag("--certificate".to_owned());
+            refuse_contents(path, Exit::Credential)?;
+            return Ok(Some(Chosen::Certificate(path.to_owned(), flag)));
+        }
+        if let Some(key) = self.certificate.key_file() {
+            // The key is named on the command line, so the variables of other credentials are not meant.
+            refuse_contents(key, Exit::Credential)?;
+            let path = path_variable(CERTIFICATE).ok_or_else(|| {
+                Failure::text(Exit::Credential, "--certificate-key names the key alone")
+                    .hint("name the certificate's file with --certificate, or in AZURE_CLIENT_CERTIFICATE_PATH")
+            })?;
+            refuse_contents(&path, Exit::Credential)?;
+            return Ok(Some(Chosen::Certificate(
+                path,
+                Source::Variable(CERTIFICATE.to_owned()),
+            )));
+        }
+        if let Some(path) = &self.federated_token_file {
+            let flag = Source::Flag("--federated-token-file".to_owned());
+            refuse_contents(path, Exit::Credential)?;
+            return Ok(Some(Chosen::Federated(FederatedTokenFile::new(path), flag)));
+        }
+        let variable = |name: &str| Source::Variable(name.to_owned());
+        if let Some(text) = environment::text(SECRET, Exit::Credential)? {
+            return Ok(Some(Chosen::Secret(secret::client_secret(&text)?, variable(SECRET))));
+        }
+        if let Some(path) = path_variable(CERTIFICATE) {
+            refuse_contents(&path, Exit::Credential)?;
+            return Ok(Some(Chosen::Certificate(path, variable(CERTIFICATE))));
+        }
+        if let Some(path) = path_variable(FEDERATED) {
+            refuse_contents(&path, Exit::Credential)?;
+            return Ok(Some(Chosen::Federated(
+                FederatedTokenFile::new(path),
+                variable(FEDERATED),
+            )));
+        }
+        let Some(named) = self.named_in_profile()? else {
+            return Ok(None);
+        };
+        self.check_files(&named)?;
+        named.read().map(Some)
+    }
+
+    pub(super) fn refuse_secret_on_command_line(&self) -> Result<(), Failure> {
+        if self.secret.is_none() {
+            return Ok(());
+        }
+        Err(Failure::text(
+            Exit::Usage,
+            "a secret on the command line is seen by every user of the machine and kept in the shell's history",
+        )
+        .hint("set AZURE_CLIENT_SECRET, or use --secret-file FILE, or pipe it in with --secret-file -"))
+    }
+
+    /// Whether a credential that no option names is this application's in this cloud.
+    pub(super) fn is_of(&self, chosen: &Chosen, client_id: ClientId, cloud: &Cloud) -> Result<bool, Failure> {
+        match chosen.source() {
+            Source::Variable(_) => Ok(self.variables_are_of(client_id, cloud)),
+            Source::Profile(_) => self.profile_is_of(client_id, cloud),
+            _ => Ok(true),
+        }
+    }
+
+    /// Whether a credential that a variable holds is this application's in this cloud. It is that of AZURE_CLIENT_ID at
+    /// AZURE_AUTHORITY_HOST, whatever other application or cloud an option names: it goes nowhere else.
+    fn variables_are_of(&self, client_id: ClientId, cloud: &Cloud) -> bool {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let named_client = match variable("AZURE_CLIENT_ID") {
+            Some(id) => id.trim().parse().ok(),
+            None => self.client_id().ok(),
+        };
+        let named_cloud = match variable("AZURE_AUTHORITY_HOST") {
+            Some(host) => cloud_at(host.trim()),
+            None => self.cloud(),
+        };
+        named_client == Some(client_id) && named_cloud.is_ok_and(|named| named.origin() == cloud.origin())
+    }
+}
+
+/// The credential that the settings name, and where it comes from. Secrets have been read; files with keys and tokens have not.
+pub(crate) enum Chosen {
+    Secret(ClientSecret, Source),
+    Certificate(PathBuf, Source),
+    Federated(FederatedTokenFile, Source),
+}
+
+impl Chosen {
+    pub(crate) fn source(&self) -> &Source {
+        let (Self::Secret(_, source) | Self::Certificate(_, source) | Self::Federated(_, source)) = self;
+        source
+    }
+}
+
+/// The path in a variable. One that is set to nothing is not set.
+pub(super) fn path_variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name)
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+}
+
+/// The variables that name a credential, the first that is set before the others.
+pub(crate) const CREDENTIALS: [&str; 3] = [SECRET, CERTIFICATE, FEDERATED];
+const SECRET: &str = "AZURE_CLIENT_SECRET";
+const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
+const FEDERATED: &str = FederatedTokenFile::VARIABLE;
