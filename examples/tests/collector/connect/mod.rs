@@ -2,4 +2,5 @@
 
 mod browser;
 mod handlers;
+mod visitor;
 mod world;
