@@ -80,7 +80,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PART", default_value_t = 0.75, value_parser = part)]
     pub(crate) renew_after: f64,
 
-    /// Address of the API in another cloud, such as https://manage-gcc.office.com
+    /// Address of the API, such as https://manage-gcc.office.com. Without it, the API of the cloud that AZURE_AUTHORITY_HOST names;
+    /// one of another cloud is an error
     #[arg(long, value_name = "URL")]
     pub(crate) api: Option<Origin>,
 
@@ -201,4 +202,5 @@ Environment variables:
                                      makes one, and starts the subscriptions again
 
 Ctrl-C or SIGTERM stops the program after it has written what it collected; a second
-one stops it at once. The exit code is 0 if the last round succeeded in every tenant.";
+one stops it at once. The exit code is 0 if the last round succeeded in every tenant,
+and lost no time that the API lists no more (it keeps content for 7 days).";

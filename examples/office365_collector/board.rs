@@ -58,6 +58,8 @@ pub(crate) struct Row {
     /// Those of them that were throttled.
     pub(crate) throttled: u64,
     pub(crate) back_off: Duration,
+    /// Times whose content is lost.
+    pub(crate) gaps: u64,
     /// Tokens, the first one included.
     pub(crate) tokens: u64,
     /// Responses by the first digit of their status; at 0, requests without a response.
@@ -153,6 +155,7 @@ impl Row {
         self.retries += other.retries;
         self.throttled += other.throttled;
         self.back_off += other.back_off;
+        self.gaps += other.gaps;
         self.tokens += other.tokens;
         for (sum, count) in self.responses.iter_mut().zip(other.responses) {
             *sum += count;
@@ -238,16 +241,13 @@ impl Observer for Board {
                 row.throttled += u64::from(reason.is_throttled());
                 row.back_off += wait;
             }
+            Event::Failed { tenant, failure } => figures.row(tenant).gaps += u64::from(failure.is_gap()),
             Event::TokenAcquired { tenant, .. } | Event::TokenRenewed { tenant, .. } => figures.row(tenant).tokens += 1,
             Event::Responded { tenant, status } => {
                 let class = status.map_or(0, |status| usize::from(status.as_u16() / 100));
                 figures.row(tenant).responses[class.min(5)] += 1;
             }
-            Event::Subscribed { .. }
-            | Event::Gap { .. }
-            | Event::PageListed { .. }
-            | Event::Failed { .. }
-            | Event::Warning { .. } => {}
+            Event::Subscribed { .. } | Event::PageListed { .. } | Event::Warning { .. } => {}
         }
     }
 }

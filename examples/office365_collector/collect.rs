@@ -3,8 +3,11 @@
 //! A round gives every tenant a turn ([`session`]). A tenant that has to wait for long gives its place to another, and comes back
 //! later in the same round: what it has is durable, so that nothing is done twice. Notifications of a webhook are turns as well.
 
+mod api;
 mod calls;
+mod clock;
 mod fetches;
+mod listing;
 mod pace;
 mod recent;
 mod session;
@@ -17,12 +20,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use entra_client::Client;
-use entra_proto::{Cloud, Guid, KnownApi, Tenant, Timestamp};
+use entra_proto::{Guid, Tenant, Timestamp};
 use entra_transport::cloud_from_env;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use self::clock::Clock;
 use self::pace::Pace;
 use self::session::{Outcome, Work};
 use crate::arguments::Arguments;
@@ -31,7 +35,7 @@ use crate::console::note;
 use crate::event::{Event, Observers, Report, Shutdown};
 use crate::feed::{Api, ContentType, Webhook};
 use crate::sink::{Bounds, Sink, SinkError, jsonl::JsonLines, sqlite::Sqlite};
-use crate::tenants::Tenants;
+use crate::tenants::{Listed, Tenants};
 use crate::tokens;
 use crate::webhook;
 
@@ -57,6 +61,7 @@ pub(crate) struct Shared {
     /// Places for requests to the API. They are given away in the order in which they are asked for.
     pub(crate) requests: Semaphore,
     pub(crate) settings: Settings,
+    pub(crate) clock: Clock,
     /// The ids of the tenants: a domain's id comes from its token.
     ids: Mutex<HashMap<Guid, Tenant>>,
 }
@@ -109,20 +114,7 @@ impl Collector {
         let cloud = cloud_from_env()?;
         let client_id = common::setting("AZURE_CLIENT_ID")?.parse()?;
         let tenants = Tenants::new(arguments, client_id)?;
-        let origin = match &arguments.api {
-            Some(origin) => origin.clone(),
-            None => {
-                let here = KnownApi::with_audience(PUBLIC_API).and_then(|api| api.in_cloud(&cloud));
-                common::address(&cloud, here.map_or(PUBLIC_API, |api| api.audience)).parse()?
-            }
-        };
-        // An emulator has the API at its own address, and the tokens are for the real one.
-        let is_local = Cloud::loopback(origin.as_str()).is_ok();
-        let audience = if is_local {
-            PUBLIC_API.to_owned()
-        } else {
-            origin.as_str().to_owned()
-        };
+        let (origin, audience) = api::find(&cloud, arguments.api.as_ref())?;
         let home = match &tenants {
             Tenants::Fixed(tenants) => tenants.first().cloned(),
             Tenants::Store { .. } => common::optional("AZURE_TENANT_ID")?.map(|id| id.parse()).transpose()?,
@@ -153,6 +145,7 @@ impl Collector {
                     patience: arguments.patience,
                     webhook: webhook::subscription(arguments)?,
                 },
+                clock: Clock::default(),
                 ids: Mutex::default(),
             }),
             tenants: Arc::new(tenants),
@@ -237,7 +230,7 @@ impl Collector {
                 }
                 () = sleep_until(next_round), if round.is_none() => {
                     match self.list().await {
-                        Ok(tenants) => round = Round::start(&mut schedule, tenants),
+                        Ok(listed) => round = Round::start(&mut schedule, listed),
                         Err(error) => {
                             note(&format!("the tenants cannot be listed: {error}; the next round tries again"));
                             succeeded = false;
@@ -257,7 +250,7 @@ impl Collector {
         }
     }
 
-    async fn list(&self) -> Result<Vec<Tenant>, Box<dyn Error>> {
+    async fn list(&self) -> Result<Listed, Box<dyn Error>> {
         let tenants = Arc::clone(&self.tenants);
         let tenants = tokio::task::spawn_blocking(move || tenants.list()).await?;
         tenants.map_err(|error| error as Box<dyn Error>)
@@ -293,17 +286,35 @@ struct Round {
 }
 
 impl Round {
-    fn start(schedule: &mut Schedule, tenants: Vec<Tenant>) -> Option<Self> {
-        schedule
-            .shared
-            .observers
-            .tell(&Event::RoundStarted { tenants: &tenants });
+    fn start(schedule: &mut Schedule, Listed { tenants, unreadable }: Listed) -> Option<Self> {
+        let observers = &schedule.shared.observers;
+        let all: Vec<Tenant> = tenants
+            .iter()
+            .chain(unreadable.iter().map(|failure| &failure.place.tenant))
+            .cloned()
+            .collect();
+        observers.tell(&Event::RoundStarted { tenants: &all });
         let round = Self {
             started: Instant::now(),
             left: tenants.len(),
             succeeded: 0,
-            failed: 0,
+            failed: unreadable.len(),
         };
+        for failure in unreadable {
+            let tenant = failure.place.tenant.clone();
+            observers.tell(&Event::Failed {
+                tenant: &tenant,
+                failure: &failure,
+            });
+            let mut report = Report::default();
+            report.fail(failure);
+            observers.tell(&Event::TenantFinished {
+                tenant: &tenant,
+                report: &report,
+                is_round: true,
+                is_stopped: false,
+            });
+        }
         for tenant in tenants {
             if let Tenant::Id(id) = tenant {
                 schedule.shared.know(id, &tenant);
@@ -462,8 +473,6 @@ fn sink(arguments: &Arguments) -> Result<Arc<dyn Sink>, Box<dyn Error>> {
     })
 }
 
-/// The API's address in the public cloud, and its audience there.
-const PUBLIC_API: &str = "https://manage.office.com";
 /// Notifications that wait, in the channel and in the schedule.
 const MOST_NOTIFICATIONS: usize = 256;
 /// Contents in one turn for notifications.

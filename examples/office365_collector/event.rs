@@ -31,12 +31,6 @@ pub(crate) enum Event<'a> {
         tenant: &'a Tenant,
         content_type: ContentType,
     },
-    /// Content of this time cannot be collected any more: the API keeps it for 7 days.
-    Gap {
-        tenant: &'a Tenant,
-        content_type: ContentType,
-        gap: Window,
-    },
     /// A window is about to be listed.
     WindowStarted {
         tenant: &'a Tenant,
@@ -192,12 +186,17 @@ impl Observers {
     }
 }
 
+/// Its number on Linux, macOS and the BSDs.
+#[cfg(unix)]
+const SIGXFSZ: i32 = 25;
+
 /// The wish to stop: requests that are in flight are finished or dropped, commits are finished, and nothing new is started.
 #[derive(Clone)]
 pub(crate) struct Shutdown(watch::Receiver<bool>);
 
 impl Shutdown {
-    /// Follows SIGINT (Ctrl-C) and SIGTERM. A second one ends the program at once.
+    /// Follows SIGINT (Ctrl-C) and SIGTERM. A second one ends the program at once. From then on, a file that reaches the limit of its
+    /// size (SIGXFSZ) is an error of that write, and does not end the program.
     ///
     /// # Errors
     /// Returns an error if the signals cannot be watched.
@@ -205,6 +204,8 @@ impl Shutdown {
         let (stop, stopped) = watch::channel(false);
         #[cfg(unix)]
         let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        #[cfg(unix)]
+        let _ = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(SIGXFSZ));
         tokio::spawn(async move {
             for _ in 0..2 {
                 #[cfg(unix)]

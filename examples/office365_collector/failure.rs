@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use entra_client::DirectoryError;
 use entra_proto::Tenant;
 
 use crate::feed::{CallError, ContentType};
@@ -94,6 +95,10 @@ pub(crate) enum Cause {
     TenantId,
     /// The tenant is listed under another name as well, and collected under that one.
     SameTenant(Tenant),
+    /// The tenant's entry in the tenant store cannot be read.
+    Store(Arc<DirectoryError>),
+    /// The API lists this time no more, and it was not collected completely before.
+    Gap,
     /// There are too many pages, or they go round in a circle.
     Pages(usize),
 }
@@ -113,6 +118,10 @@ impl Failure {
             Cause::Sink(error) => error.to_string(),
             Cause::TenantId => "the token does not tell the tenant's id".to_owned(),
             Cause::SameTenant(name) => format!("this is tenant {name}, which is collected under that name"),
+            Cause::Store(error) => error.problem(),
+            Cause::Gap => {
+                "content of this time is lost: it was not collected within the 7 days that the API keeps it".to_owned()
+            }
             Cause::Pages(read) => format!("the list of content does not end: {read} pages were read"),
         }
     }
@@ -124,6 +133,10 @@ impl Failure {
             Cause::Sink(error) => Some(error.hint()),
             Cause::TenantId => Some("name the tenant by its id in place of a domain"),
             Cause::SameTenant(_) => Some("name each tenant once"),
+            Cause::Store(error) => error.hint(),
+            Cause::Gap => {
+                Some("run the collector more often, and see what stopped it at that time; this is reported once")
+            }
             Cause::Pages(_) => Some("see whether the next round succeeds, and report it to Microsoft if not"),
         }
     }
@@ -138,12 +151,17 @@ impl Failure {
         matches!(&self.cause, Cause::Call(error) if error.is_throttled())
     }
 
+    /// Returns whether content is lost.
+    pub(crate) fn is_gap(&self) -> bool {
+        matches!(&self.cause, Cause::Gap)
+    }
+
     /// Returns whether nothing else of the tenant can succeed either.
     pub(crate) fn ends_tenant(&self) -> bool {
         match &self.cause {
             Cause::Call(error) => error.ends_tenant() || error.is_throttled(),
-            Cause::Sink(_) | Cause::TenantId | Cause::SameTenant(_) => true,
-            Cause::Pages(_) => false,
+            Cause::Sink(_) | Cause::TenantId | Cause::SameTenant(_) | Cause::Store(_) => true,
+            Cause::Gap | Cause::Pages(_) => false,
         }
     }
 }
@@ -159,6 +177,7 @@ impl Error for Failure {
         match &self.cause {
             Cause::Call(CallError::Token(error)) => Some(error),
             Cause::Sink(error) => Some(error),
+            Cause::Store(error) => Some(error),
             _ => None,
         }
     }

@@ -1,25 +1,87 @@
 //! The log: one line on standard error for each event that a person may want to see.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use entra_proto::Tenant;
 
 use crate::console::note;
 use crate::event::{Event, Observer};
 use crate::failure::Failure;
 
-/// Writes lines to standard error.
+/// Writes lines to standard error. The first round is shown whole; of later rounds, what is new or failed.
 pub(crate) struct Log {
     /// Leaves out all but failures and warnings.
-    pub(crate) quiet: bool,
+    quiet: bool,
+    rounds: Mutex<Rounds>,
+}
+
+struct Rounds {
+    /// Whether something happened in this round that a person may want to see.
+    is_news: bool,
+    /// Tenants that failed last: their next success is news.
+    failed: HashSet<Tenant>,
+    is_first: bool,
+}
+
+impl Log {
+    /// Writes lines; with `quiet`, only those of failures and warnings.
+    pub(crate) fn new(quiet: bool) -> Self {
+        Self {
+            quiet,
+            rounds: Mutex::new(Rounds {
+                is_news: true,
+                failed: HashSet::new(),
+                is_first: true,
+            }),
+        }
+    }
+}
+
+impl Rounds {
+    /// Takes note of an event. Returns whether it has a line that is worth reading.
+    fn is_news(&mut self, event: &Event<'_>) -> bool {
+        match event {
+            Event::TenantFinished {
+                tenant,
+                report,
+                is_round,
+                is_stopped,
+            } => {
+                let has_failed = !report.is_success();
+                let is_change = if has_failed {
+                    self.failed.insert((*tenant).clone())
+                } else {
+                    self.failed.remove(*tenant)
+                };
+                let is_idle = report.contents == 0 && *is_round && !is_stopped;
+                let is_news = self.is_first || has_failed || is_change || !is_idle;
+                self.is_news |= is_news;
+                is_news
+            }
+            Event::RoundFinished { .. } => {
+                self.is_first = false;
+                std::mem::take(&mut self.is_news)
+            }
+            _ => true,
+        }
+    }
 }
 
 impl Observer for Log {
     fn observe(&self, event: &Event<'_>) {
         let is_important = match event {
-            Event::Gap { .. } | Event::Failed { .. } | Event::Warning { .. } => true,
+            Event::Failed { .. } | Event::Warning { .. } => true,
             Event::RoundStarted { tenants } => tenants.is_empty(),
             _ => false,
         };
-        if self.quiet && !is_important {
+        let is_news = self
+            .rounds
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_news(event);
+        if !is_news || self.quiet && !is_important {
             return;
         }
         if let Some(line) = line(event) {
@@ -34,13 +96,6 @@ pub(crate) fn line(event: &Event<'_>) -> Option<String> {
         Event::Subscribed { tenant, content_type } => {
             format!("tenant {tenant}: started the subscription to {content_type}: first content may take 12 hours")
         }
-        Event::Gap {
-            tenant,
-            content_type,
-            gap,
-        } => format!(
-            "tenant {tenant}, {content_type}: content from {gap} is lost: the API keeps it for 7 days; run the collector more often"
-        ),
         Event::BackOff { tenant, wait, reason } => {
             format!("tenant {tenant}: waits {}: {}", short(*wait), reason.problem())
         }
@@ -126,6 +181,8 @@ pub(crate) fn short(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Report;
+    use crate::failure::{Cause, Place};
 
     #[test]
     fn renewal_is_told_with_the_life_that_was_left() {
@@ -143,6 +200,39 @@ mod tests {
             told(61, 0),
             "tenant contoso.example: token renewed after 61 min: it had expired"
         );
+    }
+
+    #[test]
+    fn later_rounds_are_told_where_something_is_new() {
+        let log = Log::new(false);
+        let tenant: Tenant = "contoso.example".parse().unwrap();
+        let round = |report: &Report| {
+            let finished = Event::TenantFinished {
+                tenant: &tenant,
+                report,
+                is_round: true,
+                is_stopped: false,
+            };
+            let over = Event::RoundFinished {
+                succeeded: 1,
+                failed: 0,
+                took: Duration::ZERO,
+                next: None,
+            };
+            let mut rounds = log.rounds.lock().unwrap();
+            [&finished, &over].map(|event| rounds.is_news(event))
+        };
+        let (idle, mut busy, mut failed) = (Report::default(), Report::default(), Report::default());
+        busy.contents = 1;
+        failed.fail(Failure::new(Place::tenant(&tenant), Cause::TenantId));
+        assert_eq!(round(&idle), [true; 2], "the first round");
+        assert_eq!(round(&idle), [false; 2]);
+        assert_eq!(round(&busy), [true; 2]);
+        assert_eq!(round(&idle), [false; 2]);
+        assert_eq!(round(&failed), [true; 2]);
+        assert_eq!(round(&failed), [true; 2]);
+        assert_eq!(round(&idle), [true; 2], "it works again");
+        assert_eq!(round(&idle), [false; 2]);
     }
 
     #[test]

@@ -29,13 +29,21 @@
 //! A proxy with TLS and a sign-in of yours stands before the connect page, which lists the tenants. In a container, let `--metrics 0.0.0.0:9464`
 //! be reached from the cluster alone, keep the folder on a volume, and run one collector for each folder.
 //!
+//! What has been collected is judged by the API's clock (the `Date` of its responses): the clock of this machine may be wrong. A resume
+//! point in the future, as an older run with a wrong clock left it, leads back to all that the API still lists; records whose ids are
+//! remembered (`--remember`, with `--sqlite` all of them) are not written again. A time that was not collected within the 7 days that
+//! the API lists is lost, which is reported once as a failure of its tenant, and counted in the metrics.
+//!
 //! ```text
 //!  main ──► arguments           options and environment variables
 //!    ├────► tenants             which tenants to collect from
 //!    ├────► tokens              the client: credential, v1 or v2, renewal ahead of need
 //!    └────► collect             rounds: all tenants, a bounded number at once
+//!             ├──► api          the address of the API in the cloud of the tokens
+//!             ├──► session      one tenant: subscriptions, contents, de-duplication, commits
+//!             ├──► listing      one content type: its windows and their pages
 //!             ├──► windows      from the last finished window to now, at most 24 h each, at most 7 days back
-//!             ├──► session      one tenant: subscriptions, pages, contents, de-duplication, commits
+//!             ├──► clock        the time by the API's clock
 //!             ├──► fetches      contents in flight
 //!             ├──► calls, pace  retries and back-off of one tenant
 //!             ├──► feed         the API: calls, pages, contents, errors
@@ -108,7 +116,7 @@ async fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> Result<bool, Box<dyn std::error::Error>> {
     let board = Arc::new(Board::default());
     let quiet = arguments.quiet;
-    let observers = Observers::new(vec![Arc::new(Log { quiet }), Arc::clone(&board) as _]);
+    let observers = Observers::new(vec![Arc::new(Log::new(quiet)), Arc::clone(&board) as _]);
     let shutdown = Shutdown::on_signals()?;
     let collector = Collector::new(arguments, observers, shutdown.clone())?;
     servers::start(arguments, &collector, &board)?;

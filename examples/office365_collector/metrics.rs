@@ -128,7 +128,12 @@ fn render(figures: &Figures) -> String {
 /// Name, help text and value of a counter.
 type Counter = (&'static str, &'static str, fn(&Row) -> u64);
 
-const COUNTERS: [Counter; 8] = [
+const COUNTERS: [Counter; 9] = [
+    (
+        "office365_collector_gaps_total",
+        "Times whose content is lost, because it was not collected within the 7 days that the API keeps it.",
+        |row| row.gaps,
+    ),
     ("office365_collector_records_total", "New records.", |row| row.records),
     (
         "office365_collector_duplicates_total",

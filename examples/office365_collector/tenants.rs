@@ -2,13 +2,14 @@
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use entra_client::{DiskDirectory, TenantDirectory};
+use entra_client::{DirectoryError, DiskDirectory, TenantDirectory};
 use entra_proto::{ClientId, Tenant};
 
 use crate::arguments::Arguments;
 use crate::common;
-use crate::console::note;
+use crate::failure::{Cause, Failure, Place};
 
 /// Where the tenants are listed.
 pub(crate) enum Tenants {
@@ -48,16 +49,34 @@ impl Tenants {
     ///
     /// # Errors
     /// Returns an error if the store cannot be read.
-    pub(crate) fn list(&self) -> Result<Vec<Tenant>, Box<dyn Error + Send + Sync>> {
+    pub(crate) fn list(&self) -> Result<Listed, Box<dyn Error + Send + Sync>> {
         match self {
-            Self::Fixed(tenants) => Ok(tenants.clone()),
+            Self::Fixed(tenants) => Ok(Listed {
+                tenants: tenants.clone(),
+                unreadable: Vec::new(),
+            }),
             Self::Store { path, client_id } => {
                 let list = DiskDirectory::at(path).list(Some(*client_id))?;
-                for unreadable in &list.unreadable {
-                    note(&format!("warning: {unreadable}"));
+                let mut unreadable = Vec::new();
+                for error in list.unreadable {
+                    let DirectoryError::Record { tenant, .. } = &error else {
+                        return Err(error.into());
+                    };
+                    let tenant = Place::tenant(&Tenant::from(*tenant));
+                    unreadable.push(Failure::new(tenant, Cause::Store(Arc::new(error))));
                 }
-                Ok(list.tenants.into_iter().map(|tenant| tenant.tenant.into()).collect())
+                Ok(Listed {
+                    tenants: list.tenants.into_iter().map(|tenant| tenant.tenant.into()).collect(),
+                    unreadable,
+                })
             }
         }
     }
+}
+
+/// The tenants at one moment.
+pub(crate) struct Listed {
+    pub(crate) tenants: Vec<Tenant>,
+    /// Tenants whose entries in the store cannot be read.
+    pub(crate) unreadable: Vec<Failure>,
 }

@@ -42,7 +42,9 @@ impl Fetches {
         let feed = self.feed.clone();
         let place = self.place.of_type(content.content_type).at(&content.id);
         self.tasks.spawn(async move {
-            let blob = calls.attempt(&place, || feed.blob(content.uri.clone())).await;
+            let blob = calls
+                .attempt(&place, || feed.blob(content.content_type, content.uri.clone()))
+                .await;
             (content, blob)
         });
     }

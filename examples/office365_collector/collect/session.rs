@@ -3,21 +3,19 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use entra_proto::{Guid, Tenant, Timestamp, UnverifiedClaims};
-use http::Uri;
 use tokio::task::spawn_blocking;
 
 use super::calls::{Calls, Stop};
 use super::fetches::Fetches;
 use super::recent::Recent;
-use super::windows::plan;
 use super::writer::Writer;
 use super::{Notified, Shared, Turn};
 use crate::event::{Event, Report};
 use crate::failure::{Cause, Failure, Place};
-use crate::feed::{Blob, CallError, Content, ContentType, Feed, content_query};
+use crate::feed::{Blob, CallError, Content, ContentType, Feed};
 use crate::sink::{Batch, Key, Progress, Window};
 
 /// What a turn is for.
@@ -76,24 +74,22 @@ pub(super) async fn run(shared: Arc<Shared>, mut turn: Turn) -> (Turn, Outcome) 
     (turn, outcome)
 }
 
-struct Session {
-    place: Place,
-    calls: Arc<Calls>,
-    report: Report,
+pub(super) struct Session {
+    pub(super) place: Place,
+    pub(super) calls: Arc<Calls>,
+    pub(super) report: Report,
 }
 
 /// What is known of the contents and records of the tenant.
-struct State {
-    writer: Writer,
+pub(super) struct State {
+    pub(super) writer: Writer,
     recent: Recent,
     /// Contents that are done or in flight.
-    contents: HashSet<Key>,
+    pub(super) contents: HashSet<Key>,
 }
 
 impl Session {
     async fn run(&mut self, work: &Work) -> Result<(), Stop> {
-        let calls = Arc::clone(&self.calls);
-        let shared = &calls.shared;
         let (id, feed) = self.feed().await?;
         match work {
             Work::Poll => {
@@ -101,22 +97,8 @@ impl Session {
                 let (mut state, progress) = self.open(id).await?;
                 for content_type in content_types {
                     let finished = progress.finished.get(&content_type).copied();
-                    let plan = plan(now, finished, shared.settings.since, shared.settings.bounds.overlap);
-                    if let Some(gap) = plan.gap {
-                        let tenant = &self.place.tenant;
-                        shared.observers.tell(&Event::Gap {
-                            tenant,
-                            content_type,
-                            gap,
-                        });
-                    }
-                    let mut is_complete = true;
-                    for window in plan.windows {
-                        let collected = self.window(&feed, &mut state, content_type, window).await;
-                        is_complete &= self
-                            .written(&mut state, collected, content_type, window, is_complete)
-                            .await?;
-                    }
+                    self.content_type(&feed, &mut state, content_type, now, finished)
+                        .await?;
                 }
                 self.flush(&mut state).await
             }
@@ -209,22 +191,13 @@ impl Session {
         Ok((self.now(listed.now), subscribed))
     }
 
-    /// The time by the API's clock, unless one of the two clocks is far off.
-    fn now(&self, theirs: Option<Timestamp>) -> Timestamp {
-        let ours = Timestamp::from(SystemTime::now());
-        let Some(theirs) = theirs else { return ours };
-        let apart = ours.since(theirs).max(theirs.since(ours));
-        if apart <= MOST_SKEW {
-            return theirs;
+    /// Returns the time by the API's clock, which alone decides about windows: with the clock of a machine that is wrong, a time would
+    /// count as collected that has not come yet.
+    fn now(&self, theirs: Timestamp) -> Timestamp {
+        if let Some(warning) = self.calls.shared.clock.set(theirs) {
+            self.warn(&warning);
         }
-        self.calls.shared.observers.tell(&Event::Warning {
-            tenant: &self.place.tenant,
-            text: &format!(
-                "the API's clock says {}: check the clock of this machine",
-                theirs.to_rfc3339()
-            ),
-        });
-        ours
+        theirs
     }
 
     async fn open(&self, id: Guid) -> Result<(State, Progress), Stop> {
@@ -243,77 +216,9 @@ impl Session {
         Ok((state, progress))
     }
 
-    /// Collects the contents of a window. Returns whether all of them are there.
-    async fn window(
-        &mut self,
-        feed: &Feed,
-        state: &mut State,
-        content_type: ContentType,
-        window: Window,
-    ) -> Result<bool, Stop> {
-        let calls = Arc::clone(&self.calls);
-        let place = self.place.of_type(content_type).within(window);
-        let tenant = &calls.tenant;
-        calls.shared.observers.tell(&Event::WindowStarted {
-            tenant,
-            content_type,
-            window,
-        });
-        let mut fetches = Fetches::new(Arc::clone(&calls), feed.clone(), place.clone(), window);
-        let first = content_query(feed.root(), content_type, window);
-        let mut next: Option<Uri> = first.parse().ok();
-        let mut pages = HashSet::new();
-        let mut is_complete = true;
-        while let Some(uri) = next {
-            // An address that comes again leads round in a circle.
-            if pages.len() >= MOST_PAGES || !pages.insert(Key::of(&uri.to_string())) {
-                self.fail(Failure::new(place, Cause::Pages(pages.len())));
-                is_complete = false;
-                break;
-            }
-            let page = match calls.attempt(&place, || feed.page(uri.clone())).await {
-                Ok(page) => page,
-                // The contents of the pages before are collected.
-                Err(Stop::Failed(failure)) if !failure.ends_tenant() => {
-                    self.fail(failure);
-                    is_complete = false;
-                    break;
-                }
-                Err(stop) => return Err(stop),
-            };
-            next = page.next;
-            let contents = page.contents.len();
-            let new: Vec<Content> = page
-                .contents
-                .into_iter()
-                .filter(|content| state.contents.insert(Key::of(&content.id)))
-                .collect();
-            let known = contents - new.len();
-            self.report.known += known as u64;
-            let event = Event::PageListed {
-                tenant,
-                content_type,
-                window,
-                contents,
-                known,
-            };
-            calls.shared.observers.tell(&event);
-            for content in new {
-                while fetches.is_full() {
-                    is_complete &= self.take(state, &mut fetches).await?;
-                }
-                fetches.start(content);
-            }
-        }
-        while !fetches.is_empty() {
-            is_complete &= self.take(state, &mut fetches).await?;
-        }
-        Ok(is_complete)
-    }
-
     /// Collects contents that a notification names.
     async fn notified(&mut self, feed: &Feed, state: &mut State, notified: &[Notified]) -> Result<(), Stop> {
-        let now = Timestamp::from(SystemTime::now());
+        let now = self.calls.shared.clock.now();
         let window = Window {
             start: now,
             end: now.plus(Duration::from_secs(1)),
@@ -348,7 +253,7 @@ impl Session {
     }
 
     /// Takes a fetched content, and hands its new records to the writer. Returns whether it could be fetched.
-    async fn take(&mut self, state: &mut State, fetches: &mut Fetches) -> Result<bool, Stop> {
+    pub(super) async fn take(&mut self, state: &mut State, fetches: &mut Fetches) -> Result<bool, Stop> {
         let Some((content, blob)) = fetches.next().await? else {
             return Ok(true);
         };
@@ -379,41 +284,21 @@ impl Session {
         Ok(true)
     }
 
-    /// Writes what a window brought, and marks it as finished where it and all before it are complete.
-    async fn written(
+    /// Commits everything, and the end of a window of which all content is done or lost.
+    pub(super) async fn finish(
         &mut self,
         state: &mut State,
-        collected: Result<bool, Stop>,
         content_type: ContentType,
         window: Window,
-        is_continuous: bool,
-    ) -> Result<bool, Stop> {
-        let is_complete = match collected {
-            Ok(is_complete) => is_complete,
-            Err(stop) => {
-                self.keep(state, &stop).await;
-                return Err(stop);
-            }
-        };
-        if !is_complete || !is_continuous {
-            self.flush(state).await?;
-            return Ok(false);
-        }
+    ) -> Result<(), Stop> {
         let place = self.place.of_type(content_type).within(window);
         let finished = state.writer.finish(content_type, window).await;
         self.count(state);
-        finished.map_err(|error| Failure::new(place, error))?;
-        let tenant = &self.place.tenant;
-        self.calls.shared.observers.tell(&Event::WindowDone {
-            tenant,
-            content_type,
-            window,
-        });
-        Ok(true)
+        Ok(finished.map_err(|error| Failure::new(place, error))?)
     }
 
     /// Writes what was collected before the turn stops, and reports if that fails as well.
-    async fn keep(&mut self, state: &mut State, stop: &Stop) {
+    pub(super) async fn keep(&mut self, state: &mut State, stop: &Stop) {
         // After one failed write there is no other, and that one is the reason.
         if matches!(stop, Stop::Failed(failure) if matches!(failure.cause, Cause::Sink(_))) {
             return;
@@ -423,7 +308,7 @@ impl Session {
         }
     }
 
-    async fn flush(&mut self, state: &mut State) -> Result<(), Stop> {
+    pub(super) async fn flush(&mut self, state: &mut State) -> Result<(), Stop> {
         let flushed = state.writer.flush().await;
         self.count(state);
         Ok(flushed.map_err(|error| Failure::new(self.place.clone(), error))?)
@@ -446,7 +331,12 @@ impl Session {
         }
     }
 
-    fn fail(&mut self, failure: Failure) {
+    pub(super) fn warn(&self, text: &str) {
+        let tenant = &self.place.tenant;
+        self.calls.shared.observers.tell(&Event::Warning { tenant, text });
+    }
+
+    pub(super) fn fail(&mut self, failure: Failure) {
         let tenant = &self.place.tenant;
         self.calls.shared.observers.tell(&Event::Failed {
             tenant,
@@ -455,8 +345,3 @@ impl Session {
         self.report.fail(failure);
     }
 }
-
-/// Pages of one window.
-const MOST_PAGES: usize = 10_000;
-/// The API's clock is believed if it differs by no more.
-const MOST_SKEW: Duration = Duration::from_secs(3600);

@@ -13,6 +13,9 @@ pub(super) struct Plan {
     pub(super) windows: Vec<Window>,
     /// A time that was never collected, and that the API does not list any more.
     pub(super) gap: Option<Window>,
+    /// Whether the resume point is in the future, as after a run whose clock was wrong. Then the windows reach back as far as the API
+    /// lists: content that did not exist yet when its time was listed would be lost otherwise.
+    pub(super) is_ahead: bool,
 }
 
 /// Plans the windows up to `now`. They start at `finished`, the end of the last finished window, less the overlap; for a tenant
@@ -20,7 +23,12 @@ pub(super) struct Plan {
 pub(super) fn plan(now: Timestamp, finished: Option<Timestamp>, since: Duration, overlap: Duration) -> Plan {
     let now = Timestamp::from_secs(now.as_secs());
     let floor = now.minus(FLOOR);
-    let wanted = finished.map_or_else(|| now.minus(since), |finished| finished.minus(overlap));
+    let is_ahead = finished.is_some_and(|finished| finished.since(now) > MOST_AHEAD);
+    let wanted = match finished {
+        Some(_) if is_ahead => floor,
+        Some(finished) => finished.minus(overlap),
+        None => now.minus(since),
+    };
     let mut start = Timestamp::from_secs(wanted.max(floor).as_secs());
     let gap = finished.filter(|finished| *finished < floor).map(|finished| Window {
         start: finished,
@@ -32,12 +40,28 @@ pub(super) fn plan(now: Timestamp, finished: Option<Timestamp>, since: Duration,
         windows.push(Window { start, end });
         start = end;
     }
-    Plan { windows, gap }
+    Plan { windows, gap, is_ahead }
+}
+
+/// Returns the two halves of a window; none of one that is a second long.
+pub(super) fn halves(window: Window) -> Option<[Window; 2]> {
+    let half = window.end.since(window.start).as_secs() / 2;
+    let middle = window.start.plus(Duration::from_secs(half));
+    let halves = [
+        Window { end: middle, ..window },
+        Window {
+            start: middle,
+            ..window
+        },
+    ];
+    (half > 0).then_some(halves)
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A little less than the 7 days that the API lists: requests take time, and its clock is not this one.
 const FLOOR: Duration = Duration::from_secs(7 * 24 * 3600 - 300);
+/// The servers of the API differ a little in the time that they tell.
+const MOST_AHEAD: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
 mod tests {
@@ -86,20 +110,32 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_plans_nothing() {
-        let later = Timestamp::from_secs(NOW + 9999);
-        let plan = plan(
-            Timestamp::from_secs(NOW),
-            Some(later),
-            Duration::ZERO,
-            Duration::from_secs(60),
-        );
-        assert_eq!(
-            plan,
-            Plan {
-                windows: vec![],
-                gap: None
-            }
-        );
+    fn resume_point_in_the_future_leads_back_to_the_floor() {
+        let plan_from = |ahead: u64| {
+            let (now, overlap) = (Timestamp::from_secs(NOW), Duration::from_secs(60));
+            plan(now, Some(Timestamp::from_secs(NOW + ahead)), Duration::ZERO, overlap)
+        };
+        let close = plan_from(300);
+        assert!(close.windows.is_empty() && close.gap.is_none() && !close.is_ahead);
+        for ahead in [301, 9999, 100 * 365 * 86_400, u64::MAX - NOW] {
+            let plan = plan_from(ahead);
+            assert!(plan.is_ahead && plan.gap.is_none());
+            let first = plan.windows[0].start.as_secs();
+            assert_eq!((first, plan.windows.len()), (NOW - FLOOR.as_secs(), 7));
+            assert_eq!(plan.windows[6].end, Timestamp::from_secs(NOW));
+        }
+    }
+
+    #[test]
+    fn halves_meet_and_end_at_one_second() {
+        let at = Timestamp::from_secs;
+        let window = |start, end| Window {
+            start: at(start),
+            end: at(end),
+        };
+        assert_eq!(halves(window(10, 13)), Some([window(10, 11), window(11, 13)]));
+        assert_eq!(halves(window(10, 12)), Some([window(10, 11), window(11, 12)]));
+        assert_eq!(halves(window(10, 11)), None);
+        assert_eq!(halves(window(10, 10)), None);
     }
 }

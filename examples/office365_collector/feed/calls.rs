@@ -20,7 +20,7 @@ use tower::{Layer, ServiceExt};
 
 use super::blob::Blob;
 use super::content_type::ContentType;
-use super::error::{ApiError, CallError, printable};
+use super::error::{ApiError, CallError, NOT_PERMITTED, Permission, printable};
 use super::query::with_publisher;
 
 /// The API, for all tenants.
@@ -111,7 +111,7 @@ pub(crate) struct Feed {
 pub(crate) struct Subscriptions {
     pub(crate) subscriptions: Vec<Subscription>,
     /// What time it is by the API's clock.
-    pub(crate) now: Option<Timestamp>,
+    pub(crate) now: Timestamp,
 }
 
 /// A subscription.
@@ -176,7 +176,8 @@ impl Feed {
     /// Lists the subscriptions.
     ///
     /// # Errors
-    /// As for all calls: see [`CallError`].
+    /// As for all calls: see [`CallError`]. Also if the response does not tell the time: only the API's clock decides what has been
+    /// collected.
     pub(crate) async fn subscriptions(&self) -> Result<Subscriptions, CallError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -193,7 +194,8 @@ impl Feed {
             auth_id: Option<String>,
         }
         let uri = format!("{}/subscriptions/list", self.root);
-        let (headers, body) = self.call(Method::GET, own(&uri)?, Bytes::new(), LARGEST_LIST).await?;
+        let request = Call::get(own(&uri)?, None, LARGEST_LIST);
+        let (headers, body) = self.call(request).await?;
         let items: Vec<Item> = json(&body, "list of subscriptions")?;
         let is_enabled = |status: &Option<String>| {
             // An entry may lack its status, and the reference shows only enabled ones.
@@ -214,7 +216,9 @@ impl Feed {
         };
         Ok(Subscriptions {
             subscriptions: items.into_iter().filter_map(read).collect(),
-            now: date(&headers),
+            now: date(&headers).ok_or_else(|| {
+                CallError::Response("the response does not tell the time of the API (no usable Date header)".to_owned())
+            })?,
         })
     }
 
@@ -232,7 +236,12 @@ impl Feed {
             }});
             webhook.to_string().into()
         });
-        match self.call(Method::POST, own(&uri)?, body, LARGEST_LIST).await {
+        let request = Call {
+            method: Method::POST,
+            body,
+            ..Call::get(own(&uri)?, Some(content_type), LARGEST_LIST)
+        };
+        match self.call(request).await {
             Err(CallError::Api(error)) if error.is(ALREADY_ENABLED) => Ok(()),
             result => result.map(drop),
         }
@@ -242,7 +251,7 @@ impl Feed {
     ///
     /// # Errors
     /// As for all calls. Also if the response names an address at another origin, for a content or for the next page.
-    pub(crate) async fn page(&self, uri: Uri) -> Result<Page, CallError> {
+    pub(crate) async fn page(&self, content_type: ContentType, uri: Uri) -> Result<Page, CallError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Item {
@@ -252,7 +261,8 @@ impl Feed {
             #[serde(default)]
             content_created: Option<String>,
         }
-        let (headers, body) = self.call(Method::GET, uri, Bytes::new(), LARGEST_PAGE).await?;
+        let request = Call::get(uri, Some(content_type), LARGEST_PAGE);
+        let (headers, body) = self.call(request).await?;
         let items: Vec<Item> = json(&body, "list of content")?;
         let mut contents = Vec::with_capacity(items.len());
         for item in items {
@@ -284,8 +294,9 @@ impl Feed {
     ///
     /// # Errors
     /// As for all calls. Also if it is not a JSON array, as where a part of it is missing.
-    pub(crate) async fn blob(&self, uri: Uri) -> Result<Blob, CallError> {
-        let (_, body) = self.call(Method::GET, uri, Bytes::new(), LARGEST_BLOB).await?;
+    pub(crate) async fn blob(&self, content_type: ContentType, uri: Uri) -> Result<Blob, CallError> {
+        let request = Call::get(uri, Some(content_type), LARGEST_BLOB);
+        let (_, body) = self.call(request).await?;
         Blob::read(body).map_err(|error| {
             let text = format!("the content is not a complete JSON array: {error}");
             CallError::Response(text)
@@ -306,14 +317,14 @@ impl Feed {
     }
 
     /// Sends a request, and returns the headers and the body of a success.
-    async fn call(
-        &self,
-        method: Method,
-        uri: Uri,
-        body: Bytes,
-        most: usize,
-    ) -> Result<(HeaderMap, Vec<u8>), CallError> {
-        let permission = permission(&uri);
+    async fn call(&self, call: Call) -> Result<(HeaderMap, Vec<u8>), CallError> {
+        let Call {
+            method,
+            uri,
+            content_type,
+            body,
+            most,
+        } = call;
         let mut request = Request::new(Full::new(body.clone()));
         *request.method_mut() = method;
         *request.uri_mut() = with_publisher(uri, self.publisher);
@@ -333,10 +344,11 @@ impl Feed {
             if !parts.status.is_success() {
                 let body = read(body, LARGEST_ERROR, true).await.unwrap_or_default();
                 let mut error = ApiError::read(parts.status, &parts.headers, &body);
-                if error.status == StatusCode::UNAUTHORIZED {
+                error.permission = Permission::of(content_type);
+                if error.status == StatusCode::UNAUTHORIZED || error.is(NOT_PERMITTED) {
                     // The middleware tried a new token already. If that has the permission, the API may change its mind.
                     let roles = self.client.roles(&self.target).await.map_err(CallError::Token)?;
-                    error.is_permitted = roles.iter().any(|role| role == permission);
+                    error.is_permitted = roles.iter().any(|role| role == error.permission.as_str());
                 }
                 return Err(CallError::Api(error));
             }
@@ -349,15 +361,26 @@ impl Feed {
     }
 }
 
-/// The permission that a request needs. The address of a content does not tell its type.
-fn permission(uri: &Uri) -> &'static str {
-    let is_dlp = uri
-        .query()
-        .is_some_and(|query| query.contains(ContentType::Dlp.as_str()));
-    if is_dlp {
-        "ActivityFeed.ReadDlp"
-    } else {
-        "ActivityFeed.Read"
+/// A request.
+struct Call {
+    method: Method,
+    uri: Uri,
+    /// Its content type, which an address need not tell; none if it is about all of them.
+    content_type: Option<ContentType>,
+    body: Bytes,
+    /// Size of the largest response.
+    most: usize,
+}
+
+impl Call {
+    fn get(uri: Uri, content_type: Option<ContentType>, most: usize) -> Self {
+        Self {
+            method: Method::GET,
+            uri,
+            content_type,
+            body: Bytes::new(),
+            most,
+        }
     }
 }
 

@@ -10,6 +10,46 @@ use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
+use super::content_type::ContentType;
+
+/// An application permission of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Permission {
+    Read,
+    ReadDlp,
+}
+
+impl Permission {
+    /// Returns the permission that requests about this content type need, or those about all of them.
+    pub(super) const fn of(content_type: Option<ContentType>) -> Self {
+        match content_type {
+            Some(ContentType::Dlp) => Self::ReadDlp,
+            _ => Self::Read,
+        }
+    }
+
+    /// Returns its name, as it stands in the roles of a token.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "ActivityFeed.Read",
+            Self::ReadDlp => "ActivityFeed.ReadDlp",
+        }
+    }
+
+    const fn hint(self) -> &'static str {
+        match self {
+            Self::Read => {
+                "add the application permission ActivityFeed.Read of the Office 365 Management APIs to the app registration, and let \
+                 an administrator of the tenant consent to it"
+            }
+            Self::ReadDlp => {
+                "add the application permission ActivityFeed.ReadDlp of the Office 365 Management APIs to the app registration, and \
+                 let an administrator of the tenant consent to it, or leave DLP.All out with --content-type"
+            }
+        }
+    }
+}
+
 /// Why a call has no result.
 #[derive(Clone, Debug)]
 pub(crate) enum CallError {
@@ -35,6 +75,8 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     /// What `Retry-After` asks for.
     pub(crate) retry_after: Option<Duration>,
+    /// The permission that the request needs.
+    pub(super) permission: Permission,
     /// Whether the token has the permission, although the API rejects the request as unauthorized.
     pub(super) is_permitted: bool,
 }
@@ -67,6 +109,7 @@ impl ApiError {
                 .filter(|code| !code.is_empty()),
             message: printable(&message, LONGEST_MESSAGE),
             retry_after: retry_after(headers),
+            permission: Permission::Read,
             is_permitted: false,
         }
     }
@@ -74,6 +117,11 @@ impl ApiError {
     /// Returns whether the response has this code.
     pub(crate) fn is(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
+    }
+
+    /// Returns whether the request needs a permission of its own, so that others may succeed.
+    fn is_for_dlp(&self) -> bool {
+        self.permission == Permission::ReadDlp
     }
 
     /// Returns whether there were too many requests. The API says so with the status 403.
@@ -86,11 +134,10 @@ impl ApiError {
     /// Returns what to do about it.
     pub(crate) fn hint(&self) -> &'static str {
         match self.code.as_deref().unwrap_or_default() {
-            "AF10001" if self.is_permitted => "nothing: the token has the permission, and the next round tries again",
-            "AF10001" => {
-                "add the application permission ActivityFeed.Read (ActivityFeed.ReadDlp for DLP.All) of the Office 365 Management \
-                 APIs to the app registration, and let an administrator of the tenant consent to it"
+            NOT_PERMITTED if self.is_permitted => {
+                "nothing: the token has the permission, and the next round tries again"
             }
+            NOT_PERMITTED => self.permission.hint(),
             "AF20001" | "AF20002" | "AF20003" => "this is an error of the collector: report it with the message",
             "AF20010" | "AF20011" | "AF20012" | "AF20013" => {
                 "check the tenant's id: it must be the directory that the token comes from, and have a subscription to Office 365"
@@ -165,7 +212,7 @@ impl CallError {
         };
         match self {
             Self::Token(error) => error.class() == ErrorClass::Consent || error.service().is_some_and(unknown),
-            Self::Api(error) => error.is("AF10001") && !error.is_permitted,
+            Self::Api(error) => error.is(NOT_PERMITTED) && !error.is_permitted && !error.is_for_dlp(),
             Self::Connection(_) | Self::Response(_) | Self::Rejected(_) => false,
         }
     }
@@ -175,7 +222,7 @@ impl CallError {
         match self {
             Self::Token(_) => true,
             Self::Api(error) => {
-                error.status == StatusCode::UNAUTHORIZED
+                error.status == StatusCode::UNAUTHORIZED && !error.is_for_dlp()
                     || ["AF20010", "AF20011", "AF20012", "AF20013"]
                         .iter()
                         .any(|code| error.is(code))
@@ -262,6 +309,8 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+/// The error of a token without the permission.
+pub(super) const NOT_PERMITTED: &str = "AF10001";
 const LONGEST_CODE: usize = 40;
 const LONGEST_MESSAGE: usize = 500;
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);

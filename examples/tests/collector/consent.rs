@@ -117,3 +117,56 @@ fn a_tenant_by_its_domain_is_collected_by_its_id() {
     assert!(run.succeeded, "{}", run.stderr);
     assert_eq!(records(&folder)[emulator.tenant_id()].len(), 12);
 }
+
+#[test]
+fn missing_permission_for_dlp_costs_no_other_content_type() {
+    let emulator = Emulator::builder()
+        .tenant(tenant("contoso.example", 3))
+        .app(reader())
+        .start();
+    let folder = Folder::new();
+    let types = ["--content-type", "DLP.All", "--content-type", "Audit.General"];
+    let run = collect(&emulator, &folder, &types);
+    assert!(
+        !run.succeeded && run.stderr.contains("DLP.All: the API answered 401 AF10001"),
+        "{}",
+        run.stderr
+    );
+    assert!(
+        run.stderr.contains("permission ActivityFeed.ReadDlp of"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(records(&folder)[emulator.tenant_id()].len(), 3, "{}", run.stderr);
+}
+
+/// A subscription that exists, and a permission that was taken away: the address of a content does not tell its type.
+#[test]
+fn content_of_dlp_that_is_not_permitted_costs_no_other() {
+    let emulator = tokens_for(&["contoso.example"]);
+    for path in ["/subscriptions/content?contentType=DLP.All", "/audit/dlp"] {
+        for status in [401, 403] {
+            let api = Fake::start(move |seen| match seen.path.as_str() {
+                at if at.starts_with(path) => Some(Reply::error(status, "AF10001")),
+                "/subscriptions/list" => Some(Reply::ok(
+                    r#"[{"contentType":"DLP.All"},{"contentType":"Audit.General"},{"contentType":"Audit.Exchange"}]"#,
+                )),
+                at if at.starts_with("/subscriptions/content?contentType=DLP.All") => Some(seen.page(&["dlp"])),
+                at if at.starts_with("/subscriptions/content?contentType=Audit.Exchange") => {
+                    Some(seen.page(&["other"]))
+                }
+                at if at.starts_with("/subscriptions/content") => Some(seen.page(&["general"])),
+                _ => None,
+            });
+            let folder = Folder::new();
+            let types = ["--content-type", "DLP.All", "--content-type", "Audit.Exchange"];
+            let run = collect_at(&emulator, &api.url, &folder, &types);
+            assert!(
+                !run.succeeded && run.stderr.contains("permission ActivityFeed.ReadDlp of"),
+                "{path} {status}: {}",
+                run.stderr
+            );
+            assert_eq!(ids(&folder), ["general", "other"], "{path} {status}: {}", run.stderr);
+        }
+    }
+}

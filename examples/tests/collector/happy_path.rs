@@ -1,10 +1,11 @@
 //! The usual course.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use entra_emulator::{ActivityFeed, ContentType, Emulator, NextPageHeader};
 
-use crate::world::{Folder, collect, reader, records, tenant};
+use crate::running::{DEADLINE, Running};
+use crate::world::{Folder, collect, command, reader, records, tenant};
 
 #[test]
 fn all_records_of_all_tenants_are_written_once() {
@@ -81,3 +82,29 @@ const COLLECTED: [ContentType; 4] = [
     ContentType::SharePoint,
     ContentType::General,
 ];
+
+#[test]
+fn rounds_without_news_leave_no_lines() {
+    let emulator = Emulator::builder()
+        .tenant(tenant("contoso.example", 3))
+        .app(reader())
+        .start();
+    let folder = Folder::new();
+    let mut program = command(&emulator, emulator.tenant_id(), &folder);
+    let program = Running::spawn(program.args(["--interval", "50ms"]));
+    let rounds = || {
+        let seen = emulator.requests();
+        seen.iter()
+            .filter(|event| event.path.ends_with("/subscriptions/list"))
+            .count()
+    };
+    let end = Instant::now() + DEADLINE;
+    while rounds() < 5 {
+        assert!(Instant::now() < end, "{}", program.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let log = program.log();
+    for line in [": done: 12 new records", "round finished", ": done: "] {
+        assert_eq!(log.matches(line).count(), 1, "{log}");
+    }
+}

@@ -3,8 +3,10 @@
 #[allow(dead_code, reason = "it has what the tests of other pages need, too")]
 #[path = "../support/chromium.rs"]
 mod chromium;
+mod clocks;
 mod connect;
 mod consent;
+mod disk;
 mod fake;
 mod happy_path;
 mod hostile;

@@ -113,3 +113,59 @@ fn content_on_two_pages_is_fetched_once() {
     assert_eq!(api.requests("/audit/").len(), 3);
     assert_eq!(ids(&folder), ["a", "b", "c"]);
 }
+
+/// A page that names a next one, whatever was read before.
+fn endless(seen: &Seen) -> Reply {
+    let (origin, tenant) = (&seen.origin, &seen.tenant);
+    let next = seen.before + 1;
+    let next =
+        format!("{origin}/api/v1.0/{tenant}/activity/feed/subscriptions/content?contentType=Audit.General&next={next}");
+    Reply::ok("[]").with("NextPageUri", next)
+}
+
+#[test]
+fn window_with_too_many_pages_is_divided() {
+    let emulator = tokens_for(&["contoso.example"]);
+    let api = Fake::start(|seen| {
+        if !seen.is("/subscriptions/content") {
+            return None;
+        }
+        let time = |name| {
+            let time = humantime::parse_rfc3339(&format!("{}Z", seen.option(name)?));
+            Some(time.unwrap())
+        };
+        let Some((start, end)) = time("startTime").zip(time("endTime")) else {
+            return Some(endless(seen));
+        };
+        let hours = end.duration_since(start).unwrap().as_secs() / 3600;
+        let name = format!("of-{}", humantime::format_rfc3339_seconds(start));
+        Some(if hours > 12 { endless(seen) } else { seen.page(&[&name]) })
+    });
+    let folder = Folder::new();
+    let arguments = ["--since", "24h", "--overlap", "0s"];
+    let run = collect_at(&emulator, &api.url, &folder, &arguments);
+    assert!(run.succeeded, "{}", run.stderr);
+    assert_eq!(ids(&folder).len(), 2);
+    let listed = api.requests("/subscriptions/content");
+    assert_eq!(listed.len(), 1002);
+    // The whole day is done.
+    let run = collect_at(&emulator, &api.url, &folder, &arguments);
+    assert!(run.succeeded, "{}", run.stderr);
+    let next = &api.requests("/subscriptions/content")[1002];
+    assert_eq!(next.option("startTime"), listed[1001].option("endTime"));
+}
+
+#[test]
+fn list_that_never_ends_is_not_done() {
+    let emulator = tokens_for(&["contoso.example"]);
+    let api = Fake::start(|seen| seen.is("/subscriptions/content").then(|| endless(seen)));
+    let (folder, arguments) = (Folder::new(), ["--since", "2s", "--overlap", "0s", "--summary", "json"]);
+    let run = collect_at(&emulator, &api.url, &folder, &arguments);
+    assert!(
+        !run.succeeded && run.stderr.contains("does not end: 1000 pages"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stdout.contains(r#""windows":0"#), "{}", run.stdout);
+    assert_eq!(api.requests("/subscriptions/content").len(), 3000);
+}

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use entra_client::{ConsentedTenant, DiskDirectory, TenantDirectory};
 use entra_emulator::Emulator;
-use entra_proto::Timestamp;
+use entra_proto::{Guid, Timestamp};
+use redb::TableDefinition;
 
 use crate::world::{Folder, Run, command, reader, records, tenant};
 
@@ -116,4 +117,46 @@ fn tenant_store_that_is_damaged_is_an_error_and_left_as_it_is() {
     let run = Run::of(&emulator, &output);
     assert!(!run.succeeded && run.stderr.contains("tenants.redb"), "{}", run.stderr);
     assert_eq!(std::fs::read(&path).unwrap(), b"no store");
+}
+
+#[test]
+fn unreadable_tenant_of_the_store_fails_and_others_finish() {
+    let emulator = emulator();
+    let folder = Folder::new();
+    let store = DiskDirectory::at(folder.path().join("tenants.redb"));
+    store.put(&consented(&emulator, 0)).unwrap();
+    let damaged: Guid = emulator.tenants()[1].id.parse().unwrap();
+    let client_id: Guid = emulator.client_id().parse().unwrap();
+    let key = [*client_id.as_bytes(), *damaged.as_bytes()].concat();
+    let database = redb::Database::open(store.path()).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let table: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("tenants");
+    let put = |value: &[u8]| {
+        let mut table = transaction.open_table(table).unwrap();
+        table.insert(key.as_slice(), value).unwrap();
+    };
+    put(b"damaged");
+    transaction.commit().unwrap();
+    drop(database);
+    let mut program = command(&emulator, "", &folder);
+    program
+        .args(["--once", "--summary", "json", "--tenants"])
+        .arg(store.path());
+    let run = Run::of(&emulator, &program.output().unwrap());
+    assert!(!run.succeeded, "{}", run.stderr);
+    let summary: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let outcomes: Vec<(&str, &str)> = summary["tenants"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["tenant"].as_str().unwrap(), row["outcome"].as_str().unwrap()))
+        .collect();
+    let mut expected = [
+        (emulator.tenants()[0].id.as_str(), "done"),
+        (emulator.tenants()[1].id.as_str(), "failed"),
+    ];
+    expected.sort_unstable();
+    assert_eq!(outcomes, expected, "{}", run.stdout);
+    assert!(run.stderr.contains("consent again, or forget it"), "{}", run.stderr);
+    assert!(run.stderr.contains("1 of 2 tenants succeeded"), "{}", run.stderr);
 }
