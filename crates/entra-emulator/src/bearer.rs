@@ -210,6 +210,9 @@ fn signed(core: &Core, token: &str) -> Result<Claims, Flaw> {
     let (message, signature) = token.rsplit_once('.').ok_or(Flaw::Malformed)?;
     let (header, claims) = message.split_once('.').ok_or(Flaw::Malformed)?;
     let header: Header = decode(header).ok_or(Flaw::Malformed)?;
+    if header.typ.is_some_and(|typ| !typ.eq_ignore_ascii_case("JWT")) {
+        return Err(Flaw::Malformed);
+    }
     let claims: Claims = decode(claims).ok_or(Flaw::Malformed)?;
     // Another tenant in other letters, for a reader that takes it for the tenant.
     if claims.others.keys().any(|name| name.eq_ignore_ascii_case("tid")) {
@@ -240,4 +243,5 @@ struct Header {
     kid: String,
     /// Parameters that a reader must know (RFC 7515, 4.1.11); none is known here.
     crit: Option<Value>,
+    typ: Option<String>,
 }

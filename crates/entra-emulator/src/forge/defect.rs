@@ -70,7 +70,7 @@ defects! {
         signature
     };
     /// The signature is of 768 KiB.
-    HugeSignature "huge_signature" "signature" |draft| draft.signature = |_| vec![0; 786_432];
+    HugeSignature "huge_signature" "form" |draft| draft.signature = |_| vec![0; 786_432];
     /// The claims were changed after the token was signed.
     ChangedClaims "changed_claims" "signature" |draft| {
         let mut claims = draft.claims.clone();
@@ -119,8 +119,8 @@ defects! {
     EmptyKeyId "empty_key_id" "key" |draft| draft.header.set("kid", json!(""));
     /// The key ID is a path.
     KeyIdPath "key_id_path" "key" |draft| draft.header.set("kid", json!("../../../../../../dev/null"));
-    /// The key ID is of 12 KiB.
-    HugeKeyId "huge_key_id" "key" |draft| draft.header.set("kid", json!("kid".repeat(4_096)));
+    /// The key ID is of 6 KiB.
+    HugeKeyId "huge_key_id" "key" |draft| draft.header.set("kid", json!("kid".repeat(2_048)));
     /// The header names no key.
     NoKeyId "no_key_id" "key" |draft| {
         draft.header.remove("kid");
@@ -167,33 +167,35 @@ defects! {
     /// Signed by RS256, and the algorithm is a list.
     AlgorithmList "algorithm_list" "algorithm" |draft| draft.header.set("alg", json!(["RS256"]));
     /// The header says that a parameter is critical which no reader knows.
-    CriticalHeader "critical_header" "critical_header" |draft| {
+    CriticalHeader "critical_header" "algorithm" |draft| {
         draft.header.set("crit", json!(["entra-emulator"]));
         draft.header.set("entra-emulator", json!(true));
     };
     /// The list of critical parameters is empty.
-    EmptyCriticalHeader "empty_critical_header" "critical_header" |draft| draft.header.set("crit", json!([]));
+    EmptyCriticalHeader "empty_critical_header" "algorithm" |draft| draft.header.set("crit", json!([]));
+    /// The type is that of a proof (`dpop+jwt`), not of a token.
+    OtherType "other_type" "algorithm" |draft| draft.header.set("typ", json!("dpop+jwt"));
     /// It expired an hour ago.
-    Expired "expired" "lifetime" |draft| {
+    Expired "expired" "expiry" |draft| {
         let now = draft.now;
         draft.times(now.saturating_sub(7_200), now.saturating_sub(3_600));
     };
     /// It expired 301 seconds ago.
-    JustExpired "just_expired" "lifetime" |draft| draft.claims.set("exp", json!(draft.now.saturating_sub(301)));
+    JustExpired "just_expired" "expiry" |draft| draft.claims.set("exp", json!(draft.now.saturating_sub(301)));
     /// It is valid in an hour.
-    NotYetValid "not_yet_valid" "lifetime" |draft| draft.times(draft.now + 3_600, draft.now + 7_200);
+    NotYetValid "not_yet_valid" "not-before" |draft| draft.times(draft.now + 3_600, draft.now + 7_200);
     /// It is valid in 301 seconds.
-    SoonValid "soon_valid" "lifetime" |draft| draft.claims.set("nbf", json!(draft.now + 301));
+    SoonValid "soon_valid" "not-before" |draft| draft.claims.set("nbf", json!(draft.now + 301));
     /// It has no expiry.
-    NoExpiry "no_expiry" "lifetime" |draft| draft.claims.remove("exp");
+    NoExpiry "no_expiry" "expiry" |draft| draft.claims.remove("exp");
     /// Its expiry is a text.
-    ExpiryText "expiry_text" "lifetime" |draft| draft.claims.set("exp", json!((draft.now + 3_600).to_string()));
+    ExpiryText "expiry_text" "expiry" |draft| draft.claims.set("exp", json!((draft.now + 3_600).to_string()));
     /// Its expiry is `null`.
-    ExpiryNull "expiry_null" "lifetime" |draft| draft.claims.set("exp", Value::Null);
+    ExpiryNull "expiry_null" "expiry" |draft| draft.claims.set("exp", Value::Null);
     /// Its expiry is before 1970.
-    NegativeExpiry "negative_expiry" "lifetime" |draft| draft.claims.set("exp", json!(-1));
+    NegativeExpiry "negative_expiry" "expiry" |draft| draft.claims.set("exp", json!(-1));
     /// The time from which it is valid is a text.
-    NotBeforeText "not_before_text" "lifetime" |draft| draft.claims.set("nbf", json!(draft.now.to_string()));
+    NotBeforeText "not_before_text" "not-before" |draft| draft.claims.set("nbf", json!(draft.now.to_string()));
     /// It is for another API.
     OtherAudience "other_audience" "audience" |draft| draft.claims.set("aud", json!(STRANGE_ID));
     /// It is for Microsoft Graph.
@@ -263,25 +265,62 @@ defects! {
     /// Another tenant issued it.
     OtherTenant "other_tenant" "tenant" |draft| draft.tenant(STRANGE_ID);
     /// It has no tenant.
-    NoTenantId "no_tenant_id" "tenant" |draft| draft.claims.remove("tid");
+    NoTenantId "no_tenant_id" "tenant-id" |draft| draft.claims.remove("tid");
     /// Its tenant is `null`.
-    NullTenantId "null_tenant_id" "tenant" |draft| draft.claims.set("tid", Value::Null);
+    NullTenantId "null_tenant_id" "tenant-id" |draft| draft.claims.set("tid", Value::Null);
     /// Its tenant is `common`, in its issuer too.
-    TenantNotGuid "tenant_not_guid" "tenant" |draft| draft.tenant("common");
+    TenantNotGuid "tenant_not_guid" "tenant-id" |draft| draft.tenant("common");
+    /// Its tenant is in capitals, in its issuer too.
+    CapitalTenantId "capital_tenant_id" "tenant-id" |draft| {
+        let id = draft.claims.text("tid").to_ascii_uppercase();
+        draft.tenant(&id);
+    };
+    /// It is bound to a key, which no one shows (`cnf`).
+    Bound "bound" "binding" |draft| draft.claims.set("cnf", json!({"kid": "another", "xms_ksl": "sw"}));
+    /// It does not name the application (`azp`, `appid`), as an ID token.
+    NoApplication "no_application" "principal" |draft| {
+        draft.claims.remove("azp");
+        draft.claims.remove("appid");
+    };
+    /// It has no object ID.
+    NoObjectId "no_object_id" "principal" |draft| draft.claims.remove("oid");
+    /// It has roles, and says neither by `idtyp` nor by `sub` that there is no user.
+    RolesOfSomeone "roles_of_someone" "principal" |draft| {
+        draft.claims.remove("idtyp");
+        draft.claims.remove("scp");
+        draft.claims.set("roles", json!(["Tasks.Read.All"]));
+        draft.claims.set("sub", json!("AAAAAAAAAAAAAAAAAAAAAIkzqFVrSaSaFHy782bbtaQ"));
+    };
+    /// It says that there is no user, and has the scopes of one.
+    AppWithScopes "app_with_scopes" "principal" |draft| {
+        draft.claims.set("idtyp", json!("app"));
+        draft.claims.set("scp", json!("Tasks.Read"));
+    };
+    /// It is that of neither an application nor a user (`idtyp`).
+    OtherIdType "other_id_type" "principal" |draft| draft.claims.set("idtyp", json!("device"));
+    /// Its roles are a text.
+    RolesText "roles_text" "principal" |draft| draft.claims.set("roles", json!("Tasks.Read.All"));
+    /// Its scopes are a list.
+    ScopesList "scopes_list" "principal" |draft| draft.claims.set("scp", json!(["Tasks.Read"]));
+    /// It has neither roles nor scopes.
+    NoGrants "no_grants" "grants" |draft| {
+        draft.claims.remove("roles");
+        draft.claims.remove("scp");
+    };
     /// It has the tenant of another one beside its own, in other letters.
-    TenantIdTwiceLetterCase "tenant_id_twice_letter_case" "unique_names" |draft| draft.claims.add("TID", json!(STRANGE_ID));
+    TenantIdTwiceLetterCase "tenant_id_twice_letter_case" "form" |draft| draft.claims.add("TID", json!(STRANGE_ID));
     /// It has a tenant twice: another one first, its own last.
-    TenantIdTwice "tenant_id_twice" "unique_names" |draft| draft.twice("tid", json!(STRANGE_ID));
+    TenantIdTwice "tenant_id_twice" "form" |draft| draft.twice("tid", json!(STRANGE_ID));
     /// It has an audience twice: another one first, its own last.
-    AudienceTwice "audience_twice" "unique_names" |draft| draft.twice("aud", json!(STRANGE_ID));
+    AudienceTwice "audience_twice" "form" |draft| draft.twice("aud", json!(STRANGE_ID));
     /// It has an issuer twice: another one first, its own last.
-    IssuerTwice "issuer_twice" "unique_names" |draft| draft.twice("iss", json!("https://login.example"));
+    IssuerTwice "issuer_twice" "form" |draft| draft.twice("iss", json!("https://login.example"));
     /// It has an expiry twice: a past one first, its own last.
-    ExpiryTwice "expiry_twice" "unique_names" |draft| draft.twice("exp", json!(1));
+    ExpiryTwice "expiry_twice" "form" |draft| draft.twice("exp", json!(1));
     /// It has the object ID of its subject twice: another one first, its own last.
-    ObjectIdTwice "object_id_twice" "unique_names" |draft| draft.twice("oid", json!(STRANGE_ID));
+    ObjectIdTwice "object_id_twice" "form" |draft| draft.twice("oid", json!(STRANGE_ID));
     /// The header names an algorithm twice: `none` first, its own last.
-    AlgorithmTwice "algorithm_twice" "unique_names" |draft| {
+    AlgorithmTwice "algorithm_twice" "form" |draft| {
         let mut header = Object::default();
         header.add("alg", json!("none"));
         draft.header.append_to(&mut header);
@@ -292,9 +331,13 @@ defects! {
     /// Its version is `3.0`.
     UnknownVersion "unknown_version" "version" |draft| draft.claims.set("ver", json!("3.0"));
     /// Its version is the other one; the issuer is that of its own.
-    OtherVersion "other_version" "version" |draft| {
+    OtherVersion "other_version" "issuer" |draft| {
         let other = if draft.claims.text("ver") == "1.0" { "2.0" } else { "1.0" };
         draft.claims.set("ver", json!(other));
+        // Each version names the application in its own way.
+        let application = draft.claims.text("azp") + &draft.claims.text("appid");
+        draft.claims.set("azp", json!(application));
+        draft.claims.set("appid", json!(application));
     };
     /// There is nothing at all.
     Empty "empty" "form" |draft| draft.text = |_| String::new();
