@@ -71,12 +71,18 @@ pub(crate) fn configuration(exchange: &mut Exchange<'_>, tenant: &str, endpoint:
 
 /// The published signing keys. They are the same for every tenant, as in the service.
 pub(crate) fn keys(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
-    if let Err(refusal) = find_tenant(exchange, tenant) {
-        return exchange.refuse(&refusal);
-    }
-    let issuer = match endpoint {
-        Endpoint::V1 => None,
-        Endpoint::V2 => Some(exchange.issuer_template(TokenVersion::V2)),
+    let tenant = match find_tenant(exchange, tenant) {
+        Ok(tenant) => tenant,
+        Err(refusal) => return exchange.refuse(&refusal),
+    };
+    let issuer = match (endpoint, tenant) {
+        (Endpoint::V1, _) => None,
+        (Endpoint::V2, None) => Some(exchange.issuer_template(TokenVersion::V2)),
+        // Of an external tenant, the host is its own. That its keys say so is assumed: readers compare the two.
+        (Endpoint::V2, Some(tenant)) => {
+            let issuer = exchange.issuer(tenant, TokenVersion::V2);
+            Some(issuer.replace(&tenant.id, "{tenantid}"))
+        }
     };
     let keys = exchange
         .core
