@@ -266,7 +266,7 @@ fn principal(token: &str) -> Value {
         "kind": kind,
         "tenant": claims["tid"],
         "object": claims["oid"],
-        "application": claims.get("azp").or(claims.get("appid")),
+        "application": claims.get("azp").or_else(|| claims.get("appid")),
         "blueprint": blueprint,
         "scopes": scopes,
         "roles": claims.get("roles").cloned().unwrap_or_else(|| json!([])),
