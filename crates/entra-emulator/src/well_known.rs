@@ -119,6 +119,7 @@ const WELL_KNOWN: &[WellKnown] = &[
             "GroupMember.ReadWrite.All",
             "Organization.Read.All",
             "User.Read.All",
+            "User.ReadBasic.All",
             "User.ReadWrite.All",
         ],
         scopes: &[

@@ -614,7 +614,7 @@ fn segments_that_are_not_emulated_say_so() {
         ("/v1.0/users/delta", "'delta'"),
         ("/v1.0/users/delta()", "'delta()'"),
         ("/v1.0/users/$ref", "'$ref'"),
-        (&format!("/v1.0/users/{id}/memberOf"), "'memberOf'"),
+        (&format!("/v1.0/users/{id}/transitiveMemberOf"), "'transitiveMemberOf'"),
         (&format!("/v1.0/users('{id}')/manager"), "'manager'"),
         ("/v1.0/users(", "'users('"),
         ("/v1.0/applications/$count/x", "'x'"),

@@ -12,7 +12,7 @@ use crate::graph::bearer::Caller;
 use crate::graph::objects::{OBJECTS, Object};
 use crate::graph::property::{Kind, Literals, Property, Support};
 use crate::graph::service_principals::{self, READ_PRINCIPALS, SERVICE_PRINCIPALS};
-use crate::graph::users::{READ_USERS, USERS};
+use crate::graph::users::{self, READ_USERS, USERS};
 use crate::graph::{CREATED, Denial, collection};
 
 pub(super) fn list(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<Vec<u8>, Denial> {
@@ -46,26 +46,96 @@ fn find<'a>(caller: &Caller<'a>, id: &str) -> Result<&'a Group, Denial> {
     found.ok_or_else(|| Denial::not_found(id))
 }
 
-/// The members of a group in the order of the configuration. Of one whose type the caller may not read, a response has only
-/// the type and the ID.
+/// The groups that an object is a direct member of.
+pub(super) fn member_of(exchange: &Exchange<'_>, caller: &Caller<'_>, member: &Member<'_>) -> Result<Vec<u8>, Denial> {
+    let groups = containing(caller, member.id(caller)?);
+    collection::list(exchange, &OBJECTS, groups.iter().collect())
+}
+
+pub(super) fn member_of_count(
+    exchange: &Exchange<'_>,
+    caller: &Caller<'_>,
+    member: &Member<'_>,
+) -> Result<usize, Denial> {
+    let groups = containing(caller, member.id(caller)?);
+    collection::count(exchange, &OBJECTS, groups.iter().collect())
+}
+
+/// An object whose groups are listed.
+pub(super) enum Member<'p> {
+    Me,
+    User(&'p str),
+    Group(&'p str),
+}
+
+impl Member<'_> {
+    /// The ID of the object.
+    ///
+    /// # Errors
+    /// Returns an error where the caller may not list its groups, or there is no such object.
+    fn id<'a>(&self, caller: &Caller<'a>) -> Result<&'a str, Denial> {
+        match self {
+            Self::Me => {
+                let user = users::myself(caller)?;
+                if !users::is_own(caller, user) {
+                    caller.needs(READ_GROUPS)?;
+                }
+                Ok(&user.id)
+            }
+            Self::User(id) => {
+                let user = users::find(caller, id);
+                if !user.is_some_and(|user| users::is_own(caller, user)) && caller.needs(READ_USERS).is_err() {
+                    caller.needs(READ_GROUPS)?;
+                }
+                Ok(&user.ok_or_else(|| Denial::not_found(id))?.id)
+            }
+            Self::Group(id) => Ok(&find(caller, id)?.id),
+        }
+    }
+}
+
+/// The groups with this member, in the order of the configuration.
+fn containing(caller: &Caller<'_>, member: &str) -> Vec<Object> {
+    let is_readable = caller.needs(READ_GROUPS).is_ok();
+    let groups = groups(caller).iter();
+    groups
+        .filter(|group| group.members.iter().any(|id| id == member))
+        .map(|group| object(&GROUPS, group, &group.id, is_readable))
+        .collect()
+}
+
+/// The members of a group in the order of the configuration.
 fn objects(exchange: &Exchange<'_>, caller: &Caller<'_>, group: &Group) -> Vec<Object> {
     let users = caller.tenant.users.iter().flatten();
     let users: HashMap<&str, _> = users.map(|user| (user.id.as_str(), user)).collect();
     let groups: HashMap<&str, _> = groups(caller).iter().map(|group| (group.id.as_str(), group)).collect();
     let principals = LazyCell::new(|| service_principals::all(exchange, caller));
-    let may_read = |roles| caller.needs(roles).is_ok();
+    let (of_users, may_read_users) = match users::readable(caller) {
+        Ok(kind) => (kind, true),
+        Err(_) => (&USERS, false),
+    };
+    let may_read_principals = caller.needs(READ_PRINCIPALS).is_ok();
     let member = |id: &String| {
         if let Some(user) = users.get(id.as_str()) {
-            return Some(Object::new(&USERS, *user, may_read(READ_USERS)));
+            return Some(object(of_users, *user, id, may_read_users));
         }
         if let Some(group) = groups.get(id.as_str()) {
-            return Some(Object::new(&GROUPS, *group, true));
+            return Some(object(&GROUPS, *group, id, true));
         }
         // An application that is not present in this tenant has no service principal here.
         let principal = principals.iter().find(|principal| principal.id == *id)?;
-        Some(Object::new(&SERVICE_PRINCIPALS, principal, may_read(READ_PRINCIPALS)))
+        Some(object(&SERVICE_PRINCIPALS, principal, id, may_read_principals))
     };
     group.members.iter().filter_map(member).collect()
+}
+
+/// Of an object whose type the caller may not read, a response has only the type and the ID.
+fn object<T>(kind: &Kind<T>, item: &T, id: &str, is_readable: bool) -> Object {
+    if is_readable {
+        Object::new(kind, item)
+    } else {
+        Object::unreadable(kind, id)
+    }
 }
 
 fn groups<'a>(caller: &Caller<'a>) -> &'a [Group] {

@@ -17,14 +17,24 @@ struct Field {
 }
 
 impl Object {
-    /// An object that the caller may read, or of which the caller learns only the type and the ID.
-    pub(super) fn new<T>(kind: &Kind<T>, item: &T, is_readable: bool) -> Self {
+    /// An object with what the caller may read of it.
+    pub(super) fn new<T>(kind: &Kind<T>, item: &T) -> Self {
+        Self::with(kind, |property| (property.value)(item))
+    }
+
+    /// An object of which the caller learns only the type and the ID.
+    pub(super) fn unreadable<T>(kind: &Kind<T>, id: &str) -> Self {
+        let value = |property: &Property<T>| match property.name {
+            "id" => json!(id),
+            _ => Value::Null,
+        };
+        Self::with(kind, value)
+    }
+
+    fn with<T>(kind: &Kind<T>, value: impl Fn(&Property<T>) -> Value) -> Self {
         let field = |property: &Property<T>| Field {
             name: property.name,
-            value: match is_readable || property.name == "id" {
-                true => (property.value)(item),
-                false => Value::Null,
-            },
+            value: value(property),
             is_default: property.is_default,
         };
         Self {

@@ -30,6 +30,8 @@ pub(crate) struct Property<T: 'static> {
     pub(crate) literals: Literals,
     /// Whether a response has it where the request does not select.
     pub(crate) is_default: bool,
+    /// Whether the caller lacks the permission to name it in a query.
+    pub(crate) is_denied: bool,
     /// For `eq` and `in`. `ne` and `not` always need an advanced query.
     pub(crate) equality: Support,
     /// For `ge` and `le`.
@@ -73,6 +75,7 @@ impl<T> Property<T> {
             value,
             literals: Literals::Text,
             is_default: true,
+            is_denied: false,
             equality: Support::NotEmulated,
             range: Support::NotEmulated,
             prefix: Support::NotEmulated,
@@ -129,6 +132,14 @@ impl<T> Property<T> {
         }
     }
 
+    /// A property that the caller may not read: no query may name it, and a response has null for it.
+    pub(crate) const fn denied(name: &'static str) -> Self {
+        Self {
+            is_denied: true,
+            ..Self::new(name, |_| Value::Null)
+        }
+    }
+
     /// The value as filters compare and `$orderby` sorts it, without regard to case.
     pub(crate) fn key(&self, item: &T) -> Option<String> {
         match (self.value)(item) {
@@ -148,11 +159,17 @@ impl<T> Property<T> {
 
 impl<T> Kind<T> {
     /// Finds a property by its name, in upper or lower case. `option` begins the message where there is none.
+    ///
+    /// # Errors
+    /// Returns an error where there is none, and for one that the caller may not read.
     pub(crate) fn property(&self, name: &str, option: &str) -> Result<&'static Property<T>, Denial> {
         let found = self
             .properties
             .iter()
             .find(|property| property.name.eq_ignore_ascii_case(name));
+        if found.is_some_and(|property| property.is_denied) {
+            return Err(Denial::privileges());
+        }
         found.ok_or_else(|| {
             let base = name.split(['/', '.']).next().unwrap_or_default();
             let is_known = |known: &str| base.eq_ignore_ascii_case(known);

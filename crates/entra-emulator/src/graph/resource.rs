@@ -2,6 +2,7 @@
 
 use crate::exchange::{Exchange, shown};
 use crate::graph::bearer::Caller;
+use crate::graph::groups::Member;
 use crate::graph::{Body, Denial, METADATA, applications, groups, organization, service_principals, users};
 
 /// A resource that the emulator has.
@@ -13,6 +14,8 @@ pub(super) enum Resource<'p> {
     One(Set, Key<'p>),
     Members(&'p str),
     MembersCount(&'p str),
+    MemberOf(Member<'p>),
+    MemberOfCount(Member<'p>),
     Assignments(Key<'p>),
     AssignedTo(Key<'p>),
 }
@@ -76,9 +79,9 @@ impl<'p> Resource<'p> {
             return Ok(Self::Metadata);
         }
         if is("me") {
-            return match rest.first() {
-                None => Ok(Self::Me),
-                Some(segment) => Err(no_segment(segment)),
+            return match rest {
+                [] => Ok(Self::Me),
+                rest => Self::member_of(Member::Me, rest),
             };
         }
         // The key is in the segment of the collection, or in the next one.
@@ -107,15 +110,27 @@ impl<'p> Resource<'p> {
             (Set::Groups, Key::Id(id), [_]) if is("members") => Ok(Self::Members(id)),
             (Set::Groups, Key::Id(id), [_, "$count"]) if is("members") => Ok(Self::MembersCount(id)),
             (Set::Groups, _, [_, segment, ..]) if is("members") => Err(no_segment(segment)),
+            (Set::Groups, Key::Id(id), [_, ..]) => Self::member_of(Member::Group(id), rest),
+            (Set::Users, Key::Id(id), [_, ..]) => Self::member_of(Member::User(id), rest),
             (Set::ServicePrincipals, key, [_]) if is("appRoleAssignments") => Ok(Self::Assignments(key)),
             (Set::ServicePrincipals, key, [_]) if is("appRoleAssignedTo") => Ok(Self::AssignedTo(key)),
             (_, _, [segment, ..]) => Err(no_segment(segment)),
         }
     }
 
+    /// The groups of an object, or their number.
+    fn member_of(member: Member<'p>, rest: &[&'p str]) -> Result<Self, Denial> {
+        match rest {
+            [segment] if segment.eq_ignore_ascii_case("memberOf") => Ok(Self::MemberOf(member)),
+            [segment, "$count"] if segment.eq_ignore_ascii_case("memberOf") => Ok(Self::MemberOfCount(member)),
+            [segment, after, ..] if segment.eq_ignore_ascii_case("memberOf") => Err(no_segment(after)),
+            rest => Err(no_segment(rest.first().copied().unwrap_or_default())),
+        }
+    }
+
     /// Whether the response is a number.
     pub(super) fn is_count(&self) -> bool {
-        matches!(self, Self::Count(_) | Self::MembersCount(_))
+        matches!(self, Self::Count(_) | Self::MembersCount(_) | Self::MemberOfCount(_))
     }
 
     /// Answers a request for the resource.
@@ -136,6 +151,7 @@ impl<'p> Resource<'p> {
                 return count.map(Body::Count);
             }
             Self::MembersCount(id) => return groups::members_count(exchange, caller, id).map(Body::Count),
+            Self::MemberOfCount(member) => return groups::member_of_count(exchange, caller, &member).map(Body::Count),
             Self::Me => users::me(exchange, caller),
             Self::All(Set::Applications) => applications::list(exchange, caller),
             Self::All(Set::Groups) => groups::list(exchange, caller),
@@ -150,6 +166,7 @@ impl<'p> Resource<'p> {
                 _ => users::one(exchange, caller, id),
             },
             Self::Members(id) => groups::members(exchange, caller, id),
+            Self::MemberOf(member) => groups::member_of(exchange, caller, &member),
             Self::Assignments(key) => service_principals::assignments(exchange, caller, &key),
             Self::AssignedTo(key) => service_principals::assigned_to(exchange, caller, &key),
         };
@@ -195,5 +212,5 @@ const SETS: &[(&str, Set)] = &[
 ];
 
 const EMULATED: &str = "it has /v1.0/me, and /v1.0/users, /v1.0/groups, /v1.0/applications, /v1.0/servicePrincipals and \
-     /v1.0/organization with their resources, /groups/{id}/members, /servicePrincipals/{id}/appRoleAssignments and \
-     /appRoleAssignedTo";
+     /v1.0/organization with their resources, /groups/{id}/members, /memberOf of users, groups and /me, \
+     /servicePrincipals/{id}/appRoleAssignments and /appRoleAssignedTo";

@@ -10,32 +10,61 @@ use crate::graph::property::{Kind, Literals, Property, Support};
 use crate::graph::{CREATED, Denial, collection};
 
 pub(super) fn list(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<Vec<u8>, Denial> {
-    caller.needs(READ_USERS)?;
-    collection::list(exchange, &USERS, users(caller).iter().collect())
+    collection::list(exchange, readable(caller)?, users(caller).iter().collect())
 }
 
 pub(super) fn count(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<usize, Denial> {
-    caller.needs(READ_USERS)?;
-    collection::count(exchange, &USERS, users(caller).iter().collect())
+    collection::count(exchange, readable(caller)?, users(caller).iter().collect())
 }
 
 pub(super) fn one(exchange: &Exchange<'_>, caller: &Caller<'_>, id: &str) -> Result<Vec<u8>, Denial> {
-    caller.needs(READ_USERS)?;
-    let found = users(caller)
-        .iter()
-        .find(|user| user.id.eq_ignore_ascii_case(id) || user.user_principal_name.eq_ignore_ascii_case(id));
-    collection::entity(exchange, &USERS, found.ok_or_else(|| Denial::not_found(id))?)
+    let found = find(caller, id);
+    let kind = match found {
+        Some(user) if is_own(caller, user) => &USERS,
+        _ => readable(caller)?,
+    };
+    collection::entity(exchange, kind, found.ok_or_else(|| Denial::not_found(id))?)
 }
 
 /// The user that the token was issued for.
 pub(super) fn me(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<Vec<u8>, Denial> {
-    let user = caller
-        .user
-        .as_ref()
-        .and_then(|id| users(caller).iter().find(|user| user.id == *id));
-    let user = user.ok_or_else(|| Denial::request("/me request is only valid with delegated authentication flow."))?;
+    let user = myself(caller)?;
     caller.needs(READ_MYSELF)?;
     collection::entity(exchange, &USERS, user)
+}
+
+/// The user that the token was issued for.
+///
+/// # Errors
+/// Returns an error for a token of an application.
+pub(super) fn myself<'a>(caller: &Caller<'a>) -> Result<&'a User, Denial> {
+    let id = caller.user.as_ref();
+    let user = id.and_then(|id| users(caller).iter().find(|user| user.id == *id));
+    user.ok_or_else(|| Denial::request("/me request is only valid with delegated authentication flow."))
+}
+
+/// The user with this ID or sign-in name.
+pub(super) fn find<'a>(caller: &Caller<'a>, id: &str) -> Option<&'a User> {
+    users(caller)
+        .iter()
+        .find(|user| user.id.eq_ignore_ascii_case(id) || user.user_principal_name.eq_ignore_ascii_case(id))
+}
+
+/// Whether a user is the one whose token it is, who may read everything about themselves.
+pub(super) fn is_own(caller: &Caller<'_>, user: &User) -> bool {
+    caller.user.as_deref() == Some(&user.id) && caller.needs(READ_MYSELF).is_ok()
+}
+
+/// The properties of all users that the caller may read.
+///
+/// # Errors
+/// Returns an error where there are none.
+pub(super) fn readable(caller: &Caller<'_>) -> Result<&'static Kind<User>, Denial> {
+    if caller.needs(READ_USERS).is_ok() {
+        return Ok(&USERS);
+    }
+    caller.needs(READ_BASIC)?;
+    Ok(&BASIC_USERS)
 }
 
 fn users<'a>(caller: &Caller<'a>) -> &'a [User] {
@@ -68,10 +97,10 @@ pub(super) static USERS: Kind<User> = Kind {
     resource: "User",
     properties: &[
         Property::new("businessPhones", |_| json!([])),
-        Property::text("displayName", |user: &User| json!(user.display_name), YES, NO, YES).order(YES),
-        Property::text("givenName", |user| json!(user.names().0), YES, YES, YES),
+        DISPLAY_NAME,
+        GIVEN_NAME,
         Property::text("jobTitle", |user| json!(user.job_title), YES, YES, YES),
-        Property::text("mail", |user: &User| json!(user.address()), YES, YES, YES).suffix(ADVANCED),
+        MAIL,
         Property::text(
             "mobilePhone",
             |user| json!(user.mobile_phone),
@@ -87,17 +116,9 @@ pub(super) static USERS: Kind<User> = Kind {
             ADVANCED,
         ),
         Property::text("preferredLanguage", |_| Value::Null, ADVANCED, ADVANCED, ADVANCED),
-        Property::text("surname", |user| json!(user.names().1), YES, YES, YES),
-        Property::text(
-            "userPrincipalName",
-            |user: &User| json!(user.user_principal_name),
-            YES,
-            YES,
-            YES,
-        )
-        .suffix(ADVANCED)
-        .order(YES),
-        Property::text("id", |user| json!(user.id), YES, NO, NO),
+        SURNAME,
+        USER_PRINCIPAL_NAME,
+        ID,
         Property::boolean("accountEnabled", |user: &User| json!(user.is_enabled())).selected_only(),
         Property::text(
             "companyName",
@@ -118,119 +139,168 @@ pub(super) static USERS: Kind<User> = Kind {
         Property::text("userType", user_type, YES, NO, NO).selected_only(),
     ],
     own_fields: None,
-    absent: &[
-        "aboutme",
-        "activities",
-        "agegroup",
-        "agreementacceptances",
-        "approleassignments",
-        "assignedlicenses",
-        "assignedplans",
-        "authentication",
-        "authorizationinfo",
-        "birthday",
-        "calendar",
-        "calendargroups",
-        "calendars",
-        "calendarview",
-        "chats",
-        "city",
-        "cloudclipboard",
-        "consentprovidedforminor",
-        "contactfolders",
-        "contacts",
-        "country",
-        "createdobjects",
-        "creationtype",
-        "customsecurityattributes",
-        "deleteddatetime",
-        "devicemanagementtroubleshootingevents",
-        "directreports",
-        "drive",
-        "drives",
-        "employeeexperience",
-        "employeehiredate",
-        "employeeleavedatetime",
-        "employeeorgdata",
-        "employeetype",
-        "events",
-        "extensions",
-        "externaluserstate",
-        "externaluserstatechangedatetime",
-        "faxnumber",
-        "followedsites",
-        "hiredate",
-        "identities",
-        "imaddresses",
-        "inferenceclassification",
-        "insights",
-        "interests",
-        "ismanagementrestricted",
-        "isresourceaccount",
-        "joinedteams",
-        "lastpasswordchangedatetime",
-        "legalagegroupclassification",
-        "licenseassignmentstates",
-        "licensedetails",
-        "mailboxsettings",
-        "mailfolders",
-        "manageddevices",
-        "manager",
-        "memberof",
-        "messages",
-        "mysite",
-        "oauth2permissiongrants",
-        "onenote",
-        "onlinemeetings",
-        "onpremisesdistinguishedname",
-        "onpremisesdomainname",
-        "onpremisesextensionattributes",
-        "onpremisesimmutableid",
-        "onpremiseslastsyncdatetime",
-        "onpremisesprovisioningerrors",
-        "onpremisessamaccountname",
-        "onpremisessecurityidentifier",
-        "onpremisessyncenabled",
-        "onpremisesuserprincipalname",
-        "othermails",
-        "outlook",
-        "owneddevices",
-        "ownedobjects",
-        "passwordpolicies",
-        "passwordprofile",
-        "pastprojects",
-        "people",
-        "permissiongrants",
-        "photo",
-        "photos",
-        "planner",
-        "postalcode",
-        "preferreddatalocation",
-        "preferredname",
-        "presence",
-        "print",
-        "provisionedplans",
-        "proxyaddresses",
-        "registereddevices",
-        "responsibilities",
-        "schools",
-        "scopedrolememberof",
-        "securityidentifier",
-        "serviceprovisioningerrors",
-        "settings",
-        "showinaddresslist",
-        "signinactivity",
-        "signinsessionsvalidfromdatetime",
-        "skills",
-        "solutions",
-        "sponsors",
-        "state",
-        "streetaddress",
-        "teamwork",
-        "todo",
-        "transitivememberof",
-    ],
+    absent: ABSENT,
 };
+
+/// The basic profile, which is all that `User.ReadBasic.All` shows of other users.
+static BASIC_USERS: Kind<User> = Kind {
+    properties: &[
+        Property::denied("businessPhones"),
+        DISPLAY_NAME,
+        GIVEN_NAME,
+        Property::denied("jobTitle"),
+        MAIL,
+        Property::denied("mobilePhone"),
+        Property::denied("officeLocation"),
+        Property::denied("preferredLanguage"),
+        SURNAME,
+        USER_PRINCIPAL_NAME,
+        ID,
+        Property::denied("accountEnabled").selected_only(),
+        Property::denied("companyName").selected_only(),
+        Property::denied("createdDateTime").selected_only(),
+        Property::denied("department").selected_only(),
+        Property::denied("employeeId").selected_only(),
+        Property::denied("mailNickname").selected_only(),
+        Property::denied("usageLocation").selected_only(),
+        Property::denied("userType").selected_only(),
+    ],
+    set: "users",
+    entity: "user",
+    resource: "User",
+    own_fields: None,
+    absent: ABSENT,
+};
+
+const DISPLAY_NAME: Property<User> =
+    Property::text("displayName", |user: &User| json!(user.display_name), YES, NO, YES).order(YES);
+const GIVEN_NAME: Property<User> = Property::text("givenName", |user| json!(user.names().0), YES, YES, YES);
+const MAIL: Property<User> =
+    Property::text("mail", |user: &User| json!(user.address()), YES, YES, YES).suffix(ADVANCED);
+const SURNAME: Property<User> = Property::text("surname", |user| json!(user.names().1), YES, YES, YES);
+const USER_PRINCIPAL_NAME: Property<User> = Property::text(
+    "userPrincipalName",
+    |user: &User| json!(user.user_principal_name),
+    YES,
+    YES,
+    YES,
+)
+.suffix(ADVANCED)
+.order(YES);
+const ID: Property<User> = Property::text("id", |user| json!(user.id), YES, NO, NO);
+
+const ABSENT: &[&str] = &[
+    "aboutme",
+    "activities",
+    "agegroup",
+    "agreementacceptances",
+    "approleassignments",
+    "assignedlicenses",
+    "assignedplans",
+    "authentication",
+    "authorizationinfo",
+    "birthday",
+    "calendar",
+    "calendargroups",
+    "calendars",
+    "calendarview",
+    "chats",
+    "city",
+    "cloudclipboard",
+    "consentprovidedforminor",
+    "contactfolders",
+    "contacts",
+    "country",
+    "createdobjects",
+    "creationtype",
+    "customsecurityattributes",
+    "deleteddatetime",
+    "devicemanagementtroubleshootingevents",
+    "directreports",
+    "drive",
+    "drives",
+    "employeeexperience",
+    "employeehiredate",
+    "employeeleavedatetime",
+    "employeeorgdata",
+    "employeetype",
+    "events",
+    "extensions",
+    "externaluserstate",
+    "externaluserstatechangedatetime",
+    "faxnumber",
+    "followedsites",
+    "hiredate",
+    "identities",
+    "imaddresses",
+    "inferenceclassification",
+    "insights",
+    "interests",
+    "ismanagementrestricted",
+    "isresourceaccount",
+    "joinedteams",
+    "lastpasswordchangedatetime",
+    "legalagegroupclassification",
+    "licenseassignmentstates",
+    "licensedetails",
+    "mailboxsettings",
+    "mailfolders",
+    "manageddevices",
+    "manager",
+    "memberof",
+    "messages",
+    "mysite",
+    "oauth2permissiongrants",
+    "onenote",
+    "onlinemeetings",
+    "onpremisesdistinguishedname",
+    "onpremisesdomainname",
+    "onpremisesextensionattributes",
+    "onpremisesimmutableid",
+    "onpremiseslastsyncdatetime",
+    "onpremisesprovisioningerrors",
+    "onpremisessamaccountname",
+    "onpremisessecurityidentifier",
+    "onpremisessyncenabled",
+    "onpremisesuserprincipalname",
+    "othermails",
+    "outlook",
+    "owneddevices",
+    "ownedobjects",
+    "passwordpolicies",
+    "passwordprofile",
+    "pastprojects",
+    "people",
+    "permissiongrants",
+    "photo",
+    "photos",
+    "planner",
+    "postalcode",
+    "preferreddatalocation",
+    "preferredname",
+    "presence",
+    "print",
+    "provisionedplans",
+    "proxyaddresses",
+    "registereddevices",
+    "responsibilities",
+    "schools",
+    "scopedrolememberof",
+    "securityidentifier",
+    "serviceprovisioningerrors",
+    "settings",
+    "showinaddresslist",
+    "signinactivity",
+    "signinsessionsvalidfromdatetime",
+    "skills",
+    "solutions",
+    "sponsors",
+    "state",
+    "streetaddress",
+    "teamwork",
+    "todo",
+    "transitivememberof",
+];
 
 const YES: Support = Support::Yes;
 const ADVANCED: Support = Support::Advanced;
@@ -242,4 +312,14 @@ pub(super) const READ_USERS: &[&str] = &[
     "Directory.Read.All",
     "Directory.ReadWrite.All",
 ];
-const READ_MYSELF: &[&str] = &["User.Read", "User.ReadWrite", "User.Read.All", "Directory.Read.All"];
+/// Enough for the basic profiles of all users.
+const READ_BASIC: &[&str] = &["User.ReadBasic.All"];
+const READ_MYSELF: &[&str] = &[
+    "User.Read",
+    "User.ReadWrite",
+    "User.ReadBasic.All",
+    "User.Read.All",
+    "User.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+];
