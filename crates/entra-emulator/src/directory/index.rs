@@ -1,7 +1,7 @@
 //! The tenants of a directory by their names.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::config::Tenant;
 use crate::directory::{ciam_subdomain, first_label};
@@ -10,14 +10,14 @@ use crate::directory::{ciam_subdomain, first_label};
 #[derive(Debug)]
 pub(super) struct Index {
     /// By ID and by domain, in lower case.
-    names: HashMap<String, usize>,
+    names: BTreeMap<String, usize>,
     /// By the part of a host name that stands for a customer tenant, in lower case: the domain's first label, or the ID.
-    customers: HashMap<String, usize>,
+    customers: BTreeMap<String, usize>,
 }
 
 impl Index {
     pub(super) fn of(tenants: &[Tenant]) -> Self {
-        let (mut names, mut customers) = (HashMap::new(), HashMap::new());
+        let (mut names, mut customers) = (BTreeMap::new(), BTreeMap::new());
         for (place, Tenant { id, domain, .. }) in tenants.iter().enumerate() {
             for name in [id, domain] {
                 names.entry(name.to_ascii_lowercase()).or_insert(place);
