@@ -134,15 +134,21 @@ fn test() -> Result<Verdict> {
         return Ok(Verdict::Failed(Vec::new()));
     }
     // The other cryptography is another build.
-    let ring = [
-        "--package",
-        "entra-credential",
-        "--no-default-features",
-        "--features",
-        "ring,pfx",
-    ];
-    if !passes(cargo(["test"].iter().chain(&ring)))? {
-        return Ok(Verdict::Failed(Vec::new()));
+    for (package, features) in [
+        ("entra-credential", "ring,pfx"),
+        ("entra-validate", "ring,tokio,blocking"),
+    ] {
+        let ring = [
+            "test",
+            "--package",
+            package,
+            "--no-default-features",
+            "--features",
+            features,
+        ];
+        if !passes(cargo(ring))? {
+            return Ok(Verdict::Failed(Vec::new()));
+        }
     }
     let mut command = cargo(["test", "--workspace"]);
     command.envs(FOREIGN_MACHINE.iter().copied());

@@ -12,6 +12,7 @@ use crate::keys::{Fetch, FetchStep, Fetched, KeySet, Lookup};
 use crate::principal::Principal;
 use crate::rejection::Rejection;
 use crate::report::{Log, Report, Silent};
+use crate::rule::Rule;
 use crate::shared::Shared;
 
 /// Validates access tokens as [`Validator`](crate::Validator) does, without a runtime.
@@ -75,22 +76,23 @@ impl Validator {
         self.run(token, &mut Silent)
     }
 
-    /// Returns the outcome of each rule for a token.
-    ///
-    /// # Errors
-    /// Returns [`Rejection::KeysUnavailable`] if there are no keys.
-    pub fn report(&self, token: &str) -> Result<Report, Rejection> {
+    /// Returns the outcome of each rule for a token. Where there are no keys, [`Rule::Key`] fails by
+    /// [`Rejection::KeysUnavailable`].
+    pub fn report(&self, token: &str) -> Report {
         let mut report = Report::new();
-        match self.run(token, &mut report) {
-            Err(rejection @ Rejection::KeysUnavailable { .. }) => Err(rejection),
-            _ => Ok(report),
-        }
+        // The report holds the verdict.
+        let _ = self.run(token, &mut report);
+        report
     }
 
     fn run(&self, token: &str, log: &mut impl Log) -> Result<Principal, Rejection> {
         let now = (self.0.shared.clock)();
         let needs = self.api().start_logged(token, now, log)?;
-        let keys = self.keys(&needs, now)?;
+        let keys = self.keys(&needs, now);
+        if let Err(rejection) = &keys {
+            log.note(Rule::Key, &Err(rejection.clone()));
+        }
+        let keys = keys?;
         needs.judge_logged(&keys, log)
     }
 

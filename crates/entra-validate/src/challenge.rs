@@ -7,7 +7,7 @@ use http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, Uri};
 
 use crate::api::Api;
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, whole_seconds};
 
 /// What the challenges of an API say beside the error.
 #[derive(Clone, Debug, Default)]
@@ -78,7 +78,7 @@ impl Api {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
         if let Some(pause) = rejection.retry_after() {
-            headers.insert(RETRY_AFTER, HeaderValue::from(pause.as_secs().max(1)));
+            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(pause)));
         }
         response
     }

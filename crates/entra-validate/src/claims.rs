@@ -2,6 +2,7 @@
 
 use entra_proto::{EndpointVersion, Guid, Timestamp};
 
+use crate::issuer::canonical_guid;
 use crate::object::{Record, Value};
 use crate::words::Words;
 
@@ -147,7 +148,7 @@ impl Record for Claims {
         match name {
             0 => self.iss = Member::text(value, owned),
             1 => self.aud = Member::text(value, owned),
-            2 => self.tid = Member::text(value, guid),
+            2 => self.tid = Member::text(value, canonical_guid),
             3 => {
                 self.ver = Member::text(value, |ver| match ver {
                     "1.0" => Some(EndpointVersion::V1),
@@ -155,10 +156,10 @@ impl Record for Claims {
                     _ => None,
                 });
             }
-            4 => self.oid = Member::text(value, guid),
-            5 => self.sub = Member::text(value, guid),
-            6 => self.azp = Member::text(value, guid),
-            7 => self.appid = Member::text(value, guid),
+            4 => self.oid = Member::text(value, canonical_guid),
+            5 => self.sub = Member::text(value, canonical_guid),
+            6 => self.azp = Member::text(value, canonical_guid),
+            7 => self.appid = Member::text(value, canonical_guid),
             8 => {
                 self.idtyp = Member::text(value, |idtyp| {
                     Some(match idtyp {
@@ -183,15 +184,9 @@ impl Record for Claims {
             16 => self.contexts = list(value),
             17 => self.actor = facets(&value),
             18 => self.subject = facets(&value),
-            _ => self.blueprint = Member::text(value, guid).into_value(),
+            _ => self.blueprint = Member::text(value, canonical_guid).into_value(),
         }
     }
-}
-
-/// A GUID as Entra writes it: 36 characters in lower case. Other spellings of the same would be equal here and differ elsewhere.
-fn guid(text: &str) -> Option<Guid> {
-    let is_usual = text.len() == 36 && !text.bytes().any(|byte| byte.is_ascii_uppercase());
-    if is_usual { text.parse().ok() } else { None }
 }
 
 /// A NumericDate (RFC 7519, section 2), which may have a fraction.

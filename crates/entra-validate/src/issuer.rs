@@ -29,13 +29,12 @@ impl Template {
 
     /// Whether `issuer` is this one with `tenant` in the place for it, byte for byte.
     pub(crate) fn matches(&self, issuer: &str, tenant: Guid) -> bool {
-        let tenant = tenant.to_string();
         let mut rest = issuer;
         for (at, part) in self.0.split(PLACEHOLDER).enumerate() {
             if at > 0 {
-                match rest.strip_prefix(tenant.as_str()) {
-                    Some(behind) => rest = behind,
-                    None => return false,
+                match rest.split_at_checked(GUID_LENGTH) {
+                    Some((id, behind)) if canonical_guid(id) == Some(tenant) => rest = behind,
+                    _ => return false,
                 }
             }
             match rest.strip_prefix(part) {
@@ -48,7 +47,7 @@ impl Template {
 
     /// Whether it is the issuer `other` once both have the tenant in its place.
     pub(crate) fn is_for(&self, other: &Self, tenant: Guid) -> bool {
-        other.matches(&self.0.replace(PLACEHOLDER, &tenant.to_string()), tenant)
+        self == other || other.matches(&self.0, tenant)
     }
 
     pub(crate) fn has_place(&self) -> bool {
@@ -60,6 +59,13 @@ impl Template {
     }
 }
 
+/// A GUID as Entra writes it: 36 characters in lower case. Other spellings of the same would be equal here and differ elsewhere.
+pub(crate) fn canonical_guid(text: &str) -> Option<Guid> {
+    let is_usual = text.len() == GUID_LENGTH && !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    if is_usual { text.parse().ok() } else { None }
+}
+
+const GUID_LENGTH: usize = 36;
 const PLACEHOLDER: &str = "{tenantid}";
 
 #[cfg(test)]

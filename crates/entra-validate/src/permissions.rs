@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use entra_proto::{Error, InputError};
 
-use crate::principal::{Acting, Principal};
+use crate::principal::Principal;
 use crate::rejection::Rejection;
 
 /// The permissions of which a caller must have been granted at least one: scopes for users, roles for applications.
@@ -66,17 +66,26 @@ impl Permissions {
     /// # Errors
     /// Returns [`Rejection::Permissions`] if not.
     pub fn check(&self, principal: &Principal) -> Result<(), Rejection> {
-        let is_user = match principal {
-            Principal::App(_) => false,
-            Principal::User(_) => true,
-            Principal::Agent(agent) => agent.acting != Acting::Itself,
+        self.allow(principal.is_user(), principal.scopes(), principal.roles())
+    }
+
+    /// The decision: by scopes where there is a user, by roles where there is none.
+    pub(crate) fn allow<'a>(
+        &self,
+        is_user: bool,
+        scopes: impl Iterator<Item = &'a str>,
+        roles: impl Iterator<Item = &'a str>,
+    ) -> Result<(), Rejection> {
+        let is_granted = match (&*self.0, is_user) {
+            (Needed::AnyOf { scopes: needed, .. }, true) => has_one(needed, scopes),
+            (Needed::AnyOf { roles: needed, .. }, false) => has_one(needed, roles),
+            (Needed::AnyGranted, true) => scopes.count() > 0,
+            (Needed::AnyGranted, false) => roles.count() > 0,
         };
-        let granted = if is_user {
-            self.allow_scopes(principal.scopes())
-        } else {
-            self.allow_roles(principal.roles())
-        };
-        if granted { Ok(()) } else { Err(self.rejection()) }
+        if is_granted {
+            return Ok(());
+        }
+        Err(Rejection::Permissions { needed: self.clone() })
     }
 
     /// The scopes of which a user needs one. Empty where users are not accepted, and where any will do.
@@ -96,24 +105,10 @@ impl Permissions {
         };
         roles.iter().map(|role| &**role)
     }
+}
 
-    pub(crate) fn allow_scopes<'a>(&self, mut granted: impl Iterator<Item = &'a str>) -> bool {
-        match &*self.0 {
-            Needed::AnyOf { scopes, .. } => granted.any(|it| scopes.iter().any(|scope| **scope == *it)),
-            Needed::AnyGranted => granted.next().is_some(),
-        }
-    }
-
-    pub(crate) fn allow_roles<'a>(&self, mut granted: impl Iterator<Item = &'a str>) -> bool {
-        match &*self.0 {
-            Needed::AnyOf { roles, .. } => granted.any(|it| roles.iter().any(|role| **role == *it)),
-            Needed::AnyGranted => granted.next().is_some(),
-        }
-    }
-
-    pub(crate) fn rejection(&self) -> Rejection {
-        Rejection::Permissions { needed: self.clone() }
-    }
+fn has_one<'a>(needed: &[Box<str>], mut granted: impl Iterator<Item = &'a str>) -> bool {
+    granted.any(|it| needed.iter().any(|needed| **needed == *it))
 }
 
 fn names(field: &'static str, names: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Box<[Box<str>]>, Error> {

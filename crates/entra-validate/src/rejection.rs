@@ -70,7 +70,7 @@ pub enum Rejection {
         /// The time at which it expired.
         at: Option<Timestamp>,
     },
-    /// `nbf` is not a time, later than `exp`, or in the future by more than the clock skew that is allowed.
+    /// `nbf` or `iat` is not a time, later than `exp`, or in the future by more than the clock skew that is allowed.
     NotYetValid {
         /// The time from which the token is valid.
         from: Option<Timestamp>,
@@ -244,12 +244,12 @@ impl fmt::Display for Rejection {
             Self::Signature { .. } => f.write_str("the signature is not that of the key"),
             Self::KeyIssuer => f.write_str("the key signs for another issuer"),
             Self::KeyCloud => f.write_str("the key belongs to another cloud"),
-            Self::Audience { found: Some(found) } => write!(f, "aud is {found:?}, which is not this API"),
+            Self::Audience { found: Some(found) } => write!(f, "aud is \"{found}\", which is not this API"),
             Self::Audience { found: None } => f.write_str("aud is missing, or is not one string"),
             Self::Expired { at: Some(at) } => write!(f, "expired at {}", at.to_rfc3339()),
             Self::Expired { at: None } => f.write_str("exp is missing, or is not a time"),
             Self::NotYetValid { from: Some(from) } => write!(f, "not valid before {}", from.to_rfc3339()),
-            Self::NotYetValid { from: None } => f.write_str("nbf is not a time, or is later than exp"),
+            Self::NotYetValid { from: None } => f.write_str("nbf or iat is not a time, or is later than exp"),
             Self::Bound => f.write_str("the token is bound to a key, which the request does not prove to have"),
             Self::Tenant { found } => write!(f, "tenant {found} is not accepted"),
             Self::Principal { problem } => f.write_str(problem),
@@ -274,7 +274,7 @@ impl fmt::Display for Rejection {
                 write!(
                     f,
                     "no signing keys: {problem}; the next attempt is in {} s",
-                    retry_after.as_secs_f64().ceil()
+                    whole_seconds(*retry_after)
                 )
             }
         }
@@ -291,6 +291,11 @@ fn list<'a>(f: &mut fmt::Formatter<'_>, title: &str, names: impl Iterator<Item =
         write!(f, " {name}")?;
     }
     if is_empty { f.write_str(" none") } else { Ok(()) }
+}
+
+/// A pause in whole seconds, rounded up: who comes back a moment too early is sent away again.
+pub(crate) fn whole_seconds(pause: Duration) -> u64 {
+    pause.as_secs() + u64::from(pause.subsec_nanos() > 0)
 }
 
 /// A text out of a token, as a log may show it.

@@ -29,7 +29,7 @@ pub enum Rule {
     Audience,
     /// `exp` is not past.
     Expiry,
-    /// `nbf` is past.
+    /// `nbf` and `iat` are past.
     NotBefore,
     /// The token is not bound to a key that was not shown.
     Binding,
@@ -111,7 +111,7 @@ impl Rule {
             Self::KeyCloud => ("R09", "key-cloud", "the key belongs to this cloud"),
             Self::Audience => ("R10", "audience", "aud is exactly one of the API's names"),
             Self::Expiry => ("R11", "expiry", "exp is not past"),
-            Self::NotBefore => ("R12", "not-before", "nbf is past"),
+            Self::NotBefore => ("R12", "not-before", "nbf and iat are past"),
             Self::Binding => ("R13", "binding", "the token is not bound to a key (cnf)"),
             Self::Tenant => ("R14", "tenant", "the tenant is one that the API accepts"),
             Self::Principal => (

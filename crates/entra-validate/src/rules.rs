@@ -29,9 +29,11 @@ impl<'a> Facts<'a> {
     /// The token's key. Of several with its `kid`, the one that signs for its issuer.
     fn key(&self) -> Result<&'a Key, Rejection> {
         let keys = self.keys()?;
-        let mut of_kid = keys.with_kid(self.token.kid()).peekable();
-        let first = of_kid.peek().copied().ok_or(Rejection::UnknownKey)?;
-        Ok(of_kid.find(|key| self.signs_for_issuer(key)).unwrap_or(first))
+        let mut of_kid = keys.with_kid(self.token.kid());
+        let first = of_kid.next().ok_or(Rejection::UnknownKey)?;
+        let mut others = of_kid.filter(|key| self.signs_for_issuer(key));
+        // As a rule there are no others, and nothing has to be compared.
+        Ok(others.next().filter(|_| !self.signs_for_issuer(first)).unwrap_or(first))
     }
 
     /// The issuer of tokens of this version: known beforehand, or else from the metadata.
@@ -102,7 +104,12 @@ const CHECKS: [Check; 17] = {
             needs_keys: |facts| facts.issuer().is_none(),
             check: issuer,
         },
-        late(Rule::Key, key),
+        Check {
+            rule: Rule::Key,
+            // A token that names no key must not have any fetched.
+            needs_keys: |facts| !facts.token.kid().is_empty(),
+            check: key,
+        },
         late(Rule::Signature, signature),
         late(Rule::KeyIssuer, key_issuer),
         late(Rule::KeyCloud, key_cloud),
@@ -205,17 +212,22 @@ fn expiry(facts: &Facts<'_>) -> Result<(), Rejection> {
     }
 }
 
+/// `iat` is no time from which a token is valid (RFC 7519, section 4.1.6), but one of the future was not issued yet.
 fn not_before(facts: &Facts<'_>) -> Result<(), Rejection> {
     let claims = &facts.token.claims;
-    match &claims.nbf {
-        Member::Absent => Ok(()),
-        Member::Malformed => Err(Rejection::NotYetValid { from: None }),
-        Member::Is(nbf) if claims.exp.value().is_some_and(|exp| nbf > exp) => {
-            Err(Rejection::NotYetValid { from: None })
+    let latest = facts.now.plus(facts.api.skew());
+    for moment in [&claims.nbf, &claims.iat] {
+        match moment {
+            Member::Absent => {}
+            Member::Malformed => return Err(Rejection::NotYetValid { from: None }),
+            Member::Is(from) if claims.exp.value().is_some_and(|exp| from > exp) => {
+                return Err(Rejection::NotYetValid { from: None });
+            }
+            Member::Is(from) if latest < *from => return Err(Rejection::NotYetValid { from: Some(*from) }),
+            Member::Is(_) => {}
         }
-        Member::Is(nbf) if facts.now.plus(facts.api.skew()) < *nbf => Err(Rejection::NotYetValid { from: Some(*nbf) }),
-        Member::Is(_) => Ok(()),
     }
+    Ok(())
 }
 
 /// A token with `cnf` (RFC 7800) is worth something with a proof of the key only. Taken as a bearer token it would be as good in a
@@ -264,11 +276,7 @@ fn caller(facts: &Facts<'_>) -> Result<(), Rejection> {
 }
 
 fn permissions(facts: &Facts<'_>) -> Result<(), Rejection> {
-    let (claims, needed) = (&facts.token.claims, facts.api.permissions());
-    let is_granted = if facts.token.kind()?.is_user {
-        needed.allow_scopes(claims.scopes())
-    } else {
-        needed.allow_roles(claims.roles())
-    };
-    if is_granted { Ok(()) } else { Err(needed.rejection()) }
+    let claims = &facts.token.claims;
+    let is_user = facts.token.kind()?.is_user;
+    facts.api.permissions().allow(is_user, claims.scopes(), claims.roles())
 }

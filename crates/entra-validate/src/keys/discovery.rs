@@ -53,7 +53,11 @@ impl Metadata {
         Ok(Self {
             issuer,
             jwks_uri,
-            cloud: document.cloud_instance_name.map(Into::into),
+            cloud: document
+                .cloud_instance_name
+                .as_deref()
+                .or_else(|| instance_name(api.cloud()))
+                .map(Into::into),
         })
     }
 
@@ -89,6 +93,16 @@ fn is_of_cloud(uri: &Uri, cloud: &Cloud) -> bool {
     };
     let is_sibling = scheme == "https" && authority.port().is_none() && is_external(cloud.host()) && is_external(host);
     is_same || is_sibling
+}
+
+/// The `cloud_instance_name` of a named cloud, as its metadata has it.
+pub(super) fn instance_name(cloud: &Cloud) -> Option<&'static str> {
+    match cloud {
+        Cloud::Public => Some("microsoftonline.com"),
+        Cloud::UsGovernment => Some("microsoftonline.us"),
+        Cloud::China => Some("partner.microsoftonline.cn"),
+        _ => None,
+    }
 }
 
 const EXTERNAL: &str = ".ciamlogin.com";

@@ -65,7 +65,7 @@ impl KeySet {
             .ok_or_else(|| FetchError::new("the issuer of this cloud is in its metadata only: fetch the keys"))?;
         Ok(Self(Arc::new(Inner {
             issuer: issuer.clone(),
-            cloud: None,
+            cloud: discovery::instance_name(api.cloud()).map(Into::into),
             keys: jwks::read(document)?,
         })))
     }

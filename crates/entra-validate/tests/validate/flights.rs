@@ -1,0 +1,282 @@
+//! The async driver: one flight for all callers, whoever of them goes away.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use entra_transport::{Request, Transport, TransportError, transport_fn};
+use entra_validate::{FORCED_REFRESH_INTERVAL, Principal, REFRESH_INTERVAL, Rejection, Rule, Tenants, Validator};
+use tokio::sync::Semaphore;
+
+use crate::support::*;
+
+/// A transport that answers as many requests as it has permits for.
+fn gated(cloud: &Cloud, gate: &Arc<Semaphore>) -> impl Transport + use<> {
+    let (cloud, gate) = (cloud.clone(), Arc::clone(gate));
+    transport_fn(move |request: Request| {
+        let (cloud, gate) = (cloud.clone(), Arc::clone(&gate));
+        async move {
+            gate.acquire().await.expect("it stays open").forget();
+            Ok::<_, TransportError>(cloud.answer(&request))
+        }
+    })
+}
+
+fn validator(cloud: &Cloud, clock: &Clock) -> Validator {
+    Validator::with_clock(api(), cloud.transport(), clock.reader())
+}
+
+#[tokio::test]
+async fn ten_thousand_first_requests_make_one_fetch() {
+    let (cloud, gate) = (Cloud::new(), Arc::new(Semaphore::new(0)));
+    let validator = Validator::with_clock(api(), gated(&cloud, &gate), Clock::new().reader());
+    let token: Arc<str> = daemon().sign().into();
+    let tasks: Vec<_> = (0..10_000)
+        .map(|_| {
+            let (validator, token) = (validator.clone(), Arc::clone(&token));
+            tokio::spawn(async move { validator.validate(&token).await.map(drop) })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    gate.add_permits(2);
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), Ok(()));
+    }
+    assert_eq!(cloud.asked().len(), 2, "{:?}", cloud.asked());
+}
+
+#[tokio::test]
+async fn ten_thousand_forged_kids_make_one_fetch() {
+    let (cloud, clock) = (Cloud::new(), Clock::new());
+    let validator = validator(&cloud, &clock);
+    assert!(validator.validate(&clock.token(0)).await.is_ok());
+    clock.advance(FORCED_REFRESH_INTERVAL);
+    let payload = serde_json::Value::from(daemon().claims).to_string();
+    let unsigned = sign(r#"{"alg":"RS256"}"#, &payload, 0);
+    let (_, rest) = unsigned.split_once('.').unwrap();
+    for at in 0..10_000 {
+        use base64::Engine as _;
+        let header = format!(r#"{{"alg":"RS256","kid":"forged {at}"}}"#);
+        let token = format!(
+            "{}.{rest}",
+            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(header)
+        );
+        assert_eq!(validator.validate(&token).await, Err(Rejection::UnknownKey));
+    }
+    assert_eq!(cloud.fetches(), 2);
+    assert!(validator.validate(&clock.token(0)).await.is_ok());
+}
+
+#[tokio::test]
+async fn rejected_tokens_fetch_nothing() {
+    let (cloud, clock) = (Cloud::new(), Clock::new());
+    let validator = validator(&cloud, &clock);
+    let mut without_kid = daemon();
+    without_kid.header.remove("kid");
+    for forge in [
+        daemon().header("alg", "none"),
+        daemon().with("ver", "3.0"),
+        daemon().without("tid"),
+        daemon().with("iss", "https://evil.example/"),
+        without_kid,
+    ] {
+        assert!(validator.validate(&forge.sign()).await.is_err());
+    }
+    assert!(validator.validate("garbage").await.is_err());
+    assert_eq!(cloud.asked(), [""; 0]);
+}
+
+#[tokio::test]
+async fn tenants_of_tokens_choose_no_address() {
+    let (cloud, clock) = (Cloud::new(), Clock::new());
+    let validator = Validator::with_clock(api_for(Tenants::Any), cloud.transport(), clock.reader());
+    for at in 0..100 {
+        let tenant = format!("aaaabbbb-0000-cccc-1111-dddd2222ee{at:02}");
+        let iss = format!("https://login.microsoftonline.com/{tenant}/v2.0");
+        let token = daemon().with("tid", tenant).with("iss", iss).sign();
+        assert!(validator.validate(&token).await.is_ok());
+    }
+    assert_eq!(cloud.asked().len(), 2, "{:?}", cloud.asked());
+}
+
+#[tokio::test]
+async fn flight_goes_on_when_its_caller_is_dropped() {
+    let (cloud, gate) = (Cloud::new(), Arc::new(Semaphore::new(0)));
+    let validator = Validator::with_clock(api(), gated(&cloud, &gate), Clock::new().reader());
+    let token = daemon().sign();
+    for _ in 0..50 {
+        let impatient = tokio::time::timeout(Duration::ZERO, validator.validate(&token)).await;
+        assert!(impatient.is_err());
+    }
+    gate.add_permits(2);
+    while cloud.asked().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert!(validator.validate(&token).await.is_ok());
+    assert_eq!(cloud.asked().len(), 2);
+}
+
+/// Without a runtime, those who wait carry the flight on.
+#[test]
+fn flight_needs_no_runtime() {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    let (cloud, gate) = (Cloud::new(), Arc::new(Semaphore::new(0)));
+    let validator = Validator::with_clock(api(), gated(&cloud, &gate), Clock::new().reader());
+    let token = daemon().sign();
+    let mut context = Context::from_waker(Waker::noop());
+    {
+        let mut owner = pin!(validator.validate(&token));
+        assert!(owner.as_mut().poll(&mut context).is_pending());
+    }
+    let mut second = pin!(validator.validate(&token));
+    let mut third = pin!(validator.validate(&token));
+    assert!(second.as_mut().poll(&mut context).is_pending());
+    assert!(third.as_mut().poll(&mut context).is_pending());
+    gate.add_permits(2);
+    assert!(matches!(third.as_mut().poll(&mut context), Poll::Ready(Ok(_))));
+    assert!(matches!(second.as_mut().poll(&mut context), Poll::Ready(Ok(_))));
+    assert_eq!(cloud.asked().len(), 2);
+}
+
+/// A runtime that ends in the middle of a flight leaves it to the callers of another.
+#[test]
+fn flight_survives_its_runtime() {
+    let (cloud, gate) = (Cloud::new(), Arc::new(Semaphore::new(0)));
+    let validator = Validator::with_clock(api(), gated(&cloud, &gate), Clock::new().reader());
+    let token = daemon().sign();
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+    };
+    runtime().block_on(async {
+        assert!(
+            tokio::time::timeout(Duration::from_millis(1), validator.validate(&token))
+                .await
+                .is_err()
+        );
+    });
+    gate.add_permits(2);
+    assert!(runtime().block_on(validator.validate(&token)).is_ok());
+    assert_eq!(cloud.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn refresh_keeps_nobody_waiting() {
+    let (cloud, clock) = (Cloud::new(), Clock::new());
+    let gate = Arc::new(Semaphore::new(2));
+    let validator = Validator::with_clock(api(), gated(&cloud, &gate), clock.reader());
+    assert!(validator.validate(&clock.token(0)).await.is_ok());
+    clock.advance(REFRESH_INTERVAL);
+    cloud.publish([KEYS[1].jwk()]);
+    // No permit: the refresh hangs, and the old keys go on.
+    for _ in 0..10 {
+        assert!(validator.validate(&clock.token(0)).await.is_ok());
+    }
+    gate.add_permits(2);
+    assert!(validator.validate(&clock.token(1)).await.is_ok());
+    assert_eq!(validator.validate(&clock.token(0)).await, Err(Rejection::UnknownKey));
+    assert_eq!(cloud.fetches(), 2);
+}
+
+#[tokio::test]
+async fn rotation_needs_no_restart() {
+    let (cloud, clock) = (Cloud::new(), Clock::new());
+    let validator = validator(&cloud, &clock);
+    assert!(validator.validate(&clock.token(0)).await.is_ok());
+    clock.advance(Duration::from_secs(3600));
+    cloud.publish([KEYS[0].jwk(), KEYS[1].jwk()]);
+    assert!(validator.validate(&clock.token(1)).await.is_ok());
+    assert!(validator.validate(&clock.token(0)).await.is_ok());
+    assert_eq!(cloud.fetches(), 2);
+}
+
+#[tokio::test]
+async fn outage_is_one_attempt_and_then_recovers() {
+    let (cloud, clock) = (Cloud::new(), Clock::new());
+    let validator = validator(&cloud, &clock);
+    cloud.fail(503, Some("7"));
+    for _ in 0..100 {
+        let rejection = validator.validate(&clock.token(0)).await.unwrap_err();
+        assert_eq!(
+            (rejection.status().as_u16(), rejection.retry_after()),
+            (503, Some(Duration::from_secs(7)))
+        );
+    }
+    assert_eq!(cloud.fetches(), 1);
+    let report = validator.report(&clock.token(0)).await;
+    assert!(matches!(report.rejection(), Some(Rejection::KeysUnavailable { .. })));
+    cloud.recover();
+    clock.advance(Duration::from_secs(7));
+    assert!(matches!(
+        validator.validate(&clock.token(0)).await,
+        Ok(Principal::App(_))
+    ));
+    assert!(validator.report(&clock.token(0)).await.is_valid());
+}
+
+#[tokio::test]
+async fn failed_transport_is_an_outage() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let transport = transport_fn(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        async { Err(TransportError::not_connected()) }
+    });
+    let validator = Validator::with_clock(api(), transport, Clock::new().reader());
+    let Err(Rejection::KeysUnavailable { problem, .. }) = validator.validate(&daemon().sign()).await else {
+        panic!("there are no keys");
+    };
+    assert!(problem.contains("no connection"), "{problem}");
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn transport_that_panics_leaves_nobody_waiting() {
+    let transport = transport_fn(|_| async {
+        tokio::task::yield_now().await;
+        panic!("a bug of the transport")
+    });
+    let validator = Validator::with_clock(api(), transport, Clock::new().reader());
+    let token = daemon().sign();
+    let (first, second) = tokio::join!(validator.validate(&token), validator.validate(&token));
+    for outcome in [first, second] {
+        assert!(matches!(outcome, Err(Rejection::KeysUnavailable { .. })), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn both_versions_have_keys_of_their_own() {
+    let (cloud, clock) = (Cloud::new(), Clock::new());
+    let validator = validator(&cloud, &clock);
+    for _ in 0..3 {
+        assert!(validator.validate(&daemon().sign()).await.is_ok());
+        assert!(validator.validate(&daemon_v1().sign()).await.is_ok());
+    }
+    let asked = cloud.asked();
+    assert_eq!(asked.len(), 4, "{asked:?}");
+    assert!(asked[0].contains("/v2.0/.well-known") && asked[1].ends_with("/discovery/v2.0/keys"));
+    assert!(!asked[2].contains("v2.0") && asked[3].ends_with("/common/discovery/keys"));
+}
+
+#[tokio::test]
+async fn report_shows_every_rule() {
+    let validator = validator(&Cloud::new(), &Clock::new());
+    let report = validator.report(&daemon().with("aud", "other").sign()).await;
+    assert_eq!(report.rejection().and_then(Rejection::rule), Some(Rule::Audience));
+    let text = report.to_string();
+    assert_eq!(text.lines().count(), 18);
+    assert_eq!(text.lines().filter(|line| line.contains("pass")).count(), 9);
+    assert!(
+        text.lines()
+            .nth(9)
+            .unwrap()
+            .starts_with("R10 audience    FAIL: R10 audience: aud is \"other\""),
+        "{text}"
+    );
+    assert!(text.lines().last().unwrap().ends_with("not reached"));
+}

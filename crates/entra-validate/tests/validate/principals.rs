@@ -1,0 +1,160 @@
+//! Who a valid token speaks for.
+
+use entra_proto::{EndpointVersion, Timestamp};
+use entra_validate::{Acting, Permissions, Principal, Rejection};
+use serde_json::json;
+
+use crate::support::*;
+
+#[test]
+fn daemon_is_an_application() {
+    for (forge, version) in [(daemon(), EndpointVersion::V2), (daemon_v1(), EndpointVersion::V1)] {
+        let principal = validate(&api(), &forge.sign()).unwrap();
+        let Principal::App(app) = &principal else {
+            panic!("{principal:?}")
+        };
+        assert!(app.is_declared && !principal.is_user());
+        assert_eq!(
+            (principal.tenant(), principal.object_id()),
+            (guid(TENANT), guid(OBJECT))
+        );
+        assert_eq!(
+            (app.application, principal.application()),
+            (guid(DAEMON).into(), guid(DAEMON).into())
+        );
+        assert_eq!(
+            principal.roles().collect::<Vec<_>>(),
+            ["ToDoList.Read.All", "ToDoList.ReadWrite.All"]
+        );
+        assert_eq!((principal.scopes().count(), principal.version()), (0, version));
+        assert_eq!(principal.issued_at(), Timestamp::from_secs(NOW - 60));
+        assert_eq!(principal.expires_at(), Timestamp::from_secs(NOW + 3840));
+    }
+}
+
+#[test]
+fn application_is_known_without_its_optional_claim() {
+    let principal = validate(&api(), &daemon().without("idtyp").sign()).unwrap();
+    assert!(
+        matches!(&principal, Principal::App(app) if !app.is_declared),
+        "{principal:?}"
+    );
+}
+
+#[test]
+fn user_has_scopes_and_roles_of_its_own() {
+    let token = user().with("roles", json!(["Admin"])).sign();
+    let principal = validate(&api(), &token).unwrap();
+    assert!(matches!(&principal, Principal::User(user) if user.application == guid(DAEMON).into()));
+    assert!(principal.is_user());
+    assert_eq!(
+        principal.scopes().collect::<Vec<_>>(),
+        ["ToDoList.Read", "ToDoList.ReadWrite"]
+    );
+    assert_eq!(principal.roles().collect::<Vec<_>>(), ["Admin"]);
+    assert!(!format!("{principal:?}").contains("ada@"));
+}
+
+#[test]
+fn agents_are_told_by_their_facets() {
+    const BLUEPRINT: &str = "44445555-eeee-6666-ffff-777700008888";
+    let agent = |forge: Forge, actor: &str, subject: &str| {
+        let token = forge
+            .with("xms_act_fct", actor)
+            .with("xms_sub_fct", subject)
+            .with("xms_par_app_azp", BLUEPRINT)
+            .sign();
+        match validate(&api(), &token).unwrap() {
+            Principal::Agent(agent) => Some((agent.acting, agent.blueprint, agent.application)),
+            Principal::App(_) | Principal::User(_) => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    let is = |acting| Some((acting, Some(guid(BLUEPRINT).into()), guid(DAEMON).into()));
+    assert_eq!(agent(daemon(), "11 3", "2 11"), is(Acting::Itself));
+    assert_eq!(agent(daemon(), "3 11", ""), is(Acting::Itself));
+    assert_eq!(agent(user(), "9 3 11", "13"), is(Acting::AsOwnUser));
+    assert_eq!(agent(user(), "11", "1 2"), is(Acting::ForUser));
+    // Numbers are whole: 111 is neither, nor is 1 1.
+    assert_eq!(agent(daemon(), "111 1 1", "113"), None);
+    assert_eq!(agent(user(), "3", "5"), None);
+}
+
+#[test]
+fn agents_need_permissions_of_their_kind() {
+    let itself = daemon().with("xms_act_fct", "11");
+    let roles_of_a_user = user()
+        .with("scp", "Other")
+        .with("roles", json!(["ToDoList.Read.All"]))
+        .with("xms_act_fct", "11");
+    assert!(validate(&api(), &itself.sign()).is_ok());
+    assert!(matches!(
+        validate(&api(), &roles_of_a_user.sign()),
+        Err(Rejection::Permissions { .. })
+    ));
+}
+
+#[test]
+fn route_checks_permissions_of_its_own() {
+    let daemon = validate(&api(), &daemon().sign()).unwrap();
+    let user = validate(&api(), &user().sign()).unwrap();
+    let write = Permissions::any_of(["ToDoList.ReadWrite"], ["ToDoList.ReadWrite.All"]).unwrap();
+    assert!(write.check(&daemon).is_ok() && write.check(&user).is_ok());
+    let apps = Permissions::any_of([""; 0], ["ToDoList.ReadWrite.All", "ToDoList.Read"]).unwrap();
+    assert!(apps.check(&daemon).is_ok());
+    let rejection = apps.check(&user).unwrap_err();
+    assert_eq!(
+        (rejection.status().as_u16(), rejection.error()),
+        (403, Some("insufficient_scope"))
+    );
+    let other = Permissions::any_of(["ToDoList.Read.All"], ["ToDoList.Read"]).unwrap();
+    assert!(other.check(&daemon).is_err() && other.check(&user).is_err());
+}
+
+#[test]
+fn claims_challenge_goes_to_clients_that_take_it() {
+    let revoked = Timestamp::from_secs(NOW);
+    for capabilities in [json!(["cp1"]), json!("CP1"), json!(["protapp", "cp1"])] {
+        let principal = validate(&api(), &daemon().with("xms_cc", capabilities).sign()).unwrap();
+        assert!(principal.takes_claims_challenges());
+        let rejection = principal.issued_since(revoked).unwrap_err();
+        assert_eq!(
+            (rejection.status().as_u16(), rejection.error()),
+            (401, Some("insufficient_claims"))
+        );
+    }
+    for capabilities in [json!(["cp2"]), json!([]), json!(null), json!(1)] {
+        let principal = validate(&api(), &daemon().with("xms_cc", capabilities).sign()).unwrap();
+        let rejection = principal.issued_since(revoked).unwrap_err();
+        assert_eq!(
+            (rejection.status().as_u16(), rejection.error()),
+            (401, Some("invalid_token"))
+        );
+    }
+    let principal = validate(&api(), &daemon().sign()).unwrap();
+    assert!(principal.issued_since(Timestamp::from_secs(NOW - 60)).is_ok());
+    // Without any time of issue a token was issued too early.
+    let undated = validate(&api(), &daemon().without("iat").without("nbf").sign()).unwrap();
+    assert!(undated.issued_since(Timestamp::from_secs(1)).is_err());
+}
+
+#[test]
+fn authentication_context_is_satisfied_or_challenged() {
+    let token = user()
+        .with("acrs", json!(["p1", "c1"]))
+        .with("xms_cc", json!(["cp1"]))
+        .sign();
+    let principal = validate(&api(), &token).unwrap();
+    assert!(principal.satisfies("c1").is_ok() && principal.satisfies("p1").is_ok());
+    let Err(Rejection::Claims {
+        claims,
+        is_understood: true,
+    }) = principal.satisfies("c2")
+    else {
+        panic!("it is challenged");
+    };
+    assert_eq!(
+        claims.as_str(),
+        r#"{"access_token":{"acrs":{"essential":true,"value":"c2"}}}"#
+    );
+}
