@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use entra_client::Token;
 use entra_client::blocking::Client;
-use entra_proto::{Body, Target, may_be_secret, printable};
+use entra_proto::{Body, Target, may_be_secret, printable, retry_after};
 use entra_transport::BlockingTransport;
 use entra_transport_ureq::UreqTransport;
-use http::header::{ACCEPT, AUTHORIZATION, RETRY_AFTER};
+use http::header::{ACCEPT, AUTHORIZATION};
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use serde_json::Value;
 
@@ -80,11 +80,10 @@ impl Reply {
 
     /// A response with this body, in which no token is repeated.
     pub(crate) fn of(status: StatusCode, headers: &HeaderMap, body: String) -> Self {
-        let retry_after = headers.get(RETRY_AFTER);
         Self {
             status,
             body,
-            retry_after: retry_after.and_then(|value| value.to_str().ok()).and_then(duration),
+            retry_after: retry_after(headers, SystemTime::now().into()),
         }
     }
 
@@ -144,17 +143,6 @@ impl Reply {
     }
 }
 
-/// Reads the value of `Retry-After`: seconds or a date.
-fn duration(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More than fits is no less a number.
-        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
-    }
-    let time = httpdate::parse_http_date(text).ok()?;
-    Some(time.duration_since(SystemTime::now()).unwrap_or_default())
-}
-
 /// What to do about `Authorization_RequestDenied`.
 pub(crate) const FORGOTTEN_CONSENT: &str = "add the application permission that the call needs to the app registration, \
     have a tenant administrator grant consent, then run it again: tokens from before do not hold it";
@@ -205,9 +193,11 @@ mod tests {
     #[test]
     fn waits_are_as_asked_and_bounded() {
         let wait = |status: u16, retry_after: Option<&str>, attempt| {
-            let mut reply = reply(status, "");
-            reply.retry_after = retry_after.and_then(duration);
-            reply.wait(attempt).map(|wait| wait.as_secs())
+            let value = retry_after.map(|value| (http::header::RETRY_AFTER, value.parse().unwrap()));
+            let status = StatusCode::from_u16(status).unwrap();
+            Reply::of(status, &value.into_iter().collect(), String::new())
+                .wait(attempt)
+                .map(|wait| wait.as_secs())
         };
         for (text, seconds) in [
             ("7", Some(7)),
@@ -221,8 +211,7 @@ mod tests {
             ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
             // No number and no date.
             ("soon", Some(2)),
-            ("-1", Some(2)),
-            ("+5", Some(2)),
+            ("-1", Some(0)),
             ("", Some(2)),
         ] {
             assert_eq!(wait(429, Some(text), 1), seconds, "{text}");

@@ -140,7 +140,7 @@ pub use known_api::KnownApi;
 pub use loopback::is_loopback_host;
 pub use printable::printable;
 pub use resource::Resource;
-pub use retry_after::{MAX_RETRY_AFTER, retry_after};
+pub use retry_after::{MAX_RETRY_AFTER, retry_after, server_time};
 pub use scope::{Scope, Scopes};
 pub use secrecy::may_be_secret;
 pub use secret::{ClientAssertion, ClientSecret, SecretDoubt};

@@ -35,8 +35,17 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     Some(at.since(from).min(MAX_RETRY_AFTER))
 }
 
-/// What time it is by the server's clock.
-pub(crate) fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
+/// Returns the time by the server's clock: the `Date` of its answer (RFC 9110, section 6.6.1).
+///
+/// ```
+/// use entra_proto::{Timestamp, server_time};
+/// use http::{HeaderMap, HeaderValue};
+///
+/// let headers = HeaderMap::from_iter([(http::header::DATE, HeaderValue::from_static("Thu, 01 Jan 2026 00:00:00 GMT"))]);
+/// assert_eq!(server_time(&headers), Some(Timestamp::from_secs(1_767_225_600)));
+/// ```
+#[must_use]
+pub fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
     http_date(headers.get(DATE)?.to_str().ok()?.trim())
 }
 

@@ -3,14 +3,14 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use entra_client::Client;
-use entra_proto::{Cloud, Guid, Origin, Target, Timestamp};
+use entra_proto::{Cloud, Guid, Origin, Target, Timestamp, server_time};
 use entra_tower::{Bearer, BearerLayer, CloneBody};
 use entra_transport_hyper::{Connector, HyperTransport};
-use http::header::{ACCEPT, CONTENT_TYPE, DATE};
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy;
@@ -216,9 +216,13 @@ impl Feed {
         };
         Ok(Subscriptions {
             subscriptions: items.into_iter().filter_map(read).collect(),
-            now: date(&headers).ok_or_else(|| {
-                CallError::Response("the response does not tell the time of the API (no usable Date header)".to_owned())
-            })?,
+            now: server_time(&headers)
+                .filter(|now| *now > Timestamp::from_secs(0))
+                .ok_or_else(|| {
+                    CallError::Response(
+                        "the response does not tell the time of the API (no usable Date header)".to_owned(),
+                    )
+                })?,
         })
     }
 
@@ -459,12 +463,6 @@ fn own(uri: &str) -> Result<Uri, CallError> {
 fn json<'a, T: Deserialize<'a>>(body: &'a [u8], what: &str) -> Result<T, CallError> {
     serde_json::from_slice(body)
         .map_err(|error| CallError::Response(printable(&format!("the response is not a {what}: {error}"), 300)))
-}
-
-/// When a response was made, by the clock of the server.
-fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?.trim()).ok()?;
-    (date > SystemTime::UNIX_EPOCH).then(|| date.into())
 }
 
 /// The error of a start that changes nothing: the subscription is as it should be.

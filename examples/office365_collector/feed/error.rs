@@ -4,9 +4,8 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use entra_client::Error as TokenError;
-use entra_proto::{ErrorClass, ServiceError};
+use entra_proto::{ErrorClass, ServiceError, retry_after};
 use entra_tower::BearerError;
-use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
@@ -108,7 +107,7 @@ impl ApiError {
                 .map(|code| printable(&code, LONGEST_CODE))
                 .filter(|code| !code.is_empty()),
             message: printable(&message, LONGEST_MESSAGE),
-            retry_after: retry_after(headers),
+            retry_after: retry_after(headers, SystemTime::now().into()),
             permission: Permission::Read,
             is_permitted: false,
         }
@@ -271,22 +270,6 @@ impl fmt::Display for CallError {
     }
 }
 
-/// What `Retry-After` asks for: seconds, or a date that is compared with the response's own. At most an hour.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match text.parse::<f64>() {
-        Ok(seconds) if seconds.is_finite() => Duration::from_secs_f64(seconds.clamp(0.0, LONGEST_WAIT.as_secs_f64())),
-        _ => {
-            let date = |text: &str| httpdate::parse_http_date(text.trim()).ok();
-            let now = headers.get(DATE).and_then(|text| date(text.to_str().ok()?));
-            date(text)?
-                .duration_since(now.unwrap_or_else(SystemTime::now))
-                .unwrap_or_default()
-        }
-    };
-    Some(wait.min(LONGEST_WAIT))
-}
-
 /// The first `AF` with a number in a text.
 fn code_in(text: &str) -> Option<String> {
     text.match_indices("AF").find_map(|(at, _)| {
@@ -313,7 +296,6 @@ fn is_invisible(c: char) -> bool {
 pub(super) const NOT_PERMITTED: &str = "AF10001";
 const LONGEST_CODE: usize = 40;
 const LONGEST_MESSAGE: usize = 500;
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 #[cfg(test)]
 mod tests {
@@ -370,24 +352,9 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_bounded() {
-        for (value, seconds) in [
-            ("7", Some(7)),
-            (" 7 ", Some(7)),
-            ("99999999", Some(3600)),
-            ("soon", None),
-            ("-1", Some(0)),
-            ("1.9", Some(1)),
-            ("nan", None),
-            ("1e999", None),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, value.parse().unwrap());
-            assert_eq!(retry_after(&headers).map(|wait| wait.as_secs()), seconds, "{value}");
-        }
-        let mut headers = HeaderMap::new();
-        headers.insert(RETRY_AFTER, "Thu, 01 Jan 2026 00:00:30 GMT".parse().unwrap());
-        headers.insert(DATE, "Thu, 01 Jan 2026 00:00:00 GMT".parse().unwrap());
-        assert_eq!(retry_after(&headers), Some(Duration::from_secs(30)));
+    fn retry_after_of_an_error_is_read() {
+        let headers = HeaderMap::from_iter([(http::header::RETRY_AFTER, "7".parse().unwrap())]);
+        let error = ApiError::read(StatusCode::TOO_MANY_REQUESTS, &headers, b"");
+        assert_eq!(error.retry_after, Some(Duration::from_secs(7)));
     }
 }

@@ -1,8 +1,6 @@
 use std::time::Duration;
 
-use entra_proto::Timestamp;
-use http::HeaderMap;
-use http::header::DATE;
+use entra_proto::{Timestamp, server_time};
 
 use crate::commands::doctor::connection::Answer;
 use crate::commands::doctor::name;
@@ -16,7 +14,7 @@ pub(crate) fn examine(answer: Option<&Answer>, report: &mut Report) -> Result<Ti
         report.skip(name::CLOCK, &[name::CONNECTION])?;
         return Ok(entra_transport::now());
     };
-    let Some(date) = date(answer.response.headers()) else {
+    let Some(date) = server_time(answer.response.headers()) else {
         report.add(Check::warn(
             name::CLOCK,
             "the answer does not say what time it is",
@@ -77,11 +75,6 @@ impl Skew {
             format!("this machine's clock is {} behind the service's", length(self.behind))
         }
     }
-}
-
-fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    let text = headers.get(DATE)?.to_str().ok()?;
-    httpdate::parse_http_date(text.trim()).ok().map(Timestamp::from)
 }
 
 /// Below this, a difference is none.
