@@ -303,6 +303,26 @@ fn items_of_all_pages_are_lines() {
 }
 
 #[test]
+fn token_near_its_end_is_renewed_between_pages() {
+    // The second lives shorter than the time that a token must have left for another request.
+    for (seconds, tokens) in [(3600, 1), (4, 3)] {
+        let emulator = Emulator::builder()
+            .token_lifetime(Duration::from_secs(seconds))
+            .app(App::new("daemon").grant(Emulator::GRAPH, "User.Read.All"))
+            .start();
+        let output = call(
+            &emulator,
+            &["GET", &format!("{}?$top=1", users(&emulator)), "--paginate"],
+        );
+        assert!(output.status.success(), "{}", err(&output));
+        assert_eq!(out(&output).lines().count(), 3);
+        // One for each page: a new token is used once, however short its life is.
+        assert_eq!(emulator.token_requests().len(), tokens, "{seconds} s");
+        assert!(!err(&output).contains("rejected"), "{}", err(&output));
+    }
+}
+
+#[test]
 fn pages_are_followed_by_header_and_by_body() {
     let emulator = Emulator::start();
     for header in ["NextPageUri", "NextPageUrl"] {

@@ -60,12 +60,13 @@ impl Caller {
     /// Sends the request, or the same request to another address of this API.
     pub(super) fn send(&mut self, uri: Option<&Uri>) -> Result<Reply, Failure> {
         let uri = uri.unwrap_or(&self.request.uri).clone();
-        if self.bearer.is_expiring() {
-            self.bearer.renew(None)?;
-        }
         let mut is_renewed = false;
         let mut tries = 0;
         loop {
+            if self.bearer.is_expiring() {
+                self.bearer.renew(None)?;
+            }
+            self.bearer.is_used = true;
             let response = self.transport.open(self.prepared(&uri))?;
             let response = ApiBody::of(response, &self.bearer.token);
             if is_success(response.status()) {
@@ -123,6 +124,8 @@ struct Bearer {
     kept: KeptSettings,
     token: AccessToken,
     expires_at: Timestamp,
+    /// Whether a request was sent with it. A new token is used, however short its life is.
+    is_used: bool,
 }
 
 impl Bearer {
@@ -133,6 +136,7 @@ impl Bearer {
             kept,
             token,
             expires_at,
+            is_used: false,
         })
     }
 
@@ -145,12 +149,14 @@ impl Bearer {
             self.kept.request_anew();
         }
         (self.token, self.expires_at) = acquire(&self.wanted, &self.kept)?;
+        self.is_used = false;
         Ok(())
     }
 
+    /// Whether the next request should get another token.
     fn is_expiring(&self) -> bool {
         let left = self.expires_at.since(Timestamp::from(SystemTime::now()));
-        left < EXPIRING
+        self.is_used && left < EXPIRING
     }
 
     fn audience(&self) -> String {
