@@ -13,10 +13,20 @@ pub(crate) fn holds_secret(text: &str) -> bool {
     !secrets_in(text).is_empty()
 }
 
+/// Whether a text from a file may hold a key, a token or a secret. No path in it is looked up.
+pub(crate) fn looks_secret(text: &str) -> bool {
+    !suspects_in(text, |text| text).is_empty()
+}
+
 /// The parts of a text that may be secrets: words, and of a URL the parts between its marks.
 pub(crate) fn secrets_in(text: &str) -> Vec<String> {
+    suspects_in(text, unknown_part)
+}
+
+/// The parts of a text that may be secrets. `unknown` takes the part away that is the path of something.
+fn suspects_in(text: &str, unknown: fn(&str) -> &str) -> Vec<String> {
     if let Some((before, pem)) = text.split_once(PEM) {
-        let mut found = secrets_in(before);
+        let mut found = suspects_in(before, unknown);
         // Its line ends may be lost, or written as backslash and n.
         let words = pem
             .split(|c: char| c.is_whitespace() || c == '-')
@@ -34,7 +44,7 @@ pub(crate) fn secrets_in(text: &str) -> Vec<String> {
         return found;
     }
     let mut found = Vec::new();
-    for word in unknown_part(text).split_whitespace() {
+    for word in unknown(text).split_whitespace() {
         let is_too_long = word.split(['/', '\\']).any(|name| name.len() > LONGEST_NAME);
         match word.split_once("://") {
             Some((_, rest)) if may_be_secret(word) => {

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Output;
@@ -378,6 +379,23 @@ fn secrets_are_found_and_not_repeated() {
     let token = format!("{part}.{part}.{}", "a1B2".repeat(80));
     breaks("token-in-file", "x.txt", &format!("client_assertion={token}"));
     keeps("x.txt", &format!("eyJ0eX... {part}.{part}.c2ln"));
+}
+
+/// Each snippet of the table begins with `=== file name: rules`, and breaks these rules and no other.
+#[test]
+fn snippets_break_the_rules_that_are_named() {
+    let table = include_str!("lint_table/snippets.txt");
+    let (mut wrong, mut right) = (0, 0);
+    for snippet in table.split("=== ").skip(1) {
+        let (head, text) = snippet.split_once('\n').unwrap();
+        let (name, rules) = head.split_once(':').unwrap();
+        let expected: BTreeSet<String> = rules.split_whitespace().map(str::to_owned).collect();
+        let all = found(name, text);
+        let rules: BTreeSet<String> = all.iter().map(|(_, rule)| rule.clone()).collect();
+        assert_eq!(rules, expected, "{all:?} in {snippet}");
+        *(if expected.is_empty() { &mut right } else { &mut wrong }) += 1;
+    }
+    assert!(wrong >= 50 && right >= 45, "{wrong} and {right}");
 }
 
 #[test]

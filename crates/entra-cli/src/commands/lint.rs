@@ -18,7 +18,7 @@ use crate::terminal::{Stream, columns, wrapped};
 /// URL with the parameters near it.
 ///
 /// Folders are searched, without what tools put there (.git, target, node_modules) and without following links. Binary files and files of
-/// more than 4 MiB are left out, and of a line the first 16 KiB are read. A line with "entra-lint: allow RULE", or the one below it, is not
+/// more than 4 MiB are left out. A line with "entra-lint: allow RULE", or the one below it, is not
 /// reported for that rule. No secret of a file is repeated.
 ///
 /// Exit code 11 if a problem is found; notes alone are no problem. In JSON: findings, each with file, line, column, rule, level, problem and
@@ -90,8 +90,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     for input in inputs(&arguments.files)? {
         match input.read() {
             Ok(text) => report.add(&input.name(), &check(&input.file_name(), &text, &arguments.allow))?,
+            // A folder has images and programs in it.
+            Err(Skipped::Binary) if input.is_named => {
+                warn_only(format!("{} is binary, and not looked at", input.name()));
+            }
             Err(Skipped::Binary) => {}
             Err(Skipped::TooLong) => warn_only(format!("{} is longer than 4 MiB, and not looked at", input.name())),
+            Err(Skipped::Unreadable(error)) if input.is_named => {
+                let problem = format!("{}: {error}", input.name());
+                return Err(Failure::text(Exit::Usage, problem).hint("check the file and who may read it"));
+            }
             Err(Skipped::Unreadable(error)) => warn_only(format!("{}: {error}, so it is not looked at", input.name())),
         }
     }

@@ -1,7 +1,9 @@
 //! The classic mistakes of applications for Entra, found in code, configuration and documents without a parser of any language.
 //!
-//! A rule is a row of [`RULES`]. It sees lines, the parameters in them and the requests that they make up ([`text::Text`]).
+//! A rule is a member of [`RULES`]. It sees lines, the parameters in them and the requests that they make up ([`text::Text`]). The work
+//! is linear in the file: what is looked at around a place is bounded.
 
+mod kind;
 mod param;
 mod request;
 mod rules;
@@ -12,7 +14,9 @@ use std::borrow::Cow;
 
 pub(crate) use self::rules::RULES;
 pub(crate) use self::walk::{Skipped, inputs};
+use crate::files::excerpt;
 use crate::mistakes::text::Text;
+use crate::suspects::looks_secret;
 
 /// A mistake that is looked for.
 pub(crate) struct Rule {
@@ -64,38 +68,49 @@ pub(crate) struct Findings(Vec<(usize, usize, Option<String>, Option<String>)>);
 impl Findings {
     /// Notes a place, with the words of the rule.
     fn at(&mut self, line: usize, byte: usize) {
-        self.0.push((line, byte, None, None));
+        self.note(line, byte, None, None);
     }
 
-    /// Notes a place, with words of its own.
+    /// Notes a place, with words of its own. What they repeat of the file is [`shown`].
     fn told(&mut self, line: usize, byte: usize, problem: String, instead: impl Into<Option<String>>) {
-        self.0.push((line, byte, Some(problem), instead.into()));
+        self.note(line, byte, Some(problem), instead.into());
+    }
+
+    fn note(&mut self, line: usize, byte: usize, problem: Option<String>, instead: Option<String>) {
+        if self.0.len() < MOST * 8 {
+            self.0.push((line, byte, problem, instead));
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
     }
 }
 
 /// Looks for the mistakes in a text. `allowed` are the rules that are not looked at.
 pub(crate) fn check(name: &str, text: &str, allowed: &[String]) -> Vec<Finding> {
     let text = Text::new(name, text);
+    let allowances = allowances(&text);
     let mut found = Vec::new();
     for rule in RULES.iter().filter(|rule| !allowed.iter().any(|id| id == rule.id)) {
         let mut findings = Findings::default();
         (rule.check)(&text, &mut findings);
+        findings
+            .0
+            .retain(|(line, ..)| !is_allowed(&allowances, text.lines[*line].number, rule.id));
         // A document says the same thing on a line once.
         findings.0.sort_by_key(|(line, byte, ..)| (*line, *byte));
         findings
             .0
-            .dedup_by_key(|(line, _, problem, _)| (*line, problem.clone()));
+            .dedup_by_key(|(line, _, problem, _)| (text.lines[*line].number, problem.clone()));
         findings.0.truncate(MOST);
         for (line, byte, problem, instead) in findings.0 {
-            if is_allowed(&text, line, rule.id) {
-                continue;
-            }
-            let whole = text.lines[line].text;
-            let before = whole.get(..byte).unwrap_or(whole);
+            let line = &text.lines[line];
+            let before = line.text.get(..byte).unwrap_or(line.text);
             found.push(Finding {
                 rule,
-                line: line + 1,
-                column: before.chars().count() + 1,
+                line: line.number,
+                column: line.column + before.chars().count() + 1,
                 problem: problem.map_or(Cow::Borrowed(rule.title), Cow::Owned),
                 instead: instead.map_or(Cow::Borrowed(rule.instead), Cow::Owned),
             });
@@ -105,20 +120,34 @@ pub(crate) fn check(name: &str, text: &str, allowed: &[String]) -> Vec<Finding> 
     found
 }
 
-/// Whether the file allows it: `entra-lint: allow RULE` in the line or the one above it.
-fn is_allowed(text: &Text<'_>, line: usize, rule: &str) -> bool {
-    let allows = |line: usize| {
-        let behind = text.lines.get(line).and_then(|line| line.text.split_once(ALLOW));
-        behind.is_some_and(|(_, rules)| {
-            rules
-                .split(|c: char| c.is_whitespace() || c == ',')
-                .any(|word| word == rule)
-        })
-    };
-    allows(line) || line > 0 && allows(line - 1)
+/// A part of the file as a finding may repeat it: short, and without what may be a secret.
+fn shown(text: &str, limit: usize) -> String {
+    if looks_secret(text) {
+        "[not shown]".to_owned()
+    } else {
+        excerpt(text, limit)
+    }
+}
+
+/// What the file allows, in the order of its lines: `entra-lint: allow RULE`.
+fn allowances<'a>(text: &Text<'a>) -> Vec<(usize, &'a str)> {
+    let lines = text.lines.iter();
+    lines
+        .filter_map(|line| Some((line.number, line.text.split_once(ALLOW)?.1)))
+        .collect()
+}
+
+/// Whether the file allows it, in the line or the one above it.
+fn is_allowed(allowances: &[(usize, &str)], line: usize, rule: &str) -> bool {
+    let first = allowances.partition_point(|(at, _)| at + 1 < line);
+    let mut near = allowances[first..].iter().take_while(|(at, _)| *at <= line);
+    near.any(|(_, rules)| {
+        let mut words = rules.split(|c: char| c.is_whitespace() || c == ',');
+        words.any(|word| word == rule)
+    })
 }
 
 const ALLOW: &str = "entra-lint: allow ";
 
-/// How many findings of a rule are told of one file.
+/// The number of findings of a rule that are reported of one file.
 const MOST: usize = 200;

@@ -1,52 +1,74 @@
 //! A file as the rules see it: lines, the parameters in them, and the requests that they make up.
 
-use crate::mistakes::param::{Param, Shape, params_in};
-use crate::mistakes::request::{Request, requests_in};
+use crate::mistakes::kind::Kind;
+use crate::mistakes::param::{Param, Scanner, Shape};
+use crate::mistakes::request::{Body, Request, requests_in};
 
 /// A file, whole or in part.
 pub(crate) struct Text<'a> {
     pub(crate) kind: Kind,
     pub(crate) lines: Vec<Line<'a>>,
     pub(crate) requests: Vec<Request<'a>>,
+    /// Bodies of requests whose URL is not known.
+    pub(crate) bodies: Vec<Body<'a>>,
 }
 
+/// A line, or a part of one that is longer than anybody writes.
 pub(crate) struct Line<'a> {
     pub(crate) text: &'a str,
+    /// The number of the line, from 1.
+    pub(crate) number: usize,
+    /// The number of characters of the line before this part.
+    pub(crate) column: usize,
     pub(crate) params: Vec<Param<'a>>,
+    /// The kind of the file; of a block of code in a document, the kind of the block.
+    pub(crate) kind: Kind,
     /// Whether it is code: in a document, only what stands in a block of code.
     pub(crate) is_code: bool,
-}
-
-/// What a file is, by its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// HTML or XML, in which `&amp;` is right.
-    Markup,
-    /// A document with code in it.
-    Document,
-    /// Settings, such as a `.env` file.
-    Settings,
-    Code,
+    /// Whether it opens or closes a block of code.
+    pub(crate) is_fence: bool,
 }
 
 impl<'a> Text<'a> {
     pub(crate) fn new(name: &str, text: &'a str) -> Self {
         let kind = Kind::of(name, text);
-        let has_fences = text.contains("```");
-        let mut in_fence = false;
+        let has_fences = kind == Kind::Document && text.contains("```");
+        let mut fence: Option<Kind> = None;
+        let mut scanner = Scanner::default();
         let mut lines = Vec::new();
-        for line in text.lines() {
-            let line = bounded(line);
-            let is_fence = line.trim_start().starts_with("```");
-            in_fence ^= is_fence;
-            lines.push(Line {
-                text: line,
-                params: params_in(line),
-                is_code: kind != Kind::Document || !has_fences || (in_fence && !is_fence),
-            });
+        for (index, whole) in lines_of(text).enumerate() {
+            let trimmed = whole.trim_start();
+            let is_fence = has_fences && trimmed.starts_with("```");
+            if is_fence {
+                let info = trimmed.trim_start_matches('`');
+                fence = fence
+                    .is_none()
+                    .then(|| Kind::of_block(info))
+                    .filter(|_| !info.contains('`'));
+                scanner = Scanner::default();
+            }
+            let kind = fence.unwrap_or(kind);
+            let mut column = 0;
+            for part in parts_of(whole) {
+                lines.push(Line {
+                    text: part,
+                    number: index + 1,
+                    column,
+                    params: scanner.params(part, kind),
+                    kind,
+                    is_code: !has_fences || (fence.is_some() && !is_fence),
+                    is_fence,
+                });
+                column += part.chars().count();
+            }
         }
-        let requests = requests_in(&lines, kind);
-        Self { kind, lines, requests }
+        let (requests, bodies) = requests_in(&lines, kind);
+        Self {
+            kind,
+            lines,
+            requests,
+            bodies,
+        }
     }
 
     /// The lines with their indices.
@@ -74,40 +96,93 @@ impl Line<'_> {
         let forms = self
             .params
             .iter()
-            .filter(|param| param.shape == Shape::Form && param.wire_name().is_some());
+            .filter(|param| param.shape == Shape::Form && param.wire.is_some());
         forms.count() > 1 || (self.text.trim_start().starts_with('&') && !self.params.is_empty())
     }
 }
 
-impl Kind {
-    fn of(name: &str, text: &str) -> Self {
-        let name = name.rsplit(['/', '\\']).next().unwrap_or_default().to_ascii_lowercase();
-        let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-        match extension {
-            "html" | "htm" | "xhtml" | "xml" | "svg" | "jsp" | "cshtml" | "razor" | "csproj" | "config" => Self::Markup,
-            "md" | "markdown" | "mdx" | "txt" | "rst" | "adoc" => Self::Document,
-            "env" | "json" | "jsonc" | "yaml" | "yml" | "toml" | "ini" | "properties" | "cfg" | "conf" | "tfvars" => {
-                Self::Settings
-            }
-            _ if name.starts_with(".env") => Self::Settings,
-            // Standard input.
-            "" if text.contains("```") => Self::Document,
-            _ => Self::Code,
+/// The lines of a text, which end as on any system: with LF, CR LF or CR.
+fn lines_of(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text).filter(|text| !text.is_empty());
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let Some(end) = text.find(['\n', '\r']) else {
+            rest = None;
+            return Some(text);
+        };
+        let behind = &text[end..];
+        let behind = &behind[if behind.starts_with("\r\n") { 2 } else { 1 }..];
+        rest = Some(behind).filter(|text| !text.is_empty());
+        Some(&text[..end])
+    })
+}
+
+/// The parts of a line: one, or several if it is long, so that the work for each part is bounded.
+fn parts_of(line: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        if text.len() <= LONGEST_PART {
+            rest = None;
+            return Some(text);
+        }
+        let most = beginning(text, LONGEST_PART);
+        // A part ends where a name or a value does, if that is near.
+        let near = most.len() - most.len().min(LONGEST_PART / 2);
+        let is_apart = |byte: &u8| matches!(byte, b' ' | b',' | b';' | b'&' | b'}' | b'>');
+        let end = most.as_bytes()[near..].iter().rposition(is_apart);
+        let end = end.map_or(most.len(), |end| near + end + 1);
+        rest = Some(&text[end..]);
+        Some(&text[..end])
+    })
+}
+
+/// The beginning of a text, of at most this many bytes.
+pub(crate) fn beginning(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// The last part of a text, of at most this many bytes.
+pub(crate) fn ending(text: &str, most: usize) -> &str {
+    let mut start = text.len().saturating_sub(most);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    &text[start..]
+}
+
+/// The length of a part of a line, in bytes.
+const LONGEST_PART: usize = 8 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_as_on_any_system() {
+        let all = |text| lines_of(text).collect::<Vec<_>>();
+        assert_eq!(all("a\nb\r\nc\rd"), ["a", "b", "c", "d"]);
+        assert_eq!(all("a\n\r\n\rb\n"), ["a", "", "", "b"]);
+        assert_eq!(all("\n"), [""]);
+        assert!(all("").is_empty());
+    }
+
+    #[test]
+    fn long_lines_are_cut_between_words() {
+        for line in [
+            "\u{e9}".repeat(30_000),
+            "ab ".repeat(30_000),
+            "a&b ".repeat(10),
+            String::new(),
+        ] {
+            let parts: Vec<&str> = parts_of(&line).collect();
+            assert_eq!(parts.concat(), line);
+            assert!(parts.iter().all(|part| part.len() <= LONGEST_PART));
+            assert!(!line.contains("ab ") || parts.iter().all(|part| part.ends_with(' ')));
         }
     }
 }
-
-/// A line without what makes it longer than anybody writes.
-fn bounded(line: &str) -> &str {
-    if line.len() <= LONGEST_LINE {
-        return line;
-    }
-    let end = (0..=LONGEST_LINE)
-        .rev()
-        .find(|end| line.is_char_boundary(*end))
-        .unwrap_or(0);
-    &line[..end]
-}
-
-/// How much of a line is looked at, in bytes.
-const LONGEST_LINE: usize = 16 * 1024;

@@ -5,12 +5,14 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::exit::{Exit, Failure};
-use crate::files::{decoded, name_of};
+use crate::files::name_of;
 use crate::outside::{refuse_contents, shown};
 
 /// A file to look at, or standard input (`-`).
 pub(crate) struct Input {
     path: PathBuf,
+    /// Whether the caller named it, and not the folder that it is in.
+    pub(crate) is_named: bool,
 }
 
 /// Why a file is not looked at.
@@ -21,7 +23,7 @@ pub(crate) enum Skipped {
 }
 
 impl Input {
-    /// What it is called in messages.
+    /// Its name in messages.
     pub(crate) fn name(&self) -> String {
         name_of(&self.path)
     }
@@ -31,7 +33,7 @@ impl Input {
         self.path.to_string_lossy().into_owned()
     }
 
-    /// Its text, with marks in the place of what is not UTF-8.
+    /// Its text, with marks in the place of what is neither UTF-8 nor UTF-16.
     pub(crate) fn read(&self) -> Result<String, Skipped> {
         let mut bytes = Vec::new();
         let read = if self.path.as_os_str() == "-" {
@@ -40,16 +42,37 @@ impl Input {
             File::open(&self.path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes))
         };
         read.map_err(Skipped::Unreadable)?;
-        let start = &bytes[..bytes.len().min(8 * 1024)];
-        let is_utf16 = start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff");
-        if start.contains(&0) && !is_utf16 {
+        let unit = unit_of_utf16(&bytes);
+        if unit.is_none() && bytes[..bytes.len().min(8 * 1024)].contains(&0) {
             return Err(Skipped::Binary);
         }
         if bytes.len() as u64 > LONGEST {
             return Err(Skipped::TooLong);
         }
-        let text = decoded(&bytes).map(|text| text.to_string());
-        Ok(text.unwrap_or_else(|| String::from_utf8_lossy(&bytes).into_owned()))
+        let text = match unit {
+            Some(unit) => {
+                let pairs = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+                String::from_utf16_lossy(&pairs.collect::<Vec<u16>>())
+            }
+            None => String::from_utf8_lossy(&bytes).into_owned(),
+        };
+        Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+    }
+}
+
+/// How two bytes make a unit of UTF-16, if the bytes are that: they begin with its mark, or all begin as ASCII does in it.
+fn unit_of_utf16(bytes: &[u8]) -> Option<fn([u8; 2]) -> u16> {
+    let start = &bytes[..bytes.len().min(64)];
+    let is_ascii = |at: usize| {
+        let mut pairs = start.chunks_exact(2);
+        pairs.len() > 1 && pairs.all(|pair| pair[1 - at] == 0 && pair[at] != 0 && pair[at].is_ascii())
+    };
+    if bytes.starts_with(b"\xff\xfe") || is_ascii(0) {
+        Some(u16::from_le_bytes)
+    } else if bytes.starts_with(b"\xfe\xff") || is_ascii(1) {
+        Some(u16::from_be_bytes)
+    } else {
+        None
     }
 }
 
@@ -57,9 +80,13 @@ impl Input {
 pub(crate) fn inputs(paths: &[PathBuf]) -> Result<Vec<Input>, Failure> {
     let mut found = Vec::new();
     for path in paths {
+        let named = || Input {
+            path: path.clone(),
+            is_named: true,
+        };
         refuse_contents(path, Exit::Usage)?;
         if path.as_os_str() == "-" {
-            found.push(Input { path: path.clone() });
+            found.push(named());
             continue;
         }
         let metadata = fs::metadata(path).map_err(|error| {
@@ -68,11 +95,28 @@ pub(crate) fn inputs(paths: &[PathBuf]) -> Result<Vec<Input>, Failure> {
         })?;
         if metadata.is_dir() {
             in_folder(path, 0, &mut found)?;
+        } else if is_endless(path, &metadata) {
+            let problem = format!("{} is a pipe: to open it may take forever", shown(path));
+            return Err(Failure::text(Exit::Usage, problem).hint("redirect it to standard input, and name \"-\""));
         } else {
-            found.push(Input { path: path.clone() });
+            found.push(named());
         }
     }
     Ok(found)
+}
+
+/// Whether a path is a named pipe, which may have no writer. Those that a shell opened stand in /dev and /proc.
+#[cfg(unix)]
+fn is_endless(path: &Path, metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+
+    let is_open = path.starts_with("/dev") || path.starts_with("/proc");
+    metadata.file_type().is_fifo() && !is_open
+}
+
+#[cfg(not(unix))]
+fn is_endless(_: &Path, _: &fs::Metadata) -> bool {
+    false
 }
 
 fn in_folder(folder: &Path, depth: usize, found: &mut Vec<Input>) -> Result<(), Failure> {
@@ -94,7 +138,10 @@ fn in_folder(folder: &Path, depth: usize, found: &mut Vec<Input>) -> Result<(), 
                 let problem = format!("there are more than {MOST} files in {}", shown(folder));
                 return Err(Failure::text(Exit::Usage, problem).hint("name folders with fewer"));
             }
-            found.push(Input { path: entry.path() });
+            found.push(Input {
+                path: entry.path(),
+                is_named: false,
+            });
         }
     }
     Ok(())

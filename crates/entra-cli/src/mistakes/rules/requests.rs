@@ -1,129 +1,102 @@
-//! Rules about requests: a URL and the parameters near it.
+//! Rules about requests: a URL and the parameters that belong to it.
 
-use entra_proto::Guid;
+use entra_proto::{Guid, KnownApi};
 
-use crate::files::excerpt;
-use crate::mistakes::Findings;
-use crate::mistakes::request::Request;
-use crate::mistakes::text::Text;
+use crate::mistakes::Level::Problem;
+use crate::mistakes::param::Param;
+use crate::mistakes::request::{Body, Request, is_app_only};
+use crate::mistakes::text::{Line, Text};
+use crate::mistakes::{Findings, Rule, shown};
 
-pub(super) fn v1_scope(text: &Text<'_>, found: &mut Findings) {
-    for request in text
-        .requests
-        .iter()
-        .filter(|request| request.is_token && !request.is_v2)
-    {
-        let has_resource = request
-            .params
-            .iter()
-            .any(|(_, param)| param.wire_name() == Some("resource"));
-        let scope = request
-            .params
-            .iter()
-            .find(|(_, param)| param.wire_name() == Some("scope") && is_value(param.value));
-        if let Some((line, param)) = scope.filter(|_| !has_resource) {
-            found.at(*line, param.at);
-        }
-    }
-}
+pub(super) const V1_SCOPE: Rule = Rule {
+    id: "v1-scope",
+    level: Problem,
+    title: "scope is sent to the v1 token endpoint, which reads resource",
+    instead: "send resource=AUDIENCE (without /.default), or call /oauth2/v2.0/token with scope",
+    why: "/oauth2/token takes the audience of the API as resource, and ignores scope: without resource, the token is for another API, \
+          or AADSTS500014 or AADSTS90014 is the response. A resource that ends with /.default is AADSTS500011.",
+    check: v1_scope,
+};
 
-pub(super) fn v2_resource(text: &Text<'_>, found: &mut Findings) {
-    for request in text.requests.iter().filter(|request| request.is_v2) {
-        let resource = request
-            .params
-            .iter()
-            .find(|(_, param)| param.wire_name() == Some("resource") && is_value(param.value));
-        if let Some((line, param)) = resource {
-            found.at(*line, param.at);
-        }
-    }
-}
-
-pub(super) fn missing_default(text: &Text<'_>, found: &mut Findings) {
-    for request in text
-        .requests
-        .iter()
-        .filter(|request| request.is_token && request.is_app_only())
-    {
-        for (line, param) in request
-            .params
-            .iter()
-            .filter(|(_, param)| param.wire_name() == Some("scope"))
-        {
-            if let Some(value) = param.literal().filter(|value| !is_default(value)) {
-                found.told(*line, param.value_at, not_default(&value), None);
+fn v1_scope(text: &Text<'_>, found: &mut Findings) {
+    for request in token_requests(text).filter(|request| !request.is_v2) {
+        match value_of(&request.params, "resource") {
+            Some((line, param)) => {
+                if param.literal().is_some_and(|value| value.ends_with("/.default")) {
+                    let problem = "resource ends with /.default, which belongs to the scope of the v2 endpoint";
+                    found.told(line, param.value_at, problem.to_owned(), None);
+                }
             }
-        }
-    }
-    for (at, line) in text
-        .numbered()
-        .filter(|(_, line)| APP_ONLY.iter().any(|call| line.text.contains(call)))
-    {
-        for (byte, scope) in literals(line.text) {
-            let is_scope = scope.contains("://") || scope.parse::<Guid>().is_ok() || is_permission(scope);
-            if is_scope && !is_default(scope) {
-                found.told(at, byte, not_default(scope), None);
-            }
-        }
-    }
-}
-
-pub(super) fn common_app_only(text: &Text<'_>, found: &mut Findings) {
-    for request in text
-        .requests
-        .iter()
-        .filter(|request| request.is_token && request.is_app_only())
-    {
-        if MANY.contains(&request.tenant) {
-            found.told(request.line, request.at, many(request.tenant), None);
-        }
-    }
-    if text.has_any(&APP_ONLY) && !text.has_any(&FOR_USERS) {
-        for (at, line) in text.numbered() {
-            for (byte, url) in literals(line.text).filter(|(_, url)| url.contains("://login.")) {
-                let tenant = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-                if MANY.contains(&tenant) {
-                    found.told(at, byte, many(tenant), None);
+            None if request.params.iter().any(|(_, param)| param.wire == Some("resource")) => {}
+            None => {
+                if let Some((line, param)) = value_of(&request.params, "scope") {
+                    found.at(line, param.at);
                 }
             }
         }
     }
 }
 
-pub(super) fn no_tenant(text: &Text<'_>, found: &mut Findings) {
-    let is_host = |request: &Request<'_>| {
-        let before = request.url.split("/oauth2/").next().unwrap_or_default();
-        let host = before.split_once("://").map_or("", |(_, host)| host);
-        !host.is_empty()
-            && !host.contains('/')
-            && (host.starts_with("login.") || host.ends_with(".ciamlogin.com") && host.contains("login."))
-    };
-    for request in text.requests.iter().filter(|request| is_host(request)) {
-        found.at(request.line, request.at);
+pub(super) const V2_RESOURCE: Rule = Rule {
+    id: "v2-resource",
+    level: Problem,
+    title: "resource is sent to a v2 endpoint, which reads scope",
+    instead: "send scope=AUDIENCE/.default, or call the v1 endpoint with resource",
+    why: "/oauth2/v2.0/token takes a scope. With resource its response is AADSTS901002.",
+    check: v2_resource,
+};
+
+fn v2_resource(text: &Text<'_>, found: &mut Findings) {
+    for request in text.requests.iter().filter(|request| request.is_v2) {
+        if let Some((line, param)) = value_of(&request.params, "resource") {
+            found.at(line, param.at);
+        }
     }
 }
 
-/// Whether a value stands there, and not a word in capitals that a text explains it by.
-fn is_value(value: &str) -> bool {
-    let word = value.trim().split('/').next().unwrap_or_default();
-    let is_word = word.len() > 3 && word.chars().all(|c| c.is_ascii_uppercase()) && value.contains('/');
-    !value.trim().is_empty() && !is_word
+pub(super) const MISSING_DEFAULT: Rule = Rule {
+    id: "missing-default",
+    level: Problem,
+    title: "the scope of an application's own token does not end with /.default",
+    instead: "write one scope: the audience of the API with /.default behind it",
+    why: "With client credentials an application gets everything that it was granted on one API, so it can name the API alone: \
+          https://graph.microsoft.com/.default. A single permission or several scopes are AADSTS1002012 or AADSTS70011.",
+    check: missing_default,
+};
+
+fn missing_default(text: &Text<'_>, found: &mut Findings) {
+    for request in token_requests(text).filter(|request| request.is_v2 && is_app_only(&request.params)) {
+        scopes_without_default(&request.params, |_| true, found);
+    }
+    // The body of another service's request is not known from one of Entra, unless its scope is.
+    for body in text.bodies.iter().filter(|body| is_app_only(body)) {
+        scopes_without_default(body, is_of_known_api, found);
+    }
+    for (at, byte, scope) in calls(text).flat_map(|at| literals_of_call(&text.lines, at)) {
+        let is_scope = scope.contains("://") || scope.parse::<Guid>().is_ok() || is_permission(scope);
+        if is_scope && !is_default(scope) {
+            found.told(at, byte, not_default(scope), None);
+        }
+    }
 }
 
-fn not_default(scope: &str) -> String {
-    format!(
-        "an application's own token cannot be asked for with the scope \"{}\"",
-        excerpt(scope, 80)
-    )
-}
-
-fn many(tenant: &str) -> String {
-    format!("an application asks for its own token at {tenant}, which is no tenant")
+fn scopes_without_default(body: &Body<'_>, is_judged: fn(&str) -> bool, found: &mut Findings) {
+    for (line, param) in body.iter().filter(|(_, param)| param.wire == Some("scope")) {
+        let literal = param.literal().filter(|value| !is_default(value) && is_judged(value));
+        if let Some(value) = literal {
+            found.told(*line, param.value_at, not_default(&value), None);
+        }
+    }
 }
 
 /// Whether a scope is all that an application was granted on one API.
 fn is_default(scope: &str) -> bool {
     scope.ends_with("/.default") && !scope.contains(' ')
+}
+
+fn is_of_known_api(scope: &str) -> bool {
+    let is_of = |api: &KnownApi| scope.starts_with(api.audience.trim_end_matches('/'));
+    scope.starts_with("api://") || KnownApi::all().iter().any(is_of)
 }
 
 /// Whether a text is a permission such as `User.Read.All`.
@@ -135,37 +108,48 @@ fn is_permission(text: &str) -> bool {
     text.split('.').count() > 1 && text.split('.').all(is_word) && text.split('.').any(|word| acts.contains(&word))
 }
 
-/// The texts in quotes in a line, and where they begin.
-fn literals(line: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut found = Vec::new();
-    let mut start: Option<(usize, char)> = None;
-    for (at, c) in line.char_indices().filter(|(_, c)| "\"'`".contains(*c)) {
-        match start {
-            Some((from, quote)) if quote == c => {
-                found.push((from, &line[from..at]));
-                start = None;
-            }
-            None => start = Some((at + 1, c)),
-            _ => {}
-        }
-    }
-    found.into_iter()
+fn not_default(scope: &str) -> String {
+    let scope = shown(scope, 80);
+    format!("an application's own token cannot be requested with the scope \"{scope}\"")
 }
 
-/// What stands for many tenants.
+pub(super) const COMMON_APP_ONLY: Rule = Rule {
+    id: "common-app-only",
+    level: Problem,
+    title: "an application requests its own token without naming a tenant",
+    instead: "put the tenant's ID or domain where common, organizations or consumers stands",
+    why: "An application's own token is issued by one tenant. At common the service cannot know which: AADSTS50194 or AADSTS90002, or a \
+          token of the wrong tenant.",
+    check: common_app_only,
+};
+
+fn common_app_only(text: &Text<'_>, found: &mut Findings) {
+    for request in token_requests(text).filter(|request| is_app_only(&request.params)) {
+        if MANY.contains(&request.tenant) {
+            found.told(request.line, request.at, many(request.tenant), None);
+        }
+    }
+    if !text.has_any(&APP_ONLY) || text.has_any(&FOR_USERS) {
+        return;
+    }
+    for (at, line) in text.numbered().filter(|(_, line)| line.text.contains("://login.")) {
+        for (byte, url) in literals(line.text).filter(|(_, url)| url.contains("://login.")) {
+            let tenant = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+            if MANY.contains(&tenant) {
+                found.told(at, byte, many(tenant), None);
+            }
+        }
+    }
+}
+
+fn many(tenant: &str) -> String {
+    format!("an application requests its own token at {tenant}, which is no tenant")
+}
+
+/// Names that stand for many tenants.
 const MANY: [&str; 3] = ["common", "organizations", "consumers"];
 
-/// Calls of libraries for an application's own tokens.
-const APP_ONLY: [&str; 6] = [
-    "AcquireTokenForClient",
-    "acquireTokenForClient",
-    "acquire_token_for_client",
-    "acquireTokenByClientCredential",
-    "AcquireTokenByCredential",
-    "ClientCredentialParameters",
-];
-
-/// What shows that users sign in as well.
+/// Calls of libraries that show that users sign in as well.
 const FOR_USERS: [&str; 10] = [
     "authorization_code",
     "AcquireTokenInteractive",
@@ -178,3 +162,95 @@ const FOR_USERS: [&str; 10] = [
     "loginRedirect",
     "PublicClientApplication",
 ];
+
+pub(super) const NO_TENANT: Rule = Rule {
+    id: "no-tenant",
+    level: Problem,
+    title: "the URL of an endpoint has no tenant",
+    instead: "write https://login.microsoftonline.com/TENANT/oauth2/v2.0/token",
+    why: "The tenant is the first part of the path. Without it, there is no such endpoint (404).",
+    check: no_tenant,
+};
+
+fn no_tenant(text: &Text<'_>, found: &mut Findings) {
+    let is_host = |request: &&Request<'_>| {
+        let before = request.url.split("/oauth2/").next().unwrap_or_default();
+        let host = before
+            .split_once("://")
+            .map_or("", |(_, host)| host)
+            .trim_end_matches('/');
+        !host.is_empty()
+            && !host.contains('/')
+            && (host.starts_with("login.") || host.ends_with(".ciamlogin.com") && host.contains("login."))
+    };
+    for request in text.requests.iter().filter(is_host) {
+        found.at(request.line, request.at);
+    }
+}
+
+fn token_requests<'t, 'a>(text: &'t Text<'a>) -> impl Iterator<Item = &'t Request<'a>> {
+    text.requests.iter().filter(|request| request.is_token)
+}
+
+/// The parameter of this name that a request has a value for.
+fn value_of<'b, 'a>(body: &'b Body<'a>, wire: &str) -> Option<(usize, &'b Param<'a>)> {
+    // A text explains it by a word in capitals.
+    let is_value = |value: &str| {
+        let word = value.trim().split('/').next().unwrap_or_default();
+        let is_word = word.len() > 3 && word.chars().all(|c| c.is_ascii_uppercase()) && value.contains('/');
+        !value.trim().is_empty() && !is_word
+    };
+    let mut found = body
+        .iter()
+        .filter(|(_, param)| param.wire == Some(wire) && is_value(param.value));
+    found.next().map(|(line, param)| (*line, param))
+}
+
+/// The lines with a call of a library for an application's own token.
+fn calls(text: &Text<'_>) -> impl Iterator<Item = usize> {
+    let is_call = |line: &Line<'_>| APP_ONLY.iter().any(|call| line.text.contains(call));
+    text.numbered().filter(move |(_, line)| is_call(line)).map(|(at, _)| at)
+}
+
+/// The texts in quotes in a call that begins in a line: up to its last bracket, or some lines below.
+fn literals_of_call<'a>(lines: &[Line<'a>], first: usize) -> Vec<(usize, usize, &'a str)> {
+    let mut found = Vec::new();
+    let mut depth = 0_isize;
+    for (at, line) in lines.iter().enumerate().skip(first).take(LINES_OF_CALL) {
+        found.extend(literals(line.text).map(|(byte, text)| (at, byte, text)));
+        depth += line.text.matches(['(', '{', '[']).count() as isize;
+        depth -= line.text.matches([')', '}', ']']).count() as isize;
+        if depth <= 0 {
+            break;
+        }
+    }
+    found
+}
+
+/// The texts in quotes in a line, and where they begin.
+fn literals(line: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut start: Option<(usize, char)> = None;
+    let quotes = line.char_indices().filter(|(_, c)| "\"'`".contains(*c));
+    quotes.filter_map(move |(at, c)| match start {
+        Some((from, quote)) if quote == c => {
+            start = None;
+            Some((from, &line[from..at]))
+        }
+        None => {
+            start = Some((at + 1, c));
+            None
+        }
+        _ => None,
+    })
+}
+
+/// Calls of libraries for an application's own tokens.
+const APP_ONLY: [&str; 6] = [
+    "AcquireTokenForClient",
+    "acquireTokenForClient",
+    "acquire_token_for_client",
+    "acquireTokenByClientCredential",
+    "AcquireTokenByCredential",
+    "ClientCredentialParameters",
+];
+const LINES_OF_CALL: usize = 5;

@@ -1,174 +1,152 @@
 //! Rules about URLs and hosts.
 
-use entra_proto::{KnownApi, is_loopback_host};
+use entra_proto::is_loopback_host;
 use http::Uri;
-use percent_encoding::percent_decode_str;
 
-use crate::files::excerpt;
-use crate::mistakes::Findings;
-use crate::mistakes::param::{Role, params_in};
-use crate::mistakes::text::{Kind, Text};
+use crate::mistakes::Level::Problem;
+use crate::mistakes::kind::Kind;
+use crate::mistakes::param::{Role, known};
+use crate::mistakes::text::{Line, Text, beginning, ending};
+use crate::mistakes::{Findings, Rule};
 
-pub(super) fn html_escape(text: &Text<'_>, found: &mut Findings) {
-    if text.kind == Kind::Markup {
-        return;
-    }
+pub(super) const HTML_ESCAPE: Rule = Rule {
+    id: "html-escape",
+    level: Problem,
+    title: "&amp; stands in a URL or a form",
+    instead: "write & alone",
+    why: "&amp; is how HTML writes &. In a URL or in the body of a request it makes parameters named amp;client_id, which the service \
+          does not read: it says that the parameter is missing (AADSTS900144).",
+    check: html_escape,
+};
+
+fn html_escape(text: &Text<'_>, found: &mut Findings) {
+    let has_fences = text.lines.iter().any(|line| line.is_fence);
+    let mut in_tag = false;
     for (at, line) in text.numbered() {
-        let places = ESCAPES.iter().flat_map(|escape| {
-            line.text
-                .match_indices(escape)
-                .map(|(byte, _)| (byte, byte + escape.len()))
-        });
-        let is_before_name = |(_, end): &(usize, usize)| {
-            let rest = beginning(&line.text[*end..], 64);
-            let name = rest.split('=').next().unwrap_or_default();
-            name.len() <= 40
-                && rest.contains('=')
-                && params_in(&rest[..rest.len().min(name.len() + 2)])
-                    .iter()
-                    .any(|param| param.at == 0 && param.wire_name().is_some())
-        };
-        if let Some((byte, _)) = places.filter(is_before_name).min() {
-            found.at(at, byte);
-        }
-    }
-}
-
-pub(super) fn resource_slash(text: &Text<'_>, found: &mut Findings) {
-    let mut lacking = |line: usize, byte: usize, audience: &str, end: &str| {
-        if let Some(api) = KnownApi::lacking_slash(audience) {
-            let shown = excerpt(audience, 100);
-            let problem = format!("the audience of {} ends with a slash, and {shown} does not", api.name);
-            found.told(line, byte, problem, format!("write {}{end}", api.audience));
-        }
-    };
-    for (line, byte, audience) in default_scopes(text) {
-        lacking(line, byte, &audience, "/.default");
-    }
-    for (line, param) in text.params() {
-        if param.role() == Some(Role::Resource) && param.is_sent() {
-            lacking(line, param.value_at, &param.literal().unwrap_or_default(), "");
-        }
-    }
-}
-
-pub(super) fn doubled_slash(text: &Text<'_>, found: &mut Findings) {
-    for (at, start, audience) in default_scopes(text) {
-        let bare = audience.trim_end_matches('/');
-        if bare.len() == audience.len() || KnownApi::with_audience(&audience).is_some() {
-            continue;
-        }
-        if let Some(api) = KnownApi::lacking_slash(bare).or_else(|| KnownApi::with_audience(bare)) {
-            let shown = excerpt(&audience, 100);
-            let problem = format!(
-                "the audience of {} is {}, and this token is for {shown}",
-                api.name, api.audience
-            );
-            found.told(at, start, problem, format!("write {}/.default", api.audience));
-        }
-    }
-}
-
-/// The audiences of scopes that end with `/.default`, with their lines and where they begin.
-fn default_scopes(text: &Text<'_>) -> Vec<(usize, usize, String)> {
-    let is_apart = |c: char| c.is_whitespace() || "\"'`=&,;()<>[]|{}*".contains(c);
-    let mut found = Vec::new();
-    for (at, line) in text.numbered() {
-        for (end, _) in line.text.match_indices(".default") {
-            let bounds = end.saturating_sub(300)..=end;
-            let first = bounds
-                .into_iter()
-                .find(|at| line.text.is_char_boundary(*at))
-                .unwrap_or(end);
-            let before = &line.text[first..end];
-            let start = before
-                .rfind(is_apart)
-                .map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
-            if let Ok(url) = percent_decode_str(&before[start..]).decode_utf8()
-                && let Some(audience) = url.strip_suffix('/')
-            {
-                found.push((at, first + start, audience.to_owned()));
+        // A tag ends with its line, except where the file is markup.
+        in_tag &= line.kind == Kind::Mixed;
+        // Comments that documentation is made of are markup as well.
+        let is_comment = ["///", "//!", "*"]
+            .iter()
+            .any(|mark| line.text.trim_start().starts_with(mark));
+        let mut scanned = 0;
+        for (byte, _) in line.text.match_indices(['&', '\\']) {
+            in_tag = is_tag_open(&line.text[scanned..byte], in_tag);
+            scanned = byte;
+            let is_wrong = line.kind != Kind::Markup
+                && !is_comment
+                && !in_tag
+                && escapes_parameter(&line.text[byte..])
+                && match line.kind {
+                    Kind::Mixed => in_string_of_code(&line.text[..byte]),
+                    Kind::Document => !is_rendered(line, byte, has_fences),
+                    _ => true,
+                };
+            if is_wrong {
+                found.at(at, byte);
+                break;
             }
         }
+        in_tag = is_tag_open(&line.text[scanned..], in_tag);
     }
-    found
 }
 
-pub(super) fn endpoint_slash(text: &Text<'_>, found: &mut Findings) {
+/// Whether a tag of HTML is open behind this text.
+fn is_tag_open(text: &str, mut is_open: bool) -> bool {
+    let bytes = text.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'<' => is_open = bytes.get(at + 1).is_some_and(u8::is_ascii_alphabetic),
+            b'>' => is_open = false,
+            _ => {}
+        }
+    }
+    is_open
+}
+
+/// Whether a text begins with an escaped ampersand and a parameter behind it.
+fn escapes_parameter(text: &str) -> bool {
+    let Some(escape) = ESCAPES.iter().find(|escape| text.starts_with(**escape)) else {
+        return false;
+    };
+    let name = beginning(&text[escape.len()..], 40)
+        .split_once('=')
+        .map(|(name, _)| name);
+    name.is_some_and(|name| known(name).is_some_and(|known| known.wire.is_some()))
+}
+
+/// Whether a place in a file with markup and code is in a string of the code: it is assigned, passed or returned.
+fn in_string_of_code(before: &str) -> bool {
+    let before = ending(before, 512);
+    let Some(quote) = before.rfind(['"', '\'', '`']) else {
+        return false;
+    };
+    let before = &before[..quote];
+    before.ends_with("= ") || before.ends_with("return ") || before.trim_end().ends_with(['(', ',', '[', ':', '+', '?'])
+}
+
+/// Whether a place in a document is not code, and shown as `&`: in the prose of Markdown, or as the target of a link.
+fn is_rendered(line: &Line<'_>, byte: usize, has_fences: bool) -> bool {
+    let before = ending(&line.text[..byte], 512);
+    let is_target = before
+        .rfind("](")
+        .is_some_and(|at| !before[at + 2..].contains([')', ' ']));
+    let in_span = before.matches('`').count() % 2 == 1;
+    !in_span && (is_target || has_fences && !line.is_code)
+}
+
+/// The ways in which HTML, and JSON with HTML in it, write an ampersand.
+const ESCAPES: [&str; 5] = ["&amp;amp;", "&amp;", "&#38;", "&#x26;", "\\u0026amp;"];
+
+pub(super) const ENDPOINT_SLASH: Rule = Rule {
+    id: "endpoint-slash",
+    level: Problem,
+    title: "the host of the authority and the tenant are put together without a slash",
+    instead: "end the setting with a slash, or put one between the two",
+    why: "AAD_ENDPOINT + TENANT_ID becomes https://login.microsoftonline.comTENANT, which is another host or none. With two slashes, the \
+          tenant is the second part of the path, and the endpoint is not found (404).",
+    check: endpoint_slash,
+};
+
+fn endpoint_slash(text: &Text<'_>, found: &mut Findings) {
     for (at, line) in text.numbered() {
         if let Some(byte) = joined(line.text) {
             found.at(at, byte);
-            continue;
-        }
-        // The setting of the samples, which put the tenant right behind it.
-        let setting = SETTINGS.iter().find_map(|name| Some((line.text.find(name)?, name)));
-        if let Some((start, name)) = setting {
-            let rest = &line.text[start + name.len()..];
-            let url = rest
-                .find("https://login.")
-                .filter(|byte| rest[..*byte].chars().filter(|c| c.is_alphanumeric()).count() < 12);
-            let Some(url) = url else { continue };
-            let value = &rest[url..];
-            let end = value
-                .find(|c: char| c.is_whitespace() || "\"'`<>,;".contains(c))
-                .unwrap_or(value.len());
-            let is_origin = value[..end].matches('/').count() == 2;
-            if is_origin {
-                found.told(
-                    at,
-                    start + name.len() + url,
-                    format!("{name} has no slash at its end, and samples put the tenant right behind it"),
-                    "end it with a slash: https://login.microsoftonline.com/".to_owned(),
-                );
-            }
+        } else if let Some(byte) = doubled(line.text) {
+            let problem = "two slashes stand between the host of the authority and the tenant".to_owned();
+            found.told(at, byte, problem, "write one slash".to_owned());
+        } else if let Some((byte, name)) = without_slash(line.text) {
+            found.told(
+                at,
+                byte,
+                format!("{name} has no slash at its end, and samples put the tenant right behind it"),
+                "end it with a slash: https://login.microsoftonline.com/".to_owned(),
+            );
         }
     }
 }
 
-/// Where the host of the authority and a tenant are put together without a slash.
+/// The place where the host of the authority and a tenant are put together without a slash.
 fn joined(line: &str) -> Option<usize> {
     // "https://login.microsoftonline.com" + tenant, and `https://login.microsoftonline.com${tenant}`.
     for (byte, host) in line.match_indices("://login.") {
-        let rest = &line[byte + host.len()..];
-        let end = rest
-            .find(|c: char| !c.is_ascii_alphanumeric() && !"-.".contains(c))
-            .unwrap_or(rest.len());
-        let behind = &rest[end..];
-        let is_added = behind.strip_prefix(['"', '\'']).is_some_and(|rest| {
-            let rest = rest.trim_start();
-            let added = rest.strip_prefix('+').map(str::trim_start);
-            added.is_some_and(|added| {
-                added
-                    .to_ascii_lowercase()
-                    .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.')
-                    .next()
-                    .is_some_and(|name| name.contains("tenant"))
-            })
-        });
-        let inserted = ["${", "{", "#{"].iter().find_map(|open| behind.strip_prefix(open));
-        let is_tenant = inserted.is_some_and(|name| {
-            name.split('}')
-                .next()
-                .unwrap_or_default()
-                .to_ascii_lowercase()
-                .contains("tenant")
-        });
-        if is_added || is_tenant {
+        let behind = behind_host(&line[byte + host.len()..]);
+        let added = behind
+            .strip_prefix(['"', '\''])
+            .and_then(|rest| rest.trim_start().strip_prefix(['+', '.']));
+        let inserted = ["${", "#{", "{", "\" & "]
+            .iter()
+            .find_map(|open| behind.strip_prefix(open));
+        if added.is_some_and(names_tenant) || inserted.is_some_and(names_tenant) {
             return Some(byte);
         }
     }
     for name in SETTINGS {
         for (byte, _) in line.match_indices(name) {
-            let rest = line[byte + name.len()..].trim_start_matches(['"', '\'', ']', ')', '}', ' ']);
-            let rest = rest
-                .strip_prefix('+')
-                .map(str::trim_start)
-                .or_else(|| rest.strip_prefix("${"))
-                .or_else(|| rest.strip_prefix('{'));
-            let name = rest
-                .and_then(|rest| rest.split(['}', ',', ';', '+', ')']).next())
-                .unwrap_or_default();
-            if name.to_ascii_lowercase().contains("tenant") {
+            let rest = beginning(&line[byte + name.len()..], LONGEST_EXPRESSION);
+            let rest = rest.trim_start_matches(['"', '\'', ']', ')', '}', ' ']);
+            let next = ["+", "${", "{"].iter().find_map(|open| rest.strip_prefix(open));
+            if next.is_some_and(names_tenant) {
                 return Some(byte);
             }
         }
@@ -176,42 +154,125 @@ fn joined(line: &str) -> Option<usize> {
     None
 }
 
-pub(super) fn redirect_http(text: &Text<'_>, found: &mut Findings) {
-    for (line, param) in text
-        .params()
-        .filter(|(_, param)| param.role() == Some(Role::RedirectUri))
-    {
+/// The place where two slashes stand between a host of the service and the tenant.
+fn doubled(line: &str) -> Option<usize> {
+    let mut hosts = line.match_indices("://login.").filter(|(byte, host)| {
+        let behind = behind_host(&line[byte + host.len()..]);
+        let name = &line[byte + 3..line.len() - behind.len()];
+        let is_tenant = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || "{$<%#".contains(c));
+        HOSTS.contains(&name)
+            && (behind.strip_prefix("//").is_some_and(is_tenant) || DOUBLED.iter().any(|mark| behind.starts_with(mark)))
+    });
+    hosts.next().map(|(byte, _)| byte + 3)
+}
+
+/// The setting of the samples that put the tenant right behind it, where it has no slash at its end.
+fn without_slash(line: &str) -> Option<(usize, &'static str)> {
+    let (start, name) = SETTINGS.iter().find_map(|name| Some((line.find(name)?, *name)))?;
+    let rest = &line[start + name.len()..];
+    let url = rest.find("https://login.")?;
+    if rest[..url].chars().filter(|c| c.is_alphanumeric()).count() >= 12 {
+        return None;
+    }
+    let value = rest[url..]
+        .split(|c: char| c.is_whitespace() || "\"'`<>,;".contains(c))
+        .next()
+        .unwrap_or_default();
+    (value.matches('/').count() == 2).then_some((start + name.len() + url, name))
+}
+
+/// Returns what follows the rest of a host.
+fn behind_host(rest: &str) -> &str {
+    rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "-.".contains(c))
+}
+
+/// Whether an expression begins with the name of a tenant.
+fn names_tenant(text: &str) -> bool {
+    let text = beginning(text, LONGEST_EXPRESSION).trim_start();
+    let end = text.find(|c: char| !c.is_alphanumeric() && !"_.$[]\"'->(:".contains(c));
+    text[..end.unwrap_or(text.len())]
+        .to_ascii_lowercase()
+        .contains("tenant")
+}
+
+/// The settings of samples that hold the host of the authority.
+const SETTINGS: [&str; 4] = [
+    "AAD_ENDPOINT",
+    "Enter_the_Cloud_Instance_Id_Here",
+    "CLOUD_INSTANCE",
+    "AAD_ENDPOINT_HOST",
+];
+
+/// Hosts of the service that take a tenant as the first part of the path.
+const HOSTS: [&str; 5] = [
+    "login.microsoftonline.com",
+    "login.microsoftonline.us",
+    "login.partner.microsoftonline.cn",
+    "login.microsoft.com",
+    "login.windows.net",
+];
+
+/// A slash at the end of a text, and one at the beginning of the text that is added to it.
+const DOUBLED: [&str; 4] = ["/\" + \"/", "/' + '/", "/\"+\"/", "/'+'/"];
+
+const LONGEST_EXPRESSION: usize = 80;
+
+pub(super) const REDIRECT_HTTP: Rule = Rule {
+    id: "redirect-http",
+    level: Problem,
+    title: "a redirect URI is plain http, and not on this machine",
+    instead: "use https; http is for localhost alone",
+    why: "The code comes back through it, and others on the network can read it. The service registers no such URI.",
+    check: redirect_http,
+};
+
+fn redirect_http(text: &Text<'_>, found: &mut Findings) {
+    for (line, param) in text.params().filter(|(_, param)| param.role == Some(Role::RedirectUri)) {
         if param.literal().is_some_and(|url| is_plain_elsewhere(&url)) {
             found.at(line, param.value_at);
         }
     }
-    for (at, line) in text.numbered() {
-        for (byte, _) in line.text.match_indices("http://") {
-            let url = beginning(&line.text[byte..], LONGEST_URL);
-            let end = url
-                .find(|c: char| c.is_whitespace() || "\"'`<>()".contains(c))
-                .unwrap_or(url.len());
-            let url = &url[..end];
-            if (url.contains("?code=") || url.contains("&code="))
-                && is_plain_elsewhere(url.split('?').next().unwrap_or_default())
+    let is_apart = |c: char| c.is_whitespace() || "\"'`<>()".contains(c);
+    for (at, line) in text.numbered().filter(|(_, line)| line.text.contains("code=")) {
+        let mut start = 0;
+        for word in line.text.split(is_apart) {
+            let query = word.find("?code=").or_else(|| word.find("&code="));
+            if let Some(query) = query
+                && let Some(scheme) = word[..query].rfind("http://")
+                && is_plain_elsewhere(word[scheme..query].split('?').next().unwrap_or_default())
             {
-                found.at(at, byte);
+                found.at(at, start + scheme);
             }
+            start += word.len() + line.text[start + word.len()..].chars().next().map_or(0, char::len_utf8);
         }
     }
 }
 
 fn is_plain_elsewhere(url: &str) -> bool {
-    let uri = url.parse::<Uri>().ok().filter(|uri| uri.scheme_str() == Some("http"));
-    uri.and_then(|uri| uri.host().map(|host| !is_loopback_host(host)))
-        .unwrap_or(false)
+    let uri = Some(url)
+        .filter(|url| url.len() <= LONGEST_URL)
+        .and_then(|url| url.parse::<Uri>().ok());
+    uri.filter(|uri| uri.scheme_str() == Some("http"))
+        .is_some_and(|uri| uri.host().is_some_and(|host| !is_loopback_host(host)))
 }
 
-pub(super) fn old_host(text: &Text<'_>, found: &mut Findings) {
+const LONGEST_URL: usize = 2048;
+
+pub(super) const OLD_HOST: Rule = Rule {
+    id: "old-host",
+    level: Problem,
+    title: "an old host of the token service",
+    instead: "write login.microsoftonline.com",
+    why: "Some older names still work and some do not, and no new document has them: tokens, caches and firewalls name the new host.",
+    check: old_host,
+};
+
+fn old_host(text: &Text<'_>, found: &mut Findings) {
     for (at, line) in text.numbered() {
         let first = OLD_HOSTS
             .iter()
             .filter_map(|(old, new)| Some((find_host(line.text, old)?, old, new)))
+            .filter(|(byte, old, _)| !is_listed(line, *byte, old))
             .min();
         if let Some((byte, old, new)) = first {
             found.told(
@@ -224,7 +285,40 @@ pub(super) fn old_host(text: &Text<'_>, found: &mut Findings) {
     }
 }
 
-pub(super) fn azure_ad_graph(text: &Text<'_>, found: &mut Findings) {
+/// Whether a host stands alone in a list of names, or is compared: a program that knows old names does not call them.
+fn is_listed(line: &Line<'_>, byte: usize, host: &str) -> bool {
+    let before = ending(&line.text[..byte], 80);
+    let is_alone = before.ends_with(['"', '\'']) && line.text[byte + host.len()..].starts_with(['"', '\'']);
+    let before = before.trim_end_matches(['"', '\'']).trim_end();
+    let is_compared = ["==", "!=", "contains(", "matches!("]
+        .iter()
+        .any(|mark| before.ends_with(mark));
+    matches!(line.kind, Kind::Code | Kind::Plain)
+        && is_alone
+        && (is_compared || before.is_empty() || before.ends_with(['[', ',', '{', '|', '&']))
+}
+
+/// Hosts that were the token service's, and those that are. login.chinacloudapi.cn is none: Azure's own libraries name it.
+const OLD_HOSTS: [(&str, &str); 4] = [
+    ("login.windows.net", "login.microsoftonline.com"),
+    ("login-us.microsoftonline.com", "login.microsoftonline.us"),
+    ("login.usgovcloudapi.net", "login.microsoftonline.us"),
+    (
+        "login.microsoftonline.de",
+        "login.microsoftonline.com: the cloud in Germany is closed",
+    ),
+];
+
+pub(super) const AZURE_AD_GRAPH: Rule = Rule {
+    id: "azure-ad-graph",
+    level: Problem,
+    title: "Azure AD Graph (graph.windows.net) is retired",
+    instead: "call Microsoft Graph: https://graph.microsoft.com",
+    why: "The API is turned off. Its permissions do not carry over: grant those of Microsoft Graph.",
+    check: azure_ad_graph,
+};
+
+fn azure_ad_graph(text: &Text<'_>, found: &mut Findings) {
     for (at, line) in text.numbered() {
         if let Some(byte) = find_host(line.text, "graph.windows.net") {
             found.at(at, byte);
@@ -232,7 +326,7 @@ pub(super) fn azure_ad_graph(text: &Text<'_>, found: &mut Findings) {
     }
 }
 
-/// Where a host stands in a line as a whole.
+/// The place of a host that is whole, not a part of a longer one.
 fn find_host(line: &str, host: &str) -> Option<usize> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-.".contains(c);
     let mut places = line.match_indices(host).map(|(byte, _)| byte);
@@ -245,38 +339,3 @@ fn find_host(line: &str, host: &str) -> Option<usize> {
         !is_behind && !is_before
     })
 }
-
-/// The beginning of a text, of at most this many bytes: what is longer is no URL that anybody wrote.
-fn beginning(text: &str, most: usize) -> &str {
-    let end = (0..=most.min(text.len()))
-        .rev()
-        .find(|end| text.is_char_boundary(*end))
-        .unwrap_or(0);
-    &text[..end]
-}
-
-/// How long a URL is that is looked at, in bytes.
-const LONGEST_URL: usize = 2048;
-
-/// How HTML writes an ampersand.
-const ESCAPES: [&str; 4] = ["&amp;amp;", "&amp;", "&#38;", "\\u0026amp;"];
-
-/// Hosts that were the token service's, and those that are.
-const OLD_HOSTS: [(&str, &str); 5] = [
-    ("login.windows.net", "login.microsoftonline.com"),
-    ("login-us.microsoftonline.com", "login.microsoftonline.us"),
-    ("login.usgovcloudapi.net", "login.microsoftonline.us"),
-    ("login.chinacloudapi.cn", "login.partner.microsoftonline.cn"),
-    (
-        "login.microsoftonline.de",
-        "login.microsoftonline.com: the cloud in Germany is closed",
-    ),
-];
-
-/// The settings of samples that hold the host of the authority.
-const SETTINGS: [&str; 4] = [
-    "AAD_ENDPOINT",
-    "Enter_the_Cloud_Instance_Id_Here",
-    "CLOUD_INSTANCE",
-    "AAD_ENDPOINT_HOST",
-];

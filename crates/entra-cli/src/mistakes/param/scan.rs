@@ -1,0 +1,332 @@
+//! Finds the parameters of a line, with what the lines above say about it.
+
+use crate::mistakes::kind::Kind;
+use crate::mistakes::param::names::{Known, is_parameter, known};
+use crate::mistakes::param::value::{blanks, value};
+use crate::mistakes::param::{Param, Shape};
+use crate::mistakes::text::{beginning, ending};
+
+/// Reads the lines of a file in their order.
+#[derive(Default)]
+pub(crate) struct Scanner<'a> {
+    /// Whether a hash table of PowerShell is open, in which `name = value` is a member.
+    in_table: bool,
+    /// A name whose value stands on a line below it, and how many lines are left for it.
+    pending: Option<(&'a str, Known, usize)>,
+}
+
+impl<'a> Scanner<'a> {
+    /// Returns the parameters of the next line.
+    pub(crate) fn params(&mut self, line: &'a str, kind: Kind) -> Vec<Param<'a>> {
+        let bytes = line.as_bytes();
+        let mut found = Vec::new();
+        self.value_of_pending(line, kind, &mut found);
+        let is_row = line.trim_start().starts_with('|');
+        let mut quote = 0;
+        let mut at = 0;
+        while at < bytes.len() && found.len() < MOST {
+            let byte = bytes[at];
+            if !is_name(byte) {
+                match byte {
+                    b'"' | b'\'' | b'`' if quote == byte => quote = 0,
+                    b'"' | b'\'' | b'`' if quote == 0 => quote = byte,
+                    b'@' if bytes.get(at + 1) == Some(&b'{') => self.in_table = true,
+                    b'}' => self.in_table = false,
+                    _ => {}
+                }
+                at += 1;
+                continue;
+            }
+            let start = at;
+            while at < bytes.len() && (is_name(bytes[at]) || bytes[at] == b'-') {
+                at += 1;
+            }
+            let name = &line[start..at];
+            // What is percent-encoded is no name.
+            if start > 0 && bytes[start - 1] == b'%' {
+                continue;
+            }
+            let Some(known) = known(name) else { continue };
+            let place = Place {
+                line,
+                kind,
+                start,
+                end: at,
+                known,
+                is_row,
+                in_table: self.in_table,
+                in_string: quote != 0,
+            };
+            if place.is_keyed() {
+                match place.pair() {
+                    Some(param) => found.push(param),
+                    None => self.pending = Some((name, known, LINES_TO_VALUE)),
+                }
+            } else {
+                found.extend(place.param());
+            }
+        }
+        found
+    }
+
+    /// Adds the value of a name in a line above: `value: x` below `name: AZURE_CLIENT_SECRET`.
+    fn value_of_pending(&mut self, line: &'a str, kind: Kind, found: &mut Vec<Param<'a>>) {
+        let Some((name, known, left)) = self.pending.take() else {
+            return;
+        };
+        let trimmed = line.trim_start_matches([' ', '\t', '"', '\'', '-', '<']);
+        let key = ["value", "Value", "default"]
+            .into_iter()
+            .find(|key| trimmed.starts_with(key));
+        let at = line.len() - trimmed.len();
+        if let Some(separator) = key.and_then(|key| separator_at(line, at + key.len())) {
+            found.push(pair(line, kind, name, known, separator));
+        } else if left > 1 && !trimmed.is_empty() {
+            self.pending = Some((name, known, left - 1));
+        }
+    }
+}
+
+/// A name in a line, before it is known whether a value stands behind it.
+struct Place<'a> {
+    line: &'a str,
+    kind: Kind,
+    start: usize,
+    end: usize,
+    known: Known,
+    is_row: bool,
+    in_table: bool,
+    in_string: bool,
+}
+
+impl<'a> Place<'a> {
+    fn byte(&self, at: usize) -> u8 {
+        self.line.as_bytes().get(at).copied().unwrap_or(0)
+    }
+
+    fn before(&self) -> u8 {
+        self.start.checked_sub(1).map_or(0, |at| self.byte(at))
+    }
+
+    fn param(&self) -> Option<Param<'a>> {
+        let before = self.before();
+        let is_quote = matches!(before, b'"' | b'\'' | b'`');
+        let is_escaped = self.start > 1 && self.byte(self.start - 2) == b'\\' && self.byte(self.end) == b'\\';
+        let is_name_quoted = is_quote && (self.byte(self.end) == before || is_escaped);
+        if self.byte(self.end) == b'>' && matches!(before, b'<' | b':') {
+            return self.element();
+        }
+        if self.byte(self.end) == b'(' {
+            return self.call();
+        }
+        // \"name\": in a string, and form["name"] =.
+        let mut at = self.end + usize::from(is_name_quoted);
+        let mut is_indexed = false;
+        while matches!(self.byte(at), b'\\' | b']' | b')' | b'"' | b'\'') && at < self.end + 4 {
+            is_indexed |= is_name_quoted && self.byte(at) == b']';
+            at += 1;
+        }
+        let sign = blanks(self.line, at);
+        let (shape, behind) = match (self.byte(sign), self.byte(sign + 1)) {
+            (b'=', b'=' | b'~') | (b':', b':') => return None,
+            (b'=', b'>') if is_name_quoted => (Shape::Member, sign + 2),
+            (b'=', b'>') | (b':', b'=') => (Shape::Assigned, sign + 2),
+            (b'=', _) if is_indexed => (Shape::Member, sign + 1),
+            (b'=', b'"' | b'\'' | b'`') => (Shape::Assigned, sign + 1),
+            (b'=', _) if sign == at => (Shape::Form, sign + 1),
+            (b'=', _) => (Shape::Assigned, sign + 1),
+            (b':', _) if is_name_quoted => (Shape::Member, sign + 1),
+            (b':', _) => (Shape::Assigned, self.behind_type(sign + 1).unwrap_or(sign + 1)),
+            (b',', _) if is_name_quoted => (Shape::Tuple, sign + 1),
+            (b'|', _) if self.is_row => (Shape::Cell, sign + 1),
+            _ if before == b'-' && sign > at => (Shape::Flag, sign),
+            _ if sign > at && !is_name_quoted => (Shape::Assigned, self.behind_type(sign)?),
+            _ => return None,
+        };
+        if shape == Shape::Cell {
+            let value = &self.line[behind..];
+            return Some(self.made(shape, value, behind, false, false, false));
+        }
+        let is_long = self.kind == Kind::Settings && shape != Shape::Form;
+        let value = value(self.line, behind, is_long);
+        if shape == Shape::Tuple && (!value.is_quoted || is_parameter(value.text)) {
+            return None;
+        }
+        let shape = self.member(shape, sign, value.is_quoted);
+        let is_variable = shape == Shape::Form && self.is_variable(value.text, value.at);
+        let shape = if is_variable { Shape::Assigned } else { shape };
+        let is_text = match shape {
+            _ if value.is_quoted => !value.is_joined,
+            Shape::Form | Shape::Flag => true,
+            _ => is_long && is_scalar(value.text),
+        };
+        Some(self.made(shape, value.text, value.at, value.is_quoted, is_text, value.has_gap))
+    }
+
+    /// The shape of a name that may be a member of an object, or a variable.
+    fn member(&self, shape: Shape, sign: usize, is_quoted: bool) -> Shape {
+        let is_exact = self.known.wire == Some(&self.line[self.start..self.end]);
+        if shape != Shape::Assigned || !is_exact {
+            return shape;
+        }
+        let is_colon = self.byte(sign) == b':' || self.byte(sign + 1) == b'>';
+        let before = ending(&self.line[..self.start], 80).trim_end();
+        let is_argument = before.ends_with(['(', ',', '{'])
+            || before.is_empty() && sign == self.end && self.line.trim_end().ends_with([',', ')']);
+        let is_member = match self.byte(sign) {
+            // An object of JavaScript has no quotes around its names.
+            _ if is_colon => is_quoted || self.kind == Kind::Settings,
+            b'=' => self.in_table || is_quoted && is_argument,
+            _ => false,
+        };
+        if is_member { Shape::Member } else { shape }
+    }
+
+    /// Whether `name=value` stands in a program, as an argument with a variable for its value.
+    fn is_variable(&self, value: &str, value_at: usize) -> bool {
+        let is_first = |c: char| c.is_ascii_alphabetic() || c == '_';
+        let is_word =
+            value.starts_with(is_first) && value.chars().all(|c| c.is_ascii_alphanumeric() || "_.".contains(c));
+        let in_form = matches!(self.before(), b'&' | b'?' | b';') || self.byte(value_at + value.len()) == b'&';
+        let before = ending(&self.line[..self.start], 24).trim_end();
+        let is_data = before
+            .rsplit([' ', '\t'])
+            .next()
+            .is_some_and(|word| word.starts_with('-'));
+        matches!(self.kind, Kind::Code | Kind::Mixed) && is_word && !in_form && !is_data && !self.in_string
+    }
+
+    /// The place behind a type and an equals sign: `name: string = "x"`, `name string = 'x'`.
+    fn behind_type(&self, at: usize) -> Option<usize> {
+        if self.kind == Kind::Settings {
+            return None;
+        }
+        let rest = beginning(&self.line[at..], 48);
+        let sign = rest.find('=')?;
+        let is_type = |c: char| c.is_ascii_alphanumeric() || " _&'<>[]?.|".contains(c);
+        let behind = rest[sign + 1..].trim_start();
+        let is_value = behind.starts_with(['"', '\'', '`']) || behind.get(1..2) == Some("\"");
+        (rest[..sign].chars().all(is_type) && is_value).then_some(at + sign + 1)
+    }
+
+    /// `<name>value</name>`.
+    fn element(&self) -> Option<Param<'a>> {
+        let rest = beginning(&self.line[self.end + 1..], LONGEST_ELEMENT);
+        let end = rest.find('<').filter(|end| rest[*end..].starts_with("</"))?;
+        Some(self.made(Shape::Element, &rest[..end], self.end + 1, false, true, false))
+    }
+
+    /// `.name("value")`.
+    fn call(&self) -> Option<Param<'a>> {
+        let value = value(self.line, self.end + 1, false);
+        let is_text = !value.is_joined;
+        value
+            .is_quoted
+            .then(|| self.made(Shape::Call, value.text, value.at, true, is_text, false))
+    }
+
+    /// Whether the name is itself a value: `"key": "name"`, `<add key="name"`, `variable "name"`.
+    fn is_keyed(&self) -> bool {
+        const MARKS: [char; 5] = [' ', '\t', '"', '\'', '\\'];
+        let before = ending(&self.line[..self.start], 80);
+        // The name may have a prefix, as in "ida:ClientId".
+        let before = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "_:.-".contains(c));
+        let before = before.trim_end_matches(MARKS);
+        if before.ends_with("variable") {
+            return true;
+        }
+        let Some(before) = before.strip_suffix([':', '=']) else {
+            return false;
+        };
+        let before = before.trim_end_matches(MARKS);
+        let mut keys = ["key", "name", "Key", "Name"].into_iter();
+        let key = keys.find_map(|key| before.strip_suffix(key));
+        key.is_some_and(|before| !before.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.'))
+    }
+
+    /// The value beside the name, in the same line.
+    fn pair(&self) -> Option<Param<'a>> {
+        let rest = beginning(&self.line[self.end..], 200);
+        let mut places = rest
+            .match_indices("alue")
+            .map(|(at, word)| (at, self.end + at + word.len()));
+        let separator = places.find_map(|(at, end)| {
+            let is_value = rest[..at].ends_with(['v', 'V']);
+            is_value.then(|| separator_at(self.line, end)).flatten()
+        })?;
+        let name = &self.line[self.start..self.end];
+        Some(pair(self.line, self.kind, name, self.known, separator))
+    }
+
+    fn made(
+        &self,
+        shape: Shape,
+        value: &'a str,
+        value_at: usize,
+        is_quoted: bool,
+        is_text: bool,
+        has_gap: bool,
+    ) -> Param<'a> {
+        Param {
+            name: &self.line[self.start..self.end],
+            at: self.start,
+            value,
+            value_at,
+            shape,
+            role: self.known.role,
+            wire: self.known.wire,
+            is_quoted,
+            is_text,
+            has_gap: has_gap && !is_quoted,
+        }
+    }
+}
+
+/// The place behind the colon or equals sign that follows a key.
+fn separator_at(line: &str, end: usize) -> Option<usize> {
+    let rest = &line[end..];
+    let behind = rest.trim_start_matches(['"', '\'', '\\', ' ', '\t']);
+    let behind = behind.strip_prefix([':', '=', '>'])?;
+    Some(line.len() - behind.len())
+}
+
+fn pair<'a>(line: &'a str, kind: Kind, name: &'a str, known: Known, separator: usize) -> Param<'a> {
+    let is_plain = matches!(kind, Kind::Settings | Kind::Markup);
+    let value = value(line, separator, is_plain);
+    let is_text = if value.is_quoted {
+        !value.is_joined
+    } else {
+        is_plain && is_scalar(value.text)
+    };
+    Param {
+        name,
+        at: value.at,
+        value: value.text,
+        value_at: value.at,
+        shape: Shape::Pair,
+        role: known.role,
+        wire: known.wire,
+        is_quoted: value.is_quoted,
+        is_text,
+        has_gap: false,
+    }
+}
+
+/// Whether a value without quotes in a file of settings is a text, not a mark of YAML.
+fn is_scalar(value: &str) -> bool {
+    !value.is_empty()
+        && !value.starts_with(['!', '&', '*', '|', '>', '[', '{'])
+        && !matches!(value, "null" | "~" | "true" | "false")
+}
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// The number of parameters of a line that are looked at.
+const MOST: usize = 200;
+
+/// The number of lines in which the value of a name may follow.
+const LINES_TO_VALUE: usize = 4;
+
+const LONGEST_ELEMENT: usize = 4096;
