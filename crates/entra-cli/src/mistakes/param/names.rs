@@ -47,12 +47,14 @@ pub(crate) fn is_parameter(text: &str) -> bool {
 }
 
 /// The ends of the names of parameters and settings, without case and marks.
-const ROLES: [(&str, Role); 19] = [
+const ROLES: [(&str, Role); 20] = [
     ("clientsecret", Role::ClientSecret),
     ("clientsecretvalue", Role::ClientSecret),
     ("appsecret", Role::ClientSecret),
     ("clientkey", Role::ClientSecret),
     ("appkey", Role::ClientSecret),
+    // As MSAL for Python calls it.
+    ("clientcredential", Role::ClientSecret),
     ("serviceprincipalkey", Role::ClientSecret),
     ("clientid", Role::ClientId),
     ("applicationid", Role::ClientId),

@@ -137,6 +137,8 @@ impl<'a> Place<'a> {
             (b'=', _) => (Shape::Assigned, sign + 1),
             (b':', _) if is_name_quoted => (Shape::Member, sign + 1),
             (b':', _) => (Shape::Assigned, self.behind_type(sign + 1).unwrap_or(sign + 1)),
+            (b'-', b'>') if is_name_quoted => (Shape::Member, sign + 2),
+            (b't', b'o') if is_name_quoted && self.byte(sign + 2) == b' ' => (Shape::Tuple, sign + 2),
             (b',', _) if is_name_quoted => (Shape::Tuple, sign + 1),
             (b'|', _) if self.is_row => (Shape::Cell, sign + 1),
             _ if before == b'-' && sign > at => (Shape::Flag, sign),
@@ -330,3 +332,113 @@ const MOST: usize = 200;
 const LINES_TO_VALUE: usize = 4;
 
 const LONGEST_ELEMENT: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(kind: Kind, text: &str) -> Vec<(&str, &str, Shape)> {
+        let mut scanner = Scanner::default();
+        let params = text.lines().flat_map(|line| scanner.params(line, kind));
+        params.map(|param| (param.name, param.value, param.shape)).collect()
+    }
+
+    #[test]
+    fn parameters_are_read_in_every_notation() {
+        use Shape::{Assigned, Call, Cell, Element, Flag, Form, Member, Pair, Tuple};
+        for (line, expected) in [
+            (
+                "client_id=a-1&scope=b%2F.default",
+                vec![("client_id", "a-1", Form), ("scope", "b%2F.default", Form)],
+            ),
+            (
+                "&client_secret={your key }&amp;x",
+                vec![("client_secret", "{your key }", Form)],
+            ),
+            (
+                "{\"scope\": [\"https://a/.default\"],",
+                vec![("scope", "https://a/.default", Member)],
+            ),
+            ("\\\"scope\\\":\\\"b\\\"", vec![("scope", "b", Member)]),
+            ("    'resource': 'b',", vec![("resource", "b", Member)]),
+            ("form[\"scope\"] = \"b\";", vec![("scope", "b", Member)]),
+            (
+                "@{ scope = 'b'; resource = $c }",
+                vec![("scope", "b", Member), ("resource", "$c", Member)],
+            ),
+            ("'scope' => 'b'", vec![("scope", "b", Member)]),
+            ("\"scope\": {\"b\"},", vec![("scope", "b", Member)]),
+            (
+                "f(scope=\"b\", code=c)",
+                vec![("scope", "b", Member), ("code", "c", Assigned)],
+            ),
+            ("form.append(\"grant_type\", \"b\")", vec![("grant_type", "b", Tuple)]),
+            ("[\"client_id\", \"scope\", \"state\"]", vec![]),
+            ("| Scope | `b` |", vec![("Scope", " `b` |", Cell)]),
+            ("ClientSecret = \"b c\"", vec![("ClientSecret", "b c", Assigned)]),
+            (
+                "const clientSecret: string = 'b'",
+                vec![("clientSecret", "b", Assigned)],
+            ),
+            ("param clientSecret string = 'b'", vec![("clientSecret", "b", Assigned)]),
+            (".clientSecret(\"b\")", vec![("clientSecret", "b", Call)]),
+            ("--client-secret b -x", vec![("client-secret", "b", Flag)]),
+            (
+                "<clientSecret>b c</clientSecret>",
+                vec![("clientSecret", "b c", Element)],
+            ),
+            ("<add key=\"ida:AppKey\" value=\"b\" />", vec![("AppKey", "b", Pair)]),
+            ("{ \"key\": \"scope\", \"value\": \"b\" }", vec![("scope", "b", Pair)]),
+            ("- name: CLIENT_ID\n  value: \"b\"", vec![("CLIENT_ID", "b", Pair)]),
+            (
+                "variable \"client_secret\" {\n  type = string\n  default = \"b\"",
+                vec![("client_secret", "b", Pair)],
+            ),
+            ("AZURE_CLIENT_ID=1", vec![("AZURE_CLIENT_ID", "1", Form)]),
+            ("azure.client-secret=1", vec![("client-secret", "1", Form)]),
+            (
+                "grant_type: client_credentials",
+                vec![("grant_type", "client_credentials", Assigned)],
+            ),
+            ("let scope = f(x);", vec![("scope", "f(x", Assigned)]),
+            ("if scope == \"b\" && scope::new()", vec![]),
+            ("%scope=1", vec![]),
+            ("", vec![]),
+            ("scope", vec![]),
+            ("scope=", vec![("scope", "", Form)]),
+        ] {
+            assert_eq!(read(Kind::Code, line), expected, "{line}");
+        }
+        let setting = "client_secret: b c # of the daemon";
+        assert_eq!(read(Kind::Settings, setting), [("client_secret", "b c", Member)]);
+    }
+
+    #[test]
+    fn expressions_are_no_literals() {
+        let literal = |kind, line| {
+            let params = Scanner::default().params(line, kind);
+            params[0].literal().map(|value| value.into_owned())
+        };
+        for line in [
+            "scope: api + \"/.default\"",
+            "scope: \"https://a\" + \"/.default\"",
+            "'scope' => 'https://a' . $end",
+            "scope: `${api}/.default`",
+            "f(scope=scope)",
+            "scope = config.scope",
+            "scope=\"%s/.default\"",
+        ] {
+            assert_eq!(literal(Kind::Code, line), None, "{line}");
+        }
+        for line in [
+            "scope: 'a b'",
+            "x = \"scope=a%20b\"",
+            "-d scope=a+b",
+            "&scope=a+b&",
+            "scope: (\"a b\")",
+            "scope: b\"a b\"",
+        ] {
+            assert_eq!(literal(Kind::Code, line).as_deref(), Some("a b"), "{line}");
+        }
+    }
+}

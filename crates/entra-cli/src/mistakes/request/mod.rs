@@ -130,7 +130,7 @@ fn own_params<'a>(lines: &[Line<'a>], requests: &[Request<'a>], index: usize) ->
     }
     let (first, last) = command_around(lines, request.line);
     let (from, to) = ((first, 0), (last, usize::MAX));
-    let params = if is_other((from, to)) {
+    if is_other((from, to)) {
         // Several requests in a line: each has what stands behind its URL.
         let next = requests.get(index + 1).filter(|next| next.line == request.line);
         between(
@@ -139,8 +139,7 @@ fn own_params<'a>(lines: &[Line<'a>], requests: &[Request<'a>], index: usize) ->
         )
     } else {
         between(from, to)
-    };
-    params
+    }
 }
 
 /// The first and the last line of the command that a line is a part of: all but the last end with a mark that continues it.

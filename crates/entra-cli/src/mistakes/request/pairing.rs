@@ -127,7 +127,7 @@ struct Pairing<'r, 'a> {
 impl Pairing<'_, '_> {
     /// Puts the URLs and bodies of a function, a chapter or a block of code together.
     fn part(&self, part: &[Event], groups: &mut Groups) {
-        let is_below = part.iter().any(|event| *event == Event::Below);
+        let is_below = part.contains(&Event::Below);
         let first = part
             .iter()
             .find(|event| matches!(event, Event::Url(_) | Event::Body(_)));

@@ -160,8 +160,15 @@ fn doubled(line: &str) -> Option<usize> {
         let behind = behind_host(&line[byte + host.len()..]);
         let name = &line[byte + 3..line.len() - behind.len()];
         let is_tenant = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || "{$<%#".contains(c));
-        HOSTS.contains(&name)
-            && (behind.strip_prefix("//").is_some_and(is_tenant) || DOUBLED.iter().any(|mark| behind.starts_with(mark)))
+        // The tenant is in the same text, or added to it.
+        let is_doubled = behind.strip_prefix("//").is_some_and(|rest| {
+            let added = rest.strip_prefix(['"', '\'']).map(str::trim_start);
+            is_tenant(rest)
+                || added
+                    .and_then(|rest| rest.strip_prefix(['+', '.']))
+                    .is_some_and(names_tenant)
+        });
+        HOSTS.contains(&name) && (is_doubled || DOUBLED.iter().any(|mark| behind.starts_with(mark)))
     });
     hosts.next().map(|(byte, _)| byte + 3)
 }
