@@ -294,6 +294,7 @@ const MOST_FAILURES: usize = 5;
 mod tests {
     use super::*;
     use crate::event::Report;
+    use crate::failure::{Cause, Place};
 
     #[test]
     fn tenant_is_waiting_before_its_turn_and_not_done_when_stopped() {
@@ -311,6 +312,19 @@ mod tests {
         let rows = figures.tenants.values().map(|row| (row.phase, row.last_success));
         let expected = [(Phase::Stopped, None), (Phase::Waiting, None)];
         assert_eq!(rows.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn lost_times_are_counted() {
+        let board = Board::default();
+        let tenant: Tenant = "contoso.example".parse().unwrap();
+        for cause in [Cause::Gap, Cause::TenantId, Cause::Gap] {
+            board.observe(&Event::Failed {
+                tenant: &tenant,
+                failure: &Failure::new(Place::tenant(&tenant), cause),
+            });
+        }
+        assert_eq!(board.figures().total().gaps, 2);
     }
 
     #[test]

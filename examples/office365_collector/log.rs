@@ -55,7 +55,7 @@ impl Rounds {
                 } else {
                     self.failed.remove(*tenant)
                 };
-                let is_idle = report.contents == 0 && *is_round && !is_stopped;
+                let is_idle = report.contents == 0 && report.back_offs == 0 && *is_round && !is_stopped;
                 let is_news = self.is_first || has_failed || is_change || !is_idle;
                 self.is_news |= is_news;
                 is_news
@@ -63,6 +63,10 @@ impl Rounds {
             Event::RoundFinished { .. } => {
                 self.is_first = false;
                 std::mem::take(&mut self.is_news)
+            }
+            Event::Subscribed { .. } | Event::Failed { .. } | Event::Warning { .. } => {
+                self.is_news = true;
+                true
             }
             _ => true,
         }
@@ -224,10 +228,13 @@ mod tests {
         };
         let (idle, mut busy, mut failed) = (Report::default(), Report::default(), Report::default());
         busy.contents = 1;
+        let mut paused = Report::default();
+        paused.back_offs = 1;
         failed.fail(Failure::new(Place::tenant(&tenant), Cause::TenantId));
         assert_eq!(round(&idle), [true; 2], "the first round");
         assert_eq!(round(&idle), [false; 2]);
         assert_eq!(round(&busy), [true; 2]);
+        assert_eq!(round(&paused), [true; 2], "it went on after a pause");
         assert_eq!(round(&idle), [false; 2]);
         assert_eq!(round(&failed), [true; 2]);
         assert_eq!(round(&failed), [true; 2]);

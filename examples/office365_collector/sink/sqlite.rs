@@ -257,7 +257,8 @@ fn failed(path: &Path, action: &'static str, error: rusqlite::Error) -> SinkErro
             "let this user write the file and its folder, or name another file with --sqlite"
         }
         Some(ErrorCode::NotADatabase) => "name another file with --sqlite, or move that one away; nothing was changed",
-        Some(ErrorCode::DatabaseCorrupt) => {
+        // Without a code of SQLite, it holds a value of the wrong type; `Unknown` is a table that is missing.
+        None | Some(ErrorCode::Unknown | ErrorCode::DatabaseCorrupt) => {
             "restore it from a copy, or save what can be read with `sqlite3 FILE .recover`, and start with a new file"
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "end the program that writes to it",

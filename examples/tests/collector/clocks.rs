@@ -223,3 +223,42 @@ fn response_without_a_time_is_an_error() {
     );
     assert!(api.requests("/subscriptions/content").is_empty());
 }
+
+#[test]
+fn absurd_times_of_the_api_lose_nothing() {
+    let emulator = tokens_for(&["contoso.example"]);
+    let now = shifted(0).duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() as i64;
+    for ahead in [1 - now, 1_000 * DAY - now, 253_402_300_000 - now] {
+        for sink in SINKS {
+            let (api, folder) = (Api::start(), Folder::new());
+            run(&emulator, &api, &folder, sink, ahead);
+            let before = api.windows(0).len();
+            let second = run(&emulator, &api, &folder, sink, 0);
+            let windows = api.windows(before);
+            let is_whole = windows.len() == 7 && is_close(windows[0].0, -7 * DAY + 300) && is_close(windows[6].1, 0);
+            assert!(is_whole, "{ahead} {sink}: {windows:?} {}", second.stderr);
+            let third = run(&emulator, &api, &folder, sink, 0);
+            assert!(third.succeeded, "{ahead} {sink}: {}", third.stderr);
+        }
+    }
+}
+
+#[test]
+fn long_overlap_does_not_put_the_progress_back() {
+    let emulator = tokens_for(&["contoso.example"]);
+    // The second run fails in its second window: the first one ends before what is done already.
+    let api =
+        Api::with(|seen| (seen.is("/subscriptions/content") && seen.before == 4).then(|| Reply::error(400, "AF20050")));
+    let folder = Folder::new();
+    let collect = |overlap| {
+        let arguments = ["--since", "3d", "--overlap", overlap];
+        collect_at(&emulator, &api.fake.url, &folder, &arguments)
+    };
+    assert!(collect("3d").succeeded);
+    assert_eq!(api.windows(0).len(), 3);
+    assert!(!collect("3d").succeeded);
+    let before = api.windows(0).len();
+    assert!(collect("0s").succeeded);
+    let windows = api.windows(before);
+    assert!(windows.len() <= 1, "{windows:?}");
+}

@@ -194,3 +194,22 @@ fn files_are_for_their_owner_alone() {
     }
     assert!(scratch.path().with_extension("db-wal").exists());
 }
+
+#[test]
+fn damaged_progress_has_a_hint_to_restore_it() {
+    for damage in ["DROP TABLE finished", "UPDATE finished SET until = 'soon'"] {
+        let scratch = Scratch::new();
+        let sink = scratch.sink();
+        let (mut open, _) = sink.open(tenant(), BOUNDS).unwrap();
+        open.finish(TYPE, window(10)).unwrap();
+        drop(open);
+        let database = Connection::open(scratch.path()).unwrap();
+        database.execute_batch(damage).unwrap();
+        let error = progress(&sink).unwrap_err();
+        assert!(
+            error.hint().contains("restore it from a copy"),
+            "{damage}: {error}; {}",
+            error.hint()
+        );
+    }
+}
