@@ -86,6 +86,53 @@ async fn a_revoked_token_is_followed_by_one_with_the_claims_of_the_challenge() {
     assert!(claims.value.contains("nbf"), "{}", claims.value);
 }
 
+/// Revocations from elsewhere come amid requests that are in flight. No caller sees one, and each costs one token request or two.
+#[tokio::test]
+async fn revocations_amid_traffic_are_seen_by_no_caller() {
+    let emulator = emulator();
+    let transport = HyperTransport::builder().allow_plain_loopback(true).build().unwrap();
+    let app = application(&emulator, "daemon").with_capabilities(&["cp1"]);
+    let client = Client::new(app, transport);
+    let layer = BearerLayer::new(client.source(&graph(), None).unwrap(), [emulator.base_url()]).unwrap();
+    let service = layer.replay().layer(reqwest_service());
+    let url = format!("{}/users", emulator.graph_url());
+    for round in 0..4 {
+        let calls: Vec<_> = (0..16)
+            .map(|number| {
+                if round > 0 && number == 8 {
+                    revoke(&emulator, round);
+                }
+                let request = http::Request::get(&url).body("").unwrap();
+                tokio::spawn(service.clone().oneshot(request))
+            })
+            .collect();
+        for call in calls {
+            assert_eq!(call.await.unwrap().unwrap().status(), 200, "round {round}");
+        }
+    }
+    let (statuses, token_requests) = history(&emulator);
+    assert!(statuses.contains(&401), "no request came with a revoked token");
+    assert!(token_requests <= 1 + 2 * 3, "{token_requests} token requests");
+    let mut asked = emulator.token_requests().into_iter().skip(1);
+    let is_answer =
+        |parameter: &entra_emulator::Parameter| parameter.name == "claims" && parameter.value.contains("nbf");
+    assert!(asked.any(|event| event.form.iter().any(is_answer)));
+}
+
+/// Revokes the tokens of the application, or all, through the control API.
+fn revoke(emulator: &Emulator, round: u32) {
+    let body = if round == 1 {
+        r#"{"all": true}"#
+    } else {
+        r#"{"app": "daemon"}"#
+    };
+    let request = http::Request::post("/v1/revocations")
+        .header("authorization", format!("Bearer {}", emulator.control_key()))
+        .header("content-type", "application/json");
+    let response = emulator.handle_control(request.body(body.as_bytes().to_vec()).unwrap());
+    assert_eq!(response.status(), 200);
+}
+
 #[test]
 fn over_ureq_it_sends_the_request_again() {
     let emulator = emulator();

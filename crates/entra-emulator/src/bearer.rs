@@ -174,7 +174,7 @@ impl Claims {
                 can_answer: false,
             });
         }
-        match core.revocations.revoked_at(self.client_id(), &self.uti) {
+        match core.revocations.revoked_at(self.client_id(), self.user(), &self.uti) {
             None => Ok(()),
             Some(at) => Err(Flaw::Revoked {
                 at,

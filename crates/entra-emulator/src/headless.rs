@@ -131,11 +131,12 @@ impl Emulator {
         self.core().answer_device(user_code, &[])
     }
 
-    /// Revokes every refresh token of a user (by sign-in name, object id or full name), as a new password does
-    /// (AADSTS50173).
+    /// Revokes the sessions of a user (by sign-in name, object ID or full name), as a new password does: every refresh token
+    /// (AADSTS50173), and every access token of the user, which Graph rejects as after
+    /// [`revoke_tokens`](Self::revoke_tokens). The user has to sign in again.
     ///
     /// # Panics
-    /// If there is no such user.
+    /// Panics if there is no such user.
     pub fn revoke_sessions_of(&self, user: &str) {
         self.core().revoke_sessions(&self.users(user));
     }
@@ -167,10 +168,12 @@ impl Core {
         tenants.flat_map(|tenant| tenant.users.iter().flatten().map(move |user| (tenant, user)))
     }
 
-    /// Revokes every refresh token of these users.
+    /// Revokes every refresh token and access token of these users.
     pub(crate) fn revoke_sessions(&self, users: &[(&Tenant, &User)]) {
+        let now = unix(self.clock.now());
         let mut tokens = self.grants.refresh_tokens();
         for (_, user) in users {
+            self.revocations.revoke_user(&user.id, now);
             tokens
                 .values_mut()
                 .for_each(|token: &mut Refresh| token.revoke(&user.id));

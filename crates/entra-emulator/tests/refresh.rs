@@ -220,3 +220,21 @@ fn a_revoked_session_needs_a_new_sign_in() {
     let token = body["refresh_token"].as_str().unwrap();
     assert_eq!(refusal(&refresh(&emulator, &emulator.token_url_v2(), token, &[])), 0);
 }
+
+#[test]
+fn authentication_context_that_was_requested_is_in_the_token() {
+    let emulator = emulator();
+    let body = first(&emulator, "v2.0/", SCOPE);
+    assert_eq!(claims(&body)["acrs"], Value::Null);
+    let token = body["refresh_token"].as_str().unwrap();
+    for (acrs, expected) in [
+        (json!({"essential": true, "value": "c1"}), json!(["c1"])),
+        (json!({"essential": true, "values": ["c1", "c2"]}), json!(["c1", "c2"])),
+        (json!({"essential": true}), Value::Null),
+        (json!("c1"), Value::Null),
+    ] {
+        let wanted = json!({"access_token": {"acrs": acrs}}).to_string();
+        let answer = refresh(&emulator, &emulator.token_url_v2(), token, &[("claims", &wanted)]);
+        assert_eq!(claims(&json_body(&answer))["acrs"], expected, "{wanted}");
+    }
+}

@@ -231,3 +231,29 @@ fn a_challenge_names_the_address_by_which_the_client_knows_the_emulator() {
         assert!(challenge(&answer).contains(&expected), "{}", challenge(&answer));
     }
 }
+
+#[test]
+fn revoked_user_is_challenged_and_the_app_is_not() {
+    let emulator = emulator();
+    let user = "adele@contoso.onmicrosoft.com";
+    let forge = || emulator.forge().api(RESOURCE).claim("xms_cc", json!(["cp1"]));
+    let status = |token: &str| get_as(&emulator, "/v1.0/users", token).status().as_u16();
+    for by_control in [false, true] {
+        let (of_user, of_app) = (forge().user(user).token(), forge().token());
+        let of_another = forge().user("Alex Wilber").token();
+        assert_eq!(
+            (status(&of_user), status(&of_app), status(&of_another)),
+            (200, 200, 200)
+        );
+        if by_control {
+            support::control::told(&emulator, "/v1/revocations", json!({"user": user}));
+        } else {
+            emulator.revoke_sessions_of(user);
+        }
+        assert_eq!((status(&of_app), status(&of_another)), (200, 200));
+        let answer = get_as(&emulator, "/v1.0/me", &of_user);
+        let wanted = json!({"nbf": {"essential": true, "value": NOW.to_string()}});
+        assert_eq!(asked(&answer)["access_token"], wanted);
+        assert_eq!(status(&forge().user(user).token()), 200);
+    }
+}

@@ -207,7 +207,7 @@ const OPERATIONS: &[Operation] = &[
     ),
     Operation::post(
         "/v1/revocations",
-        "revokes access tokens (all, or of an app) or the refresh tokens of a user",
+        "revokes access tokens (all, or of an app) or the sessions of a user",
         operations::revoke,
     ),
     Operation::post(

@@ -91,14 +91,11 @@ impl Object {
 }
 
 impl From<Value> for Object {
-    /// Sorted by name, because the order of a JSON value depends on a feature of its library.
     fn from(value: Value) -> Self {
-        let mut members: Vec<_> = match value {
-            Value::Object(members) => members.into_iter().collect(),
-            _ => Vec::new(),
-        };
-        members.sort_by(|(one, _), (two, _)| one.cmp(two));
-        Self(members)
+        match value {
+            Value::Object(members) => Self(members.into_iter().collect()),
+            _ => Self::default(),
+        }
     }
 }
 

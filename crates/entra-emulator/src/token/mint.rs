@@ -140,6 +140,10 @@ pub(crate) fn user_claims(
     if !capabilities.is_empty() && wants(api, "xms_cc") {
         claims.insert("xms_cc".to_owned(), json!(capabilities));
     }
+    // As if a policy had been satisfied for each of them.
+    if !grant.requested.contexts.is_empty() {
+        claims.insert("acrs".to_owned(), json!(grant.requested.contexts));
+    }
     in_order(claims)
 }
 

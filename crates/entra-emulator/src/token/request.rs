@@ -83,6 +83,8 @@ pub(crate) fn lint_names(exchange: &mut Exchange<'_>, form: &Form, more: &[&str]
 pub(crate) struct RequestedClaims {
     /// The client capabilities, `xms_cc`.
     pub(crate) capabilities: Vec<String>,
+    /// The authentication contexts, `acrs`.
+    pub(crate) contexts: Vec<String>,
     /// The earliest time from which the token may be valid, `nbf`, in seconds since the epoch.
     pub(crate) not_before: Option<u64>,
 }
@@ -112,8 +114,15 @@ pub(crate) fn claims(form: &Form) -> Result<RequestedClaims, Refusal> {
     let capabilities = values.into_iter().flatten().filter_map(Value::as_str).take(16);
     // Challenges have it as a string most of the time, and as a number sometimes.
     let not_before = claims.pointer("/access_token/nbf/value");
+    let contexts = claims.pointer("/access_token/acrs");
+    let one = contexts.and_then(|acrs| acrs.get("value")?.as_str());
+    let several = contexts.and_then(|acrs| acrs.get("values")?.as_array());
+    let contexts = one
+        .into_iter()
+        .chain(several.into_iter().flatten().filter_map(Value::as_str));
     Ok(RequestedClaims {
         capabilities: capabilities.map(str::to_owned).collect(),
+        contexts: contexts.take(16).map(str::to_owned).collect(),
         not_before: not_before.and_then(|value| value.as_u64().or_else(|| value.as_str()?.parse().ok())),
     })
 }

@@ -23,8 +23,10 @@ pub(crate) struct Revocations {
 #[derive(Debug, Default)]
 struct Marks {
     everyone: Option<Mark>,
-    /// By client id, each one newer than that of everyone.
+    /// By client ID.
     apps: BTreeMap<String, Mark>,
+    /// By object ID.
+    users: BTreeMap<String, Mark>,
 }
 
 /// One revocation.
@@ -64,10 +66,16 @@ impl Revocations {
             None => {
                 *marks = Marks {
                     everyone: Some(mark),
-                    apps: BTreeMap::new(),
+                    ..Marks::default()
                 }
             }
         }
+    }
+
+    /// Revokes every token of a user issued so far, at a time in seconds since the epoch.
+    pub(crate) fn revoke_user(&self, object_id: &str, at: u64) {
+        let last = self.issued.load(Ordering::SeqCst);
+        self.marks().users.insert(object_id.to_owned(), Mark { last, at });
     }
 
     /// Forgets every revocation. Tokens are numbered on: with a number of its own again, an old token could pass for one
@@ -76,12 +84,16 @@ impl Revocations {
         *self.marks() = Marks::default();
     }
 
-    /// When a token of that app was revoked, in seconds since the epoch. A token that was not made here is taken for one
-    /// issued before all others.
-    pub(crate) fn revoked_at(&self, client_id: &str, token_id: &str) -> Option<u64> {
+    /// The time at which a token of that app, and of that user if there is one, was revoked last, in seconds since the
+    /// epoch. A token that was not made here is taken for one issued before all others.
+    pub(crate) fn revoked_at(&self, client_id: &str, user: Option<&str>, token_id: &str) -> Option<u64> {
         let marks = self.marks();
-        let mark = marks.apps.get(client_id).or(marks.everyone.as_ref())?;
-        (self.number(token_id) <= mark.last).then_some(mark.at)
+        let number = self.number(token_id);
+        let of_user = user.and_then(|id| marks.users.get(id));
+        let hits = [marks.everyone.as_ref(), marks.apps.get(client_id), of_user];
+        let hits = hits.into_iter().flatten().filter(|mark| number <= mark.last);
+        // Of two at one place in the order of tokens, the later call counts, and the clock may have been set back since.
+        hits.max_by_key(|mark| mark.last).map(|mark| mark.at)
     }
 
     fn number(&self, token_id: &str) -> u64 {
@@ -107,17 +119,33 @@ mod tests {
     fn tokens_of_before_are_revoked_and_those_of_after_are_not() {
         let revocations = Revocations::new(7);
         let old = revocations.token_id(1);
-        assert_eq!(revocations.revoked_at("a", &old), None);
+        assert_eq!(revocations.revoked_at("a", None, &old), None);
         revocations.revoke(None, 100);
         let new = revocations.token_id(1);
-        assert_eq!(revocations.revoked_at("a", &old), Some(100));
-        assert_eq!(revocations.revoked_at("a", &new), None);
+        assert_eq!(revocations.revoked_at("a", None, &old), Some(100));
+        assert_eq!(revocations.revoked_at("a", None, &new), None);
         revocations.revoke(Some("a"), 50);
-        assert_eq!(revocations.revoked_at("a", &new), Some(50));
-        assert_eq!(revocations.revoked_at("b", &new), None);
-        assert_eq!(revocations.revoked_at("b", &old), Some(100));
+        assert_eq!(revocations.revoked_at("a", None, &new), Some(50));
+        assert_eq!(revocations.revoked_at("b", None, &new), None);
+        assert_eq!(revocations.revoked_at("b", None, &old), Some(100));
         revocations.revoke(None, 200);
-        assert_eq!(revocations.revoked_at("a", &new), Some(200));
+        assert_eq!(revocations.revoked_at("a", None, &new), Some(200));
+    }
+
+    #[test]
+    fn revoked_user_is_revoked_in_each_app() {
+        let revocations = Revocations::new(7);
+        let old = revocations.token_id(1);
+        revocations.revoke_user("u", 100);
+        let new = revocations.token_id(1);
+        for app in ["a", "b"] {
+            assert_eq!(revocations.revoked_at(app, Some("u"), &old), Some(100));
+            assert_eq!(revocations.revoked_at(app, Some("u"), &new), None);
+            assert_eq!(revocations.revoked_at(app, Some("v"), &old), None);
+            assert_eq!(revocations.revoked_at(app, None, &old), None);
+        }
+        revocations.clear();
+        assert_eq!(revocations.revoked_at("a", Some("u"), &old), None);
     }
 
     #[test]
@@ -126,14 +154,14 @@ mod tests {
         let of_another = another.token_id(4);
         let strange = ["", "x", "é", "AAAAAAAAAAAAAAAAAAAAAA", &"A".repeat(1_000), &of_another];
         for id in strange {
-            assert_eq!(revocations.revoked_at("a", id), None, "{id}");
+            assert_eq!(revocations.revoked_at("a", None, id), None, "{id}");
         }
         revocations.revoke(None, 100);
         let own = [1, 2, 3].map(|random| revocations.token_id(random));
         for id in strange {
-            assert_eq!(revocations.revoked_at("a", id), Some(100), "{id}");
+            assert_eq!(revocations.revoked_at("a", None, id), Some(100), "{id}");
         }
-        assert!(own.iter().all(|id| revocations.revoked_at("a", id).is_none()));
+        assert!(own.iter().all(|id| revocations.revoked_at("a", None, id).is_none()));
     }
 
     #[test]
