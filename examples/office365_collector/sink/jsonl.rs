@@ -16,6 +16,8 @@
 //! The journal holds checksums of it. What does not match them is cut off as if it had not been committed, and is collected again:
 //! nothing is lost as long as the API still lists it (7 days), and nothing is written twice.
 //!
+//! A journal that has lost more of its end than that, or the name of a file that is there, is an error: its files are not cut.
+//!
 //! **Repeated records** are recognised by their ids, of which the journal holds the latest ones, `--remember` of them.
 //!
 //! Files of past days can be moved away while no collector runs. Files that the journal does not name are never changed.
@@ -133,6 +135,7 @@ impl TenantFolder {
         bounds: Bounds,
     ) -> Result<(File, Recovered), SinkError> {
         let mut recovered = Recovered::read(folder, path, &journal, tenant, bounds)?;
+        recovered.refuse_early_end(folder, path)?;
         // First the journal: it never names what a file does not hold.
         let length = journal
             .metadata()
@@ -350,23 +353,24 @@ fn create_journal(folder: &Path, path: &Path, tenant: Guid, recovered: &mut Reco
 
 /// Refuses records without a journal: they would be taken for parts of commits that failed.
 fn refuse_records(folder: &Path) -> Result<(), SinkError> {
-    let entries = fs::read_dir(folder).map_err(|error| SinkError::io(folder, "read", error))?;
-    for entry in entries {
-        let name = entry.map_err(|error| SinkError::io(folder, "read", error))?.file_name();
-        let is_ours = name
-            .to_str()
-            .and_then(|name| name.strip_suffix(EXTENSION))
-            .is_some_and(|day| day.parse::<Day>().is_ok());
-        if is_ours {
-            return Err(SinkError::new(
-                folder.join(JOURNAL),
-                "find",
-                format!("it is missing, and there are records ({})", name.to_string_lossy()),
-            )
-            .with_hint("restore the journal from a copy, or move the records away to start the tenant anew"));
-        }
+    let Some(day) = days_in(folder)?.pop() else {
+        return Ok(());
+    };
+    let problem = format!("it is missing, and there are records ({day}{EXTENSION})");
+    Err(SinkError::new(folder.join(JOURNAL), "find", problem)
+        .with_hint("restore the journal from a copy, or move the records away to start the tenant anew"))
+}
+
+/// The days that have files.
+fn days_in(folder: &Path) -> Result<Vec<Day>, SinkError> {
+    let failed = |error| SinkError::io(folder, "read", error);
+    let mut days = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        let day = name.to_str().and_then(|name| name.strip_suffix(EXTENSION));
+        days.extend(day.and_then(|day| day.parse::<Day>().ok()));
     }
-    Ok(())
+    Ok(days)
 }
 
 fn foreign(path: &Path) -> SinkError {
@@ -402,6 +406,8 @@ const EXTENSION: &str = ".jsonl";
 const SYNC_AFTER: Duration = Duration::from_secs(5);
 /// They are synced earlier after this many bytes.
 const SYNC_BYTES: u64 = 32 << 20;
+/// More than a crash leaves in the files that the journal does not name.
+const MOST_UNNAMED: u64 = 4 * SYNC_BYTES;
 /// Files of one tenant that are open at once.
 const MOST_HANDLES: usize = 4;
 /// A journal is written anew when it is larger than this, and than twice what it holds.

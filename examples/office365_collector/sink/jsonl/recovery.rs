@@ -9,7 +9,7 @@ use entra_proto::{Guid, Timestamp};
 
 use super::super::{Bounds, Day, Key, Progress, SinkError};
 use super::journal::{self, CONTENTS_PER_LINE, ContentTypeName, Done, Entry, KEYS_PER_LINE, Line, Part};
-use super::path_of;
+use super::{MOST_UNNAMED, days_in, path_of};
 use crate::feed::ContentType;
 
 /// What was committed.
@@ -117,6 +117,26 @@ impl Recovered {
             Ok(left.limit() == 0 && hasher.finalize() == part.crc)
         };
         read().map_err(|error| SinkError::io(&path, "read", error))
+    }
+
+    /// Refuses a journal that has lost its end, though that was on the disk. The files would be cut back to a time long past, whose
+    /// records the API may list no more. A crash leaves no more than [`MOST_UNNAMED`] bytes, and no file of a later day: that is named
+    /// before it is created.
+    pub(super) fn refuse_early_end(&self, folder: &Path, path: &Path) -> Result<(), SinkError> {
+        let unnamed = |(day, length): (&Day, &u64)| {
+            let found = path_of(folder, *day).metadata();
+            found.map_or(0, |found| found.len().saturating_sub(*length))
+        };
+        let unnamed: u64 = self.files.iter().map(unnamed).sum();
+        let latest = self.files.last_key_value().map(|(day, _)| *day);
+        let is_later = |day: &Day| latest.is_some_and(|latest| *day > latest);
+        if unnamed == 0 || unnamed <= MOST_UNNAMED && !days_in(folder)?.iter().any(is_later) {
+            return Ok(());
+        }
+        let problem = format!("its end is missing: it does not name the last {unnamed} bytes of the records");
+        Err(SinkError::new(path, "use", problem).with_hint(
+            "restore the journal from a copy, or move the tenant's folder away to start it anew; nothing was changed",
+        ))
     }
 
     /// Removes what was not committed from the files. A file that is missing was moved away: its day starts a new one.

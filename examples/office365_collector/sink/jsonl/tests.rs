@@ -239,7 +239,9 @@ fn damage_in_the_middle_of_a_journal_is_an_error() {
     let scratch = Scratch::new();
     let folder = scratch.path();
     let sink = scratch.sink();
+    let mut early = Vec::new();
     for batches in [first(), second()] {
+        early = files(&folder).remove(&named("progress.journal")).unwrap_or_default();
         let (mut open, _) = sink.open(tenant(), BOUNDS).unwrap();
         open.commit(&batches).unwrap();
         open.sync().unwrap();
@@ -279,6 +281,8 @@ fn damage_in_the_middle_of_a_journal_is_an_error() {
     // What was there when the journal was created cannot be missing at its end either.
     rejected(Vec::new(), "empty");
     rejected(lines[..2].concat(), "two lines");
+    // Nor a part that was on the disk before a later day had a file: the files would be cut back to that time.
+    rejected(early, "early part");
 }
 
 #[test]
