@@ -43,7 +43,7 @@ pub(crate) fn requests_in<'a>(lines: &[Line<'a>], kind: Kind) -> (Vec<Request<'a
     let mut requests: Vec<Request<'a>> = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         if requests.len() < MOST {
-            requests.extend(endpoints(line.text).map(|endpoint| Request { line: at, ..endpoint }));
+            requests.extend(endpoints(line).map(|endpoint| Request { line: at, ..endpoint }));
         }
     }
     let responses = responses(lines, &requests);
@@ -158,7 +158,16 @@ fn command_around(lines: &[Line<'_>], line: usize) -> (usize, usize) {
 }
 
 /// The endpoints in a line.
-fn endpoints(text: &str) -> impl Iterator<Item = Request<'_>> {
+fn endpoints<'a>(line: &Line<'a>) -> impl Iterator<Item = Request<'a>> + use<'a> {
+    let (text, is_code) = (line.text, line.is_code);
+    // In prose, the path alone is the name of an endpoint.
+    let is_start = ["POST ", "GET "]
+        .iter()
+        .any(|method| text.trim_start().starts_with(method));
+    let names_path = move |start: usize| {
+        let before = text[..start].chars().next_back();
+        !is_start && !before.is_some_and(|c| "\"'".contains(c) || c == '`' && is_code)
+    };
     text.match_indices("/oauth2/").filter_map(move |(at, mark)| {
         let rest = &text[at + mark.len()..];
         let (is_v2, rest) = match rest.strip_prefix("v2.0/") {
@@ -180,6 +189,9 @@ fn endpoints(text: &str) -> impl Iterator<Item = Request<'_>> {
             .map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
         let start = at - before.len() + start;
         let end = text.len() - rest.len() + word.len();
+        if start == at && names_path(start) {
+            return None;
+        }
         Some(Request {
             line: 0,
             at: start,
