@@ -16,7 +16,8 @@
 
 mod api;
 mod arguments;
-mod failure;
+pub(crate) mod config;
+pub(crate) mod failure;
 mod pages;
 mod settings;
 mod web;
@@ -32,4 +33,4 @@ pub(crate) use pages::Pages;
 #[allow(unused_imports, reason = "each example uses its own part")]
 pub(crate) use settings::{certificate, credential, optional, setting, setting_or, tenants};
 #[allow(unused_imports, reason = "each example uses its own part")]
-pub(crate) use web::{FORGOTTEN_CONSENT, Reply, Web, escaped, indented};
+pub(crate) use web::{FORGOTTEN_CONSENT, Reply, Web, date_of_javascript, escaped, indented, indented_by};

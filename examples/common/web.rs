@@ -8,9 +8,10 @@ use entra_client::blocking::Client;
 use entra_proto::{Body, Target, may_be_secret, printable, retry_after};
 use entra_transport::BlockingTransport;
 use entra_transport_ureq::UreqTransport;
-use http::header::{ACCEPT, AUTHORIZATION};
-use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use serde_json::Value;
+use serde_json::ser::PrettyFormatter;
 
 use super::failure::{Failure, note};
 
@@ -22,21 +23,33 @@ pub(crate) struct Web {
 }
 
 impl Web {
-    /// Sends a GET request with the application's token. An error response is no failure here.
-    ///
-    /// An API that is busy gets the request again, a few times, and not before it asks for it. One that rejects the token gets another
-    /// token, once: the first may have been revoked.
+    /// Sends a GET request with the application's token, as [`call`](Self::call) does.
     pub(crate) fn get(&self, uri: &Uri) -> Result<Reply, Failure> {
+        self.call(&Method::GET, uri, None)
+    }
+
+    /// Sends a request with the application's token. An error response is no failure here.
+    ///
+    /// An API that is busy gets the request again, a few times, and not before it asks for it. A request that must not be carried out
+    /// twice is sent again only where the API says that it did not carry it out. An API that rejects the token gets another token, once:
+    /// the first may have been revoked.
+    pub(crate) fn call(&self, method: &Method, uri: &Uri, json: Option<&Value>) -> Result<Reply, Failure> {
         let mut attempt = 1;
         let mut is_renewed = false;
         loop {
-            let reply = self.send(uri.clone())?;
+            let reply = self.send(method.clone(), uri.clone(), json)?;
             if reply.status == StatusCode::UNAUTHORIZED && !is_renewed {
                 is_renewed = true;
                 self.client.forget(&self.target);
                 continue;
             }
-            let Some(wait) = reply.wait(attempt).filter(|_| attempt < MOST_ATTEMPTS) else {
+            let is_repeatable = method.is_idempotent()
+                || matches!(
+                    reply.status,
+                    StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+                );
+            let is_last = !is_repeatable || attempt == MOST_ATTEMPTS;
+            let Some(wait) = reply.wait(attempt).filter(|_| !is_last) else {
                 return Ok(reply);
             };
             note(&format!(
@@ -49,12 +62,17 @@ impl Web {
         }
     }
 
-    fn send(&self, uri: Uri) -> Result<Reply, Failure> {
+    fn send(&self, method: Method, uri: Uri, json: Option<&Value>) -> Result<Reply, Failure> {
         // Requested for every call: the client caches it.
         let token = self.client.token(&self.target)?;
-        let mut request = Request::new(Body::default());
+        let body = json.map_or_else(Vec::new, |json| json.to_string().into_bytes());
+        let mut request = Request::new(Body::from(body));
+        *request.method_mut() = method;
         *request.uri_mut() = uri;
         let headers = request.headers_mut();
+        if json.is_some() {
+            headers.insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+        }
         headers.insert(ACCEPT, http::HeaderValue::from_static("application/json"));
         headers.insert(AUTHORIZATION, token.authorization());
         Ok(Reply::new(&self.transport.send(request)?, &token))
@@ -116,7 +134,10 @@ impl Reply {
     pub(crate) fn failure(&self) -> Failure {
         let json = self.json().unwrap_or_default();
         let text = |name: &str| json["error"][name].as_str().unwrap_or_default();
+        // RFC 9457 has a title in the place of an error object.
+        let title = json["title"].as_str().unwrap_or_default();
         let (code, message) = (text("code"), text("message"));
+        let message = if message.is_empty() { title } else { message };
         let mut problem = format!("the web API returned {} {}", self.status.as_str(), self.reason());
         for part in [code, message].into_iter().filter(|part| !part.is_empty()) {
             // A token that was not this program's to replace, such as that of a layer below it.
@@ -149,12 +170,32 @@ pub(crate) const FORGOTTEN_CONSENT: &str = "add the application permission that 
 
 /// Returns a JSON text with an indentation of two, its members in the order that they came in.
 pub(crate) fn indented(json: &str) -> Option<String> {
+    indented_by("  ", json)
+}
+
+/// Returns a JSON text with this indentation, its members in the order that they came in.
+pub(crate) fn indented_by(indentation: &str, json: &str) -> Option<String> {
     let mut source = serde_json::Deserializer::from_str(json);
-    let text = serde_json::to_string_pretty(&serde_transcode::Transcoder::new(&mut source)).ok()?;
+    let mut text = Vec::new();
+    let format = PrettyFormatter::with_indent(indentation.as_bytes());
+    let mut target = serde_json::Serializer::with_formatter(&mut text, format);
+    serde_transcode::transcode(&mut source, &mut target).ok()?;
     source.end().ok()?;
-    Some(escaped(&text, |character| {
+    Some(escaped(&String::from_utf8(text).ok()?, |character| {
         printable(&character.to_string()).starts_with("\\u")
     }))
+}
+
+/// A time as `new Date().toString()` of JavaScript writes it where the time zone is UTC.
+pub(crate) fn date_of_javascript(time: SystemTime) -> String {
+    let date = httpdate::fmt_http_date(time);
+    let parts: Vec<&str> = date.split([' ', ',']).filter(|part| !part.is_empty()).collect();
+    match parts.as_slice() {
+        [weekday, day, month, year, time, _] => {
+            format!("{weekday} {month} {day} {year} {time} GMT+0000 (Coordinated Universal Time)")
+        }
+        _ => date,
+    }
 }
 
 /// Returns a JSON text with the chosen characters, which stand in its strings alone, written as `\u....`.
@@ -223,6 +264,15 @@ mod tests {
         for status in [200, 400, 401, 403, 404, 501] {
             assert_eq!(wait(status, Some("1"), 1), None, "{status}");
         }
+    }
+
+    #[test]
+    fn date_is_that_of_javascript() {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_796_012_598);
+        assert_eq!(
+            date_of_javascript(time),
+            "Mon Nov 30 2026 04:23:18 GMT+0000 (Coordinated Universal Time)"
+        );
     }
 
     #[test]

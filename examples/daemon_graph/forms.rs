@@ -6,7 +6,7 @@ use entra_client::blocking::Client;
 use entra_proto::printable;
 use entra_transport_ureq::UreqTransport;
 
-use crate::common::{Failure, Pages, Reply, Web, escaped, indented, note, say};
+use crate::common::{Failure, Pages, Reply, Web, date_of_javascript, escaped, indented, note, say};
 use crate::configuration::Configuration;
 use crate::sample::Sample;
 
@@ -152,35 +152,7 @@ fn on_one_line(json: &str) -> String {
     escaped(&line, |c| printable(&c.to_string()).starts_with("\\u"))
 }
 
-/// A time as `new Date().toString()` writes it where the time zone is UTC.
-fn date_of_javascript(time: SystemTime) -> String {
-    let date = httpdate::fmt_http_date(time);
-    let parts: Vec<&str> = date.split([' ', ',']).filter(|part| !part.is_empty()).collect();
-    match parts.as_slice() {
-        [weekday, day, month, year, time, _] => {
-            format!("{weekday} {month} {day} {year} {time} GMT+0000 (Coordinated Universal Time)")
-        }
-        _ => date,
-    }
-}
-
 fn not_json() -> Failure {
     Failure::new("the response of the web API is not JSON")
         .hint("check the endpoint: a proxy or a web page may be there")
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
-
-    use super::*;
-
-    #[test]
-    fn date_is_that_of_javascript() {
-        let time = UNIX_EPOCH + Duration::from_secs(1_796_012_598);
-        assert_eq!(
-            date_of_javascript(time),
-            "Mon Nov 30 2026 04:23:18 GMT+0000 (Coordinated Universal Time)"
-        );
-    }
 }

@@ -53,7 +53,7 @@
 //!  servers ──► connect        the page where administrators connect their tenants (--connect)
 //!    ├───────► webhook        notifications of new content (--webhook)
 //!    └───────► metrics        for Prometheus (--metrics)
-//!  serve ──► tls              connections of these, and the certificate of the webhook
+//!  server                     listening sockets, connections, and the certificate of the webhook
 //! ```
 
 #![allow(
@@ -71,16 +71,15 @@ mod console;
 mod event;
 mod failure;
 mod feed;
-mod listen;
 mod log;
 mod metrics;
 mod progress;
-mod serve;
+#[path = "../server/mod.rs"]
+mod server;
 mod servers;
 mod sink;
 mod summary;
 mod tenants;
-mod tls;
 mod tokens;
 mod webhook;
 

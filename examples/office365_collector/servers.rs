@@ -14,10 +14,10 @@ use crate::board::{Board, Phase, ago, grouped};
 use crate::collect::{Collector, Settings};
 use crate::connect::{self, NotCollecting, Plan, Site, State};
 use crate::console::{note, say};
-use crate::listen::listen;
 use crate::log::short;
-use crate::serve::serve;
-use crate::tls::Tls;
+use crate::server::listen::listen;
+use crate::server::serve::serve;
+use crate::server::tls::Tls;
 use crate::{metrics, tokens, webhook};
 
 /// Starts those that the command line names.
@@ -35,7 +35,9 @@ pub(crate) fn start(arguments: &Arguments, collector: &Collector, board: &Arc<Bo
     if let (Some(place), Some(hook)) = (&arguments.webhook, &shared.settings.webhook) {
         let listeners = listen("--webhook", place)?;
         let tls = match (&arguments.webhook_cert, &arguments.webhook_key) {
-            (Some(certificate), Some(key)) => Some(Arc::new(Tls::read(certificate, key)?)),
+            (Some(certificate), Some(key)) => Some(Arc::new(Tls::read(certificate, key, |line| {
+                note(&format!("webhook: {line}"));
+            })?)),
             _ => None,
         };
         if tls.is_none() && !is_local(&listeners)? {

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::Entry;
 use crate::common::Failure;
+use crate::common::config::Entry;
 
 /// Reads a text. A list of texts, as of scopes, becomes one text with spaces between.
 pub(super) fn parse(text: &str) -> Result<Vec<Entry>, Failure> {

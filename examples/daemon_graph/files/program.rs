@@ -1,7 +1,7 @@
 //! `Program.cs`: the sample keeps its settings as strings in its code.
 
-use super::{Entry, at_line};
 use crate::common::Failure;
+use crate::common::config::{Entry, at_line};
 use crate::sample::Names;
 
 /// Finds the lines `Name = "value"` of the settings of the sample, and ignores all others.

@@ -1,7 +1,7 @@
 //! `application.properties`, as `java.util.Properties` reads it.
 
-use super::{Entry, at_line};
 use crate::common::Failure;
+use crate::common::config::{Entry, at_line};
 
 /// Reads a text: `NAME=value`, `NAME: value` or `NAME value`, with the escapes of the format.
 pub(super) fn parse(text: &str) -> Result<Vec<Entry>, Failure> {

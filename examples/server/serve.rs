@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::tls::Tls;
+use super::tls::Tls;
 
 /// Serves the routes at these listeners, until the program ends.
 ///
@@ -116,7 +116,7 @@ mod tests {
             let (_, took) = send(plain, text).await;
             assert!(took >= limit && took < limit + margin, "{text:?}: {took:?}");
         }
-        let (_folder, tls, _) = crate::tls::tests::files();
+        let (_folder, tls, _) = super::super::tls::tests::files();
         let (_, took) = send(server(Some(Arc::new(tls))), "").await;
         assert!(
             took >= LONGEST_HEAD && took < LONGEST_HEAD + margin,
@@ -126,11 +126,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn new_certificate_is_followed() {
-        let (_folder, tls, paths) = crate::tls::tests::files();
+        let (_folder, tls, paths) = super::super::tls::tests::files();
         let tls = Arc::new(tls);
         server(Some(Arc::clone(&tls)));
         let before = Arc::clone(tls.acceptor().config());
-        crate::tls::tests::replace(&paths);
+        super::super::tls::tests::replace(&paths);
         sleep(Duration::from_secs(300)).await;
         assert!(!Arc::ptr_eq(tls.acceptor().config(), &before));
     }

@@ -1,5 +1,5 @@
-//! The certificate of the webhook, which is read again when its files change: a certificate of today lives for weeks, and the
-//! collector for months.
+//! The certificate of a server, which is read again when its files change: a certificate of today lives for weeks, and the server
+//! for months.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,6 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, crypto};
 
-use crate::console::note;
-
 /// A certificate chain and its key, in two files.
 pub(crate) struct Tls {
     certificate: PathBuf,
@@ -22,6 +20,8 @@ pub(crate) struct Tls {
     acceptor: Mutex<TlsAcceptor>,
     /// What was read last, whether it was good or not.
     seen: Mutex<Files>,
+    /// Takes a line of the log.
+    log: fn(&str),
 }
 
 /// The contents of the two files.
@@ -32,17 +32,18 @@ struct Files {
 }
 
 impl Tls {
-    /// Reads the files.
+    /// Reads the files. Changes of them are reported to `log`.
     ///
     /// # Errors
     /// Returns an error, with the file, if one cannot be read or they do not belong together.
-    pub(crate) fn read(certificate: &Path, key: &Path) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn read(certificate: &Path, key: &Path, log: fn(&str)) -> Result<Self, Box<dyn Error>> {
         let files = load(certificate, key)?;
         Ok(Self {
             acceptor: Mutex::new(acceptor(certificate, key, &files)?),
             certificate: certificate.to_owned(),
             key: key.to_owned(),
             seen: Mutex::new(files),
+            log,
         })
     }
 
@@ -56,9 +57,9 @@ impl Tls {
         loop {
             sleep(PERIOD).await;
             match self.read_again() {
-                Ok(true) => note("webhook: the certificate has changed, and new connections use it"),
+                Ok(true) => (self.log)("the certificate has changed, and new connections use it"),
                 Ok(false) => {}
-                Err(error) => note(&format!("warning: webhook: the certificate stays as it was: {error}")),
+                Err(error) => (self.log)(&format!("warning: the certificate stays as it was: {error}")),
             }
         }
     }
@@ -124,7 +125,7 @@ pub(crate) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let paths = ["hook.crt", "hook.key"].map(|name| folder.path().join(name));
         write(&paths, &pair("one.example"));
-        let tls = Tls::read(&paths[0], &paths[1]).unwrap();
+        let tls = Tls::read(&paths[0], &paths[1], |_| {}).unwrap();
         (folder, tls, paths)
     }
 
