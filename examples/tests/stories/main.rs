@@ -8,6 +8,8 @@ mod daemon_graph;
 mod daemon_graph_files;
 mod support;
 mod table;
+mod todolist_api;
+mod todolist_daemon;
 mod users;
 #[cfg(unix)]
 mod variables;

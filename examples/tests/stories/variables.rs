@@ -30,6 +30,21 @@ fn variable_that_is_not_text_is_not_ignored() {
             &["https://a.example", "api://a", "a"][..],
         ),
         (env!("CARGO_BIN_EXE_managed_desktop"), "AZURE_AUTHORITY_HOST", &[][..]),
+        (
+            env!("CARGO_BIN_EXE_todolist_api"),
+            "AZURE_AUTHORITY_HOST",
+            &["--listen", "127.0.0.1:0"][..],
+        ),
+        (
+            env!("CARGO_BIN_EXE_todolist_daemon"),
+            "API_ENDPOINT",
+            &["--like", "dotnet"][..],
+        ),
+        (
+            env!("CARGO_BIN_EXE_todolist_daemon"),
+            "AUTHORITY",
+            &["--like", "node"][..],
+        ),
         (env!("CARGO_BIN_EXE_tower_client"), "AZURE_AUTHORITY_HOST", &[][..]),
     ] {
         let output = Command::new(program)

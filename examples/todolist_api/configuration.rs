@@ -1,0 +1,133 @@
+//! What the settings of the sample mean: the tokens that are accepted, and the permissions that each action needs.
+
+use entra_proto::{ClientId, Cloud, Guid};
+use entra_transport::cloud_from_env;
+use entra_validate::{Api, Audience, Permissions, Tenants};
+
+use crate::common::Failure;
+use crate::common::config::appsettings::{AppSettings, Setting};
+
+/// Everything that the API needs to know.
+#[derive(Debug)]
+pub(crate) struct Configuration {
+    pub(crate) api: Api,
+    pub(crate) tenant: Guid,
+    pub(crate) client_id: ClientId,
+    pub(crate) read: Permissions,
+    pub(crate) write: Permissions,
+    pub(crate) port: u16,
+}
+
+impl Configuration {
+    /// Reads and checks all settings. Nothing is sent.
+    pub(crate) fn read(settings: &AppSettings) -> Result<Self, Failure> {
+        let cloud = match settings.text("AzureAd:Instance")? {
+            Some(instance) => Cloud::from_setting(instance.value.trim()).map_err(failed_at(&instance.place))?,
+            None => cloud_from_env()?,
+        };
+        let tenant = needed(settings, "AzureAd:TenantId")?;
+        let tenant: Guid = tenant.value.trim().parse().map_err(|_| {
+            Failure::new("is not the ID of a tenant")
+                .hint("write the Directory (tenant) ID, a GUID: tokens name their tenant by it")
+                .at(&tenant.place)
+        })?;
+        let client_id = needed(settings, "AzureAd:ClientId")?;
+        let client_id: ClientId = client_id.value.trim().parse().map_err(failed_at(&client_id.place))?;
+
+        let [read_scopes, write_scopes] = actions(settings, "AzureAd:Scopes")?;
+        let [read_roles, write_roles] = actions(settings, "AzureAd:AppPermissions")?;
+        let read = permissions(settings, "Read", &read_scopes, &read_roles)?;
+        let write = permissions(settings, "Write", &write_scopes, &write_roles)?;
+        // A token that allows no action at all is rejected before anything else looks at it.
+        let any = Permissions::any_of(
+            [read_scopes, write_scopes].iter().flat_map(|them| &them.value),
+            [read_roles, write_roles].iter().flat_map(|them| &them.value),
+        )?;
+        Ok(Self {
+            api: Api::new(audience(settings, client_id)?, Tenants::One(tenant), any)?.with_cloud(cloud)?,
+            tenant,
+            client_id,
+            read,
+            write,
+            port: port(settings)?,
+        })
+    }
+}
+
+/// The API under its client ID and its default App ID URI, or under the URIs that the settings name.
+fn audience(settings: &AppSettings, client_id: ClientId) -> Result<Audience, Failure> {
+    let own = Audience::app(client_id);
+    for key in ["AzureAd:Audiences", "AzureAd:Audience"] {
+        if let Some(named) = settings.names(key)? {
+            let all = own.values().chain(named.value.iter().map(String::as_str));
+            return Audience::any_of(all).map_err(failed_at(&named.place));
+        }
+    }
+    Ok(own)
+}
+
+/// The names for reading and for writing. A section that is there and lacks one of them is an error: it may be misspelt, or of
+/// another shape.
+fn actions(settings: &AppSettings, section: &str) -> Result<[Setting<Vec<String>>; 2], Failure> {
+    let names = |action: &str| {
+        let key = format!("{section}:{action}");
+        match settings.names(&key)? {
+            Some(names) => Ok(names),
+            None if settings.has(section) => {
+                let failure = Failure::new(format!(
+                    "has no {action}: callers of that kind could never be allowed to"
+                ));
+                Err(failure
+                    .hint("write it as an object with Read and Write, or leave it out to reject these callers")
+                    .at(&settings.place(section)))
+            }
+            None => Ok(Setting {
+                value: Vec::new(),
+                place: settings.place(&key),
+            }),
+        }
+    };
+    Ok([names("Read")?, names("Write")?])
+}
+
+fn permissions(
+    settings: &AppSettings,
+    action: &str,
+    scopes: &Setting<Vec<String>>,
+    roles: &Setting<Vec<String>>,
+) -> Result<Permissions, Failure> {
+    if scopes.value.is_empty() && roles.value.is_empty() {
+        return Err(settings.missing(
+            &format!("AzureAd:AppPermissions:{action}"),
+            &format!(", or AzureAd:Scopes:{action}: without permissions, nobody could be told apart"),
+        ));
+    }
+    // One after the other, for an error at the right place.
+    let none: [&str; 0] = [];
+    if !scopes.value.is_empty() {
+        Permissions::any_of(&scopes.value, none).map_err(failed_at(&scopes.place))?;
+    }
+    Permissions::any_of(&scopes.value, &roles.value).map_err(failed_at(&roles.place))
+}
+
+fn port(settings: &AppSettings) -> Result<u16, Failure> {
+    let Some(port) = settings.text("https_port")? else {
+        return Ok(DEFAULT_PORT);
+    };
+    port.value.parse().map_err(|_| {
+        Failure::new("is not a port")
+            .hint("write a number up to 65535")
+            .at(&port.place)
+    })
+}
+
+fn needed(settings: &AppSettings, key: &str) -> Result<Setting<String>, Failure> {
+    settings.text(key)?.ok_or_else(|| settings.missing(key, ""))
+}
+
+fn failed_at(place: &str) -> impl Fn(entra_proto::Error) -> Failure {
+    move |error| Failure::from(error).at(place)
+}
+
+/// That of the samples.
+const DEFAULT_PORT: u16 = 44351;

@@ -1,0 +1,161 @@
+//! A protected web API with a to-do list: the API of the document "Quickstart: Call a web API in a sample daemon app", external tenants.
+//!
+//! It stands in for the `ToDoListAPI` of both samples of the document and takes their `appsettings.json`:
+//!
+//! | route | users need a scope of | applications need a role of | response |
+//! |---|---|---|---|
+//! | `GET /api/todolist` | `Scopes:Read` | `AppPermissions:Read` | the list |
+//! | `GET /api/todolist/{id}` | `Scopes:Read` | `AppPermissions:Read` | the to-do, or 404 |
+//! | `POST /api/todolist` | `Scopes:Write` | `AppPermissions:Write` | 201 and the new to-do |
+//! | `PUT /api/todolist/{id}` | `Scopes:Write` | `AppPermissions:Write` | the changed to-do, or 404 |
+//! | `DELETE /api/todolist/{id}` | `Scopes:Write` | `AppPermissions:Write` | 200, or 404 |
+//!
+//! An application sees the to-dos of everyone and names the owner of a new one. A user sees the own ones, which are found by tenant and
+//! object ID: no name or address of a user is a key. To-dos are in SQLite and survive a restart.
+//!
+//! With the daemon of the document, against an emulator, in one line (the words after the last `--` are the command that the API is
+//! served for; without them it serves until it is stopped):
+//!
+//! ```sh
+//! cargo run -q -p entra-cli -- emulator --config examples/todolist_api/emulator.json -- cargo run -q -p entra-examples --bin todolist_api -- --config examples/todolist_api/appsettings.json --data target/todolist.sqlite -- cargo run -q -p entra-examples --bin todolist_daemon -- --like dotnet
+//! ```
+//!
+//! Against the service: the sample's `appsettings.json` in the current folder or in `--config FILE`, with `Instance`, `TenantId` and
+//! `ClientId` of the API's registration filled in, or variables such as `AzureAd__ClientId`.
+//!
+//! Three things differ from the samples on purpose. Their permissions are JSON arrays, which the version of their library reads as
+//! nothing, and then accepts every token of the tenant; here arrays and texts are read alike, and an empty or missing set is an error at
+//! the start. Their `Location` names a path that does not exist; here it is the to-do's. They forget all to-dos when they stop.
+
+mod access;
+mod arguments;
+#[path = "../common/mod.rs"]
+mod common;
+mod configuration;
+mod routes;
+#[path = "../server/mod.rs"]
+mod server;
+mod store;
+
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use entra_transport_hyper::HyperTransport;
+use entra_validate::Validator;
+use tokio::process::Command;
+
+use crate::access::Access;
+use crate::arguments::Arguments;
+use crate::common::config::appsettings::AppSettings;
+use crate::common::{Failure, note};
+use crate::configuration::Configuration;
+use crate::routes::App;
+use crate::server::listen::listen;
+use crate::server::serve::serve;
+use crate::server::tls::Tls;
+use crate::store::Store;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(code) => code,
+        Err(failure) => {
+            failure.print();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves until it is stopped, or until the command ends.
+async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let settings = AppSettings::read(arguments.config.as_deref())?;
+    let configuration = Configuration::read(&settings)?;
+    let store = Store::open(&arguments.data)?;
+    if arguments.sample_data {
+        store.add_samples(configuration.tenant)?;
+    }
+    let transport = HyperTransport::builder().for_cloud(configuration.api.cloud()).build()?;
+    let scope = format!("api://{}", configuration.client_id);
+    let app = App {
+        store,
+        access: Access {
+            validator: Validator::new(configuration.api, transport),
+            read: configuration.read,
+            write: configuration.write,
+        },
+    };
+
+    let place = arguments
+        .listen
+        .unwrap_or_else(|| format!("localhost:{}", configuration.port));
+    let listeners = listen("--listen", &place)?;
+    let tls = match (&arguments.tls_cert, &arguments.tls_key) {
+        (Some(certificate), Some(key)) => Some(Arc::new(
+            Tls::read(certificate, key, note).map_err(|error| Failure::new(error.to_string()))?,
+        )),
+        _ => None,
+    };
+    let endpoint = endpoint(&listeners, tls.is_some())?;
+    serve(listeners, &routes::router(app), tls)?;
+    note(&format!("listens at {endpoint}"));
+
+    let [program, words @ ..] = arguments.command.as_slice() else {
+        stopped().await?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let mut command = Command::new(program);
+    command
+        .args(words)
+        .env("API_ENDPOINT", &endpoint)
+        .env("SCOPES", &scope)
+        .kill_on_drop(true);
+    let mut child = command.spawn().map_err(|error| {
+        Failure::new(format!("{} cannot be run: {error}", program.display())).hint("name a program that is in PATH")
+    })?;
+    tokio::select! {
+        status = child.wait() => {
+            let code = status?.code().and_then(|code| u8::try_from(code).ok());
+            Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+        }
+        stopped = stopped() => stopped.map(|()| ExitCode::FAILURE),
+    }
+}
+
+/// Returns the address of the list. Tokens go over plain http on this machine only.
+fn endpoint(listeners: &[TcpListener], is_tls: bool) -> Result<String, Failure> {
+    let mut first = None;
+    for listener in listeners {
+        let address = listener.local_addr()?;
+        if !is_tls && !address.ip().is_loopback() {
+            return Err(
+                Failure::new("plain http to other machines would show the tokens of callers")
+                    .hint("give --tls-cert and --tls-key, or listen on localhost behind a proxy with TLS"),
+            );
+        }
+        first = first.or(Some(address));
+    }
+    let address = first.ok_or_else(|| Failure::new("--listen names no address of this machine"))?;
+    Ok(match is_tls {
+        // The name that the certificate is likely to have.
+        true if address.ip().is_loopback() => format!("https://localhost:{}{}", address.port(), routes::PATH),
+        true => format!("https://{address}{}", routes::PATH),
+        false => format!("http://{address}{}", routes::PATH),
+    })
+}
+
+/// Waits until a user or the system stops the program. Everything that was acknowledged is on the disk then.
+async fn stopped() -> Result<(), Failure> {
+    #[cfg(unix)]
+    {
+        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            _ = terminated.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}

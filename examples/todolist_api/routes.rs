@@ -1,0 +1,213 @@
+//! The routes, and what is read from and written to the wire.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use entra_proto::Guid;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::access::{Access, Caller, Reach, Reader, Writer};
+use crate::common::note;
+use crate::store::{Store, StoreError, ToDo};
+
+/// Where the list is.
+pub(crate) const PATH: &str = "/api/todolist";
+
+/// Everything that the handlers share.
+pub(crate) struct App {
+    pub(crate) store: Store,
+    pub(crate) access: Access,
+}
+
+/// Returns the routes.
+pub(crate) fn router(app: App) -> Router {
+    Router::new()
+        .route(PATH, get(list).post(add))
+        .route(&format!("{PATH}/{{id}}"), get(one).put(change).delete(remove))
+        .fallback(|| async { Problem::NOT_FOUND })
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .with_state(Arc::new(app))
+}
+
+async fn list(State(app): State<Arc<App>>, Reader(caller): Reader) -> Result<Response, Problem> {
+    let todos = on_store(app, move |store| store.list(&caller)).await?;
+    Ok(json_response(StatusCode::OK, &todos))
+}
+
+async fn one(State(app): State<Arc<App>>, Reader(caller): Reader, id: Id) -> Result<Response, Problem> {
+    let id = number(&id)?;
+    let todo = on_store(app, move |store| store.get(&caller, id)).await?;
+    Ok(json_response(StatusCode::OK, &todo.ok_or(Problem::NOT_FOUND)?))
+}
+
+async fn add(
+    State(app): State<Arc<App>>,
+    Writer(caller): Writer,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let sent = Sent::read(&headers, &body)?;
+    let owner = sent.owner(&caller)?;
+    let todo = on_store(app, move |store| store.add(&caller, owner, &sent.description)).await?;
+    let location = HeaderValue::from_str(&format!("{PATH}/{}", todo.id)).expect("a path of ASCII is a header");
+    Ok(([(LOCATION, location)], json_response(StatusCode::CREATED, &todo)).into_response())
+}
+
+async fn change(
+    State(app): State<Arc<App>>,
+    Writer(caller): Writer,
+    id: Id,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let id = number(&id)?;
+    let sent = Sent::read(&headers, &body)?;
+    let todo = on_store(app, move |store| store.change(&caller, id, &sent.description)).await?;
+    Ok(json_response(StatusCode::OK, &todo.ok_or(Problem::NOT_FOUND)?))
+}
+
+async fn remove(State(app): State<Arc<App>>, Writer(caller): Writer, id: Id) -> Result<StatusCode, Problem> {
+    let id = number(&id)?;
+    match on_store(app, move |store| store.remove(&caller, id)).await? {
+        true => Ok(StatusCode::OK),
+        false => Err(Problem::NOT_FOUND),
+    }
+}
+
+type Id = Path<String>;
+
+/// A text that is no number names no to-do.
+fn number(Path(id): &Id) -> Result<i64, Problem> {
+    id.parse().map_err(|_| Problem::NOT_FOUND)
+}
+
+/// Runs a method of the store, which blocks.
+async fn on_store<T: Send + 'static>(
+    app: Arc<App>,
+    call: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Problem> {
+    match tokio::task::spawn_blocking(move || call(&app.store)).await {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(StoreError::Full)) => Err(Problem {
+            status: StatusCode::CONFLICT,
+            title: "The list of this owner is full.",
+        }),
+        Ok(Err(StoreError::Failed(error))) => {
+            note(&format!("the database: {error}"));
+            Err(Problem::BROKEN)
+        }
+        Err(_) => Err(Problem::BROKEN),
+    }
+}
+
+/// What a caller sends. Other members, such as `id`, are ignored as in the samples.
+#[derive(Deserialize)]
+struct Sent {
+    #[serde(default, alias = "Owner")]
+    owner: Option<String>,
+    #[serde(alias = "Description")]
+    description: String,
+}
+
+impl Sent {
+    fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Problem> {
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
+        if !media_type.trim().eq_ignore_ascii_case("application/json") {
+            return Err(Problem {
+                status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                title: "The body is not application/json.",
+            });
+        }
+        let sent: Self = serde_json::from_slice(body).map_err(|_| {
+            Problem::bad("The body is no to-do: an object with a description and, for applications, an owner.")
+        })?;
+        if sent.description.chars().count() > LONGEST_DESCRIPTION {
+            return Err(Problem::bad("The description is longer than 1000 characters."));
+        }
+        Ok(sent)
+    }
+
+    /// The owner of a new to-do: the user who calls, or the one that an application names.
+    fn owner(&self, caller: &Caller) -> Result<Guid, Problem> {
+        match (&self.owner, caller.reach) {
+            (Some(owner), Reach::Everyone) => owner.parse().map_err(|_| Problem::bad("The owner is not a GUID.")),
+            _ => Ok(caller.object_id),
+        }
+    }
+}
+
+fn json_response(status: StatusCode, body: &impl Serialize) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(body) => (status, headers("application/json; charset=utf-8"), body).into_response(),
+        Err(_) => Problem::BROKEN.into_response(),
+    }
+}
+
+/// To-dos are of one caller each: no cache may keep them.
+fn headers(content_type: &'static str) -> [(http::HeaderName, &'static str); 3] {
+    [
+        (CONTENT_TYPE, content_type),
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ]
+}
+
+/// An error response (RFC 9457).
+#[derive(Debug)]
+struct Problem {
+    status: StatusCode,
+    title: &'static str,
+}
+
+impl Problem {
+    const NOT_FOUND: Self = Self {
+        status: StatusCode::NOT_FOUND,
+        title: "Not Found",
+    };
+    const BROKEN: Self = Self {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        title: "Internal Server Error",
+    };
+
+    fn bad(title: &'static str) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            title,
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = json!({"title": self.title, "status": self.status.as_u16()}).to_string();
+        (self.status, headers("application/problem+json"), body).into_response()
+    }
+}
+
+impl Serialize for ToDo {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Wire<'a> {
+            id: i64,
+            owner: String,
+            description: &'a str,
+        }
+        let wire = Wire {
+            id: self.id,
+            owner: self.owner.to_string(),
+            description: &self.description,
+        };
+        wire.serialize(serializer)
+    }
+}
+
+const LARGEST_BODY: usize = 16 * 1024;
+const LONGEST_DESCRIPTION: usize = 1000;
