@@ -35,9 +35,10 @@ pub(crate) struct Document {
 
 impl Document {
     pub(crate) fn read(body: &[u8]) -> Option<Self> {
+        let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
         let json: Value = serde_json::from_slice(body).ok()?;
         let text = |name: &str| json.get(name)?.as_str();
-        let issuer = text("issuer")?.to_owned();
+        let issuer = text("issuer").filter(|issuer| !issuer.is_empty())?.to_owned();
         Some(Self {
             tenant_id: issuer.split('/').find_map(|part| part.parse().ok()),
             endpoint: text("token_endpoint").and_then(cloud_of),
@@ -88,6 +89,9 @@ fn cloud_of(url: &str) -> Option<Cloud> {
     Cloud::loopback(&origin).or_else(|_| Cloud::at(&origin)).ok()
 }
 
+/// Some servers of static files have it before JSON.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// How many addresses of others are told: a hostile document may have any number.
 const MOST: usize = 10;
 
@@ -97,7 +101,15 @@ mod tests {
 
     #[test]
     fn what_is_no_document_is_not_taken_for_one() {
-        for body in ["", "<html>", "[]", "{}", "{\"issuer\":1}", &"[".repeat(100_000)] {
+        for body in [
+            "",
+            "<html>",
+            "[]",
+            "{}",
+            "{\"issuer\":1}",
+            "{\"issuer\":\"\"}",
+            &"[".repeat(100_000),
+        ] {
             assert!(Document::read(body.as_bytes()).is_none(), "{body}");
         }
     }

@@ -183,10 +183,75 @@ fn what_is_no_document_is_an_error() {
     let host = server("200 OK", vec![b' '; 32 * 1024 * 1024]);
     let output = run(&["discover", ID, "--authority-host", &host], &[]);
     assert!(!output.status.success() && out(&output).is_empty(), "{}", err(&output));
-    let host = server("404 Not Found", b"nothing".to_vec());
-    fails(
-        &run(&["discover", ID, "--authority-host", &host], &[]),
-        5,
-        &["(status 404)"],
+    // Longer than it may be, and JSON.
+    let long = json!({"issuer": "x".repeat(3_000_000)}).to_string().into_bytes();
+    let host = server("200 OK", long);
+    let output = run(&["discover", ID, "--authority-host", &host], &[]);
+    fails(&output, 7, &["longer than 1048576 bytes"]);
+    for status in ["401 Unauthorized", "404 Not Found", "502 Bad Gateway"] {
+        let host = server(status, b"nothing".to_vec());
+        let output = run(&["discover", ID, "--authority-host", &host], &[]);
+        let number = format!("(status {})", &status[..3]);
+        fails(&output, 5, &[&number, "look for a proxy or a sign-in portal"]);
+    }
+}
+
+#[test]
+fn document_of_every_readable_form_is_read() {
+    let plain = document(&json!({"jwks_uri": 5, "tenant_region_scope": null, "msgraph_host": ["x"]})).to_string();
+    for body in [plain.clone(), format!("\u{feff}{plain}"), format!(" \r\n{plain}\n")] {
+        let host = server("200 OK", body.into_bytes());
+        let output = run(&["discover", ID, "--authority-host", &host, "-o", "json"], &[]);
+        assert!(output.status.success() && out(&output).contains(ID), "{}", err(&output));
+    }
+}
+
+#[test]
+fn forms_of_a_tenant_are_read_or_explained() {
+    // Where nothing listens: what is read ends there, and what is not ends before.
+    let host = "http://127.0.0.1:9";
+    let proxy = [("HTTPS_PROXY", "http://user:c4n4ry@127.0.0.1:9")];
+    for tenant in [
+        " contoso.com ",
+        "CONTOSO.COM",
+        "xn--bcher-kva.example",
+        &format!("{{{ID}}}"),
+        &format!("({ID})"),
+        &ID.to_ascii_uppercase(),
+    ] {
+        let output = run(&["discover", tenant, "--authority-host", host], &[]);
+        fails(&output, 7, &["127.0.0.1:9: no connection"]);
+    }
+    for (tenant, told) in [
+        ("", "tenant is empty"),
+        ("Contoso Inc", "is a name with spaces"),
+        ("bücher.example", "with xn-- before such a part"),
+        ("aaaabbbb0000cccc1111dddd2222eeee", "without its hyphens"),
+        ("common", "common is not a particular tenant"),
+        ("Organizations", "organizations is not a particular tenant"),
+        ("9188040d-6c67-4c5b-b112-36a304b66dad", "is not a particular tenant"),
+        ("adfs", "a server of AD FS"),
+        ("https://login.microsoftonline.com/contoso.com", "tenant is a URL"),
+        ("ada@contoso.com", "write only the domain"),
+        ("../contoso.com", "neither a GUID nor a domain"),
+        ("contoso.com/", "neither a GUID nor a domain"),
+        ("con\ntoso.com", "neither a GUID nor a domain"),
+        (&"a".repeat(10_000), "neither a GUID nor a domain"),
+    ] {
+        let output = run(&["discover", tenant], &proxy);
+        fails(&output, 3, &[told]);
+        assert!(err(&output).len() < 300, "{}", err(&output));
+    }
+    // The way to the authority: the proxy is named, and its password is not.
+    let output = run(&["discover", "contoso.com"], &proxy);
+    fails(&output, 7, &["the proxy 127.0.0.1:9: no connection"]);
+    assert!(!err(&output).contains("c4n4ry"), "{}", err(&output));
+    let output = run(
+        &["discover", "contoso.com"],
+        &[("HTTPS_PROXY", "socks5://user:c4n4ry@127.0.0.1:9")],
     );
+    fails(&output, 3, &["HTTPS_PROXY cannot be used"]);
+    assert!(!err(&output).contains("c4n4ry"), "{}", err(&output));
+    let output = run(&["discover", "contoso.com"], &[("AZURE_AUTHORITY_HOST", "bogus")]);
+    fails(&output, 3, &["name a cloud: public, usgovernment or china"]);
 }

@@ -142,6 +142,18 @@ impl FromStr for Tenant {
                 "is a user's name",
                 "write only the domain, which is the part behind the @",
             )
+        } else if !text.is_ascii() && text.contains(['.', '\u{3002}']) {
+            (
+                "is a domain with letters that are not ASCII",
+                "write it as DNS has it, with xn-- before such a part, or write the tenant's id",
+            )
+        } else if text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            (
+                "is a GUID without its hyphens",
+                "write it as 00001111-aaaa-2222-bbbb-3333cccc4444",
+            )
+        } else if text.contains(' ') {
+            ("is a name with spaces, which is neither a GUID nor a domain", EXAMPLE)
         } else {
             ("is neither a GUID nor a domain", EXAMPLE)
         };
@@ -235,6 +247,24 @@ mod tests {
         assert_eq!(specific("Common"), ("common".into(), false));
         assert_eq!(specific("organizations"), ("organizations".into(), false));
         assert_eq!(specific("consumers"), ("consumers".into(), false));
+    }
+
+    #[test]
+    fn near_misses_of_a_tenant_say_what_they_are() {
+        for (text, told) in [
+            (
+                "bücher.example",
+                "is a domain with letters that are not ASCII; write it as DNS has it, with xn--",
+            ),
+            ("contoso\u{3002}com", "letters that are not ASCII"),
+            ("Contoso Inc", "is a name with spaces"),
+            ("aaaabbbb0000cccc1111dddd2222eeee", "is a GUID without its hyphens"),
+            ("aaaabbbb0000cccc1111dddd2222eeex", "is neither a GUID nor a domain"),
+            ("Bücher", "is neither a GUID nor a domain"),
+        ] {
+            let error = text.parse::<Tenant>().unwrap_err().to_string();
+            assert!(error.contains(told) && !error.contains(text), "{text}: {error}");
+        }
     }
 
     #[test]

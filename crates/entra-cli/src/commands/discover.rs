@@ -107,11 +107,16 @@ fn fetch(
                 let is_unknown = error
                     .service()
                     .is_some_and(|service| service.codes.iter().any(|code| UNKNOWN.contains(code)));
+                let has_code = error
+                    .service()
+                    .is_some_and(|service| !service.error.is_empty() || !service.codes.is_empty());
                 let failure = Failure::from(error);
                 if is_unknown {
                     failure.hint("ask the other clouds as well: --authority-host usgovernment, or china")
-                } else {
+                } else if has_code {
                     failure
+                } else {
+                    failure.hint(STRANGE)
                 }
             }
             _ => strange(status.as_u16()),
@@ -122,10 +127,12 @@ fn fetch(
 
 fn strange(status: u16) -> Failure {
     let problem = format!("what came is not the description of a tenant (status {status})");
-    Failure::text(Exit::Token, problem).hint(
-        "check the authority's host, and look for a proxy or a sign-in portal between this machine and the service",
-    )
+    Failure::text(Exit::Token, problem).hint(STRANGE)
 }
+
+/// What to do where another program than Entra answers.
+const STRANGE: &str =
+    "check the authority's host, and look for a proxy or a sign-in portal between this machine and the service";
 
 /// What the documents say.
 struct Found {
