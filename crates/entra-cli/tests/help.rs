@@ -45,12 +45,12 @@ fn help(command: &str, columns: &str) -> String {
 fn every_commands_help_says_more_than_the_list_of_commands() {
     for (command, said) in [
         ("demo", "Nothing leaves this machine"),
-        ("emulator", "nothing but a test may trust its tokens"),
+        ("emulator", "only tests may trust its tokens"),
         ("token", "A slash at the end of an audience is part of it"),
         ("exec", "ENTRA_TOKEN_EXPIRES_ON"),
         ("login", "does not protect against programs that run as you"),
         ("logout", "the service is not told"),
-        ("keycredentials", "for the time of a rollover"),
+        ("keycredentials", "as during a rollover"),
         ("assertion", "treat it as a secret"),
     ] {
         let help = help(command, "1000");

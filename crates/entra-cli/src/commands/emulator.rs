@@ -22,11 +22,11 @@ use crate::stop::{Stop, end_as, is_first};
 
 /// Run a local token service that behaves like Entra, until it is stopped or the command after -- ends.
 ///
-/// Prints its addresses, its tenant and applications, and the variables that other programs (this one's `token` among them) read;
-/// then one line a request, on standard error. Its keys and secrets are public: nothing but a test may trust its tokens.
+/// Prints its addresses, its tenant and applications, and the environment variables that other programs (and `entra token`) read. Logs
+/// each request on a line of standard error. Its keys and secrets are public, so only tests may trust its tokens.
 ///
-/// With a command after --, sets these variables for the command instead of printing them, logs requests only with -v, and ends as the
-/// command ends.
+/// With a command after --, sets the variables for that command instead of printing them, logs requests only with -v, and exits with the
+/// exit code of the command.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true, after_help = concat!("\
 Examples:
@@ -42,17 +42,17 @@ Examples:
   entra emulator config --example > emulator.json
   entra emulator --config emulator.json --tls \\
     --ca-out ca.pem
-  # the lines are there as soon as it answers
+  # the file is complete once /healthz responds
   entra emulator --port 8500 > emulator.env &
   curl --retry 9 --retry-connrefused -sS \\
     http://127.0.0.1:8500/healthz; . ./emulator.env
   entra token --resource https://graph.microsoft.com
 
-A user signs in to its public application, `cli`, with the line that is printed for it:
+Sign a user in to the public application `cli`, with the client ID that is printed for it:
   entra login --client-id ...
   entra token --account --scope User.Read
 
-For `entra token --flow obo` the application needs an API of its own, which users get tokens for.
+`entra token --flow obo` needs an application with an API of its own, for which users get tokens.
 In obo.json:
   {\"apis\": [{
      \"app_id\": \"2d4d11a2-f814-46a7-890a-274a72a7309e\",
@@ -68,14 +68,14 @@ In obo.json:
      \"granted_scopes\": [
        {\"api\": \"https://graph.microsoft.com\",
         \"scope\": \"User.Read\"}]}]}
-and, the second in another shell with the variables of the first:
+Run the first command, and the second in another shell with the variables that the first prints:
   entra emulator --port 8500 --config obo.json
   entra token --flow auth-code \\
     --scope api://todo/Todo.Read |
     entra token --flow obo --assertion-file - \\
       --scope User.Read
 
-Other libraries insist on TLS, and look the authority up at Microsoft unless told not to: use --tls, and
+Other libraries require TLS, and validate the authority with Microsoft unless that is turned off. Use --tls and:
   MSAL Python
     ConfidentialClientApplication(...,
       authority=f\"{host}/{tenant}\",
@@ -83,11 +83,11 @@ Other libraries insist on TLS, and look the authority up at Microsoft unless tol
   azure-identity
     ClientSecretCredential(..., authority=host,
       disable_instance_discovery=True)
-Libraries for OpenID Connect (openid-client, go-oidc, Spring Security) compare the issuer with the URL that they are given:
+Libraries for OpenID Connect (openid-client, go-oidc, Spring Security) require the issuer to be the URL that they are configured with:
   # issuer http://127.0.0.1:8500/TENANT/v2.0, on v1
   # http://127.0.0.1:8500/TENANT/; TENANT is an ID
   entra emulator --port 8500 --issuer origin
-Where tokens are requested at one address and checked with the documents of another, give --issuer the URL of the latter.
+If tokens are requested at one address and validated with the documents of another, set --issuer to the URL of the latter.
 
 ", control_help!()))]
 pub(crate) struct Arguments {
@@ -100,11 +100,11 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     control: Control,
 
-    /// Write the CA's certificate (PEM) to this file, which stays [default: a file in a new temporary folder, removed at the end]
+    /// Write the CA's certificate (PEM) to this file, and keep it [default: a file in a new temporary folder, removed at the end]
     #[arg(long, value_name = "FILE", requires = "tls")]
     ca_out: Option<PathBuf>,
 
-    /// What all made-up values are derived from [default: what the configuration says, or 0]
+    /// The seed of all generated values [default: what the configuration says, or 0]
     #[arg(long)]
     seed: Option<u64>,
 
@@ -116,8 +116,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS")]
     refresh_in: Option<u64>,
 
-    /// The issuer that tokens and documents name: `entra` as Entra's do, `origin` for the address that each request is sent to,
-    /// or a URL such as http://emulator:8500 for all [default: what the configuration says, or entra]
+    /// The issuer in tokens and documents: `entra` for those of Entra, `origin` for the address that each request is sent to, or a
+    /// URL such as http://emulator:8500 for all requests [default: what the configuration says, or entra]
     #[arg(long, value_name = "entra|origin|URL", value_parser = issuers)]
     issuer: Option<Issuers>,
 

@@ -10,9 +10,10 @@ use crate::files::{name_of, print_json_text, read_text};
 
 /// Print the part of an app registration's manifest that registers a certificate.
 ///
-/// Prints the list keyCredentials in the format of Microsoft Graph, which the portal's manifest has as well. With --manifest, prints a
-/// whole manifest that was downloaded before, with the certificates in it: what was there stays, nothing is listed twice, and new entries
-/// have the format of that manifest. Several certificates can be registered at once, for the time of a rollover. No private key is needed.
+/// Prints the list keyCredentials in the format of Microsoft Graph, which is also that of the manifest in the portal. With --manifest,
+/// prints the given manifest with the certificates added. Existing entries stay, a certificate that is registered already is not added
+/// again, and new entries have the format of that manifest. An application can have several certificates, as during a rollover. No private
+/// key is needed.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -20,11 +21,11 @@ Examples:
   entra keycredentials new.crt \\
     --manifest manifest.json > uploaded.json")]
 pub(crate) struct Arguments {
-    /// Files with a certificate, with or without its key: PEM, DER (.cer), PFX
+    /// Files with a certificate, as PEM, DER (.cer) or PFX; a private key in them is not used
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// The manifest to add them to; "-" is standard input
+    /// A manifest, as downloaded from the portal, to add the certificates to; "-" is standard input
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
 

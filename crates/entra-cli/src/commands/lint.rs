@@ -13,16 +13,16 @@ use crate::terminal::{Stream, columns, wrapped};
 
 /// Find common errors of applications for Entra, in code, configuration and documents.
 ///
-/// Misspelled grant types, scope where resource belongs, missing slashes and /.default, secrets in files, placeholders that were left, and
-/// more: --list names the rules, and --explain RULE says why one is there. The languages are not parsed: a rule looks at lines, and at a
-/// URL with the parameters near it.
+/// Among them are misspelled grant types, a scope in the place of a resource, missing slashes and /.default, secrets in files, and
+/// placeholders. --list prints the rules, and --explain RULE explains one. The languages are not parsed: a rule reads lines, and a URL
+/// together with the parameters near it.
 ///
-/// Folders are searched, without what tools put there (.git, target, node_modules) and without following links. Binary files and files of
-/// more than 4 MiB are left out. A line with "entra-lint: allow RULE", or the one below it, is not
-/// reported for that rule. No secret of a file is repeated.
+/// Folders are searched recursively. Links are not followed, and the folders of tools (.git, target, node_modules) are skipped, as are
+/// binary files and files of more than 4 MiB. The comment "entra-lint: allow RULE" turns a rule off for its line and the next one. Secrets
+/// that are found in files are not printed.
 ///
-/// Exit code 11 if a problem is found; notes alone are no problem. In JSON: findings, each with file, line, column, rule, level, problem and
-/// hints; and files, how many were looked at.
+/// The exit code is 11 if there is a problem; notes do not count as problems. JSON output has findings (file, line, column, rule, level,
+/// problem and hints of each) and files, the number of files that were read.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -31,11 +31,11 @@ Examples:
   entra lint . --allow placeholder -o json
   entra lint --explain resource-slash")]
 pub(crate) struct Arguments {
-    /// Files and folders; "-" is standard input
+    /// The files and folders to read; "-" is standard input
     #[arg(value_name = "FILE", required_unless_present_any = ["list", "explain"])]
     files: Vec<PathBuf>,
 
-    /// Do not look for this
+    /// Turn this rule off; can be given several times
     #[arg(long, value_name = "RULE")]
     allow: Vec<String>,
 
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with_all = ["files", "explain"])]
     list: bool,
 
-    /// Say what a rule looks for, why, and what to write instead
+    /// Explain a rule: what it finds, why, and what to write instead
     #[arg(long, value_name = "RULE", conflicts_with = "files")]
     explain: Option<String>,
 

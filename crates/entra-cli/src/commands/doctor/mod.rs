@@ -23,9 +23,10 @@ use report::{Output, Report};
 
 /// Find out why a daemon gets no token: settings, network, clock, tenant, credential, permissions.
 ///
-/// Takes the options and variables of `entra token`, does what it does, and prints a line a check: ok, warn, fail or skipped, what was
-/// found, and below it what to do. One that fails does not end it: those that do not need it are made all the same. The report
-/// holds no secret and no token, so it can be handed on; it does hold names: of the tenant, the application, the API, files.
+/// Reads the same options and variables as `entra token` and requests a token in the same way. Prints one line for each check, with its
+/// result (ok, warn, fail or skipped), what was found, and what to do. After a check that fails, the checks that do not depend on it still
+/// run. The report contains no secrets and no tokens, so that it can be shared. It contains names: of the tenant, the application, the API
+/// and files.
 #[derive(Args)]
 #[command(
     // Without a target there is still much to look at.
@@ -38,15 +39,15 @@ Examples:
   entra doctor -o json > report.json \\
     --scope https://graph.microsoft.com/.default
 
-Exit codes: 0 where no check failed, warnings or not; else that of the first check that failed:
+The exit code is 0 if no check fails, even with warnings. Otherwise it is that of the first check that fails:
   2, 3  a setting: tenant, client id, authority, scope,
         proxy; this machine's clock
   4     the secret, the certificate or the federated token
         cannot be read, or has expired
-  5, 6  the authority refused: an unknown tenant, a wrong
-        credential; a permission is missing
-  7, 8  no connection; no answer in time
-  9     an answer or a token is not what it should be"
+  5, 6  the authority rejects the request (unknown tenant,
+        wrong credential); a permission is missing
+  7, 8  there is no connection; no response in time
+  9     a response or a token is malformed or unexpected"
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -58,7 +59,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     network: Traced<NetworkSettings>,
 
-    /// Pass on what an API's claims challenge asked for, as JSON
+    /// Request these claims (JSON), as an API's claims challenge asks for
     #[arg(long, value_name = "JSON")]
     claims: Option<String>,
 

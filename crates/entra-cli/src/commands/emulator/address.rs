@@ -23,12 +23,12 @@ pub(super) struct Address {
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
 
-    /// A name or an address that clients reach this machine by, such as `emulator` in a compose file: the printed lines and
-    /// the certificate have it; can be given several times
+    /// A name or address by which clients reach this machine, such as `emulator` in a compose file. It stands in the printed
+    /// lines and in the certificate; can be given several times
     #[arg(long, value_name = "NAME")]
     name: Vec<String>,
 
-    /// Listen with TLS as well, with a certificate of a CA made on the spot
+    /// Listen with TLS as well, with a certificate of a CA that is generated at the start
     #[arg(long)]
     pub(super) tls: bool,
 

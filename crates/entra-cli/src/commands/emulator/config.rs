@@ -6,9 +6,9 @@ use crate::files::{print_secret, tell};
 
 /// Print a configuration to start from, or the JSON Schema of configurations.
 ///
-/// The example goes to standard output as `entra emulator --config` reads it. It has a daemon with a secret that may use Microsoft
-/// Graph and an API, a web application, a multi-tenant application, and a public client. Its secrets are examples: change what you
-/// like, and leave out what may be made up.
+/// The example has the format that `entra emulator --config` reads: a daemon with a secret that may use Microsoft Graph and an API, a web
+/// application, a multi-tenant application, and a public client. Its secrets are examples, to be replaced. Values that are left out are
+/// generated.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -18,10 +18,10 @@ With --control PORT, programs in any language drive the emulator over HTTP, in J
         \"path\": \"/token\"}' \\
       $ENTRA_EMULATOR_CONTROL/v1/faults
 
-  GET /v1                what there is
-  GET /v1/requests       what came, and what was wrong with
-                         it in words; ?after=N; DELETE
-  GET /v1/faults         what goes wrong; DELETE; POST:
+  GET /v1                a list of the endpoints
+  GET /v1/requests       the requests, with an explanation
+                         of each error; ?after=N; DELETE
+  GET /v1/faults         the injected faults; DELETE; POST:
                          status, aadsts, body, retry_after,
                          latency_ms, reset, path, times and
                          more
@@ -34,16 +34,16 @@ With --control PORT, programs in any language drive the emulator over HTTP, in J
   POST /v1/tokens        forge an access token: app, api,
                          user, claims, header, key, defect
                          and more; GET lists the defects
-  POST /v1/reset         everything but the configuration
-                         back to the start"
+  POST /v1/reset         reset the state; the configuration
+                         stays"
     };
 }
 pub(super) use control_help;
 
 #[derive(Args)]
 pub(super) struct Control {
-    /// Listen for the control API (faults, clock, requests, approvals) on this port of 127.0.0.1; 0 takes a free one. The key
-    /// that it wants is printed
+    /// Listen for the control API (faults, clock, requests, approvals) on this port of 127.0.0.1; 0 takes a free one. Its key
+    /// is printed
     #[arg(long, value_name = "PORT", conflicts_with = "control_listen")]
     control: Option<u16>,
 
