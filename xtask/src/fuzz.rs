@@ -124,6 +124,7 @@ mod tests {
         for (crate_name, expected) in [
             ("entra-credential", &["pem", "pfx"][..]),
             ("entra-proto", &["answer", "challenge", "redirect"]),
+            ("entra-validate", &["bearer", "discovery", "jwks", "token"]),
         ] {
             let folder = folders
                 .iter()
