@@ -340,7 +340,9 @@ impl fmt::Display for Lint {
             Self::PlainPkce => f.write_str("plain PKCE"),
             Self::MissingState => f.write_str("no state"),
             Self::ScopeBeyondCode => f.write_str("scope beyond the authorization request"),
-            Self::WebhookNeverCalled => f.write_str("the webhook is never called"),
+            Self::WebhookNeverCalled => f.write_str(
+                "the webhook is kept and never called: the emulator calls plain http on loopback, and no https address",
+            ),
             Self::MissingPublisherIdentifier => f.write_str("no PublisherIdentifier"),
             Self::AudienceList => f.write_str("assertion's aud is a list"),
         }

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use entra_emulator::{ActivityFeed, Api, App, ContentType, Emulator, Fault, Lint, Tenant};
+use entra_emulator::{ActivityFeed, Api, App, Config, ContentType, Emulator, EmulatorBuilder, Fault, Lint, Tenant};
 use http::Request;
 use serde_json::{Value, json};
 use support::{Answer, access_token_of, get, get_as, json_body};
@@ -682,4 +682,55 @@ fn what_is_not_emulated_says_so() {
         &token,
     );
     assert_eq!(seen(&twice).1, "AF20002");
+}
+
+#[test]
+fn publisher_is_named_once() {
+    let emulator = good();
+    let token = token(&emulator, SCOPE);
+    let list = format!("{}/subscriptions/list", emulator.activity_url());
+    let id = emulator.tenant_id();
+    for (query, expected) in [
+        (String::new(), (200, String::new())),
+        ("?PublisherIdentifier=".to_owned(), (200, String::new())),
+        (format!("?publisheridentifier={id}"), (200, String::new())),
+        (
+            format!("?PublisherIdentifier={id}&PublisherIdentifier={id}"),
+            (400, "AF20002".to_owned()),
+        ),
+        (
+            format!("?PublisherIdentifier=&PUBLISHERIDENTIFIER={id}"),
+            (400, "AF20002".to_owned()),
+        ),
+        ("?PublisherIdentifier=abc".to_owned(), (400, "AF20002".to_owned())),
+    ] {
+        assert_eq!(
+            seen(&get_as(&emulator, &format!("{list}{query}"), &token)),
+            expected,
+            "{query}"
+        );
+    }
+}
+
+#[test]
+fn limits_of_the_feed_are_named() {
+    let json = |member: &str, number: &str| {
+        let config = Config::from_json(&format!(r#"{{"activity": {{"{member}": {number}}}}}"#));
+        let built = config.and_then(|config| EmulatorBuilder::from(config).try_build().map(drop));
+        built.expect_err(member).to_string()
+    };
+    for (member, most) in [
+        ("contents", "1000000"),
+        ("records", "10000"),
+        ("page_size", "1000"),
+        ("duplicate_records", "500"),
+        ("duplicate_contents", "1000"),
+        ("requests_per_minute", "4294967295"),
+    ] {
+        for number in ["4294967296", "18446744073709551615"] {
+            let message = json(member, number);
+            assert!(message.contains(most) && message.contains(member), "{message}");
+        }
+    }
+    assert!(json("contents", "1000001").contains("it is not between 0 and 1000000"));
 }

@@ -371,3 +371,86 @@ fn a_webhook_that_is_slow_holds_up_nobody_else() {
         assert_eq!(started.join().unwrap().1["error"]["code"], "AF20021");
     });
 }
+
+#[test]
+fn stopping_waits_for_no_webhook() {
+    // Much less than the time that a call may take.
+    let stop = |world: World| {
+        let start = Instant::now();
+        drop(world);
+        assert!(start.elapsed() < Duration::from_secs(7), "{:?}", start.elapsed());
+    };
+    let receiver = Receiver::start();
+    let hook = json!({"address": receiver.url()});
+    let world = World::new();
+    assert_eq!(world.start(hook.clone()).0, 200);
+    receiver.answer("");
+    world.publish(30);
+    receiver.calls(2);
+    stop(world);
+    // During the call that validates, too: the request ends without a response.
+    let world = World::new();
+    let mut stream = TcpStream::connect(world.emulator.address().unwrap()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let body = json!({"webhook": hook}).to_string();
+    let feed = world.emulator.activity_url();
+    let request = format!(
+        "POST {}/subscriptions/start?contentType=Audit.Exchange HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        feed.strip_prefix(world.emulator.base_url()).unwrap(),
+        world.token,
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    receiver.calls(3);
+    stop(world);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    assert!(answer.is_empty());
+}
+
+#[test]
+fn members_of_a_webhook_are_read_in_any_case() {
+    let world = World::new();
+    let body = r#"{"WebHook":{"Address":"https://app.example/hook","AuthID":"a","EXPIRATION":"2030-01-01T00:00:00Z"}}"#;
+    let (status, body) = world.ask("POST", "subscriptions/start?contentType=Audit.Exchange", body);
+    assert_eq!(status, 200);
+    let expected = json!({"status": "enabled", "address": "https://app.example/hook", "authId": "a",
+        "expiration": "2030-01-01T00:00:00Z"});
+    assert_eq!(body["webhook"], expected);
+    let lint = world.emulator.requests().pop().unwrap().lints.pop().unwrap();
+    assert!(lint.to_string().contains("PublisherIdentifier") || lint.to_string().contains("no https address"));
+}
+
+#[test]
+fn page_of_attempts_is_of_one_list() {
+    let world = World::new();
+    let receiver = Receiver::start();
+    let hook = json!({"address": receiver.url()});
+    for content_type in ["Audit.Exchange", "Audit.General"] {
+        let body = json!({"webhook": hook}).to_string();
+        let path = format!("subscriptions/start?contentType={content_type}");
+        assert_eq!(world.ask("POST", &path, &body).0, 200);
+    }
+    world.publish(3);
+    receiver.calls(3);
+    let start = Instant::now();
+    while world.attempts().len() < 3 && start.elapsed() < Duration::from_secs(30) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let path = "subscriptions/notifications?contentType=Audit.Exchange";
+    let (head, _) = world.send("GET", path, "");
+    let next = head
+        .lines()
+        .find_map(|line| line.strip_prefix("nextpageuri: "))
+        .unwrap();
+    assert_eq!(world.ask("GET", next, "").0, 200);
+    let other = next.replace("Audit.Exchange", "Audit.General");
+    for bad in [
+        &other,
+        &format!("{path}&nextPage=N000000000002"),
+        &format!("{path}&nextPage=N"),
+    ] {
+        assert_eq!(world.ask("GET", bad, "").1["error"]["code"], "AF20031", "{bad}");
+    }
+}

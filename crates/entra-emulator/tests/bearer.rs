@@ -285,3 +285,26 @@ fn authorization_header_holds_one_bearer_token() {
         }
     }
 }
+
+#[test]
+fn skip_token_of_another_tenant_is_not_accepted() {
+    let config = r#"{"tenants": [{"domain": "a.example"}, {"domain": "b.example"}], "apps": [{"multi_tenant": true,
+        "consented_everywhere": true, "secrets": [{"value": "s3cret"}],
+        "granted": [{"api": "https://graph.microsoft.com", "role": "User.Read.All"}]}]}"#;
+    let emulator = EmulatorBuilder::from(Config::from_json(config).unwrap()).build();
+    let [first, second] = [0, 1].map(|at| {
+        let fields = [
+            ("grant_type", "client_credentials"),
+            ("client_id", emulator.client_id()),
+            ("client_secret", emulator.client_secret()),
+            ("scope", "https://graph.microsoft.com/.default"),
+        ];
+        let path = format!("/{}/oauth2/v2.0/token", emulator.tenants()[at].id);
+        let body = json_body(&post(&emulator, &path, &fields));
+        body["access_token"].as_str().unwrap().to_owned()
+    });
+    let page = json_body(&get_as(&emulator, "/v1.0/users?$top=1", &first));
+    let next = page["@odata.nextLink"].as_str().unwrap();
+    assert_eq!(get_as(&emulator, next, &first).status(), 200);
+    assert_eq!(get_as(&emulator, next, &second).status(), 400);
+}

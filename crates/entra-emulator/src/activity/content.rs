@@ -229,9 +229,23 @@ fn page_name(contents: &Contents<'_>, (slot, part): (u64, u8)) -> String {
         .filter(char::is_ascii_digit)
         .take(10)
         .collect();
-    // The list that the page is of: those of other tenants and content types do not take it.
-    let list = mixed(contents.key) as u16;
-    format!("{day}R{:012}{list:04x}", slot * 2 + u64::from(part))
+    format!("{day}R{:012}{:04x}", slot * 2 + u64::from(part), list_of(contents))
+}
+
+/// The list that a page is of: those of other tenants and content types do not take it.
+fn list_of(contents: &Contents<'_>) -> u16 {
+    mixed(contents.key) as u16
+}
+
+/// The name of the page that begins with the attempt of this number.
+pub(super) fn attempts_page(contents: &Contents<'_>, number: u64) -> String {
+    format!("N{number:012}{:04x}", list_of(contents))
+}
+
+/// The number of the attempt that a page begins with.
+pub(super) fn read_attempts_page(contents: &Contents<'_>, text: &str) -> Option<u64> {
+    let number = text.get(1..text.len().checked_sub(4)?)?.parse::<u64>().ok()?;
+    (attempts_page(contents, number) == text).then_some(number)
 }
 
 fn read_page(contents: &Contents<'_>, text: &str) -> Option<(u64, u8)> {

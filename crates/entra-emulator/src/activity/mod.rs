@@ -210,16 +210,14 @@ fn wanted(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<(Key, Option<W
 /// One page of the attempts to notify a webhook.
 fn notifications(exchange: &Exchange<'_>, tenant: &Tenant, key: &Key, options: &Options) -> Result<Found, Denial> {
     let core = exchange.core;
+    let now = unix(exchange.now);
+    let contents = core.feed.contents(tenant, key.content_type, now);
     let from = match &options.next_page {
         None => 0,
-        Some(text) => text
-            .strip_prefix('N')
-            .filter(|number| number.len() == 12)
-            .and_then(|number| number.parse().ok())
+        Some(text) => content::read_attempts_page(&contents, text)
             .ok_or_else(|| Denial::new("AF20031", format!("Invalid nextPage Input: {}.", shown(text))))?,
     };
     let place = Place::new(&exchange.origin, tenant, key.content_type);
-    let now = unix(exchange.now);
     let mut attempts = core
         .subscriptions
         .attempts(key, core, &place, &options.window, from, now);
@@ -227,8 +225,10 @@ fn notifications(exchange: &Exchange<'_>, tenant: &Tenant, key: &Key, options: &
     let next = attempts.get(size).map(|(number, _)| *number);
     attempts.truncate(size);
     let items: Vec<Value> = attempts.into_iter().map(|(_, item)| item).collect();
-    let next =
-        next.map(|number| content::next_page(exchange, &place, "notifications", options, &format!("N{number:012}")));
+    let next = next.map(|number| {
+        let name = content::attempts_page(&contents, number);
+        content::next_page(exchange, &place, "notifications", options, &name)
+    });
     Ok(Found::page(&Value::Array(items), next))
 }
 

@@ -40,8 +40,7 @@ impl Options {
                 )));
             };
             if given.iter().any(|(name, _)| name == known) {
-                let message = format!("Invalid parameter: {known} is given more than once.");
-                return Err(Denial::new("AF20002", message));
+                return Err(given_twice(known));
             }
             given.push((known, value));
         }
@@ -92,11 +91,15 @@ impl Options {
 /// The tenant of the program's author, by which requests are counted.
 ///
 /// # Errors
-/// AF20002 if it is no GUID.
+/// AF20002 if it is no GUID, or given more than once.
 pub(super) fn publisher(exchange: &Exchange<'_>) -> Result<Option<String>, Denial> {
-    let mut given = exchange.query.pairs().iter();
-    let given = given.find(|(name, _)| name.eq_ignore_ascii_case(PUBLISHER));
-    let Some((_, value)) = given.filter(|(_, value)| !value.is_empty()) else {
+    let given = exchange.query.pairs().iter();
+    let mut given = given.filter(|(name, _)| name.eq_ignore_ascii_case(PUBLISHER));
+    let first = given.next();
+    if given.next().is_some() {
+        return Err(given_twice(PUBLISHER));
+    }
+    let Some((_, value)) = first.filter(|(_, value)| !value.is_empty()) else {
         return Ok(None);
     };
     if !crate::seed::is_guid(value) {
@@ -104,6 +107,11 @@ pub(super) fn publisher(exchange: &Exchange<'_>) -> Result<Option<String>, Denia
         return Err(Denial::new("AF20002", message));
     }
     Ok(Some(value.to_ascii_lowercase()))
+}
+
+fn given_twice(name: &str) -> Denial {
+    let message = format!("Invalid parameter: {name} is given more than once.");
+    Denial::new("AF20002", message)
 }
 
 /// One end of a window, in seconds since the epoch. A part of a second counts as a whole one: contents are created at whole

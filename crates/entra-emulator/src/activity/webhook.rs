@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use http::{HeaderValue, Uri};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::activity::denial::Denial;
 use crate::activity::query::time;
@@ -16,10 +16,11 @@ use crate::clock::{parse_rfc3339, unix};
 
 /// Where notifications are to be sent.
 #[derive(Clone, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "lowercase")]
 pub(super) struct Webhook {
     #[serde(default)]
     pub(super) address: String,
+    #[serde(rename = "authid")]
     pub(super) auth_id: Option<String>,
     expiration: Option<String>,
     /// The time of `expiration`, in seconds since the epoch.
@@ -74,12 +75,12 @@ impl Webhook {
         // An array would do for a struct, were it not looked at.
         let webhook = match serde_json::from_slice(body).map_err(|_| wrong())? {
             Value::Null => Value::Null,
-            Value::Object(mut body) => body.remove("webhook").unwrap_or_default(),
+            Value::Object(body) => in_lower_case(body).remove("webhook").unwrap_or_default(),
             _ => return Err(wrong()),
         };
         let mut webhook = match webhook {
             Value::Null => return Ok(None),
-            Value::Object(_) => Self::deserialize(webhook).map_err(|_| wrong())?,
+            Value::Object(members) => Self::deserialize(Value::Object(in_lower_case(members))).map_err(|_| wrong())?,
             _ => return Err(wrong()),
         };
         if webhook.address.is_empty() {
@@ -146,6 +147,14 @@ impl Webhook {
     pub(super) fn has_expired(&self, now: u64) -> bool {
         self.end.is_some_and(|end| end <= now)
     }
+}
+
+/// The service reads the names of members in upper or lower case. Of two that are the same then, the last one counts.
+fn in_lower_case(members: Map<String, Value>) -> Map<String, Value> {
+    let members = members.into_iter();
+    members
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .collect()
 }
 
 /// The time of an expiration: in UTC as in a query, or with an offset.

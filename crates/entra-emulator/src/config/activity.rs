@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::Error;
 
@@ -39,17 +39,22 @@ pub struct ActivityFeed {
     /// nothing.
     pub content_types: Vec<ContentType>,
     /// The number of contents of each tenant and content type; 1 when left out beside `records`.
+    #[serde(deserialize_with = "most_some")]
     pub contents: Option<u32>,
     /// The number of records of each content; 3 when left out beside `contents`, and 100 at most for each user without both.
+    #[serde(deserialize_with = "most_some")]
     pub records: Option<u32>,
     /// The seconds over which the contents were created, from 1 to seven days; one day when left out.
     pub span: u64,
     /// How many of a thousand records are copies of a record of an earlier content, at most eight contents before; 500 at most.
+    #[serde(deserialize_with = "most")]
     pub duplicate_records: u32,
     /// How many of a thousand contents are listed a second time, together with the next content. That may be on another page,
     /// or in another window.
+    #[serde(deserialize_with = "most")]
     pub duplicate_contents: u32,
     /// The number of items of a page, from 1 to 1000; 200 when left out.
+    #[serde(deserialize_with = "most")]
     pub page_size: u32,
     /// The name of the header with the address of the next page.
     pub next_page_header: NextPageHeader,
@@ -272,6 +277,16 @@ impl NextPageHeader {
             Self::NextPageUrl => "nextpageurl",
         }
     }
+}
+
+/// Reads a number that [`ActivityFeed::check`] compares with its own limit, also one that is far too large.
+fn most<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    u64::deserialize(deserializer).map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+fn most_some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let number = Option::<u64>::deserialize(deserializer)?;
+    Ok(number.map(|number| u32::try_from(number).unwrap_or(u32::MAX)))
 }
 
 const DAY: u64 = 86_400;

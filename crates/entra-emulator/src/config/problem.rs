@@ -63,7 +63,7 @@ fn in_words(problem: &str) -> String {
         ("invalid type: boolean", "invalid type:"),
         ("expected a sequence", "expected a list"),
         ("expected u64", "expected a whole number from 0"),
-        ("expected u32", "expected a whole number from 0"),
+        ("expected u32", "expected a whole number from 0 to 4294967295"),
         ("expected u8", "expected a whole number"),
     ] {
         words = words.replace(jargon, plain);

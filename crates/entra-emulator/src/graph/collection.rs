@@ -138,7 +138,7 @@ fn read_skip_token<T>(token: &str, exchange: &Exchange<'_>, query: &Query<T>) ->
     (u32::from_str_radix(&digits[8..], 16).ok()? == check(position, exchange, query)).then_some(position)
 }
 
-/// Over the collection and the options that decide which resource is at which position.
+/// Over the tenant, the collection and the options that decide which resource is at which position.
 fn check<T>(position: usize, exchange: &Exchange<'_>, query: &Query<T>) -> u32 {
     let options = query
         .kept
@@ -146,8 +146,11 @@ fn check<T>(position: usize, exchange: &Exchange<'_>, query: &Query<T>) -> u32 {
         .filter(|(name, _)| ["filter", "orderby"].contains(name));
     let bytes = options.flat_map(|(name, value)| name.bytes().chain(value.bytes()));
     let path = exchange.event.path.bytes().map(|byte| byte.to_ascii_lowercase());
+    let tenant = exchange.event.tenant.iter().flat_map(|tenant| tenant.bytes());
     // FNV-1a.
-    path.chain(bytes)
+    tenant
+        .chain(path)
+        .chain(bytes)
         .fold((position as u32) ^ 0x811c_9dc5, |hash, byte| {
             (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
         })

@@ -126,7 +126,9 @@ pub(super) fn about(lint: &Lint) -> &'static str {
         Lint::PlainPkce => "send the SHA-256 of the verifier, with S256",
         Lint::MissingState => "send a random one, and compare it when the browser returns",
         Lint::ScopeBeyondCode => "name all scopes in the authorization request",
-        Lint::WebhookNeverCalled => "fetch the list of content instead, or configure plain_webhooks and an address of loopback",
+        Lint::WebhookNeverCalled => {
+            "fetch the list of content instead, or turn plain_webhooks on and use an address such as http://127.0.0.1:8080/"
+        },
         Lint::MissingPublisherIdentifier => "send PublisherIdentifier=, the tenant ID of the program's author",
         Lint::AudienceList => "name one audience, as a string",
     }
