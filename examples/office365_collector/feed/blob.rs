@@ -7,12 +7,12 @@ use bytes::Bytes;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::sink::{Key, Record};
+use crate::sink::{Day, Key, Record, Time};
 
 /// The records of a content, as parts of the body that they came in.
 #[derive(Debug)]
 pub(crate) struct Blob {
-    /// The body, as one line.
+    /// The body without line ends, but for one behind each record.
     pub(crate) body: Bytes,
     pub(crate) records: Vec<Record>,
 }
@@ -24,32 +24,17 @@ impl Blob {
     /// Returns what is wrong if it is not a complete JSON array.
     pub(crate) fn read(mut body: Vec<u8>) -> Result<Self, serde_json::Error> {
         // Between the parts of valid JSON, a line end is white space; within its strings there is none. So each record is one line.
+        // Every byte is written, so that the loop is a vector operation.
         for byte in &mut body {
-            if matches!(byte, b'\n' | b'\r') {
-                *byte = b' ';
-            }
+            *byte = if matches!(*byte, b'\n' | b'\r') { b' ' } else { *byte };
         }
-        let records = serde_json::from_slice::<Records<'_>>(&body)?.0;
-        let start = body.as_ptr() as usize;
-        let place = |part: &str| {
-            let from = part.as_ptr() as usize - start;
-            from..from + part.len()
-        };
-        let records = records
-            .into_iter()
-            .map(|raw| {
-                let head = Head::of(raw);
-                Record {
-                    raw: place(raw.get()),
-                    created: match head.created {
-                        Some(Cow::Borrowed(text)) => Some(place(text)),
-                        // A time has no escapes.
-                        _ => None,
-                    },
-                    key: head.id.filter(|id| !id.is_empty()).map(|id| Key::of(&id)),
-                }
-            })
-            .collect();
+        let mut array = serde_json::Deserializer::from_slice(&body);
+        let records = Records { body: &body }.deserialize(&mut array)?;
+        array.end()?;
+        // At least the bracket follows a record. So lines are parts of the body as well, and are written without a copy.
+        for record in &records {
+            body[record.raw.end] = b'\n';
+        }
         Ok(Self {
             body: body.into(),
             records,
@@ -57,27 +42,51 @@ impl Blob {
     }
 }
 
-struct Records<'a>(Vec<&'a RawValue>);
+/// Reads the records of a body.
+struct Records<'a> {
+    body: &'a [u8],
+}
 
-impl<'de: 'a, 'a> Deserialize<'de> for Records<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Array;
-        impl<'de> Visitor<'de> for Array {
-            type Value = Vec<&'de RawValue>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array of records")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
-                let mut records = Vec::with_capacity(USUAL_RECORDS);
-                while let Some(record) = array.next_element()? {
-                    records.push(record);
-                }
-                Ok(records)
-            }
+impl Records<'_> {
+    fn record(&self, raw: &RawValue) -> Record {
+        let place = |part: &str| {
+            let from = part.as_ptr() as usize - self.body.as_ptr() as usize;
+            from..from + part.len()
+        };
+        let head = Head::of(raw);
+        Record {
+            raw: place(raw.get()),
+            created: match head.created {
+                Some(Cow::Borrowed(text)) => Day::of_time(text.as_bytes()).map(|day| Time { text: place(text), day }),
+                // A time has no escapes.
+                _ => None,
+            },
+            key: head.id.filter(|id| !id.is_empty()).map(|id| Key::of(&id)),
         }
-        deserializer.deserialize_seq(Array).map(Records)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Records<'_> {
+    type Value = Vec<Record>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Record>, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Records<'_> {
+    type Value = Vec<Record>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of records")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Vec<Record>, A::Error> {
+        let mut records = Vec::with_capacity(USUAL_RECORDS);
+        while let Some(raw) = array.next_element()? {
+            records.push(self.record(raw));
+        }
+        Ok(records)
     }
 }
 
@@ -193,7 +202,13 @@ mod tests {
         let part = |range: Range<usize>| String::from_utf8(blob.body[range].to_vec()).unwrap();
         blob.records
             .iter()
-            .map(|record| (part(record.raw.clone()), record.created.clone().map(part), record.key))
+            .map(|record| {
+                (
+                    part(record.raw.clone()),
+                    record.created.clone().map(|time| part(time.text)),
+                    record.key,
+                )
+            })
             .collect()
     }
 

@@ -18,9 +18,9 @@ impl Day {
 
     /// Reads the day of a time as the API writes it, `2026-01-31T23:59:58`: without an offset it is UTC. The text is hostile.
     pub(crate) fn of_time(text: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(text).ok()?;
-        let day: Self = text.get(..10)?.parse().ok()?;
-        let time = text.get(10..)?;
+        let (day, time) = text.split_at_checked(10)?;
+        let day = Self::read(day)?;
+        let time = std::str::from_utf8(time).ok()?;
         if time.is_empty() {
             return Some(day);
         }
@@ -38,6 +38,39 @@ impl Day {
         };
         let shift = (hour * 60 + minute + offset).div_euclid(MINUTES);
         Some(Self(day.0.checked_add_signed(shift)?.min(LAST)))
+    }
+
+    fn read(text: &[u8]) -> Option<Self> {
+        let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else {
+            return None;
+        };
+        let number = |digits: &[u8]| {
+            let is_number = digits.iter().all(u8::is_ascii_digit);
+            is_number.then(|| {
+                digits
+                    .iter()
+                    .fold(0, |number, digit| 10 * number + u64::from(digit - b'0'))
+            })
+        };
+        let (year, month, day) = (number(&[y1, y2, y3, y4])?, number(&[m1, m2])?, number(&[d1, d2])?);
+        let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+        let length = match month {
+            2 => 28 + u64::from(is_leap),
+            4 | 6 | 9 | 11 => 30,
+            1..=12 => 31,
+            _ => return None,
+        };
+        if !(1..=length).contains(&day) {
+            return None;
+        }
+        // Years are counted from March, so that the leap day comes last.
+        let (years, months) = if month > 2 {
+            (year, month - 3)
+        } else {
+            (year.checked_sub(1)?, month + 9)
+        };
+        let days = years * 365 + years / 4 - years / 100 + years / 400 + (153 * months + 2) / 5 + day;
+        Some(Self(days.checked_sub(DAYS_TO_1970)?))
     }
 
     /// Returns whether a record of this day can be in a content of the other: it is at most a year older and a day younger.
@@ -60,28 +93,7 @@ impl FromStr for Day {
 
     /// Reads `2026-01-31`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let read = || {
-            let digits = |part: Option<&str>| {
-                part.filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))?
-                    .parse()
-                    .ok()
-            };
-            let year: u64 = digits(text.get(..4))?;
-            let month: u64 = digits(text.get(5..7))?;
-            let day: u64 = digits(text.get(8..))?;
-            // Years are counted from March, so that the leap day comes last.
-            let (years, months) = if month > 2 {
-                (year, month - 3)
-            } else {
-                (year.checked_sub(1)?, month + 9)
-            };
-            let days = years * 365 + years / 4 - years / 100 + years / 400 + (153 * months + 2) / 5 + day;
-            Some(Self(days.checked_sub(DAYS_TO_1970)?))
-        };
-        // A day that does not exist is written as another one.
-        read()
-            .filter(|day| day.0 <= LAST && day.to_string() == text)
-            .ok_or("it is not a day such as 2026-01-31")
+        Self::read(text.as_bytes()).ok_or("it is not a day such as 2026-01-31")
     }
 }
 

@@ -29,7 +29,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -167,30 +167,31 @@ impl TenantFolder {
     }
 
     fn write(&mut self, batches: &[Batch]) -> Result<(), SinkError> {
-        let mut lines: BTreeMap<Day, Vec<u8>> = BTreeMap::new();
-        for batch in batches {
-            for record in &batch.records {
-                let line = lines.entry(batch.day(record)).or_default();
-                line.extend_from_slice(batch.raw(record));
-                line.push(b'\n');
-            }
-        }
+        let lines = lines_by_day(batches);
         self.announce(lines.keys().copied())?;
         let mut parts = Vec::with_capacity(lines.len());
         for (day, lines) in &lines {
             let start = self.files[day];
+            let mut crc = crc32fast::Hasher::new();
             let written = self.handle(*day).and_then(|mut file| {
                 file.seek(SeekFrom::Start(start))?;
-                file.write_all(lines)
+                // Long parts pass it by.
+                let mut file = BufWriter::new(file);
+                for lines in lines {
+                    crc.update(lines);
+                    file.write_all(lines)?;
+                }
+                file.flush()
             });
             written.map_err(|error| SinkError::io(path_of(&self.folder, *day), "write", error))?;
+            let length: usize = lines.iter().map(|lines| lines.len()).sum();
             parts.push(Part {
                 day: *day,
-                end: start + lines.len() as u64,
-                crc: crc32fast::hash(lines),
+                end: start + length as u64,
+                crc: crc.finalize(),
             });
             self.unsynced.insert(*day);
-            self.unsynced_bytes += lines.len() as u64;
+            self.unsynced_bytes += length as u64;
         }
         let mut entries = Vec::new();
         let keys: Vec<Key> = batches
@@ -318,6 +319,26 @@ impl TenantSink for TenantFolder {
     fn sync(&mut self) -> Result<(), SinkError> {
         self.attempt(Self::sync_all)
     }
+}
+
+/// The lines of each day, as parts of the bodies. Those of records that follow each other directly are one part.
+fn lines_by_day(batches: &[Batch]) -> BTreeMap<Day, Vec<&[u8]>> {
+    let mut days: BTreeMap<Day, Vec<&[u8]>> = BTreeMap::new();
+    for batch in batches {
+        let created_on = batch.created_on();
+        let mut records = batch.records.iter().peekable();
+        while let Some(record) = records.next() {
+            let day = Batch::day(record, created_on);
+            let mut lines = batch.line(record);
+            while let Some(next) =
+                records.next_if(|next| batch.line(next).start == lines.end && Batch::day(next, created_on) == day)
+            {
+                lines.end = batch.line(next).end;
+            }
+            days.entry(day).or_default().push(&batch.body[lines]);
+        }
+    }
+    days
 }
 
 fn done(batch: &Batch) -> Done {

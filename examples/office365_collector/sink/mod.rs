@@ -110,7 +110,7 @@ pub(crate) struct Batch {
     pub(crate) created: String,
     /// The window that the content was found in.
     pub(crate) window: Window,
-    /// The body that the records are parts of: valid JSON on one line.
+    /// The body that the records are parts of. Within it, each is followed by a line end.
     pub(crate) body: Bytes,
     /// New records: repeated ones are left out.
     pub(crate) records: Vec<Record>,
@@ -121,10 +121,18 @@ pub(crate) struct Batch {
 pub(crate) struct Record {
     /// The whole record, valid JSON without line ends.
     pub(crate) raw: Range<usize>,
-    /// Its `CreationTime` as text between quotation marks, where it has one: `2026-01-31T23:59:58`. Hostile text.
-    pub(crate) created: Option<Range<usize>>,
+    /// Its `CreationTime`, where it has a usable one.
+    pub(crate) created: Option<Time>,
     /// The key of its `Id`; none for a record without one, which is never a repetition.
     pub(crate) key: Option<Key>,
+}
+
+/// The time of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Time {
+    /// Its text between quotation marks: `2026-01-31T23:59:58`.
+    pub(crate) text: Range<usize>,
+    pub(crate) day: Day,
 }
 
 impl Batch {
@@ -133,16 +141,25 @@ impl Batch {
         self.body.get(record.raw.clone()).unwrap_or_default()
     }
 
-    /// Returns the time of a record as it stands there.
-    pub(crate) fn created(&self, record: &Record) -> Option<&[u8]> {
-        self.body.get(record.created.clone()?)
+    /// Returns where the line of a record is in the body: its text and the line end.
+    pub(crate) fn line(&self, record: &Record) -> Range<usize> {
+        record.raw.start..record.raw.end + 1
     }
 
-    /// Returns the day of a record; that of the content if the record has no usable time.
-    pub(crate) fn day(&self, record: &Record) -> Day {
-        let content = Day::of_time(self.created.as_bytes()).unwrap_or_else(|| Day::of(self.window.start));
-        let day = self.created(record).and_then(Day::of_time);
-        day.filter(|day| day.is_plausible_in(content)).unwrap_or(content)
+    /// Returns the time of a record as it stands there.
+    pub(crate) fn created(&self, record: &Record) -> Option<&[u8]> {
+        self.body.get(record.created.as_ref()?.text.clone())
+    }
+
+    /// Returns the day that the content was created on.
+    pub(crate) fn created_on(&self) -> Day {
+        Day::of_time(self.created.as_bytes()).unwrap_or_else(|| Day::of(self.window.start))
+    }
+
+    /// Returns the day of a record; `created_on` if the record has no usable time.
+    pub(crate) fn day(record: &Record, created_on: Day) -> Day {
+        let day = record.created.as_ref().map(|time| time.day);
+        day.filter(|day| day.is_plausible_in(created_on)).unwrap_or(created_on)
     }
 }
 

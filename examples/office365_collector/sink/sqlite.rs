@@ -29,7 +29,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, ToSql, Transaction, TransactionBehavior, ffi, params};
 
 use super::exclusive::{LockFile, OpenTenant, OpenTenants, create_private_folder, private_file};
-use super::{Batch, Bounds, Committed, Day, Key, Progress, Sink, SinkError, TenantSink, Window};
+use super::{Batch, Bounds, Committed, Key, Progress, Sink, SinkError, TenantSink, Window};
 use crate::feed::ContentType;
 
 /// A database.
@@ -130,8 +130,8 @@ impl TenantSink for TenantRows {
                 let content_type = batch.content_type.as_str();
                 let mut repeated = 0;
                 for record in &batch.records {
-                    // What claims to be a time, and is none, would be sorted among times.
-                    let created = batch.created(record).filter(|created| Day::of_time(created).is_some());
+                    // What claims to be a time, and is none, would be sorted among times: it is left out.
+                    let created = batch.created(record);
                     let inserted = insert_record.execute(params![
                         self.tenant,
                         record.key,

@@ -84,6 +84,44 @@ fn records_are_lines_of_the_file_of_their_day() {
 }
 
 #[test]
+fn lines_are_the_records_that_are_left_in_their_order() {
+    // Each character is a record: of one of two days, or one that is dropped as repeated.
+    let contents = ["aabba", "-aa-bb-", "-", "", "b-b", "ab-ba-"];
+    for separator in [",", " ,", ", ", "\n,\r\n"] {
+        let mut expected = BTreeMap::from([('a', String::new()), ('b', String::new())]);
+        let mut batches = Vec::new();
+        for (content, kinds) in contents.iter().enumerate() {
+            let record = |(place, kind)| {
+                let day = if kind == 'b' { 15 } else { 14 };
+                // Some are longer than what a writer buffers.
+                let text = "x".repeat((content * 7 + place) % 5 * 4_000);
+                format!(r#"{{"CreationTime":"2026-06-{day}T01:00:00","n":"{content}.{place}{text}"}}"#)
+            };
+            let records: Vec<String> = kinds.chars().enumerate().map(record).collect();
+            let mut batch = batch_of(&format!("c{content}"), &format!("[{}]", records.join(separator)));
+            let mut kept = kinds.chars().map(|kind| kind != '-');
+            batch.records.retain(|_| kept.next().unwrap());
+            batches.push(batch);
+            for (kind, record) in kinds.chars().zip(records).filter(|(kind, _)| *kind != '-') {
+                *expected.get_mut(&kind).unwrap() += &format!("{record}\n");
+            }
+        }
+        let scratch = Scratch::new();
+        let sink = scratch.sink();
+        commit(&sink, &batches).unwrap();
+        let records = records(&scratch.path());
+        for (kind, day) in [('a', "2026-06-14.jsonl"), ('b', "2026-06-15.jsonl")] {
+            assert!(
+                records[&named(day)] == expected[&kind].as_bytes(),
+                "{day} {separator:?}"
+            );
+        }
+        // Their checksums hold.
+        assert_eq!(progress(&sink).unwrap().contents.len(), contents.len());
+    }
+}
+
+#[test]
 fn progress_is_what_was_committed() {
     let scratch = Scratch::new();
     let sink = scratch.sink();
