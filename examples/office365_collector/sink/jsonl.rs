@@ -16,7 +16,7 @@
 //! The journal holds checksums of it. What does not match them is cut off as if it had not been committed, and is collected again:
 //! nothing is lost as long as the API still lists it (7 days), and nothing is written twice.
 //!
-//! A journal that has lost more of its end than that, or the name of a file that is there, is an error: its files are not cut.
+//! A journal that has lost more than that, or does not know a file of a later day, is an error: no file is cut then.
 //!
 //! **Repeated records** are recognised by their ids, of which the journal holds the latest ones, `--remember` of them.
 //!
