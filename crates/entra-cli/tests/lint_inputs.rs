@@ -149,7 +149,7 @@ fn a_named_file_that_cannot_be_read_is_a_failure() {
     let folder = folder("lint_unreadable");
     let path = folder.join("closed.txt");
     fs::write(&path, WRONG).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(&path).is_ok() {
         eprintln!("this user can read every file");
         return;
