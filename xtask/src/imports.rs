@@ -70,7 +70,10 @@ const LAWS: &[(&str, Imports)] = &[
     ("entra-credential", Imports::Only(&["entra-proto"])),
     ("entra-validate", Imports::Only(&["entra-proto", "entra-transport"])),
     ("entra-client", Imports::Only(&["entra-proto", "entra-transport"])),
-    ("entra-tower", Imports::Only(&["entra-client", "entra-proto"])),
+    (
+        "entra-tower",
+        Imports::Only(&["entra-client", "entra-proto", "entra-validate"]),
+    ),
     // It judges what the others send, so it shares no line with them.
     ("entra-emulator", Imports::Only(&[])),
     ("entra-bench-driver", Imports::Anyone),

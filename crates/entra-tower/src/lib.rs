@@ -83,12 +83,58 @@
 //! - tonic's `Channel` sends everything to the endpoint that it was made with. Make its generated client with that very origin
 //!   (`with_origin`): without it the URIs are relative, and the layer sends none of them.
 //!
+//! # At a web API
+//! The feature `validate` is the other side: the layer `RequireToken` lets requests pass whose token `entra-validate` accepts, and
+//! `RequirePermissions` asks for the scopes and roles of a route. `Caller` is the extractor of axum.
+//!
+//! ```text
+//!   request ─► trace, timeout ─► CORS ─► RequireToken ─► RequirePermissions ─► handler (Caller)
+//!                                            │                  │
+//!                                            ▼                  ▼
+//!                                   400, 401, 403, 503         403
+//! ```
+//!
+//! ```ignore
+//! let guard = RequireToken::new(validator).with_open_path("/healthz")?;
+//! let read = RequirePermissions::any_of(["ToDoList.Read"], ["ToDoList.Read.All"])?;
+//! let write = RequirePermissions::any_of(["ToDoList.ReadWrite"], ["ToDoList.ReadWrite.All"])?;
+//! let app = Router::new()
+//!     .route("/tasks", get(list).layer(read).merge(post(add).layer(write)))
+//!     .route("/healthz", get(|| async { "ok" }))
+//!     .layer(guard);
+//! ```
+//!
+//! The order of layers:
+//! - Outside of `RequireToken`: traces, timeouts, limits by address, and CORS, without which a browser does not see why it was rejected.
+//!   A log of requests there must not hold `Authorization`.
+//! - Inside: what costs something, such as limits by caller, decompression and caches. A cache outside would give one caller's response
+//!   to another, or to nobody in particular.
+//! - In axum, `Router::layer` covers the routes added before it and their fallback; routes added later are not covered, and neither is
+//!   a fallback of a router that this one is merged into. A handler with a `Caller` rejects requests there, one without serves them.
+//!
+//! What fails, and how:
+//!
+//! | cause | response |
+//! |---|---|
+//! | no token, or a scheme other than `Bearer` | 401, a challenge without an error |
+//! | two `Authorization` headers, a token in the query, something else behind `Bearer` | 400 `invalid_request` |
+//! | a token that is not valid | 401 `invalid_token` |
+//! | a caller or a permission that is not accepted | 403 `insufficient_scope` |
+//! | no signing keys, and none of before | 503 with `Retry-After` |
+//! | `RequireToken` is missing around `RequirePermissions` or `Caller` | 500, and an error in the log |
+//!
+//! A request without a token, or with one of wrong form, issuer or algorithm, costs no fetch of keys, and all tokens with unknown key
+//! IDs together one in five minutes. Rejections have no body; why is in the log (`tracing`), with the name of the rule and never with
+//! the token. `OPTIONS` passes without a token, since browsers send preflights without one, and so do the paths that were opened.
+//! Over gRPC, clients read the statuses as `UNAUTHENTICATED`, `PERMISSION_DENIED` and `UNAVAILABLE`, as the protocol has it.
+//!
 //! # Features
 //! - `reqwest`: `ReqwestService` makes a reqwest client a service to put the layer around.
 //! - `ureq`: `BearerMiddleware` does for threads what the layer does.
+//! - `validate`: `RequireToken` and `RequirePermissions`, for web APIs. `axum`: the same with the extractor `Caller`.
 //!
 //! # What is not here
-//! Retries but for the one above, signed requests and PoP tokens, checking tokens at a web API.
+//! Retries but for the one above, signed requests and PoP tokens.
 
 mod bearer;
 mod challenge;
@@ -102,6 +148,8 @@ mod refusal;
 mod replay;
 #[cfg(feature = "reqwest")]
 mod reqwest_service;
+#[cfg(feature = "validate")]
+mod server;
 mod shared;
 mod source;
 mod table;
@@ -115,5 +163,12 @@ pub use layer::{BearerLayer, Elsewhere};
 pub use replay::{CloneBody, CopyBody, NoReplay, Replay};
 #[cfg(feature = "reqwest")]
 pub use reqwest_service::{ReqwestFuture, ReqwestService};
+#[cfg(feature = "axum")]
+pub use server::Caller;
+#[cfg(feature = "validate")]
+pub use server::{
+    Permitted, PermittedFuture, Protected, ProtectedFuture, Publish, Published, RequirePermissions, RequireToken,
+    Unpublished,
+};
 #[cfg(feature = "ureq")]
 pub use ureq_middleware::BearerMiddleware;

@@ -1,0 +1,52 @@
+//! The extractor of axum.
+
+use std::ops::Deref;
+
+use axum_core::body::Body;
+use axum_core::extract::FromRequestParts;
+use entra_validate::{Principal, Rejection};
+use http::Response;
+use http::request::Parts;
+
+use crate::server::{Guard, reject, unguarded};
+
+/// The caller of a request, as an argument of a handler of axum.
+///
+/// A handler with this argument never runs without a caller whose token was validated: if the layer
+/// [`RequireToken`](crate::RequireToken) is missing, the response is status 500, and an error is logged; on a path that is open, it is
+/// status 401.
+///
+/// ```
+/// use entra_tower::Caller;
+/// use entra_validate::Principal;
+///
+/// async fn tasks(Caller(caller): Caller) -> String {
+///     match caller {
+///         Principal::User(_) => format!("the tasks of {} in {}", caller.object_id(), caller.tenant()),
+///         _ => "all tasks".to_owned(),
+///     }
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller(pub Principal);
+
+impl Deref for Caller {
+    type Target = Principal;
+
+    fn deref(&self) -> &Principal {
+        &self.0
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Response<Body>;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response<Body>> {
+        let extensions = &parts.extensions;
+        match (extensions.get::<Guard>(), extensions.get::<Principal>()) {
+            (None, _) => Err(unguarded("a handler")),
+            (Some(_), Some(principal)) => Ok(Self(principal.clone())),
+            (Some(Guard(api)), None) => Err(reject(api, &Rejection::NoToken)),
+        }
+    }
+}
