@@ -1,6 +1,7 @@
 //! The emulator's corpus of access tokens, which is made by code that shares nothing with this crate.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use entra_proto::{ClientId, Cloud, EndpointVersion, Timestamp};
 use entra_validate::{Api, Audience, KeySet, Metadata, Permissions, Principal, Rejection, Step, Tenants};
@@ -51,6 +52,18 @@ impl Row {
         });
         pieces.collect()
     }
+}
+
+/// The file of the emulator's crate, which lies beside this one: in the workspace, or unpacked from its archive.
+fn path() -> PathBuf {
+    let folders = ["entra-emulator", concat!("entra-emulator-", env!("CARGO_PKG_VERSION"))];
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut paths = folders
+        .iter()
+        .map(|folder| crates.join(folder).join("corpus/access-tokens.json"));
+    paths
+        .find(|path| path.exists())
+        .expect("the crate entra-emulator beside this one")
 }
 
 fn corpus() -> Corpus {

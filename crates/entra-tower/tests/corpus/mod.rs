@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Poll;
@@ -75,11 +76,7 @@ impl Keys {
 
 impl Corpus {
     pub(crate) fn read() -> Self {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../entra-emulator/corpus/access-tokens.json"
-        );
-        let text: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let text: Value = serde_json::from_str(&std::fs::read_to_string(path()).unwrap()).unwrap();
         let documents = text["documents"].as_object().unwrap().iter();
         let documents = documents
             .map(|(url, document)| (url.clone(), document.to_string()))
@@ -165,6 +162,18 @@ impl Corpus {
         });
         Validator::with_clock(api, transport, move || now)
     }
+}
+
+/// The file of the emulator's crate, which lies beside this one: in the workspace, or unpacked from its archive.
+fn path() -> PathBuf {
+    let folders = ["entra-emulator", concat!("entra-emulator-", env!("CARGO_PKG_VERSION"))];
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut paths = folders
+        .iter()
+        .map(|folder| crates.join(folder).join("corpus/access-tokens.json"));
+    paths
+        .find(|path| path.exists())
+        .expect("the crate entra-emulator beside this one")
 }
 
 fn text(value: &Value) -> String {
