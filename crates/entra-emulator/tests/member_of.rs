@@ -286,3 +286,17 @@ fn members_are_shown_with_their_basic_profile() {
         (&"Adele Vance".into(), &Value::Null)
     );
 }
+
+#[test]
+fn users_need_a_permission_for_their_own_profile() {
+    let emulator = emulator(&[], &["Mail.Read"]);
+    let token = user_token(&emulator, "Adele Vance");
+    for path in [
+        "/v1.0/me",
+        "/v1.0/me/memberOf",
+        "/v1.0/users/adele@contoso.example",
+        "/v1.0/users/adele@contoso.example/memberOf",
+    ] {
+        assert_eq!(seen(&get_as(&emulator, path, &token)), denied(), "{path}");
+    }
+}
