@@ -275,7 +275,10 @@ mod keys {
     use super::{BASE64, Engine, Key};
 
     pub(super) fn serialize<S: Serializer>(keys: &[Key], serializer: S) -> Result<S::Ok, S::Error> {
-        let bytes: Vec<u8> = keys.iter().flat_map(|key| *key.as_bytes()).collect();
+        let mut bytes = Vec::with_capacity(16 * keys.len());
+        for key in keys {
+            bytes.extend_from_slice(key.as_bytes());
+        }
         serializer.serialize_str(&BASE64.encode(bytes))
     }
 
