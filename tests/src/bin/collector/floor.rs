@@ -1,8 +1,11 @@
-//! The same requests and the same lines without our client: ready tokens, no retries, no progress, no memory of records.
+//! The same requests and the same lines without our client: ready tokens, no retries, no memory of records.
+//!
+//! What is written has to last as with the collector: a tenant's records, and a note of the contents that they are from, are on the
+//! disk after as many bytes as there, and at its end.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
-use std::io::{BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -67,7 +70,7 @@ fn token(emulator: &Emulator, tenant: &str) -> String {
 /// Carries out the task on standard input.
 pub(crate) fn run() -> ExitCode {
     let mut input = Vec::new();
-    std::io::stdin().read_to_end(&mut input).expect("the input can be read");
+    io::stdin().read_to_end(&mut input).expect("the input can be read");
     let task: Task = serde_json::from_slice(&input).expect("the input is a task");
     let task = Arc::new(task);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -110,14 +113,13 @@ async fn connect(address: &str) -> SendRequest<Empty<Bytes>> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Item {
+    content_id: String,
     content_uri: String,
 }
 
 async fn collect(task: &Task, tenant: usize, sender: &mut SendRequest<Empty<Bytes>>) {
     let (tenant, token) = &task.tenants[tenant];
-    let folder = task.output.join(tenant);
-    fs::create_dir_all(&folder).expect("the folder can be made");
-    let mut files: BTreeMap<Vec<u8>, BufWriter<File>> = BTreeMap::new();
+    let mut output = Output::create(&task.output.join(tenant)).expect("the folder can be made");
     for content_type in TYPES {
         let path = format!("/api/v1.0/{tenant}/activity/feed/subscriptions/content");
         let mut next = Some(format!("{path}?contentType={}", content_type.as_str()));
@@ -127,13 +129,23 @@ async fn collect(task: &Task, tenant: usize, sender: &mut SendRequest<Empty<Byte
             let items: Vec<Item> = serde_json::from_slice(&body).expect("a list");
             for item in items {
                 let (body, _) = get(task, sender, token, &item.content_uri).await;
-                write(&folder, &mut files, &body);
+                output.write(&item, &body).expect("the content can be written");
+                if output.unsaved >= SAVED_BYTES {
+                    output = save(output).await;
+                }
             }
         }
     }
-    for mut file in files.into_values() {
-        file.flush().expect("the file can be written");
-    }
+    save(output).await;
+}
+
+/// Waits for the disk beside the other tenants.
+async fn save(mut output: Output) -> Output {
+    let saved = tokio::task::spawn_blocking(move || output.save().map(|()| output));
+    saved
+        .await
+        .expect("it does not panic")
+        .expect("the records can be written")
 }
 
 async fn get(task: &Task, sender: &mut SendRequest<Empty<Bytes>>, token: &str, url: &str) -> (Bytes, Option<String>) {
@@ -153,21 +165,67 @@ async fn get(task: &Task, sender: &mut SendRequest<Empty<Bytes>>, token: &str, u
     (response.into_body().collect().await.expect("a body").to_bytes(), next)
 }
 
-/// Writes each record to the file of its day, on a line of its own.
-fn write(folder: &Path, files: &mut BTreeMap<Vec<u8>, BufWriter<File>>, body: &[u8]) {
-    let records: Vec<&RawValue> = serde_json::from_slice(body).expect("an array");
-    for record in records {
-        let record = record.get().as_bytes();
-        let day = &record[TIME.len()..TIME.len() + 10];
-        if !files.contains_key(day) {
-            let name = format!("{}.jsonl", String::from_utf8_lossy(day));
-            let file = File::create(folder.join(name)).expect("the file can be made");
-            files.insert(day.to_owned(), BufWriter::with_capacity(64 * 1_024, file));
+/// The files of a tenant.
+struct Output {
+    folder: PathBuf,
+    days: BTreeMap<Vec<u8>, BufWriter<File>>,
+    /// Contents that are done: a run after a crash would begin behind them, and cut the files to the lengths behind their names.
+    progress: File,
+    done: Vec<u8>,
+    unsaved: usize,
+}
+
+impl Output {
+    fn create(folder: &Path) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            days: BTreeMap::new(),
+            progress: File::create(folder.join("progress"))?,
+            done: Vec::new(),
+            unsaved: 0,
+        })
+    }
+
+    /// Writes each record of a content to the file of its day, on a line of its own.
+    fn write(&mut self, content: &Item, body: &[u8]) -> io::Result<()> {
+        let records: Vec<&RawValue> = serde_json::from_slice(body)?;
+        for record in records {
+            let record = record.get().as_bytes();
+            let day = &record[TIME.len()..TIME.len() + 10];
+            if !self.days.contains_key(day) {
+                let name = format!("{}.jsonl", String::from_utf8_lossy(day));
+                let file = File::create(self.folder.join(name))?;
+                let file = BufWriter::with_capacity(64 * 1_024, file);
+                self.days.insert(day.to_owned(), file);
+            }
+            let file = self.days.get_mut(day).expect("it was just added");
+            file.write_all(record)?;
+            file.write_all(b"\n")?;
         }
-        let file = files.get_mut(day).expect("it was just added");
-        file.write_all(record)
-            .and_then(|()| file.write_all(b"\n"))
-            .expect("the file can be written");
+        writeln!(self.done, "{}", content.content_id)?;
+        self.unsaved += body.len();
+        if self.unsaved >= SAVED_BYTES {
+            self.save()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Waits until the records, and then the progress, are on the disk.
+    fn save(&mut self) -> io::Result<()> {
+        for (day, file) in &mut self.days {
+            file.flush()?;
+            file.get_ref().sync_data()?;
+            let length = file.get_ref().metadata()?.len();
+            writeln!(self.done, "{} {length}", String::from_utf8_lossy(day))?;
+        }
+        File::open(&self.folder)?.sync_all()?;
+        self.progress.write_all(&self.done)?;
+        self.progress.sync_data()?;
+        self.done.clear();
+        self.unsaved = 0;
+        Ok(())
     }
 }
 
@@ -175,3 +233,5 @@ fn write(folder: &Path, files: &mut BTreeMap<Vec<u8>, BufWriter<File>>, body: &[
 const TIME: &[u8] = b"{\"CreationTime\":\"";
 /// As many tenants at once as the collector has requests at once.
 const WORKERS: usize = 32;
+/// As many bytes of a tenant as the collector leaves to the memory of the system at most.
+const SAVED_BYTES: usize = 32 << 20;

@@ -26,8 +26,16 @@ impl Load {
         minutes: 60,
     };
 
-    pub(crate) fn read(options: &[&str]) -> Result<Self, String> {
-        let mut load = Self::FULL;
+    /// The part of it that is compared with the floor, several times.
+    pub(crate) const MEASURED: Self = Self {
+        contents: 400,
+        kills: 0,
+        ..Self::FULL
+    };
+
+    /// The load with what the options change.
+    pub(crate) fn with(mut self, options: &[&str]) -> Result<Self, String> {
+        let load = &mut self;
         for pair in options.chunks(2) {
             let [name, value] = pair else {
                 return Err(format!("{} needs a number", pair[0]));
@@ -46,7 +54,7 @@ impl Load {
         if load.tenants < 2 || load.contents < TYPES.len() as u32 || load.records == 0 {
             return Err("at least 2 tenants, 4 contents and 1 record are expected".to_owned());
         }
-        Ok(load)
+        Ok(self)
     }
 
     /// The contents of each content type.

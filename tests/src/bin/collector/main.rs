@@ -13,21 +13,27 @@ mod soak;
 
 use std::process::ExitCode;
 
+use crate::load::Load;
+
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["floor"] => floor::run(),
-        ["figures"] => figures::run(),
-        ["soak", options @ ..] => match load::Load::read(options) {
-            Ok(load) => soak::run(&load),
-            Err(problem) => {
-                println!("{problem}\n\n{}", load::USAGE);
-                ExitCode::from(2)
-            }
-        },
+        ["figures", options @ ..] => with(Load::MEASURED, options, figures::run),
+        ["soak", options @ ..] => with(Load::FULL, options, soak::run),
         _ => {
             println!("one of soak, figures and floor is expected");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn with(load: Load, options: &[&str], run: fn(&Load) -> ExitCode) -> ExitCode {
+    match load.with(options) {
+        Ok(load) => run(&load),
+        Err(problem) => {
+            println!("{problem}\n\n{}", load::USAGE);
             ExitCode::from(2)
         }
     }

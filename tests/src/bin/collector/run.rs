@@ -59,14 +59,18 @@ pub(crate) struct Ended {
     pub(crate) seconds: f64,
     /// Its peak memory in bytes, where the system tells.
     pub(crate) memory: f64,
+    /// Its processor time in seconds, where the system tells.
+    pub(crate) processor: f64,
 }
 
 /// Waits for a process, and kills it as soon as `is_enough` or the time is over.
 pub(crate) fn wait(mut child: Child, deadline: Instant, is_enough: impl Fn() -> bool) -> Ended {
     let start = Instant::now();
     let mut memory: f64 = 0.0;
+    let mut processor = 0.0;
     loop {
         memory = memory.max(peak(&child));
+        processor = processor_time(&child).unwrap_or(processor);
         let ended = child.try_wait().expect("the process can be waited for");
         if let Some(status) = ended {
             return Ended {
@@ -74,6 +78,7 @@ pub(crate) fn wait(mut child: Child, deadline: Instant, is_enough: impl Fn() -> 
                 finished: true,
                 seconds: start.elapsed().as_secs_f64(),
                 memory,
+                processor,
             };
         }
         if is_enough() || Instant::now() > deadline {
@@ -84,6 +89,7 @@ pub(crate) fn wait(mut child: Child, deadline: Instant, is_enough: impl Fn() -> 
                 finished: false,
                 seconds: start.elapsed().as_secs_f64(),
                 memory,
+                processor,
             };
         }
         std::thread::sleep(Duration::from_millis(5));
@@ -95,6 +101,14 @@ fn peak(child: &Child) -> f64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kibibytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
     kibibytes.unwrap_or(0.0) * 1_024.0
+}
+
+/// In the program and in the system; nothing once it has ended.
+fn processor_time(child: &Child) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{}/stat", child.id())).ok()?;
+    let fields = status.rsplit_once(") ")?.1.split(' ').skip(11).take(2);
+    let ticks: f64 = fields.map(|ticks| ticks.parse::<f64>().unwrap_or(0.0)).sum();
+    (ticks > 0.0).then_some(ticks / TICKS)
 }
 
 /// What of a tenant's records is missing or stands there too often.
@@ -133,3 +147,6 @@ pub(crate) fn compare(emulator: &Emulator, tenant: &str, output: &Path) -> Diffe
     difference.lost = expected.difference(&found).count();
     difference
 }
+
+/// A second of processor time, as Linux tells it.
+const TICKS: f64 = 100.0;
