@@ -334,7 +334,7 @@ impl Api {
     }
 }
 
-/// What comes next in a validation. It is complete: there are no other steps.
+/// The next step of a validation. It is complete: there are no other steps.
 #[derive(Debug)]
 // It lives on the stack of one validation: a box would be an allocation for each request.
 #[allow(clippy::large_enum_variant)]

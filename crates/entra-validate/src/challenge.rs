@@ -9,7 +9,7 @@ use http::{Response, Uri};
 use crate::api::Api;
 use crate::rejection::{Rejection, whole_seconds};
 
-/// What the challenges of an API say beside the error.
+/// The parameters of an API's challenges beside the error.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Parameters {
     pub(crate) realm: Box<str>,

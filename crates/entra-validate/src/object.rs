@@ -29,7 +29,7 @@ pub(crate) enum Value<'de> {
     Other,
 }
 
-/// Why an object was not read.
+/// The reason for which an object was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Problem {
     NoObject,

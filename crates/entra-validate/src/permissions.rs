@@ -127,5 +127,5 @@ fn names(field: &'static str, names: impl IntoIterator<Item = impl AsRef<str>>) 
     names.collect()
 }
 
-/// How long the value of a scope or a role may be in a registration, in characters.
+/// The most characters of the value of a scope or a role in a registration.
 const MAX_NAME: usize = 250;

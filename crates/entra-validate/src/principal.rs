@@ -47,12 +47,12 @@ pub struct Agent {
     pub application: ClientId,
     /// `xms_par_app_azp`: the blueprint that the agent identity was made from.
     pub blueprint: Option<ClientId>,
-    /// For whom the agent acts.
+    /// The one that the agent acts for.
     pub acting: Acting,
     pub(crate) facts: Facts,
 }
 
-/// For whom an agent acts.
+/// The one that an agent acts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Acting {
@@ -64,7 +64,7 @@ pub enum Acting {
     AsOwnUser,
 }
 
-/// What tokens of every kind say.
+/// The facts in tokens of every kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
     pub(crate) tenant: Guid,

@@ -1,6 +1,6 @@
 //! The profile of access tokens that is expected.
 
-/// A profile of access tokens: which claims say what.
+/// A profile of access tokens: the meaning of their claims.
 ///
 /// RFC 9068 ("JSON Web Token (JWT) Profile for OAuth 2.0 Access Tokens") asks for things that Entra does not do. What is done instead:
 ///

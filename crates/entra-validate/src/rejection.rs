@@ -30,17 +30,17 @@ pub enum Rejection {
     NoToken,
     /// The request carries more than one token, or an `Authorization` header that cannot be read.
     BadRequest {
-        /// What is wrong with it.
+        /// The problem, in words.
         problem: &'static str,
     },
     /// The token is not a signed JWT that can be read.
     Malformed {
-        /// What is wrong with it.
+        /// The problem, in words.
         problem: &'static str,
     },
     /// The header names an algorithm other than RS256, another type than a JWT, or a critical extension.
     Algorithm {
-        /// What is wrong with it.
+        /// The problem, in words.
         problem: &'static str,
     },
     /// `ver` is neither `1.0` nor `2.0`, or there are no such tokens in this cloud.
@@ -62,7 +62,7 @@ pub enum Rejection {
     KeyCloud,
     /// `aud` is missing or names something else than the API.
     Audience {
-        /// What `aud` says, cut and escaped, where it is a string.
+        /// The value of `aud`, cut and escaped, where it is a string.
         found: Option<Box<str>>,
     },
     /// `exp` is missing, or past by more than the clock skew that is allowed.
@@ -84,7 +84,7 @@ pub enum Rejection {
     },
     /// The token does not say who calls, or contradicts itself about it. ID tokens are rejected here.
     Principal {
-        /// What is wrong with it.
+        /// The problem, in words.
         problem: &'static str,
     },
     /// The token has neither a scope nor a role.
@@ -112,7 +112,7 @@ pub enum Rejection {
     KeysUnavailable {
         /// The time until the next attempt.
         retry_after: Duration,
-        /// What went wrong.
+        /// The failure, in words.
         problem: Arc<str>,
     },
 }

@@ -67,12 +67,12 @@ impl fmt::Display for Report {
     }
 }
 
-/// Who wants to know how each rule ended.
+/// A listener to the outcome of each rule.
 pub(crate) trait Log {
     fn note(&mut self, rule: Rule, outcome: &Result<(), Rejection>);
 }
 
-/// The verdict alone counts.
+/// No listener: the verdict alone counts.
 pub(crate) struct Silent;
 
 impl Log for Silent {

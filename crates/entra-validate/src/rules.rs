@@ -12,11 +12,11 @@ use crate::report::Log;
 use crate::rule::Rule;
 use crate::token::{Algorithm, Token, Type};
 
-/// What a rule may look at.
+/// The facts that a rule may look at.
 pub(crate) struct Facts<'a> {
     pub(crate) api: &'a Api,
     pub(crate) token: &'a Token<'a>,
-    /// None as long as they are not known to be needed.
+    /// None as long as no rule needed them.
     pub(crate) keys: Option<&'a KeySet>,
     pub(crate) now: Timestamp,
 }

@@ -1,4 +1,4 @@
-//! What the two drivers share: the API, the clock, and the keys behind a snapshot that costs no lock.
+//! The part that the two drivers share: the API, the clock, and the keys behind a snapshot that costs no lock.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

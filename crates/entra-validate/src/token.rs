@@ -13,7 +13,7 @@ use crate::rejection::Rejection;
 
 /// A token in its parts. Its claims are unverified until the rules are through.
 pub(crate) struct Token<'t> {
-    /// What the signature covers: the header, a dot and the claims, as they came.
+    /// The bytes that the signature covers: the header, a dot and the claims, as they came.
     pub(crate) signed: &'t [u8],
     pub(crate) signature: Vec<u8>,
     pub(crate) header: Header,
@@ -44,7 +44,7 @@ pub(crate) enum Type {
     Other,
 }
 
-/// Who a token speaks for.
+/// The caller that a token speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Kind {
     pub(crate) application: ClientId,
@@ -97,7 +97,7 @@ impl<'t> Token<'t> {
         self.claims.ver.value().copied().unwrap_or(EndpointVersion::V2)
     }
 
-    /// Who the token speaks for.
+    /// The caller that the token speaks for.
     pub(crate) fn kind(&self) -> Result<Kind, Rejection> {
         let wrong = |problem| Rejection::Principal { problem };
         let claims = &self.claims;
@@ -228,5 +228,5 @@ fn text(part: &str, problem: &'static str) -> Result<String, Rejection> {
     String::from_utf8(bytes).map_err(|_| malformed())
 }
 
-/// How long a token may be, in bytes. Entra's are about 2 KiB; headers of web servers end at 8 or 16 KiB.
+/// The most bytes of a token. Entra's are about 2 KiB; headers of web servers end at 8 or 16 KiB.
 pub(crate) const MAX_TOKEN: usize = 16 * 1024;

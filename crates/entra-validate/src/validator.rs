@@ -1,5 +1,6 @@
 //! The async driver.
 
+use std::fmt;
 use std::sync::Arc;
 
 use entra_proto::{EndpointVersion, Timestamp};
@@ -42,13 +43,12 @@ use crate::shared::Shared;
 /// # });
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Validator(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     shared: Arc<Shared<Flights>>,
-    transport: Courier,
+    transport: Arc<dyn Transport>,
 }
 
 /// The flights of v1 and v2 keys.
@@ -56,15 +56,6 @@ struct Inner {
 struct Flights {
     v1: Option<Arc<Flight>>,
     v2: Option<Arc<Flight>>,
-}
-
-#[derive(Clone)]
-struct Courier(Arc<dyn Transport>);
-
-impl std::fmt::Debug for Courier {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Transport")
-    }
 }
 
 impl Validator {
@@ -83,7 +74,7 @@ impl Validator {
     ) -> Self {
         Self(Arc::new(Inner {
             shared: Arc::new(Shared::new(api, Box::new(clock), Flights::default())),
-            transport: Courier(Arc::new(transport)),
+            transport: Arc::new(transport),
         }))
     }
 
@@ -166,9 +157,9 @@ impl Validator {
     /// A flight that hands its outcome to the cache, unless the validator is gone.
     fn flight(&self, fetch: Fetch) -> Arc<Flight> {
         let version = fetch.version();
-        let (transport, shared) = (self.0.transport.clone(), Arc::downgrade(&self.0.shared));
+        let (transport, shared) = (Arc::clone(&self.0.transport), Arc::downgrade(&self.0.shared));
         Arc::new(Flight::new(async move {
-            let fetched = unless_it_panics(send(&*transport.0, fetch))
+            let fetched = unless_it_panics(send(&*transport, fetch))
                 .await
                 .unwrap_or_else(|| Fetched::lost(version));
             if let Some(shared) = shared.upgrade() {
@@ -178,7 +169,13 @@ impl Validator {
     }
 }
 
-/// What a look at the cache comes to.
+impl fmt::Debug for Validator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.shared.fmt(f)
+    }
+}
+
+/// The result of a look at the cache.
 enum Looked {
     Keys(Result<KeySet, Rejection>),
     /// A flight, and the keys that go on meanwhile.

@@ -1,4 +1,4 @@
-//! How long keys are kept and when they are fetched, as data in, data out.
+//! The lifetime of cached keys and the times of fetches, as data in, data out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +40,7 @@ struct Failure {
     error: FetchError,
     at: Timestamp,
     pause: Duration,
-    /// How long the pause would have been without `Retry-After`.
+    /// The pause without `Retry-After`.
     backoff: Duration,
 }
 
@@ -49,11 +49,11 @@ struct Failure {
 pub enum Lookup {
     /// The keys. The token's may be missing from them, and then nothing more can be done about it now.
     Ready(KeySet),
-    /// The keys, which are to be refreshed: the caller owns the fetch, and needs not wait for it.
+    /// The keys, which are to be refreshed: the caller owns the fetch, and need not wait for it.
     Refresh(KeySet, Fetch),
     /// The caller owns the fetch, and looks again when it is complete.
     Fetch(Fetch),
-    /// Somebody else owns a fetch. Look again when it is complete.
+    /// Another caller owns a fetch. Look again when it is complete.
     InFlight,
     /// There are no keys, and it is too early for another attempt.
     Unavailable(Rejection),

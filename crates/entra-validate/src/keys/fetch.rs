@@ -30,7 +30,7 @@ enum Stage {
     Keys(Metadata),
 }
 
-/// What comes next in a fetch. It is complete: there are no other steps.
+/// The next step of a fetch. It is complete: there are no other steps.
 #[derive(Debug)]
 pub enum FetchStep {
     /// A request to send.

@@ -72,7 +72,7 @@ impl Entry {
     }
 }
 
-/// How many keys a document may have. Entra publishes about ten.
+/// The most keys that a document may have. Entra publishes about ten.
 pub const MAX_KEYS: usize = 100;
 
 const MAX_DOCUMENT: usize = 512 * 1024;
