@@ -27,11 +27,11 @@
 //! nothing, and then accepts every token of the tenant; here arrays and texts are read alike, and an empty or missing set is an error at
 //! the start. Their `Location` names a path that does not exist; here it is the to-do's. They forget all to-dos when they stop.
 
-mod access;
 mod arguments;
 #[path = "../common/mod.rs"]
 mod common;
 mod configuration;
+mod reach;
 mod routes;
 #[path = "../server/mod.rs"]
 mod server;
@@ -42,24 +42,28 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use entra_tower::{RequirePermissions, RequireToken};
 use entra_transport_hyper::HyperTransport;
 use entra_validate::Validator;
 use tokio::process::Command;
 
-use crate::access::Access;
 use crate::arguments::Arguments;
 use crate::common::config::appsettings::AppSettings;
 use crate::common::{Failure, note};
 use crate::configuration::Configuration;
-use crate::routes::App;
+use crate::routes::Guards;
 use crate::server::listen::listen;
+use crate::server::log;
 use crate::server::serve::serve;
+use crate::server::stop::stopped;
 use crate::server::tls::Tls;
 use crate::store::Store;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
+    let arguments = Arguments::parse();
+    log::start();
+    match run(arguments).await {
         Ok(code) => code,
         Err(failure) => {
             failure.print();
@@ -78,13 +82,10 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     }
     let transport = HyperTransport::builder().for_cloud(configuration.api.cloud()).build()?;
     let scope = format!("api://{}", configuration.client_id);
-    let app = App {
-        store,
-        access: Access {
-            validator: Validator::new(configuration.api, transport),
-            read: configuration.read,
-            write: configuration.write,
-        },
+    let guards = Guards {
+        token: RequireToken::new(Validator::new(configuration.api, transport)),
+        read: RequirePermissions::new(configuration.read),
+        write: RequirePermissions::new(configuration.write),
     };
 
     let place = arguments
@@ -98,7 +99,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         _ => None,
     };
     let endpoint = endpoint(&listeners, tls.is_some())?;
-    serve(listeners, &routes::router(app), tls)?;
+    serve(listeners, &routes::router(store, guards), tls)?;
     note(&format!("listens at {endpoint}"));
 
     let [program, words @ ..] = arguments.command.as_slice() else {
@@ -119,7 +120,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             let code = status?.code().and_then(|code| u8::try_from(code).ok());
             Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
         }
-        stopped = stopped() => stopped.map(|()| ExitCode::FAILURE),
+        stopped = stopped() => Ok(stopped.map(|()| ExitCode::FAILURE)?),
     }
 }
 
@@ -143,19 +144,4 @@ fn endpoint(listeners: &[TcpListener], is_tls: bool) -> Result<String, Failure> 
         true => format!("https://{address}{}", routes::PATH),
         false => format!("http://{address}{}", routes::PATH),
     })
-}
-
-/// Waits until a user or the system stops the program. Everything that was acknowledged is on the disk then.
-async fn stopped() -> Result<(), Failure> {
-    #[cfg(unix)]
-    {
-        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
-            _ = terminated.recv() => {}
-        }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await?;
-    Ok(())
 }

@@ -6,76 +6,83 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post, put};
 use entra_proto::Guid;
+use entra_tower::{RequirePermissions, RequireToken};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::access::{Access, Caller, Reach, Reader, Writer};
 use crate::common::note;
+use crate::reach::Reach;
 use crate::store::{Store, StoreError, ToDo};
 
 /// Where the list is.
 pub(crate) const PATH: &str = "/api/todolist";
 
-/// Everything that the handlers share.
-pub(crate) struct App {
-    pub(crate) store: Store,
-    pub(crate) access: Access,
+/// The layers that decide who reaches a handler.
+pub(crate) struct Guards {
+    pub(crate) token: RequireToken,
+    pub(crate) read: RequirePermissions,
+    pub(crate) write: RequirePermissions,
 }
 
-/// Returns the routes.
-pub(crate) fn router(app: App) -> Router {
+/// Returns the routes, with the guards around them.
+pub(crate) fn router(store: Store, guards: Guards) -> Router {
+    let Guards { token, read, write } = guards;
+    let all = get(list).layer(read.clone()).merge(post(add).layer(write.clone()));
+    let each = get(one).layer(read).merge(put(change).delete(remove).layer(write));
     Router::new()
-        .route(PATH, get(list).post(add))
-        .route(&format!("{PATH}/{{id}}"), get(one).put(change).delete(remove))
+        .route(PATH, all)
+        .route(&format!("{PATH}/{{id}}"), each)
         .fallback(|| async { Problem::NOT_FOUND })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .with_state(Arc::new(app))
+        // Around everything: a request without a valid token learns nothing, and its body is not read.
+        .layer(token)
+        .with_state(Arc::new(store))
 }
 
-async fn list(State(app): State<Arc<App>>, Reader(caller): Reader) -> Result<Response, Problem> {
-    let todos = on_store(app, move |store| store.list(&caller)).await?;
+async fn list(State(store): State<Arc<Store>>, reach: Reach) -> Result<Response, Problem> {
+    let todos = on_store(store, move |store| store.list(&reach)).await?;
     Ok(json_response(StatusCode::OK, &todos))
 }
 
-async fn one(State(app): State<Arc<App>>, Reader(caller): Reader, id: Id) -> Result<Response, Problem> {
+async fn one(State(store): State<Arc<Store>>, reach: Reach, id: Id) -> Result<Response, Problem> {
     let id = number(&id)?;
-    let todo = on_store(app, move |store| store.get(&caller, id)).await?;
+    let todo = on_store(store, move |store| store.get(&reach, id)).await?;
     Ok(json_response(StatusCode::OK, &todo.ok_or(Problem::NOT_FOUND)?))
 }
 
 async fn add(
-    State(app): State<Arc<App>>,
-    Writer(caller): Writer,
+    State(store): State<Arc<Store>>,
+    reach: Reach,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
     let sent = Sent::read(&headers, &body)?;
-    let owner = sent.owner(&caller)?;
-    let todo = on_store(app, move |store| store.add(&caller, owner, &sent.description)).await?;
+    let owner = sent.owner(&reach)?;
+    let todo = on_store(store, move |store| store.add(&reach, owner, &sent.description)).await?;
     let location = HeaderValue::from_str(&format!("{PATH}/{}", todo.id)).expect("a path of ASCII is a header");
     Ok(([(LOCATION, location)], json_response(StatusCode::CREATED, &todo)).into_response())
 }
 
 async fn change(
-    State(app): State<Arc<App>>,
-    Writer(caller): Writer,
+    State(store): State<Arc<Store>>,
+    reach: Reach,
     id: Id,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
     let id = number(&id)?;
     let sent = Sent::read(&headers, &body)?;
-    let todo = on_store(app, move |store| store.change(&caller, id, &sent.description)).await?;
+    let todo = on_store(store, move |store| store.change(&reach, id, &sent.description)).await?;
     Ok(json_response(StatusCode::OK, &todo.ok_or(Problem::NOT_FOUND)?))
 }
 
-async fn remove(State(app): State<Arc<App>>, Writer(caller): Writer, id: Id) -> Result<StatusCode, Problem> {
+async fn remove(State(store): State<Arc<Store>>, reach: Reach, id: Id) -> Result<StatusCode, Problem> {
     let id = number(&id)?;
-    match on_store(app, move |store| store.remove(&caller, id)).await? {
+    match on_store(store, move |store| store.remove(&reach, id)).await? {
         true => Ok(StatusCode::OK),
         false => Err(Problem::NOT_FOUND),
     }
@@ -90,10 +97,10 @@ fn number(Path(id): &Id) -> Result<i64, Problem> {
 
 /// Runs a method of the store, which blocks.
 async fn on_store<T: Send + 'static>(
-    app: Arc<App>,
+    store: Arc<Store>,
     call: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Problem> {
-    match tokio::task::spawn_blocking(move || call(&app.store)).await {
+    match tokio::task::spawn_blocking(move || call(&store)).await {
         Ok(Ok(found)) => Ok(found),
         Ok(Err(StoreError::Full)) => Err(Problem {
             status: StatusCode::CONFLICT,
@@ -136,10 +143,11 @@ impl Sent {
     }
 
     /// The owner of a new to-do: the user who calls, or the one that an application names.
-    fn owner(&self, caller: &Caller) -> Result<Guid, Problem> {
-        match (&self.owner, caller.reach) {
-            (Some(owner), Reach::Everyone) => owner.parse().map_err(|_| Problem::bad("The owner is not a GUID.")),
-            _ => Ok(caller.object_id),
+    fn owner(&self, reach: &Reach) -> Result<Guid, Problem> {
+        match (&self.owner, reach.owner()) {
+            (_, Some(user)) => Ok(user),
+            (Some(owner), None) => owner.parse().map_err(|_| Problem::bad("The owner is not a GUID.")),
+            (None, None) => Ok(reach.object_id),
         }
     }
 }

@@ -18,8 +18,8 @@ use entra_proto::Guid;
 use rusqlite::types::Type;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, TransactionBehavior, params};
 
-use crate::access::Caller;
 use crate::common::Failure;
+use crate::reach::Reach;
 
 /// The to-dos of all tenants.
 #[derive(Debug)]
@@ -97,23 +97,23 @@ impl Store {
     }
 
     /// Returns the to-dos that the caller may see.
-    pub(crate) fn list(&self, caller: &Caller) -> Result<Vec<ToDo>, StoreError> {
+    pub(crate) fn list(&self, reach: &Reach) -> Result<Vec<ToDo>, StoreError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(LIST)?;
-        let rows = statement.query_map(params![tenant(caller), owner(caller)], todo)?;
+        let rows = statement.query_map(params![tenant(reach), owner(reach)], todo)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    pub(crate) fn get(&self, caller: &Caller, id: i64) -> Result<Option<ToDo>, StoreError> {
+    pub(crate) fn get(&self, reach: &Reach, id: i64) -> Result<Option<ToDo>, StoreError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(GET)?;
-        let found = statement.query_row(params![tenant(caller), owner(caller), id], todo);
+        let found = statement.query_row(params![tenant(reach), owner(reach), id], todo);
         Ok(found.optional()?)
     }
 
     /// Adds a to-do of this owner, who is the caller if that is a user.
-    pub(crate) fn add(&self, caller: &Caller, owner: Guid, description: &str) -> Result<ToDo, StoreError> {
-        let (tenant, name) = (tenant(caller), owner.to_string());
+    pub(crate) fn add(&self, reach: &Reach, owner: Guid, description: &str) -> Result<ToDo, StoreError> {
+        let (tenant, name) = (tenant(reach), owner.to_string());
         let mut connection = self.connection();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let count: i64 = transaction
@@ -135,22 +135,22 @@ impl Store {
     }
 
     /// Changes the description. Returns the to-do as it is then.
-    pub(crate) fn change(&self, caller: &Caller, id: i64, description: &str) -> Result<Option<ToDo>, StoreError> {
+    pub(crate) fn change(&self, reach: &Reach, id: i64, description: &str) -> Result<Option<ToDo>, StoreError> {
         let mut connection = self.connection();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let changed = transaction
             .prepare_cached(UPDATE)?
-            .query_row(params![tenant(caller), owner(caller), id, description], todo)
+            .query_row(params![tenant(reach), owner(reach), id, description], todo)
             .optional()?;
         transaction.commit()?;
         Ok(changed)
     }
 
     /// Removes a to-do. Returns false if there is none.
-    pub(crate) fn remove(&self, caller: &Caller, id: i64) -> Result<bool, StoreError> {
+    pub(crate) fn remove(&self, reach: &Reach, id: i64) -> Result<bool, StoreError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(DELETE)?;
-        Ok(statement.execute(params![tenant(caller), owner(caller), id])? > 0)
+        Ok(statement.execute(params![tenant(reach), owner(reach), id])? > 0)
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -164,13 +164,13 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-fn tenant(caller: &Caller) -> String {
-    caller.tenant.to_string()
+fn tenant(reach: &Reach) -> String {
+    reach.tenant.to_string()
 }
 
 /// `NULL` stands for every owner.
-fn owner(caller: &Caller) -> Option<String> {
-    caller.owner().map(|owner| owner.to_string())
+fn owner(reach: &Reach) -> Option<String> {
+    reach.owner().map(|owner| owner.to_string())
 }
 
 fn todo(row: &Row<'_>) -> rusqlite::Result<ToDo> {

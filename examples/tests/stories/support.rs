@@ -1,8 +1,9 @@
 //! What the tests of all examples use.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 
 use entra_emulator::{App, Emulator};
@@ -22,6 +23,47 @@ pub(crate) fn run_in(folder: &Path, program: &str, arguments: &[&str], variables
         .current_dir(folder)
         .output()
         .unwrap()
+}
+
+/// A server that runs until it is dropped.
+pub(crate) struct Running {
+    child: Child,
+    /// What it says behind "listens at".
+    pub(crate) listens_at: String,
+}
+
+impl Running {
+    /// Starts a program in a folder, with these variables alone.
+    pub(crate) fn start(program: &str, arguments: &[&str], folder: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .envs(variables.iter().copied())
+            .current_dir(folder)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let (mut listens_at, mut told) = (None, String::new());
+        while listens_at.is_none() && lines.read_line(&mut told).unwrap() > 0 {
+            let line = told.lines().last().unwrap_or_default();
+            listens_at = line.strip_prefix("note: listens at ").map(str::to_owned);
+        }
+        // Its log must not fill the pipe.
+        std::thread::spawn(move || lines.read_to_string(&mut String::new()));
+        Self {
+            child,
+            listens_at: listens_at.unwrap_or_else(|| panic!("{told}")),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It is killed, so it writes nothing at its end.
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

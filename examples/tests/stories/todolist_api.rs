@@ -1,9 +1,8 @@
 //! `todolist_api`: who may do what, and whose to-dos are seen.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use entra_emulator::{Api, Config, Defect, Emulator, EmulatorBuilder, Forge};
 use entra_proto::Body;
@@ -13,7 +12,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Request};
 use serde_json::{Value, json};
 
-use crate::support::{folder, run_in, text};
+use crate::support::{Running, folder, run_in, text};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_todolist_api");
 pub(crate) const ADELE: &str = "adele@contoso.onmicrosoft.com";
@@ -32,35 +31,22 @@ pub(crate) fn emulator() -> Emulator {
     EmulatorBuilder::from(config).start()
 }
 
-/// A running API, which is killed in the end.
+/// A running API.
 pub(crate) struct Server {
-    child: Child,
+    _running: Running,
     pub(crate) endpoint: String,
 }
 
 impl Server {
     /// Starts the API in a folder, with this configuration.
     pub(crate) fn start(emulator: &Emulator, folder: &Path, settings: &str, arguments: &[&str]) -> Self {
-        let mut child = command(emulator, folder, settings)
-            .args(["--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap());
-        let (mut endpoint, mut told) = (None, String::new());
-        while endpoint.is_none() && lines.read_line(&mut told).unwrap() > 0 {
-            endpoint = told
-                .lines()
-                .last()
-                .and_then(|line| line.strip_prefix("note: listens at "))
-                .map(str::to_owned);
-        }
-        // Its log must not fill the pipe.
-        std::thread::spawn(move || lines.read_to_string(&mut String::new()));
+        fs::write(folder.join("appsettings.json"), settings).unwrap();
+        let arguments = [&["--listen", "127.0.0.1:0"], arguments].concat();
+        let variables = [("AZURE_AUTHORITY_HOST", emulator.base_url())];
+        let running = Running::start(PROGRAM, &arguments, folder, &variables);
         Self {
-            child,
-            endpoint: endpoint.unwrap_or_else(|| panic!("{told}")),
+            endpoint: running.listens_at.clone(),
+            _running: running,
         }
     }
 
@@ -101,13 +87,6 @@ impl Server {
         assert_eq!(reply.status, 201, "{}", reply.json);
         assert_eq!(reply.headers["location"], format!("/api/todolist/{}", reply.json["id"]));
         reply.json
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
     }
 }
 
