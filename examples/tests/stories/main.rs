@@ -6,6 +6,7 @@ mod closed_output;
 mod custom_stack;
 mod daemon_graph;
 mod daemon_graph_files;
+mod mcp_server;
 mod support;
 mod table;
 mod todolist_api;

@@ -31,6 +31,11 @@ fn variable_that_is_not_text_is_not_ignored() {
         ),
         (env!("CARGO_BIN_EXE_managed_desktop"), "AZURE_AUTHORITY_HOST", &[][..]),
         (
+            env!("CARGO_BIN_EXE_mcp_server"),
+            "AZURE_TENANT_ID",
+            &["--client-id", id, "--listen", "127.0.0.1:0"][..],
+        ),
+        (
             env!("CARGO_BIN_EXE_todolist_api"),
             "AZURE_AUTHORITY_HOST",
             &["--listen", "127.0.0.1:0"][..],
