@@ -462,5 +462,12 @@ mod axum {
             let found = status(&router, method.clone(), uri, token.map(String::as_str)).await;
             assert_eq!(found, expected, "{method} {uri} {}", token.is_some());
         }
+        let Ok(Some(spoofed)) = corpus.principal("v2 user").await else {
+            panic!("a principal")
+        };
+        let mut request = get("/late", Some(&user)).map(Body::from);
+        request.extensions_mut().insert(spoofed);
+        let Ok(answer) = router.oneshot(request).await;
+        assert_eq!(answer.status(), 500, "a principal of elsewhere is none");
     }
 }
