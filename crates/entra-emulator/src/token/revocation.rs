@@ -92,8 +92,8 @@ impl Revocations {
         let of_user = user.and_then(|id| marks.users.get(id));
         let hits = [marks.everyone.as_ref(), marks.apps.get(client_id), of_user];
         let hits = hits.into_iter().flatten().filter(|mark| number <= mark.last);
-        // Of two at one place in the order of tokens, the later call counts, and the clock may have been set back since.
-        hits.max_by_key(|mark| mark.last).map(|mark| mark.at)
+        // By the order of tokens first: the clock may have been set back between two revocations.
+        hits.max_by_key(|mark| (mark.last, mark.at)).map(|mark| mark.at)
     }
 
     fn number(&self, token_id: &str) -> u64 {
@@ -125,6 +125,7 @@ mod tests {
         assert_eq!(revocations.revoked_at("a", None, &old), Some(100));
         assert_eq!(revocations.revoked_at("a", None, &new), None);
         revocations.revoke(Some("a"), 50);
+        assert_eq!(revocations.revoked_at("a", None, &old), Some(50));
         assert_eq!(revocations.revoked_at("a", None, &new), Some(50));
         assert_eq!(revocations.revoked_at("b", None, &new), None);
         assert_eq!(revocations.revoked_at("b", None, &old), Some(100));
