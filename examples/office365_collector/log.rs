@@ -226,10 +226,15 @@ mod tests {
             let mut rounds = log.rounds.lock().unwrap();
             [&finished, &over].map(|event| rounds.is_news(event))
         };
-        let (idle, mut busy, mut failed) = (Report::default(), Report::default(), Report::default());
-        busy.contents = 1;
-        let mut paused = Report::default();
-        paused.back_offs = 1;
+        let (idle, mut failed) = (Report::default(), Report::default());
+        let busy = Report {
+            contents: 1,
+            ..Report::default()
+        };
+        let paused = Report {
+            back_offs: 1,
+            ..Report::default()
+        };
         failed.fail(Failure::new(Place::tenant(&tenant), Cause::TenantId));
         assert_eq!(round(&idle), [true; 2], "the first round");
         assert_eq!(round(&idle), [false; 2]);
