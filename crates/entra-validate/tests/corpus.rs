@@ -67,11 +67,7 @@ fn path() -> PathBuf {
 }
 
 fn corpus() -> Corpus {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../entra-emulator/corpus/access-tokens.json"
-    );
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    serde_json::from_str(&std::fs::read_to_string(path()).unwrap()).unwrap()
 }
 
 /// The API, with the keys of each version.
