@@ -94,15 +94,7 @@
 //!                                   400, 401, 403, 503         403
 //! ```
 //!
-//! ```ignore
-//! let guard = RequireToken::new(validator).with_open_path("/healthz")?;
-//! let read = RequirePermissions::any_of(["ToDoList.Read"], ["ToDoList.Read.All"])?;
-//! let write = RequirePermissions::any_of(["ToDoList.ReadWrite"], ["ToDoList.ReadWrite.All"])?;
-//! let app = Router::new()
-//!     .route("/tasks", get(list).layer(read).merge(post(add).layer(write)))
-//!     .route("/healthz", get(|| async { "ok" }))
-//!     .layer(guard);
-//! ```
+//! `RequireToken` and `Caller` have programs to start from.
 //!
 //! The order of layers:
 //! - Outside of `RequireToken`: traces, timeouts, limits by address, and CORS, without which a browser does not see why it was rejected.

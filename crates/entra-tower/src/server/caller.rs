@@ -17,14 +17,25 @@ use crate::server::{Guard, reject, unguarded};
 /// status 401.
 ///
 /// ```
-/// use entra_tower::Caller;
-/// use entra_validate::Principal;
+/// use axum::Router;
+/// use axum::routing::{get, post};
+/// use entra_tower::{Caller, RequirePermissions, RequireToken};
+/// use entra_validate::{Principal, Validator};
 ///
-/// async fn tasks(Caller(caller): Caller) -> String {
+/// async fn list(Caller(caller): Caller) -> String {
 ///     match caller {
 ///         Principal::User(_) => format!("the tasks of {} in {}", caller.object_id(), caller.tenant()),
 ///         _ => "all tasks".to_owned(),
 ///     }
+/// }
+///
+/// fn app(validator: Validator) -> Result<Router, entra_proto::Error> {
+///     let read = RequirePermissions::any_of(["Tasks.Read"], ["Tasks.Read.All"])?;
+///     let write = RequirePermissions::any_of(["Tasks.ReadWrite"], ["Tasks.ReadWrite.All"])?;
+///     Ok(Router::new()
+///         .route("/tasks", get(list).layer(read).merge(post(|| async { "added" }).layer(write)))
+///         .route("/healthz", get(|| async { "ok" }))
+///         .layer(RequireToken::new(validator).with_open_path("/healthz")?))
 /// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
