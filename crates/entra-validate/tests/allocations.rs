@@ -57,3 +57,20 @@ fn hostile_token_is_bounded_in_memory() {
     let cost = measure(|| drop(runtime.block_on(validator.validate(&long))));
     assert!(cost.bytes_max < 1024, "{} bytes", cost.bytes_max);
 }
+
+#[test]
+fn hostile_keys_are_bounded_in_memory() {
+    use entra_proto::EndpointVersion;
+    use entra_validate::{KeySet, Metadata};
+    let document = json!({
+        "issuer": "https://login.microsoftonline.com/{tenantid}/v2.0",
+        "jwks_uri": "https://login.microsoftonline.com/common/discovery/v2.0/keys",
+    });
+    let metadata = Metadata::read(&api(), EndpointVersion::V2, document.to_string().as_bytes()).unwrap();
+    for entry in ["0", "{}", "[]"] {
+        let entries = format!("{entry},").repeat(500 * 1024 / (entry.len() + 1));
+        let document = format!("{{\"keys\":[{entries}0]}}");
+        let cost = measure(|| assert!(KeySet::read(&metadata, document.as_bytes()).is_err()));
+        assert!(cost.bytes_max < 256 * 1024, "{} bytes for {entry}", cost.bytes_max);
+    }
+}

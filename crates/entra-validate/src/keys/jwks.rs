@@ -1,9 +1,10 @@
 //! JWKS documents (RFC 7517).
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use super::Key;
 use super::fetch::FetchError;
@@ -17,34 +18,72 @@ pub(super) fn read(document: &[u8]) -> Result<Vec<Key>, FetchError> {
     }
     let Jwks { keys } = serde_json::from_slice(document)
         .map_err(|_| FetchError::new("the JWKS document is not one: no array of keys"))?;
-    if keys.len() > MAX_KEYS {
+    let Keys { keys, count } = keys;
+    if count > MAX_KEYS {
         return Err(FetchError::new("the JWKS document has more than 100 keys"));
     }
-    let keys: Vec<Key> = keys.into_iter().filter_map(Entry::into_key).collect();
     if keys.is_empty() {
         return Err(FetchError::new("the JWKS document has no RSA key that signs tokens"));
     }
     Ok(keys)
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct Jwks {
-    keys: Vec<Entry>,
+    keys: Keys,
+}
+
+/// The keys that sign tokens, and the number of all entries.
+struct Keys {
+    keys: Vec<Key>,
+    count: usize,
+}
+
+/// Each entry is done with before the next is read, and those beyond the bound are only counted: a list of small entries would take
+/// many times the memory of its text.
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeysVisitor;
+        impl<'de> Visitor<'de> for KeysVisitor {
+            type Value = Keys;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of keys")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Keys, A::Error> {
+                let (mut keys, mut count) = (Vec::new(), 0);
+                while count < MAX_KEYS {
+                    let Some(entry) = entries.next_element::<Entry>()? else {
+                        return Ok(Keys { keys, count });
+                    };
+                    keys.extend(entry.into_key());
+                    count += 1;
+                }
+                while entries.next_element::<IgnoredAny>()?.is_some() {
+                    count += 1;
+                }
+                Ok(Keys { keys, count })
+            }
+        }
+        deserializer.deserialize_seq(KeysVisitor)
+    }
 }
 
 /// One entry. What is no key of ours does not spoil the others.
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(untagged)]
 enum Entry {
     Rsa(Rsa),
     Other(IgnoredAny),
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct Rsa {
     kty: String,
     #[serde(rename = "use")]
     usage: Option<String>,
+    key_ops: Option<Vec<String>>,
     alg: Option<String>,
     kid: String,
     n: String,
@@ -58,6 +97,9 @@ impl Entry {
         let Self::Rsa(rsa) = self else { return None };
         let is_for_tokens = rsa.kty == "RSA"
             && rsa.usage.is_none_or(|usage| usage == "sig")
+            && rsa
+                .key_ops
+                .is_none_or(|operations| operations.iter().any(|it| it == "verify"))
             && rsa.alg.is_none_or(|alg| alg == "RS256")
             && !rsa.kid.is_empty();
         // A certificate of x5c is not read: the key that counts is n and e.
