@@ -88,11 +88,16 @@ pub(crate) struct Facets {
 
 impl Facets {
     fn read(text: &str) -> Self {
-        let has = |number: &str| text.split_ascii_whitespace().any(|facet| facet == number);
-        Self {
-            is_agent_identity: has("11"),
-            is_agent_user: has("13"),
+        Self::of(text.split_ascii_whitespace())
+    }
+
+    fn of<'a>(numbers: impl Iterator<Item = &'a str>) -> Self {
+        let mut facets = Self::default();
+        for number in numbers {
+            facets.is_agent_identity |= number == "11";
+            facets.is_agent_user |= number == "13";
         }
+        facets
     }
 
     pub(crate) fn is_agent(self) -> bool {
@@ -169,7 +174,7 @@ impl Record for Claims {
                     })
                 });
             }
-            9 => self.scp = Member::text(value, owned),
+            9 => self.scp = Member::text(value, |scp| is_list_of_scopes(scp).then(|| scp.into())),
             10 => {
                 self.roles = match value {
                     Value::Words(roles) => Member::Is(roles),
@@ -212,10 +217,22 @@ fn list(value: Value<'_>) -> Words {
     }
 }
 
+/// Blanks are between scopes. Any other white space would make two names look like one, or stand for a scope by itself.
+fn is_list_of_scopes(scp: &str) -> bool {
+    scp.chars()
+        .all(|it| it == ' ' || !(it.is_whitespace() || it.is_control()))
+}
+
+/// One text, as documented. An agent must not pass for an application where it comes as a list or a single number.
 fn facets(value: &Value<'_>) -> Facets {
     match value {
         Value::Text(text) => Facets::read(text),
-        Value::Number(_) | Value::Words(_) | Value::Other => Facets::default(),
+        Value::Words(words) => Facets::of(words.iter()),
+        Value::Number(number) => Facets {
+            is_agent_identity: *number == 11.0,
+            is_agent_user: *number == 13.0,
+        },
+        Value::Other => Facets::default(),
     }
 }
 

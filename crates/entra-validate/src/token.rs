@@ -115,7 +115,9 @@ impl<'t> Token<'t> {
             .copied()
             .ok_or_else(|| wrong("oid is missing, or is no GUID in lower case"))?;
         if matches!(claims.scp, Member::Malformed) || matches!(claims.roles, Member::Malformed) {
-            return Err(wrong("scp is not one string, or roles is not an array of strings"));
+            return Err(wrong(
+                "scp is not one string of names with blanks between, or roles is not an array of names",
+            ));
         }
         let has_scopes = claims.scopes().next().is_some();
         // The service principal itself is the subject of a token without a user; a user's subject is a name made for one application.

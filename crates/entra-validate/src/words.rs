@@ -1,13 +1,13 @@
 //! Lists of names in a token.
 
-/// Names in one allocation. None of them is empty or holds a control character.
+/// Names in one allocation. None of them is blank or holds a control character.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Words(String);
 
 impl Words {
-    /// Appends a name. It is not taken, and `false` comes back, where it could not be told from two.
+    /// Appends a name. Returns `false`, without taking it, if it is blank or could not be told from two.
     pub(crate) fn push(&mut self, word: &str) -> bool {
-        if word.is_empty() || word.chars().any(char::is_control) {
+        if word.trim().is_empty() || word.chars().any(char::is_control) {
             return false;
         }
         if !self.0.is_empty() {
