@@ -320,6 +320,8 @@ impl Api {
     pub(crate) fn authorization_servers(&self) -> Vec<String> {
         let of = |tenant: &str| format!("{}/{tenant}/v2.0", self.0.cloud.origin());
         match &self.0.tenants {
+            // The host of the issuer is the tenant's ID there, whatever its other names are.
+            Tenants::One(one) if self.is_external() => vec![format!("https://{one}.ciamlogin.com/{one}/v2.0")],
             Tenants::One(one) => vec![of(&one.to_string())],
             Tenants::AnyOf(some) => some.iter().map(|tenant: &Guid| of(&tenant.to_string())).collect(),
             Tenants::Any => vec![of("organizations")],
