@@ -91,6 +91,12 @@ pub(crate) fn realm(text: &str) -> Result<Box<str>, Error> {
 
 /// Checks a list of scopes for a challenge.
 pub(crate) fn scope(text: &str) -> Result<Box<str>, Error> {
+    // RFC 6749, section 3.3: each scope has a character at least, and one blank is between two.
+    if text.split(' ').any(str::is_empty) {
+        return Err(InputError::new("scope", "is not a list of scopes")
+            .advice("write at least one scope, with one blank between two")
+            .into());
+    }
     quotable("scope", text, |byte| matches!(byte, 0x20..=0x7e))
 }
 
