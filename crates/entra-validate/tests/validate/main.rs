@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attacks;
 #[cfg(feature = "blocking")]
 mod blocking;
 mod documents;
