@@ -13,7 +13,7 @@ use crate::principal::Principal;
 use crate::rejection::Rejection;
 use crate::report::{Log, Report, Silent};
 use crate::rule::Rule;
-use crate::shared::Shared;
+use crate::shared::{MOST_LOOKS, Shared, State};
 
 /// Validates access tokens as [`Validator`](crate::Validator) does, without a runtime.
 ///
@@ -102,7 +102,7 @@ impl Validator {
         if let Some(keys) = shared.fresh(version, kid, now) {
             return Ok(keys);
         }
-        loop {
+        for _ in 0..MOST_LOOKS {
             let now = (shared.clock)();
             let mut state = shared.lock();
             let lookup = state.cache.lookup(version, kid, now);
@@ -114,7 +114,7 @@ impl Validator {
                     self.fetch(version, fetch);
                 }
                 Lookup::InFlight => {
-                    let in_flight = |state: &mut crate::shared::State<()>| state.cache.is_in_flight(version);
+                    let in_flight = |state: &mut State<()>| state.cache.is_in_flight(version);
                     drop(
                         self.0
                             .completed
@@ -124,6 +124,7 @@ impl Validator {
                 }
             }
         }
+        Err(Rejection::UnknownKey)
     }
 
     fn fetch(&self, version: EndpointVersion, fetch: Fetch) {

@@ -60,9 +60,24 @@ impl Template {
 }
 
 /// A GUID as Entra writes it: 36 characters in lower case. Other spellings of the same would be equal here and differ elsewhere.
+///
+/// [`Guid`]'s own reader takes what people copy; a token has several GUIDs, and is read for each request.
 pub(crate) fn canonical_guid(text: &str) -> Option<Guid> {
-    let is_usual = text.len() == GUID_LENGTH && !text.bytes().any(|byte| byte.is_ascii_uppercase());
-    if is_usual { text.parse().ok() } else { None }
+    if text.len() != GUID_LENGTH {
+        return None;
+    }
+    let mut number: u128 = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let digit = match (at, byte) {
+            (8 | 13 | 18 | 23, b'-') => continue,
+            (8 | 13 | 18 | 23, _) => return None,
+            (_, b'0'..=b'9') => byte - b'0',
+            (_, b'a'..=b'f') => byte - b'a' + 10,
+            _ => return None,
+        };
+        number = number << 4 | u128::from(digit);
+    }
+    Some(Guid::from_bytes(number.to_be_bytes()))
 }
 
 const GUID_LENGTH: usize = 36;
@@ -91,6 +106,22 @@ mod tests {
             String::new(),
         ] {
             assert!(!v1.matches(&other, tenant) && !v2.matches(&other, tenant), "{other}");
+        }
+    }
+
+    #[test]
+    fn guid_has_one_spelling() {
+        assert_eq!(canonical_guid(TENANT), Some(TENANT.parse().unwrap()));
+        for other in [
+            TENANT.to_uppercase(),
+            TENANT.replace('-', "0"),
+            TENANT.replacen('a', "-", 1),
+            TENANT.replacen('a', "g", 1),
+            TENANT.replacen("aa", "\u{e9}", 1),
+            format!("{TENANT} "),
+            String::new(),
+        ] {
+            assert_eq!(canonical_guid(&other), None, "{other}");
         }
     }
 

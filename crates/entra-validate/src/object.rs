@@ -98,7 +98,7 @@ impl<'de, R: Record> Visitor<'de> for Reader<'_, R> {
         let mut known: u64 = 0;
         let mut others = Names::default();
         while let Some(Text(name)) = members.next_key()? {
-            let place = R::NAMES.iter().position(|known| known.eq_ignore_ascii_case(&name));
+            let place = R::NAMES.iter().position(|known| is_alike(known, &name));
             let Some(place) = place else {
                 others.insert(name).map_err(fail)?;
                 members.next_value::<IgnoredAny>()?;
@@ -117,6 +117,13 @@ impl<'de, R: Record> Visitor<'de> for Reader<'_, R> {
         }
         Ok(record)
     }
+}
+
+/// Whether two names differ in letter case only.
+#[inline]
+fn is_alike(known: &str, name: &str) -> bool {
+    // Most names are told apart by their lengths.
+    known.len() == name.len() && known.eq_ignore_ascii_case(name)
 }
 
 /// The names that are not the record's.

@@ -85,6 +85,10 @@ impl<S> Shared<S> {
     }
 }
 
+/// The most looks of a request for its keys. A fetch leaves something to return, so two looks are enough; where the clock leaps, or others
+/// own the fetch, there may be one more.
+pub(crate) const MOST_LOOKS: usize = 4;
+
 impl<S> fmt::Debug for Shared<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Validator")

@@ -13,7 +13,7 @@ use crate::principal::Principal;
 use crate::rejection::Rejection;
 use crate::report::{Log, Report, Silent};
 use crate::rule::Rule;
-use crate::shared::Shared;
+use crate::shared::{MOST_LOOKS, Shared};
 
 /// Validates access tokens, and fetches the signing keys for it over a transport.
 ///
@@ -117,8 +117,7 @@ impl Validator {
         if let Some(keys) = self.0.shared.fresh(version, kid, now) {
             return Ok(keys);
         }
-        // A flight leaves something to return, so it is two looks at most, except where the clock leaps meanwhile.
-        loop {
+        for _ in 0..MOST_LOOKS {
             let (flight, meanwhile) = match self.look(version, kid) {
                 Looked::Keys(keys) => return keys,
                 Looked::Flight(flight, meanwhile) => (flight, meanwhile),
@@ -129,6 +128,7 @@ impl Validator {
                 _ => flight.wait().await,
             }
         }
+        Err(Rejection::UnknownKey)
     }
 
     fn look(&self, version: EndpointVersion, kid: &str) -> Looked {

@@ -280,3 +280,20 @@ async fn report_shows_every_rule() {
     );
     assert!(text.lines().last().unwrap().ends_with("not reached"));
 }
+
+#[tokio::test]
+async fn leaping_clock_keeps_no_request_forever() {
+    let cloud = Cloud::new();
+    let clock = Clock::new();
+    let reader = clock.reader();
+    let leaping = move || {
+        clock.advance(FORCED_REFRESH_INTERVAL);
+        reader()
+    };
+    let validator = Validator::with_clock(api(), cloud.transport(), leaping);
+    assert_eq!(
+        validator.validate(&daemon().header("kid", "forged").sign()).await,
+        Err(Rejection::UnknownKey)
+    );
+    assert!(cloud.fetches() <= 4, "{}", cloud.fetches());
+}
