@@ -40,8 +40,19 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the API in a folder, with this configuration.
     pub(crate) fn start(emulator: &Emulator, folder: &Path, settings: &str, arguments: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", emulator, folder, settings, arguments)
+    }
+
+    /// Starts the API at this place.
+    pub(crate) fn start_at(
+        place: &str,
+        emulator: &Emulator,
+        folder: &Path,
+        settings: &str,
+        arguments: &[&str],
+    ) -> Self {
         fs::write(folder.join("appsettings.json"), settings).unwrap();
-        let arguments = [&["--listen", "127.0.0.1:0"], arguments].concat();
+        let arguments = [&["--listen", place], arguments].concat();
         let variables = [("AZURE_AUTHORITY_HOST", emulator.base_url())];
         let running = Running::start(PROGRAM, &arguments, folder, &variables);
         Self {
@@ -167,6 +178,48 @@ fn application_sees_all_and_user_sees_own() {
     assert_eq!(server.call("DELETE", "/2", Some(&app), None).status, 404);
     assert_eq!(server.list(&app), ["changed", "for Adele"]);
     assert!(server.list(&alex).is_empty());
+}
+
+/// The token that a user gets who signs in to the client application with a browser.
+fn signed_in(emulator: &Emulator, user: &str, scope: &str) -> String {
+    let client = emulator.app("ciam-client-app").unwrap().client_id.clone();
+    let query = |pairs: &[(&str, &str)]| {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(pairs).finish()
+    };
+    let common = [
+        ("client_id", client.as_str()),
+        ("redirect_uri", "http://localhost"),
+        ("scope", scope),
+    ];
+    let authorize = query(&[&common[..], &[("response_type", "code")]].concat());
+    // The address of an external tenant, whose host stands in the path here.
+    let base = format!("{}/contoso.ciamlogin.com/oauth2/v2.0", emulator.base_url());
+    let redirect = emulator
+        .approve(&format!("{base}/authorize?{authorize}"), user)
+        .unwrap();
+    let code = redirect.parameter("code").unwrap();
+    let body = query(&[&common[..], &[("grant_type", "authorization_code"), ("code", &code)]].concat());
+    let request = Request::post(format!("{base}/token")).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let response = emulator.handle(request.body(body.into_bytes()).unwrap());
+    let reply: Value = serde_json::from_slice(response.body()).unwrap();
+    reply["access_token"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{reply}"))
+        .to_owned()
+}
+
+#[test]
+fn user_who_signs_in_has_a_list_of_the_own() {
+    let (emulator, _, server) = world("todolist-signed-in");
+    let scope = |name: &str| format!("api://22223333-cccc-4444-dddd-5555eeee6666/{name}");
+    let alex = signed_in(&emulator, ALEX, &scope("ToDoList.ReadWrite"));
+    let todo = server.post(&alex, json!({"description": "of Alex"}));
+    assert_eq!(todo["owner"], object_id(&emulator, ALEX));
+    let adele = signed_in(&emulator, ADELE, &scope("ToDoList.ReadWrite"));
+    assert!(server.list(&adele).is_empty());
+    assert_eq!(server.list(&emulator.forge().token()), ["of Alex"]);
+    assert_eq!(server.call("GET", "/1", Some(&adele), None).status, 404);
 }
 
 #[test]

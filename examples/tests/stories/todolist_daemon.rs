@@ -340,3 +340,39 @@ fn post_is_not_sent_twice_unless_it_was_not_carried_out() {
         assert_eq!(count, posts, "{status}: {}", text(&output.stderr));
     }
 }
+
+#[test]
+fn api_with_a_certificate_is_called_over_https() {
+    let (emulator, folder) = (emulator(), folder("todolist-https"));
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let certificate = certificate.self_signed(&key).unwrap().pem();
+    fs::write(folder.join("api.crt"), certificate).unwrap();
+    fs::write(folder.join("api.key"), key.serialize_pem()).unwrap();
+    let tls = ["--tls-cert", "api.crt", "--tls-key", "api.key"];
+    let server = Server::start_at("localhost:0", &emulator, &folder, &delivered("appsettings.json"), &tls);
+    assert!(server.endpoint.starts_with("https://localhost:"), "{}", server.endpoint);
+    // Away from the configuration of the API, which has the same name.
+    let empty = folder.join("empty");
+    fs::create_dir(&empty).unwrap();
+    let variables = [
+        &printed(&emulator)[..],
+        &[("API_ENDPOINT", server.endpoint.as_str()), ("SCOPES", SCOPE)],
+    ]
+    .concat();
+    let trusted = folder.join("api.crt");
+    let trust = [("SSL_CERT_FILE", trusted.to_str().unwrap())];
+    let output = run_in(
+        &empty,
+        DAEMON,
+        &["--like", "dotnet"],
+        &[&variables[..], &trust].concat(),
+    );
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(masked(&text(&output.stdout)), DOTNET);
+    // As the Node sample is delivered, it would accept any certificate.
+    let untrusting = [&variables[..], &[("NODE_TLS_REJECT_UNAUTHORIZED", "0")]].concat();
+    let output = run_in(&empty, DAEMON, &["--like", "node"], &untrusting);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("certificate"), "{}", text(&output.stderr));
+}
