@@ -74,7 +74,7 @@ impl<'de> Deserialize<'de> for Keys {
 #[derive(serde::Deserialize)]
 #[serde(untagged)]
 enum Entry {
-    Rsa(Rsa),
+    Rsa(Box<Rsa>),
     Other(IgnoredAny),
 }
 

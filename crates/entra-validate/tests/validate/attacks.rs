@@ -281,7 +281,7 @@ fn tokens_of_other_kinds_are_no_access_tokens() {
         ),
         (
             "ID token with azp and roles",
-            id_token.clone().with("azp", API).with("roles", all.clone()),
+            id_token.clone().with("azp", API).with("roles", all),
             Some(Rule::Principal),
         ),
         ("ID token of v1", v1_id_token.clone(), Some(Rule::Principal)),
