@@ -8,7 +8,7 @@ use entra_proto::{EndpointVersion, Timestamp};
 use entra_transport::BlockingTransport;
 
 use crate::api::{Api, NeedKeys};
-use crate::keys::{Fetch, FetchStep, Fetched, KeySet, Lookup};
+use crate::keys::{Fetch, FetchStep, Fetched, KeySet, LONGEST_FLIGHT, Lookup};
 use crate::principal::Principal;
 use crate::rejection::Rejection;
 use crate::report::{Log, Report, Silent};
@@ -118,7 +118,7 @@ impl Validator {
                     drop(
                         self.0
                             .completed
-                            .wait_while(state, in_flight)
+                            .wait_timeout_while(state, LONGEST_FLIGHT, in_flight)
                             .unwrap_or_else(PoisonError::into_inner),
                     );
                 }
@@ -129,8 +129,9 @@ impl Validator {
 
     fn fetch(&self, version: EndpointVersion, fetch: Fetch) {
         // A panic must not leave the others waiting; they hear of a failure, as this caller does.
+        let number = fetch.number();
         let fetched = catch_unwind(AssertUnwindSafe(|| send(&*self.0.transport, fetch)));
-        let fetched = fetched.unwrap_or_else(|_| Fetched::lost(version));
+        let fetched = fetched.unwrap_or_else(|_| Fetched::lost(version, number));
         self.0.shared.complete(fetched, |()| ());
         self.0.completed.notify_all();
     }

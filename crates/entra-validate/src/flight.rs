@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 pub(crate) struct Flight {
     work: Mutex<Option<Work>>,
     has_task: AtomicBool,
+    is_left: AtomicBool,
     waiters: Arc<Waiters>,
 }
 
@@ -22,6 +23,7 @@ impl Flight {
         Self {
             work: Mutex::new(Some(Box::pin(work))),
             has_task: AtomicBool::new(false),
+            is_left: AtomicBool::new(false),
             waiters: Arc::default(),
         }
     }
@@ -36,7 +38,13 @@ impl Flight {
         Some(async move { poll_fn(|context| task.0.carry_on(context)).await })
     }
 
-    /// Waits until the work is done.
+    /// Ends the wait of all. The work goes on if it has a task.
+    pub(crate) fn leave(&self) {
+        self.is_left.store(true, Ordering::Release);
+        self.waiters.wake_all();
+    }
+
+    /// Waits until the work is done or [left](Self::leave).
     pub(crate) async fn wait(&self) {
         let mut place = Place {
             waiters: &self.waiters,
@@ -45,6 +53,9 @@ impl Flight {
         poll_fn(|context| {
             // First, so that no end comes unseen.
             place.register(context.waker());
+            if self.is_left.load(Ordering::Acquire) {
+                return Poll::Ready(());
+            }
             if self.has_task.load(Ordering::Acquire) {
                 return if lock(&self.work).is_none() {
                     Poll::Ready(())

@@ -54,9 +54,12 @@ struct Inner {
 /// The flights of v1 and v2 keys.
 #[derive(Default)]
 struct Flights {
-    v1: Option<Arc<Flight>>,
-    v2: Option<Arc<Flight>>,
+    v1: Option<Numbered>,
+    v2: Option<Numbered>,
 }
+
+/// A flight with the number of its fetch.
+type Numbered = (Option<u64>, Arc<Flight>);
 
 impl Validator {
     /// A validator for `api` that fetches keys over `transport`.
@@ -144,26 +147,34 @@ impl Validator {
             Lookup::Refresh(keys, fetch) => (Some(fetch), Some(keys)),
             Lookup::InFlight => (None, None),
         };
-        let flight = match (fetch, flight) {
-            (None, Some(flight)) => Arc::clone(flight),
+        let (flight, lost) = match (fetch, flight) {
+            (None, Some((_, flight))) => (Arc::clone(flight), None),
             (fetch, flight) => {
                 let fetch = fetch.unwrap_or_else(|| Fetch::new(&shared.api, version));
-                Arc::clone(flight.insert(self.flight(fetch)))
+                let (number, next) = (fetch.number(), self.flight(fetch));
+                (Arc::clone(&next), flight.replace((number, next)))
             }
         };
+        drop(state);
+        // Those who wait for a flight that took too long wait for this one.
+        if let Some((_, lost)) = lost {
+            lost.leave();
+        }
         Looked::Flight(flight, meanwhile)
     }
 
     /// A flight that hands its outcome to the cache, unless the validator is gone.
     fn flight(&self, fetch: Fetch) -> Arc<Flight> {
-        let version = fetch.version();
+        let (version, number) = (fetch.version(), fetch.number());
         let (transport, shared) = (Arc::clone(&self.0.transport), Arc::downgrade(&self.0.shared));
         Arc::new(Flight::new(async move {
             let fetched = unless_it_panics(send(&*transport, fetch))
                 .await
-                .unwrap_or_else(|| Fetched::lost(version));
+                .unwrap_or_else(|| Fetched::lost(version, number));
             if let Some(shared) = shared.upgrade() {
-                shared.complete(fetched, |flights| *flights.of(version) = None);
+                shared.complete(fetched, |flights| {
+                    flights.of(version).take_if(|(of, _)| *of == number);
+                });
             }
         }))
     }
@@ -183,7 +194,7 @@ enum Looked {
 }
 
 impl Flights {
-    fn of(&mut self, version: EndpointVersion) -> &mut Option<Arc<Flight>> {
+    fn of(&mut self, version: EndpointVersion) -> &mut Option<Numbered> {
         match version {
             EndpointVersion::V1 => &mut self.v1,
             EndpointVersion::V2 => &mut self.v2,

@@ -17,7 +17,7 @@ use crate::rejection::Rejection;
 ///   `kid`s came meanwhile: new keys are known at once, and a flood of forged tokens fetches once.
 /// - Where a fetch fails, the keys that are there go on for [`LAST_KNOWN_GOOD`]. The next attempt waits 5 seconds, then twice as long
 ///   up to 5 minutes, or for as long as `Retry-After` says.
-/// - There is one fetch at a time for each version.
+/// - There is one fetch at a time for each version. One that took two minutes counts as lost, and does not keep another from starting.
 #[derive(Debug)]
 pub struct KeyCache {
     api: Api,
@@ -32,6 +32,9 @@ struct Source {
     /// The time at which the last fetch began.
     began: Option<Timestamp>,
     is_in_flight: bool,
+    /// The number of the last fetch, and of the one that the current keys came by.
+    number: u64,
+    current_by: u64,
     failure: Option<Failure>,
 }
 
@@ -80,14 +83,14 @@ impl KeyCache {
         let usable = source.usable(now).cloned();
         match usable {
             Some(keys) if keys.has(kid) => {
-                let is_due = source.age(now) >= REFRESH_INTERVAL && paused.is_none() && !source.is_in_flight;
+                let is_due = source.age(now) >= REFRESH_INTERVAL && paused.is_none() && !source.is_in_flight(now);
                 if is_due {
                     Lookup::Refresh(keys, source.begin(&api, version, now))
                 } else {
                     Lookup::Ready(keys)
                 }
             }
-            Some(_) if source.is_in_flight => Lookup::InFlight,
+            Some(_) if source.is_in_flight(now) => Lookup::InFlight,
             Some(keys) => {
                 let is_early = source
                     .began
@@ -98,7 +101,7 @@ impl KeyCache {
                     Lookup::Fetch(source.begin(&api, version, now))
                 }
             }
-            None if source.is_in_flight => Lookup::InFlight,
+            None if source.is_in_flight(now) => Lookup::InFlight,
             None => match (paused, &source.failure) {
                 (Some(left), Some(failure)) => Lookup::Unavailable(Rejection::KeysUnavailable {
                     retry_after: left,
@@ -112,10 +115,16 @@ impl KeyCache {
     /// Takes the outcome of a fetch.
     pub fn complete(&mut self, fetched: Fetched, now: Timestamp) {
         let source = self.source(fetched.version);
-        source.is_in_flight = false;
+        let number = fetched.number.unwrap_or(source.number);
+        let is_last = number == source.number;
+        source.is_in_flight &= !is_last;
         match fetched.outcome {
+            // Newer keys came meanwhile, or another fetch will say how the service is now.
+            Ok(_) if number < source.current_by => {}
+            Err(_) if !is_last => {}
             Ok(keys) => {
                 source.current = Some((keys, now));
+                source.current_by = number;
                 source.failure = None;
             }
             Err(error) => {
@@ -160,7 +169,14 @@ impl Source {
     fn begin(&mut self, api: &Api, version: EndpointVersion, now: Timestamp) -> Fetch {
         self.began = Some(now);
         self.is_in_flight = true;
-        Fetch::new(api, version)
+        self.number += 1;
+        Fetch::numbered(api, version, self.number)
+    }
+
+    /// Whether a fetch is in flight that may still complete.
+    fn is_in_flight(&self, now: Timestamp) -> bool {
+        let is_lost = self.began.is_some_and(|began| apart(began, now) >= LONGEST_FLIGHT);
+        self.is_in_flight && !is_lost
     }
 
     fn age(&self, now: Timestamp) -> Duration {
@@ -196,6 +212,10 @@ pub const FORCED_REFRESH_INTERVAL: Duration = Duration::from_secs(300);
 
 /// The age up to which keys are used while they cannot be refreshed: 24 hours.
 pub const LAST_KNOWN_GOOD: Duration = Duration::from_secs(24 * 3600);
+
+/// The time after which a fetch counts as lost: two requests with the usual deadline of 30 seconds, and as much again for a busy machine.
+/// A transport that never answers, or a runtime that nobody drives any more, must not keep all callers waiting without end.
+pub(crate) const LONGEST_FLIGHT: Duration = Duration::from_secs(120);
 
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);

@@ -22,6 +22,7 @@ pub struct Fetch {
     api: Api,
     version: EndpointVersion,
     stage: Stage,
+    number: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub enum FetchStep {
 pub struct Fetched {
     pub(super) version: EndpointVersion,
     pub(super) outcome: Result<KeySet, FetchError>,
+    /// The place of the fetch among those of its cache.
+    pub(super) number: Option<u64>,
 }
 
 impl Fetched {
@@ -55,9 +58,10 @@ impl Fetched {
 
     /// A fetch whose transport panicked.
     #[cfg(any(feature = "async", feature = "blocking"))]
-    pub(crate) fn lost(version: EndpointVersion) -> Self {
+    pub(crate) fn lost(version: EndpointVersion, number: Option<u64>) -> Self {
         Self {
             version,
+            number,
             outcome: Err(FetchError::new("the transport panicked")),
         }
     }
@@ -77,7 +81,20 @@ impl Fetch {
             api: api.clone(),
             version,
             stage: Stage::Metadata,
+            number: None,
         }
+    }
+
+    pub(super) fn numbered(api: &Api, version: EndpointVersion, number: u64) -> Self {
+        Self {
+            number: Some(number),
+            ..Self::new(api, version)
+        }
+    }
+
+    #[cfg(any(feature = "async", feature = "blocking"))]
+    pub(crate) fn number(&self) -> Option<u64> {
+        self.number
     }
 
     /// The version whose keys are fetched.
@@ -137,6 +154,7 @@ impl Fetch {
     pub fn failed(self, problem: impl fmt::Display) -> Fetched {
         Fetched {
             version: self.version,
+            number: self.number,
             outcome: Err(FetchError::new(&format!("{} did not come: {problem}", self.wanted()))),
         }
     }
@@ -151,6 +169,7 @@ impl Fetch {
     fn done(self, outcome: Result<KeySet, FetchError>) -> FetchStep {
         FetchStep::Done(Fetched {
             version: self.version,
+            number: self.number,
             outcome,
         })
     }

@@ -15,6 +15,8 @@ use crate::verify::VerificationKey;
 pub use cache::{FORCED_REFRESH_INTERVAL, KeyCache, LAST_KNOWN_GOOD, Lookup, REFRESH_INTERVAL};
 pub use discovery::Metadata;
 
+#[cfg(feature = "blocking")]
+pub(crate) use cache::LONGEST_FLIGHT;
 #[cfg(any(feature = "async", feature = "blocking"))]
 pub(crate) use cache::apart;
 pub use fetch::{Fetch, FetchError, FetchStep, Fetched};

@@ -80,3 +80,31 @@ fn panic_of_the_transport_is_a_failure_for_all() {
     assert!(validator.validate(&token).is_err());
     assert_eq!(calls.load(Ordering::SeqCst), 2);
 }
+
+#[test]
+fn transport_that_never_answers_keeps_one_thread() {
+    let (cloud, clock, calls) = (Cloud::new(), Clock::new(), Arc::new(AtomicUsize::new(0)));
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let counted = Arc::clone(&calls);
+    let released = std::sync::Mutex::new(released);
+    let transport = blocking_transport_fn(move |request: Request| {
+        if counted.fetch_add(1, Ordering::SeqCst) == 0 {
+            let _ = released.lock().unwrap().recv();
+        }
+        Ok::<_, TransportError>(cloud.answer(&request))
+    });
+    let validator = Validator::with_clock(api(), transport, clock.reader());
+    let token = clock.token(0);
+    std::thread::scope(|scope| {
+        let stuck = scope.spawn(|| validator.validate(&token).map(drop));
+        while calls.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+        let waiting = scope.spawn(|| validator.validate(&token).map(drop));
+        clock.advance(Duration::from_secs(120));
+        assert!(validator.validate(&token).is_ok());
+        assert_eq!(waiting.join().unwrap(), Ok(()));
+        drop(release);
+        assert_eq!(stuck.join().unwrap(), Ok(()));
+    });
+}

@@ -297,3 +297,69 @@ async fn leaping_clock_keeps_no_request_forever() {
     );
     assert!(cloud.fetches() <= 4, "{}", cloud.fetches());
 }
+
+/// The runtime of the first caller is alive, and nobody drives it: its task stands still.
+#[test]
+fn flight_that_stands_still_keeps_nobody_waiting() {
+    let (cloud, clock) = (Cloud::new(), Clock::new());
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let transport = transport_fn(move |request: Request| {
+        let (cloud, call) = (cloud.clone(), counted.fetch_add(1, Ordering::SeqCst));
+        async move {
+            if call == 0 {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, TransportError>(cloud.answer(&request))
+        }
+    });
+    let validator = Validator::with_clock(api(), transport, clock.reader());
+    let token = clock.token(0);
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+    };
+    let (idle, driven) = (runtime(), runtime());
+    let brief = Duration::from_millis(1);
+    idle.block_on(async { assert!(tokio::time::timeout(brief, validator.validate(&token)).await.is_err()) });
+    driven.block_on(async {
+        let waiting = tokio::spawn({
+            let (validator, token) = (validator.clone(), token.clone());
+            async move { validator.validate(&token).await.map(drop) }
+        });
+        tokio::task::yield_now().await;
+        clock.advance(Duration::from_secs(120));
+        assert!(validator.validate(&token).await.is_ok());
+        assert_eq!(waiting.await.unwrap(), Ok(()));
+    });
+    assert_eq!(calls.load(Ordering::SeqCst), 3);
+}
+
+/// Forged and dropped requests from many threads at once, when an unknown key may force a fetch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn storm_from_many_threads_makes_one_fetch() {
+    let (cloud, clock) = (Cloud::new(), Clock::new());
+    let validator = validator(&cloud, &clock);
+    assert!(validator.validate(&clock.token(0)).await.is_ok());
+    clock.advance(FORCED_REFRESH_INTERVAL);
+    let forged: Arc<str> = daemon().header("kid", "forged").sign().into();
+    let good: Arc<str> = clock.token(0).into();
+    let tasks: Vec<_> = (0..2_000)
+        .map(|at| {
+            let (validator, forged, good) = (validator.clone(), Arc::clone(&forged), Arc::clone(&good));
+            tokio::spawn(async move {
+                match at % 3 {
+                    0 => drop(tokio::time::timeout(Duration::ZERO, validator.validate(&forged)).await),
+                    1 => assert_eq!(validator.validate(&forged).await, Err(Rejection::UnknownKey)),
+                    _ => assert!(validator.validate(&good).await.is_ok()),
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(cloud.fetches(), 2);
+}

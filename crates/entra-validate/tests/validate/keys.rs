@@ -249,3 +249,40 @@ fn documents_without_keys_leave_the_old_ones() {
     assert_eq!((scene.look("first"), scene.look("first")), ("refresh", "ready"));
     assert!(scene.cloud.asked().iter().all(|uri| !uri.contains("evil")));
 }
+
+#[test]
+fn fetch_that_never_completes_is_followed_by_another() {
+    let mut scene = Scene::new();
+    scene.pass(FORCED_REFRESH_INTERVAL);
+    let Lookup::Fetch(lost) = scene.cache.lookup(V2, "second", scene.now) else {
+        panic!("it fetches")
+    };
+    scene.pass(Duration::from_secs(119));
+    assert_eq!((scene.look("second"), scene.look("first")), ("in flight", "ready"));
+    // Known keys are refreshed, and unknown ones wait for the interval as ever.
+    scene.pass(Duration::from_secs(181));
+    scene.cloud.publish([KEYS[1].jwk()]);
+    assert_eq!((scene.look("second"), scene.look("second")), ("fetch", "ready"));
+    // Its late response is of no account: a failure is no news, and older keys do not replace newer ones.
+    scene.cloud.publish([KEYS[0].jwk()]);
+    let late = carry_out(&scene.cloud, lost, scene.now);
+    scene.cache.complete(late, scene.now);
+    assert_eq!(scene.look("second"), "ready");
+}
+
+#[test]
+fn late_keys_count_where_there_are_none() {
+    let (mut cache, cloud) = (KeyCache::new(&api()), Cloud::new());
+    let Lookup::Fetch(slow) = cache.lookup(V2, "first", now()) else {
+        panic!("it fetches")
+    };
+    let later = now().plus(Duration::from_secs(120));
+    let Lookup::Fetch(next) = cache.lookup(V2, "first", later) else {
+        panic!("it fetches again")
+    };
+    cache.complete(carry_out(&cloud, slow, later), later);
+    assert!(matches!(cache.lookup(V2, "first", later), Lookup::Ready(_)));
+    // The failure of the last one leaves the keys that came.
+    cache.complete(next.failed("no connection"), later);
+    assert!(matches!(cache.lookup(V2, "first", later), Lookup::Ready(_)));
+}
