@@ -289,3 +289,25 @@ fn response_other_than_200_ends_a_fetch() {
         );
     }
 }
+
+#[test]
+fn issuer_of_an_unnamed_cloud_has_the_tenant_in_it() {
+    let local = || Named::loopback("http://127.0.0.1:8500").unwrap();
+    let keys = "http://127.0.0.1:8500/keys";
+    for (api, good) in [
+        (api(), format!("http://127.0.0.1:8500/{TENANT}/v2.0")),
+        (
+            api_for(Tenants::Any),
+            "http://127.0.0.1:8500/{tenantid}/v2.0".to_owned(),
+        ),
+    ] {
+        let api = api.with_cloud(local()).unwrap();
+        assert!(read(&api, &document(&good, keys)).is_ok(), "{good}");
+        for other in [
+            format!("http://127.0.0.1:8500/{OTHER_TENANT}/v2.0"),
+            "http://127.0.0.1:8500/v2.0".to_owned(),
+        ] {
+            assert!(read(&api, &document(&other, keys)).is_err(), "{other}");
+        }
+    }
+}
