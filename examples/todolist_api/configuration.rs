@@ -131,3 +131,48 @@ fn failed_at(place: &str) -> impl Fn(entra_proto::Error) -> Failure {
 
 /// That of the samples.
 const DEFAULT_PORT: u16 = 44351;
+
+#[cfg(test)]
+mod tests {
+    use entra_proto::EndpointVersion;
+
+    use super::*;
+
+    #[test]
+    fn keys_come_from_the_external_tenant() {
+        for instance in ["https://contoso.ciamlogin.com", "https://contoso.ciamlogin.com/"] {
+            let text = include_str!("appsettings.json");
+            let text = text.replacen(
+                "\"AzureAd\": {",
+                &format!("\"AzureAd\": {{ \"Instance\": \"{instance}\","),
+                1,
+            );
+            let configuration = Configuration::read(&AppSettings::of(&text)).unwrap();
+            assert_eq!(
+                configuration.api.metadata_url(EndpointVersion::V2),
+                "https://contoso.ciamlogin.com/aaaabbbb-0000-cccc-1111-dddd2222eeee/v2.0/.well-known/openid-configuration"
+            );
+            let audience: Vec<_> = configuration.api.audience().values().collect();
+            assert!(
+                audience.contains(&"22223333-cccc-4444-dddd-5555eeee6666"),
+                "{audience:?}"
+            );
+            assert_eq!(configuration.port, 44351);
+        }
+    }
+
+    #[test]
+    fn other_audiences_are_added_to_the_own() {
+        let text = include_str!("appsettings.json");
+        let text = text.replacen(
+            "\"AzureAd\": {",
+            "\"AzureAd\": { \"Audience\": \"https://todo.contoso.com\",",
+            1,
+        );
+        let configuration = Configuration::read(&AppSettings::of(&text)).unwrap();
+        let audience = configuration.api.audience();
+        assert!(audience.accepts("https://todo.contoso.com"));
+        assert!(audience.accepts("api://22223333-cccc-4444-dddd-5555eeee6666"));
+        assert!(!audience.accepts("https://graph.microsoft.com"));
+    }
+}

@@ -28,7 +28,11 @@ pub(crate) struct Configuration {
 impl Configuration {
     /// Reads and checks the settings of the .NET sample. Nothing is sent.
     pub(crate) fn of_dotnet(path: Option<&Path>) -> Result<Self, Failure> {
-        let settings = AppSettings::read(path)?;
+        let folder = path.and_then(Path::parent).unwrap_or_else(|| Path::new(""));
+        Self::of_settings(&AppSettings::read(path)?, folder)
+    }
+
+    fn of_settings(settings: &AppSettings, folder: &Path) -> Result<Self, Failure> {
         let authority = match (settings.text("AzureAd:Authority")?, settings.text("AzureAd:Instance")?) {
             (Some(authority), _) => Some(authority_of(&authority)?),
             (None, Some(instance)) => match settings.text("AzureAd:TenantId")? {
@@ -43,8 +47,7 @@ impl Configuration {
             (None, None) => None,
         };
         let client_id = settings.text("AzureAd:ClientId")?;
-        let folder = path.and_then(Path::parent).unwrap_or_else(|| Path::new(""));
-        let credential = dotnet_credential(&settings, folder)?;
+        let credential = dotnet_credential(settings, folder)?;
 
         let section = match settings.has("DownstreamApi") {
             true => "DownstreamApi",
@@ -369,4 +372,72 @@ fn filled(value: String, place: String) -> Result<Setting<String>, Failure> {
 
 fn failed_at(place: &str) -> impl Fn(entra_proto::Error) -> Failure {
     move |error| Failure::from(error).at(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(authority: &str, scope: &str, base: &str) -> Result<Configuration, Failure> {
+        let text = format!(
+            r#"{{"AzureAd": {{ {authority}, "ClientId": "00001111-aaaa-2222-bbbb-3333cccc4444", "ClientSecret": "x8Q~secret" }},
+                "DownstreamApi": {{ "BaseUrl": "{base}", "RelativePath": "/api/todolist/", "Scopes": ["{scope}"] }} }}"#
+        );
+        Configuration::of_settings(&AppSettings::of(&text), Path::new(""))
+    }
+
+    #[test]
+    fn external_tenant_is_named_by_its_host() {
+        let scope = "api://22223333-cccc-4444-dddd-5555eeee6666/.default";
+        for (authority, tenant) in [
+            (
+                r#""Authority": "https://contoso.ciamlogin.com/""#,
+                "contoso.onmicrosoft.com",
+            ),
+            (
+                r#""Instance": "https://contoso.ciamlogin.com""#,
+                "contoso.onmicrosoft.com",
+            ),
+            (
+                r#""Instance": "https://contoso.ciamlogin.com/", "TenantId": "aaaabbbb-0000-cccc-1111-dddd2222eeee""#,
+                "aaaabbbb-0000-cccc-1111-dddd2222eeee",
+            ),
+        ] {
+            let read = read(authority, scope, "https://localhost:44351/").unwrap();
+            let application = &read.application;
+            assert_eq!(
+                application
+                    .authority()
+                    .token_endpoint(application.version())
+                    .to_string(),
+                format!("https://contoso.ciamlogin.com/{tenant}/oauth2/v2.0/token")
+            );
+            assert_eq!(read.endpoint, "https://localhost:44351/api/todolist");
+        }
+    }
+
+    #[test]
+    fn token_goes_to_its_own_api_only() {
+        let authority = r#""Authority": "https://contoso.ciamlogin.com/""#;
+        for (scope, base, is_good) in [
+            ("api://todo/.default", "https://todo.contoso.example", true),
+            ("api://todo/.default", "http://127.0.0.1:44351", true),
+            (
+                "https://todo.contoso.example/.default",
+                "https://todo.contoso.example/",
+                true,
+            ),
+            (
+                "https://graph.microsoft.com/.default",
+                "https://todo.contoso.example",
+                false,
+            ),
+            ("api://todo/.default", "http://todo.contoso.example", false),
+            ("api://todo/.default", "https://todo.contoso.example/?x=", false),
+            ("api://todo/.default", "todo.contoso.example", false),
+            ("api://todo/.default", "ftp://todo.contoso.example", false),
+        ] {
+            assert_eq!(read(authority, scope, base).is_ok(), is_good, "{scope} {base}");
+        }
+    }
 }

@@ -51,6 +51,15 @@ impl AppSettings {
         })
     }
 
+    /// The settings in this text, without variables.
+    #[cfg(test)]
+    pub(crate) fn of(text: &str) -> Self {
+        Self {
+            file: Some(("appsettings.json".to_owned(), parse(text).unwrap())),
+            variables: Vec::new(),
+        }
+    }
+
     /// Returns a text. An empty one is not set.
     pub(crate) fn text(&self, key: &str) -> Result<Option<Setting<String>>, Failure> {
         if let Some(setting) = self.variable(key)?.filter(|setting| !setting.value.is_empty()) {
@@ -285,10 +294,7 @@ mod tests {
     use super::*;
 
     fn settings(text: &str) -> AppSettings {
-        AppSettings {
-            file: Some(("appsettings.json".to_owned(), parse(text).unwrap())),
-            variables: Vec::new(),
-        }
+        AppSettings::of(text)
     }
 
     #[test]

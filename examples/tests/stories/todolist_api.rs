@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use entra_emulator::{Api, Config, Defect, Emulator, EmulatorBuilder, Forge};
 use entra_proto::Body;
@@ -113,14 +113,12 @@ impl Reply {
     }
 }
 
-fn command(emulator: &Emulator, folder: &Path, settings: &str) -> Command {
+/// Starts an API that cannot start. If it starts after all, it is served for a moment.
+fn start(emulator: &Emulator, folder: &Path, settings: &str, arguments: &[&str]) -> Output {
     fs::write(folder.join("appsettings.json"), settings).unwrap();
-    let mut command = Command::new(PROGRAM);
-    command
-        .env_clear()
-        .env("AZURE_AUTHORITY_HOST", emulator.base_url())
-        .current_dir(folder);
-    command
+    let moment = ["--", PROGRAM, "--version"];
+    let variables = [("AZURE_AUTHORITY_HOST", emulator.base_url())];
+    run_in(folder, PROGRAM, &[arguments, &moment].concat(), &variables)
 }
 
 /// The emulator, and the API with the delivered configuration.
@@ -393,11 +391,8 @@ fn database_of_another_program_is_not_touched() {
     .unwrap();
     for name in ["other.sqlite", "text", "missing/folder.sqlite"] {
         let before = fs::read(folder.join(name)).ok();
-        let mut command = command(&emulator, &folder, &delivered("appsettings.json"));
-        let output = command
-            .args(["--listen", "127.0.0.1:0", "--data", name])
-            .output()
-            .unwrap();
+        let arguments = ["--listen", "127.0.0.1:0", "--data", name];
+        let output = start(&emulator, &folder, &delivered("appsettings.json"), &arguments);
         let told = text(&output.stderr);
         assert!(!output.status.success() && told.contains("\nhint: "), "{name}: {told}");
         assert_eq!(fs::read(folder.join(name)).ok(), before, "{name}");
@@ -447,10 +442,7 @@ fn arrays_and_texts_decide_alike() {
 fn configuration_without_permissions_does_not_start() {
     let (emulator, folder) = (emulator(), folder("todolist-empty"));
     let names = json!({"Read": ["R.All"], "Write": ["W.All"]});
-    let start = |settings: &str| -> Output {
-        let mut command = command(&emulator, &folder, settings);
-        command.args(["--listen", "127.0.0.1:0"]).output().unwrap()
-    };
+    let start = |settings: &str| start(&emulator, &folder, settings, &["--listen", "127.0.0.1:0"]);
     for (scopes, roles) in [
         (Value::Null, Value::Null),
         (Value::Null, json!({})),
@@ -496,8 +488,8 @@ fn configuration_without_permissions_does_not_start() {
 #[test]
 fn tokens_do_not_travel_in_the_clear() {
     let (emulator, folder) = (emulator(), folder("todolist-clear"));
-    let mut command = command(&emulator, &folder, &delivered("appsettings.json"));
-    let output = command.args(["--listen", "0.0.0.0:0"]).output().unwrap();
+    let settings = delivered("appsettings.json");
+    let output = start(&emulator, &folder, &settings, &["--listen", "0.0.0.0:0"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("--tls-cert"), "{}", text(&output.stderr));
     let output = run_in(&folder, PROGRAM, &["--tls-cert", "c.pem"], &[]);
