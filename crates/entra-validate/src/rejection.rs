@@ -180,6 +180,12 @@ impl Rejection {
         }
     }
 
+    /// Returns what is wrong, in words, without the rule that [`Display`](fmt::Display) names first.
+    #[must_use]
+    pub fn problem(&self) -> impl fmt::Display + '_ {
+        Problem(self)
+    }
+
     /// Returns what to do about it, for the one who runs the API or the client.
     #[must_use]
     pub fn hint(&self) -> &'static str {
@@ -228,49 +234,62 @@ impl Rejection {
     }
 }
 
+/// The rule that failed, and what is wrong.
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(rule) = self.rule() {
             write!(f, "{} {}: ", rule.id(), rule.name())?;
         }
-        match self {
-            Self::NoToken => f.write_str("no bearer token was sent"),
-            Self::BadRequest { problem } => f.write_str(problem),
-            Self::Malformed { problem } | Self::Algorithm { problem } => f.write_str(problem),
-            Self::Version => f.write_str("ver is neither 1.0 nor 2.0, or this cloud issues no such tokens"),
-            Self::TenantId => f.write_str("tid is missing, or is not a GUID in lower case"),
-            Self::Issuer => f.write_str("iss is not the issuer of tid in this cloud for this version"),
-            Self::UnknownKey => f.write_str("no published key has this kid"),
-            Self::Signature { .. } => f.write_str("the signature is not that of the key"),
-            Self::KeyIssuer => f.write_str("the key signs for another issuer"),
-            Self::KeyCloud => f.write_str("the key belongs to another cloud"),
-            Self::Audience { found: Some(found) } => write!(f, "aud is \"{found}\", which is not this API"),
-            Self::Audience { found: None } => f.write_str("aud is missing, or is not one string"),
-            Self::Expired { at: Some(at) } => write!(f, "expired at {}", at.to_rfc3339()),
-            Self::Expired { at: None } => f.write_str("exp is missing, or is not a time"),
-            Self::NotYetValid { from: Some(from) } => write!(f, "not valid before {}", from.to_rfc3339()),
-            Self::NotYetValid { from: None } => f.write_str("nbf or iat is not a time, or is later than exp"),
-            Self::Bound => f.write_str("the token is bound to a key, which the request does not prove to have"),
-            Self::Tenant { found } => write!(f, "tenant {found} is not accepted"),
-            Self::Principal { problem } => f.write_str(problem),
-            Self::NoGrants => f.write_str("there is neither a scope nor a role"),
-            Self::Caller {
+        write!(f, "{}", self.problem())
+    }
+}
+
+/// What is wrong, without the rule.
+struct Problem<'a>(&'a Rejection);
+
+impl fmt::Display for Problem<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Rejection::NoToken => f.write_str("no bearer token was sent"),
+            Rejection::BadRequest { problem } => f.write_str(problem),
+            Rejection::Malformed { problem } | Rejection::Algorithm { problem } => f.write_str(problem),
+            Rejection::Version => f.write_str("ver is neither 1.0 nor 2.0, or this cloud issues no such tokens"),
+            Rejection::TenantId => f.write_str("tid is missing, or is not a GUID in lower case"),
+            Rejection::Issuer => f.write_str("iss is not the issuer of tid in this cloud for this version"),
+            Rejection::UnknownKey => f.write_str("no published key has this kid"),
+            Rejection::Signature { .. } => f.write_str("the signature is not that of the key"),
+            Rejection::KeyIssuer => f.write_str("the key signs for another issuer"),
+            Rejection::KeyCloud => f.write_str("the key belongs to another cloud"),
+            Rejection::Audience { found: Some(found) } => write!(f, "aud is \"{found}\", which is not this API"),
+            Rejection::Audience { found: None } => f.write_str("aud is missing, or is not one string"),
+            Rejection::Expired { at: Some(at) } => write!(f, "expired at {}", at.to_rfc3339()),
+            Rejection::Expired { at: None } => f.write_str("exp is missing, or is not a time"),
+            Rejection::NotYetValid { from: Some(from) } => write!(f, "not valid before {}", from.to_rfc3339()),
+            Rejection::NotYetValid { from: None } => f.write_str("nbf or iat is not a time, or is later than exp"),
+            Rejection::Bound => f.write_str("the token is bound to a key, which the request does not prove to have"),
+            Rejection::Tenant { found } => write!(f, "tenant {found} is not accepted"),
+            Rejection::Principal { problem } => f.write_str(problem),
+            Rejection::NoGrants => f.write_str("there is neither a scope nor a role"),
+            Rejection::Caller {
                 found,
                 is_listed: false,
             } => write!(f, "application {found} is not accepted"),
-            Self::Caller { found, is_listed: true } => {
+            Rejection::Caller { found, is_listed: true } => {
                 write!(
                     f,
                     "application {found} is accepted, but its token does not say idtyp=app"
                 )
             }
-            Self::Permissions { needed } => {
+            Rejection::Permissions { needed } if needed.scopes().chain(needed.roles()).next().is_none() => {
+                f.write_str("a user needs a scope, and an application a role; the caller has none of its kind")
+            }
+            Rejection::Permissions { needed } => {
                 f.write_str("the caller has none of the permissions needed;")?;
                 list(f, " scopes:", needed.scopes())?;
                 list(f, " roles:", needed.roles())
             }
-            Self::Claims { .. } => f.write_str("the token lacks claims that the API needs"),
-            Self::KeysUnavailable { retry_after, problem } => {
+            Rejection::Claims { .. } => f.write_str("the token lacks claims that the API needs"),
+            Rejection::KeysUnavailable { retry_after, problem } => {
                 write!(
                     f,
                     "no signing keys: {problem}; the next attempt is in {} s",

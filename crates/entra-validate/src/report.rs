@@ -59,7 +59,9 @@ impl fmt::Display for Report {
             let (id, name) = (rule.id(), rule.name());
             match outcome {
                 Outcome::Passed => writeln!(f, "{id} {name:<11} pass: {}", rule.about())?,
-                Outcome::Failed(rejection) => writeln!(f, "{id} {name:<11} FAIL: {rejection}; {}", rejection.hint())?,
+                Outcome::Failed(rejection) => {
+                    writeln!(f, "{id} {name:<11} FAIL: {}; {}", rejection.problem(), rejection.hint())?
+                }
                 Outcome::NotReached => writeln!(f, "{id} {name:<11} not reached")?,
             }
         }

@@ -275,7 +275,7 @@ async fn report_shows_every_rule() {
         text.lines()
             .nth(9)
             .unwrap()
-            .starts_with("R10 audience    FAIL: R10 audience: aud is \"other\""),
+            .starts_with("R10 audience    FAIL: aud is \"other\""),
         "{text}"
     );
     assert!(text.lines().last().unwrap().ends_with("not reached"));
