@@ -1,17 +1,62 @@
 //! Finding the token in what people paste: a header, JSON, a folded line.
 
-use entra_proto::UnverifiedClaims;
+use std::borrow::Cow;
+use std::fmt;
+
+use entra_proto::{Error, UnverifiedClaims};
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
 use crate::files::excerpt;
 
 /// A token that was found, and what is to be said about it.
-#[derive(Debug)]
 pub(crate) struct Pasted {
     pub(crate) claims: UnverifiedClaims,
+    token: Zeroizing<String>,
     /// Where it stood, if there was more than the token.
     pub(crate) note: Option<String>,
+}
+
+impl Pasted {
+    fn decode(token: &str, note: Option<String>) -> Result<Self, Error> {
+        Ok(Self {
+            claims: UnverifiedClaims::decode(token)?,
+            token: Zeroizing::new(token.to_owned()),
+            note,
+        })
+    }
+}
+
+/// Without the token, which is a secret.
+impl fmt::Debug for Pasted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pasted")
+            .field("note", &self.note)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Returns the token in a text, and what is to be said about it. Where the text is nothing but a token, or the value of an
+/// `Authorization` header, it is returned as it is: whether it can be read is for the rules to say.
+///
+/// # Errors
+/// Says what the text is, where it is no token and holds none that can be read.
+pub(crate) fn token_in(text: &str) -> Result<(Zeroizing<String>, Option<String>), Failure> {
+    let bare = unwrapped(text.trim());
+    if is_token68(bare) {
+        return Ok((Zeroizing::new(bare.to_owned()), None));
+    }
+    let Pasted { token, note, .. } = find(text)?;
+    let note = note.unwrap_or_else(|| "the token is taken out of the text around it".to_owned());
+    Ok((token, Some(note)))
+}
+
+/// Whether a text is one credential of an `Authorization` header (RFC 9110, section 11.2).
+fn is_token68(text: &str) -> bool {
+    let text = text.trim_end_matches('=');
+    let is_of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_of_token)
 }
 
 /// Reads the token in a text.
@@ -22,13 +67,13 @@ pub(crate) fn find(text: &str) -> Result<Pasted, Failure> {
     let text = text.trim();
     if text.is_empty() {
         return Err(refused(
-            "there is nothing to decode",
+            "there is nothing to read",
             "give a token, or a text with a token in it",
         ));
     }
     let bare = unwrapped(text);
-    if let Ok(claims) = UnverifiedClaims::decode(bare) {
-        return Ok(Pasted { claims, note: None });
+    if let Ok(pasted) = Pasted::decode(bare, None) {
+        return Ok(pasted);
     }
     if let Ok(value) = serde_json::from_str::<Value>(bare)
         && !value.is_number()
@@ -50,7 +95,7 @@ pub(crate) fn find(text: &str) -> Result<Pasted, Failure> {
         [] => Err(unreadable(bare)),
         [token] => decoded(token, None),
         [token, more @ ..] => {
-            let note = format!("this holds {} tokens; the first one is decoded", more.len() + 1);
+            let note = format!("this holds {} tokens; the first one is read", more.len() + 1);
             decoded(token, Some(note))
         }
     }
@@ -80,7 +125,7 @@ fn in_json(value: &Value) -> Result<Pasted, Failure> {
         };
     }
     let mut found = Vec::new();
-    collect(value, "", &mut found);
+    collect(value, &mut Vec::new(), &mut found);
     // Access tokens first, then what else has a name, then whatever is a JWT.
     found.sort_by_key(|(name, _)| rank(name));
     let Some((name, token)) = found.first() else {
@@ -90,47 +135,40 @@ fn in_json(value: &Value) -> Result<Pasted, Failure> {
         ));
     };
     let others: Vec<String> = found[1..].iter().map(|(name, _)| excerpt(name, 60)).collect();
-    let mut note = format!("this is JSON; its member {} is decoded", excerpt(name, 60));
+    let mut note = format!("this is JSON; its member {} is read", excerpt(name, 60));
     if !others.is_empty() {
         note += &format!(", and not {}", others.join(", "));
     }
-    match UnverifiedClaims::decode(unwrapped(token)) {
-        Ok(claims) => Ok(Pasted {
-            claims,
-            note: Some(note),
-        }),
-        Err(error) => {
-            let context = format!("the member {} of this JSON", excerpt(name, 60));
-            Err(Failure::new(Exit::Token, error).context(context))
-        }
-    }
+    Pasted::decode(unwrapped(token), Some(note)).map_err(|error| {
+        let context = format!("the member {} of this JSON", excerpt(name, 60));
+        Failure::new(Exit::Token, error).context(context)
+    })
 }
 
 /// Every member that is called as a token is, or that is a JWT, under the path to it.
-fn collect(value: &Value, path: &str, found: &mut Vec<(String, String)>) {
-    let members: Vec<(String, &Value)> = match value {
-        Value::Object(members) => members.iter().map(|(name, member)| (name.clone(), member)).collect(),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .map(|(at, item)| (at.to_string(), item))
-            .collect(),
+fn collect<'v>(value: &'v Value, path: &mut Vec<Cow<'v, str>>, found: &mut Vec<(String, &'v str)>) {
+    let members: Box<dyn Iterator<Item = (Cow<'v, str>, &'v Value)>> = match value {
+        Value::Object(members) => Box::new(members.iter().map(|(name, member)| (name.into(), member))),
+        Value::Array(items) => Box::new(items.iter().enumerate().map(|(at, item)| (at.to_string().into(), item))),
         _ => return,
     };
     for (name, member) in members {
         if found.len() >= MOST {
             return;
         }
-        let path = if path.is_empty() {
-            name
-        } else {
-            format!("{path}.{name}")
-        };
+        // A path is written out for what is found alone: a name may be long, and what is under it many.
         match member {
-            Value::String(text) if rank(&path) < NAMED.len() || UnverifiedClaims::decode(unwrapped(text)).is_ok() => {
-                found.push((path, text.clone()));
+            Value::String(text) if rank(&name) < NAMED.len() || UnverifiedClaims::decode(unwrapped(text)).is_ok() => {
+                path.push(name);
+                found.push((path.join("."), text));
+                path.pop();
             }
-            member => collect(member, &path, found),
+            Value::Object(_) | Value::Array(_) => {
+                path.push(name);
+                collect(member, path, found);
+                path.pop();
+            }
+            _ => {}
         }
     }
 }
@@ -157,8 +195,7 @@ fn jwts(text: &str) -> Vec<&str> {
 }
 
 fn decoded(token: &str, note: Option<String>) -> Result<Pasted, Failure> {
-    let claims = UnverifiedClaims::decode(token).map_err(|error| Failure::new(Exit::Token, error))?;
-    Ok(Pasted { claims, note })
+    Pasted::decode(token, note).map_err(|error| Failure::new(Exit::Token, error))
 }
 
 /// Why a text is no token that can be read.
@@ -253,11 +290,11 @@ mod tests {
     }
 
     #[test]
-    fn of_several_tokens_it_is_said_which_is_decoded() {
+    fn of_several_tokens_it_is_said_which_is_read() {
         let note = |text: &str| find(text).unwrap().note.unwrap_or_default();
         let json = format!(r#"{{"id_token":"{OTHER}","access_token":"{TOKEN}"}}"#);
         assert!(
-            note(&json).contains("access_token is decoded, and not id_token"),
+            note(&json).contains("access_token is read, and not id_token"),
             "{}",
             note(&json)
         );
