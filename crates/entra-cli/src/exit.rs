@@ -44,14 +44,14 @@ Exit codes:
  127  the command after -- is not found; one that runs ends with
       its own exit code
 
-Commands that list things (accounts, tenants list, resources, config show, discover) print a table at a terminal and JSON when piped; -o table, \
+Commands that list things (accounts, tenants list, resources, config show, discover, validate) print a table at a terminal and JSON when piped; -o table, \
 -o json or -o text decides. All other commands print the same in both cases, except that `entra call` indents JSON at a terminal.
 
 With -o json, a failure is one JSON object on the last line of standard error, and standard output has no result: error (what happened), \
 hints (a list of what to do, the most particular first), kind (a word for the exit code) and exit_code. Where they apply: class, retryable, retry_after (seconds), and of a \
 response of the service status, aadsts_codes, oauth_error, suberror, description, claims (to pass on with --claims), trace_id, correlation_id and timestamp; \
 of a response of an API status, code and request_id. \
-`entra doctor` prints its report all the same.
+`entra doctor` and `entra validate` print their report all the same.
 
 In all JSON, a member NAME_on is a time in seconds since 1970, and NAME_at is the same time as RFC 3339 writes it.
 

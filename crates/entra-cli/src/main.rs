@@ -55,6 +55,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::commands::{
     accounts, assertion, cache, call, cert, completions, config, consent, decode, demo, discover, doctor, emulator,
     exec, explain, keycredentials, kube_credential, lint, login, logout, man, resources, scope, tenants, token,
+    validate,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::{Failure, ended};
@@ -94,6 +95,7 @@ enum Command {
     Keycredentials(keycredentials::Arguments),
     Assertion(Box<assertion::Arguments>),
     Decode(decode::Arguments),
+    Validate(Box<validate::Arguments>),
     Scope(scope::Arguments),
     Resources(resources::Arguments),
     Explain(explain::Arguments),
@@ -141,6 +143,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Keycredentials(arguments) => keycredentials::run(&arguments),
         Command::Assertion(arguments) => assertion::run(&arguments),
         Command::Decode(arguments) => decode::run(&arguments),
+        Command::Validate(arguments) => validate::run(&arguments),
         Command::Scope(arguments) => scope::run(&arguments),
         Command::Resources(arguments) => resources::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

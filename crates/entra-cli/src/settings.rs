@@ -13,7 +13,8 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::credential::{CREDENTIALS, Chosen};
 pub(crate) use self::network::NetworkSettings;
-pub(crate) use self::project::{is_microsofts, is_of_project};
+pub(crate) use self::profiled::text_of;
+pub(crate) use self::project::{cloud_of, is_microsofts, is_of_project};
 use crate::certificate::CertificateSettings;
 use crate::environment;
 use crate::exit::{Exit, Failure};
@@ -250,7 +251,8 @@ fn given(setting: &Option<String>) -> Option<&str> {
     setting.as_deref().map(str::trim).filter(|text| !text.is_empty())
 }
 
-fn missing(what: &str, flag: &str, variable: &str) -> Failure {
+/// The failure for a setting that nothing supplies.
+pub(crate) fn missing(what: &str, flag: &str, variable: &str) -> Failure {
     let why = why_unset(variable).unwrap_or_default();
     Failure::text(Exit::Configuration, format_args!("no {what}{why}")).hint(format!("give {flag}, or set {variable}"))
 }

@@ -23,4 +23,5 @@ pub(crate) mod resources;
 pub(crate) mod scope;
 pub(crate) mod tenants;
 pub(crate) mod token;
+pub(crate) mod validate;
 pub(crate) mod watch;

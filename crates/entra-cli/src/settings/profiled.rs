@@ -42,8 +42,7 @@ impl ApplicationSettings {
 
     /// A setting of one text: the given one, or that of the profile.
     pub(super) fn text<'a>(&'a self, own: &'a Option<String>, key: &str) -> Result<Option<&'a str>, Failure> {
-        let profile = self.profile()?;
-        Ok(given(own).or_else(|| profile.entry(key).and_then(as_text)))
+        Ok(text_of(self.profile()?, own, key))
     }
 
     pub(super) fn capabilities(&self) -> Result<Vec<&str>, Failure> {
@@ -239,6 +238,11 @@ impl Named {
             _ => Chosen::Federated(FederatedTokenFile::new(self.path), self.source),
         })
     }
+}
+
+/// A setting of one text: the given one, or that of the profile.
+pub(crate) fn text_of<'a>(profile: &'a Profile, own: &'a Option<String>, key: &str) -> Option<&'a str> {
+    given(own).or_else(|| profile.entry(key).and_then(as_text))
 }
 
 fn as_text(entry: &Entry) -> Option<&str> {

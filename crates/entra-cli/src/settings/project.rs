@@ -2,7 +2,7 @@
 //!
 //! A project's file may come from a stranger. It cannot send a secret to them, because
 //!
-//! - it names no authority but Microsoft's own ([`is_microsofts`]) and this machine,
+//! - it names no authority but Microsoft's own ([`is_microsofts`]) and this machine, whose keys also decide which tokens are valid,
 //! - it names no file but those of its own folder: a secret, a key or an assertion of the user is not sent to an application or tenant that
 //!   the file chooses, and
 //! - at an authority on this machine that it names, no credential is sent but one that the same project holds, and no token of a user:
@@ -15,39 +15,22 @@ use std::path::{Component, Path, PathBuf};
 use entra_proto::{Cloud, is_loopback_host};
 
 use super::credential::{CREDENTIALS, path_variable};
-use super::profiled::Named;
+use super::profiled::{Named, text_of};
 use super::{ApplicationSettings, cloud_at, given};
 use crate::exit::{Exit, Failure};
 use crate::outside::shown;
-use crate::profile::{Entry, Setting};
+use crate::profile::{Entry, Profile, Setting};
 use crate::source::Source;
 
 impl ApplicationSettings {
     /// The cloud, where the one who names it may do so.
     pub(super) fn checked_cloud(&self) -> Result<Cloud, Failure> {
-        let cloud = cloud_at(self.text(&self.authority_host, "authority_host")?.unwrap_or("public"))?;
-        let Some(entry) = self.authority_of_project()? else {
-            return Ok(cloud);
-        };
-        if is_of_project(&cloud) {
-            return Ok(cloud);
-        }
-        let problem = format!(
-            "{}: a project's file names an authority that is neither Microsoft's nor on this machine: {}",
-            entry.at,
-            cloud.origin()
-        );
-        Err(Failure::text(Exit::Configuration, problem).hint(
-            "its operator would get the credential: if you trust it, set AZURE_AUTHORITY_HOST, or move the profile to \
-             your own file (`entra config path`)",
-        ))
+        cloud_of(self.profile()?, &self.authority_host)
     }
 
     /// The entry of a project's file that decides about the authority.
     fn authority_of_project(&self) -> Result<Option<&Entry>, Failure> {
-        let profile = self.profile()?;
-        let entry = profile.entry("authority_host").filter(|entry| entry.at.is_project);
-        Ok(entry.filter(|_| given(&self.authority_host).is_none()))
+        Ok(project_authority(self.profile()?, &self.authority_host))
     }
 
     /// Refuses to send a credential to an authority on this machine that a project's file names, unless it is the project's own.
@@ -123,6 +106,31 @@ impl ApplicationSettings {
         );
         Err(Failure::text(Exit::Credential, problem).hint("set AZURE_AUTHORITY_HOST to send it there"))
     }
+}
+
+/// The cloud that an option or a variable names (`own`), or else a profile that may do so.
+pub(crate) fn cloud_of(profile: &Profile, own: &Option<String>) -> Result<Cloud, Failure> {
+    let cloud = cloud_at(text_of(profile, own, "authority_host").unwrap_or("public"))?;
+    let Some(entry) = project_authority(profile, own) else {
+        return Ok(cloud);
+    };
+    if is_of_project(&cloud) {
+        return Ok(cloud);
+    }
+    let problem = format!(
+        "{}: a project's file names an authority that is neither Microsoft's nor on this machine: {}",
+        entry.at,
+        cloud.origin()
+    );
+    Err(Failure::text(Exit::Configuration, problem).hint(
+        "its operator would get the credential, and decide which tokens are valid: if you trust it, set AZURE_AUTHORITY_HOST, or \
+         move the profile to your own file (`entra config path`)",
+    ))
+}
+
+fn project_authority<'a>(profile: &'a Profile, own: &Option<String>) -> Option<&'a Entry> {
+    let entry = profile.entry("authority_host").filter(|entry| entry.at.is_project);
+    entry.filter(|_| given(own).is_none())
 }
 
 impl Named {

@@ -4,7 +4,7 @@ use std::fs;
 
 use entra_client::{ConsentedTenant, DiskDirectory, TenantDirectory};
 use entra_emulator::{App, Emulator};
-use entra_proto::Timestamp;
+use entra_proto::{Timestamp, UnverifiedClaims};
 
 use crate::common::{GRAPH, set_mode, variables};
 use crate::desk::{Desk, MEGAN};
@@ -224,6 +224,40 @@ fn tokens_decoded() {
     transcript.run_with(&["decode"], &[], "no token");
     transcript.run(&["decode", "missing.txt"]);
     transcript.check("decode");
+}
+
+#[test]
+fn tokens_validated() {
+    let emulator = emulator();
+    let mut transcript = Transcript::new(&variables(&emulator)[..2]);
+    let token = emulator.forge().token();
+    let daemon = emulator.forge().claim("aud", "api://another").token();
+    let claims = UnverifiedClaims::decode(&token).unwrap();
+    let (audience, role) = (claims.audience().unwrap(), claims.roles().next().unwrap().to_owned());
+    let validate: &[&str] = &["validate", "--audience", audience, "--role", &role];
+    let table = [validate, &["-o", "table"]].concat();
+    transcript.run_with(validate, &[], &token);
+    transcript.run_with(&table, &[], &token);
+    transcript.run_with(
+        &["validate", "--audience", audience, "--any-tenant", "-o", "text"],
+        &[],
+        &token,
+    );
+    transcript.run_with(&[validate, &["-o", "json"]].concat(), &[], &daemon);
+    transcript.run_with(&table, &[], &daemon);
+    transcript.run_with(&table, &[], "opaque");
+    transcript.run_with(validate, &[], "no token");
+    let path = transcript.folder().join("token.txt");
+    fs::write(&path, format!("Authorization: Bearer {token}")).unwrap();
+    let path = path.display().to_string();
+    let file = ["validate", "--audience", audience, &path];
+    transcript.at_terminal(60, &file);
+    transcript.at_terminal(120, &file);
+    transcript.run_with(&file, &[("AZURE_TENANT_ID", "")], "");
+    transcript.run_with(&file, &[("AZURE_TENANT_ID", "contoso.com")], "");
+    transcript.run_with(&file, &[("AZURE_AUTHORITY_HOST", "http://127.0.0.1:9")], "");
+    transcript.run(&["validate"]);
+    transcript.check("validate");
 }
 
 #[test]
