@@ -363,3 +363,53 @@ async fn storm_from_many_threads_makes_one_fetch() {
     }
     assert_eq!(cloud.fetches(), 2);
 }
+
+/// The late end of a lost flight takes nothing from the one that follows it.
+#[tokio::test]
+async fn lost_flight_leaves_the_next_in_flight() {
+    let (cloud, clock) = (Cloud::new(), Clock::new());
+    let gates = [Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0))];
+    let (calls, of_calls) = (Arc::new(AtomicUsize::new(0)), gates.clone());
+    let (answering, counted) = (cloud.clone(), Arc::clone(&calls));
+    let transport = transport_fn(move |request: Request| {
+        let gate = Arc::clone(&of_calls[counted.fetch_add(1, Ordering::SeqCst).min(1)]);
+        let cloud = answering.clone();
+        async move {
+            gate.acquire().await.expect("it stays open").forget();
+            let mut response = cloud.answer(&request);
+            if cloud.asked().len() == 1 {
+                *response.status_mut() = http::StatusCode::BAD_GATEWAY;
+            }
+            Ok::<_, TransportError>(response)
+        }
+    });
+    let validator = Validator::with_clock(api(), transport, clock.reader());
+    let start = || {
+        let (validator, token) = (validator.clone(), clock.token(0));
+        tokio::spawn(async move { validator.validate(&token).await.map(drop) })
+    };
+    let sent = |count| {
+        let calls = Arc::clone(&calls);
+        async move {
+            while calls.load(Ordering::SeqCst) < count {
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    let mut tasks = vec![start()];
+    sent(1).await;
+    clock.advance(Duration::from_secs(120));
+    tasks.push(start());
+    sent(2).await;
+    gates[0].add_permits(1);
+    while cloud.asked().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    tasks.push(start());
+    tokio::task::yield_now().await;
+    gates[1].add_permits(10);
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), Ok(()));
+    }
+    assert_eq!(cloud.asked().len(), 3, "{:?}", cloud.asked());
+}

@@ -286,3 +286,20 @@ fn late_keys_count_where_there_are_none() {
     cache.complete(next.failed("no connection"), later);
     assert!(matches!(cache.lookup(V2, "first", later), Lookup::Ready(_)));
 }
+
+#[test]
+fn late_failure_of_a_lost_fetch_pauses_nothing() {
+    let mut scene = Scene::new();
+    scene.pass(FORCED_REFRESH_INTERVAL);
+    let Lookup::Fetch(lost) = scene.cache.lookup(V2, "second", scene.now) else {
+        panic!("it fetches")
+    };
+    scene.pass(FORCED_REFRESH_INTERVAL);
+    assert_eq!(scene.look("second"), "fetch");
+    scene.cloud.fail(429, Some("3600"));
+    let late = carry_out(&scene.cloud, lost, scene.now);
+    scene.cache.complete(late, scene.now);
+    scene.cloud.recover();
+    scene.pass(FORCED_REFRESH_INTERVAL);
+    assert_eq!(scene.look("second"), "fetch");
+}
