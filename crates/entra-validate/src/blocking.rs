@@ -124,7 +124,7 @@ impl Validator {
                 }
             }
         }
-        Err(Rejection::UnknownKey)
+        Err(shared.without_outcome(version, kid))
     }
 
     fn fetch(&self, version: EndpointVersion, fetch: Fetch) {

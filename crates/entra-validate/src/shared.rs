@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use entra_proto::{EndpointVersion, Timestamp};
 
 use crate::api::Api;
 use crate::keys::{Fetched, KeyCache, KeySet, REFRESH_INTERVAL, apart};
+use crate::rejection::Rejection;
 
 /// The clock of a validator.
 pub(crate) type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
@@ -77,6 +79,18 @@ impl<S> Shared<S> {
         also(&mut state.driver);
     }
 
+    /// The rejection of a request that looked too often: its key is unknown if there are keys, and else they cannot be fetched. A client
+    /// would drop a good token on a 401.
+    pub(crate) fn without_outcome(&self, version: EndpointVersion, kid: &str) -> Rejection {
+        match self.lock().cache.current(version) {
+            Some((keys, _)) if !keys.has(kid) => Rejection::UnknownKey,
+            _ => Rejection::KeysUnavailable {
+                retry_after: PAUSE,
+                problem: "no fetch of them led to keys that are fresh".into(),
+            },
+        }
+    }
+
     fn snapshot(&self, version: EndpointVersion) -> &ArcSwapOption<Snapshot> {
         match version {
             EndpointVersion::V1 => &self.v1,
@@ -88,6 +102,8 @@ impl<S> Shared<S> {
 /// The most looks of a request for its keys. A fetch leaves something to return, so two looks are enough; where the clock leaps, or others
 /// own the fetch, there may be one more.
 pub(crate) const MOST_LOOKS: usize = 4;
+
+const PAUSE: Duration = Duration::from_secs(5);
 
 impl<S> fmt::Debug for Shared<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

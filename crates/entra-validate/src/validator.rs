@@ -131,7 +131,7 @@ impl Validator {
                 _ => flight.wait().await,
             }
         }
-        Err(Rejection::UnknownKey)
+        Err(self.0.shared.without_outcome(version, kid))
     }
 
     fn look(&self, version: EndpointVersion, kid: &str) -> Looked {

@@ -413,3 +413,21 @@ async fn lost_flight_leaves_the_next_in_flight() {
     }
     assert_eq!(cloud.asked().len(), 3, "{:?}", cloud.asked());
 }
+
+#[tokio::test]
+async fn leaping_clock_in_an_outage_is_no_fault_of_the_token() {
+    let (cloud, clock) = (Cloud::new(), Clock::new());
+    cloud.fail(503, None);
+    let token = clock.token(0);
+    let (reader, leap) = (clock.reader(), Duration::from_secs(600));
+    let leaping = move || {
+        let now = reader();
+        clock.advance(leap);
+        now
+    };
+    let rejection = Validator::with_clock(api(), cloud.transport(), leaping)
+        .validate(&token)
+        .await
+        .unwrap_err();
+    assert_eq!(rejection.status(), 503, "{rejection}");
+}
