@@ -303,7 +303,7 @@ fn a_token_is_decoded_from_a_pipe() {
     );
     assert!(!err(&entra(&["decode", "eyJjYW5hcnkiOjF9.e30.x"], &[], "")).contains("eyJ"));
     fails(&entra(&["decode", "nowhere.txt"], &[], ""), 4, &["nowhere.txt"]);
-    fails(&entra(&["decode"], &[], "\n"), 9, &["nothing to decode"]);
+    fails(&entra(&["decode"], &[], "\n"), 9, &["nothing to read"]);
 }
 
 #[test]
