@@ -566,7 +566,7 @@ fn an_api_asks_on_behalf_of_its_user() {
 fn help_shows_an_emulator_in_which_an_api_can_ask_for_its_user() {
     let help = run(&["emulator", "--help"], &[]);
     let (_, rest) = out(&help).split_once("In obo.json:\n").unwrap();
-    let (config, rest) = rest.split_once("\nand, ").unwrap();
+    let (config, rest) = rest.split_once("\nRun the first command, ").unwrap();
     let start = rest.find("entra token").unwrap();
     let end = rest[start..].find("\n\n").unwrap();
     let pipe = rest[start..start + end].replace('\\', " ");
