@@ -18,10 +18,12 @@ impl Principal {
         }
     }
 
-    /// Checks that the token was issued at `moment` or later: after the user's sessions were revoked, say.
+    /// Checks that the token was issued at `moment` or later, for example after the user's sessions were revoked.
+    ///
+    /// Entra dates `iat` about five minutes back. A token that it issues in the first minutes after `moment` is therefore rejected too.
     ///
     /// # Errors
-    /// Returns a [`challenge`](Self::challenge) for a token that was, as continuous access evaluation (CAE) has it.
+    /// Returns a [`challenge`](Self::challenge) for an earlier token, as in continuous access evaluation (CAE).
     pub fn issued_since(&self, moment: Timestamp) -> Result<(), Rejection> {
         if self.issued_at() >= moment {
             return Ok(());
