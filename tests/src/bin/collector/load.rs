@@ -26,13 +26,6 @@ impl Load {
         minutes: 60,
     };
 
-    /// The part of it that is compared with the floor, several times.
-    pub(crate) const MEASURED: Self = Self {
-        contents: 400,
-        kills: 0,
-        ..Self::FULL
-    };
-
     /// The load with what the options change.
     pub(crate) fn with(mut self, options: &[&str]) -> Result<Self, String> {
         let load = &mut self;

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["floor"] => floor::run(),
-        ["figures", options @ ..] => with(Load::MEASURED, options, figures::run),
+        ["figures", options @ ..] => with(Load::FULL, options, figures::run),
         ["soak", options @ ..] => with(Load::FULL, options, soak::run),
         _ => {
             println!("one of soak, figures and floor is expected");
