@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use entra_emulator::{Api, App, Emulator, Fault, TokenVersion};
-use entra_proto::{AnswerProblem, EndpointVersion, Error, Target, UnverifiedClaims};
+use entra_proto::{EndpointVersion, Error, ResponseProblem, Target, UnverifiedClaims};
 use entra_tests::{application, call, carriers};
 use entra_transport::{AcquireError, TransportErrorKind, acquire_blocking, blocking_transport_fn};
 
@@ -139,10 +139,10 @@ fn what_does_not_pass_is_refused_once() {
         };
         for status in [301, 302, 307, 308] {
             let error = acquire(Fault::redirect(status, format!("{}/elsewhere", emulator.base_url())));
-            let AcquireError::Protocol(Error::Answer(answer)) = error else {
+            let AcquireError::Protocol(Error::Response(answer)) = error else {
                 panic!("{error:?}")
             };
-            assert_eq!(answer.problem, AnswerProblem::Redirect(Some("127.0.0.1".into())));
+            assert_eq!(answer.problem, ResponseProblem::Redirect(Some("127.0.0.1".into())));
         }
         for fault in [Fault::huge(20_000_000), Fault::endless()] {
             let error = acquire(fault);

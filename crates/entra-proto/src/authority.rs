@@ -5,8 +5,9 @@ use std::sync::Arc;
 use http::Uri;
 
 use crate::cloud::Cloud;
-use crate::error::{Error, InputError, excerpt};
+use crate::error::{Error, InputError};
 use crate::pasted::unwrapped;
+use crate::printable::excerpt;
 use crate::secrecy::may_be_secret;
 use crate::tenant::{Tenant, is_label};
 

@@ -2,7 +2,7 @@ use std::fmt;
 
 use http::header::{HeaderMap, WWW_AUTHENTICATE};
 
-use crate::refusal::{is_error_code, is_word};
+use crate::error::{is_error_code, is_word};
 
 /// What a server asks for in `WWW-Authenticate`: a scheme, and parameters or one bare value (RFC 9110, section 11).
 ///

@@ -5,20 +5,18 @@ use std::time::Duration;
 use http::{Request, Response, Uri};
 use serde::Deserialize;
 
-use crate::aadsts::CredentialKind;
-use crate::answer::{Count, Member, count, read, text};
-use crate::answer_error::{AnswerProblem, AskedFor};
 use crate::application::Application;
 use crate::authority::Endpoint;
 use crate::body::Body;
-use crate::error::{Error, InputError};
+use crate::error::aadsts::CredentialKind;
+use crate::error::{Error, InputError, Requested, ResponseProblem, Secrets};
 use crate::form::encode_form;
 use crate::grant::Grant;
 use crate::guid::Guid;
-use crate::http_answer::{read_success, unusable};
 use crate::issued::DeviceCode;
 use crate::loopback::is_loopback_host;
-use crate::redaction::Secrets;
+use crate::response::body::{Count, Member, count, read, text};
+use crate::response::{read_success, unusable};
 use crate::target::Target;
 use crate::time::Timestamp;
 use crate::token_request::{TokenRequest, post};
@@ -83,11 +81,12 @@ impl DeviceCodeRequest {
     /// Reads the answer to it. Numbers may be strings, and the address may be called `verification_url`, as on v1.
     ///
     /// # Errors
-    /// [`Error::Service`] for a refusal; [`Error::Answer`] for an answer without a device code, a user code, or an address that is
+    /// [`Error::Service`] for a refusal; [`Error::Response`] for an answer without a device code, a user code, or an address that is
     /// `https` or on this machine, without a user name in it.
     pub fn decode(&self, response: &Response<Body>, now: Timestamp) -> Result<DeviceAuthorization, Error> {
         // There is no credential in that request, whatever the application has.
-        read_codes(response, now).map_err(|error| error.asked(AskedFor::DeviceCode).sent_with(CredentialKind::Public))
+        read_codes(response, now)
+            .map_err(|error| error.requested(Requested::DeviceCode).sent_with(CredentialKind::Public))
     }
 
     /// The request that asks whether the person is done: send it once in each interval.
@@ -170,9 +169,9 @@ fn read_codes(response: &Response<Body>, now: Timestamp) -> Result<DeviceAuthori
         ("verification_uri_complete", &answer.verification_uri_complete),
     ];
     if let Some((name, _)) = odd.into_iter().find(|(_, member)| member.is_odd()) {
-        return Err(unusable(AnswerProblem::NotAString(name), status, headers));
+        return Err(unusable(ResponseProblem::NotAString(name), status, headers));
     }
-    let missing = || unusable(AnswerProblem::NoDeviceCode, status, headers);
+    let missing = || unusable(ResponseProblem::NoDeviceCode, status, headers);
     let user_code = answer.user_code.into_text().filter(|code| is_shown(code, 64));
     let user_code = user_code.ok_or_else(missing)?;
     let uri = answer

@@ -64,11 +64,8 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
-mod aadsts;
 mod access_token;
 mod acquire;
-mod answer;
-mod answer_error;
 mod application;
 mod assertion;
 mod authority;
@@ -81,26 +78,22 @@ mod client_id;
 mod cloud;
 mod device_code;
 mod error;
-mod error_class;
 mod form;
 mod grant;
 mod guid;
-mod http_answer;
 mod issued;
 mod known_api;
 mod loopback;
 mod pasted;
 mod printable;
-mod redaction;
-mod refusal;
 mod resource;
+mod response;
 mod retry_after;
 mod scope;
 mod scope_list;
 mod secrecy;
 mod secret;
 mod secret_text;
-mod service_error;
 mod signer;
 mod target;
 mod tenant;
@@ -109,12 +102,10 @@ mod token_request;
 mod token_response;
 mod unverified_claims;
 
-pub use aadsts::Aadsts;
 pub use access_token::AccessToken;
 pub use acquire::{
     Assert, Exchange, Freshness, FreshnessPolicy, Lifetime, Pause, RetryPolicy, ShowCode, Sign, Stages, Step, freshness,
 };
-pub use answer_error::{AnswerError, AnswerProblem, AskedFor};
 pub use application::{Application, ClientCredential};
 pub use assertion::{
     AssertionAudience, AssertionSource, CertificateCredential, FederatedCredential, UnsignedAssertion,
@@ -122,7 +113,7 @@ pub use assertion::{
 pub use authority::{Authority, Endpoint, EndpointVersion, Region};
 pub use authorize::{
     AdminConsent, AdminConsentRequest, AuthorizeRequest, CodeVerifier, MAX_REDIRECT, PendingAdminConsent,
-    PendingAuthorization, Prompt, Redirect, RedirectError, RedirectProblem, RedirectUri, ResponseMode, ToldConsent,
+    PendingAuthorization, Prompt, Redirect, RedirectUri, ResponseMode, ToldConsent,
 };
 pub use body::Body;
 pub use challenge::Challenge;
@@ -131,20 +122,21 @@ pub use claims_request::{ClaimsRequest, MAX_CLAIMS};
 pub use client_id::ClientId;
 pub use cloud::{Cloud, Origin};
 pub use device_code::{DeviceAuthorization, DeviceCodeRequest};
-pub use error::{Error, InputError};
-pub use error_class::ErrorClass;
+pub use error::{
+    Aadsts, Error, ErrorClass, InputError, RedirectError, RedirectProblem, Requested, ResponseError, ResponseProblem,
+    ServiceError,
+};
 pub use guid::Guid;
-pub use http_answer::MAX_ANSWER;
 pub use issued::{AuthorizationCode, DeviceCode, IdToken, RefreshToken, UserAssertion};
 pub use known_api::KnownApi;
 pub use loopback::is_loopback_host;
 pub use printable::printable;
 pub use resource::Resource;
+pub use response::MAX_RESPONSE;
 pub use retry_after::{MAX_RETRY_AFTER, retry_after, server_time};
 pub use scope::{Scope, Scopes};
 pub use secrecy::may_be_secret;
 pub use secret::{ClientAssertion, ClientSecret, SecretDoubt};
-pub use service_error::ServiceError;
 pub use signer::{Signer, SignerError, SigningAlgorithm, SigningCertificate};
 pub use target::Target;
 pub use tenant::{Domain, Tenant};

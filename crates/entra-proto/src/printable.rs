@@ -23,3 +23,33 @@ pub(crate) fn push(shown: &mut String, character: char) {
         _ => shown.extend(character.escape_debug()),
     }
 }
+
+/// At most `limit` characters of a text from outside, as they are.
+pub(crate) fn cut(text: &str, limit: usize) -> String {
+    text.chars().take(limit).collect()
+}
+
+/// At most `limit` characters of a text from outside, with everything that could confuse a terminal or a log line escaped.
+pub(crate) fn excerpt(text: &str, limit: usize) -> String {
+    let mut shown = String::new();
+    let mut characters = text.chars();
+    for character in characters.by_ref().take(limit) {
+        push(&mut shown, character);
+    }
+    if characters.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_is_short_and_harmless() {
+        assert_eq!(excerpt("a\r\n\u{1b}[31m\"b\"", 100), "a\\r\\n\\u{1b}[31m\"b\"");
+        assert_eq!(excerpt("abcdef", 3), "abc…");
+        assert_eq!(excerpt("\u{202e}abc", 9), "\\u{202e}abc");
+    }
+}

@@ -9,19 +9,17 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderM
 use http::{Method, Request, Response, StatusCode, Uri};
 use zeroize::Zeroizing;
 
-use crate::aadsts::CredentialKind;
-use crate::answer_error::{AnswerError, AnswerProblem, AskedFor};
 use crate::application::{Application, ClientCredential};
 use crate::assertion::UnsignedAssertion;
 use crate::authority::EndpointVersion;
 use crate::body::Body;
 use crate::claims_request::ClaimsRequest;
-use crate::error::Error;
+use crate::error::aadsts::CredentialKind;
+use crate::error::{Error, Requested, ResponseError, ResponseProblem, Secrets};
 use crate::form::{encode_form, encode_value};
 use crate::grant::Grant;
 use crate::guid::Guid;
 use crate::issued::RefreshToken;
-use crate::redaction::Secrets;
 use crate::scope::canonical;
 use crate::secret::ClientAssertion;
 use crate::secret_text::same_secret;
@@ -160,9 +158,9 @@ impl TokenRequest {
             .and_then(|answer| self.check_tenant(answer))
             .map_err(|error| {
                 let kind = CredentialKind::of(&self.application.credential);
-                let error = self.secrets().out_of(error).sent_with(kind);
+                let error = error.redacted(&self.secrets()).sent_with(kind);
                 if self.is_for_one_try() {
-                    error.asked(AskedFor::TokenForCode)
+                    error.requested(Requested::TokenForCode)
                 } else {
                     error
                 }
@@ -303,9 +301,9 @@ impl TokenRequest {
         if sound {
             return Ok(answer);
         }
-        Err(AnswerError {
-            problem: AnswerProblem::Nonce,
-            asked: AskedFor::Token,
+        Err(ResponseError {
+            problem: ResponseProblem::Nonce,
+            requested: Requested::Token,
             status: status.as_u16(),
             content_type: None,
         }

@@ -5,14 +5,11 @@ use http::header::HeaderMap;
 
 use crate::access_token::AccessToken;
 use crate::acquire::Lifetime;
-use crate::answer::Count;
-use crate::answer_error::AnswerProblem;
-use crate::error::{Error, InputError};
+use crate::error::{Error, InputError, ResponseProblem, Secrets, is_word};
 use crate::guid::Guid;
-use crate::http_answer::{read_success, unusable};
 use crate::issued::{IdToken, RefreshToken};
-use crate::redaction::Secrets;
-use crate::refusal::is_word;
+use crate::response::body::Count;
+use crate::response::{read_success, unusable};
 use crate::time::Timestamp;
 use crate::unverified_claims::UnverifiedClaims;
 
@@ -42,7 +39,7 @@ impl TokenResponse {
     /// when it comes: use it once, and keep it in no cache.
     ///
     /// # Errors
-    /// [`Error::Service`] for a refusal, whatever its status; [`Error::Answer`] for what is neither a refusal nor a sound token:
+    /// [`Error::Service`] for a refusal, whatever its status; [`Error::Response`] for what is neither a refusal nor a sound token:
     /// a redirect, a token in a refusal, a missing or empty token or one that no header can hold, a known member twice, a
     /// member that holds a secret and is not a string, a lifetime that is negative or no number.
     pub fn decode(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Self, Error> {
@@ -68,14 +65,14 @@ impl TokenResponse {
                 .text()
                 .filter(|kind| is_word(kind) && kind.len() <= 20);
             let shown = kind.map_or("?", String::as_str).to_owned();
-            return Err(answer_error(AnswerProblem::TokenType(shown)));
+            return Err(answer_error(ResponseProblem::TokenType(shown)));
         }
         let token = std::mem::take(&mut answer.access_token).into_text();
         let token = token.filter(|token| !token.is_empty());
-        let token = token.ok_or_else(|| answer_error(AnswerProblem::NoToken))?;
-        let access_token = AccessToken::from_wire(token).ok_or_else(|| answer_error(AnswerProblem::UnfitToken))?;
+        let token = token.ok_or_else(|| answer_error(ResponseProblem::NoToken))?;
+        let access_token = AccessToken::from_wire(token).ok_or_else(|| answer_error(ResponseProblem::UnfitToken))?;
         let expires_in = match (answer.expires_in, answer.expires_on) {
-            (Count::Odd, _) | (Count::Missing, Count::Odd) => return Err(answer_error(AnswerProblem::OddLifetime)),
+            (Count::Odd, _) | (Count::Missing, Count::Odd) => return Err(answer_error(ResponseProblem::OddLifetime)),
             (Count::Seconds(life), _) => Duration::from_secs(life),
             (Count::Missing, Count::Seconds(moment)) => Timestamp::from_secs(moment).since(now),
             (Count::Missing, Count::Missing) => Duration::ZERO,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use entra_proto::{
-    AnswerProblem, Application, Authority, ClientAssertion, ClientSecret, Cloud, EndpointVersion, Error, ErrorClass,
-    Guid, Region, Target, Timestamp, TokenResponse,
+    Application, Authority, ClientAssertion, ClientSecret, Cloud, EndpointVersion, Error, ErrorClass, Guid, Region,
+    ResponseProblem, Target, Timestamp, TokenResponse,
 };
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::Value;
@@ -123,7 +123,7 @@ enum Outcome {
     /// A refusal: class, number, retryable, seconds to wait.
     Refused(ErrorClass, Option<u32>, bool, Option<u64>),
     /// An answer that nobody can use.
-    Unfit(AnswerProblem),
+    Unfit(ResponseProblem),
     /// A token or a refusal, as the status has it: these cases are about what happens before or after.
     Ordinary,
 }
@@ -132,7 +132,7 @@ fn outcome(case: &str) -> Outcome {
     use ErrorClass::{Application, Credential, Interaction, Scope, Tenant, Transient, Unknown};
     use Outcome::{Ordinary, Refused, Token, Unfit};
     match case {
-        "body_cut_by_close" | "json_cut_200" => Unfit(AnswerProblem::Truncated),
+        "body_cut_by_close" | "json_cut_200" => Unfit(ResponseProblem::Truncated),
         "bom_200" | "expires_in_string" | "missing_token_type" | "token_type_lowercase" | "wrong_content_type_200" => {
             Token(3599, None)
         }
@@ -140,15 +140,15 @@ fn outcome(case: &str) -> Outcome {
         "expires_in_tiny_1s" => Token(1, None),
         "missing_expires_in" => Token(0, None),
         "unknown_fields_200" => Token(3599, Some("x")),
-        "empty_200" => Unfit(AnswerProblem::Empty),
-        "html_200" => Unfit(AnswerProblem::NotJson { line: 1, column: 1 }),
-        "json_array_200" => Unfit(AnswerProblem::WrongShape { line: 1, column: 1 }),
-        "empty_access_token" | "missing_access_token" | "null_access_token" => Unfit(AnswerProblem::NoToken),
-        "expires_in_garbage" | "expires_in_negative" => Unfit(AnswerProblem::OddLifetime),
-        "token_in_400" => Unfit(AnswerProblem::TokenInRefusal),
-        "token_type_pop" => Unfit(AnswerProblem::TokenType("pop".into())),
-        "redirect_302" | "redirect_307" => Unfit(AnswerProblem::Redirect(Some("login.windows.net".into()))),
-        "huge_400" => Unfit(AnswerProblem::TooLarge),
+        "empty_200" => Unfit(ResponseProblem::Empty),
+        "html_200" => Unfit(ResponseProblem::NotJson { line: 1, column: 1 }),
+        "json_array_200" => Unfit(ResponseProblem::WrongShape { line: 1, column: 1 }),
+        "empty_access_token" | "missing_access_token" | "null_access_token" => Unfit(ResponseProblem::NoToken),
+        "expires_in_garbage" | "expires_in_negative" => Unfit(ResponseProblem::OddLifetime),
+        "token_in_400" => Unfit(ResponseProblem::TokenInRefusal),
+        "token_type_pop" => Unfit(ResponseProblem::TokenType("pop".into())),
+        "redirect_302" | "redirect_307" => Unfit(ResponseProblem::Redirect(Some("login.windows.net".into()))),
+        "huge_400" => Unfit(ResponseProblem::TooLarge),
         "error_in_200" | "invalid_client_7000215" => Refused(Credential, Some(7_000_215), false, None),
         "invalid_scope_70011" | "400_then_call_again_at_once" => Refused(Scope, Some(70011), false, None),
         "unauthorized_client_700016" => Refused(Application, Some(700_016), false, None),
@@ -251,9 +251,9 @@ fn check(case: &str, status: StatusCode, decoded: Result<TokenResponse, Error>, 
                 );
             }
         }
-        (Outcome::Unfit(problem), Err(Error::Answer(error))) => {
+        (Outcome::Unfit(problem), Err(Error::Response(error))) => {
             match (&error.problem, &problem) {
-                (AnswerProblem::WrongShape { .. }, AnswerProblem::WrongShape { .. }) => {}
+                (ResponseProblem::WrongShape { .. }, ResponseProblem::WrongShape { .. }) => {}
                 (found, expected) => assert_eq!(found, expected, "{case}"),
             }
             assert!(!error.to_string().contains("opaque"), "{case}: {error}");
@@ -324,7 +324,7 @@ fn a_known_member_twice_is_no_answer() {
     ] {
         let decoded = TokenResponse::decode(StatusCode::OK, &HeaderMap::new(), body.as_bytes(), NOW);
         assert!(
-            matches!(&decoded, Err(Error::Answer(error)) if matches!(error.problem, AnswerProblem::WrongShape { .. })),
+            matches!(&decoded, Err(Error::Response(error)) if matches!(error.problem, ResponseProblem::WrongShape { .. })),
             "{decoded:?}"
         );
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use entra_proto::{
-    AnswerProblem, Application, Authority, Body, ClientCredential, DeviceAuthorization, DeviceCodeRequest,
-    EndpointVersion, Error, Guid, MAX_LIFETIME, Target, Timestamp,
+    Application, Authority, Body, ClientCredential, DeviceAuthorization, DeviceCodeRequest, EndpointVersion, Error,
+    Guid, MAX_LIFETIME, ResponseProblem, Target, Timestamp,
 };
 use http::Response;
 use proptest::prelude::*;
@@ -137,8 +137,8 @@ fn a_code_that_nobody_could_use_is_none() {
         ("verification_uri", "\"https://\""),
     ] {
         match decoded(&with(name, value)) {
-            Err(Error::Answer(error)) => {
-                assert_eq!(error.problem, AnswerProblem::NoDeviceCode, "{name} {value}");
+            Err(Error::Response(error)) => {
+                assert_eq!(error.problem, ResponseProblem::NoDeviceCode, "{name} {value}");
                 assert!(!error.to_string().contains("canary"));
             }
             other => panic!("{name} {value}: {other:?}"),

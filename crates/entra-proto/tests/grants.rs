@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_proto::{
-    AnswerProblem, Application, Authority, Body, CacheKey, ClientAssertion, ClientCredential, ClientSecret,
-    DeviceCodeRequest, EndpointVersion, Error, Guid, PendingAuthorization, Redirect, RefreshToken, Target, Timestamp,
+    Application, Authority, Body, CacheKey, ClientAssertion, ClientCredential, ClientSecret, DeviceCodeRequest,
+    EndpointVersion, Error, Guid, PendingAuthorization, Redirect, RefreshToken, ResponseProblem, Target, Timestamp,
     TokenRequest, TokenResponse, UserAssertion,
 };
 use http::{Response, Uri};
@@ -340,8 +340,8 @@ fn an_id_token_that_comes_for_a_code_must_be_of_the_same_sign_in() {
         "a.b.c.d.e".to_owned(),
     ] {
         match code.decode(&answer(Some(&wrong)), NOW) {
-            Err(Error::Answer(error)) => {
-                assert_eq!((&error.problem, error.is_retryable()), (&AnswerProblem::Nonce, false));
+            Err(Error::Response(error)) => {
+                assert_eq!((&error.problem, error.is_retryable()), (&ResponseProblem::Nonce, false));
                 assert!(
                     !error.to_string().contains("canary") && !error.to_string().contains(&nonce),
                     "{error}"

@@ -1,8 +1,7 @@
 use std::time::Duration;
 
 use crate::device_code::DeviceAuthorization;
-use crate::error::Error;
-use crate::service_error::ServiceError;
+use crate::error::{Error, ServiceError};
 use crate::time::Timestamp;
 
 /// How a person who signs in elsewhere is waited for (RFC 8628, section 3.5).

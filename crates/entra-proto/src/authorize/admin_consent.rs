@@ -8,14 +8,13 @@ use crate::authority::{Endpoint, EndpointVersion};
 use crate::authorize::kept::{AUTHORITY, CLIENT_ID, Kept, STATE};
 use crate::authorize::pending::{ANOTHER, check_issuer, check_state, is_of};
 use crate::authorize::redirect::Redirect;
-use crate::authorize::redirect_error::{RedirectError, RedirectProblem};
 use crate::authorize::redirect_uri::RedirectUri;
 use crate::client_id::ClientId;
-use crate::error::{Error, InputError, cut};
+use crate::error::{Error, InputError, MAX_TEXT, RedirectError, RedirectProblem};
 use crate::form::encode_form;
 use crate::guid::Guid;
+use crate::printable::cut;
 use crate::secret_text::random_text;
-use crate::service_error::MAX_TEXT;
 use crate::target::Target;
 use crate::tenant::Tenant;
 

@@ -6,7 +6,6 @@ mod kept;
 mod pending;
 mod pkce;
 mod redirect;
-mod redirect_error;
 mod redirect_uri;
 mod request;
 
@@ -14,6 +13,5 @@ pub use admin_consent::{AdminConsent, AdminConsentRequest, PendingAdminConsent};
 pub use pending::{PendingAuthorization, ToldConsent};
 pub use pkce::CodeVerifier;
 pub use redirect::{MAX_REDIRECT, Redirect};
-pub use redirect_error::{RedirectError, RedirectProblem};
 pub use redirect_uri::RedirectUri;
 pub use request::{AuthorizeRequest, Prompt, ResponseMode};

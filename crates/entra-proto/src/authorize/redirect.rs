@@ -6,13 +6,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-use crate::aadsts::marked_codes;
-use crate::authorize::redirect_error::{RedirectError, RedirectProblem};
-use crate::error::Error;
+use crate::error::aadsts::marked_codes;
+use crate::error::{Error, ErrorResponse, RedirectError, RedirectProblem, Secrets, ServiceError};
 use crate::guid::Guid;
-use crate::redaction::Secrets;
-use crate::refusal::Refusal;
-use crate::service_error::ServiceError;
 
 /// What came back to the redirect URI: from a query, a fragment or the body of a form. Nothing in it is to be trusted before
 /// whoever started the sign-in has [accepted](crate::PendingAuthorization::redeem) it.
@@ -119,7 +115,7 @@ impl Redirect {
         let error = self.value("error").filter(|error| !error.is_empty())?;
         let description = self.value("error_description").unwrap_or_default();
         Some(
-            Refusal {
+            ErrorResponse {
                 error,
                 description,
                 suberror: self.value("error_subcode"),
@@ -127,7 +123,7 @@ impl Redirect {
                 trace_id: behind(description, "Trace ID:"),
                 correlation_id: behind(description, "Correlation ID:"),
                 error_uri: self.value("error_uri"),
-                ..Refusal::default()
+                ..ErrorResponse::default()
             }
             .read(0, marked_codes(description), None, &self.secrets(kept)),
         )

@@ -1,16 +1,18 @@
+//! The error about a response that cannot be used.
+
 use std::fmt;
 
-use crate::error::both;
+use crate::error::{Secrets, both};
 
 /// An answer that is neither a token nor a refusal that can be read. Of the answer's body it holds a token type at the most, cut
 /// short, and only where it cannot be a secret: the rest may be a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct AnswerError {
+pub struct ResponseError {
     /// What is wrong with the answer.
-    pub problem: AnswerProblem,
+    pub problem: ResponseProblem,
     /// What was asked for.
-    pub asked: AskedFor,
+    pub requested: Requested,
     /// Its HTTP status.
     pub status: u16,
     /// The media type of its `Content-Type`, where it has one, without parameters.
@@ -20,10 +22,10 @@ pub struct AnswerError {
 /// What is wrong with an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum AnswerProblem {
+pub enum ResponseProblem {
     /// It has no body.
     Empty,
-    /// Its body is longer than [`MAX_ANSWER`](crate::MAX_ANSWER), and was not read.
+    /// Its body is longer than [`MAX_RESPONSE`](crate::MAX_RESPONSE), and was not read.
     TooLarge,
     /// Its JSON ends too early.
     Truncated,
@@ -64,7 +66,7 @@ pub enum AnswerProblem {
 /// What an answer was asked for with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum AskedFor {
+pub enum Requested {
     /// A token.
     Token,
     /// A token, with an authorization code, which is good for one request.
@@ -73,11 +75,11 @@ pub enum AskedFor {
     DeviceCode,
 }
 
-impl AnswerError {
+impl ResponseError {
     /// Whether the same request may succeed a little later: where the answer was cut short, and no authorization code was spent for it.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        self.is_cut() && self.asked != AskedFor::TokenForCode
+        self.is_cut() && self.requested != Requested::TokenForCode
     }
 
     /// Returns what went wrong, without [what to do about it](Self::hint).
@@ -90,61 +92,73 @@ impl AnswerError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self.problem {
-            _ if self.is_cut() && self.asked == AskedFor::TokenForCode => {
+            _ if self.is_cut() && self.requested == Requested::TokenForCode => {
                 "start the sign-in again, since its code may be spent; if it stays so, look for a proxy that cuts answers"
             }
-            AnswerProblem::Empty | AnswerProblem::Truncated => {
+            ResponseProblem::Empty | ResponseProblem::Truncated => {
                 "try again; if it stays so, look for a proxy that cuts answers"
             }
-            AnswerProblem::NotJson { .. } | AnswerProblem::Redirect(_) => {
+            ResponseProblem::NotJson { .. } | ResponseProblem::Redirect(_) => {
                 "look for a proxy or a sign-in portal between this machine and the service, and check the authority"
             }
-            AnswerProblem::Nonce => "do not use it, and start the sign-in again",
+            ResponseProblem::Nonce => "do not use it, and start the sign-in again",
             _ => "check the authority: Entra does not answer so",
         }
     }
 
+    /// The same error without these secrets in it.
+    pub(super) fn redacted(mut self, secrets: &Secrets) -> Self {
+        self.content_type.iter_mut().for_each(|text| secrets.blot(text));
+        match &mut self.problem {
+            ResponseProblem::TokenType(text) | ResponseProblem::Redirect(Some(text)) => secrets.blot(text),
+            _ => {}
+        }
+        self
+    }
+
     fn is_cut(&self) -> bool {
-        matches!(self.problem, AnswerProblem::Empty | AnswerProblem::Truncated)
+        matches!(self.problem, ResponseProblem::Empty | ResponseProblem::Truncated)
     }
 }
 
-impl fmt::Display for AnswerError {
+impl fmt::Display for ResponseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&both(&self.problem(), Some(self.hint())))
     }
 }
 
 /// An error without what to do about it.
-struct Problem<'a>(&'a AnswerError);
+struct Problem<'a>(&'a ResponseError);
 
 impl fmt::Display for Problem<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0.asked {
-            AskedFor::DeviceCode => "the device-code endpoint's answer ",
-            AskedFor::Token | AskedFor::TokenForCode => "the token endpoint's answer ",
+        f.write_str(match self.0.requested {
+            Requested::DeviceCode => "the device-code endpoint's answer ",
+            Requested::Token | Requested::TokenForCode => "the token endpoint's answer ",
         })?;
         match &self.0.problem {
-            AnswerProblem::Empty => f.write_str("is empty")?,
-            AnswerProblem::TooLarge => f.write_str("is longer than 1 MiB")?,
-            AnswerProblem::Truncated => f.write_str("ends too early")?,
-            AnswerProblem::NotJson { line, column } => write!(f, "is not JSON (line {line}, column {column})")?,
-            AnswerProblem::WrongShape { line, column } => {
+            ResponseProblem::Empty => f.write_str("is empty")?,
+            ResponseProblem::TooLarge => f.write_str("is longer than 1 MiB")?,
+            ResponseProblem::Truncated => f.write_str("ends too early")?,
+            ResponseProblem::NotJson { line, column } => write!(f, "is not JSON (line {line}, column {column})")?,
+            ResponseProblem::WrongShape { line, column } => {
                 write!(
                     f,
                     "has a member of the wrong type, or one twice (line {line}, column {column})"
                 )?;
             }
-            AnswerProblem::NotAString(member) => write!(f, "has a member {member} that is not a string")?,
-            AnswerProblem::NoToken => f.write_str("has no access token")?,
-            AnswerProblem::UnfitToken => f.write_str("has an access token with characters that no header may hold")?,
-            AnswerProblem::OddLifetime => f.write_str("has a lifetime that is no count of seconds")?,
-            AnswerProblem::Nonce => f.write_str("has an ID token with another nonce than the one that was sent")?,
-            AnswerProblem::NoDeviceCode => f.write_str("has no device code, user code or verification address")?,
-            AnswerProblem::TokenInRefusal => f.write_str("is a refusal with an access token in it")?,
-            AnswerProblem::TokenType(kind) => write!(f, "has a token of type \"{kind}\", not Bearer")?,
-            AnswerProblem::Redirect(Some(host)) => write!(f, "redirects to {host}, which is not followed")?,
-            AnswerProblem::Redirect(None) => f.write_str("is a redirect, which is not followed")?,
+            ResponseProblem::NotAString(member) => write!(f, "has a member {member} that is not a string")?,
+            ResponseProblem::NoToken => f.write_str("has no access token")?,
+            ResponseProblem::UnfitToken => {
+                f.write_str("has an access token with characters that no header may hold")?
+            }
+            ResponseProblem::OddLifetime => f.write_str("has a lifetime that is no count of seconds")?,
+            ResponseProblem::Nonce => f.write_str("has an ID token with another nonce than the one that was sent")?,
+            ResponseProblem::NoDeviceCode => f.write_str("has no device code, user code or verification address")?,
+            ResponseProblem::TokenInRefusal => f.write_str("is a refusal with an access token in it")?,
+            ResponseProblem::TokenType(kind) => write!(f, "has a token of type \"{kind}\", not Bearer")?,
+            ResponseProblem::Redirect(Some(host)) => write!(f, "redirects to {host}, which is not followed")?,
+            ResponseProblem::Redirect(None) => f.write_str("is a redirect, which is not followed")?,
         }
         write!(f, " (status {}", self.0.status)?;
         if let Some(content_type) = &self.0.content_type {
@@ -154,4 +168,4 @@ impl fmt::Display for Problem<'_> {
     }
 }
 
-impl std::error::Error for AnswerError {}
+impl std::error::Error for ResponseError {}

@@ -1,3 +1,5 @@
+//! The body of a response, which may hold a token or an error.
+
 use std::fmt;
 use std::time::Duration;
 
@@ -8,12 +10,9 @@ use serde_json::Value;
 use serde_json::error::Category;
 use zeroize::Zeroizing;
 
-use crate::aadsts::marked_codes;
 use crate::access_token::BearerText;
-use crate::answer_error::AnswerProblem;
-use crate::redaction::Secrets;
-use crate::refusal::Refusal;
-use crate::service_error::ServiceError;
+use crate::error::aadsts::marked_codes;
+use crate::error::{ErrorResponse, ResponseProblem, Secrets, ServiceError};
 
 /// The body of an answer: the known members of a token and of a refusal, which may come under any status.
 ///
@@ -22,7 +21,7 @@ use crate::service_error::ServiceError;
 /// secrets make the whole response unusable: see [`odd_member`](Self::odd_member).
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub(crate) struct Answer {
+pub(crate) struct ResponseBody {
     #[serde(deserialize_with = "bearer")]
     pub(crate) access_token: Member<BearerText>,
     #[serde(deserialize_with = "text")]
@@ -65,8 +64,8 @@ pub(crate) struct Answer {
     error_uri: Member<String>,
 }
 
-impl Answer {
-    pub(crate) fn is_refusal(&self) -> bool {
+impl ResponseBody {
+    pub(crate) fn is_error(&self) -> bool {
         let named = match &self.error {
             Told::Text(error) => !error.is_empty(),
             Told::Other(_) => true,
@@ -97,14 +96,14 @@ impl Answer {
         .find_map(|(name, odd)| odd.then_some(name))
     }
 
-    pub(crate) fn into_refusal(self, status: u16, retry_after: Option<Duration>, own: &Secrets) -> ServiceError {
+    pub(crate) fn into_error(self, status: u16, retry_after: Option<Duration>, own: &Secrets) -> ServiceError {
         let mut codes = self.error_codes;
         for told in [&self.error_description, &self.error] {
             if codes.is_empty() {
                 codes = told.codes();
             }
         }
-        Refusal {
+        ErrorResponse {
             error: self.error.text(),
             description: self.error_description.text(),
             suberror: self.suberror.text().map(String::as_str),
@@ -186,22 +185,22 @@ impl Told {
 
 /// Reads a body's members, of whichever answer.
 #[inline(always)]
-pub(crate) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, AnswerProblem> {
+pub(crate) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, ResponseProblem> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if body.trim_ascii().is_empty() {
-        return Err(AnswerProblem::Empty);
+        return Err(ResponseProblem::Empty);
     }
     // An array would be read as the members in their order.
     if body.trim_ascii_start().first() == Some(&b'[') {
-        return Err(AnswerProblem::WrongShape { line: 1, column: 1 });
+        return Err(ResponseProblem::WrongShape { line: 1, column: 1 });
     }
     // The error's own text is not kept: it may quote a token.
     serde_json::from_slice(body).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         match error.classify() {
-            Category::Eof => AnswerProblem::Truncated,
-            Category::Data => AnswerProblem::WrongShape { line, column },
-            Category::Syntax | Category::Io => AnswerProblem::NotJson { line, column },
+            Category::Eof => ResponseProblem::Truncated,
+            Category::Data => ResponseProblem::WrongShape { line, column },
+            Category::Syntax | Category::Io => ResponseProblem::NotJson { line, column },
         }
     })
 }

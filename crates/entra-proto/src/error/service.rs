@@ -1,9 +1,11 @@
+//! The service's error response.
+
 use std::fmt;
 use std::time::Duration;
 
-use crate::aadsts::{Aadsts, CredentialKind};
-use crate::error::excerpt;
-use crate::error_class::ErrorClass;
+use crate::error::ErrorClass;
+use crate::error::aadsts::{Aadsts, CredentialKind};
+use crate::printable::excerpt;
 
 /// An error response of the service, with everything that it said (RFC 6749, section 5.2, and Entra's additions to it).
 ///

@@ -7,7 +7,7 @@ mod table;
 pub(crate) use advice::CredentialKind;
 pub(crate) use finder::marked_codes;
 
-use crate::error_class::ErrorClass;
+use crate::error::ErrorClass;
 use table::{FAMILIES, TABLE};
 
 /// A row of the table of AADSTS codes, the `AADSTS...` of the service's messages.

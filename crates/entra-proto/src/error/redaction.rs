@@ -1,7 +1,7 @@
+//! The secrets of a request, taken out of texts that a server sent back.
+
 use zeroize::Zeroizing;
 
-use crate::answer_error::{AnswerError, AnswerProblem};
-use crate::error::Error;
 use crate::form::encode_value;
 
 /// The secrets of one request in the spellings that a server may echo: as they are, and as they stand in a form, in JSON and in HTML.
@@ -37,22 +37,6 @@ impl Secrets {
     /// None: of a request that has no secret.
     pub(crate) fn none() -> Self {
         Self(Vec::new())
-    }
-
-    /// The error without them, where it is about a response that is none. Error responses are read without them.
-    pub(crate) fn out_of(&self, error: Error) -> Error {
-        match error {
-            Error::Answer(answer) => {
-                let mut answer = AnswerError::clone(&answer);
-                answer.content_type.iter_mut().for_each(|text| self.blot(text));
-                match &mut answer.problem {
-                    AnswerProblem::TokenType(text) | AnswerProblem::Redirect(Some(text)) => self.blot(text),
-                    _ => {}
-                }
-                answer.into()
-            }
-            other => other,
-        }
     }
 
     /// Replaces each of them in one pass. At the end of a text that was cut, the beginning of one counts as well.

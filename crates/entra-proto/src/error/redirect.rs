@@ -1,7 +1,10 @@
+//! The error about a redirect that is not a response to the request that was sent.
+
 use std::fmt;
 
-use crate::error::{both, excerpt};
+use crate::error::both;
 use crate::guid::Guid;
+use crate::printable::excerpt;
 
 /// A redirect that does not answer what was asked: nothing in it is to be used. It holds no code, no state and no token.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,19 +3,17 @@
 use std::time::Duration;
 
 use crate::claims_request::ClaimsRequest;
-use crate::error::cut;
-use crate::error_class::ErrorClass;
+use crate::error::{ErrorClass, MAX_TEXT, Secrets, ServiceError};
 use crate::guid::Guid;
-use crate::redaction::Secrets;
+use crate::printable::cut;
 use crate::secrecy::{has_random_word, may_be_secret, names_secret, without_secrets};
-use crate::service_error::{MAX_TEXT, ServiceError};
 
 /// What an error response says, as it came.
 ///
 /// Whoever answers may write a token or an echo of the request into any member. So each is kept only where it is what that
 /// member is for: an error code is a word, an id a GUID, a page a URL. In the message, what may be a secret is replaced.
 #[derive(Default)]
-pub(crate) struct Refusal<'a> {
+pub(crate) struct ErrorResponse<'a> {
     pub(crate) error: &'a str,
     pub(crate) description: &'a str,
     pub(crate) suberror: Option<&'a str>,
@@ -26,7 +24,7 @@ pub(crate) struct Refusal<'a> {
     pub(crate) error_uri: Option<&'a str>,
 }
 
-impl Refusal<'_> {
+impl ErrorResponse<'_> {
     /// `own` are the secrets of the request. They are blotted out first, while each still stands there in one piece.
     pub(crate) fn read(
         self,

@@ -1,15 +1,18 @@
+//! The response of a token or device-code endpoint: its status, its headers, its body.
+
+pub(crate) mod body;
+
 use http::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use http::{StatusCode, Uri};
 
-use crate::aadsts::marked_codes;
-use crate::answer::{Answer, read};
-use crate::answer_error::{AnswerError, AnswerProblem, AskedFor};
-use crate::error::{Error, excerpt};
-use crate::redaction::Secrets;
-use crate::refusal::{Refusal, shown_of_body};
+use crate::error::aadsts::marked_codes;
+use crate::error::{
+    Error, ErrorResponse, Requested, ResponseError, ResponseProblem, Secrets, ServiceError, shown_of_body,
+};
+use crate::printable::excerpt;
+use crate::response::body::{ResponseBody, read};
 use crate::retry_after::retry_after;
 use crate::secrecy::may_be_secret;
-use crate::service_error::ServiceError;
 use crate::time::Timestamp;
 
 /// The members of a success, or why there is none: what holds for the answers of every endpoint. `own` gives the request's own
@@ -21,8 +24,8 @@ pub(crate) fn read_success(
     body: &[u8],
     now: Timestamp,
     own: &dyn Fn() -> Secrets,
-) -> Result<Answer, Error> {
-    let answer_error = |problem| unusable(problem, status, headers);
+) -> Result<ResponseBody, Error> {
+    let unusable_response = |problem| unusable(problem, status, headers);
     if status.is_redirection() {
         let host = headers.get(LOCATION).and_then(|to| {
             to.to_str()
@@ -33,32 +36,32 @@ pub(crate) fn read_success(
                 .filter(|host| !may_be_secret(host))
                 .map(|host| excerpt(host, 100))
         });
-        return Err(answer_error(AnswerProblem::Redirect(host)));
+        return Err(unusable_response(ResponseProblem::Redirect(host)));
     }
-    if body.len() > MAX_ANSWER {
-        return Err(answer_error(AnswerProblem::TooLarge));
+    if body.len() > MAX_RESPONSE {
+        return Err(unusable_response(ResponseProblem::TooLarge));
     }
-    let answer = match read::<Answer>(body) {
+    let answer = match read::<ResponseBody>(body) {
         Ok(answer) => answer,
-        Err(problem) if status.is_success() => return Err(answer_error(problem)),
-        Err(_) => return Err(plain_refusal(status, headers, body, now, &own()).into()),
+        Err(problem) if status.is_success() => return Err(unusable_response(problem)),
+        Err(_) => return Err(plain_error(status, headers, body, now, &own()).into()),
     };
     if let Some(member) = answer.odd_member() {
-        return Err(answer_error(AnswerProblem::NotAString(member)));
+        return Err(unusable_response(ResponseProblem::NotAString(member)));
     }
-    if answer.is_refusal() || !status.is_success() {
+    if answer.is_error() || !status.is_success() {
         if !status.is_success() && answer.has_token() {
-            return Err(answer_error(AnswerProblem::TokenInRefusal));
+            return Err(unusable_response(ResponseProblem::TokenInRefusal));
         }
         return Err(answer
-            .into_refusal(status.as_u16(), retry_after(headers, now), &own())
+            .into_error(status.as_u16(), retry_after(headers, now), &own())
             .into());
     }
     Ok(answer)
 }
 
 /// An answer that is neither a success nor a refusal that can be read.
-pub(crate) fn unusable(problem: AnswerProblem, status: StatusCode, headers: &HeaderMap) -> Error {
+pub(crate) fn unusable(problem: ResponseProblem, status: StatusCode, headers: &HeaderMap) -> Error {
     // The type alone: a parameter may be anything.
     let content_type = headers
         .get(CONTENT_TYPE)
@@ -66,9 +69,9 @@ pub(crate) fn unusable(problem: AnswerProblem, status: StatusCode, headers: &Hea
         .map(str::trim)
         .filter(|kind| kind.len() <= 60 && kind.contains('/') && !may_be_secret(kind))
         .map(|kind| excerpt(kind, 60));
-    AnswerError {
+    ResponseError {
         problem,
-        asked: AskedFor::Token,
+        requested: Requested::Token,
         status: status.as_u16(),
         content_type,
     }
@@ -76,15 +79,15 @@ pub(crate) fn unusable(problem: AnswerProblem, status: StatusCode, headers: &Hea
 }
 
 /// How long the body of an answer may be, in bytes: 1 MiB, hundreds of times what Entra sends.
-pub const MAX_ANSWER: usize = 1024 * 1024;
+pub const MAX_RESPONSE: usize = 1024 * 1024;
 
 /// An error response whose body is not JSON: a proxy's page, a plain text, nothing at all.
-fn plain_refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp, own: &Secrets) -> ServiceError {
+fn plain_error(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp, own: &Secrets) -> ServiceError {
     let description = shown_of_body(body, own);
     let codes = marked_codes(&description);
-    Refusal {
+    ErrorResponse {
         description: &description,
-        ..Refusal::default()
+        ..ErrorResponse::default()
     }
     .read(status.as_u16(), codes, retry_after(headers, now), own)
 }

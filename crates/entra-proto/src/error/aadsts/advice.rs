@@ -2,7 +2,7 @@
 
 use super::Aadsts;
 use crate::application::ClientCredential;
-use crate::error_class::ErrorClass;
+use crate::error::ErrorClass;
 use crate::secret::SecretDoubt;
 
 /// The kind of credential that a request was sent with.

@@ -1,3 +1,5 @@
+//! The kinds of error responses, by who has to act.
+
 use std::fmt;
 
 /// What kind of trouble a refusal is: what the application, its owner or its administrator should do about it.

@@ -2,7 +2,7 @@
 
 use super::CredentialKind::{Certificate, Federated, Secret};
 use super::{Aadsts, CredentialKind};
-use crate::error_class::ErrorClass::{
+use crate::error::ErrorClass::{
     self, Application, Consent, Credential, Grant, Interaction, Policy, Request, Scope, Tenant, Transient,
 };
 

@@ -1,0 +1,184 @@
+//! The errors of the protocol: what happened, what to do about it, and the service's own words.
+
+pub(crate) mod aadsts;
+mod class;
+mod error_response;
+mod input;
+mod redaction;
+mod redirect;
+mod response;
+mod service;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::signer::SignerError;
+use aadsts::CredentialKind;
+
+pub use aadsts::Aadsts;
+pub use class::ErrorClass;
+pub(crate) use error_response::{ErrorResponse, is_error_code, is_page, is_word, shown_of_body};
+pub use input::InputError;
+pub(crate) use input::both;
+pub(crate) use redaction::Secrets;
+pub use redirect::{RedirectError, RedirectProblem};
+pub use response::{Requested, ResponseError, ResponseProblem};
+pub(crate) use service::MAX_TEXT;
+pub use service::ServiceError;
+
+/// What can go wrong between a caller's wish and a token. Cheap to clone, so that all who wait for one request can have it.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Error {
+    /// What the caller gave cannot be sent. Nothing was sent.
+    Input(Arc<InputError>),
+    /// Nothing was signed, so nothing was sent.
+    Signer(SignerError),
+    /// The service refused, and said why.
+    Service(Arc<ServiceError>),
+    /// An answer came that is neither a token nor a refusal that can be read.
+    Response(Arc<ResponseError>),
+    /// A browser came back with what does not answer what it was sent for.
+    Redirect(Arc<RedirectError>),
+}
+
+impl Error {
+    /// Whether the same request may succeed a little later. So may a poll of the device flow while the person is not done
+    /// (`authorization_pending`, `slow_down`), but no sooner than its interval: [`DeviceCodeRequest::start`] keeps it.
+    ///
+    /// [`DeviceCodeRequest::start`]: crate::DeviceCodeRequest::start
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Input(_) | Self::Signer(_) | Self::Redirect(_) => false,
+            Self::Service(error) => error.is_retryable(),
+            Self::Response(error) => error.is_retryable(),
+        }
+    }
+
+    /// How long the service asked to be left alone, at most [`MAX_RETRY_AFTER`](crate::MAX_RETRY_AFTER).
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Service(error) => error.retry_after,
+            Self::Input(_) | Self::Signer(_) | Self::Response(_) | Self::Redirect(_) => None,
+        }
+    }
+
+    /// Notes what was requested, where the error is about a response.
+    pub(crate) fn requested(self, requested: Requested) -> Self {
+        match self {
+            Self::Response(error) => ResponseError {
+                requested,
+                ..Arc::unwrap_or_clone(error)
+            }
+            .into(),
+            other => other,
+        }
+    }
+
+    /// The same error without these secrets. [`ErrorResponse::read`] takes them out of the service's own words.
+    pub(crate) fn redacted(self, secrets: &Secrets) -> Self {
+        match self {
+            Self::Response(error) => Arc::unwrap_or_clone(error).redacted(secrets).into(),
+            other => other,
+        }
+    }
+
+    /// The same, where it is the service's: the kind of credential that the request was sent with.
+    pub(crate) fn sent_with(self, kind: CredentialKind) -> Self {
+        match self {
+            Self::Service(error) => ServiceError {
+                sent: Some(kind),
+                ..Arc::unwrap_or_clone(error)
+            }
+            .into(),
+            other => other,
+        }
+    }
+
+    /// Returns what went wrong, without [what to do about it](Self::hint).
+    #[must_use]
+    pub fn problem(&self) -> String {
+        match self {
+            Self::Input(error) => error.problem(),
+            Self::Signer(error) => error.problem(),
+            Self::Service(error) => error.problem(),
+            Self::Response(error) => error.problem(),
+            Self::Redirect(error) => error.problem(),
+        }
+    }
+
+    /// Returns what to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Input(error) => error.hint(),
+            Self::Signer(error) => error.hint(),
+            Self::Service(error) => error.hint(),
+            Self::Response(error) => Some(error.hint()),
+            Self::Redirect(error) => Some(error.hint()),
+        }
+    }
+
+    /// The service's own account, where it gave one.
+    #[must_use]
+    pub fn service(&self) -> Option<&ServiceError> {
+        match self {
+            Self::Service(error) => Some(error),
+            Self::Input(_) | Self::Signer(_) | Self::Response(_) | Self::Redirect(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input(error) => error.fmt(f),
+            Self::Signer(error) => error.fmt(f),
+            Self::Service(error) => error.fmt(f),
+            Self::Response(error) => error.fmt(f),
+            Self::Redirect(error) => error.fmt(f),
+        }
+    }
+}
+
+/// The same text as `Display`: it is what a `main` that returns the error shows.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<InputError> for Error {
+    fn from(error: InputError) -> Self {
+        Self::Input(Arc::new(error))
+    }
+}
+
+impl From<SignerError> for Error {
+    fn from(error: SignerError) -> Self {
+        Self::Signer(error)
+    }
+}
+
+impl From<ServiceError> for Error {
+    fn from(error: ServiceError) -> Self {
+        Self::Service(Arc::new(error))
+    }
+}
+
+impl From<RedirectError> for Error {
+    fn from(error: RedirectError) -> Self {
+        Self::Redirect(Arc::new(error))
+    }
+}
+
+impl From<ResponseError> for Error {
+    fn from(error: ResponseError) -> Self {
+        Self::Response(Arc::new(error))
+    }
+}
