@@ -24,7 +24,7 @@ use self::emulator::Emulator;
 use self::matrix::{Matrix, Observed};
 use crate::Result;
 use crate::cargo::{cargo, output};
-use crate::stage::Verdict;
+use crate::verdict::Verdict;
 use crate::workspace::Workspace;
 
 /// Runs every client that can be installed, prints what each got, and fails if a cell is not as expected.

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use crate::Result;
 use crate::cargo::{Fetched, cargo, fetch, has, host, passes, root};
 use crate::skips::missing;
-use crate::stage::Verdict;
+use crate::verdict::Verdict;
 
 /// How long each target runs.
 const SECONDS: u32 = 20;

@@ -4,6 +4,7 @@
 //!  main ----> stage     the stages, their order, their time, the summary
 //!                |----> purity ---> source    what entra-proto may name, read from its code
 //!                |          `-----> imports   who may import whom, read from the manifests
+//!                |----> shape ----> circles   which files of a crate import one another; how long a file is
 //!                |----> msrv                  no dependency wants a newer Rust than we promise
 //!                |----> readme ---> markdown, command
 //!                |----> package               what the published archives hold, and their tests: `archives`
@@ -19,21 +20,26 @@
 
 mod acceptance;
 mod cargo;
+mod error;
 mod figures;
 mod fuzz;
 mod imports;
+mod modules;
 mod msrv;
 mod package;
 mod purity;
 mod readme;
+mod shape;
 mod skips;
 mod source;
 mod stage;
+mod verdict;
 mod workspace;
 
 use std::env;
-use std::error::Error;
 use std::process::ExitCode;
+
+use crate::error::Result;
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
@@ -60,9 +66,6 @@ fn main() -> ExitCode {
         }
     }
 }
-
-/// What may go wrong in a chore ends as a printed line, so its type does not matter.
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Every word that may follow `cargo xtask`.
 fn chores() -> Vec<&'static str> {

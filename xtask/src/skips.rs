@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write, stderr};
 use std::process::{Command, Stdio};
 
 use crate::Result;
-use crate::stage::Verdict;
+use crate::verdict::Verdict;
 
 /// The verdict on a stage whose tool is not installed: skipped, or failed where CI has installed the tool.
 pub(crate) fn missing(tool: &str, cure: &str) -> Verdict {

@@ -14,6 +14,19 @@ pub(crate) struct Path {
     pub(crate) segments: Vec<String>,
     /// Whether it calls a macro: `env!`.
     pub(crate) bang: bool,
+    /// The number of inline modules (`mod name { .. }`) around it.
+    pub(crate) inline: usize,
+    /// Set if a `use` names it.
+    pub(crate) import: Option<Import>,
+}
+
+/// A name that a `use` brings into its module.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Import {
+    /// The last segment, or what stands after `as`.
+    pub(crate) name: String,
+    /// Whether other modules are meant to use the name: `pub use`, `pub(crate) use`.
+    pub(crate) reexport: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -42,17 +55,44 @@ impl Source {
     pub(crate) fn paths(&self) -> Vec<Path> {
         let mut paths = Vec::new();
         let mut at = 0;
+        // The depth of braces, and the depths at which inline modules start.
+        let mut depth = 0_usize;
+        let mut inline = Vec::new();
         while at < self.tokens.len() {
-            let after_use = self.text(at) == "use" && self.text(at + 1) != "<";
+            let before = paths.len();
+            let text = self.text(at);
+            if text == "{" {
+                depth += 1;
+            } else if text == "}" {
+                depth = depth.saturating_sub(1);
+                if inline.last() == Some(&depth) {
+                    inline.pop();
+                }
+            } else if text == "mod" && self.text(at + 2) == "{" {
+                inline.push(depth);
+            }
+            let after_use = text == "use" && self.text(at + 1) != "<";
             at = if after_use {
-                self.import(at + 1, &mut Vec::new(), &mut paths)
-            } else if is_word(self.text(at)) {
+                let reexport = at > 0 && ["pub", ")"].contains(&self.text(at - 1));
+                self.import(at + 1, &mut Vec::new(), reexport, &mut paths)
+            } else if is_word(text) {
                 self.path(at, &mut paths)
             } else {
                 at + 1
             };
+            for path in &mut paths[before..] {
+                path.inline = inline.len();
+            }
         }
         paths
+    }
+
+    /// The modules that it declares and that have a file of their own.
+    pub(crate) fn modules(&self) -> impl Iterator<Item = &str> {
+        self.tokens
+            .windows(3)
+            .filter(|tokens| tokens[0].text == "mod" && tokens[2].text == ";")
+            .map(|tokens| tokens[1].text.as_str())
     }
 
     fn path(&self, start: usize, paths: &mut Vec<Path>) -> usize {
@@ -67,13 +107,16 @@ impl Source {
             line: self.tokens[start].line,
             segments,
             bang,
+            inline: 0,
+            import: None,
         });
         at
     }
 
     /// One branch of an import, from `at` on. Gives back where it ends.
-    fn import(&self, mut at: usize, prefix: &mut Vec<String>, paths: &mut Vec<Path>) -> usize {
+    fn import(&self, mut at: usize, prefix: &mut Vec<String>, reexport: bool, paths: &mut Vec<Path>) -> usize {
         let depth = prefix.len();
+        let mut alias = None;
         let line = self.tokens.get(at).map_or(0, |token| token.line);
         let mut whole = false;
         loop {
@@ -82,7 +125,7 @@ impl Source {
                 whole = false;
                 at += 1;
                 while !["}", ""].contains(&self.text(at)) {
-                    let end = self.import(at, prefix, paths);
+                    let end = self.import(at, prefix, reexport, paths);
                     at = if self.text(end) == "," || end == at {
                         end + 1
                     } else {
@@ -92,6 +135,7 @@ impl Source {
                 at += 1;
                 break;
             } else if text == "as" {
+                alias = Some(self.text(at + 1));
                 at += 2;
             } else if text == "*" || is_word(text) {
                 prefix.push(text.to_owned());
@@ -104,10 +148,16 @@ impl Source {
             }
         }
         if whole {
+            let name = alias.or_else(|| prefix.iter().rev().map(String::as_str).find(|name| *name != "self"));
             paths.push(Path {
                 line,
                 segments: prefix.clone(),
                 bang: false,
+                inline: 0,
+                import: Some(Import {
+                    name: name.unwrap_or_default().to_owned(),
+                    reexport,
+                }),
             });
         }
         prefix.truncate(depth);
@@ -301,6 +351,33 @@ mod tests {
             ["std::fs", "a::b"]
         );
         assert_eq!(paths("fn f<T>() -> impl Sized + use<T> { a::b() }"), ["a::b"]);
+    }
+
+    #[test]
+    fn imports_bind_names() {
+        let source = Source::read("use a::{self, b as c};\npub(crate) use d::e;\npub use f::*;\ng::h();");
+        let imports: Vec<_> = source.paths().into_iter().filter_map(|path| path.import).collect();
+        let named: Vec<_> = imports
+            .iter()
+            .map(|import| (import.name.as_str(), import.reexport))
+            .collect();
+        assert_eq!(named, [("a", false), ("c", false), ("e", true), ("*", true)]);
+    }
+
+    #[test]
+    fn inline_modules_are_counted() {
+        let source = Source::read("a::b(); mod c { fn d() { e::f() } mod g { h::i() } }\nmod j;\nk::l();");
+        let long: Vec<_> = source
+            .paths()
+            .into_iter()
+            .filter(|path| path.segments.len() > 1)
+            .collect();
+        let depths: Vec<_> = long
+            .iter()
+            .map(|path| (path.segments[0].as_str(), path.inline))
+            .collect();
+        assert_eq!(depths, [("a", 0), ("e", 1), ("h", 2), ("k", 0)]);
+        assert_eq!(source.modules().collect::<Vec<_>>(), ["j"]);
     }
 
     #[test]

@@ -3,8 +3,9 @@ use std::time::{Duration, Instant};
 
 use crate::cargo::{Fetched, cargo, fetch, has, passes, root};
 use crate::skips::{missing, run_tests};
+use crate::verdict::Verdict;
 use crate::workspace::Workspace;
-use crate::{Result, acceptance, fuzz, imports, msrv, package, purity, readme};
+use crate::{Result, acceptance, fuzz, imports, msrv, package, purity, readme, shape};
 
 /// One stage of CI, which also runs alone.
 pub(crate) struct Stage {
@@ -13,41 +14,6 @@ pub(crate) struct Stage {
     /// What it proves, in a line.
     pub(crate) about: &'static str,
     run: fn() -> Result<Verdict>,
-}
-
-/// How a stage ended.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Verdict {
-    Passed,
-    /// Passed, but some tests could not run: the reason of each.
-    PassedInPart(Vec<String>),
-    /// What is wrong, a line each. Empty where the tool has said it already.
-    Failed(Vec<String>),
-    /// Why it could not run. It is neither a pass nor a failure, and the summary says so.
-    Skipped(String),
-}
-
-impl Verdict {
-    pub(crate) fn of_tool(passed: bool) -> Self {
-        if passed { Self::Passed } else { Self::Failed(Vec::new()) }
-    }
-
-    fn of_findings(findings: Vec<String>) -> Self {
-        if findings.is_empty() {
-            Self::Passed
-        } else {
-            Self::Failed(findings)
-        }
-    }
-
-    fn in_words(&self) -> String {
-        match self {
-            Self::Passed => "ok".to_owned(),
-            Self::PassedInPart(reasons) => format!("ok, but {}", tests_skipped(reasons)),
-            Self::Failed(_) => "FAILED".to_owned(),
-            Self::Skipped(reason) => format!("SKIPPED: {reason}"),
-        }
-    }
 }
 
 /// Runs every stage, the later ones too where an early one fails: one run tells all that is wrong.
@@ -85,14 +51,6 @@ pub(crate) fn run(stages: &[&Stage]) -> ExitCode {
         .iter()
         .any(|(_, verdict, _)| matches!(verdict, Verdict::Failed(_)));
     ExitCode::from(u8::from(failed))
-}
-
-fn tests_skipped(reasons: &[String]) -> String {
-    let mut different = reasons.to_vec();
-    different.sort();
-    different.dedup();
-    let tests = if reasons.len() == 1 { "test" } else { "tests" };
-    format!("{} {tests} SKIPPED: {}", reasons.len(), different.join("; "))
 }
 
 fn line(name: &str, verdict: &Verdict, time: Duration) -> String {
@@ -239,6 +197,10 @@ fn purity() -> Result<Verdict> {
     Ok(Verdict::of_findings(findings))
 }
 
+fn shape() -> Result<Verdict> {
+    shape::check(&Workspace::load()?).map(Verdict::of_findings)
+}
+
 fn msrv() -> Result<Verdict> {
     msrv::check(&Workspace::load()?).map(Verdict::of_findings)
 }
@@ -270,6 +232,11 @@ pub(crate) static STAGES: &[Stage] = &[
         name: "purity",
         about: "entra-proto does no IO, and nobody imports whom they must not",
         run: purity,
+    },
+    Stage {
+        name: "shape",
+        about: "few files of a crate import one another in a circle, and none is long",
+        run: shape,
     },
     Stage {
         name: "msrv",
@@ -333,15 +300,6 @@ mod tests {
         let line = line("deny", &verdict, Duration::from_millis(40));
         assert!(line.contains("SKIPPED: `cargo-deny` is not installed"), "{line}");
         assert!(!line.contains("ok"), "{line}");
-    }
-
-    #[test]
-    fn skipped_tests_are_counted_in_the_summary() {
-        let reasons = ["no browser", "not root", "no browser"].map(str::to_owned).to_vec();
-        assert_eq!(
-            Verdict::PassedInPart(reasons).in_words(),
-            "ok, but 3 tests SKIPPED: no browser; not root"
-        );
     }
 
     #[test]

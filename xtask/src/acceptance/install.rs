@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::Result;
 use crate::cargo::{Fetched, cargo, fetch, passes};
 use crate::skips::missing;
-use crate::stage::Verdict;
+use crate::verdict::Verdict;
 
 /// A program that is ready to run, or the verdict where there can be none.
 type Installed = std::result::Result<PathBuf, Verdict>;
