@@ -291,6 +291,7 @@ fn route(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     match (lower.as_slice(), path.as_slice()) {
         (["v1.0", ..], [_, rest @ ..]) => return graph::answer(exchange, rest),
         (["beta", ..], _) => return graph::beta(exchange),
+        (["oidc", "userinfo"], _) => return graph::userinfo::answer(exchange),
         (["signin"], _) => return authorize::proceed(exchange),
         (["devicelogin"], _) => return authorize::device_login(exchange),
         (["api", "v1.0", _, "activity", "feed", ..], [_, _, tenant, _, _, rest @ ..]) => {
@@ -318,6 +319,7 @@ fn route(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
         ["oauth2", "v2.0", "authorize"] => authorize::authorize(exchange, &tenant, Endpoint::V2),
         ["oauth2", "devicecode"] => device::answer(exchange, &tenant, Endpoint::V1),
         ["oauth2", "v2.0", "devicecode"] => device::answer(exchange, &tenant, Endpoint::V2),
+        ["openid", "userinfo"] => graph::userinfo::answer_v1(exchange, &tenant),
         ["adminconsent"] => authorize::admin_consent(exchange, &tenant, Endpoint::V1),
         ["v2.0", "adminconsent"] => authorize::admin_consent(exchange, &tenant, Endpoint::V2),
         _ => unknown(exchange, &tenant, rest),

@@ -64,7 +64,7 @@ pub(crate) fn configuration(exchange: &mut Exchange<'_>, tenant: &str, endpoint:
     });
     document["userinfo_endpoint"] = match endpoint {
         Endpoint::V1 => json!(format!("{base}/openid/userinfo")),
-        Endpoint::V2 => json!("https://graph.microsoft.com/oidc/userinfo"),
+        Endpoint::V2 => json!(format!("{}/oidc/userinfo", graph(exchange))),
     };
     exchange.json(StatusCode::OK, &document)
 }
@@ -170,6 +170,17 @@ pub(crate) fn is_public_cloud(host: &str) -> bool {
     CLOUDS
         .first()
         .is_some_and(|cloud| cloud.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(host)))
+}
+
+/// Where a client of this request reaches Microsoft Graph: at its own address if the client reached the token service at the
+/// service's, and here otherwise. A token of the emulator has no business at the real one.
+pub(crate) fn graph<'e>(exchange: &'e Exchange<'_>) -> &'e str {
+    let host = exchange.host();
+    if is_public_cloud(host) || ciam_subdomain(host).is_some() || host.eq_ignore_ascii_case("graph.microsoft.com") {
+        "https://graph.microsoft.com"
+    } else {
+        &exchange.origin
+    }
 }
 
 fn version(endpoint: Endpoint) -> TokenVersion {

@@ -59,7 +59,7 @@
 //!   it adds the app to the tenant, and tokens made afterwards carry the roles and scopes that were agreed to.
 //! - discovery documents, user realm discovery (`UserRealm`), signing keys and their rotation.
 //! - of Graph `/v1.0/users`, `/v1.0/me`, `/v1.0/groups` with their members, `/v1.0/applications`,
-//!   `/v1.0/servicePrincipals` with their app roles, and `/v1.0/organization`; of the Office 365 Management Activity API
+//!   `/v1.0/servicePrincipals` with their app roles, `/v1.0/organization` and UserInfo; of the Office 365 Management Activity API
 //!   subscriptions with their webhooks, contents with any number of records ([`ActivityFeed`]), limits and error codes; of Managed Desktop devices, users and elevation details. Each checks its tokens;
 //!   revoked tokens and the claims challenges about them come from [`Emulator::revoke_tokens`], throttling of Graph from
 //!   [`EmulatorBuilder::graph_requests_per_minute`].

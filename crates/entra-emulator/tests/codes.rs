@@ -109,12 +109,12 @@ fn a_code_of_version_two() {
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body["client_info"].as_str().unwrap()).unwrap()).unwrap();
     assert_eq!(info, json!({"uid": adele.id, "utid": emulator.tenant_id()}));
     let token = claims(&body);
-    // Graph by its short name: the audience is its app id. The token carries all that was consented to.
+    // Graph by its short name: the audience is its app id. The token carries all that was consented to, and what UserInfo asks for.
     assert_eq!(
         (&token["aud"], &token["scp"]),
         (
             &json!("00000003-0000-0000-c000-000000000000"),
-            &json!("Mail.Read User.Read")
+            &json!("Mail.Read User.Read openid profile")
         )
     );
     assert_eq!(

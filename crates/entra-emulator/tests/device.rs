@@ -87,7 +87,11 @@ fn in_a_browser() {
     let token = claims(&body);
     assert_eq!(
         (&token["upn"], &token["scp"], &token["appidacr"]),
-        (&json!("alex@contoso.onmicrosoft.com"), &json!("User.Read"), &json!("0"))
+        (
+            &json!("alex@contoso.onmicrosoft.com"),
+            &json!("User.Read openid"),
+            &json!("0")
+        )
     );
     assert!(body["refresh_token"].is_string() && body["id_token"].is_string());
     assert_eq!(word(&poll(&emulator, &device_code)), "bad_verification_code");

@@ -105,13 +105,13 @@ fn the_user_stays_the_same() {
             &[("resource", GRAPH), ("scope", "openid")],
         ));
         assert_eq!(v1["resource"], GRAPH);
-        for body in [body, v1] {
+        for (body, scp) in [(body, "User.Read openid"), (v1, "User.Read")] {
             let after = claims(&body);
             assert_eq!(
                 (&after["oid"], &after["appid"], &after["aud"]),
                 (&before["oid"], &json!(MIDDLE), &json!(GRAPH))
             );
-            assert_eq!(after["scp"], "User.Read");
+            assert_eq!(after["scp"], scp);
             let me = json_body(&get_as(&emulator, "/v1.0/me", &text(&body)));
             assert_eq!(me["displayName"], "Alex Wilber");
         }

@@ -82,7 +82,7 @@ fn each_answer_brings_a_new_one_and_the_old_one_stays_good() {
     assert_ne!(next["refresh_token"], body["refresh_token"]);
     assert_eq!(
         (&next["scope"], claims(&next)["scp"].as_str()),
-        (&body["scope"], Some("User.Read"))
+        (&body["scope"], Some("User.Read openid"))
     );
     // Nothing of the first request's nonce is left.
     assert_eq!(claims(&json!({"access_token": body["id_token"]}))["nonce"], "n");

@@ -25,6 +25,15 @@ impl Caller<'_> {
             Err(Denial::privileges())
         }
     }
+
+    /// Whether the token is a user's and carries this scope.
+    pub(crate) fn needs_scope(&self, name: &str) -> Result<(), Denial> {
+        if self.claims.has_scope(name) {
+            Ok(())
+        } else {
+            Err(Denial::privileges())
+        }
+    }
 }
 
 /// Verifies the token of a request, and counts the request.

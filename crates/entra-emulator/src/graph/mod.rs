@@ -14,6 +14,7 @@ mod query;
 mod resource;
 mod service_principals;
 mod token;
+pub(crate) mod userinfo;
 mod users;
 
 use http::{Method, Response, StatusCode};

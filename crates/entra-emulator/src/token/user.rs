@@ -190,8 +190,9 @@ fn of_scopes<'a>(core: &'a Core, grant: &Grant<'_>, scopes: &Scopes) -> Result<A
             (api, GRAPH_APP_ID.to_owned(), Vec::new())
         }
     };
-    if scp.is_empty() {
-        scp = scopes.oidc_names().map(str::to_owned).collect();
+    // UserInfo, which is a part of Graph, asks for them.
+    if scp.is_empty() || api.app_id == GRAPH_APP_ID {
+        scp.extend(scopes.oidc_names().map(str::to_owned));
     }
     Ok(Access {
         api,
