@@ -2,7 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use entra_proto::{
-    AdminConsentRequest, Application, AuthorizeRequest, EndpointVersion, Guid, InputError, PendingAdminConsent,
+    AdminConsentRequest, Application, AuthorizeRequest, EndpointVersion, Guid, Input, InputError, PendingAdminConsent,
     PendingAuthorization, Prompt, Redirect, RedirectUri, Target, Tenant, TokenRequest, ToldConsent, UnverifiedClaims,
 };
 use entra_transport::TransportError;
@@ -288,7 +288,7 @@ impl PendingConsent {
         match &self.0 {
             Pending::Code(pending) => Ok(pending.redeem(application, redirect)?),
             Pending::Admin(_) => Err(entra_proto::Error::from(InputError::new(
-                "sign-in",
+                Input::SignIn,
                 "went to the admin-consent page, which signs nobody in",
             ))
             .into()),

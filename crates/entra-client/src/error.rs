@@ -41,15 +41,7 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match &self.cause {
-            AcquireError::Protocol(entra_proto::Error::Service(error)) => error.class(),
-            AcquireError::Protocol(entra_proto::Error::Signer(_)) => ErrorClass::Credential,
-            AcquireError::Protocol(entra_proto::Error::Input(error)) => match error.field() {
-                "scope" | "resource" => ErrorClass::Scope,
-                "tenant" | "authority" => ErrorClass::Tenant,
-                "user" => ErrorClass::Grant,
-                _ => ErrorClass::Request,
-            },
-            AcquireError::Protocol(entra_proto::Error::Redirect(_)) => ErrorClass::Grant,
+            AcquireError::Protocol(error) => error.class(),
             cause if cause.is_retryable() => ErrorClass::Transient,
             _ => ErrorClass::Unknown,
         }

@@ -3,7 +3,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use entra_proto::{
-    Application, ClientId, Guid, InputError, RefreshToken, Target, Tenant, TokenRequest, UnverifiedClaims,
+    Application, ClientId, Guid, Input, InputError, RefreshToken, Target, Tenant, TokenRequest, UnverifiedClaims,
     UserAssertion,
 };
 
@@ -139,8 +139,8 @@ impl User {
                     return Err(stranger());
                 }
                 let newest = lock(refresh_token).clone();
-                let newest =
-                    newest.ok_or_else(|| InputError::new("user", "has signed out").advice("let him sign in again"))?;
+                let newest = newest
+                    .ok_or_else(|| InputError::new(Input::User, "has signed out").with_hint("let him sign in again"))?;
                 let request = application.refresh(newest, target)?;
                 // What can be sent binds him: of two at once, one.
                 if *of.get_or_init(|| here.clone()) == here {
@@ -247,7 +247,7 @@ impl fmt::Debug for User {
 }
 
 fn stranger() -> entra_proto::Error {
-    InputError::new("user", "signed in to another application or cloud").into()
+    InputError::new(Input::User, "signed in to another application or cloud").into()
 }
 
 /// What a refresh token is good for, and where it may be sent.

@@ -201,7 +201,7 @@ impl Signer for ClientCertificate {
     ) -> Result<Vec<u8>, SignerError> {
         if !self.is(certificate) {
             return Err(SignerError::new("it was asked for with another certificate")
-                .advice("ask the signer for its certificate first"));
+                .with_hint("ask the signer for its certificate first"));
         }
         let encoding: &dyn RsaEncoding = match algorithm {
             SigningAlgorithm::Ps256 => &RSA_PSS_SHA256,

@@ -11,7 +11,7 @@ impl AssertionSource for FederatedTokenFile {
             let cause = error.source().map_or_else(String::new, |source| format!(": {source}"));
             let told = SignerError::new(format!("{}{cause}", error.problem()));
             match error.hint() {
-                Some(hint) => told.advice(hint),
+                Some(hint) => told.with_hint(hint),
                 None => told,
             }
             .into()

@@ -88,7 +88,7 @@ impl Signer for RotatingCertificate {
             Some(holder) => holder.sign(certificate, algorithm, input),
             None => Err(
                 SignerError::new("its certificate has been replaced since, more than once")
-                    .advice("begin again with the one in use"),
+                    .with_hint("begin again with the one in use"),
             ),
         }
     }

@@ -69,14 +69,14 @@ impl Signer for ThumbprintKey {
     ) -> Result<Vec<u8>, SignerError> {
         if *certificate != self.0.certificate {
             return Err(SignerError::new("it was requested with another certificate")
-                .advice("request the certificate of the signer first"));
+                .with_hint("request the certificate of the signer first"));
         }
         if algorithm != SigningAlgorithm::Rs256 {
             return Err(SignerError::new(format!(
                 "{} needs the SHA-256 of the certificate, and only its SHA-1 thumbprint is known",
                 algorithm.as_str()
             ))
-            .advice("give the certificate beside its key, or sign with RS256"));
+            .with_hint("give the certificate beside its key, or sign with RS256"));
         }
         let mut signature = vec![0; self.0.key.bits.div_ceil(8)];
         let pair = &self.0.key.pair;

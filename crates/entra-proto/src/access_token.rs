@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use zeroize::Zeroizing;
 
-use crate::error::{Error, InputError};
+use crate::error::{Error, Input, InputError};
 use crate::pasted;
 
 /// An access token, opaque to the client: it is for the API that it names (RFC 6749, section 1.4).
@@ -24,7 +24,7 @@ impl AccessToken {
         let problem = "is empty or holds a character that no header may hold";
         let text = Zeroizing::new(token.into());
         Self::from_wire(BearerText::new(pasted::token(&text)))
-            .ok_or_else(|| InputError::new("access token", problem).into())
+            .ok_or_else(|| InputError::new(Input::AccessToken, problem).into())
     }
 
     /// Takes a token where every character is visible ASCII.

@@ -6,7 +6,7 @@ use crate::authority::{Authority, EndpointVersion};
 use crate::authorize::{AdminConsentRequest, AuthorizeRequest, RedirectUri};
 use crate::client_id::ClientId;
 use crate::device_code::DeviceCodeRequest;
-use crate::error::{Error, InputError};
+use crate::error::{Error, Input, InputError};
 use crate::grant::Grant;
 use crate::issued::{RefreshToken, UserAssertion};
 use crate::secret::{ClientAssertion, ClientSecret};
@@ -89,17 +89,17 @@ impl Application {
         let target = target.into();
         if !self.authority.tenant().is_specific() {
             return Err(InputError::new(
-                "tenant",
+                Input::Tenant,
                 "is not a particular tenant, and an app-only token belongs to one",
             )
             .value(&self.authority.tenant().to_string())
-            .advice("write the tenant's id or domain, such as contoso.onmicrosoft.com")
+            .with_hint("write the tenant's id or domain, such as contoso.onmicrosoft.com")
             .into());
         }
         if matches!(self.credential, ClientCredential::Public) {
             return Err(
-                InputError::new("credential", "is missing, and a daemon has to prove who it is")
-                    .advice("give the application a certificate or a client secret")
+                InputError::new(Input::Credential, "is missing, and a daemon has to prove who it is")
+                    .with_hint("give the application a certificate or a client secret")
                     .into(),
             );
         }
@@ -140,8 +140,8 @@ impl Application {
     pub fn on_behalf_of(&self, assertion: UserAssertion, target: impl Into<Target>) -> Result<TokenRequest, Error> {
         if matches!(self.credential, ClientCredential::Public) {
             return Err(
-                InputError::new("credential", "is missing, and an API has to prove who it is")
-                    .advice("give the application a certificate or a client secret")
+                InputError::new(Input::Credential, "is missing, and an API has to prove who it is")
+                    .with_hint("give the application a certificate or a client secret")
                     .into(),
             );
         }
@@ -168,10 +168,10 @@ impl Application {
     /// Always.
     pub fn password(&self) -> Result<Infallible, Error> {
         Err(InputError::new(
-            "grant",
+            Input::Grant,
             "password is not supported: it would show users' passwords to the application, and fails with a second factor",
         )
-        .advice("use client credentials for a daemon, the device code or a browser for a person")
+        .with_hint("use client credentials for a daemon, the device code or a browser for a person")
         .into())
     }
 

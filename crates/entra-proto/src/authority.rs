@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Uri;
 
 use crate::cloud::Cloud;
-use crate::error::{Error, InputError};
+use crate::error::{Error, Input, InputError};
 use crate::pasted::unwrapped;
 use crate::printable::excerpt;
 use crate::secrecy::may_be_secret;
@@ -61,9 +61,9 @@ impl Authority {
     pub fn with_region(&self, region: Region) -> Result<Self, Error> {
         let host = self.0.cloud.host();
         if ciam_name(host).is_some() || crate::is_loopback_host(host) {
-            return Err(InputError::new("region", "does not go with this authority")
+            return Err(InputError::new(Input::Region, "does not go with this authority")
                 .value(region.as_str())
-                .advice("leave the region out: external tenants and emulators have none")
+                .with_hint("leave the region out: external tenants and emulators have none")
                 .into());
         }
         Self::assemble(self.0.cloud.clone(), self.0.tenant.clone(), Some(region))
@@ -151,15 +151,15 @@ impl Authority {
     fn read(text: &str, cloud_at: fn(&str) -> Result<Cloud, Error>) -> Result<Self, Error> {
         let text = unwrapped(text);
         let (scheme, rest) = text.split_once("://").ok_or_else(|| {
-            InputError::new("authority", "has no scheme")
-                .advice("write it as https://login.microsoftonline.com/your-tenant")
+            InputError::new(Input::Authority, "has no scheme")
+                .with_hint("write it as https://login.microsoftonline.com/your-tenant")
         })?;
         let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         let cloud = cloud_at(&format!("{scheme}://{host}"))?;
         // Before anything of the path is shown: what stands in a query may be a secret.
         if path.contains(['?', '#']) {
-            return Err(InputError::new("authority", "has a query or a fragment")
-                .advice("leave it out")
+            return Err(InputError::new(Input::Authority, "has a query or a fragment")
+                .with_hint("leave it out")
                 .into());
         }
         // Two slashes name nothing between them.
@@ -167,9 +167,9 @@ impl Authority {
         let names_endpoint = parts.peek().is_none_or(|first| is_endpoint_part(first));
         let tenant: Tenant = if names_endpoint {
             let name = ciam_name(cloud.host()).ok_or_else(|| {
-                InputError::new("authority", "names no tenant")
+                InputError::new(Input::Authority, "names no tenant")
                     .value(cloud.origin())
-                    .advice("write the tenant's id or domain behind the host")
+                    .with_hint("write the tenant's id or domain behind the host")
             })?;
             format!("{name}.onmicrosoft.com").parse()?
         } else {
@@ -178,10 +178,10 @@ impl Authority {
         let endpoint = parts.collect::<Vec<_>>().join("/");
         if cloud.host().contains(".b2clogin.") && !endpoint.is_empty() {
             return Err(InputError::new(
-                "authority",
+                Input::Authority,
                 "is that of a user flow or policy of Azure AD B2C, which is not supported",
             )
-            .advice(format!(
+            .with_hint(format!(
                 "for an application's own tokens, write https://login.microsoftonline.com/{tenant}"
             ))
             .into());
@@ -200,7 +200,7 @@ impl Authority {
                     format!("leave it out: {}/{tenant}", cloud.origin()),
                 )
             };
-            return Err(InputError::new("authority", problem).advice(advice).into());
+            return Err(InputError::new(Input::Authority, problem).with_hint(advice).into());
         }
         Self::new(cloud, tenant)
     }
@@ -215,16 +215,17 @@ impl Authority {
         };
         let is_adfs = tenant == Tenant::Adfs;
         if is_adfs && !matches!(cloud, Cloud::Custom(_)) {
-            return Err(
-                InputError::new("tenant", "is no tenant of this cloud, but stands for a server of AD FS")
-                    .value("adfs")
-                    .advice("write the tenant's id or one of its domains")
-                    .into(),
-            );
+            return Err(InputError::new(
+                Input::Tenant,
+                "is no tenant of this cloud, but stands for a server of AD FS",
+            )
+            .value("adfs")
+            .with_hint("write the tenant's id or one of its domains")
+            .into());
         }
         let uri = |path: &str| {
             Uri::from_maybe_shared(format!("{origin}/{tenant}/{path}"))
-                .map_err(|_| InputError::new("authority", "makes no valid URI").value(&origin))
+                .map_err(|_| InputError::new(Input::Authority, "makes no valid URI").value(&origin))
         };
         let (token_v1, token_v2) = (
             uri("oauth2/token")?,
@@ -333,9 +334,9 @@ impl FromStr for Region {
             .map(|c| c.to_ascii_lowercase())
             .collect();
         if !is_label(&name) || !name.starts_with(|c: char| c.is_ascii_lowercase()) {
-            return Err(InputError::new("region", "is not a region's name")
+            return Err(InputError::new(Input::Region, "is not a region's name")
                 .value(text)
-                .advice("write it as westeurope")
+                .with_hint("write it as westeurope")
                 .into());
         }
         Ok(Self(name.into()))

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::error::{Error, InputError};
+use crate::error::{Error, Input, InputError};
 
 /// The `claims` parameter (OpenID Connect Core 1.0, section 5.5): what an API's challenge asks to see in the token, and what the
 /// client says it can handle.
@@ -28,8 +28,8 @@ impl ClaimsRequest {
     pub fn parse(json: &str) -> Result<Self, Error> {
         let refused = |problem: &'static str| {
             Error::from(
-                InputError::new("claims", problem)
-                    .advice("pass the challenge's claims on, decoded and otherwise as they are"),
+                InputError::new(Input::Claims, problem)
+                    .with_hint("pass the challenge's claims on, decoded and otherwise as they are"),
             )
         };
         if json.len() > MAX_CLAIMS {

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::{Error, InputError};
+use crate::error::{Error, Input, InputError};
 use crate::guid::Guid;
 
 /// The application (client) id of an app registration: the `client_id` of OAuth 2.0 (RFC 6749, section 2.2).
@@ -39,8 +39,8 @@ impl FromStr for ClientId {
     /// Returns an error if `text` is not a GUID. It does not repeat the text.
     fn from_str(text: &str) -> Result<Self, Error> {
         text.parse().map(Self).map_err(|_| {
-            InputError::new("client id", "is not a GUID")
-                .advice("copy \"Application (client) ID\" from the app registration's overview page")
+            InputError::new(Input::ClientId, "is not a GUID")
+                .with_hint("copy \"Application (client) ID\" from the app registration's overview page")
                 .into()
         })
     }

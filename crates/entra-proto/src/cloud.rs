@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::Uri;
 
-use crate::error::{Error, InputError};
+use crate::error::{Error, Input, InputError};
 use crate::known_api::KnownApi;
 use crate::loopback::is_loopback_host;
 use crate::pasted::unwrapped;
@@ -48,19 +48,19 @@ impl Cloud {
                 "write https"
             };
             return Err(InputError::new(
-                "authority",
+                Input::Authority,
                 "is plain http, which would send the credential in the clear",
             )
-            .advice(advice)
+            .with_hint(advice)
             .into());
         }
         if PORTALS.contains(&origin.host()) || KnownApi::served_by(origin.host()).is_some() {
             return Err(InputError::new(
-                "authority",
+                Input::Authority,
                 "is the address of a portal or an API, not of a token service",
             )
             .value(origin.as_str())
-            .advice(LOGIN.1)
+            .with_hint(LOGIN.1)
             .into());
         }
         // With another port, it is another server.
@@ -84,7 +84,7 @@ impl Cloud {
     pub fn loopback(url: &str) -> Result<Self, Error> {
         let origin = Origin::parse(url, LOGIN)?;
         if !is_loopback_host(origin.host()) {
-            return Err(InputError::new("authority", "is not on this machine")
+            return Err(InputError::new(Input::Authority, "is not on this machine")
                 .value(origin.as_str())
                 .into());
         }
@@ -195,9 +195,9 @@ pub struct Origin {
 
 impl Origin {
     /// What the errors are about comes along: the input's name, and how it is written.
-    fn parse(url: &str, (field, advice): (&'static str, &'static str)) -> Result<Self, Error> {
+    fn parse(url: &str, (input, hint): (Input, &'static str)) -> Result<Self, Error> {
         // The text is not repeated: what stands before an `@` may be a password.
-        let refused = |problem: &'static str| Error::from(InputError::new(field, problem).advice(advice));
+        let refused = |problem: &'static str| Error::from(InputError::new(input, problem).with_hint(hint));
         let url = unwrapped(url);
         if url.contains(['#', '?']) {
             return Err(refused("has a query or a fragment"));
@@ -266,7 +266,7 @@ impl FromStr for Origin {
     /// # Errors
     /// Where it is not `https` or `http`, has no host or port that can be one, or anything beside them: a user, a path, a query.
     fn from_str(text: &str) -> Result<Self, Error> {
-        Self::parse(text, ("origin", "write it as https://graph.microsoft.com"))
+        Self::parse(text, (Input::Origin, "write it as https://graph.microsoft.com"))
     }
 }
 
@@ -277,7 +277,7 @@ impl fmt::Debug for Origin {
 }
 
 /// What an address of a cloud is in errors, and how it is written.
-const LOGIN: (&str, &str) = ("authority", "write it as https://login.microsoftonline.com");
+const LOGIN: (Input, &str) = (Input::Authority, "write it as https://login.microsoftonline.com");
 
 /// Hosts of Microsoft's portals, which people copy, and which issue no tokens.
 const PORTALS: [&str; 6] = [

@@ -9,7 +9,7 @@ use crate::application::Application;
 use crate::authority::Endpoint;
 use crate::body::Body;
 use crate::error::aadsts::CredentialKind;
-use crate::error::{Error, InputError, Requested, ResponseProblem, Secrets};
+use crate::error::{Error, Input, InputError, Requested, ResponseProblem, Secrets};
 use crate::form::encode_form;
 use crate::grant::Grant;
 use crate::guid::Guid;
@@ -60,7 +60,7 @@ impl DeviceCodeRequest {
             .endpoint(Endpoint::DeviceCode, application.version);
         let endpoint = endpoint
             .parse()
-            .map_err(|_| InputError::new("authority", "makes no valid URI").value(&endpoint))?;
+            .map_err(|_| InputError::new(Input::Authority, "makes no valid URI").value(&endpoint))?;
         Ok(Self {
             application,
             target,

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::{Error, InputError};
+use crate::error::{Error, Input, InputError};
 use crate::pasted::unwrapped;
 
 /// A GUID: how Entra names tenants, applications and requests.
@@ -92,7 +92,7 @@ impl FromStr for Guid {
         };
         let inner = |open, close| text.strip_prefix(open)?.strip_suffix(close);
         let text = inner('{', '}').or_else(|| inner('(', ')')).map_or(text, unwrapped);
-        let refused = || InputError::new("GUID", "is not of the form aaaabbbb-0000-cccc-1111-dddd2222eeee");
+        let refused = || InputError::new(Input::Guid, "is not of the form aaaabbbb-0000-cccc-1111-dddd2222eeee");
         Ok(Self::plain(text).ok_or_else(refused)?)
     }
 }

@@ -3,14 +3,14 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::error::{Error, InputError};
+use crate::error::{Error, Input, InputError};
 use crate::pasted::{bare, token};
 use crate::secret_text::hash;
 use crate::unverified_claims::UnverifiedClaims;
 
 /// Defines a secret that a service handed out: a text that only goes back to where it came from, or to whom it is for.
 macro_rules! issued_secret {
-    ($(#[$about:meta])* $name:ident, $field:literal, $bare:path) => {
+    ($(#[$about:meta])* $name:ident, $bare:path) => {
         $(#[$about])*
         ///
         /// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its `Debug` is a constant.
@@ -24,7 +24,7 @@ macro_rules! issued_secret {
             /// Returns an error if it is empty, longer than 64 KiB, or holds anything but visible ASCII. It does not repeat the text.
             pub fn new(text: impl Into<String>) -> Result<Self, Error> {
                 let text = Zeroizing::new(text.into());
-                Self::from_wire(Zeroizing::new($bare(&text).to_owned())).ok_or_else(|| InputError::new($field, UNFIT).into())
+                Self::from_wire(Zeroizing::new($bare(&text).to_owned())).ok_or_else(|| InputError::new(Input::$name, UNFIT).into())
             }
 
             pub(crate) fn from_wire(text: Zeroizing<String>) -> Option<Self> {
@@ -48,29 +48,29 @@ macro_rules! issued_secret {
 
 issued_secret! {
     /// An authorization code (RFC 6749, section 1.3.1): it came with a redirect, is good for one redemption, and for ten minutes.
-    AuthorizationCode, "authorization code", bare
+    AuthorizationCode, bare
 }
 
 issued_secret! {
     /// A refresh token (RFC 6749, section 1.5): what a user's next access token is asked for with. Entra gives a new one with each
     /// answer: keep the newest.
-    RefreshToken, "refresh token", bare
+    RefreshToken, bare
 }
 
 issued_secret! {
     /// An ID token (OpenID Connect Core 1.0, section 2): who signed in, told to the application. Read it with [`claims`](Self::claims).
-    IdToken, "ID token", bare
+    IdToken, bare
 }
 
 issued_secret! {
     /// A user's access token for the API that asks on the user's behalf: the assertion of the on-behalf-of grant (RFC 7523,
     /// section 2.1). It may be given as it came, with `Bearer` before it or in quotation marks.
-    UserAssertion, "user assertion", token
+    UserAssertion, token
 }
 
 issued_secret! {
     /// A device code (RFC 8628, section 3.2): what the device polls with, while the user types in the user code.
-    DeviceCode, "device code", bare
+    DeviceCode, bare
 }
 
 impl IdToken {

@@ -123,8 +123,8 @@ pub use client_id::ClientId;
 pub use cloud::{Cloud, Origin};
 pub use device_code::{DeviceAuthorization, DeviceCodeRequest};
 pub use error::{
-    Aadsts, Error, ErrorClass, InputError, RedirectError, RedirectProblem, Requested, ResponseError, ResponseProblem,
-    ServiceError,
+    Aadsts, Error, ErrorClass, Input, InputError, RedirectError, RedirectProblem, Requested, ResponseError,
+    ResponseProblem, ServiceError,
 };
 pub use guid::Guid;
 pub use issued::{AuthorizationCode, DeviceCode, IdToken, RefreshToken, UserAssertion};

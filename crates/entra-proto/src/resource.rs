@@ -2,7 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::error::{Error, InputError};
+use crate::error::{Error, Input, InputError};
 use crate::pasted::unwrapped;
 use crate::scope::DEFAULT_SUFFIX;
 use crate::scope_list::check_resource;
@@ -45,7 +45,7 @@ impl FromStr for Resource {
     fn from_str(text: &str) -> Result<Self, Error> {
         let text = unwrapped(text);
         let refused = |problem: &'static str, advice: &'static str| {
-            Error::from(InputError::new("resource", problem).value(text).advice(advice))
+            Error::from(InputError::new(Input::Resource, problem).value(text).with_hint(advice))
         };
         if text.is_empty() {
             return Err(refused(

@@ -2,7 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::error::{Error, InputError};
+use crate::error::{Error, Input, InputError};
 use crate::guid::Guid;
 use crate::pasted::unwrapped;
 use crate::resource::{Resource, is_bare_scheme, is_percent_encoded, is_scope_token};
@@ -61,24 +61,24 @@ impl FromStr for Scope {
     /// something else than spaces between them, or is an API's address without a permission behind it.
     fn from_str(text: &str) -> Result<Self, Error> {
         let text = unwrapped(text);
-        let refused = |problem: &'static str| InputError::new("scope", problem).value(text);
+        let refused = |problem: &'static str| InputError::new(Input::Scope, problem).value(text);
         if text.is_empty() {
-            return Err(refused("is empty").advice(EXAMPLE).into());
+            return Err(refused("is empty").with_hint(EXAMPLE).into());
         }
         check_scopes(text)?;
         if !is_scope_token(text) {
             return Err(refused("holds a character that no scope may hold")
-                .advice(EXAMPLE)
+                .with_hint(EXAMPLE)
                 .into());
         }
         if is_percent_encoded(text) {
             return Err(refused("is percent-encoded already")
-                .advice("write it plain: it is encoded when it is sent")
+                .with_hint("write it plain: it is encoded when it is sent")
                 .into());
         }
         if text.starts_with("scope=") {
             return Err(refused("is a whole parameter")
-                .advice("write what stands behind scope=, and separate several scopes with spaces")
+                .with_hint("write what stands behind scope=, and separate several scopes with spaces")
                 .into());
         }
         // Advice repeats the text as well.
@@ -86,13 +86,13 @@ impl FromStr for Scope {
         let advised = |advice: String| if is_shown { advice } else { EXAMPLE.to_owned() };
         let whole = |resource: &str, problem| {
             Err(refused(problem)
-                .advice(advised(format!("write {resource}{DEFAULT_SUFFIX}")))
+                .with_hint(advised(format!("write {resource}{DEFAULT_SUFFIX}")))
                 .into())
         };
         // A slash too many, behind what is a scope otherwise.
         if let Some(scope) = text.strip_suffix('/').filter(|scope| scope.ends_with(DEFAULT_SUFFIX)) {
             return Err(refused("ends with a slash")
-                .advice(advised(format!("write {scope}")))
+                .with_hint(advised(format!("write {scope}")))
                 .into());
         }
         let unslashed = text
@@ -105,13 +105,13 @@ impl FromStr for Scope {
             None if is_audience(text) => return whole(text, "is an API's name and names no permission"),
             Some((resource, "")) if !is_bare_scheme(resource) => {
                 return Err(refused("names no permission")
-                    .advice(advised(format!(
+                    .with_hint(advised(format!(
                         "write {text}{DEFAULT_SUFFIX} if the API's audience ends with a slash, else {resource}{DEFAULT_SUFFIX}"
                     )))
                     .into());
             }
             Some((resource, ".default" | "")) if is_bare_scheme(resource) => {
-                return Err(refused("names no API").advice(EXAMPLE).into());
+                return Err(refused("names no API").with_hint(EXAMPLE).into());
             }
             Some((before, _)) if is_bare_scheme(before) => {
                 return whole(text, "is the address of an API, not a scope");
@@ -181,7 +181,7 @@ impl TryFrom<Vec<Scope>> for Scopes {
     /// Where there is no scope.
     fn try_from(scopes: Vec<Scope>) -> Result<Self, Error> {
         if scopes.is_empty() {
-            return Err(InputError::new("scope", "is empty").advice(EXAMPLE).into());
+            return Err(InputError::new(Input::Scope, "is empty").with_hint(EXAMPLE).into());
         }
         let texts: Vec<&str> = scopes.iter().map(Scope::as_str).collect();
         Ok(Self(texts.join(" ").into()))

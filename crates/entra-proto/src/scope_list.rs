@@ -1,6 +1,6 @@
 //! Scopes and resources that are separated otherwise than with spaces.
 
-use crate::error::{Error, InputError};
+use crate::error::{Error, Input, InputError};
 use crate::guid::Guid;
 use crate::secrecy::may_be_secret;
 
@@ -26,7 +26,10 @@ pub(crate) fn check_scopes(text: &str) -> Result<(), Error> {
     } else {
         format!("separate scopes with spaces: {joined}")
     };
-    Err(InputError::new("scope", problem).value(text).advice(advice).into())
+    Err(InputError::new(Input::Scope, problem)
+        .value(text)
+        .with_hint(advice)
+        .into())
 }
 
 /// Checks the same of the audience of an API, of which there is one.
@@ -43,7 +46,10 @@ pub(crate) fn check_resource(text: &str) -> Result<(), Error> {
         [_] | [] => "write the API's application id URI alone".to_owned(),
         _ => "write one API, and ask for a token for each".to_owned(),
     };
-    Err(InputError::new("resource", problem).value(text).advice(advice).into())
+    Err(InputError::new(Input::Resource, problem)
+        .value(text)
+        .with_hint(advice)
+        .into())
 }
 
 /// How several are written as one.

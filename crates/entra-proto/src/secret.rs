@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::error::{Error, InputError};
+use crate::error::{Error, Input, InputError};
 use crate::guid::Guid;
 use crate::pasted::{bare, token, unwrapped};
 
@@ -25,8 +25,8 @@ impl ClientSecret {
             "" => "holds nothing but white space",
             _ => return Ok(Self(Arc::new(secret))),
         };
-        Err(InputError::new("client secret", problem)
-            .advice(
+        Err(InputError::new(Input::ClientSecret, problem)
+            .with_hint(
                 "set it to the value of a secret of the app registration; check that the variable or file is filled",
             )
             .into())
@@ -139,7 +139,7 @@ impl ClientAssertion {
                     .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         };
         if jwt.split('.').count() != 3 || !jwt.split('.').all(base64url) {
-            return Err(InputError::new("client assertion", "is not a JWT of three base64url parts").into());
+            return Err(InputError::new(Input::ClientAssertion, "is not a JWT of three base64url parts").into());
         }
         Ok(Self::made(jwt.to_owned()))
     }

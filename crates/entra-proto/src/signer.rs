@@ -96,7 +96,7 @@ impl fmt::Debug for SigningCertificate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignerError {
     problem: Arc<str>,
-    advice: Option<Arc<str>>,
+    hint: Option<Arc<str>>,
 }
 
 impl SignerError {
@@ -105,14 +105,14 @@ impl SignerError {
     pub fn new(problem: impl Into<Arc<str>>) -> Self {
         Self {
             problem: problem.into(),
-            advice: None,
+            hint: None,
         }
     }
 
     /// Adds what to do about it.
     #[must_use]
-    pub fn advice(mut self, advice: impl Into<Arc<str>>) -> Self {
-        self.advice = Some(advice.into());
+    pub fn with_hint(mut self, hint: impl Into<Arc<str>>) -> Self {
+        self.hint = Some(hint.into());
         self
     }
 
@@ -125,7 +125,7 @@ impl SignerError {
     /// Returns what to do about it, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
-        self.advice.as_deref()
+        self.hint.as_deref()
     }
 }
 

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::authority::EndpointVersion;
-use crate::error::{Error, InputError};
+use crate::error::{Error, Input, InputError};
 use crate::known_api::MICROSOFT_GRAPH;
 use crate::resource::Resource;
 use crate::scope::{DEFAULT_SUFFIX, Scope, Scopes};
@@ -112,10 +112,12 @@ impl Target {
         let Self::Scopes(scopes) = self else { return Ok(()) };
         let wanted = || scopes.iter().filter(|scope| !scope.is_openid());
         if wanted().any(|scope| scope.is_default()) && wanted().any(|scope| !scope.is_default()) {
-            return Err(InputError::new("scope", "names single permissions beside /.default")
-                .value(scopes.as_str())
-                .advice("write one or the other: /.default is all that the app registration names")
-                .into());
+            return Err(
+                InputError::new(Input::Scope, "names single permissions beside /.default")
+                    .value(scopes.as_str())
+                    .with_hint("write one or the other: /.default is all that the app registration names")
+                    .into(),
+            );
         }
         Ok(())
     }
@@ -136,11 +138,11 @@ impl Target {
         if let Some(named) = wanted.iter().find(|scope| !scope.is_default()) {
             let api = named.resource().unwrap_or(MICROSOFT_GRAPH);
             return Err(InputError::new(
-                "scope",
+                Input::Scope,
                 "is one permission, and an app-only token has all granted permissions of an API",
             )
             .value(named.as_str())
-            .advice(if may_be_secret(named.as_str()) {
+            .with_hint(if may_be_secret(named.as_str()) {
                 "write the API's application id URI and /.default".to_owned()
             } else {
                 format!("write {api}{DEFAULT_SUFFIX}")
@@ -197,14 +199,14 @@ fn one_resource(scopes: &Scopes) -> Result<String, Error> {
     let mut resources = resources.into_iter();
     match (resources.next(), resources.next()) {
         (Some(one), None) => Ok(one.to_owned()),
-        (None, _) => Err(InputError::new("scope", "names no API")
+        (None, _) => Err(InputError::new(Input::Scope, "names no API")
             .value(scopes.as_str())
-            .advice("add the API's application id URI and /.default")
+            .with_hint("add the API's application id URI and /.default")
             .into()),
         (Some(_), Some(_)) => Err(
-            InputError::new("scope", "names more than one API, and a token is for one")
+            InputError::new(Input::Scope, "names more than one API, and a token is for one")
                 .value(scopes.as_str())
-                .advice("ask for a token for each")
+                .with_hint("ask for a token for each")
                 .into(),
         ),
     }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::error::{Error, InputError};
+use crate::error::{Error, Input, InputError};
 use crate::guid::Guid;
 use crate::pasted::unwrapped;
 use crate::secrecy::holds_jwt;
@@ -56,11 +56,12 @@ impl Tenant {
         if self.may_be(id) {
             return Ok(());
         }
-        Err(
-            InputError::new("tenant", format!("of the sign-in is {id}, but {self} was requested"))
-                .advice("sign in with an account of the requested tenant")
-                .into(),
+        Err(InputError::new(
+            Input::Tenant,
+            format!("of the sign-in is {id}, but {self} was requested"),
         )
+        .with_hint("sign in with an account of the requested tenant")
+        .into())
     }
 
     /// Checks that the tenant with this ID is the directory of an organization, which can consent to a daemon: all personal Microsoft
@@ -73,10 +74,10 @@ impl Tenant {
             return Ok(());
         }
         Err(InputError::new(
-            "tenant",
+            Input::Tenant,
             format!("{id} is the tenant of all personal Microsoft accounts"),
         )
-        .advice("sign in with a work or school account, as an administrator of the tenant that is to consent")
+        .with_hint("sign in with a work or school account, as an administrator of the tenant that is to consent")
         .into())
     }
 
@@ -157,7 +158,7 @@ impl FromStr for Tenant {
         } else {
             ("is neither a GUID nor a domain", EXAMPLE)
         };
-        Err(InputError::new("tenant", problem).advice(advice).into())
+        Err(InputError::new(Input::Tenant, problem).with_hint(advice).into())
     }
 }
 

@@ -5,7 +5,7 @@ use http::header::HeaderMap;
 
 use crate::access_token::AccessToken;
 use crate::acquire::Lifetime;
-use crate::error::{Error, InputError, ResponseProblem, Secrets, is_word};
+use crate::error::{Error, Input, InputError, ResponseProblem, Secrets, is_word};
 use crate::guid::Guid;
 use crate::issued::{IdToken, RefreshToken};
 use crate::response::body::Count;
@@ -101,7 +101,13 @@ impl TokenResponse {
             .as_ref()
             .and_then(|token| token.claims().ok()?.tenant_id());
         let of_access_token = || UnverifiedClaims::decode(self.access_token.expose()).ok()?.tenant_id();
-        let unnamed = || InputError::new("tenant", "is named neither by the ID token nor by the access token").into();
+        let unnamed = || {
+            InputError::new(
+                Input::Tenant,
+                "is named neither by the ID token nor by the access token",
+            )
+            .into()
+        };
         of_id_token.or_else(of_access_token).ok_or_else(unnamed)
     }
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-use crate::error::{Error, InputError};
+use crate::error::{Error, Input, InputError};
 use crate::guid::Guid;
 use crate::time::Timestamp;
 
@@ -36,7 +36,7 @@ impl UnverifiedClaims {
     /// Where it is opaque or encrypted, or its parts are not base64url (padding is ignored) of JSON objects
     /// in which no member of the first level stands twice. The token is not repeated in the error.
     pub fn decode(token: &str) -> Result<Self, Error> {
-        let refused = |problem: &'static str| Error::from(InputError::new("token", problem));
+        let refused = |problem: &'static str| Error::from(InputError::new(Input::Token, problem));
         let parts: Vec<&str> = token.trim().splitn(6, '.').collect();
         let (header, claims) = match parts.as_slice() {
             [header, claims, _signature] => (*header, *claims),
@@ -44,7 +44,7 @@ impl UnverifiedClaims {
             _ => return Err(refused("is opaque, not a JWT: only its API can read it")),
         };
         let object = |part: &str, problem: &'static str| {
-            let damaged = || Error::from(InputError::new("token", problem).advice("copy all of it, unchanged"));
+            let damaged = || Error::from(InputError::new(Input::Token, problem).with_hint("copy all of it, unchanged"));
             let bytes = URL_SAFE_NO_PAD
                 .decode(part.trim_end_matches('='))
                 .map_err(|_| damaged())?;

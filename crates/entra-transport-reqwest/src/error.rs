@@ -46,7 +46,7 @@ pub(crate) fn told(error: Error, uri: &Uri, proxy: Option<&Proxy>) -> TransportE
                     proxy.port()
                 ),
             )
-            .advice("check the network and the proxy, or allow more time")
+            .with_hint("check the network and the proxy, or allow more time")
             .unsent(),
             None => TransportError::late_connection(),
         }
@@ -73,7 +73,7 @@ pub(crate) fn told(error: Error, uri: &Uri, proxy: Option<&Proxy>) -> TransportE
 type TunnelError = <Tunnel<HttpConnector> as Service<Uri>>::Error;
 
 fn connect(problem: &'static str, advice: &'static str) -> TransportError {
-    TransportError::new(TransportErrorKind::Connect, problem).advice(advice)
+    TransportError::new(TransportErrorKind::Connect, problem).with_hint(advice)
 }
 
 fn is_late(error: &Error) -> bool {

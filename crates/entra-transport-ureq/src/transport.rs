@@ -106,7 +106,7 @@ fn refuse_to_be_logged() -> Result<(), TransportError> {
             TransportErrorKind::Configuration,
             "the logger records ureq_proto at the level trace, which would put secrets into the log",
         )
-        .advice("set ureq_proto=debug (or off) in the logger's filter"));
+        .with_hint("set ureq_proto=debug (or off) in the logger's filter"));
     }
     Ok(())
 }

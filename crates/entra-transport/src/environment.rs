@@ -1,7 +1,7 @@
 use std::env;
 use std::ffi::OsString;
 
-use entra_proto::{Cloud, Error, InputError};
+use entra_proto::{Cloud, Error, Input, InputError};
 
 /// The variable that names the cloud, or an emulator.
 pub const AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
@@ -35,7 +35,8 @@ fn cloud(setting: Option<OsString>) -> Result<Cloud, Error> {
         Some(Ok(setting)) => Cloud::from_setting(&setting),
         // The value is not shown: it is not known what it is.
         Some(Err(_)) => {
-            let problem = InputError::new(AUTHORITY_HOST, "is not UTF-8").advice("set it again, as plain text");
+            let problem =
+                InputError::new(Input::Other(AUTHORITY_HOST), "is not UTF-8").with_hint("set it again, as plain text");
             Err(problem.into())
         }
     }

@@ -21,7 +21,7 @@ struct Inner {
     retryable: bool,
     unsent: bool,
     problem: Cow<'static, str>,
-    advice: Option<Cow<'static, str>>,
+    hint: Option<Cow<'static, str>>,
     endpoint: Option<String>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -36,7 +36,7 @@ impl TransportError {
             retryable,
             unsent: kind.is_unsent(),
             problem: problem.into(),
-            advice: None,
+            hint: None,
             endpoint: None,
             source: None,
         }))
@@ -44,8 +44,8 @@ impl TransportError {
 
     /// Adds what to do about it.
     #[must_use]
-    pub fn advice(self, advice: impl Into<Cow<'static, str>>) -> Self {
-        self.with(|inner| inner.advice = Some(advice.into()))
+    pub fn with_hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.with(|inner| inner.hint = Some(hint.into()))
     }
 
     /// Adds the host and port of `uri`, and nothing else of it, unless the error names a host already.
@@ -94,7 +94,7 @@ impl TransportError {
     /// Returns what to do about it, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
-        self.0.advice.as_deref()
+        self.0.hint.as_deref()
     }
 
     /// What kind of failure it is.
@@ -132,20 +132,20 @@ impl TransportError {
     #[must_use]
     pub fn not_found() -> Self {
         Self::new(TransportErrorKind::Dns, "the host's name is not found")
-            .advice("check the name and the network; a machine without /etc/hosts does not know localhost")
+            .with_hint("check the name and the network; a machine without /etc/hosts does not know localhost")
     }
 
     /// The error for a host that takes no connection.
     #[must_use]
     pub fn not_connected() -> Self {
-        Self::new(TransportErrorKind::Connect, "no connection").advice("check the host, the network and the proxy")
+        Self::new(TransportErrorKind::Connect, "no connection").with_hint("check the host, the network and the proxy")
     }
 
     /// The error for a connection that took too long. No byte of the request was sent.
     #[must_use]
     pub fn late_connection() -> Self {
         Self::new(TransportErrorKind::Timeout, "no connection in time")
-            .advice("check the network and the proxy, or allow more time")
+            .with_hint("check the network and the proxy, or allow more time")
             .unsent()
     }
 
@@ -153,7 +153,7 @@ impl TransportError {
     #[must_use]
     pub fn late_response() -> Self {
         Self::new(TransportErrorKind::Timeout, "no whole answer in time")
-            .advice("try again a little later, or allow more time")
+            .with_hint("try again a little later, or allow more time")
     }
 
     /// The error for a connection that ended before the response did.
@@ -163,7 +163,7 @@ impl TransportError {
             TransportErrorKind::Interrupted,
             "the connection ended before the answer did",
         )
-        .advice("try again; if it stays so, look for a proxy that cuts answers")
+        .with_hint("try again; if it stays so, look for a proxy that cuts answers")
     }
 
     /// The error for a response that is not HTTP.
@@ -173,7 +173,7 @@ impl TransportError {
             TransportErrorKind::Malformed,
             "what came back is not HTTP as it should be",
         )
-        .advice("check the host and the port, and look for a proxy between this machine and the service")
+        .with_hint("check the host and the port, and look for a proxy between this machine and the service")
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {
@@ -181,7 +181,7 @@ impl TransportError {
             TransportErrorKind::TooLarge,
             format!("the answer is longer than {limit} bytes, so it was not read"),
         )
-        .advice("check the host: no token answer is so long")
+        .with_hint("check the host: no token answer is so long")
     }
 
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {

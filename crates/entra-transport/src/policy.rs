@@ -88,7 +88,7 @@ impl Policy {
                 TransportErrorKind::Encoding,
                 "the answer is compressed although none was asked for",
             )
-            .advice("look for a proxy that compresses answers"));
+            .with_hint("look for a proxy that compresses answers"));
         }
         let Some(declared) = headers
             .get(CONTENT_LENGTH)
@@ -111,7 +111,7 @@ impl Policy {
 pub fn check_uri(uri: &Uri, allow_plain_loopback: bool) -> Result<(), TransportError> {
     let refused = |problem: &'static str, advice: &'static str| {
         TransportError::new(TransportErrorKind::Refused, problem)
-            .advice(advice)
+            .with_hint(advice)
             .at(uri)
     };
     let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {

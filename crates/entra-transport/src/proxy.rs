@@ -63,7 +63,7 @@ impl Proxies {
     pub fn through(uri: &str) -> Result<Self, TransportError> {
         Ok(Self {
             through: Some(Proxy::parse(uri).map_err(|unfit| {
-                TransportError::new(TransportErrorKind::Configuration, unfit.problem).advice(unfit.advice)
+                TransportError::new(TransportErrorKind::Configuration, unfit.problem).with_hint(unfit.advice)
             })?),
             except: Exceptions::default(),
         })
@@ -145,7 +145,7 @@ fn first<'a>(
 
 fn unusable(name: &str, unfit: &Unfit) -> TransportError {
     let problem = format!("the variable {name} cannot be used: {}", unfit.problem);
-    TransportError::new(TransportErrorKind::Configuration, problem).advice(unfit.advice)
+    TransportError::new(TransportErrorKind::Configuration, problem).with_hint(unfit.advice)
 }
 
 /// The reason why a text names no proxy, and what to do about it.

@@ -187,7 +187,7 @@ pub fn failure(error: &(dyn Error + 'static)) -> Option<TransportError> {
         rustls::Error::InvalidMessage(_) => ("what answers there does not speak TLS", "check the port"),
         _ => ("no TLS connection", "check the host and the port"),
     };
-    let error = TransportError::new(TransportErrorKind::Tls, problem).advice(advice);
+    let error = TransportError::new(TransportErrorKind::Tls, problem).with_hint(advice);
     Some(error.because(tls.clone()))
 }
 
@@ -276,7 +276,7 @@ fn system() -> Result<Vec<CertificateDer<'static>>, TransportError> {
 }
 
 fn configuration(problem: &'static str, advice: &'static str) -> TransportError {
-    TransportError::new(TransportErrorKind::Configuration, problem).advice(advice)
+    TransportError::new(TransportErrorKind::Configuration, problem).with_hint(advice)
 }
 
 /// Some editors put it before a PEM file, and the parser would miss the first certificate.

@@ -123,7 +123,7 @@ impl Tunnel {
             return unauthorized(&self.proxy, None);
         }
         TransportError::new(TransportErrorKind::Connect, problem)
-            .advice(advice)
+            .with_hint(advice)
             .at_proxy(&self.proxy)
     }
 }
@@ -173,7 +173,7 @@ pub fn unauthorized(proxy: &Proxy, head: Option<&[u8]>) -> TransportError {
         ),
     };
     TransportError::new(TransportErrorKind::ProxyAuthentication, problem)
-        .advice(advice)
+        .with_hint(advice)
         .at_proxy(proxy)
 }
 

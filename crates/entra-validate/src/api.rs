@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use entra_proto::{ClientId, Cloud, EndpointVersion, Error, Guid, InputError, Timestamp};
+use entra_proto::{ClientId, Cloud, EndpointVersion, Error, Guid, Input, InputError, Timestamp};
 
 use crate::audience::Audience;
 use crate::challenge::{self, Parameters};
@@ -58,8 +58,8 @@ impl Api {
     /// Returns an error if the set of tenants is empty.
     pub fn new(audience: Audience, tenants: Tenants, permissions: Permissions) -> Result<Self, Error> {
         if matches!(&tenants, Tenants::AnyOf(some) if some.is_empty()) {
-            return Err(InputError::new("tenants", "are empty")
-                .advice("name a tenant, or pass Tenants::Any for an API that every tenant may call")
+            return Err(InputError::new(Input::Other("tenants"), "are empty")
+                .with_hint("name a tenant, or pass Tenants::Any for an API that every tenant may call")
                 .into());
         }
         let cloud = Cloud::Public;
@@ -84,10 +84,10 @@ impl Api {
     pub fn with_cloud(mut self, cloud: Cloud) -> Result<Self, Error> {
         if is_external(&cloud) && !matches!(self.0.tenants, Tenants::One(_)) {
             return Err(InputError::new(
-                "tenants",
+                Input::Other("tenants"),
                 "are several, and an external tenant issues tokens for itself only",
             )
-            .advice("pass Tenants::One with the ID of the external tenant")
+            .with_hint("pass Tenants::One with the ID of the external tenant")
             .into());
         }
         let settings = Arc::make_mut(&mut self.0);
@@ -104,8 +104,8 @@ impl Api {
     pub fn with_callers(mut self, callers: impl IntoIterator<Item = ClientId>) -> Result<Self, Error> {
         let callers: BTreeSet<_> = callers.into_iter().collect();
         if callers.is_empty() {
-            return Err(InputError::new("callers", "are empty")
-                .advice("name the client ID of an application, or set no callers to accept each")
+            return Err(InputError::new(Input::Other("callers"), "are empty")
+                .with_hint("name the client ID of an application, or set no callers to accept each")
                 .into());
         }
         Arc::make_mut(&mut self.0).callers = Some(callers);
@@ -126,8 +126,8 @@ impl Api {
     /// Returns an error if it is more than [`MAX_SKEW`].
     pub fn with_skew(mut self, skew: Duration) -> Result<Self, Error> {
         if skew > MAX_SKEW {
-            return Err(InputError::new("clock skew", "is more than 10 minutes")
-                .advice("keep the machine's clock by NTP, and leave the skew at 5 minutes")
+            return Err(InputError::new(Input::Other("clock skew"), "is more than 10 minutes")
+                .with_hint("keep the machine's clock by NTP, and leave the skew at 5 minutes")
                 .into());
         }
         Arc::make_mut(&mut self.0).skew = skew;

@@ -1,6 +1,6 @@
 //! The audiences that a web API answers to.
 
-use entra_proto::{ClientId, Error, InputError};
+use entra_proto::{ClientId, Error, Input, InputError};
 
 /// The values of `aud` that a web API accepts: itself, under each of its names.
 ///
@@ -47,7 +47,9 @@ impl Audience {
         let values = values.into_iter().map(|value| checked(value.as_ref()));
         let values = values.collect::<Result<Box<[Box<str>]>, Error>>()?;
         if values.is_empty() {
-            return Err(InputError::new("audience", "is empty").advice(ADVICE).into());
+            return Err(InputError::new(Input::Other("audience"), "is empty")
+                .with_hint(ADVICE)
+                .into());
         }
         Ok(Self(values))
     }
@@ -65,7 +67,8 @@ impl Audience {
 }
 
 fn checked(value: &str) -> Result<Box<str>, Error> {
-    let refused = |problem: &'static str| Error::from(InputError::new("audience", problem).advice(ADVICE));
+    let refused =
+        |problem: &'static str| Error::from(InputError::new(Input::Other("audience"), problem).with_hint(ADVICE));
     if value.is_empty() {
         return Err(refused("is blank"));
     }
@@ -73,11 +76,12 @@ fn checked(value: &str) -> Result<Box<str>, Error> {
         return Err(refused("holds white space or control characters"));
     }
     if is_graph(value) {
-        return Err(
-            InputError::new("audience", "is Microsoft Graph's, whose tokens only Graph can validate")
-                .advice("have clients request a token for your own API")
-                .into(),
-        );
+        return Err(InputError::new(
+            Input::Other("audience"),
+            "is Microsoft Graph's, whose tokens only Graph can validate",
+        )
+        .with_hint("have clients request a token for your own API")
+        .into());
     }
     Ok(value.into())
 }

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use entra_proto::{Error, InputError};
+use entra_proto::{Error, Input, InputError};
 use http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, Uri};
 
@@ -93,8 +93,8 @@ pub(crate) fn realm(text: &str) -> Result<Box<str>, Error> {
 pub(crate) fn scope(text: &str) -> Result<Box<str>, Error> {
     // RFC 6749, section 3.3: each scope has a character at least, and one blank is between two.
     if text.split(' ').any(str::is_empty) {
-        return Err(InputError::new("scope", "is not a list of scopes")
-            .advice("write at least one scope, with one blank between two")
+        return Err(InputError::new(Input::Scope, "is not a list of scopes")
+            .with_hint("write at least one scope, with one blank between two")
             .into());
     }
     quotable("scope", text, |byte| matches!(byte, 0x20..=0x7e))
@@ -104,8 +104,8 @@ pub(crate) fn scope(text: &str) -> Result<Box<str>, Error> {
 pub(crate) fn metadata_url(text: &str) -> Result<Box<str>, Error> {
     let refused = |problem: &'static str| {
         Error::from(
-            InputError::new("resource metadata", problem)
-                .advice("write it as https://api.contoso.com/.well-known/oauth-protected-resource"),
+            InputError::new(Input::Other("resource metadata"), problem)
+                .with_hint("write it as https://api.contoso.com/.well-known/oauth-protected-resource"),
         )
     };
     let uri: Uri = text.parse().map_err(|_| refused("is not a URL"))?;
@@ -124,8 +124,8 @@ pub(crate) fn metadata_url(text: &str) -> Result<Box<str>, Error> {
 fn quotable(field: &'static str, text: &str, allowed: fn(u8) -> bool) -> Result<Box<str>, Error> {
     let fits = text.len() <= MAX_VALUE && text.bytes().all(|byte| allowed(byte) && byte != b'"' && byte != b'\\');
     if !fits {
-        return Err(InputError::new(field, "cannot stand in a header")
-            .advice("leave out quotation marks, backslashes, and all that is not printable ASCII")
+        return Err(InputError::new(Input::Other(field), "cannot stand in a header")
+            .with_hint("leave out quotation marks, backslashes, and all that is not printable ASCII")
             .into());
     }
     Ok(text.into())

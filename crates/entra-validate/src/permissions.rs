@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entra_proto::{Error, InputError};
+use entra_proto::{Error, Input, InputError};
 
 use crate::principal::Principal;
 use crate::rejection::Rejection;
@@ -47,8 +47,8 @@ impl Permissions {
         let scopes = names("scope", scopes)?;
         let roles = names("role", roles)?;
         if scopes.is_empty() && roles.is_empty() {
-            return Err(InputError::new("permissions", "are empty")
-                .advice("name a scope or a role, or call Permissions::any_granted if each will do")
+            return Err(InputError::new(Input::Other("permissions"), "are empty")
+                .with_hint("name a scope or a role, or call Permissions::any_granted if each will do")
                 .into());
         }
         Ok(Self(Arc::new(Needed::AnyOf { scopes, roles })))
@@ -118,8 +118,8 @@ fn names(field: &'static str, names: impl IntoIterator<Item = impl AsRef<str>>) 
         let is_token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(is_token) {
             return Err(Error::from(
-                InputError::new(field, "is no name of a permission")
-                    .advice("write the value as it stands in the API's registration, one in each entry"),
+                InputError::new(Input::Other(field), "is no name of a permission")
+                    .with_hint("write the value as it stands in the API's registration, one in each entry"),
             ));
         }
         Ok(name.into())

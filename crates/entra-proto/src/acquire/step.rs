@@ -10,7 +10,7 @@ use crate::application::ClientCredential;
 use crate::assertion::UnsignedAssertion;
 use crate::body::Body;
 use crate::device_code::{DeviceAuthorization, DeviceCodeRequest};
-use crate::error::{Error, InputError, ServiceError};
+use crate::error::{Error, Input, InputError, ServiceError};
 use crate::guid::Guid;
 use crate::retry_after::server_time;
 use crate::secret::ClientAssertion;
@@ -247,8 +247,8 @@ impl ShowCode {
     /// The error of a driver that has nobody to show it to.
     #[must_use]
     pub fn nobody(self) -> Error {
-        InputError::new("device flow", "has nobody to show its code to")
-            .advice("drive it with a function that shows the code")
+        InputError::new(Input::Other("device flow"), "has nobody to show its code to")
+            .with_hint("drive it with a function that shows the code")
             .into()
     }
 }

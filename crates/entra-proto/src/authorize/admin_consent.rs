@@ -10,7 +10,7 @@ use crate::authorize::pending::{ANOTHER, check_issuer, check_state, is_of};
 use crate::authorize::redirect::Redirect;
 use crate::authorize::redirect_uri::RedirectUri;
 use crate::client_id::ClientId;
-use crate::error::{Error, InputError, MAX_TEXT, RedirectError, RedirectProblem};
+use crate::error::{Error, Input, InputError, MAX_TEXT, RedirectError, RedirectProblem};
 use crate::form::encode_form;
 use crate::guid::Guid;
 use crate::printable::cut;
@@ -59,26 +59,28 @@ impl AdminConsentRequest {
             }
             (None, EndpointVersion::V1) => None,
             (None, EndpointVersion::V2) => {
-                return Err(InputError::new("scope", "is not given")
-                    .advice("say which API is to be consented to: its application id URI and /.default")
+                return Err(InputError::new(Input::Scope, "is not given")
+                    .with_hint("say which API is to be consented to: its application id URI and /.default")
                     .into());
             }
             (Some(_), EndpointVersion::V1) => {
                 return Err(InputError::new(
-                    "scope",
+                    Input::Scope,
                     "is not known to this page: it is for all that the app registration names",
                 )
-                .advice("leave the target out, or ask on v2")
+                .with_hint("leave the target out, or ask on v2")
                 .into());
             }
         };
         let tenant = app.authority.tenant();
         tenant.check_consent()?;
         if app.version == EndpointVersion::V2 && *tenant == Tenant::Common {
-            return Err(InputError::new("tenant", "is not taken by the v2 admin-consent page")
-                .value(&tenant.to_string())
-                .advice("write organizations, or the tenant's id or domain")
-                .into());
+            return Err(
+                InputError::new(Input::Tenant, "is not taken by the v2 admin-consent page")
+                    .value(&tenant.to_string())
+                    .with_hint("write organizations, or the tenant's id or domain")
+                    .into(),
+            );
         }
         let pending = PendingAdminConsent {
             authority: app.authority.to_string(),
@@ -120,7 +122,7 @@ impl PendingAdminConsent {
     pub fn accept(&self, application: &Application, redirect: &Redirect) -> Result<AdminConsent, Error> {
         check_state(&self.state, redirect)?;
         if !is_of(application, self.client_id, &self.authority) {
-            return Err(InputError::new("admin consent", ANOTHER).into());
+            return Err(InputError::new(Input::AdminConsent, ANOTHER).into());
         }
         check_issuer(application, redirect)?;
         if let Some(refusal) = redirect.refusal(&[]) {
@@ -167,7 +169,7 @@ impl FromStr for PendingAdminConsent {
     /// # Errors
     /// Where it is anything else. The text is not repeated in the error.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let kept = Kept::read(text, "kept consent")?;
+        let kept = Kept::read(text, Input::PendingConsent)?;
         Ok(Self {
             authority: kept.authority()?,
             client_id: kept.client_id()?,

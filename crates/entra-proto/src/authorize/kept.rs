@@ -3,16 +3,16 @@ use zeroize::Zeroizing;
 use crate::authority::Authority;
 use crate::authorize::redirect::Redirect;
 use crate::client_id::ClientId;
-use crate::error::{Error, InputError};
+use crate::error::{Error, Input, InputError};
 
 /// What was kept as a text while a browser was away, read back. Nothing of the text is repeated in an error.
 pub(crate) struct Kept {
     form: Redirect,
-    what: &'static str,
+    what: Input,
 }
 
 impl Kept {
-    pub(crate) fn read(text: &str, what: &'static str) -> Result<Self, Error> {
+    pub(crate) fn read(text: &str, what: Input) -> Result<Self, Error> {
         match Redirect::from_query(text) {
             Ok(form) => Ok(Self { form, what }),
             Err(_) => Err(spoilt(what)),
@@ -56,6 +56,6 @@ pub(crate) const AUTHORITY: &str = "authority";
 pub(crate) const CLIENT_ID: &str = "client_id";
 pub(crate) const STATE: &str = "state";
 
-fn spoilt(what: &'static str) -> Error {
+fn spoilt(what: Input) -> Error {
     InputError::new(what, "is not the text that was given to be kept").into()
 }

@@ -11,7 +11,7 @@ use crate::authorize::redirect::Redirect;
 use crate::authorize::redirect_uri::RedirectUri;
 use crate::claims_request::ClaimsRequest;
 use crate::client_id::ClientId;
-use crate::error::{Error, InputError, RedirectError, RedirectProblem, is_error_code, is_page};
+use crate::error::{Error, Input, InputError, RedirectError, RedirectProblem, is_error_code, is_page};
 use crate::form::encode_form;
 use crate::grant::Grant;
 use crate::issued::AuthorizationCode;
@@ -101,7 +101,7 @@ impl PendingAuthorization {
     fn check(&self, application: &Application, redirect: &Redirect) -> Result<(), Error> {
         check_state(&self.state, redirect)?;
         if !is_of(application, self.client_id, &self.authority) {
-            return Err(InputError::new("sign-in", ANOTHER).into());
+            return Err(InputError::new(Input::SignIn, ANOTHER).into());
         }
         check_issuer(application, redirect)?;
         if let Some(refusal) = redirect.refusal(&[&**self.nonce, self.verifier.expose()]) {
@@ -168,7 +168,7 @@ impl FromStr for PendingAuthorization {
     /// # Errors
     /// Where it is anything else. The text is not repeated in the error.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let kept = Kept::read(text, "kept sign-in")?;
+        let kept = Kept::read(text, Input::PendingSignIn)?;
         let spoilt = |_| kept.spoilt();
         let version = match kept.field(VERSION)? {
             "1" => EndpointVersion::V1,

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use crate::error::{Error, InputError};
+use crate::error::{Error, Input, InputError};
 use crate::secret_text::hash;
 
 /// A PKCE code verifier (RFC 7636): who redeems a code shows with it that it was he who asked for the code.
@@ -31,7 +31,7 @@ impl CodeVerifier {
         let text = Zeroizing::new(text.into());
         let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
         if !(43..=128).contains(&text.len()) || !text.bytes().all(unreserved) {
-            return Err(InputError::new("code verifier", "is not 43 to 128 letters, digits, - . _ or ~").into());
+            return Err(InputError::new(Input::CodeVerifier, "is not 43 to 128 letters, digits, - . _ or ~").into());
         }
         Ok(Self(Arc::new(text)))
     }

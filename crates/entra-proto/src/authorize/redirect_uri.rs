@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Uri;
 
-use crate::error::{Error, InputError};
+use crate::error::{Error, Input, InputError};
 use crate::loopback::is_loopback_host;
 use crate::pasted::unwrapped;
 
@@ -43,7 +43,7 @@ impl RedirectUri {
         // What stands behind it may be a code, and what stands before an `@` a password.
         let shown = text.split(['?', '#']).next().filter(|shown| !shown.contains('@'));
         let refused = |problem: &'static str, advice: &'static str| {
-            let error = InputError::new("redirect URI", problem).advice(advice);
+            let error = InputError::new(Input::RedirectUri, problem).with_hint(advice);
             Error::from(match shown {
                 Some(shown) => error.value(shown),
                 None => error,

@@ -8,7 +8,7 @@ use crate::authorize::pending::PendingAuthorization;
 use crate::authorize::pkce::CodeVerifier;
 use crate::authorize::redirect_uri::RedirectUri;
 use crate::claims_request::ClaimsRequest;
-use crate::error::{Error, InputError};
+use crate::error::{Error, Input, InputError};
 use crate::form::encode_form;
 use crate::guid::Guid;
 use crate::secret_text::random_text;
@@ -119,14 +119,14 @@ impl AuthorizeRequest {
         let (name, value) = self.target.on_for_user(app.version)?;
         if app.version == EndpointVersion::V2 && self.prompt == Some(Prompt::AdminConsent) {
             return Err(
-                InputError::new("prompt", "admin_consent is known to the v1 endpoint alone")
-                    .advice("use Application::admin_consent, or EndpointVersion::V1")
+                InputError::new(Input::Prompt, "admin_consent is known to the v1 endpoint alone")
+                    .with_hint("use Application::admin_consent, or EndpointVersion::V1")
                     .into(),
             );
         }
         if app.version == EndpointVersion::V1 && self.redirect_uri.as_str().len() > LONGEST_ON_V1 {
             return Err(InputError::new(
-                "redirect URI",
+                Input::RedirectUri,
                 "is longer than the 255 characters that the v1 endpoint takes",
             )
             .into());

@@ -2,27 +2,93 @@
 
 use std::fmt;
 
+use crate::error::ErrorClass;
 use crate::printable::excerpt;
 use crate::secrecy::may_be_secret;
 
-/// Something the caller gave that cannot be sent: what it is, what is wrong with it, and what to write instead.
+/// An input that cannot be sent: which one it is, what is wrong with it, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InputError {
-    field: &'static str,
+    input: Input,
     value: Option<String>,
     problem: String,
-    advice: Option<String>,
+    hint: Option<String>,
+}
+
+/// The kinds of input that an [`InputError`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Input {
+    /// An access token.
+    AccessToken,
+    /// An administrator's consent.
+    AdminConsent,
+    /// An authority: the URL of a tenant at a cloud.
+    Authority,
+    /// An authorization code.
+    AuthorizationCode,
+    /// A claims request.
+    Claims,
+    /// A client assertion.
+    ClientAssertion,
+    /// A client ID.
+    ClientId,
+    /// A client secret.
+    ClientSecret,
+    /// A PKCE code verifier.
+    CodeVerifier,
+    /// The credential of an application.
+    Credential,
+    /// A device code.
+    DeviceCode,
+    /// A grant.
+    Grant,
+    /// A GUID.
+    Guid,
+    /// An ID token.
+    IdToken,
+    /// The origin of a server.
+    Origin,
+    /// A pending admin consent, as it was stored.
+    PendingConsent,
+    /// A pending sign-in, as it was stored.
+    PendingSignIn,
+    /// The prompt of a sign-in.
+    Prompt,
+    /// A redirect URI.
+    RedirectUri,
+    /// A refresh token.
+    RefreshToken,
+    /// A region.
+    Region,
+    /// A resource.
+    Resource,
+    /// A scope or a list of scopes.
+    Scope,
+    /// A sign-in.
+    SignIn,
+    /// A tenant.
+    Tenant,
+    /// A token.
+    Token,
+    /// A user.
+    User,
+    /// A user's token that is exchanged.
+    UserAssertion,
+    /// Any other input, by its name.
+    Other(&'static str),
 }
 
 impl InputError {
-    /// What is wrong with this input.
+    /// Creates an error about an input. `problem` continues the sentence that the input's name begins: "is empty", say.
     #[must_use]
-    pub fn new(field: &'static str, problem: impl Into<String>) -> Self {
+    pub fn new(input: Input, problem: impl Into<String>) -> Self {
         Self {
-            field,
+            input,
             value: None,
             problem: problem.into(),
-            advice: None,
+            hint: None,
         }
     }
 
@@ -32,32 +98,43 @@ impl InputError {
         self
     }
 
-    /// What to do instead.
+    /// Adds what to do about it.
     #[must_use]
-    pub fn advice(mut self, advice: impl Into<String>) -> Self {
-        self.advice = Some(advice.into());
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
         self
     }
 
-    /// Which input it is about: `tenant`, `scope`, `client id` and so on.
+    /// The input that it is about.
     #[must_use]
-    pub fn field(&self) -> &'static str {
-        self.field
+    pub fn input(&self) -> Input {
+        self.input
+    }
+
+    /// The kind of failure: what has to be fixed.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self.input {
+            Input::Scope | Input::Resource => ErrorClass::Scope,
+            Input::Tenant | Input::Authority => ErrorClass::Tenant,
+            Input::User => ErrorClass::Grant,
+            _ => ErrorClass::Request,
+        }
     }
 
     /// Returns what is wrong, without [what to do instead](Self::hint).
     #[must_use]
     pub fn problem(&self) -> String {
         match &self.value {
-            Some(value) => format!("{} \"{value}\" {}", self.field, self.problem),
-            None => format!("{} {}", self.field, self.problem),
+            Some(value) => format!("{} \"{value}\" {}", self.input, self.problem),
+            None => format!("{} {}", self.input, self.problem),
         }
     }
 
-    /// Returns what to do instead, where that can be told.
+    /// Returns what to do about it, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
-        self.advice.as_deref()
+        self.hint.as_deref()
     }
 }
 
@@ -69,6 +146,43 @@ impl fmt::Display for InputError {
 
 impl std::error::Error for InputError {}
 
+/// The name of the input, as an error begins with it.
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AccessToken => "access token",
+            Self::AdminConsent => "admin consent",
+            Self::Authority => "authority",
+            Self::AuthorizationCode => "authorization code",
+            Self::Claims => "claims",
+            Self::ClientAssertion => "client assertion",
+            Self::ClientId => "client id",
+            Self::ClientSecret => "client secret",
+            Self::CodeVerifier => "code verifier",
+            Self::Credential => "credential",
+            Self::DeviceCode => "device code",
+            Self::Grant => "grant",
+            Self::Guid => "GUID",
+            Self::IdToken => "ID token",
+            Self::Origin => "origin",
+            Self::PendingConsent => "kept consent",
+            Self::PendingSignIn => "kept sign-in",
+            Self::Prompt => "prompt",
+            Self::RedirectUri => "redirect URI",
+            Self::RefreshToken => "refresh token",
+            Self::Region => "region",
+            Self::Resource => "resource",
+            Self::Scope => "scope",
+            Self::SignIn => "sign-in",
+            Self::Tenant => "tenant",
+            Self::Token => "token",
+            Self::User => "user",
+            Self::UserAssertion => "user assertion",
+            Self::Other(name) => name,
+        })
+    }
+}
+
 /// A problem and what to do about it, as `Display` shows them.
 pub(crate) fn both(problem: &str, hint: Option<&str>) -> String {
     match hint {
@@ -78,7 +192,7 @@ pub(crate) fn both(problem: &str, hint: Option<&str>) -> String {
 }
 
 /// A refused value as an error may show it, cut and escaped; `None` where it may be a secret.
-pub(crate) fn quotable(value: &str) -> Option<String> {
+fn quotable(value: &str) -> Option<String> {
     (!may_be_secret(value)).then(|| excerpt(value, SHOWN))
 }
 

@@ -19,8 +19,8 @@ use aadsts::CredentialKind;
 pub use aadsts::Aadsts;
 pub use class::ErrorClass;
 pub(crate) use error_response::{ErrorResponse, is_error_code, is_page, is_word, shown_of_body};
-pub use input::InputError;
 pub(crate) use input::both;
+pub use input::{Input, InputError};
 pub(crate) use redaction::Secrets;
 pub use redirect::{RedirectError, RedirectProblem};
 pub use response::{Requested, ResponseError, ResponseProblem};
@@ -95,6 +95,19 @@ impl Error {
             }
             .into(),
             other => other,
+        }
+    }
+
+    /// The kind of failure: what the application, its owner or its administrator should do about it.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Input(error) => error.class(),
+            Self::Signer(_) => ErrorClass::Credential,
+            Self::Service(error) => error.class(),
+            Self::Response(error) if error.is_retryable() => ErrorClass::Transient,
+            Self::Response(_) => ErrorClass::Unknown,
+            Self::Redirect(_) => ErrorClass::Grant,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use entra_proto::{Error, InputError};
+use entra_proto::{Error, Input, InputError};
 use entra_validate::{ResourceMetadata, Validator};
 use http::{Method, Request};
 use tower_layer::Layer;
@@ -96,8 +96,8 @@ impl<P> RequireToken<P> {
     /// Returns an error if it is not a path that begins with `/`, or has a query.
     pub fn with_open_path(mut self, path: &str) -> Result<Self, Error> {
         if !path.starts_with('/') || path.contains(['?', '#', '*', '{']) {
-            return Err(InputError::new("open path", "is not an exact path")
-                .advice("write it as /healthz, without query and wildcards")
+            return Err(InputError::new(Input::Other("open path"), "is not an exact path")
+                .with_hint("write it as /healthz, without query and wildcards")
                 .into());
         }
         Arc::make_mut(&mut self.gate).open_paths.insert(path.into());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entra_proto::{Error, InputError};
+use entra_proto::{Error, Input, InputError};
 use entra_validate::ResourceMetadata;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, StatusCode, Uri};
@@ -32,7 +32,7 @@ pub struct Published {
 
 impl Published {
     pub(super) fn new(metadata: &ResourceMetadata) -> Result<Self, Error> {
-        let unusable = || InputError::new("resource metadata", "names no URL as its resource");
+        let unusable = || InputError::new(Input::Other("resource metadata"), "names no URL as its resource");
         let resource: Uri = metadata.resource.parse().map_err(|_| unusable())?;
         // The well-known name comes between the host and the path of the resource (RFC 9728, section 3).
         let path = match resource.path() {
