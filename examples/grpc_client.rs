@@ -49,7 +49,7 @@ async fn run() -> Result<(), Failure> {
     let secret = ClientSecret::new(setting("AZURE_CLIENT_SECRET")?)?;
     let app = Application::new(authority, setting("AZURE_CLIENT_ID")?.parse()?, secret);
     let client = Client::new(app, HyperTransport::builder().for_cloud(&cloud).build()?);
-    let source = client.source(&Target::resource(&api)?, None)?;
+    let source = client.source(&Target::resource(&api)?)?;
 
     let mut endpoint = Channel::builder(origin.clone());
     if server.starts_with("https://") {

@@ -53,7 +53,7 @@ async fn run() -> Result<(), Failure> {
     let settings = transport.clone().settings()?;
     let client = Client::new(app, transport.build()?);
     let graph = Api::graph(&cloud)?;
-    let source = client.source(&graph.target, None)?;
+    let source = client.source(&graph.target)?;
 
     // Any service over `http` types will do. Nothing in this one follows redirects, and the layer sends the token nowhere but there.
     // Its connections are made as those of the tokens: through the same proxy, with the same trusted authorities.

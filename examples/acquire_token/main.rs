@@ -124,7 +124,11 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     describe(&token)?;
     let mut last = daemon.call("2nd call", &target, &TokenOptions::default())?;
     if arguments.force_refresh {
-        last = daemon.call("forced call", &target, &TokenOptions::default().force_refresh(true))?;
+        last = daemon.call(
+            "forced call",
+            &target,
+            &TokenOptions::default().with_force_refresh(true),
+        )?;
     }
     if arguments.show_token {
         say!("{}", last.expose());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use entra_client::{Client, Clock, Error, Now, Policy, Token, TokenOptions, blocking};
+use entra_client::{Client, Clock, Error, Moment, Policy, Token, TokenOptions, blocking};
 use entra_credential::ClientCertificate;
 use entra_emulator::{Emulator, Fault};
 use entra_proto::{
@@ -353,7 +353,7 @@ fn a_token_that_the_api_challenges_is_dropped_and_asked_for_again_with_the_claim
         assert!(client.invalidate(&refused));
         let claims = ClaimsRequest::parse(r#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#).unwrap();
         let next = client
-            .token_with(&graph(), &TokenOptions::default().claims(claims))
+            .token_with(&graph(), &TokenOptions::default().with_claims(claims))
             .await
             .unwrap();
         assert_eq!((next.expose(), requests.load(Ordering::SeqCst)), ("t1", 2));
@@ -520,12 +520,12 @@ fn slow_down_slows_the_device_flow_down_for_good() {
 struct PausedClock;
 
 impl Clock for PausedClock {
-    fn now(&self) -> Now {
+    fn now(&self) -> Moment {
         thread_local! {
             static START: Instant = Instant::now();
         }
         let passed = START.with(Instant::elapsed);
-        Now {
+        Moment {
             wall: Timestamp::from_secs(1_767_225_600).plus(passed),
             monotonic: passed,
         }

@@ -43,7 +43,7 @@ async fn over_reqwest_a_program_takes_no_notice() {
     let emulator = emulator();
     let transport = HyperTransport::builder().allow_plain_loopback(true).build().unwrap();
     let client = Client::new(application(&emulator, "daemon"), transport);
-    let layer = BearerLayer::new(client.source(&graph(), None).unwrap(), [emulator.base_url()]).unwrap();
+    let layer = BearerLayer::new(client.source(&graph()).unwrap(), [emulator.base_url()]).unwrap();
     let inner = reqwest_service();
     let service = layer.replay().layer(inner);
     for round in 0..2 {
@@ -68,7 +68,7 @@ async fn a_revoked_token_is_followed_by_one_with_the_claims_of_the_challenge() {
     let transport = HyperTransport::builder().allow_plain_loopback(true).build().unwrap();
     let app = application(&emulator, "daemon").with_capabilities(&["cp1"]);
     let client = Client::new(app, transport);
-    let layer = BearerLayer::new(client.source(&graph(), None).unwrap(), [emulator.base_url()]).unwrap();
+    let layer = BearerLayer::new(client.source(&graph()).unwrap(), [emulator.base_url()]).unwrap();
     let inner = reqwest_service();
     let service = layer.replay().layer(inner);
     for round in 0..3 {
@@ -93,7 +93,7 @@ async fn revocations_amid_traffic_are_seen_by_no_caller() {
     let transport = HyperTransport::builder().allow_plain_loopback(true).build().unwrap();
     let app = application(&emulator, "daemon").with_capabilities(&["cp1"]);
     let client = Client::new(app, transport);
-    let layer = BearerLayer::new(client.source(&graph(), None).unwrap(), [emulator.base_url()]).unwrap();
+    let layer = BearerLayer::new(client.source(&graph()).unwrap(), [emulator.base_url()]).unwrap();
     let service = layer.replay().layer(reqwest_service());
     let url = format!("{}/users", emulator.graph_url());
     for round in 0..4 {
@@ -138,7 +138,7 @@ fn over_ureq_it_sends_the_request_again() {
     let emulator = emulator();
     let transport = UreqTransport::builder().allow_plain_loopback(true).build().unwrap();
     let client = blocking::Client::new(application(&emulator, "daemon"), transport);
-    let bearer = BearerMiddleware::new(client.source(&graph(), None).unwrap(), [emulator.base_url()]).unwrap();
+    let bearer = BearerMiddleware::new(client.source(&graph()).unwrap(), [emulator.base_url()]).unwrap();
     let agent = ureq::Agent::config_builder()
         .middleware(bearer)
         .proxy(None)

@@ -86,7 +86,7 @@ async fn revoked_session_at_an_api_of_ones_own_is_seen_by_no_caller() {
         let transport = HyperTransport::builder().allow_plain_loopback(true).build().unwrap();
         let client = Client::new(application(&emulator, "daemon").with_capabilities(&["cp1"]), transport);
         let target = Target::resource(&format!("api://{API}")).unwrap();
-        let layer = BearerLayer::new(client.source(&target, None).unwrap(), ["https://tasks.example"]).unwrap();
+        let layer = BearerLayer::new(client.source(&target).unwrap(), ["https://tasks.example"]).unwrap();
         let service = layer.replay().layer(api);
         for round in 0..3 {
             let request = http::Request::get("https://tasks.example/tasks")

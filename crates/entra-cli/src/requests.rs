@@ -85,7 +85,7 @@ pub(crate) fn log_event(event: &Event<'_>) {
         EventKind::Acquired => "issued, cached",
         EventKind::Failed => "not issued",
         EventKind::ServedAnyway => "the one from the cache, since there is no newer one",
-        EventKind::Refused => "a failure from the cache",
+        EventKind::CachedFailure => "a failure from the cache",
         EventKind::Invalidated => "rejected by the API",
         EventKind::Evicted => "removed from the cache to make room",
         _ => return,

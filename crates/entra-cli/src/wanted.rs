@@ -2,8 +2,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
-use entra_client::blocking::Threads;
-use entra_client::{ClientBuilder, Policy, TokenOptions};
+use entra_client::blocking::ClientBuilder;
+use entra_client::{Policy, TokenOptions};
 use entra_proto::{Application, ClaimsRequest, Target};
 
 use crate::exit::Failure;
@@ -63,7 +63,7 @@ impl TokenSettings {
     pub(crate) fn options(&self) -> Result<TokenOptions, Failure> {
         let options = TokenOptions::default();
         Ok(match self.claims()? {
-            Some(claims) => options.claims(claims),
+            Some(claims) => options.with_claims(claims),
             None => options,
         })
     }
@@ -89,16 +89,12 @@ impl TokenSettings {
     }
 
     /// A client that keeps to this policy, within the time allowed.
-    pub(crate) fn client(&self, policy: Policy) -> Result<ClientBuilder<Threads>, Failure> {
+    pub(crate) fn client(&self, policy: Policy) -> Result<ClientBuilder, Failure> {
         self.client_of(self.application.settings.application()?, policy)
     }
 
     /// A client for this application that keeps to this policy, within the time allowed.
-    pub(crate) fn client_of(
-        &self,
-        application: Application,
-        policy: Policy,
-    ) -> Result<ClientBuilder<Threads>, Failure> {
+    pub(crate) fn client_of(&self, application: Application, policy: Policy) -> Result<ClientBuilder, Failure> {
         self.network.client(application, policy)
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use entra_proto::{ClientAssertion, ClientCredential, SigningCertificate, TokenRequest};
 use http::Uri;
 
-use crate::clock::Now;
+use crate::clock::Moment;
 
 /// Signed assertions that are still good: one for each certificate and token endpoint, which is whom an assertion is for.
 ///
@@ -37,7 +37,7 @@ impl Name {
 struct Kept {
     /// None where the service accepts each assertion only once, as it seems: none is kept for as long as one would be.
     assertion: Option<ClientAssertion>,
-    signed: Now,
+    signed: Moment,
 }
 
 impl Assertions {
@@ -52,7 +52,7 @@ impl Assertions {
 
     /// The request with an assertion that was signed before, where there is one; and the name to keep one by, where its credential is
     /// a certificate.
-    pub(crate) fn prove(&self, request: TokenRequest, now: Now) -> (TokenRequest, Option<Name>) {
+    pub(crate) fn prove(&self, request: TokenRequest, now: Moment) -> (TokenRequest, Option<Name>) {
         let Some(name) = self.name(&request) else {
             return (request, None);
         };
@@ -69,7 +69,7 @@ impl Assertions {
     }
 
     /// Keeps what was signed at this moment, and has been accepted since; or that nothing is to be kept.
-    pub(crate) fn keep(&self, name: Name, assertion: Option<ClientAssertion>, signed: Now, now: Now) {
+    pub(crate) fn keep(&self, name: Name, assertion: Option<ClientAssertion>, signed: Moment, now: Moment) {
         let mut kept = self.lock();
         let is_single_use = |kept: &Kept| kept.assertion.is_none() && self.is_good(kept, now);
         if assertion.is_some() && kept.get(&name).is_some_and(is_single_use) {
@@ -84,7 +84,7 @@ impl Assertions {
     }
 
     /// Forgets what the service does not take.
-    pub(crate) fn refused(&self, name: &Name) {
+    pub(crate) fn discard(&self, name: &Name) {
         self.lock().remove(name);
     }
 
@@ -105,7 +105,7 @@ impl Assertions {
     }
 
     /// Whether enough of its life is left, whichever clock is asked.
-    fn is_good(&self, kept: &Kept, now: Now) -> bool {
+    fn is_good(&self, kept: &Kept, now: Moment) -> bool {
         let by_monotonic = now.monotonic.saturating_sub(kept.signed.monotonic);
         let by_wall = now.wall.since(kept.signed.wall);
         now.wall >= kept.signed.wall && self.use_for.is_some_and(|life| by_monotonic.max(by_wall) < life)

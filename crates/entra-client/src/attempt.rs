@@ -11,20 +11,21 @@ use tracing::Span;
 
 use crate::assertions::Name;
 use crate::cache::{Key, Lead};
-use crate::clock::Now;
+use crate::clock::Moment;
 use crate::core::{Core, Driver};
 use crate::error::Error;
 use crate::observer::EventKind;
+use crate::random::random_guid;
 
 /// What a driver carries along while an acquisition is under way.
 pub(crate) struct Attempt {
     pub(crate) request_id: Guid,
     /// When the last request was sent.
-    pub(crate) sent: Now,
+    pub(crate) sent: Moment,
     /// What its assertion is kept by, where it is one that is kept.
     pub(crate) kept_by: Option<Name>,
     /// An assertion that was signed for it, and when.
-    pub(crate) signed: Option<(ClientAssertion, Now)>,
+    pub(crate) signed: Option<(ClientAssertion, Moment)>,
     /// What it sends of a user who signed in, and what may be replaced while it is under way.
     pub(crate) refresh_token: Option<RefreshToken>,
     /// Whether the response named no lifetime, or none at all.
@@ -38,7 +39,7 @@ impl Attempt {
     /// clock that says more: a machine may sleep while the answer is under way.
     ///
     /// Where the response names no life, the token serves those who ask within `least`: a request for each of them would be a flood.
-    pub(crate) fn shorten(&mut self, lifetime: &mut Lifetime, now: Now, least: Duration) {
+    pub(crate) fn shorten(&mut self, lifetime: &mut Lifetime, now: Moment, least: Duration) {
         self.is_lifeless = lifetime.expires_at <= lifetime.received_at;
         if self.is_lifeless {
             lifetime.expires_at = lifetime.received_at.plus(least);
@@ -50,7 +51,7 @@ impl Attempt {
     }
 
     /// Signs what has to be signed, and takes note of it.
-    pub(crate) fn sign(&mut self, sign: Sign, now: Now) -> Result<Step, AcquireError> {
+    pub(crate) fn sign(&mut self, sign: Sign, now: Moment) -> Result<Step, AcquireError> {
         // The certificate may have been rotated since the name was made.
         let name = self.kept_by.take();
         self.kept_by = name.map(|name| name.with(sign.assertion().certificate()));
@@ -72,7 +73,7 @@ impl<D: Driver> Core<D> {
         done: &Remedies,
     ) -> Result<(Attempt, Step), AcquireError> {
         self.observe(key, EventKind::Requested, None);
-        let request_id = self.request_ids.next()?;
+        let request_id = random_guid(&*self.random)?;
         span.record("correlation_id", tracing::field::display(request_id));
         let now = self.clock.now();
         let mut attempt = Attempt {
@@ -121,7 +122,7 @@ impl<D: Driver> Core<D> {
             None
         };
         if request.is_some() {
-            self.refused(span, key, Some(attempt), &error, None);
+            self.report_failure(span, key, Some(attempt), &error, None);
         }
         request
     }
@@ -136,7 +137,7 @@ impl<D: Driver> Core<D> {
         }
         done.signed_anew = true;
         if let Some(name) = &attempt.kept_by {
-            self.assertions.refused(name);
+            self.assertions.discard(name);
         }
         true
     }

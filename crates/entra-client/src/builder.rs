@@ -3,7 +3,8 @@ use std::sync::Arc;
 use entra_proto::Application;
 
 use crate::assertions::Assertions;
-use crate::blocking::{self, Threads};
+use crate::blocking;
+use crate::blocking::threads::Threads;
 use crate::cache::Slots;
 use crate::client::Client;
 use crate::clock::{Clock, SystemClock};
@@ -12,7 +13,7 @@ use crate::error::BuildError;
 use crate::gate::Gate;
 use crate::observer::Observer;
 use crate::policy::Policy;
-use crate::request_ids::{RequestIds, SystemRequestIds};
+use crate::random::{SecureRandom, SystemRandom};
 use crate::runtime::Runtime;
 use crate::tasks::Tasks;
 use crate::token_store::TokenStore;
@@ -35,11 +36,11 @@ use crate::token_store::TokenStore;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use]
-pub struct ClientBuilder<D> {
+pub struct ClientBuilder<D = Tasks> {
     application: Application,
     policy: Policy,
     clock: Box<dyn Clock>,
-    request_ids: Box<dyn RequestIds>,
+    random: Box<dyn SecureRandom>,
     observer: Option<Box<dyn Observer>>,
     driver: D,
 }
@@ -50,7 +51,7 @@ impl<D> ClientBuilder<D> {
             application,
             policy: Policy::default(),
             clock: Box::new(SystemClock),
-            request_ids: Box::new(SystemRequestIds),
+            random: Box::new(SystemRandom),
             observer: None,
             driver,
         }
@@ -68,9 +69,9 @@ impl<D> ClientBuilder<D> {
         self
     }
 
-    /// Takes the ids of requests, and what is drawn from them, from here.
-    pub fn request_ids(mut self, request_ids: impl RequestIds + 'static) -> Self {
-        self.request_ids = Box::new(request_ids);
+    /// Sets the source of randomness: by default, the operating system's.
+    pub fn secure_random(mut self, random: impl SecureRandom + 'static) -> Self {
+        self.random = Box::new(random);
         self
     }
 
@@ -89,7 +90,7 @@ impl<D> ClientBuilder<D> {
             background: Gate::new(self.policy.max_background),
             policy: self.policy,
             clock: self.clock,
-            request_ids: self.request_ids,
+            random: self.random,
             observer: self.observer,
             driver: self.driver,
         })

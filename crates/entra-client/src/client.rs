@@ -11,7 +11,7 @@ use crate::cache::KeyRef;
 use crate::consent::{Consent, roles_in};
 use crate::core::{Core, Driver, Want};
 use crate::error::Error;
-use crate::request_ids::RequestIds;
+use crate::random::SecureRandom;
 use crate::sign_in::SignIn;
 use crate::source::TokenSource;
 use crate::tasks::{Tasks, acquire, sign_in};
@@ -39,7 +39,7 @@ impl Client {
     }
 
     /// A client with settings of one's own.
-    pub fn builder(application: Application, transport: impl Transport + 'static) -> ClientBuilder<Tasks> {
+    pub fn builder(application: Application, transport: impl Transport + 'static) -> ClientBuilder {
         ClientBuilder::new(application, Tasks::new(Arc::new(transport)))
     }
 
@@ -205,22 +205,23 @@ impl Client {
         self.core.application_in(&self.tenant)
     }
 
-    pub(crate) fn request_ids(&self) -> &dyn RequestIds {
-        &*self.core.request_ids
+    pub(crate) fn random(&self) -> &dyn SecureRandom {
+        &*self.core.random
     }
 
-    /// A handle to the token for one target, for whoever needs it again and again: it reads it without a look-up.
+    /// Returns a handle to the token for one target, for code that needs it again and again: it reads the token without a look-up.
+    /// For a token with claims there is [`TokenSource::with_claims`].
     ///
     /// # Errors
-    /// Where no such token can be asked for.
-    pub fn source(&self, target: &Target, claims: Option<&ClaimsRequest>) -> Result<TokenSource, Error> {
-        let (slot, _) = self.core.slot(self.key(target, claims))?;
+    /// Returns an error if no such token can be requested.
+    pub fn source(&self, target: &Target) -> Result<TokenSource, Error> {
+        let (slot, _) = self.core.slot(self.key(target, None))?;
         Ok(TokenSource::new(Arc::clone(&self.core), slot))
     }
 
     /// Takes note that an API rejected this token. Unless there is a newer one, the next caller has it refreshed, by a request that is
     /// sent after this call. While the service has no newer one, other callers go on with this one: an API that rejects one path
-    /// takes no token from the others. A caller for which no token but a newer one will do says so: [`TokenOptions::rejected`].
+    /// takes no token from the others. A caller for which no token but a newer one will do says so: [`TokenOptions::with_rejected`].
     ///
     /// Returns whether that was news: of many callers who were rejected with one token, the first has it refreshed. The token knows its
     /// tenant: any handle will do.
@@ -247,16 +248,10 @@ impl Client {
         self.core.clear();
     }
 
-    /// How many tokens are kept in all tenants, with those that are spent and those that were not to be had.
+    /// Returns the number of cache entries of all tenants. An entry holds a token, an expired one, or a failure that is remembered.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn cache_entries(&self) -> usize {
         self.core.slots.len()
-    }
-
-    /// Whether nothing was ever asked for, or all is forgotten.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Where this handle's tokens come from: the tenant that it asks in.
@@ -306,7 +301,7 @@ impl fmt::Debug for Client {
 /// use entra_proto::ClaimsRequest;
 ///
 /// let claims = ClaimsRequest::parse(r#"{"access_token":{"nbf":{"essential":true,"value":"1604106651"}}}"#)?;
-/// let options = TokenOptions::default().claims(claims);
+/// let options = TokenOptions::default().with_claims(claims);
 /// # Ok::<(), entra_proto::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -319,7 +314,7 @@ pub struct TokenOptions {
 impl TokenOptions {
     /// What an API's challenge asks to see in the token. A token with claims has a place of its own in the cache.
     #[must_use]
-    pub fn claims(mut self, claims: ClaimsRequest) -> Self {
+    pub fn with_claims(mut self, claims: ClaimsRequest) -> Self {
         self.claims = Some(claims);
         self
     }
@@ -334,12 +329,12 @@ impl TokenOptions {
     /// # async fn call(client: Client, graph: Target) -> Result<(), Error> {
     /// let token = client.token(&graph).await?;
     /// // the API responds with 401
-    /// let next = client.token_with(&graph, &TokenOptions::default().rejected(&token)).await?;
+    /// let next = client.token_with(&graph, &TokenOptions::default().with_rejected(&token)).await?;
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
-    pub fn rejected(mut self, token: &Token) -> Self {
+    pub fn with_rejected(mut self, token: &Token) -> Self {
         self.rejected = Some(token.clone());
         self
     }
@@ -347,7 +342,7 @@ impl TokenOptions {
     /// Requests a token whatever is in the cache: for when a permission was granted just now. The request is sent after this call; until
     /// it has brought a token, other callers go on with the one in the cache. A failure that is remembered stands.
     #[must_use]
-    pub fn force_refresh(mut self, force_refresh: bool) -> Self {
+    pub fn with_force_refresh(mut self, force_refresh: bool) -> Self {
         self.force_refresh = force_refresh;
         self
     }

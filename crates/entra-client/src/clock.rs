@@ -8,7 +8,7 @@ use entra_proto::Timestamp;
 /// A token's age is the greater of what the two say: the time of day goes on while a machine sleeps, and the monotonic clock does not
 /// follow whoever sets the time of day back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Now {
+pub struct Moment {
     /// The time of day.
     pub wall: Timestamp,
     /// The time since some moment that stays the same: it never goes back.
@@ -18,11 +18,11 @@ pub struct Now {
 /// Where a client's time comes from.
 pub trait Clock: Send + Sync {
     /// What time it is. Called for every token that is read, so it should be quick.
-    fn now(&self) -> Now;
+    fn now(&self) -> Moment;
 }
 
 impl<C: Clock + ?Sized> Clock for Arc<C> {
-    fn now(&self) -> Now {
+    fn now(&self) -> Moment {
         (**self).now()
     }
 }
@@ -33,7 +33,7 @@ pub struct SystemClock;
 
 #[cfg(all(target_os = "linux", feature = "coarse-clock"))]
 impl Clock for SystemClock {
-    fn now(&self) -> Now {
+    fn now(&self) -> Moment {
         use rustix::time::{ClockId, clock_gettime};
         let read = |clock| {
             let time = clock_gettime(clock);
@@ -43,7 +43,7 @@ impl Clock for SystemClock {
         };
         // In this order: by both of them, what came before the first was read came before now.
         let monotonic = read(ClockId::MonotonicCoarse);
-        Now {
+        Moment {
             wall: Timestamp::from_epoch(read(ClockId::RealtimeCoarse)),
             monotonic,
         }
@@ -52,13 +52,13 @@ impl Clock for SystemClock {
 
 #[cfg(not(all(target_os = "linux", feature = "coarse-clock")))]
 impl Clock for SystemClock {
-    fn now(&self) -> Now {
+    fn now(&self) -> Moment {
         use std::sync::LazyLock;
         use std::time::{Instant, SystemTime};
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         // In this order: by both of them, what came before the first was read came before now.
         let monotonic = START.elapsed();
-        Now {
+        Moment {
             wall: SystemTime::now().into(),
             monotonic,
         }
@@ -77,7 +77,7 @@ impl Clock for SystemClock {
 /// assert_eq!(clock.now().wall, Timestamp::from_secs(1_767_229_200));
 /// ```
 #[derive(Clone, Debug)]
-pub struct ManualClock(Arc<Mutex<Now>>);
+pub struct ManualClock(Arc<Mutex<Moment>>);
 
 impl ManualClock {
     /// A clock that shows this time of day.
@@ -85,7 +85,7 @@ impl ManualClock {
     pub fn at(wall: Timestamp) -> Self {
         // Not zero, so that what began before this moment has a place.
         let monotonic = Duration::from_secs(1_000_000);
-        Self(Arc::new(Mutex::new(Now { wall, monotonic })))
+        Self(Arc::new(Mutex::new(Moment { wall, monotonic })))
     }
 
     /// Lets time pass.
@@ -106,13 +106,13 @@ impl ManualClock {
         self.change(|now| now.wall = now.wall.plus(by));
     }
 
-    fn change(&self, change: impl FnOnce(&mut Now)) {
+    fn change(&self, change: impl FnOnce(&mut Moment)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
 impl Clock for ManualClock {
-    fn now(&self) -> Now {
+    fn now(&self) -> Moment {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,12 +5,11 @@ use entra_proto::{
     AdminConsentRequest, Application, AuthorizeRequest, EndpointVersion, Guid, Input, InputError, PendingAdminConsent,
     PendingAuthorization, Prompt, Redirect, RedirectUri, Target, Tenant, TokenRequest, ToldConsent, UnverifiedClaims,
 };
-use entra_transport::TransportError;
 use zeroize::Zeroizing;
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::request_ids::RequestIds;
+use crate::random::{SecureRandom, random_bytes};
 use crate::sign_in::SignIn;
 use crate::token::Token;
 
@@ -95,7 +94,7 @@ impl ConsentFlow {
     /// # Errors
     /// Returns an error if the request cannot be sent, or if there is no randomness.
     pub fn start(&self) -> Result<(String, PendingConsent), Error> {
-        self.way.start(self.client.request_ids())
+        self.way.start(self.client.random())
     }
 
     /// Completes the consent with the redirect, and redeems its code if it has one.
@@ -388,14 +387,14 @@ impl Way {
         }
     }
 
-    pub(crate) fn start(&self, random: &dyn RequestIds) -> Result<(String, PendingConsent), Error> {
+    pub(crate) fn start(&self, random: &dyn SecureRandom) -> Result<(String, PendingConsent), Error> {
         Ok(match self {
             Self::Authorize(request) => {
-                let (url, pending) = request.start(&*bytes::<96>(random)?)?;
+                let (url, pending) = request.start(&*random_bytes::<96>(random)?)?;
                 (url, PendingConsent(Pending::Code(Box::new(pending))))
             }
             Self::AdminPage(request) => {
-                let (url, pending) = request.start(&*bytes::<32>(random)?)?;
+                let (url, pending) = request.start(&*random_bytes::<32>(random)?)?;
                 (url, PendingConsent(Pending::Admin(pending)))
             }
         })
@@ -409,16 +408,4 @@ impl fmt::Debug for Way {
             Self::AdminPage(request) => request.fmt(f),
         }
     }
-}
-
-/// Random bytes out of the one source that a client has: of the 16 bytes of an id all but 6 bits are random.
-fn bytes<const N: usize>(random: &dyn RequestIds) -> Result<Zeroizing<[u8; N]>, TransportError> {
-    let mut bytes = Zeroizing::new([0; N]);
-    for chunk in bytes.chunks_mut(16) {
-        let id = random.next()?;
-        for (byte, random) in chunk.iter_mut().zip(id.as_bytes()) {
-            *byte = *random;
-        }
-    }
-    Ok(bytes)
 }

@@ -13,12 +13,12 @@ use tracing::{Level, Span};
 use crate::assertions::Assertions;
 use crate::attempt::Attempt;
 use crate::cache::{Key, KeyRef, Landing, Lead, Slot, Slots, Turn, Waiter};
-use crate::clock::{Clock, Now};
+use crate::clock::{Clock, Moment};
 use crate::error::Error;
 use crate::gate::{Gate, Permit};
 use crate::observer::{Event, EventKind, Observer};
 use crate::policy::Policy;
-use crate::request_ids::RequestIds;
+use crate::random::{SecureRandom, random_guid};
 use crate::token::Token;
 use crate::token_store::StoredToken;
 use crate::user::User;
@@ -28,7 +28,7 @@ pub(crate) struct Core<D> {
     pub(crate) application: Application,
     pub(crate) policy: Policy,
     pub(crate) clock: Box<dyn Clock>,
-    pub(crate) request_ids: Box<dyn RequestIds>,
+    pub(crate) random: Box<dyn SecureRandom>,
     pub(crate) observer: Option<Box<dyn Observer>>,
     pub(crate) slots: Slots,
     pub(crate) assertions: Assertions,
@@ -87,7 +87,7 @@ impl<D: Driver> Core<D> {
 
     /// Has the slot's token refreshed in the background, unless that is under way.
     #[cold]
-    pub(crate) fn refresh(self: &Arc<Self>, slot: &Arc<Slot>, now: Now) {
+    pub(crate) fn refresh(self: &Arc<Self>, slot: &Arc<Slot>, now: Moment) {
         // Where as many are refreshed as may be, a later caller tries again: the token lives.
         let Some(permit) = self.background.enter() else { return };
         let Some(lead) = slot.refresh(now) else { return };
@@ -154,7 +154,7 @@ impl<D: Driver> Core<D> {
                 Next::Done(Ok(token))
             }
             Turn::Cooling(error) => {
-                self.observe(slot.key(), EventKind::Refused, Some(&error));
+                self.observe(slot.key(), EventKind::CachedFailure, Some(&error));
                 Next::Done(Err(error))
             }
             Turn::Wait { waiter, left, serves } => {
@@ -226,7 +226,7 @@ impl<D: Driver> Core<D> {
     }
 
     /// Ends a flight well: keeps the token, and gives it to all waiting callers. Returns what the shared store is to keep.
-    pub(crate) fn landed(
+    pub(crate) fn complete_flight(
         &self,
         span: &Span,
         lead: &mut Lead,
@@ -242,7 +242,7 @@ impl<D: Driver> Core<D> {
         let is_shared = self.driver.has_store() && slot.key().is_lasting() && !attempt.is_lifeless;
         let to_keep = is_shared.then(|| StoredToken::from(&response));
         let home = (Arc::downgrade(&slot), lead.number());
-        let token = self.accepted(span, slot.key(), attempt, response, home);
+        let token = self.accept_response(span, slot.key(), attempt, response, home);
         let landing = self.land(lead, &token, true);
         // The user may have signed out after this was requested, and before there was a slot to forget.
         if slot.key().user.as_ref().is_some_and(User::has_signed_out) {
@@ -263,7 +263,7 @@ impl<D: Driver> Core<D> {
     }
 
     /// Takes what the service gave: the token, and note of the assertion that proved good.
-    pub(crate) fn accepted(
+    pub(crate) fn accept_response(
         &self,
         span: &Span,
         key: &Key,
@@ -289,15 +289,15 @@ impl<D: Driver> Core<D> {
     }
 
     /// Ends a flight badly: remembers why, and tells all waiting callers.
-    pub(crate) fn failed(&self, span: &Span, lead: &mut Lead, attempt: Option<&Attempt>, cause: AcquireError) {
+    pub(crate) fn fail_flight(&self, span: &Span, lead: &mut Lead, attempt: Option<&Attempt>, cause: AcquireError) {
         let error = Error::from(cause);
         let cool_down = lead.cool_down(&error, &self.policy);
-        self.refused(span, lead.slot().key(), attempt, &error, Some(cool_down));
+        self.report_failure(span, lead.slot().key(), attempt, &error, Some(cool_down));
         lead.fail(error, cool_down, self.clock.now());
     }
 
     /// Ends a flight in which the code of others panicked, as any that failed.
-    pub(crate) fn panicked(&self, lead: &mut Lead) {
+    pub(crate) fn fail_after_panic(&self, lead: &mut Lead) {
         let Some(since) = lead.since() else { return };
         let error = TransportError::new(
             TransportErrorKind::Other,
@@ -306,7 +306,7 @@ impl<D: Driver> Core<D> {
         let error = Error::from(error);
         let cool_down = lead.cool_down(&error, &self.policy);
         // It may be the clock that panics: the start of the flight stands for now, which the time of day does not bring to an end.
-        let start = Now {
+        let start = Moment {
             wall: Timestamp::from_epoch(Duration::MAX),
             monotonic: since,
         };
@@ -320,7 +320,7 @@ impl<D: Driver> Core<D> {
     }
 
     /// Takes note that there is no token: of an assertion that is no good, in the log, and for whoever observes.
-    pub(crate) fn refused(
+    pub(crate) fn report_failure(
         &self,
         span: &Span,
         key: &Key,
@@ -330,7 +330,7 @@ impl<D: Driver> Core<D> {
     ) {
         if let Some(name) = attempt.and_then(|attempt| attempt.kept_by.as_ref()) {
             if error.class() == ErrorClass::Credential {
-                self.assertions.refused(name);
+                self.assertions.discard(name);
             }
         }
         span.record("source", "network");
@@ -343,10 +343,10 @@ impl<D: Driver> Core<D> {
 
     /// Lands a token out of the shared store, if it can be used: not one from the future, and for a refresh no older one. Returns
     /// whether it has landed.
-    pub(crate) fn landed_from_store(&self, span: &Span, lead: &mut Lead, stored: &StoredToken) -> bool {
+    pub(crate) fn complete_from_store(&self, span: &Span, lead: &mut Lead, stored: &StoredToken) -> bool {
         let now = self.clock.now();
         let lifetime = &stored.lifetime;
-        let Ok(draw) = self.request_ids.next() else {
+        let Ok(draw) = random_guid(&*self.random) else {
             return false;
         };
         let is_too_long = lifetime.expires_at.since(lifetime.received_at) > MAX_LIFETIME;
@@ -437,7 +437,7 @@ impl<D: Driver> Core<D> {
         &self,
         token: AccessToken,
         lifetime: &Lifetime,
-        now: Now,
+        now: Moment,
         draw: Guid,
         request_id: Option<Guid>,
         home: (Weak<Slot>, u64),

@@ -46,7 +46,7 @@
 //! - A flight belongs to its slot. It runs as a task, so that it goes on when its callers give up, and the next caller gets its outcome;
 //!   the blocking client runs it on the thread of the caller, which cannot give up. No slot ever waits for another.
 //! - A caller never gets a token that was requested before an event which the caller knows of: a rejection by an API
-//!   ([`TokenOptions::rejected`], [`TokenSource::reject`]), a forced refresh, a consent, [`forget`](Client::forget).
+//!   ([`TokenOptions::with_rejected`], [`TokenSource::reject`]), a forced refresh, a consent, [`forget`](Client::forget).
 //! - A rejected token is refreshed, and goes on serving the callers that were not rejected until a newer one is here or it expires.
 //! - A failure, or a panic of a signer, a transport, a store, an observer or a clock, is given to all waiting callers, and to all callers within
 //!   the next five seconds; that doubles up to a minute while it fails again, and `Retry-After` is obeyed.
@@ -86,7 +86,7 @@ mod error;
 mod gate;
 mod observer;
 mod policy;
-mod request_ids;
+mod random;
 mod runtime;
 mod sign_in;
 mod source;
@@ -98,18 +98,17 @@ mod user;
 
 pub use builder::ClientBuilder;
 pub use client::{Client, TokenOptions};
-pub use clock::{Clock, ManualClock, Now, SystemClock};
+pub use clock::{Clock, ManualClock, Moment, SystemClock};
 pub use consent::{Consent, ConsentFlow, PendingConsent};
 pub use error::{BuildError, Error};
 pub use observer::{Counters, Event, EventKind, Observer};
 pub use policy::Policy;
-pub use request_ids::{RequestIds, SystemRequestIds};
+pub use random::{PredictableRandom, SecureRandom, SystemRandom};
 #[cfg(feature = "tokio")]
 pub use runtime::TokioRuntime;
 pub use runtime::{BoxFuture, Runtime};
 pub use sign_in::SignIn;
 pub use source::TokenSource;
-pub use tasks::Tasks;
 pub use tenants::{ConsentedTenant, DirectoryError, MemoryDirectory, SecretName, TenantDirectory, TenantList};
 #[cfg(feature = "redb")]
 pub use tenants::{DirectoryKey, DirectoryTurn, DiskDirectory, KeptSecret, Secrets};

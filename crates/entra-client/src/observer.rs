@@ -68,8 +68,8 @@ pub enum EventKind {
     Failed,
     /// A caller got the token that is still alive, because there is no newer one to be had.
     ServedAnyway,
-    /// A caller got a failure that is remembered; nothing was sent.
-    Refused,
+    /// A caller got a failure that is remembered. Nothing was sent.
+    CachedFailure,
     /// An API rejected a token: it is refreshed, and until then used only where there is no other.
     Invalidated,
     /// A token had to go to make room for another.
@@ -86,7 +86,7 @@ impl EventKind {
         Self::Acquired,
         Self::Failed,
         Self::ServedAnyway,
-        Self::Refused,
+        Self::CachedFailure,
         Self::Invalidated,
         Self::Evicted,
     ];

@@ -47,7 +47,7 @@ impl SignIn {
 
 impl<D: Driver> Core<D> {
     /// Ends a sign-in well: makes its user known, and keeps his token.
-    pub(crate) fn signed_in(
+    pub(crate) fn complete_sign_in(
         &self,
         span: &Span,
         key: &Key,
@@ -60,7 +60,7 @@ impl<D: Driver> Core<D> {
         });
         let tenant = tenant.map_err(|error| {
             let error = Error::from(error);
-            self.refused(span, key, Some(&attempt), &error, None);
+            self.report_failure(span, key, Some(&attempt), &error, None);
             error
         })?;
         let refresh_token = response.refresh_token.take();
@@ -77,12 +77,12 @@ impl<D: Driver> Core<D> {
         let token = match slot.map(|slot| slot.join(now, number, self.policy.patience)) {
             Some(Turn::Lead(mut lead)) => {
                 let home = (Arc::downgrade(lead.slot()), lead.number());
-                let token = self.accepted(span, &key, attempt, response, home);
+                let token = self.accept_response(span, &key, attempt, response, home);
                 self.land(&mut lead, &token, true);
                 token
             }
             // Without a way to refresh it, it is kept nowhere.
-            _ => self.accepted(span, &key, attempt, response, (Weak::new(), 0)),
+            _ => self.accept_response(span, &key, attempt, response, (Weak::new(), 0)),
         };
         Ok(SignIn {
             tenant,

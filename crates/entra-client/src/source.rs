@@ -4,7 +4,7 @@ use std::sync::Arc;
 use entra_proto::{Application, ClaimsRequest, Freshness};
 
 use crate::cache::{KeyRef, Slot};
-use crate::clock::Now;
+use crate::clock::Moment;
 use crate::core::{Core, Driver, Want};
 use crate::error::Error;
 use crate::tasks::{Tasks, acquire};
@@ -105,7 +105,7 @@ impl TokenSource {
 
     /// What time it is by the client's clock.
     #[must_use]
-    pub fn now(&self) -> Now {
+    pub fn now(&self) -> Moment {
         self.0.core.clock.now()
     }
 }

@@ -20,6 +20,10 @@ use crate::token::Token;
 use crate::token_store::TokenStore;
 
 /// What drives the async client: tasks of a runtime.
+#[expect(
+    unnameable_types,
+    reason = "callers name `Client` and `blocking::Client`, not what drives them"
+)]
 pub struct Tasks {
     transport: Arc<dyn Transport>,
     pub(crate) runtime: Option<Arc<dyn Runtime>>,
@@ -143,7 +147,7 @@ fn fly(core: Arc<Core<Tasks>>, mut lead: Lead, request: TokenRequest) -> impl Fu
             .await
         };
         if let Err(Panicked) = flown {
-            core.panicked(&mut lead);
+            core.fail_after_panic(&mut lead);
         }
     }
     .instrument(inside)
@@ -157,7 +161,7 @@ async fn fetch(span: &Span, core: &Core<Tasks>, lead: &mut Lead, mut request: To
     let shared = store.map(|store| (store, request.cache_key()));
     if let Some((store, key)) = shared.as_ref().filter(|_| !lead.slot().distrusts_store()) {
         if let Some(stored) = store.load(key).await {
-            if core.landed_from_store(span, lead, &stored) {
+            if core.complete_from_store(span, lead, &stored) {
                 return;
             }
         }
@@ -169,7 +173,7 @@ async fn fetch(span: &Span, core: &Core<Tasks>, lead: &mut Lead, mut request: To
     let (attempt, response) = loop {
         let (mut attempt, step) = match core.begin(span, lead.slot().key(), request, &done) {
             Ok(begun) => begun,
-            Err(error) => return core.failed(span, lead, None, error),
+            Err(error) => return core.fail_flight(span, lead, None, error),
         };
         let error = match drive(core, Some(lead), &mut attempt, step, None).await {
             Ok(response) => break (attempt, response),
@@ -177,10 +181,10 @@ async fn fetch(span: &Span, core: &Core<Tasks>, lead: &mut Lead, mut request: To
         };
         request = match core.once_more(span, lead, &attempt, &error, &mut done) {
             Some(request) => request,
-            None => return core.failed(span, lead, Some(&attempt), error),
+            None => return core.fail_flight(span, lead, Some(&attempt), error),
         };
     };
-    let to_keep = core.landed(span, lead, attempt, response);
+    let to_keep = core.complete_flight(span, lead, attempt, response);
     // The callers have theirs by now.
     if let (Some((store, key)), Some(stored)) = (shared, to_keep) {
         store.save(&key, &stored).await;
@@ -206,10 +210,10 @@ pub(crate) async fn sign_in(
             }
         };
         let (attempt, error) = match acquired.instrument(span.clone()).await {
-            Ok((attempt, response)) => return core.signed_in(&span, &key, attempt, response),
+            Ok((attempt, response)) => return core.complete_sign_in(&span, &key, attempt, response),
             Err((attempt, error)) => (attempt, Error::from(error)),
         };
-        core.refused(&span, &key, attempt.as_ref(), &error, None);
+        core.report_failure(&span, &key, attempt.as_ref(), &error, None);
         if !attempt.is_some_and(|attempt| core.signs_anew(&attempt, &error, &mut done)) {
             return Err(error);
         }

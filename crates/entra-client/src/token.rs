@@ -6,7 +6,7 @@ use entra_proto::{AccessToken, Freshness, Guid, Lifetime, Stages, Timestamp};
 use http::HeaderValue;
 
 use crate::cache::Slot;
-use crate::clock::Now;
+use crate::clock::Moment;
 
 /// An access token out of the cache. Cheap to clone: all clones share one text, which is overwritten when the last of them is dropped.
 ///
@@ -38,7 +38,7 @@ impl Token {
         token: AccessToken,
         lifetime: &Lifetime,
         stages: Stages,
-        now: Now,
+        now: Moment,
         request_id: Option<Guid>,
         (home, number): (Weak<Slot>, u64),
     ) -> Self {
@@ -118,7 +118,7 @@ impl Token {
     }
 
     /// What to do with it now.
-    pub(crate) fn freshness(&self, now: Now) -> Freshness {
+    pub(crate) fn freshness(&self, now: Moment) -> Freshness {
         match self.age(now) {
             Some(age) if age < self.0.due => Freshness::Fresh,
             Some(age) if age < self.0.missing => Freshness::Due,
@@ -132,7 +132,7 @@ impl Token {
     }
 
     /// Whether an API would still take it.
-    pub(crate) fn is_alive(&self, now: Now) -> bool {
+    pub(crate) fn is_alive(&self, now: Moment) -> bool {
         self.age(now).is_some_and(|age| age < self.0.life)
     }
 
@@ -146,7 +146,7 @@ impl Token {
     }
 
     /// The greater age of those that the two clocks show; none where it comes from the future: the time was set back.
-    fn age(&self, now: Now) -> Option<u64> {
+    fn age(&self, now: Moment) -> Option<u64> {
         // It came after the caller had looked at the clocks.
         let Some(here) = nanoseconds(now.monotonic).checked_sub(self.0.landed) else {
             return Some(self.0.age_then);

@@ -4,12 +4,12 @@ mod support;
 
 use entra_client::Client;
 use entra_proto::EndpointVersion;
-use support::{Answer, Service, VirtualClock, Wire, api, app, counted_ids, secret};
+use support::{Answer, CountedRandom, Service, VirtualClock, Wire, api, app, secret};
 
 fn client(service: &Service, version: EndpointVersion) -> Client {
     Client::builder(app(secret()).on(version), Wire::to(service))
         .clock(VirtualClock::new())
-        .request_ids(counted_ids())
+        .secure_random(CountedRandom::default())
         .build()
         .unwrap()
 }

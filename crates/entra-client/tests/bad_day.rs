@@ -119,7 +119,7 @@ async fn a_token_within_the_margin_is_given_out_where_no_other_is_to_be_had() {
         assert_eq!(stage.service.requests(), asked);
         assert_eq!(stage.count(EventKind::ServedAnyway), 2);
         // Whoever wants another token, and no other will do, gets the error.
-        let force = TokenOptions::default().force_refresh(true);
+        let force = TokenOptions::default().with_force_refresh(true);
         assert!(stage.client.token_with(&api("graph"), &force).await.is_err());
     }
 }
@@ -227,7 +227,7 @@ async fn retry_after_is_obeyed_in_every_form_by_everybody_and_by_no_other_slot()
         assert_eq!(stage.service.requests(), 1, "{value}");
         assert_eq!(refused[0].retry_after(), Some(seconds(1)), "{value}");
         stage.client.token(&api("other")).await.expect("others are free");
-        let force = TokenOptions::default().force_refresh(true);
+        let force = TokenOptions::default().with_force_refresh(true);
         stage
             .client
             .token_with(&api("limited"), &force)
@@ -318,5 +318,5 @@ async fn input_that_cannot_be_sent_is_an_error_at_once_and_takes_no_room() {
     let common = stage.client.tenant("common".parse::<entra_proto::Tenant>().unwrap());
     let error = common.token(&api("graph")).await.unwrap_err();
     assert_eq!((error.class(), error.is_remembered()), (ErrorClass::Tenant, false));
-    assert_eq!((stage.service.requests(), stage.client.len()), (0, 0));
+    assert_eq!((stage.service.requests(), stage.client.cache_entries()), (0, 0));
 }

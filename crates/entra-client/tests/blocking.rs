@@ -11,7 +11,7 @@ use entra_client::blocking::{Client, Runtime};
 use entra_client::{Counters, EventKind, ManualClock, Policy, TokenOptions};
 use entra_proto::RetryPolicy;
 use entra_transport::{BlockingTransport, Request, Response, TransportError};
-use support::{Answer, START, Service, api, app, counted_ids, seconds, secret};
+use support::{Answer, CountedRandom, START, Service, api, app, seconds, secret};
 
 /// Carries requests to a service; while the gate is shut, they wait before it.
 #[derive(Clone)]
@@ -89,7 +89,7 @@ impl Scene {
         policy.grace = Duration::ZERO;
         let client = Client::builder(app(secret()), wire.clone())
             .clock(clock.clone())
-            .request_ids(counted_ids())
+            .secure_random(CountedRandom::default())
             .runtime(hands.clone())
             .observer(Arc::clone(&counters))
             .policy(policy)
@@ -228,7 +228,7 @@ fn a_failing_service_is_retried_left_alone_and_outlived() {
     assert!(
         scene
             .client
-            .token_with(&api("graph"), &TokenOptions::default().force_refresh(true))
+            .token_with(&api("graph"), &TokenOptions::default().with_force_refresh(true))
             .unwrap_err()
             .is_remembered()
     );
@@ -240,7 +240,7 @@ fn a_source_and_tenants_do_as_in_the_async_client() {
         Answer::Token("first", 3600, ""),
         Answer::Token("second", 3600, ""),
     ]));
-    let mut source = scene.client.source(&api("graph"), None).unwrap();
+    let mut source = scene.client.source(&api("graph")).unwrap();
     let first = source.token().unwrap();
     assert_eq!(source.current().unwrap().expose(), "first");
     assert!(source.invalidate(&first));
@@ -254,7 +254,11 @@ fn a_source_and_tenants_do_as_in_the_async_client() {
     fabrikam.token(&api("graph")).unwrap();
     assert_eq!(scene.wire.service.seen(2).path, "/fabrikam.com/oauth2/v2.0/token");
     scene.client.forget(&api("graph"));
-    assert_eq!(scene.client.len(), 2, "the source holds its slot, which is empty now");
+    assert_eq!(
+        scene.client.cache_entries(),
+        2,
+        "the source holds its slot, which is empty now"
+    );
     assert!(scene.client.cached(&api("graph")).is_none());
     scene.client.clear();
     assert!(source.current().is_none());

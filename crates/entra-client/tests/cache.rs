@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use entra_client::{Event, EventKind, TokenOptions};
 use entra_proto::{ClaimsRequest, Target, Tenant};
-use support::{Answer, Service, Stage, api, app, counted_ids, pass, seconds, secret, settle};
+use support::{Answer, CountedRandom, Service, Stage, api, app, pass, seconds, secret, settle};
 
 const TOKEN: Answer = Answer::Token("t", 3600, "");
 
 fn claims(value: &str) -> TokenOptions {
     let json = format!(r#"{{"access_token":{{"nbf":{{"essential":true,"value":"{value}"}}}}}}"#);
-    TokenOptions::default().claims(ClaimsRequest::parse(&json).unwrap())
+    TokenOptions::default().with_claims(ClaimsRequest::parse(&json).unwrap())
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,7 +56,13 @@ async fn tenants_share_a_client_and_no_token() {
     assert_eq!(stage.service.requests(), 2);
     assert_eq!(stage.service.seen(0).path, "/contoso.com/oauth2/v2.0/token");
     assert_eq!(stage.service.seen(1).path, "/fabrikam.com/oauth2/v2.0/token");
-    assert_eq!(stage.client.tenant("fabrikam.com".parse::<Tenant>().unwrap()).len(), 2);
+    assert_eq!(
+        stage
+            .client
+            .tenant("fabrikam.com".parse::<Tenant>().unwrap())
+            .cache_entries(),
+        2
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,7 +73,7 @@ async fn claims_have_a_token_of_their_own_and_go_out_with_the_capabilities() {
         let application = app(secret()).with_capabilities(&["cp1"]);
         entra_client::Client::builder(application, support::Wire::to(&service))
             .clock(clock)
-            .request_ids(counted_ids())
+            .secure_random(CountedRandom::default())
             .build()
             .unwrap()
     };
@@ -106,7 +112,7 @@ async fn a_token_that_was_rejected_is_replaced_once() {
 async fn rejected_token_serves_other_callers_while_there_is_no_newer_one() {
     let stage = Stage::new(Service::answers(&[TOKEN, Answer::status(400)]));
     let rejected = stage.client.token(&api("graph")).await.unwrap();
-    let other = TokenOptions::default().rejected(&rejected);
+    let other = TokenOptions::default().with_rejected(&rejected);
     for _ in 0..100 {
         assert!(stage.client.token_with(&api("graph"), &other).await.is_err());
         let token = stage.client.token(&api("graph")).await.unwrap();
@@ -131,7 +137,7 @@ async fn one_target_is_forgotten_with_its_failures_and_claims_and_no_other() {
     client.token(&api("fails")).await.unwrap_err();
     client.forget(&api("graph"));
     client.forget(&api("fails"));
-    assert_eq!(client.len(), 1);
+    assert_eq!(client.cache_entries(), 1);
     client.token(&api("graph")).await.unwrap();
     client.token_with(&api("graph"), &claims("1")).await.unwrap();
     client.token(&api("other")).await.unwrap();
@@ -170,7 +176,7 @@ async fn the_store_is_bounded_and_tells_what_went() {
         [there("a"), there("b"), there("c"), there("d")],
         [true, false, true, true]
     );
-    assert_eq!((stage.client.len(), stage.count(EventKind::Evicted)), (3, 1));
+    assert_eq!((stage.client.cache_entries(), stage.count(EventKind::Evicted)), (3, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -181,7 +187,7 @@ async fn a_source_reads_what_the_client_keeps() {
         Answer::Token("third", 3600, ""),
     ];
     let stage = Stage::new(Service::answers(&answers));
-    let mut source = stage.client.source(&api("graph"), None).unwrap();
+    let mut source = stage.client.source(&api("graph")).unwrap();
     assert!(source.current().is_none());
     assert_eq!(source.token().await.unwrap().expose(), "first");
     let mut other = source.clone();
@@ -229,7 +235,7 @@ async fn a_policy_that_cannot_be_kept_is_refused() {
 async fn nothing_shows_a_secret_or_a_token() {
     let stage = Stage::new(Service::always(Answer::Token("canary-token", 3600, "")));
     let token = stage.client.token(&api("graph")).await.unwrap();
-    let source = stage.client.source(&api("graph"), None).unwrap();
+    let source = stage.client.source(&api("graph")).unwrap();
     let shown = format!(
         "{:?} {token:?} {source:?} {:?} {:?}",
         stage.client,

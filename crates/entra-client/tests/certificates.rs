@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use entra_client::{Client, Policy};
 use entra_proto::{Signer, SignerError, SigningAlgorithm, SigningCertificate, Tenant};
-use support::{Answer, Seen, Service, VirtualClock, Wire, api, app, counted_ids, pass, seconds};
+use support::{Answer, CountedRandom, Seen, Service, VirtualClock, Wire, api, app, pass, seconds};
 
 const TOKEN: Answer = Answer::Token("t", 3600, "");
 
@@ -44,7 +44,7 @@ impl Scene {
         let (pen, clock) = (Pen::default(), VirtualClock::new());
         let client = Client::builder(app(pen.clone()), Wire::to(&service))
             .clock(clock.clone())
-            .request_ids(counted_ids())
+            .secure_random(CountedRandom::default())
             .policy(policy)
             .build()
             .unwrap();

@@ -7,11 +7,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use entra_client::blocking::Client;
-use entra_client::{Clock, ManualClock};
+use entra_client::{Clock, ManualClock, SecureRandom};
 use entra_proto::{Guid, Target};
 use entra_transport::{Body, Response, blocking_transport_fn};
 use proptest::prelude::*;
 use support::{START, api, app, seconds, secret};
+
+/// The same bytes for every draw.
+struct Draw(Guid);
+
+impl SecureRandom for Draw {
+    fn fill(&self, bytes: &mut [u8]) -> std::io::Result<()> {
+        bytes.copy_from_slice(self.0.as_bytes());
+        Ok(())
+    }
+}
 
 /// A client of a service that knows the true time: each token is named by the true second at which it dies.
 struct Machine {
@@ -38,7 +48,7 @@ impl Machine {
         let clock = ManualClock::at(START);
         let client = Client::builder(app(secret()), transport)
             .clock(clock.clone())
-            .request_ids(move || id)
+            .secure_random(Draw(id))
             .runtime(Inline)
             .build()
             .unwrap();

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use entra_client::{Client, ManualClock, Policy, StoredToken, Token, TokenOptions, TokenStore, blocking};
 use entra_proto::{CacheKey, ClaimsRequest};
-use support::{Answer, START, Service, Stage, api, app, counted_ids, pass, seconds, secret, settle, together};
+use support::{Answer, CountedRandom, START, Service, Stage, api, app, pass, seconds, secret, settle, together};
 
 fn force() -> TokenOptions {
-    TokenOptions::default().force_refresh(true)
+    TokenOptions::default().with_force_refresh(true)
 }
 
 fn instead_of(token: &Token) -> TokenOptions {
-    TokenOptions::default().rejected(token)
+    TokenOptions::default().with_rejected(token)
 }
 
 /// Names each token by the number of its request, counted from 0: it is issued when the request arrives.
@@ -77,7 +77,7 @@ async fn forced_refreshes_that_come_all_the_time_are_bounded() {
 async fn rejected_caller_gets_what_was_requested_since() {
     // The second request is on its way when the tokens of before are revoked.
     let stage = Stage::new(numbered(|_| 1, r#","refresh_in":100"#));
-    let mut source = stage.client.source(&api("graph"), None).unwrap();
+    let mut source = stage.client.source(&api("graph")).unwrap();
     source.token().await.unwrap();
     pass(seconds(102)).await;
     source.current().unwrap();
@@ -145,7 +145,7 @@ async fn rejection_of_one_path_takes_no_token_from_the_others() {
         let service = Service::answers(&[Answer::Token("t", 3600, ""), answer]).taking(seconds(1));
         let stage = Stage::new(service);
         let token = stage.client.token(&api("graph")).await.unwrap();
-        let mut source = stage.client.source(&api("graph"), None).unwrap();
+        let mut source = stage.client.source(&api("graph")).unwrap();
         for _ in 0..50 {
             stage
                 .client
@@ -167,12 +167,12 @@ async fn token_with_claims_and_token_without_are_rejected_alone() {
     let stage = Stage::new(numbered(|_| 0, ""));
     let claims = ClaimsRequest::parse(r#"{"access_token":{"nbf":{"essential":true}}}"#).unwrap();
     let plain = stage.client.token(&api("graph")).await.unwrap();
-    let with = || TokenOptions::default().claims(claims.clone());
+    let with = || TokenOptions::default().with_claims(claims.clone());
     stage.client.token_with(&api("graph"), &with()).await.unwrap();
     // A token of another slot says nothing about this one.
     let other = stage
         .client
-        .token_with(&api("graph"), &with().rejected(&plain))
+        .token_with(&api("graph"), &with().with_rejected(&plain))
         .await
         .unwrap();
     assert!(number(&other) >= 1);
@@ -193,7 +193,7 @@ async fn rejected_token_asks_another_slot_for_its_token_only() {
     }
     let sent = stage.service.requests();
     for _ in 0..20 {
-        let options = instead_of(&plain).claims(claims.clone());
+        let options = instead_of(&plain).with_claims(claims.clone());
         stage.client.token_with(&api("graph"), &options).await.unwrap();
         stage
             .client
@@ -394,7 +394,7 @@ impl Scene {
         policy.grace = Duration::ZERO;
         let client = blocking::Client::builder(app(secret()), transport)
             .clock(clock.clone())
-            .request_ids(counted_ids())
+            .secure_random(CountedRandom::default())
             .runtime(Inline(clock.clone()))
             .policy(policy)
             .build()
@@ -456,7 +456,7 @@ fn blocking_caller_after_everything_was_forgotten_waits_for_nothing_older() {
 fn blocking_rejected_caller_gets_what_was_requested_since() {
     // While a refresh is on its way, the token is rejected.
     let meanwhile: Meanwhile = Box::new(|client| {
-        let mut source = client.source(&api("graph"), None).unwrap();
+        let mut source = client.source(&api("graph")).unwrap();
         let old = source.token().unwrap();
         let generation = source.generation();
         assert!(source.reject(generation) && !client.invalidate(&old));
@@ -473,7 +473,7 @@ fn blocking_rejected_caller_gets_what_was_requested_since() {
 #[test]
 fn blocking_rejection_takes_no_token_from_the_others() {
     let scene = Scene::new(Vec::new());
-    let mut source = scene.client.source(&api("graph"), None).unwrap();
+    let mut source = scene.client.source(&api("graph")).unwrap();
     let token = source.token().unwrap();
     let generation = source.generation();
     scene.is_down.store(true, Ordering::SeqCst);

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use entra_client::{
-    BoxFuture, Client, Clock, EventKind, ManualClock, Now, Runtime, StoredToken, TokenOptions, TokenStore, User,
+    BoxFuture, Client, Clock, EventKind, ManualClock, Moment, Runtime, StoredToken, TokenOptions, TokenStore, User,
     blocking,
 };
 use entra_proto::{CacheKey, Guid, RefreshToken, Signer, SignerError, SigningAlgorithm, SigningCertificate};
-use support::{Answer, START, Service, Stage, Wire, api, app, counted_ids, pass, seconds, secret, settle, together};
+use support::{Answer, CountedRandom, START, Service, Stage, Wire, api, app, pass, seconds, secret, settle, together};
 
 const HOUR: Answer = Answer::Token("t", 3600, "");
 
@@ -130,7 +130,7 @@ async fn runtime_that_runs_no_task_holds_no_caller_for_ever() {
         async move { within(seconds(300), &client).await }
     });
     assert!(all.await.iter().all(Option::is_some));
-    let options = TokenOptions::default().force_refresh(true);
+    let options = TokenOptions::default().with_force_refresh(true);
     let graph = api("graph");
     let forced = tokio::time::timeout(seconds(300), stage.client.token_with(&graph, &options));
     forced.await.unwrap().unwrap();
@@ -285,7 +285,7 @@ async fn panic_in_a_refresh_cools_down() {
         let service = service(&fragile);
         let client = Client::builder(app(fragile.clone()), Wire::to(&service))
             .clock(support::VirtualClock::new())
-            .request_ids(counted_ids())
+            .secure_random(CountedRandom::default())
             .policy(policy())
             .observer(fragile.clone())
             .token_store(fragile.clone())
@@ -439,7 +439,7 @@ async fn panic_of_who_keeps_a_refresh_token_costs_no_token() {
 struct Stopped(ManualClock, Arc<AtomicBool>);
 
 impl Clock for Stopped {
-    fn now(&self) -> Now {
+    fn now(&self) -> Moment {
         if self.1.load(Ordering::SeqCst) {
             std::panic::resume_unwind(Box::new("a bug"));
         }

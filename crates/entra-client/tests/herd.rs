@@ -196,7 +196,7 @@ async fn whoever_gives_up_waiting_takes_nothing_with_him() {
 #[tokio::test(start_paused = true)]
 async fn forced_refreshes_at_once_are_one_request_and_one_after_another_are_many() {
     let stage = Stage::new(Service::always(Answer::Token("t", 3600, "")).taking(seconds(1)));
-    let force = || TokenOptions::default().force_refresh(true);
+    let force = || TokenOptions::default().with_force_refresh(true);
     let all: Vec<Result<_, Error>> = together(100, |_| {
         let client = stage.client.clone();
         async move { client.token_with(&api("graph"), &force()).await }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use entra_client::{BoxFuture, Client, Error, ManualClock, Policy, Runtime, Token, TokenOptions};
 use entra_transport::{Request, Response, Transport, TransportError};
-use support::{Answer, START, api, app, counted_ids, seconds, secret};
+use support::{Answer, CountedRandom, START, api, app, seconds, secret};
 
 /// A small generator (Marsaglia's xorshift): the same seed gives the same schedule.
 struct Dice(u64);
@@ -180,7 +180,7 @@ async fn caller(client: Client, n: usize, done: Arc<AtomicUsize>) {
     let target = api(if n % 3 == 0 { "b" } else { "a" });
     let outcome: Result<Token, Error> = if n % 5 == 0 {
         client
-            .token_with(&target, &TokenOptions::default().force_refresh(true))
+            .token_with(&target, &TokenOptions::default().with_force_refresh(true))
             .await
     } else {
         client.token(&target).await
@@ -202,7 +202,7 @@ fn play(seed: u64) {
     let client = Client::builder(app(secret()), outside.clone())
         .runtime(outside.clone())
         .clock(clock.clone())
-        .request_ids(counted_ids())
+        .secure_random(CountedRandom::default())
         .policy(policy)
         .build()
         .unwrap();

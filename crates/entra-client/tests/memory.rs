@@ -37,7 +37,7 @@ fn runtime() -> tokio::runtime::Runtime {
 #[test]
 fn cached_token_takes_no_allocation() {
     let (runtime, client, graph) = (runtime(), client(), api("graph"));
-    let mut source = client.source(&graph, None).unwrap();
+    let mut source = client.source(&graph).unwrap();
     runtime.block_on(async {
         source.token().await.unwrap();
         let allocated = measure(|| {

@@ -63,7 +63,7 @@ async fn a_forced_refresh_is_not_content_with_what_others_found_in_the_store() {
     let c = other.client.clone();
     let plain = tokio::spawn(async move { c.token(&api("g")).await.unwrap() });
     settle().await;
-    let force = TokenOptions::default().force_refresh(true);
+    let force = TokenOptions::default().with_force_refresh(true);
     let forced = other.client.token_with(&api("g"), &force).await.unwrap();
     plain.await.unwrap();
     assert_eq!(forced.expose(), "b");
@@ -211,7 +211,7 @@ async fn a_flood_of_failures_pushes_out_no_token_that_lives() {
         stage.client.token(&api(&format!("bad{n}"))).await.unwrap_err();
     }
     assert!((0..8).all(|n| stage.client.cached(&api(&format!("good{n}"))).is_some()));
-    assert!(stage.client.len() <= 16);
+    assert!(stage.client.cache_entries() <= 16);
 }
 
 #[tokio::test(start_paused = true)]

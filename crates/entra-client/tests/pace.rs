@@ -26,7 +26,7 @@ const ODD: [(u64, &str); 8] = [
 async fn thousand_reads_of_an_odd_token_are_one_request() {
     for (life, more) in ODD {
         let stage = Stage::new(Service::always(Answer::Token("t", life, more)));
-        let mut source = stage.client.source(&api("source"), None).unwrap();
+        let mut source = stage.client.source(&api("source")).unwrap();
         for _ in 0..1000 {
             stage.client.token(&api("graph")).await.unwrap();
             source.token().await.unwrap();
@@ -126,7 +126,7 @@ async fn tokens_that_are_all_rejected_are_paced() {
     let mut token = stage.client.token(&api("graph")).await.unwrap();
     let mut errors = 0;
     for _ in 0..1000 {
-        let other = TokenOptions::default().rejected(&token);
+        let other = TokenOptions::default().with_rejected(&token);
         match stage.client.token_with(&api("graph"), &other).await {
             Ok(next) => token = next,
             Err(error) => errors += usize::from(error.is_remembered() && error.is_retryable()),
@@ -151,7 +151,7 @@ async fn tokens_that_are_all_rejected_are_paced() {
     token = stage.client.token(&api("graph")).await.unwrap();
     pass(seconds(120)).await;
     for _ in 0..3 {
-        let other = TokenOptions::default().rejected(&token);
+        let other = TokenOptions::default().with_rejected(&token);
         token = stage.client.token_with(&api("graph"), &other).await.unwrap();
     }
 }
@@ -333,13 +333,17 @@ async fn claims_that_an_api_chooses_take_bounded_memory() {
     for n in 0..1000 {
         let filler = "x".repeat(15_000);
         let claims = format!(r#"{{"access_token":{{"c{n}":{{"value":"{filler}"}}}}}}"#);
-        let options = TokenOptions::default().claims(ClaimsRequest::parse(&claims).unwrap());
+        let options = TokenOptions::default().with_claims(ClaimsRequest::parse(&claims).unwrap());
         stage.client.token_with(&api("graph"), &options).await.unwrap();
         stage.client.token(&api("graph")).await.unwrap();
         pass(seconds(12)).await;
     }
     assert!(stage.service.requests() < 1000 + 10, "the token of the others stays");
-    assert!(stage.client.len() < 4_200_000 / 15_000, "{}", stage.client.len());
+    assert!(
+        stage.client.cache_entries() < 4_200_000 / 15_000,
+        "{}",
+        stage.client.cache_entries()
+    );
 }
 
 /// So does the service with its tokens.
@@ -352,5 +356,9 @@ async fn large_tokens_take_bounded_memory() {
     for n in 0..200 {
         stage.client.token(&api(&format!("api{n}"))).await.unwrap();
     }
-    assert!((20..=45).contains(&stage.client.len()), "{}", stage.client.len());
+    assert!(
+        (20..=45).contains(&stage.client.cache_entries()),
+        "{}",
+        stage.client.cache_entries()
+    );
 }

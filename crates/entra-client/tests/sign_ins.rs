@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use entra_client::{Client, ConsentFlow, EventKind, PendingConsent, TokenOptions};
+use entra_client::{Client, ConsentFlow, EventKind, PendingConsent, SecureRandom, TokenOptions};
 use entra_proto::{EndpointVersion, ErrorClass, Guid, Redirect};
 use support::people::{TENANT, field, of_tenant, rotating, signed_in, uri};
-use support::{Answer, Service, Stage, Wire, api, app, counted_ids, pass, seconds, secret, settle};
+use support::{Answer, CountedRandom, Service, Stage, Wire, api, app, pass, seconds, secret, settle};
 
 #[tokio::test(start_paused = true)]
 async fn a_sign_in_ends_with_the_tenant_and_a_token_that_is_in_the_cache() {
@@ -36,7 +36,7 @@ async fn a_sign_in_ends_with_the_tenant_and_a_token_that_is_in_the_cache() {
 async fn without_a_refresh_token_there_is_a_token_and_nobody_to_ask_for() {
     let stage = Stage::new(Service::always(Answer::Token(of_tenant(), 3600, "")));
     let sign_in = signed_in(&stage.client).await;
-    assert!(sign_in.user.is_none() && stage.client.is_empty());
+    assert!(sign_in.user.is_none() && stage.client.cache_entries() == 0);
     assert_eq!(sign_in.token.expose(), of_tenant());
     assert!(!stage.client.invalidate(&sign_in.token));
 }
@@ -50,7 +50,7 @@ async fn a_sign_in_that_names_no_tenant_has_failed() {
     let error = flow.finish(&pending, &redirect).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Tenant);
     let counts = [EventKind::Requested, EventKind::Acquired, EventKind::Failed].map(|kind| stage.count(kind));
-    assert_eq!((counts, stage.client.is_empty()), ([1, 0, 1], true));
+    assert_eq!((counts, stage.client.cache_entries() == 0), ([1, 0, 1], true));
 }
 
 #[tokio::test(start_paused = true)]
@@ -227,7 +227,7 @@ async fn token_from_before_the_consent_that_an_api_rejected_is_replaced() {
     let token = tenant.token(&api("graph")).await.unwrap();
     claim_consent(&stage.client).await;
     assert!(stage.client.invalidate(&token) && !stage.client.invalidate(&token));
-    let other = TokenOptions::default().rejected(&token);
+    let other = TokenOptions::default().with_rejected(&token);
     tenant.token_with(&api("graph"), &other).await.unwrap_err();
     tenant.token(&api("graph")).await.expect("others have nothing better");
 }
@@ -261,23 +261,28 @@ async fn what_comes_of_a_request_from_before_the_consent_is_better_than_nothing(
 #[tokio::test(start_paused = true)]
 async fn a_consent_draws_as_much_randomness_as_it_needs() {
     let drawn = Arc::new(AtomicUsize::new(0));
-    let (count, ids) = (Arc::clone(&drawn), counted_ids());
-    let stage = Stage::with(rotating(), |builder| {
-        builder.request_ids(move || {
-            count.fetch_add(1, Ordering::Relaxed);
-            ids()
-        })
-    });
+    let random = Drawn(Arc::clone(&drawn), CountedRandom::default());
+    let stage = Stage::with(rotating(), |builder| builder.secure_random(random));
     let flow = ConsentFlow::new(&stage.client, api("graph"), uri()).unwrap();
     let (_, pending) = flow.start().unwrap();
-    assert_eq!(drawn.swap(0, Ordering::Relaxed) * 16, 96);
+    assert_eq!(drawn.swap(0, Ordering::Relaxed), 96);
     let kept = pending.expose();
     let mut secrets = ["state", "nonce", "code_verifier"].map(|name| field(&kept, name));
     secrets.sort();
     assert!(secrets[0] != secrets[1] && secrets[1] != secrets[2]);
     let page = ConsentFlow::admin_page(&stage.client, api("graph"), uri()).unwrap();
     page.start().unwrap();
-    assert_eq!(drawn.load(Ordering::Relaxed) * 16, 32);
+    assert_eq!(drawn.load(Ordering::Relaxed), 32);
+}
+
+/// Counts the bytes that are drawn.
+struct Drawn(Arc<AtomicUsize>, CountedRandom);
+
+impl SecureRandom for Drawn {
+    fn fill(&self, bytes: &mut [u8]) -> std::io::Result<()> {
+        self.0.fetch_add(bytes.len(), Ordering::Relaxed);
+        self.1.fill(bytes)
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -286,7 +291,7 @@ async fn what_is_kept_for_a_browser_outlives_the_process() {
     let client = |service: &Service| {
         let builder = Client::builder(application.clone(), Wire::to(service));
         builder
-            .request_ids(counted_ids())
+            .secure_random(CountedRandom::default())
             .build()
             .unwrap()
             .tenant(entra_proto::Tenant::Common)

@@ -179,7 +179,7 @@ async fn a_refused_token_does_not_come_back_from_the_store() {
     stage.client.invalidate(&refused);
     assert_eq!(stage.client.token(&api("graph")).await.unwrap().expose(), "next");
     settle().await;
-    let force = TokenOptions::default().force_refresh(true);
+    let force = TokenOptions::default().with_force_refresh(true);
     stage.client.token_with(&api("graph"), &force).await.unwrap();
     assert_eq!(service.requests(), 3);
     // The service's own answer has taken its place: from now on the store is asked again.
@@ -338,9 +338,9 @@ async fn what_was_got_on_behalf_of_a_caller_is_shared_and_a_sign_in_is_not() {
     settle().await;
     assert_eq!(shelf.tokens.lock().unwrap().len(), 1);
     // Nothing of him lies in the store, so there is nothing to be remembered about it.
-    assert_eq!(one.client.len(), 2);
+    assert_eq!(one.client.cache_entries(), 2);
     one.client.user(&someone).forget(&api("graph"));
-    assert_eq!(one.client.len(), 1);
+    assert_eq!(one.client.cache_entries(), 1);
     one.client.on_behalf_of(&assertion).forget(&api("graph"));
-    assert_eq!(one.client.len(), 1);
+    assert_eq!(one.client.cache_entries(), 1);
 }

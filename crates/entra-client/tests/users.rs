@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use entra_client::{Client, Clock, ConsentFlow, EventKind, Now, TokenOptions, User, blocking};
+use entra_client::{Client, Clock, ConsentFlow, EventKind, Moment, TokenOptions, User, blocking};
 use entra_proto::{Application, ErrorClass, Guid, Redirect, Target};
 use entra_transport::Request;
 use support::people::{NoTime, TENANT, assertion, blocking_client, of_tenant, rotating, signed_in, uri, user};
@@ -123,7 +123,7 @@ async fn users_and_the_application_never_get_each_others_tokens() {
             format!("t{n}")
         );
     }
-    assert_eq!((stage.service.requests(), stage.client.len()), (5, 5));
+    assert_eq!((stage.service.requests(), stage.client.cache_entries()), (5, 5));
 
     // What one forgets or an API refuses, the others keep.
     handles[1].forget(&api("graph"));
@@ -178,12 +178,12 @@ async fn claims_of_a_challenge_go_with_the_refresh_token() {
     let claims = entra_proto::ClaimsRequest::parse(r#"{"access_token":{"nbf":{"essential":true}}}"#).unwrap();
     client.token(&api("graph")).await.unwrap();
     client
-        .token_with(&api("graph"), &TokenOptions::default().claims(claims.clone()))
+        .token_with(&api("graph"), &TokenOptions::default().with_claims(claims.clone()))
         .await
         .unwrap();
     assert_eq!(stage.service.seen(1).value("claims"), Some(claims.as_str()));
     // A handle for middlewares as well.
-    let mut source = client.source(&api("graph"), None).unwrap();
+    let mut source = client.source(&api("graph")).unwrap();
     assert!(source.current().is_some());
 }
 
@@ -235,9 +235,9 @@ async fn who_signs_out_leaves_nothing_behind() {
         .user(&leaves)
         .tenant("fabrikam.com".parse::<entra_proto::Tenant>().unwrap());
     guest.token(&api("graph")).await.unwrap();
-    assert_eq!(stage.client.len(), 9);
+    assert_eq!(stage.client.cache_entries(), 9);
     stage.client.forget_user(&leaves);
-    assert_eq!(stage.client.len(), 6);
+    assert_eq!(stage.client.cache_entries(), 6);
     assert!(stage.client.user(&leaves).cached(&api("graph")).is_none() && guest.cached(&api("graph")).is_none());
     assert!(stage.client.user(&stays).cached(&api("graph")).is_some() && caller.cached(&api("mail")).is_some());
 }
@@ -278,7 +278,7 @@ struct Meddler {
 }
 
 impl Clock for Meddler {
-    fn now(&self) -> Now {
+    fn now(&self) -> Moment {
         if self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
             let act = self.act.lock().unwrap().take();
             act.into_iter().for_each(|act| act());
@@ -349,7 +349,7 @@ fn a_newer_refresh_token_is_tried_once() {
         match other {
             // The one that is tried.
             Some(client) if count.fetch_add(1, Ordering::Relaxed) < 5 => {
-                let force = TokenOptions::default().force_refresh(true);
+                let force = TokenOptions::default().with_force_refresh(true);
                 client.token_with(&api("mail"), &force).unwrap();
                 *meanwhile.lock().unwrap() = Some(client);
                 Answer::refusal(400, SPENT).give()
@@ -406,7 +406,7 @@ async fn nothing_of_a_user_is_shown() {
     let client = stage.client.user(&someone);
     client.token(&api("graph")).await.unwrap();
     let behalf = stage.client.on_behalf_of(&assertion("canary-assertion"));
-    let source = behalf.source(&api("graph"), None).unwrap();
+    let source = behalf.source(&api("graph")).unwrap();
     let flow = ConsentFlow::new(&stage.client, api("graph"), uri()).unwrap();
     let (_, pending) = flow.start().unwrap();
     let shown = format!("{someone:?} {client:?} {behalf:?} {source:?} {flow:?} {pending:?}");

@@ -33,7 +33,7 @@
 //! let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientSecret::new("s3cret")?);
 //! let client = Client::new(app.with_capabilities(&["cp1"]), transport); // over entra-transport-hyper, say
 //!
-//! let graph = client.source(&Target::resource("https://graph.microsoft.com")?, None)?;
+//! let graph = client.source(&Target::resource("https://graph.microsoft.com")?)?;
 //! let layer = BearerLayer::new(graph, ["https://graph.microsoft.com"])?.replay();
 //! let mut api = ServiceBuilder::new().layer(layer).service(inner); // hyper's client, say
 //!

@@ -24,7 +24,7 @@ use crate::shared::Shared;
 /// # use entra_proto::Target;
 /// # fn agent(client: &Client) -> Result<ureq::Agent, Box<dyn std::error::Error>> {
 ///
-/// let graph = client.source(&Target::resource("https://graph.microsoft.com")?, None)?;
+/// let graph = client.source(&Target::resource("https://graph.microsoft.com")?)?;
 /// let bearer = BearerMiddleware::new(graph, ["https://graph.microsoft.com"])?;
 /// let agent = ureq::Agent::config_builder().middleware(bearer).http_status_as_error(false).build().new_agent();
 /// // agent.get("https://graph.microsoft.com/v1.0/users").call()?

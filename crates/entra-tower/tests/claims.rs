@@ -429,7 +429,7 @@ async fn requests_for_the_same_path_wait_for_no_claims_of_another() {
         },
     );
     for replays in [false, true] {
-        let source = slow_for_claims().source(&support::graph(), None).unwrap();
+        let source = slow_for_claims().source(&support::graph()).unwrap();
         let layer = BearerLayer::new(source, ["https://graph.microsoft.com"]).unwrap();
         let (plain, replaying) = (layer.clone().layer(api.clone()), layer.replay().layer(api.clone()));
         let send = move |is_secret: bool| {

@@ -174,7 +174,7 @@ async fn claims_are_asked_for_and_remembered_by_all_clones() {
 async fn claims_are_asked_for_in_the_tenant_of_the_source() {
     let (entra, api) = (Entra::new(), Api::taking(&["t2"], challenge(&not_before(1))));
     let fabrikam = entra.client.tenant("fabrikam.com".parse::<Tenant>().unwrap());
-    let source = fabrikam.source(&support::graph(), None).unwrap();
+    let source = fabrikam.source(&support::graph()).unwrap();
     let layer = BearerLayer::new(source, ["https://graph.microsoft.com"]).unwrap();
     let mut service = layer.replay().layer(api.clone());
     assert_eq!(send(&mut service, get(USERS)).await.unwrap(), (200, "t2".to_owned()));
@@ -370,7 +370,7 @@ async fn claims_are_kept_where_the_service_has_a_bad_day() {
 async fn claims_whose_token_is_there_already_are_taken_up_at_once() {
     let entra = Entra::new();
     let claims = ClaimsRequest::parse(&not_before(2)).unwrap();
-    let options = TokenOptions::default().claims(claims);
+    let options = TokenOptions::default().with_claims(claims);
     entra.client.token_with(&support::graph(), &options).await.unwrap();
     let api = Api::new(|headers| match token_in(headers) {
         "t2" => challenge(&not_before(1)),
@@ -469,7 +469,7 @@ async fn tokens_that_live_shortly_are_renewed_no_more_often() {
         .clock(clock)
         .build()
         .unwrap();
-    let source = client.source(&support::graph(), None).unwrap();
+    let source = client.source(&support::graph()).unwrap();
     let layer = BearerLayer::new(source, ["https://graph.microsoft.com"])
         .unwrap()
         .replay();
@@ -489,5 +489,9 @@ async fn an_api_with_ever_new_wishes_fills_no_cache() {
     for _ in 0..1000 {
         send(&mut service, get(USERS)).await.unwrap();
     }
-    assert!(entra.client.len() <= 1 + 5, "{}", entra.client.len());
+    assert!(
+        entra.client.cache_entries() <= 1 + 5,
+        "{}",
+        entra.client.cache_entries()
+    );
 }

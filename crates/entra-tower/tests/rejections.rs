@@ -177,7 +177,7 @@ async fn rejected_after_a_revocation(replays: bool, refreshes: bool) -> usize {
         .clock(TokioClock(Instant::now()))
         .build()
         .unwrap();
-    let source = client.source(&support::graph(), None).unwrap();
+    let source = client.source(&support::graph()).unwrap();
     let valid = Arc::clone(&valid_from);
     let inner = tower::service_fn(move |request: Request<String>| {
         let number: usize = token_in(request.headers()).parse().unwrap();

@@ -71,7 +71,7 @@ impl Stack {
     }
 
     fn layer(&self) -> BearerLayer {
-        let source = self.client().source(&support::graph(), None).unwrap();
+        let source = self.client().source(&support::graph()).unwrap();
         BearerLayer::new(source, ["https://graph.microsoft.com"]).unwrap()
     }
 

@@ -61,7 +61,7 @@ impl Entra {
             .clock(clock.clone())
             .build()
             .unwrap();
-        client.source(&graph(), None).unwrap()
+        client.source(&graph()).unwrap()
     }
 
     fn forms(&self) -> Vec<String> {

@@ -354,7 +354,7 @@ mod tests {
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         // The code's, and the application's own.
         assert_eq!(emulator.0.token_requests().len(), 2);
-        assert!(site.redeemer.is_empty());
+        assert_eq!(site.redeemer.cache_entries(), 0);
     }
 
     #[tokio::test]

@@ -79,7 +79,7 @@ impl Api {
     /// # Errors
     /// Returns an error if no token can be requested there.
     pub(crate) fn feed(&self, client: &Client, tenant: Guid) -> Result<Feed, CallError> {
-        let source = client.source(&self.target, None).map_err(CallError::Token)?;
+        let source = client.source(&self.target).map_err(CallError::Token)?;
         let layer =
             BearerLayer::new(source, [self.origin.as_str()]).map_err(|error| CallError::Rejected(error.to_string()))?;
         Ok(Feed {

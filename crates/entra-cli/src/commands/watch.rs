@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use entra_client::blocking::Client;
-use entra_client::{Clock, Counters, Event, EventKind, Now, Observer, Policy, SystemClock, Token, TokenOptions};
+use entra_client::{Clock, Counters, Event, EventKind, Moment, Observer, Policy, SystemClock, Token, TokenOptions};
 use entra_proto::{FreshnessPolicy, Lifetime, Target};
 use entra_transport::AcquireError;
 
@@ -91,7 +91,7 @@ struct Watch<C> {
     options: TokenOptions,
     /// The client's.
     freshness: FreshnessPolicy,
-    start: Now,
+    start: Moment,
     tally: Arc<Tally<C>>,
     /// The token that was seen last.
     token: Option<Token>,
@@ -190,7 +190,7 @@ impl<C: Clock> Watch<C> {
     }
 
     /// What state a token is in.
-    fn judge(&mut self, seen: &mut Seen, token: Token, served_anyway: bool, now: Now) {
+    fn judge(&mut self, seen: &mut Seen, token: Token, served_anyway: bool, now: Moment) {
         seen.expires_in = token.expires_at().since(now.wall);
         seen.fresh_for = match token.refresh_at() {
             Some(moment) => moment.since(now.wall),
@@ -278,13 +278,23 @@ fn interval(text: &str) -> Result<Duration, WrongValue> {
 
 #[cfg(test)]
 mod tests {
-    use entra_client::ManualClock;
     use entra_client::blocking::Runtime;
+    use entra_client::{ManualClock, SecureRandom};
     use entra_emulator::{Emulator, Fault};
-    use entra_proto::{Application, Authority, Body, ClientSecret, Guid, RetryPolicy, Timestamp};
+    use entra_proto::{Application, Authority, Body, ClientSecret, RetryPolicy, Timestamp};
     use entra_transport::{Request, blocking_transport_fn};
 
     use super::*;
+
+    /// No jitter: a token needs refresh as late as possible.
+    struct Zeros;
+
+    impl SecureRandom for Zeros {
+        fn fill(&self, bytes: &mut [u8]) -> io::Result<()> {
+            bytes.fill(0);
+            Ok(())
+        }
+    }
 
     /// Runs what belongs into the background at once.
     struct AtOnce;
@@ -323,7 +333,7 @@ mod tests {
         policy.retry = RetryPolicy::never();
         let client = Client::builder(app, transport)
             .clock(clock.clone())
-            .request_ids(|| Guid::from_bytes([0; 16]))
+            .secure_random(Zeros)
             .runtime(AtOnce)
             .policy(policy)
             .observer(Arc::clone(&tally).observer())

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use entra_client::blocking::{Client, Threads};
-use entra_client::{ClientBuilder, Policy};
+use entra_client::Policy;
+use entra_client::blocking::{Client, ClientBuilder};
 use entra_proto::{Application, RetryPolicy, TokenRequest, TokenResponse};
 use entra_transport::{AcquireError, drive_blocking};
 use entra_transport_ureq::UreqTransport;
@@ -50,11 +50,7 @@ impl NetworkSettings {
     }
 
     /// A client for this application that keeps to this policy, within the time allowed.
-    pub(crate) fn client(
-        &self,
-        application: Application,
-        mut policy: Policy,
-    ) -> Result<ClientBuilder<Threads>, Failure> {
+    pub(crate) fn client(&self, application: Application, mut policy: Policy) -> Result<ClientBuilder, Failure> {
         policy.retry = self.retry();
         // Nobody else asks, but a policy whose patience is shorter than its tries is none.
         policy.patience = policy.retry.deadline.saturating_mul(2);

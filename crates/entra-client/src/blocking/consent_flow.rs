@@ -47,7 +47,7 @@ impl ConsentFlow {
     /// # Errors
     /// As for [`ConsentFlow::start`](crate::ConsentFlow::start).
     pub fn start(&self) -> Result<(String, PendingConsent), Error> {
-        self.way.start(self.client.request_ids())
+        self.way.start(self.client.random())
     }
 
     /// Completes the consent with the redirect: see [`ConsentFlow::finish`](crate::ConsentFlow::finish).

@@ -17,7 +17,7 @@
 
 mod consent_flow;
 mod runtime;
-mod threads;
+pub(crate) mod threads;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,13 +28,12 @@ use entra_proto::{
 use entra_transport::BlockingTransport;
 
 use crate::TokenOptions;
-use crate::builder::ClientBuilder;
 use crate::cache::KeyRef;
-use crate::clock::Now;
+use crate::clock::Moment;
 use crate::consent::{Consent, roles_in};
 use crate::core::{Core, Want};
 use crate::error::Error;
-use crate::request_ids::RequestIds;
+use crate::random::SecureRandom;
 use crate::sign_in::SignIn;
 use crate::source::Held;
 use crate::token::Token;
@@ -42,8 +41,10 @@ use crate::user::User;
 
 pub use self::consent_flow::ConsentFlow;
 pub use self::runtime::{Runtime, ThreadRuntime, TokenStore};
-pub use self::threads::Threads;
-use self::threads::{acquire, sign_in};
+use self::threads::{Threads, acquire, sign_in};
+
+/// The builder of a blocking [`Client`]: see [`ClientBuilder`](crate::ClientBuilder).
+pub type ClientBuilder = crate::ClientBuilder<Threads>;
 
 /// Gets tokens for one application, and keeps them. Blocking; [`Client`](crate::Client) is its async twin, and says more.
 #[derive(Clone)]
@@ -63,7 +64,7 @@ impl Client {
     }
 
     /// A client with settings of one's own.
-    pub fn builder(application: Application, transport: impl BlockingTransport + 'static) -> ClientBuilder<Threads> {
+    pub fn builder(application: Application, transport: impl BlockingTransport + 'static) -> ClientBuilder {
         ClientBuilder::new(application, Threads::new(Arc::new(transport)))
     }
 
@@ -167,8 +168,8 @@ impl Client {
         sign_in(&self.core, &key, request.into(), None)
     }
 
-    fn request_ids(&self) -> &dyn RequestIds {
-        &*self.core.request_ids
+    fn random(&self) -> &dyn SecureRandom {
+        &*self.core.random
     }
 
     fn consented(&self, consent: Consent) -> Consent {
@@ -191,9 +192,9 @@ impl Client {
     /// A handle to the token for one target: see [`Client::source`](crate::Client::source).
     ///
     /// # Errors
-    /// Where no such token can be asked for.
-    pub fn source(&self, target: &Target, claims: Option<&ClaimsRequest>) -> Result<TokenSource, Error> {
-        let (slot, _) = self.core.slot(self.key(target, claims))?;
+    /// Returns an error if no such token can be requested.
+    pub fn source(&self, target: &Target) -> Result<TokenSource, Error> {
+        let (slot, _) = self.core.slot(self.key(target, None))?;
         Ok(TokenSource(Held::new(Arc::clone(&self.core), slot)))
     }
 
@@ -217,16 +218,10 @@ impl Client {
         self.core.clear();
     }
 
-    /// How many tokens are kept in all tenants, with those that are spent and those that were not to be had.
+    /// Returns the number of cache entries of all tenants. An entry holds a token, an expired one, or a failure that is remembered.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn cache_entries(&self) -> usize {
         self.core.slots.len()
-    }
-
-    /// Whether nothing was ever asked for, or all is forgotten.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Where this handle's tokens come from: the tenant that it asks in.
@@ -347,7 +342,7 @@ impl TokenSource {
 
     /// What time it is by the client's clock.
     #[must_use]
-    pub fn now(&self) -> Now {
+    pub fn now(&self) -> Moment {
         self.0.core.clock.now()
     }
 }

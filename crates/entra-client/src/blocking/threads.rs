@@ -20,6 +20,10 @@ use crate::sign_in::SignIn;
 use crate::token::Token;
 
 /// What drives the blocking client: the threads of its callers.
+#[expect(
+    unnameable_types,
+    reason = "callers name `Client` and `blocking::Client`, not what drives them"
+)]
 pub struct Threads {
     transport: Arc<dyn BlockingTransport>,
     pub(crate) runtime: Arc<dyn Runtime>,
@@ -105,7 +109,7 @@ fn fly(core: &Core<Threads>, mut lead: Lead, request: TokenRequest) {
     let span = &Core::<Threads>::span(lead.slot().key());
     let _inside = span.enter();
     if catch_unwind(AssertUnwindSafe(|| fetch(span, core, &mut lead, request))).is_err() {
-        core.panicked(&mut lead);
+        core.fail_after_panic(&mut lead);
     }
 }
 
@@ -115,7 +119,7 @@ fn fetch(span: &Span, core: &Core<Threads>, lead: &mut Lead, mut request: TokenR
     let shared = store.map(|store| (store, request.cache_key()));
     if let Some((store, key)) = shared.as_ref().filter(|_| !lead.slot().distrusts_store()) {
         if let Some(stored) = store.load(key) {
-            if core.landed_from_store(span, lead, &stored) {
+            if core.complete_from_store(span, lead, &stored) {
                 return;
             }
         }
@@ -127,7 +131,7 @@ fn fetch(span: &Span, core: &Core<Threads>, lead: &mut Lead, mut request: TokenR
     let (attempt, response) = loop {
         let (mut attempt, step) = match core.begin(span, lead.slot().key(), request, &done) {
             Ok(begun) => begun,
-            Err(error) => return core.failed(span, lead, None, error),
+            Err(error) => return core.fail_flight(span, lead, None, error),
         };
         let error = match drive(core, Some(lead), &mut attempt, step, None) {
             Ok(response) => break (attempt, response),
@@ -135,10 +139,10 @@ fn fetch(span: &Span, core: &Core<Threads>, lead: &mut Lead, mut request: TokenR
         };
         request = match core.once_more(span, lead, &attempt, &error, &mut done) {
             Some(request) => request,
-            None => return core.failed(span, lead, Some(&attempt), error),
+            None => return core.fail_flight(span, lead, Some(&attempt), error),
         };
     };
-    let to_keep = core.landed(span, lead, attempt, response);
+    let to_keep = core.complete_flight(span, lead, attempt, response);
     // The other callers have theirs by now.
     if let (Some((store, key)), Some(stored)) = (shared, to_keep) {
         store.save(&key, &stored);
@@ -157,14 +161,14 @@ pub(super) fn sign_in(
     let mut done = Remedies::default();
     let refused = |attempt: Option<&Attempt>, error: AcquireError| {
         let error = error.into();
-        core.refused(span, key, attempt, &error, None);
+        core.report_failure(span, key, attempt, &error, None);
         error
     };
     loop {
         let begun = core.begin(span, key, wanted.clone(), &done);
         let (mut attempt, step) = begun.map_err(|error| refused(None, error))?;
         let error = match drive(core, None, &mut attempt, step, show.as_deref_mut()) {
-            Ok(response) => return core.signed_in(span, key, attempt, response),
+            Ok(response) => return core.complete_sign_in(span, key, attempt, response),
             Err(error) => refused(Some(&attempt), error),
         };
         if !core.signs_anew(&attempt, &error, &mut done) {

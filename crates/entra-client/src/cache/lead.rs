@@ -5,7 +5,7 @@ use super::flight::{Flight, Waiter};
 use super::slot::Slot;
 use super::state::Setback;
 use super::sync::lock;
-use crate::clock::Now;
+use crate::clock::Moment;
 use crate::error::Error;
 use crate::policy::Policy;
 use crate::token::Token;
@@ -66,7 +66,7 @@ impl Lead {
     }
 
     /// Tells all waiting callers that this is the token, and keeps it; there is no refresh for the time of `pace`.
-    pub(crate) fn land(&mut self, token: &Token, from_service: bool, now: Now, pace: Duration) -> Landing {
+    pub(crate) fn land(&mut self, token: &Token, from_service: bool, now: Moment, pace: Duration) -> Landing {
         let Some(flight) = self.flight.take() else {
             return Landing::Late;
         };
@@ -113,7 +113,7 @@ impl Lead {
     }
 
     /// Tells all waiting callers that there is none, and remembers why for this long.
-    pub(crate) fn fail(&mut self, error: Error, wait: Duration, now: Now) {
+    pub(crate) fn fail(&mut self, error: Error, wait: Duration, now: Moment) {
         let Some(flight) = self.flight.take() else { return };
         {
             let mut state = lock(&self.slot.state);

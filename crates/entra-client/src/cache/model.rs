@@ -11,12 +11,12 @@ use loom::thread;
 
 use super::ledger::Ledger;
 use super::{Key, Lead, Slot, Turn};
-use crate::clock::Now;
+use crate::clock::Moment;
 use crate::error::Error;
 use crate::policy::Policy;
 use crate::token::Token;
 
-const NOW: Now = Now {
+const NOW: Moment = Moment {
     wall: Timestamp::from_secs(1_767_225_600),
     monotonic: Duration::from_secs(1000),
 };

@@ -11,7 +11,7 @@ use super::lead::Lead;
 use super::ledger::{Entered, Ledger};
 use super::state::{Setback, State, nanoseconds};
 use super::sync::{AtomicU64, Mutex, Ordering, lock};
-use crate::clock::Now;
+use crate::clock::Moment;
 use crate::error::Error;
 use crate::policy::Policy;
 use crate::token::Token;
@@ -88,7 +88,7 @@ impl Slot {
     }
 
     /// The token, if it may be used, and whether a refresh should be tried.
-    pub(crate) fn peek(&self, now: Now) -> Option<(Token, bool)> {
+    pub(crate) fn peek(&self, now: Moment) -> Option<(Token, bool)> {
         self.touch(now);
         let token = self.token.load()?;
         match token.freshness(now) {
@@ -99,13 +99,13 @@ impl Slot {
     }
 
     /// Whether no refresh is in flight, and none was a short time ago.
-    pub(crate) fn wants_refresh(&self, now: Now) -> bool {
+    pub(crate) fn wants_refresh(&self, now: Moment) -> bool {
         nanoseconds(now.monotonic) >= self.quiet_until.load(Ordering::Relaxed)
     }
 
     /// What a caller who needs a token is to do. With `after`, only a token of a request with a greater number will do, and the shared
     /// store does not help. `patience` is how long one flight may take before there is another.
-    pub(crate) fn join(self: &Arc<Self>, now: Now, after: Option<u64>, patience: Duration) -> Turn {
+    pub(crate) fn join(self: &Arc<Self>, now: Moment, after: Option<u64>, patience: Duration) -> Turn {
         self.touch(now);
         let mut state = lock(&self.state);
         let token = self
@@ -143,7 +143,7 @@ impl Slot {
     }
 
     /// The lead of a refresh, unless one is in flight, or was a short time ago.
-    pub(crate) fn refresh(self: &Arc<Self>, now: Now) -> Option<Lead> {
+    pub(crate) fn refresh(self: &Arc<Self>, now: Moment) -> Option<Lead> {
         let mut state = lock(&self.state);
         let fresh = |token: &Token| token.freshness(now) == Freshness::Fresh;
         if state.flight.is_some()
@@ -157,7 +157,7 @@ impl Slot {
     }
 
     /// The token, as long as an API would still accept it.
-    pub(crate) fn living(&self, now: Now) -> Option<Token> {
+    pub(crate) fn living(&self, now: Moment) -> Option<Token> {
         self.token.load().filter(|token| token.is_alive(now))
     }
 
@@ -171,7 +171,7 @@ impl Slot {
     ///
     /// An API that rejects whatever it gets is no reason for a request each time: after some tokens that were rejected soon, the slot
     /// cools down as after a failure.
-    pub(crate) fn reject(&self, number: u64, now: Now, policy: &Policy) -> bool {
+    pub(crate) fn reject(&self, number: u64, now: Moment, policy: &Policy) -> bool {
         let mut state = lock(&self.state);
         let current = self.token.load();
         let is_news = number > state.events().rejected
@@ -220,13 +220,13 @@ impl Slot {
     }
 
     /// What is left of a pause that an earlier flight did not see to the end.
-    pub(crate) fn pause_left(&self, now: Now) -> Option<Duration> {
+    pub(crate) fn pause_left(&self, now: Moment) -> Option<Duration> {
         let until = lock(&self.state).events().paused_until?;
         until.checked_sub(now.monotonic).filter(|left| !left.is_zero())
     }
 
     /// How much would be lost with it: nothing, a failure that is remembered, or a token.
-    pub(super) fn worth(&self, now: Now) -> u8 {
+    pub(super) fn worth(&self, now: Moment) -> u8 {
         if self.living(now).is_some() {
             2
         } else {
@@ -264,12 +264,12 @@ impl Slot {
         self.quiet_until.store(nanoseconds(moment), Ordering::Relaxed);
     }
 
-    fn touch(&self, now: Now) {
+    fn touch(&self, now: Moment) {
         let seconds = u32::try_from(now.monotonic.as_secs()).unwrap_or(u32::MAX);
         self.used.store(seconds, Ordering::Relaxed);
     }
 
-    fn take_off(self: &Arc<Self>, state: &mut State, now: Now) -> Lead {
+    fn take_off(self: &Arc<Self>, state: &mut State, now: Moment) -> Lead {
         let (flight, number) = state.take_off(now);
         self.quiet_until(Duration::MAX);
         Lead::new(Arc::clone(self), flight, number)

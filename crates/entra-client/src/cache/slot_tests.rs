@@ -5,8 +5,8 @@ use entra_proto::{AccessToken, FreshnessPolicy, Lifetime, SignerError, Target, T
 use super::*;
 use crate::policy::Policy;
 
-fn now(seconds: u64) -> Now {
-    Now {
+fn now(seconds: u64) -> Moment {
+    Moment {
         wall: Timestamp::from_secs(1_767_225_600 + seconds),
         monotonic: Duration::from_secs(seconds),
     }
@@ -84,7 +84,7 @@ fn a_failure_is_over_when_either_clock_says_so() {
             panic!("nobody leads")
         };
         fail(lead, 1);
-        let later = Now {
+        let later = Moment {
             wall: now(wall).wall,
             monotonic: Duration::from_secs(monotonic),
         };
@@ -143,7 +143,7 @@ fn token_that_came_after_a_look_at_the_clock_is_used() {
     assert!(matches!(slot.join(now(11), None, PATIENCE), Turn::Ready(_)));
     assert!(slot.peek(now(11)).is_some());
     // The time of day was set back since: that is another matter.
-    let set_back = Now {
+    let set_back = Moment {
         wall: now(11).wall,
         ..now(13)
     };

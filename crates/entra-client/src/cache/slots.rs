@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use super::key::{Entry, Key, KeyRef, Keyed};
 use super::ledger::Ledger;
 use super::slot::Slot;
-use crate::clock::Now;
+use crate::clock::Moment;
 
 /// All slots of a client: a map that is bounded in entries and in bytes. Its lock is held for a look-up, an insertion, or a batch of
 /// [`BATCH`] slots, and never across anything that waits: however many slots there are, what concerns them all stops no reader.
@@ -57,7 +57,7 @@ impl Slots {
     }
 
     /// The slot of `key`, made where there is none, and how many others had to go for it.
-    pub(crate) fn slot(&self, key: Key, now: Now) -> (Arc<Slot>, usize) {
+    pub(crate) fn slot(&self, key: Key, now: Moment) -> (Arc<Slot>, usize) {
         let slot = {
             let mut map = self.write();
             if let Some(entry) = map.entries.get(&key.view() as &dyn Keyed) {
@@ -73,7 +73,7 @@ impl Slots {
     /// Takes out slots if there are too many, or if they hold too many bytes: expired ones first, the largest of them at the head, then
     /// those that only remember a failure, then those that were not used for the longest time. A whole batch goes at once, so that a
     /// look at all of the map is paid for by as many insertions. Returns how many have gone.
-    pub(crate) fn make_room(&self, now: Now) -> usize {
+    pub(crate) fn make_room(&self, now: Moment) -> usize {
         if !self.is_full() {
             return 0;
         }
@@ -155,7 +155,7 @@ impl Slots {
     }
 
     /// What the shared store got before this moment is not to be believed: a slot that knew why is gone.
-    pub(crate) fn doubt(&self, now: Now) {
+    pub(crate) fn doubt(&self, now: Moment) {
         self.doubtful_until.fetch_max(now.wall.as_secs(), Ordering::Relaxed);
     }
 
@@ -227,7 +227,7 @@ fn place(place: usize) -> u32 {
 /// What goes first has the least: see [`Slots::make_room`].
 type Rank = (u8, Reverse<usize>, u32);
 
-fn rank(slot: &Slot, now: Now) -> Rank {
+fn rank(slot: &Slot, now: Moment) -> Rank {
     let worth = slot.worth(now);
     let size = if worth == 0 { slot.bytes() } else { 0 };
     (worth, Reverse(size), slot.last_used())
@@ -260,8 +260,8 @@ mod tests {
     use super::*;
     use crate::token::Token;
 
-    fn now(seconds: u64) -> Now {
-        Now {
+    fn now(seconds: u64) -> Moment {
+        Moment {
             wall: Timestamp::from_secs(1_767_225_600 + seconds),
             monotonic: Duration::from_secs(seconds),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use entra_transport::{TransportError, TransportErrorKind};
 
 use super::flight::{Flight, Waiter};
-use crate::clock::Now;
+use crate::clock::Moment;
 use crate::error::Error;
 use crate::policy::Policy;
 
@@ -47,7 +47,7 @@ pub(super) struct Setback {
     pub(super) error: Error,
     /// How many there were in a row.
     pub(super) failures: u32,
-    pub(super) since: Now,
+    pub(super) since: Moment,
     pub(super) wait: Duration,
     /// Whether the API rejects the tokens, and the service issues them.
     pub(super) is_rejection: bool,
@@ -55,7 +55,7 @@ pub(super) struct Setback {
 
 impl State {
     /// Starts a flight, in the place of the one that there may be.
-    pub(super) fn take_off(&mut self, now: Now) -> (Arc<Flight>, u64) {
+    pub(super) fn take_off(&mut self, now: Moment) -> (Arc<Flight>, u64) {
         let flight = Flight::start(now.monotonic);
         self.sent += 1;
         self.retire(Some(Arc::clone(&flight)));
@@ -108,7 +108,12 @@ impl State {
     ///
     /// A token that was in use for a while before does not count, and the slot cools down for no longer than that: else the rejections of
     /// one path, a few a minute, would keep the others from a newer token when theirs is revoked.
-    pub(super) fn rejected_again(&mut self, landed: Option<Duration>, now: Now, policy: &Policy) -> Option<Duration> {
+    pub(super) fn rejected_again(
+        &mut self,
+        landed: Option<Duration>,
+        now: Moment,
+        policy: &Policy,
+    ) -> Option<Duration> {
         let a_while = policy.refresh_interval / 3;
         let is_soon = landed.is_some_and(|landed| now.monotonic < landed.saturating_add(a_while));
         let events = self.events_mut();
@@ -164,7 +169,7 @@ impl State {
     pub(super) fn awaited(
         &mut self,
         after: Option<u64>,
-        now: Now,
+        now: Moment,
         patience: Duration,
     ) -> Option<(Waiter, Duration, bool)> {
         let left = |flight: &Arc<Flight>| {
@@ -194,7 +199,7 @@ impl State {
     }
 
     /// Whether the last success was so short a time ago that there is no refresh yet.
-    pub(super) fn is_paced(&self, now: Now) -> bool {
+    pub(super) fn is_paced(&self, now: Moment) -> bool {
         now.monotonic < self.paced_until()
     }
 
@@ -209,7 +214,7 @@ impl State {
 
     /// How much longer the last failure counts. The time is over when either clock says so, but setting the time of day back does not
     /// begin it anew.
-    pub(super) fn cooling(&self, now: Now) -> Option<Duration> {
+    pub(super) fn cooling(&self, now: Moment) -> Option<Duration> {
         let setback = self.setback.as_deref()?;
         let by_monotonic = now.monotonic.saturating_sub(setback.since.monotonic);
         let passed = by_monotonic.max(now.wall.since(setback.since.wall));

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use entra_client::{Client, ClientBuilder, Clock, Counters, EventKind, Now, Policy, Tasks};
+use entra_client::{Client, ClientBuilder, Clock, Counters, EventKind, Moment, Policy, SecureRandom};
 use entra_proto::{Application, ClientCredential, ClientSecret, Guid, Target, Timestamp};
 use entra_transport::{Body, Request, Response, Transport, TransportError, TransportErrorKind};
 use http::StatusCode;
@@ -41,12 +41,12 @@ impl VirtualClock {
 }
 
 impl Clock for VirtualClock {
-    fn now(&self) -> Now {
+    fn now(&self) -> Moment {
         let passed = self.start.elapsed();
         let ahead = *self.ahead.lock().unwrap();
         let jump = Duration::from_secs(ahead.unsigned_abs());
         let wall = START.plus(passed);
-        Now {
+        Moment {
             wall: if ahead < 0 { wall.minus(jump) } else { wall.plus(jump) },
             monotonic: Duration::from_secs(1_000_000) + passed,
         }
@@ -254,12 +254,12 @@ impl Stage {
         Self::with(service, |builder| builder.policy(policy))
     }
 
-    pub(crate) fn with(service: Service, change: impl FnOnce(ClientBuilder<Tasks>) -> ClientBuilder<Tasks>) -> Self {
+    pub(crate) fn with(service: Service, change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
         let clock = VirtualClock::new();
         let counters = Arc::new(Counters::default());
         let builder = Client::builder(app(secret()), Wire::to(&service))
             .clock(clock.clone())
-            .request_ids(counted_ids())
+            .secure_random(CountedRandom::default())
             .observer(Arc::clone(&counters));
         Self {
             client: change(builder).build().unwrap(),
@@ -274,10 +274,18 @@ impl Stage {
     }
 }
 
-/// Ids that count up. Their last bits, of which jitter is drawn, are low: what is due is due late.
-pub(crate) fn counted_ids() -> impl Fn() -> Guid + Send + Sync {
-    let next = AtomicUsize::new(1);
-    move || Guid::from_bytes((next.fetch_add(1, Ordering::Relaxed) as u128).to_be_bytes())
+/// Numbers of 16 bytes that count up. Their last bits, of which jitter is drawn, are low: a token needs refresh as late as possible.
+#[derive(Default)]
+pub(crate) struct CountedRandom(AtomicUsize);
+
+impl SecureRandom for CountedRandom {
+    fn fill(&self, bytes: &mut [u8]) -> std::io::Result<()> {
+        for chunk in bytes.chunks_mut(16) {
+            let number = self.0.fetch_add(1, Ordering::Relaxed) as u128 + 1;
+            chunk.copy_from_slice(&number.to_be_bytes());
+        }
+        Ok(())
+    }
 }
 
 /// Lets virtual time pass.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Answer, Service, api, counted_ids};
+use super::{Answer, CountedRandom, Service, api};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_client::{Client, ConsentFlow, SignIn, User, blocking};
@@ -80,5 +80,9 @@ impl blocking::Runtime for NoTime {
 
 pub(crate) fn blocking_client(application: Application, service: &Service) -> blocking::Client {
     let builder = blocking::Client::builder(application, AtOnce(service.clone()));
-    builder.runtime(NoTime).request_ids(counted_ids()).build().unwrap()
+    builder
+        .runtime(NoTime)
+        .secure_random(CountedRandom::default())
+        .build()
+        .unwrap()
 }

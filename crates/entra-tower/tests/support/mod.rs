@@ -68,7 +68,7 @@ impl Entra {
     }
 
     pub(crate) fn source(&self) -> TokenSource {
-        self.client.source(&graph(), None).unwrap()
+        self.client.source(&graph()).unwrap()
     }
 
     pub(crate) fn layer(&self) -> BearerLayer {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use entra_client::{Client, Clock, Now, Policy};
+use entra_client::{Client, Clock, Moment, Policy};
 use entra_proto::{RetryPolicy, Timestamp};
 use entra_tower::BearerLayer;
 use entra_transport::{Body, transport_fn};
@@ -38,9 +38,9 @@ pub(crate) type Call = Arc<dyn Fn(&str) -> Response200 + Send + Sync>;
 pub(crate) struct TokioClock(pub(crate) Instant);
 
 impl Clock for TokioClock {
-    fn now(&self) -> Now {
+    fn now(&self) -> Moment {
         let passed = self.0.elapsed();
-        Now {
+        Moment {
             wall: Timestamp::from_secs(1_767_225_600).plus(passed),
             monotonic: Duration::from_secs(1000) + passed,
         }
@@ -104,7 +104,7 @@ impl World {
                 Ok::<_, ApiError>(response)
             }
         });
-        let source = self.client.source(&graph(), None).unwrap();
+        let source = self.client.source(&graph()).unwrap();
         let layer = BearerLayer::new(source, ["https://graph.microsoft.com"]).unwrap();
         let (plain, replaying) = (layer.clone().layer(inner.clone()), layer.replay().layer(inner));
         Arc::new(move |path| {

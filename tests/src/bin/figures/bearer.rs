@@ -21,7 +21,7 @@ use crate::measure::{allocations, median_of};
 
 pub(crate) fn measure(report: &mut Report) {
     let client = Client::new(application(secret()), stub());
-    let source = client.source(&graph(), None).unwrap();
+    let source = client.source(&graph()).unwrap();
     drop(runtime().block_on(client.token(&graph())).unwrap());
     let layer = BearerLayer::new(source, ["https://graph.microsoft.com"]).unwrap();
     let (mut bare, mut bearer) = (Trivial, layer.layer(Trivial));

@@ -102,7 +102,7 @@ fn cached(report: &mut Report) {
         });
     });
     report.at_most("cached-token-allocations", count / 100.0, "allocations", 0.0);
-    let mut source = client.source(&graph, None).unwrap();
+    let mut source = client.source(&graph).unwrap();
     drop(runtime.block_on(source.token()));
     let nanoseconds = nanoseconds(|| source.current().is_some());
     report.at_most("cached-token-of-a-source", nanoseconds, "ns", 60.0);
@@ -267,7 +267,7 @@ fn many_tenants(report: &mut Report) {
             }
         });
     });
-    assert_eq!(client.len(), TENANTS as usize);
+    assert_eq!(client.cache_entries(), TENANTS as usize);
     let beside = kept / TENANTS as f64 - TOKEN as f64;
     report.at_most("bytes-beside-the-token-at-100000-tenants", beside, "bytes each", 400.0);
     let names: Vec<String> = (1..=TENANTS).map(|number| tenant(number).to_string()).collect();
