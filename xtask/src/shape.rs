@@ -86,8 +86,7 @@ const LONG_FILES: &[(&str, &str)] = &[
     ("crates/entra-cli/tests/lint.rs", "older than the limit"),
     ("crates/entra-cli/tests/login.rs", "older than the limit"),
     ("crates/entra-client/tests/tenants_files.rs", "older than the limit"),
-    ("crates/entra-emulator/src/fault.rs", "older than the limit"),
-    ("crates/entra-emulator/src/recorder.rs", "older than the limit"),
+    ("crates/entra-emulator/src/state/recorder.rs", "older than the limit"),
     ("crates/entra-emulator/tests/activity.rs", "older than the limit"),
     ("crates/entra-emulator/tests/activity_feed.rs", "older than the limit"),
     ("crates/entra-emulator/tests/assertions.rs", "older than the limit"),
@@ -101,7 +100,7 @@ const LONG_FILES: &[(&str, &str)] = &[
     ("crates/entra-emulator/tests/odata.rs", "older than the limit"),
     ("crates/entra-emulator/tests/refusals.rs", "older than the limit"),
     (
-        "crates/entra-proto/src/aadsts/table.rs",
+        "crates/entra-proto/src/error/aadsts/table.rs",
         "a table: one row for each code",
     ),
     ("crates/entra-proto/src/acquire/step.rs", "older than the limit"),

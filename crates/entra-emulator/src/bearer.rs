@@ -9,12 +9,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::clock::unix;
 use crate::config::{Tenant, TokenVersion};
-use crate::core::Core;
 use crate::exchange::Exchange;
-use crate::keys::ALGORITHM;
-use crate::recorder::Lint;
+use crate::state::Core;
+use crate::state::keys::ALGORITHM;
+use crate::state::recorder::Lint;
+use crate::time::unix;
 
 /// The application, or the user, that calls an API with a token that the API accepts.
 pub(crate) struct Caller<'a> {
@@ -66,7 +66,7 @@ pub(crate) enum Flaw {
     NotYet,
     Issuer,
     /// It is for the API of this name.
-    Audience(String),
+    TenantPath(String),
     /// At this time, in seconds since the epoch; whether the client said that it can answer a claims challenge.
     Revoked {
         at: u64,
@@ -126,7 +126,7 @@ impl<'a> Token<'a> {
         let app_id = |name: &str| core.directory.api(name).map(|api| &api.app_id);
         let meant = app_id(api);
         if meant.is_none() || app_id(&claims.aud) != meant {
-            return Err(Flaw::Audience(claims.aud));
+            return Err(Flaw::TenantPath(claims.aud));
         }
         claims.check_revocation(core)?;
         Ok(Caller { tenant, claims })

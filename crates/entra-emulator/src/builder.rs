@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::certificate::KeyCredential;
-use crate::clock::Clock;
+use crate::config::Issuers;
 use crate::config::{ActivityFeed, Api, App, Config, Tenant};
-use crate::core::Core;
 use crate::emulator::Emulator;
 use crate::error::Error;
-use crate::recorder::{Observer, Recorder, RequestEvent};
 use crate::server::{self, Server};
-use crate::token::issuer::Issuers;
-use crate::token::replay::Replays;
+use crate::state::Core;
+use crate::state::clock::Clock;
+use crate::state::recorder::{Observer, Recorder, RequestEvent};
+use crate::state::replays::Replays;
 
 /// Builds an [`Emulator`]. What is not said is filled in as [`Config`] tells.
 ///

@@ -142,9 +142,9 @@ struct Entry {
     value: String,
     #[serde(rename = "display_name", alias = "displayName")]
     _display_name: Option<String>,
-    #[serde(rename = "start_date", alias = "startDate", deserialize_with = "time")]
+    #[serde(rename = "start_date", alias = "startDate", deserialize_with = "time::read")]
     start: Option<SystemTime>,
-    #[serde(rename = "end_date", alias = "endDate", deserialize_with = "time")]
+    #[serde(rename = "end_date", alias = "endDate", deserialize_with = "time::read")]
     end: Option<SystemTime>,
 }
 

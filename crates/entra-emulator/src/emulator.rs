@@ -7,13 +7,15 @@ use std::sync::Arc;
 use http::{Request, Response};
 
 use crate::builder::EmulatorBuilder;
-use crate::clock::{Clock, unix};
 use crate::config::{Api, App, ContentType, Tenant};
 use crate::control;
-use crate::core::Core;
-use crate::fault::{Cut, Delivery, Fault};
-use crate::recorder::{Channel, RequestEvent};
+use crate::router;
 use crate::server::Server;
+use crate::state::Core;
+use crate::state::clock::Clock;
+use crate::state::fault::{Cut, Delivery, Fault};
+use crate::state::recorder::{Channel, RequestEvent};
+use crate::time::unix;
 use crate::well_known::{
     AZURE_KEY_VAULT, AZURE_RESOURCE_MANAGER, AZURE_SQL, AZURE_STORAGE, GRAPH, MANAGED_DESKTOP, OFFICE_MANAGEMENT,
 };
@@ -54,7 +56,7 @@ impl Emulator {
     /// The request's URI may be absolute or only a path. What a response cannot express (a reset, a body cut short or
     /// without end, latency) is told by the [`Delivery`] among its extensions.
     pub fn handle(&self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
-        let mut response = self.core.handle(request, Channel::Memory);
+        let mut response = router::handle(&self.core, request, Channel::Memory);
         let cut = response
             .extensions()
             .get::<Delivery>()

@@ -1,6 +1,5 @@
 //! One request with everything that is worked out about it before it is judged.
 
-use std::net::Ipv6Addr;
 use std::time::SystemTime;
 
 use base64::Engine;
@@ -11,14 +10,14 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use crate::aadsts::Refusal;
-use crate::activity::Validated;
-use crate::clock::{error_timestamp, unix};
 use crate::config::{Tenant, TokenVersion};
-use crate::core::Core;
 use crate::form::Form;
-use crate::recorder::{Channel, Lint, RequestEvent, Shown, parameters};
+use crate::host::is_authority;
 use crate::redact::redacted;
 use crate::seed::is_guid;
+use crate::state::Core;
+use crate::state::recorder::{Channel, Lint, RequestEvent, Shown, parameters};
+use crate::time::{error_timestamp, unix};
 
 /// A request being answered: the parsed request on one side, the event that grows with the answer on the other.
 pub(crate) struct Exchange<'a> {
@@ -238,6 +237,10 @@ impl<'a> Exchange<'a> {
     }
 }
 
+/// Whether the webhook of a request answered the call that validates it: among the extensions of the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Validated(pub(crate) bool);
+
 /// A text of the request in a message: short, and without control characters.
 pub(crate) fn shown(text: &str) -> String {
     text.chars()
@@ -296,26 +299,6 @@ pub(crate) fn origin(core: &Core, uri: &Uri, headers: &HeaderMap, channel: Chann
         Some(authority) => (authority.to_owned(), format!("{scheme}://{authority}")),
         None => (String::new(), core.base_url.clone()),
     }
-}
-
-/// Host and port only, so that it can be put into a URL and into tokens: no user, no path, nothing to escape.
-pub(crate) fn is_authority(text: &str) -> bool {
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !text.ends_with(']') => (host, Some(port)),
-        _ => (text, None),
-    };
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
-    let is_name = |name: &str| {
-        name.bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
-            && name.split('.').next().is_some_and(|label| !label.is_empty())
-    };
-    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let is_host = match address {
-        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-        None => is_name(host),
-    };
-    text.len() <= 255 && is_host && port.is_none_or(is_port)
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");

@@ -5,17 +5,18 @@ use std::fmt;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{Request, Response, StatusCode, Uri};
 
-use crate::authorize::candidates;
-use crate::authorize::consent::{self, Next};
-use crate::authorize::pages::Shown;
-use crate::authorize::transaction::Goal;
-use crate::clock::unix;
 use crate::config::{Tenant, User};
-use crate::core::Core;
 use crate::emulator::Emulator;
-use crate::fault::Delivery;
-use crate::recorder::Channel;
-use crate::token::refresh::Refresh;
+use crate::protocol::authorize::candidates;
+use crate::protocol::authorize::consent::{self, Next};
+use crate::protocol::authorize::pages::Shown;
+use crate::router;
+use crate::state::Core;
+use crate::state::fault::Delivery;
+use crate::state::grants::Refresh;
+use crate::state::recorder::Channel;
+use crate::state::transactions::Goal;
+use crate::time::unix;
 
 /// An answer on its way to the app: what a browser would be sent to. `Debug` shows no parameters, which may be codes.
 #[derive(Clone, PartialEq, Eq)]
@@ -203,7 +204,7 @@ impl Core {
         };
         let mut request = Request::new(Vec::new());
         *request.uri_mut() = url;
-        match self.walk(self.handle(request, Channel::Memory), &origin, who, agree)? {
+        match self.walk(router::handle(self, request, Channel::Memory), &origin, who, agree)? {
             End::Redirect(redirect) => Ok(redirect),
             End::Done => Err(nothing_more(&Response::new(Vec::new()))),
         }
@@ -288,7 +289,7 @@ impl Core {
         let request = Request::post(url)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(body.into_bytes());
-        self.handle(request.expect("the path of a page is sound"), Channel::Memory)
+        router::handle(self, request.expect("the path of a page is sound"), Channel::Memory)
     }
 }
 

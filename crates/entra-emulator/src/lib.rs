@@ -102,53 +102,43 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod aadsts;
-mod activity;
-mod authorize;
+mod activity_errors;
+mod api;
 mod bearer;
 mod builder;
 mod certificate;
-mod clock;
 mod config;
-mod consents;
 mod control;
-mod core;
-mod directory;
-mod discovery;
 mod emulator;
 mod error;
 mod exchange;
-mod fault;
 mod forge;
 mod form;
-mod graph;
 mod headless;
+mod host;
 mod html;
-mod keys;
 mod landing;
-mod managed_desktop;
-mod quota;
-mod recorder;
+mod protocol;
 mod redact;
-mod scope;
+mod router;
 mod seed;
 mod server;
-mod store;
-mod token;
-mod user_realm;
+mod state;
+mod time;
 mod well_known;
 
 pub use crate::aadsts::{Aadsts, Known};
 pub use crate::builder::EmulatorBuilder;
 pub use crate::certificate::KeyCredential;
-pub use crate::clock::Clock;
+
 pub use crate::config::{
-    ActivityFeed, Api, App, Config, ContentType, DelegatedPermission, Group, ManagedDevice, NextPageHeader, Permission,
-    Secret, Tenant, TokenVersion, UpdateRing, User, UserType,
+    ActivityFeed, Api, App, Config, ContentType, DelegatedPermission, Group, Issuers, ManagedDevice, NextPageHeader,
+    Permission, Secret, Tenant, TokenVersion, UpdateRing, User, UserType,
 };
 pub use crate::emulator::Emulator;
 pub use crate::error::Error;
-pub use crate::fault::{Cut, Delivery, Fault};
 pub use crate::forge::{Defect, Forge, SignatureAlgorithm};
 pub use crate::headless::{ErrorPage, Redirect};
-pub use crate::recorder::{Channel, Endpoint, Lint, Parameter, Purpose, RequestEvent};
-pub use crate::token::issuer::Issuers;
+pub use crate::state::clock::Clock;
+pub use crate::state::fault::{Cut, Delivery, Fault};
+pub use crate::state::recorder::{Channel, Endpoint, Lint, Parameter, Purpose, RequestEvent};

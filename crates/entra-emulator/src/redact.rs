@@ -2,9 +2,9 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::directory::Directory;
-use crate::recorder::{RequestEvent, is_secret};
 use crate::seed::is_guid;
+use crate::state::directory::Directory;
+use crate::state::recorder::{RequestEvent, is_secret};
 
 /// A text of a request without secrets: those that are registered, those that the request itself sent as such, and
 /// what looks like a secret or a token. Clients that are set up wrongly have them in the path or in another parameter.

@@ -1,4 +1,4 @@
-//! The APIs that are there in every tenant.
+//! The APIs that are there in every tenant, and the names of several tenants.
 
 use crate::config::Api;
 
@@ -53,6 +53,10 @@ pub(crate) fn owned(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
+/// The names in a path that stand for several tenants.
+pub(crate) const SHARED: &[&str] = &["common", "organizations", "consumers"];
+/// The tenant of all personal accounts; `consumers` is another name of it.
+pub(crate) const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 /// Microsoft Graph's application id, the same in every tenant.
 pub(crate) const GRAPH_APP_ID: &str = "00000003-0000-0000-c000-000000000000";
 /// Microsoft Graph's identifier URI.

@@ -70,7 +70,11 @@ const LARGER: &[(&str, usize, &str)] = &[
         7,
         "a token knows the slot of the cache that it came from",
     ),
-    ("crates/entra-emulator/src", 92, "the router and the state are one type"),
+    (
+        "crates/entra-emulator/src",
+        16,
+        "the tables of Graph use the head of their folder",
+    ),
     (
         "crates/entra-proto/src",
         42,

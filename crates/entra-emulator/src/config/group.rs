@@ -36,7 +36,7 @@ pub struct Group {
     /// A Microsoft 365 group (`Unified`), which has an e-mail address. Otherwise it is a security group.
     pub microsoft_365: bool,
     /// Time at which the group was created.
-    #[serde(deserialize_with = "super::time")]
+    #[serde(deserialize_with = "crate::config::time::read")]
     pub created_date_time: Option<SystemTime>,
     /// Direct members: users by object id or sign-in name, groups of the tenant by object id or name, and applications by
     /// the object id of their service principal, client id or name. Object ids once the emulator is built.

@@ -26,10 +26,10 @@ pub struct ManagedDevice {
     /// Version of the operating system.
     pub os_version: Option<String>,
     /// Time at which the device was enrolled into Intune.
-    #[serde(deserialize_with = "super::time")]
+    #[serde(deserialize_with = "crate::config::time::read")]
     pub enrolled: Option<SystemTime>,
     /// Time of the last synchronization with Intune.
-    #[serde(deserialize_with = "super::time")]
+    #[serde(deserialize_with = "crate::config::time::read")]
     pub last_sync: Option<SystemTime>,
     /// Has an open elevation request, whose details the API returns.
     pub elevated: bool,

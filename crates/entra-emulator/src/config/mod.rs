@@ -4,29 +4,30 @@ mod activity;
 mod api;
 mod app;
 mod group;
+mod issuers;
 mod managed_device;
 mod permission;
 mod problem;
 mod secret;
+mod tenant;
+pub(crate) mod time;
 mod user;
 
-use std::time::SystemTime;
-
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Error;
 use crate::certificate::KeyCredential;
-use crate::clock::parse_rfc3339;
-use crate::token::issuer::Issuers;
 
 pub use self::activity::{ActivityFeed, ContentType, NextPageHeader};
 pub use self::api::{Api, TokenVersion};
 pub use self::app::App;
 pub use self::group::Group;
+pub use self::issuers::Issuers;
 pub use self::managed_device::{ManagedDevice, UpdateRing};
 pub use self::permission::{DelegatedPermission, Permission};
 pub use self::secret::Secret;
+pub use self::tenant::Tenant;
 pub use self::user::{User, UserType};
 
 /// Everything an emulator can be told before it starts.
@@ -140,79 +141,9 @@ impl Config {
     pub const SCHEMA: &str = include_str!("schema.json");
 }
 
-/// A directory.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Tenant {
-    /// GUID; derived from the seed when empty.
-    pub id: String,
-    /// Verified domain, for example `contoso.onmicrosoft.com`; derived when empty.
-    pub domain: String,
-    /// What people call it; the domain's first label when empty.
-    pub name: String,
-    /// An external (customer) tenant: its issuer is on `ciamlogin.com`.
-    pub external: bool,
-    /// Who signs in, and whom Microsoft Graph lists; three made-up people when left out, the first an administrator.
-    pub users: Option<Vec<User>>,
-    /// Groups, which Microsoft Graph lists; two made-up ones when left out.
-    pub groups: Option<Vec<Group>>,
-    /// Devices that Microsoft Managed Desktop manages; one for each user when left out, the first with an open elevation
-    /// request.
-    pub managed_devices: Option<Vec<ManagedDevice>>,
-}
-
-impl Tenant {
-    /// A workforce tenant with this domain.
-    pub fn new(domain: impl Into<String>) -> Self {
-        Self {
-            domain: domain.into(),
-            ..Self::default()
-        }
-    }
-
-    /// Sets the directory's GUID.
-    pub fn id(self, id: impl Into<String>) -> Self {
-        Self { id: id.into(), ..self }
-    }
-
-    /// Makes it an external (customer) tenant, reached as `{subdomain}.ciamlogin.com` as well.
-    pub fn external(self) -> Self {
-        Self { external: true, ..self }
-    }
-
-    /// Adds a user. The first call replaces the made-up ones.
-    pub fn user(mut self, user: User) -> Self {
-        self.users.get_or_insert_default().push(user);
-        self
-    }
-
-    /// Adds a group. The first call replaces the made-up ones.
-    pub fn group(mut self, group: Group) -> Self {
-        self.groups.get_or_insert_default().push(group);
-        self
-    }
-
-    /// Adds a device that Microsoft Managed Desktop manages. The first call replaces the made-up ones.
-    pub fn managed_device(mut self, device: ManagedDevice) -> Self {
-        self.managed_devices.get_or_insert_default().push(device);
-        self
-    }
-}
-
 const MOST_TENANTS: u32 = 10_000;
 pub(crate) const LONGEST_LIFETIME: u64 = 31_536_000;
 pub(crate) const LONGEST_INTERVAL: u64 = 900;
-
-/// A time in a configuration.
-pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SystemTime>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(deserializer)? else {
-        return Ok(None);
-    };
-    parse_rfc3339(&text)
-        .map(Some)
-        .ok_or_else(|| serde::de::Error::custom("a time is not in UTC like 2026-01-31T23:59:58Z"))
-}
 
 #[cfg(test)]
 mod tests {

@@ -17,10 +17,10 @@ pub struct Secret {
     /// The value that authenticates; derived when empty.
     pub value: String,
     /// Valid from; always when left out. In JSON: `2026-01-31T23:59:58Z`.
-    #[serde(deserialize_with = "time")]
+    #[serde(deserialize_with = "time::read")]
     pub start: Option<SystemTime>,
     /// Valid until, this instant excluded; for ever when left out.
-    #[serde(deserialize_with = "time")]
+    #[serde(deserialize_with = "time::read")]
     pub end: Option<SystemTime>,
 }
 

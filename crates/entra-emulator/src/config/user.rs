@@ -28,7 +28,7 @@ pub struct User {
     /// Whether the user may sign in; true when left out.
     pub account_enabled: Option<bool>,
     /// Time at which the user was created.
-    #[serde(deserialize_with = "super::time")]
+    #[serde(deserialize_with = "crate::config::time::read")]
     pub created_date_time: Option<SystemTime>,
     /// Company, if any.
     pub company_name: Option<String>,

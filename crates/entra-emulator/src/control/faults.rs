@@ -11,8 +11,8 @@ use crate::aadsts::Aadsts;
 use crate::control::members::{Members, whole};
 use crate::control::problem::Problem;
 use crate::control::{Call, Reply};
-use crate::fault::{Cut, Fault, Replacement, RetryAfter, Skew};
 use crate::landing;
+use crate::state::fault::{Cut, Fault, Replacement, RetryAfter, Skew};
 
 /// `GET /v1/faults`
 pub(crate) fn list(call: &Call<'_>) -> Reply {

@@ -9,45 +9,16 @@ mod problem;
 mod requests;
 mod tokens;
 
-use std::fmt;
 use std::time::SystemTime;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::clock::{LAST_SECOND, rfc3339, unix};
 use crate::control::members::Members;
 use crate::control::problem::Problem;
-use crate::core::Core;
-use crate::store::random;
-
-/// The key that every request to the control API carries.
-pub(crate) struct ControlKey(String);
-
-impl ControlKey {
-    /// A new key from the system's random generator. In hexadecimal, since base64url may begin with a hyphen, as options
-    /// of commands do.
-    pub(crate) fn new() -> Self {
-        Self(random::<32>().iter().map(|byte| format!("{byte:02x}")).collect())
-    }
-
-    pub(crate) fn text(&self) -> &str {
-        &self.0
-    }
-
-    /// Compares in a time that does not depend on where the two differ.
-    fn is(&self, text: &str) -> bool {
-        verify_slices_are_equal(self.0.as_bytes(), text.as_bytes()).is_ok()
-    }
-}
-
-impl fmt::Debug for ControlKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ControlKey([redacted])")
-    }
-}
+use crate::state::Core;
+use crate::time::{LAST_SECOND, rfc3339, unix};
 
 /// Answers a request to the control API.
 pub(crate) fn answer(core: &Core, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
@@ -377,13 +348,5 @@ mod tests {
         ] {
             assert!(!is_loopback(host), "{host}");
         }
-    }
-
-    #[test]
-    fn keys_differ_and_are_not_shown() {
-        let (one, two) = (ControlKey::new(), ControlKey::new());
-        assert!(one.text().len() == 64 && one.text() != two.text());
-        assert!(!format!("{one:?}").contains(one.text()));
-        assert!(one.is(one.text()) && !one.is(two.text()) && !one.is("") && !one.is(&one.text()[1..]));
     }
 }

@@ -5,13 +5,13 @@ use std::time::{Duration, UNIX_EPOCH};
 use http::{StatusCode, Uri};
 use serde_json::{Map, Value, json};
 
-use crate::clock::{LAST_SECOND, parse_rfc3339, unix};
 use crate::config::{App, ContentType, Tenant, User};
 use crate::control::members::Members;
 use crate::control::problem::Problem;
 use crate::control::{Call, Reply, with_moment};
-use crate::core::Core;
 use crate::headless::{ErrorPage, Redirect};
+use crate::state::Core;
+use crate::time::{LAST_SECOND, parse_rfc3339, unix};
 
 /// `GET /v1/clock`
 pub(crate) fn clock(call: &Call<'_>) -> Reply {

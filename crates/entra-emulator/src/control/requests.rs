@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::control::problem::Problem;
 use crate::control::{Call, Reply, with_moment};
-use crate::core::Core;
-use crate::recorder::{Channel, Endpoint, Purpose, RequestEvent};
 use crate::redact::redacted;
+use crate::state::Core;
+use crate::state::recorder::{Channel, Endpoint, Purpose, RequestEvent};
 
 /// `GET /v1/requests`
 pub(crate) fn list(call: &Call<'_>) -> Reply {

@@ -8,9 +8,9 @@ use crate::control::members::{Members, whole};
 use crate::control::operations::{APP, TENANT, USER, app_named, tenant_named, unknown, users_named};
 use crate::control::problem::Problem;
 use crate::control::{Call, Reply};
-use crate::core::Core;
 use crate::forge::{Change, Defect, Forge, Part, SignatureAlgorithm};
-use crate::keys::{KeyRing, STRANGER};
+use crate::state::Core;
+use crate::state::keys::{KeyRing, STRANGER};
 
 /// `GET /v1/tokens`
 pub(crate) fn defects(_: &Call<'_>) -> Reply {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::certificate::sha256;
 use crate::forge::draft::{Draft, Object, SignatureAlgorithm, padded_base64url};
-use crate::keys::{EXPONENT, STRANGER};
+use crate::state::keys::{EXPONENT, STRANGER};
 
 macro_rules! defects {
     ($($(#[doc = $about:literal])+ $variant:ident $name:literal $rule:literal $make:expr;)+) => {

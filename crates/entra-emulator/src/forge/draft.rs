@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::forge::{Change, Part};
-use crate::keys::Key;
+use crate::state::keys::Key;
 
 /// The algorithm of a forged token's signature. The service uses RS256 alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

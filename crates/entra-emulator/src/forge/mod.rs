@@ -6,18 +6,19 @@ mod draft;
 use http::Request;
 use serde_json::{Value, json};
 
-use crate::clock::unix;
 use crate::config::{Api, App, Tenant, TokenVersion, User};
-use crate::core::Core;
 use crate::emulator::Emulator;
 use crate::exchange::Exchange;
 use crate::forge::draft::{Draft, Object};
-use crate::keys::{Key, KeyRing, STRANGER};
-use crate::recorder::{Channel, Endpoint};
-use crate::token::client_auth::Proof;
-use crate::token::mint;
-use crate::token::request::RequestedClaims;
-use crate::token::user::{self, Session};
+use crate::protocol::token::client_auth::Proof;
+use crate::protocol::token::mint;
+use crate::protocol::token::request::RequestedClaims;
+use crate::protocol::token::user;
+use crate::state::Core;
+use crate::state::keys::{Key, KeyRing, STRANGER};
+use crate::state::recorder::{Channel, Endpoint};
+use crate::state::session::Session;
+use crate::time::unix;
 
 pub use crate::forge::defect::Defect;
 pub use crate::forge::draft::SignatureAlgorithm;

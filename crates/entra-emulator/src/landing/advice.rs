@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use crate::aadsts::Aadsts;
-use crate::recorder::{Lint, RequestEvent};
+use crate::state::recorder::{Lint, RequestEvent};
 
 /// What to do about an error response, if that is known.
 pub(super) fn advice(event: &RequestEvent) -> Option<&'static str> {

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::core::Core;
+use crate::config::Issuers;
 use crate::html::escape;
 use crate::landing::parts::{code, definitions};
-use crate::token::issuer::Issuers;
+use crate::state::Core;
 
 pub(super) fn section(core: &Core, origin: &str) -> String {
     let tenant = core.first_tenant();

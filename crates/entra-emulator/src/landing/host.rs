@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use http::Request;
 use http::header::HOST;
 
-use crate::core::Core;
-use crate::directory::ciam_subdomain;
-use crate::discovery::is_public_cloud;
-use crate::exchange::is_authority;
+use crate::host::is_authority;
+use crate::protocol::discovery::is_public_cloud;
+use crate::state::Core;
+use crate::state::directory::ciam_subdomain;
 
 /// The hosts that a request names, as they were sent.
 pub(super) fn named(request: &Request<Vec<u8>>) -> impl Iterator<Item = Cow<'_, str>> {

@@ -14,11 +14,12 @@ use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, IF_NONE_MATC
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::json;
 
-use crate::core::Core;
-use crate::exchange::{is_authority, no_store, origin};
-use crate::fault::http_date;
+use crate::exchange::{no_store, origin};
+use crate::host::is_authority;
 use crate::html::{Document, escape};
-use crate::recorder::Channel;
+use crate::state::Core;
+use crate::state::recorder::Channel;
+use crate::time::http_date;
 
 /// Answers a request about the emulator itself, and leaves all others alone.
 pub(crate) fn answer(core: &Core, request: &Request<Vec<u8>>, channel: Channel) -> Option<Response<Vec<u8>>> {

@@ -5,12 +5,12 @@ use std::fmt::Write;
 use std::time::SystemTime;
 
 use crate::certificate::hex;
-use crate::clock::{rfc3339, unix};
 use crate::config::{Api, App, Tenant, TokenVersion};
-use crate::consents::{Asked, Granted, Kind};
-use crate::core::Core;
 use crate::html::escape;
 use crate::landing::parts::{code, definitions, dim, list, more, table};
+use crate::state::Core;
+use crate::state::consents::{Asked, Granted, Kind};
+use crate::time::{rfc3339, unix};
 
 pub(super) fn tenants(core: &Core) -> String {
     let mut html = start("tenants", "Tenants");

@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use crate::clock::{rfc3339, unix};
-use crate::core::Core;
 use crate::html::escape;
 use crate::landing::advice;
 use crate::landing::parts::{code, dim, prose, sentence};
-use crate::recorder::RequestEvent;
 use crate::redact::redacted;
 use crate::seed::is_guid;
+use crate::state::Core;
+use crate::state::recorder::RequestEvent;
+use crate::time::{rfc3339, unix};
 
 pub(super) fn section(core: &Core, origin: &str) -> String {
     let mut rows = String::new();

@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-use crate::fault::Cut;
 use crate::server::Broken;
+use crate::state::fault::Cut;
 
 /// A body that may break off, go on for long, or never end, without ever holding more than its pattern.
 pub(crate) struct WireBody {

@@ -23,15 +23,17 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::Error;
-use crate::activity::{self, Validated};
+use crate::api::activity;
 use crate::control;
-use crate::core::Core;
-use crate::fault::{Cut, Delivery};
-use crate::recorder::Channel;
+use crate::exchange::Validated;
+use crate::router;
 use crate::server::body::WireBody;
 pub(crate) use crate::server::sockets::Sockets;
 use crate::server::stream::Stream;
 use crate::server::webhooks::Caller;
+use crate::state::Core;
+use crate::state::fault::{Cut, Delivery};
+use crate::state::recorder::Channel;
 
 /// A running server. Dropping it closes every connection and ends the thread.
 pub(crate) struct Server {
@@ -260,7 +262,7 @@ async fn answer(
                 let is_valid = shared.webhooks.call(call).await;
                 request.extensions_mut().insert(Validated(is_valid));
             }
-            core.handle(request, channel)
+            router::handle(core, request, channel)
         }
         Door::Control => control::answer(core, &request),
     };

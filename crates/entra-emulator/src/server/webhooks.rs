@@ -12,9 +12,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
-use crate::activity::{Call, is_loopback};
-use crate::clock::unix;
-use crate::core::Core;
+use crate::api::activity::{Call, is_loopback};
+use crate::state::Core;
+use crate::time::unix;
 
 /// Makes calls, some at a time.
 #[derive(Clone)]

@@ -1,0 +1,258 @@
+//! The content that applications subscribed to, and the notifications that their webhooks get.
+
+use std::ops::Range;
+
+use serde_json::{Value, json};
+
+use crate::api::activity::content::{Place, moment};
+use crate::api::activity::denial::Denial;
+use crate::api::activity::webhook::Call;
+use crate::config::{ContentType, Tenant};
+use crate::state::Core;
+use crate::state::subscriptions::{Attempt, Hook, Key, Subscription, Subscriptions, Webhook};
+
+/// Notifications that are due, with the webhook that they are for.
+pub(crate) struct Notification {
+    key: Key,
+    serial: u64,
+    contents: Range<u64>,
+    sent: u64,
+    pub(crate) call: Call,
+}
+
+impl Subscriptions {
+    /// The enabled ones of an app in a tenant. What was stopped is not listed.
+    pub(super) fn list(&self, tenant: &Tenant, client_id: &str, now: u64) -> Vec<Value> {
+        let state = self.state();
+        let shown = |content_type: ContentType| {
+            let subscription = state.subscriptions.get(&Key::new(tenant, client_id, content_type))?;
+            let is_enabled = subscription.stopped.is_none();
+            is_enabled.then(|| subscription.shown(content_type, now))
+        };
+        ContentType::ALL.into_iter().filter_map(shown).collect()
+    }
+
+    /// Checks that a start would change something.
+    ///
+    /// # Errors
+    /// AF20024.
+    pub(super) fn check_start(&self, key: &Key, webhook: Option<&Webhook>, now: u64) -> Result<(), Denial> {
+        let state = self.state();
+        let Some(current) = state.subscriptions.get(key).filter(|current| current.stopped.is_none()) else {
+            return Ok(());
+        };
+        let hook = current.hook.as_ref();
+        let is_same = hook.map(|hook| &hook.webhook) == webhook;
+        if is_same && hook.is_none_or(|hook| hook.status(now) == "enabled") {
+            let message = "The subscription is already enabled. No property change.";
+            return Err(Denial::new("AF20024", message));
+        }
+        Ok(())
+    }
+
+    /// Starts a subscription, or changes its webhook. Notifications begin with the content after this many.
+    pub(super) fn start(
+        &self,
+        key: Key,
+        webhook: Option<Webhook>,
+        origin: &str,
+        is_called: bool,
+        next: u64,
+        now: u64,
+    ) -> Value {
+        let mut state = self.state();
+        state.serial += 1;
+        let serial = state.serial;
+        let content_type = key.content_type;
+        let subscription = state.subscriptions.entry(key).or_default();
+        if let Some(stopped) = subscription.stopped.take() {
+            subscription.gaps.push(stopped..next);
+            let surplus = subscription.gaps.len().saturating_sub(MOST_GAPS);
+            subscription.gaps.drain(..surplus);
+        }
+        subscription.hook = webhook.map(|webhook| Hook {
+            webhook,
+            is_called,
+            origin: origin.to_owned(),
+            serial,
+            next,
+            failures: 0,
+            due: 0,
+            in_flight: false,
+            is_disabled: false,
+        });
+        let shown = subscription.shown(content_type, now);
+        drop(state);
+        self.awake.notify_one();
+        shown
+    }
+
+    /// Stops a subscription, while there are this many contents.
+    ///
+    /// # Errors
+    /// AF20022 for a subscription that was never started, AF20023 for one that was stopped.
+    pub(super) fn stop(&self, key: &Key, count: u64) -> Result<(), Denial> {
+        let mut state = self.state();
+        let subscription = state.subscriptions.get_mut(key).ok_or_else(never_started)?;
+        if subscription.stopped.is_some() {
+            return Err(stopped());
+        }
+        subscription.stopped = Some(count);
+        subscription.hook = None;
+        Ok(())
+    }
+
+    /// The contents that an enabled subscription does not have, by their indexes.
+    ///
+    /// # Errors
+    /// AF20022 for a subscription that was never started, AF20023 for one that was stopped.
+    pub(super) fn gaps(&self, key: &Key) -> Result<Vec<Range<u64>>, Denial> {
+        let state = self.state();
+        let subscription = state.subscriptions.get(key).ok_or_else(never_started)?;
+        match subscription.stopped {
+            Some(_) => Err(stopped()),
+            None => Ok(subscription.gaps.clone()),
+        }
+    }
+
+    /// The attempts to notify of contents, from the one with this number on: as items of a list, each with its number. The
+    /// newest ones are kept.
+    pub(super) fn attempts(
+        &self,
+        key: &Key,
+        core: &Core,
+        place: &Place<'_>,
+        window: &Range<u64>,
+        from: u64,
+        now: u64,
+    ) -> Vec<(u64, Value)> {
+        let contents = core.feed.contents(place.tenant, key.content_type, now);
+        let state = self.state();
+        let Some(subscription) = state.subscriptions.get(key) else {
+            return Vec::new();
+        };
+        let attempts = subscription.attempts.iter();
+        let attempts =
+            attempts.filter(|attempt| attempt.number >= from && window.contains(&contents.created(attempt.content)));
+        // One more than a page, to know whether there is another.
+        let attempts = attempts.take(core.feed.settings.page_size as usize + 1);
+        let item = |attempt: &Attempt| {
+            let mut item = place.item(&contents, attempt.content);
+            item["notificationSent"] = moment(attempt.sent).into();
+            item["notificationStatus"] = if attempt.is_success { "success" } else { "failed" }.into();
+            (attempt.number, item)
+        };
+        attempts.map(item).collect()
+    }
+
+    /// Whether any webhook is called at all.
+    pub(crate) fn has_webhooks(&self) -> bool {
+        let state = self.state();
+        let mut hooks = state
+            .subscriptions
+            .values()
+            .filter_map(|subscription| subscription.hook.as_ref());
+        hooks.any(|hook| hook.is_called)
+    }
+
+    /// Takes the notifications that are due now, at most this many. Each is followed by [`delivered`](Self::delivered).
+    pub(crate) fn due(&self, core: &Core, now: u64, most: usize) -> Vec<Notification> {
+        let mut state = self.state();
+        let hooks = state.subscriptions.iter_mut();
+        let hooks = hooks.filter_map(|(key, subscription)| Some((key, subscription.hook.as_mut()?)));
+        let notify = |(key, hook): (&Key, &mut Hook)| {
+            // Nearly always there is nothing to send, and this is asked many times a second for each webhook.
+            if !hook.is_due(now) {
+                return None;
+            }
+            let tenant = core.directory.tenant(&key.tenant)?;
+            let count = core.feed.count(tenant, key.content_type, now);
+            let batch = hook.next..count.min(hook.next + MOST_ITEMS);
+            if batch.is_empty() {
+                return None;
+            }
+            let contents = core.feed.contents(tenant, key.content_type, now);
+            let place = Place::new(&hook.origin, tenant, key.content_type);
+            let items = batch.clone().map(|index| {
+                let mut item = place.item(&contents, index);
+                item["tenantId"] = key.tenant.as_str().into();
+                item["clientId"] = key.client_id.as_str().into();
+                item
+            });
+            let call = Call {
+                address: hook.webhook.loopback()?,
+                auth_id: hook.webhook.auth_id.clone(),
+                validation_code: None,
+                body: Value::Array(items.collect()).to_string().into_bytes(),
+            };
+            hook.in_flight = true;
+            Some(Notification {
+                key: key.clone(),
+                serial: hook.serial,
+                contents: batch,
+                sent: now,
+                call,
+            })
+        };
+        hooks.filter_map(notify).take(most).collect()
+    }
+
+    /// Notes how a notification ended. After a failure the next attempt waits, each time twice as long.
+    pub(crate) fn delivered(&self, notification: Notification, is_success: bool, retry: u64, now: u64) {
+        let mut state = self.state();
+        let Some(subscription) = state.subscriptions.get_mut(&notification.key) else {
+            return;
+        };
+        for content in notification.contents.clone() {
+            subscription.attempts.push_back(Attempt {
+                number: subscription.attempted,
+                content,
+                sent: notification.sent,
+                is_success,
+            });
+            subscription.attempted += 1;
+        }
+        while subscription.attempts.len() > MOST_ATTEMPTS {
+            subscription.attempts.pop_front();
+        }
+        let hook = subscription.hook.as_mut();
+        let Some(hook) = hook.filter(|hook| hook.serial == notification.serial) else {
+            return;
+        };
+        hook.in_flight = false;
+        if is_success {
+            hook.failures = 0;
+            hook.next = notification.contents.end;
+            return;
+        }
+        hook.failures += 1;
+        hook.is_disabled = hook.failures >= MOST_FAILURES;
+        hook.due = now + (retry << (hook.failures - 1).min(MOST_FAILURES));
+    }
+}
+
+impl Subscription {
+    fn shown(&self, content_type: ContentType, now: u64) -> Value {
+        json!({
+            "contentType": content_type.as_str(),
+            "status": "enabled",
+            "webhook": self.hook.as_ref().map(|hook| hook.shown(now)),
+        })
+    }
+}
+
+pub(super) fn never_started() -> Denial {
+    Denial::new("AF20022", "No subscription found for the specified content type.")
+}
+
+fn stopped() -> Denial {
+    Denial::new("AF20023", "The subscription was disabled by a tenant admin.")
+}
+
+const MOST_GAPS: usize = 100;
+/// The most contents in one notification.
+const MOST_ITEMS: u64 = 10;
+/// The most attempts that are kept of each subscription.
+const MOST_ATTEMPTS: usize = 1_000;
+/// So many failures in a row disable a webhook.
+const MOST_FAILURES: u32 = 5;

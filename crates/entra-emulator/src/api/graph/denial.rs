@@ -1,0 +1,197 @@
+//! Error responses in Graph's form.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::api::graph::JSON;
+use crate::exchange::{Exchange, shown};
+use crate::time::{graph_date, unix};
+use crate::well_known::GRAPH_APP_ID;
+
+/// An error response.
+#[derive(Debug)]
+pub(crate) struct Denial {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    /// Seconds until the client may try again.
+    retry_after: Option<u64>,
+    /// What the challenge says besides where tokens come from: parameters, each behind a comma.
+    challenge: String,
+}
+
+impl Denial {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            retry_after: None,
+            challenge: String::new(),
+        }
+    }
+
+    /// The token is missing or not valid.
+    pub(super) fn token(message: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message)
+    }
+
+    /// The token was revoked, and the client did not say that it handles claims challenges.
+    pub(super) fn revoked() -> Self {
+        let message = "Access token validation failure. The token was revoked.";
+        Self {
+            challenge: format!(", error_description=\"{message}\", error=\"invalid_token\""),
+            ..Self::token(message)
+        }
+    }
+
+    /// The token was revoked at this time, in seconds since the epoch, and the client handles challenges: it has to
+    /// request a token that is not older.
+    pub(super) fn claims(at: u64) -> Self {
+        let claims = json!({"access_token": {"nbf": {"essential": true, "value": at.to_string()}}});
+        let claims = STANDARD.encode(claims.to_string());
+        Self {
+            challenge: format!(
+                ", error_description=\"{ISSUED_BEFORE}\", error=\"insufficient_claims\", claims=\"{claims}\""
+            ),
+            ..Self::token(ISSUED_BEFORE)
+        }
+    }
+
+    /// The token is valid and lacks the permission. Most of the time, consent is missing.
+    pub(super) fn privileges() -> Self {
+        let message = "Insufficient privileges to complete the operation.";
+        Self::new(StatusCode::FORBIDDEN, "Authorization_RequestDenied", message)
+    }
+
+    /// There were too many requests.
+    pub(super) fn throttled(retry_after: u64) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "TooManyRequests",
+                "Please retry again later.",
+            )
+        }
+    }
+
+    /// The directory rejects the request.
+    pub(super) fn request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "Request_BadRequest", message)
+    }
+
+    /// The request breaks the rules of OData: a syntax error, an unknown property, an option given twice.
+    pub(super) fn malformed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
+    }
+
+    /// The query is well-formed, and Graph does not support it.
+    pub(super) fn unsupported(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "Request_UnsupportedQuery", message)
+    }
+
+    pub(super) fn not_found(id: &str) -> Self {
+        let message = format!(
+            "Resource '{}' does not exist or one of its references is not there.",
+            shown(id)
+        );
+        Self::new(StatusCode::NOT_FOUND, "Request_ResourceNotFound", message)
+    }
+
+    /// Graph may do this, and the emulator does not.
+    pub(super) fn not_emulated(what: impl std::fmt::Display) -> Self {
+        let message = format!("The emulator does not emulate {what}.");
+        Self::new(StatusCode::NOT_IMPLEMENTED, "not_emulated", message)
+    }
+
+    pub(super) fn answer(self, exchange: &Exchange<'_>) -> Response<Vec<u8>> {
+        let request_id = &exchange.trace_id;
+        let throttled = self.retry_after.map(|_| Throttled {
+            code: "429",
+            message: "Please retry after",
+            status: "429",
+        });
+        let body = Body {
+            error: Error {
+                code: self.code,
+                message: &self.message,
+                inner: Inner {
+                    throttled,
+                    request_id,
+                    date: graph_date(unix(exchange.now)),
+                    client_request_id: exchange.client_request_id(),
+                },
+            },
+        };
+        let mut response = exchange.answer(self.status, JSON, serde_json::to_vec(&body).unwrap_or_default());
+        if let Ok(id) = HeaderValue::from_str(request_id) {
+            response.headers_mut().insert("request-id", id);
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let challenge = format!(
+                "Bearer realm=\"\", authorization_uri=\"{}/common/oauth2/authorize\", client_id=\"{GRAPH_APP_ID}\"{}",
+                login(exchange),
+                self.challenge
+            );
+            if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            }
+        }
+        response
+    }
+}
+
+/// The body of an error response, in Graph's order: documents show it, and programs print it as it is.
+#[derive(Serialize)]
+struct Body<'a> {
+    error: Error<'a>,
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    code: &'static str,
+    message: &'a str,
+    #[serde(rename = "innerError")]
+    inner: Inner<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Inner<'a> {
+    #[serde(flatten)]
+    throttled: Option<Throttled>,
+    request_id: &'a str,
+    date: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_request_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Throttled {
+    code: &'static str,
+    message: &'static str,
+    status: &'static str,
+}
+
+/// Where the client gets its tokens: here, or at the public cloud's address if it reached Graph under Graph's own.
+fn login<'e>(exchange: &'e Exchange<'_>) -> &'e str {
+    if exchange.host().eq_ignore_ascii_case("graph.microsoft.com") {
+        "https://login.microsoftonline.com"
+    } else {
+        &exchange.origin
+    }
+}
+
+/// The words that programs look for.
+const ISSUED_BEFORE: &str = concat!(
+    "Continuous access evaluation resulted in challenge with result: InteractionRequired",
+    " and code: TokenIssuedBeforeRevocationTimestamp",
+);

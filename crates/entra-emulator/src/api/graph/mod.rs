@@ -1,0 +1,79 @@
+//! A part of Microsoft Graph, with its access checks and its query options. Every other part is rejected by its name.
+
+mod applications;
+mod bearer;
+mod collection;
+mod denial;
+mod filter;
+mod groups;
+mod headers;
+mod objects;
+mod organization;
+mod property;
+mod query;
+mod resource;
+mod service_principals;
+mod token;
+pub(crate) mod userinfo;
+mod users;
+
+use http::{Method, Response, StatusCode};
+
+pub(crate) use crate::api::graph::denial::Denial;
+use crate::api::graph::resource::{Key, Resource};
+use crate::exchange::{Exchange, shown};
+
+/// Answers a request below `/v1.0`.
+pub(crate) fn answer(exchange: &mut Exchange<'_>, path: &[&str]) -> Response<Vec<u8>> {
+    // Verified first, so that the record of the request names the caller in any case.
+    let caller = bearer::caller(exchange);
+    let result = Resource::of(path).and_then(|resource| {
+        if exchange.method != Method::GET {
+            return Err(Denial::not_emulated(format_args!(
+                "{} requests to Microsoft Graph, only GET",
+                shown(exchange.method.as_str())
+            )));
+        }
+        match resource {
+            Resource::Metadata if exchange.query.pairs().is_empty() => Ok(Body::Xml(METADATA)),
+            Resource::Metadata => Err(Denial::not_emulated("query options of '$metadata'")),
+            resource => {
+                let caller = caller?;
+                headers::check(exchange, &resource)?;
+                resource.read(exchange, &caller)
+            }
+        }
+    });
+    let (content_type, body) = match result {
+        Ok(Body::Json(body)) => (JSON, body),
+        Ok(Body::Count(count)) => ("text/plain", count.to_string().into_bytes()),
+        Ok(Body::Xml(document)) => ("application/xml", document.as_bytes().to_vec()),
+        Err(denial) => return denial.answer(exchange),
+    };
+    exchange.answer(StatusCode::OK, content_type, body)
+}
+
+/// Answers a request below `/beta`, of which nothing is emulated.
+pub(crate) fn beta(exchange: &Exchange<'_>) -> Response<Vec<u8>> {
+    Denial::not_emulated("the beta version of Microsoft Graph, only v1.0").answer(exchange)
+}
+
+/// The body of a successful response.
+enum Body {
+    Json(Vec<u8>),
+    Count(usize),
+    Xml(&'static str),
+}
+
+const JSON: &str = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
+const CONTEXT: &str = "https://graph.microsoft.com/v1.0/$metadata";
+/// When everything was created whose configuration does not say.
+const CREATED: &str = "2021-01-17T15:30:55Z";
+const METADATA: &str = concat!(
+    "<?xml version=\"1.0\" encoding=\"utf-8\"?>",
+    "<edmx:Edmx Version=\"4.0\" xmlns:edmx=\"http://docs.oasis-open.org/odata/ns/edmx\"><edmx:DataServices>",
+    "<Schema Namespace=\"microsoft.graph\" xmlns=\"http://docs.oasis-open.org/odata/ns/edm\">",
+    "<EntityType Name=\"user\"/><EntityType Name=\"group\"/><EntityType Name=\"application\"/>",
+    "<EntityType Name=\"servicePrincipal\"/><EntityType Name=\"organization\"/>",
+    "</Schema></edmx:DataServices></edmx:Edmx>",
+);

@@ -1,0 +1,85 @@
+//! The UserInfo endpoints (OpenID Connect Core 1.0, section 5.3) that the metadata names: Graph's, and that of version 1.
+
+use http::{Method, Response, StatusCode};
+use serde_json::{Map, Value, json};
+
+use crate::api::graph::bearer::{self, Caller};
+use crate::api::graph::{Denial, users};
+use crate::config::User;
+use crate::exchange::{Exchange, shown};
+use crate::protocol::discovery;
+use crate::protocol::token::user::subject;
+
+/// Answers a request to `/oidc/userinfo`, which needs a user's token for Graph with the scope `openid`.
+pub(crate) fn answer(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
+    let result = caller(exchange).and_then(|caller| {
+        caller.needs_scope("openid")?;
+        let user = user(&caller)?;
+        let has = |scope| caller.needs_scope(scope).is_ok();
+        Ok(claims(exchange, &caller, user, has("profile"), has("email")))
+    });
+    finish(exchange, result)
+}
+
+/// Answers a request to `/{tenant}/openid/userinfo`. A sign-in of version 1 is always one of OpenID Connect, so no scope is
+/// needed. That it takes tokens for Graph is assumed: the service's own tokens for it cannot be read.
+pub(crate) fn answer_v1(exchange: &mut Exchange<'_>, tenant: &str) -> Response<Vec<u8>> {
+    let tenant = match discovery::find_tenant(exchange, tenant) {
+        Ok(tenant) => tenant,
+        Err(refusal) => return exchange.refuse(&refusal),
+    };
+    let result = caller(exchange).and_then(|caller| {
+        if tenant.is_some_and(|tenant| tenant.id != caller.tenant.id) {
+            return Err(Denial::token("Access token validation failure. Invalid issuer."));
+        }
+        let user = user(&caller)?;
+        Ok(claims(exchange, &caller, user, true, true))
+    });
+    finish(exchange, result)
+}
+
+/// The caller of a request with one of the two methods that OpenID Connect has for it.
+fn caller<'a>(exchange: &mut Exchange<'a>) -> Result<Caller<'a>, Denial> {
+    // Verified first, so that the record of the request names the caller in any case.
+    let caller = bearer::caller(exchange);
+    if ![Method::GET, Method::POST].contains(&exchange.method) {
+        return Err(Denial::not_emulated(format_args!(
+            "{} requests to UserInfo, only GET and POST",
+            shown(exchange.method.as_str())
+        )));
+    }
+    caller
+}
+
+/// The user whose token it is. The permissions of UserInfo are delegated ones, so an application has none.
+fn user<'a>(caller: &Caller<'a>) -> Result<&'a User, Denial> {
+    users::myself(caller).map_err(|_| Denial::privileges())
+}
+
+fn claims(exchange: &Exchange<'_>, caller: &Caller<'_>, user: &User, profile: bool, email: bool) -> Value {
+    let mut claims = Map::new();
+    let mut put = |name: &str, value: &str| claims.insert(name.to_owned(), json!(value));
+    // The subject of ID tokens: another one for each app.
+    put("sub", &subject(exchange.core, &caller.client_id, user));
+    if profile {
+        let (given, family) = user.names();
+        put("name", &user.display_name);
+        put("family_name", family);
+        put("given_name", given);
+        put(
+            "picture",
+            &format!("{}/v1.0/me/photo/$value", discovery::graph(exchange)),
+        );
+    }
+    if email {
+        put("email", user.address());
+    }
+    Value::Object(claims)
+}
+
+fn finish(exchange: &Exchange<'_>, result: Result<Value, Denial>) -> Response<Vec<u8>> {
+    match result {
+        Ok(claims) => exchange.json(StatusCode::OK, &claims),
+        Err(denial) => denial.answer(exchange),
+    }
+}

@@ -1,0 +1,189 @@
+//! Which permissions a user is asked to agree to, and whether the user may.
+
+use std::collections::BTreeSet;
+
+use crate::aadsts::Refusal;
+use crate::config::{App, Tenant, User};
+use crate::protocol::device;
+use crate::state::Core;
+use crate::state::authorization::{Ask, Prompt};
+use crate::state::consents::{Asked, Kind};
+use crate::state::permissions::delegated;
+use crate::state::recorder::Endpoint;
+use crate::state::scopes::Scopes;
+use crate::state::scopes::Target;
+use crate::state::transactions::{Consent, Goal};
+
+/// What comes after the sign-in.
+pub(crate) enum Next {
+    /// Everything was agreed to before.
+    Finish,
+    /// The user is asked.
+    Ask(Consent),
+}
+
+/// Decides what a user who just signed in is asked.
+///
+/// # Errors
+/// 700016 where the app cannot be used in the user's tenant, 650057 for a resource the registration does not ask for, and
+/// what is wrong with a scope.
+pub(crate) fn next(core: &Core, goal: &Goal, app: &App, tenant: &Tenant, user: &User) -> Result<Next, Refusal> {
+    if !core.directory.may_enter(app, tenant) {
+        return Err(Refusal::new(700016).with(&app.client_id).with(&tenant.name));
+    }
+    let ask = |asked: Vec<Asked>, for_everyone: bool, refused: bool| {
+        Next::Ask(Consent {
+            user: (tenant.id.clone(), user.id.clone()),
+            asked,
+            for_everyone,
+            refused,
+        })
+    };
+    let request = match goal {
+        Goal::App(request) => request,
+        Goal::Device { device_code, .. } => {
+            let target = device::target(core, device_code).ok_or_else(|| Refusal::new(70019))?;
+            let wanted = wanted(core, app, tenant, user, &target)?;
+            // Always asked: whoever types in a code has to see whom it lets in.
+            let refused = wanted.is_needed && wanted.is_refused(user);
+            return Ok(ask(wanted.missing(), false, refused));
+        }
+    };
+    match &request.ask {
+        Ask::AdminConsent { version, scopes } => {
+            let asked = match version {
+                Endpoint::V1 => core.registered(app),
+                Endpoint::V2 => named(core, app, scopes, tenant, true)?,
+            };
+            Ok(ask(asked, true, !user.admin))
+        }
+        Ask::SignIn(_) if request.prompt == Prompt::AdminConsent => Ok(ask(core.registered(app), true, !user.admin)),
+        Ask::SignIn(sign_in) => {
+            let wanted = wanted(core, app, tenant, user, &sign_in.target)?;
+            if !wanted.is_needed && request.prompt != Prompt::Consent {
+                return Ok(Next::Finish);
+            }
+            let refused = wanted.is_refused(user);
+            Ok(ask(
+                wanted.asked.into_iter().map(|(asked, _)| asked).collect(),
+                false,
+                refused,
+            ))
+        }
+    }
+}
+
+/// The OpenID Connect scopes of a request, for the page to name.
+pub(crate) fn basics(core: &Core, goal: &Goal) -> Vec<&'static str> {
+    let of_target = |target: &Target| match target {
+        Target::V1 { .. } => vec!["openid", "profile"],
+        Target::V2(scopes) => scopes.oidc().to_vec(),
+    };
+    match goal {
+        Goal::App(request) => match &request.ask {
+            Ask::SignIn(sign_in) => of_target(&sign_in.target),
+            Ask::AdminConsent { scopes, .. } => scopes.oidc().to_vec(),
+        },
+        Goal::Device { device_code, .. } => device::target(core, device_code)
+            .as_ref()
+            .map(of_target)
+            .unwrap_or_default(),
+    }
+}
+
+/// What an administrator consented to on v2, as the answer names it.
+pub(crate) fn granted(core: &Core, app: &App, scopes: &Scopes) -> String {
+    let mut names = Vec::new();
+    for permission in &scopes.permissions {
+        match &permission.name {
+            Some(_) => names.push(permission.text.clone()),
+            None => {
+                let api = core.directory.api(&permission.resource);
+                let of_api = core
+                    .registered(app)
+                    .into_iter()
+                    .filter(|asked| api.is_some_and(|api| api.app_id == asked.api));
+                names.extend(of_api.map(|asked| format!("{}/{}", permission.resource, asked.name)));
+            }
+        }
+    }
+    names.dedup();
+    names.extend(scopes.oidc().iter().map(|scope| (*scope).to_owned()));
+    names.join(" ")
+}
+
+struct Wanted {
+    /// Each with whether it was granted before.
+    asked: Vec<(Asked, bool)>,
+    /// Something that the request cannot do without is missing.
+    is_needed: bool,
+}
+
+impl Wanted {
+    fn is_refused(&self, user: &User) -> bool {
+        !user.admin && self.asked.iter().any(|(asked, has)| asked.admin_only && !has)
+    }
+
+    /// What has to be agreed to, if anything has to.
+    fn missing(&self) -> Vec<Asked> {
+        let missing = self.asked.iter().filter(|(_, has)| self.is_needed && !has);
+        missing.map(|(asked, _)| asked.clone()).collect()
+    }
+}
+
+fn wanted(core: &Core, app: &App, tenant: &Tenant, user: &User, target: &Target) -> Result<Wanted, Refusal> {
+    let is_present = core.is_present(app, tenant);
+    let with_state = |asked: Vec<Asked>| -> Vec<(Asked, bool)> {
+        let state = |asked: &Asked| core.has(app, tenant, user, asked);
+        asked.into_iter().map(|asked| (asked.clone(), state(&asked))).collect()
+    };
+    match target {
+        // v1 knows no scopes: everything that is registered is asked for at once, the app's own permissions when it comes
+        // into the tenant or an administrator is there.
+        Target::V1 { resource } => {
+            let registered = core.registered(app).into_iter();
+            let asked = registered.filter(|asked| asked.kind == Kind::Delegated || !is_present || user.admin);
+            let asked = with_state(asked.collect());
+            let mut is_needed = !is_present;
+            if let Some(resource) = resource {
+                let api = core.directory.find_api(resource, &tenant.name)?;
+                core.check_listed(app, api, tenant, user)?;
+                is_needed |= asked
+                    .iter()
+                    .any(|(asked, has)| asked.api == api.app_id && asked.kind == Kind::Delegated && !has);
+            }
+            Ok(Wanted { asked, is_needed })
+        }
+        Target::V2(scopes) => {
+            let asked = with_state(named(core, app, scopes, tenant, false)?);
+            let mut is_missing = asked.iter().any(|(_, has)| !has);
+            for permission in scopes.permissions.iter().filter(|permission| permission.name.is_none()) {
+                let (api, _) = permission.resolve(&core.directory, &app.client_id, &tenant.name)?;
+                core.check_listed(app, api, tenant, user)?;
+                // Whatever was agreed to for this API is enough; more takes `prompt=consent`.
+                is_missing &= core.scopes(app, api, tenant, user).is_empty();
+            }
+            let is_needed = !is_present || is_missing;
+            Ok(Wanted { asked, is_needed })
+        }
+    }
+}
+
+/// The permissions a scope parameter means: those it names; for `.default` what is registered, the app's own permissions
+/// only for an administrator who consents for all.
+fn named(core: &Core, app: &App, scopes: &Scopes, tenant: &Tenant, with_roles: bool) -> Result<Vec<Asked>, Refusal> {
+    let mut asked = BTreeSet::new();
+    for permission in &scopes.permissions {
+        match permission.resolve(&core.directory, &app.client_id, &tenant.name)? {
+            (api, Some(_)) if api.app_id == app.client_id => {}
+            (api, Some(scope)) => {
+                asked.insert(delegated(api, scope));
+            }
+            (_, None) => {
+                let registered = core.registered(app).into_iter();
+                asked.extend(registered.filter(|asked| with_roles || asked.kind == Kind::Delegated));
+            }
+        }
+    }
+    Ok(asked.into_iter().collect())
+}

@@ -1,0 +1,395 @@
+//! Signing in and consenting in a browser: `authorize`, `adminconsent` and the pages between request and answer.
+//!
+//! ```text
+//!  authorize ───┐                        ┌─▶ redirect with code, or with error
+//!  adminconsent ┼─▶ sign-in ─▶ consent ──┤
+//!  devicelogin ─┘   (pick)     (if asked)└─▶ "you may close this page"
+//! ```
+//!
+//! The pages are plain HTML without scripts. What a browser test holds on to is kept stable:
+//!
+//! | page | elements |
+//! |---|---|
+//! | sign-in | one button a user: `name="user"`, `data-user="{sign-in name}"`; `id="cancel"` |
+//! | consent | `id="accept"`, `id="cancel"`; for an administrator a checkbox `id="organization"`; permissions `li[data-permission]` with `data-kind="delegated"` or `"application"` |
+//! | needs an administrator | `id="another"`, which leads back to the sign-in page, `id="cancel"`, and `main[data-aadsts="90094"]` |
+//! | device login | `id="user_code"`, `id="next"` |
+//! | answer by form | `id="continue"` |
+//! | error | `main[data-aadsts]`, `id="message"` |
+//!
+//! Every form names its step by an id (`name="transaction"`). All of them end with the way through the pages; until then the
+//! consent page can be loaded anew, and somebody else be picked. No cookie is set: each visit asks who it
+//! is, so `prompt=login` and `select_account` change nothing and `prompt=none` always ends in `login_required`.
+
+pub(crate) mod consent;
+pub(crate) mod pages;
+pub(crate) mod redirect;
+mod reply;
+pub(crate) mod request;
+
+use http::header::CONTENT_TYPE;
+use http::{Method, Response, StatusCode};
+
+use crate::aadsts::Refusal;
+use crate::config::{App, Tenant, TokenVersion, User};
+use crate::exchange::Exchange;
+use crate::form::{Form, is_form};
+use crate::protocol::authorize::consent::Next;
+use crate::protocol::authorize::pages::Way;
+use crate::protocol::authorize::reply::Answer;
+use crate::protocol::authorize::request::Refused;
+use crate::protocol::device;
+use crate::protocol::token::{authorization_code, id_token, user};
+use crate::state::Core;
+use crate::state::authorization::{Ask, Prompt, Request};
+use crate::state::consents::Kind;
+use crate::state::recorder::{Endpoint, parameters};
+use crate::state::session::Session;
+use crate::state::transactions::{Consent, Goal, Stage};
+use crate::time::unix;
+
+/// Answers a request to an `authorize` endpoint.
+pub(crate) fn authorize(exchange: &mut Exchange<'_>, tenant: &str, version: Endpoint) -> Response<Vec<u8>> {
+    begin(exchange, |exchange| {
+        let request = request::authorize(exchange, tenant, version)?;
+        if request.prompt == Prompt::None {
+            return Err(Refused::Reply(Box::new(request.reply), Refusal::new(50058)));
+        }
+        Ok(request)
+    })
+}
+
+/// Answers a request to an `adminconsent` endpoint.
+pub(crate) fn admin_consent(exchange: &mut Exchange<'_>, tenant: &str, version: Endpoint) -> Response<Vec<u8>> {
+    begin(exchange, |exchange| request::admin_consent(exchange, tenant, version))
+}
+
+fn begin<'a>(
+    exchange: &mut Exchange<'a>,
+    read: impl FnOnce(&mut Exchange<'a>) -> Result<Request, Refused>,
+) -> Response<Vec<u8>> {
+    if !is_read(exchange) && exchange.method != Method::POST {
+        return pages::wrong_method(exchange, "GET, HEAD, POST");
+    }
+    match read(exchange) {
+        Ok(request) => sign_in(exchange, Goal::App(Box::new(request))),
+        Err(refused) => refuse(exchange, refused),
+    }
+}
+
+/// Answers the page where the code of a device is typed in.
+pub(crate) fn device_login(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
+    if is_read(exchange) {
+        return pages::device_login(exchange, None);
+    }
+    if exchange.method != Method::POST {
+        return pages::wrong_method(exchange, "GET, HEAD, POST");
+    }
+    let form = match read_form(exchange) {
+        Ok(form) => form,
+        Err(refusal) => return pages::error(exchange, &refusal),
+    };
+    let typed = form.value("user_code").unwrap_or_default();
+    match device::find(exchange, typed) {
+        Ok(goal) => sign_in(exchange, goal),
+        Err(refusal) => pages::device_login(exchange, Some(&refusal)),
+    }
+}
+
+/// Answers a form of the sign-in or the consent page.
+pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
+    if exchange.method != Method::POST {
+        return pages::wrong_method(exchange, "POST");
+    }
+    let form = match read_form(exchange) {
+        Ok(form) => form,
+        Err(refusal) => return pages::error(exchange, &refusal),
+    };
+    let id = form.value("transaction").unwrap_or_default();
+    let Some(transaction) = exchange.core.transactions.take(unix(exchange.now), id) else {
+        return pages::error(exchange, &Refusal::new(50089));
+    };
+    let goal = transaction.goal;
+    exchange.event.client_id = Some(goal.client_id().to_owned());
+    let decision = form.value("decision");
+    if decision == Some("cancel") {
+        let why = match transaction.stage {
+            Stage::Consent {
+                consent: Consent { refused: true, .. },
+                ..
+            } => Refusal::new(90094),
+            _ => Refusal::new(65004).with(goal.client_id()),
+        };
+        return decline(exchange, goal, why);
+    }
+    match transaction.stage {
+        Stage::Consent {
+            consent: Consent { refused: true, .. },
+            ..
+        } if decision == Some("another") => sign_in(exchange, goal),
+        Stage::SignIn => {
+            let picked = form.value("user").and_then(|name| name.split_once('.'));
+            let found = candidates(exchange.core, &goal)
+                .into_iter()
+                .find(|(tenant, user)| picked == Some((&tenant.id, &user.id)));
+            match found {
+                Some((tenant, user)) => signed_in(exchange, id, goal, tenant, user),
+                None => {
+                    let wanted = goal.tenant(exchange.core);
+                    let wanted = wanted.and_then(|tenant| exchange.core.directory.tenant(&tenant));
+                    let place = wanted.map_or("requested", |tenant| &tenant.name);
+                    let refusal = Refusal::new(50034).with(form.value("user").unwrap_or_default());
+                    pages::error(exchange, &refusal.with(place))
+                }
+            }
+        }
+        Stage::Consent { consent, .. } => {
+            let directory = &exchange.core.directory;
+            let known = directory.user(&consent.user.0, &consent.user.1);
+            let app = directory.app(goal.client_id());
+            let (Some((tenant, user)), Some(app), Some("accept")) = (known, app, decision) else {
+                let refusal = Refusal::new(9002313).with("neither Accept nor Cancel was chosen");
+                return pages::error(exchange, &refusal);
+            };
+            if consent.refused {
+                return pages::error(exchange, &Refusal::new(90094));
+            }
+            let may_be_for_everyone = user.admin && matches!(goal, Goal::App(_));
+            let for_everyone =
+                consent.for_everyone || (may_be_for_everyone && form.value("organization") == Some("yes"));
+            let whose = (!for_everyone).then_some(user);
+            exchange.core.consent(app, tenant, whose, &consent.asked);
+            finish(exchange, goal, app, tenant, user)
+        }
+    }
+}
+
+/// The users a sign-in page offers: those of the tenant asked for, or of all; a domain hint leaves out the others.
+pub(crate) fn candidates<'a>(core: &'a Core, goal: &Goal) -> Vec<(&'a Tenant, &'a User)> {
+    let wanted = goal.tenant(core);
+    let hint = match goal {
+        Goal::App(request) => request.domain_hint.as_deref(),
+        Goal::Device { .. } => None,
+    };
+    let is_hinted = |tenant: &Tenant, user: &User| {
+        hint.is_none_or(|hint| {
+            let domain = user.user_principal_name.split_once('@').map(|(_, domain)| domain);
+            [Some(tenant.domain.as_str()), Some(tenant.id.as_str()), domain]
+                .into_iter()
+                .flatten()
+                .any(|name| name.eq_ignore_ascii_case(hint))
+                || hint == "organizations"
+        })
+    };
+    let tenants = core.directory.tenants.iter();
+    tenants
+        .filter(|tenant| wanted.as_ref().is_none_or(|wanted| *wanted == tenant.id))
+        .flat_map(|tenant| tenant.users.iter().flatten().map(move |user| (tenant, user)))
+        .filter(|(tenant, user)| is_hinted(tenant, user))
+        .collect()
+}
+
+fn sign_in(exchange: &Exchange<'_>, goal: Goal) -> Response<Vec<u8>> {
+    let users = candidates(exchange.core, &goal);
+    let way = goal.way();
+    let hint = match &goal {
+        Goal::App(request) => request.login_hint.clone(),
+        Goal::Device { .. } => None,
+    };
+    let name = exchange
+        .core
+        .directory
+        .app(goal.client_id())
+        .map_or("", |app| app.name.as_str());
+    let transaction = exchange.core.transactions.open(unix(exchange.now), goal, Stage::SignIn);
+    pages::sign_in(exchange, name, &transaction, &users, hint.as_deref(), way)
+}
+
+fn signed_in(exchange: &mut Exchange<'_>, id: &str, goal: Goal, tenant: &Tenant, user: &User) -> Response<Vec<u8>> {
+    let Some(app) = exchange.core.directory.app(goal.client_id()) else {
+        return pages::error(
+            exchange,
+            &Refusal::new(700016).with(goal.client_id()).with(&tenant.name),
+        );
+    };
+    if !user.is_enabled() {
+        return pages::error(exchange, &Refusal::new(50057));
+    }
+    match consent::next(exchange.core, &goal, app, tenant, user) {
+        Ok(Next::Finish) => finish(exchange, goal, app, tenant, user),
+        Ok(Next::Ask(consent)) => ask(exchange, id, goal, consent, app, tenant, user),
+        Err(refusal) if refusal.row.code == 700016 => pages::error(exchange, &refusal),
+        Err(refusal) => match goal {
+            Goal::App(request) => refuse(exchange, Refused::Reply(Box::new(request.reply), refusal)),
+            Goal::Device { .. } => pages::error(exchange, &refusal),
+        },
+    }
+}
+
+fn ask(
+    exchange: &mut Exchange<'_>,
+    sign_in: &str,
+    goal: Goal,
+    consent: Consent,
+    app: &App,
+    tenant: &Tenant,
+    user: &User,
+) -> Response<Vec<u8>> {
+    let way = goal.way();
+    let oidc = consent::basics(exchange.core, &goal);
+    let open = &exchange.core.transactions;
+    let transaction = open.ask(unix(exchange.now), sign_in, goal, consent.clone());
+    let page = pages::ConsentPage {
+        app,
+        tenant,
+        user,
+        consent: &consent,
+        oidc: &oidc,
+        transaction: &transaction,
+        way,
+    };
+    pages::consent(exchange, &page)
+}
+
+/// What a user gets who signed in, and agreed where that was asked for.
+fn finish(exchange: &mut Exchange<'_>, goal: Goal, app: &App, tenant: &Tenant, user: &User) -> Response<Vec<u8>> {
+    let request = match goal {
+        Goal::Device { device_code, .. } => {
+            return match device::approve(exchange, &device_code, tenant, user) {
+                Ok(()) => pages::done(exchange, true),
+                Err(refusal) => pages::error(exchange, &refusal),
+            };
+        }
+        Goal::App(request) => *request,
+    };
+    let Request { reply, ask, prompt, .. } = request;
+    let mut answer = Answer::default();
+    match ask {
+        Ask::SignIn(sign_in) => {
+            let session = Session::new(app, tenant, user, unix(exchange.now), &sign_in);
+            let code = sign_in
+                .code
+                .then(|| authorization_code::issue(exchange, &session, &reply.uri, &sign_in));
+            if let Some(code) = &code {
+                answer = answer.with("code", code.as_str());
+            }
+            if sign_in.id_token {
+                let token = id_token::mint(exchange, sign_in.version, &session, tenant, user, code.as_deref());
+                answer = answer.with("id_token", token);
+            }
+            if sign_in.client_info {
+                answer = answer.with("client_info", user::client_info(tenant, user));
+            }
+            // That prompt always asks, so whoever gets here has accepted.
+            if prompt == Prompt::AdminConsent {
+                answer = answer.with("admin_consent", "True");
+            }
+            answer = answer.with("session_state", exchange.core.guid());
+        }
+        Ask::AdminConsent { version, scopes } => {
+            answer = answer.with("admin_consent", "True").with("tenant", tenant.id.as_str());
+            if version == Endpoint::V2 {
+                answer = answer.with("scope", consent::granted(exchange.core, app, &scopes));
+            }
+        }
+    }
+    if exchange.core.issuer_in_answers {
+        let issuer = exchange.issuer(tenant, TokenVersion::V2);
+        answer = answer.with("iss", issuer);
+    }
+    answer.send(exchange, &reply)
+}
+
+/// Tells the app that the user said no, in the way of its endpoint.
+fn decline(exchange: &mut Exchange<'_>, goal: Goal, why: Refusal) -> Response<Vec<u8>> {
+    let request = match goal {
+        Goal::Device { device_code, .. } => {
+            return match device::decline(exchange.core, &device_code) {
+                Ok(()) => pages::done(exchange, false),
+                Err(refusal) => pages::error(exchange, &refusal),
+            };
+        }
+        Goal::App(request) => *request,
+    };
+    match &request.ask {
+        Ask::SignIn(_) => {
+            let refusal = why.word("access_denied");
+            // By which clients know whoever pressed Cancel, or went back from a page that he could not accept.
+            let answer = Answer::refusal(exchange, &refusal).with("error_subcode", "cancel");
+            answer.send(exchange, &request.reply)
+        }
+        Ask::AdminConsent {
+            version: Endpoint::V1, ..
+        } => {
+            let refusal = why.word("permission_denied");
+            Answer::refusal(exchange, &refusal).send(exchange, &request.reply)
+        }
+        Ask::AdminConsent {
+            version: Endpoint::V2, ..
+        } => {
+            // The mark of success stands beside the error, so whoever looks at it first is wrong. The word is the documents'; an answer
+            // that somebody published in 2023 has `access_denied` in its place. Clients have to take either.
+            let refusal = why.word("consent_required");
+            let answer = Answer::refusal(exchange, &refusal).with("admin_consent", "True");
+            answer.send(exchange, &request.reply)
+        }
+    }
+}
+
+fn refuse(exchange: &mut Exchange<'_>, refused: Refused) -> Response<Vec<u8>> {
+    match refused {
+        Refused::Page(refusal) => pages::error(exchange, &refusal),
+        Refused::Reply(reply, refusal) => Answer::refusal(exchange, &refusal).send(exchange, &reply),
+    }
+}
+
+/// Whether a page is asked for by its address. HEAD is GET without the body, which the server leaves out (RFC 9110, section
+/// 9.3.2).
+fn is_read(exchange: &Exchange<'_>) -> bool {
+    exchange.method == Method::GET || exchange.method == Method::HEAD
+}
+
+/// The form of a POST.
+fn read_form(exchange: &mut Exchange<'_>) -> Result<Form, Refusal> {
+    if !exchange.header(CONTENT_TYPE).is_some_and(is_form) {
+        return Err(Refusal::new(9002313).with("the body is no form"));
+    }
+    let form = Form::parse(&std::mem::take(&mut exchange.body));
+    exchange.event.form = parameters(form.pairs());
+    Ok(form)
+}
+
+impl Goal {
+    pub(crate) fn client_id(&self) -> &str {
+        match self {
+            Self::App(request) => &request.client_id,
+            Self::Device { client_id, .. } => client_id,
+        }
+    }
+
+    /// The GUID of the tenant that was asked for, if one was.
+    fn tenant(&self, core: &Core) -> Option<String> {
+        match self {
+            Self::App(request) => request.tenant.clone(),
+            Self::Device { device_code, .. } => device::tenant(core, device_code),
+        }
+    }
+
+    fn way(&self) -> Way {
+        match self {
+            Self::App(_) => Way::ToApp,
+            Self::Device { .. } => Way::Stays,
+        }
+    }
+}
+
+/// Whether a permission is shown as one of the app itself.
+pub(crate) fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Delegated => "delegated",
+        Kind::Application => "application",
+    }
+}
+
+/// The status of pages that tell an error.
+pub(crate) const ERROR_STATUS: StatusCode = StatusCode::BAD_REQUEST;

@@ -1,0 +1,371 @@
+//! The pages of a sign-in: plain HTML without scripts, every value escaped.
+
+use std::fmt::Write;
+
+use http::header::ALLOW;
+use http::{HeaderValue, Response, StatusCode};
+
+use crate::aadsts::Refusal;
+use crate::config::{App, Tenant, User};
+use crate::exchange::{Exchange, no_store};
+use crate::html::{Document, escape};
+use crate::protocol::authorize::{ERROR_STATUS, kind_name};
+use crate::state::consents::Kind;
+use crate::state::transactions::Consent;
+
+/// What a page is, for those who drive the pages without a browser: rides along in the response's extensions.
+#[derive(Clone)]
+pub(crate) enum Shown {
+    SignIn {
+        transaction: String,
+    },
+    Consent {
+        transaction: String,
+        refused: bool,
+    },
+    DeviceLogin,
+    /// The device may go on, or was turned away.
+    Done,
+    Error {
+        code: Option<u32>,
+        message: String,
+    },
+    /// The answer to the app, to be posted there.
+    FormPost {
+        uri: String,
+        body: String,
+    },
+}
+
+/// Who is it?
+pub(crate) fn sign_in(
+    exchange: &Exchange<'_>,
+    app: &str,
+    transaction: &str,
+    users: &[(&Tenant, &User)],
+    hint: Option<&str>,
+    way: Way,
+) -> Response<Vec<u8>> {
+    let mut body = format!(
+        "<h1>Sign in</h1>\n<p>to continue to <strong>{}</strong></p>\n",
+        escape(app)
+    );
+    body.push_str(&form_start("/signin", transaction));
+    let is_hinted = |user: &User| hint.is_some_and(|hint| user.user_principal_name.eq_ignore_ascii_case(hint));
+    let focused = users.iter().position(|(_, user)| is_hinted(user)).unwrap_or(0);
+    if users.is_empty() {
+        body.push_str("<p>Nobody here can sign in to this app.</p>\n");
+    } else {
+        body.push_str("<h2 id=\"who\">Pick an account</h2>\n<ul aria-labelledby=\"who\">\n");
+    }
+    for (at, (tenant, user)) in users.iter().enumerate() {
+        let name = escape(&user.user_principal_name);
+        let role = if user.admin { ", administrator" } else { "" };
+        let focus = if at == focused { " autofocus" } else { "" };
+        let _ = writeln!(
+            body,
+            "<li><button name=\"user\" value=\"{}.{}\" data-user=\"{name}\"{focus}><strong>{}</strong><br>{name} ({}{role})</button></li>",
+            escape(&tenant.id),
+            escape(&user.id),
+            escape(&user.display_name),
+            escape(&tenant.name),
+        );
+    }
+    if !users.is_empty() {
+        body.push_str("</ul>\n");
+    }
+    body.push_str(
+        "<p><button id=\"cancel\" name=\"decision\" value=\"cancel\" class=\"quiet\">Cancel</button></p>\n</form>\n",
+    );
+    let shown = Shown::SignIn {
+        transaction: transaction.to_owned(),
+    };
+    page(exchange, StatusCode::OK, "Sign in", "", &body, way, shown)
+}
+
+/// What a consent page is about.
+pub(crate) struct ConsentPage<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) tenant: &'a Tenant,
+    pub(crate) user: &'a User,
+    pub(crate) consent: &'a Consent,
+    /// The OpenID Connect scopes.
+    pub(crate) oidc: &'a [&'static str],
+    pub(crate) transaction: &'a str,
+    pub(crate) way: Way,
+}
+
+/// May the app do this? The heading has the focus, so that what is asked comes before the buttons.
+pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> Response<Vec<u8>> {
+    let directory = &exchange.core.directory;
+    let consent = about.consent;
+    let is_device = about.way == Way::Stays;
+    let title = match (consent.refused, is_device, consent.for_everyone) {
+        (true, ..) => "Need admin approval",
+        (_, true, _) => "Sign in on another device",
+        (_, _, true) => "Permissions requested: review for your organization",
+        _ => "Permissions requested",
+    };
+    let publisher = directory
+        .home(about.app)
+        .map_or("unknown", |tenant| tenant.name.as_str());
+    let mut body = format!(
+        "<p class=\"who\">{}</p>\n<h1 tabindex=\"-1\" autofocus>{title}</h1>\n<p><strong id=\"app\">{}</strong><br>published by <span id=\"publisher\">{}</span></p>\n",
+        escape(&about.user.user_principal_name),
+        escape(&about.app.name),
+        escape(publisher),
+    );
+    if consent.refused {
+        exchange.note(&Refusal::new(90094));
+        body.push_str("<p id=\"message\">AADSTS90094: this app needs permissions that only an administrator can grant. Ask an administrator to grant them, then come back.</p>\n");
+    } else if is_device {
+        body.push_str("<p>Go on only if you typed in a code that your own device showed you. Whoever gave you the code will be signed in as you.</p>\n");
+    }
+    let is_asked = !(consent.asked.is_empty() && about.oidc.is_empty());
+    if is_asked {
+        body.push_str("<h2 id=\"what\">This app would like to</h2>\n<ul aria-labelledby=\"what\" class=\"plain\">\n");
+        for scope in about.oidc {
+            let text = match *scope {
+                "openid" => "Sign you in",
+                "offline_access" => "Keep access while you are away",
+                "email" => "Read your e-mail address",
+                _ => "Read your basic profile",
+            };
+            let _ = writeln!(
+                body,
+                "<li data-permission=\"{scope}\" data-kind=\"delegated\">{text}</li>"
+            );
+        }
+        for asked in &consent.asked {
+            let api = directory
+                .api(&asked.api)
+                .map_or(asked.api.as_str(), |api| api.name.as_str());
+            let kind = match asked.kind {
+                Kind::Delegated if consent.for_everyone => "delegated: in the name of each user",
+                Kind::Delegated => "delegated: in your name",
+                Kind::Application => "application: without a user",
+            };
+            let name = escape(&asked.name);
+            let _ = writeln!(
+                body,
+                "<li data-permission=\"{name}\" data-kind=\"{}\"><strong>{name}</strong> of {} <span>({kind})</span></li>",
+                kind_name(asked.kind),
+                escape(api),
+            );
+        }
+        body.push_str("</ul>\n");
+    }
+    if consent.for_everyone && !consent.refused {
+        let has = |kind: Kind| consent.asked.iter().any(|asked| asked.kind == kind);
+        let tenant = format!("<strong>{}</strong>", escape(&about.tenant.name));
+        let gets = match (has(Kind::Delegated) || !about.oidc.is_empty(), has(Kind::Application)) {
+            (true, true) => format!(
+                "gets the delegated permissions for every user of {tenant}, and the application permissions there without a user"
+            ),
+            (true, false) => format!("gets these permissions for every user of {tenant}"),
+            (false, true) => format!("gets these permissions in {tenant} without a user"),
+            (false, false) => format!("may be used by every user of {tenant}"),
+        };
+        let _ = writeln!(body, "<p>If you accept, this app {gets}.</p>");
+    }
+    body.push_str(&form_start("/signin", about.transaction));
+    if consent.refused {
+        body.push_str("<p>Have an admin account?<br><button id=\"another\" name=\"decision\" value=\"another\">Sign in with that account</button></p>\n");
+        body.push_str("<p><button id=\"cancel\" name=\"decision\" value=\"cancel\" class=\"quiet\">Return to the application without granting consent</button></p>\n");
+    } else {
+        if about.user.admin && !consent.for_everyone && !is_device {
+            body.push_str("<p><input type=\"checkbox\" id=\"organization\" name=\"organization\" value=\"yes\"> <label for=\"organization\">Consent on behalf of your organization</label></p>\n");
+        }
+        body.push_str("<p><button id=\"accept\" name=\"decision\" value=\"accept\">Accept</button> <button id=\"cancel\" name=\"decision\" value=\"cancel\" class=\"quiet\">Cancel</button></p>\n");
+    }
+    body.push_str("</form>\n");
+    let shown = Shown::Consent {
+        transaction: about.transaction.to_owned(),
+        refused: consent.refused,
+    };
+    let mark = if consent.refused { " data-aadsts=\"90094\"" } else { "" };
+    page(exchange, StatusCode::OK, title, mark, &body, about.way, shown)
+}
+
+/// Where the code of a device is typed in, perhaps again.
+pub(crate) fn device_login(exchange: &mut Exchange<'_>, problem: Option<&Refusal>) -> Response<Vec<u8>> {
+    let mut body = "<h1>Enter code</h1>\n<p>Enter the code that your app or device shows.</p>\n".to_owned();
+    let mut mark = String::new();
+    let mut invalid = "";
+    if let Some(refusal) = problem {
+        exchange.note(refusal);
+        mark = format!(" data-aadsts=\"{}\"", refusal.row.code);
+        invalid = " aria-invalid=\"true\" aria-describedby=\"message\"";
+        let _ = writeln!(
+            body,
+            "<p id=\"message\" class=\"bad\" role=\"alert\">{}</p>",
+            escape(&refusal.message())
+        );
+    }
+    let _ = write!(
+        body,
+        "<form method=\"post\" action=\"/devicelogin\">\n<p><label for=\"user_code\">Code</label><br><input id=\"user_code\" name=\"user_code\" autocomplete=\"off\" autocapitalize=\"characters\" spellcheck=\"false\" maxlength=\"32\" required autofocus{invalid}></p>\n<p><button id=\"next\">Next</button></p>\n</form>\n"
+    );
+    let (status, shown) = match problem {
+        None => (StatusCode::OK, Shown::DeviceLogin),
+        Some(refusal) => (ERROR_STATUS, shown_error(refusal)),
+    };
+    page(exchange, status, "Enter code", &mark, &body, Way::Stays, shown)
+}
+
+/// Nothing more to do in the browser.
+pub(crate) fn done(exchange: &Exchange<'_>, approved: bool) -> Response<Vec<u8>> {
+    let body = if approved {
+        "<h1>You are signed in</h1>\n<p id=\"message\">The app on your device may go on. You can close this page.</p>\n"
+    } else {
+        "<h1>Nothing was granted</h1>\n<p id=\"message\">The app on your device is told so. You can close this page.</p>\n"
+    };
+    page(exchange, StatusCode::OK, "Done", "", body, Way::Stays, Shown::Done)
+}
+
+/// What went wrong, where no app can be told.
+pub(crate) fn error(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Response<Vec<u8>> {
+    exchange.note(refusal);
+    // Nothing that the browser could send again would help.
+    let advice = match refusal.row.code {
+        50089 => "<p>Go back to the app and start again.</p>\n".to_owned(),
+        50011 => registered(exchange),
+        _ => String::new(),
+    };
+    let body = format!(
+        "<h1>Sorry, that did not work</h1>\n<p id=\"message\">{}</p>\n{advice}<p class=\"quiet\">Request id: {}</p>\n",
+        escape(&refusal.message()),
+        escape(&exchange.trace_id),
+    );
+    let mark = format!(" data-aadsts=\"{}\"", refusal.row.code);
+    page(
+        exchange,
+        ERROR_STATUS,
+        "Error",
+        &mark,
+        &body,
+        Way::Stays,
+        shown_error(refusal),
+    )
+}
+
+/// The redirect URIs that the app has, where a request named another one.
+fn registered(exchange: &Exchange<'_>) -> String {
+    let app = exchange.event.client_id.as_deref();
+    let Some(app) = app.and_then(|client_id| exchange.core.directory.app(client_id)) else {
+        return String::new();
+    };
+    let mut list =
+        "<h2 id=\"known\">Registered redirect URIs</h2>\n<ul aria-labelledby=\"known\" class=\"plain\">\n".to_owned();
+    for uri in app.redirect_uris.iter().take(MOST_LISTED) {
+        let _ = writeln!(list, "<li>{}</li>", escape(uri));
+    }
+    list.push_str("</ul>\n");
+    list
+}
+
+/// A method that no page sends. By their own address come those who restore a tab or press Enter in the address bar.
+pub(crate) fn wrong_method(exchange: &Exchange<'_>, allowed: &'static str) -> Response<Vec<u8>> {
+    let message = if allowed == "POST" {
+        "This page answers a form and has no address of its own. Go back to the app and start again.".to_owned()
+    } else {
+        format!("This page takes {allowed}.")
+    };
+    let body = format!("<h1>Sorry, that did not work</h1>\n<p id=\"message\">{message}</p>\n");
+    let shown = Shown::Error { code: None, message };
+    let mut response = page(
+        exchange,
+        StatusCode::METHOD_NOT_ALLOWED,
+        "Error",
+        "",
+        &body,
+        Way::Stays,
+        shown,
+    );
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+/// The answer as a form that the user sends on (OAuth 2.0 Form Post Response Mode; the service's own page does it by a
+/// script).
+pub(crate) fn form_post(
+    exchange: &Exchange<'_>,
+    uri: &str,
+    parameters: &[(&'static str, Vec<u8>)],
+    encoded: &str,
+) -> Response<Vec<u8>> {
+    let mut body = format!(
+        "<h1>Back to the app</h1>\n<form method=\"post\" action=\"{}\">\n",
+        escape(uri)
+    );
+    for (name, value) in parameters {
+        let value = String::from_utf8_lossy(value);
+        let _ = writeln!(
+            body,
+            "<input type=\"hidden\" name=\"{name}\" value=\"{}\">",
+            escape(&value)
+        );
+    }
+    body.push_str("<p><button id=\"continue\" autofocus>Continue</button></p>\n</form>\n");
+    let shown = Shown::FormPost {
+        uri: uri.to_owned(),
+        body: encoded.to_owned(),
+    };
+    page(exchange, StatusCode::OK, "Continue", "", &body, Way::ToApp, shown)
+}
+
+fn shown_error(refusal: &Refusal) -> Shown {
+    Shown::Error {
+        code: Some(refusal.row.code),
+        message: refusal.message(),
+    }
+}
+
+fn form_start(action: &str, transaction: &str) -> String {
+    format!(
+        "<form method=\"post\" action=\"{action}\">\n<input type=\"hidden\" name=\"transaction\" value=\"{}\">\n",
+        escape(transaction)
+    )
+}
+
+/// Where the forms of a page lead, in one step or several.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// To an app, and from there wherever the app likes.
+    ToApp,
+    /// Nowhere but to pages of the emulator: a device is let in, or there is no form.
+    Stays,
+}
+
+/// A whole page.
+fn page(
+    exchange: &Exchange<'_>,
+    status: StatusCode,
+    title: &str,
+    mark: &str,
+    body: &str,
+    way: Way,
+    shown: Shown,
+) -> Response<Vec<u8>> {
+    // Chromium asks `form-action` about every redirect behind a form. An app that sends its user on from the redirect URI
+    // would leave the browser here without a word, so on the way to an app no place can be named.
+    let policy = match way {
+        Way::ToApp => "",
+        Way::Stays => "form-action 'self'; ",
+    };
+    let document = Document {
+        title,
+        mark,
+        head: "",
+        body,
+        style: None,
+        script: None,
+        policy,
+    };
+    let mut response = exchange.answer(status, "text/html; charset=utf-8", document.html().into_bytes());
+    document.confine(&mut response);
+    response.extensions_mut().insert(shown);
+    no_store(response)
+}
+
+const MOST_LISTED: usize = 20;

@@ -1,0 +1,77 @@
+//! Sending an answer back to the app: by query, fragment or form.
+
+use http::header::LOCATION;
+use http::{HeaderValue, Response, StatusCode};
+
+use crate::aadsts::Refusal;
+use crate::exchange::{Exchange, no_store};
+use crate::protocol::authorize::pages;
+use crate::state::authorization::{Mode, Reply};
+
+/// The parameters of an answer, in order. Values are bytes, because `state` is the app's own.
+#[derive(Default)]
+pub(crate) struct Answer {
+    parameters: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Answer {
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<Vec<u8>>) -> Self {
+        self.parameters.push((name, value.into()));
+        self
+    }
+
+    /// The parameters of a refusal.
+    pub(crate) fn refusal(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Self {
+        exchange.note(refusal);
+        let mut answer = Self::default()
+            .with("error", refusal.error())
+            .with("error_description", exchange.description(refusal));
+        if let Some(uri) = exchange.error_uri(refusal) {
+            answer = answer.with("error_uri", uri);
+        }
+        answer
+    }
+
+    /// The answer on its way, with the state the request came with.
+    pub(crate) fn send(mut self, exchange: &Exchange<'_>, reply: &Reply) -> Response<Vec<u8>> {
+        if let Some(state) = &reply.state {
+            self.parameters.push(("state", state.clone()));
+        }
+        let encoded = self.encoded();
+        let separator = match reply.mode {
+            Mode::FormPost => return pages::form_post(exchange, &reply.uri, &self.parameters, &encoded),
+            Mode::Fragment => '#',
+            Mode::Query if reply.uri.ends_with(['?', '&']) => {
+                return redirect(exchange, &(reply.uri.clone() + &encoded));
+            }
+            Mode::Query if reply.uri.contains('?') => '&',
+            Mode::Query => '?',
+        };
+        redirect(exchange, &format!("{}{separator}{encoded}", reply.uri))
+    }
+
+    fn encoded(&self) -> String {
+        let mut text = String::new();
+        for (name, value) in &self.parameters {
+            if !text.is_empty() {
+                text.push('&');
+            }
+            text.push_str(name);
+            text.push('=');
+            text.extend(form_urlencoded::byte_serialize(value));
+        }
+        text
+    }
+}
+
+fn redirect(exchange: &Exchange<'_>, location: &str) -> Response<Vec<u8>> {
+    let mut response = exchange.answer(StatusCode::FOUND, "text/html; charset=utf-8", Vec::new());
+    // Redirect URIs are printable and everything else is encoded.
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+        .headers_mut()
+        .insert("referrer-policy", HeaderValue::from_static("no-referrer"));
+    no_store(response)
+}

@@ -1,0 +1,289 @@
+//! Reading a request to `authorize` or `adminconsent`, and deciding where its answer may go.
+//!
+//! What concerns the client or its redirect URI is told on a page; nothing is ever sent to an address that is not
+//! registered. Once that is settled, everything else goes back to the app.
+
+use http::Method;
+use http::header::CONTENT_TYPE;
+use serde_json::Value;
+
+use crate::aadsts::Refusal;
+use crate::config::App;
+use crate::exchange::Exchange;
+use crate::form::{self, Form, is_form};
+use crate::protocol::authorize::redirect;
+use crate::protocol::token::client::find_client;
+use crate::protocol::token::request;
+use crate::protocol::token::target::{check_scopes, user_target};
+use crate::state::authorization::{Ask, Challenge, Mode, Prompt, Reply, Request, SignIn};
+use crate::state::recorder::{Endpoint, Lint, SECRET_PARAMETERS, parameters};
+use crate::state::scopes::Scopes;
+use crate::state::scopes::Target;
+
+/// Why a request is not understood, and who is told.
+pub(crate) enum Refused {
+    /// The user: there is nowhere else to say it.
+    Page(Refusal),
+    /// The app.
+    Reply(Box<Reply>, Refusal),
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self::Page(refusal)
+    }
+}
+
+/// Reads a request to an `authorize` endpoint.
+pub(crate) fn authorize(exchange: &mut Exchange<'_>, tenant: &str, version: Endpoint) -> Result<Request, Refused> {
+    let Parameters { form, state } = Parameters::read(exchange)?;
+    let (tenant, app) = find_client(exchange, &form, tenant)?;
+    let uri = redirect_uri(&form, app, version)?;
+    let is_hybrid = form
+        .value("response_type")
+        .is_some_and(|types| types.split(' ').any(|one| one != "code"));
+    let (mode, mode_problem) = mode(&form, is_hybrid);
+    let reply = Reply { uri, mode, state };
+    let to_app = |refusal: Refusal| Refused::Reply(Box::new(reply.clone()), refusal);
+    if let Some(refusal) = mode_problem {
+        return Err(to_app(refusal));
+    }
+    inspect(exchange, &form, version);
+    let read = |exchange: &Exchange<'_>| -> Result<(SignIn, Prompt), Refusal> {
+        if let Some((name, word)) = UNSUPPORTED.iter().find(|(name, _)| form.value(name).is_some()) {
+            return Err(Refusal::new(901002).with(name).word(word));
+        }
+        let (code, id_token) = response_type(&form)?;
+        let nonce = form.value("nonce").map(str::to_owned);
+        let target = user_target(exchange, &form, app, version)?;
+        if let (true, Target::V2(scopes)) = (id_token, &target)
+            && !scopes.has("openid")
+        {
+            return Err(Refusal::new(70005).with("id_token without the scope openid"));
+        }
+        if id_token && nonce.is_none() {
+            return Err(Refusal::new(900144).with("nonce"));
+        }
+        request::claims(&form)?;
+        let sign_in = SignIn {
+            version,
+            named_redirect: form.value("redirect_uri").is_some(),
+            code,
+            id_token,
+            nonce,
+            challenge: Challenge::read(&form)?,
+            target,
+            client_info: form.value("client_info").is_some(),
+            auth_time: wants_auth_time(&form),
+        };
+        Ok((sign_in, prompt(&form, version)?))
+    };
+    let (sign_in, prompt) = read(exchange).map_err(to_app)?;
+    Ok(Request {
+        client_id: app.client_id.clone(),
+        tenant: tenant.map(|tenant| tenant.id.clone()),
+        reply,
+        ask: Ask::SignIn(Box::new(sign_in)),
+        prompt,
+        login_hint: form.value("login_hint").map(str::to_owned),
+        domain_hint: form.value("domain_hint").map(str::to_owned),
+    })
+}
+
+/// Reads a request to an `adminconsent` endpoint.
+pub(crate) fn admin_consent(exchange: &mut Exchange<'_>, tenant: &str, version: Endpoint) -> Result<Request, Refused> {
+    if version == Endpoint::V2 && tenant == "common" {
+        return Err(Refusal::new(90130).into());
+    }
+    let Parameters { form, state } = Parameters::read(exchange)?;
+    let (tenant, app) = find_client(exchange, &form, tenant)?;
+    // A path below a registered one, or none at all, is for authorize only: here the strict rule holds for either version.
+    let uri = redirect_uri(&form, app, Endpoint::V2)?;
+    let reply = Reply {
+        uri,
+        mode: Mode::Query,
+        state,
+    };
+    if reply.state.is_none() {
+        exchange.lint(Lint::MissingState);
+    }
+    let scopes = match (version, form.value("scope")) {
+        (Endpoint::V1, _) => Ok(Scopes::default()),
+        (Endpoint::V2, None) => Err(Refusal::new(900144).with("scope")),
+        (Endpoint::V2, Some(scope)) => {
+            exchange.event.target = Some(scope.to_owned());
+            Scopes::parse(scope).and_then(|scopes| check_scopes(exchange, app, &scopes).map(|()| scopes))
+        }
+    };
+    match scopes {
+        Ok(scopes) => Ok(Request {
+            client_id: app.client_id.clone(),
+            tenant: tenant.map(|tenant| tenant.id.clone()),
+            reply,
+            ask: Ask::AdminConsent { version, scopes },
+            prompt: Prompt::AdminConsent,
+            login_hint: form.value("login_hint").map(str::to_owned),
+            domain_hint: form.value("domain_hint").map(str::to_owned),
+        }),
+        Err(refusal) => Err(Refused::Reply(Box::new(reply), refusal)),
+    }
+}
+
+struct Parameters {
+    form: Form,
+    state: Option<Vec<u8>>,
+}
+
+impl Parameters {
+    /// From the query of a GET, from the body of a POST (OpenID Connect Core 1.0, 3.1.2.1).
+    fn read(exchange: &mut Exchange<'_>) -> Result<Self, Refusal> {
+        let is_secret = |name: &str| SECRET_PARAMETERS.contains(&name.to_ascii_lowercase().as_str());
+        if exchange.query.pairs().iter().any(|(name, _)| is_secret(name)) {
+            exchange.lint(Lint::SecretInUrl);
+        }
+        let raw = if exchange.method == Method::POST {
+            if !exchange.header(CONTENT_TYPE).is_some_and(is_form) {
+                return Err(Refusal::new(9002313).with("the body is no form"));
+            }
+            let body = std::mem::take(&mut exchange.body);
+            exchange.event.form = parameters(Form::parse(&body).pairs());
+            body
+        } else {
+            exchange.raw_query.clone().into_bytes()
+        };
+        if raw.len() > LONGEST {
+            return Err(Refusal::new(9002313).with("it is too long"));
+        }
+        let form = Form::parse(&raw);
+        exchange.event.client_id = form.value("client_id").map(str::to_owned);
+        if let Some(name) = form.duplicate() {
+            exchange.lint(Lint::DuplicateParameter(name.chars().take(64).collect()));
+            return Err(Refusal::new(9000411).with(name));
+        }
+        Ok(Self {
+            state: form::raw_value(&raw, "state"),
+            form,
+        })
+    }
+}
+
+fn redirect_uri(form: &Form, app: &App, rule: Endpoint) -> Result<String, Refusal> {
+    let asked = form.value("redirect_uri");
+    if app.redirect_uris.is_empty() {
+        return Err(Refusal::new(500113));
+    }
+    if asked.is_none() && rule == Endpoint::V2 {
+        return Err(Refusal::new(900144).with("redirect_uri"));
+    }
+    let refuse = || Refusal::new(50011).with(asked.unwrap_or_default()).with(&app.client_id);
+    redirect::choose(app, asked, rule).ok_or_else(refuse)
+}
+
+/// The response mode, and what is wrong with it; the answer then goes the default way.
+fn mode(form: &Form, is_hybrid: bool) -> (Mode, Option<Refusal>) {
+    let default = if is_hybrid { Mode::Fragment } else { Mode::Query };
+    match form.value("response_mode") {
+        None => (default, None),
+        Some("query") if !is_hybrid => (Mode::Query, None),
+        Some("fragment") => (Mode::Fragment, None),
+        Some("form_post") => (Mode::FormPost, None),
+        Some(other) => (default, Some(Refusal::new(70007).with(other))),
+    }
+}
+
+/// Whether a code, an id token, or both are wanted.
+fn response_type(form: &Form) -> Result<(bool, bool), Refusal> {
+    let types = form
+        .value("response_type")
+        .ok_or_else(|| Refusal::new(900144).with("response_type"))?;
+    let mut parts: Vec<&str> = types.split(' ').filter(|part| !part.is_empty()).collect();
+    parts.sort_unstable();
+    match parts.as_slice() {
+        ["code"] => Ok((true, false)),
+        ["code", "id_token"] => Ok((true, true)),
+        ["id_token"] => Ok((false, true)),
+        _ => Err(Refusal::new(70005).with(types)),
+    }
+}
+
+fn prompt(form: &Form, version: Endpoint) -> Result<Prompt, Refusal> {
+    Ok(match (form.value("prompt"), version) {
+        (None, _) => Prompt::Unsaid,
+        (Some("none"), _) => Prompt::None,
+        (Some("login"), _) => Prompt::Login,
+        (Some("select_account"), _) => Prompt::SelectAccount,
+        (Some("consent"), _) => Prompt::Consent,
+        (Some("admin_consent"), Endpoint::V1) => Prompt::AdminConsent,
+        (Some(other), _) => {
+            let problem = format!("'{other}' is no supported value of 'prompt'");
+            return Err(Refusal::new(90023).with(&problem));
+        }
+    })
+}
+
+/// `max_age`, or `auth_time` among the claims asked for, wants to know when the user signed in.
+fn wants_auth_time(form: &Form) -> bool {
+    let claims: Option<Value> = form.value("claims").and_then(|text| serde_json::from_str(text).ok());
+    form.value("max_age").is_some() || claims.is_some_and(|claims| claims.pointer("/id_token/auth_time").is_some())
+}
+
+fn inspect(exchange: &mut Exchange<'_>, form: &Form, version: Endpoint) {
+    let target = match version {
+        Endpoint::V1 => form.value("resource"),
+        Endpoint::V2 => form.value("scope"),
+    };
+    exchange.event.target = target.map(str::to_owned);
+    request::lint_names(exchange, form, KNOWN_PARAMETERS);
+    if form.value("state").is_none() {
+        exchange.lint(Lint::MissingState);
+    }
+    let wants_code = form
+        .value("response_type")
+        .is_some_and(|types| types.split(' ').any(|one| one == "code"));
+    match (form.value("code_challenge"), form.value("code_challenge_method")) {
+        (None, _) if version == Endpoint::V2 && wants_code => exchange.lint(Lint::MissingPkce),
+        (Some(_), None | Some("plain")) => exchange.lint(Lint::PlainPkce),
+        _ => {}
+    }
+    if version == Endpoint::V2 && form.value("resource").is_some() {
+        exchange.lint(Lint::ResourceOnV2);
+    }
+}
+
+/// As long as a request line may be over a socket.
+const LONGEST: usize = 64 * 1024;
+
+/// Parameters that decide about the whole request, and the error for each (OpenID Connect Core 1.0, 3.1.2.6).
+const UNSUPPORTED: &[(&str, &str)] = &[
+    ("request", "request_not_supported"),
+    ("request_uri", "request_uri_not_supported"),
+    ("registration", "registration_not_supported"),
+];
+
+/// Beside those of the token endpoint. Those for the look of pages and for hints may be ignored: they decide nothing.
+const KNOWN_PARAMETERS: &[&str] = &[
+    "acr_values",
+    "claims_locales",
+    "clidata",
+    "code_challenge",
+    "code_challenge_method",
+    "display",
+    "domain_hint",
+    "haschrome",
+    "id_token_hint",
+    "instance_aware",
+    "login_hint",
+    "max_age",
+    "mkt",
+    "nonce",
+    "prompt",
+    "registration",
+    "request",
+    "request_uri",
+    "response_mode",
+    "response_type",
+    "sid",
+    "sso_nonce",
+    "state",
+    "ui_locales",
+];

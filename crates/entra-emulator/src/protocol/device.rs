@@ -1,0 +1,229 @@
+//! The device authorization grant (RFC 8628): a code for the device, another one for the user to type in.
+
+use std::time::Duration;
+
+use http::{Response, StatusCode};
+use serde_json::json;
+
+use crate::aadsts::Refusal;
+use crate::config::{Tenant, User};
+use crate::exchange::{Exchange, no_store};
+use crate::form::Form;
+use crate::protocol::tenant_path::TenantPath;
+use crate::protocol::token::client::{find_client, find_enterable, identify};
+use crate::protocol::token::form::{check_form, read_form};
+use crate::protocol::token::request as token_request;
+use crate::protocol::token::target::whole_target;
+use crate::protocol::token::user;
+use crate::state::Core;
+use crate::state::grants::{DeviceCode, Progress};
+use crate::state::recorder::Endpoint;
+use crate::state::scopes::Scopes;
+use crate::state::scopes::Target;
+use crate::state::session::Session;
+use crate::state::store::random;
+use crate::state::transactions::Goal;
+use crate::time::unix;
+
+/// Answers a request to a `devicecode` endpoint.
+pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
+    let form = read_form(exchange);
+    token_request::inspect(exchange, &form, endpoint);
+    match start(exchange, tenant, &form, endpoint) {
+        Ok(response) => response,
+        Err(refusal) => exchange.refuse(&refusal),
+    }
+}
+
+fn start(exchange: &Exchange<'_>, tenant: &str, form: &Form, endpoint: Endpoint) -> Result<Response<Vec<u8>>, Refusal> {
+    check_form(exchange, form)?;
+    let (tenant, app) = find_client(exchange, form, tenant)?;
+    let target = whole_target(exchange, form, app, endpoint)?;
+    let (user_code, interval) = (user_code(), exchange.core.device_interval);
+    let verification = format!("{}/devicelogin", exchange.origin);
+    let waiting = DeviceCode {
+        client_id: app.client_id.clone(),
+        tenant: tenant.map(|tenant| tenant.id.clone()),
+        target,
+        user_code: user_code.clone(),
+        expires: unix(exchange.now) + LIFETIME,
+        interval,
+        polled: None,
+        progress: Progress::Pending,
+    };
+    let device_code = exchange.core.grants.devices().add("D", waiting);
+    let message = format!("To sign in, open {verification} in a web browser and enter the code {user_code}.");
+    let body = match endpoint {
+        Endpoint::V1 => json!({
+            "user_code": user_code, "device_code": device_code, "verification_url": verification,
+            "expires_in": LIFETIME.to_string(), "interval": interval.to_string(), "message": message,
+        }),
+        Endpoint::V2 => json!({
+            "user_code": user_code, "device_code": device_code, "verification_uri": verification,
+            "expires_in": LIFETIME, "interval": interval, "message": message,
+        }),
+    };
+    Ok(no_store(exchange.json(StatusCode::OK, &body)))
+}
+
+/// Answers a poll at a token endpoint. The code may be called `device_code` or, as v1 has it, `code`.
+pub(crate) fn poll<'a>(
+    exchange: &mut Exchange<'a>,
+    path: TenantPath<'a>,
+    form: &Form,
+    endpoint: Endpoint,
+) -> Result<Response<Vec<u8>>, Refusal> {
+    let text = form.value("device_code").or_else(|| form.value("code"));
+    let known = text.and_then(|text| exchange.core.grants.devices().get(text).cloned());
+    let place = known.as_ref().and_then(|device| match &device.progress {
+        Progress::Approved(session) => Some(session.tenant.clone()),
+        _ => device.tenant.clone(),
+    });
+    // Whoever approves makes the app known in the tenant, so until then it need not be.
+    let client = identify(exchange, form, &path, place.as_deref(), find_enterable)?;
+    let text = text.ok_or_else(|| Refusal::new(900144).with("device_code"))?.to_owned();
+    let requested = token_request::claims(form)?;
+    let device = known
+        .filter(|device| device.client_id == client.app.client_id)
+        .ok_or_else(|| Refusal::new(70018))?;
+    if device.expires <= unix(exchange.now) {
+        return Err(Refusal::new(70020));
+    }
+    let session = match device.progress {
+        Progress::Approved(session) => *session,
+        Progress::Declined => {
+            let refusal = Refusal::new(65004).with(&device.client_id);
+            return Err(refusal.word("authorization_declined"));
+        }
+        Progress::Pending => {
+            let now = exchange.now;
+            let wait = Duration::from_secs(device.interval);
+            let is_early = device
+                .polled
+                .is_some_and(|polled| now.duration_since(polled).is_ok_and(|since| since < wait));
+            if let Some(device) = exchange.core.grants.devices().get_mut(&text) {
+                device.polled = Some(now);
+                if is_early {
+                    device.interval += SLOWER;
+                }
+            }
+            let refusal = Refusal::new(70016);
+            // Five seconds more from now on (RFC 8628, section 3.5).
+            return Err(if is_early { refusal.word("slow_down") } else { refusal });
+        }
+    };
+    if session.tenant != client.tenant.id {
+        return Err(Refusal::new(70018));
+    }
+    let target = match (endpoint, &device.target) {
+        (Endpoint::V1, Target::V1 { resource }) => Target::V1 {
+            resource: form.value("resource").map(str::to_owned).or_else(|| resource.clone()),
+        },
+        (Endpoint::V1, Target::V2(_)) => Target::V1 {
+            resource: form.value("resource").map(str::to_owned),
+        },
+        (Endpoint::V2, Target::V2(scopes)) => Target::V2(scopes.clone()),
+        (Endpoint::V2, Target::V1 { .. }) => {
+            let scope = form.value("scope").ok_or_else(|| Refusal::new(900144).with("scope"))?;
+            Target::V2(Scopes::parse(scope)?)
+        }
+    };
+    let directory = &exchange.core.directory;
+    let (_, user) = directory
+        .user(&session.tenant, &session.user)
+        .ok_or_else(|| Refusal::new(70018))?;
+    let grant = user::Grant {
+        endpoint,
+        tenant: client.tenant,
+        user,
+        app: client.app,
+        proof: client.proof,
+        session: &session,
+        requested,
+        client_info: form.value("client_info").is_some(),
+        first_resource: true,
+    };
+    let response = user::answer(exchange, &grant, &target)?;
+    // Of several polls at once, one gets the tokens.
+    exchange
+        .core
+        .grants
+        .devices()
+        .take(&text)
+        .ok_or_else(|| Refusal::new(70018))?;
+    Ok(response)
+}
+
+/// What a typed code leads to.
+///
+/// # Errors
+/// 70018 for an unknown one, 70019 for one that has expired.
+pub(crate) fn find(exchange: &Exchange<'_>, typed: &str) -> Result<Goal, Refusal> {
+    let typed: String = typed.chars().filter(char::is_ascii_alphanumeric).collect();
+    let devices = exchange.core.grants.devices();
+    let found = devices
+        .iter()
+        .find(|(_, device)| device.user_code.eq_ignore_ascii_case(&typed) && device.is_pending());
+    let (device_code, device) = found.ok_or_else(|| Refusal::new(70018))?;
+    if device.expires <= unix(exchange.now) {
+        return Err(Refusal::new(70019));
+    }
+    Ok(Goal::Device {
+        device_code: device_code.to_owned(),
+        client_id: device.client_id.clone(),
+    })
+}
+
+/// The tenant whose users may let a device in; all when it does not say.
+pub(crate) fn tenant(core: &Core, device_code: &str) -> Option<String> {
+    core.grants.devices().get(device_code)?.tenant.clone()
+}
+
+/// What a device asked for.
+pub(crate) fn target(core: &Core, device_code: &str) -> Option<Target> {
+    core.grants
+        .devices()
+        .get(device_code)
+        .map(|device| device.target.clone())
+}
+
+/// Lets a device in.
+///
+/// # Errors
+/// 70019 if its code has expired meanwhile, 70018 if somebody else answered it.
+pub(crate) fn approve(exchange: &Exchange<'_>, device_code: &str, tenant: &Tenant, user: &User) -> Result<(), Refusal> {
+    let now = unix(exchange.now);
+    let mut devices = exchange.core.grants.devices();
+    let device = devices
+        .get_mut(device_code)
+        .filter(|device| now < device.expires)
+        .ok_or_else(|| Refusal::new(70019))?;
+    let app = exchange.core.directory.app(&device.client_id);
+    let app = app.filter(|_| device.is_pending()).ok_or_else(|| Refusal::new(70018))?;
+    device.progress = Progress::Approved(Box::new(Session::plain(app, tenant, user, now)));
+    Ok(())
+}
+
+/// Turns a device away.
+///
+/// # Errors
+/// 70018 if somebody else answered its code meanwhile.
+pub(crate) fn decline(core: &Core, device_code: &str) -> Result<(), Refusal> {
+    let mut devices = core.grants.devices();
+    let device = devices.get_mut(device_code).filter(|device| device.is_pending());
+    device.ok_or_else(|| Refusal::new(70018))?.progress = Progress::Declined;
+    Ok(())
+}
+
+/// Nine characters that nobody confuses with each other.
+fn user_code() -> String {
+    random::<9>()
+        .iter()
+        .map(|byte| char::from(ALPHABET[usize::from(byte & 31)]))
+        .collect()
+}
+
+const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+const LIFETIME: u64 = 900;
+/// What polling too soon adds to the interval.
+const SLOWER: u64 = 5;

@@ -1,0 +1,53 @@
+//! The tenant that the path of a request names.
+
+use crate::aadsts::Refusal;
+use crate::config::Tenant;
+use crate::exchange::Exchange;
+use crate::seed::is_guid;
+
+/// Whom the first segment of a path stands for.
+pub(crate) enum TenantPath<'a> {
+    One(&'a Tenant),
+    /// Everybody.
+    Common,
+    /// Everybody with an account of an organization.
+    Organizations,
+    /// Everybody with an account of their own, of whom there are none here.
+    Consumers,
+}
+
+impl<'a> TenantPath<'a> {
+    pub(crate) fn read(exchange: &Exchange<'a>, name: &str) -> Result<Self, Refusal> {
+        match name {
+            "common" => return Ok(Self::Common),
+            "organizations" => return Ok(Self::Organizations),
+            "consumers" => return Ok(Self::Consumers),
+            _ => {}
+        }
+        find_tenant(exchange, name).map(Self::One)
+    }
+}
+
+/// The tenant of that GUID or domain.
+pub(crate) fn find_tenant<'a>(exchange: &Exchange<'a>, name: &str) -> Result<&'a Tenant, Refusal> {
+    if !is_guid(name) && !is_domain(name) {
+        return Err(Refusal::new(900023).with(name));
+    }
+    exchange
+        .core
+        .directory
+        .tenant(name)
+        .ok_or_else(|| Refusal::new(90002).with(name))
+}
+
+fn is_domain(name: &str) -> bool {
+    name.len() <= 253
+        && name.contains('.')
+        && name.split('.').all(|label| {
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        })
+}

@@ -1,0 +1,475 @@
+//! Client assertions: JWTs signed with the key of a registered certificate (RFC 7515, RFC 7523).
+
+use std::time::UNIX_EPOCH;
+
+use base64::Engine;
+use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::aadsts::Refusal;
+use crate::certificate::{
+    Registered, certificates_in, decode_thumbprint, hex, is_certificate, is_pem_in_base64, names_of, sha1, sha256,
+};
+use crate::config::App;
+use crate::exchange::Exchange;
+use crate::protocol::realm::{self, Realm};
+use crate::seed::is_guid;
+use crate::state::recorder::Lint;
+use crate::time::{error_timestamp, graph_date, unix};
+
+/// An assertion that could be read, nothing about it verified.
+pub(crate) struct Assertion {
+    text: String,
+    /// How much of `text` is signed.
+    signed: usize,
+    signature: Vec<u8>,
+    header: Header,
+    claims: Claims,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: Option<Value>,
+    typ: Option<Value>,
+    crit: Option<Value>,
+    kid: Option<Value>,
+    x5t: Option<Value>,
+    #[serde(rename = "x5t#S256")]
+    x5t_s256: Option<Value>,
+    x5c: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    aud: Option<Value>,
+    iss: Option<Value>,
+    sub: Option<Value>,
+    exp: Option<Value>,
+    nbf: Option<Value>,
+    iat: Option<Value>,
+    jti: Option<Value>,
+}
+
+impl Assertion {
+    /// Takes the three parts of a JWT apart. A member given twice is refused with everything else that is no JWT.
+    ///
+    /// # Errors
+    /// 50027.
+    pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
+        // As when it is sent from a file.
+        if text.contains(|character: char| character.is_ascii_whitespace()) {
+            return Err(malformed("it contains white space"));
+        }
+        let mut parts = text.split('.');
+        let (Some(header), Some(claims), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(malformed("it is not three parts with dots between"));
+        };
+        let json = || malformed("header and claims are not base64url of JSON objects");
+        Ok(Self {
+            text: text.to_owned(),
+            signed: header.len() + 1 + claims.len(),
+            signature: base64url(signature).ok_or_else(|| malformed("the signature is not base64url"))?,
+            header: object(header).ok_or_else(json)?,
+            claims: object(claims).ok_or_else(json)?,
+        })
+    }
+
+    /// Whom it is about, for a request that does not say it in `client_id` (RFC 7521, 4.2).
+    ///
+    /// # Errors
+    /// 90014 without `sub`, 50027 if it is no string.
+    pub(crate) fn subject(&self) -> Result<&str, Refusal> {
+        required("sub", self.claims.sub.as_ref())
+    }
+
+    /// Returns whether it is from another issuer than a client, which signs for itself by its id (RFC 7523, section 3):
+    /// a token of a pipeline, a cluster or another tenant that a federated credential would have to know.
+    pub(crate) fn is_federated(&self) -> bool {
+        matches!(&self.claims.iss, Some(Value::String(issuer)) if !is_guid(issuer))
+    }
+
+    /// Notes down what is unwise about it, whether Entra takes it or not.
+    pub(crate) fn inspect(&self, exchange: &mut Exchange<'_>) {
+        // The form of a foreign one is the business of its issuer.
+        if self.is_federated() {
+            return;
+        }
+        let (header, claims) = (&self.header, &self.claims);
+        if self.text.contains('=') {
+            exchange.lint(Lint::PaddedAssertion);
+        }
+        for (sent, length) in [(&header.x5t, 20), (&header.x5t_s256, 32)] {
+            let Some(Value::String(sent)) = sent else {
+                continue;
+            };
+            if sent.contains(['=', '+', '/']) {
+                exchange.lint(Lint::ThumbprintEncoding);
+            }
+            let is_digits = |text: &[u8]| text.len() == 2 * length && text.iter().all(u8::is_ascii_hexdigit);
+            if is_digits(sent.as_bytes()) || decode_thumbprint(sent).is_some_and(|bytes| is_digits(&bytes)) {
+                exchange.lint(Lint::ThumbprintOfText);
+            }
+        }
+        if header.alg.as_ref().is_some_and(|alg| alg == "PS256") && header.x5t.is_some() && header.x5t_s256.is_none() {
+            exchange.lint(Lint::Sha1WithPs256);
+        }
+        let certificates = match &header.x5c {
+            Some(Value::Array(list)) => list.as_slice(),
+            Some(one) => std::slice::from_ref(one),
+            None => &[],
+        };
+        let certificates: Vec<&str> = certificates.iter().filter_map(Value::as_str).collect();
+        if certificates
+            .iter()
+            .any(|text| text.contains(|character: char| character.is_ascii_whitespace()))
+        {
+            exchange.lint(Lint::BlankInX5c);
+        }
+        if certificates.iter().any(|text| is_pem_in_base64(text)) {
+            exchange.lint(Lint::PemInX5c);
+        }
+        if let [first, second, ..] = certificates.as_slice()
+            && issued(first, second)
+        {
+            exchange.lint(Lint::ChainOrder);
+        }
+        for (name, value) in [("exp", &claims.exp), ("nbf", &claims.nbf), ("iat", &claims.iat)] {
+            if value.as_ref().is_some_and(|value| !value.is_u64()) {
+                exchange.lint(Lint::AssertionTime(name.to_owned()));
+            }
+        }
+        if !matches!(&claims.jti, Some(Value::String(id)) if !id.is_empty()) {
+            exchange.lint(Lint::MissingJti);
+        }
+        if claims.nbf.is_none() {
+            exchange.lint(Lint::MissingNotBefore);
+        }
+        if matches!(claims.aud, Some(Value::Array(_))) {
+            exchange.lint(Lint::AudienceList);
+        }
+        let time = |value: &Option<Value>| value.as_ref().and_then(seconds);
+        let from = time(&claims.nbf)
+            .or_else(|| time(&claims.iat))
+            .unwrap_or_else(|| since_epoch(exchange));
+        if let Some(lifetime) = time(&claims.exp)
+            .map(|expiry| expiry - from)
+            .filter(|it| *it > LONGEST_LIFETIME)
+        {
+            exchange.lint(Lint::AssertionLifetime(lifetime as u64));
+        }
+    }
+
+    /// Judges it in the order in which the service is seen to: form, times, names, key, signature. An issuer that is no
+    /// client is looked up before anything else, since it decides which keys and which audience are right.
+    ///
+    /// # Errors
+    /// One row for each thing that can be wrong: 50027, 5002727, 5002738, 5002723, 90014, 700024, 50048, 700021,
+    /// 700023, 700027, 700211, 5002730, 50012.
+    pub(crate) fn verify(&self, exchange: &Exchange<'_>, app: &App, realm: &Realm<'_>) -> Result<(), Refusal> {
+        let claims = &self.claims;
+        let issuer = required("iss", claims.iss.as_ref())?;
+        let subject = self.subject()?;
+        if self.is_federated() {
+            return Err(Refusal::new(700211).with(issuer));
+        }
+        let audience = required("aud", claims.aud.as_ref())?;
+        let algorithm = self.algorithm()?;
+        let named = Named::read(&self.header)?;
+        let expiry = self.check_times(exchange)?;
+        if !issuer.eq_ignore_ascii_case(subject) {
+            return Err(Refusal::new(50048));
+        }
+        if !subject.eq_ignore_ascii_case(&app.client_id) {
+            return Err(Refusal::new(700021));
+        }
+        if !realm::is_named_by(audience, realm, exchange) {
+            return Err(Refusal::new(700023));
+        }
+        self.check_signature(exchange, app, &named, algorithm)?;
+        if let Some(replays) = &exchange.core.replays {
+            let id = claims.jti.as_ref().and_then(Value::as_str).unwrap_or(&self.text);
+            let until = (expiry + ALLOWED_SKEW) as u64;
+            if !replays.note(&app.client_id, id, unix(exchange.now), until) {
+                return Err(Refusal::new(50012).with("the client assertion was used before"));
+            }
+        }
+        Ok(())
+    }
+
+    fn algorithm(&self) -> Result<Algorithm, Refusal> {
+        let header = &self.header;
+        // An extension that has to be understood, and none is (RFC 7515, 4.1.11).
+        if header.crit.is_some() {
+            return Err(malformed("its header has crit"));
+        }
+        match &header.typ {
+            None => {}
+            Some(Value::String(kind)) if kind.eq_ignore_ascii_case("JWT") || kind == OPENID_TYPE => {}
+            Some(_) => return Err(Refusal::new(5002727)),
+        }
+        match &header.alg {
+            Some(Value::String(name)) => match name.as_str() {
+                "RS256" => Ok(Algorithm::RS256),
+                "PS256" => Ok(Algorithm::PS256),
+                other => Err(Refusal::new(5002738).with(other)),
+            },
+            _ => Err(malformed("its header has no alg")),
+        }
+    }
+
+    /// The time it expires, if it is valid now. One without `exp` counts as expired since 1970, as the service shows it.
+    fn check_times(&self, exchange: &Exchange<'_>) -> Result<f64, Refusal> {
+        let time = |name: &str, value: &Option<Value>| match value {
+            None => Ok(0.0),
+            Some(value) => seconds(value).ok_or_else(|| malformed(&format!("{name} is no time"))),
+        };
+        let claims = &self.claims;
+        let (start, expiry) = (time("nbf", &claims.nbf)?, time("exp", &claims.exp)?);
+        time("iat", &claims.iat)?;
+        let now = since_epoch(exchange);
+        if now + ALLOWED_SKEW < start || expiry + ALLOWED_SKEW <= now {
+            let ticks = exchange
+                .now
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.subsec_nanos() / 100);
+            let now = format!("{}.{ticks:07}Z", graph_date(unix(exchange.now)));
+            let [start, expiry] = [start, expiry].map(|time| format!("{}.0000000Z", graph_date(time as u64)));
+            return Err(Refusal::new(700024).with(&now).with(&start).with(&expiry));
+        }
+        Ok(expiry)
+    }
+
+    fn check_signature(
+        &self,
+        exchange: &Exchange<'_>,
+        app: &App,
+        named: &Named<'_>,
+        algorithm: Algorithm,
+    ) -> Result<(), Refusal> {
+        let registered = exchange.core.directory.certificates(app);
+        let Some(certificate) = registered.iter().find(|certificate| named.fits(certificate)) else {
+            return Err(named.not_found(app, registered));
+        };
+        if !certificate.is_valid_at(exchange.now) {
+            let reason = if exchange.now < certificate.start {
+                "The key used is not valid yet."
+            } else {
+                "The key used is expired."
+            };
+            return Err(named.refusal(reason, Some(certificate)));
+        }
+        let key = certificate.key.as_ref().filter(|key| key.bits >= FEWEST_BITS);
+        let key = DecodingKey::from_rsa_der(&key.ok_or_else(|| Refusal::new(5002730))?.der);
+        let signed = self.text.as_bytes().get(..self.signed).unwrap_or_default();
+        // Through the provider by name: the process-wide default may be anybody's.
+        (DEFAULT_PROVIDER.verifier_factory)(&algorithm, &key)
+            .is_ok_and(|verifier| verifier.verify(signed, &self.signature).is_ok())
+            .then_some(())
+            .ok_or_else(|| {
+                let reason = "Key was found, but use of the key to verify the signature failed.";
+                named.refusal(reason, Some(certificate))
+            })
+    }
+}
+
+/// The ways a header names its certificate. All that are there have to mean the same one.
+struct Named<'a>(Vec<Name<'a>>);
+
+/// One way to name a certificate.
+enum Name<'a> {
+    /// `x5t`
+    Sha1(&'a str),
+    /// `x5t#S256`
+    Sha256(&'a str),
+    /// The first entry of `x5c`, which is the certificate that signed (RFC 7515, 4.1.6), in DER. A client that puts PEM
+    /// there may have put the whole chain into it.
+    Leaf(Vec<Vec<u8>>),
+    /// `kid`, where there is nothing else. Some clients put the SHA-1 there, in base64 or in hexadecimal.
+    KeyId(&'a str),
+}
+
+impl<'a> Named<'a> {
+    fn read(header: &'a Header) -> Result<Self, Refusal> {
+        let text = |name: &str, value: &'a Option<Value>| match value {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str())),
+            Some(_) => Err(malformed(&format!("{name} is no string"))),
+        };
+        let first = match &header.x5c {
+            Some(Value::Array(list)) if list.iter().all(Value::is_string) => list.first(),
+            other => other.as_ref(),
+        };
+        let leaf = match (&header.x5c, first) {
+            (None, _) => None,
+            (Some(_), Some(Value::String(text))) => {
+                certificates_in(text).filter(|found| found.iter().all(|der| is_certificate(der)))
+            }
+            _ => None,
+        };
+        if header.x5c.is_some() && leaf.is_none() {
+            return Err(malformed("x5c holds no certificate in base64"));
+        }
+        let mut names: Vec<Name<'_>> = text("x5t", &header.x5t)?.map(Name::Sha1).into_iter().collect();
+        names.extend(text("x5t#S256", &header.x5t_s256)?.map(Name::Sha256));
+        names.extend(leaf.map(Name::Leaf));
+        if names.is_empty() {
+            names.extend(text("kid", &header.kid)?.filter(|id| !id.is_empty()).map(Name::KeyId));
+        }
+        if names.is_empty() {
+            return Err(Refusal::new(5002723));
+        }
+        Ok(Self(names))
+    }
+
+    fn fits(&self, certificate: &Registered) -> bool {
+        self.0.iter().all(|name| name.fits(certificate))
+    }
+
+    /// Says which key the app does not have, or that the header means more than one of those it has.
+    fn not_found(&self, app: &App, registered: &[Registered]) -> Refusal {
+        let is_missing = |name: &&Name<'_>| !registered.iter().any(|certificate| name.fits(certificate));
+        let Some(missing) = self.0.iter().find(is_missing) else {
+            return self.refusal("The header names more than one key.", None);
+        };
+        let thumbprint = missing.thumbprint().map_or_else(String::new, |thumbprint| {
+            format!("Thumbprint of key used by client: '{thumbprint}', ")
+        });
+        Refusal::new(700027)
+            .text(NOT_REGISTERED)
+            .with(&thumbprint)
+            .with(&app.client_id)
+    }
+
+    /// 700027 about a key that is registered.
+    fn refusal(&self, reason: &str, found: Option<&Registered>) -> Refusal {
+        let thumbprint = self.0.first().and_then(Name::thumbprint).unwrap_or_default();
+        let found = found.map_or_else(String::new, |certificate| {
+            let [start, end] = [certificate.start, certificate.end].map(|time| american(unix(time)));
+            format!(", Found key 'Start={start}, End={end}'")
+        });
+        Refusal::new(700027).with(reason).with(&thumbprint).with(&found)
+    }
+}
+
+impl Name<'_> {
+    fn fits(&self, certificate: &Registered) -> bool {
+        match self {
+            Self::Sha1(sent) => decode_thumbprint(sent).as_ref() == Some(&certificate.sha1),
+            Self::Sha256(sent) => decode_thumbprint(sent).as_ref() == Some(&certificate.sha256),
+            Self::Leaf(found) => found.iter().any(|der| sha256(der) == certificate.sha256),
+            Self::KeyId(id) => key_id_thumbprint(id).as_ref() == Some(&certificate.sha1),
+        }
+    }
+
+    /// The thumbprint in hexadecimal, as people find it in the portal, or as it was sent where it cannot be read. A key id
+    /// may be none.
+    fn thumbprint(&self) -> Option<String> {
+        match self {
+            Self::Sha1(sent) | Self::Sha256(sent) => {
+                Some(decode_thumbprint(sent).map_or_else(|| (*sent).to_owned(), |bytes| hex(&bytes)))
+            }
+            Self::Leaf(found) => found.first().map(|der| hex(&sha1(der))),
+            Self::KeyId(id) => key_id_thumbprint(id).map(|bytes| hex(&bytes)),
+        }
+    }
+}
+
+/// The SHA-1 that a key id is, if it is one.
+fn key_id_thumbprint(id: &str) -> Option<Vec<u8>> {
+    if id.len() == 2 * SHA1_LENGTH && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return (0..SHA1_LENGTH)
+            .map(|at| u8::from_str_radix(id.get(2 * at..2 * at + 2)?, 16).ok())
+            .collect();
+    }
+    decode_thumbprint(id).filter(|bytes| bytes.len() == SHA1_LENGTH)
+}
+
+/// Returns whether the certificate of the first text is the issuer of the second one.
+fn issued(issuer: &str, certificate: &str) -> bool {
+    let names = |text: &str| names_of(certificates_in(text)?.first()?);
+    match (names(issuer), names(certificate)) {
+        (Some((subject, _)), Some((own, issuer))) => subject == issuer && own != issuer,
+        _ => false,
+    }
+}
+
+/// Decodes one part that has to be a JSON object. (An array would do for a struct, were it not looked at.)
+fn object<T: DeserializeOwned>(part: &str) -> Option<T> {
+    let bytes = base64url(part)?;
+    let is_object = bytes.trim_ascii_start().starts_with(b"{");
+    serde_json::from_slice(&bytes).ok().filter(|_| is_object)
+}
+
+/// Decodes one part, with all of its padding or without any: azure-identity's asynchronous client for Python pads the three
+/// of them.
+fn base64url(part: &str) -> Option<Vec<u8>> {
+    let engine = if part.ends_with('=') {
+        &URL_SAFE
+    } else {
+        &URL_SAFE_NO_PAD
+    };
+    engine.decode(part).ok()
+}
+
+fn required<'a>(name: &str, value: Option<&'a Value>) -> Result<&'a str, Refusal> {
+    match value {
+        Some(Value::String(text)) => Ok(text),
+        Some(_) => Err(malformed(&format!("{name} is no string"))),
+        None => Err(Refusal::new(90014).with(name)),
+    }
+}
+
+/// Seconds since the epoch, up to the year 9999: an integer, a fraction or a string of digits.
+fn seconds(value: &Value) -> Option<f64> {
+    let seconds = match value {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            text.parse().ok()?
+        }
+        _ => return None,
+    };
+    (0.0..LATEST).contains(&seconds).then_some(seconds)
+}
+
+fn since_epoch(exchange: &Exchange<'_>) -> f64 {
+    exchange
+        .now
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// `06/29/2021 21:13:15`
+fn american(unix: u64) -> String {
+    let text = error_timestamp(unix);
+    match (text.get(..4), text.get(5..7), text.get(8..10), text.get(11..19)) {
+        (Some(year), Some(month), Some(day), Some(time)) => format!("{month}/{day}/{year} {time}"),
+        _ => text,
+    }
+}
+
+fn malformed(why: &str) -> Refusal {
+    Refusal::new(50027).with(why)
+}
+
+/// How far a client's clock may be off, in seconds. Five minutes is what the service's libraries allow for tokens; what
+/// it allows for assertions is not documented.
+const ALLOWED_SKEW: f64 = 300.0;
+/// The longest lifetime the documents advise, in seconds; longer ones are accepted.
+const LONGEST_LIFETIME: f64 = 600.0;
+/// The first second of the year 10000.
+const LATEST: f64 = 253_402_300_800.0;
+/// The shortest RSA key the service accepts.
+const FEWEST_BITS: usize = 2048;
+/// The length of a SHA-1, in bytes.
+const SHA1_LENGTH: usize = 20;
+/// The text of 700027 for a key that the app does not have.
+const NOT_REGISTERED: &str = "The certificate with identifier used to sign the client assertion is not registered on \
+     application. [Reason - The key was not found., {0}Please visit the Azure Portal, Graph Explorer or directly use MS \
+     Graph to see configured keys for app Id '{1}'.]";
+const OPENID_TYPE: &str = "http://openid.net/specs/jwt/1.0";

@@ -1,0 +1,137 @@
+//! The authorization code grant (RFC 6749, section 4.1.3).
+
+use http::Response;
+
+use crate::aadsts::Refusal;
+use crate::exchange::Exchange;
+use crate::form::Form;
+use crate::protocol::tenant_path::TenantPath;
+use crate::protocol::token::client::{find_app, identify};
+use crate::protocol::token::form::unreadable;
+use crate::protocol::token::pkce;
+use crate::protocol::token::request;
+use crate::protocol::token::user;
+use crate::state::authorization::SignIn;
+use crate::state::grants::Code;
+use crate::state::recorder::{Endpoint, Lint};
+use crate::state::scopes::Target;
+use crate::state::scopes::{self, Scopes};
+use crate::state::session::Session;
+use crate::time::unix;
+
+/// Makes a code that is good for ten minutes and one use.
+pub(crate) fn issue(exchange: &Exchange<'_>, session: &Session, redirect_uri: &str, sign_in: &SignIn) -> String {
+    let code = Code {
+        session: session.clone(),
+        redirect_uri: redirect_uri.to_owned(),
+        named_redirect: sign_in.named_redirect,
+        challenge: sign_in.challenge.clone(),
+        target: sign_in.target.clone(),
+        expires: unix(exchange.now) + LIFETIME,
+        is_redeemed: false,
+    };
+    exchange.core.grants.codes().add("1.A", code)
+}
+
+/// Redeems a code.
+pub(crate) fn redeem<'a>(
+    exchange: &mut Exchange<'a>,
+    path: TenantPath<'a>,
+    form: &Form,
+    endpoint: Endpoint,
+) -> Result<Response<Vec<u8>>, Refusal> {
+    let text = form.value("code").map(str::to_owned);
+    let known = text
+        .as_ref()
+        .and_then(|text| exchange.core.grants.codes().get(text).cloned());
+    let place = known.as_ref().map(|code| code.session.tenant.as_str());
+    let client = identify(exchange, form, &path, place, find_app)?;
+    let text = text.ok_or_else(|| Refusal::new(900144).with("code"))?;
+    let requested = request::claims(form)?;
+    let code = known.ok_or_else(|| unreadable("the authorization code is not known"))?;
+    if code.session.client_id != client.app.client_id {
+        return Err(Refusal::new(700007));
+    }
+    if code.session.tenant != client.tenant.id {
+        return Err(Refusal::new(700005));
+    }
+    if code.is_redeemed {
+        return Err(Refusal::new(54005));
+    }
+    if code.expires <= unix(exchange.now) {
+        return Err(Refusal::new(70008));
+    }
+    match form.value("redirect_uri") {
+        Some(uri) if uri == code.redirect_uri => {}
+        None if !code.named_redirect => {}
+        None => return Err(Refusal::new(900144).with("redirect_uri")),
+        Some(uri) => return Err(Refusal::new(500112).with(uri).with(&code.redirect_uri)),
+    }
+    pkce::verify(code.challenge.as_ref(), form.value("code_verifier"))?;
+    let target = target(exchange, form, &code.target, endpoint)?;
+    let directory = &exchange.core.directory;
+    let (_, user) = directory
+        .user(&code.session.tenant, &code.session.user)
+        .ok_or_else(|| unreadable("its user is gone"))?;
+    let grant = user::Grant {
+        endpoint,
+        tenant: client.tenant,
+        user,
+        app: client.app,
+        proof: client.proof,
+        session: &code.session,
+        requested,
+        client_info: form.value("client_info").is_some(),
+        first_resource: form.value("scope").is_none(),
+    };
+    let response = user::answer(exchange, &grant, &target)?;
+    // Only now: a mistake in the request does not use the code up. Of several requests at once, one gets the tokens.
+    match exchange.core.grants.codes().get_mut(&text) {
+        Some(code) if !code.is_redeemed => code.is_redeemed = true,
+        _ => return Err(Refusal::new(54005)),
+    }
+    Ok(response)
+}
+
+/// What the token request wants; where it does not say, what the authorization request asked for.
+///
+/// The documents have the scopes of a token request be those of the authorization request or fewer. Clients add the ones of
+/// OpenID Connect on their own, and anything that was consented to may be had by the refresh token a moment later, so more
+/// is taken here, with a finding.
+fn target(exchange: &mut Exchange<'_>, form: &Form, asked: &Target, endpoint: Endpoint) -> Result<Target, Refusal> {
+    match endpoint {
+        Endpoint::V1 => {
+            let resource = form.value("resource");
+            match (asked, resource) {
+                (Target::V1 { resource: Some(first) }, Some(second)) if first != second => {
+                    Err(Refusal::new(70000).with("the resource is not the one of the authorization request"))
+                }
+                (Target::V1 { resource: first }, second) => Ok(Target::V1 {
+                    resource: first.clone().or_else(|| second.map(str::to_owned)),
+                }),
+                (Target::V2(_), second) => Ok(Target::V1 {
+                    resource: second.map(str::to_owned),
+                }),
+            }
+        }
+        Endpoint::V2 => {
+            let named = scopes::of_form(form)?.map(Scopes::parse).transpose()?;
+            if let (Target::V2(first), Some(named)) = (asked, &named)
+                && !first.covers(named, &exchange.core.directory)
+            {
+                exchange.lint(Lint::ScopeBeyondCode);
+            }
+            match (asked, named) {
+                (Target::V2(first), Some(named)) if named.permissions.is_empty() => {
+                    Ok(Target::V2(first.clone().with_oidc_of(&named)))
+                }
+                (Target::V2(first), Some(named)) => Ok(Target::V2(named.with_oidc_of(first))),
+                (Target::V2(first), None) => Ok(Target::V2(first.clone())),
+                (Target::V1 { .. }, Some(named)) => Ok(Target::V2(named)),
+                (Target::V1 { .. }, None) => Err(Refusal::new(900144).with("scope")),
+            }
+        }
+    }
+}
+
+const LIFETIME: u64 = 600;

@@ -1,0 +1,145 @@
+//! Who the client is and whether it proved it (RFC 6749, 2.3; RFC 7523 for assertions).
+
+use crate::aadsts::Refusal;
+use crate::config::App;
+use crate::exchange::Exchange;
+use crate::form::Form;
+use crate::protocol::realm::Realm;
+use crate::protocol::token::assertion::Assertion;
+use crate::state::recorder::Lint;
+
+/// A client id with the credential that came with it, not yet verified.
+pub(crate) struct Presented {
+    pub(crate) client_id: String,
+    credential: Credential,
+}
+
+enum Credential {
+    None,
+    Secret(String),
+    /// Or why it cannot be read, which is said once it is known that there is such an app.
+    Assertion(Box<Result<Assertion, Refusal>>),
+}
+
+/// How the client proved itself; decides `appidacr` and `azpacr`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// Not at all: it is a public client.
+    Public,
+    Secret,
+    Certificate,
+}
+
+impl Proof {
+    /// The value of `appidacr` (v1) and `azpacr` (v2).
+    pub(crate) fn class(self) -> &'static str {
+        match self {
+            Self::Public => "0",
+            Self::Secret => "1",
+            Self::Certificate => "2",
+        }
+    }
+}
+
+/// Finds the client id and the one credential of a request. With an assertion the client id may be left out of the form.
+///
+/// # Errors
+/// 900144 without a client id or assertion type, 90011 for another type, 90023 if credentials are given in two ways or
+/// cannot be read.
+pub(crate) fn read(exchange: &mut Exchange<'_>, form: &Form) -> Result<Presented, Refusal> {
+    let secret = form.value("client_secret");
+    let assertion = form.value("client_assertion");
+    let basic = match exchange.basic() {
+        Some(Some(basic)) => Some(basic),
+        Some(None) => return Err(Refusal::new(90023).with("the Authorization header is no Basic credential")),
+        None => None,
+    };
+    if usize::from(secret.is_some()) + usize::from(assertion.is_some()) + usize::from(basic.is_some()) > 1 {
+        exchange.lint(Lint::TwoCredentials);
+        return Err(Refusal::new(90023).with("the client authenticates in more than one way"));
+    }
+    let body_id = form.value("client_id");
+    let (client_id, credential) = match (basic, secret, assertion) {
+        (Some((name, password)), ..) => {
+            if body_id.is_some_and(|id| !id.eq_ignore_ascii_case(&name)) {
+                return Err(Refusal::new(90023).with("client_id differs from the Authorization header"));
+            }
+            let credential = if password.is_empty() {
+                Credential::None
+            } else {
+                Credential::Secret(password)
+            };
+            (Some(name).filter(|name| !name.is_empty()), credential)
+        }
+        (None, Some(secret), _) => (body_id.map(str::to_owned), Credential::Secret(secret.to_owned())),
+        (None, None, Some(assertion)) => {
+            match form.value("client_assertion_type") {
+                Some(JWT_BEARER) => {}
+                Some(_) => return Err(Refusal::new(90011)),
+                None => return Err(Refusal::new(900144).with("client_assertion_type")),
+            }
+            let assertion = Assertion::parse(assertion);
+            if let Ok(assertion) = &assertion {
+                assertion.inspect(exchange);
+            }
+            match (body_id, assertion) {
+                (Some(id), assertion) => (Some(id.to_owned()), Credential::Assertion(Box::new(assertion))),
+                (None, assertion) => {
+                    let assertion = assertion?;
+                    // Its subject is a workload, which is not the client's id.
+                    if assertion.is_federated() {
+                        return Err(Refusal::new(900144).with("client_id"));
+                    }
+                    let id = assertion.subject()?.to_owned();
+                    (Some(id), Credential::Assertion(Box::new(Ok(assertion))))
+                }
+            }
+        }
+        (None, None, None) => (body_id.map(str::to_owned), Credential::None),
+    };
+    let client_id = client_id.ok_or_else(|| Refusal::new(900144).with("client_id"))?;
+    exchange.event.client_id = Some(client_id.clone());
+    Ok(Presented { client_id, credential })
+}
+
+/// Verifies the credential against what the app has registered.
+///
+/// # Errors
+/// 700025 for a public client with a credential, 7000218 for another one without, 7000215 for a wrong secret, 7000222 for one outside its dates, and what
+/// [`Assertion::verify`] says.
+pub(crate) fn verify(
+    exchange: &mut Exchange<'_>,
+    app: &App,
+    realm: &Realm<'_>,
+    presented: Presented,
+) -> Result<Proof, Refusal> {
+    match presented.credential {
+        Credential::None if app.public_client => Ok(Proof::Public),
+        _ if app.public_client => Err(Refusal::new(700025)),
+        Credential::None => Err(Refusal::new(7000218)),
+        Credential::Secret(secret) => verify_secret(exchange, app, &secret),
+        Credential::Assertion(assertion) => (*assertion)?.verify(exchange, app, realm).map(|()| Proof::Certificate),
+    }
+}
+
+fn verify_secret(exchange: &mut Exchange<'_>, app: &App, sent: &str) -> Result<Proof, Refusal> {
+    if sent.trim() != sent {
+        exchange.lint(Lint::BlankAroundSecret);
+    }
+    let secrets = app.secrets.as_deref().unwrap_or_default();
+    if secrets
+        .iter()
+        .any(|secret| secret.value == sent && secret.is_valid_at(exchange.now))
+    {
+        return Ok(Proof::Secret);
+    }
+    if secrets.iter().any(|secret| secret.value == sent) {
+        return Err(Refusal::new(7000222).with(&app.client_id));
+    }
+    if secrets.iter().any(|secret| secret.id.eq_ignore_ascii_case(sent)) {
+        exchange.lint(Lint::SecretId);
+    }
+    Err(Refusal::new(7000215).with(&app.client_id))
+}
+
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

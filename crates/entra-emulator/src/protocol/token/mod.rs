@@ -1,0 +1,171 @@
+//! The token endpoint: every grant, judged step by step.
+
+mod assertion;
+pub(crate) mod authorization_code;
+pub(crate) mod client;
+pub(crate) mod client_auth;
+pub(crate) mod form;
+pub(crate) mod id_token;
+pub(crate) mod mint;
+mod on_behalf_of;
+mod password;
+pub(crate) mod pkce;
+pub(crate) mod refresh;
+pub(crate) mod request;
+pub(crate) mod target;
+pub(crate) mod user;
+
+use http::header::WWW_AUTHENTICATE;
+use http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
+
+use crate::aadsts::Refusal;
+use crate::exchange::{Exchange, no_store};
+use crate::form::Form;
+use crate::protocol::device;
+use crate::protocol::realm::Realm;
+use crate::protocol::tenant_path::TenantPath;
+use crate::protocol::token::client::find_app;
+use crate::protocol::token::form::{check_form, read_form};
+use crate::state::recorder::Endpoint;
+
+/// Answers a request to a token endpoint.
+pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
+    let form = read_form(exchange);
+    request::inspect(exchange, &form, endpoint);
+    match judge(exchange, tenant, &form, endpoint) {
+        Ok(response) => response,
+        Err(refusal) => {
+            let mut response = exchange.refuse(&refusal);
+            // Only a client that tried the header is told which scheme it should have used (RFC 6749, 5.2).
+            if response.status() == StatusCode::UNAUTHORIZED && exchange.basic().is_some() {
+                response.headers_mut().insert(
+                    WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Basic realm=\"entra-emulator\""),
+                );
+            }
+            response
+        }
+    }
+}
+
+/// Every check in the order in which the service is believed to make them: the tenant, the grant, the client, the
+/// target, the credential, and what the client may have.
+fn judge(
+    exchange: &mut Exchange<'_>,
+    tenant: &str,
+    form: &Form,
+    endpoint: Endpoint,
+) -> Result<Response<Vec<u8>>, Refusal> {
+    check_form(exchange, form)?;
+    let tenant = TenantPath::read(exchange, tenant)?;
+    request::check_kind(form)?;
+    match form.value("grant_type") {
+        Some("client_credentials") => client_credentials(exchange, tenant, form, endpoint),
+        Some("authorization_code") => authorization_code::redeem(exchange, tenant, form, endpoint),
+        Some("refresh_token") => refresh::redeem(exchange, tenant, form, endpoint),
+        Some(JWT_BEARER) => on_behalf_of::redeem(exchange, tenant, form, endpoint),
+        Some("device_code" | DEVICE_CODE) => device::poll(exchange, tenant, form, endpoint),
+        Some("password") => Err(password::refuse(exchange, tenant, form, endpoint)),
+        Some(other) => Err(Refusal::new(70003).with(other)),
+        None => Err(Refusal::new(900144).with("grant_type")),
+    }
+}
+
+fn client_credentials(
+    exchange: &mut Exchange<'_>,
+    path: TenantPath<'_>,
+    form: &Form,
+    endpoint: Endpoint,
+) -> Result<Response<Vec<u8>>, Refusal> {
+    let tenant = match path {
+        TenantPath::One(tenant) => tenant,
+        TenantPath::Common | TenantPath::Organizations => return Err(Refusal::new(50059)),
+        TenantPath::Consumers => return Err(Refusal::new(9001023)),
+    };
+    let presented = client_auth::read(exchange, form)?;
+    let app = find_app(exchange, &presented.client_id, tenant)?;
+    let resource = target::read(form, endpoint)?;
+    let requested = request::claims(form)?;
+    let realm = Realm::of(tenant);
+    let proof = client_auth::verify(exchange, app, &realm, presented)?;
+    if proof == client_auth::Proof::Public {
+        return Err(Refusal::new(7000218));
+    }
+
+    let api = exchange.core.directory.find_api(&resource, &tenant.name)?;
+    let roles = exchange.core.roles(app, api, tenant);
+    if api.assignment_required && roles.is_empty() {
+        let refusal = Refusal::new(501051).with(&app.client_id).with(&app.name);
+        return Err(refusal.with(&api.app_id).with(&api.name));
+    }
+    let grant = mint::Grant {
+        tenant,
+        app,
+        api,
+        resource: &resource,
+        roles,
+        proof,
+        requested,
+    };
+    let token = mint::mint(exchange, &grant);
+    Ok(no_store(match endpoint {
+        Endpoint::V1 => exchange.json(StatusCode::OK, &V1Body::new(&token, &resource)),
+        Endpoint::V2 => exchange.json(StatusCode::OK, &V2Body::new(&token)),
+    }))
+}
+
+/// v1 sends every number as a string of digits and says which resource the token is for.
+#[derive(Serialize)]
+struct V1Body<'a> {
+    token_type: &'static str,
+    expires_in: String,
+    ext_expires_in: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_in: Option<String>,
+    expires_on: String,
+    not_before: String,
+    resource: &'a str,
+    access_token: &'a str,
+}
+
+impl<'a> V1Body<'a> {
+    fn new(token: &'a mint::Token, resource: &'a str) -> Self {
+        Self {
+            token_type: "Bearer",
+            expires_in: token.expires_in.to_string(),
+            ext_expires_in: token.expires_in.to_string(),
+            refresh_in: token.refresh_in.map(|seconds| seconds.to_string()),
+            expires_on: token.expires_on.to_string(),
+            not_before: token.not_before.to_string(),
+            resource,
+            access_token: &token.text,
+        }
+    }
+}
+
+/// v2 has exactly these members for client credentials: four of them, where nobody set `refresh_in`.
+#[derive(Serialize)]
+struct V2Body<'a> {
+    token_type: &'static str,
+    expires_in: u64,
+    ext_expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_in: Option<u64>,
+    access_token: &'a str,
+}
+
+impl<'a> V2Body<'a> {
+    fn new(token: &'a mint::Token) -> Self {
+        Self {
+            token_type: "Bearer",
+            expires_in: token.expires_in,
+            ext_expires_in: token.expires_in,
+            refresh_in: token.refresh_in,
+            access_token: &token.text,
+        }
+    }
+}
+
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";

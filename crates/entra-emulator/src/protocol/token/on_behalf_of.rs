@@ -1,0 +1,86 @@
+//! The on-behalf-of grant: an API trades the token it was called with for one of another API, in the name of the same
+//! user (RFC 7523, section 2.1, with `requested_token_use`).
+
+use http::Response;
+
+use crate::aadsts::Refusal;
+use crate::bearer::{Flaw, Token};
+use crate::config::App;
+use crate::exchange::Exchange;
+use crate::form::Form;
+use crate::protocol::tenant_path::TenantPath;
+use crate::protocol::token::client::{find_app, identify};
+use crate::protocol::token::target::whole_target;
+use crate::protocol::token::user;
+use crate::state::recorder::Endpoint;
+use crate::state::session::Session;
+use crate::time::unix;
+
+/// Trades an assertion.
+pub(crate) fn redeem<'a>(
+    exchange: &mut Exchange<'a>,
+    path: TenantPath<'a>,
+    form: &Form,
+    endpoint: Endpoint,
+) -> Result<Response<Vec<u8>>, Refusal> {
+    let assertion = form.value("assertion").map(|text| Token::verify(exchange, text));
+    let place = match &assertion {
+        Some(Ok(token)) => Some(token.tenant.id.as_str()),
+        _ => None,
+    };
+    let client = identify(exchange, form, &path, place, find_app)?;
+    let app = client.app;
+    // A public client has no API of its own to be called.
+    if app.public_client {
+        return Err(Refusal::new(7000218));
+    }
+    match form.value("requested_token_use") {
+        Some("on_behalf_of") => {}
+        Some(_) => return Err(Refusal::new(90023).with("requested_token_use is not on_behalf_of")),
+        None => return Err(Refusal::new(900144).with("requested_token_use")),
+    }
+    // An access token in the place of a SAML assertion would pass for one until somebody looks.
+    let token = assertion
+        .ok_or_else(|| Refusal::new(900144).with("assertion"))?
+        .map_err(|flaw| refusal(flaw, app))?;
+    let tenant = token.tenant;
+    if tenant.id != client.tenant.id {
+        return Err(Refusal::new(50013).with("The token was issued in another tenant."));
+    }
+    let caller = token
+        .accept(exchange.core, &app.client_id)
+        .map_err(|flaw| refusal(flaw, app))?;
+    let user = caller
+        .claims
+        .user()
+        .ok_or_else(|| Refusal::new(7000114).with(&app.client_id))?;
+    let directory = &exchange.core.directory;
+    let (_, user) = directory
+        .user(&tenant.id, user)
+        .ok_or_else(|| Refusal::new(50034).with(user).with(&tenant.name))?;
+    let target = whole_target(exchange, form, app, endpoint)?;
+    let grant = user::Grant {
+        endpoint,
+        tenant,
+        user,
+        app,
+        proof: client.proof,
+        session: &Session::plain(app, tenant, user, unix(exchange.now)),
+        requested: crate::protocol::token::request::claims(form)?,
+        client_info: form.value("client_info").is_some(),
+        first_resource: false,
+    };
+    user::answer(exchange, &grant, &target)
+}
+
+/// The error for a token that an app was called with.
+fn refusal(flaw: Flaw, app: &App) -> Refusal {
+    match flaw {
+        Flaw::Expired | Flaw::NotYet => Refusal::new(500133),
+        Flaw::Signature => Refusal::new(50013).with("The key was not found, or the signature does not fit."),
+        Flaw::Issuer => Refusal::new(50013).with("The issuer is not this service."),
+        Flaw::Missing | Flaw::Malformed => Refusal::new(50013).with("The assertion is no access token."),
+        Flaw::TenantPath(named) => Refusal::new(500131).with(&named).with(&app.client_id),
+        Flaw::Revoked { .. } => Refusal::new(50173),
+    }
+}

@@ -1,0 +1,44 @@
+//! The password grant (RFC 6749, section 4.3), which is always refused: there are no passwords here.
+
+use crate::aadsts::Refusal;
+use crate::exchange::Exchange;
+use crate::form::Form;
+use crate::protocol::tenant_path::TenantPath;
+use crate::protocol::token::client::{find_app, identify};
+use crate::protocol::token::target::whole_target;
+use crate::state::recorder::Endpoint;
+
+/// Refuses a password as the service refuses a wrong one, once there is nothing else to refuse.
+pub(crate) fn refuse<'a>(
+    exchange: &mut Exchange<'a>,
+    path: TenantPath<'a>,
+    form: &Form,
+    endpoint: Endpoint,
+) -> Refusal {
+    if matches!(path, TenantPath::Common) {
+        return Refusal::new(9001023);
+    }
+    let client = match identify(exchange, form, &path, None, find_app) {
+        Ok(client) => client,
+        Err(refusal) => return refusal,
+    };
+    let Some(name) = form.value("username") else {
+        return Refusal::new(900144).with("username");
+    };
+    if form.value("password").is_none() {
+        return Refusal::new(900144).with("password");
+    }
+    if let Err(refusal) = whole_target(exchange, form, client.app, endpoint) {
+        return refusal;
+    }
+    let tenants = exchange.core.directory.tenants.iter();
+    let is_known = tenants
+        .filter(|tenant| matches!(path, TenantPath::Organizations) || tenant.id == client.tenant.id)
+        .flat_map(|tenant| tenant.users.iter().flatten())
+        .any(|user| user.user_principal_name.eq_ignore_ascii_case(name));
+    if is_known {
+        Refusal::new(50126)
+    } else {
+        Refusal::new(50034).with(name).with(&client.tenant.name)
+    }
+}

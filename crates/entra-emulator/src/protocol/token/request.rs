@@ -1,0 +1,168 @@
+//! What can be said about a token request without judging it, and the claims it asks for.
+
+use serde_json::Value;
+
+use crate::aadsts::Refusal;
+use crate::exchange::Exchange;
+use crate::form::Form;
+use crate::state::recorder::{Endpoint, Lint, SECRET_PARAMETERS};
+
+/// Notes down who asks for what, and every finding.
+pub(crate) fn inspect(exchange: &mut Exchange<'_>, form: &Form, endpoint: Endpoint) {
+    let target = match endpoint {
+        Endpoint::V1 => form.value("resource").or_else(|| form.value("scope")),
+        Endpoint::V2 => form.value("scope").or_else(|| form.value("resource")),
+    };
+    exchange.event.target = target.map(str::to_owned);
+    exchange.event.grant = form.value("grant_type").map(str::to_owned);
+    exchange.event.client_id = form.value("client_id").map(str::to_owned);
+
+    if exchange
+        .query
+        .pairs()
+        .iter()
+        .any(|(name, _)| SECRET_PARAMETERS.contains(&name.to_ascii_lowercase().as_str()))
+    {
+        exchange.lint(Lint::SecretInUrl);
+    }
+    lint_names(exchange, form, &[]);
+    if let Some(name) = form.duplicate() {
+        exchange.lint(Lint::DuplicateParameter(name.chars().take(LONGEST_NAME).collect()));
+    }
+    if exchange.client_request_id().is_none() {
+        exchange.lint(Lint::MissingClientRequestId);
+    }
+    let scope = form.value("scope");
+    if endpoint == Endpoint::V1 && scope.is_some_and(|scope| scope != "openid") {
+        exchange.lint(Lint::ScopeOnV1);
+    }
+    if endpoint == Endpoint::V2 && form.value("resource").is_some() {
+        exchange.lint(Lint::ResourceOnV2);
+    }
+    if scope.is_some_and(|scope| scope.to_ascii_lowercase().contains("%2f")) {
+        exchange.lint(Lint::DoubleEncodedScope);
+    }
+}
+
+/// Checks that no other tokens than bearer access tokens are wanted: not SAML assertions, nor tokens bound to a key.
+///
+/// # Errors
+/// 90023 names the parameter that wants others.
+pub(crate) fn check_kind(form: &Form) -> Result<(), Refusal> {
+    let wants_other = |name: &str| match form.value(name) {
+        Some(value) => name != "token_type" || !value.eq_ignore_ascii_case("bearer"),
+        None => false,
+    };
+    match ["requested_token_type", "token_type", "req_cnf"]
+        .into_iter()
+        .find(|name| wants_other(name))
+    {
+        Some(name) => {
+            let problem = format!("{name} is not emulated, only bearer access tokens are");
+            Err(Refusal::new(90023).with(&problem))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Notes the names of parameters that neither a token endpoint nor `more` knows.
+pub(crate) fn lint_names(exchange: &mut Exchange<'_>, form: &Form, more: &[&str]) {
+    let is_known = |name: &str| is_known(name) || more.contains(&name);
+    for (name, _) in form.pairs().iter().filter(|(name, _)| !is_known(name)) {
+        let shown: String = name.chars().take(LONGEST_NAME).collect();
+        exchange.lint(if is_known(&name.to_ascii_lowercase()) {
+            Lint::ParameterCase(shown)
+        } else {
+            Lint::UnknownParameter(shown)
+        });
+    }
+}
+
+/// What the `claims` parameter asks for (OpenID Connect Core 1.0, section 5.5), as far as it matters here.
+#[derive(Default)]
+pub(crate) struct RequestedClaims {
+    /// The client capabilities, `xms_cc`.
+    pub(crate) capabilities: Vec<String>,
+    /// The authentication contexts, `acrs`.
+    pub(crate) contexts: Vec<String>,
+    /// The earliest time from which the token may be valid, `nbf`, in seconds since the epoch.
+    pub(crate) not_before: Option<u64>,
+}
+
+/// Reads the `claims` parameter. What it does not know, it ignores, as the standard asks.
+///
+/// # Errors
+/// 9002313 if it is no JSON object, or what it asks for in a token is none.
+pub(crate) fn claims(form: &Form) -> Result<RequestedClaims, Refusal> {
+    let Some(text) = form.value("claims") else {
+        return Ok(RequestedClaims::default());
+    };
+    let claims: Value = serde_json::from_str(text)
+        .ok()
+        .filter(Value::is_object)
+        .ok_or_else(|| Refusal::new(9002313).with("the claims parameter is no JSON object"))?;
+    let is_sound = |name: &&str| {
+        claims
+            .get(name)
+            .is_none_or(|member| member.is_object() || member.is_null())
+    };
+    if let Some(name) = CLAIMS_MEMBERS.iter().find(|name| !is_sound(name)) {
+        let problem = format!("the member '{name}' of the claims parameter is no JSON object");
+        return Err(Refusal::new(9002313).with(&problem));
+    }
+    let values = claims.pointer("/access_token/xms_cc/values").and_then(Value::as_array);
+    let capabilities = values.into_iter().flatten().filter_map(Value::as_str).take(16);
+    // Challenges have it as a string most of the time, and as a number sometimes.
+    let not_before = claims.pointer("/access_token/nbf/value");
+    let contexts = claims.pointer("/access_token/acrs");
+    let one = contexts.and_then(|acrs| acrs.get("value")?.as_str());
+    let several = contexts.and_then(|acrs| acrs.get("values")?.as_array());
+    let contexts = one
+        .into_iter()
+        .chain(several.into_iter().flatten().filter_map(Value::as_str));
+    Ok(RequestedClaims {
+        capabilities: capabilities.map(str::to_owned).collect(),
+        contexts: contexts.take(16).map(str::to_owned).collect(),
+        not_before: not_before.and_then(|value| value.as_u64().or_else(|| value.as_str()?.parse().ok())),
+    })
+}
+
+fn is_known(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    KNOWN_PARAMETERS.contains(&name)
+        || lower.starts_with("x-client-")
+        || lower.starts_with("x-ms-")
+        || lower.starts_with("x-app-")
+}
+
+const LONGEST_NAME: usize = 64;
+
+/// What may stand in a claims request: what is asked for in which token, or by whom.
+const CLAIMS_MEMBERS: &[&str] = &["access_token", "id_token", "userinfo"];
+
+/// Of every grant, since a client may send a parameter of another one by mistake: that is no unknown name.
+const KNOWN_PARAMETERS: &[&str] = &[
+    "assertion",
+    "claims",
+    "client-request-id",
+    "client_assertion",
+    "client_assertion_type",
+    "client_id",
+    "client_info",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "device_code",
+    "grant_type",
+    "password",
+    "redirect_uri",
+    "refresh_token",
+    "req_cnf",
+    "requested_token_type",
+    "requested_token_use",
+    "resource",
+    "return-client-request-id",
+    "scope",
+    "token_type",
+    "username",
+];

@@ -1,0 +1,144 @@
+//! The API that a token is requested for: `resource` on v1, `scope` on v2.
+
+use crate::aadsts::Refusal;
+use crate::config::App;
+use crate::exchange::Exchange;
+use crate::form::Form;
+use crate::state::recorder::Endpoint;
+use crate::state::scopes::{self, OIDC, Scopes, Target};
+
+/// The resource a request names, byte for byte as it was asked for.
+pub(crate) fn read(form: &Form, endpoint: Endpoint) -> Result<String, Refusal> {
+    match endpoint {
+        Endpoint::V1 => {
+            let resource = form.value("resource");
+            Ok(resource
+                .ok_or_else(|| Refusal::new(900144).with("resource"))?
+                .to_owned())
+        }
+        Endpoint::V2 => {
+            let scope = scopes::of_form(form)?;
+            resource_of(scope.ok_or_else(|| Refusal::new(900144).with("scope"))?)
+        }
+    }
+}
+
+/// The one resource of a client-credentials scope: what stands before the last slash of its one `/.default`.
+///
+/// The OpenID Connect scopes may stand beside it (the Go library sends them always) and mean nothing here.
+fn resource_of(scope: &str) -> Result<String, Refusal> {
+    let asked = || scope.split(' ').filter(|part| !part.is_empty() && !OIDC.contains(part));
+    let mut defaults: Vec<&str> = asked().filter(|part| is_default(part)).collect();
+    let is_mixed = asked().any(|part| !is_default(part));
+    defaults.dedup();
+    match defaults.as_slice() {
+        [] => Err(Refusal::new(1002012).with(scope)),
+        [one] if !is_mixed => match one.strip_suffix("/.default") {
+            // Without a resource part a scope is Microsoft Graph's.
+            None => Ok(crate::well_known::GRAPH_APP_ID.to_owned()),
+            Some("") => Err(Refusal::new(70011).with(scope)),
+            Some(resource) => Ok(resource.to_owned()),
+        },
+        _ => Err(Refusal::new(70011).with(scope)),
+    }
+}
+
+fn is_default(scope: &str) -> bool {
+    scope == ".default" || scope.ends_with("/.default")
+}
+
+/// What a request wants to reach that no other one follows to say it: as [`target`], but v1 has to name its resource.
+pub(crate) fn whole_target(
+    exchange: &Exchange<'_>,
+    form: &Form,
+    app: &App,
+    version: Endpoint,
+) -> Result<Target, Refusal> {
+    if version == Endpoint::V1 && form.value("resource").is_none() {
+        return Err(Refusal::new(900144).with("resource"));
+    }
+    user_target(exchange, form, app, version)
+}
+
+/// What a request wants to reach: `resource` on v1, `scope` on v2.
+pub(crate) fn user_target(
+    exchange: &Exchange<'_>,
+    form: &Form,
+    app: &App,
+    version: Endpoint,
+) -> Result<Target, Refusal> {
+    match version {
+        Endpoint::V1 => {
+            let resource = form.value("resource");
+            if let Some(resource) = resource {
+                let place = exchange.event.tenant.as_deref().unwrap_or_default();
+                exchange.core.directory.find_api(resource, place)?;
+            }
+            Ok(Target::V1 {
+                resource: resource.map(str::to_owned),
+            })
+        }
+        Endpoint::V2 => {
+            let scope = scopes::of_form(form)?;
+            let scopes = Scopes::parse(scope.ok_or_else(|| Refusal::new(900144).with("scope"))?)?;
+            check_scopes(exchange, app, &scopes)?;
+            Ok(Target::V2(scopes))
+        }
+    }
+}
+
+/// Whether every API and every scope exists.
+pub(crate) fn check_scopes(exchange: &Exchange<'_>, app: &App, scopes: &Scopes) -> Result<(), Refusal> {
+    let place = exchange.event.tenant.as_deref().unwrap_or_default();
+    for permission in &scopes.permissions {
+        permission.resolve(&exchange.core.directory, &app.client_id, place)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_resource_is_everything_before_the_last_slash() {
+        for (scope, resource) in [
+            ("https://graph.microsoft.com/.default", "https://graph.microsoft.com"),
+            (
+                "https://database.windows.net//.default",
+                "https://database.windows.net/",
+            ),
+            ("https://x///.default", "https://x//"),
+            (
+                "cccccccc-0000-0000-0000-dddddddddddd/.default",
+                "cccccccc-0000-0000-0000-dddddddddddd",
+            ),
+            ("api://host/path/.default", "api://host/path"),
+            ("spn:abc/.default", "spn:abc"),
+            ("openid api://a/.default  offline_access profile email", "api://a"),
+            ("a/.default a/.default", "a"),
+            (".default", crate::well_known::GRAPH_APP_ID),
+        ] {
+            assert_eq!(resource_of(scope).ok().as_deref(), Some(resource), "{scope}");
+        }
+    }
+
+    #[test]
+    fn scopes_that_cannot_name_one_resource_are_refused() {
+        for (scope, code) in [
+            ("https://graph.microsoft.com/User.Read", 1002012),
+            ("https%3A%2F%2Fgraph.microsoft.com%2F.default", 1002012),
+            ("openid", 1002012),
+            ("a/.Default", 1002012),
+            ("a/.default b/.default", 70011),
+            ("a/.default a/Read", 70011),
+            ("/.default", 70011),
+        ] {
+            assert_eq!(
+                resource_of(scope).map_err(|refusal| refusal.row.code),
+                Err(code),
+                "{scope}"
+            );
+        }
+    }
+}

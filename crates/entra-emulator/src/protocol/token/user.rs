@@ -1,0 +1,191 @@
+//! Tokens for a user: what all grants with one have in common.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{Response, StatusCode};
+use serde_json::{Map, Value, json};
+
+use crate::aadsts::Refusal;
+use crate::config::{Api, App, Tenant, TokenVersion, User};
+use crate::exchange::{Exchange, no_store};
+use crate::protocol::token::client_auth::Proof;
+use crate::protocol::token::request::RequestedClaims;
+use crate::protocol::token::{id_token, mint, refresh};
+use crate::seed::Generator;
+use crate::state::Core;
+use crate::state::recorder::Endpoint;
+use crate::state::scopes::Scopes;
+use crate::state::scopes::Target;
+use crate::state::session::Session;
+use crate::time::unix;
+use crate::well_known::GRAPH_APP_ID;
+
+/// Everything an answer to a grant with a user depends on.
+pub(crate) struct Grant<'a> {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) tenant: &'a Tenant,
+    pub(crate) user: &'a User,
+    pub(crate) app: &'a App,
+    pub(crate) proof: Proof,
+    pub(crate) session: &'a Session,
+    pub(crate) requested: RequestedClaims,
+    pub(crate) client_info: bool,
+    /// A refresh token may name resources of other requests; then the first one counts.
+    pub(crate) first_resource: bool,
+}
+
+/// What the token will be for.
+struct Access<'a> {
+    api: &'a Api,
+    /// As it was asked for.
+    resource: String,
+    /// What the token carries: everything that was consented to.
+    scp: Vec<String>,
+    /// What the answer says.
+    scope: String,
+}
+
+/// Makes the answer: access token, and what goes with it.
+///
+/// # Errors
+/// 65001 for what nobody consented to, 500011, 650057, 650053 and 28000 for targets that cannot be.
+pub(crate) fn answer(
+    exchange: &Exchange<'_>,
+    grant: &Grant<'_>,
+    target: &Target,
+) -> Result<Response<Vec<u8>>, Refusal> {
+    let core = exchange.core;
+    let now = unix(exchange.now);
+    let access = match target {
+        Target::V1 { resource } => of_resource(core, grant, resource.as_deref())?,
+        Target::V2(scopes) => of_scopes(core, grant, scopes)?,
+    };
+    let token = mint::sign_user_token(exchange, grant, access.api, &access.resource, &access.scp);
+    let is_v1 = grant.endpoint == Endpoint::V1;
+    let has = |scope: &str| match target {
+        Target::V1 { .. } => true,
+        Target::V2(scopes) => scopes.has(scope),
+    };
+    let number = |value: u64| if is_v1 { json!(value.to_string()) } else { json!(value) };
+    let mut body = Map::new();
+    let mut put = |name: &str, value: Value| body.insert(name.to_owned(), value);
+    put("token_type", json!("Bearer"));
+    put("scope", json!(access.scope));
+    put("expires_in", number(token.expires_in));
+    put("ext_expires_in", number(token.expires_in));
+    if let Some(seconds) = token.refresh_in {
+        put("refresh_in", number(seconds));
+    }
+    if is_v1 {
+        put("expires_on", number(token.expires_on));
+        put("not_before", number(token.not_before));
+        put("resource", json!(access.resource));
+    }
+    put("access_token", json!(token.text));
+    if has("offline_access") {
+        let text = refresh::issue(core, now, grant.session, target, &access.resource);
+        put("refresh_token", json!(text));
+    }
+    if has("openid") {
+        let text = id_token::mint(exchange, grant.endpoint, grant.session, grant.tenant, grant.user, None);
+        put("id_token", json!(text));
+    }
+    if grant.client_info {
+        put("client_info", json!(client_info(grant.tenant, grant.user)));
+    }
+    Ok(no_store(exchange.json(StatusCode::OK, &body)))
+}
+
+fn of_resource<'a>(core: &'a Core, grant: &Grant<'_>, resource: Option<&str>) -> Result<Access<'a>, Refusal> {
+    let resource = resource.ok_or_else(|| Refusal::new(900144).with("resource"))?;
+    let api = core.directory.find_api(resource, &grant.tenant.name)?;
+    core.check_listed(grant.app, api, grant.tenant, grant.user)?;
+    let scp = core.scopes(grant.app, api, grant.tenant, grant.user);
+    if scp.is_empty() {
+        return Err(Refusal::new(65001).with(&grant.app.client_id));
+    }
+    Ok(Access {
+        api,
+        resource: resource.to_owned(),
+        scope: scp.join(" "),
+        scp,
+    })
+}
+
+fn of_scopes<'a>(core: &'a Core, grant: &Grant<'_>, scopes: &Scopes) -> Result<Access<'a>, Refusal> {
+    let app = grant.app;
+    let mut found: Option<(&Api, String, Vec<String>)> = None;
+    let mut echo = Vec::new();
+    for permission in &scopes.permissions {
+        let (api, name) = permission.resolve(&core.directory, &app.client_id, &grant.tenant.name)?;
+        if found.as_ref().is_some_and(|(first, ..)| first.app_id != api.app_id) {
+            if grant.first_resource {
+                continue;
+            }
+            return Err(Refusal::new(28000).with(&permission.text));
+        }
+        let (_, _, consented) = found.get_or_insert_with(|| {
+            let consented = core.scopes(app, api, grant.tenant, grant.user);
+            (api, permission.resource.clone(), consented)
+        });
+        let is_granted = name.map_or(!consented.is_empty(), |name| consented.iter().any(|one| one == name));
+        if !is_granted {
+            return Err(Refusal::new(65001).with(&app.client_id));
+        }
+        match name {
+            Some(_) => echo.push(permission.text.clone()),
+            None if permission.resource == GRAPH_APP_ID => echo.extend(consented.iter().cloned()),
+            None => echo.extend(consented.iter().map(|scope| format!("{}/{scope}", permission.resource))),
+        }
+    }
+    echo.extend(scopes.oidc_names().map(str::to_owned));
+    let (api, resource, mut scp) = match found {
+        Some(found) => found,
+        // A sign-in alone still comes with a token: one for Graph, which can do nothing but that.
+        None => {
+            let api = core.directory.api(GRAPH_APP_ID).ok_or_else(|| Refusal::new(28003))?;
+            (api, GRAPH_APP_ID.to_owned(), Vec::new())
+        }
+    };
+    // UserInfo, which is a part of Graph, asks for them.
+    if scp.is_empty() || api.app_id == GRAPH_APP_ID {
+        scp.extend(scopes.oidc_names().map(str::to_owned));
+    }
+    Ok(Access {
+        api,
+        resource,
+        scp,
+        scope: echo.join(" "),
+    })
+}
+
+/// Who signed in, for a client to keep accounts apart: base64url of `{"uid", "utid"}`.
+pub(crate) fn client_info(tenant: &Tenant, user: &User) -> String {
+    URL_SAFE_NO_PAD.encode(json!({"uid": user.id, "utid": tenant.id}).to_string())
+}
+
+/// The user's name for one app: another one for each (pairwise).
+pub(crate) fn subject(core: &Core, client_id: &str, user: &User) -> String {
+    Generator::named(core.seed, &format!("subject {client_id} {}", user.id)).opaque(43)
+}
+
+/// The claims about the user that access tokens of a version carry.
+pub(crate) fn about(core: &Core, version: TokenVersion, user: &User) -> Map<String, Value> {
+    let (given, family) = user.names();
+    let name = &user.user_principal_name;
+    let claims = match version {
+        TokenVersion::V1 => {
+            let puid = Generator::named(core.seed, &format!("puid {}", user.id)).next();
+            json!({
+                "acr": "1", "amr": ["pwd"], "family_name": family, "given_name": given, "ipaddr": "127.0.0.1",
+                "name": user.display_name, "oid": user.id, "puid": format!("1003{:012X}", puid >> 16),
+                "unique_name": name, "upn": name,
+            })
+        }
+        TokenVersion::V2 => json!({"name": user.display_name, "oid": user.id, "preferred_username": name}),
+    };
+    match claims {
+        Value::Object(claims) => claims,
+        _ => Map::new(),
+    }
+}

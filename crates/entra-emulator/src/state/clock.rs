@@ -1,0 +1,162 @@
+//! The emulator's own clock.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant, SystemTime};
+
+/// The time as the emulator sees it: it follows the machine until a test takes hold of it.
+///
+/// Token lifetimes, secret validity, `Date` headers and recorded timings all read this clock, so a test that wants an
+/// expired token moves the clock instead of sleeping.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let emulator = entra_emulator::Emulator::builder().build();
+/// emulator.clock().freeze();
+/// let before = emulator.clock().now();
+/// emulator.clock().advance(Duration::from_secs(3600));
+/// assert_eq!(emulator.clock().now(), before + Duration::from_secs(3600));
+/// ```
+#[derive(Debug)]
+pub struct Clock {
+    /// When it was frozen at the start; `None` if it followed the machine.
+    start: Option<SystemTime>,
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    /// The time shown at `since`, or all the time while frozen.
+    shown: SystemTime,
+    /// `None` while frozen.
+    since: Option<Instant>,
+}
+
+impl Clock {
+    pub(crate) fn running() -> Self {
+        Self {
+            start: None,
+            state: Mutex::new(State::start(None)),
+        }
+    }
+
+    pub(crate) fn frozen_at(time: SystemTime) -> Self {
+        Self {
+            start: Some(time),
+            state: Mutex::new(State::start(Some(time))),
+        }
+    }
+
+    /// Sets it as it was when the emulator was made: following the machine, or frozen at the same time.
+    pub(crate) fn reset(&self) {
+        self.change(|state, _| *state = State::start(self.start));
+    }
+
+    /// Returns whether the clock stands still.
+    pub fn is_frozen(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        state.since.is_none()
+    }
+
+    /// Stops the clock where it stands.
+    pub fn freeze(&self) {
+        self.change(|state, now| {
+            *state = State {
+                shown: now,
+                since: None,
+            }
+        });
+    }
+
+    /// Lets the clock run on from the time it shows.
+    pub fn unfreeze(&self) {
+        self.change(|state, now| {
+            *state = State {
+                shown: now,
+                since: Some(Instant::now()),
+            }
+        });
+    }
+
+    /// Sets the time, forwards or backwards. A frozen clock stays frozen, a running one runs on from there.
+    pub fn set(&self, time: SystemTime) {
+        self.change(|state, _| {
+            *state = State {
+                shown: time,
+                since: state.since.map(|_| Instant::now()),
+            }
+        });
+    }
+
+    /// Moves the clock forward, frozen or not. Stops at the end of representable time.
+    pub fn advance(&self, by: Duration) {
+        self.change(|state, now| {
+            *state = State {
+                shown: now.checked_add(by).unwrap_or(now),
+                since: state.since.map(|_| Instant::now()),
+            };
+        });
+    }
+
+    /// The time the emulator believes it is.
+    pub fn now(&self) -> SystemTime {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).now()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State, SystemTime)) {
+        let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let now = state.now();
+        change(&mut state, now);
+    }
+}
+
+impl State {
+    /// Frozen at this time, or running with the machine.
+    fn start(frozen: Option<SystemTime>) -> Self {
+        Self {
+            shown: frozen.unwrap_or_else(SystemTime::now),
+            since: frozen.is_none().then(Instant::now),
+        }
+    }
+
+    fn now(&self) -> SystemTime {
+        match self.since {
+            Some(since) => self.shown.checked_add(since.elapsed()).unwrap_or(self.shown),
+            None => self.shown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::time::unix;
+
+    #[test]
+    fn reset_clock_is_as_at_the_start() {
+        let start = UNIX_EPOCH + Duration::from_secs(100);
+        let clock = Clock::frozen_at(start);
+        clock.advance(Duration::from_secs(5));
+        clock.unfreeze();
+        clock.reset();
+        assert_eq!((clock.now(), clock.is_frozen()), (start, true));
+        let clock = Clock::running();
+        clock.set(start);
+        clock.freeze();
+        clock.reset();
+        assert!(!clock.is_frozen() && clock.now() > start + Duration::from_secs(1_000_000_000));
+    }
+
+    #[test]
+    fn a_frozen_clock_moves_only_when_told() {
+        let clock = Clock::frozen_at(UNIX_EPOCH + Duration::from_secs(100));
+        clock.advance(Duration::from_secs(5));
+        assert_eq!(unix(clock.now()), 105);
+        clock.set(UNIX_EPOCH + Duration::from_secs(50));
+        assert_eq!(unix(clock.now()), 50);
+        clock.advance(Duration::MAX);
+        assert_eq!(unix(clock.now()), 50);
+    }
+}

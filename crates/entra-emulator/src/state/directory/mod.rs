@@ -1,0 +1,231 @@
+//! The configuration with every gap filled: what requests are judged against.
+
+mod check;
+mod fill;
+mod index;
+mod members;
+
+use crate::Error;
+use crate::aadsts::Refusal;
+use crate::certificate::Registered;
+use crate::config::{Api, App, Config, Tenant, User};
+use crate::state::consents::Kind;
+use crate::state::directory::index::Index;
+use crate::well_known;
+
+/// Tenants, apps and APIs, complete and consistent.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    pub(crate) tenants: Vec<Tenant>,
+    pub(crate) apps: Vec<App>,
+    pub(crate) apis: Vec<Api>,
+    /// The places of `tenants` by their names. Neither changes once it is filled.
+    index: Index,
+    /// The certificates of each of `apps`.
+    certificates: Vec<Vec<Registered>>,
+    /// Where the API of the user's own stands in `apis`.
+    pub(crate) own_api: usize,
+}
+
+impl Directory {
+    pub(crate) fn new(config: Config) -> Result<Self, Error> {
+        let seed = config.seed;
+        let mut tenants = fill::tenants(seed, config.tenants, config.tenant_count.unwrap_or(1))?;
+        let (apis, own_api) = fill::apis(seed, config.apis)?;
+        let mut apps = fill::apps(seed, config.apps, apis.get(own_api..).unwrap_or_default())?;
+        if let Some(first) = apps.first_mut() {
+            first.key_credentials.extend(config.certificates);
+        }
+        members::fill(seed, &mut tenants, &apps)?;
+        let certificates = apps.iter_mut().map(fill::certificates).collect::<Result<_, _>>()?;
+        let directory = Self {
+            index: Index::of(&tenants),
+            tenants,
+            apps,
+            apis,
+            certificates,
+            own_api,
+        };
+        directory.check()?;
+        Ok(directory)
+    }
+
+    /// Finds a tenant by GUID, domain, or the host name an external tenant is reached under.
+    pub(crate) fn tenant(&self, name: &str) -> Option<&Tenant> {
+        self.tenants.get(self.index.place(name)?)
+    }
+
+    pub(crate) fn app(&self, client_id: &str) -> Option<&App> {
+        self.apps
+            .iter()
+            .find(|app| app.client_id.eq_ignore_ascii_case(client_id))
+    }
+
+    /// The app of that name or client ID.
+    pub(crate) fn app_named(&self, name: &str) -> Option<&App> {
+        let named = self.apps.iter().find(|app| app.name == name);
+        named.or_else(|| self.app(name))
+    }
+
+    /// The certificates an app is registered with.
+    pub(crate) fn certificates(&self, app: &App) -> &[Registered] {
+        self.apps
+            .iter()
+            .position(|known| known.client_id == app.client_id)
+            .and_then(|at| self.certificates.get(at))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// Finds the API a resource names: an identifier URI (slashes at the end do not matter, the token's audience follows
+    /// what was asked), the app id, either behind `spn:`, or an account of Azure Storage or a vault of Key Vault.
+    pub(crate) fn api(&self, resource: &str) -> Option<&Api> {
+        let exact = |name: &str| {
+            self.apis.iter().find(|api| {
+                api.identifiers.iter().any(|identifier| identifier == name) || api.app_id.eq_ignore_ascii_case(name)
+            })
+        };
+        let loose = |name: &str| {
+            // What was asked is kept with every code and refresh token.
+            let is_short = name.len() <= LONGEST_NAME;
+            let same = |identifier: &String| identifier.trim_end_matches('/') == name.trim_end_matches('/');
+            self.apis
+                .iter()
+                .find(|api| is_short && api.identifiers.iter().any(same))
+        };
+        exact(resource).or_else(|| loose(resource)).or_else(|| {
+            let name = match resource.strip_prefix("spn:") {
+                Some(name) => name,
+                None => well_known::service_of(resource)?,
+            };
+            exact(name).or_else(|| loose(name))
+        })
+    }
+
+    /// As [`api`](Self::api), for a request in the tenant of that name.
+    ///
+    /// # Errors
+    /// 500011 for an unknown one.
+    pub(crate) fn find_api(&self, resource: &str, tenant: &str) -> Result<&Api, Refusal> {
+        let unknown = || Refusal::new(500011).with(resource).with(tenant);
+        self.api(resource).ok_or_else(unknown)
+    }
+
+    /// The app roles of `api` that `app` holds in `tenant`, in the API's order.
+    pub(crate) fn roles(&self, app: &App, api: &Api, tenant: &Tenant) -> Vec<String> {
+        api.roles
+            .iter()
+            .filter(|role| {
+                app.granted.iter().any(|granted| {
+                    granted.role == **role && self.counts(app, &granted.api, granted.tenant.as_deref(), api, tenant)
+                })
+            })
+            .cloned()
+            .collect()
+    }
+
+    /// The scopes of `api` that were configured as consented to for all users of `tenant`, in the API's order.
+    pub(crate) fn scopes(&self, app: &App, api: &Api, tenant: &Tenant) -> Vec<String> {
+        api.all_scopes()
+            .filter(|scope| {
+                app.granted_scopes.iter().any(|granted| {
+                    granted.scope == **scope && self.counts(app, &granted.api, granted.tenant.as_deref(), api, tenant)
+                })
+            })
+            .cloned()
+            .collect()
+    }
+
+    /// Whether the configuration grants a permission of `api` in `tenant`, delegated ones for all users.
+    pub(crate) fn is_granted(&self, app: &App, api: &Api, tenant: &Tenant, name: &str, kind: Kind) -> bool {
+        match kind {
+            Kind::Application => app.granted.iter().any(|granted| {
+                granted.role == name && self.counts(app, &granted.api, granted.tenant.as_deref(), api, tenant)
+            }),
+            Kind::Delegated => app.granted_scopes.iter().any(|granted| {
+                granted.scope == name && self.counts(app, &granted.api, granted.tenant.as_deref(), api, tenant)
+            }),
+        }
+    }
+
+    /// Whether a grant for the API of that name, in the tenant of that name or in all, is one for this API and tenant.
+    fn counts(&self, app: &App, granted: &str, granted_in: Option<&str>, api: &Api, tenant: &Tenant) -> bool {
+        let is_tenant = match granted_in {
+            Some(name) => self.is(tenant, name),
+            None => !app.multi_tenant || app.consented_everywhere || self.is_home(app, tenant),
+        };
+        is_tenant && self.api(granted).is_some_and(|named| named.app_id == api.app_id)
+    }
+
+    /// Whether the configuration alone makes the app present in a tenant.
+    pub(crate) fn is_present(&self, app: &App, tenant: &Tenant) -> bool {
+        if app.multi_tenant && app.consented_everywhere {
+            return true;
+        }
+        let is_listed = app.tenants.iter().any(|name| self.is(tenant, name));
+        if app.multi_tenant || app.home_tenant.is_some() {
+            return is_listed || self.is_home(app, tenant);
+        }
+        app.tenants.is_empty() || is_listed
+    }
+
+    /// Whether the app could be used in a tenant once somebody there consented to it.
+    pub(crate) fn may_enter(&self, app: &App, tenant: &Tenant) -> bool {
+        app.multi_tenant || self.is_present(app, tenant)
+    }
+
+    /// The tenant an app is registered in: the first one, unless another is said.
+    pub(crate) fn home(&self, app: &App) -> Option<&Tenant> {
+        match &app.home_tenant {
+            Some(name) => self.tenant(name),
+            None => self.tenants.first(),
+        }
+    }
+
+    /// Where an app stands that no path puts into a tenant: at home, or in the first tenant that it may enter.
+    pub(crate) fn place_of(&self, app: &App) -> Option<&Tenant> {
+        let mut places = self.home(app).into_iter().chain(&self.tenants);
+        places.find(|tenant| self.may_enter(app, tenant))
+    }
+
+    /// A user by the tenant's and the user's object ids.
+    pub(crate) fn user(&self, tenant: &str, id: &str) -> Option<(&Tenant, &User)> {
+        let tenant = self.tenant(tenant).filter(|known| known.id == tenant)?;
+        let user = tenant.users.iter().flatten().find(|user| user.id == id)?;
+        Some((tenant, user))
+    }
+
+    fn is_home(&self, app: &App, tenant: &Tenant) -> bool {
+        self.home(app).is_some_and(|home| home.id == tenant.id)
+    }
+
+    fn is(&self, tenant: &Tenant, name: &str) -> bool {
+        self.tenant(name).is_some_and(|named| named.id == tenant.id)
+    }
+}
+
+/// The `{sub}` of `{sub}.ciamlogin.com`.
+pub(crate) fn ciam_subdomain(host: &str) -> Option<&str> {
+    let at = host.len().checked_sub(CIAM_SUFFIX.len())?;
+    let (sub, suffix) = (host.get(..at)?, host.get(at..)?);
+    (suffix.eq_ignore_ascii_case(CIAM_SUFFIX) && !sub.is_empty() && !sub.contains('.')).then_some(sub)
+}
+
+fn first_label(domain: &str) -> &str {
+    domain.split('.').next().unwrap_or(domain)
+}
+
+const LONGEST_NAME: usize = 1_024;
+const CIAM_SUFFIX: &str = ".ciamlogin.com";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn customer_hosts_name_their_tenant() {
+        assert_eq!(ciam_subdomain("contoso.CIAMlogin.com"), Some("contoso"));
+        assert_eq!(ciam_subdomain("a.b.ciamlogin.com"), None);
+        assert_eq!(ciam_subdomain(".ciamlogin.com"), None);
+        assert_eq!(ciam_subdomain("é.com"), None);
+    }
+}

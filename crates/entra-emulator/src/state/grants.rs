@@ -1,0 +1,145 @@
+//! What was handed out and waits to be redeemed. Bounded: the oldest gives way.
+
+use std::sync::{Mutex, MutexGuard};
+use std::time::SystemTime;
+
+use crate::state::authorization::Challenge;
+use crate::state::scopes::Target;
+use crate::state::session::Session;
+use crate::state::store::{Store, Weigh};
+
+/// Codes, refresh tokens and device codes.
+#[derive(Debug)]
+pub(crate) struct Grants {
+    codes: Mutex<Store<Code>>,
+    refresh_tokens: Mutex<Store<Refresh>>,
+    devices: Mutex<Store<DeviceCode>>,
+}
+
+impl Grants {
+    /// Forgets all of them.
+    pub(crate) fn clear(&self) {
+        self.codes().clear();
+        self.refresh_tokens().clear();
+        self.devices().clear();
+    }
+
+    pub(crate) fn codes(&self) -> MutexGuard<'_, Store<Code>> {
+        lock(&self.codes)
+    }
+
+    pub(crate) fn refresh_tokens(&self) -> MutexGuard<'_, Store<Refresh>> {
+        lock(&self.refresh_tokens)
+    }
+
+    pub(crate) fn devices(&self) -> MutexGuard<'_, Store<DeviceCode>> {
+        lock(&self.devices)
+    }
+}
+
+impl Default for Grants {
+    fn default() -> Self {
+        Self {
+            codes: Mutex::new(Store::new(MOST, MOST_BYTES)),
+            refresh_tokens: Mutex::new(Store::new(MOST, MOST_BYTES)),
+            devices: Mutex::new(Store::new(MOST_DEVICES, MOST_BYTES)),
+        }
+    }
+}
+
+/// What a code stands for.
+#[derive(Clone, Debug)]
+pub(crate) struct Code {
+    pub(crate) session: Session,
+    pub(crate) redirect_uri: String,
+    pub(crate) named_redirect: bool,
+    pub(crate) challenge: Option<Challenge>,
+    pub(crate) target: Target,
+    pub(crate) expires: u64,
+    pub(crate) is_redeemed: bool,
+}
+
+impl Weigh for Code {
+    fn weight(&self) -> usize {
+        // A challenge has at most 128 characters.
+        self.session.weight() + self.redirect_uri.len() + self.target.weight() + size_of::<Self>() + 128
+    }
+}
+
+/// What a refresh token stands for.
+#[derive(Clone, Debug)]
+pub(crate) struct Refresh {
+    pub(crate) session: Session,
+    /// What the last token was for, where a request does not say.
+    pub(crate) target: Target,
+    pub(crate) expires: u64,
+    /// By [`crate::Emulator::revoke_sessions_of`].
+    pub(crate) is_revoked: bool,
+}
+
+impl Refresh {
+    /// Revokes it if it is one of this user.
+    pub(crate) fn revoke(&mut self, user: &str) {
+        self.is_revoked |= self.session.user == user;
+    }
+}
+
+impl Weigh for Refresh {
+    fn weight(&self) -> usize {
+        self.session.weight() + self.target.weight() + size_of::<Self>()
+    }
+}
+
+/// One device that waits. Its `Debug` hides the code.
+#[derive(Clone)]
+pub(crate) struct DeviceCode {
+    pub(crate) client_id: String,
+    /// The tenant's GUID if the path named one.
+    pub(crate) tenant: Option<String>,
+    pub(crate) target: Target,
+    pub(crate) user_code: String,
+    pub(crate) expires: u64,
+    /// Seconds between two polls; more for a device that does not keep to it.
+    pub(crate) interval: u64,
+    pub(crate) polled: Option<SystemTime>,
+    pub(crate) progress: Progress,
+}
+
+#[derive(Clone)]
+pub(crate) enum Progress {
+    Pending,
+    Approved(Box<Session>),
+    Declined,
+}
+
+impl DeviceCode {
+    /// Whether nobody has let it in or turned it away.
+    pub(crate) fn is_pending(&self) -> bool {
+        matches!(self.progress, Progress::Pending)
+    }
+}
+
+impl Weigh for DeviceCode {
+    fn weight(&self) -> usize {
+        // With the IDs, and the session of the user who lets it in.
+        self.target.weight() + size_of::<Self>() + 512
+    }
+}
+
+impl std::fmt::Debug for DeviceCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DeviceCode")
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+const MOST: usize = 10_000;
+/// Of each kind: an app chooses the size of its nonce, and more.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
+/// Fewer, because a typed code is looked for among all of them.
+const MOST_DEVICES: usize = 1_000;

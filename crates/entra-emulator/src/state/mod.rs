@@ -1,0 +1,204 @@
+//! The state of an emulator: plain records that the rules read and change.
+//!
+//! Nothing here knows a rule of an endpoint. Records that clients can make grow are bounded.
+
+pub(crate) mod authorization;
+pub(crate) mod clock;
+pub(crate) mod consents;
+pub(crate) mod control_key;
+pub(crate) mod directory;
+pub(crate) mod fault;
+pub(crate) mod feed;
+pub(crate) mod grants;
+pub(crate) mod keys;
+pub(crate) mod permissions;
+pub(crate) mod quota;
+pub(crate) mod recorder;
+pub(crate) mod replays;
+pub(crate) mod revocations;
+pub(crate) mod scopes;
+pub(crate) mod session;
+pub(crate) mod store;
+pub(crate) mod subscriptions;
+pub(crate) mod transactions;
+
+use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::Error;
+use crate::config::Issuers;
+use crate::config::{Config, LONGEST_INTERVAL, LONGEST_LIFETIME, Tenant};
+use crate::seed::Generator;
+use crate::state::clock::Clock;
+use crate::state::consents::Consents;
+use crate::state::control_key::ControlKey;
+use crate::state::directory::Directory;
+use crate::state::fault::Script;
+use crate::state::feed::Feed;
+use crate::state::grants::Grants;
+use crate::state::keys::KeyRing;
+use crate::state::quota::Quota;
+use crate::state::recorder::Recorder;
+use crate::state::replays::Replays;
+use crate::state::revocations::Revocations;
+use crate::state::subscriptions::Subscriptions;
+use crate::state::transactions::Transactions;
+
+/// All state of one emulator.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) directory: Directory,
+    pub(crate) seed: u64,
+    pub(crate) clock: Clock,
+    pub(crate) keys: KeyRing,
+    pub(crate) issuers: Issuers,
+    pub(crate) recorder: Recorder,
+    pub(crate) script: Script,
+    /// Seconds an access token lives.
+    pub(crate) token_lifetime: u64,
+    pub(crate) refresh_in: Option<u64>,
+    pub(crate) device_interval: u64,
+    /// The origin to name in documents when a request names none.
+    pub(crate) base_url: String,
+    /// The origin of the TLS listener, if there is one.
+    pub(crate) tls_url: Option<String>,
+    /// Names that clients reach the emulator by, beside its addresses.
+    pub(crate) names: Vec<String>,
+    /// Tells this emulator from one that had its address before: nanoseconds, by the clock of the machine.
+    pub(crate) started_at: u128,
+    /// The assertions used so far, if none may be used twice.
+    pub(crate) replays: Option<Replays>,
+    pub(crate) revocations: Revocations,
+    pub(crate) consents: Consents,
+    pub(crate) transactions: Transactions,
+    pub(crate) grants: Grants,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) feed: Feed,
+    /// Requests to Graph that an application may make in a tenant in a minute; any number if nothing is said.
+    pub(crate) graph_requests_per_minute: Option<u64>,
+    pub(crate) graph_quota: Quota,
+    pub(crate) activity_quota: Quota,
+    /// Whether answers to apps name their issuer (RFC 9207).
+    pub(crate) issuer_in_answers: bool,
+    /// What the control API is used with.
+    pub(crate) control_key: ControlKey,
+    /// Whether the control API may be reached under any name.
+    pub(crate) control_is_open: bool,
+    ids: Mutex<Generator>,
+}
+
+impl Core {
+    pub(crate) fn new(config: Config, clock: Clock, recorder: Recorder, base_url: String) -> Result<Self, Error> {
+        config.issuers.check()?;
+        config.check()?;
+        let feed = Feed::new(config.activity.clone(), config.seed);
+        let issuers = config.issuers.clone();
+        let seed = config.seed;
+        let token_lifetime = config.token_lifetime.unwrap_or(3_600).clamp(1, LONGEST_LIFETIME);
+        let refresh_in = config.refresh_in;
+        let graph_requests_per_minute = config.graph_requests_per_minute;
+        let device_interval = config.device_interval.unwrap_or(5).clamp(1, LONGEST_INTERVAL);
+        Ok(Self {
+            directory: Directory::new(config)?,
+            seed,
+            clock,
+            keys: KeyRing::new(seed),
+            issuers,
+            recorder,
+            script: Script::default(),
+            token_lifetime,
+            refresh_in,
+            device_interval,
+            base_url,
+            tls_url: None,
+            names: Vec::new(),
+            started_at: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_nanos(),
+            replays: None,
+            revocations: Revocations::new(seed),
+            consents: Consents::default(),
+            transactions: Transactions::default(),
+            grants: Grants::default(),
+            subscriptions: Subscriptions::default(),
+            feed,
+            graph_requests_per_minute,
+            graph_quota: Quota::default(),
+            activity_quota: Quota::default(),
+            issuer_in_answers: false,
+            control_key: ControlKey::new(),
+            control_is_open: false,
+            ids: Mutex::new(Generator::named(seed, "answers")),
+        })
+    }
+
+    /// Puts back the state at the start; the configuration stays.
+    pub(crate) fn reset(&self) {
+        // Without `..`, so that a new field is thought of here.
+        let Self {
+            directory: _,
+            seed,
+            clock,
+            keys,
+            issuers: _,
+            recorder,
+            script,
+            token_lifetime: _,
+            refresh_in: _,
+            device_interval: _,
+            base_url: _,
+            tls_url: _,
+            names: _,
+            started_at: _,
+            replays,
+            revocations,
+            consents,
+            transactions,
+            grants,
+            subscriptions,
+            feed,
+            graph_requests_per_minute: _,
+            graph_quota,
+            activity_quota,
+            issuer_in_answers: _,
+            control_key: _,
+            control_is_open: _,
+            ids,
+        } = self;
+        script.clear();
+        clock.reset();
+        keys.reset();
+        if let Some(replays) = replays {
+            replays.clear();
+        }
+        revocations.clear();
+        consents.clear();
+        transactions.clear();
+        grants.clear();
+        subscriptions.clear();
+        feed.clear();
+        graph_quota.clear();
+        activity_quota.clear();
+        *ids.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Generator::named(*seed, "answers");
+        // Last, so that no request of before is counted.
+        recorder.reset();
+    }
+
+    pub(crate) fn first_tenant(&self) -> &Tenant {
+        self.directory
+            .tenants
+            .first()
+            .expect("the directory holds at least one tenant")
+    }
+
+    /// A fresh GUID for an answer.
+    pub(crate) fn guid(&self) -> String {
+        self.ids().guid()
+    }
+
+    /// The generator behind everything that differs from answer to answer.
+    pub(crate) fn ids(&self) -> std::sync::MutexGuard<'_, Generator> {
+        self.ids.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}

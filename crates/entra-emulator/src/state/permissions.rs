@@ -1,0 +1,215 @@
+//! The permissions of apps: what the configuration and the consents give together.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
+use crate::aadsts::Refusal;
+use crate::config::{Api, App, Tenant, User};
+use crate::state::Core;
+use crate::state::consents::{ALL_USERS, Asked, Granted, Kind};
+
+impl Core {
+    /// Whether an app has a service principal in a tenant.
+    pub(crate) fn is_present(&self, app: &App, tenant: &Tenant) -> bool {
+        let here = (app.client_id.clone(), tenant.id.clone());
+        let state = self.consents.state();
+        !state.withdrawn.contains(&here)
+            && (self.directory.is_present(app, tenant) && !app.unprovisioned || state.present.contains(&here))
+    }
+
+    /// Removes the service principal of an app from a tenant, with all that was consented to there.
+    pub(crate) fn withdraw(&self, app: &App, tenant: &Tenant) {
+        self.consents.changes.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.consents.state();
+        let here = (app.client_id.clone(), tenant.id.clone());
+        state
+            .roles
+            .retain(|[client_id, at, ..]| (client_id, at) != (&here.0, &here.1));
+        state
+            .scopes
+            .retain(|[client_id, at, ..]| (client_id, at) != (&here.0, &here.1));
+        state.present.remove(&here);
+        state.withdrawn.insert(here);
+    }
+
+    /// Whether an app was removed from a tenant: tokens that it got there before are worth nothing.
+    pub(crate) fn is_withdrawn(&self, client_id: &str, tenant: &str) -> bool {
+        let state = self.consents.state();
+        // Nearly always there are none, and each request to an API asks.
+        !state.withdrawn.is_empty() && state.withdrawn.contains(&(client_id.to_owned(), tenant.to_owned()))
+    }
+
+    /// The app roles of `api` that `app` holds in `tenant`, in the API's order.
+    pub(crate) fn roles(&self, app: &App, api: &Api, tenant: &Tenant) -> Vec<String> {
+        let configured = self.directory.roles(app, api, tenant);
+        let state = self.consents.state();
+        let is_consented = |role: &String| {
+            let key = [&app.client_id, &tenant.id, &api.app_id, role].map(Clone::clone);
+            configured.contains(role) || state.roles.contains(&key)
+        };
+        api.roles.iter().filter(|role| is_consented(role)).cloned().collect()
+    }
+
+    /// The scopes of `api` that `app` may use in the name of a user, in the API's order. An app may always use its own API.
+    pub(crate) fn scopes(&self, app: &App, api: &Api, tenant: &Tenant, user: &User) -> Vec<String> {
+        if app.client_id == api.app_id {
+            return api.all_scopes().cloned().collect();
+        }
+        let configured = self.directory.scopes(app, api, tenant);
+        let state = self.consents.state();
+        let is_consented = |scope: &String| {
+            let key = |user: &str| {
+                let known = [&app.client_id, &tenant.id, &api.app_id, scope].map(Clone::clone);
+                let [client_id, tenant, api, scope] = known;
+                [client_id, tenant, api, scope, user.to_owned()]
+            };
+            configured.contains(scope)
+                || [ALL_USERS, &user.id]
+                    .iter()
+                    .any(|user| state.scopes.contains(&key(user)))
+        };
+        api.all_scopes().filter(|scope| is_consented(scope)).cloned().collect()
+    }
+
+    /// Whether a permission was granted already.
+    pub(crate) fn has(&self, app: &App, tenant: &Tenant, user: &User, asked: &Asked) -> bool {
+        let Some(api) = self.directory.api(&asked.api) else {
+            return false;
+        };
+        match asked.kind {
+            Kind::Application => self.roles(app, api, tenant).contains(&asked.name),
+            Kind::Delegated => self.scopes(app, api, tenant, user).contains(&asked.name),
+        }
+    }
+
+    /// Notes a consent: the app gets its service principal in the tenant and these permissions, the delegated ones for
+    /// one user or for all.
+    pub(crate) fn consent(&self, app: &App, tenant: &Tenant, user: Option<&User>, asked: &[Asked]) {
+        self.consents.changes.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.consents.state();
+        let here = (app.client_id.clone(), tenant.id.clone());
+        state.withdrawn.remove(&here);
+        state.present.insert(here);
+        for one in asked {
+            let known = [&app.client_id, &tenant.id, &one.api, &one.name].map(Clone::clone);
+            match one.kind {
+                Kind::Application => {
+                    state.roles.insert(known);
+                }
+                Kind::Delegated => {
+                    let [client_id, tenant, api, scope] = known;
+                    let user = user.map_or(ALL_USERS, |user| &user.id).to_owned();
+                    state.scopes.insert([client_id, tenant, api, scope, user]);
+                }
+            }
+        }
+    }
+
+    /// Whether an app may ask for an API at all: its registration does, somebody consented before, or it is its own.
+    ///
+    /// # Errors
+    /// 650057.
+    pub(crate) fn check_listed(&self, app: &App, api: &Api, tenant: &Tenant, user: &User) -> Result<(), Refusal> {
+        let is_listed = self.registered(app).iter().any(|asked| asked.api == api.app_id)
+            || !self.scopes(app, api, tenant, user).is_empty();
+        is_listed.then_some(()).ok_or_else(|| Refusal::new(650057))
+    }
+
+    /// Every permission that an app's registration asks for.
+    pub(crate) fn registered(&self, app: &App) -> Vec<Asked> {
+        let delegated = app.requested_scopes.iter().filter_map(|permission| {
+            let api = self.directory.api(&permission.api)?;
+            Some(delegated(api, &permission.scope))
+        });
+        let application = app
+            .requested
+            .iter()
+            .filter_map(|permission| Some(application(self.directory.api(&permission.api)?, &permission.role)));
+        let all: BTreeSet<Asked> = delegated.chain(application).collect();
+        all.into_iter().collect()
+    }
+}
+
+impl Core {
+    /// Every permission of an app: those that it asks for, and those that it was granted without.
+    pub(crate) fn permissions(&self, app: &App) -> BTreeSet<Asked> {
+        let mut all: BTreeSet<Asked> = self.registered(app).into_iter().collect();
+        let roles = app.granted.iter().filter_map(|granted| {
+            let api = self.directory.api(&granted.api)?;
+            Some(application(api, &granted.role))
+        });
+        let scopes = app.granted_scopes.iter().filter_map(|granted| {
+            let api = self.directory.api(&granted.api)?;
+            Some(delegated(api, &granted.scope))
+        });
+        all.extend(roles.chain(scopes));
+        let state = self.consents.state();
+        for [client_id, _, api, role] in &state.roles {
+            if *client_id == app.client_id
+                && let Some(api) = self.directory.api(api)
+            {
+                all.insert(application(api, role));
+            }
+        }
+        for [client_id, _, api, scope, _] in &state.scopes {
+            if *client_id == app.client_id
+                && let Some(api) = self.directory.api(api)
+            {
+                all.insert(delegated(api, scope));
+            }
+        }
+        all
+    }
+
+    /// How a permission of an app was granted in a tenant.
+    pub(crate) fn granted(&self, app: &App, tenant: &Tenant, asked: &Asked) -> Granted {
+        let Some(api) = self.directory.api(&asked.api) else {
+            return Granted::No;
+        };
+        if self.directory.is_granted(app, api, tenant, &asked.name, asked.kind) {
+            return Granted::ForAll;
+        }
+        let state = self.consents.state();
+        let key = [&app.client_id, &tenant.id, &api.app_id, &asked.name].map(Clone::clone);
+        match asked.kind {
+            Kind::Application if state.roles.contains(&key) => Granted::ForAll,
+            Kind::Application => Granted::No,
+            Kind::Delegated => {
+                let [client_id, tenant, api, scope] = key;
+                let first = [client_id, tenant, api, scope, ALL_USERS.to_owned()];
+                let same = |key: &&[String; 5]| key[..4] == first[..4];
+                let users: Vec<&String> = state
+                    .scopes
+                    .range(first.clone()..)
+                    .take_while(same)
+                    .map(|key| &key[4])
+                    .collect();
+                match users.first() {
+                    None => Granted::No,
+                    Some(first) if *first == ALL_USERS => Granted::ForAll,
+                    Some(_) => Granted::ByUsers(users.len()),
+                }
+            }
+        }
+    }
+}
+
+/// An application permission as it is asked for.
+fn application(api: &Api, role: &str) -> Asked {
+    Asked {
+        api: api.app_id.clone(),
+        name: role.to_owned(),
+        kind: Kind::Application,
+        admin_only: true,
+    }
+}
+
+/// A delegated permission of an API, by the name the API gives it.
+pub(crate) fn delegated(api: &Api, scope: &str) -> Asked {
+    Asked {
+        api: api.app_id.clone(),
+        name: scope.to_owned(),
+        kind: Kind::Delegated,
+        admin_only: api.admin_scopes.iter().any(|admin| admin == scope),
+    }
+}
