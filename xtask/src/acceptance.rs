@@ -1,13 +1,15 @@
 //! Clients and validators of other makers against the emulator. `acceptance/clients.txt` and `acceptance/validators.txt` say
-//! what each of them has to get.
+//! what each of them has to get, and `acceptance/corpus.txt` where validators differ from the corpus of access tokens.
 //!
 //! ```text
 //!  install   fetches the clients           python/prepare.py  writes keys, configuration and settings
 //!  emulator  runs `entra emulator --tls`   python/drive.py, node/drive.mjs, rust/  run the cases, a line of JSON each
 //!  matrix    compares and prints           python/judge.py  checks the tokens and turns the lines into cells
+//!  corpus    compares and prints           python/corpus.py, node/corpus.mjs  judge the corpus of access tokens
 //!                                          python/validate.py, node/validate.mjs  validate tokens and forgeries
 //! ```
 
+mod corpus;
 mod emulator;
 mod install;
 mod matrix;
@@ -20,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use self::corpus::{Corpus, Judged};
 use self::emulator::Emulator;
 use self::matrix::{Matrix, Observed};
 use crate::Result;
@@ -42,6 +45,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Verdict> {
     };
     let mut results = Results::default();
     let mut drivers = results.install(&python, &scripts, &folder)?;
+    results.judge_corpus(&python, &folder, &run)?;
     let Some(entra) = build()? else {
         return Ok(Verdict::Failed(vec!["the command `entra` does not build".to_owned()]));
     };
@@ -62,6 +66,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Verdict> {
 struct Results {
     clients: Observed,
     validators: Observed,
+    corpus: Judged,
     findings: Vec<String>,
 }
 
@@ -100,7 +105,27 @@ impl Results {
         };
         for name in names {
             self.observed(name).skip(name, &reason);
+            if CORPUS_VALIDATORS.contains(name) {
+                self.corpus.skip(name, &reason);
+            }
         }
+    }
+
+    /// Has the validators judge the corpus. They need no emulator.
+    fn judge_corpus(&mut self, python: &Python, folder: &Path, run: &Path) -> Result<()> {
+        let tokens = run.join("access-tokens.json");
+        fs::write(&tokens, CORPUS)?;
+        let mut commands = vec![(PYTHON_CORPUS, python.script("corpus.py", &[]))];
+        if NODE_CORPUS.iter().any(|name| !self.corpus.is_skipped(name)) {
+            commands.push((NODE_CORPUS, node(&folder.join("node"), "corpus.mjs")));
+        }
+        for (names, mut command) in commands {
+            let printed = run.join(format!("corpus-{}.jsonl", names[0]));
+            self.findings
+                .extend(finished(command.arg(&tokens).args(names), names, &printed)?);
+            self.corpus.read(&fs::read_to_string(&printed)?);
+        }
+        Ok(())
     }
 
     fn run(&mut self, driver: &mut Driver, emulator: &Emulator, python: &Python, run: &Path) -> Result<()> {
@@ -135,10 +160,17 @@ impl Results {
             println!("{}\n", matrix.shown(observed));
             self.findings.extend(matrix.differences(observed));
         }
+        let corpus = Corpus::parse(CORPUS, CORPUS_DIFFERENCES)?;
+        println!(
+            "# Verdicts of validators on the corpus of access tokens; acceptance/corpus.txt lists every difference."
+        );
+        println!("{}\n", corpus.shown(&self.corpus, CORPUS_VALIDATORS));
+        self.findings.extend(corpus.findings(&self.corpus, CORPUS_VALIDATORS));
         Ok(())
     }
 
     fn verdict(mut self, run: &Path) -> Verdict {
+        // Those that judge the corpus are skipped as validators.
         let skipped = [self.clients.skipped(), self.validators.skipped()].concat();
         if !self.findings.is_empty() {
             let run = run.display();
@@ -170,14 +202,19 @@ impl Driver {
     fn run(&mut self, emulator: &Emulator, settings: &Path, printed: &Path) -> Result<Option<String>> {
         emulator.lend_to(&mut self.command);
         let command = self.command.arg(settings).args(self.names);
-        let mut child = command.stdin(Stdio::null()).stdout(File::create(printed)?).spawn()?;
-        let problem = match ended_within(&mut child, LONGEST_RUN)? {
-            Some(status) if status.success() => return Ok(None),
-            Some(status) => format!("ended with {status}"),
-            None => format!("did not end within {} seconds", LONGEST_RUN.as_secs()),
-        };
-        Ok(Some(format!("the driver of {} {problem}", self.names.join(", "))))
+        finished(command, self.names, printed)
     }
+}
+
+/// Runs the driver of these clients or validators with its output in `printed`, and returns what is wrong about the run.
+fn finished(command: &mut Command, names: &[&str], printed: &Path) -> Result<Option<String>> {
+    let mut child = command.stdin(Stdio::null()).stdout(File::create(printed)?).spawn()?;
+    let problem = match ended_within(&mut child, LONGEST_RUN)? {
+        Some(status) if status.success() => return Ok(None),
+        Some(status) => format!("ended with {status}"),
+        None => format!("did not end within {} seconds", LONGEST_RUN.as_secs()),
+    };
+    Ok(Some(format!("the driver of {} {problem}", names.join(", "))))
 }
 
 /// The status of a process that ends in time. One that does not is ended.
@@ -258,12 +295,19 @@ const NODE_VALIDATORS: &[&str] = &["jose", "jwt-js"];
 /// Those that print cells. The others print tokens, which are judged.
 const VALIDATORS: &[&str] = &["pyjwt", "jose", "jwt-js"];
 
+/// Those that judge the corpus of access tokens.
+const PYTHON_CORPUS: &[&str] = &["pyjwt", "fastapi"];
+const NODE_CORPUS: &[&str] = &["jose"];
+const CORPUS_VALIDATORS: &[&str] = &["pyjwt", "fastapi", "jose"];
+
 /// Values of `entra emulator --issuer`. Some clients compare the issuer with the address of its document.
 const ENTRA: &str = "entra";
 const ORIGIN: &str = "origin";
 
 const EXPECTED_OF_CLIENTS: &str = include_str!("../acceptance/clients.txt");
 const EXPECTED_OF_VALIDATORS: &str = include_str!("../acceptance/validators.txt");
+const CORPUS: &str = include_str!("../../crates/entra-emulator/corpus/access-tokens.json");
+const CORPUS_DIFFERENCES: &str = include_str!("../acceptance/corpus.txt");
 const LONGEST_RUN: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
@@ -320,6 +364,13 @@ mod tests {
             driven.sort_unstable();
             assert_eq!(driven, expected);
         }
+    }
+
+    #[test]
+    fn every_validator_of_the_corpus_has_a_driver() {
+        assert_eq!([PYTHON_CORPUS, NODE_CORPUS].concat(), CORPUS_VALIDATORS);
+        // What is skipped here is counted there.
+        assert!(NODE_CORPUS.iter().all(|name| NODE_VALIDATORS.contains(name)));
     }
 
     #[cfg(unix)]
