@@ -14,7 +14,9 @@ use std::net::TcpStream;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use entra_proto::{Application, Authority, Body, ClientSecret, Cloud, Guid, RetryPolicy, Step, Target, Timestamp};
+use entra_proto::{
+    Application, Authority, Body, ClientSecret, Cloud, Delivery, Guid, RetryPolicy, Step, Target, Timestamp,
+};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 
 use crate::common::{Failure, report, say, setting};
@@ -38,7 +40,7 @@ fn run() -> Result<(), Failure> {
             Step::Exchange(exchange) => match send(&exchange.request()) {
                 Ok(response) => exchange.respond(&response, now())?,
                 Err(error) => exchange
-                    .interrupted(now())
+                    .failed(Delivery::MaybeSent, now())
                     .ok_or_else(|| Failure::new(error.to_string()))?,
             },
             Step::Pause(pause) => {
@@ -47,7 +49,6 @@ fn run() -> Result<(), Failure> {
             }
             Step::Sign(sign) => sign.sign()?,
             Step::Assert(assert) => assert.fetch()?,
-            Step::ShowCode(show) => return Err(show.nobody().into()),
             Step::Done(token) => break token,
         };
     };

@@ -1,7 +1,5 @@
 //! The protocol itself: the request of the document's "First case" (a secret) and "Second case" (a certificate).
 
-use std::time::SystemTime;
-
 use entra_proto::{Application, Body, Exchange, RetryPolicy, Step, Target, printable};
 use form_urlencoded::{byte_serialize, parse};
 use http::Request;
@@ -53,14 +51,14 @@ fn parameters(body: &str) -> Vec<String> {
 /// Returns the exchange that is about to be sent, signed if the application has a certificate.
 pub(crate) fn exchange(application: &Application, target: &Target) -> Result<Exchange, Failure> {
     let request = application.client_credentials(target.clone())?;
-    let mut step = entra_transport::start(request, RetryPolicy::default())?;
+    let id = entra_transport::request_id()?;
+    let mut step = request.start(RetryPolicy::default(), id, entra_transport::now());
     loop {
         step = match step {
             Step::Exchange(exchange) => return Ok(exchange),
             Step::Sign(sign) => sign.sign()?,
             Step::Assert(assert) => assert.fetch()?,
-            Step::Pause(pause) => pause.resume(SystemTime::now().into()),
-            Step::ShowCode(show) => return Err(show.nobody().into()),
+            Step::Pause(pause) => pause.resume(entra_transport::now()),
             Step::Done(_) => return Err(Failure::new("there is nothing to send")),
         };
     }

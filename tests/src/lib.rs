@@ -4,12 +4,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use entra_emulator::Emulator;
-use entra_proto::{
-    AccessToken, Application, Authority, Body, ClientSecret, Cloud, RetryPolicy, TokenRequest, TokenResponse,
-};
-use entra_transport::{
-    AcquireError, BlockingTransport, Request, Response, Transport, TransportError, acquire, drive_blocking, now, start,
-};
+use entra_proto::{AccessToken, Application, Authority, Body, ClientSecret, Cloud, TokenRequest, TokenResponse};
+use entra_transport::{AcquireError, Acquisition, BlockingTransport, Request, Response, Transport, TransportError};
 use entra_transport_hyper::HyperTransport;
 use entra_transport_reqwest::ReqwestTransport;
 use entra_transport_ureq::UreqTransport;
@@ -111,8 +107,7 @@ impl<T: BlockingTransport> Carrier for Blocking<T> {
     }
 
     fn acquire(&self, request: TokenRequest) -> Result<TokenResponse, AcquireError> {
-        let step = start(request, RetryPolicy::default())?;
-        drive_blocking(&self.1, step, now, |_| {})
+        Acquisition::new(request).run_blocking_with(&self.1, |_| {})
     }
 }
 
@@ -150,7 +145,7 @@ impl<T: Transport> Carrier for Async<T> {
     }
 
     fn acquire(&self, request: TokenRequest) -> Result<TokenResponse, AcquireError> {
-        self.wait(acquire(&self.transport, request, |_| std::future::ready(())))
+        self.wait(Acquisition::new(request).run(&self.transport, |_| std::future::ready(())))
     }
 }
 

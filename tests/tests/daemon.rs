@@ -5,7 +5,7 @@ use std::time::Duration;
 use entra_emulator::{Api, App, Emulator, Fault, TokenVersion};
 use entra_proto::{EndpointVersion, Error, ResponseProblem, Target, UnverifiedClaims};
 use entra_tests::{application, call, carriers};
-use entra_transport::{AcquireError, TransportErrorKind, acquire_blocking, blocking_transport_fn};
+use entra_transport::{AcquireError, Acquisition, TransportErrorKind, blocking_transport_fn};
 
 const VERSIONS: [EndpointVersion; 2] = [EndpointVersion::V1, EndpointVersion::V2];
 
@@ -170,6 +170,6 @@ fn no_socket_is_needed_at_all() {
     });
     let request =
         application(&emulator, "daemon").client_credentials(Target::resource("https://graph.microsoft.com").unwrap());
-    let token = acquire_blocking(&transport, request.unwrap()).unwrap();
+    let token = Acquisition::new(request.unwrap()).run_blocking(&transport).unwrap();
     assert_eq!(token.access_token.expose().split('.').count(), 3);
 }

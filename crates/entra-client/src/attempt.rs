@@ -4,7 +4,7 @@ use std::mem;
 use std::time::Duration;
 
 use entra_proto::{
-    ClientAssertion, DeviceCodeRequest, ErrorClass, Guid, Lifetime, RefreshToken, Sign, Step, TokenRequest,
+    ClientAssertion, DeviceCodeRequest, DeviceStep, ErrorClass, Guid, Lifetime, RefreshToken, Sign, Step, TokenRequest,
 };
 use entra_transport::AcquireError;
 use tracing::Span;
@@ -71,7 +71,7 @@ impl<D: Driver> Core<D> {
         key: &Key,
         wanted: impl Into<Wanted>,
         done: &Remedies,
-    ) -> Result<(Attempt, Step), AcquireError> {
+    ) -> Result<(Attempt, Start), AcquireError> {
         self.observe(key, EventKind::Requested, None);
         let request_id = random_guid(&*self.random)?;
         span.record("correlation_id", tracing::field::display(request_id));
@@ -90,9 +90,9 @@ impl<D: Driver> Core<D> {
                 attempt.refresh_token = request.refresh_token().cloned();
                 let (request, kept_by) = self.assertions.prove(request, now);
                 attempt.kept_by = kept_by;
-                request.start(self.policy.retry, request_id, now.wall)
+                Start::Token(request.start(self.policy.retry, request_id, now.wall))
             }
-            Wanted::DeviceCode(request) => request.start(self.policy.retry, request_id, now.wall),
+            Wanted::DeviceCode(request) => Start::Device(request.start(self.policy.retry, request_id, now.wall)),
         };
         Ok((attempt, step))
     }
@@ -161,6 +161,12 @@ pub(crate) struct Remedies {
 pub(crate) enum Wanted {
     Token(TokenRequest),
     DeviceCode(DeviceCodeRequest),
+}
+
+/// The first step of an acquisition.
+pub(crate) enum Start {
+    Token(Step),
+    Device(DeviceStep),
 }
 
 impl From<TokenRequest> for Wanted {

@@ -5,11 +5,11 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
-use entra_proto::{DeviceAuthorization, Step, TokenRequest, TokenResponse};
+use entra_proto::{DeviceAuthorization, DeviceStep, Step, TokenRequest, TokenResponse};
 use entra_transport::{AcquireError, Transport};
 use tracing::{Instrument as _, Span};
 
-use crate::attempt::{Attempt, Remedies, Wanted};
+use crate::attempt::{Attempt, Remedies, Start, Wanted};
 use crate::cache::{Key, Lead, Slot};
 use crate::core::{Core, Driver, Next, Want};
 use crate::error::Error;
@@ -228,10 +228,14 @@ async fn drive(
     core: &Core<Tasks>,
     mut lead: Option<&mut Lead>,
     attempt: &mut Attempt,
-    mut step: Step,
-    mut show: Option<&mut Show<'_>>,
+    start: Start,
+    show: Option<&mut Show<'_>>,
 ) -> Result<TokenResponse, AcquireError> {
     let now = || core.clock.now();
+    let mut step = match start {
+        Start::Token(step) => step,
+        Start::Device(step) => show_code(core, attempt, step, show).await?,
+    };
     loop {
         step = match step {
             Step::Exchange(exchange) => {
@@ -255,16 +259,40 @@ async fn drive(
             }
             Step::Sign(sign) => attempt.sign(sign, now())?,
             Step::Assert(assert) => assert.fetch()?,
-            Step::ShowCode(code) => match &mut show {
-                Some(show) => {
-                    show(code.authorization());
-                    code.shown()
-                }
-                None => return Err(code.nobody().into()),
-            },
             Step::Done(mut token) => {
                 attempt.shorten(&mut token.lifetime, now(), core.policy.cool_down);
                 return Ok(token);
+            }
+        }
+    }
+}
+
+/// The machine of a device flow until its code is shown.
+async fn show_code(
+    core: &Core<Tasks>,
+    attempt: &mut Attempt,
+    mut step: DeviceStep,
+    mut show: Option<&mut Show<'_>>,
+) -> Result<Step, AcquireError> {
+    let now = || core.clock.now();
+    loop {
+        step = match step {
+            DeviceStep::Exchange(exchange) => {
+                attempt.sent = now();
+                match core.driver.transport.as_ref().send(exchange.request()).await {
+                    Ok(response) => exchange.respond(&response, now().wall)?,
+                    Err(error) => exchange.failed(error.failure(), now().wall).ok_or(error)?,
+                }
+            }
+            DeviceStep::Pause(pause) => {
+                core.driver.runtime().sleep(pause.duration()).await;
+                pause.resume()
+            }
+            DeviceStep::ShowCode(code) => {
+                if let Some(show) = &mut show {
+                    show(code.authorization());
+                }
+                return Ok(code.shown());
             }
         }
     }

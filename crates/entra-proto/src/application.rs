@@ -1,11 +1,12 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use crate::acquired::AcquiredCredential;
 use crate::assertion::{CertificateCredential, FederatedCredential};
 use crate::authority::{Authority, EndpointVersion};
 use crate::authorize::{AdminConsentRequest, AuthorizeRequest, RedirectUri};
 use crate::client_id::ClientId;
-use crate::device_code::DeviceCodeRequest;
+use crate::device::DeviceCodeRequest;
 use crate::error::{Error, Input, InputError};
 use crate::grant::Grant;
 use crate::issued::{RefreshToken, UserAssertion};
@@ -217,6 +218,8 @@ pub enum ClientCredential {
     Certificate(CertificateCredential),
     /// Another issuer's assertion, fetched for each acquisition: workload identity federation.
     Federated(FederatedCredential),
+    /// An assertion that a request of its own acquires: a token of another application, or of another service.
+    Acquired(AcquiredCredential),
 }
 
 impl From<ClientSecret> for ClientCredential {
@@ -240,6 +243,12 @@ impl From<CertificateCredential> for ClientCredential {
 impl<S: Signer + 'static> From<S> for ClientCredential {
     fn from(signer: S) -> Self {
         Self::Certificate(CertificateCredential::new(signer))
+    }
+}
+
+impl From<AcquiredCredential> for ClientCredential {
+    fn from(acquired: AcquiredCredential) -> Self {
+        Self::Acquired(acquired)
     }
 }
 

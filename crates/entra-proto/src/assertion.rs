@@ -101,7 +101,8 @@ impl CertificateCredential {
         }
         header.push('}');
 
-        let (issued, expires) = (now.as_secs(), now.plus(LIFETIME).as_secs());
+        let expires_at = now.plus(LIFETIME);
+        let (issued, expires) = (now.as_secs(), expires_at.as_secs());
         let mut claims = String::with_capacity(512);
         claims.push_str("{\"aud\":");
         self.audience.write(authority, version, &mut claims);
@@ -121,6 +122,7 @@ impl CertificateCredential {
             input,
             algorithm,
             certificate,
+            expires_at,
         }
     }
 }
@@ -172,6 +174,7 @@ pub struct UnsignedAssertion {
     input: Zeroizing<String>,
     algorithm: SigningAlgorithm,
     certificate: SigningCertificate,
+    expires_at: Timestamp,
 }
 
 impl UnsignedAssertion {
@@ -193,12 +196,18 @@ impl UnsignedAssertion {
         &self.certificate
     }
 
+    /// Counts its life by the clock here, where the service's clock, by which it is written, is another one.
+    pub(crate) fn made_at(mut self, now: Timestamp) -> Self {
+        self.expires_at = now.plus(LIFETIME);
+        self
+    }
+
     /// Puts the signature behind it.
     #[must_use]
     pub fn signed(mut self, signature: &[u8]) -> ClientAssertion {
         self.input.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut self.input);
-        ClientAssertion::made(std::mem::take(&mut self.input))
+        ClientAssertion::made(std::mem::take(&mut self.input)).with_expiry(self.expires_at)
     }
 }
 

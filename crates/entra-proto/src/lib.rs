@@ -17,11 +17,11 @@
 //!     Application::device_code ──► DeviceAuthorization ··· a person elsewhere ··· DeviceCodeRequest::poll ──► TokenRequest
 //!     Application::refresh (RefreshToken), on_behalf_of (UserAssertion) ─────────────────────────────► TokenRequest
 //!
-//!   TokenRequest::start ──► Step ──► Sign, Assert ► your key or issuer  layer 2: the acquisition machine
-//!   DeviceCodeRequest::start ┘▲ ├──► Exchange ─────► your HTTP client    (what to do next, retries included)
-//!                             │ ├──► ShowCode ─────► a person            (the device flow alone)
-//!                             │ └──► Pause ────────► your clock
-//!                             └─────────────────────────────┘
+//!   TokenRequest::start ──► Step ─┬─► Sign, Assert ► your key or issuer  layer 2: the acquisition machine
+//!                             ▲   ├─► Exchange ────► your HTTP client    (what to do next, retries included)
+//!                             │   └─► Pause ───────► your clock
+//!                             └────────────────────────────┘
+//!   DeviceCodeRequest::start ──► DeviceStep ─► ShowCode ─► a user        (a device flow, which becomes a Step)
 //! ```
 //!
 //! Layer 1 in ten lines:
@@ -66,6 +66,7 @@
 
 mod access_token;
 mod acquire;
+mod acquired;
 mod application;
 mod assertion;
 mod authority;
@@ -76,7 +77,7 @@ mod claims_challenge;
 mod claims_request;
 mod client_id;
 mod cloud;
-mod device_code;
+mod device;
 mod error;
 mod form;
 mod grant;
@@ -104,8 +105,10 @@ mod unverified_claims;
 
 pub use access_token::AccessToken;
 pub use acquire::{
-    Assert, Exchange, Freshness, FreshnessPolicy, Lifetime, Pause, RetryPolicy, ShowCode, Sign, Stages, Step, freshness,
+    Assert, Delivery, Exchange, Freshness, FreshnessPolicy, Lifetime, Pause, RetryPolicy, SendFailure, Sign, Stages,
+    Step, freshness,
 };
+pub use acquired::{AcquiredCredential, AssertionExchange, MAX_LEGS};
 pub use application::{Application, ClientCredential};
 pub use assertion::{
     AssertionAudience, AssertionSource, CertificateCredential, FederatedCredential, UnsignedAssertion,
@@ -121,10 +124,10 @@ pub use claims_challenge::ClaimsChallenge;
 pub use claims_request::{ClaimsRequest, MAX_CLAIMS};
 pub use client_id::ClientId;
 pub use cloud::{Cloud, Origin};
-pub use device_code::{DeviceAuthorization, DeviceCodeRequest};
+pub use device::{DeviceAuthorization, DeviceCodeRequest, DeviceExchange, DevicePause, DeviceStep, ShowCode};
 pub use error::{
-    Aadsts, Error, ErrorClass, Input, InputError, RedirectError, RedirectProblem, Requested, ResponseError,
-    ResponseProblem, ServiceError,
+    Aadsts, Error, ErrorClass, Input, InputError, Leg, LegError, RedirectError, RedirectProblem, Requested,
+    ResponseError, ResponseProblem, ServiceError,
 };
 pub use guid::Guid;
 pub use issued::{AuthorizationCode, DeviceCode, IdToken, RefreshToken, UserAssertion};

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Input, InputError};
 use crate::guid::Guid;
 use crate::pasted::{bare, token, unwrapped};
+use crate::time::Timestamp;
 
 /// A client secret: the *value* of a secret of the app registration, not its id.
 ///
@@ -121,7 +122,10 @@ impl fmt::Display for SecretDoubt {
 ///
 /// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its `Debug` is a constant.
 #[derive(Clone)]
-pub struct ClientAssertion(Arc<Zeroizing<String>>);
+pub struct ClientAssertion {
+    jwt: Arc<Zeroizing<String>>,
+    expires_at: Option<Timestamp>,
+}
 
 impl ClientAssertion {
     /// Takes a finished assertion, in the compact form of a JWT. White space, a byte order mark, quotation marks and `Bearer`
@@ -146,13 +150,29 @@ impl ClientAssertion {
 
     /// Takes an assertion that was put together here.
     pub(crate) fn made(jwt: String) -> Self {
-        Self(Arc::new(Zeroizing::new(jwt)))
+        Self {
+            jwt: Arc::new(Zeroizing::new(jwt)),
+            expires_at: None,
+        }
+    }
+
+    /// Adds when it expires, by the clock here.
+    #[must_use]
+    pub fn with_expiry(mut self, expires_at: Timestamp) -> Self {
+        self.expires_at = Some(expires_at);
+        self
+    }
+
+    /// Returns when it expires, where that is known: for an assertion that was signed here, or acquired by a request.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
     }
 
     /// The assertion itself: the one way out.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.jwt
     }
 }
 

@@ -10,7 +10,7 @@ use http::{Method, Request, Response, StatusCode, Uri};
 use zeroize::Zeroizing;
 
 use crate::application::{Application, ClientCredential};
-use crate::assertion::UnsignedAssertion;
+use crate::assertion::{CertificateCredential, UnsignedAssertion};
 use crate::authority::EndpointVersion;
 use crate::body::Body;
 use crate::claims_request::ClaimsRequest;
@@ -80,23 +80,21 @@ impl TokenRequest {
     /// [`with_assertion`](Self::with_assertion). `id` becomes its `jti`: never use one twice.
     #[must_use]
     pub fn unsigned_assertion(&self, id: Guid, now: Timestamp) -> Option<UnsignedAssertion> {
-        let Application {
-            authority,
-            version,
-            client_id,
-            credential,
-            ..
-        } = &self.application;
-        match credential {
-            ClientCredential::Certificate(certificate) => {
-                Some(certificate.prepare(authority, *version, *client_id, id, now))
-            }
+        match &self.application.credential {
+            ClientCredential::Certificate(certificate) => Some(self.prepare(certificate, id, now)),
             _ => None,
         }
     }
 
-    /// The same request, proved by this assertion; a secret stays the proof where that is the credential. Without one, a request whose credential is a certificate or a federated one
-    /// is encoded without proof, and refused by the service (AADSTS7000218).
+    /// The assertion that proves this request, before it is signed with this certificate.
+    pub(crate) fn prepare(&self, certificate: &CertificateCredential, id: Guid, now: Timestamp) -> UnsignedAssertion {
+        let app = &self.application;
+        certificate.prepare(&app.authority, app.version, app.client_id, id, now)
+    }
+
+    /// The same request, proved by this assertion; a secret stays the proof where that is the credential. Without one, a request whose
+    /// credential is a certificate, a federated one or an acquired one is encoded without proof, and the service rejects it
+    /// (AADSTS7000218).
     #[must_use]
     pub fn with_assertion(mut self, assertion: ClientAssertion) -> Self {
         self.assertion = Some(assertion);
@@ -170,14 +168,18 @@ impl TokenRequest {
     /// What tells this request's token from every other one: two requests with the same key may share a token.
     ///
     /// The order of scopes, the region and the secret's value do not enter into it; the authority, the endpoint's version, the
-    /// application, the kind of its credential, the target, the claims and, by its hash, what a user's grant rests on do.
+    /// application, the kind of its credential, the target, the claims and, by its hash, what a user's grant rests on do; for a
+    /// credential that is acquired, the key of the request that acquires it as well.
     #[must_use]
     pub fn cache_key(&self) -> CacheKey {
         let app = &self.application;
         let credential = match &app.credential {
-            ClientCredential::Secret(_) | ClientCredential::BasicSecret(_) => "secret",
-            ClientCredential::Public => "public",
-            _ => "assertion",
+            ClientCredential::Secret(_) | ClientCredential::BasicSecret(_) => Cow::Borrowed("secret"),
+            ClientCredential::Public => Cow::Borrowed("public"),
+            ClientCredential::Acquired(credential) => credential.fingerprint().into(),
+            ClientCredential::Assertion(_) | ClientCredential::Certificate(_) | ClientCredential::Federated(_) => {
+                Cow::Borrowed("assertion")
+            }
         };
         let (name, value) = &self.parameter;
         // As it is sent, and so with what is asked for beside the target.
@@ -223,9 +225,29 @@ impl TokenRequest {
     pub(crate) fn assertion(&self) -> Option<&ClientAssertion> {
         match &self.application.credential {
             ClientCredential::Assertion(assertion) => Some(assertion),
-            ClientCredential::Certificate(_) | ClientCredential::Federated(_) => self.assertion.as_ref(),
+            ClientCredential::Certificate(_) | ClientCredential::Federated(_) | ClientCredential::Acquired(_) => {
+                self.assertion.as_ref()
+            }
             ClientCredential::Secret(_) | ClientCredential::BasicSecret(_) | ClientCredential::Public => None,
         }
+    }
+
+    /// Whether it requests a token for the application itself.
+    pub(crate) fn is_for_application(&self) -> bool {
+        matches!(self.grant, Grant::ClientCredentials)
+    }
+
+    /// How many requests it takes: its own, and those that acquire its credential.
+    pub(crate) fn legs(&self) -> usize {
+        1 + match &self.application.credential {
+            ClientCredential::Acquired(credential) => credential.legs(),
+            _ => 0,
+        }
+    }
+
+    /// What it requests, and for which application.
+    pub(crate) fn requested(&self) -> Arc<str> {
+        format!("a token for {} as {}", self.parameter.1, self.application.client_id).into()
     }
 
     /// The grant's name and what it is made of, as they are sent.

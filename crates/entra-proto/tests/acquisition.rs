@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use entra_proto::{
-    Application, Authority, Body, ClientCredential, ClientSecret, Error, Guid, RetryPolicy, Step, Target, Timestamp,
-    TokenRequest, TokenResponse,
+    Application, Authority, Body, ClientCredential, ClientSecret, Delivery, Error, Guid, RetryPolicy, Step, Target,
+    Timestamp, TokenRequest, TokenResponse,
 };
 use http::Response;
 
@@ -60,7 +60,7 @@ fn run(policy: RetryPolicy, id: u8, script: &[Network]) -> Run {
                             .respond(&response.body(Body::from((*body).to_owned())).unwrap(), now)
                             .map(Some)
                     }
-                    Breaks => Ok(exchange.interrupted(now)),
+                    Breaks => Ok(exchange.failed(Delivery::MaybeSent, now)),
                 };
                 match next {
                     Ok(Some(step)) => step,
@@ -77,7 +77,6 @@ fn run(policy: RetryPolicy, id: u8, script: &[Network]) -> Run {
                 pause.resume(now)
             }
             Step::Sign(_) | Step::Assert(_) => unreachable!("a secret needs neither"),
-            Step::ShowCode(show) => panic!("{show:?}"),
             Step::Done(token) => {
                 run.outcome = Some(Ok(token));
                 return run;

@@ -4,7 +4,9 @@ mod browser;
 
 use std::time::Duration;
 
-use entra_proto::{Body, Error, Exchange, Guid, Redirect, RefreshToken, RetryPolicy, Step, Timestamp, TokenRequest};
+use entra_proto::{
+    Body, Delivery, Error, Exchange, Guid, Redirect, RefreshToken, RetryPolicy, Step, Timestamp, TokenRequest,
+};
 use http::Response;
 
 use browser::{common, graph, started};
@@ -76,21 +78,24 @@ fn what_came_in_between_may_have_redeemed_it_and_who_refuses_has_not() {
 
 #[test]
 fn a_connection_that_broke_ends_it_and_one_that_was_never_had_does_not() {
-    assert!(sent(redemption()).interrupted(NOW).is_none());
-    let Some(Step::Pause(pause)) = sent(redemption()).unsent(NOW) else {
+    assert!(sent(redemption()).failed(Delivery::MaybeSent, NOW).is_none());
+    let Some(Step::Pause(pause)) = sent(redemption()).failed(Delivery::NotSent, NOW) else {
         panic!("nobody has the code")
     };
     let Step::Exchange(again) = pause.resume(NOW.plus(Duration::from_secs(1))) else {
         panic!("a secret proves it")
     };
-    assert!(again.interrupted(NOW).is_none());
+    assert!(again.failed(Delivery::MaybeSent, NOW).is_none());
 }
 
 #[test]
 fn what_may_be_sent_again_is() {
     let app = common();
     let refresh = || app.refresh(RefreshToken::new("rt").unwrap(), graph()).unwrap();
-    assert!(sent(refresh()).interrupted(NOW).is_some() && sent(refresh()).unsent(NOW).is_some());
+    assert!(
+        sent(refresh()).failed(Delivery::MaybeSent, NOW).is_some()
+            && sent(refresh()).failed(Delivery::NotSent, NOW).is_some()
+    );
     for (status, body) in [(200, ""), (200, "{"), (502, "")] {
         assert!(
             matches!(answered(sent(refresh()), status, body), Ok(Step::Pause(_))),

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use entra_proto::{
-    Application, Authority, Body, ClientCredential, DeviceCodeRequest, Error, ErrorClass, Guid, RetryPolicy, Signer,
-    SignerError, SigningAlgorithm, SigningCertificate, Step, Target, Timestamp, TokenResponse, UnverifiedClaims,
+    Application, Authority, Body, ClientCredential, Delivery, DeviceCodeRequest, DeviceStep, Error, ErrorClass, Guid,
+    RetryPolicy, Signer, SignerError, SigningAlgorithm, SigningCertificate, Step, Target, Timestamp, TokenResponse,
+    UnverifiedClaims,
 };
 use http::Response;
 
@@ -54,6 +55,12 @@ impl Run {
         self.events.iter().filter_map(at).collect()
     }
 
+    fn failed(mut self, error: Error) -> Self {
+        self.shown += &format!("{error} {error:?} {error:#?}");
+        self.outcome = Some(Err(error));
+        self
+    }
+
     fn refusal(&self) -> Error {
         match &self.outcome {
             Some(Err(error)) => error.clone(),
@@ -83,38 +90,59 @@ fn drive(
         shown: String::new(),
     };
     let (mut now, mut count) = (NOW, 0);
+    let mut network = || {
+        count += 1;
+        assert!(count < 2000, "it never ends");
+        network(count - 1)
+    };
     let mut step = request.start(policy, Guid::from_random([7; 16]), now);
-    loop {
+    let mut step = loop {
         run.shown += &format!("{step:?}\n");
         let at = now.since(NOW).as_secs();
         let next = match step {
-            Step::Exchange(exchange) => {
-                let http = exchange.request();
-                let is_poll = http.uri().path().ends_with("/token");
-                run.events.push(if is_poll { Polled(at) } else { Asked(at) });
-                run.assertions
-                    .extend(exchange.assertion().map(|jwt| jwt.expose().to_owned()));
-                let network = network(count);
-                count += 1;
-                assert!(count < 2000, "it never ends");
-                match network {
-                    Answers(status, retry_after, body) => {
-                        let mut response = Response::builder().status(status);
-                        if !retry_after.is_empty() {
-                            response = response.header("retry-after", retry_after);
-                        }
-                        exchange.respond(&response.body(Body::from(body.to_owned())).unwrap(), now)
-                    }
-                    Breaks => match exchange.interrupted(now) {
+            DeviceStep::Exchange(exchange) => {
+                assert!(exchange.request().uri().path().ends_with("/devicecode"));
+                run.events.push(Asked(at));
+                match network() {
+                    Answers(status, retry_after, body) => exchange.respond(&response(status, retry_after, body), now),
+                    Breaks => match exchange.failed(Delivery::MaybeSent, now) {
                         Some(step) => Ok(step),
                         None => return run,
                     },
                 }
             }
-            Step::ShowCode(show) => {
+            DeviceStep::Pause(pause) => {
+                run.waits.push(pause.duration());
+                now = now.plus(pause.duration());
+                Ok(pause.resume())
+            }
+            DeviceStep::ShowCode(show) => {
                 run.events.push(Shown(at));
                 now = now.plus(Duration::from_secs(showing));
-                Ok(show.shown())
+                break show.shown();
+            }
+        };
+        step = match next {
+            Ok(step) => step,
+            Err(error) => return run.failed(error),
+        };
+    };
+    loop {
+        run.shown += &format!("{step:?}\n");
+        let at = now.since(NOW).as_secs();
+        let next = match step {
+            Step::Exchange(exchange) => {
+                assert!(exchange.request().uri().path().ends_with("/token"));
+                run.events.push(Polled(at));
+                run.assertions
+                    .extend(exchange.assertion().map(|jwt| jwt.expose().to_owned()));
+                match network() {
+                    Answers(status, retry_after, body) => exchange.respond(&response(status, retry_after, body), now),
+                    Breaks => match exchange.failed(Delivery::MaybeSent, now) {
+                        Some(step) => Ok(step),
+                        None => return run,
+                    },
+                }
             }
             Step::Pause(pause) => {
                 run.waits.push(pause.duration());
@@ -130,13 +158,17 @@ fn drive(
         };
         step = match next {
             Ok(step) => step,
-            Err(error) => {
-                run.shown += &format!("{error} {error:?} {error:#?}");
-                run.outcome = Some(Err(error));
-                return run;
-            }
+            Err(error) => return run.failed(error),
         };
     }
+}
+
+fn response(status: u16, retry_after: &str, body: &str) -> Response<Body> {
+    let mut response = Response::builder().status(status);
+    if !retry_after.is_empty() {
+        response = response.header("retry-after", retry_after);
+    }
+    response.body(Body::from(body.to_owned())).unwrap()
 }
 
 fn run(script: &[Network]) -> Run {
@@ -308,21 +340,24 @@ fn a_clock_that_is_set_back_makes_no_flow_longer() {
             .body(Body::from(text.to_owned()))
     };
     for answer in [None, Some(PENDING)] {
-        let (mut now, mut waited, mut polls) = (NOW, Duration::ZERO, 0);
-        let mut step = request(ClientCredential::Public).start(RetryPolicy::default(), Guid::from_bytes([7; 16]), NOW);
+        let (mut now, mut waited, mut polls) = (NOW, Duration::ZERO, 1);
+        let start = request(ClientCredential::Public).start(RetryPolicy::default(), Guid::from_bytes([7; 16]), NOW);
+        let DeviceStep::Exchange(exchange) = start else {
+            panic!("{start:?}")
+        };
+        let DeviceStep::ShowCode(code) = exchange.respond(&body(CODE).unwrap(), now).unwrap() else {
+            panic!("there is a code")
+        };
+        let mut step = code.shown();
         loop {
             step = match step {
-                Step::Exchange(exchange) if waited.is_zero() && polls == 0 => {
-                    polls = 1;
-                    exchange.respond(&body(CODE).unwrap(), now).unwrap()
-                }
                 Step::Exchange(exchange) => {
                     polls += 1;
                     if polls == 4 {
                         now = now.minus(Duration::from_secs(86_400));
                     }
                     let next = match answer {
-                        None => exchange.interrupted(now),
+                        None => exchange.failed(Delivery::MaybeSent, now),
                         Some(text) => exchange.respond(&body(text).unwrap(), now).ok(),
                     };
                     match next {
@@ -335,7 +370,6 @@ fn a_clock_that_is_set_back_makes_no_flow_longer() {
                     now = now.plus(pause.duration());
                     pause.resume(now)
                 }
-                Step::ShowCode(code) => code.shown(),
                 other => panic!("{other:?}"),
             };
         }

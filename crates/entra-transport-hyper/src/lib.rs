@@ -14,7 +14,7 @@
 //! ```no_run
 //! use std::time::Duration;
 //! use entra_proto::{Application, ClientSecret, Target};
-//! use entra_transport::acquire;
+//! use entra_transport::Acquisition;
 //! use entra_transport_hyper::HyperTransport;
 //!
 //! #[tokio::main(flavor = "current_thread")]
@@ -25,7 +25,7 @@
 //!
 //!     let transport = HyperTransport::builder().timeout(Duration::from_secs(10)).build()?;
 //!     let request = app.client_credentials(Target::resource("https://graph.microsoft.com")?)?;
-//!     let token = acquire(&transport, request, tokio::time::sleep).await?;
+//!     let token = Acquisition::new(request).run(&transport, tokio::time::sleep).await?;
 //!     println!("a token for {:?}", token.lifetime.expires_at.since(token.lifetime.received_at));
 //!     Ok(())
 //! }

@@ -13,7 +13,7 @@
 //! ```no_run
 //! use std::time::Duration;
 //! use entra_proto::{Application, ClientSecret, Target};
-//! use entra_transport::acquire_blocking;
+//! use entra_transport::Acquisition;
 //! use entra_transport_ureq::UreqTransport;
 //!
 //! let authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
@@ -22,7 +22,7 @@
 //!
 //! let transport = UreqTransport::builder().timeout(Duration::from_secs(10)).build()?;
 //! let request = app.client_credentials(Target::resource("https://graph.microsoft.com")?)?;
-//! let token = acquire_blocking(&transport, request)?;
+//! let token = Acquisition::new(request).run_blocking(&transport)?;
 //! println!("a token for {:?}", token.lifetime.expires_at.since(token.lifetime.received_at));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -1,121 +1,234 @@
-use std::error::Error as StdError;
+//! The driver of entra-proto's machines over a transport: one that awaits, and one that blocks its thread.
+
 use std::fmt;
 use std::future::Future;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
-use entra_proto::{Error, Guid, RetryPolicy, ServiceError, ShowCode, Step, Timestamp, TokenRequest, TokenResponse};
+use entra_proto::{
+    DeviceAuthorization, DeviceCodeRequest, DeviceStep, Guid, RetryPolicy, Step, Timestamp, TokenRequest, TokenResponse,
+};
 
-use crate::{BlockingTransport, Transport, TransportError, TransportErrorKind};
+use crate::{AcquireError, BlockingTransport, Transport, TransportError, TransportErrorKind};
 
-/// Gets a token: sends the request, waits and tries again as [`RetryPolicy`] has it.
+/// The acquisition of one token over a transport: requests, waits and further attempts.
 ///
-/// Every call goes to the service: there is no cache here. `sleep` is the runtime's: `tokio::time::sleep`, say.
-///
-/// # Errors
-/// [`AcquireError`]: the service's refusal, an answer that nobody can use, or the transport's failure.
-pub async fn acquire<S, F>(
-    transport: &(impl Transport + ?Sized),
-    request: TokenRequest,
-    sleep: S,
-) -> Result<TokenResponse, AcquireError>
-where
-    S: Fn(Duration) -> F,
-    F: Future<Output = ()>,
-{
-    drive(transport, start(request, RetryPolicy::default())?, now, sleep).await
-}
-
-/// Gets a token, as [`acquire`] does, and blocks the thread meanwhile.
+/// Every acquisition goes to the service: there is no cache here.
 ///
 /// ```
 /// use entra_proto::{Application, ClientSecret, Target};
-/// use entra_transport::{Body, Response, acquire_blocking, blocking_transport_fn};
+/// use entra_transport::{Acquisition, Body, Response, blocking_transport_fn};
 ///
 /// # let transport = blocking_transport_fn(|_| Ok(Response::new(Body::from(r#"{"access_token":"t","expires_in":3599}"#.to_owned()))));
 /// let authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
 /// let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientSecret::new("s3cret")?);
-/// let token = acquire_blocking(&transport, app.client_credentials(Target::resource("https://graph.microsoft.com")?)?)?;
+/// let request = app.client_credentials(Target::resource("https://graph.microsoft.com")?)?;
+///
+/// let token = Acquisition::new(request).run_blocking(&transport)?;
 /// assert_eq!(token.access_token.authorization(), "Bearer t");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-///
-/// # Errors
-/// As for [`acquire`].
-pub fn acquire_blocking(
-    transport: &(impl BlockingTransport + ?Sized),
-    request: TokenRequest,
-) -> Result<TokenResponse, AcquireError> {
-    drive_blocking(
-        transport,
-        start(request, RetryPolicy::default())?,
-        now,
-        std::thread::sleep,
-    )
+#[must_use = "an acquisition sends nothing until it is run"]
+pub struct Acquisition<R, C = fn() -> Timestamp> {
+    request: R,
+    policy: RetryPolicy,
+    request_id: Option<Guid>,
+    clock: C,
 }
 
-/// Starts an acquisition under a policy of the caller's, with the system's clock and a fresh id.
-///
-/// # Errors
-/// Where the system gives no random bytes.
-pub fn start(request: TokenRequest, policy: RetryPolicy) -> Result<Step, TransportError> {
-    Ok(request.start(policy, request_id()?, now()))
+/// The request for a device flow's codes, with the function that shows the user one of them.
+pub struct ShownRequest<S> {
+    request: DeviceCodeRequest,
+    show: S,
 }
 
-/// A fresh id for an acquisition, of the system's randomness.
-///
-/// # Errors
-/// Where the system gives no random bytes.
-pub fn request_id() -> Result<Guid, TransportError> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        TransportError::new(TransportErrorKind::Other, "the system gave no random bytes").because(error.to_string())
-    })?;
-    Ok(Guid::from_random(bytes))
+impl Acquisition<TokenRequest> {
+    /// Acquires the token of this request.
+    pub fn new(request: TokenRequest) -> Self {
+        Self::of(request)
+    }
 }
 
-/// The time by the system's clock.
-#[must_use]
-pub fn now() -> Timestamp {
-    SystemTime::now().into()
+impl<S: FnMut(&DeviceAuthorization)> Acquisition<ShownRequest<S>> {
+    /// Signs in a user who has no browser here: gets a code, has `show` show it, and polls until the user has entered it on another
+    /// device (RFC 8628).
+    ///
+    /// `show` is called once, and the waiting begins when it returns. The waiting may take a quarter of an hour. Dropping the future
+    /// gives the sign-in up.
+    ///
+    /// ```
+    /// use entra_proto::{Application, ClientCredential, Target};
+    /// use entra_transport::{Acquisition, Transport};
+    ///
+    /// # async fn sleep(_: std::time::Duration) {}
+    /// # async fn doc(transport: impl Transport) -> Result<(), Box<dyn std::error::Error>> {
+    /// let organizations = "https://login.microsoftonline.com/organizations".parse()?;
+    /// let app = Application::new(organizations, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientCredential::Public);
+    /// let request = app.device_code(Target::scopes("User.Read")?)?;
+    /// let acquisition = Acquisition::device_code(request, |code| println!("{}", code.message));
+    /// let token = acquisition.run(&transport, sleep).await?;
+    /// let next = token.refresh_token; // for the next time: Application::refresh
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn device_code(request: DeviceCodeRequest, show: S) -> Self {
+        Self::of(ShownRequest { request, show })
+    }
 }
 
-/// Drives an acquisition to its end, with a clock and a sleep of the caller's.
-///
-/// # Errors
-/// As for [`acquire`]; and for a device flow, whose code nobody would see: that is for [`drive_device_code`](crate::drive_device_code).
-pub async fn drive<S, F>(
-    transport: &(impl Transport + ?Sized),
-    step: Step,
-    now: impl Fn() -> Timestamp,
-    sleep: S,
-) -> Result<TokenResponse, AcquireError>
-where
-    S: Fn(Duration) -> F,
-    F: Future<Output = ()>,
-{
-    run(transport, step, now, sleep, nobody).await
+impl<R> Acquisition<R> {
+    fn of(request: R) -> Self {
+        Self {
+            request,
+            policy: RetryPolicy::default(),
+            request_id: None,
+            clock: now,
+        }
+    }
 }
 
-/// Drives an acquisition to its end, as [`drive`] does, and blocks the thread meanwhile.
-///
-/// # Errors
-/// As for [`drive`].
-pub fn drive_blocking(
-    transport: &(impl BlockingTransport + ?Sized),
-    step: Step,
-    now: impl Fn() -> Timestamp,
-    sleep: impl Fn(Duration),
-) -> Result<TokenResponse, AcquireError> {
-    run_blocking(transport, step, now, sleep, nobody)
+impl<R, C> Acquisition<R, C> {
+    /// Follows this policy instead of the default one.
+    pub fn policy(mut self, policy: RetryPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Sends this ID to the service instead of a random one: never use one twice.
+    pub fn request_id(mut self, id: Guid) -> Self {
+        self.request_id = Some(id);
+        self
+    }
+
+    /// Reads this clock instead of the system's.
+    pub fn clock<D: Fn() -> Timestamp>(self, clock: D) -> Acquisition<R, D> {
+        Acquisition {
+            request: self.request,
+            policy: self.policy,
+            request_id: self.request_id,
+            clock,
+        }
+    }
 }
 
-/// The driver; `show` is told a code that a person has to be shown, and says how it goes on.
-pub(crate) async fn run<S, F>(
+impl<C: Fn() -> Timestamp> Acquisition<TokenRequest, C> {
+    /// Acquires the token. `sleep` is the runtime's, such as `tokio::time::sleep`.
+    ///
+    /// # Errors
+    /// Returns an error if the service rejects the request, if its response cannot be used, or if the transport gets none.
+    pub async fn run<S, F>(self, transport: &(impl Transport + ?Sized), sleep: S) -> Result<TokenResponse, AcquireError>
+    where
+        S: Fn(Duration) -> F,
+        F: Future<Output = ()>,
+    {
+        let step = self.request.start(self.policy, id(self.request_id)?, (self.clock)());
+        drive(transport, step, self.clock, sleep).await
+    }
+
+    /// Acquires the token, and blocks the thread meanwhile.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub fn run_blocking(self, transport: &(impl BlockingTransport + ?Sized)) -> Result<TokenResponse, AcquireError> {
+        self.run_blocking_with(transport, thread::sleep)
+    }
+
+    /// Acquires the token, and blocks the thread meanwhile: with `sleep` between two attempts.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub fn run_blocking_with(
+        self,
+        transport: &(impl BlockingTransport + ?Sized),
+        sleep: impl Fn(Duration),
+    ) -> Result<TokenResponse, AcquireError> {
+        let step = self.request.start(self.policy, id(self.request_id)?, (self.clock)());
+        drive_blocking(transport, step, self.clock, sleep)
+    }
+}
+
+impl<W: FnMut(&DeviceAuthorization), C: Fn() -> Timestamp> Acquisition<ShownRequest<W>, C> {
+    /// Signs the user in. `sleep` is the runtime's, such as `tokio::time::sleep`.
+    ///
+    /// # Errors
+    /// As for [`Acquisition::new`]'s `run`; [`AcquireError::Protocol`] too if the user declines, or the code expires.
+    pub async fn run<S, F>(self, transport: &(impl Transport + ?Sized), sleep: S) -> Result<TokenResponse, AcquireError>
+    where
+        S: Fn(Duration) -> F,
+        F: Future<Output = ()>,
+    {
+        let ShownRequest { request, mut show } = self.request;
+        let mut step = request.start(self.policy, id(self.request_id)?, (self.clock)());
+        let step = loop {
+            step = match step {
+                DeviceStep::Exchange(exchange) => match transport.send(exchange.request()).await {
+                    Ok(response) => exchange.respond(&response, (self.clock)())?,
+                    Err(error) => exchange.failed(error.failure(), (self.clock)()).ok_or(error)?,
+                },
+                DeviceStep::Pause(pause) => {
+                    sleep(pause.duration()).await;
+                    pause.resume()
+                }
+                DeviceStep::ShowCode(code) => {
+                    show(code.authorization());
+                    break code.shown();
+                }
+            }
+        };
+        drive(transport, step, self.clock, sleep).await
+    }
+
+    /// Signs the user in, and blocks the thread meanwhile.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub fn run_blocking(self, transport: &(impl BlockingTransport + ?Sized)) -> Result<TokenResponse, AcquireError> {
+        self.run_blocking_with(transport, thread::sleep)
+    }
+
+    /// Signs the user in, and blocks the thread meanwhile: with `sleep` between two requests.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub fn run_blocking_with(
+        self,
+        transport: &(impl BlockingTransport + ?Sized),
+        sleep: impl Fn(Duration),
+    ) -> Result<TokenResponse, AcquireError> {
+        let ShownRequest { request, mut show } = self.request;
+        let mut step = request.start(self.policy, id(self.request_id)?, (self.clock)());
+        let step = loop {
+            step = match step {
+                DeviceStep::Exchange(exchange) => match transport.send(exchange.request()) {
+                    Ok(response) => exchange.respond(&response, (self.clock)())?,
+                    Err(error) => exchange.failed(error.failure(), (self.clock)()).ok_or(error)?,
+                },
+                DeviceStep::Pause(pause) => {
+                    sleep(pause.duration());
+                    pause.resume()
+                }
+                DeviceStep::ShowCode(code) => {
+                    show(code.authorization());
+                    break code.shown();
+                }
+            }
+        };
+        drive_blocking(transport, step, self.clock, sleep)
+    }
+}
+
+impl<R, C> fmt::Debug for Acquisition<R, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Acquisition({:?})", self.policy)
+    }
+}
+
+/// Drives an acquisition to its end.
+async fn drive<S, F>(
     transport: &(impl Transport + ?Sized),
     mut step: Step,
     now: impl Fn() -> Timestamp,
     sleep: S,
-    mut show: impl FnMut(ShowCode) -> Result<Step, Error>,
 ) -> Result<TokenResponse, AcquireError>
 where
     S: Fn(Duration) -> F,
@@ -133,19 +246,17 @@ where
             }
             Step::Sign(sign) => sign.sign()?,
             Step::Assert(assert) => assert.fetch()?,
-            Step::ShowCode(code) => show(code)?,
             Step::Done(token) => return Ok(token),
         }
     }
 }
 
-/// The same driver, which blocks its thread.
-pub(crate) fn run_blocking(
+/// Drives an acquisition to its end, as [`drive`] does, and blocks the thread meanwhile.
+fn drive_blocking(
     transport: &(impl BlockingTransport + ?Sized),
     mut step: Step,
     now: impl Fn() -> Timestamp,
     sleep: impl Fn(Duration),
-    mut show: impl FnMut(ShowCode) -> Result<Step, Error>,
 ) -> Result<TokenResponse, AcquireError> {
     loop {
         step = match step {
@@ -159,109 +270,29 @@ pub(crate) fn run_blocking(
             }
             Step::Sign(sign) => sign.sign()?,
             Step::Assert(assert) => assert.fetch()?,
-            Step::ShowCode(code) => show(code)?,
             Step::Done(token) => return Ok(token),
         }
     }
 }
 
-fn nobody(code: ShowCode) -> Result<Step, Error> {
-    Err(code.nobody())
+/// Creates an ID for an acquisition from the system's randomness.
+///
+/// # Errors
+/// Returns an error if the system gives no random bytes.
+pub fn request_id() -> Result<Guid, TransportError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        TransportError::new(TransportErrorKind::Other, "the system gave no random bytes").because(error.to_string())
+    })?;
+    Ok(Guid::from_random(bytes))
 }
 
-/// Why there is no token.
-#[derive(Clone)]
-#[non_exhaustive]
-pub enum AcquireError {
-    /// The service refused, or its answer cannot be used.
-    Protocol(Error),
-    /// No whole answer came.
-    Transport(TransportError),
+fn id(given: Option<Guid>) -> Result<Guid, TransportError> {
+    given.map_or_else(request_id, Ok)
 }
 
-impl AcquireError {
-    /// Whether the same request may succeed later.
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Protocol(error) => error.is_retryable(),
-            Self::Transport(error) => error.is_retryable(),
-        }
-    }
-
-    /// How long the service asked to be left alone, at most [`MAX_RETRY_AFTER`](entra_proto::MAX_RETRY_AFTER).
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Protocol(error) => error.retry_after(),
-            Self::Transport(_) => None,
-        }
-    }
-
-    /// Returns what went wrong, without [what to do about it](Self::hint).
-    #[must_use]
-    pub fn problem(&self) -> String {
-        match self {
-            Self::Protocol(error) => error.problem(),
-            Self::Transport(error) => error.problem(),
-        }
-    }
-
-    /// Returns what to do about it, where that is known.
-    #[must_use]
-    pub fn hint(&self) -> Option<&str> {
-        match self {
-            Self::Protocol(error) => error.hint(),
-            Self::Transport(error) => error.hint(),
-        }
-    }
-
-    /// The service's own account, where it gave one.
-    #[must_use]
-    pub fn service(&self) -> Option<&ServiceError> {
-        match self {
-            Self::Protocol(error) => error.service(),
-            Self::Transport(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for AcquireError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Protocol(error) => error.fmt(f),
-            Self::Transport(error) => error.fmt(f),
-        }
-    }
-}
-
-/// What a `main` that returns the error shows: the error, and all that lies beneath.
-impl fmt::Debug for AcquireError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Protocol(error) => error.fmt(f),
-            Self::Transport(error) => error.fmt(f),
-        }
-    }
-}
-
-impl StdError for AcquireError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match self {
-            Self::Protocol(error) => error.source(),
-            Self::Transport(error) => error.source(),
-        }
-    }
-}
-
-impl From<Error> for AcquireError {
-    fn from(error: Error) -> Self {
-        Self::Protocol(error)
-    }
-}
-
-impl From<TransportError> for AcquireError {
-    fn from(error: TransportError) -> Self {
-        Self::Transport(error)
-    }
+/// Returns the time by the system's clock.
+#[must_use]
+pub fn now() -> Timestamp {
+    SystemTime::now().into()
 }

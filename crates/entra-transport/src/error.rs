@@ -3,7 +3,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use entra_proto::{Exchange, Step, Timestamp};
+use entra_proto::{Delivery, Exchange, Leg, SendFailure, Step, Timestamp};
 use http::Uri;
 
 use crate::{Proxy, endpoint};
@@ -19,7 +19,8 @@ pub struct TransportError(Arc<Inner>);
 struct Inner {
     kind: TransportErrorKind,
     retryable: bool,
-    unsent: bool,
+    delivery: Delivery,
+    leg: Option<Leg>,
     problem: Cow<'static, str>,
     hint: Option<Cow<'static, str>>,
     endpoint: Option<String>,
@@ -34,7 +35,8 @@ impl TransportError {
         Self(Arc::new(Inner {
             kind,
             retryable,
-            unsent: kind.is_unsent(),
+            delivery: kind.delivery(),
+            leg: None,
             problem: problem.into(),
             hint: None,
             endpoint: None,
@@ -66,7 +68,7 @@ impl TransportError {
     /// Notes that no byte of the request was sent, where the kind alone does not tell.
     #[must_use]
     pub fn unsent(self) -> Self {
-        self.with(|inner| inner.unsent = true)
+        self.with(|inner| inner.delivery = Delivery::NotSent)
     }
 
     /// Adds what lies beneath. It must not quote requests or answers: its text ends up in logs.
@@ -85,10 +87,10 @@ impl TransportError {
     /// Returns what went wrong and where, without [what to do about it](Self::hint).
     #[must_use]
     pub fn problem(&self) -> String {
-        match &self.0.endpoint {
-            Some(endpoint) => format!("{endpoint}: {}", self.0.problem),
-            None => self.0.problem.clone().into_owned(),
-        }
+        let leg = self.0.leg.iter().map(Leg::to_string);
+        let mut parts: Vec<String> = leg.chain(self.0.endpoint.clone()).collect();
+        parts.push(self.0.problem.clone().into_owned());
+        parts.join(": ")
     }
 
     /// Returns what to do about it, where that is known.
@@ -109,23 +111,31 @@ impl TransportError {
         self.0.retryable
     }
 
-    /// Whether no byte of the request was sent. Where it is `false`, the service may have the request.
+    /// Returns whether no byte of the request was sent. If it is `false`, the service may have the request.
     #[must_use]
     pub fn is_unsent(&self) -> bool {
-        self.0.unsent
+        self.0.delivery == Delivery::NotSent
     }
 
-    /// What an acquisition does where this came in the place of an answer: another try, after a pause.
+    /// Returns the failure as an acquisition needs it. The acquisition decides whether the request is sent again.
+    #[must_use]
+    pub fn failure(&self) -> SendFailure {
+        if self.is_retryable() {
+            SendFailure::transient(self.0.delivery)
+        } else {
+            SendFailure::permanent(self.0.delivery)
+        }
+    }
+
+    /// Hands the failure to the acquisition that it happened to, and returns what the acquisition does next.
     ///
     /// # Errors
-    /// This error, where it will not pass, where there must not be another try, and where it is not worth one.
+    /// Returns this error if the request is not sent again. It names the request if it was one of several.
     pub fn next_step(self, exchange: Exchange, now: Timestamp) -> Result<Step, Self> {
-        let step = match (self.is_retryable(), self.is_unsent()) {
-            (false, _) => None,
-            (true, true) => exchange.unsent(now),
-            (true, false) => exchange.interrupted(now),
-        };
-        step.ok_or(self)
+        let leg = exchange.leg();
+        exchange
+            .failed(self.failure(), now)
+            .ok_or_else(|| self.with(|inner| inner.leg = leg))
     }
 
     /// The error for a host whose name has no address.
@@ -268,13 +278,13 @@ impl TransportErrorKind {
         matches!(self, Self::Dns | Self::Connect | Self::Timeout | Self::Interrupted)
     }
 
-    /// Whether failures of this kind come before the first byte of the request is sent.
-    fn is_unsent(self) -> bool {
+    /// Returns whether the service may have the request after failures of this kind.
+    fn delivery(self) -> Delivery {
         use TransportErrorKind::{Configuration, Connect, Dns, ProxyAuthentication, Refused, Tls};
-        matches!(
-            self,
-            Refused | Dns | Connect | ProxyAuthentication | Tls | Configuration
-        )
+        match self {
+            Refused | Dns | Connect | ProxyAuthentication | Tls | Configuration => Delivery::NotSent,
+            _ => Delivery::MaybeSent,
+        }
     }
 }
 

@@ -18,8 +18,8 @@
 //! | `entra-transport-reqwest` | reqwest | async, where reqwest is in the tree already |
 //! | `entra-transport-ureq` | ureq | blocking, no runtime |
 //!
-//! [`acquire`] and [`acquire_blocking`] drive entra-proto's acquisition machine over a transport, retries and all;
-//! [`acquire_device_code`] and its blocking twin show a person a code on the way.
+//! An [`Acquisition`] drives entra-proto's machine over a transport, retries and all: a token request, or a device flow, which shows
+//! the user a code on the way.
 //!
 //! A transport of one's own is a function, and a test needs no socket:
 //!
@@ -49,13 +49,13 @@
 //! No HTTP client, no rules for retries (they are protocol, and live with the acquisition machine), no caches.
 
 mod acquire;
+mod acquire_error;
 mod blocking;
 #[cfg(feature = "tls")]
 mod builder;
 mod collect;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-mod device_code;
 mod environment;
 mod error;
 mod no_proxy;
@@ -66,14 +66,12 @@ pub mod tls;
 mod transport;
 mod tunnel;
 
-pub use acquire::{AcquireError, acquire, acquire_blocking, drive, drive_blocking, now, request_id, start};
+pub use acquire::{Acquisition, ShownRequest, now, request_id};
+pub use acquire_error::AcquireError;
 pub use blocking::{BlockingTransport, BlockingTransportFn, blocking_transport_fn};
 #[cfg(feature = "tls")]
 pub use builder::{FromSettings, Settings, TransportBuilder};
 pub use collect::Collector;
-pub use device_code::{
-    acquire_device_code, acquire_device_code_blocking, drive_device_code, drive_device_code_blocking, start_device_code,
-};
 pub use entra_proto::Body;
 pub use environment::{AUTHORITY_HOST, cloud_from_env};
 pub use error::{TransportError, TransportErrorKind};

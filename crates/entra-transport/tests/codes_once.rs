@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use entra_proto::{
-    Application, ClientCredential, ClientSecret, Redirect, RetryPolicy, Target, Timestamp, TokenRequest, TokenResponse,
+    Application, ClientCredential, ClientSecret, Redirect, Target, Timestamp, TokenRequest, TokenResponse,
 };
 use entra_transport::{
-    AcquireError, Body, Proxies, Request, Response, TransportError, TransportErrorKind, blocking_transport_fn,
-    drive_blocking, start, unauthorized,
+    AcquireError, Acquisition, Body, Proxies, Request, Response, TransportError, TransportErrorKind,
+    blocking_transport_fn, unauthorized,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
@@ -83,8 +83,9 @@ fn exchange(
         let token = r#"{"access_token":"t","expires_in":3599}"#;
         Ok(Response::new(Body::from(token.to_owned())))
     });
-    let step = start(request, RetryPolicy::default()).unwrap();
-    let outcome = drive_blocking(&transport, step, || NOW, |_| {});
+    let outcome = Acquisition::new(request)
+        .clock(|| NOW)
+        .run_blocking_with(&transport, |_| {});
     (outcome, count.load(SeqCst))
 }
 

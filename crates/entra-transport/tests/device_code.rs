@@ -5,14 +5,11 @@ use std::future::{Future, ready};
 use std::pin::pin;
 use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
-use entra_proto::{
-    Application, ClientCredential, DeviceCodeRequest, Guid, RetryPolicy, Target, Timestamp, TokenResponse,
-};
+use entra_proto::{Application, ClientCredential, DeviceCodeRequest, Guid, Target, Timestamp, TokenResponse};
 use entra_transport::{
-    AcquireError, Body, Request, Response, TransportError, TransportErrorKind, blocking_transport_fn, drive,
-    drive_blocking, drive_device_code, drive_device_code_blocking, start_device_code, transport_fn,
+    AcquireError, Acquisition, Body, Request, Response, TransportError, TransportErrorKind, blocking_transport_fn,
+    transport_fn,
 };
 
 const START: Timestamp = Timestamp::from_secs(1_767_225_600);
@@ -56,27 +53,24 @@ type Outcome = (Result<TokenResponse, AcquireError>, Vec<String>, u64);
 fn blocking(answers: &[&'static str]) -> Outcome {
     let (network, shown, now) = (Network::new(answers), RefCell::new(Vec::new()), Cell::new(START));
     let transport = blocking_transport_fn(|request| network.send(&request));
-    let step = request().start(RetryPolicy::default(), Guid::from_bytes([7; 16]), START);
-    let outcome = drive_device_code_blocking(
-        &transport,
-        step,
-        || now.get(),
-        |wait| now.set(now.get().plus(wait)),
-        |code| shown.borrow_mut().push(code.message.clone()),
-    );
+    let outcome = Acquisition::device_code(request(), |code| shown.borrow_mut().push(code.message.clone()))
+        .request_id(Guid::from_bytes([7; 16]))
+        .clock(|| now.get())
+        .run_blocking_with(&transport, |wait| now.set(now.get().plus(wait)));
     (outcome, shown.into_inner(), now.get().since(START).as_secs())
 }
 
 fn asynchronous(answers: &[&'static str]) -> Outcome {
     let (network, shown, now) = (Network::new(answers), RefCell::new(Vec::new()), Cell::new(START));
     let transport = transport_fn(|request| ready(network.send(&request)));
-    let step = request().start(RetryPolicy::default(), Guid::from_bytes([7; 16]), START);
     let sleep = |wait| {
         now.set(now.get().plus(wait));
         ready(())
     };
-    let show = |code: &entra_proto::DeviceAuthorization| shown.borrow_mut().push(code.message.clone());
-    let outcome = finished(drive_device_code(&transport, step, || now.get(), sleep, show));
+    let acquisition = Acquisition::device_code(request(), |code| shown.borrow_mut().push(code.message.clone()))
+        .request_id(Guid::from_bytes([7; 16]))
+        .clock(|| now.get());
+    let outcome = finished(acquisition.run(&transport, sleep));
     (outcome, shown.into_inner(), now.get().since(START).as_secs())
 }
 
@@ -122,29 +116,8 @@ fn a_person_who_declines_ends_it() {
 }
 
 #[test]
-fn a_driver_that_shows_nothing_says_so_and_asks_no_further() {
-    let network = Network::new(&[CODE]);
-    let step = start_device_code(request(), RetryPolicy::default()).unwrap();
-    let transport = blocking_transport_fn(|request| network.send(&request));
-    let sleep = |_: Duration| panic!("there is nothing to wait for");
-    let error = drive_blocking(&transport, step, || START, sleep).unwrap_err();
-    assert!(error.to_string().contains("nobody to show its code to"), "{error}");
-
-    let network = Network::new(&[CODE]);
-    let step = start_device_code(request(), RetryPolicy::default()).unwrap();
-    let transport = transport_fn(|request| ready(network.send(&request)));
-    let error = finished(drive(&transport, step, || START, |_| ready(()))).unwrap_err();
-    assert!(error.to_string().contains("nobody to show its code to"), "{error}");
-}
-
-#[test]
 fn the_future_of_a_device_flow_goes_to_any_thread() {
     fn any_thread<T: Send>(_: T) {}
     let transport = transport_fn(|_| ready(Err(TransportError::new(TransportErrorKind::Connect, "no"))));
-    any_thread(entra_transport::acquire_device_code(
-        &transport,
-        request(),
-        |_| ready(()),
-        |_| {},
-    ));
+    any_thread(Acquisition::device_code(request(), |_| {}).run(&transport, |_| ready(())));
 }

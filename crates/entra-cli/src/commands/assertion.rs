@@ -48,7 +48,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .application
         .application()?
         .client_credentials(Target::resource("https://graph.microsoft.com")?)?;
-    let step = entra_transport::start(request, RetryPolicy::default())?;
+    let id = entra_transport::request_id()?;
+    let step = request.start(RetryPolicy::default(), id, entra_transport::now());
     let Step::Sign(sign) = step else {
         return Err(Failure::text(Exit::Usage, "only a certificate signs assertions")
             .hint("give --certificate FILE, and no other credential"));

@@ -7,7 +7,7 @@ use clap::Args;
 use entra_client::Policy;
 use entra_client::blocking::{Client, ClientBuilder};
 use entra_proto::{Application, RetryPolicy, TokenRequest, TokenResponse};
-use entra_transport::{AcquireError, drive_blocking};
+use entra_transport::{AcquireError, Acquisition};
 use entra_transport_ureq::UreqTransport;
 
 use crate::exit::{Exit, Failure};
@@ -45,8 +45,9 @@ impl NetworkSettings {
         transport: &Logged<UreqTransport>,
         request: TokenRequest,
     ) -> Result<TokenResponse, AcquireError> {
-        let step = entra_transport::start(request, self.retry())?;
-        drive_blocking(transport, step, entra_transport::now, sleep)
+        Acquisition::new(request)
+            .policy(self.retry())
+            .run_blocking_with(transport, sleep)
     }
 
     /// A client for this application that keeps to this policy, within the time allowed.

@@ -1,10 +1,198 @@
-//! One acquisition as a machine: it says what to do next, and is told what came of it.
+//! One acquisition of a token as a machine: it says what to do next, and takes the outcome.
+//!
+//! A driver holds a [`Step`], does what it says, hands in the outcome, and gets the next step. Each state holds what it needs and its
+//! methods consume it, so that a call in the wrong order does not compile.
+//!
+//! ```text
+//!  TokenRequest::start
+//!        │ certificate        ┌──────┐ signed
+//!        ├───────────────────►│ Sign ├────────────┐
+//!        │ federated          ├──────┤ with       ▼
+//!        ├───────────────────►│Assert├───────►┌────────┐ respond: a token   ┌────┐
+//!        │ anything else      └──────┘        │Exchange├───────────────────►│Done│
+//!        └───────────────────────────────────►└─┬──────┘                    └────┘
+//!               ▲                  ▲            │  │ respond: an error, failed
+//!               │ resume         ┌─┴───┐        │  ▼
+//!               └────────────────┤Pause│◄───────┘  the error is the outcome
+//!                                └─────┘ it may pass
+//! ```
+//!
+//! - [`Sign`]: an assertion waits for a signature by the key of the application's certificate.
+//! - [`Assert`]: an assertion of another issuer must be fetched.
+//! - [`Exchange`]: a request waits to be sent. Its response, or the failure to get one, decides what follows.
+//! - [`Pause`]: the request failed for now and is sent again after a wait, with a proof of its own.
+//! - [`Done`](Step::Done): the token.
+//!
+//! # Requests for assertions
+//! The credential of an application may be acquired itself ([`AcquiredCredential`](crate::AcquiredCredential)): the token of one
+//! request is the client assertion of the next. The machine sends these requests first, the innermost at the beginning, as further
+//! exchanges; a driver need not know about them. Each request has the attempts of the [`RetryPolicy`] to itself, and all of them share
+//! its deadline. An assertion serves all attempts of its request until shortly before it expires, and is acquired anew once if the
+//! service rejects it for its time. An error of such a request names it ([`LegError`](crate::LegError)).
+//!
+//! # A walk
+//! ```
+//! use entra_proto::{Application, Body, ClientSecret, Delivery, Guid, RetryPolicy, Step, Target, Timestamp};
+//! use std::time::Duration;
+//!
+//! let authority = "https://login.microsoftonline.com/contoso.com".parse()?;
+//! let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientSecret::new("s3cret")?);
+//! let request = app.client_credentials(Target::resource("https://graph.microsoft.com")?)?;
+//! let noon = Timestamp::from_secs(1_767_268_800);
+//!
+//! // A secret needs no signature: the request can be sent at once.
+//! let step = request.start(RetryPolicy::default(), Guid::from_random([7; 16]), noon);
+//! let Step::Exchange(exchange) = step else { unreachable!() };
+//! assert_eq!(exchange.request().method(), "POST");
+//!
+//! // The connection breaks, which may pass.
+//! let Some(Step::Pause(pause)) = exchange.failed(Delivery::MaybeSent, noon) else { unreachable!() };
+//! let later = noon.plus(pause.duration());
+//!
+//! // After the pause the service responds.
+//! let Step::Exchange(exchange) = pause.resume(later) else { unreachable!() };
+//! let response = http::Response::new(Body::from(r#"{"access_token":"t","expires_in":3599}"#.to_owned()));
+//! let Step::Done(token) = exchange.respond(&response, later)? else { unreachable!() };
+//! assert_eq!(token.access_token.authorization(), "Bearer t");
+//! assert_eq!(token.lifetime.expires_at, later.plus(Duration::from_secs(3599)));
+//! # Ok::<(), entra_proto::Error>(())
+//! ```
 
+mod assert;
+mod budget;
+mod exchange;
+mod leg;
 mod lifetime;
-mod polling;
 mod retry;
-mod step;
+mod sign;
 
+pub use assert::Assert;
+pub use exchange::{Exchange, Pause};
 pub use lifetime::{Freshness, FreshnessPolicy, Lifetime, Stages, freshness};
-pub use retry::RetryPolicy;
-pub use step::{Assert, Exchange, Pause, ShowCode, Sign, Step};
+pub use retry::{Delivery, RetryPolicy, SendFailure};
+pub use sign::Sign;
+
+pub(crate) use budget::Budget;
+pub(crate) use retry::{SLOW_DOWN, allows_another};
+
+use std::time::Duration;
+
+use crate::acquire::leg::{Current, Purpose, Run, TokenLeg};
+use crate::application::ClientCredential;
+use crate::device::Polling;
+use crate::guid::Guid;
+use crate::time::Timestamp;
+use crate::token_request::TokenRequest;
+use crate::token_response::TokenResponse;
+
+/// The next step of an acquisition. A driver does it, hands the outcome to the state, and gets the step that follows.
+///
+/// Exhaustive on purpose: a driver is one total `match`, and a new kind of step must not pass it by. Each state's methods take the
+/// state itself, so that a call in the wrong order does not compile.
+///
+/// ```
+/// use entra_proto::{Application, Authority, Body, ClientSecret, Delivery, Guid, RetryPolicy, Step, Target, Timestamp};
+/// # use http::{Request, Response};
+/// # fn send(_: Request<Body>) -> Option<Response<Body>> {
+/// #     Some(Response::new(Body::from(r#"{"access_token":"t","expires_in":3599}"#.to_owned())))
+/// # }
+/// # fn sleep(_: std::time::Duration) {}
+/// # fn now() -> Timestamp { Timestamp::from_secs(1_767_225_600) }
+///
+/// let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse()?;
+/// let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientSecret::new("s3cret")?);
+/// let request = app.client_credentials(Target::resource("https://graph.microsoft.com")?)?;
+///
+/// let mut step = request.start(RetryPolicy::default(), Guid::from_random([7; 16]), now());
+/// let token = loop {
+///     step = match step {
+///         Step::Exchange(exchange) => match send(exchange.request()) {
+///             Some(response) => exchange.respond(&response, now())?,
+///             None => exchange.failed(Delivery::MaybeSent, now()).ok_or("the network is down")?,
+///         },
+///         Step::Pause(pause) => {
+///             sleep(pause.duration());
+///             pause.resume(now())
+///         }
+///         Step::Sign(sign) => sign.sign()?,
+///         Step::Assert(assert) => assert.fetch()?,
+///         Step::Done(token) => break token,
+///     };
+/// };
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub enum Step {
+    /// Sign an assertion with the key of the application's certificate.
+    Sign(Sign),
+    /// Fetch an assertion of another issuer.
+    Assert(Assert),
+    /// Send a request and hand in its response.
+    Exchange(Exchange),
+    /// Wait.
+    Pause(Pause),
+    /// Nothing: here is the token.
+    Done(TokenResponse),
+}
+
+impl TokenRequest {
+    /// Starts an acquisition: the request, and what to do if it fails for now.
+    ///
+    /// `request_id` names the acquisition to the service and is the only randomness in it: the same inputs give the same bytes and
+    /// the same waits. Assertions take their `jti` from it, another one for each attempt.
+    ///
+    /// A request that has its [assertion](TokenRequest::with_assertion) already is sent with that one, and gets another one only if
+    /// the service rejects it for its time: an assertion may prove many requests while it is valid.
+    #[must_use]
+    pub fn start(self, policy: RetryPolicy, request_id: Guid, now: Timestamp) -> Step {
+        let run = Run::new(&self, policy, request_id);
+        prove(run, TokenLeg::new(self, Purpose::Token, Budget::new(now)), now)
+    }
+}
+
+/// Starts the polling of a device flow, after this wait.
+pub(crate) fn poll(request: TokenRequest, polling: Polling, wait: Duration, policy: RetryPolicy, id: Guid) -> Step {
+    let run = Run::new(&request, policy, id);
+    // Each poll has a budget of its own, which begins after the wait.
+    let leg = TokenLeg::new(request, Purpose::Polled(polling), Budget::new(Timestamp::default()));
+    Step::Pause(Pause::new(run, Current::Token(leg), wait))
+}
+
+/// The next step towards a request that proves its application.
+fn prove(mut run: Run, mut leg: TokenLeg, now: Timestamp) -> Step {
+    loop {
+        if leg.proof.serves_at(now) {
+            return Step::Exchange(Exchange::new(run, Current::Token(leg)));
+        }
+        match leg.request.application().credential() {
+            ClientCredential::Certificate(credential) => {
+                let credential = credential.clone();
+                let unsigned = leg
+                    .request
+                    .prepare(&credential, run.fresh_id(), run.by_service(now))
+                    .made_at(now);
+                return Step::Sign(Sign {
+                    run,
+                    leg,
+                    credential,
+                    unsigned,
+                });
+            }
+            ClientCredential::Federated(credential) => {
+                let credential = credential.clone();
+                return Step::Assert(Assert { run, leg, credential });
+            }
+            ClientCredential::Acquired(credential) => {
+                let credential = credential.clone();
+                match Current::inner(credential.source(), leg) {
+                    Current::Token(inner) => leg = inner,
+                    foreign @ Current::Foreign(_) => return Step::Exchange(Exchange::new(run, foreign)),
+                }
+            }
+            ClientCredential::Public
+            | ClientCredential::Secret(_)
+            | ClientCredential::BasicSecret(_)
+            | ClientCredential::Assertion(_) => return Step::Exchange(Exchange::new(run, Current::Token(leg))),
+        }
+    }
+}

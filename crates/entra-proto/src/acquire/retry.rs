@@ -1,6 +1,9 @@
+//! What may be sent again, and when: the one home of these rules.
+
 use std::time::Duration;
 
 use crate::acquire::lifetime::part;
+use crate::error::{Error, ServiceError};
 use crate::guid::Guid;
 
 /// How often and how patiently one acquisition tries. Data: change what differs from the default.
@@ -69,6 +72,86 @@ fn draw(request_id: Guid, sent: u32) -> f64 {
     mixed ^= mixed >> 31;
     f64::from((mixed >> 32) as u32) / f64::from(u32::MAX)
 }
+
+/// How far a request got for which there is no response. A transport reports it, and decides nothing.
+///
+/// Exhaustive on purpose: what is not known to be unsent may have been sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Delivery {
+    /// No byte of the request was sent.
+    NotSent,
+    /// The service may have the request.
+    MaybeSent,
+}
+
+/// A request without a response, as a transport reports it to [`Exchange::failed`](crate::Exchange::failed).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SendFailure {
+    delivery: Delivery,
+    is_transient: bool,
+}
+
+impl SendFailure {
+    /// A failure that may pass: no route, a timeout, a broken connection.
+    #[must_use]
+    pub const fn transient(delivery: Delivery) -> Self {
+        Self {
+            delivery,
+            is_transient: true,
+        }
+    }
+
+    /// A failure that stays: a certificate that is not trusted, a request that may not be sent.
+    #[must_use]
+    pub const fn permanent(delivery: Delivery) -> Self {
+        Self {
+            delivery,
+            is_transient: false,
+        }
+    }
+
+    /// Returns whether the request may be sent again. One that is good for one use may be, if the service never had it.
+    pub(crate) fn allows_another(self, is_single_use: bool) -> bool {
+        self.is_transient && !(is_single_use && self.delivery == Delivery::MaybeSent)
+    }
+}
+
+impl From<Delivery> for SendFailure {
+    /// The failure counts as one that may pass.
+    fn from(delivery: Delivery) -> Self {
+        Self::transient(delivery)
+    }
+}
+
+/// Returns whether a request may be sent again after this response.
+///
+/// A request that is good for one use may be, where the service says why it rejected it, or that it is busy: it has not redeemed the
+/// code then. Any other failure may come from something in between.
+pub(crate) fn allows_another(error: &Error, is_single_use: bool) -> bool {
+    let is_rejection = |service: &ServiceError| {
+        !service.error.is_empty() || !service.codes.is_empty() || matches!(service.status, 408 | 429 | 503)
+    };
+    error.is_retryable() && !is_unfinished(error) && (!is_single_use || error.service().is_some_and(is_rejection))
+}
+
+/// Returns whether a poll of a device flow came too early: the user has not finished yet, or the polls are too frequent.
+pub(crate) fn is_unfinished(error: &Error) -> bool {
+    let service = error.service().filter(|service| !service.is_of_proxy());
+    let code = service.map(|service| service.error.as_str());
+    matches!(code, Some("authorization_pending" | SLOW_DOWN))
+}
+
+/// Returns whether an assertion was rejected because it had expired or was not valid yet, by the service's clock.
+pub(crate) fn is_out_of_time(error: &Error) -> bool {
+    error
+        .service()
+        .is_some_and(|service| !service.is_of_proxy() && service.codes.contains(&ASSERTION_OUT_OF_TIME))
+}
+
+/// The error code of a poll that must come less often.
+pub(crate) const SLOW_DOWN: &str = "slow_down";
+
+const ASSERTION_OUT_OF_TIME: u32 = 700_024;
 
 /// 2^64 divided by the golden ratio, made odd.
 const ODD: u64 = 0x9e37_79b9_7f4a_7c15;

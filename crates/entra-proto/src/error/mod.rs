@@ -4,6 +4,7 @@ pub(crate) mod aadsts;
 mod class;
 mod error_response;
 mod input;
+mod leg;
 mod redaction;
 mod redirect;
 mod response;
@@ -21,6 +22,7 @@ pub use class::ErrorClass;
 pub(crate) use error_response::{ErrorResponse, is_error_code, is_page, is_word, shown_of_body};
 pub(crate) use input::both;
 pub use input::{Input, InputError};
+pub use leg::{Leg, LegError};
 pub(crate) use redaction::Secrets;
 pub use redirect::{RedirectError, RedirectProblem};
 pub use response::{Requested, ResponseError, ResponseProblem};
@@ -41,6 +43,8 @@ pub enum Error {
     Response(Arc<ResponseError>),
     /// A browser came back with what does not answer what it was sent for.
     Redirect(Arc<RedirectError>),
+    /// The request for another request's assertion failed: see [`AcquiredCredential`](crate::AcquiredCredential).
+    Leg(Arc<LegError>),
 }
 
 impl Error {
@@ -54,6 +58,7 @@ impl Error {
             Self::Input(_) | Self::Signer(_) | Self::Redirect(_) => false,
             Self::Service(error) => error.is_retryable(),
             Self::Response(error) => error.is_retryable(),
+            Self::Leg(error) => error.is_retryable(),
         }
     }
 
@@ -62,6 +67,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Service(error) => error.retry_after,
+            Self::Leg(error) => error.retry_after(),
             Self::Input(_) | Self::Signer(_) | Self::Response(_) | Self::Redirect(_) => None,
         }
     }
@@ -108,6 +114,7 @@ impl Error {
             Self::Response(error) if error.is_retryable() => ErrorClass::Transient,
             Self::Response(_) => ErrorClass::Unknown,
             Self::Redirect(_) => ErrorClass::Grant,
+            Self::Leg(error) => error.class(),
         }
     }
 
@@ -120,6 +127,7 @@ impl Error {
             Self::Service(error) => error.problem(),
             Self::Response(error) => error.problem(),
             Self::Redirect(error) => error.problem(),
+            Self::Leg(error) => error.problem(),
         }
     }
 
@@ -132,6 +140,7 @@ impl Error {
             Self::Service(error) => error.hint(),
             Self::Response(error) => Some(error.hint()),
             Self::Redirect(error) => Some(error.hint()),
+            Self::Leg(error) => error.hint(),
         }
     }
 
@@ -140,6 +149,7 @@ impl Error {
     pub fn service(&self) -> Option<&ServiceError> {
         match self {
             Self::Service(error) => Some(error),
+            Self::Leg(error) => error.cause().service(),
             Self::Input(_) | Self::Signer(_) | Self::Response(_) | Self::Redirect(_) => None,
         }
     }
@@ -153,6 +163,7 @@ impl fmt::Display for Error {
             Self::Service(error) => error.fmt(f),
             Self::Response(error) => error.fmt(f),
             Self::Redirect(error) => error.fmt(f),
+            Self::Leg(error) => error.fmt(f),
         }
     }
 }
@@ -187,6 +198,12 @@ impl From<ServiceError> for Error {
 impl From<RedirectError> for Error {
     fn from(error: RedirectError) -> Self {
         Self::Redirect(Arc::new(error))
+    }
+}
+
+impl From<LegError> for Error {
+    fn from(error: LegError) -> Self {
+        Self::Leg(Arc::new(error))
     }
 }
 

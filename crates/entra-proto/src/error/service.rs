@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::error::ErrorClass;
 use crate::error::aadsts::{Aadsts, CredentialKind};
 use crate::printable::excerpt;
+use crate::retry_after::is_transient_status;
 
 /// An error response of the service, with everything that it said (RFC 6749, section 5.2, and Entra's additions to it).
 ///
@@ -208,7 +209,7 @@ impl ServiceError {
 
     /// Whether the status itself says so: 408, 429 and the 5xx.
     fn is_busy(&self) -> bool {
-        matches!(self.status, 408 | 429 | 500..=599)
+        is_transient_status(self.status)
     }
 }
 

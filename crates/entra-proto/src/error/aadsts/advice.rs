@@ -33,7 +33,7 @@ impl CredentialKind {
             }
             ClientCredential::Assertion(_) => Assertion,
             ClientCredential::Certificate(_) => Certificate,
-            ClientCredential::Federated(_) => Federated,
+            ClientCredential::Federated(_) | ClientCredential::Acquired(_) => Federated,
         }
     }
 

@@ -1,3 +1,5 @@
+//! The request for the codes of a device flow, and its response (RFC 8628, sections 3.1 and 3.2).
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

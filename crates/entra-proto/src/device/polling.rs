@@ -1,11 +1,13 @@
+//! When the token endpoint is polled for a user who signs in on another device (RFC 8628, section 3.5).
+
 use std::time::Duration;
 
-use crate::device_code::DeviceAuthorization;
+use crate::acquire::SLOW_DOWN;
 use crate::error::{Error, ServiceError};
 use crate::time::Timestamp;
 
-/// How a person who signs in elsewhere is waited for (RFC 8628, section 3.5).
-pub(super) struct Polling {
+/// The waits between the polls of one device flow.
+pub(crate) struct Polling {
     interval: Duration,
     expires_at: Timestamp,
     /// What is left of the code's life by the waits alone: the time of day may be set back.
@@ -15,15 +17,12 @@ pub(super) struct Polling {
 }
 
 impl Polling {
-    pub(super) fn new(authorization: &DeviceAuthorization, now: Timestamp) -> Self {
+    /// Polls in this interval, of which the first one has passed before the first poll, until the code expires.
+    pub(crate) fn new(interval: Duration, expires_at: Timestamp, now: Timestamp) -> Self {
         Self {
-            interval: authorization.interval,
-            expires_at: authorization.expires_at,
-            // Before the first poll there is a wait as well.
-            left: authorization
-                .expires_at
-                .since(now)
-                .saturating_sub(authorization.interval),
+            interval,
+            expires_at,
+            left: expires_at.since(now).saturating_sub(interval),
             failed: 0,
         }
     }
@@ -32,7 +31,7 @@ impl Polling {
     ///
     /// # Errors
     /// Where the code is of no use any more when that wait is over: nobody waits for that.
-    pub(super) fn next(&mut self, unfinished: Error, now: Timestamp) -> Result<Duration, Error> {
+    pub(crate) fn next(&mut self, unfinished: Error, now: Timestamp) -> Result<Duration, Error> {
         self.failed = 0;
         if unfinished.service().is_some_and(|service| service.error == SLOW_DOWN) {
             // For good.
@@ -48,7 +47,7 @@ impl Polling {
 
     /// The wait before the next poll, after one that failed in passing: doubled with each in a row, as the RFC recommends, and longer
     /// by `spread`. `None` where the code is of no use any more when the service could be asked again.
-    pub(super) fn later(&mut self, asked: Option<Duration>, spread: Duration, now: Timestamp) -> Option<Duration> {
+    pub(crate) fn later(&mut self, asked: Option<Duration>, spread: Duration, now: Timestamp) -> Option<Duration> {
         self.failed = self.failed.saturating_add(1);
         let longest = self.interval.saturating_mul(2).max(LONGEST_BACK_OFF);
         let back_off = self.interval.saturating_mul(1 << self.failed.min(16)).min(longest);
@@ -66,13 +65,6 @@ impl Polling {
     }
 }
 
-/// Whether a poll came too early: the person is not done yet, or the polls are too many.
-pub(super) fn is_unfinished(error: &Error) -> bool {
-    let service = error.service().filter(|service| !service.is_of_proxy());
-    let word = service.map(|service| service.error.as_str());
-    matches!(word, Some("authorization_pending" | SLOW_DOWN))
-}
-
 /// The refusal of a code whose time is over, made of the answer that did not know it yet.
 fn expired(unfinished: Error) -> Error {
     match unfinished {
@@ -88,8 +80,6 @@ fn expired(unfinished: Error) -> Error {
         other => other,
     }
 }
-
-const SLOW_DOWN: &str = "slow_down";
 
 /// What `slow_down` adds to the interval.
 const SLOWER: Duration = Duration::from_secs(5);

@@ -1,0 +1,61 @@
+//! The state in which a request waits for the assertion of another issuer.
+
+use std::fmt;
+
+use crate::acquire::Step;
+use crate::acquire::exchange::Exchange;
+use crate::acquire::leg::{Current, Run, TokenLeg};
+use crate::assertion::{AssertionSource, FederatedCredential};
+use crate::error::{Error, LegError};
+use crate::secret::ClientAssertion;
+
+/// An assertion of another issuer that must be fetched.
+pub struct Assert {
+    pub(super) run: Run,
+    pub(super) leg: TokenLeg,
+    pub(super) credential: FederatedCredential,
+}
+
+impl Assert {
+    /// Returns the audience that the assertion must have.
+    #[must_use]
+    pub fn audience(&self) -> &str {
+        self.credential.audience()
+    }
+
+    /// Returns the credential's own source.
+    #[must_use]
+    pub fn source(&self) -> &dyn AssertionSource {
+        self.credential.source()
+    }
+
+    /// Takes the assertion.
+    #[must_use]
+    pub fn with(mut self, assertion: ClientAssertion) -> Step {
+        self.leg.request = self.leg.request.with_assertion(assertion);
+        Step::Exchange(Exchange::new(self.run, Current::Token(self.leg)))
+    }
+
+    /// Fetches it from the credential's own source.
+    ///
+    /// # Errors
+    /// Returns the source's error.
+    pub fn fetch(self) -> Result<Step, Error> {
+        match self.source().assertion(self.audience()) {
+            Ok(assertion) => Ok(self.with(assertion)),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// Ends the acquisition without an assertion. The error says for which of several requests it was.
+    #[must_use]
+    pub fn failed(self, error: Error) -> Error {
+        LegError::of(self.leg.name(&self.run), error)
+    }
+}
+
+impl fmt::Debug for Assert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Assert({})", self.audience())
+    }
+}

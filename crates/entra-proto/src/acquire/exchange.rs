@@ -1,0 +1,210 @@
+//! The states in which a request waits to be sent: at once, or after a pause.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::{Request, Response};
+
+use crate::acquire::budget::Budget;
+use crate::acquire::leg::{Current, ForeignLeg, Proof, Purpose, Run, TokenLeg};
+use crate::acquire::retry::{self, SendFailure};
+use crate::acquire::{Step, prove};
+use crate::body::Body;
+use crate::error::{Error, Leg, LegError};
+use crate::response::MAX_RESPONSE;
+use crate::retry_after::{is_transient_status, retry_after, server_time};
+use crate::secret::ClientAssertion;
+use crate::signer::SignerError;
+use crate::time::Timestamp;
+use crate::token_response::TokenResponse;
+
+/// A request that waits to be sent.
+pub struct Exchange {
+    run: Run,
+    current: Current,
+}
+
+impl Exchange {
+    pub(super) fn new(run: Run, current: Current) -> Self {
+        Self { run, current }
+    }
+
+    /// Returns what to send: the same bytes however often it is called.
+    #[must_use]
+    pub fn request(&self) -> Request<Body> {
+        self.current.request(self.run.request_id)
+    }
+
+    /// Returns the assertion in the request, where there is one.
+    #[must_use]
+    pub fn assertion(&self) -> Option<&ClientAssertion> {
+        match &self.current {
+            Current::Token(leg) => leg.request.assertion(),
+            Current::Foreign(_) => None,
+        }
+    }
+
+    /// Returns which request it is, where another one waits for its token.
+    #[must_use]
+    pub fn leg(&self) -> Option<Leg> {
+        self.current.name(&self.run)
+    }
+
+    /// Takes the response, which arrived at `now`.
+    ///
+    /// # Errors
+    /// Returns an error if the service rejected the request for good, or too often or for too long: see
+    /// [`RetryPolicy`](crate::RetryPolicy).
+    pub fn respond(self, response: &Response<Body>, now: Timestamp) -> Result<Step, Error> {
+        match self.current {
+            Current::Token(leg) => token_response(self.run, leg, response, now),
+            Current::Foreign(leg) => foreign_response(self.run, leg, response, now),
+        }
+    }
+
+    /// Takes the failure of a transport: there is no response. `None` if the request must not be sent again, or it is not worth it:
+    /// the transport's own error is the outcome then.
+    ///
+    /// An authorization code that may have been sent is not sent again: it may be redeemed, and the service answers a second request
+    /// by revoking what it issued for the first (RFC 6749, section 4.1.2).
+    #[must_use]
+    pub fn failed(self, failure: impl Into<SendFailure>, now: Timestamp) -> Option<Step> {
+        if !failure.into().allows_another(self.current.is_single_use()) {
+            return None;
+        }
+        pause(self.run, self.current, None, now)
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Exchange({:?})", self.current)
+    }
+}
+
+/// A wait: a back-off, what `Retry-After` asked for, or the interval of the device flow.
+pub struct Pause {
+    run: Run,
+    current: Current,
+    duration: Duration,
+}
+
+impl Pause {
+    pub(super) fn new(run: Run, current: Current, duration: Duration) -> Self {
+        Self { run, current, duration }
+    }
+
+    /// Returns how long to wait.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        self.duration
+    }
+
+    /// Continues after the wait, at `now`.
+    #[must_use]
+    pub fn resume(self, now: Timestamp) -> Step {
+        match self.current {
+            Current::Token(mut leg) => {
+                if leg.polling().is_some() {
+                    // Each poll has a budget of its own.
+                    leg.budget = Budget::new(now);
+                }
+                prove(self.run, leg, now)
+            }
+            foreign @ Current::Foreign(_) => Step::Exchange(Exchange::new(self.run, foreign)),
+        }
+    }
+}
+
+impl fmt::Debug for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pause({:?})", self.duration)
+    }
+}
+
+/// The step after the response to a token request.
+fn token_response(mut run: Run, mut leg: TokenLeg, response: &Response<Body>, now: Timestamp) -> Result<Step, Error> {
+    let error = match leg.request.decode(response, now) {
+        Ok(token) => return issued(run, leg, token),
+        Err(error) => error,
+    };
+    if retry::is_out_of_time(&error) && run.renew(&mut leg, server_time(response.headers()), now) {
+        return Ok(prove(run, leg, now));
+    }
+    if retry::is_unfinished(&error) {
+        if let Some(polling) = leg.polling() {
+            let duration = polling.next(error, now)?;
+            return Ok(Step::Pause(Pause::new(run, Current::Token(leg), duration)));
+        }
+    }
+    let error = LegError::of(leg.name(&run), error);
+    if !retry::allows_another(&error, leg.request.is_for_one_try()) {
+        return Err(error);
+    }
+    pause(run, Current::Token(leg), error.retry_after(), now).ok_or(error)
+}
+
+/// The step after a token was issued.
+fn issued(run: Run, leg: TokenLeg, token: TokenResponse) -> Result<Step, Error> {
+    let name = leg.name(&run);
+    match leg.purpose {
+        Purpose::Token | Purpose::Polled(_) => Ok(Step::Done(token)),
+        Purpose::Assertion(outer) => match ClientAssertion::new(token.access_token.expose()) {
+            Ok(assertion) => Ok(proved(run, *outer, assertion.with_expiry(token.lifetime.expires_at))),
+            Err(error) => Err(LegError::of(name, error)),
+        },
+    }
+}
+
+/// The step after the response of a service other than the token service.
+fn foreign_response(run: Run, leg: ForeignLeg, response: &Response<Body>, now: Timestamp) -> Result<Step, Error> {
+    let error = match assertion_of(&leg, response, now) {
+        Ok(assertion) => return Ok(proved(run, *leg.outer, assertion)),
+        Err(error) => error,
+    };
+    let is_transient = is_transient_status(response.status().as_u16());
+    let error = LegError::foreign(
+        leg.name(&run),
+        error,
+        is_transient,
+        retry_after(response.headers(), now),
+    );
+    if !error.is_retryable() {
+        return Err(error.into());
+    }
+    pause(run, Current::Foreign(leg), error.retry_after(), now).ok_or_else(|| error.into())
+}
+
+fn assertion_of(leg: &ForeignLeg, response: &Response<Body>, now: Timestamp) -> Result<ClientAssertion, Error> {
+    if response.status().is_redirection() {
+        return Err(SignerError::new("the response redirects, which is not followed").into());
+    }
+    if response.body().len() > MAX_RESPONSE {
+        return Err(SignerError::new(format!("the response is longer than {MAX_RESPONSE} bytes")).into());
+    }
+    leg.exchange.decode(response, now)
+}
+
+/// The step after an assertion was acquired for this request.
+fn proved(run: Run, mut leg: TokenLeg, assertion: ClientAssertion) -> Step {
+    let end = assertion.expires_at().map(|end| end.minus(ASSERTION_MARGIN));
+    leg.proof = end.map_or(Proof::PerAttempt, Proof::Until);
+    leg.request = leg.request.with_assertion(assertion);
+    Step::Exchange(Exchange::new(run, Current::Token(leg)))
+}
+
+/// The wait before the request is sent again. `None` if no attempt is left, or no time for one.
+fn pause(run: Run, mut current: Current, requested: Option<Duration>, now: Timestamp) -> Option<Step> {
+    let duration = match current.polling() {
+        // As long as the code lives, the user may still enter it.
+        Some(polling) if run.policy.max_attempts > 1 => {
+            polling.later(requested, run.policy.delay(1, run.request_id), now)
+        }
+        Some(_) => None,
+        None => current.budget().wait(&run.policy, requested, run.request_id, now),
+    };
+    Some(Step::Pause(Pause::new(run, current, duration?)))
+}
+
+/// How long before its end an acquired assertion is acquired anew, if the request that it proves is sent again.
+const ASSERTION_MARGIN: Duration = Duration::from_secs(60);

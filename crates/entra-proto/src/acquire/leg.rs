@@ -1,0 +1,259 @@
+//! The requests of one acquisition: the one that is under way, and those that wait for its token.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::Request;
+
+use crate::acquire::budget::Budget;
+use crate::acquire::retry::RetryPolicy;
+use crate::acquired::{AcquiredFrom, AssertionExchange};
+use crate::application::ClientCredential;
+use crate::body::Body;
+use crate::device::Polling;
+use crate::error::Leg;
+use crate::guid::Guid;
+use crate::time::Timestamp;
+use crate::token_request::TokenRequest;
+
+/// What all requests of an acquisition share.
+pub(super) struct Run {
+    pub(super) policy: RetryPolicy,
+    pub(super) request_id: Guid,
+    /// How many requests the acquisition takes if none fails.
+    legs: usize,
+    /// How many assertions had an ID.
+    ids: u64,
+    clock: ServiceClock,
+    renewals: Renewals,
+}
+
+impl Run {
+    pub(super) fn new(request: &TokenRequest, policy: RetryPolicy, request_id: Guid) -> Self {
+        Self {
+            policy,
+            request_id,
+            legs: request.legs(),
+            ids: 0,
+            clock: ServiceClock::default(),
+            renewals: Renewals::default(),
+        }
+    }
+
+    /// Returns an ID for the next assertion, another one each time.
+    pub(super) fn fresh_id(&mut self) -> Guid {
+        let id = u128::from_be_bytes(*self.request_id.as_bytes()) ^ u128::from(self.ids);
+        self.ids = self.ids.wrapping_add(1);
+        Guid::from_bytes(id.to_be_bytes())
+    }
+
+    /// Returns this moment by the service's clock.
+    pub(super) fn by_service(&self, now: Timestamp) -> Timestamp {
+        self.clock.at(now)
+    }
+
+    /// Prepares a new assertion in the place of one that was rejected for its time. Returns false if there must not be one.
+    pub(super) fn renew(&mut self, leg: &mut TokenLeg, server_time: Option<Timestamp>, now: Timestamp) -> bool {
+        let clock = match (leg.request.application().credential(), server_time) {
+            (ClientCredential::Certificate(_), Some(there)) => ServiceClock(Some((there, now))),
+            (ClientCredential::Federated(_) | ClientCredential::Acquired(_), _) => self.clock,
+            _ => return false,
+        };
+        if !leg.budget.another(&self.policy, now) || !self.renewals.take(leg.outer()) {
+            return false;
+        }
+        self.clock = clock;
+        leg.proof = Proof::PerAttempt;
+        true
+    }
+
+    /// Names a request by the number of those that wait for it.
+    fn name(&self, outer: usize, requested: Arc<str>) -> Leg {
+        Leg::new(self.legs.saturating_sub(outer), self.legs, requested)
+    }
+}
+
+/// A token request with what it has used, and what its token is for.
+pub(super) struct TokenLeg {
+    pub(super) request: TokenRequest,
+    pub(super) proof: Proof,
+    pub(super) budget: Budget,
+    pub(super) purpose: Purpose,
+}
+
+/// The purpose of a token.
+pub(super) enum Purpose {
+    /// It is what the caller asked for.
+    Token,
+    /// It is what the caller asked for, once a user has signed in on another device.
+    Polled(Polling),
+    /// It proves the application of this request.
+    Assertion(Box<TokenLeg>),
+}
+
+/// What proves the application of a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Proof {
+    /// Each attempt makes its own, or needs none.
+    PerAttempt,
+    /// An assertion that the caller gave: it serves until it is rejected for its time.
+    Given,
+    /// An assertion that was acquired: it serves until then.
+    Until(Timestamp),
+}
+
+impl Proof {
+    pub(super) fn serves_at(self, now: Timestamp) -> bool {
+        match self {
+            Self::PerAttempt => false,
+            Self::Given => true,
+            Self::Until(end) => now < end,
+        }
+    }
+}
+
+impl TokenLeg {
+    pub(super) fn new(request: TokenRequest, purpose: Purpose, budget: Budget) -> Self {
+        let proof = match request.assertion() {
+            Some(_) => Proof::Given,
+            None => Proof::PerAttempt,
+        };
+        Self {
+            request,
+            proof,
+            budget,
+            purpose,
+        }
+    }
+
+    /// Returns how many requests wait for this one.
+    pub(super) fn outer(&self) -> usize {
+        match &self.purpose {
+            Purpose::Token | Purpose::Polled(_) => 0,
+            // As deep as credentials may be nested, which is not deep.
+            Purpose::Assertion(outer) => 1 + outer.outer(),
+        }
+    }
+
+    /// Names the request, if another one waits for it.
+    pub(super) fn name(&self, run: &Run) -> Option<Leg> {
+        let outer = self.outer();
+        (outer > 0).then(|| run.name(outer, self.request.requested()))
+    }
+
+    pub(super) fn polling(&mut self) -> Option<&mut Polling> {
+        match &mut self.purpose {
+            Purpose::Polled(polling) => Some(polling),
+            Purpose::Token | Purpose::Assertion(_) => None,
+        }
+    }
+}
+
+/// A request to another service, whose response holds an assertion.
+pub(super) struct ForeignLeg {
+    pub(super) exchange: Arc<dyn AssertionExchange>,
+    pub(super) budget: Budget,
+    pub(super) outer: Box<TokenLeg>,
+}
+
+impl ForeignLeg {
+    pub(super) fn name(&self, run: &Run) -> Leg {
+        run.name(1 + self.outer.outer(), self.exchange.name().into())
+    }
+}
+
+/// A request that is under way.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are token requests, and a box would cost each of them an allocation"
+)]
+pub(super) enum Current {
+    Token(TokenLeg),
+    Foreign(ForeignLeg),
+}
+
+impl Current {
+    /// The request that acquires the assertion for `outer`.
+    pub(super) fn inner(inner: &AcquiredFrom, outer: TokenLeg) -> Self {
+        let (budget, outer) = (outer.budget.of_inner(), Box::new(outer));
+        match inner {
+            AcquiredFrom::Token(request) => {
+                let request = TokenRequest::clone(request);
+                Self::Token(TokenLeg::new(request, Purpose::Assertion(outer), budget))
+            }
+            AcquiredFrom::Exchange(exchange) => Self::Foreign(ForeignLeg {
+                exchange: Arc::clone(exchange),
+                budget,
+                outer,
+            }),
+        }
+    }
+
+    pub(super) fn request(&self, request_id: Guid) -> Request<Body> {
+        match self {
+            Self::Token(leg) => leg.request.encode(request_id),
+            Self::Foreign(leg) => leg.exchange.request(request_id),
+        }
+    }
+
+    pub(super) fn name(&self, run: &Run) -> Option<Leg> {
+        match self {
+            Self::Token(leg) => leg.name(run),
+            Self::Foreign(leg) => Some(leg.name(run)),
+        }
+    }
+
+    pub(super) fn polling(&mut self) -> Option<&mut Polling> {
+        match self {
+            Self::Token(leg) => leg.polling(),
+            Self::Foreign(_) => None,
+        }
+    }
+
+    pub(super) fn budget(&mut self) -> &mut Budget {
+        match self {
+            Self::Token(leg) => &mut leg.budget,
+            Self::Foreign(leg) => &mut leg.budget,
+        }
+    }
+
+    /// Returns whether the request rests on something that is good for one use.
+    pub(super) fn is_single_use(&self) -> bool {
+        match self {
+            Self::Token(leg) => leg.request.is_for_one_try(),
+            Self::Foreign(_) => false,
+        }
+    }
+}
+
+impl fmt::Debug for Current {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(leg) => leg.request.fmt(f),
+            Self::Foreign(leg) => f.write_str(leg.exchange.name()),
+        }
+    }
+}
+
+/// The clock of the service and the clock here at one moment, where they are known to differ.
+#[derive(Clone, Copy, Default)]
+struct ServiceClock(Option<(Timestamp, Timestamp)>);
+
+impl ServiceClock {
+    fn at(self, now: Timestamp) -> Timestamp {
+        self.0.map_or(now, |(there, here)| there.plus(now.since(here)))
+    }
+}
+
+/// The requests whose assertion was renewed, one bit for each: an acquisition does it once for each of them.
+#[derive(Clone, Copy, Default)]
+struct Renewals(u64);
+
+impl Renewals {
+    fn take(&mut self, outer: usize) -> bool {
+        let bit = 1_u64 << outer.min(63);
+        let is_first = self.0 & bit == 0;
+        self.0 |= bit;
+        is_first
+    }
+}

@@ -1,0 +1,67 @@
+//! The state in which an assertion waits for its signature.
+
+use std::fmt;
+
+use crate::acquire::Step;
+use crate::acquire::exchange::Exchange;
+use crate::acquire::leg::{Current, Run, TokenLeg};
+use crate::assertion::{CertificateCredential, UnsignedAssertion};
+use crate::error::{Error, LegError};
+use crate::signer::{Signer, SignerError};
+
+/// An assertion that waits for its signature.
+pub struct Sign {
+    pub(super) run: Run,
+    pub(super) leg: TokenLeg,
+    pub(super) credential: CertificateCredential,
+    pub(super) unsigned: UnsignedAssertion,
+}
+
+impl Sign {
+    /// Returns what to sign, how, and with the key of which certificate.
+    #[must_use]
+    pub fn assertion(&self) -> &UnsignedAssertion {
+        &self.unsigned
+    }
+
+    /// Returns the credential's own signer.
+    #[must_use]
+    pub fn signer(&self) -> &dyn Signer {
+        self.credential.signer()
+    }
+
+    /// Takes the signature.
+    #[must_use]
+    pub fn signed(mut self, signature: &[u8]) -> Step {
+        let assertion = self.unsigned.signed(signature);
+        self.leg.request = self.leg.request.with_assertion(assertion);
+        Step::Exchange(Exchange::new(self.run, Current::Token(self.leg)))
+    }
+
+    /// Signs with the credential's own signer.
+    ///
+    /// # Errors
+    /// Returns the signer's error.
+    pub fn sign(self) -> Result<Step, Error> {
+        let unsigned = &self.unsigned;
+        let signature = self
+            .signer()
+            .sign(unsigned.certificate(), unsigned.algorithm(), unsigned.input());
+        match signature {
+            Ok(signature) => Ok(self.signed(&signature)),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// Ends the acquisition without a signature. The error says for which of several requests it was.
+    #[must_use]
+    pub fn failed(self, error: SignerError) -> Error {
+        LegError::of(self.leg.name(&self.run), error.into())
+    }
+}
+
+impl fmt::Debug for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sign({:?})", self.unsigned)
+    }
+}

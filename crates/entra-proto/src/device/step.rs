@@ -1,0 +1,208 @@
+//! The states of a device flow until its code is shown.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::{Request, Response};
+
+use crate::acquire::{Budget, RetryPolicy, SendFailure, Step, allows_another, poll};
+use crate::body::Body;
+use crate::device::polling::Polling;
+use crate::device::request::{DeviceAuthorization, DeviceCodeRequest};
+use crate::error::Error;
+use crate::guid::Guid;
+use crate::time::Timestamp;
+use crate::token_request::TokenRequest;
+
+/// The next step of a device flow, until its code is shown. After that it is an acquisition like any other: a [`Step`].
+///
+/// Exhaustive on purpose, as [`Step`] is.
+///
+/// ```
+/// use entra_proto::{Application, Body, ClientCredential, Delivery, DeviceStep, Guid, RetryPolicy, Step, Target, Timestamp};
+/// # use http::{Request, Response};
+/// # fn send(_: Request<Body>) -> Option<Response<Body>> {
+/// #     let answer = r#"{"device_code":"d","user_code":"ABCD1234","verification_uri":"https://microsoft.com/devicelogin"}"#;
+/// #     Some(Response::new(Body::from(answer.to_owned())))
+/// # }
+/// # fn sleep(_: std::time::Duration) {}
+/// # fn now() -> Timestamp { Timestamp::from_secs(1_767_225_600) }
+///
+/// let organizations = "https://login.microsoftonline.com/organizations".parse()?;
+/// let app = Application::new(organizations, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientCredential::Public);
+/// let request = app.device_code(Target::scopes("User.Read")?)?;
+///
+/// let mut step = request.start(RetryPolicy::default(), Guid::from_random([7; 16]), now());
+/// let step: Step = loop {
+///     step = match step {
+///         DeviceStep::Exchange(exchange) => match send(exchange.request()) {
+///             Some(response) => exchange.respond(&response, now())?,
+///             None => exchange.failed(Delivery::MaybeSent, now()).ok_or("the network is down")?,
+///         },
+///         DeviceStep::Pause(pause) => {
+///             sleep(pause.duration());
+///             pause.resume()
+///         }
+///         DeviceStep::ShowCode(show) => {
+///             println!("{}", show.authorization().message);
+///             break show.shown();
+///         }
+///     };
+/// };
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub enum DeviceStep {
+    /// Send the request for the codes and hand in its response.
+    Exchange(DeviceExchange),
+    /// Wait before the request is sent again.
+    Pause(DevicePause),
+    /// Show the code to the user, who enters it on another device.
+    ShowCode(ShowCode),
+}
+
+impl DeviceCodeRequest {
+    /// Starts the device flow: the request for a code, the showing of it, and the polling until the user has finished or declines, or
+    /// the code expires. As [`TokenRequest::start`] otherwise.
+    ///
+    /// The policy's attempts and deadline hold for the request for a code. A poll that fails in passing ends nothing while the code
+    /// lives: the next one is sent later, and later again where that fails too (RFC 8628, section 3.5). Only a policy of one attempt
+    /// forgives nothing.
+    ///
+    /// Where the service says "pending" and the code expires before the next poll, the outcome is what the service would say then:
+    /// `expired_token`.
+    #[must_use]
+    pub fn start(self, policy: RetryPolicy, request_id: Guid, now: Timestamp) -> DeviceStep {
+        DeviceStep::Exchange(DeviceExchange(CodeRequest {
+            request: self,
+            policy,
+            request_id,
+            budget: Budget::new(now),
+        }))
+    }
+}
+
+/// A request for codes, and what it has used.
+struct CodeRequest {
+    request: DeviceCodeRequest,
+    policy: RetryPolicy,
+    request_id: Guid,
+    budget: Budget,
+}
+
+impl CodeRequest {
+    /// The wait before it is sent again. `None` if no attempt is left, or no time for one.
+    fn pause(mut self, requested: Option<Duration>, now: Timestamp) -> Option<DeviceStep> {
+        let duration = self.budget.wait(&self.policy, requested, self.request_id, now)?;
+        Some(DeviceStep::Pause(DevicePause {
+            request: self,
+            duration,
+        }))
+    }
+}
+
+/// A request for codes that waits to be sent.
+pub struct DeviceExchange(CodeRequest);
+
+impl DeviceExchange {
+    /// Returns what to send: the same bytes however often it is called.
+    #[must_use]
+    pub fn request(&self) -> Request<Body> {
+        self.0.request.encode(self.0.request_id)
+    }
+
+    /// Takes the response, which arrived at `now`.
+    ///
+    /// # Errors
+    /// Returns an error if the service rejected the request for good, or too often or for too long: see [`RetryPolicy`].
+    pub fn respond(self, response: &Response<Body>, now: Timestamp) -> Result<DeviceStep, Error> {
+        let CodeRequest {
+            request,
+            policy,
+            request_id,
+            ..
+        } = &self.0;
+        match request.decode(response, now) {
+            Ok(authorization) => Ok(DeviceStep::ShowCode(ShowCode {
+                poll: request.poll(&authorization)?,
+                polling: Polling::new(authorization.interval, authorization.expires_at, now),
+                policy: *policy,
+                request_id: *request_id,
+                authorization,
+            })),
+            Err(error) if allows_another(&error, false) => self.0.pause(error.retry_after(), now).ok_or(error),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes the failure of a transport, as [`Exchange::failed`](crate::Exchange::failed) does.
+    #[must_use]
+    pub fn failed(self, failure: impl Into<SendFailure>, now: Timestamp) -> Option<DeviceStep> {
+        if !failure.into().allows_another(false) {
+            return None;
+        }
+        self.0.pause(None, now)
+    }
+}
+
+impl fmt::Debug for DeviceExchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DeviceExchange({:?})", self.0.request)
+    }
+}
+
+/// A wait before the request for codes is sent again: a back-off, or what `Retry-After` asked for.
+pub struct DevicePause {
+    request: CodeRequest,
+    duration: Duration,
+}
+
+impl DevicePause {
+    /// Returns how long to wait.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        self.duration
+    }
+
+    /// Continues after the wait.
+    #[must_use]
+    pub fn resume(self) -> DeviceStep {
+        DeviceStep::Exchange(DeviceExchange(self.request))
+    }
+}
+
+impl fmt::Debug for DevicePause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DevicePause({:?})", self.duration)
+    }
+}
+
+/// A code that waits to be shown to a user.
+pub struct ShowCode {
+    authorization: DeviceAuthorization,
+    poll: TokenRequest,
+    polling: Polling,
+    policy: RetryPolicy,
+    request_id: Guid,
+}
+
+impl ShowCode {
+    /// Returns what to show: its `message`, or its `verification_uri` and `user_code`.
+    #[must_use]
+    pub fn authorization(&self) -> &DeviceAuthorization {
+        &self.authorization
+    }
+
+    /// The code is shown: the polling begins, after the first interval.
+    #[must_use]
+    pub fn shown(self) -> Step {
+        let interval = self.authorization.interval;
+        poll(self.poll, self.polling, interval, self.policy, self.request_id)
+    }
+}
+
+impl fmt::Debug for ShowCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ShowCode({:?})", self.authorization)
+    }
+}
