@@ -1,6 +1,7 @@
 //! Measures a validated request beside the bare verification of its signature: `cargo run --release --example cost`.
 
-#[path = "../tests/support/mod.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tests/it/support/mod.rs"]
 mod support;
 
 use std::hint::black_box;

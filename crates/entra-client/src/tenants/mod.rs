@@ -42,7 +42,7 @@ mod disk;
 mod disk_tests;
 mod error;
 #[cfg(all(test, feature = "redb"))]
-#[path = "../../tests/folder/mod.rs"]
+#[path = "../../tests/it/folder/mod.rs"]
 mod folder;
 #[cfg(feature = "redb")]
 mod key;

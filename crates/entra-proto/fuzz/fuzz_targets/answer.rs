@@ -2,7 +2,7 @@
 
 #![no_main]
 
-#[path = "../../tests/fuzzed/mod.rs"]
+#[path = "../../tests/it/fuzzed/mod.rs"]
 mod fuzzed;
 
 use libfuzzer_sys::fuzz_target;

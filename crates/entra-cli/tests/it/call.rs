@@ -1,0 +1,682 @@
+//! `entra call`: requests to APIs with a token, against an emulator and against a server that a test scripts.
+
+use std::fs;
+use std::process::Output;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use entra_emulator::{App, Emulator, Fault};
+use serde_json::Value;
+
+use crate::common::server::{self, Server};
+#[cfg(unix)]
+use crate::common::terminal;
+use crate::common::{self, entra, err, fails, file, out, private_folder, run, variables};
+
+fn call(emulator: &Emulator, words: &[&str]) -> Output {
+    run(&[&["call"], words].concat(), &variables(emulator))
+}
+
+fn users(emulator: &Emulator) -> String {
+    format!("{}/users", emulator.graph_url())
+}
+
+/// A call of a scripted server, as the API with this audience.
+fn call_server(emulator: &Emulator, server: &Server, words: &[&str]) -> Output {
+    let url = server.url("/x");
+    call(
+        emulator,
+        &[words, &["--resource", "https://graph.microsoft.com", "GET", &url]].concat(),
+    )
+}
+
+#[test]
+fn the_path_at_an_emulator_tells_the_api() {
+    let emulator = Emulator::start();
+    let output = call(&emulator, &["get", &users(&emulator)]);
+    assert!(output.status.success(), "{}", err(&output));
+    let answer: Value = serde_json::from_str(out(&output)).unwrap();
+    assert!(!answer["value"].as_array().unwrap().is_empty(), "{answer}");
+    assert!(
+        err(&output).contains("resource: https://graph.microsoft.com (from the path, at an emulator)"),
+        "{}",
+        err(&output)
+    );
+    let list = format!("{}/subscriptions/list", emulator.activity_url());
+    let output = call(&emulator, &["GET", &list]);
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(
+        err(&output).contains("resource: https://manage.office.com"),
+        "{}",
+        err(&output)
+    );
+    assert_eq!(out(&output).trim(), "[]");
+}
+
+#[test]
+fn a_host_of_no_known_api_needs_an_option() {
+    let emulator = Emulator::start();
+    for url in [
+        "https://api.contoso.com/orders",
+        "https://graph.microsoft.com.evil.example/v1.0/me",
+    ] {
+        let output = call(&emulator, &["GET", url]);
+        fails(
+            &output,
+            2,
+            &[
+                "is not the host of a well-known API",
+                "--resource AUDIENCE",
+                "`entra resources`",
+            ],
+        );
+    }
+    let output = call(&emulator, &["GET", &format!("{}/elsewhere", emulator.base_url())]);
+    fails(&output, 2, &["the path does not tell which API"]);
+    assert!(emulator.token_requests().is_empty());
+}
+
+#[test]
+fn no_token_goes_over_plain_http_to_another_machine() {
+    let emulator = Emulator::start();
+    for (url, said) in [
+        ("http://graph.microsoft.com/v1.0/me", "plain http"),
+        ("http://127.0.0.1.evil.example/v1.0/me", "plain http"),
+        ("https://user:canary@graph.microsoft.com/", "user name or password"),
+        ("graph.microsoft.com/v1.0/me", "write it"),
+    ] {
+        let output = call(&emulator, &["GET", url, "--resource", "https://graph.microsoft.com"]);
+        fails(&output, 2, &[said]);
+        assert!(!err(&output).contains("canary"), "{}", err(&output));
+    }
+    assert!(emulator.token_requests().is_empty());
+}
+
+#[test]
+fn piped_bodies_arrive_byte_for_byte() {
+    let emulator = Emulator::start();
+    let folder = private_folder();
+    let bytes: Vec<u8> = (0..300_000_u32)
+        .map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    let server = Server::start(move |_| {
+        server::Answer::new(200)
+            .header("content-type", "application/octet-stream")
+            .body(&bytes)
+    });
+    let output = call_server(&emulator, &server, &[]);
+    assert!(output.status.success(), "{}", err(&output));
+    let piped = output.stdout;
+    assert_eq!(piped.len(), 300_000);
+
+    let path = folder.path().join("body");
+    fs::write(&path, "old").unwrap();
+    let output = call_server(&emulator, &server, &["--out", path.to_str().unwrap()]);
+    assert!(output.status.success() && output.stdout.is_empty(), "{}", err(&output));
+    assert_eq!(fs::read(&path).unwrap(), piped);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn a_file_stays_as_it_was_when_the_call_fails() {
+    let emulator = Emulator::start();
+    let folder = private_folder();
+    let path = folder.path().join("body");
+    fs::write(&path, "old").unwrap();
+    let cut = server::Answer::new(200).header("content-length", "9999").body(b"cut");
+    for (answer, code) in [(server::Answer::new(404), 10), (cut, 7)] {
+        let server = Server::start(move |_| answer.clone());
+        let output = call_server(&emulator, &server, &["--out", path.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(code), "{}", err(&output));
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+    let output = call(&emulator, &["GET", &users(&emulator), "--out", "/nowhere/body"]);
+    fails(&output, 1, &["/nowhere/body"]);
+}
+
+#[test]
+fn bodies_come_from_text_files_and_standard_input() {
+    let emulator = Emulator::start();
+    let data = file("call-data.json", "{\"from\": \"a file\"}\n");
+    let data = format!("@{}", data.display());
+    for (method, data, input, body) in [
+        ("POST", "{\"a\": 1}", "", "{\"a\": 1}"),
+        ("patch", &*data, "", "{\"from\": \"a file\"}\n"),
+        ("PUT", "-", "from a pipe", "from a pipe"),
+        ("DELETE", "@-", "x", "x"),
+        ("MERGE", "-1", "", "-1"),
+    ] {
+        let server = Server::start(|_| server::Answer::new(204));
+        let words = [
+            "call",
+            method,
+            &server.url("/x"),
+            "-d",
+            data,
+            "--resource",
+            "https://graph.microsoft.com",
+        ];
+        let output = entra(&words, &variables(&emulator), input);
+        assert!(
+            output.status.success() && output.stdout.is_empty(),
+            "{method}: {}",
+            err(&output)
+        );
+        let requests = server.requests();
+        assert_eq!(requests.len(), 1);
+        let request = &requests[0];
+        assert_eq!(request.method, method.to_uppercase());
+        assert_eq!(request.body, body.as_bytes(), "{method}");
+        assert_eq!(request.header("content-type"), Some("application/json"));
+        assert!(request.header("authorization").unwrap().starts_with("Bearer eyJ"));
+    }
+    let output = call(&emulator, &["GET", &users(&emulator), "-d", "{}"]);
+    fails(&output, 2, &["GET takes no body"]);
+    let output = call(&emulator, &["POST", &users(&emulator), "-d", "@/nowhere"]);
+    fails(&output, 2, &["/nowhere", "check the path"]);
+    let output = call(&emulator, &["POST", &users(&emulator), "-d", "-", "--secret-file", "-"]);
+    fails(&output, 2, &["two options read standard input"]);
+}
+
+#[test]
+fn headers_are_sent_and_authorization_is_not_taken() {
+    let emulator = Emulator::start();
+    let secret = file("call-headers", "X-Api-Key: canary-7f3k2m9x4q\n\n X-Two: 2\n");
+    let secret = format!("@{}", secret.display());
+    let server = Server::start(|_| server::Answer::new(200).body(b"{}"));
+    let output = call_server(
+        &emulator,
+        &server,
+        &[
+            "-H",
+            "ConsistencyLevel: eventual",
+            "-H",
+            "accept:text/plain",
+            "-H",
+            &secret,
+            "-vv",
+        ],
+    );
+    assert!(output.status.success(), "{}", err(&output));
+    let request = &server.requests()[0];
+    for (name, value) in [
+        ("consistencylevel", "eventual"),
+        ("accept", "text/plain"),
+        ("x-api-key", "canary-7f3k2m9x4q"),
+        ("x-two", "2"),
+    ] {
+        assert_eq!(request.header(name), Some(value));
+    }
+    assert!(!err(&output).contains("canary"), "{}", err(&output));
+
+    for (header, said) in [
+        ("Authorization: Bearer canary", "the header with the token is set here"),
+        ("authorization:Basic canary", "the header with the token is set here"),
+        ("Proxy-Authorization: Basic canary", "set by the connection"),
+        ("Host: canary.example", "set by the connection"),
+        ("Cookie: canary=1", "-H @FILE"),
+        ("x-functions-key: canary", "-H @FILE"),
+        ("no colon canary", "has no colon"),
+        ("X: canary\r\nY: z", "no header may have"),
+    ] {
+        let output = call(&emulator, &["GET", &users(&emulator), "-H", header]);
+        fails(&output, 2, &[said]);
+        assert!(!err(&output).contains("canary"), "{}", err(&output));
+    }
+}
+
+#[test]
+fn neither_token_nor_query_is_logged() {
+    let emulator = Emulator::start();
+    for (query, shown) in [("$top=1", "/v1.0/users?$top=…: 200"), ("sig=canary-7f3k2m9x4q", "501")] {
+        let url = format!("{}?{query}", users(&emulator));
+        let output = call(&emulator, &["GET", &url, "-vv", "--include"]);
+        assert!(err(&output).contains(shown), "{}", err(&output));
+        assert!(
+            !err(&output).contains("canary") && !err(&output).contains("eyJ"),
+            "{}",
+            err(&output)
+        );
+        assert!(!out(&output).contains("eyJ"), "{}", out(&output));
+    }
+}
+
+#[test]
+fn include_shows_status_and_headers() {
+    let emulator = Emulator::start();
+    let output = call(&emulator, &["GET", &users(&emulator), "-i"]);
+    let (head, body) = out(&output).split_once("\n\n").unwrap();
+    assert!(
+        head.starts_with("200 OK\n") && head.contains("\ncontent-type: application/json"),
+        "{head}"
+    );
+    serde_json::from_str::<Value>(body).unwrap();
+
+    // The response to HEAD has nothing else.
+    let server = Server::start(|_| server::Answer::new(200).header("x-size", "5"));
+    let words = ["HEAD", &server.url("/x"), "--resource", "https://graph.microsoft.com"];
+    let output = call(&emulator, &words);
+    assert!(
+        output.status.success() && out(&output).contains("x-size: 5\n"),
+        "{}",
+        err(&output)
+    );
+
+    let output = call(&emulator, &["GET", &format!("{}/nobody", users(&emulator)), "-i"]);
+    assert_eq!(output.status.code(), Some(10), "{}", err(&output));
+    assert!(out(&output).starts_with("404 Not Found\n") && out(&output).contains("Request_ResourceNotFound"));
+}
+
+#[test]
+fn items_of_all_pages_are_lines() {
+    let emulator = Emulator::start();
+    let all = call(&emulator, &["GET", &users(&emulator)]);
+    let all: Value = serde_json::from_str(out(&all)).unwrap();
+    let all = all["value"].as_array().unwrap();
+    assert!(all.len() > 1);
+    let output = call(
+        &emulator,
+        &["GET", &format!("{}?$top=1", users(&emulator)), "--paginate"],
+    );
+    assert!(output.status.success(), "{}", err(&output));
+    let lines: Vec<Value> = out(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(&lines, all);
+    assert!(
+        err(&output).contains(&format!("{} items on", all.len())),
+        "{}",
+        err(&output)
+    );
+    assert_eq!(emulator.token_requests().len(), 2);
+}
+
+#[test]
+fn token_near_its_end_is_renewed_between_pages() {
+    // The second lives shorter than the time that a token must have left for another request.
+    for (seconds, tokens) in [(3600, 1), (4, 3)] {
+        let emulator = Emulator::builder()
+            .token_lifetime(Duration::from_secs(seconds))
+            .app(App::new("daemon").grant(Emulator::GRAPH, "User.Read.All"))
+            .start();
+        let output = call(
+            &emulator,
+            &["GET", &format!("{}?$top=1", users(&emulator)), "--paginate"],
+        );
+        assert!(output.status.success(), "{}", err(&output));
+        assert_eq!(out(&output).lines().count(), 3);
+        // One for each page: a new token is used once, however short its life is.
+        assert_eq!(emulator.token_requests().len(), tokens, "{seconds} s");
+        assert!(!err(&output).contains("rejected"), "{}", err(&output));
+    }
+}
+
+#[test]
+fn pages_are_followed_by_header_and_by_body() {
+    let emulator = Emulator::start();
+    for header in ["NextPageUri", "NextPageUrl"] {
+        let server = Server::start(move |request| {
+            let at = request.path.trim_start_matches("/x").len();
+            let answer = server::Answer::new(200).body(format!("[{{\"z\":{at}, \"a\":1}},\n {{}}]").as_bytes());
+            if at < 2 {
+                let next = format!("http://{}/x{}", request.header("host").unwrap(), "y".repeat(at + 1));
+                answer.header(header, &next)
+            } else {
+                answer
+            }
+        });
+        let output = call_server(&emulator, &server, &["--paginate"]);
+        assert!(output.status.success(), "{}", err(&output));
+        assert_eq!(
+            out(&output),
+            "{\"z\":0,\"a\":1}\n{}\n{\"z\":1,\"a\":1}\n{}\n{\"z\":2,\"a\":1}\n{}\n"
+        );
+    }
+}
+
+#[test]
+fn pages_elsewhere_and_circles_end_with_an_error() {
+    let emulator = Emulator::start();
+    let elsewhere = Server::start(|_| server::Answer::new(200).body(b"[]"));
+    let other = elsewhere.url("/x");
+    for (next, said) in [
+        (other.as_str(), "the next page is at another host"),
+        ("https://evil.example/x", "the next page is at another host"),
+        ("//evil.example/x", "next page"),
+        ("/x", "was read before"),
+    ] {
+        let body = serde_json::json!({ "value": [1], "@odata.nextLink": next }).to_string();
+        let server = Server::start(move |_| server::Answer::new(200).body(body.as_bytes()));
+        let output = call_server(&emulator, &server, &["--paginate"]);
+        assert_eq!(output.status.code(), Some(10), "{}", err(&output));
+        assert!(err(&output).contains(said), "{next}: {}", err(&output));
+        assert!(server.requests().len() <= 2);
+    }
+    assert!(elsewhere.requests().is_empty());
+
+    let server = Server::start(|request| {
+        let body = serde_json::json!({ "value": [1], "nextLink": format!("{}x", request.path) });
+        server::Answer::new(200).body(body.to_string().as_bytes())
+    });
+    let output = call_server(&emulator, &server, &["--paginate", "--max-pages", "3"]);
+    assert_eq!((output.status.code(), out(&output)), (Some(10), "1\n1\n1\n"));
+    assert!(err(&output).contains("more than 3 pages"), "{}", err(&output));
+    assert_eq!(server.requests().len(), 3);
+
+    let output = call(&emulator, &["POST", &users(&emulator), "--paginate"]);
+    fails(&output, 2, &["--paginate goes with GET"]);
+}
+
+#[test]
+fn throttled_requests_are_sent_again() {
+    let emulator = Emulator::start();
+    let af429 = "{'error':{'code':'AF429','message':'Too many requests.'}}";
+    for fault in [
+        Fault::status(429).retry_after(Duration::from_secs(1)),
+        Fault::status(503).retry_after(Duration::ZERO),
+        Fault::status(403).with_body(af429).retry_after(Duration::ZERO),
+    ] {
+        emulator.fault(fault.on("/v1.0/users").times(2));
+        let output = call(&emulator, &["GET", &users(&emulator)]);
+        assert!(output.status.success(), "{}", err(&output));
+        assert!(err(&output).contains("(2 of 4)"), "{}", err(&output));
+    }
+    emulator.fault(
+        Fault::status(429)
+            .retry_after(Duration::ZERO)
+            .on("/v1.0/users")
+            .always(),
+    );
+    let output = call(&emulator, &["GET", &users(&emulator), "--retries", "2", "-q"]);
+    fails(
+        &output,
+        10,
+        &["429 Too Many Requests", "try again later", "retry after 0 s"],
+    );
+}
+
+#[test]
+fn a_long_pause_is_not_waited_for() {
+    let emulator = Emulator::start();
+    emulator.fault(
+        Fault::status(429)
+            .retry_after(Duration::from_secs(1000))
+            .on("/v1.0/users")
+            .always(),
+    );
+    let start = Instant::now();
+    let output = call(&emulator, &["GET", &users(&emulator), "-o", "json"]);
+    assert!(start.elapsed() < Duration::from_secs(60));
+    let failure: Value = serde_json::from_str(err(&output).lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&failure["retry_after"], &failure["status"]),
+        (&1000.into(), &429.into()),
+        "{failure}"
+    );
+}
+
+#[test]
+fn a_rejected_token_is_renewed_once() {
+    let emulator = Emulator::start();
+    let folder = private_folder();
+    let store = folder.path().join("state").display().to_string();
+    let variables = [&variables(&emulator)[..], &[("ENTRA_STORE", &*store)]].concat();
+    let url = users(&emulator);
+    let words = ["call", "GET", &*url, "--cache"];
+    for requests in [1, 1] {
+        let output = run(&words, &variables);
+        assert!(output.status.success(), "{}", err(&output));
+        assert_eq!(emulator.token_requests().len(), requests);
+    }
+    emulator.clock().advance(Duration::from_secs(1));
+    emulator.revoke_tokens();
+    let output = run(&words, &variables);
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(err(&output).contains("the API rejected the token"), "{}", err(&output));
+    assert_eq!(emulator.token_requests().len(), 2);
+    // The newer one is kept.
+    assert!(run(&words, &variables).status.success());
+    assert_eq!(emulator.token_requests().len(), 2);
+
+    emulator.fault(Fault::status(401).on("/v1.0/users").always());
+    let output = run(&words, &variables);
+    fails(
+        &output,
+        10,
+        &["401 Unauthorized", "the token is for https://graph.microsoft.com"],
+    );
+    assert_eq!(emulator.token_requests().len(), 3);
+}
+
+#[test]
+fn a_token_without_a_cache_is_renewed_as_well() {
+    let emulator = Emulator::start();
+    emulator.fault(Fault::status(401).on("/v1.0/users"));
+    let output = call(&emulator, &["GET", &users(&emulator)]);
+    assert!(output.status.success(), "{}", err(&output));
+    assert_eq!(emulator.token_requests().len(), 2);
+}
+
+#[test]
+fn an_account_calls_an_emulator_as_well() {
+    let emulator = Emulator::start();
+    let folder = private_folder();
+    let store = folder.path().join("state").display().to_string();
+    let variables = [&variables(&emulator)[..], &[("ENTRA_STORE", &*store)]].concat();
+    let output = run(&["call", "GET", &users(&emulator), "--account"], &variables);
+    fails(&output, 4, &["resource: https://graph.microsoft.com", "entra login"]);
+    let url = "https://graph.microsoft.us/v1.0/me";
+    let output = run(&["call", "GET", url, "--account"], &variables);
+    fails(&output, 4, &["resource: https://graph.microsoft.us"]);
+    assert!(!err(&output).contains("warning"), "{}", err(&output));
+}
+
+#[test]
+fn a_claims_challenge_is_passed_on() {
+    let emulator = Emulator::start();
+    // {"access_token":{"nbf":{"essential":true,"value":"1"}}}
+    let claims = "eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxIn19fQ==";
+    let challenge = format!("Bearer error=\"insufficient_claims\", claims=\"{claims}\"");
+    let count = AtomicUsize::new(0);
+    let server = Server::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+        0 => server::Answer::new(401).header("www-authenticate", &challenge),
+        _ => server::Answer::new(200).body(b"{}"),
+    });
+    let output = call_server(&emulator, &server, &["--capability", "cp1"]);
+    assert!(output.status.success(), "{}", err(&output));
+    let requests = emulator.token_requests();
+    assert_eq!(requests.len(), 2);
+    let sent: Value = serde_json::from_str(requests[1].form_value("claims").unwrap()).unwrap();
+    assert_eq!(sent["access_token"]["nbf"]["value"], "1", "{sent}");
+    let tokens: Vec<_> = server
+        .requests()
+        .iter()
+        .map(|request| request.header("authorization").map(str::to_owned))
+        .collect();
+    assert_ne!(tokens[0], tokens[1]);
+}
+
+#[test]
+fn what_a_condition_leaves_unread_is_no_failure() {
+    let emulator = Emulator::start();
+    let server = Server::start(|_| server::Answer::new(304).header("etag", "7"));
+    let output = call_server(&emulator, &server, &["-H", "If-None-Match: 7", "-i"]);
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(out(&output).starts_with("304 Not Modified\n"), "{}", out(&output));
+}
+
+#[test]
+fn redirects_are_shown_and_not_followed() {
+    let emulator = Emulator::start();
+    let elsewhere = Server::start(|_| server::Answer::new(200).body(b"{}"));
+    let location = elsewhere.url("/file?tempauth=canary");
+    emulator.fault(Fault::redirect(302, &location).on("/v1.0/users").times(2));
+    let output = call(&emulator, &["GET", &users(&emulator)]);
+    fails(&output, 10, &["302 Found", "/file?tempauth=… is not followed"]);
+    assert!(!err(&output).contains("canary"), "{}", err(&output));
+    let output = call(&emulator, &["GET", &users(&emulator), "-i"]);
+    assert!(
+        out(&output).contains(&format!("location: {location}")),
+        "{}",
+        out(&output)
+    );
+    assert!(elsewhere.requests().is_empty());
+}
+
+#[test]
+fn errors_of_apis_are_shown_with_a_hint() {
+    // Nothing was granted to this application.
+    let emulator = Emulator::builder().app(App::new("poor")).start();
+    let variables = variables(&emulator);
+    let output = run(&["call", "GET", &users(&emulator)], &variables);
+    fails(
+        &output,
+        6,
+        &[
+            "403 Forbidden: Authorization_RequestDenied: Insufficient privileges",
+            "entra consent --resource",
+        ],
+    );
+    let output = run(&["call", "GET", &users(&emulator), "-o", "json"], &variables);
+    let failure: Value = serde_json::from_str(err(&output).lines().last().unwrap()).unwrap();
+    assert_eq!(failure["code"], "Authorization_RequestDenied", "{failure}");
+    assert_eq!(
+        (&failure["status"], &failure["kind"]),
+        (&403.into(), &"permission".into())
+    );
+    assert!(failure["request_id"].is_string(), "{failure}");
+
+    let emulator = Emulator::start();
+    let list = format!(
+        "{}/subscriptions/content?contentType=Audit.General",
+        emulator.activity_url()
+    );
+    let output = call(&emulator, &["GET", &list]);
+    fails(&output, 10, &["AF20022", "start the subscription first"]);
+    let output = call(
+        &emulator,
+        &["GET", &users(&emulator), "--resource", "https://manage.office.com"],
+    );
+    fails(
+        &output,
+        10,
+        &["401 Unauthorized: InvalidAuthenticationToken", "entra resources"],
+    );
+}
+
+#[test]
+fn json_is_indented_on_request() {
+    let emulator = Emulator::start();
+    let body = "\u{feff}{\"b\":1.10, \"a\":[\"\u{e9}\u{9b}\"]}";
+    emulator.fault(Fault::body(body).on("/v1.0/x").times(2));
+    let url = format!("{}/x", emulator.graph_url());
+    let output = call(&emulator, &["GET", &url, "-o", "json"]);
+    assert_eq!(
+        out(&output),
+        "{\n  \"b\": 1.10,\n  \"a\": [\n    \"\u{e9}\\u009b\"\n  ]\n}\n",
+        "{}",
+        err(&output)
+    );
+    let output = call(&emulator, &["GET", &url]);
+    assert_eq!(out(&output), body);
+
+    emulator.fault(Fault::body("<p>").content_type("text/html").on("/v1.0/x"));
+    let output = call(&emulator, &["GET", &url, "-o", "json"]);
+    fails(&output, 10, &["the response is not JSON: it is text/html"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_terminal_gets_indented_json_and_no_binary() {
+    let emulator = Emulator::start();
+    let url = format!("{}/x", emulator.graph_url());
+    let record = |fault: Fault| {
+        emulator.fault(fault.on("/v1.0/x"));
+        terminal::record(
+            100,
+            &["call", "GET", &url],
+            &[&variables(&emulator)[..], &[("TERM", "xterm")]].concat(),
+            &[],
+        )
+    };
+    let Some(recording) = record(Fault::body("{\"a\":[1,2]}")) else {
+        return;
+    };
+    let lines = recording.screen().lines();
+    assert!(lines.iter().any(|line| line == "  \"a\": ["), "{lines:?}");
+    let binary = record(Fault::body(vec![0_u8, 159, 146, 150])).unwrap();
+    assert_eq!(binary.exit, 1);
+    assert!(binary.sent().contains("--out"), "{}", binary.sent());
+    let text = record(Fault::body("plain \u{1b}[2J text").content_type("text/plain")).unwrap();
+    assert!(text.sent().contains("plain \\u{1b}[2J text"), "{}", text.sent());
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let emulator = Emulator::start();
+    let server = Server::start(|_| server::Answer::new(200).body(&vec![b'x'; 4_000_000]));
+    let mut child = common::command(
+        &[
+            "call",
+            "GET",
+            &server.url("/x"),
+            "--resource",
+            "https://graph.microsoft.com",
+        ],
+        &variables(&emulator),
+    )
+    .spawn()
+    .unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn urls_are_encoded_where_people_write_blanks() {
+    let emulator = Emulator::start();
+    let url = format!("{}?$filter=userType eq 'Member'", users(&emulator));
+    let output = call(&emulator, &["GET", &url]);
+    let request = emulator
+        .requests()
+        .into_iter()
+        .rfind(|request| request.path == "/v1.0/users")
+        .unwrap();
+    assert_eq!(request.query[0].value, "userType eq 'Member'", "{}", err(&output));
+    let output = call(&emulator, &["GET", &format!("{}/a_b#EXT#@c", users(&emulator))]);
+    fails(&output, 2, &["write %23"]);
+}
+
+#[test]
+fn a_call_for_another_cloud_is_warned_of() {
+    let emulator = Emulator::start();
+    let output = run(
+        &[
+            "call",
+            "GET",
+            "https://graph.microsoft.us/v1.0/me",
+            "--timeout",
+            "1",
+            "--authority-host",
+            "public",
+        ],
+        &[
+            ("AZURE_TENANT_ID", emulator.tenant_id()),
+            ("AZURE_CLIENT_ID", emulator.client_id()),
+            ("AZURE_CLIENT_SECRET", emulator.client_secret()),
+            ("HTTPS_PROXY", "http://127.0.0.1:9"),
+        ],
+    );
+    assert_eq!(output.status.code(), Some(7), "{}", err(&output));
+    assert!(
+        err(&output).contains("takes tokens of https://login.microsoftonline.us"),
+        "{}",
+        err(&output)
+    );
+}

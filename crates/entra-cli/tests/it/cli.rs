@@ -1,0 +1,682 @@
+//! The command as people and scripts use it: what it prints where, and how it ends.
+
+use std::process::Command;
+
+use entra_emulator::{Api, App, Emulator, Fault};
+use serde_json::Value;
+
+use crate::common::{self, GRAPH, command, entra, entra_in, err, fails, file, folder, out, variables};
+
+#[test]
+fn demo_runs_each_step() {
+    let output = entra(&["demo"], &[], "");
+    assert!(output.status.success(), "{}", err(&output));
+    for said in [
+        "Requests to the service: 1 for the first command, 0 for the second.",
+        "from the cache, a token for",
+        "3 items on 2 pages",
+        "v1 endpoint  resource=https://database.windows.net/\n",
+        "v2 endpoint  scope=https://database.windows.net//.default\n",
+        "$ entra token --certificate daemon.pem",
+        "Authorization_RequestDenied:",
+        "AADSTS7000215 invalid_client:",
+        "[grant-type]",
+        "\"status\":\"enabled\"",
+        "Records: 3. The first: Set-Mailbox by adele@contoso.onmicrosoft.com.",
+        "resource: https://mwaas-services-customerapi-prod.azurewebsites.net",
+    ] {
+        assert!(out(&output).contains(said), "{said}: {}", out(&output));
+    }
+    assert!(
+        out(&output).contains("\n10. ") && err(&output).is_empty(),
+        "{}",
+        err(&output)
+    );
+    // The emulator of that seed has these secrets.
+    let emulator = Emulator::builder()
+        .app(App::new("reporting daemon"))
+        .app(App::new("forgotten daemon"))
+        .build();
+    for app in emulator.apps() {
+        assert!(!out(&output).contains(&app.secrets.as_ref().unwrap()[0].value));
+    }
+    assert!(!out(&output).contains("eyJ"));
+}
+
+#[test]
+fn an_emulator_takes_a_certificate_that_was_made_for_it() {
+    let folder = folder("registered");
+    let made = command(&["cert", "new", "--name", "app"], &[])
+        .current_dir(&folder)
+        .output();
+    let made = made.unwrap();
+    assert!(made.status.success(), "{}", err(&made));
+    let pem = std::fs::read_to_string(folder.join("app.crt")).unwrap();
+    let emulator = Emulator::builder().certificate_pem(pem).start();
+    let key = folder.join("app.pem");
+    let words = ["token", "--resource", GRAPH, "--certificate", key.to_str().unwrap()];
+    let output = entra(&words, &variables(&emulator), "");
+    assert!(
+        output.status.success() && out(&output).starts_with("eyJ"),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
+fn only_the_token_goes_to_standard_output() {
+    let emulator = Emulator::start();
+    for version in [&[][..], &["--v1"]] {
+        for target in [
+            ["--resource", GRAPH],
+            ["--scope", "https://graph.microsoft.com/.default"],
+        ] {
+            let words = [&["token"], &target[..], version].concat();
+            let output = entra(&words, &variables(&emulator), "");
+            assert!(output.status.success(), "{}", err(&output));
+            let token = out(&output).strip_suffix('\n').unwrap();
+            assert!(
+                token.starts_with("eyJ") && !token.contains(char::is_whitespace),
+                "{token}"
+            );
+            assert!(
+                err(&output).starts_with("a token for https://graph.microsoft.com from "),
+                "{}",
+                err(&output)
+            );
+            assert!(!err(&output).contains(token));
+        }
+    }
+    assert!(
+        emulator.requests().iter().all(|request| request.lints.is_empty()),
+        "{:?}",
+        emulator.requests()
+    );
+}
+
+#[test]
+fn a_token_comes_as_json_or_as_a_header() {
+    let emulator = Emulator::start();
+    let output = entra(&["token", "--resource", GRAPH, "-o", "json"], &variables(&emulator), "");
+    let answer: Value = serde_json::from_str(out(&output)).unwrap();
+    assert_eq!(answer["token_type"], "Bearer");
+    assert!(
+        (3590..=3599).contains(&answer["expires_in"].as_u64().unwrap()),
+        "{answer}"
+    );
+    assert!(answer["expires_on"].as_u64().unwrap() > 1_700_000_000);
+    assert!(answer["access_token"].as_str().unwrap().starts_with("eyJ"));
+    let output = entra(
+        &["token", "--resource", GRAPH, "-o", "header"],
+        &variables(&emulator),
+        "",
+    );
+    assert!(
+        out(&output).starts_with("Authorization: Bearer eyJ"),
+        "{}",
+        out(&output)
+    );
+}
+
+#[test]
+fn the_secret_comes_from_a_file_or_standard_input() {
+    let emulator = Emulator::start();
+    let variables = &variables(&emulator)[..3];
+    // As an editor leaves it, and as `echo` does.
+    for end in ["", "\n", "\r\n"] {
+        let text = format!("{}{end}", emulator.client_secret());
+        let path = file("secret.txt", &text);
+        let output = entra(
+            &["token", "--resource", GRAPH, "--secret-file", path.to_str().unwrap()],
+            variables,
+            "",
+        );
+        assert!(output.status.success(), "{}", err(&output));
+        let output = entra(&["token", "--resource", GRAPH, "--secret-file", "-"], variables, &text);
+        assert!(output.status.success(), "{}", err(&output));
+    }
+}
+
+#[test]
+fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
+    let emulator = Emulator::start();
+    for word in ["--secret", "--client-secret"] {
+        for words in [
+            vec!["token", "--resource", GRAPH, word, "canary"],
+            vec!["token", "--resource", GRAPH, &format!("{word}=canary")],
+        ] {
+            let output = entra(&words, &variables(&emulator), "");
+            fails(&output, 2, &["AZURE_CLIENT_SECRET", "--secret-file"]);
+            assert!(!err(&output).contains("canary"), "{}", err(&output));
+        }
+    }
+    assert_eq!(emulator.request_count(), 0);
+}
+
+#[test]
+fn tls_needs_the_ca_and_gets_it_from_a_file() {
+    let emulator = Emulator::builder().tls().start();
+    let mut variables = variables(&emulator);
+    variables[0].1 = emulator.tls_url().unwrap();
+    let ca = file("ca.pem", emulator.ca_pem().unwrap());
+    let output = entra(
+        &["token", "--resource", GRAPH, "--ca-file", ca.to_str().unwrap()],
+        &variables,
+        "",
+    );
+    assert!(output.status.success(), "{}", err(&output));
+
+    let other = Emulator::builder().tls().start();
+    let wrong = file("wrong-ca.pem", other.ca_pem().unwrap());
+    let output = entra(
+        &["token", "--resource", GRAPH, "--ca-file", wrong.to_str().unwrap()],
+        &variables,
+        "",
+    );
+    fails(&output, 7, &["certificate"]);
+    let output = entra(
+        &["token", "--resource", GRAPH, "--ca-file", "nowhere.pem"],
+        &variables,
+        "",
+    );
+    fails(&output, 3, &["nowhere.pem"]);
+}
+
+#[test]
+fn every_way_to_fail_has_its_code() {
+    let emulator = Emulator::builder()
+        .app(App::new("daemon"))
+        .api(Api::new("api://guarded").role("Guarded.Read").assignment_required())
+        .start();
+    let all = variables(&emulator);
+    let with =
+        |name: &'static str, value: &'static str| all.map(|pair| if pair.0 == name { (name, value) } else { pair });
+    let token = ["token", "--resource", GRAPH];
+
+    fails(&entra(&[], &[], ""), 2, &["Usage"]);
+    fails(&entra(&["token"], &all, ""), 2, &["--scope", "--resource"]);
+    fails(
+        &entra(&["token", "--resource", GRAPH, "--scope", "x"], &all, ""),
+        2,
+        &["cannot be used with"],
+    );
+    fails(&entra(&token, &all[..1], ""), 3, &["AZURE_TENANT_ID"]);
+    fails(
+        &entra(&token, &with("AZURE_TENANT_ID", "../evil"), ""),
+        3,
+        &["contoso.onmicrosoft.com"],
+    );
+    fails(
+        &entra(&token, &with("AZURE_TENANT_ID", "common"), ""),
+        3,
+        &["common", "contoso.onmicrosoft.com"],
+    );
+    fails(
+        &entra(&token, &with("AZURE_AUTHORITY_HOST", "http://login.example"), ""),
+        3,
+        &["https"],
+    );
+    fails(
+        &entra(&["token", "--scope", "https://graph.microsoft.com/User.Read"], &all, ""),
+        3,
+        &["write https://graph.microsoft.com/.default"],
+    );
+    fails(
+        &entra(&token, &all[..3], ""),
+        4,
+        &["AZURE_CLIENT_SECRET", "--secret-file"],
+    );
+    fails(
+        &entra(&[&token[..], &["--secret-file", "nowhere"]].concat(), &all, ""),
+        4,
+        &["nowhere"],
+    );
+    fails(
+        &entra(&[&token[..], &["--secret-file", "-"]].concat(), &all, ""),
+        4,
+        &["empty"],
+    );
+    fails(
+        &entra(&token, &with("AZURE_CLIENT_SECRET", "canary"), ""),
+        5,
+        &["AADSTS7000215", "value, not its id"],
+    );
+    fails(
+        &entra(&["token", "--resource", "https://nobody.example"], &all, ""),
+        5,
+        &["AADSTS500011"],
+    );
+    fails(
+        &entra(&["token", "--resource", "api://guarded"], &all, ""),
+        6,
+        &["AADSTS501051", "administrator"],
+    );
+    fails(
+        &entra(&token, &with("AZURE_AUTHORITY_HOST", "http://127.0.0.1:1"), ""),
+        7,
+        &["127.0.0.1:1"],
+    );
+    emulator.fault(Fault::body("{}"));
+    fails(&entra(&token, &all, ""), 9, &["has no access token"]);
+    emulator.fault(Fault::delayed(std::time::Duration::from_secs(5)).always());
+    fails(
+        &entra(&[&token[..], &["--timeout", "1"]].concat(), &all, ""),
+        8,
+        &["127.0.0.1"],
+    );
+    assert!(!err(&entra(&token, &with("AZURE_CLIENT_SECRET", "canary"), "")).contains("canary"));
+}
+
+#[test]
+fn a_token_is_decoded_from_a_pipe() {
+    let emulator = Emulator::builder()
+        .app(App::new("daemon").grant(GRAPH, "User.Read.All"))
+        .start();
+    let token = entra(
+        &["token", "--resource", GRAPH, "-o", "header"],
+        &variables(&emulator),
+        "",
+    );
+    let output = entra(&["decode"], &[], out(&token));
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(err(&output).contains("not verified"));
+    assert!(
+        out(&output).contains("  aud       https://graph.microsoft.com  (the API it is for)\n"),
+        "{}",
+        out(&output)
+    );
+    assert!(out(&output).contains("User.Read.All"), "{}", out(&output));
+    let output = entra(&["decode", "-", "-o", "json"], &[], out(&token));
+    let decoded: Value = serde_json::from_str(out(&output)).unwrap();
+    assert_eq!(
+        (&decoded["header"]["alg"], &decoded["claims"]["tid"]),
+        (&"RS256".into(), &emulator.tenant_id().into())
+    );
+
+    fails(&entra(&["decode"], &[], "opaque"), 9, &["opaque"]);
+    fails(
+        &entra(&["decode", "eyJjYW5hcnkiOjF9.e30.x"], &[], ""),
+        2,
+        &["pipe it in"],
+    );
+    assert!(!err(&entra(&["decode", "eyJjYW5hcnkiOjF9.e30.x"], &[], "")).contains("eyJ"));
+    fails(&entra(&["decode", "nowhere.txt"], &[], ""), 4, &["nowhere.txt"]);
+    fails(&entra(&["decode"], &[], "\n"), 9, &["nothing to read"]);
+}
+
+#[test]
+fn what_a_token_claims_cannot_play_tricks_on_a_terminal() {
+    // {"alg":"none"} and {"name":"\u001b[2Jgone","n\u001b[31m":{"a":["\u202e","\u009b"]}}
+    let claims = "eyJuYW1lIjoiXHUwMDFiWzJKZ29uZSIsIm5cdTAwMWJbMzFtIjp7ImEiOlsiXHUyMDJlIiwiXHUwMDliIl19fQ";
+    let token = format!("eyJhbGciOiJub25lIn0.{claims}.");
+    for words in [&["decode"][..], &["decode", "-", "-o", "json"]] {
+        let output = entra(words, &[], &token);
+        assert!(
+            output.status.success() && out(&output).contains("gone"),
+            "{}",
+            err(&output)
+        );
+        let obeyed = |c: char| c != '\n' && c.is_control() || c == '\u{202e}';
+        assert!(!out(&output).contains(obeyed), "{:?}", out(&output));
+    }
+}
+
+#[test]
+fn nobody_has_to_read_what_is_told_beside_the_result() {
+    let mut child = command(&["explain", "12345 70011"], &[]).spawn().unwrap();
+    drop(child.stderr.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && out(&output).contains("AADSTS70011"));
+}
+
+#[test]
+fn settings_are_read_as_people_write_them() {
+    let emulator = Emulator::start();
+    let mut variables = variables(&emulator).to_vec();
+    // Nothing is not set, and a host needs no scheme.
+    variables[1].1 = "";
+    fails(
+        &entra(&["token", "--resource", GRAPH], &variables, ""),
+        3,
+        &["no tenant"],
+    );
+    variables[1].1 = "contoso.com";
+    variables[0].1 = "nobody.invalid";
+    fails(
+        &entra(&["token", "--resource", GRAPH, "--timeout", "5"], &variables, ""),
+        7,
+        &["nobody.invalid:443"],
+    );
+    variables[0].1 = "private";
+    fails(
+        &entra(&["token", "--resource", GRAPH], &variables, ""),
+        3,
+        &["usgovernment"],
+    );
+    fails(
+        &entra(
+            &["token", "--resource", GRAPH, "--timeout", "18446744073709551615"],
+            &variables,
+            "",
+        ),
+        2,
+        &["3600"],
+    );
+    // A secret in the wrong variable is not shown.
+    variables[1].1 = "canary8Q~secret";
+    let output = entra(&["token", "--resource", GRAPH], &variables, "");
+    assert!(!err(&output).contains("canary"), "{}", err(&output));
+}
+
+#[test]
+fn a_certificate_goes_from_its_making_to_a_token() {
+    let folder = folder("certificate");
+    let output = entra_in(&folder, &["cert", "new", "--name", "daemon", "--days", "10"], &[]);
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(
+        err(&output).contains("warning") || out(&output).contains("in 10 days"),
+        "{}",
+        out(&output)
+    );
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |name| std::fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode("daemon.pem"), 0o600);
+    }
+    assert!(
+        !std::fs::read_to_string(folder.join("daemon.crt"))
+            .unwrap()
+            .contains("PRIVATE KEY")
+    );
+    // Nothing is overwritten, and nothing half made is left.
+    std::fs::write(folder.join("taken.crt"), "").unwrap();
+    fails(
+        &entra_in(&folder, &["cert", "new", "--name", "taken"], &[]),
+        1,
+        &["taken.crt"],
+    );
+    assert!(!folder.join("taken.pem").exists());
+    std::fs::write(folder.join("kept.pem"), "").unwrap();
+    fails(
+        &entra_in(&folder, &["cert", "new", "--name", "kept"], &[]),
+        1,
+        &["kept.pem"],
+    );
+    assert!(!folder.join("kept.crt").exists());
+    let twice = entra_in(&folder, &["keycredentials", "daemon.pem", "daemon.pem"], &[]);
+    assert_eq!(out(&twice).matches("customKeyIdentifier").count(), 1);
+    fails(
+        &entra_in(
+            &folder,
+            &[
+                "token",
+                "--resource",
+                GRAPH,
+                "--certificate",
+                "daemon.pem",
+                "--secret-file",
+                "x",
+            ],
+            &[],
+        ),
+        2,
+        &["cannot be used"],
+    );
+    fails(
+        &entra_in(&folder, &["cert", "new", "--name", "daemon"], &[]),
+        1,
+        &["daemon.crt"],
+    );
+
+    let inspected = entra_in(&folder, &["cert", "inspect", "daemon.pem", "-o", "json"], &[]);
+    let inspected: Value = serde_json::from_str(out(&inspected)).unwrap();
+    assert_eq!(
+        (&inspected["subject"], &inspected["key_bits"]),
+        (&"CN=daemon".into(), &2048.into())
+    );
+
+    // What registers it is what the manifest of the app registration takes.
+    let listed = entra_in(&folder, &["keycredentials", "daemon.pem"], &[]);
+    let listed: Value = serde_json::from_str(out(&listed)).unwrap();
+    let entry = &listed["keyCredentials"][0];
+    assert_eq!(entry["customKeyIdentifier"], inspected["custom_key_identifier"]);
+    assert_eq!(
+        (&entry["type"], &entry["usage"]),
+        (&"AsymmetricX509Cert".into(), &"Verify".into())
+    );
+    std::fs::write(
+        folder.join("manifest.json"),
+        r#"{"id": 1, "keyCredentials": [], "z": null}"#,
+    )
+    .unwrap();
+    let merged = entra_in(
+        &folder,
+        &["keycredentials", "daemon.pem", "--manifest", "manifest.json"],
+        &[],
+    );
+    let merged: Value = serde_json::from_str(out(&merged)).unwrap();
+    assert_eq!(
+        (&merged["keyCredentials"][0]["key"], &merged["id"]),
+        (&entry["key"], &1.into())
+    );
+
+    let pem = std::fs::read_to_string(folder.join("daemon.crt")).unwrap();
+    let app = App::new("daemon").without_secrets().certificate_pem(pem.as_str());
+    let emulator = Emulator::builder().app(app).start();
+    let path = ("AZURE_CLIENT_CERTIFICATE_PATH", "daemon.pem");
+    let with_variable = [&variables(&emulator)[..3], &[path]].concat();
+    for (words, variables) in [
+        (&["--certificate", "daemon.pem"][..], &variables(&emulator)[..3]),
+        (&["--v1"], &with_variable),
+        (&["--send-certificate-chain", "--algorithm", "rs256"], &with_variable),
+    ] {
+        let words = [&["token", "--resource", GRAPH], words].concat();
+        let output = entra_in(&folder, &words, variables);
+        assert!(output.status.success(), "{}", err(&output));
+    }
+    let shown = entra_in(&folder, &["assertion", "--show"], &with_variable);
+    let x5t = inspected["x5t_s256"].as_str().unwrap();
+    assert!(
+        out(&shown).contains("PS256") && out(&shown).contains(x5t),
+        "{}",
+        out(&shown)
+    );
+    let bare = entra_in(&folder, &["assertion"], &with_variable);
+    assert_eq!(out(&bare).trim_end().split('.').count(), 3);
+}
+
+#[test]
+fn a_certificates_password_comes_from_a_file_or_a_variable() {
+    let folder = folder("password");
+    // A copy of a vector of entra-credential: an ordinary PFX file.
+    let pfx = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/pyca.pfx");
+    let pfx = pfx.to_str().unwrap();
+    std::fs::write(folder.join("password"), "secret\n").unwrap();
+    let output = entra_in(
+        &folder,
+        &["cert", "inspect", pfx, "--certificate-password-file", "password"],
+        &[],
+    );
+    assert!(out(&output).contains("QJ-Dz9bK9EQaPzi22GR-0i3b9cY"), "{}", err(&output));
+    let output = entra_in(
+        &folder,
+        &["cert", "inspect", pfx],
+        &[("AZURE_CLIENT_CERTIFICATE_PASSWORD", "secret")],
+    );
+    assert!(
+        out(&output).contains("CN=MyCompanyName MyAppName Cert"),
+        "{}",
+        err(&output)
+    );
+    let output = entra_in(
+        &folder,
+        &["cert", "inspect", pfx],
+        &[("AZURE_CLIENT_CERTIFICATE_PASSWORD", "canary")],
+    );
+    fails(&output, 4, &["password"]);
+    assert!(!err(&output).contains("canary"));
+    // A byte order mark is no part of a password, and an empty variable is none.
+    std::fs::write(folder.join("marked"), "\u{feff}secret\r\n").unwrap();
+    let output = entra_in(
+        &folder,
+        &["cert", "inspect", pfx, "--certificate-password-file", "marked"],
+        &[],
+    );
+    assert!(output.status.success(), "{}", err(&output));
+    // Nobody is asked where nobody sits.
+    fails(&entra_in(&folder, &["cert", "inspect", pfx], &[]), 4, &["password"]);
+    fails(
+        &entra_in(
+            &folder,
+            &["assertion"],
+            &[
+                ("AZURE_TENANT_ID", "contoso.com"),
+                ("AZURE_CLIENT_ID", "11111111-2222-3333-4444-555555555555"),
+                ("AZURE_CLIENT_SECRET", "s"),
+            ],
+        ),
+        2,
+        &["--certificate"],
+    );
+}
+
+#[test]
+fn a_federated_token_is_read_from_its_file() {
+    let emulator = Emulator::start();
+    let folder = folder("federated");
+    std::fs::write(folder.join("token"), "eyJh.eyJi.c2ln\n").unwrap();
+    let variables = [&variables(&emulator)[..3], &[("AZURE_FEDERATED_TOKEN_FILE", "token")]].concat();
+    let output = entra_in(&folder, &["token", "--resource", GRAPH], &variables);
+    // The emulator knows no second issuer, and says so; what matters here is what it was sent.
+    assert_eq!(output.status.code(), Some(5), "{}", err(&output));
+    assert_eq!(
+        emulator.token_requests()[0].form_value("client_assertion"),
+        Some("eyJh.eyJi.c2ln")
+    );
+    fails(
+        &entra_in(
+            &folder,
+            &["token", "--resource", GRAPH, "--federated-token-file", "nowhere"],
+            &variables,
+        ),
+        4,
+        &["nowhere"],
+    );
+}
+
+#[test]
+fn a_log_in_another_encoding_is_explained() {
+    let utf16: Vec<u8> = "AADSTS70011: x\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (number, log) in [&b"verweigert f\xfcr: AADSTS70011"[..], &utf16].into_iter().enumerate() {
+        let path = folder(&format!("explained-{number}")).join("log");
+        std::fs::write(&path, log).unwrap();
+        let mut command = command(&["explain"], &[]);
+        let output = command.stdin(std::fs::File::open(path).unwrap()).output().unwrap();
+        assert!(out(&output).starts_with("AADSTS70011 "), "{}", err(&output));
+    }
+}
+
+#[test]
+fn scopes_and_errors_are_explained() {
+    let output = entra(&["scope", "explain", "https://database.windows.net//.default"], &[], "");
+    assert!(output.status.success());
+    for line in [
+        "  audience     https://database.windows.net/\n",
+        "  v1 endpoint  resource=https://database.windows.net/\n",
+        "  v2 endpoint  scope=https://database.windows.net//.default\n",
+    ] {
+        assert!(out(&output).contains(line), "{}", out(&output));
+    }
+    fails(
+        &entra(
+            &["scope", "explain", "https%3A%2F%2Fgraph.microsoft.com%2F.default"],
+            &[],
+            "",
+        ),
+        2,
+        &["plain"],
+    );
+
+    for words in [
+        &["explain", "AADSTS7000215"][..],
+        &["explain", "7000215"],
+        &["explain", "AADSTS7000215:", "Invalid", "secret"],
+    ] {
+        let output = entra(words, &[], "");
+        assert!(out(&output).contains("value, not its id"), "{}", out(&output));
+    }
+    for (words, input) in [
+        (
+            &["explain", "https://login.microsoftonline.com/error?code=7000215"][..],
+            "",
+        ),
+        (&["explain", r#"{"error_codes":[7000215]}"#], ""),
+        (&["explain", "code: 7000215."], ""),
+        (&["explain", "-"], "error: AADSTS7000215 invalid_client\nmore"),
+        (&["explain"], "[7000215]"),
+    ] {
+        let output = entra(words, &[], input);
+        assert!(out(&output).contains("AADSTS7000215  "), "{words:?} {}", err(&output));
+    }
+    fails(&entra(&["explain"], &[], ""), 2, &["no AADSTS code"]);
+    fails(&entra(&["explain", "nothing"], &[], ""), 2, &["no AADSTS code"]);
+    fails(&entra(&["explain", "AADSTS123"], &[], ""), 2, &["error?code=123"]);
+    assert!(out(&entra(&["explain", "all"], &[], "")).lines().count() > 80);
+}
+
+#[test]
+fn a_reader_that_has_gone_is_no_failure() {
+    let mut child = command(&["explain", "all"], &[]).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && err(&output).is_empty(), "{}", err(&output));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_emulator_prints_what_other_programs_need() {
+    use std::io::{BufRead, BufReader};
+
+    use common::Running;
+
+    // A path of which no part may be lost.
+    let ca = folder("printed blanks é ğ").join("it's ca.pem");
+    let config = file("config.json", r##"{"apps":[{"name":"a\nexport EVIL=1\n#"}]}"##);
+    let mut child = Running::serve(&[
+        "emulator",
+        "--config",
+        config.to_str().unwrap(),
+        "--seed",
+        "7",
+        "--tls",
+        "--ca-out",
+        ca.to_str().unwrap(),
+    ]);
+    let mut script = String::new();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap) {
+        if line.starts_with("export ") {
+            assert!(!line.contains("EVIL"), "a name broke out of its comment");
+            script += &format!("{line}\n");
+            if line.starts_with("export NODE_EXTRA_CA_CERTS=") {
+                break;
+            }
+        }
+    }
+    // As in another terminal: the lines are for a shell, which reads a path with blanks as it is meant.
+    script += "exec \"$@\"";
+    let words = [
+        "-c",
+        &script,
+        "sh",
+        env!("CARGO_BIN_EXE_entra"),
+        "token",
+        "--resource",
+        GRAPH,
+    ];
+    let output = Command::new("/bin/sh").args(words).env_clear().output().unwrap();
+    assert!(output.status.success(), "{}", err(&output));
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line = log.next().unwrap().unwrap();
+    assert!(line.contains("/oauth2/v2.0/token") && line.contains("200"), "{line}");
+}

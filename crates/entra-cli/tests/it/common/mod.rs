@@ -1,0 +1,178 @@
+//! What the tests of the command share: runs of it, with none of the machine's own variables.
+
+#![cfg_attr(not(unix), allow(dead_code, reason = "other systems run fewer tests"))]
+
+#[cfg(unix)]
+pub(crate) mod desk;
+pub(crate) mod server;
+#[cfg(unix)]
+pub(crate) mod terminal;
+pub(crate) mod waiting;
+#[cfg(unix)]
+pub(crate) mod webdriver;
+
+use std::io::Write;
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use entra_emulator::Emulator;
+
+pub(crate) const GRAPH: &str = "https://graph.microsoft.com";
+
+/// `entra` with these words and variables, and nothing to read.
+pub(crate) fn command(words: &[&str], variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_entra"));
+    command
+        .args(words)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// What comes of it.
+pub(crate) fn run(words: &[&str], variables: &[(&str, &str)]) -> Output {
+    command(words, variables).output().unwrap()
+}
+
+/// What comes of it with this standard input.
+pub(crate) fn entra(words: &[&str], variables: &[(&str, &str)], input: &str) -> Output {
+    let mut child = command(words, variables).stdin(Stdio::piped()).spawn().unwrap();
+    // A command that reads nothing may be gone already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// The advice in the JSON of a failure or of a check, in one text.
+#[track_caller]
+pub(crate) fn hints(object: &serde_json::Value) -> String {
+    let hints = object["hints"].as_array().unwrap_or_else(|| panic!("{object}"));
+    let hints: Vec<&str> = hints.iter().map(|hint| hint.as_str().unwrap()).collect();
+    hints.join("\n")
+}
+
+/// A process of a test, which ends with it, also where the test fails.
+pub(crate) struct Running(Option<Child>);
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        Self(Some(command.spawn().unwrap()))
+    }
+
+    /// `entra` with these words, as a server: it would run on for ever, so a shell ends it with this process, however this one ends.
+    #[cfg(unix)]
+    pub(crate) fn serve(words: &[&str]) -> Self {
+        let script = r#"trap : HUP INT TERM; "$@" </dev/null & exec >&- 2>&-; read -r _; kill -KILL $!"#;
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", script, "sh", env!("CARGO_BIN_EXE_entra")])
+            .args(words)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Self::start(&mut command)
+    }
+
+    /// Waits for its end.
+    pub(crate) fn output(mut self) -> Output {
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        self.0.as_mut().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let Some(mut child) = self.0.take() else { return };
+        // A shell that serves ends at the end of its input.
+        if child.stdin.take().is_none() {
+            let _ = child.kill();
+        }
+        let _ = child.wait();
+    }
+}
+
+/// The variables that name an emulator's first application, and where programs are.
+pub(crate) fn variables(emulator: &Emulator) -> [(&'static str, &str); 5] {
+    [
+        ("AZURE_AUTHORITY_HOST", emulator.base_url()),
+        ("AZURE_TENANT_ID", emulator.tenant_id()),
+        ("AZURE_CLIENT_ID", emulator.client_id()),
+        ("AZURE_CLIENT_SECRET", emulator.client_secret()),
+        ("PATH", "/usr/bin:/bin"),
+    ]
+}
+
+pub(crate) fn out(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+pub(crate) fn err(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// A folder that only this user may change, whatever the umask, removed with the test. Everything above it is safe, too.
+pub(crate) fn private_folder() -> tempfile::TempDir {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    builder.tempdir().unwrap()
+}
+
+/// A file of this test's own, as private as one with a key has to be.
+pub(crate) fn file(name: &str, text: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text).unwrap();
+    set_mode(&path, 0o600);
+    path
+}
+
+/// Sets the permissions of a file where files have a mode.
+pub(crate) fn set_mode(path: &Path, mode: u32) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    #[cfg(not(unix))]
+    let _ = (path, mode);
+}
+
+/// An empty folder of this test's own.
+pub(crate) fn folder(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+/// What comes of `entra` in a folder.
+pub(crate) fn entra_in(folder: &Path, words: &[&str], variables: &[(&str, &str)]) -> Output {
+    command(words, variables).current_dir(folder).output().unwrap()
+}
+
+/// It failed with this code, said these things, and printed no result.
+#[track_caller]
+pub(crate) fn fails(output: &Output, code: i32, said: &[&str]) {
+    assert_eq!(output.status.code(), Some(code), "{}", err(output));
+    assert_eq!(out(output), "");
+    for text in said {
+        assert!(err(output).contains(text), "{text}: {}", err(output));
+    }
+}

@@ -1,0 +1,161 @@
+//! `entra completions`: what a shell offers.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::common::{err, fails, folder, out, run};
+
+const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
+
+fn script(shell: &str) -> String {
+    let output = run(&["completions", shell], &[]);
+    assert!(output.status.success(), "{}", err(&output));
+    assert_eq!(err(&output), "");
+    out(&output).to_owned()
+}
+
+/// What bash offers for the last of these words.
+fn offered(words: &str) -> Vec<String> {
+    offered_in(Path::new(env!("CARGO_TARGET_TMPDIR")), words)
+}
+
+/// The same in this folder.
+fn offered_in(folder: &Path, words: &str) -> Vec<String> {
+    let script = script("bash");
+    let words: Vec<&str> = words.split(' ').collect();
+    let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+    let (last, before) = (quoted.last().unwrap(), &quoted[quoted.len() - 2]);
+    // The builtin works while a key is handled alone.
+    let program = format!(
+        "{script}\ncompopt() {{ :; }}\nCOMP_WORDS=({}); COMP_CWORD={}; _entra entra {last} {before}; printf '%s\\n' \"${{COMPREPLY[@]}}\"\n",
+        quoted.join(" "),
+        quoted.len() - 1
+    );
+    let mut bash = Command::new("bash")
+        .args(["--noprofile", "--norc"])
+        // A locale that the machine lacks would be a warning.
+        .env("LC_ALL", "C")
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    bash.stdin.take().unwrap().write_all(program.as_bytes()).unwrap();
+    let output = bash.wait_with_output().unwrap();
+    assert_eq!(err(&output), "");
+    out(&output).lines().map(str::to_owned).collect()
+}
+
+/// Whether there is a bash, which is no part of every system.
+fn has_bash(test: &str) -> bool {
+    let found = Command::new("bash").arg("--version").output().is_ok();
+    if !found {
+        let _ = writeln!(std::io::stderr(), "{test}: SKIPPED: no bash");
+        assert!(cfg!(windows) || std::env::var_os("CI").is_none_or(|value| value.is_empty()));
+    }
+    found
+}
+
+#[test]
+fn bash_completes_commands_options_and_values() {
+    if !has_bash("bash_completes_commands_options_and_values") {
+        return;
+    }
+    for (words, expected) in [
+        ("entra tok", &["token"][..]),
+        ("entra ten", &["tenants"]),
+        ("entra cert n", &["new"]),
+        ("entra tenants f", &["forget"]),
+        ("entra token --res", &["--resource"]),
+        ("entra token --verb", &["--verbose"]),
+        ("entra token --flow d", &["device-code"]),
+        ("entra token -o h", &["header"]),
+        ("entra completions z", &["zsh"]),
+        ("entra xyz", &[""]),
+    ] {
+        assert_eq!(offered(words), expected, "{words}");
+    }
+}
+
+#[test]
+fn bash_offers_files_for_options_that_name_one() {
+    if !has_bash("bash_offers_files_for_options_that_name_one") {
+        return;
+    }
+    let folder = folder("completions-files");
+    std::fs::create_dir_all(folder.join("my keys")).unwrap();
+    std::fs::write(folder.join("my key.pem"), "").unwrap();
+    for option in [
+        "token --certificate",
+        "token --secret-file",
+        "token --store-key",
+        "emulator --config",
+        "cert new --out",
+    ] {
+        let mut files = offered_in(&folder, &format!("entra {option} my"));
+        files.sort();
+        assert_eq!(files, ["my key.pem", "my keys"], "{option}");
+    }
+    for option in ["--tenant", "--scope", "--client-id", "--timeout"] {
+        assert_eq!(
+            offered_in(&folder, &format!("entra token {option} my")),
+            ["my"],
+            "{option}"
+        );
+    }
+}
+
+#[test]
+fn bash_offers_nothing_that_is_hidden() {
+    if !has_bash("bash_offers_nothing_that_is_hidden") {
+        return;
+    }
+    assert_eq!(offered("entra token --secret"), ["--secret-file"]);
+    assert_eq!(offered("entra token --client-s"), [""]);
+    assert_eq!(offered("entra assertion --reg"), [""]);
+    assert!(!offered("entra token --flow ").contains(&"password".to_owned()));
+}
+
+#[test]
+fn no_script_names_a_hidden_option_or_value() {
+    for shell in SHELLS {
+        let script = script(shell);
+        for known in ["token", "resource", "secret-file", "emulator"] {
+            assert!(script.contains(known), "{shell}: {known}");
+        }
+        for hidden in [
+            "--secret ",
+            "--secret=",
+            "'--secret'",
+            "-l secret ",
+            "client-secret",
+            "auth-code obo password",
+            "Where people look for it first",
+            "Not to be had",
+        ] {
+            assert!(!script.contains(hidden), "{shell}: {hidden}");
+        }
+    }
+}
+
+#[test]
+fn a_shell_that_is_not_known_is_refused() {
+    fails(&run(&["completions", "tcsh"], &[]), 2, &["tcsh", "bash"]);
+    fails(&run(&["completions"], &[]), 2, &["SHELL"]);
+}
+
+#[test]
+fn the_help_says_where_each_script_goes() {
+    let output = run(&["completions", "--help"], &[]);
+    for place in [
+        "bash-completion/completions/entra",
+        "_entra",
+        "completions/entra.fish",
+        "$PROFILE",
+        "rc.elv",
+    ] {
+        assert!(out(&output).contains(place), "{place}");
+    }
+}

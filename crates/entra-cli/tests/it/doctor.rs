@@ -1,0 +1,694 @@
+//! What `entra doctor` finds, in an app that is well and in those that are not.
+
+use std::collections::BTreeMap;
+use std::process::Output;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entra_emulator::{App, Emulator, Fault};
+use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
+use serde_json::{Value, json};
+
+use crate::common::{self, GRAPH, entra, err, file, out, variables};
+
+/// What a run for programs reported.
+struct Report {
+    code: i32,
+    json: Value,
+    shown: String,
+}
+
+impl Report {
+    fn of(words: &[&str], variables: &[(&str, &str)]) -> Self {
+        let output = entra(&[&["doctor", "-o", "json"], words].concat(), variables, "");
+        let report: Value = serde_json::from_str(out(&output)).unwrap_or_else(|_| panic!("{}", err(&output)));
+        let code = output.status.code().unwrap();
+        assert_eq!(report["exit_code"], code);
+        Self {
+            code,
+            json: report,
+            shown: both(&output),
+        }
+    }
+
+    /// The statuses of all checks but those that are ok.
+    fn not_ok(&self) -> BTreeMap<&str, &str> {
+        self.checks()
+            .map(|check| (text(check, "check"), text(check, "status")))
+            .filter(|(_, status)| *status != "ok")
+            .collect()
+    }
+
+    #[track_caller]
+    fn check(&self, name: &str) -> &Value {
+        let mut checks = self.checks();
+        checks
+            .find(|check| check["check"] == name)
+            .unwrap_or_else(|| panic!("no {name}: {}", self.json))
+    }
+
+    /// A check found this, and advises that.
+    #[track_caller]
+    fn says(&self, name: &str, found: &str, hint: &str) {
+        let check = self.check(name);
+        assert!(text(check, "found").contains(found), "{found}: {check}");
+        assert!(common::hints(check).contains(hint), "{hint}: {check}");
+    }
+
+    /// A check was left out, which says because of what and repeats no advice.
+    #[track_caller]
+    fn skips(&self, name: &str, needs: &str) {
+        let check = self.check(name);
+        assert_eq!(check["details"]["needs"], json!([needs]), "{check}");
+        assert_eq!(text(check, "found"), format!("needs {needs}"));
+        assert_eq!(check["hints"], json!([]), "{check}");
+    }
+
+    fn checks(&self) -> impl Iterator<Item = &Value> {
+        self.json["checks"].as_array().unwrap().iter()
+    }
+}
+
+fn text<'a>(check: &'a Value, member: &str) -> &'a str {
+    check[member].as_str().unwrap_or_default()
+}
+
+fn both(output: &Output) -> String {
+    format!("{}{}", out(output), err(output))
+}
+
+fn with<'a>(variables: &[(&'a str, &'a str)], name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
+    let others = variables.iter().copied().filter(|pair| pair.0 != name);
+    others.chain([(name, value)]).collect()
+}
+
+/// A key with a certificate that it signed itself, in PEM, and the certificate alone.
+fn certificate(from: SystemTime, until: SystemTime) -> (String, String) {
+    let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    (params.not_before, params.not_after) = (from.into(), until.into());
+    let certificate = params.self_signed(&key).unwrap().pem();
+    (format!("{}{certificate}", key.serialize_pem()), certificate)
+}
+
+fn days(days: u64) -> Duration {
+    Duration::from_secs(days * 86_400)
+}
+
+fn jwt(claims: &Value) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}.c2ln", part(&json!({"alg": "none"})), part(claims))
+}
+
+#[test]
+fn an_app_that_is_well_passes_every_check() {
+    let emulator = Emulator::start();
+    let output = entra(&["doctor", "--resource", GRAPH], &variables(&emulator), "");
+    assert_eq!(output.status.code(), Some(0), "{}", both(&output));
+    assert_eq!(err(&output), "");
+    let names: Vec<&str> = out(&output)
+        .lines()
+        .map(|line| {
+            let mut words = line.split_whitespace();
+            assert_eq!(words.next(), Some("ok"), "{line}");
+            words.next().unwrap()
+        })
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "authority",
+            "tenant",
+            "client-id",
+            "credential",
+            "target",
+            "region",
+            "network",
+            "connection",
+            "clock",
+            "tenant-found",
+            "token-request",
+            "audience",
+            "roles",
+            "lifetime",
+            "issued-to"
+        ]
+    );
+    for said in [
+        "(from AZURE_TENANT_ID)",
+        "(from AZURE_CLIENT_SECRET)",
+        "(from --resource)",
+        "none  (the default)",
+        "scope=https://graph.microsoft.com/.default",
+        "User.Read.All",
+        "60 min",
+        "a v1 token",
+        "with a secret (appidacr 1)",
+    ] {
+        assert!(out(&output).contains(said), "{said}: {}", out(&output));
+    }
+    // What it does is what `entra token` does: one token, and one look at the tenant before it.
+    assert_eq!((emulator.token_requests().len(), emulator.request_count()), (1, 2));
+}
+
+#[test]
+fn a_wrong_secret_is_refused_with_all_that_support_asks_for() {
+    let emulator = Emulator::start();
+    let variables = with(&variables(&emulator), "AZURE_CLIENT_SECRET", "canary-of-a-secret");
+    let output = entra(&["doctor", "--resource", GRAPH], &variables, "");
+    assert_eq!(output.status.code(), Some(5), "{}", both(&output));
+    let lines: Vec<&str> = out(&output).lines().collect();
+    let at = lines
+        .iter()
+        .position(|line| line.starts_with("fail     token-request"))
+        .unwrap();
+    for said in ["AADSTS7000215", "invalid_client", "trace id ", "correlation id "] {
+        assert!(lines[at].contains(said), "{}", lines[at]);
+    }
+    assert!(
+        lines[at + 1].starts_with("         hint: send the secret's value, not its id"),
+        "{}",
+        lines[at + 1]
+    );
+    assert!(lines[at + 2].starts_with("skipped  token "), "{}", lines[at + 2]);
+    assert!(lines[at + 2].ends_with("needs token-request"), "{}", lines[at + 2]);
+    assert_eq!(err(&output), "error: 1 check failed: token-request\n");
+    assert!(!both(&output).contains("canary"), "{}", both(&output));
+
+    let report = Report::of(&["--resource", GRAPH], &variables);
+    assert_eq!(
+        report.not_ok(),
+        [("token", "skipped"), ("token-request", "fail")].into()
+    );
+    let details = &report.check("token-request")["details"];
+    assert_eq!(
+        (&details["aadsts_codes"], &details["status"]),
+        (&json!([7_000_215]), &json!(401))
+    );
+    assert!(
+        details["trace_id"].is_string() && details["correlation_id"].is_string(),
+        "{details}"
+    );
+}
+
+#[test]
+fn the_id_of_a_secret_is_told_from_its_value() {
+    let emulator = Emulator::start();
+    let id = emulator.apps()[0].secrets.as_ref().unwrap()[0].id.clone();
+    let report = Report::of(
+        &["--resource", GRAPH],
+        &with(&variables(&emulator), "AZURE_CLIENT_SECRET", &id),
+    );
+    assert_eq!(report.code, 5);
+    report.says("credential", "looks like a secret's id", "value, not its id");
+    assert!(!report.shown.contains(&id), "{}", report.shown);
+}
+
+#[test]
+fn a_certificate_that_has_expired_or_soon_will_is_found_before_the_service_says_so() {
+    let now = SystemTime::now();
+    let (expired, expired_public) = certificate(now - days(400), now - days(35));
+    let (short, short_public) = certificate(now - days(1), now + days(20));
+    let emulator = Emulator::builder()
+        .app(
+            App::new("expired")
+                .without_secrets()
+                .certificate_pem(&expired_public)
+                .grant(GRAPH, "User.Read.All"),
+        )
+        .app(
+            App::new("short")
+                .without_secrets()
+                .certificate_pem(&short_public)
+                .grant(GRAPH, "User.Read.All"),
+        )
+        .start();
+    let path = file("doctor-expired.pem", &expired);
+    let words = ["--resource", GRAPH, "--certificate", path.to_str().unwrap()];
+    let report = Report::of(&words, &variables(&emulator)[..3]);
+    assert_eq!(report.code, 4, "{}", report.json);
+    // The service decides, so it is asked all the same.
+    assert_eq!(
+        report.not_ok(),
+        [("certificate", "fail"), ("token", "skipped"), ("token-request", "fail")].into()
+    );
+    report.says("certificate", "expired 35 days ago", "entra cert new");
+    report.says("token-request", "AADSTS700027", "");
+
+    let path = file("doctor-short.pem", &short);
+    let client_id = &emulator.app("short").unwrap().client_id;
+    let words = ["--resource", GRAPH, "--v1"];
+    let mut variables = with(&variables(&emulator)[..3], "AZURE_CLIENT_ID", client_id);
+    variables.push(("AZURE_CLIENT_CERTIFICATE_PATH", path.to_str().unwrap()));
+    let report = Report::of(&words, &variables);
+    assert_eq!(
+        (report.code, report.not_ok()),
+        (0, [("certificate", "warn")].into()),
+        "{}",
+        report.json
+    );
+    let details = &report.check("certificate")["details"];
+    assert_eq!(details["key_bits"], 2048);
+    for (name, length) in [("sha1", 40), ("sha256", 64), ("x5t", 27), ("x5t_s256", 43)] {
+        let thumbprint = details[name].as_str().unwrap();
+        assert_eq!(thumbprint.len(), length, "{thumbprint}");
+        report.says("certificate", thumbprint, "");
+    }
+    assert_eq!(
+        report.check("credential")["source"]["name"],
+        "AZURE_CLIENT_CERTIFICATE_PATH"
+    );
+    report.says("issued-to", "with a certificate (appidacr 2)", "");
+
+    // One that cannot be read is not sent, and all else is looked at.
+    let wrong = file("doctor-wrong.pem", &short_public);
+    let words = ["--resource", GRAPH, "--certificate", wrong.to_str().unwrap()];
+    let report = Report::of(&words, &variables);
+    assert_eq!(report.code, 4);
+    report.says(
+        "certificate",
+        "holds no private key",
+        "export the certificate together with its private key",
+    );
+    report.skips("token-request", "certificate");
+    assert_eq!(report.check("tenant-found")["status"], "ok");
+
+    // It is judged by the service's clock, whatever this machine's says.
+    emulator.clock().advance(days(60));
+    let report = Report::of(&["--resource", GRAPH], &variables);
+    assert_eq!(report.check("clock")["status"], "fail");
+    report.says("certificate", "expired 40 days ago", "");
+}
+
+#[test]
+fn a_tenant_that_does_not_exist_is_sent_no_credential() {
+    let emulator = Emulator::start();
+    let variables = with(&variables(&emulator), "AZURE_TENANT_ID", "nobody.example");
+    let report = Report::of(&["--resource", GRAPH], &variables);
+    assert_eq!(report.code, 5);
+    assert_eq!(
+        report.not_ok(),
+        [
+            ("tenant-found", "fail"),
+            ("token", "skipped"),
+            ("token-request", "skipped")
+        ]
+        .into()
+    );
+    report.says("tenant-found", "AADSTS90002", "check the tenant");
+    assert!(emulator.token_requests().is_empty());
+}
+
+#[test]
+fn where_nobody_listens_the_settings_are_looked_at_all_the_same() {
+    let emulator = Emulator::start();
+    let dead = with(&variables(&emulator), "AZURE_AUTHORITY_HOST", "http://127.0.0.1:1");
+    let report = Report::of(&["--resource", GRAPH], &dead);
+    assert_eq!(report.code, 7);
+    let skipped = ["clock", "tenant-found", "token-request", "token"].map(|name| (name, "skipped"));
+    assert_eq!(
+        report.not_ok(),
+        skipped.into_iter().chain([("connection", "fail")]).collect()
+    );
+    report.says("connection", "127.0.0.1:1", "something listens at 127.0.0.1:1");
+    assert_eq!(report.check("connection")["details"]["stage"], "connect");
+    report.skips("clock", "connection");
+    for secret in [emulator.client_secret(), "eyJ"] {
+        assert!(!report.shown.contains(secret), "{}", report.shown);
+    }
+
+    let unknown = with(&dead, "AZURE_AUTHORITY_HOST", "nobody.invalid");
+    let report = Report::of(&["--resource", GRAPH, "--timeout", "5"], &unknown);
+    assert_eq!(
+        (report.code, &report.check("connection")["details"]["stage"]),
+        (7, &json!("dns"))
+    );
+    report.says("connection", "nobody.invalid", "the host's spelling");
+
+    // Through a proxy, it is the proxy that nobody listens at. Its password is told to nobody.
+    let mut proxied = with(&dead, "AZURE_AUTHORITY_HOST", "https://login.example");
+    proxied.push(("HTTPS_PROXY", "http://user:canary@127.0.0.1:1"));
+    let report = Report::of(&["--resource", GRAPH], &proxied);
+    assert_eq!(report.code, 7);
+    report.says("network", "through the proxy 127.0.0.1:1 (HTTPS_PROXY)", "");
+    report.says("connection", "proxy: ", "check the proxy 127.0.0.1:1 in HTTPS_PROXY");
+    assert!(!report.shown.contains("canary"), "{}", report.shown);
+}
+
+#[test]
+fn tls_without_its_root_is_told_from_a_dead_host() {
+    let emulator = Emulator::builder().tls().start();
+    let variables = with(
+        &variables(&emulator),
+        "AZURE_AUTHORITY_HOST",
+        emulator.tls_url().unwrap(),
+    );
+    let report = Report::of(&["--resource", GRAPH], &variables);
+    assert_eq!(
+        (report.code, &report.check("connection")["details"]["stage"]),
+        (7, &json!("tls"))
+    );
+    report.says("connection", "certificate", "--ca-file");
+
+    let nowhere = with(&variables, "SSL_CERT_FILE", "/no/such/roots.pem");
+    let report = Report::of(&["--resource", GRAPH], &nowhere);
+    assert_eq!(report.not_ok()["network"], "warn");
+    report.says("network", "no certificate is found there", "the path in SSL_CERT_FILE");
+    report.says("connection", "not trusted here", "check its path");
+
+    let ca = file("doctor-ca.pem", emulator.ca_pem().unwrap());
+    let ca = ca.to_str().unwrap();
+    let report = Report::of(&["--resource", GRAPH, "--ca-file", ca], &variables);
+    assert_eq!((report.code, report.not_ok()), (0, BTreeMap::new()), "{}", report.json);
+    report.says("connection", "over TLS", "");
+    report.says("network", ca, "");
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_told_by_how_much() {
+    let emulator = Emulator::start();
+    emulator.clock().advance(Duration::from_secs(200));
+    let report = Report::of(&["--resource", GRAPH], &variables(&emulator));
+    assert_eq!(
+        (report.code, report.not_ok()),
+        (0, [("clock", "warn")].into()),
+        "{}",
+        report.json
+    );
+    emulator.clock().advance(Duration::from_secs(400));
+    let report = Report::of(&["--resource", GRAPH], &variables(&emulator));
+    assert_eq!(
+        (report.code, report.not_ok()),
+        (3, [("clock", "fail")].into()),
+        "{}",
+        report.json
+    );
+    report.says("clock", "10 min behind", "AADSTS700024");
+    emulator.clock().set(SystemTime::now() - Duration::from_secs(3600));
+    let report = Report::of(&["--resource", GRAPH], &variables(&emulator));
+    report.says("clock", "60 min ahead", "AADSTS700024");
+}
+
+#[test]
+fn an_app_without_roles_is_sent_to_its_administrator() {
+    let app = App::new("forgotten").request(GRAPH, "User.Read.All");
+    let emulator = Emulator::builder().app(app).start();
+    let report = Report::of(&["--resource", GRAPH], &variables(&emulator));
+    assert_eq!(
+        (report.code, report.not_ok()),
+        (0, [("roles", "warn")].into()),
+        "{}",
+        report.json
+    );
+    report.says("roles", "none", "have an administrator grant consent");
+}
+
+#[test]
+fn a_target_that_no_daemon_can_ask_for_is_never_sent() {
+    let emulator = Emulator::start();
+    for (words, found, fix) in [
+        (
+            &["--scope", "https://graph.microsoft.com/User.Read"][..],
+            "is one permission",
+            "write https://graph.microsoft.com/.default",
+        ),
+        (
+            &["--scope", GRAPH],
+            "is the address of an API, not a scope",
+            "write https://graph.microsoft.com/.default",
+        ),
+        (
+            &["--scope", "https%3A%2F%2Fgraph.microsoft.com%2F.default"],
+            "percent-encoded",
+            "write it plain",
+        ),
+        (&["--resource", GRAPH, "--claims", "{"], "claims", ""),
+        (&[], "no API is named", "--resource"),
+    ] {
+        let report = Report::of(words, &variables(&emulator));
+        assert_eq!(report.code, 3, "{}", report.json);
+        let skipped = ["token-request", "token"].map(|name| (name, "skipped"));
+        assert_eq!(
+            report.not_ok(),
+            skipped.into_iter().chain([("target", "fail")]).collect()
+        );
+        report.says("target", found, fix);
+    }
+    assert!(emulator.token_requests().is_empty());
+}
+
+#[test]
+fn the_slash_at_the_end_of_an_audience_is_followed_into_the_token() {
+    let emulator = Emulator::start();
+    for words in [
+        ["--resource", "https://database.windows.net/"],
+        ["--scope", "https://database.windows.net//.default"],
+    ] {
+        let report = Report::of(&words, &variables(&emulator));
+        // The database's own users decide, so there are no roles in it.
+        assert_eq!(
+            (report.code, report.not_ok()),
+            (0, [("roles", "warn")].into()),
+            "{}",
+            report.json
+        );
+        report.says("target", "scope=https://database.windows.net//.default", "");
+        report.says(
+            "audience",
+            "https://database.windows.net/, as asked for, slash at the end included",
+            "",
+        );
+    }
+    let report = Report::of(&["--resource", "https://database.windows.net"], &variables(&emulator));
+    assert_eq!(report.not_ok(), [("audience", "warn"), ("roles", "warn")].into());
+    report.says(
+        "audience",
+        "without the slash",
+        "https://database.windows.net//.default",
+    );
+
+    // An API with v2 tokens is named by its application's id in them.
+    let api = emulator.api();
+    let report = Report::of(&["--resource", &api.identifiers[0]], &variables(&emulator));
+    assert_eq!((report.code, report.not_ok()), (0, BTreeMap::new()), "{}", report.json);
+    report.says("audience", &api.app_id, "");
+    report.says("issued-to", "azpacr 1", "");
+}
+
+#[test]
+fn every_setting_that_is_wrong_is_told_in_one_run() {
+    let output = entra(&["doctor"], &[], "");
+    assert_eq!(output.status.code(), Some(3), "{}", both(&output));
+    for line in [
+        "fail     tenant ",
+        "fail     client-id ",
+        "fail     credential ",
+        "fail     target ",
+    ] {
+        assert!(out(&output).contains(line), "{line}: {}", out(&output));
+    }
+    // What nobody gave comes from nowhere.
+    assert_eq!(out(&output).matches("the default").count(), 3, "{}", out(&output));
+    for said in ["--tenant", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"] {
+        assert!(out(&output).contains(said), "{said}: {}", out(&output));
+    }
+
+    let emulator = Emulator::start();
+    let mut variables = variables(&emulator).to_vec();
+    variables[1].1 = "common";
+    variables[2].1 = "canary~of~a~secret";
+    variables.push(("HTTPS_PROXY", "socks5://user:canary@127.0.0.1:1"));
+    let words = ["--resource", GRAPH, "--region", "westeurope", "--secret", "canary"];
+    let report = Report::of(&words, &variables);
+    let failed: Vec<&str> = report
+        .checks()
+        .filter(|check| check["status"] == "fail")
+        .map(|check| text(check, "check"))
+        .collect();
+    assert_eq!(failed, ["tenant", "client-id", "credential", "region", "network"]);
+    report.says("tenant", "common", "contoso.onmicrosoft.com");
+    report.says("credential", "seen by every user", "--secret-file");
+    assert!(!report.shown.contains("canary"), "{}", report.shown);
+    assert_eq!(emulator.request_count(), 0);
+}
+
+#[test]
+fn settings_that_other_programs_would_stumble_over_are_warned_of() {
+    let emulator = Emulator::start();
+    let tenant = format!("{}\n", emulator.tenant_id());
+    let mut variables = with(&variables(&emulator), "AZURE_TENANT_ID", &tenant);
+    variables.push(("AZURE_FEDERATED_TOKEN_FILE", "/var/run/token"));
+    let report = Report::of(&["--resource", GRAPH], &variables);
+    assert_eq!(
+        (report.code, report.not_ok()),
+        (0, [("credential", "warn"), ("tenant", "warn")].into())
+    );
+    report.says("tenant", "white space", "white space");
+    report.says("credential", "AZURE_FEDERATED_TOKEN_FILE is set as well", "unset");
+
+    let twice = with(&variables, "AZURE_CLIENT_ID", emulator.tenant_id());
+    let report = Report::of(&["--resource", GRAPH], &twice);
+    report.says("tenant", "it is the client id as well", "copy");
+    report.says("token-request", "AADSTS700016", "");
+
+    let secret = format!("{}\n\n", emulator.client_secret());
+    let path = file("doctor-secret.txt", &secret);
+    let words = ["--resource", GRAPH, "--secret-file", path.to_str().unwrap()];
+    let report = Report::of(&words, &variables);
+    report.says("credential", "white space or a line end", "printf");
+    assert_eq!(report.check("credential")["source"]["kind"], "file");
+    let words = ["doctor", "--resource", GRAPH, "--secret-file", "-"];
+    let piped = entra(&words, &variables, emulator.client_secret());
+    assert!(
+        out(&piped).contains("a client secret  (from standard input)"),
+        "{}",
+        both(&piped)
+    );
+    assert!(piped.status.success() && !both(&piped).contains(emulator.client_secret()));
+    assert!(!report.shown.contains(emulator.client_secret()), "{}", report.shown);
+}
+
+#[test]
+fn a_federated_token_is_looked_into_and_not_shown() {
+    let emulator = Emulator::start();
+    let in_an_hour = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
+        + 3600;
+    let token = jwt(
+        &json!({"iss": "https://issuer.example", "sub": "system:serviceaccount:a:b",
+        "aud": "api://AzureADTokenExchange", "exp": in_an_hour}),
+    );
+    let path = file("doctor-federated", &token);
+    let words = ["--resource", GRAPH, "--federated-token-file", path.to_str().unwrap()];
+    let report = Report::of(&words, &variables(&emulator));
+    assert_eq!(report.check("federated-token")["status"], "ok", "{}", report.json);
+    report.says("federated-token", "subject system:serviceaccount:a:b", "");
+    assert!(!report.shown.contains("eyJ"), "{}", report.shown);
+    // The emulator knows no second issuer; that it was asked is what matters.
+    assert_eq!(
+        emulator.token_requests()[0].form_value("client_assertion"),
+        Some(token.as_str())
+    );
+
+    let report = Report::of(
+        &["--resource", GRAPH, "--federated-token-file", "nowhere"],
+        &variables(&emulator),
+    );
+    assert_eq!(report.code, 4);
+    report.says("federated-token", "nowhere", "the platform writes the token");
+    report.says("token-request", "needs federated-token", "");
+}
+
+#[test]
+fn strange_answers_are_named_and_end_nothing() {
+    let emulator = Emulator::start();
+    let variables = variables(&emulator);
+    let look = |fault: Fault| {
+        emulator.fault(fault.on("openid-configuration"));
+        Report::of(&["--resource", GRAPH], &variables)
+    };
+    // Busy now: whether the tenant exists is open, and the token is asked for.
+    let report = look(Fault::status(503));
+    assert_eq!(
+        (report.code, report.not_ok()),
+        (0, [("tenant-found", "warn")].into()),
+        "{}",
+        report.json
+    );
+    // Somebody else answers: then nothing secret is sent there.
+    for fault in [
+        Fault::body("<html>canary"),
+        Fault::redirect(302, "http://portal.example/?canary"),
+        Fault::body("["),
+    ] {
+        let asked = emulator.token_requests().len();
+        let report = look(fault);
+        assert_eq!(
+            (report.code, &report.check("tenant-found")["status"]),
+            (9, &json!("fail"))
+        );
+        report.says("tenant-found", "not the description of a tenant", "proxy");
+        assert!(!report.shown.contains("canary"), "{}", report.shown);
+        assert_eq!(emulator.token_requests().len(), asked);
+    }
+    emulator.fault(Fault::reset().on("openid-configuration"));
+    let report = Report::of(&["--resource", GRAPH], &variables);
+    assert_eq!(
+        (report.code, &report.check("connection")["details"]["stage"]),
+        (7, &json!("http"))
+    );
+}
+
+#[test]
+fn a_token_is_never_shown_even_by_an_authority_that_repeats_what_it_was_sent() {
+    let emulator = Emulator::start();
+    let variables = variables(&emulator);
+    let secret = emulator.client_secret();
+    let echo = |access_token: &str| {
+        let answer = json!({"access_token": access_token, "expires_in": 60, "token_type": "Bearer"});
+        ["text", "json"].map(|form| {
+            emulator.fault(Fault::body(answer.to_string()).on("/token"));
+            let output = entra(&["doctor", "--resource", GRAPH, "-o", form], &variables, "");
+            assert!(
+                !both(&output).contains(secret) && !both(&output).contains(access_token),
+                "{}",
+                both(&output)
+            );
+            both(&output)
+        })
+    };
+    let told = echo(&jwt(
+        &json!({"aud": secret, "roles": [secret, "Some.Role"], "tid": emulator.tenant_id(),
+        "azp": emulator.client_id(), "azpacr": "1", "ver": "2.0"}),
+    ));
+    assert!(
+        told.iter()
+            .all(|told| told.contains("[not shown], Some.Role") && told.contains("60 s, so short")),
+        "{told:?}"
+    );
+    let told = echo("canary-opaque");
+    assert!(told.iter().all(|told| told.contains("opaque")), "{told:?}");
+    // A refusal that repeats the request.
+    let refusal = json!({"error": "invalid_client\u{7f}", "error_description": format!("client_secret={secret}")});
+    emulator.fault(Fault::body(refusal.to_string()).on("/token"));
+    let report = Report::of(&["--resource", GRAPH], &variables);
+    assert_eq!(report.code, 5, "{}", report.json);
+    assert!(
+        !report.shown.contains(secret) && !report.shown.contains('\u{7f}'),
+        "{}",
+        report.shown
+    );
+}
+
+#[test]
+fn a_key_or_a_token_in_the_place_of_its_file_is_named_and_not_shown() {
+    let key = "-----BEGIN PRIVATE KEY-----\nMIIEcanary\n-----END PRIVATE KEY-----\n";
+    let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJjYW5hcnkifQ.canary";
+    for (setting, value) in [
+        ("AZURE_CLIENT_CERTIFICATE_PATH", key),
+        ("AZURE_FEDERATED_TOKEN_FILE", token),
+    ] {
+        let variables = [
+            ("AZURE_TENANT_ID", "contoso.com"),
+            ("AZURE_CLIENT_ID", "535fb089-9ff3-47b6-9bfb-4f1264799865"),
+            ("AZURE_AUTHORITY_HOST", "http://127.0.0.1:1"),
+            (setting, value),
+        ];
+        let report = Report::of(&["--resource", GRAPH], &variables);
+        report.says("credential", "holds a key or a token itself", "write that to a file");
+        assert!(
+            report.shown.contains(setting) && !report.shown.contains("canary"),
+            "{}",
+            report.shown
+        );
+        let output = entra(&["token", "--resource", GRAPH], &variables, "");
+        assert!(
+            !both(&output).contains("canary") && err(&output).contains(setting),
+            "{}",
+            both(&output)
+        );
+    }
+}

@@ -1,0 +1,628 @@
+//! `entra emulator` as other programs find it, and what it leaves behind.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use entra_emulator::Emulator;
+
+use crate::common::{self, Running, command, err, fails, run};
+
+/// An emulator, and the lines that it prints up to the one that begins so.
+///
+/// That is its last one: without a reader for what follows, the emulator would end.
+fn started(words: &[&str], variables: &[(&str, &str)], last: &str) -> (Running, Vec<String>) {
+    let mut child = Running::start(&mut command(&[&["emulator"], words].concat(), variables));
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut printed = Vec::new();
+    for line in lines {
+        let is_last = line.starts_with(last);
+        printed.push(line);
+        if is_last {
+            break;
+        }
+    }
+    (child, printed)
+}
+
+fn folder(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+fn signal(child: &Child, name: &str) {
+    let done = Command::new("kill")
+        .args([&format!("-{name}"), &child.id().to_string()])
+        .status();
+    assert!(done.unwrap().success());
+}
+
+#[test]
+fn the_ca_stands_in_a_folder_of_its_own_until_the_end() {
+    // Under `nohup` the child ignores it, which is a test of its own.
+    let signals = [("TERM", 15), ("INT", 2), ("HUP", 1)];
+    for (name, number) in signals
+        .into_iter()
+        .filter(|(name, _)| *name != "HUP" || !ignores_hangup("self"))
+    {
+        let folder = folder(&format!("ca-{name}"));
+        // Whoever guesses the old name gains nothing.
+        let variables = [("TMPDIR", folder.to_str().unwrap())];
+        let (mut child, printed) = started(&["--tls"], &variables, "export NODE_EXTRA_CA_CERTS=");
+        let ca = printed.last().unwrap().split_once('=').unwrap().1;
+        let ca = Path::new(ca.trim_matches('\''));
+        let own = ca.parent().unwrap();
+        assert_eq!(
+            own.parent().unwrap().canonicalize().unwrap(),
+            folder.canonicalize().unwrap()
+        );
+        assert_eq!(std::fs::metadata(own).unwrap().permissions().mode() & 0o777, 0o700);
+        assert!(
+            std::fs::read_to_string(ca)
+                .unwrap()
+                .starts_with("-----BEGIN CERTIFICATE")
+        );
+        assert!(!ca.to_str().unwrap().contains(&format!("-{}.", child.id())));
+        signal(&child, name);
+        assert_eq!(child.wait().unwrap().signal(), Some(number));
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+    }
+}
+
+/// Whether a process ignores SIGHUP. False where the system does not tell.
+fn ignores_hangup(process: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.is_some_and(|set| u64::from_str_radix(set.trim(), 16).is_ok_and(|set| set & 1 == 1))
+}
+
+/// `nohup` has it so, and it stays so.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_ignored_hangup_stays_ignored() {
+    let folder = folder("ca-nohup");
+    let script = r#"trap '' HUP; exec "$@""#;
+    let mut command = Command::new("/bin/sh");
+    command
+        .args(["-c", script, "sh", env!("CARGO_BIN_EXE_entra"), "emulator", "--tls"])
+        .env_clear()
+        .env("TMPDIR", &folder)
+        .stdout(Stdio::piped());
+    let mut child = Running::start(&mut command);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.starts_with("export NODE_EXTRA_CA_CERTS=")));
+    assert!(ignores_hangup(&child.id().to_string()));
+    signal(&child, "HUP");
+    signal(&child, "TERM");
+    assert_eq!(child.wait().unwrap().signal(), Some(15));
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+#[test]
+fn a_named_ca_file_is_replaced_and_no_link_followed() {
+    let folder = folder("ca-out");
+    let (victim, link, old) = (folder.join("victim"), folder.join("link.pem"), folder.join("old.pem"));
+    std::fs::write(&victim, "precious").unwrap();
+    std::os::unix::fs::symlink(&victim, &link).unwrap();
+    std::fs::write(&old, "x".repeat(10_000)).unwrap();
+    common::set_mode(&old, 0o666);
+    for path in [&link, &old, &folder.join("new.pem")] {
+        let words = ["--tls", "--ca-out", path.to_str().unwrap()];
+        let (child, printed) = started(&words, &[], "export NODE_EXTRA_CA_CERTS=");
+        let named = printed.last().unwrap().split_once('=').unwrap().1;
+        assert_eq!(Path::new(named.trim_matches('\'')), path.canonicalize().unwrap());
+        assert!(path.symlink_metadata().unwrap().is_file());
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o133, 0, "{path:?}");
+        let pem = std::fs::read_to_string(path).unwrap();
+        assert!(pem.starts_with("-----BEGIN CERTIFICATE") && pem.ends_with("-----END CERTIFICATE-----\n"));
+        drop(child);
+        assert!(path.exists(), "it stays");
+    }
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+    // Nothing of the writing is left behind.
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 4);
+    for other in ["/dev/null", folder.to_str().unwrap()] {
+        fails(&run(&["emulator", "--tls", "--ca-out", other], &[]), 3, &["--ca-out"]);
+    }
+}
+
+#[test]
+fn lines_about_tls_say_what_they_replace() {
+    let (_child, printed) = started(&["--tls"], &[], "export NODE_EXTRA_CA_CERTS=");
+    let at = printed
+        .iter()
+        .position(|line| line.starts_with("export SSL_CERT_FILE="))
+        .unwrap();
+    let comment = &printed[at - 2..at];
+    assert!(comment.iter().all(|line| line.starts_with("# ")), "{comment:?}");
+    assert!(
+        comment[0].contains("the place of this machine's root certificates"),
+        "{comment:?}"
+    );
+}
+
+/// As `docker stop` does, where nothing else passes signals on.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_first_process_of_a_container_obeys_signals() {
+    let unshare = ["--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
+    let possible = Command::new("unshare").args(unshare).arg("true").output();
+    if !possible.is_ok_and(|output| output.status.success()) {
+        let _ = std::io::stderr().write_all(b"SKIPPED: no namespace of processes here\n");
+        return;
+    }
+    for (words, last) in [
+        (&[][..], "export AZURE_CLIENT_SECRET="),
+        (&["--tls"], "export NODE_EXTRA_CA_CERTS="),
+    ] {
+        let mut isolated = Command::new("unshare");
+        isolated
+            .args(unshare)
+            .args([env!("CARGO_BIN_EXE_entra"), "emulator"])
+            .args(words)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = Running::start(&mut isolated);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        assert!(lines.any(|line| line.starts_with(last)));
+        let children = format!("/proc/{0}/task/{0}/children", child.id());
+        let first = std::fs::read_to_string(children).unwrap();
+        let done = Command::new("kill").args(["-TERM", first.trim()]).status();
+        assert!(done.unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(128 + 15), "{words:?}");
+    }
+}
+
+/// A probe that is answered may read the lines.
+#[test]
+fn it_answers_only_after_its_lines_are_written() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .unwrap()
+        .port();
+    // Nothing more fits into its standard output.
+    let (mut reader, mut full) = UnixStream::pair().unwrap();
+    full.set_nonblocking(true).unwrap();
+    while full.write(&[b'\n'; 4096]).is_ok() {}
+    while full.write(b"\n").is_ok() {}
+    full.set_nonblocking(false).unwrap();
+    let mut command = command(&["emulator", "--port", &port.to_string()], &[]);
+    command.stdout(OwnedFd::from(full));
+    let _child = Running::start(&mut command);
+    drop(command);
+    let mut probe = loop {
+        match TcpStream::connect(("127.0.0.1", port)) {
+            Ok(probe) => break probe,
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    probe
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    probe.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    assert!(probe.read(&mut [0]).is_err(), "the lines are not written yet");
+    std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+    probe.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut answer = String::new();
+    probe.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[test]
+fn the_control_api_is_off_unless_asked_for() {
+    let (_child, printed) = started(&[], &[], "export AZURE_CLIENT_SECRET=");
+    assert!(!printed.iter().any(|line| line.contains("CONTROL")), "{printed:?}");
+    let (_child, printed) = started(
+        &["--seed", "7", "--control", "0"],
+        &[],
+        "export ENTRA_EMULATOR_CONTROL_KEY=",
+    );
+    let value = |name: &str| {
+        let line = printed
+            .iter()
+            .find_map(|line| line.strip_prefix(&format!("export {name}=")));
+        line.unwrap_or_else(|| panic!("{name}: {printed:?}")).to_owned()
+    };
+    let (url, key) = (value("ENTRA_EMULATOR_CONTROL"), value("ENTRA_EMULATOR_CONTROL_KEY"));
+    assert!(url.starts_with("http://127.0.0.1:") && url != value("AZURE_AUTHORITY_HOST"));
+    let get = |key: &str| {
+        let address = url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(
+            stream,
+            "GET /v1/clock HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(get(&key).starts_with("HTTP/1.1 200 ") && get("wrong").starts_with("HTTP/1.1 401 "));
+    let (_other, printed) = started(
+        &["--seed", "7", "--control", "0"],
+        &[],
+        "export ENTRA_EMULATOR_CONTROL_KEY=",
+    );
+    assert!(!printed.last().unwrap().ends_with(&key), "the seed does not tell it");
+
+    let taken = url.rsplit_once(':').unwrap().1;
+    fails(&run(&["emulator", "--control", taken], &[]), 3, &["--control"]);
+    let words = ["emulator", "--control", "0", "--control-listen", "127.0.0.1:0"];
+    fails(&run(&words, &[]), 2, &["--control-listen"]);
+}
+
+#[test]
+fn the_control_port_stays_on_loopback_unless_named() {
+    let words = ["--listen", "0.0.0.0", "--control", "0"];
+    let (_child, printed) = started(&words, &[], "export ENTRA_EMULATOR_CONTROL_KEY=");
+    assert!(
+        printed
+            .iter()
+            .any(|line| line.starts_with("export ENTRA_EMULATOR_CONTROL=http://127.0.0.1:"))
+    );
+    let words = ["--control-listen", "0.0.0.0:0"];
+    let (mut child, _) = started(&words, &[], "export ENTRA_EMULATOR_CONTROL_KEY=");
+    let mut warning = String::new();
+    BufReader::new(child.stderr.take().unwrap())
+        .read_line(&mut warning)
+        .unwrap();
+    assert!(
+        warning.contains("warning") && warning.contains("control API"),
+        "{warning}"
+    );
+}
+
+#[test]
+fn an_empty_variable_is_no_folder_for_the_ca() {
+    let (mut child, printed) = started(&["--tls"], &[("TMPDIR", "")], "export NODE_EXTRA_CA_CERTS=");
+    let ca = printed.last().unwrap().split_once('=').unwrap().1;
+    assert!(ca.starts_with('/') && Path::new(ca).exists(), "{ca}");
+    signal(&child, "TERM");
+    child.wait().unwrap();
+    assert!(!Path::new(ca).exists());
+}
+
+#[test]
+fn a_ca_file_that_cannot_be_written_is_told_with_its_option() {
+    let nowhere = folder("nowhere").join("none");
+    let output = run(&["emulator", "--tls"], &[("TMPDIR", nowhere.to_str().unwrap())]);
+    fails(&output, 3, &["--ca-out"]);
+    let output = run(
+        &[
+            "emulator",
+            "--tls",
+            "--ca-out",
+            nowhere.join("ca.pem").to_str().unwrap(),
+        ],
+        &[],
+    );
+    fails(&output, 3, &["none/ca.pem", "--ca-out"]);
+}
+
+/// The device example of `entra token --help`, with the variables that the emulator prints.
+#[test]
+fn the_device_example_works_with_the_default_emulator() {
+    let help = run(&["token", "--help"], &[]);
+    let example = common::out(&help)
+        .lines()
+        .find(|line| line.contains("entra token --flow device-code"))
+        .unwrap();
+    let words: Vec<&str> = example.split('#').next().unwrap().split_whitespace().skip(1).collect();
+    let emulator = Emulator::start();
+    let mut child = Running::start(&mut command(&words, &common::variables(&emulator)));
+    let mut message = String::new();
+    BufReader::new(child.stderr.as_mut().unwrap())
+        .read_line(&mut message)
+        .unwrap();
+    let code = message
+        .split_once("the code ")
+        .unwrap()
+        .1
+        .trim_end()
+        .trim_end_matches('.');
+    let user = &emulator.tenants()[0].users.as_ref().unwrap()[0];
+    emulator.approve_device(code, &user.user_principal_name).unwrap();
+    let mut token = String::new();
+    child.stdout.as_mut().unwrap().read_to_string(&mut token).unwrap();
+    assert!(token.starts_with("eyJ") && child.wait().unwrap().success());
+}
+
+#[test]
+fn a_public_client_is_told_what_to_allow() {
+    let emulator = Emulator::start();
+    let words = ["token", "--flow", "device-code", "--public", "--scope", "User.Read"];
+    let mut child = Running::start(&mut command(&words, &common::variables(&emulator)));
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    stderr.read_line(&mut said).unwrap();
+    let code = said
+        .split_once("the code ")
+        .unwrap()
+        .1
+        .trim_end()
+        .trim_end_matches('.')
+        .to_owned();
+    let user = &emulator.tenants()[0].users.as_ref().unwrap()[0];
+    emulator.approve_device(&code, &user.user_principal_name).unwrap();
+    stderr.read_to_string(&mut said).unwrap();
+    assert!(
+        said.contains("7000218") && said.contains("Allow public client flows"),
+        "{said}"
+    );
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+}
+
+#[test]
+fn the_log_escapes_what_a_client_sends_and_hides_secrets() {
+    let (mut child, printed) = started(&[], &[], "export AZURE_CLIENT_SECRET=");
+    let host = printed
+        .iter()
+        .find(|line| line.starts_with("export AZURE_AUTHORITY_HOST="))
+        .unwrap();
+    let address = host.split_once("//").unwrap().1.to_owned();
+    let mut stream = TcpStream::connect(&address).unwrap();
+    let mut request = "GET /a\u{9b}31m\u{202e}b".as_bytes().to_vec();
+    request.extend(b"%1b%9b%e2%80%ae/");
+    request.extend("x/".repeat(2_500).as_bytes());
+    request.extend(b" HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    stream.write_all(&request).unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    log.read_line(&mut line).unwrap();
+    let obeyed = |c: char| c != '\n' && c.is_control() || c == '\u{202e}';
+    assert!(
+        line.contains("Z GET /a\\u{9b}31m\\u{202e}b") && !line.contains(obeyed),
+        "{line:?}"
+    );
+    assert!(line.len() < 1_000, "{}", line.len());
+
+    let mut stream = TcpStream::connect(&address).unwrap();
+    let secret = "abc8Q~kD93jfKEl20sPq81canaryvQwT4uYbNhGcR";
+    write!(
+        stream,
+        "GET /{secret}/oauth2/v2.0/token HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    line.clear();
+    log.read_line(&mut line).unwrap();
+    assert!(
+        line.contains("Z GET /[not shown]/oauth2/v2.0/token 4") && !line.contains("canary"),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_configuration_is_refused_without_repeating_its_secrets() {
+    for json in [
+        r#"{"apps":[{"secrets":["canary-secret"]}]}"#,
+        r#"{"apps":[{"client_id":"abc8Q~kD93jfKEl20sPq81canaryvQwT4uYbNhGcR"}]}"#,
+        r#"{"apps":[{"secrets":[{"value":"x","end":"canary"}]}]}"#,
+        r#"{"abc8Q~kD93jfKEl20sPq81canaryvQwT4uYbNhGcR":1}"#,
+    ] {
+        let config = common::file("canary-config.json", json);
+        let output = run(&["emulator", "--config", config.to_str().unwrap()], &[]);
+        fails(&output, 3, &["canary-config.json: "]);
+        assert_eq!(err(&output).matches("canary").count(), 1, "{}", err(&output));
+    }
+}
+
+/// The value that the emulator prints for other programs.
+fn exported<'a>(printed: &'a [String], name: &str) -> &'a str {
+    let start = format!("export {name}=");
+    printed.iter().find_map(|line| line.strip_prefix(&start)).unwrap()
+}
+
+#[test]
+fn it_listens_where_it_is_told_and_warns_of_strangers() {
+    for (words, host, warns) in [
+        (&["--listen", "127.0.0.1"][..], "127.0.0.1:", false),
+        (&["--listen", "127.0.0.2:0"], "127.0.0.2:", false),
+        (&["--listen", "0.0.0.0"], "127.0.0.1:", true),
+        (&["--listen", "0.0.0.0:0", "--name", "emulator"], "emulator:", true),
+    ] {
+        let (mut child, printed) = started(words, &[], "export AZURE_CLIENT_SECRET=");
+        let url = exported(&printed, "AZURE_AUTHORITY_HOST");
+        assert!(url.starts_with(&format!("http://{host}")), "{url}");
+        let port = url.rsplit(':').next().unwrap();
+        let ip = if host == "127.0.0.2:" { "127.0.0.2" } else { "127.0.0.1" };
+        let mut stream = TcpStream::connect(format!("{ip}:{port}")).unwrap();
+        write!(
+            stream,
+            "GET /healthz HTTP/1.1\r\nhost: emulator\r\nconnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("\"status\":\"ok\""), "{answer}");
+        signal(&child, "TERM");
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(said.contains("warning: everybody on every network"), warns, "{said}");
+        // The probe is no request that the log shows.
+        assert!(!said.contains("healthz"), "{said}");
+        child.wait().unwrap();
+    }
+}
+
+#[test]
+fn addresses_that_cannot_be_are_rejected_with_advice() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let place = format!("127.0.0.1:{port}");
+    let example = common::file("named-config.json", "{}");
+    let example = example.to_str().unwrap();
+    for (words, exit, said) in [
+        (&["--listen", "emulator"][..], 2, &["no IP address", "--name"][..]),
+        (&["--listen", ":8500"], 2, &["0.0.0.0:8500"]),
+        (
+            &["--listen", "127.0.0.1:1", "--port", "2"],
+            2,
+            &["port 1", "2", "leave out"],
+        ),
+        (
+            &["--port", "8599", "--tls", "--tls-port", "8599"],
+            2,
+            &["8599", "--tls-port"],
+        ),
+        (
+            &["--name", "http://a"],
+            3,
+            &["error: \"http://a\" is neither a host name", "--name"],
+        ),
+        // The configuration is not blamed for it.
+        (
+            &["--name", "http://a", "--config", example],
+            3,
+            &["error: \"http://a\" is neither a host name", "--name"],
+        ),
+        (
+            &["--listen", "192.0.2.1"],
+            3,
+            &["192.0.2.1", "no such address", "--listen"],
+        ),
+        (
+            &["--port", &port],
+            3,
+            &[&*place, "another program listens there", "--port"],
+        ),
+        (
+            &["--listen", &place],
+            3,
+            &[&*place, "another program listens there", "--port"],
+        ),
+        (
+            &["--tls", "--tls-port", &port],
+            3,
+            &[&*place, "another program listens there", "--tls-port"],
+        ),
+    ] {
+        fails(&run(&[&["emulator"], words].concat(), &[]), exit, said);
+    }
+}
+
+/// Sends a GET request to a printed URL, or a POST request with this form, and returns the JSON of the response.
+fn fetched(url: &str, form: Option<&str>) -> serde_json::Value {
+    let rest = url.strip_prefix("http://").unwrap();
+    let (host, path) = rest.split_once('/').unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    let method = if form.is_some() { "POST" } else { "GET" };
+    let body = form.unwrap_or_default();
+    write!(
+        stream,
+        "{method} /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\n\
+         content-type: application/x-www-form-urlencoded\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+/// Strict clients of OpenID Connect compare the issuer with the URL that they were given, and with `iss` of tokens.
+#[test]
+fn the_issuer_is_the_one_that_was_asked_for() {
+    let fixed = "http://emulator:8500";
+    for (issuer, expected) in [("origin", None), (fixed, Some(fixed))] {
+        let (_child, printed) = started(&["--issuer", issuer], &[], "export AZURE_CLIENT_SECRET=");
+        let [host, tenant, client, secret] = ["AUTHORITY_HOST", "TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"]
+            .map(|name| exported(&printed, &format!("AZURE_{name}")));
+        let origin = expected.unwrap_or(host);
+        for (path, resource, version) in [
+            ("/v2.0", "api://a9501030-2ab4-4882-b623-4de76b37b681", "2.0"),
+            ("/", "https://graph.microsoft.com", "1.0"),
+        ] {
+            let issuer = format!("{origin}/{tenant}{path}");
+            let document = format!(
+                "{host}/{tenant}{}/.well-known/openid-configuration",
+                path.trim_end_matches('/')
+            );
+            let document = fetched(&document, None);
+            assert_eq!(document["issuer"], issuer);
+            let form = format!(
+                "grant_type=client_credentials&client_id={client}&client_secret={secret}&scope={resource}/.default"
+            );
+            let token = fetched(&format!("{host}/{tenant}/oauth2/v2.0/token"), Some(&form));
+            let claims = token["access_token"].as_str().unwrap().split('.').nth(1).unwrap();
+            let claims = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, claims).unwrap();
+            let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+            assert_eq!((&claims["iss"], &claims["ver"]), (&issuer.into(), &version.into()));
+        }
+    }
+    for (bad, exit, said) in [
+        ("orign", 2, "neither `entra` nor `origin`"),
+        ("http://a?b", 2, "tenant and version are appended"),
+    ] {
+        fails(&run(&["emulator", "--issuer", bad], &[]), exit, &[said]);
+    }
+}
+
+#[test]
+fn the_printed_example_is_a_configuration() {
+    let example = run(&["emulator", "config", "--example"], &[]);
+    assert!(
+        example.status.success() && err(&example).contains("daemon: a secret"),
+        "{}",
+        err(&example)
+    );
+    let json: serde_json::Value = serde_json::from_str(common::out(&example)).unwrap();
+    assert_eq!(json["apps"][0]["name"], "daemon");
+    let schema = run(&["emulator", "config", "--schema"], &[]);
+    let schema: serde_json::Value = serde_json::from_str(common::out(&schema)).unwrap();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+
+    // By its file, and by standard input.
+    let file = common::file("example-config.json", common::out(&example));
+    for words in [["--config", file.to_str().unwrap()], ["--config", "-"]] {
+        let mut command = command(&[&["emulator"], &words[..]].concat(), &[]);
+        command.stdin(std::fs::File::open(&file).unwrap());
+        let mut child = Running::start(&mut command);
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let secret = lines
+            .into_iter()
+            .find(|line| line.starts_with("export AZURE_CLIENT_SECRET="));
+        assert_eq!(secret.as_deref(), Some("export AZURE_CLIENT_SECRET=s3cret"));
+    }
+}
+
+#[test]
+fn a_configuration_from_standard_input_is_named_so() {
+    let mut command = command(&["emulator", "--config", "-"], &[]);
+    command.stdin(std::fs::File::open(common::file("bad-config.json", r#"{"app": []}"#)).unwrap());
+    let output = command.output().unwrap();
+    fails(&output, 3, &["standard input: ", "unknown field `app`"]);
+    for (words, said) in [
+        (&["config"][..], "--example"),
+        (&["config", "--example", "--schema"], "--schema"),
+        (&["--port", "1", "config", "--example"], "config"),
+    ] {
+        fails(&run(&[&["emulator"], words].concat(), &[]), 2, &[said]);
+    }
+}
+
+#[test]
+fn a_wrong_certificate_is_no_fault_of_the_configuration() {
+    let certificate = common::file("no-certificate.pem", "nonsense");
+    let config = common::file("empty-config.json", "{}");
+    let words = ["emulator", "--certificate", certificate.to_str().unwrap()];
+    for more in [&[][..], &["--config", config.to_str().unwrap()]] {
+        let output = run(&[&words[..], more].concat(), &[]);
+        fails(
+            &output,
+            3,
+            &[
+                "no-certificate.pem: the entry is no certificate in PEM",
+                "entra cert new",
+            ],
+        );
+        assert!(!err(&output).contains("empty-config"), "{}", err(&output));
+    }
+}

@@ -1,0 +1,159 @@
+//! `entra emulator -- COMMAND`: an emulator for the time that a command takes.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::common::{self, Running, command, err, fails, out, run};
+
+const ENTRA: &str = env!("CARGO_BIN_EXE_entra");
+const PATH: (&str, &str) = ("PATH", "/usr/bin:/bin");
+
+/// `entra emulator` with these words of its own, and what it runs.
+fn emulator<'a>(more: &[&'a str], run: &[&'a str]) -> Vec<&'a str> {
+    [&["emulator"], more, &["--"], run].concat()
+}
+
+#[test]
+fn command_gets_a_token_with_the_variables_that_are_set() {
+    let words = emulator(&[], &[ENTRA, "token", "--resource", common::GRAPH]);
+    // Those of the service are replaced.
+    let variables = [
+        PATH,
+        ("AZURE_TENANT_ID", "contoso.com"),
+        ("AZURE_CLIENT_SECRET", "canary"),
+    ];
+    let output = run(&words, &variables);
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(out(&output).starts_with("eyJ") && out(&output).lines().count() == 1);
+    // No line of the emulator is among those of the command.
+    assert_eq!(err(&output).lines().count(), 1, "{}", err(&output));
+    let output = run(&[&["-v"], &words[..]].concat(), &variables);
+    assert!(
+        err(&output).contains(" POST /") && err(&output).contains("/oauth2/v2.0/token 200"),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
+fn command_gets_the_variables_of_all_parts() {
+    let script = "env; test -f \"$SSL_CERT_FILE\" && echo is-there";
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("guest-ca");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let variables = [PATH, ("TMPDIR", folder.to_str().unwrap()), ("KEPT", "as it was")];
+    let words = emulator(&["--tls", "--control", "0"], &["sh", "-c", script]);
+    let output = run(&words, &variables);
+    assert!(output.status.success(), "{}", err(&output));
+    for start in [
+        "AZURE_AUTHORITY_HOST=https://127.0.0.1:",
+        "AZURE_TENANT_ID=",
+        "AZURE_CLIENT_ID=",
+        "AZURE_CLIENT_SECRET=emulator~",
+        "SSL_CERT_FILE=/",
+        "REQUESTS_CA_BUNDLE=/",
+        "CURL_CA_BUNDLE=/",
+        "NODE_EXTRA_CA_CERTS=/",
+        "ENTRA_EMULATOR_CONTROL=http://127.0.0.1:",
+        "ENTRA_EMULATOR_CONTROL_KEY=",
+        "KEPT=as it was",
+        "is-there",
+    ] {
+        assert!(
+            out(&output).lines().any(|line| line.starts_with(start)),
+            "{start}: {}",
+            out(&output)
+        );
+    }
+    // The CA is removed with the emulator.
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+#[test]
+fn emulator_ends_as_its_command_ends() {
+    let shell = |script: &str| run(&emulator(&[], &["sh", "-c", script]), &[PATH]).status;
+    for code in [0, 1, 5, 200] {
+        assert_eq!(shell(&format!("exit {code}")).code(), Some(code));
+    }
+    for signal in [2, 9, 15] {
+        assert_eq!(shell(&format!("kill -{signal} $$")).signal(), Some(signal));
+    }
+}
+
+#[test]
+fn words_and_input_of_the_command_are_passed_on() {
+    let script = "printf '%s|' \"$@\"; cat";
+    let words = emulator(&[], &["sh", "-c", script, "sh", "a b", "--help", "--", "$HOME", ""]);
+    let output = common::entra(&words, &[PATH], "from standard input");
+    assert_eq!(out(&output), "a b|--help|--|$HOME||from standard input");
+    // No subcommand of ours.
+    let output = run(&emulator(&[], &["config"]), &[PATH]);
+    fails(&output, 127, &["error: config: "]);
+}
+
+#[test]
+fn signal_reaches_the_command_and_its_end_is_awaited() {
+    for (name, number) in [("TERM", 15), ("HUP", 1), ("INT", 2)] {
+        // A command that ends in its own way, with a call to the emulator.
+        let script = format!(
+            "trap 'echo caught; \"$0\" token --resource https://graph.microsoft.com >/dev/null && exit 42' {name}; \
+             echo ready; while :; do sleep 0.1; done"
+        );
+        let words = emulator(&[], &["sh", "-c", &script, ENTRA]);
+        let mut child = Running::start(&mut command(&words, &[PATH]));
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        assert_eq!(lines.next().as_deref(), Some("ready"));
+        send(name, child.id());
+        assert_eq!(lines.next().as_deref(), Some("caught"), "{name}");
+        assert_eq!(child.output().status.code(), Some(42), "{name}");
+
+        // One that does not ends by the signal, and so does the emulator.
+        let words = emulator(&[], &["sh", "-c", "echo ready; exec sleep 100"]);
+        let mut child = Running::start(&mut command(&words, &[PATH]));
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        assert_eq!(lines.next().as_deref(), Some("ready"));
+        send(name, child.id());
+        assert_eq!(child.output().status.signal(), Some(number), "{name}");
+    }
+}
+
+fn send(signal: &str, process: u32) {
+    let done = Command::new("kill")
+        .args([&format!("-{signal}"), &process.to_string()])
+        .stdin(Stdio::null())
+        .status();
+    assert!(done.unwrap().success());
+}
+
+#[test]
+fn command_that_cannot_be_run_ends_as_in_a_shell() {
+    let output = run(&emulator(&[], &["no-such-command"]), &[PATH]);
+    fails(&output, 127, &["error: no-such-command: ", "PATH"]);
+    fails(&run(&emulator(&[], &[""]), &[PATH]), 127, &["PATH"]);
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("no-guest");
+    std::fs::write(&file, "").unwrap();
+    let file = file.to_str().unwrap();
+    fails(&run(&emulator(&[], &[file]), &[PATH]), 126, &[file]);
+    for output in [
+        run(&emulator(&[], &[]), &[PATH]),
+        run(&emulator(&["--port", "0"], &[]), &[PATH]),
+        run(&["emulator", "config", "--", "true"], &[PATH]),
+        run(&["emulator", "true"], &[PATH]),
+    ] {
+        assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    }
+    fails(
+        &run(&emulator(&[], &[]), &[PATH]),
+        2,
+        &["there is no command after --", "leave -- out"],
+    );
+}
+
+#[test]
+fn emulator_that_cannot_start_runs_no_command() {
+    let output = run(&emulator(&["--config", "missing.json"], &["echo", "ran"]), &[PATH]);
+    fails(&output, 3, &["missing.json"]);
+    assert_eq!(out(&output), "");
+}

@@ -1,0 +1,66 @@
+//! The pages that the command shows to a browser, in a browser.
+
+use std::io::{BufRead, BufReader};
+use std::process::ChildStderr;
+
+use entra_emulator::{Emulator, Fault};
+
+use crate::common::webdriver::Browser;
+use crate::common::{Running, command, private_folder, variables};
+
+/// The button of a user.
+const MEGAN: &str = "[data-user^=megan]";
+
+/// `entra login`, and the short address that it prints.
+fn login(emulator: &Emulator, store: &str) -> (Running, BufReader<ChildStderr>, String) {
+    let client_id = &emulator.app("cli").unwrap().client_id;
+    let mut variables = variables(emulator).to_vec();
+    variables.push(("ENTRA_STORE", store));
+    let words = ["login", "--client-id", client_id, "--listen", "localhost:0"];
+    let mut child = Running::start(&mut command(&words, &variables));
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("http://localhost") {
+        line.clear();
+        assert_ne!(said.read_line(&mut line).unwrap(), 0, "it has ended");
+    }
+    (child, said, line.trim().to_owned())
+}
+
+#[test]
+fn the_pages_of_a_sign_in_are_readable_and_keep_no_code() {
+    let Some(browser) = Browser::start() else { return };
+    let emulator = Emulator::start();
+    let folder = private_folder();
+    let store = folder.path().join("state");
+    // How it ends, what the browser does, and what the page says.
+    let trouble = Fault::aadsts(50_105).on("/token").times(1);
+    for (name, fault, pressed, heading, code) in [
+        ("declined", None, &[MEGAN, "#cancel"][..], "The sign-in was canceled", 6),
+        ("failed", Some(trouble), &[MEGAN, "#accept"], "You are not signed in", 6),
+        // She has consented by now.
+        ("signed-in", None, &[MEGAN], "You are signed in", 0),
+    ] {
+        let (child, _said, short) = login(&emulator, store.to_str().unwrap());
+        browser.open(&short);
+        if let Some(fault) = fault {
+            emulator.fault(fault);
+        }
+        for button in pressed {
+            browser.press(button);
+        }
+        assert_eq!(browser.text("h1"), heading);
+        let home = short.rsplit_once('/').unwrap().0;
+        assert_eq!(browser.url(), format!("{home}/"), "the address bar keeps a code");
+        assert_eq!(
+            browser.value("getComputedStyle(document.querySelector('main')).borderStyle"),
+            "solid"
+        );
+        for (width, dark) in [(400, false), (1200, false), (400, true)] {
+            let content = browser.picture(&format!("entra-login-{name}"), width, dark);
+            assert!(content <= u64::from(width), "{name} is {content} px wide at {width}");
+        }
+        let output = child.output();
+        assert_eq!(output.status.code(), Some(code), "{name}");
+    }
+}

@@ -1,0 +1,224 @@
+//! A signed assertion serves while it lasts, and a new certificate signs its own.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use entra_client::{Client, Policy};
+use entra_proto::{Signer, SignerError, SigningAlgorithm, SigningCertificate, Tenant};
+
+use crate::support::{self, Answer, CountedRandom, Seen, Service, VirtualClock, Wire, api, app, pass, seconds};
+
+const TOKEN: Answer = Answer::Token("t", 3600, "");
+
+/// "Signs", counts, and can be given another certificate.
+#[derive(Clone, Default)]
+struct Pen {
+    certificate: Arc<AtomicU8>,
+    signed: Arc<AtomicUsize>,
+}
+
+impl Signer for Pen {
+    fn certificate(&self) -> SigningCertificate {
+        let number = self.certificate.load(Ordering::Relaxed);
+        SigningCertificate::new([number; 20], [number; 32], Vec::new())
+    }
+
+    fn sign(&self, _: &SigningCertificate, _: SigningAlgorithm, _: &[u8]) -> Result<Vec<u8>, SignerError> {
+        self.signed.fetch_add(1, Ordering::Relaxed);
+        Ok(vec![self.certificate.load(Ordering::Relaxed); 3])
+    }
+}
+
+struct Scene {
+    client: Client,
+    service: Service,
+    clock: VirtualClock,
+    pen: Pen,
+}
+
+impl Scene {
+    fn new(service: Service, policy: Policy) -> Self {
+        let (pen, clock) = (Pen::default(), VirtualClock::new());
+        let client = Client::builder(app(pen.clone()), Wire::to(&service))
+            .clock(clock.clone())
+            .secure_random(CountedRandom::default())
+            .policy(policy)
+            .build()
+            .unwrap();
+        Self {
+            client,
+            service,
+            clock,
+            pen,
+        }
+    }
+
+    fn signed(&self) -> usize {
+        self.pen.signed.load(Ordering::Relaxed)
+    }
+
+    /// A token nobody has asked for before.
+    async fn ask(&self, name: &str) -> Result<entra_client::Token, entra_client::Error> {
+        self.client.token(&api(name)).await
+    }
+}
+
+fn assertion(seen: &Seen) -> String {
+    seen.value("client_assertion").unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_assertion_serves_nine_of_its_ten_minutes() {
+    let scene = Scene::new(Service::always(TOKEN), Policy::default());
+    for n in 0..540 {
+        scene.ask(&format!("a{n}")).await.unwrap();
+        pass(seconds(1)).await;
+    }
+    assert_eq!(scene.signed(), 1);
+    scene.ask("b").await.unwrap();
+    assert_eq!(scene.signed(), 2);
+    assert_ne!(assertion(&scene.service.seen(0)), assertion(&scene.service.seen(540)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_tenant_has_an_assertion_of_its_own() {
+    let scene = Scene::new(Service::always(TOKEN), Policy::default());
+    let fabrikam = scene.client.tenant("fabrikam.com".parse::<Tenant>().unwrap());
+    for name in ["a", "b"] {
+        scene.ask(name).await.unwrap();
+        fabrikam.token(&api(name)).await.unwrap();
+    }
+    assert_eq!(scene.signed(), 2, "the audience is the tenant's own endpoint");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fresh_one_each_time_is_a_matter_of_policy() {
+    let mut policy = Policy::default();
+    policy.assertion_margin = None;
+    let scene = Scene::new(Service::always(TOKEN), policy);
+    for name in ["a", "b", "c"] {
+        scene.ask(name).await.unwrap();
+    }
+    assert_eq!(scene.signed(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotated_certificate_signs_from_the_next_request_on() {
+    let scene = Scene::new(Service::always(TOKEN), Policy::default());
+    scene.ask("a").await.unwrap();
+    scene.pen.certificate.store(1, Ordering::Relaxed);
+    scene.ask("b").await.unwrap();
+    assert_eq!(scene.signed(), 2);
+    assert!(
+        assertion(&scene.service.seen(1)).ends_with(".AQEB"),
+        "the new key's signature"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejected_assertion_is_not_used_again() {
+    let refusal = r#"{"error":"invalid_client","error_codes":[700027]}"#;
+    let rejected = || Answer::refusal(401, refusal);
+    let scene = Scene::new(
+        Service::answers(&[TOKEN, rejected(), rejected(), TOKEN]),
+        Policy::default(),
+    );
+    scene.ask("a").await.unwrap();
+    scene.ask("b").await.unwrap_err();
+    assert_eq!(
+        (scene.signed(), scene.service.requests()),
+        (2, 3),
+        "once more, and never a loop"
+    );
+    pass(seconds(5)).await;
+    scene.ask("b").await.unwrap();
+    assert_eq!(scene.signed(), 3);
+    // What was never accepted is not kept in the first place.
+    let scene = Scene::new(
+        Service::answers(&[Answer::refusal(401, refusal), TOKEN]),
+        Policy::default(),
+    );
+    scene.ask("a").await.unwrap_err();
+    scene.ask("b").await.unwrap();
+    assert_eq!(scene.signed(), 2);
+}
+
+/// A service that accepts each assertion only once.
+#[tokio::test(start_paused = true)]
+async fn cached_assertion_that_is_rejected_is_signed_anew_once() {
+    for refusal in [
+        r#"{"error":"invalid_client","error_codes":[50012]}"#,
+        r#"{"error":"invalid_client","error_description":"client assertion tokens must only be used once"}"#,
+    ] {
+        let seen = Mutex::new(HashSet::new());
+        let service = Service::new(move |_, request| {
+            let is_new = seen.lock().unwrap().insert(assertion(request));
+            (
+                Duration::ZERO,
+                if is_new { TOKEN } else { Answer::refusal(401, refusal) },
+            )
+        });
+        let scene = Scene::new(service, Policy::default());
+        for name in ["a", "b", "c", "d"] {
+            scene.ask(name).await.unwrap();
+        }
+        // From the second on, the service is known.
+        assert_eq!((scene.signed(), scene.service.requests()), (4, 5), "{refusal}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_assertion_out_of_time_is_signed_again_by_the_services_clock_and_that_one_is_kept() {
+    let refusal = r#"{"error":"invalid_client","error_codes":[700024]}"#;
+    let date = vec![("date", "Thu, 01 Jan 2026 01:00:00 GMT".to_owned())];
+    let scene = Scene::new(
+        Service::answers(&[Answer::Status(401, date, refusal.to_owned()), TOKEN]),
+        Policy::default(),
+    );
+    scene.ask("a").await.unwrap();
+    scene.ask("b").await.unwrap();
+    assert_eq!(
+        (scene.signed(), scene.service.requests()),
+        (2, 3),
+        "the second request is right at once"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_jumps_has_the_assertion_signed_again() {
+    for jump in [-1, 600] {
+        let scene = Scene::new(Service::always(TOKEN), Policy::default());
+        scene.ask("a").await.unwrap();
+        scene.clock.set_ahead(jump);
+        scene.ask("b").await.unwrap();
+        assert_eq!(scene.signed(), 2, "{jump}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_forgotten_has_it_signed_again() {
+    let scene = Scene::new(Service::always(TOKEN), Policy::default());
+    scene.ask("a").await.unwrap();
+    scene.client.clear();
+    scene.ask("a").await.unwrap();
+    assert_eq!(scene.signed(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_at_once_may_each_sign_and_none_fails() {
+    let scene = Scene::new(Service::always(TOKEN).taking(seconds(1)), Policy::default());
+    let failed = Arc::new(Mutex::new(0));
+    support::together(50, |n| {
+        let (client, failed) = (scene.client.clone(), Arc::clone(&failed));
+        async move {
+            if client.token(&api(&format!("a{n}"))).await.is_err() {
+                *failed.lock().unwrap() += 1;
+            }
+        }
+    })
+    .await;
+    assert_eq!(*failed.lock().unwrap(), 0);
+    assert_eq!(scene.service.requests(), 50);
+}

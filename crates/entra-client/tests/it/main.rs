@@ -1,0 +1,30 @@
+//! Public behaviour of entra-client: one binary, a module for each subject.
+
+mod answers;
+mod bad_day;
+mod blocking;
+mod cache;
+mod certificates;
+mod clocks;
+mod consents;
+mod device_codes;
+mod events;
+mod flights;
+#[cfg(feature = "redb")]
+mod folder;
+mod herd;
+mod interleavings;
+mod memory;
+mod misfortunes;
+mod on_behalf_of;
+mod pace;
+mod sign_ins;
+mod spans;
+mod store;
+mod support;
+mod tenants;
+#[cfg(feature = "redb")]
+mod tenants_files;
+#[cfg(feature = "redb")]
+mod tenants_processes;
+mod users;

@@ -1,0 +1,549 @@
+//! The files of a directory of tenants: whose they are, what is in them, and what becomes of damaged ones.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Barrier, Once};
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use entra_client::{ConsentedTenant, DirectoryError, DirectoryKey, DiskDirectory, SecretName, TenantDirectory};
+use entra_proto::{ClientId, Guid, Timestamp};
+
+use crate::folder::folder;
+
+fn guid(byte: u8) -> Guid {
+    Guid::from_bytes([byte; 16])
+}
+
+fn app() -> ClientId {
+    guid(1).into()
+}
+
+fn consent(tenant: u8) -> ConsentedTenant {
+    ConsentedTenant::new(app(), guid(tenant), Timestamp::from_secs(100)).with_user("admin@contoso.com")
+}
+
+fn name(name: &str) -> SecretName<'_> {
+    SecretName::new(app(), guid(1), name)
+}
+
+fn key() -> DirectoryKey {
+    DirectoryKey::from_bytes([7; 32])
+}
+
+/// The panics that are caught are not shown; those of a failing test are.
+fn hush_redb() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let shown = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !panic.location().is_some_and(|at| at.file().contains("redb-")) {
+                shown(panic);
+            }
+        }));
+    });
+}
+
+#[test]
+fn to_look_makes_no_file() {
+    let folder = folder();
+    let path = folder.path().join("none").join("t.redb");
+    let directory = DiskDirectory::at(&path).with_key(key());
+    assert!(directory.list(None).unwrap().tenants.is_empty());
+    assert!(directory.get(app(), guid(1)).unwrap().is_none());
+    assert!(directory.secret(name("a")).unwrap().is_none());
+    assert!(!directory.forget(app(), guid(1)).unwrap());
+    assert!(!directory.forget_secret(name("a")).unwrap());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    directory.check().unwrap();
+    assert!(path.exists());
+}
+
+#[test]
+fn another_handle_finds_it_all_again() {
+    let folder = folder();
+    let path = folder.path().join("t.redb");
+    let directory = DiskDirectory::at(&path).with_key(key());
+    directory.put(&consent(1)).unwrap();
+    directory.keep_secret(name("a"), b"secret").unwrap();
+    let again = DiskDirectory::at(&path).with_key(key());
+    assert_eq!(again.get(app(), guid(1)).unwrap(), Some(consent(1)));
+    assert_eq!(again.secret(name("a")).unwrap().unwrap().as_slice(), b"secret");
+    // With another key, and with none, there is no secret; tenants are.
+    let other = DiskDirectory::at(&path).with_key(DirectoryKey::from_bytes([8; 32]));
+    assert!(other.secret(name("a")).unwrap().is_none());
+    let keyless = DiskDirectory::at(&path);
+    assert!(keyless.secret(name("a")).unwrap().is_none());
+    assert!(matches!(
+        keyless.keep_secret(name("a"), b"").unwrap_err(),
+        DirectoryError::NoKey
+    ));
+    assert_eq!(keyless.list(None).unwrap().tenants, [consent(1)]);
+    // What cannot be looked for is not taken for absent.
+    let beneath_a_file = DiskDirectory::at(path.join("t.redb"));
+    beneath_a_file.forget(app(), guid(1)).unwrap_err();
+    beneath_a_file.list(None).unwrap_err();
+    // A draft is not left behind.
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[cfg(unix)]
+mod permissions {
+    use std::os::unix::fs::{PermissionsExt, lchown, symlink};
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn both_files_and_new_folders_are_the_owners_alone() {
+        let folder = folder();
+        let path = folder.path().join("a").join("b").join("t.redb");
+        let key_path = folder.path().join("c").join("t.key");
+        let key = DirectoryKey::read_or_create(&key_path).unwrap();
+        DiskDirectory::at(&path).with_key(key).put(&consent(1)).unwrap();
+        assert_eq!((mode(&path), mode(&key_path)), (0o600, 0o600));
+        for made in ["a", "a/b", "c"] {
+            assert_eq!(mode(&folder.path().join(made)), 0o700, "{made}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_taken_from_them() {
+        let folder = folder();
+        let path = folder.path().join("t.redb");
+        let directory = DiskDirectory::at(&path);
+        directory.put(&consent(1)).unwrap();
+        set_mode(&path, 0o644);
+        assert_eq!(directory.get(app(), guid(1)).unwrap(), Some(consent(1)));
+        assert_eq!(mode(&path), 0o600);
+        // What is no directory stays as it is, its mode too.
+        let other = folder.path().join("other");
+        fs::write(&other, "somebody's notes").unwrap();
+        set_mode(&other, 0o644);
+        DiskDirectory::at(&other).list(None).unwrap_err();
+        assert_eq!(mode(&other), 0o644);
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
+        let folder = folder();
+        let path = folder.path().join("t.key");
+        DirectoryKey::read_or_create(&path).unwrap();
+        for open in [0o640, 0o604, 0o620, 0o601] {
+            set_mode(&path, open);
+            let error = DirectoryKey::read_or_create(&path).unwrap_err();
+            assert!(matches!(error, DirectoryError::Exposed { .. }), "{error}");
+            assert!(error.to_string().contains("chmod 600"), "{error}");
+            assert_eq!(mode(&path), open);
+        }
+        set_mode(&path, 0o400);
+        DirectoryKey::read_or_create(&path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_where_everybody_may_replace_files_is_refused() {
+        let folder = folder();
+        let open = folder.path().join("open");
+        fs::create_dir(&open).unwrap();
+        set_mode(&open, 0o777);
+        for error in [
+            DiskDirectory::at(open.join("t.redb")).put(&consent(1)).unwrap_err(),
+            DiskDirectory::at(open.join("t.redb")).list(None).unwrap_err(),
+            DirectoryKey::read_or_create(open.join("t.key")).unwrap_err(),
+        ] {
+            assert!(matches!(error, DirectoryError::Exposed { .. }), "{error}");
+        }
+        assert_eq!(fs::read_dir(&open).unwrap().count(), 0);
+        // As /tmp is.
+        set_mode(&open, 0o1777);
+        DiskDirectory::at(open.join("t.redb")).put(&consent(1)).unwrap();
+        DirectoryKey::read_or_create(open.join("t.key")).unwrap();
+    }
+
+    /// Reports a test that cannot run here. libtest does not capture what is written to the stream itself.
+    fn skipped(why: &str) {
+        let test = std::thread::current().name().unwrap_or_default().to_owned();
+        let _ = writeln!(std::io::stderr(), "{test}: SKIPPED: {why}");
+    }
+
+    fn refused(path: &Path, why: &str) {
+        for error in [
+            DirectoryKey::read_or_create(path).unwrap_err(),
+            DiskDirectory::at(path).list(None).unwrap_err(),
+            DiskDirectory::at(path).put(&consent(1)).unwrap_err(),
+        ] {
+            assert!(matches!(error, DirectoryError::Exposed { .. }), "{path:?}: {error}");
+            assert!(error.to_string().contains(why), "{path:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_somebody_else_has_put_there_is_refused() {
+        const SOMEBODY: Option<u32> = Some(12345);
+        let folder = folder();
+        let sticky = folder.path().join("sticky");
+        fs::create_dir(&sticky).unwrap();
+        set_mode(&sticky, 0o1777);
+        let key = folder.path().join("mine.key");
+        DirectoryKey::read_or_create(&key).unwrap();
+        let (planted, link, theirs) = (
+            sticky.join("planted"),
+            sticky.join("link"),
+            folder.path().join("theirs"),
+        );
+        fs::copy(&key, &planted).unwrap();
+        symlink(&key, &link).unwrap();
+        fs::create_dir(&theirs).unwrap();
+        set_mode(&theirs, 0o755);
+        DirectoryKey::read_or_create(&planted).unwrap();
+        DirectoryKey::read_or_create(&link).unwrap();
+        if lchown(&planted, SOMEBODY, SOMEBODY).is_err() {
+            return skipped("only root may give files away");
+        }
+        lchown(&link, SOMEBODY, SOMEBODY).unwrap();
+        lchown(&theirs, SOMEBODY, SOMEBODY).unwrap();
+        let to_planted = folder.path().join("to planted");
+        symlink(&planted, &to_planted).unwrap();
+        for path in [
+            planted,
+            to_planted,
+            link,
+            theirs.join("file"),
+            theirs.join("new").join("file"),
+        ] {
+            refused(&path, "belongs to another user");
+        }
+        assert_eq!(fs::read_dir(&theirs).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_link_leads_round_no_check() {
+        let folder = folder();
+        let (open, mine) = (folder.path().join("open"), folder.path().join("mine"));
+        let inner = open.join("inner");
+        fs::create_dir_all(&inner).unwrap();
+        fs::create_dir(&mine).unwrap();
+        set_mode(&mine, 0o700);
+        for folder in [&mine, &open] {
+            let key = folder.join("key");
+            fs::write(&key, [7; 32]).unwrap();
+            set_mode(&key, 0o600);
+        }
+        symlink(open.join("key"), mine.join("outwards")).unwrap();
+        symlink(mine.join("key"), open.join("inwards")).unwrap();
+        symlink(&inner, mine.join("folder")).unwrap();
+        symlink(mine.join("key"), mine.join("within")).unwrap();
+        set_mode(&inner, 0o700);
+        set_mode(&open, 0o777);
+        for path in [
+            open.join("key"),
+            mine.join("outwards"),
+            open.join("inwards"),
+            inner.join("key"),
+            mine.join("folder").join("key"),
+        ] {
+            refused(&path, "everybody may replace files");
+        }
+        assert_eq!(fs::read_dir(&inner).unwrap().count(), 0);
+        DirectoryKey::read_or_create(mine.join("within")).unwrap();
+        set_mode(&open, 0o755);
+        DirectoryKey::read_or_create(mine.join("outwards")).unwrap();
+    }
+
+    #[test]
+    fn a_link_to_nothing_is_told_as_such() {
+        let folder = folder();
+        let path = folder.path().join("dangling");
+        symlink(folder.path().join("nothing"), &path).unwrap();
+        let directory = DiskDirectory::at(&path);
+        for error in [
+            DirectoryKey::read_or_create(&path).unwrap_err(),
+            directory.list(None).unwrap_err(),
+            directory.check().unwrap_err(),
+            directory.forget(app(), guid(1)).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("cannot follow the link"), "{error}");
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+        let folder = folder();
+        let path = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        if !made.is_ok_and(|status| status.success()) {
+            return skipped("there is no `mkfifo`");
+        }
+        DiskDirectory::at(&path).list(None).unwrap_err();
+        DiskDirectory::at(&path).put(&consent(1)).unwrap_err();
+        DirectoryKey::read_or_create(&path).unwrap_err();
+        DiskDirectory::at(folder.path()).list(None).unwrap_err();
+    }
+}
+
+#[test]
+fn a_key_file_of_another_length_is_refused_and_left_alone() {
+    let folder = folder();
+    for length in [0, 1, 31, 33, 64, 100_000] {
+        let path = folder.path().join(format!("{length}.key"));
+        fs::write(&path, vec![b'k'; length]).unwrap();
+        #[cfg(unix)]
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let error = DirectoryKey::read_or_create(&path).unwrap_err();
+        assert!(matches!(error, DirectoryError::Key { .. }), "{error}");
+        assert!(
+            error.to_string().contains("32 bytes") && !format!("{error:?}").contains("kk"),
+            "{error}"
+        );
+        assert_eq!(fs::read(&path).unwrap().len(), length);
+    }
+}
+
+#[test]
+fn those_who_make_a_key_together_get_the_same() {
+    let folder = folder();
+    let data = folder.path().join("t.redb");
+    for round in 0..20 {
+        let path = folder.path().join(format!("{round}.key"));
+        let start = Barrier::new(4);
+        let keys: Vec<DirectoryKey> = std::thread::scope(|scope| {
+            let make = || {
+                start.wait();
+                DirectoryKey::read_or_create(&path).unwrap()
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let [first, others @ ..] = keys.as_slice() else {
+            unreachable!()
+        };
+        let secret = format!("round {round}");
+        DiskDirectory::at(&data)
+            .with_key(first.clone())
+            .keep_secret(name("a"), secret.as_bytes())
+            .unwrap();
+        for other in others {
+            let found = DiskDirectory::at(&data)
+                .with_key(other.clone())
+                .secret(name("a"))
+                .unwrap();
+            assert_eq!(found.unwrap().as_slice(), secret.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn a_secret_is_nowhere_to_be_seen() {
+    const CANARY: &[u8] = b"canary-0.AVYAq-refresh-token-canary";
+    let folder = folder();
+    let path = folder.path().join("t.redb");
+    let key = DirectoryKey::from_bytes(*b"canary-key-canary-key-canary-key");
+    let directory = DiskDirectory::at(&path).with_key(key.clone());
+    let memory = entra_client::MemoryDirectory::default();
+    let mut shown = format!("{key:?}");
+    for directory in [&directory as &dyn TenantDirectory, &memory] {
+        directory.put(&consent(1)).unwrap();
+        directory.keep_secret(name("a"), CANARY).unwrap();
+        assert_eq!(directory.secret(name("a")).unwrap().unwrap().as_slice(), CANARY);
+        let long = CANARY.repeat(1000);
+        let error = directory.keep_secret(name("a"), &long).unwrap_err();
+        shown += &format!("{error} {error:?} {:?}", directory.list(None).unwrap());
+    }
+    let error = DiskDirectory::at(&path).keep_secret(name("a"), CANARY).unwrap_err();
+    shown += &format!("{error} {error:?} {directory:?} {memory:?}");
+    assert!(!shown.contains("canary"), "{shown}");
+
+    let file = fs::read(&path).unwrap();
+    // Of three alignments, one is that of any base64 around it.
+    let mut forms = vec![CANARY.to_vec(), b"canary-key".to_vec()];
+    for skipped in 0..3 {
+        forms.push(STANDARD_NO_PAD.encode(&CANARY[skipped..33]).into_bytes());
+        forms.push(URL_SAFE_NO_PAD.encode(&CANARY[skipped..33]).into_bytes());
+    }
+    for form in forms {
+        let form = &form[..form.len().min(20)];
+        assert!(!file.windows(form.len()).any(|window| window == form));
+    }
+    // The search does find what is there.
+    assert!(file.windows(17).any(|window| window == b"admin@contoso.com"));
+}
+
+/// A consent of which much is told.
+fn granted(tenant: u8) -> ConsentedTenant {
+    consent(tenant).with_granted([(tenant as char).to_string().repeat(150)])
+}
+
+/// A directory with a tree of some pages, and the bytes of its file.
+fn filled(path: &Path) -> (DiskDirectory, Vec<u8>) {
+    let directory = DiskDirectory::at(path).with_key(key());
+    for tenant in 1..=40 {
+        directory.put(&granted(tenant)).unwrap();
+    }
+    directory.keep_secret(name("a"), &[9; 3000]).unwrap();
+    let bytes = fs::read(path).unwrap();
+    (directory, bytes)
+}
+
+/// Does everything with a file that may be damaged. What matters is that it returns, and in what state the file is then.
+fn survive(directory: &DiskDirectory, bytes: &[u8], what: &str) -> Vec<DirectoryError> {
+    fs::write(directory.path(), bytes).unwrap();
+    let mut errors = Vec::new();
+    match directory.list(None) {
+        // What is listed is what was put: a changed record is found.
+        Ok(list) => {
+            for tenant in list.tenants {
+                let number = tenant.tenant.as_bytes()[0];
+                assert_eq!(tenant, granted(number), "{what}");
+            }
+        }
+        Err(error) => errors.push(error),
+    }
+    errors.extend(directory.get(app(), guid(20)).err());
+    match directory.secret(name("a")) {
+        Ok(secret) => assert!(secret.is_none_or(|secret| secret.as_slice() == [9; 3000]), "{what}"),
+        Err(error) => errors.push(error),
+    }
+    assert!(
+        fs::read(directory.path()).unwrap() == bytes,
+        "{what}: to read changed it"
+    );
+    if let Err(error) = directory.put(&granted(20)) {
+        assert!(
+            fs::read(directory.path()).unwrap() == bytes,
+            "{what}: to write changed it, and failed"
+        );
+        errors.push(error);
+    }
+    errors
+}
+
+#[test]
+fn a_file_cut_short_is_an_error_and_left_as_it_is() {
+    hush_redb();
+    let folder = folder();
+    let path = folder.path().join("t.redb");
+    let (directory, bytes) = filled(&path);
+    let lengths = (0..400).chain((400..bytes.len()).step_by(4096 * 4 + 61));
+    for length in lengths.chain([bytes.len() - 1]) {
+        let cut = &bytes[..length];
+        let errors = survive(&directory, cut, &format!("{length} bytes"));
+        assert_eq!(errors.len(), 4, "{length} bytes: {errors:?}");
+        for error in errors {
+            assert!(
+                matches!(error, DirectoryError::Unreadable { .. }),
+                "{length} bytes: {error}"
+            );
+        }
+        assert!(fs::read(&path).unwrap() == cut, "{length} bytes: to write changed it");
+    }
+    assert!(survive(&directory, &bytes, "whole").is_empty());
+}
+
+#[test]
+fn garbage_is_an_error_and_left_as_it_is() {
+    hush_redb();
+    let folder = folder();
+    let path = folder.path().join("t.redb");
+    let (directory, bytes) = filled(&path);
+    let magic = &bytes[..9];
+    for garbage in [
+        b"hello".to_vec(),
+        vec![0; 10_000],
+        vec![0xff; 10_000],
+        magic.to_vec(),
+        [magic, &[0; 10_000]].concat(),
+        [magic, &[0xff; 100_000]].concat(),
+        [&bytes[..4096], &vec![0xff; bytes.len() - 4096]].concat(),
+        [bytes.as_slice(), &[0; 4096]].concat()[4096..].to_vec(),
+    ] {
+        for error in survive(&directory, &garbage, "garbage") {
+            assert!(matches!(error, DirectoryError::Unreadable { .. }), "{error}");
+        }
+        assert!(fs::read(&path).unwrap() == garbage);
+    }
+}
+
+#[test]
+fn flipped_bits_are_errors_or_found_and_never_a_panic() {
+    hush_redb();
+    let folder = folder();
+    let path = folder.path().join("t.redb");
+    let (directory, bytes) = filled(&path);
+    let used: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at] != 0).collect();
+    let places = (0..320).chain(used.iter().copied().skip(320).step_by(used.len() / 100));
+    let (mut refused, mut places_tried) = (0, 0);
+    for (number, at) in places.enumerate() {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1 << (number % 8);
+        refused += usize::from(!survive(&directory, &flipped, &format!("byte {at}")).is_empty());
+        places_tried += 1;
+    }
+    assert!(
+        refused > 0 && refused < places_tried,
+        "{refused} of {places_tried}: the test flips what matters, and what does not"
+    );
+}
+
+#[test]
+fn secrets_change_together_or_not_at_all() {
+    let folder = folder();
+    let directory = DiskDirectory::at(folder.path().join("t.redb")).with_key(key());
+    assert!(directory.secrets().unwrap().is_empty());
+    directory.keep_secret(name("a"), b"first").unwrap();
+    let failed = directory.change_secrets(|secrets| {
+        secrets.put(name("a"), b"second")?;
+        secrets.put(name("b"), &[0; 20_000])
+    });
+    assert!(matches!(failed, Err(DirectoryError::TooLarge { .. })), "{failed:?}");
+    assert_eq!(directory.secret(name("a")).unwrap().unwrap().as_slice(), b"first");
+    let listed = directory.change_secrets(|secrets| {
+        secrets.put(name("b"), b"other")?;
+        assert_eq!(secrets.get(name("b"))?.unwrap().as_slice(), b"other");
+        assert!(secrets.remove(name("a"))? && !secrets.remove(name("a"))?);
+        secrets.list()
+    });
+    let listed = listed.unwrap();
+    assert_eq!((listed.len(), &*listed[0].name), (1, "b"));
+    assert_eq!(listed[0].secret_name(), name("b"));
+    let listed = directory.secrets().unwrap();
+    assert_eq!(listed[0].secret.as_ref().unwrap().as_slice(), b"other");
+    assert!(!format!("{listed:?}").contains("111, 116, 104"), "a secret is shown");
+    // Another key lists the names alone.
+    let other = DiskDirectory::at(directory.path()).with_key(DirectoryKey::from_bytes([8; 32]));
+    assert!(other.secrets().unwrap()[0].secret.is_none());
+    let keyless = DiskDirectory::at(directory.path()).change_secrets(|_| Ok(()));
+    assert!(matches!(keyless, Err(DirectoryError::NoKey)));
+}
+
+#[test]
+fn a_turn_is_taken_by_one_at_a_time() {
+    let folder = folder();
+    let directory = DiskDirectory::at(folder.path().join("t.redb")).with_key(key());
+    let turn = directory.take_turn(std::time::Duration::ZERO).unwrap();
+    let other = DiskDirectory::at(directory.path());
+    let waited = other.take_turn(std::time::Duration::from_millis(5));
+    assert!(matches!(waited, Err(DirectoryError::Busy { .. })), "{waited:?}");
+    // It keeps nobody from the directory itself.
+    directory.keep_secret(name("a"), b"x").unwrap();
+    drop(turn);
+    other.take_turn(std::time::Duration::ZERO).unwrap();
+}
+
+#[test]
+fn a_pseudonym_stands_for_its_parts_and_key() {
+    let of = |key: u8, parts: &[&[u8]]| DirectoryKey::from_bytes([key; 32]).pseudonym(parts);
+    let one = of(1, &[b"ab", b"c"]);
+    assert_eq!((one.len(), &one), (32, &of(1, &[b"ab", b"c"])));
+    for other in [of(1, &[b"a", b"bc"]), of(1, &[b"abc"]), of(2, &[b"ab", b"c"])] {
+        assert_ne!(one, other);
+    }
+}

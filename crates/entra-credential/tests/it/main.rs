@@ -1,0 +1,13 @@
+//! Public behaviour of entra-credential: one binary, a module for each subject.
+
+mod chain;
+mod hostile;
+mod kinds;
+mod manifest;
+mod pem;
+#[cfg(feature = "pfx")]
+mod pfx;
+mod secrets;
+mod signing;
+mod thumbprints;
+mod token_file;

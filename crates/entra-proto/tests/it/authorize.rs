@@ -1,0 +1,322 @@
+//! The URLs that a person's browser is sent to: what they say, and what is not sent out.
+
+use std::collections::BTreeMap;
+
+use entra_proto::{
+    ClaimsRequest, CodeVerifier, EndpointVersion, Error, Guid, PendingAuthorization, Prompt, Redirect, RedirectUri,
+    ResponseMode, Target, Tenant,
+};
+
+use crate::browser::{BACK, ID, application, back, common, form, graph, random, read};
+
+/// What is the same for every sign-in is compared, what is random is taken out and handed back.
+fn split(mut parameters: BTreeMap<String, String>) -> (BTreeMap<String, String>, [String; 3]) {
+    let random = ["state", "nonce", "code_challenge"].map(|name| parameters.remove(name).expect(name));
+    (parameters, random)
+}
+
+fn map<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+/// The consent URL of the Office 365 Management APIs' document, with what makes it safe and asks an administrator.
+#[test]
+fn on_v1_an_administrator_is_asked_for_a_resource() {
+    let app = application("https://login.windows.net/common").on(EndpointVersion::V1);
+    let target = Target::resource("https://manage.office.com").unwrap();
+    let plain = RedirectUri::over_plain_http("http://www.mycompany.com/myapp/").unwrap();
+    let request = app.authorize(target, plain).prompt(Prompt::AdminConsent);
+    let (url, pending) = request.start(&random(1)).unwrap();
+    let (address, parameters) = read(&url);
+    assert_eq!(address, "https://login.microsoftonline.com/common/oauth2/authorize");
+    let (fixed, [state, nonce, challenge]) = split(parameters);
+    let expected = map([
+        ("client_id", ID),
+        ("response_type", "code"),
+        ("redirect_uri", "http://www.mycompany.com/myapp/"),
+        ("response_mode", "query"),
+        ("resource", "https://manage.office.com"),
+        ("code_challenge_method", "S256"),
+        ("prompt", "admin_consent"),
+    ]);
+    assert_eq!(fixed, expected);
+    assert!([&state, &nonce, &challenge].iter().all(|text| text.len() == 43));
+    assert_eq!(state, pending.state());
+
+    // The document's redirect, and the code that it brings, on the endpoint that was asked.
+    let redirect = format!(
+        "http://www.mycompany.com/myapp/?code=AAABAAAAvPM1KaPlrEqdFSB&state={state}&session_state=x&admin_consent=True"
+    );
+    let request = pending.redeem(&app, &Redirect::from_url(&redirect).unwrap()).unwrap();
+    let http = request.encode(Guid::from_bytes([7; 16]));
+    assert_eq!(http.uri(), "https://login.microsoftonline.com/common/oauth2/token");
+    let form = form(&request);
+    let verifier = CodeVerifier::new(&form["code_verifier"]).unwrap();
+    assert_eq!(verifier.challenge(), challenge);
+    let expected = map([
+        ("grant_type", "authorization_code"),
+        ("client_id", ID),
+        ("client_secret", "s3cret"),
+        ("code", "AAABAAAAvPM1KaPlrEqdFSB"),
+        ("redirect_uri", "http://www.mycompany.com/myapp/"),
+        ("resource", "https://manage.office.com"),
+        ("code_verifier", verifier.expose()),
+    ]);
+    assert_eq!(form, expected);
+}
+
+#[test]
+fn on_v2_scopes_of_several_apis_are_asked_for_and_every_wish_is_in_the_url() {
+    let app = application("https://login.microsoftonline.us/contoso.com").with_capabilities(&["cp1"]);
+    let target = Target::scopes("https://a.example/Read User.Read openid").unwrap();
+    let claims = ClaimsRequest::parse(r#"{"id_token":{"auth_time":{"essential":true}}}"#).unwrap();
+    let request = app
+        .authorize(target, "https://a.example/cb?x=1&y=a+b".parse().unwrap())
+        .response_mode(ResponseMode::FormPost)
+        .prompt(Prompt::SelectAccount)
+        .login_hint("jane+doe@contoso.com")
+        .domain_hint("contoso.com&x")
+        .claims(claims);
+    let (url, pending) = request.start(&random(1)).unwrap();
+    let (address, parameters) = read(&url);
+    assert_eq!(
+        address,
+        "https://login.microsoftonline.us/contoso.com/oauth2/v2.0/authorize"
+    );
+    let with_capabilities =
+        r#"{"access_token":{"xms_cc":{"values":["cp1"]}},"id_token":{"auth_time":{"essential":true}}}"#;
+    let expected = map([
+        ("client_id", ID),
+        ("response_type", "code"),
+        ("redirect_uri", "https://a.example/cb?x=1&y=a+b"),
+        ("response_mode", "form_post"),
+        (
+            "scope",
+            "https://a.example/Read User.Read openid profile offline_access",
+        ),
+        ("code_challenge_method", "S256"),
+        ("prompt", "select_account"),
+        ("login_hint", "jane+doe@contoso.com"),
+        ("domain_hint", "contoso.com&x"),
+        ("claims", with_capabilities),
+    ]);
+    assert_eq!(split(parameters).0, expected);
+
+    // One token is for one API: the first one's. The claims go along.
+    let query = format!("code=c&state={}", pending.state());
+    let form = form(&pending.redeem(&app, &Redirect::from_query(&query).unwrap()).unwrap());
+    assert_eq!(form["scope"], "https://a.example/Read openid profile offline_access");
+    assert_eq!(form["claims"], with_capabilities);
+    assert_eq!(form["redirect_uri"], "https://a.example/cb?x=1&y=a+b");
+
+    let capabilities_alone = app.authorize(graph(), back()).start(&random(1)).unwrap().0;
+    assert_eq!(
+        read(&capabilities_alone).1["claims"],
+        r#"{"access_token":{"xms_cc":{"values":["cp1"]}}}"#
+    );
+}
+
+#[test]
+fn every_prompt_and_mode_has_its_word() {
+    let app = common();
+    for (prompt, word) in [
+        (Prompt::Login, "login"),
+        (Prompt::SelectAccount, "select_account"),
+        (Prompt::Consent, "consent"),
+        (Prompt::None, "none"),
+    ] {
+        let url = app
+            .authorize(graph(), back())
+            .prompt(prompt)
+            .start(&random(1))
+            .unwrap()
+            .0;
+        assert_eq!(read(&url).1["prompt"], word);
+    }
+    for (mode, word) in [
+        (ResponseMode::Query, "query"),
+        (ResponseMode::Fragment, "fragment"),
+        (ResponseMode::FormPost, "form_post"),
+    ] {
+        let url = app
+            .authorize(graph(), back())
+            .response_mode(mode)
+            .start(&random(1))
+            .unwrap()
+            .0;
+        assert_eq!(read(&url).1["response_mode"], word);
+    }
+}
+
+#[test]
+fn state_nonce_and_verifier_are_three_and_come_of_the_random_bytes_alone() {
+    let of = |random: &[u8; 96]| {
+        let (url, pending) = common().authorize(graph(), back()).start(random).unwrap();
+        let query = format!("code=c&state={}", pending.state());
+        let request = pending
+            .redeem(&common(), &Redirect::from_query(&query).unwrap())
+            .unwrap();
+        let [state, nonce, challenge] = split(read(&url).1).1;
+        (url, [state, nonce, form(&request)["code_verifier"].clone(), challenge])
+    };
+    let (url, base) = of(&random(1));
+    assert_eq!(of(&random(1)), (url, base.clone()));
+    for (index, text) in base.iter().enumerate() {
+        assert!(base[..index].iter().all(|other| other != text));
+    }
+    // Each third decides one of them, and all of its bytes count.
+    for at in 0..96 {
+        let mut changed = random(1);
+        changed[at] ^= 0x80;
+        let (_, other) = of(&changed);
+        for part in 0..3 {
+            assert_eq!(other[part] != base[part], part == at / 32, "byte {at}, part {part}");
+        }
+        assert_eq!(other[3] != base[3], at / 32 == 2);
+    }
+    assert_eq!(CodeVerifier::new(base[2].as_str()).unwrap().challenge(), base[3]);
+}
+
+#[test]
+fn what_the_service_would_refuse_is_not_sent_out() {
+    let refusal = |result: Result<(String, PendingAuthorization), Error>| match result {
+        Err(Error::Input(error)) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    let (v1, v2) = (common().on(EndpointVersion::V1), common());
+    let error = refusal(
+        v2.authorize(graph(), back())
+            .prompt(Prompt::AdminConsent)
+            .start(&random(1)),
+    );
+    assert!(error.contains("Application::admin_consent"), "{error}");
+    let long = |length: usize| {
+        format!("{BACK}{}", "x".repeat(length - BACK.len()))
+            .parse::<RedirectUri>()
+            .unwrap()
+    };
+    assert!(refusal(v1.authorize(graph(), long(256)).start(&random(1))).contains("255"));
+    assert!(v1.authorize(graph(), long(255)).start(&random(1)).is_ok());
+    assert!(v2.authorize(graph(), long(2048)).start(&random(1)).is_ok());
+    let several = Target::scopes("https://a.example/X https://b.example/Y").unwrap();
+    assert!(refusal(v1.authorize(several.clone(), back()).start(&random(1))).contains("more than one API"));
+    assert!(v2.authorize(several, back()).start(&random(1)).is_ok());
+    let mixed = Target::scopes("https://a.example/.default https://a.example/X").unwrap();
+    for app in [&v1, &v2] {
+        assert!(refusal(app.authorize(mixed.clone(), back()).start(&random(1))).contains("one or the other"));
+    }
+    assert!(
+        refusal(
+            v1.authorize(Target::scopes("openid").unwrap(), back())
+                .start(&random(1))
+        )
+        .contains("names no API")
+    );
+}
+
+#[test]
+fn both_admin_consent_pages_have_their_url() {
+    let v1 = common().on(EndpointVersion::V1);
+    let (url, pending) = v1.admin_consent(back()).start(&[5; 32]).unwrap();
+    let (address, parameters) = read(&url);
+    assert_eq!(address, "https://login.microsoftonline.com/common/adminconsent");
+    let expected = map([("client_id", ID), ("redirect_uri", BACK), ("state", pending.state())]);
+    assert_eq!(parameters, expected);
+
+    let v2 = application("https://login.microsoftonline.com/organizations");
+    let scope = "https://graph.microsoft.com/.default";
+    let request = v2.admin_consent(back()).target(Target::scopes(scope).unwrap());
+    let (url, pending) = request.start(&[6; 32]).unwrap();
+    let (address, parameters) = read(&url);
+    assert_eq!(
+        address,
+        "https://login.microsoftonline.com/organizations/v2.0/adminconsent"
+    );
+    let expected = map([
+        ("client_id", ID),
+        ("redirect_uri", BACK),
+        ("state", pending.state()),
+        ("scope", scope),
+    ]);
+    assert_eq!(parameters, expected);
+    let resource = v2
+        .admin_consent(back())
+        .target(Target::resource("https://graph.microsoft.com").unwrap());
+    assert_eq!(resource.start(&[6; 32]).unwrap().0, url);
+    assert_ne!(resource.start(&[7; 32]).unwrap().0, url);
+
+    // What is refused of a person is refused of an administrator.
+    let mixed = Target::scopes("User.Read https://b.example/X https://b.example/.default").unwrap();
+    let consumers = application("https://login.microsoftonline.com/consumers");
+    for (request, text) in [
+        (v2.admin_consent(back()), "which API"),
+        (common().admin_consent(back()).target(graph()), "organizations"),
+        (
+            consumers.admin_consent(back()).target(graph()),
+            "personal Microsoft accounts",
+        ),
+        (v2.admin_consent(back()).target(mixed), "one or the other"),
+        (v1.admin_consent(back()).target(graph()), "leave the target out"),
+    ] {
+        let error = request.start(&[5; 32]).unwrap_err().to_string();
+        assert!(error.contains(text), "{error}");
+    }
+}
+
+#[test]
+fn a_code_can_be_redeemed_for_the_identity_alone() {
+    let v1 = common().on(EndpointVersion::V1);
+    let request = v1.authorize(graph(), back()).prompt(Prompt::AdminConsent).client_info();
+    let (url, pending) = request.start(&random(1)).unwrap();
+    assert!(url.contains("&client_info=1"), "{url}");
+    let came = |more: &str| Redirect::from_query(&format!("code=c&state={}{more}", pending.state())).unwrap();
+    let identity = pending.redeem_identity(&v1, &came("")).unwrap();
+    assert_eq!(identity.target().to_string(), "openid profile");
+    let sent = identity.encode(Guid::from_bytes([0; 16]));
+    assert_eq!(sent.uri().path(), "/common/oauth2/v2.0/token");
+
+    // {"uid":"1","utid":"41463f53-8812-40f4-890f-865bf6e35190"}
+    let info = "eyJ1aWQiOiIxIiwidXRpZCI6IjQxNDYzZjUzLTg4MTItNDBmNC04OTBmLTg2NWJmNmUzNTE5MCJ9";
+    let home: Tenant = "41463f53-8812-40f4-890f-865bf6e35190".parse().unwrap();
+    for (more, tenant, consented) in [
+        (String::new(), None, false),
+        (format!("&client_info={info}"), Some(home.clone()), false),
+        (
+            format!("&client_info={info}%3D%3D&admin_consent=True"),
+            Some(home),
+            true,
+        ),
+        ("&client_info=e30&admin_consent=False".to_owned(), None, false),
+        ("&client_info=%00&admin_consent=true".to_owned(), None, true),
+    ] {
+        let told = pending.told(&v1, &came(&more)).unwrap();
+        assert_eq!((told.tenant, told.is_admin_consent), (tenant, consented), "{more}");
+    }
+    // A tenant that was requested is the one that is meant, whatever the browser says.
+    let app = application("https://login.microsoftonline.com/contoso.com");
+    let (_, pending) = app.authorize(graph(), back()).start(&random(1)).unwrap();
+    let redirect = format!("code=c&state={}&client_info={info}", pending.state());
+    let told = pending.told(&app, &Redirect::from_query(&redirect).unwrap()).unwrap();
+    assert_eq!(told.tenant, Some("contoso.com".parse().unwrap()));
+    // What does not answer the sign-in says nothing.
+    let forged = Redirect::from_query(&format!("code=c&state=x&client_info={info}")).unwrap();
+    assert!(pending.told(&app, &forged).is_err() && pending.redeem_identity(&app, &forged).is_err());
+    let declined = Redirect::from_query(&format!("error=access_denied&state={}", pending.state())).unwrap();
+    assert!(pending.told(&app, &declined).is_err());
+}
+
+#[test]
+fn the_tenant_of_personal_accounts_consents_to_nothing() {
+    let on_v1 = |tenant| application(&format!("https://login.microsoftonline.com/{tenant}")).on(EndpointVersion::V1);
+    for tenant in ["consumers", "9188040d-6c67-4c5b-b112-36a304b66dad"] {
+        let error = on_v1(tenant).admin_consent(back()).start(&[5; 32]).unwrap_err();
+        assert!(error.to_string().contains("work or school account"), "{error}");
+    }
+    for tenant in ["common", "organizations", "contoso.com"] {
+        let app = on_v1(tenant);
+        let (_, pending) = app.admin_consent(back()).start(&[5; 32]).unwrap();
+        let query = "admin_consent=True&tenant=9188040D-6C67-4C5B-B112-36A304B66DAD";
+        let redirect = Redirect::from_query(&format!("{query}&state={}", pending.state())).unwrap();
+        let error = pending.accept(&app, &redirect).unwrap_err();
+        assert!(error.to_string().contains("work or school account"), "{error}");
+    }
+}

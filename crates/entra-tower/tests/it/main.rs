@@ -1,0 +1,23 @@
+//! Public behaviour of entra-tower: one binary, a module for each subject.
+
+mod allocations;
+mod claims;
+#[cfg(feature = "validate")]
+mod corpus;
+mod header;
+mod readiness;
+mod refusals;
+mod rejections;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+mod revocations;
+#[cfg(feature = "validate")]
+mod server;
+#[cfg(feature = "validate")]
+mod server_allocations;
+#[cfg(feature = "validate")]
+mod server_logs;
+mod shared_stack;
+mod support;
+#[cfg(feature = "ureq")]
+mod ureq;

@@ -1,0 +1,222 @@
+//! What a `401` without a challenge changes: the rejected token is replaced, and serves others until then.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use entra_client::Client;
+use entra_tower::BearerLayer;
+use entra_transport::{Body, transport_fn};
+use http::{Request, Response, StatusCode};
+use tokio::time::{Instant, sleep};
+use tower::{Layer, ServiceExt};
+
+use crate::support::world::TokioClock;
+use crate::support::{self, Api, BUSY, Entra, ok, send_to, token_in, unauthorized};
+
+#[tokio::test(start_paused = true)]
+async fn outage_lets_other_paths_use_the_token_to_its_end() {
+    for replays in [false, true] {
+        let is_down = Arc::new(AtomicUsize::new(0));
+        let entra = Entra::refusing({
+            let is_down = Arc::clone(&is_down);
+            move |_| (is_down.load(Ordering::SeqCst) > 0).then_some(BUSY)
+        });
+        let api = Api::at_paths(|path, _| if path == "/evil" { unauthorized() } else { ok() });
+        let (plain, replaying) = (entra.layer().layer(api.clone()), entra.layer().replay().layer(api));
+        entra.client.token(&support::graph()).await.unwrap();
+        is_down.store(1, Ordering::SeqCst);
+        for _ in 0..59 {
+            for path in ["/evil", "/good", "/evil", "/good"] {
+                let response = if replays {
+                    send_to(&replaying, path).await
+                } else {
+                    send_to(&plain, path).await
+                };
+                assert_eq!(response, (if path == "/evil" { 401 } else { 200 }, "t1".to_owned()));
+            }
+            entra.clock.advance(Duration::from_secs(60));
+        }
+        assert!(entra.requests() <= 150, "{}", entra.requests());
+    }
+}
+
+#[tokio::test]
+async fn rejected_token_is_not_sent_again_in_place_of_a_newer_one() {
+    let entra = Entra::refusing({
+        let requests = AtomicUsize::new(0);
+        move |_| (requests.fetch_add(1, Ordering::SeqCst) > 0).then_some(BUSY)
+    });
+    let api = Api::new(|_| unauthorized());
+    let service = entra.layer().replay().layer(api.clone());
+    // The response is dropped while a newer token is awaited. None comes, and the request is sent once more for its response.
+    assert_eq!(send_to(&service, "/a").await, (401, "t1".to_owned()));
+    assert_eq!((api.tokens().len(), entra.requests()), (2, 2));
+    // Within the time for which the failure is remembered, nothing is waited for.
+    for calls in 3..6 {
+        assert_eq!(send_to(&service, "/a").await, (401, "t1".to_owned()));
+        assert_eq!((api.tokens().len(), entra.requests()), (calls, 2));
+    }
+}
+
+#[tokio::test]
+async fn pace_of_one_path_leaves_a_revocation_to_the_others() {
+    let valid_from = Arc::new(AtomicUsize::new(1));
+    let api = Api::at_paths({
+        let valid_from = Arc::clone(&valid_from);
+        move |path, token| {
+            let number: usize = token[1..].parse().unwrap();
+            let is_valid = path != "/evil" && number >= valid_from.load(Ordering::SeqCst);
+            if is_valid { ok() } else { unauthorized() }
+        }
+    });
+    let entra = Entra::new();
+    let service = entra.layer().replay().layer(api);
+    for _ in 0..20 {
+        assert_eq!(send_to(&service, "/evil").await.0, 401);
+    }
+    assert_eq!(entra.requests(), 3);
+    // All tokens up to now are revoked, within the minute of the other path.
+    entra.clock.advance(Duration::from_secs(10));
+    valid_from.store(4, Ordering::SeqCst);
+    for path in ["/a", "/b", "/a", "/evil", "/b"] {
+        let expected = if path == "/evil" { 401 } else { 200 };
+        assert_eq!(send_to(&service, path).await, (expected, "t4".to_owned()));
+    }
+    assert_eq!(entra.requests(), 4);
+}
+
+#[tokio::test]
+async fn revocations_within_a_minute_reject_the_requests_in_flight() {
+    for replays in [false, true] {
+        let valid_from = Arc::new(AtomicUsize::new(1));
+        let api = Api::at_paths({
+            let valid_from = Arc::clone(&valid_from);
+            move |_, token| {
+                let number: usize = token[1..].parse().unwrap();
+                if number >= valid_from.load(Ordering::SeqCst) {
+                    ok()
+                } else {
+                    unauthorized()
+                }
+            }
+        });
+        let entra = Entra::new();
+        let (plain, replaying) = (entra.layer().layer(api.clone()), entra.layer().replay().layer(api));
+        let mut rejected = 0;
+        for revocations in 0..3 {
+            valid_from.store(revocations + 1, Ordering::SeqCst);
+            for _ in 0..10 {
+                let (status, _) = if replays {
+                    send_to(&replaying, "/").await
+                } else {
+                    send_to(&plain, "/").await
+                };
+                rejected += usize::from(status == 401);
+                entra.clock.advance(Duration::from_secs(1));
+            }
+        }
+        assert_eq!(rejected, if replays { 0 } else { 2 });
+        assert_eq!(entra.requests(), 3);
+    }
+}
+
+#[tokio::test]
+async fn path_that_rejects_each_token_once_is_paced() {
+    let (entra, calls) = (Entra::new(), AtomicUsize::new(0));
+    let api = Api::at_paths(move |_, _| match calls.fetch_add(1, Ordering::SeqCst) % 2 {
+        0 => unauthorized(),
+        _ => ok(),
+    });
+    let service = entra.layer().replay().layer(api);
+    for minute in 1..=3 {
+        for _ in 0..100 {
+            send_to(&service, "/evil").await;
+        }
+        assert!(entra.requests() <= 1 + 3 * minute, "{}", entra.requests());
+        entra.clock.advance(Duration::from_secs(60));
+    }
+}
+
+#[tokio::test]
+async fn many_paths_that_always_reject_are_paced() {
+    for replays in [false, true] {
+        let entra = Entra::new();
+        let api = Api::new(|_| unauthorized());
+        let (plain, replaying) = (entra.layer().layer(api.clone()), entra.layer().replay().layer(api));
+        for minute in 1..=3 {
+            for call in 0..100 {
+                let path = format!("/evil/{call}");
+                if replays {
+                    send_to(&replaying, &path).await;
+                } else {
+                    send_to(&plain, &path).await;
+                }
+            }
+            assert!(entra.requests() <= 1 + 10 * minute, "{}", entra.requests());
+            entra.clock.advance(Duration::from_secs(60));
+        }
+    }
+}
+
+/// How many of 60 requests, one a second, are rejected after all tokens were revoked while a refresh was in flight.
+async fn rejected_after_a_revocation(replays: bool, refreshes: bool) -> usize {
+    let (issued, valid_from) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&issued);
+    // Issued as the request arrives; the response takes a second.
+    let transport = transport_fn(move |_| {
+        let number = count.fetch_add(1, Ordering::SeqCst);
+        async move {
+            sleep(Duration::from_secs(1)).await;
+            let body = format!(r#"{{"access_token":"{number}","expires_in":3600,"refresh_in":100}}"#);
+            Ok(Response::new(Body::from(body)))
+        }
+    });
+    let client = Client::builder(support::application(), transport)
+        .clock(TokioClock(Instant::now()))
+        .build()
+        .unwrap();
+    let source = client.source(&support::graph()).unwrap();
+    let valid = Arc::clone(&valid_from);
+    let inner = tower::service_fn(move |request: Request<String>| {
+        let number: usize = token_in(request.headers()).parse().unwrap();
+        let mut response = Response::new(String::new());
+        if number < valid.load(Ordering::SeqCst) {
+            *response.status_mut() = StatusCode::UNAUTHORIZED;
+        }
+        async move { Ok::<_, support::ApiError>(response) }
+    });
+    let layer = BearerLayer::new(source, ["https://graph.microsoft.com"]).unwrap();
+    let (plain, replaying) = (layer.clone().layer(inner.clone()), layer.replay().layer(inner));
+    let call = async || {
+        let request = support::get(support::USERS);
+        let response = if replays {
+            replaying.clone().oneshot(request).await
+        } else {
+            plain.clone().oneshot(request).await
+        };
+        response.unwrap().status()
+    };
+    assert_eq!(call().await, 200);
+    if refreshes {
+        // The token needs refresh: a request is sent in the background.
+        sleep(Duration::from_secs(102)).await;
+        assert_eq!(call().await, 200);
+        sleep(Duration::from_millis(300)).await;
+    }
+    valid_from.store(issued.load(Ordering::SeqCst), Ordering::SeqCst);
+    let mut rejected = 0;
+    for _ in 0..60 {
+        rejected += usize::from(call().await == 401);
+        sleep(Duration::from_secs(1)).await;
+    }
+    rejected
+}
+
+#[tokio::test(start_paused = true)]
+async fn token_from_before_a_revocation_does_not_follow_it() {
+    for refreshes in [false, true] {
+        assert_eq!(rejected_after_a_revocation(true, refreshes).await, 0, "{refreshes}");
+        assert!(rejected_after_a_revocation(false, refreshes).await <= 1, "{refreshes}");
+    }
+}

@@ -1,0 +1,34 @@
+//! What the layer of a web API allocates for a request whose token is valid and whose key is known.
+
+use std::convert::Infallible;
+
+use entra_tower::{RequirePermissions, RequireToken};
+use http::header::AUTHORIZATION;
+use http::{Request, Response};
+use tower::{Layer, ServiceExt};
+
+use crate::corpus::{Corpus, Keys};
+
+#[test]
+fn valid_request_allocates_little() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let corpus = Corpus::read();
+    let inner = tower::service_fn(|_: Request<String>| async { Ok::<_, Infallible>(Response::new(String::new())) });
+    let read = RequirePermissions::any_of(["Tasks.Read"], ["Tasks.Read.All"]).unwrap();
+    let service = RequireToken::new(corpus.validator("one_tenant", &Keys::default())).layer(read.layer(inner));
+    let bearer = format!("Bearer {}", corpus.token("v2 application"));
+    let mut allocations = Vec::new();
+    for _ in 0..3 {
+        let request = Request::get("/tasks")
+            .header(AUTHORIZATION, &bearer)
+            .body(String::new())
+            .unwrap();
+        let call = service.clone().oneshot(request);
+        let counted = allocation_counter::measure(|| {
+            let Ok(answer) = runtime.block_on(call);
+            assert_eq!(answer.status(), 200);
+        });
+        allocations.push(counted.count_total);
+    }
+    assert!(allocations[2] <= 16, "{allocations:?}");
+}

@@ -1,0 +1,58 @@
+//! Where the program's logger would record what is on the wire, nothing goes there.
+
+use std::net::TcpListener;
+
+use entra_transport::conformance::run_with;
+use entra_transport::{BlockingTransport, Body, Proxies, TransportErrorKind};
+use entra_transport_ureq::UreqTransport;
+use log::{LevelFilter, Log, Metadata, Record};
+
+struct Everything;
+
+impl Log for Everything {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        assert!(!record.args().to_string().contains("canary"));
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn nothing_is_sent_while_the_wire_is_logged() {
+    run_with(&[], "logs::child_logs_the_wire");
+}
+
+#[test]
+#[ignore = "run by the test above in a process of its own, as a process has one logger"]
+fn child_logs_the_wire() {
+    log::set_logger(&Everything).unwrap();
+    log::set_max_level(LevelFilter::Trace);
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    server.set_nonblocking(true).unwrap();
+    let uri = format!("http://{}/", server.local_addr().unwrap());
+    let transport = UreqTransport::builder()
+        .allow_plain_loopback(true)
+        .proxies(Proxies::none())
+        .build()
+        .unwrap();
+    let send = || {
+        transport.send(
+            http::Request::post(&uri)
+                .body(Body::from("secret=canary".to_owned()))
+                .unwrap(),
+        )
+    };
+
+    let error = send().unwrap_err();
+    assert_eq!(error.kind(), TransportErrorKind::Configuration);
+    assert!(error.to_string().contains("ureq_proto=debug"));
+    assert_eq!(server.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+
+    log::set_max_level(LevelFilter::Debug);
+    drop(server);
+    assert_eq!(send().unwrap_err().kind(), TransportErrorKind::Connect);
+}

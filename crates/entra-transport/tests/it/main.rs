@@ -1,0 +1,6 @@
+//! Public behaviour of entra-transport: one binary, a module for each subject.
+
+mod codes_once;
+mod device_code;
+mod interface;
+mod no_proxy;

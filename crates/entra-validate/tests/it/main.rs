@@ -1,0 +1,18 @@
+//! Validation as a web API sees it: tokens of a cloud made up for the tests, keys over transports that are functions.
+
+#[cfg(feature = "async")]
+mod allocations;
+mod attacks;
+#[cfg(feature = "blocking")]
+mod blocking;
+mod corpus;
+mod documents;
+#[cfg(feature = "async")]
+mod flights;
+mod hostile;
+mod keys;
+mod principals;
+mod responses;
+mod rules;
+mod settings;
+mod support;

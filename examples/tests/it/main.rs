@@ -1,0 +1,12 @@
+//! The examples as users run them, against the emulator. One binary, a module for each subject.
+
+mod collector;
+mod landing;
+mod managed_desktop;
+mod stories;
+mod support;
+#[cfg(unix)]
+#[allow(dead_code, reason = "the tests of the command use the rest")]
+#[path = "../../../crates/entra-cli/tests/it/common/terminal.rs"]
+mod terminal;
+mod tower;

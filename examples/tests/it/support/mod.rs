@@ -1,0 +1,3 @@
+//! Parts that the tests of several examples share.
+
+pub(crate) mod chromium;

@@ -1,0 +1,12 @@
+//! End to end: real sockets, real TLS, every transport. One binary, a module for each subject.
+
+mod certificate;
+mod consent;
+mod daemon;
+mod logs;
+mod peers;
+mod refused_token;
+mod revoked_token;
+mod troubleshooting;
+mod validate;
+mod web_api;
