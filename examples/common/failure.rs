@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
+use entra_proto::environment::EnvironmentError;
 use entra_proto::printable;
 use entra_tower::BearerError;
 use entra_transport::TransportError;
@@ -104,6 +105,15 @@ failure_from!(
     entra_credential::Error,
     TransportError
 );
+
+impl From<EnvironmentError> for Failure {
+    fn from(error: EnvironmentError) -> Self {
+        Self {
+            problem: error.to_string(),
+            hint: error.hint().map(str::to_owned),
+        }
+    }
+}
 
 /// Errors of one text.
 macro_rules! failure_from_text {

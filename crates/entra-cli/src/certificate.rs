@@ -4,6 +4,10 @@ use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
 use entra_credential::{Certificate, CertificateBundle, ClientCertificate, Error, Warning};
+use entra_proto::environment::sends_chain;
+pub(crate) use entra_proto::environment::{
+    CLIENT_CERTIFICATE_PASSWORD as PASSWORD, CLIENT_SEND_CERTIFICATE_CHAIN as SEND_CHAIN,
+};
 use entra_proto::{CertificateCredential, SigningAlgorithm, Timestamp};
 use zeroize::Zeroizing;
 
@@ -117,8 +121,8 @@ impl CertificateSettings {
 
     /// Whether the chain is sent along.
     pub(crate) fn sends_chain(&self) -> Result<bool, Failure> {
-        let variable = environment::text(SEND_CHAIN, Exit::Configuration)?;
-        let is_set = variable.is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "1" | "true"));
+        let is_set = sends_chain(|name| std::env::var_os(name))
+            .map_err(|_| environment::refused(Exit::Configuration, SEND_CHAIN))?;
         Ok(self.send_certificate_chain || is_set)
     }
 }
@@ -152,11 +156,6 @@ impl PasswordSettings {
         }
     }
 }
-
-/// The variable that asks for the chain to be sent.
-pub(crate) const SEND_CHAIN: &str = "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN";
-/// The variable with the password of the certificate's file.
-pub(crate) const PASSWORD: &str = "AZURE_CLIENT_CERTIFICATE_PASSWORD";
 
 /// The contents of a certificate's file, and of the file of its key.
 pub(crate) struct CertificateFiles {

@@ -1,22 +1,18 @@
 //! Environment variables: what they hold, and what people call them by mistake.
 
 use std::env;
-use std::ffi::OsString;
 
+use entra_proto::environment::{self, AUTHORITY_HOST, CLIENT_ID, TENANT_ID};
 use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
 
-/// The text of a variable. One that is set to nothing is not set.
+/// Returns the text of a variable. An empty one counts as unset.
 ///
 /// # Errors
-/// Where it is not UTF-8: then it is set, and cannot be used.
-pub(crate) fn text(name: &str, exit: Exit) -> Result<Option<Zeroizing<String>>, Failure> {
-    match env::var_os(name).map(OsString::into_string) {
-        Some(Ok(text)) => Ok(Some(Zeroizing::new(text)).filter(|text| !text.is_empty())),
-        Some(Err(_)) => Err(refused(exit, name)),
-        None => Ok(None),
-    }
+/// Returns a failure if it is not UTF-8: then it is set, and cannot be used.
+pub(crate) fn text(name: &'static str, exit: Exit) -> Result<Option<Zeroizing<String>>, Failure> {
+    environment::text(|name| env::var_os(name), name).map_err(|_| refused(exit, name))
 }
 
 /// Whether a variable is set, to nothing.
@@ -38,12 +34,7 @@ pub(crate) fn refused(exit: Exit, name: &str) -> Failure {
 
 /// The variable that somebody set in the place of this one, which is not set.
 pub(crate) fn misspelt(name: &str) -> Option<String> {
-    let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
-    let others = MISTAKEN
-        .iter()
-        .filter(|(right, _)| *right == name)
-        .flat_map(|(_, wrong)| *wrong);
-    if let Some(known) = others.copied().find(|wrong| set(wrong)) {
+    if let Some(known) = environment::misnamed(|name| env::var_os(name), name) {
         return Some(known.to_owned());
     }
     let mut names: Vec<String> = env::vars_os()
@@ -99,85 +90,18 @@ pub(crate) fn distance(one: &str, other: &str) -> usize {
 const MISTYPED: usize = 2;
 
 /// The variables that options stand for, as texts.
-const OPTIONS: [&str; 3] = ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_AUTHORITY_HOST"];
+const OPTIONS: [&str; 3] = [TENANT_ID, CLIENT_ID, AUTHORITY_HOST];
 
 /// Names that are right, of other things than the one that is missing.
 const KNOWN: [&str; 8] = [
-    "AZURE_TENANT_ID",
-    "AZURE_CLIENT_ID",
-    "AZURE_AUTHORITY_HOST",
-    "AZURE_CLIENT_SECRET",
-    "AZURE_CLIENT_CERTIFICATE_PATH",
-    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
-    "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN",
-    "AZURE_FEDERATED_TOKEN_FILE",
-];
-
-/// Names that people and other tools use.
-const MISTAKEN: [(&str, &[&str]); 6] = [
-    (
-        "AZURE_TENANT_ID",
-        &[
-            "AZURE_TENANT",
-            "AZURE_TENANTID",
-            "AZURE_AD_TENANT_ID",
-            "ARM_TENANT_ID",
-            "AAD_TENANT_ID",
-            "TENANT_ID",
-        ],
-    ),
-    (
-        "AZURE_CLIENT_ID",
-        &[
-            "AZURE_CLIENT",
-            "AZURE_CLIENTID",
-            "AZURE_APP_ID",
-            "AZURE_APPLICATION_ID",
-            "AZURE_AD_CLIENT_ID",
-            "ARM_CLIENT_ID",
-            "AAD_CLIENT_ID",
-            "CLIENT_ID",
-        ],
-    ),
-    (
-        "AZURE_CLIENT_SECRET",
-        &[
-            "AZURE_SECRET",
-            "AZURE_CLIENTSECRET",
-            "AZURE_CLIENT_KEY",
-            "AZURE_APP_SECRET",
-            "AZURE_CLIENT_PASSWORD",
-            "AZURE_SECRET_ID",
-            "AZURE_CLIENT_SECRET_VALUE",
-            "AZURE_AD_CLIENT_SECRET",
-            "ARM_CLIENT_SECRET",
-            "AAD_CLIENT_SECRET",
-            "CLIENT_SECRET",
-        ],
-    ),
-    (
-        "AZURE_CLIENT_CERTIFICATE_PATH",
-        &[
-            "AZURE_CERTIFICATE_PATH",
-            "AZURE_CLIENT_CERTIFICATE",
-            "AZURE_CLIENT_CERTIFICATE_FILE",
-            "AZURE_CLIENT_CERT_PATH",
-            "AZURE_CERTIFICATE",
-            "ARM_CLIENT_CERTIFICATE_PATH",
-        ],
-    ),
-    (
-        "AZURE_FEDERATED_TOKEN_FILE",
-        &[
-            "AZURE_FEDERATED_TOKEN_PATH",
-            "AZURE_TOKEN_FILE",
-            "AZURE_FEDERATED_TOKEN",
-        ],
-    ),
-    (
-        "AZURE_AUTHORITY_HOST",
-        &["AZURE_AUTHORITY", "AZURE_AUTHORITY_URL", "AZURE_CLOUD_INSTANCE"],
-    ),
+    TENANT_ID,
+    CLIENT_ID,
+    AUTHORITY_HOST,
+    environment::CLIENT_SECRET,
+    environment::CLIENT_CERTIFICATE_PATH,
+    environment::CLIENT_CERTIFICATE_PASSWORD,
+    environment::CLIENT_SEND_CERTIFICATE_CHAIN,
+    environment::FEDERATED_TOKEN_FILE,
 ];
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod project;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use entra_proto::environment::{CLIENT_CERTIFICATE_PASSWORD, CLIENT_SECRET};
 use entra_proto::{Application, Authority, ClientCredential, ClientId, Cloud, EndpointVersion, Region, Tenant};
 use zeroize::Zeroizing;
 
@@ -273,7 +274,7 @@ fn why_unset(variable: &str) -> Option<String> {
 }
 
 /// The variables that hold secrets: what runs under this command need not see them.
-pub(crate) const SECRET_VARIABLES: [&str; 2] = ["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD"];
+pub(crate) const SECRET_VARIABLES: [&str; 2] = [CLIENT_SECRET, CLIENT_CERTIFICATE_PASSWORD];
 
 /// The cloud of this name or address.
 pub(crate) fn cloud_at(host: &str) -> Result<Cloud, Failure> {

@@ -33,9 +33,6 @@ pub struct FederatedTokenFile {
 }
 
 impl FederatedTokenFile {
-    /// The environment variable that tells the path.
-    pub const VARIABLE: &'static str = "AZURE_FEDERATED_TOKEN_FILE";
-
     /// The file at `path`. Nothing is read yet.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {

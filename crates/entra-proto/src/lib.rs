@@ -78,6 +78,7 @@ mod claims_request;
 mod client_id;
 mod cloud;
 mod device;
+pub mod environment;
 mod error;
 mod form;
 mod grant;

@@ -73,7 +73,7 @@ pub use blocking::{BlockingTransport, BlockingTransportFn, blocking_transport_fn
 pub use builder::{FromSettings, Settings, TransportBuilder};
 pub use collect::Collector;
 pub use entra_proto::Body;
-pub use environment::{AUTHORITY_HOST, cloud_from_env};
+pub use environment::cloud_from_env;
 pub use error::{TransportError, TransportErrorKind};
 pub use policy::{MAX_BODY, Policy, check_uri, endpoint};
 pub use proxy::{Proxies, Proxy};

@@ -3,6 +3,10 @@
 use std::path::PathBuf;
 
 use entra_credential::FederatedTokenFile;
+use entra_proto::environment::{
+    AUTHORITY_HOST, CLIENT_CERTIFICATE_PATH as CERTIFICATE, CLIENT_ID, CLIENT_SECRET as SECRET,
+    FEDERATED_TOKEN_FILE as FEDERATED,
+};
 use entra_proto::{ClientCredential, ClientId, ClientSecret, Cloud, FederatedCredential};
 
 use super::{ApplicationSettings, cloud_at, why_unset};
@@ -114,11 +118,11 @@ impl ApplicationSettings {
     /// AZURE_AUTHORITY_HOST, whatever other application or cloud an option names: it goes nowhere else.
     fn variables_are_of(&self, client_id: ClientId, cloud: &Cloud) -> bool {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-        let named_client = match variable("AZURE_CLIENT_ID") {
+        let named_client = match variable(CLIENT_ID) {
             Some(id) => id.trim().parse().ok(),
             None => self.client_id().ok(),
         };
-        let named_cloud = match variable("AZURE_AUTHORITY_HOST") {
+        let named_cloud = match variable(AUTHORITY_HOST) {
             Some(host) => cloud_at(host.trim()),
             None => self.cloud(),
         };
@@ -140,15 +144,10 @@ impl Chosen {
     }
 }
 
-/// The path in a variable. One that is set to nothing is not set.
+/// Returns the path in a variable. An empty one counts as unset.
 pub(super) fn path_variable(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name)
-        .filter(|path| !path.is_empty())
-        .map(PathBuf::from)
+    entra_proto::environment::path(|name| std::env::var_os(name), name)
 }
 
 /// The variables that name a credential, the first that is set before the others.
 pub(crate) const CREDENTIALS: [&str; 3] = [SECRET, CERTIFICATE, FEDERATED];
-const SECRET: &str = "AZURE_CLIENT_SECRET";
-const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
-const FEDERATED: &str = FederatedTokenFile::VARIABLE;
