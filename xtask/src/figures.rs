@@ -218,6 +218,30 @@ fn crates_in(name: &'static str, package: &str, options: &[&str], limit: f64) ->
     })
 }
 
+/// The crates that a program over ureq has more if it depends on `entra` and not on the crates below it: `entra` itself.
+fn added_by_facade(name: &'static str) -> Result<Figure> {
+    let facade = tree("entra", "normal", &["--features", "ureq"])?;
+    let mut below = tree(
+        "entra-client",
+        "normal",
+        &["--no-default-features", "--features", "coarse-clock"],
+    )?;
+    below.extend(tree("entra-transport-ureq", "normal", &[])?);
+    below.extend(tree(
+        "entra-credential",
+        "normal",
+        &["--no-default-features", "--features", "aws-lc-rs"],
+    )?);
+    let added = facade.iter().filter(|package| !below.contains(package)).count();
+    Ok(Figure {
+        name,
+        value: added as f64,
+        unit: "crates",
+        limit: 1.0,
+        at_most: true,
+    })
+}
+
 /// The crates of two packages of one program.
 fn together(name: &'static str, one: &str, options: &[&str], other: &str, limit: f64) -> Result<Figure> {
     let mut crates = tree(one, "normal", options)?;
@@ -286,6 +310,10 @@ const FIGURES: &[(&str, Measure)] = &[
         let client = ["--no-default-features", "--features", "coarse-clock"];
         together(name, "entra-client", &client, "entra-transport-ureq", 50.0)
     }),
+    (
+        "crates that entra adds to a blocking program over ureq",
+        added_by_facade,
+    ),
     ("async client over hyper, without coarse clocks", |name| {
         let client = ["--no-default-features", "--features", "tokio"];
         together(name, "entra-client", &client, "entra-transport-hyper", 60.0)

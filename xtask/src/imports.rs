@@ -74,6 +74,20 @@ const LAWS: &[(&str, Imports)] = &[
         "entra-tower",
         Imports::Only(&["entra-client", "entra-proto", "entra-validate"]),
     ),
+    (
+        "entra",
+        Imports::Only(&[
+            "entra-client",
+            "entra-credential",
+            "entra-proto",
+            "entra-tower",
+            "entra-transport",
+            "entra-transport-hyper",
+            "entra-transport-reqwest",
+            "entra-transport-ureq",
+            "entra-validate",
+        ]),
+    ),
     // It judges what the others send, so it shares no line with them.
     ("entra-emulator", Imports::Only(&[])),
     ("entra-bench-driver", Imports::Anyone),

@@ -1,0 +1,100 @@
+//! The reasons why the environment gives no client.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use entra_proto::environment::{CLIENT_CERTIFICATE_PATH, CredentialSettings, EnvironmentError};
+use entra_proto::{may_be_secret, printable};
+use entra_transport::TransportError;
+
+/// The reason why the environment gives no client. It never holds a secret.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum FromEnvError {
+    /// A variable is missing, or cannot be used.
+    Environment(EnvironmentError),
+    /// The certificate's file cannot be read.
+    File {
+        /// Its path, unless that may be a secret.
+        path: Option<String>,
+        /// The reason.
+        source: Arc<io::Error>,
+    },
+    /// The certificate's file holds no certificate that can be used.
+    Certificate(entra_credential::Error),
+    /// The transport cannot be built.
+    Transport(TransportError),
+}
+
+impl FromEnvError {
+    pub(crate) fn file(path: &Path, source: io::Error) -> Self {
+        let path = path.to_string_lossy();
+        // Some put the key itself where its path belongs.
+        let may_be_shown = path.len() <= LONGEST_PATH && !path.contains(['\n', '\r']) && !may_be_secret(&path);
+        Self::File {
+            path: may_be_shown.then(|| printable(&path)),
+            source: Arc::new(source),
+        }
+    }
+
+    pub(crate) fn unknown(_: &CredentialSettings) -> Self {
+        let source = io::Error::other("this kind of credential is newer than the crate `entra`");
+        Self::File {
+            path: None,
+            source: Arc::new(source),
+        }
+    }
+
+    /// Returns what to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Environment(error) => error.hint(),
+            Self::File { source, .. } => Some(match source.kind() {
+                io::ErrorKind::PermissionDenied => "run as a user who may read it",
+                _ => "set the variable to the path of a file with the certificate and its private key",
+            }),
+            Self::Certificate(entra_credential::Error::PasswordNeeded | entra_credential::Error::EmptyPassword) => {
+                Some("set AZURE_CLIENT_CERTIFICATE_PASSWORD to the password of the file")
+            }
+            Self::Certificate(error) => error.hint(),
+            Self::Transport(error) => error.hint(),
+        }
+    }
+}
+
+impl fmt::Display for FromEnvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment(error) => error.fmt(f),
+            Self::File { path: Some(path), .. } => {
+                write!(f, "{CLIENT_CERTIFICATE_PATH} names {path}, which cannot be read")
+            }
+            Self::File { path: None, .. } => write!(f, "the file that {CLIENT_CERTIFICATE_PATH} names cannot be read"),
+            Self::Certificate(error) => write!(f, "the file that {CLIENT_CERTIFICATE_PATH} names: {}", error.problem()),
+            Self::Transport(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for FromEnvError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::File { source, .. } => Some(source.as_ref()),
+            Self::Transport(error) => error.source(),
+            Self::Environment(_) | Self::Certificate(_) => None,
+        }
+    }
+}
+
+impl From<EnvironmentError> for FromEnvError {
+    fn from(error: EnvironmentError) -> Self {
+        Self::Environment(error)
+    }
+}
+
+/// The longest path that an error repeats.
+const LONGEST_PATH: usize = 1024;

@@ -1,0 +1,9 @@
+use entra::{Application, ClientSecret, Target, UreqTransport, blocking::Client};
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let authority = "https://login.microsoftonline.com/contoso.onmicrosoft.com".parse()?;
+    let secret = ClientSecret::new(std::fs::read_to_string("client-secret")?)?;
+    let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, secret);
+    let client = Client::new(app, UreqTransport::new()?);
+    let token = client.token(&Target::resource("https://graph.microsoft.com")?)?;
+    Ok(println!("a token until {:?}", token.expires_at()))
+}
