@@ -15,6 +15,7 @@ mod device_answers;
 mod fuzzed;
 mod grants;
 mod laws;
+mod legs;
 mod redirects;
 mod secrets;
 mod user_captures;
