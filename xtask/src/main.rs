@@ -4,7 +4,7 @@
 //!  main ----> stage     the stages, their order, their time, the summary
 //!                |----> purity ---> source    what entra-proto may name, read from its code
 //!                |          `-----> imports   who may import whom, read from the manifests
-//!                |----> shape ----> circles   which files of a crate import one another; how long a file is
+//!                |----> shape ----> circles, floors   which files of a crate import one another; how long a file is
 //!                |----> msrv                  no dependency wants a newer Rust than we promise
 //!                |----> readme ---> markdown, command
 //!                |----> package               what the published archives hold, and their tests: `archives`

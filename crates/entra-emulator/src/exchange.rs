@@ -10,12 +10,14 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use crate::aadsts::Refusal;
+use crate::clouds::is_public_cloud;
 use crate::config::{Tenant, TokenVersion};
 use crate::form::Form;
 use crate::host::is_authority;
 use crate::redact::redacted;
 use crate::seed::is_guid;
 use crate::state::Core;
+use crate::state::directory::ciam_subdomain;
 use crate::state::recorder::{Channel, Lint, RequestEvent, Shown, parameters};
 use crate::time::{error_timestamp, unix};
 
@@ -123,6 +125,17 @@ impl<'a> Exchange<'a> {
         match host.rsplit_once(':') {
             Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
             _ => host,
+        }
+    }
+
+    /// Where a client of this request reaches Microsoft Graph: at its own address if the client reached the token service at the
+    /// service's, and here otherwise. A token of the emulator has no business at the real one.
+    pub(crate) fn graph_origin(&self) -> &str {
+        let host = self.host();
+        if is_public_cloud(host) || ciam_subdomain(host).is_some() || host.eq_ignore_ascii_case("graph.microsoft.com") {
+            "https://graph.microsoft.com"
+        } else {
+            &self.origin
         }
     }
 

@@ -6,15 +6,15 @@
 //!
 //! ```text
 //!  your code ──http──▶ server thread ─┐
-//!                                      ├─▶ core ─▶ script (faults) ─▶ token endpoint  v1, v2
-//!  your test ──handle()───────────────┘     │                        authorize, consent, device pages
-//!       ▲                                    │                        discovery, keys
-//!       │                                    │                        Graph, Office 365 activity feed
+//!                                      ├─▶ router ─▶ faults ─▶ token endpoint  v1, v2
+//!  your test ──handle()───────────────┘     │                  authorize, consent, device pages
+//!       ▲                                    │                  discovery, keys
+//!       │                                    │                  Graph, Office 365 activity feed
 //!       ├── requests(), clock(), fault() ────┤
 //!  any language ──http──▶ control API ───────┘
 //! ```
 //!
-//! The core is a function from request to response. The server is a thin layer around it, and
+//! The emulator is a function from request to response. The server is a thin layer around it, and
 //! [`Emulator::handle`] calls it without any socket:
 //!
 //! ```
@@ -98,6 +98,42 @@
 //! a mistake is not known, [`Aadsts::known`] says so.
 //!
 //! Its signing keys are public. Never let anything but a test trust its tokens.
+//!
+//! # The code
+//!
+//! Each floor uses those below it, and the rooms of one floor know nothing of one another; `cargo xtask shape` checks it.
+//!
+//! ```text
+//!  emulator, builder          the handle of a test
+//!  server                     sockets, TLS, calls of webhooks
+//!  control                    the control API
+//!  headless, forge            users without a browser; forged tokens
+//!  router                     the rules that answer a request; faults; the record of it
+//!  protocol | api | landing   the rules: the token service; APIs that take its tokens; the page at `/`
+//!  exchange, bearer           one request with everything that is worked out about it; the token that it carries
+//!  state                      plain records: directory, grants, consents, keys, clock, requests, faults
+//!  config                     what users of the crate configure
+//! ```
+//!
+//! | to change | look at |
+//! |---|---|
+//! | what can be configured | `config/`, its defaults in `state/directory/fill.rs`, its checks in `state/directory/check.rs` |
+//! | what is remembered between requests, and how much of it | `state/` |
+//! | which path leads to which rules | `router.rs` |
+//! | an error of the service: number, status, text | `aadsts.rs` |
+//! | who may request a token: client, tenant, secret, assertion | `protocol/token/{client,client_auth,assertion}.rs`, `tenant_path.rs` |
+//! | one grant | its file in `protocol/token/`, or `protocol/device.rs` |
+//! | the claims of a token | `protocol/token/{mint,user,id_token}.rs` |
+//! | what a consent asks for, and what it gives | `protocol/authorize/consent.rs`, `state/permissions.rs` |
+//! | the metadata and the keys | `protocol/discovery.rs` |
+//! | what an API requires of a token | `bearer.rs`, then `api/*/bearer.rs` or `api/*/mod.rs` |
+//! | a collection of Graph, or a query option | `api/graph/resource.rs` and the collection's file; `query.rs`, `filter.rs` |
+//! | the activity feed and its webhooks | `state/{feed,subscriptions}.rs`, `api/activity/`, `server/webhooks.rs` |
+//! | a finding about a request | `state/recorder/lint.rs` |
+//! | a fault | `state/fault/`, for other languages `control/faults.rs` |
+//! | an operation of the control API | `control/`, described in `control/contract.md` |
+//! | a defect of forged tokens | `forge/defect.rs` |
+//! | the pages | `protocol/authorize/pages.rs`, `landing/`, their look in `html.rs` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -107,6 +143,7 @@ mod api;
 mod bearer;
 mod builder;
 mod certificate;
+mod clouds;
 mod config;
 mod control;
 mod emulator;
@@ -124,6 +161,7 @@ mod router;
 mod seed;
 mod server;
 mod state;
+mod tenant_path;
 mod time;
 mod well_known;
 

@@ -1,37 +1,13 @@
 //! Circles of imports: files of one crate that need one another, directly or through others.
 
-use std::path::Path;
-
-use crate::Result;
-use crate::modules::files;
-use crate::shape::graph::{Circle, Graph, module_of};
-use crate::shape::shown;
-use crate::workspace::{Target, Workspace};
+use crate::shape::graph::{Circle, Graph};
 
 /// The most files that a circle may have.
-pub(super) const MOST: usize = 4;
+const MOST: usize = 4;
 
-/// Returns the circles of more than [`MOST`] files, each with the imports that make it.
-pub(super) fn check(workspace: &Workspace) -> Result<Vec<String>> {
-    let roots: Vec<&Path> = workspace
-        .ours()
-        .flat_map(|package| &package.targets)
-        .filter(|target| has_modules(target))
-        .map(|target| target.source.as_path())
-        .collect();
-    let mut findings = Vec::new();
-    for root in &roots {
-        let folder = root.parent().unwrap_or(root);
-        let mut files = files(folder)?;
-        files.retain(|(file, _)| !is_of_another(file, root, &roots));
-        let files = files.iter().map(|(file, source)| {
-            let module = module_of(file.strip_prefix(folder).unwrap_or(file));
-            (shown(file, &workspace.root), module, source)
-        });
-        let circles = Graph::new(files).circles();
-        findings.extend(judge(&shown(folder, &workspace.root), &circles, LARGER));
-    }
-    Ok(findings)
+/// Returns the circles of more than [`MOST`] files below `folder`, each with the imports that make it.
+pub(super) fn check(folder: &str, graph: &Graph) -> Vec<String> {
+    judge(folder, &graph.circles(), LARGER)
 }
 
 /// Compares the circles below `folder` with the limit, or with the folder's own. A limit of its own that nothing needs is a
@@ -71,13 +47,8 @@ const LARGER: &[(&str, usize, &str)] = &[
         "a token knows the slot of the cache that it came from",
     ),
     (
-        "crates/entra-emulator/src",
-        16,
-        "the tables of Graph use the head of their folder",
-    ),
-    (
         "crates/entra-proto/src",
-        42,
+        44,
         "the advice on an error knows the credential of the request",
     ),
     (
@@ -101,27 +72,6 @@ const LARGER: &[(&str, usize, &str)] = &[
         "each measurement uses the report of the head",
     ),
 ];
-
-/// Whether `file` is the root of another target than `root`, or lies in the folder of one that lies deeper.
-fn is_of_another(file: &Path, root: &Path, roots: &[&Path]) -> bool {
-    let folder = root.parent();
-    let mut others = roots.iter().filter(|other| **other != root);
-    others.any(|other| {
-        file == *other
-            || other.parent() != folder
-                && other
-                    .parent()
-                    .is_some_and(|it| folder.is_some_and(|folder| it.starts_with(folder)) && file.starts_with(it))
-    })
-}
-
-/// Whether the other files of the target lie beside its root and below.
-fn has_modules(target: &Target) -> bool {
-    target
-        .source
-        .file_name()
-        .is_some_and(|name| name == "lib.rs" || name == "main.rs")
-}
 
 #[cfg(test)]
 mod tests {

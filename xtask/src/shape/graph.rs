@@ -108,6 +108,16 @@ impl Graph {
         graph
     }
 
+    /// Every import: the importing file, the imported one, and the place.
+    pub(super) fn imports(&self) -> impl Iterator<Item = (&str, &str, String)> {
+        self.edges.iter().zip(&self.modules).flat_map(|(edges, from)| {
+            edges.iter().map(|(to, place)| {
+                let shown = format!("{}:{}: {}", from.file, place.line, place.path);
+                (from.file.as_str(), self.modules[*to].file.as_str(), shown)
+            })
+        })
+    }
+
     /// Finds the file that defines the item which `path` names in the module `from`. None for a module and for what is not of
     /// this crate.
     fn home(&self, from: usize, path: &[String], depth: usize) -> Option<usize> {

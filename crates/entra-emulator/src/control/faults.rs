@@ -8,9 +8,9 @@ use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::aadsts::Aadsts;
+use crate::control::call::{Call, Reply};
 use crate::control::members::{Members, whole};
 use crate::control::problem::Problem;
-use crate::control::{Call, Reply};
 use crate::landing;
 use crate::state::fault::{Cut, Fault, Replacement, RetryAfter, Skew};
 

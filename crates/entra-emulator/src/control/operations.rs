@@ -6,9 +6,9 @@ use http::{StatusCode, Uri};
 use serde_json::{Map, Value, json};
 
 use crate::config::{App, ContentType, Tenant, User};
+use crate::control::call::{Call, Reply, with_moment};
 use crate::control::members::Members;
 use crate::control::problem::Problem;
-use crate::control::{Call, Reply, with_moment};
 use crate::headless::{ErrorPage, Redirect};
 use crate::state::Core;
 use crate::time::{LAST_SECOND, parse_rfc3339, unix};

@@ -3,8 +3,8 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::control::call::{Call, Reply, with_moment};
 use crate::control::problem::Problem;
-use crate::control::{Call, Reply, with_moment};
 use crate::redact::redacted;
 use crate::state::Core;
 use crate::state::recorder::{Channel, Endpoint, Purpose, RequestEvent};

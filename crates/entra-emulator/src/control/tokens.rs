@@ -4,10 +4,10 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::config::TokenVersion;
+use crate::control::call::{Call, Reply};
 use crate::control::members::{Members, whole};
 use crate::control::operations::{APP, TENANT, USER, app_named, tenant_named, unknown, users_named};
 use crate::control::problem::Problem;
-use crate::control::{Call, Reply};
 use crate::forge::{Change, Defect, Forge, Part, SignatureAlgorithm};
 use crate::state::Core;
 use crate::state::keys::{KeyRing, STRANGER};

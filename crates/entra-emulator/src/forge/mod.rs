@@ -7,7 +7,6 @@ use http::Request;
 use serde_json::{Value, json};
 
 use crate::config::{Api, App, Tenant, TokenVersion, User};
-use crate::emulator::Emulator;
 use crate::exchange::Exchange;
 use crate::forge::draft::{Draft, Object};
 use crate::protocol::token::client_auth::Proof;
@@ -23,7 +22,7 @@ use crate::time::unix;
 pub use crate::forge::defect::Defect;
 pub use crate::forge::draft::SignatureAlgorithm;
 
-/// A token that is about to be forged, made by [`Emulator::forge`].
+/// A token that is about to be forged, made by [`Emulator::forge`](crate::Emulator::forge).
 ///
 /// It begins as the token that the emulator would issue, with every permission of the API. Changes are made in the order
 /// of the calls, and [`token`](Self::token) signs the result. The forge is there for the code that holds the emulator, and
@@ -81,13 +80,6 @@ pub(crate) struct Forged {
     pub(crate) token: String,
     pub(crate) header: Object,
     pub(crate) claims: Object,
-}
-
-impl Emulator {
-    /// Begins a forged token: an app-only one of the first app, for [`api`](Self::api), in the first tenant.
-    pub fn forge(&self) -> Forge<'_> {
-        Forge::new(self.core())
-    }
 }
 
 impl<'a> Forge<'a> {

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use http::Request;
 use http::header::HOST;
 
+use crate::clouds::is_public_cloud;
 use crate::host::is_authority;
-use crate::protocol::discovery::is_public_cloud;
 use crate::state::Core;
 use crate::state::directory::ciam_subdomain;
 

@@ -9,7 +9,6 @@ use crate::aadsts::Refusal;
 use crate::config::{Tenant, User};
 use crate::exchange::{Exchange, no_store};
 use crate::form::Form;
-use crate::protocol::tenant_path::TenantPath;
 use crate::protocol::token::client::{find_client, find_enterable, identify};
 use crate::protocol::token::form::{check_form, read_form};
 use crate::protocol::token::request as token_request;
@@ -23,6 +22,7 @@ use crate::state::scopes::Target;
 use crate::state::session::Session;
 use crate::state::store::random;
 use crate::state::transactions::Goal;
+use crate::tenant_path::TenantPath;
 use crate::time::unix;
 
 /// Answers a request to a `devicecode` endpoint.

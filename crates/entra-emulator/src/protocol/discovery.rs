@@ -6,18 +6,20 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::aadsts::Refusal;
-use crate::config::{Tenant, TokenVersion};
+use crate::clouds::{CLOUD, CLOUDS};
+use crate::config::TokenVersion;
 use crate::exchange::Exchange;
 use crate::seed::is_guid;
 use crate::state::directory::ciam_subdomain;
 use crate::state::keys::{EXPONENT, Key};
 use crate::state::recorder::Endpoint;
-use crate::well_known::{CONSUMERS, SHARED};
+use crate::tenant_path::of_document;
+use crate::well_known::CONSUMERS;
 
 /// The OpenID Connect metadata of a tenant, or of all (`common`, `organizations`) with `{tenantid}` left in the issuer.
 pub(crate) fn configuration(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
     let version = version(endpoint);
-    let (name, issuer) = match find_tenant(exchange, tenant) {
+    let (name, issuer) = match of_document(exchange, tenant) {
         // Personal accounts are all in one tenant.
         Ok(None) if tenant == "consumers" => {
             let issuer = exchange.issuer_template(version).replace("{tenantid}", CONSUMERS);
@@ -64,14 +66,14 @@ pub(crate) fn configuration(exchange: &mut Exchange<'_>, tenant: &str, endpoint:
     });
     document["userinfo_endpoint"] = match endpoint {
         Endpoint::V1 => json!(format!("{base}/openid/userinfo")),
-        Endpoint::V2 => json!(format!("{}/oidc/userinfo", graph(exchange))),
+        Endpoint::V2 => json!(format!("{}/oidc/userinfo", exchange.graph_origin())),
     };
     exchange.json(StatusCode::OK, &document)
 }
 
 /// The published signing keys. They are the same for every tenant, as in the service.
 pub(crate) fn keys(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
-    let tenant = match find_tenant(exchange, tenant) {
+    let tenant = match of_document(exchange, tenant) {
         Ok(tenant) => tenant,
         Err(refusal) => return exchange.refuse(&refusal),
     };
@@ -92,21 +94,6 @@ pub(crate) fn keys(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint
         .map(|key| Jwk::new(key, issuer.as_deref()))
         .collect();
     exchange.json(StatusCode::OK, &Jwks { keys })
-}
-
-/// The tenant that a document is about, or none at a path that stands for several.
-///
-/// # Errors
-/// 90002 for every other name, with a word of its own: that is what the metadata answers. For the keys and the user realm
-/// it is assumed. The endpoints that take a form say `invalid_request`, and 900023 where a name can be none of a tenant.
-pub(crate) fn find_tenant<'a>(exchange: &Exchange<'a>, name: &str) -> Result<Option<&'a Tenant>, Refusal> {
-    if SHARED.contains(&name) {
-        return Ok(None);
-    }
-    let tenant = exchange.core.directory.tenant(name);
-    tenant
-        .map(Some)
-        .ok_or_else(|| Refusal::new(90002).with(name).word("invalid_tenant"))
 }
 
 /// Instance discovery: whether an authority is one of the service's, and its other names.
@@ -165,24 +152,6 @@ pub(crate) fn instance(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     exchange.json(StatusCode::OK, &body)
 }
 
-/// Whether a host is one of the names of Entra's public cloud.
-pub(crate) fn is_public_cloud(host: &str) -> bool {
-    CLOUDS
-        .first()
-        .is_some_and(|cloud| cloud.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(host)))
-}
-
-/// Where a client of this request reaches Microsoft Graph: at its own address if the client reached the token service at the
-/// service's, and here otherwise. A token of the emulator has no business at the real one.
-pub(crate) fn graph<'e>(exchange: &'e Exchange<'_>) -> &'e str {
-    let host = exchange.host();
-    if is_public_cloud(host) || ciam_subdomain(host).is_some() || host.eq_ignore_ascii_case("graph.microsoft.com") {
-        "https://graph.microsoft.com"
-    } else {
-        &exchange.origin
-    }
-}
-
 fn version(endpoint: Endpoint) -> TokenVersion {
     match endpoint {
         Endpoint::V1 => TokenVersion::V1,
@@ -226,12 +195,6 @@ impl<'a> Jwk<'a> {
     }
 }
 
-struct Cloud {
-    network: &'static str,
-    cache: &'static str,
-    aliases: &'static [&'static str],
-}
-
 /// What is escaped in the name of a tenant, which may be `{tenantid}`.
 const OUTSIDE_NAMES: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -239,29 +202,3 @@ const OUTSIDE_NAMES: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'{')
     .remove(b'}');
-
-/// The name of the cloud in documents.
-pub(crate) const CLOUD: &str = "microsoftonline.com";
-
-const CLOUDS: &[Cloud] = &[
-    Cloud {
-        network: "login.microsoftonline.com",
-        cache: "login.windows.net",
-        aliases: &[
-            "login.microsoftonline.com",
-            "login.windows.net",
-            "login.microsoft.com",
-            "sts.windows.net",
-        ],
-    },
-    Cloud {
-        network: "login.partner.microsoftonline.cn",
-        cache: "login.partner.microsoftonline.cn",
-        aliases: &["login.partner.microsoftonline.cn", "login.chinacloudapi.cn"],
-    },
-    Cloud {
-        network: "login.microsoftonline.us",
-        cache: "login.microsoftonline.us",
-        aliases: &["login.microsoftonline.us", "login.usgovcloudapi.net"],
-    },
-];

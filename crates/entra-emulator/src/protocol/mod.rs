@@ -4,6 +4,5 @@ pub(crate) mod authorize;
 pub(crate) mod device;
 pub(crate) mod discovery;
 mod realm;
-mod tenant_path;
 pub(crate) mod token;
 pub(crate) mod user_realm;

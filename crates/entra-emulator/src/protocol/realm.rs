@@ -1,8 +1,8 @@
 //! What a client assertion may name as its audience.
 
+use crate::clouds::is_public_cloud;
 use crate::config::{Tenant, TokenVersion};
 use crate::exchange::Exchange;
-use crate::protocol::discovery::is_public_cloud;
 use crate::state::directory::ciam_subdomain;
 
 /// Where a client presents its assertion.

@@ -3,16 +3,17 @@
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
+use crate::clouds::CLOUD;
 use crate::config::Tenant;
 use crate::exchange::Exchange;
-use crate::protocol::discovery::{CLOUD, find_tenant};
+use crate::tenant_path::of_document;
 
 /// Answers `{tenant}/UserRealm/{user}`. The user may also be named by the parameter `user`.
 ///
 /// Users of a tenant's domain are managed, which means that the password goes to the token endpoint. The domain decides,
 /// not the tenant in the path and not whether there is such a user. Federated domains do not exist here.
 pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, user: Option<&str>) -> Response<Vec<u8>> {
-    if let Err(refusal) = find_tenant(exchange, tenant) {
+    if let Err(refusal) = of_document(exchange, tenant) {
         return exchange.refuse(&refusal);
     }
     let named = exchange.query.value("user").unwrap_or_default();

@@ -1,6 +1,7 @@
 //! The sign-in of a user.
 
 use crate::config::{App, Tenant, User};
+use crate::seed::Generator;
 use crate::state::authorization::SignIn;
 use crate::state::store::Weigh;
 
@@ -45,4 +46,9 @@ impl Weigh for Session {
         let nonce = self.nonce.as_ref().map_or(0, String::len);
         texts.into_iter().map(String::len).sum::<usize>() + nonce + size_of::<Self>()
     }
+}
+
+/// The user's name for one app: another one for each (pairwise).
+pub(crate) fn subject(seed: u64, client_id: &str, user: &User) -> String {
+    Generator::named(seed, &format!("subject {client_id} {}", user.id)).opaque(43)
 }

@@ -7,8 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::api::graph::bearer::Caller;
+use crate::api::graph::body::CREATED;
+use crate::api::graph::collection;
+use crate::api::graph::denial::Denial;
+use crate::api::graph::key::Key;
 use crate::api::graph::property::{Kind, Property, Support};
-use crate::api::graph::{CREATED, Denial, Key, collection};
 use crate::config::{Api, App, Tenant};
 use crate::exchange::Exchange;
 use crate::seed::Generator;

@@ -1,6 +1,6 @@
 //! The caller of a Graph request, and the reason why its token is rejected.
 
-use crate::api::graph::Denial;
+use crate::api::graph::denial::Denial;
 use crate::bearer::{self, Claims, Flaw};
 use crate::config::Tenant;
 use crate::exchange::Exchange;

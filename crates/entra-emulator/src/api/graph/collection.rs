@@ -5,9 +5,10 @@ use std::cmp::Ordering;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
+use crate::api::graph::body::CONTEXT;
+use crate::api::graph::denial::Denial;
 use crate::api::graph::property::{Kind, Property};
 use crate::api::graph::query::{Query, Target};
-use crate::api::graph::{CONTEXT, Denial};
 use crate::exchange::Exchange;
 
 /// The members of an object in a response, in Graph's order.

@@ -7,7 +7,7 @@ use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::api::graph::JSON;
+use crate::api::graph::body::JSON;
 use crate::exchange::{Exchange, shown};
 use crate::time::{graph_date, unix};
 use crate::well_known::GRAPH_APP_ID;

@@ -1,6 +1,6 @@
 //! The `$filter` option: a part of OData's language, with the limits that Graph documents for directory objects.
 
-use crate::api::graph::Denial;
+use crate::api::graph::denial::Denial;
 use crate::api::graph::property::{Kind, Literals, Property, Support};
 use crate::api::graph::token::{Token, position, tokens};
 use crate::exchange::shown;

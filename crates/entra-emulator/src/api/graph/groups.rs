@@ -6,11 +6,13 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use crate::api::graph::bearer::Caller;
+use crate::api::graph::body::CREATED;
+use crate::api::graph::collection;
+use crate::api::graph::denial::Denial;
 use crate::api::graph::objects::{OBJECTS, Object};
 use crate::api::graph::property::{Kind, Literals, Property, Support};
 use crate::api::graph::service_principals::{self, READ_PRINCIPALS, SERVICE_PRINCIPALS};
 use crate::api::graph::users::{self, READ_USERS, USERS};
-use crate::api::graph::{CREATED, Denial, collection};
 use crate::config::Group;
 use crate::exchange::Exchange;
 use crate::time::{graph_time, unix};

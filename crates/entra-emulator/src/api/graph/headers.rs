@@ -2,7 +2,7 @@
 
 use http::header::{ACCEPT, IF_MATCH, IF_NONE_MATCH};
 
-use crate::api::graph::Denial;
+use crate::api::graph::denial::Denial;
 use crate::api::graph::resource::Resource;
 use crate::exchange::{Exchange, shown};
 

@@ -2,11 +2,13 @@
 
 mod applications;
 mod bearer;
+mod body;
 mod collection;
 mod denial;
 mod filter;
 mod groups;
 mod headers;
+mod key;
 mod objects;
 mod organization;
 mod property;
@@ -19,8 +21,9 @@ mod users;
 
 use http::{Method, Response, StatusCode};
 
-pub(crate) use crate::api::graph::denial::Denial;
-use crate::api::graph::resource::{Key, Resource};
+use crate::api::graph::body::{Body, JSON, METADATA};
+use crate::api::graph::denial::Denial;
+use crate::api::graph::resource::Resource;
 use crate::exchange::{Exchange, shown};
 
 /// Answers a request below `/v1.0`.
@@ -57,23 +60,3 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, path: &[&str]) -> Response<Vec
 pub(crate) fn beta(exchange: &Exchange<'_>) -> Response<Vec<u8>> {
     Denial::not_emulated("the beta version of Microsoft Graph, only v1.0").answer(exchange)
 }
-
-/// The body of a successful response.
-enum Body {
-    Json(Vec<u8>),
-    Count(usize),
-    Xml(&'static str),
-}
-
-const JSON: &str = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
-const CONTEXT: &str = "https://graph.microsoft.com/v1.0/$metadata";
-/// When everything was created whose configuration does not say.
-const CREATED: &str = "2021-01-17T15:30:55Z";
-const METADATA: &str = concat!(
-    "<?xml version=\"1.0\" encoding=\"utf-8\"?>",
-    "<edmx:Edmx Version=\"4.0\" xmlns:edmx=\"http://docs.oasis-open.org/odata/ns/edmx\"><edmx:DataServices>",
-    "<Schema Namespace=\"microsoft.graph\" xmlns=\"http://docs.oasis-open.org/odata/ns/edm\">",
-    "<EntityType Name=\"user\"/><EntityType Name=\"group\"/><EntityType Name=\"application\"/>",
-    "<EntityType Name=\"servicePrincipal\"/><EntityType Name=\"organization\"/>",
-    "</Schema></edmx:DataServices></edmx:Edmx>",
-);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::api::graph::Denial;
+use crate::api::graph::denial::Denial;
 use crate::exchange::shown;
 
 /// A kind of resource, such as the users.

@@ -3,9 +3,10 @@
 //! The rules are those of "Use query parameters to customize responses" and "Advanced query capabilities on Microsoft
 //! Entra ID objects".
 
+use crate::api::graph::denial::Denial;
+use crate::api::graph::filter;
 use crate::api::graph::filter::Expression;
 use crate::api::graph::property::{Kind, Property, Support};
-use crate::api::graph::{Denial, filter};
 use crate::exchange::{Exchange, shown};
 
 /// What a request is about: options that fit the one do not fit the other.

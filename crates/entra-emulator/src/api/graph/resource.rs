@@ -1,8 +1,11 @@
 //! What a path of Graph names, and who answers for it.
 
 use crate::api::graph::bearer::Caller;
+use crate::api::graph::body::{Body, METADATA};
+use crate::api::graph::denial::Denial;
 use crate::api::graph::groups::Member;
-use crate::api::graph::{Body, Denial, METADATA, applications, groups, organization, service_principals, users};
+use crate::api::graph::key::Key;
+use crate::api::graph::{applications, groups, organization, service_principals, users};
 use crate::exchange::{Exchange, shown};
 
 /// A resource that the emulator has.
@@ -28,29 +31,6 @@ pub(super) enum Set {
     Organization,
     ServicePrincipals,
     Users,
-}
-
-/// What one resource of a collection is named by.
-#[derive(Clone, Copy)]
-pub(super) enum Key<'p> {
-    Id(&'p str),
-    AppId(&'p str),
-}
-
-impl Key<'_> {
-    /// Whether it names the object with these IDs.
-    pub(super) fn is(&self, id: &str, app_id: &str) -> bool {
-        match self {
-            Self::Id(key) => key.eq_ignore_ascii_case(id),
-            Self::AppId(key) => key.eq_ignore_ascii_case(app_id),
-        }
-    }
-
-    pub(super) fn not_found(&self) -> Denial {
-        match self {
-            Self::Id(key) | Self::AppId(key) => Denial::not_found(key),
-        }
-    }
 }
 
 impl Set {

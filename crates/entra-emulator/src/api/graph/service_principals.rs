@@ -4,8 +4,11 @@ use serde_json::{Value, json};
 
 use crate::api::graph::applications::{self, app_roles, key_credentials, role_id, scopes};
 use crate::api::graph::bearer::Caller;
+use crate::api::graph::body::CREATED;
+use crate::api::graph::collection;
+use crate::api::graph::denial::Denial;
+use crate::api::graph::key::Key;
 use crate::api::graph::property::{Kind, Property, Support};
-use crate::api::graph::{Denial, Key, collection};
 use crate::config::{Api, App, Tenant};
 use crate::exchange::Exchange;
 use crate::seed::Generator;
@@ -185,7 +188,7 @@ pub(super) static SERVICE_PRINCIPALS: Kind<ServicePrincipal> = Kind {
         Property::new("applicationTemplateId", |_| Value::Null),
         Property::new("appOwnerOrganizationId", |it| json!(it.owner)),
         Property::new("appRoleAssignmentRequired", |it| json!(it.needs_assignment)),
-        Property::new("createdDateTime", |_| json!(super::CREATED)),
+        Property::new("createdDateTime", |_| json!(CREATED)),
         Property::new("description", |_| Value::Null),
         Property::new("disabledByMicrosoftStatus", |_| Value::Null),
         Property::text(
@@ -253,7 +256,7 @@ static ASSIGNMENTS: Kind<Assignment> = Kind {
         Property::new("id", |it| json!(it.id)),
         Property::new("deletedDateTime", |_| Value::Null),
         Property::new("appRoleId", |it| json!(it.role)),
-        Property::new("createdDateTime", |_| json!(super::CREATED)),
+        Property::new("createdDateTime", |_| json!(CREATED)),
         Property::new("principalDisplayName", |it| json!(it.principal.1)),
         Property::new("principalId", |it| json!(it.principal.0)),
         Property::new("principalType", |_| json!("ServicePrincipal")),

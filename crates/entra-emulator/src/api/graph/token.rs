@@ -1,6 +1,6 @@
 //! The tokens of a filter.
 
-use crate::api::graph::Denial;
+use crate::api::graph::denial::Denial;
 use crate::exchange::shown;
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,11 +4,12 @@ use http::{Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::api::graph::bearer::{self, Caller};
-use crate::api::graph::{Denial, users};
+use crate::api::graph::denial::Denial;
+use crate::api::graph::users;
 use crate::config::User;
 use crate::exchange::{Exchange, shown};
-use crate::protocol::discovery;
-use crate::protocol::token::user::subject;
+use crate::state::session::subject;
+use crate::tenant_path::of_document;
 
 /// Answers a request to `/oidc/userinfo`, which needs a user's token for Graph with the scope `openid`.
 pub(crate) fn answer(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
@@ -24,7 +25,7 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
 /// Answers a request to `/{tenant}/openid/userinfo`. A sign-in of version 1 is always one of OpenID Connect, so no scope is
 /// needed. That it takes tokens for Graph is assumed: the service's own tokens for it cannot be read.
 pub(crate) fn answer_v1(exchange: &mut Exchange<'_>, tenant: &str) -> Response<Vec<u8>> {
-    let tenant = match discovery::find_tenant(exchange, tenant) {
+    let tenant = match of_document(exchange, tenant) {
         Ok(tenant) => tenant,
         Err(refusal) => return exchange.refuse(&refusal),
     };
@@ -60,16 +61,13 @@ fn claims(exchange: &Exchange<'_>, caller: &Caller<'_>, user: &User, profile: bo
     let mut claims = Map::new();
     let mut put = |name: &str, value: &str| claims.insert(name.to_owned(), json!(value));
     // The subject of ID tokens: another one for each app.
-    put("sub", &subject(exchange.core, &caller.client_id, user));
+    put("sub", &subject(exchange.core.seed, &caller.client_id, user));
     if profile {
         let (given, family) = user.names();
         put("name", &user.display_name);
         put("family_name", family);
         put("given_name", given);
-        put(
-            "picture",
-            &format!("{}/v1.0/me/photo/$value", discovery::graph(exchange)),
-        );
+        put("picture", &format!("{}/v1.0/me/photo/$value", exchange.graph_origin()));
     }
     if email {
         put("email", user.address());

@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::api::graph::bearer::Caller;
+use crate::api::graph::body::CREATED;
+use crate::api::graph::collection;
+use crate::api::graph::denial::Denial;
 use crate::api::graph::property::{Kind, Literals, Property, Support};
-use crate::api::graph::{CREATED, Denial, collection};
 use crate::config::{User, UserType};
 use crate::exchange::Exchange;
 use crate::time::{graph_time, unix};

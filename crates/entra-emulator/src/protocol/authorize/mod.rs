@@ -23,7 +23,6 @@
 
 pub(crate) mod consent;
 pub(crate) mod pages;
-pub(crate) mod redirect;
 mod reply;
 pub(crate) mod request;
 

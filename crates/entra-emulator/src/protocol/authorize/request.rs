@@ -11,11 +11,11 @@ use crate::aadsts::Refusal;
 use crate::config::App;
 use crate::exchange::Exchange;
 use crate::form::{self, Form, is_form};
-use crate::protocol::authorize::redirect;
 use crate::protocol::token::client::find_client;
 use crate::protocol::token::request;
 use crate::protocol::token::target::{check_scopes, user_target};
 use crate::state::authorization::{Ask, Challenge, Mode, Prompt, Reply, Request, SignIn};
+use crate::state::directory::redirect_uri;
 use crate::state::recorder::{Endpoint, Lint, SECRET_PARAMETERS, parameters};
 use crate::state::scopes::Scopes;
 use crate::state::scopes::Target;
@@ -176,7 +176,7 @@ fn redirect_uri(form: &Form, app: &App, rule: Endpoint) -> Result<String, Refusa
         return Err(Refusal::new(900144).with("redirect_uri"));
     }
     let refuse = || Refusal::new(50011).with(asked.unwrap_or_default()).with(&app.client_id);
-    redirect::choose(app, asked, rule).ok_or_else(refuse)
+    redirect_uri::choose(app, asked, rule).ok_or_else(refuse)
 }
 
 /// The response mode, and what is wrong with it; the answer then goes the default way.

@@ -5,7 +5,6 @@ use http::Response;
 use crate::aadsts::Refusal;
 use crate::exchange::Exchange;
 use crate::form::Form;
-use crate::protocol::tenant_path::TenantPath;
 use crate::protocol::token::client::{find_app, identify};
 use crate::protocol::token::form::unreadable;
 use crate::protocol::token::pkce;
@@ -17,6 +16,7 @@ use crate::state::recorder::{Endpoint, Lint};
 use crate::state::scopes::Target;
 use crate::state::scopes::{self, Scopes};
 use crate::state::session::Session;
+use crate::tenant_path::TenantPath;
 use crate::time::unix;
 
 /// Makes a code that is good for ten minutes and one use.

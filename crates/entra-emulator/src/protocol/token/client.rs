@@ -5,8 +5,8 @@ use crate::config::{App, Tenant};
 use crate::exchange::Exchange;
 use crate::form::Form;
 use crate::protocol::realm::Realm;
-use crate::protocol::tenant_path::TenantPath;
 use crate::protocol::token::client_auth;
+use crate::tenant_path::TenantPath;
 
 /// A client that a grant with a user was asked by, and where.
 pub(crate) struct Client<'a> {

@@ -8,9 +8,9 @@ use crate::certificate::sha256;
 use crate::config::{Tenant, TokenVersion, User};
 use crate::exchange::Exchange;
 use crate::protocol::token::mint::{Opaque, in_order, sign};
-use crate::protocol::token::user::subject;
 use crate::state::recorder::Endpoint;
 use crate::state::session::Session;
+use crate::state::session::subject;
 use crate::time::unix;
 
 /// Makes an ID token: the endpoint decides its version. With a code beside it in the same answer it names that code
@@ -41,7 +41,7 @@ pub(crate) fn mint(
         "name": user.display_name,
         "oid": user.id,
         "rh": opaque.rh,
-        "sub": subject(core, &session.client_id, user),
+        "sub": subject(core.seed, &session.client_id, user),
         "tid": tenant.id,
         "uti": opaque.uti,
     });

@@ -14,6 +14,7 @@ use crate::protocol::token::user;
 use crate::seed::Generator;
 use crate::state::Core;
 use crate::state::keys::{ALGORITHM, Key};
+use crate::state::session::subject;
 use crate::time::unix;
 
 /// Everything an access token depends on besides time and key.
@@ -124,7 +125,7 @@ pub(crate) fn user_claims(
         "aio": opaque.aio,
         "rh": opaque.rh,
         "scp": scp.join(" "),
-        "sub": user::subject(core, &api.app_id, grant.user),
+        "sub": subject(core.seed, &api.app_id, grant.user),
         "tid": grant.tenant.id,
         "uti": opaque.uti,
     });

@@ -24,10 +24,10 @@ use crate::exchange::{Exchange, no_store};
 use crate::form::Form;
 use crate::protocol::device;
 use crate::protocol::realm::Realm;
-use crate::protocol::tenant_path::TenantPath;
 use crate::protocol::token::client::find_app;
 use crate::protocol::token::form::{check_form, read_form};
 use crate::state::recorder::Endpoint;
+use crate::tenant_path::TenantPath;
 
 /// Answers a request to a token endpoint.
 pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {

@@ -8,12 +8,12 @@ use crate::bearer::{Flaw, Token};
 use crate::config::App;
 use crate::exchange::Exchange;
 use crate::form::Form;
-use crate::protocol::tenant_path::TenantPath;
 use crate::protocol::token::client::{find_app, identify};
 use crate::protocol::token::target::whole_target;
 use crate::protocol::token::user;
 use crate::state::recorder::Endpoint;
 use crate::state::session::Session;
+use crate::tenant_path::TenantPath;
 use crate::time::unix;
 
 /// Trades an assertion.

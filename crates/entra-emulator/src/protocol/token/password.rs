@@ -3,10 +3,10 @@
 use crate::aadsts::Refusal;
 use crate::exchange::Exchange;
 use crate::form::Form;
-use crate::protocol::tenant_path::TenantPath;
 use crate::protocol::token::client::{find_app, identify};
 use crate::protocol::token::target::whole_target;
 use crate::state::recorder::Endpoint;
+use crate::tenant_path::TenantPath;
 
 /// Refuses a password as the service refuses a wrong one, once there is nothing else to refuse.
 pub(crate) fn refuse<'a>(

@@ -5,7 +5,6 @@ use http::Response;
 use crate::aadsts::Refusal;
 use crate::exchange::Exchange;
 use crate::form::Form;
-use crate::protocol::tenant_path::TenantPath;
 use crate::protocol::token::client::{find_app, identify};
 use crate::protocol::token::form::unreadable;
 use crate::protocol::token::request;
@@ -16,6 +15,7 @@ use crate::state::recorder::Endpoint;
 use crate::state::scopes::Target;
 use crate::state::scopes::{self, Scopes};
 use crate::state::session::Session;
+use crate::tenant_path::TenantPath;
 use crate::time::unix;
 
 /// Makes a refresh token for what an access token was just made for.

@@ -164,11 +164,6 @@ pub(crate) fn client_info(tenant: &Tenant, user: &User) -> String {
     URL_SAFE_NO_PAD.encode(json!({"uid": user.id, "utid": tenant.id}).to_string())
 }
 
-/// The user's name for one app: another one for each (pairwise).
-pub(crate) fn subject(core: &Core, client_id: &str, user: &User) -> String {
-    Generator::named(core.seed, &format!("subject {client_id} {}", user.id)).opaque(43)
-}
-
 /// The claims about the user that access tokens of a version carry.
 pub(crate) fn about(core: &Core, version: TokenVersion, user: &User) -> Map<String, Value> {
     let (given, family) = user.names();

@@ -1,8 +1,8 @@
 //! Refusing configurations that contradict themselves.
 
 use crate::Error;
-use crate::protocol::authorize::redirect;
 use crate::state::directory::Directory;
+use crate::state::directory::redirect_uri;
 
 impl Directory {
     /// Every name a permission or restriction mentions has to exist: a typing error would weaken a test unseen.
@@ -37,7 +37,11 @@ impl Directory {
                         .or_else(|problem| failed(&format!(".{list}[{number}].tenant"), problem))?;
                 }
             }
-            if let Some(bad) = app.redirect_uris.iter().position(|uri| !redirect::is_registrable(uri)) {
+            if let Some(bad) = app
+                .redirect_uris
+                .iter()
+                .position(|uri| !redirect_uri::is_registrable(uri))
+            {
                 return failed(
                     &format!(".redirect_uris[{bad}]"),
                     "it cannot be a redirect URI: those are absolute, such as http://localhost/callback, and have no fragment",

@@ -4,6 +4,7 @@ mod check;
 mod fill;
 mod index;
 mod members;
+pub(crate) mod redirect_uri;
 
 use crate::Error;
 use crate::aadsts::Refusal;

@@ -4,6 +4,7 @@ use crate::aadsts::Refusal;
 use crate::config::Tenant;
 use crate::exchange::Exchange;
 use crate::seed::is_guid;
+use crate::well_known::SHARED;
 
 /// Whom the first segment of a path stands for.
 pub(crate) enum TenantPath<'a> {
@@ -38,6 +39,21 @@ pub(crate) fn find_tenant<'a>(exchange: &Exchange<'a>, name: &str) -> Result<&'a
         .directory
         .tenant(name)
         .ok_or_else(|| Refusal::new(90002).with(name))
+}
+
+/// The tenant that a document is about, or none at a path that stands for several.
+///
+/// # Errors
+/// 90002 for every other name, with a word of its own: that is what the metadata answers. For the keys and the user realm
+/// it is assumed. The endpoints that take a form say `invalid_request`, and 900023 where a name can be none of a tenant.
+pub(crate) fn of_document<'a>(exchange: &Exchange<'a>, name: &str) -> Result<Option<&'a Tenant>, Refusal> {
+    if SHARED.contains(&name) {
+        return Ok(None);
+    }
+    let tenant = exchange.core.directory.tenant(name);
+    tenant
+        .map(Some)
+        .ok_or_else(|| Refusal::new(90002).with(name).word("invalid_tenant"))
 }
 
 fn is_domain(name: &str) -> bool {

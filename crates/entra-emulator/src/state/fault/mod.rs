@@ -1,13 +1,15 @@
 //! Trouble on demand: answers that a script puts in place of the real ones.
 
-use std::collections::VecDeque;
-use std::sync::Mutex;
+mod script;
+
 use std::time::{Duration, SystemTime};
 
 use http::header::{CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::seed::mixed;
+
+pub(crate) use crate::state::fault::script::Script;
 use crate::time::http_date;
 
 /// Something that goes wrong with the next matching request.
@@ -354,7 +356,7 @@ impl Fault {
     }
 
     /// Draws whether it strikes this matching request. Faults at different places of the script draw differently.
-    fn is_drawn(&mut self, place: u64) -> bool {
+    pub(super) fn is_drawn(&mut self, place: u64) -> bool {
         self.seen = self.seen.wrapping_add(1);
         self.one_in == 1
             || mixed(self.seen.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (place << 48))
@@ -403,63 +405,6 @@ impl Fault {
     }
 }
 
-/// The faults that wait for their request.
-#[derive(Debug, Default)]
-pub(crate) struct Script {
-    waiting: Mutex<VecDeque<Fault>>,
-}
-
-impl Script {
-    pub(crate) fn push(&self, fault: Fault) {
-        self.waiting().push_back(fault);
-    }
-
-    /// Adds a fault unless `most` of them wait already.
-    pub(crate) fn push_within(&self, most: usize, fault: Fault) -> bool {
-        let mut waiting = self.waiting();
-        let has_room = waiting.len() < most;
-        if has_room {
-            waiting.push_back(fault);
-        }
-        has_room
-    }
-
-    pub(crate) fn clear(&self) {
-        self.waiting().clear();
-    }
-
-    /// The faults that wait, in their order.
-    pub(crate) fn list(&self) -> Vec<Fault> {
-        let waiting = self.waiting();
-        waiting.iter().filter(|fault| fault.left != Some(0)).cloned().collect()
-    }
-
-    /// Takes the first fault that strikes this path.
-    pub(crate) fn take(&self, path: &str) -> Option<Fault> {
-        let mut waiting = self.waiting();
-        waiting.retain(|fault| fault.left != Some(0));
-        let path = path.to_ascii_lowercase();
-        let is_struck = |part: &str| path.contains(&part.to_ascii_lowercase());
-        let at = waiting
-            .iter_mut()
-            .enumerate()
-            .position(|(at, fault)| fault.path.as_deref().is_none_or(is_struck) && fault.is_drawn(at as u64))?;
-        let fault = waiting.get_mut(at)?;
-        if let Some(left) = &mut fault.left {
-            *left -= 1;
-        }
-        let struck = fault.clone();
-        if fault.left == Some(0) {
-            waiting.remove(at);
-        }
-        Some(struck)
-    }
-
-    fn waiting(&self) -> std::sync::MutexGuard<'_, VecDeque<Fault>> {
-        self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-}
-
 fn known_status(status: u16) -> StatusCode {
     match StatusCode::from_u16(status) {
         // An informational answer is not the end of an exchange, so no server may send it as one.
@@ -471,22 +416,6 @@ fn known_status(status: u16) -> StatusCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn faults_wait_in_order_and_strike_their_path_only() {
-        let script = Script::default();
-        script.push(Fault::status(503).on("/token").times(2));
-        script.push(Fault::reset());
-        assert_eq!(script.take("/keys").map(|fault| fault.name()), Some("reset"));
-        assert_eq!(script.take("/x/token").map(|fault| fault.name()), Some("status"));
-        assert_eq!(script.take("/X/Token").map(|fault| fault.name()), Some("status"));
-        assert!(script.take("/x/token").is_none());
-        script.push(Fault::status(500).always());
-        assert!(script.take("/").is_some() && script.take("/").is_some());
-        script.push(Fault::status(500).times(0));
-        script.clear();
-        assert!(script.take("/").is_none());
-    }
 
     #[test]
     fn informational_and_unknown_statuses_become_500() {

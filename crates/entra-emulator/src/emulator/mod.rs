@@ -1,5 +1,7 @@
 //! The handle a test holds.
 
+mod users;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use http::{Request, Response};
 use crate::builder::EmulatorBuilder;
 use crate::config::{Api, App, ContentType, Tenant};
 use crate::control;
+use crate::forge::Forge;
 use crate::router;
 use crate::server::Server;
 use crate::state::Core;
@@ -81,7 +84,7 @@ impl Emulator {
         }
     }
 
-    #[doc = include_str!("control/contract.md")]
+    #[doc = include_str!("../control/contract.md")]
     pub fn handle_control(&self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
         control::answer(&self.core, &request)
     }
@@ -153,6 +156,11 @@ impl Emulator {
     /// ```
     pub fn reset(&self) {
         self.core.reset();
+    }
+
+    /// Begins a forged token: an app-only one of the first app, for [`api`](Forge::api), in the first tenant.
+    pub fn forge(&self) -> Forge<'_> {
+        Forge::new(&self.core)
     }
 
     /// Takes a new signing key into use and keeps the old one published: a validator meets an unknown key id, and old

@@ -1,0 +1,26 @@
+//! The key of a resource in a path.
+
+use crate::api::graph::denial::Denial;
+
+/// What one resource of a collection is named by.
+#[derive(Clone, Copy)]
+pub(super) enum Key<'p> {
+    Id(&'p str),
+    AppId(&'p str),
+}
+
+impl Key<'_> {
+    /// Whether it names the object with these IDs.
+    pub(super) fn is(&self, id: &str, app_id: &str) -> bool {
+        match self {
+            Self::Id(key) => key.eq_ignore_ascii_case(id),
+            Self::AppId(key) => key.eq_ignore_ascii_case(app_id),
+        }
+    }
+
+    pub(super) fn not_found(&self) -> Denial {
+        match self {
+            Self::Id(key) | Self::AppId(key) => Denial::not_found(key),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The faults that wait for their request.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use crate::state::fault::Fault;
+
+/// The faults that wait for their request.
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    waiting: Mutex<VecDeque<Fault>>,
+}
+
+impl Script {
+    pub(crate) fn push(&self, fault: Fault) {
+        self.waiting().push_back(fault);
+    }
+
+    /// Adds a fault unless `most` of them wait already.
+    pub(crate) fn push_within(&self, most: usize, fault: Fault) -> bool {
+        let mut waiting = self.waiting();
+        let has_room = waiting.len() < most;
+        if has_room {
+            waiting.push_back(fault);
+        }
+        has_room
+    }
+
+    pub(crate) fn clear(&self) {
+        self.waiting().clear();
+    }
+
+    /// The faults that wait, in their order.
+    pub(crate) fn list(&self) -> Vec<Fault> {
+        let waiting = self.waiting();
+        waiting.iter().filter(|fault| fault.left != Some(0)).cloned().collect()
+    }
+
+    /// Takes the first fault that strikes this path.
+    pub(crate) fn take(&self, path: &str) -> Option<Fault> {
+        let mut waiting = self.waiting();
+        waiting.retain(|fault| fault.left != Some(0));
+        let path = path.to_ascii_lowercase();
+        let is_struck = |part: &str| path.contains(&part.to_ascii_lowercase());
+        let at = waiting
+            .iter_mut()
+            .enumerate()
+            .position(|(at, fault)| fault.path.as_deref().is_none_or(is_struck) && fault.is_drawn(at as u64))?;
+        let fault = waiting.get_mut(at)?;
+        if let Some(left) = &mut fault.left {
+            *left -= 1;
+        }
+        let struck = fault.clone();
+        if fault.left == Some(0) {
+            waiting.remove(at);
+        }
+        Some(struck)
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, VecDeque<Fault>> {
+        self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_wait_in_order_and_strike_their_path_only() {
+        let script = Script::default();
+        script.push(Fault::status(503).on("/token").times(2));
+        script.push(Fault::reset());
+        assert_eq!(script.take("/keys").map(|fault| fault.name()), Some("reset"));
+        assert_eq!(script.take("/x/token").map(|fault| fault.name()), Some("status"));
+        assert_eq!(script.take("/X/Token").map(|fault| fault.name()), Some("status"));
+        assert!(script.take("/x/token").is_none());
+        script.push(Fault::status(500).always());
+        assert!(script.take("/").is_some() && script.take("/").is_some());
+        script.push(Fault::status(500).times(0));
+        script.clear();
+        assert!(script.take("/").is_none());
+    }
+}

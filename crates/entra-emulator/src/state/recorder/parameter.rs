@@ -1,0 +1,73 @@
+//! The parameters of a request.
+
+use std::fmt;
+
+/// A decoded parameter. `Debug` hides the value where the name says that it is secret.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Parameter {
+    /// The name as sent.
+    pub name: String,
+    /// The decoded value.
+    pub value: String,
+}
+
+impl Parameter {
+    /// Whether the name says that the value is secret.
+    pub(crate) fn is_secret(&self) -> bool {
+        is_secret(&self.name)
+    }
+}
+
+/// Whether the name of a parameter says that its value is secret.
+pub(crate) fn is_secret(name: &str) -> bool {
+    // A plain challenge is the verifier itself.
+    let mut hidden = SECRET_PARAMETERS.iter().chain(&["code_challenge"]);
+    hidden.any(|secret| name.eq_ignore_ascii_case(secret))
+}
+
+impl fmt::Debug for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = if self.is_secret() { "[redacted]" } else { &self.value };
+        write!(f, "{}={value:?}", self.name)
+    }
+}
+
+/// Copies decoded parameters, but no more than an event should hold.
+pub(crate) fn parameters(pairs: &[(String, String)]) -> Vec<Parameter> {
+    let mut room = MOST_PARAMETER_BYTES;
+    pairs
+        .iter()
+        .take(MOST_PARAMETERS)
+        .take_while(|(name, value)| {
+            let size = name.len() + value.len();
+            let fits = size <= room;
+            room = room.saturating_sub(size);
+            fits
+        })
+        .map(|(name, value)| Parameter {
+            name: name.clone(),
+            value: value.clone(),
+        })
+        .collect()
+}
+
+const MOST_PARAMETERS: usize = 64;
+const MOST_PARAMETER_BYTES: usize = 64 * 1024;
+
+/// Parameters whose value `Debug` never shows.
+pub(crate) const SECRET_PARAMETERS: &[&str] = &[
+    "access_token",
+    "assertion",
+    "client_assertion",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "device_code",
+    "id_token",
+    "id_token_hint",
+    "password",
+    "refresh_token",
+    "transaction",
+    "user_code",
+];
