@@ -10,11 +10,12 @@
 //! would not know where the token goes.
 
 mod common;
+#[path = "common/text_codec.rs"]
+mod text_codec;
 
 use std::error::Error;
 use std::process::ExitCode;
 
-use bytes::{Buf, BufMut};
 use entra_client::Client;
 use entra_proto::{Application, Authority, ClientSecret, Target};
 use entra_tower::BearerLayer;
@@ -22,13 +23,13 @@ use entra_transport::cloud_from_env;
 use entra_transport_hyper::HyperTransport;
 use http::Uri;
 use http::uri::PathAndQuery;
+use tonic::Request;
 use tonic::client::Grpc;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, ClientTlsConfig};
-use tonic::{Request, Status};
 use tower::ServiceBuilder;
 
 use crate::common::{Arguments, Failure, report, say, setting, with_causes};
+use crate::text_codec::Text;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -77,44 +78,4 @@ async fn run() -> Result<(), Failure> {
 
 fn failed(error: impl Error) -> Failure {
     Failure::new(error.to_string())
-}
-
-/// A message that is a text in UTF-8 and nothing around it.
-#[derive(Clone, Copy, Default)]
-struct Text;
-
-impl Codec for Text {
-    type Encode = String;
-    type Decode = String;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Text {
-    type Item = String;
-    type Error = Status;
-
-    fn encode(&mut self, text: String, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put_slice(text.as_bytes());
-        Ok(())
-    }
-}
-
-impl Decoder for Text {
-    type Item = String;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<String>, Status> {
-        let bytes = buffer.copy_to_bytes(buffer.remaining());
-        let text = String::from_utf8(bytes.to_vec());
-        text.map(Some).map_err(|_| Status::internal("the answer is no text"))
-    }
 }

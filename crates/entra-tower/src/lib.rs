@@ -118,7 +118,10 @@
 //! A request without a token, or with one of wrong form, issuer or algorithm, costs no fetch of keys, and all tokens with unknown key
 //! IDs together one in five minutes. Rejections have no body; why is in the log (`tracing`), with the name of the rule and never with
 //! the token. `OPTIONS` passes without a token, since browsers send preflights without one, and so do the paths that were opened.
-//! Over gRPC, clients read the statuses as `UNAUTHENTICATED`, `PERMISSION_DENIED` and `UNAVAILABLE`, as the protocol has it.
+//!
+//! A tonic server takes the layer as it is (`Server::builder().layer(..)`). Rejections are responses of HTTP there, too, without a
+//! `grpc-status`: clients of gRPC read the status 401 as `UNAUTHENTICATED`, 403 as `PERMISSION_DENIED` and 503 as `UNAVAILABLE`, as the
+//! protocol maps them, and a bearer layer around the client's channel sees the challenge, which no gRPC status has a place for.
 //!
 //! # Features
 //! - `reqwest`: `ReqwestService` makes a reqwest client a service to put the layer around.

@@ -1,5 +1,8 @@
 //! The examples that call APIs through the bearer layer, run as a user runs them, against an emulator.
 
+#[path = "../common/text_codec.rs"]
+mod text_codec;
+
 use std::convert::Infallible;
 use std::future::{Future, ready};
 use std::pin::Pin;
@@ -7,14 +10,22 @@ use std::process::{Command, Output};
 use std::task::{Context, Poll};
 
 use bytes::{BufMut, BytesMut};
-use entra_emulator::{Api, App, Emulator, Fault};
-use entra_proto::UnverifiedClaims;
+use entra_emulator::{Api, App, Defect, Emulator, Fault};
+use entra_proto::{Cloud, UnverifiedClaims};
+use entra_tower::RequireToken;
+use entra_transport_hyper::HyperTransport;
+use entra_validate::{Audience, Permissions, Principal, Tenants, Validator};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
+use tonic::Code;
 use tonic::body::Body;
+use tonic::client::Grpc;
 use tonic::server::NamedService;
-use tonic::transport::Server;
+use tonic::transport::{Channel, Server};
 use tower::Service;
+
+use crate::text_codec::Text;
 
 const GREETER: &str = "api://greeter";
 
@@ -76,6 +87,105 @@ fn a_grpc_client_shows_its_token_to_the_server() {
         "{}",
         text(&output.stderr)
     );
+}
+
+#[test]
+fn grpc_server_behind_the_layer_reports_statuses_of_grpc() {
+    let emulator = Emulator::builder()
+        .api(Api::new(GREETER).role("Greet.All").role("Other.All"))
+        .app(App::new("daemon").grant(GREETER, "Greet.All"))
+        .start();
+    let cloud = Cloud::loopback(emulator.base_url()).unwrap();
+    let tenant = Tenants::One(emulator.tenant_id().parse().unwrap());
+    let permissions = Permissions::any_of([""; 0], ["Greet.All"]).unwrap();
+    let audience = Audience::new(GREETER).unwrap();
+    let api = entra_validate::Api::new(audience, tenant, permissions)
+        .and_then(|api| api.with_cloud(cloud.clone()))
+        .unwrap();
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let serve = || {
+        let validator = Validator::new(
+            api.clone(),
+            HyperTransport::builder().for_cloud(&cloud).build().unwrap(),
+        );
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let connections = tonic::transport::server::TcpIncoming::from(listener);
+        let mut server = Server::builder().layer(RequireToken::new(validator));
+        runtime.spawn(server.add_service(Guarded).serve_with_incoming(connections));
+        origin
+    };
+    let origin = serve();
+
+    let output = run(env!("CARGO_BIN_EXE_grpc_client"), &emulator, &[&origin, GREETER, "Ada"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), format!("hello {}\n", emulator.client_id()));
+
+    let forge = || emulator.forge().api(GREETER);
+    let good = forge().token();
+    let call = |origin: &str, authorization: Option<String>| {
+        let origin = origin.parse::<http::Uri>().unwrap();
+        runtime.block_on(async move {
+            let mut greeter = Grpc::new(Channel::builder(origin).connect().await.unwrap());
+            greeter.ready().await.unwrap();
+            let mut request = tonic::Request::new("Ada".to_owned());
+            if let Some(text) = authorization {
+                request.metadata_mut().insert("authorization", text.parse().unwrap());
+            }
+            let path = PathAndQuery::from_static("/contoso.Greeter/Greet");
+            greeter
+                .unary(request, path, Text)
+                .await
+                .map_or_else(|status| status.code(), |_| Code::Ok)
+        })
+    };
+    for (case, authorization, code) in [
+        ("good", Some(format!("Bearer {good}")), Code::Ok),
+        ("none", None, Code::Unauthenticated),
+        ("basic", Some("Basic YTpi".to_owned()), Code::Unauthenticated),
+        (
+            "forged",
+            Some(format!("Bearer {}", forge().defect(Defect::BadSignature).token())),
+            Code::Unauthenticated,
+        ),
+        (
+            "another role",
+            Some(format!("Bearer {}", forge().roles(["Other.All"]).token())),
+            Code::PermissionDenied,
+        ),
+    ] {
+        assert_eq!(call(&origin, authorization), code, "{case}");
+    }
+
+    // A server without keys cannot say whether the token is good: the client may try again.
+    let origin = serve();
+    emulator.fault(Fault::status(500).on("/discovery/v2.0/keys").always());
+    emulator.fault(Fault::status(500).on("/discovery/keys").always());
+    assert_eq!(call(&origin, Some(format!("Bearer {good}"))), Code::Unavailable);
+}
+
+/// Greets the application that the layer around it found.
+#[derive(Clone)]
+struct Guarded;
+
+impl NamedService for Guarded {
+    const NAME: &'static str = Greeter::NAME;
+}
+
+impl Service<Request<Body>> for Guarded {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let caller = request.extensions().get::<Principal>().expect("the layer is around it");
+        ready(Ok(answer(true, &format!("hello {}", caller.application()))))
+    }
 }
 
 /// Greets whoever shows a token for it. What is in it is not checked: the emulator's word is enough here.
