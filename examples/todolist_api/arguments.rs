@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Parser;
+use entra_proto::Origin;
 
 /// Serves a protected to-do list.
 #[derive(Debug, Parser)]
@@ -20,6 +21,10 @@ pub(crate) struct Arguments {
     /// The database of the to-dos, which is created
     #[arg(long, value_name = "FILE", default_value = "todolist.sqlite")]
     pub(crate) data: PathBuf,
+
+    /// A page of this origin may call from a browser (CORS); may be repeated
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) allow_origin: Vec<Origin>,
 
     /// Begins with the three to-dos of the Node sample, if the database is new
     #[arg(long)]

@@ -23,6 +23,8 @@
 //! Against the service: the sample's `appsettings.json` in the current folder or in `--config FILE`, with `Instance`, `TenantId` and
 //! `ClientId` of the API's registration filled in, or variables such as `AzureAd__ClientId`.
 //!
+//! A page of another origin calls it from a browser if `--allow-origin` names that origin.
+//!
 //! Three things differ from the samples on purpose. Their permissions are JSON arrays, which the version of their library reads as
 //! nothing, and then accepts every token of the tenant; here arrays and texts are read alike, and an empty or missing set is an error at
 //! the start. Their `Location` names a path that does not exist; here it is the to-do's. They forget all to-dos when they stop.
@@ -42,9 +44,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use entra_proto::Origin;
 use entra_tower::{RequirePermissions, RequireToken};
 use entra_transport_hyper::HyperTransport;
 use entra_validate::Validator;
+use http::HeaderValue;
 use tokio::process::Command;
 
 use crate::arguments::Arguments;
@@ -86,6 +90,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         token: RequireToken::new(Validator::new(configuration.api, transport)),
         read: RequirePermissions::new(configuration.read),
         write: RequirePermissions::new(configuration.write),
+        origins: arguments.allow_origin.iter().map(header).collect::<Result<_, _>>()?,
     };
 
     let place = arguments
@@ -122,6 +127,11 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         stopped = stopped() => Ok(stopped.map(|()| ExitCode::FAILURE)?),
     }
+}
+
+/// Returns an origin as browsers write it.
+fn header(origin: &Origin) -> Result<HeaderValue, Failure> {
+    HeaderValue::from_str(origin.as_str()).map_err(|_| Failure::new("--allow-origin is not an origin"))
 }
 
 /// Returns the address of the list. Tokens go over plain http on this machine only.

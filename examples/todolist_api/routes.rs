@@ -9,10 +9,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use entra_proto::Guid;
 use entra_tower::{RequirePermissions, RequireToken};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tower_http::cors::CorsLayer;
 
 use crate::common::note;
 use crate::reach::Reach;
@@ -26,11 +27,18 @@ pub(crate) struct Guards {
     pub(crate) token: RequireToken,
     pub(crate) read: RequirePermissions,
     pub(crate) write: RequirePermissions,
+    /// The origins whose pages may call.
+    pub(crate) origins: Vec<HeaderValue>,
 }
 
 /// Returns the routes, with the guards around them.
 pub(crate) fn router(store: Store, guards: Guards) -> Router {
-    let Guards { token, read, write } = guards;
+    let Guards {
+        token,
+        read,
+        write,
+        origins,
+    } = guards;
     let all = get(list).layer(read.clone()).merge(post(add).layer(write.clone()));
     let each = get(one).layer(read).merge(put(change).delete(remove).layer(write));
     Router::new()
@@ -40,7 +48,17 @@ pub(crate) fn router(store: Store, guards: Guards) -> Router {
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         // Around everything: a request without a valid token learns nothing, and its body is not read.
         .layer(token)
+        // Outside of the token's layer: preflights have no token, and a page has to see why it was rejected.
+        .layer(cors(origins))
         .with_state(Arc::new(store))
+}
+
+fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE])
+        .expose_headers([LOCATION, WWW_AUTHENTICATE])
 }
 
 async fn list(State(store): State<Arc<Store>>, reach: Reach) -> Result<Response, Problem> {

@@ -1,6 +1,6 @@
 //! The examples that call APIs through the bearer layer, run as a user runs them, against an emulator.
 
-#[path = "../common/text_codec.rs"]
+#[path = "../../common/text_codec.rs"]
 mod text_codec;
 
 use std::convert::Infallible;
@@ -25,7 +25,7 @@ use tonic::server::NamedService;
 use tonic::transport::{Channel, Server};
 use tower::Service;
 
-use crate::text_codec::Text;
+use self::text_codec::Text;
 
 const GREETER: &str = "api://greeter";
 

@@ -10,6 +10,8 @@ mod mcp_server;
 mod support;
 mod table;
 mod todolist_api;
+#[cfg(unix)]
+mod todolist_browser;
 mod todolist_daemon;
 mod users;
 #[cfg(unix)]

@@ -75,7 +75,7 @@ impl Server {
         self.send(request.body(Body::from(body)).unwrap())
     }
 
-    fn send(&self, request: Request<Body>) -> Reply {
+    pub(crate) fn send(&self, request: Request<Body>) -> Reply {
         let transport = UreqTransport::builder().allow_plain_loopback(true).build().unwrap();
         let response = transport.send(request).unwrap();
         Reply {
@@ -85,7 +85,7 @@ impl Server {
         }
     }
 
-    fn list(&self, token: &str) -> Vec<String> {
+    pub(crate) fn list(&self, token: &str) -> Vec<String> {
         let reply = self.call("GET", "", Some(token), None);
         assert_eq!(reply.status, 200);
         let list = reply.json.as_array().unwrap().iter();
@@ -93,7 +93,7 @@ impl Server {
             .collect()
     }
 
-    fn post(&self, token: &str, body: Value) -> Value {
+    pub(crate) fn post(&self, token: &str, body: Value) -> Value {
         let reply = self.call("POST", "", Some(token), Some(body));
         assert_eq!(reply.status, 201, "{}", reply.json);
         assert_eq!(reply.headers["location"], format!("/api/todolist/{}", reply.json["id"]));
@@ -102,9 +102,9 @@ impl Server {
 }
 
 pub(crate) struct Reply {
-    status: u16,
-    headers: HeaderMap,
-    json: Value,
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) json: Value,
 }
 
 impl Reply {
