@@ -1,5 +1,6 @@
 //! End to end: real sockets, real TLS, every transport. One binary, a module for each subject.
 
+mod acquired;
 mod certificate;
 mod consent;
 mod daemon;
