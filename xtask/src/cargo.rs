@@ -20,6 +20,13 @@ pub(crate) fn cargo<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Comma
     command
 }
 
+/// The command that builds the documentation of all our crates. It is the same for each stage, so that the second finds it built.
+pub(crate) fn document() -> Command {
+    let mut command = cargo(["doc", "--workspace", "--no-deps", "--all-features"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    command
+}
+
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
     let mut xtask = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);

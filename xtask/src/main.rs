@@ -7,6 +7,8 @@
 //!                |----> shape ----> circles, floors   which files of a crate import one another; how long a file is
 //!                |----> msrv                  no dependency wants a newer Rust than we promise
 //!                |----> readme ---> markdown, command
+//!                |----> api                   the lists of public names, `api --write` among the chores
+//!                |----> wasm                  the crates without IO, for WebAssembly
 //!                |----> package               what the published archives hold, and their tests: `archives`
 //!                |----> skips                 what cannot run on this machine
 //!                |----> acceptance            clients of other makers against the emulator, in Python, Node and Rust
@@ -19,6 +21,7 @@
 #![expect(clippy::print_stdout, reason = "what a chore finds out is printed")]
 
 mod acceptance;
+mod api;
 mod cargo;
 mod error;
 mod figures;
@@ -34,6 +37,7 @@ mod skips;
 mod source;
 mod stage;
 mod verdict;
+mod wasm;
 mod workspace;
 
 use std::env;
@@ -52,6 +56,11 @@ fn main() -> ExitCode {
         ["ci"] => stage::run_all(),
         ["figures"] => figures::run(),
         ["archives"] => package::run(),
+        ["api", "--write"] => stage::run(&[&stage::Stage {
+            name: "api",
+            about: "writes the lists of public names to xtask/api",
+            run: api::write,
+        }]),
         ["soak", "--collector", ref options @ ..] => figures::soak(options),
         [name] => match stage::named(name) {
             Some(stage) => stage::run(&[stage]),
@@ -61,7 +70,7 @@ fn main() -> ExitCode {
             }
         },
         _ => {
-            eprint!("one chore at a time, and only soak takes options\n\n{}", usage());
+            eprint!("one chore at a time, and only api and soak take options\n\n{}", usage());
             ExitCode::from(2)
         }
     }
@@ -81,5 +90,5 @@ fn usage() -> String {
     for stage in stage::STAGES {
         text += &format!("  {:<11} {}\n", stage.name, stage.about);
     }
-    text + "  archives    unpacks the archive of each crate and runs its tests there\n  figures     measures what has a limit\n  soak        --collector: the full load of the collector, with faults and kills; --tenants, --contents,\n              --records, --kills and --minutes N shrink it\n"
+    text + "  archives    unpacks the archive of each crate and runs its tests there\n  api --write writes the lists of public names\n  figures     measures what has a limit\n  soak        --collector: the full load of the collector, with faults and kills; --tenants, --contents,\n              --records, --kills and --minutes N shrink it\n"
 }

@@ -1,11 +1,11 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use crate::cargo::{Fetched, cargo, fetch, has, passes, root};
+use crate::cargo::{Fetched, cargo, document, fetch, has, passes, root};
 use crate::skips::{missing, run_tests};
 use crate::verdict::Verdict;
 use crate::workspace::Workspace;
-use crate::{Result, acceptance, fuzz, imports, msrv, package, purity, readme, shape};
+use crate::{Result, acceptance, api, fuzz, imports, msrv, package, purity, readme, shape, wasm};
 
 /// One stage of CI, which also runs alone.
 pub(crate) struct Stage {
@@ -13,7 +13,7 @@ pub(crate) struct Stage {
     pub(crate) name: &'static str,
     /// What it proves, in a line.
     pub(crate) about: &'static str,
-    run: fn() -> Result<Verdict>,
+    pub(crate) run: fn() -> Result<Verdict>,
 }
 
 /// Runs every stage, the later ones too where an early one fails: one run tells all that is wrong.
@@ -158,9 +158,7 @@ fn loom() -> Result<Verdict> {
 }
 
 fn doc() -> Result<Verdict> {
-    let mut command = cargo(["doc", "--workspace", "--no-deps", "--all-features"]);
-    command.env("RUSTDOCFLAGS", "-D warnings");
-    passes(command).map(Verdict::of_tool)
+    passes(document()).map(Verdict::of_tool)
 }
 
 /// The sources are fetched first, so that cargo-deny itself needs no network.
@@ -264,6 +262,11 @@ pub(crate) static STAGES: &[Stage] = &[
         run: test,
     },
     Stage {
+        name: "wasm",
+        about: "what does no IO compiles for a machine without any",
+        run: wasm::check,
+    },
+    Stage {
         name: "loom",
         about: "every interleaving of threads at a slot of the cache, explored",
         run: loom,
@@ -272,6 +275,11 @@ pub(crate) static STAGES: &[Stage] = &[
         name: "doc",
         about: "the documentation builds without a warning",
         run: doc,
+    },
+    Stage {
+        name: "api",
+        about: "the public names are those of the lists in xtask/api",
+        run: api::check,
     },
     Stage {
         name: "readme",

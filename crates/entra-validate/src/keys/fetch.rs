@@ -4,10 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use entra_proto::{EndpointVersion, Timestamp, retry_after};
-use entra_transport::{Body, Request, Response};
-use http::StatusCode;
+use entra_proto::{Body, EndpointVersion, Timestamp, retry_after};
 use http::header::ACCEPT;
+use http::{Request, Response, StatusCode};
 
 use super::KeySet;
 use super::discovery::Metadata;
@@ -105,7 +104,7 @@ impl Fetch {
 
     /// The request to send: a GET without credentials.
     #[must_use]
-    pub fn request(&self) -> Request {
+    pub fn request(&self) -> Request<Body> {
         let uri = match &self.stage {
             Stage::Metadata => self.api.metadata_url(self.version).parse().unwrap_or_default(),
             Stage::Keys(metadata) => metadata.jwks_uri.clone(),
@@ -120,7 +119,7 @@ impl Fetch {
 
     /// Takes the response.
     #[must_use]
-    pub fn respond(self, response: &Response, now: Timestamp) -> FetchStep {
+    pub fn respond(self, response: &Response<Body>, now: Timestamp) -> FetchStep {
         if response.status() != StatusCode::OK {
             let error = FetchError {
                 problem: format!(
