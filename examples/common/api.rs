@@ -25,6 +25,6 @@ impl Api {
 
 /// Returns the address of an API with this audience. An emulator has its APIs at the address that it has as an authority.
 pub(crate) fn address<'a>(cloud: &'a Cloud, audience: &'a str) -> &'a str {
-    let is_emulator = Cloud::loopback(cloud.origin()).is_ok();
+    let is_emulator = cloud.is_loopback();
     if is_emulator { cloud.origin() } else { audience }
 }

@@ -1,6 +1,6 @@
 //! What the settings of a sample mean: the application, the API, and the address that is called.
 
-use entra_proto::{Application, Authority, ClientId, Cloud, Guid, KnownApi, Origin, Target, is_loopback_host};
+use entra_proto::{Application, Authority, ClientId, Cloud, Guid, KnownApi, Origin, Target};
 use entra_transport::cloud_from_env;
 use http::Uri;
 
@@ -44,9 +44,7 @@ fn authority(settings: &Settings) -> Result<Authority, Failure> {
     let names = settings.names;
     if let Some(authority) = settings.get(names.authority)? {
         // As for `AZURE_AUTHORITY_HOST`: an emulator on this machine may speak plain http.
-        return Authority::loopback(&authority.value)
-            .or_else(|_| authority.value.parse())
-            .map_err(failed_at(&authority.place.to_string()));
+        return Authority::from_setting(&authority.value).map_err(failed_at(&authority.place.to_string()));
     }
     let cloud = match settings.get(names.cloud)? {
         Some(cloud) => Cloud::from_setting(&cloud.value).map_err(failed_at(&cloud.place.to_string()))?,
@@ -98,7 +96,7 @@ fn api(
             return Err(at_place(failure.hint(format!("write it as {}/", origin.as_str()))));
         }
         // The sample's scope is the address and `.default`. An emulator has no audience of its own.
-        let target = match is_loopback_host(origin.host()) {
+        let target = match origin.is_loopback() {
             true => target,
             false => Target::resource(origin.as_str())?,
         };
@@ -137,8 +135,8 @@ fn object_id_of(settings: &Settings, client_id: &ClientId, argument: Option<&str
 /// Checks that a token for the target may go to this address, and sends it to the emulator where tokens come from one.
 fn checked(cloud: &Cloud, target: &Target, address: &str) -> Result<String, Failure> {
     let origin = origin_of(address)?;
-    let is_local = is_loopback_host(origin.host());
-    if Cloud::loopback(cloud.origin()).is_ok() {
+    let is_local = origin.is_loopback();
+    if cloud.is_loopback() {
         if is_local {
             return Ok(address.to_owned());
         }

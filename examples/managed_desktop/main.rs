@@ -106,7 +106,7 @@ fn api(cloud: &Cloud) -> Result<&'static KnownApi, Failure> {
         .as_ref()
         .and_then(KnownApi::at)
         .ok_or_else(|| Failure::new("the API is not known"))?;
-    let is_emulator = Cloud::loopback(cloud.origin()).is_ok();
+    let is_emulator = cloud.is_loopback();
     if !is_emulator && *cloud != api.cloud {
         return Err(Failure::new("Managed Desktop is in the public cloud only").hint("unset AZURE_AUTHORITY_HOST"));
     }

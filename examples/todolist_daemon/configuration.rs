@@ -7,7 +7,7 @@ use entra_client::blocking::Client;
 use entra_credential::{ClientCertificate, MAX_FILE, ThumbprintKey};
 use entra_proto::{
     Application, Authority, CertificateCredential, ClientCredential, ClientSecret, Cloud, Origin, SigningAlgorithm,
-    Target, is_loopback_host,
+    Target,
 };
 use entra_transport::cloud_from_env;
 use entra_transport_ureq::UreqTransport;
@@ -197,9 +197,7 @@ impl Configuration {
 
 fn authority_of(setting: &Setting<String>) -> Result<Authority, Failure> {
     // As for `AZURE_AUTHORITY_HOST`: an emulator on this machine may speak plain http.
-    Authority::loopback(&setting.value)
-        .or_else(|_| setting.value.parse())
-        .map_err(failed_at(&setting.place))
+    Authority::from_setting(&setting.value).map_err(failed_at(&setting.place))
 }
 
 /// Returns the credential of the section `ClientCredentials`: the first that is there, as in the sample.
@@ -285,7 +283,7 @@ fn checked(target: &Target, address: &str) -> Result<String, Failure> {
         return Err(wrong("has a query"));
     }
     let origin: Origin = format!("{scheme}://{authority}").parse()?;
-    if !origin.is_https() && !is_loopback_host(origin.host()) {
+    if !origin.is_https() && !origin.is_loopback() {
         return Err(Failure::new("is plain http, which would send the token in the clear").hint("write https"));
     }
     let audience = target.audience()?;

@@ -86,7 +86,7 @@ fn is_national(cloud: &Cloud) -> bool {
 fn cloud_of(url: &str) -> Option<Cloud> {
     let uri: Uri = url.parse().ok()?;
     let origin = format!("{}://{}", uri.scheme_str()?, uri.authority()?);
-    Cloud::loopback(&origin).or_else(|_| Cloud::at(&origin)).ok()
+    Cloud::from_setting(&origin).ok()
 }
 
 /// Some servers of static files have it before JSON.

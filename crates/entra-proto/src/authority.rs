@@ -53,6 +53,23 @@ impl Authority {
         Self::read(url, Cloud::loopback)
     }
 
+    /// Reads a setting of a program: an authority as [`FromStr`](Self::from_str) reads it, or that of an emulator on this machine,
+    /// where plain `http` is allowed.
+    ///
+    /// ```
+    /// use entra_proto::Authority;
+    ///
+    /// assert!(Authority::from_setting("https://login.microsoftonline.com/contoso.onmicrosoft.com").is_ok());
+    /// assert!(Authority::from_setting("http://localhost:8500/contoso.onmicrosoft.com").is_ok());
+    /// assert!(Authority::from_setting("http://login.microsoftonline.com/contoso.onmicrosoft.com").is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// Returns an error if the text is neither, and if it is plain `http` to another machine.
+    pub fn from_setting(text: &str) -> Result<Self, Error> {
+        Self::loopback(text).or_else(|_| text.parse())
+    }
+
     /// The same authority through the service's endpoints in one Azure region: for client credentials alone, and for apps that the
     /// service allows it (others get AADSTS100007). Where a user signed in, tokens are asked for at the cloud's own endpoint.
     ///
@@ -405,7 +422,7 @@ mod tests {
         const ID: &str = "41463f53-8812-40f4-890f-865bf6e35190";
         const OTHER: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
         let at = |authority: &str, issuer: &str| {
-            let authority = Authority::loopback(authority).or_else(|_| authority.parse());
+            let authority = Authority::from_setting(authority);
             authority.unwrap().may_be_issued_by(&issuer.replace("{id}", ID))
         };
         let common = "https://login.microsoftonline.com/common";

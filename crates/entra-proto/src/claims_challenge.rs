@@ -79,7 +79,7 @@ impl ClaimsChallenge {
         let Some(origin) = self.authority().and_then(origin) else {
             return false;
         };
-        let Ok(named) = Cloud::at(origin).or_else(|_| Cloud::loopback(origin)) else {
+        let Ok(named) = Cloud::from_setting(origin) else {
             return false;
         };
         let is_external = cloud.host().ends_with(".ciamlogin.com");

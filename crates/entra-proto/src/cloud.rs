@@ -42,7 +42,7 @@ impl Cloud {
     pub fn at(url: &str) -> Result<Self, Error> {
         let origin = Origin::parse(url, LOGIN)?;
         if !origin.is_https() {
-            let advice = if is_loopback_host(origin.host()) {
+            let advice = if origin.is_loopback() {
                 "call Cloud::loopback for a test"
             } else {
                 "write https"
@@ -83,7 +83,7 @@ impl Cloud {
     /// Where the host is not `localhost`, in 127.0.0.0/8 or `[::1]`.
     pub fn loopback(url: &str) -> Result<Self, Error> {
         let origin = Origin::parse(url, LOGIN)?;
-        if !is_loopback_host(origin.host()) {
+        if !origin.is_loopback() {
             return Err(InputError::new(Input::Authority, "is not on this machine")
                 .value(origin.as_str())
                 .into());
@@ -138,10 +138,16 @@ impl Cloud {
             Self::Public | Self::UsGovernment => "https://sts.windows.net",
             Self::China => "https://sts.chinacloudapi.cn",
             // An emulator speaks in the public cloud's name.
-            Self::Custom(own) if is_loopback_host(own.host()) && Self::Public.issues_from(origin) => return true,
+            Self::Custom(own) if own.is_loopback() && Self::Public.issues_from(origin) => return true,
             Self::Custom(own) => own.as_str(),
         };
         origin == of_v1 || origin == self.origin()
+    }
+
+    /// Returns whether it is on this machine, as an emulator is.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        is_loopback_host(self.host())
     }
 
     /// Its host, without the port.
@@ -248,6 +254,12 @@ impl Origin {
     pub fn host(&self) -> &str {
         let whole = self.text.get(..self.host_end).unwrap_or_default();
         whole.split_once("://").map_or(whole, |(_, host)| host)
+    }
+
+    /// Returns whether it is on this machine: `localhost`, 127.0.0.0/8 or `[::1]`.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        is_loopback_host(self.host())
     }
 
     /// Whether it is `https`.

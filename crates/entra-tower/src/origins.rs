@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use entra_proto::{Origin, is_loopback_host};
+use entra_proto::Origin;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
@@ -55,7 +55,7 @@ impl Listed {
         let origin: Origin = text.parse().map_err(BuildError::Origin)?;
         let (scheme, usual_port) = if origin.is_https() {
             (Scheme::HTTPS, HTTPS_PORT)
-        } else if is_loopback_host(origin.host()) {
+        } else if origin.is_loopback() {
             (Scheme::HTTP, HTTP_PORT)
         } else {
             return Err(BuildError::PlainHttp(origin));

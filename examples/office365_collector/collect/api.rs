@@ -10,7 +10,7 @@ use crate::common;
 /// # Errors
 /// Returns an error if the API is known to be in another cloud, or is not known in this one.
 pub(super) fn find(cloud: &Cloud, named: Option<&Origin>) -> Result<(Origin, String), String> {
-    let is_emulator = Cloud::loopback(cloud.origin()).is_ok();
+    let is_emulator = cloud.is_loopback();
     let public = KnownApi::with_audience(PUBLIC_API).expect("the table has it");
     let here = public.in_cloud(if is_emulator { &Cloud::Public } else { cloud });
     let unknown = || {
@@ -28,7 +28,7 @@ pub(super) fn find(cloud: &Cloud, named: Option<&Origin>) -> Result<(Origin, Str
         return Ok((origin, audience.to_owned()));
     };
     // An emulator has the API at its own address, and the tokens are for the real one.
-    if Cloud::loopback(origin.as_str()).is_ok() {
+    if origin.is_loopback() {
         let is_custom = matches!(cloud, Cloud::Custom(_));
         let audience = here
             .or_else(|| is_custom.then_some(public))
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn found(authority: &str, api: Option<&str>) -> Result<(String, String), String> {
-        let cloud = Cloud::at(authority).or_else(|_| Cloud::loopback(authority)).unwrap();
+        let cloud = Cloud::from_setting(authority).unwrap();
         let api = api.map(|api| api.parse().unwrap());
         find(&cloud, api.as_ref()).map(|(origin, audience)| (origin.as_str().to_owned(), audience))
     }

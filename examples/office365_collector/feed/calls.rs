@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use entra_client::Client;
-use entra_proto::{Cloud, Guid, Origin, Target, Timestamp, server_time};
+use entra_proto::{Guid, Origin, Target, Timestamp, server_time};
 use entra_tower::{Bearer, BearerLayer, CloneBody};
 use entra_transport_hyper::{Connector, HyperTransport};
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -40,7 +40,7 @@ impl Api {
     /// Returns an error if the origin is plain `http` to another machine, no certificates can be trusted, or the
     /// environment names a proxy that cannot be used.
     pub(crate) fn new(origin: Origin, audience: &str, publisher: Option<Guid>) -> Result<Self, Box<dyn Error>> {
-        let is_local = Cloud::loopback(origin.as_str()).is_ok();
+        let is_local = origin.is_loopback();
         if !origin.is_https() && !is_local {
             return Err(format!(
                 "{} is plain http, which would send tokens in the clear: write https",

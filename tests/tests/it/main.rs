@@ -6,6 +6,7 @@ mod consent;
 mod daemon;
 mod logs;
 mod peers;
+mod readme;
 mod refused_token;
 mod revoked_token;
 mod troubleshooting;

@@ -12,7 +12,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use entra_proto::{Cloud, is_loopback_host};
+use entra_proto::Cloud;
 
 use super::credential::{CREDENTIALS, path_variable};
 use super::profiled::{Named, text_of};
@@ -188,7 +188,7 @@ fn without_parents(path: &Path) -> PathBuf {
 pub(crate) fn is_of_project(cloud: &Cloud) -> bool {
     // The pages of a B2C tenant hold scripts of its owner.
     let is_trusted = is_microsofts(cloud) && !cloud.host().ends_with(".b2clogin.com");
-    is_trusted || is_loopback_host(cloud.host())
+    is_trusted || cloud.is_loopback()
 }
 
 /// Whether Microsoft, or the operator of a national cloud, runs what answers there: external tenants have hosts of their own.

@@ -43,7 +43,7 @@ impl Kept {
 
     pub(crate) fn authority(&self) -> Result<String, Error> {
         let text = self.field(AUTHORITY)?;
-        let read = Authority::loopback(text).or_else(|_| text.parse());
+        let read = Authority::from_setting(text);
         Ok(read.map_err(|_| self.spoilt())?.to_string())
     }
 

@@ -83,7 +83,7 @@ fn is_of_cloud(uri: &Uri, cloud: &Cloud) -> bool {
         return false;
     }
     let origin = format!("{scheme}://{authority}");
-    if is_loopback_host(cloud.host()) {
+    if cloud.is_loopback() {
         return is_loopback_host(host) && Cloud::loopback(&origin).is_ok_and(|of| of == *cloud);
     }
     let is_same = Cloud::at(&origin).is_ok_and(|of| of == *cloud);

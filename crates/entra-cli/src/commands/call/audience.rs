@@ -38,7 +38,7 @@ pub(super) fn of(uri: &Uri, cloud: &Cloud) -> Result<Found, Failure> {
             }),
         });
     }
-    let is_emulator = is_loopback_host(cloud.host()) && is_loopback_host(host);
+    let is_emulator = cloud.is_loopback() && is_loopback_host(host);
     if is_emulator && let Some(audience) = at_emulator(uri.path()) {
         return Ok(Found {
             audience,
@@ -62,7 +62,7 @@ pub(super) fn of(uri: &Uri, cloud: &Cloud) -> Result<Found, Failure> {
 
 /// Whether a cloud is neither a named one nor an emulator.
 fn is_external(cloud: &Cloud) -> bool {
-    matches!(cloud, Cloud::Custom(_)) && !is_loopback_host(cloud.host())
+    matches!(cloud, Cloud::Custom(_)) && !cloud.is_loopback()
 }
 
 /// Returns the audience of the API that an emulator has at this path.

@@ -107,7 +107,7 @@ mod tests {
 
     fn judged(cloud: &str, tenant: &str, document: &Value) -> Mark {
         let document = Document::read(document.to_string().as_bytes()).unwrap();
-        let cloud = Cloud::loopback(cloud).unwrap_or_else(|_| cloud.parse().unwrap());
+        let cloud = Cloud::from_setting(cloud).unwrap();
         judge(&document, &cloud, &tenant.parse().unwrap()).mark()
     }
 

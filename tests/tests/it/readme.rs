@@ -14,11 +14,11 @@ const SECRET: &str = "qWgdYAmab0YSkuL1qKv5bPX";
 
 #[test]
 fn readme_shows_the_programs_that_are_tested() {
-    let readme = include_str!("../../README.md");
+    let readme = include_str!("../../../README.md");
     for (name, program) in [
-        ("users", include_str!("../programs/users.rs")),
-        ("users_blocking", include_str!("../programs/users_blocking.rs")),
-        ("explicit", include_str!("../programs/explicit.rs")),
+        ("users", include_str!("../../programs/users.rs")),
+        ("users_blocking", include_str!("../../programs/users_blocking.rs")),
+        ("explicit", include_str!("../../programs/explicit.rs")),
     ] {
         assert!(
             readme.contains(program),
@@ -30,9 +30,9 @@ fn readme_shows_the_programs_that_are_tested() {
 #[test]
 fn programs_are_as_short_as_promised() {
     for (program, limit) in [
-        (include_str!("../programs/users.rs"), 12),
-        (include_str!("../programs/users_blocking.rs"), 7),
-        (include_str!("../programs/explicit.rs"), 9),
+        (include_str!("../../programs/users.rs"), 12),
+        (include_str!("../../programs/users_blocking.rs"), 7),
+        (include_str!("../../programs/explicit.rs"), 9),
     ] {
         assert!(program.lines().count() <= limit, "{program}");
     }
