@@ -4,21 +4,22 @@ use entra_proto::Application;
 
 use crate::assertions::Assertions;
 use crate::blocking;
-use crate::blocking::threads::Threads;
+use crate::blocking::threads::{self, Threads};
 use crate::cache::Slots;
-use crate::client::Client;
+use crate::client;
 use crate::clock::{Clock, SystemClock};
 use crate::core::Core;
 use crate::error::BuildError;
+use crate::flow::Flight;
 use crate::gate::Gate;
 use crate::observer::Observer;
 use crate::policy::Policy;
 use crate::random::{SecureRandom, SystemRandom};
 use crate::runtime::Runtime;
-use crate::tasks::Tasks;
+use crate::tasks::{self, MOST_DETACHED, Tasks};
 use crate::token_store::TokenStore;
 
-/// Builds a client: [`Client::builder`] an async one, [`blocking::Client::builder`] a blocking one.
+/// Builds a client: [`Client::builder`](crate::Client::builder) an async one, [`blocking::Client::builder`] a blocking one.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -81,9 +82,14 @@ impl<D> ClientBuilder<D> {
         self
     }
 
-    fn core(self) -> Result<Core<D>, BuildError> {
+    fn client(
+        self,
+        detached: Option<Arc<Gate>>,
+        has_store: bool,
+        launch: fn(&Arc<Core<D>>, Flight),
+    ) -> Result<client::Client<D>, BuildError> {
         check(&self.policy)?;
-        Ok(Core {
+        Ok(client::Client::assemble(Core {
             application: self.application,
             slots: Slots::new(self.policy.capacity, self.policy.max_bytes()),
             assertions: Assertions::new(self.policy.assertion_margin),
@@ -92,8 +98,11 @@ impl<D> ClientBuilder<D> {
             clock: self.clock,
             random: self.random,
             observer: self.observer,
+            detached,
+            has_store,
+            launch,
             driver: self.driver,
-        })
+        }))
     }
 }
 
@@ -114,11 +123,12 @@ impl ClientBuilder<Tasks> {
     ///
     /// # Errors
     /// Where the policy cannot be kept, or there is nothing to run on.
-    pub fn build(self) -> Result<Client, BuildError> {
+    pub fn build(self) -> Result<client::Client<Tasks>, BuildError> {
         if self.driver.runtime.is_none() {
             return Err(BuildError::NoRuntime);
         }
-        self.core().map(Client::assemble)
+        let (detached, has_store) = (Gate::new(MOST_DETACHED), self.driver.store.is_some());
+        self.client(Some(detached), has_store, tasks::launch)
     }
 }
 
@@ -140,7 +150,9 @@ impl ClientBuilder<Threads> {
     /// # Errors
     /// Where the policy cannot be kept.
     pub fn build(self) -> Result<blocking::Client, BuildError> {
-        self.core().map(blocking::Client::assemble)
+        let has_store = self.driver.store.is_some();
+        // A flight runs on the thread of the caller that starts it, which cannot give up.
+        self.client(None, has_store, threads::launch)
     }
 }
 

@@ -1,3 +1,5 @@
+//! The client's handle, and the async methods of it.
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,10 +9,11 @@ use entra_proto::{
 use entra_transport::Transport;
 
 use crate::builder::ClientBuilder;
-use crate::cache::KeyRef;
+use crate::cache::{Key, KeyRef};
 use crate::consent::{Consent, roles_in};
-use crate::core::{Core, Driver, Want};
+use crate::core::Core;
 use crate::error::Error;
+use crate::flow::Want;
 use crate::random::SecureRandom;
 use crate::sign_in::SignIn;
 use crate::source::TokenSource;
@@ -18,32 +21,19 @@ use crate::tasks::{Tasks, acquire, sign_in};
 use crate::token::Token;
 use crate::user::User;
 
-/// Gets tokens for one application, and keeps them. Async; [`blocking::Client`](crate::blocking::Client) is its twin.
+/// A client that acquires and caches the tokens of one application: async as [`entra_client::Client`](crate::Client), blocking as
+/// [`blocking::Client`](crate::blocking::Client).
 ///
-/// A clone is a handle to the same cache, transport and credential. So is what [`tenant`](Self::tenant) gives.
-#[derive(Clone)]
-pub struct Client {
-    core: Arc<Core<Tasks>>,
+/// A clone is a handle to the same cache, transport and credential. So is what [`tenant`](Self::tenant) returns.
+pub struct Client<D> {
+    pub(crate) core: Arc<Core<D>>,
     tenant: Tenant,
     user: Option<User>,
 }
 
-impl Client {
-    /// A client with the default policy, which runs on tokio.
-    #[cfg(feature = "tokio")]
-    #[must_use]
-    pub fn new(application: Application, transport: impl Transport + 'static) -> Self {
-        Self::builder(application, transport)
-            .build()
-            .expect("the default policy can be kept, and there is a runtime")
-    }
-
-    /// A client with settings of one's own.
-    pub fn builder(application: Application, transport: impl Transport + 'static) -> ClientBuilder {
-        ClientBuilder::new(application, Tasks::new(Arc::new(transport)))
-    }
-
-    pub(crate) fn assemble(core: Core<Tasks>) -> Self {
+/// What waits for nothing.
+impl<D> Client<D> {
+    pub(crate) fn assemble(core: Core<D>) -> Self {
         Self {
             tenant: core.application.authority().tenant().clone(),
             core: Arc::new(core),
@@ -51,58 +41,10 @@ impl Client {
         }
     }
 
-    /// A token for `target`: from the cache while it is fresh, else from the service. However many ask at once, one request is sent.
-    ///
-    /// A token that is due is given out while another one is fetched in the background. One that is still alive is given out where no
-    /// other is to be had.
-    ///
-    /// Dropping the future, as a deadline does, gives up this caller's wait only: the request goes on, and the next caller gets what
-    /// comes of it. That holds for 4,096 requests at once; beyond that, a request runs within the future of its caller.
-    ///
-    /// # Errors
-    /// Where there is neither a token nor a way to get one. The failure is remembered for a while, and given to everybody who asks
-    /// meanwhile: see [`Policy::cool_down`](field@crate::Policy::cool_down).
-    pub async fn token(&self, target: &Target) -> Result<Token, Error> {
-        match self.cached(target) {
-            Some(token) => Ok(token),
-            // Behind a pointer, so that the future of a token that is there stays small.
-            None => Box::pin(self.acquire(self.key(target, None), Want::Living)).await,
-        }
-    }
-
-    /// As [`token`](Self::token), with claims of an API's challenge, in the place of a token that an API rejected, or past the cache.
-    ///
-    /// # Errors
-    /// As for [`token`](Self::token); where a refresh is forced or a token was rejected, also while an older token lives.
-    pub async fn token_with(&self, target: &Target, options: &TokenOptions) -> Result<Token, Error> {
-        let key = self.key(target, options.claims.as_ref());
-        let want = options.want(&self.core, key);
-        let cached = match want {
-            Want::Living => self.core.ready(key),
-            Want::Requested | Want::After(_) => None,
-        };
-        match cached {
-            Some(token) => Ok(token),
-            None => Box::pin(self.acquire(key, want)).await,
-        }
-    }
-
     /// The token for `target` if it is in the cache and may be used: nothing is waited for.
     #[must_use]
     pub fn cached(&self, target: &Target) -> Option<Token> {
         self.core.ready(self.key(target, None))
-    }
-
-    /// Returns the application permissions (`roles`) that the application itself has for the API of `target` in this tenant: those of
-    /// its app-only token, from the cache or from the service.
-    ///
-    /// That is the proof of a consent. An empty list means that tokens are issued, but no application permission is granted. Entra may
-    /// take some minutes to put new permissions into tokens.
-    ///
-    /// # Errors
-    /// As for [`token`](Self::token). Also if `target` names scopes of more than one API.
-    pub async fn roles(&self, target: &Target) -> Result<Vec<String>, Error> {
-        Ok(roles_in(&self.app_only(target).await?))
     }
 
     /// The same client for another tenant: one cache, one transport, one credential for any number of them. It costs next to nothing:
@@ -142,79 +84,12 @@ impl Client {
         self.user(&User::on_behalf_of(&self.tenant, assertion))
     }
 
-    /// A token for `target` on behalf of the user who called: [`on_behalf_of`](Self::on_behalf_of) and [`token`](Self::token) in one.
-    ///
-    /// # Errors
-    /// As for [`token`](Self::token). Where the user must sign in again (`interaction_required`), the error's
-    /// [`claims`](entra_proto::ServiceError::claims) are to be handed back to the caller in a challenge.
-    pub async fn acquire_on_behalf_of(&self, assertion: &UserAssertion, target: &Target) -> Result<Token, Error> {
-        self.on_behalf_of(assertion).token(target).await
-    }
-
-    /// Signs a person in who has no browser here: gets a code, hands it to `show`, and waits until he has typed it in elsewhere, has
-    /// declined, or the code has expired (RFC 8628). The application may be a public client, and its tenant `organizations`.
-    ///
-    /// ```no_run
-    /// # use entra_client::{Client, Error};
-    /// # use entra_proto::Target;
-    /// # async fn sign_in(client: Client) -> Result<(), Error> {
-    /// let graph = Target::scopes("User.Read")?;
-    /// let sign_in = client.device_code(&graph, |code| eprintln!("{}", code.message)).await?;
-    /// let user = client.user(&sign_in.user.expect("a refresh token came along"));
-    /// let token = user.token(&graph).await?; // from the cache; renewed as others are
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// Where the service or the person refused, or nobody came.
-    pub async fn device_code(
-        &self,
-        target: &Target,
-        mut show: impl FnMut(&DeviceAuthorization) + Send,
-    ) -> Result<SignIn, Error> {
-        let request = self.application_here()?.device_code(target.clone())?;
-        let key = self.key(target, None).to_key();
-        Box::pin(sign_in(&self.core, key, request.into(), Some(&mut show))).await
-    }
-
-    /// Redeems a code.
-    pub(crate) async fn redeem(&self, request: TokenRequest) -> Result<SignIn, Error> {
-        let key = Core::<Tasks>::key_of(&self.tenant, &request);
-        Box::pin(sign_in(&self.core, key, request.into(), None)).await
-    }
-
-    /// Takes note of a consent.
-    pub(crate) fn consented(&self, consent: Consent) -> Consent {
-        self.expect_consent(&consent.tenant.into());
-        consent
-    }
-
-    /// Takes note of a consent in this tenant, as it was requested.
-    pub(crate) fn expect_consent(&self, tenant: &Tenant) {
-        self.core.consented(tenant);
-    }
-
-    /// The application's own token for the API of this target, whatever single permissions a user was asked for.
-    pub(crate) async fn app_only(&self, target: &Target) -> Result<Token, Error> {
-        self.token(&Target::resource(&target.audience()?)?).await
-    }
-
-    /// The application in this handle's tenant.
-    pub(crate) fn application_here(&self) -> Result<Application, Error> {
-        self.core.application_in(&self.tenant)
-    }
-
-    pub(crate) fn random(&self) -> &dyn SecureRandom {
-        &*self.core.random
-    }
-
     /// Returns a handle to the token for one target, for code that needs it again and again: it reads the token without a look-up.
     /// For a token with claims there is [`TokenSource::with_claims`].
     ///
     /// # Errors
     /// Returns an error if no such token can be requested.
-    pub fn source(&self, target: &Target) -> Result<TokenSource, Error> {
+    pub fn source(&self, target: &Target) -> Result<TokenSource<D>, Error> {
         let (slot, _) = self.core.slot(self.key(target, None))?;
         Ok(TokenSource::new(Arc::clone(&self.core), slot))
     }
@@ -268,7 +143,27 @@ impl Client {
         &self.core.application
     }
 
-    fn key<'a>(&'a self, target: &'a Target, claims: Option<&'a ClaimsRequest>) -> KeyRef<'a> {
+    /// Takes note of a consent.
+    pub(crate) fn consented(&self, consent: Consent) -> Consent {
+        self.expect_consent(&consent.tenant.into());
+        consent
+    }
+
+    /// Takes note of a consent in this tenant, as it was requested.
+    pub(crate) fn expect_consent(&self, tenant: &Tenant) {
+        self.core.consented(tenant);
+    }
+
+    /// The application in this handle's tenant.
+    pub(crate) fn application_here(&self) -> Result<Application, Error> {
+        self.core.application_in(&self.tenant)
+    }
+
+    pub(crate) fn random(&self) -> &dyn SecureRandom {
+        &*self.core.random
+    }
+
+    pub(crate) fn key<'a>(&'a self, target: &'a Target, claims: Option<&'a ClaimsRequest>) -> KeyRef<'a> {
         KeyRef {
             tenant: &self.tenant,
             target,
@@ -277,20 +172,152 @@ impl Client {
         }
     }
 
-    async fn acquire(&self, key: KeyRef<'_>, want: Want) -> Result<Token, Error> {
-        let (slot, request) = self.core.slot(key)?;
-        acquire(&self.core, &slot, request, want).await
+    /// Returns the key of the token that a sign-in requests, which nothing caches yet.
+    pub(crate) fn sign_in_key(&self, target: &Target) -> Key {
+        Key {
+            tenant: self.tenant.clone(),
+            target: target.clone(),
+            claims: None,
+            user: None,
+        }
+    }
+
+    /// Returns the token with these options if the cache has it, else which one to acquire.
+    pub(crate) fn cached_with(&self, key: KeyRef<'_>, options: &TokenOptions) -> Result<Token, Want> {
+        let want = options.want(&self.core, key);
+        match want {
+            Want::Living => self.core.ready(key).ok_or(want),
+            Want::Requested | Want::After(_) => Err(want),
+        }
     }
 }
 
-impl fmt::Debug for Client {
+impl<D> Clone for Client<D> {
+    fn clone(&self) -> Self {
+        Self {
+            core: Arc::clone(&self.core),
+            tenant: self.tenant.clone(),
+            user: self.user.clone(),
+        }
+    }
+}
+
+impl<D> fmt::Debug for Client<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Client({:?} in {:?})",
-            self.core.application.client_id(),
-            self.tenant
-        )
+        let id = self.core.application.client_id();
+        write!(f, "Client({id:?} in {:?})", self.tenant)
+    }
+}
+
+/// The async client.
+impl Client<Tasks> {
+    /// A client with the default policy, which runs on tokio.
+    #[cfg(feature = "tokio")]
+    #[must_use]
+    pub fn new(application: Application, transport: impl Transport + 'static) -> Self {
+        Self::builder(application, transport)
+            .build()
+            .expect("the default policy can be kept, and there is a runtime")
+    }
+
+    /// A client with settings of one's own.
+    pub fn builder(application: Application, transport: impl Transport + 'static) -> ClientBuilder {
+        ClientBuilder::new(application, Tasks::new(Arc::new(transport)))
+    }
+
+    /// A token for `target`: from the cache while it is fresh, else from the service. However many ask at once, one request is sent.
+    ///
+    /// A token that is due is given out while another one is fetched in the background. One that is still alive is given out where no
+    /// other is to be had.
+    ///
+    /// Dropping the future, as a deadline does, gives up this caller's wait only: the request goes on, and the next caller gets what
+    /// comes of it. That holds for 4,096 requests at once; beyond that, a request runs within the future of its caller.
+    ///
+    /// # Errors
+    /// Where there is neither a token nor a way to get one. The failure is remembered for a while, and given to everybody who asks
+    /// meanwhile: see [`Policy::cool_down`](field@crate::Policy::cool_down).
+    pub async fn token(&self, target: &Target) -> Result<Token, Error> {
+        match self.cached(target) {
+            Some(token) => Ok(token),
+            // Behind a pointer, so that the future of a token that is there stays small.
+            None => Box::pin(self.acquire(self.key(target, None), Want::Living)).await,
+        }
+    }
+
+    /// As [`token`](Self::token), with claims of an API's challenge, in the place of a token that an API rejected, or past the cache.
+    ///
+    /// # Errors
+    /// As for [`token`](Self::token); where a refresh is forced or a token was rejected, also while an older token lives.
+    pub async fn token_with(&self, target: &Target, options: &TokenOptions) -> Result<Token, Error> {
+        let key = self.key(target, options.claims.as_ref());
+        match self.cached_with(key, options) {
+            Ok(token) => Ok(token),
+            Err(want) => Box::pin(self.acquire(key, want)).await,
+        }
+    }
+
+    /// Returns the application permissions (`roles`) that the application itself has for the API of `target` in this tenant: those of
+    /// its app-only token, from the cache or from the service.
+    ///
+    /// That is the proof of a consent. An empty list means that tokens are issued, but no application permission is granted. Entra may
+    /// take some minutes to put new permissions into tokens.
+    ///
+    /// # Errors
+    /// As for [`token`](Self::token). Also if `target` names scopes of more than one API.
+    pub async fn roles(&self, target: &Target) -> Result<Vec<String>, Error> {
+        Ok(roles_in(&self.app_only(target).await?))
+    }
+
+    /// A token for `target` on behalf of the user who called: [`on_behalf_of`](Self::on_behalf_of) and [`token`](Self::token) in one.
+    ///
+    /// # Errors
+    /// As for [`token`](Self::token). Where the user must sign in again (`interaction_required`), the error's
+    /// [`claims`](entra_proto::ServiceError::claims) are to be handed back to the caller in a challenge.
+    pub async fn acquire_on_behalf_of(&self, assertion: &UserAssertion, target: &Target) -> Result<Token, Error> {
+        self.on_behalf_of(assertion).token(target).await
+    }
+
+    /// Signs a person in who has no browser here: gets a code, hands it to `show`, and waits until he has typed it in elsewhere, has
+    /// declined, or the code has expired (RFC 8628). The application may be a public client, and its tenant `organizations`.
+    ///
+    /// ```no_run
+    /// # use entra_client::{Client, Error};
+    /// # use entra_proto::Target;
+    /// # async fn sign_in(client: Client) -> Result<(), Error> {
+    /// let graph = Target::scopes("User.Read")?;
+    /// let sign_in = client.device_code(&graph, |code| eprintln!("{}", code.message)).await?;
+    /// let user = client.user(&sign_in.user.expect("a refresh token came along"));
+    /// let token = user.token(&graph).await?; // from the cache; renewed as others are
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Where the service or the person refused, or nobody came.
+    pub async fn device_code(
+        &self,
+        target: &Target,
+        show: impl FnMut(&DeviceAuthorization) + Send,
+    ) -> Result<SignIn, Error> {
+        let request = self.application_here()?.device_code(target.clone())?;
+        let key = self.key(target, None).to_key();
+        Box::pin(sign_in(&self.core, key, request.into(), show)).await
+    }
+
+    /// Redeems a code.
+    pub(crate) async fn redeem(&self, request: TokenRequest) -> Result<SignIn, Error> {
+        let key = self.sign_in_key(request.target());
+        Box::pin(sign_in(&self.core, key, request.into(), |_| {})).await
+    }
+
+    /// The application's own token for the API of this target, whatever single permissions a user was asked for.
+    pub(crate) async fn app_only(&self, target: &Target) -> Result<Token, Error> {
+        self.token(&Target::resource(&target.audience()?)?).await
+    }
+
+    async fn acquire(&self, key: KeyRef<'_>, want: Want) -> Result<Token, Error> {
+        let (slot, request) = self.core.slot(key)?;
+        acquire(&self.core, &slot, request, want).await
     }
 }
 
@@ -348,7 +375,7 @@ impl TokenOptions {
     }
 
     /// Which token of the slot of `key` is wanted. Takes note of one that was rejected.
-    pub(crate) fn want<D: Driver>(&self, core: &Core<D>, key: KeyRef<'_>) -> Want {
+    fn want<D>(&self, core: &Core<D>, key: KeyRef<'_>) -> Want {
         let Some(rejected) = self.rejected.as_ref().filter(|_| !self.force_refresh) else {
             return if self.force_refresh {
                 Want::Requested

@@ -9,14 +9,16 @@ use zeroize::Zeroizing;
 
 use crate::client::Client;
 use crate::error::Error;
+use crate::flow::Consenting;
 use crate::random::{SecureRandom, random_bytes};
 use crate::sign_in::SignIn;
+use crate::tasks::Tasks;
 use crate::token::Token;
 
 /// A consent of a tenant's administrator to an application: the browser is sent to Entra, and comes back with the answer.
 ///
 /// After that the application gets tokens by itself in that tenant: `client.tenant(consent.tenant)`. The consent took effect if the
-/// app-only token holds the application's permissions: see [`Client::roles`].
+/// app-only token holds the application's permissions: see [`Client::roles`](crate::Client::roles).
 ///
 /// ```
 /// use entra_client::{Client, ConsentFlow, PendingConsent};
@@ -48,13 +50,12 @@ use crate::token::Token;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
-pub struct ConsentFlow {
-    client: Client,
+pub struct ConsentFlow<D = Tasks> {
+    pub(crate) client: Client<D>,
     way: Way,
 }
 
-impl ConsentFlow {
+impl<D> ConsentFlow<D> {
     /// A consent through the authorize endpoint: the administrator signs in and consents to `target`, and the code that comes back is
     /// redeemed for the administrator's token, which names the tenant.
     ///
@@ -63,7 +64,7 @@ impl ConsentFlow {
     ///
     /// # Errors
     /// Returns an error if the client's tenant makes no authority.
-    pub fn new(client: &Client, target: Target, redirect_uri: RedirectUri) -> Result<Self, Error> {
+    pub fn new(client: &Client<D>, target: Target, redirect_uri: RedirectUri) -> Result<Self, Error> {
         Ok(Self {
             way: Way::authorize(&client.application_here()?, target, redirect_uri),
             client: client.clone(),
@@ -75,7 +76,7 @@ impl ConsentFlow {
     ///
     /// # Errors
     /// Returns an error if the client's tenant makes no authority.
-    pub fn admin_page(client: &Client, target: Target, redirect_uri: RedirectUri) -> Result<Self, Error> {
+    pub fn admin_page(client: &Client<D>, target: Target, redirect_uri: RedirectUri) -> Result<Self, Error> {
         Ok(Self {
             way: Way::admin_page(&client.application_here()?, target, redirect_uri),
             client: client.clone(),
@@ -96,7 +97,9 @@ impl ConsentFlow {
     pub fn start(&self) -> Result<(String, PendingConsent), Error> {
         self.way.start(self.client.random())
     }
+}
 
+impl ConsentFlow {
     /// Completes the consent with the redirect, and redeems its code if it has one.
     ///
     /// Entra rejects the code of an application that has application permissions alone, since the user's token would hold none
@@ -116,35 +119,19 @@ impl ConsentFlow {
     /// by its domain cannot be compared. Where the service gives no answer to a request of the fallback, its failure is the error, and
     /// the consent may have taken effect.
     pub async fn finish(&self, pending: &PendingConsent, redirect: &Redirect) -> Result<Consent, Error> {
-        let came = match pending.take(&self.client.application_here()?, redirect)? {
-            Taken::Tenant(consent) => return Ok(self.client.consented(consent)),
-            Taken::Code(came) => came,
-        };
-        let rejected = match self.client.redeem(came.request).await {
-            Ok(sign_in) => return self.connected(Consent::of(&sign_in), &sign_in, true),
-            Err(error) if lacks_delegated_permission(&error) => error,
-            Err(error) => return Err(error),
-        };
-        let consent = match (self.client.redeem(came.identity).await, came.told.tenant) {
-            (Ok(sign_in), _) => self.connected(Consent::of_identity(&sign_in), &sign_in, false)?,
-            (Err(error), _) if is_no_answer(&error) => return Err(error),
-            (Err(_), Some(Tenant::Id(tenant))) => self.client.consented(Consent::told(tenant, None)?),
-            (Err(_), Some(tenant)) => {
-                self.client.expect_consent(&tenant);
-                let token = self.client.tenant(tenant).app_only(&came.api).await;
-                match token.as_ref().ok().and_then(Consent::of_token) {
-                    Some(consent) => consent,
-                    None => return Err(unproved(rejected, token.err())),
+        let mut effect = Consenting::start(&self.client, &self.client.application_here()?, pending, redirect);
+        loop {
+            effect = match effect {
+                Consenting::Redeem(redeem) => {
+                    let outcome = self.client.redeem(redeem.request()).await;
+                    redeem.done(outcome)
                 }
+                Consenting::Prove(prove) => {
+                    let outcome = prove.client().app_only(prove.target()).await;
+                    prove.done(outcome)
+                }
+                Consenting::Done(outcome) => return outcome,
             }
-            (Err(_), None) => return Err(rejected),
-        };
-        if came.told.is_admin_consent {
-            return Ok(consent);
-        }
-        match self.client.tenant(consent.tenant).roles(&came.api).await {
-            Ok(roles) if !roles.is_empty() => Ok(consent),
-            roles => Err(unproved(rejected, roles.err())),
         }
     }
 
@@ -156,13 +143,23 @@ impl ConsentFlow {
         let request = pending.take_code(&self.client.application_here()?, redirect)?;
         self.client.redeem(request).await
     }
+}
 
-    /// Takes note of a consent. What is cached of a user who has no further part in it is forgotten.
-    fn connected(&self, consent: Result<Consent, Error>, sign_in: &SignIn, keep: bool) -> Result<Consent, Error> {
-        if let Some(user) = sign_in.user.as_ref().filter(|_| !keep || consent.is_err()) {
-            self.client.forget_user(user);
+impl<D> Clone for ConsentFlow<D> {
+    fn clone(&self) -> Self {
+        Self {
+            client: self.client.clone(),
+            way: self.way.clone(),
         }
-        Ok(self.client.consented(consent?))
+    }
+}
+
+impl<D> fmt::Debug for ConsentFlow<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConsentFlow")
+            .field("client", &self.client)
+            .field("way", &self.way)
+            .finish()
     }
 }
 
@@ -265,20 +262,16 @@ impl PendingConsent {
         }
     }
 
-    pub(crate) fn take(&self, application: &Application, redirect: &Redirect) -> Result<Taken, Error> {
+    pub(crate) fn take(&self, application: &Application, redirect: &Redirect) -> Result<Returned, Error> {
         Ok(match &self.0 {
-            Pending::Code(pending) => {
-                let request = pending.redeem(application, redirect)?;
-                Taken::Code(Box::new(Came {
-                    api: request.target().clone(),
-                    request,
-                    identity: pending.redeem_identity(application, redirect)?,
-                    told: pending.told(application, redirect)?,
-                }))
-            }
+            Pending::Code(pending) => Returned::Code(Box::new(Code {
+                request: pending.redeem(application, redirect)?,
+                identity: pending.redeem_identity(application, redirect)?,
+                told: pending.told(application, redirect)?,
+            })),
             Pending::Admin(pending) => {
                 let consent = pending.accept(application, redirect)?;
-                Taken::Tenant(Consent::told(consent.tenant, consent.scope)?)
+                Returned::Tenant(Consent::told(consent.tenant, consent.scope)?)
             }
         })
     }
@@ -310,38 +303,20 @@ impl FromStr for PendingConsent {
 
 const ADMIN: &str = "admin_consent ";
 
-/// What a redirect holds.
-pub(crate) enum Taken {
+/// What a browser came back with.
+pub(crate) enum Returned {
     Tenant(Consent),
-    Code(Box<Came>),
+    Code(Box<Code>),
 }
 
-/// A code that came back.
-pub(crate) struct Came {
+/// An authorization code that can be redeemed.
+pub(crate) struct Code {
     /// Redeems the code for the target.
     pub(crate) request: TokenRequest,
-    /// What was consented to.
-    pub(crate) api: Target,
     /// Redeems the code for the user's identity, where nothing of the target is granted to users.
     pub(crate) identity: TokenRequest,
     /// What else the redirect says.
     pub(crate) told: ToldConsent,
-}
-
-/// Whether a code was rejected for one reason: no delegated permission of the target is granted. Application permissions may be.
-pub(crate) fn lacks_delegated_permission(error: &Error) -> bool {
-    error.service().is_some_and(|service| service.codes.contains(&65001))
-}
-
-/// Whether the service did not decide: it could not be reached, or asks to try again.
-pub(crate) fn is_no_answer(error: &Error) -> bool {
-    error.service().is_none() || error.is_retryable()
-}
-
-/// Returns the error of a consent that no app-only token proves: the rejection of the code, unless the service did not decide about the
-/// token.
-pub(crate) fn unproved(rejected: Error, proof: Option<Error>) -> Error {
-    proof.filter(is_no_answer).unwrap_or(rejected)
 }
 
 /// The application permissions in an app-only token.

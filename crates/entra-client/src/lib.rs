@@ -1,7 +1,7 @@
 //! Microsoft Entra tokens for daemons, kept and renewed: the client that most programs want.
 //!
-//! [`Client`] is async and [`blocking::Client`] is not; both are thin drivers over one set of rules. A token is fetched once, however many
-//! ask for it; it is given out while it is good, renewed in the background before it is not, and given out still where the service has a
+//! [`Client`] is async and [`blocking::Client`] is not. The rules are written once, as a machine without I/O (`flow`), and each of the two
+//! has a driver for it. A token is fetched once, however many ask for it; it is given out while it is good, renewed in the background before it is not, and given out still where the service has a
 //! bad day. A failure is shared like a token, and remembered for a while, so that nobody hammers a service which said no.
 //!
 //! ```text
@@ -74,15 +74,15 @@
 //! HTTP (`entra-transport` and its kin), certificates (`entra-credential`), bearer headers for tower clients (`entra-tower`).
 
 mod assertions;
-mod attempt;
 pub mod blocking;
 mod builder;
 mod cache;
-mod client;
+pub mod client;
 mod clock;
 mod consent;
 mod core;
 mod error;
+mod flow;
 mod from_env;
 mod gate;
 mod observer;
@@ -98,7 +98,7 @@ mod token_store;
 mod user;
 
 pub use builder::ClientBuilder;
-pub use client::{Client, TokenOptions};
+pub use client::TokenOptions;
 pub use clock::{Clock, ManualClock, Moment, SystemClock};
 pub use consent::{Consent, ConsentFlow, PendingConsent};
 pub use error::{BuildError, Error};
@@ -117,3 +117,8 @@ pub use tenants::{DirectoryKey, DirectoryTurn, DiskDirectory, KeptSecret, Secret
 pub use token::Token;
 pub use token_store::{StoredToken, TokenStore};
 pub use user::User;
+
+/// An async client that acquires and caches the tokens of one application. [`blocking::Client`] is its counterpart.
+///
+/// A clone is a handle to the same cache, transport and credential. So is what [`tenant`](client::Client::tenant) returns.
+pub type Client = client::Client<tasks::Tasks>;

@@ -1,12 +1,7 @@
-use std::sync::{Arc, Weak};
+//! The outcome of a sign-in.
 
-use entra_proto::{Guid, IdToken, Tenant, TokenRequest, TokenResponse, UnverifiedClaims};
-use tracing::Span;
+use entra_proto::{Guid, IdToken, UnverifiedClaims};
 
-use crate::attempt::Attempt;
-use crate::cache::{Key, Turn};
-use crate::core::{Core, Driver};
-use crate::error::Error;
 use crate::token::Token;
 use crate::user::User;
 
@@ -42,64 +37,5 @@ impl SignIn {
     fn claims(&self) -> Option<UnverifiedClaims> {
         let of_id_token = self.id_token.as_ref().and_then(|token| token.claims().ok());
         of_id_token.or_else(|| UnverifiedClaims::decode(self.token.expose()).ok())
-    }
-}
-
-impl<D: Driver> Core<D> {
-    /// Ends a sign-in well: makes its user known, and keeps his token.
-    pub(crate) fn complete_sign_in(
-        &self,
-        span: &Span,
-        key: &Key,
-        attempt: Attempt,
-        mut response: TokenResponse,
-    ) -> Result<SignIn, Error> {
-        let tenant = response.tenant_id().and_then(|tenant| {
-            key.tenant.check_sign_in(tenant)?;
-            Ok(tenant)
-        });
-        let tenant = tenant.map_err(|error| {
-            let error = Error::from(error);
-            self.report_failure(span, key, Some(&attempt), &error, None);
-            error
-        })?;
-        let refresh_token = response.refresh_token.take();
-        let user = refresh_token.map(|token| User::signed_in(&self.application, tenant, token));
-        let (id_token, scope) = (response.id_token.take(), response.scope.take());
-        let key = Key {
-            tenant: Tenant::Id(tenant),
-            user: user.clone(),
-            ..key.clone()
-        };
-        let now = self.clock.now();
-        let slot = user.is_some().then(|| self.new_slot(key.clone()));
-        let number = slot.as_ref().map(|slot| slot.last_number());
-        let token = match slot.map(|slot| slot.join(now, number, self.policy.patience)) {
-            Some(Turn::Lead(mut lead)) => {
-                let home = (Arc::downgrade(lead.slot()), lead.number());
-                let token = self.accept_response(span, &key, attempt, response, home);
-                self.land(&mut lead, &token, true);
-                token
-            }
-            // Without a way to refresh it, it is kept nowhere.
-            _ => self.accept_response(span, &key, attempt, response, (Weak::new(), 0)),
-        };
-        Ok(SignIn {
-            tenant,
-            user,
-            token,
-            id_token,
-            scope,
-        })
-    }
-
-    /// The key of a token that nobody keeps yet.
-    pub(crate) fn key_of(tenant: &Tenant, request: &TokenRequest) -> Key {
-        Key {
-            tenant: tenant.clone(),
-            target: request.target().clone(),
-            claims: None,
-            user: None,
-        }
     }
 }

@@ -146,7 +146,6 @@ mod reqwest_service;
 #[cfg(feature = "validate")]
 mod server;
 mod shared;
-mod source;
 mod table;
 #[cfg(feature = "ureq")]
 mod ureq_middleware;

@@ -14,7 +14,6 @@ use crate::challenge::{Wish, wish};
 use crate::origins::Origins;
 use crate::pace::Pace;
 use crate::place::{Place, Places};
-use crate::source::Source;
 use crate::table::{Id, Kind, Mark, ORIGINAL, Table, Trial};
 
 /// The state of a layer: where tokens may go, and which token goes where.
@@ -57,8 +56,8 @@ pub(crate) struct Candidate<T> {
     after: Option<u64>,
 }
 
-impl<T: Source> Shared<T> {
-    pub(crate) fn new(source: T, origins: Origins) -> Self {
+impl<D> Shared<TokenSource<D>> {
+    pub(crate) fn new(source: TokenSource<D>, origins: Origins) -> Self {
         let claims = source.claims().cloned();
         Self {
             places: Places::new(origins.len()),
@@ -82,7 +81,7 @@ impl<T: Source> Shared<T> {
 
     /// The table of now.
     #[cold]
-    pub(crate) fn supply(&self) -> Supply<T> {
+    pub(crate) fn supply(&self) -> Supply<TokenSource<D>> {
         let state = self.lock();
         let kind = state.table.current();
         Supply {
@@ -103,7 +102,7 @@ impl<T: Source> Shared<T> {
         mark: Mark,
         headers: &HeaderMap,
         has_copy: bool,
-    ) -> Option<Candidate<T>> {
+    ) -> Option<Candidate<TokenSource<D>>> {
         let mut state = self.lock();
         let wish = wish(headers, state.table.original().source.application().authority().cloud());
         let has_claims = matches!(wish, Wish::Claims(_));
@@ -125,19 +124,19 @@ impl<T: Source> Shared<T> {
     /// The API asked for claims that the token does not have.
     fn challenged(
         &self,
-        state: &mut State<T>,
+        state: &mut State<TokenSource<D>>,
         place: Place,
         mark: Mark,
         claims: ClaimsRequest,
         has_copy: bool,
-    ) -> Option<Candidate<T>> {
+    ) -> Option<Candidate<TokenSource<D>>> {
         let known = state.table.kind_with(&claims).map(|kind| kind.id);
         let id = match known {
             Some(id) => id,
             None => {
                 // Claims are the API's to choose, and each of them takes memory.
                 let original = &state.table.original().source;
-                if !state.challenges.admit(original.now(), place) {
+                if !state.challenges.admit(original.now().monotonic, place) {
                     return None;
                 }
                 let source = original.with_claims(&claims).ok()?;
@@ -158,7 +157,13 @@ impl<T: Source> Shared<T> {
     }
 
     /// The API rejected a token without a word of what it wants.
-    fn refused(&self, state: &mut State<T>, place: Place, mark: Mark, has_copy: bool) -> Option<Candidate<T>> {
+    fn refused(
+        &self,
+        state: &mut State<TokenSource<D>>,
+        place: Place,
+        mark: Mark,
+        has_copy: bool,
+    ) -> Option<Candidate<TokenSource<D>>> {
         match mark.trial {
             // It asked for these claims, and rejects them: back to what it accepts.
             Some(Trial::Asked) => {
@@ -208,8 +213,8 @@ impl<T: Source> Shared<T> {
 
     /// The kind of token for a request for this place, on trial if one waits for it.
     #[cold]
-    pub(crate) fn candidate(&self, supply: &Supply<T>, place: Place) -> Candidate<T> {
-        let is_at_hand = |source: &T| source.clone().current().is_some();
+    pub(crate) fn candidate(&self, supply: &Supply<TokenSource<D>>, place: Place) -> Candidate<TokenSource<D>> {
+        let is_at_hand = |source: &TokenSource<D>| source.clone().current().is_some();
         if supply.table.next_trial(place, is_at_hand).is_some() {
             let mut state = self.lock();
             if let Some(number) = state.table.next_trial(place, is_at_hand) {
@@ -234,25 +239,25 @@ impl<T: Source> Shared<T> {
     }
 
     /// The table, to change it.
-    fn table<'a>(&self, state: &'a mut State<T>) -> &'a mut Table<T> {
+    fn table<'a>(&self, state: &'a mut State<TokenSource<D>>) -> &'a mut Table<TokenSource<D>> {
         self.generation.fetch_add(1, Ordering::Release);
         Arc::make_mut(&mut state.table)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, State<TokenSource<D>>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T: Source> State<T> {
+impl<D> State<TokenSource<D>> {
     /// Sees to it that there will be another token of this kind: a newer one than the one that was rejected.
-    fn renew(&mut self, place: Place, mark: Mark) -> Option<Candidate<T>> {
+    fn renew(&mut self, place: Place, mark: Mark) -> Option<Candidate<TokenSource<D>>> {
         let Some(kind) = self.table.kind(mark.kind) else {
             return Some(Candidate::new(self.table.choose(place), None));
         };
         let source = kind.source.clone();
         if !kind.has_newer_than(mark.number) && kind.rejected < mark.number {
-            if !self.renewals.admit(source.now(), place) {
+            if !self.renewals.admit(source.now().monotonic, place) {
                 return None;
             }
             source.reject(mark.number);
@@ -269,10 +274,10 @@ impl<T: Source> State<T> {
     }
 }
 
-impl<T: Source> Kind<T> {
+impl<D> Kind<TokenSource<D>> {
     fn has_newer_than(&self, number: u64) -> bool {
         let mut source = self.source.clone();
-        source.current().is_some() && source.number() > number
+        source.current().is_some() && source.generation() > number
     }
 
     /// Whether the token of this number was reported as rejected, and no newer one has come.
@@ -281,28 +286,28 @@ impl<T: Source> Kind<T> {
     }
 }
 
-impl<T: Source> Supply<T> {
+impl<D> Supply<TokenSource<D>> {
     /// Whether the table has changed since.
     #[inline]
-    pub(crate) fn is_outdated(&self, shared: &Shared<T>) -> bool {
+    pub(crate) fn is_outdated(&self, shared: &Shared<TokenSource<D>>) -> bool {
         self.generation != shared.generation.load(Ordering::Acquire)
     }
 
     /// A mark for the token that the source returned last.
     #[inline]
     pub(crate) fn mark(&self) -> Mark {
-        Mark::new(self.kind, self.source.number())
+        Mark::new(self.kind, self.source.generation())
     }
 
     /// The kinds of token for a request whose first candidate has none.
-    fn others(&self, place: Place, first: Id) -> Vec<Candidate<T>> {
+    fn others(&self, place: Place, first: Id) -> Vec<Candidate<TokenSource<D>>> {
         let kinds = self.table.others(place, first);
         kinds.map(|kind| Candidate::new(kind, None)).collect()
     }
 }
 
-impl<T: Source> Candidate<T> {
-    fn new(kind: &Kind<T>, trial: Option<Trial>) -> Self {
+impl<D> Candidate<TokenSource<D>> {
+    fn new(kind: &Kind<TokenSource<D>>, trial: Option<Trial>) -> Self {
         Self {
             source: kind.source.clone(),
             kind: kind.id,
@@ -315,7 +320,7 @@ impl<T: Source> Candidate<T> {
     pub(crate) fn mark(&self) -> Mark {
         Mark {
             kind: self.kind,
-            number: self.source.number(),
+            number: self.source.generation(),
             trial: self.trial,
         }
     }
@@ -373,7 +378,7 @@ impl Shared<entra_client::blocking::TokenSource> {
     }
 }
 
-impl<T: Source + fmt::Debug> fmt::Debug for Shared<T> {
+impl<D> fmt::Debug for Shared<TokenSource<D>> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let table = Arc::clone(&self.lock().table);
         f.debug_struct("Shared")

@@ -1,0 +1,40 @@
+use entra_proto::Redirect;
+
+use super::ConsentFlow;
+use crate::consent::{Consent, PendingConsent};
+use crate::error::Error;
+use crate::flow::Consenting;
+use crate::sign_in::SignIn;
+
+/// The blocking part.
+impl ConsentFlow {
+    /// Completes the consent with the redirect: see [`ConsentFlow::finish`](crate::ConsentFlow::finish).
+    ///
+    /// # Errors
+    /// As for [`ConsentFlow::finish`](crate::ConsentFlow::finish).
+    pub fn finish(&self, pending: &PendingConsent, redirect: &Redirect) -> Result<Consent, Error> {
+        let mut effect = Consenting::start(&self.client, &self.client.application_here()?, pending, redirect);
+        loop {
+            effect = match effect {
+                Consenting::Redeem(redeem) => {
+                    let outcome = self.client.redeem(redeem.request());
+                    redeem.done(outcome)
+                }
+                Consenting::Prove(prove) => {
+                    let outcome = prove.client().app_only(prove.target());
+                    prove.done(outcome)
+                }
+                Consenting::Done(outcome) => return outcome,
+            }
+        }
+    }
+
+    /// Completes the sign-in of a user: see [`ConsentFlow::finish_sign_in`](crate::ConsentFlow::finish_sign_in).
+    ///
+    /// # Errors
+    /// As for [`ConsentFlow::finish_sign_in`](crate::ConsentFlow::finish_sign_in).
+    pub fn finish_sign_in(&self, pending: &PendingConsent, redirect: &Redirect) -> Result<SignIn, Error> {
+        let request = pending.take_code(&self.client.application_here()?, redirect)?;
+        self.client.redeem(request)
+    }
+}
