@@ -54,7 +54,11 @@
 //! believed by whoever started that sign-in, the [`PendingAuthorization`], and by nobody else. An administrator consents for his
 //! tenant by an [`AdminConsentRequest`]. A person without a browser at hand is shown the code of a [`DeviceCodeRequest`].
 //!
-//! Not here: HTTP, TLS, clocks, randomness, caches and keys. No session of a web server and no cookie: keep a sign-in in yours. No
+//! # Features
+//! - `proptest`: the module `strategies`, for property tests of a stack that embeds this crate.
+//!
+//! # What is not here
+//! HTTP, TLS, clocks, randomness, caches and keys. No session of a web server and no cookie: keep a sign-in in yours. No
 //! check of signatures: an [`IdToken`] comes straight from the token endpoint, and an access token is its API's to check. No implicit
 //! flow, no hybrid one, and no password grant ([`Application::password`] says why). This crate knows no RSA, and its
 //! `#![forbid(unsafe_code)]` is the workspace's.
@@ -97,6 +101,8 @@ mod secrecy;
 mod secret;
 mod secret_text;
 mod signer;
+#[cfg(feature = "proptest")]
+pub mod strategies;
 mod target;
 mod tenant;
 mod time;
