@@ -1,0 +1,497 @@
+//! The configuration in JSON: what the reader takes is what the schema describes.
+
+use std::collections::BTreeSet;
+
+use entra_emulator::{Config, EmulatorBuilder, Issuers};
+use serde_json::{Map, Value, json};
+
+fn schema() -> Value {
+    serde_json::from_str(Config::SCHEMA).unwrap()
+}
+
+/// A schema without the reference that it may be.
+fn resolved<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+    match schema["$ref"].as_str() {
+        Some(name) => root.pointer(name.strip_prefix('#').unwrap()).unwrap(),
+        None => schema,
+    }
+}
+
+/// Checks a value against the keywords that the schema uses. An unknown keyword fails the test.
+fn is_valid(root: &Value, schema: &Value, value: &Value) -> bool {
+    let schema = resolved(root, schema);
+    schema
+        .as_object()
+        .unwrap()
+        .iter()
+        .all(|(keyword, rule)| match keyword.as_str() {
+            "$schema" | "$defs" | "title" | "description" | "default" | "format" => true,
+            "type" => {
+                let types = rule.as_array().cloned().unwrap_or_else(|| vec![rule.clone()]);
+                types.iter().any(|kind| match kind.as_str().unwrap() {
+                    "object" => value.is_object(),
+                    "array" => value.is_array(),
+                    "string" => value.is_string(),
+                    "boolean" => value.is_boolean(),
+                    "integer" => value.is_u64() || value.is_i64(),
+                    "null" => value.is_null(),
+                    other => panic!("{other}"),
+                })
+            }
+            "enum" => rule.as_array().unwrap().contains(value),
+            "anyOf" => rule.as_array().unwrap().iter().any(|rule| is_valid(root, rule, value)),
+            "minimum" => value.as_f64().is_none_or(|number| number >= rule.as_f64().unwrap()),
+            "maximum" => value.as_f64().is_none_or(|number| number <= rule.as_f64().unwrap()),
+            "pattern" => value.as_str().is_none_or(|text| matches(rule.as_str().unwrap(), text)),
+            "items" => value
+                .as_array()
+                .into_iter()
+                .flatten()
+                .all(|item| is_valid(root, rule, item)),
+            "required" => value.as_object().is_none_or(|members| {
+                let mut names = rule.as_array().unwrap().iter();
+                names.all(|name| members.contains_key(name.as_str().unwrap()))
+            }),
+            "properties" => value
+                .as_object()
+                .into_iter()
+                .flatten()
+                .all(|(name, member)| rule.get(name).is_none_or(|rule| is_valid(root, rule, member))),
+            "additionalProperties" => value
+                .as_object()
+                .is_none_or(|members| members.keys().all(|name| schema["properties"].get(name).is_some())),
+            other => panic!("this check does not know the keyword {other}"),
+        })
+}
+
+/// The three patterns of the schema, as the reader has them.
+fn matches(pattern: &str, text: &str) -> bool {
+    let shape: String = text
+        .chars()
+        .map(|c| {
+            if c.is_ascii_digit() {
+                '0'
+            } else if c.is_ascii_hexdigit() {
+                'a'
+            } else {
+                c
+            }
+        })
+        .collect();
+    match pattern {
+        "^https?://" => text.starts_with("http://") || text.starts_with("https://"),
+        guid if guid.starts_with("^$|") => {
+            text.is_empty() || shape.replace('a', "0") == "00000000-0000-0000-0000-000000000000"
+        }
+        time if time.ends_with("Z$") => shape == "0000-00-00T00:00:00Z",
+        other => panic!("{other}"),
+    }
+}
+
+/// Values that a schema allows, with everything in them that may be there.
+fn samples(root: &Value, schema: &Value) -> Vec<Value> {
+    let schema = resolved(root, schema);
+    if let Some(values) = schema["enum"].as_array() {
+        return values.clone();
+    }
+    if let Some(schemas) = schema["anyOf"].as_array() {
+        return schemas.iter().flat_map(|schema| samples(root, schema)).collect();
+    }
+    let types = &schema["type"];
+    let types = types.as_array().cloned().unwrap_or_else(|| vec![types.clone()]);
+    types
+        .iter()
+        .flat_map(|kind| match kind.as_str().unwrap() {
+            "null" => vec![Value::Null],
+            "boolean" => vec![json!(true), json!(false)],
+            "integer" => vec![schema["minimum"].clone(), schema["maximum"].clone()],
+            "string" => match schema["pattern"].as_str() {
+                None => vec![json!("x")],
+                Some("^https?://") => vec![json!("https://sts.example")],
+                Some(guid) if guid.starts_with("^$|") => vec![json!(""), json!("AAAAAAAA-1111-2222-3333-bbbbbbbbbbbb")],
+                Some(_) => vec![json!("2026-01-31T23:59:58Z")],
+            },
+            "array" => samples(root, &schema["items"])
+                .into_iter()
+                .map(|item| json!([item]))
+                .collect(),
+            // One for each value of each member, beside the members that have to be there.
+            "object" => {
+                let members = schema["properties"].as_object().unwrap();
+                let required = schema["required"].as_array().cloned().unwrap_or_default();
+                let base: Map<String, Value> = required
+                    .iter()
+                    .map(|name| name.as_str().unwrap())
+                    .map(|name| (name.to_owned(), samples(root, &members[name])[0].clone()))
+                    .collect();
+                let with = |name: &String, value| {
+                    let mut object = base.clone();
+                    object.insert(name.clone(), value);
+                    Value::Object(object)
+                };
+                let all = members
+                    .iter()
+                    .flat_map(|(name, rule)| samples(root, rule).into_iter().map(move |value| (name, value)));
+                all.map(|(name, value)| with(name, value)).collect()
+            }
+            other => panic!("{other}"),
+        })
+        .collect()
+}
+
+fn is_read(value: &Value) -> bool {
+    Config::from_json(&value.to_string()).is_ok()
+}
+
+#[test]
+fn the_example_is_valid_and_starts() {
+    let value: Value = serde_json::from_str(Config::EXAMPLE).unwrap();
+    assert!(is_valid(&schema(), &schema(), &value));
+    let emulator = EmulatorBuilder::from(Config::from_json(Config::EXAMPLE).unwrap()).build();
+    assert_eq!(
+        (emulator.client_id(), emulator.client_secret()),
+        ("11111111-2222-3333-4444-555555555555", "s3cret")
+    );
+    assert_eq!(emulator.apps().len(), 4);
+}
+
+#[test]
+fn the_reader_knows_the_members_of_the_schema_and_no_others() {
+    let root = schema();
+    // Where each kind of object stands, and the objects around it.
+    let permission = r#"{"api":"a","role":"r",HERE}"#;
+    let scope = r#"{"api":"a","scope":"s",HERE}"#;
+    let place = |around: &str, object: &str| around.replace("OBJECT", object);
+    for (pointer, text) in [
+        ("", "{HERE}".to_owned()),
+        ("/$defs/activity", place(r#"{"activity":OBJECT}"#, "{HERE}")),
+        ("/$defs/tenant", place(r#"{"tenants":[OBJECT]}"#, "{HERE}")),
+        ("/$defs/user", place(r#"{"tenants":[{"users":[OBJECT]}]}"#, "{HERE}")),
+        ("/$defs/app", place(r#"{"apps":[OBJECT]}"#, "{HERE}")),
+        ("/$defs/secret", place(r#"{"apps":[{"secrets":[OBJECT]}]}"#, "{HERE}")),
+        (
+            "/$defs/key_credential/anyOf/1",
+            place(r#"{"certificates":[OBJECT]}"#, "{HERE}"),
+        ),
+        (
+            "/$defs/permission",
+            place(r#"{"apps":[{"granted":[OBJECT]}]}"#, permission),
+        ),
+        (
+            "/$defs/delegated_permission",
+            place(r#"{"apps":[{"granted_scopes":[OBJECT]}]}"#, scope),
+        ),
+        ("/$defs/api", place(r#"{"apis":[OBJECT]}"#, "{HERE}")),
+    ] {
+        let unknown = text.replace("HERE", r#""zzz":1"#);
+        assert!(
+            !is_valid(&root, &root, &serde_json::from_str(&unknown).unwrap()),
+            "{unknown}"
+        );
+        // The reader lists what it knows.
+        let problem = Config::from_json(&unknown).unwrap_err().to_string();
+        let listed = problem.split("expected ").nth(1).unwrap_or_else(|| panic!("{problem}"));
+        let read: BTreeSet<&str> = listed.split('`').skip(1).step_by(2).collect();
+        let described = root.pointer(pointer).unwrap()["properties"].as_object().unwrap();
+        let described: BTreeSet<&str> = described.keys().map(String::as_str).collect();
+        assert_eq!(read, described, "{pointer}");
+    }
+}
+
+#[test]
+fn the_reader_takes_what_the_schema_allows() {
+    let root = schema();
+    let samples = samples(&root, &root);
+    assert!(samples.len() > 100, "{}", samples.len());
+    for sample in samples {
+        assert!(is_valid(&root, &root, &sample), "{sample}");
+        assert!(
+            is_read(&sample),
+            "{sample}: {:?}",
+            Config::from_json(&sample.to_string())
+        );
+    }
+}
+
+/// Puts something else in each place of a sample, one after the other.
+fn spoilt(value: &Value) -> Vec<Value> {
+    let others = [
+        json!(-1),
+        json!(1.5),
+        json!("other"),
+        json!([[]]),
+        json!({"other": 1}),
+        json!(true),
+        Value::Null,
+    ];
+    let mut all = others.to_vec();
+    match value {
+        Value::Array(items) => all.extend(items.iter().flat_map(spoilt).map(|item| json!([item]))),
+        Value::Object(members) => {
+            for (name, member) in members {
+                for other in spoilt(member) {
+                    let mut members = members.clone();
+                    members.insert(name.clone(), other);
+                    all.push(Value::Object(members));
+                }
+            }
+        }
+        _ => {}
+    }
+    all
+}
+
+#[test]
+fn reader_and_schema_reject_the_same() {
+    let root = schema();
+    let mut rejected = 0;
+    for sample in samples(&root, &root) {
+        for spoilt in spoilt(&sample) {
+            let (valid, read) = (is_valid(&root, &root, &spoilt), is_read(&spoilt));
+            // What is a GUID is judged when the emulator is built.
+            let is_judged_later = !valid
+                && read
+                && EmulatorBuilder::from(Config::from_json(&spoilt.to_string()).unwrap())
+                    .try_build()
+                    .is_err();
+            assert!(valid == read || is_judged_later, "valid {valid}, read {read}: {spoilt}");
+            rejected += usize::from(!valid);
+        }
+    }
+    assert!(rejected > 1_000, "{rejected}");
+}
+
+#[test]
+fn key_credentials_are_read_in_each_spelling() {
+    let certificate = include_str!("../certificates/app.crt");
+    for (list, entry) in [
+        (
+            "key_credentials",
+            json!({"value": certificate_in_base64(), "key_id": "aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb", "end_date": "2030-01-01T00:00:00Z"}),
+        ),
+        (
+            "keyCredentials",
+            json!({"value": certificate_in_base64(), "keyId": "aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb", "endDate": "2030-01-01T00:00:00Z"}),
+        ),
+        ("certificates", json!(certificate)),
+    ] {
+        let config = Config::from_json(&json!({"apps": [{list: [entry]}]}).to_string()).unwrap();
+        let emulator = EmulatorBuilder::from(config).build();
+        let [credential] = &*emulator.apps()[0].key_credentials else {
+            panic!("{list}")
+        };
+        assert_eq!(credential.end.is_some(), list != "certificates");
+        assert_eq!(
+            credential.key_id == "aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb",
+            list != "certificates"
+        );
+    }
+    let twice = json!({"apps": [{"key_credentials": [], "keyCredentials": []}]});
+    assert!(
+        Config::from_json(&twice.to_string())
+            .unwrap_err()
+            .to_string()
+            .contains("duplicate field")
+    );
+}
+
+fn certificate_in_base64() -> String {
+    let pem = include_str!("../certificates/app.crt");
+    pem.lines().filter(|line| !line.starts_with('-')).collect()
+}
+
+#[test]
+fn numbers_out_of_range_are_rejected() {
+    for bad in [
+        "\"token_lifetime\": 0",
+        "\"token_lifetime\": 31536001",
+        "\"device_interval\": 0",
+        "\"device_interval\": 901",
+    ] {
+        let problem = Config::from_json(&format!("{{{bad}}}")).unwrap_err().to_string();
+        assert!(problem.contains("it is not between 1 and"), "{bad}: {problem}");
+    }
+    assert_eq!(
+        Config::from_json("{\"issuers\": \"entra\"}").unwrap().issuers,
+        Issuers::Entra
+    );
+}
+
+/// The problem with the example after this change, as the error states it.
+fn problem_with(from: &str, to: &str) -> String {
+    assert!(Config::EXAMPLE.contains(from), "{from}");
+    let text = Config::EXAMPLE.replacen(from, to, 1);
+    let started = Config::from_json(&text).and_then(|config| EmulatorBuilder::from(config).try_build());
+    let problem = started.expect_err(to).to_string();
+    let problem = problem.strip_prefix("emulator configuration: ").unwrap();
+    problem.to_owned()
+}
+
+#[test]
+fn problems_name_the_member_and_the_line() {
+    for (from, to, problem) in [
+        (
+            r#""redirect_uris": ["http://localhost/callback""#,
+            r#""redirect_urls": ["http://localhost/callback""#,
+            "apps[1]: unknown field `redirect_urls`, expected one of `name`, ",
+        ),
+        (
+            "7",
+            r#""7""#,
+            "seed: invalid type: a string, expected a whole number from 0 at line ",
+        ),
+        (
+            "7",
+            "-7",
+            "seed: invalid value: a number, expected a whole number from 0 at line ",
+        ),
+        (
+            "7",
+            "7.5",
+            "seed: invalid type: a fraction or a number that is too large, expected a whole number from 0 at line ",
+        ),
+        (
+            r#""public_client": true"#,
+            r#""public_client": "true""#,
+            "apps[3].public_client: invalid type: a string, expected a boolean at line ",
+        ),
+        (
+            r#"[{ "value": "web-s3cret" }]"#,
+            r#"["web-s3cret"]"#,
+            "apps[1].secrets[0]: invalid type: a string, expected an object at line ",
+        ),
+        (
+            r#"["Orders.Read.All"]"#,
+            r#""Orders.Read.All""#,
+            "apis[0].roles: invalid type: a string, expected a list at line ",
+        ),
+        (
+            r#", "role": "User.Read.All""#,
+            "",
+            "apps[0].granted[0]: missing field `role` at line ",
+        ),
+        (
+            "2026-01-01T00:00:00Z",
+            "2026-01-01",
+            "apps[0].secrets[1]: a time is not in UTC like 2026-01-31T23:59:58Z at line ",
+        ),
+        (
+            r#"{ "display_name": "Adele Vance", "admin": true }"#,
+            r#"{ "display_name": "A\"]},{[,:", "admin": 1 }"#,
+            "tenants[0].users[0].admin: invalid type: a number, expected a boolean at line ",
+        ),
+        (
+            r#""entra""#,
+            r#""orgin""#,
+            "`issuers` is neither `entra` nor `origin`, ",
+        ),
+        ("3600", "0", "token_lifetime: it is not between 1 and 31536000 seconds"),
+        (
+            r#""tenants": [
+    {"#,
+            r#""tenants": [[], {"#,
+            "tenants[0]: a list stands where an object belongs",
+        ),
+        ("7,", "7,,", "this is not valid JSON: "),
+        (
+            "7,",
+            "7, // a comment",
+            "this is not valid JSON: key must be a string at line ",
+        ),
+        (
+            "11111111-2222-3333-4444-555555555555",
+            "1111",
+            "apps[0].client_id is no GUID",
+        ),
+        ("fabrikam.example", "fabrikam", "tenants[1].domain is no domain name"),
+        (
+            "fabrikam.example",
+            "contoso.onmicrosoft.com",
+            "the domain \"contoso.onmicrosoft.com\" is given twice",
+        ),
+        (
+            r#""role": "User.Read.All""#,
+            r#""role": "User.Reed.All""#,
+            "apps[0].granted[0] (\"daemon\"): the API \"https://graph.microsoft.com\" defines no such role, but ",
+        ),
+        (
+            r#""api": "api://orders", "role""#,
+            r#""api": "api://order", "role""#,
+            "apps[0].granted[1] (\"daemon\"): no API has this identifier or app id",
+        ),
+        (
+            r#""scope": "Orders.Read""#,
+            r#""scope": "Orders.Reed""#,
+            "apps[1].requested_scopes[1] (\"web\"): the API \"api://orders\" defines no such scope, but Orders.Read, Orders.ReadWrite",
+        ),
+        (
+            r#""home_tenant": "contoso.onmicrosoft.com""#,
+            r#""home_tenant": "contoso""#,
+            "apps[2].home_tenant (\"saas\"): no tenant has this ID or domain",
+        ),
+        (
+            "https://web.example",
+            "web.example",
+            "apps[1].redirect_uris[1] (\"web\"): it cannot be a redirect URI",
+        ),
+    ] {
+        let said = problem_with(from, to);
+        assert!(said.starts_with(problem), "{to}: {said}");
+        let before = Config::EXAMPLE.split(from).next().unwrap();
+        let line = 1 + before.matches('\n').count();
+        let stated = said.split(" at line ").nth(1).and_then(|rest| rest.split(' ').next());
+        assert!(stated.is_none_or(|stated| stated == line.to_string()), "{to}: {said}");
+    }
+    let listed = Config::from_json("[{}]").unwrap_err().to_string();
+    assert!(
+        listed.ends_with("the configuration is no object: it has to begin with {"),
+        "{listed}"
+    );
+}
+
+#[test]
+fn problems_repeat_no_value() {
+    const CANARY: &str = "canary-S3cret";
+    let quoted = format!("\"{CANARY}\"");
+    for (from, to) in [
+        (r#"{ "value": "web-s3cret" }"#, &*quoted),
+        (r#"[{ "value": "web-s3cret" }]"#, &quoted),
+        (r#"{ "value": "web-s3cret" }"#, &format!("{{{quoted}: 1}}")),
+        (
+            r#"{ "value": "web-s3cret" }"#,
+            &format!("{{{quoted}: {{\"a\": [[]]}}}}"),
+        ),
+        (
+            r#"{ "value": "web-s3cret" }"#,
+            &format!("{{\"x`, expected {CANARY}\": 1}}"),
+        ),
+        ("7", &quoted),
+        ("7", "\"can\\\"ary\""),
+        ("true", &quoted),
+        ("2026-01-01T00:00:00Z", CANARY),
+        (r#""entra""#, &quoted),
+        ("11111111-2222-3333-4444-555555555555", CANARY),
+        ("fabrikam.example", CANARY),
+        ("User.Read.All", CANARY),
+        (r#""api://orders", "role""#, &format!("{quoted}, \"role\"")),
+        (
+            r#""home_tenant": "contoso.onmicrosoft.com""#,
+            &format!("\"home_tenant\": {quoted}"),
+        ),
+        (
+            "https://web.example/callback",
+            &format!("https://web.example/callback#{CANARY}"),
+        ),
+        ("Orders.ReadWrite", &format!("two {CANARY}")),
+        (r#"["api://orders"]"#, &format!("[\"two {CANARY}\"]")),
+        (r#""seed": 7"#, &format!("\"certificates\": [{quoted}]")),
+        (r#""seed": 7"#, &format!("\"certificates\": [{{\"usage\": {quoted}}}]")),
+        (r#""seed": 7"#, &format!("\"certificates\": [{{{quoted}: 1}}]")),
+    ] {
+        let said = problem_with(from, to);
+        assert!(!said.contains("ary"), "{to}: {said}");
+    }
+    // An unquoted secret.
+    let said = problem_with(r#""web-s3cret""#, "48151623");
+    assert!(!said.contains("4815"), "{said}");
+}

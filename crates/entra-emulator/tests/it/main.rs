@@ -1,0 +1,45 @@
+//! Public behaviour of entra-emulator: one binary, a module for each subject.
+
+mod activity;
+mod activity_feed;
+mod activity_webhooks;
+mod assertion_audiences;
+mod assertions;
+mod authorize;
+mod bearer;
+mod captures;
+mod certificates;
+mod codes;
+mod config;
+mod consent;
+mod control;
+mod control_access;
+mod corpus;
+mod device;
+mod discovery;
+mod faults;
+mod forge;
+mod graph;
+mod groups;
+mod hostile;
+mod issuers;
+mod landing;
+mod laws;
+mod managed_desktop;
+mod member_of;
+mod member_order;
+mod network;
+mod odata;
+mod on_behalf_of;
+mod pages;
+mod recorder;
+mod refresh;
+mod refusals;
+mod reset;
+mod revocation;
+mod support;
+#[cfg(feature = "tls")]
+mod tls;
+mod tokens;
+mod user_properties;
+mod userinfo;

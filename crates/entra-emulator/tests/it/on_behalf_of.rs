@@ -1,0 +1,296 @@
+//! On behalf of a user: an API trades the token it was called with.
+
+use std::time::Duration;
+
+use crate::support::{Answer, authorize_url, claims, get_as, json_body, post, refusal};
+use entra_emulator::{Api, App, Emulator, TokenVersion};
+use serde_json::{Value, json};
+
+const REDIRECT: &str = "https://app.example/cb";
+const GRAPH: &str = "https://graph.microsoft.com";
+const MIDDLE: &str = "bbbbbbbb-1111-2222-3333-cccccccccccc";
+
+/// A web app that calls an API, which calls Graph.
+fn emulator(version: TokenVersion) -> Emulator {
+    let emulator = Emulator::builder()
+        .api(
+            Api::new("api://middle")
+                .app_id(MIDDLE)
+                .scope("access")
+                .role("Everything")
+                .token_version(version),
+        )
+        .api(Api::new("api://strange").scope("access"))
+        .app(
+            App::new("web")
+                .secret("s3cret")
+                .redirect_uri(REDIRECT)
+                .grant_scope("api://middle", "access")
+                .grant_scope("api://strange", "access")
+                .grant("api://middle", "Everything"),
+        )
+        .app(
+            App::new("middle")
+                .client_id(MIDDLE)
+                .secret("middle-secret")
+                .grant_scope(GRAPH, "User.Read")
+                .request_scope(GRAPH, "Mail.Read"),
+        )
+        .build();
+    emulator.clock().freeze();
+    emulator
+}
+
+fn user_token(emulator: &Emulator, scope: &str) -> String {
+    let url = authorize_url(
+        emulator,
+        "v2.0/authorize",
+        &[("redirect_uri", REDIRECT), ("scope", scope)],
+    );
+    let code = emulator
+        .approve(&url, "Alex Wilber")
+        .unwrap()
+        .parameter("code")
+        .unwrap();
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("client_id", emulator.client_id()),
+        ("client_secret", "s3cret"),
+        ("redirect_uri", REDIRECT),
+        ("code", &code),
+    ];
+    text(&json_body(&post(emulator, &emulator.token_url_v2(), &fields)))
+}
+
+fn text(body: &Value) -> String {
+    body["access_token"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{body}"))
+        .to_owned()
+}
+
+fn trade(emulator: &Emulator, path: &str, assertion: &str, more: &[(&str, &str)]) -> Answer {
+    let mut fields = vec![
+        ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+        ("requested_token_use", "on_behalf_of"),
+        ("client_id", MIDDLE),
+        ("client_secret", "middle-secret"),
+        ("assertion", assertion),
+    ];
+    for (name, value) in more {
+        fields.retain(|(known, _)| known != name);
+        if *value != "-" {
+            fields.push((name, value));
+        }
+    }
+    post(emulator, path, &fields)
+}
+
+const SCOPE: (&str, &str) = ("scope", "https://graph.microsoft.com/.default offline_access openid");
+
+#[test]
+fn the_user_stays_the_same() {
+    for version in [TokenVersion::V1, TokenVersion::V2] {
+        let emulator = emulator(version);
+        let token = user_token(&emulator, "api://middle/access");
+        let before = claims(&json!({"access_token": token}));
+        let body = json_body(&trade(&emulator, &emulator.token_url_v2(), &token, &[SCOPE]));
+        assert!(body["refresh_token"].is_string() && body["id_token"].is_string());
+        let v1 = json_body(&trade(
+            &emulator,
+            &emulator.token_url_v1(),
+            &token,
+            &[("resource", GRAPH), ("scope", "openid")],
+        ));
+        assert_eq!(v1["resource"], GRAPH);
+        for (body, scp) in [(body, "User.Read openid"), (v1, "User.Read")] {
+            let after = claims(&body);
+            assert_eq!(
+                (&after["oid"], &after["appid"], &after["aud"]),
+                (&before["oid"], &json!(MIDDLE), &json!(GRAPH))
+            );
+            assert_eq!(after["scp"], scp);
+            let me = json_body(&get_as(&emulator, "/v1.0/me", &text(&body)));
+            assert_eq!(me["displayName"], "Alex Wilber");
+        }
+        assert_eq!(
+            refusal(&trade(&emulator, "/organizations/oauth2/v2.0/token", &token, &[SCOPE])),
+            0
+        );
+    }
+}
+
+#[test]
+fn only_its_own_token_of_a_user_in_time() {
+    let emulator = emulator(TokenVersion::V1);
+    let ask = |assertion: &str| refusal(&trade(&emulator, &emulator.token_url_v2(), assertion, &[SCOPE]));
+    let token = user_token(&emulator, "api://middle/access");
+    let strange = user_token(&emulator, "api://strange/access");
+    assert_eq!(ask(&strange), 500131);
+    let app_only = crate::support::access_token_of(&emulator, "s3cret", "api://middle/.default");
+    assert_eq!(ask(&app_only), 7000114);
+    let (head, signature) = token.rsplit_once('.').unwrap();
+    let flipped = if signature.starts_with('A') { "B" } else { "A" };
+    for bad in [
+        format!("{head}.{flipped}{}", &signature[1..]),
+        "user-assertion-jwt".to_owned(),
+        format!("{head}."),
+    ] {
+        assert_eq!(ask(&bad), 50013, "{bad}");
+    }
+    // Another emulator's key is another service's.
+    let other = Emulator::builder().seed(1).build();
+    assert_eq!(
+        ask(&crate::support::access_token(&other, "https://graph.microsoft.com/.default")),
+        50013
+    );
+    emulator.clock().advance(Duration::from_secs(3_599));
+    assert_eq!(ask(&token), 0);
+    emulator.clock().advance(Duration::from_secs(1));
+    assert_eq!(ask(&token), 500133);
+}
+
+#[test]
+fn the_request_has_to_be_complete_and_consented_to() {
+    let emulator = emulator(TokenVersion::V1);
+    let token = user_token(&emulator, "api://middle/access");
+    for (more, code) in [
+        (&[SCOPE, ("requested_token_use", "-")][..], 900144),
+        (&[SCOPE, ("requested_token_use", "something")], 90023),
+        (&[SCOPE, ("assertion", "-")], 900144),
+        (&[SCOPE, ("client_secret", "-")], 7000218),
+        (&[SCOPE, ("client_secret", "wrong")], 7000215),
+        (&[], 900144),
+        (&[("scope", "https://graph.microsoft.com/Mail.Read")], 65001),
+        (&[("scope", "https://manage.office.com/.default")], 65001),
+        (&[("scope", "https://nowhere.example/.default")], 500011),
+        (&[SCOPE, ("resource", GRAPH)], 901002),
+    ] {
+        let answer = trade(&emulator, &emulator.token_url_v2(), &token, more);
+        assert_eq!(refusal(&answer), code, "{more:?}");
+        if code == 65001 {
+            assert_eq!(
+                (&json_body(&answer)["error"], &json_body(&answer)["suberror"]),
+                (&json!("invalid_grant"), &json!("consent_required"))
+            );
+        }
+    }
+    emulator.revoke_tokens();
+    assert_eq!(
+        refusal(&trade(&emulator, &emulator.token_url_v2(), &token, &[SCOPE])),
+        50173
+    );
+}
+
+#[test]
+fn a_token_is_traded_in_its_own_tenant() {
+    let emulator = Emulator::builder()
+        .tenant(entra_emulator::Tenant::new("home.example"))
+        .tenant(entra_emulator::Tenant::new("other.example"))
+        .api(Api::new("api://middle").app_id(MIDDLE).scope("access"))
+        .app(
+            App::new("web")
+                .secret("s3cret")
+                .redirect_uri(REDIRECT)
+                .grant_scope("api://middle", "access"),
+        )
+        .app(
+            App::new("middle")
+                .client_id(MIDDLE)
+                .secret("middle-secret")
+                .grant_scope(GRAPH, "User.Read"),
+        )
+        .build();
+    let token = user_token(&emulator, "api://middle/access");
+    let ask = |tenant: &str| {
+        let path = format!("/{tenant}/oauth2/v2.0/token");
+        refusal(&trade(&emulator, &path, &token, &[SCOPE]))
+    };
+    assert_eq!(ask("other.example"), 50013);
+    assert_eq!(ask("home.example"), 0);
+}
+
+#[test]
+fn a_public_client_has_nothing_to_trade() {
+    let emulator = Emulator::builder()
+        .api(Api::new("api://middle").app_id(MIDDLE).scope("access"))
+        .app(
+            App::new("web")
+                .secret("s3cret")
+                .redirect_uri(REDIRECT)
+                .grant_scope("api://middle", "access"),
+        )
+        .app(
+            App::new("middle")
+                .client_id(MIDDLE)
+                .public_client()
+                .grant_scope(GRAPH, "User.Read"),
+        )
+        .build();
+    let token = user_token(&emulator, "api://middle/access");
+    let answer = trade(
+        &emulator,
+        &emulator.token_url_v2(),
+        &token,
+        &[SCOPE, ("client_secret", "-")],
+    );
+    assert_eq!(refusal(&answer), 7000218);
+}
+
+#[test]
+fn nothing_but_an_access_token_is_to_be_had() {
+    let emulator = emulator(TokenVersion::V1);
+    let token = user_token(&emulator, "api://middle/access");
+    for kind in ["saml1", "saml2"] {
+        let kind = format!("urn:ietf:params:oauth:token-type:{kind}");
+        let more = [SCOPE, ("requested_token_type", kind.as_str())];
+        let answer = trade(&emulator, &emulator.token_url_v2(), &token, &more);
+        assert_eq!(refusal(&answer), 90023, "{kind}");
+        let why = json_body(&answer)["error_description"].to_string();
+        assert!(why.contains("requested_token_type is not emulated"), "{why}");
+    }
+}
+
+#[test]
+fn an_api_that_a_tenant_does_not_know_trades_nothing_there() {
+    let emulator = Emulator::builder()
+        .tenant(entra_emulator::Tenant::new("home.example"))
+        .tenant(entra_emulator::Tenant::new("other.example"))
+        .api(Api::new("api://middle").app_id(MIDDLE).scope("access"))
+        .app(
+            App::new("web")
+                .secret("s3cret")
+                .multi_tenant()
+                .redirect_uri(REDIRECT)
+                .request_scope("api://middle", "access"),
+        )
+        .app(
+            App::new("middle")
+                .client_id(MIDDLE)
+                .secret("middle-secret")
+                .multi_tenant()
+                .redirect_uri(REDIRECT)
+                .request_scope(GRAPH, "User.Read"),
+        )
+        .build();
+    let path = "/other.example/oauth2/v2.0/";
+    let url = |client_id: &str, scope: &str| {
+        let more = [("client_id", client_id), ("redirect_uri", REDIRECT), ("scope", scope)];
+        authorize_url(&emulator, "v2.0/authorize", &more).replace(emulator.tenant_id(), "other.example")
+    };
+    let redirect = emulator.approve(&url(emulator.client_id(), "api://middle/access"), "megan@other.example");
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("client_id", emulator.client_id()),
+        ("client_secret", "s3cret"),
+        ("redirect_uri", REDIRECT),
+        ("code", &redirect.unwrap().parameter("code").unwrap()),
+    ];
+    let token = text(&json_body(&post(&emulator, &format!("{path}token"), &fields)));
+    let ask = || refusal(&trade(&emulator, &format!("{path}token"), &token, &[SCOPE]));
+    assert_eq!(ask(), 700016);
+    emulator
+        .approve(&url(MIDDLE, "User.Read"), "megan@other.example")
+        .unwrap();
+    assert_eq!(ask(), 0);
+}

@@ -1,0 +1,238 @@
+//! Refresh tokens.
+
+use std::time::Duration;
+
+use crate::support::{Answer, authorize_url, claims, json_body, post, refusal};
+use entra_emulator::{Api, App, Emulator, Tenant};
+use serde_json::{Value, json};
+
+const REDIRECT: &str = "https://app.example/cb";
+const GRAPH: &str = "https://graph.microsoft.com";
+
+fn emulator() -> Emulator {
+    let emulator = Emulator::builder()
+        .tenant(Tenant::new("contoso.onmicrosoft.com"))
+        .tenant(Tenant::new("other.example"))
+        .api(Api::new("api://orders").scope("read").scope("write"))
+        .app(
+            App::new("web")
+                .secret("s3cret")
+                .redirect_uri(REDIRECT)
+                .grant_scope(GRAPH, "User.Read")
+                .grant_scope("api://orders", "read"),
+        )
+        .app(App::new("other").secret("other-secret").redirect_uri(REDIRECT))
+        .build();
+    emulator.clock().freeze();
+    emulator
+}
+
+/// The answer to a code of the authorization endpoint.
+fn first(emulator: &Emulator, version: &str, more: (&str, &str)) -> Value {
+    let url = authorize_url(
+        emulator,
+        &format!("{version}authorize"),
+        &[("redirect_uri", REDIRECT), ("nonce", "n"), more],
+    );
+    let code = emulator
+        .approve(&url, "Adele Vance")
+        .unwrap()
+        .parameter("code")
+        .unwrap();
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("client_id", emulator.client_id()),
+        ("client_secret", "s3cret"),
+        ("redirect_uri", REDIRECT),
+        ("code", &code),
+    ];
+    json_body(&post(
+        emulator,
+        &format!("{}/oauth2/{version}token", emulator.authority()),
+        &fields,
+    ))
+}
+
+fn refresh(emulator: &Emulator, path: &str, token: &str, more: &[(&str, &str)]) -> Answer {
+    let mut fields = vec![
+        ("grant_type", "refresh_token"),
+        ("client_id", emulator.client_id()),
+        ("client_secret", "s3cret"),
+        ("refresh_token", token),
+    ];
+    for (name, value) in more {
+        fields.retain(|(known, _)| known != name);
+        if *value != "-" {
+            fields.push((name, value));
+        }
+    }
+    post(emulator, path, &fields)
+}
+
+const SCOPE: (&str, &str) = ("scope", "openid offline_access User.Read");
+
+#[test]
+fn each_answer_brings_a_new_one_and_the_old_one_stays_good() {
+    let emulator = emulator();
+    let body = first(&emulator, "v2.0/", SCOPE);
+    let old = body["refresh_token"].as_str().unwrap();
+    let next = json_body(&refresh(&emulator, &emulator.token_url_v2(), old, &[]));
+    assert_ne!(next["refresh_token"], body["refresh_token"]);
+    assert_eq!(
+        (&next["scope"], claims(&next)["scp"].as_str()),
+        (&body["scope"], Some("User.Read openid"))
+    );
+    // Nothing of the first request's nonce is left.
+    assert_eq!(claims(&json!({"access_token": body["id_token"]}))["nonce"], "n");
+    assert!(claims(&json!({"access_token": next["id_token"]}))["nonce"].is_null());
+    for token in [old, next["refresh_token"].as_str().unwrap()] {
+        assert_eq!(refusal(&refresh(&emulator, "/common/oauth2/v2.0/token", token, &[])), 0);
+    }
+}
+
+#[test]
+fn another_resource_may_be_asked_for_if_it_was_consented_to() {
+    let emulator = emulator();
+    let body = first(&emulator, "v2.0/", SCOPE);
+    let token = body["refresh_token"].as_str().unwrap();
+    let orders = json_body(&refresh(
+        &emulator,
+        &emulator.token_url_v2(),
+        token,
+        &[("scope", "api://orders/read")],
+    ));
+    assert_eq!(
+        (&claims(&orders)["aud"], &orders["scope"]),
+        (&json!("api://orders"), &json!("api://orders/read openid"))
+    );
+    // Of several the first one counts.
+    let both = json_body(&refresh(
+        &emulator,
+        &emulator.token_url_v2(),
+        token,
+        &[("scope", "api://orders/read User.Read")],
+    ));
+    assert_eq!(claims(&both)["aud"], "api://orders");
+    let body = refresh(
+        &emulator,
+        &emulator.token_url_v2(),
+        token,
+        &[("scope", "api://orders/write")],
+    );
+    assert_eq!(
+        (refusal(&body), &json_body(&body)["suberror"]),
+        (65001, &json!("consent_required"))
+    );
+    assert_eq!(
+        refusal(&refresh(
+            &emulator,
+            &emulator.token_url_v2(),
+            token,
+            &[("scope", "api://nowhere/x")]
+        )),
+        500011
+    );
+}
+
+#[test]
+fn version_one() {
+    let emulator = emulator();
+    let body = first(&emulator, "", ("resource", GRAPH));
+    let token = body["refresh_token"].as_str().unwrap();
+    let again = json_body(&refresh(&emulator, &emulator.token_url_v1(), token, &[]));
+    assert_eq!(
+        (&again["resource"], &again["expires_in"]),
+        (&json!(GRAPH), &json!("3599"))
+    );
+    let orders = json_body(&refresh(
+        &emulator,
+        &emulator.token_url_v1(),
+        token,
+        &[("resource", "api://orders")],
+    ));
+    assert_eq!(
+        (&orders["resource"], &orders["scope"]),
+        (&json!("api://orders"), &json!("read"))
+    );
+    let unlisted = refresh(
+        &emulator,
+        &emulator.token_url_v1(),
+        token,
+        &[("resource", "https://manage.office.com")],
+    );
+    assert_eq!(refusal(&unlisted), 650057);
+}
+
+#[test]
+fn refusals() {
+    let emulator = emulator();
+    let body = first(&emulator, "v2.0/", SCOPE);
+    let token = body["refresh_token"].as_str().unwrap();
+    let other = emulator.app("other").unwrap();
+    for (more, code) in [
+        (
+            &[
+                ("client_id", other.client_id.as_str()),
+                ("client_secret", "other-secret"),
+            ][..],
+            700007,
+        ),
+        (&[("refresh_token", "made up")], 9002313),
+        (&[("refresh_token", "-")], 900144),
+        (&[("client_secret", "-")], 7000218),
+        (&[("client_secret", "wrong")], 7000215),
+        (&[("resource", GRAPH)], 901002),
+    ] {
+        assert_eq!(
+            refusal(&refresh(&emulator, &emulator.token_url_v2(), token, more)),
+            code,
+            "{more:?}"
+        );
+    }
+    assert_eq!(
+        refusal(&refresh(&emulator, "/other.example/oauth2/v2.0/token", token, &[])),
+        7000012
+    );
+    emulator.clock().advance(Duration::from_secs(90 * 24 * 3_600 - 1));
+    assert_eq!(refusal(&refresh(&emulator, &emulator.token_url_v2(), token, &[])), 0);
+    emulator.clock().advance(Duration::from_secs(1));
+    assert_eq!(
+        refusal(&refresh(&emulator, &emulator.token_url_v2(), token, &[])),
+        700082
+    );
+}
+
+#[test]
+fn a_revoked_session_needs_a_new_sign_in() {
+    let emulator = emulator();
+    let body = first(&emulator, "v2.0/", SCOPE);
+    let token = body["refresh_token"].as_str().unwrap();
+    emulator.revoke_sessions_of("Alex Wilber");
+    assert_eq!(refusal(&refresh(&emulator, &emulator.token_url_v2(), token, &[])), 0);
+    emulator.revoke_sessions_of("adele@contoso.onmicrosoft.com");
+    assert_eq!(
+        refusal(&refresh(&emulator, &emulator.token_url_v2(), token, &[])),
+        50173
+    );
+    let body = first(&emulator, "v2.0/", SCOPE);
+    let token = body["refresh_token"].as_str().unwrap();
+    assert_eq!(refusal(&refresh(&emulator, &emulator.token_url_v2(), token, &[])), 0);
+}
+
+#[test]
+fn authentication_context_that_was_requested_is_in_the_token() {
+    let emulator = emulator();
+    let body = first(&emulator, "v2.0/", SCOPE);
+    assert_eq!(claims(&body)["acrs"], Value::Null);
+    let token = body["refresh_token"].as_str().unwrap();
+    for (acrs, expected) in [
+        (json!({"essential": true, "value": "c1"}), json!(["c1"])),
+        (json!({"essential": true, "values": ["c1", "c2"]}), json!(["c1", "c2"])),
+        (json!({"essential": true}), Value::Null),
+        (json!("c1"), Value::Null),
+    ] {
+        let wanted = json!({"access_token": {"acrs": acrs}}).to_string();
+        let answer = refresh(&emulator, &emulator.token_url_v2(), token, &[("claims", &wanted)]);
+        assert_eq!(claims(&json_body(&answer))["acrs"], expected, "{wanted}");
+    }
+}

@@ -1,0 +1,143 @@
+//! `Emulator::reset`, kind of state by kind of state.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::support::assertion::{self, Draft, accepted, refused};
+use crate::support::browser::Page;
+use crate::support::{access_token, authorize_url, form, get, get_as, json_body, post, refusal, token};
+use entra_emulator::{App, Emulator, Fault};
+use serde_json::Value;
+
+const SCOPE: (&str, &str) = ("scope", "https://graph.microsoft.com/.default");
+const OFFICE: &str = "https://manage.office.com";
+
+/// An emulator with an app without any consent yet.
+fn emulator() -> Emulator {
+    let web = App::new("web").secret("s3cret").redirect_uri("https://app.example/cb");
+    let web = web
+        .request_scope(Emulator::GRAPH, "User.Read")
+        .grant(OFFICE, "ActivityFeed.Read");
+    Emulator::builder()
+        .app(web)
+        .refuse_replayed_assertions()
+        .frozen_at(UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+        .build()
+}
+
+fn keys(emulator: &Emulator) -> Value {
+    json_body(&get(emulator, "/common/discovery/keys"))
+}
+
+#[test]
+fn reset_undoes_faults_clock_keys_and_requests() {
+    let emulator = emulator();
+    let error = || json_body(&token(&emulator, "v2.0/token", "grant_type=x"));
+    let (start, published, first) = (emulator.clock().now(), keys(&emulator), error());
+    emulator.fault(Fault::status(503).always());
+    emulator.clock().advance(Duration::from_secs(60));
+    emulator.clock().unfreeze();
+    emulator.rotate_signing_key();
+    emulator.reset();
+    assert_eq!((emulator.request_count(), emulator.requests().len()), (0, 0));
+    assert_eq!((emulator.clock().now(), keys(&emulator)), (start, published));
+    let requests = emulator.requests();
+    assert_eq!((requests[0].index, requests[0].status.as_u16()), (0, 200));
+    assert_eq!(error(), first, "IDs are made up as at the start");
+}
+
+#[test]
+fn reset_forgets_consents_codes_and_refresh_tokens() {
+    let emulator = emulator();
+    let redirect_uri = ("redirect_uri", "https://app.example/cb");
+    let scope = ("scope", "User.Read offline_access");
+    let url = authorize_url(&emulator, "v2.0/authorize", &[scope, redirect_uri]);
+    let code = || {
+        emulator
+            .approve(&url, "Adele Vance")
+            .unwrap()
+            .parameter("code")
+            .unwrap()
+    };
+    let redeem = |code: &str| {
+        let code = ("code", code);
+        let fields = [("grant_type", "authorization_code"), code, redirect_uri];
+        token(&emulator, "v2.0/token", &form(&emulator, &fields))
+    };
+    let refresh_token = json_body(&redeem(&code()))["refresh_token"].clone();
+    let kept = code();
+    let device = json_body(&post(
+        &emulator,
+        &emulator.token_url_v2().replace("/token", "/devicecode"),
+        &[("client_id", emulator.client_id()), scope],
+    ));
+    emulator.reset();
+    assert_eq!(refusal(&redeem(&kept)), 9_002_313);
+    let refresh = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", refresh_token.as_str().unwrap()),
+    ];
+    let refused = token(&emulator, "v2.0/token", &form(&emulator, &refresh));
+    assert_eq!(refused.status(), 400, "{:?}", json_body(&refused));
+    assert!(
+        emulator
+            .approve_device(device["user_code"].as_str().unwrap(), "Adele Vance")
+            .is_err()
+    );
+}
+
+#[test]
+fn reset_forgets_consents_and_sign_ins_under_way() {
+    let emulator = emulator();
+    let redirect_uri = ("redirect_uri", "https://app.example/cb");
+    let url = authorize_url(&emulator, "v2.0/authorize", &[("scope", "User.Read"), redirect_uri]);
+    // To the sign-in page, signing in, and accepting where there is something to accept.
+    let steps = || {
+        let before = emulator.request_count();
+        emulator.approve(&url, "Adele Vance").unwrap();
+        emulator.request_count() - before
+    };
+    assert_eq!([steps(), steps()], [3, 2]);
+    let page = Page::open(&emulator, &url);
+    emulator.reset();
+    let late = page.press(&emulator, "data-user=\"adele");
+    assert_eq!(late.aadsts(), Some(50_089));
+    assert_eq!(steps(), 3);
+}
+
+#[test]
+fn reset_forgets_used_assertions() {
+    let certified = App::new("daemon").without_secrets().certificate_pem(assertion::APP);
+    let emulator = assertion::builder(certified).refuse_replayed_assertions().build();
+    let draft = Draft::new(&emulator);
+    accepted(&draft.ask(&emulator));
+    refused(&draft.ask(&emulator), 50_012);
+    emulator.reset();
+    accepted(&draft.ask(&emulator));
+}
+
+#[test]
+fn reset_forgets_revocations_and_subscriptions() {
+    let emulator = emulator();
+    let issue_some = || (0..5).for_each(|_| drop(access_token(&emulator, SCOPE.1)));
+    issue_some();
+    let graph = access_token(&emulator, SCOPE.1);
+    let office = access_token(&emulator, "https://manage.office.com/.default");
+    let feed = format!("{}/subscriptions", emulator.activity_url());
+    let list = || json_body(&get_as(&emulator, &format!("{feed}/list"), &office));
+    let start = http::Request::post(format!("{feed}/start?contentType=Audit.General"))
+        .header("authorization", format!("Bearer {office}"));
+    emulator.handle(start.body(Vec::new()).unwrap());
+    assert_eq!(list().as_array().unwrap().len(), 1);
+    emulator.revoke_tokens();
+    assert_eq!(get_as(&emulator, "/v1.0/users", &graph).status(), 401);
+    emulator.reset();
+    assert_eq!(list(), Value::Array(Vec::new()));
+    assert_ne!(get_as(&emulator, "/v1.0/users", &graph).status(), 401);
+
+    // A token of before is hit by the next revocation, however few and many were issued since.
+    access_token(&emulator, SCOPE.1);
+    emulator.revoke_tokens();
+    issue_some();
+    issue_some();
+    assert_eq!(get_as(&emulator, "/v1.0/users", &graph).status(), 401);
+}
