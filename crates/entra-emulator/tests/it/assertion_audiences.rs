@@ -1,11 +1,12 @@
 //! The audiences that client assertions may name.
 
-use crate::support::assertion::{APP, Draft, NOW, SCOPE, TYPE, accepted, builder, changed, emulator, refused, sha1};
-use crate::support::{encode, json_body, post};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_emulator::{App, Issuers, Tenant};
 use serde_json::{Value, json};
+
+use crate::support::assertion::{APP, Draft, NOW, SCOPE, TYPE, accepted, builder, changed, emulator, refused, sha1};
+use crate::support::{encode, json_body, post};
 
 #[test]
 fn audiences() {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use crate::support::{Answer, access_token_of, get_as, json_body, post};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_emulator::{Api, App, Config, Emulator, EmulatorBuilder, Issuers, Tenant};
 use http::Request;
+
+use crate::support::{Answer, access_token_of, get_as, json_body, post};
 
 const SECRET: &str = "s3cret";
 const APP: &str = "aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb";

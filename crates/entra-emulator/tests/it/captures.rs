@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::support::assertion::Shape;
-use crate::support::{assertion, authorize_url, claims, json_body, post};
 use entra_emulator::{Api, App, Emulator, Tenant, TokenVersion, User};
 use serde::Deserialize;
+
+use crate::support::assertion::Shape;
+use crate::support::{assertion, authorize_url, claims, json_body, post};
 
 /// One captured request. What the real service answers was not captured: `audience` and `refused` are what the
 /// documents say.

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::support::assertion::{
-    APP, Draft, NEXT, NOW, accepted, builder, changed, der, emulator, hex, in_lines, refused, sha1, sha256,
-};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use entra_emulator::{App, Config, EmulatorBuilder, KeyCredential};
 use serde_json::{Value, json};
+
+use crate::support::assertion::{
+    APP, Draft, NEXT, NOW, accepted, builder, changed, der, emulator, hex, in_lines, refused, sha1, sha256,
+};
 
 const SHORT: &str = include_str!("../certificates/short.crt");
 const EC: &str = include_str!("../certificates/ec.crt");

@@ -4,11 +4,12 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::support::control::{ask, call, emulator, refused, shown};
-use crate::support::json_body;
 use entra_emulator::Emulator;
 use http::Request;
 use serde_json::json;
+
+use crate::support::control::{ask, call, emulator, refused, shown};
+use crate::support::json_body;
 
 #[test]
 fn nothing_is_answered_without_the_key() {
@@ -46,7 +47,11 @@ fn nothing_is_answered_without_the_key() {
     assert_eq!(emulator.handle_control(twice.body(Vec::new()).unwrap()).status(), 401);
     assert_eq!(shown(&emulator, "/v1/faults"), json!({"faults": []}));
     assert!(!format!("{emulator:?}").contains(&key));
-    assert_ne!(key, crate::support::control::emulator().control_key(), "it comes from no seed");
+    assert_ne!(
+        key,
+        crate::support::control::emulator().control_key(),
+        "it comes from no seed"
+    );
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::support::browser::Page;
-use crate::support::{Answer, claims, json_body, post, refusal};
 use entra_emulator::{Api, App, Config, Emulator, EmulatorBuilder, Fault, Purpose, Tenant};
 use serde_json::{Value, json};
+
+use crate::support::browser::Page;
+use crate::support::{Answer, claims, json_body, post, refusal};
 
 const GRAPH: &str = "https://graph.microsoft.com";
 const URN: &str = "urn:ietf:params:oauth:grant-type:device_code";

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::support::{Answer, form, get, token};
 use entra_emulator::{Cut, Delivery, Emulator, Fault};
+
+use crate::support::{Answer, form, get, token};
 
 const SCOPE: (&str, &str) = ("scope", "https://graph.microsoft.com/.default");
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::control::{refused, shown, told};
-use crate::support::{access_token, get, get_as, json_body};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_emulator::{Api, App, Defect, Emulator, SignatureAlgorithm, TokenVersion};
 use http::Request;
 use serde_json::{Value, json};
+
+use crate::support::control::{refused, shown, told};
+use crate::support::{access_token, get, get_as, json_body};
 
 const CHINA: &str = "99999999-8888-4777-8666-555544443333";
 

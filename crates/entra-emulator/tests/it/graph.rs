@@ -2,10 +2,11 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::support::{access_token, get, get_as, json_body, post};
 use entra_emulator::{App, Emulator, Tenant, User};
 use http::StatusCode;
 use serde_json::{Value, json};
+
+use crate::support::{access_token, get, get_as, json_body, post};
 
 const GRAPH: &str = "https://graph.microsoft.com/.default";
 

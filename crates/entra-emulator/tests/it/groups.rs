@@ -1,9 +1,10 @@
 //! Groups and service principals of Graph: who may read them, what they hold, and which queries they take.
 
-use crate::support::{Answer, access_token, get_as, json_body};
 use entra_emulator::{Api, App, Config, Emulator, EmulatorBuilder, Group, Tenant, User};
 use http::Request;
 use serde_json::{Value, json};
+
+use crate::support::{Answer, access_token, get_as, json_body};
 
 const GRAPH: &str = "https://graph.microsoft.com/.default";
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::Answer;
 use entra_emulator::{App, Emulator};
 use http::{HeaderValue, Method, Request};
 use proptest::prelude::*;
+
+use crate::support::Answer;
 
 const REDIRECT: &str = "https://app.example/cb";
 

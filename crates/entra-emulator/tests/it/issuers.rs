@@ -1,8 +1,9 @@
 //! The issuer of tokens and documents: Entra's, the origin of each request, or one origin for all.
 
-use crate::support::{access_token, document, get_as, json_body};
 use entra_emulator::{Config, Emulator, EmulatorBuilder, Issuers};
 use serde_json::json;
+
+use crate::support::{access_token, document, get_as, json_body};
 
 #[test]
 fn issuers_may_be_at_an_origin_of_your_choice() {

@@ -1,10 +1,11 @@
 //! What holds for every input, not only for those somebody thought of.
 
-use crate::support::assertion::Draft;
-use crate::support::{assertion, claims, form, json_body, token};
 use entra_emulator::{Api, Config, Emulator, EmulatorBuilder};
 use http::{Method, Request};
 use proptest::prelude::*;
+
+use crate::support::assertion::Draft;
+use crate::support::{assertion, claims, form, json_body, token};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]

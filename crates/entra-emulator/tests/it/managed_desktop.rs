@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::support::{Answer, access_token, authorize_url, form, get_as, json_body, post, token};
 use entra_emulator::{App, Config, Emulator, EmulatorBuilder, Fault, ManagedDevice, Tenant, User};
 use http::Request;
 use serde_json::{Value, json};
+
+use crate::support::{Answer, access_token, authorize_url, form, get_as, json_body, post, token};
 
 const SCOPE: &str = "https://mwaas-services-customerapi-prod.azurewebsites.net/.default";
 

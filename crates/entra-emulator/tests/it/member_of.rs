@@ -1,9 +1,10 @@
 //! The groups of users and groups at Graph, and the basic profiles of users: who may read what.
 
-use crate::support::{Answer, access_token, authorize_url, get_as, json_body, post};
 use entra_emulator::{App, Emulator, Group, Tenant, User};
 use http::Request;
 use serde_json::Value;
+
+use crate::support::{Answer, access_token, authorize_url, get_as, json_body, post};
 
 const GRAPH: &str = "https://graph.microsoft.com/.default";
 const REDIRECT: &str = "https://app.example/cb";

@@ -1,11 +1,12 @@
 //! Members of JSON come in the order in which the services write them: programs print responses as they are, and people
 //! compare them with the documents.
 
-use crate::support::{access_token, authorize_url, get, get_as, json_body, post};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_emulator::{App, Emulator, Tenant, User};
 use http::Request;
+
+use crate::support::{access_token, authorize_url, get, get_as, json_body, post};
 
 fn emulator() -> Emulator {
     let app = App::new("a").redirect_uri("https://app.example/cb");

@@ -4,9 +4,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::support::form;
 use entra_emulator::{Channel, Emulator, Fault};
 use serde_json::Value;
+
+use crate::support::form;
 
 const GRAPH: (&str, &str) = ("scope", "https://graph.microsoft.com/.default");
 
@@ -94,22 +95,17 @@ fn documents_name_the_host_the_client_used() {
 
 #[test]
 fn it_is_ready_when_start_returns_and_gone_when_dropped() {
-    let mut fastest = Duration::MAX;
+    // A connection that sends nothing must not delay the end: an emulator that waited for it would wait for an hour.
+    let builder = Emulator::builder().idle_timeout(Duration::from_secs(3_600));
     for _ in 0..5 {
-        let begin = Instant::now();
-        let emulator = Emulator::start();
-        fastest = fastest.min(begin.elapsed());
+        let emulator = builder.clone().start();
         let address = emulator.address().unwrap();
-        // A connection that sends nothing must not delay the end.
         let mut idle = TcpStream::connect(address).unwrap();
-        let begin = Instant::now();
         drop(emulator);
-        assert!(begin.elapsed() < Duration::from_secs(5));
         idle.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         assert!(matches!(idle.read(&mut [0]), Ok(0) | Err(_)));
         assert!(TcpStream::connect(address).is_err());
     }
-    assert!(fastest < Duration::from_millis(50), "{fastest:?}");
 }
 
 #[test]
@@ -243,6 +239,7 @@ fn faults_of_the_wire_are_what_they_say() {
     }
     drop(stream);
 
+    // A lower bound holds on a slow machine as well.
     let begin = Instant::now();
     emulator.fault(Fault::delayed(Duration::from_millis(200)));
     assert_eq!(status(&exchange(&emulator, &request).0), "200");

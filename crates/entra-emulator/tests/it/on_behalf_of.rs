@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::support::{Answer, authorize_url, claims, get_as, json_body, post, refusal};
 use entra_emulator::{Api, App, Emulator, TokenVersion};
 use serde_json::{Value, json};
+
+use crate::support::{Answer, authorize_url, claims, get_as, json_body, post, refusal};
 
 const REDIRECT: &str = "https://app.example/cb";
 const GRAPH: &str = "https://graph.microsoft.com";
@@ -141,7 +142,10 @@ fn only_its_own_token_of_a_user_in_time() {
     // Another emulator's key is another service's.
     let other = Emulator::builder().seed(1).build();
     assert_eq!(
-        ask(&crate::support::access_token(&other, "https://graph.microsoft.com/.default")),
+        ask(&crate::support::access_token(
+            &other,
+            "https://graph.microsoft.com/.default"
+        )),
         50013
     );
     emulator.clock().advance(Duration::from_secs(3_599));

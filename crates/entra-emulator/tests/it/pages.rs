@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use crate::support::browser::{Page, attribute};
-use crate::support::{authorize_url, get, json_body, post};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use entra_emulator::{Api, App, Emulator, Tenant, User};
+
+use crate::support::browser::{Page, attribute};
+use crate::support::{authorize_url, get, json_body, post};
 
 const REDIRECT: &str = "https://app.example:8443/cb";
 const EVIL: &str = "\"><script>alert('x')</script><b a=\"&";

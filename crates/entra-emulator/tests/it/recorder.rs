@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::support::{access_token, encode, form, get, get_as, refusal, token};
 use entra_emulator::{App, Channel, Emulator, Endpoint, Fault, Lint};
 use http::Request;
+
+use crate::support::{access_token, encode, form, get, get_as, refusal, token};
 
 const GRAPH: &str = "https://graph.microsoft.com";
 const SCOPE: (&str, &str) = ("scope", "https://graph.microsoft.com/.default");

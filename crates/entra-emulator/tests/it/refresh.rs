@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::support::{Answer, authorize_url, claims, json_body, post, refusal};
 use entra_emulator::{Api, App, Emulator, Tenant};
 use serde_json::{Value, json};
+
+use crate::support::{Answer, authorize_url, claims, json_body, post, refusal};
 
 const REDIRECT: &str = "https://app.example/cb";
 const GRAPH: &str = "https://graph.microsoft.com";

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use entra_emulator::{App, Emulator, Fault};
+use serde_json::Value;
+
 use crate::support::assertion::{self, Draft, accepted, refused};
 use crate::support::browser::Page;
 use crate::support::{access_token, authorize_url, form, get, get_as, json_body, post, refusal, token};
-use entra_emulator::{App, Emulator, Fault};
-use serde_json::Value;
 
 const SCOPE: (&str, &str) = ("scope", "https://graph.microsoft.com/.default");
 const OFFICE: &str = "https://manage.office.com";

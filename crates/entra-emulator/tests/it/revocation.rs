@@ -2,12 +2,13 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::support::{Answer, claims, encode, get_as, json_body, token};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use entra_emulator::{App, Emulator, EmulatorBuilder};
 use http::Request;
 use serde_json::{Value, json};
+
+use crate::support::{Answer, claims, encode, get_as, json_body, token};
 
 const SCOPE: &str = "https://graph.microsoft.com/.default";
 const RESOURCE: &str = "https://graph.microsoft.com";

@@ -5,11 +5,12 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::form;
 use entra_emulator::{Channel, Emulator, Fault};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use crate::support::form;
 
 fn exchange(emulator: &Emulator, ca_pem: &str, name: &'static str, request: &str) -> std::io::Result<String> {
     let mut roots = RootCertStore::empty();

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::support::{claims, form, header, json_body, refusal, token};
 use entra_emulator::{Api, App, Emulator, Tenant, TokenVersion};
 use serde_json::{Value, json};
+
+use crate::support::{claims, form, header, json_body, refusal, token};
 
 const SQL: &str = "https://database.windows.net/";
 

@@ -1,9 +1,10 @@
 //! The properties of users that a configuration states, in queries of Graph and at sign-ins.
 
-use crate::support::{Answer, access_token, encode, json_body};
 use entra_emulator::{Config, Emulator, EmulatorBuilder};
 use http::Request;
 use serde_json::{Value, json};
+
+use crate::support::{Answer, access_token, encode, json_body};
 
 const GRAPH: &str = "https://graph.microsoft.com/.default";
 

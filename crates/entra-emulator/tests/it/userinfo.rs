@@ -1,8 +1,9 @@
 //! The UserInfo endpoints that the metadata names.
 
-use crate::support::{Answer, access_token_of, authorize_url, claims, document, get, get_as, json_body, post};
 use entra_emulator::{Api, App, Emulator, Tenant, User};
 use serde_json::{Value, json};
+
+use crate::support::{Answer, access_token_of, authorize_url, claims, document, get, get_as, json_body, post};
 
 const REDIRECT: &str = "https://app.example/cb";
 const GRAPH: &str = "https://graph.microsoft.com";

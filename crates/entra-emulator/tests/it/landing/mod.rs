@@ -1,0 +1,41 @@
+//! What the emulator says about itself.
+
+mod contents;
+mod health;
+mod secrecy;
+
+use entra_emulator::{Api, App, Emulator, Secret, Tenant, User};
+
+use crate::support::get;
+
+pub(super) const EVIL: &str = "\"><script>alert('x')</script><b a=\"&";
+pub(super) const CANARY: &str = "canary-S3cret~1";
+
+/// An emulator whose names are hostile, and whose secrets are canaries.
+pub(super) fn hostile() -> Emulator {
+    let secret = Secret::new(CANARY);
+    let app = App::new(format!("app {EVIL}")).secret(secret).secret("canary2");
+    Emulator::builder()
+        .tenant(
+            Tenant::new("evil.example").user(User::new(format!("Zoe {EVIL}")).user_principal_name("zoe@evil.example")),
+        )
+        .api(
+            Api::new(format!("api://{}", EVIL.replace(' ', "-")))
+                .role("all<i>")
+                .scope("read<i>"),
+        )
+        .app(
+            app.certificate_pem(include_str!("../../certificates/app.crt"))
+                .redirect_uri("https://app.example/cb"),
+        )
+        .build()
+}
+
+pub(super) fn page(emulator: &Emulator) -> String {
+    let answer = get(emulator, "http://localhost/");
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["content-type"]),
+        (200, &"text/html; charset=utf-8".parse().unwrap())
+    );
+    String::from_utf8(answer.into_body()).unwrap()
+}
