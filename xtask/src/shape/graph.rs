@@ -108,6 +108,18 @@ impl Graph {
         graph
     }
 
+    /// The files that no module declares: no compiler reads them.
+    pub(super) fn orphans(&self) -> impl Iterator<Item = &str> {
+        let orphans = self.modules.iter().enumerate().filter(|(at, module)| {
+            let declares = |name: &String| {
+                self.parent(*at)
+                    .is_some_and(|at| self.modules[at].declared.contains(name))
+            };
+            module.path.last().is_some_and(|name| !declares(name))
+        });
+        orphans.map(|(_, module)| module.file.as_str())
+    }
+
     /// Every import: the importing file, the imported one, and the place.
     pub(super) fn imports(&self) -> impl Iterator<Item = (&str, &str, String)> {
         self.edges.iter().zip(&self.modules).flat_map(|(edges, from)| {
@@ -355,6 +367,22 @@ mod tests {
             imports(&files),
             ["lib.rs:1: a::A of a.rs", "a.rs:2: super::super::x of lib.rs"]
         );
+    }
+
+    #[test]
+    fn files_that_no_module_declares_are_orphans() {
+        let files = [
+            ("main.rs", "mod a;"),
+            ("a/mod.rs", "mod inner;"),
+            ("a/inner.rs", ""),
+            ("a/lost.rs", ""),
+            ("b/c.rs", ""),
+        ];
+        let sources: Vec<_> = files.iter().map(|(_, code)| Source::read(code)).collect();
+        let files = files.iter().zip(&sources);
+        let graph =
+            Graph::new(files.map(|((file, _), source)| ((*file).to_owned(), module_of(Path::new(file)), source)));
+        assert_eq!(graph.orphans().collect::<Vec<_>>(), ["a/lost.rs", "b/c.rs"]);
     }
 
     #[test]

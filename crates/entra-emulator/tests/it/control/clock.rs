@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use entra_emulator::{App, Cut, Delivery, Emulator, Fault};
+use entra_emulator::Emulator;
 use serde_json::{Value, json};
 
-use crate::support::control::{SCOPE, ask, call, emulator, refused, shown, told};
-use crate::support::{Answer, access_token, authorize_url, form, get, get_as, json_body, post, token};
+use crate::support::control::{SCOPE, ask, emulator, refused, shown, told};
+use crate::support::{access_token, get_as};
 
 #[test]
 fn the_clock_is_read_and_moved() {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use entra_emulator::{App, Cut, Delivery, Emulator, Fault};
+use entra_emulator::{Cut, Delivery, Fault};
 use serde_json::{Value, json};
 
-use crate::support::control::{SCOPE, ask, call, emulator, refused, shown, told};
-use crate::support::{Answer, access_token, authorize_url, form, get, get_as, json_body, post, token};
+use crate::support::control::{ask, call, emulator, refused, shown, told};
+use crate::support::{Answer, authorize_url, json_body};
 
 #[test]
 fn every_fault_can_be_told() {
@@ -28,7 +28,10 @@ fn every_fault_can_be_told() {
     let answer = strike(json!({"status": 503, "retry_after_date": 60}));
     assert_eq!(header(&answer, "retry-after"), "Tue, 14 Nov 2023 22:14:20 GMT");
     let answer = strike(json!({"aadsts": 90033, "retry_after": 1}));
-    assert_eq!((answer.status().as_u16(), crate::support::refusal(&answer)), (503, 90033));
+    assert_eq!(
+        (answer.status().as_u16(), crate::support::refusal(&answer)),
+        (503, 90033)
+    );
     let answer = strike(json!({"status": 503, "body": "<html>", "content_type": "text/html"}));
     assert_eq!(
         (answer.status().as_u16(), answer.body().as_slice()),

@@ -1,12 +1,10 @@
 //! Recorded requests.
 
-use std::time::Duration;
+use entra_emulator::{App, Emulator};
+use serde_json::json;
 
-use entra_emulator::{App, Cut, Delivery, Emulator, Fault};
-use serde_json::{Value, json};
-
-use crate::support::control::{SCOPE, ask, call, emulator, refused, shown, told};
-use crate::support::{Answer, access_token, authorize_url, form, get, get_as, json_body, post, token};
+use crate::support::control::{SCOPE, ask, call, emulator, shown, told};
+use crate::support::{access_token, form, get_as, post, token};
 
 #[test]
 fn requests_are_numbered_and_told_in_words() {
