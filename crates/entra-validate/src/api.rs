@@ -172,6 +172,12 @@ impl Api {
         Ok(self)
     }
 
+    /// The address of the API's metadata that challenges name, if one is set.
+    #[must_use]
+    pub fn resource_metadata(&self) -> Option<&str> {
+        self.0.challenge.resource_metadata.as_deref()
+    }
+
     /// Starts the validation of a token: applies the rules up to the one that needs the signing keys.
     ///
     /// A driver is one total match:
@@ -324,6 +330,7 @@ impl Api {
             Tenants::One(one) if self.is_external() => vec![format!("https://{one}.ciamlogin.com/{one}/v2.0")],
             Tenants::One(one) => vec![of(&one.to_string())],
             Tenants::AnyOf(some) => some.iter().map(|tenant: &Guid| of(&tenant.to_string())).collect(),
+            // No issuer stands for all tenants: this is the address that clients of any of them can use.
             Tenants::Any => vec![of("organizations")],
         }
     }

@@ -2,6 +2,7 @@
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use percent_encoding::percent_decode_str;
 
 use crate::rejection::Rejection;
 
@@ -14,7 +15,10 @@ use crate::rejection::Rejection;
 /// Returns [`Rejection::NoToken`] if there is none, and [`Rejection::BadRequest`] if there are two or the header cannot be read.
 pub fn bearer_token<'r>(headers: &'r HeaderMap, query: Option<&str>) -> Result<&'r str, Rejection> {
     let bad = |problem| Rejection::BadRequest { problem };
-    let names_token = |pair: &str| pair.split('=').next() == Some("access_token");
+    let names_token = |pair: &str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        percent_decode_str(name).eq(*b"access_token")
+    };
     if query.is_some_and(|query| query.split('&').any(names_token)) {
         return Err(bad("a token in the query of the URI is not accepted"));
     }

@@ -50,6 +50,24 @@ impl Template {
         self == other || other.matches(&self.0, tenant)
     }
 
+    /// Whether it is this external tenant's issuer, under any of the hosts that may stand there.
+    ///
+    /// How the service writes the issuer of the keys of `ciamlogin.com` is not documented: tokens name the tenant's ID as the host, the
+    /// metadata has addresses with the tenant's name, and keys of other tenants name `login.microsoftonline.com`. The keys are those of
+    /// the tenant's own metadata in any case. What matters is that they do not belong to another tenant.
+    pub(crate) fn is_of_external(&self, tenant: Guid) -> bool {
+        let is_tenant = |text: &str| text == PLACEHOLDER || canonical_guid(text) == Some(tenant);
+        let Some((host, path)) = self.0.strip_prefix("https://").and_then(|rest| rest.split_once('/')) else {
+            return false;
+        };
+        let is_host = match host.strip_suffix(".ciamlogin.com") {
+            Some(name) if canonical_guid(name).is_some() => is_tenant(name),
+            Some(name) => !name.is_empty() && !name.contains(['.', ':', '@']),
+            None => host == "login.microsoftonline.com",
+        };
+        is_host && path.strip_suffix("/v2.0").is_some_and(is_tenant)
+    }
+
     pub(crate) fn has_place(&self) -> bool {
         self.0.contains(PLACEHOLDER)
     }
@@ -122,6 +140,39 @@ mod tests {
             String::new(),
         ] {
             assert_eq!(canonical_guid(&other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn external_tenants_key_names_no_other_tenant() {
+        let tenant = TENANT.parse().unwrap();
+        let other = "bbbbcccc-1111-dddd-2222-eeee3333ffff";
+        for issuer in [
+            "https://{tenantid}.ciamlogin.com/{tenantid}/v2.0",
+            "https://contoso.ciamlogin.com/{tenantid}/v2.0",
+            "https://login.microsoftonline.com/{tenantid}/v2.0",
+            &format!("https://{TENANT}.ciamlogin.com/{TENANT}/v2.0"),
+            &format!("https://login.microsoftonline.com/{TENANT}/v2.0"),
+        ] {
+            assert!(Template::new(issuer).is_of_external(tenant), "{issuer}");
+        }
+        for issuer in [
+            &format!("https://login.microsoftonline.com/{other}/v2.0"),
+            &format!("https://{other}.ciamlogin.com/{{tenantid}}/v2.0"),
+            &format!("https://{other}.ciamlogin.com/{other}/v2.0"),
+            &format!("https://contoso.ciamlogin.com/{other}/v2.0"),
+            "https://login.microsoftonline.us/{tenantid}/v2.0",
+            "https://a.b.ciamlogin.com/{tenantid}/v2.0",
+            "https://x@.ciamlogin.com/{tenantid}/v2.0",
+            "https://.ciamlogin.com/{tenantid}/v2.0",
+            "https://evil.example/.ciamlogin.com/{tenantid}/v2.0",
+            "http://login.microsoftonline.com/{tenantid}/v2.0",
+            "https://login.microsoftonline.com/{tenantid}",
+            "https://login.microsoftonline.com/{tenantid}/v2.0/",
+            "https://login.microsoftonline.com/common/v2.0",
+            "",
+        ] {
+            assert!(!Template::new(issuer).is_of_external(tenant), "{issuer}");
         }
     }
 

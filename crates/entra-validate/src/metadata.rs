@@ -29,7 +29,9 @@ use crate::challenge;
 pub struct ResourceMetadata {
     /// The identifier of the resource: its URL.
     pub resource: String,
-    /// The issuers whose tokens it takes.
+    /// The issuers whose tokens it takes. For [`Tenants::Any`](crate::Tenants::Any) it is the address `organizations`, which is none:
+    /// its metadata has the issuer of each tenant, with a placeholder. A client that compares the two (RFC 8414, section 3.3) rejects it.
+    /// Put the issuers in its place where the tenants are known.
     pub authorization_servers: Vec<String>,
     /// The scopes that a client may request, in full, as the authorization server expects them.
     #[serde(skip_serializing_if = "Vec::is_empty")]

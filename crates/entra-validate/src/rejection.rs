@@ -206,7 +206,9 @@ impl Rejection {
                 "request a token for this API: one for Microsoft Graph can be validated by Graph only"
             }
             Self::Signature { is_graph: false } => "the token was changed on its way, or was not issued by Entra",
-            Self::KeyIssuer => "the token claims another issuer than its key signs for: it is forged",
+            Self::KeyIssuer => {
+                "compare iss with the issuer of the key in the published keys: a key signs for its own tenant and cloud only"
+            }
             Self::KeyCloud => "the token was signed in another cloud than the metadata belongs to",
             Self::Audience { .. } => {
                 "request a token for this API; in a v2 token aud is the API's client ID, in a v1 token its App ID URI"

@@ -50,6 +50,7 @@ impl<'a> Facts<'a> {
             // It signs for the issuer of its metadata, which the token's was compared with.
             None => true,
             Some(template) if template.matches(issuer, *tenant) => true,
+            Some(template) if self.api.is_external() => template.is_of_external(*tenant),
             // Keys are one set for both versions, and may name the issuer of v2 in the documents of v1.
             Some(template) => {
                 let v2 = self.api.known_issuer(EndpointVersion::V2);

@@ -139,10 +139,23 @@ impl Validator {
         let now = (shared.clock)();
         let mut state = shared.lock();
         let lookup = state.cache.lookup(version, kid, now);
+        let is_lost = state.cache.is_lost(version, now);
         let flight = state.driver.of(version);
+        // Those who wait for a fetch that took too long look again, too: no other may follow it for minutes.
+        let end = |flight: &mut Option<Numbered>| {
+            if let Some((_, lost)) = flight.take_if(|_| is_lost) {
+                lost.leave();
+            }
+        };
         let (fetch, meanwhile) = match lookup {
-            Lookup::Ready(keys) => return Looked::Keys(Ok(keys)),
-            Lookup::Unavailable(rejection) => return Looked::Keys(Err(rejection)),
+            Lookup::Ready(keys) => {
+                end(flight);
+                return Looked::Keys(Ok(keys));
+            }
+            Lookup::Unavailable(rejection) => {
+                end(flight);
+                return Looked::Keys(Err(rejection));
+            }
             Lookup::Fetch(fetch) => (Some(fetch), None),
             Lookup::Refresh(keys, fetch) => (Some(fetch), Some(keys)),
             Lookup::InFlight => (None, None),

@@ -149,6 +149,16 @@ impl KeyCache {
         }
     }
 
+    /// Whether the last fetch took so long that it counts as lost.
+    #[cfg(feature = "async")]
+    pub(crate) fn is_lost(&self, version: EndpointVersion, now: Timestamp) -> bool {
+        let source = match version {
+            EndpointVersion::V1 => &self.v1,
+            EndpointVersion::V2 => &self.v2,
+        };
+        source.is_in_flight && !source.is_in_flight(now)
+    }
+
     #[cfg(feature = "blocking")]
     pub(crate) fn is_in_flight(&self, version: EndpointVersion) -> bool {
         match version {

@@ -95,7 +95,8 @@ fn is_of_cloud(uri: &Uri, cloud: &Cloud) -> bool {
     is_same || is_sibling
 }
 
-/// The `cloud_instance_name` of a named cloud, as its metadata has it.
+/// The `cloud_instance_name` of a named cloud, as its metadata has it. It counts where a document has no such member: what the metadata
+/// says comes first.
 pub(super) fn instance_name(cloud: &Cloud) -> Option<&'static str> {
     match cloud {
         Cloud::Public => Some("microsoftonline.com"),

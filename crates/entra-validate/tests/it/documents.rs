@@ -111,10 +111,30 @@ fn external_tenants_tokens_name_its_own_issuer() {
         "jwks_uri",
         format!("https://{TENANT}.ciamlogin.com/{TENANT}/discovery/v2.0/keys"),
     );
+    let token = daemon().with("iss", issuer.as_str()).sign();
     let mut jwk = KEYS[0].jwk();
+    // The service's own form of it is not documented.
+    for of_key in [
+        "https://login.microsoftonline.com/{tenantid}/v2.0",
+        "https://contoso.ciamlogin.com/{tenantid}/v2.0",
+        "https://{tenantid}.ciamlogin.com/{tenantid}/v2.0",
+        &issuer,
+    ] {
+        jwk["issuer"] = json!(of_key);
+        cloud.publish([jwk.clone()]);
+        validate_at(&api, &cloud, &token, NOW).unwrap();
+    }
+    for of_key in [
+        format!("https://login.microsoftonline.com/{OTHER_TENANT}/v2.0"),
+        format!("https://{OTHER_TENANT}.ciamlogin.com/{OTHER_TENANT}/v2.0"),
+    ] {
+        jwk["issuer"] = json!(of_key);
+        cloud.publish([jwk.clone()]);
+        let rejection = validate_at(&api, &cloud, &token, NOW);
+        assert_eq!(rejection, Err(entra_validate::Rejection::KeyIssuer), "{of_key}");
+    }
     jwk["issuer"] = json!(issuer);
     cloud.publish([jwk]);
-    validate_at(&api, &cloud, &daemon().with("iss", issuer.as_str()).sign(), NOW).unwrap();
     for other in [
         format!("https://contoso.ciamlogin.com/{TENANT}/v2.0"),
         format!("https://{OTHER_TENANT}.ciamlogin.com/{TENANT}/v2.0"),

@@ -431,3 +431,40 @@ async fn leaping_clock_in_an_outage_is_no_fault_of_the_token() {
         .unwrap_err();
     assert_eq!(rejection.status(), 503, "{rejection}");
 }
+
+/// After a forced fetch no other follows for minutes, so nothing else would end the wait.
+#[tokio::test]
+async fn waiters_of_a_lost_forced_fetch_are_released() {
+    let (cloud, clock) = (Cloud::new(), Clock::new());
+    let (calls, answering) = (Arc::new(AtomicUsize::new(0)), cloud.clone());
+    let counted = Arc::clone(&calls);
+    let transport = transport_fn(move |request: Request| {
+        // The metadata and the keys are there, and then nothing comes any more.
+        let is_silent = counted.fetch_add(1, Ordering::SeqCst) >= 2;
+        let cloud = answering.clone();
+        async move {
+            if is_silent {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, TransportError>(cloud.answer(&request))
+        }
+    });
+    let validator = Validator::with_clock(api(), transport, clock.reader());
+    assert!(validator.validate(&clock.token(0)).await.is_ok());
+    clock.advance(Duration::from_secs(300));
+    let start = || {
+        let (validator, token) = (validator.clone(), clock.token(2));
+        tokio::spawn(async move { validator.validate(&token).await.map(drop) })
+    };
+    let mut tasks = vec![start(), start()];
+    while calls.load(Ordering::SeqCst) < 3 {
+        tokio::task::yield_now().await;
+    }
+    clock.advance(Duration::from_secs(120));
+    tasks.push(start());
+    for task in tasks {
+        let outcome = tokio::time::timeout(Duration::from_secs(60), task).await;
+        assert_eq!(outcome.expect("it is released").unwrap(), Err(Rejection::UnknownKey));
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 3);
+}

@@ -54,7 +54,13 @@ fn bearer_token_comes_from_one_header() {
             "{bad:?}"
         );
     }
-    for query in ["access_token=x", "a=b&access_token=x", "access_token"] {
+    for query in [
+        "access_token=x",
+        "a=b&access_token=x",
+        "access_token",
+        "access%5Ftoken=x",
+        "%61ccess%5ftoken",
+    ] {
         for request in [&["Bearer a"][..], &[]] {
             assert_eq!(
                 bearer_token(&headers(request), Some(query)).unwrap_err().status(),
