@@ -118,6 +118,7 @@
 //! A request without a token, or with one of wrong form, issuer or algorithm, costs no fetch of keys, and all tokens with unknown key
 //! IDs together one in five minutes. Rejections have no body; why is in the log (`tracing`), with the name of the rule and never with
 //! the token. `OPTIONS` passes without a token, since browsers send preflights without one, and so do the paths that were opened.
+//! A handler that serves every method serves `OPTIONS` to everyone, then: `RequireToken::with_guarded_options` asks for a token there, too.
 //!
 //! A tonic server takes the layer as it is (`Server::builder().layer(..)`). Rejections are responses of HTTP there, too, without a
 //! `grpc-status`: clients of gRPC read the status 401 as `UNAUTHENTICATED`, 403 as `PERMISSION_DENIED` and 503 as `UNAVAILABLE`, as the

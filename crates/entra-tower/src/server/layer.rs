@@ -54,6 +54,7 @@ pub struct RequireToken<P = Unpublished> {
 pub(super) struct Gate {
     pub(super) validator: Validator,
     open_paths: BTreeSet<Box<str>>,
+    guards_options: bool,
 }
 
 impl RequireToken {
@@ -63,6 +64,7 @@ impl RequireToken {
         let gate = Gate {
             validator,
             open_paths: BTreeSet::new(),
+            guards_options: false,
         };
         Self {
             gate: Arc::new(gate),
@@ -77,12 +79,21 @@ impl RequireToken {
     /// has set it. In axum, put this layer around the whole router and its fallback: a layer of one route sees no other path.
     ///
     /// # Errors
-    /// Returns an error if the resource is no URL.
+    /// Returns an error if the resource is no URL, or if the API's challenges name another address than the one that follows from it.
     pub fn publish(self, metadata: &ResourceMetadata) -> Result<RequireToken<Published>, Error> {
-        Ok(RequireToken {
-            gate: self.gate,
-            publish: Published::new(metadata)?,
-        })
+        let publish = Published::new(metadata)?;
+        match self.gate.validator.api().resource_metadata() {
+            Some(named) if named != publish.url() => Err(InputError::new(
+                Input::Other("resource metadata"),
+                format!("is served at {}, and challenges name {named}", publish.url()),
+            )
+            .with_hint("pass the first to Api::with_resource_metadata")
+            .into()),
+            _ => Ok(RequireToken {
+                gate: self.gate,
+                publish,
+            }),
+        }
     }
 }
 
@@ -103,12 +114,23 @@ impl<P> RequireToken<P> {
         Arc::make_mut(&mut self.gate).open_paths.insert(path.into());
         Ok(self)
     }
+
+    /// Asks for a token in `OPTIONS` requests as well, which pass without one by default: browsers send preflights so.
+    ///
+    /// Set it where a CORS layer outside of this one answers the preflights, or where no browser calls. Without it, a handler that serves
+    /// every method serves `OPTIONS` to everyone, unless it asks for its `Caller`. The layer of the permissions lets such requests pass.
+    #[must_use]
+    pub fn with_guarded_options(mut self) -> Self {
+        Arc::make_mut(&mut self.gate).guards_options = true;
+        self
+    }
 }
 
 impl Gate {
     /// Returns true if a request passes without a token: CORS preflights never have one.
     pub(super) fn is_open<B>(&self, request: &Request<B>) -> bool {
-        request.method() == Method::OPTIONS || self.open_paths.contains(request.uri().path())
+        let is_preflight = request.method() == Method::OPTIONS && !self.guards_options;
+        is_preflight || self.open_paths.contains(request.uri().path())
     }
 }
 

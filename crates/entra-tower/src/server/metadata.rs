@@ -28,6 +28,7 @@ impl<B> Publish<B> for Unpublished {
 pub struct Published {
     path: Arc<str>,
     document: Arc<str>,
+    url: Arc<str>,
 }
 
 impl Published {
@@ -39,11 +40,18 @@ impl Published {
             "/" => "",
             path => path,
         };
+        let (scheme, authority) = resource.scheme_str().zip(resource.authority()).ok_or_else(unusable)?;
         let document = serde_json::to_string(metadata).map_err(|_| unusable())?;
         Ok(Self {
             path: format!("{WELL_KNOWN}{path}").into(),
             document: document.into(),
+            url: format!("{scheme}://{authority}{WELL_KNOWN}{path}").into(),
         })
+    }
+
+    /// The address of the document for clients.
+    pub(super) fn url(&self) -> &str {
+        &self.url
     }
 }
 

@@ -192,6 +192,46 @@ async fn only_preflights_and_open_paths_pass_without_a_token() {
 }
 
 #[tokio::test]
+async fn options_can_be_guarded() {
+    let corpus = Corpus::read();
+    let layer = RequireToken::new(corpus.validator("one_tenant", &Keys::default())).with_guarded_options();
+    let read = RequirePermissions::any_of(["Tasks.Read"], ["Tasks.Read.All"]).unwrap();
+    let service = layer.layer(read.layer(tower::service_fn(who)));
+    for (token, status) in [(None, 401), (Some(corpus.token("v2 user")), 200)] {
+        let answer = send(&service, request(Method::OPTIONS, "/tasks", token.as_deref())).await;
+        assert_eq!(answer.status(), status);
+    }
+}
+
+#[tokio::test]
+async fn challenges_name_the_address_that_is_served() {
+    let corpus = Corpus::read();
+    let serve = |named: Option<&str>| {
+        let api = corpus.api("one_tenant");
+        let api = named
+            .map_or_else(|| Ok(api.clone()), |url| api.clone().with_resource_metadata(url))
+            .unwrap();
+        let metadata = ResourceMetadata::new("https://api.contoso.com/mcp", &api).unwrap();
+        RequireToken::new(corpus.validator_of(api, &Keys::default()))
+            .publish(&metadata)
+            .map(drop)
+    };
+    assert!(serve(None).is_ok());
+    assert!(serve(Some("https://api.contoso.com/.well-known/oauth-protected-resource/mcp")).is_ok());
+    for other in [
+        "https://api.contoso.com/.well-known/oauth-protected-resource",
+        "https://api.contoso.com/mcp/.well-known/oauth-protected-resource",
+        "https://other.contoso.com/.well-known/oauth-protected-resource/mcp",
+    ] {
+        let error = serve(Some(other)).unwrap_err().to_string();
+        assert!(
+            error.contains(other) && error.contains("oauth-protected-resource/mcp"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn metadata_of_the_resource_is_served() {
     let corpus = Corpus::read();
     let address = "https://api.contoso.com/.well-known/oauth-protected-resource/mcp";
