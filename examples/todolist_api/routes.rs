@@ -41,9 +41,13 @@ pub(crate) fn router(store: Store, guards: Guards) -> Router {
     } = guards;
     let all = get(list).layer(read.clone()).merge(post(add).layer(write.clone()));
     let each = get(one).layer(read).merge(put(change).delete(remove).layer(write));
-    Router::new()
-        .route(PATH, all)
-        .route(&format!("{PATH}/{{id}}"), each)
+    // The samples' framework compares paths without regard to letter case, and its documents write both.
+    let at = |router: Router<Arc<Store>>, path| {
+        router
+            .route(path, all.clone())
+            .route(&format!("{path}/{{id}}"), each.clone())
+    };
+    at(at(Router::new(), PATH), "/api/ToDoList")
         .fallback(|| async { Problem::NOT_FOUND })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         // Around everything: a request without a valid token learns nothing, and its body is not read.

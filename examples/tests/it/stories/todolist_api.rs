@@ -513,3 +513,17 @@ fn keys_are_fetched_once() {
     let fetches = requests.iter().filter(|request| request.path.contains("/discovery/"));
     assert_eq!(fetches.count(), 1);
 }
+
+/// The samples' framework ignores the letter case of paths, and the documents write both.
+#[test]
+fn both_spellings_of_the_path_lead_to_the_list() {
+    let (emulator, folder) = (emulator(), folder("todolist-spellings"));
+    let mut server = Server::start(&emulator, &folder, &delivered("appsettings.json"), &[]);
+    let token = user(&emulator, ADELE);
+    let added = server.post(&token, json!({"description": "Buy bread"}));
+    server.endpoint = server.endpoint.replace("/api/todolist", "/api/ToDoList");
+    assert_eq!(server.list(&token), ["Buy bread"]);
+    let one = server.call("GET", &format!("/{}", added["id"]), Some(&token), None);
+    assert_eq!((one.status, &one.json["description"]), (200, &json!("Buy bread")));
+    assert_eq!(server.call("GET", "", None, None).status, 401);
+}
