@@ -3,7 +3,7 @@
 use entra_proto::{EndpointVersion, Guid, Timestamp};
 
 use crate::issuer::canonical_guid;
-use crate::object::{Record, Value};
+use crate::object::{Name, Record, Value};
 use crate::words::Words;
 
 /// A member of an object that may be missing, or of another type than it should be.
@@ -125,27 +125,27 @@ impl Claims {
 }
 
 impl Record for Claims {
-    const NAMES: &'static [&'static str] = &[
-        "iss",
-        "aud",
-        "tid",
-        "ver",
-        "oid",
-        "sub",
-        "azp",
-        "appid",
-        "idtyp",
-        "scp",
-        "roles",
-        "exp",
-        "nbf",
-        "iat",
-        "cnf",
-        "xms_cc",
-        "acrs",
-        "xms_act_fct",
-        "xms_sub_fct",
-        "xms_par_app_azp",
+    const NAMES: &'static [Name] = &[
+        Name::new("iss"),
+        Name::new("aud"),
+        Name::new("tid"),
+        Name::new("ver"),
+        Name::new("oid"),
+        Name::new("sub"),
+        Name::new("azp"),
+        Name::new("appid"),
+        Name::new("idtyp"),
+        Name::new("scp"),
+        Name::new("roles"),
+        Name::new("exp"),
+        Name::new("nbf"),
+        Name::new("iat"),
+        Name::new("cnf"),
+        Name::new("xms_cc"),
+        Name::new("acrs"),
+        Name::new("xms_act_fct"),
+        Name::new("xms_sub_fct"),
+        Name::new("xms_par_app_azp"),
     ];
 
     fn set(&mut self, name: usize, value: Value<'_>) {

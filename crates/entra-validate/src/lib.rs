@@ -79,6 +79,7 @@
 
 mod api;
 mod audience;
+mod base64url;
 mod bearer;
 #[cfg(feature = "blocking")]
 pub mod blocking;

@@ -3,18 +3,50 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::words::Words;
 
 /// The members of an object that are read; all others are skipped.
-pub(crate) trait Record: Default {
-    const NAMES: &'static [&'static str];
+pub(crate) trait Record {
+    const NAMES: &'static [Name];
 
     /// Takes the value of the member with this place in [`NAMES`](Self::NAMES). It comes once at most.
     fn set(&mut self, name: usize, value: Value<'_>);
+}
+
+/// The name of a member that is read.
+pub(crate) struct Name {
+    text: &'static str,
+    folded: u64,
+}
+
+impl Name {
+    pub(crate) const fn new(text: &'static str) -> Self {
+        let folded = folded(text);
+        Self { text, folded }
+    }
+
+    /// Whether it is this name, perhaps in another letter case.
+    #[inline]
+    fn is_alike(&self, name: &str, folded: u64) -> bool {
+        // A name of eight bytes or fewer is in the number whole.
+        self.folded == folded
+            && self.text.len() == name.len()
+            && (name.len() <= size_of::<u64>() || self.text.eq_ignore_ascii_case(name))
+    }
+}
+
+/// The last eight bytes of a name in lower case, as one number: by it almost all names are told apart.
+const fn folded(name: &str) -> u64 {
+    let mut number = 0;
+    let mut rest = name.as_bytes();
+    while let [byte, behind @ ..] = rest {
+        number = number << 8 | byte.to_ascii_lowercase() as u64;
+        rest = behind;
+    }
+    number
 }
 
 /// The value of a member, as far as any member of ours may be like it.
@@ -57,49 +89,40 @@ impl Problem {
 
 /// Reads an object. Any member that stands there twice is an error, and so is one of the record's that stands there in two letter
 /// cases: readers differ in which of them they take.
-pub(crate) fn read<R: Record>(json: &str) -> Result<R, Problem> {
+pub(crate) fn read<R: Record>(json: &str, record: &mut R) -> Result<(), Problem> {
     let problem = Cell::new(Problem::NoObject);
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let reader = Reader {
         problem: &problem,
-        record: PhantomData,
+        record,
     };
-    let record = reader.deserialize(&mut deserializer).map_err(|_| problem.get())?;
-    deserializer.end().map_err(|_| Problem::NoObject)?;
-    Ok(record)
+    deserializer.deserialize_map(reader).map_err(|_| problem.get())?;
+    deserializer.end().map_err(|_| Problem::NoObject)
 }
 
-struct Reader<'p, R> {
-    problem: &'p Cell<Problem>,
-    record: PhantomData<R>,
-}
-
-impl<'de, R: Record> DeserializeSeed<'de> for Reader<'_, R> {
-    type Value = R;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<R, D::Error> {
-        deserializer.deserialize_map(self)
-    }
+/// Reads into a record in place: it is too large to be passed from hand to hand.
+struct Reader<'r, R> {
+    problem: &'r Cell<Problem>,
+    record: &'r mut R,
 }
 
 impl<'de, R: Record> Visitor<'de> for Reader<'_, R> {
-    type Value = R;
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<R, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         let fail = |problem| {
             self.problem.set(problem);
             A::Error::custom("refused")
         };
-        let mut record = R::default();
         let mut known: u64 = 0;
         let mut others = Names::default();
         while let Some(Text(name)) = members.next_key()? {
-            let place = R::NAMES.iter().position(|known| is_alike(known, &name));
-            let Some(place) = place else {
+            let folded = folded(&name);
+            let Some(place) = R::NAMES.iter().position(|known| known.is_alike(&name, folded)) else {
                 others.insert(name).map_err(fail)?;
                 members.next_value::<IgnoredAny>()?;
                 continue;
@@ -109,21 +132,14 @@ impl<'de, R: Record> Visitor<'de> for Reader<'_, R> {
                 return Err(fail(Problem::Twice));
             }
             known |= bit;
-            if R::NAMES.get(place).is_some_and(|exact| **exact == *name) {
-                record.set(place, members.next_value()?);
+            if R::NAMES.get(place).is_some_and(|exact| *exact.text == *name) {
+                self.record.set(place, members.next_value()?);
             } else {
                 members.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(record)
+        Ok(())
     }
-}
-
-/// Whether two names differ in letter case only.
-#[inline]
-fn is_alike(known: &str, name: &str) -> bool {
-    // Most names are told apart by their lengths.
-    known.len() == name.len() && known.eq_ignore_ascii_case(name)
 }
 
 /// The names that are not the record's.

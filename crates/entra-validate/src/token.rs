@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_proto::{ClientId, EndpointVersion, Guid, Timestamp};
 
+use crate::base64url::decode_into;
 use crate::claims::{Claims, IdType, Member};
-use crate::object;
+use crate::object::{self, Name};
 use crate::principal::{self, Acting, Agent, App, Principal, User};
 use crate::rejection::Rejection;
 
@@ -62,29 +61,32 @@ impl<'t> Token<'t> {
         if token.len() > MAX_TOKEN {
             return Err(malformed("the token is longer than 16 KiB"));
         }
-        let mut parts = token.split('.');
-        let (Some(header), Some(claims), Some(signature)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(malformed("the token is not a JWT: it has fewer than three parts"));
+        let mut dots = memchr::memchr_iter(b'.', token.as_bytes());
+        let (first, second) = match (dots.next(), dots.next(), dots.count()) {
+            (Some(first), Some(second), 0) => (first, second),
+            (Some(_), Some(_), 2) => return Err(malformed("the token is encrypted")),
+            (Some(_), Some(_), _) => return Err(malformed("the token is not a JWT: it has more than three parts")),
+            _ => return Err(malformed("the token is not a JWT: it has fewer than three parts")),
         };
-        match parts.count() {
-            0 => {}
-            2 => return Err(malformed("the token is encrypted")),
-            _ => return Err(malformed("the token is not a JWT: it has more than three parts")),
-        }
-        let signed = token
-            .get(..header.len() + 1 + claims.len())
-            .unwrap_or_default()
-            .as_bytes();
-        Ok(Self {
-            signed,
-            header: object::read(&text(header, "the header is not base64url of a text")?)
-                .map_err(|problem| malformed(problem.of_header()))?,
-            claims: object::read(&text(claims, "the payload is not base64url of a text")?)
-                .map_err(|problem| malformed(problem.of_payload()))?,
-            signature: URL_SAFE_NO_PAD
-                .decode(signature)
-                .map_err(|_| malformed("the signature is not base64url"))?,
-        })
+        let part = |from, to| token.get(from..to).unwrap_or_default();
+        let (header, claims, signature) = (part(0, first), part(first + 1, second), part(second + 1, token.len()));
+        // One buffer for each part in turn.
+        let mut bytes = Vec::with_capacity(claims.len());
+        let mut read = Self {
+            signed: part(0, second).as_bytes(),
+            signature: Vec::new(),
+            header: Header::default(),
+            claims: Claims::default(),
+        };
+        let text =
+            decoded_text(header, &mut bytes).ok_or_else(|| malformed("the header is not base64url of a text"))?;
+        object::read(text, &mut read.header).map_err(|problem| malformed(problem.of_header()))?;
+        let text =
+            decoded_text(claims, &mut bytes).ok_or_else(|| malformed("the payload is not base64url of a text"))?;
+        object::read(text, &mut read.claims).map_err(|problem| malformed(problem.of_payload()))?;
+        decode_into(signature, &mut bytes).ok_or_else(|| malformed("the signature is not base64url"))?;
+        read.signature = bytes;
+        Ok(read)
     }
 
     /// `kid`; empty where there is none, which no key has.
@@ -198,7 +200,7 @@ impl fmt::Debug for Token<'_> {
 }
 
 impl object::Record for Header {
-    const NAMES: &'static [&'static str] = &["alg", "typ", "kid", "crit"];
+    const NAMES: &'static [Name] = &[Name::new("alg"), Name::new("typ"), Name::new("kid"), Name::new("crit")];
 
     fn set(&mut self, name: usize, value: object::Value<'_>) {
         match name {
@@ -224,10 +226,8 @@ impl object::Record for Header {
     }
 }
 
-fn text(part: &str, problem: &'static str) -> Result<String, Rejection> {
-    let malformed = || Rejection::Malformed { problem };
-    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| malformed())?;
-    String::from_utf8(bytes).map_err(|_| malformed())
+fn decoded_text<'b>(part: &str, bytes: &'b mut Vec<u8>) -> Option<&'b str> {
+    std::str::from_utf8(decode_into(part, bytes)?).ok()
 }
 
 /// The most bytes of a token. Entra's are about 2 KiB; headers of web servers end at 8 or 16 KiB.
