@@ -21,3 +21,28 @@ static ENGINE: LazyLock<base64::engine::Simd> =
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 static ENGINE: base64::engine::GeneralPurpose = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+
+    /// Vector instructions take many bytes at once, and the last ones singly.
+    #[test]
+    fn decoding_agrees_with_the_plain_engine() {
+        let mut bytes = b"from before".to_vec();
+        for length in 0..300 {
+            let text = "Az09-_".repeat(50)[..length].to_owned();
+            let expected = URL_SAFE_NO_PAD.decode(&text).ok();
+            assert_eq!(decode_into(&text, &mut bytes), expected.as_deref(), "{length}");
+        }
+        for wrong in ["+", "/", "=", "\0", ".", "\u{e9}", "\n"] {
+            for at in 0..200 {
+                let mut text = "A".repeat(200);
+                text.replace_range(at..=at, wrong);
+                assert_eq!(decode_into(&text, &mut bytes), None, "{wrong:?} at {at}");
+            }
+        }
+    }
+}

@@ -106,6 +106,10 @@ fn digit(byte: u8) -> u8 {
     VALUES.get(usize::from(byte)).copied().unwrap_or(NO_DIGIT)
 }
 
+#[allow(
+    clippy::indexing_slicing,
+    reason = "the compiler builds the table, and would see an index beyond it"
+)]
 const VALUES: [u8; 256] = {
     let mut values = [NO_DIGIT; 256];
     let mut value = 0;

@@ -256,3 +256,38 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(Value::Other)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Members(Vec<usize>);
+
+    impl Record for Members {
+        const NAMES: &'static [Name] = &[Name::new("iss"), Name::new("xms_par_app_azp")];
+
+        fn set(&mut self, name: usize, _: Value<'_>) {
+            self.0.push(name);
+        }
+    }
+
+    fn members(json: &str) -> Result<Vec<usize>, Problem> {
+        let mut members = Members::default();
+        read(json, &mut members).map(|()| members.0)
+    }
+
+    #[test]
+    fn names_with_the_same_end_are_different_names() {
+        let json = r#"{"xms_par_app_azp":1,"yms_par_app_azp":1,"ms_par_app_azp":1,"\u0000iss":1,"iss":1}"#;
+        assert_eq!(members(json), Ok(vec![1, 0]));
+    }
+
+    #[test]
+    fn name_in_another_letter_case_counts_and_is_not_read() {
+        assert_eq!(members(r#"{"Iss":1,"XMS_par_app_azp":1}"#), Ok(vec![]));
+        for json in [r#"{"iss":1,"ISS":1}"#, r#"{"xms_par_app_AZP":1,"xms_par_app_azp":1}"#] {
+            assert_eq!(members(json), Err(Problem::Twice), "{json}");
+        }
+    }
+}
