@@ -60,7 +60,7 @@ impl Template {
     /// the tenant's own metadata in any case. What matters is that they do not belong to another tenant.
     pub(crate) fn is_of_external(&self, tenant: Guid) -> bool {
         let is_tenant = |text: &str| text == PLACEHOLDER || canonical_guid(text) == Some(tenant);
-        let Some((host, path)) = self.0.strip_prefix("https://").and_then(|rest| rest.split_once('/')) else {
+        let Some((host, path)) = self.text.strip_prefix("https://").and_then(|rest| rest.split_once('/')) else {
             return false;
         };
         let is_host = match host.strip_suffix(".ciamlogin.com") {
