@@ -4,8 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use entra_client::DirectoryError;
 use entra_proto::Tenant;
+use entra_tenants::TenantStoreError;
 
 use crate::feed::{CallError, ContentType};
 use crate::sink::{SinkError, Window};
@@ -96,7 +96,7 @@ pub(crate) enum Cause {
     /// The tenant is listed under another name as well, and collected under that one.
     SameTenant(Tenant),
     /// The tenant's entry in the tenant store cannot be read.
-    Store(Arc<DirectoryError>),
+    Store(Arc<TenantStoreError>),
     /// The API lists this time no more, and it was not collected completely before.
     Gap,
     /// There are too many pages, or they go round in a circle.

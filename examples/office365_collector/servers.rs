@@ -5,8 +5,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use entra_client::DiskDirectory;
 use entra_proto::{Guid, Timestamp};
+use entra_tenants::RedbTenantStore;
 use tokio::sync::Notify;
 
 use crate::arguments::Arguments;
@@ -73,7 +73,7 @@ pub(crate) fn start(arguments: &Arguments, collector: &Collector, board: &Arc<Bo
             client: shared.client.clone(),
             credential: tokens::redeemer()?,
             target: shared.api.target().clone(),
-            tenants: Arc::new(DiskDirectory::at(store)),
+            tenants: Arc::new(RedbTenantStore::at(store)),
             plan,
         };
         let port = listeners

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use entra_client::{DirectoryError, DiskDirectory, TenantDirectory};
 use entra_proto::{ClientId, Tenant};
+use entra_tenants::{RedbTenantStore, TenantStore, TenantStoreError};
 
 use crate::arguments::Arguments;
 use crate::common;
@@ -32,7 +32,7 @@ impl Tenants {
             tenants.retain(|tenant| seen.insert(tenant.clone()));
             return Ok(Self::Fixed(tenants));
         };
-        let store = DiskDirectory::at(&path);
+        let store = RedbTenantStore::at(&path);
         if arguments.connect.is_some() {
             store.check()?;
         } else if path.try_exists().is_ok_and(|exists| !exists) {
@@ -56,10 +56,10 @@ impl Tenants {
                 unreadable: Vec::new(),
             }),
             Self::Store { path, client_id } => {
-                let list = DiskDirectory::at(path).list(Some(*client_id))?;
+                let list = RedbTenantStore::at(path).list(Some(*client_id))?;
                 let mut unreadable = Vec::new();
                 for error in list.unreadable {
-                    let DirectoryError::Record { tenant, .. } = &error else {
+                    let TenantStoreError::Record { tenant, .. } = &error else {
                         return Err(error.into());
                     };
                     let tenant = Place::tenant(&Tenant::from(*tenant));

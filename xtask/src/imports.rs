@@ -55,6 +55,7 @@ fn judge(name: &str, ours: &[&str], others: &[&str]) -> Vec<String> {
 const LAWS: &[(&str, Imports)] = &[
     ("entra-proto", Imports::Only(&[])),
     ("entra-transport", Imports::Only(&["entra-proto"])),
+    ("entra-transport-conformance", Imports::Only(&["entra-transport"])),
     (
         "entra-transport-hyper",
         Imports::Only(&["entra-proto", "entra-transport"]),
@@ -70,6 +71,7 @@ const LAWS: &[(&str, Imports)] = &[
     ("entra-credential", Imports::Only(&["entra-proto"])),
     ("entra-validate", Imports::Only(&["entra-proto", "entra-transport"])),
     ("entra-client", Imports::Only(&["entra-proto", "entra-transport"])),
+    ("entra-tenants", Imports::Only(&["entra-proto"])),
     (
         "entra-tower",
         Imports::Only(&["entra-client", "entra-proto", "entra-validate"]),
@@ -120,11 +122,11 @@ const HOMES: &[(&str, &[&str], &[&str])] = &[
         ],
         &["entra-credential", "entra-validate", "entra-emulator"],
     ),
-    // The client seals what its directory keeps on the disk, and knows of no other cryptography.
+    // The tenant store seals secrets in its file.
     (
         "aws-lc-rs",
         &["aws-lc-rs"],
-        &["entra-credential", "entra-validate", "entra-emulator", "entra-client"],
+        &["entra-credential", "entra-validate", "entra-emulator", "entra-tenants"],
     ),
 ];
 
@@ -148,6 +150,8 @@ mod tests {
             ),
             ("entra-client", vec!["entra-proto", "entra-transport"], 0),
             ("entra-client", vec!["entra-credential"], 1),
+            ("entra-tenants", vec!["entra-proto"], 0),
+            ("entra-tenants", vec!["entra-client"], 1),
             ("entra-emulator", vec!["entra-proto"], 1),
             ("entra-cli", vec!["entra-client", "entra-emulator"], 0),
         ] {
@@ -166,7 +170,8 @@ mod tests {
         assert_eq!(judge("entra-credential", &[], &["x509-parser"]), [""; 0]);
         assert_eq!(judge("entra-transport-hyper", &[], &["tower-service"]), [""; 0]);
         assert_eq!(judge("entra-client", &[], &["rsa", "tower-layer", "serde"]).len(), 2);
-        assert_eq!(judge("entra-client", &[], &["aws-lc-rs"]), [""; 0]);
+        assert_eq!(judge("entra-client", &[], &["aws-lc-rs"]).len(), 1);
+        assert_eq!(judge("entra-tenants", &[], &["aws-lc-rs"]), [""; 0]);
         assert_eq!(judge("entra-proto", &[], &["aws-lc-rs"]).len(), 1);
     }
 

@@ -96,7 +96,7 @@ const LONG_FILES: &[(&str, &str)] = &[
     ("crates/entra-cli/tests/it/emulator.rs", "older than the limit"),
     ("crates/entra-cli/tests/it/lint.rs", "older than the limit"),
     ("crates/entra-cli/tests/it/login.rs", "older than the limit"),
-    ("crates/entra-client/tests/it/tenants_files.rs", "older than the limit"),
+    ("crates/entra-tenants/tests/it/files.rs", "older than the limit"),
     ("crates/entra-proto/src/authority.rs", "older than the limit"),
     ("crates/entra-proto/src/challenge.rs", "older than the limit"),
     (

@@ -5,7 +5,7 @@ use std::sync::Once;
 
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use entra_client::DiskDirectory;
+use entra_tenants::RedbTenantStore;
 
 use crate::exit::{Exit, Failure};
 use crate::outside::{refuse_contents, shown};
@@ -21,7 +21,7 @@ pub(crate) struct DirectorySettings {
 
 impl DirectorySettings {
     /// The directory, to be read: a file that the user names must be there.
-    pub(crate) fn existing(&self) -> Result<DiskDirectory, Failure> {
+    pub(crate) fn existing(&self) -> Result<RedbTenantStore, Failure> {
         let directory = self.directory()?;
         let is_named = self.file.as_ref().is_some_and(|file| !file.as_os_str().is_empty());
         // Whatever else is wrong with the file, the directory finds.
@@ -35,17 +35,17 @@ impl DirectorySettings {
         }
     }
 
-    pub(crate) fn directory(&self) -> Result<DiskDirectory, Failure> {
+    pub(crate) fn directory(&self) -> Result<RedbTenantStore, Failure> {
         hush_panics_over_damage();
         if let Some(file) = self.file.as_ref().filter(|file| !file.as_os_str().is_empty()) {
             refuse_contents(file, Exit::Configuration)?;
-            return Ok(DiskDirectory::at(file));
+            return Ok(RedbTenantStore::at(file));
         }
         let folder = folder_of_user("XDG_DATA_HOME", ".local/share").ok_or_else(|| {
             Failure::text(Exit::Configuration, "there is no home to keep the tenants in")
                 .hint("name a file with --directory, or set ENTRA_DIRECTORY")
         })?;
-        Ok(DiskDirectory::at(folder.join("tenants.redb")))
+        Ok(RedbTenantStore::at(folder.join("tenants.redb")))
     }
 }
 

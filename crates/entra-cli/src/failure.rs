@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use entra_client::{BuildError, DirectoryError};
+use entra_client::BuildError;
 use entra_proto::{Error as ProtocolError, ErrorClass, ServiceError};
+use entra_tenants::TenantStoreError;
 use entra_transport::{AcquireError, TransportError, TransportErrorKind};
 use serde_json::{Map, Value};
 
@@ -333,8 +334,8 @@ impl From<BuildError> for Failure {
     }
 }
 
-impl From<DirectoryError> for Failure {
-    fn from(error: DirectoryError) -> Self {
+impl From<TenantStoreError> for Failure {
+    fn from(error: TenantStoreError) -> Self {
         told(Exit::Output, &error, error.problem(), error.hint())
     }
 }

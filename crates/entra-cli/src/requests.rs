@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use entra_client::{Event, EventKind};
-use entra_transport::{BlockingTransport, Request, Response, TransportError, endpoint};
+use entra_transport::adapter::endpoint;
+use entra_transport::{BlockingTransport, Request, Response, TransportError};
 use entra_transport_ureq::{OpenBody, UreqTransport};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, SERVER};
 use http::{HeaderMap, Uri};

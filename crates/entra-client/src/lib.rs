@@ -57,7 +57,7 @@
 //! call an API passes on. Each ends in a client that asks for that user, and keeps to the same rules:
 //!
 //! ```text
-//!   ConsentFlow::start ──► URL ──► a browser ──► Redirect ──► finish ──► Consent { tenant, .. }      store it: TenantDirectory
+//!   ConsentFlow::start ──► URL ──► a browser ──► Redirect ──► finish ──► Consent { tenant, .. }      store it: entra-tenants
 //!                                                                          │         │
 //!   client.device_code(&target, show) ──► a code, typed in elsewhere ──► SignIn    client.tenant(tenant).token(&target)   app-only
 //!                                                                          │
@@ -68,10 +68,9 @@
 //! # Features
 //! - `tokio` (default): runs on tokio. Without it give the builder a [`Runtime`]; the blocking client needs neither.
 //! - `coarse-clock` (default): reads Linux's coarse clocks, which are exact to some milliseconds and five times as quick.
-//! - `redb`: `DiskDirectory`, a [`TenantDirectory`] in a file: the tenants that consented to an application, and sealed secrets of theirs.
 //!
 //! # What is not here
-//! HTTP (`entra-transport` and its kin), certificates (`entra-credential`), bearer headers for tower clients (`entra-tower`).
+//! HTTP (`entra-transport` and its kin), certificates (`entra-credential`), the tenants that consented (`entra-tenants`), bearer headers for tower clients (`entra-tower`).
 
 mod assertions;
 pub mod blocking;
@@ -92,7 +91,6 @@ mod runtime;
 mod sign_in;
 mod source;
 mod tasks;
-mod tenants;
 mod token;
 mod token_store;
 mod user;
@@ -111,9 +109,6 @@ pub use runtime::TokioRuntime;
 pub use runtime::{BoxFuture, Runtime};
 pub use sign_in::SignIn;
 pub use source::TokenSource;
-pub use tenants::{ConsentedTenant, DirectoryError, MemoryDirectory, SecretName, TenantDirectory, TenantList};
-#[cfg(feature = "redb")]
-pub use tenants::{DirectoryKey, DirectoryTurn, DiskDirectory, KeptSecret, Secrets};
 pub use token::Token;
 pub use token_store::{StoredToken, TokenStore};
 pub use user::User;

@@ -98,16 +98,14 @@ impl User {
     /// of its own. In the place of what was given before.
     ///
     /// ```
-    /// # use entra_client::{DirectoryError, MemoryDirectory, SecretName, TenantDirectory, User};
-    /// # use entra_proto::{ClientId, Guid};
-    /// # fn keep(user: &User, app: ClientId, tenant: Guid, directory: MemoryDirectory) {
+    /// # use entra_client::User;
+    /// # fn keep(user: &User, store: impl Fn(&str) + Send + 'static) {
     /// let (send, newest) = std::sync::mpsc::channel();
     /// user.on_rotation(move |token| drop(send.send(token.clone())));
     /// std::thread::spawn(move || {
     ///     for token in newest {
-    ///         directory.keep_secret(SecretName::new(app, tenant, "admin@contoso.com"), token.expose().as_bytes())?;
+    ///         store(token.expose()); // such as `put_secret` of a store of entra-tenants
     ///     }
-    ///     Ok::<(), DirectoryError>(())
     /// });
     /// # }
     /// ```

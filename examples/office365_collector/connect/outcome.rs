@@ -1,8 +1,8 @@
 //! Outcomes of a consent, and what users can do about them.
 
 use axum::response::{IntoResponse, Redirect, Response};
-use entra_client::DirectoryError;
 use entra_proto::{ErrorClass, Guid};
+use entra_tenants::TenantStoreError;
 use http::StatusCode;
 
 use super::pages::Message;
@@ -50,7 +50,7 @@ pub(super) enum Failed {
     /// The consent itself.
     Consent(entra_client::Error),
     /// The tenant store.
-    Tenants(DirectoryError),
+    Tenants(TenantStoreError),
     /// The reason is for the log only.
     Internal(String),
 }

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
-use entra_client::ConsentedTenant;
 use entra_proto::Guid;
+use entra_tenants::ConsentedTenant;
 use http::StatusCode;
 
 use crate::console::note;

@@ -11,10 +11,11 @@ use axum::extract::{DefaultBodyLimit, RawQuery, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use entra_client::{Client, ConsentFlow, ConsentedTenant, DirectoryError, PendingConsent, TenantDirectory};
+use entra_client::{Client, ConsentFlow, PendingConsent};
 use entra_proto::{
     Application, Authority, ClientCredential, EndpointVersion, Guid, Origin, RedirectUri, Target, Tenant,
 };
+use entra_tenants::{ConsentedTenant, TenantStore, TenantStoreError};
 use entra_transport_hyper::HyperTransport;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -36,7 +37,7 @@ pub(crate) struct Settings {
     /// What tokens are requested for.
     pub(crate) target: Target,
     /// Where the tenants are stored.
-    pub(crate) tenants: Arc<dyn TenantDirectory>,
+    pub(crate) tenants: Arc<dyn TenantStore>,
     /// What the collector does with the tenants.
     pub(crate) plan: Arc<dyn Plan>,
 }
@@ -51,7 +52,7 @@ pub(crate) struct Site {
     redeemer: Client,
     daemon: Client,
     target: Target,
-    tenants: Arc<dyn TenantDirectory>,
+    tenants: Arc<dyn TenantStore>,
     plan: Arc<dyn Plan>,
 }
 
@@ -110,7 +111,7 @@ impl Site {
     /// Runs a method of the tenant store, which blocks.
     async fn tenants<T: Send + 'static>(
         &self,
-        call: impl FnOnce(&dyn TenantDirectory) -> Result<T, DirectoryError> + Send + 'static,
+        call: impl FnOnce(&dyn TenantStore) -> Result<T, TenantStoreError> + Send + 'static,
     ) -> Result<T, Failed> {
         let tenants = Arc::clone(&self.tenants);
         match tokio::task::spawn_blocking(move || call(&*tenants)).await {
@@ -277,10 +278,10 @@ const REDIRECT_PATH: &str = "/myapp/";
 mod tests {
     use std::time::Duration;
 
-    use entra_client::MemoryDirectory;
     use entra_credential::ClientCertificate;
     use entra_emulator::{App, Emulator};
     use entra_proto::{ClientSecret, Cloud};
+    use entra_tenants::MemoryTenantStore;
 
     use super::super::pages::NotCollecting;
     use super::*;
@@ -308,7 +309,7 @@ mod tests {
             client: Client::new(application.on(EndpointVersion::V1), transport),
             credential: ClientSecret::new(emulator.client_secret()).unwrap().into(),
             target: Target::resource(Emulator::OFFICE_MANAGEMENT).unwrap(),
-            tenants: Arc::new(MemoryDirectory::default()),
+            tenants: Arc::new(MemoryTenantStore::default()),
             plan: Arc::new(NotCollecting),
         };
         Arc::new(Site::new(settings, 80).unwrap())

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use entra_client::SignIn;
 use entra_client::blocking::{Client, ConsentFlow, Runtime};
-use entra_client::{ConsentedTenant, DiskDirectory, SignIn, TenantDirectory};
 use entra_credential::ClientCertificate;
 use entra_emulator::{Api, App, Emulator, Tenant, TokenVersion};
 use entra_proto::{
     Application, Authority, ClientCredential, ClientSecret, EndpointVersion, ErrorClass, PendingAuthorization, Prompt,
     Redirect, RedirectUri, ResponseMode, Target, Timestamp, UnverifiedClaims, UserAssertion,
 };
+use entra_tenants::{ConsentedTenant, RedbTenantStore, TenantStore};
 use entra_tests::{Carrier, call, carriers};
 use entra_transport::AcquireError;
 use entra_transport_ureq::UreqTransport;
@@ -198,12 +199,12 @@ fn the_office_365_seed_from_the_administrators_browser_to_the_tenants_data() {
 
     // The tenant's id is stored, and read again by who comes later.
     let folder = private_folder();
-    let directory = DiskDirectory::at(folder.path().join("tenants.redb"));
+    let directory = RedbTenantStore::at(folder.path().join("tenants.redb"));
     let now = Timestamp::from(SystemTime::now());
     directory
         .put(&ConsentedTenant::new(CLIENT_ID.parse().unwrap(), consent.tenant, now))
         .unwrap();
-    let stored = DiskDirectory::at(directory.path()).list(None).unwrap().tenants[0].tenant;
+    let stored = RedbTenantStore::at(directory.path()).list(None).unwrap().tenants[0].tenant;
 
     // From now on the certificate is enough.
     let token = with_certificate.tenant(stored).token(&office).unwrap();

@@ -3,12 +3,13 @@ use std::time::SystemTime;
 
 use clap::builder::Resettable;
 use clap::{Args, ValueEnum};
+use entra_client::Consent;
 use entra_client::blocking::{Client, ConsentFlow};
-use entra_client::{Consent, ConsentedTenant, TenantDirectory};
 use entra_proto::{
     Application, ClientCredential, EndpointVersion, Error as ProtocolError, ErrorClass, RedirectProblem, Target,
     Tenant, Timestamp, UnverifiedClaims,
 };
+use entra_tenants::{ConsentedTenant, TenantStore};
 use entra_transport::AcquireError;
 use serde_json::json;
 

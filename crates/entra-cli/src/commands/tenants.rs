@@ -1,6 +1,6 @@
 use clap::{Args, Subcommand};
-use entra_client::{ConsentedTenant, DirectoryError, TenantDirectory, TenantList};
 use entra_proto::{ClientId, Guid};
+use entra_tenants::{ConsentedTenant, TenantList, TenantStore, TenantStoreError};
 use serde_json::{Value, json};
 
 use crate::directory::DirectorySettings;
@@ -113,7 +113,7 @@ fn forget(directory: &DirectorySettings, tenant: &str, client_id: Option<ClientI
 fn applications_in(tenant: Guid, found: &TenantList) -> Vec<ClientId> {
     let known = found.tenants.iter().map(|known| (known.client_id, known.tenant));
     let damaged = found.unreadable.iter().filter_map(|error| match error {
-        DirectoryError::Record { client_id, tenant, .. } => Some((*client_id, *tenant)),
+        TenantStoreError::Record { client_id, tenant, .. } => Some((*client_id, *tenant)),
         _ => None,
     });
     let all = known.chain(damaged);

@@ -1,7 +1,7 @@
 use std::fmt;
 
-use entra_client::{DirectoryError, KeptSecret, SecretName, Secrets};
 use entra_proto::{ClientId, Guid, RefreshToken, Tenant, Timestamp};
+use entra_tenants::{SecretName, Secrets, StoredSecret, TenantStoreError};
 use zeroize::Zeroizing;
 
 use super::{Store, failure};
@@ -67,9 +67,9 @@ impl Account {
     }
 
     /// What tells this account from others in names.
-    pub(super) fn id(&self, store: &Store) -> Result<String, DirectoryError> {
+    pub(super) fn id(&self, store: &Store) -> Result<String, TenantStoreError> {
         let parts = [self.origin.as_bytes(), self.user_id.as_bytes()];
-        store.pseudonym(&parts).ok_or(DirectoryError::NoKey)
+        store.pseudonym(&parts).ok_or(TenantStoreError::NoKey)
     }
 
     /// Keeps the account, in the place of an earlier sign-in of the same user and its tokens.
@@ -84,7 +84,7 @@ impl Account {
         keep().map_err(failure)
     }
 
-    fn put(&self, secrets: &mut Secrets<'_>, id: &str) -> Result<(), DirectoryError> {
+    fn put(&self, secrets: &mut Secrets<'_>, id: &str) -> Result<(), TenantStoreError> {
         let name = name_of(id);
         secrets.put(SecretName::new(self.client_id, self.tenant, &name), &self.encode())
     }
@@ -97,7 +97,7 @@ impl Account {
         secrets: &mut Secrets<'_>,
         sent: &RefreshToken,
         newer: &RefreshToken,
-    ) -> Result<bool, DirectoryError> {
+    ) -> Result<bool, TenantStoreError> {
         let id = self.id(store)?;
         let Some(kept) = self.again(secrets, &id)? else {
             return Ok(false);
@@ -117,13 +117,13 @@ impl Account {
         let reread = || {
             let name = name_of(&self.id(store)?);
             let name = SecretName::new(self.client_id, self.tenant, &name);
-            let secret = entra_client::TenantDirectory::secret(&store.directory, name)?;
+            let secret = entra_tenants::TenantStore::secret(&store.directory, name)?;
             Ok(secret.and_then(|secret| Self::decode(self.client_id, self.tenant, &secret)))
         };
         reread().map_err(failure)
     }
 
-    fn again(&self, secrets: &Secrets<'_>, id: &str) -> Result<Option<Self>, DirectoryError> {
+    fn again(&self, secrets: &Secrets<'_>, id: &str) -> Result<Option<Self>, TenantStoreError> {
         let name = name_of(id);
         let secret = secrets.get(SecretName::new(self.client_id, self.tenant, &name))?;
         Ok(secret.and_then(|secret| Self::decode(self.client_id, self.tenant, &secret)))
@@ -265,7 +265,7 @@ impl Store {
     }
 }
 
-fn remove_tokens(secrets: &mut Secrets<'_>, id: &str) -> Result<(), DirectoryError> {
+fn remove_tokens(secrets: &mut Secrets<'_>, id: &str) -> Result<(), TenantStoreError> {
     for kept in secrets.list()? {
         if super::cached_token::is_of_account(&kept.name, id) {
             secrets.remove(kept.secret_name())?;
@@ -287,7 +287,7 @@ fn listed<'a>(accounts: impl Iterator<Item = &'a Account>) -> String {
     named.collect::<Vec<_>>().join(", ")
 }
 
-fn read(kept: &KeptSecret) -> Option<Account> {
+fn read(kept: &StoredSecret) -> Option<Account> {
     Account::decode(kept.client_id, kept.tenant, kept.secret.as_ref()?)
 }
 

@@ -1,7 +1,8 @@
 use std::time::{Duration, SystemTime};
 
-use entra_client::{DirectoryError, SecretName, Secrets, Token};
+use entra_client::Token;
 use entra_proto::{CacheKey, ClientId, Freshness, FreshnessPolicy, Guid, Lifetime, MAX_LIFETIME, Timestamp, freshness};
+use entra_tenants::{SecretName, Secrets, TenantStoreError};
 use zeroize::Zeroizing;
 
 use super::{Account, Store, failure};
@@ -88,7 +89,9 @@ impl TokenName {
         others: &[&[u8]],
     ) -> Result<Self, Failure> {
         let parts = [&[b"application".as_slice(), key.as_str().as_bytes()], others].concat();
-        let id = store.pseudonym(&parts).ok_or_else(|| failure(DirectoryError::NoKey))?;
+        let id = store
+            .pseudonym(&parts)
+            .ok_or_else(|| failure(TenantStoreError::NoKey))?;
         Ok(Self {
             client_id,
             tenant: Guid::from_bytes([0; 16]),
@@ -101,7 +104,7 @@ impl TokenName {
         let name = || {
             let id = account.id(store)?;
             let parts = [b"account".as_slice(), id.as_bytes(), key.as_str().as_bytes()];
-            let token = store.pseudonym(&parts).ok_or(DirectoryError::NoKey)?;
+            let token = store.pseudonym(&parts).ok_or(TenantStoreError::NoKey)?;
             Ok(format!("{PREFIX}{id} {token}"))
         };
         Ok(Self {
@@ -116,7 +119,7 @@ impl TokenName {
     }
 
     /// Keeps a token under this name, and removes those that have expired, and the first to expire where there are too many.
-    pub(crate) fn put(&self, secrets: &mut Secrets<'_>, token: &CachedToken) -> Result<(), DirectoryError> {
+    pub(crate) fn put(&self, secrets: &mut Secrets<'_>, token: &CachedToken) -> Result<(), TenantStoreError> {
         let now = Timestamp::from(SystemTime::now());
         let mut living = Vec::new();
         for kept in secrets.list()? {
@@ -136,13 +139,13 @@ impl TokenName {
         }
         match secrets.put(self.secret_name(), &token.encode()) {
             // It is of use once.
-            Err(DirectoryError::TooLarge { .. }) => Ok(()),
+            Err(TenantStoreError::TooLarge { .. }) => Ok(()),
             put => put,
         }
     }
 
-    fn get(&self, store: &Store) -> Result<Option<CachedToken>, DirectoryError> {
-        let secret = entra_client::TenantDirectory::secret(&store.directory, self.secret_name())?;
+    fn get(&self, store: &Store) -> Result<Option<CachedToken>, TenantStoreError> {
+        let secret = entra_tenants::TenantStore::secret(&store.directory, self.secret_name())?;
         Ok(secret.and_then(|secret| CachedToken::decode(&secret)))
     }
 }
@@ -162,7 +165,7 @@ pub(crate) fn acquire(
     let now = || Timestamp::from(SystemTime::now());
     let fresh = || {
         let token = name.get(store)?.filter(|_| !force);
-        Ok::<_, DirectoryError>(token.filter(|token| token.freshness(now()) == Freshness::Fresh))
+        Ok::<_, TenantStoreError>(token.filter(|token| token.freshness(now()) == Freshness::Fresh))
     };
     let found = fresh();
     let is_readable = found.is_ok();
@@ -213,7 +216,7 @@ impl From<entra_client::Error> for Trouble {
 }
 
 /// A cache is a help: where it fails, that is told, and the service is asked.
-fn useful<T>(result: Result<Option<T>, DirectoryError>) -> Option<T> {
+fn useful<T>(result: Result<Option<T>, TenantStoreError>) -> Option<T> {
     result.unwrap_or_else(|error| {
         failure(error).warn("the cache is not used");
         None

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use entra_client::{DirectoryError, DirectoryKey, DirectoryTurn, DiskDirectory, KeptSecret};
+use entra_tenants::{RedbTenantStore, StoredSecret, TenantStoreError, TenantStoreKey, TenantStoreLock};
 
 pub(crate) use self::account::{Account, Wanted, one_line};
 pub(crate) use self::cached_token::{CachedToken, TokenName, Trouble, acquire};
@@ -90,10 +90,10 @@ impl StoreSettings {
             }
             None => own_key,
         };
-        let mut directory = DiskDirectory::at(file);
+        let mut directory = RedbTenantStore::at(file);
         let mut key = None;
         if make || found(&key_file)?.is_some() {
-            let read = DirectoryKey::read_or_create(&key_file).map_err(failure)?;
+            let read = TenantStoreKey::read_or_create(&key_file).map_err(failure)?;
             directory = directory.with_key(read.clone());
             key = Some(read);
         }
@@ -119,8 +119,8 @@ impl StoreSettings {
 
 /// The sign-ins and tokens that are kept.
 pub(crate) struct Store {
-    pub(crate) directory: DiskDirectory,
-    key: Option<DirectoryKey>,
+    pub(crate) directory: RedbTenantStore,
+    key: Option<TenantStoreKey>,
     key_file: PathBuf,
 }
 
@@ -144,16 +144,16 @@ impl Store {
     }
 
     /// Everything that is kept.
-    fn secrets(&self) -> Result<Vec<KeptSecret>, Failure> {
+    fn secrets(&self) -> Result<Vec<StoredSecret>, Failure> {
         self.directory.secrets().map_err(failure)
     }
 
     /// Waits for other commands that request a token, so that one is requested and all have it. Where another keeps its turn for too long,
     /// the request is sent all the same: no older token ever replaces a newer one.
-    fn take_turn(&self, wait: Duration) -> Result<Option<DirectoryTurn>, DirectoryError> {
-        match self.directory.take_turn(wait) {
+    fn take_turn(&self, wait: Duration) -> Result<Option<TenantStoreLock>, TenantStoreError> {
+        match self.directory.lock(wait) {
             Ok(turn) => Ok(Some(turn)),
-            Err(DirectoryError::Busy { .. }) => Ok(None),
+            Err(TenantStoreError::Busy { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -164,8 +164,8 @@ impl Store {
             return Ok((0, 0));
         }
         // Names are not sealed: what cannot be opened can be removed.
-        let key = self.key.clone().unwrap_or_else(|| DirectoryKey::from_bytes([0; 32]));
-        let cleared = DiskDirectory::at(self.directory.path())
+        let key = self.key.clone().unwrap_or_else(|| TenantStoreKey::from_bytes([0; 32]));
+        let cleared = RedbTenantStore::at(self.directory.path())
             .with_key(key)
             .change_secrets(|secrets| {
                 let (mut accounts, mut tokens) = (0, 0);
@@ -231,12 +231,12 @@ fn refused(path: &Path, why: &str, hint: &'static str) -> Failure {
 }
 
 /// The failure of a store.
-pub(crate) fn failure(error: DirectoryError) -> Failure {
+pub(crate) fn failure(error: TenantStoreError) -> Failure {
     match error {
-        DirectoryError::Unreadable { path, why } => {
+        TenantStoreError::Unreadable { path, why } => {
             refused(&path, &format!("the sign-ins cannot be read: {why}"), START_ANEW)
         }
-        DirectoryError::Key { path, .. } => refused(
+        TenantStoreError::Key { path, .. } => refused(
             &path,
             "this file does not hold a key, which is 32 bytes",
             "restore it from a copy, or move it away and sign in again",

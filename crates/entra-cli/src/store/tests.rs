@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
-use entra_client::TenantDirectory;
 use entra_proto::{Application, ClientSecret, Guid, RefreshToken, Target, Timestamp};
+use entra_tenants::TenantStore;
 use redb::{Database, ReadableTable, TableDefinition};
 
 use super::*;

@@ -10,8 +10,6 @@ mod consents;
 mod device_codes;
 mod events;
 mod flights;
-#[cfg(feature = "redb")]
-mod folder;
 mod herd;
 mod interleavings;
 mod memory;
@@ -22,9 +20,4 @@ mod sign_ins;
 mod spans;
 mod store;
 mod support;
-mod tenants;
-#[cfg(feature = "redb")]
-mod tenants_files;
-#[cfg(feature = "redb")]
-mod tenants_processes;
 mod users;

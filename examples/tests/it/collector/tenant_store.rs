@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use entra_client::{ConsentedTenant, DiskDirectory, TenantDirectory};
 use entra_emulator::Emulator;
 use entra_proto::{Guid, Timestamp};
+use entra_tenants::{ConsentedTenant, RedbTenantStore, TenantStore};
 use redb::TableDefinition;
 
 use crate::collector::world::{Folder, Run, command, reader, records, tenant};
@@ -33,7 +33,7 @@ fn consented(emulator: &Emulator, tenant: usize) -> ConsentedTenant {
 fn tenant_that_consents_joins_the_next_round() {
     let emulator = emulator();
     let folder = Folder::new();
-    let store = DiskDirectory::at(folder.path().join("tenants.redb"));
+    let store = RedbTenantStore::at(folder.path().join("tenants.redb"));
     store.put(&consented(&emulator, 0)).unwrap();
     // One that consented to another application.
     let mut other = consented(&emulator, 1);
@@ -98,7 +98,7 @@ fn tenant_store_that_is_not_there_or_empty_is_reported() {
         run.stderr
     );
     assert!(!path.exists());
-    DiskDirectory::at(&path).check().unwrap();
+    RedbTenantStore::at(&path).check().unwrap();
     let run = collect(&path);
     assert!(run.stderr.contains("warning: there is no tenant"), "{}", run.stderr);
 }
@@ -123,7 +123,7 @@ fn tenant_store_that_is_damaged_is_an_error_and_left_as_it_is() {
 fn unreadable_tenant_of_the_store_fails_and_others_finish() {
     let emulator = emulator();
     let folder = Folder::new();
-    let store = DiskDirectory::at(folder.path().join("tenants.redb"));
+    let store = RedbTenantStore::at(folder.path().join("tenants.redb"));
     store.put(&consented(&emulator, 0)).unwrap();
     let damaged: Guid = emulator.tenants()[1].id.parse().unwrap();
     let client_id: Guid = emulator.client_id().parse().unwrap();

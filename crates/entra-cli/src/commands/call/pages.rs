@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 use clap::Args;
-use entra_transport::endpoint;
+use entra_transport::adapter::endpoint;
 use http::{HeaderMap, Method, Uri};
 use serde_json::value::RawValue;
 

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use clap::Args;
-use entra_transport::check_uri;
+use entra_transport::adapter::check_uri;
 use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH, IF_NONE_MATCH, IF_RANGE, PROXY_AUTHORIZATION, USER_AGENT,
 };

@@ -1,5 +1,6 @@
 use entra_proto::Timestamp;
-use entra_transport::{BlockingTransport, Response, TransportError, TransportErrorKind, endpoint, now};
+use entra_transport::adapter::endpoint;
+use entra_transport::{BlockingTransport, Response, TransportError, TransportErrorKind, now};
 use http::Uri;
 
 use crate::commands::doctor::configuration::{Configuration, Network};

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use entra_client::{ConsentedTenant, DiskDirectory, TenantDirectory};
 use entra_emulator::{App, Emulator};
 use entra_proto::{Timestamp, UnverifiedClaims};
+use entra_tenants::{ConsentedTenant, RedbTenantStore, TenantStore};
 
 use super::transcript::Transcript;
 use crate::common::desk::{Desk, MEGAN};
@@ -141,7 +141,7 @@ fn tenants() {
     let emulator = emulator();
     let mut transcript = Transcript::new(&variables(&emulator));
     transcript.run(&["tenants", "list", "-o", "table"]);
-    let directory = DiskDirectory::at(transcript.folder().join("tenants.redb"));
+    let directory = RedbTenantStore::at(transcript.folder().join("tenants.redb"));
     for (tenant, user) in [
         ("9198cc71-02da-43ef-8532-e151093e9beb", "admin@contoso.com"),
         ("8f7a3b21-5c4d-4e6f-9a8b-1c2d3e4f5a6b", "管理者@fabrikam.example"),

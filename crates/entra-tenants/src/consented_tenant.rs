@@ -1,6 +1,6 @@
 use entra_proto::{ClientId, Cloud, Guid, Tenant, Timestamp};
 
-use super::error::DirectoryError;
+use super::error::TenantStoreError;
 
 /// A tenant whose administrator consented to an application.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,12 +84,12 @@ impl ConsentedTenant {
         }
     }
 
-    /// Refuses what no directory takes.
-    pub(super) fn check(&self) -> Result<(), DirectoryError> {
+    /// Refuses what no store takes.
+    pub(super) fn check(&self) -> Result<(), TenantStoreError> {
         if Tenant::check_organization(self.tenant).is_err() {
-            return Err(DirectoryError::PersonalAccounts(self.tenant));
+            return Err(TenantStoreError::PersonalAccounts(self.tenant));
         }
-        let too_large = |what, limit| Err(DirectoryError::TooLarge { what, limit });
+        let too_large = |what, limit| Err(TenantStoreError::TooLarge { what, limit });
         if self.consented_by.as_ref().is_some_and(|user| user.len() > LONGEST_TEXT) {
             return too_large("the name of who consented", LONGEST_TEXT);
         }

@@ -5,15 +5,15 @@ use entra_proto::{ClientId, Guid};
 use redb::{ReadableTable, Table};
 use zeroize::Zeroizing;
 
-use super::error::DirectoryError;
-use super::key::DirectoryKey;
+use super::error::TenantStoreError;
+use super::key::TenantStoreKey;
 use super::record::{self, KEY};
 use super::storage::{self, Fault, SECRETS};
 use super::{SecretName, seal};
 
-/// A secret as [`DiskDirectory::secrets`](super::DiskDirectory::secrets) lists it.
+/// A secret as [`RedbTenantStore::secrets`](super::RedbTenantStore::secrets) lists it.
 #[non_exhaustive]
-pub struct KeptSecret {
+pub struct StoredSecret {
     /// The application.
     pub client_id: ClientId,
     /// The tenant.
@@ -24,7 +24,7 @@ pub struct KeptSecret {
     pub secret: Option<Zeroizing<Vec<u8>>>,
 }
 
-impl KeptSecret {
+impl StoredSecret {
     /// Returns the name that it is kept under.
     #[must_use]
     pub fn secret_name(&self) -> SecretName<'_> {
@@ -32,28 +32,28 @@ impl KeptSecret {
     }
 }
 
-impl fmt::Debug for KeptSecret {
+impl fmt::Debug for StoredSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "KeptSecret({:?} of {:?} in {:?})",
+            "StoredSecret({:?} of {:?} in {:?})",
             self.name, self.client_id, self.tenant
         )
     }
 }
 
-/// The secrets of a directory within one transaction: see
-/// [`DiskDirectory::change_secrets`](super::DiskDirectory::change_secrets).
+/// The secrets of a store within one transaction: see
+/// [`RedbTenantStore::change_secrets`](super::RedbTenantStore::change_secrets).
 pub struct Secrets<'a> {
     table: Table<'a, &'static [u8], &'static [u8]>,
-    key: &'a DirectoryKey,
+    key: &'a TenantStoreKey,
     path: &'a Path,
 }
 
 impl<'a> Secrets<'a> {
     pub(super) fn open(
         transaction: &'a redb::WriteTransaction,
-        key: &'a DirectoryKey,
+        key: &'a TenantStoreKey,
         path: &'a Path,
     ) -> Result<Self, Fault> {
         Ok(Self {
@@ -67,7 +67,7 @@ impl<'a> Secrets<'a> {
     ///
     /// # Errors
     /// Returns an error if the file cannot be read.
-    pub fn get(&self, name: SecretName<'_>) -> Result<Option<Zeroizing<Vec<u8>>>, DirectoryError> {
+    pub fn get(&self, name: SecretName<'_>) -> Result<Option<Zeroizing<Vec<u8>>>, TenantStoreError> {
         let name = full_name(name);
         let sealed = self.table.get(name.as_slice()).map_err(|error| self.failed(error))?;
         Ok(sealed.and_then(|sealed| seal::open(self.key, &name, sealed.value())))
@@ -76,8 +76,8 @@ impl<'a> Secrets<'a> {
     /// Keeps a secret under this name, in the place of what was there.
     ///
     /// # Errors
-    /// Returns an error if secret or name are larger than a directory takes, or the file cannot be written.
-    pub fn put(&mut self, name: SecretName<'_>, secret: &[u8]) -> Result<(), DirectoryError> {
+    /// Returns an error if secret or name are larger than a store takes, or the file cannot be written.
+    pub fn put(&mut self, name: SecretName<'_>, secret: &[u8]) -> Result<(), TenantStoreError> {
         name.check(secret)?;
         let name = full_name(name);
         let sealed = seal::seal(self.key, &name, secret)?;
@@ -89,7 +89,7 @@ impl<'a> Secrets<'a> {
     ///
     /// # Errors
     /// Returns an error if the file cannot be written.
-    pub fn remove(&mut self, name: SecretName<'_>) -> Result<bool, DirectoryError> {
+    pub fn remove(&mut self, name: SecretName<'_>) -> Result<bool, TenantStoreError> {
         let removed = self
             .table
             .remove(full_name(name).as_slice())
@@ -101,11 +101,11 @@ impl<'a> Secrets<'a> {
     ///
     /// # Errors
     /// Returns an error if the file cannot be read.
-    pub fn list(&self) -> Result<Vec<KeptSecret>, DirectoryError> {
+    pub fn list(&self) -> Result<Vec<StoredSecret>, TenantStoreError> {
         list(&self.table, Some(self.key)).map_err(|error| storage::told(self.path, error))
     }
 
-    fn failed(&self, error: redb::StorageError) -> DirectoryError {
+    fn failed(&self, error: redb::StorageError) -> TenantStoreError {
         storage::told(self.path, error.into())
     }
 }
@@ -119,8 +119,8 @@ impl fmt::Debug for Secrets<'_> {
 /// Reads every secret of a table. A name that this program did not write is passed over.
 pub(super) fn list(
     table: &impl ReadableTable<&'static [u8], &'static [u8]>,
-    key: Option<&DirectoryKey>,
-) -> Result<Vec<KeptSecret>, Fault> {
+    key: Option<&TenantStoreKey>,
+) -> Result<Vec<StoredSecret>, Fault> {
     let mut found = Vec::new();
     for entry in table.range::<&[u8]>(..)? {
         let (name, sealed) = entry?;
@@ -132,7 +132,7 @@ pub(super) fn list(
             continue;
         };
         let (client_id, tenant) = record::names(of);
-        found.push(KeptSecret {
+        found.push(StoredSecret {
             client_id,
             tenant,
             name: text.to_owned(),

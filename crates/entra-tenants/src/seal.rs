@@ -6,24 +6,24 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use zeroize::Zeroizing;
 
-use super::error::DirectoryError;
-use super::key::DirectoryKey;
+use super::error::TenantStoreError;
+use super::key::TenantStoreKey;
 
 /// Seals a secret under a name.
-pub(super) fn seal(key: &DirectoryKey, name: &[u8], secret: &[u8]) -> Result<Vec<u8>, DirectoryError> {
+pub(super) fn seal(key: &TenantStoreKey, name: &[u8], secret: &[u8]) -> Result<Vec<u8>, TenantStoreError> {
     let id = key.id();
-    let cipher = RandomizedNonceKey::new(&AES_256_GCM, key.bytes()).map_err(|_| DirectoryError::Crypto)?;
+    let cipher = RandomizedNonceKey::new(&AES_256_GCM, key.bytes()).map_err(|_| TenantStoreError::Crypto)?;
     // Room for the tag: a vector that grew would leave a copy behind.
     let mut text = Zeroizing::new(Vec::with_capacity(secret.len() + AES_256_GCM.tag_len()));
     text.extend_from_slice(secret);
     let nonce = cipher
         .seal_in_place_append_tag(Aad::from(authenticated(id, name)), &mut *text)
-        .map_err(|_| DirectoryError::Crypto)?;
+        .map_err(|_| TenantStoreError::Crypto)?;
     Ok([&[VERSION], id.as_slice(), nonce.as_ref(), &text].concat())
 }
 
 /// Opens what was sealed with this key under this name. Anything else is nothing.
-pub(super) fn open(key: &DirectoryKey, name: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn open(key: &TenantStoreKey, name: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (version, sealed) = sealed.split_first()?;
     let (id, sealed) = sealed.split_first_chunk::<8>()?;
     let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
@@ -54,8 +54,8 @@ mod tests {
 
     const SECRET: &[u8] = b"0.AVYA-a refresh token";
 
-    fn key() -> DirectoryKey {
-        DirectoryKey::from_bytes([7; 32])
+    fn key() -> TenantStoreKey {
+        TenantStoreKey::from_bytes([7; 32])
     }
 
     #[test]
@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(open(&key(), b"name", &sealed).unwrap().as_slice(), SECRET);
         assert!(open(&key(), b"nam", &sealed).is_none());
         assert!(open(&key(), b"name2", &sealed).is_none());
-        assert!(open(&DirectoryKey::from_bytes([8; 32]), b"name", &sealed).is_none());
+        assert!(open(&TenantStoreKey::from_bytes([8; 32]), b"name", &sealed).is_none());
         let empty = seal(&key(), b"", b"").unwrap();
         assert_eq!(open(&key(), b"", &empty).unwrap().as_slice(), b"");
     }
@@ -82,7 +82,7 @@ mod tests {
     /// With the id of one key put upon what another has sealed, the cipher still sees the difference.
     #[test]
     fn another_key_does_not_open_it_whatever_its_id() {
-        let other = DirectoryKey::from_bytes([8; 32]);
+        let other = TenantStoreKey::from_bytes([8; 32]);
         let mut sealed = seal(&key(), b"name", SECRET).unwrap();
         sealed[1..9].copy_from_slice(&other.id());
         assert!(open(&other, b"name", &sealed).is_none());

@@ -1,4 +1,4 @@
-//! What a directory on disk makes of contents that it did not write.
+//! What a store on disk makes of contents that it did not write.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use redb::{Database, ReadableTable, TableDefinition};
 
 use super::folder::folder;
 use super::storage::{SECRETS, TENANTS};
-use super::{ConsentedTenant, DirectoryError, DirectoryKey, DiskDirectory, SecretName, TenantDirectory, record};
+use super::{ConsentedTenant, RedbTenantStore, SecretName, TenantStore, TenantStoreError, TenantStoreKey, record};
 
 fn guid(byte: u8) -> Guid {
     Guid::from_bytes([byte; 16])
@@ -22,13 +22,13 @@ fn consent(tenant: u8) -> ConsentedTenant {
     ConsentedTenant::new(app(), guid(tenant), Timestamp::from_secs(100))
 }
 
-fn directory(path: &Path) -> DiskDirectory {
-    DiskDirectory::at(path)
-        .with_key(DirectoryKey::from_bytes([7; 32]))
+fn store(path: &Path) -> RedbTenantStore {
+    RedbTenantStore::at(path)
+        .with_key(TenantStoreKey::from_bytes([7; 32]))
         .with_wait(Duration::ZERO)
 }
 
-/// Changes what is in the file, behind the directory's back.
+/// Changes what is in the file, behind the store's back.
 fn meddle(path: &Path, act: impl FnOnce(&redb::WriteTransaction)) {
     let database = Database::open(path).unwrap();
     let transaction = database.begin_write().unwrap();
@@ -40,9 +40,9 @@ fn meddle(path: &Path, act: impl FnOnce(&redb::WriteTransaction)) {
 fn a_record_that_cannot_be_read_costs_no_other_one() {
     let folder = folder();
     let path = folder.path().join("t.redb");
-    let directory = directory(&path);
+    let store = store(&path);
     for tenant in [1, 2, 3] {
-        directory.put(&consent(tenant)).unwrap();
+        store.put(&consent(tenant)).unwrap();
     }
     meddle(&path, |transaction| {
         let mut tenants = transaction.open_table(TENANTS).unwrap();
@@ -51,32 +51,32 @@ fn a_record_that_cannot_be_read_costs_no_other_one() {
             .unwrap();
         tenants.insert(b"no key".as_slice(), b"garbage".as_slice()).unwrap();
     });
-    let list = directory.list(None).unwrap();
+    let list = store.list(None).unwrap();
     assert_eq!(list.tenants, [consent(1), consent(3)]);
     assert!(
-        matches!(list.unreadable.as_slice(), [DirectoryError::Record { tenant, .. }] if *tenant == guid(2)),
+        matches!(list.unreadable.as_slice(), [TenantStoreError::Record { tenant, .. }] if *tenant == guid(2)),
         "{list:?}"
     );
     assert!(matches!(
-        directory.get(app(), guid(2)).unwrap_err(),
-        DirectoryError::Record { .. }
+        store.get(app(), guid(2)).unwrap_err(),
+        TenantStoreError::Record { .. }
     ));
     // Consent given anew heals it.
-    directory.put(&consent(2)).unwrap();
-    assert_eq!(directory.get(app(), guid(2)).unwrap(), Some(consent(2)));
+    store.put(&consent(2)).unwrap();
+    assert_eq!(store.get(app(), guid(2)).unwrap(), Some(consent(2)));
 }
 
 #[test]
 fn what_a_later_version_keeps_of_a_tenant_stays() {
     let folder = folder();
     let path = folder.path().join("t.redb");
-    let directory = directory(&path);
+    let store = store(&path);
     let mut later = record::Record {
         tenant: consent(1),
         later: serde_json::Map::new(),
     };
     later.later.insert("display_name".into(), "Contoso".into());
-    directory.put(&consent(1)).unwrap();
+    store.put(&consent(1)).unwrap();
     let key = record::key(app(), guid(1));
     meddle(&path, |transaction| {
         let mut tenants = transaction.open_table(TENANTS).unwrap();
@@ -84,7 +84,7 @@ fn what_a_later_version_keeps_of_a_tenant_stays() {
             .insert(key.as_slice(), later.encode().unwrap().as_slice())
             .unwrap();
     });
-    directory.put(&consent(1).with_user("admin")).unwrap();
+    store.put(&consent(1).with_user("admin")).unwrap();
     meddle(&path, |transaction| {
         let tenants = transaction.open_table(TENANTS).unwrap();
         let bytes = tenants.get(key.as_slice()).unwrap().unwrap();
@@ -98,10 +98,10 @@ fn what_a_later_version_keeps_of_a_tenant_stays() {
 fn a_secret_moved_to_another_name_or_cut_short_is_not_there() {
     let folder = folder();
     let path = folder.path().join("t.redb");
-    let directory = directory(&path);
+    let store = store(&path);
     let [one, other] = ["one", "other"].map(|name| SecretName::new(app(), guid(1), name));
-    directory.keep_secret(one, b"first").unwrap();
-    directory.keep_secret(other, b"second").unwrap();
+    store.put_secret(one, b"first").unwrap();
+    store.put_secret(other, b"second").unwrap();
     let full = |name: &str| [record::key(app(), guid(1)).as_slice(), name.as_bytes()].concat();
     meddle(&path, |transaction| {
         let mut secrets = transaction.open_table(SECRETS).unwrap();
@@ -112,28 +112,28 @@ fn a_secret_moved_to_another_name_or_cut_short_is_not_there() {
         secrets.insert(full("short").as_slice(), &first[..5]).unwrap();
     });
     for name in [one, other, SecretName::new(app(), guid(1), "short")] {
-        assert!(directory.secret(name).unwrap().is_none(), "{name:?}");
+        assert!(store.secret(name).unwrap().is_none(), "{name:?}");
     }
-    directory.keep_secret(one, b"again").unwrap();
-    assert_eq!(directory.secret(one).unwrap().unwrap().as_slice(), b"again");
+    store.put_secret(one, b"again").unwrap();
+    assert_eq!(store.secret(one).unwrap().unwrap().as_slice(), b"again");
 }
 
 #[test]
 fn a_file_that_another_has_open_is_told_as_busy_and_used_when_it_is_free() {
     let folder = folder();
     let path = folder.path().join("t.redb");
-    let directory = directory(&path);
-    directory.put(&consent(1)).unwrap();
+    let store = store(&path);
+    store.put(&consent(1)).unwrap();
     let held = Database::open(&path).unwrap();
     for error in [
-        directory.get(app(), guid(1)).unwrap_err(),
-        directory.put(&consent(2)).unwrap_err(),
+        store.get(app(), guid(1)).unwrap_err(),
+        store.put(&consent(2)).unwrap_err(),
     ] {
-        assert!(matches!(error, DirectoryError::Busy { .. }), "{error}");
+        assert!(matches!(error, TenantStoreError::Busy { .. }), "{error}");
         assert!(error.to_string().contains("another process has"), "{error}");
     }
     drop(held);
-    assert_eq!(directory.get(app(), guid(1)).unwrap(), Some(consent(1)));
+    assert_eq!(store.get(app(), guid(1)).unwrap(), Some(consent(1)));
 }
 
 #[test]
@@ -146,13 +146,13 @@ fn the_redb_file_of_another_program_is_left_alone() {
     transaction.open_table(THEIRS).unwrap().insert(1, 2).unwrap();
     transaction.commit().unwrap();
     drop(database);
-    let directory = directory(&path);
+    let store = store(&path);
     for error in [
-        directory.list(None).unwrap_err(),
-        directory.put(&consent(1)).unwrap_err(),
-        directory.check().unwrap_err(),
+        store.list(None).unwrap_err(),
+        store.put(&consent(1)).unwrap_err(),
+        store.check().unwrap_err(),
     ] {
-        assert!(matches!(error, DirectoryError::Unreadable { .. }), "{error}");
+        assert!(matches!(error, TenantStoreError::Unreadable { .. }), "{error}");
         assert!(error.to_string().contains("another program"), "{error}");
     }
     let database = Database::open(&path).unwrap();
@@ -168,15 +168,15 @@ fn the_redb_file_of_another_program_is_left_alone() {
 fn a_file_of_a_later_version_is_left_alone() {
     let folder = folder();
     let path = folder.path().join("t.redb");
-    let directory = directory(&path);
-    directory.put(&consent(1)).unwrap();
+    let store = store(&path);
+    store.put(&consent(1)).unwrap();
     meddle(&path, |transaction| {
         let mut format = transaction.open_table(super::storage::FORMAT).unwrap();
         format.insert("format", 2).unwrap();
     });
     for error in [
-        directory.get(app(), guid(1)).unwrap_err(),
-        directory.put(&consent(2)).unwrap_err(),
+        store.get(app(), guid(1)).unwrap_err(),
+        store.put(&consent(2)).unwrap_err(),
     ] {
         assert!(error.to_string().contains("later version"), "{error}");
     }

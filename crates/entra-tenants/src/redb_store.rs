@@ -8,14 +8,14 @@ use entra_proto::{ClientId, Guid};
 use redb::ReadableTable;
 use zeroize::Zeroizing;
 
-use super::key::DirectoryKey;
+use super::key::TenantStoreKey;
+use super::lock::TenantStoreLock;
 use super::record::{self, KEY, Record};
-use super::secrets::{self, KeptSecret, Secrets, full_name};
+use super::secrets::{self, Secrets, StoredSecret, full_name};
 use super::storage::{self, Fault, SECRETS, TENANTS};
-use super::turn::DirectoryTurn;
-use super::{ConsentedTenant, DirectoryError, SecretName, TenantDirectory, TenantList, seal};
+use super::{ConsentedTenant, SecretName, TenantList, TenantStore, TenantStoreError, seal};
 
-/// A directory in a file, which outlasts the process: a [redb](https://docs.rs/redb) database.
+/// A store in a file, which outlasts the process: a [redb](https://docs.rs/redb) database.
 ///
 /// A write is on the disk when its method returns. The process may be killed at any time, or the power fail: what was acknowledged is
 /// there, and a write that was not is there whole or not at all. Of power that fails, folders that the first write made are excepted: make
@@ -24,13 +24,13 @@ use super::{ConsentedTenant, DirectoryError, SecretName, TenantDirectory, Tenant
 /// **Several processes** may use one file: it is opened for each operation, and not held between them, so that a command can list the
 /// tenants of a service that runs. Whoever finds it in use waits, for five seconds unless told otherwise.
 ///
-/// **Secrets** are sealed by AES-256-GCM with the key that the directory is given, each with the name it is kept under. Tenants, and the
+/// **Secrets** are sealed by AES-256-GCM with the key that the store is given, each with the name it is kept under. Tenants, and the
 /// names of secrets, are not hidden: the file is for its owner alone (mode 0600), folders that are made for it too (0700). Where others
 /// can read a file that is there already, that is taken from them, with a warning (`tracing`). A file or folder that belongs to neither
 /// this user nor root is refused, and a folder in which everybody may put another file in its place. Elsewhere than on Unix all that is
 /// the folder's affair.
 ///
-/// **A file that is damaged**, or no directory, is an error and left as it is: to read never changes the file, and what is written is held
+/// **A file that is damaged**, or no store, is an error and left as it is: to read never changes the file, and what is written is held
 /// in memory, a megabyte or two, until redb has seen no fault. redb panics over some damage: such a panic is caught, and seen by the panic
 /// hook alone, unless the program is built to abort on panics.
 ///
@@ -38,25 +38,25 @@ use super::{ConsentedTenant, DirectoryError, SecretName, TenantDirectory, Tenant
 /// beside it, so that nobody meets half of one; what a process that was killed left under such a name can be removed.
 ///
 /// ```no_run
-/// use entra_client::{DirectoryKey, DiskDirectory};
+/// use entra_tenants::{RedbTenantStore, TenantStoreKey};
 ///
-/// let key = DirectoryKey::read_or_create("/var/lib/monitor/tenants.key")?;
-/// let directory = DiskDirectory::at("/var/lib/monitor/tenants.redb").with_key(key);
-/// directory.check()?; // rather now than when somebody has consented
-/// # Ok::<(), entra_client::DirectoryError>(())
+/// let key = TenantStoreKey::read_or_create("/var/lib/monitor/tenants.key")?;
+/// let store = RedbTenantStore::at("/var/lib/monitor/tenants.redb").with_key(key);
+/// store.check()?; // rather now than when somebody has consented
+/// # Ok::<(), entra_tenants::TenantStoreError>(())
 /// ```
 ///
 /// On a machine with two cores a write takes some five milliseconds, and to read a record a quarter of one, with hundreds of tenants.
-pub struct DiskDirectory {
+pub struct RedbTenantStore {
     path: PathBuf,
-    key: Option<DirectoryKey>,
+    key: Option<TenantStoreKey>,
     wait: Duration,
     /// One thread of this process at a time: they queue here, rather than by trying.
     turn: Mutex<()>,
 }
 
-impl DiskDirectory {
-    /// The directory in this file. It is not looked at before it is used, and made by the first write.
+impl RedbTenantStore {
+    /// The store in this file. It is not looked at before it is used, and made by the first write.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl DiskDirectory {
 
     /// Seals secrets with this key, and opens what was sealed with it. Without one there are no secrets.
     #[must_use]
-    pub fn with_key(mut self, key: DirectoryKey) -> Self {
+    pub fn with_key(mut self, key: TenantStoreKey) -> Self {
         self.key = Some(key);
         self
     }
@@ -91,7 +91,7 @@ impl DiskDirectory {
     ///
     /// # Errors
     /// Where it cannot.
-    pub fn check(&self) -> Result<(), DirectoryError> {
+    pub fn check(&self) -> Result<(), TenantStoreError> {
         self.write(|_| Ok(()))
     }
 
@@ -99,7 +99,7 @@ impl DiskDirectory {
     ///
     /// # Errors
     /// Returns an error if the file cannot be read.
-    pub fn secrets(&self) -> Result<Vec<KeptSecret>, DirectoryError> {
+    pub fn secrets(&self) -> Result<Vec<StoredSecret>, TenantStoreError> {
         let found = self.read(|transaction| secrets::list(&transaction.open_table(SECRETS)?, self.key.as_ref()))?;
         Ok(found.unwrap_or_default())
     }
@@ -111,9 +111,9 @@ impl DiskDirectory {
     /// Returns the error of `act`, or an error if the file cannot be used or there is no key.
     pub fn change_secrets<T>(
         &self,
-        act: impl FnOnce(&mut Secrets<'_>) -> Result<T, DirectoryError>,
-    ) -> Result<T, DirectoryError> {
-        let key = self.key.as_ref().ok_or(DirectoryError::NoKey)?;
+        act: impl FnOnce(&mut Secrets<'_>) -> Result<T, TenantStoreError>,
+    ) -> Result<T, TenantStoreError> {
+        let key = self.key.as_ref().ok_or(TenantStoreError::NoKey)?;
         self.write(|transaction| Ok(act(&mut Secrets::open(transaction, key, &self.path)?)?))
     }
 
@@ -122,20 +122,20 @@ impl DiskDirectory {
     /// file; transactions do not look at it.
     ///
     /// # Errors
-    /// Returns [`DirectoryError::Busy`] if another process keeps its turn for all of `wait`, and an error if the lock cannot be used.
-    pub fn take_turn(&self, wait: Duration) -> Result<DirectoryTurn, DirectoryError> {
-        DirectoryTurn::take(&self.path, wait)
+    /// Returns [`TenantStoreError::Busy`] if another process keeps its turn for all of `wait`, and an error if the lock cannot be used.
+    pub fn lock(&self, wait: Duration) -> Result<TenantStoreLock, TenantStoreError> {
+        TenantStoreLock::take(&self.path, wait)
     }
 
     fn read<T>(
         &self,
         act: impl FnOnce(&redb::ReadTransaction) -> Result<T, Fault>,
-    ) -> Result<Option<T>, DirectoryError> {
+    ) -> Result<Option<T>, TenantStoreError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         storage::read(&self.path, self.wait, act)
     }
 
-    fn write<T>(&self, act: impl FnOnce(&redb::WriteTransaction) -> Result<T, Fault>) -> Result<T, DirectoryError> {
+    fn write<T>(&self, act: impl FnOnce(&redb::WriteTransaction) -> Result<T, Fault>) -> Result<T, TenantStoreError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         storage::write(&self.path, self.wait, act)
     }
@@ -147,8 +147,8 @@ impl DiskDirectory {
     }
 }
 
-impl TenantDirectory for DiskDirectory {
-    fn put(&self, tenant: &ConsentedTenant) -> Result<(), DirectoryError> {
+impl TenantStore for RedbTenantStore {
+    fn put(&self, tenant: &ConsentedTenant) -> Result<(), TenantStoreError> {
         tenant.check()?;
         let key = record::key(tenant.client_id, tenant.tenant);
         self.write(|transaction| {
@@ -173,7 +173,7 @@ impl TenantDirectory for DiskDirectory {
         })
     }
 
-    fn get(&self, client_id: ClientId, tenant: Guid) -> Result<Option<ConsentedTenant>, DirectoryError> {
+    fn get(&self, client_id: ClientId, tenant: Guid) -> Result<Option<ConsentedTenant>, TenantStoreError> {
         let key = record::key(client_id, tenant);
         let found = self.read(|transaction| {
             let found = transaction.open_table(TENANTS)?.get(key.as_slice())?;
@@ -182,13 +182,13 @@ impl TenantDirectory for DiskDirectory {
         Ok(found.flatten().transpose()?.map(|record| record.tenant))
     }
 
-    fn list(&self, client_id: Option<ClientId>) -> Result<TenantList, DirectoryError> {
+    fn list(&self, client_id: Option<ClientId>) -> Result<TenantList, TenantStoreError> {
         let list = self.read(|transaction| {
             let mut list = TenantList::default();
             for entry in transaction.open_table(TENANTS)?.range::<&[u8]>(..)? {
                 let (key, bytes) = entry?;
                 let Ok(key) = <&[u8; KEY]>::try_from(key.value()) else {
-                    tracing::warn!("a record of the directory of tenants has no key that can be read");
+                    tracing::warn!("a record of the tenant store has no key that can be read");
                     continue;
                 };
                 if client_id.is_some_and(|client_id| client_id != record::names(key).0) {
@@ -204,7 +204,7 @@ impl TenantDirectory for DiskDirectory {
         Ok(list.unwrap_or_default())
     }
 
-    fn forget(&self, client_id: ClientId, tenant: Guid) -> Result<bool, DirectoryError> {
+    fn forget(&self, client_id: ClientId, tenant: Guid) -> Result<bool, TenantStoreError> {
         if !self.is_there() {
             return Ok(false);
         }
@@ -223,9 +223,9 @@ impl TenantDirectory for DiskDirectory {
         })
     }
 
-    fn keep_secret(&self, name: SecretName<'_>, secret: &[u8]) -> Result<(), DirectoryError> {
+    fn put_secret(&self, name: SecretName<'_>, secret: &[u8]) -> Result<(), TenantStoreError> {
         name.check(secret)?;
-        let key = self.key.as_ref().ok_or(DirectoryError::NoKey)?;
+        let key = self.key.as_ref().ok_or(TenantStoreError::NoKey)?;
         let name = full_name(name);
         let sealed = seal::seal(key, &name, secret)?;
         self.write(|transaction| {
@@ -236,7 +236,7 @@ impl TenantDirectory for DiskDirectory {
         })
     }
 
-    fn secret(&self, name: SecretName<'_>) -> Result<Option<Zeroizing<Vec<u8>>>, DirectoryError> {
+    fn secret(&self, name: SecretName<'_>) -> Result<Option<Zeroizing<Vec<u8>>>, TenantStoreError> {
         let Some(key) = &self.key else {
             return Ok(None);
         };
@@ -248,7 +248,7 @@ impl TenantDirectory for DiskDirectory {
         Ok(found.flatten())
     }
 
-    fn forget_secret(&self, name: SecretName<'_>) -> Result<bool, DirectoryError> {
+    fn forget_secret(&self, name: SecretName<'_>) -> Result<bool, TenantStoreError> {
         if !self.is_there() {
             return Ok(false);
         }
@@ -260,9 +260,9 @@ impl TenantDirectory for DiskDirectory {
     }
 }
 
-impl fmt::Debug for DiskDirectory {
+impl fmt::Debug for RedbTenantStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DiskDirectory")
+        f.debug_struct("RedbTenantStore")
             .field("path", &self.path)
             .field("key", &self.key)
             .field("wait", &self.wait)

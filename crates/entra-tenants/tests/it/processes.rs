@@ -1,4 +1,4 @@
-//! Several processes with one directory of tenants, and processes that are killed.
+//! Several processes with one tenant store, and processes that are killed.
 //!
 //! A child is this test binary again, with what it shall do in its environment. What a child has acknowledged stands in its output.
 
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use entra_client::{ConsentedTenant, DirectoryKey, DiskDirectory, SecretName, TenantDirectory};
 use entra_proto::{ClientId, Guid, Timestamp};
+use entra_tenants::{ConsentedTenant, RedbTenantStore, SecretName, TenantStore, TenantStoreKey};
 
 use crate::folder::folder;
 
@@ -34,9 +34,9 @@ fn secret_name(writer: u8, number: u32) -> SecretName<'static> {
     SecretName::new(app(writer), tenant(number), "refresh token")
 }
 
-fn directory(folder: &Path) -> DiskDirectory {
-    let key = DirectoryKey::read_or_create(folder.join("tenants.key")).unwrap();
-    DiskDirectory::at(folder.join("tenants.redb"))
+fn store(folder: &Path) -> RedbTenantStore {
+    let key = TenantStoreKey::read_or_create(folder.join("tenants.key")).unwrap();
+    RedbTenantStore::at(folder.join("tenants.redb"))
         .with_key(key)
         .with_wait(Duration::from_secs(60))
 }
@@ -47,7 +47,7 @@ fn child() {
     let folder = std::env::var(FOLDER).expect("a child has its work in its environment");
     let number = |name| std::env::var(name).unwrap().parse::<u32>().unwrap();
     let (writer, from, writes) = (number(WRITER) as u8, number(FROM), number(WRITES));
-    let directory = directory(&PathBuf::from(folder));
+    let store = store(&PathBuf::from(folder));
     let acknowledge = |what: char, number: u32| {
         let mut out = std::io::stdout().lock();
         writeln!(out, "\nkept {what} {number}")
@@ -55,11 +55,11 @@ fn child() {
             .unwrap();
     };
     for number in from..from + writes {
-        directory.put(&consent(writer, number)).unwrap();
+        store.put(&consent(writer, number)).unwrap();
         acknowledge('t', number);
         let secret = format!("secret {writer} {number}");
-        directory
-            .keep_secret(secret_name(writer, number), secret.as_bytes())
+        store
+            .put_secret(secret_name(writer, number), secret.as_bytes())
             .unwrap();
         acknowledge('s', number);
     }
@@ -124,13 +124,13 @@ impl Writer {
     }
 
     /// Whether all that was acknowledged is there.
-    fn check(&self, directory: &DiskDirectory) {
+    fn check(&self, store: &RedbTenantStore) {
         for &(what, number) in &self.kept {
             if what == 't' {
-                let found = directory.get(app(self.writer), tenant(number)).unwrap();
+                let found = store.get(app(self.writer), tenant(number)).unwrap();
                 assert_eq!(found, Some(consent(self.writer, number)), "tenant {number}");
             } else {
-                let found = directory.secret(secret_name(self.writer, number)).unwrap();
+                let found = store.secret(secret_name(self.writer, number)).unwrap();
                 let secret = format!("secret {} {number}", self.writer);
                 assert_eq!(
                     found.expect("an acknowledged secret").as_slice(),
@@ -184,27 +184,27 @@ fn after_200_kills_all_that_was_acknowledged_is_there() {
             writer.kill();
             before_any += usize::from(writer.kept.is_empty());
             writers.push(writer);
-            let directory = directory(folder.path());
-            let list = directory.list(None).unwrap();
+            let store = store(folder.path());
+            let list = store.list(None).unwrap();
             assert!(list.unreadable.is_empty(), "{list:?}");
             for tenant in &list.tenants {
                 let number = u32::try_from(tenant.consented_at.as_secs()).unwrap();
                 assert_eq!(*tenant, consent(1, number), "whole or not at all");
             }
-            writers[writers.len() - 1].check(&directory);
+            writers[writers.len() - 1].check(&store);
             let acknowledged = writers.iter().flat_map(|writer| &writer.kept);
             unacknowledged += list.tenants.len() - acknowledged.filter(|(what, _)| *what == 't').count();
         }
         // Nothing that one left was lost to those after it, and the store can be written still.
-        let directory = directory(folder.path());
+        let store = store(folder.path());
         for writer in &writers {
-            writer.check(&directory);
+            writer.check(&store);
             kept += writer.kept.len();
         }
         let files = std::fs::read_dir(folder.path()).unwrap();
         drafts += files.count() - 2;
-        directory.put(&consent(2, 1)).unwrap();
-        assert_eq!(directory.get(app(2), tenant(1)).unwrap(), Some(consent(2, 1)));
+        store.put(&consent(2, 1)).unwrap();
+        assert_eq!(store.get(app(2), tenant(1)).unwrap(), Some(consent(2, 1)));
     }
     assert!(kept > 200, "only {kept} writes were acknowledged");
     writeln!(
@@ -226,11 +226,11 @@ fn processes_that_write_at_once_lose_nothing() {
         assert!(writer.process.wait().unwrap().success());
         assert_eq!(writer.kept.len(), 2 * WRITES as usize);
     }
-    let directory = directory(folder.path());
+    let store = store(folder.path());
     for writer in &writers {
-        writer.check(&directory);
+        writer.check(&store);
     }
-    assert_eq!(directory.list(None).unwrap().tenants.len(), 3 * WRITES as usize);
-    // One key file, one directory, and no drafts.
+    assert_eq!(store.list(None).unwrap().tenants.len(), 3 * WRITES as usize);
+    // One key file, one store, and no drafts.
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
 }

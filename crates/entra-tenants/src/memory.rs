@@ -5,11 +5,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use entra_proto::{ClientId, Guid};
 use zeroize::Zeroizing;
 
-use super::{ConsentedTenant, DirectoryError, SecretName, TenantDirectory, TenantList};
+use super::{ConsentedTenant, SecretName, TenantList, TenantStore, TenantStoreError};
 
-/// A directory that ends with the process: for tests, and for programs that learn their tenants elsewhere.
+/// A store that ends with the process: for tests, and for programs that learn their tenants elsewhere.
 #[derive(Default)]
-pub struct MemoryDirectory(Mutex<Contents>);
+pub struct MemoryTenantStore(Mutex<Contents>);
 
 #[derive(Default)]
 struct Contents {
@@ -20,15 +20,15 @@ struct Contents {
 /// By name.
 type Secrets = BTreeMap<String, Zeroizing<Vec<u8>>>;
 
-impl MemoryDirectory {
+impl MemoryTenantStore {
     /// Every change is one step: what a panic elsewhere left is whole.
     fn contents(&self) -> MutexGuard<'_, Contents> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl TenantDirectory for MemoryDirectory {
-    fn put(&self, tenant: &ConsentedTenant) -> Result<(), DirectoryError> {
+impl TenantStore for MemoryTenantStore {
+    fn put(&self, tenant: &ConsentedTenant) -> Result<(), TenantStoreError> {
         tenant.check()?;
         let mut newer = tenant.clone().in_whole_seconds();
         let mut contents = self.contents();
@@ -40,11 +40,11 @@ impl TenantDirectory for MemoryDirectory {
         Ok(())
     }
 
-    fn get(&self, client_id: ClientId, tenant: Guid) -> Result<Option<ConsentedTenant>, DirectoryError> {
+    fn get(&self, client_id: ClientId, tenant: Guid) -> Result<Option<ConsentedTenant>, TenantStoreError> {
         Ok(self.contents().tenants.get(&(client_id, tenant)).cloned())
     }
 
-    fn list(&self, client_id: Option<ClientId>) -> Result<TenantList, DirectoryError> {
+    fn list(&self, client_id: Option<ClientId>) -> Result<TenantList, TenantStoreError> {
         let contents = self.contents();
         let wanted = |it: &&ConsentedTenant| client_id.is_none_or(|client_id| it.client_id == client_id);
         Ok(TenantList {
@@ -53,14 +53,14 @@ impl TenantDirectory for MemoryDirectory {
         })
     }
 
-    fn forget(&self, client_id: ClientId, tenant: Guid) -> Result<bool, DirectoryError> {
+    fn forget(&self, client_id: ClientId, tenant: Guid) -> Result<bool, TenantStoreError> {
         let mut contents = self.contents();
         let key = (client_id, tenant);
         let (record, secrets) = (contents.tenants.remove(&key), contents.secrets.remove(&key));
         Ok(record.is_some() || secrets.is_some())
     }
 
-    fn keep_secret(&self, name: SecretName<'_>, secret: &[u8]) -> Result<(), DirectoryError> {
+    fn put_secret(&self, name: SecretName<'_>, secret: &[u8]) -> Result<(), TenantStoreError> {
         name.check(secret)?;
         let mut contents = self.contents();
         let secrets = contents.secrets.entry((name.client_id(), name.tenant())).or_default();
@@ -68,13 +68,13 @@ impl TenantDirectory for MemoryDirectory {
         Ok(())
     }
 
-    fn secret(&self, name: SecretName<'_>) -> Result<Option<Zeroizing<Vec<u8>>>, DirectoryError> {
+    fn secret(&self, name: SecretName<'_>) -> Result<Option<Zeroizing<Vec<u8>>>, TenantStoreError> {
         let contents = self.contents();
         let secrets = contents.secrets.get(&(name.client_id(), name.tenant()));
         Ok(secrets.and_then(|secrets| secrets.get(name.name())).cloned())
     }
 
-    fn forget_secret(&self, name: SecretName<'_>) -> Result<bool, DirectoryError> {
+    fn forget_secret(&self, name: SecretName<'_>) -> Result<bool, TenantStoreError> {
         let mut contents = self.contents();
         let key = (name.client_id(), name.tenant());
         let Some(secrets) = contents.secrets.get_mut(&key) else {
@@ -88,10 +88,10 @@ impl TenantDirectory for MemoryDirectory {
     }
 }
 
-impl fmt::Debug for MemoryDirectory {
+impl fmt::Debug for MemoryTenantStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let contents = self.contents();
-        f.debug_struct("MemoryDirectory")
+        f.debug_struct("MemoryTenantStore")
             .field("tenants", &contents.tenants.len())
             .finish_non_exhaustive()
     }

@@ -5,9 +5,9 @@ use std::{fmt, io};
 
 use entra_proto::{ClientId, Guid, printable};
 
-/// Why a [`TenantDirectory`](super::TenantDirectory) could not do what it was asked for.
+/// Why a [`TenantStore`](super::TenantStore) could not do what it was asked for.
 #[non_exhaustive]
-pub enum DirectoryError {
+pub enum TenantStoreError {
     /// A file or folder could not be used.
     Io {
         /// Which one.
@@ -17,7 +17,7 @@ pub enum DirectoryError {
         /// The system's account.
         source: io::Error,
     },
-    /// Another process has the directory's file open, and had it for all the time that was allowed.
+    /// Another process has the store's file open, and had it for all the time that was allowed.
     Busy {
         /// The file.
         path: PathBuf,
@@ -33,7 +33,7 @@ pub enum DirectoryError {
         /// What to do about it.
         advice: &'static str,
     },
-    /// The file is there, and is no directory that this program can read: damaged, cut short, of another kind or of a later version. It is
+    /// The file is there, and is no store that this program can read: damaged, cut short, of another kind or of a later version. It is
     /// left as it is.
     Unreadable {
         /// The file.
@@ -50,7 +50,7 @@ pub enum DirectoryError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// Something is larger than a directory takes.
+    /// Something is larger than a store takes.
     TooLarge {
         /// What it is.
         what: &'static str,
@@ -72,11 +72,11 @@ pub enum DirectoryError {
     },
     /// The random number generator failed, or what seals.
     Crypto,
-    /// The failure of a directory that somebody else wrote.
+    /// The failure of a store that somebody else wrote.
     Other(Box<dyn StdError + Send + Sync>),
 }
 
-impl DirectoryError {
+impl TenantStoreError {
     #[cfg(feature = "redb")]
     pub(super) fn io(path: &Path, doing: &'static str, source: io::Error) -> Self {
         Self::Io {
@@ -98,13 +98,13 @@ impl DirectoryError {
             ),
             Self::Exposed { path, why, .. } | Self::Key { path, why, .. } => format!("{}: {why}", shown(path)),
             Self::Unreadable { path, why } => {
-                format!("{} is not a directory of tenants that can be read: {why}", shown(path))
+                format!("{} is not a tenant store that can be read: {why}", shown(path))
             }
             Self::Record { client_id, tenant, why } => {
                 format!("what is kept of tenant {tenant} and application {client_id} {why}")
             }
             Self::TooLarge { what, limit } => {
-                format!("{what} is larger than the {limit} bytes that a directory takes")
+                format!("{what} is larger than the {limit} bytes that a store takes")
             }
             Self::PersonalAccounts(tenant) => format!("{tenant} is the tenant of all personal Microsoft accounts"),
             Self::NoKey => "there is no key to seal secrets with".to_owned(),
@@ -127,7 +127,7 @@ impl DirectoryError {
             Self::Unreadable { .. } => "it is left as it is: restore it from a copy, or move it away",
             Self::Record { .. } => "let its administrator consent again, or forget it",
             Self::PersonalAccounts(_) => "let an administrator consent with a work or school account",
-            Self::NoKey => "give the directory one",
+            Self::NoKey => "give the store one",
             Self::TooLarge { .. } | Self::Crypto | Self::Other(_) => return None,
         })
     }
@@ -140,7 +140,7 @@ impl DirectoryError {
     }
 }
 
-impl fmt::Display for DirectoryError {
+impl fmt::Display for TenantStoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.problem())?;
         self.tell_hint(f)
@@ -152,7 +152,7 @@ pub(super) fn shown(path: &Path) -> String {
 }
 
 /// What a `main` that returns the error shows: the problem, all that lies beneath, and what to do.
-impl fmt::Debug for DirectoryError {
+impl fmt::Debug for TenantStoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.problem())?;
         let mut beneath = self.source();
@@ -164,7 +164,7 @@ impl fmt::Debug for DirectoryError {
     }
 }
 
-impl StdError for DirectoryError {
+impl StdError for TenantStoreError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
@@ -182,26 +182,26 @@ mod tests {
     fn paths_in_errors_are_escaped() {
         let path = || PathBuf::from("a\u{1b}[31m\u{202e}b\n.redb");
         let errors = [
-            DirectoryError::Io {
+            TenantStoreError::Io {
                 path: path(),
                 doing: "open",
                 source: io::Error::other("no"),
             },
-            DirectoryError::Busy {
+            TenantStoreError::Busy {
                 path: path(),
                 waited: Duration::ZERO,
             },
-            DirectoryError::Exposed {
+            TenantStoreError::Exposed {
                 path: path(),
                 why: "no",
                 advice: "none",
             },
-            DirectoryError::Key {
+            TenantStoreError::Key {
                 path: path(),
                 why: "no",
                 advice: "none",
             },
-            DirectoryError::Unreadable {
+            TenantStoreError::Unreadable {
                 path: path(),
                 why: "no".to_owned(),
             },

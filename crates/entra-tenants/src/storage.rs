@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, Durability, ReadTransaction, TableDefinition, WriteTransaction};
 
-use super::error::{DirectoryError, shown};
+use super::error::{TenantStoreError, shown};
 use super::overlay::Overlay;
 use super::private_file::{self, Draft};
 
@@ -27,7 +27,7 @@ pub(super) fn read<T>(
     path: &Path,
     wait: Duration,
     act: impl FnOnce(&ReadTransaction) -> Result<T, Fault>,
-) -> Result<Option<T>, DirectoryError> {
+) -> Result<Option<T>, TenantStoreError> {
     let Some(file) = open(path, false)? else {
         return Ok(None);
     };
@@ -44,10 +44,10 @@ pub(super) fn write<T>(
     path: &Path,
     wait: Duration,
     act: impl FnOnce(&WriteTransaction) -> Result<T, Fault>,
-) -> Result<T, DirectoryError> {
+) -> Result<T, TenantStoreError> {
     let (done, file) = prepare(path, wait, act)?;
     file.replay()
-        .map_err(|source| DirectoryError::io(path, "write", source))?;
+        .map_err(|source| TenantStoreError::io(path, "write", source))?;
     Ok(done)
 }
 
@@ -56,12 +56,12 @@ pub(super) fn prepare<T>(
     path: &Path,
     wait: Duration,
     act: impl FnOnce(&WriteTransaction) -> Result<T, Fault>,
-) -> Result<(T, Overlay), DirectoryError> {
+) -> Result<(T, Overlay), TenantStoreError> {
     let file = match open(path, true)? {
         Some(file) => file,
         None => {
             create(path)?;
-            let vanished = || DirectoryError::io(path, "open", io::ErrorKind::NotFound.into());
+            let vanished = || TenantStoreError::io(path, "open", io::ErrorKind::NotFound.into());
             open(path, true)?.ok_or_else(vanished)?
         }
     };
@@ -79,8 +79,8 @@ pub(super) fn prepare<T>(
     Ok((done, file))
 }
 
-/// Makes an empty directory: elsewhere first, so that nobody ever meets half of one.
-pub(super) fn create(path: &Path) -> Result<(), DirectoryError> {
+/// Makes an empty store: elsewhere first, so that nobody ever meets half of one.
+pub(super) fn create(path: &Path) -> Result<(), TenantStoreError> {
     let (draft, file) = Draft::beside(path)?;
     contain(&draft.path, || {
         let database = builder().create_file(file)?;
@@ -95,13 +95,13 @@ pub(super) fn create(path: &Path) -> Result<(), DirectoryError> {
 }
 
 /// Opens the file, where there is one, and sees to it that it is what it should be and nobody else's to read.
-fn open(path: &Path, writable: bool) -> Result<Option<File>, DirectoryError> {
+fn open(path: &Path, writable: bool) -> Result<Option<File>, TenantStoreError> {
     let Some(mut file) = private_file::open(path, writable)? else {
         return Ok(None);
     };
     let mut start = Vec::with_capacity(MAGIC.len());
     let read = (&mut file).take(MAGIC.len() as u64).read_to_end(&mut start);
-    read.map_err(|source| DirectoryError::io(path, "read", source))?;
+    read.map_err(|source| TenantStoreError::io(path, "read", source))?;
     if start != MAGIC {
         let why = if start.is_empty() {
             "it is empty"
@@ -110,23 +110,23 @@ fn open(path: &Path, writable: bool) -> Result<Option<File>, DirectoryError> {
         };
         return Err(unreadable(path, why));
     }
-    if private_file::is_open_to_others(&file).map_err(|source| DirectoryError::io(path, "look at", source))? {
+    if private_file::is_open_to_others(&file).map_err(|source| TenantStoreError::io(path, "look at", source))? {
         private_file::close_to_others(&file)
-            .map_err(|source| DirectoryError::io(path, "take away from others (chmod 600)", source))?;
+            .map_err(|source| TenantStoreError::io(path, "take away from others (chmod 600)", source))?;
         tracing::warn!(path = %shown(path), "others could read this file; its mode is 0600 now");
     }
     Ok(Some(file))
 }
 
 /// Waits until no other process has the file open.
-fn lock(path: &Path, file: File, wait: Duration) -> Result<Overlay, DirectoryError> {
-    let failed = |source| DirectoryError::io(path, "lock", source);
+fn lock(path: &Path, file: File, wait: Duration) -> Result<Overlay, TenantStoreError> {
+    let failed = |source| TenantStoreError::io(path, "lock", source);
     Overlay::new(lock_file(path, &file, wait)?).map_err(failed)
 }
 
 /// Waits until no other process has locked the file.
-pub(super) fn lock_file(path: &Path, file: &File, wait: Duration) -> Result<FileBackend, DirectoryError> {
-    let failed = |source| DirectoryError::io(path, "lock", source);
+pub(super) fn lock_file(path: &Path, file: &File, wait: Duration) -> Result<FileBackend, TenantStoreError> {
+    let failed = |source| TenantStoreError::io(path, "lock", source);
     let since = Instant::now();
     let mut pause = Duration::from_millis(1);
     loop {
@@ -137,7 +137,7 @@ pub(super) fn lock_file(path: &Path, file: &File, wait: Duration) -> Result<File
         }
         let left = wait.saturating_sub(since.elapsed());
         if left.is_zero() {
-            return Err(DirectoryError::Busy {
+            return Err(TenantStoreError::Busy {
                 path: path.to_owned(),
                 waited: wait,
             });
@@ -151,11 +151,11 @@ pub(super) fn lock_file(path: &Path, file: &File, wait: Duration) -> Result<File
 pub(super) enum Fault {
     /// What redb says, which is large.
     Redb(Box<redb::Error>),
-    Directory(DirectoryError),
+    Directory(TenantStoreError),
 }
 
-impl From<DirectoryError> for Fault {
-    fn from(error: DirectoryError) -> Self {
+impl From<TenantStoreError> for Fault {
+    fn from(error: TenantStoreError) -> Self {
         Self::Directory(error)
     }
 }
@@ -197,7 +197,7 @@ fn builder() -> Builder {
 }
 
 /// Runs what uses redb; a panic of it is a damaged file. Nothing that the panic may have left half done is used again.
-fn contain<T>(path: &Path, act: impl FnOnce() -> Result<T, Fault>) -> Result<T, DirectoryError> {
+fn contain<T>(path: &Path, act: impl FnOnce() -> Result<T, Fault>) -> Result<T, TenantStoreError> {
     match catch_unwind(AssertUnwindSafe(act)) {
         Ok(Err(fault)) => Err(told(path, fault)),
         Ok(Ok(done)) => Ok(done),
@@ -206,19 +206,19 @@ fn contain<T>(path: &Path, act: impl FnOnce() -> Result<T, Fault>) -> Result<T, 
 }
 
 /// What ended a transaction, as it is told.
-pub(super) fn told(path: &Path, fault: Fault) -> DirectoryError {
+pub(super) fn told(path: &Path, fault: Fault) -> TenantStoreError {
     match fault {
         Fault::Redb(error) => self::fault(path, *error),
         Fault::Directory(error) => error,
     }
 }
 
-fn fault(path: &Path, error: redb::Error) -> DirectoryError {
+fn fault(path: &Path, error: redb::Error) -> TenantStoreError {
     use redb::Error as Redb;
     match error {
         Redb::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => unreadable(path, "it is cut short"),
         Redb::Io(error) if error.kind() == io::ErrorKind::InvalidData => unreadable(path, "it is damaged"),
-        Redb::Io(source) => DirectoryError::io(path, "use", source),
+        Redb::Io(source) => TenantStoreError::io(path, "use", source),
         Redb::TableDoesNotExist(_) | Redb::TableTypeMismatch { .. } | Redb::TableIsMultimap(_) => {
             unreadable(path, "it is a redb file of another program")
         }
@@ -226,8 +226,8 @@ fn fault(path: &Path, error: redb::Error) -> DirectoryError {
     }
 }
 
-fn unreadable(path: &Path, why: impl Into<String>) -> DirectoryError {
-    DirectoryError::Unreadable {
+fn unreadable(path: &Path, why: impl Into<String>) -> TenantStoreError {
+    TenantStoreError::Unreadable {
         path: path.to_owned(),
         why: why.into(),
     }

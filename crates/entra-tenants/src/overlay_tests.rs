@@ -13,7 +13,7 @@ use super::folder::folder;
 use super::overlay::{Change, Overlay, replay};
 use super::record::{self, Record};
 use super::storage::{self, Fault, SECRETS, TENANTS};
-use super::{ConsentedTenant, DirectoryError, DirectoryKey, DiskDirectory, SecretName, TenantDirectory};
+use super::{ConsentedTenant, RedbTenantStore, SecretName, TenantStore, TenantStoreError, TenantStoreKey};
 
 fn guid(byte: u8) -> Guid {
     Guid::from_bytes([byte; 16])
@@ -27,9 +27,9 @@ fn consent(tenant: u8) -> ConsentedTenant {
     ConsentedTenant::new(app(), guid(tenant), Timestamp::from_secs(100)).with_granted(["x".repeat(150)])
 }
 
-fn directory(path: &Path) -> DiskDirectory {
-    DiskDirectory::at(path)
-        .with_key(DirectoryKey::from_bytes([7; 32]))
+fn store(path: &Path) -> RedbTenantStore {
+    RedbTenantStore::at(path)
+        .with_key(TenantStoreKey::from_bytes([7; 32]))
         .with_wait(Duration::ZERO)
 }
 
@@ -41,10 +41,10 @@ type Kept = (Vec<ConsentedTenant>, Option<Vec<u8>>);
 
 /// The tenants, and a secret of the first.
 fn kept(path: &Path) -> Kept {
-    let directory = directory(path);
-    let list = directory.list(None).unwrap();
+    let store = store(path);
+    let list = store.list(None).unwrap();
     assert!(list.unreadable.is_empty());
-    let secret = directory.secret(SecretName::new(app(), guid(1), "a")).unwrap();
+    let secret = store.secret(SecretName::new(app(), guid(1), "a")).unwrap();
     (list.tenants, secret.map(|secret| secret.to_vec()))
 }
 
@@ -122,7 +122,7 @@ fn write_and_crash(path: &Path, act: impl FnOnce(&WriteTransaction) -> Result<()
         new += usize::from(found == after);
         assert!(found == before || found == after, "{found:?}");
         // It can be written still.
-        directory(&other).put(&consent(200)).unwrap();
+        store(&other).put(&consent(200)).unwrap();
         let (mut tenants, secret) = kept(&other);
         assert_eq!(tenants.pop(), Some(consent(200)));
         assert_eq!((tenants, secret), found);
@@ -131,7 +131,7 @@ fn write_and_crash(path: &Path, act: impl FnOnce(&WriteTransaction) -> Result<()
 }
 
 #[test]
-fn a_crash_leaves_the_directory_before_or_after() {
+fn a_crash_leaves_the_store_before_or_after() {
     let folder = folder();
     let path = folder.path().join("t.redb");
     storage::create(&path).unwrap();
@@ -140,10 +140,10 @@ fn a_crash_leaves_the_directory_before_or_after() {
     write_and_crash(&path, |transaction| insert(transaction, &[1]));
     assert!(len() > empty, "one that grows is among them");
     for tenant in 2..=40 {
-        directory(&path).put(&consent(tenant)).unwrap();
+        store(&path).put(&consent(tenant)).unwrap();
     }
-    directory(&path)
-        .keep_secret(SecretName::new(app(), guid(1), "a"), &[9; 3000])
+    store(&path)
+        .put_secret(SecretName::new(app(), guid(1), "a"), &[9; 3000])
         .unwrap();
     write_and_crash(&path, |transaction| insert(transaction, &[41]));
     write_and_crash(&path, forget_first);
@@ -153,7 +153,7 @@ fn a_crash_leaves_the_directory_before_or_after() {
 fn a_crash_while_one_is_mended_after_a_crash_loses_nothing() {
     let folder = folder();
     let path = folder.path().join("t.redb");
-    directory(&path).put(&consent(1)).unwrap();
+    store(&path).put(&consent(1)).unwrap();
     let ((), file) = storage::prepare(&path, Duration::ZERO, |transaction| insert(transaction, &[2])).unwrap();
     let changes = file.changes();
     drop(file);
@@ -170,13 +170,13 @@ fn a_crash_while_one_is_mended_after_a_crash_loses_nothing() {
 fn what_fails_leaves_the_file_as_it_is() {
     let folder = folder();
     let path = folder.path().join("t.redb");
-    directory(&path).put(&consent(1)).unwrap();
+    store(&path).put(&consent(1)).unwrap();
     let bytes = fs::read(&path).unwrap();
     let result = storage::write(&path, Duration::ZERO, |transaction| {
         insert(transaction, &[2])?;
-        Err::<(), _>(DirectoryError::Crypto.into())
+        Err::<(), _>(TenantStoreError::Crypto.into())
     });
-    assert!(matches!(result, Err(DirectoryError::Crypto)));
+    assert!(matches!(result, Err(TenantStoreError::Crypto)));
     assert!(fs::read(&path).unwrap() == bytes);
 }
 
@@ -184,12 +184,12 @@ fn what_fails_leaves_the_file_as_it_is() {
 fn nobody_else_has_the_file_before_all_is_written() {
     let folder = folder();
     let path = folder.path().join("t.redb");
-    directory(&path).put(&consent(1)).unwrap();
+    store(&path).put(&consent(1)).unwrap();
     let ((), file) = storage::prepare(&path, Duration::ZERO, |transaction| insert(transaction, &[2])).unwrap();
-    let error = directory(&path).list(None).unwrap_err();
-    assert!(matches!(error, DirectoryError::Busy { .. }), "{error}");
+    let error = store(&path).list(None).unwrap_err();
+    assert!(matches!(error, TenantStoreError::Busy { .. }), "{error}");
     file.replay().unwrap();
-    directory(&path).list(None).unwrap_err();
+    store(&path).list(None).unwrap_err();
     drop(file);
     assert_eq!(kept(&path).0, [consent(1), consent(2)]);
 }

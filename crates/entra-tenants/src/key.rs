@@ -6,16 +6,16 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
-use super::error::DirectoryError;
+use super::error::TenantStoreError;
 use super::private_file::{self, Draft};
 
-/// The key that seals the secrets of a directory: 256 random bits.
+/// The key that seals the secrets of a store: 256 random bits.
 ///
 /// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its `Debug` is a constant.
 #[derive(Clone)]
-pub struct DirectoryKey(Arc<Zeroizing<[u8; LENGTH]>>);
+pub struct TenantStoreKey(Arc<Zeroizing<[u8; LENGTH]>>);
 
-impl DirectoryKey {
+impl TenantStoreKey {
     /// The key made of these 32 bytes, from a vault, say. They must be random: this is no password.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
@@ -26,7 +26,7 @@ impl DirectoryKey {
     /// start together all get the same key.
     ///
     /// A key beside what it seals protects against those who get the one file and not the other: keep it elsewhere than the copies of the
-    /// directory. Without it the secrets are lost; tenants are not.
+    /// store. Without it the secrets are lost; tenants are not.
     ///
     /// Its file belongs to this user or to root, and so does its folder, behind all links: who puts a key there knows it. Nobody else may
     /// read it, nor may everybody write to a folder on the way to it. Elsewhere than on Unix nothing of that is looked at: its folder must
@@ -34,29 +34,29 @@ impl DirectoryKey {
     ///
     /// # Errors
     /// Where the file cannot be read or made, is another user's or open to others, or does not hold 32 bytes.
-    pub fn read_or_create(path: impl AsRef<Path>) -> Result<Self, DirectoryError> {
+    pub fn read_or_create(path: impl AsRef<Path>) -> Result<Self, TenantStoreError> {
         let path = path.as_ref();
         if let Some(key) = Self::read(path)? {
             return Ok(key);
         }
         let mut bytes = Zeroizing::new([0; LENGTH]);
-        aws_lc_rs::rand::fill(&mut *bytes).map_err(|_| DirectoryError::Crypto)?;
+        aws_lc_rs::rand::fill(&mut *bytes).map_err(|_| TenantStoreError::Crypto)?;
         let (draft, mut file) = Draft::beside(path)?;
         file.write_all(&*bytes)
             .and_then(|()| file.sync_all())
-            .map_err(|source| DirectoryError::io(&draft.path, "write", source))?;
+            .map_err(|source| TenantStoreError::io(&draft.path, "write", source))?;
         draft.publish(path)?;
         // Another program may have been quicker: its key counts.
-        Self::read(path)?.ok_or_else(|| DirectoryError::io(path, "read", io::ErrorKind::NotFound.into()))
+        Self::read(path)?.ok_or_else(|| TenantStoreError::io(path, "read", io::ErrorKind::NotFound.into()))
     }
 
-    fn read(path: &Path) -> Result<Option<Self>, DirectoryError> {
+    fn read(path: &Path) -> Result<Option<Self>, TenantStoreError> {
         let Some(file) = private_file::open(path, false)? else {
             return Ok(None);
         };
-        let failed = |source| DirectoryError::io(path, "read", source);
+        let failed = |source| TenantStoreError::io(path, "read", source);
         if private_file::is_open_to_others(&file).map_err(failed)? {
-            return Err(DirectoryError::Exposed {
+            return Err(TenantStoreError::Exposed {
                 path: path.to_owned(),
                 why: "others than its owner may read this key",
                 advice: "if none has, take it away from them (chmod 600)",
@@ -64,7 +64,7 @@ impl DirectoryKey {
         }
         let mut bytes = Zeroizing::new(Vec::with_capacity(LENGTH + 1));
         file.take(LENGTH as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-        let key: [u8; LENGTH] = bytes.as_slice().try_into().map_err(|_| DirectoryError::Key {
+        let key: [u8; LENGTH] = bytes.as_slice().try_into().map_err(|_| TenantStoreError::Key {
             path: path.to_owned(),
             why: "does not hold 32 bytes, so it is no key",
             advice: "name another file, or restore it from a copy",
@@ -103,11 +103,29 @@ impl DirectoryKey {
     }
 }
 
-impl fmt::Debug for DirectoryKey {
+impl fmt::Debug for TenantStoreKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DirectoryKey(..)")
+        f.write_str("TenantStoreKey(..)")
     }
 }
 
 /// In bytes.
 const LENGTH: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files that are there already hold both.
+    #[test]
+    fn id_and_pseudonyms_of_a_key_never_change() {
+        let key = TenantStoreKey::from_bytes([7; 32]);
+        assert_eq!(key.id(), ID);
+        assert_eq!(key.pseudonym(&[b"a", b"bc"]), PSEUDONYM);
+        assert_ne!(key.pseudonym(&[b"ab", b"c"]), PSEUDONYM);
+    }
+
+    // Computed by Python's hmac.
+    const ID: [u8; 8] = [0x2f, 0x0f, 0xcd, 0xc9, 0x72, 0xb0, 0x73, 0x9c];
+    const PSEUDONYM: &str = "3f52f7ae02d5a8bcac13da50e95ec489";
+}

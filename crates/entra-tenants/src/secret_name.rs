@@ -1,11 +1,11 @@
 use entra_proto::{ClientId, Guid};
 
-use super::error::DirectoryError;
+use super::error::TenantStoreError;
 
 /// What a secret is found by: the application and the tenant it belongs to, and a name of the caller's, such as the key of a cache of
 /// refresh tokens.
 ///
-/// A name is no secret: a directory keeps it as it is.
+/// A name is no secret: a store keeps it as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretName<'a> {
     client_id: ClientId,
@@ -14,7 +14,7 @@ pub struct SecretName<'a> {
 }
 
 impl<'a> SecretName<'a> {
-    /// A name of at most 1024 bytes, compared as it is. A directory refuses longer ones.
+    /// A name of at most 1024 bytes, compared as it is. A store refuses longer ones.
     #[must_use]
     pub const fn new(client_id: ClientId, tenant: Guid, name: &'a str) -> Self {
         Self {
@@ -42,8 +42,8 @@ impl<'a> SecretName<'a> {
         self.name
     }
 
-    /// Refuses what no directory takes.
-    pub(super) const fn check(&self, secret: &[u8]) -> Result<(), DirectoryError> {
+    /// Refuses what no store takes.
+    pub(super) const fn check(&self, secret: &[u8]) -> Result<(), TenantStoreError> {
         let (what, limit) = if self.name.len() > LONGEST_NAME {
             ("the name of a secret", LONGEST_NAME)
         } else if secret.len() > LONGEST_SECRET {
@@ -51,7 +51,7 @@ impl<'a> SecretName<'a> {
         } else {
             return Ok(());
         };
-        Err(DirectoryError::TooLarge { what, limit })
+        Err(TenantStoreError::TooLarge { what, limit })
     }
 }
 

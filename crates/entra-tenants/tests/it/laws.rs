@@ -1,7 +1,7 @@
-//! What every directory of tenants keeps to, whoever wrote it.
+//! What every tenant store keeps to, whoever wrote it.
 
-use entra_client::{ConsentedTenant, DirectoryError, MemoryDirectory, SecretName, TenantDirectory};
 use entra_proto::{ClientId, Cloud, Guid, Timestamp};
+use entra_tenants::{ConsentedTenant, MemoryTenantStore, SecretName, TenantStore, TenantStoreError};
 
 #[cfg(feature = "redb")]
 use crate::folder;
@@ -18,8 +18,8 @@ fn consent(client_id: u8, tenant: u8, at: u64) -> ConsentedTenant {
     ConsentedTenant::new(app(client_id), guid(tenant), Timestamp::from_secs(at))
 }
 
-/// Runs every law over directories that are new.
-fn keeps_the_laws<D: TenantDirectory>(new: impl Fn() -> D) {
+/// Runs every law over stores that are new.
+fn keeps_the_laws<D: TenantStore>(new: impl Fn() -> D) {
     for law in [
         what_is_put_is_there,
         to_consent_again_keeps_the_first_moment_and_tells_the_last,
@@ -36,34 +36,34 @@ fn keeps_the_laws<D: TenantDirectory>(new: impl Fn() -> D) {
 }
 
 #[test]
-fn a_directory_in_memory_keeps_the_laws() {
-    keeps_the_laws(MemoryDirectory::default);
+fn a_store_in_memory_keeps_the_laws() {
+    keeps_the_laws(MemoryTenantStore::default);
 }
 
 #[cfg(feature = "redb")]
 #[test]
-fn a_directory_on_disk_keeps_the_laws() {
-    use entra_client::{DirectoryKey, DiskDirectory};
+fn a_store_on_disk_keeps_the_laws() {
+    use entra_tenants::{RedbTenantStore, TenantStoreKey};
 
     let folder = folder::folder();
     let number = std::cell::Cell::new(0);
     keeps_the_laws(|| {
         number.set(number.get() + 1);
         let path = folder.path().join(format!("{}.redb", number.get()));
-        DiskDirectory::at(path).with_key(DirectoryKey::from_bytes([7; 32]))
+        RedbTenantStore::at(path).with_key(TenantStoreKey::from_bytes([7; 32]))
     });
 }
 
-fn the_tenant_of_personal_accounts_is_refused(directory: &dyn TenantDirectory) {
+fn the_tenant_of_personal_accounts_is_refused(store: &dyn TenantStore) {
     let personal: Guid = "9188040d-6c67-4c5b-b112-36a304b66dad".parse().unwrap();
-    let refused = directory.put(&ConsentedTenant::new(app(1), personal, Timestamp::from_secs(100)));
-    assert!(matches!(refused, Err(DirectoryError::PersonalAccounts(tenant)) if tenant == personal));
-    assert!(directory.list(None).unwrap().tenants.is_empty());
+    let refused = store.put(&ConsentedTenant::new(app(1), personal, Timestamp::from_secs(100)));
+    assert!(matches!(refused, Err(TenantStoreError::PersonalAccounts(tenant)) if tenant == personal));
+    assert!(store.list(None).unwrap().tenants.is_empty());
 }
 
-fn what_is_put_is_there(directory: &dyn TenantDirectory) {
-    assert_eq!(directory.get(app(1), guid(1)).unwrap(), None);
-    assert!(directory.list(None).unwrap().tenants.is_empty());
+fn what_is_put_is_there(store: &dyn TenantStore) {
+    assert_eq!(store.get(app(1), guid(1)).unwrap(), None);
+    assert!(store.list(None).unwrap().tenants.is_empty());
     let bare = consent(1, 1, 100);
     let full = consent(1, 2, 200)
         .with_user("Ädmin@contoso.com")
@@ -71,30 +71,30 @@ fn what_is_put_is_there(directory: &dyn TenantDirectory) {
         .with_granted(["User.Read.All", "Mail.Send"]);
     let emulated = consent(2, 2, 300).with_cloud(Cloud::loopback("http://127.0.0.1:8080").unwrap());
     for tenant in [&bare, &full, &emulated] {
-        directory.put(tenant).unwrap();
+        store.put(tenant).unwrap();
         assert_eq!(
-            directory.get(tenant.client_id, tenant.tenant).unwrap().as_ref(),
+            store.get(tenant.client_id, tenant.tenant).unwrap().as_ref(),
             Some(tenant)
         );
     }
-    assert_eq!(directory.get(app(2), guid(1)).unwrap(), None);
+    assert_eq!(store.get(app(2), guid(1)).unwrap(), None);
     let moment = Timestamp::from_epoch(std::time::Duration::from_millis(5500));
     let mut uneven = consent(3, 3, 0);
     (uneven.first_consented_at, uneven.consented_at) = (moment, moment);
-    directory.put(&uneven).unwrap();
-    assert_eq!(directory.get(app(3), guid(3)).unwrap(), Some(consent(3, 3, 5)));
+    store.put(&uneven).unwrap();
+    assert_eq!(store.get(app(3), guid(3)).unwrap(), Some(consent(3, 3, 5)));
 }
 
-fn to_consent_again_keeps_the_first_moment_and_tells_the_last(directory: &dyn TenantDirectory) {
+fn to_consent_again_keeps_the_first_moment_and_tells_the_last(store: &dyn TenantStore) {
     let first = consent(1, 1, 100)
         .with_user("one")
         .with_cloud(Cloud::China)
         .with_granted(["a", "b"]);
-    directory.put(&first).unwrap();
-    directory.put(&first).unwrap();
-    assert_eq!(directory.get(app(1), guid(1)).unwrap(), Some(first));
-    directory.put(&consent(1, 1, 200).with_granted(["c"])).unwrap();
-    let known = directory.get(app(1), guid(1)).unwrap().unwrap();
+    store.put(&first).unwrap();
+    store.put(&first).unwrap();
+    assert_eq!(store.get(app(1), guid(1)).unwrap(), Some(first));
+    store.put(&consent(1, 1, 200).with_granted(["c"])).unwrap();
+    let known = store.get(app(1), guid(1)).unwrap().unwrap();
     assert_eq!(known.first_consented_at, Timestamp::from_secs(100));
     assert_eq!(known.consented_at, Timestamp::from_secs(200));
     assert_eq!(known.granted, ["c"]);
@@ -104,17 +104,17 @@ fn to_consent_again_keeps_the_first_moment_and_tells_the_last(directory: &dyn Te
         (Some("one"), Some(Cloud::China))
     );
     // In the same second, what is put last counts.
-    directory.put(&consent(1, 1, 200).with_user("two")).unwrap();
-    let known = directory.get(app(1), guid(1)).unwrap().unwrap();
+    store.put(&consent(1, 1, 200).with_user("two")).unwrap();
+    let known = store.get(app(1), guid(1)).unwrap().unwrap();
     assert_eq!((known.consented_by.as_deref(), known.granted.len()), (Some("two"), 1));
 }
 
-fn a_consent_told_late_takes_nothing_back(directory: &dyn TenantDirectory) {
-    directory.put(&consent(1, 1, 200).with_user("later")).unwrap();
-    directory
+fn a_consent_told_late_takes_nothing_back(store: &dyn TenantStore) {
+    store.put(&consent(1, 1, 200).with_user("later")).unwrap();
+    store
         .put(&consent(1, 1, 100).with_user("earlier").with_granted(["a"]))
         .unwrap();
-    let known = directory.get(app(1), guid(1)).unwrap().unwrap();
+    let known = store.get(app(1), guid(1)).unwrap().unwrap();
     assert_eq!(known.first_consented_at, Timestamp::from_secs(100));
     assert_eq!(known.consented_at, Timestamp::from_secs(200));
     assert_eq!(
@@ -123,12 +123,12 @@ fn a_consent_told_late_takes_nothing_back(directory: &dyn TenantDirectory) {
     );
 }
 
-fn the_list_is_sorted_and_of_one_application_where_that_is_wanted(directory: &dyn TenantDirectory) {
+fn the_list_is_sorted_and_of_one_application_where_that_is_wanted(store: &dyn TenantStore) {
     for (client_id, tenant) in [(2, 9), (1, 5), (2, 1), (1, 200), (3, 3)] {
-        directory.put(&consent(client_id, tenant, 1)).unwrap();
+        store.put(&consent(client_id, tenant, 1)).unwrap();
     }
     let listed = |client_id| -> Vec<(u8, u8)> {
-        let list = directory.list(client_id).unwrap();
+        let list = store.list(client_id).unwrap();
         assert!(list.unreadable.is_empty());
         let ids = |it: &ConsentedTenant| (it.client_id.guid().as_bytes()[0], it.tenant.as_bytes()[0]);
         list.tenants.iter().map(ids).collect()
@@ -138,37 +138,37 @@ fn the_list_is_sorted_and_of_one_application_where_that_is_wanted(directory: &dy
     assert_eq!(listed(Some(app(4))), []);
 }
 
-fn to_forget_a_tenant_forgets_its_secrets_and_nobody_elses(directory: &dyn TenantDirectory) {
-    assert!(!directory.forget(app(1), guid(1)).unwrap());
+fn to_forget_a_tenant_forgets_its_secrets_and_nobody_elses(store: &dyn TenantStore) {
+    assert!(!store.forget(app(1), guid(1)).unwrap());
     let names = [(1, 1), (1, 2), (2, 1), (0xff, 0xff)];
     for (client_id, tenant) in names {
-        directory.put(&consent(client_id, tenant, 1)).unwrap();
+        store.put(&consent(client_id, tenant, 1)).unwrap();
         for name in ["", "a", "\u{10ffff}"] {
             let name = SecretName::new(app(client_id), guid(tenant), name);
-            directory.keep_secret(name, b"secret").unwrap();
+            store.put_secret(name, b"secret").unwrap();
         }
     }
     for (at, (client_id, tenant)) in names.into_iter().enumerate() {
-        assert!(directory.forget(app(client_id), guid(tenant)).unwrap());
-        assert!(!directory.forget(app(client_id), guid(tenant)).unwrap());
+        assert!(store.forget(app(client_id), guid(tenant)).unwrap());
+        assert!(!store.forget(app(client_id), guid(tenant)).unwrap());
         for (other, (client_id, tenant)) in names.into_iter().enumerate() {
             let is_left = other > at;
-            assert_eq!(directory.get(app(client_id), guid(tenant)).unwrap().is_some(), is_left);
+            assert_eq!(store.get(app(client_id), guid(tenant)).unwrap().is_some(), is_left);
             for name in ["", "a", "\u{10ffff}"] {
                 let name = SecretName::new(app(client_id), guid(tenant), name);
-                assert_eq!(directory.secret(name).unwrap().is_some(), is_left, "{name:?}");
+                assert_eq!(store.secret(name).unwrap().is_some(), is_left, "{name:?}");
             }
         }
     }
     // Secrets of a tenant whose administrator never consented.
-    directory
-        .keep_secret(SecretName::new(app(1), guid(1), "a"), b"secret")
+    store
+        .put_secret(SecretName::new(app(1), guid(1), "a"), b"secret")
         .unwrap();
-    assert!(directory.forget(app(1), guid(1)).unwrap());
-    assert!(!directory.forget(app(1), guid(1)).unwrap());
+    assert!(store.forget(app(1), guid(1)).unwrap());
+    assert!(!store.forget(app(1), guid(1)).unwrap());
 }
 
-fn secrets_are_kept_by_application_tenant_and_name(directory: &dyn TenantDirectory) {
+fn secrets_are_kept_by_application_tenant_and_name(store: &dyn TenantStore) {
     let all = [
         (1, 1, "a"),
         (1, 1, "b"),
@@ -179,72 +179,66 @@ fn secrets_are_kept_by_application_tenant_and_name(directory: &dyn TenantDirecto
     ];
     let name = |(client_id, tenant, name): (u8, u8, &'static str)| SecretName::new(app(client_id), guid(tenant), name);
     for (at, it) in all.into_iter().enumerate() {
-        assert!(directory.secret(name(it)).unwrap().is_none());
-        assert!(!directory.forget_secret(name(it)).unwrap());
-        directory.keep_secret(name(it), b"of before").unwrap();
-        directory.keep_secret(name(it), &[at as u8, 0, 0xff]).unwrap();
+        assert!(store.secret(name(it)).unwrap().is_none());
+        assert!(!store.forget_secret(name(it)).unwrap());
+        store.put_secret(name(it), b"of before").unwrap();
+        store.put_secret(name(it), &[at as u8, 0, 0xff]).unwrap();
     }
     for (at, it) in all.into_iter().enumerate() {
-        assert_eq!(
-            directory.secret(name(it)).unwrap().unwrap().as_slice(),
-            [at as u8, 0, 0xff]
-        );
-        assert!(directory.forget_secret(name(it)).unwrap());
-        assert!(!directory.forget_secret(name(it)).unwrap());
-        assert!(directory.secret(name(it)).unwrap().is_none());
+        assert_eq!(store.secret(name(it)).unwrap().unwrap().as_slice(), [at as u8, 0, 0xff]);
+        assert!(store.forget_secret(name(it)).unwrap());
+        assert!(!store.forget_secret(name(it)).unwrap());
+        assert!(store.secret(name(it)).unwrap().is_none());
     }
-    directory.keep_secret(name(all[0]), b"").unwrap();
-    assert!(directory.secret(name(all[0])).unwrap().unwrap().is_empty());
-    assert!(
-        directory.list(None).unwrap().tenants.is_empty(),
-        "a secret makes no tenant"
-    );
+    store.put_secret(name(all[0]), b"").unwrap();
+    assert!(store.secret(name(all[0])).unwrap().unwrap().is_empty());
+    assert!(store.list(None).unwrap().tenants.is_empty(), "a secret makes no tenant");
 }
 
-fn what_is_too_large_is_refused_and_changes_nothing(directory: &dyn TenantDirectory) {
+fn what_is_too_large_is_refused_and_changes_nothing(store: &dyn TenantStore) {
     let text = |length| "x".repeat(length);
     let known = consent(1, 1, 1)
         .with_user(text(256))
         .with_granted((0..16).map(|_| text(1023)));
-    directory.put(&known).unwrap();
+    store.put(&known).unwrap();
     for bad in [
         consent(1, 1, 2).with_user(text(257)),
         consent(1, 1, 2).with_granted([text(16 * 1024)]),
         consent(1, 1, 2).with_granted((0..=16 * 1024).map(|_| "")),
     ] {
         assert!(matches!(
-            directory.put(&bad).unwrap_err(),
-            DirectoryError::TooLarge { .. }
+            store.put(&bad).unwrap_err(),
+            TenantStoreError::TooLarge { .. }
         ));
     }
-    assert_eq!(directory.get(app(1), guid(1)).unwrap(), Some(known));
+    assert_eq!(store.get(app(1), guid(1)).unwrap(), Some(known));
     // Bytes that JSON writes as six are taken as well.
-    directory
+    store
         .put(&consent(1, 2, 1).with_granted(["\0".repeat(16_000)]))
         .unwrap();
 
     let (longest, longer) = (text(1024), text(1025));
     let good = SecretName::new(app(1), guid(1), &longest);
-    directory.keep_secret(good, &vec![1; 16 * 1024]).unwrap();
+    store.put_secret(good, &vec![1; 16 * 1024]).unwrap();
     for (name, length) in [(good, 16 * 1024 + 1), (SecretName::new(app(1), guid(1), &longer), 1)] {
-        let error = directory.keep_secret(name, &vec![2; length]).unwrap_err();
-        assert!(matches!(error, DirectoryError::TooLarge { .. }), "{error}");
+        let error = store.put_secret(name, &vec![2; length]).unwrap_err();
+        assert!(matches!(error, TenantStoreError::TooLarge { .. }), "{error}");
     }
-    assert_eq!(directory.secret(good).unwrap().unwrap().as_slice(), vec![1; 16 * 1024]);
+    assert_eq!(store.secret(good).unwrap().unwrap().as_slice(), vec![1; 16 * 1024]);
 }
 
-fn threads_share_it(directory: &dyn TenantDirectory) {
+fn threads_share_it(store: &dyn TenantStore) {
     std::thread::scope(|scope| {
         for thread in 0..4_u8 {
             scope.spawn(move || {
                 for tenant in 0..10 {
-                    directory.put(&consent(thread, tenant, 1)).unwrap();
+                    store.put(&consent(thread, tenant, 1)).unwrap();
                     let name = SecretName::new(app(thread), guid(tenant), "n");
-                    directory.keep_secret(name, &[thread, tenant]).unwrap();
-                    assert_eq!(directory.secret(name).unwrap().unwrap().as_slice(), [thread, tenant]);
+                    store.put_secret(name, &[thread, tenant]).unwrap();
+                    assert_eq!(store.secret(name).unwrap().unwrap().as_slice(), [thread, tenant]);
                 }
             });
         }
     });
-    assert_eq!(directory.list(None).unwrap().tenants.len(), 40);
+    assert_eq!(store.list(None).unwrap().tenants.len(), 40);
 }

@@ -5,7 +5,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::error::DirectoryError;
+use super::error::TenantStoreError;
 
 /// A new file beside the one that it shall become, readable by its owner alone from its first moment. Removed when dropped.
 pub(super) struct Draft {
@@ -18,7 +18,7 @@ impl Draft {
     ///
     /// # Errors
     /// Where its folder cannot be made or written.
-    pub(super) fn beside(target: &Path) -> Result<(Self, File), DirectoryError> {
+    pub(super) fn beside(target: &Path) -> Result<(Self, File), TenantStoreError> {
         let folder = folder_of(target);
         if !folder.exists() {
             let mut builder = DirBuilder::new();
@@ -27,10 +27,10 @@ impl Draft {
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
             builder
                 .create(folder)
-                .map_err(|source| DirectoryError::io(folder, "make the folder", source))?;
+                .map_err(|source| TenantStoreError::io(folder, "make the folder", source))?;
         }
         let mut random = [0; 8];
-        aws_lc_rs::rand::fill(&mut random).map_err(|_| DirectoryError::Crypto)?;
+        aws_lc_rs::rand::fill(&mut random).map_err(|_| TenantStoreError::Crypto)?;
         let mut name = OsString::from(".");
         name.push(target.file_name().unwrap_or_default());
         name.push(format!(".{:016x}.new", u64::from_ne_bytes(random)));
@@ -41,16 +41,16 @@ impl Draft {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options
             .open(&path)
-            .map_err(|source| DirectoryError::io(&path, "make", source))?;
+            .map_err(|source| TenantStoreError::io(&path, "make", source))?;
         Ok((Self { path }, file))
     }
 
     /// Gives the file, which is written and synced, its name. Of several that are published at once the first stays, and the others are
     /// dropped: a link never takes the place of a file that is there.
-    pub(super) fn publish(self, target: &Path) -> Result<(), DirectoryError> {
+    pub(super) fn publish(self, target: &Path) -> Result<(), TenantStoreError> {
         match fs::hard_link(&self.path, target) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(DirectoryError::io(target, "make", error));
+                return Err(TenantStoreError::io(target, "make", error));
             }
             _ => {}
         }
@@ -58,7 +58,7 @@ impl Draft {
         #[cfg(unix)]
         File::open(folder_of(target))
             .and_then(|folder| folder.sync_all())
-            .map_err(|source| DirectoryError::io(folder_of(target), "sync", source))?;
+            .map_err(|source| TenantStoreError::io(folder_of(target), "sync", source))?;
         Ok(())
     }
 }
@@ -71,8 +71,8 @@ impl Drop for Draft {
 }
 
 /// Opens a file that is there; nothing where there is none. Behind all links, it must be a file that nobody else can have put there.
-pub(super) fn open(path: &Path, writable: bool) -> Result<Option<File>, DirectoryError> {
-    let failed = |source| DirectoryError::io(path, "open", source);
+pub(super) fn open(path: &Path, writable: bool) -> Result<Option<File>, TenantStoreError> {
+    let failed = |source| TenantStoreError::io(path, "open", source);
     check_folders(path)?;
     let link = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -80,7 +80,7 @@ pub(super) fn open(path: &Path, writable: bool) -> Result<Option<File>, Director
     };
     check_owner(path, &link)?;
     let real = fs::canonicalize(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => DirectoryError::io(path, "follow the link", source),
+        io::ErrorKind::NotFound => TenantStoreError::io(path, "follow the link", source),
         _ => failed(source),
     })?;
     check_folders(&real)?;
@@ -120,12 +120,12 @@ pub(super) fn close_to_others(_: &File) -> io::Result<()> {
 
 /// Refuses what belongs to neither this user nor root: whoever it belongs to knows what is in it, and may write to it.
 #[cfg(unix)]
-fn check_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), DirectoryError> {
+fn check_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), TenantStoreError> {
     let owner = std::os::unix::fs::MetadataExt::uid(metadata);
     if owner == 0 || owner == rustix::process::geteuid().as_raw() {
         return Ok(());
     }
-    Err(DirectoryError::Exposed {
+    Err(TenantStoreError::Exposed {
         path: path.to_owned(),
         why: "it belongs to another user, who may change it",
         advice: "run as that user, give it to this one (chown), or use another",
@@ -133,16 +133,16 @@ fn check_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), DirectoryErro
 }
 
 #[cfg(not(unix))]
-fn check_owner(_: &Path, _: &fs::Metadata) -> Result<(), DirectoryError> {
+fn check_owner(_: &Path, _: &fs::Metadata) -> Result<(), TenantStoreError> {
     Ok(())
 }
 
 /// Refuses a folder of somebody else's, and one in which everybody may put another file in this one's place, or another folder in that of
 /// a folder on the way. Where the sticky bit is set, as in `/tmp`, nobody may. A group that may was chosen by whoever owns the folder.
 #[cfg(unix)]
-fn check_folders(file: &Path) -> Result<(), DirectoryError> {
+fn check_folders(file: &Path) -> Result<(), TenantStoreError> {
     use std::os::unix::fs::PermissionsExt;
-    let failed = |source| DirectoryError::io(file, "look at the folder of", source);
+    let failed = |source| TenantStoreError::io(file, "look at the folder of", source);
     let file = std::path::absolute(file).map_err(failed)?;
     // Where it is not there yet, it will be made in one that is. Where it cannot be looked at, to open the file tells why.
     let Some(nearest) = file
@@ -156,7 +156,7 @@ fn check_folders(file: &Path) -> Result<(), DirectoryError> {
     check_owner(&nearest, &fs::metadata(&nearest).map_err(failed)?)?;
     for folder in nearest.ancestors() {
         if fs::metadata(folder).map_err(failed)?.permissions().mode() & 0o1002 == 0o002 {
-            return Err(DirectoryError::Exposed {
+            return Err(TenantStoreError::Exposed {
                 path: folder.to_owned(),
                 why: "everybody may replace files in this folder",
                 advice: "take it away from others (chmod o-w), or use another",
@@ -167,7 +167,7 @@ fn check_folders(file: &Path) -> Result<(), DirectoryError> {
 }
 
 #[cfg(not(unix))]
-fn check_folders(_: &Path) -> Result<(), DirectoryError> {
+fn check_folders(_: &Path) -> Result<(), TenantStoreError> {
     Ok(())
 }
 

@@ -8,9 +8,9 @@ use entra_proto::{ClientId, Cloud, Guid, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{ConsentedTenant, DirectoryError};
+use super::{ConsentedTenant, TenantStoreError};
 
-/// What a directory's tables are keyed by: the client id, then the tenant id.
+/// What a store's tables are keyed by: the client id, then the tenant id.
 pub(super) fn key(client_id: ClientId, tenant: Guid) -> [u8; KEY] {
     let mut key = [0; KEY];
     key[..16].copy_from_slice(client_id.guid().as_bytes());
@@ -33,9 +33,9 @@ pub(super) struct Record {
 
 impl Record {
     /// Reads the record under this key.
-    pub(super) fn decode(key: &[u8; KEY], bytes: &[u8]) -> Result<Self, DirectoryError> {
+    pub(super) fn decode(key: &[u8; KEY], bytes: &[u8]) -> Result<Self, TenantStoreError> {
         let (client_id, tenant) = names(key);
-        let refused = |why| DirectoryError::Record { client_id, tenant, why };
+        let refused = |why| TenantStoreError::Record { client_id, tenant, why };
         if bytes.len() > LONGEST {
             return Err(refused("is longer than any record"));
         }
@@ -68,7 +68,7 @@ impl Record {
         Ok(Self { tenant, later })
     }
 
-    pub(super) fn encode(&self) -> Result<Vec<u8>, DirectoryError> {
+    pub(super) fn encode(&self) -> Result<Vec<u8>, TenantStoreError> {
         let tenant = &self.tenant;
         let wire = Wire {
             first_consented_at: tenant.first_consented_at.as_secs(),
@@ -79,9 +79,9 @@ impl Record {
             later: self.later.clone(),
         };
         let mut bytes = vec![0; DIGEST];
-        serde_json::to_writer(&mut bytes, &wire).map_err(|error| DirectoryError::Other(error.into()))?;
+        serde_json::to_writer(&mut bytes, &wire).map_err(|error| TenantStoreError::Other(error.into()))?;
         if bytes.len() > LONGEST {
-            return Err(DirectoryError::TooLarge {
+            return Err(TenantStoreError::TooLarge {
                 what: "the record of a tenant",
                 limit: LONGEST,
             });

@@ -1,4 +1,4 @@
-//! The files of a directory of tenants: whose they are, what is in them, and what becomes of damaged ones.
+//! The files of a tenant store: whose they are, what is in them, and what becomes of damaged ones.
 
 use std::fs;
 use std::io::Write;
@@ -7,8 +7,8 @@ use std::sync::{Barrier, Once};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use entra_client::{ConsentedTenant, DirectoryError, DirectoryKey, DiskDirectory, SecretName, TenantDirectory};
 use entra_proto::{ClientId, Guid, Timestamp};
+use entra_tenants::{ConsentedTenant, RedbTenantStore, SecretName, TenantStore, TenantStoreError, TenantStoreKey};
 
 use crate::folder::folder;
 
@@ -28,8 +28,8 @@ fn name(name: &str) -> SecretName<'_> {
     SecretName::new(app(), guid(1), name)
 }
 
-fn key() -> DirectoryKey {
-    DirectoryKey::from_bytes([7; 32])
+fn key() -> TenantStoreKey {
+    TenantStoreKey::from_bytes([7; 32])
 }
 
 /// The panics that are caught are not shown; those of a failing test are.
@@ -49,14 +49,14 @@ fn hush_redb() {
 fn to_look_makes_no_file() {
     let folder = folder();
     let path = folder.path().join("none").join("t.redb");
-    let directory = DiskDirectory::at(&path).with_key(key());
-    assert!(directory.list(None).unwrap().tenants.is_empty());
-    assert!(directory.get(app(), guid(1)).unwrap().is_none());
-    assert!(directory.secret(name("a")).unwrap().is_none());
-    assert!(!directory.forget(app(), guid(1)).unwrap());
-    assert!(!directory.forget_secret(name("a")).unwrap());
+    let store = RedbTenantStore::at(&path).with_key(key());
+    assert!(store.list(None).unwrap().tenants.is_empty());
+    assert!(store.get(app(), guid(1)).unwrap().is_none());
+    assert!(store.secret(name("a")).unwrap().is_none());
+    assert!(!store.forget(app(), guid(1)).unwrap());
+    assert!(!store.forget_secret(name("a")).unwrap());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-    directory.check().unwrap();
+    store.check().unwrap();
     assert!(path.exists());
 }
 
@@ -64,24 +64,24 @@ fn to_look_makes_no_file() {
 fn another_handle_finds_it_all_again() {
     let folder = folder();
     let path = folder.path().join("t.redb");
-    let directory = DiskDirectory::at(&path).with_key(key());
-    directory.put(&consent(1)).unwrap();
-    directory.keep_secret(name("a"), b"secret").unwrap();
-    let again = DiskDirectory::at(&path).with_key(key());
+    let store = RedbTenantStore::at(&path).with_key(key());
+    store.put(&consent(1)).unwrap();
+    store.put_secret(name("a"), b"secret").unwrap();
+    let again = RedbTenantStore::at(&path).with_key(key());
     assert_eq!(again.get(app(), guid(1)).unwrap(), Some(consent(1)));
     assert_eq!(again.secret(name("a")).unwrap().unwrap().as_slice(), b"secret");
     // With another key, and with none, there is no secret; tenants are.
-    let other = DiskDirectory::at(&path).with_key(DirectoryKey::from_bytes([8; 32]));
+    let other = RedbTenantStore::at(&path).with_key(TenantStoreKey::from_bytes([8; 32]));
     assert!(other.secret(name("a")).unwrap().is_none());
-    let keyless = DiskDirectory::at(&path);
+    let keyless = RedbTenantStore::at(&path);
     assert!(keyless.secret(name("a")).unwrap().is_none());
     assert!(matches!(
-        keyless.keep_secret(name("a"), b"").unwrap_err(),
-        DirectoryError::NoKey
+        keyless.put_secret(name("a"), b"").unwrap_err(),
+        TenantStoreError::NoKey
     ));
     assert_eq!(keyless.list(None).unwrap().tenants, [consent(1)]);
     // What cannot be looked for is not taken for absent.
-    let beneath_a_file = DiskDirectory::at(path.join("t.redb"));
+    let beneath_a_file = RedbTenantStore::at(path.join("t.redb"));
     beneath_a_file.forget(app(), guid(1)).unwrap_err();
     beneath_a_file.list(None).unwrap_err();
     // A draft is not left behind.
@@ -107,8 +107,8 @@ mod permissions {
         let folder = folder();
         let path = folder.path().join("a").join("b").join("t.redb");
         let key_path = folder.path().join("c").join("t.key");
-        let key = DirectoryKey::read_or_create(&key_path).unwrap();
-        DiskDirectory::at(&path).with_key(key).put(&consent(1)).unwrap();
+        let key = TenantStoreKey::read_or_create(&key_path).unwrap();
+        RedbTenantStore::at(&path).with_key(key).put(&consent(1)).unwrap();
         assert_eq!((mode(&path), mode(&key_path)), (0o600, 0o600));
         for made in ["a", "a/b", "c"] {
             assert_eq!(mode(&folder.path().join(made)), 0o700, "{made}");
@@ -119,16 +119,16 @@ mod permissions {
     fn a_file_that_others_can_read_is_taken_from_them() {
         let folder = folder();
         let path = folder.path().join("t.redb");
-        let directory = DiskDirectory::at(&path);
-        directory.put(&consent(1)).unwrap();
+        let store = RedbTenantStore::at(&path);
+        store.put(&consent(1)).unwrap();
         set_mode(&path, 0o644);
-        assert_eq!(directory.get(app(), guid(1)).unwrap(), Some(consent(1)));
+        assert_eq!(store.get(app(), guid(1)).unwrap(), Some(consent(1)));
         assert_eq!(mode(&path), 0o600);
-        // What is no directory stays as it is, its mode too.
+        // What is no store stays as it is, its mode too.
         let other = folder.path().join("other");
         fs::write(&other, "somebody's notes").unwrap();
         set_mode(&other, 0o644);
-        DiskDirectory::at(&other).list(None).unwrap_err();
+        RedbTenantStore::at(&other).list(None).unwrap_err();
         assert_eq!(mode(&other), 0o644);
     }
 
@@ -136,16 +136,16 @@ mod permissions {
     fn a_key_that_others_can_read_is_refused() {
         let folder = folder();
         let path = folder.path().join("t.key");
-        DirectoryKey::read_or_create(&path).unwrap();
+        TenantStoreKey::read_or_create(&path).unwrap();
         for open in [0o640, 0o604, 0o620, 0o601] {
             set_mode(&path, open);
-            let error = DirectoryKey::read_or_create(&path).unwrap_err();
-            assert!(matches!(error, DirectoryError::Exposed { .. }), "{error}");
+            let error = TenantStoreKey::read_or_create(&path).unwrap_err();
+            assert!(matches!(error, TenantStoreError::Exposed { .. }), "{error}");
             assert!(error.to_string().contains("chmod 600"), "{error}");
             assert_eq!(mode(&path), open);
         }
         set_mode(&path, 0o400);
-        DirectoryKey::read_or_create(&path).unwrap();
+        TenantStoreKey::read_or_create(&path).unwrap();
     }
 
     #[test]
@@ -155,17 +155,17 @@ mod permissions {
         fs::create_dir(&open).unwrap();
         set_mode(&open, 0o777);
         for error in [
-            DiskDirectory::at(open.join("t.redb")).put(&consent(1)).unwrap_err(),
-            DiskDirectory::at(open.join("t.redb")).list(None).unwrap_err(),
-            DirectoryKey::read_or_create(open.join("t.key")).unwrap_err(),
+            RedbTenantStore::at(open.join("t.redb")).put(&consent(1)).unwrap_err(),
+            RedbTenantStore::at(open.join("t.redb")).list(None).unwrap_err(),
+            TenantStoreKey::read_or_create(open.join("t.key")).unwrap_err(),
         ] {
-            assert!(matches!(error, DirectoryError::Exposed { .. }), "{error}");
+            assert!(matches!(error, TenantStoreError::Exposed { .. }), "{error}");
         }
         assert_eq!(fs::read_dir(&open).unwrap().count(), 0);
         // As /tmp is.
         set_mode(&open, 0o1777);
-        DiskDirectory::at(open.join("t.redb")).put(&consent(1)).unwrap();
-        DirectoryKey::read_or_create(open.join("t.key")).unwrap();
+        RedbTenantStore::at(open.join("t.redb")).put(&consent(1)).unwrap();
+        TenantStoreKey::read_or_create(open.join("t.key")).unwrap();
     }
 
     /// Reports a test that cannot run here. libtest does not capture what is written to the stream itself.
@@ -176,11 +176,11 @@ mod permissions {
 
     fn refused(path: &Path, why: &str) {
         for error in [
-            DirectoryKey::read_or_create(path).unwrap_err(),
-            DiskDirectory::at(path).list(None).unwrap_err(),
-            DiskDirectory::at(path).put(&consent(1)).unwrap_err(),
+            TenantStoreKey::read_or_create(path).unwrap_err(),
+            RedbTenantStore::at(path).list(None).unwrap_err(),
+            RedbTenantStore::at(path).put(&consent(1)).unwrap_err(),
         ] {
-            assert!(matches!(error, DirectoryError::Exposed { .. }), "{path:?}: {error}");
+            assert!(matches!(error, TenantStoreError::Exposed { .. }), "{path:?}: {error}");
             assert!(error.to_string().contains(why), "{path:?}: {error}");
         }
     }
@@ -193,7 +193,7 @@ mod permissions {
         fs::create_dir(&sticky).unwrap();
         set_mode(&sticky, 0o1777);
         let key = folder.path().join("mine.key");
-        DirectoryKey::read_or_create(&key).unwrap();
+        TenantStoreKey::read_or_create(&key).unwrap();
         let (planted, link, theirs) = (
             sticky.join("planted"),
             sticky.join("link"),
@@ -203,8 +203,8 @@ mod permissions {
         symlink(&key, &link).unwrap();
         fs::create_dir(&theirs).unwrap();
         set_mode(&theirs, 0o755);
-        DirectoryKey::read_or_create(&planted).unwrap();
-        DirectoryKey::read_or_create(&link).unwrap();
+        TenantStoreKey::read_or_create(&planted).unwrap();
+        TenantStoreKey::read_or_create(&link).unwrap();
         if lchown(&planted, SOMEBODY, SOMEBODY).is_err() {
             return skipped("only root may give files away");
         }
@@ -253,9 +253,9 @@ mod permissions {
             refused(&path, "everybody may replace files");
         }
         assert_eq!(fs::read_dir(&inner).unwrap().count(), 0);
-        DirectoryKey::read_or_create(mine.join("within")).unwrap();
+        TenantStoreKey::read_or_create(mine.join("within")).unwrap();
         set_mode(&open, 0o755);
-        DirectoryKey::read_or_create(mine.join("outwards")).unwrap();
+        TenantStoreKey::read_or_create(mine.join("outwards")).unwrap();
     }
 
     #[test]
@@ -263,12 +263,12 @@ mod permissions {
         let folder = folder();
         let path = folder.path().join("dangling");
         symlink(folder.path().join("nothing"), &path).unwrap();
-        let directory = DiskDirectory::at(&path);
+        let store = RedbTenantStore::at(&path);
         for error in [
-            DirectoryKey::read_or_create(&path).unwrap_err(),
-            directory.list(None).unwrap_err(),
-            directory.check().unwrap_err(),
-            directory.forget(app(), guid(1)).unwrap_err(),
+            TenantStoreKey::read_or_create(&path).unwrap_err(),
+            store.list(None).unwrap_err(),
+            store.check().unwrap_err(),
+            store.forget(app(), guid(1)).unwrap_err(),
         ] {
             assert!(error.to_string().contains("cannot follow the link"), "{error}");
         }
@@ -283,10 +283,10 @@ mod permissions {
         if !made.is_ok_and(|status| status.success()) {
             return skipped("there is no `mkfifo`");
         }
-        DiskDirectory::at(&path).list(None).unwrap_err();
-        DiskDirectory::at(&path).put(&consent(1)).unwrap_err();
-        DirectoryKey::read_or_create(&path).unwrap_err();
-        DiskDirectory::at(folder.path()).list(None).unwrap_err();
+        RedbTenantStore::at(&path).list(None).unwrap_err();
+        RedbTenantStore::at(&path).put(&consent(1)).unwrap_err();
+        TenantStoreKey::read_or_create(&path).unwrap_err();
+        RedbTenantStore::at(folder.path()).list(None).unwrap_err();
     }
 }
 
@@ -298,8 +298,8 @@ fn a_key_file_of_another_length_is_refused_and_left_alone() {
         fs::write(&path, vec![b'k'; length]).unwrap();
         #[cfg(unix)]
         fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-        let error = DirectoryKey::read_or_create(&path).unwrap_err();
-        assert!(matches!(error, DirectoryError::Key { .. }), "{error}");
+        let error = TenantStoreKey::read_or_create(&path).unwrap_err();
+        assert!(matches!(error, TenantStoreError::Key { .. }), "{error}");
         assert!(
             error.to_string().contains("32 bytes") && !format!("{error:?}").contains("kk"),
             "{error}"
@@ -315,10 +315,10 @@ fn those_who_make_a_key_together_get_the_same() {
     for round in 0..20 {
         let path = folder.path().join(format!("{round}.key"));
         let start = Barrier::new(4);
-        let keys: Vec<DirectoryKey> = std::thread::scope(|scope| {
+        let keys: Vec<TenantStoreKey> = std::thread::scope(|scope| {
             let make = || {
                 start.wait();
-                DirectoryKey::read_or_create(&path).unwrap()
+                TenantStoreKey::read_or_create(&path).unwrap()
             };
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -327,12 +327,12 @@ fn those_who_make_a_key_together_get_the_same() {
             unreachable!()
         };
         let secret = format!("round {round}");
-        DiskDirectory::at(&data)
+        RedbTenantStore::at(&data)
             .with_key(first.clone())
-            .keep_secret(name("a"), secret.as_bytes())
+            .put_secret(name("a"), secret.as_bytes())
             .unwrap();
         for other in others {
-            let found = DiskDirectory::at(&data)
+            let found = RedbTenantStore::at(&data)
                 .with_key(other.clone())
                 .secret(name("a"))
                 .unwrap();
@@ -346,20 +346,20 @@ fn a_secret_is_nowhere_to_be_seen() {
     const CANARY: &[u8] = b"canary-0.AVYAq-refresh-token-canary";
     let folder = folder();
     let path = folder.path().join("t.redb");
-    let key = DirectoryKey::from_bytes(*b"canary-key-canary-key-canary-key");
-    let directory = DiskDirectory::at(&path).with_key(key.clone());
-    let memory = entra_client::MemoryDirectory::default();
+    let key = TenantStoreKey::from_bytes(*b"canary-key-canary-key-canary-key");
+    let store = RedbTenantStore::at(&path).with_key(key.clone());
+    let memory = entra_tenants::MemoryTenantStore::default();
     let mut shown = format!("{key:?}");
-    for directory in [&directory as &dyn TenantDirectory, &memory] {
-        directory.put(&consent(1)).unwrap();
-        directory.keep_secret(name("a"), CANARY).unwrap();
-        assert_eq!(directory.secret(name("a")).unwrap().unwrap().as_slice(), CANARY);
+    for store in [&store as &dyn TenantStore, &memory] {
+        store.put(&consent(1)).unwrap();
+        store.put_secret(name("a"), CANARY).unwrap();
+        assert_eq!(store.secret(name("a")).unwrap().unwrap().as_slice(), CANARY);
         let long = CANARY.repeat(1000);
-        let error = directory.keep_secret(name("a"), &long).unwrap_err();
-        shown += &format!("{error} {error:?} {:?}", directory.list(None).unwrap());
+        let error = store.put_secret(name("a"), &long).unwrap_err();
+        shown += &format!("{error} {error:?} {:?}", store.list(None).unwrap());
     }
-    let error = DiskDirectory::at(&path).keep_secret(name("a"), CANARY).unwrap_err();
-    shown += &format!("{error} {error:?} {directory:?} {memory:?}");
+    let error = RedbTenantStore::at(&path).put_secret(name("a"), CANARY).unwrap_err();
+    shown += &format!("{error} {error:?} {store:?} {memory:?}");
     assert!(!shown.contains("canary"), "{shown}");
 
     let file = fs::read(&path).unwrap();
@@ -382,22 +382,22 @@ fn granted(tenant: u8) -> ConsentedTenant {
     consent(tenant).with_granted([(tenant as char).to_string().repeat(150)])
 }
 
-/// A directory with a tree of some pages, and the bytes of its file.
-fn filled(path: &Path) -> (DiskDirectory, Vec<u8>) {
-    let directory = DiskDirectory::at(path).with_key(key());
+/// A store with a tree of some pages, and the bytes of its file.
+fn filled(path: &Path) -> (RedbTenantStore, Vec<u8>) {
+    let store = RedbTenantStore::at(path).with_key(key());
     for tenant in 1..=40 {
-        directory.put(&granted(tenant)).unwrap();
+        store.put(&granted(tenant)).unwrap();
     }
-    directory.keep_secret(name("a"), &[9; 3000]).unwrap();
+    store.put_secret(name("a"), &[9; 3000]).unwrap();
     let bytes = fs::read(path).unwrap();
-    (directory, bytes)
+    (store, bytes)
 }
 
 /// Does everything with a file that may be damaged. What matters is that it returns, and in what state the file is then.
-fn survive(directory: &DiskDirectory, bytes: &[u8], what: &str) -> Vec<DirectoryError> {
-    fs::write(directory.path(), bytes).unwrap();
+fn survive(store: &RedbTenantStore, bytes: &[u8], what: &str) -> Vec<TenantStoreError> {
+    fs::write(store.path(), bytes).unwrap();
     let mut errors = Vec::new();
-    match directory.list(None) {
+    match store.list(None) {
         // What is listed is what was put: a changed record is found.
         Ok(list) => {
             for tenant in list.tenants {
@@ -407,18 +407,15 @@ fn survive(directory: &DiskDirectory, bytes: &[u8], what: &str) -> Vec<Directory
         }
         Err(error) => errors.push(error),
     }
-    errors.extend(directory.get(app(), guid(20)).err());
-    match directory.secret(name("a")) {
+    errors.extend(store.get(app(), guid(20)).err());
+    match store.secret(name("a")) {
         Ok(secret) => assert!(secret.is_none_or(|secret| secret.as_slice() == [9; 3000]), "{what}"),
         Err(error) => errors.push(error),
     }
-    assert!(
-        fs::read(directory.path()).unwrap() == bytes,
-        "{what}: to read changed it"
-    );
-    if let Err(error) = directory.put(&granted(20)) {
+    assert!(fs::read(store.path()).unwrap() == bytes, "{what}: to read changed it");
+    if let Err(error) = store.put(&granted(20)) {
         assert!(
-            fs::read(directory.path()).unwrap() == bytes,
+            fs::read(store.path()).unwrap() == bytes,
             "{what}: to write changed it, and failed"
         );
         errors.push(error);
@@ -431,21 +428,21 @@ fn a_file_cut_short_is_an_error_and_left_as_it_is() {
     hush_redb();
     let folder = folder();
     let path = folder.path().join("t.redb");
-    let (directory, bytes) = filled(&path);
+    let (store, bytes) = filled(&path);
     let lengths = (0..400).chain((400..bytes.len()).step_by(4096 * 4 + 61));
     for length in lengths.chain([bytes.len() - 1]) {
         let cut = &bytes[..length];
-        let errors = survive(&directory, cut, &format!("{length} bytes"));
+        let errors = survive(&store, cut, &format!("{length} bytes"));
         assert_eq!(errors.len(), 4, "{length} bytes: {errors:?}");
         for error in errors {
             assert!(
-                matches!(error, DirectoryError::Unreadable { .. }),
+                matches!(error, TenantStoreError::Unreadable { .. }),
                 "{length} bytes: {error}"
             );
         }
         assert!(fs::read(&path).unwrap() == cut, "{length} bytes: to write changed it");
     }
-    assert!(survive(&directory, &bytes, "whole").is_empty());
+    assert!(survive(&store, &bytes, "whole").is_empty());
 }
 
 #[test]
@@ -453,7 +450,7 @@ fn garbage_is_an_error_and_left_as_it_is() {
     hush_redb();
     let folder = folder();
     let path = folder.path().join("t.redb");
-    let (directory, bytes) = filled(&path);
+    let (store, bytes) = filled(&path);
     let magic = &bytes[..9];
     for garbage in [
         b"hello".to_vec(),
@@ -465,8 +462,8 @@ fn garbage_is_an_error_and_left_as_it_is() {
         [&bytes[..4096], &vec![0xff; bytes.len() - 4096]].concat(),
         [bytes.as_slice(), &[0; 4096]].concat()[4096..].to_vec(),
     ] {
-        for error in survive(&directory, &garbage, "garbage") {
-            assert!(matches!(error, DirectoryError::Unreadable { .. }), "{error}");
+        for error in survive(&store, &garbage, "garbage") {
+            assert!(matches!(error, TenantStoreError::Unreadable { .. }), "{error}");
         }
         assert!(fs::read(&path).unwrap() == garbage);
     }
@@ -477,14 +474,14 @@ fn flipped_bits_are_errors_or_found_and_never_a_panic() {
     hush_redb();
     let folder = folder();
     let path = folder.path().join("t.redb");
-    let (directory, bytes) = filled(&path);
+    let (store, bytes) = filled(&path);
     let used: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at] != 0).collect();
     let places = (0..320).chain(used.iter().copied().skip(320).step_by(used.len() / 100));
     let (mut refused, mut places_tried) = (0, 0);
     for (number, at) in places.enumerate() {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1 << (number % 8);
-        refused += usize::from(!survive(&directory, &flipped, &format!("byte {at}")).is_empty());
+        refused += usize::from(!survive(&store, &flipped, &format!("byte {at}")).is_empty());
         places_tried += 1;
     }
     assert!(
@@ -496,16 +493,16 @@ fn flipped_bits_are_errors_or_found_and_never_a_panic() {
 #[test]
 fn secrets_change_together_or_not_at_all() {
     let folder = folder();
-    let directory = DiskDirectory::at(folder.path().join("t.redb")).with_key(key());
-    assert!(directory.secrets().unwrap().is_empty());
-    directory.keep_secret(name("a"), b"first").unwrap();
-    let failed = directory.change_secrets(|secrets| {
+    let store = RedbTenantStore::at(folder.path().join("t.redb")).with_key(key());
+    assert!(store.secrets().unwrap().is_empty());
+    store.put_secret(name("a"), b"first").unwrap();
+    let failed = store.change_secrets(|secrets| {
         secrets.put(name("a"), b"second")?;
         secrets.put(name("b"), &[0; 20_000])
     });
-    assert!(matches!(failed, Err(DirectoryError::TooLarge { .. })), "{failed:?}");
-    assert_eq!(directory.secret(name("a")).unwrap().unwrap().as_slice(), b"first");
-    let listed = directory.change_secrets(|secrets| {
+    assert!(matches!(failed, Err(TenantStoreError::TooLarge { .. })), "{failed:?}");
+    assert_eq!(store.secret(name("a")).unwrap().unwrap().as_slice(), b"first");
+    let listed = store.change_secrets(|secrets| {
         secrets.put(name("b"), b"other")?;
         assert_eq!(secrets.get(name("b"))?.unwrap().as_slice(), b"other");
         assert!(secrets.remove(name("a"))? && !secrets.remove(name("a"))?);
@@ -514,33 +511,33 @@ fn secrets_change_together_or_not_at_all() {
     let listed = listed.unwrap();
     assert_eq!((listed.len(), &*listed[0].name), (1, "b"));
     assert_eq!(listed[0].secret_name(), name("b"));
-    let listed = directory.secrets().unwrap();
+    let listed = store.secrets().unwrap();
     assert_eq!(listed[0].secret.as_ref().unwrap().as_slice(), b"other");
     assert!(!format!("{listed:?}").contains("111, 116, 104"), "a secret is shown");
     // Another key lists the names alone.
-    let other = DiskDirectory::at(directory.path()).with_key(DirectoryKey::from_bytes([8; 32]));
+    let other = RedbTenantStore::at(store.path()).with_key(TenantStoreKey::from_bytes([8; 32]));
     assert!(other.secrets().unwrap()[0].secret.is_none());
-    let keyless = DiskDirectory::at(directory.path()).change_secrets(|_| Ok(()));
-    assert!(matches!(keyless, Err(DirectoryError::NoKey)));
+    let keyless = RedbTenantStore::at(store.path()).change_secrets(|_| Ok(()));
+    assert!(matches!(keyless, Err(TenantStoreError::NoKey)));
 }
 
 #[test]
 fn a_turn_is_taken_by_one_at_a_time() {
     let folder = folder();
-    let directory = DiskDirectory::at(folder.path().join("t.redb")).with_key(key());
-    let turn = directory.take_turn(std::time::Duration::ZERO).unwrap();
-    let other = DiskDirectory::at(directory.path());
-    let waited = other.take_turn(std::time::Duration::from_millis(5));
-    assert!(matches!(waited, Err(DirectoryError::Busy { .. })), "{waited:?}");
-    // It keeps nobody from the directory itself.
-    directory.keep_secret(name("a"), b"x").unwrap();
+    let store = RedbTenantStore::at(folder.path().join("t.redb")).with_key(key());
+    let turn = store.lock(std::time::Duration::ZERO).unwrap();
+    let other = RedbTenantStore::at(store.path());
+    let waited = other.lock(std::time::Duration::from_millis(5));
+    assert!(matches!(waited, Err(TenantStoreError::Busy { .. })), "{waited:?}");
+    // It keeps nobody from the store itself.
+    store.put_secret(name("a"), b"x").unwrap();
     drop(turn);
-    other.take_turn(std::time::Duration::ZERO).unwrap();
+    other.lock(std::time::Duration::ZERO).unwrap();
 }
 
 #[test]
 fn a_pseudonym_stands_for_its_parts_and_key() {
-    let of = |key: u8, parts: &[&[u8]]| DirectoryKey::from_bytes([key; 32]).pseudonym(parts);
+    let of = |key: u8, parts: &[&[u8]]| TenantStoreKey::from_bytes([key; 32]).pseudonym(parts);
     let one = of(1, &[b"ab", b"c"]);
     assert_eq!((one.len(), &one), (32, &of(1, &[b"ab", b"c"])));
     for other in [of(1, &[b"a", b"bc"]), of(1, &[b"abc"]), of(2, &[b"ab", b"c"])] {
