@@ -7,8 +7,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use std::{fmt, io};
 
+use entra_transport::adapter::{Settings, Tunnel, check_uri};
 use entra_transport::tls::{cut_in_handshake, failure, find};
-use entra_transport::{Proxies, Settings, TransportError, Tunnel, check_uri};
+use entra_transport::{Proxies, TransportError};
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};

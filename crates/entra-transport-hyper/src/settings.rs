@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use entra_transport::{FromSettings, Settings, TransportError};
+use entra_transport::TransportError;
+use entra_transport::adapter::{FromSettings, Settings};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 

@@ -1,6 +1,7 @@
 //! The tunnel through a proxy, over tokio.
 
-use entra_transport::{TransportError, Tunnel};
+use entra_transport::TransportError;
+use entra_transport::adapter::Tunnel;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Has the proxy at the other end of `stream` open `tunnel`.

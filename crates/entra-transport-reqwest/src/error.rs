@@ -1,7 +1,8 @@
 use std::io;
 
+use entra_transport::adapter::unauthorized;
 use entra_transport::tls::{cut_in_handshake, failure, find, hung_up};
-use entra_transport::{Proxy, TransportError, TransportErrorKind, unauthorized};
+use entra_transport::{Proxy, TransportError, TransportErrorKind};
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use entra_transport::{FromSettings, Proxies, Settings, TransportError, TransportErrorKind};
+use entra_transport::adapter::{FromSettings, Settings};
+use entra_transport::{Proxies, TransportError, TransportErrorKind};
 use http::Uri;
 use reqwest::{ClientBuilder, redirect};
 

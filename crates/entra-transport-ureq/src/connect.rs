@@ -7,8 +7,9 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
+use entra_transport::adapter::Tunnel;
 use entra_transport::tls::{cut_in_handshake, failure, hung_up};
-use entra_transport::{Proxies, TransportError, Tunnel};
+use entra_transport::{Proxies, TransportError};
 use http::Uri;
 use ureq::Error;
 use ureq::config::Config;

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
+use entra_transport::TransportError;
+use entra_transport::adapter::{FromSettings, Settings};
 use entra_transport::tls::provider;
-use entra_transport::{FromSettings, Settings, TransportError};
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 

@@ -13,7 +13,7 @@ use entra_proto::environment::{EnvironmentError, cloud};
 ///
 /// ```
 /// # #[cfg(feature = "tls")]
-/// # fn transport<T: entra_transport::FromSettings>() -> Result<T, Box<dyn std::error::Error>> {
+/// # fn transport<T: entra_transport::adapter::FromSettings>() -> Result<T, Box<dyn std::error::Error>> {
 /// use entra_transport::{TransportBuilder, cloud_from_env};
 ///
 /// let cloud = cloud_from_env()?;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use entra_proto::{Delivery, Exchange, Leg, SendFailure, Step, Timestamp};
 use http::Uri;
 
-use crate::{Proxy, endpoint};
+use crate::Proxy;
+use crate::policy::endpoint;
 
 /// Why no whole answer came.
 ///

@@ -3,7 +3,7 @@
 //! A token request is one HTTP request to one host, and its answer is a few kilobytes of JSON. A [`Transport`] (or, without a
 //! runtime, a [`BlockingTransport`]) carries one such request and brings its answer back, whatever its status: that is all the
 //! layers above know about HTTP. The rules that keep a client secret safe on the way stand here once, as [`Policy`] and
-//! [`Collector`], and every transport applies them.
+//! [`Collector`](adapter::Collector), and every transport applies them.
 //!
 //! ```text
 //!   Request ──> Policy::admit ───────> any HTTP client ──> Policy::admit_answer ──> Collector ──> Response
@@ -39,10 +39,9 @@
 //!
 //! [`cloud_from_env`] reads `AZURE_AUTHORITY_HOST`, which sends a program to another cloud, or to an emulator.
 //!
-//! Whoever writes one over another HTTP client runs the suite behind the feature `conformance` over it.
+//! A transport over another HTTP client finds its parts in [`adapter`], and has to pass the suite of `entra-transport-conformance`.
 //!
 //! # Features
-//! - `conformance`: the suite every transport has to pass, with its servers and certificates. For tests.
 //! - `tls`, `aws-lc-rs`, `ring`, `native-roots`, `webpki-roots`: [`tls`], what transports over rustls share.
 //!
 //! # What is not here
@@ -50,12 +49,11 @@
 
 mod acquire;
 mod acquire_error;
+pub mod adapter;
 mod blocking;
 #[cfg(feature = "tls")]
 mod builder;
 mod collect;
-#[cfg(feature = "conformance")]
-pub mod conformance;
 mod environment;
 mod error;
 mod no_proxy;
@@ -70,15 +68,13 @@ pub use acquire::{Acquisition, ShownRequest, now, request_id};
 pub use acquire_error::AcquireError;
 pub use blocking::{BlockingTransport, BlockingTransportFn, blocking_transport_fn};
 #[cfg(feature = "tls")]
-pub use builder::{FromSettings, Settings, TransportBuilder};
-pub use collect::Collector;
+pub use builder::TransportBuilder;
 pub use entra_proto::Body;
 pub use environment::cloud_from_env;
 pub use error::{TransportError, TransportErrorKind};
-pub use policy::{MAX_BODY, Policy, check_uri, endpoint};
+pub use policy::{MAX_BODY, Policy};
 pub use proxy::{Proxies, Proxy};
 pub use transport::{Transport, TransportFn, transport_fn};
-pub use tunnel::{Tunnel, unauthorized};
 
 /// A request as the protocol makes it: an absolute URI, the headers, the body.
 pub type Request = http::Request<Body>;

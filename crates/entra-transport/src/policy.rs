@@ -5,7 +5,8 @@ use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LEN
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, Uri};
 
-use crate::{Collector, Request, TransportError, TransportErrorKind};
+use crate::collect::Collector;
+use crate::{Request, TransportError, TransportErrorKind};
 
 /// What a transport lets out and what it lets in: the rules that do not depend on the HTTP client.
 ///

@@ -9,8 +9,8 @@ use crate::{Request, Response, TransportError};
 /// Carries one request to the token service and brings its answer back.
 ///
 /// # What it owes
-/// The layers above send client secrets through it, so each of these is part of the contract, and proved by the suite behind
-/// the feature `conformance`:
+/// The layers above send client secrets through it, so each of these is part of the contract, and proved by the suite of
+/// `entra-transport-conformance`:
 /// - an answer is an answer: 4xx and 5xx are `Ok`, and a redirect is handed back, never followed;
 /// - `https` only; plain `http` at most to this very machine, and only where the user allowed it;
 /// - one deadline over all of it, from the first look-up to the last byte of the body;
@@ -19,7 +19,7 @@ use crate::{Request, Response, TransportError};
 /// - no retries: the caller knows which request may be sent twice;
 /// - dropping the future gives the request up.
 ///
-/// [`Policy`](crate::Policy) and [`Collector`](crate::Collector) do the parts of it that do not depend on the HTTP client.
+/// [`Policy`](crate::Policy) and [`Collector`](crate::adapter::Collector) do the parts of it that do not depend on the HTTP client.
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// Sends `request` and waits for the whole answer.

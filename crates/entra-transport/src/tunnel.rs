@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use http::Uri;
 use zeroize::Zeroizing;
 
-use crate::{Proxy, TransportError, TransportErrorKind, endpoint};
+use crate::policy::endpoint;
+use crate::{Proxy, TransportError, TransportErrorKind};
 
 /// Opens a tunnel to the host of a URI through a proxy (`CONNECT`, RFC 9110, section 9.3.6), without any IO.
 ///
@@ -13,7 +14,8 @@ use crate::{Proxy, TransportError, TransportErrorKind, endpoint};
 /// the host. Every error names the proxy.
 ///
 /// ```
-/// use entra_transport::{Proxies, Tunnel};
+/// use entra_transport::Proxies;
+/// use entra_transport::adapter::Tunnel;
 ///
 /// let uri = "https://login.microsoftonline.com/".parse()?;
 /// let proxies = Proxies::through("http://proxy.example:3128")?;

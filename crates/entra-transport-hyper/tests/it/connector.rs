@@ -6,9 +6,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
-use entra_transport::conformance::root_pem;
 use entra_transport::tls::find;
 use entra_transport::{Proxies, TransportError, TransportErrorKind};
+use entra_transport_conformance::root_pem;
 use entra_transport_hyper::{Connector, HyperTransport};
 use http::Uri;
 use http_body_util::{BodyExt, Full};

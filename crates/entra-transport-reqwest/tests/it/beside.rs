@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 
-use entra_transport::conformance::{root_pem, run_with};
 use entra_transport::{Body, Transport};
+use entra_transport_conformance::{root_pem, run_with};
 use entra_transport_reqwest::ReqwestTransport;
 use rustls::crypto::CryptoProvider;
 

@@ -3,21 +3,21 @@
 use std::io::Read;
 use std::time::Duration;
 
-use entra_transport::conformance;
 use entra_transport::{BlockingTransport, Body, Request, Response, TransportError, TransportErrorKind};
+use entra_transport_conformance::{leave_out_of_logs, run, run_with};
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 #[test]
 fn an_agent_without_our_rules_fails_the_suite() {
-    conformance::run_with(&[], "careless::child_runs_the_suite");
+    run_with(&[], "careless::child_runs_the_suite");
 }
 
 #[test]
 #[ignore = "run by the test above in a process of its own, as the suite takes the logger of its process"]
 fn child_runs_the_suite() {
-    conformance::leave_out_of_logs("ureq_proto::util");
-    let report = conformance::run(|setup| {
+    leave_out_of_logs("ureq_proto::util");
+    let report = run(|setup| {
         let roots: RootCerts = setup
             .roots
             .iter()

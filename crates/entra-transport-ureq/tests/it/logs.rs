@@ -2,8 +2,8 @@
 
 use std::net::TcpListener;
 
-use entra_transport::conformance::run_with;
 use entra_transport::{BlockingTransport, Body, Proxies, TransportErrorKind};
+use entra_transport_conformance::run_with;
 use entra_transport_ureq::UreqTransport;
 use log::{LevelFilter, Log, Metadata, Record};
 

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use entra_proto::{
     Application, ClientCredential, ClientSecret, Redirect, Target, Timestamp, TokenRequest, TokenResponse,
 };
+use entra_transport::adapter::unauthorized;
 use entra_transport::{
     AcquireError, Acquisition, Body, Proxies, Request, Response, TransportError, TransportErrorKind,
-    blocking_transport_fn, unauthorized,
+    blocking_transport_fn,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);

@@ -1,6 +1,7 @@
-use super::super::server::Server;
-use super::super::{Bench, Case, Outcome};
-use super::{check, got, ok, post};
+use crate::bench::{Bench, Outcome};
+use crate::case::Case;
+use crate::exchange::{check, got, ok, post};
+use crate::server::Server;
 
 pub(super) const CASES: &[Case] = &[
     Case {

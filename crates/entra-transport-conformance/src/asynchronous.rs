@@ -1,13 +1,19 @@
+//! The suite over an asynchronous transport.
+
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
-use super::cases::{check, got, ok, post};
-use super::server::Server;
-use super::{Job, Outcome, Report, Setup, run, run_jobs, setup};
-use crate::{BlockingTransport, Request, Response, Transport, TransportError};
+use entra_transport::{BlockingTransport, Request, Response, Transport, TransportError};
+
+use crate::bench::{Outcome, Setup, setup};
+use crate::exchange::{check, got, ok, post};
+use crate::jobs::{Job, run_jobs};
+use crate::report::Report;
+use crate::server::Server;
+use crate::suite::run;
 
 /// A future behind a pointer.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,11 +1,13 @@
+//! The search of everything that is logged for secrets.
+
 use std::sync::{Mutex, Once, PoisonError};
 
 use log::{LevelFilter, Log, Metadata, Record};
 
-use super::{CANARY, Outcome};
+use crate::bench::{CANARY, Outcome};
 
 /// Begins to search everything that is logged from here on, at every level.
-pub(super) fn watch() {
+pub(crate) fn watch() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if log::set_logger(&SEARCHED).is_ok() {
@@ -22,7 +24,7 @@ pub fn leave_out_of_logs(target: &'static str) {
 }
 
 /// What was found by now.
-pub(super) fn outcome() -> Outcome {
+pub(crate) fn outcome() -> Outcome {
     match &*SEARCHED.seen() {
         None => Err("the test has a logger of its own, so the logs could not be searched".to_owned()),
         Some(Seen { secret: Some(line), .. }) => Err(format!("a secret stands in the logs: {line}")),

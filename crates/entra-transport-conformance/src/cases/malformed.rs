@@ -1,7 +1,9 @@
-use super::super::server::Server;
-use super::super::{Bench, Case, Outcome};
-use super::{check, post};
-use crate::TransportErrorKind::{Interrupted, Malformed, TooLarge};
+use entra_transport::TransportErrorKind::{Interrupted, Malformed, TooLarge};
+
+use crate::bench::{Bench, Outcome};
+use crate::case::Case;
+use crate::exchange::{check, post};
+use crate::server::Server;
 
 pub(super) const CASES: &[Case] = &[
     Case {

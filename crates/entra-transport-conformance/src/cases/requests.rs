@@ -1,9 +1,10 @@
+use entra_transport::Body;
 use http::Uri;
 
-use super::super::server::Server;
-use super::super::{Bench, CANARY, Case, Outcome};
-use super::{check, got, ok, post};
-use crate::Body;
+use crate::bench::{Bench, CANARY, Outcome};
+use crate::case::Case;
+use crate::exchange::{check, got, ok, post};
+use crate::server::Server;
 
 pub(super) const CASES: &[Case] = &[
     Case {

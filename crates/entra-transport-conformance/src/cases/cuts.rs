@@ -1,9 +1,11 @@
-use super::super::certificate::Authority;
-use super::super::server::{Peer, Server};
-use super::super::{Bench, Case, Outcome};
-use super::{check, fails, post};
-use crate::TransportErrorKind::Interrupted;
-use crate::{BlockingTransport, Response, TransportError};
+use entra_transport::TransportErrorKind::Interrupted;
+use entra_transport::{BlockingTransport, Response, TransportError};
+
+use crate::bench::{Bench, Outcome};
+use crate::case::Case;
+use crate::certificate::Authority;
+use crate::exchange::{check, fails, got, post};
+use crate::server::{Peer, Server};
 
 pub(super) const CASES: &[Case] = &[
     Case {
@@ -120,7 +122,7 @@ fn goodbye(bench: &Bench) -> Outcome {
         peer.write(UNTIL_CLOSE)?;
         peer.close()
     });
-    let answer = super::got(answer)?;
+    let answer = got(answer)?;
     check(answer.body().as_bytes() == b"{\"a\":1}", || {
         format!("{} bytes", answer.body().len())
     })

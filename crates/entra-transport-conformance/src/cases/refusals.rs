@@ -1,8 +1,10 @@
-use super::super::certificate::Authority;
-use super::super::server::Server;
-use super::super::{Bench, Case, LOOK_UP, Outcome};
-use super::{check, fails, ok, post};
-use crate::TransportErrorKind::{Connect, Dns, Refused, Timeout};
+use entra_transport::TransportErrorKind::{Connect, Dns, Refused, Timeout};
+
+use crate::bench::{Bench, LOOK_UP, Outcome};
+use crate::case::Case;
+use crate::certificate::Authority;
+use crate::exchange::{check, fails, ok, post};
+use crate::server::Server;
 
 pub(super) const CASES: &[Case] = &[
     Case {

@@ -1,9 +1,11 @@
-use super::super::certificate::Authority;
-use super::super::server::{Peer, Server};
-use super::super::{Bench, CANARY, Case, LOOK_UP, Outcome, QUERY};
-use super::{check, fails, got, ok, post};
-use crate::TransportErrorKind::{self, Connect, Dns, ProxyAuthentication, Timeout, Tls};
-use crate::{Proxies, Response, TransportError};
+use entra_transport::TransportErrorKind::{self, Connect, Dns, ProxyAuthentication, Timeout, Tls};
+use entra_transport::{Proxies, Response, TransportError};
+
+use crate::bench::{Bench, CANARY, LOOK_UP, Outcome, QUERY};
+use crate::case::Case;
+use crate::certificate::Authority;
+use crate::exchange::{check, fails, got, ok, post};
+use crate::server::{Peer, Server};
 
 pub(super) const CASES: &[Case] = &[
     Case {

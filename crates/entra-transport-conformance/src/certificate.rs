@@ -1,22 +1,24 @@
+//! Certificates of the servers.
+
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 
-/// A certificate authority that signed nothing, in PEM: for tests that need a root, and none of the system's.
+/// Returns a certificate authority that signed nothing, as PEM, for tests that need a root of their own.
 #[must_use]
 pub fn root_pem() -> String {
     Authority::new("nobody").issuer.pem()
 }
 
 /// A certificate authority of a test.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -26,22 +28,22 @@ impl Authority {
     }
 
     /// The certificate that whoever trusts it has to have, as DER.
-    pub(super) fn root(&self) -> Vec<u8> {
+    pub(crate) fn root(&self) -> Vec<u8> {
         self.issuer.der().to_vec()
     }
 
     /// A server for `localhost` and 127.0.0.1.
-    pub(super) fn good(&self) -> Arc<ServerConfig> {
+    pub(crate) fn good(&self) -> Arc<ServerConfig> {
         self.server(named(&["localhost", "127.0.0.1"]))
     }
 
     /// A server for another host.
-    pub(super) fn for_another_host(&self) -> Arc<ServerConfig> {
+    pub(crate) fn for_another_host(&self) -> Arc<ServerConfig> {
         self.server(named(&["login.example"]))
     }
 
     /// A server whose certificate ended in 2021.
-    pub(super) fn expired(&self) -> Arc<ServerConfig> {
+    pub(crate) fn expired(&self) -> Arc<ServerConfig> {
         let mut params = named(&["127.0.0.1"]);
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
         params.not_after = rcgen::date_time_ymd(2021, 1, 1);
@@ -49,7 +51,7 @@ impl Authority {
     }
 
     /// A server whose certificate begins in 2099.
-    pub(super) fn not_yet(&self) -> Arc<ServerConfig> {
+    pub(crate) fn not_yet(&self) -> Arc<ServerConfig> {
         let mut params = named(&["127.0.0.1"]);
         params.not_before = rcgen::date_time_ymd(2099, 1, 1);
         params.not_after = rcgen::date_time_ymd(2100, 1, 1);
@@ -66,7 +68,7 @@ impl Authority {
 }
 
 /// A server that vouches for itself.
-pub(super) fn self_signed() -> Arc<ServerConfig> {
+pub(crate) fn self_signed() -> Arc<ServerConfig> {
     let key = key();
     let certificate = named(&["127.0.0.1"])
         .self_signed(&key)

@@ -9,19 +9,19 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use socket2::{Domain, Socket, Type};
 
 /// A server on loopback that does to each connection what its script says, and remembers what it saw.
-pub(super) struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     seen: Arc<Seen>,
 }
 
 impl Server {
     /// Speaks plain TCP.
-    pub(super) fn start(script: impl Fn(&mut Peer) -> io::Result<()> + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(script: impl Fn(&mut Peer) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self::listen(None, script)
     }
 
     /// Speaks TLS; the script begins after the handshake.
-    pub(super) fn start_tls(
+    pub(crate) fn start_tls(
         config: Arc<ServerConfig>,
         script: impl Fn(&mut Peer) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
@@ -29,7 +29,7 @@ impl Server {
     }
 
     /// Answers each request of each connection with the same bytes.
-    pub(super) fn answering(answer: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn answering(answer: impl Into<Vec<u8>>) -> Self {
         let answer = answer.into();
         Self::start(move |peer| {
             while peer.request()?.is_some() {
@@ -40,7 +40,7 @@ impl Server {
     }
 
     /// A port of loopback nobody listens on.
-    pub(super) fn nobody() -> u16 {
+    pub(crate) fn nobody() -> u16 {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
         listener.local_addr().expect("it is bound").port()
     }
@@ -73,42 +73,42 @@ impl Server {
         Self { address, seen }
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.address.port()
     }
 
     /// `http://127.0.0.1:port` and `path`.
-    pub(super) fn http(&self, path: &str) -> String {
+    pub(crate) fn http(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// `https://127.0.0.1:port` and `path`: no name, as not every machine finds `localhost`.
-    pub(super) fn https(&self, path: &str) -> String {
+    pub(crate) fn https(&self, path: &str) -> String {
         format!("https://{}{path}", self.address)
     }
 
     /// How many connections were accepted.
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.seen.connections.load(Ordering::SeqCst)
     }
 
     /// How many bytes of requests came, after TLS where there is TLS.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.seen.bytes.load(Ordering::SeqCst)
     }
 
     /// All whole requests that came.
-    pub(super) fn requests(&self) -> Vec<RawRequest> {
+    pub(crate) fn requests(&self) -> Vec<RawRequest> {
         self.seen.requests().clone()
     }
 
     /// Waits until all connections that were accepted have ended. A client without time may not have come at all.
-    pub(super) fn wait_for_ends(&self) -> bool {
+    pub(crate) fn wait_for_ends(&self) -> bool {
         self.wait_for_end(self.connections())
     }
 
     /// Waits until `count` connections have ended, or far too much time has passed.
-    pub(super) fn wait_for_end(&self, count: usize) -> bool {
+    pub(crate) fn wait_for_end(&self, count: usize) -> bool {
         for _ in 0..6000 {
             if self.seen.ended.load(Ordering::SeqCst) >= count {
                 return true;
@@ -128,7 +128,7 @@ impl Drop for Server {
 }
 
 /// A port of loopback where connections wait to be accepted, for ever.
-pub(super) struct Unaccepting {
+pub(crate) struct Unaccepting {
     listener: Socket,
     /// They fill the queue for as long as they live.
     waiting: Vec<TcpStream>,
@@ -136,7 +136,7 @@ pub(super) struct Unaccepting {
 
 impl Unaccepting {
     /// Returns `None` on systems whose queue does not fill, or that reject what does not fit into it.
-    pub(super) fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("this machine has sockets");
         listener.bind(&address.into()).expect("loopback has a free port");
@@ -156,13 +156,13 @@ impl Unaccepting {
         None
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         let address = self.listener.local_addr().expect("it is bound");
         address.as_socket().expect("it is an address of IPv4").port()
     }
 
     /// `http://127.0.0.1:port` and `path`.
-    pub(super) fn http(&self, path: &str) -> String {
+    pub(crate) fn http(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port())
     }
 }
@@ -188,15 +188,15 @@ impl Seen {
 
 /// A request as it stood on the wire.
 #[derive(Clone, Debug)]
-pub(super) struct RawRequest {
-    pub(super) line: String,
-    pub(super) headers: Headers,
-    pub(super) body: Vec<u8>,
+pub(crate) struct RawRequest {
+    pub(crate) line: String,
+    pub(crate) headers: Headers,
+    pub(crate) body: Vec<u8>,
 }
 
 impl RawRequest {
     /// The values of all headers of this name, in order.
-    pub(super) fn all(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         self.headers
             .iter()
             .filter(|(found, _)| found.eq_ignore_ascii_case(name))
@@ -208,7 +208,7 @@ impl RawRequest {
 type Headers = Vec<(String, String)>;
 
 /// The server's end of one connection.
-pub(super) struct Peer {
+pub(crate) struct Peer {
     stream: Stream,
     seen: Arc<Seen>,
     unread: Vec<u8>,
@@ -247,7 +247,7 @@ impl Peer {
     }
 
     /// The next request, or `None` where the client closed in between.
-    pub(super) fn request(&mut self) -> io::Result<Option<RawRequest>> {
+    pub(crate) fn request(&mut self) -> io::Result<Option<RawRequest>> {
         let Some((line, headers)) = self.head()? else {
             return Ok(None);
         };
@@ -272,18 +272,18 @@ impl Peer {
     }
 
     /// Reads one byte of the request, and leaves the rest where it is: closing then is a reset.
-    pub(super) fn reset_later(&mut self) -> io::Result<()> {
+    pub(crate) fn reset_later(&mut self) -> io::Result<()> {
         self.stream.read_exact(&mut [0])
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)?;
         self.stream.flush()
     }
 
     /// Writes `bytes` over and over, one at a time with a pause before each, until the client is gone. Nothing at all where there
     /// are none.
-    pub(super) fn trickle_on(&mut self, bytes: &[u8], pause: Duration) -> io::Result<()> {
+    pub(crate) fn trickle_on(&mut self, bytes: &[u8], pause: Duration) -> io::Result<()> {
         if bytes.is_empty() {
             return self.until_gone();
         }
@@ -296,7 +296,7 @@ impl Peer {
     }
 
     /// Goes on below TLS: what is written from here on is no record of it.
-    pub(super) fn leave_tls(&mut self) -> io::Result<()> {
+    pub(crate) fn leave_tls(&mut self) -> io::Result<()> {
         if let Stream::Tls(stream) = &self.stream {
             self.stream = Stream::Plain(stream.sock.try_clone()?);
         }
@@ -304,7 +304,7 @@ impl Peer {
     }
 
     /// Reads so many bytes at a time, with a pause before each, for as long as the test needs the server.
-    pub(super) fn read_slowly(&mut self, bytes: usize, pause: Duration) -> io::Result<()> {
+    pub(crate) fn read_slowly(&mut self, bytes: usize, pause: Duration) -> io::Result<()> {
         let mut some = vec![0; bytes];
         while !self.seen.is_stopped() {
             thread::sleep(pause);
@@ -316,7 +316,7 @@ impl Peer {
     }
 
     /// Reads until the client hangs up.
-    pub(super) fn until_gone(&mut self) -> io::Result<()> {
+    pub(crate) fn until_gone(&mut self) -> io::Result<()> {
         loop {
             match self.fill() {
                 Ok(0) => return Ok(()),
@@ -332,7 +332,7 @@ impl Peer {
     }
 
     /// Passes everything on to `port` of loopback, and back.
-    pub(super) fn tunnel(&self, port: u16) -> io::Result<()> {
+    pub(crate) fn tunnel(&self, port: u16) -> io::Result<()> {
         let Stream::Plain(near) = &self.stream else {
             return Err(io::ErrorKind::Unsupported.into());
         };
@@ -347,7 +347,7 @@ impl Peer {
     }
 
     /// Says goodbye as TLS demands it, and closes the way out.
-    pub(super) fn close(&mut self) -> io::Result<()> {
+    pub(crate) fn close(&mut self) -> io::Result<()> {
         match &mut self.stream {
             Stream::Plain(stream) => stream.shutdown(Shutdown::Write),
             Stream::Tls(stream) => {

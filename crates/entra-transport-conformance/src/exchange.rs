@@ -1,39 +1,12 @@
-//! The requirements, by subject.
+//! Requests that hold secrets, and judgements of what came of them.
 
-mod answers;
-mod connections;
-mod cuts;
-mod deadlines;
-mod limits;
-mod malformed;
-mod proxies;
-mod refusals;
-mod requests;
-mod tls;
-
+use entra_transport::{Body, Request, Response, TransportError, TransportErrorKind};
 use http::Uri;
 
-use super::{CANARY, Case, Outcome, QUERY};
-use crate::{Body, Request, Response, TransportError, TransportErrorKind};
-
-pub(super) fn all() -> Vec<Case> {
-    [
-        requests::CASES,
-        answers::CASES,
-        refusals::CASES,
-        limits::CASES,
-        deadlines::CASES,
-        cuts::CASES,
-        malformed::CASES,
-        tls::CASES,
-        connections::CASES,
-        proxies::CASES,
-    ]
-    .concat()
-}
+use crate::bench::{CANARY, Outcome, QUERY};
 
 /// A token request: every part of it that may hold a secret holds a canary.
-pub(super) fn post(uri: &str) -> Request {
+pub(crate) fn post(uri: &str) -> Request {
     let uri: Uri = format!("{uri}?code={QUERY}").parse().expect("the case gives a URI");
     http::Request::post(uri)
         .header("authorization", format!("Basic {CANARY}"))
@@ -45,20 +18,20 @@ pub(super) fn post(uri: &str) -> Request {
 }
 
 /// An answer of status 200 with its length declared, after which the connection may be used again.
-pub(super) fn ok(body: &str) -> String {
+pub(crate) fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
-pub(super) fn check(holds: bool, seen: impl FnOnce() -> String) -> Outcome {
+pub(crate) fn check(holds: bool, seen: impl FnOnce() -> String) -> Outcome {
     if holds { Ok(()) } else { Err(seen()) }
 }
 
-pub(super) fn got(answer: Result<Response, TransportError>) -> Result<Response, String> {
+pub(crate) fn got(answer: Result<Response, TransportError>) -> Result<Response, String> {
     answer.map_err(|error| format!("an error instead of an answer: {error:?}"))
 }
 
 /// The answer has to be an error of this kind that says this about trying again.
-pub(super) fn fails(answer: Result<Response, TransportError>, kind: TransportErrorKind, retryable: bool) -> Outcome {
+pub(crate) fn fails(answer: Result<Response, TransportError>, kind: TransportErrorKind, retryable: bool) -> Outcome {
     match answer {
         Ok(answer) => Err(format!("an answer of status {} instead of an error", answer.status())),
         Err(error) => check(error.kind() == kind && error.is_retryable() == retryable, || {

@@ -4,10 +4,11 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::super::certificate::Authority;
-use super::super::server::Server;
-use super::super::{Bench, Case, Outcome};
-use super::{check, got, ok, post};
+use crate::bench::{Bench, Outcome};
+use crate::case::Case;
+use crate::certificate::Authority;
+use crate::exchange::{check, got, ok, post};
+use crate::server::Server;
 
 pub(super) const CASES: &[Case] = &[
     Case {

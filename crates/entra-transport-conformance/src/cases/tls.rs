@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
+use entra_transport::TransportErrorKind::Tls;
 use rustls::ServerConfig;
 
-use super::super::certificate::{Authority, self_signed};
-use super::super::server::Server;
-use super::super::{Bench, Case, Outcome};
-use super::{check, fails, got, ok, post};
-use crate::TransportErrorKind::Tls;
+use crate::bench::{Bench, Outcome};
+use crate::case::Case;
+use crate::certificate::{Authority, self_signed};
+use crate::exchange::{check, fails, got, ok, post};
+use crate::server::Server;
 
 pub(super) const CASES: &[Case] = &[
     Case {

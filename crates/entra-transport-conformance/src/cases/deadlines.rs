@@ -4,11 +4,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::server::{Server, Unaccepting};
-use super::super::{Bench, Case, Outcome, Setup};
-use super::{check, got, ok, post};
-use crate::TransportErrorKind::{Malformed, Timeout, TooLarge};
-use crate::{BlockingTransport, Body, Proxies, Response, TransportError};
+use entra_transport::TransportErrorKind::{Malformed, Timeout, TooLarge};
+use entra_transport::{BlockingTransport, Body, Proxies, Response, TransportError};
+
+use crate::bench::{Bench, Outcome, Setup};
+use crate::case::Case;
+use crate::exchange::{check, got, ok, post};
+use crate::server::{Server, Unaccepting};
 
 pub(super) const CASES: &[Case] = &[
     Case {

@@ -1,11 +1,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::super::server::{Peer, Server};
-use super::super::{Bench, Case, Outcome};
-use super::{check, fails, got, post};
-use crate::MAX_BODY;
-use crate::TransportErrorKind::{Encoding, TooLarge};
+use entra_transport::MAX_BODY;
+use entra_transport::TransportErrorKind::{Encoding, TooLarge};
+
+use crate::bench::{Bench, Outcome};
+use crate::case::Case;
+use crate::exchange::{check, fails, got, post};
+use crate::server::{Peer, Server};
 
 pub(super) const CASES: &[Case] = &[
     Case {

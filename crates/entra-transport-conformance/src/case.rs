@@ -1,0 +1,26 @@
+//! One requirement of the suite.
+
+use std::fmt;
+
+use crate::bench::{Bench, Outcome};
+
+/// One requirement.
+#[derive(Clone, Copy)]
+pub struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) run: fn(&Bench) -> Outcome,
+}
+
+impl Case {
+    /// What it requires, as a sentence without spaces.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Case").field(&self.name).finish()
+    }
+}
