@@ -300,9 +300,9 @@ fn built(wanted: &TokenSettings, application: Application, policy: Policy) -> Re
 fn proof(credential: &ClientCredential) -> Result<Zeroizing<Vec<u8>>, Failure> {
     Ok(Zeroizing::new(match credential {
         ClientCredential::Secret(secret) | ClientCredential::BasicSecret(secret) => secret.expose().as_bytes().to_vec(),
-        ClientCredential::Certificate(certificate) => certificate.signer().certificate().sha256().to_vec(),
+        ClientCredential::Certificate(certificate) => certificate.certificate().sha256().to_vec(),
         ClientCredential::Federated(federated) => {
-            let assertion = federated.source().assertion(federated.audience())?;
+            let assertion = federated.assertion()?;
             // One without such claims is told from all others.
             match UnverifiedClaims::decode(assertion.expose()) {
                 Ok(claims) => format!("{:?}", (claims.issuer(), claims.subject())).into_bytes(),

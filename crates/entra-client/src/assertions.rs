@@ -99,7 +99,7 @@ impl Assertions {
             return None;
         };
         Some(Name {
-            certificate: *credential.signer().certificate().sha256(),
+            certificate: *credential.certificate().sha256(),
             endpoint: application.authority().token_endpoint(application.version()).clone(),
         })
     }

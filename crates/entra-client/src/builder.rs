@@ -119,10 +119,10 @@ impl ClientBuilder<Tasks> {
         self
     }
 
-    /// Builds it.
+    /// Builds the client.
     ///
     /// # Errors
-    /// Where the policy cannot be kept, or there is nothing to run on.
+    /// Returns an error if a number of the policy makes no sense, or if there is no runtime.
     pub fn build(self) -> Result<client::Client<Tasks>, BuildError> {
         if self.driver.runtime.is_none() {
             return Err(BuildError::NoRuntime);
@@ -145,11 +145,19 @@ impl ClientBuilder<Threads> {
         self
     }
 
-    /// Builds it.
+    /// Builds the client.
     ///
     /// # Errors
-    /// Where the policy cannot be kept.
+    /// Returns an error if a number of the policy makes no sense, or if the application's credential has an async signer or source.
     pub fn build(self) -> Result<blocking::Client, BuildError> {
+        if self.application.credential().is_async() {
+            return Err(BuildError::AsyncCredential);
+        }
+        self.build_for_any_credential()
+    }
+
+    /// Builds the client. An async signer or source becomes an error of each acquisition.
+    pub(crate) fn build_for_any_credential(self) -> Result<blocking::Client, BuildError> {
         let has_store = self.driver.store.is_some();
         // A flight runs on the thread of the caller that starts it, which cannot give up.
         self.client(None, has_store, threads::launch)

@@ -131,6 +131,8 @@ pub enum BuildError {
     NoRuntime,
     /// A number of the policy makes no sense: which one, and why.
     Policy(&'static str),
+    /// The client is blocking, and the application's credential has an async signer or source, which it cannot await.
+    AsyncCredential,
 }
 
 impl BuildError {
@@ -140,6 +142,7 @@ impl BuildError {
         match self {
             Self::NoRuntime => "there is no runtime".to_owned(),
             Self::Policy(what) => format!("the policy cannot be kept: {what}"),
+            Self::AsyncCredential => "the credential is async, and the client is blocking".to_owned(),
         }
     }
 
@@ -149,6 +152,9 @@ impl BuildError {
         match self {
             Self::NoRuntime => Some("give the builder one, or turn the feature tokio on"),
             Self::Policy(_) => None,
+            Self::AsyncCredential => {
+                Some("use the async client, or give the credential a signer or a source that blocks")
+            }
         }
     }
 }

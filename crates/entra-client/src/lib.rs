@@ -51,6 +51,9 @@
 //! - A failure, or a panic of a signer, a transport, a store, an observer or a clock, is given to all waiting callers, and to all callers within
 //!   the next five seconds; that doubles up to a minute while it fails again, and `Retry-After` is obeyed.
 //! - A signed assertion serves nine of its ten minutes. One that is rejected is signed anew, once.
+//! - A key or a source of assertions that takes its time (a vault, an HSM, a command) is an [`AsyncSigner`](entra_proto::AsyncSigner) or an
+//!   [`AsyncAssertionSource`](entra_proto::AsyncAssertionSource): the async client awaits it within the flight. The others are called
+//!   where the flight runs, so they must be quick in the async client. The blocking client takes these alone.
 //!
 //! # Users
 //! Where a person is needed, and only there: an administrator who lets the application into his tenant, a user who signs in, a user whose

@@ -63,8 +63,14 @@ async fn drive<G: Goal>(io: &Tasks, mut effect: Effect<'_, Tasks, G>) -> G::Outp
                 io.runtime().sleep(sleep.duration()).await;
                 sleep.done()
             }
-            Effect::Sign(sign) => sign.sign(),
-            Effect::Assert(assert) => assert.fetch(),
+            Effect::Sign(sign) => {
+                let signature = sign.credential().sign_async(sign.assertion()).await;
+                sign.done(signature)
+            }
+            Effect::Assert(assert) => {
+                let assertion = assert.credential().assertion_async().await;
+                assert.done(assertion)
+            }
             Effect::Send(mut send) => {
                 let outcome = io.transport.as_ref().send(send.request()).await;
                 send.done(outcome)

@@ -92,6 +92,14 @@ impl AcquiredCredential {
         self.legs
     }
 
+    /// As for [`ClientCredential::is_async`](crate::ClientCredential::is_async).
+    pub(crate) fn is_async(&self) -> bool {
+        match &self.source {
+            AcquiredFrom::Token(request) => request.application().credential().is_async(),
+            AcquiredFrom::Exchange(_) => false,
+        }
+    }
+
     /// What tells it from others in the key of a cache.
     pub(crate) fn fingerprint(&self) -> String {
         match &self.source {

@@ -222,6 +222,19 @@ pub enum ClientCredential {
     Acquired(AcquiredCredential),
 }
 
+impl ClientCredential {
+    /// Returns whether a signer or a source of it takes its time, so that only a driver that awaits can use it.
+    #[must_use]
+    pub fn is_async(&self) -> bool {
+        match self {
+            Self::Certificate(credential) => credential.is_async(),
+            Self::Federated(credential) => credential.is_async(),
+            Self::Acquired(credential) => credential.is_async(),
+            Self::Public | Self::Secret(_) | Self::BasicSecret(_) | Self::Assertion(_) => false,
+        }
+    }
+}
+
 impl From<ClientSecret> for ClientCredential {
     fn from(secret: ClientSecret) -> Self {
         Self::Secret(secret)

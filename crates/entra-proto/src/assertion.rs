@@ -11,7 +11,7 @@ use crate::client_id::ClientId;
 use crate::error::Error;
 use crate::guid::Guid;
 use crate::secret::ClientAssertion;
-use crate::signer::{Signer, SigningAlgorithm, SigningCertificate};
+use crate::signer::{AsyncSigner, BoxFuture, Signer, SignerError, SigningAlgorithm, SigningCertificate};
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
 
@@ -21,16 +21,30 @@ use crate::time::Timestamp;
 /// to; valid for ten minutes.
 #[derive(Clone)]
 pub struct CertificateCredential {
-    signer: Arc<dyn Signer>,
+    signer: AnySigner,
     algorithm: Option<SigningAlgorithm>,
     send_chain: bool,
     audience: AssertionAudience,
 }
 
 impl CertificateCredential {
-    /// The credential of what `signer` signs.
+    /// Creates the credential whose assertions `signer` signs.
     pub fn new(signer: impl Signer + 'static) -> Self {
         Self::from(Arc::new(signer) as Arc<dyn Signer>)
+    }
+
+    /// Creates the credential whose assertions `signer` signs in its own time: for drivers that await. The others end with an error.
+    pub fn new_async(signer: impl AsyncSigner + 'static) -> Self {
+        Self::from(Arc::new(signer) as Arc<dyn AsyncSigner>)
+    }
+
+    fn signed_by(signer: AnySigner) -> Self {
+        Self {
+            signer,
+            algorithm: None,
+            send_chain: false,
+            audience: AssertionAudience::TokenEndpoint,
+        }
     }
 
     /// Signs in this way everywhere: RS256 goes with `x5t`, PS256 with `x5t#S256`.
@@ -54,10 +68,47 @@ impl CertificateCredential {
         self
     }
 
-    /// What signs.
+    /// Returns the certificate that signs now.
     #[must_use]
-    pub fn signer(&self) -> &dyn Signer {
-        &*self.signer
+    pub fn certificate(&self) -> SigningCertificate {
+        match &self.signer {
+            AnySigner::Blocking(signer) => signer.certificate(),
+            AnySigner::Async(signer) => signer.certificate(),
+        }
+    }
+
+    /// Returns whether its signer takes its time ([`new_async`](Self::new_async)).
+    #[must_use]
+    pub fn is_async(&self) -> bool {
+        matches!(self.signer, AnySigner::Async(_))
+    }
+
+    /// Signs.
+    ///
+    /// # Errors
+    /// Returns the signer's error. Also if the signer is async: see [`sign_async`](Self::sign_async).
+    pub fn sign(&self, assertion: &UnsignedAssertion) -> Result<Vec<u8>, SignerError> {
+        match &self.signer {
+            AnySigner::Blocking(signer) => {
+                signer.sign(assertion.certificate(), assertion.algorithm(), assertion.input())
+            }
+            AnySigner::Async(_) => Err(SignerError::new("the signer is async, and nothing here can await it")
+                .with_hint("use the async client, or give the credential a signer that blocks")),
+        }
+    }
+
+    /// Signs, and awaits the signer if it is async.
+    ///
+    /// # Errors
+    /// Returns the signer's error.
+    pub async fn sign_async(&self, assertion: &UnsignedAssertion) -> Result<Vec<u8>, SignerError> {
+        match &self.signer {
+            AnySigner::Blocking(_) => self.sign(assertion),
+            AnySigner::Async(signer) => {
+                let (certificate, algorithm) = (assertion.certificate(), assertion.algorithm());
+                signer.sign(certificate, algorithm, assertion.input()).await
+            }
+        }
     }
 
     /// The assertion that awaits its signature. `id` becomes its `jti`: never use one twice.
@@ -74,7 +125,7 @@ impl CertificateCredential {
             EndpointVersion::V1 => SigningAlgorithm::Rs256,
             EndpointVersion::V2 => SigningAlgorithm::Ps256,
         });
-        let certificate = self.signer.certificate();
+        let certificate = self.certificate();
         let mut header = format!("{{\"alg\":\"{}\",\"typ\":\"JWT\",\"", algorithm.as_str());
         // What takes PS256 takes the better thumbprint as well; what wants RS256 may know the old one alone.
         match algorithm {
@@ -129,19 +180,26 @@ impl CertificateCredential {
 
 impl From<Arc<dyn Signer>> for CertificateCredential {
     fn from(signer: Arc<dyn Signer>) -> Self {
-        Self {
-            signer,
-            algorithm: None,
-            send_chain: false,
-            audience: AssertionAudience::TokenEndpoint,
-        }
+        Self::signed_by(AnySigner::Blocking(signer))
+    }
+}
+
+impl From<Arc<dyn AsyncSigner>> for CertificateCredential {
+    fn from(signer: Arc<dyn AsyncSigner>) -> Self {
+        Self::signed_by(AnySigner::Async(signer))
     }
 }
 
 impl fmt::Debug for CertificateCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CertificateCredential({:?})", self.signer.certificate())
+        write!(f, "CertificateCredential({:?})", self.certificate())
     }
+}
+
+#[derive(Clone)]
+enum AnySigner {
+    Blocking(Arc<dyn Signer>),
+    Async(Arc<dyn AsyncSigner>),
 }
 
 /// Whom an assertion is for: its `aud`.
@@ -222,12 +280,15 @@ impl fmt::Debug for UnsignedAssertion {
     }
 }
 
-/// Where assertions come from that somebody else issues: workload identity federation.
+/// A source of assertions that another issuer issues: workload identity federation. It responds at once: a file that is read.
+///
+/// The async client calls it on a thread of the runtime. A source that takes longer (a command, a request) is an
+/// [`AsyncAssertionSource`] for the async client. The blocking client waits for either kind through this trait.
 pub trait AssertionSource: Send + Sync {
-    /// A fresh assertion for `audience`, by default `api://AzureADTokenExchange`.
+    /// Returns a fresh assertion for `audience`, by default `api://AzureADTokenExchange`.
     ///
     /// # Errors
-    /// Where there is none to be had.
+    /// Returns an error if there is no assertion.
     fn assertion(&self, audience: &str) -> Result<ClientAssertion, Error>;
 }
 
@@ -240,39 +301,104 @@ where
     }
 }
 
+/// A source of assertions of another issuer that takes its time: a command, a request, another token. For the async client and other
+/// drivers that await ([`FederatedCredential::new_async`]).
+///
+/// ```
+/// use entra_proto::{AsyncAssertionSource, BoxFuture, ClientAssertion, Error, FederatedCredential};
+///
+/// struct Pipeline;
+///
+/// # async fn request(_: &str) -> Result<String, Error> { Ok("jwt".to_owned()) }
+/// impl AsyncAssertionSource for Pipeline {
+///     fn assertion<'a>(&'a self, audience: &'a str) -> BoxFuture<'a, Result<ClientAssertion, Error>> {
+///         Box::pin(async move { ClientAssertion::new(request(audience).await?) })
+///     }
+/// }
+///
+/// let credential = FederatedCredential::new_async(Pipeline);
+/// ```
+pub trait AsyncAssertionSource: Send + Sync {
+    /// Returns a fresh assertion for `audience`, by default `api://AzureADTokenExchange`. The future may be dropped before its end. The
+    /// source bounds its own time.
+    ///
+    /// # Errors
+    /// Returns an error if there is no assertion.
+    fn assertion<'a>(&'a self, audience: &'a str) -> BoxFuture<'a, Result<ClientAssertion, Error>>;
+}
+
 /// An assertion of another issuer as a credential, fetched anew for each acquisition.
 #[derive(Clone)]
 pub struct FederatedCredential {
-    source: Arc<dyn AssertionSource>,
+    source: AnySource,
     audience: Arc<str>,
 }
 
+#[derive(Clone)]
+enum AnySource {
+    Blocking(Arc<dyn AssertionSource>),
+    Async(Arc<dyn AsyncAssertionSource>),
+}
+
 impl FederatedCredential {
-    /// The credential of what `source` gives.
+    /// Creates the credential whose assertions are those of `source`.
     pub fn new(source: impl AssertionSource + 'static) -> Self {
+        Self::issued_by(AnySource::Blocking(Arc::new(source)))
+    }
+
+    /// Creates the credential whose assertions `source` gives in its own time: for drivers that await. The others end with an error.
+    pub fn new_async(source: impl AsyncAssertionSource + 'static) -> Self {
+        Self::issued_by(AnySource::Async(Arc::new(source)))
+    }
+
+    fn issued_by(source: AnySource) -> Self {
         Self {
-            source: Arc::new(source),
+            source,
             audience: TOKEN_EXCHANGE.into(),
         }
     }
 
-    /// Asks the source for assertions for this audience: national clouds have others.
+    /// Sets the audience that the assertions must have: national clouds have others.
     #[must_use]
     pub fn with_audience(mut self, audience: &str) -> Self {
         self.audience = audience.into();
         self
     }
 
-    /// Where the assertions come from.
-    #[must_use]
-    pub fn source(&self) -> &dyn AssertionSource {
-        &*self.source
-    }
-
-    /// What they are for.
+    /// Returns the audience that the assertions must have.
     #[must_use]
     pub fn audience(&self) -> &str {
         &self.audience
+    }
+
+    /// Returns whether its source takes its time ([`new_async`](Self::new_async)).
+    #[must_use]
+    pub fn is_async(&self) -> bool {
+        matches!(self.source, AnySource::Async(_))
+    }
+
+    /// Fetches an assertion.
+    ///
+    /// # Errors
+    /// Returns the source's error. Also if the source is async: see [`assertion_async`](Self::assertion_async).
+    pub fn assertion(&self) -> Result<ClientAssertion, Error> {
+        match &self.source {
+            AnySource::Blocking(source) => source.assertion(&self.audience),
+            AnySource::Async(_) => Err(SignerError::new("its source is async, and nothing here can await it")
+                .with_hint("use the async client, or give the credential a source that blocks")
+                .into()),
+        }
+    }
+
+    /// Fetches an assertion, and awaits the source if it is async.
+    ///
+    /// # Errors
+    /// Returns the source's error.
+    pub async fn assertion_async(&self) -> Result<ClientAssertion, Error> {
+        match &self.source {
+            AnySource::Blocking(_) => self.assertion(),
+            AnySource::Async(source) => source.assertion(&self.audience).await,
+        }
     }
 }
 
@@ -294,7 +420,6 @@ const TOKEN_EXCHANGE: &str = "api://AzureADTokenExchange";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signer::SignerError;
 
     struct Fixed;
 

@@ -118,7 +118,8 @@ pub use acquire::{
 pub use acquired::{AcquiredCredential, AssertionExchange, MAX_LEGS};
 pub use application::{Application, ClientCredential};
 pub use assertion::{
-    AssertionAudience, AssertionSource, CertificateCredential, FederatedCredential, UnsignedAssertion,
+    AssertionAudience, AssertionSource, AsyncAssertionSource, CertificateCredential, FederatedCredential,
+    UnsignedAssertion,
 };
 pub use authority::{Authority, Endpoint, EndpointVersion, Region};
 pub use authorize::{
@@ -147,7 +148,7 @@ pub use retry_after::{MAX_RETRY_AFTER, retry_after, server_time};
 pub use scope::{Scope, Scopes};
 pub use secrecy::may_be_secret;
 pub use secret::{ClientAssertion, ClientSecret, SecretDoubt};
-pub use signer::{Signer, SignerError, SigningAlgorithm, SigningCertificate};
+pub use signer::{AsyncSigner, BoxFuture, Signer, SignerError, SigningAlgorithm, SigningCertificate};
 pub use target::Target;
 pub use tenant::{Domain, Tenant};
 pub use time::Timestamp;

@@ -1,12 +1,17 @@
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::error::both;
 
-/// What signs client assertions: a key in memory, an HSM, a vault.
+/// A signer of client assertions that signs at once: a key in memory.
 ///
 /// The certificate belongs to the key, and the service knows it. Both may change from one call to the next: a rotated certificate
 /// is used from the next assertion on.
+///
+/// The async client calls it on a thread of the runtime, where a few milliseconds do no harm. A key that takes longer, in a vault or an
+/// HSM, is an [`AsyncSigner`] for the async client. The blocking client waits for either kind of key through this trait.
 pub trait Signer: Send + Sync {
     /// The certificate of the key that [`sign`](Self::sign) uses now.
     fn certificate(&self) -> SigningCertificate;
@@ -15,7 +20,7 @@ pub trait Signer: Send + Sync {
     /// with SHA-256 (RFC 7518, sections 3.5 and 3.3). Gives the bare signature, as long as the key's modulus.
     ///
     /// # Errors
-    /// Where the key cannot be used.
+    /// Returns an error if the key cannot be used.
     fn sign(
         &self,
         certificate: &SigningCertificate,
@@ -23,6 +28,56 @@ pub trait Signer: Send + Sync {
         input: &[u8],
     ) -> Result<Vec<u8>, SignerError>;
 }
+
+/// A signer of client assertions that takes its time: a key in a vault or an HSM. For the async client and other drivers that await
+/// ([`CertificateCredential::new_async`](crate::CertificateCredential::new_async)).
+///
+/// ```
+/// use entra_proto::{AsyncSigner, BoxFuture, CertificateCredential, SignerError, SigningAlgorithm, SigningCertificate};
+///
+/// struct Vault {
+///     certificate: SigningCertificate,
+/// }
+///
+/// # async fn request(_: SigningAlgorithm, _: &[u8]) -> Result<Vec<u8>, SignerError> { Ok(Vec::new()) }
+/// impl AsyncSigner for Vault {
+///     fn certificate(&self) -> SigningCertificate {
+///         self.certificate.clone()
+///     }
+///
+///     fn sign<'a>(
+///         &'a self,
+///         _: &'a SigningCertificate,
+///         algorithm: SigningAlgorithm,
+///         input: &'a [u8],
+///     ) -> BoxFuture<'a, Result<Vec<u8>, SignerError>> {
+///         Box::pin(request(algorithm, input))
+///     }
+/// }
+///
+/// let certificate = SigningCertificate::new([0x5a; 20], [0xa5; 32], Vec::new());
+/// let credential = CertificateCredential::new_async(Vault { certificate });
+/// ```
+pub trait AsyncSigner: Send + Sync {
+    /// Returns the certificate of the key that [`sign`](Self::sign) uses now, without waiting for it: a signer that gets its certificate
+    /// from elsewhere has it before the first call, and replaces it in the background.
+    fn certificate(&self) -> SigningCertificate;
+
+    /// Signs `input` with the key of `certificate`, as [`Signer::sign`] does. The future may be dropped before its end: the signature is
+    /// then not used. The signer bounds its own time.
+    ///
+    /// # Errors
+    /// Returns an error if the key cannot be used.
+    fn sign<'a>(
+        &'a self,
+        certificate: &'a SigningCertificate,
+        algorithm: SigningAlgorithm,
+        input: &'a [u8],
+    ) -> BoxFuture<'a, Result<Vec<u8>, SignerError>>;
+}
+
+/// A future behind a pointer, which may borrow.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// How an assertion is signed: the `alg` of its header (RFC 7518, section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -244,8 +244,8 @@ where
                 sleep(pause.duration()).await;
                 pause.resume(now())
             }
-            Step::Sign(sign) => sign.sign()?,
-            Step::Assert(assert) => assert.fetch()?,
+            Step::Sign(sign) => sign.sign_async().await?,
+            Step::Assert(assert) => assert.fetch_async().await?,
             Step::Done(token) => return Ok(token),
         }
     }

@@ -50,11 +50,14 @@ pub type ConsentFlow = crate::ConsentFlow<Threads>;
 
 /// The blocking client.
 impl Client {
-    /// A client with the default policy.
+    /// Creates a client with the default policy.
+    ///
+    /// A credential with an async signer or source cannot be used: each acquisition then ends with an error that says so, and
+    /// [`ClientBuilder::build`] fails.
     #[must_use]
     pub fn new(application: Application, transport: impl BlockingTransport + 'static) -> Self {
         Self::builder(application, transport)
-            .build()
+            .build_for_any_credential()
             .expect("the default policy can be kept")
     }
 

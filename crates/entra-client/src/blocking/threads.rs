@@ -52,8 +52,14 @@ fn drive<G: Goal>(io: &Threads, mut effect: Effect<'_, Threads, G>) -> G::Output
                 io.runtime.sleep(sleep.duration());
                 sleep.done()
             }
-            Effect::Sign(sign) => sign.sign(),
-            Effect::Assert(assert) => assert.fetch(),
+            Effect::Sign(sign) => {
+                let signature = sign.credential().sign(sign.assertion());
+                sign.done(signature)
+            }
+            Effect::Assert(assert) => {
+                let assertion = assert.credential().assertion();
+                assert.done(assertion)
+            }
             Effect::Send(mut send) => {
                 let outcome = io.transport.send(send.request());
                 send.done(outcome)

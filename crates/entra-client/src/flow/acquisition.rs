@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use entra_proto::{
-    DeviceAuthorization, DeviceExchange, DevicePause, DeviceStep, Exchange, Pause, Step, TokenRequest, TokenResponse,
+    CertificateCredential, ClientAssertion, DeviceAuthorization, DeviceExchange, DevicePause, DeviceStep, Exchange,
+    FederatedCredential, Pause, SignerError, Step, TokenRequest, TokenResponse, UnsignedAssertion,
 };
 use entra_transport::{AcquireError, Request, Response, TransportError};
 use tracing::Span;
@@ -11,6 +12,7 @@ use tracing::Span;
 use super::attempt::{Attempt, Remedies, Start, Wanted};
 use super::{Effect, Load};
 use crate::cache::Key;
+use crate::clock::Moment;
 use crate::core::Core;
 use crate::error::Error;
 use crate::observer::EventKind;
@@ -103,6 +105,7 @@ impl<'a, D, G: Goal> Run<'a, D, G> {
     fn follow(self, mut attempt: Attempt, step: Result<Step, AcquireError>) -> Effect<'a, D, G> {
         match step {
             Ok(Step::Sign(sign)) => Effect::Sign(Sign {
+                begun: self.core.clock.now(),
                 run: self,
                 attempt,
                 sign,
@@ -202,13 +205,22 @@ pub(crate) struct Sign<'a, D, G> {
     run: Run<'a, D, G>,
     attempt: Attempt,
     sign: entra_proto::Sign,
+    /// When the assertion was written: its life counts from then.
+    begun: Moment,
 }
 
 impl<'a, D, G: Goal> Sign<'a, D, G> {
-    /// Signs.
-    pub(crate) fn sign(mut self) -> Effect<'a, D, G> {
-        let now = self.run.core.clock.now();
-        let step = self.attempt.sign(self.sign, now);
+    pub(crate) fn credential(&self) -> &CertificateCredential {
+        self.sign.credential()
+    }
+
+    pub(crate) fn assertion(&self) -> &UnsignedAssertion {
+        self.sign.assertion()
+    }
+
+    /// Takes the signature, or the failure to get one.
+    pub(crate) fn done(mut self, signature: Result<Vec<u8>, SignerError>) -> Effect<'a, D, G> {
+        let step = self.attempt.signed(self.sign, self.begun, signature);
         self.run.follow(self.attempt, step)
     }
 }
@@ -221,9 +233,13 @@ pub(crate) struct Assert<'a, D, G> {
 }
 
 impl<'a, D, G: Goal> Assert<'a, D, G> {
-    /// Fetches it.
-    pub(crate) fn fetch(self) -> Effect<'a, D, G> {
-        let step = self.assert.fetch().map_err(AcquireError::from);
+    pub(crate) fn credential(&self) -> &FederatedCredential {
+        self.assert.credential()
+    }
+
+    /// Takes the assertion, or the failure to get one.
+    pub(crate) fn done(self, assertion: Result<ClientAssertion, entra_proto::Error>) -> Effect<'a, D, G> {
+        let step = self.assert.done(assertion).map_err(AcquireError::from);
         self.run.follow(self.attempt, step)
     }
 }

@@ -4,7 +4,8 @@ use std::mem;
 use std::time::Duration;
 
 use entra_proto::{
-    ClientAssertion, DeviceCodeRequest, DeviceStep, ErrorClass, Guid, Lifetime, RefreshToken, Sign, Step, TokenRequest,
+    ClientAssertion, DeviceCodeRequest, DeviceStep, ErrorClass, Guid, Lifetime, RefreshToken, Sign, SignerError, Step,
+    TokenRequest,
 };
 use entra_transport::{AcquireError, TransportError};
 use tracing::Span;
@@ -80,14 +81,19 @@ impl Attempt {
         }
     }
 
-    /// Signs an assertion, and notes that.
-    pub(super) fn sign(&mut self, sign: Sign, now: Moment) -> Result<Step, AcquireError> {
+    /// Takes a signature of an assertion that was written at `begun`.
+    pub(super) fn signed(
+        &mut self,
+        sign: Sign,
+        begun: Moment,
+        signature: Result<Vec<u8>, SignerError>,
+    ) -> Result<Step, AcquireError> {
         // The certificate may have been rotated since the name was made.
         let name = self.assertion_name.take();
         self.assertion_name = name.map(|name| name.with(sign.assertion().certificate()));
-        let step = sign.sign()?;
+        let step = sign.done(signature)?;
         if let Step::Exchange(exchange) = &step {
-            self.signed = exchange.assertion().map(|assertion| (assertion.clone(), now));
+            self.signed = exchange.assertion().map(|assertion| (assertion.clone(), begun));
         }
         Ok(step)
     }

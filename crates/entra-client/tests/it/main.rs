@@ -1,6 +1,7 @@
 //! Public behaviour of entra-client: one binary, a module for each subject.
 
 mod answers;
+mod async_credentials;
 mod bad_day;
 mod blocking;
 mod cache;

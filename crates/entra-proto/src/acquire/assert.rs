@@ -5,7 +5,7 @@ use std::fmt;
 use crate::acquire::Step;
 use crate::acquire::exchange::Exchange;
 use crate::acquire::leg::{Current, Run, TokenLeg};
-use crate::assertion::{AssertionSource, FederatedCredential};
+use crate::assertion::FederatedCredential;
 use crate::error::{Error, LegError};
 use crate::secret::ClientAssertion;
 
@@ -23,10 +23,10 @@ impl Assert {
         self.credential.audience()
     }
 
-    /// Returns the credential's own source.
+    /// Returns the credential whose assertion is fetched.
     #[must_use]
-    pub fn source(&self) -> &dyn AssertionSource {
-        self.credential.source()
+    pub fn credential(&self) -> &FederatedCredential {
+        &self.credential
     }
 
     /// Takes the assertion.
@@ -36,15 +36,33 @@ impl Assert {
         Step::Exchange(Exchange::new(self.run, Current::Token(self.leg)))
     }
 
-    /// Fetches it from the credential's own source.
+    /// Takes the assertion, or the failure to get one.
     ///
     /// # Errors
-    /// Returns the source's error.
-    pub fn fetch(self) -> Result<Step, Error> {
-        match self.source().assertion(self.audience()) {
+    /// Returns this failure. It says for which of several requests the assertion was.
+    pub fn done(self, assertion: Result<ClientAssertion, Error>) -> Result<Step, Error> {
+        match assertion {
             Ok(assertion) => Ok(self.with(assertion)),
             Err(error) => Err(self.failed(error)),
         }
+    }
+
+    /// Fetches it from the credential's own source.
+    ///
+    /// # Errors
+    /// Returns the source's error. Also if the source is async: see [`fetch_async`](Self::fetch_async).
+    pub fn fetch(self) -> Result<Step, Error> {
+        let assertion = self.credential.assertion();
+        self.done(assertion)
+    }
+
+    /// Fetches it from the credential's own source, and awaits that if it is async.
+    ///
+    /// # Errors
+    /// Returns the source's error.
+    pub async fn fetch_async(self) -> Result<Step, Error> {
+        let assertion = self.credential.assertion_async().await;
+        self.done(assertion)
     }
 
     /// Ends the acquisition without an assertion. The error says for which of several requests it was.

@@ -7,7 +7,7 @@ use crate::acquire::exchange::Exchange;
 use crate::acquire::leg::{Current, Run, TokenLeg};
 use crate::assertion::{CertificateCredential, UnsignedAssertion};
 use crate::error::{Error, LegError};
-use crate::signer::{Signer, SignerError};
+use crate::signer::SignerError;
 
 /// An assertion that waits for its signature.
 pub struct Sign {
@@ -24,10 +24,10 @@ impl Sign {
         &self.unsigned
     }
 
-    /// Returns the credential's own signer.
+    /// Returns the credential that signs.
     #[must_use]
-    pub fn signer(&self) -> &dyn Signer {
-        self.credential.signer()
+    pub fn credential(&self) -> &CertificateCredential {
+        &self.credential
     }
 
     /// Takes the signature.
@@ -38,19 +38,33 @@ impl Sign {
         Step::Exchange(Exchange::new(self.run, Current::Token(self.leg)))
     }
 
-    /// Signs with the credential's own signer.
+    /// Takes the signature, or the failure to get one.
     ///
     /// # Errors
-    /// Returns the signer's error.
-    pub fn sign(self) -> Result<Step, Error> {
-        let unsigned = &self.unsigned;
-        let signature = self
-            .signer()
-            .sign(unsigned.certificate(), unsigned.algorithm(), unsigned.input());
+    /// Returns this failure. It says for which of several requests the signature was.
+    pub fn done(self, signature: Result<Vec<u8>, SignerError>) -> Result<Step, Error> {
         match signature {
             Ok(signature) => Ok(self.signed(&signature)),
             Err(error) => Err(self.failed(error)),
         }
+    }
+
+    /// Signs with the credential's own signer.
+    ///
+    /// # Errors
+    /// Returns the signer's error. Also if the signer is async: see [`sign_async`](Self::sign_async).
+    pub fn sign(self) -> Result<Step, Error> {
+        let signature = self.credential.sign(&self.unsigned);
+        self.done(signature)
+    }
+
+    /// Signs with the credential's own signer, and awaits it if it is async.
+    ///
+    /// # Errors
+    /// Returns the signer's error.
+    pub async fn sign_async(self) -> Result<Step, Error> {
+        let signature = self.credential.sign_async(&self.unsigned).await;
+        self.done(signature)
     }
 
     /// Ends the acquisition without a signature. The error says for which of several requests it was.

@@ -1,5 +1,6 @@
 //! Public behaviour of entra-transport: one binary, a module for each subject.
 
+mod async_credentials;
 mod codes_once;
 mod device_code;
 mod interface;
