@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use entra_client::blocking::Client;
 use entra_credential::{ClientCertificate, MAX_FILE, ThumbprintKey};
 use entra_proto::{
-    Application, Authority, CertificateCredential, ClientCredential, ClientSecret, Cloud, Origin, SigningAlgorithm,
-    Target,
+    Application, Authority, CertificateCredential, ClientCredential, ClientSecret, Cloud, Origin, Scope,
+    SigningAlgorithm, Target,
 };
 use entra_transport::cloud_from_env;
 use entra_transport_ureq::UreqTransport;
@@ -265,9 +265,9 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
 /// The sample's scope is the identifier of the API: `/.default` is appended in its code.
 fn with_default(mut scope: Setting<String>) -> Setting<String> {
     let value = scope.value.trim();
-    scope.value = match value.ends_with("/.default") {
-        true => value.to_owned(),
-        false => format!("{value}/.default"),
+    scope.value = match Scope::resource_of_default(value) {
+        Some(_) => value.to_owned(),
+        None => format!("{value}/.default"),
     };
     scope
 }

@@ -59,6 +59,9 @@ impl fmt::Debug for Body {
     }
 }
 
+/// The longest body that a response may have, in bytes: 1 MiB, hundreds of times what Entra sends.
+pub const MAX_RESPONSE: usize = 1024 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -76,21 +76,26 @@ mod assertion;
 mod authority;
 mod authorize;
 mod body;
+mod cache_key;
 mod challenge;
 mod claims_challenge;
 mod claims_request;
 mod client_id;
 mod cloud;
+mod credential;
+mod default_scope;
 mod device;
 pub mod environment;
 mod error;
 mod form;
 mod grant;
+mod grants;
 mod guid;
 mod issued;
 mod known_api;
 mod loopback;
 mod pasted;
+mod post;
 mod printable;
 mod resource;
 mod response;
@@ -99,6 +104,7 @@ mod scope;
 mod scope_list;
 mod secrecy;
 mod secret;
+mod secret_doubt;
 mod secret_text;
 mod signer;
 #[cfg(feature = "proptest")]
@@ -116,7 +122,7 @@ pub use acquire::{
     Step, freshness,
 };
 pub use acquired::{AcquiredCredential, AssertionExchange, MAX_LEGS};
-pub use application::{Application, ClientCredential};
+pub use application::Application;
 pub use assertion::{
     AssertionAudience, AssertionSource, AsyncAssertionSource, CertificateCredential, FederatedCredential,
     UnsignedAssertion,
@@ -126,12 +132,14 @@ pub use authorize::{
     AdminConsent, AdminConsentRequest, AuthorizeRequest, CodeVerifier, MAX_REDIRECT, PendingAdminConsent,
     PendingAuthorization, Prompt, Redirect, RedirectUri, ResponseMode, ToldConsent,
 };
-pub use body::Body;
+pub use body::{Body, MAX_RESPONSE};
+pub use cache_key::CacheKey;
 pub use challenge::Challenge;
 pub use claims_challenge::ClaimsChallenge;
 pub use claims_request::{ClaimsRequest, MAX_CLAIMS};
 pub use client_id::ClientId;
 pub use cloud::{Cloud, Origin};
+pub use credential::ClientCredential;
 pub use device::{DeviceAuthorization, DeviceCodeRequest, DeviceExchange, DevicePause, DeviceStep, ShowCode};
 pub use error::{
     Aadsts, Error, ErrorClass, Input, InputError, Leg, LegError, RedirectError, RedirectProblem, Requested,
@@ -143,15 +151,15 @@ pub use known_api::KnownApi;
 pub use loopback::is_loopback_host;
 pub use printable::printable;
 pub use resource::Resource;
-pub use response::MAX_RESPONSE;
 pub use retry_after::{MAX_RETRY_AFTER, retry_after, server_time};
 pub use scope::{Scope, Scopes};
 pub use secrecy::may_be_secret;
-pub use secret::{ClientAssertion, ClientSecret, SecretDoubt};
+pub use secret::{ClientAssertion, ClientSecret};
+pub use secret_doubt::SecretDoubt;
 pub use signer::{AsyncSigner, BoxFuture, Signer, SignerError, SigningAlgorithm, SigningCertificate};
 pub use target::Target;
 pub use tenant::{Domain, Tenant};
 pub use time::Timestamp;
-pub use token_request::{CacheKey, TokenRequest};
+pub use token_request::TokenRequest;
 pub use token_response::{MAX_LIFETIME, TokenResponse};
 pub use unverified_claims::UnverifiedClaims;

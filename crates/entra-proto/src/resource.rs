@@ -2,9 +2,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::default_scope::resource_of;
 use crate::error::{Error, Input, InputError};
 use crate::pasted::unwrapped;
-use crate::scope::DEFAULT_SUFFIX;
 use crate::scope_list::check_resource;
 
 /// A protected API by the audience it expects: an application id URI or an application id, byte for byte.
@@ -60,11 +60,8 @@ impl FromStr for Resource {
                 "percent-encode what is not visible ASCII",
             ));
         }
-        if text
-            .trim_end_matches('/')
-            .to_ascii_lowercase()
-            .ends_with(DEFAULT_SUFFIX)
-        {
+        let lower = text.trim_end_matches('/').to_ascii_lowercase();
+        if resource_of(&lower).is_some() {
             return Err(refused("is a scope", "leave out /.default, or give it as a scope"));
         }
         if is_percent_encoded(text) {

@@ -2,6 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::default_scope::{self, DEFAULT_SUFFIX};
 use crate::error::{Error, Input, InputError};
 use crate::guid::Guid;
 use crate::pasted::unwrapped;
@@ -35,7 +36,20 @@ impl Scope {
     /// Whether it asks for all that was granted, as `/.default` does.
     #[must_use]
     pub fn is_default(&self) -> bool {
-        self.0.ends_with(DEFAULT_SUFFIX) || &*self.0 == ".default"
+        default_scope::resource_of(&self.0).is_some() || &*self.0 == ".default"
+    }
+
+    /// Returns the resource of which this text is the scope for all that was granted: exactly one trailing `/.default` is cut.
+    ///
+    /// ```
+    /// use entra_proto::Scope;
+    ///
+    /// assert_eq!(Scope::resource_of_default("https://database.windows.net//.default"), Some("https://database.windows.net/"));
+    /// assert_eq!(Scope::resource_of_default("https://graph.microsoft.com/User.Read"), None);
+    /// ```
+    #[must_use]
+    pub fn resource_of_default(text: &str) -> Option<&str> {
+        default_scope::resource_of(text)
     }
 
     /// Whether it is one of OpenID Connect's: `openid`, `profile`, `email`, `offline_access`.
@@ -90,7 +104,10 @@ impl FromStr for Scope {
                 .into())
         };
         // A slash too many, behind what is a scope otherwise.
-        if let Some(scope) = text.strip_suffix('/').filter(|scope| scope.ends_with(DEFAULT_SUFFIX)) {
+        if let Some(scope) = text
+            .strip_suffix('/')
+            .filter(|scope| default_scope::resource_of(scope).is_some())
+        {
             return Err(refused("ends with a slash")
                 .with_hint(advised(format!("write {scope}")))
                 .into());
@@ -222,9 +239,6 @@ fn is_audience(word: &str) -> bool {
         .is_some_and(|(_, last)| matches!(last, "com" | "net" | "org" | "us" | "cn" | "de" | "io"));
     host || word.contains(':') || word.parse::<Guid>().is_ok()
 }
-
-/// What turns an API's audience into the scope for all that was granted on it.
-pub(crate) const DEFAULT_SUFFIX: &str = "/.default";
 
 const EXAMPLE: &str = "write the API's application id URI and /.default, such as https://graph.microsoft.com/.default";
 

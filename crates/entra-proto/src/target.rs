@@ -3,10 +3,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::authority::EndpointVersion;
+use crate::default_scope::DEFAULT_SUFFIX;
 use crate::error::{Error, Input, InputError};
 use crate::known_api::MICROSOFT_GRAPH;
 use crate::resource::Resource;
-use crate::scope::{DEFAULT_SUFFIX, Scope, Scopes};
+use crate::scope::{Scope, Scopes};
 use crate::secrecy::may_be_secret;
 
 /// What a token is wanted for: an API by its audience, or scopes.

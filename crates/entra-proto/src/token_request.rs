@@ -1,25 +1,25 @@
+//! A request to the token endpoint, and its response.
+
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Uri};
-use zeroize::Zeroizing;
+use http::header::AUTHORIZATION;
+use http::{Request, Response, StatusCode};
 
-use crate::application::{Application, ClientCredential};
+use crate::application::Application;
 use crate::assertion::{CertificateCredential, UnsignedAssertion};
 use crate::authority::EndpointVersion;
 use crate::body::Body;
+use crate::cache_key::CacheKey;
 use crate::claims_request::ClaimsRequest;
-use crate::error::aadsts::CredentialKind;
+use crate::credential::ClientCredential;
 use crate::error::{Error, Requested, ResponseError, ResponseProblem, Secrets};
-use crate::form::{encode_form, encode_value};
+use crate::form::encode_form;
 use crate::grant::Grant;
 use crate::guid::Guid;
 use crate::issued::RefreshToken;
+use crate::post::{basic, basic_pair, post};
 use crate::scope::canonical;
 use crate::secret::ClientAssertion;
 use crate::secret_text::same_secret;
@@ -155,7 +155,7 @@ impl TokenRequest {
             .and_then(|answer| self.check_nonce(answer, response.status()))
             .and_then(|answer| self.check_tenant(answer))
             .map_err(|error| {
-                let kind = CredentialKind::of(&self.application.credential);
+                let kind = self.application.credential.kind();
                 let error = error.redacted(&self.secrets()).sent_with(kind);
                 if self.is_for_one_try() {
                     error.requested(Requested::TokenForCode)
@@ -364,77 +364,3 @@ impl fmt::Debug for TokenRequest {
         )
     }
 }
-
-/// The identity of a token in a cache: see [`TokenRequest::cache_key`]. It holds no secret.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CacheKey(String);
-
-impl CacheKey {
-    /// The key as a text, seven lines.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// A form to be posted, with the headers that every request carries.
-#[inline]
-pub(crate) fn post(uri: Uri, body: Body, request_id: Guid) -> Request<Body> {
-    let mut request = Request::new(body);
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = uri;
-    *request.headers_mut() = STANDARD_HEADERS.clone();
-    if let Ok(id) = HeaderValue::from_bytes(&request_id.to_ascii()) {
-        request.headers_mut().insert(CLIENT_REQUEST_ID, id);
-    }
-    request
-}
-
-fn basic(client_id: &str, secret: &str) -> HeaderValue {
-    let text = Zeroizing::new(format!("Basic {}", basic_pair(client_id, secret).as_str()).into_bytes());
-    // Base64 makes a valid header: the fallback cannot be met.
-    let value = HeaderValue::from_maybe_shared(Bytes::from_owner(text));
-    let mut value = value.unwrap_or_else(|_| HeaderValue::from_static(""));
-    value.set_sensitive(true);
-    value
-}
-
-fn basic_pair(client_id: &str, secret: &str) -> Zeroizing<String> {
-    let pair = Zeroizing::new(format!("{client_id}:{}", encode_value(secret).as_str()));
-    Zeroizing::new(STANDARD.encode(pair.as_bytes()))
-}
-
-/// What every request carries, and a place for its id: a clone of it costs less than its making.
-static STANDARD_HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
-    let mut headers = HeaderMap::with_capacity(10);
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/x-www-form-urlencoded"),
-    );
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    headers.insert(CLIENT_REQUEST_ID, HeaderValue::from_static(""));
-    headers.insert(
-        HeaderName::from_static("return-client-request-id"),
-        HeaderValue::from_static("true"),
-    );
-    headers.insert(
-        HeaderName::from_static("x-client-sku"),
-        HeaderValue::from_static("entra-rust"),
-    );
-    headers.insert(
-        HeaderName::from_static("x-client-ver"),
-        HeaderValue::from_static(env!("CARGO_PKG_VERSION")),
-    );
-    headers.insert(
-        HeaderName::from_static("x-client-os"),
-        HeaderValue::from_static(std::env::consts::OS),
-    );
-    headers.insert(
-        HeaderName::from_static("x-ms-lib-capability"),
-        HeaderValue::from_static("retry-after, h429"),
-    );
-    headers
-});
-
-const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");

@@ -165,7 +165,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many bytes the body of an answer may have, unless the user says otherwise: 1 MiB. The largest documents of the service,
 /// its key sets, are below 64 KiB.
-pub const MAX_BODY: usize = 1024 * 1024;
+pub const MAX_BODY: usize = entra_proto::MAX_RESPONSE;
 
 #[cfg(test)]
 mod tests {

@@ -47,11 +47,6 @@ const LARGER: &[(&str, usize, &str)] = &[
         "a token knows the slot of the cache that it came from",
     ),
     (
-        "crates/entra-proto/src",
-        44,
-        "the advice on an error knows the credential of the request",
-    ),
-    (
         "crates/entra-transport/src",
         13,
         "the cases of the conformance suite use its head",

@@ -73,7 +73,7 @@ impl Explained {
     fn of(text: &str) -> Result<Self, Failure> {
         // What ends with /.default, is a short name or is more than one word is scopes; an address or a GUID is an audience.
         let is_short = !text.contains(':') && text.parse::<Guid>().is_err();
-        let is_scope = text.ends_with("/.default") || text.contains(' ') || is_short;
+        let is_scope = Scope::resource_of_default(text).is_some() || text.contains(' ') || is_short;
         if is_short && looks_like_id(text) {
             return Err(Failure::text(
                 Exit::Usage,

@@ -2,7 +2,7 @@ use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use entra_proto::{ClaimsRequest, Target, Tenant};
+use entra_proto::{ClaimsRequest, Scope, Target, Tenant};
 
 use super::slot::Slot;
 use crate::user::User;
@@ -105,7 +105,7 @@ fn same_target(one: &Target, other: &Target) -> bool {
 fn whole_api(scopes: &str) -> Option<&str> {
     let (scope, others) = scopes.split_once(' ').unwrap_or((scopes, scopes));
     let is_alone = others.split(' ').all(|other| other == scope);
-    scope.strip_suffix("/.default").filter(|_| is_alone)
+    Scope::resource_of_default(scope).filter(|_| is_alone)
 }
 
 /// A key behind a pointer: a map whose keys own theirs is searched with one that is borrowed.

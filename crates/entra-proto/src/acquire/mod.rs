@@ -61,14 +61,14 @@
 mod assert;
 mod budget;
 mod exchange;
+mod freshness;
 mod leg;
-mod lifetime;
 mod retry;
 mod sign;
 
 pub use assert::Assert;
 pub use exchange::{Exchange, Pause};
-pub use lifetime::{Freshness, FreshnessPolicy, Lifetime, Stages, freshness};
+pub use freshness::{Freshness, FreshnessPolicy, Lifetime, Stages, freshness};
 pub use retry::{Delivery, RetryPolicy, SendFailure};
 pub use sign::Sign;
 
@@ -78,7 +78,7 @@ pub(crate) use retry::{SLOW_DOWN, allows_another};
 use std::time::Duration;
 
 use crate::acquire::leg::{Current, Purpose, Run, TokenLeg};
-use crate::application::ClientCredential;
+use crate::credential::ClientCredential;
 use crate::device::Polling;
 use crate::guid::Guid;
 use crate::time::Timestamp;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::acquire::lifetime::part;
+use crate::acquire::freshness::part;
 use crate::error::{Error, ServiceError};
 use crate::guid::Guid;
 

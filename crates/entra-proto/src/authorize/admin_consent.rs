@@ -29,8 +29,16 @@ pub struct AdminConsentRequest {
     target: Option<Target>,
 }
 
+impl Application {
+    /// A request to the admin-consent page of the endpoint's version, where an administrator consents for the whole tenant.
+    #[must_use]
+    pub fn admin_consent(&self, redirect_uri: RedirectUri) -> AdminConsentRequest {
+        AdminConsentRequest::new(self.clone(), redirect_uri)
+    }
+}
+
 impl AdminConsentRequest {
-    pub(crate) fn new(application: Application, redirect_uri: RedirectUri) -> Self {
+    fn new(application: Application, redirect_uri: RedirectUri) -> Self {
         Self {
             application,
             redirect_uri,

@@ -48,8 +48,17 @@ pub struct AuthorizeRequest {
     client_info: bool,
 }
 
+impl Application {
+    /// A request to the authorize endpoint: what a browser is sent to, for a person to sign in and consent. On v2 `openid`, `profile`
+    /// and `offline_access` are asked for as well. `common` will do: whoever signs in brings his tenant.
+    #[must_use]
+    pub fn authorize(&self, target: impl Into<Target>, redirect_uri: RedirectUri) -> AuthorizeRequest {
+        AuthorizeRequest::new(self.clone(), target.into(), redirect_uri)
+    }
+}
+
 impl AuthorizeRequest {
-    pub(crate) fn new(application: Application, target: Target, redirect_uri: RedirectUri) -> Self {
+    fn new(application: Application, target: Target, redirect_uri: RedirectUri) -> Self {
         Self {
             application,
             target,

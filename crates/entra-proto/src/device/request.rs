@@ -17,11 +17,12 @@ use crate::grant::Grant;
 use crate::guid::Guid;
 use crate::issued::DeviceCode;
 use crate::loopback::is_loopback_host;
+use crate::post::post;
 use crate::response::body::{Count, Member, count, read, text};
 use crate::response::{read_success, unusable};
 use crate::target::Target;
 use crate::time::Timestamp;
-use crate::token_request::{TokenRequest, post};
+use crate::token_request::TokenRequest;
 use crate::token_response::MAX_LIFETIME;
 
 /// A request to the device-code endpoint (RFC 8628, section 3.1): what comes of it is shown to a person, and then polled for.
@@ -53,8 +54,21 @@ pub struct DeviceCodeRequest {
     endpoint: Uri,
 }
 
+impl Application {
+    /// A request that starts the device flow (RFC 8628), for a person without a browser at hand: he gets a code to type in elsewhere. On
+    /// v2 `openid`, `profile` and `offline_access` are asked for as well.
+    ///
+    /// # Errors
+    /// For a target that cannot be asked for: `/.default` beside single permissions, more than one API.
+    pub fn device_code(&self, target: impl Into<Target>) -> Result<DeviceCodeRequest, Error> {
+        let target = target.into();
+        target.check_one_api()?;
+        DeviceCodeRequest::new(self.clone(), target)
+    }
+}
+
 impl DeviceCodeRequest {
-    pub(crate) fn new(application: Application, target: Target) -> Result<Self, Error> {
+    fn new(application: Application, target: Target) -> Result<Self, Error> {
         let (name, value) = target.on_for_user(application.version)?;
         let parameter = (name, Arc::from(value));
         let endpoint = application

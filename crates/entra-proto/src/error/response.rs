@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::body::MAX_RESPONSE;
 use crate::error::{Secrets, both};
 
 /// An answer that is neither a token nor a refusal that can be read. Of the answer's body it holds a token type at the most, cut
@@ -138,7 +139,7 @@ impl fmt::Display for Problem<'_> {
         })?;
         match &self.0.problem {
             ResponseProblem::Empty => f.write_str("is empty")?,
-            ResponseProblem::TooLarge => f.write_str("is longer than 1 MiB")?,
+            ResponseProblem::TooLarge => write!(f, "is longer than {} MiB", MAX_RESPONSE >> 20)?,
             ResponseProblem::Truncated => f.write_str("ends too early")?,
             ResponseProblem::NotJson { line, column } => write!(f, "is not JSON (line {line}, column {column})")?,
             ResponseProblem::WrongShape { line, column } => {

@@ -5,6 +5,7 @@ pub(crate) mod body;
 use http::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use http::{StatusCode, Uri};
 
+use crate::body::MAX_RESPONSE;
 use crate::error::aadsts::marked_codes;
 use crate::error::{
     Error, ErrorResponse, Requested, ResponseError, ResponseProblem, Secrets, ServiceError, shown_of_body,
@@ -77,9 +78,6 @@ pub(crate) fn unusable(problem: ResponseProblem, status: StatusCode, headers: &H
     }
     .into()
 }
-
-/// How long the body of an answer may be, in bytes: 1 MiB, hundreds of times what Entra sends.
-pub const MAX_RESPONSE: usize = 1024 * 1024;
 
 /// An error response whose body is not JSON: a proxy's page, a plain text, nothing at all.
 fn plain_error(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp, own: &Secrets) -> ServiceError {

@@ -1,6 +1,6 @@
 //! Rules about requests: a URL and the parameters that belong to it.
 
-use entra_proto::{Guid, KnownApi};
+use entra_proto::{Guid, KnownApi, Scope};
 
 use crate::mistakes::Level::Problem;
 use crate::mistakes::param::Param;
@@ -22,7 +22,10 @@ fn v1_scope(text: &Text<'_>, found: &mut Findings) {
     for request in token_requests(text).filter(|request| !request.is_v2) {
         match value_of(&request.params, "resource") {
             Some((line, param)) => {
-                if param.literal().is_some_and(|value| value.ends_with("/.default")) {
+                if param
+                    .literal()
+                    .is_some_and(|value| Scope::resource_of_default(&value).is_some())
+                {
                     let problem = "resource ends with /.default, which belongs to the scope of the v2 endpoint";
                     found.told(line, param.value_at, problem.to_owned(), None);
                 }
@@ -91,7 +94,7 @@ fn scopes_without_default(body: &Body<'_>, is_judged: fn(&str) -> bool, found: &
 
 /// Whether a scope is all that an application was granted on one API.
 fn is_default(scope: &str) -> bool {
-    scope.ends_with("/.default") && !scope.contains(' ')
+    Scope::resource_of_default(scope).is_some() && !scope.contains(' ')
 }
 
 fn is_of_known_api(scope: &str) -> bool {

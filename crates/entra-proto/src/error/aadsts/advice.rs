@@ -1,9 +1,8 @@
 //! Advice that fits the credential with which a request was sent.
 
 use super::Aadsts;
-use crate::application::ClientCredential;
 use crate::error::ErrorClass;
-use crate::secret::SecretDoubt;
+use crate::secret_doubt::SecretDoubt;
 
 /// The kind of credential that a request was sent with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,18 +24,6 @@ pub(crate) enum CredentialKind {
 use CredentialKind::{Assertion, Certificate, Doubtful, Federated, Public, Secret};
 
 impl CredentialKind {
-    pub(crate) fn of(credential: &ClientCredential) -> Self {
-        match credential {
-            ClientCredential::Public => Public,
-            ClientCredential::Secret(secret) | ClientCredential::BasicSecret(secret) => {
-                secret.doubt().map_or(Secret, Doubtful)
-            }
-            ClientCredential::Assertion(_) => Assertion,
-            ClientCredential::Certificate(_) => Certificate,
-            ClientCredential::Federated(_) | ClientCredential::Acquired(_) => Federated,
-        }
-    }
-
     /// The advice where the service does not accept the credential and nothing more is known.
     pub(crate) const fn check(self) -> &'static str {
         match self {

@@ -1,3 +1,5 @@
+//! The life of a token: when it came, when it expires, when a cache should ask for the next one.
+
 use std::time::Duration;
 
 use crate::time::Timestamp;
