@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::{Exit, Failure};
 use crate::files::{random_name, replace, write_new};
-use crate::outside::{refuse_contents, shown};
+use crate::named_file::refuse_contents;
+use crate::outside::shown;
 use crate::stop::Stop;
 
 /// A file with a CA's certificate. Unless the user named it, it stands in a folder of its own, and both are removed with it.

@@ -8,7 +8,8 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use entra_tenants::RedbTenantStore;
 
 use crate::exit::{Exit, Failure};
-use crate::outside::{refuse_contents, shown};
+use crate::named_file::refuse_contents;
+use crate::outside::shown;
 
 /// Where the tenants that consented are kept.
 #[derive(Args)]

@@ -14,9 +14,9 @@ use entra_tenants::TenantStoreError;
 use entra_transport::{AcquireError, TransportError, TransportErrorKind};
 use serde_json::{Map, Value};
 
-use crate::arguments::wants_json;
 use crate::exit::Exit;
-use crate::files::ascii_json;
+use crate::json_text::ascii_json;
+use crate::json_wanted::wants_json;
 use crate::message::Message;
 use crate::outside::without_secrets;
 use crate::terminal::Style;

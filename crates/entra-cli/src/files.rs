@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::amount::is_quiet;
 use crate::exit::{Exit, Failure};
-use crate::logging::is_quiet;
-use crate::outside::{file_name, printable, refuse_contents, shell_quoted, shown};
+use crate::json_text::ascii_json;
+use crate::named_file::refuse_contents;
+use crate::outside::{file_name, printable, shell_quoted, shown};
 use crate::prompt;
 use crate::stop::Stop;
 use crate::terminal::{Stream, wrapped};
@@ -304,21 +306,6 @@ pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
 /// Prints the text of some JSON, with nothing in it that a terminal obeys.
 pub(crate) fn print_json_text(json: &str) -> Result<(), Failure> {
     print_secret(&ascii_json(json))
-}
-
-/// Returns the text of some JSON with everything that is not ASCII escaped as JSON escapes it.
-pub(crate) fn ascii_json(json: &str) -> String {
-    let mut text = String::new();
-    for character in json.chars() {
-        if character.is_ascii() && character != '\x7f' {
-            text.push(character);
-            continue;
-        }
-        for unit in character.encode_utf16(&mut [0; 2]) {
-            text.push_str(&format!("\\u{unit:04x}"));
-        }
-    }
-    text
 }
 
 #[cfg(test)]

@@ -83,6 +83,21 @@ fn laid_out(json: &str, indents: bool) -> String {
 /// How many levels are indented.
 const DEEPEST: usize = 40;
 
+/// Returns the text of some JSON with everything that is not ASCII escaped as JSON escapes it.
+pub(crate) fn ascii_json(json: &str) -> String {
+    let mut text = String::new();
+    for character in json.chars() {
+        if character.is_ascii() && character != '\x7f' {
+            text.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            text.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,6 @@
 //! What the command logs to standard error: chosen with `--verbose` and `--quiet`, or with RUST_LOG.
 
 use std::fmt::{self, Write};
-use std::sync::OnceLock;
 use std::time::Instant;
 
 use clap::{ArgAction, Args};
@@ -13,6 +12,7 @@ use tracing_subscriber::filter::{Directive, EnvFilter, filter_fn};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
+use crate::amount::{AMOUNT, Amount};
 use crate::environment;
 use crate::exit::{Exit, Failure};
 use crate::files::{harmless, tell};
@@ -68,29 +68,6 @@ impl LogSettings {
         let _ = tracing::subscriber::set_global_default(subscriber);
         Ok(())
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Amount {
-    Quiet,
-    /// Notes and warnings.
-    Usual,
-    /// Notes, and requests and decisions with their time.
-    Requests,
-    /// Notes, and all that the filter lets through, with its time, level, origin and context.
-    Logs,
-}
-
-static AMOUNT: OnceLock<Amount> = OnceLock::new();
-
-/// Whether notes, hints and warnings are left out.
-pub(crate) fn is_quiet() -> bool {
-    AMOUNT.get() == Some(&Amount::Quiet)
-}
-
-/// Whether lines of a log may appear at any time.
-pub(crate) fn logs() -> bool {
-    matches!(AMOUNT.get(), Some(Amount::Requests | Amount::Logs))
 }
 
 /// Whether something may be logged: nothing of other libraries is, because they log headers and bodies of requests, which hold

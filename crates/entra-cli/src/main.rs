@@ -9,6 +9,7 @@
     reason = "these comments are help texts, read in a terminal"
 )]
 
+mod amount;
 mod arguments;
 mod browser;
 mod ca_file;
@@ -23,12 +24,14 @@ mod failure;
 mod files;
 mod issued;
 mod json_text;
+mod json_wanted;
 mod listen;
 mod listing;
 mod logging;
 mod message;
 mod mistakes;
 mod moment;
+mod named_file;
 mod outside;
 mod page;
 mod pasted_token;
@@ -37,6 +40,7 @@ mod prompt;
 mod requests;
 mod screen;
 mod secret;
+mod seen;
 mod settings;
 mod sign_in;
 mod silent;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::logging::is_quiet;
+use crate::amount::is_quiet;
 use crate::outside::harmless;
 use crate::terminal::{Stream, Style, wrapped_behind};
 

@@ -11,7 +11,6 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use entra_proto::Guid;
 use zeroize::Zeroizing;
 
-use crate::exit::{Exit, Failure};
 use crate::suspects::{LONGEST_PATH, PEM, SHORTEST, holds_secret, is_path, secrets_in};
 
 /// A text from outside, such that no terminal obeys it, that it stays on its line, and that it repeats no secret.
@@ -60,31 +59,6 @@ pub(crate) fn printable(text: &str) -> String {
 /// secrets on purpose.
 pub(crate) fn escape(text: &str) -> String {
     entra_proto::printable(text)
-}
-
-/// Refuses a key, a token or a secret in the place of the file that holds it, and a line end behind the path, before
-/// anything is done with the path.
-///
-/// # Errors
-/// Names the option or the variable, and never what it holds.
-pub(crate) fn refuse_contents(path: &Path, exit: Exit) -> Result<(), Failure> {
-    let text = path.to_string_lossy();
-    let line = text.trim_end_matches(['\n', '\r']);
-    let (problem, hint) = if line.contains(['\n', '\r']) || text.len() > LONGEST_PATH || holds_secret(&text) {
-        (
-            "holds a key or a token itself",
-            "write that to a file, and name the file",
-        )
-    } else if line.len() < text.len() {
-        (
-            "ends with a line end",
-            "take the line end out: a script or a file of variables may have Windows line ends",
-        )
-    } else {
-        return Ok(());
-    };
-    let setting = origin_of(path.as_os_str()).unwrap_or_else(|| "the name of a file".to_owned());
-    Err(Failure::text(exit, format!("{setting} {problem}")).hint(hint))
 }
 
 /// Notes which arguments and variables hold what may be a secret, so that no message repeats it. Called once, before any
@@ -217,7 +191,7 @@ pub(crate) fn file_name(path: &Path) -> String {
 }
 
 /// The option or the variable that holds this text.
-fn origin_of(value: &OsStr) -> Option<String> {
+pub(crate) fn origin_of(value: &OsStr) -> Option<String> {
     let text = value.to_string_lossy();
     let guarded = guarded();
     let found = guarded.origins.iter().find(|(_, held)| held.as_str() == text);

@@ -1,10 +1,10 @@
 use std::io::Write;
 use std::time::Duration;
 
-use crate::commands::watch::{Seen, Source, State};
 use crate::exit::Failure;
 use crate::files::{harmless, not_written};
 use crate::moment::length;
+use crate::seen::{Seen, Source, State};
 use crate::terminal::{cut, width_of, wrapped};
 
 /// Shows what is seen of a client: on a terminal its last line counts down, elsewhere there is a line for each change.

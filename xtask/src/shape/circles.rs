@@ -37,11 +37,6 @@ fn judge(folder: &str, circles: &[Circle], larger: &[(&str, usize, &str)]) -> Ve
 /// The folders whose circles may be larger, with their limits and the reasons.
 const LARGER: &[(&str, usize, &str)] = &[
     (
-        "crates/entra-cli/src",
-        9,
-        "checks of `doctor` and rules of `lint` use the heads of their folders",
-    ),
-    (
         "crates/entra-client/src",
         7,
         "a token knows the slot of the cache that it came from",

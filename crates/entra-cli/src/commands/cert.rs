@@ -15,7 +15,8 @@ use crate::certificate::{CertificateFiles, PasswordSettings, now};
 use crate::exit::{Exit, Failure};
 use crate::files::{harmless, print, print_json, shell_word, tell, write_new};
 use crate::moment::{from_now, put_moment, utc};
-use crate::outside::{refuse_contents, shown};
+use crate::named_file::refuse_contents;
+use crate::outside::shown;
 
 /// Make and inspect client certificates.
 #[derive(Args)]

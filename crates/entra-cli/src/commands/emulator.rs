@@ -11,12 +11,12 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use entra_emulator::{Config, Emulator, EmulatorBuilder, Issuers, KeyCredential};
 
+use crate::amount;
 use crate::ca_file::CaFile;
 use crate::commands::emulator::address::Address;
 use crate::commands::emulator::control::{Control, control_help};
 use crate::exit::{Exit, Failure};
 use crate::files::{name_of, print_secret, read_text, tell};
-use crate::logging;
 use crate::outside::{escape, shell_quoted, without_suspects};
 use crate::stop::{Stop, end_as, is_first};
 
@@ -172,7 +172,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         builder = builder.certificate_pem(pem.as_str());
     }
     // The output of a command is not mixed with requests, unless the user wants that.
-    let is_logged = arguments.guest.is_empty() || logging::logs();
+    let is_logged = arguments.guest.is_empty() || amount::logs();
     let mut emulator = arguments
         .control
         .apply(arguments.address.apply(builder)?)

@@ -7,7 +7,8 @@ use crate::environment::nearest;
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, harmless, print, print_json, tell};
 use crate::message::warn_only;
-use crate::mistakes::{Finding, Level, RULES, Rule, Skipped, check, inputs};
+use crate::mistakes::{Finding, RULES, Skipped, check, inputs};
+use crate::mistakes::{Level, Rule};
 use crate::outside::without_secrets;
 use crate::terminal::{Stream, columns, wrapped};
 

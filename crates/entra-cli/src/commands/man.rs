@@ -7,7 +7,8 @@ use clap_mangen::roff::{Roff, roman};
 
 use crate::exit::{Exit, Failure};
 use crate::files::{harmless, print_secret, tell, write_new};
-use crate::outside::{refuse_contents, shown};
+use crate::named_file::refuse_contents;
+use crate::outside::shown;
 
 /// Print a manual page, or write all of them.
 ///

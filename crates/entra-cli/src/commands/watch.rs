@@ -8,13 +8,14 @@ use entra_client::{Clock, Counters, Event, EventKind, Moment, Observer, Policy, 
 use entra_proto::{FreshnessPolicy, Lifetime, Target};
 use entra_transport::AcquireError;
 
+use crate::amount::{is_quiet, logs};
 use crate::arguments::WrongValue;
 use crate::exit::{Exit, Failure};
 use crate::files::print_secret;
 use crate::issued::{Issued, Output};
-use crate::logging::{is_quiet, logs};
 use crate::requests::log_event;
 use crate::screen::{Screen, View};
+use crate::seen::{Seen, Source, State};
 use crate::terminal::Stream;
 use crate::wanted::TokenSettings;
 
@@ -95,44 +96,6 @@ struct Watch<C> {
     tally: Arc<Tally<C>>,
     /// The token that was seen last.
     token: Option<Token>,
-}
-
-/// What was seen of a client at one moment.
-pub(crate) struct Seen {
-    /// How long after the start.
-    pub(crate) at: Duration,
-    pub(crate) source: Source,
-    pub(crate) state: State,
-    /// How long the token will be fresh yet, and until when it is good.
-    pub(crate) fresh_for: Duration,
-    pub(crate) expires_in: Duration,
-    /// How long the service will be left alone yet.
-    pub(crate) cooling_down: Option<Duration>,
-    /// Why it is, or was until now.
-    pub(crate) failure: Option<String>,
-    /// How many acquisitions there were.
-    pub(crate) asked: u64,
-    /// The token, where it is another one than before.
-    pub(crate) new_token: Option<Token>,
-    pub(crate) outcome: Result<(), Failure>,
-}
-
-/// Where a token came from this time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    Network,
-    Cache,
-    Nowhere,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    New,
-    Fresh,
-    Due,
-    Refreshed,
-    ServedAnyway,
-    Missing,
 }
 
 impl<C: Clock> Watch<C> {

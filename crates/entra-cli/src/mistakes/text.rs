@@ -1,7 +1,8 @@
 //! A file as the rules see it: lines, the parameters in them, and the requests that they make up.
 
 use crate::mistakes::kind::Kind;
-use crate::mistakes::param::{Param, Scanner, Shape};
+use crate::mistakes::line::{Line, beginning};
+use crate::mistakes::param::{Param, Scanner};
 use crate::mistakes::request::{Body, Request, requests_in};
 
 /// A file, whole or in part.
@@ -11,22 +12,6 @@ pub(crate) struct Text<'a> {
     pub(crate) requests: Vec<Request<'a>>,
     /// Bodies of requests whose URL is not known.
     pub(crate) bodies: Vec<Body<'a>>,
-}
-
-/// A line, or a part of one that is longer than anybody writes.
-pub(crate) struct Line<'a> {
-    pub(crate) text: &'a str,
-    /// The number of the line, from 1.
-    pub(crate) number: usize,
-    /// The number of characters of the line before this part.
-    pub(crate) column: usize,
-    pub(crate) params: Vec<Param<'a>>,
-    /// The kind of the file; of a block of code in a document, the kind of the block.
-    pub(crate) kind: Kind,
-    /// Whether it is code: in a document, only what stands in a block of code.
-    pub(crate) is_code: bool,
-    /// Whether it opens or closes a block of code.
-    pub(crate) is_fence: bool,
 }
 
 impl<'a> Text<'a> {
@@ -90,17 +75,6 @@ impl<'a> Text<'a> {
     }
 }
 
-impl Line<'_> {
-    /// Whether several parameters of a form stand in it, as in the body of a request.
-    pub(crate) fn is_form(&self) -> bool {
-        let forms = self
-            .params
-            .iter()
-            .filter(|param| param.shape == Shape::Form && param.wire.is_some());
-        forms.count() > 1 || (self.text.trim_start().starts_with('&') && !self.params.is_empty())
-    }
-}
-
 /// The lines of a text, which end as on any system: with LF, CR LF or CR.
 fn lines_of(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text).filter(|text| !text.is_empty());
@@ -135,24 +109,6 @@ fn parts_of(line: &str) -> impl Iterator<Item = &str> {
         rest = Some(&text[end..]);
         Some(&text[..end])
     })
-}
-
-/// The beginning of a text, of at most this many bytes.
-pub(crate) fn beginning(text: &str, most: usize) -> &str {
-    let mut end = most.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
-
-/// The last part of a text, of at most this many bytes.
-pub(crate) fn ending(text: &str, most: usize) -> &str {
-    let mut start = text.len().saturating_sub(most);
-    while !text.is_char_boundary(start) {
-        start += 1;
-    }
-    &text[start..]
 }
 
 /// The length of a part of a line, in bytes.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::{Exit, Failure};
 use crate::files::name_of;
-use crate::outside::{refuse_contents, shown};
+use crate::named_file::refuse_contents;
+use crate::outside::shown;
 
 /// A file to look at, or standard input (`-`).
 pub(crate) struct Input {

@@ -13,7 +13,7 @@ use super::{ApplicationSettings, cloud_at, why_unset};
 use crate::environment;
 use crate::exit::{Exit, Failure};
 use crate::message::warn;
-use crate::outside::refuse_contents;
+use crate::named_file::refuse_contents;
 use crate::secret;
 use crate::source::Source;
 

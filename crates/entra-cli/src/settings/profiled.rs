@@ -9,7 +9,7 @@ use super::credential::{CREDENTIALS, Chosen, path_variable};
 use super::{ApplicationSettings, cloud_at, given};
 use crate::certificate::{CertificateSettings, PASSWORD, SEND_CHAIN};
 use crate::exit::{Exit, Failure};
-use crate::outside::refuse_contents;
+use crate::named_file::refuse_contents;
 use crate::profile::{Entry, Profile, Setting};
 use crate::secret;
 use crate::source::{Source, Traced};

@@ -32,7 +32,8 @@ pub(crate) use self::cached_token::{CachedToken, TokenName, Trouble, acquire};
 use crate::directory::{folder_of_user, hush_panics_over_damage};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::outside::{refuse_contents, shown};
+use crate::named_file::refuse_contents;
+use crate::outside::shown;
 
 /// Where sign-ins and tokens are kept.
 #[derive(Args)]

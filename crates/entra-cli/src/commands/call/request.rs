@@ -15,7 +15,8 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use crate::exit::{Exit, Failure};
 use crate::files::{excerpt, name_of, read_text};
 use crate::message::warn;
-use crate::outside::{keep_out, refuse_contents};
+use crate::named_file::refuse_contents;
+use crate::outside::keep_out;
 use crate::suspects::holds_secret;
 
 /// The request that is sent.

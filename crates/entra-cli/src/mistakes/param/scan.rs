@@ -1,10 +1,10 @@
 //! Finds the parameters of a line, with what the lines above say about it.
 
 use crate::mistakes::kind::Kind;
+use crate::mistakes::line::{beginning, ending};
 use crate::mistakes::param::names::{Known, is_parameter, known};
 use crate::mistakes::param::value::{blanks, value};
 use crate::mistakes::param::{Param, Shape};
-use crate::mistakes::text::{beginning, ending};
 
 /// Reads the lines of a file in their order.
 #[derive(Default)]

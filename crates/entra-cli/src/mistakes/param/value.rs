@@ -1,6 +1,6 @@
 //! The value behind a name.
 
-use crate::mistakes::text::beginning;
+use crate::mistakes::line::beginning;
 
 /// A value, and where it stands in its line.
 pub(super) struct Value<'a> {

@@ -1,7 +1,7 @@
 //! The brackets around a place: the call or the object that a URL is a part of.
 
+use crate::mistakes::line::Line;
 use crate::mistakes::request::REACH;
-use crate::mistakes::text::Line;
 
 /// A place in a file: the index of a line, and a byte in it.
 type Place = (usize, usize);

@@ -6,10 +6,10 @@ mod pairing;
 use std::collections::HashSet;
 
 use crate::mistakes::kind::Kind;
+use crate::mistakes::line::{Line, ending};
 use crate::mistakes::param::{Param, Role};
 use crate::mistakes::request::brackets::spans_around;
 use crate::mistakes::request::pairing::{Event, pair};
-use crate::mistakes::text::{Line, ending};
 
 /// The parameters of a request, with the indices of their lines.
 pub(crate) type Body<'a> = Vec<(usize, Param<'a>)>;

@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use std::mem::take;
 
 use crate::mistakes::kind::Kind;
+use crate::mistakes::line::Line;
 use crate::mistakes::request::{REACH, Request};
-use crate::mistakes::text::Line;
 
 /// Something in a file that matters here, in the order of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

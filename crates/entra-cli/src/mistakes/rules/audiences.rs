@@ -3,10 +3,11 @@
 use entra_proto::KnownApi;
 use percent_encoding::percent_decode_str;
 
-use crate::mistakes::Level::{Note, Problem};
+use crate::mistakes::line::ending;
 use crate::mistakes::param::Role;
-use crate::mistakes::text::{Text, ending};
-use crate::mistakes::{Findings, Rule, shown};
+use crate::mistakes::rule::Level::{Note, Problem};
+use crate::mistakes::rule::{Findings, Rule, shown};
+use crate::mistakes::text::Text;
 
 pub(super) const RESOURCE_SLASH: Rule = Rule {
     id: "resource-slash",

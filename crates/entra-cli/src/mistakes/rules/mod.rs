@@ -8,7 +8,7 @@ mod settings;
 mod urls;
 mod values;
 
-use crate::mistakes::Rule;
+use crate::mistakes::rule::Rule;
 
 /// All rules, in the order in which they are listed.
 pub(crate) static RULES: [Rule; 21] = [

@@ -1,11 +1,12 @@
 //! Rules about the names of parameters and grant types, which the service compares letter for letter.
 
 use crate::environment::distance;
-use crate::mistakes::Level::Problem;
 use crate::mistakes::kind::Kind;
+use crate::mistakes::line::Line;
 use crate::mistakes::param::{Role, Shape};
-use crate::mistakes::text::{Line, Text};
-use crate::mistakes::{Findings, Rule, shown};
+use crate::mistakes::rule::Level::Problem;
+use crate::mistakes::rule::{Findings, Rule, shown};
+use crate::mistakes::text::Text;
 
 pub(super) const GRANT_TYPE: Rule = Rule {
     id: "grant-type",

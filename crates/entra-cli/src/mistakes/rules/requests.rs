@@ -2,11 +2,12 @@
 
 use entra_proto::{Guid, KnownApi, Scope};
 
-use crate::mistakes::Level::Problem;
+use crate::mistakes::line::Line;
 use crate::mistakes::param::Param;
 use crate::mistakes::request::{Body, Request, is_app_only};
-use crate::mistakes::text::{Line, Text};
-use crate::mistakes::{Findings, Rule, shown};
+use crate::mistakes::rule::Level::Problem;
+use crate::mistakes::rule::{Findings, Rule, shown};
+use crate::mistakes::text::Text;
 
 pub(super) const V1_SCOPE: Rule = Rule {
     id: "v1-scope",

@@ -2,10 +2,11 @@
 
 use entra_proto::{Guid, may_be_secret};
 
-use crate::mistakes::Level::{Note, Problem};
+use crate::mistakes::line::beginning;
 use crate::mistakes::param::{Param, Role, Shape};
-use crate::mistakes::text::{Text, beginning};
-use crate::mistakes::{Findings, Rule};
+use crate::mistakes::rule::Level::{Note, Problem};
+use crate::mistakes::rule::{Findings, Rule};
+use crate::mistakes::text::Text;
 use crate::suspects::{PEM, looks_secret};
 
 pub(super) const SECRET_ID: Rule = Rule {

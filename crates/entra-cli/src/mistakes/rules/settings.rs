@@ -1,8 +1,9 @@
 //! Rules about switches that are not safe, and libraries at the end of their life.
 
-use crate::mistakes::Level::{Note, Problem};
-use crate::mistakes::text::{Text, beginning};
-use crate::mistakes::{Findings, Rule};
+use crate::mistakes::line::beginning;
+use crate::mistakes::rule::Level::{Note, Problem};
+use crate::mistakes::rule::{Findings, Rule};
+use crate::mistakes::text::Text;
 
 pub(super) const TLS_OFF: Rule = Rule {
     id: "tls-off",

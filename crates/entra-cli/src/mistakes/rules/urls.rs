@@ -3,11 +3,12 @@
 use entra_proto::is_loopback_host;
 use http::Uri;
 
-use crate::mistakes::Level::Problem;
 use crate::mistakes::kind::Kind;
+use crate::mistakes::line::{Line, beginning, ending};
 use crate::mistakes::param::{Role, known};
-use crate::mistakes::text::{Line, Text, beginning, ending};
-use crate::mistakes::{Findings, Rule};
+use crate::mistakes::rule::Level::Problem;
+use crate::mistakes::rule::{Findings, Rule};
+use crate::mistakes::text::Text;
 
 pub(super) const HTML_ESCAPE: Rule = Rule {
     id: "html-escape",

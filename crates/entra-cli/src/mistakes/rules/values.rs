@@ -2,11 +2,12 @@
 
 use entra_proto::Guid;
 
-use crate::mistakes::Level::Problem;
 use crate::mistakes::kind::Kind;
+use crate::mistakes::line::{Line, ending};
 use crate::mistakes::param::{Param, Role, Shape};
-use crate::mistakes::text::{Line, Text, ending};
-use crate::mistakes::{Findings, Rule, shown};
+use crate::mistakes::rule::Level::Problem;
+use crate::mistakes::rule::{Findings, Rule, shown};
+use crate::mistakes::text::Text;
 
 pub(super) const BLANK_IN_VALUE: Rule = Rule {
     id: "blank-in-value",
