@@ -1,5 +1,6 @@
 //! The permissions that a caller must have been granted.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use entra_proto::{Error, Input, InputError};
@@ -35,7 +36,7 @@ enum Needed {
 }
 
 impl Permissions {
-    /// At least one of these: a scope for a user, a role for an application.
+    /// At least one of these: a scope for a user, a role for an application. A name that is there twice counts once.
     ///
     /// # Errors
     /// Returns an error if both lists are empty, as where a setting could not be read, and if a name is blank, holds white space, or is
@@ -112,7 +113,9 @@ fn has_one<'a>(needed: &[Box<str>], mut granted: impl Iterator<Item = &'a str>) 
 }
 
 fn names(field: &'static str, names: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Box<[Box<str>]>, Error> {
-    let names = names.into_iter().map(|name| {
+    let mut different: Vec<Box<str>> = Vec::new();
+    let mut seen = BTreeSet::new();
+    for name in names {
         let name = name.as_ref();
         // A scope-token of RFC 6749, appendix A.4: anything else can stand in no token and in no challenge.
         let is_token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
@@ -122,9 +125,11 @@ fn names(field: &'static str, names: impl IntoIterator<Item = impl AsRef<str>>) 
                     .with_hint("write the value as it stands in the API's registration, one in each entry"),
             ));
         }
-        Ok(name.into())
-    });
-    names.collect()
+        if seen.insert(name.to_owned()) {
+            different.push(name.into());
+        }
+    }
+    Ok(different.into())
 }
 
 /// The most characters of the value of a scope or a role in a registration.

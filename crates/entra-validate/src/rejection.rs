@@ -286,9 +286,11 @@ impl fmt::Display for Problem<'_> {
                 f.write_str("a user needs a scope, and an application a role; the caller has none of its kind")
             }
             Rejection::Permissions { needed } => {
-                f.write_str("the caller has none of the permissions needed;")?;
-                list(f, " scopes:", needed.scopes())?;
-                list(f, " roles:", needed.roles())
+                f.write_str("the caller has none of the permissions needed:")?;
+                list(f, " scopes", needed.scopes())?;
+                let has_both = needed.scopes().next().is_some() && needed.roles().next().is_some();
+                f.write_str(if has_both { ";" } else { "" })?;
+                list(f, " roles", needed.roles())
             }
             Rejection::Claims { .. } => f.write_str("the token lacks claims that the API needs"),
             Rejection::KeysUnavailable { retry_after, problem } => {
@@ -305,13 +307,11 @@ impl fmt::Display for Problem<'_> {
 impl std::error::Error for Rejection {}
 
 fn list<'a>(f: &mut fmt::Formatter<'_>, title: &str, names: impl Iterator<Item = &'a str>) -> fmt::Result {
-    f.write_str(title)?;
-    let mut is_empty = true;
+    let mut title = Some(title);
     for name in names {
-        is_empty = false;
-        write!(f, " {name}")?;
+        write!(f, "{} {name}", title.take().unwrap_or_default())?;
     }
-    if is_empty { f.write_str(" none") } else { Ok(()) }
+    Ok(())
 }
 
 /// A pause in whole seconds, rounded up: who comes back a moment too early is sent away again.

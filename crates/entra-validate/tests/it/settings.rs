@@ -151,3 +151,19 @@ fn protected_resource_document_names_its_issuers() {
         })
     );
 }
+
+#[test]
+fn permission_that_is_named_twice_counts_once() {
+    let permissions = Permissions::any_of(["A.Read", "A.Write", "A.Read"], ["B.All", "B.All"]).unwrap();
+    assert_eq!(permissions.scopes().collect::<Vec<_>>(), ["A.Read", "A.Write"]);
+    assert_eq!(permissions.roles().collect::<Vec<_>>(), ["B.All"]);
+    for (permissions, problem) in [
+        (permissions, "scopes A.Read A.Write; roles B.All"),
+        (Permissions::any_of([""; 0], ["B.All"]).unwrap(), "roles B.All"),
+        (Permissions::any_of(["A.Read"], [""; 0]).unwrap(), "scopes A.Read"),
+    ] {
+        let rejection = entra_validate::Rejection::Permissions { needed: permissions };
+        let expected = format!("the caller has none of the permissions needed: {problem}");
+        assert_eq!(rejection.problem().to_string(), expected);
+    }
+}
