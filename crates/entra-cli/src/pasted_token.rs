@@ -47,7 +47,15 @@ pub(crate) fn token_in(text: &str) -> Result<(Zeroizing<String>, Option<String>)
     if is_token68(bare) {
         return Ok((Zeroizing::new(bare.to_owned()), None));
     }
-    let Pasted { token, note, .. } = find(text)?;
+    let Pasted { token, note, .. } = match find(text) {
+        // Three parts in one word are meant for a token, whatever characters are in them.
+        Err(_)
+            if bare.matches('.').count() == 2 && !bare.contains(|c: char| c.is_whitespace() || "{[\"".contains(c)) =>
+        {
+            return Ok((Zeroizing::new(bare.to_owned()), None));
+        }
+        found => found?,
+    };
     let note = note.unwrap_or_else(|| "the token is taken out of the text around it".to_owned());
     Ok((token, Some(note)))
 }

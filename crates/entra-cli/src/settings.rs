@@ -1,5 +1,6 @@
 //! The settings that commands share: who asks, where, with which credential, and how to reach the service.
 
+mod cloud;
 mod credential;
 mod network;
 mod profiled;
@@ -12,6 +13,7 @@ use entra_proto::environment::{CLIENT_CERTIFICATE_PASSWORD, CLIENT_SECRET};
 use entra_proto::{Application, Authority, ClientCredential, ClientId, Cloud, EndpointVersion, Region, Tenant};
 use zeroize::Zeroizing;
 
+pub(crate) use self::cloud::CloudSetting;
 pub(crate) use self::credential::{CREDENTIALS, Chosen};
 pub(crate) use self::network::NetworkSettings;
 pub(crate) use self::profiled::text_of;
@@ -37,9 +39,8 @@ pub(crate) struct ApplicationSettings {
     #[arg(long, env = "AZURE_CLIENT_ID", hide_env_values = true, value_name = "GUID")]
     client_id: Option<String>,
 
-    /// The cloud: public (the default), usgovernment, china, or an address such as https://contoso.ciamlogin.com or http://127.0.0.1:PORT
-    #[arg(long, env = "AZURE_AUTHORITY_HOST", hide_env_values = true, value_name = "HOST")]
-    authority_host: Option<String>,
+    #[command(flatten)]
+    cloud: CloudSetting,
 
     /// Read the client secret from this file, or from standard input if it is "-"; else it is taken from AZURE_CLIENT_SECRET
     #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate", "certificate_key", "federated_token_file"])]
@@ -174,7 +175,7 @@ impl ApplicationSettings {
     /// Warns where the default authority is used and a variable looks as if another were meant.
     fn doubt_authority(&self) {
         let is_named = self
-            .text(&self.authority_host, "authority_host")
+            .text(&self.cloud.authority_host, "authority_host")
             .is_ok_and(|host| host.is_some());
         if !is_named && let Some((problem, fix)) = authority_doubt() {
             warn(problem, fix);

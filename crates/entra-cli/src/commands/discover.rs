@@ -9,7 +9,7 @@ use crate::files::{excerpt, print, print_json};
 use crate::listing::{Form, ListOutput, Table};
 use crate::message::{warn, warn_only};
 use crate::outside::without_secrets;
-use crate::settings::{NetworkSettings, cloud_at};
+use crate::settings::{CloudSetting, NetworkSettings, cloud_at};
 use crate::terminal::{Stream, columns};
 
 /// Show what is public about a tenant: its ID, its cloud and region, and its endpoints.
@@ -30,9 +30,8 @@ pub(crate) struct Arguments {
     #[arg(value_name = "TENANT")]
     tenant: String,
 
-    /// The cloud to ask: public (the default), usgovernment, china, or an address such as http://127.0.0.1:PORT
-    #[arg(long, env = "AZURE_AUTHORITY_HOST", hide_env_values = true, value_name = "HOST")]
-    authority_host: Option<String>,
+    #[command(flatten)]
+    cloud: CloudSetting,
 
     #[command(flatten)]
     network: NetworkSettings,
@@ -43,6 +42,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let host = arguments
+        .cloud
         .authority_host
         .as_deref()
         .map(str::trim)

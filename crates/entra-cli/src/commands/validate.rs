@@ -20,7 +20,7 @@ use crate::moment::put_moment;
 use crate::outside::without_secrets;
 use crate::pasted_token;
 use crate::profile::ProfileSettings;
-use crate::settings::{NetworkSettings, authority_doubt, cloud_of, missing, text_of};
+use crate::settings::{CloudSetting, NetworkSettings, authority_doubt, cloud_of, missing, text_of};
 use crate::source::{Source, Traced};
 use crate::terminal::{Stream, columns};
 
@@ -30,8 +30,9 @@ use crate::terminal::{Stream, columns};
 /// own, in a header or in JSON, and is never printed. The signing keys come from the authority, or from a file with --jwks, which
 /// sends nothing.
 ///
-/// The exit code is 0 for a valid token and 9 for one that is not. With every other code the token was not judged: 3 for a wrong setting
-/// or a file of keys that cannot be used, 4 for a token that cannot be read, and 5, 7 or 8 where the authority gave no keys.
+/// The exit code is 0 for a valid token, and 9 for one that is not and for a text without a token. With every other code nothing was
+/// judged: 3 for a wrong setting or a file of keys that cannot be used, 4 for a file that cannot be read, and 5, 7 or 8 where the
+/// authority gave no keys.
 ///
 /// In JSON: valid; accepted, with what was accepted, where null is anything; judged_on and judged_at; rules, each with rule, name, result
 /// (pass, fail, not_reached) and why; and of an invalid token response, with the status and the error that a web API sends (RFC 6750).
@@ -89,9 +90,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     profile: ProfileSettings,
 
-    /// The cloud: public (the default), usgovernment, china, or an address such as https://contoso.ciamlogin.com or http://127.0.0.1:PORT
-    #[arg(long, env = "AZURE_AUTHORITY_HOST", hide_env_values = true, value_name = "HOST")]
-    authority_host: Option<String>,
+    #[command(flatten)]
+    cloud: CloudSetting,
 
     #[command(flatten)]
     network: NetworkSettings,
@@ -174,8 +174,8 @@ struct Accepted {
 impl Accepted {
     fn of(arguments: &Arguments) -> Result<Self, Failure> {
         let profile = arguments.profile.get()?;
-        let cloud = cloud_of(profile, &arguments.authority_host)?;
-        let is_named = text_of(profile, &arguments.authority_host, "authority_host").is_some();
+        let cloud = cloud_of(profile, &arguments.cloud.authority_host)?;
+        let is_named = text_of(profile, &arguments.cloud.authority_host, "authority_host").is_some();
         if !is_named && let Some((problem, fix)) = authority_doubt() {
             warn(problem, fix);
         }

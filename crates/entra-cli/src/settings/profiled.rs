@@ -21,7 +21,7 @@ impl Traced<ApplicationSettings> {
         let is_blank = match argument {
             "tenant" => given(&settings.tenant).is_none(),
             "client_id" => given(&settings.client_id).is_none(),
-            "authority_host" => given(&settings.authority_host).is_none(),
+            "authority_host" => given(&settings.cloud.authority_host).is_none(),
             _ => false,
         };
         match self.source(argument) {
@@ -141,7 +141,7 @@ impl Traced<ApplicationSettings> {
             ),
             row(
                 "authority_host",
-                Some(text(&settings.authority_host, "authority_host")?.unwrap_or_else(|| "public".to_owned())),
+                Some(text(&settings.cloud.authority_host, "authority_host")?.unwrap_or_else(|| "public".to_owned())),
                 self.origin("authority_host")?,
             ),
         ];

@@ -25,12 +25,12 @@ use crate::source::Source;
 impl ApplicationSettings {
     /// The cloud, where the one who names it may do so.
     pub(super) fn checked_cloud(&self) -> Result<Cloud, Failure> {
-        cloud_of(self.profile()?, &self.authority_host)
+        cloud_of(self.profile()?, &self.cloud.authority_host)
     }
 
     /// The entry of a project's file that decides about the authority.
     fn authority_of_project(&self) -> Result<Option<&Entry>, Failure> {
-        Ok(project_authority(self.profile()?, &self.authority_host))
+        Ok(project_authority(self.profile()?, &self.cloud.authority_host))
     }
 
     /// Refuses to send a credential to an authority on this machine that a project's file names, unless it is the project's own.

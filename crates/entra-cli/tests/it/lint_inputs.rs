@@ -146,6 +146,11 @@ fn a_named_file_that_cannot_be_read_is_a_failure() {
     use std::os::unix::fs::PermissionsExt;
 
     let folder = folder("lint_unreadable");
+    // No user can read a link to itself, not even root.
+    let link = folder.join("link.txt");
+    std::os::unix::fs::symlink("link.txt", &link).unwrap();
+    fails(&run(&["lint", link.to_str().unwrap()], &[]), 2, &["link.txt"]);
+
     let path = folder.join("closed.txt");
     fs::write(&path, WRONG).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();

@@ -213,6 +213,9 @@ fn token_itself_is_judged_as_it_was_sent() {
         format!(".{token}"),
         format!("{token}.{token}"),
         format!("Bearer {token}/"),
+        // The header is not base64url.
+        token.replacen("eyJ", "ey!J", 1),
+        token.replacen('.', "*.", 1),
         "opaque".to_owned(),
         "123".to_owned(),
     ] {
@@ -363,4 +366,12 @@ fn long_inputs_end() {
     }
     let output = validate(&emulator, &[], &"a".repeat(2 * 1024 * 1024 + 1));
     fails(&output, 4, &["longer than"]);
+}
+
+#[test]
+fn text_without_a_token_is_none_that_is_valid() {
+    let emulator = Emulator::start();
+    for text in ["", " \n", "{}", "no token here", "-----BEGIN CERTIFICATE-----"] {
+        fails(&validate(&emulator, &[], text), 9, &["error: ", "; "]);
+    }
 }

@@ -13,6 +13,10 @@ pub(crate) struct Scanner<'a> {
     in_table: bool,
     /// A name whose value stands on a line below it, and how many lines are left for it.
     pending: Option<(&'a str, Known, usize)>,
+    /// A value whose name may stand on a line below it: the line, the place behind its separator, and how many lines are left.
+    above: Option<(&'a str, usize, usize)>,
+    /// Whether the line above opened an object.
+    opens: bool,
 }
 
 impl<'a> Scanner<'a> {
@@ -21,6 +25,7 @@ impl<'a> Scanner<'a> {
         let bytes = line.as_bytes();
         let mut found = Vec::new();
         self.value_of_pending(line, kind, &mut found);
+        self.value_without_name(line);
         let is_row = line.trim_start().starts_with('|');
         let mut quote = 0;
         let mut at = 0;
@@ -58,9 +63,17 @@ impl<'a> Scanner<'a> {
                 in_string: quote != 0,
             };
             if place.is_keyed() {
-                match place.pair() {
-                    Some(param) => found.push(param),
-                    None => self.pending = Some((name, known, LINES_TO_VALUE)),
+                match (
+                    place.pair(),
+                    self.above.take_if(|(above, ..)| !std::ptr::eq(*above, line)),
+                ) {
+                    (Some(param), _) => found.push(param),
+                    (None, Some((above, separator, _))) => found.push(Param {
+                        at: start,
+                        value_at: start,
+                        ..pair(above, kind, name, known, separator)
+                    }),
+                    (None, None) => self.pending = Some((name, known, LINES_TO_VALUE)),
                 }
             } else {
                 found.extend(place.param());
@@ -74,16 +87,27 @@ impl<'a> Scanner<'a> {
         let Some((name, known, left)) = self.pending.take() else {
             return;
         };
-        let trimmed = line.trim_start_matches([' ', '\t', '"', '\'', '-', '<']);
-        let key = ["value", "Value", "default"]
-            .into_iter()
-            .find(|key| trimmed.starts_with(key));
-        let at = line.len() - trimmed.len();
-        if let Some(separator) = key.and_then(|key| separator_at(line, at + key.len())) {
+        if let Some(separator) = value_in(line) {
             found.push(pair(line, kind, name, known, separator));
-        } else if left > 1 && !trimmed.is_empty() {
+        } else if left > 1 && !line.trim_start_matches(MARKS).is_empty() {
             self.pending = Some((name, known, left - 1));
         }
+    }
+
+    /// Keeps the value of a line whose name may follow: `- value: x` above `name: AZURE_CLIENT_SECRET`. It is the first of its item or
+    /// object, or else it belongs to a name above.
+    fn value_without_name(&mut self, line: &'a str) {
+        let trimmed = line.trim();
+        let is_item = trimmed.starts_with("- ");
+        let is_first = is_item || self.opens;
+        self.opens = trimmed.ends_with('{');
+        let is_over = is_item || trimmed.is_empty() || trimmed.starts_with('}');
+        let above = self.above.take().filter(|(.., left)| *left > 1 && !is_over);
+        let first = value_in(line).filter(|_| is_first);
+        self.above = match first {
+            Some(separator) => Some((line, separator, LINES_TO_VALUE)),
+            None => above.map(|(above, separator, left)| (above, separator, left - 1)),
+        };
     }
 }
 
@@ -284,6 +308,14 @@ impl<'a> Place<'a> {
     }
 }
 
+/// The place behind the separator of a line that is a value alone: `value: x`, `"value": "x"`.
+fn value_in(line: &str) -> Option<usize> {
+    let trimmed = line.trim_start_matches(MARKS);
+    let keys = ["value", "Value", "default"];
+    let key = keys.into_iter().find(|key| trimmed.starts_with(key))?;
+    separator_at(line, line.len() - trimmed.len() + key.len())
+}
+
 /// The place behind the colon or equals sign that follows a key.
 fn separator_at(line: &str, end: usize) -> Option<usize> {
     let rest = &line[end..];
@@ -324,6 +356,9 @@ fn is_scalar(value: &str) -> bool {
 fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
+
+/// What may stand before the first key of a line.
+const MARKS: [char; 6] = [' ', '\t', '"', '\'', '-', '<'];
 
 /// The number of parameters of a line that are looked at.
 const MOST: usize = 200;
@@ -390,6 +425,15 @@ mod tests {
             ("<add key=\"ida:AppKey\" value=\"b\" />", vec![("AppKey", "b", Pair)]),
             ("{ \"key\": \"scope\", \"value\": \"b\" }", vec![("scope", "b", Pair)]),
             ("- name: CLIENT_ID\n  value: \"b\"", vec![("CLIENT_ID", "b", Pair)]),
+            ("- value: \"b\"\n  name: CLIENT_ID", vec![("CLIENT_ID", "b", Pair)]),
+            (
+                "{\n\"value\": \"b\",\n\"name\": \"CLIENT_ID\"\n}",
+                vec![("CLIENT_ID", "b", Pair)],
+            ),
+            // It belongs to the name above it, or to none.
+            ("- name: LEVEL\n  value: \"b\"\n  key: CLIENT_ID", vec![]),
+            ("- value: \"b\"\n- name: CLIENT_ID\n  valueFrom: c", vec![]),
+            ("{\n\"value\": \"b\"\n},\n{\n\"name\": \"CLIENT_ID\"\n}", vec![]),
             (
                 "variable \"client_secret\" {\n  type = string\n  default = \"b\"",
                 vec![("client_secret", "b", Pair)],
