@@ -12,8 +12,8 @@ use crate::clock::Moment;
 /// The certificate is asked for anew each time, so that one which was rotated signs its own.
 pub(crate) struct Assertions {
     kept: Mutex<HashMap<Name, Kept>>,
-    /// For how long one is used; `None` keeps none.
-    use_for: Option<Duration>,
+    /// How long before its end one is no longer used; `None` keeps none.
+    margin: Option<Duration>,
 }
 
 /// What an assertion is kept by.
@@ -38,15 +38,24 @@ struct Kept {
     /// None where the service accepts each assertion only once, as it seems: none is kept for as long as one would be.
     assertion: Option<ClientAssertion>,
     signed: Moment,
+    /// For how long it is used.
+    use_for: Duration,
+}
+
+impl Kept {
+    /// Whether enough of its life is left, whichever clock is asked.
+    fn is_good(&self, now: Moment) -> bool {
+        let by_monotonic = now.monotonic.saturating_sub(self.signed.monotonic);
+        let by_wall = now.wall.since(self.signed.wall);
+        now.wall >= self.signed.wall && by_monotonic.max(by_wall) < self.use_for
+    }
 }
 
 impl Assertions {
     pub(crate) fn new(margin: Option<Duration>) -> Self {
         Self {
             kept: Mutex::default(),
-            use_for: margin
-                .map(|margin| LIFE.saturating_sub(margin))
-                .filter(|life| !life.is_zero()),
+            margin,
         }
     }
 
@@ -59,7 +68,7 @@ impl Assertions {
         let assertion = self
             .lock()
             .get(&name)
-            .filter(|kept| self.is_good(kept, now))
+            .filter(|kept| kept.is_good(now))
             .and_then(|kept| kept.assertion.clone());
         let request = match assertion {
             Some(assertion) => request.with_assertion(assertion),
@@ -68,18 +77,35 @@ impl Assertions {
         (request, Some(name))
     }
 
-    /// Keeps what was signed at this moment, and has been accepted since; or that nothing is to be kept.
-    pub(crate) fn keep(&self, name: Name, assertion: Option<ClientAssertion>, signed: Moment, now: Moment) {
+    /// Keeps what was signed at this moment, and has been accepted since; or, where it is good for one use, that nothing is to be kept.
+    pub(crate) fn keep(
+        &self,
+        name: Name,
+        assertion: ClientAssertion,
+        is_single_use: bool,
+        signed: Moment,
+        now: Moment,
+    ) {
+        let (Some(margin), Some(end)) = (self.margin, assertion.expires_at()) else {
+            return;
+        };
+        let use_for = end.since(signed.wall).saturating_sub(margin);
+        let assertion = (!is_single_use).then_some(assertion);
         let mut kept = self.lock();
-        let is_single_use = |kept: &Kept| kept.assertion.is_none() && self.is_good(kept, now);
-        if assertion.is_some() && kept.get(&name).is_some_and(is_single_use) {
+        let was_single_use = |kept: &Kept| kept.assertion.is_none() && kept.is_good(now);
+        if assertion.is_some() && kept.get(&name).is_some_and(was_single_use) {
             return;
         }
         if kept.len() >= MOST {
-            kept.retain(|_, kept| self.is_good(kept, now));
+            kept.retain(|_, kept| kept.is_good(now));
         }
         if kept.len() < MOST {
-            kept.insert(name, Kept { assertion, signed });
+            let kept_one = Kept {
+                assertion,
+                signed,
+                use_for,
+            };
+            kept.insert(name, kept_one);
         }
     }
 
@@ -93,7 +119,7 @@ impl Assertions {
     }
 
     fn name(&self, request: &TokenRequest) -> Option<Name> {
-        self.use_for?;
+        self.margin?;
         let application = request.application();
         let ClientCredential::Certificate(credential) = application.credential() else {
             return None;
@@ -104,20 +130,10 @@ impl Assertions {
         })
     }
 
-    /// Whether enough of its life is left, whichever clock is asked.
-    fn is_good(&self, kept: &Kept, now: Moment) -> bool {
-        let by_monotonic = now.monotonic.saturating_sub(kept.signed.monotonic);
-        let by_wall = now.wall.since(kept.signed.wall);
-        now.wall >= kept.signed.wall && self.use_for.is_some_and(|life| by_monotonic.max(by_wall) < life)
-    }
-
     fn lock(&self) -> MutexGuard<'_, HashMap<Name, Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// How long an assertion is valid: see [`entra_proto::CertificateCredential`].
-const LIFE: Duration = Duration::from_secs(600);
 
 /// How many are kept. They serve a few minutes; one takes about a kilobyte.
 const MOST: usize = 1024;

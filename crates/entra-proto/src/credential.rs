@@ -1,8 +1,9 @@
 //! The proof of an application's identity.
 
 use crate::acquired::AcquiredCredential;
-use crate::assertion::{CertificateCredential, FederatedCredential};
+use crate::assertion::CertificateCredential;
 use crate::error::aadsts::CredentialKind;
+use crate::federated::FederatedCredential;
 use crate::secret::{ClientAssertion, ClientSecret};
 use crate::signer::Signer;
 

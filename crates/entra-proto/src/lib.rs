@@ -87,6 +87,7 @@ mod default_scope;
 mod device;
 pub mod environment;
 mod error;
+mod federated;
 mod form;
 mod grant;
 mod grants;
@@ -123,10 +124,7 @@ pub use acquire::{
 };
 pub use acquired::{AcquiredCredential, AssertionExchange, MAX_LEGS};
 pub use application::Application;
-pub use assertion::{
-    AssertionAudience, AssertionSource, AsyncAssertionSource, CertificateCredential, FederatedCredential,
-    UnsignedAssertion,
-};
+pub use assertion::{AssertionAudience, CertificateCredential, UnsignedAssertion};
 pub use authority::{Authority, Endpoint, EndpointVersion, Region};
 pub use authorize::{
     AdminConsent, AdminConsentRequest, AuthorizeRequest, CodeVerifier, MAX_REDIRECT, PendingAdminConsent,
@@ -145,6 +143,7 @@ pub use error::{
     Aadsts, Error, ErrorClass, Input, InputError, Leg, LegError, RedirectError, RedirectProblem, Requested,
     ResponseError, ResponseProblem, ServiceError,
 };
+pub use federated::{AssertionSource, AsyncAssertionSource, FederatedCredential};
 pub use guid::Guid;
 pub use issued::{AuthorizationCode, DeviceCode, IdToken, RefreshToken, UserAssertion};
 pub use known_api::KnownApi;

@@ -26,8 +26,8 @@ impl<D> Core<D> {
         let now = self.clock.now();
         if let (Some(name), Some((assertion, signed))) = (attempt.assertion_name, attempt.signed) {
             // An assertion that was accepted right after a cached one was rejected may be accepted only once.
-            let assertion = (!attempt.is_signed_anew).then_some(assertion);
-            self.assertions.keep(name, assertion, signed, now);
+            self.assertions
+                .keep(name, assertion, attempt.is_signed_anew, signed, now);
         }
         let id = attempt.request_id;
         let token = self.token(response.access_token, &response.lifetime, now, id, Some(id), home);

@@ -5,8 +5,8 @@ use std::fmt;
 use crate::acquire::Step;
 use crate::acquire::exchange::Exchange;
 use crate::acquire::leg::{Current, Run, TokenLeg};
-use crate::assertion::FederatedCredential;
 use crate::error::{Error, LegError};
+use crate::federated::FederatedCredential;
 use crate::secret::ClientAssertion;
 
 /// An assertion of another issuer that must be fetched.
