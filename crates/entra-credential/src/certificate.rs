@@ -5,7 +5,7 @@ use std::{fmt, iter};
 use entra_proto::{Guid, Signer, SignerError, SigningAlgorithm, SigningCertificate, Timestamp};
 use zeroize::Zeroizing;
 
-use crate::bundle::{Bundle, Identity};
+use crate::contents::{Bundle, Identity};
 use crate::crypto::SystemRandom;
 use crate::crypto::signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding};
 use crate::error::Error;

@@ -195,9 +195,22 @@ pub(crate) const CONTEXT_0_STRING: u8 = 0x80;
 /// The bit of a tag that says: made of elements.
 const CONSTRUCTED: u8 = 0x20;
 
+/// The length of a number without leading zeros.
+pub(crate) fn bits(number: &[u8]) -> usize {
+    let leading = number.first().map_or(0, |byte| byte.leading_zeros());
+    (number.len() * 8).saturating_sub(usize::try_from(leading).unwrap_or(0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bits_are_counted_from_the_first_one() {
+        assert_eq!(bits(&[0x80, 0]), 16);
+        assert_eq!(bits(&[0x01, 0]), 9);
+        assert_eq!(bits(&[]), 0);
+    }
 
     #[test]
     fn elements_are_read_one_after_the_other() {

@@ -1,6 +1,6 @@
 use crate::MIN_KEY_BITS;
 use crate::crypto::{KeyPair, MAX_KEY_BITS, MIN_EXPONENT};
-use crate::der::{CONTEXT_0, Der, DerError, INTEGER, OCTET_STRING, OID, SEQUENCE};
+use crate::der::{CONTEXT_0, Der, DerError, INTEGER, OCTET_STRING, OID, SEQUENCE, bits};
 use crate::error::Error;
 use crate::x509::{self, EC, RSA, curve, key_type};
 
@@ -97,12 +97,6 @@ fn public_numbers(der: &[u8]) -> Result<(&[u8], &[u8]), DerError> {
     Ok((numbers.natural()?, numbers.natural()?))
 }
 
-/// The length of a number without leading zeros.
-pub(crate) fn bits(number: &[u8]) -> usize {
-    let leading = number.first().map_or(0, |byte| byte.leading_zeros());
-    (number.len() * 8).saturating_sub(usize::try_from(leading).unwrap_or(0))
-}
-
 /// The longest key takes 4.7 kB; numbers longer than a key's are not computed with.
 const LONGEST_KEY: usize = 8 * 1024;
 const KEY: &str = "the private key";
@@ -110,13 +104,6 @@ const KEY: &str = "the private key";
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bits_are_counted_from_the_first_one() {
-        assert_eq!(bits(&[0x80, 0]), 16);
-        assert_eq!(bits(&[0x01, 0]), 9);
-        assert_eq!(bits(&[]), 0);
-    }
 
     #[test]
     fn keys_of_curves_are_named_in_every_form() {

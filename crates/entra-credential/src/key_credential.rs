@@ -3,8 +3,6 @@ use base64::engine::general_purpose::STANDARD;
 use entra_proto::{Guid, Timestamp};
 use serde::{Serialize, Serializer};
 
-use crate::error::Error;
-use crate::manifest;
 use crate::thumbprints::Thumbprints;
 use crate::x509::Certificate;
 
@@ -59,6 +57,14 @@ struct Legacy<'a> {
     value: &'a str,
 }
 
+impl Certificate {
+    /// Its entry in the `keyCredentials` of an application. `key_id` names the entry; draw a fresh one for each.
+    #[must_use]
+    pub fn key_credential(&self, key_id: Guid) -> KeyCredential {
+        KeyCredential::new(&self.der, key_id)
+    }
+}
+
 impl KeyCredential {
     /// The entry for the certificate with this DER. `key_id` names the entry; draw a fresh one for each.
     #[must_use]
@@ -76,18 +82,6 @@ impl KeyCredential {
             usage: VERIFY,
             sha1_hex: thumbprints.sha1_hex(),
         }
-    }
-
-    /// Puts `entries` into a manifest (JSON) and gives the new text, to be uploaded. Everything that was there stays as it was written,
-    /// and where it was; a certificate that is listed already stays as it is, with its `keyId`. The entries come last, in the format of the
-    /// manifest: that of Microsoft Graph (`key`, `startDateTime`), or the older one (`value`, `startDate`).
-    /// In a response of Microsoft Graph that holds an `application` beside its service principal, the application is edited.
-    ///
-    /// # Errors
-    /// Returns an error if `manifest` is not a JSON object with at most one `keyCredentials`, a list or null, or if a `keyId` stands for
-    /// another certificate there.
-    pub fn merge<'a>(manifest: &str, entries: impl IntoIterator<Item = &'a Self>) -> Result<String, Error> {
-        manifest::merge(manifest, entries)
     }
 
     /// SHA-1 of the certificate in standard base64.

@@ -49,11 +49,14 @@
 compile_error!("entra-credential needs a cryptography library: enable its feature `aws-lc-rs` (default) or `ring`");
 
 #[cfg(feature = "pfx")]
+mod allowance;
+#[cfg(feature = "pfx")]
 mod ber;
 mod bundle;
 mod calendar;
 mod certificate;
 mod chain;
+mod contents;
 mod crypto;
 mod der;
 #[cfg(feature = "pfx")]

@@ -7,8 +7,7 @@ use zeroize::Zeroizing;
 use crate::crypto::{digest, hmac, pbkdf2};
 use crate::der::{Der, DerError, INTEGER, OCTET_STRING, OID, Oid, SEQUENCE};
 use crate::error::Error;
-use crate::pfx::ADVICE;
-use crate::pkcs12::{Password, Purpose};
+use crate::pkcs12::{ADVICE, Password, Purpose};
 
 /// A MAC that was read, and not computed yet.
 pub(crate) struct Mac<'a> {

@@ -8,9 +8,23 @@ use crate::MAX_FILE;
 use crate::error::Error;
 use crate::key_credential::{KeyCredential, VERIFY};
 
+impl KeyCredential {
+    /// Puts `entries` into a manifest (JSON) and gives the new text, to be uploaded. Everything that was there stays as it was written,
+    /// and where it was; a certificate that is listed already stays as it is, with its `keyId`. The entries come last, in the format of the
+    /// manifest: that of Microsoft Graph (`key`, `startDateTime`), or the older one (`value`, `startDate`).
+    /// In a response of Microsoft Graph that holds an `application` beside its service principal, the application is edited.
+    ///
+    /// # Errors
+    /// Returns an error if `manifest` is not a JSON object with at most one `keyCredentials`, a list or null, or if a `keyId` stands for
+    /// another certificate there.
+    pub fn merge<'a>(manifest: &str, entries: impl IntoIterator<Item = &'a Self>) -> Result<String, Error> {
+        merge(manifest, entries)
+    }
+}
+
 /// Puts entries into the `keyCredentials` of a manifest by editing its text: to parse it into values and to write those would
 /// lose the order of its members, how its numbers are written, and how it is laid out.
-pub(crate) fn merge<'a>(manifest: &str, entries: impl IntoIterator<Item = &'a KeyCredential>) -> Result<String, Error> {
+fn merge<'a>(manifest: &str, entries: impl IntoIterator<Item = &'a KeyCredential>) -> Result<String, Error> {
     if manifest.len() > MAX_FILE {
         return Err(Error::manifest(
             "is longer than 1 MiB",

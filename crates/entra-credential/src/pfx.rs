@@ -2,14 +2,15 @@ use std::borrow::Cow;
 
 use zeroize::Zeroizing;
 
-use crate::bundle::Bundle;
+use crate::allowance::Allowance;
+use crate::ber;
+use crate::contents::Bundle;
 use crate::der::{CONTEXT_0, CONTEXT_0_STRING, Der, DerError, INTEGER, OCTET_STRING, OID, SEQUENCE, SET};
 use crate::envelope::Envelope;
 use crate::error::Error;
 use crate::mac::Mac;
-use crate::pkcs12::Password;
+use crate::pkcs12::{ADVICE, Password};
 use crate::warning::Warning;
-use crate::{MAX_ITERATIONS_OF_FILE, ber};
 
 /// Puts what a PFX file (PKCS#12, RFC 7292) holds into `bundle`.
 pub(crate) fn open(bytes: &[u8], password: &str, bundle: &mut Bundle) -> Result<(), Error> {
@@ -26,27 +27,9 @@ pub(crate) fn open(bytes: &[u8], password: &str, bundle: &mut Bundle) -> Result<
     })
 }
 
-/// How many rounds of key derivation a file may still take.
-pub(crate) struct Allowance(u64);
-
-impl Default for Allowance {
-    fn default() -> Self {
-        Self(MAX_ITERATIONS_OF_FILE)
-    }
-}
-
-impl Allowance {
-    /// Sets aside what it takes to open this private key.
-    pub(crate) fn spend_on_key(&mut self, der: &[u8]) -> Result<(), Error> {
-        self.spend(encrypted_key(der)?.rounds()?)
-    }
-
-    fn spend(&mut self, rounds: u64) -> Result<(), Error> {
-        self.0 = self.0.checked_sub(rounds).ok_or(Error::TooManyIterations {
-            limit: MAX_ITERATIONS_OF_FILE,
-        })?;
-        Ok(())
-    }
+/// Sets aside what it takes to open this private key.
+pub(crate) fn spend_on_key(allowance: &mut Allowance, der: &[u8]) -> Result<(), Error> {
+    allowance.spend(encrypted_key(der)?.rounds()?)
 }
 
 /// Opens a private key under a password (RFC 5208, section 6), for which an [`Allowance`] has been spent.
@@ -270,7 +253,6 @@ fn damaged(error: DerError) -> Error {
 }
 
 const PFX: &str = "the PFX file";
-pub(crate) const ADVICE: &str = "export it again, with AES-256 and nothing but the key and its certificates, or as PEM: `openssl pkcs12 -in old.pfx -out all.pem`";
 
 /// The one version there is.
 const VERSION: u8 = 3;

@@ -79,6 +79,9 @@ impl Password {
     }
 }
 
+/// What to do about a file that is not read here.
+pub(crate) const ADVICE: &str = "export it again, with AES-256 and nothing but the key and its certificates, or as PEM: `openssl pkcs12 -in old.pfx -out all.pem`";
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use entra_proto::{Signer, SignerError, SigningAlgorithm, SigningCertificate};
 
-use crate::bundle::Bundle;
+use crate::contents::Bundle;
 use crate::crypto::SystemRandom;
 use crate::crypto::signature::RSA_PKCS1_SHA256;
 use crate::error::Error;

@@ -1,16 +1,15 @@
 use std::fmt;
 
-use entra_proto::{Guid, Timestamp};
+use entra_proto::Timestamp;
 
 use crate::der::{
     BIT_STRING, CONTEXT_0, Der, DerError, GENERALIZED_TIME, INTEGER, OCTET_STRING, OID, SEQUENCE, UTC_TIME,
 };
 use crate::error::Error;
-use crate::key_credential::KeyCredential;
 use crate::name::name;
 use crate::thumbprints::Thumbprints;
 use crate::warning::Warning;
-use crate::{MIN_KEY_BITS, calendar, der, key, thumbprints};
+use crate::{MIN_KEY_BITS, calendar, der, thumbprints};
 
 /// An X.509 certificate (RFC 5280) without its private key: what an administrator registers.
 ///
@@ -95,7 +94,7 @@ impl Certificate {
     #[must_use]
     pub fn key_bits(&self) -> Option<usize> {
         match &self.key {
-            PublicKey::Rsa { modulus, .. } => Some(key::bits(modulus)),
+            PublicKey::Rsa { modulus, .. } => Some(der::bits(modulus)),
             PublicKey::Other(_) => None,
         }
     }
@@ -107,12 +106,6 @@ impl Certificate {
             PublicKey::Rsa { .. } => "RSA",
             PublicKey::Other(name) => name,
         }
-    }
-
-    /// Its entry in the `keyCredentials` of an application. `key_id` names the entry; draw a fresh one for each.
-    #[must_use]
-    pub fn key_credential(&self, key_id: Guid) -> KeyCredential {
-        KeyCredential::new(&self.der, key_id)
     }
 
     /// The warnings about its validity and its key.
