@@ -35,7 +35,8 @@ Exit codes:
    4  the credential, or a file with one or a token, cannot be read, or no user is signed in
    5  the authority rejected the request, or is too busy
    6  consent or a permission is missing
-   7  no connection: network or TLS
+   7  no connection: network or TLS; or a response that is cut short
+      or too long
    8  no response in time
    9  a token, or a response with one, is not valid
   10  the API rejected the request

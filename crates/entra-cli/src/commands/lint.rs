@@ -22,6 +22,9 @@ use crate::terminal::{Stream, columns, wrapped};
 /// binary files and files of more than 4 MiB. The comment "entra-lint: allow RULE" turns a rule off for its line and the next one. Secrets
 /// that are found in files are not printed.
 ///
+/// Lines are read, without a parser of any language: a value that is put together ("a" + "b"), or is a list on lines of its own, is not
+/// seen.
+///
 /// The exit code is 11 if there is a problem; notes do not count as problems. JSON output has findings (file, line, column, rule, level,
 /// problem and hints of each) and files, the number of files that were read.
 #[derive(Args)]
