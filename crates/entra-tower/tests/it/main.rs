@@ -17,6 +17,8 @@ mod server;
 mod server_allocations;
 #[cfg(feature = "validate")]
 mod server_logs;
+#[cfg(feature = "validate")]
+mod server_metadata;
 mod shared_stack;
 mod support;
 #[cfg(feature = "ureq")]

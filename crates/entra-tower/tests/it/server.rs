@@ -7,17 +7,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use entra_tower::{Protected, RequirePermissions, RequireToken};
-use entra_validate::{Permissions, Principal, ResourceMetadata};
+use entra_validate::{Permissions, Principal};
 use http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response};
 use tower::{Layer, Service, ServiceExt};
 
 use crate::corpus::{Corpus, Keys};
 
-type Answer = Response<String>;
+pub(crate) type Answer = Response<String>;
 
 /// The object ID of the caller, or `nobody`.
-async fn who(request: Request<String>) -> Result<Answer, Infallible> {
+pub(crate) async fn who(request: Request<String>) -> Result<Answer, Infallible> {
     let caller = request.extensions().get::<Principal>();
     Ok(Response::new(caller.map_or_else(
         || "nobody".to_owned(),
@@ -25,7 +25,7 @@ async fn who(request: Request<String>) -> Result<Answer, Infallible> {
     )))
 }
 
-fn request(method: Method, uri: &str, token: Option<&str>) -> Request<String> {
+pub(crate) fn request(method: Method, uri: &str, token: Option<&str>) -> Request<String> {
     let mut request = Request::builder().method(method).uri(uri);
     if let Some(token) = token {
         request = request.header(AUTHORIZATION, format!("Bearer {token}"));
@@ -33,11 +33,11 @@ fn request(method: Method, uri: &str, token: Option<&str>) -> Request<String> {
     request.body(String::new()).unwrap()
 }
 
-fn get(uri: &str, token: Option<&str>) -> Request<String> {
+pub(crate) fn get(uri: &str, token: Option<&str>) -> Request<String> {
     request(Method::GET, uri, token)
 }
 
-async fn send<S>(service: &S, request: Request<String>) -> Answer
+pub(crate) async fn send<S>(service: &S, request: Request<String>) -> Answer
 where
     S: Service<Request<String>, Response = Answer, Error = Infallible> + Clone,
 {
@@ -45,7 +45,7 @@ where
     answer
 }
 
-fn challenge(answer: &Answer) -> &str {
+pub(crate) fn challenge(answer: &Answer) -> &str {
     answer
         .headers()
         .get(WWW_AUTHENTICATE)
@@ -200,76 +200,6 @@ async fn options_can_be_guarded() {
     for (token, status) in [(None, 401), (Some(corpus.token("v2 user")), 200)] {
         let answer = send(&service, request(Method::OPTIONS, "/tasks", token.as_deref())).await;
         assert_eq!(answer.status(), status);
-    }
-}
-
-#[tokio::test]
-async fn challenges_name_the_address_that_is_served() {
-    let corpus = Corpus::read();
-    let serve = |named: Option<&str>| {
-        let api = corpus.api("one_tenant");
-        let api = named
-            .map_or_else(|| Ok(api.clone()), |url| api.clone().with_resource_metadata(url))
-            .unwrap();
-        let metadata = ResourceMetadata::new("https://api.contoso.com/mcp", &api).unwrap();
-        RequireToken::new(corpus.validator_of(api, &Keys::default()))
-            .publish(&metadata)
-            .map(drop)
-    };
-    assert!(serve(None).is_ok());
-    assert!(serve(Some("https://api.contoso.com/.well-known/oauth-protected-resource/mcp")).is_ok());
-    for other in [
-        "https://api.contoso.com/.well-known/oauth-protected-resource",
-        "https://api.contoso.com/mcp/.well-known/oauth-protected-resource",
-        "https://other.contoso.com/.well-known/oauth-protected-resource/mcp",
-    ] {
-        let error = serve(Some(other)).unwrap_err().to_string();
-        assert!(
-            error.contains(other) && error.contains("oauth-protected-resource/mcp"),
-            "{error}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn metadata_of_the_resource_is_served() {
-    let corpus = Corpus::read();
-    let address = "https://api.contoso.com/.well-known/oauth-protected-resource/mcp";
-    let api = corpus.api("one_tenant").with_resource_metadata(address).unwrap();
-    let metadata = ResourceMetadata::new("https://api.contoso.com/mcp", &api).unwrap();
-    let layer = RequireToken::new(corpus.validator_of(api, &Keys::default()))
-        .publish(&metadata)
-        .unwrap();
-    let service = layer.layer(tower::service_fn(who));
-    let path = "/.well-known/oauth-protected-resource/mcp";
-    let answer = send(&service, get(path, None)).await;
-    assert_eq!(
-        (answer.status(), &answer.headers()["content-type"]),
-        (StatusCode::OK, &HeaderValue::from_static("application/json"))
-    );
-    assert_eq!(answer.headers()["access-control-allow-origin"], "*");
-    let document: serde_json::Value = serde_json::from_str(answer.body()).unwrap();
-    assert_eq!(document["resource"], "https://api.contoso.com/mcp");
-    assert!(
-        document["authorization_servers"][0]
-            .as_str()
-            .unwrap()
-            .ends_with("/v2.0")
-    );
-    let answer = send(&service, request(Method::HEAD, path, None)).await;
-    assert_eq!((answer.status().as_u16(), answer.body().as_str()), (200, ""));
-    assert_eq!(send(&service, request(Method::POST, path, None)).await.status(), 405);
-    for other in [
-        "/.well-known/oauth-protected-resource",
-        "/.well-known/oauth-protected-resource/mcp/x",
-        "/mcp",
-    ] {
-        let answer = send(&service, get(other, None)).await;
-        assert_eq!(answer.status(), 401, "{other}");
-        assert_eq!(
-            challenge(&answer),
-            format!("Bearer realm=\"\", resource_metadata=\"{address}\"")
-        );
     }
 }
 
@@ -450,6 +380,7 @@ mod axum {
     use ::axum::body::Body;
     use ::axum::routing;
     use entra_tower::Caller;
+    use entra_validate::ResourceMetadata;
 
     async fn list(caller: Caller) -> String {
         caller.object_id().to_string()
