@@ -15,6 +15,15 @@ pub struct Moment {
     pub monotonic: Duration,
 }
 
+/// Returns a duration in whole nanoseconds: at most some 584 years.
+#[inline]
+pub(crate) fn nanoseconds(duration: Duration) -> u64 {
+    duration
+        .as_secs()
+        .saturating_mul(1_000_000_000)
+        .saturating_add(u64::from(duration.subsec_nanos()))
+}
+
 /// Where a client's time comes from.
 pub trait Clock: Send + Sync {
     /// What time it is. Called for every token that is read, so it should be quick.

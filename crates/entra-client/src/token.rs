@@ -6,7 +6,7 @@ use entra_proto::{AccessToken, Freshness, Guid, Lifetime, Stages, Timestamp};
 use http::HeaderValue;
 
 use crate::cache::Slot;
-use crate::clock::Moment;
+use crate::clock::{Moment, nanoseconds};
 
 /// An access token out of the cache. Cheap to clone: all clones share one text, which is overwritten when the last of them is dropped.
 ///
@@ -23,9 +23,9 @@ pub(crate) struct Inner {
     /// When this process got it, by the monotonic clock, and how old it was then.
     landed: u64,
     age_then: u64,
-    /// The ages at which it is due, missing, and dead.
-    due: u64,
-    missing: u64,
+    /// The ages at which it is due and missing.
+    stages: Stages,
+    /// The age at which it expires.
     life: u64,
     /// The number of the request that brought it, among those of its slot.
     number: u64,
@@ -48,8 +48,7 @@ impl Token {
             received: nanoseconds(lifetime.received_at.since(EPOCH)),
             landed: nanoseconds(now.monotonic),
             age_then: nanoseconds(now.wall.since(lifetime.received_at)),
-            due: nanoseconds(stages.due),
-            missing: nanoseconds(stages.missing),
+            stages,
             life: nanoseconds(lifetime.expires_at.since(lifetime.received_at)),
             number,
             home,
@@ -85,7 +84,7 @@ impl Token {
     /// From when on the client asks for the next one in the background, where it does so before the margin.
     #[must_use]
     pub fn refresh_at(&self) -> Option<Timestamp> {
-        (self.0.due < self.0.missing).then(|| self.after(self.0.due))
+        self.0.stages.due().map(|due| self.received_at().plus(due))
     }
 
     /// The `client-request-id` of the request that brought it, which the service's logs know as the correlation id. None for a token
@@ -100,15 +99,14 @@ impl Token {
         Self(Arc::new(Inner {
             authorization: self.0.authorization.clone(),
             home: Weak::clone(&self.0.home),
-            due: 0,
-            missing: 0,
+            stages: Stages::MISSING,
             ..*self.0
         }))
     }
 
     /// Whether something has happened since it was requested, so that it is given out only where there is no other.
     pub(crate) fn is_outdated(&self) -> bool {
-        self.0.missing == 0
+        self.0.stages == Stages::MISSING
     }
 
     /// The number of the request that brought it, among those of its slot: a token with a greater one was requested later. 0 where no
@@ -119,11 +117,8 @@ impl Token {
 
     /// What to do with it now.
     pub(crate) fn freshness(&self, now: Moment) -> Freshness {
-        match self.age(now) {
-            Some(age) if age < self.0.due => Freshness::Fresh,
-            Some(age) if age < self.0.missing => Freshness::Due,
-            _ => Freshness::Missing,
-        }
+        self.age(now)
+            .map_or(Freshness::Missing, |age| self.0.stages.at_nanos(age))
     }
 
     /// How long it lives from its arrival on.
@@ -176,14 +171,6 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Token(.., expires at {:?})", self.expires_at())
     }
-}
-
-/// At most some 584 years of them.
-fn nanoseconds(duration: Duration) -> u64 {
-    duration
-        .as_secs()
-        .saturating_mul(1_000_000_000)
-        .saturating_add(u64::from(duration.subsec_nanos()))
 }
 
 const EPOCH: Timestamp = Timestamp::from_secs(0);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use entra_transport::{TransportError, TransportErrorKind};
 
 use super::flight::{Flight, Waiter};
-use crate::clock::Moment;
+use crate::clock::{Moment, nanoseconds};
 use crate::error::Error;
 use crate::policy::Policy;
 
@@ -220,11 +220,6 @@ impl State {
         let passed = by_monotonic.max(now.wall.since(setback.since.wall));
         setback.wait.checked_sub(passed).filter(|left| !left.is_zero())
     }
-}
-
-/// At most some 584 years of them.
-pub(super) fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// How many tokens may be rejected soon after they came, one after another, before the slot cools down.

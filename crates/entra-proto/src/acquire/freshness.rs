@@ -95,19 +95,48 @@ pub fn freshness(lifetime: &Lifetime, now: Timestamp, policy: &FreshnessPolicy, 
 }
 
 /// The ages, counted from the token's arrival, at which it becomes due and missing: [`freshness`] worked out in advance, for caches
-/// that measure ages by more than one clock.
+/// that measure ages by more than one clock. Small and quick to compare: ages are whole nanoseconds, at most some 584 years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stages {
-    /// From this age on it is due; no later than [`missing`](Self::missing), and the same where it never is.
-    pub due: Duration,
-    /// From this age on it is missing.
-    pub missing: Duration,
+    /// No later than `missing`, and the same where the token never is due.
+    due: u64,
+    missing: u64,
 }
 
 impl Stages {
-    /// What to do with a token of this age.
+    /// The stages of a token that is missing from the beginning.
+    pub const MISSING: Self = Self { due: 0, missing: 0 };
+
+    fn new(due: Duration, missing: Duration) -> Self {
+        let missing = nanoseconds(missing);
+        Self {
+            due: nanoseconds(due).min(missing),
+            missing,
+        }
+    }
+
+    /// Returns the age from which on the token is due. None if it is used until it is missing.
+    #[must_use]
+    pub fn due(&self) -> Option<Duration> {
+        (self.due < self.missing).then(|| Duration::from_nanos(self.due))
+    }
+
+    /// Returns the age from which on the token is missing.
+    #[must_use]
+    pub fn missing(&self) -> Duration {
+        Duration::from_nanos(self.missing)
+    }
+
+    /// Returns what to do with a token of this age.
     #[must_use]
     pub fn at(&self, age: Duration) -> Freshness {
+        self.at_nanos(nanoseconds(age))
+    }
+
+    /// Returns what to do with a token of this age in nanoseconds.
+    #[inline]
+    #[must_use]
+    pub fn at_nanos(&self, age: u64) -> Freshness {
         if age < self.due {
             Freshness::Fresh
         } else if age < self.missing {
@@ -116,6 +145,10 @@ impl Stages {
             Freshness::Missing
         }
     }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl FreshnessPolicy {
@@ -127,13 +160,10 @@ impl FreshnessPolicy {
         let due_after = match lifetime.refresh_at {
             Some(moment) => moment.since(lifetime.received_at),
             None if life >= self.refresh_min_life => part(life, self.refresh_fraction),
-            None => return Stages { due: missing, missing },
+            None => return Stages::new(missing, missing),
         };
         let ahead = part(due_after, self.jitter * f64::from(draw) / f64::from(u32::MAX));
-        Stages {
-            due: due_after.saturating_sub(ahead).min(missing),
-            missing,
-        }
+        Stages::new(due_after.saturating_sub(ahead), missing)
     }
 }
 
@@ -186,7 +216,7 @@ mod tests {
             margin: Duration::MAX,
             ..FreshnessPolicy::default()
         };
-        assert_eq!(policy.stages(&lifetime, 0).missing, Duration::from_secs(2700));
+        assert_eq!(policy.stages(&lifetime, 0).missing(), Duration::from_secs(2700));
     }
 
     #[test]
@@ -213,6 +243,20 @@ mod tests {
     }
 
     #[test]
+    fn stages_tell_when_a_token_is_due_and_missing() {
+        let stages = |life, refresh_in: Option<u64>| {
+            let lifetime = Lifetime::new(START, Duration::from_secs(life), refresh_in.map(Duration::from_secs));
+            let stages = FreshnessPolicy::default().stages(&lifetime, 0);
+            (stages.due().map(|due| due.as_secs()), stages.missing().as_secs())
+        };
+        assert_eq!(stages(3600, None), (None, 3300));
+        assert_eq!(stages(3600, Some(1800)), (Some(1800), 3300));
+        // It is missing before the service wants to be asked.
+        assert_eq!(stages(3600, Some(3500)), (None, 3300));
+        assert_eq!(Stages::MISSING.at(Duration::ZERO), Freshness::Missing);
+    }
+
+    #[test]
     fn a_token_from_the_future_is_not_trusted() {
         let lifetime = Lifetime::new(START, Duration::from_secs(3599), None);
         let before = START.minus(Duration::from_secs(1));
@@ -235,7 +279,7 @@ mod tests {
             for life in [Duration::ZERO, Duration::from_secs(u64::MAX), Duration::MAX] {
                 let lifetime = Lifetime::new(Timestamp::from_secs(0), life, Some(Duration::from_secs(u64::MAX)));
                 let stages = policy.stages(&lifetime, u32::MAX);
-                assert!(stages.due <= stages.missing && stages.missing <= life, "{stages:?}");
+                assert!(stages.due <= stages.missing && stages.missing() <= life, "{stages:?}");
                 assert_eq!(
                     freshness(&lifetime, START, &policy, u32::MAX),
                     stages.at(START.since(Timestamp::from_secs(0)))
