@@ -111,6 +111,7 @@ mod signer;
 #[cfg(feature = "proptest")]
 pub mod strategies;
 mod target;
+mod target_identity;
 mod tenant;
 mod time;
 mod token_request;
@@ -157,6 +158,7 @@ pub use secret::{ClientAssertion, ClientSecret};
 pub use secret_doubt::SecretDoubt;
 pub use signer::{AsyncSigner, BoxFuture, Signer, SignerError, SigningAlgorithm, SigningCertificate};
 pub use target::Target;
+pub use target_identity::TargetIdentity;
 pub use tenant::{Domain, Tenant};
 pub use time::Timestamp;
 pub use token_request::TokenRequest;

@@ -223,14 +223,6 @@ impl fmt::Debug for Scopes {
     }
 }
 
-/// The scopes of a `scope` parameter sorted, each once: the same text for every order of the same scopes.
-pub(crate) fn canonical(parameter: &str) -> String {
-    let mut scopes: Vec<&str> = parameter.split(' ').collect();
-    scopes.sort_unstable();
-    scopes.dedup();
-    scopes.join(" ")
-}
-
 /// Whether a word without a slash names an API and no permission: a GUID, a `spn:` or the like, or a host. A permission of Microsoft
 /// Graph, which may stand alone, ends with a verb.
 fn is_audience(word: &str) -> bool {
@@ -326,10 +318,9 @@ mod tests {
     }
 
     #[test]
-    fn scopes_keep_their_order_and_have_a_canonical_form() {
+    fn scopes_keep_their_order() {
         let scopes: Scopes = " b/.default  openid a/x openid ".parse().unwrap();
         assert_eq!(scopes.as_str(), "b/.default openid a/x openid");
-        assert_eq!(canonical(scopes.as_str()), "a/x b/.default openid");
         assert!(" ".parse::<Scopes>().is_err());
     }
 }

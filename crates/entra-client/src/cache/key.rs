@@ -2,7 +2,7 @@ use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use entra_proto::{ClaimsRequest, Scope, Target, Tenant};
+use entra_proto::{ClaimsRequest, Target, Tenant};
 
 use super::slot::Slot;
 use crate::user::User;
@@ -36,7 +36,7 @@ impl Key {
 
 /// A key that is only looked up.
 ///
-/// Two keys are equal where they ask for the same token: scopes in another order, or a resource and its `/.default` scope.
+/// Two keys are equal if they are of the same token: see [`TargetIdentity`](entra_proto::TargetIdentity).
 #[derive(Clone, Copy)]
 pub(crate) struct KeyRef<'a> {
     pub(crate) tenant: &'a Tenant,
@@ -61,7 +61,7 @@ impl PartialEq for KeyRef<'_> {
         self.tenant == other.tenant
             && self.claims == other.claims
             && self.user == other.user
-            && same_target(self.target, other.target)
+            && self.target.identity() == other.target.identity()
     }
 }
 
@@ -70,14 +70,7 @@ impl Eq for KeyRef<'_> {}
 impl Hash for KeyRef<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.tenant.hash(state);
-        let name = match self.target {
-            Target::Resource(resource) => resource.as_str(),
-            // Of several scopes the least: it is the same in every order.
-            Target::Scopes(scopes) => whole_api(scopes.as_str())
-                .or_else(|| scopes.as_str().split(' ').min())
-                .unwrap_or_default(),
-        };
-        state.write(name.as_bytes());
+        self.target.identity().hash(state);
         if let Some(claims) = self.claims {
             claims.hash(state);
         }
@@ -85,27 +78,6 @@ impl Hash for KeyRef<'_> {
             user.hash(state);
         }
     }
-}
-
-fn same_target(one: &Target, other: &Target) -> bool {
-    match (one, other) {
-        (Target::Resource(one), Target::Resource(other)) => one == other,
-        (Target::Resource(resource), Target::Scopes(scopes)) | (Target::Scopes(scopes), Target::Resource(resource)) => {
-            whole_api(scopes.as_str()) == Some(resource.as_str())
-        }
-        (Target::Scopes(one), Target::Scopes(other)) => {
-            let (one, other) = (one.as_str(), other.as_str());
-            let holds = |all: &str, part: &str| part.split(' ').all(|scope| all.split(' ').any(|found| found == scope));
-            one == other || (holds(one, other) && holds(other, one))
-        }
-    }
-}
-
-/// The resource of which this one scope, however often it is named, asks for everything.
-fn whole_api(scopes: &str) -> Option<&str> {
-    let (scope, others) = scopes.split_once(' ').unwrap_or((scopes, scopes));
-    let is_alone = others.split(' ').all(|other| other == scope);
-    Scope::resource_of_default(scope).filter(|_| is_alone)
 }
 
 /// A key behind a pointer: a map whose keys own theirs is searched with one that is borrowed.
