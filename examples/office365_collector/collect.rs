@@ -8,32 +8,35 @@ mod calls;
 mod clock;
 mod fetches;
 mod listing;
+mod notification;
 mod pace;
 mod recent;
 mod session;
+mod shared;
 mod windows;
 mod writer;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use entra_client::Client;
-use entra_proto::{Guid, Tenant, Timestamp};
+use entra_proto::{Tenant, Timestamp};
 use entra_transport::cloud_from_env;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::clock::Clock;
+pub(crate) use self::notification::{Notification, Notified};
 use self::pace::Pace;
 use self::session::{Outcome, Work};
+pub(crate) use self::shared::{Settings, Shared};
 use crate::arguments::Arguments;
 use crate::common;
 use crate::console::note;
 use crate::event::{Event, Observers, Report, Shutdown};
-use crate::feed::{Api, ContentType, Webhook};
+use crate::feed::Api;
 use crate::sink::{Bounds, Sink, SinkError, jsonl::JsonLines, sqlite::Sqlite};
 use crate::tenants::{Listed, Tenants};
 use crate::tokens;
@@ -48,50 +51,6 @@ pub(crate) struct Collector {
     notifier: mpsc::Sender<Notification>,
     /// Asks for a round ahead of its time.
     wake: Arc<Notify>,
-}
-
-/// What all tenants share.
-pub(crate) struct Shared {
-    pub(crate) api: Api,
-    pub(crate) client: Client,
-    /// None if the program does not collect.
-    pub(crate) sink: Option<Arc<dyn Sink>>,
-    pub(crate) observers: Observers,
-    pub(crate) shutdown: Shutdown,
-    /// Places for requests to the API. They are given away in the order in which they are asked for.
-    pub(crate) requests: Semaphore,
-    pub(crate) settings: Settings,
-    pub(crate) clock: Clock,
-    /// The ids of the tenants: a domain's id comes from its token.
-    ids: Mutex<HashMap<Guid, Tenant>>,
-}
-
-/// Settings of a tenant's turn.
-#[derive(Clone)]
-pub(crate) struct Settings {
-    /// None: those that the permissions allow.
-    pub(crate) content_types: Vec<ContentType>,
-    pub(crate) since: Duration,
-    pub(crate) bounds: Bounds,
-    pub(crate) per_tenant: usize,
-    pub(crate) back_off: Duration,
-    pub(crate) patience: Duration,
-    pub(crate) webhook: Option<Webhook>,
-}
-
-/// Contents that a notification names, of one tenant. It is less trusted than the API: addresses are checked before a request.
-#[derive(Clone, Debug)]
-pub(crate) struct Notification {
-    pub(crate) tenant: Guid,
-    pub(crate) contents: Vec<Notified>,
-}
-
-/// One content that a notification names.
-#[derive(Clone, Debug)]
-pub(crate) struct Notified {
-    pub(crate) content_type: ContentType,
-    pub(crate) content_id: String,
-    pub(crate) content_uri: String,
 }
 
 /// A tenant's turn that waits.
@@ -254,26 +213,6 @@ impl Collector {
         let tenants = Arc::clone(&self.tenants);
         let tenants = tokio::task::spawn_blocking(move || tenants.list()).await?;
         tenants.map_err(|error| error as Box<dyn Error>)
-    }
-}
-
-impl Shared {
-    /// Takes note of a tenant's id. Returns the name that it is collected under: its id, or the first of its domains.
-    pub(crate) fn know(&self, id: Guid, tenant: &Tenant) -> Tenant {
-        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(tenant, Tenant::Id(_)) {
-            ids.insert(id, tenant.clone());
-        }
-        ids.entry(id).or_insert_with(|| tenant.clone()).clone()
-    }
-
-    /// Returns the tenant with this id, if it is collected from.
-    pub(crate) fn tenant(&self, id: Guid) -> Option<Tenant> {
-        self.ids
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&id)
-            .cloned()
     }
 }
 

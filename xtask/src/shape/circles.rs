@@ -42,24 +42,9 @@ const LARGER: &[(&str, usize, &str)] = &[
         "a token knows the slot of the cache that it came from",
     ),
     (
-        "crates/entra-transport/src",
-        13,
-        "the cases of the conformance suite use its head",
-    ),
-    (
         "crates/entra-validate/src",
         7,
         "the keys know the API that they are fetched for",
-    ),
-    (
-        "examples/office365_collector",
-        5,
-        "the parts of the collection use its head",
-    ),
-    (
-        "tests/src/bin/figures",
-        5,
-        "each measurement uses the report of the head",
     ),
 ];
 

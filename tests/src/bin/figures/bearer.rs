@@ -15,9 +15,9 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::Report;
 use crate::client::{application, graph, runtime, secret, stub};
 use crate::measure::{allocations, median_of};
+use crate::report::Report;
 
 pub(crate) fn measure(report: &mut Report) {
     let client = Client::new(application(secret()), stub());

@@ -13,8 +13,8 @@ use http::StatusCode;
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::Report;
 use crate::measure::{allocations, bytes_kept, median_of, nanoseconds};
+use crate::report::Report;
 
 pub(crate) fn measure(report: &mut Report) {
     cached(report);

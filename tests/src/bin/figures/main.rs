@@ -8,10 +8,13 @@ mod bearer;
 mod client;
 mod measure;
 mod protocol;
+mod report;
 mod server;
 mod wire;
 
 use std::process::ExitCode;
+
+use crate::report::Report;
 
 fn main() -> ExitCode {
     let mut report = Report { missed: false };
@@ -23,21 +26,5 @@ fn main() -> ExitCode {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
-    }
-}
-
-/// Prints each figure and its limit, and remembers whether one was missed.
-struct Report {
-    missed: bool,
-}
-
-impl Report {
-    fn at_most(&mut self, name: &str, value: f64, unit: &str, limit: f64) {
-        let verdict = if value <= limit { "ok" } else { "MISSED" };
-        self.missed |= value > limit;
-        println!(
-            "{name}: {} {unit} (limit {limit}) {verdict}",
-            (value * 100.0).round() / 100.0
-        );
     }
 }

@@ -13,8 +13,8 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 
-use crate::Report;
 use crate::measure::{allocations, batch, median, median_of, time};
+use crate::report::Report;
 
 pub(crate) fn measure(report: &mut Report) {
     let request = request();

@@ -21,9 +21,9 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsConnector;
 
-use crate::Report;
 use crate::client::{answer, apis, application, certificate, certificate_pem, roomy, runtime, secret};
 use crate::measure::{allocations, median_of};
+use crate::report::Report;
 use crate::server::Server;
 
 pub(crate) fn measure(report: &mut Report) {
