@@ -77,7 +77,7 @@ impl Writer {
     fn start(folder: &Path, writer: u8, from: u32, writes: u32) -> Self {
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args([
-                "tenants_processes::child",
+                "processes::child",
                 "--exact",
                 "--ignored",
                 "--nocapture",
