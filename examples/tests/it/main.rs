@@ -3,6 +3,8 @@
 mod collector;
 mod landing;
 mod managed_desktop;
+#[path = "../../../crates/entra-cli/tests/it/common/skips.rs"]
+mod skips;
 mod stories;
 mod support;
 #[cfg(unix)]

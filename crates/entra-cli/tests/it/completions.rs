@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::common::skips::skip;
 use crate::common::{err, fails, folder, out, run};
 
 const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
@@ -49,18 +50,17 @@ fn offered_in(folder: &Path, words: &str) -> Vec<String> {
 }
 
 /// Whether there is a bash, which is no part of every system.
-fn has_bash(test: &str) -> bool {
+fn has_bash() -> bool {
     let found = Command::new("bash").arg("--version").output().is_ok();
     if !found {
-        let _ = writeln!(std::io::stderr(), "{test}: SKIPPED: no bash");
-        assert!(cfg!(windows) || std::env::var_os("CI").is_none_or(|value| value.is_empty()));
+        skip("bash", "there is no bash");
     }
     found
 }
 
 #[test]
 fn bash_completes_commands_options_and_values() {
-    if !has_bash("bash_completes_commands_options_and_values") {
+    if !has_bash() {
         return;
     }
     for (words, expected) in [
@@ -81,7 +81,7 @@ fn bash_completes_commands_options_and_values() {
 
 #[test]
 fn bash_offers_files_for_options_that_name_one() {
-    if !has_bash("bash_offers_files_for_options_that_name_one") {
+    if !has_bash() {
         return;
     }
     let folder = folder("completions-files");
@@ -109,7 +109,7 @@ fn bash_offers_files_for_options_that_name_one() {
 
 #[test]
 fn bash_offers_nothing_that_is_hidden() {
-    if !has_bash("bash_offers_nothing_that_is_hidden") {
+    if !has_bash() {
         return;
     }
     assert_eq!(offered("entra token --secret"), ["--secret-file"]);

@@ -2,6 +2,7 @@
 
 use entra_emulator::{App, Emulator, Fault, Tenant, User};
 
+use crate::common::skips::skip;
 use crate::common::waiting::{Setting, Waiting, json};
 use crate::common::{GRAPH, err, fails, out};
 
@@ -405,9 +406,7 @@ fn localhost_is_the_default_and_what_to_register_is_said() {
 #[test]
 fn a_port_that_another_program_has_in_one_family_is_taken() {
     let Ok(other) = std::net::TcpListener::bind("[::1]:0") else {
-        // Not by `eprintln!`, which the test harness keeps to itself.
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), b"SKIPPED: this machine has no IPv6\n");
-        return;
+        return skip("ipv6", "this machine has no IPv6");
     };
     let emulator = emulator(with_roles_alone());
     let setting = Setting::new(&emulator);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
+use crate::common::skips::skip;
 use crate::common::{entra_in, err, fails, folder, out, run};
 
 fn page(words: &[&str]) -> String {
@@ -122,8 +123,7 @@ fn groff_formats_a_page_without_a_warning() {
         .output();
     let Ok(output) = groff else {
         // A system without manual pages has none.
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), b"SKIPPED: no groff\n");
-        return;
+        return skip("groff", "there is no groff");
     };
     assert!(output.status.success());
     assert_eq!(err(&output), "");

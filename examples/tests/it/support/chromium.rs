@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 use thirtyfour::prelude::*;
 use thirtyfour::{CapabilitiesHelper, ChromeCapabilities, ChromiumLikeCapabilities, Key};
 
+use crate::skips::skip;
+
 /// How long anything may take before a test gives it up: it is reached by what has failed alone.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -25,15 +27,11 @@ const DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) fn in_browser(has_scripts: bool, test: impl AsyncFnOnce(&Page)) {
     let (Some(driver), Some(browser)) = (installed(&["chromedriver"]), installed(&BROWSERS)) else {
         let cure = "there is no chromedriver, or no chromium: apt-get install chromium chromium-driver";
-        let variable = |name| std::env::var(name).unwrap_or_default();
-        let installed = |name: &str| !variable("CI_NOT_INSTALLED").split_whitespace().any(|it| it == name);
-        assert!(variable("CI").is_empty() || !installed("chromium"), "{cure}");
-        say(&format!("SKIPPED: {cure}"));
-        return;
+        return skip("chromium", cure);
     };
     if ("localhost", 0).to_socket_addrs().is_err() {
-        say("SKIPPED: this machine does not know the name localhost, and chromedriver needs it: add it to /etc/hosts");
-        return;
+        let why = "this machine does not know the name localhost, and chromedriver needs it: add it to /etc/hosts";
+        return skip("localhost", why);
     }
     // In this order, so that they go in the other one, after a panic as well: the session, the processes, the folder.
     let profile = Folder::new();

@@ -5,6 +5,7 @@
 #[cfg(unix)]
 pub(crate) mod desk;
 pub(crate) mod server;
+pub(crate) mod skips;
 #[cfg(unix)]
 pub(crate) mod terminal;
 pub(crate) mod waiting;

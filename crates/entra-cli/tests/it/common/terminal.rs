@@ -1,10 +1,11 @@
 //! Runs of the command in a pseudo terminal, and what stands on its screen.
 
-use std::io::{Write, stderr};
 use std::process::Command;
 
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthChar;
+
+use super::skips::skip;
 
 /// What is done at the terminal while the command runs.
 pub(crate) enum Action<'a> {
@@ -77,13 +78,7 @@ pub(crate) fn record_program(
         .arg(wanted.to_string())
         .output()
     else {
-        let variable = |name| std::env::var(name).unwrap_or_default();
-        let installed = |name: &str| !variable("CI_NOT_INSTALLED").split_whitespace().any(|it| it == name);
-        assert!(
-            variable("CI").is_empty() || !installed("python3-venv"),
-            "there is no python3"
-        );
-        let _ = stderr().write_all(b"SKIPPED: there is no python3, which makes pseudo terminals\n");
+        skip("python3-venv", "there is no python3, which makes pseudo terminals");
         return None;
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

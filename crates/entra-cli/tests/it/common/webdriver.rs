@@ -1,7 +1,7 @@
 //! A headless Chromium, driven through its WebDriver over plain HTTP. Where there is none, its tests say so and pass.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write, stderr};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+
+use super::skips::skip;
 
 /// How long anything may take: it is reached only where something has failed.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -27,13 +29,7 @@ impl Browser {
     pub(crate) fn start() -> Option<Self> {
         let (Some(driver), Some(browser)) = (installed("chromedriver"), installed("chromium")) else {
             let cure = "there is no chromedriver, or no chromium: apt-get install chromium chromium-driver";
-            let variable = |name| std::env::var(name).unwrap_or_default();
-            let tried = !variable("CI_NOT_INSTALLED")
-                .split_whitespace()
-                .any(|it| it == "chromium");
-            assert!(variable("CI").is_empty() || !tried, "{cure}");
-            // Not by `eprintln!`, which the test harness keeps to itself.
-            let _ = writeln!(stderr(), "SKIPPED: {cure}");
+            skip("chromium", cure);
             return None;
         };
         let profile = tempfile::tempdir().unwrap();
