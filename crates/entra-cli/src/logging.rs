@@ -180,7 +180,7 @@ impl Visit for Fields {
 }
 
 /// What is logged unless something else is chosen: what concerns the files of the user. Commands report the rest themselves.
-const USUAL: &str = "off,entra_client::tenants=warn";
+const USUAL: &str = "off,entra_tenants=warn";
 
 const LEVELS: [&str; 6] = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE", "OFF"];
 
