@@ -89,29 +89,12 @@ const MOST_LINES: usize = 500;
 /// The files that may be longer, and why.
 const LONG_FILES: &[(&str, &str)] = &[
     ("crates/entra-cli/src/commands/validate.rs", "older than the limit"),
-    ("crates/entra-cli/tests/it/call.rs", "older than the limit"),
-    ("crates/entra-cli/tests/it/cli.rs", "older than the limit"),
-    ("crates/entra-cli/tests/it/consent.rs", "older than the limit"),
-    ("crates/entra-cli/tests/it/doctor.rs", "older than the limit"),
-    ("crates/entra-cli/tests/it/emulator.rs", "older than the limit"),
-    ("crates/entra-cli/tests/it/lint.rs", "older than the limit"),
-    ("crates/entra-cli/tests/it/login.rs", "older than the limit"),
     ("crates/entra-proto/src/authority.rs", "older than the limit"),
     ("crates/entra-proto/src/challenge.rs", "older than the limit"),
     (
         "crates/entra-proto/src/error/aadsts/table.rs",
         "a table: one row for each code",
     ),
-    ("crates/entra-proto/tests/it/canaries.rs", "older than the limit"),
-    ("crates/entra-proto/tests/it/device.rs", "older than the limit"),
-    ("crates/entra-proto/tests/it/grants.rs", "older than the limit"),
-    ("crates/entra-proto/tests/it/redirects.rs", "older than the limit"),
-    ("crates/entra-tenants/tests/it/files.rs", "older than the limit"),
-    ("crates/entra-validate/tests/it/rules.rs", "older than the limit"),
-    ("examples/tests/it/stories/daemon_graph.rs", "older than the limit"),
-    ("examples/tests/it/stories/todolist_api.rs", "older than the limit"),
-    ("tests/tests/it/consent.rs", "older than the limit"),
-    ("tests/tests/it/peers.rs", "older than the limit"),
 ];
 
 #[cfg(test)]

@@ -19,16 +19,17 @@ use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 
 use EndpointVersion::{V1, V2};
 
-const OFFICE: &str = "https://manage.office.com";
+pub(super) const OFFICE: &str = "https://manage.office.com";
 const GRAPH: &str = "https://graph.microsoft.com";
-const ADMIN: &str = "adele@contoso.onmicrosoft.com";
+pub(super) const ADMIN: &str = "adele@contoso.onmicrosoft.com";
 const USER: &str = "alex@contoso.onmicrosoft.com";
+
 /// The seed's application, and where it is sent back to.
-const CLIENT_ID: &str = "a6099727-6b7b-482c-b509-1df309acc563";
+pub(super) const CLIENT_ID: &str = "a6099727-6b7b-482c-b509-1df309acc563";
 const REDIRECT_URI: &str = "http://www.mycompany.com/myapp/";
 
 /// The emulator, and the certificate (PEM, with its key) of the seed's application.
-fn emulator() -> (Arc<Emulator>, String) {
+pub(super) fn emulator() -> (Arc<Emulator>, String) {
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
     let certificate = CertificateParams::default().self_signed(&key).unwrap();
     let pem = certificate.pem() + &key.serialize_pem();
@@ -69,7 +70,7 @@ fn emulator() -> (Arc<Emulator>, String) {
     (Arc::new(emulator), pem)
 }
 
-fn application(
+pub(super) fn application(
     emulator: &Arc<Emulator>,
     name: &str,
     tenant: &str,
@@ -102,7 +103,7 @@ impl Runtime for ItsTime {
 }
 
 /// The clock of the emulator, as the client's own.
-struct ItsClock(Arc<Emulator>);
+pub(super) struct ItsClock(pub(super) Arc<Emulator>);
 
 impl entra_client::Clock for ItsClock {
     fn now(&self) -> entra_client::Moment {
@@ -114,7 +115,7 @@ impl entra_client::Clock for ItsClock {
     }
 }
 
-fn client(emulator: &Arc<Emulator>, application: Application) -> Client {
+pub(super) fn client(emulator: &Arc<Emulator>, application: Application) -> Client {
     let transport = UreqTransport::builder().allow_plain_loopback(true).build().unwrap();
     Client::builder(application, transport)
         .clock(ItsClock(Arc::clone(emulator)))
@@ -128,7 +129,7 @@ fn redirect_uri() -> RedirectUri {
 }
 
 /// What the browser brings back, from wherever the response mode has put it.
-fn came_back(redirect: &entra_emulator::Redirect) -> Redirect {
+pub(super) fn came_back(redirect: &entra_emulator::Redirect) -> Redirect {
     match &redirect.body {
         Some(body) => Redirect::from_form(body.as_bytes()),
         None => Redirect::from_url(&redirect.url),
@@ -144,7 +145,7 @@ fn sign_in(emulator: &Arc<Emulator>, client: &Client, target: Target, user: &str
     flow.finish(&pending, &back).unwrap().sign_in.unwrap()
 }
 
-fn code(error: &impl std::fmt::Debug, number: u32) -> bool {
+pub(super) fn code(error: &impl std::fmt::Debug, number: u32) -> bool {
     format!("{error:?}").contains(&format!("AADSTS{number}"))
 }
 
@@ -489,113 +490,4 @@ fn private_folder() -> tempfile::TempDir {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
     builder.tempdir().unwrap()
-}
-
-/// The emulator with an application that has application permissions alone, and its client on `common`.
-fn daemon_alone() -> Arc<Emulator> {
-    let app = App::new("daemon")
-        .client_id(CLIENT_ID)
-        .home("mycompany.example")
-        .multi_tenant()
-        .secret("a-secret")
-        .redirect_uri("https://app.example/cb")
-        .request(OFFICE, "ActivityFeed.Read");
-    let emulator = Emulator::builder()
-        .tenant(Tenant::new("mycompany.example"))
-        .tenant(Tenant::new("contoso.onmicrosoft.com"))
-        .tenant(Tenant::new("live.example").id("9188040d-6c67-4c5b-b112-36a304b66dad"))
-        .app(app);
-    Arc::new(emulator.start())
-}
-
-/// The redirect of an administrator of this name who consents.
-fn consents(emulator: &Arc<Emulator>, url: &str, user: &str) -> Redirect {
-    came_back(&emulator.approve(url, user).unwrap())
-}
-
-#[test]
-fn a_consent_to_application_permissions_alone_names_the_tenant() {
-    for version in [V1, V2] {
-        for tenant in ["common", "organizations", "contoso.onmicrosoft.com"] {
-            let emulator = daemon_alone();
-            let contoso = emulator.tenants()[1].id.clone();
-            let secret = ClientSecret::new("a-secret").unwrap();
-            let client = client(&emulator, application(&emulator, "daemon", tenant, secret).on(version));
-            let office = Target::resource(OFFICE).unwrap();
-            let uri: RedirectUri = "https://app.example/cb".parse().unwrap();
-            let flow = ConsentFlow::new(&client, office.clone(), uri.clone()).unwrap();
-            let (url, pending) = flow.start().unwrap();
-            let finished = flow.finish(&pending, &consents(&emulator, &url, ADMIN));
-            if version == V2 {
-                // One user has consented to nothing: the application's own token has no role.
-                assert!(code(&finished.unwrap_err(), 65_001));
-                let page = ConsentFlow::admin_page(&client.tenant(organization(tenant)), office.clone(), uri).unwrap();
-                let (url, pending) = page.start().unwrap();
-                page.finish(&pending, &consents(&emulator, &url, ADMIN)).unwrap();
-                let (url, pending) = flow.start().unwrap();
-                let consent = flow.finish(&pending, &consents(&emulator, &url, ADMIN)).unwrap();
-                assert_eq!(consent.tenant.to_string(), contoso);
-            } else {
-                let consent = finished.unwrap();
-                assert_eq!(
-                    (consent.tenant.to_string(), consent.is_verified()),
-                    (contoso.clone(), true)
-                );
-                assert_eq!(consent.username().as_deref(), Some(ADMIN));
-                assert!(consent.sign_in.is_none());
-            }
-            let contoso: entra_proto::Guid = contoso.parse().unwrap();
-            assert_eq!(client.tenant(contoso).roles(&office).unwrap(), ["ActivityFeed.Read"]);
-            // Nothing is cached but the application's own tokens.
-            assert!(client.cache_entries() <= 2, "{}", client.cache_entries());
-        }
-    }
-}
-
-/// The tenant that the v2 admin-consent page takes.
-fn organization(tenant: &str) -> entra_proto::Tenant {
-    tenant.replace("common", "organizations").parse().unwrap()
-}
-
-#[tokio::test]
-async fn an_async_client_learns_the_tenant_as_well() {
-    let emulator = daemon_alone();
-    let contoso = emulator.tenants()[1].id.clone();
-    let secret = ClientSecret::new("a-secret").unwrap();
-    let app = application(&emulator, "daemon", "common", secret).on(V1);
-    let transport = entra_transport_hyper::HyperTransport::builder().allow_plain_loopback(true);
-    let client = entra_client::Client::builder(app, transport.build().unwrap())
-        .clock(ItsClock(Arc::clone(&emulator)))
-        .build()
-        .unwrap();
-    let office = Target::resource(OFFICE).unwrap();
-    let uri = "https://app.example/cb".parse().unwrap();
-    let flow = entra_client::ConsentFlow::new(&client, office.clone(), uri).unwrap();
-    let (url, pending) = flow.start().unwrap();
-    let consent = flow.finish(&pending, &consents(&emulator, &url, ADMIN)).await.unwrap();
-    assert_eq!(consent.tenant.to_string(), contoso);
-    assert_eq!(
-        client.tenant(consent.tenant).roles(&office).await.unwrap(),
-        ["ActivityFeed.Read"]
-    );
-}
-
-#[test]
-fn a_personal_account_connects_nothing() {
-    let emulator = daemon_alone();
-    for version in [V1, V2] {
-        let secret = ClientSecret::new("a-secret").unwrap();
-        let client = client(
-            &emulator,
-            application(&emulator, "daemon", "common", secret).on(version),
-        );
-        let office = Target::resource(OFFICE).unwrap();
-        let flow = ConsentFlow::new(&client, office, "https://app.example/cb".parse().unwrap()).unwrap();
-        let (url, pending) = flow.start().unwrap();
-        assert!(
-            flow.finish(&pending, &consents(&emulator, &url, "adele@live.example"))
-                .is_err()
-        );
-        assert_eq!(client.cache_entries(), 0);
-    }
 }

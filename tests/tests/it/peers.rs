@@ -3,26 +3,22 @@
 //! Where the trouble is on the wire, the emulator makes it and both clients meet it over real sockets. Where it is about time and
 //! numbers, a stub takes the place of the network and time is virtual.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use entra_client::{Client, Clock, Error, Moment, Policy, Token, TokenOptions, blocking};
-use entra_credential::ClientCertificate;
 use entra_emulator::{Emulator, Fault};
 use entra_proto::{
     Application, ClaimsRequest, ClientCredential, ClientSecret, EndpointVersion, ErrorClass, Guid, RetryPolicy, Target,
-    Tenant, Timestamp, UnverifiedClaims,
+    Tenant, Timestamp,
 };
 use entra_tests::application;
-use entra_transport::{Body, Request, Response, Transport, transport_fn};
+use entra_transport::{Body, Response, Transport, transport_fn};
 use entra_transport_hyper::HyperTransport;
 use entra_transport_reqwest::ReqwestTransport;
 use entra_transport_ureq::UreqTransport;
 use http::StatusCode;
-use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
-use serde_json::Value;
 use tokio::time::Instant;
 
 /// A client over a real socket, whichever it is.
@@ -64,7 +60,7 @@ fn emulator() -> Emulator {
     Emulator::builder().app(app).start()
 }
 
-fn graph() -> Target {
+pub(super) fn graph() -> Target {
     Target::resource("https://graph.microsoft.com").unwrap()
 }
 
@@ -279,71 +275,6 @@ fn a_service_that_is_down_for_ever_is_given_up_within_bounds() {
     });
 }
 
-// azure_identity: PFX only, OpenSSL, RSA RS256, padded thumbprints, x5c of the PEM text; graph-oauth: the same jti twice, times as
-// strings, the audience of the public cloud always.
-#[test]
-fn a_certificate_makes_clean_assertions() {
-    let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
-    let pem = CertificateParams::new(Vec::new())
-        .unwrap()
-        .self_signed(&key)
-        .unwrap()
-        .pem();
-    let certificate = ClientCertificate::from_pem(format!("{}{pem}", key.serialize_pem()), None).unwrap();
-    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let transport = transport_fn({
-        let seen = Arc::clone(&seen);
-        move |request: Request| {
-            let form = String::from_utf8(request.body().as_bytes().to_vec()).unwrap();
-            let jwt = form
-                .split("client_assertion=")
-                .nth(1)
-                .unwrap()
-                .split('&')
-                .next()
-                .unwrap()
-                .to_owned();
-            seen.lock().unwrap().push((request.uri().to_string(), jwt));
-            async { Ok(Response::new(Body::from(TOKEN.to_owned()))) }
-        }
-    });
-    let mut policy = Policy::default();
-    policy.assertion_margin = None;
-    let authority = "https://login.microsoftonline.us/contoso.com".parse().unwrap();
-    let application = Application::new(authority, Guid::from_bytes([0xaa; 16]).into(), certificate);
-    let client = Client::builder(application, transport).policy(policy).build().unwrap();
-    runtime().block_on(async {
-        client.token(&graph()).await.unwrap();
-        client
-            .token(&Target::resource("https://b.example").unwrap())
-            .await
-            .unwrap();
-    });
-    let seen = seen.lock().unwrap();
-    let claims: Vec<_> = seen
-        .iter()
-        .map(|(_, jwt)| UnverifiedClaims::decode(jwt).unwrap())
-        .collect();
-    assert_ne!(claims[0].get("jti"), claims[1].get("jti"));
-    let header: BTreeMap<&str, &Value> = claims[0].header().collect();
-    assert_eq!(
-        (header["alg"], header["typ"]),
-        (&Value::from("PS256"), &Value::from("JWT"))
-    );
-    let thumbprint = header["x5t#S256"].as_str().unwrap();
-    assert!(
-        thumbprint.len() == 43 && !thumbprint.contains(['=', '+', '/']),
-        "{thumbprint}"
-    );
-    assert_eq!(header.len(), 3, "no chain where none is asked for");
-    for ((url, _), claims) in seen.iter().zip(&claims) {
-        assert_eq!(claims.get("aud").unwrap().as_str(), Some(url.as_str()));
-        for time in ["exp", "nbf", "iat"] {
-            assert!(claims.get(time).unwrap().is_u64(), "{time}");
-        }
-    }
-}
-
 // azure_identity: the same token again until 5 minutes before expiry.
 #[test]
 fn a_token_that_the_api_challenges_is_dropped_and_asked_for_again_with_the_claims() {
@@ -460,7 +391,7 @@ fn a_client_is_a_plain_type_that_serves_many_tenants() {
     assert_eq!(requests.load(Ordering::SeqCst), 2);
 }
 
-const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3600,"access_token":"t"}"#;
+pub(super) const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3600,"access_token":"t"}"#;
 
 /// How long the stub takes for an answer.
 const LATENCY: Duration = Duration::from_millis(50);
@@ -532,7 +463,7 @@ impl Clock for PausedClock {
     }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(super) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)

@@ -2,8 +2,6 @@
 
 use std::fs;
 use std::process::Output;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use entra_emulator::{App, Emulator, Fault};
 use serde_json::Value;
@@ -13,16 +11,16 @@ use crate::common::server::{self, Server};
 use crate::common::terminal;
 use crate::common::{self, entra, err, fails, file, out, private_folder, run, variables};
 
-fn call(emulator: &Emulator, words: &[&str]) -> Output {
+pub(super) fn call(emulator: &Emulator, words: &[&str]) -> Output {
     run(&[&["call"], words].concat(), &variables(emulator))
 }
 
-fn users(emulator: &Emulator) -> String {
+pub(super) fn users(emulator: &Emulator) -> String {
     format!("{}/users", emulator.graph_url())
 }
 
 /// A call of a scripted server, as the API with this audience.
-fn call_server(emulator: &Emulator, server: &Server, words: &[&str]) -> Output {
+pub(super) fn call_server(emulator: &Emulator, server: &Server, words: &[&str]) -> Output {
     let url = server.url("/x");
     call(
         emulator,
@@ -274,197 +272,6 @@ fn include_shows_status_and_headers() {
 }
 
 #[test]
-fn items_of_all_pages_are_lines() {
-    let emulator = Emulator::start();
-    let all = call(&emulator, &["GET", &users(&emulator)]);
-    let all: Value = serde_json::from_str(out(&all)).unwrap();
-    let all = all["value"].as_array().unwrap();
-    assert!(all.len() > 1);
-    let output = call(
-        &emulator,
-        &["GET", &format!("{}?$top=1", users(&emulator)), "--paginate"],
-    );
-    assert!(output.status.success(), "{}", err(&output));
-    let lines: Vec<Value> = out(&output)
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    assert_eq!(&lines, all);
-    assert!(
-        err(&output).contains(&format!("{} items on", all.len())),
-        "{}",
-        err(&output)
-    );
-    assert_eq!(emulator.token_requests().len(), 2);
-}
-
-#[test]
-fn token_near_its_end_is_renewed_between_pages() {
-    // The second lives shorter than the time that a token must have left for another request.
-    for (seconds, tokens) in [(3600, 1), (4, 3)] {
-        let emulator = Emulator::builder()
-            .token_lifetime(Duration::from_secs(seconds))
-            .app(App::new("daemon").grant(Emulator::GRAPH, "User.Read.All"))
-            .start();
-        let output = call(
-            &emulator,
-            &["GET", &format!("{}?$top=1", users(&emulator)), "--paginate"],
-        );
-        assert!(output.status.success(), "{}", err(&output));
-        assert_eq!(out(&output).lines().count(), 3);
-        // One for each page: a new token is used once, however short its life is.
-        assert_eq!(emulator.token_requests().len(), tokens, "{seconds} s");
-        assert!(!err(&output).contains("rejected"), "{}", err(&output));
-    }
-}
-
-#[test]
-fn pages_are_followed_by_header_and_by_body() {
-    let emulator = Emulator::start();
-    for header in ["NextPageUri", "NextPageUrl"] {
-        let server = Server::start(move |request| {
-            let at = request.path.trim_start_matches("/x").len();
-            let answer = server::Answer::new(200).body(format!("[{{\"z\":{at}, \"a\":1}},\n {{}}]").as_bytes());
-            if at < 2 {
-                let next = format!("http://{}/x{}", request.header("host").unwrap(), "y".repeat(at + 1));
-                answer.header(header, &next)
-            } else {
-                answer
-            }
-        });
-        let output = call_server(&emulator, &server, &["--paginate"]);
-        assert!(output.status.success(), "{}", err(&output));
-        assert_eq!(
-            out(&output),
-            "{\"z\":0,\"a\":1}\n{}\n{\"z\":1,\"a\":1}\n{}\n{\"z\":2,\"a\":1}\n{}\n"
-        );
-    }
-}
-
-#[test]
-fn pages_elsewhere_and_circles_end_with_an_error() {
-    let emulator = Emulator::start();
-    let elsewhere = Server::start(|_| server::Answer::new(200).body(b"[]"));
-    let other = elsewhere.url("/x");
-    for (next, said) in [
-        (other.as_str(), "the next page is at another host"),
-        ("https://evil.example/x", "the next page is at another host"),
-        ("//evil.example/x", "next page"),
-        ("/x", "was read before"),
-    ] {
-        let body = serde_json::json!({ "value": [1], "@odata.nextLink": next }).to_string();
-        let server = Server::start(move |_| server::Answer::new(200).body(body.as_bytes()));
-        let output = call_server(&emulator, &server, &["--paginate"]);
-        assert_eq!(output.status.code(), Some(10), "{}", err(&output));
-        assert!(err(&output).contains(said), "{next}: {}", err(&output));
-        assert!(server.requests().len() <= 2);
-    }
-    assert!(elsewhere.requests().is_empty());
-
-    let server = Server::start(|request| {
-        let body = serde_json::json!({ "value": [1], "nextLink": format!("{}x", request.path) });
-        server::Answer::new(200).body(body.to_string().as_bytes())
-    });
-    let output = call_server(&emulator, &server, &["--paginate", "--max-pages", "3"]);
-    assert_eq!((output.status.code(), out(&output)), (Some(10), "1\n1\n1\n"));
-    assert!(err(&output).contains("more than 3 pages"), "{}", err(&output));
-    assert_eq!(server.requests().len(), 3);
-
-    let output = call(&emulator, &["POST", &users(&emulator), "--paginate"]);
-    fails(&output, 2, &["--paginate goes with GET"]);
-}
-
-#[test]
-fn throttled_requests_are_sent_again() {
-    let emulator = Emulator::start();
-    let af429 = "{'error':{'code':'AF429','message':'Too many requests.'}}";
-    for fault in [
-        Fault::status(429).retry_after(Duration::from_secs(1)),
-        Fault::status(503).retry_after(Duration::ZERO),
-        Fault::status(403).with_body(af429).retry_after(Duration::ZERO),
-    ] {
-        emulator.fault(fault.on("/v1.0/users").times(2));
-        let output = call(&emulator, &["GET", &users(&emulator)]);
-        assert!(output.status.success(), "{}", err(&output));
-        assert!(err(&output).contains("(2 of 4)"), "{}", err(&output));
-    }
-    emulator.fault(
-        Fault::status(429)
-            .retry_after(Duration::ZERO)
-            .on("/v1.0/users")
-            .always(),
-    );
-    let output = call(&emulator, &["GET", &users(&emulator), "--retries", "2", "-q"]);
-    fails(
-        &output,
-        10,
-        &["429 Too Many Requests", "try again later", "retry after 0 s"],
-    );
-}
-
-#[test]
-fn a_long_pause_is_not_waited_for() {
-    let emulator = Emulator::start();
-    emulator.fault(
-        Fault::status(429)
-            .retry_after(Duration::from_secs(1000))
-            .on("/v1.0/users")
-            .always(),
-    );
-    let start = Instant::now();
-    let output = call(&emulator, &["GET", &users(&emulator), "-o", "json"]);
-    assert!(start.elapsed() < Duration::from_secs(60));
-    let failure: Value = serde_json::from_str(err(&output).lines().last().unwrap()).unwrap();
-    assert_eq!(
-        (&failure["retry_after"], &failure["status"]),
-        (&1000.into(), &429.into()),
-        "{failure}"
-    );
-}
-
-#[test]
-fn a_rejected_token_is_renewed_once() {
-    let emulator = Emulator::start();
-    let folder = private_folder();
-    let store = folder.path().join("state").display().to_string();
-    let variables = [&variables(&emulator)[..], &[("ENTRA_STORE", &*store)]].concat();
-    let url = users(&emulator);
-    let words = ["call", "GET", &*url, "--cache"];
-    for requests in [1, 1] {
-        let output = run(&words, &variables);
-        assert!(output.status.success(), "{}", err(&output));
-        assert_eq!(emulator.token_requests().len(), requests);
-    }
-    emulator.clock().advance(Duration::from_secs(1));
-    emulator.revoke_tokens();
-    let output = run(&words, &variables);
-    assert!(output.status.success(), "{}", err(&output));
-    assert!(err(&output).contains("the API rejected the token"), "{}", err(&output));
-    assert_eq!(emulator.token_requests().len(), 2);
-    // The newer one is kept.
-    assert!(run(&words, &variables).status.success());
-    assert_eq!(emulator.token_requests().len(), 2);
-
-    emulator.fault(Fault::status(401).on("/v1.0/users").always());
-    let output = run(&words, &variables);
-    fails(
-        &output,
-        10,
-        &["401 Unauthorized", "the token is for https://graph.microsoft.com"],
-    );
-    assert_eq!(emulator.token_requests().len(), 3);
-}
-
-#[test]
-fn a_token_without_a_cache_is_renewed_as_well() {
-    let emulator = Emulator::start();
-    emulator.fault(Fault::status(401).on("/v1.0/users"));
-    let output = call(&emulator, &["GET", &users(&emulator)]);
-    assert!(output.status.success(), "{}", err(&output));
-    assert_eq!(emulator.token_requests().len(), 2);
-}
-
-#[test]
 fn an_account_calls_an_emulator_as_well() {
     let emulator = Emulator::start();
     let folder = private_folder();
@@ -476,31 +283,6 @@ fn an_account_calls_an_emulator_as_well() {
     let output = run(&["call", "GET", url, "--account"], &variables);
     fails(&output, 4, &["resource: https://graph.microsoft.us"]);
     assert!(!err(&output).contains("warning"), "{}", err(&output));
-}
-
-#[test]
-fn a_claims_challenge_is_passed_on() {
-    let emulator = Emulator::start();
-    // {"access_token":{"nbf":{"essential":true,"value":"1"}}}
-    let claims = "eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxIn19fQ==";
-    let challenge = format!("Bearer error=\"insufficient_claims\", claims=\"{claims}\"");
-    let count = AtomicUsize::new(0);
-    let server = Server::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
-        0 => server::Answer::new(401).header("www-authenticate", &challenge),
-        _ => server::Answer::new(200).body(b"{}"),
-    });
-    let output = call_server(&emulator, &server, &["--capability", "cp1"]);
-    assert!(output.status.success(), "{}", err(&output));
-    let requests = emulator.token_requests();
-    assert_eq!(requests.len(), 2);
-    let sent: Value = serde_json::from_str(requests[1].form_value("claims").unwrap()).unwrap();
-    assert_eq!(sent["access_token"]["nbf"]["value"], "1", "{sent}");
-    let tokens: Vec<_> = server
-        .requests()
-        .iter()
-        .map(|request| request.header("authorization").map(str::to_owned))
-        .collect();
-    assert_ne!(tokens[0], tokens[1]);
 }
 
 #[test]

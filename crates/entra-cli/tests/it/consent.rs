@@ -1,22 +1,22 @@
 //! `entra consent`, `entra tenants` and `entra token --flow`: a person somewhere in a browser, and the command waiting for him.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use entra_emulator::{Api, App, Config, Emulator, EmulatorBuilder, Tenant};
+use entra_emulator::{Api, App, Emulator, Tenant};
 use entra_proto::UnverifiedClaims;
 use redb::ReadableTable;
 use serde_json::Value;
 
 use crate::common::waiting::{Setting, json};
-use crate::common::{GRAPH, Running, command, entra, err, fails, file, out, private_folder, run};
+use crate::common::{GRAPH, entra, err, fails, out, private_folder, run};
 
 const OFFICE: &str = "https://manage.office.com";
 const ADMIN: &str = "adele@contoso.onmicrosoft.com";
 
 /// The application of one company, which other tenants have not heard of yet.
-fn emulator() -> Emulator {
+pub(super) fn emulator() -> Emulator {
     let home = "mycompany.example";
     Emulator::builder()
         .tenant(Tenant::new(home))
@@ -449,208 +449,4 @@ fn what_cannot_be_waited_for_is_refused_before_a_browser_is_sent_away() {
     // The port that it listens at otherwise may be taken.
     let unknown = setting.run(&[&unknown[..], &["--listen", "localhost:0"]].concat());
     fails(&unknown, 3, &["tenant \"common\" is not taken", "organizations"]);
-}
-
-#[test]
-fn a_person_signs_in_in_a_browser() {
-    let emulator = emulator();
-    let setting = Setting::new(&emulator);
-    let public = &*emulator.apps()[1].client_id;
-    for words in [&["--client-id", public, "--public"][..], &["--v1"], &[]] {
-        let target = if words == ["--v1"] {
-            ["--resource", GRAPH]
-        } else {
-            ["--scope", "User.Read"]
-        };
-        let words = [&["token", "--flow", "auth-code", "-o", "json"], words, &target].concat();
-        let waiting = setting.start(&words);
-        assert!(waiting.url.contains("&prompt=select_account"), "{}", waiting.url);
-        waiting.come_back(&emulator.approve(&waiting.url, "adele@mycompany.example").unwrap().url);
-        let output = waiting.end();
-        let answer: Value = json(&output);
-        assert_eq!(answer["username"], "adele@mycompany.example");
-        let claims = UnverifiedClaims::decode(answer["access_token"].as_str().unwrap()).unwrap();
-        assert!(claims.scopes().any(|scope| scope == "User.Read"), "{claims:?}");
-        let refresh_token = emulator
-            .token_requests()
-            .iter()
-            .any(|request| request.grant.as_deref() == Some("refresh_token"));
-        assert!(!refresh_token && !out(&output).contains("refresh_token"));
-    }
-}
-
-#[test]
-fn a_person_types_in_a_code_elsewhere() {
-    let emulator = emulator();
-    let setting = Setting::new(&emulator);
-    let public = &*emulator.apps()[1].client_id;
-    for approves in [true, false] {
-        let words = [
-            "token",
-            "--flow",
-            "device-code",
-            "--public",
-            "--client-id",
-            public,
-            "--scope",
-            "User.Read",
-        ];
-        let mut child = Running::start(&mut command(&words, &setting.variables()));
-        let mut said = BufReader::new(child.stderr.take().unwrap());
-        let mut message = String::new();
-        said.read_line(&mut message).unwrap();
-        let code = message
-            .split_once("the code ")
-            .unwrap()
-            .1
-            .split([' ', '.'])
-            .next()
-            .unwrap();
-        if approves {
-            emulator.approve_device(code, "alex@mycompany.example").unwrap();
-        } else {
-            emulator.decline_device(code).unwrap();
-        }
-        let mut stderr = Vec::new();
-        said.read_to_end(&mut stderr).unwrap();
-        let mut output = child.output();
-        output.stderr = stderr;
-        if approves {
-            assert!(out(&output).starts_with("eyJ"), "{}", err(&output));
-            assert!(err(&output).contains("alex@mycompany.example"), "{}", err(&output));
-        } else {
-            assert_ne!(output.status.code(), Some(0));
-            assert!(err(&output).contains("authorization_declined"), "{}", err(&output));
-        }
-    }
-}
-
-#[test]
-fn an_api_asks_on_behalf_of_its_user() {
-    let home = "mycompany.example";
-    let emulator = Emulator::builder()
-        .tenant(Tenant::new(home))
-        .api(
-            Api::new("api://todo")
-                .app_id("11111111-2222-3333-4444-555555555555")
-                .scope("Todo.Read"),
-        )
-        .app(
-            App::new("todo")
-                .client_id("11111111-2222-3333-4444-555555555555")
-                .redirect_uri("http://127.0.0.1")
-                .request_scope("api://todo", "Todo.Read")
-                .grant_scope(GRAPH, "User.Read"),
-        )
-        .start();
-    let setting = Setting::new(&emulator);
-    let waiting = setting.start(&["token", "--flow", "auth-code", "--scope", "api://todo/Todo.Read"]);
-    waiting.come_back(&emulator.approve(&waiting.url, "alex@mycompany.example").unwrap().url);
-    let output = waiting.end();
-    let assertion = file("behalf.jwt", out(&output));
-    let assertion = assertion.to_str().unwrap();
-    for words in [&["--scope", "User.Read"][..], &["--v1", "--resource", GRAPH]] {
-        let words = [&["token", "--flow", "obo", "--assertion-file", assertion], words].concat();
-        let output = setting.run(&words);
-        let claims = UnverifiedClaims::decode(out(&output).trim()).unwrap_or_else(|_| panic!("{}", err(&output)));
-        assert_eq!(claims.username(), Some("alex@mycompany.example"));
-        assert!(claims.audience().is_some_and(|audience| audience != "api://todo"));
-    }
-}
-
-#[test]
-fn help_shows_an_emulator_in_which_an_api_can_ask_for_its_user() {
-    let help = run(&["emulator", "--help"], &[]);
-    let (_, rest) = out(&help).split_once("In obo.json:\n").unwrap();
-    let (config, rest) = rest.split_once("\nRun the first command, ").unwrap();
-    let start = rest.find("entra token").unwrap();
-    let end = rest[start..].find("\n\n").unwrap();
-    let pipe = rest[start..start + end].replace('\\', " ");
-    let pipe = pipe.split_whitespace().collect::<Vec<_>>().join(" ");
-    let (first, second) = pipe.split_once(" | ").unwrap();
-    let words = |line: &str| -> Vec<String> { line.split(' ').skip(1).map(str::to_owned).collect() };
-    let config = Config::from_json(config).unwrap();
-    let emulator = EmulatorBuilder::from(config).start();
-    let setting = Setting::new(&emulator);
-    let user = format!("adele@{}", emulator.domain());
-
-    let first = words(first);
-    let waiting = setting.start(&first.iter().map(String::as_str).collect::<Vec<_>>());
-    waiting.come_back(&emulator.approve(&waiting.url, &user).unwrap().url);
-    let assertion = waiting.end();
-    let told = err(&assertion);
-    assert!(told.find("has signed in") < told.find("a token for "), "{told}");
-    let second = words(second);
-    let second: Vec<&str> = second.iter().map(String::as_str).collect();
-    for tenant in [emulator.tenant_id(), "common"] {
-        let words = [&second[..], &["--tenant", tenant]].concat();
-        let output = entra(&words, &setting.variables(), out(&assertion));
-        let claims = UnverifiedClaims::decode(out(&output).trim()).unwrap_or_else(|_| panic!("{}", err(&output)));
-        assert_eq!(claims.username(), Some(&*user));
-        // The tenant that was asked, which is the user's.
-        let asked = format!("from {}/{},", emulator.base_url(), emulator.tenant_id());
-        assert!(err(&output).contains(&asked), "{}", err(&output));
-    }
-}
-
-#[test]
-fn flows_that_do_not_go_together_say_so() {
-    let emulator = emulator();
-    let setting = Setting::new(&emulator);
-    let token = |words: &[&str]| setting.run(&[&["token", "--scope", "User.Read"], words].concat());
-    fails(
-        &token(&["--flow", "password"]),
-        3,
-        &["password is not supported", "device code"],
-    );
-    fails(&token(&["--flow", "obo"]), 2, &["--assertion-file"]);
-    fails(&token(&["--assertion-file", "x"]), 2, &["--flow obo"]);
-    fails(&token(&["--public"]), 2, &["--flow device-code"]);
-    // Whoever writes the assertion into a pipe may have to sign in for it: all else is looked at before.
-    for (words, exit) in [(["--claims", "{"], 3), (["--ca-file", "missing"], 3)] {
-        let words = [&["--flow", "obo", "--assertion-file", "missing.jwt"], &words[..]].concat();
-        let output = token(&words);
-        fails(&output, exit, &[]);
-        assert!(!err(&output).contains("missing.jwt"), "{}", err(&output));
-    }
-    for flow in ["client-credentials", "device-code", "obo"] {
-        let obo = if flow == "obo" {
-            &["--assertion-file", "x"][..]
-        } else {
-            &[]
-        };
-        for given in [
-            &["--listen", "127.0.0.1:0"],
-            &["--wait", "1"],
-            &["--redirect-uri", "https://a.example/"],
-        ] {
-            fails(
-                &token(&[&["--flow", flow], &given[..], obo].concat()),
-                2,
-                &["--flow auth-code"],
-            );
-        }
-    }
-    fails(
-        &token(&["--flow", "obo", "--assertion-file", "-", "--secret-file", "-"]),
-        2,
-        &["standard input cannot hold both"],
-    );
-    fails(
-        &token(&["--flow", "obo", "--assertion-file", "-"]),
-        9,
-        &["standard input: user assertion is empty"],
-    );
-    for flow in ["auth-code", "device-code"] {
-        let public = |more: &[&str]| token(&[&["--flow", flow, "--public"], more].concat());
-        fails(&public(&["--secret", "canary"]), 2, &["a secret on the command line"]);
-        fails(&public(&["--region", "westeurope"]), 2, &["--region"]);
-    }
-    fails(&token(&["--flow", "device-code", "--watch"]), 2, &["--watch"]);
-    fails(&token(&["--flow", "device-code", "--claims", "{}"]), 2, &["--claims"]);
-    fails(
-        &token(&["--flow", "auth-code", "--region", "westeurope"]),
-        2,
-        &["--region"],
-    );
 }

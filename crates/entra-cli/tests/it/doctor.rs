@@ -6,21 +6,21 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use entra_emulator::{App, Emulator, Fault};
+use entra_emulator::{App, Emulator};
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use serde_json::{Value, json};
 
 use crate::common::{self, GRAPH, entra, err, file, out, variables};
 
 /// What a run for programs reported.
-struct Report {
-    code: i32,
-    json: Value,
-    shown: String,
+pub(super) struct Report {
+    pub(super) code: i32,
+    pub(super) json: Value,
+    pub(super) shown: String,
 }
 
 impl Report {
-    fn of(words: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub(super) fn of(words: &[&str], variables: &[(&str, &str)]) -> Self {
         let output = entra(&[&["doctor", "-o", "json"], words].concat(), variables, "");
         let report: Value = serde_json::from_str(out(&output)).unwrap_or_else(|_| panic!("{}", err(&output)));
         let code = output.status.code().unwrap();
@@ -33,7 +33,7 @@ impl Report {
     }
 
     /// The statuses of all checks but those that are ok.
-    fn not_ok(&self) -> BTreeMap<&str, &str> {
+    pub(super) fn not_ok(&self) -> BTreeMap<&str, &str> {
         self.checks()
             .map(|check| (text(check, "check"), text(check, "status")))
             .filter(|(_, status)| *status != "ok")
@@ -41,7 +41,7 @@ impl Report {
     }
 
     #[track_caller]
-    fn check(&self, name: &str) -> &Value {
+    pub(super) fn check(&self, name: &str) -> &Value {
         let mut checks = self.checks();
         checks
             .find(|check| check["check"] == name)
@@ -50,7 +50,7 @@ impl Report {
 
     /// A check found this, and advises that.
     #[track_caller]
-    fn says(&self, name: &str, found: &str, hint: &str) {
+    pub(super) fn says(&self, name: &str, found: &str, hint: &str) {
         let check = self.check(name);
         assert!(text(check, "found").contains(found), "{found}: {check}");
         assert!(common::hints(check).contains(hint), "{hint}: {check}");
@@ -58,27 +58,27 @@ impl Report {
 
     /// A check was left out, which says because of what and repeats no advice.
     #[track_caller]
-    fn skips(&self, name: &str, needs: &str) {
+    pub(super) fn skips(&self, name: &str, needs: &str) {
         let check = self.check(name);
         assert_eq!(check["details"]["needs"], json!([needs]), "{check}");
         assert_eq!(text(check, "found"), format!("needs {needs}"));
         assert_eq!(check["hints"], json!([]), "{check}");
     }
 
-    fn checks(&self) -> impl Iterator<Item = &Value> {
+    pub(super) fn checks(&self) -> impl Iterator<Item = &Value> {
         self.json["checks"].as_array().unwrap().iter()
     }
 }
 
-fn text<'a>(check: &'a Value, member: &str) -> &'a str {
+pub(super) fn text<'a>(check: &'a Value, member: &str) -> &'a str {
     check[member].as_str().unwrap_or_default()
 }
 
-fn both(output: &Output) -> String {
+pub(super) fn both(output: &Output) -> String {
     format!("{}{}", out(output), err(output))
 }
 
-fn with<'a>(variables: &[(&'a str, &'a str)], name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
+pub(super) fn with<'a>(variables: &[(&'a str, &'a str)], name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
     let others = variables.iter().copied().filter(|pair| pair.0 != name);
     others.chain([(name, value)]).collect()
 }
@@ -96,7 +96,7 @@ fn days(days: u64) -> Duration {
     Duration::from_secs(days * 86_400)
 }
 
-fn jwt(claims: &Value) -> String {
+pub(super) fn jwt(claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}.c2ln", part(&json!({"alg": "none"})), part(claims))
 }
@@ -474,221 +474,4 @@ fn the_slash_at_the_end_of_an_audience_is_followed_into_the_token() {
     assert_eq!((report.code, report.not_ok()), (0, BTreeMap::new()), "{}", report.json);
     report.says("audience", &api.app_id, "");
     report.says("issued-to", "azpacr 1", "");
-}
-
-#[test]
-fn every_setting_that_is_wrong_is_told_in_one_run() {
-    let output = entra(&["doctor"], &[], "");
-    assert_eq!(output.status.code(), Some(3), "{}", both(&output));
-    for line in [
-        "fail     tenant ",
-        "fail     client-id ",
-        "fail     credential ",
-        "fail     target ",
-    ] {
-        assert!(out(&output).contains(line), "{line}: {}", out(&output));
-    }
-    // What nobody gave comes from nowhere.
-    assert_eq!(out(&output).matches("the default").count(), 3, "{}", out(&output));
-    for said in ["--tenant", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"] {
-        assert!(out(&output).contains(said), "{said}: {}", out(&output));
-    }
-
-    let emulator = Emulator::start();
-    let mut variables = variables(&emulator).to_vec();
-    variables[1].1 = "common";
-    variables[2].1 = "canary~of~a~secret";
-    variables.push(("HTTPS_PROXY", "socks5://user:canary@127.0.0.1:1"));
-    let words = ["--resource", GRAPH, "--region", "westeurope", "--secret", "canary"];
-    let report = Report::of(&words, &variables);
-    let failed: Vec<&str> = report
-        .checks()
-        .filter(|check| check["status"] == "fail")
-        .map(|check| text(check, "check"))
-        .collect();
-    assert_eq!(failed, ["tenant", "client-id", "credential", "region", "network"]);
-    report.says("tenant", "common", "contoso.onmicrosoft.com");
-    report.says("credential", "seen by every user", "--secret-file");
-    assert!(!report.shown.contains("canary"), "{}", report.shown);
-    assert_eq!(emulator.request_count(), 0);
-}
-
-#[test]
-fn settings_that_other_programs_would_stumble_over_are_warned_of() {
-    let emulator = Emulator::start();
-    let tenant = format!("{}\n", emulator.tenant_id());
-    let mut variables = with(&variables(&emulator), "AZURE_TENANT_ID", &tenant);
-    variables.push(("AZURE_FEDERATED_TOKEN_FILE", "/var/run/token"));
-    let report = Report::of(&["--resource", GRAPH], &variables);
-    assert_eq!(
-        (report.code, report.not_ok()),
-        (0, [("credential", "warn"), ("tenant", "warn")].into())
-    );
-    report.says("tenant", "white space", "white space");
-    report.says("credential", "AZURE_FEDERATED_TOKEN_FILE is set as well", "unset");
-
-    let twice = with(&variables, "AZURE_CLIENT_ID", emulator.tenant_id());
-    let report = Report::of(&["--resource", GRAPH], &twice);
-    report.says("tenant", "it is the client id as well", "copy");
-    report.says("token-request", "AADSTS700016", "");
-
-    let secret = format!("{}\n\n", emulator.client_secret());
-    let path = file("doctor-secret.txt", &secret);
-    let words = ["--resource", GRAPH, "--secret-file", path.to_str().unwrap()];
-    let report = Report::of(&words, &variables);
-    report.says("credential", "white space or a line end", "printf");
-    assert_eq!(report.check("credential")["source"]["kind"], "file");
-    let words = ["doctor", "--resource", GRAPH, "--secret-file", "-"];
-    let piped = entra(&words, &variables, emulator.client_secret());
-    assert!(
-        out(&piped).contains("a client secret  (from standard input)"),
-        "{}",
-        both(&piped)
-    );
-    assert!(piped.status.success() && !both(&piped).contains(emulator.client_secret()));
-    assert!(!report.shown.contains(emulator.client_secret()), "{}", report.shown);
-}
-
-#[test]
-fn a_federated_token_is_looked_into_and_not_shown() {
-    let emulator = Emulator::start();
-    let in_an_hour = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap()
-        .as_secs()
-        + 3600;
-    let token = jwt(
-        &json!({"iss": "https://issuer.example", "sub": "system:serviceaccount:a:b",
-        "aud": "api://AzureADTokenExchange", "exp": in_an_hour}),
-    );
-    let path = file("doctor-federated", &token);
-    let words = ["--resource", GRAPH, "--federated-token-file", path.to_str().unwrap()];
-    let report = Report::of(&words, &variables(&emulator));
-    assert_eq!(report.check("federated-token")["status"], "ok", "{}", report.json);
-    report.says("federated-token", "subject system:serviceaccount:a:b", "");
-    assert!(!report.shown.contains("eyJ"), "{}", report.shown);
-    // The emulator knows no second issuer; that it was asked is what matters.
-    assert_eq!(
-        emulator.token_requests()[0].form_value("client_assertion"),
-        Some(token.as_str())
-    );
-
-    let report = Report::of(
-        &["--resource", GRAPH, "--federated-token-file", "nowhere"],
-        &variables(&emulator),
-    );
-    assert_eq!(report.code, 4);
-    report.says("federated-token", "nowhere", "the platform writes the token");
-    report.says("token-request", "needs federated-token", "");
-}
-
-#[test]
-fn strange_answers_are_named_and_end_nothing() {
-    let emulator = Emulator::start();
-    let variables = variables(&emulator);
-    let look = |fault: Fault| {
-        emulator.fault(fault.on("openid-configuration"));
-        Report::of(&["--resource", GRAPH], &variables)
-    };
-    // Busy now: whether the tenant exists is open, and the token is asked for.
-    let report = look(Fault::status(503));
-    assert_eq!(
-        (report.code, report.not_ok()),
-        (0, [("tenant-found", "warn")].into()),
-        "{}",
-        report.json
-    );
-    // Somebody else answers: then nothing secret is sent there.
-    for fault in [
-        Fault::body("<html>canary"),
-        Fault::redirect(302, "http://portal.example/?canary"),
-        Fault::body("["),
-    ] {
-        let asked = emulator.token_requests().len();
-        let report = look(fault);
-        assert_eq!(
-            (report.code, &report.check("tenant-found")["status"]),
-            (9, &json!("fail"))
-        );
-        report.says("tenant-found", "not the description of a tenant", "proxy");
-        assert!(!report.shown.contains("canary"), "{}", report.shown);
-        assert_eq!(emulator.token_requests().len(), asked);
-    }
-    emulator.fault(Fault::reset().on("openid-configuration"));
-    let report = Report::of(&["--resource", GRAPH], &variables);
-    assert_eq!(
-        (report.code, &report.check("connection")["details"]["stage"]),
-        (7, &json!("http"))
-    );
-}
-
-#[test]
-fn a_token_is_never_shown_even_by_an_authority_that_repeats_what_it_was_sent() {
-    let emulator = Emulator::start();
-    let variables = variables(&emulator);
-    let secret = emulator.client_secret();
-    let echo = |access_token: &str| {
-        let answer = json!({"access_token": access_token, "expires_in": 60, "token_type": "Bearer"});
-        ["text", "json"].map(|form| {
-            emulator.fault(Fault::body(answer.to_string()).on("/token"));
-            let output = entra(&["doctor", "--resource", GRAPH, "-o", form], &variables, "");
-            assert!(
-                !both(&output).contains(secret) && !both(&output).contains(access_token),
-                "{}",
-                both(&output)
-            );
-            both(&output)
-        })
-    };
-    let told = echo(&jwt(
-        &json!({"aud": secret, "roles": [secret, "Some.Role"], "tid": emulator.tenant_id(),
-        "azp": emulator.client_id(), "azpacr": "1", "ver": "2.0"}),
-    ));
-    assert!(
-        told.iter()
-            .all(|told| told.contains("[not shown], Some.Role") && told.contains("60 s, so short")),
-        "{told:?}"
-    );
-    let told = echo("canary-opaque");
-    assert!(told.iter().all(|told| told.contains("opaque")), "{told:?}");
-    // A refusal that repeats the request.
-    let refusal = json!({"error": "invalid_client\u{7f}", "error_description": format!("client_secret={secret}")});
-    emulator.fault(Fault::body(refusal.to_string()).on("/token"));
-    let report = Report::of(&["--resource", GRAPH], &variables);
-    assert_eq!(report.code, 5, "{}", report.json);
-    assert!(
-        !report.shown.contains(secret) && !report.shown.contains('\u{7f}'),
-        "{}",
-        report.shown
-    );
-}
-
-#[test]
-fn a_key_or_a_token_in_the_place_of_its_file_is_named_and_not_shown() {
-    let key = "-----BEGIN PRIVATE KEY-----\nMIIEcanary\n-----END PRIVATE KEY-----\n";
-    let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJjYW5hcnkifQ.canary";
-    for (setting, value) in [
-        ("AZURE_CLIENT_CERTIFICATE_PATH", key),
-        ("AZURE_FEDERATED_TOKEN_FILE", token),
-    ] {
-        let variables = [
-            ("AZURE_TENANT_ID", "contoso.com"),
-            ("AZURE_CLIENT_ID", "535fb089-9ff3-47b6-9bfb-4f1264799865"),
-            ("AZURE_AUTHORITY_HOST", "http://127.0.0.1:1"),
-            (setting, value),
-        ];
-        let report = Report::of(&["--resource", GRAPH], &variables);
-        report.says("credential", "holds a key or a token itself", "write that to a file");
-        assert!(
-            report.shown.contains(setting) && !report.shown.contains("canary"),
-            "{}",
-            report.shown
-        );
-        let output = entra(&["token", "--resource", GRAPH], &variables, "");
-        assert!(
-            !both(&output).contains("canary") && err(&output).contains(setting),
-            "{}",
-            both(&output)
-        );
-    }
 }

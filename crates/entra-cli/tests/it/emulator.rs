@@ -3,21 +3,22 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use entra_emulator::Emulator;
 
-use crate::common::{self, Running, command, err, fails, run};
+#[cfg(target_os = "linux")]
+use crate::common::skips::skip;
+use crate::common::{self, Running, command, fails, run};
 
 /// An emulator, and the lines that it prints up to the one that begins so.
 ///
 /// That is its last one: without a reader for what follows, the emulator would end.
-fn started(words: &[&str], variables: &[(&str, &str)], last: &str) -> (Running, Vec<String>) {
+pub(super) fn started(words: &[&str], variables: &[(&str, &str)], last: &str) -> (Running, Vec<String>) {
     let mut child = Running::start(&mut command(&[&["emulator"], words].concat(), variables));
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut printed = Vec::new();
@@ -31,54 +32,22 @@ fn started(words: &[&str], variables: &[(&str, &str)], last: &str) -> (Running, 
     (child, printed)
 }
 
-fn folder(name: &str) -> PathBuf {
+pub(super) fn folder(name: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&path);
     std::fs::create_dir_all(&path).unwrap();
     path
 }
 
-fn signal(child: &Child, name: &str) {
+pub(super) fn signal(child: &Child, name: &str) {
     let done = Command::new("kill")
         .args([&format!("-{name}"), &child.id().to_string()])
         .status();
     assert!(done.unwrap().success());
 }
 
-#[test]
-fn the_ca_stands_in_a_folder_of_its_own_until_the_end() {
-    // Under `nohup` the child ignores it, which is a test of its own.
-    let signals = [("TERM", 15), ("INT", 2), ("HUP", 1)];
-    for (name, number) in signals
-        .into_iter()
-        .filter(|(name, _)| *name != "HUP" || !ignores_hangup("self"))
-    {
-        let folder = folder(&format!("ca-{name}"));
-        // Whoever guesses the old name gains nothing.
-        let variables = [("TMPDIR", folder.to_str().unwrap())];
-        let (mut child, printed) = started(&["--tls"], &variables, "export NODE_EXTRA_CA_CERTS=");
-        let ca = printed.last().unwrap().split_once('=').unwrap().1;
-        let ca = Path::new(ca.trim_matches('\''));
-        let own = ca.parent().unwrap();
-        assert_eq!(
-            own.parent().unwrap().canonicalize().unwrap(),
-            folder.canonicalize().unwrap()
-        );
-        assert_eq!(std::fs::metadata(own).unwrap().permissions().mode() & 0o777, 0o700);
-        assert!(
-            std::fs::read_to_string(ca)
-                .unwrap()
-                .starts_with("-----BEGIN CERTIFICATE")
-        );
-        assert!(!ca.to_str().unwrap().contains(&format!("-{}.", child.id())));
-        signal(&child, name);
-        assert_eq!(child.wait().unwrap().signal(), Some(number));
-        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
-    }
-}
-
 /// Whether a process ignores SIGHUP. False where the system does not tell.
-fn ignores_hangup(process: &str) -> bool {
+pub(super) fn ignores_hangup(process: &str) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     ignored.is_some_and(|set| u64::from_str_radix(set.trim(), 16).is_ok_and(|set| set & 1 == 1))
@@ -106,49 +75,6 @@ fn an_ignored_hangup_stays_ignored() {
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
 }
 
-#[test]
-fn a_named_ca_file_is_replaced_and_no_link_followed() {
-    let folder = folder("ca-out");
-    let (victim, link, old) = (folder.join("victim"), folder.join("link.pem"), folder.join("old.pem"));
-    std::fs::write(&victim, "precious").unwrap();
-    std::os::unix::fs::symlink(&victim, &link).unwrap();
-    std::fs::write(&old, "x".repeat(10_000)).unwrap();
-    common::set_mode(&old, 0o666);
-    for path in [&link, &old, &folder.join("new.pem")] {
-        let words = ["--tls", "--ca-out", path.to_str().unwrap()];
-        let (child, printed) = started(&words, &[], "export NODE_EXTRA_CA_CERTS=");
-        let named = printed.last().unwrap().split_once('=').unwrap().1;
-        assert_eq!(Path::new(named.trim_matches('\'')), path.canonicalize().unwrap());
-        assert!(path.symlink_metadata().unwrap().is_file());
-        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o133, 0, "{path:?}");
-        let pem = std::fs::read_to_string(path).unwrap();
-        assert!(pem.starts_with("-----BEGIN CERTIFICATE") && pem.ends_with("-----END CERTIFICATE-----\n"));
-        drop(child);
-        assert!(path.exists(), "it stays");
-    }
-    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
-    // Nothing of the writing is left behind.
-    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 4);
-    for other in ["/dev/null", folder.to_str().unwrap()] {
-        fails(&run(&["emulator", "--tls", "--ca-out", other], &[]), 3, &["--ca-out"]);
-    }
-}
-
-#[test]
-fn lines_about_tls_say_what_they_replace() {
-    let (_child, printed) = started(&["--tls"], &[], "export NODE_EXTRA_CA_CERTS=");
-    let at = printed
-        .iter()
-        .position(|line| line.starts_with("export SSL_CERT_FILE="))
-        .unwrap();
-    let comment = &printed[at - 2..at];
-    assert!(comment.iter().all(|line| line.starts_with("# ")), "{comment:?}");
-    assert!(
-        comment[0].contains("the place of this machine's root certificates"),
-        "{comment:?}"
-    );
-}
-
 /// As `docker stop` does, where nothing else passes signals on.
 #[cfg(target_os = "linux")]
 #[test]
@@ -156,8 +82,7 @@ fn the_first_process_of_a_container_obeys_signals() {
     let unshare = ["--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
     let possible = Command::new("unshare").args(unshare).arg("true").output();
     if !possible.is_ok_and(|output| output.status.success()) {
-        let _ = std::io::stderr().write_all(b"SKIPPED: no namespace of processes here\n");
-        return;
+        return skip("unshare", "there is no namespace of processes here");
     }
     for (words, last) in [
         (&[][..], "export AZURE_CLIENT_SECRET="),
@@ -280,33 +205,6 @@ fn the_control_port_stays_on_loopback_unless_named() {
     );
 }
 
-#[test]
-fn an_empty_variable_is_no_folder_for_the_ca() {
-    let (mut child, printed) = started(&["--tls"], &[("TMPDIR", "")], "export NODE_EXTRA_CA_CERTS=");
-    let ca = printed.last().unwrap().split_once('=').unwrap().1;
-    assert!(ca.starts_with('/') && Path::new(ca).exists(), "{ca}");
-    signal(&child, "TERM");
-    child.wait().unwrap();
-    assert!(!Path::new(ca).exists());
-}
-
-#[test]
-fn a_ca_file_that_cannot_be_written_is_told_with_its_option() {
-    let nowhere = folder("nowhere").join("none");
-    let output = run(&["emulator", "--tls"], &[("TMPDIR", nowhere.to_str().unwrap())]);
-    fails(&output, 3, &["--ca-out"]);
-    let output = run(
-        &[
-            "emulator",
-            "--tls",
-            "--ca-out",
-            nowhere.join("ca.pem").to_str().unwrap(),
-        ],
-        &[],
-    );
-    fails(&output, 3, &["none/ca.pem", "--ca-out"]);
-}
-
 /// The device example of `entra token --help`, with the variables that the emulator prints.
 #[test]
 fn the_device_example_works_with_the_default_emulator() {
@@ -397,21 +295,6 @@ fn the_log_escapes_what_a_client_sends_and_hides_secrets() {
         line.contains("Z GET /[not shown]/oauth2/v2.0/token 4") && !line.contains("canary"),
         "{line}"
     );
-}
-
-#[test]
-fn a_configuration_is_refused_without_repeating_its_secrets() {
-    for json in [
-        r#"{"apps":[{"secrets":["canary-secret"]}]}"#,
-        r#"{"apps":[{"client_id":"abc8Q~kD93jfKEl20sPq81canaryvQwT4uYbNhGcR"}]}"#,
-        r#"{"apps":[{"secrets":[{"value":"x","end":"canary"}]}]}"#,
-        r#"{"abc8Q~kD93jfKEl20sPq81canaryvQwT4uYbNhGcR":1}"#,
-    ] {
-        let config = common::file("canary-config.json", json);
-        let output = run(&["emulator", "--config", config.to_str().unwrap()], &[]);
-        fails(&output, 3, &["canary-config.json: "]);
-        assert_eq!(err(&output).matches("canary").count(), 1, "{}", err(&output));
-    }
 }
 
 /// The value that the emulator prints for other programs.
@@ -562,67 +445,5 @@ fn the_issuer_is_the_one_that_was_asked_for() {
         ("http://a?b", 2, "tenant and version are appended"),
     ] {
         fails(&run(&["emulator", "--issuer", bad], &[]), exit, &[said]);
-    }
-}
-
-#[test]
-fn the_printed_example_is_a_configuration() {
-    let example = run(&["emulator", "config", "--example"], &[]);
-    assert!(
-        example.status.success() && err(&example).contains("daemon: a secret"),
-        "{}",
-        err(&example)
-    );
-    let json: serde_json::Value = serde_json::from_str(common::out(&example)).unwrap();
-    assert_eq!(json["apps"][0]["name"], "daemon");
-    let schema = run(&["emulator", "config", "--schema"], &[]);
-    let schema: serde_json::Value = serde_json::from_str(common::out(&schema)).unwrap();
-    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
-
-    // By its file, and by standard input.
-    let file = common::file("example-config.json", common::out(&example));
-    for words in [["--config", file.to_str().unwrap()], ["--config", "-"]] {
-        let mut command = command(&[&["emulator"], &words[..]].concat(), &[]);
-        command.stdin(std::fs::File::open(&file).unwrap());
-        let mut child = Running::start(&mut command);
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let secret = lines
-            .into_iter()
-            .find(|line| line.starts_with("export AZURE_CLIENT_SECRET="));
-        assert_eq!(secret.as_deref(), Some("export AZURE_CLIENT_SECRET=s3cret"));
-    }
-}
-
-#[test]
-fn a_configuration_from_standard_input_is_named_so() {
-    let mut command = command(&["emulator", "--config", "-"], &[]);
-    command.stdin(std::fs::File::open(common::file("bad-config.json", r#"{"app": []}"#)).unwrap());
-    let output = command.output().unwrap();
-    fails(&output, 3, &["standard input: ", "unknown field `app`"]);
-    for (words, said) in [
-        (&["config"][..], "--example"),
-        (&["config", "--example", "--schema"], "--schema"),
-        (&["--port", "1", "config", "--example"], "config"),
-    ] {
-        fails(&run(&[&["emulator"], words].concat(), &[]), 2, &[said]);
-    }
-}
-
-#[test]
-fn a_wrong_certificate_is_no_fault_of_the_configuration() {
-    let certificate = common::file("no-certificate.pem", "nonsense");
-    let config = common::file("empty-config.json", "{}");
-    let words = ["emulator", "--certificate", certificate.to_str().unwrap()];
-    for more in [&[][..], &["--config", config.to_str().unwrap()]] {
-        let output = run(&[&words[..], more].concat(), &[]);
-        fails(
-            &output,
-            3,
-            &[
-                "no-certificate.pem: the entry is no certificate in PEM",
-                "entra cert new",
-            ],
-        );
-        assert!(!err(&output).contains("empty-config"), "{}", err(&output));
     }
 }

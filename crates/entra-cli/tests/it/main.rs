@@ -2,18 +2,26 @@
 
 mod call;
 mod call_limits;
+mod call_pages;
+mod call_retries;
 mod certificate;
 mod cli;
+mod cli_credentials;
 mod common;
 mod completions;
 mod connected;
 mod consent;
 mod discover;
 mod doctor;
+mod doctor_settings;
 #[cfg(unix)]
 mod emulator;
 #[cfg(unix)]
 mod emulator_command;
+#[cfg(unix)]
+mod emulator_config;
+#[cfg(unix)]
+mod emulator_tls;
 mod errors;
 #[cfg(unix)]
 mod exec;
@@ -22,8 +30,11 @@ mod help;
 mod kept;
 mod lint;
 mod lint_inputs;
+mod lint_output;
 #[cfg(unix)]
 mod login;
+#[cfg(unix)]
+mod login_errors;
 mod logs;
 mod man;
 #[cfg(unix)]
@@ -41,5 +52,6 @@ mod settings;
 #[cfg(target_os = "linux")]
 mod snapshots;
 mod token;
+mod token_flows;
 mod validate;
 mod watch;

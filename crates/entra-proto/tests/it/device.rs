@@ -4,29 +4,31 @@ use std::time::Duration;
 
 use entra_proto::{
     Application, Authority, Body, ClientCredential, Delivery, DeviceCodeRequest, DeviceStep, Error, ErrorClass, Guid,
-    RetryPolicy, Signer, SignerError, SigningAlgorithm, SigningCertificate, Step, Target, Timestamp, TokenResponse,
-    UnverifiedClaims,
+    RetryPolicy, Step, Target, Timestamp, TokenResponse,
 };
 use http::Response;
 
-const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
-const CODE: &str = r#"{"device_code":"canary-device-code","user_code":"ABCD1234","verification_uri":"https://microsoft.com/devicelogin","expires_in":900,"interval":5,"message":"To sign in, open the page."}"#;
-const LONG: &str = r#"{"device_code":"d","user_code":"u","verification_uri":"https://a.example","expires_in":86400}"#;
+pub(super) const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
+pub(super) const CODE: &str = r#"{"device_code":"canary-device-code","user_code":"ABCD1234","verification_uri":"https://microsoft.com/devicelogin","expires_in":900,"interval":5,"message":"To sign in, open the page."}"#;
+pub(super) const LONG: &str =
+    r#"{"device_code":"d","user_code":"u","verification_uri":"https://a.example","expires_in":86400}"#;
+
 const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"t"}"#;
-const PENDING: &str = r#"{"error":"authorization_pending","error_description":"AADSTS70016: pending","error_codes":[70016],"trace_id":"00000000-0000-4000-8000-000000000001"}"#;
-const SLOW_DOWN: &str = r#"{"error":"slow_down"}"#;
+pub(super) const PENDING: &str = r#"{"error":"authorization_pending","error_description":"AADSTS70016: pending","error_codes":[70016],"trace_id":"00000000-0000-4000-8000-000000000001"}"#;
+pub(super) const SLOW_DOWN: &str = r#"{"error":"slow_down"}"#;
 
 /// What the network does with one request: a status, a `Retry-After` and a body, or nothing at all.
 #[derive(Clone, Copy)]
-enum Network {
+pub(super) enum Network {
     Answers(u16, &'static str, &'static str),
     Breaks,
 }
+
 use Network::{Answers, Breaks};
 
 /// One thing that happened, with the second at which it did.
 #[derive(Debug, PartialEq, Eq, Clone)]
-enum Event {
+pub(super) enum Event {
     /// A request to the device-code endpoint.
     Asked(u64),
     /// The code was shown.
@@ -34,20 +36,21 @@ enum Event {
     /// A poll of the token endpoint.
     Polled(u64),
 }
+
 use Event::{Asked, Polled, Shown};
 
-struct Run {
+pub(super) struct Run {
     /// `None` where the network broke for good.
-    outcome: Option<Result<TokenResponse, Error>>,
-    events: Vec<Event>,
-    waits: Vec<Duration>,
-    assertions: Vec<String>,
+    pub(super) outcome: Option<Result<TokenResponse, Error>>,
+    pub(super) events: Vec<Event>,
+    pub(super) waits: Vec<Duration>,
+    pub(super) assertions: Vec<String>,
     /// What all steps showed of themselves.
-    shown: String,
+    pub(super) shown: String,
 }
 
 impl Run {
-    fn polls(&self) -> Vec<u64> {
+    pub(super) fn polls(&self) -> Vec<u64> {
         let at = |event: &Event| match event {
             Polled(at) => Some(*at),
             _ => None,
@@ -55,13 +58,13 @@ impl Run {
         self.events.iter().filter_map(at).collect()
     }
 
-    fn failed(mut self, error: Error) -> Self {
+    pub(super) fn failed(mut self, error: Error) -> Self {
         self.shown += &format!("{error} {error:?} {error:#?}");
         self.outcome = Some(Err(error));
         self
     }
 
-    fn refusal(&self) -> Error {
+    pub(super) fn refusal(&self) -> Error {
         match &self.outcome {
             Some(Err(error)) => error.clone(),
             other => panic!("{other:?}"),
@@ -69,14 +72,14 @@ impl Run {
     }
 }
 
-fn request(credential: impl Into<ClientCredential>) -> DeviceCodeRequest {
+pub(super) fn request(credential: impl Into<ClientCredential>) -> DeviceCodeRequest {
     let authority: Authority = "https://login.microsoftonline.com/organizations".parse().unwrap();
     let app = Application::new(authority, Guid::from_bytes([0xaa; 16]).into(), credential);
     app.device_code(Target::scopes("User.Read").unwrap()).unwrap()
 }
 
 /// Drives a flow: the person takes so many seconds to be shown the code, and each exchange takes none.
-fn drive(
+pub(super) fn drive(
     request: DeviceCodeRequest,
     policy: RetryPolicy,
     showing: u64,
@@ -163,7 +166,7 @@ fn drive(
     }
 }
 
-fn response(status: u16, retry_after: &str, body: &str) -> Response<Body> {
+pub(super) fn response(status: u16, retry_after: &str, body: &str) -> Response<Body> {
     let mut response = Response::builder().status(status);
     if !retry_after.is_empty() {
         response = response.header("retry-after", retry_after);
@@ -171,15 +174,15 @@ fn response(status: u16, retry_after: &str, body: &str) -> Response<Body> {
     response.body(Body::from(body.to_owned())).unwrap()
 }
 
-fn run(script: &[Network]) -> Run {
+pub(super) fn run(script: &[Network]) -> Run {
     drive(request(ClientCredential::Public), RetryPolicy::default(), 0, |at| {
         script[at]
     })
 }
 
-const PENDS: Network = Answers(400, "", PENDING);
-const STARTS: Network = Answers(200, "", CODE);
-const DONE: Network = Answers(200, "", TOKEN);
+pub(super) const PENDS: Network = Answers(400, "", PENDING);
+pub(super) const STARTS: Network = Answers(200, "", CODE);
+pub(super) const DONE: Network = Answers(200, "", TOKEN);
 
 #[test]
 fn the_code_is_shown_and_asked_after_in_its_interval_until_the_person_is_done() {
@@ -451,136 +454,4 @@ fn what_is_over_is_over() {
         );
         assert!(service.hint().is_some(), "{body}");
     }
-}
-
-#[test]
-fn a_service_that_says_pending_for_ever_is_asked_until_the_code_has_expired() {
-    let run = drive(request(ClientCredential::Public), RetryPolicy::default(), 0, |at| {
-        if at == 0 { STARTS } else { PENDS }
-    });
-    assert_eq!((run.polls().len(), run.polls().last()), (179, Some(&895)));
-    let error = run.refusal();
-    let service = error.service().unwrap();
-    assert_eq!(
-        (service.error.as_str(), service.class(), service.status),
-        ("expired_token", ErrorClass::Grant, 400)
-    );
-    assert_eq!(
-        (service.trace_id.as_deref(), error.is_retryable()),
-        (Some("00000000-0000-4000-8000-000000000001"), false)
-    );
-    assert!(error.to_string().starts_with("expired_token; start"), "{error}");
-    // It is not waited for longer than the code lives.
-    let script = [STARTS, Answers(400, "896", PENDING)];
-    let late = drive(request(ClientCredential::Public), RetryPolicy::default(), 0, |at| {
-        script[at]
-    });
-    assert_eq!(
-        (late.polls(), late.refusal().service().unwrap().error.as_str()),
-        (vec![5], "expired_token")
-    );
-}
-
-#[test]
-fn pending_may_pass_but_nobody_else_waits_for_a_person() {
-    let started = Response::new(Body::from(CODE.to_owned()));
-    let authorization = request(ClientCredential::Public).decode(&started, NOW).unwrap();
-    let poll = request(ClientCredential::Public).poll(&authorization).unwrap();
-    for body in [PENDING, SLOW_DOWN] {
-        let response = Response::builder()
-            .status(400)
-            .body(Body::from(body.to_owned()))
-            .unwrap();
-        let error = poll.decode(&response, NOW).unwrap_err();
-        assert!(
-            error.is_retryable() && error.service().unwrap().class() == ErrorClass::Transient,
-            "{error}"
-        );
-        let Step::Exchange(exchange) = poll
-            .clone()
-            .start(RetryPolicy::default(), Guid::from_bytes([7; 16]), NOW)
-        else {
-            panic!("a public client proves nothing")
-        };
-        assert!(
-            exchange.respond(&response, NOW).is_err(),
-            "the interval is the caller's to keep"
-        );
-    }
-}
-
-#[test]
-fn a_policy_of_one_attempt_polls_on_and_forgives_nothing() {
-    let with = |script: &[Network]| {
-        drive(request(ClientCredential::Public), RetryPolicy::never(), 0, |at| {
-            script[at]
-        })
-    };
-    assert!(with(&[STARTS, PENDS, PENDS, DONE]).outcome.unwrap().is_ok());
-    assert!(with(&[STARTS, PENDS, Answers(503, "", "")]).refusal().is_retryable());
-    assert!(with(&[STARTS, PENDS, Breaks]).outcome.is_none());
-    assert!(with(&[Breaks]).outcome.is_none());
-}
-
-struct Pen;
-
-impl Signer for Pen {
-    fn certificate(&self) -> SigningCertificate {
-        SigningCertificate::new([1; 20], [2; 32], Vec::new())
-    }
-
-    fn sign(&self, _: &SigningCertificate, _: SigningAlgorithm, input: &[u8]) -> Result<Vec<u8>, SignerError> {
-        Ok(input.len().to_string().into_bytes())
-    }
-}
-
-#[test]
-fn a_certificate_signs_every_poll_with_an_assertion_of_its_own() {
-    let busy = Answers(503, "", "");
-    let script = [busy, STARTS, PENDS, busy, PENDS, PENDS, DONE];
-    let run = drive(request(Pen), RetryPolicy::default(), 0, |at| script[at]);
-    assert!(run.outcome.unwrap().is_ok());
-    // The device-code endpoint asks for no proof.
-    assert_eq!((run.events[0].clone(), run.assertions.len()), (Asked(0), 5));
-    let mut ids: Vec<String> = run
-        .assertions
-        .iter()
-        .map(|jwt| UnverifiedClaims::decode(jwt).unwrap().get("jti").unwrap().to_string())
-        .collect();
-    ids.sort();
-    ids.dedup();
-    assert_eq!(ids.len(), 5);
-}
-
-/// A word of the protocol stays one where the code is a letter of it.
-#[test]
-fn the_shortest_device_code_is_waited_for_too() {
-    let script = [Answers(200, "", LONG), PENDS, Answers(400, "", SLOW_DOWN), DONE];
-    let run = drive(request(ClientCredential::Public), RetryPolicy::default(), 0, |at| {
-        script[at]
-    });
-    assert_eq!(run.polls(), [5, 10, 20]);
-}
-
-/// However many attempts a policy allows, no assertion has the id of another one.
-#[test]
-fn not_even_hundreds_of_attempts_repeat_an_assertion() {
-    let mut policy = RetryPolicy::default();
-    (policy.max_attempts, policy.deadline) = (1000, Duration::from_secs(100_000));
-    let long = Answers(200, "", LONG);
-    let run = drive(request(Pen), policy, 0, |at| match at {
-        0 => long,
-        1..=400 => Answers(503, "", ""),
-        401..=404 => PENDS,
-        _ => DONE,
-    });
-    let mut ids: Vec<String> = run
-        .assertions
-        .iter()
-        .map(|jwt| UnverifiedClaims::decode(jwt).unwrap().get("jti").unwrap().to_string())
-        .collect();
-    let count = ids.len();
-    ids.sort();
-    ids.dedup();
-    assert_eq!((count, ids.len()), (405, 405));
 }

@@ -5,5 +5,7 @@ mod files;
 #[cfg(feature = "redb")]
 mod folder;
 mod laws;
+#[cfg(all(unix, feature = "redb"))]
+mod permissions;
 #[cfg(feature = "redb")]
 mod processes;

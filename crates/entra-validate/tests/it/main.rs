@@ -14,5 +14,6 @@ mod keys;
 mod principals;
 mod responses;
 mod rules;
+mod rules_of_callers;
 mod settings;
 mod support;

@@ -10,9 +10,9 @@ use std::time::Duration;
 use entra_emulator::{App, Emulator, Fault, Tenant, User};
 use serde_json::Value;
 
-use crate::stories::support::{certificate, certified, folder, printed, run, run_in, text};
+use crate::stories::support::{folder, printed, run, run_in, text};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_daemon_graph");
+pub(super) const PROGRAM: &str = env!("CARGO_BIN_EXE_daemon_graph");
 
 /// The samples that read users, and what each prints in front of a page.
 const READERS: [&str; 3] = ["node", "python", "java"];
@@ -24,7 +24,7 @@ fn with_users() -> Emulator {
 }
 
 /// The pages that a sample printed, without the words around them.
-fn pages(sample: &str, output: &Output) -> Vec<Value> {
+pub(super) fn pages(sample: &str, output: &Output) -> Vec<Value> {
     let shown = text(&output.stdout);
     let pages: Vec<&str> = match sample {
         "node" => {
@@ -374,86 +374,6 @@ fn token_does_not_follow_a_link_to_another_origin() {
         );
     }
     assert!(other.requests().is_empty());
-}
-
-#[test]
-fn certificate_works_in_each_form_that_the_samples_have() {
-    let emulator = Emulator::builder().app(certified()).start();
-    let folder = folder("certificates");
-    let made = certificate();
-    fs::write(folder.join("server.pem"), &made.key_pem).unwrap();
-    fs::write(folder.join("both.pem"), format!("{}{}", made.key_pem, made.pem)).unwrap();
-    fs::write(folder.join("key.der"), &made.key_der).unwrap();
-    fs::write(folder.join("cert.pem"), &made.pem).unwrap();
-    fs::write(folder.join("cert.der"), &made.der).unwrap();
-    let thumbprint = entra_credential::Thumbprints::of(&made.der).sha1_hex();
-    let authority = format!("{}/{}", emulator.base_url(), emulator.tenant_id());
-    let id = emulator.client_id();
-
-    for (key, thumbprint) in [("server.pem", &thumbprint), ("both.pem", &thumbprint.to_lowercase())] {
-        let parameters = serde_json::json!({
-            "authority": authority, "client_id": id, "scope": ["https://graph.microsoft.com/.default"],
-            "thumbprint": thumbprint, "private_key_file": key, "endpoint": "https://graph.microsoft.com/v1.0/users",
-        });
-        fs::write(folder.join("parameters.json"), parameters.to_string()).unwrap();
-        let output = run_in(&folder, PROGRAM, &["--like", "python"], &[]);
-        assert!(output.status.success(), "{key}: {}", text(&output.stderr));
-        assert_eq!(pages("python", &output)[0]["value"].as_array().unwrap().len(), 3);
-    }
-    for certificate in ["cert.pem", "cert.der"] {
-        let properties = format!(
-            "AUTHORITY={authority}/\nCLIENT_ID={id}\nKEY_PATH=key.der\nCERT_PATH={certificate}\nSCOPE=https://graph.microsoft.com/.default\n"
-        );
-        fs::write(folder.join("application.properties"), properties).unwrap();
-        let output = run_in(&folder, PROGRAM, &["--like", "java"], &[]);
-        assert!(output.status.success(), "{certificate}: {}", text(&output.stderr));
-        assert_eq!(pages("java", &output).len(), 1);
-    }
-    let path = folder.join("both.pem");
-    let variables = [
-        ("AZURE_AUTHORITY_HOST", emulator.base_url()),
-        ("AZURE_TENANT_ID", emulator.tenant_id()),
-        ("AZURE_CLIENT_ID", id),
-        ("AZURE_CLIENT_CERTIFICATE_PATH", path.to_str().unwrap()),
-    ];
-    let output = run(PROGRAM, &["--like", "node"], &variables);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(
-        emulator.token_requests().iter().all(|request| request.lints.is_empty()),
-        "{:?}",
-        emulator.token_requests()
-    );
-}
-
-#[test]
-fn credential_that_contradicts_itself_is_refused() {
-    let folder = folder("contradictions");
-    let made = certificate();
-    fs::write(folder.join("both.pem"), format!("{}{}", made.key_pem, made.pem)).unwrap();
-    let real = entra_credential::Thumbprints::of(&made.der).sha1_hex();
-    for (member, value, told) in [
-        (
-            "thumbprint",
-            "00".repeat(20),
-            format!("hint: write {real}, and register that certificate"),
-        ),
-        (
-            "secret",
-            "canary8Q~secret".to_owned(),
-            "both secret (parameters.json) and private_key_file (parameters.json) are set\nhint: keep".to_owned(),
-        ),
-    ] {
-        let mut parameters = serde_json::json!({
-            "authority": "https://login.microsoftonline.com/contoso.example", "private_key_file": "both.pem",
-            "client_id": "535fb089-9ff3-47b6-9bfb-4f1264799865",
-        });
-        parameters[member] = value.into();
-        fs::write(folder.join("parameters.json"), parameters.to_string()).unwrap();
-        let output = run_in(&folder, PROGRAM, &["--like", "python"], &[]);
-        assert_eq!(output.status.code(), Some(1));
-        assert!(text(&output.stderr).contains(&told), "{}", text(&output.stderr));
-        assert_no_secret(&output, "canary8Q~secret");
-    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod acquire_token;
 mod closed_output;
 mod custom_stack;
 mod daemon_graph;
+mod daemon_graph_credentials;
 mod daemon_graph_files;
 mod mcp_server;
 mod support;
@@ -12,6 +13,7 @@ mod table;
 mod todolist_api;
 #[cfg(unix)]
 mod todolist_browser;
+mod todolist_configuration;
 mod todolist_daemon;
 mod users;
 #[cfg(unix)]

@@ -114,7 +114,7 @@ impl Reply {
 }
 
 /// Starts an API that cannot start. If it starts after all, it is served for a moment.
-fn start(emulator: &Emulator, folder: &Path, settings: &str, arguments: &[&str]) -> Output {
+pub(super) fn start(emulator: &Emulator, folder: &Path, settings: &str, arguments: &[&str]) -> Output {
     fs::write(folder.join("appsettings.json"), settings).unwrap();
     let moment = ["--", PROGRAM, "--version"];
     let variables = [("AZURE_AUTHORITY_HOST", emulator.base_url())];
@@ -122,13 +122,13 @@ fn start(emulator: &Emulator, folder: &Path, settings: &str, arguments: &[&str])
 }
 
 /// The emulator, and the API with the delivered configuration.
-fn world(name: &str) -> (Emulator, PathBuf, Server) {
+pub(super) fn world(name: &str) -> (Emulator, PathBuf, Server) {
     let (emulator, folder) = (emulator(), folder(name));
     let server = Server::start(&emulator, &folder, &delivered("appsettings.json"), &[]);
     (emulator, folder, server)
 }
 
-fn user(emulator: &Emulator, name: &str) -> String {
+pub(super) fn user(emulator: &Emulator, name: &str) -> String {
     emulator.forge().user(name).token()
 }
 
@@ -244,7 +244,7 @@ fn user_is_known_by_tenant_and_object_id_alone() {
 }
 
 /// Asserts that none of the routes can be called, and returns one of the replies.
-fn assert_rejected(server: &Server, token: Option<&str>, status: u16) -> Reply {
+pub(super) fn assert_rejected(server: &Server, token: Option<&str>, status: u16) -> Reply {
     let body = || Some(json!({"description": "forbidden"}));
     for (method, path, body) in [
         ("GET", "/1", None),
@@ -397,133 +397,4 @@ fn database_of_another_program_is_not_touched() {
         assert!(!output.status.success() && told.contains("\nhint: "), "{name}: {told}");
         assert_eq!(fs::read(folder.join(name)).ok(), before, "{name}");
     }
-}
-
-/// The delivered configuration with other permissions.
-fn with(scopes: &Value, roles: &Value) -> String {
-    let mut settings: Value = serde_json::from_str(&delivered("appsettings.json")).unwrap();
-    for (section, value) in [("Scopes", scopes), ("AppPermissions", roles)] {
-        let members = settings["AzureAd"].as_object_mut().unwrap();
-        match value {
-            Value::Null => drop(members.remove(section)),
-            value => drop(members.insert(section.to_owned(), value.clone())),
-        }
-    }
-    settings.to_string()
-}
-
-#[test]
-fn arrays_and_texts_decide_alike() {
-    let emulator = emulator();
-    let arrays = json!({"Read": ["ToDoList.Read.All", "ToDoList.ReadWrite.All"], "Write": ["ToDoList.ReadWrite.All"]});
-    let texts = json!({"Read": "ToDoList.Read.All ToDoList.ReadWrite.All", "Write": "ToDoList.ReadWrite.All"});
-    for (name, roles) in [("todolist-arrays", arrays), ("todolist-texts", texts)] {
-        let server = Server::start(&emulator, &folder(name), &with(&Value::Null, &roles), &[]);
-        let app = |role: &str| emulator.forge().roles([role]).token();
-        let (reader, writer, other) = (
-            app("ToDoList.Read.All"),
-            app("ToDoList.ReadWrite.All"),
-            app("Other.All"),
-        );
-        server.post(&writer, json!({"description": "x"}));
-        assert_eq!(
-            (server.list(&reader), server.list(&writer)),
-            (vec!["x".to_owned()], vec!["x".to_owned()])
-        );
-        assert_eq!(server.call("DELETE", "/1", Some(&reader), None).status, 403, "{name}");
-        // The sample accepts this one where its configuration has arrays.
-        assert_rejected(&server, Some(&other), 403);
-        // Without scopes, no user is accepted.
-        assert_rejected(&server, Some(&user(&emulator, ADELE)), 403);
-    }
-}
-
-#[test]
-fn configuration_without_permissions_does_not_start() {
-    let (emulator, folder) = (emulator(), folder("todolist-empty"));
-    let names = json!({"Read": ["R.All"], "Write": ["W.All"]});
-    let start = |settings: &str| start(&emulator, &folder, settings, &["--listen", "127.0.0.1:0"]);
-    for (scopes, roles) in [
-        (Value::Null, Value::Null),
-        (Value::Null, json!({})),
-        (json!({"Read": [], "Write": ["W"]}), names.clone()),
-        (json!({"Read": "", "Write": ["W"]}), names.clone()),
-        (json!({"Read": ["R"]}), names.clone()),
-        (json!({"Read": ["R"], "Writes": ["W"]}), names.clone()),
-        (json!(["R", "W"]), names.clone()),
-        (json!("R"), names.clone()),
-        (Value::Null, json!({"Read": null, "Write": ["W.All"]})),
-        (Value::Null, json!({"Read": {"0": "R.All"}, "Write": ["W.All"]})),
-        (Value::Null, json!({"Read": ["R.All W.All"], "Write": ["W.All"]})),
-        (Value::Null, json!({"Read": ["R.All", ""], "Write": ["W.All"]})),
-        (
-            Value::Null,
-            json!({"Read": ["Enter_the_Role_Here"], "Write": ["W.All"]}),
-        ),
-    ] {
-        let output = start(&with(&scopes, &roles));
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{scopes} {roles}: {told}");
-        assert!(
-            told.contains("AzureAd:") && told.contains("\nhint: "),
-            "{scopes} {roles}: {told}"
-        );
-        assert!(!told.contains("listens"), "{told}");
-    }
-    let good = with(&Value::Null, &names);
-    for (from, to) in [
-        ("22223333-cccc-4444-dddd-5555eeee6666", "Enter_the_Application_Id_Here"),
-        ("22223333-cccc-4444-dddd-5555eeee6666", ""),
-        ("aaaabbbb-0000-cccc-1111-dddd2222eeee", "contoso.onmicrosoft.com"),
-        ("44351", "100000"),
-        ("{", ""),
-    ] {
-        let output = start(&good.replacen(from, to, 1));
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{to}: {told}");
-        assert!(told.contains("\nhint: ") && !told.contains("listens"), "{to}: {told}");
-    }
-}
-
-#[test]
-fn tokens_do_not_travel_in_the_clear() {
-    let (emulator, folder) = (emulator(), folder("todolist-clear"));
-    let settings = delivered("appsettings.json");
-    let output = start(&emulator, &folder, &settings, &["--listen", "0.0.0.0:0"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("--tls-cert"), "{}", text(&output.stderr));
-    let output = run_in(&folder, PROGRAM, &["--tls-cert", "c.pem"], &[]);
-    assert_eq!(output.status.code(), Some(2));
-}
-
-#[test]
-fn keys_are_fetched_once() {
-    let (emulator, _, server) = world("todolist-keys");
-    let token = emulator.forge().token();
-    for kid in 0..5 {
-        assert!(server.list(&token).is_empty());
-        let forged = emulator
-            .forge()
-            .unpublished_key()
-            .header("kid", format!("forged-{kid}"))
-            .token();
-        assert_eq!(server.call("GET", "", Some(&forged), None).status, 401);
-    }
-    let requests = emulator.requests();
-    let fetches = requests.iter().filter(|request| request.path.contains("/discovery/"));
-    assert_eq!(fetches.count(), 1);
-}
-
-/// The samples' framework ignores the letter case of paths, and the documents write both.
-#[test]
-fn both_spellings_of_the_path_lead_to_the_list() {
-    let (emulator, folder) = (emulator(), folder("todolist-spellings"));
-    let mut server = Server::start(&emulator, &folder, &delivered("appsettings.json"), &[]);
-    let token = user(&emulator, ADELE);
-    let added = server.post(&token, json!({"description": "Buy bread"}));
-    server.endpoint = server.endpoint.replace("/api/todolist", "/api/ToDoList");
-    assert_eq!(server.list(&token), ["Buy bread"]);
-    let one = server.call("GET", &format!("/{}", added["id"]), Some(&token), None);
-    assert_eq!((one.status, &one.json["description"]), (200, &json!("Buy bread")));
-    assert_eq!(server.call("GET", "", None, None).status, 401);
 }

@@ -1,0 +1,226 @@
+//! `entra doctor` on settings that are wrong, and on values that it must not show.
+
+use std::time::SystemTime;
+
+use entra_emulator::{Emulator, Fault};
+use serde_json::json;
+
+use super::doctor::{Report, both, jwt, text, with};
+use crate::common::{GRAPH, entra, err, file, out, variables};
+
+#[test]
+fn every_setting_that_is_wrong_is_told_in_one_run() {
+    let output = entra(&["doctor"], &[], "");
+    assert_eq!(output.status.code(), Some(3), "{}", both(&output));
+    for line in [
+        "fail     tenant ",
+        "fail     client-id ",
+        "fail     credential ",
+        "fail     target ",
+    ] {
+        assert!(out(&output).contains(line), "{line}: {}", out(&output));
+    }
+    // What nobody gave comes from nowhere.
+    assert_eq!(out(&output).matches("the default").count(), 3, "{}", out(&output));
+    for said in ["--tenant", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"] {
+        assert!(out(&output).contains(said), "{said}: {}", out(&output));
+    }
+
+    let emulator = Emulator::start();
+    let mut variables = variables(&emulator).to_vec();
+    variables[1].1 = "common";
+    variables[2].1 = "canary~of~a~secret";
+    variables.push(("HTTPS_PROXY", "socks5://user:canary@127.0.0.1:1"));
+    let words = ["--resource", GRAPH, "--region", "westeurope", "--secret", "canary"];
+    let report = Report::of(&words, &variables);
+    let failed: Vec<&str> = report
+        .checks()
+        .filter(|check| check["status"] == "fail")
+        .map(|check| text(check, "check"))
+        .collect();
+    assert_eq!(failed, ["tenant", "client-id", "credential", "region", "network"]);
+    report.says("tenant", "common", "contoso.onmicrosoft.com");
+    report.says("credential", "seen by every user", "--secret-file");
+    assert!(!report.shown.contains("canary"), "{}", report.shown);
+    assert_eq!(emulator.request_count(), 0);
+}
+
+#[test]
+fn settings_that_other_programs_would_stumble_over_are_warned_of() {
+    let emulator = Emulator::start();
+    let tenant = format!("{}\n", emulator.tenant_id());
+    let mut variables = with(&variables(&emulator), "AZURE_TENANT_ID", &tenant);
+    variables.push(("AZURE_FEDERATED_TOKEN_FILE", "/var/run/token"));
+    let report = Report::of(&["--resource", GRAPH], &variables);
+    assert_eq!(
+        (report.code, report.not_ok()),
+        (0, [("credential", "warn"), ("tenant", "warn")].into())
+    );
+    report.says("tenant", "white space", "white space");
+    report.says("credential", "AZURE_FEDERATED_TOKEN_FILE is set as well", "unset");
+
+    let twice = with(&variables, "AZURE_CLIENT_ID", emulator.tenant_id());
+    let report = Report::of(&["--resource", GRAPH], &twice);
+    report.says("tenant", "it is the client id as well", "copy");
+    report.says("token-request", "AADSTS700016", "");
+
+    let secret = format!("{}\n\n", emulator.client_secret());
+    let path = file("doctor-secret.txt", &secret);
+    let words = ["--resource", GRAPH, "--secret-file", path.to_str().unwrap()];
+    let report = Report::of(&words, &variables);
+    report.says("credential", "white space or a line end", "printf");
+    assert_eq!(report.check("credential")["source"]["kind"], "file");
+    let words = ["doctor", "--resource", GRAPH, "--secret-file", "-"];
+    let piped = entra(&words, &variables, emulator.client_secret());
+    assert!(
+        out(&piped).contains("a client secret  (from standard input)"),
+        "{}",
+        both(&piped)
+    );
+    assert!(piped.status.success() && !both(&piped).contains(emulator.client_secret()));
+    assert!(!report.shown.contains(emulator.client_secret()), "{}", report.shown);
+}
+
+#[test]
+fn a_federated_token_is_looked_into_and_not_shown() {
+    let emulator = Emulator::start();
+    let in_an_hour = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
+        + 3600;
+    let token = jwt(
+        &json!({"iss": "https://issuer.example", "sub": "system:serviceaccount:a:b",
+        "aud": "api://AzureADTokenExchange", "exp": in_an_hour}),
+    );
+    let path = file("doctor-federated", &token);
+    let words = ["--resource", GRAPH, "--federated-token-file", path.to_str().unwrap()];
+    let report = Report::of(&words, &variables(&emulator));
+    assert_eq!(report.check("federated-token")["status"], "ok", "{}", report.json);
+    report.says("federated-token", "subject system:serviceaccount:a:b", "");
+    assert!(!report.shown.contains("eyJ"), "{}", report.shown);
+    // The emulator knows no second issuer; that it was asked is what matters.
+    assert_eq!(
+        emulator.token_requests()[0].form_value("client_assertion"),
+        Some(token.as_str())
+    );
+
+    let report = Report::of(
+        &["--resource", GRAPH, "--federated-token-file", "nowhere"],
+        &variables(&emulator),
+    );
+    assert_eq!(report.code, 4);
+    report.says("federated-token", "nowhere", "the platform writes the token");
+    report.says("token-request", "needs federated-token", "");
+}
+
+#[test]
+fn strange_answers_are_named_and_end_nothing() {
+    let emulator = Emulator::start();
+    let variables = variables(&emulator);
+    let look = |fault: Fault| {
+        emulator.fault(fault.on("openid-configuration"));
+        Report::of(&["--resource", GRAPH], &variables)
+    };
+    // Busy now: whether the tenant exists is open, and the token is asked for.
+    let report = look(Fault::status(503));
+    assert_eq!(
+        (report.code, report.not_ok()),
+        (0, [("tenant-found", "warn")].into()),
+        "{}",
+        report.json
+    );
+    // Somebody else answers: then nothing secret is sent there.
+    for fault in [
+        Fault::body("<html>canary"),
+        Fault::redirect(302, "http://portal.example/?canary"),
+        Fault::body("["),
+    ] {
+        let asked = emulator.token_requests().len();
+        let report = look(fault);
+        assert_eq!(
+            (report.code, &report.check("tenant-found")["status"]),
+            (9, &json!("fail"))
+        );
+        report.says("tenant-found", "not the description of a tenant", "proxy");
+        assert!(!report.shown.contains("canary"), "{}", report.shown);
+        assert_eq!(emulator.token_requests().len(), asked);
+    }
+    emulator.fault(Fault::reset().on("openid-configuration"));
+    let report = Report::of(&["--resource", GRAPH], &variables);
+    assert_eq!(
+        (report.code, &report.check("connection")["details"]["stage"]),
+        (7, &json!("http"))
+    );
+}
+
+#[test]
+fn a_token_is_never_shown_even_by_an_authority_that_repeats_what_it_was_sent() {
+    let emulator = Emulator::start();
+    let variables = variables(&emulator);
+    let secret = emulator.client_secret();
+    let echo = |access_token: &str| {
+        let answer = json!({"access_token": access_token, "expires_in": 60, "token_type": "Bearer"});
+        ["text", "json"].map(|form| {
+            emulator.fault(Fault::body(answer.to_string()).on("/token"));
+            let output = entra(&["doctor", "--resource", GRAPH, "-o", form], &variables, "");
+            assert!(
+                !both(&output).contains(secret) && !both(&output).contains(access_token),
+                "{}",
+                both(&output)
+            );
+            both(&output)
+        })
+    };
+    let told = echo(&jwt(
+        &json!({"aud": secret, "roles": [secret, "Some.Role"], "tid": emulator.tenant_id(),
+        "azp": emulator.client_id(), "azpacr": "1", "ver": "2.0"}),
+    ));
+    assert!(
+        told.iter()
+            .all(|told| told.contains("[not shown], Some.Role") && told.contains("60 s, so short")),
+        "{told:?}"
+    );
+    let told = echo("canary-opaque");
+    assert!(told.iter().all(|told| told.contains("opaque")), "{told:?}");
+    // A refusal that repeats the request.
+    let refusal = json!({"error": "invalid_client\u{7f}", "error_description": format!("client_secret={secret}")});
+    emulator.fault(Fault::body(refusal.to_string()).on("/token"));
+    let report = Report::of(&["--resource", GRAPH], &variables);
+    assert_eq!(report.code, 5, "{}", report.json);
+    assert!(
+        !report.shown.contains(secret) && !report.shown.contains('\u{7f}'),
+        "{}",
+        report.shown
+    );
+}
+
+#[test]
+fn a_key_or_a_token_in_the_place_of_its_file_is_named_and_not_shown() {
+    let key = "-----BEGIN PRIVATE KEY-----\nMIIEcanary\n-----END PRIVATE KEY-----\n";
+    let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJjYW5hcnkifQ.canary";
+    for (setting, value) in [
+        ("AZURE_CLIENT_CERTIFICATE_PATH", key),
+        ("AZURE_FEDERATED_TOKEN_FILE", token),
+    ] {
+        let variables = [
+            ("AZURE_TENANT_ID", "contoso.com"),
+            ("AZURE_CLIENT_ID", "535fb089-9ff3-47b6-9bfb-4f1264799865"),
+            ("AZURE_AUTHORITY_HOST", "http://127.0.0.1:1"),
+            (setting, value),
+        ];
+        let report = Report::of(&["--resource", GRAPH], &variables);
+        report.says("credential", "holds a key or a token itself", "write that to a file");
+        assert!(
+            report.shown.contains(setting) && !report.shown.contains("canary"),
+            "{}",
+            report.shown
+        );
+        let output = entra(&["token", "--resource", GRAPH], &variables, "");
+        assert!(
+            !both(&output).contains("canary") && err(&output).contains(setting),
+            "{}",
+            both(&output)
+        );
+    }
+}

@@ -1,0 +1,243 @@
+//! Tokens of users: ID tokens that come with them, keys of the cache, tenants.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entra_proto::{
+    Application, Authority, Body, CacheKey, ClientAssertion, ClientCredential, ClientSecret, EndpointVersion, Error,
+    Guid, RefreshToken, ResponseProblem, Target, TokenResponse,
+};
+use http::Response;
+
+use super::grants::{GRANTS, ID, NOW, application, confidential, public, redeemed, request, scopes};
+use EndpointVersion::{V1, V2};
+
+fn id_token(claims: &str) -> String {
+    let part = |json: &str| URL_SAFE_NO_PAD.encode(json);
+    format!("{}.{}.", part(r#"{"typ":"JWT","alg":"none"}"#), part(claims))
+}
+
+fn answer(id_token: Option<&str>) -> Response<Body> {
+    let mut body = serde_json::json!({ "access_token": "t", "expires_in": 3599, "token_type": "Bearer" });
+    if let Some(id_token) = id_token {
+        body["id_token"] = id_token.into();
+    }
+    Response::new(Body::from(body.to_string()))
+}
+
+#[test]
+fn an_id_token_that_comes_for_a_code_must_be_of_the_same_sign_in() {
+    let app = confidential(V2);
+    let (_, code) = redeemed(&app, scopes("User.Read"), "c").unwrap();
+    let nonce = URL_SAFE_NO_PAD.encode([7; 32]);
+    let right = id_token(&format!(r#"{{"sub":"me","nonce":"{nonce}"}}"#));
+    let token = code.decode(&answer(Some(&right)), NOW).unwrap();
+    assert_eq!(token.id_token.unwrap().claims().unwrap().subject(), Some("me"));
+    // A server that gives none had none to give; the code was proved by its verifier.
+    assert!(code.decode(&answer(None), NOW).unwrap().id_token.is_none());
+    for wrong in [
+        id_token(r#"{"sub":"me"}"#),
+        id_token(r#"{"sub":"me","nonce":""}"#),
+        id_token(r#"{"sub":"me","nonce":7}"#),
+        id_token(&format!(r#"{{"nonce":"{}"}}"#, nonce.to_ascii_lowercase())),
+        id_token(&format!(r#"{{"nonce":"{nonce}x"}}"#)),
+        id_token(&format!(r#"{{"nonce":"x","nonce":"{nonce}"}}"#)),
+        "canary".to_owned(),
+        "a.b.c.d.e".to_owned(),
+    ] {
+        match code.decode(&answer(Some(&wrong)), NOW) {
+            Err(Error::Response(error)) => {
+                assert_eq!((&error.problem, error.is_retryable()), (&ResponseProblem::Nonce, false));
+                assert!(
+                    !error.to_string().contains("canary") && !error.to_string().contains(&nonce),
+                    "{error}"
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // v1 need not repeat it, and must not change it.
+    let app = confidential(V1);
+    let (_, code) = redeemed(&app, Target::resource("https://manage.office.com").unwrap(), "c").unwrap();
+    assert!(code.decode(&answer(Some(&id_token(r#"{"sub":"me"}"#))), NOW).is_ok());
+    for wrong in [r#"{"nonce":"x"}"#, r#"{"nonce":7}"#, r#"{"nonce":null}"#] {
+        assert!(code.decode(&answer(Some(&id_token(wrong))), NOW).is_err(), "{wrong}");
+    }
+    assert!(code.decode(&answer(Some("canary")), NOW).is_err());
+    // Nobody asked for one with the other grants.
+    for grant in ["refresh", "on_behalf_of", "device_code"] {
+        let request = request(&app, grant, scopes("User.Read"), "t").unwrap();
+        assert!(
+            request.decode(&answer(Some(&id_token(r#"{"sub":"me"}"#))), NOW).is_ok(),
+            "{grant}"
+        );
+    }
+}
+
+#[test]
+fn what_comes_with_a_users_token_is_read_on_v1_and_v2() {
+    let unsigned = id_token(r#"{"aud":"x","upn":"jane@contoso.com","ver":"1.0","sub":"s","nonce":"n"}"#);
+    let v1 = format!(
+        r#"{{"expires_in":"3599","token_type":"Bearer","scope":"ActivityFeed.Read","expires_on":"1438290275","not_before":"1438286375","resource":"https://manage.office.com","access_token":"eyJ0eX","refresh_token":"AAABAAA","id_token":"{unsigned}"}}"#
+    );
+    let decode = |body: &str| {
+        TokenResponse::decode(http::StatusCode::OK, &http::HeaderMap::new(), body.as_bytes(), NOW).unwrap()
+    };
+    let token = decode(&v1);
+    assert_eq!(token.resource.as_deref(), Some("https://manage.office.com"));
+    assert_eq!(token.refresh_token.unwrap().expose(), "AAABAAA");
+    let claims = token.id_token.unwrap().claims().unwrap();
+    assert_eq!(
+        (claims.username(), claims.subject(), claims.nonce()),
+        (Some("jane@contoso.com"), Some("s"), Some("n"))
+    );
+
+    let v2 = id_token(r#"{"preferred_username":"jane@contoso.com","unique_name":"old"}"#);
+    let token = decode(&format!(
+        r#"{{"access_token":"t","expires_in":3599,"scope":"User.Read openid","refresh_token":"0.r","id_token":"{v2}","client_info":"x"}}"#
+    ));
+    assert_eq!(
+        (token.scope.as_deref(), token.refresh_token.unwrap().expose()),
+        (Some("User.Read openid"), "0.r")
+    );
+    assert_eq!(
+        token.id_token.unwrap().claims().unwrap().username(),
+        Some("jane@contoso.com")
+    );
+
+    // What could not be sent back is as good as none, and costs the token nothing.
+    for odd in [
+        r#""refresh_token":"""#,
+        r#""refresh_token":"a b""#,
+        r#""refresh_token":null"#,
+        r#""refresh_token":"a\n""#,
+    ] {
+        assert!(
+            decode(&format!(r#"{{"access_token":"t","expires_in":1,{odd}}}"#))
+                .refresh_token
+                .is_none()
+        );
+    }
+    assert!(decode(r#"{"access_token":"t","expires_in":1}"#).id_token.is_none());
+}
+
+#[test]
+fn whatever_changes_a_users_token_changes_its_key() {
+    let app = confidential(V2);
+    let key = |app: &Application, grant: &str, target: &str, text: &str| {
+        request(app, grant, scopes(target), text).unwrap().cache_key()
+    };
+    for grant in &GRANTS[1..] {
+        let base = key(&app, grant, "User.Read Mail.Read", "text");
+        assert_eq!(
+            base,
+            key(&app, grant, "Mail.Read User.Read Mail.Read", "text"),
+            "{grant}: the order of scopes"
+        );
+        let other_secret = application(V2, ClientSecret::new("other").unwrap());
+        assert_eq!(
+            base,
+            key(&other_secret, grant, "User.Read Mail.Read", "text"),
+            "{grant}: the secret's value"
+        );
+        let in_header = application(V2, ClientCredential::BasicSecret(ClientSecret::new("other").unwrap()));
+        assert_eq!(
+            base,
+            key(&in_header, grant, "User.Read Mail.Read", "text"),
+            "{grant}: the secret's place"
+        );
+        let elsewhere = app
+            .clone()
+            .at("https://login.microsoftonline.com/fabrikam.com".parse().unwrap());
+        let assertion = application(V2, ClientAssertion::new("a.b.c").unwrap());
+        let another = Application::new(
+            app.authority().clone(),
+            Guid::from_bytes([1; 16]).into(),
+            ClientSecret::new("s").unwrap(),
+        );
+        let mut keys = vec![
+            base,
+            key(&app, grant, "User.Read Mail.Read", "other"),
+            key(&app, grant, "User.Read", "text"),
+            key(&app.clone().on(V1), grant, "User.Read Mail.Read", "text"),
+            key(
+                &app.clone().with_capabilities(&["cp1"]),
+                grant,
+                "User.Read Mail.Read",
+                "text",
+            ),
+            key(&elsewhere, grant, "User.Read Mail.Read", "text"),
+            key(&assertion, grant, "User.Read Mail.Read", "text"),
+            key(&another, grant, "User.Read Mail.Read", "text"),
+            request(&app, grant, scopes("User.Read Mail.Read"), "text")
+                .unwrap()
+                .with_claims(r#"{"id_token":{}}"#)
+                .unwrap()
+                .cache_key(),
+        ];
+        if *grant != "on_behalf_of" {
+            keys.push(key(&public(V2), grant, "User.Read Mail.Read", "text"));
+        }
+        let count = keys.len();
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), count, "{grant}");
+    }
+    // The grants among themselves, where all of them rest on the same text.
+    let mut keys: Vec<CacheKey> = GRANTS
+        .iter()
+        .map(|grant| key(&app, grant, "https://a.example/.default", "text"))
+        .collect();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), GRANTS.len());
+    // Scopes that come along by themselves may be named or not.
+    assert_eq!(
+        key(&app, "refresh", "User.Read", "t"),
+        key(&app, "refresh", "offline_access openid profile User.Read", "t")
+    );
+}
+
+#[test]
+fn a_token_that_names_no_tenant_says_so_and_asks_for_nothing_that_was_done() {
+    let error = confidential(V2)
+        .refresh(RefreshToken::new("rt").unwrap(), scopes("User.Read"))
+        .unwrap()
+        .decode(&answer(None), NOW)
+        .unwrap()
+        .tenant_id()
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "tenant is named neither by the ID token nor by the access token"
+    );
+}
+
+#[test]
+fn an_id_token_of_another_tenant_is_refused_with_every_grant() {
+    let (one, other) = (
+        "11111111-2222-3333-4444-555555555555",
+        "66666666-2222-3333-4444-555555555555",
+    );
+    let personal = "9188040d-6c67-4c5b-b112-36a304b66dad";
+    for (asked, answered, fits) in [
+        (one, one, true),
+        (one, other, false),
+        ("organizations", personal, false),
+        ("common", personal, true),
+        ("contoso.com", other, true),
+    ] {
+        let authority = format!("https://login.microsoftonline.com/{asked}")
+            .parse::<Authority>()
+            .unwrap();
+        let app = Application::new(authority, ID.parse().unwrap(), ClientSecret::new("s3cret").unwrap()).on(V1);
+        for grant in GRANTS.into_iter().filter(|grant| *grant != "client_credentials") {
+            let Ok(request) = request(&app, grant, Target::resource("https://a.example").unwrap(), "text") else {
+                continue;
+            };
+            let id_token = id_token(&format!(r#"{{"tid":"{answered}"}}"#));
+            let body = format!(r#"{{"access_token":"t","expires_in":3599,"id_token":"{id_token}"}}"#);
+            let decoded = request.decode(&Response::new(Body::from(body)), NOW);
+            assert_eq!(decoded.is_ok(), fits, "{grant} {asked} {answered}: {decoded:?}");
+        }
+    }
+}
