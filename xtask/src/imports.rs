@@ -82,6 +82,7 @@ const LAWS: &[(&str, Imports)] = &[
             "entra-client",
             "entra-credential",
             "entra-proto",
+            "entra-tenants",
             "entra-tower",
             "entra-transport",
             "entra-transport-hyper",

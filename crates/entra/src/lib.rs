@@ -55,6 +55,7 @@
 //! # Features
 //! - `reqwest`, `hyper`: a transport for the async client, which then runs on tokio. `ureq`: one for the blocking client.
 //! - `pfx`: PFX files, and private keys under a password. PEM files need no feature.
+//! - `tenants`: the module `tenants`, a store for the tenants that consented and for sealed secrets of theirs.
 //! - `tower`: the module `tower`, bearer tokens on the requests of any tower service.
 //! - `validate`: the module `validate`, access tokens validated at a web API. `axum`: with an extractor for axum.
 //! - `aws-lc-rs` (default) or `ring`: the cryptography. `native-roots` (default), `webpki-roots`: the trusted certificate authorities.
@@ -75,6 +76,8 @@ pub use entra_proto::{
     Application, Authority, Challenge, ClaimsChallenge, ClaimsRequest, ClientCredential, ClientId, ClientSecret, Cloud,
     EndpointVersion, ErrorClass, Redirect, RedirectUri, Region, Scopes, Target, Tenant, UserAssertion,
 };
+#[cfg(feature = "tenants")]
+pub use entra_tenants as tenants;
 #[cfg(feature = "tower")]
 pub use entra_tower as tower;
 pub use entra_transport as transport;
