@@ -1,4 +1,4 @@
-//! The client's handle, and the async methods of it.
+//! The client, async or blocking, and the async methods of it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use crate::sign_in::SignIn;
 use crate::source::TokenSource;
 use crate::tasks::{Tasks, acquire, sign_in};
 use crate::token::Token;
+use crate::token_options::TokenOptions;
 use crate::user::User;
 
 /// A client that acquires and caches the tokens of one application: async as [`entra_client::Client`](crate::Client), blocking as
@@ -31,7 +32,7 @@ pub struct Client<D> {
     user: Option<User>,
 }
 
-/// What waits for nothing.
+/// Methods that do not wait.
 impl<D> Client<D> {
     pub(crate) fn assemble(core: Core<D>) -> Self {
         Self {
@@ -318,78 +319,5 @@ impl Client<Tasks> {
     async fn acquire(&self, key: KeyRef<'_>, want: Want) -> Result<Token, Error> {
         let (slot, request) = self.core.slot(key)?;
         acquire(&self.core, &slot, request, want).await
-    }
-}
-
-/// What a token is wanted for beside its target.
-///
-/// ```
-/// use entra_client::TokenOptions;
-/// use entra_proto::ClaimsRequest;
-///
-/// let claims = ClaimsRequest::parse(r#"{"access_token":{"nbf":{"essential":true,"value":"1604106651"}}}"#)?;
-/// let options = TokenOptions::default().with_claims(claims);
-/// # Ok::<(), entra_proto::Error>(())
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct TokenOptions {
-    pub(crate) claims: Option<ClaimsRequest>,
-    force_refresh: bool,
-    rejected: Option<Token>,
-}
-
-impl TokenOptions {
-    /// What an API's challenge asks to see in the token. A token with claims has a place of its own in the cache.
-    #[must_use]
-    pub fn with_claims(mut self, claims: ClaimsRequest) -> Self {
-        self.claims = Some(claims);
-        self
-    }
-
-    /// Takes note that an API rejected this token, and wants another one, which is requested after it was rejected: never the same, and
-    /// an error where the service has no newer one. A failure that is remembered stands. For another API, or with other claims than the
-    /// rejected token has, the token in the cache will do.
-    ///
-    /// ```no_run
-    /// # use entra_client::{Client, Error, TokenOptions};
-    /// # use entra_proto::Target;
-    /// # async fn call(client: Client, graph: Target) -> Result<(), Error> {
-    /// let token = client.token(&graph).await?;
-    /// // the API responds with 401
-    /// let next = client.token_with(&graph, &TokenOptions::default().with_rejected(&token)).await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn with_rejected(mut self, token: &Token) -> Self {
-        self.rejected = Some(token.clone());
-        self
-    }
-
-    /// Requests a token whatever is in the cache: for when a permission was granted just now. The request is sent after this call; until
-    /// it has brought a token, other callers go on with the one in the cache. A failure that is remembered stands.
-    #[must_use]
-    pub fn with_force_refresh(mut self, force_refresh: bool) -> Self {
-        self.force_refresh = force_refresh;
-        self
-    }
-
-    /// Which token of the slot of `key` is wanted. Takes note of one that was rejected.
-    fn want<D>(&self, core: &Core<D>, key: KeyRef<'_>) -> Want {
-        let Some(rejected) = self.rejected.as_ref().filter(|_| !self.force_refresh) else {
-            return if self.force_refresh {
-                Want::Requested
-            } else {
-                Want::Living
-            };
-        };
-        core.invalidate(rejected);
-        // One whose slot is gone may lie in the shared store still.
-        match rejected.home() {
-            None => Want::Requested,
-            Some(home) if home.key().view() == key => Want::After(rejected.number()),
-            // Its number says nothing about the tokens of another slot, of which none was rejected.
-            Some(_) => Want::Living,
-        }
     }
 }

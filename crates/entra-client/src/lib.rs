@@ -95,11 +95,11 @@ mod sign_in;
 mod source;
 mod tasks;
 mod token;
+mod token_options;
 mod token_store;
 mod user;
 
 pub use builder::ClientBuilder;
-pub use client::TokenOptions;
 pub use clock::{Clock, ManualClock, Moment, SystemClock};
 pub use consent::{Consent, ConsentFlow, PendingConsent};
 pub use error::{BuildError, Error};
@@ -113,6 +113,7 @@ pub use runtime::{BoxFuture, Runtime};
 pub use sign_in::SignIn;
 pub use source::TokenSource;
 pub use token::Token;
+pub use token_options::TokenOptions;
 pub use token_store::{StoredToken, TokenStore};
 pub use user::User;
 

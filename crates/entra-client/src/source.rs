@@ -27,7 +27,7 @@ pub struct TokenSource<D = Tasks> {
     pub(crate) given: u64,
 }
 
-/// What waits for nothing.
+/// Methods that do not wait.
 impl<D> TokenSource<D> {
     pub(crate) fn new(core: Arc<Core<D>>, slot: Arc<Slot>) -> Self {
         Self {
