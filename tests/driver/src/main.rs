@@ -1,7 +1,7 @@
 //! Measures entra-client against an authority that somebody else runs, in the terms of a bench that runs many libraries alike.
 //!
 //! `driver main` prints one line of JSON with every figure; `driver first secret|cert` gets one token from a standing start and prints its
-//! peak memory; `driver mt N` fills N tenants. The environment says where: `AUTH_HTTPS` and `AUTH_HTTP` (base URLs, the latter with
+//! peak memory; `driver nothing` ends at once; `driver mt N` fills N tenants. The environment says where: `AUTH_HTTPS` and `AUTH_HTTP` (base URLs, the latter with
 //! `/_stats` and `/_latency`), `CERTS` (a folder with `client.pem`), `SSL_CERT_FILE` (the authority's CA).
 
 #![allow(clippy::print_stdout, reason = "the figures are what it prints")]
@@ -28,6 +28,7 @@ fn main() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["first", kind] => first(kind == "cert"),
+        ["nothing"] => {}
         ["mt", tenants] => print(&many_tenants(tenants.parse().expect("a number of tenants"))),
         _ => print(&everything()),
     }

@@ -13,15 +13,18 @@ pub(crate) fn bytes_kept(work: impl FnOnce()) -> f64 {
     allocation_counter::measure(work).bytes_current as f64
 }
 
-/// The nanoseconds of one run: the median of many batches, each short enough to stay within a slice of the scheduler's.
-pub(crate) fn nanoseconds<T>(mut work: impl FnMut() -> T) -> f64 {
-    median_of(400, || {
-        let start = Instant::now();
-        for _ in 0..1000 {
-            black_box(work());
-        }
-        start.elapsed().as_nanos() as f64 / 1000.0
-    })
+/// How many times as long ours takes as the bare operation: the median of many rounds, in each of which both take their turn.
+pub(crate) fn ratio(mut ours: impl FnMut() -> f64, mut bare: impl FnMut() -> f64) -> f64 {
+    median_of(401, || ours() / bare())
+}
+
+/// The nanoseconds of one of a batch of runs, which is short enough to stay within a slice of the scheduler's.
+pub(crate) fn each<T>(mut work: impl FnMut() -> T) -> f64 {
+    let start = Instant::now();
+    for _ in 0..1000 {
+        black_box(work());
+    }
+    start.elapsed().as_nanos() as f64 / 1000.0
 }
 
 /// The seconds of eight runs.
