@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use entra_client::{Client, Counters, EventKind};
+use entra_client::{Client, Counters, EventKind, Report};
 use entra_proto::{Application, Authority, Body, ClientSecret, Target, Tenant, printable};
 use entra_transport::{Transport, TransportError, cloud_from_env};
 use entra_transport_hyper::HyperTransport;
@@ -149,8 +149,8 @@ struct Trouble {
 impl From<entra_client::Error> for Trouble {
     fn from(error: entra_client::Error) -> Self {
         Self {
-            // The text ends with the hint. A program decides by `error.class()`.
-            text: error.to_string(),
+            // A program decides by `error.class()`.
+            text: format!("{:#}", Report::of(&error)),
             passes: error.is_retryable(),
         }
     }
@@ -165,7 +165,7 @@ impl From<String> for Trouble {
 impl From<TransportError> for Trouble {
     fn from(error: TransportError) -> Self {
         Self {
-            text: error.to_string(),
+            text: format!("{:#}", Report::of(&error)),
             passes: error.is_retryable(),
         }
     }

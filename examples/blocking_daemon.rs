@@ -31,7 +31,7 @@ use std::thread;
 use std::time::Duration;
 
 use entra_client::blocking::Client;
-use entra_client::{Counters, EventKind};
+use entra_client::{Counters, EventKind, Report};
 use entra_proto::{Application, Authority, Body, ClientSecret, Target, Tenant, printable};
 use entra_transport::{BlockingTransport, TransportError, cloud_from_env};
 use entra_transport_ureq::UreqTransport;
@@ -165,8 +165,8 @@ struct Trouble {
 impl From<entra_client::Error> for Trouble {
     fn from(error: entra_client::Error) -> Self {
         Self {
-            // The text ends with the hint. A program decides by `error.class()`.
-            text: error.to_string(),
+            // A program decides by `error.class()`.
+            text: format!("{:#}", Report::of(&error)),
             passes: error.is_retryable(),
         }
     }
@@ -181,7 +181,7 @@ impl From<String> for Trouble {
 impl From<TransportError> for Trouble {
     fn from(error: TransportError) -> Self {
         Self {
-            text: error.to_string(),
+            text: format!("{:#}", Report::of(&error)),
             passes: error.is_retryable(),
         }
     }

@@ -41,7 +41,7 @@ fn run() -> Result<(), Failure> {
                 Ok(response) => exchange.respond(&response, now())?,
                 Err(error) => exchange
                     .failed(Delivery::MaybeSent, now())
-                    .ok_or_else(|| Failure::new(error.to_string()))?,
+                    .ok_or_else(|| Failure::of(&error))?,
             },
             Step::Pause(pause) => {
                 std::thread::sleep(pause.duration());

@@ -28,7 +28,7 @@ use tonic::client::Grpc;
 use tonic::transport::{Channel, ClientTlsConfig};
 use tower::ServiceBuilder;
 
-use crate::common::{Arguments, Failure, report, say, setting, with_causes};
+use crate::common::{Arguments, Failure, report, say, setting};
 use crate::text_codec::Text;
 
 #[tokio::main(flavor = "current_thread")]
@@ -68,14 +68,12 @@ async fn run() -> Result<(), Failure> {
     match greeter.unary(Request::new(name), path, Text).await {
         Ok(greeting) => say!("{}", greeting.into_inner()),
         Err(status) => {
-            // The last cause says why there is no token.
-            let text = format!("{:?}: {}", status.code(), status.message());
-            return Err(Failure::new(with_causes(text, &status)));
+            return Err(Failure::of(&status));
         }
     }
     Ok(())
 }
 
-fn failed(error: impl Error) -> Failure {
-    Failure::new(error.to_string())
+fn failed(error: impl Error + 'static) -> Failure {
+    Failure::of(&error)
 }

@@ -53,13 +53,13 @@ impl Daemon {
             let Err(before) = before else {
                 return Err(Failure::new("the library takes a scope that no daemon can request"));
             };
-            say!("not sent    {}", printable(&before.problem()));
+            say!("not sent    {}", printable(&before.to_string()));
             // Sent all the same, as other libraries do.
             let exchange = exchange(&self.application, &self.graph.target)?;
             let response = self.transport.send(with_scope(exchange.request(), &scope))?;
             match exchange.respond(&response, SystemTime::now().into()) {
                 Err(error) if error.service().is_some_and(|service| service.codes.contains(&code)) => {
-                    say!("if sent     {}", printable(&error.problem()));
+                    say!("if sent     {}", printable(&error.to_string()));
                     say!("what to do  {}", printable(error.hint().unwrap_or_default()));
                 }
                 Err(error) => return Err(error.into()),
@@ -129,7 +129,7 @@ impl Daemon {
             return Err(error.into());
         }
         say!("class       {}", error.class());
-        say!("error       {}", printable(&error.problem()));
+        say!("error       {}", printable(&error.to_string()));
         say!("what to do  {}", printable(error.hint().unwrap_or(NO_ROLES)));
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use entra_proto::environment::EnvironmentError;
-use entra_proto::printable;
+use entra_proto::{ReportFor, printable};
 use entra_tower::BearerError;
 use entra_transport::TransportError;
 
@@ -22,6 +22,16 @@ impl Failure {
         Self {
             problem: problem.into(),
             hint: None,
+        }
+    }
+
+    /// An error with its causes, its hint and the IDs of its request.
+    pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
+        let report = Report::of(error);
+        let ids = report.ids().map_or_else(String::new, |ids| format!(" ({ids})"));
+        Self {
+            problem: format!("{report}{ids}"),
+            hint: report.hint().map(str::to_owned),
         }
     }
 
@@ -85,15 +95,15 @@ pub(crate) fn warn(text: &str) {
     eprintln!("warning: {}", printable(text));
 }
 
-/// All errors of this workspace tell the problem and the advice apart.
+/// The errors of this workspace, whose hints a report finds.
+type Report = ReportFor<(entra_tower::Errors, entra_credential::Errors, entra_tenants::Errors)>;
+
+/// Errors of this workspace and of other crates, with their causes and what to do about them.
 macro_rules! failure_from {
     ($($error:ty),*) => {
         $(impl From<$error> for Failure {
             fn from(error: $error) -> Self {
-                Self {
-                    problem: error.problem(),
-                    hint: error.hint().map(str::to_owned),
-                }
+                Self::of(&error)
             }
         })*
     };
@@ -103,32 +113,11 @@ failure_from!(
     entra_client::Error,
     entra_proto::Error,
     entra_credential::Error,
-    TransportError
-);
-
-impl From<EnvironmentError> for Failure {
-    fn from(error: EnvironmentError) -> Self {
-        Self {
-            problem: error.to_string(),
-            hint: error.hint().map(str::to_owned),
-        }
-    }
-}
-
-/// Errors of one text.
-macro_rules! failure_from_text {
-    ($($error:ty),*) => {
-        $(impl From<$error> for Failure {
-            fn from(error: $error) -> Self {
-                Self::new(error.to_string())
-            }
-        })*
-    };
-}
-
-failure_from_text!(
+    EnvironmentError,
     entra_client::BuildError,
     entra_tower::BuildError,
+    BearerError,
+    TransportError,
     http::Error,
     std::io::Error
 );
@@ -140,7 +129,7 @@ macro_rules! failure_from_box {
             fn from(error: Box<$error>) -> Self {
                 match error.downcast() {
                     Ok(failure) => *failure,
-                    Err(error) => Self::new(error.to_string()),
+                    Err(error) => Self::of(&*error),
                 }
             }
         })*
@@ -157,33 +146,6 @@ impl fmt::Display for Failure {
 }
 
 impl Error for Failure {}
-
-impl From<BearerError> for Failure {
-    fn from(error: BearerError) -> Self {
-        match error {
-            // The layer's own text does not say why.
-            BearerError::Token(error) => Self::from(error).at("not sent: there is no token"),
-            error => Self {
-                problem: with_causes(error.problem(), &error),
-                hint: error.hint().map(str::to_owned),
-            },
-        }
-    }
-}
-
-/// Adds the causes of an error to its text.
-pub(crate) fn with_causes(mut text: String, error: &dyn Error) -> String {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        // Some errors have the text of their cause.
-        let own = error.to_string();
-        if !text.ends_with(&own) {
-            text += &format!(": {own}");
-        }
-        cause = error.source();
-    }
-    text
-}
 
 impl From<String> for Failure {
     fn from(problem: String) -> Self {

@@ -27,7 +27,7 @@ pub(crate) use api::{Api, address};
 #[allow(unused_imports, reason = "each example uses its own part")]
 pub(crate) use arguments::Arguments;
 #[allow(unused_imports, reason = "each example uses its own part")]
-pub(crate) use failure::{Failure, note, print_line, report, say, warn, with_causes};
+pub(crate) use failure::{Failure, note, print_line, report, say, warn};
 #[allow(unused_imports, reason = "each example uses its own part")]
 pub(crate) use pages::Pages;
 #[allow(unused_imports, reason = "each example uses its own part")]

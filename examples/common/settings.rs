@@ -5,7 +5,8 @@ use std::error::Error;
 use std::time::SystemTime;
 
 use entra_credential::ClientCertificate;
-use entra_proto::{ClientCredential, ClientSecret, Tenant};
+use entra_credential::Errors;
+use entra_proto::{ClientCredential, ClientSecret, ReportFor, Tenant};
 
 use super::failure::Failure;
 
@@ -65,9 +66,9 @@ pub(crate) fn certificate() -> Result<ClientCertificate, Box<dyn Error>> {
     let file = std::fs::read(&path).map_err(|error| format!("cannot read {path}: {error}"))?;
     let password = optional("AZURE_CLIENT_CERTIFICATE_PASSWORD")?;
     let certificate = ClientCertificate::read(&file, password.as_deref());
-    let certificate = certificate.map_err(|error| format!("{path}: {error}"))?;
+    let certificate = certificate.map_err(|error| format!("{path}: {:#}", ReportFor::<Errors>::of(&error)))?;
     for warning in certificate.warnings(SystemTime::now().into()) {
-        eprintln!("warning: {warning}");
+        eprintln!("warning: {warning}; {}", warning.hint());
     }
     Ok(certificate)
 }

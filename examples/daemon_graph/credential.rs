@@ -57,7 +57,7 @@ fn from_key(settings: &Settings, key: &Setting) -> Result<ClientCredential, Fail
                 check_thumbprint(&certificate, &thumbprint)?;
             }
             for warning in certificate.warnings(now) {
-                warn(&format!("{}: {warning}", key.place));
+                warn(&format!("{}: {warning}; {}", key.place, warning.hint()));
             }
             Ok(certificate.into())
         }

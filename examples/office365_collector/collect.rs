@@ -191,7 +191,7 @@ impl Collector {
                     match self.list().await {
                         Ok(listed) => round = Round::start(&mut schedule, listed),
                         Err(error) => {
-                            note(&format!("the tenants cannot be listed: {error}; the next round tries again"));
+                            note(&format!("the tenants cannot be listed: {:#}; the next round tries again", crate::failure::Report::of(&*error)));
                             succeeded = false;
                             next_round = interval.map(|interval| Instant::now() + interval);
                         }

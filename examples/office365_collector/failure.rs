@@ -118,7 +118,7 @@ impl Failure {
             Cause::Sink(error) => error.to_string(),
             Cause::TenantId => "the token does not tell the tenant's id".to_owned(),
             Cause::SameTenant(name) => format!("this is tenant {name}, which is collected under that name"),
-            Cause::Store(error) => error.problem(),
+            Cause::Store(error) => error.to_string(),
             Cause::Gap => {
                 "content of this time is lost: it was not collected within the 7 days that the API keeps it".to_owned()
             }
@@ -196,3 +196,6 @@ impl From<SinkError> for Cause {
 }
 
 const LONGEST_NAME: usize = 120;
+
+/// An error of any of the libraries, with its causes and what to do about it.
+pub(crate) type Report = entra_proto::ReportFor<(entra_tower::Errors, entra_tenants::Errors)>;

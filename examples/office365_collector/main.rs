@@ -105,7 +105,7 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            say(&format!("error: {error}"));
+            say(&format!("error: {:#}", failure::Report::of(&*error)));
             ExitCode::FAILURE
         }
     }

@@ -245,7 +245,7 @@ impl Callback {
             };
             match take(&redirect) {
                 Answer::Other(error) => {
-                    Page::bad("This is not the sign-in that was started", error.problem())
+                    Page::bad("This is not the sign-in that was started", error.to_string())
                         .show(&mut browser, "400 Bad Request");
                     turned_away(&error);
                 }
@@ -261,9 +261,8 @@ impl Callback {
 /// Tells of a redirect that is not the one that is waited for, a few times: any page in a browser can send one.
 fn turned_away(error: &entra_client::Error) {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let problem = error.problem();
     match COUNT.fetch_add(1, Ordering::Relaxed) {
-        count if count < MOST_TOLD => tell(format_args!("a redirect was turned away: {problem}")),
+        count if count < MOST_TOLD => tell(format_args!("a redirect was turned away: {error}")),
         MOST_TOLD => tell("more redirects were turned away: from now on that is not told"),
         _ => {}
     }
@@ -373,7 +372,7 @@ fn read(mut stream: TcpStream, pages: &Pages) -> Option<(Redirect, TcpStream)> {
         Ok(redirect) => Some((redirect, stream)),
         Err(error) => {
             let error = entra_client::Error::from(error);
-            Page::bad("This cannot be read", error.problem()).show(&mut stream, "400 Bad Request");
+            Page::bad("This cannot be read", error.to_string()).show(&mut stream, "400 Bad Request");
             turned_away(&error);
             None
         }

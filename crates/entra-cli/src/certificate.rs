@@ -223,7 +223,7 @@ impl CertificateFiles {
     pub(crate) fn tell_warnings(&self, warnings: impl IntoIterator<Item = Warning>) {
         let warnings = warnings
             .into_iter()
-            .map(|warning| (warning.problem(), warning.hint().to_owned()));
+            .map(|warning| (warning.to_string(), warning.hint().to_owned()));
         for (problem, advice) in self.exposures.iter().cloned().chain(warnings) {
             warn(format_args!("{}: {problem}", self.name), advice);
         }

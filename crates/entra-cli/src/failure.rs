@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use entra_client::BuildError;
-use entra_proto::{Error as ProtocolError, ErrorClass, ServiceError};
+use entra_proto::{Error as ProtocolError, ErrorClass, ReportFor, ServiceError};
 use entra_tenants::TenantStoreError;
 use entra_transport::{AcquireError, TransportError, TransportErrorKind};
 use serde_json::{Map, Value};
@@ -35,6 +35,8 @@ pub(crate) struct Failure {
     retry_after: Option<Duration>,
     service: Option<Arc<ServiceError>>,
     api: Option<Box<ApiError>>,
+    /// The IDs of the request, which a support asks for.
+    ids: Option<String>,
 }
 
 /// The parts of an API's error response.
@@ -68,12 +70,14 @@ impl Failure {
             retry_after: None,
             service: None,
             api: None,
+            ids: None,
         }
     }
 
     /// Adds what an API said, and when it takes the request again.
     pub(crate) fn api(self, api: ApiError, retry_after: Option<Duration>) -> Self {
         Self {
+            ids: Some(api.ids(retry_after)),
             api: Some(Box::new(api)),
             retry_after,
             ..self
@@ -85,9 +89,14 @@ impl Failure {
         Self { exit, ..error.into() }
     }
 
-    /// Creates a failure from any other error and its sources.
-    pub(crate) fn of(exit: Exit, error: &dyn StdError) -> Self {
-        Self::text(exit, in_full(error.to_string(), error))
+    /// Creates a failure from any error, with its causes, its hint and its IDs.
+    pub(crate) fn of(exit: Exit, error: &(dyn StdError + 'static)) -> Self {
+        let report = Report::of(error);
+        Self {
+            hints: report.hint().map(|hint| hint.to_owned().into()).into_iter().collect(),
+            ids: report.ids().map(str::to_owned),
+            ..Self::text(exit, report)
+        }
     }
 
     /// Adds what to do about it, behind the advice that is there.
@@ -113,17 +122,21 @@ impl Failure {
         &self.hints
     }
 
+    /// Returns what happened and the IDs that belong to it, without advice.
+    pub(crate) fn problem_with_ids(&self) -> String {
+        match &self.ids {
+            Some(ids) => format!("{} ({ids})", self.problem),
+            None => self.problem.clone(),
+        }
+    }
+
     /// Returns the failure as it is shown on standard error.
     pub(crate) fn message(&self) -> Message<'_> {
         Message {
             style: Style::Error,
             problem: &self.problem,
             hints: &self.hints,
-            ids: match (&self.service, &self.api) {
-                (Some(service), _) => Some(ids(service, self.retry_after)),
-                (None, Some(api)) => Some(api.ids(self.retry_after)),
-                (None, None) => None,
-            },
+            ids: self.ids.as_deref(),
         }
     }
 
@@ -209,70 +222,43 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What the service's support asks for, and how long the service wants to be left alone.
-fn ids(service: &ServiceError, retry_after: Option<Duration>) -> String {
-    let mut ids = match service.status {
-        0 => "by redirect".to_owned(),
-        status => format!("status {status}"),
-    };
-    if let Some(wait) = retry_after {
-        ids += &format!(", retry after {} s", wait.as_secs());
-    }
-    for (name, id) in [
-        ("trace id", &service.trace_id),
-        ("correlation id", &service.correlation_id),
-        ("at", &service.timestamp),
-    ] {
-        if let Some(id) = id {
-            ids += &format!(", {name} {id}");
-        }
-    }
-    ids
-}
-
 /// The service's time, `YYYY-MM-DD hh:mm:ssZ`, as RFC 3339 has it.
 pub(crate) fn rfc3339(timestamp: &str) -> String {
     timestamp.replacen(' ', "T", 1)
 }
 
-/// A problem and all that lies beneath the error.
-fn in_full(problem: String, error: &dyn StdError) -> String {
-    let mut text = problem;
-    let mut beneath = error.source();
-    while let Some(source) = beneath {
-        text += &format!(": {source}");
-        beneath = source.source();
-    }
-    text
-}
-
-/// An error of the libraries, in its parts.
-fn told(exit: Exit, error: &dyn StdError, problem: String, hint: Option<&str>) -> Failure {
-    let failure = Failure::text(exit, in_full(problem, error));
-    match hint {
-        Some(hint) => failure.hint(hint.to_owned()),
-        None => failure,
-    }
-}
+/// An error of any of the libraries, or of another crate, in its parts.
+pub(crate) type Report = ReportFor<(
+    entra_client::Errors,
+    entra_credential::Errors,
+    entra_tenants::Errors,
+    entra_validate::Errors,
+)>;
 
 impl From<AcquireError> for Failure {
     fn from(error: AcquireError) -> Self {
         match error {
             AcquireError::Protocol(error) => error.into(),
             AcquireError::Transport(error) => error.into(),
-            error => told(Exit::Refused, &error, error.problem(), error.hint()),
+            error => Self::of(Exit::Refused, &error),
         }
     }
 }
 
 impl From<entra_client::Error> for Failure {
     fn from(error: entra_client::Error) -> Self {
-        let mut failure = Self::from(error.cause().clone());
-        failure.class = Some(error.class());
-        failure.retry_after = error.retry_after();
-        let rejected = error
-            .service()
-            .is_some_and(|service| service.class() == ErrorClass::Credential);
+        let service = error.service();
+        let rejected = service.is_some_and(|service| service.class() == ErrorClass::Credential);
+        let failure = Self {
+            class: Some(error.class()),
+            retry_after: error.retry_after(),
+            ..Self::from(error.cause().clone())
+        };
+        // That of the client says as well whether the failure is an earlier one.
+        let failure = Self {
+            problem: Report::of(&error).to_string(),
+            ..failure
+        };
         if rejected {
             return failure.hint(
                 "`entra doctor`, with the same options and variables, looks for what is wrong with the credential",
@@ -294,11 +280,10 @@ impl From<ProtocolError> for Failure {
         let failure = Self {
             retryable: Some(error.is_retryable()),
             retry_after: error.retry_after(),
-            ..told(exit, &error, error.problem(), error.hint())
+            ..Self::of(exit, &error)
         };
         match error {
             ProtocolError::Service(service) => Self {
-                problem: service.reason(),
                 class: Some(service.class()),
                 service: Some(service),
                 ..failure
@@ -317,25 +302,25 @@ impl From<TransportError> for Failure {
         };
         Self {
             retryable: Some(error.is_retryable()),
-            ..told(exit, &error, error.problem(), error.hint())
+            ..Self::of(exit, &error)
         }
     }
 }
 
 impl From<entra_credential::Error> for Failure {
     fn from(error: entra_credential::Error) -> Self {
-        told(Exit::Credential, &error, error.problem(), error.hint())
+        Self::of(Exit::Credential, &error)
     }
 }
 
 impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
-        told(Exit::Configuration, &error, error.problem(), error.hint())
+        Self::of(Exit::Configuration, &error)
     }
 }
 
 impl From<TenantStoreError> for Failure {
     fn from(error: TenantStoreError) -> Self {
-        told(Exit::Output, &error, error.problem(), error.hint())
+        Self::of(Exit::Output, &error)
     }
 }

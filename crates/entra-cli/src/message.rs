@@ -14,7 +14,7 @@ pub(crate) struct Message<'a> {
     /// What to do about it, the most particular first.
     pub(crate) hints: &'a [Cow<'static, str>],
     /// The IDs of a request, which a support asks for.
-    pub(crate) ids: Option<String>,
+    pub(crate) ids: Option<&'a str>,
 }
 
 impl Message<'_> {
@@ -44,7 +44,7 @@ impl Message<'_> {
             line += "; ";
             line += &harmless(hint);
         }
-        if let Some(ids) = &self.ids {
+        if let Some(ids) = self.ids {
             line += &format!(" ({})", harmless(ids));
         }
         line
@@ -55,7 +55,7 @@ impl Message<'_> {
         let label = self.style.label();
         let mut parts = vec![(label, harmless(self.problem), self.style)];
         parts.extend(self.hints.iter().map(|hint| ("hint", harmless(hint), Style::Label)));
-        parts.extend(self.ids.as_ref().map(|ids| ("ids", harmless(ids), Style::Label)));
+        parts.extend(self.ids.map(|ids| ("ids", harmless(ids), Style::Label)));
         let indent = label.len() + 2;
         let lines = parts.into_iter().map(|(name, part, style)| {
             let pad = " ".repeat(label.len() - name.len());
@@ -95,7 +95,7 @@ mod tests {
             style: Style::Error,
             problem: "the service refused\u{1b}[2J this",
             hints,
-            ids: Some("status 401".to_owned()),
+            ids: Some("status 401"),
         }
     }
 

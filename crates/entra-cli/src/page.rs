@@ -41,7 +41,7 @@ impl Page {
                 (ErrorClass::Tenant, Some(hint)) => format!("; {hint}"),
                 _ => String::new(),
             };
-            return Self::bad(heading, format!("{outcome} The reason: {}{advice}", error.problem()));
+            return Self::bad(heading, format!("{outcome} The reason: {error}{advice}"));
         };
         let ids = [
             ("Trace ID", &service.trace_id),
@@ -53,7 +53,7 @@ impl Page {
             .filter_map(|(name, id)| Some(format!("{name}: {}", id.as_deref()?)));
         Self {
             detail: ids.collect(),
-            ..Self::bad(heading, format!("{outcome} The reason: {}", service.reason()))
+            ..Self::bad(heading, format!("{outcome} The reason: {service}"))
         }
     }
 

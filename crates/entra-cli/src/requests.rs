@@ -10,6 +10,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, SERVER};
 use http::{HeaderMap, Uri};
 use tracing::{Level, debug, enabled, trace};
 
+use crate::failure::Report;
+
 /// A transport that logs each request: the method, the address, the status and the time.
 pub(crate) struct Logged<T>(pub(crate) T);
 
@@ -36,7 +38,7 @@ impl<T: BlockingTransport> BlockingTransport for Logged<T> {
                     details(response.headers())
                 );
             }
-            Err(error) => debug!("{what}: no response in {took} ms: {error}"),
+            Err(error) => debug!("{what}: no response in {took} ms: {:#}", Report::of(error)),
         }
         outcome
     }
@@ -60,7 +62,7 @@ impl Logged<UreqTransport> {
                 response.status().as_u16(),
                 details(response.headers())
             ),
-            Err(error) => debug!("{what}: no response in {took} ms: {error}"),
+            Err(error) => debug!("{what}: no response in {took} ms: {:#}", Report::of(error)),
         }
         outcome
     }

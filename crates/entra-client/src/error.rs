@@ -2,11 +2,12 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use entra_proto::{ErrorClass, ServiceError};
+use entra_proto::{Diagnose, ErrorClass, ReportFor, ServiceError};
 use entra_transport::{AcquireError, TransportError};
 
 /// Why there is no token. Cheap to clone: all who waited for one request have the same.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Error {
     cause: AcquireError,
     remembered: Option<Duration>,
@@ -47,12 +48,6 @@ impl Error {
         }
     }
 
-    /// Returns what went wrong, without [what to do about it](Self::hint).
-    #[must_use]
-    pub fn problem(&self) -> String {
-        self.cause.problem()
-    }
-
     /// Returns what to do about it, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
@@ -63,13 +58,6 @@ impl Error {
     #[must_use]
     pub fn service(&self) -> Option<&ServiceError> {
         self.cause.service()
-    }
-
-    fn tell_remembered(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.remembered {
-            Some(left) => write!(f, " (remembered: not asked again for {} s)", left.as_secs().max(1)),
-            None => Ok(()),
-        }
     }
 
     /// The same failure, given out again without a request.
@@ -84,21 +72,26 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.cause.fmt(f)?;
-        self.tell_remembered(f)
-    }
-}
-
-/// What a `main` that returns the error shows: the error, and all that lies beneath.
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.cause, f)?;
-        self.tell_remembered(f)
+        match self.remembered {
+            Some(left) => write!(f, " (remembered: no new request for {} s)", left.as_secs().max(1)),
+            None => Ok(()),
+        }
     }
 }
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.cause.source()
+    }
+}
+
+impl Diagnose for Error {
+    fn hint(&self) -> Option<&str> {
+        self.hint()
+    }
+
+    fn service(&self) -> Option<&ServiceError> {
+        self.service()
     }
 }
 
@@ -136,19 +129,9 @@ pub enum BuildError {
 }
 
 impl BuildError {
-    /// Returns what is wrong, without [what to do about it](Self::hint).
-    #[must_use]
-    pub fn problem(&self) -> String {
-        match self {
-            Self::NoRuntime => "there is no runtime".to_owned(),
-            Self::Policy(what) => format!("the policy cannot be kept: {what}"),
-            Self::AsyncCredential => "the credential is async, and the client is blocking".to_owned(),
-        }
-    }
-
     /// Returns what to do about it, where that is known.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&str> {
         match self {
             Self::NoRuntime => Some("give the builder one, or turn the feature tokio on"),
             Self::Policy(_) => None,
@@ -161,12 +144,36 @@ impl BuildError {
 
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.problem())?;
-        match self.hint() {
-            Some(hint) => write!(f, "; {hint}"),
-            None => Ok(()),
+        match self {
+            Self::NoRuntime => f.write_str("there is no runtime"),
+            Self::Policy(what) => write!(f, "the policy cannot be kept: {what}"),
+            Self::AsyncCredential => f.write_str("the credential is async, and the client is blocking"),
         }
     }
 }
 
 impl StdError for BuildError {}
+
+impl Diagnose for BuildError {
+    fn hint(&self) -> Option<&str> {
+        self.hint()
+    }
+}
+
+/// The error types of this crate and of those below it, for a [`ReportFor`].
+pub type Errors = (Error, BuildError, entra_transport::Errors);
+
+/// An error as a user should read it, of this crate or of any other: `fn main() -> Result<(), entra_client::Report>`.
+///
+/// ```no_run
+/// use entra_client::Report;
+/// use entra_client::blocking::Client;
+/// use entra_proto::Target;
+///
+/// fn run(client: &Client) -> Result<(), Report> {
+///     let token = client.token(&Target::resource("https://graph.microsoft.com")?)?;
+///     std::fs::write("valid-until", format!("{:?}", token.expires_at()))?;
+///     Ok(())
+/// }
+/// ```
+pub type Report = ReportFor<Errors>;

@@ -102,7 +102,7 @@ mod user;
 pub use builder::ClientBuilder;
 pub use clock::{Clock, ManualClock, Moment, SystemClock};
 pub use consent::{Consent, ConsentFlow, PendingConsent};
-pub use error::{BuildError, Error};
+pub use error::{BuildError, Error, Errors, Report};
 pub use from_env::FromEnv;
 pub use observer::{Counters, Event, EventKind, Observer};
 pub use policy::Policy;

@@ -29,7 +29,7 @@ use crate::x509::Certificate;
 /// let certificate = ClientCertificate::read(bytes, None)?;
 /// println!("{} ({})", certificate.subject(), certificate.thumbprints().sha1_hex());
 /// for warning in certificate.warnings(Timestamp::from_secs(1_795_176_000)) {
-///     eprintln!("warning: {warning}");
+///     eprintln!("warning: {warning}; {}", warning.hint());
 /// }
 /// # Ok::<(), entra_credential::Error>(())
 /// ```

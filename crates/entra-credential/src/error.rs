@@ -2,10 +2,12 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use entra_proto::Diagnose;
+
 use crate::der::DerError;
 
 /// The reason why a file gives no credential, and what to do about it. It never holds a password or a part of a key.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// More bytes than a credential has. Nothing was read.
@@ -92,40 +94,6 @@ impl Error {
         }
     }
 
-    /// Returns what is wrong, without [what to do about it](Self::hint).
-    #[must_use]
-    pub fn problem(&self) -> String {
-        match self {
-            Self::TooLarge { limit } => format!("it is longer than {limit} bytes"),
-            Self::NotACredential => "it is neither PEM nor PFX".to_owned(),
-            Self::Damaged(what) => format!("{what} is damaged or cut short"),
-            Self::PasswordNeeded => "the private key is encrypted".to_owned(),
-            Self::WrongPassword => "wrong password or damaged file".to_owned(),
-            Self::EmptyPassword => "the file does not open without a password".to_owned(),
-            Self::KeyMissing => "it holds no private key".to_owned(),
-            Self::CertificateMissing => "it holds a private key and no certificate".to_owned(),
-            Self::KeyMismatch => "the private key belongs to none of the certificates".to_owned(),
-            Self::SeveralKeys(thumbprints) => {
-                format!("it holds the keys of several certificates ({})", thumbprints.join(", "))
-            }
-            Self::SeveralCertificates(thumbprints) => {
-                format!("it holds several certificates ({})", thumbprints.join(", "))
-            }
-            Self::KeyTooShort { bits } => format!(
-                "the RSA key has {bits} bits and Entra takes no key shorter than {}",
-                crate::MIN_KEY_BITS
-            ),
-            Self::KeyType(name) => format!("the key is {name} and Entra takes RSA keys only"),
-            Self::TooManyIterations { limit } => {
-                format!("its password is stretched by more than {limit} rounds in all, or in too much memory")
-            }
-            Self::Unsupported { what, .. } => format!("{what} is not read here"),
-            Self::Manifest { problem, .. } => format!("the manifest {problem}"),
-            Self::File { path, .. } => format!("{path} cannot be read"),
-            Self::Assertion { path, problem, .. } => format!("{path} {problem}"),
-        }
-    }
-
     /// Returns what to do about it, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
@@ -150,13 +118,6 @@ impl Error {
         })
     }
 
-    fn tell_hint(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.hint() {
-            Some(hint) => write!(f, "; {hint}"),
-            None => Ok(()),
-        }
-    }
-
     /// What a fault of the encoding means where `what` was expected.
     pub(crate) fn der(what: &'static str) -> impl Fn(DerError) -> Self {
         move |error| match error {
@@ -166,21 +127,45 @@ impl Error {
     }
 }
 
-/// The text of `Display`, and the system's account of a file: what a `main` that returns the error shows.
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File { source, .. } => write!(f, "{}: {source}", self.problem())?,
-            _ => f.write_str(&self.problem())?,
-        }
-        self.tell_hint(f)
-    }
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.problem())?;
-        self.tell_hint(f)
+        match self {
+            Self::TooLarge { limit } => write!(f, "it is longer than {limit} bytes"),
+            Self::NotACredential => f.write_str("it is neither PEM nor PFX"),
+            Self::Damaged(what) => write!(f, "{what} is damaged or cut short"),
+            Self::PasswordNeeded => f.write_str("the private key is encrypted"),
+            Self::WrongPassword => f.write_str("wrong password or damaged file"),
+            Self::EmptyPassword => f.write_str("the file does not open without a password"),
+            Self::KeyMissing => f.write_str("it holds no private key"),
+            Self::CertificateMissing => f.write_str("it holds a private key and no certificate"),
+            Self::KeyMismatch => f.write_str("the private key belongs to none of the certificates"),
+            Self::SeveralKeys(thumbprints) => {
+                write!(
+                    f,
+                    "it holds the keys of several certificates ({})",
+                    thumbprints.join(", ")
+                )
+            }
+            Self::SeveralCertificates(thumbprints) => {
+                write!(f, "it holds several certificates ({})", thumbprints.join(", "))
+            }
+            Self::KeyTooShort { bits } => write!(
+                f,
+                "the RSA key has {bits} bits and Entra takes no key shorter than {}",
+                crate::MIN_KEY_BITS
+            ),
+            Self::KeyType(name) => write!(f, "the key is {name} and Entra takes RSA keys only"),
+            Self::TooManyIterations { limit } => {
+                write!(
+                    f,
+                    "its password is stretched by more than {limit} rounds in all, or in too much memory"
+                )
+            }
+            Self::Unsupported { what, .. } => write!(f, "{what} is not read here"),
+            Self::Manifest { problem, .. } => write!(f, "the manifest {problem}"),
+            Self::File { path, .. } => write!(f, "{path} cannot be read"),
+            Self::Assertion { path, problem, .. } => write!(f, "{path} {problem}"),
+        }
     }
 }
 
@@ -192,6 +177,15 @@ impl std::error::Error for Error {
         }
     }
 }
+
+impl Diagnose for Error {
+    fn hint(&self) -> Option<&str> {
+        self.hint()
+    }
+}
+
+/// The error types of this crate and of those below it, for a [`ReportFor`](entra_proto::ReportFor).
+pub type Errors = (Error, entra_proto::Errors);
 
 /// How to get DER.
 pub(crate) const BER_ADVICE: &str = "convert it: `openssl pkcs12 -in old.pfx -out all.pem -nodes`, then use the PEM file or export it to a PFX file again";

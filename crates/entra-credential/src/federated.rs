@@ -1,6 +1,4 @@
-use std::error::Error as _;
-
-use entra_proto::{AssertionSource, ClientAssertion, Error, SignerError};
+use entra_proto::{AssertionSource, ClientAssertion, Error, ReportFor, SignerError};
 
 use crate::token_file::FederatedTokenFile;
 
@@ -8,11 +6,11 @@ impl AssertionSource for FederatedTokenFile {
     /// The assertion that is in the file now. Which audience it is for, the platform decides that wrote it.
     fn assertion(&self, _audience: &str) -> Result<ClientAssertion, Error> {
         Self::assertion(self).map_err(|error| {
-            let cause = error.source().map_or_else(String::new, |source| format!(": {source}"));
-            let told = SignerError::new(format!("{}{cause}", error.problem()));
+            let report = ReportFor::<crate::Error>::of(&error);
+            let failed = SignerError::new(report.to_string());
             match error.hint() {
-                Some(hint) => told.with_hint(hint),
-                None => told,
+                Some(hint) => failed.with_hint(hint),
+                None => failed,
             }
             .into()
         })

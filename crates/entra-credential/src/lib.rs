@@ -89,7 +89,7 @@ mod x509;
 
 pub use bundle::CertificateBundle;
 pub use certificate::ClientCertificate;
-pub use error::Error;
+pub use error::{Error, Errors};
 pub use key_credential::KeyCredential;
 pub use rotating::RotatingCertificate;
 pub use thumbprint_key::ThumbprintKey;

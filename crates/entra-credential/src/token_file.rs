@@ -24,7 +24,7 @@ use crate::text::from_utf16;
 /// let file = FederatedTokenFile::new("/var/run/secrets/azure/tokens/azure-identity-token");
 /// match file.assertion() {
 ///     Ok(assertion) => println!("{} characters", assertion.expose().len()),
-///     Err(error) => eprintln!("{error}"),
+///     Err(error) => eprintln!("{error}; {}", error.hint().unwrap_or_default()),
 /// }
 /// ```
 #[derive(Clone)]

@@ -31,22 +31,6 @@ pub enum Warning {
 }
 
 impl Warning {
-    /// Returns what is unusual, without [what to do about it](Self::hint).
-    #[must_use]
-    pub fn problem(&self) -> String {
-        match self {
-            Self::Expired { since } => format!("the certificate expired {} ago", Days(*since)),
-            Self::ExpiresSoon { within } => format!("the certificate expires in {}", Days(*within)),
-            Self::NotYetValid { until } => format!("the certificate is not valid for another {}", Days(*until)),
-            Self::IntegrityNotProtected => {
-                "the PFX file has no MAC, so that a change to it would not be seen".to_owned()
-            }
-            Self::KeyNotAccepted => format!(
-                "the certificate is not for an RSA key of {MIN_KEY_BITS} bits or more, and Entra takes no other"
-            ),
-        }
-    }
-
     /// Returns what to do about it.
     #[must_use]
     pub fn hint(&self) -> &'static str {
@@ -80,7 +64,18 @@ impl Warning {
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.problem(), self.hint())
+        match self {
+            Self::Expired { since } => write!(f, "the certificate expired {} ago", Days(*since)),
+            Self::ExpiresSoon { within } => write!(f, "the certificate expires in {}", Days(*within)),
+            Self::NotYetValid { until } => write!(f, "the certificate is not valid for another {}", Days(*until)),
+            Self::IntegrityNotProtected => {
+                f.write_str("the PFX file has no MAC, so that a change to it would not be seen")
+            }
+            Self::KeyNotAccepted => write!(
+                f,
+                "the certificate is not for an RSA key of {MIN_KEY_BITS} bits or more, and Entra takes no other"
+            ),
+        }
     }
 }
 

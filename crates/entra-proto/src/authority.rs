@@ -416,6 +416,7 @@ const ENDPOINTS: [&str; 31] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::in_full;
 
     #[test]
     fn an_issuer_is_of_this_cloud_and_this_tenant() {
@@ -619,7 +620,7 @@ mod tests {
     fn what_is_unknown_behind_the_tenant_is_named() {
         let told = |path: &str| {
             let url = format!("https://login.microsoftonline.com/{path}");
-            url.parse::<Authority>().expect_err(&url).to_string()
+            in_full(&url.parse::<Authority>().expect_err(&url))
         };
         for unknown in [
             "B2C_1_signin/oauth2/v2.0/token",
@@ -663,7 +664,7 @@ mod tests {
                 "B2C, which is not",
             ),
         ] {
-            let error = url.parse::<Authority>().expect_err(url).to_string();
+            let error = in_full(&url.parse::<Authority>().expect_err(url));
             assert!(error.contains(told) && !error.contains("canary"), "{error}");
         }
     }

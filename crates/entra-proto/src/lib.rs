@@ -98,6 +98,7 @@ mod loopback;
 mod pasted;
 mod post;
 mod printable;
+mod report;
 mod resource;
 mod response;
 mod retry_after;
@@ -141,7 +142,7 @@ pub use cloud::{Cloud, Origin};
 pub use credential::ClientCredential;
 pub use device::{DeviceAuthorization, DeviceCodeRequest, DeviceExchange, DevicePause, DeviceStep, ShowCode};
 pub use error::{
-    Aadsts, Error, ErrorClass, Input, InputError, Leg, LegError, RedirectError, RedirectProblem, Requested,
+    Aadsts, Diagnose, Error, ErrorClass, Input, InputError, Leg, LegError, RedirectError, RedirectProblem, Requested,
     ResponseError, ResponseProblem, ServiceError,
 };
 pub use federated::{AssertionSource, AsyncAssertionSource, FederatedCredential};
@@ -150,6 +151,7 @@ pub use issued::{AuthorizationCode, DeviceCode, IdToken, RefreshToken, UserAsser
 pub use known_api::KnownApi;
 pub use loopback::is_loopback_host;
 pub use printable::printable;
+pub use report::{Errors, KnownErrors, Report, ReportFor};
 pub use resource::Resource;
 pub use retry_after::{MAX_RETRY_AFTER, retry_after, server_time};
 pub use scope::{Scope, Scopes};

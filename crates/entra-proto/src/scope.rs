@@ -237,6 +237,7 @@ const EXAMPLE: &str = "write the API's application id URI and /.default, such as
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::in_full;
 
     fn scope(text: &str) -> Scope {
         text.parse().unwrap()
@@ -312,7 +313,7 @@ mod tests {
             ("a b", "https://graph.microsoft.com/.default"),
             ("a\r\nb", "https://graph.microsoft.com/.default"),
         ] {
-            let error = text.parse::<Scope>().expect_err(text).to_string();
+            let error = in_full(&text.parse::<Scope>().expect_err(text));
             assert!(error.contains(advice), "{error}");
         }
     }

@@ -136,6 +136,7 @@ const LONGEST: usize = 400;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::in_full;
 
     const GRAPH: &str = "https://graph.microsoft.com/.default";
 
@@ -182,12 +183,10 @@ mod tests {
             ("api://x/a|b,openid".to_owned(), "api://x/a|b openid".to_owned()),
             ("'User.Read','Mail.Read'".to_owned(), "User.Read Mail.Read".to_owned()),
         ] {
-            let error = check_scopes(&text).expect_err(&text).to_string();
+            let error = in_full(&check_scopes(&text).expect_err(&text));
             assert!(error.ends_with(&expected) && error.contains("separate"), "{error}");
         }
-        let error = check_scopes("eyJhbGciOiJSUzI1NiJ9.eyJh,openid")
-            .unwrap_err()
-            .to_string();
+        let error = in_full(&check_scopes("eyJhbGciOiJSUzI1NiJ9.eyJh,openid").unwrap_err());
         assert!(!error.contains("eyJ") && error.contains("spaces"), "{error}");
     }
 
@@ -219,7 +218,7 @@ mod tests {
                 "write it alone: https://graph.microsoft.com",
             ),
         ] {
-            let error = check_resource(text).expect_err(text).to_string();
+            let error = in_full(&check_resource(text).expect_err(text));
             assert!(error.ends_with(expected), "{error}");
         }
     }

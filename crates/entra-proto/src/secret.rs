@@ -134,6 +134,7 @@ impl fmt::Debug for ClientAssertion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::in_full;
 
     #[test]
     fn debug_is_a_constant() {
@@ -173,7 +174,7 @@ mod tests {
             assert_eq!(ClientSecret::new(text).unwrap().doubt(), None, "{text}");
         }
         for text in ["", " ", "\r\n", "\u{feff}"] {
-            let error = ClientSecret::new(text).expect_err(text).to_string();
+            let error = in_full(&ClientSecret::new(text).expect_err(text));
             assert!(error.contains("variable or file"), "{error}");
         }
     }

@@ -17,17 +17,6 @@ pub enum SecretDoubt {
 }
 
 impl SecretDoubt {
-    /// What is wrong, as `Display` tells it.
-    #[must_use]
-    pub const fn problem(self) -> &'static str {
-        match self {
-            Self::Id => "it looks like a secret's id",
-            Self::WhiteSpace => "it begins or ends with white space or a line end",
-            Self::Quotes => "it stands in quotation marks",
-            Self::Invisible => "it begins or ends with an invisible character",
-        }
-    }
-
     /// What to do about it.
     #[must_use]
     pub const fn hint(self) -> &'static str {
@@ -50,6 +39,11 @@ impl SecretDoubt {
 
 impl fmt::Display for SecretDoubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.problem())
+        f.write_str(match self {
+            Self::Id => "it looks like a secret's id",
+            Self::WhiteSpace => "it begins or ends with white space or a line end",
+            Self::Quotes => "it stands in quotation marks",
+            Self::Invisible => "it begins or ends with an invisible character",
+        })
     }
 }

@@ -3,7 +3,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::error::both;
+use crate::error::Diagnose;
 
 /// A signer of client assertions that signs at once: a key in memory.
 ///
@@ -149,6 +149,7 @@ impl fmt::Debug for SigningCertificate {
 
 /// Why nothing was signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SignerError {
     problem: Arc<str>,
     hint: Option<Arc<str>>,
@@ -171,12 +172,6 @@ impl SignerError {
         self
     }
 
-    /// Returns what went wrong, without [what to do about it](Self::hint).
-    #[must_use]
-    pub fn problem(&self) -> String {
-        format!("there is no client assertion: {}", self.problem)
-    }
-
     /// Returns what to do about it, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
@@ -186,8 +181,14 @@ impl SignerError {
 
 impl fmt::Display for SignerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&both(&self.problem(), self.hint()))
+        write!(f, "there is no client assertion: {}", self.problem)
     }
 }
 
 impl std::error::Error for SignerError {}
+
+impl Diagnose for SignerError {
+    fn hint(&self) -> Option<&str> {
+        self.hint()
+    }
+}

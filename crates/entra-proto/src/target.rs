@@ -216,6 +216,7 @@ fn one_resource(scopes: &Scopes) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::in_full;
     use EndpointVersion::{V1, V2};
 
     fn scopes(text: &str) -> Target {
@@ -273,13 +274,7 @@ mod tests {
             ("resource", "https://database.windows.net/".into())
         );
         let mixed = scopes("https://a/.default https://a/Read");
-        assert!(
-            mixed
-                .on_for_user(V2)
-                .unwrap_err()
-                .to_string()
-                .contains("one or the other")
-        );
+        assert!(in_full(&mixed.on_for_user(V2).unwrap_err()).contains("one or the other"));
     }
 
     #[test]
@@ -313,7 +308,7 @@ mod tests {
             ("https://a/.default https://b/.default", "a token for each"),
             ("openid", "/.default"),
         ] {
-            let error = scopes(text).check_for_daemon().expect_err(text).to_string();
+            let error = in_full(&scopes(text).check_for_daemon().expect_err(text));
             assert!(error.contains(advice), "{error}");
         }
     }

@@ -229,6 +229,7 @@ const CONSUMERS: u128 = 0x9188_040d_6c67_4c5b_b112_36a3_04b6_6dad;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::in_full;
 
     #[test]
     fn the_forms_of_a_tenant() {
@@ -263,7 +264,7 @@ mod tests {
             ("aaaabbbb0000cccc1111dddd2222eeex", "is neither a GUID nor a domain"),
             ("Bücher", "is neither a GUID nor a domain"),
         ] {
-            let error = text.parse::<Tenant>().unwrap_err().to_string();
+            let error = in_full(&text.parse::<Tenant>().unwrap_err());
             assert!(error.contains(told) && !error.contains(text), "{text}: {error}");
         }
     }
@@ -291,7 +292,7 @@ mod tests {
             assert_eq!(checked.is_ok(), fits, "{asked} {answered}");
         }
         assert!(Tenant::check_organization(id(one)).is_ok());
-        let error = Tenant::check_organization(id(personal)).unwrap_err().to_string();
+        let error = in_full(&Tenant::check_organization(id(personal)).unwrap_err());
         assert!(error.contains("work or school account"), "{error}");
     }
 
@@ -318,14 +319,14 @@ mod tests {
             ("contoso .com", "neither"),
             ("contoso.com/../fabrikam.com", "neither"),
         ] {
-            let error = text.parse::<Tenant>().expect_err(text).to_string();
+            let error = in_full(&text.parse::<Tenant>().expect_err(text));
             assert!(error.contains(told), "{error}");
         }
     }
 
     #[test]
     fn a_daemon_is_told_what_to_write_and_no_secret_is_repeated() {
-        let error = "canary8Q~secret".parse::<Tenant>().unwrap_err().to_string();
+        let error = in_full(&"canary8Q~secret".parse::<Tenant>().unwrap_err());
         assert!(
             error.contains("contoso.onmicrosoft.com") && !error.contains("canary"),
             "{error}"

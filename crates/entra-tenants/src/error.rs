@@ -3,9 +3,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fmt, io};
 
-use entra_proto::{ClientId, Guid, printable};
+use entra_proto::{ClientId, Diagnose, Guid, printable};
 
 /// Why a [`TenantStore`](super::TenantStore) could not do what it was asked for.
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum TenantStoreError {
     /// A file or folder could not be used.
@@ -86,36 +87,9 @@ impl TenantStoreError {
         }
     }
 
-    /// Returns what is wrong, without [what to do about it](Self::hint).
-    #[must_use]
-    pub fn problem(&self) -> String {
-        match self {
-            Self::Io { path, doing, .. } => format!("cannot {doing} {}", shown(path)),
-            Self::Busy { path, waited } => format!(
-                "another process has {} open, and did not close it within {} ms",
-                shown(path),
-                waited.as_millis()
-            ),
-            Self::Exposed { path, why, .. } | Self::Key { path, why, .. } => format!("{}: {why}", shown(path)),
-            Self::Unreadable { path, why } => {
-                format!("{} is not a tenant store that can be read: {why}", shown(path))
-            }
-            Self::Record { client_id, tenant, why } => {
-                format!("what is kept of tenant {tenant} and application {client_id} {why}")
-            }
-            Self::TooLarge { what, limit } => {
-                format!("{what} is larger than the {limit} bytes that a store takes")
-            }
-            Self::PersonalAccounts(tenant) => format!("{tenant} is the tenant of all personal Microsoft accounts"),
-            Self::NoKey => "there is no key to seal secrets with".to_owned(),
-            Self::Crypto => "the random number generator or the cipher failed".to_owned(),
-            Self::Other(error) => error.to_string(),
-        }
-    }
-
     /// Returns what to do about it, where that is known.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&str> {
         Some(match self {
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => "run as the user who owns it, or give it to this one",
@@ -131,37 +105,47 @@ impl TenantStoreError {
             Self::TooLarge { .. } | Self::Crypto | Self::Other(_) => return None,
         })
     }
-
-    fn tell_hint(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.hint() {
-            Some(hint) => write!(f, "; {hint}"),
-            None => Ok(()),
-        }
-    }
 }
 
 impl fmt::Display for TenantStoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.problem())?;
-        self.tell_hint(f)
+        match self {
+            Self::Io { path, doing, .. } => write!(f, "cannot {doing} {}", shown(path)),
+            Self::Busy { path, waited } => write!(
+                f,
+                "another process has {} open, and did not close it within {} ms",
+                shown(path),
+                waited.as_millis()
+            ),
+            Self::Exposed { path, why, .. } | Self::Key { path, why, .. } => write!(f, "{}: {why}", shown(path)),
+            Self::Unreadable { path, why } => {
+                write!(f, "{} is not a tenant store that can be read: {why}", shown(path))
+            }
+            Self::Record { client_id, tenant, why } => {
+                write!(f, "what is kept of tenant {tenant} and application {client_id} {why}")
+            }
+            Self::TooLarge { what, limit } => {
+                write!(f, "{what} is larger than the {limit} bytes that a store takes")
+            }
+            Self::PersonalAccounts(tenant) => write!(f, "{tenant} is the tenant of all personal Microsoft accounts"),
+            Self::NoKey => f.write_str("there is no key to seal secrets with"),
+            Self::Crypto => f.write_str("the random number generator or the cipher failed"),
+            Self::Other(error) => error.fmt(f),
+        }
     }
 }
+
+impl Diagnose for TenantStoreError {
+    fn hint(&self) -> Option<&str> {
+        self.hint()
+    }
+}
+
+/// The error types of this crate and of those below it, for a [`ReportFor`](entra_proto::ReportFor).
+pub type Errors = (TenantStoreError, entra_proto::Errors);
 
 pub(super) fn shown(path: &Path) -> String {
     printable(&path.to_string_lossy())
-}
-
-/// What a `main` that returns the error shows: the problem, all that lies beneath, and what to do.
-impl fmt::Debug for TenantStoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.problem())?;
-        let mut beneath = self.source();
-        while let Some(source) = beneath {
-            write!(f, ": {source}")?;
-            beneath = source.source();
-        }
-        self.tell_hint(f)
-    }
 }
 
 impl StdError for TenantStoreError {

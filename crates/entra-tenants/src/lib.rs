@@ -68,7 +68,7 @@ mod secrets;
 mod storage;
 
 pub use consented_tenant::ConsentedTenant;
-pub use error::TenantStoreError;
+pub use error::{Errors, TenantStoreError};
 #[cfg(feature = "redb")]
 pub use key::TenantStoreKey;
 #[cfg(feature = "redb")]

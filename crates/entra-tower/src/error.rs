@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use entra_proto::Origin;
+use entra_proto::{Diagnose, Origin, ReportFor, ServiceError};
 use http::Uri;
 
 /// Any error, as tower's own services box theirs.
@@ -13,6 +13,7 @@ pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 ///
 /// It converts by `?` to `Box<dyn Error>` and to `Box<dyn Error + Send + Sync>`, out of which `downcast_ref::<BearerError>()` gets it
 /// again. The cause is its [source](Error::source).
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum BearerError {
     /// The request's URI is at none of the origins that the token may be sent to. Nothing was sent.
@@ -27,19 +28,6 @@ pub enum BearerError {
 }
 
 impl BearerError {
-    /// Returns what went wrong, without [what to do about it](Self::hint).
-    #[must_use]
-    pub fn problem(&self) -> String {
-        match self {
-            Self::Elsewhere { origin: None } => "not sent: the request's URI is relative".to_owned(),
-            Self::Elsewhere { origin: Some(origin) } => {
-                format!("not sent: {origin} is none of the origins that the token may go to")
-            }
-            Self::Token(_) => "not sent: there is no token".to_owned(),
-            Self::Service(_) => "the request failed".to_owned(),
-        }
-    }
-
     /// Returns what to do about it, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
@@ -81,22 +69,13 @@ impl BearerError {
 
 impl fmt::Display for BearerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The hint of a token's error stands in that error's own text.
-        match (self, self.hint()) {
-            (Self::Elsewhere { .. }, Some(hint)) => write!(f, "{}; {hint}", self.problem()),
-            _ => f.write_str(&self.problem()),
-        }
-    }
-}
-
-/// The text of `Display` and of the cause: a `main` that returns the error shows it.
-impl fmt::Debug for BearerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)?;
         match self {
-            Self::Elsewhere { .. } => Ok(()),
-            Self::Token(error) => write!(f, ": {error:?}"),
-            Self::Service(error) => write!(f, ": {error:?}"),
+            Self::Elsewhere { origin: None } => f.write_str("not sent: the request's URI is relative"),
+            Self::Elsewhere { origin: Some(origin) } => {
+                write!(f, "not sent: {origin} is none of the origins that the token may go to")
+            }
+            Self::Token(_) => f.write_str("not sent: there is no token"),
+            Self::Service(_) => f.write_str("the request failed"),
         }
     }
 }
@@ -111,8 +90,21 @@ impl Error for BearerError {
     }
 }
 
+impl Diagnose for BearerError {
+    fn hint(&self) -> Option<&str> {
+        self.hint()
+    }
+
+    fn service(&self) -> Option<&ServiceError> {
+        match self {
+            Self::Token(error) => error.service(),
+            Self::Elsewhere { .. } | Self::Service(_) => None,
+        }
+    }
+}
+
 /// Why there is no layer.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum BuildError {
     /// There are no origins, so that the token could go nowhere.
@@ -123,27 +115,7 @@ pub enum BuildError {
     PlainHttp(Origin),
 }
 
-/// The text of `Display`: it is what a `main` that returns the error shows.
-impl fmt::Debug for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 impl BuildError {
-    /// Returns what is wrong, without [what to do about it](Self::hint).
-    #[must_use]
-    pub fn problem(&self) -> String {
-        match self {
-            Self::NoOrigin => "there are no origins".to_owned(),
-            Self::Origin(error) => error.problem(),
-            Self::PlainHttp(origin) => format!(
-                "{} is plain http, which would send the token in the clear",
-                origin.as_str()
-            ),
-        }
-    }
-
     /// Returns what to do about it, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
@@ -157,11 +129,35 @@ impl BuildError {
 
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.hint() {
-            Some(hint) => write!(f, "{}; {hint}", self.problem()),
-            None => f.write_str(&self.problem()),
+        match self {
+            Self::NoOrigin => f.write_str("there are no origins"),
+            Self::Origin(error) => error.fmt(f),
+            Self::PlainHttp(origin) => write!(
+                f,
+                "{} is plain http, which would send the token in the clear",
+                origin.as_str()
+            ),
         }
     }
 }
 
-impl Error for BuildError {}
+impl Error for BuildError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Origin(error) => error.source(),
+            Self::NoOrigin | Self::PlainHttp(_) => None,
+        }
+    }
+}
+
+impl Diagnose for BuildError {
+    fn hint(&self) -> Option<&str> {
+        self.hint()
+    }
+}
+
+/// The error types of this crate and of those below it, for a [`ReportFor`].
+pub type Errors = (BearerError, BuildError, entra_client::Errors);
+
+/// An error as a user should read it, of this crate or of any other: `fn main() -> Result<(), entra_tower::Report>`.
+pub type Report = ReportFor<Errors>;

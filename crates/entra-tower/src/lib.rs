@@ -152,7 +152,7 @@ mod table;
 mod ureq_middleware;
 
 pub use bearer::Bearer;
-pub use error::{BearerError, BuildError};
+pub use error::{BearerError, BuildError, Errors, Report};
 pub use future::ResponseFuture;
 pub use layer::{BearerLayer, Elsewhere};
 pub use replay::{CloneBody, CopyBody, NoReplay, Replay};

@@ -4,17 +4,17 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use entra_proto::{Error, ServiceError};
+use entra_proto::{Diagnose, Error, ServiceError};
 
 use crate::TransportError;
 
-/// Why there is no token.
-#[derive(Clone)]
+/// The reason why there is no token.
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AcquireError {
-    /// The service refused, or its answer cannot be used.
+    /// The service rejected the request, or its response cannot be used.
     Protocol(Error),
-    /// No whole answer came.
+    /// No whole response came.
     Transport(TransportError),
 }
 
@@ -34,15 +34,6 @@ impl AcquireError {
         match self {
             Self::Protocol(error) => error.retry_after(),
             Self::Transport(_) => None,
-        }
-    }
-
-    /// Returns what went wrong, without [what to do about it](Self::hint).
-    #[must_use]
-    pub fn problem(&self) -> String {
-        match self {
-            Self::Protocol(error) => error.problem(),
-            Self::Transport(error) => error.problem(),
         }
     }
 
@@ -74,22 +65,22 @@ impl fmt::Display for AcquireError {
     }
 }
 
-/// What a `main` that returns the error shows: the error, and all that lies beneath.
-impl fmt::Debug for AcquireError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Protocol(error) => error.fmt(f),
-            Self::Transport(error) => error.fmt(f),
-        }
-    }
-}
-
 impl StdError for AcquireError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Protocol(error) => error.source(),
             Self::Transport(error) => error.source(),
         }
+    }
+}
+
+impl Diagnose for AcquireError {
+    fn hint(&self) -> Option<&str> {
+        self.hint()
+    }
+
+    fn service(&self) -> Option<&ServiceError> {
+        self.service()
     }
 }
 

@@ -3,20 +3,20 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use entra_proto::{Delivery, Exchange, Leg, SendFailure, Step, Timestamp};
+use entra_proto::{Delivery, Diagnose, Exchange, Leg, SendFailure, Step, Timestamp};
 use http::Uri;
 
 use crate::Proxy;
 use crate::policy::endpoint;
 
-/// Why no whole answer came.
+/// The failure of a transport: no whole response came.
 ///
 /// It is cheap to clone, so that everybody who waits for one request can have it. It tells a host and a port at most: no path,
 /// no query, no header, no byte of a body.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct TransportError(Arc<Inner>);
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Inner {
     kind: TransportErrorKind,
     retryable: bool,
@@ -25,7 +25,7 @@ struct Inner {
     problem: Cow<'static, str>,
     hint: Option<Cow<'static, str>>,
     endpoint: Option<String>,
-    source: Option<Arc<dyn Error + Send + Sync>>,
+    source: Option<Cause>,
 }
 
 impl TransportError {
@@ -76,22 +76,13 @@ impl TransportError {
     #[must_use]
     pub fn because(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let source: Box<dyn Error + Send + Sync> = source.into();
-        self.with(|inner| inner.source = Some(source.into()))
+        self.with(|inner| inner.source = Some(Cause(source.into())))
     }
 
     /// Sets whether sending the request again may help, where the kind alone does not tell.
     #[must_use]
     pub fn retryable(self, retryable: bool) -> Self {
         self.with(|inner| inner.retryable = retryable)
-    }
-
-    /// Returns what went wrong and where, without [what to do about it](Self::hint).
-    #[must_use]
-    pub fn problem(&self) -> String {
-        let leg = self.0.leg.iter().map(Leg::to_string);
-        let mut parts: Vec<String> = leg.chain(self.0.endpoint.clone()).collect();
-        parts.push(self.0.problem.clone().into_owned());
-        parts.join(": ")
     }
 
     /// Returns what to do about it, where that is known.
@@ -163,7 +154,7 @@ impl TransportError {
     /// The error for a response that took too long.
     #[must_use]
     pub fn late_response() -> Self {
-        Self::new(TransportErrorKind::Timeout, "no whole answer in time")
+        Self::new(TransportErrorKind::Timeout, "no whole response in time")
             .with_hint("try again a little later, or allow more time")
     }
 
@@ -172,9 +163,9 @@ impl TransportError {
     pub fn interrupted() -> Self {
         Self::new(
             TransportErrorKind::Interrupted,
-            "the connection ended before the answer did",
+            "the connection ended before the response did",
         )
-        .with_hint("try again; if it stays so, look for a proxy that cuts answers")
+        .with_hint("try again; if it stays so, look for a proxy that cuts responses")
     }
 
     /// The error for a response that is not HTTP.
@@ -190,9 +181,9 @@ impl TransportError {
     pub(crate) fn too_large(limit: usize) -> Self {
         Self::new(
             TransportErrorKind::TooLarge,
-            format!("the answer is longer than {limit} bytes, so it was not read"),
+            format!("the response is longer than {limit} bytes, so it was not read"),
         )
-        .with_hint("check the host: no token answer is so long")
+        .with_hint("check the host: no token response is so long")
     }
 
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
@@ -201,43 +192,38 @@ impl TransportError {
     }
 }
 
+/// Where it happened, and what.
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.problem())?;
-        told(self.hint(), f)
+        if let Some(leg) = &self.0.leg {
+            write!(f, "{leg}: ")?;
+        }
+        if let Some(endpoint) = &self.0.endpoint {
+            write!(f, "{endpoint}: ")?;
+        }
+        f.write_str(&self.0.problem)
     }
-}
-
-/// The problem, all that lies beneath, and what to do: a `main` that returns the error shows it.
-impl fmt::Debug for TransportError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        in_full(&self.problem(), self, f)?;
-        told(self.hint(), f)
-    }
-}
-
-/// What to do, behind a problem.
-pub(crate) fn told(hint: Option<&str>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match hint {
-        Some(hint) => write!(f, "; {hint}"),
-        None => Ok(()),
-    }
-}
-
-/// The problem of an error and all its sources, in one line.
-pub(crate) fn in_full(problem: &str, error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    f.write_str(problem)?;
-    let mut beneath = error.source();
-    while let Some(source) = beneath {
-        write!(f, ": {source}")?;
-        beneath = source.source();
-    }
-    Ok(())
 }
 
 impl Error for TransportError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source.as_deref().map(|source| source as _)
+        self.0.source.as_ref().map(|cause| &*cause.0 as _)
+    }
+}
+
+impl Diagnose for TransportError {
+    fn hint(&self) -> Option<&str> {
+        self.hint()
+    }
+}
+
+/// An error of another crate. Its `Debug` is its text alone: derived ones show requests with their URL and headers.
+#[derive(Clone)]
+struct Cause(Arc<dyn Error + Send + Sync>);
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0.to_string(), f)
     }
 }
 

@@ -234,6 +234,8 @@ mod tests {
     use super::*;
     use crate::Proxies;
 
+    type Report = entra_proto::ReportFor<crate::Errors>;
+
     fn tunnel(proxy: &str) -> Tunnel {
         let uri = Uri::from_static("https://login.example/token?secret=canary");
         Tunnel::new(Proxies::through(proxy).unwrap().for_uri(&uri).unwrap(), &uri)
@@ -324,7 +326,7 @@ mod tests {
         let other = outcome("u:canary@p:1", b"HTTP/1.1 401 Unauthorized\r\n\r\n")
             .0
             .unwrap_err();
-        assert!(!other.is_retryable() && other.to_string().contains("user name and password"));
+        assert!(!other.is_retryable() && format!("{:#}", Report::of(&other)).contains("user name and password"));
     }
 
     #[test]
@@ -335,7 +337,7 @@ mod tests {
             assert_eq!(error.kind(), TransportErrorKind::ProxyAuthentication);
             assert!(!error.is_retryable() && error.is_unsent());
             assert!(!format!("{error:?}").contains("canary"));
-            error.to_string()
+            format!("{:#}", Report::of(&error))
         };
         let basic = "Proxy-Authenticate: Basic realm=\"a, NTLM\"\r\n";
         assert!(said("p:1", basic).contains("wants a user name and password"));

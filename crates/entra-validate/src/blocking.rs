@@ -147,7 +147,7 @@ fn send(transport: &dyn BlockingTransport, mut fetch: Fetch) -> Fetched {
     loop {
         let response = match transport.send(fetch.request()) {
             Ok(response) => response,
-            Err(error) => return fetch.failed(error.problem()),
+            Err(error) => return fetch.failed(error),
         };
         match fetch.respond(&response, entra_transport::now()) {
             FetchStep::Send(next) => fetch = next,

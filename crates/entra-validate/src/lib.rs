@@ -16,7 +16,8 @@
 //! ```
 //!
 //! ```no_run
-//! use entra_validate::{Api, Audience, Permissions, Principal, Tenants, Validator, bearer_token};
+//! use entra_proto::ReportFor;
+//! use entra_validate::{Api, Audience, Errors, Permissions, Principal, Tenants, Validator, bearer_token};
 //! use http::{Request, Response, StatusCode};
 //!
 //! /// The API: its audience, the tenants that may call it, and the permissions of which a caller needs one.
@@ -38,7 +39,7 @@
 //!         Ok(Principal::App(_)) => "all lists".to_owned(),
 //!         Ok(_) => return Response::builder().status(StatusCode::FORBIDDEN).body(String::new()).unwrap(),
 //!         Err(rejection) => {
-//!             eprintln!("{rejection}; {}", rejection.hint()); // for the API's own log only
+//!             eprintln!("{:#}", ReportFor::<Errors>::of(&rejection)); // for the API's own log only
 //!             return validator.api().response(&rejection);
 //!         }
 //!     };
@@ -86,8 +87,10 @@ pub mod blocking;
 mod challenge;
 mod claims;
 mod claims_challenge;
+mod errors;
 #[cfg(feature = "async")]
 mod flight;
+mod hints;
 mod issuer;
 mod keys;
 mod metadata;
@@ -111,6 +114,7 @@ mod words;
 pub use api::{Api, MAX_SKEW, NeedKeys, Step};
 pub use audience::Audience;
 pub use bearer::bearer_token;
+pub use errors::Errors;
 pub use keys::{
     FORCED_REFRESH_INTERVAL, Fetch, FetchError, FetchStep, Fetched, KeyCache, KeySet, LAST_KNOWN_GOOD, Lookup,
     MAX_KEYS, Metadata, REFRESH_INTERVAL,

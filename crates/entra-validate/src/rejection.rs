@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use entra_proto::{ClaimsRequest, ClientId, Guid, Timestamp, printable};
+use entra_proto::{ClaimsRequest, ClientId, Diagnose, Guid, Timestamp, printable};
 use http::StatusCode;
 
+use crate::hints::FETCH_HINT;
 use crate::permissions::Permissions;
 use crate::rule::Rule;
 
@@ -188,8 +189,8 @@ impl Rejection {
 
     /// Returns what to do about it, for the one who runs the API or the client.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self {
+    pub fn hint(&self) -> Option<&str> {
+        Some(match self {
             Self::NoToken => "send the header `Authorization: Bearer` with an access token for this API",
             Self::BadRequest { .. } => "send one token, in one `Authorization` header",
             Self::Malformed { .. } => {
@@ -231,8 +232,8 @@ impl Rejection {
                 "grant the application one of these roles, or the user one of these scopes, and consent to it"
             }
             Self::Claims { .. } => "the client requests a token with the claims of the challenge",
-            Self::KeysUnavailable { .. } => "check that this machine reaches the cloud's login host",
-        }
+            Self::KeysUnavailable { .. } => FETCH_HINT,
+        })
     }
 }
 
@@ -305,6 +306,12 @@ impl fmt::Display for Problem<'_> {
 }
 
 impl std::error::Error for Rejection {}
+
+impl Diagnose for Rejection {
+    fn hint(&self) -> Option<&str> {
+        self.hint()
+    }
+}
 
 fn list<'a>(f: &mut fmt::Formatter<'_>, title: &str, names: impl Iterator<Item = &'a str>) -> fmt::Result {
     let mut title = Some(title);

@@ -60,7 +60,11 @@ impl fmt::Display for Report {
             match outcome {
                 Outcome::Passed => writeln!(f, "{id} {name:<11} pass: {}", rule.about())?,
                 Outcome::Failed(rejection) => {
-                    writeln!(f, "{id} {name:<11} FAIL: {}; {}", rejection.problem(), rejection.hint())?
+                    write!(f, "{id} {name:<11} FAIL: {}", rejection.problem())?;
+                    match rejection.hint() {
+                        Some(hint) => writeln!(f, "; {hint}")?,
+                        None => writeln!(f)?,
+                    }
                 }
                 Outcome::NotReached => writeln!(f, "{id} {name:<11} not reached")?,
             }

@@ -219,7 +219,7 @@ async fn send(transport: &dyn Transport, mut fetch: Fetch) -> Fetched {
     loop {
         let response = match transport.send(fetch.request()).await {
             Ok(response) => response,
-            Err(error) => return fetch.failed(error.problem()),
+            Err(error) => return fetch.failed(error),
         };
         // Dates in Retry-After are counted from the response's own, where it has one.
         match fetch.respond(&response, entra_transport::now()) {

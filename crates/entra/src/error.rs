@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use entra_proto::environment::{CLIENT_CERTIFICATE_PATH, CredentialSettings, EnvironmentError};
-use entra_proto::{may_be_secret, printable};
+use entra_proto::{Diagnose, ReportFor, may_be_secret, printable};
 use entra_transport::TransportError;
 
 /// The reason why the environment gives no client. It never holds a secret.
@@ -74,7 +74,7 @@ impl fmt::Display for FromEnvError {
                 write!(f, "{CLIENT_CERTIFICATE_PATH} names {path}, which cannot be read")
             }
             Self::File { path: None, .. } => write!(f, "the file that {CLIENT_CERTIFICATE_PATH} names cannot be read"),
-            Self::Certificate(error) => write!(f, "the file that {CLIENT_CERTIFICATE_PATH} names: {}", error.problem()),
+            Self::Certificate(error) => write!(f, "the file that {CLIENT_CERTIFICATE_PATH} names: {error}"),
             Self::Transport(error) => error.fmt(f),
         }
     }
@@ -85,8 +85,15 @@ impl Error for FromEnvError {
         match self {
             Self::File { source, .. } => Some(source.as_ref()),
             Self::Transport(error) => error.source(),
-            Self::Environment(_) | Self::Certificate(_) => None,
+            Self::Certificate(error) => error.source(),
+            Self::Environment(error) => error.source(),
         }
+    }
+}
+
+impl Diagnose for FromEnvError {
+    fn hint(&self) -> Option<&str> {
+        self.hint()
     }
 }
 
@@ -95,6 +102,53 @@ impl From<EnvironmentError> for FromEnvError {
         Self::Environment(error)
     }
 }
+
+/// The error types of the crates that the features select.
+pub type Errors = (
+    FromEnvError,
+    OfTower,
+    OfValidate,
+    entra_client::Errors,
+    entra_credential::Errors,
+);
+
+/// An error as a user should read it, of these crates or of any other: what happened and why, what to do about it, and the IDs
+/// that a support asks for. `?` makes it.
+///
+/// ```
+/// fn main() -> Result<(), entra::Report> {
+/// #   run().map_err(|report| {
+/// #       let hint = "leave out /.default, or give it as a scope";
+/// #       assert_eq!(report.hint(), Some(hint));
+/// #       assert!(format!("{report:?}").ends_with(&format!("\n  hint: {hint}")));
+/// #       report
+/// #   }).or(Ok(()))
+/// # }
+/// # fn run() -> Result<(), entra::Report> {
+///     let api = entra::Target::resource("https://graph.microsoft.com/.default")?;
+///     println!("{api:?}");
+///     Ok(())
+/// }
+/// ```
+///
+/// prints
+///
+/// ```text
+/// Error: resource "https://graph.microsoft.com/.default" is a scope
+///   hint: leave out /.default, or give it as a scope
+/// ```
+///
+/// In a log, `{:#}` shows the same in one line.
+pub type Report = ReportFor<Errors>;
+
+#[cfg(feature = "tower")]
+type OfTower = entra_tower::Errors;
+#[cfg(not(feature = "tower"))]
+type OfTower = ();
+#[cfg(feature = "validate")]
+type OfValidate = entra_validate::Errors;
+#[cfg(not(feature = "validate"))]
+type OfValidate = ();
 
 /// The longest path that an error repeats.
 const LONGEST_PATH: usize = 1024;

@@ -90,4 +90,4 @@ pub use entra_transport_ureq::UreqTransport;
 #[cfg(feature = "validate")]
 pub use entra_validate as validate;
 pub use environment::application_from_env;
-pub use error::FromEnvError;
+pub use error::{Errors, FromEnvError, Report};

@@ -80,7 +80,7 @@ impl IntoResponse for Failed {
             Self::Consent(error) => rejected(&error),
             Self::Tenants(error) => {
                 // It names files of this machine.
-                note(&format!("connect: the tenant store: {error:?}"));
+                note(&format!("connect: the tenant store: {:#}", crate::failure::Report::from(error)));
                 Message::new(
                     "The tenants cannot be read",
                     "The application cannot use its tenant store.",
@@ -125,13 +125,11 @@ fn rejected(error: &entra_client::Error) -> Response {
             true => StatusCode::BAD_GATEWAY,
             false => StatusCode::BAD_REQUEST,
         };
-        note(&format!("connect: a consent failed: {error:?}"));
-        Message::new(
-            "Nothing was connected",
-            format!("The reason: {}", error.problem()),
-            advice(error),
-        )
-        .with(status)
+        note(&format!(
+            "connect: a consent failed: {:#}",
+            crate::failure::Report::of(error)
+        ));
+        Message::new("Nothing was connected", format!("The reason: {error}"), advice(error)).with(status)
     }
 }
 

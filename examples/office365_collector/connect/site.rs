@@ -156,8 +156,9 @@ impl Site {
             }
             Err(error) => {
                 note(&format!(
-                    "connect: no token in tenant {} yet: {error:?}",
-                    consent.tenant
+                    "connect: no token in tenant {} yet: {:#}",
+                    consent.tenant,
+                    crate::failure::Report::of(&error)
                 ));
                 self.plan.connected(consent.tenant);
                 Connected::Unproved(consent.tenant)
@@ -185,7 +186,10 @@ async fn home(
     let client_id = site.daemon.application().client_id();
     let list = site.tenants(move |tenants| tenants.list(Some(client_id))).await?;
     for error in &list.unreadable {
-        note(&format!("connect: the tenant store: {error:?}"));
+        note(&format!(
+            "connect: the tenant store: {:#}",
+            crate::failure::Report::of(error)
+        ));
     }
     let (browser, cookie) = match site.browsers.known(&headers) {
         Some(browser) => (browser, None),

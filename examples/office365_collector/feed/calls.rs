@@ -80,8 +80,8 @@ impl Api {
     /// Returns an error if no token can be requested there.
     pub(crate) fn feed(&self, client: &Client, tenant: Guid) -> Result<Feed, CallError> {
         let source = client.source(&self.target).map_err(CallError::Token)?;
-        let layer =
-            BearerLayer::new(source, [self.origin.as_str()]).map_err(|error| CallError::Rejected(error.to_string()))?;
+        let layer = BearerLayer::new(source, [self.origin.as_str()])
+            .map_err(|error| CallError::Rejected(format!("{:#}", crate::failure::Report::from(error))))?;
         Ok(Feed {
             root: format!("{}/api/v1.0/{tenant}/activity/feed", self.origin.as_str()).into(),
             origin: self.origin.clone(),

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use entra_client::Error as TokenError;
 use entra_proto::{ErrorClass, ServiceError, retry_after};
-use entra_tower::BearerError;
+use entra_tower::{BearerError, Report};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
@@ -248,12 +248,7 @@ impl CallError {
             BearerError::Token(error) => Self::Token(error),
             error => {
                 // The cause of a failed connection says more than its summary.
-                let mut text = error.problem();
-                let mut source = std::error::Error::source(&error);
-                while let Some(cause) = source {
-                    text = format!("{text}: {cause}");
-                    source = cause.source();
-                }
+                let text = Report::of(&error).to_string();
                 Self::Connection(printable(&text, LONGEST_MESSAGE))
             }
         }
@@ -263,7 +258,7 @@ impl CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Token(error) => write!(f, "no token: {}", error.problem()),
+            Self::Token(error) => write!(f, "no token: {error}"),
             Self::Api(error) => error.fmt(f),
             Self::Connection(text) | Self::Response(text) | Self::Rejected(text) => f.write_str(text),
         }

@@ -16,6 +16,7 @@ use serde_json::json;
 use crate::callback::{Answer, CallbackSettings};
 use crate::directory::DirectorySettings;
 use crate::exit::{Exit, Failure};
+use crate::failure::Report;
 use crate::files::{excerpt, harmless, print, print_json, tell};
 use crate::outside::shown;
 use crate::page::Page;
@@ -203,7 +204,7 @@ impl Access {
         }
         let api = match target.audience() {
             Ok(api) => api,
-            Err(error) => return Self::Unproved(format!(": {}", error.problem())),
+            Err(error) => return Self::Unproved(format!(": {error}")),
         };
         match client.tenant(consent.tenant).roles(target) {
             Ok(roles) if roles.is_empty() => Self::NoRoles(harmless(&api)),
@@ -260,7 +261,7 @@ impl fmt::Display for Access {
             ),
             Self::NoRoles(api) => write!(f, "app-only tokens for {api} are issued there, without any role"),
             Self::Unproved(why) => write!(f, "not proved{why}"),
-            Self::Failed(error) => write!(f, "not proved: no app-only token there yet: {error}"),
+            Self::Failed(error) => write!(f, "not proved: no app-only token there yet: {:#}", Report::of(&**error)),
         }
     }
 }

@@ -68,8 +68,8 @@ fn list(directory: &DirectorySettings, client_id: Option<ClientId>, form: Form) 
     let found = directory.existing()?.list(client_id)?;
     for error in &found.unreadable {
         match error.hint() {
-            Some(hint) => warn(error.problem(), hint),
-            None => warn_only(error.problem()),
+            Some(hint) => warn(error, hint.to_owned()),
+            None => warn_only(error),
         }
     }
     match form {

@@ -472,7 +472,7 @@ impl Verdict {
         } else {
             failure
         };
-        Err(failure.hint(hint(rejection)))
+        Err(failure.hint(hint(rejection).to_owned()))
     }
 }
 
@@ -485,12 +485,12 @@ fn result(outcome: &Outcome) -> &'static str {
 }
 
 /// What to do about a rejection. The library's own advice names its functions where this command has options.
-fn hint(rejection: &Rejection) -> &'static str {
+fn hint(rejection: &Rejection) -> &str {
     match rejection {
         Rejection::UnknownKey => {
             "check --authority-host; an application with signing keys of its own needs --signing-keys-of"
         }
-        other => other.hint(),
+        other => other.hint().unwrap_or_default(),
     }
 }
 

@@ -11,6 +11,7 @@ use entra_transport::AcquireError;
 use crate::amount::{is_quiet, logs};
 use crate::arguments::WrongValue;
 use crate::exit::{Exit, Failure};
+use crate::failure::Report;
 use crate::files::print_secret;
 use crate::issued::{Issued, Output};
 use crate::requests::log_event;
@@ -209,7 +210,7 @@ impl<C: Clock + 'static> Tally<C> {
                 (EventKind::Acquired, ..) => *self.setback() = None,
                 (EventKind::Failed, Some(error), Some(cool_down)) => {
                     let until = self.clock.now().monotonic.saturating_add(cool_down);
-                    let why = error.to_string();
+                    let why = format!("{:#}", Report::of(error));
                     *self.setback() = Some(Setback { why, until });
                 }
                 _ => {}
@@ -339,7 +340,7 @@ mod tests {
     #[test]
     fn a_bad_day_is_seen_from_the_first_failure_to_the_next_token() {
         let shown = story(47, 5, 27, false);
-        let failed = "the service refused without a reason: Service Unavailable; try again a little later (status 503)";
+        let failed = "the service rejected the request: Service Unavailable; try again a little later (status 503)";
         assert_eq!(
             shown.lines().skip(2).collect::<Vec<_>>(),
             [

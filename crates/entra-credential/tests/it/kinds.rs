@@ -5,6 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use entra_credential::{CertificateBundle, ClientCertificate, Error};
 use entra_proto::{Guid, Timestamp};
 
+type Report = entra_proto::ReportFor<entra_credential::Errors>;
+
 #[test]
 fn files_that_are_no_credential_are_named() {
     for (der, named) in [
@@ -20,7 +22,7 @@ fn files_that_are_no_credential_are_named() {
         let certutil = format!("-----BEGIN CERTIFICATE-----\r\n{body}\r\n-----END CERTIFICATE-----\r\n");
         for bytes in [der, body.as_bytes(), certutil.as_bytes()] {
             let error = ClientCertificate::read(bytes, None).unwrap_err();
-            assert!(error.to_string().contains(named), "{named}: {error}");
+            assert!(format!("{:#}", Report::of(&error)).contains(named), "{named}: {error}");
         }
     }
     for (bytes, named) in [
@@ -55,7 +57,7 @@ fn files_that_are_no_credential_are_named() {
         (b"\x1e\xf1\xb5\xb0\0\0", "PVK"),
     ] {
         let error = ClientCertificate::read(bytes, None).unwrap_err();
-        assert!(error.to_string().contains(named), "{named}: {error}");
+        assert!(format!("{:#}", Report::of(&error)).contains(named), "{named}: {error}");
     }
 }
 

@@ -9,6 +9,8 @@ use entra_proto::Signer;
 #[cfg(feature = "pfx")]
 use entra_proto::Timestamp;
 
+type Report = entra_proto::ReportFor<entra_credential::Errors>;
+
 #[test]
 fn keys_of_every_form_and_bundles_in_any_order() {
     for (file, text) in [
@@ -336,7 +338,7 @@ fn what_is_not_read_is_named_with_its_cure() {
     ] {
         let error = ClientCertificate::from_pem(text, Some("secret")).unwrap_err();
         assert!(matches!(error, Error::Unsupported { .. }), "{error:?}");
-        let error = error.to_string();
+        let error = format!("{:#}", Report::of(&error));
         assert!(error.contains(named) && error.contains(cure), "{error}");
     }
 }

@@ -7,6 +7,8 @@ use entra_proto::{Signer, SigningAlgorithm, SigningCertificate};
 use jsonwebtoken::crypto::verify;
 use jsonwebtoken::{Algorithm, DecodingKey};
 
+type Report = entra_proto::ReportFor<entra_credential::Errors>;
+
 #[test]
 fn another_library_verifies_what_is_signed() {
     for pem in [PKCS8, OTHER, RSA4096] {
@@ -101,7 +103,7 @@ fn a_replaced_certificate_is_used_from_the_next_assertion_on() {
     signed_by(&second.certificate(), &second);
     signed_by(&signer.certificate(), &third);
     let error = signer.sign(&begun, SigningAlgorithm::Ps256, INPUT).unwrap_err();
-    assert!(error.to_string().contains("begin again"), "{error}");
+    assert!(format!("{:#}", Report::of(&error)).contains("begin again"), "{error}");
 }
 
 #[test]

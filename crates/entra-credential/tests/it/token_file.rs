@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use entra_credential::{Error, FederatedTokenFile};
 
+type Report = entra_proto::ReportFor<entra_credential::Errors>;
+
 #[test]
 fn each_call_reads_what_is_there_now() {
     let folder = Folder::new("now");
@@ -116,15 +118,20 @@ fn path_that_is_a_token_or_obeyed_is_not_repeated() {
     let token = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhIn0.c2lnbmF0dXJl";
     let file = FederatedTokenFile::new(token);
     let error = file.assertion().unwrap_err();
-    for shown in [error.to_string(), format!("{error:?}"), format!("{file:?}")] {
+    for shown in [
+        format!("{:#}", Report::of(&error)),
+        format!("{error:?}"),
+        format!("{file:?}"),
+    ] {
         assert!(shown.contains("may be a secret") && !shown.contains("eyJ"), "{shown}");
     }
     let error = FederatedTokenFile::new("C:\\to\u{1b}[31m\u{202e}\nken")
         .assertion()
         .unwrap_err();
+    assert_eq!(error.to_string(), "C:\\to\\u{1b}[31m\\u{202e}\\nken cannot be read");
     assert_eq!(
-        error.to_string(),
-        "C:\\to\\u{1b}[31m\\u{202e}\\nken cannot be read; check the path, and that the platform writes the token there"
+        error.hint(),
+        Some("check the path, and that the platform writes the token there")
     );
 }
 

@@ -7,7 +7,7 @@ use super::{
     AUTHORITY_HOST, CLIENT_CERTIFICATE_PASSWORD, CLIENT_CERTIFICATE_PATH, CLIENT_ID, CLIENT_SECRET,
     FEDERATED_TOKEN_FILE, TENANT_ID, misnamed,
 };
-use crate::error::Error;
+use crate::error::{Diagnose, Error};
 
 /// The reason why environment variables give no application. It never holds the value of a secret.
 #[derive(Clone, Debug)]
@@ -126,9 +126,22 @@ impl fmt::Display for EnvironmentError {
             Self::Contradiction { one, other } => {
                 write!(f, "{one} and {other} are both set, and only one credential can be used")
             }
-            Self::Invalid { variable, error } => write!(f, "{variable}: {}", error.problem()),
+            Self::Invalid { variable, error } => write!(f, "{variable}: {error}"),
         }
     }
 }
 
-impl std::error::Error for EnvironmentError {}
+impl std::error::Error for EnvironmentError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Invalid { error, .. } => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl Diagnose for EnvironmentError {
+    fn hint(&self) -> Option<&str> {
+        self.hint()
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::ErrorClass;
+use crate::error::{Diagnose, ErrorClass};
 use crate::printable::excerpt;
 use crate::secrecy::may_be_secret;
 
@@ -122,15 +122,6 @@ impl InputError {
         }
     }
 
-    /// Returns what is wrong, without [what to do instead](Self::hint).
-    #[must_use]
-    pub fn problem(&self) -> String {
-        match &self.value {
-            Some(value) => format!("{} \"{value}\" {}", self.input, self.problem),
-            None => format!("{} {}", self.input, self.problem),
-        }
-    }
-
     /// Returns what to do about it, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
@@ -140,11 +131,20 @@ impl InputError {
 
 impl fmt::Display for InputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&both(&self.problem(), self.hint()))
+        match &self.value {
+            Some(value) => write!(f, "{} \"{value}\" {}", self.input, self.problem),
+            None => write!(f, "{} {}", self.input, self.problem),
+        }
     }
 }
 
 impl std::error::Error for InputError {}
+
+impl Diagnose for InputError {
+    fn hint(&self) -> Option<&str> {
+        self.hint()
+    }
+}
 
 /// The name of the input, as an error begins with it.
 impl fmt::Display for Input {
@@ -180,14 +180,6 @@ impl fmt::Display for Input {
             Self::UserAssertion => "user assertion",
             Self::Other(name) => name,
         })
-    }
-}
-
-/// A problem and what to do about it, as `Display` shows them.
-pub(crate) fn both(problem: &str, hint: Option<&str>) -> String {
-    match hint {
-        Some(hint) => format!("{problem}; {hint}"),
-        None => problem.to_owned(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{Error, ErrorClass};
+use crate::error::{Diagnose, Error, ErrorClass, ServiceError};
 
 /// One of the requests of an acquisition: which one, and what it requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,7 @@ impl fmt::Display for Leg {
 
 /// The failure of a request whose token would have been the assertion of another one.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct LegError {
     leg: Leg,
     cause: Error,
@@ -112,12 +113,6 @@ impl LegError {
             .or_else(|| self.cause.retry_after())
     }
 
-    /// Returns what went wrong, without [what to do about it](Self::hint).
-    #[must_use]
-    pub fn problem(&self) -> String {
-        format!("{}: {}", self.leg, self.cause.problem())
-    }
-
     /// Returns what to do about it, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
@@ -131,4 +126,18 @@ impl fmt::Display for LegError {
     }
 }
 
-impl std::error::Error for LegError {}
+impl std::error::Error for LegError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.source()
+    }
+}
+
+impl Diagnose for LegError {
+    fn hint(&self) -> Option<&str> {
+        self.hint()
+    }
+
+    fn service(&self) -> Option<&ServiceError> {
+        self.cause.service()
+    }
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod aadsts;
 mod class;
+mod diagnose;
 mod error_response;
 mod input;
 mod leg;
@@ -19,8 +20,8 @@ use aadsts::CredentialKind;
 
 pub use aadsts::Aadsts;
 pub use class::ErrorClass;
+pub use diagnose::Diagnose;
 pub(crate) use error_response::{ErrorResponse, is_error_code, is_page, is_word, shown_of_body};
-pub(crate) use input::both;
 pub use input::{Input, InputError};
 pub use leg::{Leg, LegError};
 pub(crate) use redaction::Secrets;
@@ -30,7 +31,7 @@ pub(crate) use service::MAX_TEXT;
 pub use service::ServiceError;
 
 /// What can go wrong between a caller's wish and a token. Cheap to clone, so that all who wait for one request can have it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// What the caller gave cannot be sent. Nothing was sent.
@@ -118,19 +119,6 @@ impl Error {
         }
     }
 
-    /// Returns what went wrong, without [what to do about it](Self::hint).
-    #[must_use]
-    pub fn problem(&self) -> String {
-        match self {
-            Self::Input(error) => error.problem(),
-            Self::Signer(error) => error.problem(),
-            Self::Service(error) => error.problem(),
-            Self::Response(error) => error.problem(),
-            Self::Redirect(error) => error.problem(),
-            Self::Leg(error) => error.problem(),
-        }
-    }
-
     /// Returns what to do about it, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
@@ -138,8 +126,8 @@ impl Error {
             Self::Input(error) => error.hint(),
             Self::Signer(error) => error.hint(),
             Self::Service(error) => error.hint(),
-            Self::Response(error) => Some(error.hint()),
-            Self::Redirect(error) => Some(error.hint()),
+            Self::Response(error) => error.hint(),
+            Self::Redirect(error) => error.hint(),
             Self::Leg(error) => error.hint(),
         }
     }
@@ -168,14 +156,28 @@ impl fmt::Display for Error {
     }
 }
 
-/// The same text as `Display`: it is what a `main` that returns the error shows.
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Input(error) => error.source(),
+            Self::Signer(error) => error.source(),
+            Self::Service(error) => error.source(),
+            Self::Response(error) => error.source(),
+            Self::Redirect(error) => error.source(),
+            Self::Leg(error) => error.source(),
+        }
     }
 }
 
-impl std::error::Error for Error {}
+impl Diagnose for Error {
+    fn hint(&self) -> Option<&str> {
+        self.hint()
+    }
+
+    fn service(&self) -> Option<&ServiceError> {
+        self.service()
+    }
+}
 
 impl From<InputError> for Error {
     fn from(error: InputError) -> Self {
@@ -210,5 +212,14 @@ impl From<LegError> for Error {
 impl From<ResponseError> for Error {
     fn from(error: ResponseError) -> Self {
         Self::Response(Arc::new(error))
+    }
+}
+
+/// What happened and what to do about it, in one line.
+#[cfg(test)]
+pub(crate) fn in_full(error: &Error) -> String {
+    match error.hint() {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
     }
 }

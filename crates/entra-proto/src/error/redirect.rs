@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::both;
+use crate::error::Diagnose;
 use crate::guid::Guid;
 use crate::printable::excerpt;
 
@@ -45,16 +45,10 @@ pub enum RedirectProblem {
 }
 
 impl RedirectError {
-    /// Returns what went wrong, without [what to do about it](Self::hint).
-    #[must_use]
-    pub fn problem(&self) -> String {
-        Problem(self).to_string()
-    }
-
     /// Returns what to do about it.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match &self.problem {
+    pub fn hint(&self) -> Option<&str> {
+        Some(match &self.problem {
             RedirectProblem::HtmlEscaped => "write & for each &amp;, or copy the URL from the browser's address bar",
             RedirectProblem::NoState(_) | RedirectProblem::WrongState => {
                 "take only redirects of sign-ins that were started here, in the same browser, and each once"
@@ -65,7 +59,7 @@ impl RedirectError {
                 "hand in what stands behind the ? of the redirect, behind its # (response_mode=fragment), or its body (form_post)"
             }
             _ => "start the sign-in again, and hand in the redirect as it came",
-        }
+        })
     }
 }
 
@@ -77,17 +71,8 @@ impl From<RedirectProblem> for RedirectError {
 
 impl fmt::Display for RedirectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&both(&self.problem(), Some(self.hint())))
-    }
-}
-
-/// An error without what to do about it.
-struct Problem<'a>(&'a RedirectError);
-
-impl fmt::Display for Problem<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the redirect ")?;
-        match &self.0.problem {
+        match &self.problem {
             RedirectProblem::TooLarge => f.write_str("is longer than 256 KiB"),
             RedirectProblem::NotEncoded => f.write_str("is not percent-encoded UTF-8"),
             RedirectProblem::HtmlEscaped => f.write_str("is escaped as HTML: &amp; stands in it for &"),
@@ -108,3 +93,9 @@ impl fmt::Display for Problem<'_> {
 }
 
 impl std::error::Error for RedirectError {}
+
+impl Diagnose for RedirectError {
+    fn hint(&self) -> Option<&str> {
+        self.hint()
+    }
+}

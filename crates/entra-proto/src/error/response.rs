@@ -3,9 +3,9 @@
 use std::fmt;
 
 use crate::body::MAX_RESPONSE;
-use crate::error::{Secrets, both};
+use crate::error::{Diagnose, Secrets};
 
-/// An answer that is neither a token nor a refusal that can be read. Of the answer's body it holds a token type at the most, cut
+/// A response that is neither a token nor an error response that can be read. Of its body it holds a token type at the most, cut
 /// short, and only where it cannot be a secret: the rest may be a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -83,28 +83,22 @@ impl ResponseError {
         self.is_cut() && self.requested != Requested::TokenForCode
     }
 
-    /// Returns what went wrong, without [what to do about it](Self::hint).
-    #[must_use]
-    pub fn problem(&self) -> String {
-        Problem(self).to_string()
-    }
-
     /// Returns what to do about it.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self.problem {
+    pub fn hint(&self) -> Option<&str> {
+        Some(match self.problem {
             _ if self.is_cut() && self.requested == Requested::TokenForCode => {
-                "start the sign-in again, since its code may be spent; if it stays so, look for a proxy that cuts answers"
+                "start the sign-in again, since its code may be spent; if it stays so, look for a proxy that cuts responses"
             }
             ResponseProblem::Empty | ResponseProblem::Truncated => {
-                "try again; if it stays so, look for a proxy that cuts answers"
+                "try again; if it stays so, look for a proxy that cuts responses"
             }
             ResponseProblem::NotJson { .. } | ResponseProblem::Redirect(_) => {
                 "look for a proxy or a sign-in portal between this machine and the service, and check the authority"
             }
             ResponseProblem::Nonce => "do not use it, and start the sign-in again",
-            _ => "check the authority: Entra does not answer so",
-        }
+            _ => "check the authority: Entra sends no such response",
+        })
     }
 
     /// The same error without these secrets in it.
@@ -124,20 +118,11 @@ impl ResponseError {
 
 impl fmt::Display for ResponseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&both(&self.problem(), Some(self.hint())))
-    }
-}
-
-/// An error without what to do about it.
-struct Problem<'a>(&'a ResponseError);
-
-impl fmt::Display for Problem<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0.requested {
-            Requested::DeviceCode => "the device-code endpoint's answer ",
-            Requested::Token | Requested::TokenForCode => "the token endpoint's answer ",
+        f.write_str(match self.requested {
+            Requested::DeviceCode => "the device-code endpoint's response ",
+            Requested::Token | Requested::TokenForCode => "the token endpoint's response ",
         })?;
-        match &self.0.problem {
+        match &self.problem {
             ResponseProblem::Empty => f.write_str("is empty")?,
             ResponseProblem::TooLarge => write!(f, "is longer than {} MiB", MAX_RESPONSE >> 20)?,
             ResponseProblem::Truncated => f.write_str("ends too early")?,
@@ -156,13 +141,13 @@ impl fmt::Display for Problem<'_> {
             ResponseProblem::OddLifetime => f.write_str("has a lifetime that is no count of seconds")?,
             ResponseProblem::Nonce => f.write_str("has an ID token with another nonce than the one that was sent")?,
             ResponseProblem::NoDeviceCode => f.write_str("has no device code, user code or verification address")?,
-            ResponseProblem::TokenInRefusal => f.write_str("is a refusal with an access token in it")?,
+            ResponseProblem::TokenInRefusal => f.write_str("is an error response with an access token in it")?,
             ResponseProblem::TokenType(kind) => write!(f, "has a token of type \"{kind}\", not Bearer")?,
             ResponseProblem::Redirect(Some(host)) => write!(f, "redirects to {host}, which is not followed")?,
             ResponseProblem::Redirect(None) => f.write_str("is a redirect, which is not followed")?,
         }
-        write!(f, " (status {}", self.0.status)?;
-        if let Some(content_type) = &self.0.content_type {
+        write!(f, " (status {}", self.status)?;
+        if let Some(content_type) = &self.content_type {
             write!(f, ", {content_type}")?;
         }
         f.write_str(")")
@@ -170,3 +155,9 @@ impl fmt::Display for Problem<'_> {
 }
 
 impl std::error::Error for ResponseError {}
+
+impl Diagnose for ResponseError {
+    fn hint(&self) -> Option<&str> {
+        self.hint()
+    }
+}

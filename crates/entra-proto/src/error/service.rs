@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::error::ErrorClass;
 use crate::error::aadsts::{Aadsts, CredentialKind};
+use crate::error::{Diagnose, ErrorClass};
 use crate::printable::excerpt;
 use crate::retry_after::is_transient_status;
 
@@ -14,7 +14,7 @@ use crate::retry_after::is_transient_status;
 /// own, cut at 4,096 characters, with `[secret]` in the place of what may be a token or a secret: escape it before it is shown, as
 /// `Display` does. Where the body was not JSON, `description` holds the first 1,024 characters of it; where that looks like a
 /// request or a response, the service's message in it at most.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ServiceError {
     /// The HTTP status; 0 where the refusal came with a browser that was sent back.
@@ -79,7 +79,7 @@ impl ServiceError {
 
     /// What to do about it, where that is known. The advice fits the credential that the request was sent with.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&str> {
         let by_status = || match self.status {
             404 => Some("check the authority: there is no such endpoint"),
             _ => None,
@@ -142,64 +142,25 @@ impl ServiceError {
         }
     }
 
-    /// What went wrong, as `Display` tells it, without [what to do about it](Self::hint).
+    /// Returns what the service's support asks for, and the pause that it wants: the status, the time to wait, the IDs of the
+    /// request, and the time of the response.
     #[must_use]
-    pub fn problem(&self) -> String {
-        struct Problem<'a>(&'a ServiceError);
-        impl fmt::Display for Problem<'_> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.tell(f, None)
-            }
-        }
-        Problem(self).to_string()
-    }
-
-    /// Returns the problem without the IDs of the request: for a page whose reader wants the reason alone.
-    #[must_use]
-    pub fn reason(&self) -> String {
-        struct Reason<'a>(&'a ServiceError);
-        impl fmt::Display for Reason<'_> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.tell_reason(f)
-            }
-        }
-        Reason(self).to_string()
-    }
-
-    fn tell_reason(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let code = self.row().map(|row| row.code).or_else(|| self.codes.last().copied());
-        match (code, self.error.as_str()) {
-            (Some(code), "") => write!(f, "AADSTS{code}")?,
-            (Some(code), error) => write!(f, "AADSTS{code} {}", excerpt(error, 60))?,
-            (None, "") => write!(f, "the service refused without a reason")?,
-            (None, error) => write!(f, "{}", excerpt(error, 60))?,
-        }
-        let statement = self.statement();
-        if !statement.is_empty() {
-            write!(f, ": {}", statement.trim_end_matches('.'))?;
-        }
-        Ok(())
-    }
-
-    fn tell(&self, f: &mut fmt::Formatter<'_>, hint: Option<&str>) -> fmt::Result {
-        self.tell_reason(f)?;
-        if let Some(hint) = hint {
-            write!(f, "; {hint}")?;
-        }
-        match self.status {
-            0 => f.write_str(" (by redirect")?,
-            status => write!(f, " (status {status}")?,
+    pub fn ids(&self) -> String {
+        let mut ids = vec![match self.status {
+            0 => "by redirect".to_owned(),
+            status => format!("status {status}"),
+        }];
+        if let Some(wait) = self.retry_after {
+            ids.push(format!("retry after {} s", wait.as_secs()));
         }
         for (name, id) in [
             ("trace id", &self.trace_id),
             ("correlation id", &self.correlation_id),
             ("at", &self.timestamp),
         ] {
-            if let Some(id) = id {
-                write!(f, ", {name} {}", excerpt(id, 60))?;
-            }
+            ids.extend(id.as_ref().map(|id| format!("{name} {}", excerpt(id, 60))));
         }
-        f.write_str(")")
+        ids.join(", ")
     }
 
     /// Whether a proxy answered, which wants credentials of its own. What its body says is not the service's word.
@@ -213,32 +174,37 @@ impl ServiceError {
     }
 }
 
+/// The AADSTS code, the error code and the message, without [what to do about it](ServiceError::hint) and without
+/// [the IDs of the request](ServiceError::ids).
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.tell(f, self.hint())
-    }
-}
-
-/// Every field but the claims, which are data for the next request and may be anything.
-impl fmt::Debug for ServiceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServiceError")
-            .field("status", &self.status)
-            .field("error", &self.error)
-            .field("codes", &self.codes)
-            .field("suberror", &self.suberror)
-            .field("description", &self.description)
-            .field("claims", &self.claims.as_ref().map(|_| format_args!("..")))
-            .field("trace_id", &self.trace_id)
-            .field("correlation_id", &self.correlation_id)
-            .field("timestamp", &self.timestamp)
-            .field("error_uri", &self.error_uri)
-            .field("retry_after", &self.retry_after)
-            .finish()
+        let code = self.row().map(|row| row.code).or_else(|| self.codes.last().copied());
+        let statement = self.statement();
+        match (code, self.error.as_str()) {
+            (Some(code), "") => write!(f, "AADSTS{code}")?,
+            (Some(code), error) => write!(f, "AADSTS{code} {}", excerpt(error, 60))?,
+            (None, "") if statement.is_empty() => f.write_str("the service rejected the request without a reason")?,
+            (None, "") => f.write_str("the service rejected the request")?,
+            (None, error) => write!(f, "{}", excerpt(error, 60))?,
+        }
+        match statement.trim_end_matches('.') {
+            "" => Ok(()),
+            statement => write!(f, ": {statement}"),
+        }
     }
 }
 
 impl std::error::Error for ServiceError {}
+
+impl Diagnose for ServiceError {
+    fn hint(&self) -> Option<&str> {
+        self.hint()
+    }
+
+    fn service(&self) -> Option<&ServiceError> {
+        Some(self)
+    }
+}
 
 /// The sentences of a text, each with the space behind it. What stands in quotation marks or brackets ends no sentence.
 fn sentences(text: &str) -> impl Iterator<Item = &str> {
@@ -355,13 +321,31 @@ mod tests {
     }
 
     #[test]
-    fn the_problem_stands_without_the_advice() {
+    fn display_has_neither_hint_nor_ids() {
         let mut error = refusal(401, "invalid_client", &[7_000_222]);
-        error.description = "AADSTS7000222: The keys; all of them; are expired.".into();
-        let hint = error.hint().unwrap();
-        let problem = "AADSTS7000222 invalid_client: The keys; all of them; are expired (status 401)";
-        assert_eq!(error.problem(), problem);
-        assert_eq!(error.to_string(), problem.replace(" (", &format!("; {hint} (")));
+        error.description = "AADSTS7000222: The keys; all of them; are expired. Trace ID: t Correlation ID: c".into();
+        error.trace_id = Some("t\r\nforged".into());
+        error.retry_after = Some(Duration::from_secs(5));
+        assert_eq!(
+            error.to_string(),
+            "AADSTS7000222 invalid_client: The keys; all of them; are expired"
+        );
+        assert_eq!(error.ids(), "status 401, retry after 5 s, trace id t\\r\\nforged");
+    }
+
+    #[test]
+    fn rejection_without_a_reason_says_so() {
+        let mut error = refusal(503, "", &[]);
+        assert_eq!(error.to_string(), "the service rejected the request without a reason");
+        error.description = "Service Unavailable.".into();
+        assert_eq!(
+            error.to_string(),
+            "the service rejected the request: Service Unavailable"
+        );
+        assert_eq!(
+            (error.ids(), refusal(0, "", &[]).ids()),
+            ("status 503".into(), "by redirect".into())
+        );
     }
 
     #[test]
@@ -379,13 +363,13 @@ mod tests {
                              client secret value, not the client secret ID, for a secret added to app 'a'. Trace ID: b"
                 .into();
         assert_eq!(
-            error.reason(),
+            error.to_string(),
             "AADSTS7000215 invalid_client: Invalid client secret provided"
         );
         assert!(error.message().contains("Ensure the secret"), "{}", error.message());
         // Without a hint of ours, the advice of the service is all there is.
         error.codes = vec![1];
-        assert!(error.reason().contains("Ensure the secret"), "{}", error.reason());
+        assert!(error.to_string().contains("Ensure the secret"), "{}", error.to_string());
     }
 
     #[test]
@@ -408,20 +392,7 @@ mod tests {
             ("It's bad. Don't. Visit 'unclosed", "It's bad. Don't"),
         ] {
             error.description = format!("AADSTS700027: {said}");
-            assert_eq!(error.reason(), format!("AADSTS700027 invalid_client: {told}"));
+            assert_eq!(error.to_string(), format!("AADSTS700027 invalid_client: {told}"));
         }
-    }
-
-    #[test]
-    fn display_says_what_to_do_and_names_the_request() {
-        let mut error = refusal(401, "invalid_client", &[7_000_215]);
-        error.description = "AADSTS7000215: Invalid client secret provided. Trace ID: t Correlation ID: c".into();
-        error.trace_id = Some("t\r\nforged".into());
-        let text = error.to_string();
-        assert!(
-            text.starts_with("AADSTS7000215 invalid_client: Invalid client secret provided; send the secret's value"),
-            "{text}"
-        );
-        assert!(text.ends_with("(status 401, trace id t\\r\\nforged)"), "{text}");
     }
 }

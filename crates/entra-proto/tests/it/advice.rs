@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use entra_proto::{
     Application, Authority, Body, CertificateCredential, ClientAssertion, ClientCredential, ClientSecret, Error,
-    FederatedCredential, Guid, Signer, SignerError, SigningAlgorithm, SigningCertificate, Target, Timestamp,
+    FederatedCredential, Guid, Report, Signer, SignerError, SigningAlgorithm, SigningCertificate, Target, Timestamp,
 };
 use http::Response;
 
@@ -105,6 +105,9 @@ fn a_device_flow_is_told_of_public_client_flows() {
         start.decode(&refused(), NOW).unwrap_err(),
         start.poll(&codes).unwrap().decode(&refused(), NOW).unwrap_err(),
     ] {
-        assert!(error.to_string().contains("Allow public client flows"), "{error}");
+        assert!(
+            format!("{:#}", Report::of(&error)).contains("Allow public client flows"),
+            "{error}"
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use entra_proto::{
     ClaimsRequest, CodeVerifier, EndpointVersion, Error, Guid, PendingAuthorization, Prompt, Redirect, RedirectUri,
-    ResponseMode, Target, Tenant,
+    Report, ResponseMode, Target, Tenant,
 };
 
 use crate::browser::{BACK, ID, application, back, common, form, graph, random, read};
@@ -179,7 +179,7 @@ fn state_nonce_and_verifier_are_three_and_come_of_the_random_bytes_alone() {
 #[test]
 fn what_the_service_would_refuse_is_not_sent_out() {
     let refusal = |result: Result<(String, PendingAuthorization), Error>| match result {
-        Err(Error::Input(error)) => error.to_string(),
+        Err(error @ Error::Input(_)) => format!("{:#}", Report::of(&error)),
         other => panic!("{other:?}"),
     };
     let (v1, v2) = (common().on(EndpointVersion::V1), common());
@@ -257,7 +257,7 @@ fn both_admin_consent_pages_have_their_url() {
         (v2.admin_consent(back()).target(mixed), "one or the other"),
         (v1.admin_consent(back()).target(graph()), "leave the target out"),
     ] {
-        let error = request.start(&[5; 32]).unwrap_err().to_string();
+        let error = format!("{:#}", Report::from(request.start(&[5; 32]).unwrap_err()));
         assert!(error.contains(text), "{error}");
     }
 }
@@ -309,7 +309,10 @@ fn the_tenant_of_personal_accounts_consents_to_nothing() {
     let on_v1 = |tenant| application(&format!("https://login.microsoftonline.com/{tenant}")).on(EndpointVersion::V1);
     for tenant in ["consumers", "9188040d-6c67-4c5b-b112-36a304b66dad"] {
         let error = on_v1(tenant).admin_consent(back()).start(&[5; 32]).unwrap_err();
-        assert!(error.to_string().contains("work or school account"), "{error}");
+        assert!(
+            format!("{:#}", Report::of(&error)).contains("work or school account"),
+            "{error}"
+        );
     }
     for tenant in ["common", "organizations", "contoso.com"] {
         let app = on_v1(tenant);
@@ -317,6 +320,9 @@ fn the_tenant_of_personal_accounts_consents_to_nothing() {
         let query = "admin_consent=True&tenant=9188040D-6C67-4C5B-B112-36A304B66DAD";
         let redirect = Redirect::from_query(&format!("{query}&state={}", pending.state())).unwrap();
         let error = pending.accept(&app, &redirect).unwrap_err();
-        assert!(error.to_string().contains("work or school account"), "{error}");
+        assert!(
+            format!("{:#}", Report::of(&error)).contains("work or school account"),
+            "{error}"
+        );
     }
 }

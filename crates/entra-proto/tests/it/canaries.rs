@@ -3,7 +3,7 @@
 use entra_proto::{
     AccessToken, Application, Authority, Body, ClaimsRequest, ClientAssertion, ClientId, ClientSecret, Cloud,
     EndpointVersion, Error, Guid, Origin, PendingAdminConsent, PendingAuthorization, Redirect, RedirectUri,
-    RefreshToken, Region, Resource, Scope, Scopes, Target, Tenant, Timestamp, TokenResponse, UnverifiedClaims,
+    RefreshToken, Region, Report, Resource, Scope, Scopes, Target, Tenant, Timestamp, TokenResponse, UnverifiedClaims,
     UserAssertion,
 };
 use http::{HeaderMap, Response, StatusCode};
@@ -105,8 +105,9 @@ pub(super) fn traces(secret: &str) -> Vec<String> {
 pub(super) fn check(what: &str, error: &Error, traces: &[String]) {
     let service = error.service();
     let hint = service.and_then(|service| service.hint());
-    let text = format!("{error} {error:?} {error:#?} {service:?} {hint:?}");
-    let message = service.map(|service| format!("{} {}", service.message(), service.problem()));
+    let report = Report::of(error);
+    let text = format!("{error} {error:?} {error:#?} {service:?} {hint:?} {report} {report:#} {report:?}");
+    let message = service.map(|service| format!("{} {:?}", service.message(), service.ids()));
     for trace in traces {
         assert!(!text.contains(trace.as_str()), "{what}\n{trace}\n{text}");
         assert!(!message.as_ref().is_some_and(|message| message.contains(trace.as_str())));

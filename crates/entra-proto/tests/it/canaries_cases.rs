@@ -2,7 +2,7 @@
 
 use super::canaries::{NOW, STATUSES, application, check};
 use entra_proto::{
-    Application, Authority, Body, Challenge, ClientCredential, ClientSecret, EndpointVersion, Guid, Target,
+    Application, Authority, Body, Challenge, ClientCredential, ClientSecret, EndpointVersion, Guid, Report, Target,
     TokenResponse,
 };
 use http::{HeaderMap, Response, StatusCode};
@@ -202,23 +202,16 @@ fn members_of_digits_and_bodies_in_utf_16_stay_hidden() {
     let read = |body: &[u8]| TokenResponse::decode(StatusCode::BAD_REQUEST, &HeaderMap::new(), body, NOW).unwrap_err();
     check(&body, &read(body.as_bytes()), &[digits.to_owned()]);
     let timestamp = br#"{"error":"x","timestamp":"2026-01-01 00:00:00Z"}"#;
-    assert!(read(timestamp).to_string().contains("at 2026-01-01 00:00:00Z"));
+    assert!(format!("{:#}", Report::from(read(timestamp))).contains("at 2026-01-01 00:00:00Z"));
     for body in ["opaque canary", "{\"access_token\":\"canary\"}"] {
         for to_bytes in [u16::to_le_bytes, u16::to_be_bytes] {
             let wide: Vec<u8> = body.encode_utf16().flat_map(to_bytes).collect();
             let error = read(&wide).to_string();
-            assert!(
-                error.starts_with("the service refused without a reason (status 400"),
-                "{error}"
-            );
+            assert!(error.starts_with("the service rejected the request"), "{error}");
         }
     }
     let page = b"<html><td>AADSTS50011: The redirect URI is wrong.</td><td>other</td></html>";
-    assert!(
-        read(page)
-            .to_string()
-            .starts_with("AADSTS50011: The redirect URI is wrong; ")
-    );
+    assert_eq!(read(page).to_string(), "AADSTS50011: The redirect URI is wrong");
 }
 
 /// Claims are passed on to callers, so a token in them would be as well.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use entra_proto::{
-    Body, Delivery, Error, Exchange, Guid, Redirect, RefreshToken, RetryPolicy, Step, Timestamp, TokenRequest,
+    Body, Delivery, Error, Exchange, Guid, Redirect, RefreshToken, Report, RetryPolicy, Step, Timestamp, TokenRequest,
 };
 use http::Response;
 
@@ -39,10 +39,10 @@ fn an_answer_that_was_cut_ends_it_and_is_the_error_told() {
     ] {
         let error = answered(sent(redemption()), 200, body).expect_err(body);
         assert!(!error.is_retryable(), "{error}");
-        let text = error.to_string();
+        let text = format!("{:#}", Report::of(&error));
         assert!(
             text.contains(problem)
-                && text.contains("proxy that cuts answers")
+                && text.contains("proxy that cuts responses")
                 && text.contains("start the sign-in again"),
             "{text}"
         );

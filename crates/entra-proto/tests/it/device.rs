@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use entra_proto::{
     Application, Authority, Body, ClientCredential, Delivery, DeviceCodeRequest, DeviceStep, Error, ErrorClass, Guid,
-    RetryPolicy, Step, Target, Timestamp, TokenResponse,
+    Report, RetryPolicy, Step, Target, Timestamp, TokenResponse,
 };
 use http::Response;
 
@@ -257,7 +257,8 @@ fn a_proxys_407_ends_the_flow_whatever_its_body_says() {
         let run = run(&[STARTS, PENDS, Answers(407, "", body)]);
         assert_eq!(run.polls(), [5, 10], "{body}");
         let error = run.outcome.unwrap().unwrap_err();
-        assert!(!error.is_retryable() && error.to_string().contains("proxy"), "{error}");
+        let report = format!("{:#}", Report::of(&error));
+        assert!(!error.is_retryable() && report.contains("proxy"), "{report}");
     }
 }
 

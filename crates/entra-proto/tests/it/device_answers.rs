@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use entra_proto::{
     Application, Authority, Body, ClientCredential, DeviceAuthorization, DeviceCodeRequest, EndpointVersion, Error,
-    Guid, MAX_LIFETIME, ResponseProblem, Target, Timestamp,
+    Guid, MAX_LIFETIME, Report, ResponseProblem, Target, Timestamp,
 };
 use http::Response;
 use proptest::prelude::*;
@@ -168,8 +168,11 @@ fn a_code_that_nobody_could_use_is_none() {
 fn what_is_wrong_with_its_answers_is_said_of_this_endpoint() {
     for (status, body) in [(200, "<html>"), (200, ""), (200, "{}"), (200, "["), (302, "")] {
         let response = Response::builder().status(status).body(Body::from(body.to_owned()));
-        let error = request().decode(&response.unwrap(), NOW).unwrap_err().to_string();
-        assert!(error.starts_with("the device-code endpoint's answer"), "{error}");
+        let error = format!(
+            "{:#}",
+            Report::from(request().decode(&response.unwrap(), NOW).unwrap_err())
+        );
+        assert!(error.starts_with("the device-code endpoint's response"), "{error}");
     }
 }
 

@@ -6,8 +6,8 @@ use super::device::Event::Asked;
 use super::device::Network::{Answers, Breaks};
 use super::device::{CODE, DONE, LONG, NOW, Network, PENDING, PENDS, SLOW_DOWN, STARTS, drive, request};
 use entra_proto::{
-    Body, ClientCredential, ErrorClass, Guid, RetryPolicy, Signer, SignerError, SigningAlgorithm, SigningCertificate,
-    Step, UnverifiedClaims,
+    Body, ClientCredential, ErrorClass, Guid, Report, RetryPolicy, Signer, SignerError, SigningAlgorithm,
+    SigningCertificate, Step, UnverifiedClaims,
 };
 use http::Response;
 
@@ -27,7 +27,10 @@ fn a_service_that_says_pending_for_ever_is_asked_until_the_code_has_expired() {
         (service.trace_id.as_deref(), error.is_retryable()),
         (Some("00000000-0000-4000-8000-000000000001"), false)
     );
-    assert!(error.to_string().starts_with("expired_token; start"), "{error}");
+    assert!(
+        format!("{:#}", Report::of(&error)).starts_with("expired_token; start"),
+        "{error}"
+    );
     // It is not waited for longer than the code lives.
     let script = [STARTS, Answers(400, "896", PENDING)];
     let late = drive(request(ClientCredential::Public), RetryPolicy::default(), 0, |at| {

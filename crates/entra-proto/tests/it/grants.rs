@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_proto::{
     Application, Authority, Body, ClientCredential, ClientSecret, DeviceCodeRequest, EndpointVersion, Error, Guid,
-    PendingAuthorization, Redirect, RefreshToken, Target, Timestamp, TokenRequest, UserAssertion,
+    PendingAuthorization, Redirect, RefreshToken, Report, Target, Timestamp, TokenRequest, UserAssertion,
 };
 use http::Response;
 
@@ -190,7 +190,10 @@ fn of_several_apis_the_code_is_redeemed_for_the_first() {
             scopes("https://a.example/X https://a.example/.default"),
             "t",
         );
-        assert!(mixed.unwrap_err().to_string().contains("one or the other"), "{grant}");
+        assert!(
+            format!("{:#}", Report::from(mixed.unwrap_err())).contains("one or the other"),
+            "{grant}"
+        );
     }
 }
 
@@ -284,9 +287,8 @@ fn a_public_client_proves_nothing_and_is_no_daemon_and_no_api() {
             );
         }
         for grant in ["client_credentials", "on_behalf_of"] {
-            let error = request(&app, grant, scopes("https://a.example/.default"), "t")
-                .unwrap_err()
-                .to_string();
+            let error = request(&app, grant, scopes("https://a.example/.default"), "t").unwrap_err();
+            let error = format!("{:#}", Report::from(error));
             assert!(
                 error.contains("prove who it is") && error.contains("certificate or a client secret"),
                 "{error}"
@@ -299,7 +301,7 @@ fn a_public_client_proves_nothing_and_is_no_daemon_and_no_api() {
 fn the_password_grant_is_refused_and_says_what_to_use() {
     let error = public(V2).password().unwrap_err();
     assert!(!error.is_retryable());
-    let text = error.to_string();
+    let text = format!("{:#}", Report::of(&error));
     assert!(
         text.contains("password is not supported") && text.contains("device code or a browser"),
         "{text}"

@@ -7,8 +7,8 @@ use entra_proto::strategies::{
     token_response,
 };
 use entra_proto::{
-    Application, Authority, ClaimsRequest, ClientSecret, Cloud, EndpointVersion, Guid, Resource, Scope, Scopes, Target,
-    Tenant, Timestamp, TokenRequest, TokenResponse,
+    Application, Authority, ClaimsRequest, ClientSecret, Cloud, EndpointVersion, Guid, Report, Resource, Scope, Scopes,
+    Target, Tenant, Timestamp, TokenRequest, TokenResponse,
 };
 use http::{HeaderMap, StatusCode};
 use proptest::prelude::*;
@@ -281,10 +281,13 @@ fn a_daemon_belongs_to_one_tenant() {
     for tenant in ["common", "organizations", "consumers"] {
         let authority: Authority = format!("https://login.microsoftonline.com/{tenant}").parse().unwrap();
         let app = application(EndpointVersion::V2, "s").at(authority);
-        let error = app
-            .client_credentials(Target::resource("https://graph.microsoft.com").unwrap())
-            .unwrap_err()
-            .to_string();
+        let error = format!(
+            "{:#}",
+            Report::from(
+                app.client_credentials(Target::resource("https://graph.microsoft.com").unwrap())
+                    .unwrap_err()
+            )
+        );
         assert!(
             error.contains(tenant) && error.contains("contoso.onmicrosoft.com"),
             "{error}"

@@ -2,7 +2,7 @@
 
 use entra_proto::{
     Application, ClientCredential, EndpointVersion, Error, ErrorClass, MAX_REDIRECT, PendingAdminConsent,
-    PendingAuthorization, Redirect, RedirectProblem,
+    PendingAuthorization, Redirect, RedirectProblem, Report,
 };
 
 use crate::browser::{BACK, TENANT, application, back, common, form, problem, started};
@@ -32,7 +32,7 @@ fn a_consent_is_a_consent_where_nothing_refuses_it() {
         let error = accept(&format!("admin_consent=True&tenant={TENANT}&{refused}")).unwrap_err();
         let service = error.service().expect("a refusal");
         assert_eq!((service.status, service.class()), (0, ErrorClass::Consent), "{error}");
-        assert!(error.to_string().contains("(by redirect"), "{error}");
+        assert!(format!("{:#}", Report::of(&error)).contains("(by redirect"), "{error}");
     }
     let cancelled = accept("error=access_denied&error_subcode=cancel&error_uri=https%3A%2F%2Fx").unwrap_err();
     let service = cancelled.service().unwrap();

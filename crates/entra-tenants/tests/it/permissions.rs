@@ -59,7 +59,7 @@ fn a_key_that_others_can_read_is_refused() {
         set_mode(&path, open);
         let error = TenantStoreKey::read_or_create(&path).unwrap_err();
         assert!(matches!(error, TenantStoreError::Exposed { .. }), "{error}");
-        assert!(error.to_string().contains("chmod 600"), "{error}");
+        assert!(error.hint().unwrap().contains("chmod 600"), "{error}");
         assert_eq!(mode(&path), open);
     }
     set_mode(&path, 0o400);

@@ -249,7 +249,7 @@ async fn errors_convert_to_boxes_with_and_without_send() {
     let (plain, shared) = (plain().await.unwrap_err(), shared().await.unwrap_err());
     let is_of_the_api = |error: Option<&BearerError>| error.is_some_and(|error| error.inner::<ApiError>().is_some());
     assert!(is_of_the_api(plain.downcast_ref()) && is_of_the_api(shared.downcast_ref()));
-    assert_eq!(format!("{plain:?}"), "the request failed: ApiError");
+    assert_eq!(format!("{plain:?}"), "Service(ApiError)");
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ use entra_transport::{
     blocking_transport_fn, transport_fn,
 };
 
+type Report = entra_proto::ReportFor<entra_transport::Errors>;
+
 #[test]
 fn blocking_transports_are_closures_and_pointers_to_transports() {
     let greeting = String::from("hello ");
@@ -94,7 +96,7 @@ fn nothing_shows_a_secret() {
         assert!(!shown.contains("canary"), "{shown}");
     }
     assert_eq!(
-        refusal.to_string(),
+        format!("{:#}", Report::of(&refusal)),
         "login.example:80: plain http would show the credentials to everybody on the way; use https"
     );
 }

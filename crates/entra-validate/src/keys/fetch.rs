@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use entra_proto::{Body, EndpointVersion, Timestamp, retry_after};
+use entra_proto::{Body, Diagnose, EndpointVersion, Timestamp, retry_after};
 use http::header::ACCEPT;
 use http::{Request, Response, StatusCode};
 
 use super::KeySet;
 use super::discovery::Metadata;
 use crate::api::Api;
+use crate::hints::FETCH_HINT;
 
 /// A fetch of a key set, as data in, data out. [`KeyCache`](super::KeyCache) starts it, and takes its outcome.
 ///
@@ -128,6 +129,7 @@ impl Fetch {
                     response.status().as_u16()
                 )
                 .into(),
+                hint: Some(FETCH_HINT),
                 retry_after: retry_after(response.headers(), now),
             };
             return self.done(Err(error));
@@ -154,7 +156,10 @@ impl Fetch {
         Fetched {
             version: self.version,
             number: self.number,
-            outcome: Err(FetchError::new(&format!("{} did not come: {problem}", self.wanted()))),
+            outcome: Err(FetchError {
+                hint: Some(FETCH_HINT),
+                ..FetchError::new(&format!("{} did not come: {problem}", self.wanted()))
+            }),
         }
     }
 
@@ -176,8 +181,10 @@ impl Fetch {
 
 /// The reason for which there are no keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FetchError {
     problem: Arc<str>,
+    hint: Option<&'static str>,
     retry_after: Option<Duration>,
 }
 
@@ -185,6 +192,7 @@ impl FetchError {
     pub(crate) fn new(problem: &str) -> Self {
         Self {
             problem: problem.into(),
+            hint: None,
             retry_after: None,
         }
     }
@@ -193,6 +201,12 @@ impl FetchError {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// Returns what to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.hint
     }
 
     pub(super) fn problem(&self) -> &Arc<str> {
@@ -207,3 +221,9 @@ impl fmt::Display for FetchError {
 }
 
 impl std::error::Error for FetchError {}
+
+impl Diagnose for FetchError {
+    fn hint(&self) -> Option<&str> {
+        self.hint()
+    }
+}

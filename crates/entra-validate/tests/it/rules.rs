@@ -336,7 +336,7 @@ fn tokens_for_graph_get_their_own_hint() {
         .sign();
     let rejection = validate(&api(), &token).unwrap_err();
     assert_eq!(rejection, Rejection::Signature { is_graph: true });
-    assert!(rejection.hint().contains("Graph only"));
+    assert!(rejection.hint().unwrap().contains("Graph only"));
 }
 
 #[test]

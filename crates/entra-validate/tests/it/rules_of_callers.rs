@@ -104,7 +104,7 @@ fn callers_are_those_listed_and_declare_themselves() {
     validate(&api(), &undeclared).unwrap();
     fails_at(Rule::Caller, &listed, &Cloud::new(), &undeclared);
     let rejection = validate(&listed, &undeclared).unwrap_err();
-    assert!(rejection.hint().contains("idtyp"), "{}", rejection.hint());
+    assert!(rejection.hint().unwrap().contains("idtyp"), "{:?}", rejection.hint());
 }
 
 #[test]

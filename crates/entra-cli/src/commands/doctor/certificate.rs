@@ -97,7 +97,7 @@ fn judged(certificate: &ClientCertificate, found: String, renew: &str, now: Time
     let Some(warning) = warnings.pop() else {
         return Check::ok(name::CERTIFICATE, found);
     };
-    let found = format!("{}: {found}", warning.problem());
+    let found = format!("{warning}: {found}");
     match warning {
         Warning::Expired { .. } => Check::fail(name::CERTIFICATE, Exit::Credential, found, renew),
         Warning::NotYetValid { .. } => Check::fail(

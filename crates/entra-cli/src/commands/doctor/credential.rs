@@ -112,7 +112,7 @@ impl Credential {
         if let Self::Secret(secret, _) = self
             && let Some(doubt) = secret.doubt()
         {
-            check = check.but(doubt.problem(), doubt.hint());
+            check = check.but(&doubt.to_string(), doubt.hint());
         }
         let others = passed_over(source);
         if !others.is_empty() {

@@ -11,8 +11,8 @@ pub(crate) fn refused(name: &'static str, error: &ServiceError) -> Check {
         None => "check the authority, and look for a proxy between this machine and the service".to_owned(),
     };
     let hint = error.hint().map_or_else(unknown, str::to_owned);
-    let exit = Failure::from(Error::from(error.clone())).exit;
-    Check::fail(name, exit, error.problem(), hint)
+    let failure = Failure::from(Error::from(error.clone()));
+    Check::fail(name, failure.exit, failure.problem_with_ids(), hint)
         .with("aadsts_codes", error.codes.as_slice())
         .with("oauth_error", error.error.as_str())
         .with("status", error.status)

@@ -28,7 +28,7 @@ pub(crate) fn examine(
         report.add(match TokenResponse::decode(status, headers, body, answer.received) {
             Err(Error::Service(error)) if error.is_retryable() => Check::warn(
                 name::TENANT_FOUND,
-                format!("the service does not tell now: {}", error.problem()),
+                format!("the service does not tell now: {error}"),
                 "try again a little later",
             ),
             Err(Error::Service(error)) => refused(name::TENANT_FOUND, &error),

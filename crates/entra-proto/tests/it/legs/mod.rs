@@ -72,7 +72,7 @@ fn an_error_names_the_request_that_failed() {
             (_, Error::Leg(failed)) => {
                 assert_eq!((failed.leg().number(), failed.leg().total()), (at + 1, 3));
                 let client = ["aaaaaaaa", "bbbbbbbb"][at];
-                let problem = failed.problem();
+                let problem = failed.to_string();
                 assert!(
                     problem.starts_with(&format!("request {} of 3 (", at + 1)) && problem.contains(client),
                     "{problem}"

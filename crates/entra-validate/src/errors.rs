@@ -1,0 +1,7 @@
+//! The set of this crate's errors.
+
+use crate::keys::FetchError;
+use crate::rejection::Rejection;
+
+/// The error types of this crate and of those below it, for a [`ReportFor`](entra_proto::ReportFor).
+pub type Errors = (Rejection, FetchError, entra_proto::Errors);
