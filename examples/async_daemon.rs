@@ -21,8 +21,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use entra_client::{Client, Counters, EventKind, Report};
-use entra_proto::{Application, Authority, Body, ClientSecret, Target, Tenant, printable};
+use entra_client::observer::{Counters, EventKind};
+use entra_client::{Client, Report};
+use entra_proto::error::printable;
+use entra_proto::{Application, Authority, Body, ClientSecret, Target, Tenant};
 use entra_transport::{Transport, TransportError, cloud_from_env};
 use entra_transport_hyper::HyperTransport;
 use http::header::AUTHORIZATION;

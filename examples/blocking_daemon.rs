@@ -30,9 +30,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use entra_client::Report;
 use entra_client::blocking::Client;
-use entra_client::{Counters, EventKind, Report};
-use entra_proto::{Application, Authority, Body, ClientSecret, Target, Tenant, printable};
+use entra_client::observer::{Counters, EventKind};
+use entra_proto::error::printable;
+use entra_proto::{Application, Authority, Body, ClientSecret, Target, Tenant};
 use entra_transport::{BlockingTransport, TransportError, cloud_from_env};
 use entra_transport_ureq::UreqTransport;
 use http::header::AUTHORIZATION;

@@ -14,9 +14,8 @@ use std::net::TcpStream;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use entra_proto::{
-    Application, Authority, Body, ClientSecret, Cloud, Delivery, Guid, RetryPolicy, Step, Target, Timestamp,
-};
+use entra_proto::acquire::{Delivery, RetryPolicy, Step};
+use entra_proto::{Application, Authority, Body, ClientSecret, Cloud, Guid, Target, Timestamp};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 
 use crate::common::{Failure, report, say, setting};

@@ -35,8 +35,11 @@ use std::time::SystemTime;
 
 use clap::Parser;
 use entra_client::blocking::Client;
-use entra_client::{Counters, EventKind, Token, TokenOptions};
-use entra_proto::{Application, Authority, EndpointVersion, KnownApi, Target, Timestamp, UnverifiedClaims, printable};
+use entra_client::observer::{Counters, EventKind};
+use entra_client::{Token, TokenOptions};
+use entra_proto::claims::UnverifiedClaims;
+use entra_proto::error::printable;
+use entra_proto::{Application, Authority, EndpointVersion, KnownApi, Target, Timestamp};
 use entra_transport::cloud_from_env;
 use entra_transport_ureq::UreqTransport;
 

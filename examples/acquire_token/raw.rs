@@ -1,6 +1,8 @@
 //! The protocol itself: the request of the document's "First case" (a secret) and "Second case" (a certificate).
 
-use entra_proto::{Application, Body, Exchange, RetryPolicy, Step, Target, printable};
+use entra_proto::acquire::{Exchange, RetryPolicy, Step};
+use entra_proto::error::printable;
+use entra_proto::{Application, Body, Target};
 use form_urlencoded::{byte_serialize, parse};
 use http::Request;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};

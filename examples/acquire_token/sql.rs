@@ -4,7 +4,8 @@
 //! The audience has the slash in any case, so on the v2 endpoint the scope has two. With one, a token comes, and the server
 //! rejects it.
 
-use entra_proto::{KnownApi, Target, printable};
+use entra_proto::error::printable;
+use entra_proto::{KnownApi, Target};
 
 use crate::common::Failure;
 

@@ -3,7 +3,10 @@
 use std::time::SystemTime;
 
 use clap::ValueEnum;
-use entra_proto::{Step, Target, UnverifiedClaims, printable};
+use entra_proto::Target;
+use entra_proto::acquire::Step;
+use entra_proto::claims::UnverifiedClaims;
+use entra_proto::error::printable;
 use entra_transport::BlockingTransport;
 
 use crate::Daemon;

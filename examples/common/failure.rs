@@ -6,7 +6,8 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use entra_proto::environment::EnvironmentError;
-use entra_proto::{ReportFor, printable};
+use entra_proto::error::printable;
+use entra_proto::report::ReportFor;
 use entra_tower::BearerError;
 use entra_transport::TransportError;
 

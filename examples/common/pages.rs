@@ -1,6 +1,6 @@
 //! The pages of a collection: an API returns a part of it, and the address of the next part (`@odata.nextLink`).
 
-use entra_proto::Origin;
+use entra_proto::endpoint::Origin;
 use http::Uri;
 use serde_json::Value;
 

@@ -6,7 +6,8 @@ use std::time::SystemTime;
 
 use entra_credential::ClientCertificate;
 use entra_credential::Errors;
-use entra_proto::{ClientCredential, ClientSecret, ReportFor, Tenant};
+use entra_proto::report::ReportFor;
+use entra_proto::{ClientCredential, ClientSecret, Tenant};
 
 use super::failure::Failure;
 

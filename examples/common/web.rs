@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use entra_client::Token;
 use entra_client::blocking::Client;
-use entra_proto::{Body, Target, may_be_secret, printable, retry_after};
+use entra_proto::acquire::retry_after;
+use entra_proto::error::{may_be_secret, printable};
+use entra_proto::{Body, Target};
 use entra_transport::BlockingTransport;
 use entra_transport_ureq::UreqTransport;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};

@@ -1,6 +1,7 @@
 //! What the settings of a sample mean: the application, the API, and the address that is called.
 
-use entra_proto::{Application, Authority, ClientId, Cloud, Guid, KnownApi, Origin, Target};
+use entra_proto::endpoint::Origin;
+use entra_proto::{Application, Authority, ClientId, Cloud, Guid, KnownApi, Target};
 use entra_transport::cloud_from_env;
 use http::Uri;
 

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use entra_credential::{CertificateBundle, ClientCertificate, Error, MAX_FILE, ThumbprintKey};
-use entra_proto::{CertificateCredential, ClientCredential, ClientSecret, SigningAlgorithm, Timestamp};
+use entra_proto::assertion::{CertificateCredential, SigningAlgorithm};
+use entra_proto::{ClientCredential, ClientSecret, Timestamp};
 
 use crate::common::{self, Failure, warn};
 use crate::settings::{Setting, Settings};

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use entra_client::blocking::Client;
-use entra_proto::printable;
+use entra_proto::error::printable;
 use entra_transport_ureq::UreqTransport;
 
 use crate::common::{Failure, Pages, Reply, Web, date_of_javascript, escaped, indented, note, say};

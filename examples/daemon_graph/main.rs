@@ -73,7 +73,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     let sample = arguments.like;
     if sample == Sample::Node {
-        say!("You have selected: {}", entra_proto::printable(&arguments.op));
+        say!("You have selected: {}", entra_proto::error::printable(&arguments.op));
         if arguments.op != "getUsers" {
             say!("Select a Graph operation first");
             return Err(Failure::new("there is no such operation").hint("write --op getUsers"));

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use entra_proto::may_be_secret;
+use entra_proto::error::may_be_secret;
 
 use crate::common::config::{Entry, is_placeholder, read_text};
 use crate::common::{Failure, note, optional, warn};

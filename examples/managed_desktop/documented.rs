@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use entra_proto::{Authority, Body, EndpointVersion, Error, ServiceError, TokenResponse, printable};
+use entra_proto::error::{ServiceError, printable};
+use entra_proto::{Authority, Body, EndpointVersion, Error, TokenResponse};
 use entra_transport::{BlockingTransport, now};
 use entra_transport_ureq::UreqTransport;
 use http::Request;

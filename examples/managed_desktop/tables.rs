@@ -1,6 +1,6 @@
 //! What the program prints: tables of devices and users, and an elevation request.
 
-use entra_proto::printable;
+use entra_proto::error::printable;
 use serde_json::Value;
 
 use crate::common::say;

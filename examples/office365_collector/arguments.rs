@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use entra_proto::{EndpointVersion, Guid, Origin};
+use entra_proto::endpoint::Origin;
+use entra_proto::{EndpointVersion, Guid};
 
 use crate::feed::ContentType;
 use crate::summary::Form;

@@ -5,7 +5,8 @@ use std::io::{IsTerminal, Write, stderr};
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-use entra_proto::{Timestamp, printable};
+use entra_proto::Timestamp;
+use entra_proto::error::printable;
 use indicatif::MultiProgress;
 
 /// The bars, while there are any.

@@ -198,4 +198,4 @@ impl From<SinkError> for Cause {
 const LONGEST_NAME: usize = 120;
 
 /// An error of any of the libraries, with its causes and what to do about it.
-pub(crate) type Report = entra_proto::ReportFor<(entra_tower::Errors, entra_tenants::Errors)>;
+pub(crate) type Report = entra_proto::report::ReportFor<(entra_tower::Errors, entra_tenants::Errors)>;

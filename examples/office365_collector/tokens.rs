@@ -5,8 +5,10 @@ use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use entra_client::{Client, EventKind, Policy};
-use entra_proto::{Application, Authority, ClientCredential, ClientId, ClientSecret, Cloud, Lifetime, Tenant};
+use entra_client::observer::EventKind;
+use entra_client::{Client, Policy};
+use entra_proto::cache::Lifetime;
+use entra_proto::{Application, Authority, ClientCredential, ClientId, ClientSecret, Cloud, Tenant};
 use entra_transport_hyper::HyperTransport;
 
 use crate::arguments::Arguments;
@@ -33,7 +35,7 @@ pub(crate) fn client(
     };
     let client = Client::builder(app, transport)
         .policy(policy(arguments.renew_after))
-        .observer(move |event: &entra_client::Event<'_>| {
+        .observer(move |event: &entra_client::observer::Event<'_>| {
             if let (EventKind::Acquired, Some(lifetime)) = (event.kind, event.lifetime) {
                 renewals.acquired(event.tenant, lifetime);
             }

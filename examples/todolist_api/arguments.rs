@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Parser;
-use entra_proto::Origin;
+use entra_proto::endpoint::Origin;
 
 /// Serves a protected to-do list.
 #[derive(Debug, Parser)]

@@ -44,7 +44,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use entra_proto::Origin;
+use entra_proto::endpoint::Origin;
 use entra_tower::{RequirePermissions, RequireToken};
 use entra_transport_hyper::HyperTransport;
 use entra_validate::Validator;

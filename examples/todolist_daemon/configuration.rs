@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 
 use entra_client::blocking::Client;
 use entra_credential::{ClientCertificate, MAX_FILE, ThumbprintKey};
-use entra_proto::{
-    Application, Authority, CertificateCredential, ClientCredential, ClientSecret, Cloud, Origin, Scope,
-    SigningAlgorithm, Target,
-};
+use entra_proto::assertion::{CertificateCredential, SigningAlgorithm};
+use entra_proto::endpoint::Origin;
+use entra_proto::{Application, Authority, ClientCredential, ClientSecret, Cloud, Scope, Target};
 use entra_transport::cloud_from_env;
 use entra_transport_ureq::UreqTransport;
 use http::Uri;

@@ -1,6 +1,7 @@
 //! What the .NET sample does and prints.
 
-use entra_proto::{Guid, printable};
+use entra_proto::Guid;
+use entra_proto::error::printable;
 use http::Method;
 use serde_json::json;
 

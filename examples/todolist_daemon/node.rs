@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use entra_proto::printable;
+use entra_proto::error::printable;
 use http::Method;
 
 use crate::common::{Failure, date_of_javascript, indented, indented_by, say};

@@ -8,7 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use entra_proto::{Application, ClientCredential, Redirect, RedirectUri};
+use entra_proto::authorize::{Redirect, RedirectUri};
+use entra_proto::{Application, ClientCredential};
 
 use crate::browser;
 use crate::exit::{Exit, Failure};

@@ -4,11 +4,12 @@ use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
 use entra_credential::{Certificate, CertificateBundle, ClientCertificate, Error, Warning};
+use entra_proto::Timestamp;
+use entra_proto::assertion::{CertificateCredential, SigningAlgorithm};
 use entra_proto::environment::sends_chain;
 pub(crate) use entra_proto::environment::{
     CLIENT_CERTIFICATE_PASSWORD as PASSWORD, CLIENT_SEND_CERTIFICATE_CHAIN as SEND_CHAIN,
 };
-use entra_proto::{CertificateCredential, SigningAlgorithm, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::environment;

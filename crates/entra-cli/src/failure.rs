@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use entra_client::BuildError;
-use entra_proto::{Error as ProtocolError, ErrorClass, ReportFor, ServiceError};
+use entra_proto::Error as ProtocolError;
+use entra_proto::error::{ErrorClass, ServiceError};
+use entra_proto::report::ReportFor;
 use entra_tenants::TenantStoreError;
 use entra_transport::{AcquireError, TransportError, TransportErrorKind};
 use serde_json::{Map, Value};

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use clap::ValueEnum;
 use entra_client::Token;
-use entra_proto::{Authority, Timestamp, UnverifiedClaims};
+use entra_proto::claims::UnverifiedClaims;
+use entra_proto::{Authority, Timestamp};
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 

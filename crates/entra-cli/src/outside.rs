@@ -58,7 +58,7 @@ pub(crate) fn printable(text: &str) -> String {
 /// A text such that no terminal obeys it and that it stays on its line, with whatever else it holds: for results that are
 /// secrets on purpose.
 pub(crate) fn escape(text: &str) -> String {
-    entra_proto::printable(text)
+    entra_proto::error::printable(text)
 }
 
 /// Notes which arguments and variables hold what may be a secret, so that no message repeats it. Called once, before any

@@ -3,7 +3,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use entra_client::Error;
-use entra_proto::ErrorClass;
+use entra_proto::error::ErrorClass;
 
 /// A page for the browser that came back: all of its text is escaped, and it loads nothing.
 pub(crate) struct Page {

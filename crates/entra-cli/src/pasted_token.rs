@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use entra_proto::{Error, UnverifiedClaims};
+use entra_proto::Error;
+use entra_proto::claims::UnverifiedClaims;
 use serde_json::Value;
 use zeroize::Zeroizing;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use entra_client::{Event, EventKind};
+use entra_client::observer::{Event, EventKind};
 use entra_transport::adapter::endpoint;
 use entra_transport::{BlockingTransport, Request, Response, TransportError};
 use entra_transport_ureq::{OpenBody, UreqTransport};

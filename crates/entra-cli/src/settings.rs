@@ -9,8 +9,9 @@ mod project;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use entra_proto::endpoint::Region;
 use entra_proto::environment::{CLIENT_CERTIFICATE_PASSWORD, CLIENT_SECRET};
-use entra_proto::{Application, Authority, ClientCredential, ClientId, Cloud, EndpointVersion, Region, Tenant};
+use entra_proto::{Application, Authority, ClientCredential, ClientId, Cloud, EndpointVersion, Tenant};
 use zeroize::Zeroizing;
 
 pub(crate) use self::cloud::CloudSetting;

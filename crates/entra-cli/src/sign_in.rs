@@ -3,7 +3,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use entra_client::blocking::{Client, ConsentFlow};
 use entra_client::{Policy, SignIn, Token};
-use entra_proto::{ClaimsRequest, Prompt, Target, UserAssertion};
+use entra_proto::Target;
+use entra_proto::authorize::{Prompt, UserAssertion};
+use entra_proto::claims::ClaimsRequest;
 
 use crate::callback::{Answer, CallbackSettings};
 use crate::commands::consent::{is_anothers, is_declined};

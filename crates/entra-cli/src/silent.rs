@@ -3,10 +3,11 @@
 use clap::Args;
 use entra_client::blocking::Client;
 use entra_client::{Error, Policy, Token, TokenOptions, User};
-use entra_proto::{
-    Application, Authority, CacheKey, ClientCredential, ErrorClass, RefreshToken, Target, Tenant, TokenRequest,
-    UnverifiedClaims,
-};
+use entra_proto::authorize::RefreshToken;
+use entra_proto::cache::CacheKey;
+use entra_proto::claims::UnverifiedClaims;
+use entra_proto::error::ErrorClass;
+use entra_proto::{Application, Authority, ClientCredential, Target, Tenant, TokenRequest};
 use zeroize::Zeroizing;
 
 use crate::exit::Exit;
@@ -345,7 +346,8 @@ pub(crate) fn narrowed(
 
 #[cfg(test)]
 mod tests {
-    use entra_proto::{ClientAssertion, ClientSecret, FederatedCredential};
+    use entra_proto::ClientSecret;
+    use entra_proto::assertion::{ClientAssertion, FederatedCredential};
 
     use super::*;
 

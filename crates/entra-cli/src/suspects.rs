@@ -1,11 +1,11 @@
 //! Texts that may be secrets, told from the names of files and other things by their shape.
 //!
-//! `entra_proto::may_be_secret` judges words of messages. People also type paths, whose names look random and are not, and
+//! `entra_proto::error::may_be_secret` judges words of messages. People also type paths, whose names look random and are not, and
 //! passwords, which look like no word of a message.
 
 use std::path::Path;
 
-use entra_proto::may_be_secret;
+use entra_proto::error::may_be_secret;
 use serde_json::Value;
 
 /// Whether a text may hold a key, a token or a secret.

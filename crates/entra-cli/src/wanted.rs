@@ -4,7 +4,8 @@ use std::time::Duration;
 use clap::Args;
 use entra_client::blocking::ClientBuilder;
 use entra_client::{Policy, TokenOptions};
-use entra_proto::{Application, ClaimsRequest, Target};
+use entra_proto::claims::ClaimsRequest;
+use entra_proto::{Application, Target};
 
 use crate::exit::Failure;
 use crate::settings::{ApplicationSettings, NetworkSettings};

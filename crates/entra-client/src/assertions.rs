@@ -2,7 +2,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use entra_proto::{ClientAssertion, ClientCredential, SigningCertificate, TokenRequest};
+use entra_proto::assertion::{ClientAssertion, SigningCertificate};
+use entra_proto::{ClientCredential, TokenRequest};
 use http::Uri;
 
 use crate::clock::Moment;

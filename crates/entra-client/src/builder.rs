@@ -23,7 +23,9 @@ use crate::token_store::TokenStore;
 ///
 /// ```
 /// use std::sync::Arc;
-/// use entra_client::{Counters, Policy, blocking::Client};
+/// use entra_client::blocking::Client;
+/// use entra_client::observer::Counters;
+/// use entra_client::Policy;
 /// # use entra_proto::{Application, ClientSecret};
 /// # use entra_transport::{Body, Response, blocking_transport_fn};
 /// # let transport = blocking_transport_fn(|_| Ok(Response::new(Body::default())));

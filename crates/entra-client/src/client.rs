@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use entra_proto::{
-    Application, Authority, ClaimsRequest, DeviceAuthorization, Target, Tenant, TokenRequest, UserAssertion,
-};
+use entra_proto::authorize::UserAssertion;
+use entra_proto::claims::ClaimsRequest;
+use entra_proto::device::DeviceAuthorization;
+use entra_proto::{Application, Authority, Target, Tenant, TokenRequest};
 use entra_transport::Transport;
 
 use crate::builder::ClientBuilder;
@@ -273,7 +274,7 @@ impl Client<Tasks> {
     ///
     /// # Errors
     /// As for [`token`](Self::token). Where the user must sign in again (`interaction_required`), the error's
-    /// [`claims`](entra_proto::ServiceError::claims) are to be handed back to the caller in a challenge.
+    /// [`claims`](entra_proto::error::ServiceError::claims) are to be handed back to the caller in a challenge.
     pub async fn acquire_on_behalf_of(&self, assertion: &UserAssertion, target: &Target) -> Result<Token, Error> {
         self.on_behalf_of(assertion).token(target).await
     }

@@ -1,3 +1,5 @@
+//! The clocks that the age of a token is measured by.
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -78,7 +80,7 @@ impl Clock for SystemClock {
 ///
 /// ```
 /// use std::time::Duration;
-/// use entra_client::{Clock, ManualClock};
+/// use entra_client::clock::{Clock, ManualClock};
 /// use entra_proto::Timestamp;
 ///
 /// let clock = ManualClock::at(Timestamp::from_secs(1_767_225_600));

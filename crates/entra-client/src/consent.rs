@@ -1,10 +1,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use entra_proto::{
-    AdminConsentRequest, Application, AuthorizeRequest, EndpointVersion, Guid, Input, InputError, PendingAdminConsent,
-    PendingAuthorization, Prompt, Redirect, RedirectUri, Target, Tenant, TokenRequest, ToldConsent, UnverifiedClaims,
+use entra_proto::authorize::{
+    AdminConsentRequest, AuthorizeRequest, PendingAdminConsent, PendingAuthorization, Prompt, Redirect, RedirectUri,
+    ToldConsent,
 };
+use entra_proto::claims::UnverifiedClaims;
+use entra_proto::error::{Input, InputError};
+use entra_proto::{Application, EndpointVersion, Guid, Target, Tenant, TokenRequest};
 use zeroize::Zeroizing;
 
 use crate::client::Client;
@@ -22,7 +25,8 @@ use crate::token::Token;
 ///
 /// ```
 /// use entra_client::{Client, ConsentFlow, PendingConsent};
-/// use entra_proto::{Application, ClientSecret, EndpointVersion, Redirect, Target};
+/// use entra_proto::authorize::Redirect;
+/// use entra_proto::{Application, ClientSecret, EndpointVersion, Target};
 /// # use entra_transport::{Body, Response, transport_fn};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

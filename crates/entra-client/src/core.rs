@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Weak};
 
-use entra_proto::{AccessToken, Application, Guid, Lifetime, Tenant, TokenRequest};
+use entra_proto::cache::Lifetime;
+use entra_proto::{AccessToken, Application, Guid, Tenant, TokenRequest};
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Span};
 

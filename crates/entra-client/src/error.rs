@@ -2,7 +2,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use entra_proto::{Diagnose, ErrorClass, ReportFor, ServiceError};
+use entra_proto::error::{Diagnose, ErrorClass, ServiceError};
+use entra_proto::report::ReportFor;
 use entra_transport::{AcquireError, TransportError};
 
 /// Why there is no token. Cheap to clone: all who waited for one request have the same.

@@ -51,8 +51,8 @@
 //! - A failure, or a panic of a signer, a transport, a store, an observer or a clock, is given to all waiting callers, and to all callers within
 //!   the next five seconds; that doubles up to a minute while it fails again, and `Retry-After` is obeyed.
 //! - A signed assertion serves nine of its ten minutes. One that is rejected is signed anew, once.
-//! - A key or a source of assertions that takes its time (a vault, an HSM, a command) is an [`AsyncSigner`](entra_proto::AsyncSigner) or an
-//!   [`AsyncAssertionSource`](entra_proto::AsyncAssertionSource): the async client awaits it within the flight. The others are called
+//! - A key or a source of assertions that takes its time (a vault, an HSM, a command) is an [`AsyncSigner`](entra_proto::assertion::AsyncSigner) or an
+//!   [`AsyncAssertionSource`](entra_proto::assertion::AsyncAssertionSource): the async client awaits it within the flight. The others are called
 //!   where the flight runs, so they must be quick in the async client. The blocking client takes these alone.
 //!
 //! # Users
@@ -69,7 +69,7 @@
 //! ```
 //!
 //! # Features
-//! - `tokio` (default): runs on tokio. Without it give the builder a [`Runtime`]; the blocking client needs neither.
+//! - `tokio` (default): runs on tokio. Without it give the builder a [`Runtime`](runtime::Runtime); the blocking client needs neither.
 //! - `coarse-clock` (default): reads Linux's coarse clocks, which are exact to some milliseconds and five times as quick.
 //!
 //! # What is not here
@@ -80,41 +80,34 @@ pub mod blocking;
 mod builder;
 mod cache;
 pub mod client;
-mod clock;
+pub mod clock;
 mod consent;
 mod core;
 mod error;
 mod flow;
 mod from_env;
 mod gate;
-mod observer;
+pub mod observer;
 mod policy;
-mod random;
-mod runtime;
+pub mod random;
+pub mod runtime;
 mod sign_in;
 mod source;
 mod tasks;
 mod token;
 mod token_options;
-mod token_store;
+pub mod token_store;
 mod user;
 
 pub use builder::ClientBuilder;
-pub use clock::{Clock, ManualClock, Moment, SystemClock};
 pub use consent::{Consent, ConsentFlow, PendingConsent};
 pub use error::{BuildError, Error, Errors, Report};
 pub use from_env::FromEnv;
-pub use observer::{Counters, Event, EventKind, Observer};
 pub use policy::Policy;
-pub use random::{PredictableRandom, SecureRandom, SystemRandom};
-#[cfg(feature = "tokio")]
-pub use runtime::TokioRuntime;
-pub use runtime::{BoxFuture, Runtime};
 pub use sign_in::SignIn;
 pub use source::TokenSource;
 pub use token::Token;
 pub use token_options::TokenOptions;
-pub use token_store::{StoredToken, TokenStore};
 pub use user::User;
 
 /// An async client that acquires and caches the tokens of one application. [`blocking::Client`] is its counterpart.

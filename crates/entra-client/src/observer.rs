@@ -1,8 +1,11 @@
+//! The events of a client, for logs and metrics.
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use entra_proto::{Lifetime, Target, Tenant};
+use entra_proto::cache::Lifetime;
+use entra_proto::{Target, Tenant};
 
 use crate::error::Error;
 
@@ -96,7 +99,7 @@ impl EventKind {
 ///
 /// ```
 /// use std::sync::Arc;
-/// use entra_client::{Counters, EventKind};
+/// use entra_client::observer::{Counters, EventKind};
 ///
 /// let counters = Arc::new(Counters::default()); // for the builder's `observer`
 /// assert_eq!(counters.of(EventKind::Requested), 0);

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use entra_proto::{FreshnessPolicy, RetryPolicy};
+use entra_proto::acquire::RetryPolicy;
+use entra_proto::cache::FreshnessPolicy;
 
 /// How a client keeps, renews and gives up. Data: change what differs from the default.
 ///

@@ -33,7 +33,7 @@ impl SecureRandom for SystemRandom {
 /// A predictable sequence of bytes, **for tests only**: the same seed gives the same bytes.
 ///
 /// ```
-/// use entra_client::{PredictableRandom, SecureRandom};
+/// use entra_client::random::{PredictableRandom, SecureRandom};
 ///
 /// let fill = |random: &PredictableRandom| {
 ///     let mut bytes = [0; 16];

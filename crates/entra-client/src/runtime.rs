@@ -1,3 +1,5 @@
+//! The runtime that the tasks of a client run on.
+
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -9,7 +11,7 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 ///
 /// ```
 /// use std::time::Duration;
-/// use entra_client::{BoxFuture, Runtime};
+/// use entra_client::runtime::{BoxFuture, Runtime};
 ///
 /// struct Tokio(tokio::runtime::Handle);
 ///

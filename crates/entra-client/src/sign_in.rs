@@ -1,6 +1,8 @@
 //! The outcome of a sign-in.
 
-use entra_proto::{Guid, IdToken, UnverifiedClaims};
+use entra_proto::Guid;
+use entra_proto::authorize::IdToken;
+use entra_proto::claims::UnverifiedClaims;
 
 use crate::token::Token;
 use crate::user::User;

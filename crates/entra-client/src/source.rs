@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use entra_proto::{Application, ClaimsRequest, Freshness};
+use entra_proto::Application;
+use entra_proto::cache::Freshness;
+use entra_proto::claims::ClaimsRequest;
 
 use crate::cache::{KeyRef, Slot};
 use crate::clock::Moment;

@@ -7,7 +7,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
-use entra_proto::{DeviceAuthorization, TokenRequest};
+use entra_proto::TokenRequest;
+use entra_proto::device::DeviceAuthorization;
 use entra_transport::Transport;
 use tracing::Instrument as _;
 

@@ -2,7 +2,8 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use entra_proto::{AccessToken, Freshness, Guid, Lifetime, Stages, Timestamp};
+use entra_proto::cache::{Freshness, Lifetime, Stages};
+use entra_proto::{AccessToken, Guid, Timestamp};
 use http::HeaderValue;
 
 use crate::cache::Slot;
@@ -75,7 +76,7 @@ impl Token {
     }
 
     /// When it expires, by the clock here. The client stops giving it out some minutes earlier: see
-    /// [`FreshnessPolicy::margin`](entra_proto::FreshnessPolicy::margin).
+    /// [`FreshnessPolicy::margin`](entra_proto::cache::FreshnessPolicy::margin).
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.after(self.0.life)
@@ -88,7 +89,7 @@ impl Token {
     }
 
     /// The `client-request-id` of the request that brought it, which the service's logs know as the correlation id. None for a token
-    /// out of a [`TokenStore`](crate::TokenStore): another process asked for it.
+    /// out of a [`TokenStore`](crate::token_store::TokenStore): another process asked for it.
     #[must_use]
     pub fn request_id(&self) -> Option<Guid> {
         (self.0.request_id != NONE).then_some(self.0.request_id)

@@ -1,6 +1,6 @@
 //! The options of a request for a token.
 
-use entra_proto::ClaimsRequest;
+use entra_proto::claims::ClaimsRequest;
 
 use crate::cache::KeyRef;
 use crate::core::Core;
@@ -11,7 +11,7 @@ use crate::token::Token;
 ///
 /// ```
 /// use entra_client::TokenOptions;
-/// use entra_proto::ClaimsRequest;
+/// use entra_proto::claims::ClaimsRequest;
 ///
 /// let claims = ClaimsRequest::parse(r#"{"access_token":{"nbf":{"essential":true,"value":"1604106651"}}}"#)?;
 /// let options = TokenOptions::default().with_claims(claims);

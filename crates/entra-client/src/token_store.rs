@@ -1,5 +1,8 @@
+//! Tokens that are shared with other processes.
+
 use async_trait::async_trait;
-use entra_proto::{AccessToken, CacheKey, Lifetime, TokenResponse};
+use entra_proto::cache::{CacheKey, Lifetime};
+use entra_proto::{AccessToken, TokenResponse};
 
 /// A second level behind a client's own cache, which several processes share: Redis, say.
 ///

@@ -2,10 +2,10 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use entra_proto::{
-    Application, ClientId, Guid, Input, InputError, RefreshToken, Target, Tenant, TokenRequest, UnverifiedClaims,
-    UserAssertion,
-};
+use entra_proto::authorize::{RefreshToken, UserAssertion};
+use entra_proto::claims::UnverifiedClaims;
+use entra_proto::error::{Input, InputError};
+use entra_proto::{Application, ClientId, Guid, Target, Tenant, TokenRequest};
 
 /// A user who signed in, for whom tokens are asked. They never mix with the application's own, nor with those of another user. Cheap to
 /// clone: the clones are one user.

@@ -10,7 +10,7 @@
 use std::time::Instant;
 
 use entra_credential::ClientCertificate;
-use entra_proto::{Signer, SigningAlgorithm};
+use entra_proto::assertion::{Signer, SigningAlgorithm};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("usage: first_signature FILE")?;

@@ -2,7 +2,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use std::{fmt, iter};
 
-use entra_proto::{Guid, Signer, SignerError, SigningAlgorithm, SigningCertificate, Timestamp};
+use entra_proto::assertion::{Signer, SignerError, SigningAlgorithm, SigningCertificate};
+use entra_proto::{Guid, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::contents::{Bundle, Identity};

@@ -2,7 +2,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use entra_proto::Diagnose;
+use entra_proto::error::Diagnose;
 
 use crate::der::DerError;
 
@@ -184,8 +184,8 @@ impl Diagnose for Error {
     }
 }
 
-/// The error types of this crate and of those below it, for a [`ReportFor`](entra_proto::ReportFor).
-pub type Errors = (Error, entra_proto::Errors);
+/// The error types of this crate and of those below it, for a [`ReportFor`](entra_proto::report::ReportFor).
+pub type Errors = (Error, entra_proto::report::Errors);
 
 /// How to get DER.
 pub(crate) const BER_ADVICE: &str = "convert it: `openssl pkcs12 -in old.pfx -out all.pem -nodes`, then use the PEM file or export it to a PFX file again";

@@ -1,4 +1,6 @@
-use entra_proto::{AssertionSource, ClientAssertion, Error, ReportFor, SignerError};
+use entra_proto::Error;
+use entra_proto::assertion::{AssertionSource, ClientAssertion, SignerError};
+use entra_proto::report::ReportFor;
 
 use crate::token_file::FederatedTokenFile;
 

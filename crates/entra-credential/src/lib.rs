@@ -12,16 +12,16 @@
 //!                                                            ▼
 //!                                                    ClientCertificate
 //!                                                            │
-//!                             RotatingCertificate ───► entra_proto::Signer ───► PS256 or RS256 signature
+//!                             RotatingCertificate ───► entra_proto::assertion::Signer ───► PS256 or RS256 signature
 //!
-//!   a key, and a thumbprint ──► ThumbprintKey ──► entra_proto::Signer ───► RS256 signature
+//!   a key, and a thumbprint ──► ThumbprintKey ──► entra_proto::assertion::Signer ───► RS256 signature
 //!
 //!   FederatedTokenFile ───► ClientAssertion                      (the platform holds the key)
 //! ```
 //!
 //! ```
 //! use entra_credential::{ClientCertificate, RotatingCertificate};
-//! use entra_proto::{Signer, SigningAlgorithm};
+//! use entra_proto::assertion::{Signer, SigningAlgorithm};
 //!
 //! # let bytes = include_bytes!("../tests/vectors/pem/pkcs8.pem");
 //! // let bytes = std::fs::read("daemon.pfx")?;
@@ -42,7 +42,7 @@
 //!   then, where aws-lc-rs spends 20 ms on its first random numbers; it signs with keys of up to 4096 bits.
 //! - `pfx` (default): PFX files, and private keys under a password. It brings most of what this crate depends on.
 //!
-//! Not here: making keys and certificates, the certificate store of Windows, HSMs and vaults (implement [`Signer`](entra_proto::Signer) for those),
+//! Not here: making keys and certificates, the certificate store of Windows, HSMs and vaults (implement [`Signer`](entra_proto::assertion::Signer) for those),
 //! and the assertion itself.
 
 #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]

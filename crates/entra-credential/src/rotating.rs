@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use entra_proto::{Signer, SignerError, SigningAlgorithm, SigningCertificate};
+use entra_proto::assertion::{Signer, SignerError, SigningAlgorithm, SigningCertificate};
 
 use crate::certificate::ClientCertificate;
 
@@ -11,7 +11,7 @@ use crate::certificate::ClientCertificate;
 ///
 /// ```
 /// use entra_credential::{ClientCertificate, RotatingCertificate};
-/// use entra_proto::Signer;
+/// use entra_proto::assertion::Signer;
 ///
 /// # let (old, new) = (include_bytes!("../tests/vectors/pem/pkcs8.pem"), include_bytes!("../tests/vectors/pem/other.pem"));
 /// let certificate = RotatingCertificate::new(ClientCertificate::read(old, None)?);

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use entra_proto::{Signer, SignerError, SigningAlgorithm, SigningCertificate};
+use entra_proto::assertion::{Signer, SignerError, SigningAlgorithm, SigningCertificate};
 
 use crate::contents::Bundle;
 use crate::crypto::SystemRandom;
@@ -16,7 +16,7 @@ use crate::key::PrivateKey;
 ///
 /// ```
 /// use entra_credential::ThumbprintKey;
-/// use entra_proto::{CertificateCredential, SigningAlgorithm};
+/// use entra_proto::assertion::{CertificateCredential, SigningAlgorithm};
 ///
 /// # let bytes = include_bytes!("../tests/vectors/pem/pkcs8.pem");
 /// // let bytes = std::fs::read("server.pem")?;

@@ -2,7 +2,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use entra_proto::SigningCertificate;
+use entra_proto::assertion::SigningCertificate;
 
 use crate::crypto::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 

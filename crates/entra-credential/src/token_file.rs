@@ -4,7 +4,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use entra_proto::{ClientAssertion, may_be_secret, printable};
+use entra_proto::assertion::ClientAssertion;
+use entra_proto::error::{may_be_secret, printable};
 use zeroize::Zeroizing;
 
 use crate::error::Error;

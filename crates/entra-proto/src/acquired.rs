@@ -16,7 +16,7 @@ use crate::token_request::TokenRequest;
 /// A credential whose assertion is acquired by a request: the token of one request is the client assertion of the next.
 ///
 /// The request is one to Entra, for another application or for the same one in another role, or one to another service that issues
-/// tokens. An acquisition sends it first ([`Step`](crate::Step)); the application of a request to Entra may have such a credential
+/// tokens. An acquisition sends it first ([`Step`](crate::acquire::Step)); the application of a request to Entra may have such a credential
 /// too, at most [`MAX_LEGS`] requests deep. Each request goes to its own service and carries its own credential and nothing else;
 /// plain http is for the transport to refuse.
 ///
@@ -25,7 +25,8 @@ use crate::token_request::TokenRequest;
 /// [`Application::at`](crate::Application::at) moves an application alone: the requests for its credential go where they went before.
 ///
 /// ```
-/// use entra_proto::{AcquiredCredential, Application, Authority, ClientSecret, Target};
+/// use entra_proto::acquired::AcquiredCredential;
+/// use entra_proto::{Application, Authority, ClientSecret, Target};
 ///
 /// let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse()?;
 /// let parent = Application::new(authority.clone(), "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, ClientSecret::new("s3cret")?);
@@ -127,7 +128,9 @@ impl fmt::Debug for AcquiredCredential {
 /// and 5xx, errors that are [retryable](Error::is_retryable), and requests without a response. Redirects are not followed.
 ///
 /// ```
-/// use entra_proto::{AssertionExchange, Body, ClientAssertion, Error, Guid, SignerError, Timestamp};
+/// use entra_proto::acquired::AssertionExchange;
+/// use entra_proto::assertion::{ClientAssertion, SignerError};
+/// use entra_proto::{Body, Error, Guid, Timestamp};
 /// use http::{Request, Response, Uri};
 ///
 /// /// The token endpoint of a CI system.

@@ -11,10 +11,12 @@ use zeroize::Zeroizing;
 use crate::authority::{Authority, EndpointVersion};
 use crate::client_id::ClientId;
 use crate::guid::Guid;
-use crate::secret::ClientAssertion;
-use crate::signer::{AsyncSigner, Signer, SignerError, SigningAlgorithm, SigningCertificate};
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
+
+pub use crate::federated::{AssertionSource, AsyncAssertionSource, FederatedCredential};
+pub use crate::secret::ClientAssertion;
+pub use crate::signer::{AsyncSigner, BoxFuture, Signer, SignerError, SigningAlgorithm, SigningCertificate};
 
 /// A certificate as a credential: what signs, and how the assertions are written (RFC 7523, section 2.2).
 ///

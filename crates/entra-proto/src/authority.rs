@@ -77,7 +77,7 @@ impl Authority {
     /// Where the authority is an external tenant's or on this machine, which have no regions.
     pub fn with_region(&self, region: Region) -> Result<Self, Error> {
         let host = self.0.cloud.host();
-        if ciam_name(host).is_some() || crate::is_loopback_host(host) {
+        if ciam_name(host).is_some() || crate::endpoint::is_loopback_host(host) {
             return Err(InputError::new(Input::Region, "does not go with this authority")
                 .value(region.as_str())
                 .with_hint("leave the region out: external tenants and emulators have none")

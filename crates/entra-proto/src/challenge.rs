@@ -7,10 +7,10 @@ use crate::error::{is_error_code, is_word};
 /// What a server asks for in `WWW-Authenticate`: a scheme, and parameters or one bare value (RFC 9110, section 11).
 ///
 /// The texts are the server's own, as they came: they prove nothing, and are to be escaped before they are shown. A challenge to
-/// which a client can answer is a [`ClaimsChallenge`](crate::ClaimsChallenge).
+/// which a client can answer is a [`ClaimsChallenge`](crate::claims::ClaimsChallenge).
 ///
 /// ```
-/// use entra_proto::Challenge;
+/// use entra_proto::claims::Challenge;
 /// use http::HeaderMap;
 ///
 /// let mut headers = HeaderMap::new();
@@ -105,7 +105,7 @@ impl Challenge {
     }
 
     /// Whether the API wants other claims in the token. It is answered with a
-    /// [`ClaimsChallenge`](crate::ClaimsChallenge::find); where none can be found its claims are missing or cannot be read, and a
+    /// [`ClaimsChallenge`](crate::claims::ClaimsChallenge::find); where none can be found its claims are missing or cannot be read, and a
     /// token asked for as before would be refused again.
     #[must_use]
     pub fn is_insufficient_claims(&self) -> bool {

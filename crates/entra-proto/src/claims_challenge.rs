@@ -13,7 +13,8 @@ use crate::cloud::Cloud;
 /// with these claims, past any cache; a token got without them is refused again.
 ///
 /// ```
-/// use entra_proto::{ClaimsChallenge, Cloud};
+/// use entra_proto::claims::ClaimsChallenge;
+/// use entra_proto::Cloud;
 /// use http::HeaderMap;
 ///
 /// let header = r#"Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxNzY3MjI1NjAwIn19fQ==""#;
@@ -37,7 +38,7 @@ impl ClaimsChallenge {
     /// `insufficient_claims`, and its `claims` are a claims request.
     ///
     /// They may stand there in base64 or base64url, padded or not, or as JSON. One whose claims are missing, are no JSON object or
-    /// are longer than [`MAX_CLAIMS`](crate::MAX_CLAIMS) is none: [`Challenge::is_insufficient_claims`] tells it from other refusals.
+    /// are longer than [`MAX_CLAIMS`](crate::claims::MAX_CLAIMS) is none: [`Challenge::is_insufficient_claims`] tells it from other refusals.
     #[must_use]
     pub fn find(headers: &HeaderMap) -> Option<Self> {
         Challenge::parse_all(headers).into_iter().find_map(Self::read)

@@ -11,7 +11,7 @@ use crate::error::{Error, Input, InputError};
 /// Kept in one canonical form (members sorted, no white space), so that equal requests have equal texts.
 ///
 /// ```
-/// use entra_proto::ClaimsRequest;
+/// use entra_proto::claims::ClaimsRequest;
 ///
 /// let claims = ClaimsRequest::parse(r#"{"access_token": {"nbf": {"essential": true}}}"#)?.with_capabilities(&["cp1"]);
 /// assert_eq!(claims.as_str(), r#"{"access_token":{"nbf":{"essential":true},"xms_cc":{"values":["cp1"]}}}"#);

@@ -187,7 +187,7 @@ impl fmt::Debug for Cloud {
 /// is secret asks [`is_https`](Self::is_https) first.
 ///
 /// ```
-/// use entra_proto::Origin;
+/// use entra_proto::endpoint::Origin;
 ///
 /// let origin: Origin = "https://Graph.Microsoft.com:443/".parse()?;
 /// assert_eq!(origin.as_str(), "https://graph.microsoft.com");

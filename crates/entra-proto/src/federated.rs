@@ -32,7 +32,10 @@ where
 /// drivers that await ([`FederatedCredential::new_async`]).
 ///
 /// ```
-/// use entra_proto::{AsyncAssertionSource, BoxFuture, ClientAssertion, Error, FederatedCredential};
+/// use entra_proto::assertion::{
+///     AsyncAssertionSource, BoxFuture, ClientAssertion, FederatedCredential,
+/// };
+/// use entra_proto::Error;
 ///
 /// struct Pipeline;
 ///

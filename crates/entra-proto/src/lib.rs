@@ -46,20 +46,25 @@
 //! # Ok::<(), entra_proto::Error>(())
 //! ```
 //!
-//! Layer 2 is shown at [`Step`]; the rules that turn an API's audience into a scope and back stand at [`Target`], and
-//! [`KnownApi`] lists the audiences of Microsoft's APIs. What an API says where it does not take a token is a [`Challenge`]; a
-//! [`ClaimsChallenge`] among them is answered by asking for a token with its claims.
+//! Layer 2 is shown at [`Step`](acquire::Step); the rules that turn an API's audience into a scope and back stand at [`Target`], and
+//! [`KnownApi`] lists the audiences of Microsoft's APIs. What an API says where it does not take a token is a [`Challenge`](claims::Challenge); a
+//! [`ClaimsChallenge`](claims::ClaimsChallenge) among them is answered by asking for a token with its claims.
 //!
-//! A person with a browser is sent to the URL of an [`AuthorizeRequest`], always with PKCE; the [`Redirect`] that comes back is
-//! believed by whoever started that sign-in, the [`PendingAuthorization`], and by nobody else. An administrator consents for his
-//! tenant by an [`AdminConsentRequest`]. A person without a browser at hand is shown the code of a [`DeviceCodeRequest`].
+//! A person with a browser is sent to the URL of an [`AuthorizeRequest`](authorize::AuthorizeRequest), always with PKCE; the [`Redirect`](authorize::Redirect) that comes back is
+//! believed by whoever started that sign-in, the [`PendingAuthorization`](authorize::PendingAuthorization), and by nobody else. An administrator consents for his
+//! tenant by an [`AdminConsentRequest`](authorize::AdminConsentRequest). A person without a browser at hand is shown the code of a [`DeviceCodeRequest`](device::DeviceCodeRequest).
+//!
+//! The root has the types that most programs name. The others are in modules by subject:
+//! - [`acquire`], [`acquired`], [`device`]: the acquisition machine, and the device flow above it
+//! - [`assertion`], [`authorize`], [`claims`]: certificates and federation, users in a browser, claims and challenges
+//! - [`cache`], [`endpoint`], [`environment`], [`error`]: keys and freshness, hosts, variables, errors
 //!
 //! # Features
 //! - `proptest`: the module `strategies`, for property tests of a stack that embeds this crate.
 //!
 //! # What is not here
 //! HTTP, TLS, clocks, randomness, caches and keys. No session of a web server and no cookie: keep a sign-in in yours. No
-//! check of signatures: an [`IdToken`] comes straight from the token endpoint, and an access token is its API's to check. No implicit
+//! check of signatures: an [`IdToken`](authorize::IdToken) comes straight from the token endpoint, and an access token is its API's to check. No implicit
 //! flow, no hybrid one, and no password grant ([`Application::password`] says why). This crate knows no RSA, and its
 //! `#![forbid(unsafe_code)]` is the workspace's.
 
@@ -69,24 +74,27 @@
 )]
 
 mod access_token;
-mod acquire;
-mod acquired;
+pub mod acquire;
+pub mod acquired;
 mod application;
-mod assertion;
+pub mod assertion;
 mod authority;
-mod authorize;
+pub mod authorize;
 mod body;
+pub mod cache;
 mod cache_key;
 mod challenge;
+pub mod claims;
 mod claims_challenge;
 mod claims_request;
 mod client_id;
 mod cloud;
 mod credential;
 mod default_scope;
-mod device;
+pub mod device;
+pub mod endpoint;
 pub mod environment;
-mod error;
+pub mod error;
 mod federated;
 mod form;
 mod grant;
@@ -98,7 +106,7 @@ mod loopback;
 mod pasted;
 mod post;
 mod printable;
-mod report;
+pub mod report;
 mod resource;
 mod response;
 mod retry_after;
@@ -120,49 +128,21 @@ mod token_response;
 mod unverified_claims;
 
 pub use access_token::AccessToken;
-pub use acquire::{
-    Assert, Delivery, Exchange, Freshness, FreshnessPolicy, Lifetime, Pause, RetryPolicy, SendFailure, Sign, Stages,
-    Step, freshness,
-};
-pub use acquired::{AcquiredCredential, AssertionExchange, MAX_LEGS};
 pub use application::Application;
-pub use assertion::{AssertionAudience, CertificateCredential, UnsignedAssertion};
-pub use authority::{Authority, Endpoint, EndpointVersion, Region};
-pub use authorize::{
-    AdminConsent, AdminConsentRequest, AuthorizeRequest, CodeVerifier, MAX_REDIRECT, PendingAdminConsent,
-    PendingAuthorization, Prompt, Redirect, RedirectUri, ResponseMode, ToldConsent,
-};
-pub use body::{Body, MAX_RESPONSE};
-pub use cache_key::CacheKey;
-pub use challenge::Challenge;
-pub use claims_challenge::ClaimsChallenge;
-pub use claims_request::{ClaimsRequest, MAX_CLAIMS};
+pub use authority::{Authority, EndpointVersion};
+pub use body::Body;
 pub use client_id::ClientId;
-pub use cloud::{Cloud, Origin};
+pub use cloud::Cloud;
 pub use credential::ClientCredential;
-pub use device::{DeviceAuthorization, DeviceCodeRequest, DeviceExchange, DevicePause, DeviceStep, ShowCode};
-pub use error::{
-    Aadsts, Diagnose, Error, ErrorClass, Input, InputError, Leg, LegError, RedirectError, RedirectProblem, Requested,
-    ResponseError, ResponseProblem, ServiceError,
-};
-pub use federated::{AssertionSource, AsyncAssertionSource, FederatedCredential};
+pub use error::Error;
+
 pub use guid::Guid;
-pub use issued::{AuthorizationCode, DeviceCode, IdToken, RefreshToken, UserAssertion};
 pub use known_api::KnownApi;
-pub use loopback::is_loopback_host;
-pub use printable::printable;
-pub use report::{Errors, KnownErrors, Report, ReportFor};
 pub use resource::Resource;
-pub use retry_after::{MAX_RETRY_AFTER, retry_after, server_time};
 pub use scope::{Scope, Scopes};
-pub use secrecy::may_be_secret;
-pub use secret::{ClientAssertion, ClientSecret};
-pub use secret_doubt::SecretDoubt;
-pub use signer::{AsyncSigner, BoxFuture, Signer, SignerError, SigningAlgorithm, SigningCertificate};
+pub use secret::ClientSecret;
 pub use target::Target;
-pub use target_identity::TargetIdentity;
-pub use tenant::{Domain, Tenant};
+pub use tenant::Tenant;
 pub use time::Timestamp;
 pub use token_request::TokenRequest;
-pub use token_response::{MAX_LIFETIME, TokenResponse};
-pub use unverified_claims::UnverifiedClaims;
+pub use token_response::TokenResponse;

@@ -4,11 +4,11 @@
 /// turn the direction of writing. Quotes and backslashes stay as they are.
 ///
 /// For paths, file names, arguments and whatever else an error or a log repeats. It hides no secret: see
-/// [`may_be_secret`](crate::may_be_secret).
+/// [`may_be_secret`](crate::error::may_be_secret).
 ///
 /// ```
-/// assert_eq!(entra_proto::printable("C:\\app.pem\u{1b}[31m"), "C:\\app.pem\\u{1b}[31m");
-/// assert_eq!(entra_proto::printable("a\u{202e}b\n"), "a\\u{202e}b\\n");
+/// assert_eq!(entra_proto::error::printable("C:\\app.pem\u{1b}[31m"), "C:\\app.pem\\u{1b}[31m");
+/// assert_eq!(entra_proto::error::printable("a\u{202e}b\n"), "a\\u{202e}b\\n");
 /// ```
 #[must_use]
 pub fn printable(text: &str) -> String {

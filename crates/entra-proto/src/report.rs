@@ -71,7 +71,8 @@ pub type Report = ReportFor<Errors>;
 /// | `{:?}` | all of it in lines, for a terminal: what a `main` shows that returns it |
 ///
 /// ```
-/// use entra_proto::{Report, Target};
+/// use entra_proto::report::Report;
+/// use entra_proto::Target;
 ///
 /// fn run() -> Result<(), Report> {
 ///     Target::resource("https://graph.microsoft.com/.default")?;
@@ -90,7 +91,8 @@ pub type Report = ReportFor<Errors>;
 /// A program whose errors come from several crates names them together:
 ///
 /// ```
-/// use entra_proto::{Diagnose, Errors, ReportFor};
+/// use entra_proto::error::Diagnose;
+/// use entra_proto::report::{Errors, ReportFor};
 ///
 /// #[derive(Debug)]
 /// struct QuotaUsedUp;

@@ -15,7 +15,8 @@ pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 ///
 /// ```
 /// use std::time::Duration;
-/// use entra_proto::{Timestamp, retry_after};
+/// use entra_proto::acquire::retry_after;
+/// use entra_proto::Timestamp;
 /// use http::{HeaderMap, HeaderValue};
 ///
 /// let headers = HeaderMap::from_iter([(http::header::RETRY_AFTER, HeaderValue::from_static("120"))]);
@@ -38,7 +39,8 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 /// Returns the time by the server's clock: the `Date` of its answer (RFC 9110, section 6.6.1).
 ///
 /// ```
-/// use entra_proto::{Timestamp, server_time};
+/// use entra_proto::acquire::server_time;
+/// use entra_proto::Timestamp;
 /// use http::{HeaderMap, HeaderValue};
 ///
 /// let headers = HeaderMap::from_iter([(http::header::DATE, HeaderValue::from_static("Thu, 01 Jan 2026 00:00:00 GMT"))]);

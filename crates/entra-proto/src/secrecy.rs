@@ -10,7 +10,7 @@ use crate::loopback::is_loopback_host;
 /// be one.
 ///
 /// ```
-/// use entra_proto::may_be_secret;
+/// use entra_proto::error::may_be_secret;
 ///
 /// assert!(may_be_secret("eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJhIn0.c2ln"));
 /// assert!(may_be_secret("-----BEGIN PRIVATE KEY-----"));

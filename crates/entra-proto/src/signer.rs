@@ -30,10 +30,13 @@ pub trait Signer: Send + Sync {
 }
 
 /// A signer of client assertions that takes its time: a key in a vault or an HSM. For the async client and other drivers that await
-/// ([`CertificateCredential::new_async`](crate::CertificateCredential::new_async)).
+/// ([`CertificateCredential::new_async`](crate::assertion::CertificateCredential::new_async)).
 ///
 /// ```
-/// use entra_proto::{AsyncSigner, BoxFuture, CertificateCredential, SignerError, SigningAlgorithm, SigningCertificate};
+/// use entra_proto::assertion::{
+///     AsyncSigner, BoxFuture, CertificateCredential, SignerError, SigningAlgorithm,
+///     SigningCertificate,
+/// };
 ///
 /// struct Vault {
 ///     certificate: SigningCertificate,

@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 /// An access token is the API's to read, and Entra may change or encrypt it: the client must work without this.
 ///
 /// ```
-/// use entra_proto::UnverifiedClaims;
+/// use entra_proto::claims::UnverifiedClaims;
 ///
 /// let token = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL2RhdGFiYXNlLndpbmRvd3MubmV0LyIsInJvbGVzIjpbIlJlYWQiXX0.c2ln";
 /// let claims = UnverifiedClaims::decode(token)?;

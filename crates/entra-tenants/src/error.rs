@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fmt, io};
 
-use entra_proto::{ClientId, Diagnose, Guid, printable};
+use entra_proto::error::{Diagnose, printable};
+use entra_proto::{ClientId, Guid};
 
 /// Why a [`TenantStore`](super::TenantStore) could not do what it was asked for.
 #[derive(Debug)]
@@ -141,8 +142,8 @@ impl Diagnose for TenantStoreError {
     }
 }
 
-/// The error types of this crate and of those below it, for a [`ReportFor`](entra_proto::ReportFor).
-pub type Errors = (TenantStoreError, entra_proto::Errors);
+/// The error types of this crate and of those below it, for a [`ReportFor`](entra_proto::report::ReportFor).
+pub type Errors = (TenantStoreError, entra_proto::report::Errors);
 
 pub(super) fn shown(path: &Path) -> String {
     printable(&path.to_string_lossy())

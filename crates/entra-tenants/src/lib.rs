@@ -32,7 +32,7 @@
 //!
 //! # What is not here
 //! Tokens and the sign-in that ends in a consent (`entra-client`), and a cache of tokens that processes share
-//! (`entra_client::TokenStore`).
+//! (`entra_client::token_store::TokenStore`).
 
 use entra_proto::{ClientId, Guid};
 use zeroize::Zeroizing;

@@ -1,6 +1,7 @@
 //! What an API that rejects a token asks for.
 
-use entra_proto::{Challenge, ClaimsChallenge, ClaimsRequest, Cloud};
+use entra_proto::Cloud;
+use entra_proto::claims::{Challenge, ClaimsChallenge, ClaimsRequest};
 use http::HeaderMap;
 
 /// What an API that rejected a token asks for.

@@ -3,7 +3,9 @@
 use std::error::Error;
 use std::fmt;
 
-use entra_proto::{Diagnose, Origin, ReportFor, ServiceError};
+use entra_proto::endpoint::Origin;
+use entra_proto::error::{Diagnose, ServiceError};
+use entra_proto::report::ReportFor;
 use http::Uri;
 
 /// Any error, as tower's own services box theirs.

@@ -7,7 +7,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use entra_client::{BoxFuture, Error, Token, TokenSource};
+use entra_client::runtime::BoxFuture;
+use entra_client::{Error, Token, TokenSource};
 use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use pin_project_lite::pin_project;

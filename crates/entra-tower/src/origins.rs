@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use entra_proto::Origin;
+use entra_proto::endpoint::Origin;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use entra_client::{Error, Token, TokenSource};
-use entra_proto::ClaimsRequest;
+use entra_proto::claims::ClaimsRequest;
 #[cfg(feature = "ureq")]
 use http::Request;
 use http::{HeaderMap, StatusCode};

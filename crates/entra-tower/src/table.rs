@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use entra_proto::ClaimsRequest;
+use entra_proto::claims::ClaimsRequest;
 
 use crate::place::Place;
 

@@ -5,9 +5,9 @@ use std::future::Future;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use entra_proto::{
-    DeviceAuthorization, DeviceCodeRequest, DeviceStep, Guid, RetryPolicy, Step, Timestamp, TokenRequest, TokenResponse,
-};
+use entra_proto::acquire::{RetryPolicy, Step};
+use entra_proto::device::{DeviceAuthorization, DeviceCodeRequest, DeviceStep};
+use entra_proto::{Guid, Timestamp, TokenRequest, TokenResponse};
 
 use crate::{AcquireError, BlockingTransport, Transport, TransportError, TransportErrorKind};
 

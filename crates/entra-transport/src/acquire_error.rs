@@ -4,7 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use entra_proto::{Diagnose, Error, ServiceError};
+use entra_proto::Error;
+use entra_proto::error::{Diagnose, ServiceError};
 
 use crate::TransportError;
 
@@ -28,7 +29,7 @@ impl AcquireError {
         }
     }
 
-    /// How long the service asked to be left alone, at most [`MAX_RETRY_AFTER`](entra_proto::MAX_RETRY_AFTER).
+    /// How long the service asked to be left alone, at most [`MAX_RETRY_AFTER`](entra_proto::acquire::MAX_RETRY_AFTER).
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -3,7 +3,9 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use entra_proto::{Delivery, Diagnose, Exchange, Leg, SendFailure, Step, Timestamp};
+use entra_proto::Timestamp;
+use entra_proto::acquire::{Delivery, Exchange, SendFailure, Step};
+use entra_proto::error::{Diagnose, Leg};
 use http::Uri;
 
 use crate::Proxy;

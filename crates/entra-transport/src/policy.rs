@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use entra_proto::is_loopback_host;
+use entra_proto::endpoint::is_loopback_host;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, COOKIE, PROXY_AUTHORIZATION};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, Uri};
@@ -165,7 +165,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many bytes the body of an answer may have, unless the user says otherwise: 1 MiB. The largest documents of the service,
 /// its key sets, are below 64 KiB.
-pub const MAX_BODY: usize = entra_proto::MAX_RESPONSE;
+pub const MAX_BODY: usize = entra_proto::acquire::MAX_RESPONSE;
 
 #[cfg(test)]
 mod tests {

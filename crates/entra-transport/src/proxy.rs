@@ -3,7 +3,7 @@ use std::{env, fmt};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use entra_proto::is_loopback_host;
+use entra_proto::endpoint::is_loopback_host;
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Uri};
 use percent_encoding::percent_decode_str;

@@ -234,7 +234,7 @@ mod tests {
     use super::*;
     use crate::Proxies;
 
-    type Report = entra_proto::ReportFor<crate::Errors>;
+    type Report = entra_proto::report::ReportFor<crate::Errors>;
 
     fn tunnel(proxy: &str) -> Tunnel {
         let uri = Uri::from_static("https://login.example/token?secret=canary");

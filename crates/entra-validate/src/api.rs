@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use entra_proto::{ClientId, Cloud, EndpointVersion, Error, Guid, Input, InputError, Timestamp};
+use entra_proto::error::{Input, InputError};
+use entra_proto::{ClientId, Cloud, EndpointVersion, Error, Guid, Timestamp};
 
 use crate::audience::Audience;
 use crate::challenge::{self, Parameters};

@@ -1,6 +1,7 @@
 //! The audiences that a web API answers to.
 
-use entra_proto::{ClientId, Error, Input, InputError};
+use entra_proto::error::{Input, InputError};
+use entra_proto::{ClientId, Error};
 
 /// The values of `aud` that a web API accepts: itself, under each of its names.
 ///

@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use entra_proto::{Error, Input, InputError};
+use entra_proto::Error;
+use entra_proto::error::{Input, InputError};
 use http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, Uri};
 
@@ -109,7 +110,7 @@ pub(crate) fn metadata_url(text: &str) -> Result<Box<str>, Error> {
         )
     };
     let uri: Uri = text.parse().map_err(|_| refused("is not a URL"))?;
-    let is_loopback = uri.host().is_some_and(entra_proto::is_loopback_host);
+    let is_loopback = uri.host().is_some_and(entra_proto::endpoint::is_loopback_host);
     match uri.scheme_str() {
         Some("https") => {}
         Some("http") if is_loopback => {}

@@ -1,6 +1,7 @@
 //! Claims challenges (the Entra documents' "Claims challenges, claims requests and client capabilities").
 
-use entra_proto::{ClaimsRequest, Timestamp};
+use entra_proto::Timestamp;
+use entra_proto::claims::ClaimsRequest;
 
 use crate::principal::Principal;
 use crate::rejection::Rejection;

@@ -16,7 +16,7 @@
 //! ```
 //!
 //! ```no_run
-//! use entra_proto::ReportFor;
+//! use entra_proto::report::ReportFor;
 //! use entra_validate::{Api, Audience, Errors, Permissions, Principal, Tenants, Validator, bearer_token};
 //! use http::{Request, Response, StatusCode};
 //!

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use entra_proto::{Error, Input, InputError};
+use entra_proto::Error;
+use entra_proto::error::{Input, InputError};
 
 use crate::principal::Principal;
 use crate::rejection::Rejection;

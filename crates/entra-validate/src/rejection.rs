@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use entra_proto::{ClaimsRequest, ClientId, Diagnose, Guid, Timestamp, printable};
+use entra_proto::claims::ClaimsRequest;
+use entra_proto::error::{Diagnose, printable};
+use entra_proto::{ClientId, Guid, Timestamp};
 use http::StatusCode;
 
 use crate::hints::FETCH_HINT;

@@ -5,11 +5,12 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 
 use entra_credential::{ClientCertificate, FederatedTokenFile, MAX_FILE};
+use entra_proto::assertion::{CertificateCredential, FederatedCredential};
 use entra_proto::environment::{CertificateSettings, CredentialSettings, Environment};
-use entra_proto::{Application, CertificateCredential, ClientCredential, FederatedCredential};
+use entra_proto::{Application, ClientCredential};
 use zeroize::Zeroizing;
 
-use crate::error::FromEnvError;
+use crate::failure::FromEnvError;
 
 /// Reads the application from the environment: see the [crate's documentation](crate#the-environment).
 ///

@@ -65,7 +65,7 @@
 //! The rest of the crates below: depend on `entra-client` and `entra-proto` to write a transport, a store or a driver of your own.
 
 mod environment;
-mod error;
+mod failure;
 
 pub use entra_client::{
     BuildError, Client, ClientBuilder, Consent, ConsentFlow, Error, PendingConsent, Policy, SignIn, Token,
@@ -73,8 +73,8 @@ pub use entra_client::{
 };
 pub use entra_credential as credential;
 pub use entra_proto::{
-    Application, Authority, Challenge, ClaimsChallenge, ClaimsRequest, ClientCredential, ClientId, ClientSecret, Cloud,
-    EndpointVersion, ErrorClass, Redirect, RedirectUri, Region, Scopes, Target, Tenant, UserAssertion,
+    Application, Authority, ClientCredential, ClientId, ClientSecret, Cloud, EndpointVersion, Guid, KnownApi, Resource,
+    Scope, Scopes, Target, Tenant, Timestamp, assertion, authorize, claims, device, endpoint, error,
 };
 #[cfg(feature = "tenants")]
 pub use entra_tenants as tenants;
@@ -90,4 +90,4 @@ pub use entra_transport_ureq::UreqTransport;
 #[cfg(feature = "validate")]
 pub use entra_validate as validate;
 pub use environment::application_from_env;
-pub use error::{Errors, FromEnvError, Report};
+pub use failure::{Errors, FromEnvError, Report};

@@ -1,6 +1,7 @@
 //! Where the API is, and what its tokens are for. Tokens come from one cloud, and the API of another has no use for them.
 
-use entra_proto::{Cloud, KnownApi, Origin};
+use entra_proto::endpoint::Origin;
+use entra_proto::{Cloud, KnownApi};
 
 use crate::common;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use entra_proto::{Guid, Tenant, Timestamp, UnverifiedClaims};
+use entra_proto::claims::UnverifiedClaims;
+use entra_proto::{Guid, Tenant, Timestamp};
 use tokio::task::spawn_blocking;
 
 use super::calls::{Calls, Stop};

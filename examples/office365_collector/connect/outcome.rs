@@ -1,7 +1,8 @@
 //! Outcomes of a consent, and what users can do about them.
 
 use axum::response::{IntoResponse, Redirect, Response};
-use entra_proto::{ErrorClass, Guid};
+use entra_proto::Guid;
+use entra_proto::error::ErrorClass;
 use entra_tenants::TenantStoreError;
 use http::StatusCode;
 

@@ -12,9 +12,9 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use entra_client::{Client, ConsentFlow, PendingConsent};
-use entra_proto::{
-    Application, Authority, ClientCredential, EndpointVersion, Guid, Origin, RedirectUri, Target, Tenant,
-};
+use entra_proto::authorize::RedirectUri;
+use entra_proto::endpoint::Origin;
+use entra_proto::{Application, Authority, ClientCredential, EndpointVersion, Guid, Target, Tenant};
 use entra_tenants::{ConsentedTenant, TenantStore, TenantStoreError};
 use entra_transport_hyper::HyperTransport;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
@@ -122,7 +122,11 @@ impl Site {
     }
 
     /// Reads the redirect from Entra, and stores the tenant. The application's own token in that tenant decides what the page says.
-    async fn finish(&self, pending: &PendingConsent, redirect: &entra_proto::Redirect) -> Result<Connected, Failed> {
+    async fn finish(
+        &self,
+        pending: &PendingConsent,
+        redirect: &entra_proto::authorize::Redirect,
+    ) -> Result<Connected, Failed> {
         let consent = self.flow.finish(pending, redirect).await.map_err(Failed::Consent)?;
         if let Some(user) = consent.sign_in.as_ref().and_then(|sign_in| sign_in.user.as_ref()) {
             // The administrator's own tokens are of no use here: only the tenant matters.
@@ -235,8 +239,8 @@ async fn back(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
-    let redirect =
-        entra_proto::Redirect::from_query(query.as_deref().unwrap_or_default()).map_err(|_| Failed::Stranger)?;
+    let redirect = entra_proto::authorize::Redirect::from_query(query.as_deref().unwrap_or_default())
+        .map_err(|_| Failed::Stranger)?;
     let browser = site.browsers.known(&headers).ok_or(Failed::Stranger)?;
     let pending = redirect
         .state()

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use entra_client::Client;
-use entra_proto::{Guid, Origin, Target, Timestamp, server_time};
+use entra_proto::acquire::server_time;
+use entra_proto::endpoint::Origin;
+use entra_proto::{Guid, Target, Timestamp};
 use entra_tower::{Bearer, BearerLayer, CloneBody};
 use entra_transport_hyper::{Connector, HyperTransport};
 use http::header::{ACCEPT, CONTENT_TYPE};

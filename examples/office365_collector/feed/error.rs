@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use entra_client::Error as TokenError;
-use entra_proto::{ErrorClass, ServiceError, retry_after};
+use entra_proto::acquire::retry_after;
+use entra_proto::error::{ErrorClass, ServiceError};
 use entra_tower::{BearerError, Report};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;

@@ -253,7 +253,7 @@ impl SinkError {
 
 impl fmt::Display for SinkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = entra_proto::printable(&self.path.to_string_lossy());
+        let path = entra_proto::error::printable(&self.path.to_string_lossy());
         write!(f, "cannot {} {path}: {}", self.action, self.cause)
     }
 }

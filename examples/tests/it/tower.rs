@@ -11,7 +11,8 @@ use std::task::{Context, Poll};
 
 use bytes::{BufMut, BytesMut};
 use entra_emulator::{Api, App, Defect, Emulator, Fault};
-use entra_proto::{Cloud, UnverifiedClaims};
+use entra_proto::Cloud;
+use entra_proto::claims::UnverifiedClaims;
 use entra_tower::RequireToken;
 use entra_transport_hyper::HyperTransport;
 use entra_validate::{Audience, Permissions, Principal, Tenants, Validator};

@@ -10,10 +10,9 @@ use std::time::SystemTime;
 use entra_client::blocking;
 use entra_credential::ClientCertificate;
 use entra_emulator::{App, Emulator};
-use entra_proto::{
-    AcquiredCredential, Application, AssertionExchange, Body, ClientAssertion, ClientCredential, ClientSecret, Error,
-    Guid, Signer, SignerError, Target, Timestamp, TokenRequest,
-};
+use entra_proto::acquired::{AcquiredCredential, AssertionExchange};
+use entra_proto::assertion::{ClientAssertion, Signer, SignerError};
+use entra_proto::{Application, Body, ClientCredential, ClientSecret, Error, Guid, Target, Timestamp, TokenRequest};
 use entra_tests::{application, call, carriers};
 use entra_transport::{AcquireError, TransportErrorKind};
 use entra_transport_hyper::HyperTransport;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use entra_client::blocking::ConsentFlow;
 use entra_emulator::{App, Emulator, Tenant};
-use entra_proto::{ClientSecret, EndpointVersion, Redirect, RedirectUri, Target};
+use entra_proto::authorize::{Redirect, RedirectUri};
+use entra_proto::{ClientSecret, EndpointVersion, Target};
 
 use super::consent::{ADMIN, CLIENT_ID, ItsClock, OFFICE, application, came_back, client, code};
 use EndpointVersion::{V1, V2};

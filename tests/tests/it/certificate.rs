@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use entra_credential::{ClientCertificate, RotatingCertificate};
 use entra_emulator::{App, Emulator};
-use entra_proto::{
-    Application, AssertionAudience, CertificateCredential, ClientCredential, EndpointVersion, Error, ErrorClass,
-    Signer, SignerError, SigningAlgorithm, SigningCertificate, Target, UnverifiedClaims,
+use entra_proto::assertion::{
+    AssertionAudience, CertificateCredential, Signer, SignerError, SigningAlgorithm, SigningCertificate,
 };
+use entra_proto::claims::UnverifiedClaims;
+use entra_proto::error::ErrorClass;
+use entra_proto::{Application, ClientCredential, EndpointVersion, Error, Target};
 use entra_tests::{application, call, carriers};
 use entra_transport::AcquireError;
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};

@@ -7,10 +7,10 @@ use entra_client::SignIn;
 use entra_client::blocking::{Client, ConsentFlow, Runtime};
 use entra_credential::ClientCertificate;
 use entra_emulator::{Api, App, Emulator, Tenant, TokenVersion};
-use entra_proto::{
-    Application, Authority, ClientCredential, ClientSecret, EndpointVersion, ErrorClass, PendingAuthorization, Prompt,
-    Redirect, RedirectUri, ResponseMode, Target, Timestamp, UnverifiedClaims, UserAssertion,
-};
+use entra_proto::authorize::{PendingAuthorization, Prompt, Redirect, RedirectUri, ResponseMode, UserAssertion};
+use entra_proto::claims::UnverifiedClaims;
+use entra_proto::error::ErrorClass;
+use entra_proto::{Application, Authority, ClientCredential, ClientSecret, EndpointVersion, Target, Timestamp};
 use entra_tenants::{ConsentedTenant, RedbTenantStore, TenantStore};
 use entra_tests::{Carrier, call, carriers};
 use entra_transport::AcquireError;
@@ -105,10 +105,10 @@ impl Runtime for ItsTime {
 /// The clock of the emulator, as the client's own.
 pub(super) struct ItsClock(pub(super) Arc<Emulator>);
 
-impl entra_client::Clock for ItsClock {
-    fn now(&self) -> entra_client::Moment {
+impl entra_client::clock::Clock for ItsClock {
+    fn now(&self) -> entra_client::clock::Moment {
         let since = self.0.clock().now().duration_since(UNIX_EPOCH).unwrap();
-        entra_client::Moment {
+        entra_client::clock::Moment {
             wall: Timestamp::from(UNIX_EPOCH + since),
             monotonic: since,
         }
@@ -463,12 +463,13 @@ fn a_person_without_a_browser_signs_in_on_both_endpoints() {
         let client = client(&emulator, app);
         // He takes his time: several polls find nothing.
         let approving =
-            |code: &entra_proto::DeviceAuthorization| emulator.approve_device(&code.user_code, USER).unwrap();
+            |code: &entra_proto::device::DeviceAuthorization| emulator.approve_device(&code.user_code, USER).unwrap();
         let signed_in = client.device_code(&target, approving).unwrap();
         assert_eq!(signed_in.username().as_deref(), Some(USER));
         client.user(signed_in.user.as_ref().unwrap()).token(&target).unwrap();
 
-        let declining = |code: &entra_proto::DeviceAuthorization| emulator.decline_device(&code.user_code).unwrap();
+        let declining =
+            |code: &entra_proto::device::DeviceAuthorization| emulator.decline_device(&code.user_code).unwrap();
         let error = client.device_code(&target, declining).unwrap_err();
         assert_eq!(error.service().unwrap().error, "authorization_declined");
         let before = emulator.token_requests().len();

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use entra_emulator::{Api, App, Emulator, Fault, TokenVersion};
-use entra_proto::{EndpointVersion, Error, ResponseProblem, Target, UnverifiedClaims};
+use entra_proto::claims::UnverifiedClaims;
+use entra_proto::error::ResponseProblem;
+use entra_proto::{EndpointVersion, Error, Target};
 use entra_tests::{application, call, carriers};
 use entra_transport::{AcquireError, Acquisition, TransportErrorKind, blocking_transport_fn};
 

@@ -4,7 +4,8 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use entra_emulator::{Api, App, Emulator, Fault};
-use entra_proto::{ClientCredential, ClientSecret, EndpointVersion, Redirect, Target, UserAssertion};
+use entra_proto::authorize::{Redirect, UserAssertion};
+use entra_proto::{ClientCredential, ClientSecret, EndpointVersion, Target};
 use entra_tests::{Carrier, application, call, carriers};
 
 static RECORDS: Mutex<Vec<String>> = Mutex::new(Vec::new());

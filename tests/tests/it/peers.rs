@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use entra_client::{Client, Clock, Error, Moment, Policy, Token, TokenOptions, blocking};
+use entra_client::clock::{Clock, Moment};
+use entra_client::{Client, Error, Policy, Token, TokenOptions, blocking};
 use entra_emulator::{Emulator, Fault};
-use entra_proto::{
-    Application, ClaimsRequest, ClientCredential, ClientSecret, EndpointVersion, ErrorClass, Guid, RetryPolicy, Target,
-    Tenant, Timestamp,
-};
+use entra_proto::acquire::RetryPolicy;
+use entra_proto::claims::ClaimsRequest;
+use entra_proto::error::ErrorClass;
+use entra_proto::{Application, ClientCredential, ClientSecret, EndpointVersion, Guid, Target, Tenant, Timestamp};
 use entra_tests::application;
 use entra_transport::{Body, Response, Transport, transport_fn};
 use entra_transport_hyper::HyperTransport;

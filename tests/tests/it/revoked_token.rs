@@ -1,7 +1,8 @@
 //! A revoked token: the API's challenge is read, a token is asked for with its claims, and the API answers again.
 
 use entra_emulator::{App, Emulator};
-use entra_proto::{AccessToken, Body, Challenge, ClaimsChallenge, Cloud, EndpointVersion, Target};
+use entra_proto::claims::{Challenge, ClaimsChallenge};
+use entra_proto::{AccessToken, Body, Cloud, EndpointVersion, Target};
 use entra_tests::{Carrier, application, carriers};
 use entra_transport::Response;
 

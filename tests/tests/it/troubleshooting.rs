@@ -1,7 +1,8 @@
 //! The troubles that the daemon's documents tell of, brought about on purpose: what the service answers, and what we make of it.
 
 use entra_emulator::{App, Emulator};
-use entra_proto::{Body, EndpointVersion, Error, ErrorClass, ServiceError, Target, Timestamp, TokenResponse};
+use entra_proto::error::{ErrorClass, ServiceError};
+use entra_proto::{Body, EndpointVersion, Error, Target, Timestamp, TokenResponse};
 use entra_tests::{Carrier, application, call, carriers};
 use entra_transport::AcquireError;
 
@@ -13,7 +14,7 @@ fn every_number_that_the_emulator_refuses_with_is_explained() {
     let unknown: Vec<u32> = entra_emulator::Aadsts::table()
         .iter()
         .map(|row| row.code)
-        .filter(|code| entra_proto::Aadsts::find(*code).is_none())
+        .filter(|code| entra_proto::error::Aadsts::find(*code).is_none())
         .collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }

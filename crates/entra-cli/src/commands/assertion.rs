@@ -1,6 +1,8 @@
 use clap::{Args, ValueEnum};
 use entra_credential::Thumbprints;
-use entra_proto::{RetryPolicy, Step, Target, UnverifiedClaims};
+use entra_proto::Target;
+use entra_proto::acquire::{RetryPolicy, Step};
+use entra_proto::claims::UnverifiedClaims;
 use serde_json::{Value, json};
 
 use crate::commands::decode::{describe, json_of, meaning};

@@ -5,10 +5,9 @@ use clap::builder::Resettable;
 use clap::{Args, ValueEnum};
 use entra_client::Consent;
 use entra_client::blocking::{Client, ConsentFlow};
-use entra_proto::{
-    Application, ClientCredential, EndpointVersion, Error as ProtocolError, ErrorClass, RedirectProblem, Target,
-    Tenant, Timestamp, UnverifiedClaims,
-};
+use entra_proto::claims::UnverifiedClaims;
+use entra_proto::error::{ErrorClass, RedirectProblem};
+use entra_proto::{Application, ClientCredential, EndpointVersion, Error as ProtocolError, Target, Tenant, Timestamp};
 use entra_tenants::{ConsentedTenant, TenantStore};
 use entra_transport::AcquireError;
 use serde_json::json;

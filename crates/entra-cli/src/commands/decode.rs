@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use entra_proto::{Timestamp, UnverifiedClaims};
+use entra_proto::Timestamp;
+use entra_proto::claims::UnverifiedClaims;
 use serde_json::{Map, Value, json};
 
 use crate::exit::{Exit, Failure};

@@ -1,5 +1,6 @@
 use clap::Args;
-use entra_proto::{Authority, Cloud, Endpoint, EndpointVersion, Error, Tenant, TokenResponse};
+use entra_proto::endpoint::Endpoint;
+use entra_proto::{Authority, Cloud, EndpointVersion, Error, Tenant, TokenResponse};
 use entra_transport::{BlockingTransport, now};
 use serde_json::{Map, Value, json};
 

@@ -1,7 +1,7 @@
 use std::io::{self, IsTerminal};
 
 use clap::{Args, ValueEnum};
-use entra_proto::Aadsts;
+use entra_proto::error::Aadsts;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 

@@ -2,7 +2,8 @@ use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
 use entra_client::{Policy, SignIn};
-use entra_proto::{Application, ClaimsRequest, EndpointVersion, Target, Tenant, Timestamp, UnverifiedClaims};
+use entra_proto::claims::{ClaimsRequest, UnverifiedClaims};
+use entra_proto::{Application, EndpointVersion, Target, Tenant, Timestamp};
 
 use crate::callback::CallbackSettings;
 use crate::commands::accounts::to_json;

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use clap::Args;
 use entra_client::blocking::Client;
-use entra_client::{Clock, Counters, Event, EventKind, Moment, Observer, Policy, SystemClock, Token, TokenOptions};
-use entra_proto::{FreshnessPolicy, Lifetime, Target};
+use entra_client::clock::{Clock, Moment, SystemClock};
+use entra_client::observer::{Counters, Event, EventKind, Observer};
+use entra_client::{Policy, Token, TokenOptions};
+use entra_proto::Target;
+use entra_proto::cache::{FreshnessPolicy, Lifetime};
 use entra_transport::AcquireError;
 
 use crate::amount::{is_quiet, logs};
@@ -243,9 +246,11 @@ fn interval(text: &str) -> Result<Duration, WrongValue> {
 #[cfg(test)]
 mod tests {
     use entra_client::blocking::Runtime;
-    use entra_client::{ManualClock, SecureRandom};
+    use entra_client::clock::ManualClock;
+    use entra_client::random::SecureRandom;
     use entra_emulator::{Emulator, Fault};
-    use entra_proto::{Application, Authority, Body, ClientSecret, RetryPolicy, Timestamp};
+    use entra_proto::acquire::RetryPolicy;
+    use entra_proto::{Application, Authority, Body, ClientSecret, Timestamp};
     use entra_transport::{Request, blocking_transport_fn};
 
     use super::*;

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use entra_credential::FederatedTokenFile;
+use entra_proto::assertion::FederatedCredential;
 use entra_proto::environment::{
     AUTHORITY_HOST, CLIENT_CERTIFICATE_PATH as CERTIFICATE, CLIENT_ID, CLIENT_SECRET as SECRET,
     FEDERATED_TOKEN_FILE as FEDERATED,
 };
-use entra_proto::{ClientCredential, ClientId, ClientSecret, Cloud, FederatedCredential};
+use entra_proto::{ClientCredential, ClientId, ClientSecret, Cloud};
 
 use super::{ApplicationSettings, cloud_at, why_unset};
 use crate::environment;

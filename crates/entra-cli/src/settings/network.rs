@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::Args;
 use entra_client::Policy;
 use entra_client::blocking::{Client, ClientBuilder};
-use entra_proto::{Application, RetryPolicy, TokenRequest, TokenResponse};
+use entra_proto::acquire::RetryPolicy;
+use entra_proto::{Application, TokenRequest, TokenResponse};
 use entra_transport::{AcquireError, Acquisition};
 use entra_transport_ureq::UreqTransport;
 

@@ -1,6 +1,7 @@
 use std::fmt;
 
-use entra_proto::{ClientId, Guid, RefreshToken, Tenant, Timestamp};
+use entra_proto::authorize::RefreshToken;
+use entra_proto::{ClientId, Guid, Tenant, Timestamp};
 use entra_tenants::{SecretName, Secrets, StoredSecret, TenantStoreError};
 use zeroize::Zeroizing;
 

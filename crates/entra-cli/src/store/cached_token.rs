@@ -1,7 +1,8 @@
 use std::time::{Duration, SystemTime};
 
 use entra_client::Token;
-use entra_proto::{CacheKey, ClientId, Freshness, FreshnessPolicy, Guid, Lifetime, MAX_LIFETIME, Timestamp, freshness};
+use entra_proto::cache::{CacheKey, Freshness, FreshnessPolicy, Lifetime, MAX_LIFETIME, freshness};
+use entra_proto::{ClientId, Guid, Timestamp};
 use entra_tenants::{SecretName, Secrets, TenantStoreError};
 use zeroize::Zeroizing;
 

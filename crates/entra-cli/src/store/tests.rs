@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use entra_proto::{Application, ClientSecret, Guid, RefreshToken, Target, Timestamp};
+use entra_proto::authorize::RefreshToken;
+use entra_proto::{Application, ClientSecret, Guid, Target, Timestamp};
 use entra_tenants::TenantStore;
 use redb::{Database, ReadableTable, TableDefinition};
 

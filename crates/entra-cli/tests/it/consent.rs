@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use entra_emulator::{Api, App, Emulator, Tenant};
-use entra_proto::UnverifiedClaims;
+use entra_proto::claims::UnverifiedClaims;
 use redb::ReadableTable;
 use serde_json::Value;
 

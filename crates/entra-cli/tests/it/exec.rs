@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 
 use entra_emulator::{App, Emulator};
-use entra_proto::UnverifiedClaims;
+use entra_proto::claims::UnverifiedClaims;
 
 use crate::common::{GRAPH, command, err, fails, out, run, variables};
 

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 
 use entra_emulator::{Api, App, Config, Emulator, EmulatorBuilder, Tenant};
-use entra_proto::UnverifiedClaims;
+use entra_proto::claims::UnverifiedClaims;
 use serde_json::Value;
 
 use super::consent::emulator;

@@ -141,7 +141,7 @@ fn documents_of_the_other_version_are_suspected() {
         .tokens()
         .find(|(row, _)| row["api"] == "one_tenant" && row["verdict"] == "accept")
         .unwrap();
-    let claims = entra_proto::UnverifiedClaims::decode(&token).unwrap();
+    let claims = entra_proto::claims::UnverifiedClaims::decode(&token).unwrap();
     let version = claims.version().unwrap();
     let run = |words: &[String]| entra(&words.iter().map(String::as_str).collect::<Vec<_>>(), &[], &token);
     let other = if version == "1.0" { "2.0" } else { "1.0" };
@@ -166,7 +166,7 @@ fn documents_of_the_other_version_are_suspected() {
 /// The words that accept the emulator's forged token, and no other.
 fn words(emulator: &Emulator, more: &[&str]) -> Vec<String> {
     let token = emulator.forge().token();
-    let claims = entra_proto::UnverifiedClaims::decode(&token).unwrap();
+    let claims = entra_proto::claims::UnverifiedClaims::decode(&token).unwrap();
     let words = ["validate", "--audience", claims.audience().unwrap()];
     words.iter().chain(more).map(|word| (*word).to_owned()).collect()
 }

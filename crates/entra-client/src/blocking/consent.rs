@@ -1,4 +1,4 @@
-use entra_proto::Redirect;
+use entra_proto::authorize::Redirect;
 
 use super::ConsentFlow;
 use crate::consent::{Consent, PendingConsent};

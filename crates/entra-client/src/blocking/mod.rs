@@ -21,7 +21,9 @@ pub(crate) mod threads;
 
 use std::sync::Arc;
 
-use entra_proto::{Application, DeviceAuthorization, Target, TokenRequest, UserAssertion};
+use entra_proto::authorize::UserAssertion;
+use entra_proto::device::DeviceAuthorization;
+use entra_proto::{Application, Target, TokenRequest};
 use entra_transport::BlockingTransport;
 
 use crate::TokenOptions;

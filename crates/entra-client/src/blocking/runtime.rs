@@ -1,7 +1,7 @@
 use std::thread;
 use std::time::Duration;
 
-use entra_proto::CacheKey;
+use entra_proto::cache::CacheKey;
 
 use crate::token_store::StoredToken;
 
@@ -30,7 +30,7 @@ impl Runtime for ThreadRuntime {
     }
 }
 
-/// A second level behind a client's own cache: see [`TokenStore`](crate::TokenStore).
+/// A second level behind a client's own cache: see [`TokenStore`](crate::token_store::TokenStore).
 pub trait TokenStore: Send + Sync {
     /// The token kept under `key`, where there is one.
     fn load(&self, key: &CacheKey) -> Option<StoredToken>;

@@ -8,7 +8,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use entra_proto::{DeviceAuthorization, TokenRequest};
+use entra_proto::TokenRequest;
+use entra_proto::device::DeviceAuthorization;
 use entra_transport::BlockingTransport;
 
 use super::runtime::{Runtime, ThreadRuntime, TokenStore};

@@ -2,7 +2,8 @@ use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use entra_proto::{ClaimsRequest, Target, Tenant};
+use entra_proto::claims::ClaimsRequest;
+use entra_proto::{Target, Tenant};
 
 use super::slot::Slot;
 use crate::user::User;
@@ -36,7 +37,7 @@ impl Key {
 
 /// A key that is only looked up.
 ///
-/// Two keys are equal if they are of the same token: see [`TargetIdentity`](entra_proto::TargetIdentity).
+/// Two keys are equal if they are of the same token: see [`TargetIdentity`](entra_proto::cache::TargetIdentity).
 #[derive(Clone, Copy)]
 pub(crate) struct KeyRef<'a> {
     pub(crate) tenant: &'a Tenant,
@@ -138,7 +139,8 @@ impl Hash for Entry {
 mod tests {
     use std::hash::{BuildHasher, RandomState};
 
-    use entra_proto::{Guid, RefreshToken, UserAssertion};
+    use entra_proto::Guid;
+    use entra_proto::authorize::{RefreshToken, UserAssertion};
 
     use super::*;
 

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use entra_proto::{AccessToken, FreshnessPolicy, Lifetime, SignerError, Target, Timestamp};
+use entra_proto::assertion::SignerError;
+use entra_proto::cache::{FreshnessPolicy, Lifetime};
+use entra_proto::{AccessToken, Target, Timestamp};
 use loom::future::block_on;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use entra_proto::Freshness;
+use entra_proto::cache::Freshness;
 
 use super::cell::TokenCell;
 use super::flight::Waiter;

@@ -1,6 +1,8 @@
 //! Known orders of events at one slot.
 
-use entra_proto::{AccessToken, FreshnessPolicy, Lifetime, SignerError, Target, Timestamp};
+use entra_proto::assertion::SignerError;
+use entra_proto::cache::{FreshnessPolicy, Lifetime};
+use entra_proto::{AccessToken, Target, Timestamp};
 
 use super::*;
 use crate::policy::Policy;

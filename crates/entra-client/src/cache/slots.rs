@@ -254,7 +254,9 @@ const BATCH: usize = 64;
 mod tests {
     use std::time::Duration;
 
-    use entra_proto::{AccessToken, ClaimsRequest, FreshnessPolicy, Lifetime, Target};
+    use entra_proto::cache::{FreshnessPolicy, Lifetime};
+    use entra_proto::claims::ClaimsRequest;
+    use entra_proto::{AccessToken, Target};
 
     use super::super::slot::Turn;
     use super::*;

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use entra_proto::{
-    CertificateCredential, ClientAssertion, DeviceAuthorization, DeviceExchange, DevicePause, DeviceStep, Exchange,
-    FederatedCredential, Pause, SignerError, Step, TokenRequest, TokenResponse, UnsignedAssertion,
+use entra_proto::acquire::{Exchange, Pause, Step};
+use entra_proto::assertion::{
+    CertificateCredential, ClientAssertion, FederatedCredential, SignerError, UnsignedAssertion,
 };
+use entra_proto::device::{DeviceAuthorization, DeviceExchange, DevicePause, DeviceStep};
+use entra_proto::{TokenRequest, TokenResponse};
 use entra_transport::{AcquireError, Request, Response, TransportError};
 use tracing::Span;
 
@@ -37,7 +39,7 @@ pub(crate) trait Goal: Sized {
     /// What the shared store had has arrived.
     fn loaded<D>(
         run: Run<'_, D, Self>,
-        _key: entra_proto::CacheKey,
+        _key: entra_proto::cache::CacheKey,
         request: TokenRequest,
         _stored: Option<StoredToken>,
     ) -> Effect<'_, D, Self> {
@@ -73,7 +75,7 @@ impl<'a, D, G: Goal> Run<'a, D, G> {
     }
 
     /// Looks into the shared store before anything else.
-    pub(super) fn load(self, key: entra_proto::CacheKey, request: TokenRequest) -> Effect<'a, D, G> {
+    pub(super) fn load(self, key: entra_proto::cache::CacheKey, request: TokenRequest) -> Effect<'a, D, G> {
         Effect::Load(Load {
             run: self,
             key,
@@ -204,7 +206,7 @@ impl<'a, D, G: Goal> Sleep<'a, D, G> {
 pub(crate) struct Sign<'a, D, G> {
     run: Run<'a, D, G>,
     attempt: Attempt,
-    sign: entra_proto::Sign,
+    sign: entra_proto::acquire::Sign,
     /// When the assertion was written: its life counts from then.
     begun: Moment,
 }
@@ -229,7 +231,7 @@ impl<'a, D, G: Goal> Sign<'a, D, G> {
 pub(crate) struct Assert<'a, D, G> {
     run: Run<'a, D, G>,
     attempt: Attempt,
-    assert: entra_proto::Assert,
+    assert: entra_proto::acquire::Assert,
 }
 
 impl<'a, D, G: Goal> Assert<'a, D, G> {

@@ -3,10 +3,13 @@
 use std::mem;
 use std::time::Duration;
 
-use entra_proto::{
-    ClientAssertion, DeviceCodeRequest, DeviceStep, ErrorClass, Guid, Lifetime, RefreshToken, Sign, SignerError, Step,
-    TokenRequest,
-};
+use entra_proto::acquire::{Sign, Step};
+use entra_proto::assertion::{ClientAssertion, SignerError};
+use entra_proto::authorize::RefreshToken;
+use entra_proto::cache::Lifetime;
+use entra_proto::device::{DeviceCodeRequest, DeviceStep};
+use entra_proto::error::ErrorClass;
+use entra_proto::{Guid, TokenRequest};
 use entra_transport::{AcquireError, TransportError};
 use tracing::Span;
 

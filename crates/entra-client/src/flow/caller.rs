@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use entra_proto::{Freshness, TokenRequest};
+use entra_proto::TokenRequest;
+use entra_proto::cache::Freshness;
 
 use super::flight::Flight;
 use crate::cache::{Lead, Slot, Turn, Waiter};

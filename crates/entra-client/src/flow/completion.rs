@@ -3,7 +3,8 @@
 use std::sync::Weak;
 use std::time::Duration;
 
-use entra_proto::{ErrorClass, TokenResponse};
+use entra_proto::TokenResponse;
+use entra_proto::error::ErrorClass;
 use tracing::Span;
 
 use super::attempt::Attempt;

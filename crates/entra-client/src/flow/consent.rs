@@ -1,6 +1,7 @@
 //! The end of a consent: what is requested after the browser came back, and what follows from the responses.
 
-use entra_proto::{Application, Redirect, Target, Tenant, TokenRequest};
+use entra_proto::authorize::Redirect;
+use entra_proto::{Application, Target, Tenant, TokenRequest};
 
 use crate::client::Client;
 use crate::consent::{Code, Consent, PendingConsent, Returned, roles_in};

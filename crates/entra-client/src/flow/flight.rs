@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use entra_proto::{CacheKey, Freshness, MAX_LIFETIME, Timestamp, TokenRequest, TokenResponse};
+use entra_proto::cache::{CacheKey, Freshness, MAX_LIFETIME};
+use entra_proto::{Timestamp, TokenRequest, TokenResponse};
 use entra_transport::{TransportError, TransportErrorKind};
 use tracing::Span;
 

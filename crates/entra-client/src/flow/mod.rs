@@ -28,7 +28,7 @@
 //!    └─► Done: the store's token serves                      └──► fail ──► Done
 //! ```
 //!
-//! The steps between *begin* and *complete* are those of entra-proto's own machine, [`Step`](entra_proto::Step), and of the one that it
+//! The steps between *begin* and *complete* are those of entra-proto's own machine, [`Step`](entra_proto::acquire::Step), and of the one that it
 //! has for device codes. *Once more* is for a rejection that a newer refresh token, or an assertion that is signed anew, may remedy:
 //! each remedy is tried once.
 //!
@@ -44,7 +44,7 @@ mod consent;
 mod flight;
 mod sign_in;
 
-use entra_proto::CacheKey;
+use entra_proto::cache::CacheKey;
 
 use crate::token_store::StoredToken;
 

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Weak};
 
-use entra_proto::{DeviceAuthorization, Tenant, TokenResponse};
+use entra_proto::device::DeviceAuthorization;
+use entra_proto::{Tenant, TokenResponse};
 use tracing::Span;
 
 use super::Effect;

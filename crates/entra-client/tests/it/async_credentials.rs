@@ -4,11 +4,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use entra_client::{BuildError, Client, Error, EventKind, Runtime, TokenOptions, blocking};
-use entra_proto::{
-    AcquiredCredential, AsyncAssertionSource, AsyncSigner, BoxFuture, CertificateCredential, ClientAssertion,
-    ClientCredential, ErrorClass, FederatedCredential, Signer, SignerError, SigningAlgorithm, SigningCertificate,
+use entra_client::observer::EventKind;
+use entra_client::runtime::Runtime;
+use entra_client::{BuildError, Client, Error, TokenOptions, blocking};
+use entra_proto::ClientCredential;
+use entra_proto::acquired::AcquiredCredential;
+use entra_proto::assertion::{
+    AsyncAssertionSource, AsyncSigner, BoxFuture, CertificateCredential, ClientAssertion, FederatedCredential, Signer,
+    SignerError, SigningAlgorithm, SigningCertificate,
 };
+use entra_proto::error::ErrorClass;
 use entra_transport::{Body, Response, blocking_transport_fn};
 
 use crate::support::{
@@ -152,11 +157,11 @@ async fn caller_that_gives_up_leaves_the_signature_to_the_next() {
 struct NoTasks;
 
 impl Runtime for NoTasks {
-    fn sleep(&self, duration: Duration) -> entra_client::BoxFuture<()> {
+    fn sleep(&self, duration: Duration) -> entra_client::runtime::BoxFuture<()> {
         Box::pin(tokio::time::sleep(duration))
     }
 
-    fn spawn(&self, _: entra_client::BoxFuture<()>) {}
+    fn spawn(&self, _: entra_client::runtime::BoxFuture<()>) {}
 }
 
 #[tokio::test(start_paused = true)]
@@ -264,7 +269,7 @@ async fn rejected_assertion_is_signed_anew_by_a_slow_signer() {
 async fn refresh_with_a_slow_signer_runs_in_the_background() {
     let vault = Vault::taking(seconds(30));
     let service = Service::always(Answer::Token("t", 3600, r#","refresh_in":1800"#));
-    let counters = Arc::new(entra_client::Counters::default());
+    let counters = Arc::new(entra_client::observer::Counters::default());
     let builder = Client::builder(app(CertificateCredential::new_async(vault.clone())), Wire::to(&service));
     let client = builder
         .clock(VirtualClock::new())

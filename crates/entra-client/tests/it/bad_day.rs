@@ -3,8 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use entra_client::{Event, EventKind, Policy, TokenOptions};
-use entra_proto::{ErrorClass, RetryPolicy};
+use entra_client::observer::{Event, EventKind};
+use entra_client::{Policy, TokenOptions};
+use entra_proto::acquire::RetryPolicy;
+use entra_proto::error::ErrorClass;
 
 use crate::support::{Answer, Service, Stage, api, pass, seconds, settle, together};
 

@@ -6,8 +6,10 @@ use std::thread;
 use std::time::Duration;
 
 use entra_client::blocking::{Client, Runtime};
-use entra_client::{Counters, EventKind, ManualClock, Policy, TokenOptions};
-use entra_proto::RetryPolicy;
+use entra_client::clock::ManualClock;
+use entra_client::observer::{Counters, EventKind};
+use entra_client::{Policy, TokenOptions};
+use entra_proto::acquire::RetryPolicy;
 use entra_transport::{BlockingTransport, Request, Response, TransportError};
 
 use crate::support::{Answer, CountedRandom, START, Service, api, app, seconds, secret};

@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use entra_client::{Event, EventKind, TokenOptions};
-use entra_proto::{ClaimsRequest, Target, Tenant};
+use entra_client::TokenOptions;
+use entra_client::observer::{Event, EventKind};
+use entra_proto::claims::ClaimsRequest;
+use entra_proto::{Target, Tenant};
 
 use crate::support::{self, Answer, CountedRandom, Service, Stage, api, app, pass, seconds, secret, settle};
 

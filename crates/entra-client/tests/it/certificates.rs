@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use entra_client::{Client, Policy};
-use entra_proto::{Signer, SignerError, SigningAlgorithm, SigningCertificate, Tenant};
+use entra_proto::Tenant;
+use entra_proto::assertion::{Signer, SignerError, SigningAlgorithm, SigningCertificate};
 
 use crate::support::{self, Answer, CountedRandom, Seen, Service, VirtualClock, Wire, api, app, pass, seconds};
 

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use entra_client::blocking::Client;
-use entra_client::{Clock, ManualClock, SecureRandom};
+use entra_client::clock::{Clock, ManualClock};
+use entra_client::random::SecureRandom;
 use entra_proto::{Guid, Target};
 use entra_transport::{Body, Response, blocking_transport_fn};
 use proptest::prelude::*;

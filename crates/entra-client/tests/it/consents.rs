@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use entra_client::{Client, Consent, ConsentFlow, Error, blocking};
-use entra_proto::{Application, EndpointVersion, ErrorClass, Guid, Redirect, Target, Tenant};
+use entra_proto::authorize::Redirect;
+use entra_proto::error::ErrorClass;
+use entra_proto::{Application, EndpointVersion, Guid, Target, Tenant};
 
 use crate::support::people::{TENANT, blocking_client, jwt, of_tenant, uri};
 use crate::support::{Answer, Seen, Service, Stage, api, secret};

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use entra_client::{EventKind, blocking};
+use entra_client::blocking;
+use entra_client::observer::EventKind;
 use entra_proto::{ClientCredential, Target};
 
 use crate::support::people::{AtOnce, TENANT, blocking_client, of_tenant};

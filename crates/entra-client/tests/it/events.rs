@@ -5,8 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use entra_client::{Client, ManualClock, Policy, StoredToken, Token, TokenOptions, TokenStore, blocking};
-use entra_proto::{CacheKey, ClaimsRequest};
+use entra_client::clock::ManualClock;
+use entra_client::token_store::{StoredToken, TokenStore};
+use entra_client::{Client, Policy, Token, TokenOptions, blocking};
+use entra_proto::cache::CacheKey;
+use entra_proto::claims::ClaimsRequest;
 
 use crate::support::{Answer, CountedRandom, START, Service, Stage, api, app, pass, seconds, secret, settle, together};
 

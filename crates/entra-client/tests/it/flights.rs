@@ -4,11 +4,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use entra_client::{
-    BoxFuture, Client, Clock, EventKind, ManualClock, Moment, Runtime, StoredToken, TokenOptions, TokenStore, User,
-    blocking,
-};
-use entra_proto::{CacheKey, Guid, RefreshToken, Signer, SignerError, SigningAlgorithm, SigningCertificate};
+use entra_client::clock::{Clock, ManualClock, Moment};
+use entra_client::observer::EventKind;
+use entra_client::runtime::{BoxFuture, Runtime};
+use entra_client::token_store::{StoredToken, TokenStore};
+use entra_client::{Client, TokenOptions, User, blocking};
+use entra_proto::Guid;
+use entra_proto::assertion::{Signer, SignerError, SigningAlgorithm, SigningCertificate};
+use entra_proto::authorize::RefreshToken;
+use entra_proto::cache::CacheKey;
 
 use crate::support::{
     self, Answer, CountedRandom, START, Service, Stage, Wire, api, app, pass, seconds, secret, settle, together,
@@ -235,8 +239,8 @@ impl Signer for Fragile {
     }
 }
 
-impl entra_client::Observer for Fragile {
-    fn observe(&self, event: &entra_client::Event<'_>) {
+impl entra_client::observer::Observer for Fragile {
+    fn observe(&self, event: &entra_client::observer::Event<'_>) {
         self.touch(Bug::Observer(event.kind));
     }
 }

@@ -4,7 +4,8 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use entra_client::{Error, EventKind, TokenOptions};
+use entra_client::observer::EventKind;
+use entra_client::{Error, TokenOptions};
 
 use crate::support::{Answer, Service, Stage, api, pass, seconds, settle, together};
 

@@ -10,7 +10,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use entra_client::{BoxFuture, Client, Error, ManualClock, Policy, Runtime, Token, TokenOptions};
+use entra_client::clock::ManualClock;
+use entra_client::runtime::{BoxFuture, Runtime};
+use entra_client::{Client, Error, Policy, Token, TokenOptions};
 use entra_transport::{Request, Response, Transport, TransportError};
 
 use crate::support::{Answer, CountedRandom, START, api, app, seconds, secret};

@@ -6,8 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use entra_client::{EventKind, StoredToken, TokenOptions, TokenStore};
-use entra_proto::{CacheKey, Target};
+use entra_client::TokenOptions;
+use entra_client::observer::EventKind;
+use entra_client::token_store::{StoredToken, TokenStore};
+use entra_proto::Target;
+use entra_proto::cache::CacheKey;
 
 use crate::support::{self, Answer, Service, Stage, api, pass, seconds, settle, together};
 

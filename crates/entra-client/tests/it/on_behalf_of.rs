@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use entra_proto::{ErrorClass, Target};
+use entra_proto::Target;
+use entra_proto::error::ErrorClass;
 
 use crate::support::people::{TENANT, assertion, of_tenant, rotating};
 use crate::support::{Answer, Service, Stage, api, pass, seconds};

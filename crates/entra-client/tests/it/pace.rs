@@ -4,8 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use entra_client::{ManualClock, StoredToken, TokenOptions, TokenStore, blocking};
-use entra_proto::{AccessToken, CacheKey, ClaimsRequest, Guid, Lifetime};
+use entra_client::clock::ManualClock;
+use entra_client::token_store::{StoredToken, TokenStore};
+use entra_client::{TokenOptions, blocking};
+use entra_proto::cache::{CacheKey, Lifetime};
+use entra_proto::claims::ClaimsRequest;
+use entra_proto::{AccessToken, Guid};
 
 use crate::support::{self, Answer, START, Service, Stage, api, app, pass, seconds, secret, settle};
 

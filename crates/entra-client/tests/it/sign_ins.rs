@@ -4,8 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use entra_client::{Client, ConsentFlow, EventKind, PendingConsent, SecureRandom, TokenOptions};
-use entra_proto::{EndpointVersion, ErrorClass, Guid, Redirect};
+use entra_client::observer::EventKind;
+use entra_client::random::SecureRandom;
+use entra_client::{Client, ConsentFlow, PendingConsent, TokenOptions};
+use entra_proto::authorize::Redirect;
+use entra_proto::error::ErrorClass;
+use entra_proto::{EndpointVersion, Guid};
 
 use crate::support::people::{TENANT, field, of_tenant, rotating, signed_in, uri};
 use crate::support::{Answer, CountedRandom, Service, Stage, Wire, api, app, pass, seconds, secret, settle};

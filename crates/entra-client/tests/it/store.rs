@@ -5,8 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use entra_client::{Client, EventKind, Policy, StoredToken, TokenOptions, TokenStore, User, blocking};
-use entra_proto::{AccessToken, CacheKey, Guid, Lifetime, RefreshToken, UserAssertion};
+use entra_client::observer::EventKind;
+use entra_client::token_store::{StoredToken, TokenStore};
+use entra_client::{Client, Policy, TokenOptions, User, blocking};
+use entra_proto::authorize::{RefreshToken, UserAssertion};
+use entra_proto::cache::{CacheKey, Lifetime};
+use entra_proto::{AccessToken, Guid};
 
 use crate::support::people::{TENANT, rotating, signed_in};
 use crate::support::{Answer, START, Service, Stage, api, app, pass, seconds, secret, settle};

@@ -4,8 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use entra_client::{Client, Clock, ConsentFlow, EventKind, Moment, TokenOptions, User, blocking};
-use entra_proto::{Application, ErrorClass, Guid, Redirect, Target};
+use entra_client::clock::{Clock, Moment};
+use entra_client::observer::EventKind;
+use entra_client::{Client, ConsentFlow, TokenOptions, User, blocking};
+use entra_proto::authorize::Redirect;
+use entra_proto::error::ErrorClass;
+use entra_proto::{Application, Guid, Target};
 use entra_transport::Request;
 
 use crate::support::people::{NoTime, TENANT, assertion, blocking_client, of_tenant, rotating, signed_in, uri, user};
@@ -174,7 +178,7 @@ async fn a_token_that_lives_outlasts_its_refresh_token() {
 async fn claims_of_a_challenge_go_with_the_refresh_token() {
     let stage = Stage::new(rotating());
     let client = stage.client.user(&user("r"));
-    let claims = entra_proto::ClaimsRequest::parse(r#"{"access_token":{"nbf":{"essential":true}}}"#).unwrap();
+    let claims = entra_proto::claims::ClaimsRequest::parse(r#"{"access_token":{"nbf":{"essential":true}}}"#).unwrap();
     client.token(&api("graph")).await.unwrap();
     client
         .token_with(&api("graph"), &TokenOptions::default().with_claims(claims.clone()))

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use entra_credential::{CertificateBundle, ClientCertificate, Error, Thumbprints};
-use entra_proto::{Signer, Timestamp};
+use entra_proto::Timestamp;
+use entra_proto::assertion::Signer;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256,
     PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256, PKCS_RSA_SHA384, PKCS_RSA_SHA512, RsaKeySize,

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use entra_credential::{CertificateBundle, ClientCertificate, Error};
 use entra_proto::{Guid, Timestamp};
 
-type Report = entra_proto::ReportFor<entra_credential::Errors>;
+type Report = entra_proto::report::ReportFor<entra_credential::Errors>;
 
 #[test]
 fn files_that_are_no_credential_are_named() {

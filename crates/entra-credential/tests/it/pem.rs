@@ -5,11 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 #[cfg(feature = "pfx")]
 use entra_credential::CertificateBundle;
 use entra_credential::{ClientCertificate, Error};
-use entra_proto::Signer;
 #[cfg(feature = "pfx")]
 use entra_proto::Timestamp;
+use entra_proto::assertion::Signer;
 
-type Report = entra_proto::ReportFor<entra_credential::Errors>;
+type Report = entra_proto::report::ReportFor<entra_credential::Errors>;
 
 #[test]
 fn keys_of_every_form_and_bundles_in_any_order() {

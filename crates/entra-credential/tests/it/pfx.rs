@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use entra_credential::{ClientCertificate, Error, Warning};
-use entra_proto::{Signer, Timestamp};
+use entra_proto::Timestamp;
+use entra_proto::assertion::Signer;
 
 use crate::hostile::HANG;
 

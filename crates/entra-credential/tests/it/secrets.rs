@@ -1,7 +1,8 @@
 //! Passwords and keys never come out in what is printed.
 
 use entra_credential::{CertificateBundle, ClientCertificate, Error, FederatedTokenFile, RotatingCertificate};
-use entra_proto::{Guid, Signer, SigningAlgorithm, Timestamp};
+use entra_proto::assertion::{Signer, SigningAlgorithm};
+use entra_proto::{Guid, Timestamp};
 
 #[test]
 fn no_password_and_no_key_is_ever_shown() {

@@ -3,11 +3,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_credential::{ClientCertificate, RotatingCertificate};
-use entra_proto::{Signer, SigningAlgorithm, SigningCertificate};
+use entra_proto::assertion::{Signer, SigningAlgorithm, SigningCertificate};
 use jsonwebtoken::crypto::verify;
 use jsonwebtoken::{Algorithm, DecodingKey};
 
-type Report = entra_proto::ReportFor<entra_credential::Errors>;
+type Report = entra_proto::report::ReportFor<entra_credential::Errors>;
 
 #[test]
 fn another_library_verifies_what_is_signed() {

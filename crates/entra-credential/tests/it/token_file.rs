@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use entra_credential::{Error, FederatedTokenFile};
 
-type Report = entra_proto::ReportFor<entra_credential::Errors>;
+type Report = entra_proto::report::ReportFor<entra_credential::Errors>;
 
 #[test]
 fn each_call_reads_what_is_there_now() {

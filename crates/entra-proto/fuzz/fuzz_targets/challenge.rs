@@ -2,7 +2,8 @@
 
 #![no_main]
 
-use entra_proto::{Challenge, ClaimsChallenge, Cloud};
+use entra_proto::claims::{Challenge, ClaimsChallenge};
+use entra_proto::Cloud;
 use http::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use libfuzzer_sys::fuzz_target;
 

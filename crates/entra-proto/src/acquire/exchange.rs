@@ -53,7 +53,7 @@ impl Exchange {
     ///
     /// # Errors
     /// Returns an error if the service rejected the request for good, or too often or for too long: see
-    /// [`RetryPolicy`](crate::RetryPolicy).
+    /// [`RetryPolicy`](crate::acquire::RetryPolicy).
     pub fn respond(self, response: &Response<Body>, now: Timestamp) -> Result<Step, Error> {
         match self.current {
             Current::Token(leg) => token_response(self.run, leg, response, now),

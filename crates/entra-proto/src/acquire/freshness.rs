@@ -79,7 +79,8 @@ impl Default for FreshnessPolicy {
 ///
 /// ```
 /// use std::time::Duration;
-/// use entra_proto::{Freshness, FreshnessPolicy, Lifetime, Timestamp, freshness};
+/// use entra_proto::cache::{Freshness, FreshnessPolicy, Lifetime, freshness};
+/// use entra_proto::Timestamp;
 ///
 /// let noon = Timestamp::from_secs(43_200);
 /// let life = Lifetime::new(noon, Duration::from_secs(3599), None);

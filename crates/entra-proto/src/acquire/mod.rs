@@ -24,15 +24,16 @@
 //! - [`Done`](Step::Done): the token.
 //!
 //! # Requests for assertions
-//! The credential of an application may be acquired itself ([`AcquiredCredential`](crate::AcquiredCredential)): the token of one
+//! The credential of an application may be acquired itself ([`AcquiredCredential`](crate::acquired::AcquiredCredential)): the token of one
 //! request is the client assertion of the next. The machine sends these requests first, the innermost at the beginning, as further
 //! exchanges; a driver need not know about them. Each request has the attempts of the [`RetryPolicy`] to itself, and all of them share
 //! its deadline. An assertion serves all attempts of its request until shortly before it expires, and is acquired anew once if the
-//! service rejects it for its time. An error of such a request names it ([`LegError`](crate::LegError)).
+//! service rejects it for its time. An error of such a request names it ([`LegError`](crate::error::LegError)).
 //!
 //! # A walk
 //! ```
-//! use entra_proto::{Application, Body, ClientSecret, Delivery, Guid, RetryPolicy, Step, Target, Timestamp};
+//! use entra_proto::acquire::{Delivery, RetryPolicy, Step};
+//! use entra_proto::{Application, Body, ClientSecret, Guid, Target, Timestamp};
 //! use std::time::Duration;
 //!
 //! let authority = "https://login.microsoftonline.com/contoso.com".parse()?;
@@ -61,14 +62,16 @@
 mod assert;
 mod budget;
 mod exchange;
-mod freshness;
+pub(crate) mod freshness;
 mod leg;
 mod retry;
 mod sign;
 
+pub use crate::body::MAX_RESPONSE;
+pub use crate::retry_after::{MAX_RETRY_AFTER, retry_after, server_time};
 pub use assert::Assert;
 pub use exchange::{Exchange, Pause};
-pub use freshness::{Freshness, FreshnessPolicy, Lifetime, Stages, freshness};
+pub(crate) use freshness::Lifetime;
 pub use retry::{Delivery, RetryPolicy, SendFailure};
 pub use sign::Sign;
 
@@ -91,7 +94,8 @@ use crate::token_response::TokenResponse;
 /// state itself, so that a call in the wrong order does not compile.
 ///
 /// ```
-/// use entra_proto::{Application, Authority, Body, ClientSecret, Delivery, Guid, RetryPolicy, Step, Target, Timestamp};
+/// use entra_proto::acquire::{Delivery, RetryPolicy, Step};
+/// use entra_proto::{Application, Authority, Body, ClientSecret, Guid, Target, Timestamp};
 /// # use http::{Request, Response};
 /// # fn send(_: Request<Body>) -> Option<Response<Body>> {
 /// #     Some(Response::new(Body::from(r#"{"access_token":"t","expires_in":3599}"#.to_owned())))

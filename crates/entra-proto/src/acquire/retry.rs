@@ -84,7 +84,7 @@ pub enum Delivery {
     MaybeSent,
 }
 
-/// A request without a response, as a transport reports it to [`Exchange::failed`](crate::Exchange::failed).
+/// A request without a response, as a transport reports it to [`Exchange::failed`](crate::acquire::Exchange::failed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SendFailure {
     delivery: Delivery,

@@ -9,6 +9,7 @@ mod redirect;
 mod redirect_uri;
 mod request;
 
+pub use crate::issued::{AuthorizationCode, IdToken, RefreshToken, UserAssertion};
 pub use admin_consent::{AdminConsent, AdminConsentRequest, PendingAdminConsent};
 pub use pending::{PendingAuthorization, ToldConsent};
 pub use pkce::CodeVerifier;

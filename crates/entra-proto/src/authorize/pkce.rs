@@ -13,7 +13,7 @@ use crate::secret_text::hash;
 /// Cheap to clone; overwritten when the last clone is dropped. It has no `Display`, and its `Debug` is a constant.
 ///
 /// ```
-/// use entra_proto::CodeVerifier;
+/// use entra_proto::authorize::CodeVerifier;
 ///
 /// let verifier = CodeVerifier::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")?;
 /// assert_eq!(verifier.challenge(), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");

@@ -11,13 +11,13 @@ use crate::error::{Error, ErrorResponse, RedirectError, RedirectProblem, Secrets
 use crate::guid::Guid;
 
 /// What came back to the redirect URI: from a query, a fragment or the body of a form. Nothing in it is to be trusted before
-/// whoever started the sign-in has [accepted](crate::PendingAuthorization::redeem) it.
+/// whoever started the sign-in has [accepted](crate::authorize::PendingAuthorization::redeem) it.
 ///
 /// It may hold an authorization code: its memory is overwritten when it is dropped, and `Debug` shows the names of the
 /// parameters that Entra knows.
 ///
 /// ```
-/// use entra_proto::Redirect;
+/// use entra_proto::authorize::Redirect;
 ///
 /// let redirect = Redirect::from_query("code=AAABAAAAvPM1KaPlrEqdFSB&state=12345&session_state=x")?;
 /// assert_eq!(redirect.state(), Some("12345"));

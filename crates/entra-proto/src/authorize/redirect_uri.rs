@@ -12,7 +12,7 @@ use crate::pasted::unwrapped;
 /// v1 endpoint it may be a path below a registered one.
 ///
 /// ```
-/// use entra_proto::RedirectUri;
+/// use entra_proto::authorize::RedirectUri;
 ///
 /// let uri: RedirectUri = "https://www.mycompany.com/myapp/".parse()?;
 /// assert_eq!(uri.as_str(), "https://www.mycompany.com/myapp/");

@@ -19,7 +19,8 @@ use crate::target::Target;
 /// Made by [`Application::authorize`]. PKCE with S256, `state` and `nonce` are always in it.
 ///
 /// ```
-/// use entra_proto::{Application, ClientSecret, EndpointVersion, Prompt, Redirect, Target};
+/// use entra_proto::authorize::{Prompt, Redirect};
+/// use entra_proto::{Application, ClientSecret, EndpointVersion, Target};
 ///
 /// let common = "https://login.microsoftonline.com/common".parse()?;
 /// let app = Application::new(common, "2d4d11a2-f814-46a7-890a-274a72a7309e".parse()?, ClientSecret::new("s3cret")?)

@@ -19,7 +19,9 @@ use crate::token_request::TokenRequest;
 /// Exhaustive on purpose, as [`Step`] is.
 ///
 /// ```
-/// use entra_proto::{Application, Body, ClientCredential, Delivery, DeviceStep, Guid, RetryPolicy, Step, Target, Timestamp};
+/// use entra_proto::acquire::{Delivery, RetryPolicy, Step};
+/// use entra_proto::device::DeviceStep;
+/// use entra_proto::{Application, Body, ClientCredential, Guid, Target, Timestamp};
 /// # use http::{Request, Response};
 /// # fn send(_: Request<Body>) -> Option<Response<Body>> {
 /// #     let answer = r#"{"device_code":"d","user_code":"ABCD1234","verification_uri":"https://microsoft.com/devicelogin"}"#;
@@ -135,7 +137,7 @@ impl DeviceExchange {
         }
     }
 
-    /// Takes the failure of a transport, as [`Exchange::failed`](crate::Exchange::failed) does.
+    /// Takes the failure of a transport, as [`Exchange::failed`](crate::acquire::Exchange::failed) does.
     #[must_use]
     pub fn failed(self, failure: impl Into<SendFailure>, now: Timestamp) -> Option<DeviceStep> {
         if !failure.into().allows_another(false) {

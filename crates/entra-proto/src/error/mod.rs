@@ -18,6 +18,9 @@ use std::time::Duration;
 use crate::signer::SignerError;
 use aadsts::CredentialKind;
 
+pub use crate::printable::printable;
+pub use crate::secrecy::may_be_secret;
+pub use crate::secret_doubt::SecretDoubt;
 pub use aadsts::Aadsts;
 pub use class::ErrorClass;
 pub use diagnose::Diagnose;
@@ -44,7 +47,7 @@ pub enum Error {
     Response(Arc<ResponseError>),
     /// A browser came back with what does not answer what it was sent for.
     Redirect(Arc<RedirectError>),
-    /// The request for another request's assertion failed: see [`AcquiredCredential`](crate::AcquiredCredential).
+    /// The request for another request's assertion failed: see [`AcquiredCredential`](crate::acquired::AcquiredCredential).
     Leg(Arc<LegError>),
 }
 
@@ -52,7 +55,7 @@ impl Error {
     /// Whether the same request may succeed a little later. So may a poll of the device flow while the person is not done
     /// (`authorization_pending`, `slow_down`), but no sooner than its interval: [`DeviceCodeRequest::start`] keeps it.
     ///
-    /// [`DeviceCodeRequest::start`]: crate::DeviceCodeRequest::start
+    /// [`DeviceCodeRequest::start`]: crate::device::DeviceCodeRequest::start
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -63,7 +66,7 @@ impl Error {
         }
     }
 
-    /// How long the service asked to be left alone, at most [`MAX_RETRY_AFTER`](crate::MAX_RETRY_AFTER).
+    /// How long the service asked to be left alone, at most [`MAX_RETRY_AFTER`](crate::acquire::MAX_RETRY_AFTER).
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

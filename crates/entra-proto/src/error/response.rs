@@ -26,7 +26,7 @@ pub struct ResponseError {
 pub enum ResponseProblem {
     /// It has no body.
     Empty,
-    /// Its body is longer than [`MAX_RESPONSE`](crate::MAX_RESPONSE), and was not read.
+    /// Its body is longer than [`MAX_RESPONSE`](crate::acquire::MAX_RESPONSE), and was not read.
     TooLarge,
     /// Its JSON ends too early.
     Truncated,

@@ -37,7 +37,7 @@ pub struct ServiceError {
     pub timestamp: Option<String>,
     /// A page about the error.
     pub error_uri: Option<String>,
-    /// How long to stay away, at most [`MAX_RETRY_AFTER`](crate::MAX_RETRY_AFTER).
+    /// How long to stay away, at most [`MAX_RETRY_AFTER`](crate::acquire::MAX_RETRY_AFTER).
     pub retry_after: Option<Duration>,
     /// The kind of credential that the request was sent with, where that is known.
     pub(crate) sent: Option<CredentialKind>,

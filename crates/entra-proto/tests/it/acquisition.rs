@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use entra_proto::acquire::{Delivery, RetryPolicy, Step};
 use entra_proto::{
-    Application, Authority, Body, ClientCredential, ClientSecret, Delivery, Error, Guid, RetryPolicy, Step, Target,
-    Timestamp, TokenRequest, TokenResponse,
+    Application, Authority, Body, ClientCredential, ClientSecret, Error, Guid, Target, Timestamp, TokenRequest,
+    TokenResponse,
 };
 use http::Response;
 

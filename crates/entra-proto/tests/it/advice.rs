@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use entra_proto::{
-    Application, Authority, Body, CertificateCredential, ClientAssertion, ClientCredential, ClientSecret, Error,
-    FederatedCredential, Guid, Report, Signer, SignerError, SigningAlgorithm, SigningCertificate, Target, Timestamp,
+use entra_proto::assertion::{
+    CertificateCredential, ClientAssertion, FederatedCredential, Signer, SignerError, SigningAlgorithm,
+    SigningCertificate,
 };
+use entra_proto::report::Report;
+use entra_proto::{Application, Authority, Body, ClientCredential, ClientSecret, Error, Guid, Target, Timestamp};
 use http::Response;
 
 const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);

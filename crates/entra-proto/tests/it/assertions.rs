@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entra_proto::acquire::{RetryPolicy, Step};
+use entra_proto::assertion::{
+    CertificateCredential, ClientAssertion, FederatedCredential, Signer, SignerError, SigningAlgorithm,
+    SigningCertificate,
+};
+use entra_proto::claims::UnverifiedClaims;
 use entra_proto::{
-    Application, Authority, Body, CertificateCredential, ClientAssertion, ClientCredential, EndpointVersion, Error,
-    FederatedCredential, Guid, RetryPolicy, Signer, SignerError, SigningAlgorithm, SigningCertificate, Step, Target,
-    Timestamp, TokenRequest, UnverifiedClaims,
+    Application, Authority, Body, ClientCredential, EndpointVersion, Error, Guid, Target, Timestamp, TokenRequest,
 };
 use http::Response;
 use serde_json::Value;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use entra_proto::{
-    ClaimsRequest, CodeVerifier, EndpointVersion, Error, Guid, PendingAuthorization, Prompt, Redirect, RedirectUri,
-    Report, ResponseMode, Target, Tenant,
-};
+use entra_proto::authorize::{CodeVerifier, PendingAuthorization, Prompt, Redirect, RedirectUri, ResponseMode};
+use entra_proto::claims::ClaimsRequest;
+use entra_proto::report::Report;
+use entra_proto::{EndpointVersion, Error, Guid, Target, Tenant};
 
 use crate::browser::{BACK, ID, application, back, common, form, graph, random, read};
 

@@ -1,10 +1,15 @@
 //! No error shows a value that may be a token or a secret, whatever member of a response or redirect it came in.
 
+use entra_proto::assertion::ClientAssertion;
+use entra_proto::authorize::{
+    PendingAdminConsent, PendingAuthorization, Redirect, RedirectUri, RefreshToken, UserAssertion,
+};
+use entra_proto::claims::{ClaimsRequest, UnverifiedClaims};
+use entra_proto::endpoint::{Origin, Region};
+use entra_proto::report::Report;
 use entra_proto::{
-    AccessToken, Application, Authority, Body, ClaimsRequest, ClientAssertion, ClientId, ClientSecret, Cloud,
-    EndpointVersion, Error, Guid, Origin, PendingAdminConsent, PendingAuthorization, Redirect, RedirectUri,
-    RefreshToken, Region, Report, Resource, Scope, Scopes, Target, Tenant, Timestamp, TokenResponse, UnverifiedClaims,
-    UserAssertion,
+    AccessToken, Application, Authority, Body, ClientId, ClientSecret, Cloud, EndpointVersion, Error, Guid, Resource,
+    Scope, Scopes, Target, Tenant, Timestamp, TokenResponse,
 };
 use http::{HeaderMap, Response, StatusCode};
 use proptest::prelude::*;

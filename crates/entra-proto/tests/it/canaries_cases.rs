@@ -1,9 +1,10 @@
 //! Values that once were shown, and members that must stay readable.
 
 use super::canaries::{NOW, STATUSES, application, check};
+use entra_proto::claims::Challenge;
+use entra_proto::report::Report;
 use entra_proto::{
-    Application, Authority, Body, Challenge, ClientCredential, ClientSecret, EndpointVersion, Guid, Report, Target,
-    TokenResponse,
+    Application, Authority, Body, ClientCredential, ClientSecret, EndpointVersion, Guid, Target, TokenResponse,
 };
 use http::{HeaderMap, Response, StatusCode};
 use serde_json::{Value, json};

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use entra_proto::assertion::ClientAssertion;
+use entra_proto::endpoint::Region;
+use entra_proto::error::{ErrorClass, ResponseProblem};
 use entra_proto::{
-    Application, Authority, ClientAssertion, ClientSecret, Cloud, EndpointVersion, Error, ErrorClass, Guid, Region,
-    ResponseProblem, Target, Timestamp, TokenResponse,
+    Application, Authority, ClientSecret, Cloud, EndpointVersion, Error, Guid, Target, Timestamp, TokenResponse,
 };
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::Value;

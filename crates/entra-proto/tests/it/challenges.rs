@@ -5,9 +5,8 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use entra_proto::{
-    Application, Authority, Challenge, ClaimsChallenge, ClaimsRequest, ClientSecret, Cloud, Guid, Target,
-};
+use entra_proto::claims::{Challenge, ClaimsChallenge, ClaimsRequest};
+use entra_proto::{Application, Authority, ClientSecret, Cloud, Guid, Target};
 use http::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use proptest::prelude::*;
 

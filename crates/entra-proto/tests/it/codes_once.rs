@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use entra_proto::{
-    Body, Delivery, Error, Exchange, Guid, Redirect, RefreshToken, Report, RetryPolicy, Step, Timestamp, TokenRequest,
-};
+use entra_proto::acquire::{Delivery, Exchange, RetryPolicy, Step};
+use entra_proto::authorize::{Redirect, RefreshToken};
+use entra_proto::report::Report;
+use entra_proto::{Body, Error, Guid, Timestamp, TokenRequest};
 use http::Response;
 
 use crate::browser::{common, graph, started};

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use entra_proto::{
-    Application, Authority, Body, ClientCredential, Delivery, DeviceCodeRequest, DeviceStep, Error, ErrorClass, Guid,
-    Report, RetryPolicy, Step, Target, Timestamp, TokenResponse,
-};
+use entra_proto::acquire::{Delivery, RetryPolicy, Step};
+use entra_proto::device::{DeviceCodeRequest, DeviceStep};
+use entra_proto::error::ErrorClass;
+use entra_proto::report::Report;
+use entra_proto::{Application, Authority, Body, ClientCredential, Error, Guid, Target, Timestamp, TokenResponse};
 use http::Response;
 
 pub(super) const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use entra_proto::{
-    Application, Authority, Body, ClientCredential, DeviceAuthorization, DeviceCodeRequest, EndpointVersion, Error,
-    Guid, MAX_LIFETIME, Report, ResponseProblem, Target, Timestamp,
-};
+use entra_proto::cache::MAX_LIFETIME;
+use entra_proto::device::{DeviceAuthorization, DeviceCodeRequest};
+use entra_proto::error::ResponseProblem;
+use entra_proto::report::Report;
+use entra_proto::{Application, Authority, Body, ClientCredential, EndpointVersion, Error, Guid, Target, Timestamp};
 use http::Response;
 use proptest::prelude::*;
 

@@ -5,10 +5,12 @@ use std::time::Duration;
 use super::device::Event::Asked;
 use super::device::Network::{Answers, Breaks};
 use super::device::{CODE, DONE, LONG, NOW, Network, PENDING, PENDS, SLOW_DOWN, STARTS, drive, request};
-use entra_proto::{
-    Body, ClientCredential, ErrorClass, Guid, Report, RetryPolicy, Signer, SignerError, SigningAlgorithm,
-    SigningCertificate, Step, UnverifiedClaims,
-};
+use entra_proto::acquire::{RetryPolicy, Step};
+use entra_proto::assertion::{Signer, SignerError, SigningAlgorithm, SigningCertificate};
+use entra_proto::claims::UnverifiedClaims;
+use entra_proto::error::ErrorClass;
+use entra_proto::report::Report;
+use entra_proto::{Body, ClientCredential, Guid};
 use http::Response;
 
 #[test]

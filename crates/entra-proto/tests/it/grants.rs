@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entra_proto::authorize::{PendingAuthorization, Redirect, RefreshToken, UserAssertion};
+use entra_proto::device::DeviceCodeRequest;
+use entra_proto::report::Report;
 use entra_proto::{
-    Application, Authority, Body, ClientCredential, ClientSecret, DeviceCodeRequest, EndpointVersion, Error, Guid,
-    PendingAuthorization, Redirect, RefreshToken, Report, Target, Timestamp, TokenRequest, UserAssertion,
+    Application, Authority, Body, ClientCredential, ClientSecret, EndpointVersion, Error, Guid, Target, Timestamp,
+    TokenRequest,
 };
 use http::Response;
 

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
+use entra_proto::claims::ClaimsRequest;
+use entra_proto::report::Report;
 use entra_proto::strategies::{
     client_secret, endpoint_version, error_response, hostile_response, hostile_text, resource, target, tenant,
     token_response,
 };
 use entra_proto::{
-    Application, Authority, ClaimsRequest, ClientSecret, Cloud, EndpointVersion, Guid, Report, Resource, Scope, Scopes,
-    Target, Tenant, Timestamp, TokenRequest, TokenResponse,
+    Application, Authority, ClientSecret, Cloud, EndpointVersion, Guid, Resource, Scope, Scopes, Target, Tenant,
+    Timestamp, TokenRequest, TokenResponse,
 };
 use http::{HeaderMap, StatusCode};
 use proptest::prelude::*;

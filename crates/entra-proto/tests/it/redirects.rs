@@ -1,9 +1,9 @@
 //! What a browser brings back: which of it is believed, and what must be kept for that.
 
-use entra_proto::{
-    Application, ClientCredential, EndpointVersion, Error, ErrorClass, MAX_REDIRECT, PendingAdminConsent,
-    PendingAuthorization, Redirect, RedirectProblem, Report,
-};
+use entra_proto::authorize::{MAX_REDIRECT, PendingAdminConsent, PendingAuthorization, Redirect};
+use entra_proto::error::{ErrorClass, RedirectProblem};
+use entra_proto::report::Report;
+use entra_proto::{Application, ClientCredential, EndpointVersion, Error};
 
 use crate::browser::{BACK, TENANT, application, back, common, form, problem, started};
 

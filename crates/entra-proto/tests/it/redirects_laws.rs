@@ -1,9 +1,9 @@
 //! Laws of redirects and kept sign-ins, for any input.
 
-use entra_proto::{
-    Application, Authority, ClaimsRequest, ClientCredential, EndpointVersion, Error, PendingAdminConsent,
-    PendingAuthorization, Redirect, RedirectProblem, Target,
-};
+use entra_proto::authorize::{PendingAdminConsent, PendingAuthorization, Redirect};
+use entra_proto::claims::ClaimsRequest;
+use entra_proto::error::RedirectProblem;
+use entra_proto::{Application, Authority, ClientCredential, EndpointVersion, Error, Target};
 use proptest::prelude::*;
 
 use crate::browser::{BACK, ID, TENANT, back, common, form, graph, problem, started};

@@ -2,11 +2,16 @@
 
 use std::fmt::Debug;
 
+use entra_proto::acquire::RetryPolicy;
+use entra_proto::assertion::ClientAssertion;
+use entra_proto::authorize::{
+    AuthorizationCode, CodeVerifier, IdToken, PendingAdminConsent, PendingAuthorization, Redirect, RedirectUri,
+    RefreshToken, UserAssertion,
+};
+use entra_proto::device::DeviceCode;
 use entra_proto::{
-    AccessToken, Application, Authority, AuthorizationCode, Body, ClientAssertion, ClientCredential, ClientId,
-    ClientSecret, Cloud, CodeVerifier, DeviceCode, EndpointVersion, Error, Guid, IdToken, PendingAdminConsent,
-    PendingAuthorization, Redirect, RedirectUri, RefreshToken, RetryPolicy, Target, Timestamp, TokenRequest,
-    TokenResponse, UserAssertion,
+    AccessToken, Application, Authority, Body, ClientCredential, ClientId, ClientSecret, Cloud, EndpointVersion, Error,
+    Guid, Target, Timestamp, TokenRequest, TokenResponse,
 };
 use http::{HeaderMap, Response, StatusCode};
 

@@ -3,9 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use entra_proto::assertion::ClientAssertion;
+use entra_proto::authorize::{Redirect, RefreshToken, ResponseMode, UserAssertion};
+use entra_proto::claims::ClaimsRequest;
 use entra_proto::{
-    Application, Authority, Body, ClaimsRequest, ClientAssertion, ClientCredential, ClientSecret, Cloud,
-    EndpointVersion, Guid, Redirect, RefreshToken, ResponseMode, Target, Timestamp, TokenRequest, UserAssertion,
+    Application, Authority, Body, ClientCredential, ClientSecret, Cloud, EndpointVersion, Guid, Target, Timestamp,
+    TokenRequest,
 };
 use http::{Request, Response};
 use serde_json::Value;

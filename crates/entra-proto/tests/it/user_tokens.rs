@@ -2,9 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entra_proto::assertion::ClientAssertion;
+use entra_proto::authorize::RefreshToken;
+use entra_proto::cache::CacheKey;
+use entra_proto::error::ResponseProblem;
 use entra_proto::{
-    Application, Authority, Body, CacheKey, ClientAssertion, ClientCredential, ClientSecret, EndpointVersion, Error,
-    Guid, RefreshToken, ResponseProblem, Target, TokenResponse,
+    Application, Authority, Body, ClientCredential, ClientSecret, EndpointVersion, Error, Guid, Target, TokenResponse,
 };
 use http::Response;
 

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use entra_proto::{Error, Input, InputError};
+use entra_proto::Error;
+use entra_proto::error::{Input, InputError};
 use entra_validate::{ResourceMetadata, Validator};
 use http::{Method, Request};
 use tower_layer::Layer;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use entra_proto::{Error, Input, InputError};
+use entra_proto::Error;
+use entra_proto::error::{Input, InputError};
 use entra_validate::ResourceMetadata;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, StatusCode, Uri};

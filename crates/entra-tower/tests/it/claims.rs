@@ -366,7 +366,7 @@ async fn expired_claims_that_are_issued_no_more_are_let_go() {
 #[tokio::test]
 async fn claims_of_the_layers_own_source_are_no_news() {
     let entra = Entra::new();
-    let claims = entra_proto::ClaimsRequest::parse(&not_before(1)).unwrap();
+    let claims = entra_proto::claims::ClaimsRequest::parse(&not_before(1)).unwrap();
     let source = entra.source().with_claims(&claims).unwrap();
     let layer = BearerLayer::new(source, ["https://graph.microsoft.com"]).unwrap();
     let api = Api::at_paths(|_, token| if token == "t2" { ok() } else { challenge(&not_before(1)) });

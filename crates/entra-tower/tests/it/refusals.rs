@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use entra_client::{Client, TokenOptions};
-use entra_proto::{ClaimsRequest, Tenant};
+use entra_proto::Tenant;
+use entra_proto::claims::ClaimsRequest;
 use entra_tower::{BearerLayer, Replay};
 use http::Request;
 use tower::{Layer, Service, ServiceExt};
@@ -465,7 +466,7 @@ async fn tokens_that_live_shortly_are_renewed_no_more_often() {
             async { Ok(http::Response::new(entra_transport::Body::from(answer))) }
         }
     });
-    let clock = entra_client::ManualClock::at(entra_proto::Timestamp::from_secs(1_767_225_600));
+    let clock = entra_client::clock::ManualClock::at(entra_proto::Timestamp::from_secs(1_767_225_600));
     let client = Client::builder(support::application(), transport)
         .clock(clock)
         .build()

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use entra_client::{Client, Policy};
-use entra_proto::RetryPolicy;
+use entra_proto::acquire::RetryPolicy;
 use entra_tower::{BearerError, BearerLayer};
 use entra_transport::{Body, transport_fn};
 use http::{Request, Response, StatusCode};

@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use entra_client::Policy;
 use entra_client::blocking::{Client, TokenSource};
-use entra_client::{ManualClock, Policy};
-use entra_proto::{RetryPolicy, Timestamp};
+use entra_client::clock::ManualClock;
+use entra_proto::Timestamp;
+use entra_proto::acquire::RetryPolicy;
 use entra_tower::{BearerError, BearerMiddleware, Elsewhere};
 use entra_transport::{Body, Response, blocking_transport_fn};
 use http::StatusCode;

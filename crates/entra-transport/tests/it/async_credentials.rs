@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use entra_proto::{
-    Application, AsyncAssertionSource, AsyncSigner, BoxFuture, CertificateCredential, ClientAssertion,
-    ClientCredential, Error, FederatedCredential, Guid, SignerError, SigningAlgorithm, SigningCertificate, Target,
-    TokenRequest,
+use entra_proto::assertion::{
+    AsyncAssertionSource, AsyncSigner, BoxFuture, CertificateCredential, ClientAssertion, FederatedCredential,
+    SignerError, SigningAlgorithm, SigningCertificate,
 };
+use entra_proto::{Application, ClientCredential, Error, Guid, Target, TokenRequest};
 use entra_transport::{AcquireError, Acquisition, Body, Request, Response, blocking_transport_fn, transport_fn};
 
 /// Is pending once before it is done.

@@ -2,9 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-use entra_proto::{
-    Application, ClientCredential, ClientSecret, Redirect, Target, Timestamp, TokenRequest, TokenResponse,
-};
+use entra_proto::authorize::Redirect;
+use entra_proto::{Application, ClientCredential, ClientSecret, Target, Timestamp, TokenRequest, TokenResponse};
 use entra_transport::adapter::unauthorized;
 use entra_transport::{
     AcquireError, Acquisition, Body, Proxies, Request, Response, TransportError, TransportErrorKind,

@@ -6,7 +6,8 @@ use std::pin::pin;
 use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 
-use entra_proto::{Application, ClientCredential, DeviceCodeRequest, Guid, Target, Timestamp, TokenResponse};
+use entra_proto::device::DeviceCodeRequest;
+use entra_proto::{Application, ClientCredential, Guid, Target, Timestamp, TokenResponse};
 use entra_transport::{
     AcquireError, Acquisition, Body, Request, Response, TransportError, TransportErrorKind, blocking_transport_fn,
     transport_fn,

@@ -11,7 +11,7 @@ use entra_transport::{
     blocking_transport_fn, transport_fn,
 };
 
-type Report = entra_proto::ReportFor<entra_transport::Errors>;
+type Report = entra_proto::report::ReportFor<entra_transport::Errors>;
 
 #[test]
 fn blocking_transports_are_closures_and_pointers_to_transports() {

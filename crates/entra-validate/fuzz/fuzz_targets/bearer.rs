@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use entra_proto::{Challenge, ClaimsRequest};
+use entra_proto::claims::{Challenge, ClaimsRequest};
 use entra_validate::{Api, Audience, Permissions, Rejection, Tenants, bearer_token};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use libfuzzer_sys::fuzz_target;

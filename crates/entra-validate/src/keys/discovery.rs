@@ -1,6 +1,7 @@
 //! OpenID Connect metadata (OpenID Connect Discovery 1.0, section 3), as far as keys and issuers go.
 
-use entra_proto::{Cloud, EndpointVersion, is_loopback_host};
+use entra_proto::endpoint::is_loopback_host;
+use entra_proto::{Cloud, EndpointVersion};
 use http::Uri;
 use serde::Deserialize;
 

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use entra_proto::{Body, Diagnose, EndpointVersion, Timestamp, retry_after};
+use entra_proto::acquire::retry_after;
+use entra_proto::error::Diagnose;
+use entra_proto::{Body, EndpointVersion, Timestamp};
 use http::header::ACCEPT;
 use http::{Request, Response, StatusCode};
 

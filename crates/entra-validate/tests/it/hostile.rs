@@ -5,7 +5,8 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use entra_proto::{Challenge, EndpointVersion};
+use entra_proto::EndpointVersion;
+use entra_proto::claims::Challenge;
 use entra_validate::{KeySet, Metadata, Rejection, Rule, Step, bearer_token};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use proptest::prelude::*;

@@ -1,6 +1,7 @@
 //! Tokens in requests, and what a rejected request is answered with.
 
-use entra_proto::{Challenge, ClaimsChallenge, Cloud as Named, Timestamp};
+use entra_proto::claims::{Challenge, ClaimsChallenge};
+use entra_proto::{Cloud as Named, Timestamp};
 use entra_validate::{Rejection, bearer_token};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 

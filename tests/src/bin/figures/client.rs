@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use entra_client::{Client, Policy};
 use entra_credential::ClientCertificate;
-use entra_proto::{Application, ClientCredential, ClientSecret, Guid, Signer, SigningAlgorithm, Target, Tenant};
+use entra_proto::assertion::{Signer, SigningAlgorithm};
+use entra_proto::{Application, ClientCredential, ClientSecret, Guid, Target, Tenant};
 use entra_transport::{Body, Response, Transport, transport_fn};
 use http::StatusCode;
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};

@@ -6,9 +6,8 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RSA_PSS_SHA256, RsaKeyPair};
 use entra_credential::ClientCertificate;
 use entra_emulator::Emulator;
-use entra_proto::{
-    Application, Authority, ClientAssertion, ClientSecret, Guid, Signer, Target, Timestamp, TokenRequest, TokenResponse,
-};
+use entra_proto::assertion::{ClientAssertion, Signer};
+use entra_proto::{Application, Authority, ClientSecret, Guid, Target, Timestamp, TokenRequest, TokenResponse};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};

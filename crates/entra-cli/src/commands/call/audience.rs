@@ -1,6 +1,7 @@
 //! The API that a URL belongs to.
 
-use entra_proto::{Cloud, KnownApi, is_loopback_host};
+use entra_proto::endpoint::is_loopback_host;
+use entra_proto::{Cloud, KnownApi};
 use http::Uri;
 
 use crate::exit::{Exit, Failure};

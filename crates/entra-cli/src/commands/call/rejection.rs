@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use entra_proto::{Timestamp, retry_after};
+use entra_proto::Timestamp;
+use entra_proto::acquire::retry_after;
 use http::header::{CONTENT_ENCODING, LOCATION};
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use serde_json::Value;

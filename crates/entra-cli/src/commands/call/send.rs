@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use entra_proto::{AccessToken, Body, ClaimsChallenge, Timestamp, retry_after};
+use entra_proto::acquire::retry_after;
+use entra_proto::claims::ClaimsChallenge;
+use entra_proto::{AccessToken, Body, Timestamp};
 use entra_transport::Request;
 use entra_transport_ureq::UreqTransport;
 use http::header::AUTHORIZATION;

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use entra_proto::{Timestamp, server_time};
+use entra_proto::Timestamp;
+use entra_proto::acquire::server_time;
 
 use crate::commands::doctor::connection::Answer;
 use crate::commands::doctor::name;

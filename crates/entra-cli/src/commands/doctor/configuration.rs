@@ -1,8 +1,7 @@
 use std::env;
 
-use entra_proto::{
-    Application, Authority, ClientId, ClientSecret, Cloud, Endpoint, EndpointVersion, Guid, Region, Target, Tenant,
-};
+use entra_proto::endpoint::{Endpoint, Region};
+use entra_proto::{Application, Authority, ClientId, ClientSecret, Cloud, EndpointVersion, Guid, Target, Tenant};
 use entra_transport::tls::{self, Trust};
 use entra_transport::{Policy, Proxies};
 use entra_transport_ureq::UreqTransport;

@@ -2,9 +2,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use entra_credential::FederatedTokenFile;
-use entra_proto::{
-    ClientAssertion, ClientCredential, ClientSecret, Cloud, FederatedCredential, Timestamp, UnverifiedClaims,
-};
+use entra_proto::assertion::{ClientAssertion, FederatedCredential};
+use entra_proto::claims::UnverifiedClaims;
+use entra_proto::{ClientCredential, ClientSecret, Cloud, Timestamp};
 use serde_json::Value;
 
 use crate::commands::doctor::report::{Check, Report};

@@ -1,4 +1,5 @@
-use entra_proto::{Error, ServiceError};
+use entra_proto::Error;
+use entra_proto::error::ServiceError;
 
 use crate::commands::doctor::report::Check;
 use crate::exit::Failure;

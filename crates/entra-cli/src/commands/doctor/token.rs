@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use entra_proto::{
-    Authority, EndpointVersion, Error, Guid, KnownApi, Lifetime, Tenant, TokenRequest, TokenResponse, UnverifiedClaims,
-};
+use entra_proto::cache::Lifetime;
+use entra_proto::claims::UnverifiedClaims;
+use entra_proto::{Authority, EndpointVersion, Error, Guid, KnownApi, Tenant, TokenRequest, TokenResponse};
 use entra_transport::AcquireError;
 use serde_json::Value;
 

@@ -1,6 +1,7 @@
 //! Rules about secrets. No finding repeats one.
 
-use entra_proto::{Guid, may_be_secret};
+use entra_proto::Guid;
+use entra_proto::error::may_be_secret;
 
 use crate::mistakes::line::beginning;
 use crate::mistakes::param::{Param, Role, Shape};

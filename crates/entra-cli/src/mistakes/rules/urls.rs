@@ -1,6 +1,6 @@
 //! Rules about URLs and hosts.
 
-use entra_proto::is_loopback_host;
+use entra_proto::endpoint::is_loopback_host;
 use http::Uri;
 
 use crate::mistakes::kind::Kind;

@@ -3,7 +3,8 @@
 use std::fs;
 
 use entra_emulator::{App, Emulator};
-use entra_proto::{Timestamp, UnverifiedClaims};
+use entra_proto::Timestamp;
+use entra_proto::claims::UnverifiedClaims;
 use entra_tenants::{ConsentedTenant, RedbTenantStore, TenantStore};
 
 use super::transcript::Transcript;

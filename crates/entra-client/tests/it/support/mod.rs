@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use entra_client::{Client, ClientBuilder, Clock, Counters, EventKind, Moment, Policy, SecureRandom};
+use entra_client::clock::{Clock, Moment};
+use entra_client::observer::{Counters, EventKind};
+use entra_client::random::SecureRandom;
+use entra_client::{Client, ClientBuilder, Policy};
 use entra_proto::{Application, ClientCredential, ClientSecret, Guid, Target, Timestamp};
 use entra_transport::{Body, Request, Response, Transport, TransportError, TransportErrorKind};
 use http::StatusCode;

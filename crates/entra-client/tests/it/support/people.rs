@@ -6,7 +6,8 @@ use super::{Answer, CountedRandom, Service, api};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_client::{Client, ConsentFlow, SignIn, User, blocking};
-use entra_proto::{Application, Redirect, RedirectUri, RefreshToken, UserAssertion};
+use entra_proto::Application;
+use entra_proto::authorize::{Redirect, RedirectUri, RefreshToken, UserAssertion};
 use entra_transport::{BlockingTransport, Request, Response, TransportError};
 
 pub(crate) const TENANT: &str = "41463f53-8812-40f4-890f-865bf6e35190";

@@ -27,7 +27,7 @@ pub struct Aadsts {
     pub retryable: bool,
     /// What it means.
     pub meaning: &'static str,
-    /// What to do about it, whatever the credential. [`ServiceError::hint`](crate::ServiceError::hint) knows the credential.
+    /// What to do about it, whatever the credential. [`ServiceError::hint`](crate::error::ServiceError::hint) knows the credential.
     pub hint: &'static str,
     /// The kind of credential that the advice is about, where it is about one.
     speaks_of: Option<CredentialKind>,
@@ -58,7 +58,7 @@ impl Aadsts {
     /// part of an id, a time, an address or a word. The text may be percent-encoded.
     ///
     /// ```
-    /// use entra_proto::Aadsts;
+    /// use entra_proto::error::Aadsts;
     ///
     /// assert_eq!(Aadsts::codes_in("https://login.microsoftonline.com/error?code=7000215"), [7_000_215]);
     /// assert_eq!(Aadsts::codes_in(r#"{"error":"invalid_grant","error_codes":[70002,70008]}"#), [70_002, 70_008]);

@@ -1,10 +1,9 @@
 //! One application and its sign-ins, for the tests of what goes through a browser.
 use std::collections::BTreeMap;
 
-use entra_proto::{
-    Application, Authority, ClientSecret, Error, Guid, PendingAuthorization, RedirectProblem, RedirectUri, Target,
-    TokenRequest,
-};
+use entra_proto::authorize::{PendingAuthorization, RedirectUri};
+use entra_proto::error::RedirectProblem;
+use entra_proto::{Application, Authority, ClientSecret, Error, Guid, Target, TokenRequest};
 
 pub(crate) const ID: &str = "2d4d11a2-f814-46a7-890a-274a72a7309e";
 pub(crate) const TENANT: &str = "41463f53-8812-40f4-890f-865bf6e35190";

@@ -1,9 +1,8 @@
 //! What must hold for any bytes: run by the fuzz targets, and over their corpora by a plain test.
 
-use entra_proto::{
-    Application, Authority, Body, ClientCredential, Error, Guid, MAX_LIFETIME, PendingAdminConsent,
-    PendingAuthorization, Redirect, Target, Timestamp,
-};
+use entra_proto::authorize::{PendingAdminConsent, PendingAuthorization, Redirect};
+use entra_proto::cache::MAX_LIFETIME;
+use entra_proto::{Application, Authority, Body, ClientCredential, Error, Guid, Target, Timestamp};
 use http::Response;
 
 const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);

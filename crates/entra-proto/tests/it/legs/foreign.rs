@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use entra_proto::{
-    AcquiredCredential, AssertionExchange, Body, ClientAssertion, Error, ErrorClass, Guid, RetryPolicy, Step, Timestamp,
-};
+use entra_proto::acquire::{RetryPolicy, Step};
+use entra_proto::acquired::{AcquiredCredential, AssertionExchange};
+use entra_proto::assertion::ClientAssertion;
+use entra_proto::error::ErrorClass;
+use entra_proto::{Body, Error, Guid, Timestamp};
 use http::{Request, Response};
 
 use super::support::*;
@@ -76,7 +78,7 @@ fn another_services_redirects_and_floods_are_not_read() {
     assert!(run.error().to_string().contains("redirect") && !run.shown.contains("canary"));
 
     let Step::Exchange(exchange) = start() else { panic!() };
-    let flood = Response::new(Body::new(vec![b' '; entra_proto::MAX_RESPONSE + 1]));
+    let flood = Response::new(Body::new(vec![b' '; entra_proto::acquire::MAX_RESPONSE + 1]));
     let error = exchange.respond(&flood, NOW).unwrap_err();
     assert!(error.to_string().contains("longer than"), "{error}");
 }

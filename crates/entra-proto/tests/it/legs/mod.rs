@@ -5,10 +5,13 @@ mod support;
 
 use std::time::Duration;
 
-use entra_proto::{
-    AcquiredCredential, Body, ClientAssertion, ClientSecret, Delivery, DeviceStep, Error, ErrorClass, Guid, MAX_LEGS,
-    RefreshToken, RetryPolicy, SendFailure, Target, TokenRequest,
-};
+use entra_proto::acquire::{Delivery, RetryPolicy, SendFailure};
+use entra_proto::acquired::{AcquiredCredential, MAX_LEGS};
+use entra_proto::assertion::ClientAssertion;
+use entra_proto::authorize::RefreshToken;
+use entra_proto::device::DeviceStep;
+use entra_proto::error::ErrorClass;
+use entra_proto::{Body, ClientSecret, Error, Guid, Target, TokenRequest};
 use http::Response;
 
 use support::*;

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use entra_proto::acquire::{Delivery, RetryPolicy, SendFailure, Step};
+use entra_proto::acquired::{AcquiredCredential, AssertionExchange};
+use entra_proto::assertion::{ClientAssertion, Signer, SignerError, SigningAlgorithm, SigningCertificate};
 use entra_proto::{
-    AcquiredCredential, Application, AssertionExchange, Authority, Body, ClientAssertion, ClientCredential,
-    ClientSecret, Delivery, Error, Guid, RetryPolicy, SendFailure, Signer, SignerError, SigningAlgorithm,
-    SigningCertificate, Step, Target, Timestamp, TokenRequest, TokenResponse,
+    Application, Authority, Body, ClientCredential, ClientSecret, Error, Guid, Target, Timestamp, TokenRequest,
+    TokenResponse,
 };
 use http::{Request, Response};
 use serde_json::{Value, json};

@@ -9,8 +9,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use entra_client::{Client, ManualClock, Policy, TokenSource};
-use entra_proto::{Application, ClientSecret, RetryPolicy, Target, Timestamp};
+use entra_client::clock::ManualClock;
+use entra_client::{Client, Policy, TokenSource};
+use entra_proto::acquire::RetryPolicy;
+use entra_proto::{Application, ClientSecret, Target, Timestamp};
 use entra_tower::{BearerError, BearerLayer};
 use entra_transport::{Body, transport_fn};
 use http::{HeaderMap, Request, Response, StatusCode};

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use entra_client::{Client, Clock, Moment, Policy};
-use entra_proto::{RetryPolicy, Timestamp};
+use entra_client::clock::{Clock, Moment};
+use entra_client::{Client, Policy};
+use entra_proto::Timestamp;
+use entra_proto::acquire::RetryPolicy;
 use entra_tower::BearerLayer;
 use entra_transport::{Body, transport_fn};
 use http::{Request, Response, StatusCode};

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use entra_proto::environment::{CLIENT_CERTIFICATE_PATH, CredentialSettings, EnvironmentError};
-use entra_proto::{Diagnose, ReportFor, may_be_secret, printable};
+use entra_proto::error::{Diagnose, may_be_secret, printable};
+use entra_proto::report::ReportFor;
 use entra_transport::TransportError;
 
 /// The reason why the environment gives no client. It never holds a secret.

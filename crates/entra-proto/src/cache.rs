@@ -1,0 +1,6 @@
+//! The identity of a cached token, and how long it is fresh.
+
+pub use crate::acquire::freshness::{Freshness, FreshnessPolicy, Lifetime, Stages, freshness};
+pub use crate::cache_key::CacheKey;
+pub use crate::target_identity::TargetIdentity;
+pub use crate::token_response::MAX_LIFETIME;

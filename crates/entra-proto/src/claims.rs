@@ -1,0 +1,6 @@
+//! Claims: those that an API asks for in a challenge, and those in a token.
+
+pub use crate::challenge::Challenge;
+pub use crate::claims_challenge::ClaimsChallenge;
+pub use crate::claims_request::{ClaimsRequest, MAX_CLAIMS};
+pub use crate::unverified_claims::UnverifiedClaims;

@@ -1,0 +1,6 @@
+//! Hosts and endpoints: the parts that an authority is made of.
+
+pub use crate::authority::{Endpoint, Region};
+pub use crate::cloud::Origin;
+pub use crate::loopback::is_loopback_host;
+pub use crate::tenant::Domain;
