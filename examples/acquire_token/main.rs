@@ -121,7 +121,10 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.show_request {
         raw::show(&daemon.application, &target)?;
     }
-    say!("scope       {}", printable(&target.on(EndpointVersion::V2)?.1));
+    say!(
+        "scope       {}",
+        printable(&target.wire_parameter(EndpointVersion::V2)?.1)
+    );
 
     let token = daemon.call("1st call", &target, &TokenOptions::default())?;
     describe(&token)?;

@@ -59,10 +59,10 @@ mod tests {
         ] {
             let target = target(spn).unwrap();
             assert_eq!(
-                target.on(EndpointVersion::V2).unwrap().1,
+                target.wire_parameter(EndpointVersion::V2).unwrap().1,
                 format!("{audience}/.default")
             );
-            assert_eq!(target.on(EndpointVersion::V1).unwrap().1, audience);
+            assert_eq!(target.wire_parameter(EndpointVersion::V1).unwrap().1, audience);
         }
     }
 

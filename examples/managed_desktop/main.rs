@@ -66,12 +66,12 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 
     let app = Application::new(authority, setting("AZURE_CLIENT_ID")?.parse()?, credential()?);
-    let app = app.on(arguments.endpoint.into());
+    let app = app.with_endpoint_version(arguments.endpoint.into());
     let target = match &arguments.audience {
         None => Target::from(api.resource()),
         Some(audience) => Target::resource(audience)?,
     };
-    let (name, value) = target.on(app.version())?;
+    let (name, value) = target.wire_parameter(app.version())?;
     say!(
         "token: {} with {name}={value}",
         app.authority().token_endpoint(app.version())

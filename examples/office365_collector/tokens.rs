@@ -27,7 +27,7 @@ pub(crate) fn client(
     observers: Observers,
 ) -> Result<Client, Box<dyn Error>> {
     let authority = Authority::new(cloud.clone(), home)?;
-    let app = Application::new(authority, client_id, credential()?).on(arguments.endpoint.into());
+    let app = Application::new(authority, client_id, credential()?).with_endpoint_version(arguments.endpoint.into());
     let transport = HyperTransport::builder().for_cloud(cloud).build()?;
     let renewals = Renewals {
         observers,

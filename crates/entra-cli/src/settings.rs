@@ -208,7 +208,7 @@ impl ApplicationSettings {
         credential: impl Into<ClientCredential>,
     ) -> Result<Application, Failure> {
         Ok(Application::new(authority, client_id, credential)
-            .on(self.version()?)
+            .with_endpoint_version(self.version()?)
             .with_capabilities(&self.capabilities()?))
     }
 

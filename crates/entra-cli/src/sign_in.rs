@@ -80,7 +80,7 @@ impl FlowSettings {
             })
         };
         let sign_in = match self.flow {
-            Flow::Password => match application.password()? {},
+            Flow::Password => return Err(password_grant().into()),
             Flow::ClientCredentials => return without_sign_in(client),
             // Read last: whoever writes it into a pipe may sign in for it.
             Flow::Obo => return without_sign_in(client.on_behalf_of(&self.assertion()?)),
@@ -166,9 +166,9 @@ pub(crate) fn through_browser(
     let flow = ConsentFlow::new(client, target, callback.redirect_uri().clone())?;
     // Consent is asked for where it is missing, and not each time.
     let flow = flow.with(|request| {
-        let request = request.prompt(Prompt::SelectAccount);
+        let request = request.with_prompt(Prompt::SelectAccount);
         match claims {
-            Some(claims) => request.claims(claims),
+            Some(claims) => request.with_claims(claims),
             None => request,
         }
     });
@@ -203,3 +203,13 @@ pub(crate) fn through_browser(
 
 /// How long an access token may be, in bytes.
 const MAX_ASSERTION: u64 = 64 * 1024;
+
+/// The error for the password grant (RFC 6749, section 4.3), which RFC 9700, section 2.4, forbids.
+fn password_grant() -> entra_proto::Error {
+    entra_proto::error::InputError::new(
+        entra_proto::error::Input::Grant,
+        "password is not supported: it would show users' passwords to the application, and fails with a second factor",
+    )
+    .with_hint("use client credentials for a daemon, the device code or a browser for a person")
+    .into()
+}

@@ -37,7 +37,7 @@ use crate::token::Token;
 /// let common = "https://login.microsoftonline.com/common".parse()?;
 /// // On v1 an administrator consents for the whole tenant, application permissions included. On v2, use `ConsentFlow::admin_page`.
 /// let app = Application::new(common, "2d4d11a2-f814-46a7-890a-274a72a7309e".parse()?, ClientSecret::new("s3cret")?)
-///     .on(EndpointVersion::V1);
+///     .with_endpoint_version(EndpointVersion::V1);
 /// let client = Client::new(app, transport);
 /// let office = Target::resource("https://manage.office.com")?;
 /// let flow = ConsentFlow::new(&client, office.clone(), "https://www.mycompany.com/myapp/".parse()?)?;
@@ -347,7 +347,10 @@ impl Way {
             EndpointVersion::V2 => Prompt::Consent,
         };
         Self::Authorize(Box::new(
-            application.authorize(target, redirect_uri).prompt(prompt).client_info(),
+            application
+                .authorize(target, redirect_uri)
+                .with_prompt(prompt)
+                .with_client_info(),
         ))
     }
 
@@ -355,7 +358,7 @@ impl Way {
         let request = application.admin_consent(redirect_uri);
         Self::AdminPage(match application.version() {
             EndpointVersion::V1 => request,
-            EndpointVersion::V2 => request.target(target),
+            EndpointVersion::V2 => request.with_target(target),
         })
     }
 

@@ -128,7 +128,7 @@ impl<D> Core<D> {
             return Ok(application);
         }
         let authority = application.authority().with_tenant(tenant.clone())?;
-        Ok(application.at(authority))
+        Ok(application.with_authority(authority))
     }
 
     /// Takes note that an API rejected this token.

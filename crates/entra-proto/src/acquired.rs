@@ -22,7 +22,7 @@ use crate::token_request::TokenRequest;
 ///
 /// A cache holds the token of the last request alone: the assertions serve one acquisition each.
 ///
-/// [`Application::at`](crate::Application::at) moves an application alone: the requests for its credential go where they went before.
+/// [`Application::with_authority`](crate::Application::with_authority) moves an application alone: the requests for its credential go where they went before.
 ///
 /// ```
 /// use entra_proto::acquired::AcquiredCredential;

@@ -1,12 +1,10 @@
 //! An application of one tenant, and why it has no password grant.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use crate::authority::{Authority, EndpointVersion};
 use crate::client_id::ClientId;
 use crate::credential::ClientCredential;
-use crate::error::{Error, Input, InputError};
 
 /// Who asks for tokens, and where: a client (RFC 6749, section 2.1) of one tenant. Cheap to clone.
 ///
@@ -51,7 +49,7 @@ impl Application {
 
     /// The same application, asking on the endpoint of this version.
     #[must_use]
-    pub fn on(mut self, version: EndpointVersion) -> Self {
+    pub fn with_endpoint_version(mut self, version: EndpointVersion) -> Self {
         self.version = version;
         self
     }
@@ -69,23 +67,9 @@ impl Application {
 
     /// The same application in another tenant, or at another authority.
     #[must_use]
-    pub fn at(mut self, authority: Authority) -> Self {
+    pub fn with_authority(mut self, authority: Authority) -> Self {
         self.authority = authority;
         self
-    }
-
-    /// The password grant (RFC 6749, section 4.3), which is not to be had: this says why, and what to use instead. RFC 9700, section
-    /// 2.4, forbids it: it shows the password to the application, and fails for whoever has a second factor.
-    ///
-    /// # Errors
-    /// Always.
-    pub fn password(&self) -> Result<Infallible, Error> {
-        Err(InputError::new(
-            Input::Grant,
-            "password is not supported: it would show users' passwords to the application, and fails with a second factor",
-        )
-        .with_hint("use client credentials for a daemon, the device code or a browser for a person")
-        .into())
     }
 
     /// Where its tokens come from.

@@ -65,7 +65,7 @@
 //! # What is not here
 //! HTTP, TLS, clocks, randomness, caches and keys. No session of a web server and no cookie: keep a sign-in in yours. No
 //! check of signatures: an [`IdToken`](authorize::IdToken) comes straight from the token endpoint, and an access token is its API's to check. No implicit
-//! flow, no hybrid one, and no password grant ([`Application::password`] says why). This crate knows no RSA, and its
+//! flow, no hybrid one, and no password grant, which RFC 9700, section 2.4, forbids: it shows users' passwords to the application. This crate knows no RSA, and its
 //! `#![forbid(unsafe_code)]` is the workspace's.
 
 #![cfg_attr(

@@ -90,7 +90,7 @@ pub fn application() -> impl Strategy<Value = Application> {
         "no authority",
         |(cloud, tenant, id, secret, version)| {
             let authority = Authority::new(cloud, tenant).ok()?;
-            Some(Application::new(authority, id, secret).on(version))
+            Some(Application::new(authority, id, secret).with_endpoint_version(version))
         },
     )
 }

@@ -23,8 +23,8 @@ use crate::secrecy::may_be_secret;
 /// use entra_proto::{EndpointVersion, Target};
 ///
 /// let sql = Target::resource("https://database.windows.net/")?;
-/// assert_eq!(sql.on(EndpointVersion::V1)?, ("resource", "https://database.windows.net/".into()));
-/// assert_eq!(sql.on(EndpointVersion::V2)?, ("scope", "https://database.windows.net//.default".into()));
+/// assert_eq!(sql.wire_parameter(EndpointVersion::V1)?, ("resource", "https://database.windows.net/".into()));
+/// assert_eq!(sql.wire_parameter(EndpointVersion::V2)?, ("scope", "https://database.windows.net//.default".into()));
 /// # Ok::<(), entra_proto::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -56,7 +56,7 @@ impl Target {
     ///
     /// # Errors
     /// Where scopes of more than one API, or of none, meet the v1 endpoint, which takes one resource.
-    pub fn on(&self, version: EndpointVersion) -> Result<(&'static str, Cow<'_, str>), Error> {
+    pub fn wire_parameter(&self, version: EndpointVersion) -> Result<(&'static str, Cow<'_, str>), Error> {
         match (self, version) {
             (Self::Resource(resource), EndpointVersion::V1) => Ok(("resource", resource.as_str().into())),
             (Self::Resource(resource), EndpointVersion::V2) => {
@@ -71,7 +71,7 @@ impl Target {
     /// them there is no ID token, and no refresh token.
     pub(crate) fn on_for_user(&self, version: EndpointVersion) -> Result<(&'static str, Cow<'_, str>), Error> {
         self.check_for_user()?;
-        let (name, value) = self.on(version)?;
+        let (name, value) = self.wire_parameter(version)?;
         if version == EndpointVersion::V1 {
             return Ok((name, value));
         }
@@ -239,15 +239,23 @@ mod tests {
                 "https://graph.microsoft.com",
             ),
         ] {
-            assert_eq!(scopes(text).on(V1).unwrap(), ("resource", resource.into()), "{text}");
-            assert_eq!(scopes(text).on(V2).unwrap(), ("scope", text.into()), "{text}");
+            assert_eq!(
+                scopes(text).wire_parameter(V1).unwrap(),
+                ("resource", resource.into()),
+                "{text}"
+            );
+            assert_eq!(
+                scopes(text).wire_parameter(V2).unwrap(),
+                ("scope", text.into()),
+                "{text}"
+            );
         }
         for text in [
             "openid",
             "https://a/.default https://b/.default",
             "https://a/.default https://a//.default",
         ] {
-            assert!(scopes(text).on(V1).is_err(), "{text}");
+            assert!(scopes(text).wire_parameter(V1).is_err(), "{text}");
         }
     }
 

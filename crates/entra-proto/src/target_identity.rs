@@ -123,7 +123,7 @@ mod tests {
         let application = |version| {
             let authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
             let secret = ClientSecret::new("s").unwrap();
-            Application::new(authority, Guid::from_bytes([1; 16]).into(), secret).on(version)
+            Application::new(authority, Guid::from_bytes([1; 16]).into(), secret).with_endpoint_version(version)
         };
         let (hasher, mut same) = (RandomState::new(), 0);
         for one in targets() {

@@ -50,7 +50,7 @@ impl TokenRequest {
             application.authority = application.authority.without_region()?;
         }
         let (name, value) = match grant {
-            Grant::ClientCredentials | Grant::OnBehalfOf(_) => target.on(application.version)?,
+            Grant::ClientCredentials | Grant::OnBehalfOf(_) => target.wire_parameter(application.version)?,
             _ => target.on_for_user(application.version)?,
         };
         let parameter = (name, Arc::from(value));

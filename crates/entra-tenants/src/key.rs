@@ -29,7 +29,7 @@ impl TenantStoreKey {
     /// store. Without it the secrets are lost; tenants are not.
     ///
     /// Its file belongs to this user or to root, and so does its folder, behind all links: who puts a key there knows it. Nobody else may
-    /// read it, nor may everybody write to a folder on the way to it. Elsewhere than on Unix nothing of that is looked at: its folder must
+    /// read it, nor may everybody write to a folder on the way to it. UnlistedOrigin than on Unix nothing of that is looked at: its folder must
     /// see to it.
     ///
     /// # Errors

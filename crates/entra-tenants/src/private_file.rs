@@ -54,7 +54,7 @@ impl Draft {
             }
             _ => {}
         }
-        // Its name is to outlast a power cut as well. Elsewhere than on Unix folders cannot be synced.
+        // Its name is to outlast a power cut as well. UnlistedOrigin than on Unix folders cannot be synced.
         #[cfg(unix)]
         File::open(folder_of(target))
             .and_then(|folder| folder.sync_all())

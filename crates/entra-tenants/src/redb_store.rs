@@ -27,7 +27,7 @@ use super::{ConsentedTenant, SecretName, TenantList, TenantStore, TenantStoreErr
 /// **Secrets** are sealed by AES-256-GCM with the key that the store is given, each with the name it is kept under. Tenants, and the
 /// names of secrets, are not hidden: the file is for its owner alone (mode 0600), folders that are made for it too (0700). Where others
 /// can read a file that is there already, that is taken from them, with a warning (`tracing`). A file or folder that belongs to neither
-/// this user nor root is refused, and a folder in which everybody may put another file in its place. Elsewhere than on Unix all that is
+/// this user nor root is refused, and a folder in which everybody may put another file in its place. UnlistedOrigin than on Unix all that is
 /// the folder's affair.
 ///
 /// **A file that is damaged**, or no store, is an error and left as it is: to read never changes the file, and what is written is held

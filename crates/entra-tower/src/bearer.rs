@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use crate::error::{BearerError, BoxError};
 use crate::future::{Call, Fetch, ResponseFuture, Used};
-use crate::layer::Elsewhere;
+use crate::layer::UnlistedOrigin;
 use crate::place::Place;
 use crate::replay::{NoReplay, Replay};
 use crate::shared::{Candidate, Shared, Supply};
@@ -31,17 +31,17 @@ pub struct Bearer<S, R = NoReplay> {
     /// Its own, with a copy of the token in it.
     supply: Supply<TokenSource>,
     shared: Arc<Shared<TokenSource>>,
-    elsewhere: Elsewhere,
+    unlisted_origin: UnlistedOrigin,
     replay: R,
 }
 
 impl<S, R> Bearer<S, R> {
-    pub(crate) fn new(inner: S, shared: Arc<Shared<TokenSource>>, elsewhere: Elsewhere, replay: R) -> Self {
+    pub(crate) fn new(inner: S, shared: Arc<Shared<TokenSource>>, unlisted_origin: UnlistedOrigin, replay: R) -> Self {
         Self {
             inner,
             supply: shared.supply(),
             shared,
-            elsewhere,
+            unlisted_origin,
             replay,
         }
     }
@@ -80,7 +80,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture<S, B> {
         if !self.shared.origins().admit(request.uri()) {
-            return self.elsewhere(request);
+            return self.unlisted_origin(request);
         }
         if self.supply.is_outdated(&self.shared) {
             self.supply = self.shared.supply();
@@ -99,13 +99,13 @@ where
 
 impl<S, R> Bearer<S, R> {
     #[cold]
-    fn elsewhere<B>(&mut self, request: Request<B>) -> ResponseFuture<S, B>
+    fn unlisted_origin<B>(&mut self, request: Request<B>) -> ResponseFuture<S, B>
     where
         S: Service<Request<B>>,
     {
-        match self.elsewhere {
-            Elsewhere::Refuse => ResponseFuture::refused(BearerError::elsewhere(request.uri())),
-            Elsewhere::WithoutToken => ResponseFuture::calling(self.inner.call(request), None, None),
+        match self.unlisted_origin {
+            UnlistedOrigin::Refuse => ResponseFuture::refused(BearerError::unlisted_origin(request.uri())),
+            UnlistedOrigin::WithoutToken => ResponseFuture::calling(self.inner.call(request), None, None),
         }
     }
 
@@ -181,7 +181,7 @@ impl<S: fmt::Debug, R> fmt::Debug for Bearer<S, R> {
         f.debug_struct("Bearer")
             .field("inner", &self.inner)
             .field("shared", &self.shared)
-            .field("elsewhere", &self.elsewhere)
+            .field("unlisted_origin", &self.unlisted_origin)
             .finish_non_exhaustive()
     }
 }

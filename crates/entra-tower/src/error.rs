@@ -19,7 +19,7 @@ pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 #[non_exhaustive]
 pub enum BearerError {
     /// The request's URI is at none of the origins that the token may be sent to. Nothing was sent.
-    Elsewhere {
+    UnlistedOrigin {
         /// The URI's origin, `scheme://host[:port]`; none if the URI is relative.
         origin: Option<String>,
     },
@@ -34,8 +34,8 @@ impl BearerError {
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::Elsewhere { origin: None } => Some("write it with its scheme and host"),
-            Self::Elsewhere { origin: Some(_) } => {
+            Self::UnlistedOrigin { origin: None } => Some("write it with its scheme and host"),
+            Self::UnlistedOrigin { origin: Some(_) } => {
                 Some("name it when the layer is made, or send the request without the layer")
             }
             Self::Token(error) => error.hint(),
@@ -48,18 +48,18 @@ impl BearerError {
     pub fn inner<E: Error + 'static>(&self) -> Option<&E> {
         match self {
             Self::Service(error) => error.downcast_ref(),
-            Self::Elsewhere { .. } | Self::Token(_) => None,
+            Self::UnlistedOrigin { .. } | Self::Token(_) => None,
         }
     }
 
     /// An error that leaves out the URI's path, query and user, which may be secret.
-    pub(crate) fn elsewhere(uri: &Uri) -> Self {
+    pub(crate) fn unlisted_origin(uri: &Uri) -> Self {
         let origin = uri.scheme_str().zip(uri.authority()).map(|(scheme, authority)| {
             let authority = authority.as_str();
             let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
             format!("{scheme}://{host}")
         });
-        Self::Elsewhere { origin }
+        Self::UnlistedOrigin { origin }
     }
 
     /// The error of an inner service; that of a `Bearer` further in comes through as it is.
@@ -72,8 +72,8 @@ impl BearerError {
 impl fmt::Display for BearerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Elsewhere { origin: None } => f.write_str("not sent: the request's URI is relative"),
-            Self::Elsewhere { origin: Some(origin) } => {
+            Self::UnlistedOrigin { origin: None } => f.write_str("not sent: the request's URI is relative"),
+            Self::UnlistedOrigin { origin: Some(origin) } => {
                 write!(f, "not sent: {origin} is none of the origins that the token may go to")
             }
             Self::Token(_) => f.write_str("not sent: there is no token"),
@@ -85,7 +85,7 @@ impl fmt::Display for BearerError {
 impl Error for BearerError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Elsewhere { .. } => None,
+            Self::UnlistedOrigin { .. } => None,
             Self::Token(error) => Some(error),
             Self::Service(error) => Some(&**error),
         }
@@ -100,7 +100,7 @@ impl Diagnose for BearerError {
     fn service(&self) -> Option<&ServiceError> {
         match self {
             Self::Token(error) => error.service(),
-            Self::Elsewhere { .. } | Self::Service(_) => None,
+            Self::UnlistedOrigin { .. } | Self::Service(_) => None,
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::shared::Shared;
 #[derive(Clone)]
 pub struct BearerLayer<R = NoReplay> {
     shared: Arc<Shared<TokenSource>>,
-    elsewhere: Elsewhere,
+    unlisted_origin: UnlistedOrigin,
     replay: R,
 }
 
@@ -40,17 +40,17 @@ impl BearerLayer {
         let origins = Origins::parse(origins)?;
         Ok(Self {
             shared: Arc::new(Shared::new(source, origins)),
-            elsewhere: Elsewhere::default(),
+            unlisted_origin: UnlistedOrigin::default(),
             replay: NoReplay,
         })
     }
 }
 
 impl<R> BearerLayer<R> {
-    /// Sets what becomes of requests to other origins: an error, or with [`Elsewhere::WithoutToken`] they are passed on as they are.
+    /// Sets what becomes of requests to other origins: an error, or with [`UnlistedOrigin::WithoutToken`] they are passed on as they are.
     #[must_use]
-    pub fn elsewhere(mut self, elsewhere: Elsewhere) -> Self {
-        self.elsewhere = elsewhere;
+    pub fn unlisted_origin(mut self, unlisted_origin: UnlistedOrigin) -> Self {
+        self.unlisted_origin = unlisted_origin;
         self
     }
 
@@ -71,7 +71,7 @@ impl<R> BearerLayer<R> {
     pub fn replay_by<N>(self, replay: N) -> BearerLayer<N> {
         BearerLayer {
             shared: self.shared,
-            elsewhere: self.elsewhere,
+            unlisted_origin: self.unlisted_origin,
             replay,
         }
     }
@@ -81,7 +81,12 @@ impl<S, R: Clone> Layer<S> for BearerLayer<R> {
     type Service = Bearer<S, R>;
 
     fn layer(&self, inner: S) -> Bearer<S, R> {
-        Bearer::new(inner, Arc::clone(&self.shared), self.elsewhere, self.replay.clone())
+        Bearer::new(
+            inner,
+            Arc::clone(&self.shared),
+            self.unlisted_origin,
+            self.replay.clone(),
+        )
     }
 }
 
@@ -89,14 +94,14 @@ impl<R> fmt::Debug for BearerLayer<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BearerLayer")
             .field("shared", &self.shared)
-            .field("elsewhere", &self.elsewhere)
+            .field("unlisted_origin", &self.unlisted_origin)
             .finish_non_exhaustive()
     }
 }
 
 /// What becomes of a request whose URI is at none of a layer's origins, is plain `http` or names no origin at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub enum Elsewhere {
+pub enum UnlistedOrigin {
     /// It is refused with an error, and nothing is sent: most of the time it is a mistake.
     #[default]
     Refuse,

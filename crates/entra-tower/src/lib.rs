@@ -154,7 +154,7 @@ mod ureq_middleware;
 pub use bearer::Bearer;
 pub use error::{BearerError, BuildError, Errors, Report};
 pub use future::ResponseFuture;
-pub use layer::{BearerLayer, Elsewhere};
+pub use layer::{BearerLayer, UnlistedOrigin};
 pub use replay::{CloneBody, CopyBody, NoReplay, Replay};
 #[cfg(feature = "reqwest")]
 pub use reqwest_service::{ReqwestFuture, ReqwestService};

@@ -11,7 +11,7 @@ use ureq::middleware::{Middleware, MiddlewareNext};
 use ureq::{Body, RequestExt, ResponseExt, SendBody};
 
 use crate::error::{BearerError, BuildError};
-use crate::layer::Elsewhere;
+use crate::layer::UnlistedOrigin;
 use crate::origins::Origins;
 use crate::refusal::is_refusal;
 use crate::shared::Shared;
@@ -42,7 +42,7 @@ use crate::shared::Shared;
 /// - A request that is not sent has an [`ureq::Error::Other`] with a [`BearerError`] in it.
 pub struct BearerMiddleware {
     shared: Arc<Shared<TokenSource>>,
-    elsewhere: Elsewhere,
+    unlisted_origin: UnlistedOrigin,
 }
 
 impl BearerMiddleware {
@@ -54,14 +54,14 @@ impl BearerMiddleware {
         let origins = Origins::parse(origins)?;
         Ok(Self {
             shared: Arc::new(Shared::new(source, origins)),
-            elsewhere: Elsewhere::default(),
+            unlisted_origin: UnlistedOrigin::default(),
         })
     }
 
     /// Says what becomes of requests to other origins. They are refused unless said otherwise.
     #[must_use]
-    pub fn elsewhere(mut self, elsewhere: Elsewhere) -> Self {
-        self.elsewhere = elsewhere;
+    pub fn unlisted_origin(mut self, unlisted_origin: UnlistedOrigin) -> Self {
+        self.unlisted_origin = unlisted_origin;
         self
     }
 }
@@ -73,9 +73,9 @@ impl Middleware for BearerMiddleware {
         next: MiddlewareNext<'_>,
     ) -> Result<Response<Body>, ureq::Error> {
         if !self.shared.origins().admit(request.uri()) {
-            return match self.elsewhere {
-                Elsewhere::Refuse => Err(other(BearerError::elsewhere(request.uri()))),
-                Elsewhere::WithoutToken => next.handle(request),
+            return match self.unlisted_origin {
+                UnlistedOrigin::Refuse => Err(other(BearerError::unlisted_origin(request.uri()))),
+                UnlistedOrigin::WithoutToken => next.handle(request),
             };
         }
         let fetched = self.shared.fetch(&request);
@@ -114,7 +114,7 @@ impl fmt::Debug for BearerMiddleware {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BearerMiddleware")
             .field("shared", &self.shared)
-            .field("elsewhere", &self.elsewhere)
+            .field("unlisted_origin", &self.unlisted_origin)
             .finish()
     }
 }

@@ -67,7 +67,7 @@ mod tests {
         let common = Authority::new(Cloud::loopback("http://localhost:1").unwrap(), Tenant::Common).unwrap();
         let secret = ClientSecret::new("secret").unwrap();
         let client_id = "11111111-2222-3333-4444-555555555555".parse().unwrap();
-        let app = Application::new(common, client_id, secret).on(EndpointVersion::V1);
+        let app = Application::new(common, client_id, secret).with_endpoint_version(EndpointVersion::V1);
         let transport = HyperTransport::builder().allow_plain_loopback(true).build().unwrap();
         let target = Target::resource("https://manage.office.com").unwrap();
         let redirect_uri = "http://localhost/myapp/".parse().unwrap();

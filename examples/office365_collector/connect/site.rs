@@ -73,8 +73,8 @@ impl Site {
         let application = settings.client.application();
         let cloud = application.authority().cloud().clone();
         let common = Authority::new(cloud.clone(), Tenant::Common)?;
-        let application =
-            Application::new(common, application.client_id(), settings.credential).on(EndpointVersion::V1);
+        let application = Application::new(common, application.client_id(), settings.credential)
+            .with_endpoint_version(EndpointVersion::V1);
         let redeemer = Client::new(application, HyperTransport::builder().for_cloud(&cloud).build()?);
         Ok(Self {
             browsers: Browsers::new(origin.starts_with("https://"))?,
@@ -314,7 +314,7 @@ mod tests {
         let transport = HyperTransport::builder().for_cloud(&cloud).build().unwrap();
         let settings = Settings {
             public_url: None,
-            client: Client::new(application.on(EndpointVersion::V1), transport),
+            client: Client::new(application.with_endpoint_version(EndpointVersion::V1), transport),
             credential: ClientSecret::new(emulator.client_secret()).unwrap().into(),
             target: Target::resource(Emulator::OFFICE_MANAGEMENT).unwrap(),
             tenants: Arc::new(MemoryTenantStore::default()),

@@ -79,7 +79,7 @@ pub(super) fn create_private_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// Makes the names in a folder outlast a power failure. Elsewhere than on Unix, folders cannot be synced.
+/// Makes the names in a folder outlast a power failure. UnlistedOrigin than on Unix, folders cannot be synced.
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;

@@ -39,7 +39,10 @@ fn a_consent_to_application_permissions_alone_names_the_tenant() {
             let emulator = daemon_alone();
             let contoso = emulator.tenants()[1].id.clone();
             let secret = ClientSecret::new("a-secret").unwrap();
-            let client = client(&emulator, application(&emulator, "daemon", tenant, secret).on(version));
+            let client = client(
+                &emulator,
+                application(&emulator, "daemon", tenant, secret).with_endpoint_version(version),
+            );
             let office = Target::resource(OFFICE).unwrap();
             let uri: RedirectUri = "https://app.example/cb".parse().unwrap();
             let flow = ConsentFlow::new(&client, office.clone(), uri.clone()).unwrap();
@@ -81,7 +84,7 @@ async fn an_async_client_learns_the_tenant_as_well() {
     let emulator = daemon_alone();
     let contoso = emulator.tenants()[1].id.clone();
     let secret = ClientSecret::new("a-secret").unwrap();
-    let app = application(&emulator, "daemon", "common", secret).on(V1);
+    let app = application(&emulator, "daemon", "common", secret).with_endpoint_version(V1);
     let transport = entra_transport_hyper::HyperTransport::builder().allow_plain_loopback(true);
     let client = entra_client::Client::builder(app, transport.build().unwrap())
         .clock(ItsClock(Arc::clone(&emulator)))
@@ -106,7 +109,7 @@ fn a_personal_account_connects_nothing() {
         let secret = ClientSecret::new("a-secret").unwrap();
         let client = client(
             &emulator,
-            application(&emulator, "daemon", "common", secret).on(version),
+            application(&emulator, "daemon", "common", secret).with_endpoint_version(version),
         );
         let office = Target::resource(OFFICE).unwrap();
         let flow = ConsentFlow::new(&client, office, "https://app.example/cb".parse().unwrap()).unwrap();

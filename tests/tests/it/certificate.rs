@@ -68,7 +68,7 @@ fn a_certificate_gets_a_token_that_the_api_takes() {
     for carrier in carriers(emulator.ca_pem()) {
         for version in [EndpointVersion::V1, EndpointVersion::V2] {
             for credential in &credentials {
-                let app = daemon(&emulator, credential.clone()).on(version);
+                let app = daemon(&emulator, credential.clone()).with_endpoint_version(version);
                 let request = app.client_credentials(Target::resource(GRAPH).unwrap()).unwrap();
                 let token = carrier
                     .acquire(request)

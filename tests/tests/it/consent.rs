@@ -86,7 +86,7 @@ pub(super) fn application(
 
 fn seed_app(emulator: &Arc<Emulator>, version: EndpointVersion) -> Application {
     let secret = ClientSecret::new("a-secret").unwrap();
-    application(emulator, "MyCompanyName MyAppName", "common", secret).on(version)
+    application(emulator, "MyCompanyName MyAppName", "common", secret).with_endpoint_version(version)
 }
 
 /// Moves the emulator's clock instead of sleeping.
@@ -139,7 +139,7 @@ pub(super) fn came_back(redirect: &entra_emulator::Redirect) -> Redirect {
 
 fn sign_in(emulator: &Arc<Emulator>, client: &Client, target: Target, user: &str) -> SignIn {
     let flow = ConsentFlow::new(client, target, "https://app.example/cb".parse().unwrap()).unwrap();
-    let flow = flow.with(|request| request.prompt(Prompt::SelectAccount));
+    let flow = flow.with(|request| request.with_prompt(Prompt::SelectAccount));
     let (url, pending) = flow.start().unwrap();
     let back = came_back(&emulator.approve(&url, user).unwrap());
     flow.finish(&pending, &back).unwrap().sign_in.unwrap()
@@ -157,7 +157,7 @@ fn the_office_365_seed_from_the_administrators_browser_to_the_tenants_data() {
     let with_certificate = {
         let certificate = ClientCertificate::read(pem.as_bytes(), None).unwrap();
         let app = application(&emulator, "MyCompanyName MyAppName", "common", certificate);
-        client(&emulator, app.on(V1))
+        client(&emulator, app.with_endpoint_version(V1))
     };
     // Nobody has consented yet.
     let error = with_certificate
@@ -246,8 +246,8 @@ fn every_response_mode_on_both_endpoints_over_every_transport() {
                 let app = seed_app(&emulator, version);
                 let request = app
                     .authorize(Target::resource(OFFICE).unwrap(), redirect_uri())
-                    .response_mode(mode);
-                let (url, pending) = request.login_hint(ADMIN).start(&random()).unwrap();
+                    .with_response_mode(mode);
+                let (url, pending) = request.with_login_hint(ADMIN).start(&random()).unwrap();
                 let back = came_back(&emulator.approve(&url, ADMIN).unwrap());
                 let redeemed = carrier.acquire(pending.redeem(&app, &back).unwrap()).unwrap();
                 assert!(redeemed.id_token.is_some() && redeemed.refresh_token.is_some());
@@ -387,7 +387,7 @@ fn who_declines_or_may_not_consent_is_told_apart() {
         page.tenant(consent.tenant).token(&office).unwrap();
     }
     // Silence where nobody has signed in.
-    let quiet = flow.with(|request| request.prompt(Prompt::None));
+    let quiet = flow.with(|request| request.with_prompt(Prompt::None));
     let (url, pending) = quiet.start().unwrap();
     let back = emulator.approve(&url, ADMIN).unwrap();
     let error = quiet.finish(&pending, &came_back(&back)).unwrap_err();
@@ -399,7 +399,7 @@ fn client_of(emulator: &Arc<Emulator>, version: EndpointVersion) -> Client {
     let organizations = seed_app(emulator, version);
     let tenant: entra_proto::Tenant = if version == V1 { "common" } else { "organizations" }.parse().unwrap();
     let authority = organizations.authority().with_tenant(tenant).unwrap();
-    client(emulator, organizations.at(authority))
+    client(emulator, organizations.with_authority(authority))
 }
 
 #[test]
@@ -409,7 +409,7 @@ fn a_user_is_renewed_carried_on_and_revoked() {
         let secret = ClientSecret::new("b-secret").unwrap();
         client(
             &emulator,
-            application(&emulator, "todo", "contoso.onmicrosoft.com", secret).on(version),
+            application(&emulator, "todo", "contoso.onmicrosoft.com", secret).with_endpoint_version(version),
         )
     };
     for version in [V1, V2] {
@@ -459,7 +459,8 @@ fn a_person_without_a_browser_signs_in_on_both_endpoints() {
     let (emulator, _) = emulator();
     for (version, target) in [(V1, Target::resource(GRAPH)), (V2, Target::scopes("User.Read"))] {
         let target = target.unwrap();
-        let app = application(&emulator, "a command", "organizations", ClientCredential::Public).on(version);
+        let app = application(&emulator, "a command", "organizations", ClientCredential::Public)
+            .with_endpoint_version(version);
         let client = client(&emulator, app);
         // He takes his time: several polls find nothing.
         let approving =

@@ -18,7 +18,7 @@ fn a_daemon_gets_a_token_and_reads_every_page() {
         let emulator = if tls { builder.tls() } else { builder }.start();
         for carrier in carriers(emulator.ca_pem()) {
             for version in VERSIONS {
-                let app = application(&emulator, "daemon").on(version);
+                let app = application(&emulator, "daemon").with_endpoint_version(version);
                 let request = app
                     .client_credentials(Target::resource("https://graph.microsoft.com").unwrap())
                     .unwrap();
@@ -72,7 +72,7 @@ fn the_audience_of_the_token_is_the_resource_asked_for_on_both_endpoints() {
                 "api://orders",
                 "https://orders.example//",
             ] {
-                let request = application(&emulator, "daemon").on(version);
+                let request = application(&emulator, "daemon").with_endpoint_version(version);
                 let request = request.client_credentials(Target::resource(resource).unwrap()).unwrap();
                 let token = carrier.acquire(request).unwrap();
                 let claims = UnverifiedClaims::decode(token.access_token.expose()).unwrap();
@@ -85,7 +85,7 @@ fn the_audience_of_the_token_is_the_resource_asked_for_on_both_endpoints() {
                 );
             }
             // An API that takes v2 tokens gets one from either endpoint, and its id for an audience.
-            let request = application(&emulator, "daemon").on(version);
+            let request = application(&emulator, "daemon").with_endpoint_version(version);
             let request = request
                 .client_credentials(Target::resource("https://modern.example/api").unwrap())
                 .unwrap();

@@ -69,7 +69,7 @@ fn child_logs_everything() {
     let mut tokens = Vec::new();
     for carrier in carriers(emulator.ca_pem()) {
         for version in [EndpointVersion::V1, EndpointVersion::V2] {
-            let app = application(&emulator, "daemon").on(version);
+            let app = application(&emulator, "daemon").with_endpoint_version(version);
             let target = Target::resource("https://graph.microsoft.com").unwrap();
             let token = carrier
                 .acquire(app.client_credentials(target.clone()).unwrap())
@@ -85,7 +85,8 @@ fn child_logs_everything() {
 
             // The same by Basic authentication, and with an answer that is cut.
             let basic = ClientCredential::BasicSecret(ClientSecret::new(secret).unwrap());
-            let app = entra_proto::Application::new(app.authority().clone(), app.client_id(), basic).on(version);
+            let app = entra_proto::Application::new(app.authority().clone(), app.client_id(), basic)
+                .with_endpoint_version(version);
             emulator.fault(Fault::truncated(30));
             let token = carrier
                 .acquire(app.client_credentials(target).unwrap())

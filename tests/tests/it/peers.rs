@@ -27,7 +27,7 @@ type Ask = Box<dyn Fn(&Target) -> Result<Token, Error>>;
 
 /// Every client over every transport it can have, for one application of the emulator. None tries twice, so none has to wait.
 fn clients(emulator: &Emulator, version: EndpointVersion) -> Vec<(&'static str, Ask)> {
-    let application = || application(emulator, "daemon").on(version);
+    let application = || application(emulator, "daemon").with_endpoint_version(version);
     let mut policy = Policy::default();
     policy.retry = RetryPolicy::never();
     let over = |transport: Box<dyn Transport>| {

@@ -22,7 +22,9 @@ fn a_daemon_that_said_cp1_recovers_with_the_claims_of_the_challenge() {
         let origin = emulator.tls_url().unwrap_or_else(|| emulator.base_url());
         for carrier in carriers(emulator.ca_pem()) {
             for version in [EndpointVersion::V1, EndpointVersion::V2] {
-                let app = application(&emulator, "daemon").on(version).with_capabilities(&["cp1"]);
+                let app = application(&emulator, "daemon")
+                    .with_endpoint_version(version)
+                    .with_capabilities(&["cp1"]);
                 let request = app.client_credentials(Target::resource(GRAPH).unwrap()).unwrap();
                 let old = carrier.acquire(request.clone()).unwrap().access_token;
                 assert_eq!(users(&*carrier, origin, &old).status(), 200, "{}", carrier.name());

@@ -121,7 +121,7 @@ fn nobody_gave_admin_consent() {
     for carrier in carriers(None) {
         for version in [EndpointVersion::V1, EndpointVersion::V2] {
             for (name, expected) in [("forgotten", 403), ("consented", 200)] {
-                let request = application(&emulator, name).on(version);
+                let request = application(&emulator, name).with_endpoint_version(version);
                 let request = request
                     .client_credentials(Target::resource("https://graph.microsoft.com").unwrap())
                     .unwrap();
@@ -220,7 +220,7 @@ fn the_managed_desktop_document_is_followed_to_the_letter() {
 
         // What works, on either endpoint.
         for version in [EndpointVersion::V1, EndpointVersion::V2] {
-            let app = application(&emulator, &emulator.apps()[0].name).on(version);
+            let app = application(&emulator, &emulator.apps()[0].name).with_endpoint_version(version);
             for target in [
                 Target::resource(MANAGED_DESKTOP),
                 Target::scopes(&format!("{MANAGED_DESKTOP}/.default")),

@@ -23,7 +23,7 @@ fn emulator(version: TokenVersion) -> Emulator {
 }
 
 fn token(emulator: &Emulator, app: &str) -> String {
-    let request = application(emulator, app).on(EndpointVersion::V2);
+    let request = application(emulator, app).with_endpoint_version(EndpointVersion::V2);
     let request = request
         .client_credentials(Target::resource(&format!("api://{API}")).unwrap())
         .unwrap();

@@ -148,7 +148,7 @@ fn keep(store: &Store, application: &Application, target: &Target, sign_in: &Sig
     account.keep(store)?;
     let application = application
         .clone()
-        .at(application.authority().with_tenant(Tenant::Id(account.tenant))?);
+        .with_authority(application.authority().with_tenant(Tenant::Id(account.tenant))?);
     let name = TokenName::of_account(store, &account, &account_key(&application, target, None)?)?;
     let token = CachedToken::from(&sign_in.token);
     let kept = store.directory.change_secrets(|secrets| name.put(secrets, &token));

@@ -93,7 +93,7 @@ impl Explained {
         let target = target.map_err(wrong)?;
         let audience = target.audience().map_err(wrong)?.into_owned();
         let on = |version| {
-            let (parameter, value) = target.on(version).map_err(wrong)?;
+            let (parameter, value) = target.wire_parameter(version).map_err(wrong)?;
             Ok::<_, Failure>((parameter, value.to_string()))
         };
         let mut notes = Vec::new();

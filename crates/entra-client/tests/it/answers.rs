@@ -6,7 +6,7 @@ use entra_proto::EndpointVersion;
 use crate::support::{self, Answer, CountedRandom, Service, VirtualClock, Wire, api, app, secret};
 
 fn client(service: &Service, version: EndpointVersion) -> Client {
-    Client::builder(app(secret()).on(version), Wire::to(service))
+    Client::builder(app(secret()).with_endpoint_version(version), Wire::to(service))
         .clock(VirtualClock::new())
         .secure_random(CountedRandom::default())
         .build()

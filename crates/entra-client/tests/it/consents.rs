@@ -45,7 +45,8 @@ fn client_info(tenant: &str) -> String {
 
 fn application(tenant: &str) -> Application {
     let authority = format!("https://login.microsoftonline.com/{tenant}").parse().unwrap();
-    Application::new(authority, Guid::from_bytes([0xaa; 16]).into(), secret()).on(EndpointVersion::V1)
+    Application::new(authority, Guid::from_bytes([0xaa; 16]).into(), secret())
+        .with_endpoint_version(EndpointVersion::V1)
 }
 
 fn target() -> Target {

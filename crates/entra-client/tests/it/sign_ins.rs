@@ -290,7 +290,7 @@ impl SecureRandom for Drawn {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_kept_for_a_browser_outlives_the_process() {
-    let application = app(secret()).on(EndpointVersion::V1);
+    let application = app(secret()).with_endpoint_version(EndpointVersion::V1);
     let client = |service: &Service| {
         let builder = Client::builder(application.clone(), Wire::to(service));
         builder

@@ -372,7 +372,7 @@ fn a_newer_refresh_token_is_tried_once() {
 async fn a_user_of_another_application_or_cloud_is_refused() {
     let stage = Stage::new(rotating());
     let someone = signed_in(&stage.client).await.user.unwrap();
-    let elsewhere = app(secret()).at("https://login.microsoftonline.us/contoso.com".parse().unwrap());
+    let elsewhere = app(secret()).with_authority("https://login.microsoftonline.us/contoso.com".parse().unwrap());
     let authority = app(secret()).authority().clone();
     let another = Application::new(authority, Guid::from_bytes([0xbb; 16]).into(), secret());
     for application in [elsewhere, another] {
@@ -431,7 +431,7 @@ fn the_blocking_client_does_all_of_it() {
     let service = rotating();
     let client = blocking_client(app(secret()), &service);
     let flow = blocking::ConsentFlow::new(&client, api("graph"), uri()).unwrap();
-    let flow = flow.with(|request| request.login_hint("admin@contoso.com"));
+    let flow = flow.with(|request| request.with_login_hint("admin@contoso.com"));
     let (url, pending) = flow.start().unwrap();
     assert!(url.contains("&login_hint=admin%40contoso.com"), "{url}");
     let redirect = Redirect::from_form(format!("code=c&state={}", pending.state()).as_bytes()).unwrap();

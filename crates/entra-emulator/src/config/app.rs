@@ -150,7 +150,7 @@ impl App {
         self
     }
 
-    /// Registers the app in this tenant (GUID or domain). Elsewhere it is unknown (AADSTS700016).
+    /// Registers the app in this tenant (GUID or domain). UnlistedOrigin it is unknown (AADSTS700016).
     pub fn home(self, tenant: impl Into<String>) -> Self {
         Self {
             home_tenant: Some(tenant.into()),

@@ -48,7 +48,7 @@ impl AdminConsentRequest {
 
     /// The same request, for these permissions: v2 only, where it has to be said. Application permissions go by `/.default`.
     #[must_use]
-    pub fn target(mut self, target: impl Into<Target>) -> Self {
+    pub fn with_target(mut self, target: impl Into<Target>) -> Self {
         self.target = Some(target.into());
         self
     }
@@ -63,7 +63,7 @@ impl AdminConsentRequest {
         let scope = match (&self.target, app.version) {
             (Some(target), EndpointVersion::V2) => {
                 target.check_for_user()?;
-                Some(target.on(app.version)?.1)
+                Some(target.wire_parameter(app.version)?.1)
             }
             (None, EndpointVersion::V1) => None,
             (None, EndpointVersion::V2) => {

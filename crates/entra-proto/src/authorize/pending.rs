@@ -129,7 +129,7 @@ impl PendingAuthorization {
             verifier: self.verifier.clone(),
             nonce: self.nonce.clone(),
         };
-        TokenRequest::of(application.clone().on(version), grant, target)
+        TokenRequest::of(application.clone().with_endpoint_version(version), grant, target)
     }
 
     /// The state, by which it can be found again when the browser is back.

@@ -24,9 +24,9 @@ use crate::target::Target;
 ///
 /// let common = "https://login.microsoftonline.com/common".parse()?;
 /// let app = Application::new(common, "2d4d11a2-f814-46a7-890a-274a72a7309e".parse()?, ClientSecret::new("s3cret")?)
-///     .on(EndpointVersion::V1);
+///     .with_endpoint_version(EndpointVersion::V1);
 /// let target = Target::resource("https://manage.office.com")?;
-/// let request = app.authorize(target, "https://www.mycompany.com/myapp/".parse()?).prompt(Prompt::AdminConsent);
+/// let request = app.authorize(target, "https://www.mycompany.com/myapp/".parse()?).with_prompt(Prompt::AdminConsent);
 ///
 /// let (url, pending) = request.start(&[7; 96])?; // 96 random bytes of yours
 /// assert!(url.starts_with("https://login.microsoftonline.com/common/oauth2/authorize?"));
@@ -75,35 +75,35 @@ impl AuthorizeRequest {
 
     /// The same request, answered in this way.
     #[must_use]
-    pub fn response_mode(mut self, response_mode: ResponseMode) -> Self {
+    pub fn with_response_mode(mut self, response_mode: ResponseMode) -> Self {
         self.response_mode = response_mode;
         self
     }
 
     /// The same request, with what the person must be asked.
     #[must_use]
-    pub fn prompt(mut self, prompt: Prompt) -> Self {
+    pub fn with_prompt(mut self, prompt: Prompt) -> Self {
         self.prompt = Some(prompt);
         self
     }
 
     /// The same request, with the name of who will sign in, which fills in the field of the page.
     #[must_use]
-    pub fn login_hint(mut self, user: impl Into<String>) -> Self {
+    pub fn with_login_hint(mut self, user: impl Into<String>) -> Self {
         self.login_hint = Some(user.into());
         self
     }
 
     /// The same request, with the domain of who will sign in, which skips the page that finds it out.
     #[must_use]
-    pub fn domain_hint(mut self, domain: impl Into<String>) -> Self {
+    pub fn with_domain_hint(mut self, domain: impl Into<String>) -> Self {
         self.domain_hint = Some(domain.into());
         self
     }
 
     /// The same request, with the claims that a challenge or a refusal asked for; they go with the redemption as well.
     #[must_use]
-    pub fn claims(mut self, claims: ClaimsRequest) -> Self {
+    pub fn with_claims(mut self, claims: ClaimsRequest) -> Self {
         self.claims = Some(claims);
         self
     }
@@ -111,7 +111,7 @@ impl AuthorizeRequest {
     /// The same request, with a redirect that names the account's home tenant (`client_info`): see
     /// [`PendingAuthorization::told`].
     #[must_use]
-    pub fn client_info(mut self) -> Self {
+    pub fn with_client_info(mut self) -> Self {
         self.client_info = true;
         self
     }

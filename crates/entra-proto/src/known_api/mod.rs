@@ -140,14 +140,17 @@ mod tests {
             for audience in audiences {
                 let target = Target::resource(audience).expect(audience);
                 assert_eq!(
-                    target.on(EndpointVersion::V1).unwrap(),
+                    target.wire_parameter(EndpointVersion::V1).unwrap(),
                     ("resource", (*audience).into())
                 );
-                let (name, scope) = target.on(EndpointVersion::V2).unwrap();
+                let (name, scope) = target.wire_parameter(EndpointVersion::V2).unwrap();
                 assert_eq!((name, &*scope), ("scope", format!("{audience}/.default").as_str()));
                 let back = Target::scopes(&scope).expect(audience);
                 assert_eq!(back.audience().unwrap(), *audience);
-                assert_eq!(back.on(EndpointVersion::V1).unwrap(), ("resource", (*audience).into()));
+                assert_eq!(
+                    back.wire_parameter(EndpointVersion::V1).unwrap(),
+                    ("resource", (*audience).into())
+                );
                 assert!(KnownApi::with_audience(audience).is_some(), "{audience}");
             }
             assert_eq!(Target::from(api.resource()), Target::resource(api.audience).unwrap());

@@ -204,7 +204,8 @@ fn on_ad_fs(signer: impl Signer + 'static) -> TokenRequest {
 
 fn on_v1(signer: impl Signer + 'static) -> TokenRequest {
     let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
-    let app = Application::new(authority, Guid::from_bytes([0xaa; 16]).into(), signer).on(EndpointVersion::V1);
+    let app = Application::new(authority, Guid::from_bytes([0xaa; 16]).into(), signer)
+        .with_endpoint_version(EndpointVersion::V1);
     app.client_credentials(Target::resource("https://graph.microsoft.com").unwrap())
         .unwrap()
 }
@@ -273,7 +274,7 @@ fn the_core_of_an_assertion_is_what_the_official_clients_sign() {
         if text("alg") == "RS256" && names("header").any(|name| name == "x5t") {
             credential = credential.with_algorithm(SigningAlgorithm::Rs256);
         }
-        let app = Application::new(authority, text("iss").parse().unwrap(), credential).on(version);
+        let app = Application::new(authority, text("iss").parse().unwrap(), credential).with_endpoint_version(version);
         let request = app
             .client_credentials(Target::resource("https://graph.microsoft.com").unwrap())
             .unwrap();

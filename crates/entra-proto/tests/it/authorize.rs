@@ -21,10 +21,10 @@ fn map<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
 /// The consent URL of the Office 365 Management APIs' document, with what makes it safe and asks an administrator.
 #[test]
 fn on_v1_an_administrator_is_asked_for_a_resource() {
-    let app = application("https://login.windows.net/common").on(EndpointVersion::V1);
+    let app = application("https://login.windows.net/common").with_endpoint_version(EndpointVersion::V1);
     let target = Target::resource("https://manage.office.com").unwrap();
     let plain = RedirectUri::over_plain_http("http://www.mycompany.com/myapp/").unwrap();
-    let request = app.authorize(target, plain).prompt(Prompt::AdminConsent);
+    let request = app.authorize(target, plain).with_prompt(Prompt::AdminConsent);
     let (url, pending) = request.start(&random(1)).unwrap();
     let (address, parameters) = read(&url);
     assert_eq!(address, "https://login.microsoftonline.com/common/oauth2/authorize");
@@ -71,11 +71,11 @@ fn on_v2_scopes_of_several_apis_are_asked_for_and_every_wish_is_in_the_url() {
     let claims = ClaimsRequest::parse(r#"{"id_token":{"auth_time":{"essential":true}}}"#).unwrap();
     let request = app
         .authorize(target, "https://a.example/cb?x=1&y=a+b".parse().unwrap())
-        .response_mode(ResponseMode::FormPost)
-        .prompt(Prompt::SelectAccount)
-        .login_hint("jane+doe@contoso.com")
-        .domain_hint("contoso.com&x")
-        .claims(claims);
+        .with_response_mode(ResponseMode::FormPost)
+        .with_prompt(Prompt::SelectAccount)
+        .with_login_hint("jane+doe@contoso.com")
+        .with_domain_hint("contoso.com&x")
+        .with_claims(claims);
     let (url, pending) = request.start(&random(1)).unwrap();
     let (address, parameters) = read(&url);
     assert_eq!(
@@ -126,7 +126,7 @@ fn every_prompt_and_mode_has_its_word() {
     ] {
         let url = app
             .authorize(graph(), back())
-            .prompt(prompt)
+            .with_prompt(prompt)
             .start(&random(1))
             .unwrap()
             .0;
@@ -139,7 +139,7 @@ fn every_prompt_and_mode_has_its_word() {
     ] {
         let url = app
             .authorize(graph(), back())
-            .response_mode(mode)
+            .with_response_mode(mode)
             .start(&random(1))
             .unwrap()
             .0;
@@ -182,10 +182,10 @@ fn what_the_service_would_refuse_is_not_sent_out() {
         Err(error @ Error::Input(_)) => format!("{:#}", Report::of(&error)),
         other => panic!("{other:?}"),
     };
-    let (v1, v2) = (common().on(EndpointVersion::V1), common());
+    let (v1, v2) = (common().with_endpoint_version(EndpointVersion::V1), common());
     let error = refusal(
         v2.authorize(graph(), back())
-            .prompt(Prompt::AdminConsent)
+            .with_prompt(Prompt::AdminConsent)
             .start(&random(1)),
     );
     assert!(error.contains("Application::admin_consent"), "{error}");
@@ -215,7 +215,7 @@ fn what_the_service_would_refuse_is_not_sent_out() {
 
 #[test]
 fn both_admin_consent_pages_have_their_url() {
-    let v1 = common().on(EndpointVersion::V1);
+    let v1 = common().with_endpoint_version(EndpointVersion::V1);
     let (url, pending) = v1.admin_consent(back()).start(&[5; 32]).unwrap();
     let (address, parameters) = read(&url);
     assert_eq!(address, "https://login.microsoftonline.com/common/adminconsent");
@@ -224,7 +224,7 @@ fn both_admin_consent_pages_have_their_url() {
 
     let v2 = application("https://login.microsoftonline.com/organizations");
     let scope = "https://graph.microsoft.com/.default";
-    let request = v2.admin_consent(back()).target(Target::scopes(scope).unwrap());
+    let request = v2.admin_consent(back()).with_target(Target::scopes(scope).unwrap());
     let (url, pending) = request.start(&[6; 32]).unwrap();
     let (address, parameters) = read(&url);
     assert_eq!(
@@ -240,7 +240,7 @@ fn both_admin_consent_pages_have_their_url() {
     assert_eq!(parameters, expected);
     let resource = v2
         .admin_consent(back())
-        .target(Target::resource("https://graph.microsoft.com").unwrap());
+        .with_target(Target::resource("https://graph.microsoft.com").unwrap());
     assert_eq!(resource.start(&[6; 32]).unwrap().0, url);
     assert_ne!(resource.start(&[7; 32]).unwrap().0, url);
 
@@ -249,13 +249,13 @@ fn both_admin_consent_pages_have_their_url() {
     let consumers = application("https://login.microsoftonline.com/consumers");
     for (request, text) in [
         (v2.admin_consent(back()), "which API"),
-        (common().admin_consent(back()).target(graph()), "organizations"),
+        (common().admin_consent(back()).with_target(graph()), "organizations"),
         (
-            consumers.admin_consent(back()).target(graph()),
+            consumers.admin_consent(back()).with_target(graph()),
             "personal Microsoft accounts",
         ),
-        (v2.admin_consent(back()).target(mixed), "one or the other"),
-        (v1.admin_consent(back()).target(graph()), "leave the target out"),
+        (v2.admin_consent(back()).with_target(mixed), "one or the other"),
+        (v1.admin_consent(back()).with_target(graph()), "leave the target out"),
     ] {
         let error = format!("{:#}", Report::from(request.start(&[5; 32]).unwrap_err()));
         assert!(error.contains(text), "{error}");
@@ -264,8 +264,11 @@ fn both_admin_consent_pages_have_their_url() {
 
 #[test]
 fn a_code_can_be_redeemed_for_the_identity_alone() {
-    let v1 = common().on(EndpointVersion::V1);
-    let request = v1.authorize(graph(), back()).prompt(Prompt::AdminConsent).client_info();
+    let v1 = common().with_endpoint_version(EndpointVersion::V1);
+    let request = v1
+        .authorize(graph(), back())
+        .with_prompt(Prompt::AdminConsent)
+        .with_client_info();
     let (url, pending) = request.start(&random(1)).unwrap();
     assert!(url.contains("&client_info=1"), "{url}");
     let came = |more: &str| Redirect::from_query(&format!("code=c&state={}{more}", pending.state())).unwrap();
@@ -306,7 +309,9 @@ fn a_code_can_be_redeemed_for_the_identity_alone() {
 
 #[test]
 fn the_tenant_of_personal_accounts_consents_to_nothing() {
-    let on_v1 = |tenant| application(&format!("https://login.microsoftonline.com/{tenant}")).on(EndpointVersion::V1);
+    let on_v1 = |tenant| {
+        application(&format!("https://login.microsoftonline.com/{tenant}")).with_endpoint_version(EndpointVersion::V1)
+    };
     for tenant in ["consumers", "9188040d-6c67-4c5b-b112-36a304b66dad"] {
         let error = on_v1(tenant).admin_consent(back()).start(&[5; 32]).unwrap_err();
         assert!(

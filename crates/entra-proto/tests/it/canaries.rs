@@ -150,7 +150,7 @@ pub(super) fn body(members: &Value, way: u8) -> String {
 pub(super) fn application(version: EndpointVersion) -> Application {
     let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
     let secret = ClientSecret::new("own-secret-of-the-request").unwrap();
-    Application::new(authority, Guid::from_bytes([0xaa; 16]).into(), secret).on(version)
+    Application::new(authority, Guid::from_bytes([0xaa; 16]).into(), secret).with_endpoint_version(version)
 }
 
 /// Reads a response as every endpoint's, and checks each error.

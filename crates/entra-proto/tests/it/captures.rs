@@ -107,7 +107,7 @@ fn application(capture: &Value) -> Application {
         Some(secret) => Application::new(authority, id, ClientSecret::new(secret.as_str().unwrap()).unwrap()),
         None => Application::new(authority, id, ClientAssertion::new(assertion(form)).unwrap()),
     };
-    app.on(version)
+    app.with_endpoint_version(version)
 }
 
 /// The assertion of a capture. One that was signed is not in it: it is compared with the assertions themselves.

@@ -64,7 +64,7 @@ fn v1_says_verification_url_and_writes_numbers_as_strings() {
         Guid::from_bytes([1; 16]).into(),
         ClientCredential::Public,
     )
-    .on(EndpointVersion::V1)
+    .with_endpoint_version(EndpointVersion::V1)
     .device_code(Target::resource("https://graph.microsoft.com").unwrap())
     .unwrap()
     .encode(Guid::from_bytes([7; 16]));

@@ -22,7 +22,7 @@ pub(super) const GRANTS: [&str; 5] = ["client_credentials", "code", "refresh", "
 
 pub(super) fn application(version: EndpointVersion, credential: impl Into<ClientCredential>) -> Application {
     let authority: Authority = "https://login.microsoftonline.com/contoso.com".parse().unwrap();
-    Application::new(authority, ID.parse().unwrap(), credential).on(version)
+    Application::new(authority, ID.parse().unwrap(), credential).with_endpoint_version(version)
 }
 
 pub(super) fn confidential(version: EndpointVersion) -> Application {
@@ -151,7 +151,7 @@ fn on_behalf_of_a_user_v2_sends_the_scopes_as_they_are_and_v1_the_resource_and_o
 
 #[test]
 fn a_code_is_redeemed_where_it_came_from() {
-    let app = public(V2).at("https://login.microsoftonline.com/common".parse().unwrap());
+    let app = public(V2).with_authority("https://login.microsoftonline.com/common".parse().unwrap());
     let (_, request) = redeemed(&app, scopes("User.Read"), "0.AX+/=").unwrap();
     let verifier = URL_SAFE_NO_PAD.encode([7; 32]);
     check(
@@ -256,7 +256,7 @@ fn a_region_is_for_the_application_itself_and_no_user() {
     for version in [V1, V2] {
         let app = confidential(version);
         let region = app.authority().with_region("westeurope".parse().unwrap()).unwrap();
-        let regional = app.clone().at(region);
+        let regional = app.clone().with_authority(region);
         for grant in GRANTS {
             let target = || scopes("https://a.example/.default");
             let asked = |app: &Application| {
@@ -298,15 +298,4 @@ fn a_public_client_proves_nothing_and_is_no_daemon_and_no_api() {
             );
         }
     }
-}
-
-#[test]
-fn the_password_grant_is_refused_and_says_what_to_use() {
-    let error = public(V2).password().unwrap_err();
-    assert!(!error.is_retryable());
-    let text = format!("{:#}", Report::of(&error));
-    assert!(
-        text.contains("password is not supported") && text.contains("device code or a browser"),
-        "{text}"
-    );
 }

@@ -52,7 +52,7 @@ proptest! {
                 prop_assert!(!form.contains_key("resource"));
                 let words: Vec<&str> = form["scope"].split(' ').collect();
                 let asks_a_user = !matches!(grant, "client_credentials" | "on_behalf_of");
-                let (_, plain) = request.target().on(V2).unwrap();
+                let (_, plain) = request.target().wire_parameter(V2).unwrap();
                 prop_assert!(form["scope"].starts_with(&*plain), "{} {}", form["scope"], plain);
                 let added = form["scope"][plain.len()..].split_ascii_whitespace().collect::<Vec<_>>();
                 prop_assert!(added.iter().all(|word| asks_a_user && ["openid", "profile", "offline_access"].contains(word)));

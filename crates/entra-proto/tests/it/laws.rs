@@ -22,7 +22,7 @@ fn application(version: EndpointVersion, secret: &str) -> Application {
         Guid::from_bytes([0xaa; 16]).into(),
         ClientSecret::new(secret).unwrap(),
     )
-    .on(version)
+    .with_endpoint_version(version)
 }
 
 /// What an independent parser finds in the body.
@@ -177,18 +177,18 @@ fn whatever_changes_the_token_changes_the_key() {
     let one = request(&base, graph);
     let others = [
         request(&base, "https://graph.microsoft.com//.default openid"),
-        request(&base.clone().on(EndpointVersion::V1), graph),
+        request(&base.clone().with_endpoint_version(EndpointVersion::V1), graph),
         request(&base.clone().with_capabilities(&["cp1"]), graph),
         request(
             &base
                 .clone()
-                .at("https://login.microsoftonline.com/fabrikam.com".parse().unwrap()),
+                .with_authority("https://login.microsoftonline.com/fabrikam.com".parse().unwrap()),
             graph,
         ),
         request(
             &base
                 .clone()
-                .at("https://login.microsoftonline.us/contoso.com".parse().unwrap()),
+                .with_authority("https://login.microsoftonline.us/contoso.com".parse().unwrap()),
             graph,
         ),
         one.clone().with_claims(r#"{"access_token":{"nbf":null}}"#).unwrap(),
@@ -282,7 +282,7 @@ fn hostile_tenants_are_refused() {
 fn a_daemon_belongs_to_one_tenant() {
     for tenant in ["common", "organizations", "consumers"] {
         let authority: Authority = format!("https://login.microsoftonline.com/{tenant}").parse().unwrap();
-        let app = application(EndpointVersion::V2, "s").at(authority);
+        let app = application(EndpointVersion::V2, "s").with_authority(authority);
         let error = format!(
             "{:#}",
             Report::from(

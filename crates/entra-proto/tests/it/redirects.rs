@@ -9,7 +9,7 @@ use crate::browser::{BACK, TENANT, application, back, common, form, problem, sta
 
 #[test]
 fn a_consent_is_a_consent_where_nothing_refuses_it() {
-    let app = common().on(EndpointVersion::V1);
+    let app = common().with_endpoint_version(EndpointVersion::V1);
     let pending = app.admin_consent(back()).start(&[5; 32]).unwrap().1;
     let state = pending.state().to_owned();
     let accept = |rest: &str| pending.accept(&app, &Redirect::from_query(&format!("state={state}&{rest}")).unwrap());
@@ -85,7 +85,9 @@ fn a_consent_is_a_consent_where_nothing_refuses_it() {
 fn a_consent_is_of_the_application_the_authority_and_the_tenant_that_were_asked() {
     const OTHER: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
     const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
-    let at = |tenant: &str| application(&format!("https://login.microsoftonline.com/{tenant}")).on(EndpointVersion::V1);
+    let at = |tenant: &str| {
+        application(&format!("https://login.microsoftonline.com/{tenant}")).with_endpoint_version(EndpointVersion::V1)
+    };
     let accept = |asked: &Application, now: &Application, tenant: &str, more: &[(&str, &str)]| {
         let pending = asked.admin_consent(back()).start(&[5; 32]).unwrap().1;
         let mut query = form_urlencoded::Serializer::new(String::new());
@@ -103,7 +105,7 @@ fn a_consent_is_of_the_application_the_authority_and_the_tenant_that_were_asked(
         at("organizations"),
         asked
             .clone()
-            .at("https://login.microsoftonline.us/common".parse().unwrap()),
+            .with_authority("https://login.microsoftonline.us/common".parse().unwrap()),
         Application::new(
             asked.authority().clone(),
             TENANT.parse().unwrap(),
@@ -117,7 +119,15 @@ fn a_consent_is_of_the_application_the_authority_and_the_tenant_that_were_asked(
         );
     }
     // A version and a credential make no other application.
-    assert!(accept(&asked, &asked.clone().on(EndpointVersion::V2), TENANT, &[]).is_ok());
+    assert!(
+        accept(
+            &asked,
+            &asked.clone().with_endpoint_version(EndpointVersion::V2),
+            TENANT,
+            &[]
+        )
+        .is_ok()
+    );
 
     let issuer = format!("https://login.microsoftonline.com/{TENANT}/v2.0");
     assert!(accept(&asked, &asked, TENANT, &[("iss", &issuer)]).is_ok());
@@ -214,8 +224,8 @@ fn a_refusal_counts_before_the_code_beside_it_and_a_wrong_state_before_both() {
         );
     }
     for app in [
-        common().at("https://login.microsoftonline.com/organizations".parse().unwrap()),
-        common().at("https://login.microsoftonline.us/common".parse().unwrap()),
+        common().with_authority("https://login.microsoftonline.com/organizations".parse().unwrap()),
+        common().with_authority("https://login.microsoftonline.us/common".parse().unwrap()),
         Application::new(
             "https://login.microsoftonline.com/common".parse().unwrap(),
             TENANT.parse().unwrap(),
@@ -232,7 +242,7 @@ fn a_refusal_counts_before_the_code_beside_it_and_a_wrong_state_before_both() {
     }
     // Another credential or version is no other application: the version is that of the sign-in.
     let request = pending.redeem(
-        &app.clone().on(EndpointVersion::V1),
+        &app.clone().with_endpoint_version(EndpointVersion::V1),
         &Redirect::from_query(&format!("{state}&code=c")).unwrap(),
     );
     assert_eq!(request.unwrap().application().version(), EndpointVersion::V2);

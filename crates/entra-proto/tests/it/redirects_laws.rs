@@ -33,11 +33,12 @@ fn sign_in() -> impl Strategy<Value = (Application, PendingAuthorization)> {
     (authority, version, target(), claims, uri, bytes).prop_filter_map(
         "cannot be asked for",
         |(authority, version, target, claims, uri, bytes)| {
-            let app = Application::new(authority, ID.parse().unwrap(), ClientCredential::Public).on(version);
+            let app = Application::new(authority, ID.parse().unwrap(), ClientCredential::Public)
+                .with_endpoint_version(version);
             let mut request = app.authorize(target, format!("https://a.example/{uri}").parse().ok()?);
             if let Some(name) = claims {
                 let claims = serde_json::json!({ name: { "essential": true } }).to_string();
-                request = request.claims(ClaimsRequest::parse(&claims).unwrap());
+                request = request.with_claims(ClaimsRequest::parse(&claims).unwrap());
             }
             let (_, pending) = request.start(&bytes.try_into().unwrap()).ok()?;
             Some((app, pending))
@@ -107,7 +108,7 @@ proptest! {
         way in any::<u8>(),
     ) {
         let app = common();
-        let (pending, consent) = (started(&app), app.clone().on(EndpointVersion::V1).admin_consent(back()).start(&[9; 32]).unwrap().1);
+        let (pending, consent) = (started(&app), app.clone().with_endpoint_version(EndpointVersion::V1).admin_consent(back()).start(&[9; 32]).unwrap().1);
         let read = [
             Redirect::from_form(&bytes),
             Redirect::from_query(&text),

@@ -181,7 +181,7 @@ fn application(version: EndpointVersion) -> Application {
         Guid::from_bytes([0xaa; 16]).into(),
         ClientSecret::new("s3cret").unwrap(),
     )
-    .on(version)
+    .with_endpoint_version(version)
 }
 
 #[test]

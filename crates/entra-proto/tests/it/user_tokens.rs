@@ -150,7 +150,7 @@ fn whatever_changes_a_users_token_changes_its_key() {
         );
         let elsewhere = app
             .clone()
-            .at("https://login.microsoftonline.com/fabrikam.com".parse().unwrap());
+            .with_authority("https://login.microsoftonline.com/fabrikam.com".parse().unwrap());
         let assertion = application(V2, ClientAssertion::new("a.b.c").unwrap());
         let another = Application::new(
             app.authority().clone(),
@@ -161,7 +161,12 @@ fn whatever_changes_a_users_token_changes_its_key() {
             base,
             key(&app, grant, "User.Read Mail.Read", "other"),
             key(&app, grant, "User.Read", "text"),
-            key(&app.clone().on(V1), grant, "User.Read Mail.Read", "text"),
+            key(
+                &app.clone().with_endpoint_version(V1),
+                grant,
+                "User.Read Mail.Read",
+                "text",
+            ),
             key(
                 &app.clone().with_capabilities(&["cp1"]),
                 grant,
@@ -232,7 +237,8 @@ fn an_id_token_of_another_tenant_is_refused_with_every_grant() {
         let authority = format!("https://login.microsoftonline.com/{asked}")
             .parse::<Authority>()
             .unwrap();
-        let app = Application::new(authority, ID.parse().unwrap(), ClientSecret::new("s3cret").unwrap()).on(V1);
+        let app = Application::new(authority, ID.parse().unwrap(), ClientSecret::new("s3cret").unwrap())
+            .with_endpoint_version(V1);
         for grant in GRANTS.into_iter().filter(|grant| *grant != "client_credentials") {
             let Ok(request) = request(&app, grant, Target::resource("https://a.example").unwrap(), "text") else {
                 continue;

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use entra_tower::{BearerError, BearerLayer, BuildError, Elsewhere};
+use entra_tower::{BearerError, BearerLayer, BuildError, UnlistedOrigin};
 use http::{HeaderValue, Request};
 use tower::{Layer, Service, ServiceExt};
 
@@ -116,7 +116,7 @@ async fn another_origin_is_refused_before_anything_is_sent() {
     let mut service = layer(&entra).layer(api.clone());
     for uri in ELSEWHERE {
         let error = send(&mut service, get(uri)).await.unwrap_err();
-        assert!(matches!(error, BearerError::Elsewhere { .. }), "{uri}: {error}");
+        assert!(matches!(error, BearerError::UnlistedOrigin { .. }), "{uri}: {error}");
     }
     assert_eq!((entra.requests(), api.tokens().len()), (0, 0));
     for uri in HERE {
@@ -128,7 +128,7 @@ async fn another_origin_is_refused_before_anything_is_sent() {
 async fn another_origin_is_served_untouched_where_that_is_wanted() {
     let (entra, api) = (Entra::new(), Api::taking(&["t1"], unauthorized()));
     let mut service = layer(&entra)
-        .elsewhere(Elsewhere::WithoutToken)
+        .unlisted_origin(UnlistedOrigin::WithoutToken)
         .replay()
         .layer(api.clone());
     for uri in ELSEWHERE {
@@ -147,7 +147,7 @@ async fn another_origin_is_served_untouched_where_that_is_wanted() {
 #[tokio::test]
 async fn a_refusal_from_another_origin_says_nothing_about_the_token() {
     let (entra, api) = (Entra::new(), Api::taking(&["t1"], unauthorized()));
-    let mut service = entra.layer().elsewhere(Elsewhere::WithoutToken).layer(api);
+    let mut service = entra.layer().unlisted_origin(UnlistedOrigin::WithoutToken).layer(api);
     for uri in [USERS, USERS, "https://evil.test/", USERS] {
         let (status, token) = send(&mut service, get(uri)).await.unwrap();
         assert_eq!((status == 200, &*token == "t1"), (uri == USERS, uri == USERS));

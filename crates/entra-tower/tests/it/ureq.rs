@@ -8,7 +8,7 @@ use entra_client::blocking::{Client, TokenSource};
 use entra_client::clock::ManualClock;
 use entra_proto::Timestamp;
 use entra_proto::acquire::RetryPolicy;
-use entra_tower::{BearerError, BearerMiddleware, Elsewhere};
+use entra_tower::{BearerError, BearerMiddleware, UnlistedOrigin};
 use entra_transport::{Body, Response, blocking_transport_fn};
 use http::StatusCode;
 use ureq::config::RedirectAuthHeaders;
@@ -178,11 +178,11 @@ fn another_origin_is_refused_or_served_untouched() {
     let error = agent(middleware(), false).get(&server.origin).call().unwrap_err();
     let Error::Other(error) = error else { panic!("{error}") };
     assert!(
-        matches!(error.downcast_ref(), Some(BearerError::Elsewhere { .. })),
+        matches!(error.downcast_ref(), Some(BearerError::UnlistedOrigin { .. })),
         "{error}"
     );
     assert_eq!(server.seen().len(), 0);
-    let agent = agent(middleware().elsewhere(Elsewhere::WithoutToken), false);
+    let agent = agent(middleware().unlisted_origin(UnlistedOrigin::WithoutToken), false);
     get(&agent, &server.origin);
     assert_eq!(
         (server.tokens(), entra.forms().len()),

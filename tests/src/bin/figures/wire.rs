@@ -110,7 +110,7 @@ fn client(server: &Server, credential: impl Into<ClientCredential>) -> Client {
         .added_roots_only(true)
         .build()
         .unwrap();
-    let application = application(credential).at(Authority::new(cloud, tenant).unwrap());
+    let application = application(credential).with_authority(Authority::new(cloud, tenant).unwrap());
     Client::builder(application, transport).policy(roomy()).build().unwrap()
 }
 

@@ -161,7 +161,7 @@ fn examine_target(
         if let Some(claims) = &arguments.claims {
             request.with_claims(claims)?;
         }
-        let (parameter, value) = target.on(version)?;
+        let (parameter, value) = target.wire_parameter(version)?;
         let found = format!("{}, asked for by {parameter}={value}", target.audience()?);
         Ok::<_, Failure>((target, found))
     };

@@ -97,7 +97,7 @@ const VARIABLES: &[(&[(&str, &str)], Way)] = &[
     ),
 ];
 
-// Elsewhere, names of variables that differ in case only are the same.
+// UnlistedOrigin, names of variables that differ in case only are the same.
 #[cfg(unix)]
 #[test]
 fn variables_count_in_the_order_of_curl() {
