@@ -112,11 +112,13 @@ impl Token {
 
     /// The number of the request that brought it, among those of its slot: a token with a greater one was requested later. 0 where no
     /// slot keeps it.
+    #[inline]
     pub(crate) fn number(&self) -> u64 {
         self.0.number
     }
 
     /// What to do with it now.
+    #[inline]
     pub(crate) fn freshness(&self, now: Moment) -> Freshness {
         self.age(now)
             .map_or(Freshness::Missing, |age| self.0.stages.at_nanos(age))

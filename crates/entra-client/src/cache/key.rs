@@ -25,6 +25,7 @@ impl Key {
         self.user.as_ref().is_none_or(User::has_lasting_name)
     }
 
+    #[inline]
     pub(crate) fn view(&self) -> KeyRef<'_> {
         KeyRef {
             tenant: &self.tenant,

@@ -79,10 +79,12 @@ impl Slot {
         }
     }
 
+    #[inline]
     pub(crate) fn key(&self) -> &Key {
         &self.key
     }
 
+    #[inline]
     pub(crate) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
