@@ -107,6 +107,7 @@ impl From<EnvironmentError> for FromEnvError {
 /// The error types of the crates that the features select.
 pub type Errors = (
     FromEnvError,
+    OfTenants,
     OfTower,
     OfValidate,
     entra_client::Errors,
@@ -142,6 +143,10 @@ pub type Errors = (
 /// In a log, `{:#}` shows the same in one line.
 pub type Report = ReportFor<Errors>;
 
+#[cfg(feature = "tenants")]
+type OfTenants = entra_tenants::Errors;
+#[cfg(not(feature = "tenants"))]
+type OfTenants = ();
 #[cfg(feature = "tower")]
 type OfTower = entra_tower::Errors;
 #[cfg(not(feature = "tower"))]

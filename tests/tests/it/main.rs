@@ -5,6 +5,7 @@ mod admin_consent;
 mod certificate;
 mod consent;
 mod daemon;
+mod errors;
 mod logs;
 mod peers;
 mod peers_assertions;
