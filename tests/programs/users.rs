@@ -1,5 +1,5 @@
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), entra::Report> {
     let client = entra::Client::from_env()?;
     let graph = entra::Target::resource("https://graph.microsoft.com")?;
     let users = reqwest::Client::new()

@@ -1,4 +1,4 @@
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), entra::Report> {
     let client = entra::blocking::Client::from_env()?;
     let token = client.token(&entra::Target::resource("https://graph.microsoft.com")?)?;
     let users = ureq::get("https://graph.microsoft.com/v1.0/users");
