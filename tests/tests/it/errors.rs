@@ -4,7 +4,9 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
-use entra_proto::{Cloud, Guid, KnownErrors, ReportFor, SignerError, Target, Timestamp, TokenResponse};
+use entra_proto::assertion::SignerError;
+use entra_proto::report::{KnownErrors, ReportFor};
+use entra_proto::{Cloud, Guid, Target, Timestamp, TokenResponse};
 use entra_transport::{AcquireError, TransportError};
 use http::{HeaderMap, StatusCode};
 
@@ -75,7 +77,7 @@ fn errors() -> Vec<Box<dyn Error>> {
         Box::new(entra_client::Error::from(reset())),
         Box::new(entra_client::BuildError::NoRuntime),
         Box::new(entra_tower::BearerError::Token(rejected().into())),
-        Box::new(entra_tower::BearerError::Elsewhere { origin: None }),
+        Box::new(entra_tower::BearerError::UnlistedOrigin { origin: None }),
         Box::new(entra_tower::BuildError::NoOrigin),
         Box::new(entra_credential::Error::PasswordNeeded),
         Box::new(entra_tenants::TenantStoreError::Io {
