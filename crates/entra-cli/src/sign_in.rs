@@ -69,8 +69,7 @@ impl FlowSettings {
 
     pub(crate) fn token(&self, wanted: &TokenSettings, policy: Policy) -> Result<Got, Failure> {
         let application = wanted.application(self.public, self.may_be_public())?;
-        let client = wanted.client_of(application.clone(), policy)?.build();
-        let client = client?;
+        let client = wanted.client_of(application, policy)?.build()?;
         let (target, options) = (wanted.target()?, wanted.options()?);
         let without_sign_in = |client: Client| -> Result<Got, Failure> {
             Ok(Got {

@@ -185,7 +185,8 @@ fn tunnel(mut client: TcpStream, target: u16, seen: &Mutex<Vec<String>>) -> io::
     let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
     let upstream = thread::spawn(move || {
         let copied = io::copy(&mut from_client, &mut to_server);
-        to_server.shutdown(Shutdown::Write).and(copied.map(drop))
+        to_server.shutdown(Shutdown::Write)?;
+        copied.map(drop)
     });
     io::copy(&mut server, &mut client)?;
     client.shutdown(Shutdown::Write)?;
