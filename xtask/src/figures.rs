@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
 use crate::Result;
-use crate::cargo::{cargo, passes, root, tree};
+use crate::cargo::{Fetched, cargo, fetch, host, passes, root, tree};
 use crate::readme::markdown;
 use crate::workspace::Workspace;
 
@@ -58,6 +58,7 @@ pub(crate) fn run() -> ExitCode {
     for (what, measure) in [
         (ELSEWHERE, measured_elsewhere as fn() -> Result<Vec<String>>),
         ("the collector", measured_of_collector),
+        ("the peers of entra-validate", measured_beside_peers),
     ] {
         match measure() {
             Ok(more) => lines.extend(more),
@@ -103,6 +104,25 @@ fn measured_elsewhere() -> Result<Vec<String>> {
 fn measured_of_collector() -> Result<Vec<String>> {
     let mut command = collector_load()?;
     command.arg("figures");
+    printed(command)
+}
+
+/// Runs the program that measures entra-validate beside validators of other projects, and gives back its figures.
+///
+/// It is a workspace of its own, whose packages are not on every machine.
+fn measured_beside_peers() -> Result<Vec<String>> {
+    let manifest = root().join("tests").join("peers").join("Cargo.toml");
+    match fetch(&manifest, Some(&host()?))? {
+        Fetched::All => {}
+        Fetched::Stale(why) => return Err(why.into()),
+        Fetched::Unreachable(why) => {
+            println!("SKIPPED: {why}");
+            return Ok(Vec::new());
+        }
+    }
+    let mut command = cargo(["run", "--release", "--quiet", "--locked", "--manifest-path"]);
+    command.arg(manifest);
+    command.arg("--target-dir").arg(root().join("target").join("peers"));
     printed(command)
 }
 
