@@ -1,6 +1,7 @@
 //! Certificates as credentials, and the assertions that they sign.
 
 use std::fmt::{self, Write as _};
+use std::future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,17 +101,13 @@ impl CertificateCredential {
         }
     }
 
-    /// Signs, and awaits the signer if it is async.
+    /// Returns the future of an async signer's signature. A blocking signer signs within this call.
     ///
-    /// # Errors
-    /// Returns the signer's error.
-    pub async fn sign_async(&self, assertion: &UnsignedAssertion) -> Result<Vec<u8>, SignerError> {
+    /// The future's output is an error if the signer fails.
+    pub fn sign_async<'a>(&'a self, assertion: &'a UnsignedAssertion) -> BoxFuture<'a, Result<Vec<u8>, SignerError>> {
         match &self.signer {
-            AnySigner::Blocking(_) => self.sign(assertion),
-            AnySigner::Async(signer) => {
-                let (certificate, algorithm) = (assertion.certificate(), assertion.algorithm());
-                signer.sign(certificate, algorithm, assertion.input()).await
-            }
+            AnySigner::Blocking(_) => Box::pin(future::ready(self.sign(assertion))),
+            AnySigner::Async(signer) => signer.sign(assertion.certificate(), assertion.algorithm(), assertion.input()),
         }
     }
 

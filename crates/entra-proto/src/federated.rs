@@ -1,6 +1,7 @@
 //! Credentials whose assertions another issuer issues: workload identity federation.
 
 use std::fmt;
+use std::future;
 use std::sync::Arc;
 
 use crate::error::Error;
@@ -120,14 +121,13 @@ impl FederatedCredential {
         }
     }
 
-    /// Fetches an assertion, and awaits the source if it is async.
+    /// Returns the future of an async source's assertion. A blocking source fetches it within this call.
     ///
-    /// # Errors
-    /// Returns the source's error.
-    pub async fn assertion_async(&self) -> Result<ClientAssertion, Error> {
+    /// The future's output is an error if the source fails.
+    pub fn assertion_async(&self) -> BoxFuture<'_, Result<ClientAssertion, Error>> {
         match &self.source {
-            AnySource::Blocking(_) => self.assertion(),
-            AnySource::Async(source) => source.assertion(&self.audience).await,
+            AnySource::Blocking(_) => Box::pin(future::ready(self.assertion())),
+            AnySource::Async(source) => source.assertion(&self.audience),
         }
     }
 }

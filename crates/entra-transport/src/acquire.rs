@@ -244,8 +244,14 @@ where
                 sleep(pause.duration()).await;
                 pause.resume(now())
             }
-            Step::Sign(sign) => sign.sign_async().await?,
-            Step::Assert(assert) => assert.fetch_async().await?,
+            Step::Sign(sign) => {
+                let signature = sign.credential().sign_async(sign.assertion()).await;
+                sign.done(signature)?
+            }
+            Step::Assert(assert) => {
+                let assertion = assert.credential().assertion_async().await;
+                assert.done(assertion)?
+            }
             Step::Done(token) => return Ok(token),
         }
     }

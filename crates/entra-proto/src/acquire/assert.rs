@@ -50,18 +50,11 @@ impl Assert {
     /// Fetches it from the credential's own source.
     ///
     /// # Errors
-    /// Returns the source's error. Also if the source is async: see [`fetch_async`](Self::fetch_async).
+    /// Returns the source's error. Also if the source is async: await
+    /// [`assertion_async`](FederatedCredential::assertion_async) of the [credential](Self::credential) then, and hand
+    /// its outcome to [`done`](Self::done).
     pub fn fetch(self) -> Result<Step, Error> {
         let assertion = self.credential.assertion();
-        self.done(assertion)
-    }
-
-    /// Fetches it from the credential's own source, and awaits that if it is async.
-    ///
-    /// # Errors
-    /// Returns the source's error.
-    pub async fn fetch_async(self) -> Result<Step, Error> {
-        let assertion = self.credential.assertion_async().await;
         self.done(assertion)
     }
 

@@ -52,18 +52,11 @@ impl Sign {
     /// Signs with the credential's own signer.
     ///
     /// # Errors
-    /// Returns the signer's error. Also if the signer is async: see [`sign_async`](Self::sign_async).
+    /// Returns the signer's error. Also if the signer is async: await
+    /// [`sign_async`](CertificateCredential::sign_async) of the [credential](Self::credential) then, and hand its
+    /// outcome to [`done`](Self::done).
     pub fn sign(self) -> Result<Step, Error> {
         let signature = self.credential.sign(&self.unsigned);
-        self.done(signature)
-    }
-
-    /// Signs with the credential's own signer, and awaits it if it is async.
-    ///
-    /// # Errors
-    /// Returns the signer's error.
-    pub async fn sign_async(self) -> Result<Step, Error> {
-        let signature = self.credential.sign_async(&self.unsigned).await;
         self.done(signature)
     }
 
