@@ -4,7 +4,6 @@ fn main() -> Result<(), entra::Report> {
     let secret = ClientSecret::new(std::fs::read_to_string("client-secret")?)?;
     let app = Application::new(authority, "535fb089-9ff3-47b6-9bfb-4f1264799865".parse()?, secret);
     let client = Client::new(app, UreqTransport::new()?);
-    let token = client.token(&Target::resource("https://graph.microsoft.com")?)?;
-    println!("a token until {:?}", token.expires_at());
+    println!("a token until {:?}", client.token(&Target::resource("https://graph.microsoft.com")?)?.expires_at());
     Ok(())
 }

@@ -193,15 +193,17 @@ fn is_random(word: &str) -> bool {
     if holds_jwt(word) || is_client_secret(word) || (word.starts_with("MII") && word.len() >= 24) {
         return true;
     }
+    let parts = || word.split(['.', '-']);
+    // Capitals are lost in a host, and the last part of a JWT is no top-level domain.
+    if word.contains('.') && parts().any(|part| part.starts_with("eyj") && part.len() >= 10) {
+        return true;
+    }
     if is_host(word) {
-        let parts = || word.split(['.', '-']);
-        // Capitals are lost in a host.
-        let is_jwt = parts().any(|part| part.starts_with("eyj") && part.len() >= 10);
         let is_mixed = |part: &&str| {
             let (length, digits, turns) = measure(part);
             length >= 10 && digits >= 2 && turns * 4 >= length
         };
-        return is_jwt || parts().any(is_random) || parts().filter(is_mixed).count() > 1;
+        return parts().any(is_random) || parts().filter(is_mixed).count() > 1;
     }
     // A path. Base64 has slashes, and no dot.
     if word.contains(['/', '\\']) && (word.contains('.') || word.starts_with(['/', '~'])) {
@@ -334,6 +336,7 @@ mod tests {
             JWT,
             "eyJhbGciOiJub25lIn0",
             "https://eyjhbgcioi.eyjhdwqioijh.sabcdefghijklmnopqrs/",
+            "https://eyjhbgcioi.eyjnvg0qgwsauyb.m9yp03ip86q9mzziquf1",
             "https://0.axaatftp5fp-bjewgyr4vhqhc1k9.xz2vq8mn4rt6.example/",
             "abc8Q~dEfGhIjKlMnOpQrStUvWxYz0123456789-_",
             "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7",

@@ -28,9 +28,8 @@
 //! }
 //!
 //! impl BlockingTransport for MyTransport {
-//!     fn send(&self, request: Request) -> Result<Response, TransportError> {
-//!         let request = self.policy.admit(request)?;
-//! #       let _ = request;
+//!     fn send(&self, mut request: Request) -> Result<Response, TransportError> {
+//!         self.policy.admit(&mut request)?;
 //!         unimplemented!("send the request by an HTTP client")
 //!     }
 //! }

@@ -126,11 +126,12 @@ fn rejected(error: &entra_client::Error) -> Response {
             true => StatusCode::BAD_GATEWAY,
             false => StatusCode::BAD_REQUEST,
         };
-        note(&format!(
-            "connect: a consent failed: {:#}",
-            crate::failure::Report::of(error)
-        ));
-        Message::new("Nothing was connected", format!("The reason: {error}"), advice(error)).with(status)
+        let report = crate::failure::Report::of(error);
+        note(&format!("connect: a consent failed: {report:#}"));
+        // The IDs are for a support case of the administrator.
+        let ids = report.ids().map(|ids| format!(" ({ids})")).unwrap_or_default();
+        let reason = format!("The reason: {report}{ids}");
+        Message::new("Nothing was connected", reason, advice(error)).with(status)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use entra::Report;
 use entra_emulator::{Api, App, Emulator, Fault, TokenVersion};
 use entra_proto::claims::UnverifiedClaims;
 use entra_proto::error::ResponseProblem;
@@ -154,11 +155,9 @@ fn what_does_not_pass_is_refused_once() {
             );
         }
         let error = acquire(Fault::body("<html>sign in to the hotel's network</html>").content_type("text/html"));
-        assert!(
-            error.to_string().contains("proxy") && error.to_string().contains("text/html"),
-            "{error}"
-        );
-        assert!(!error.to_string().contains("hotel"), "{error}");
+        let report = format!("{:#}", Report::of(&error));
+        assert!(report.contains("proxy") && report.contains("text/html"), "{report}");
+        assert!(!report.contains("hotel"), "{report}");
     }
 }
 

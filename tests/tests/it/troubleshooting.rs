@@ -1,5 +1,6 @@
 //! The troubles that the daemon's documents tell of, brought about on purpose: what the service answers, and what we make of it.
 
+use entra::Report;
 use entra_emulator::{App, Emulator};
 use entra_proto::error::{ErrorClass, ServiceError};
 use entra_proto::{Body, EndpointVersion, Error, Target, Timestamp, TokenResponse};
@@ -95,15 +96,15 @@ fn the_scope_is_not_resource_default() {
         .unwrap_err();
     assert!(
         error
-            .to_string()
-            .ends_with("write https://graph.microsoft.com/.default"),
+            .hint()
+            .is_some_and(|hint| hint.ends_with("write https://graph.microsoft.com/.default")),
         "{error}"
     );
     let error = Target::scopes("https://graph.microsoft.com").unwrap_err();
     assert!(
         error
-            .to_string()
-            .ends_with("write https://graph.microsoft.com/.default"),
+            .hint()
+            .is_some_and(|hint| hint.ends_with("write https://graph.microsoft.com/.default")),
         "{error}"
     );
 }
@@ -178,7 +179,7 @@ fn a_secret_is_wrong_its_id_or_expired() {
                 (error.status, error.codes.as_slice(), error.class()),
                 (401, &[code][..], ErrorClass::Credential)
             );
-            let shown = error.to_string();
+            let shown = format!("{:#}", Report::of(&*error));
             assert!(shown.contains(hint) && !shown.contains(secret), "{shown}");
         }
     }

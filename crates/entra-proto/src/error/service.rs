@@ -183,7 +183,13 @@ impl fmt::Display for ServiceError {
         match (code, self.error.as_str()) {
             (Some(code), "") => write!(f, "AADSTS{code}")?,
             (Some(code), error) => write!(f, "AADSTS{code} {}", excerpt(error, 60))?,
-            (None, "") if statement.is_empty() => f.write_str("the service rejected the request without a reason")?,
+            (None, "") if statement.is_empty() => match self.status {
+                0 => f.write_str("the service rejected the request without a reason")?,
+                status => write!(
+                    f,
+                    "the service rejected the request without a reason, by HTTP status {status}"
+                )?,
+            },
             (None, "") => f.write_str("the service rejected the request")?,
             (None, error) => write!(f, "{}", excerpt(error, 60))?,
         }
@@ -336,7 +342,14 @@ mod tests {
     #[test]
     fn rejection_without_a_reason_says_so() {
         let mut error = refusal(503, "", &[]);
-        assert_eq!(error.to_string(), "the service rejected the request without a reason");
+        assert_eq!(
+            error.to_string(),
+            "the service rejected the request without a reason, by HTTP status 503"
+        );
+        assert_eq!(
+            refusal(0, "", &[]).to_string(),
+            "the service rejected the request without a reason"
+        );
         error.description = "Service Unavailable.".into();
         assert_eq!(
             error.to_string(),

@@ -49,7 +49,10 @@ fn child_logs_the_wire() {
 
     let error = send().unwrap_err();
     assert_eq!(error.kind(), TransportErrorKind::Configuration);
-    assert!(error.to_string().contains("ureq_proto=debug"));
+    assert!(
+        error.hint().is_some_and(|hint| hint.contains("ureq_proto=debug")),
+        "{error}"
+    );
     assert_eq!(server.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 
     log::set_max_level(LevelFilter::Debug);
