@@ -1,10 +1,10 @@
-//! Authorization requests, as transactions and grants keep them.
+//! Authorization requests, as stored with transactions and grants.
 
 use crate::state::recorder::Endpoint;
 use crate::state::scopes::{Scopes, Target};
 use crate::state::store::Weigh;
 
-/// A request that was understood. Whether it is granted depends on the user.
+/// A valid authorization request. The user decides whether it is granted.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) client_id: String,
@@ -17,17 +17,17 @@ pub(crate) struct Request {
     pub(crate) domain_hint: Option<String>,
 }
 
-/// Where the answer goes.
+/// The destination of the authorization response.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
-    /// One of the app's own, or what those stand for.
+    /// One of the app's redirect URIs, or a URI that matches one of them.
     pub(crate) uri: String,
     pub(crate) mode: Mode,
-    /// To be given back byte for byte.
+    /// The `state`, returned byte for byte.
     pub(crate) state: Option<Vec<u8>>,
 }
 
-/// How parameters are put into an answer.
+/// The way in which parameters are added to the response (`response_mode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Query,
@@ -35,22 +35,22 @@ pub(crate) enum Mode {
     FormPost,
 }
 
-/// What is asked for.
+/// The kind of authorization that an app requests.
 #[derive(Clone, Debug)]
 pub(crate) enum Ask {
     SignIn(Box<SignIn>),
     AdminConsent {
         version: Endpoint,
-        /// Empty on v1, where everything registered is meant.
+        /// Empty on v1, which means every registered permission.
         scopes: Scopes,
     },
 }
 
-/// A code, an id token, or both.
+/// A request for a code, an ID token, or both.
 #[derive(Clone, Debug)]
 pub(crate) struct SignIn {
     pub(crate) version: Endpoint,
-    /// Whether the request named its redirect URI, so that the token request has to repeat it.
+    /// Whether the request named its redirect URI, so that the token request must repeat it.
     pub(crate) named_redirect: bool,
     pub(crate) code: bool,
     pub(crate) id_token: bool,
@@ -58,7 +58,7 @@ pub(crate) struct SignIn {
     pub(crate) challenge: Option<Challenge>,
     pub(crate) target: Target,
     pub(crate) client_info: bool,
-    /// Whether the id token is to tell when the user signed in.
+    /// Whether the ID token contains the time of the sign-in.
     pub(crate) auth_time: bool,
 }
 
@@ -77,7 +77,7 @@ impl Weigh for Request {
     }
 }
 
-/// What the user is to see in any case.
+/// The interaction that the app requires (`prompt`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Prompt {
     Unsaid,
@@ -88,7 +88,8 @@ pub(crate) enum Prompt {
     AdminConsent,
 }
 
-/// What the token request has to fit. Its `Debug` shows nothing: a plain challenge is the secret itself.
+/// The code challenge that the token request must match. Its `Debug` output hides the value: a
+/// plain challenge is the secret itself.
 #[derive(Clone)]
 pub(crate) struct Challenge {
     pub(crate) value: String,
@@ -101,5 +102,5 @@ impl std::fmt::Debug for Challenge {
     }
 }
 
-/// Bytes of a request beside its texts, and those of IDs.
+/// The bytes of a request beside its texts, including those of IDs.
 const REST: usize = 512;

@@ -1,12 +1,12 @@
-//! The emulator's own clock.
+//! The emulator's clock.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
-/// The time as the emulator sees it: it follows the machine until a test takes hold of it.
+/// The time of the emulator. It follows the machine's clock until a test changes it.
 ///
-/// Token lifetimes, secret validity, `Date` headers and recorded timings all read this clock, so a test that wants an
-/// expired token moves the clock instead of sleeping.
+/// Token lifetimes, secret validity, `Date` headers and recorded times all use this clock, so a
+/// test that needs an expired token advances the clock instead of sleeping.
 ///
 /// ```
 /// use std::time::Duration;
@@ -19,16 +19,17 @@ use std::time::{Duration, Instant, SystemTime};
 /// ```
 #[derive(Debug)]
 pub struct Clock {
-    /// When it was frozen at the start; `None` if it followed the machine.
+    /// The time at which the clock was frozen when it was created; `None` if it followed the
+    /// machine.
     start: Option<SystemTime>,
     state: Mutex<State>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct State {
-    /// The time shown at `since`, or all the time while frozen.
+    /// The time at `since`, or the current time while frozen.
     shown: SystemTime,
-    /// `None` while frozen.
+    /// The start of the running period; `None` while frozen.
     since: Option<Instant>,
 }
 
@@ -47,18 +48,18 @@ impl Clock {
         }
     }
 
-    /// Sets it as it was when the emulator was made: following the machine, or frozen at the same time.
+    /// Restores the initial clock: following the machine, or frozen at the initial time.
     pub(crate) fn reset(&self) {
         self.change(|state, _| *state = State::start(self.start));
     }
 
-    /// Returns whether the clock stands still.
+    /// Returns whether the clock is frozen.
     pub fn is_frozen(&self) -> bool {
         let state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         state.since.is_none()
     }
 
-    /// Stops the clock where it stands.
+    /// Freezes the clock at its current time.
     pub fn freeze(&self) {
         self.change(|state, now| {
             *state = State {
@@ -68,7 +69,7 @@ impl Clock {
         });
     }
 
-    /// Lets the clock run on from the time it shows.
+    /// Lets the clock run from its current time.
     pub fn unfreeze(&self) {
         self.change(|state, now| {
             *state = State {
@@ -78,7 +79,8 @@ impl Clock {
         });
     }
 
-    /// Sets the time, forwards or backwards. A frozen clock stays frozen, a running one runs on from there.
+    /// Sets the time, forward or backward. A frozen clock stays frozen; a running one continues
+    /// from there.
     pub fn set(&self, time: SystemTime) {
         self.change(|state, _| {
             *state = State {
@@ -88,7 +90,8 @@ impl Clock {
         });
     }
 
-    /// Moves the clock forward, frozen or not. Stops at the end of representable time.
+    /// Advances the clock, frozen or not. The time is unchanged if the result cannot be
+    /// represented.
     pub fn advance(&self, by: Duration) {
         self.change(|state, now| {
             *state = State {
@@ -98,7 +101,7 @@ impl Clock {
         });
     }
 
-    /// The time the emulator believes it is.
+    /// Returns the emulator's current time.
     pub fn now(&self) -> SystemTime {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).now()
     }
@@ -111,7 +114,7 @@ impl Clock {
 }
 
 impl State {
-    /// Frozen at this time, or running with the machine.
+    /// Returns a state frozen at this time, or one that follows the machine.
     fn start(frozen: Option<SystemTime>) -> Self {
         Self {
             shown: frozen.unwrap_or_else(SystemTime::now),
@@ -135,7 +138,7 @@ mod tests {
     use crate::time::unix;
 
     #[test]
-    fn reset_clock_is_as_at_the_start() {
+    fn reset_restores_the_initial_clock() {
         let start = UNIX_EPOCH + Duration::from_secs(100);
         let clock = Clock::frozen_at(start);
         clock.advance(Duration::from_secs(5));
@@ -150,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frozen_clock_moves_only_when_told() {
+    fn frozen_clock_moves_only_on_request() {
         let clock = Clock::frozen_at(UNIX_EPOCH + Duration::from_secs(100));
         clock.advance(Duration::from_secs(5));
         assert_eq!(unix(clock.now()), 105);

@@ -1,11 +1,11 @@
-//! What was consented to since the emulator was made, and what that gives together with the configuration.
+//! The consents granted since the emulator was created.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Consents given by users and administrators. Bounded by what is configured: only known apps, tenants, users, APIs and
-/// permissions get in.
+/// The consents of users and administrators. Only configured apps, tenants, users, APIs and
+/// permissions are recorded, which bounds their number.
 #[derive(Debug, Default)]
 pub(crate) struct Consents {
     state: Mutex<State>,
@@ -14,44 +14,45 @@ pub(crate) struct Consents {
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// Where apps have a service principal: client id, tenant.
+    /// The service principals created by consent: client ID and tenant.
     pub(super) present: BTreeSet<(String, String)>,
-    /// Where the service principal was removed, and no consent has come since: client id, tenant.
+    /// The service principals removed since the last consent: client ID and tenant.
     pub(super) withdrawn: BTreeSet<(String, String)>,
-    /// Client id, tenant, API's app id, role.
+    /// Granted application permissions: client ID, tenant, app ID of the API, and role.
     pub(super) roles: BTreeSet<[String; 4]>,
-    /// Client id, tenant, API's app id, scope, and the user's object id or nothing for all users.
+    /// Granted delegated permissions: client ID, tenant, app ID of the API, scope, and the user's
+    /// object ID, which is empty for all users.
     pub(super) scopes: BTreeSet<[String; 5]>,
 }
 
-/// One permission as it is asked for on a page.
+/// One requested permission, as a consent page shows it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Asked {
-    /// The API's app id.
+    /// The app ID of the API.
     pub(crate) api: String,
-    /// The role or the scope.
+    /// The name of the role or the scope.
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    /// Only an administrator may grant it.
+    /// Whether only an administrator may grant it.
     pub(crate) admin_only: bool,
 }
 
-/// In whose name a permission is used.
+/// The kind of a permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// A user's.
+    /// A permission used on behalf of a user.
     Delegated,
-    /// The app's own.
+    /// A permission used by the app itself.
     Application,
 }
 
-/// How a permission was granted in a tenant.
+/// The extent to which a permission is granted in a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Granted {
     No,
-    /// By so many users, each for themselves.
+    /// Granted by this many users, each for themselves.
     ByUsers(usize),
-    /// To the app, or for all users.
+    /// Granted to the app, or for all users.
     ForAll,
 }
 
@@ -62,7 +63,7 @@ impl Consents {
         self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often anything changed.
+    /// Returns the number of changes so far.
     pub(crate) fn changes(&self) -> u64 {
         self.changes.load(Ordering::Relaxed)
     }

@@ -6,12 +6,12 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use crate::state::store::random;
 
-/// The key that every request to the control API carries.
+/// The key that every request to the control API must contain.
 pub(crate) struct ControlKey(String);
 
 impl ControlKey {
-    /// A new key from the system's random generator. In hexadecimal, since base64url may begin with a hyphen, as options
-    /// of commands do.
+    /// Creates a key from the system's random generator. It is hexadecimal, since base64url may
+    /// begin with a hyphen and look like a command-line option.
     pub(crate) fn new() -> Self {
         Self(random::<32>().iter().map(|byte| format!("{byte:02x}")).collect())
     }
@@ -20,7 +20,7 @@ impl ControlKey {
         &self.0
     }
 
-    /// Compares in a time that does not depend on where the two differ.
+    /// Compares in constant time.
     pub(crate) fn is(&self, text: &str) -> bool {
         verify_slices_are_equal(self.0.as_bytes(), text.as_bytes()).is_ok()
     }

@@ -1,6 +1,7 @@
-//! The contents of the feed: how many there are, when they were created, and which records are in them.
+//! The contents of the activity feed: their number, their creation times and their records.
 //!
-//! Nothing is stored but what was published on request: all else is computed from the seed and the index of a content.
+//! Only published contents are stored. Everything else is computed from the seed and the index of a
+//! content.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use crate::config::{ActivityFeed, ContentType, Tenant};
 use crate::seed::{Generator, mixed};
 
-/// The feed of all tenants.
+/// The feeds of all tenants.
 #[derive(Debug)]
 pub(crate) struct Feed {
     pub(crate) settings: ActivityFeed,
@@ -19,9 +20,9 @@ pub(crate) struct Feed {
 
 #[derive(Debug, Default)]
 struct State {
-    /// When the feed was first used: the contents were created before.
+    /// The time of the first use of the feed. Generated contents were created before it.
     filled: Option<u64>,
-    /// By content type and tenant.
+    /// The published contents, by content type and tenant.
     published: BTreeMap<ContentType, HashMap<String, Arc<Vec<Batch>>>>,
 }
 
@@ -35,7 +36,7 @@ impl State {
 #[derive(Clone, Debug)]
 struct Batch {
     created: u64,
-    /// The index of the content after the last one.
+    /// The index after the last content of the batch.
     end: u64,
 }
 
@@ -48,7 +49,7 @@ impl Feed {
         }
     }
 
-    /// The contents of a tenant, by its ID, at this time.
+    /// Returns the contents of a tenant at this time.
     pub(crate) fn contents(&self, tenant: &Tenant, content_type: ContentType, now: u64) -> Contents<'_> {
         let (filled, published) = {
             let mut state = self.state();
@@ -61,7 +62,7 @@ impl Feed {
         self.view(tenant, content_type, filled, published)
     }
 
-    /// The number of contents of a tenant at this time.
+    /// Returns the number of contents of a tenant at this time.
     pub(crate) fn count(&self, tenant: &Tenant, content_type: ContentType, now: u64) -> u64 {
         let mut state = self.state();
         state.filled.get_or_insert(now);
@@ -69,7 +70,8 @@ impl Feed {
         last.map_or_else(|| self.generated(tenant, content_type).0, |batch| batch.end)
     }
 
-    /// The number of generated contents, that of the records of each, and that of all records where it is given.
+    /// Returns the number of generated contents, the number of records in each, and, if there is
+    /// one record for each user, the total number of records.
     fn generated(&self, tenant: &Tenant, content_type: ContentType) -> (u64, u32, Option<u64>) {
         let users = tenant.users.as_ref().map_or(0, Vec::len) as u64;
         let settings = &self.settings;
@@ -101,8 +103,8 @@ impl Feed {
         }
     }
 
-    /// Adds contents that are created now, and returns the number of all. Where too much was published one by one, it is as
-    /// though it had been published together.
+    /// Publishes contents that are created now and returns the total number of contents. If there
+    /// are too many batches, the contents are added to the last batch.
     pub(crate) fn publish(&self, tenant: &Tenant, content_type: ContentType, count: u32, now: u64) -> u64 {
         let mut state = self.state();
         let filled = *state.filled.get_or_insert(now);
@@ -112,7 +114,7 @@ impl Feed {
         let (last, end) = published
             .last()
             .map_or((filled, generated), |batch| (batch.created, batch.end));
-        // The order of the contents is that of their times, also where the clock is set back.
+        // Contents are ordered by their creation times, even if the clock is set back.
         let created = now.max(last);
         let end = (end + u64::from(count)).min(MOST_CONTENTS);
         let is_full = published.len() >= MOST_BATCHES;
@@ -123,7 +125,7 @@ impl Feed {
         end
     }
 
-    /// Fills the feed anew.
+    /// Restores the initial contents; the next use fills the feed again.
     pub(crate) fn clear(&self) {
         *self.state() = State::default();
     }
@@ -133,16 +135,16 @@ impl Feed {
     }
 }
 
-/// The contents of one tenant and content type. Their indexes are in the order of their times.
+/// The contents of one tenant and content type. Their indexes follow their creation times.
 #[derive(Clone, Debug)]
 pub(crate) struct Contents<'a> {
     settings: &'a ActivityFeed,
-    /// Tells this tenant and content type from all others.
+    /// A number that distinguishes this tenant and content type from all others.
     pub(crate) key: u64,
     generated: u64,
-    /// Of each content.
+    /// The number of records in each content.
     records: u32,
-    /// Of the generated contents together, where that is said.
+    /// The total number of generated records, if there is one for each user.
     all: Option<u64>,
     start: u64,
     published: Arc<Vec<Batch>>,
@@ -153,26 +155,26 @@ impl Contents<'_> {
         self.published.last().map_or(self.generated, |batch| batch.end)
     }
 
-    /// The number of records of a content.
+    /// Returns the number of records in a content.
     pub(crate) fn records(&self, index: u64) -> u32 {
         let before = index * u64::from(self.records);
         match self.all {
             Some(all) if index < self.generated => all.saturating_sub(before).min(self.records.into()) as u32,
-            // What is published has its record for each user as well.
+            // Published contents contain a record for each user as well.
             Some(all) => all.clamp(1, self.records.into()) as u32,
             None => self.records,
         }
     }
 
-    /// The number of a record among those of its tenant and content type.
+    /// Returns the number of a record among those of its tenant and content type.
     pub(crate) fn number(&self, content: u64, place: u32) -> u64 {
         content * u64::from(self.records) + u64::from(place)
     }
 
-    /// When a content was created, in seconds since the epoch.
+    /// Returns the creation time of a content, in seconds since the epoch.
     pub(crate) fn created(&self, index: u64) -> u64 {
         match index.checked_sub(self.generated) {
-            // In the middle of its part of the span.
+            // The middle of the content's share of the time span.
             None => self.start + self.settings.span * (2 * index + 1) / (2 * self.generated),
             Some(_) => {
                 let at = self.published.partition_point(|batch| batch.end <= index);
@@ -181,12 +183,12 @@ impl Contents<'_> {
         }
     }
 
-    /// The contents that were created in a window.
+    /// Returns the contents that were created in a window of time.
     pub(crate) fn within(&self, window: &Range<u64>) -> Range<u64> {
         self.first_from(window.start)..self.first_from(window.end)
     }
 
-    /// The first content that was created at this time or later.
+    /// Returns the first content that was created at this time or later.
     fn first_from(&self, time: u64) -> u64 {
         let (mut low, mut high) = (0, self.count());
         while low < high {
@@ -199,12 +201,13 @@ impl Contents<'_> {
         low
     }
 
-    /// Whether a content is listed together with the next one, too.
+    /// Returns whether a content is listed a second time, together with the next one.
     pub(crate) fn is_listed_twice(&self, index: u64) -> bool {
         mixed(self.key ^ LISTED ^ index) % 1_000 < u64::from(self.settings.duplicate_contents)
     }
 
-    /// The content and the place of the record that stands at this place: another one where it is a copy.
+    /// Returns the content and place of the original of a record. They differ from the arguments if
+    /// the record is a copy.
     pub(crate) fn original(&self, mut content: u64, place: u32) -> (u64, u32) {
         let share = u64::from(self.settings.duplicate_records);
         while content > 0 && share > 0 {
@@ -221,12 +224,12 @@ impl Contents<'_> {
         (content, place)
     }
 
-    /// A number of its own for each record.
+    /// Returns a number that identifies a record.
     pub(crate) fn record_key(&self, content: u64, place: u32) -> u64 {
         mixed(self.key ^ (content << 20 | u64::from(place)))
     }
 
-    /// The IDs of all records, each once, in the order in which they are created.
+    /// Returns the IDs of all records, each once, in the order of their creation.
     pub(crate) fn record_ids(self) -> impl Iterator<Item = String> {
         (0..self.count()).flat_map(move |content| {
             let places = 0..self.records(content);
@@ -239,17 +242,18 @@ impl Contents<'_> {
     }
 }
 
-/// The ID of the record with this key.
+/// Returns the ID of the record with this key.
 pub(crate) fn record_id(key: u64) -> String {
     Generator::new(key ^ IDENTIFIED).guid()
 }
 
-/// Of one tenant and content type. The index of a content and the place of a record fit into one number.
+/// The limit for one tenant and content type. A content's index and a record's place fit into one
+/// number.
 const MOST_CONTENTS: u64 = 1 << 43;
-/// The records in a content where there is one for each user.
+/// The number of records in a content if there is one record for each user.
 const USERS: u64 = 100;
 const MOST_BATCHES: usize = 10_000;
-/// How many contents before its copy a record stands at most, in one step.
+/// The largest distance, in contents, between a record and its copy in one step.
 const FARTHEST_COPY: u64 = 8;
 const LISTED: u64 = 0x6c69_7374_6564_0001;
 const COPIED: u64 = 0x636f_7069_6564_0002;

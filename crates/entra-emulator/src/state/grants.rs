@@ -1,4 +1,5 @@
-//! What was handed out and waits to be redeemed. Bounded: the oldest gives way.
+//! Codes, refresh tokens and device codes that clients have not redeemed yet. Their number is
+//! bounded: the oldest are dropped first.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::SystemTime;
@@ -8,7 +9,7 @@ use crate::state::scopes::Target;
 use crate::state::session::Session;
 use crate::state::store::{Store, Weigh};
 
-/// Codes, refresh tokens and device codes.
+/// The issued codes, refresh tokens and device codes.
 #[derive(Debug)]
 pub(crate) struct Grants {
     codes: Mutex<Store<Code>>,
@@ -17,7 +18,7 @@ pub(crate) struct Grants {
 }
 
 impl Grants {
-    /// Forgets all of them.
+    /// Removes all of them.
     pub(crate) fn clear(&self) {
         self.codes().clear();
         self.refresh_tokens().clear();
@@ -47,11 +48,13 @@ impl Default for Grants {
     }
 }
 
-/// What a code stands for.
+/// The authorization that a code represents.
 #[derive(Clone, Debug)]
 pub(crate) struct Code {
     pub(crate) session: Session,
     pub(crate) redirect_uri: String,
+    /// Whether the authorization request named its redirect URI, so that the token request must
+    /// repeat it.
     pub(crate) named_redirect: bool,
     pub(crate) challenge: Option<Challenge>,
     pub(crate) target: Target,
@@ -66,19 +69,19 @@ impl Weigh for Code {
     }
 }
 
-/// What a refresh token stands for.
+/// The authorization that a refresh token represents.
 #[derive(Clone, Debug)]
 pub(crate) struct Refresh {
     pub(crate) session: Session,
-    /// What the last token was for, where a request does not say.
+    /// The target of the last token, used if a request names none.
     pub(crate) target: Target,
     pub(crate) expires: u64,
-    /// By [`crate::Emulator::revoke_sessions_of`].
+    /// Set by [`crate::Emulator::revoke_sessions_of`].
     pub(crate) is_revoked: bool,
 }
 
 impl Refresh {
-    /// Revokes it if it is one of this user.
+    /// Revokes the token if it belongs to this user.
     pub(crate) fn revoke(&mut self, user: &str) {
         self.is_revoked |= self.session.user == user;
     }
@@ -90,7 +93,7 @@ impl Weigh for Refresh {
     }
 }
 
-/// One device that waits. Its `Debug` hides the code.
+/// One pending device authorization. Its `Debug` output hides the codes.
 #[derive(Clone)]
 pub(crate) struct DeviceCode {
     pub(crate) client_id: String,
@@ -99,12 +102,13 @@ pub(crate) struct DeviceCode {
     pub(crate) target: Target,
     pub(crate) user_code: String,
     pub(crate) expires: u64,
-    /// Seconds between two polls; more for a device that does not keep to it.
+    /// The minimum number of seconds between two polls. It grows if a device polls too fast.
     pub(crate) interval: u64,
     pub(crate) polled: Option<SystemTime>,
     pub(crate) progress: Progress,
 }
 
+/// The progress of a device authorization: pending until a user approves or declines it.
 #[derive(Clone)]
 pub(crate) enum Progress {
     Pending,
@@ -113,7 +117,7 @@ pub(crate) enum Progress {
 }
 
 impl DeviceCode {
-    /// Whether nobody has let it in or turned it away.
+    /// Returns whether no user has approved or declined it yet.
     pub(crate) fn is_pending(&self) -> bool {
         matches!(self.progress, Progress::Pending)
     }
@@ -121,7 +125,7 @@ impl DeviceCode {
 
 impl Weigh for DeviceCode {
     fn weight(&self) -> usize {
-        // With the IDs, and the session of the user who lets it in.
+        // Includes the IDs and the session of the user who approves it.
         self.target.weight() + size_of::<Self>() + 512
     }
 }
@@ -139,7 +143,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 const MOST: usize = 10_000;
-/// Of each kind: an app chooses the size of its nonce, and more.
+/// The limit for each kind. An app chooses the size of its nonce and of other values.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
-/// Fewer, because a typed code is looked for among all of them.
+/// A lower limit, because each entered user code is compared with all of them.
 const MOST_DEVICES: usize = 1_000;

@@ -1,4 +1,4 @@
-//! The keys tokens are signed with, and how they are rotated.
+//! The signing keys of tokens and their rotation.
 
 use std::sync::RwLock;
 
@@ -7,17 +7,18 @@ use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// The signing keys of one emulator: the one in use, and those whose tokens still count.
+/// The signing keys of one emulator: the active key, and earlier keys that are still published.
 #[derive(Debug)]
 pub(crate) struct KeyRing {
-    /// The one in use at the start.
+    /// The index of the initial key.
     first: usize,
-    /// Indices into [`EMBEDDED`]; the last one signs.
+    /// Indexes into [`EMBEDDED`]; the last one signs.
     published: RwLock<Vec<usize>>,
 }
 
 impl KeyRing {
-    /// The ring of a seed: one key, always the same one for the same seed.
+    /// Returns the key ring of a seed. It holds one key, and the same seed always selects the same
+    /// key.
     pub(crate) fn new(seed: u64) -> Self {
         let first = (seed % EMBEDDED.len() as u64) as usize;
         Self {
@@ -26,34 +27,34 @@ impl KeyRing {
         }
     }
 
-    /// Publishes the first key alone again.
+    /// Publishes only the initial key again.
     pub(crate) fn reset(&self) {
         *self.published.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = vec![self.first];
     }
 
-    /// The key that signs from now on.
+    /// Returns the active signing key.
     pub(crate) fn signing(&self) -> &'static Key {
         let published = self.published.read().unwrap_or_else(|poisoned| poisoned.into_inner());
         &EMBEDDED[published.last().copied().unwrap_or(0)]
     }
 
-    /// The key IDs that are published, the signing one last.
+    /// Returns the IDs of the published keys, the signing key last.
     pub(crate) fn ids(&self) -> Vec<&'static str> {
         self.published().iter().map(|key| key.kid).collect()
     }
 
-    /// All keys that the key documents list, the signing one last.
+    /// Returns all keys in the key documents, the signing key last.
     pub(crate) fn published(&self) -> Vec<&'static Key> {
         let published = self.published.read().unwrap_or_else(|poisoned| poisoned.into_inner());
         published.iter().map(|&index| &EMBEDDED[index]).collect()
     }
 
-    /// One of the keys by its ID, published or not.
+    /// Returns a key by its ID, published or not.
     pub(crate) fn find(kid: &str) -> Option<&'static Key> {
         EMBEDDED.iter().chain([&STRANGER]).find(|key| key.kid == kid)
     }
 
-    /// Takes the next key into use. The one before stays published if `overlap` is wanted.
+    /// Makes the next key the signing key. The previous keys stay published if `overlap` is set.
     pub(crate) fn rotate(&self, overlap: bool) {
         let mut published = self.published.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         let next = (published.last().copied().unwrap_or(0) + 1) % EMBEDDED.len();
@@ -65,7 +66,7 @@ impl KeyRing {
         published.push(next);
     }
 
-    /// Withdraws every key but the signing one.
+    /// Withdraws every key but the signing key.
     pub(crate) fn retire(&self) {
         let mut published = self.published.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(signing) = published.pop() {
@@ -75,10 +76,11 @@ impl KeyRing {
     }
 }
 
-/// One embedded test key with what a key document says about it.
+/// One embedded test key, with the members that a key document shows.
 #[derive(Debug)]
 pub(crate) struct Key {
-    /// Key id and certificate thumbprint at once, as Entra has it: base64url of the certificate's SHA-1.
+    /// The key ID, which is also the certificate thumbprint, as at Entra: base64url of the
+    /// certificate's SHA-1.
     pub(crate) kid: &'static str,
     /// The RSA modulus in base64url.
     pub(crate) n: &'static str,
@@ -87,18 +89,18 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// The certificate in standard base64, as `x5c` carries it.
+    /// Returns the certificate in standard base64, as in `x5c`.
     pub(crate) fn x5c(&self) -> String {
         STANDARD.encode(self.certificate)
     }
 
-    /// The public key in PEM (`BEGIN PUBLIC KEY`).
+    /// Returns the public key in PEM (`BEGIN PUBLIC KEY`).
     pub(crate) fn public_pem(&self) -> String {
         let (_, certificate) = X509Certificate::from_der(self.certificate).expect("an embedded certificate");
         pem("PUBLIC KEY", certificate.public_key().raw)
     }
 
-    /// The certificate in PEM.
+    /// Returns the certificate in PEM.
     pub(crate) fn certificate_pem(&self) -> String {
         pem("CERTIFICATE", self.certificate)
     }
@@ -122,7 +124,7 @@ fn pem(label: &str, der: &[u8]) -> String {
     pem + &format!("-----END {label}-----\n")
 }
 
-/// What every token is signed with.
+/// The signature algorithm of every token.
 pub(crate) const ALGORITHM: Algorithm = Algorithm::RS256;
 
 /// The public exponent 65537 in base64url.
@@ -172,7 +174,7 @@ static EMBEDDED: [Key; 6] = [
     ),
 ];
 
-/// A key that no document ever lists, for forged tokens.
+/// A key that no key document lists, for forged tokens.
 pub(crate) static STRANGER: Key = embedded!(
     6,
     "u-PVuxsnU_fkSHjQZRQOjL_m2WE",

@@ -1,6 +1,6 @@
 //! The state of an emulator: plain records that the rules read and change.
 //!
-//! Nothing here knows a rule of an endpoint. Records that clients can make grow are bounded.
+//! No record contains a rule of an endpoint. Records that clients can grow are bounded.
 
 pub(crate) mod authorization;
 pub(crate) mod clock;
@@ -44,7 +44,7 @@ use crate::state::revocations::Revocations;
 use crate::state::subscriptions::Subscriptions;
 use crate::state::transactions::Transactions;
 
-/// All state of one emulator.
+/// The complete state of one emulator.
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) directory: Directory,
@@ -54,19 +54,20 @@ pub(crate) struct Core {
     pub(crate) issuers: Issuers,
     pub(crate) recorder: Recorder,
     pub(crate) script: Script,
-    /// Seconds an access token lives.
+    /// The lifetime of an access token in seconds.
     pub(crate) token_lifetime: u64,
     pub(crate) refresh_in: Option<u64>,
     pub(crate) device_interval: u64,
-    /// The origin to name in documents when a request names none.
+    /// The origin in documents if the request does not name one.
     pub(crate) base_url: String,
     /// The origin of the TLS listener, if there is one.
     pub(crate) tls_url: Option<String>,
-    /// Names that clients reach the emulator by, beside its addresses.
+    /// Host names of the emulator beside its addresses.
     pub(crate) names: Vec<String>,
-    /// Tells this emulator from one that had its address before: nanoseconds, by the clock of the machine.
+    /// The start time in nanoseconds, by the machine's clock. It distinguishes this emulator from
+    /// an earlier one at the same address.
     pub(crate) started_at: u128,
-    /// The assertions used so far, if none may be used twice.
+    /// The assertions used so far, if each may be used only once.
     pub(crate) replays: Option<Replays>,
     pub(crate) revocations: Revocations,
     pub(crate) consents: Consents,
@@ -74,15 +75,16 @@ pub(crate) struct Core {
     pub(crate) grants: Grants,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) feed: Feed,
-    /// Requests to Graph that an application may make in a tenant in a minute; any number if nothing is said.
+    /// The number of Graph requests per minute that an application may make in a tenant; `None`
+    /// means no limit.
     pub(crate) graph_requests_per_minute: Option<u64>,
     pub(crate) graph_quota: Quota,
     pub(crate) activity_quota: Quota,
-    /// Whether answers to apps name their issuer (RFC 9207).
+    /// Whether authorization responses name their issuer (RFC 9207).
     pub(crate) issuer_in_answers: bool,
-    /// What the control API is used with.
+    /// The key that callers of the control API must present.
     pub(crate) control_key: ControlKey,
-    /// Whether the control API may be reached under any name.
+    /// Whether the control API may be reached under any host name.
     pub(crate) control_is_open: bool,
     ids: Mutex<Generator>,
 }
@@ -133,9 +135,9 @@ impl Core {
         })
     }
 
-    /// Puts back the state at the start; the configuration stays.
+    /// Restores the initial state. The configuration stays.
     pub(crate) fn reset(&self) {
-        // Without `..`, so that a new field is thought of here.
+        // Without `..`, so that each new field must be handled here.
         let Self {
             directory: _,
             seed,
@@ -181,7 +183,7 @@ impl Core {
         graph_quota.clear();
         activity_quota.clear();
         *ids.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Generator::named(*seed, "answers");
-        // Last, so that no request of before is counted.
+        // Last, so that no earlier request is counted.
         recorder.reset();
     }
 
@@ -192,12 +194,12 @@ impl Core {
             .expect("the directory holds at least one tenant")
     }
 
-    /// A fresh GUID for an answer.
+    /// Returns a new GUID for a response.
     pub(crate) fn guid(&self) -> String {
         self.ids().guid()
     }
 
-    /// The generator behind everything that differs from answer to answer.
+    /// Returns the generator of all values that differ between responses.
     pub(crate) fn ids(&self) -> std::sync::MutexGuard<'_, Generator> {
         self.ids.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }

@@ -1,4 +1,4 @@
-//! The permissions of apps: what the configuration and the consents give together.
+//! The permissions of apps: the combination of the configuration and the consents.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -9,7 +9,7 @@ use crate::state::Core;
 use crate::state::consents::{ALL_USERS, Asked, Granted, Kind};
 
 impl Core {
-    /// Whether an app has a service principal in a tenant.
+    /// Returns whether an app has a service principal in a tenant.
     pub(crate) fn is_present(&self, app: &App, tenant: &Tenant) -> bool {
         let here = (app.client_id.clone(), tenant.id.clone());
         let state = self.consents.state();
@@ -17,7 +17,7 @@ impl Core {
             && (self.directory.is_present(app, tenant) && !app.unprovisioned || state.present.contains(&here))
     }
 
-    /// Removes the service principal of an app from a tenant, with all that was consented to there.
+    /// Removes the service principal of an app from a tenant, with all consents granted there.
     pub(crate) fn withdraw(&self, app: &App, tenant: &Tenant) {
         self.consents.changes.fetch_add(1, Ordering::Relaxed);
         let mut state = self.consents.state();
@@ -32,14 +32,15 @@ impl Core {
         state.withdrawn.insert(here);
     }
 
-    /// Whether an app was removed from a tenant: tokens that it got there before are worth nothing.
+    /// Returns whether an app was removed from a tenant, which makes its earlier tokens invalid
+    /// there.
     pub(crate) fn is_withdrawn(&self, client_id: &str, tenant: &str) -> bool {
         let state = self.consents.state();
-        // Nearly always there are none, and each request to an API asks.
+        // The set is empty in almost all cases, and this check runs for each API request.
         !state.withdrawn.is_empty() && state.withdrawn.contains(&(client_id.to_owned(), tenant.to_owned()))
     }
 
-    /// The app roles of `api` that `app` holds in `tenant`, in the API's order.
+    /// Returns the app roles of `api` that `app` holds in `tenant`, in the API's order.
     pub(crate) fn roles(&self, app: &App, api: &Api, tenant: &Tenant) -> Vec<String> {
         let configured = self.directory.roles(app, api, tenant);
         let state = self.consents.state();
@@ -50,7 +51,8 @@ impl Core {
         api.roles.iter().filter(|role| is_consented(role)).cloned().collect()
     }
 
-    /// The scopes of `api` that `app` may use in the name of a user, in the API's order. An app may always use its own API.
+    /// Returns the scopes of `api` that `app` may use on behalf of a user, in the API's order. An
+    /// app may always use its own API.
     pub(crate) fn scopes(&self, app: &App, api: &Api, tenant: &Tenant, user: &User) -> Vec<String> {
         if app.client_id == api.app_id {
             return api.all_scopes().cloned().collect();
@@ -71,7 +73,7 @@ impl Core {
         api.all_scopes().filter(|scope| is_consented(scope)).cloned().collect()
     }
 
-    /// Whether a permission was granted already.
+    /// Returns whether a permission is already granted.
     pub(crate) fn has(&self, app: &App, tenant: &Tenant, user: &User, asked: &Asked) -> bool {
         let Some(api) = self.directory.api(&asked.api) else {
             return false;
@@ -82,8 +84,8 @@ impl Core {
         }
     }
 
-    /// Notes a consent: the app gets its service principal in the tenant and these permissions, the delegated ones for
-    /// one user or for all.
+    /// Records a consent. It creates the app's service principal in the tenant and grants these
+    /// permissions, the delegated ones for one user or for all users.
     pub(crate) fn consent(&self, app: &App, tenant: &Tenant, user: Option<&User>, asked: &[Asked]) {
         self.consents.changes.fetch_add(1, Ordering::Relaxed);
         let mut state = self.consents.state();
@@ -105,17 +107,18 @@ impl Core {
         }
     }
 
-    /// Whether an app may ask for an API at all: its registration does, somebody consented before, or it is its own.
+    /// Checks that an app may request an API at all: its registration lists the API, a consent
+    /// covers it, or the API is the app's own.
     ///
     /// # Errors
-    /// 650057.
+    /// Returns 650057 if none of these is true.
     pub(crate) fn check_listed(&self, app: &App, api: &Api, tenant: &Tenant, user: &User) -> Result<(), Refusal> {
         let is_listed = self.registered(app).iter().any(|asked| asked.api == api.app_id)
             || !self.scopes(app, api, tenant, user).is_empty();
         is_listed.then_some(()).ok_or_else(|| Refusal::new(650057))
     }
 
-    /// Every permission that an app's registration asks for.
+    /// Returns every permission in an app's registration.
     pub(crate) fn registered(&self, app: &App) -> Vec<Asked> {
         let delegated = app.requested_scopes.iter().filter_map(|permission| {
             let api = self.directory.api(&permission.api)?;
@@ -131,7 +134,8 @@ impl Core {
 }
 
 impl Core {
-    /// Every permission of an app: those that it asks for, and those that it was granted without.
+    /// Returns every permission of an app: those in its registration, and those granted in
+    /// addition.
     pub(crate) fn permissions(&self, app: &App) -> BTreeSet<Asked> {
         let mut all: BTreeSet<Asked> = self.registered(app).into_iter().collect();
         let roles = app.granted.iter().filter_map(|granted| {
@@ -161,7 +165,7 @@ impl Core {
         all
     }
 
-    /// How a permission of an app was granted in a tenant.
+    /// Returns the extent to which a permission of an app is granted in a tenant.
     pub(crate) fn granted(&self, app: &App, tenant: &Tenant, asked: &Asked) -> Granted {
         let Some(api) = self.directory.api(&asked.api) else {
             return Granted::No;
@@ -194,7 +198,7 @@ impl Core {
     }
 }
 
-/// An application permission as it is asked for.
+/// Returns an application permission as requested.
 fn application(api: &Api, role: &str) -> Asked {
     Asked {
         api: api.app_id.clone(),
@@ -204,7 +208,7 @@ fn application(api: &Api, role: &str) -> Asked {
     }
 }
 
-/// A delegated permission of an API, by the name the API gives it.
+/// Returns a delegated permission of an API, by the API's name for it.
 pub(crate) fn delegated(api: &Api, scope: &str) -> Asked {
     Asked {
         api: api.app_id.clone(),

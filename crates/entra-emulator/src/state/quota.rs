@@ -1,9 +1,10 @@
-//! How many requests an API takes from one caller in a minute.
+//! Limits on the requests that an API accepts from one caller per minute.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-/// Requests of this minute, by caller. Callers are tenants and applications of the configuration, which bounds their number.
+/// The number of requests in the current minute, by caller. Callers are configured tenants and
+/// applications, which bounds their number.
 #[derive(Debug, Default)]
 pub(crate) struct Quota {
     counts: Mutex<HashMap<String, Count>>,
@@ -11,16 +12,17 @@ pub(crate) struct Quota {
 
 #[derive(Debug, Default)]
 struct Count {
-    /// In minutes since the epoch.
+    /// Minutes since the epoch.
     minute: u64,
     requests: u64,
 }
 
 impl Quota {
-    /// Counts a request of a caller at a time in seconds since the epoch.
+    /// Counts a request of a caller at `now`, in seconds since the epoch.
     ///
     /// # Errors
-    /// Returns the number of seconds until the next minute begins if there were `most` requests in this one.
+    /// Returns the number of seconds until the next minute begins if `most` requests were already
+    /// counted in this minute.
     pub(crate) fn take(&self, caller: &str, most: u64, now: u64) -> Result<(), u64> {
         let mut counts = self.counts.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if !counts.contains_key(caller) {
@@ -62,7 +64,7 @@ mod tests {
         assert_eq!((take("a", 60), take("a", 90)), (Ok(()), Ok(())));
         assert_eq!((take("a", 90), take("b", 90)), (Err(30), Ok(())));
         assert_eq!((take("a", 119), take("a", 120)), (Err(1), Ok(())));
-        // Set back.
+        // The clock was set back.
         assert_eq!((take("a", 5), take("a", 5), take("a", 5)), (Ok(()), Ok(()), Err(55)));
         assert_eq!((take("a", u64::MAX), quota.take("c", 0, 60)), (Ok(()), Err(60)));
     }

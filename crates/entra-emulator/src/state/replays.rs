@@ -1,11 +1,11 @@
-//! Which assertions were used already.
+//! Detection of assertions that are used twice.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
 
 use crate::certificate::sha256;
 
-/// The assertions of the past that are still in their time, a bounded number of them.
+/// The used assertions that have not expired yet, in a bounded number.
 #[derive(Debug, Default)]
 pub(crate) struct Replays {
     state: Mutex<State>,
@@ -23,8 +23,9 @@ impl Replays {
         *self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = State::default();
     }
 
-    /// Notes a use of an assertion that expires at `until`; false if there was one before. Times are seconds since the
-    /// epoch. Where more are in their time than fit, the ones that expire first are forgotten.
+    /// Records the use of an assertion that expires at `until`, and returns false if it was used
+    /// before. Times are in seconds since the epoch. If there are too many, those that expire first
+    /// are forgotten.
     pub(crate) fn note(&self, client_id: &str, id: &str, now: u64, until: u64) -> bool {
         let key = sha256(format!("{client_id}\n{id}").as_bytes());
         let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -58,11 +59,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_use_is_found_until_the_assertion_expires() {
+    fn second_use_is_detected_until_the_assertion_expires() {
         let replays = Replays::default();
         assert!(replays.note("a", "1", 0, 10));
         assert!(!replays.note("a", "1", 10, 10));
-        assert!(replays.note("b", "1", 10, 10), "ids count per client");
+        assert!(replays.note("b", "1", 10, 10), "IDs are separate per client");
         assert!(replays.note("a", "1", 11, 20));
     }
 

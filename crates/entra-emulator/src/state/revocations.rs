@@ -1,4 +1,4 @@
-//! Which tokens are revoked.
+//! Revoked tokens.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -9,12 +9,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::seed::Generator;
 
-/// Tells the tokens issued before a revocation from those issued after it, within one second and whatever is done to
-/// the clock: tokens are numbered, and each carries its number hidden in its id (`uti`), so that nothing is kept about
-/// them.
+/// The revocations of tokens. They distinguish the tokens issued before a revocation from those
+/// issued after it, even within one second and after changes to the clock. Tokens are numbered, and
+/// each contains its number, masked, in its ID (`uti`), so that no state is stored per token.
 #[derive(Debug)]
 pub(crate) struct Revocations {
-    /// Hides the numbers, and keeps the ids of another emulator from being taken for some of this one.
+    /// Masks the numbers and keeps IDs of another emulator from being taken for IDs of this one.
     mask: u64,
     issued: AtomicU64,
     marks: Mutex<Marks>,
@@ -23,18 +23,18 @@ pub(crate) struct Revocations {
 #[derive(Debug, Default)]
 struct Marks {
     everyone: Option<Mark>,
-    /// By client ID.
+    /// Revocations of one app, by client ID.
     apps: BTreeMap<String, Mark>,
-    /// By object ID.
+    /// Revocations of one user, by object ID.
     users: BTreeMap<String, Mark>,
 }
 
 /// One revocation.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
-    /// The number of the last token that it hit.
+    /// The number of the last token that was revoked.
     last: u64,
-    /// Seconds since the epoch.
+    /// The time, in seconds since the epoch.
     at: u64,
 }
 
@@ -47,14 +47,15 @@ impl Revocations {
         }
     }
 
-    /// The id of the next token: 22 characters of base64url that mean nothing to anybody else.
+    /// Returns the ID of the next token: 22 characters of base64url that are opaque to others.
     pub(crate) fn token_id(&self, random: u64) -> String {
         let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
         let hidden = number ^ self.mask;
         URL_SAFE_NO_PAD.encode([random.to_be_bytes(), hidden.to_be_bytes()].concat())
     }
 
-    /// Revokes every token issued so far, or those of one app, at a time in seconds since the epoch.
+    /// Revokes every token issued so far, or those of one app, at a time in seconds since the
+    /// epoch.
     pub(crate) fn revoke(&self, client_id: Option<&str>, at: u64) {
         let mut marks = self.marks();
         let last = self.issued.load(Ordering::SeqCst);
@@ -78,21 +79,23 @@ impl Revocations {
         self.marks().users.insert(object_id.to_owned(), Mark { last, at });
     }
 
-    /// Forgets every revocation. Tokens are numbered on: with a number of its own again, an old token could pass for one
-    /// of after the next revocation.
+    /// Forgets every revocation. The numbering continues: if numbers were reused, an old token
+    /// could pass for one issued after the next revocation.
     pub(crate) fn clear(&self) {
         *self.marks() = Marks::default();
     }
 
-    /// The time at which a token of that app, and of that user if there is one, was revoked last, in seconds since the
-    /// epoch. A token that was not made here is taken for one issued before all others.
+    /// Returns the time of the last revocation of a token of this app and, if there is one, this
+    /// user, in seconds since the epoch. A token that this emulator did not issue counts as issued
+    /// before all others.
     pub(crate) fn revoked_at(&self, client_id: &str, user: Option<&str>, token_id: &str) -> Option<u64> {
         let marks = self.marks();
         let number = self.number(token_id);
         let of_user = user.and_then(|id| marks.users.get(id));
         let hits = [marks.everyone.as_ref(), marks.apps.get(client_id), of_user];
         let hits = hits.into_iter().flatten().filter(|mark| number <= mark.last);
-        // By the order of tokens first: the clock may have been set back between two revocations.
+        // The order of tokens comes first: the clock may have been set back between two
+        // revocations.
         hits.max_by_key(|mark| (mark.last, mark.at)).map(|mark| mark.at)
     }
 
@@ -116,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_of_before_are_revoked_and_those_of_after_are_not() {
+    fn only_earlier_tokens_are_revoked() {
         let revocations = Revocations::new(7);
         let old = revocations.token_id(1);
         assert_eq!(revocations.revoked_at("a", None, &old), None);
@@ -150,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strange_token_counts_as_an_old_one() {
+    fn foreign_token_id_counts_as_old() {
         let (revocations, another) = (Revocations::new(7), Revocations::new(8));
         let of_another = another.token_id(4);
         let strange = ["", "x", "é", "AAAAAAAAAAAAAAAAAAAAAA", &"A".repeat(1_000), &of_another];
@@ -166,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_looks_like_the_services_own() {
+    fn token_id_has_the_format_of_entra() {
         let first = |random| Revocations::new(7).token_id(random);
         assert_eq!(first(1).len(), 22);
         assert_eq!(first(1), first(1));

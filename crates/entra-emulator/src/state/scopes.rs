@@ -7,30 +7,31 @@ use crate::state::directory::Directory;
 use crate::state::store::Weigh;
 use crate::well_known::GRAPH_APP_ID;
 
-/// A parsed scope parameter: the OpenID Connect scopes apart, the permissions of APIs in order.
+/// A parsed scope parameter: the OpenID Connect scopes, and the API permissions in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Scopes {
-    /// `openid`, `profile`, `email`, `offline_access`: those that were asked for, in the order they came.
+    /// The requested scopes among `openid`, `profile`, `email` and `offline_access`, in order.
     oidc: Vec<&'static str>,
     pub(crate) permissions: Vec<Permission>,
 }
 
-/// One permission as it was asked for.
+/// One requested permission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Permission {
-    /// What stands before the last slash, byte for byte: the audience of a v1 token.
+    /// The text before the last slash, byte for byte: the audience of a v1 token.
     pub(crate) resource: String,
     /// The scope's name; `None` for `.default`.
     pub(crate) name: Option<String>,
-    /// The whole, as it was asked for.
+    /// The whole text, as requested.
     pub(crate) text: String,
 }
 
 impl Scopes {
-    /// Takes a scope parameter apart.
+    /// Parses a scope parameter.
     ///
     /// # Errors
-    /// 70011 for `.default` beside other permissions, nothing before the slash, or more permissions than anybody needs.
+    /// Returns 70011 for `.default` beside other permissions, for an empty resource or name, or for
+    /// more permissions or bytes than the limits allow.
     pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
         let mut scopes = Self::default();
         let mut length = 0;
@@ -51,7 +52,7 @@ impl Scopes {
                 text: part.to_owned(),
             };
             if !scopes.permissions.contains(&permission) {
-                // Scopes are kept with every code and refresh token.
+                // Scopes are stored with every code and refresh token.
                 length += part.len();
                 if scopes.permissions.len() == MOST || length > LONGEST {
                     return Err(Refusal::new(70011).with(text));
@@ -66,15 +67,16 @@ impl Scopes {
         Ok(scopes)
     }
 
-    /// Whether an OpenID Connect scope was asked for.
+    /// Returns whether an OpenID Connect scope was requested.
     pub(crate) fn has(&self, oidc: &str) -> bool {
         self.oidc.contains(&oidc)
     }
 
-    /// Whether these scopes, in whatever spelling, say all that others say; `.default` says everything of its API.
+    /// Returns whether these scopes, in any spelling, include all of the others. `.default`
+    /// includes every scope of its API.
     pub(crate) fn covers(&self, others: &Self, directory: &Directory) -> bool {
         let api = |permission: &Permission| directory.api(&permission.resource).map(|api| &api.app_id);
-        let is_said = |other: &Permission| {
+        let is_covered = |other: &Permission| {
             self.permissions.iter().any(|own| {
                 let is_named = match (&own.name, &other.name) {
                     (None, _) => true,
@@ -84,7 +86,7 @@ impl Scopes {
                 is_named && api(own) == api(other)
             })
         };
-        others.oidc.iter().all(|scope| self.has(scope)) && others.permissions.iter().all(is_said)
+        others.oidc.iter().all(|scope| self.has(scope)) && others.permissions.iter().all(is_covered)
     }
 
     /// Adds the OpenID Connect scopes of another request of the same sign-in.
@@ -97,7 +99,8 @@ impl Scopes {
         self
     }
 
-    /// The OpenID Connect scopes that answers and tokens name: `offline_access` is not among them.
+    /// Returns the OpenID Connect scopes that responses and tokens name, which excludes
+    /// `offline_access`.
     pub(crate) fn oidc_names(&self) -> impl Iterator<Item = &'static str> {
         self.oidc.iter().copied().filter(|scope| *scope != "offline_access")
     }
@@ -115,7 +118,7 @@ impl Weigh for Scopes {
     }
 }
 
-/// What an app wants to reach.
+/// The resource or the scopes that an app requests.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     V1 { resource: Option<String> },
@@ -132,10 +135,10 @@ impl Weigh for Target {
 }
 
 impl Permission {
-    /// The API, and the scope as the API spells it: names are compared without regard to case.
+    /// Returns the API and the scope in the API's spelling. Names are compared case-insensitively.
     ///
     /// # Errors
-    /// 500011 for an unknown API, 650053 for a scope it does not define.
+    /// Returns 500011 for an unknown API and 650053 for a scope that it does not define.
     pub(crate) fn resolve<'d>(
         &self,
         directory: &'d Directory,
@@ -154,10 +157,10 @@ impl Permission {
     }
 }
 
-/// The scope parameter of a v2 request; of blanks alone it counts as left out.
+/// Returns the scope parameter of a v2 request. A parameter of only spaces counts as absent.
 ///
 /// # Errors
-/// 901002 where `resource` is there as well, which v2 does not know.
+/// Returns 901002 if there is also a `resource`, which v2 rejects.
 pub(crate) fn of_form(form: &Form) -> Result<Option<&str>, Refusal> {
     if form.value("resource").is_some() {
         return Err(Refusal::new(901002).with("resource"));
@@ -167,9 +170,9 @@ pub(crate) fn of_form(form: &Form) -> Result<Option<&str>, Refusal> {
 
 const DEFAULT: &str = ".default";
 const MOST: usize = 128;
-/// Bytes of all permissions together.
+/// The limit on the bytes of all permissions together.
 const LONGEST: usize = 8 * 1_024;
-/// The scopes of OpenID Connect, which name nothing of an API.
+/// The scopes of OpenID Connect, which do not belong to an API.
 pub(crate) const OIDC: &[&str] = &["openid", "profile", "email", "offline_access"];
 
 #[cfg(test)]
@@ -206,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn openid_scopes_are_no_permissions() {
+    fn openid_scopes_are_not_permissions() {
         let scopes = Scopes::parse("offline_access  openid email").unwrap();
         assert!(scopes.permissions.is_empty() && scopes.has("offline_access") && !scopes.has("profile"));
         assert_eq!(scopes.oidc_names().collect::<Vec<_>>(), ["openid", "email"]);

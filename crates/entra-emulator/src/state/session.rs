@@ -5,16 +5,16 @@ use crate::seed::Generator;
 use crate::state::authorization::SignIn;
 use crate::state::store::Weigh;
 
-/// One sign-in of a user to an app, as codes and refresh tokens remember it.
+/// One sign-in of a user to an app, as stored with codes and refresh tokens.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) client_id: String,
     pub(crate) tenant: String,
     pub(crate) user: String,
-    /// Seconds since the epoch.
+    /// The time of the sign-in, in seconds since the epoch.
     pub(crate) signed_in: u64,
     pub(crate) nonce: Option<String>,
-    /// Whether id tokens tell when that was.
+    /// Whether ID tokens contain the time of the sign-in.
     pub(crate) auth_time: bool,
 }
 
@@ -27,7 +27,7 @@ impl Session {
         }
     }
 
-    /// One without a browser request of its own.
+    /// Returns a session that did not start with a browser request.
     pub(crate) fn plain(app: &App, tenant: &Tenant, user: &User, now: u64) -> Self {
         Self {
             client_id: app.client_id.clone(),
@@ -48,7 +48,7 @@ impl Weigh for Session {
     }
 }
 
-/// The user's name for one app: another one for each (pairwise).
+/// Returns the `sub` of a user for one app. It differs between apps (pairwise).
 pub(crate) fn subject(seed: u64, client_id: &str, user: &User) -> String {
     Generator::named(seed, &format!("subject {client_id} {}", user.id)).opaque(43)
 }

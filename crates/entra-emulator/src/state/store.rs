@@ -1,4 +1,4 @@
-//! State that strangers can make grow, kept within bounds.
+//! Bounded storage for records that clients can create.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,14 +6,14 @@ use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// How much memory a value takes.
+/// The memory that a value occupies.
 pub(crate) trait Weigh {
-    /// The bytes of its texts, and roughly those of the rest.
+    /// Returns the bytes of its texts and an estimate for the rest.
     fn weight(&self) -> usize;
 }
 
-/// Values under names that cannot be guessed. The oldest ones are forgotten where there are too many, or where all together
-/// are too large: a client chooses how large some of them are.
+/// Values under unguessable names. The oldest values are dropped if there are too many or if their
+/// total size is too large, because clients choose the size of some values.
 pub(crate) struct Store<V> {
     most: usize,
     most_bytes: usize,
@@ -25,7 +25,7 @@ pub(crate) struct Store<V> {
 
 struct Kept<V> {
     age: u64,
-    /// When it was put here: what changes later is small.
+    /// Computed when the value was stored. Later changes are small.
     weight: usize,
     value: V,
 }
@@ -42,14 +42,14 @@ impl<V: Weigh> Store<V> {
         }
     }
 
-    /// Keeps a value under a new name of its own.
+    /// Stores a value under a new name and returns the name.
     pub(crate) fn add(&mut self, prefix: &str, value: V) -> String {
         let name = format!("{prefix}{}", secret());
         self.put(name.clone(), value);
         name
     }
 
-    /// Keeps a value under this name.
+    /// Stores a value under this name.
     pub(crate) fn put(&mut self, name: String, value: V) {
         self.take(&name);
         let weight = value.weight() + 2 * name.len();
@@ -66,7 +66,7 @@ impl<V: Weigh> Store<V> {
         self.values.insert(name, Kept { age, weight, value });
     }
 
-    /// Forgets every value.
+    /// Removes every value.
     pub(crate) fn clear(&mut self) {
         *self = Self::new(self.most, self.most_bytes);
     }
@@ -100,20 +100,21 @@ impl<V: Weigh> Store<V> {
     }
 }
 
-/// How many there are, never their names: those are codes and tokens.
+/// Shows the number of values, never their names: those are codes and tokens.
 impl<V> std::fmt::Debug for Store<V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Store({})", self.values.len())
     }
 }
 
-/// 43 characters of base64url with 256 bits from the system's generator: unlike everything else that is made up here,
-/// not derived from the seed, since a page of somebody else's must not know it.
+/// Returns 43 characters of base64url with 256 bits from the system's generator. Unlike all other
+/// generated values, they are not derived from the seed, because other web pages must not be able
+/// to predict them.
 pub(crate) fn secret() -> String {
     URL_SAFE_NO_PAD.encode(random::<32>())
 }
 
-/// Bytes from the system's generator.
+/// Returns bytes from the system's generator.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     rand::fill(&mut bytes).expect("the system's random generator works");
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_gives_way_to_bytes() {
+    fn oldest_values_are_dropped_beyond_the_byte_limit() {
         let mut store = Store::new(100, 1_000);
         for number in 0..50 {
             store.put(number.to_string(), 300);
@@ -146,14 +147,14 @@ mod tests {
             store.take(name);
         }
         assert_eq!(store.bytes, 0);
-        // One that is too large for all of it is alone.
+        // A value that exceeds the limit is stored alone.
         store.put("large".to_owned(), 2_000);
         store.put("small".to_owned(), 1);
         assert_eq!((store.get("large"), store.get("small")), (None, Some(&1)));
     }
 
     #[test]
-    fn the_oldest_gives_way() {
+    fn oldest_values_are_dropped_beyond_the_count_limit() {
         let mut store = Store::new(3, 1_000);
         let names: Vec<String> = (0..5).map(|number| store.add("x", number)).collect();
         let kept: Vec<Option<&i32>> = names.iter().map(|name| store.get(name)).collect();

@@ -1,4 +1,5 @@
-//! The content that applications subscribed to, and the webhooks that are told of it.
+//! The content types that applications subscribed to, and the webhooks that are notified of
+//! contents.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -10,19 +11,19 @@ use tokio::sync::Notify;
 
 use crate::config::{ContentType, Tenant};
 
-/// The content each app subscribed to in each tenant, by tenant, client and content type. Bounded by how many of them there
-/// are.
+/// The subscriptions, by tenant, client and content type. The number of these combinations bounds
+/// them.
 #[derive(Debug, Default)]
 pub(crate) struct Subscriptions {
     state: Mutex<State>,
-    /// Told when there is a webhook to call.
+    /// Notified when there is a webhook to call.
     pub(crate) awake: Notify,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) subscriptions: BTreeMap<Key, Subscription>,
-    /// Of the last webhook.
+    /// The serial number of the last webhook.
     pub(crate) serial: u64,
 }
 
@@ -39,25 +40,26 @@ pub(crate) struct Key {
 pub(crate) struct Subscription {
     /// The number of contents when it was stopped. `None` while it is enabled.
     pub(crate) stopped: Option<u64>,
-    /// The contents that came between a stop and the next start: they are not for this application.
+    /// The contents created between a stop and the next start. This application does not receive
+    /// them.
     pub(crate) gaps: Vec<Range<u64>>,
     pub(crate) hook: Option<Hook>,
     pub(crate) attempts: VecDeque<Attempt>,
-    /// The number of all attempts.
+    /// The total number of attempts.
     pub(crate) attempted: u64,
 }
 
-/// One content in one notification.
+/// An attempt to notify a webhook of one content.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
-    /// From 0, over all attempts of the subscription.
+    /// The number of the attempt, counted from 0 over all attempts of the subscription.
     pub(crate) number: u64,
     pub(crate) content: u64,
     pub(crate) sent: u64,
     pub(crate) is_success: bool,
 }
 
-/// Where notifications are to be sent.
+/// The destination of notifications.
 #[derive(Clone, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) struct Webhook {
@@ -75,16 +77,16 @@ pub(crate) struct Webhook {
 #[derive(Clone, Debug)]
 pub(crate) struct Hook {
     pub(crate) webhook: Webhook,
-    /// It answered its validation call, and so it is called.
+    /// Whether notifications are sent, because the webhook responded to its validation request.
     pub(crate) is_called: bool,
-    /// The origin that addresses of contents begin with.
+    /// The origin of the contents' URLs.
     pub(crate) origin: String,
-    /// Tells it from one that had its place before.
+    /// Distinguishes this webhook from earlier ones of the same subscription.
     pub(crate) serial: u64,
-    /// The index of the next content that it is to be notified of.
+    /// The index of the next content to send a notification for.
     pub(crate) next: u64,
     pub(crate) failures: u32,
-    /// When the next notification may be sent, in seconds since the epoch.
+    /// The earliest time of the next notification, in seconds since the epoch.
     pub(crate) due: u64,
     pub(crate) in_flight: bool,
     pub(crate) is_disabled: bool,
@@ -92,7 +94,7 @@ pub(crate) struct Hook {
 
 impl fmt::Debug for Webhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the id, by which the receiver knows the sender.
+        // Omits the auth ID, by which the receiver recognizes the sender.
         f.debug_struct("Webhook")
             .field("address", &self.address)
             .finish_non_exhaustive()
@@ -100,7 +102,7 @@ impl fmt::Debug for Webhook {
 }
 
 impl Subscriptions {
-    /// Forgets all of them.
+    /// Removes all of them.
     pub(crate) fn clear(&self) {
         self.state().subscriptions.clear();
     }

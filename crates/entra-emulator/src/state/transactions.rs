@@ -1,4 +1,4 @@
-//! What waits for a browser's next form: who asked for what, and how far the user got.
+//! Sign-ins that wait for the browser's next form: the request and the user's progress.
 
 use std::sync::Mutex;
 
@@ -6,49 +6,49 @@ use crate::state::authorization::Request;
 use crate::state::consents::Asked;
 use crate::state::store::{Store, Weigh};
 
-/// The sign-ins under way. A form names one by an id: that of a consent page is good for one form, that of a sign-in page
-/// until the way through the pages ends.
+/// The sign-ins in progress. A form names one by its ID. The ID of a consent page is valid for one
+/// form, that of a sign-in page until the sign-in ends.
 #[derive(Debug)]
 pub(crate) struct Transactions {
     state: Mutex<Store<Transaction>>,
 }
 
-/// One sign-in under way.
+/// One sign-in in progress.
 #[derive(Clone)]
 pub(crate) struct Transaction {
     pub(crate) goal: Goal,
     pub(crate) stage: Stage,
-    /// When its form is not accepted any more, in seconds since the epoch.
+    /// The time from which its form is rejected, in seconds since the epoch.
     pub(crate) expires: u64,
 }
 
-/// What the user came for. Without `Debug`, since a device code is a secret.
+/// The purpose of a sign-in. It has no `Debug`, since a device code is a secret.
 #[derive(Clone)]
 pub(crate) enum Goal {
-    /// An answer to an app, by redirect.
+    /// A response to an app, by redirect.
     App(Box<Request>),
-    /// To let a device in, by its device code.
+    /// The approval of a device, by its device code.
     Device { device_code: String, client_id: String },
 }
 
-/// Which page the browser shows.
+/// The page that the browser shows.
 #[derive(Clone)]
 pub(crate) enum Stage {
-    /// Who is it?
+    /// The sign-in page, on which the user selects an account.
     SignIn,
-    /// What may the app do? With the id of the sign-in page that led here.
+    /// The consent page, with the ID of the sign-in page before it.
     Consent { consent: Consent, sign_in: String },
 }
 
-/// What a user is asked to agree to.
+/// The permissions that a consent page shows.
 #[derive(Clone, Debug)]
 pub(crate) struct Consent {
-    /// Tenant and object id of the user.
+    /// The tenant ID and the object ID of the user.
     pub(crate) user: (String, String),
     pub(crate) asked: Vec<Asked>,
-    /// For all users of the tenant.
+    /// Whether the consent is for all users of the tenant.
     pub(crate) for_everyone: bool,
-    /// The user must not agree: all that is left is to go back.
+    /// Whether the user is not allowed to consent and can only go back.
     pub(crate) refused: bool,
 }
 
@@ -70,7 +70,7 @@ impl Weigh for Transaction {
 }
 
 impl Transactions {
-    /// Keeps a transaction for its next form, and gives it its id.
+    /// Stores a transaction for its next form and returns its ID.
     pub(crate) fn open(&self, now: u64, goal: Goal, stage: Stage) -> String {
         let transaction = Transaction {
             goal,
@@ -80,8 +80,9 @@ impl Transactions {
         self.state().add("", transaction)
     }
 
-    /// Opens the page that asks what a user who just signed in agrees to. The page before stays open: a browser sends its
-    /// form again to load this one anew, and whoever goes back may pick somebody else.
+    /// Opens the consent page for a user who has just signed in. The sign-in page stays open: a
+    /// browser sends its form again to reload the consent page, and a user who goes back may select
+    /// another account.
     pub(crate) fn ask(&self, now: u64, sign_in: &str, goal: Goal, consent: Consent) -> String {
         let before = Transaction {
             goal: goal.clone(),
@@ -93,8 +94,9 @@ impl Transactions {
         self.open(now, goal, Stage::Consent { consent, sign_in })
     }
 
-    /// Takes the transaction of a form, and of a consent page the one that led there. There is none for a form of a way that
-    /// has ended, that comes too late or is made up.
+    /// Takes the transaction of a form and, for a consent page, also the one of the sign-in page
+    /// before it. Returns `None` if the sign-in has ended, the form has expired, or the ID is
+    /// unknown.
     pub(crate) fn take(&self, now: u64, id: &str) -> Option<Transaction> {
         let mut state = self.state();
         let transaction = state.take(id).filter(|transaction| now < transaction.expires)?;
@@ -104,12 +106,12 @@ impl Transactions {
         Some(transaction)
     }
 
-    /// Forgets all of them.
+    /// Removes all of them.
     pub(crate) fn clear(&self) {
         self.state().clear();
     }
 
-    /// Looks at a transaction without taking it.
+    /// Returns a transaction without taking it.
     pub(crate) fn peek(&self, id: &str) -> Option<Transaction> {
         self.state().get(id).cloned()
     }
@@ -127,11 +129,11 @@ impl Default for Transactions {
     }
 }
 
-/// Bytes of a value beside its texts, and those of IDs.
+/// The bytes of a value beside its texts, including those of IDs.
 const REST: usize = 256;
 
-/// Seconds a page may lie open.
+/// The number of seconds for which a page is valid.
 const LIFETIME: u64 = 900;
 const MOST: usize = 1_000;
-/// Of all together: a browser is sent with as long a state as an app likes.
+/// The limit for all transactions together. An app chooses the length of its `state`.
 const MOST_BYTES: usize = 16 * 1024 * 1024;

@@ -401,9 +401,9 @@ fn problems_name_the_member_and_the_line() {
         (
             "11111111-2222-3333-4444-555555555555",
             "1111",
-            "apps[0].client_id is no GUID",
+            "apps[0].client_id is not a GUID",
         ),
-        ("fabrikam.example", "fabrikam", "tenants[1].domain is no domain name"),
+        ("fabrikam.example", "fabrikam", "tenants[1].domain is not a domain name"),
         (
             "fabrikam.example",
             "contoso.onmicrosoft.com",
@@ -412,17 +412,17 @@ fn problems_name_the_member_and_the_line() {
         (
             r#""role": "User.Read.All""#,
             r#""role": "User.Reed.All""#,
-            "apps[0].granted[0] (\"daemon\"): the API \"https://graph.microsoft.com\" defines no such role, but ",
+            "apps[0].granted[0] (\"daemon\"): the API \"https://graph.microsoft.com\" does not define this role; it defines ",
         ),
         (
             r#""api": "api://orders", "role""#,
             r#""api": "api://order", "role""#,
-            "apps[0].granted[1] (\"daemon\"): no API has this identifier or app id",
+            "apps[0].granted[1] (\"daemon\"): no API has this identifier or app ID",
         ),
         (
             r#""scope": "Orders.Read""#,
             r#""scope": "Orders.Reed""#,
-            "apps[1].requested_scopes[1] (\"web\"): the API \"api://orders\" defines no such scope, but Orders.Read, Orders.ReadWrite",
+            "apps[1].requested_scopes[1] (\"web\"): the API \"api://orders\" does not define this scope; it defines Orders.Read, Orders.ReadWrite",
         ),
         (
             r#""home_tenant": "contoso.onmicrosoft.com""#,
@@ -432,7 +432,7 @@ fn problems_name_the_member_and_the_line() {
         (
             "https://web.example",
             "web.example",
-            "apps[1].redirect_uris[1] (\"web\"): it cannot be a redirect URI",
+            "apps[1].redirect_uris[1] (\"web\"): not a valid redirect URI",
         ),
     ] {
         let said = problem_with(from, to);

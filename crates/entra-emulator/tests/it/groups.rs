@@ -463,7 +463,7 @@ fn groups_that_name_nothing_are_rejected() {
             "tenants[0].groups[2].members[0]: several objects have this name: use an object ID",
         ),
         (json!([{"members": ["daemon", "daemon"]}]), "the member of a group"),
-        (json!([{"id": "1"}]), "tenants[0].groups[0].id is no GUID"),
+        (json!([{"id": "1"}]), "tenants[0].groups[0].id is not a GUID"),
     ] {
         let said = problem(json!({"domain": "contoso.example", "users": users, "groups": groups}));
         assert!(said.contains(expected), "{expected}: {said}");

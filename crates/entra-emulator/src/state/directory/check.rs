@@ -1,13 +1,16 @@
-//! Refusing configurations that contradict themselves.
+//! Validation of configurations: contradictions are rejected.
 
 use crate::Error;
 use crate::state::directory::Directory;
 use crate::state::directory::redirect_uri;
 
 impl Directory {
-    /// Every name a permission or restriction mentions has to exist: a typing error would weaken a test unseen.
+    /// Checks that every name in a permission or restriction exists, because a typing error would
+    /// silently weaken a test.
     ///
-    /// The errors name the member and repeat no value that is unknown, as it may be a secret in the wrong place.
+    /// # Errors
+    /// Returns an error that names the member. It does not repeat unknown values, because they may
+    /// be misplaced secrets.
     pub(super) fn check(&self) -> Result<(), Error> {
         for (at, app) in self.apps.iter().enumerate() {
             let failed = |member: &str, problem: &str| {
@@ -44,11 +47,11 @@ impl Directory {
             {
                 return failed(
                     &format!(".redirect_uris[{bad}]"),
-                    "it cannot be a redirect URI: those are absolute, such as http://localhost/callback, and have no fragment",
+                    "not a valid redirect URI: it must be absolute, such as http://localhost/callback, without a fragment",
                 );
             }
             if app.public_client && app.secrets.as_ref().is_some_and(|secrets| !secrets.is_empty()) {
-                return failed("", "it is a public client and has a secret");
+                return failed("", "a public client cannot have a secret");
             }
             for (number, tenant) in app.tenants.iter().enumerate() {
                 self.check_tenant(Some(tenant))
@@ -70,7 +73,7 @@ impl Directory {
 
 fn check_permission(api: &str, name: &str, kind: &str, defined: Option<Vec<&String>>) -> Result<(), String> {
     let Some(defined) = defined else {
-        return Err("no API has this identifier or app id".to_owned());
+        return Err("no API has this identifier or app ID".to_owned());
     };
     if defined.iter().any(|known| *known == name) {
         return Ok(());
@@ -81,10 +84,12 @@ fn check_permission(api: &str, name: &str, kind: &str, defined: Option<Vec<&Stri
     } else {
         known.join(", ")
     };
-    Err(format!("the API {api:?} defines no such {kind}, but {known}"))
+    Err(format!(
+        "the API {api:?} does not define this {kind}; it defines {known}"
+    ))
 }
 
-/// How many of an API's permissions an error names.
+/// The number of an API's permissions that an error lists.
 const MOST_NAMED: usize = 20;
 
 #[cfg(test)]
@@ -94,7 +99,7 @@ mod tests {
     use crate::well_known::GRAPH;
 
     #[test]
-    fn contradictions_are_refused() {
+    fn contradictions_are_rejected() {
         let bad = [
             Config {
                 tenants: vec![Tenant::new("a.example").id("x")],

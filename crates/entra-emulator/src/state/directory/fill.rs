@@ -1,4 +1,4 @@
-//! Filling the gaps of a configuration, the same way each time, and reading what is there.
+//! Deterministic completion of a configuration, with validation of the given values.
 
 use crate::Error;
 use crate::certificate::Registered;
@@ -22,7 +22,7 @@ pub(super) fn tenants(seed: u64, mut tenants: Vec<Tenant>, least: u32) -> Result
         }
         if !tenant.domain.contains('.') || tenant.domain.contains(['/', ' ', '?', '#']) {
             return Err(Error::Config(format!(
-                "tenants[{at}].domain is no domain name, such as contoso.onmicrosoft.com"
+                "tenants[{at}].domain is not a domain name, such as contoso.onmicrosoft.com"
             )));
         }
         if tenant.name.is_empty() {
@@ -81,7 +81,7 @@ pub(super) fn apps(seed: u64, mut apps: Vec<App>, own_apis: &[Api]) -> Result<Ve
                 app = app.request_scope(&api.app_id, scope);
             }
         }
-        // For commands on a user's own machine, which have no secret to keep.
+        // A client for commands on a user's machine, which cannot protect a secret.
         let mut cli = App::new("cli").public_client().request_scope(GRAPH, "User.Read");
         let is_there = |known: &Api| !own_apis.iter().any(|api| replaces(api, known));
         for api in well_known::azure_services().into_iter().filter(is_there) {
@@ -126,7 +126,7 @@ pub(super) fn apps(seed: u64, mut apps: Vec<App>, own_apis: &[Api]) -> Result<Ve
     Ok(apps)
 }
 
-/// Reads an app's certificates and fills in their thumbprints.
+/// Reads an app's certificates and completes their thumbprints.
 pub(super) fn certificates(app: &mut App) -> Result<Vec<Registered>, Error> {
     let name = &app.name;
     let mut read: Vec<Registered> = Vec::new();
@@ -163,10 +163,10 @@ pub(super) fn apis(seed: u64, mut given: Vec<Api>) -> Result<(Vec<Api>, usize), 
         }
         if let Some(bad) = api.identifiers.iter().position(|identifier| !is_identifier(identifier)) {
             return Err(Error::Config(format!(
-                "apis[{at}].identifiers[{bad}] is no identifier URI: it is empty or holds white space"
+                "apis[{at}].identifiers[{bad}] is not an identifier URI: it is empty or contains white space"
             )));
         }
-        // A scope is what stands behind the last slash, and `.default` means them all.
+        // A scope is the text after the last slash, and `.default` means all scopes.
         let is_scope = |name: &String| is_identifier(name) && !name.contains('/') && name != ".default";
         for (member, names, is_sound) in [
             (
@@ -179,7 +179,7 @@ pub(super) fn apis(seed: u64, mut given: Vec<Api>) -> Result<(Vec<Api>, usize), 
         ] {
             if let Some(bad) = names.iter().position(|name| !is_sound(name)) {
                 return Err(Error::Config(format!(
-                    "apis[{at}].{member}[{bad}] is no name of a permission: it is empty, holds white space, or is a scope \
+                    "apis[{at}].{member}[{bad}] is not a permission name: it is empty, contains white space, or is a scope \
                      with a slash or the name .default"
                 )));
             }
@@ -194,14 +194,15 @@ pub(super) fn apis(seed: u64, mut given: Vec<Api>) -> Result<(Vec<Api>, usize), 
     Ok((apis, own_api))
 }
 
-/// Whether a configured API stands in the place of a well-known one: it has its app id, or one of its names where nothing
-/// here but tokens depends on that name.
+/// Returns whether a configured API replaces a well-known one: it has the same app ID, or it has
+/// one of its identifiers and the emulator does not serve the well-known API.
 fn replaces(api: &Api, known: &Api) -> bool {
     let is_named = |identifier: &String| known.identifiers.iter().any(|it| it.eq_ignore_ascii_case(identifier));
     api.app_id == known.app_id || (!well_known::is_served(known) && api.identifiers.iter().any(is_named))
 }
 
-/// Whether an API, with its gaps filled, is the one that stands where none is configured.
+/// Returns whether an API, with its gaps filled, is the default one that is added if none is
+/// configured.
 fn is_made_up(api: &Api) -> bool {
     api.name == MADE_UP_API && api.roles == OWN_API_ROLES
 }
@@ -214,13 +215,13 @@ fn is_identifier(identifier: &str) -> bool {
 }
 
 pub(super) fn fill_guid(id: &mut String, generator: &mut Generator, place: impl Fn() -> String) -> Result<(), Error> {
-    // Drawn in any case, so that naming one identifier leaves the others as they were.
+    // Always generated, so that a given identifier does not change the others.
     let derived = generator.guid();
     if id.is_empty() {
         *id = derived;
     } else if !is_guid(id) {
-        // A secret may stand there.
-        return Err(Error::Config(format!("{} is no GUID", place())));
+        // The value is not repeated, because it may be a misplaced secret.
+        return Err(Error::Config(format!("{} is not a GUID", place())));
     }
     id.make_ascii_lowercase();
     Ok(())
@@ -241,7 +242,7 @@ const DEFAULT_USERS: &[&str] = &["Adele Vance", "Alex Wilber", "Megan Bowen"];
 const MADE_UP_API: &str = "todo-list";
 const OWN_API_ROLES: &[&str] = &["ToDoList.Read.All", "ToDoList.ReadWrite.All"];
 const OWN_API_SCOPES: &[&str] = &["ToDoList.Read", "ToDoList.ReadWrite"];
-/// Loopback addresses, which stand for every port.
+/// Loopback addresses, which match every port.
 const DEFAULT_REDIRECTS: &[&str] = &[
     "http://localhost",
     "http://localhost/callback",
@@ -251,8 +252,8 @@ const DEFAULT_REDIRECTS: &[&str] = &[
 ];
 const DEFAULT_SCOPES: &[(&str, &str)] = &[(GRAPH, "User.Read"), (OFFICE_MANAGEMENT, "ActivityFeed.Read")];
 
-/// Permissions that the default app has without asking for them, as those of the API that is made up: tests of these APIs
-/// work at once, and a consent page lists only what most users know.
+/// Permissions that the default app has without requesting them, like those of the default API.
+/// Tests of these APIs work at once, and the consent page shows only common permissions.
 const CONSENTED: &[(&str, &str)] = &[
     (OFFICE_MANAGEMENT, "ServiceHealth.Read"),
     (MANAGED_DESKTOP, "MmdSupport.ReadWrite"),
@@ -267,7 +268,7 @@ mod tests {
     use crate::state::directory::Directory;
 
     #[test]
-    fn gaps_are_filled_the_same_way_each_time() {
+    fn completion_is_deterministic() {
         let one = Directory::new(Config::default()).unwrap();
         let two = Directory::new(Config::default()).unwrap();
         assert_eq!(format!("{one:?}"), format!("{two:?}"));
@@ -275,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn naming_one_identifier_leaves_the_others_as_they_were() {
+    fn given_identifier_does_not_change_others() {
         let plain = Directory::new(Config {
             apps: vec![App::new("a")],
             ..Config::default()
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn default_app_asks_for_well_known_permissions_only() {
+    fn default_app_requests_only_well_known_permissions() {
         let directory = Directory::new(Config::default()).unwrap();
         let app = &directory.apps[0];
         let asked = app.requested.iter().map(|permission| permission.role.as_str());

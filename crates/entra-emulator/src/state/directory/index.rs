@@ -1,4 +1,4 @@
-//! The tenants of a directory by their names.
+//! An index of a directory's tenants by their names.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use crate::config::Tenant;
 use crate::state::directory::{ciam_subdomain, first_label};
 
-/// The places of tenants in their list. Where two have one name, it is that of the first.
+/// The positions of tenants in their list. If two tenants share a name, it stands for the first.
 #[derive(Debug)]
 pub(super) struct Index {
-    /// By ID and by domain, in lower case.
+    /// Positions by ID and by domain, in lower case.
     names: BTreeMap<String, usize>,
-    /// By the part of a host name that stands for a customer tenant, in lower case: the domain's first label, or the ID.
+    /// Positions by the subdomain of an external tenant's host name, in lower case: the first label
+    /// of the domain, or the ID.
     customers: BTreeMap<String, usize>,
 }
 
@@ -29,7 +30,8 @@ impl Index {
         Self { names, customers }
     }
 
-    /// The place of the tenant with this ID, domain, or host name of a customer tenant, in upper or lower case.
+    /// Returns the position of the tenant with this ID, domain or external host name, ignoring
+    /// case.
     pub(super) fn place(&self, name: &str) -> Option<usize> {
         let name = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
             true => Cow::Owned(name.to_ascii_lowercase()),
@@ -62,7 +64,7 @@ mod tests {
             ("eeeeeeee-1111-2222-3333-ffffffffffff", Some(2)),
             ("CONTOSO.onmicrosoft.com", Some(0)),
             ("contoso.example", Some(2)),
-            // The first of two with this label.
+            // The first of two tenants with this label.
             ("contoso.ciamlogin.com", Some(0)),
             ("Fabrikam.CiamLogin.com", Some(1)),
             (&format!("{}.ciamlogin.com", ids[0].to_uppercase()), Some(0)),

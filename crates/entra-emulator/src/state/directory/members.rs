@@ -1,4 +1,4 @@
-//! Filling in the groups and the managed devices of the tenants, and finding out whom they name.
+//! Completion of groups and managed devices, and resolution of the members they name.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,7 +8,7 @@ use crate::config::{App, Group, ManagedDevice, Tenant, UpdateRing, User};
 use crate::seed::Generator;
 use crate::state::directory::fill::{fill_guid, unique};
 
-/// Fills in groups and managed devices. Members and assigned users become object ids.
+/// Completes groups and managed devices. The names of members and assigned users become object IDs.
 pub(super) fn fill(seed: u64, tenants: &mut [Tenant], apps: &[App]) -> Result<(), Error> {
     for (at, tenant) in tenants.iter_mut().enumerate() {
         let users = tenant.users.as_deref().unwrap_or_default();
@@ -57,7 +57,7 @@ pub(super) fn fill(seed: u64, tenants: &mut [Tenant], apps: &[App]) -> Result<()
             .managed_devices
             .get_or_insert_with(|| made_up_devices(seed, at, tenant.users.as_deref().unwrap_or_default()));
         let mut generator = Generator::named(seed, &format!("managed devices {at}"));
-        // Consecutive, so that no number comes twice.
+        // Consecutive numbers, so that none occurs twice.
         let (first_name, first_serial) = (generator.next() % 90_000_000_000, generator.next() % 900_000_000_000);
         for (number, device) in devices.iter_mut().enumerate() {
             if device.name.is_empty() {
@@ -77,7 +77,7 @@ pub(super) fn fill(seed: u64, tenants: &mut [Tenant], apps: &[App]) -> Result<()
     Ok(())
 }
 
-/// The object ids of everything that can be a member, by each of its names.
+/// The object IDs of all possible members, by each of their names.
 #[derive(Default)]
 struct Names(HashMap<String, Named>);
 
@@ -120,7 +120,7 @@ impl Names {
     }
 }
 
-/// The names are not repeated, as a secret may stand in their place.
+/// Returns an error that does not repeat the name, because it may be a misplaced secret.
 fn failed(place: &str, what: &str) -> Error {
     Error::Config(format!("{place}: {what}"))
 }

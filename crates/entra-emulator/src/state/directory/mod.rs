@@ -1,4 +1,4 @@
-//! The configuration with every gap filled: what requests are judged against.
+//! The completed configuration, against which requests are checked.
 
 mod check;
 mod fill;
@@ -20,11 +20,11 @@ pub(crate) struct Directory {
     pub(crate) tenants: Vec<Tenant>,
     pub(crate) apps: Vec<App>,
     pub(crate) apis: Vec<Api>,
-    /// The places of `tenants` by their names. Neither changes once it is filled.
+    /// The positions in `tenants` by name. Neither changes after creation.
     index: Index,
     /// The certificates of each of `apps`.
     certificates: Vec<Vec<Registered>>,
-    /// Where the API of the user's own stands in `apis`.
+    /// The position in `apis` of the first API that is not well known.
     pub(crate) own_api: usize,
 }
 
@@ -51,7 +51,7 @@ impl Directory {
         Ok(directory)
     }
 
-    /// Finds a tenant by GUID, domain, or the host name an external tenant is reached under.
+    /// Returns a tenant by GUID, domain, or the host name of an external tenant.
     pub(crate) fn tenant(&self, name: &str) -> Option<&Tenant> {
         self.tenants.get(self.index.place(name)?)
     }
@@ -62,13 +62,13 @@ impl Directory {
             .find(|app| app.client_id.eq_ignore_ascii_case(client_id))
     }
 
-    /// The app of that name or client ID.
+    /// Returns the app with this name or client ID.
     pub(crate) fn app_named(&self, name: &str) -> Option<&App> {
         let named = self.apps.iter().find(|app| app.name == name);
         named.or_else(|| self.app(name))
     }
 
-    /// The certificates an app is registered with.
+    /// Returns the registered certificates of an app.
     pub(crate) fn certificates(&self, app: &App) -> &[Registered] {
         self.apps
             .iter()
@@ -77,8 +77,9 @@ impl Directory {
             .map_or(&[], Vec::as_slice)
     }
 
-    /// Finds the API a resource names: an identifier URI (slashes at the end do not matter, the token's audience follows
-    /// what was asked), the app id, either behind `spn:`, or an account of Azure Storage or a vault of Key Vault.
+    /// Returns the API that a resource names: by identifier URI (trailing slashes are ignored; the
+    /// token's audience keeps the requested form), by app ID, by either of them after `spn:`, or as
+    /// an Azure Storage account or a Key Vault.
     pub(crate) fn api(&self, resource: &str) -> Option<&Api> {
         let exact = |name: &str| {
             self.apis.iter().find(|api| {
@@ -86,7 +87,7 @@ impl Directory {
             })
         };
         let loose = |name: &str| {
-            // What was asked is kept with every code and refresh token.
+            // The requested text is stored with every code and refresh token.
             let is_short = name.len() <= LONGEST_NAME;
             let same = |identifier: &String| identifier.trim_end_matches('/') == name.trim_end_matches('/');
             self.apis
@@ -102,16 +103,17 @@ impl Directory {
         })
     }
 
-    /// As [`api`](Self::api), for a request in the tenant of that name.
+    /// Returns the API as [`api`](Self::api) does, for a request in the tenant with this name.
     ///
     /// # Errors
-    /// 500011 for an unknown one.
+    /// Returns 500011 if there is no such API.
     pub(crate) fn find_api(&self, resource: &str, tenant: &str) -> Result<&Api, Refusal> {
         let unknown = || Refusal::new(500011).with(resource).with(tenant);
         self.api(resource).ok_or_else(unknown)
     }
 
-    /// The app roles of `api` that `app` holds in `tenant`, in the API's order.
+    /// Returns the app roles of `api` that the configuration grants to `app` in `tenant`, in the
+    /// API's order.
     pub(crate) fn roles(&self, app: &App, api: &Api, tenant: &Tenant) -> Vec<String> {
         api.roles
             .iter()
@@ -124,7 +126,8 @@ impl Directory {
             .collect()
     }
 
-    /// The scopes of `api` that were configured as consented to for all users of `tenant`, in the API's order.
+    /// Returns the scopes of `api` that the configuration grants for all users of `tenant`, in the
+    /// API's order.
     pub(crate) fn scopes(&self, app: &App, api: &Api, tenant: &Tenant) -> Vec<String> {
         api.all_scopes()
             .filter(|scope| {
@@ -136,7 +139,8 @@ impl Directory {
             .collect()
     }
 
-    /// Whether the configuration grants a permission of `api` in `tenant`, delegated ones for all users.
+    /// Returns whether the configuration grants a permission of `api` in `tenant`. Delegated
+    /// permissions must be granted for all users.
     pub(crate) fn is_granted(&self, app: &App, api: &Api, tenant: &Tenant, name: &str, kind: Kind) -> bool {
         match kind {
             Kind::Application => app.granted.iter().any(|granted| {
@@ -148,7 +152,8 @@ impl Directory {
         }
     }
 
-    /// Whether a grant for the API of that name, in the tenant of that name or in all, is one for this API and tenant.
+    /// Returns whether a grant, for the named API in the named tenant or in all tenants, covers
+    /// this API and tenant.
     fn counts(&self, app: &App, granted: &str, granted_in: Option<&str>, api: &Api, tenant: &Tenant) -> bool {
         let is_tenant = match granted_in {
             Some(name) => self.is(tenant, name),
@@ -157,7 +162,7 @@ impl Directory {
         is_tenant && self.api(granted).is_some_and(|named| named.app_id == api.app_id)
     }
 
-    /// Whether the configuration alone makes the app present in a tenant.
+    /// Returns whether the configuration alone makes the app present in a tenant.
     pub(crate) fn is_present(&self, app: &App, tenant: &Tenant) -> bool {
         if app.multi_tenant && app.consented_everywhere {
             return true;
@@ -169,12 +174,12 @@ impl Directory {
         app.tenants.is_empty() || is_listed
     }
 
-    /// Whether the app could be used in a tenant once somebody there consented to it.
+    /// Returns whether the app can be used in a tenant after a user there consents to it.
     pub(crate) fn may_enter(&self, app: &App, tenant: &Tenant) -> bool {
         app.multi_tenant || self.is_present(app, tenant)
     }
 
-    /// The tenant an app is registered in: the first one, unless another is said.
+    /// Returns the tenant in which an app is registered: by default, the first tenant.
     pub(crate) fn home(&self, app: &App) -> Option<&Tenant> {
         match &app.home_tenant {
             Some(name) => self.tenant(name),
@@ -182,13 +187,14 @@ impl Directory {
         }
     }
 
-    /// Where an app stands that no path puts into a tenant: at home, or in the first tenant that it may enter.
+    /// Returns the tenant of an app if no path names one: its home tenant, or the first tenant that
+    /// it may enter.
     pub(crate) fn place_of(&self, app: &App) -> Option<&Tenant> {
         let mut places = self.home(app).into_iter().chain(&self.tenants);
         places.find(|tenant| self.may_enter(app, tenant))
     }
 
-    /// A user by the tenant's and the user's object ids.
+    /// Returns a user by the object IDs of the tenant and the user.
     pub(crate) fn user(&self, tenant: &str, id: &str) -> Option<(&Tenant, &User)> {
         let tenant = self.tenant(tenant).filter(|known| known.id == tenant)?;
         let user = tenant.users.iter().flatten().find(|user| user.id == id)?;
@@ -204,7 +210,7 @@ impl Directory {
     }
 }
 
-/// The `{sub}` of `{sub}.ciamlogin.com`.
+/// Returns the `{sub}` of `{sub}.ciamlogin.com`.
 pub(crate) fn ciam_subdomain(host: &str) -> Option<&str> {
     let at = host.len().checked_sub(CIAM_SUFFIX.len())?;
     let (sub, suffix) = (host.get(..at)?, host.get(at..)?);

@@ -1,12 +1,14 @@
-//! Where an answer may be sent: redirect URIs, registered and asked for.
+//! Redirect URIs: registered and requested ones, and how they match.
 
 use crate::config::App;
 use crate::state::recorder::Endpoint;
 
-/// Finds out where a request's answer goes. `None` if that is nowhere: then nothing may be redirected at all.
+/// Returns the redirect URI for a request's response, or `None` if the requested URI is not
+/// allowed. In that case the emulator must not redirect at all.
 ///
-/// v2 wants one of the registered URIs exactly. v1 takes a path below one as well, and the first one if none is named.
-/// The port of a loopback address does not count (RFC 8252, section 7.3).
+/// v2 requires one of the registered URIs exactly. v1 also accepts a path below a registered URI.
+/// If the request names none, the first registered URI is used. The port of a loopback address is
+/// ignored (RFC 8252, section 7.3).
 pub(crate) fn choose(app: &App, asked: Option<&str>, version: Endpoint) -> Option<String> {
     let Some(asked) = asked else {
         return app.redirect_uris.first().cloned();
@@ -20,7 +22,8 @@ pub(crate) fn choose(app: &App, asked: Option<&str>, version: Endpoint) -> Optio
     is_registered.then(|| asked.to_owned())
 }
 
-/// Whether a text can be a redirect URI: absolute, without a fragment, printable, and no scheme that runs code.
+/// Returns whether a text can be a redirect URI: absolute, printable, without a fragment, and not
+/// of a scheme that runs code.
 pub(crate) fn is_registrable(uri: &str) -> bool {
     let Some((scheme, rest)) = uri.split_once(':') else {
         return false;
@@ -42,15 +45,15 @@ pub(crate) fn is_registrable(uri: &str) -> bool {
 struct Uri<'a> {
     scheme: &'a str,
     authority: &'a str,
-    /// Without the port.
+    /// The host without the port.
     host: &'a str,
-    /// With the slash at its start, if there is any.
+    /// The path with its leading slash, or an empty string.
     path: &'a str,
     query: Option<&'a str>,
 }
 
 impl<'a> Uri<'a> {
-    /// Takes an `http` or `https` URI apart that has been found printable.
+    /// Parses an `http` or `https` URI that is known to be printable.
     fn parse(uri: &'a str) -> Option<Self> {
         let (scheme, rest) = uri.split_once("://")?;
         if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
@@ -93,7 +96,8 @@ impl<'a> Uri<'a> {
     }
 }
 
-/// The same but for the port of a loopback address and the slash of an empty path.
+/// Returns whether two URIs are the same except for the port of a loopback address and the slash of
+/// an empty path.
 fn is_same(registered: &str, asked: &str) -> bool {
     let (Some(registered), Some(asked)) = (Uri::parse(registered), Uri::parse(asked)) else {
         return false;
@@ -104,7 +108,8 @@ fn is_same(registered: &str, asked: &str) -> bool {
         && (registered.path == asked.path || (registered.path.len() <= 1 && asked.path.len() <= 1 && path(&asked)))
 }
 
-/// Whether `asked` is a path below a registered one, segment by segment, with nothing in it that leads up again.
+/// Returns whether `asked` is a path below a registered URI, segment by segment, without segments
+/// that lead upward.
 fn is_below(registered: &str, asked: &str) -> bool {
     let (Some(registered), Some(asked)) = (Uri::parse(registered), Uri::parse(asked)) else {
         return false;
@@ -115,7 +120,7 @@ fn is_below(registered: &str, asked: &str) -> bool {
     };
     let is_plain = |segment: &str| {
         let lower = segment.to_ascii_lowercase();
-        // Some servers take what follows a semicolon for no part of the name: `..;` leads up there.
+        // Some servers ignore the part of a segment after a semicolon, so that `..;` leads upward.
         let lower = lower.replace("%3b", ";");
         let dots = lower.split(';').next().unwrap_or_default().replace("%2e", ".");
         dots != "." && dots != ".." && !lower.contains("%2f") && !lower.contains("%5c")
@@ -128,7 +133,7 @@ fn is_below(registered: &str, asked: &str) -> bool {
         && below.split('/').all(is_plain)
 }
 
-/// Twice what the v1 documents allow, for those who have long query strings.
+/// Twice the limit of the v1 documents, to allow for long query strings.
 const LONGEST: usize = 512;
 const FORBIDDEN_SCHEMES: &[&str] = &["about", "blob", "data", "file", "filesystem", "javascript", "vbscript"];
 
@@ -141,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn only_version_one_takes_paths_below() {
+    fn only_v1_accepts_paths_below() {
         let app = app(&["https://app.example/my/"]);
         let goes = |uri: &str| [Endpoint::V1, Endpoint::V2].map(|version| choose(&app, Some(uri), version).is_some());
         assert_eq!(goes("https://app.example/my/"), [true, true]);
@@ -181,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_ports_do_not_count() {
+    fn loopback_ports_are_ignored() {
         let app = app(&["http://localhost", "http://127.0.0.1:1/cb", "https://localhost:5"]);
         let goes = |uri| choose(&app, Some(uri), Endpoint::V2).is_some();
         assert!(goes("http://localhost:8400") && goes("http://localhost:8400/") && goes("http://127.0.0.1:77/cb"));

@@ -1,4 +1,4 @@
-//! Trouble on demand: answers that a script puts in place of the real ones.
+//! Scripted faults: responses and delivery failures that replace or alter the real responses.
 
 mod script;
 
@@ -12,37 +12,46 @@ use crate::seed::mixed;
 pub(crate) use crate::state::fault::script::Script;
 use crate::time::http_date;
 
-/// Something that goes wrong with the next matching request.
+/// A failure that the emulator plays for the next matching request.
 ///
-/// A fault is played once unless [`times`](Self::times) or [`always`](Self::always) says otherwise; several wait in the
-/// order they were added. Some replace the answer (a status, an AADSTS row, a body of your own, a redirect, a reset),
-/// some only touch the real one (latency, a truncated body, another content type, a skewed `Date`); both kinds combine:
-/// `Fault::status(503).retry_after(..).latency(..)`. A replaced request is recorded, but not judged.
+/// A fault is played once unless [`times`](Self::times) or [`always`](Self::always) changes that.
+/// Faults are played in the order in which they were added. Some replace the response (a status, an
+/// AADSTS row, a custom body, a redirect, a reset). Others only alter the real response (latency, a
+/// truncated body, another content type, a skewed `Date`). Both kinds combine:
+/// `Fault::status(503).retry_after(..).latency(..)`. A replaced request is recorded, but not
+/// checked against the rules.
 ///
 /// ```
 /// use std::time::Duration;
 /// use entra_emulator::{Emulator, Fault};
 ///
 /// let emulator = Emulator::builder().build();
-/// emulator.fault(Fault::status(503).retry_after(Duration::from_secs(2)).on("/oauth2/v2.0/token").times(2));
-/// let request = http::Request::post(emulator.token_url_v2()).body(Vec::new()).unwrap();
+/// emulator.fault(
+///     Fault::status(503)
+///         .retry_after(Duration::from_secs(2))
+///         .on("/oauth2/v2.0/token")
+///         .times(2),
+/// );
+/// let url = emulator.token_url_v2();
+/// let request = http::Request::post(url).body(Vec::new()).unwrap();
 /// let response = emulator.handle(request);
 /// assert_eq!(response.status(), 503);
 /// assert_eq!(response.headers()["retry-after"], "2");
 /// ```
 ///
-/// Without a socket ([`crate::Emulator::handle`]) nothing can be late, cut or reset. There the response carries what the
-/// client would have received as far as a response can, and a [`Delivery`] among its extensions says the rest.
+/// Without a socket ([`crate::Emulator::handle`]), a response cannot be delayed, cut or reset. In
+/// that case the response contains what the client would have received, as far as possible, and a
+/// [`Delivery`] among its extensions describes the rest.
 #[derive(Clone, Debug)]
-#[must_use = "a fault does nothing until `Emulator::fault` has it"]
+#[must_use = "a fault does nothing until `Emulator::fault` receives it"]
 pub struct Fault {
     pub(crate) replace: Option<Replacement>,
     pub(crate) path: Option<String>,
-    /// `None` means always.
+    /// The number of times the fault is still played. `None` means always.
     pub(crate) left: Option<u32>,
-    /// It strikes one of so many matching requests.
+    /// The fault is played for about one of this many matching requests.
     pub(crate) one_in: u32,
-    /// How many matching requests there were.
+    /// The number of matching requests so far.
     seen: u64,
     pub(crate) retry_after: Option<RetryAfter>,
     pub(crate) content_type: Option<String>,
@@ -50,30 +59,33 @@ pub struct Fault {
     pub(crate) delivery: Delivery,
 }
 
-/// How a server sends a response, beyond what the response itself says. Found among a response's extensions.
+/// The delivery of a response, as far as the response itself does not describe it. A server finds
+/// it among the response's extensions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Delivery {
-    /// Wait this long (real time) before the first byte. In memory nothing waits.
+    /// The real time to wait before the first byte. In memory, nothing waits.
     pub latency: Option<Duration>,
-    /// What happens on the way. In memory: the body is what arrives, `Reset` is a 502 without a body.
+    /// The failure during delivery. In memory, the body contains what would arrive, and `Reset` is
+    /// a 502 without a body.
     pub cut: Cut,
 }
 
-/// What happens to a response on its way.
+/// A failure while a response is delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cut {
-    /// It arrives whole.
+    /// The response arrives whole.
     #[default]
     Whole,
-    /// The connection is reset (RST) instead of an answer.
+    /// The connection is reset (RST) before any response.
     Reset,
-    /// The connection closes after this many bytes of the body, although `Content-Length` promised more.
+    /// The connection closes after this many bytes of the body, although `Content-Length` announces
+    /// more.
     After(usize),
-    /// The body has this many bytes: what is there, repeated. In memory at most 4 MiB of it.
+    /// The body is extended to this many bytes by repetition. In memory, it has at most 4 MiB.
     Repeated(u64),
-    /// The body never ends: what is there, repeated, until the client goes away. In memory 4 MiB of it.
+    /// The body is repeated without end until the client disconnects. In memory, it has 4 MiB.
     Endless,
 }
 
@@ -99,36 +111,41 @@ pub(crate) enum Skew {
 }
 
 impl Fault {
-    /// Answers with this status and a short text, as a gateway in between would. A number that is no status gives 500.
+    /// Responds with this status and a short text, as a gateway would. An invalid status becomes
+    /// 500.
     pub fn status(status: u16) -> Self {
         Self::replacing(Replacement::Status(known_status(status)))
     }
 
-    /// Answers with a row of the [table](crate::Aadsts::table), for example 90033. An unknown number gives a 500.
+    /// Responds with a row of the [table](crate::Aadsts::table), for example 90033. An unknown code
+    /// becomes a 500.
     pub fn aadsts(code: u32) -> Self {
         Self::replacing(Replacement::Aadsts(code))
     }
 
-    /// Answers with an error of the Office 365 Management Activity API, such as `AF50000`, with its status and its form.
-    /// `AF429` is its throttling, with status 403. An unknown code gives status 500.
+    /// Responds with an error of the Office 365 Management Activity API, such as `AF50000`, in that
+    /// API's format and with that error's status. `AF429` is the API's throttling error, with
+    /// status 403. An unknown code becomes status 500.
     ///
     /// ```
     /// use entra_emulator::{Emulator, Fault};
     ///
     /// let emulator = Emulator::builder().build();
-    /// emulator.fault(Fault::activity("AF429").on("/activity/feed/audit/").always().one_in(20));
+    /// let throttling = Fault::activity("AF429").on("/activity/feed/audit/");
+    /// emulator.fault(throttling.always().one_in(20));
     /// ```
     pub fn activity(code: &str) -> Self {
         let (status, body) = crate::activity_errors::fault_body(code);
         Self::replacing(Replacement::Body(status, body))
     }
 
-    /// Answers 200 with these bytes as `application/json`.
+    /// Responds with status 200 and these bytes as `application/json`.
     pub fn body(body: impl Into<Vec<u8>>) -> Self {
         Self::replacing(Replacement::Body(StatusCode::OK, body.into()))
     }
 
-    /// Answers with these bytes, as `application/json`, and the status so far: `Fault::status(503).with_body("{}")`.
+    /// Responds with these bytes as `application/json` and the current status of the fault:
+    /// `Fault::status(503).with_body("{}")`.
     pub fn with_body(self, body: impl Into<Vec<u8>>) -> Self {
         let status = match self.replace {
             Some(Replacement::Status(status) | Replacement::Body(status, _)) => status,
@@ -140,7 +157,7 @@ impl Fault {
         }
     }
 
-    /// Answers with a redirect (301, 302, 303, 307 or 308; 302 for anything else) to this location.
+    /// Responds with a redirect to this location. A status other than 3xx becomes 302.
     pub fn redirect(status: u16, location: impl Into<String>) -> Self {
         let status = known_status(status);
         let status = if status.is_redirection() {
@@ -151,7 +168,7 @@ impl Fault {
         Self::replacing(Replacement::Redirect(status, location.into()))
     }
 
-    /// Resets the connection instead of answering.
+    /// Resets the connection instead of responding.
     pub fn reset() -> Self {
         let fault = Self::replacing(Replacement::Reset);
         Self {
@@ -163,32 +180,33 @@ impl Fault {
         }
     }
 
-    /// Cuts the body of the real answer after this many bytes and closes the connection; `Content-Length` says the whole.
+    /// Truncates the body of the real response after this many bytes and closes the connection.
+    /// `Content-Length` still announces the whole body.
     pub fn truncated(bytes: usize) -> Self {
         Self::touching().cut(Cut::After(bytes))
     }
 
-    /// Delays the real answer by this much real time.
+    /// Delays the real response by this much real time.
     pub fn delayed(latency: Duration) -> Self {
         Self::touching().latency(latency)
     }
 
-    /// Gives the real answer another content type.
+    /// Replaces the content type of the real response.
     pub fn typed(content_type: impl Into<String>) -> Self {
         Self::touching().content_type(content_type)
     }
 
-    /// Answers 200 with a body of this many spaces.
+    /// Responds with status 200 and a body of this many spaces.
     pub fn huge(bytes: u64) -> Self {
         Self::body(vec![b' '; 16 * 1024]).cut(Cut::Repeated(bytes))
     }
 
-    /// Answers 200 with a body of spaces that never ends.
+    /// Responds with status 200 and a body of spaces that never ends.
     pub fn endless() -> Self {
         Self::body(vec![b' '; 16 * 1024]).cut(Cut::Endless)
     }
 
-    /// Gives the real answer a `Date` this much ahead of the emulator's clock.
+    /// Sets the `Date` of the real response this far ahead of the emulator's clock.
     pub fn date_ahead(by: Duration) -> Self {
         Self {
             date_skew: Some(Skew::Ahead(by)),
@@ -196,7 +214,7 @@ impl Fault {
         }
     }
 
-    /// Gives the real answer a `Date` this much behind the emulator's clock.
+    /// Sets the `Date` of the real response this far behind the emulator's clock.
     pub fn date_behind(by: Duration) -> Self {
         Self {
             date_skew: Some(Skew::Behind(by)),
@@ -212,7 +230,7 @@ impl Fault {
         }
     }
 
-    /// Adds `Retry-After` as a date, this long after the emulator's now.
+    /// Adds `Retry-After` as a date this long after the emulator's current time.
     pub fn retry_after_date(self, delay: Duration) -> Self {
         Self {
             retry_after: Some(RetryAfter::Date(delay)),
@@ -220,7 +238,7 @@ impl Fault {
         }
     }
 
-    /// Adds real time before the answer.
+    /// Delays the response by this much real time.
     pub fn latency(mut self, latency: Duration) -> Self {
         self.delivery.latency = Some(latency);
         self
@@ -234,13 +252,14 @@ impl Fault {
         }
     }
 
-    /// Sets what happens on the way.
+    /// Sets the failure during delivery.
     pub fn cut(mut self, cut: Cut) -> Self {
         self.delivery.cut = cut;
         self
     }
 
-    /// Strikes only requests whose path contains this, in upper or lower case: Entra reads paths in either.
+    /// Restricts the fault to requests whose path contains this text. The comparison ignores case,
+    /// as Entra's paths do.
     pub fn on(self, path: impl Into<String>) -> Self {
         Self {
             path: Some(path.into()),
@@ -248,7 +267,7 @@ impl Fault {
         }
     }
 
-    /// Strikes this many times.
+    /// Plays the fault this many times.
     pub fn times(self, times: u32) -> Self {
         Self {
             left: Some(times),
@@ -256,8 +275,10 @@ impl Fault {
         }
     }
 
-    /// Strikes about one of this many matching requests, as though by chance: the same ones each time, by their order. Of the
-    /// others the next fault in the script may strike. Combine it with [`always`](Self::always) or [`times`](Self::times).
+    /// Plays the fault for about one of this many matching requests. The choice looks random, but
+    /// depends only on the order of the requests and is therefore the same in each run. The next
+    /// fault in the script may be played for the other requests. Combine it with
+    /// [`always`](Self::always) or [`times`](Self::times).
     ///
     /// ```
     /// use entra_emulator::{Emulator, Fault};
@@ -273,12 +294,12 @@ impl Fault {
         }
     }
 
-    /// Strikes until [`crate::Emulator::clear_faults`].
+    /// Plays the fault until [`crate::Emulator::clear_faults`].
     pub fn always(self) -> Self {
         Self { left: None, ..self }
     }
 
-    /// What the recorder calls it.
+    /// Returns the name of the fault in recorded events.
     pub(crate) fn name(&self) -> &'static str {
         match (&self.replace, self.delivery.cut) {
             (Some(Replacement::Reset), _) | (_, Cut::Reset) => "reset",
@@ -297,7 +318,7 @@ impl Fault {
         }
     }
 
-    /// The answer to give instead of the real one, or the number of the row to refuse with.
+    /// Returns the response that replaces the real one, or the AADSTS code of the error response.
     pub(crate) fn replacement(&self) -> Option<Result<Response<Vec<u8>>, u32>> {
         let plain = |status: StatusCode, content_type: &'static str, body: Vec<u8>| {
             let mut response = Response::new(body);
@@ -325,7 +346,7 @@ impl Fault {
         }))
     }
 
-    /// Puts the marks of this fault on an answer.
+    /// Applies the headers and the delivery of this fault to a response.
     pub(crate) fn touch(&self, response: &mut Response<Vec<u8>>, now: SystemTime) {
         let headers = response.headers_mut();
         if let Some(value) = self
@@ -355,7 +376,8 @@ impl Fault {
         response.extensions_mut().insert(self.delivery.clone());
     }
 
-    /// Draws whether it strikes this matching request. Faults at different places of the script draw differently.
+    /// Decides whether the fault is played for this matching request. Faults at different places in
+    /// the script choose different requests.
     pub(super) fn is_drawn(&mut self, place: u64) -> bool {
         self.seen = self.seen.wrapping_add(1);
         self.one_in == 1
@@ -370,7 +392,8 @@ impl Fault {
         }
     }
 
-    /// Gives the response a `Date` this many seconds ahead of the emulator's clock, or behind it if negative.
+    /// Sets the `Date` of the response this many seconds ahead of the emulator's clock, or behind
+    /// it if negative.
     pub(crate) fn skewed(self, seconds: i64) -> Self {
         let by = Duration::from_secs(seconds.unsigned_abs());
         let skew = if seconds < 0 { Skew::Behind(by) } else { Skew::Ahead(by) };
@@ -380,7 +403,7 @@ impl Fault {
         }
     }
 
-    /// Whether it changes a response at all.
+    /// Returns whether the fault changes a response at all.
     pub(crate) fn does_something(&self) -> bool {
         self.replace.is_some()
             || self.retry_after.is_some()
@@ -389,7 +412,7 @@ impl Fault {
             || self.delivery != Delivery::default()
     }
 
-    /// A fault that changes nothing yet.
+    /// Returns a fault that changes nothing yet.
     pub(crate) fn touching() -> Self {
         Self {
             replace: None,
@@ -407,7 +430,8 @@ impl Fault {
 
 fn known_status(status: u16) -> StatusCode {
     match StatusCode::from_u16(status) {
-        // An informational answer is not the end of an exchange, so no server may send it as one.
+        // An informational response does not end an exchange, so a server must not send it as the
+        // final one.
         Ok(status) if !status.is_informational() => status,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }

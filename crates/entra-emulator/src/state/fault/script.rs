@@ -1,11 +1,11 @@
-//! The faults that wait for their request.
+//! The script: the faults that wait for a matching request.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use crate::state::fault::Fault;
 
-/// The faults that wait for their request.
+/// The faults that wait for a matching request, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     waiting: Mutex<VecDeque<Fault>>,
@@ -16,7 +16,7 @@ impl Script {
         self.waiting().push_back(fault);
     }
 
-    /// Adds a fault unless `most` of them wait already.
+    /// Adds a fault unless `most` faults are already waiting. Returns whether it was added.
     pub(crate) fn push_within(&self, most: usize, fault: Fault) -> bool {
         let mut waiting = self.waiting();
         let has_room = waiting.len() < most;
@@ -30,31 +30,31 @@ impl Script {
         self.waiting().clear();
     }
 
-    /// The faults that wait, in their order.
+    /// Returns the waiting faults in order.
     pub(crate) fn list(&self) -> Vec<Fault> {
         let waiting = self.waiting();
         waiting.iter().filter(|fault| fault.left != Some(0)).cloned().collect()
     }
 
-    /// Takes the first fault that strikes this path.
+    /// Takes the first fault that applies to a request with this path.
     pub(crate) fn take(&self, path: &str) -> Option<Fault> {
         let mut waiting = self.waiting();
         waiting.retain(|fault| fault.left != Some(0));
         let path = path.to_ascii_lowercase();
-        let is_struck = |part: &str| path.contains(&part.to_ascii_lowercase());
+        let matches = |part: &str| path.contains(&part.to_ascii_lowercase());
         let at = waiting
             .iter_mut()
             .enumerate()
-            .position(|(at, fault)| fault.path.as_deref().is_none_or(is_struck) && fault.is_drawn(at as u64))?;
+            .position(|(at, fault)| fault.path.as_deref().is_none_or(matches) && fault.is_drawn(at as u64))?;
         let fault = waiting.get_mut(at)?;
         if let Some(left) = &mut fault.left {
             *left -= 1;
         }
-        let struck = fault.clone();
+        let played = fault.clone();
         if fault.left == Some(0) {
             waiting.remove(at);
         }
-        Some(struck)
+        Some(played)
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, VecDeque<Fault>> {
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_wait_in_order_and_strike_their_path_only() {
+    fn faults_apply_in_order_to_their_path_only() {
         let script = Script::default();
         script.push(Fault::status(503).on("/token").times(2));
         script.push(Fault::reset());

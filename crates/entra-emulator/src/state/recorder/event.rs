@@ -1,4 +1,4 @@
-//! One request as the emulator saw and answered it.
+//! Recorded requests and their responses.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -9,23 +9,25 @@ use crate::state::recorder::lint::Lint;
 use crate::state::recorder::parameter::Parameter;
 use crate::time::{rfc3339, unix};
 
-/// One request as the emulator saw and answered it.
+/// One request and its response, as recorded by the emulator.
 ///
-/// Secrets, assertions and tokens are there for a test to compare, but never shown by `Debug`.
+/// Secrets, assertions and tokens are available for a test to compare, but `Debug` never shows
+/// them.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RequestEvent {
-    /// The number of requests before this one, since the emulator was made or [reset](crate::Emulator::reset).
+    /// The number of requests before this one, since the emulator was created or
+    /// [reset](crate::Emulator::reset).
     pub index: u64,
-    /// When it came, by the emulator's clock.
+    /// The time of the request, by the emulator's clock.
     pub at: SystemTime,
-    /// How long the emulator took, by its own clock: zero while that is frozen.
+    /// The time the emulator took, by its own clock: zero while that is frozen.
     pub took: Duration,
-    /// Over which channel it came.
+    /// The channel of the request.
     pub channel: Channel,
     /// The method.
     pub method: Method,
-    /// The host it was sent to, as the client named it.
+    /// The host in the request, as the client named it.
     pub host: String,
     /// The path, without the query.
     pub path: String,
@@ -33,32 +35,32 @@ pub struct RequestEvent {
     pub headers: HeaderMap,
     /// Query parameters, decoded.
     pub query: Vec<Parameter>,
-    /// Form parameters, decoded, in order. Cut after 64 parameters or 64 KiB.
+    /// The decoded form parameters, in order. Cut after 64 parameters or 64 KiB.
     pub form: Vec<Parameter>,
-    /// What kind of request it was, if it was one of OAuth's.
+    /// The kind of request, if it is one of OAuth's.
     pub purpose: Option<Purpose>,
-    /// Which endpoint version, if the path names one of the two.
+    /// The endpoint version, if the path names one.
     pub endpoint: Option<Endpoint>,
     /// The tenant in the path, as written. Cut after 4 KiB.
     pub tenant: Option<String>,
-    /// The client id, from the body or from Basic authentication. Cut after 4 KiB.
+    /// The client ID, from the body or from Basic authentication. Cut after 4 KiB.
     pub client_id: Option<String>,
     /// The grant type, as written. Cut after 4 KiB.
     pub grant: Option<String>,
     /// `scope` (v2) or `resource` (v1), as written. Cut after 4 KiB.
     pub target: Option<String>,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: StatusCode,
-    /// The AADSTS number of a refusal.
+    /// The AADSTS code of an error response.
     pub aadsts: Option<u32>,
-    /// What was wrong, in words, where the response is an error: the text that the client was given, without the IDs
-    /// and the time in it, and without secrets and whole tokens.
+    /// A description of the problem if the response is an error: the message that the client
+    /// received, without the IDs and the time in it, and without secrets and whole tokens.
     pub problem: Option<String>,
-    /// The scripted fault that was played, by name.
+    /// The name of the scripted fault that was played.
     pub fault: Option<&'static str>,
-    /// What is wrong or unwise about the request, whether it was refused or not.
+    /// The findings about the request, whether it was rejected or not.
     pub lints: Vec<Lint>,
-    /// The path and the findings as they may be shown: without secrets and whole tokens.
+    /// The path and the findings without secrets and whole tokens, so that they may be shown.
     pub(crate) shown: Shown,
 }
 
@@ -70,7 +72,7 @@ pub(crate) struct Shown {
 }
 
 impl RequestEvent {
-    /// The value of a form parameter, secret or not.
+    /// Returns the value of a form parameter, secret or not.
     pub fn form_value(&self, name: &str) -> Option<&str> {
         self.form
             .iter()
@@ -78,12 +80,12 @@ impl RequestEvent {
             .map(|parameter| parameter.value.as_str())
     }
 
-    /// Whether this was a request to a token endpoint.
+    /// Returns whether this was a request to a token endpoint.
     pub fn is_token_request(&self) -> bool {
         self.purpose == Some(Purpose::Token)
     }
 
-    /// The bytes that it takes, roughly.
+    /// Returns the approximate number of bytes that the event occupies.
     pub(super) fn weight(&self) -> usize {
         let headers = self
             .headers
@@ -98,7 +100,7 @@ impl RequestEvent {
         size_of::<Self>() + self.path.len() + self.shown.path.len() + self.host.len() + lints + more
     }
 
-    /// Cuts what a stranger can make long: many events are kept.
+    /// Cuts the texts whose length a client chooses, because many events are stored.
     pub(super) fn cut(&mut self) {
         let texts = [&mut self.tenant, &mut self.client_id, &mut self.grant, &mut self.target];
         for text in texts.into_iter().flatten().filter(|text| text.len() > LONGEST_TEXT) {
@@ -109,10 +111,14 @@ impl RequestEvent {
     }
 }
 
-/// One line for a terminal, without characters that a terminal obeys: the time by the emulator's clock, the method, the
-/// path, the status, what was wrong in words, the fault and the lints. Secrets and whole tokens are left out.
+/// Writes one line for a terminal, without control characters: the time by the emulator's clock,
+/// the method, the path, the status, the problem, the fault and the findings. Secrets and whole
+/// tokens are omitted.
 ///
-/// `2026-01-31T23:59:58Z POST /contoso.example/oauth2/v2.0/token 401 AADSTS7000215: Invalid client secret provided. [...]`
+/// ```text
+/// 2026-01-31T23:59:58Z POST /contoso.example/oauth2/v2.0/token 401
+///     AADSTS7000215: Invalid client secret provided. [...]
+/// ```
 impl fmt::Display for RequestEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (at, status) = (rfc3339(unix(self.at)), self.status.as_u16());
@@ -133,7 +139,7 @@ impl fmt::Display for RequestEvent {
     }
 }
 
-/// A text on one line, cut where it is long, without characters that a terminal obeys.
+/// A text on one line, shortened if it is long, without control characters.
 struct Line<'a>(&'a str);
 
 impl fmt::Display for Line<'_> {
@@ -144,7 +150,7 @@ impl fmt::Display for Line<'_> {
         };
         for character in text.chars() {
             match character {
-                // They end no line and start no command.
+                // Quotes neither end a line nor start an escape sequence.
                 '"' | '\'' => write!(f, "{character}")?,
                 character => write!(f, "{}", character.escape_debug())?,
             }
@@ -153,7 +159,7 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// Which way a request took into the emulator.
+/// The channel through which a request reached the emulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Channel {
@@ -165,33 +171,34 @@ pub enum Channel {
     Https,
 }
 
-/// What a request is for.
+/// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Purpose {
-    /// A token endpoint.
+    /// A request to a token endpoint.
     Token,
-    /// An authorization endpoint.
+    /// A request to an authorization endpoint.
     Authorize,
     /// Consent of an administrator for a whole tenant.
     AdminConsent,
-    /// A code for a device.
+    /// A request for a device code.
     DeviceCode,
-    /// The page where a device's code is typed in.
+    /// The page on which a user enters a device's code.
     DeviceLogin,
     /// A form of the sign-in or consent page.
     SignIn,
 }
 
-/// The endpoint's version, which decides the rules of the request but not the format of the token.
+/// The version of an endpoint. It decides the rules of the request, but not the format of the
+/// token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// `/oauth2/token` and its siblings.
+    /// `/oauth2/token` and the other v1 endpoints.
     V1,
-    /// `/oauth2/v2.0/token` and its siblings.
+    /// `/oauth2/v2.0/token` and the other v2 endpoints.
     V2,
 }
 
 const LONGEST_TEXT: usize = 4 * 1024;
-/// How many characters of a path, or of a problem, a line shows.
+/// The number of characters of a path or a problem that a line shows.
 const LONGEST_SHOWN: usize = 300;

@@ -2,59 +2,64 @@
 
 use std::fmt;
 
-/// Something about a request that is wrong or unwise.
+/// A property of a request that is wrong or unwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lint {
-    /// A secret or assertion in the URL's query, where every log keeps it (RFC 6749, 2.3.1). It is never used.
+    /// A secret or assertion in the URL's query, where logs record it (RFC 6749, section 2.3.1). It
+    /// is never used.
     SecretInUrl,
-    /// A parameter neither RFC 6749 nor Entra's documents know. Ignored, as the standard asks.
+    /// A parameter that neither RFC 6749 nor Entra's documents define. It is ignored, as the
+    /// standard requires.
     UnknownParameter(String),
-    /// A parameter given twice.
+    /// A parameter that is given twice.
     DuplicateParameter(String),
-    /// A known parameter in the wrong case: names are case-sensitive, so it counts as unknown.
+    /// A known parameter in the wrong case. Names are case-sensitive, so it counts as unknown.
     ParameterCase(String),
-    /// A secret or assertion in the body and in the `Authorization` header.
+    /// A secret or assertion both in the body and in the `Authorization` header.
     TwoCredentials,
-    /// No `client-request-id`: nothing to find this request by in the service's logs.
+    /// No `client-request-id`, so this request cannot be found in the service's logs.
     MissingClientRequestId,
-    /// The body was not sent as `application/x-www-form-urlencoded`, so it was not read.
+    /// A body with a content type other than `application/x-www-form-urlencoded`. It was not read.
     ContentType(String),
-    /// The v1 endpoint reads `resource` and ignores `scope`.
+    /// A `scope` on the v1 endpoint, which reads `resource` and ignores `scope`.
     ScopeOnV1,
-    /// The v2 endpoint reads `scope` and refuses `resource`.
+    /// A `resource` on the v2 endpoint, which reads `scope` and rejects `resource`.
     ResourceOnV2,
-    /// The scope was form-encoded more than once.
+    /// A scope that was form-encoded more than once.
     DoubleEncodedScope,
-    /// A white space at the beginning or end of the secret: a copying mistake most of the time.
+    /// White space at the beginning or end of the secret, which is usually a copying error.
     BlankAroundSecret,
-    /// The secret sent is the id of a secret.
+    /// The ID of a secret instead of its value.
     SecretId,
     /// A bearer token in the URL's query.
     TokenInUrl,
-    /// A certificate's thumbprint that is padded or in standard base64: RFC 7515 has base64url without padding. Entra
-    /// takes either.
+    /// A certificate thumbprint that is padded or in standard base64. RFC 7515 requires base64url
+    /// without padding; Entra accepts either.
     ThumbprintEncoding,
-    /// An assertion with padding, which RFC 7515 (section 2) leaves out. Entra takes it.
+    /// A padded assertion. RFC 7515 (section 2) omits padding; Entra accepts it.
     PaddedAssertion,
-    /// A thumbprint made of the hexadecimal text instead of the bytes. It fits no certificate.
+    /// A thumbprint of the hexadecimal text instead of the bytes. It matches no certificate.
     ThumbprintOfText,
-    /// Only a SHA-1 thumbprint (`x5t`) with PS256, which the documents pair with `x5t#S256`.
+    /// A SHA-1 thumbprint (`x5t`) alone with PS256, which the documents combine with `x5t#S256`.
     Sha1WithPs256,
-    /// White space inside a certificate of `x5c`, a remainder of PEM. Entra takes it.
+    /// White space inside a certificate of `x5c`, a remainder of PEM. Entra accepts it.
     BlankInX5c,
-    /// PEM in `x5c`, where DER belongs (RFC 7515, section 4.1.6). Whether Entra takes it is not known.
+    /// PEM in `x5c`, which requires DER (RFC 7515, section 4.1.6). It is not known whether Entra
+    /// accepts it.
     PemInX5c,
-    /// An `x5c` that begins with the issuer of its second certificate. The certificate that signs comes first (RFC 7515,
-    /// section 4.1.6).
+    /// An `x5c` that begins with the issuer of its second certificate. The signing certificate must
+    /// come first (RFC 7515, section 4.1.6).
     ChainOrder,
-    /// A time of the assertion, by the claim's name, that is a fraction or a string. Entra takes either.
+    /// A time in the assertion, by the claim's name, that is a fraction or a string. Entra accepts
+    /// either.
     AssertionTime(String),
-    /// An assertion without `jti`: nothing tells two of the same second apart.
+    /// An assertion without `jti`: two assertions of the same second cannot be distinguished.
     MissingJti,
     /// An assertion without `nbf`.
     MissingNotBefore,
-    /// An assertion that lives longer than the ten minutes the documents advise, in seconds.
+    /// An assertion with a lifetime, in seconds, above the ten minutes that the documents
+    /// recommend.
     AssertionLifetime(u64),
     /// A v2 authorization request for a code without a code challenge (RFC 9700, section 2.1.1).
     MissingPkce,
@@ -62,20 +67,21 @@ pub enum Lint {
     PlainPkce,
     /// An authorization request without `state`.
     MissingState,
-    /// A code redeemed with scopes that its authorization request did not name. The documents want the same or fewer.
+    /// A code redeemed with scopes that its authorization request did not name. The documents
+    /// require the same scopes or fewer.
     ScopeBeyondCode,
-    /// A subscription with a webhook that the emulator does not call. It is kept and shown. See
-    /// [`ActivityFeed::plain_webhooks`](crate::ActivityFeed::plain_webhooks).
+    /// A subscription with a webhook that the emulator does not call. The webhook is stored and
+    /// shown. See [`ActivityFeed::plain_webhooks`](crate::ActivityFeed::plain_webhooks).
     WebhookNeverCalled,
-    /// A request to the Office 365 Management Activity API without `PublisherIdentifier`. Such requests of all tenants share
-    /// one quota.
+    /// A request to the Office 365 Management Activity API without `PublisherIdentifier`. All such
+    /// requests of all tenants share one quota.
     MissingPublisherIdentifier,
-    /// An assertion whose `aud` is a list: Entra refuses it (AADSTS50027).
+    /// An assertion whose `aud` is a list. Entra rejects it (AADSTS50027).
     AudienceList,
 }
 
 impl Lint {
-    /// The finding with what it repeats of the request as `show` has it.
+    /// Returns the finding with its quotations from the request passed through `show`.
     pub(crate) fn with_text(&self, show: impl Fn(&str) -> String) -> Self {
         match self {
             Self::UnknownParameter(name) => Self::UnknownParameter(show(name)),
@@ -101,7 +107,7 @@ impl fmt::Display for Lint {
             Self::ResourceOnV2 => f.write_str("resource on v2"),
             Self::DoubleEncodedScope => f.write_str("scope encoded twice"),
             Self::BlankAroundSecret => f.write_str("white space around the secret"),
-            Self::SecretId => f.write_str("secret id instead of its value"),
+            Self::SecretId => f.write_str("secret ID instead of its value"),
             Self::TokenInUrl => f.write_str("token in the URL"),
             Self::ThumbprintEncoding => f.write_str("thumbprint is not base64url without padding"),
             Self::PaddedAssertion => f.write_str("assertion is padded"),
@@ -110,7 +116,7 @@ impl fmt::Display for Lint {
             Self::BlankInX5c => f.write_str("white space in x5c"),
             Self::PemInX5c => f.write_str("PEM in x5c"),
             Self::ChainOrder => f.write_str("x5c begins with an issuer"),
-            Self::AssertionTime(claim) => write!(f, "assertion's {claim} is no integer"),
+            Self::AssertionTime(claim) => write!(f, "assertion's {claim} is not an integer"),
             Self::MissingJti => f.write_str("assertion without jti"),
             Self::MissingNotBefore => f.write_str("assertion without nbf"),
             Self::AssertionLifetime(seconds) => write!(f, "assertion lives {seconds} s"),
@@ -119,7 +125,7 @@ impl fmt::Display for Lint {
             Self::MissingState => f.write_str("no state"),
             Self::ScopeBeyondCode => f.write_str("scope beyond the authorization request"),
             Self::WebhookNeverCalled => f.write_str(
-                "the webhook is kept and never called: the emulator calls plain http on loopback, and no https address",
+                "the webhook is stored but never called: the emulator calls plain http on loopback and no https address",
             ),
             Self::MissingPublisherIdentifier => f.write_str("no PublisherIdentifier"),
             Self::AudienceList => f.write_str("assertion's aud is a list"),

@@ -1,4 +1,4 @@
-//! What came in, as typed events with findings about each request.
+//! Recorded requests, as typed events with findings about each request.
 
 mod event;
 mod lint;
@@ -16,7 +16,7 @@ pub use crate::state::recorder::parameter::Parameter;
 pub(crate) use crate::state::recorder::event::Shown;
 pub(crate) use crate::state::recorder::parameter::{SECRET_PARAMETERS, is_secret, parameters};
 
-/// The newest events, a bounded number of them and of their bytes.
+/// The newest events, limited in number and in bytes.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     state: Mutex<State>,
@@ -25,7 +25,7 @@ pub(crate) struct Recorder {
     changes: AtomicU64,
 }
 
-/// Somebody who is told of every request as it is answered.
+/// A callback that receives every request after its response is determined.
 #[derive(Clone, Default)]
 pub(crate) struct Observer(Option<Arc<Observe>>);
 
@@ -46,7 +46,7 @@ impl fmt::Debug for Observer {
 #[derive(Debug, Default)]
 struct State {
     events: VecDeque<RequestEvent>,
-    /// Of all events.
+    /// The bytes of all events.
     bytes: usize,
     count: u64,
 }
@@ -66,7 +66,7 @@ impl Recorder {
         let mut state = self.state();
         event.index = state.count;
         state.count += 1;
-        let told = self.observer.0.as_ref().map(|observe| (observe, event.clone()));
+        let observed = self.observer.0.as_ref().map(|observe| (observe, event.clone()));
         state.bytes += event.weight();
         state.events.push_back(event);
         while state.events.len() > self.capacity || state.bytes > MOST_BYTES {
@@ -74,10 +74,10 @@ impl Recorder {
             state.bytes -= oldest.weight();
         }
         self.changes.fetch_add(1, Ordering::Relaxed);
-        // After the lock is gone, so that the observer may ask the emulator.
+        // Notified after the lock is released, so that the observer may call the emulator.
         drop(state);
-        if let Some((observe, event)) = told {
-            // An observer that panics is its own affair: the client gets its answer.
+        if let Some((observe, event)) = observed {
+            // A panic of the observer does not affect the client, which receives its response.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| observe(&event)));
         }
     }
@@ -86,14 +86,14 @@ impl Recorder {
         self.state().events.iter().cloned().collect()
     }
 
-    /// Returns the events after the first `number` of all, and the count of all.
+    /// Returns the events after the first `number` requests, and the count of all requests.
     pub(crate) fn events_after(&self, number: u64) -> (Vec<RequestEvent>, u64) {
         let state = self.state();
         let events = state.events.iter().filter(|event| event.index >= number);
         (events.cloned().collect(), state.count)
     }
 
-    /// Shows the newest events, the newest first, and returns how many it has shown.
+    /// Passes the newest events to `show`, the newest first, and returns their number.
     pub(crate) fn newest(&self, most: usize, show: impl FnMut(&RequestEvent)) -> usize {
         let state = self.state();
         let newest = state.events.iter().rev().take(most);
@@ -104,12 +104,12 @@ impl Recorder {
         self.state().count
     }
 
-    /// How often anything changed.
+    /// Returns the number of changes so far.
     pub(crate) fn changes(&self) -> u64 {
         self.changes.load(Ordering::Relaxed)
     }
 
-    /// Forgets the events; the count goes on.
+    /// Forgets the events. The count continues.
     pub(crate) fn clear(&self) {
         let mut state = self.state();
         state.events.clear();
@@ -128,5 +128,5 @@ impl Recorder {
     }
 }
 
-/// How many bytes all events together may take.
+/// The limit on the bytes of all events together.
 const MOST_BYTES: usize = 32 * 1024 * 1024;

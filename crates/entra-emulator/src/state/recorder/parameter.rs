@@ -1,8 +1,8 @@
-//! The parameters of a request.
+//! The parameters of a recorded request.
 
 use std::fmt;
 
-/// A decoded parameter. `Debug` hides the value where the name says that it is secret.
+/// A decoded parameter. `Debug` hides the value if the name indicates a secret.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Parameter {
@@ -13,13 +13,13 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    /// Whether the name says that the value is secret.
+    /// Returns whether the name indicates a secret value.
     pub(crate) fn is_secret(&self) -> bool {
         is_secret(&self.name)
     }
 }
 
-/// Whether the name of a parameter says that its value is secret.
+/// Returns whether the name of a parameter indicates that its value is secret.
 pub(crate) fn is_secret(name: &str) -> bool {
     // A plain challenge is the verifier itself.
     let mut hidden = SECRET_PARAMETERS.iter().chain(&["code_challenge"]);
@@ -33,7 +33,7 @@ impl fmt::Debug for Parameter {
     }
 }
 
-/// Copies decoded parameters, but no more than an event should hold.
+/// Copies decoded parameters up to the limits of an event.
 pub(crate) fn parameters(pairs: &[(String, String)]) -> Vec<Parameter> {
     let mut room = MOST_PARAMETER_BYTES;
     pairs
@@ -55,7 +55,7 @@ pub(crate) fn parameters(pairs: &[(String, String)]) -> Vec<Parameter> {
 const MOST_PARAMETERS: usize = 64;
 const MOST_PARAMETER_BYTES: usize = 64 * 1024;
 
-/// Parameters whose value `Debug` never shows.
+/// The parameters whose values `Debug` never shows.
 pub(crate) const SECRET_PARAMETERS: &[&str] = &[
     "access_token",
     "assertion",
