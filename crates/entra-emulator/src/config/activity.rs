@@ -6,76 +6,94 @@ use serde::{Deserialize, Deserializer};
 
 use crate::Error;
 
-/// The feed of the emulated Office 365 Management Activity API: what every tenant finds in it, and its limits.
+/// The feed of the emulated Office 365 Management Activity API: the contents of every tenant, and
+/// its limits.
 ///
-/// Each tenant has [`contents`](Self::contents) contents of each content type, each with [`records`](Self::records) audit
-/// records. They are computed from the seed when they are requested, so that millions of records take no memory. Contents
-/// are created at even distances over the [`span`](Self::span) before the first request to the feed: the clock may be set
-/// before. A content can be retrieved until it is seven days old. Every record has an ID of its own, but for the duplicates
-/// that are asked for.
+/// Each tenant has [`contents`](Self::contents) contents of each content type, each with
+/// [`records`](Self::records) audit records. They are computed from the seed when they are
+/// requested, so that millions of records take no memory. Contents are created at equal intervals
+/// over the [`span`](Self::span) before the first request to the feed; set the clock before that
+/// request. A content can be retrieved until it is seven days old. Every record has a unique ID,
+/// except for the configured duplicates.
 ///
-/// Where neither number is given, there is one record of each content type for each user of the tenant.
+/// If neither number is given, each user of the tenant has one record of each content type.
 ///
 /// ```
 /// use entra_emulator::{ActivityFeed, App, ContentType, Emulator};
 ///
 /// let office = Emulator::OFFICE_MANAGEMENT;
-/// let app = App::new("collector").multi_tenant().consented_everywhere().grant(office, "ActivityFeed.Read");
+/// let app = App::new("collector")
+///     .multi_tenant()
+///     .consented_everywhere()
+///     .grant(office, "ActivityFeed.Read");
 /// let feed = ActivityFeed::new()
 ///     .content_type(ContentType::Exchange)
 ///     .contents(2_000)
 ///     .records(100)
 ///     .span(std::time::Duration::from_secs(6 * 86_400))
 ///     .page_size(1);
-/// let emulator = Emulator::builder().tenant_count(50).app(app).activity(feed).build();
-/// let ids = emulator.activity_record_ids(&emulator.tenants()[49].id, ContentType::Exchange);
+/// let emulator = Emulator::builder()
+///     .tenant_count(50)
+///     .app(app)
+///     .activity(feed)
+///     .build();
+/// let tenant = &emulator.tenants()[49].id;
+/// let ids = emulator.activity_record_ids(tenant, ContentType::Exchange);
 /// assert_eq!(ids.count(), 200_000);
 /// ```
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ActivityFeed {
-    /// The content types that have contents; all of them when empty. A subscription to another one is possible, and finds
-    /// nothing.
+    /// The content types that have contents; all of them when empty. A subscription to another
+    /// content type is possible, but finds no content.
     pub content_types: Vec<ContentType>,
-    /// The number of contents of each tenant and content type; 1 when left out beside `records`.
+    /// The number of contents of each tenant and content type; 1 when left out and `records` is
+    /// given.
     #[serde(deserialize_with = "most_some")]
     pub contents: Option<u32>,
-    /// The number of records of each content; 3 when left out beside `contents`, and 100 at most for each user without both.
+    /// The number of records of each content; 3 when left out and `contents` is given. Without
+    /// both, there is one record for each user, at most 100 in a content.
     #[serde(deserialize_with = "most_some")]
     pub records: Option<u32>,
-    /// The seconds over which the contents were created, from 1 to seven days; one day when left out.
+    /// The number of seconds over which the contents were created, from 1 to seven days; one day
+    /// when left out.
     pub span: u64,
-    /// How many of a thousand records are copies of a record of an earlier content, at most eight contents before; 500 at most.
+    /// The number of records per thousand that are copies of a record of an earlier content; at
+    /// most 500. The original is at most eight contents before, or further if it is itself a copy.
     #[serde(deserialize_with = "most")]
     pub duplicate_records: u32,
-    /// How many of a thousand contents are listed a second time, together with the next content. That may be on another page,
-    /// or in another window.
+    /// The number of contents per thousand that are listed a second time, together with the next
+    /// content. The second entry may be on another page or in another window.
     #[serde(deserialize_with = "most")]
     pub duplicate_contents: u32,
-    /// The number of items of a page, from 1 to 1000; 200 when left out.
+    /// The number of items on a page, from 1 to 1000; 200 when left out.
     #[serde(deserialize_with = "most")]
     pub page_size: u32,
-    /// The name of the header with the address of the next page.
+    /// The name of the header with the URL of the next page.
     pub next_page_header: NextPageHeader,
-    /// The number of requests of a tenant in each minute, from 1; 2000 when left out. Requests without `PublisherIdentifier`
-    /// have the same number for all tenants together. More are answered with status 403 and code AF429, as by the service.
+    /// The number of requests of a tenant per minute, from 1; 2000 when left out. Requests without
+    /// `PublisherIdentifier` of all tenants share one quota of this size. Further requests get
+    /// status 403 and code AF429, as from the real API.
     pub requests_per_minute: u32,
-    /// Lets webhooks have addresses such as `http://127.0.0.1:8080/hook`: plain http, and on loopback only. The emulator calls
-    /// these, with validation calls, notifications and retries. It never calls any other address.
+    /// True if webhooks may have addresses such as `http://127.0.0.1:8080/hook`: plain http, and
+    /// only on loopback. The emulator sends validation requests, notifications and retries to them.
+    /// It never calls any other address.
     pub plain_webhooks: bool,
-    /// The seconds after which a failed notification is sent again, from 1 to a day; 60 when left out. Each further failure
-    /// doubles them, and the fifth in a row disables the webhook.
+    /// The number of seconds after which a failed notification is sent again, from 1 to one day; 60
+    /// when left out. Each further failure doubles it, and the fifth consecutive failure disables
+    /// the webhook.
     pub webhook_retry: u64,
 }
 
 impl ActivityFeed {
-    /// The feed that stands where none is configured.
+    /// Returns the default feed.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a content type that has contents. The first call replaces all of them.
+    /// Adds a content type that has contents. The first call replaces the default of all content
+    /// types.
     pub fn content_type(mut self, content_type: ContentType) -> Self {
         self.content_types.push(content_type);
         self
@@ -97,8 +115,8 @@ impl ActivityFeed {
         }
     }
 
-    /// Sets the time over which the contents were created, seven days at most. Leave room where the test takes long: a content
-    /// is gone when it is seven days old.
+    /// Sets the time over which the contents were created, at most seven days. A content disappears
+    /// when it is seven days old, so choose a shorter time for a long test.
     pub fn span(self, span: Duration) -> Self {
         Self {
             span: span.as_secs(),
@@ -106,7 +124,7 @@ impl ActivityFeed {
         }
     }
 
-    /// Sets how many of a thousand records are copies of earlier ones.
+    /// Sets the number of records per thousand that are copies of earlier ones.
     pub fn duplicate_records(self, per_mille: u32) -> Self {
         Self {
             duplicate_records: per_mille,
@@ -114,7 +132,7 @@ impl ActivityFeed {
         }
     }
 
-    /// Sets how many of a thousand contents are listed twice.
+    /// Sets the number of contents per thousand that are listed twice.
     pub fn duplicate_contents(self, per_mille: u32) -> Self {
         Self {
             duplicate_contents: per_mille,
@@ -122,12 +140,12 @@ impl ActivityFeed {
         }
     }
 
-    /// Sets the number of items of a page.
+    /// Sets the number of items on a page.
     pub fn page_size(self, page_size: u32) -> Self {
         Self { page_size, ..self }
     }
 
-    /// Sets the name of the header with the address of the next page.
+    /// Sets the name of the header with the URL of the next page.
     pub fn next_page_header(self, next_page_header: NextPageHeader) -> Self {
         Self {
             next_page_header,
@@ -135,7 +153,7 @@ impl ActivityFeed {
         }
     }
 
-    /// Sets the number of requests of a tenant in each minute.
+    /// Sets the number of requests of a tenant per minute.
     pub fn requests_per_minute(self, requests_per_minute: u32) -> Self {
         Self {
             requests_per_minute,
@@ -143,7 +161,7 @@ impl ActivityFeed {
         }
     }
 
-    /// Lets webhooks have addresses of plain http on loopback, which the emulator then calls.
+    /// Allows webhooks with plain http addresses on loopback, which the emulator then calls.
     pub fn plain_webhooks(self) -> Self {
         Self {
             plain_webhooks: true,
@@ -159,7 +177,7 @@ impl ActivityFeed {
         }
     }
 
-    /// Whether the content type has contents.
+    /// Returns whether the content type has contents.
     pub(crate) fn has(&self, content_type: ContentType) -> bool {
         self.content_types.is_empty() || self.content_types.contains(&content_type)
     }
@@ -182,7 +200,7 @@ impl ActivityFeed {
         ] {
             if !(least..=most).contains(&given) {
                 return Err(Error::Config(format!(
-                    "activity.{name}: it is not between {least} and {most}"
+                    "activity.{name}: must be between {least} and {most}"
                 )));
             }
         }
@@ -212,25 +230,25 @@ impl Default for ActivityFeed {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ContentType {
-    /// `Audit.AzureActiveDirectory`: sign-ins and changes of the directory.
+    /// `Audit.AzureActiveDirectory`: sign-ins and changes to the directory.
     #[serde(rename = "Audit.AzureActiveDirectory")]
     AzureActiveDirectory,
     /// `Audit.Exchange`: mail and its administration.
     #[serde(rename = "Audit.Exchange")]
     Exchange,
-    /// `Audit.SharePoint`: operations on files, and sharing.
+    /// `Audit.SharePoint`: file operations and sharing.
     #[serde(rename = "Audit.SharePoint")]
     SharePoint,
-    /// `Audit.General`: all others, such as Teams.
+    /// `Audit.General`: all other workloads, such as Teams.
     #[serde(rename = "Audit.General")]
     General,
-    /// `DLP.All`: data loss prevention. It needs the permission `ActivityFeed.ReadDlp` as well.
+    /// `DLP.All`: data loss prevention. It also requires the permission `ActivityFeed.ReadDlp`.
     #[serde(rename = "DLP.All")]
     Dlp,
 }
 
 impl ContentType {
-    /// All of them.
+    /// All content types.
     pub const ALL: [Self; 5] = [
         Self::AzureActiveDirectory,
         Self::Exchange,
@@ -239,7 +257,7 @@ impl ContentType {
         Self::Dlp,
     ];
 
-    /// The name in requests and responses.
+    /// Returns the name in requests and responses.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AzureActiveDirectory => "Audit.AzureActiveDirectory",
@@ -250,7 +268,7 @@ impl ContentType {
         }
     }
 
-    /// The content type of that name, in upper or lower case.
+    /// Returns the content type with this name, ignoring case.
     pub(crate) fn find(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
@@ -258,7 +276,7 @@ impl ContentType {
     }
 }
 
-/// The name of the header with the address of the next page. Microsoft's documents have both.
+/// The name of the header with the URL of the next page. Microsoft's documents use both.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NextPageHeader {
@@ -270,7 +288,7 @@ pub enum NextPageHeader {
 }
 
 impl NextPageHeader {
-    /// The name in lower case.
+    /// Returns the name in lower case.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::NextPageUri => "nextpageuri",
@@ -279,7 +297,8 @@ impl NextPageHeader {
     }
 }
 
-/// Reads a number that [`ActivityFeed::check`] compares with its own limit, also one that is far too large.
+/// Reads a number. Numbers above the range become `u32::MAX`, so that [`ActivityFeed::check`]
+/// reports them with the actual limit.
 fn most<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     u64::deserialize(deserializer).map(|number| u32::try_from(number).unwrap_or(u32::MAX))
 }
@@ -290,7 +309,7 @@ fn most_some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, 
 }
 
 const DAY: u64 = 86_400;
-/// The most contents of a tenant and content type.
+/// The maximum number of contents of a tenant and content type.
 const MOST: u64 = 1_000_000;
-/// The most records of a content: one is made in memory at a time.
+/// The maximum number of records of a content, which is built in memory as a whole.
 const MOST_RECORDS: u64 = 10_000;

@@ -1,34 +1,36 @@
-//! APIs that tokens are asked for.
+//! APIs that tokens are requested for.
 
 use serde::Deserialize;
 
-/// An API that tokens are asked for.
+/// An API that tokens are requested for.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Api {
-    /// Display name.
+    /// The display name.
     pub name: String,
-    /// The API's own application id (GUID); derived from the seed when empty.
+    /// The API's application ID (GUID); derived from the seed when empty.
     pub app_id: String,
-    /// Identifier URIs, exactly as the API expects them in `aud`; `api://{app_id}` when empty.
+    /// The identifier URIs, exactly as the API expects them in `aud`; `api://{app_id}` when empty.
     pub identifiers: Vec<String>,
-    /// Whether its tokens are v1 or v2: the manifest's accepted token version decides, never the endpoint.
+    /// The version of its tokens. The accepted token version in the manifest decides, never the
+    /// endpoint.
     pub token_version: TokenVersion,
-    /// The application permissions it defines.
+    /// The application permissions (app roles) that it defines.
     pub roles: Vec<String>,
-    /// The delegated permissions (scopes) it defines that every user may consent to.
+    /// The delegated permissions (scopes) that it defines and every user may consent to.
     pub scopes: Vec<String>,
-    /// The delegated permissions it defines that only an administrator may consent to.
+    /// The delegated permissions that it defines and only an administrator may consent to.
     pub admin_scopes: Vec<String>,
-    /// Refuses a token to apps that hold none of its roles (AADSTS501051).
+    /// True if apps without any of its roles get no token (AADSTS501051).
     pub assignment_required: bool,
-    /// Optional claims its tokens carry when they apply: `idtyp`, `xms_cc`.
+    /// The optional claims that its tokens contain if they apply: `idtyp`, `xms_cc`.
     pub optional_claims: Vec<String>,
 }
 
 impl Api {
-    /// An API with this identifier URI that takes v1 tokens, which is what a new registration starts with.
+    /// Returns an API with this identifier URI that accepts v1 tokens, the default of a new
+    /// registration.
     pub fn new(identifier: impl Into<String>) -> Self {
         Self {
             identifiers: vec![identifier.into()],
@@ -36,7 +38,7 @@ impl Api {
         }
     }
 
-    /// Sets the application id.
+    /// Sets the application ID.
     pub fn app_id(self, app_id: impl Into<String>) -> Self {
         Self {
             app_id: app_id.into(),
@@ -50,7 +52,7 @@ impl Api {
         self
     }
 
-    /// Sets which tokens it accepts.
+    /// Sets the version of the tokens that it accepts.
     pub fn token_version(self, token_version: TokenVersion) -> Self {
         Self { token_version, ..self }
     }
@@ -73,12 +75,12 @@ impl Api {
         self
     }
 
-    /// Every delegated permission it defines.
+    /// Returns every delegated permission that it defines.
     pub(crate) fn all_scopes(&self) -> impl Iterator<Item = &String> + Clone {
         self.scopes.iter().chain(&self.admin_scopes)
     }
 
-    /// Refuses a token to apps that hold none of its roles.
+    /// Rejects token requests of apps that have none of its roles.
     pub fn assignment_required(self) -> Self {
         Self {
             assignment_required: true,
@@ -93,14 +95,15 @@ impl Api {
     }
 }
 
-/// The version of the access tokens an API accepts (`requestedAccessTokenVersion` of its manifest). In JSON: 1 or 2.
+/// The version of the access tokens that an API accepts (`requestedAccessTokenVersion` in its
+/// manifest). In JSON, it is 1 or 2.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(try_from = "u8")]
 pub enum TokenVersion {
-    /// `ver` 1.0, issued by `sts.windows.net`, audience as asked for.
+    /// `ver` 1.0, with an issuer on `sts.windows.net` and the requested resource as the audience.
     #[default]
     V1,
-    /// `ver` 2.0, audience is the API's app id.
+    /// `ver` 2.0, with the API's app ID as the audience.
     V2,
 }
 
@@ -111,7 +114,7 @@ impl TryFrom<u8> for TokenVersion {
         match version {
             1 => Ok(Self::V1),
             2 => Ok(Self::V2),
-            other => Err(format!("the accepted token version is 1 or 2, not {other}")),
+            other => Err(format!("the accepted token version must be 1 or 2, not {other}")),
         }
     }
 }

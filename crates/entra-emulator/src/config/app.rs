@@ -5,54 +5,66 @@ use serde::Deserialize;
 use crate::certificate::KeyCredential;
 use crate::config::{DelegatedPermission, Permission, Secret};
 
-/// An app registration that asks for tokens.
+/// An app registration that requests tokens.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct App {
-    /// Display name.
+    /// The display name.
     pub name: String,
-    /// Application (client) id, a GUID; derived from the seed when empty.
+    /// The application (client) ID, a GUID; derived from the seed when empty.
     pub client_id: String,
-    /// Object id of the registration, which Graph's `/applications/{id}` wants; derived when empty.
+    /// The object ID of the registration, for Graph's `/applications/{id}`; derived when empty.
     pub object_id: String,
-    /// Object id of the app's service principal, the `oid` and `sub` of its tokens; derived when empty.
+    /// The object ID of the app's service principal, the `oid` and `sub` of its tokens; derived
+    /// when empty.
     pub service_principal_id: String,
-    /// Client secrets. Left out: one derived from the seed. An empty list: none at all.
+    /// The client secrets. When left out, there is one secret derived from the seed. An empty list
+    /// means no secret.
     pub secrets: Option<Vec<Secret>>,
-    /// Certificates whose keys sign the app's assertions, several while one takes over from another. In JSON
-    /// `key_credentials`, or else `keyCredentials` or `certificates`: see [`KeyCredential`].
+    /// The certificates whose keys sign the app's assertions. Several may be valid during a
+    /// rotation. The JSON member is `key_credentials`, `keyCredentials` or `certificates`: see
+    /// [`KeyCredential`].
     #[serde(alias = "keyCredentials", alias = "certificates")]
     pub key_credentials: Vec<KeyCredential>,
-    /// Application permissions the registration asks for. Asking gives nothing: see `granted`.
+    /// The application permissions that the registration requests. A request alone grants nothing:
+    /// see `granted`.
     pub requested: Vec<Permission>,
-    /// Application permissions an administrator has consented to.
+    /// The application permissions that an administrator has consented to.
     pub granted: Vec<Permission>,
-    /// Delegated permissions the registration asks for. Asking gives nothing: users and administrators consent.
+    /// The delegated permissions that the registration requests. A request alone grants nothing:
+    /// users and administrators consent.
     pub requested_scopes: Vec<DelegatedPermission>,
-    /// Delegated permissions an administrator has consented to for all users.
+    /// The delegated permissions that an administrator has consented to for all users.
     pub granted_scopes: Vec<DelegatedPermission>,
-    /// Where answers may be sent to, the first one for requests that name none. `http://localhost` and
-    /// `http://127.0.0.1` stand for every port (RFC 8252, section 7.3).
+    /// The redirect URIs. The first one is used for requests that name none. `http://localhost` and
+    /// `http://127.0.0.1` match every port (RFC 8252, section 7.3).
     pub redirect_uris: Vec<String>,
-    /// Tenants (GUID or domain) the app is present in; empty means all, unless the app has a home.
+    /// The tenants (GUID or domain) in which the app is present. An empty list means all tenants,
+    /// unless the app has a home tenant.
     pub tenants: Vec<String>,
-    /// The tenant (GUID or domain) the app is registered in. With a home the app is present there and in `tenants` only.
+    /// The tenant (GUID or domain) in which the app is registered. An app with a home tenant is
+    /// present only there and in `tenants`.
     pub home_tenant: Option<String>,
-    /// Any tenant may consent to it, which makes it present there. Its home is the first tenant when none is said.
+    /// True if any tenant may consent to the app, which makes it present there. The default home
+    /// tenant is the first tenant.
     pub multi_tenant: bool,
-    /// Every tenant has consented to what is granted without naming a tenant, which makes the app present there.
+    /// True if every tenant has consented to the permissions granted without a tenant, which makes
+    /// the app present in all tenants.
     pub consented_everywhere: bool,
-    /// A public client: it has no credential, and one that is sent is refused (AADSTS700025).
+    /// True if the app is a public client. It has no credential, and a request with one is rejected
+    /// (AADSTS700025).
     pub public_client: bool,
-    /// Switched off by an administrator: every request is refused with AADSTS7000112.
+    /// True if an administrator has disabled the app. Every request is rejected with AADSTS7000112.
     pub disabled: bool,
-    /// Known, but without a service principal in the tenant yet: refused with AADSTS7000229 until somebody consents.
+    /// True if the app has no service principal in the tenant yet. Requests are rejected with
+    /// AADSTS7000229 until someone consents.
     pub unprovisioned: bool,
 }
 
 impl App {
-    /// An app of that name, present in every tenant, with one derived secret and no permissions.
+    /// Returns an app with this name, present in every tenant, with one derived secret and no
+    /// permissions.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -60,7 +72,7 @@ impl App {
         }
     }
 
-    /// Sets the application (client) id.
+    /// Sets the application (client) ID.
     pub fn client_id(self, client_id: impl Into<String>) -> Self {
         Self {
             client_id: client_id.into(),
@@ -74,7 +86,7 @@ impl App {
         self
     }
 
-    /// An app without any secret.
+    /// Removes all secrets, including the derived one.
     pub fn without_secrets(self) -> Self {
         Self {
             secrets: Some(Vec::new()),
@@ -82,30 +94,30 @@ impl App {
         }
     }
 
-    /// Registers a certificate, given in DER, to sign assertions with. The app keeps its secrets, see
+    /// Registers a certificate, in DER, for signing assertions. The app keeps its secrets: see
     /// [`without_secrets`](Self::without_secrets).
     pub fn certificate(self, der: impl AsRef<[u8]>) -> Self {
         self.key_credential(KeyCredential::new(der))
     }
 
-    /// Registers the first certificate of a PEM text. A private key beside it is not kept.
+    /// Registers the first certificate of a PEM text. A private key in it is ignored.
     pub fn certificate_pem(self, pem: impl AsRef<str>) -> Self {
         self.key_credential(KeyCredential::pem(pem))
     }
 
-    /// Registers a certificate with an id or dates of its own.
+    /// Registers a certificate with its own ID or dates.
     pub fn key_credential(mut self, credential: KeyCredential) -> Self {
         self.key_credentials.push(credential);
         self
     }
 
-    /// Asks for a permission without anybody consenting to it: "forgot admin consent".
+    /// Requests a permission without consent, as if admin consent had been forgotten.
     pub fn request(mut self, api: impl Into<String>, role: impl Into<String>) -> Self {
         self.requested.push(Permission::new(api, role));
         self
     }
 
-    /// Asks for a permission and has it consented to in every tenant.
+    /// Requests a permission and consents to it in every tenant.
     pub fn grant(mut self, api: impl Into<String>, role: impl Into<String>) -> Self {
         let permission = Permission::new(api, role);
         self.requested.push(permission.clone());
@@ -113,7 +125,7 @@ impl App {
         self
     }
 
-    /// Asks for a permission and has it consented to in one tenant (GUID or domain) only.
+    /// Requests a permission and consents to it in one tenant (GUID or domain) only.
     pub fn grant_in(mut self, tenant: impl Into<String>, api: impl Into<String>, role: impl Into<String>) -> Self {
         let permission = Permission::new(api, role);
         self.requested.push(permission.clone());
@@ -124,19 +136,20 @@ impl App {
         self
     }
 
-    /// Restricts the app to one more tenant (GUID or domain); elsewhere it is unknown (AADSTS700016).
+    /// Makes the app present in this tenant (GUID or domain). In unlisted tenants it is unknown
+    /// (AADSTS700016).
     pub fn only_in(mut self, tenant: impl Into<String>) -> Self {
         self.tenants.push(tenant.into());
         self
     }
 
-    /// Asks for a delegated permission without anybody consenting to it yet.
+    /// Requests a delegated permission without consent.
     pub fn request_scope(mut self, api: impl Into<String>, scope: impl Into<String>) -> Self {
         self.requested_scopes.push(DelegatedPermission::new(api, scope));
         self
     }
 
-    /// Asks for a delegated permission and has it consented to for all users of every tenant.
+    /// Requests a delegated permission and consents to it for all users of every tenant.
     pub fn grant_scope(mut self, api: impl Into<String>, scope: impl Into<String>) -> Self {
         let permission = DelegatedPermission::new(api, scope);
         self.requested_scopes.push(permission.clone());
@@ -150,7 +163,8 @@ impl App {
         self
     }
 
-    /// Registers the app in this tenant (GUID or domain). UnlistedOrigin it is unknown (AADSTS700016).
+    /// Registers the app in this tenant (GUID or domain). In other tenants it is unknown
+    /// (AADSTS700016).
     pub fn home(self, tenant: impl Into<String>) -> Self {
         Self {
             home_tenant: Some(tenant.into()),
@@ -158,8 +172,9 @@ impl App {
         }
     }
 
-    /// Lets other tenants than its home consent to the app. Until one does, the app is unknown there (AADSTS700016); what
-    /// was granted without naming a tenant counts at home only.
+    /// Allows tenants other than its home tenant to consent to the app. Until a tenant consents,
+    /// the app is unknown there (AADSTS700016). Permissions granted without a tenant apply only in
+    /// the home tenant.
     pub fn multi_tenant(self) -> Self {
         Self {
             multi_tenant: true,
@@ -167,7 +182,8 @@ impl App {
         }
     }
 
-    /// Has every tenant consent to what is granted without naming a tenant: a multi-tenant app that all customers use.
+    /// Makes every tenant consent to the permissions granted without a tenant, for a multi-tenant
+    /// app that all customers use.
     pub fn consented_everywhere(self) -> Self {
         Self {
             consented_everywhere: true,
@@ -175,7 +191,7 @@ impl App {
         }
     }
 
-    /// Makes it a public client, without any secret.
+    /// Makes the app a public client, without any secret.
     pub fn public_client(self) -> Self {
         Self {
             public_client: true,
@@ -183,12 +199,12 @@ impl App {
         }
     }
 
-    /// Switches the app off (AADSTS7000112).
+    /// Disables the app (AADSTS7000112).
     pub fn disabled(self) -> Self {
         Self { disabled: true, ..self }
     }
 
-    /// Leaves the app without a service principal (AADSTS7000229).
+    /// Removes the app's service principal (AADSTS7000229).
     pub fn unprovisioned(self) -> Self {
         Self {
             unprovisioned: true,

@@ -13,38 +13,42 @@ use serde::Deserialize;
 ///     .user(User::new("Adele Vance"))
 ///     .group(Group::new("Sales").member("adele@contoso.example"))
 ///     .group(Group::new("Everyone").member("Sales").member("daemon"));
-/// let app = App::new("daemon").grant(Emulator::GRAPH, "GroupMember.Read.All");
+/// let app = App::new("daemon")
+///     .grant(Emulator::GRAPH, "GroupMember.Read.All");
 /// let emulator = Emulator::builder().tenant(tenant).app(app).build();
 /// let groups = emulator.tenants()[0].groups.as_deref().unwrap();
-/// // Members are object IDs once the emulator is built.
+/// In a built emulator, members are object IDs.
 /// assert_eq!(groups[1].members[0], groups[0].id);
 /// ```
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Group {
-    /// Object id (GUID); derived from the seed when empty.
+    /// The object ID (GUID); derived from the seed when empty.
     pub id: String,
-    /// Name.
+    /// The display name.
     pub display_name: String,
-    /// Description, if any.
+    /// The description, if any.
     pub description: Option<String>,
-    /// Mail alias; the letters and digits of the name when left out.
+    /// The mail alias; the letters and digits of the name when left out.
     pub mail_nickname: Option<String>,
-    /// E-mail address; the mail alias at the domain for a Microsoft 365 group when left out, and none for a security group.
+    /// The email address. When left out, a Microsoft 365 group has the mail alias at the domain,
+    /// and a security group has none.
     pub mail: Option<String>,
-    /// A Microsoft 365 group (`Unified`), which has an e-mail address. Otherwise it is a security group.
+    /// True for a Microsoft 365 group (`Unified`), which has an email address; false for a security
+    /// group.
     pub microsoft_365: bool,
-    /// Time at which the group was created.
+    /// The time at which the group was created.
     #[serde(deserialize_with = "crate::config::time::read")]
     pub created_date_time: Option<SystemTime>,
-    /// Direct members: users by object id or sign-in name, groups of the tenant by object id or name, and applications by
-    /// the object id of their service principal, client id or name. Object ids once the emulator is built.
+    /// The direct members: users by object ID or sign-in name, groups of the tenant by object ID or
+    /// name, and applications by the object ID of their service principal, client ID or name. In a
+    /// built emulator they are object IDs.
     pub members: Vec<String>,
 }
 
 impl Group {
-    /// A security group of that name.
+    /// Returns a security group with this name.
     pub fn new(display_name: impl Into<String>) -> Self {
         Self {
             display_name: display_name.into(),
@@ -52,7 +56,7 @@ impl Group {
         }
     }
 
-    /// Sets the object id (GUID).
+    /// Sets the object ID (GUID).
     pub fn id(self, id: impl Into<String>) -> Self {
         Self { id: id.into(), ..self }
     }
@@ -63,7 +67,7 @@ impl Group {
         self
     }
 
-    /// Makes it a Microsoft 365 group.
+    /// Makes the group a Microsoft 365 group.
     pub fn microsoft_365(self) -> Self {
         Self {
             microsoft_365: true,

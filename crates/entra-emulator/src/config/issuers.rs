@@ -1,4 +1,4 @@
-//! The issuer that tokens and documents name.
+//! The issuer in tokens and documents.
 
 use std::str::FromStr;
 
@@ -9,27 +9,30 @@ use crate::Error;
 use crate::config::{Tenant, TokenVersion};
 use crate::host::is_authority;
 
-/// The issuer that the emulator's tokens and documents name.
+/// The issuer in the emulator's tokens and documents.
 ///
-/// As text, in a configuration and on the command line: `entra`, `origin`, or an origin such as `http://emulator:8500`.
+/// In a configuration and on the command line, its text is `entra`, `origin`, or an origin such as
+/// `http://emulator:8500`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Issuers {
-    /// The names of the public cloud: `https://sts.windows.net/{tid}/` (v1), `https://login.microsoftonline.com/{tid}/v2.0`
-    /// (v2), `https://{tid}.ciamlogin.com/{tid}/v2.0` (v2 of an external tenant).
+    /// The issuers of the public cloud: `https://sts.windows.net/{tid}/` (v1),
+    /// `https://login.microsoftonline.com/{tid}/v2.0` (v2),
+    /// `https://{tid}.ciamlogin.com/{tid}/v2.0` (v2 of an external tenant).
     #[default]
     Entra,
-    /// The origin that the request was sent to: `{origin}/{tid}/` (v1) and `{origin}/{tid}/v2.0` (v2).
+    /// The origin of the request: `{origin}/{tid}/` (v1) and `{origin}/{tid}/v2.0` (v2).
     ///
-    /// For clients and validators that compare the issuer with the address they read the metadata from. A client that
-    /// gets its token at another address than the one the validator reads needs [`At`](Self::At).
+    /// Use it for clients and validators that compare the issuer with the address of the metadata.
+    /// If a client requests its token at another address than the validator reads, use
+    /// [`At`](Self::At).
     Origin,
-    /// This origin, whatever address a request was sent to: `{origin}/{tid}/` (v1) and `{origin}/{tid}/v2.0` (v2).
+    /// This origin for every request: `{origin}/{tid}/` (v1) and `{origin}/{tid}/v2.0` (v2).
     At(String),
 }
 
 impl Issuers {
-    /// The issuer of a tenant's tokens, in a response to a request that was sent to `origin`.
+    /// Returns the issuer of a tenant's tokens for a request to `origin`.
     pub(crate) fn of(&self, tenant: &Tenant, version: TokenVersion, origin: &str) -> String {
         let id = &tenant.id;
         match (self, version) {
@@ -38,7 +41,8 @@ impl Issuers {
         }
     }
 
-    /// The issuer with the literal `{tenantid}` in place of a tenant, as the documents of `common` have it.
+    /// Returns the issuer with the literal `{tenantid}` instead of a tenant, as in the documents of
+    /// `common`.
     pub(crate) fn template(&self, version: TokenVersion, origin: &str) -> String {
         let origin = match self {
             Self::Entra => {
@@ -53,8 +57,9 @@ impl Issuers {
         format!("{origin}{}", path("{tenantid}", version))
     }
 
-    /// Returns true if `issuer` stands in tokens of this tenant and version. The address that a token was requested at need
-    /// not be the one it is used at, so [`Origin`](Self::Origin) takes every origin: the signature proves the rest.
+    /// Returns true if `issuer` can be in tokens of this tenant and version. A token may be used at
+    /// another address than it was requested at, so [`Origin`](Self::Origin) accepts every origin;
+    /// the signature proves the rest.
     pub(crate) fn is_issuer(&self, issuer: &str, tenant: &Tenant, version: TokenVersion) -> bool {
         match self {
             Self::Origin => issuer
@@ -65,10 +70,10 @@ impl Issuers {
         }
     }
 
-    /// Checks that an origin of the configuration can be one.
+    /// Checks that a configured origin is valid.
     ///
     /// # Errors
-    /// [`Error::Config`].
+    /// Returns [`Error::Config`] if it is not.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let is_sound = |origin: &str| {
             without_scheme(origin).is_some_and(|rest| {
@@ -86,7 +91,7 @@ impl Issuers {
 
 impl<'de> Deserialize<'de> for Issuers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // As any value, so that whatever is wrong has one error.
+        // Any value is read, so that every invalid value causes the same error.
         let value = Value::deserialize(deserializer)?;
         let issuers = value.as_str().and_then(|text| text.parse().ok());
         issuers.ok_or_else(|| serde::de::Error::custom(format!("`issuers` is {NOT_ISSUERS}")))
@@ -96,8 +101,10 @@ impl<'de> Deserialize<'de> for Issuers {
 impl FromStr for Issuers {
     type Err = Error;
 
+    /// Parses the issuer from its text.
+    ///
     /// # Errors
-    /// [`Error::Config`]. It does not repeat the text.
+    /// Returns [`Error::Config`] if the text is not an issuer. The error does not repeat the text.
     fn from_str(text: &str) -> Result<Self, Error> {
         let issuers = match text {
             "entra" => Self::Entra,
@@ -129,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_of_every_origin_are_the_emulators_own() {
+    fn origin_issuers_accept_every_origin() {
         let tenant = Tenant::new("a.example").id("11111111-2222-3333-4444-555555555555");
         let id = &tenant.id;
         let is_either = |issuers: &Issuers, issuer: &str| {

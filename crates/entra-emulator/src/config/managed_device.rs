@@ -1,4 +1,4 @@
-//! The devices that Microsoft Managed Desktop manages.
+//! Devices that Microsoft Managed Desktop manages.
 
 use std::time::SystemTime;
 
@@ -9,33 +9,34 @@ use serde::Deserialize;
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ManagedDevice {
-    /// Name, such as `MMD-03690457680`; derived from the seed when empty.
+    /// The name, such as `MMD-03690457680`; derived from the seed when empty.
     pub name: String,
-    /// Serial number; derived from the seed when empty.
+    /// The serial number; derived from the seed when empty.
     pub serial_number: String,
-    /// Manufacturer; `Microsoft Corporation` when left out.
+    /// The manufacturer; `Microsoft Corporation` when left out.
     pub manufacturer: Option<String>,
-    /// Model; `Surface Laptop` when left out.
+    /// The model; `Surface Laptop` when left out.
     pub model: Option<String>,
-    /// User to whom the device is assigned, by object id or sign-in name. An object id once the emulator is built.
+    /// The user of the device, by object ID or sign-in name. In a built emulator it is an object
+    /// ID.
     pub user: Option<String>,
-    /// Group of devices that gets updates at the same time; `Broad` when left out.
+    /// The group of devices that receive updates together; `Broad` when left out.
     pub update_ring: Option<UpdateRing>,
-    /// `Compliant`, `NonCompliant` or `Unknown`; `Compliant` when left out.
+    /// The compliance: `Compliant`, `NonCompliant` or `Unknown`; `Compliant` when left out.
     pub compliance_state: Option<String>,
-    /// Version of the operating system.
+    /// The version of the operating system.
     pub os_version: Option<String>,
-    /// Time at which the device was enrolled into Intune.
+    /// The time of the enrollment into Intune.
     #[serde(deserialize_with = "crate::config::time::read")]
     pub enrolled: Option<SystemTime>,
-    /// Time of the last synchronization with Intune.
+    /// The time of the last synchronization with Intune.
     #[serde(deserialize_with = "crate::config::time::read")]
     pub last_sync: Option<SystemTime>,
-    /// Has an open elevation request, whose details the API returns.
+    /// True if the device has an open elevation request, whose details the API returns.
     pub elevated: bool,
 }
 
-/// The order in which devices get updates.
+/// The order in which devices receive updates.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UpdateRing {
@@ -50,7 +51,7 @@ pub enum UpdateRing {
 }
 
 impl ManagedDevice {
-    /// A device of that name.
+    /// Returns a device with this name.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -58,7 +59,7 @@ impl ManagedDevice {
         }
     }
 
-    /// Assigns the device to a user, by object id or sign-in name.
+    /// Assigns the device to a user, by object ID or sign-in name.
     pub fn user(self, user: impl Into<String>) -> Self {
         Self {
             user: Some(user.into()),
@@ -75,7 +76,7 @@ impl ManagedDevice {
         self.model.as_deref().unwrap_or("Surface Laptop")
     }
 
-    /// The update ring, as the API names it.
+    /// Returns the API's name of the update ring.
     pub(crate) fn ring(&self) -> &'static str {
         match self.update_ring {
             Some(UpdateRing::Test) => "Test",

@@ -1,4 +1,4 @@
-//! What an emulator is made of: tenants, apps, APIs and users, in Rust or read from JSON.
+//! The configuration of an emulator: tenants, apps, APIs and users, in Rust or from JSON.
 
 mod activity;
 mod api;
@@ -30,13 +30,17 @@ pub use self::secret::Secret;
 pub use self::tenant::Tenant;
 pub use self::user::{User, UserType};
 
-/// Everything an emulator can be told before it starts.
+/// The configuration of an emulator.
 ///
-/// Whatever is left out is filled in: no tenant gives one tenant, no app one daemon app with a secret that may use Graph's
-/// `User.Read.All` and every role of your own APIs, no API one API of your own, and every empty identifier is derived from
-/// the seed. Microsoft Graph, the Office 365 Management APIs, Azure Resource Manager, Key Vault, Storage and SQL, and Managed
-/// Desktop are always there. An [`Api`] with the same app id replaces one of them, and one with the same identifier URI does
-/// as well, except for Microsoft Graph and the Office 365 Management APIs.
+/// Everything left out is filled in. Without tenants there is one tenant. Without apps there are a
+/// daemon app, with a secret and with permissions that include Graph's `User.Read.All` and every
+/// role of your APIs, and a public client. Without APIs there is one example API. Every empty
+/// identifier is derived from the seed.
+///
+/// Microsoft Graph, the Office 365 Management APIs, Azure Resource Manager, Key Vault, Storage and
+/// SQL, and Managed Desktop always exist. An [`Api`] with the same app ID replaces one of them. An
+/// [`Api`] with the same identifier URI does as well, except for Microsoft Graph and the Office 365
+/// Management APIs.
 ///
 /// ```
 /// use entra_emulator::{Config, EmulatorBuilder};
@@ -44,69 +48,84 @@ pub use self::user::{User, UserType};
 /// let config = Config::from_json(
 ///     r#"{
 ///         "seed": 7,
-///         "tenants": [{ "id": "11111111-2222-3333-4444-555555555555", "domain": "fabrikam.example" }],
+///         "tenants": [{
+///             "id": "11111111-2222-3333-4444-555555555555",
+///             "domain": "fabrikam.example"
+///         }],
 ///         "apps": [{
 ///             "name": "nightly-report",
 ///             "client_id": "aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb",
-///             "secrets": [{ "value": "first", "end": "2030-01-01T00:00:00Z" }],
-///             "granted": [{ "api": "https://graph.microsoft.com", "role": "User.Read.All" }]
+///             "secrets": [{
+///                 "value": "first",
+///                 "end": "2030-01-01T00:00:00Z"
+///             }],
+///             "granted": [{
+///                 "api": "https://graph.microsoft.com",
+///                 "role": "User.Read.All"
+///             }]
 ///         }]
 ///     }"#,
 /// )?;
 /// let emulator = EmulatorBuilder::from(config).build();
-/// assert_eq!(emulator.client_id(), "aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb");
+/// let client_id = "aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb";
+/// assert_eq!(emulator.client_id(), client_id);
 /// # Ok::<(), entra_emulator::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Config {
-    /// What every made-up value is derived from.
+    /// The seed of every generated value.
     pub seed: u64,
-    /// Directories. The first one is what [`crate::Emulator::tenant_id`] names.
+    /// The tenants. [`crate::Emulator::tenant_id`] returns the first one's ID.
     pub tenants: Vec<Tenant>,
-    /// App registrations that ask for tokens. The first one is what [`crate::Emulator::client_id`] names.
+    /// The app registrations that request tokens. [`crate::Emulator::client_id`] returns the first
+    /// one's client ID.
     pub apps: Vec<App>,
-    /// APIs that tokens are asked for.
+    /// The APIs that tokens are requested for.
     pub apis: Vec<Api>,
-    /// Certificates of the first app, made-up or not, beside those that it has itself: see [`KeyCredential`].
+    /// Certificates of the first app, generated or not, beside its own: see [`KeyCredential`].
     pub certificates: Vec<KeyCredential>,
-    /// The issuer that tokens and documents name: Entra's when left out.
+    /// The issuer in tokens and documents; the public cloud's issuers when left out.
     pub issuers: Issuers,
-    /// Seconds an access token lives; 3600 when left out.
+    /// The lifetime of an access token in seconds; 3600 when left out.
     pub token_lifetime: Option<u64>,
-    /// Seconds after which the service wants to be asked for the next token (`refresh_in`). Left out, it does not say, as the
-    /// service does not for tokens of an hour.
+    /// The number of seconds after which a client should request the next token (`refresh_in`).
+    /// When left out, the response omits the member, as Entra does for tokens with a lifetime of
+    /// one hour.
     pub refresh_in: Option<u64>,
-    /// Seconds between two polls of a device that waits for its user, from 1 to 900; 5 when left out, as the service has it.
+    /// The seconds between two polls for a device code, from 1 to 900; 5 when left out, as at
+    /// Entra.
     pub device_interval: Option<u64>,
-    /// How many tenants there are at least: made-up ones are added to those of `tenants`.
+    /// The minimum number of tenants. Generated tenants are added to those of `tenants`.
     pub tenant_count: Option<u32>,
     /// The feed of the Office 365 Management Activity API.
     pub activity: ActivityFeed,
-    /// Requests to Microsoft Graph that an application may make in a tenant in a minute; the next ones are status 429 with
-    /// `Retry-After`. Any number when left out.
+    /// The number of requests to Microsoft Graph that an application may make in a tenant per
+    /// minute. Further requests get status 429 with `Retry-After`. There is no limit when left out.
     pub graph_requests_per_minute: Option<u64>,
-    /// The place of the schema, which editors read.
+    /// The address of the schema, for editors.
     #[serde(rename = "$schema")]
     pub(crate) _schema: Option<String>,
 }
 
 impl Config {
-    /// Reads a configuration from JSON. Unknown members are refused: a misspelt one would silently weaken a test.
+    /// Parses a configuration from JSON. Unknown members are rejected, because a misspelt member
+    /// would silently weaken a test.
     ///
     /// # Errors
-    /// Returns [`Error::Config`], which names the member, what is wrong with it and its line. It repeats no value.
+    /// Returns [`Error::Config`], which names the member, the problem and its line. It repeats no
+    /// value.
     pub fn from_json(text: &str) -> Result<Self, Error> {
         let failed = |error: serde_json::Error| Error::Config(problem::describe(text, &error));
         let value: Value = serde_json::from_str(text).map_err(failed)?;
         if !value.is_object() {
             return Err(Error::Config(
-                "the configuration is no object: it has to begin with {".to_owned(),
+                "the configuration is not a JSON object: it must begin with {".to_owned(),
             ));
         }
         if let Some(path) = problem::list_in_list(&value) {
-            return Err(Error::Config(format!("{path}: a list stands where an object belongs")));
+            return Err(Error::Config(format!("{path}: expected an object, found a list")));
         }
         let config: Self = serde_json::from_str(text).map_err(failed)?;
         for (name, given, most) in [
@@ -114,27 +133,28 @@ impl Config {
             ("device_interval", config.device_interval, LONGEST_INTERVAL),
         ] {
             if given.is_some_and(|given| !(1..=most).contains(&given)) {
-                return Err(Error::Config(format!("{name}: it is not between 1 and {most} seconds")));
+                return Err(Error::Config(format!("{name}: must be between 1 and {most} seconds")));
             }
         }
         config.check()?;
         Ok(config)
     }
 
-    /// Checks the numbers that the builder sets as well.
+    /// Checks the numbers that the builder can set as well.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self
             .tenant_count
             .is_some_and(|count| !(1..=MOST_TENANTS).contains(&count))
         {
             return Err(Error::Config(format!(
-                "tenant_count: it is not between 1 and {MOST_TENANTS}"
+                "tenant_count: must be between 1 and {MOST_TENANTS}"
             )));
         }
         self.activity.check()
     }
 
-    /// A configuration to start from, in JSON: a daemon, a web application, a multi-tenant one, a public client and an API.
+    /// An example configuration in JSON, with a daemon, a web application, a multi-tenant
+    /// application, a public client and an API.
     pub const EXAMPLE: &str = include_str!("example.json");
 
     /// The JSON Schema (2020-12) of a configuration in JSON, with a description of each member.
@@ -150,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_misspelt_member_is_refused() {
+    fn misspelt_member_is_rejected() {
         assert!(Config::from_json(r#"{"tenant": []}"#).is_err());
         assert!(Config::from_json(r#"{"apis": [{"token_version": 3}]}"#).is_err());
         assert!(Config::from_json(r#"{"apps": [{"secrets": [{"end": "tomorrow"}]}]}"#).is_err());

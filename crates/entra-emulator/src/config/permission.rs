@@ -1,4 +1,4 @@
-//! What apps ask for and get.
+//! Permissions that apps request and receive.
 
 use serde::Deserialize;
 
@@ -7,17 +7,17 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Permission {
-    /// One of the API's identifier URIs, or its app id.
+    /// One of the API's identifier URIs, or its app ID.
     pub api: String,
     /// The app role's value, for example `User.Read.All`.
     pub role: String,
-    /// The one tenant (GUID or domain) it was consented to in; all when left out.
+    /// The tenant (GUID or domain) in which it was consented to; all tenants when left out.
     #[serde(default)]
     pub tenant: Option<String>,
 }
 
 impl Permission {
-    /// A permission in every tenant.
+    /// Returns a permission in every tenant.
     pub fn new(api: impl Into<String>, role: impl Into<String>) -> Self {
         Self {
             api: api.into(),
@@ -27,22 +27,22 @@ impl Permission {
     }
 }
 
-/// A delegated permission: one scope of one API, used in the name of a user.
+/// A delegated permission: one scope of one API, used on behalf of a user.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct DelegatedPermission {
-    /// One of the API's identifier URIs, or its app id.
+    /// One of the API's identifier URIs, or its app ID.
     pub api: String,
     /// The scope's value, for example `User.Read`.
     pub scope: String,
-    /// The one tenant (GUID or domain) it was consented to in; all when left out.
+    /// The tenant (GUID or domain) in which it was consented to; all tenants when left out.
     #[serde(default)]
     pub tenant: Option<String>,
 }
 
 impl DelegatedPermission {
-    /// A permission in every tenant.
+    /// Returns a permission in every tenant.
     pub fn new(api: impl Into<String>, scope: impl Into<String>) -> Self {
         Self {
             api: api.into(),

@@ -1,16 +1,17 @@
-//! What is wrong with a configuration in JSON, in words for its author: the member, the problem and the line, never a value.
+//! Descriptions of errors in a JSON configuration: the member, the problem and the line, never a
+//! value.
 
 use std::fmt::Write;
 
 use serde_json::Value;
 use serde_json::error::Category;
 
-/// Describes an error of the reader.
+/// Describes an error of the JSON parser.
 pub(super) fn describe(text: &str, error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
     let place = format!(" at line {line} column {column}");
-    let said = error.to_string();
-    let problem = in_words(said.strip_suffix(&place).unwrap_or(&said));
+    let message = error.to_string();
+    let problem = rephrase(message.strip_suffix(&place).unwrap_or(&message));
     if error.classify() != Category::Data {
         return format!("this is not valid JSON: {problem}{place}");
     }
@@ -22,7 +23,8 @@ pub(super) fn describe(text: &str, error: &serde_json::Error) -> String {
     format!("{path}: {problem}{place}")
 }
 
-/// The path of a list directly in a list: serde takes the values of a list for the members of an object.
+/// Returns the path of a list directly inside a list. It must be rejected, because serde accepts
+/// the values of a list as the members of an object.
 pub(super) fn list_in_list(value: &Value) -> Option<String> {
     match value {
         Value::Array(items) => items.iter().enumerate().find_map(|(at, item)| {
@@ -44,10 +46,11 @@ pub(super) fn list_in_list(value: &Value) -> Option<String> {
     }
 }
 
-/// The text of an error of serde without the values in it, as one of them may be a secret, and without names of Rust.
-fn in_words(problem: &str) -> String {
+/// Returns the text of a serde error without values, which may be secrets, and without Rust type
+/// names.
+fn rephrase(problem: &str) -> String {
     if let Some(rest) = problem.strip_prefix("unknown field `") {
-        // The name may hold these words as well.
+        // The name may contain this text as well.
         let (name, rest) = rest.split_at(rest.rfind("`, expected ").unwrap_or(rest.len()));
         let name = if is_name(name) {
             format!(" `{name}`")
@@ -56,7 +59,7 @@ fn in_words(problem: &str) -> String {
         };
         return format!("unknown field{name}{}", rest.trim_start_matches('`'));
     }
-    let mut words = without_value(problem);
+    let mut text = without_value(problem);
     for (jargon, plain) in [
         ("invalid type: map", "invalid type: an object"),
         ("invalid type: sequence", "invalid type: a list"),
@@ -66,11 +69,11 @@ fn in_words(problem: &str) -> String {
         ("expected u32", "expected a whole number from 0 to 4294967295"),
         ("expected u8", "expected a whole number"),
     ] {
-        words = words.replace(jargon, plain);
+        text = text.replace(jargon, plain);
     }
-    match words.split_once("expected struct ") {
+    match text.split_once("expected struct ") {
         Some((before, _)) => format!("{before}expected an object"),
-        None => words,
+        None => text,
     }
 }
 
@@ -95,19 +98,21 @@ fn without_value(problem: &str) -> String {
     problem.to_owned()
 }
 
-/// Whether a text may be the name of a member. A secret in its place has digits or marks in it.
+/// Returns whether a text may be the name of a member. A misplaced secret usually contains digits
+/// or punctuation.
 fn is_name(text: &str) -> bool {
     let is_of_name = |c: char| c.is_ascii_alphabetic() || c == '_' || c == '$';
     (1..=LONGEST_NAME).contains(&text.len()) && text.chars().all(is_of_name)
 }
 
-/// Where a line and column stand in a text. The reader counts bytes from 1.
+/// Converts a line and column, which count bytes from 1, to an offset in the text.
 fn offset(text: &str, line: usize, column: usize) -> usize {
     let lines = text.split_inclusive('\n').take(line.saturating_sub(1));
     lines.map(str::len).sum::<usize>() + column
 }
 
-/// The path to the value before the end, such as `apps[0].secrets[1].end`. What stands before it is valid JSON.
+/// Returns the path to the value before the offset, such as `apps[0].secrets[1].end`. The text
+/// before it is valid JSON.
 fn path(text: &str, end: usize) -> String {
     let bytes = text.as_bytes();
     let end = end.min(bytes.len());

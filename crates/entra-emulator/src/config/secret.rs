@@ -7,25 +7,26 @@ use serde::Deserialize;
 
 use crate::config::time;
 
-/// A client secret. Its `Debug` never shows the value.
+/// A client secret. Its `Debug` output never shows the value.
 #[derive(Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Secret {
-    /// The secret's id (GUID), which people send by mistake; derived from the seed when empty.
+    /// The ID of the secret (GUID), which is sometimes sent instead of the value by mistake;
+    /// derived from the seed when empty.
     pub id: String,
     /// The value that authenticates; derived when empty.
     pub value: String,
-    /// Valid from; always when left out. In JSON: `2026-01-31T23:59:58Z`.
+    /// The start of validity; unlimited when left out. In JSON: `2026-01-31T23:59:58Z`.
     #[serde(deserialize_with = "time::read")]
     pub start: Option<SystemTime>,
-    /// Valid until, this instant excluded; for ever when left out.
+    /// The end of validity, exclusive; unlimited when left out.
     #[serde(deserialize_with = "time::read")]
     pub end: Option<SystemTime>,
 }
 
 impl Secret {
-    /// A secret that is always valid.
+    /// Returns a secret that is always valid.
     pub fn new(value: impl Into<String>) -> Self {
         Self {
             value: value.into(),
@@ -33,12 +34,12 @@ impl Secret {
         }
     }
 
-    /// Sets the secret's id.
+    /// Sets the ID of the secret.
     pub fn id(self, id: impl Into<String>) -> Self {
         Self { id: id.into(), ..self }
     }
 
-    /// Makes it valid from `start` on.
+    /// Sets the start of validity.
     pub fn starts(self, start: SystemTime) -> Self {
         Self {
             start: Some(start),
@@ -46,7 +47,7 @@ impl Secret {
         }
     }
 
-    /// Makes it expire at `end`.
+    /// Sets the end of validity.
     pub fn ends(self, end: SystemTime) -> Self {
         Self { end: Some(end), ..self }
     }

@@ -1,33 +1,34 @@
-//! A tenant.
+//! A tenant with its users, groups and devices.
 
 use serde::Deserialize;
 
 use crate::config::{Group, ManagedDevice, User};
 
-/// A directory.
+/// A tenant: one directory of users, groups and devices.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Tenant {
-    /// GUID; derived from the seed when empty.
+    /// The tenant ID, a GUID; derived from the seed when empty.
     pub id: String,
-    /// Verified domain, for example `contoso.onmicrosoft.com`; derived when empty.
+    /// The verified domain, for example `contoso.onmicrosoft.com`; derived when empty.
     pub domain: String,
-    /// What people call it; the domain's first label when empty.
+    /// The display name; the first label of the domain when empty.
     pub name: String,
-    /// An external (customer) tenant: its issuer is on `ciamlogin.com`.
+    /// True for an external (customer) tenant, whose issuer is on `ciamlogin.com`.
     pub external: bool,
-    /// Who signs in, and whom Microsoft Graph lists; three made-up people when left out, the first an administrator.
+    /// The users who can sign in and whom Microsoft Graph lists. When left out, there are three
+    /// generated users; the first is an administrator.
     pub users: Option<Vec<User>>,
-    /// Groups, which Microsoft Graph lists; two made-up ones when left out.
+    /// The groups that Microsoft Graph lists; two generated groups when left out.
     pub groups: Option<Vec<Group>>,
-    /// Devices that Microsoft Managed Desktop manages; one for each user when left out, the first with an open elevation
-    /// request.
+    /// The devices that Microsoft Managed Desktop manages. When left out, there is one for each
+    /// user; the first has an open elevation request.
     pub managed_devices: Option<Vec<ManagedDevice>>,
 }
 
 impl Tenant {
-    /// A workforce tenant with this domain.
+    /// Returns a workforce tenant with this domain.
     pub fn new(domain: impl Into<String>) -> Self {
         Self {
             domain: domain.into(),
@@ -35,29 +36,31 @@ impl Tenant {
         }
     }
 
-    /// Sets the directory's GUID.
+    /// Sets the tenant ID (GUID).
     pub fn id(self, id: impl Into<String>) -> Self {
         Self { id: id.into(), ..self }
     }
 
-    /// Makes it an external (customer) tenant, reached as `{subdomain}.ciamlogin.com` as well.
+    /// Makes the tenant external (a customer tenant), which is also available at
+    /// `{subdomain}.ciamlogin.com`.
     pub fn external(self) -> Self {
         Self { external: true, ..self }
     }
 
-    /// Adds a user. The first call replaces the made-up ones.
+    /// Adds a user. The first call replaces the generated users.
     pub fn user(mut self, user: User) -> Self {
         self.users.get_or_insert_default().push(user);
         self
     }
 
-    /// Adds a group. The first call replaces the made-up ones.
+    /// Adds a group. The first call replaces the generated groups.
     pub fn group(mut self, group: Group) -> Self {
         self.groups.get_or_insert_default().push(group);
         self
     }
 
-    /// Adds a device that Microsoft Managed Desktop manages. The first call replaces the made-up ones.
+    /// Adds a device that Microsoft Managed Desktop manages. The first call replaces the generated
+    /// devices.
     pub fn managed_device(mut self, device: ManagedDevice) -> Self {
         self.managed_devices.get_or_insert_default().push(device);
         self

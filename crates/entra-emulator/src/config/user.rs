@@ -9,42 +9,42 @@ use serde::Deserialize;
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct User {
-    /// Object id (GUID); derived from the seed when empty.
+    /// The object ID (GUID); derived from the seed when empty.
     pub id: String,
-    /// Full name.
+    /// The full name.
     pub display_name: String,
-    /// Given name; the first word of the full name when left out.
+    /// The given name; the first word of the full name when left out.
     pub given_name: Option<String>,
-    /// Family name; the rest of the full name when left out.
+    /// The family name; the rest of the full name when left out.
     pub surname: Option<String>,
-    /// Sign-in name; `{first word of the name}@{domain}` in lower case when empty.
+    /// The sign-in name; `{first word of the name}@{domain}` in lower case when empty.
     pub user_principal_name: String,
-    /// E-mail address; the sign-in name when left out.
+    /// The email address; the sign-in name when left out.
     pub mail: Option<String>,
-    /// Mail alias; what stands before the `@` of the sign-in name when left out.
+    /// The mail alias; the part of the sign-in name before the `@` when left out.
     pub mail_nickname: Option<String>,
-    /// `Member` or `Guest`; `Member` when left out.
+    /// The type, `Member` or `Guest`; `Member` when left out.
     pub user_type: Option<UserType>,
-    /// Whether the user may sign in; true when left out.
+    /// True if the user may sign in, which is the default.
     pub account_enabled: Option<bool>,
-    /// Time at which the user was created.
+    /// The time at which the user was created.
     #[serde(deserialize_with = "crate::config::time::read")]
     pub created_date_time: Option<SystemTime>,
-    /// Company, if any.
+    /// The company, if any.
     pub company_name: Option<String>,
-    /// Department, if any.
+    /// The department, if any.
     pub department: Option<String>,
-    /// Personnel number, if any.
+    /// The employee ID, if any.
     pub employee_id: Option<String>,
-    /// Job title, if any.
+    /// The job title, if any.
     pub job_title: Option<String>,
-    /// Mobile phone number, if any.
+    /// The mobile phone number, if any.
     pub mobile_phone: Option<String>,
-    /// Office, if any.
+    /// The office, if any.
     pub office_location: Option<String>,
-    /// Country (ISO 3166, two letters) in which the user uses services, if any.
+    /// The country (ISO 3166, two letters) in which the user uses services, if any.
     pub usage_location: Option<String>,
-    /// An administrator, who may consent for the whole tenant.
+    /// True for an administrator, who may consent for the whole tenant.
     pub admin: bool,
 }
 
@@ -59,7 +59,7 @@ pub enum UserType {
 }
 
 impl User {
-    /// A user of that name.
+    /// Returns a user with this name.
     pub fn new(display_name: impl Into<String>) -> Self {
         Self {
             display_name: display_name.into(),
@@ -67,7 +67,7 @@ impl User {
         }
     }
 
-    /// Sets the object id (GUID).
+    /// Sets the object ID (GUID).
     pub fn id(self, id: impl Into<String>) -> Self {
         Self { id: id.into(), ..self }
     }
@@ -85,7 +85,7 @@ impl User {
         Self { admin: true, ..self }
     }
 
-    /// The given name and the family name.
+    /// Returns the given name and the family name.
     pub(crate) fn names(&self) -> (&str, &str) {
         let (given, family) = self.display_name.split_once(' ').unwrap_or((&self.display_name, ""));
         (

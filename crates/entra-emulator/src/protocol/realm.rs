@@ -9,7 +9,7 @@ use crate::state::directory::ciam_subdomain;
 pub(crate) struct Realm<'a> {
     /// The tenant, named by the path or by the grant.
     pub(crate) tenant: &'a Tenant,
-    /// Whether the path names none: then `common` and `organizations` are right as well.
+    /// True if the path names none: then `common` and `organizations` are right as well.
     pub(crate) is_shared: bool,
 }
 
@@ -22,7 +22,7 @@ impl<'a> Realm<'a> {
     }
 }
 
-/// Whether an audience means this service and this tenant: the token URL of either version or the v2 issuer, under any
+/// True if an audience means this service and this tenant: the token URL of either version or the v2 issuer, under any
 /// name the service is known by, or an issuer as it stands in tokens. A token URL may have a slash and the API version
 /// behind it, as go-autorest requests and signs it.
 ///
@@ -93,7 +93,7 @@ fn is_api_version(query: &str) -> bool {
     })
 }
 
-/// Whether a host is the emulator as the client reaches it, by either listener, or Entra's public cloud.
+/// True if a host is the emulator as the client reaches it, by either listener, or Entra's public cloud.
 fn is_service(scheme: &str, authority: &str, exchange: &Exchange<'_>) -> bool {
     let core = exchange.core;
     let origin = format!("{scheme}://{authority}");
@@ -105,7 +105,7 @@ fn is_service(scheme: &str, authority: &str, exchange: &Exchange<'_>) -> bool {
         || (scheme.eq_ignore_ascii_case("https") && (is_public_cloud(authority) || is_regional(authority)))
 }
 
-/// Whether two origins are the same one, or differ only in the name of the loopback interface.
+/// True if two origins are the same one, or differ only in the name of the loopback interface.
 fn is_same_machine(origin: &str, other: &str) -> bool {
     let loopback = |origin: &str| {
         let origin = origin.to_ascii_lowercase();

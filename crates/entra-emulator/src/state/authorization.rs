@@ -50,7 +50,7 @@ pub(crate) enum Ask {
 #[derive(Clone, Debug)]
 pub(crate) struct SignIn {
     pub(crate) version: Endpoint,
-    /// Whether the request named its redirect URI, so that the token request must repeat it.
+    /// True if the request named its redirect URI, so that the token request must repeat it.
     pub(crate) named_redirect: bool,
     pub(crate) code: bool,
     pub(crate) id_token: bool,
@@ -58,7 +58,7 @@ pub(crate) struct SignIn {
     pub(crate) challenge: Option<Challenge>,
     pub(crate) target: Target,
     pub(crate) client_info: bool,
-    /// Whether the ID token contains the time of the sign-in.
+    /// True if the ID token contains the time of the sign-in.
     pub(crate) auth_time: bool,
 }
 

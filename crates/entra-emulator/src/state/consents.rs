@@ -33,7 +33,7 @@ pub(crate) struct Asked {
     /// The name of the role or the scope.
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    /// Whether only an administrator may grant it.
+    /// True if only an administrator may grant it.
     pub(crate) admin_only: bool,
 }
 

@@ -53,7 +53,7 @@ impl Default for Grants {
 pub(crate) struct Code {
     pub(crate) session: Session,
     pub(crate) redirect_uri: String,
-    /// Whether the authorization request named its redirect URI, so that the token request must
+    /// True if the authorization request named its redirect URI, so that the token request must
     /// repeat it.
     pub(crate) named_redirect: bool,
     pub(crate) challenge: Option<Challenge>,

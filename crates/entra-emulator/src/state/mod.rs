@@ -80,11 +80,11 @@ pub(crate) struct Core {
     pub(crate) graph_requests_per_minute: Option<u64>,
     pub(crate) graph_quota: Quota,
     pub(crate) activity_quota: Quota,
-    /// Whether authorization responses name their issuer (RFC 9207).
+    /// True if authorization responses name their issuer (RFC 9207).
     pub(crate) issuer_in_answers: bool,
     /// The key that callers of the control API must present.
     pub(crate) control_key: ControlKey,
-    /// Whether the control API may be reached under any host name.
+    /// True if the control API may be reached under any host name.
     pub(crate) control_is_open: bool,
     ids: Mutex<Generator>,
 }

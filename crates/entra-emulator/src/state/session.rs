@@ -14,7 +14,7 @@ pub(crate) struct Session {
     /// The time of the sign-in, in seconds since the epoch.
     pub(crate) signed_in: u64,
     pub(crate) nonce: Option<String>,
-    /// Whether ID tokens contain the time of the sign-in.
+    /// True if ID tokens contain the time of the sign-in.
     pub(crate) auth_time: bool,
 }
 

@@ -77,7 +77,7 @@ pub(crate) struct Webhook {
 #[derive(Clone, Debug)]
 pub(crate) struct Hook {
     pub(crate) webhook: Webhook,
-    /// Whether notifications are sent, because the webhook responded to its validation request.
+    /// True if notifications are sent, because the webhook responded to its validation request.
     pub(crate) is_called: bool,
     /// The origin of the contents' URLs.
     pub(crate) origin: String,

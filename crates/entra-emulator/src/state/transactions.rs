@@ -46,9 +46,9 @@ pub(crate) struct Consent {
     /// The tenant ID and the object ID of the user.
     pub(crate) user: (String, String),
     pub(crate) asked: Vec<Asked>,
-    /// Whether the consent is for all users of the tenant.
+    /// True if the consent is for all users of the tenant.
     pub(crate) for_everyone: bool,
-    /// Whether the user is not allowed to consent and can only go back.
+    /// True if the user is not allowed to consent and can only go back.
     pub(crate) refused: bool,
 }
 

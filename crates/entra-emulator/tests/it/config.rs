@@ -309,7 +309,7 @@ fn numbers_out_of_range_are_rejected() {
         "\"device_interval\": 901",
     ] {
         let problem = Config::from_json(&format!("{{{bad}}}")).unwrap_err().to_string();
-        assert!(problem.contains("it is not between 1 and"), "{bad}: {problem}");
+        assert!(problem.contains("must be between 1 and"), "{bad}: {problem}");
     }
     assert_eq!(
         Config::from_json("{\"issuers\": \"entra\"}").unwrap().issuers,
@@ -373,7 +373,7 @@ fn problems_name_the_member_and_the_line() {
         (
             "2026-01-01T00:00:00Z",
             "2026-01-01",
-            "apps[0].secrets[1]: a time is not in UTC like 2026-01-31T23:59:58Z at line ",
+            "apps[0].secrets[1]: a time does not have the UTC format 2026-01-31T23:59:58Z at line ",
         ),
         (
             r#"{ "display_name": "Adele Vance", "admin": true }"#,
@@ -385,12 +385,12 @@ fn problems_name_the_member_and_the_line() {
             r#""orgin""#,
             "`issuers` is neither `entra` nor `origin`, ",
         ),
-        ("3600", "0", "token_lifetime: it is not between 1 and 31536000 seconds"),
+        ("3600", "0", "token_lifetime: must be between 1 and 31536000 seconds"),
         (
             r#""tenants": [
     {"#,
             r#""tenants": [[], {"#,
-            "tenants[0]: a list stands where an object belongs",
+            "tenants[0]: expected an object, found a list",
         ),
         ("7,", "7,,", "this is not valid JSON: "),
         (
@@ -444,7 +444,7 @@ fn problems_name_the_member_and_the_line() {
     }
     let listed = Config::from_json("[{}]").unwrap_err().to_string();
     assert!(
-        listed.ends_with("the configuration is no object: it has to begin with {"),
+        listed.ends_with("the configuration is not a JSON object: it must begin with {"),
         "{listed}"
     );
 }

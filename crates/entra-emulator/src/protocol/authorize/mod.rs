@@ -342,7 +342,7 @@ fn refuse(exchange: &mut Exchange<'_>, refused: Refused) -> Response<Vec<u8>> {
     }
 }
 
-/// Whether a page is asked for by its address. HEAD is GET without the body, which the server leaves out (RFC 9110, section
+/// True if a page is asked for by its address. HEAD is GET without the body, which the server leaves out (RFC 9110, section
 /// 9.3.2).
 fn is_read(exchange: &Exchange<'_>) -> bool {
     exchange.method == Method::GET || exchange.method == Method::HEAD
@@ -382,7 +382,7 @@ impl Goal {
     }
 }
 
-/// Whether a permission is shown as one of the app itself.
+/// True if a permission is shown as one of the app itself.
 pub(crate) fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Delegated => "delegated",

@@ -191,7 +191,7 @@ fn mode(form: &Form, is_hybrid: bool) -> (Mode, Option<Refusal>) {
     }
 }
 
-/// Whether a code, an id token, or both are wanted.
+/// True if a code, an id token, or both are wanted.
 fn response_type(form: &Form) -> Result<(bool, bool), Refusal> {
     let types = form
         .value("response_type")

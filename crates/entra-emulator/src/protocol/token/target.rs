@@ -87,7 +87,7 @@ pub(crate) fn user_target(
     }
 }
 
-/// Whether every API and every scope exists.
+/// True if every API and every scope exists.
 pub(crate) fn check_scopes(exchange: &Exchange<'_>, app: &App, scopes: &Scopes) -> Result<(), Refusal> {
     let place = exchange.event.tenant.as_deref().unwrap_or_default();
     for permission in &scopes.permissions {

@@ -258,5 +258,5 @@ fn limits_of_the_feed_are_named() {
             assert!(message.contains(most) && message.contains(member), "{message}");
         }
     }
-    assert!(json("contents", "1000001").contains("it is not between 0 and 1000000"));
+    assert!(json("contents", "1000001").contains("must be between 0 and 1000000"));
 }
