@@ -1,5 +1,5 @@
-//! Verifying the emulator's own access tokens, for the APIs behind it and for on-behalf-of requests. Each of them puts a
-//! [`Flaw`] into its own form of error.
+//! Verification of the emulator's access tokens, for its APIs and for on-behalf-of requests. Each
+//! caller converts a [`Flaw`] to its own kind of error.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,16 +16,17 @@ use crate::state::keys::ALGORITHM;
 use crate::state::recorder::Lint;
 use crate::time::unix;
 
-/// The application, or the user, that calls an API with a token that the API accepts.
+/// The application or user that calls an API with an accepted token.
 pub(crate) struct Caller<'a> {
-    /// The tenant that the token was issued in.
+    /// The tenant that issued the token.
     pub(crate) tenant: &'a Tenant,
     pub(crate) claims: Claims,
 }
 
-/// An access token that was issued here and is valid now. It may be for another API, or revoked.
+/// An access token that this emulator issued and that is valid now. It may be for another API, or
+/// revoked.
 pub(crate) struct Token<'a> {
-    /// The tenant that it was issued in.
+    /// The tenant that issued it.
     pub(crate) tenant: &'a Tenant,
     claims: Claims,
 }
@@ -45,7 +46,7 @@ pub(crate) struct Claims {
     oid: String,
     #[serde(default)]
     roles: Vec<String>,
-    /// Only tokens of users have it.
+    /// The scopes, which only tokens of users contain.
     scp: Option<String>,
     #[serde(default)]
     uti: String,
@@ -57,7 +58,7 @@ pub(crate) struct Claims {
     others: Map<String, Value>,
 }
 
-/// The first flaw of a token, in the order in which they are looked for.
+/// The first flaw of a token, in the order of the checks.
 pub(crate) enum Flaw {
     Missing,
     Malformed,
@@ -65,9 +66,10 @@ pub(crate) enum Flaw {
     Expired,
     NotYet,
     Issuer,
-    /// It is for the API of this name.
+    /// The token is for the API with this name.
     TenantPath(String),
-    /// At this time, in seconds since the epoch; whether the client said that it can answer a claims challenge.
+    /// The token was revoked at this time, in seconds since the epoch. `can_answer` is true if the
+    /// client declared that it handles claims challenges.
     Revoked {
         at: u64,
         can_answer: bool,
@@ -75,7 +77,8 @@ pub(crate) enum Flaw {
 }
 
 impl<'a> Caller<'a> {
-    /// Verifies the bearer token of a request to an API, which is given by one of its names, and records the caller.
+    /// Verifies the bearer token of a request to an API, which is given by one of its names, and
+    /// records the caller.
     ///
     /// # Errors
     /// Returns the token's first flaw.
@@ -89,14 +92,14 @@ impl<'a> Caller<'a> {
 }
 
 impl<'a> Token<'a> {
-    /// Verifies that a token was issued here, in a tenant that exists, and that it is valid now.
+    /// Verifies that this emulator issued a token, in an existing tenant, and that it is valid now.
     ///
     /// # Errors
-    /// Returns its first flaw: one of form, signature, time or issuer.
+    /// Returns the first flaw in its form, signature, time or issuer.
     pub(crate) fn verify(exchange: &Exchange<'a>, text: &str) -> Result<Self, Flaw> {
         let claims = signed(exchange.core, text)?;
         let now = unix(exchange.now);
-        // APIs' own tolerance is not documented; none keeps tests exact.
+        // The tolerance of the real APIs is not documented. Zero tolerance keeps tests exact.
         if claims.exp <= now {
             return Err(Flaw::Expired);
         }
@@ -120,7 +123,7 @@ impl<'a> Token<'a> {
     /// Accepts the token for an API, which is given by one of its names.
     ///
     /// # Errors
-    /// Returns an error if it is for another API, or if it was revoked.
+    /// Returns an error if the token is for another API or was revoked.
     pub(crate) fn accept(self, core: &Core, api: &str) -> Result<Caller<'a>, Flaw> {
         let Self { tenant, claims } = self;
         let app_id = |name: &str| core.directory.api(name).map(|api| &api.app_id);
@@ -134,12 +137,12 @@ impl<'a> Token<'a> {
 }
 
 impl Claims {
-    /// The client the token was issued to.
+    /// Returns the client to which the token was issued.
     pub(crate) fn client_id(&self) -> &str {
         self.appid.as_deref().or(self.azp.as_deref()).unwrap_or_default()
     }
 
-    /// The object ID of the user whose token it is.
+    /// Returns the object ID of the token's user, if there is one.
     pub(crate) fn user(&self) -> Option<&str> {
         self.scp.as_ref().map(|_| self.oid.as_str())
     }
@@ -152,7 +155,7 @@ impl Claims {
         self.scopes().any(|scope| scope == name)
     }
 
-    /// The app roles and the scopes.
+    /// Returns the app roles and the scopes.
     pub(crate) fn permissions(&self) -> impl Iterator<Item = &str> {
         self.roles.iter().map(String::as_str).chain(self.scopes())
     }
@@ -161,12 +164,12 @@ impl Claims {
         self.scp.iter().flat_map(|scopes| scopes.split(' '))
     }
 
-    /// Whether an app role or a scope of the token is one of these.
+    /// Returns whether one of these names is an app role or a scope of the token.
     pub(crate) fn has_any(&self, names: &[&str]) -> bool {
         self.permissions().any(|held| names.contains(&held))
     }
 
-    /// Checks that neither the token was revoked nor the consent of its tenant.
+    /// Checks that neither the token nor the tenant's consent was revoked.
     fn check_revocation(&self, core: &Core) -> Result<(), Flaw> {
         if core.is_withdrawn(self.client_id(), &self.tid) {
             return Err(Flaw::Revoked {
@@ -187,12 +190,12 @@ impl Claims {
     }
 }
 
-/// The bearer token of a request.
+/// Returns the bearer token of a request.
 fn text(exchange: &mut Exchange<'_>) -> Result<String, Flaw> {
     if exchange.query.value("access_token").is_some() {
         exchange.lint(Lint::TokenInUrl);
     }
-    // Of several, a server and whatever stands before it may take different ones.
+    // If there are several headers, a server and its proxies may use different ones.
     if exchange.headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {
         return Err(Flaw::Malformed);
     }
@@ -205,7 +208,7 @@ fn text(exchange: &mut Exchange<'_>) -> Result<String, Flaw> {
     }
 }
 
-/// The claims of a token that was signed with one of the published keys.
+/// Returns the claims of a token that was signed with one of the published keys.
 fn signed(core: &Core, token: &str) -> Result<Claims, Flaw> {
     let (message, signature) = token.rsplit_once('.').ok_or(Flaw::Malformed)?;
     let (header, claims) = message.split_once('.').ok_or(Flaw::Malformed)?;
@@ -214,7 +217,7 @@ fn signed(core: &Core, token: &str) -> Result<Claims, Flaw> {
         return Err(Flaw::Malformed);
     }
     let claims: Claims = decode(claims).ok_or(Flaw::Malformed)?;
-    // Another tenant in other letters, for a reader that takes it for the tenant.
+    // A second tenant in another letter case, meant for readers that ignore case.
     if claims.others.keys().any(|name| name.eq_ignore_ascii_case("tid")) {
         return Err(Flaw::Malformed);
     }
@@ -241,7 +244,7 @@ struct Header {
     alg: String,
     #[serde(default)]
     kid: String,
-    /// Parameters that a reader must know (RFC 7515, 4.1.11); none is known here.
+    /// Parameters that a reader must understand (RFC 7515, section 4.1.11). None is supported here.
     crit: Option<Value>,
     typ: Option<String>,
 }

@@ -1,4 +1,5 @@
-//! One request with everything that is worked out about it before it is judged.
+//! A request in progress: the parsed request and the facts derived from it before the rules are
+//! applied.
 
 use std::time::SystemTime;
 
@@ -21,22 +22,24 @@ use crate::state::directory::ciam_subdomain;
 use crate::state::recorder::{Channel, Lint, RequestEvent, Shown, parameters};
 use crate::time::{error_timestamp, unix};
 
-/// A request being answered: the parsed request on one side, the event that grows with the answer on the other.
+/// A request in progress. It holds the parsed request and the event that records the request and
+/// its response.
 pub(crate) struct Exchange<'a> {
     pub(crate) core: &'a Core,
     pub(crate) now: SystemTime,
     pub(crate) method: Method,
-    /// `scheme://host[:port]` as the client sees it, for the URLs in documents.
+    /// The origin, `scheme://host[:port]`, as the client sees it, for the URLs in documents.
     pub(crate) origin: String,
-    /// Percent-decoded, non-empty segments of the path.
+    /// The percent-decoded, non-empty segments of the path.
     pub(crate) segments: Vec<String>,
     pub(crate) query: Form,
-    /// As it was sent.
+    /// The query as it was sent.
     pub(crate) raw_query: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
     pub(crate) trace_id: String,
-    /// Whether the webhook that the request names was called and answered.
+    /// The outcome of the validation request to a webhook that this request names, if there was
+    /// one.
     pub(crate) validated: Option<Validated>,
     pub(crate) event: RequestEvent,
 }
@@ -109,17 +112,17 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// The issuer of a tenant's tokens in the response.
+    /// Returns the issuer of a tenant's tokens in the response.
     pub(crate) fn issuer(&self, tenant: &Tenant, version: TokenVersion) -> String {
         self.core.issuers.of(tenant, version, &self.origin)
     }
 
-    /// The issuer in documents about every tenant, which has `{tenantid}` in place of one.
+    /// Returns the issuer in documents about every tenant, with `{tenantid}` instead of a tenant.
     pub(crate) fn issuer_template(&self, version: TokenVersion) -> String {
         self.core.issuers.template(version, &self.origin)
     }
 
-    /// The host without its port.
+    /// Returns the host without its port.
     pub(crate) fn host(&self) -> &str {
         let host = self.event.host.as_str();
         match host.rsplit_once(':') {
@@ -128,8 +131,9 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Where a client of this request reaches Microsoft Graph: at its own address if the client reached the token service at the
-    /// service's, and here otherwise. A token of the emulator has no business at the real one.
+    /// Returns the origin of Microsoft Graph for the client of this request: the real one if the
+    /// client reached the token service at one of its real hosts, and the emulator otherwise. A
+    /// client at another host must not send a token of the emulator to the real Microsoft Graph.
     pub(crate) fn graph_origin(&self) -> &str {
         let host = self.host();
         if is_public_cloud(host) || ciam_subdomain(host).is_some() || host.eq_ignore_ascii_case("graph.microsoft.com") {
@@ -139,8 +143,8 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Name and password of Basic authentication, form-decoded (RFC 6749, 2.3.1). `None` without such a header,
-    /// `Some(None)` if it cannot be read.
+    /// Returns the name and password of Basic authentication, form-decoded (RFC 6749, section
+    /// 2.3.1). `None` means no such header, `Some(None)` an unreadable one.
     pub(crate) fn basic(&self) -> Option<Option<(String, String)>> {
         let (scheme, credentials) = self.header(AUTHORIZATION)?.split_once(' ')?;
         if !scheme.eq_ignore_ascii_case("basic") {
@@ -155,7 +159,8 @@ impl<'a> Exchange<'a> {
         Some(decoded())
     }
 
-    /// The client's request id if it is a GUID: from the header, the query or the body, in this order.
+    /// Returns the client's request ID if it is a GUID: from the header, the query or the body, in
+    /// this order.
     pub(crate) fn client_request_id(&self) -> Option<&str> {
         let header = self.header("client-request-id");
         let body = self.event.form_value("client-request-id");
@@ -165,7 +170,7 @@ impl<'a> Exchange<'a> {
             .find(|id| is_guid(id))
     }
 
-    /// A JSON answer with the headers every answer of the service has.
+    /// Returns a JSON response with the headers that every response of the service has.
     pub(crate) fn json(&self, status: StatusCode, body: &impl Serialize) -> Response<Vec<u8>> {
         let body = serde_json::to_vec(body).unwrap_or_default();
         self.answer(status, "application/json; charset=utf-8", body)
@@ -192,7 +197,7 @@ impl<'a> Exchange<'a> {
         response
     }
 
-    /// What `error_description` says about a refusal, ids and time included.
+    /// Returns the `error_description` of a rejection, with the IDs and the time.
     pub(crate) fn description(&self, refusal: &Refusal) -> String {
         let correlation_id = match self.client_request_id() {
             Some(id) => id.to_owned(),
@@ -209,7 +214,7 @@ impl<'a> Exchange<'a> {
         )
     }
 
-    /// Where a refusal is explained, for those that say so.
+    /// Returns the URL of an explanation for the rejections that have one.
     pub(crate) fn error_uri(&self, refusal: &Refusal) -> Option<String> {
         let host = Some(self.host()).filter(|host| host.ends_with(".login.microsoft.com"));
         let host = host.unwrap_or("login.microsoftonline.com");
@@ -217,15 +222,16 @@ impl<'a> Exchange<'a> {
         row.error_uri.then(|| format!("https://{host}/error?code={}", row.code))
     }
 
-    /// Notes for the record what was wrong with the request.
+    /// Records the problem of the request.
     pub(crate) fn note(&mut self, refusal: &Refusal) {
         self.event.aadsts = Some(refusal.row.code);
-        // A secret that is a word, such as `secret`, is hidden in the values alone, not in the words around them.
+        // A secret that is a common word, such as `secret`, is hidden only in the inserted values,
+        // not in the text around them.
         let show = |value: &str| redacted(&self.core.directory, &self.event, value);
         self.event.problem = Some(refusal.message_with(show));
     }
 
-    /// The answer of a refused request, in the shape of the service's error body.
+    /// Returns the error response to a rejected request, in the format of the service's error body.
     pub(crate) fn refuse(&mut self, refusal: &Refusal) -> Response<Vec<u8>> {
         self.note(refusal);
         let row = refusal.row;
@@ -250,11 +256,12 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// Whether the webhook of a request answered the call that validates it: among the extensions of the request.
+/// The outcome of the validation request to a webhook. The server puts it into the extensions of
+/// the request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Validated(pub(crate) bool);
 
-/// A text of the request in a message: short, and without control characters.
+/// Shortens a text of the request for a message and removes control characters.
 pub(crate) fn shown(text: &str) -> String {
     text.chars()
         .filter(|character| !character.is_control())
@@ -262,7 +269,7 @@ pub(crate) fn shown(text: &str) -> String {
         .collect()
 }
 
-/// Forbids every cache to keep an answer (RFC 6749, 5.1).
+/// Forbids caches to store a response (RFC 6749, section 5.1).
 pub(crate) fn no_store(mut response: Response<Vec<u8>>) -> Response<Vec<u8>> {
     let headers = response.headers_mut();
     headers.insert(
@@ -296,7 +303,8 @@ fn form_decode(text: &str) -> String {
         .into_owned()
 }
 
-/// The host and port that a client named, or nothing, and the origin for the URLs in documents.
+/// Returns the host and port that the client named, or an empty text, and the origin for the URLs
+/// in documents.
 pub(crate) fn origin(core: &Core, uri: &Uri, headers: &HeaderMap, channel: Channel) -> (String, String) {
     let authority = uri
         .authority()

@@ -1,4 +1,4 @@
-//! What can be wrong with a forged token, by name.
+//! Defects of forged tokens, by name.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -10,8 +10,8 @@ use crate::state::keys::{EXPONENT, STRANGER};
 
 macro_rules! defects {
     ($($(#[doc = $about:literal])+ $variant:ident $name:literal $rule:literal $make:expr;)+) => {
-        /// One thing that is wrong with a token. All else about the token stays right, its signature included, where the
-        /// defect leaves one.
+        /// One defect of a token. Everything else about the token stays valid, including its
+        /// signature unless the defect is there.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum Defect {
@@ -19,24 +19,24 @@ macro_rules! defects {
         }
 
         impl Defect {
-            /// All of them.
+            /// All defects.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// Its name in the control API and in the corpus.
+            /// Returns the name in the control API and in the corpus.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)+
                 }
             }
 
-            /// The name of the rule that the token breaks.
+            /// Returns the name of the rule that the token breaks.
             pub fn rule(self) -> &'static str {
                 match self {
                     $(Self::$variant => $rule,)+
                 }
             }
 
-            /// A description in words.
+            /// Returns a description of the defect.
             pub fn about(self) -> &'static str {
                 let about = match self {
                     $(Self::$variant => concat!($($about),+),)+
@@ -69,7 +69,7 @@ defects! {
         signature.pop();
         signature
     };
-    /// The signature is of 768 KiB.
+    /// The signature has 768 KiB.
     HugeSignature "huge_signature" "form" |draft| draft.signature = |_| vec![0; 786_432];
     /// The claims were changed after the token was signed.
     ChangedClaims "changed_claims" "signature" |draft| {
@@ -77,7 +77,8 @@ defects! {
         claims.set("oid", json!(STRANGE_ID));
         draft.shown_claims = Some(claims);
     };
-    /// The header carries a nonce whose digest was signed in its place, as in tokens of Microsoft Graph.
+    /// The header contains a nonce of which only the digest was signed, as in tokens of Microsoft
+    /// Graph.
     HashedNonce "hashed_nonce" "signature" |draft| {
         let nonce = "4Vqt2Uo5Eo2kYQmJ8Qb0nN5Qy7rWnJzN1o1yK0oZ0aA";
         let mut shown = draft.header.clone();
@@ -85,32 +86,33 @@ defects! {
         draft.header.set("nonce", json!(URL_SAFE_NO_PAD.encode(sha256(nonce.as_bytes()))));
         draft.shown_header = Some(shown);
     };
-    /// A key that is not published signed it, under the key ID of one that is.
+    /// The signature is of an unpublished key, and the header has the ID of a published key.
     ImpostorKey "impostor_key" "signature" |draft| draft.key = &STRANGER;
-    /// A key that is not published signed it, and the header carries that key as a `jwk` under a published key ID.
+    /// The signature is of an unpublished key, which the header contains as a `jwk` with the ID of
+    /// a published key.
     EmbeddedKey "embedded_key" "signature" |draft| {
         let kid = draft.header.text("kid");
         draft.header.set("jwk", json!({"kty": "RSA", "kid": kid, "n": STRANGER.n, "e": EXPONENT}));
         draft.key = &STRANGER;
     };
-    /// A key that is not published signed it, and the header carries its certificate as `x5c`.
+    /// The signature is of an unpublished key, and the header contains its certificate as `x5c`.
     EmbeddedCertificate "embedded_certificate" "signature" |draft| {
         draft.header.set("x5c", json!([STRANGER.x5c()]));
         draft.key = &STRANGER;
     };
-    /// A key that is not published signed it, and the header names an address of keys (`jku`).
+    /// The signature is of an unpublished key, and the header contains a URL of keys (`jku`).
     KeyAddress "key_address" "signature" |draft| {
         draft.header.set("jku", json!("https://keys.example/keys"));
         draft.key = &STRANGER;
     };
-    /// A key that is not published signed it, and the header names it.
+    /// The signature is of an unpublished key, and the header has its ID.
     UnpublishedKey "unpublished_key" "key" |draft| {
         draft.header.set("kid", json!(STRANGER.kid));
         draft.key = &STRANGER;
     };
-    /// The key ID is that of no key.
+    /// The key ID does not belong to any key.
     UnknownKeyId "unknown_key_id" "key" |draft| draft.header.set("kid", json!("AAAAAAAAAAAAAAAAAAAAAAAAAAA"));
-    /// The key ID is in other letters.
+    /// The key ID is in another letter case.
     KeyIdLetterCase "key_id_letter_case" "key" |draft| {
         let kid = draft.header.text("kid").to_ascii_lowercase();
         draft.header.set("kid", json!(kid));
@@ -119,9 +121,9 @@ defects! {
     EmptyKeyId "empty_key_id" "key" |draft| draft.header.set("kid", json!(""));
     /// The key ID is a path.
     KeyIdPath "key_id_path" "key" |draft| draft.header.set("kid", json!("../../../../../../dev/null"));
-    /// The key ID is of 6 KiB.
+    /// The key ID has 6 KiB.
     HugeKeyId "huge_key_id" "key" |draft| draft.header.set("kid", json!("kid".repeat(2_048)));
-    /// The header names no key.
+    /// The header has no key ID.
     NoKeyId "no_key_id" "key" |draft| {
         draft.header.remove("kid");
         draft.header.remove("x5t");
@@ -135,236 +137,236 @@ defects! {
         draft.sign_by(SignatureAlgorithm::None);
         draft.header.set("alg", json!("nOnE"));
     };
-    /// HS256, with the public key in PEM as the secret.
+    /// The algorithm is HS256, with the public key in PEM as the secret.
     PublicKeyAsSecret "public_key_as_secret" "algorithm" |draft| draft.sign_by(SignatureAlgorithm::Hs256);
-    /// HS256, with the certificate in PEM as the secret.
+    /// The algorithm is HS256, with the certificate in PEM as the secret.
     CertificateAsSecret "certificate_as_secret" "algorithm" |draft| {
         draft.secret = draft.key.certificate_pem();
         draft.sign_by(SignatureAlgorithm::Hs256);
     };
-    /// HS256, with the modulus in base64url as the secret.
+    /// The algorithm is HS256, with the modulus in base64url as the secret.
     ModulusAsSecret "modulus_as_secret" "algorithm" |draft| {
         draft.secret = draft.key.n.to_owned();
         draft.sign_by(SignatureAlgorithm::Hs256);
     };
-    /// HS256, with an empty secret.
+    /// The algorithm is HS256, with an empty secret.
     EmptySecret "empty_secret" "algorithm" |draft| {
         draft.secret = String::new();
         draft.sign_by(SignatureAlgorithm::Hs256);
     };
-    /// RS384, rightly signed.
+    /// The algorithm is RS384, with a valid signature.
     Rs384 "rs384" "algorithm" |draft| draft.sign_by(SignatureAlgorithm::Rs384);
-    /// RS512, rightly signed.
+    /// The algorithm is RS512, with a valid signature.
     Rs512 "rs512" "algorithm" |draft| draft.sign_by(SignatureAlgorithm::Rs512);
-    /// PS256, rightly signed.
+    /// The algorithm is PS256, with a valid signature.
     Ps256 "ps256" "algorithm" |draft| draft.sign_by(SignatureAlgorithm::Ps256);
-    /// Signed by RS256, and named ES256.
+    /// The signature is RS256, and the header names ES256.
     NamedEs256 "named_es256" "algorithm" |draft| draft.header.set("alg", json!("ES256"));
-    /// Signed by RS256, and named in other letters.
+    /// The signature is RS256, and the header names it in lower case.
     AlgorithmLetterCase "algorithm_letter_case" "algorithm" |draft| draft.header.set("alg", json!("rs256"));
-    /// Signed by RS256, and no algorithm is named.
+    /// The signature is RS256, and the header does not name an algorithm.
     NoAlgorithm "no_algorithm" "algorithm" |draft| draft.header.remove("alg");
-    /// Signed by RS256, and the algorithm is a list.
+    /// The signature is RS256, and the header names it in a list.
     AlgorithmList "algorithm_list" "algorithm" |draft| draft.header.set("alg", json!(["RS256"]));
-    /// The header says that a parameter is critical which no reader knows.
+    /// The header declares an unknown parameter as critical.
     CriticalHeader "critical_header" "algorithm" |draft| {
         draft.header.set("crit", json!(["entra-emulator"]));
         draft.header.set("entra-emulator", json!(true));
     };
     /// The list of critical parameters is empty.
     EmptyCriticalHeader "empty_critical_header" "algorithm" |draft| draft.header.set("crit", json!([]));
-    /// The type is that of a proof (`dpop+jwt`), not of a token.
+    /// The type is that of a proof (`dpop+jwt`) instead of a token.
     OtherType "other_type" "algorithm" |draft| draft.header.set("typ", json!("dpop+jwt"));
-    /// It expired an hour ago.
+    /// The token expired an hour ago.
     Expired "expired" "expiry" |draft| {
         let now = draft.now;
         draft.times(now.saturating_sub(7_200), now.saturating_sub(3_600));
     };
-    /// It expired 301 seconds ago.
+    /// The token expired 301 seconds ago.
     JustExpired "just_expired" "expiry" |draft| draft.claims.set("exp", json!(draft.now.saturating_sub(301)));
-    /// It is valid in an hour.
+    /// The token becomes valid in an hour.
     NotYetValid "not_yet_valid" "not-before" |draft| draft.times(draft.now + 3_600, draft.now + 7_200);
-    /// It is valid in 301 seconds.
+    /// The token becomes valid in 301 seconds.
     SoonValid "soon_valid" "not-before" |draft| draft.claims.set("nbf", json!(draft.now + 301));
-    /// It has no expiry.
+    /// The token has no expiry.
     NoExpiry "no_expiry" "expiry" |draft| draft.claims.remove("exp");
-    /// Its expiry is a text.
+    /// The expiry is a string.
     ExpiryText "expiry_text" "expiry" |draft| draft.claims.set("exp", json!((draft.now + 3_600).to_string()));
-    /// Its expiry is `null`.
+    /// The expiry is `null`.
     ExpiryNull "expiry_null" "expiry" |draft| draft.claims.set("exp", Value::Null);
-    /// Its expiry is before 1970.
+    /// The expiry is before 1970.
     NegativeExpiry "negative_expiry" "expiry" |draft| draft.claims.set("exp", json!(-1));
-    /// The time from which it is valid is a text.
+    /// The start of validity is a string.
     NotBeforeText "not_before_text" "not-before" |draft| draft.claims.set("nbf", json!(draft.now.to_string()));
-    /// It is for another API.
+    /// The token is for another API.
     OtherAudience "other_audience" "audience" |draft| draft.claims.set("aud", json!(STRANGE_ID));
-    /// It is for Microsoft Graph.
+    /// The token is for Microsoft Graph.
     GraphAudience "graph_audience" "audience" |draft| {
         draft.claims.set("aud", json!("00000003-0000-0000-c000-000000000000"));
     };
-    /// It is for no API.
+    /// The token has no audience.
     NoAudience "no_audience" "audience" |draft| draft.claims.remove("aud");
-    /// Its audience is empty.
+    /// The audience is empty.
     EmptyAudience "empty_audience" "audience" |draft| draft.claims.set("aud", json!(""));
-    /// Its audience begins with that of the API, and goes on.
+    /// The audience begins with that of the API, but is longer.
     LongerAudience "longer_audience" "audience" |draft| {
         let aud = draft.claims.text("aud");
         draft.claims.set("aud", json!(aud + ".example"));
     };
-    /// Its audience is the beginning of that of the API.
+    /// The audience is the beginning of that of the API.
     ShorterAudience "shorter_audience" "audience" |draft| {
         let mut aud = draft.claims.text("aud");
         aud.pop();
         draft.claims.set("aud", json!(aud));
     };
-    /// It has no issuer.
+    /// The token has no issuer.
     NoIssuer "no_issuer" "issuer" |draft| draft.claims.remove("iss");
-    /// Its issuer is a list with the right one.
+    /// The issuer is a list with the right issuer.
     IssuerList "issuer_list" "issuer" |draft| {
         let iss = draft.claims.text("iss");
         draft.claims.set("iss", json!([iss]));
     };
-    /// Its issuer is at another host.
+    /// The issuer is on another host.
     OtherIssuer "other_issuer" "issuer" |draft| {
         draft.issuer(|iss, _| {
             let host = iss.split('/').nth(2).unwrap_or_default().to_owned();
             iss.replacen(&host, &format!("{host}.example"), 1)
         });
     };
-    /// Its issuer is that of the same tenant in the other version.
+    /// The issuer is that of the same tenant in the other version.
     IssuerOfOtherVersion "issuer_of_other_version" "issuer" |draft| {
         draft.issuer(|iss, tid| match iss.ends_with("/v2.0") {
             true => format!("https://sts.windows.net/{tid}/"),
             false => format!("https://login.microsoftonline.com/{tid}/v2.0"),
         });
     };
-    /// Its issuer is that of the same tenant in the cloud of China.
+    /// The issuer is that of the same tenant in the cloud of China.
     IssuerOfOtherCloud "issuer_of_other_cloud" "issuer" |draft| {
         draft.issuer(|iss, tid| match iss.ends_with("/v2.0") {
             true => format!("https://login.partner.microsoftonline.cn/{tid}/v2.0"),
             false => format!("https://sts.chinacloudapi.cn/{tid}/"),
         });
     };
-    /// Its issuer has a slash at the end where the service has none, or none where the service has one.
+    /// The issuer has a slash at the end although Entra's does not, or the reverse.
     IssuerSlash "issuer_slash" "issuer" |draft| {
         draft.issuer(|iss, _| match iss.strip_suffix('/') {
             Some(shorter) => shorter.to_owned(),
             None => iss.to_owned() + "/",
         });
     };
-    /// Its issuer is in capitals.
+    /// The issuer is in capital letters.
     IssuerLetterCase "issuer_letter_case" "issuer" |draft| draft.issuer(|iss, _| iss.to_ascii_uppercase());
-    /// Its issuer begins with `http:`.
+    /// The issuer begins with `http:`.
     PlainIssuer "plain_issuer" "issuer" |draft| draft.issuer(|iss, _| iss.replacen("https://", "http://", 1));
-    /// Its issuer has the literal `{tenantid}` in place of the tenant.
+    /// The issuer has the literal `{tenantid}` in place of the tenant.
     IssuerTemplate "issuer_template" "issuer" |draft| draft.issuer(|iss, tid| iss.replace(tid, "{tenantid}"));
-    /// Its issuer is that of another tenant than its `tid`.
+    /// The issuer belongs to another tenant than the `tid`.
     IssuerOfOtherTenant "issuer_of_other_tenant" "issuer" |draft| draft.issuer(|iss, tid| iss.replace(tid, STRANGE_ID));
-    /// Its `tid` is that of another tenant than its issuer.
+    /// The `tid` belongs to another tenant than the issuer.
     StrayTenantId "stray_tenant_id" "issuer" |draft| draft.claims.set("tid", json!(STRANGE_ID));
-    /// Another tenant issued it.
+    /// The token is of another tenant.
     OtherTenant "other_tenant" "tenant" |draft| draft.tenant(STRANGE_ID);
-    /// It has no tenant.
+    /// The token has no tenant ID.
     NoTenantId "no_tenant_id" "tenant-id" |draft| draft.claims.remove("tid");
-    /// Its tenant is `null`.
+    /// The tenant ID is `null`.
     NullTenantId "null_tenant_id" "tenant-id" |draft| draft.claims.set("tid", Value::Null);
-    /// Its tenant is `common`, in its issuer too.
+    /// The tenant ID is `common`, also in the issuer.
     TenantNotGuid "tenant_not_guid" "tenant-id" |draft| draft.tenant("common");
-    /// Its tenant is in capitals, in its issuer too.
+    /// The tenant ID is in capital letters, also in the issuer.
     CapitalTenantId "capital_tenant_id" "tenant-id" |draft| {
         let id = draft.claims.text("tid").to_ascii_uppercase();
         draft.tenant(&id);
     };
-    /// It is bound to a key, which no one shows (`cnf`).
+    /// The token is bound to a key (`cnf`) that the caller does not prove.
     Bound "bound" "binding" |draft| draft.claims.set("cnf", json!({"kid": "another", "xms_ksl": "sw"}));
-    /// It does not name the application (`azp`, `appid`), as an ID token.
+    /// The token does not name the application (`azp`, `appid`), like an ID token.
     NoApplication "no_application" "principal" |draft| {
         draft.claims.remove("azp");
         draft.claims.remove("appid");
     };
-    /// It has no object ID.
+    /// The token has no object ID.
     NoObjectId "no_object_id" "principal" |draft| draft.claims.remove("oid");
-    /// It has roles, and says neither by `idtyp` nor by `sub` that there is no user.
+    /// The token has roles, and neither `idtyp` nor `sub` shows that there is no user.
     RolesOfSomeone "roles_of_someone" "principal" |draft| {
         draft.claims.remove("idtyp");
         draft.claims.remove("scp");
         draft.claims.set("roles", json!(["Tasks.Read.All"]));
         draft.claims.set("sub", json!("AAAAAAAAAAAAAAAAAAAAAIkzqFVrSaSaFHy782bbtaQ"));
     };
-    /// It says that there is no user, and has the scopes of one.
+    /// The token declares that there is no user, but has the scopes of one.
     AppWithScopes "app_with_scopes" "principal" |draft| {
         draft.claims.set("idtyp", json!("app"));
         draft.claims.set("scp", json!("Tasks.Read"));
     };
-    /// It is that of neither an application nor a user (`idtyp`).
+    /// The token belongs neither to an application nor to a user (`idtyp`).
     OtherIdType "other_id_type" "principal" |draft| draft.claims.set("idtyp", json!("device"));
-    /// Its roles are a text.
+    /// The roles are a string.
     RolesText "roles_text" "principal" |draft| draft.claims.set("roles", json!("Tasks.Read.All"));
-    /// Its scopes are a list.
+    /// The scopes are a list.
     ScopesList "scopes_list" "principal" |draft| draft.claims.set("scp", json!(["Tasks.Read"]));
-    /// It has neither roles nor scopes.
+    /// The token has neither roles nor scopes.
     NoGrants "no_grants" "grants" |draft| {
         draft.claims.remove("roles");
         draft.claims.remove("scp");
     };
-    /// It has the tenant of another one beside its own, in other letters.
+    /// The token has a second tenant ID, under a name in another letter case.
     TenantIdTwiceLetterCase "tenant_id_twice_letter_case" "form" |draft| draft.claims.add("TID", json!(STRANGE_ID));
-    /// It has a tenant twice: another one first, its own last.
+    /// The token has two tenant IDs: a wrong one first, the right one last.
     TenantIdTwice "tenant_id_twice" "form" |draft| draft.twice("tid", json!(STRANGE_ID));
-    /// It has an audience twice: another one first, its own last.
+    /// The token has two audiences: a wrong one first, the right one last.
     AudienceTwice "audience_twice" "form" |draft| draft.twice("aud", json!(STRANGE_ID));
-    /// It has an issuer twice: another one first, its own last.
+    /// The token has two issuers: a wrong one first, the right one last.
     IssuerTwice "issuer_twice" "form" |draft| draft.twice("iss", json!("https://login.example"));
-    /// It has an expiry twice: a past one first, its own last.
+    /// The token has two expiries: a past one first, the right one last.
     ExpiryTwice "expiry_twice" "form" |draft| draft.twice("exp", json!(1));
-    /// It has the object ID of its subject twice: another one first, its own last.
+    /// The token has two object IDs: a wrong one first, the right one last.
     ObjectIdTwice "object_id_twice" "form" |draft| draft.twice("oid", json!(STRANGE_ID));
-    /// The header names an algorithm twice: `none` first, its own last.
+    /// The header names two algorithms: `none` first, the right one last.
     AlgorithmTwice "algorithm_twice" "form" |draft| {
         let mut header = Object::default();
         header.add("alg", json!("none"));
         draft.header.append_to(&mut header);
         draft.header = header;
     };
-    /// It has no version.
+    /// The token has no version.
     NoVersion "no_version" "version" |draft| draft.claims.remove("ver");
-    /// Its version is `3.0`.
+    /// The version is `3.0`.
     UnknownVersion "unknown_version" "version" |draft| draft.claims.set("ver", json!("3.0"));
-    /// Its version is the other one; the issuer is that of its own.
+    /// The version is the other one, but the issuer is unchanged.
     OtherVersion "other_version" "issuer" |draft| {
         let other = if draft.claims.text("ver") == "1.0" { "2.0" } else { "1.0" };
         draft.claims.set("ver", json!(other));
-        // Each version names the application in its own way.
+        // Each version has its own claim for the application.
         let application = draft.claims.text("azp") + &draft.claims.text("appid");
         draft.claims.set("azp", json!(application));
         draft.claims.set("appid", json!(application));
     };
-    /// There is nothing at all.
+    /// The token is empty.
     Empty "empty" "form" |draft| draft.text = |_| String::new();
-    /// There are two parts.
+    /// The token has two parts.
     TwoParts "two_parts" "form" |draft| draft.text = |text| match text.rsplit_once('.') {
         Some((start, _)) => start.to_owned(),
         None => text,
     };
-    /// There are four parts.
+    /// The token has four parts.
     FourParts "four_parts" "form" |draft| draft.text = |text| text + ".e30";
-    /// There are five parts, as in an encrypted token.
+    /// The token has five parts, like an encrypted token.
     FiveParts "five_parts" "form" |draft| draft.text = |text| text + ".e30.e30";
-    /// The parts are padded (`=`), and signed so.
+    /// The parts are padded (`=`) before they are signed.
     Padded "padded" "form" |draft| {
-        // One of three lengths needs no padding.
+        // A length that is divisible by three does not require padding.
         while draft.claims.bytes().len() % 3 == 0 {
             let text = draft.claims.text("pad") + "_";
             draft.claims.set("pad", json!(text));
         }
         draft.encode = padded_base64url;
     };
-    /// The parts are in base64 with `+` and `/`, and signed so.
+    /// The parts are encoded in base64 with `+` and `/` before they are signed.
     StandardBase64 "standard_base64" "form" |draft| {
         draft.claims.set("pad", json!("????"));
         draft.encode = |bytes| STANDARD_NO_PAD.encode(bytes);
     };
-    /// A character of the claims is not one of base64url, and the claims are signed so.
+    /// The signed claims contain a character that is not in base64url.
     NotBase64 "not_base64" "form" |draft| draft.encode = |bytes| URL_SAFE_NO_PAD.encode(bytes).replacen('I', "!", 1);
     /// The claims are not JSON.
     ClaimsNotJson "claims_not_json" "form" |draft| draft.raw_claims = Some(b"aud=api&exp=1".to_vec());
@@ -373,7 +375,7 @@ defects! {
         let bytes = draft.claims.bytes();
         draft.raw_claims = Some([b"[".as_slice(), &bytes, b"]"].concat());
     };
-    /// There is something behind the JSON object of the claims.
+    /// The claims continue after the JSON object.
     ClaimsWithTail "claims_with_tail" "form" |draft| {
         draft.raw_claims = Some([draft.claims.bytes().as_slice(), b"{}"].concat());
     };
@@ -383,7 +385,7 @@ defects! {
         bytes.pop();
         draft.raw_claims = Some([bytes.as_slice(), b",\"pad\":\"\xff\"}"].concat());
     };
-    /// The claims are 75,000 lists inside each other.
+    /// The claims are 75,000 nested lists.
     DeepClaims "deep_claims" "form" |draft| draft.raw_claims = Some(vec![b'['; 75_000]);
     /// The header is not JSON.
     HeaderNotJson "header_not_json" "form" |draft| draft.raw_header = Some(b"RS256".to_vec());
@@ -400,7 +402,7 @@ impl Draft {
         }
     }
 
-    /// Changes the issuer, given the issuer and the tenant.
+    /// Changes the issuer with a function of the issuer and the tenant.
     fn issuer(&mut self, change: impl Fn(&str, &str) -> String) {
         let issuer = change(&self.claims.text("iss"), &self.claims.text("tid"));
         self.claims.set("iss", json!(issuer));
@@ -410,7 +412,7 @@ impl Draft {
     fn tenant(&mut self, id: &str) {
         self.issuer(|iss, tid| iss.replace(tid, id));
         let own = self.claims.text("tid");
-        // In v1, where the tenant has itself as the identity provider.
+        // In v1 tokens, the tenant is also its own identity provider.
         let idp = self.claims.text("idp");
         if !idp.is_empty() {
             self.claims.set("idp", json!(idp.replace(&own, id)));
@@ -418,7 +420,7 @@ impl Draft {
         self.claims.set("tid", json!(id));
     }
 
-    /// Puts another value of a claim before all claims.
+    /// Adds another value of a claim before all claims.
     fn twice(&mut self, name: &str, first: Value) {
         let mut claims = Object::default();
         claims.add(name, first);
@@ -427,7 +429,7 @@ impl Draft {
     }
 }
 
-/// A tenant, an API and an object that the emulator does not have.
+/// An ID of a tenant, an API or an object that the emulator does not have.
 const STRANGE_ID: &str = "99999999-8888-4777-8666-555544443333";
 
 #[cfg(test)]

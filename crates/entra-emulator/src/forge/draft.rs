@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::forge::{Change, Part};
 use crate::state::keys::Key;
 
-/// The algorithm of a forged token's signature. The service uses RS256 alone.
+/// The algorithm of a forged token's signature. Entra uses only RS256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignatureAlgorithm {
@@ -24,12 +24,12 @@ pub enum SignatureAlgorithm {
     Ps256,
     /// HMAC with SHA-256, with the public key in PEM (`BEGIN PUBLIC KEY`) as the secret.
     Hs256,
-    /// None: the third part is empty.
+    /// No algorithm: the third part is empty.
     None,
 }
 
 impl SignatureAlgorithm {
-    /// All of them.
+    /// All algorithms.
     pub const ALL: &'static [Self] = &[
         Self::Rs256,
         Self::Rs384,
@@ -39,7 +39,7 @@ impl SignatureAlgorithm {
         Self::None,
     ];
 
-    /// Its name in the header (`alg`).
+    /// Returns the name in the header (`alg`).
     pub fn name(self) -> &'static str {
         match self {
             Self::Rs256 => "RS256",
@@ -52,7 +52,7 @@ impl SignatureAlgorithm {
     }
 }
 
-/// A JSON object whose names may be there twice.
+/// A JSON object that may contain a name twice.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Object(Vec<(String, Value)>);
 
@@ -73,14 +73,14 @@ impl Object {
         self.0.retain(|(known, _)| known != name);
     }
 
-    /// The text of a name; empty if there is none.
+    /// Returns the string value of a name, or an empty text if it has no string value.
     pub(super) fn text(&self, name: &str) -> String {
         let found = self.0.iter().find(|(known, _)| known == name);
         let text = found.and_then(|(_, value)| value.as_str());
         text.unwrap_or_default().to_owned()
     }
 
-    /// Adds all members to another object.
+    /// Appends all members to another object.
     pub(super) fn append_to(&self, other: &mut Self) {
         other.0.extend(self.0.iter().cloned());
     }
@@ -107,7 +107,7 @@ impl Serialize for Object {
 
 /// A token that is not signed yet.
 pub(crate) struct Draft {
-    /// Seconds since the epoch.
+    /// The current time, in seconds since the epoch.
     pub(super) now: u64,
     pub(super) key: &'static Key,
     pub(super) algorithm: SignatureAlgorithm,
@@ -115,19 +115,19 @@ pub(crate) struct Draft {
     pub(super) secret: String,
     pub(crate) header: Object,
     pub(crate) claims: Object,
-    /// Bytes in place of the header.
+    /// Bytes that replace the header.
     pub(super) raw_header: Option<Vec<u8>>,
-    /// Bytes in place of the claims.
+    /// Bytes that replace the claims.
     pub(super) raw_claims: Option<Vec<u8>>,
-    /// Shown in place of the header that is signed.
+    /// A header that replaces the signed one in the final text.
     pub(super) shown_header: Option<Object>,
-    /// Shown in place of the claims that are signed.
+    /// Claims that replace the signed ones in the final text.
     pub(super) shown_claims: Option<Object>,
-    /// Makes a part of its bytes.
+    /// The encoding of a part.
     pub(super) encode: fn(&[u8]) -> String,
-    /// Changes the signature.
+    /// A change to the signature.
     pub(super) signature: fn(Vec<u8>) -> Vec<u8>,
-    /// Changes the whole text.
+    /// A change to the final text.
     pub(super) text: fn(String) -> String,
 }
 
@@ -173,13 +173,13 @@ impl Draft {
         }
     }
 
-    /// Sets what the signature is made by, and its name in the header.
+    /// Sets the algorithm of the signature, and its name in the header.
     pub(super) fn sign_by(&mut self, algorithm: SignatureAlgorithm) {
         self.algorithm = algorithm;
         self.header.set("alg", json!(algorithm.name()));
     }
 
-    /// Makes the text.
+    /// Signs the token and returns its text.
     pub(super) fn sign(&self) -> String {
         let encode = self.encode;
         let part = |raw: &Option<Vec<u8>>, object: &Object| match raw {
@@ -207,7 +207,8 @@ impl Draft {
             SignatureAlgorithm::Hs256 => (Algorithm::HS256, EncodingKey::from_secret(self.secret.as_bytes())),
             SignatureAlgorithm::None => return Vec::new(),
         };
-        // Through the provider by name: the process-wide default may be another one.
+        // The provider is named explicitly, because the process-wide default may be a different
+        // one.
         let signer = (DEFAULT_PROVIDER.signer_factory)(&algorithm, &key).expect("the key fits the algorithm");
         signer
             .try_sign(message.as_bytes())

@@ -1,4 +1,4 @@
-//! Forging access tokens: what the emulator issues, with any claim, header or signature changed.
+//! Forged access tokens: tokens of the emulator with any changed claim, header or signature.
 
 mod defect;
 mod draft;
@@ -22,18 +22,20 @@ use crate::time::unix;
 pub use crate::forge::defect::Defect;
 pub use crate::forge::draft::SignatureAlgorithm;
 
-/// A token that is about to be forged, made by [`Emulator::forge`](crate::Emulator::forge).
+/// A builder of forged tokens, created by [`Emulator::forge`](crate::Emulator::forge).
 ///
-/// It begins as the token that the emulator would issue, with every permission of the API. Changes are made in the order
-/// of the calls, and [`token`](Self::token) signs the result. The forge is there for the code that holds the emulator, and
-/// for programs that have the key of the control API: no request to the token service leads to it.
+/// It starts with the token that the emulator would issue, with every permission of the API.
+/// Changes are applied in the order of the calls, and [`token`](Self::token) signs the result. Only
+/// code that holds the emulator, and programs with the key of the control API, can use the forge;
+/// requests to the token service cannot.
 ///
 /// ```
 /// use entra_emulator::{Defect, Emulator};
 ///
 /// let emulator = Emulator::builder().build();
 /// let graph = |token: String| {
-///     let request = http::Request::get("/v1.0/users").header("authorization", format!("Bearer {token}"));
+///     let request = http::Request::get("/v1.0/users")
+///         .header("authorization", format!("Bearer {token}"));
 ///     emulator.handle(request.body(Vec::new()).unwrap()).status()
 /// };
 /// let forge = || emulator.forge().api(Emulator::GRAPH);
@@ -41,9 +43,10 @@ pub use crate::forge::draft::SignatureAlgorithm;
 /// assert_eq!(graph(forge().roles(["User.Read.All"]).token()), 200);
 /// assert_eq!(graph(forge().roles(["Mail.Read"]).token()), 403);
 /// assert_eq!(graph(forge().defect(Defect::Expired).token()), 401);
-/// assert_eq!(graph(forge().claim("aud", "api://another").token()), 401);
+/// let other = forge().claim("aud", "api://another").token();
+/// assert_eq!(graph(other), 401);
 /// ```
-#[must_use = "a forged token is made by `token`"]
+#[must_use = "`token` creates the forged token"]
 #[derive(Clone, Debug)]
 pub struct Forge<'a> {
     core: &'a Core,
@@ -59,7 +62,7 @@ pub struct Forge<'a> {
     changes: Vec<Change>,
 }
 
-/// One change of the token.
+/// One change to the token.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     Set(Part, String, Value),
@@ -68,14 +71,14 @@ pub(crate) enum Change {
     Defect(Defect),
 }
 
-/// A JSON object of a token.
+/// A part of a token that is a JSON object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     Header,
     Claims,
 }
 
-/// A forged token with what is in it.
+/// A forged token with its header and claims.
 pub(crate) struct Forged {
     pub(crate) token: String,
     pub(crate) header: Object,
@@ -136,7 +139,8 @@ impl<'a> Forge<'a> {
         }
     }
 
-    /// Makes it the token of a user, by sign-in name, object ID or full name, with the scopes of the API.
+    /// Makes it the token of a user, by sign-in name, object ID or full name, with the scopes of
+    /// the API.
     ///
     /// # Panics
     /// Panics if there is no such user.
@@ -147,7 +151,8 @@ impl<'a> Forge<'a> {
         }
     }
 
-    /// Makes the app an agent identity (of a user, an agent's user account), whose blueprint has this client ID.
+    /// Makes the app an agent identity whose blueprint has this client ID. With a user, the user
+    /// becomes an agent's user account.
     pub fn agent_of(self, blueprint: impl Into<String>) -> Self {
         Self {
             blueprint: Some(blueprint.into()),
@@ -155,7 +160,7 @@ impl<'a> Forge<'a> {
         }
     }
 
-    /// Sets the version of the token, whatever the API accepts.
+    /// Sets the version of the token, regardless of the version that the API accepts.
     pub fn version(self, version: TokenVersion) -> Self {
         Self {
             version: Some(version),
@@ -163,12 +168,13 @@ impl<'a> Forge<'a> {
         }
     }
 
-    /// Sets `roles` in place of all roles of the API. An app-only token without any has no such claim.
+    /// Sets `roles` instead of all roles of the API. An app-only token without roles has no such
+    /// claim.
     pub fn roles<S: Into<String>>(self, roles: impl IntoIterator<Item = S>) -> Self {
         self.permissions(roles)
     }
 
-    /// Sets the scopes of a user's token in place of all scopes of the API.
+    /// Sets the scopes of a user's token instead of all scopes of the API.
     pub fn scopes<S: Into<String>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.permissions(scopes)
     }
@@ -180,12 +186,12 @@ impl<'a> Forge<'a> {
         }
     }
 
-    /// Sets a claim; one that is there is replaced.
+    /// Sets a claim. An existing claim is replaced.
     pub fn claim(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.change(Change::Set(Part::Claims, name.into(), value.into()))
     }
 
-    /// Adds a claim at the end, beside one of the same name.
+    /// Adds a claim at the end, even if there is one with the same name.
     pub fn another_claim(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.change(Change::Add(Part::Claims, name.into(), value.into()))
     }
@@ -195,13 +201,13 @@ impl<'a> Forge<'a> {
         self.change(Change::Remove(Part::Claims, name.into()))
     }
 
-    /// Sets a parameter of the header; one that is there is replaced. It decides nothing: the signature follows
-    /// [`key`](Self::key) and [`algorithm`](Self::algorithm).
+    /// Sets a parameter of the header. An existing parameter is replaced. The signature does not
+    /// depend on the header, only on [`key`](Self::key) and [`algorithm`](Self::algorithm).
     pub fn header(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.change(Change::Set(Part::Header, name.into(), value.into()))
     }
 
-    /// Adds a parameter at the end of the header, beside one of the same name.
+    /// Adds a parameter at the end of the header, even if there is one with the same name.
     pub fn another_header(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.change(Change::Add(Part::Header, name.into(), value.into()))
     }
@@ -211,7 +217,7 @@ impl<'a> Forge<'a> {
         self.change(Change::Remove(Part::Header, name.into()))
     }
 
-    /// Signs with the key of this ID, published or not, and names it in the header.
+    /// Signs with the key with this ID, published or not, and names it in the header.
     ///
     /// # Panics
     /// Panics if the emulator has no such key.
@@ -227,7 +233,7 @@ impl<'a> Forge<'a> {
         self.signed_by(&STRANGER)
     }
 
-    /// Signs by another algorithm, and names it in the header.
+    /// Signs with another algorithm, and names it in the header.
     pub fn algorithm(self, algorithm: SignatureAlgorithm) -> Self {
         Self {
             algorithm: Some(algorithm),
@@ -235,12 +241,12 @@ impl<'a> Forge<'a> {
         }
     }
 
-    /// Makes one thing wrong.
+    /// Adds one defect to the token.
     pub fn defect(self, defect: Defect) -> Self {
         self.change(Change::Defect(defect))
     }
 
-    /// Makes the token.
+    /// Signs the token and returns its text.
     pub fn token(self) -> String {
         self.make().token
     }
@@ -286,7 +292,7 @@ impl<'a> Forge<'a> {
         self
     }
 
-    /// The token before all changes.
+    /// Returns the token before all changes.
     fn draft(&self) -> Draft {
         let core = self.core;
         let exchange = Exchange::new(core, Request::new(Vec::new()), Channel::Memory);
@@ -338,9 +344,10 @@ impl<'a> Forge<'a> {
     }
 }
 
-/// The claims that tell an agent identity, and an agent's user account.
+/// Returns the claims that identify an agent identity or an agent's user account.
 fn agent_claims(blueprint: &str, is_user: bool) -> [(&'static str, Value); 6] {
-    // Facts are numbers in any order: 11 is an agent identity, 13 an agent's user account.
+    // Each claim is an unordered list of numbers: 11 is an agent identity, 13 an agent's user
+    // account.
     let (subject, idtyp) = if is_user { ("13 1", "user") } else { ("3 11", "app") };
     [
         ("xms_act_fct", json!("9 11 3")),

@@ -1,4 +1,5 @@
-//! The device authorization grant (RFC 8628): a code for the device, another one for the user to type in.
+//! The device authorization grant (RFC 8628): a code for the device, and a code for the user to
+//! enter.
 
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ use crate::state::transactions::Goal;
 use crate::tenant_path::TenantPath;
 use crate::time::unix;
 
-/// Answers a request to a `devicecode` endpoint.
+/// Responds to a request to a `devicecode` endpoint.
 pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
     let form = read_form(exchange);
     token_request::inspect(exchange, &form, endpoint);
@@ -66,7 +67,8 @@ fn start(exchange: &Exchange<'_>, tenant: &str, form: &Form, endpoint: Endpoint)
     Ok(no_store(exchange.json(StatusCode::OK, &body)))
 }
 
-/// Answers a poll at a token endpoint. The code may be called `device_code` or, as v1 has it, `code`.
+/// Responds to a poll at a token endpoint. The parameter of the code is `device_code` or, on v1,
+/// `code`.
 pub(crate) fn poll<'a>(
     exchange: &mut Exchange<'a>,
     path: TenantPath<'a>,
@@ -79,7 +81,7 @@ pub(crate) fn poll<'a>(
         Progress::Approved(session) => Some(session.tenant.clone()),
         _ => device.tenant.clone(),
     });
-    // Whoever approves makes the app known in the tenant, so until then it need not be.
+    // The user's approval adds the app to the tenant, so until then the app may be unknown there.
     let client = identify(exchange, form, &path, place.as_deref(), find_enterable)?;
     let text = text.ok_or_else(|| Refusal::new(900144).with("device_code"))?.to_owned();
     let requested = token_request::claims(form)?;
@@ -108,7 +110,7 @@ pub(crate) fn poll<'a>(
                 }
             }
             let refusal = Refusal::new(70016);
-            // Five seconds more from now on (RFC 8628, section 3.5).
+            // The interval grows by five seconds from now on (RFC 8628, section 3.5).
             return Err(if is_early { refusal.word("slow_down") } else { refusal });
         }
     };
@@ -144,7 +146,7 @@ pub(crate) fn poll<'a>(
         first_resource: true,
     };
     let response = user::answer(exchange, &grant, &target)?;
-    // Of several polls at once, one gets the tokens.
+    // Of several concurrent polls, one receives the tokens.
     exchange
         .core
         .grants
@@ -154,10 +156,10 @@ pub(crate) fn poll<'a>(
     Ok(response)
 }
 
-/// What a typed code leads to.
+/// Returns the sign-in for an entered user code.
 ///
 /// # Errors
-/// 70018 for an unknown one, 70019 for one that has expired.
+/// Returns 70018 for an unknown code, and 70019 for an expired one.
 pub(crate) fn find(exchange: &Exchange<'_>, typed: &str) -> Result<Goal, Refusal> {
     let typed: String = typed.chars().filter(char::is_ascii_alphanumeric).collect();
     let devices = exchange.core.grants.devices();
@@ -174,12 +176,12 @@ pub(crate) fn find(exchange: &Exchange<'_>, typed: &str) -> Result<Goal, Refusal
     })
 }
 
-/// The tenant whose users may let a device in; all when it does not say.
+/// Returns the tenant whose users may approve a device, or `None` if users of all tenants may.
 pub(crate) fn tenant(core: &Core, device_code: &str) -> Option<String> {
     core.grants.devices().get(device_code)?.tenant.clone()
 }
 
-/// What a device asked for.
+/// Returns the target that a device requested.
 pub(crate) fn target(core: &Core, device_code: &str) -> Option<Target> {
     core.grants
         .devices()
@@ -187,10 +189,11 @@ pub(crate) fn target(core: &Core, device_code: &str) -> Option<Target> {
         .map(|device| device.target.clone())
 }
 
-/// Lets a device in.
+/// Approves a device.
 ///
 /// # Errors
-/// 70019 if its code has expired meanwhile, 70018 if somebody else answered it.
+/// Returns 70019 if its code has expired meanwhile, and 70018 if it was already approved or
+/// declined.
 pub(crate) fn approve(exchange: &Exchange<'_>, device_code: &str, tenant: &Tenant, user: &User) -> Result<(), Refusal> {
     let now = unix(exchange.now);
     let mut devices = exchange.core.grants.devices();
@@ -204,10 +207,10 @@ pub(crate) fn approve(exchange: &Exchange<'_>, device_code: &str, tenant: &Tenan
     Ok(())
 }
 
-/// Turns a device away.
+/// Declines a device.
 ///
 /// # Errors
-/// 70018 if somebody else answered its code meanwhile.
+/// Returns 70018 if its code was already approved or declined.
 pub(crate) fn decline(core: &Core, device_code: &str) -> Result<(), Refusal> {
     let mut devices = core.grants.devices();
     let device = devices.get_mut(device_code).filter(|device| device.is_pending());
@@ -215,7 +218,7 @@ pub(crate) fn decline(core: &Core, device_code: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Nine characters that nobody confuses with each other.
+/// Returns nine characters from an alphabet without similar characters.
 fn user_code() -> String {
     random::<9>()
         .iter()
@@ -225,5 +228,5 @@ fn user_code() -> String {
 
 const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 const LIFETIME: u64 = 900;
-/// What polling too soon adds to the interval.
+/// The number of seconds added to the interval after an early poll.
 const SLOWER: u64 = 5;

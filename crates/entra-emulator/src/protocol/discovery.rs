@@ -1,4 +1,5 @@
-//! The documents a client or a validator reads before it does anything else.
+//! The documents that clients and validators read first: metadata, signing keys and instance
+//! discovery.
 
 use http::{Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -16,11 +17,12 @@ use crate::state::recorder::Endpoint;
 use crate::tenant_path::of_document;
 use crate::well_known::CONSUMERS;
 
-/// The OpenID Connect metadata of a tenant, or of all (`common`, `organizations`) with `{tenantid}` left in the issuer.
+/// Responds with the OpenID Connect metadata of a tenant, or of all tenants (`common`,
+/// `organizations`) with `{tenantid}` in the issuer.
 pub(crate) fn configuration(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
     let version = version(endpoint);
     let (name, issuer) = match of_document(exchange, tenant) {
-        // Personal accounts are all in one tenant.
+        // All personal accounts are in one tenant.
         Ok(None) if tenant == "consumers" => {
             let issuer = exchange.issuer_template(version).replace("{tenantid}", CONSUMERS);
             (tenant.to_owned(), issuer)
@@ -34,7 +36,8 @@ pub(crate) fn configuration(exchange: &mut Exchange<'_>, tenant: &str, endpoint:
         Endpoint::V1 => ("oauth2", format!("{}/common/discovery/keys", exchange.origin)),
         Endpoint::V2 => ("oauth2/v2.0", format!("{base}/discovery/v2.0/keys")),
     };
-    // An application may have keys of its own: its documents name their address. Here it has none, so they are the same keys.
+    // At Entra, an application may have its own keys, at the address in its documents. The emulator
+    // has the same keys for all applications.
     let keys = match exchange.query.value("appid").filter(|id| is_guid(id)) {
         Some(id) => format!("{keys}?appid={id}"),
         None => keys,
@@ -71,7 +74,7 @@ pub(crate) fn configuration(exchange: &mut Exchange<'_>, tenant: &str, endpoint:
     exchange.json(StatusCode::OK, &document)
 }
 
-/// The published signing keys. They are the same for every tenant, as in the service.
+/// Responds with the published signing keys. They are the same for every tenant, as at the service.
 pub(crate) fn keys(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
     let tenant = match of_document(exchange, tenant) {
         Ok(tenant) => tenant,
@@ -80,7 +83,8 @@ pub(crate) fn keys(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint
     let issuer = match (endpoint, tenant) {
         (Endpoint::V1, _) => None,
         (Endpoint::V2, None) => Some(exchange.issuer_template(TokenVersion::V2)),
-        // Of an external tenant, the host is its own. That its keys say so is assumed: readers compare the two.
+        // An external tenant has its own host. Its keys are assumed to name it, because readers
+        // compare the two issuers.
         (Endpoint::V2, Some(tenant)) => {
             let issuer = exchange.issuer(tenant, TokenVersion::V2);
             Some(issuer.replace(&tenant.id, "{tenantid}"))
@@ -96,7 +100,7 @@ pub(crate) fn keys(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint
     exchange.json(StatusCode::OK, &Jwks { keys })
 }
 
-/// Instance discovery: whether an authority is one of the service's, and its other names.
+/// Responds to instance discovery: whether an authority belongs to the service, and its aliases.
 pub(crate) fn instance(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     let asked = exchange
         .query
@@ -195,7 +199,7 @@ impl<'a> Jwk<'a> {
     }
 }
 
-/// What is escaped in the name of a tenant, which may be `{tenantid}`.
+/// The characters that are escaped in a tenant's name, which may be `{tenantid}`.
 const OUTSIDE_NAMES: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')

@@ -1,15 +1,15 @@
-//! What a client assertion may name as its audience.
+//! The audiences that a client assertion may name.
 
 use crate::clouds::is_public_cloud;
 use crate::config::{Tenant, TokenVersion};
 use crate::exchange::Exchange;
 use crate::state::directory::ciam_subdomain;
 
-/// Where a client presents its assertion.
+/// The realm to which a client presents its assertion.
 pub(crate) struct Realm<'a> {
     /// The tenant, named by the path or by the grant.
     pub(crate) tenant: &'a Tenant,
-    /// True if the path names none: then `common` and `organizations` are right as well.
+    /// True if the path names no tenant. `common` and `organizations` are then valid as well.
     pub(crate) is_shared: bool,
 }
 
@@ -22,12 +22,12 @@ impl<'a> Realm<'a> {
     }
 }
 
-/// True if an audience means this service and this tenant: the token URL of either version or the v2 issuer, under any
-/// name the service is known by, or an issuer as it stands in tokens. A token URL may have a slash and the API version
-/// behind it, as go-autorest requests and signs it.
+/// Returns whether an audience names this service and this tenant: the token URL of either version
+/// or the v2 issuer, under any name of the service, or an issuer as in tokens. A token URL may end
+/// with a slash and the API version, as in go-autorest's requests and signatures.
 ///
-/// The Entra documents gave all of these over the years. Another tenant, another cloud, `common` and a URL with
-/// anything else behind it are something else.
+/// The Entra documents have named all of these forms over the years. Another tenant, another cloud,
+/// `common`, and a URL with any other suffix are rejected.
 pub(crate) fn is_named_by(audience: &str, realm: &Realm<'_>, exchange: &Exchange<'_>) -> bool {
     let tenant = realm.tenant;
     if [TokenVersion::V1, TokenVersion::V2]
@@ -58,7 +58,8 @@ pub(crate) fn is_named_by(audience: &str, realm: &Realm<'_>, exchange: &Exchange
     let segments: Vec<&str> = path.split('/').collect();
     let mut rest = segments.as_slice();
     let mut is_named = is_own_host;
-    // On a loopback authority the customer host may stand in the path, with or without the tenant behind it.
+    // On a loopback authority, the path may start with the external host name, with or without the
+    // tenant after it.
     if let [first, after @ ..] = rest
         && !is_own_host
         && ciam_subdomain(first).is_some()
@@ -83,7 +84,7 @@ pub(crate) fn is_named_by(audience: &str, realm: &Realm<'_>, exchange: &Exchange
         }
 }
 
-/// `api-version=1.0`
+/// Returns whether a query is like `api-version=1.0`.
 fn is_api_version(query: &str) -> bool {
     query.strip_prefix("api-version=").is_some_and(|version| {
         !version.is_empty()
@@ -93,7 +94,8 @@ fn is_api_version(query: &str) -> bool {
     })
 }
 
-/// True if a host is the emulator as the client reaches it, by either listener, or Entra's public cloud.
+/// Returns whether a host is the emulator as the client reaches it, by either listener, or Entra's
+/// public cloud.
 fn is_service(scheme: &str, authority: &str, exchange: &Exchange<'_>) -> bool {
     let core = exchange.core;
     let origin = format!("{scheme}://{authority}");
@@ -105,7 +107,7 @@ fn is_service(scheme: &str, authority: &str, exchange: &Exchange<'_>) -> bool {
         || (scheme.eq_ignore_ascii_case("https") && (is_public_cloud(authority) || is_regional(authority)))
 }
 
-/// True if two origins are the same one, or differ only in the name of the loopback interface.
+/// Returns whether two origins are the same or differ only in the name of the loopback interface.
 fn is_same_machine(origin: &str, other: &str) -> bool {
     let loopback = |origin: &str| {
         let origin = origin.to_ascii_lowercase();
@@ -116,7 +118,7 @@ fn is_same_machine(origin: &str, other: &str) -> bool {
     origin.eq_ignore_ascii_case(other) || loopback(origin).is_some_and(|own| loopback(other) == Some(own))
 }
 
-/// `westeurope.login.microsoft.com`
+/// Returns whether an authority is a regional one, such as `westeurope.login.microsoft.com`.
 fn is_regional(authority: &str) -> bool {
     let region = authority.to_ascii_lowercase();
     region.strip_suffix(REGIONAL).is_some_and(|region| {

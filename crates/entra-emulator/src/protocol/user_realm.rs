@@ -1,4 +1,4 @@
-//! Home realm discovery: whether a user signs in here, which some clients ask before they send a password.
+//! Home realm discovery, which some clients request before they send a password.
 
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
@@ -8,10 +8,11 @@ use crate::config::Tenant;
 use crate::exchange::Exchange;
 use crate::tenant_path::of_document;
 
-/// Answers `{tenant}/UserRealm/{user}`. The user may also be named by the parameter `user`.
+/// Responds to `{tenant}/UserRealm/{user}`. The user may also be named by the parameter `user`.
 ///
-/// Users of a tenant's domain are managed, which means that the password goes to the token endpoint. The domain decides,
-/// not the tenant in the path and not whether there is such a user. Federated domains do not exist here.
+/// Users with a domain of a tenant are managed, which means that the password is sent to the token
+/// endpoint. The domain decides, not the tenant in the path and not the existence of the user. The
+/// emulator has no federated domains.
 pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, user: Option<&str>) -> Response<Vec<u8>> {
     if let Err(refusal) = of_document(exchange, tenant) {
         return exchange.refuse(&refusal);
@@ -54,7 +55,8 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, user: Option<&st
     exchange.json(StatusCode::OK, &body)
 }
 
-/// The domain of a sign-in name and its tenant, if it belongs to one: a tenant's own domain, or one that a user of it has.
+/// Returns the domain of a sign-in name and its tenant, if it belongs to a tenant: either the
+/// tenant's domain or that of one of its users.
 fn managed_domain<'a>(exchange: &Exchange<'a>, login: &str) -> Option<(&'a str, &'a Tenant)> {
     let (_, domain) = login.rsplit_once('@')?;
     exchange.core.directory.tenants.iter().find_map(|tenant| {
@@ -67,6 +69,6 @@ fn managed_domain<'a>(exchange: &Exchange<'a>, login: &str) -> Option<(&'a str, 
     })
 }
 
-/// As much of a sign-in name as is repeated, in characters.
+/// The number of characters of a sign-in name that the response repeats.
 const LONGEST_LOGIN: usize = 256;
 const AUDIENCE: &str = "urn:federation:MicrosoftOnline";

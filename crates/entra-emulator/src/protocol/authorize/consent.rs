@@ -1,4 +1,4 @@
-//! Which permissions a user is asked to agree to, and whether the user may.
+//! The permissions that a consent page shows, and the decision whether the user may consent.
 
 use std::collections::BTreeSet;
 
@@ -14,19 +14,19 @@ use crate::state::scopes::Scopes;
 use crate::state::scopes::Target;
 use crate::state::transactions::{Consent, Goal};
 
-/// What comes after the sign-in.
+/// The next step after a sign-in.
 pub(crate) enum Next {
-    /// Everything was agreed to before.
+    /// Everything was consented to before, so the sign-in is complete.
     Finish,
-    /// The user is asked.
+    /// The user must be asked for consent.
     Ask(Consent),
 }
 
-/// Decides what a user who just signed in is asked.
+/// Decides whether a user who has just signed in must be asked for consent.
 ///
 /// # Errors
-/// 700016 where the app cannot be used in the user's tenant, 650057 for a resource the registration does not ask for, and
-/// what is wrong with a scope.
+/// Returns 700016 if the app cannot be used in the user's tenant, 650057 for a resource that the
+/// registration does not request, and the error of an invalid scope.
 pub(crate) fn next(core: &Core, goal: &Goal, app: &App, tenant: &Tenant, user: &User) -> Result<Next, Refusal> {
     if !core.directory.may_enter(app, tenant) {
         return Err(Refusal::new(700016).with(&app.client_id).with(&tenant.name));
@@ -44,7 +44,7 @@ pub(crate) fn next(core: &Core, goal: &Goal, app: &App, tenant: &Tenant, user: &
         Goal::Device { device_code, .. } => {
             let target = device::target(core, device_code).ok_or_else(|| Refusal::new(70019))?;
             let wanted = wanted(core, app, tenant, user, &target)?;
-            // Always asked: whoever types in a code has to see whom it lets in.
+            // Always asked: users who enter a code must see which app they approve.
             let refused = wanted.is_needed && wanted.is_refused(user);
             return Ok(ask(wanted.missing(), false, refused));
         }
@@ -73,7 +73,7 @@ pub(crate) fn next(core: &Core, goal: &Goal, app: &App, tenant: &Tenant, user: &
     }
 }
 
-/// The OpenID Connect scopes of a request, for the page to name.
+/// Returns the OpenID Connect scopes of a request, for the consent page.
 pub(crate) fn basics(core: &Core, goal: &Goal) -> Vec<&'static str> {
     let of_target = |target: &Target| match target {
         Target::V1 { .. } => vec!["openid", "profile"],
@@ -91,7 +91,7 @@ pub(crate) fn basics(core: &Core, goal: &Goal) -> Vec<&'static str> {
     }
 }
 
-/// What an administrator consented to on v2, as the answer names it.
+/// Returns the scopes that an administrator consented to on v2, in the format of the response.
 pub(crate) fn granted(core: &Core, app: &App, scopes: &Scopes) -> String {
     let mut names = Vec::new();
     for permission in &scopes.permissions {
@@ -113,9 +113,9 @@ pub(crate) fn granted(core: &Core, app: &App, scopes: &Scopes) -> String {
 }
 
 struct Wanted {
-    /// Each with whether it was granted before.
+    /// The permissions, each with whether it is already granted.
     asked: Vec<(Asked, bool)>,
-    /// Something that the request cannot do without is missing.
+    /// True if the request cannot succeed without further consent.
     is_needed: bool,
 }
 
@@ -124,7 +124,7 @@ impl Wanted {
         !user.admin && self.asked.iter().any(|(asked, has)| asked.admin_only && !has)
     }
 
-    /// What has to be agreed to, if anything has to.
+    /// Returns the permissions that still require consent.
     fn missing(&self) -> Vec<Asked> {
         let missing = self.asked.iter().filter(|(_, has)| self.is_needed && !has);
         missing.map(|(asked, _)| asked.clone()).collect()
@@ -138,8 +138,9 @@ fn wanted(core: &Core, app: &App, tenant: &Tenant, user: &User, target: &Target)
         asked.into_iter().map(|asked| (asked.clone(), state(&asked))).collect()
     };
     match target {
-        // v1 knows no scopes: everything that is registered is asked for at once, the app's own permissions when it comes
-        // into the tenant or an administrator is there.
+        // v1 does not know scopes: it requests all registered permissions at once. Application
+        // permissions are included if the app is not present in the tenant yet or the user is an
+        // administrator.
         Target::V1 { resource } => {
             let registered = core.registered(app).into_iter();
             let asked = registered.filter(|asked| asked.kind == Kind::Delegated || !is_present || user.admin);
@@ -160,7 +161,7 @@ fn wanted(core: &Core, app: &App, tenant: &Tenant, user: &User, target: &Target)
             for permission in scopes.permissions.iter().filter(|permission| permission.name.is_none()) {
                 let (api, _) = permission.resolve(&core.directory, &app.client_id, &tenant.name)?;
                 core.check_listed(app, api, tenant, user)?;
-                // Whatever was agreed to for this API is enough; more takes `prompt=consent`.
+                // Any granted scope of this API is sufficient. `prompt=consent` requests more.
                 is_missing &= core.scopes(app, api, tenant, user).is_empty();
             }
             let is_needed = !is_present || is_missing;
@@ -169,8 +170,8 @@ fn wanted(core: &Core, app: &App, tenant: &Tenant, user: &User, target: &Target)
     }
 }
 
-/// The permissions a scope parameter means: those it names; for `.default` what is registered, the app's own permissions
-/// only for an administrator who consents for all.
+/// Returns the permissions in a scope parameter: those it names and, for `.default`, the registered
+/// ones. Application permissions are included only if an administrator consents for all users.
 fn named(core: &Core, app: &App, scopes: &Scopes, tenant: &Tenant, with_roles: bool) -> Result<Vec<Asked>, Refusal> {
     let mut asked = BTreeSet::new();
     for permission in &scopes.permissions {

@@ -1,4 +1,5 @@
-//! Signing in and consenting in a browser: `authorize`, `adminconsent` and the pages between request and answer.
+//! Sign-in and consent in a browser: `authorize`, `adminconsent`, and the pages between request and
+//! response.
 //!
 //! ```text
 //!  authorize ───┐                        ┌─▶ redirect with code, or with error
@@ -6,20 +7,22 @@
 //!  devicelogin ─┘   (pick)     (if asked)└─▶ "you may close this page"
 //! ```
 //!
-//! The pages are plain HTML without scripts. What a browser test holds on to is kept stable:
+//! The pages are plain HTML without scripts. These elements are stable, so that browser tests can
+//! rely on them:
+//! - sign-in: one button per user, with `name="user"` and `data-user="{sign-in name}"`;
+//!   `id="cancel"`
+//! - consent: `id="accept"`, `id="cancel"`; for an administrator a checkbox `id="organization"`;
+//!   permissions `li[data-permission]` with `data-kind="delegated"` or `"application"`
+//! - administrator required: `id="another"`, which returns to the sign-in page; `id="cancel"`;
+//!   `main[data-aadsts="90094"]`
+//! - device login: `id="user_code"`, `id="next"`
+//! - response by form: `id="continue"`
+//! - error: `main[data-aadsts]`, `id="message"`
 //!
-//! | page | elements |
-//! |---|---|
-//! | sign-in | one button a user: `name="user"`, `data-user="{sign-in name}"`; `id="cancel"` |
-//! | consent | `id="accept"`, `id="cancel"`; for an administrator a checkbox `id="organization"`; permissions `li[data-permission]` with `data-kind="delegated"` or `"application"` |
-//! | needs an administrator | `id="another"`, which leads back to the sign-in page, `id="cancel"`, and `main[data-aadsts="90094"]` |
-//! | device login | `id="user_code"`, `id="next"` |
-//! | answer by form | `id="continue"` |
-//! | error | `main[data-aadsts]`, `id="message"` |
-//!
-//! Every form names its step by an id (`name="transaction"`). All of them end with the way through the pages; until then the
-//! consent page can be loaded anew, and somebody else be picked. No cookie is set: each visit asks who it
-//! is, so `prompt=login` and `select_account` change nothing and `prompt=none` always ends in `login_required`.
+//! Every form names its sign-in by an ID (`name="transaction"`). The IDs become invalid when the
+//! sign-in ends. Until then, the consent page can be reloaded and another user can be selected. No
+//! cookie is set: each visit asks for the account, so `prompt=login` and `select_account` have no
+//! effect and `prompt=none` always results in `login_required`.
 
 pub(crate) mod consent;
 pub(crate) mod pages;
@@ -47,7 +50,7 @@ use crate::state::session::Session;
 use crate::state::transactions::{Consent, Goal, Stage};
 use crate::time::unix;
 
-/// Answers a request to an `authorize` endpoint.
+/// Responds to a request to an `authorize` endpoint.
 pub(crate) fn authorize(exchange: &mut Exchange<'_>, tenant: &str, version: Endpoint) -> Response<Vec<u8>> {
     begin(exchange, |exchange| {
         let request = request::authorize(exchange, tenant, version)?;
@@ -58,7 +61,7 @@ pub(crate) fn authorize(exchange: &mut Exchange<'_>, tenant: &str, version: Endp
     })
 }
 
-/// Answers a request to an `adminconsent` endpoint.
+/// Responds to a request to an `adminconsent` endpoint.
 pub(crate) fn admin_consent(exchange: &mut Exchange<'_>, tenant: &str, version: Endpoint) -> Response<Vec<u8>> {
     begin(exchange, |exchange| request::admin_consent(exchange, tenant, version))
 }
@@ -76,7 +79,7 @@ fn begin<'a>(
     }
 }
 
-/// Answers the page where the code of a device is typed in.
+/// Responds with the page on which a user enters the code of a device, or to its form.
 pub(crate) fn device_login(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     if is_read(exchange) {
         return pages::device_login(exchange, None);
@@ -95,7 +98,7 @@ pub(crate) fn device_login(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     }
 }
 
-/// Answers a form of the sign-in or the consent page.
+/// Responds to a form of the sign-in page or the consent page.
 pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     if exchange.method != Method::POST {
         return pages::wrong_method(exchange, "POST");
@@ -163,7 +166,8 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     }
 }
 
-/// The users a sign-in page offers: those of the tenant asked for, or of all; a domain hint leaves out the others.
+/// Returns the users that a sign-in page offers: those of the requested tenant, or of all tenants.
+/// A domain hint excludes all others.
 pub(crate) fn candidates<'a>(core: &'a Core, goal: &Goal) -> Vec<(&'a Tenant, &'a User)> {
     let wanted = goal.tenant(core);
     let hint = match goal {
@@ -250,7 +254,7 @@ fn ask(
     pages::consent(exchange, &page)
 }
 
-/// What a user gets who signed in, and agreed where that was asked for.
+/// Completes a sign-in after the user has signed in and, if it was required, consented.
 fn finish(exchange: &mut Exchange<'_>, goal: Goal, app: &App, tenant: &Tenant, user: &User) -> Response<Vec<u8>> {
     let request = match goal {
         Goal::Device { device_code, .. } => {
@@ -279,7 +283,7 @@ fn finish(exchange: &mut Exchange<'_>, goal: Goal, app: &App, tenant: &Tenant, u
             if sign_in.client_info {
                 answer = answer.with("client_info", user::client_info(tenant, user));
             }
-            // That prompt always asks, so whoever gets here has accepted.
+            // This prompt always shows the consent page, so the user has accepted.
             if prompt == Prompt::AdminConsent {
                 answer = answer.with("admin_consent", "True");
             }
@@ -299,7 +303,7 @@ fn finish(exchange: &mut Exchange<'_>, goal: Goal, app: &App, tenant: &Tenant, u
     answer.send(exchange, &reply)
 }
 
-/// Tells the app that the user said no, in the way of its endpoint.
+/// Reports to the app that the user declined, in the format of its endpoint.
 fn decline(exchange: &mut Exchange<'_>, goal: Goal, why: Refusal) -> Response<Vec<u8>> {
     let request = match goal {
         Goal::Device { device_code, .. } => {
@@ -313,7 +317,8 @@ fn decline(exchange: &mut Exchange<'_>, goal: Goal, why: Refusal) -> Response<Ve
     match &request.ask {
         Ask::SignIn(_) => {
             let refusal = why.word("access_denied");
-            // By which clients know whoever pressed Cancel, or went back from a page that he could not accept.
+            // Clients recognize by this that the user pressed Cancel, or went back from a page that
+            // they could not accept.
             let answer = Answer::refusal(exchange, &refusal).with("error_subcode", "cancel");
             answer.send(exchange, &request.reply)
         }
@@ -326,8 +331,9 @@ fn decline(exchange: &mut Exchange<'_>, goal: Goal, why: Refusal) -> Response<Ve
         Ask::AdminConsent {
             version: Endpoint::V2, ..
         } => {
-            // The mark of success stands beside the error, so whoever looks at it first is wrong. The word is the documents'; an answer
-            // that somebody published in 2023 has `access_denied` in its place. Clients have to take either.
+            // `admin_consent=True` accompanies even the error, so a client must check for an error
+            // first. The error code is that of the documents; a response published in 2023 has
+            // `access_denied` instead. Clients must accept either.
             let refusal = why.word("consent_required");
             let answer = Answer::refusal(exchange, &refusal).with("admin_consent", "True");
             answer.send(exchange, &request.reply)
@@ -342,16 +348,16 @@ fn refuse(exchange: &mut Exchange<'_>, refused: Refused) -> Response<Vec<u8>> {
     }
 }
 
-/// True if a page is asked for by its address. HEAD is GET without the body, which the server leaves out (RFC 9110, section
-/// 9.3.2).
+/// Returns whether a page is requested by its address. HEAD is GET without the body, which the
+/// server omits (RFC 9110, section 9.3.2).
 fn is_read(exchange: &Exchange<'_>) -> bool {
     exchange.method == Method::GET || exchange.method == Method::HEAD
 }
 
-/// The form of a POST.
+/// Reads the form of a POST request.
 fn read_form(exchange: &mut Exchange<'_>) -> Result<Form, Refusal> {
     if !exchange.header(CONTENT_TYPE).is_some_and(is_form) {
-        return Err(Refusal::new(9002313).with("the body is no form"));
+        return Err(Refusal::new(9002313).with("the body is not a form"));
     }
     let form = Form::parse(&std::mem::take(&mut exchange.body));
     exchange.event.form = parameters(form.pairs());
@@ -366,7 +372,7 @@ impl Goal {
         }
     }
 
-    /// The GUID of the tenant that was asked for, if one was.
+    /// Returns the GUID of the requested tenant, if there is one.
     fn tenant(&self, core: &Core) -> Option<String> {
         match self {
             Self::App(request) => request.tenant.clone(),
@@ -382,7 +388,7 @@ impl Goal {
     }
 }
 
-/// True if a permission is shown as one of the app itself.
+/// Returns the name of a permission's kind in `data-kind`.
 pub(crate) fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Delegated => "delegated",
@@ -390,5 +396,5 @@ pub(crate) fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-/// The status of pages that tell an error.
+/// The status of error pages.
 pub(crate) const ERROR_STATUS: StatusCode = StatusCode::BAD_REQUEST;

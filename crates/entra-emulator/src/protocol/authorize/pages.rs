@@ -1,4 +1,4 @@
-//! The pages of a sign-in: plain HTML without scripts, every value escaped.
+//! The pages of a sign-in: plain HTML without scripts, with every value escaped.
 
 use std::fmt::Write;
 
@@ -13,7 +13,8 @@ use crate::protocol::authorize::{ERROR_STATUS, kind_name};
 use crate::state::consents::Kind;
 use crate::state::transactions::Consent;
 
-/// What a page is, for those who drive the pages without a browser: rides along in the response's extensions.
+/// The kind of a page, in the response's extensions, for callers that complete a sign-in without a
+/// browser.
 #[derive(Clone)]
 pub(crate) enum Shown {
     SignIn {
@@ -24,20 +25,20 @@ pub(crate) enum Shown {
         refused: bool,
     },
     DeviceLogin,
-    /// The device may go on, or was turned away.
+    /// The sign-in of the device was approved or declined.
     Done,
     Error {
         code: Option<u32>,
         message: String,
     },
-    /// The answer to the app, to be posted there.
+    /// The response to the app, to be posted to it.
     FormPost {
         uri: String,
         body: String,
     },
 }
 
-/// Who is it?
+/// Returns the sign-in page, on which the user selects an account.
 pub(crate) fn sign_in(
     exchange: &Exchange<'_>,
     app: &str,
@@ -54,7 +55,7 @@ pub(crate) fn sign_in(
     let is_hinted = |user: &User| hint.is_some_and(|hint| user.user_principal_name.eq_ignore_ascii_case(hint));
     let focused = users.iter().position(|(_, user)| is_hinted(user)).unwrap_or(0);
     if users.is_empty() {
-        body.push_str("<p>Nobody here can sign in to this app.</p>\n");
+        body.push_str("<p>No user here can sign in to this app.</p>\n");
     } else {
         body.push_str("<h2 id=\"who\">Pick an account</h2>\n<ul aria-labelledby=\"who\">\n");
     }
@@ -83,7 +84,7 @@ pub(crate) fn sign_in(
     page(exchange, StatusCode::OK, "Sign in", "", &body, way, shown)
 }
 
-/// What a consent page is about.
+/// The content of a consent page.
 pub(crate) struct ConsentPage<'a> {
     pub(crate) app: &'a App,
     pub(crate) tenant: &'a Tenant,
@@ -95,7 +96,7 @@ pub(crate) struct ConsentPage<'a> {
     pub(crate) way: Way,
 }
 
-/// May the app do this? The heading has the focus, so that what is asked comes before the buttons.
+/// Returns the consent page. The heading has the focus, so that it is read before the buttons.
 pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> Response<Vec<u8>> {
     let directory = &exchange.core.directory;
     let consent = about.consent;
@@ -117,9 +118,9 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
     );
     if consent.refused {
         exchange.note(&Refusal::new(90094));
-        body.push_str("<p id=\"message\">AADSTS90094: this app needs permissions that only an administrator can grant. Ask an administrator to grant them, then come back.</p>\n");
+        body.push_str("<p id=\"message\">AADSTS90094: this app needs permissions that only an administrator can grant. Ask an administrator to grant them, then return to this page.</p>\n");
     } else if is_device {
-        body.push_str("<p>Go on only if you typed in a code that your own device showed you. Whoever gave you the code will be signed in as you.</p>\n");
+        body.push_str("<p>Continue only if you entered a code from your own device. Anyone else who gave you the code will be signed in as you.</p>\n");
     }
     let is_asked = !(consent.asked.is_empty() && about.oidc.is_empty());
     if is_asked {
@@ -141,8 +142,8 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
                 .api(&asked.api)
                 .map_or(asked.api.as_str(), |api| api.name.as_str());
             let kind = match asked.kind {
-                Kind::Delegated if consent.for_everyone => "delegated: in the name of each user",
-                Kind::Delegated => "delegated: in your name",
+                Kind::Delegated if consent.for_everyone => "delegated: on behalf of each user",
+                Kind::Delegated => "delegated: on your behalf",
                 Kind::Application => "application: without a user",
             };
             let name = escape(&asked.name);
@@ -187,7 +188,8 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
     page(exchange, StatusCode::OK, title, mark, &body, about.way, shown)
 }
 
-/// Where the code of a device is typed in, perhaps again.
+/// Returns the page on which a user enters the code of a device, with the problem of the previous
+/// attempt.
 pub(crate) fn device_login(exchange: &mut Exchange<'_>, problem: Option<&Refusal>) -> Response<Vec<u8>> {
     let mut body = "<h1>Enter code</h1>\n<p>Enter the code that your app or device shows.</p>\n".to_owned();
     let mut mark = String::new();
@@ -213,20 +215,20 @@ pub(crate) fn device_login(exchange: &mut Exchange<'_>, problem: Option<&Refusal
     page(exchange, status, "Enter code", &mark, &body, Way::Stays, shown)
 }
 
-/// Nothing more to do in the browser.
+/// Returns the final page of a device sign-in.
 pub(crate) fn done(exchange: &Exchange<'_>, approved: bool) -> Response<Vec<u8>> {
     let body = if approved {
-        "<h1>You are signed in</h1>\n<p id=\"message\">The app on your device may go on. You can close this page.</p>\n"
+        "<h1>You are signed in</h1>\n<p id=\"message\">The app on your device can continue. You can close this page.</p>\n"
     } else {
-        "<h1>Nothing was granted</h1>\n<p id=\"message\">The app on your device is told so. You can close this page.</p>\n"
+        "<h1>Nothing was granted</h1>\n<p id=\"message\">The app on your device will be informed. You can close this page.</p>\n"
     };
     page(exchange, StatusCode::OK, "Done", "", body, Way::Stays, Shown::Done)
 }
 
-/// What went wrong, where no app can be told.
+/// Returns the error page for problems that cannot be reported to an app.
 pub(crate) fn error(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Response<Vec<u8>> {
     exchange.note(refusal);
-    // Nothing that the browser could send again would help.
+    // A retry of the same request would not help.
     let advice = match refusal.row.code {
         50089 => "<p>Go back to the app and start again.</p>\n".to_owned(),
         50011 => registered(exchange),
@@ -249,7 +251,7 @@ pub(crate) fn error(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Response<
     )
 }
 
-/// The redirect URIs that the app has, where a request named another one.
+/// Returns the list of the app's redirect URIs, for a request that named a different one.
 fn registered(exchange: &Exchange<'_>) -> String {
     let app = exchange.event.client_id.as_deref();
     let Some(app) = app.and_then(|client_id| exchange.core.directory.app(client_id)) else {
@@ -264,12 +266,13 @@ fn registered(exchange: &Exchange<'_>) -> String {
     list
 }
 
-/// A method that no page sends. By their own address come those who restore a tab or press Enter in the address bar.
+/// Returns the error page for a method that the pages do not use. Users reach it by restoring a tab
+/// or by pressing Enter in the address bar.
 pub(crate) fn wrong_method(exchange: &Exchange<'_>, allowed: &'static str) -> Response<Vec<u8>> {
     let message = if allowed == "POST" {
-        "This page answers a form and has no address of its own. Go back to the app and start again.".to_owned()
+        "This page responds to a form and cannot be opened directly. Go back to the app and start again.".to_owned()
     } else {
-        format!("This page takes {allowed}.")
+        format!("This page accepts {allowed}.")
     };
     let body = format!("<h1>Sorry, that did not work</h1>\n<p id=\"message\">{message}</p>\n");
     let shown = Shown::Error { code: None, message };
@@ -286,8 +289,8 @@ pub(crate) fn wrong_method(exchange: &Exchange<'_>, allowed: &'static str) -> Re
     response
 }
 
-/// The answer as a form that the user sends on (OAuth 2.0 Form Post Response Mode; the service's own page does it by a
-/// script).
+/// Returns the response as a form that the user submits (OAuth 2.0 Form Post Response Mode). The
+/// service's own page submits it by a script.
 pub(crate) fn form_post(
     exchange: &Exchange<'_>,
     uri: &str,
@@ -328,16 +331,16 @@ fn form_start(action: &str, transaction: &str) -> String {
     )
 }
 
-/// Where the forms of a page lead, in one step or several.
+/// The destination of a page's forms, directly or through further pages.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// To an app, and from there wherever the app likes.
+    /// An app, which may redirect anywhere.
     ToApp,
-    /// Nowhere but to pages of the emulator: a device is let in, or there is no form.
+    /// Pages of the emulator only: the user approves a device, or there is no form.
     Stays,
 }
 
-/// A whole page.
+/// Returns a complete page.
 fn page(
     exchange: &Exchange<'_>,
     status: StatusCode,
@@ -347,8 +350,9 @@ fn page(
     way: Way,
     shown: Shown,
 ) -> Response<Vec<u8>> {
-    // Chromium asks `form-action` about every redirect behind a form. An app that sends its user on from the redirect URI
-    // would leave the browser here without a word, so on the way to an app no place can be named.
+    // Chromium checks every redirect after a form against `form-action`. If an app redirected its
+    // user from the redirect URI, Chromium would silently stop here. Pages that lead to an app
+    // therefore cannot restrict the destination.
     let policy = match way {
         Way::ToApp => "",
         Way::Stays => "form-action 'self'; ",

@@ -1,4 +1,4 @@
-//! Sending an answer back to the app: by query, fragment or form.
+//! Authorization responses, sent to the app by query, fragment or form.
 
 use http::header::LOCATION;
 use http::{HeaderValue, Response, StatusCode};
@@ -8,7 +8,7 @@ use crate::exchange::{Exchange, no_store};
 use crate::protocol::authorize::pages;
 use crate::state::authorization::{Mode, Reply};
 
-/// The parameters of an answer, in order. Values are bytes, because `state` is the app's own.
+/// The parameters of a response, in order. Values are bytes, because `state` belongs to the app.
 #[derive(Default)]
 pub(crate) struct Answer {
     parameters: Vec<(&'static str, Vec<u8>)>,
@@ -20,7 +20,7 @@ impl Answer {
         self
     }
 
-    /// The parameters of a refusal.
+    /// Returns the parameters of an error response.
     pub(crate) fn refusal(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Self {
         exchange.note(refusal);
         let mut answer = Self::default()
@@ -32,7 +32,7 @@ impl Answer {
         answer
     }
 
-    /// The answer on its way, with the state the request came with.
+    /// Sends the response, with the `state` of the request.
     pub(crate) fn send(mut self, exchange: &Exchange<'_>, reply: &Reply) -> Response<Vec<u8>> {
         if let Some(state) = &reply.state {
             self.parameters.push(("state", state.clone()));
@@ -66,7 +66,7 @@ impl Answer {
 
 fn redirect(exchange: &Exchange<'_>, location: &str) -> Response<Vec<u8>> {
     let mut response = exchange.answer(StatusCode::FOUND, "text/html; charset=utf-8", Vec::new());
-    // Redirect URIs are printable and everything else is encoded.
+    // Redirect URIs are printable, and everything else is encoded.
     if let Ok(location) = HeaderValue::from_str(location) {
         response.headers_mut().insert(LOCATION, location);
     }

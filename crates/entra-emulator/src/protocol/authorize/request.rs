@@ -1,7 +1,8 @@
-//! Reading a request to `authorize` or `adminconsent`, and deciding where its answer may go.
+//! Requests to `authorize` and `adminconsent`: parsing, and the decision where the response may go.
 //!
-//! What concerns the client or its redirect URI is told on a page; nothing is ever sent to an address that is not
-//! registered. Once that is settled, everything else goes back to the app.
+//! Problems with the client or its redirect URI are shown on a page; the emulator never sends
+//! anything to an unregistered address. After these checks, all other problems are reported to the
+//! app.
 
 use http::Method;
 use http::header::CONTENT_TYPE;
@@ -20,11 +21,11 @@ use crate::state::recorder::{Endpoint, Lint, SECRET_PARAMETERS, parameters};
 use crate::state::scopes::Scopes;
 use crate::state::scopes::Target;
 
-/// Why a request is not understood, and who is told.
+/// A rejected request, by the receiver of the error.
 pub(crate) enum Refused {
-    /// The user: there is nowhere else to say it.
+    /// The error is shown to the user, because it cannot be reported to the app.
     Page(Refusal),
-    /// The app.
+    /// The error is reported to the app.
     Reply(Box<Reply>, Refusal),
 }
 
@@ -34,7 +35,7 @@ impl From<Refusal> for Refused {
     }
 }
 
-/// Reads a request to an `authorize` endpoint.
+/// Parses a request to an `authorize` endpoint.
 pub(crate) fn authorize(exchange: &mut Exchange<'_>, tenant: &str, version: Endpoint) -> Result<Request, Refused> {
     let Parameters { form, state } = Parameters::read(exchange)?;
     let (tenant, app) = find_client(exchange, &form, tenant)?;
@@ -90,14 +91,15 @@ pub(crate) fn authorize(exchange: &mut Exchange<'_>, tenant: &str, version: Endp
     })
 }
 
-/// Reads a request to an `adminconsent` endpoint.
+/// Parses a request to an `adminconsent` endpoint.
 pub(crate) fn admin_consent(exchange: &mut Exchange<'_>, tenant: &str, version: Endpoint) -> Result<Request, Refused> {
     if version == Endpoint::V2 && tenant == "common" {
         return Err(Refusal::new(90130).into());
     }
     let Parameters { form, state } = Parameters::read(exchange)?;
     let (tenant, app) = find_client(exchange, &form, tenant)?;
-    // A path below a registered one, or none at all, is for authorize only: here the strict rule holds for either version.
+    // Only `authorize` accepts a path below a registered URI, or none at all. The strict rule
+    // applies here on either version.
     let uri = redirect_uri(&form, app, Endpoint::V2)?;
     let reply = Reply {
         uri,
@@ -135,7 +137,8 @@ struct Parameters {
 }
 
 impl Parameters {
-    /// From the query of a GET, from the body of a POST (OpenID Connect Core 1.0, 3.1.2.1).
+    /// Reads the query of a GET request or the body of a POST request (OpenID Connect Core 1.0,
+    /// section 3.1.2.1).
     fn read(exchange: &mut Exchange<'_>) -> Result<Self, Refusal> {
         let is_secret = |name: &str| SECRET_PARAMETERS.contains(&name.to_ascii_lowercase().as_str());
         if exchange.query.pairs().iter().any(|(name, _)| is_secret(name)) {
@@ -143,7 +146,7 @@ impl Parameters {
         }
         let raw = if exchange.method == Method::POST {
             if !exchange.header(CONTENT_TYPE).is_some_and(is_form) {
-                return Err(Refusal::new(9002313).with("the body is no form"));
+                return Err(Refusal::new(9002313).with("the body is not a form"));
             }
             let body = std::mem::take(&mut exchange.body);
             exchange.event.form = parameters(Form::parse(&body).pairs());
@@ -152,7 +155,7 @@ impl Parameters {
             exchange.raw_query.clone().into_bytes()
         };
         if raw.len() > LONGEST {
-            return Err(Refusal::new(9002313).with("it is too long"));
+            return Err(Refusal::new(9002313).with("the request is too long"));
         }
         let form = Form::parse(&raw);
         exchange.event.client_id = form.value("client_id").map(str::to_owned);
@@ -179,7 +182,8 @@ fn redirect_uri(form: &Form, app: &App, rule: Endpoint) -> Result<String, Refusa
     redirect_uri::choose(app, asked, rule).ok_or_else(refuse)
 }
 
-/// The response mode, and what is wrong with it; the answer then goes the default way.
+/// Returns the response mode, and an error if it is invalid. The error is then sent by the default
+/// mode.
 fn mode(form: &Form, is_hybrid: bool) -> (Mode, Option<Refusal>) {
     let default = if is_hybrid { Mode::Fragment } else { Mode::Query };
     match form.value("response_mode") {
@@ -191,7 +195,7 @@ fn mode(form: &Form, is_hybrid: bool) -> (Mode, Option<Refusal>) {
     }
 }
 
-/// True if a code, an id token, or both are wanted.
+/// Returns whether a code is requested, and whether an ID token is.
 fn response_type(form: &Form) -> Result<(bool, bool), Refusal> {
     let types = form
         .value("response_type")
@@ -215,13 +219,14 @@ fn prompt(form: &Form, version: Endpoint) -> Result<Prompt, Refusal> {
         (Some("consent"), _) => Prompt::Consent,
         (Some("admin_consent"), Endpoint::V1) => Prompt::AdminConsent,
         (Some(other), _) => {
-            let problem = format!("'{other}' is no supported value of 'prompt'");
+            let problem = format!("'{other}' is not a supported value of 'prompt'");
             return Err(Refusal::new(90023).with(&problem));
         }
     })
 }
 
-/// `max_age`, or `auth_time` among the claims asked for, wants to know when the user signed in.
+/// Returns whether the ID token must contain the time of the sign-in: if `max_age` is set, or if
+/// `auth_time` is among the requested claims.
 fn wants_auth_time(form: &Form) -> bool {
     let claims: Option<Value> = form.value("claims").and_then(|text| serde_json::from_str(text).ok());
     form.value("max_age").is_some() || claims.is_some_and(|claims| claims.pointer("/id_token/auth_time").is_some())
@@ -250,17 +255,19 @@ fn inspect(exchange: &mut Exchange<'_>, form: &Form, version: Endpoint) {
     }
 }
 
-/// As long as a request line may be over a socket.
+/// The limit of a request line over a socket.
 const LONGEST: usize = 64 * 1024;
 
-/// Parameters that decide about the whole request, and the error for each (OpenID Connect Core 1.0, 3.1.2.6).
+/// Parameters that would change the meaning of the whole request, with the error for each (OpenID
+/// Connect Core 1.0, section 3.1.2.6).
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("request", "request_not_supported"),
     ("request_uri", "request_uri_not_supported"),
     ("registration", "registration_not_supported"),
 ];
 
-/// Beside those of the token endpoint. Those for the look of pages and for hints may be ignored: they decide nothing.
+/// Known parameters beside those of the token endpoint. Parameters for hints and for the look of
+/// pages may be ignored, because they do not affect the result.
 const KNOWN_PARAMETERS: &[&str] = &[
     "acr_values",
     "claims_locales",

@@ -21,10 +21,10 @@ use crate::seed::is_guid;
 use crate::state::recorder::Lint;
 use crate::time::{error_timestamp, graph_date, unix};
 
-/// An assertion that could be read, nothing about it verified.
+/// A parsed assertion of which nothing has been verified.
 pub(crate) struct Assertion {
     text: String,
-    /// How much of `text` is signed.
+    /// The length of the signed part of `text`.
     signed: usize,
     signature: Vec<u8>,
     header: Header,
@@ -55,12 +55,13 @@ struct Claims {
 }
 
 impl Assertion {
-    /// Takes the three parts of a JWT apart. A member given twice is refused with everything else that is no JWT.
+    /// Parses the three parts of a JWT. A duplicate member is rejected like any other malformed
+    /// JWT.
     ///
     /// # Errors
-    /// 50027.
+    /// Returns 50027 if the text is not a valid JWT.
     pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
-        // As when it is sent from a file.
+        // White space occurs if the assertion is sent from a file.
         if text.contains(|character: char| character.is_ascii_whitespace()) {
             return Err(malformed("it contains white space"));
         }
@@ -68,7 +69,7 @@ impl Assertion {
         let (Some(header), Some(claims), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err(malformed("it is not three parts with dots between"));
+            return Err(malformed("it does not consist of three parts with dots between them"));
         };
         let json = || malformed("header and claims are not base64url of JSON objects");
         Ok(Self {
@@ -80,23 +81,24 @@ impl Assertion {
         })
     }
 
-    /// Whom it is about, for a request that does not say it in `client_id` (RFC 7521, 4.2).
+    /// Returns the subject, for a request without a `client_id` (RFC 7521, section 4.2).
     ///
     /// # Errors
-    /// 90014 without `sub`, 50027 if it is no string.
+    /// Returns 90014 without `sub`, and 50027 if it is not a string.
     pub(crate) fn subject(&self) -> Result<&str, Refusal> {
         required("sub", self.claims.sub.as_ref())
     }
 
-    /// Returns whether it is from another issuer than a client, which signs for itself by its id (RFC 7523, section 3):
-    /// a token of a pipeline, a cluster or another tenant that a federated credential would have to know.
+    /// Returns whether its issuer is not a client, which would issue its own assertions under its
+    /// ID (RFC 7523, section 3). Such an assertion is a token of a pipeline, a cluster or another
+    /// tenant, which requires a federated credential.
     pub(crate) fn is_federated(&self) -> bool {
         matches!(&self.claims.iss, Some(Value::String(issuer)) if !is_guid(issuer))
     }
 
-    /// Notes down what is unwise about it, whether Entra takes it or not.
+    /// Records findings about unwise properties, whether Entra accepts them or not.
     pub(crate) fn inspect(&self, exchange: &mut Exchange<'_>) {
-        // The form of a foreign one is the business of its issuer.
+        // The form of a federated assertion is the responsibility of its issuer.
         if self.is_federated() {
             return;
         }
@@ -165,12 +167,13 @@ impl Assertion {
         }
     }
 
-    /// Judges it in the order in which the service is seen to: form, times, names, key, signature. An issuer that is no
-    /// client is looked up before anything else, since it decides which keys and which audience are right.
+    /// Verifies the assertion in the order observed at the service: form, times, names, key,
+    /// signature. The issuer is checked first if it is not a client, because it decides which keys
+    /// and which audience are valid.
     ///
     /// # Errors
-    /// One row for each thing that can be wrong: 50027, 5002727, 5002738, 5002723, 90014, 700024, 50048, 700021,
-    /// 700023, 700027, 700211, 5002730, 50012.
+    /// Returns one error for each possible problem: 50027, 5002727, 5002738, 5002723, 90014,
+    /// 700024, 50048, 700021, 700023, 700027, 700211, 5002730, 50012.
     pub(crate) fn verify(&self, exchange: &Exchange<'_>, app: &App, realm: &Realm<'_>) -> Result<(), Refusal> {
         let claims = &self.claims;
         let issuer = required("iss", claims.iss.as_ref())?;
@@ -196,7 +199,7 @@ impl Assertion {
             let id = claims.jti.as_ref().and_then(Value::as_str).unwrap_or(&self.text);
             let until = (expiry + ALLOWED_SKEW) as u64;
             if !replays.note(&app.client_id, id, unix(exchange.now), until) {
-                return Err(Refusal::new(50012).with("the client assertion was used before"));
+                return Err(Refusal::new(50012).with("the client assertion was already used"));
             }
         }
         Ok(())
@@ -204,7 +207,7 @@ impl Assertion {
 
     fn algorithm(&self) -> Result<Algorithm, Refusal> {
         let header = &self.header;
-        // An extension that has to be understood, and none is (RFC 7515, 4.1.11).
+        // An extension that must be understood, and none is supported (RFC 7515, section 4.1.11).
         if header.crit.is_some() {
             return Err(malformed("its header has crit"));
         }
@@ -223,11 +226,12 @@ impl Assertion {
         }
     }
 
-    /// The time it expires, if it is valid now. One without `exp` counts as expired since 1970, as the service shows it.
+    /// Returns the expiry if the assertion is valid now. An assertion without `exp` counts as
+    /// expired since 1970, as in the service's messages.
     fn check_times(&self, exchange: &Exchange<'_>) -> Result<f64, Refusal> {
         let time = |name: &str, value: &Option<Value>| match value {
             None => Ok(0.0),
-            Some(value) => seconds(value).ok_or_else(|| malformed(&format!("{name} is no time"))),
+            Some(value) => seconds(value).ok_or_else(|| malformed(&format!("{name} is not a valid time"))),
         };
         let claims = &self.claims;
         let (start, expiry) = (time("nbf", &claims.nbf)?, time("exp", &claims.exp)?);
@@ -267,7 +271,8 @@ impl Assertion {
         let key = certificate.key.as_ref().filter(|key| key.bits >= FEWEST_BITS);
         let key = DecodingKey::from_rsa_der(&key.ok_or_else(|| Refusal::new(5002730))?.der);
         let signed = self.text.as_bytes().get(..self.signed).unwrap_or_default();
-        // Through the provider by name: the process-wide default may be anybody's.
+        // The provider is named explicitly, because the process-wide default may be a different
+        // one.
         (DEFAULT_PROVIDER.verifier_factory)(&algorithm, &key)
             .is_ok_and(|verifier| verifier.verify(signed, &self.signature).is_ok())
             .then_some(())
@@ -278,19 +283,20 @@ impl Assertion {
     }
 }
 
-/// The ways a header names its certificate. All that are there have to mean the same one.
+/// The references of a header to its certificate. All of them must refer to the same certificate.
 struct Named<'a>(Vec<Name<'a>>);
 
-/// One way to name a certificate.
+/// One reference to a certificate.
 enum Name<'a> {
-    /// `x5t`
+    /// The SHA-1 thumbprint in `x5t`.
     Sha1(&'a str),
-    /// `x5t#S256`
+    /// The SHA-256 thumbprint in `x5t#S256`.
     Sha256(&'a str),
-    /// The first entry of `x5c`, which is the certificate that signed (RFC 7515, 4.1.6), in DER. A client that puts PEM
-    /// there may have put the whole chain into it.
+    /// The first entry of `x5c`, which is the signing certificate (RFC 7515, section 4.1.6), in
+    /// DER. If the entry is PEM, it may contain the whole chain.
     Leaf(Vec<Vec<u8>>),
-    /// `kid`, where there is nothing else. Some clients put the SHA-1 there, in base64 or in hexadecimal.
+    /// The `kid`, used if there is no other reference. Some clients put the SHA-1 there, in base64
+    /// or in hexadecimal.
     KeyId(&'a str),
 }
 
@@ -299,7 +305,7 @@ impl<'a> Named<'a> {
         let text = |name: &str, value: &'a Option<Value>| match value {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str())),
-            Some(_) => Err(malformed(&format!("{name} is no string"))),
+            Some(_) => Err(malformed(&format!("{name} is not a string"))),
         };
         let first = match &header.x5c {
             Some(Value::Array(list)) if list.iter().all(Value::is_string) => list.first(),
@@ -313,7 +319,7 @@ impl<'a> Named<'a> {
             _ => None,
         };
         if header.x5c.is_some() && leaf.is_none() {
-            return Err(malformed("x5c holds no certificate in base64"));
+            return Err(malformed("x5c does not contain a certificate in base64"));
         }
         let mut names: Vec<Name<'_>> = text("x5t", &header.x5t)?.map(Name::Sha1).into_iter().collect();
         names.extend(text("x5t#S256", &header.x5t_s256)?.map(Name::Sha256));
@@ -331,7 +337,8 @@ impl<'a> Named<'a> {
         self.0.iter().all(|name| name.fits(certificate))
     }
 
-    /// Says which key the app does not have, or that the header means more than one of those it has.
+    /// Returns the error for a key that the app does not have, or for a header that refers to more
+    /// than one key.
     fn not_found(&self, app: &App, registered: &[Registered]) -> Refusal {
         let is_missing = |name: &&Name<'_>| !registered.iter().any(|certificate| name.fits(certificate));
         let Some(missing) = self.0.iter().find(is_missing) else {
@@ -346,7 +353,7 @@ impl<'a> Named<'a> {
             .with(&app.client_id)
     }
 
-    /// 700027 about a key that is registered.
+    /// Returns 700027 for a registered key.
     fn refusal(&self, reason: &str, found: Option<&Registered>) -> Refusal {
         let thumbprint = self.0.first().and_then(Name::thumbprint).unwrap_or_default();
         let found = found.map_or_else(String::new, |certificate| {
@@ -367,8 +374,8 @@ impl Name<'_> {
         }
     }
 
-    /// The thumbprint in hexadecimal, as people find it in the portal, or as it was sent where it cannot be read. A key id
-    /// may be none.
+    /// Returns the thumbprint in hexadecimal, as in the portal, or as it was sent if it is
+    /// unreadable. A key ID may have none.
     fn thumbprint(&self) -> Option<String> {
         match self {
             Self::Sha1(sent) | Self::Sha256(sent) => {
@@ -380,7 +387,7 @@ impl Name<'_> {
     }
 }
 
-/// The SHA-1 that a key id is, if it is one.
+/// Returns the SHA-1 in a key ID, if it contains one.
 fn key_id_thumbprint(id: &str) -> Option<Vec<u8>> {
     if id.len() == 2 * SHA1_LENGTH && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return (0..SHA1_LENGTH)
@@ -390,7 +397,8 @@ fn key_id_thumbprint(id: &str) -> Option<Vec<u8>> {
     decode_thumbprint(id).filter(|bytes| bytes.len() == SHA1_LENGTH)
 }
 
-/// Returns whether the certificate of the first text is the issuer of the second one.
+/// Returns whether the certificate in the first text is the issuer of the certificate in the
+/// second.
 fn issued(issuer: &str, certificate: &str) -> bool {
     let names = |text: &str| names_of(certificates_in(text)?.first()?);
     match (names(issuer), names(certificate)) {
@@ -399,15 +407,16 @@ fn issued(issuer: &str, certificate: &str) -> bool {
     }
 }
 
-/// Decodes one part that has to be a JSON object. (An array would do for a struct, were it not looked at.)
+/// Decodes one part that must be a JSON object. Without the check, serde would accept an array for
+/// a struct.
 fn object<T: DeserializeOwned>(part: &str) -> Option<T> {
     let bytes = base64url(part)?;
     let is_object = bytes.trim_ascii_start().starts_with(b"{");
     serde_json::from_slice(&bytes).ok().filter(|_| is_object)
 }
 
-/// Decodes one part, with all of its padding or without any: azure-identity's asynchronous client for Python pads the three
-/// of them.
+/// Decodes one part, with all of its padding or without any. The asynchronous client of
+/// azure-identity for Python pads all three parts.
 fn base64url(part: &str) -> Option<Vec<u8>> {
     let engine = if part.ends_with('=') {
         &URL_SAFE
@@ -420,12 +429,13 @@ fn base64url(part: &str) -> Option<Vec<u8>> {
 fn required<'a>(name: &str, value: Option<&'a Value>) -> Result<&'a str, Refusal> {
     match value {
         Some(Value::String(text)) => Ok(text),
-        Some(_) => Err(malformed(&format!("{name} is no string"))),
+        Some(_) => Err(malformed(&format!("{name} is not a string"))),
         None => Err(Refusal::new(90014).with(name)),
     }
 }
 
-/// Seconds since the epoch, up to the year 9999: an integer, a fraction or a string of digits.
+/// Returns the seconds since the epoch, up to the year 9999, from an integer, a fraction or a
+/// string of digits.
 fn seconds(value: &Value) -> Option<f64> {
     let seconds = match value {
         Value::Number(number) => number.as_f64()?,
@@ -444,7 +454,7 @@ fn since_epoch(exchange: &Exchange<'_>) -> f64 {
         .map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// `06/29/2021 21:13:15`
+/// Formats a time like `06/29/2021 21:13:15`.
 fn american(unix: u64) -> String {
     let text = error_timestamp(unix);
     match (text.get(..4), text.get(5..7), text.get(8..10), text.get(11..19)) {
@@ -457,14 +467,14 @@ fn malformed(why: &str) -> Refusal {
     Refusal::new(50027).with(why)
 }
 
-/// How far a client's clock may be off, in seconds. Five minutes is what the service's libraries allow for tokens; what
-/// it allows for assertions is not documented.
+/// The allowed skew of a client's clock, in seconds. The service's libraries allow five minutes for
+/// tokens; the tolerance for assertions is not documented.
 const ALLOWED_SKEW: f64 = 300.0;
-/// The longest lifetime the documents advise, in seconds; longer ones are accepted.
+/// The longest lifetime that the documents recommend, in seconds. Longer ones are accepted.
 const LONGEST_LIFETIME: f64 = 600.0;
 /// The first second of the year 10000.
 const LATEST: f64 = 253_402_300_800.0;
-/// The shortest RSA key the service accepts.
+/// The minimum size of an RSA key that the service accepts.
 const FEWEST_BITS: usize = 2048;
 /// The length of a SHA-1, in bytes.
 const SHA1_LENGTH: usize = 20;

@@ -19,7 +19,7 @@ use crate::state::session::Session;
 use crate::tenant_path::TenantPath;
 use crate::time::unix;
 
-/// Makes a code that is good for ten minutes and one use.
+/// Issues a code that is valid for ten minutes and one use.
 pub(crate) fn issue(exchange: &Exchange<'_>, session: &Session, redirect_uri: &str, sign_in: &SignIn) -> String {
     let code = Code {
         session: session.clone(),
@@ -48,7 +48,7 @@ pub(crate) fn redeem<'a>(
     let client = identify(exchange, form, &path, place, find_app)?;
     let text = text.ok_or_else(|| Refusal::new(900144).with("code"))?;
     let requested = request::claims(form)?;
-    let code = known.ok_or_else(|| unreadable("the authorization code is not known"))?;
+    let code = known.ok_or_else(|| unreadable("the authorization code is unknown"))?;
     if code.session.client_id != client.app.client_id {
         return Err(Refusal::new(700007));
     }
@@ -72,7 +72,7 @@ pub(crate) fn redeem<'a>(
     let directory = &exchange.core.directory;
     let (_, user) = directory
         .user(&code.session.tenant, &code.session.user)
-        .ok_or_else(|| unreadable("its user is gone"))?;
+        .ok_or_else(|| unreadable("its user does not exist"))?;
     let grant = user::Grant {
         endpoint,
         tenant: client.tenant,
@@ -85,7 +85,8 @@ pub(crate) fn redeem<'a>(
         first_resource: form.value("scope").is_none(),
     };
     let response = user::answer(exchange, &grant, &target)?;
-    // Only now: a mistake in the request does not use the code up. Of several requests at once, one gets the tokens.
+    // Marked as redeemed only now, so that an invalid request does not use up the code. Of several
+    // concurrent requests, one receives the tokens.
     match exchange.core.grants.codes().get_mut(&text) {
         Some(code) if !code.is_redeemed => code.is_redeemed = true,
         _ => return Err(Refusal::new(54005)),
@@ -93,11 +94,11 @@ pub(crate) fn redeem<'a>(
     Ok(response)
 }
 
-/// What the token request wants; where it does not say, what the authorization request asked for.
+/// Returns the target of the token request, which defaults to that of the authorization request.
 ///
-/// The documents have the scopes of a token request be those of the authorization request or fewer. Clients add the ones of
-/// OpenID Connect on their own, and anything that was consented to may be had by the refresh token a moment later, so more
-/// is taken here, with a finding.
+/// The documents require the scopes of a token request to be those of the authorization request or
+/// fewer. However, client libraries add OpenID Connect scopes, and the refresh token could request
+/// all consented scopes a moment later, so this emulator accepts more scopes and records a finding.
 fn target(exchange: &mut Exchange<'_>, form: &Form, asked: &Target, endpoint: Endpoint) -> Result<Target, Refusal> {
     match endpoint {
         Endpoint::V1 => {
@@ -134,4 +135,5 @@ fn target(exchange: &mut Exchange<'_>, form: &Form, asked: &Target, endpoint: En
     }
 }
 
+/// The lifetime of a code in seconds.
 const LIFETIME: u64 = 600;

@@ -1,4 +1,4 @@
-//! Who sends a request: the application, in which tenant.
+//! The client of a request: the application and its tenant.
 
 use crate::aadsts::Refusal;
 use crate::config::{App, Tenant};
@@ -8,16 +8,16 @@ use crate::protocol::realm::Realm;
 use crate::protocol::token::client_auth;
 use crate::tenant_path::TenantPath;
 
-/// A client that a grant with a user was asked by, and where.
+/// The authenticated client of a grant with a user, and the tenant of the request.
 pub(crate) struct Client<'a> {
     pub(crate) app: &'a App,
     pub(crate) tenant: &'a Tenant,
     pub(crate) proof: client_auth::Proof,
 }
 
-/// Finds and verifies the client of a grant with a user. Where the path names no tenant, the grant does (`place`), and the
-/// app's home stands in where neither does. `find` is [`find_app`], or [`find_enterable`] for an app that may become known
-/// in the tenant by what is going on.
+/// Identifies and verifies the client of a grant with a user. If the path names no tenant, the
+/// tenant is that of the grant (`place`) or, without one, the app's home tenant. `find` is
+/// [`find_app`], or [`find_enterable`] for an app that the current sign-in may add to the tenant.
 pub(crate) fn identify<'a>(
     exchange: &mut Exchange<'a>,
     form: &Form,
@@ -43,10 +43,11 @@ pub(crate) fn identify<'a>(
     Ok(Client { app, tenant, proof })
 }
 
-/// The tenant that a request with a user to come names in its path, if it names one, and its app.
+/// Returns the app of a request that starts a sign-in, and the tenant if the path names one.
 ///
 /// # Errors
-/// 90130 for `consumers`, 900144 without a client id, and what is wrong with tenant or app.
+/// Returns 90130 for `consumers`, 900144 without a client ID, and the error of an invalid tenant or
+/// app.
 pub(crate) fn find_client<'a>(
     exchange: &Exchange<'a>,
     form: &Form,
@@ -64,6 +65,7 @@ pub(crate) fn find_client<'a>(
     }
 }
 
+/// Returns an app that is present in a tenant.
 pub(crate) fn find_app<'a>(exchange: &Exchange<'a>, client_id: &str, tenant: &'a Tenant) -> Result<&'a App, Refusal> {
     let app = find_enterable(exchange, client_id, tenant)?;
     if !exchange.core.is_present(app, tenant) {
@@ -76,7 +78,8 @@ pub(crate) fn find_app<'a>(exchange: &Exchange<'a>, client_id: &str, tenant: &'a
     Ok(app)
 }
 
-/// An app that is known in a tenant, or may become so when somebody there consents to it.
+/// Returns an app that is present in a tenant, or can become present when a user there consents to
+/// it.
 pub(crate) fn find_enterable<'a>(
     exchange: &Exchange<'a>,
     client_id: &str,
@@ -88,7 +91,8 @@ pub(crate) fn find_enterable<'a>(
     })
 }
 
-/// An app at a path that stands for several tenants, where one that is for its home alone has no business.
+/// Returns an app for a path that represents several tenants. Single-tenant apps with a home tenant
+/// are rejected.
 fn find_shared<'a>(exchange: &Exchange<'a>, client_id: &str) -> Result<&'a App, Refusal> {
     let place = exchange.event.tenant.as_deref().unwrap_or_default();
     let app = find_enabled(exchange, client_id, place, |_| true)?;

@@ -1,4 +1,5 @@
-//! Who the client is and whether it proved it (RFC 6749, 2.3; RFC 7523 for assertions).
+//! Client authentication: the client ID and its credential (RFC 6749, section 2.3; RFC 7523 for
+//! assertions).
 
 use crate::aadsts::Refusal;
 use crate::config::App;
@@ -8,7 +9,7 @@ use crate::protocol::realm::Realm;
 use crate::protocol::token::assertion::Assertion;
 use crate::state::recorder::Lint;
 
-/// A client id with the credential that came with it, not yet verified.
+/// A client ID with its credential, not yet verified.
 pub(crate) struct Presented {
     pub(crate) client_id: String,
     credential: Credential,
@@ -17,21 +18,22 @@ pub(crate) struct Presented {
 enum Credential {
     None,
     Secret(String),
-    /// Or why it cannot be read, which is said once it is known that there is such an app.
+    /// The assertion, or the reason why it cannot be read. That error is returned only after the
+    /// app is known to exist.
     Assertion(Box<Result<Assertion, Refusal>>),
 }
 
-/// How the client proved itself; decides `appidacr` and `azpacr`.
+/// The method by which the client authenticated. It decides `appidacr` and `azpacr`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Proof {
-    /// Not at all: it is a public client.
+    /// None: it is a public client.
     Public,
     Secret,
     Certificate,
 }
 
 impl Proof {
-    /// The value of `appidacr` (v1) and `azpacr` (v2).
+    /// Returns the value of `appidacr` (v1) and `azpacr` (v2).
     pub(crate) fn class(self) -> &'static str {
         match self {
             Self::Public => "0",
@@ -41,17 +43,18 @@ impl Proof {
     }
 }
 
-/// Finds the client id and the one credential of a request. With an assertion the client id may be left out of the form.
+/// Reads the client ID and the credential of a request. With an assertion, the form may omit the
+/// client ID.
 ///
 /// # Errors
-/// 900144 without a client id or assertion type, 90011 for another type, 90023 if credentials are given in two ways or
-/// cannot be read.
+/// Returns 900144 without a client ID or assertion type, 90011 for an unknown assertion type, and
+/// 90023 if there is more than one credential or the credential is unreadable.
 pub(crate) fn read(exchange: &mut Exchange<'_>, form: &Form) -> Result<Presented, Refusal> {
     let secret = form.value("client_secret");
     let assertion = form.value("client_assertion");
     let basic = match exchange.basic() {
         Some(Some(basic)) => Some(basic),
-        Some(None) => return Err(Refusal::new(90023).with("the Authorization header is no Basic credential")),
+        Some(None) => return Err(Refusal::new(90023).with("the Authorization header is not a valid Basic credential")),
         None => None,
     };
     if usize::from(secret.is_some()) + usize::from(assertion.is_some()) + usize::from(basic.is_some()) > 1 {
@@ -86,7 +89,7 @@ pub(crate) fn read(exchange: &mut Exchange<'_>, form: &Form) -> Result<Presented
                 (Some(id), assertion) => (Some(id.to_owned()), Credential::Assertion(Box::new(assertion))),
                 (None, assertion) => {
                     let assertion = assertion?;
-                    // Its subject is a workload, which is not the client's id.
+                    // The subject is a workload, not the client ID.
                     if assertion.is_federated() {
                         return Err(Refusal::new(900144).with("client_id"));
                     }
@@ -102,11 +105,12 @@ pub(crate) fn read(exchange: &mut Exchange<'_>, form: &Form) -> Result<Presented
     Ok(Presented { client_id, credential })
 }
 
-/// Verifies the credential against what the app has registered.
+/// Verifies the credential against the registration of the app.
 ///
 /// # Errors
-/// 700025 for a public client with a credential, 7000218 for another one without, 7000215 for a wrong secret, 7000222 for one outside its dates, and what
-/// [`Assertion::verify`] says.
+/// Returns 700025 for a public client with a credential, 7000218 for a confidential client without
+/// one, 7000215 for a wrong secret, 7000222 for a secret outside its validity, and the errors of
+/// [`Assertion::verify`].
 pub(crate) fn verify(
     exchange: &mut Exchange<'_>,
     app: &App,

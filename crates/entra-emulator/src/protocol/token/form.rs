@@ -8,7 +8,8 @@ use crate::exchange::Exchange;
 use crate::form::{Form, is_form};
 use crate::state::recorder::{Lint, parameters};
 
-/// Reads the body if it was sent as a form; anything else counts as no parameters, as in the service.
+/// Reads the body if it was sent as a form. Any other body counts as no parameters, as at the
+/// service.
 pub(crate) fn read_form(exchange: &mut Exchange<'_>) -> Form {
     let content_type = exchange.header(CONTENT_TYPE).unwrap_or_default().to_owned();
     if exchange.method != Method::POST || !is_form(&content_type) {
@@ -22,15 +23,19 @@ pub(crate) fn read_form(exchange: &mut Exchange<'_>) -> Form {
     form
 }
 
-/// What every form has to keep to, whichever it is.
+/// Checks the rules that apply to every form.
+///
+/// # Errors
+/// Returns 900561 for a method other than POST, 9002313 for a form that is too long, and 9000411
+/// for a duplicate parameter.
 pub(crate) fn check_form(exchange: &Exchange<'_>, form: &Form) -> Result<(), Refusal> {
     if exchange.method != Method::POST {
         return Err(Refusal::new(900561).with(exchange.method.as_str()));
     }
-    // Parts of a form are kept: by the recorder, with a device's code, with a refresh token.
+    // Parts of a form are stored: by the recorder, with a device code, and with a refresh token.
     let size: usize = form.pairs().iter().map(|(name, value)| name.len() + value.len()).sum();
     if size > LONGEST_FORM {
-        return Err(Refusal::new(9002313).with("it is too long"));
+        return Err(Refusal::new(9002313).with("the form is too long"));
     }
     match form.duplicate() {
         Some(name) => Err(Refusal::new(9000411).with(name)),
@@ -38,10 +43,11 @@ pub(crate) fn check_form(exchange: &Exchange<'_>, form: &Form) -> Result<(), Ref
     }
 }
 
-/// A code or a refresh token that nobody gave out: the number is that of a malformed request, the word that of the grant.
+/// Returns the error for an unknown code or refresh token. The AADSTS code is that of a malformed
+/// request, the error code that of the grant.
 pub(super) fn unreadable(what: &str) -> Refusal {
     Refusal::new(9002313).with(what).word("invalid_grant")
 }
 
-/// As long as an authorization request may be, in bytes.
+/// The limit in bytes, which is also that of an authorization request.
 const LONGEST_FORM: usize = 64 * 1024;

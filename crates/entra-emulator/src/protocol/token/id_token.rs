@@ -13,8 +13,8 @@ use crate::state::session::Session;
 use crate::state::session::subject;
 use crate::time::unix;
 
-/// Makes an ID token: the endpoint decides its version. With a code beside it in the same answer it names that code
-/// (`c_hash`, section 3.3.2.11).
+/// Issues an ID token. The endpoint decides its version. If the same response contains a code, the
+/// token contains its hash (`c_hash`, section 3.3.2.11).
 pub(crate) fn mint(
     exchange: &Exchange<'_>,
     endpoint: Endpoint,

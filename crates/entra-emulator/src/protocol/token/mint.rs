@@ -1,4 +1,4 @@
-//! Making access tokens: app-only ones, and those of users.
+//! Access tokens: app-only tokens and tokens of users.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,19 +17,20 @@ use crate::state::keys::{ALGORITHM, Key};
 use crate::state::session::subject;
 use crate::time::unix;
 
-/// Everything an access token depends on besides time and key.
+/// The facts that determine an access token, beside the time and the key.
 pub(crate) struct Grant<'a> {
     pub(crate) tenant: &'a Tenant,
     pub(crate) app: &'a App,
     pub(crate) api: &'a Api,
-    /// The resource as it was asked for.
+    /// The resource as requested.
     pub(crate) resource: &'a str,
     pub(crate) roles: Vec<String>,
     pub(crate) proof: Proof,
     pub(crate) requested: RequestedClaims,
 }
 
-/// A signed access token with the times of its response, in seconds (since the epoch where they are points in time).
+/// A signed access token with the times of its response: durations in seconds, and points in time
+/// in seconds since the epoch.
 pub(crate) struct Token {
     pub(crate) text: String,
     pub(crate) expires_in: u64,
@@ -38,12 +39,13 @@ pub(crate) struct Token {
     pub(crate) not_before: u64,
 }
 
-/// Makes the token that the API accepts: its own setting decides the format, not the endpoint.
+/// Issues the token that the API accepts. The API's setting decides the format, not the endpoint.
 pub(crate) fn mint(exchange: &Exchange<'_>, grant: &Grant<'_>) -> Token {
     let (core, now) = (exchange.core, unix(exchange.now));
     let key = core.keys.signing();
-    // Valid from five minutes ago, so that clocks a little behind accept it at once; later for a client that answers a
-    // claims challenge, which asks for that.
+    // The token is valid from five minutes ago, so that slightly slow clocks accept it at once. It
+    // is valid from a later time if the client responds to a claims challenge that requests that
+    // time.
     let asked = grant.requested.not_before.unwrap_or_default().min(now);
     let (not_before, expires_on) = (now.saturating_sub(300).max(asked), now + core.token_lifetime);
     let text = match grant.api.token_version {
@@ -63,7 +65,7 @@ pub(crate) fn mint(exchange: &Exchange<'_>, grant: &Grant<'_>) -> Token {
     }
 }
 
-/// Makes an access token in the name of a user.
+/// Issues an access token on behalf of a user.
 pub(crate) fn sign_user_token(
     exchange: &Exchange<'_>,
     grant: &user::Grant<'_>,
@@ -86,7 +88,7 @@ pub(crate) fn sign_user_token(
     }
 }
 
-/// The claims of an app-only token that is made now.
+/// Returns the claims of an app-only token that is issued now.
 pub(crate) fn app_claims(exchange: &Exchange<'_>, grant: &Grant<'_>) -> Value {
     let now = unix(exchange.now);
     let (not_before, expires_on) = (now.saturating_sub(300), now + exchange.core.token_lifetime);
@@ -97,7 +99,7 @@ pub(crate) fn app_claims(exchange: &Exchange<'_>, grant: &Grant<'_>) -> Value {
     claims.expect("claims of strings and numbers are JSON")
 }
 
-/// The claims of an access token in the name of a user.
+/// Returns the claims of an access token on behalf of a user.
 pub(crate) fn user_claims(
     exchange: &Exchange<'_>,
     grant: &user::Grant<'_>,
@@ -141,14 +143,14 @@ pub(crate) fn user_claims(
     if !capabilities.is_empty() && wants(api, "xms_cc") {
         claims.insert("xms_cc".to_owned(), json!(capabilities));
     }
-    // As if a policy had been satisfied for each of them.
+    // Each context is treated as if its policy had been satisfied.
     if !grant.requested.contexts.is_empty() {
         claims.insert("acrs".to_owned(), json!(grant.requested.contexts));
     }
     in_order(claims)
 }
 
-/// Claims in the order in which the service writes them: those of RFC 7519 first, then all others by their names.
+/// Sorts claims in the order of the service: those of RFC 7519 first, then all others by name.
 pub(super) fn in_order(mut claims: Map<String, Value>) -> Map<String, Value> {
     let first = FIRST
         .iter()
@@ -267,7 +269,7 @@ impl<'a> V2Claims<'a> {
     }
 }
 
-/// The claims that only the service itself can read.
+/// The claims that only the service can read.
 pub(super) struct Opaque {
     pub(super) aio: String,
     pub(super) rh: String,
@@ -287,7 +289,7 @@ impl Opaque {
     }
 }
 
-/// The object id of the app's service principal, which is another one in every tenant.
+/// Returns the object ID of the app's service principal, which differs between tenants.
 fn principal(core: &Core, grant: &Grant<'_>) -> String {
     let home = core.directory.tenants.first().map(|tenant| &tenant.id);
     if home == Some(&grant.tenant.id) {
@@ -304,7 +306,8 @@ fn idtyp(grant: &Grant<'_>) -> Option<&'static str> {
     wants(grant.api, "idtyp").then_some("app")
 }
 
-/// Only for an API that lists the claim, and only what the client said it can do.
+/// Returns the client capabilities, which a token contains only if the API lists the claim and the
+/// client sent them.
 fn capabilities<'a>(grant: &'a Grant<'_>) -> Option<&'a [String]> {
     let sent = grant.requested.capabilities.as_slice();
     (!sent.is_empty() && wants(grant.api, "xms_cc")).then_some(sent)
@@ -316,7 +319,7 @@ fn wants(api: &Api, claim: &str) -> bool {
     api.optional_claims.iter().any(|optional| optional == claim)
 }
 
-/// Signs by RS256. v1 tokens repeat the key id as `x5t`.
+/// Signs a token with RS256. v1 tokens repeat the key ID as `x5t`.
 pub(super) fn sign(key: &Key, x5t: Option<&str>, claims: &impl Serialize) -> String {
     #[derive(Serialize)]
     struct Header<'a> {
@@ -335,7 +338,7 @@ pub(super) fn sign(key: &Key, x5t: Option<&str>, claims: &impl Serialize) -> Str
     let part = |value: Vec<u8>| URL_SAFE_NO_PAD.encode(value);
     let header = part(serde_json::to_vec(&header).expect("a header of strings is JSON"));
     let mut token = header + "." + &part(serde_json::to_vec(claims).expect("claims of strings and numbers are JSON"));
-    // Through the provider by name: the process-wide default may be anybody's.
+    // The provider is named explicitly, because the process-wide default may be a different one.
     let signer = (DEFAULT_PROVIDER.signer_factory)(&ALGORITHM, &key.encoding()).expect("an RSA key signs RS256");
     let signature = signer.try_sign(token.as_bytes()).expect("the embedded keys are sound");
     token.push('.');

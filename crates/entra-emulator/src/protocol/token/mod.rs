@@ -1,4 +1,4 @@
-//! The token endpoint: every grant, judged step by step.
+//! The token endpoint with its grants.
 
 mod assertion;
 pub(crate) mod authorization_code;
@@ -29,7 +29,7 @@ use crate::protocol::token::form::{check_form, read_form};
 use crate::state::recorder::Endpoint;
 use crate::tenant_path::TenantPath;
 
-/// Answers a request to a token endpoint.
+/// Responds to a request to a token endpoint.
 pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
     let form = read_form(exchange);
     request::inspect(exchange, &form, endpoint);
@@ -37,7 +37,8 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoi
         Ok(response) => response,
         Err(refusal) => {
             let mut response = exchange.refuse(&refusal);
-            // Only a client that tried the header is told which scheme it should have used (RFC 6749, 5.2).
+            // Only a client that used the header is informed of the required scheme (RFC 6749,
+            // section 5.2).
             if response.status() == StatusCode::UNAUTHORIZED && exchange.basic().is_some() {
                 response.headers_mut().insert(
                     WWW_AUTHENTICATE,
@@ -49,8 +50,8 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoi
     }
 }
 
-/// Every check in the order in which the service is believed to make them: the tenant, the grant, the client, the
-/// target, the credential, and what the client may have.
+/// Applies every check in the order in which the service is believed to apply them: the tenant, the
+/// grant type, the client, the target, the credential, and the client's permissions.
 fn judge(
     exchange: &mut Exchange<'_>,
     tenant: &str,
@@ -115,7 +116,7 @@ fn client_credentials(
     }))
 }
 
-/// v1 sends every number as a string of digits and says which resource the token is for.
+/// The v1 response. It contains every number as a string of digits, and the resource of the token.
 #[derive(Serialize)]
 struct V1Body<'a> {
     token_type: &'static str,
@@ -144,7 +145,8 @@ impl<'a> V1Body<'a> {
     }
 }
 
-/// v2 has exactly these members for client credentials: four of them, where nobody set `refresh_in`.
+/// The v2 response. It has exactly these members for client credentials, without `refresh_in`
+/// unless it is configured.
 #[derive(Serialize)]
 struct V2Body<'a> {
     token_type: &'static str,

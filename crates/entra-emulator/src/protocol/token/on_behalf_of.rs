@@ -1,5 +1,5 @@
-//! The on-behalf-of grant: an API trades the token it was called with for one of another API, in the name of the same
-//! user (RFC 7523, section 2.1, with `requested_token_use`).
+//! The on-behalf-of grant: an API exchanges the token in its request for a token of another API, on
+//! behalf of the same user (RFC 7523, section 2.1, with `requested_token_use`).
 
 use http::Response;
 
@@ -16,7 +16,7 @@ use crate::state::session::Session;
 use crate::tenant_path::TenantPath;
 use crate::time::unix;
 
-/// Trades an assertion.
+/// Exchanges an assertion for a token.
 pub(crate) fn redeem<'a>(
     exchange: &mut Exchange<'a>,
     path: TenantPath<'a>,
@@ -30,7 +30,7 @@ pub(crate) fn redeem<'a>(
     };
     let client = identify(exchange, form, &path, place, find_app)?;
     let app = client.app;
-    // A public client has no API of its own to be called.
+    // A public client has no API that could have been called.
     if app.public_client {
         return Err(Refusal::new(7000218));
     }
@@ -39,7 +39,6 @@ pub(crate) fn redeem<'a>(
         Some(_) => return Err(Refusal::new(90023).with("requested_token_use is not on_behalf_of")),
         None => return Err(Refusal::new(900144).with("requested_token_use")),
     }
-    // An access token in the place of a SAML assertion would pass for one until somebody looks.
     let token = assertion
         .ok_or_else(|| Refusal::new(900144).with("assertion"))?
         .map_err(|flaw| refusal(flaw, app))?;
@@ -73,13 +72,13 @@ pub(crate) fn redeem<'a>(
     user::answer(exchange, &grant, &target)
 }
 
-/// The error for a token that an app was called with.
+/// Returns the error for a flaw of the token with which an app was called.
 fn refusal(flaw: Flaw, app: &App) -> Refusal {
     match flaw {
         Flaw::Expired | Flaw::NotYet => Refusal::new(500133),
         Flaw::Signature => Refusal::new(50013).with("The key was not found, or the signature does not fit."),
         Flaw::Issuer => Refusal::new(50013).with("The issuer is not this service."),
-        Flaw::Missing | Flaw::Malformed => Refusal::new(50013).with("The assertion is no access token."),
+        Flaw::Missing | Flaw::Malformed => Refusal::new(50013).with("The assertion is not an access token."),
         Flaw::TenantPath(named) => Refusal::new(500131).with(&named).with(&app.client_id),
         Flaw::Revoked { .. } => Refusal::new(50173),
     }

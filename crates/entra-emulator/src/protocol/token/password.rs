@@ -1,4 +1,5 @@
-//! The password grant (RFC 6749, section 4.3), which is always refused: there are no passwords here.
+//! The password grant (RFC 6749, section 4.3). It is always rejected, because the emulator has no
+//! passwords.
 
 use crate::aadsts::Refusal;
 use crate::exchange::Exchange;
@@ -8,7 +9,8 @@ use crate::protocol::token::target::whole_target;
 use crate::state::recorder::Endpoint;
 use crate::tenant_path::TenantPath;
 
-/// Refuses a password as the service refuses a wrong one, once there is nothing else to refuse.
+/// Returns the error for a password request: the first other error, or the service's error for a
+/// wrong password.
 pub(crate) fn refuse<'a>(
     exchange: &mut Exchange<'a>,
     path: TenantPath<'a>,

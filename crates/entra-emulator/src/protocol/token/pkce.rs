@@ -9,11 +9,12 @@ use crate::form::Form;
 use crate::state::authorization::Challenge;
 
 impl Challenge {
-    /// Reads the challenge of an authorization request. Without a method it is a plain one (section 4.3).
+    /// Reads the challenge of an authorization request. Without a method it is a plain challenge
+    /// (section 4.3).
     ///
     /// # Errors
-    /// 501491 for one of another size than 43 to 128 characters, 50147 for a method without one, 50149 for an unknown
-    /// method.
+    /// Returns 501491 for an invalid challenge, which must have 43 to 128 characters, 50147 for a
+    /// method without a challenge, and 50149 for an unknown method.
     pub(crate) fn read(form: &Form) -> Result<Option<Self>, Refusal> {
         let is_hashed = match form.value("code_challenge_method") {
             Some("S256") => true,
@@ -40,11 +41,11 @@ impl Challenge {
     }
 }
 
-/// Judges a verifier. One that nobody announced is refused as well: it means that the challenge was taken out of the
-/// authorization request on its way.
+/// Verifies a code verifier. A verifier without a challenge is rejected as well, because it means
+/// that the challenge was removed from the authorization request in transit.
 ///
 /// # Errors
-/// 501481.
+/// Returns 501481 if the verifier does not match the challenge.
 pub(crate) fn verify(challenge: Option<&Challenge>, verifier: Option<&str>) -> Result<(), Refusal> {
     match (challenge, verifier) {
         (None, None) => Ok(()),
@@ -65,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pair_of_the_standard_fits() {
+    fn verifier_of_the_rfc_matches_its_challenge() {
         let form =
             Form::parse(b"code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256");
         let challenge = Challenge::read(&form).unwrap();

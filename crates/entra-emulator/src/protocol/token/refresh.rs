@@ -1,4 +1,5 @@
-//! The refresh token grant (RFC 6749, section 6). Each answer brings a new token; the old one stays good.
+//! The refresh token grant (RFC 6749, section 6). Each response contains a new refresh token; the
+//! old one stays valid.
 
 use http::Response;
 
@@ -18,7 +19,7 @@ use crate::state::session::Session;
 use crate::tenant_path::TenantPath;
 use crate::time::unix;
 
-/// Makes a refresh token for what an access token was just made for.
+/// Issues a refresh token for the target of a new access token.
 pub(crate) fn issue(core: &Core, now: u64, session: &Session, target: &Target, resource: &str) -> String {
     let target = match target {
         Target::V1 { .. } => Target::V1 {
@@ -27,7 +28,8 @@ pub(crate) fn issue(core: &Core, now: u64, session: &Session, target: &Target, r
         Target::V2(scopes) => Target::V2(scopes.clone()),
     };
     let refresh = Refresh {
-        // A nonce belongs to the authorization request; later id tokens are without it (OpenID Connect Core 1.0, 12.2).
+        // A nonce belongs to the authorization request. Later ID tokens omit it (OpenID Connect
+        // Core 1.0, section 12.2).
         session: Session {
             nonce: None,
             ..session.clone()
@@ -54,11 +56,12 @@ pub(crate) fn redeem<'a>(
         return Err(Refusal::new(900144).with("refresh_token"));
     }
     let requested = request::claims(form)?;
-    let refresh = known.ok_or_else(|| unreadable("the refresh token is not known"))?;
+    let refresh = known.ok_or_else(|| unreadable("the refresh token is unknown"))?;
     if refresh.session.client_id != client.app.client_id {
         return Err(Refusal::new(700007));
     }
-    // The service takes it in every tenant that knows its user, and here a user is known in one.
+    // The service accepts a refresh token in every tenant of its user. In the emulator, a user
+    // belongs to one tenant.
     if refresh.session.tenant != client.tenant.id {
         return Err(Refusal::new(7000012));
     }
@@ -91,7 +94,7 @@ pub(crate) fn redeem<'a>(
     let directory = &exchange.core.directory;
     let (_, user) = directory
         .user(&refresh.session.tenant, &refresh.session.user)
-        .ok_or_else(|| unreadable("its user is gone"))?;
+        .ok_or_else(|| unreadable("its user does not exist"))?;
     let grant = user::Grant {
         endpoint,
         tenant: client.tenant,
@@ -106,5 +109,5 @@ pub(crate) fn redeem<'a>(
     user::answer(exchange, &grant, &target)
 }
 
-/// Ninety days, in seconds.
+/// The lifetime of a refresh token: ninety days, in seconds.
 const LIFETIME: u64 = 90 * 24 * 3_600;

@@ -1,4 +1,5 @@
-//! What can be said about a token request without judging it, and the claims it asks for.
+//! Findings about a token request that do not depend on its success, and the claims that it
+//! requests.
 
 use serde_json::Value;
 
@@ -7,7 +8,7 @@ use crate::exchange::Exchange;
 use crate::form::Form;
 use crate::state::recorder::{Endpoint, Lint, SECRET_PARAMETERS};
 
-/// Notes down who asks for what, and every finding.
+/// Records the client, the target and every finding.
 pub(crate) fn inspect(exchange: &mut Exchange<'_>, form: &Form, endpoint: Endpoint) {
     let target = match endpoint {
         Endpoint::V1 => form.value("resource").or_else(|| form.value("scope")),
@@ -44,10 +45,12 @@ pub(crate) fn inspect(exchange: &mut Exchange<'_>, form: &Form, endpoint: Endpoi
     }
 }
 
-/// Checks that no other tokens than bearer access tokens are wanted: not SAML assertions, nor tokens bound to a key.
+/// Checks that only bearer access tokens are requested, not SAML assertions or tokens bound to a
+/// key. If such a parameter were ignored, an access token would pass unnoticed for what was
+/// requested.
 ///
 /// # Errors
-/// 90023 names the parameter that wants others.
+/// Returns 90023 with the name of the parameter that requests another kind of token.
 pub(crate) fn check_kind(form: &Form) -> Result<(), Refusal> {
     let wants_other = |name: &str| match form.value(name) {
         Some(value) => name != "token_type" || !value.eq_ignore_ascii_case("bearer"),
@@ -58,14 +61,14 @@ pub(crate) fn check_kind(form: &Form) -> Result<(), Refusal> {
         .find(|name| wants_other(name))
     {
         Some(name) => {
-            let problem = format!("{name} is not emulated, only bearer access tokens are");
+            let problem = format!("{name} is not emulated; only bearer access tokens are");
             Err(Refusal::new(90023).with(&problem))
         }
         None => Ok(()),
     }
 }
 
-/// Notes the names of parameters that neither a token endpoint nor `more` knows.
+/// Records a finding for each parameter that is known neither to a token endpoint nor to `more`.
 pub(crate) fn lint_names(exchange: &mut Exchange<'_>, form: &Form, more: &[&str]) {
     let is_known = |name: &str| is_known(name) || more.contains(&name);
     for (name, _) in form.pairs().iter().filter(|(name, _)| !is_known(name)) {
@@ -78,7 +81,8 @@ pub(crate) fn lint_names(exchange: &mut Exchange<'_>, form: &Form, more: &[&str]
     }
 }
 
-/// What the `claims` parameter asks for (OpenID Connect Core 1.0, section 5.5), as far as it matters here.
+/// The claims that the `claims` parameter requests (OpenID Connect Core 1.0, section 5.5), as far
+/// as the emulator supports them.
 #[derive(Default)]
 pub(crate) struct RequestedClaims {
     /// The client capabilities, `xms_cc`.
@@ -89,10 +93,10 @@ pub(crate) struct RequestedClaims {
     pub(crate) not_before: Option<u64>,
 }
 
-/// Reads the `claims` parameter. What it does not know, it ignores, as the standard asks.
+/// Reads the `claims` parameter. Unknown members are ignored, as the standard requires.
 ///
 /// # Errors
-/// 9002313 if it is no JSON object, or what it asks for in a token is none.
+/// Returns 9002313 if the parameter or one of its requests is not a JSON object.
 pub(crate) fn claims(form: &Form) -> Result<RequestedClaims, Refusal> {
     let Some(text) = form.value("claims") else {
         return Ok(RequestedClaims::default());
@@ -100,19 +104,19 @@ pub(crate) fn claims(form: &Form) -> Result<RequestedClaims, Refusal> {
     let claims: Value = serde_json::from_str(text)
         .ok()
         .filter(Value::is_object)
-        .ok_or_else(|| Refusal::new(9002313).with("the claims parameter is no JSON object"))?;
+        .ok_or_else(|| Refusal::new(9002313).with("the claims parameter is not a JSON object"))?;
     let is_sound = |name: &&str| {
         claims
             .get(name)
             .is_none_or(|member| member.is_object() || member.is_null())
     };
     if let Some(name) = CLAIMS_MEMBERS.iter().find(|name| !is_sound(name)) {
-        let problem = format!("the member '{name}' of the claims parameter is no JSON object");
+        let problem = format!("the member '{name}' of the claims parameter is not a JSON object");
         return Err(Refusal::new(9002313).with(&problem));
     }
     let values = claims.pointer("/access_token/xms_cc/values").and_then(Value::as_array);
     let capabilities = values.into_iter().flatten().filter_map(Value::as_str).take(16);
-    // Challenges have it as a string most of the time, and as a number sometimes.
+    // Challenges usually contain it as a string, and sometimes as a number.
     let not_before = claims.pointer("/access_token/nbf/value");
     let contexts = claims.pointer("/access_token/acrs");
     let one = contexts.and_then(|acrs| acrs.get("value")?.as_str());
@@ -137,10 +141,11 @@ fn is_known(name: &str) -> bool {
 
 const LONGEST_NAME: usize = 64;
 
-/// What may stand in a claims request: what is asked for in which token, or by whom.
+/// The members of a claims request: the tokens and the endpoint for which claims are requested.
 const CLAIMS_MEMBERS: &[&str] = &["access_token", "id_token", "userinfo"];
 
-/// Of every grant, since a client may send a parameter of another one by mistake: that is no unknown name.
+/// The parameters of every grant: a client may send a parameter of another grant by mistake, and
+/// its name is still known.
 const KNOWN_PARAMETERS: &[&str] = &[
     "assertion",
     "claims",

@@ -1,4 +1,4 @@
-//! The API that a token is requested for: `resource` on v1, `scope` on v2.
+//! The API for which a token is requested: `resource` on v1, `scope` on v2.
 
 use crate::aadsts::Refusal;
 use crate::config::App;
@@ -7,7 +7,7 @@ use crate::form::Form;
 use crate::state::recorder::Endpoint;
 use crate::state::scopes::{self, OIDC, Scopes, Target};
 
-/// The resource a request names, byte for byte as it was asked for.
+/// Returns the requested resource, byte for byte.
 pub(crate) fn read(form: &Form, endpoint: Endpoint) -> Result<String, Refusal> {
     match endpoint {
         Endpoint::V1 => {
@@ -23,9 +23,10 @@ pub(crate) fn read(form: &Form, endpoint: Endpoint) -> Result<String, Refusal> {
     }
 }
 
-/// The one resource of a client-credentials scope: what stands before the last slash of its one `/.default`.
+/// Returns the resource of a client-credentials scope: the text before the last slash of its single
+/// `/.default`.
 ///
-/// The OpenID Connect scopes may stand beside it (the Go library sends them always) and mean nothing here.
+/// OpenID Connect scopes may accompany it (the Go library always sends them) and have no effect.
 fn resource_of(scope: &str) -> Result<String, Refusal> {
     let asked = || scope.split(' ').filter(|part| !part.is_empty() && !OIDC.contains(part));
     let mut defaults: Vec<&str> = asked().filter(|part| is_default(part)).collect();
@@ -34,7 +35,7 @@ fn resource_of(scope: &str) -> Result<String, Refusal> {
     match defaults.as_slice() {
         [] => Err(Refusal::new(1002012).with(scope)),
         [one] if !is_mixed => match one.strip_suffix("/.default") {
-            // Without a resource part a scope is Microsoft Graph's.
+            // A scope without a resource belongs to Microsoft Graph.
             None => Ok(crate::well_known::GRAPH_APP_ID.to_owned()),
             Some("") => Err(Refusal::new(70011).with(scope)),
             Some(resource) => Ok(resource.to_owned()),
@@ -47,7 +48,8 @@ fn is_default(scope: &str) -> bool {
     scope == ".default" || scope.ends_with("/.default")
 }
 
-/// What a request wants to reach that no other one follows to say it: as [`target`], but v1 has to name its resource.
+/// Returns the complete target of a request, as [`user_target`] does. v1 must name its resource,
+/// because no later request can.
 pub(crate) fn whole_target(
     exchange: &Exchange<'_>,
     form: &Form,
@@ -60,7 +62,7 @@ pub(crate) fn whole_target(
     user_target(exchange, form, app, version)
 }
 
-/// What a request wants to reach: `resource` on v1, `scope` on v2.
+/// Returns the target of a request: `resource` on v1, `scope` on v2.
 pub(crate) fn user_target(
     exchange: &Exchange<'_>,
     form: &Form,
@@ -87,7 +89,7 @@ pub(crate) fn user_target(
     }
 }
 
-/// True if every API and every scope exists.
+/// Checks that every API and every scope exists.
 pub(crate) fn check_scopes(exchange: &Exchange<'_>, app: &App, scopes: &Scopes) -> Result<(), Refusal> {
     let place = exchange.event.tenant.as_deref().unwrap_or_default();
     for permission in &scopes.permissions {
@@ -101,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_resource_is_everything_before_the_last_slash() {
+    fn resource_is_everything_before_the_last_slash() {
         for (scope, resource) in [
             ("https://graph.microsoft.com/.default", "https://graph.microsoft.com"),
             (
@@ -124,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn scopes_that_cannot_name_one_resource_are_refused() {
+    fn scopes_without_a_single_resource_are_rejected() {
         for (scope, code) in [
             ("https://graph.microsoft.com/User.Read", 1002012),
             ("https%3A%2F%2Fgraph.microsoft.com%2F.default", 1002012),

@@ -1,4 +1,4 @@
-//! Tokens for a user: what all grants with one have in common.
+//! Tokens for users: the part that is common to all grants with a user.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,7 +20,7 @@ use crate::state::session::Session;
 use crate::time::unix;
 use crate::well_known::GRAPH_APP_ID;
 
-/// Everything an answer to a grant with a user depends on.
+/// The facts that determine the response to a grant with a user.
 pub(crate) struct Grant<'a> {
     pub(crate) endpoint: Endpoint,
     pub(crate) tenant: &'a Tenant,
@@ -30,25 +30,26 @@ pub(crate) struct Grant<'a> {
     pub(crate) session: &'a Session,
     pub(crate) requested: RequestedClaims,
     pub(crate) client_info: bool,
-    /// A refresh token may name resources of other requests; then the first one counts.
+    /// True if the scopes may name several resources, as with a refresh token. The first one is
+    /// then used.
     pub(crate) first_resource: bool,
 }
 
-/// What the token will be for.
+/// The access that a token will give.
 struct Access<'a> {
     api: &'a Api,
-    /// As it was asked for.
+    /// The resource as requested.
     resource: String,
-    /// What the token carries: everything that was consented to.
+    /// The scopes in the token: everything that was consented to.
     scp: Vec<String>,
-    /// What the answer says.
+    /// The scopes in the response.
     scope: String,
 }
 
-/// Makes the answer: access token, and what goes with it.
+/// Returns the response: an access token and the other requested tokens.
 ///
 /// # Errors
-/// 65001 for what nobody consented to, 500011, 650057, 650053 and 28000 for targets that cannot be.
+/// Returns 65001 if there is no consent, and 500011, 650057, 650053 or 28000 for an invalid target.
 pub(crate) fn answer(
     exchange: &Exchange<'_>,
     grant: &Grant<'_>,
@@ -141,13 +142,14 @@ fn of_scopes<'a>(core: &'a Core, grant: &Grant<'_>, scopes: &Scopes) -> Result<A
     echo.extend(scopes.oidc_names().map(str::to_owned));
     let (api, resource, mut scp) = match found {
         Some(found) => found,
-        // A sign-in alone still comes with a token: one for Graph, which can do nothing but that.
+        // A sign-in alone also yields an access token: one for Graph, without any of its
+        // permissions.
         None => {
             let api = core.directory.api(GRAPH_APP_ID).ok_or_else(|| Refusal::new(28003))?;
             (api, GRAPH_APP_ID.to_owned(), Vec::new())
         }
     };
-    // UserInfo, which is a part of Graph, asks for them.
+    // UserInfo, which is a part of Graph, requires these scopes.
     if scp.is_empty() || api.app_id == GRAPH_APP_ID {
         scp.extend(scopes.oidc_names().map(str::to_owned));
     }
@@ -159,12 +161,12 @@ fn of_scopes<'a>(core: &'a Core, grant: &Grant<'_>, scopes: &Scopes) -> Result<A
     })
 }
 
-/// Who signed in, for a client to keep accounts apart: base64url of `{"uid", "utid"}`.
+/// Returns `client_info`, by which a client distinguishes accounts: base64url of `{"uid", "utid"}`.
 pub(crate) fn client_info(tenant: &Tenant, user: &User) -> String {
     URL_SAFE_NO_PAD.encode(json!({"uid": user.id, "utid": tenant.id}).to_string())
 }
 
-/// The claims about the user that access tokens of a version carry.
+/// Returns the claims about the user in access tokens of a version.
 pub(crate) fn about(core: &Core, version: TokenVersion, user: &User) -> Map<String, Value> {
     let (given, family) = user.names();
     let name = &user.user_principal_name;

@@ -299,6 +299,6 @@ mod tests {
         assert_eq!(asked.collect::<Vec<_>>(), ["User.Read.All", "ActivityFeed.Read"]);
         let asked = app.requested_scopes.iter().map(|permission| permission.scope.as_str());
         assert_eq!(asked.collect::<Vec<_>>(), ["User.Read", "ActivityFeed.Read"]);
-        assert_eq!(app.granted.len(), 6, "tests of other APIs need no configuration");
+        assert_eq!(app.granted.len(), 6, "tests of other APIs work without configuration");
     }
 }
