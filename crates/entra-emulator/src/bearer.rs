@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::config::{Tenant, TokenVersion};
 use crate::exchange::Exchange;
-use crate::state::Core;
+use crate::state::State;
 use crate::state::keys::ALGORITHM;
 use crate::state::recorder::Lint;
 use crate::time::unix;
@@ -87,7 +87,7 @@ impl<'a> Caller<'a> {
         let token = Token::verify(exchange, &text)?;
         exchange.event.client_id = Some(token.claims.client_id().to_owned());
         exchange.event.tenant = Some(token.tenant.id.clone());
-        token.accept(exchange.core, api)
+        token.accept(exchange.state, api)
     }
 }
 
@@ -97,7 +97,7 @@ impl<'a> Token<'a> {
     /// # Errors
     /// Returns the first flaw in its form, signature, time or issuer.
     pub(crate) fn verify(exchange: &Exchange<'a>, text: &str) -> Result<Self, Flaw> {
-        let claims = signed(exchange.core, text)?;
+        let claims = signed(exchange.state, text)?;
         let now = unix(exchange.now);
         // The tolerance of the real APIs is not documented. Zero tolerance keeps tests exact.
         if claims.exp <= now {
@@ -106,14 +106,14 @@ impl<'a> Token<'a> {
         if claims.nbf > now {
             return Err(Flaw::NotYet);
         }
-        let core = exchange.core;
-        let tenant = core.directory.tenant(&claims.tid);
+        let state = exchange.state;
+        let tenant = state.directory.tenant(&claims.tid);
         let version = match claims.ver.as_str() {
             "1.0" => TokenVersion::V1,
             "2.0" => TokenVersion::V2,
             _ => return Err(Flaw::Issuer),
         };
-        let tenant = tenant.filter(|tenant| core.issuers.is_issuer(&claims.iss, tenant, version));
+        let tenant = tenant.filter(|tenant| state.issuers.is_issuer(&claims.iss, tenant, version));
         Ok(Self {
             tenant: tenant.ok_or(Flaw::Issuer)?,
             claims,
@@ -124,14 +124,14 @@ impl<'a> Token<'a> {
     ///
     /// # Errors
     /// Returns an error if the token is for another API or was revoked.
-    pub(crate) fn accept(self, core: &Core, api: &str) -> Result<Caller<'a>, Flaw> {
+    pub(crate) fn accept(self, state: &State, api: &str) -> Result<Caller<'a>, Flaw> {
         let Self { tenant, claims } = self;
-        let app_id = |name: &str| core.directory.api(name).map(|api| &api.app_id);
+        let app_id = |name: &str| state.directory.api(name).map(|api| &api.app_id);
         let meant = app_id(api);
         if meant.is_none() || app_id(&claims.aud) != meant {
             return Err(Flaw::TenantPath(claims.aud));
         }
-        claims.check_revocation(core)?;
+        claims.check_revocation(state)?;
         Ok(Caller { tenant, claims })
     }
 }
@@ -170,14 +170,14 @@ impl Claims {
     }
 
     /// Checks that neither the token nor the tenant's consent was revoked.
-    fn check_revocation(&self, core: &Core) -> Result<(), Flaw> {
-        if core.is_withdrawn(self.client_id(), &self.tid) {
+    fn check_revocation(&self, state: &State) -> Result<(), Flaw> {
+        if state.is_withdrawn(self.client_id(), &self.tid) {
             return Err(Flaw::Revoked {
-                at: unix(core.clock.now()),
+                at: unix(state.clock.now()),
                 can_answer: false,
             });
         }
-        match core.revocations.revoked_at(self.client_id(), self.user(), &self.uti) {
+        match state.revocations.revoked_at(self.client_id(), self.user(), &self.uti) {
             None => Ok(()),
             Some(at) => Err(Flaw::Revoked {
                 at,
@@ -209,7 +209,7 @@ fn text(exchange: &mut Exchange<'_>) -> Result<String, Flaw> {
 }
 
 /// Returns the claims of a token that was signed with one of the published keys.
-fn signed(core: &Core, token: &str) -> Result<Claims, Flaw> {
+fn signed(state: &State, token: &str) -> Result<Claims, Flaw> {
     let (message, signature) = token.rsplit_once('.').ok_or(Flaw::Malformed)?;
     let (header, claims) = message.split_once('.').ok_or(Flaw::Malformed)?;
     let header: Header = decode(header).ok_or(Flaw::Malformed)?;
@@ -222,7 +222,7 @@ fn signed(core: &Core, token: &str) -> Result<Claims, Flaw> {
         return Err(Flaw::Malformed);
     }
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| Flaw::Malformed)?;
-    let published = core.keys.published();
+    let published = state.keys.published();
     let key = published
         .into_iter()
         .find(|key| key.kid == header.kid)

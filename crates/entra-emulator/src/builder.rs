@@ -10,7 +10,7 @@ use crate::config::{ActivityFeed, Api, App, Config, Tenant};
 use crate::emulator::Emulator;
 use crate::error::Error;
 use crate::server::{self, Server};
-use crate::state::Core;
+use crate::state::State;
 use crate::state::clock::Clock;
 use crate::state::recorder::{Observer, Recorder, RequestEvent};
 use crate::state::replays::Replays;
@@ -264,8 +264,8 @@ impl EmulatorBuilder {
     /// # Errors
     /// [`Error::Config`] if the configuration contradicts itself: an identifier twice, a name nobody has.
     pub fn try_build(self) -> Result<Emulator, Error> {
-        let core = self.core(WITHOUT_SOCKET.to_owned(), None)?;
-        Ok(Emulator::new(core, None))
+        let state = self.state(WITHOUT_SOCKET.to_owned(), None)?;
+        Ok(Emulator::new(state, None))
     }
 
     /// Starts the emulator on a thread of its own.
@@ -295,21 +295,21 @@ impl EmulatorBuilder {
             return Err(Error::Name(bad.clone()));
         }
         let sockets = server::Sockets::bind(self.listen, self.tls, self.control, self.names.clone())?;
-        let core = self.core(sockets.base_url(), sockets.tls_url()?)?;
-        let server = Server::start(sockets, Arc::clone(&core), self.idle_timeout, self.paused)?;
-        Ok(Emulator::new(core, Some(server)))
+        let state = self.state(sockets.base_url(), sockets.tls_url()?)?;
+        let server = Server::start(sockets, Arc::clone(&state), self.idle_timeout, self.paused)?;
+        Ok(Emulator::new(state, Some(server)))
     }
 
-    fn core(&self, base_url: String, tls_url: Option<String>) -> Result<Arc<Core>, Error> {
+    fn state(&self, base_url: String, tls_url: Option<String>) -> Result<Arc<State>, Error> {
         let recorder = Recorder::new(self.recorded, self.observer.clone());
         let clock = self.time.map_or_else(Clock::running, Clock::frozen_at);
-        let mut core = Core::new(self.config.clone(), clock, recorder, base_url)?;
-        core.tls_url = tls_url;
-        core.names = self.names.clone();
-        core.issuer_in_answers = self.issuer_in_answers;
-        core.control_is_open = self.control.is_some_and(|address| !address.ip().is_loopback());
-        core.replays = self.refuse_replays.then(Replays::default);
-        Ok(Arc::new(core))
+        let mut state = State::new(self.config.clone(), clock, recorder, base_url)?;
+        state.tls_url = tls_url;
+        state.names = self.names.clone();
+        state.issuer_in_answers = self.issuer_in_answers;
+        state.control_is_open = self.control.is_some_and(|address| !address.ip().is_loopback());
+        state.replays = self.refuse_replays.then(Replays::default);
+        Ok(Arc::new(state))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::form::Form;
 use crate::host::is_authority;
 use crate::redact::redacted;
 use crate::seed::is_guid;
-use crate::state::Core;
+use crate::state::State;
 use crate::state::directory::ciam_subdomain;
 use crate::state::recorder::{Channel, Lint, RequestEvent, Shown, parameters};
 use crate::time::{error_timestamp, unix};
@@ -25,7 +25,7 @@ use crate::time::{error_timestamp, unix};
 /// A request in progress. It holds the parsed request and the event that records the request and
 /// its response.
 pub(crate) struct Exchange<'a> {
-    pub(crate) core: &'a Core,
+    pub(crate) state: &'a State,
     pub(crate) now: SystemTime,
     pub(crate) method: Method,
     /// The origin, `scheme://host[:port]`, as the client sees it, for the URLs in documents.
@@ -45,14 +45,14 @@ pub(crate) struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    pub(crate) fn new(core: &'a Core, request: Request<Vec<u8>>, channel: Channel) -> Self {
-        let now = core.clock.now();
+    pub(crate) fn new(state: &'a State, request: Request<Vec<u8>>, channel: Channel) -> Self {
+        let now = state.clock.now();
         let (parts, body) = request.into_parts();
         let mut headers = parts.headers;
         if let Some(authorization) = headers.get_mut(AUTHORIZATION) {
             authorization.set_sensitive(true);
         }
-        let (authority, origin) = origin(core, &parts.uri, &headers, channel);
+        let (authority, origin) = origin(state, &parts.uri, &headers, channel);
         let path = parts.uri.path().to_owned();
         let raw_query = parts.uri.query().unwrap_or_default().to_owned();
         let query = Form::parse(raw_query.as_bytes());
@@ -85,9 +85,9 @@ impl<'a> Exchange<'a> {
             lints: Vec::new(),
             shown: Shown::default(),
         };
-        let trace_id = core.guid();
+        let trace_id = state.guid();
         Self {
-            core,
+            state,
             now,
             method: parts.method,
             origin,
@@ -114,12 +114,12 @@ impl<'a> Exchange<'a> {
 
     /// Returns the issuer of a tenant's tokens in the response.
     pub(crate) fn issuer(&self, tenant: &Tenant, version: TokenVersion) -> String {
-        self.core.issuers.of(tenant, version, &self.origin)
+        self.state.issuers.of(tenant, version, &self.origin)
     }
 
     /// Returns the issuer in documents about every tenant, with `{tenantid}` instead of a tenant.
     pub(crate) fn issuer_template(&self, version: TokenVersion) -> String {
-        self.core.issuers.template(version, &self.origin)
+        self.state.issuers.template(version, &self.origin)
     }
 
     /// Returns the host without its port.
@@ -201,7 +201,7 @@ impl<'a> Exchange<'a> {
     pub(crate) fn description(&self, refusal: &Refusal) -> String {
         let correlation_id = match self.client_request_id() {
             Some(id) => id.to_owned(),
-            None => self.core.guid(),
+            None => self.state.guid(),
         };
         self.describe(refusal, &correlation_id, &error_timestamp(unix(self.now)))
     }
@@ -227,7 +227,7 @@ impl<'a> Exchange<'a> {
         self.event.aadsts = Some(refusal.row.code);
         // A secret that is a common word, such as `secret`, is hidden only in the inserted values,
         // not in the text around them.
-        let show = |value: &str| redacted(&self.core.directory, &self.event, value);
+        let show = |value: &str| redacted(&self.state.directory, &self.event, value);
         self.event.problem = Some(refusal.message_with(show));
     }
 
@@ -239,7 +239,7 @@ impl<'a> Exchange<'a> {
         let correlation_id = self
             .client_request_id()
             .map(str::to_owned)
-            .unwrap_or_else(|| self.core.guid());
+            .unwrap_or_else(|| self.state.guid());
         let body = ErrorBody {
             error: refusal.error(),
             error_description: self.describe(refusal, &correlation_id, &timestamp),
@@ -305,7 +305,7 @@ fn form_decode(text: &str) -> String {
 
 /// Returns the host and port that the client named, or an empty text, and the origin for the URLs
 /// in documents.
-pub(crate) fn origin(core: &Core, uri: &Uri, headers: &HeaderMap, channel: Channel) -> (String, String) {
+pub(crate) fn origin(state: &State, uri: &Uri, headers: &HeaderMap, channel: Channel) -> (String, String) {
     let authority = uri
         .authority()
         .map(|authority| authority.as_str())
@@ -318,7 +318,7 @@ pub(crate) fn origin(core: &Core, uri: &Uri, headers: &HeaderMap, channel: Chann
     };
     match authority {
         Some(authority) => (authority.to_owned(), format!("{scheme}://{authority}")),
-        None => (String::new(), core.base_url.clone()),
+        None => (String::new(), state.base_url.clone()),
     }
 }
 

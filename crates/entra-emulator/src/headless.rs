@@ -10,7 +10,7 @@ use crate::protocol::authorize::candidates;
 use crate::protocol::authorize::consent::{self, Next};
 use crate::protocol::authorize::pages::Shown;
 use crate::router;
-use crate::state::Core;
+use crate::state::State;
 use crate::state::fault::Delivery;
 use crate::state::grants::Refresh;
 use crate::state::recorder::Channel;
@@ -71,7 +71,7 @@ impl fmt::Display for ErrorPage {
 
 impl std::error::Error for ErrorPage {}
 
-impl Core {
+impl State {
     /// The users of all tenants with this sign-in name, object id or full name.
     pub(crate) fn users_named(&self, name: &str) -> Vec<(&Tenant, &User)> {
         let is_named = |user: &User| {
@@ -233,23 +233,23 @@ fn nothing_more(response: &Response<Vec<u8>>) -> ErrorPage {
 /// What a browser's user would see of an open sign-in page: the accounts, and whether signing in as one of them leads to a
 /// question.
 struct Open<'a> {
-    core: &'a Core,
+    state: &'a State,
     goal: Goal,
 }
 
 impl<'a> Open<'a> {
-    fn find(core: &'a Core, transaction: &str) -> Option<Self> {
-        let goal = core.transactions.peek(transaction)?.goal;
-        Some(Self { core, goal })
+    fn find(state: &'a State, transaction: &str) -> Option<Self> {
+        let goal = state.transactions.peek(transaction)?.goal;
+        Some(Self { state, goal })
     }
 
     fn accounts(&self) -> Vec<(&'a Tenant, &'a User)> {
-        candidates(self.core, &self.goal)
+        candidates(self.state, &self.goal)
     }
 
     fn asks(&self, tenant: &Tenant, user: &User) -> bool {
-        let app = self.core.directory.app(self.goal.client_id());
-        let next = app.map(|app| consent::next(self.core, &self.goal, app, tenant, user));
+        let app = self.state.directory.app(self.goal.client_id());
+        let next = app.map(|app| consent::next(self.state, &self.goal, app, tenant, user));
         matches!(next, Some(Ok(Next::Ask(_))))
     }
 }

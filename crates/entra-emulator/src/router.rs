@@ -12,7 +12,7 @@ use crate::protocol::authorize::pages::Shown;
 use crate::protocol::{authorize, device, discovery, token, user_realm};
 use crate::redact::redacted;
 use crate::seed::is_guid;
-use crate::state::Core;
+use crate::state::State;
 use crate::state::directory::ciam_subdomain;
 use crate::state::recorder::{self, Channel, Endpoint, Purpose};
 use crate::time::http_date;
@@ -20,7 +20,7 @@ use crate::well_known::{CONSUMERS, SHARED};
 
 /// Answers a request: by the script if a fault waits for it, by the rules otherwise. What asks about the emulator itself is
 /// not part of either.
-pub(crate) fn handle(state: &Core, request: Request<Vec<u8>>, channel: Channel) -> Response<Vec<u8>> {
+pub(crate) fn handle(state: &State, request: Request<Vec<u8>>, channel: Channel) -> Response<Vec<u8>> {
     if let Some(response) = landing::answer(state, &request, channel) {
         return response;
     }
@@ -158,7 +158,7 @@ fn route(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
 /// Answers a request to a path that the emulator does not have. What may be an endpoint of Entra is not emulated: all of
 /// them stand below a tenant's name.
 fn unknown(exchange: &mut Exchange<'_>, tenant: &str, rest: &[&str]) -> Response<Vec<u8>> {
-    if exchange.core.directory.tenant(tenant).is_none() {
+    if exchange.state.directory.tenant(tenant).is_none() {
         exchange.event.tenant = None;
     }
     let (status, error, description) = if rest.is_empty() {
@@ -177,7 +177,7 @@ fn unknown(exchange: &mut Exchange<'_>, tenant: &str, rest: &[&str]) -> Response
 /// The tenant a path is about, and what follows. An external tenant may be named by its host, with or without the
 /// tenant's name in the path as well, or by that host's name as the first segment of the path.
 fn tenant_and_rest<'p>(exchange: &Exchange<'_>, path: &'p [&'p str]) -> (String, &'p [&'p str]) {
-    let directory = &exchange.core.directory;
+    let directory = &exchange.state.directory;
     let Some((&first, rest)) = path.split_first() else {
         return (String::new(), path);
     };

@@ -35,7 +35,7 @@ pub(crate) fn find_tenant<'a>(exchange: &Exchange<'a>, name: &str) -> Result<&'a
         return Err(Refusal::new(900023).with(name));
     }
     exchange
-        .core
+        .state
         .directory
         .tenant(name)
         .ok_or_else(|| Refusal::new(90002).with(name))
@@ -50,7 +50,7 @@ pub(crate) fn of_document<'a>(exchange: &Exchange<'a>, name: &str) -> Result<Opt
     if SHARED.contains(&name) {
         return Ok(None);
     }
-    let tenant = exchange.core.directory.tenant(name);
+    let tenant = exchange.state.directory.tenant(name);
     tenant
         .map(Some)
         .ok_or_else(|| Refusal::new(90002).with(name).word("invalid_tenant"))

@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use crate::control::members::Members;
 use crate::control::problem::Problem;
-use crate::state::Core;
+use crate::state::State;
 use crate::time::{LAST_SECOND, rfc3339, unix};
 
 /// A request that passed the checks of all operations, with the emulator that it is for.
 pub(super) struct Call<'a> {
-    pub(super) core: &'a Core,
+    pub(super) state: &'a State,
     pub(super) request: &'a Request<Vec<u8>>,
 }
 

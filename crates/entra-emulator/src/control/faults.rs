@@ -16,7 +16,7 @@ use crate::state::fault::{Cut, Fault, Replacement, RetryAfter, Skew};
 
 /// `GET /v1/faults`
 pub(crate) fn list(call: &Call<'_>) -> Reply {
-    let faults: Vec<Value> = call.core.script.list().iter().map(shown).collect();
+    let faults: Vec<Value> = call.state.script.list().iter().map(shown).collect();
     Ok((StatusCode::OK, json!({"faults": faults})))
 }
 
@@ -24,7 +24,7 @@ pub(crate) fn list(call: &Call<'_>) -> Reply {
 pub(crate) fn add(call: &Call<'_>) -> Reply {
     let fault = read(call.members()?)?;
     let body = json!({"fault": shown(&fault)});
-    if call.core.script.push_within(MOST, fault) {
+    if call.state.script.push_within(MOST, fault) {
         return Ok((StatusCode::CREATED, body));
     }
     let message = format!("{MOST} faults wait already; DELETE /v1/faults removes them");
@@ -33,7 +33,7 @@ pub(crate) fn add(call: &Call<'_>) -> Reply {
 
 /// `DELETE /v1/faults`
 pub(crate) fn clear(call: &Call<'_>) -> Reply {
-    call.core.script.clear();
+    call.state.script.clear();
     Ok((StatusCode::OK, json!({"faults": []})))
 }
 

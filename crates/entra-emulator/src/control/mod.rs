@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 
 use crate::control::call::{Call, Reply};
 use crate::control::problem::Problem;
-use crate::state::Core;
+use crate::state::State;
 
 /// Answers a request to the control API.
-pub(crate) fn answer(core: &Core, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
-    respond(judge(core, request))
+pub(crate) fn answer(state: &State, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
+    respond(judge(state, request))
 }
 
 /// The response to a request whose body was not read to its end.
@@ -168,9 +168,9 @@ const OPERATIONS: &[Operation] = &[
 ];
 
 /// Checks, in this order, host, key, path, method, query and body, then carries the request out.
-fn judge(core: &Core, request: &Request<Vec<u8>>) -> Reply {
-    check_host(core, request)?;
-    check_key(core, request)?;
+fn judge(state: &State, request: &Request<Vec<u8>>) -> Reply {
+    check_host(state, request)?;
+    check_key(state, request)?;
     let path = request.uri().path();
     let path = path.strip_suffix('/').unwrap_or(path);
     let mut of_path = OPERATIONS.iter().filter(|operation| operation.path == path).peekable();
@@ -195,15 +195,15 @@ fn judge(core: &Core, request: &Request<Vec<u8>>) -> Reply {
         let message = format!("{} {path} takes no body", operation.method);
         return Err(Problem::new(StatusCode::BAD_REQUEST, "unexpected_body", message));
     }
-    (operation.run)(&Call { core, request })
+    (operation.run)(&Call { state, request })
 }
 
 /// Refuses a page of a browser whose name was made to lead here.
-fn check_host(core: &Core, request: &Request<Vec<u8>>) -> Result<(), Problem> {
+fn check_host(state: &State, request: &Request<Vec<u8>>) -> Result<(), Problem> {
     let named = request.headers().get_all(HOST).iter();
     let named = named.map(|host| host.to_str().unwrap_or_default());
     let mut hosts = named.chain(request.uri().authority().map(|authority| authority.as_str()));
-    if core.control_is_open || hosts.all(is_loopback) {
+    if state.control_is_open || hosts.all(is_loopback) {
         return Ok(());
     }
     Err(Problem::new(
@@ -228,14 +228,14 @@ fn is_loopback(host: &str) -> bool {
     }
 }
 
-fn check_key(core: &Core, request: &Request<Vec<u8>>) -> Result<(), Problem> {
+fn check_key(state: &State, request: &Request<Vec<u8>>) -> Result<(), Problem> {
     let mut sent = request.headers().get_all(AUTHORIZATION).iter();
     let key = match (sent.next(), sent.next()) {
         (Some(value), None) => value.to_str().ok().and_then(|text| text.split_once(' ')),
         _ => None,
     };
     match key {
-        Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") && core.control_key.is(key.trim()) => Ok(()),
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") && state.control_key.is(key.trim()) => Ok(()),
         _ => Err(Problem::new(
             StatusCode::UNAUTHORIZED,
             "invalid_key",
@@ -248,8 +248,8 @@ fn index(call: &Call<'_>) -> Reply {
     let body = json!({
         "api": "entra-emulator control",
         "version": "v1",
-        "base_url": call.core.base_url,
-        "tls_url": call.core.tls_url,
+        "base_url": call.state.base_url,
+        "tls_url": call.state.tls_url,
         "operations": operations_list(),
     });
     Ok((StatusCode::OK, body))

@@ -10,12 +10,12 @@ use crate::control::call::{Call, Reply, with_moment};
 use crate::control::members::Members;
 use crate::control::problem::Problem;
 use crate::headless::{ErrorPage, Redirect};
-use crate::state::Core;
+use crate::state::State;
 use crate::time::{LAST_SECOND, parse_rfc3339, unix};
 
 /// `GET /v1/clock`
 pub(crate) fn clock(call: &Call<'_>) -> Reply {
-    let clock = &call.core.clock;
+    let clock = &call.state.clock;
     let body = with_moment(json!({"frozen": clock.is_frozen()}), "now", clock.now());
     Ok((StatusCode::OK, body))
 }
@@ -39,7 +39,7 @@ pub(crate) fn set_clock(call: &Call<'_>) -> Reply {
         let message = "nothing to do: give set, advance_seconds or frozen".to_owned();
         return Err(Problem::members("missing_member", message));
     }
-    let clock = &call.core.clock;
+    let clock = &call.state.clock;
     let ahead = Duration::from_secs(advance.unwrap_or(0));
     let time = set.unwrap_or_else(|| clock.now());
     let time = time.checked_add(ahead).filter(|time| unix(*time) <= LAST_SECOND);
@@ -64,7 +64,7 @@ pub(crate) fn set_clock(call: &Call<'_>) -> Reply {
 
 /// `POST /v1/revocations`
 pub(crate) fn revoke(call: &Call<'_>) -> Reply {
-    let core = call.core;
+    let state = call.state;
     let mut members = call.members()?;
     let all = members.flag("all")?;
     let app = members.text("app", APP)?;
@@ -76,30 +76,30 @@ pub(crate) fn revoke(call: &Call<'_>) -> Reply {
         let message = "\"tenant\" stands beside \"app\"".to_owned();
         return Err(Problem::members("missing_member", message).with("member", "app".into()));
     }
-    let now = core.clock.now();
+    let now = state.clock.now();
     let at = unix(now);
     let revoked = match (all, app, user) {
         (true, None, None) => {
-            core.revocations.revoke(None, at);
+            state.revocations.revoke(None, at);
             json!({"all": true})
         }
         (false, Some(name), None) => {
-            let app = app_named(core, &name)?;
+            let app = app_named(state, &name)?;
             match tenant {
                 Some(name) => {
-                    let tenant = tenant_named(core, &name)?;
-                    core.withdraw(app, tenant);
+                    let tenant = tenant_named(state, &name)?;
+                    state.withdraw(app, tenant);
                     json!({"app": app.client_id, "tenant": tenant.id})
                 }
                 None => {
-                    core.revocations.revoke(Some(&app.client_id), at);
+                    state.revocations.revoke(Some(&app.client_id), at);
                     json!({"app": app.client_id})
                 }
             }
         }
         (false, None, Some(name)) => {
-            let users = users_named(core, &name)?;
-            core.revoke_sessions(&users);
+            let users = users_named(state, &name)?;
+            state.revoke_sessions(&users);
             let names: Vec<&str> = users
                 .iter()
                 .map(|(_, user)| user.user_principal_name.as_str())
@@ -116,7 +116,7 @@ pub(crate) fn revoke(call: &Call<'_>) -> Reply {
 
 /// `POST /v1/approvals`
 pub(crate) fn approve(call: &Call<'_>) -> Reply {
-    let core = call.core;
+    let state = call.state;
     let mut members = call.members()?;
     let expected =
         "the URL of an authorize or adminconsent page, percent-encoded, as the application opens it in a browser";
@@ -136,15 +136,15 @@ pub(crate) fn approve(call: &Call<'_>) -> Reply {
     members.finish()?;
     Problem::at_most_one(&[("url", url.is_some()), ("user_code", user_code.is_some())])?;
     let accept = accept.unwrap_or(true);
-    let user = user.map(|name| users_named(core, &name)).transpose()?;
+    let user = user.map(|name| users_named(state, &name)).transpose()?;
     let outcome = match (url, user_code, user) {
-        (Some(url), None, Some(users)) => core.visit(url, &users, accept).map(redirect),
-        (None, Some(code), Some(users)) if accept => core
+        (Some(url), None, Some(users)) => state.visit(url, &users, accept).map(redirect),
+        (None, Some(code), Some(users)) if accept => state
             .answer_device(&code, &users)
             .map(|()| json!({"result": "accepted"})),
-        (None, Some(code), _) if !accept => core.answer_device(&code, &[]).map(|()| json!({"result": "declined"})),
+        (None, Some(code), _) if !accept => state.answer_device(&code, &[]).map(|()| json!({"result": "declined"})),
         (Some(_), None, None) | (None, Some(_), None) => {
-            let users: Vec<&str> = names(core);
+            let users: Vec<&str> = names(state);
             let message = format!("\"user\" is missing: {USER}, such as {}", some_of(&users));
             return Err(Problem::members("missing_member", message).with("member", "user".into()));
         }
@@ -158,20 +158,20 @@ pub(crate) fn approve(call: &Call<'_>) -> Reply {
 
 /// `GET /v1/signing-keys`
 pub(crate) fn keys(call: &Call<'_>) -> Reply {
-    let ids = call.core.keys.ids();
+    let ids = call.state.keys.ids();
     Ok((StatusCode::OK, json!({"signing": ids.last(), "published": ids})))
 }
 
 /// `POST /v1/signing-keys`
 pub(crate) fn change_keys(call: &Call<'_>) -> Reply {
     let mut members = call.members()?;
-    let action: Option<fn(&Core)> = members.read_as(
+    let action: Option<fn(&State)> = members.read_as(
         "action",
         "\"rotate\" (old keys stay published), \"replace\" (they are withdrawn) or \"retire\" (the old keys only)",
         |value| match value.as_str()? {
-            "rotate" => Some((|core| core.keys.rotate(true)) as fn(&Core)),
-            "replace" => Some(|core| core.keys.rotate(false)),
-            "retire" => Some(|core| core.keys.retire()),
+            "rotate" => Some((|state| state.keys.rotate(true)) as fn(&State)),
+            "replace" => Some(|state| state.keys.rotate(false)),
+            "retire" => Some(|state| state.keys.retire()),
             _ => None,
         },
     )?;
@@ -182,13 +182,13 @@ pub(crate) fn change_keys(call: &Call<'_>) -> Reply {
             "give action: \"rotate\", \"replace\" or \"retire\"".to_owned(),
         )
     };
-    action.ok_or_else(missing)?(call.core);
+    action.ok_or_else(missing)?(call.state);
     keys(call)
 }
 
 /// `POST /v1/activity`
 pub(crate) fn publish_activity(call: &Call<'_>) -> Reply {
-    let core = call.core;
+    let state = call.state;
     let mut members = call.members()?;
     let tenant = members.text("tenant", TENANT)?;
     let expected = "the name of a content type, such as \"Audit.Exchange\"";
@@ -198,12 +198,12 @@ pub(crate) fn publish_activity(call: &Call<'_>) -> Reply {
     let missing = |name: &'static str| {
         Problem::members("missing_member", format!("\"{name}\" is missing")).with("member", name.into())
     };
-    let tenant = tenant_named(core, &tenant.ok_or_else(|| missing("tenant"))?)?;
+    let tenant = tenant_named(state, &tenant.ok_or_else(|| missing("tenant"))?)?;
     let content_type = content_type.ok_or_else(|| missing("content_type"))?;
     // In the range of u32.
-    let all = core
+    let all = state
         .feed
-        .publish(tenant, content_type, contents as u32, unix(core.clock.now()));
+        .publish(tenant, content_type, contents as u32, unix(state.clock.now()));
     let body = json!({"tenant": tenant.id, "content_type": content_type.as_str(), "contents": all});
     Ok((StatusCode::OK, body))
 }
@@ -212,7 +212,7 @@ pub(crate) fn publish_activity(call: &Call<'_>) -> Reply {
 pub(crate) fn reset(call: &Call<'_>) -> Reply {
     let members: Members = call.members_if_any()?;
     members.finish()?;
-    call.core.reset();
+    call.state.reset();
     clock(call)
 }
 
@@ -231,30 +231,31 @@ fn error_page(page: ErrorPage) -> Problem {
         .with("aadsts", page.aadsts.into())
 }
 
-pub(super) fn app_named<'a>(core: &'a Core, name: &str) -> Result<&'a App, Problem> {
-    core.directory.app_named(name).ok_or_else(|| {
-        let names = core.directory.apps.iter().map(|app| app.name.as_str());
+pub(super) fn app_named<'a>(state: &'a State, name: &str) -> Result<&'a App, Problem> {
+    state.directory.app_named(name).ok_or_else(|| {
+        let names = state.directory.apps.iter().map(|app| app.name.as_str());
         unknown("app", name, APP, &names.collect::<Vec<_>>())
     })
 }
 
-pub(super) fn users_named<'a>(core: &'a Core, name: &str) -> Result<Vec<(&'a Tenant, &'a User)>, Problem> {
-    let users = core.users_named(name);
+pub(super) fn users_named<'a>(state: &'a State, name: &str) -> Result<Vec<(&'a Tenant, &'a User)>, Problem> {
+    let users = state.users_named(name);
     if users.is_empty() {
-        return Err(unknown("user", name, USER, &names(core)));
+        return Err(unknown("user", name, USER, &names(state)));
     }
     Ok(users)
 }
 
-pub(super) fn tenant_named<'a>(core: &'a Core, name: &str) -> Result<&'a Tenant, Problem> {
-    core.directory.tenant(name).ok_or_else(|| {
-        let domains = core.directory.tenants.iter().map(|tenant| tenant.domain.as_str());
+pub(super) fn tenant_named<'a>(state: &'a State, name: &str) -> Result<&'a Tenant, Problem> {
+    state.directory.tenant(name).ok_or_else(|| {
+        let domains = state.directory.tenants.iter().map(|tenant| tenant.domain.as_str());
         unknown("tenant", name, TENANT, &domains.collect::<Vec<_>>())
     })
 }
 
-fn names(core: &Core) -> Vec<&str> {
-    core.users()
+fn names(state: &State) -> Vec<&str> {
+    state
+        .users()
         .map(|(_, user)| user.user_principal_name.as_str())
         .collect()
 }

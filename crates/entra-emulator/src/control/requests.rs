@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::control::call::{Call, Reply, with_moment};
 use crate::control::problem::Problem;
 use crate::redact::redacted;
-use crate::state::Core;
+use crate::state::State;
 use crate::state::recorder::{Channel, Endpoint, Purpose, RequestEvent};
 
 /// `GET /v1/requests`
@@ -18,20 +18,20 @@ pub(crate) fn list(call: &Call<'_>) -> Reply {
         let problem = || Problem::query("after", "is the number of a request, given once", &["after"]);
         after = Some(number.ok_or_else(problem)?);
     }
-    let (events, count) = call.core.recorder.events_after(after.unwrap_or(0));
-    let requests: Vec<Value> = events.iter().map(|event| shown(call.core, event)).collect();
+    let (events, count) = call.state.recorder.events_after(after.unwrap_or(0));
+    let requests: Vec<Value> = events.iter().map(|event| shown(call.state, event)).collect();
     Ok((StatusCode::OK, json!({"count": count, "requests": requests})))
 }
 
 /// `DELETE /v1/requests`
 pub(crate) fn clear(call: &Call<'_>) -> Reply {
-    call.core.recorder.clear();
-    let count = call.core.recorder.count();
+    call.state.recorder.clear();
+    let count = call.state.recorder.count();
     Ok((StatusCode::OK, json!({"count": count, "requests": []})))
 }
 
-fn shown(core: &Core, event: &RequestEvent) -> Value {
-    let clean = |text: &str| redacted(&core.directory, event, text);
+fn shown(state: &State, event: &RequestEvent) -> Value {
+    let clean = |text: &str| redacted(&state.directory, event, text);
     let lints = &event.shown.lints;
     let request = json!({
         "number": event.index + 1,

@@ -9,7 +9,7 @@ use crate::control::members::{Members, whole};
 use crate::control::operations::{APP, TENANT, USER, app_named, tenant_named, unknown, users_named};
 use crate::control::problem::Problem;
 use crate::forge::{Change, Defect, Forge, Part, SignatureAlgorithm};
-use crate::state::Core;
+use crate::state::State;
 use crate::state::keys::{KeyRing, STRANGER};
 
 /// `GET /v1/tokens`
@@ -23,33 +23,33 @@ pub(crate) fn defects(_: &Call<'_>) -> Reply {
 
 /// `POST /v1/tokens`
 pub(crate) fn forge(call: &Call<'_>) -> Reply {
-    let forged = read(call.core, call.members_if_any()?)?.make();
+    let forged = read(call.state, call.members_if_any()?)?.make();
     let body = json!({"token": forged.token, "header": forged.header, "claims": forged.claims});
     Ok((StatusCode::CREATED, body))
 }
 
-fn read(core: &Core, mut members: Members) -> Result<Forge<'_>, Problem> {
-    let mut forge = Forge::new(core);
+fn read(state: &State, mut members: Members) -> Result<Forge<'_>, Problem> {
+    let mut forge = Forge::new(state);
     if let Some(name) = members.text("app", APP)? {
-        forge = forge.for_app(app_named(core, &name)?);
+        forge = forge.for_app(app_named(state, &name)?);
     }
     if let Some(name) = members.text("api", API)? {
-        let api = core.directory.api(&name).ok_or_else(|| {
-            let names = core.directory.apis.iter().flat_map(|api| api.identifiers.first());
+        let api = state.directory.api(&name).ok_or_else(|| {
+            let names = state.directory.apis.iter().flat_map(|api| api.identifiers.first());
             unknown("api", &name, API, &names.map(String::as_str).collect::<Vec<_>>())
         })?;
         forge = forge.for_api(api);
     }
     let users = members
         .text("user", USER)?
-        .map(|name| users_named(core, &name))
+        .map(|name| users_named(state, &name))
         .transpose()?;
     if let Some((tenant, user)) = users.as_deref().and_then(<[_]>::first) {
         forge = forge.of_user(tenant, user);
     }
     // After the user, whose tenant it replaces.
     if let Some(name) = members.text("tenant", TENANT)? {
-        forge = forge.in_tenant(tenant_named(core, &name)?);
+        forge = forge.in_tenant(tenant_named(state, &name)?);
     }
     if let Some(blueprint) = members.text("agent_of", "the client ID of a blueprint")? {
         forge = forge.agent_of(blueprint);

@@ -14,7 +14,7 @@ use crate::control;
 use crate::forge::Forge;
 use crate::router;
 use crate::server::Server;
-use crate::state::Core;
+use crate::state::State;
 use crate::state::clock::Clock;
 use crate::state::fault::{Cut, Delivery, Fault};
 use crate::state::recorder::{Channel, RequestEvent};
@@ -28,7 +28,7 @@ use crate::well_known::{
 /// Made by [`Emulator::start`] with everything at its default, or by [`Emulator::builder`]. The accessors name the first
 /// tenant, the first app and the first API of your own, so that a test needs no constants.
 pub struct Emulator {
-    core: Arc<Core>,
+    state: Arc<State>,
     server: Option<Server>,
 }
 
@@ -46,12 +46,12 @@ impl Emulator {
         EmulatorBuilder::default()
     }
 
-    pub(crate) fn new(core: Arc<Core>, server: Option<Server>) -> Self {
-        Self { core, server }
+    pub(crate) fn new(state: Arc<State>, server: Option<Server>) -> Self {
+        Self { state, server }
     }
 
-    pub(crate) fn core(&self) -> &Core {
-        &self.core
+    pub(crate) fn state(&self) -> &State {
+        &self.state
     }
 
     /// Answers one request without any socket: the very same rules, faults and records as over the network.
@@ -59,7 +59,7 @@ impl Emulator {
     /// The request's URI may be absolute or only a path. What a response cannot express (a reset, a body cut short or
     /// without end, latency) is told by the [`Delivery`] among its extensions.
     pub fn handle(&self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
-        let mut response = router::handle(&self.core, request, Channel::Memory);
+        let mut response = router::handle(&self.state, request, Channel::Memory);
         let cut = response
             .extensions()
             .get::<Delivery>()
@@ -86,12 +86,12 @@ impl Emulator {
 
     #[doc = include_str!("../control/contract.md")]
     pub fn handle_control(&self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
-        control::answer(&self.core, &request)
+        control::answer(&self.state, &request)
     }
 
     /// The key of the control API: 32 random bytes in hexadecimal, new for every emulator and never derived from the seed.
     pub fn control_key(&self) -> &str {
-        self.core.control_key.text()
+        self.state.control_key.text()
     }
 
     /// Where the control API listens, if [`EmulatorBuilder::control`] has been called: `http://127.0.0.1:{port}`.
@@ -101,22 +101,22 @@ impl Emulator {
 
     /// The emulator's clock, to freeze and to move.
     pub fn clock(&self) -> &Clock {
-        &self.core.clock
+        &self.state.clock
     }
 
     /// Adds a fault to the script.
     pub fn fault(&self, fault: Fault) {
-        self.core.script.push(fault);
+        self.state.script.push(fault);
     }
 
     /// Forgets every fault that has not struck yet.
     pub fn clear_faults(&self) {
-        self.core.script.clear();
+        self.state.script.clear();
     }
 
     /// The newest requests, oldest first; how many are kept is [`EmulatorBuilder::recorded_requests`].
     pub fn requests(&self) -> Vec<RequestEvent> {
-        self.core.recorder.events()
+        self.state.recorder.events()
     }
 
     /// The newest requests to a token endpoint, oldest first.
@@ -129,12 +129,12 @@ impl Emulator {
 
     /// Returns the number of requests since the emulator was made or reset, those no longer kept included.
     pub fn request_count(&self) -> u64 {
-        self.core.recorder.count()
+        self.state.recorder.count()
     }
 
     /// Forgets the requests so far; the count goes on.
     pub fn clear_requests(&self) {
-        self.core.recorder.clear();
+        self.state.recorder.clear();
     }
 
     /// Puts the emulator back into the state at its start: the clock, the signing keys, and nothing known of faults,
@@ -155,28 +155,28 @@ impl Emulator {
     /// assert_eq!(emulator.handle(request).status(), 200);
     /// ```
     pub fn reset(&self) {
-        self.core.reset();
+        self.state.reset();
     }
 
     /// Begins a forged token: an app-only one of the first app, for [`api`](Forge::api), in the first tenant.
     pub fn forge(&self) -> Forge<'_> {
-        Forge::new(&self.core)
+        Forge::new(&self.state)
     }
 
     /// Takes a new signing key into use and keeps the old one published: a validator meets an unknown key id, and old
     /// tokens stay good. After six keys the first one comes again.
     pub fn rotate_signing_key(&self) {
-        self.core.keys.rotate(true);
+        self.state.keys.rotate(true);
     }
 
     /// Takes a new signing key into use and withdraws all others at once: tokens signed before are refused.
     pub fn replace_signing_key(&self) {
-        self.core.keys.rotate(false);
+        self.state.keys.rotate(false);
     }
 
     /// Withdraws every key but the one in use, as the service does some time after a rotation.
     pub fn retire_old_signing_keys(&self) {
-        self.core.keys.retire();
+        self.state.keys.retire();
     }
 
     /// Revokes every access token issued so far, as continuous access evaluation does: from now on Graph refuses them
@@ -218,7 +218,7 @@ impl Emulator {
     /// assert_eq!(users(&token()).status(), 200);
     /// ```
     pub fn revoke_tokens(&self) {
-        self.core.revocations.revoke(None, unix(self.core.clock.now()));
+        self.state.revocations.revoke(None, unix(self.state.clock.now()));
     }
 
     /// Revokes the access tokens of one app, by its name or client id, in every tenant: see
@@ -231,9 +231,9 @@ impl Emulator {
             Some(app) => &app.client_id,
             None => panic!("no app is called {app:?} or has that client id"),
         };
-        self.core
+        self.state
             .revocations
-            .revoke(Some(client_id), unix(self.core.clock.now()));
+            .revoke(Some(client_id), unix(self.state.clock.now()));
     }
 
     /// Removes an app, by its name or client ID, from a tenant (GUID or domain), as an administrator does who deletes it
@@ -246,7 +246,7 @@ impl Emulator {
         let Some(app) = self.app(app) else {
             panic!("no app is called {app:?} or has that client id");
         };
-        self.core.withdraw(app, self.tenant_named(tenant));
+        self.state.withdraw(app, self.tenant_named(tenant));
     }
 
     /// Adds contents to the activity feed of a tenant (GUID or domain), created now, each with the
@@ -256,9 +256,9 @@ impl Emulator {
     /// Panics if there is no such tenant.
     pub fn publish_activity(&self, tenant: &str, content_type: ContentType, contents: u32) {
         let tenant = self.tenant_named(tenant);
-        self.core
+        self.state
             .feed
-            .publish(tenant, content_type, contents, unix(self.core.clock.now()));
+            .publish(tenant, content_type, contents, unix(self.state.clock.now()));
     }
 
     /// The IDs of all audit records in the activity feed of a tenant (GUID or domain), each once: what a collector that
@@ -268,12 +268,12 @@ impl Emulator {
     /// Panics if there is no such tenant.
     pub fn activity_record_ids(&self, tenant: &str, content_type: ContentType) -> impl Iterator<Item = String> {
         let tenant = self.tenant_named(tenant);
-        let now = unix(self.core.clock.now());
-        self.core.feed.contents(tenant, content_type, now).record_ids()
+        let now = unix(self.state.clock.now());
+        self.state.feed.contents(tenant, content_type, now).record_ids()
     }
 
     fn tenant_named(&self, name: &str) -> &Tenant {
-        match self.core.directory.tenant(name) {
+        match self.state.directory.tenant(name) {
             Some(tenant) => tenant,
             None => panic!("no tenant has the ID or the domain {name:?}"),
         }
@@ -282,7 +282,7 @@ impl Emulator {
     /// `http://127.0.0.1:{port}` while serving, or the first name of [`EmulatorBuilder::reached_as`]; a made-up origin without a
     /// socket. No slash at the end. A browser sees there what is registered, and the last requests with what was wrong.
     pub fn base_url(&self) -> &str {
-        &self.core.base_url
+        &self.state.base_url
     }
 
     /// `https://127.0.0.1:{port}` if a TLS listener was asked for. It listens at every address of `localhost`, which its certificate
@@ -345,12 +345,12 @@ impl Emulator {
 
     /// The first tenant's GUID.
     pub fn tenant_id(&self) -> &str {
-        &self.core.first_tenant().id
+        &self.state.first_tenant().id
     }
 
     /// The first tenant's domain.
     pub fn domain(&self) -> &str {
-        &self.core.first_tenant().domain
+        &self.state.first_tenant().domain
     }
 
     /// The first app's client id.
@@ -371,31 +371,31 @@ impl Emulator {
 
     /// The first API of your own, or the one made up in its place (v2 tokens).
     pub fn api(&self) -> &Api {
-        self.core
+        self.state
             .directory
             .apis
-            .get(self.core.directory.own_api)
+            .get(self.state.directory.own_api)
             .expect("the directory holds at least one own API")
     }
 
     /// The directories, with every gap filled.
     pub fn tenants(&self) -> &[Tenant] {
-        &self.core.directory.tenants
+        &self.state.directory.tenants
     }
 
     /// The apps, with every gap filled.
     pub fn apps(&self) -> &[App] {
-        &self.core.directory.apps
+        &self.state.directory.apps
     }
 
     /// The APIs, the well-known ones first, with every gap filled.
     pub fn apis(&self) -> &[Api] {
-        &self.core.directory.apis
+        &self.state.directory.apis
     }
 
     /// The app of that name or client id.
     pub fn app(&self, name: &str) -> Option<&App> {
-        self.core.directory.app_named(name)
+        self.state.directory.app_named(name)
     }
 
     /// Microsoft Graph's identifier URI: `https://graph.microsoft.com`.
@@ -421,7 +421,7 @@ impl Emulator {
     pub const MANAGED_DESKTOP: &'static str = MANAGED_DESKTOP;
 
     fn first_app(&self) -> &App {
-        self.core
+        self.state
             .directory
             .apps
             .first()

@@ -53,7 +53,7 @@ impl Emulator {
     /// # Panics
     /// If there is no such user.
     pub fn approve_device(&self, user_code: &str, user: &str) -> Result<(), ErrorPage> {
-        self.core().answer_device(user_code, &self.users(user))
+        self.state().answer_device(user_code, &self.users(user))
     }
 
     /// Types in the code that a device shows and turns the device away.
@@ -61,7 +61,7 @@ impl Emulator {
     /// # Errors
     /// [`ErrorPage`] if the code is unknown or expired.
     pub fn decline_device(&self, user_code: &str) -> Result<(), ErrorPage> {
-        self.core().answer_device(user_code, &[])
+        self.state().answer_device(user_code, &[])
     }
 
     /// Revokes the sessions of a user (by sign-in name, object ID or full name), as a new password does: every refresh token
@@ -71,16 +71,16 @@ impl Emulator {
     /// # Panics
     /// Panics if there is no such user.
     pub fn revoke_sessions_of(&self, user: &str) {
-        self.core().revoke_sessions(&self.users(user));
+        self.state().revoke_sessions(&self.users(user));
     }
 
     fn to_app(&self, url: &str, user: &str, agree: bool) -> Result<Redirect, ErrorPage> {
         let url = url.parse().expect("a URL is given");
-        self.core().visit(url, &self.users(user), agree)
+        self.state().visit(url, &self.users(user), agree)
     }
 
     fn users(&self, name: &str) -> Vec<(&Tenant, &User)> {
-        let found = self.core().users_named(name);
+        let found = self.state().users_named(name);
         assert!(!found.is_empty(), "no user is called {name:?}");
         found
     }

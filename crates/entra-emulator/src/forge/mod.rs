@@ -13,7 +13,7 @@ use crate::protocol::token::client_auth::Proof;
 use crate::protocol::token::mint;
 use crate::protocol::token::request::RequestedClaims;
 use crate::protocol::token::user;
-use crate::state::Core;
+use crate::state::State;
 use crate::state::keys::{Key, KeyRing, STRANGER};
 use crate::state::recorder::{Channel, Endpoint};
 use crate::state::session::Session;
@@ -49,7 +49,7 @@ pub use crate::forge::draft::SignatureAlgorithm;
 #[must_use = "`token` creates the forged token"]
 #[derive(Clone, Debug)]
 pub struct Forge<'a> {
-    core: &'a Core,
+    state: &'a State,
     tenant: &'a Tenant,
     app: &'a App,
     api: &'a Api,
@@ -86,11 +86,11 @@ pub(crate) struct Forged {
 }
 
 impl<'a> Forge<'a> {
-    pub(crate) fn new(core: &'a Core) -> Self {
-        let directory = &core.directory;
+    pub(crate) fn new(state: &'a State) -> Self {
+        let directory = &state.directory;
         Self {
-            core,
-            tenant: core.first_tenant(),
+            state,
+            tenant: state.first_tenant(),
             app: directory.apps.first().expect("the directory holds at least one app"),
             api: directory
                 .apis
@@ -111,7 +111,7 @@ impl<'a> Forge<'a> {
     /// # Panics
     /// Panics if there is no such API.
     pub fn api(self, name: &str) -> Self {
-        match self.core.directory.api(name) {
+        match self.state.directory.api(name) {
             Some(api) => self.for_api(api),
             None => panic!("no API has the identifier or the app ID {name:?}"),
         }
@@ -122,7 +122,7 @@ impl<'a> Forge<'a> {
     /// # Panics
     /// Panics if there is no such app.
     pub fn app(self, name: &str) -> Self {
-        match self.core.directory.app_named(name) {
+        match self.state.directory.app_named(name) {
             Some(app) => self.for_app(app),
             None => panic!("no app is called {name:?} or has that client ID"),
         }
@@ -133,7 +133,7 @@ impl<'a> Forge<'a> {
     /// # Panics
     /// Panics if there is no such tenant.
     pub fn tenant(self, name: &str) -> Self {
-        match self.core.directory.tenant(name) {
+        match self.state.directory.tenant(name) {
             Some(tenant) => self.in_tenant(tenant),
             None => panic!("no tenant has the ID or the domain {name:?}"),
         }
@@ -145,7 +145,7 @@ impl<'a> Forge<'a> {
     /// # Panics
     /// Panics if there is no such user.
     pub fn user(self, name: &str) -> Self {
-        match self.core.users_named(name).first() {
+        match self.state.users_named(name).first() {
             Some((tenant, user)) => self.of_user(tenant, user),
             None => panic!("no user is called {name:?}"),
         }
@@ -294,8 +294,8 @@ impl<'a> Forge<'a> {
 
     /// Returns the token before all changes.
     fn draft(&self) -> Draft {
-        let core = self.core;
-        let exchange = Exchange::new(core, Request::new(Vec::new()), Channel::Memory);
+        let state = self.state;
+        let exchange = Exchange::new(state, Request::new(Vec::new()), Channel::Memory);
         let mut api = self.api.clone();
         api.token_version = self.version.unwrap_or(api.token_version);
         let resource = api.identifiers.first().unwrap_or(&api.app_id);
@@ -337,7 +337,7 @@ impl<'a> Forge<'a> {
                 claims.set(name, value);
             }
         }
-        let key = self.key.unwrap_or_else(|| core.keys.signing());
+        let key = self.key.unwrap_or_else(|| state.keys.signing());
         let algorithm = self.algorithm.unwrap_or(SignatureAlgorithm::Rs256);
         let is_v1 = api.token_version == TokenVersion::V1;
         Draft::new(unix(exchange.now), key, algorithm, is_v1, claims)

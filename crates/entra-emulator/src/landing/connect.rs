@@ -5,11 +5,11 @@ use std::fmt::Write;
 use crate::config::Issuers;
 use crate::html::escape;
 use crate::landing::parts::{code, definitions};
-use crate::state::Core;
+use crate::state::State;
 
-pub(super) fn section(core: &Core, origin: &str) -> String {
-    let tenant = core.first_tenant();
-    let client = core.directory.apps.first().map_or("", |app| app.client_id.as_str());
+pub(super) fn section(state: &State, origin: &str) -> String {
+    let tenant = state.first_tenant();
+    let client = state.directory.apps.first().map_or("", |app| app.client_id.as_str());
     let id = &tenant.id;
     let mut html = "<section id=\"connect\" aria-labelledby=\"connect-title\" data-live>\n<h2 id=\"connect-title\">Connect a program</h2>\n".to_owned();
     html.push_str(
@@ -28,7 +28,7 @@ pub(super) fn section(core: &Core, origin: &str) -> String {
         "<p>The activity feed of Office 365 is at {}; <code>activity</code> in the configuration says what is in it.</p>",
         code(&format!("{origin}/api/v1.0/{id}/activity/feed"))
     );
-    match &core.tls_url {
+    match &state.tls_url {
         Some(url) => {
             let _ = writeln!(
                 html,
@@ -40,7 +40,7 @@ pub(super) fn section(core: &Core, origin: &str) -> String {
             html.push_str("<p>MSAL and azure-identity require TLS: start the emulator with <code>--tls</code>.</p>\n")
         }
     }
-    if core.issuers == Issuers::Entra {
+    if state.issuers == Issuers::Entra {
         html.push_str("<p>For OpenID Connect clients and validators that compare the issuer with its URL, start the emulator with <code>--issuer origin</code>.</p>\n");
     }
     let link = |path: String| {

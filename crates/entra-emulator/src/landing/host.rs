@@ -8,7 +8,7 @@ use http::header::HOST;
 
 use crate::clouds::is_public_cloud;
 use crate::host::is_authority;
-use crate::state::Core;
+use crate::state::State;
 use crate::state::directory::ciam_subdomain;
 
 /// The hosts that a request names, as they were sent.
@@ -26,7 +26,7 @@ pub(super) fn named(request: &Request<Vec<u8>>) -> impl Iterator<Item = Cow<'_, 
 /// cannot do so with an IP address, with `localhost`, with a name without a dot (a container's) and with a name under a
 /// domain that public DNS does not have. Under other names the page is shown if the emulator was told that it is reached by
 /// them. Browsers and resolvers accept more hosts than [`is_authority`] does: all others are foreign.
-pub(super) fn is_own(core: &Core, authority: &str) -> bool {
+pub(super) fn is_own(state: &State, authority: &str) -> bool {
     if !is_authority(authority) {
         return authority.is_empty();
     }
@@ -39,7 +39,7 @@ pub(super) fn is_own(core: &Core, authority: &str) -> bool {
     let is_reserved = host.rsplit_once('.').is_none_or(|(_, last)| RESERVED.contains(&last));
     bare.parse::<IpAddr>().is_ok()
         || is_reserved
-        || core.names.iter().any(|name| name.eq_ignore_ascii_case(&host))
+        || state.names.iter().any(|name| name.eq_ignore_ascii_case(&host))
         || is_public_cloud(&host)
         || ciam_subdomain(&host).is_some()
 }
@@ -77,7 +77,7 @@ mod tests {
             "CI.contoso.com:8500",
             "login.microsoftonline.com",
         ] {
-            assert!(is_own(emulator.core(), own), "{own}");
+            assert!(is_own(emulator.state(), own), "{own}");
         }
         for foreign in [
             "evil.com",
@@ -96,7 +96,7 @@ mod tests {
             "\u{fffd}.evil.com",
             &format!("{}.evil.com:8500", [&*"a".repeat(60); 4].join(".")),
         ] {
-            assert!(!is_own(emulator.core(), foreign), "{foreign}");
+            assert!(!is_own(emulator.state(), foreign), "{foreign}");
         }
     }
 }

@@ -17,12 +17,12 @@ use serde_json::json;
 use crate::exchange::{no_store, origin};
 use crate::host::is_authority;
 use crate::html::{Document, escape};
-use crate::state::Core;
+use crate::state::State;
 use crate::state::recorder::Channel;
 use crate::time::http_date;
 
 /// Answers a request about the emulator itself, and leaves all others alone.
-pub(crate) fn answer(core: &Core, request: &Request<Vec<u8>>, channel: Channel) -> Option<Response<Vec<u8>>> {
+pub(crate) fn answer(state: &State, request: &Request<Vec<u8>>, channel: Channel) -> Option<Response<Vec<u8>>> {
     let place = match request.uri().path().trim_matches('/') {
         "" => Place::Page,
         HEALTH => Place::Health,
@@ -32,13 +32,13 @@ pub(crate) fn answer(core: &Core, request: &Request<Vec<u8>>, channel: Channel) 
     let is_read = [Method::GET, Method::HEAD].contains(request.method());
     let mut response = match place {
         _ if !is_read => wrong_method(),
-        Place::Page => page(core, request, channel),
+        Place::Page => page(state, request, channel),
         Place::Health => health(),
         Place::Icon => answered(StatusCode::OK, "image/svg+xml", ICON.as_bytes().to_vec()),
     };
     let length = response.body().len();
     let headers = response.headers_mut();
-    headers.insert(DATE, http_date(core.clock.now()));
+    headers.insert(DATE, http_date(state.clock.now()));
     if request.method() == Method::HEAD {
         // A 304 would name the length of the page, which is not made for it.
         if length > 0 {
@@ -63,12 +63,12 @@ enum Place {
 }
 
 /// The landing page. Its script requests it every second, so it is made only if something has changed.
-fn page(core: &Core, request: &Request<Vec<u8>>, channel: Channel) -> Response<Vec<u8>> {
-    if let Some(foreign) = host::named(request).find(|name| !host::is_own(core, name)) {
+fn page(state: &State, request: &Request<Vec<u8>>, channel: Channel) -> Response<Vec<u8>> {
+    if let Some(foreign) = host::named(request).find(|name| !host::is_own(state, name)) {
         return misdirected(&foreign);
     }
-    let (_, origin) = origin(core, request.uri(), request.headers(), channel);
-    let tag = format!("\"{}\"", version(core));
+    let (_, origin) = origin(state, request.uri(), request.headers(), channel);
+    let tag = format!("\"{}\"", version(state));
     let is_known = is_known(request.headers(), &tag);
     let mut response = if is_known {
         let mut response = Response::new(Vec::new());
@@ -76,11 +76,11 @@ fn page(core: &Core, request: &Request<Vec<u8>>, channel: Channel) -> Response<V
         response
     } else {
         let sections = [
-            requests::section(core, &origin),
-            connect::section(core, &origin),
-            registered::tenants(core),
-            registered::applications(core),
-            registered::apis(core),
+            requests::section(state, &origin),
+            connect::section(state, &origin),
+            registered::tenants(state),
+            registered::applications(state),
+            registered::apis(state),
         ];
         show(
             StatusCode::OK,
@@ -96,13 +96,13 @@ fn page(core: &Core, request: &Request<Vec<u8>>, channel: Channel) -> Response<V
 }
 
 /// Changes with everything that the page shows.
-fn version(core: &Core) -> String {
-    let now = core.clock.now();
+fn version(state: &State) -> String {
+    let now = state.clock.now();
     // One credential may begin to be valid at the moment at which another one ends.
     let mut valid = DefaultHasher::new();
-    for app in &core.directory.apps {
+    for app in &state.directory.apps {
         let secrets = app.secrets.iter().flatten().map(|secret| secret.is_valid_at(now));
-        let certificates = core.directory.certificates(app).iter();
+        let certificates = state.directory.certificates(app).iter();
         let certificates = certificates.map(|certificate| certificate.is_valid_at(now));
         secrets
             .chain(certificates)
@@ -110,9 +110,9 @@ fn version(core: &Core) -> String {
     }
     format!(
         "{:x}.{:x}.{:x}.{:x}",
-        core.started_at,
-        core.recorder.changes(),
-        core.consents.changes(),
+        state.started_at,
+        state.recorder.changes(),
+        state.consents.changes(),
         valid.finish()
     )
 }

@@ -8,13 +8,13 @@ use crate::certificate::hex;
 use crate::config::{Api, App, Tenant, TokenVersion};
 use crate::html::escape;
 use crate::landing::parts::{code, definitions, dim, list, more, table};
-use crate::state::Core;
+use crate::state::State;
 use crate::state::consents::{Asked, Granted, Kind};
 use crate::time::{rfc3339, unix};
 
-pub(super) fn tenants(core: &Core) -> String {
+pub(super) fn tenants(state: &State) -> String {
     let mut html = start("tenants", "Tenants");
-    for tenant in core.directory.tenants.iter().take(MOST_TENANTS) {
+    for tenant in state.directory.tenants.iter().take(MOST_TENANTS) {
         let kind = if tenant.external {
             "external (customers)"
         } else {
@@ -30,7 +30,7 @@ pub(super) fn tenants(core: &Core) -> String {
         html.push_str(&groups(tenant));
         html.push_str(&devices(tenant));
     }
-    html.push_str(&more(core.directory.tenants.len(), MOST_TENANTS, "tenants"));
+    html.push_str(&more(state.directory.tenants.len(), MOST_TENANTS, "tenants"));
     html.push_str("</section>\n");
     html
 }
@@ -104,20 +104,20 @@ fn devices(tenant: &Tenant) -> String {
     table("devices", &caption, columns, &rows.collect::<Vec<_>>()) + &more(devices.len(), MOST_DEVICES, "devices")
 }
 
-pub(super) fn applications(core: &Core) -> String {
+pub(super) fn applications(state: &State) -> String {
     let mut html = start("applications", "Applications");
-    for app in core.directory.apps.iter().take(MOST_APPS) {
+    for app in state.directory.apps.iter().take(MOST_APPS) {
         let _ = writeln!(html, "<h3>{}</h3>", escape(&app.name));
         html.push_str(&definitions(&[
             ("Client ID", code(&app.client_id)),
             ("Object ID", code(&app.object_id)),
             ("Kind", escape(kind(app))),
-            ("Credentials", credentials(core, app)),
+            ("Credentials", credentials(state, app)),
             ("Redirect URIs", list(app.redirect_uris.iter(), MOST_URIS)),
-            ("Present in", presence(core, app)),
+            ("Present in", presence(state, app)),
         ]));
-        let asked = core.permissions(app);
-        let permissions = permissions(core, app, &asked);
+        let asked = state.permissions(app);
+        let permissions = permissions(state, app, &asked);
         if permissions.is_empty() {
             html.push_str("<p>It asks for no permissions, and none are granted.</p>\n");
         } else {
@@ -131,14 +131,14 @@ pub(super) fn applications(core: &Core) -> String {
             html.push_str(&more(asked.len(), MOST_PERMISSIONS, "permissions"));
         }
     }
-    html.push_str(&more(core.directory.apps.len(), MOST_APPS, "applications"));
+    html.push_str(&more(state.directory.apps.len(), MOST_APPS, "applications"));
     html.push_str("</section>\n");
     html
 }
 
-pub(super) fn apis(core: &Core) -> String {
+pub(super) fn apis(state: &State) -> String {
     let mut html = start("apis", "APIs");
-    let (known, own) = core.directory.apis.split_at(core.directory.own_api);
+    let (known, own) = state.directory.apis.split_at(state.directory.own_api);
     let all = own.iter().chain(known);
     let rows: Vec<[String; 5]> = all.take(MOST_APIS).map(api).collect();
     html.push_str(&table(
@@ -153,7 +153,7 @@ pub(super) fn apis(core: &Core) -> String {
         ],
         &rows,
     ));
-    html.push_str(&more(core.directory.apis.len(), MOST_APIS, "APIs"));
+    html.push_str(&more(state.directory.apis.len(), MOST_APIS, "APIs"));
     html.push_str("</section>\n");
     html
 }
@@ -187,8 +187,8 @@ fn kind(app: &App) -> &'static str {
 }
 
 /// By kind, with IDs, thumbprints and dates, and never a value.
-fn credentials(core: &Core, app: &App) -> String {
-    let now = core.clock.now();
+fn credentials(state: &State, app: &App) -> String {
+    let now = state.clock.now();
     let until = |end: Option<SystemTime>, is_valid: bool| match (end, is_valid) {
         (_, false) => "not valid now".to_owned(),
         (Some(end), true) => format!("until {}", rfc3339(unix(end))),
@@ -198,7 +198,7 @@ fn credentials(core: &Core, app: &App) -> String {
         let valid = until(secret.end, secret.is_valid_at(now));
         format!("<li>secret {}, {}</li>", dim(&secret.id), escape(&valid))
     });
-    let certificates = core.directory.certificates(app).iter().map(|certificate| {
+    let certificates = state.directory.certificates(app).iter().map(|certificate| {
         let valid = until(Some(certificate.end), certificate.is_valid_at(now));
         format!(
             "<li>certificate {}, {}</li>",
@@ -213,10 +213,10 @@ fn credentials(core: &Core, app: &App) -> String {
     }
 }
 
-fn presence(core: &Core, app: &App) -> String {
-    let tenants = core.directory.tenants.iter().take(MOST_TENANTS);
+fn presence(state: &State, app: &App) -> String {
+    let tenants = state.directory.tenants.iter().take(MOST_TENANTS);
     let domains: Vec<&String> = tenants
-        .filter(|tenant| core.is_present(app, tenant))
+        .filter(|tenant| state.is_present(app, tenant))
         .map(|tenant| &tenant.domain)
         .collect();
     if domains.is_empty() {
@@ -226,9 +226,9 @@ fn presence(core: &Core, app: &App) -> String {
 }
 
 /// What an application asks for, and where it was granted.
-fn permissions(core: &Core, app: &App, asked: &BTreeSet<Asked>) -> Vec<[String; 4]> {
+fn permissions(state: &State, app: &App, asked: &BTreeSet<Asked>) -> Vec<[String; 4]> {
     let rows = asked.iter().take(MOST_PERMISSIONS).map(|asked| {
-        let api = core.directory.api(&asked.api);
+        let api = state.directory.api(&asked.api);
         let kind = match asked.kind {
             Kind::Application => "application",
             Kind::Delegated => "delegated",
@@ -237,7 +237,7 @@ fn permissions(core: &Core, app: &App, asked: &BTreeSet<Asked>) -> Vec<[String; 
             api.map_or_else(|| escape(&asked.api), named),
             code(&asked.name),
             escape(kind),
-            state(core, app, asked),
+            status(state, app, asked),
         ]
     });
     rows.collect()
@@ -249,16 +249,16 @@ fn named(api: &Api) -> String {
     format!("{}<br>{}", escape(&api.name), dim(identifier))
 }
 
-fn state(core: &Core, app: &App, asked: &Asked) -> String {
-    let tenants = core.directory.tenants.iter().take(MOST_TENANTS);
+fn status(state: &State, app: &App, asked: &Asked) -> String {
+    let tenants = state.directory.tenants.iter().take(MOST_TENANTS);
     let granted: Vec<(&Tenant, Granted)> = tenants
-        .map(|tenant| (tenant, core.granted(app, tenant, asked)))
+        .map(|tenant| (tenant, state.granted(app, tenant, asked)))
         .filter(|(_, granted)| *granted != Granted::No)
         .collect();
     if granted.is_empty() {
         return dim("asked for, not granted");
     }
-    let is_one = core.directory.tenants.len() == 1;
+    let is_one = state.directory.tenants.len() == 1;
     let said = granted.iter().map(|(tenant, granted)| {
         let place = if is_one {
             String::new()

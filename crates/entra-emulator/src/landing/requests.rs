@@ -7,14 +7,14 @@ use crate::landing::advice;
 use crate::landing::parts::{code, dim, prose, sentence};
 use crate::redact::redacted;
 use crate::seed::is_guid;
-use crate::state::Core;
+use crate::state::State;
 use crate::state::recorder::RequestEvent;
 use crate::time::{rfc3339, unix};
 
-pub(super) fn section(core: &Core, origin: &str) -> String {
+pub(super) fn section(state: &State, origin: &str) -> String {
     let mut rows = String::new();
-    let shown = core.recorder.newest(MOST_SHOWN, |event| row(core, event, &mut rows));
-    let count = core.recorder.count();
+    let shown = state.recorder.newest(MOST_SHOWN, |event| row(state, event, &mut rows));
+    let count = state.recorder.count();
     let mut html = "<section id=\"requests\" aria-labelledby=\"requests-title\" data-live>\n<h2 id=\"requests-title\">Last requests</h2>\n".to_owned();
     if shown == 0 {
         let said = if count == 0 {
@@ -24,7 +24,7 @@ pub(super) fn section(core: &Core, origin: &str) -> String {
         };
         let url = format!(
             "{origin}/{}/v2.0/.well-known/openid-configuration",
-            core.first_tenant().id
+            state.first_tenant().id
         );
         let _ = writeln!(html, "<p>{said} To try it:</p>\n<pre>curl {}</pre>", escape(&url));
     } else {
@@ -44,8 +44,8 @@ pub(super) fn section(core: &Core, origin: &str) -> String {
 }
 
 /// One request: a row with what came and what was answered, and one about what was wrong.
-fn row(core: &Core, event: &RequestEvent, html: &mut String) {
-    let hide = |text: &str| redacted(&core.directory, event, text);
+fn row(state: &State, event: &RequestEvent, html: &mut String) {
+    let hide = |text: &str| redacted(&state.directory, event, text);
     let is_wrong = advice::is_wrong(event);
     let class = match (event.fault, is_wrong) {
         (Some(_), _) => "fault",
@@ -77,23 +77,23 @@ fn row(core: &Core, event: &RequestEvent, html: &mut String) {
     let _ = writeln!(
         html,
         "</td><td role=\"cell\">{}</td><td role=\"cell\"><b class=\"status\">{status}</b>{number}</td></tr>",
-        client(core, event),
+        client(state, event),
     );
     why(event, is_wrong, html);
     html.push_str("</tbody>\n");
 }
 
 /// The application that sent a request. What is no GUID is no client ID, and may be a secret.
-fn client(core: &Core, event: &RequestEvent) -> String {
+fn client(state: &State, event: &RequestEvent) -> String {
     match event.client_id.as_deref() {
         None => dim("no client named"),
         Some(id) if !is_guid(id) => format!("{} {}", dim("no GUID,"), dim("not shown")),
-        Some(id) => match core.directory.app(id) {
+        Some(id) => match state.directory.app(id) {
             Some(app) => format!("{}<br>{}", escape(&app.name), dim(&app.client_id)),
             None => format!(
                 "{}<br>{}",
                 dim("not registered"),
-                escape(&redacted(&core.directory, event, id))
+                escape(&redacted(&state.directory, event, id))
             ),
         },
     }

@@ -15,7 +15,7 @@ use crate::protocol::token::form::{check_form, read_form};
 use crate::protocol::token::request as token_request;
 use crate::protocol::token::target::whole_target;
 use crate::protocol::token::user;
-use crate::state::Core;
+use crate::state::State;
 use crate::state::grants::{DeviceCode, Progress};
 use crate::state::recorder::Endpoint;
 use crate::state::scopes::Scopes;
@@ -40,7 +40,7 @@ fn start(exchange: &Exchange<'_>, tenant: &str, form: &Form, endpoint: Endpoint)
     check_form(exchange, form)?;
     let (tenant, app) = find_client(exchange, form, tenant)?;
     let target = whole_target(exchange, form, app, endpoint)?;
-    let (user_code, interval) = (user_code(), exchange.core.device_interval);
+    let (user_code, interval) = (user_code(), exchange.state.device_interval);
     let verification = format!("{}/devicelogin", exchange.origin);
     let waiting = DeviceCode {
         client_id: app.client_id.clone(),
@@ -52,7 +52,7 @@ fn start(exchange: &Exchange<'_>, tenant: &str, form: &Form, endpoint: Endpoint)
         polled: None,
         progress: Progress::Pending,
     };
-    let device_code = exchange.core.grants.devices().add("D", waiting);
+    let device_code = exchange.state.grants.devices().add("D", waiting);
     let message = format!("To sign in, open {verification} in a web browser and enter the code {user_code}.");
     let body = match endpoint {
         Endpoint::V1 => json!({
@@ -76,7 +76,7 @@ pub(crate) fn poll<'a>(
     endpoint: Endpoint,
 ) -> Result<Response<Vec<u8>>, Refusal> {
     let text = form.value("device_code").or_else(|| form.value("code"));
-    let known = text.and_then(|text| exchange.core.grants.devices().get(text).cloned());
+    let known = text.and_then(|text| exchange.state.grants.devices().get(text).cloned());
     let place = known.as_ref().and_then(|device| match &device.progress {
         Progress::Approved(session) => Some(session.tenant.clone()),
         _ => device.tenant.clone(),
@@ -103,7 +103,7 @@ pub(crate) fn poll<'a>(
             let is_early = device
                 .polled
                 .is_some_and(|polled| now.duration_since(polled).is_ok_and(|since| since < wait));
-            if let Some(device) = exchange.core.grants.devices().get_mut(&text) {
+            if let Some(device) = exchange.state.grants.devices().get_mut(&text) {
                 device.polled = Some(now);
                 if is_early {
                     device.interval += SLOWER;
@@ -130,7 +130,7 @@ pub(crate) fn poll<'a>(
             Target::V2(Scopes::parse(scope)?)
         }
     };
-    let directory = &exchange.core.directory;
+    let directory = &exchange.state.directory;
     let (_, user) = directory
         .user(&session.tenant, &session.user)
         .ok_or_else(|| Refusal::new(70018))?;
@@ -148,7 +148,7 @@ pub(crate) fn poll<'a>(
     let response = user::answer(exchange, &grant, &target)?;
     // Of several concurrent polls, one receives the tokens.
     exchange
-        .core
+        .state
         .grants
         .devices()
         .take(&text)
@@ -162,7 +162,7 @@ pub(crate) fn poll<'a>(
 /// Returns 70018 for an unknown code, and 70019 for an expired one.
 pub(crate) fn find(exchange: &Exchange<'_>, typed: &str) -> Result<Goal, Refusal> {
     let typed: String = typed.chars().filter(char::is_ascii_alphanumeric).collect();
-    let devices = exchange.core.grants.devices();
+    let devices = exchange.state.grants.devices();
     let found = devices
         .iter()
         .find(|(_, device)| device.user_code.eq_ignore_ascii_case(&typed) && device.is_pending());
@@ -177,13 +177,14 @@ pub(crate) fn find(exchange: &Exchange<'_>, typed: &str) -> Result<Goal, Refusal
 }
 
 /// Returns the tenant whose users may approve a device, or `None` if users of all tenants may.
-pub(crate) fn tenant(core: &Core, device_code: &str) -> Option<String> {
-    core.grants.devices().get(device_code)?.tenant.clone()
+pub(crate) fn tenant(state: &State, device_code: &str) -> Option<String> {
+    state.grants.devices().get(device_code)?.tenant.clone()
 }
 
 /// Returns the target that a device requested.
-pub(crate) fn target(core: &Core, device_code: &str) -> Option<Target> {
-    core.grants
+pub(crate) fn target(state: &State, device_code: &str) -> Option<Target> {
+    state
+        .grants
         .devices()
         .get(device_code)
         .map(|device| device.target.clone())
@@ -196,12 +197,12 @@ pub(crate) fn target(core: &Core, device_code: &str) -> Option<Target> {
 /// declined.
 pub(crate) fn approve(exchange: &Exchange<'_>, device_code: &str, tenant: &Tenant, user: &User) -> Result<(), Refusal> {
     let now = unix(exchange.now);
-    let mut devices = exchange.core.grants.devices();
+    let mut devices = exchange.state.grants.devices();
     let device = devices
         .get_mut(device_code)
         .filter(|device| now < device.expires)
         .ok_or_else(|| Refusal::new(70019))?;
-    let app = exchange.core.directory.app(&device.client_id);
+    let app = exchange.state.directory.app(&device.client_id);
     let app = app.filter(|_| device.is_pending()).ok_or_else(|| Refusal::new(70018))?;
     device.progress = Progress::Approved(Box::new(Session::plain(app, tenant, user, now)));
     Ok(())
@@ -211,8 +212,8 @@ pub(crate) fn approve(exchange: &Exchange<'_>, device_code: &str, tenant: &Tenan
 ///
 /// # Errors
 /// Returns 70018 if its code was already approved or declined.
-pub(crate) fn decline(core: &Core, device_code: &str) -> Result<(), Refusal> {
-    let mut devices = core.grants.devices();
+pub(crate) fn decline(state: &State, device_code: &str) -> Result<(), Refusal> {
+    let mut devices = state.grants.devices();
     let device = devices.get_mut(device_code).filter(|device| device.is_pending());
     device.ok_or_else(|| Refusal::new(70018))?.progress = Progress::Declined;
     Ok(())

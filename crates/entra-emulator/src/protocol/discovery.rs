@@ -91,7 +91,7 @@ pub(crate) fn keys(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint
         }
     };
     let keys = exchange
-        .core
+        .state
         .keys
         .published()
         .into_iter()

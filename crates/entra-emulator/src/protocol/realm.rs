@@ -46,7 +46,7 @@ pub(crate) fn is_named_by(audience: &str, realm: &Realm<'_>, exchange: &Exchange
         _ => (path, false),
     };
     let is_tenant = |name: &str| {
-        let directory = &exchange.core.directory;
+        let directory = &exchange.state.directory;
         (realm.is_shared && ["common", "organizations"].contains(&name))
             || directory.tenant(name).is_some_and(|named| named.id == tenant.id)
     };
@@ -97,11 +97,11 @@ fn is_api_version(query: &str) -> bool {
 /// Returns whether a host is the emulator as the client reaches it, by either listener, or Entra's
 /// public cloud.
 fn is_service(scheme: &str, authority: &str, exchange: &Exchange<'_>) -> bool {
-    let core = exchange.core;
+    let state = exchange.state;
     let origin = format!("{scheme}://{authority}");
     let is_asked = !exchange.event.host.is_empty() && authority.eq_ignore_ascii_case(&exchange.event.host);
     let is_web = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
-    let listeners = [Some(&core.base_url), core.tls_url.as_ref()];
+    let listeners = [Some(&state.base_url), state.tls_url.as_ref()];
     (is_asked && is_web)
         || listeners.into_iter().flatten().any(|url| is_same_machine(&origin, url))
         || (scheme.eq_ignore_ascii_case("https") && (is_public_cloud(authority) || is_regional(authority)))

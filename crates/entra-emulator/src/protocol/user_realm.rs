@@ -59,7 +59,7 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, user: Option<&st
 /// tenant's domain or that of one of its users.
 fn managed_domain<'a>(exchange: &Exchange<'a>, login: &str) -> Option<(&'a str, &'a Tenant)> {
     let (_, domain) = login.rsplit_once('@')?;
-    exchange.core.directory.tenants.iter().find_map(|tenant| {
+    exchange.state.directory.tenants.iter().find_map(|tenant| {
         let users = tenant.users.iter().flatten();
         let of_users = users.filter_map(|user| user.user_principal_name.rsplit_once('@'));
         std::iter::once(tenant.domain.as_str())

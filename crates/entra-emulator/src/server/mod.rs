@@ -31,7 +31,7 @@ use crate::server::body::WireBody;
 pub(crate) use crate::server::sockets::Sockets;
 use crate::server::stream::Stream;
 use crate::server::webhooks::Caller;
-use crate::state::Core;
+use crate::state::State;
 use crate::state::fault::{Cut, Delivery};
 use crate::state::recorder::Channel;
 
@@ -50,7 +50,7 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start(
         sockets: Sockets,
-        core: Arc<Core>,
+        state: Arc<State>,
         idle_timeout: Duration,
         paused: bool,
     ) -> Result<Self, Error> {
@@ -88,11 +88,11 @@ impl Server {
                 let _ = resumed.await;
                 let webhooks = Caller::new();
                 // It ends with the runtime.
-                tokio::spawn(webhooks.clone().notify(Arc::clone(&core)));
+                tokio::spawn(webhooks.clone().notify(Arc::clone(&state)));
                 if let Some(listener) = control {
                     // With room of its own: it must be reached where clients have taken all of theirs.
                     let shared = Shared {
-                        core: Arc::clone(&core),
+                        state: Arc::clone(&state),
                         idle_timeout: idle_timeout.min(CONTROL_PATIENCE),
                         room: Arc::new(Semaphore::new(MOST_CONTROLS)),
                         webhooks: webhooks.clone(),
@@ -106,7 +106,7 @@ impl Server {
                     });
                 }
                 let shared = Shared {
-                    core,
+                    state,
                     idle_timeout,
                     room: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
                     webhooks,
@@ -182,7 +182,7 @@ enum Door {
 
 #[derive(Clone)]
 struct Shared {
-    core: Arc<Core>,
+    state: Arc<State>,
     idle_timeout: Duration,
     room: Arc<Semaphore>,
     webhooks: Caller,
@@ -242,7 +242,7 @@ async fn answer(
     door: Door,
     reset: Arc<AtomicBool>,
 ) -> Result<Response<WireBody>, Broken> {
-    let core = &shared.core;
+    let state = &shared.state;
     let (parts, body) = request.into_parts();
     let body = match tokio::time::timeout(shared.idle_timeout, read(body)).await {
         Ok(Ok(Some(body))) => body,
@@ -258,13 +258,13 @@ async fn answer(
     let mut request = Request::from_parts(parts, body);
     let response = match door {
         Door::Service(channel) => {
-            if let Some(call) = activity::validation(core, &request, channel) {
+            if let Some(call) = activity::validation(state, &request, channel) {
                 let is_valid = shared.webhooks.call(call).await;
                 request.extensions_mut().insert(Validated(is_valid));
             }
-            router::handle(core, request, channel)
+            router::handle(state, request, channel)
         }
-        Door::Control => control::answer(core, &request),
+        Door::Control => control::answer(state, &request),
     };
     let delivery = response.extensions().get::<Delivery>().cloned().unwrap_or_default();
     if let Some(latency) = delivery.latency {

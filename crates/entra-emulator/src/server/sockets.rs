@@ -1,4 +1,4 @@
-//! The listening sockets, bound before the core exists because the core names their ports.
+//! The listening sockets, bound before the state exists because the state names their ports.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 use crate::api::activity::{Call, is_loopback};
-use crate::state::Core;
+use crate::state::State;
 use crate::time::unix;
 
 /// Makes calls, some at a time.
@@ -39,19 +39,19 @@ impl Caller {
     }
 
     /// Sends notifications when they are due by the emulator's clock, for ever.
-    pub(crate) async fn notify(self, core: Arc<Core>) {
+    pub(crate) async fn notify(self, state: Arc<State>) {
         loop {
-            if !core.subscriptions.has_webhooks() {
-                core.subscriptions.awake.notified().await;
+            if !state.subscriptions.has_webhooks() {
+                state.subscriptions.awake.notified().await;
                 continue;
             }
-            let now = unix(core.clock.now());
-            for notification in core.subscriptions.due(&core, now, self.room.available_permits()) {
-                let (caller, core) = (self.clone(), Arc::clone(&core));
+            let now = unix(state.clock.now());
+            for notification in state.subscriptions.due(&state, now, self.room.available_permits()) {
+                let (caller, state) = (self.clone(), Arc::clone(&state));
                 tokio::spawn(async move {
                     let is_success = caller.call(notification.call.clone()).await;
-                    let (retry, now) = (core.feed.settings.webhook_retry, unix(core.clock.now()));
-                    core.subscriptions.delivered(notification, is_success, retry, now);
+                    let (retry, now) = (state.feed.settings.webhook_retry, unix(state.clock.now()));
+                    state.subscriptions.delivered(notification, is_success, retry, now);
                 });
             }
             // The emulator's clock may be moved at any time.

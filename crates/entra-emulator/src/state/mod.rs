@@ -46,7 +46,7 @@ use crate::state::transactions::Transactions;
 
 /// The complete state of one emulator.
 #[derive(Debug)]
-pub(crate) struct Core {
+pub(crate) struct State {
     pub(crate) directory: Directory,
     pub(crate) seed: u64,
     pub(crate) clock: Clock,
@@ -89,7 +89,7 @@ pub(crate) struct Core {
     ids: Mutex<Generator>,
 }
 
-impl Core {
+impl State {
     pub(crate) fn new(config: Config, clock: Clock, recorder: Recorder, base_url: String) -> Result<Self, Error> {
         config.issuers.check()?;
         config.check()?;

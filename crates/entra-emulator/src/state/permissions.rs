@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 
 use crate::aadsts::Refusal;
 use crate::config::{Api, App, Tenant, User};
-use crate::state::Core;
+use crate::state::State;
 use crate::state::consents::{ALL_USERS, Asked, Granted, Kind};
 
-impl Core {
+impl State {
     /// Returns whether an app has a service principal in a tenant.
     pub(crate) fn is_present(&self, app: &App, tenant: &Tenant) -> bool {
         let here = (app.client_id.clone(), tenant.id.clone());
@@ -133,7 +133,7 @@ impl Core {
     }
 }
 
-impl Core {
+impl State {
     /// Returns every permission of an app: those in its registration, and those granted in
     /// addition.
     pub(crate) fn permissions(&self, app: &App) -> BTreeSet<Asked> {

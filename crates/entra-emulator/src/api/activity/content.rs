@@ -48,7 +48,7 @@ pub(super) fn page(
     gaps: &[Range<u64>],
 ) -> Result<Found, Denial> {
     let now = unix(exchange.now);
-    let feed = &exchange.core.feed;
+    let feed = &exchange.state.feed;
     let contents = feed.contents(tenant, content_type, now);
     let oldest = now.saturating_sub(LIFE) + 1;
     let window = options.window.start.max(oldest)..options.window.end.min(now + 1);
@@ -133,7 +133,7 @@ pub(super) fn find<'a>(exchange: &Exchange<'a>, tenant: &Tenant, id: &str) -> Re
     let malformed = || Denial::new("AF20052", format!("Content ID {} in the URL is invalid.", shown(id)));
     let (content_type, index) = read_id(id).ok_or_else(malformed)?;
     let now = unix(exchange.now);
-    let contents = exchange.core.feed.contents(tenant, content_type, now);
+    let contents = exchange.state.feed.contents(tenant, content_type, now);
     let is_there = index < contents.count() && contents.created(index) <= now;
     if !is_there || content_id(tenant, content_type, &contents, index) != id {
         let message = format!("The specified content ({}) does not exist.", shown(id));

@@ -21,7 +21,7 @@ use crate::bearer::Caller;
 use crate::config::{ContentType, Tenant};
 use crate::exchange::{Exchange, shown};
 use crate::seed::is_guid;
-use crate::state::Core;
+use crate::state::State;
 use crate::state::recorder::{Channel, Lint};
 use crate::state::subscriptions::Key;
 use crate::state::subscriptions::Webhook;
@@ -37,7 +37,7 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -
         Ok(Found { body, next_page }) => {
             let mut response = exchange.answer(StatusCode::OK, "application/json; charset=utf-8", body);
             if let Some(uri) = next_page.and_then(|uri| HeaderValue::from_str(&uri).ok()) {
-                let name = exchange.core.feed.settings.next_page_header.name();
+                let name = exchange.state.feed.settings.next_page_header.name();
                 response.headers_mut().insert(HeaderName::from_static(name), uri);
             }
             response
@@ -48,8 +48,8 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -
 
 /// The call that validates the webhook of a request, if the request starts a subscription with one that can be called. The
 /// server makes it, and puts [`Validated`] among the extensions of the request.
-pub(crate) fn validation(core: &Core, request: &Request<Vec<u8>>, channel: Channel) -> Option<Call> {
-    if !core.feed.settings.plain_webhooks || request.body().is_empty() || request.method() != Method::POST {
+pub(crate) fn validation(state: &State, request: &Request<Vec<u8>>, channel: Channel) -> Option<Call> {
+    if !state.feed.settings.plain_webhooks || request.body().is_empty() || request.method() != Method::POST {
         return None;
     }
     let path: Vec<&str> = request
@@ -67,10 +67,10 @@ pub(crate) fn validation(core: &Core, request: &Request<Vec<u8>>, channel: Chann
         return None;
     }
     // Judged twice, and recorded once, with the outcome of the call.
-    let mut exchange = Exchange::new(core, request.clone(), channel);
+    let mut exchange = Exchange::new(state, request.clone(), channel);
     let caller = caller(&mut exchange, tenant).ok()?;
     let (_, webhook) = wanted(&exchange, &caller).ok()?;
-    let code = core.ids().opaque(32);
+    let code = state.ids().opaque(32);
     webhook?.validation(code)
 }
 
@@ -82,18 +82,18 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Fou
     }
     let lower: Vec<String> = path.iter().map(|segment| segment.to_ascii_lowercase()).collect();
     let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
-    let (core, tenant) = (exchange.core, caller.tenant);
+    let (state, tenant) = (exchange.state, caller.tenant);
     let now = unix(exchange.now);
-    let most = u64::from(core.feed.settings.requests_per_minute);
+    let most = u64::from(state.feed.settings.requests_per_minute);
     // Requests that name no publisher share one quota.
     let counted = publisher.as_ref().map_or("", |_| tenant.id.as_str());
-    if core.activity_quota.take(counted, most, now).is_err() {
+    if state.activity_quota.take(counted, most, now).is_err() {
         let method = method(&exchange.method, &lower);
         let publisher = publisher.unwrap_or_else(|| NO_PUBLISHER.to_owned());
         let message = format!("Too many requests. Method={method}, PublisherId={publisher}");
         return Err(Denial::new("AF429", message));
     }
-    let subscriptions = &core.subscriptions;
+    let subscriptions = &state.subscriptions;
     let key = |content_type: ContentType| Key::new(tenant, caller.claims.client_id(), content_type);
     match (&exchange.method, lower.as_slice()) {
         (&Method::GET, ["subscriptions", "list"]) => {
@@ -104,7 +104,7 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Fou
         (&Method::POST, ["subscriptions", "stop"]) => {
             let content_type = Options::read(exchange, &[CONTENT_TYPE])?.content_type()?;
             check_content_type(&caller, content_type)?;
-            let count = core.feed.count(tenant, content_type, now);
+            let count = state.feed.count(tenant, content_type, now);
             subscriptions.stop(&key(content_type), count)?;
             Ok(Found::bytes(Vec::new()))
         }
@@ -148,7 +148,7 @@ fn judge(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Result<Fou
 /// Starts a subscription. A webhook that can be called has been called before: see [`validation`].
 fn start(exchange: &mut Exchange<'_>, caller: &Caller<'_>) -> Result<Found, Denial> {
     let (key, webhook) = wanted(exchange, caller)?;
-    let core = exchange.core;
+    let state = exchange.state;
     let mut is_called = false;
     if let Some(webhook) = &webhook {
         match exchange.validated.filter(|_| webhook.loopback().is_some()) {
@@ -160,8 +160,8 @@ fn start(exchange: &mut Exchange<'_>, caller: &Caller<'_>) -> Result<Found, Deni
         }
     }
     let now = unix(exchange.now);
-    let next = core.feed.count(caller.tenant, key.content_type, now);
-    let shown = core
+    let next = state.feed.count(caller.tenant, key.content_type, now);
+    let shown = state
         .subscriptions
         .start(key, webhook, &exchange.origin, is_called, next, now);
     Ok(shown.into())
@@ -171,29 +171,29 @@ fn start(exchange: &mut Exchange<'_>, caller: &Caller<'_>) -> Result<Found, Deni
 fn wanted(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Result<(Key, Option<Webhook>), Denial> {
     let content_type = Options::read(exchange, &[CONTENT_TYPE])?.content_type()?;
     check_content_type(caller, content_type)?;
-    let core = exchange.core;
+    let state = exchange.state;
     let now = unix(exchange.now);
-    let webhook = Webhook::read(&exchange.body, now, core.feed.settings.plain_webhooks)?;
+    let webhook = Webhook::read(&exchange.body, now, state.feed.settings.plain_webhooks)?;
     let key = Key::new(caller.tenant, caller.claims.client_id(), content_type);
-    core.subscriptions.check_start(&key, webhook.as_ref(), now)?;
+    state.subscriptions.check_start(&key, webhook.as_ref(), now)?;
     Ok((key, webhook))
 }
 
 /// One page of the attempts to notify a webhook.
 fn notifications(exchange: &Exchange<'_>, tenant: &Tenant, key: &Key, options: &Options) -> Result<Found, Denial> {
-    let core = exchange.core;
+    let state = exchange.state;
     let now = unix(exchange.now);
-    let contents = core.feed.contents(tenant, key.content_type, now);
+    let contents = state.feed.contents(tenant, key.content_type, now);
     let from = match &options.next_page {
         None => 0,
         Some(text) => content::read_attempts_page(&contents, text)
             .ok_or_else(|| Denial::new("AF20031", format!("Invalid nextPage Input: {}.", shown(text))))?,
     };
     let place = Place::new(&exchange.origin, tenant, key.content_type);
-    let mut attempts = core
+    let mut attempts = state
         .subscriptions
-        .attempts(key, core, &place, &options.window, from, now);
-    let size = core.feed.settings.page_size as usize;
+        .attempts(key, state, &place, &options.window, from, now);
+    let size = state.feed.settings.page_size as usize;
     let next = attempts.get(size).map(|(number, _)| *number);
     attempts.truncate(size);
     let items: Vec<Value> = attempts.into_iter().map(|(_, item)| item).collect();
@@ -209,7 +209,7 @@ fn notifications(exchange: &Exchange<'_>, tenant: &Tenant, key: &Key, options: &
 fn caller<'a>(exchange: &mut Exchange<'a>, tenant: &str) -> Result<Caller<'a>, Denial> {
     let caller = Caller::of(exchange, OFFICE_MANAGEMENT)?;
     exchange.event.tenant = Some(tenant.to_owned());
-    check_tenant(exchange.core, tenant, caller.tenant)?;
+    check_tenant(exchange.state, tenant, caller.tenant)?;
     check_permission(&caller, "ActivityFeed.Read")?;
     Ok(caller)
 }
@@ -236,13 +236,13 @@ fn check_permission(caller: &Caller<'_>, name: &str) -> Result<(), Denial> {
 }
 
 /// Compares the tenant in the URL with that of the token.
-fn check_tenant(core: &Core, tenant: &str, from: &Tenant) -> Result<(), Denial> {
+fn check_tenant(state: &State, tenant: &str, from: &Tenant) -> Result<(), Denial> {
     let named = shown(tenant);
     if !is_guid(tenant) {
         let message = format!("The tenant ID passed in the URL ({named}) is not a valid GUID.");
         return Err(Denial::new("AF20013", message));
     }
-    let Some(known) = core.directory.tenant(tenant) else {
+    let Some(known) = state.directory.tenant(tenant) else {
         let message = format!("Specified tenant ID ({named}) does not exist in the system or has been deleted.");
         return Err(Denial::new("AF20011", message));
     };

@@ -8,7 +8,7 @@ use crate::api::activity::content::{Place, moment};
 use crate::api::activity::denial::Denial;
 use crate::api::activity::webhook::Call;
 use crate::config::{ContentType, Tenant};
-use crate::state::Core;
+use crate::state::State;
 use crate::state::subscriptions::{Attempt, Hook, Key, Subscription, Subscriptions, Webhook};
 
 /// Notifications that are due, with the webhook that they are for.
@@ -23,9 +23,9 @@ pub(crate) struct Notification {
 impl Subscriptions {
     /// The enabled ones of an app in a tenant. What was stopped is not listed.
     pub(super) fn list(&self, tenant: &Tenant, client_id: &str, now: u64) -> Vec<Value> {
-        let state = self.state();
+        let registry = self.state();
         let shown = |content_type: ContentType| {
-            let subscription = state.subscriptions.get(&Key::new(tenant, client_id, content_type))?;
+            let subscription = registry.subscriptions.get(&Key::new(tenant, client_id, content_type))?;
             let is_enabled = subscription.stopped.is_none();
             is_enabled.then(|| subscription.shown(content_type, now))
         };
@@ -37,8 +37,12 @@ impl Subscriptions {
     /// # Errors
     /// AF20024.
     pub(super) fn check_start(&self, key: &Key, webhook: Option<&Webhook>, now: u64) -> Result<(), Denial> {
-        let state = self.state();
-        let Some(current) = state.subscriptions.get(key).filter(|current| current.stopped.is_none()) else {
+        let registry = self.state();
+        let Some(current) = registry
+            .subscriptions
+            .get(key)
+            .filter(|current| current.stopped.is_none())
+        else {
             return Ok(());
         };
         let hook = current.hook.as_ref();
@@ -60,11 +64,11 @@ impl Subscriptions {
         next: u64,
         now: u64,
     ) -> Value {
-        let mut state = self.state();
-        state.serial += 1;
-        let serial = state.serial;
+        let mut registry = self.state();
+        registry.serial += 1;
+        let serial = registry.serial;
         let content_type = key.content_type;
-        let subscription = state.subscriptions.entry(key).or_default();
+        let subscription = registry.subscriptions.entry(key).or_default();
         if let Some(stopped) = subscription.stopped.take() {
             subscription.gaps.push(stopped..next);
             let surplus = subscription.gaps.len().saturating_sub(MOST_GAPS);
@@ -82,7 +86,7 @@ impl Subscriptions {
             is_disabled: false,
         });
         let shown = subscription.shown(content_type, now);
-        drop(state);
+        drop(registry);
         self.awake.notify_one();
         shown
     }
@@ -92,8 +96,8 @@ impl Subscriptions {
     /// # Errors
     /// AF20022 for a subscription that was never started, AF20023 for one that was stopped.
     pub(super) fn stop(&self, key: &Key, count: u64) -> Result<(), Denial> {
-        let mut state = self.state();
-        let subscription = state.subscriptions.get_mut(key).ok_or_else(never_started)?;
+        let mut registry = self.state();
+        let subscription = registry.subscriptions.get_mut(key).ok_or_else(never_started)?;
         if subscription.stopped.is_some() {
             return Err(stopped());
         }
@@ -107,8 +111,8 @@ impl Subscriptions {
     /// # Errors
     /// AF20022 for a subscription that was never started, AF20023 for one that was stopped.
     pub(super) fn gaps(&self, key: &Key) -> Result<Vec<Range<u64>>, Denial> {
-        let state = self.state();
-        let subscription = state.subscriptions.get(key).ok_or_else(never_started)?;
+        let registry = self.state();
+        let subscription = registry.subscriptions.get(key).ok_or_else(never_started)?;
         match subscription.stopped {
             Some(_) => Err(stopped()),
             None => Ok(subscription.gaps.clone()),
@@ -120,22 +124,22 @@ impl Subscriptions {
     pub(super) fn attempts(
         &self,
         key: &Key,
-        core: &Core,
+        state: &State,
         place: &Place<'_>,
         window: &Range<u64>,
         from: u64,
         now: u64,
     ) -> Vec<(u64, Value)> {
-        let contents = core.feed.contents(place.tenant, key.content_type, now);
-        let state = self.state();
-        let Some(subscription) = state.subscriptions.get(key) else {
+        let contents = state.feed.contents(place.tenant, key.content_type, now);
+        let registry = self.state();
+        let Some(subscription) = registry.subscriptions.get(key) else {
             return Vec::new();
         };
         let attempts = subscription.attempts.iter();
         let attempts =
             attempts.filter(|attempt| attempt.number >= from && window.contains(&contents.created(attempt.content)));
         // One more than a page, to know whether there is another.
-        let attempts = attempts.take(core.feed.settings.page_size as usize + 1);
+        let attempts = attempts.take(state.feed.settings.page_size as usize + 1);
         let item = |attempt: &Attempt| {
             let mut item = place.item(&contents, attempt.content);
             item["notificationSent"] = moment(attempt.sent).into();
@@ -147,8 +151,8 @@ impl Subscriptions {
 
     /// Whether any webhook is called at all.
     pub(crate) fn has_webhooks(&self) -> bool {
-        let state = self.state();
-        let mut hooks = state
+        let registry = self.state();
+        let mut hooks = registry
             .subscriptions
             .values()
             .filter_map(|subscription| subscription.hook.as_ref());
@@ -156,22 +160,22 @@ impl Subscriptions {
     }
 
     /// Takes the notifications that are due now, at most this many. Each is followed by [`delivered`](Self::delivered).
-    pub(crate) fn due(&self, core: &Core, now: u64, most: usize) -> Vec<Notification> {
-        let mut state = self.state();
-        let hooks = state.subscriptions.iter_mut();
+    pub(crate) fn due(&self, state: &State, now: u64, most: usize) -> Vec<Notification> {
+        let mut registry = self.state();
+        let hooks = registry.subscriptions.iter_mut();
         let hooks = hooks.filter_map(|(key, subscription)| Some((key, subscription.hook.as_mut()?)));
         let notify = |(key, hook): (&Key, &mut Hook)| {
             // Nearly always there is nothing to send, and this is asked many times a second for each webhook.
             if !hook.is_due(now) {
                 return None;
             }
-            let tenant = core.directory.tenant(&key.tenant)?;
-            let count = core.feed.count(tenant, key.content_type, now);
+            let tenant = state.directory.tenant(&key.tenant)?;
+            let count = state.feed.count(tenant, key.content_type, now);
             let batch = hook.next..count.min(hook.next + MOST_ITEMS);
             if batch.is_empty() {
                 return None;
             }
-            let contents = core.feed.contents(tenant, key.content_type, now);
+            let contents = state.feed.contents(tenant, key.content_type, now);
             let place = Place::new(&hook.origin, tenant, key.content_type);
             let items = batch.clone().map(|index| {
                 let mut item = place.item(&contents, index);
@@ -199,8 +203,8 @@ impl Subscriptions {
 
     /// Notes how a notification ended. After a failure the next attempt waits, each time twice as long.
     pub(crate) fn delivered(&self, notification: Notification, is_success: bool, retry: u64, now: u64) {
-        let mut state = self.state();
-        let Some(subscription) = state.subscriptions.get_mut(&notification.key) else {
+        let mut registry = self.state();
+        let Some(subscription) = registry.subscriptions.get_mut(&notification.key) else {
             return;
         };
         for content in notification.contents.clone() {

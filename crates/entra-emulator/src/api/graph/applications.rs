@@ -59,21 +59,21 @@ fn all(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Vec<Registration> {
 
 /// The applications that are present in a tenant.
 pub(super) fn present<'a>(exchange: &Exchange<'a>, tenant: &Tenant) -> Vec<&'a App> {
-    let core = exchange.core;
-    let apps = core.directory.apps.iter();
-    apps.filter(|app| core.is_present(app, tenant)).collect()
+    let state = exchange.state;
+    let apps = state.directory.apps.iter();
+    apps.filter(|app| state.is_present(app, tenant)).collect()
 }
 
 impl Registration {
     fn of(exchange: &Exchange<'_>, app: &App) -> Self {
-        let core = exchange.core;
-        let api = core.directory.apis.iter().find(|api| api.app_id == app.client_id);
+        let state = exchange.state;
+        let api = state.directory.apis.iter().find(|api| api.app_id == app.client_id);
         Self {
             app: app.clone(),
-            publisher_domain: core.directory.home(app).map(|home| home.domain.clone()),
+            publisher_domain: state.directory.home(app).map(|home| home.domain.clone()),
             identifier_uris: api.map(|api| api.identifiers.clone()).unwrap_or_default(),
-            app_roles: app_roles(core.seed, api),
-            scopes: scopes(core.seed, api),
+            app_roles: app_roles(state.seed, api),
+            scopes: scopes(state.seed, api),
             key_credentials: key_credentials(exchange, app),
             required_access: required_access(exchange, app),
         }
@@ -117,7 +117,7 @@ pub(super) fn audience(app: &App) -> &'static str {
 
 /// The certificates of an application, without their keys: Graph returns those only where a query selects them.
 pub(super) fn key_credentials(exchange: &Exchange<'_>, app: &App) -> Value {
-    let certificates = exchange.core.directory.certificates(app).iter();
+    let certificates = exchange.state.directory.certificates(app).iter();
     let credentials = certificates.zip(&app.key_credentials).map(|(certificate, credential)| {
         json!({
             "customKeyIdentifier": STANDARD.encode(&certificate.sha1),
@@ -135,17 +135,22 @@ pub(super) fn key_credentials(exchange: &Exchange<'_>, app: &App) -> Value {
 
 /// What an application asks for, by API.
 fn required_access(exchange: &Exchange<'_>, app: &App) -> Value {
-    let core = exchange.core;
-    let asked = |api: &Api, name: &str| core.directory.api(name).is_some_and(|named| named.app_id == api.app_id);
+    let state = exchange.state;
+    let asked = |api: &Api, name: &str| {
+        state
+            .directory
+            .api(name)
+            .is_some_and(|named| named.app_id == api.app_id)
+    };
     let of_api = |api: &Api| {
         let roles = app.requested.iter().filter(|role| asked(api, &role.api));
-        let roles = roles.map(|role| json!({"id": role_id(core.seed, api, &role.role), "type": "Role"}));
+        let roles = roles.map(|role| json!({"id": role_id(state.seed, api, &role.role), "type": "Role"}));
         let scopes = app.requested_scopes.iter().filter(|scope| asked(api, &scope.api));
-        let scopes = scopes.map(|scope| json!({"id": scope_id(core.seed, api, &scope.scope), "type": "Scope"}));
+        let scopes = scopes.map(|scope| json!({"id": scope_id(state.seed, api, &scope.scope), "type": "Scope"}));
         let access: Vec<Value> = roles.chain(scopes).collect();
         (!access.is_empty()).then(|| json!({"resourceAppId": api.app_id, "resourceAccess": access}))
     };
-    Value::Array(core.directory.apis.iter().filter_map(of_api).collect())
+    Value::Array(state.directory.apis.iter().filter_map(of_api).collect())
 }
 
 /// The application permissions that an API defines.

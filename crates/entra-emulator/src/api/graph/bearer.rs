@@ -40,9 +40,9 @@ impl Caller<'_> {
 pub(crate) fn caller<'a>(exchange: &mut Exchange<'a>) -> Result<Caller<'a>, Denial> {
     let bearer::Caller { tenant, claims } = bearer::Caller::of(exchange, GRAPH_APP_ID)?;
     let client_id = claims.client_id().to_owned();
-    if let Some(most) = exchange.core.graph_requests_per_minute {
+    if let Some(most) = exchange.state.graph_requests_per_minute {
         let by = format!("{} {client_id}", tenant.id);
-        let quota = &exchange.core.graph_quota;
+        let quota = &exchange.state.graph_quota;
         quota.take(&by, most, unix(exchange.now)).map_err(Denial::throttled)?;
     }
     Ok(Caller {

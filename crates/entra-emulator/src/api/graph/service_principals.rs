@@ -87,7 +87,7 @@ fn find(exchange: &Exchange<'_>, caller: &Caller<'_>, key: &Key<'_>) -> Option<S
 /// Every service principal of the caller's tenant: of the applications that are present there, then of the APIs.
 pub(super) fn all(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Vec<ServicePrincipal> {
     let tenant = caller.tenant;
-    let directory = &exchange.core.directory;
+    let directory = &exchange.state.directory;
     let present = applications::present(exchange, tenant);
     let apis = directory.apis.iter();
     // The API of an application that is present has the application's service principal.
@@ -98,7 +98,7 @@ pub(super) fn all(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Vec<ServicePr
 }
 
 fn of_app(exchange: &Exchange<'_>, app: &App) -> ServicePrincipal {
-    let directory = &exchange.core.directory;
+    let directory = &exchange.state.directory;
     let api = directory.apis.iter().find(|api| api.app_id == app.client_id);
     let mut names = vec![app.client_id.clone()];
     names.extend(api.iter().flat_map(|api| api.identifiers.iter().cloned()));
@@ -112,20 +112,20 @@ fn of_app(exchange: &Exchange<'_>, app: &App) -> ServicePrincipal {
         audience: applications::audience(app),
         names,
         reply_urls: app.redirect_uris.clone(),
-        app_roles: app_roles(exchange.core.seed, api),
-        scopes: scopes(exchange.core.seed, api),
+        app_roles: app_roles(exchange.state.seed, api),
+        scopes: scopes(exchange.state.seed, api),
         key_credentials: key_credentials(exchange, app),
     }
 }
 
 fn of_api(exchange: &Exchange<'_>, tenant: &Tenant, api: &Api) -> ServicePrincipal {
-    let core = exchange.core;
-    let known = core.directory.apis.split_at(core.directory.own_api).0;
+    let state = exchange.state;
+    let known = state.directory.apis.split_at(state.directory.own_api).0;
     let is_microsoft = known.iter().any(|known| known.app_id == api.app_id);
     let mut names = vec![api.app_id.clone()];
     names.extend(api.identifiers.iter().cloned());
     ServicePrincipal {
-        id: Generator::named(core.seed, &format!("service principal {} {}", tenant.id, api.app_id)).guid(),
+        id: Generator::named(state.seed, &format!("service principal {} {}", tenant.id, api.app_id)).guid(),
         app_id: api.app_id.clone(),
         display_name: api.name.clone(),
         is_enabled: true,
@@ -133,7 +133,7 @@ fn of_api(exchange: &Exchange<'_>, tenant: &Tenant, api: &Api) -> ServicePrincip
         owner: if is_microsoft {
             MICROSOFT.to_owned()
         } else {
-            core.first_tenant().id.clone()
+            state.first_tenant().id.clone()
         },
         audience: if is_microsoft {
             "AzureADMultipleOrgs"
@@ -142,14 +142,14 @@ fn of_api(exchange: &Exchange<'_>, tenant: &Tenant, api: &Api) -> ServicePrincip
         },
         names,
         reply_urls: Vec::new(),
-        app_roles: app_roles(core.seed, Some(api)),
-        scopes: scopes(core.seed, Some(api)),
+        app_roles: app_roles(state.seed, Some(api)),
+        scopes: scopes(state.seed, Some(api)),
         key_credentials: json!([]),
     }
 }
 
 fn all_assignments(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Vec<Assignment> {
-    let core = exchange.core;
+    let state = exchange.state;
     let principals = all(exchange, caller);
     let named = |app_id: &str| {
         let found = principals.iter().find(|principal| principal.app_id == app_id);
@@ -158,13 +158,13 @@ fn all_assignments(exchange: &Exchange<'_>, caller: &Caller<'_>) -> Vec<Assignme
     let present = applications::present(exchange, caller.tenant);
     let held = present
         .iter()
-        .flat_map(|app| core.directory.apis.iter().map(move |api| (*app, api)));
+        .flat_map(|app| state.directory.apis.iter().map(move |api| (*app, api)));
     let assignments = held.flat_map(|(app, api)| {
-        let roles = core.roles(app, api, caller.tenant).into_iter();
+        let roles = state.roles(app, api, caller.tenant).into_iter();
         roles.filter_map(|role| {
             Some(Assignment {
-                id: Generator::named(core.seed, &format!("assignment {} {role}", app.client_id)).opaque(43),
-                role: role_id(core.seed, api, &role),
+                id: Generator::named(state.seed, &format!("assignment {} {role}", app.client_id)).opaque(43),
+                role: role_id(state.seed, api, &role),
                 principal: named(&app.client_id)?,
                 resource: named(&api.app_id)?,
             })

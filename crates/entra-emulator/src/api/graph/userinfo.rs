@@ -61,7 +61,7 @@ fn claims(exchange: &Exchange<'_>, caller: &Caller<'_>, user: &User, profile: bo
     let mut claims = Map::new();
     let mut put = |name: &str, value: &str| claims.insert(name.to_owned(), json!(value));
     // The subject of ID tokens: another one for each app.
-    put("sub", &subject(exchange.core.seed, &caller.client_id, user));
+    put("sub", &subject(exchange.state.seed, &caller.client_id, user));
     if profile {
         let (given, family) = user.names();
         put("name", &user.display_name);

@@ -161,7 +161,7 @@ impl Ids {
 
 fn generator(exchange: &Exchange<'_>, caller: &Caller<'_>, device: &ManagedDevice, what: &str) -> Generator {
     let name = format!("{what} {} {}", caller.tenant.id, device.name);
-    Generator::named(exchange.core.seed, &name)
+    Generator::named(exchange.state.seed, &name)
 }
 
 type Users<'a> = HashMap<&'a str, &'a User>;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::aadsts::Refusal;
 use crate::config::{App, Tenant, User};
 use crate::protocol::device;
-use crate::state::Core;
+use crate::state::State;
 use crate::state::authorization::{Ask, Prompt};
 use crate::state::consents::{Asked, Kind};
 use crate::state::permissions::delegated;
@@ -27,8 +27,8 @@ pub(crate) enum Next {
 /// # Errors
 /// Returns 700016 if the app cannot be used in the user's tenant, 650057 for a resource that the
 /// registration does not request, and the error of an invalid scope.
-pub(crate) fn next(core: &Core, goal: &Goal, app: &App, tenant: &Tenant, user: &User) -> Result<Next, Refusal> {
-    if !core.directory.may_enter(app, tenant) {
+pub(crate) fn next(state: &State, goal: &Goal, app: &App, tenant: &Tenant, user: &User) -> Result<Next, Refusal> {
+    if !state.directory.may_enter(app, tenant) {
         return Err(Refusal::new(700016).with(&app.client_id).with(&tenant.name));
     }
     let ask = |asked: Vec<Asked>, for_everyone: bool, refused: bool| {
@@ -42,8 +42,8 @@ pub(crate) fn next(core: &Core, goal: &Goal, app: &App, tenant: &Tenant, user: &
     let request = match goal {
         Goal::App(request) => request,
         Goal::Device { device_code, .. } => {
-            let target = device::target(core, device_code).ok_or_else(|| Refusal::new(70019))?;
-            let wanted = wanted(core, app, tenant, user, &target)?;
+            let target = device::target(state, device_code).ok_or_else(|| Refusal::new(70019))?;
+            let wanted = wanted(state, app, tenant, user, &target)?;
             // Always asked: users who enter a code must see which app they approve.
             let refused = wanted.is_needed && wanted.is_refused(user);
             return Ok(ask(wanted.missing(), false, refused));
@@ -52,14 +52,14 @@ pub(crate) fn next(core: &Core, goal: &Goal, app: &App, tenant: &Tenant, user: &
     match &request.ask {
         Ask::AdminConsent { version, scopes } => {
             let asked = match version {
-                Endpoint::V1 => core.registered(app),
-                Endpoint::V2 => named(core, app, scopes, tenant, true)?,
+                Endpoint::V1 => state.registered(app),
+                Endpoint::V2 => named(state, app, scopes, tenant, true)?,
             };
             Ok(ask(asked, true, !user.admin))
         }
-        Ask::SignIn(_) if request.prompt == Prompt::AdminConsent => Ok(ask(core.registered(app), true, !user.admin)),
+        Ask::SignIn(_) if request.prompt == Prompt::AdminConsent => Ok(ask(state.registered(app), true, !user.admin)),
         Ask::SignIn(sign_in) => {
-            let wanted = wanted(core, app, tenant, user, &sign_in.target)?;
+            let wanted = wanted(state, app, tenant, user, &sign_in.target)?;
             if !wanted.is_needed && request.prompt != Prompt::Consent {
                 return Ok(Next::Finish);
             }
@@ -74,7 +74,7 @@ pub(crate) fn next(core: &Core, goal: &Goal, app: &App, tenant: &Tenant, user: &
 }
 
 /// Returns the OpenID Connect scopes of a request, for the consent page.
-pub(crate) fn basics(core: &Core, goal: &Goal) -> Vec<&'static str> {
+pub(crate) fn basics(state: &State, goal: &Goal) -> Vec<&'static str> {
     let of_target = |target: &Target| match target {
         Target::V1 { .. } => vec!["openid", "profile"],
         Target::V2(scopes) => scopes.oidc().to_vec(),
@@ -84,7 +84,7 @@ pub(crate) fn basics(core: &Core, goal: &Goal) -> Vec<&'static str> {
             Ask::SignIn(sign_in) => of_target(&sign_in.target),
             Ask::AdminConsent { scopes, .. } => scopes.oidc().to_vec(),
         },
-        Goal::Device { device_code, .. } => device::target(core, device_code)
+        Goal::Device { device_code, .. } => device::target(state, device_code)
             .as_ref()
             .map(of_target)
             .unwrap_or_default(),
@@ -92,14 +92,14 @@ pub(crate) fn basics(core: &Core, goal: &Goal) -> Vec<&'static str> {
 }
 
 /// Returns the scopes that an administrator consented to on v2, in the format of the response.
-pub(crate) fn granted(core: &Core, app: &App, scopes: &Scopes) -> String {
+pub(crate) fn granted(state: &State, app: &App, scopes: &Scopes) -> String {
     let mut names = Vec::new();
     for permission in &scopes.permissions {
         match &permission.name {
             Some(_) => names.push(permission.text.clone()),
             None => {
-                let api = core.directory.api(&permission.resource);
-                let of_api = core
+                let api = state.directory.api(&permission.resource);
+                let of_api = state
                     .registered(app)
                     .into_iter()
                     .filter(|asked| api.is_some_and(|api| api.app_id == asked.api));
@@ -131,24 +131,24 @@ impl Wanted {
     }
 }
 
-fn wanted(core: &Core, app: &App, tenant: &Tenant, user: &User, target: &Target) -> Result<Wanted, Refusal> {
-    let is_present = core.is_present(app, tenant);
+fn wanted(state: &State, app: &App, tenant: &Tenant, user: &User, target: &Target) -> Result<Wanted, Refusal> {
+    let is_present = state.is_present(app, tenant);
     let with_state = |asked: Vec<Asked>| -> Vec<(Asked, bool)> {
-        let state = |asked: &Asked| core.has(app, tenant, user, asked);
-        asked.into_iter().map(|asked| (asked.clone(), state(&asked))).collect()
+        let has = |asked: &Asked| state.has(app, tenant, user, asked);
+        asked.into_iter().map(|asked| (asked.clone(), has(&asked))).collect()
     };
     match target {
         // v1 does not know scopes: it requests all registered permissions at once. Application
         // permissions are included if the app is not present in the tenant yet or the user is an
         // administrator.
         Target::V1 { resource } => {
-            let registered = core.registered(app).into_iter();
+            let registered = state.registered(app).into_iter();
             let asked = registered.filter(|asked| asked.kind == Kind::Delegated || !is_present || user.admin);
             let asked = with_state(asked.collect());
             let mut is_needed = !is_present;
             if let Some(resource) = resource {
-                let api = core.directory.find_api(resource, &tenant.name)?;
-                core.check_listed(app, api, tenant, user)?;
+                let api = state.directory.find_api(resource, &tenant.name)?;
+                state.check_listed(app, api, tenant, user)?;
                 is_needed |= asked
                     .iter()
                     .any(|(asked, has)| asked.api == api.app_id && asked.kind == Kind::Delegated && !has);
@@ -156,13 +156,13 @@ fn wanted(core: &Core, app: &App, tenant: &Tenant, user: &User, target: &Target)
             Ok(Wanted { asked, is_needed })
         }
         Target::V2(scopes) => {
-            let asked = with_state(named(core, app, scopes, tenant, false)?);
+            let asked = with_state(named(state, app, scopes, tenant, false)?);
             let mut is_missing = asked.iter().any(|(_, has)| !has);
             for permission in scopes.permissions.iter().filter(|permission| permission.name.is_none()) {
-                let (api, _) = permission.resolve(&core.directory, &app.client_id, &tenant.name)?;
-                core.check_listed(app, api, tenant, user)?;
+                let (api, _) = permission.resolve(&state.directory, &app.client_id, &tenant.name)?;
+                state.check_listed(app, api, tenant, user)?;
                 // Any granted scope of this API is sufficient. `prompt=consent` requests more.
-                is_missing &= core.scopes(app, api, tenant, user).is_empty();
+                is_missing &= state.scopes(app, api, tenant, user).is_empty();
             }
             let is_needed = !is_present || is_missing;
             Ok(Wanted { asked, is_needed })
@@ -172,16 +172,16 @@ fn wanted(core: &Core, app: &App, tenant: &Tenant, user: &User, target: &Target)
 
 /// Returns the permissions in a scope parameter: those it names and, for `.default`, the registered
 /// ones. Application permissions are included only if an administrator consents for all users.
-fn named(core: &Core, app: &App, scopes: &Scopes, tenant: &Tenant, with_roles: bool) -> Result<Vec<Asked>, Refusal> {
+fn named(state: &State, app: &App, scopes: &Scopes, tenant: &Tenant, with_roles: bool) -> Result<Vec<Asked>, Refusal> {
     let mut asked = BTreeSet::new();
     for permission in &scopes.permissions {
-        match permission.resolve(&core.directory, &app.client_id, &tenant.name)? {
+        match permission.resolve(&state.directory, &app.client_id, &tenant.name)? {
             (api, Some(_)) if api.app_id == app.client_id => {}
             (api, Some(scope)) => {
                 asked.insert(delegated(api, scope));
             }
             (_, None) => {
-                let registered = core.registered(app).into_iter();
+                let registered = state.registered(app).into_iter();
                 asked.extend(registered.filter(|asked| with_roles || asked.kind == Kind::Delegated));
             }
         }

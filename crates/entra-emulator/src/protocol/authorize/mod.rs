@@ -42,7 +42,7 @@ use crate::protocol::authorize::reply::Answer;
 use crate::protocol::authorize::request::Refused;
 use crate::protocol::device;
 use crate::protocol::token::{authorization_code, id_token, user};
-use crate::state::Core;
+use crate::state::State;
 use crate::state::authorization::{Ask, Prompt, Request};
 use crate::state::consents::Kind;
 use crate::state::recorder::{Endpoint, parameters};
@@ -108,7 +108,7 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
         Err(refusal) => return pages::error(exchange, &refusal),
     };
     let id = form.value("transaction").unwrap_or_default();
-    let Some(transaction) = exchange.core.transactions.take(unix(exchange.now), id) else {
+    let Some(transaction) = exchange.state.transactions.take(unix(exchange.now), id) else {
         return pages::error(exchange, &Refusal::new(50089));
     };
     let goal = transaction.goal;
@@ -131,14 +131,14 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
         } if decision == Some("another") => sign_in(exchange, goal),
         Stage::SignIn => {
             let picked = form.value("user").and_then(|name| name.split_once('.'));
-            let found = candidates(exchange.core, &goal)
+            let found = candidates(exchange.state, &goal)
                 .into_iter()
                 .find(|(tenant, user)| picked == Some((&tenant.id, &user.id)));
             match found {
                 Some((tenant, user)) => signed_in(exchange, id, goal, tenant, user),
                 None => {
-                    let wanted = goal.tenant(exchange.core);
-                    let wanted = wanted.and_then(|tenant| exchange.core.directory.tenant(&tenant));
+                    let wanted = goal.tenant(exchange.state);
+                    let wanted = wanted.and_then(|tenant| exchange.state.directory.tenant(&tenant));
                     let place = wanted.map_or("requested", |tenant| &tenant.name);
                     let refusal = Refusal::new(50034).with(form.value("user").unwrap_or_default());
                     pages::error(exchange, &refusal.with(place))
@@ -146,7 +146,7 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
             }
         }
         Stage::Consent { consent, .. } => {
-            let directory = &exchange.core.directory;
+            let directory = &exchange.state.directory;
             let known = directory.user(&consent.user.0, &consent.user.1);
             let app = directory.app(goal.client_id());
             let (Some((tenant, user)), Some(app), Some("accept")) = (known, app, decision) else {
@@ -160,7 +160,7 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
             let for_everyone =
                 consent.for_everyone || (may_be_for_everyone && form.value("organization") == Some("yes"));
             let whose = (!for_everyone).then_some(user);
-            exchange.core.consent(app, tenant, whose, &consent.asked);
+            exchange.state.consent(app, tenant, whose, &consent.asked);
             finish(exchange, goal, app, tenant, user)
         }
     }
@@ -168,8 +168,8 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
 
 /// Returns the users that a sign-in page offers: those of the requested tenant, or of all tenants.
 /// A domain hint excludes all others.
-pub(crate) fn candidates<'a>(core: &'a Core, goal: &Goal) -> Vec<(&'a Tenant, &'a User)> {
-    let wanted = goal.tenant(core);
+pub(crate) fn candidates<'a>(state: &'a State, goal: &Goal) -> Vec<(&'a Tenant, &'a User)> {
+    let wanted = goal.tenant(state);
     let hint = match goal {
         Goal::App(request) => request.domain_hint.as_deref(),
         Goal::Device { .. } => None,
@@ -184,7 +184,7 @@ pub(crate) fn candidates<'a>(core: &'a Core, goal: &Goal) -> Vec<(&'a Tenant, &'
                 || hint == "organizations"
         })
     };
-    let tenants = core.directory.tenants.iter();
+    let tenants = state.directory.tenants.iter();
     tenants
         .filter(|tenant| wanted.as_ref().is_none_or(|wanted| *wanted == tenant.id))
         .flat_map(|tenant| tenant.users.iter().flatten().map(move |user| (tenant, user)))
@@ -193,23 +193,26 @@ pub(crate) fn candidates<'a>(core: &'a Core, goal: &Goal) -> Vec<(&'a Tenant, &'
 }
 
 fn sign_in(exchange: &Exchange<'_>, goal: Goal) -> Response<Vec<u8>> {
-    let users = candidates(exchange.core, &goal);
+    let users = candidates(exchange.state, &goal);
     let way = goal.way();
     let hint = match &goal {
         Goal::App(request) => request.login_hint.clone(),
         Goal::Device { .. } => None,
     };
     let name = exchange
-        .core
+        .state
         .directory
         .app(goal.client_id())
         .map_or("", |app| app.name.as_str());
-    let transaction = exchange.core.transactions.open(unix(exchange.now), goal, Stage::SignIn);
+    let transaction = exchange
+        .state
+        .transactions
+        .open(unix(exchange.now), goal, Stage::SignIn);
     pages::sign_in(exchange, name, &transaction, &users, hint.as_deref(), way)
 }
 
 fn signed_in(exchange: &mut Exchange<'_>, id: &str, goal: Goal, tenant: &Tenant, user: &User) -> Response<Vec<u8>> {
-    let Some(app) = exchange.core.directory.app(goal.client_id()) else {
+    let Some(app) = exchange.state.directory.app(goal.client_id()) else {
         return pages::error(
             exchange,
             &Refusal::new(700016).with(goal.client_id()).with(&tenant.name),
@@ -218,7 +221,7 @@ fn signed_in(exchange: &mut Exchange<'_>, id: &str, goal: Goal, tenant: &Tenant,
     if !user.is_enabled() {
         return pages::error(exchange, &Refusal::new(50057));
     }
-    match consent::next(exchange.core, &goal, app, tenant, user) {
+    match consent::next(exchange.state, &goal, app, tenant, user) {
         Ok(Next::Finish) => finish(exchange, goal, app, tenant, user),
         Ok(Next::Ask(consent)) => ask(exchange, id, goal, consent, app, tenant, user),
         Err(refusal) if refusal.row.code == 700016 => pages::error(exchange, &refusal),
@@ -239,8 +242,8 @@ fn ask(
     user: &User,
 ) -> Response<Vec<u8>> {
     let way = goal.way();
-    let oidc = consent::basics(exchange.core, &goal);
-    let open = &exchange.core.transactions;
+    let oidc = consent::basics(exchange.state, &goal);
+    let open = &exchange.state.transactions;
     let transaction = open.ask(unix(exchange.now), sign_in, goal, consent.clone());
     let page = pages::ConsentPage {
         app,
@@ -287,16 +290,16 @@ fn finish(exchange: &mut Exchange<'_>, goal: Goal, app: &App, tenant: &Tenant, u
             if prompt == Prompt::AdminConsent {
                 answer = answer.with("admin_consent", "True");
             }
-            answer = answer.with("session_state", exchange.core.guid());
+            answer = answer.with("session_state", exchange.state.guid());
         }
         Ask::AdminConsent { version, scopes } => {
             answer = answer.with("admin_consent", "True").with("tenant", tenant.id.as_str());
             if version == Endpoint::V2 {
-                answer = answer.with("scope", consent::granted(exchange.core, app, &scopes));
+                answer = answer.with("scope", consent::granted(exchange.state, app, &scopes));
             }
         }
     }
-    if exchange.core.issuer_in_answers {
+    if exchange.state.issuer_in_answers {
         let issuer = exchange.issuer(tenant, TokenVersion::V2);
         answer = answer.with("iss", issuer);
     }
@@ -307,7 +310,7 @@ fn finish(exchange: &mut Exchange<'_>, goal: Goal, app: &App, tenant: &Tenant, u
 fn decline(exchange: &mut Exchange<'_>, goal: Goal, why: Refusal) -> Response<Vec<u8>> {
     let request = match goal {
         Goal::Device { device_code, .. } => {
-            return match device::decline(exchange.core, &device_code) {
+            return match device::decline(exchange.state, &device_code) {
                 Ok(()) => pages::done(exchange, false),
                 Err(refusal) => pages::error(exchange, &refusal),
             };
@@ -373,10 +376,10 @@ impl Goal {
     }
 
     /// Returns the GUID of the requested tenant, if there is one.
-    fn tenant(&self, core: &Core) -> Option<String> {
+    fn tenant(&self, state: &State) -> Option<String> {
         match self {
             Self::App(request) => request.tenant.clone(),
-            Self::Device { device_code, .. } => device::tenant(core, device_code),
+            Self::Device { device_code, .. } => device::tenant(state, device_code),
         }
     }
 

@@ -98,7 +98,7 @@ pub(crate) struct ConsentPage<'a> {
 
 /// Returns the consent page. The heading has the focus, so that it is read before the buttons.
 pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> Response<Vec<u8>> {
-    let directory = &exchange.core.directory;
+    let directory = &exchange.state.directory;
     let consent = about.consent;
     let is_device = about.way == Way::Stays;
     let title = match (consent.refused, is_device, consent.for_everyone) {
@@ -254,7 +254,7 @@ pub(crate) fn error(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Response<
 /// Returns the list of the app's redirect URIs, for a request that named a different one.
 fn registered(exchange: &Exchange<'_>) -> String {
     let app = exchange.event.client_id.as_deref();
-    let Some(app) = app.and_then(|client_id| exchange.core.directory.app(client_id)) else {
+    let Some(app) = app.and_then(|client_id| exchange.state.directory.app(client_id)) else {
         return String::new();
     };
     let mut list =

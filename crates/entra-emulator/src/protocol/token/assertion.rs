@@ -195,7 +195,7 @@ impl Assertion {
             return Err(Refusal::new(700023));
         }
         self.check_signature(exchange, app, &named, algorithm)?;
-        if let Some(replays) = &exchange.core.replays {
+        if let Some(replays) = &exchange.state.replays {
             let id = claims.jti.as_ref().and_then(Value::as_str).unwrap_or(&self.text);
             let until = (expiry + ALLOWED_SKEW) as u64;
             if !replays.note(&app.client_id, id, unix(exchange.now), until) {
@@ -256,7 +256,7 @@ impl Assertion {
         named: &Named<'_>,
         algorithm: Algorithm,
     ) -> Result<(), Refusal> {
-        let registered = exchange.core.directory.certificates(app);
+        let registered = exchange.state.directory.certificates(app);
         let Some(certificate) = registered.iter().find(|certificate| named.fits(certificate)) else {
             return Err(named.not_found(app, registered));
         };

@@ -30,7 +30,7 @@ pub(crate) fn issue(exchange: &Exchange<'_>, session: &Session, redirect_uri: &s
         expires: unix(exchange.now) + LIFETIME,
         is_redeemed: false,
     };
-    exchange.core.grants.codes().add("1.A", code)
+    exchange.state.grants.codes().add("1.A", code)
 }
 
 /// Redeems a code.
@@ -43,7 +43,7 @@ pub(crate) fn redeem<'a>(
     let text = form.value("code").map(str::to_owned);
     let known = text
         .as_ref()
-        .and_then(|text| exchange.core.grants.codes().get(text).cloned());
+        .and_then(|text| exchange.state.grants.codes().get(text).cloned());
     let place = known.as_ref().map(|code| code.session.tenant.as_str());
     let client = identify(exchange, form, &path, place, find_app)?;
     let text = text.ok_or_else(|| Refusal::new(900144).with("code"))?;
@@ -69,7 +69,7 @@ pub(crate) fn redeem<'a>(
     }
     pkce::verify(code.challenge.as_ref(), form.value("code_verifier"))?;
     let target = target(exchange, form, &code.target, endpoint)?;
-    let directory = &exchange.core.directory;
+    let directory = &exchange.state.directory;
     let (_, user) = directory
         .user(&code.session.tenant, &code.session.user)
         .ok_or_else(|| unreadable("its user does not exist"))?;
@@ -87,7 +87,7 @@ pub(crate) fn redeem<'a>(
     let response = user::answer(exchange, &grant, &target)?;
     // Marked as redeemed only now, so that an invalid request does not use up the code. Of several
     // concurrent requests, one receives the tokens.
-    match exchange.core.grants.codes().get_mut(&text) {
+    match exchange.state.grants.codes().get_mut(&text) {
         Some(code) if !code.is_redeemed => code.is_redeemed = true,
         _ => return Err(Refusal::new(54005)),
     }
@@ -118,7 +118,7 @@ fn target(exchange: &mut Exchange<'_>, form: &Form, asked: &Target, endpoint: En
         Endpoint::V2 => {
             let named = scopes::of_form(form)?.map(Scopes::parse).transpose()?;
             if let (Target::V2(first), Some(named)) = (asked, &named)
-                && !first.covers(named, &exchange.core.directory)
+                && !first.covers(named, &exchange.state.directory)
             {
                 exchange.lint(Lint::ScopeBeyondCode);
             }

@@ -25,7 +25,7 @@ pub(crate) fn identify<'a>(
     place: Option<&str>,
     find: fn(&Exchange<'a>, &str, &'a Tenant) -> Result<&'a App, Refusal>,
 ) -> Result<Client<'a>, Refusal> {
-    let directory = &exchange.core.directory;
+    let directory = &exchange.state.directory;
     let presented = client_auth::read(exchange, form)?;
     let (tenant, is_shared) = match path {
         TenantPath::One(tenant) => (Some(*tenant), false),
@@ -68,7 +68,7 @@ pub(crate) fn find_client<'a>(
 /// Returns an app that is present in a tenant.
 pub(crate) fn find_app<'a>(exchange: &Exchange<'a>, client_id: &str, tenant: &'a Tenant) -> Result<&'a App, Refusal> {
     let app = find_enterable(exchange, client_id, tenant)?;
-    if !exchange.core.is_present(app, tenant) {
+    if !exchange.state.is_present(app, tenant) {
         return Err(if app.unprovisioned {
             Refusal::new(7000229).with(&app.client_id).with(&tenant.id)
         } else {
@@ -85,7 +85,7 @@ pub(crate) fn find_enterable<'a>(
     client_id: &str,
     tenant: &'a Tenant,
 ) -> Result<&'a App, Refusal> {
-    let directory = &exchange.core.directory;
+    let directory = &exchange.state.directory;
     find_enabled(exchange, client_id, &tenant.name, |app| {
         directory.may_enter(app, tenant)
     })
@@ -111,7 +111,7 @@ fn find_enabled<'a>(
     if client_id == ZERO {
         return Err(Refusal::new(700038).with(client_id));
     }
-    let app = exchange.core.directory.app(client_id).filter(|app| is_for(app));
+    let app = exchange.state.directory.app(client_id).filter(|app| is_for(app));
     let app = app.ok_or_else(|| Refusal::new(700016).with(client_id).with(place))?;
     if app.disabled {
         return Err(Refusal::new(7000112).with(&app.client_id).with(&app.name));

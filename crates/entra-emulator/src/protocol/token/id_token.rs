@@ -23,25 +23,25 @@ pub(crate) fn mint(
     user: &User,
     code: Option<&str>,
 ) -> String {
-    let core = exchange.core;
+    let state = exchange.state;
     let now = unix(exchange.now);
     let version = match endpoint {
         Endpoint::V1 => TokenVersion::V1,
         Endpoint::V2 => TokenVersion::V2,
     };
     let not_before = now.saturating_sub(300);
-    let opaque = Opaque::draw(core);
+    let opaque = Opaque::draw(state);
     let name = &user.user_principal_name;
     let claims = json!({
         "aud": session.client_id,
         "iss": exchange.issuer(tenant, version),
         "iat": not_before,
         "nbf": not_before,
-        "exp": now + core.token_lifetime,
+        "exp": now + state.token_lifetime,
         "name": user.display_name,
         "oid": user.id,
         "rh": opaque.rh,
-        "sub": subject(core.seed, &session.client_id, user),
+        "sub": subject(state.seed, &session.client_id, user),
         "tid": tenant.id,
         "uti": opaque.uti,
     });
@@ -77,7 +77,7 @@ pub(crate) fn mint(
             json!(URL_SAFE_NO_PAD.encode(hash.get(..16).unwrap_or_default())),
         );
     }
-    let key = core.keys.signing();
+    let key = state.keys.signing();
     let x5t = (version == TokenVersion::V1).then_some(key.kid);
     sign(key, x5t, &in_order(claims))
 }

@@ -12,7 +12,7 @@ use crate::protocol::token::client_auth::Proof;
 use crate::protocol::token::request::RequestedClaims;
 use crate::protocol::token::user;
 use crate::seed::Generator;
-use crate::state::Core;
+use crate::state::State;
 use crate::state::keys::{ALGORITHM, Key};
 use crate::state::session::subject;
 use crate::time::unix;
@@ -41,13 +41,13 @@ pub(crate) struct Token {
 
 /// Issues the token that the API accepts. The API's setting decides the format, not the endpoint.
 pub(crate) fn mint(exchange: &Exchange<'_>, grant: &Grant<'_>) -> Token {
-    let (core, now) = (exchange.core, unix(exchange.now));
-    let key = core.keys.signing();
+    let (state, now) = (exchange.state, unix(exchange.now));
+    let key = state.keys.signing();
     // The token is valid from five minutes ago, so that slightly slow clocks accept it at once. It
     // is valid from a later time if the client responds to a claims challenge that requests that
     // time.
     let asked = grant.requested.not_before.unwrap_or_default().min(now);
-    let (not_before, expires_on) = (now.saturating_sub(300).max(asked), now + core.token_lifetime);
+    let (not_before, expires_on) = (now.saturating_sub(300).max(asked), now + state.token_lifetime);
     let text = match grant.api.token_version {
         TokenVersion::V1 => sign(
             key,
@@ -58,8 +58,8 @@ pub(crate) fn mint(exchange: &Exchange<'_>, grant: &Grant<'_>) -> Token {
     };
     Token {
         text,
-        expires_in: core.token_lifetime - 1,
-        refresh_in: core.refresh_in,
+        expires_in: state.token_lifetime - 1,
+        refresh_in: state.refresh_in,
         expires_on,
         not_before,
     }
@@ -73,16 +73,16 @@ pub(crate) fn sign_user_token(
     resource: &str,
     scp: &[String],
 ) -> Token {
-    let (core, now) = (exchange.core, unix(exchange.now));
-    let key = core.keys.signing();
+    let (state, now) = (exchange.state, unix(exchange.now));
+    let key = state.keys.signing();
     let asked = grant.requested.not_before.unwrap_or_default().min(now);
-    let (not_before, expires_on) = (now.saturating_sub(300).max(asked), now + core.token_lifetime);
+    let (not_before, expires_on) = (now.saturating_sub(300).max(asked), now + state.token_lifetime);
     let claims = user_claims(exchange, grant, api, resource, scp, not_before);
     let x5t = (api.token_version == TokenVersion::V1).then_some(key.kid);
     Token {
         text: sign(key, x5t, &claims),
-        expires_in: core.token_lifetime - 1,
-        refresh_in: core.refresh_in,
+        expires_in: state.token_lifetime - 1,
+        refresh_in: state.refresh_in,
         expires_on,
         not_before,
     }
@@ -91,7 +91,7 @@ pub(crate) fn sign_user_token(
 /// Returns the claims of an app-only token that is issued now.
 pub(crate) fn app_claims(exchange: &Exchange<'_>, grant: &Grant<'_>) -> Value {
     let now = unix(exchange.now);
-    let (not_before, expires_on) = (now.saturating_sub(300), now + exchange.core.token_lifetime);
+    let (not_before, expires_on) = (now.saturating_sub(300), now + exchange.state.token_lifetime);
     let claims = match grant.api.token_version {
         TokenVersion::V1 => serde_json::to_value(V1Claims::new(exchange, grant, not_before, expires_on)),
         TokenVersion::V2 => serde_json::to_value(V2Claims::new(exchange, grant, not_before, expires_on)),
@@ -108,10 +108,10 @@ pub(crate) fn user_claims(
     scp: &[String],
     not_before: u64,
 ) -> Map<String, Value> {
-    let core = exchange.core;
-    let expires_on = unix(exchange.now) + core.token_lifetime;
-    let opaque = Opaque::draw(core);
-    let mut claims = user::about(core, api.token_version, grant.user);
+    let state = exchange.state;
+    let expires_on = unix(exchange.now) + state.token_lifetime;
+    let opaque = Opaque::draw(state);
+    let mut claims = user::about(state, api.token_version, grant.user);
     let (client, class) = (&grant.app.client_id, grant.proof.class());
     let own = match api.token_version {
         TokenVersion::V1 => json!({"aud": resource, "appid": client, "appidacr": class, "ver": "1.0"}),
@@ -127,7 +127,7 @@ pub(crate) fn user_claims(
         "aio": opaque.aio,
         "rh": opaque.rh,
         "scp": scp.join(" "),
-        "sub": subject(core.seed, &api.app_id, grant.user),
+        "sub": subject(state.seed, &api.app_id, grant.user),
         "tid": grant.tenant.id,
         "uti": opaque.uti,
     });
@@ -190,9 +190,9 @@ struct V1Claims<'a> {
 
 impl<'a> V1Claims<'a> {
     fn new(exchange: &Exchange<'_>, grant: &'a Grant<'_>, not_before: u64, expires_on: u64) -> Self {
-        let core = exchange.core;
+        let state = exchange.state;
         let issuer = exchange.issuer(grant.tenant, TokenVersion::V1);
-        let (oid, opaque) = (principal(core, grant), Opaque::draw(core));
+        let (oid, opaque) = (principal(state, grant), Opaque::draw(state));
         Self {
             aud: grant.resource,
             iss: issuer.clone(),
@@ -244,8 +244,8 @@ struct V2Claims<'a> {
 
 impl<'a> V2Claims<'a> {
     fn new(exchange: &Exchange<'_>, grant: &'a Grant<'_>, not_before: u64, expires_on: u64) -> Self {
-        let core = exchange.core;
-        let (oid, opaque) = (principal(core, grant), Opaque::draw(core));
+        let state = exchange.state;
+        let (oid, opaque) = (principal(state, grant), Opaque::draw(state));
         Self {
             aud: &grant.api.app_id,
             iss: exchange.issuer(grant.tenant, TokenVersion::V2),
@@ -278,25 +278,25 @@ pub(super) struct Opaque {
 }
 
 impl Opaque {
-    pub(super) fn draw(core: &Core) -> Self {
-        let mut ids = core.ids();
+    pub(super) fn draw(state: &State) -> Self {
+        let mut ids = state.ids();
         Self {
             aio: format!("k2R{}=", ids.opaque(37)),
             rh: format!("1.A{}.", ids.opaque(50)),
-            uti: core.revocations.token_id(ids.next()),
+            uti: state.revocations.token_id(ids.next()),
             xms_ftd: ids.opaque(86),
         }
     }
 }
 
 /// Returns the object ID of the app's service principal, which differs between tenants.
-fn principal(core: &Core, grant: &Grant<'_>) -> String {
-    let home = core.directory.tenants.first().map(|tenant| &tenant.id);
+fn principal(state: &State, grant: &Grant<'_>) -> String {
+    let home = state.directory.tenants.first().map(|tenant| &tenant.id);
     if home == Some(&grant.tenant.id) {
         return grant.app.service_principal_id.clone();
     }
     Generator::named(
-        core.seed,
+        state.seed,
         &format!("principal {} {}", grant.app.client_id, grant.tenant.id),
     )
     .guid()

@@ -94,8 +94,8 @@ fn client_credentials(
         return Err(Refusal::new(7000218));
     }
 
-    let api = exchange.core.directory.find_api(&resource, &tenant.name)?;
-    let roles = exchange.core.roles(app, api, tenant);
+    let api = exchange.state.directory.find_api(&resource, &tenant.name)?;
+    let roles = exchange.state.roles(app, api, tenant);
     if api.assignment_required && roles.is_empty() {
         let refusal = Refusal::new(501051).with(&app.client_id).with(&app.name);
         return Err(refusal.with(&api.app_id).with(&api.name));

@@ -47,13 +47,13 @@ pub(crate) fn redeem<'a>(
         return Err(Refusal::new(50013).with("The token was issued in another tenant."));
     }
     let caller = token
-        .accept(exchange.core, &app.client_id)
+        .accept(exchange.state, &app.client_id)
         .map_err(|flaw| refusal(flaw, app))?;
     let user = caller
         .claims
         .user()
         .ok_or_else(|| Refusal::new(7000114).with(&app.client_id))?;
-    let directory = &exchange.core.directory;
+    let directory = &exchange.state.directory;
     let (_, user) = directory
         .user(&tenant.id, user)
         .ok_or_else(|| Refusal::new(50034).with(user).with(&tenant.name))?;

@@ -33,7 +33,7 @@ pub(crate) fn refuse<'a>(
     if let Err(refusal) = whole_target(exchange, form, client.app, endpoint) {
         return refusal;
     }
-    let tenants = exchange.core.directory.tenants.iter();
+    let tenants = exchange.state.directory.tenants.iter();
     let is_known = tenants
         .filter(|tenant| matches!(path, TenantPath::Organizations) || tenant.id == client.tenant.id)
         .flat_map(|tenant| tenant.users.iter().flatten())

@@ -10,7 +10,7 @@ use crate::protocol::token::client::{find_app, identify};
 use crate::protocol::token::form::unreadable;
 use crate::protocol::token::request;
 use crate::protocol::token::user;
-use crate::state::Core;
+use crate::state::State;
 use crate::state::grants::Refresh;
 use crate::state::recorder::Endpoint;
 use crate::state::scopes::Target;
@@ -20,7 +20,7 @@ use crate::tenant_path::TenantPath;
 use crate::time::unix;
 
 /// Issues a refresh token for the target of a new access token.
-pub(crate) fn issue(core: &Core, now: u64, session: &Session, target: &Target, resource: &str) -> String {
+pub(crate) fn issue(state: &State, now: u64, session: &Session, target: &Target, resource: &str) -> String {
     let target = match target {
         Target::V1 { .. } => Target::V1 {
             resource: Some(resource.to_owned()),
@@ -38,7 +38,7 @@ pub(crate) fn issue(core: &Core, now: u64, session: &Session, target: &Target, r
         expires: now + LIFETIME,
         is_revoked: false,
     };
-    core.grants.refresh_tokens().add("1.R", refresh)
+    state.grants.refresh_tokens().add("1.R", refresh)
 }
 
 /// Redeems a refresh token.
@@ -49,7 +49,7 @@ pub(crate) fn redeem<'a>(
     endpoint: Endpoint,
 ) -> Result<Response<Vec<u8>>, Refusal> {
     let text = form.value("refresh_token");
-    let known = text.and_then(|text| exchange.core.grants.refresh_tokens().get(text).cloned());
+    let known = text.and_then(|text| exchange.state.grants.refresh_tokens().get(text).cloned());
     let place = known.as_ref().map(|refresh| refresh.session.tenant.as_str());
     let client = identify(exchange, form, &path, place, find_app)?;
     if text.is_none() {
@@ -91,7 +91,7 @@ pub(crate) fn redeem<'a>(
             }
         }
     };
-    let directory = &exchange.core.directory;
+    let directory = &exchange.state.directory;
     let (_, user) = directory
         .user(&refresh.session.tenant, &refresh.session.user)
         .ok_or_else(|| unreadable("its user does not exist"))?;

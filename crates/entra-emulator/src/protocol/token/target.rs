@@ -74,7 +74,7 @@ pub(crate) fn user_target(
             let resource = form.value("resource");
             if let Some(resource) = resource {
                 let place = exchange.event.tenant.as_deref().unwrap_or_default();
-                exchange.core.directory.find_api(resource, place)?;
+                exchange.state.directory.find_api(resource, place)?;
             }
             Ok(Target::V1 {
                 resource: resource.map(str::to_owned),
@@ -93,7 +93,7 @@ pub(crate) fn user_target(
 pub(crate) fn check_scopes(exchange: &Exchange<'_>, app: &App, scopes: &Scopes) -> Result<(), Refusal> {
     let place = exchange.event.tenant.as_deref().unwrap_or_default();
     for permission in &scopes.permissions {
-        permission.resolve(&exchange.core.directory, &app.client_id, place)?;
+        permission.resolve(&exchange.state.directory, &app.client_id, place)?;
     }
     Ok(())
 }

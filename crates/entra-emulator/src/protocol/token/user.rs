@@ -12,7 +12,7 @@ use crate::protocol::token::client_auth::Proof;
 use crate::protocol::token::request::RequestedClaims;
 use crate::protocol::token::{id_token, mint, refresh};
 use crate::seed::Generator;
-use crate::state::Core;
+use crate::state::State;
 use crate::state::recorder::Endpoint;
 use crate::state::scopes::Scopes;
 use crate::state::scopes::Target;
@@ -55,11 +55,11 @@ pub(crate) fn answer(
     grant: &Grant<'_>,
     target: &Target,
 ) -> Result<Response<Vec<u8>>, Refusal> {
-    let core = exchange.core;
+    let state = exchange.state;
     let now = unix(exchange.now);
     let access = match target {
-        Target::V1 { resource } => of_resource(core, grant, resource.as_deref())?,
-        Target::V2(scopes) => of_scopes(core, grant, scopes)?,
+        Target::V1 { resource } => of_resource(state, grant, resource.as_deref())?,
+        Target::V2(scopes) => of_scopes(state, grant, scopes)?,
     };
     let token = mint::sign_user_token(exchange, grant, access.api, &access.resource, &access.scp);
     let is_v1 = grant.endpoint == Endpoint::V1;
@@ -84,7 +84,7 @@ pub(crate) fn answer(
     }
     put("access_token", json!(token.text));
     if has("offline_access") {
-        let text = refresh::issue(core, now, grant.session, target, &access.resource);
+        let text = refresh::issue(state, now, grant.session, target, &access.resource);
         put("refresh_token", json!(text));
     }
     if has("openid") {
@@ -97,11 +97,11 @@ pub(crate) fn answer(
     Ok(no_store(exchange.json(StatusCode::OK, &body)))
 }
 
-fn of_resource<'a>(core: &'a Core, grant: &Grant<'_>, resource: Option<&str>) -> Result<Access<'a>, Refusal> {
+fn of_resource<'a>(state: &'a State, grant: &Grant<'_>, resource: Option<&str>) -> Result<Access<'a>, Refusal> {
     let resource = resource.ok_or_else(|| Refusal::new(900144).with("resource"))?;
-    let api = core.directory.find_api(resource, &grant.tenant.name)?;
-    core.check_listed(grant.app, api, grant.tenant, grant.user)?;
-    let scp = core.scopes(grant.app, api, grant.tenant, grant.user);
+    let api = state.directory.find_api(resource, &grant.tenant.name)?;
+    state.check_listed(grant.app, api, grant.tenant, grant.user)?;
+    let scp = state.scopes(grant.app, api, grant.tenant, grant.user);
     if scp.is_empty() {
         return Err(Refusal::new(65001).with(&grant.app.client_id));
     }
@@ -113,12 +113,12 @@ fn of_resource<'a>(core: &'a Core, grant: &Grant<'_>, resource: Option<&str>) ->
     })
 }
 
-fn of_scopes<'a>(core: &'a Core, grant: &Grant<'_>, scopes: &Scopes) -> Result<Access<'a>, Refusal> {
+fn of_scopes<'a>(state: &'a State, grant: &Grant<'_>, scopes: &Scopes) -> Result<Access<'a>, Refusal> {
     let app = grant.app;
     let mut found: Option<(&Api, String, Vec<String>)> = None;
     let mut echo = Vec::new();
     for permission in &scopes.permissions {
-        let (api, name) = permission.resolve(&core.directory, &app.client_id, &grant.tenant.name)?;
+        let (api, name) = permission.resolve(&state.directory, &app.client_id, &grant.tenant.name)?;
         if found.as_ref().is_some_and(|(first, ..)| first.app_id != api.app_id) {
             if grant.first_resource {
                 continue;
@@ -126,7 +126,7 @@ fn of_scopes<'a>(core: &'a Core, grant: &Grant<'_>, scopes: &Scopes) -> Result<A
             return Err(Refusal::new(28000).with(&permission.text));
         }
         let (_, _, consented) = found.get_or_insert_with(|| {
-            let consented = core.scopes(app, api, grant.tenant, grant.user);
+            let consented = state.scopes(app, api, grant.tenant, grant.user);
             (api, permission.resource.clone(), consented)
         });
         let is_granted = name.map_or(!consented.is_empty(), |name| consented.iter().any(|one| one == name));
@@ -145,7 +145,7 @@ fn of_scopes<'a>(core: &'a Core, grant: &Grant<'_>, scopes: &Scopes) -> Result<A
         // A sign-in alone also yields an access token: one for Graph, without any of its
         // permissions.
         None => {
-            let api = core.directory.api(GRAPH_APP_ID).ok_or_else(|| Refusal::new(28003))?;
+            let api = state.directory.api(GRAPH_APP_ID).ok_or_else(|| Refusal::new(28003))?;
             (api, GRAPH_APP_ID.to_owned(), Vec::new())
         }
     };
@@ -167,12 +167,12 @@ pub(crate) fn client_info(tenant: &Tenant, user: &User) -> String {
 }
 
 /// Returns the claims about the user in access tokens of a version.
-pub(crate) fn about(core: &Core, version: TokenVersion, user: &User) -> Map<String, Value> {
+pub(crate) fn about(state: &State, version: TokenVersion, user: &User) -> Map<String, Value> {
     let (given, family) = user.names();
     let name = &user.user_principal_name;
     let claims = match version {
         TokenVersion::V1 => {
-            let puid = Generator::named(core.seed, &format!("puid {}", user.id)).next();
+            let puid = Generator::named(state.seed, &format!("puid {}", user.id)).next();
             json!({
                 "acr": "1", "amr": ["pwd"], "family_name": family, "given_name": given, "ipaddr": "127.0.0.1",
                 "name": user.display_name, "oid": user.id, "puid": format!("1003{:012X}", puid >> 16),
