@@ -302,9 +302,9 @@ static TABLE: &[Aadsts] = &[
     row(700082, INVALID_GRANT, 400, Documented, "The refresh token has expired because it was not used."),
     row(700084, INVALID_GRANT, 400, Documented, "The refresh token was issued to a single-page app and has a fixed lifetime, which is over."),
     // The answers people show have no `error_uri`.
-    without_uri(row(700211, INVALID_CLIENT, 401, Captured, "No matching federated identity record found for presented assertion issuer '{0}'. Check your federated identity credential Subject, TenantPath and Issuer against the presented assertion. The emulator has no federated identity credentials.")),
-    without_uri(row(700212, INVALID_CLIENT, 401, Captured, "No matching federated identity record found for presented assertion audience '{0}'. Check your federated identity credential Subject, TenantPath and Issuer against the presented assertion.")),
-    without_uri(row(700213, INVALID_CLIENT, 401, Captured, "No matching federated identity record found for presented assertion subject '{0}'. Check your federated identity credential Subject, TenantPath and Issuer against the presented assertion.")),
+    without_uri(row(700211, INVALID_CLIENT, 401, Captured, "No matching federated identity record found for presented assertion issuer '{0}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. The emulator has no federated identity credentials.")),
+    without_uri(row(700212, INVALID_CLIENT, 401, Captured, "No matching federated identity record found for presented assertion audience '{0}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion.")),
+    without_uri(row(700213, INVALID_CLIENT, 401, Captured, "No matching federated identity record found for presented assertion subject '{0}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion.")),
     row(700229, INVALID_CLIENT, 401, Documented, "Only an app-only token may be used as a federated credential."),
     row(900023, INVALID_REQUEST, 400, Documented, "Specified tenant identifier '{0}' is neither a valid DNS name, nor a valid external domain."),
     row(900144, INVALID_REQUEST, 400, Documented, "The request body must contain the following parameter: '{0}'."),

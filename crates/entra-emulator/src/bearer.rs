@@ -67,7 +67,7 @@ pub(crate) enum Flaw {
     NotYet,
     Issuer,
     /// The token is for the API with this name.
-    TenantPath(String),
+    Audience(String),
     /// The token was revoked at this time, in seconds since the epoch. `can_answer` is true if the
     /// client declared that it handles claims challenges.
     Revoked {
@@ -129,7 +129,7 @@ impl<'a> Token<'a> {
         let app_id = |name: &str| state.directory.api(name).map(|api| &api.app_id);
         let meant = app_id(api);
         if meant.is_none() || app_id(&claims.aud) != meant {
-            return Err(Flaw::TenantPath(claims.aud));
+            return Err(Flaw::Audience(claims.aud));
         }
         claims.check_revocation(state)?;
         Ok(Caller { tenant, claims })

@@ -62,7 +62,7 @@ impl From<Flaw> for Denial {
             Flaw::Expired => Self::token("Lifetime validation failed, the token is expired."),
             Flaw::NotYet => Self::token("Lifetime validation failed, the token is not valid yet."),
             Flaw::Issuer => Self::token("Access token validation failure. Invalid issuer."),
-            Flaw::TenantPath(_) => Self::token("Access token validation failure. Invalid audience."),
+            Flaw::Audience(_) => Self::token("Access token validation failure. Invalid audience."),
             Flaw::Revoked { at, can_answer: true } => Self::claims(at),
             Flaw::Revoked { can_answer: false, .. } => Self::revoked(),
         }

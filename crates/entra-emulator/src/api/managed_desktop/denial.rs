@@ -104,7 +104,7 @@ impl From<Flaw> for Denial {
             Flaw::Expired => Self::token("The token expired"),
             Flaw::NotYet => Self::token("The token is not valid yet"),
             Flaw::Issuer => Self::token("The issuer is invalid"),
-            Flaw::TenantPath(named) => Self::audience(&named),
+            Flaw::Audience(named) => Self::audience(&named),
             Flaw::Revoked { .. } => Self::token("The token was revoked"),
         }
     }

@@ -79,7 +79,7 @@ fn refusal(flaw: Flaw, app: &App) -> Refusal {
         Flaw::Signature => Refusal::new(50013).with("The key was not found, or the signature does not fit."),
         Flaw::Issuer => Refusal::new(50013).with("The issuer is not this service."),
         Flaw::Missing | Flaw::Malformed => Refusal::new(50013).with("The assertion is not an access token."),
-        Flaw::TenantPath(named) => Refusal::new(500131).with(&named).with(&app.client_id),
+        Flaw::Audience(named) => Refusal::new(500131).with(&named).with(&app.client_id),
         Flaw::Revoked { .. } => Refusal::new(50173),
     }
 }

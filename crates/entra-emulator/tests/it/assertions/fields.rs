@@ -150,8 +150,10 @@ fn assertions_of_another_issuer() {
                 draft.clone().with_next_key(),
             ] {
                 let shown = refused(&draft.ask(&emulator), 700211);
-                let expected =
-                    format!("No matching federated identity record found for presented assertion issuer '{issuer}'.");
+                let expected = format!(
+                    "No matching federated identity record found for presented assertion issuer '{issuer}'. \
+                     Check your federated identity credential Subject, Audience and Issuer"
+                );
                 assert!(shown.contains(&expected), "{shown}");
                 let lints = emulator.requests().pop().unwrap().lints;
                 assert!(
