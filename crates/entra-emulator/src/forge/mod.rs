@@ -10,7 +10,7 @@ use crate::config::{Api, App, Tenant, TokenVersion, User};
 use crate::exchange::Exchange;
 use crate::forge::draft::{Draft, Object};
 use crate::protocol::token::client_auth::Proof;
-use crate::protocol::token::mint;
+use crate::protocol::token::mint::{self, Validity};
 use crate::protocol::token::request::RequestedClaims;
 use crate::protocol::token::user;
 use crate::state::State;
@@ -299,6 +299,7 @@ impl<'a> Forge<'a> {
         let mut api = self.api.clone();
         api.token_version = self.version.unwrap_or(api.token_version);
         let resource = api.identifiers.first().unwrap_or(&api.app_id);
+        let validity = Validity::new(&exchange, None);
         let claims = match self.user {
             None => mint::app_claims(
                 &exchange,
@@ -311,6 +312,7 @@ impl<'a> Forge<'a> {
                     proof: Proof::Secret,
                     requested: RequestedClaims::default(),
                 },
+                &validity,
             ),
             Some(user) => {
                 let now = unix(exchange.now);
@@ -323,15 +325,14 @@ impl<'a> Forge<'a> {
                     app: self.app,
                     proof: Proof::Secret,
                     session: &Session::plain(self.app, self.tenant, user, now),
-                    requested: RequestedClaims::default(),
+                    requested: &RequestedClaims::default(),
                     client_info: false,
                     first_resource: false,
                 };
-                let not_before = now.saturating_sub(300);
-                Value::Object(mint::user_claims(&exchange, &grant, &api, resource, &scp, not_before))
+                mint::user_claims(&exchange, &grant, &api, resource, &scp, &validity)
             }
         };
-        let mut claims = Object::from(claims);
+        let mut claims = Object::from(Value::Object(claims));
         if let Some(blueprint) = &self.blueprint {
             for (name, value) in agent_claims(blueprint, self.user.is_some()) {
                 claims.set(name, value);

@@ -10,11 +10,11 @@ use crate::aadsts::Refusal;
 use crate::config::{Tenant, User};
 use crate::exchange::{Exchange, no_store};
 use crate::form::Form;
-use crate::protocol::token::client::{find_client, find_enterable, identify};
+use crate::protocol::token::client::{find_client, find_enterable};
 use crate::protocol::token::form::{check_form, read_form};
+use crate::protocol::token::redemption::{Redemption, StoredGrant};
 use crate::protocol::token::request as token_request;
 use crate::protocol::token::target::whole_target;
-use crate::protocol::token::user;
 use crate::state::State;
 use crate::state::grants::{DeviceCode, Progress};
 use crate::state::recorder::Endpoint;
@@ -67,6 +67,41 @@ fn start(exchange: &Exchange<'_>, tenant: &str, form: &Form, endpoint: Endpoint)
     Ok(no_store(exchange.json(StatusCode::OK, &body)))
 }
 
+impl StoredGrant for DeviceCode {
+    const PARAMETER: &'static str = "device_code";
+
+    fn text(form: &Form) -> Option<&str> {
+        form.value(Self::PARAMETER).or_else(|| form.value("code"))
+    }
+
+    fn find(state: &State, text: &str) -> Option<Self> {
+        state.grants.devices().get(text).cloned()
+    }
+
+    fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    fn tenant(&self) -> Option<&str> {
+        match &self.progress {
+            Progress::Approved(session) => Some(&session.tenant),
+            _ => self.tenant.as_deref(),
+        }
+    }
+
+    fn unknown() -> Refusal {
+        Refusal::new(70018)
+    }
+
+    fn of_another_app() -> Refusal {
+        Refusal::new(70018)
+    }
+
+    fn without_user() -> Refusal {
+        Refusal::new(70018)
+    }
+}
+
 /// Responds to a poll at a token endpoint. The parameter of the code is `device_code` or, on v1,
 /// `code`.
 pub(crate) fn poll<'a>(
@@ -75,24 +110,14 @@ pub(crate) fn poll<'a>(
     form: &Form,
     endpoint: Endpoint,
 ) -> Result<Response<Vec<u8>>, Refusal> {
-    let text = form.value("device_code").or_else(|| form.value("code"));
-    let known = text.and_then(|text| exchange.state.grants.devices().get(text).cloned());
-    let place = known.as_ref().and_then(|device| match &device.progress {
-        Progress::Approved(session) => Some(session.tenant.clone()),
-        _ => device.tenant.clone(),
-    });
     // The user's approval adds the app to the tenant, so until then the app may be unknown there.
-    let client = identify(exchange, form, &path, place.as_deref(), find_enterable)?;
-    let text = text.ok_or_else(|| Refusal::new(900144).with("device_code"))?.to_owned();
-    let requested = token_request::claims(form)?;
-    let device = known
-        .filter(|device| device.client_id == client.app.client_id)
-        .ok_or_else(|| Refusal::new(70018))?;
+    let redemption = Redemption::<DeviceCode>::begin(exchange, &path, form, endpoint, find_enterable)?;
+    let (device, text) = (&redemption.grant, &redemption.text);
     if device.expires <= unix(exchange.now) {
         return Err(Refusal::new(70020));
     }
-    let session = match device.progress {
-        Progress::Approved(session) => *session,
+    let session = match &device.progress {
+        Progress::Approved(session) => session,
         Progress::Declined => {
             let refusal = Refusal::new(65004).with(&device.client_id);
             return Err(refusal.word("authorization_declined"));
@@ -103,7 +128,7 @@ pub(crate) fn poll<'a>(
             let is_early = device
                 .polled
                 .is_some_and(|polled| now.duration_since(polled).is_ok_and(|since| since < wait));
-            if let Some(device) = exchange.state.grants.devices().get_mut(&text) {
+            if let Some(device) = exchange.state.grants.devices().get_mut(text) {
                 device.polled = Some(now);
                 if is_early {
                     device.interval += SLOWER;
@@ -114,7 +139,7 @@ pub(crate) fn poll<'a>(
             return Err(if is_early { refusal.word("slow_down") } else { refusal });
         }
     };
-    if session.tenant != client.tenant.id {
+    if session.tenant != redemption.client.tenant.id {
         return Err(Refusal::new(70018));
     }
     let target = match (endpoint, &device.target) {
@@ -130,28 +155,13 @@ pub(crate) fn poll<'a>(
             Target::V2(Scopes::parse(scope)?)
         }
     };
-    let directory = &exchange.state.directory;
-    let (_, user) = directory
-        .user(&session.tenant, &session.user)
-        .ok_or_else(|| Refusal::new(70018))?;
-    let grant = user::Grant {
-        endpoint,
-        tenant: client.tenant,
-        user,
-        app: client.app,
-        proof: client.proof,
-        session: &session,
-        requested,
-        client_info: form.value("client_info").is_some(),
-        first_resource: true,
-    };
-    let response = user::answer(exchange, &grant, &target)?;
+    let response = redemption.respond(exchange, session, &target, true)?;
     // Of several concurrent polls, one receives the tokens.
     exchange
         .state
         .grants
         .devices()
-        .take(&text)
+        .take(text)
         .ok_or_else(|| Refusal::new(70018))?;
     Ok(response)
 }

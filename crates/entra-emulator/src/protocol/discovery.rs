@@ -20,7 +20,7 @@ use crate::well_known::CONSUMERS;
 /// Responds with the OpenID Connect metadata of a tenant, or of all tenants (`common`,
 /// `organizations`) with `{tenantid}` in the issuer.
 pub(crate) fn configuration(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
-    let version = version(endpoint);
+    let version = endpoint.token_version();
     let (name, issuer) = match of_document(exchange, tenant) {
         // All personal accounts are in one tenant.
         Ok(None) if tenant == "consumers" => {
@@ -154,13 +154,6 @@ pub(crate) fn instance(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     }
     let body = json!({"tenant_discovery_endpoint": endpoint, "api-version": version, "metadata": metadata});
     exchange.json(StatusCode::OK, &body)
-}
-
-fn version(endpoint: Endpoint) -> TokenVersion {
-    match endpoint {
-        Endpoint::V1 => TokenVersion::V1,
-        Endpoint::V2 => TokenVersion::V2,
-    }
 }
 
 #[derive(Serialize)]

@@ -5,11 +5,11 @@ use http::Response;
 use crate::aadsts::Refusal;
 use crate::exchange::Exchange;
 use crate::form::Form;
-use crate::protocol::token::client::{find_app, identify};
+use crate::protocol::token::client::find_app;
 use crate::protocol::token::form::unreadable;
 use crate::protocol::token::pkce;
-use crate::protocol::token::request;
-use crate::protocol::token::user;
+use crate::protocol::token::redemption::{Redemption, StoredGrant};
+use crate::state::State;
 use crate::state::authorization::SignIn;
 use crate::state::grants::Code;
 use crate::state::recorder::{Endpoint, Lint};
@@ -33,6 +33,34 @@ pub(crate) fn issue(exchange: &Exchange<'_>, session: &Session, redirect_uri: &s
     exchange.state.grants.codes().add("1.A", code)
 }
 
+impl StoredGrant for Code {
+    const PARAMETER: &'static str = "code";
+
+    fn find(state: &State, text: &str) -> Option<Self> {
+        state.grants.codes().get(text).cloned()
+    }
+
+    fn client_id(&self) -> &str {
+        &self.session.client_id
+    }
+
+    fn tenant(&self) -> Option<&str> {
+        Some(&self.session.tenant)
+    }
+
+    fn unknown() -> Refusal {
+        unreadable("the authorization code is unknown")
+    }
+
+    fn of_another_app() -> Refusal {
+        Refusal::new(700007)
+    }
+
+    fn without_user() -> Refusal {
+        unreadable("its user does not exist")
+    }
+}
+
 /// Redeems a code.
 pub(crate) fn redeem<'a>(
     exchange: &mut Exchange<'a>,
@@ -40,19 +68,9 @@ pub(crate) fn redeem<'a>(
     form: &Form,
     endpoint: Endpoint,
 ) -> Result<Response<Vec<u8>>, Refusal> {
-    let text = form.value("code").map(str::to_owned);
-    let known = text
-        .as_ref()
-        .and_then(|text| exchange.state.grants.codes().get(text).cloned());
-    let place = known.as_ref().map(|code| code.session.tenant.as_str());
-    let client = identify(exchange, form, &path, place, find_app)?;
-    let text = text.ok_or_else(|| Refusal::new(900144).with("code"))?;
-    let requested = request::claims(form)?;
-    let code = known.ok_or_else(|| unreadable("the authorization code is unknown"))?;
-    if code.session.client_id != client.app.client_id {
-        return Err(Refusal::new(700007));
-    }
-    if code.session.tenant != client.tenant.id {
+    let redemption = Redemption::<Code>::begin(exchange, &path, form, endpoint, find_app)?;
+    let code = &redemption.grant;
+    if code.session.tenant != redemption.client.tenant.id {
         return Err(Refusal::new(700005));
     }
     if code.is_redeemed {
@@ -69,25 +87,11 @@ pub(crate) fn redeem<'a>(
     }
     pkce::verify(code.challenge.as_ref(), form.value("code_verifier"))?;
     let target = target(exchange, form, &code.target, endpoint)?;
-    let directory = &exchange.state.directory;
-    let (_, user) = directory
-        .user(&code.session.tenant, &code.session.user)
-        .ok_or_else(|| unreadable("its user does not exist"))?;
-    let grant = user::Grant {
-        endpoint,
-        tenant: client.tenant,
-        user,
-        app: client.app,
-        proof: client.proof,
-        session: &code.session,
-        requested,
-        client_info: form.value("client_info").is_some(),
-        first_resource: form.value("scope").is_none(),
-    };
-    let response = user::answer(exchange, &grant, &target)?;
+    let has_scope = form.value("scope").is_some();
+    let response = redemption.respond(exchange, &code.session, &target, !has_scope)?;
     // Marked as redeemed only now, so that an invalid request does not use up the code. Of several
     // concurrent requests, one receives the tokens.
-    match exchange.state.grants.codes().get_mut(&text) {
+    match exchange.state.grants.codes().get_mut(&redemption.text) {
         Some(code) if !code.is_redeemed => code.is_redeemed = true,
         _ => return Err(Refusal::new(54005)),
     }

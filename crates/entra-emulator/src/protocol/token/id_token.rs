@@ -2,16 +2,15 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::certificate::sha256;
 use crate::config::{Tenant, TokenVersion, User};
 use crate::exchange::Exchange;
-use crate::protocol::token::mint::{Opaque, in_order, sign};
+use crate::protocol::token::mint::{Opaque, Validity, in_order, members, sign};
 use crate::state::recorder::Endpoint;
 use crate::state::session::Session;
 use crate::state::session::subject;
-use crate::time::unix;
 
 /// Issues an ID token. The endpoint decides its version. If the same response contains a code, the
 /// token contains its hash (`c_hash`, section 3.3.2.11).
@@ -24,20 +23,16 @@ pub(crate) fn mint(
     code: Option<&str>,
 ) -> String {
     let state = exchange.state;
-    let now = unix(exchange.now);
-    let version = match endpoint {
-        Endpoint::V1 => TokenVersion::V1,
-        Endpoint::V2 => TokenVersion::V2,
-    };
-    let not_before = now.saturating_sub(300);
+    let version = endpoint.token_version();
+    let validity = Validity::new(exchange, None);
     let opaque = Opaque::draw(state);
     let name = &user.user_principal_name;
     let claims = json!({
         "aud": session.client_id,
         "iss": exchange.issuer(tenant, version),
-        "iat": not_before,
-        "nbf": not_before,
-        "exp": now + state.token_lifetime,
+        "iat": validity.not_before,
+        "nbf": validity.not_before,
+        "exp": validity.expires_on,
         "name": user.display_name,
         "oid": user.id,
         "rh": opaque.rh,
@@ -55,14 +50,7 @@ pub(crate) fn mint(
         }
         TokenVersion::V2 => json!({"preferred_username": name, "ver": "2.0"}),
     };
-    let mut claims: Map<String, Value> = [claims, own]
-        .into_iter()
-        .filter_map(|part| match part {
-            Value::Object(part) => Some(part),
-            _ => None,
-        })
-        .flatten()
-        .collect();
+    let mut claims = members([claims, own]);
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
     if let Some(nonce) = &session.nonce {
         put("nonce", json!(nonce));

@@ -39,30 +39,31 @@ pub(crate) struct Token {
     pub(crate) not_before: u64,
 }
 
-/// Issues the token that the API accepts. The API's setting decides the format, not the endpoint.
-pub(crate) fn mint(exchange: &Exchange<'_>, grant: &Grant<'_>) -> Token {
-    let (state, now) = (exchange.state, unix(exchange.now));
-    let key = state.keys.signing();
-    // The token is valid from five minutes ago, so that slightly slow clocks accept it at once. It
-    // is valid from a later time if the client responds to a claims challenge that requests that
-    // time.
-    let asked = grant.requested.not_before.unwrap_or_default().min(now);
-    let (not_before, expires_on) = (now.saturating_sub(300).max(asked), now + state.token_lifetime);
-    let text = match grant.api.token_version {
-        TokenVersion::V1 => sign(
-            key,
-            Some(key.kid),
-            &V1Claims::new(exchange, grant, not_before, expires_on),
-        ),
-        TokenVersion::V2 => sign(key, None, &V2Claims::new(exchange, grant, not_before, expires_on)),
-    };
-    Token {
-        text,
-        expires_in: state.token_lifetime - 1,
-        refresh_in: state.refresh_in,
-        expires_on,
-        not_before,
+/// The times of a token that is issued now, in seconds since the epoch.
+pub(crate) struct Validity {
+    pub(crate) not_before: u64,
+    pub(crate) expires_on: u64,
+}
+
+impl Validity {
+    /// Returns the validity of a token. It starts five minutes ago, so that slightly slow clocks
+    /// accept the token at once, or later if the client responds to a claims challenge that
+    /// requests a later time.
+    pub(crate) fn new(exchange: &Exchange<'_>, requested_not_before: Option<u64>) -> Self {
+        let now = unix(exchange.now);
+        let requested = requested_not_before.unwrap_or_default().min(now);
+        Self {
+            not_before: now.saturating_sub(BACKDATED).max(requested),
+            expires_on: now + exchange.state.token_lifetime,
+        }
     }
+}
+
+/// Issues an app-only access token.
+pub(crate) fn mint(exchange: &Exchange<'_>, grant: &Grant<'_>) -> Token {
+    let validity = Validity::new(exchange, grant.requested.not_before);
+    let claims = app_claims(exchange, grant, &validity);
+    issue(exchange, grant.api, &validity, &claims)
 }
 
 /// Issues an access token on behalf of a user.
@@ -73,30 +74,41 @@ pub(crate) fn sign_user_token(
     resource: &str,
     scp: &[String],
 ) -> Token {
-    let (state, now) = (exchange.state, unix(exchange.now));
+    let validity = Validity::new(exchange, grant.requested.not_before);
+    let claims = user_claims(exchange, grant, api, resource, scp, &validity);
+    issue(exchange, api, &validity, &claims)
+}
+
+/// Issues the token that the API accepts. The API's setting decides the format, not the endpoint.
+fn issue(exchange: &Exchange<'_>, api: &Api, validity: &Validity, claims: &Map<String, Value>) -> Token {
+    let state = exchange.state;
     let key = state.keys.signing();
-    let asked = grant.requested.not_before.unwrap_or_default().min(now);
-    let (not_before, expires_on) = (now.saturating_sub(300).max(asked), now + state.token_lifetime);
-    let claims = user_claims(exchange, grant, api, resource, scp, not_before);
     let x5t = (api.token_version == TokenVersion::V1).then_some(key.kid);
     Token {
-        text: sign(key, x5t, &claims),
+        text: sign(key, x5t, claims),
         expires_in: state.token_lifetime - 1,
         refresh_in: state.refresh_in,
-        expires_on,
-        not_before,
+        expires_on: validity.expires_on,
+        not_before: validity.not_before,
     }
 }
 
-/// Returns the claims of an app-only token that is issued now.
-pub(crate) fn app_claims(exchange: &Exchange<'_>, grant: &Grant<'_>) -> Value {
-    let now = unix(exchange.now);
-    let (not_before, expires_on) = (now.saturating_sub(300), now + exchange.state.token_lifetime);
-    let claims = match grant.api.token_version {
-        TokenVersion::V1 => serde_json::to_value(V1Claims::new(exchange, grant, not_before, expires_on)),
-        TokenVersion::V2 => serde_json::to_value(V2Claims::new(exchange, grant, not_before, expires_on)),
-    };
-    claims.expect("claims of strings and numbers are JSON")
+/// Returns the claims of an app-only token.
+pub(crate) fn app_claims(exchange: &Exchange<'_>, grant: &Grant<'_>, validity: &Validity) -> Map<String, Value> {
+    let Grant { tenant, app, api, .. } = grant;
+    let mut claims = common_claims(exchange, tenant, app, grant.proof, api, grant.resource, validity);
+    let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
+    if api.token_version == TokenVersion::V1 {
+        put("idp", json!(exchange.issuer(tenant, TokenVersion::V1)));
+    }
+    let oid = principal(exchange.state, grant);
+    put("oid", json!(oid));
+    put("sub", json!(oid));
+    if !grant.roles.is_empty() {
+        put("roles", json!(grant.roles));
+    }
+    add_optional_claims(&mut claims, api, "app", &grant.requested);
+    in_order(claims)
 }
 
 /// Returns the claims of an access token on behalf of a user.
@@ -106,48 +118,75 @@ pub(crate) fn user_claims(
     api: &Api,
     resource: &str,
     scp: &[String],
-    not_before: u64,
+    validity: &Validity,
 ) -> Map<String, Value> {
     let state = exchange.state;
-    let expires_on = unix(exchange.now) + state.token_lifetime;
-    let opaque = Opaque::draw(state);
-    let mut claims = user::about(state, api.token_version, grant.user);
-    let (client, class) = (&grant.app.client_id, grant.proof.class());
-    let own = match api.token_version {
+    let mut claims = common_claims(exchange, grant.tenant, grant.app, grant.proof, api, resource, validity);
+    claims.extend(user::about(state, api.token_version, grant.user));
+    let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
+    put("scp", json!(scp.join(" ")));
+    put("sub", json!(subject(state.seed, &api.app_id, grant.user)));
+    // Each context is treated as if its policy had been satisfied.
+    if !grant.requested.contexts.is_empty() {
+        put("acrs", json!(grant.requested.contexts));
+    }
+    add_optional_claims(&mut claims, api, "user", grant.requested);
+    in_order(claims)
+}
+
+/// Returns the claims that the tokens of apps and of users have in common.
+fn common_claims(
+    exchange: &Exchange<'_>,
+    tenant: &Tenant,
+    app: &App,
+    proof: Proof,
+    api: &Api,
+    resource: &str,
+    validity: &Validity,
+) -> Map<String, Value> {
+    let opaque = Opaque::draw(exchange.state);
+    let (client, class) = (&app.client_id, proof.class());
+    let of_version = match api.token_version {
         TokenVersion::V1 => json!({"aud": resource, "appid": client, "appidacr": class, "ver": "1.0"}),
         TokenVersion::V2 => {
             json!({"aud": api.app_id, "azp": client, "azpacr": class, "ver": "2.0", "xms_ftd": opaque.xms_ftd})
         }
     };
-    let shared = json!({
-        "iss": exchange.issuer(grant.tenant, api.token_version),
-        "iat": not_before,
-        "nbf": not_before,
-        "exp": expires_on,
+    let of_all = json!({
+        "iss": exchange.issuer(tenant, api.token_version),
+        "iat": validity.not_before,
+        "nbf": validity.not_before,
+        "exp": validity.expires_on,
         "aio": opaque.aio,
         "rh": opaque.rh,
-        "scp": scp.join(" "),
-        "sub": subject(state.seed, &api.app_id, grant.user),
-        "tid": grant.tenant.id,
+        "tid": tenant.id,
         "uti": opaque.uti,
     });
-    for part in [own, shared] {
-        if let Value::Object(part) = part {
-            claims.extend(part);
-        }
+    members([of_version, of_all])
+}
+
+/// Adds the optional claims that the API lists: the kind of token (`idtyp`), and the client
+/// capabilities that the client sent (`xms_cc`).
+fn add_optional_claims(claims: &mut Map<String, Value>, api: &Api, idtyp: &str, requested: &RequestedClaims) {
+    let lists = |claim: &str| api.optional_claims.iter().any(|optional| optional == claim);
+    if lists("idtyp") {
+        claims.insert("idtyp".to_owned(), json!(idtyp));
     }
-    if wants(api, "idtyp") {
-        claims.insert("idtyp".to_owned(), json!("user"));
+    if !requested.capabilities.is_empty() && lists("xms_cc") {
+        claims.insert("xms_cc".to_owned(), json!(requested.capabilities));
     }
-    let capabilities = &grant.requested.capabilities;
-    if !capabilities.is_empty() && wants(api, "xms_cc") {
-        claims.insert("xms_cc".to_owned(), json!(capabilities));
-    }
-    // Each context is treated as if its policy had been satisfied.
-    if !grant.requested.contexts.is_empty() {
-        claims.insert("acrs".to_owned(), json!(grant.requested.contexts));
-    }
-    in_order(claims)
+}
+
+/// Returns the members of several JSON objects.
+pub(super) fn members(objects: [Value; 2]) -> Map<String, Value> {
+    objects
+        .into_iter()
+        .filter_map(|object| match object {
+            Value::Object(members) => Some(members),
+            _ => None,
+        })
+        .flatten()
+        .collect()
 }
 
 /// Sorts claims in the order of the service: those of RFC 7519 first, then all others by name.
@@ -160,113 +199,6 @@ pub(super) fn in_order(mut claims: Map<String, Value>) -> Map<String, Value> {
     let mut ordered: Map<String, Value> = first;
     ordered.extend(claims);
     ordered
-}
-
-/// The claims of a v1 app-only token.
-#[derive(Serialize)]
-struct V1Claims<'a> {
-    aud: &'a str,
-    iss: String,
-    iat: u64,
-    nbf: u64,
-    exp: u64,
-    aio: String,
-    appid: &'a str,
-    appidacr: &'static str,
-    idp: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    idtyp: Option<&'static str>,
-    oid: String,
-    rh: String,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    roles: &'a [String],
-    sub: String,
-    tid: &'a str,
-    uti: String,
-    ver: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    xms_cc: Option<&'a [String]>,
-}
-
-impl<'a> V1Claims<'a> {
-    fn new(exchange: &Exchange<'_>, grant: &'a Grant<'_>, not_before: u64, expires_on: u64) -> Self {
-        let state = exchange.state;
-        let issuer = exchange.issuer(grant.tenant, TokenVersion::V1);
-        let (oid, opaque) = (principal(state, grant), Opaque::draw(state));
-        Self {
-            aud: grant.resource,
-            iss: issuer.clone(),
-            iat: not_before,
-            nbf: not_before,
-            exp: expires_on,
-            aio: opaque.aio,
-            appid: &grant.app.client_id,
-            appidacr: grant.proof.class(),
-            idp: issuer,
-            idtyp: idtyp(grant),
-            sub: oid.clone(),
-            oid,
-            rh: opaque.rh,
-            roles: &grant.roles,
-            tid: &grant.tenant.id,
-            uti: opaque.uti,
-            ver: "1.0",
-            xms_cc: capabilities(grant),
-        }
-    }
-}
-
-/// The claims of a v2 app-only token.
-#[derive(Serialize)]
-struct V2Claims<'a> {
-    aud: &'a str,
-    iss: String,
-    iat: u64,
-    nbf: u64,
-    exp: u64,
-    aio: String,
-    azp: &'a str,
-    azpacr: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    idtyp: Option<&'static str>,
-    oid: String,
-    rh: String,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    roles: &'a [String],
-    sub: String,
-    tid: &'a str,
-    uti: String,
-    ver: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    xms_cc: Option<&'a [String]>,
-    xms_ftd: String,
-}
-
-impl<'a> V2Claims<'a> {
-    fn new(exchange: &Exchange<'_>, grant: &'a Grant<'_>, not_before: u64, expires_on: u64) -> Self {
-        let state = exchange.state;
-        let (oid, opaque) = (principal(state, grant), Opaque::draw(state));
-        Self {
-            aud: &grant.api.app_id,
-            iss: exchange.issuer(grant.tenant, TokenVersion::V2),
-            iat: not_before,
-            nbf: not_before,
-            exp: expires_on,
-            aio: opaque.aio,
-            azp: &grant.app.client_id,
-            azpacr: grant.proof.class(),
-            idtyp: idtyp(grant),
-            sub: oid.clone(),
-            oid,
-            rh: opaque.rh,
-            roles: &grant.roles,
-            tid: &grant.tenant.id,
-            uti: opaque.uti,
-            ver: "2.0",
-            xms_cc: capabilities(grant),
-            xms_ftd: opaque.xms_ftd,
-        }
-    }
 }
 
 /// The claims that only the service can read.
@@ -302,22 +234,10 @@ fn principal(state: &State, grant: &Grant<'_>) -> String {
     .guid()
 }
 
-fn idtyp(grant: &Grant<'_>) -> Option<&'static str> {
-    wants(grant.api, "idtyp").then_some("app")
-}
-
-/// Returns the client capabilities, which a token contains only if the API lists the claim and the
-/// client sent them.
-fn capabilities<'a>(grant: &'a Grant<'_>) -> Option<&'a [String]> {
-    let sent = grant.requested.capabilities.as_slice();
-    (!sent.is_empty() && wants(grant.api, "xms_cc")).then_some(sent)
-}
+/// The number of seconds by which tokens are valid before they are issued.
+const BACKDATED: u64 = 300;
 
 const FIRST: [&str; 5] = ["aud", "iss", "iat", "nbf", "exp"];
-
-fn wants(api: &Api, claim: &str) -> bool {
-    api.optional_claims.iter().any(|optional| optional == claim)
-}
 
 /// Signs a token with RS256. v1 tokens repeat the key ID as `x5t`.
 pub(super) fn sign(key: &Key, x5t: Option<&str>, claims: &impl Serialize) -> String {

@@ -10,6 +10,7 @@ pub(crate) mod mint;
 mod on_behalf_of;
 mod password;
 pub(crate) mod pkce;
+pub(crate) mod redemption;
 pub(crate) mod refresh;
 pub(crate) mod request;
 pub(crate) mod target;

@@ -9,6 +9,7 @@ use crate::config::App;
 use crate::exchange::Exchange;
 use crate::form::Form;
 use crate::protocol::token::client::{find_app, identify};
+use crate::protocol::token::request;
 use crate::protocol::token::target::whole_target;
 use crate::protocol::token::user;
 use crate::state::recorder::Endpoint;
@@ -65,7 +66,7 @@ pub(crate) fn redeem<'a>(
         app,
         proof: client.proof,
         session: &Session::plain(app, tenant, user, unix(exchange.now)),
-        requested: crate::protocol::token::request::claims(form)?,
+        requested: &request::claims(form)?,
         client_info: form.value("client_info").is_some(),
         first_resource: false,
     };

@@ -6,39 +6,43 @@ use http::Response;
 use crate::aadsts::Refusal;
 use crate::exchange::Exchange;
 use crate::form::Form;
-use crate::protocol::token::client::{find_app, identify};
+use crate::protocol::token::client::find_app;
 use crate::protocol::token::form::unreadable;
-use crate::protocol::token::request;
-use crate::protocol::token::user;
+use crate::protocol::token::redemption::{Redemption, StoredGrant};
 use crate::state::State;
 use crate::state::grants::Refresh;
 use crate::state::recorder::Endpoint;
 use crate::state::scopes::Target;
 use crate::state::scopes::{self, Scopes};
-use crate::state::session::Session;
 use crate::tenant_path::TenantPath;
 use crate::time::unix;
 
-/// Issues a refresh token for the target of a new access token.
-pub(crate) fn issue(state: &State, now: u64, session: &Session, target: &Target, resource: &str) -> String {
-    let target = match target {
-        Target::V1 { .. } => Target::V1 {
-            resource: Some(resource.to_owned()),
-        },
-        Target::V2(scopes) => Target::V2(scopes.clone()),
-    };
-    let refresh = Refresh {
-        // A nonce belongs to the authorization request. Later ID tokens omit it (OpenID Connect
-        // Core 1.0, section 12.2).
-        session: Session {
-            nonce: None,
-            ..session.clone()
-        },
-        target,
-        expires: now + LIFETIME,
-        is_revoked: false,
-    };
-    state.grants.refresh_tokens().add("1.R", refresh)
+impl StoredGrant for Refresh {
+    const PARAMETER: &'static str = "refresh_token";
+
+    fn find(state: &State, text: &str) -> Option<Self> {
+        state.grants.refresh_tokens().get(text).cloned()
+    }
+
+    fn client_id(&self) -> &str {
+        &self.session.client_id
+    }
+
+    fn tenant(&self) -> Option<&str> {
+        Some(&self.session.tenant)
+    }
+
+    fn unknown() -> Refusal {
+        unreadable("the refresh token is unknown")
+    }
+
+    fn of_another_app() -> Refusal {
+        Refusal::new(700007)
+    }
+
+    fn without_user() -> Refusal {
+        unreadable("its user does not exist")
+    }
 }
 
 /// Redeems a refresh token.
@@ -48,21 +52,11 @@ pub(crate) fn redeem<'a>(
     form: &Form,
     endpoint: Endpoint,
 ) -> Result<Response<Vec<u8>>, Refusal> {
-    let text = form.value("refresh_token");
-    let known = text.and_then(|text| exchange.state.grants.refresh_tokens().get(text).cloned());
-    let place = known.as_ref().map(|refresh| refresh.session.tenant.as_str());
-    let client = identify(exchange, form, &path, place, find_app)?;
-    if text.is_none() {
-        return Err(Refusal::new(900144).with("refresh_token"));
-    }
-    let requested = request::claims(form)?;
-    let refresh = known.ok_or_else(|| unreadable("the refresh token is unknown"))?;
-    if refresh.session.client_id != client.app.client_id {
-        return Err(Refusal::new(700007));
-    }
+    let redemption = Redemption::<Refresh>::begin(exchange, &path, form, endpoint, find_app)?;
+    let refresh = &redemption.grant;
     // The service accepts a refresh token in every tenant of its user. In the emulator, a user
     // belongs to one tenant.
-    if refresh.session.tenant != client.tenant.id {
+    if refresh.session.tenant != redemption.client.tenant.id {
         return Err(Refusal::new(7000012));
     }
     if refresh.is_revoked {
@@ -91,23 +85,5 @@ pub(crate) fn redeem<'a>(
             }
         }
     };
-    let directory = &exchange.state.directory;
-    let (_, user) = directory
-        .user(&refresh.session.tenant, &refresh.session.user)
-        .ok_or_else(|| unreadable("its user does not exist"))?;
-    let grant = user::Grant {
-        endpoint,
-        tenant: client.tenant,
-        user,
-        app: client.app,
-        proof: client.proof,
-        session: &refresh.session,
-        requested,
-        client_info: form.value("client_info").is_some(),
-        first_resource: true,
-    };
-    user::answer(exchange, &grant, &target)
+    redemption.respond(exchange, &refresh.session, &target, true)
 }
-
-/// The lifetime of a refresh token: ninety days, in seconds.
-const LIFETIME: u64 = 90 * 24 * 3_600;

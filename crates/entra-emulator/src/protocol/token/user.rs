@@ -10,9 +10,10 @@ use crate::config::{Api, App, Tenant, TokenVersion, User};
 use crate::exchange::{Exchange, no_store};
 use crate::protocol::token::client_auth::Proof;
 use crate::protocol::token::request::RequestedClaims;
-use crate::protocol::token::{id_token, mint, refresh};
+use crate::protocol::token::{id_token, mint};
 use crate::seed::Generator;
 use crate::state::State;
+use crate::state::grants::Refresh;
 use crate::state::recorder::Endpoint;
 use crate::state::scopes::Scopes;
 use crate::state::scopes::Target;
@@ -28,7 +29,7 @@ pub(crate) struct Grant<'a> {
     pub(crate) app: &'a App,
     pub(crate) proof: Proof,
     pub(crate) session: &'a Session,
-    pub(crate) requested: RequestedClaims,
+    pub(crate) requested: &'a RequestedClaims,
     pub(crate) client_info: bool,
     /// True if the scopes may name several resources, as with a refresh token. The first one is
     /// then used.
@@ -84,7 +85,7 @@ pub(crate) fn answer(
     }
     put("access_token", json!(token.text));
     if has("offline_access") {
-        let text = refresh::issue(state, now, grant.session, target, &access.resource);
+        let text = issue_refresh_token(state, now, grant.session, target, &access.resource);
         put("refresh_token", json!(text));
     }
     if has("openid") {
@@ -95,6 +96,28 @@ pub(crate) fn answer(
         put("client_info", json!(client_info(grant.tenant, grant.user)));
     }
     Ok(no_store(exchange.json(StatusCode::OK, &body)))
+}
+
+/// Issues a refresh token for the target of a new access token.
+fn issue_refresh_token(state: &State, now: u64, session: &Session, target: &Target, resource: &str) -> String {
+    let target = match target {
+        Target::V1 { .. } => Target::V1 {
+            resource: Some(resource.to_owned()),
+        },
+        Target::V2(scopes) => Target::V2(scopes.clone()),
+    };
+    let refresh = Refresh {
+        // A nonce belongs to the authorization request. Later ID tokens omit it (OpenID Connect
+        // Core 1.0, section 12.2).
+        session: Session {
+            nonce: None,
+            ..session.clone()
+        },
+        target,
+        expires: now + REFRESH_TOKEN_LIFETIME,
+        is_revoked: false,
+    };
+    state.grants.refresh_tokens().add("1.R", refresh)
 }
 
 fn of_resource<'a>(state: &'a State, grant: &Grant<'_>, resource: Option<&str>) -> Result<Access<'a>, Refusal> {
@@ -186,3 +209,6 @@ pub(crate) fn about(state: &State, version: TokenVersion, user: &User) -> Map<St
         _ => Map::new(),
     }
 }
+
+/// The lifetime of a refresh token: ninety days, in seconds.
+const REFRESH_TOKEN_LIFETIME: u64 = 90 * 24 * 3_600;

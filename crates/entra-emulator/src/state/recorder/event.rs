@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Method, StatusCode};
 
+use crate::config::TokenVersion;
 use crate::state::recorder::lint::Lint;
 use crate::state::recorder::parameter::Parameter;
 use crate::time::{rfc3339, unix};
@@ -197,6 +198,16 @@ pub enum Endpoint {
     V1,
     /// `/oauth2/v2.0/token` and the other v2 endpoints.
     V2,
+}
+
+impl Endpoint {
+    /// Returns the version of the ID tokens and the documents of this endpoint.
+    pub(crate) fn token_version(self) -> TokenVersion {
+        match self {
+            Self::V1 => TokenVersion::V1,
+            Self::V2 => TokenVersion::V2,
+        }
+    }
 }
 
 const LONGEST_TEXT: usize = 4 * 1024;
