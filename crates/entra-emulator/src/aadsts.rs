@@ -65,9 +65,9 @@ impl fmt::Display for Aadsts {
     }
 }
 
-/// A refusal on its way to the client: a row and the values for its text.
+/// A rejection on its way to the client: a row and the values for its text.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct Rejection {
     pub(crate) row: &'static Aadsts,
     /// Another OAuth word than the row's, where the same number comes with several.
     word: Option<&'static str>,
@@ -76,7 +76,7 @@ pub(crate) struct Refusal {
     values: Vec<String>,
 }
 
-impl Refusal {
+impl Rejection {
     pub(crate) fn new(code: u32) -> Self {
         Self {
             row: Aadsts::find(code).unwrap_or(&TABLE[0]),
@@ -96,7 +96,7 @@ impl Refusal {
     }
 
     /// Says it with another OAuth word. What goes with the row's own word (`suberror`, a challenge) falls away.
-    pub(crate) fn word(self, word: &'static str) -> Self {
+    pub(crate) fn with_error(self, word: &'static str) -> Self {
         Self {
             word: Some(word),
             ..self
@@ -104,7 +104,7 @@ impl Refusal {
     }
 
     /// Replaces the row's text, placeholders included.
-    pub(crate) fn text(self, text: &'static str) -> Self {
+    pub(crate) fn with_text(self, text: &'static str) -> Self {
         Self {
             text: Some(text),
             ..self
@@ -339,9 +339,9 @@ mod tests {
 
     #[test]
     fn values_never_become_placeholders() {
-        let refusal = Refusal::new(500011).with("{1}\r\n").with("b");
+        let rejection = Rejection::new(500011).with("{1}\r\n").with("b");
         assert!(
-            refusal
+            rejection
                 .message()
                 .starts_with("AADSTS500011: The resource principal named {1}   was not found in the tenant named b.")
         );

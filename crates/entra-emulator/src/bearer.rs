@@ -68,11 +68,11 @@ pub(crate) enum Flaw {
     Issuer,
     /// The token is for the API with this name.
     Audience(String),
-    /// The token was revoked at this time, in seconds since the epoch. `can_answer` is true if the
-    /// client declared that it handles claims challenges.
+    /// The token was revoked at this time, in seconds since the epoch. `handles_claims` is true if
+    /// the client declared that it handles claims challenges.
     Revoked {
         at: u64,
-        can_answer: bool,
+        handles_claims: bool,
     },
 }
 
@@ -174,14 +174,14 @@ impl Claims {
         if state.is_withdrawn(self.client_id(), &self.tid) {
             return Err(Flaw::Revoked {
                 at: unix(state.clock.now()),
-                can_answer: false,
+                handles_claims: false,
             });
         }
         match state.revocations.revoked_at(self.client_id(), self.user(), &self.uti) {
             None => Ok(()),
             Some(at) => Err(Flaw::Revoked {
                 at,
-                can_answer: self
+                handles_claims: self
                     .xms_cc
                     .iter()
                     .any(|capability| capability.eq_ignore_ascii_case("cp1")),

@@ -306,7 +306,7 @@ impl EmulatorBuilder {
         let mut state = State::new(self.config.clone(), clock, recorder, base_url)?;
         state.tls_url = tls_url;
         state.names = self.names.clone();
-        state.issuer_in_answers = self.issuer_in_answers;
+        state.issuer_in_responses = self.issuer_in_answers;
         state.control_is_open = self.control.is_some_and(|address| !address.ip().is_loopback());
         state.replays = self.refuse_replays.then(Replays::default);
         Ok(Arc::new(state))

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::clouds::is_public_cloud;
 use crate::config::{Tenant, TokenVersion};
 use crate::form::Form;
@@ -173,10 +173,11 @@ impl<'a> Exchange<'a> {
     /// Returns a JSON response with the headers that every response of the service has.
     pub(crate) fn json(&self, status: StatusCode, body: &impl Serialize) -> Response<Vec<u8>> {
         let body = serde_json::to_vec(body).unwrap_or_default();
-        self.answer(status, "application/json; charset=utf-8", body)
+        self.response(status, "application/json; charset=utf-8", body)
     }
 
-    pub(crate) fn answer(&self, status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Vec<u8>> {
+    /// Returns a response with the headers that every response of the service has.
+    pub(crate) fn response(&self, status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Vec<u8>> {
         let mut response = Response::new(body);
         *response.status_mut() = status;
         let headers = response.headers_mut();
@@ -198,58 +199,57 @@ impl<'a> Exchange<'a> {
     }
 
     /// Returns the `error_description` of a rejection, with the IDs and the time.
-    pub(crate) fn description(&self, refusal: &Refusal) -> String {
-        let correlation_id = match self.client_request_id() {
-            Some(id) => id.to_owned(),
-            None => self.state.guid(),
-        };
-        self.describe(refusal, &correlation_id, &error_timestamp(unix(self.now)))
+    pub(crate) fn description(&self, rejection: &Rejection) -> String {
+        self.describe(rejection, &self.correlation_id(), &error_timestamp(unix(self.now)))
     }
 
-    fn describe(&self, refusal: &Refusal, correlation_id: &str, timestamp: &str) -> String {
+    /// Returns the correlation ID of an error: the client's request ID, or a new one.
+    fn correlation_id(&self) -> String {
+        self.client_request_id()
+            .map_or_else(|| self.state.guid(), str::to_owned)
+    }
+
+    fn describe(&self, rejection: &Rejection, correlation_id: &str, timestamp: &str) -> String {
         format!(
             "{} Trace ID: {} Correlation ID: {correlation_id} Timestamp: {timestamp}",
-            refusal.message(),
+            rejection.message(),
             self.trace_id
         )
     }
 
     /// Returns the URL of an explanation for the rejections that have one.
-    pub(crate) fn error_uri(&self, refusal: &Refusal) -> Option<String> {
+    pub(crate) fn error_uri(&self, rejection: &Rejection) -> Option<String> {
         let host = Some(self.host()).filter(|host| host.ends_with(".login.microsoft.com"));
         let host = host.unwrap_or("login.microsoftonline.com");
-        let row = refusal.row;
+        let row = rejection.row;
         row.error_uri.then(|| format!("https://{host}/error?code={}", row.code))
     }
 
     /// Records the problem of the request.
-    pub(crate) fn note(&mut self, refusal: &Refusal) {
-        self.event.aadsts = Some(refusal.row.code);
+    pub(crate) fn record(&mut self, rejection: &Rejection) {
+        self.event.aadsts = Some(rejection.row.code);
         // A secret that is a common word, such as `secret`, is hidden only in the inserted values,
         // not in the text around them.
         let show = |value: &str| redacted(&self.state.directory, &self.event, value);
-        self.event.problem = Some(refusal.message_with(show));
+        self.event.problem = Some(rejection.message_with(show));
     }
 
     /// Returns the error response to a rejected request, in the format of the service's error body.
-    pub(crate) fn refuse(&mut self, refusal: &Refusal) -> Response<Vec<u8>> {
-        self.note(refusal);
-        let row = refusal.row;
+    pub(crate) fn error_response(&mut self, rejection: &Rejection) -> Response<Vec<u8>> {
+        self.record(rejection);
+        let row = rejection.row;
         let timestamp = error_timestamp(unix(self.now));
-        let correlation_id = self
-            .client_request_id()
-            .map(str::to_owned)
-            .unwrap_or_else(|| self.state.guid());
+        let correlation_id = self.correlation_id();
         let body = ErrorBody {
-            error: refusal.error(),
-            error_description: self.describe(refusal, &correlation_id, &timestamp),
+            error: rejection.error(),
+            error_description: self.describe(rejection, &correlation_id, &timestamp),
             error_codes: [row.code],
-            error_uri: self.error_uri(refusal),
+            error_uri: self.error_uri(rejection),
             timestamp,
             trace_id: &self.trace_id,
             correlation_id,
-            suberror: row.suberror.filter(|_| refusal.is_plain()),
-            claims: row.claims.filter(|_| refusal.is_plain()),
+            suberror: row.suberror.filter(|_| rejection.is_plain()),
+            claims: row.claims.filter(|_| rejection.is_plain()),
         };
         let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::BAD_REQUEST);
         no_store(self.json(status, &body))

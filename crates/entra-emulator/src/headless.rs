@@ -165,7 +165,7 @@ impl State {
                 }
                 Some(Shown::Consent {
                     transaction,
-                    refused: true,
+                    blocked: true,
                 }) if agree => {
                     // A browser's user would be stuck here, so the form is not left open either.
                     let _ = self.transactions.take(unix(self.clock.now()), &transaction);

@@ -4,7 +4,7 @@ use http::header::DATE;
 use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::aadsts::{Aadsts, Refusal};
+use crate::aadsts::{Aadsts, Rejection};
 use crate::api::{activity, graph, managed_desktop};
 use crate::exchange::{Exchange, shown};
 use crate::landing;
@@ -30,7 +30,7 @@ pub(crate) fn handle(state: &State, request: Request<Vec<u8>>, channel: Channel)
     let replacement = fault.as_ref().and_then(|fault| fault.replacement());
     let mut response = match replacement {
         Some(Ok(response)) => response,
-        Some(Err(code)) if Aadsts::find(code).is_some() => exchange.refuse(&Refusal::new(code)),
+        Some(Err(code)) if Aadsts::find(code).is_some() => exchange.error_response(&Rejection::new(code)),
         Some(Err(code)) => exchange.json(
             StatusCode::INTERNAL_SERVER_ERROR,
             &json!({"error": "server_error", "error_description": format!("AADSTS{code} is no row of the table")}),
@@ -135,19 +135,19 @@ fn route(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     exchange.event.tenant = Some(tenant.clone());
     let (_, lower) = lower.split_at(path.len() - rest.len());
     match lower {
-        ["oauth2", "token"] => token::answer(exchange, &tenant, Endpoint::V1),
-        ["oauth2", "v2.0", "token"] => token::answer(exchange, &tenant, Endpoint::V2),
+        ["oauth2", "token"] => token::handle(exchange, &tenant, Endpoint::V1),
+        ["oauth2", "v2.0", "token"] => token::handle(exchange, &tenant, Endpoint::V2),
         [".well-known", "openid-configuration"] => discovery::configuration(exchange, &tenant, Endpoint::V1),
         ["v2.0", ".well-known", "openid-configuration"] => discovery::configuration(exchange, &tenant, Endpoint::V2),
         ["discovery", "keys"] => discovery::keys(exchange, &tenant, Endpoint::V1),
         ["discovery", "v2.0", "keys"] => discovery::keys(exchange, &tenant, Endpoint::V2),
         ["discovery", "instance"] => discovery::instance(exchange),
-        ["userrealm"] => user_realm::answer(exchange, &tenant, None),
-        ["userrealm", _] => user_realm::answer(exchange, &tenant, rest.last().copied()),
+        ["userrealm"] => user_realm::handle(exchange, &tenant, None),
+        ["userrealm", _] => user_realm::handle(exchange, &tenant, rest.last().copied()),
         ["oauth2", "authorize"] => authorize::authorize(exchange, &tenant, Endpoint::V1),
         ["oauth2", "v2.0", "authorize"] => authorize::authorize(exchange, &tenant, Endpoint::V2),
-        ["oauth2", "devicecode"] => device::answer(exchange, &tenant, Endpoint::V1),
-        ["oauth2", "v2.0", "devicecode"] => device::answer(exchange, &tenant, Endpoint::V2),
+        ["oauth2", "devicecode"] => device::handle(exchange, &tenant, Endpoint::V1),
+        ["oauth2", "v2.0", "devicecode"] => device::handle(exchange, &tenant, Endpoint::V2),
         ["openid", "userinfo"] => graph::userinfo::answer_v1(exchange, &tenant),
         ["adminconsent"] => authorize::admin_consent(exchange, &tenant, Endpoint::V1),
         ["v2.0", "adminconsent"] => authorize::admin_consent(exchange, &tenant, Endpoint::V2),

@@ -1,6 +1,6 @@
 //! The tenant that the path of a request names.
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::config::Tenant;
 use crate::exchange::Exchange;
 use crate::seed::is_guid;
@@ -18,7 +18,7 @@ pub(crate) enum TenantPath<'a> {
 }
 
 impl<'a> TenantPath<'a> {
-    pub(crate) fn read(exchange: &Exchange<'a>, name: &str) -> Result<Self, Refusal> {
+    pub(crate) fn read(exchange: &Exchange<'a>, name: &str) -> Result<Self, Rejection> {
         match name {
             "common" => return Ok(Self::Common),
             "organizations" => return Ok(Self::Organizations),
@@ -30,15 +30,15 @@ impl<'a> TenantPath<'a> {
 }
 
 /// The tenant of that GUID or domain.
-pub(crate) fn find_tenant<'a>(exchange: &Exchange<'a>, name: &str) -> Result<&'a Tenant, Refusal> {
+pub(crate) fn find_tenant<'a>(exchange: &Exchange<'a>, name: &str) -> Result<&'a Tenant, Rejection> {
     if !is_guid(name) && !is_domain(name) {
-        return Err(Refusal::new(900023).with(name));
+        return Err(Rejection::new(900023).with(name));
     }
     exchange
         .state
         .directory
         .tenant(name)
-        .ok_or_else(|| Refusal::new(90002).with(name))
+        .ok_or_else(|| Rejection::new(90002).with(name))
 }
 
 /// The tenant that a document is about, or none at a path that stands for several.
@@ -46,14 +46,14 @@ pub(crate) fn find_tenant<'a>(exchange: &Exchange<'a>, name: &str) -> Result<&'a
 /// # Errors
 /// 90002 for every other name, with a word of its own: that is what the metadata answers. For the keys and the user realm
 /// it is assumed. The endpoints that take a form say `invalid_request`, and 900023 where a name can be none of a tenant.
-pub(crate) fn of_document<'a>(exchange: &Exchange<'a>, name: &str) -> Result<Option<&'a Tenant>, Refusal> {
+pub(crate) fn of_document<'a>(exchange: &Exchange<'a>, name: &str) -> Result<Option<&'a Tenant>, Rejection> {
     if SHARED.contains(&name) {
         return Ok(None);
     }
     let tenant = exchange.state.directory.tenant(name);
     tenant
         .map(Some)
-        .ok_or_else(|| Refusal::new(90002).with(name).word("invalid_tenant"))
+        .ok_or_else(|| Rejection::new(90002).with(name).with_error("invalid_tenant"))
 }
 
 fn is_domain(name: &str) -> bool {

@@ -9,7 +9,7 @@ use crate::config::{Api, App, Tenant, TokenVersion};
 use crate::html::escape;
 use crate::landing::parts::{code, definitions, dim, list, more, table};
 use crate::state::State;
-use crate::state::consents::{Asked, Granted, Kind};
+use crate::state::consents::{Granted, Kind, RequestedPermission};
 use crate::time::{rfc3339, unix};
 
 pub(super) fn tenants(state: &State) -> String {
@@ -226,7 +226,7 @@ fn presence(state: &State, app: &App) -> String {
 }
 
 /// What an application asks for, and where it was granted.
-fn permissions(state: &State, app: &App, asked: &BTreeSet<Asked>) -> Vec<[String; 4]> {
+fn permissions(state: &State, app: &App, asked: &BTreeSet<RequestedPermission>) -> Vec<[String; 4]> {
     let rows = asked.iter().take(MOST_PERMISSIONS).map(|asked| {
         let api = state.directory.api(&asked.api);
         let kind = match asked.kind {
@@ -249,7 +249,7 @@ fn named(api: &Api) -> String {
     format!("{}<br>{}", escape(&api.name), dim(identifier))
 }
 
-fn status(state: &State, app: &App, asked: &Asked) -> String {
+fn status(state: &State, app: &App, asked: &RequestedPermission) -> String {
     let tenants = state.directory.tenants.iter().take(MOST_TENANTS);
     let granted: Vec<(&Tenant, Granted)> = tenants
         .map(|tenant| (tenant, state.granted(app, tenant, asked)))

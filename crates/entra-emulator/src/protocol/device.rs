@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{Response, StatusCode};
 use serde_json::json;
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::config::{Tenant, User};
 use crate::exchange::{Exchange, no_store};
 use crate::form::Form;
@@ -18,8 +18,7 @@ use crate::protocol::token::target::whole_target;
 use crate::state::State;
 use crate::state::grants::{DeviceCode, Progress};
 use crate::state::recorder::Endpoint;
-use crate::state::scopes::Scopes;
-use crate::state::scopes::Target;
+use crate::state::scopes::{Scopes, Target};
 use crate::state::session::Session;
 use crate::state::store::random;
 use crate::state::transactions::Goal;
@@ -27,16 +26,21 @@ use crate::tenant_path::TenantPath;
 use crate::time::unix;
 
 /// Responds to a request to a `devicecode` endpoint.
-pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
+pub(crate) fn handle(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
     let form = read_form(exchange);
     token_request::inspect(exchange, &form, endpoint);
     match start(exchange, tenant, &form, endpoint) {
         Ok(response) => response,
-        Err(refusal) => exchange.refuse(&refusal),
+        Err(rejection) => exchange.error_response(&rejection),
     }
 }
 
-fn start(exchange: &Exchange<'_>, tenant: &str, form: &Form, endpoint: Endpoint) -> Result<Response<Vec<u8>>, Refusal> {
+fn start(
+    exchange: &Exchange<'_>,
+    tenant: &str,
+    form: &Form,
+    endpoint: Endpoint,
+) -> Result<Response<Vec<u8>>, Rejection> {
     check_form(exchange, form)?;
     let (tenant, app) = find_client(exchange, form, tenant)?;
     let target = whole_target(exchange, form, app, endpoint)?;
@@ -89,16 +93,16 @@ impl StoredGrant for DeviceCode {
         }
     }
 
-    fn unknown() -> Refusal {
-        Refusal::new(70018)
+    fn unknown() -> Rejection {
+        Rejection::new(70018)
     }
 
-    fn of_another_app() -> Refusal {
-        Refusal::new(70018)
+    fn of_another_app() -> Rejection {
+        Rejection::new(70018)
     }
 
-    fn without_user() -> Refusal {
-        Refusal::new(70018)
+    fn without_user() -> Rejection {
+        Rejection::new(70018)
     }
 }
 
@@ -109,18 +113,18 @@ pub(crate) fn poll<'a>(
     path: TenantPath<'a>,
     form: &Form,
     endpoint: Endpoint,
-) -> Result<Response<Vec<u8>>, Refusal> {
+) -> Result<Response<Vec<u8>>, Rejection> {
     // The user's approval adds the app to the tenant, so until then the app may be unknown there.
     let redemption = Redemption::<DeviceCode>::begin(exchange, &path, form, endpoint, find_enterable)?;
     let (device, text) = (&redemption.grant, &redemption.text);
     if device.expires <= unix(exchange.now) {
-        return Err(Refusal::new(70020));
+        return Err(Rejection::new(70020));
     }
     let session = match &device.progress {
         Progress::Approved(session) => session,
         Progress::Declined => {
-            let refusal = Refusal::new(65004).with(&device.client_id);
-            return Err(refusal.word("authorization_declined"));
+            let rejection = Rejection::new(65004).with(&device.client_id);
+            return Err(rejection.with_error("authorization_declined"));
         }
         Progress::Pending => {
             let now = exchange.now;
@@ -134,13 +138,17 @@ pub(crate) fn poll<'a>(
                     device.interval += SLOWER;
                 }
             }
-            let refusal = Refusal::new(70016);
+            let rejection = Rejection::new(70016);
             // The interval grows by five seconds from now on (RFC 8628, section 3.5).
-            return Err(if is_early { refusal.word("slow_down") } else { refusal });
+            return Err(if is_early {
+                rejection.with_error("slow_down")
+            } else {
+                rejection
+            });
         }
     };
     if session.tenant != redemption.client.tenant.id {
-        return Err(Refusal::new(70018));
+        return Err(Rejection::new(70018));
     }
     let target = match (endpoint, &device.target) {
         (Endpoint::V1, Target::V1 { resource }) => Target::V1 {
@@ -151,7 +159,9 @@ pub(crate) fn poll<'a>(
         },
         (Endpoint::V2, Target::V2(scopes)) => Target::V2(scopes.clone()),
         (Endpoint::V2, Target::V1 { .. }) => {
-            let scope = form.value("scope").ok_or_else(|| Refusal::new(900144).with("scope"))?;
+            let scope = form
+                .value("scope")
+                .ok_or_else(|| Rejection::new(900144).with("scope"))?;
             Target::V2(Scopes::parse(scope)?)
         }
     };
@@ -162,7 +172,7 @@ pub(crate) fn poll<'a>(
         .grants
         .devices()
         .take(text)
-        .ok_or_else(|| Refusal::new(70018))?;
+        .ok_or_else(|| Rejection::new(70018))?;
     Ok(response)
 }
 
@@ -170,15 +180,15 @@ pub(crate) fn poll<'a>(
 ///
 /// # Errors
 /// Returns 70018 for an unknown code, and 70019 for an expired one.
-pub(crate) fn find(exchange: &Exchange<'_>, typed: &str) -> Result<Goal, Refusal> {
-    let typed: String = typed.chars().filter(char::is_ascii_alphanumeric).collect();
+pub(crate) fn find(exchange: &Exchange<'_>, entered: &str) -> Result<Goal, Rejection> {
+    let entered: String = entered.chars().filter(char::is_ascii_alphanumeric).collect();
     let devices = exchange.state.grants.devices();
     let found = devices
         .iter()
-        .find(|(_, device)| device.user_code.eq_ignore_ascii_case(&typed) && device.is_pending());
-    let (device_code, device) = found.ok_or_else(|| Refusal::new(70018))?;
+        .find(|(_, device)| device.user_code.eq_ignore_ascii_case(&entered) && device.is_pending());
+    let (device_code, device) = found.ok_or_else(|| Rejection::new(70018))?;
     if device.expires <= unix(exchange.now) {
-        return Err(Refusal::new(70019));
+        return Err(Rejection::new(70019));
     }
     Ok(Goal::Device {
         device_code: device_code.to_owned(),
@@ -205,15 +215,22 @@ pub(crate) fn target(state: &State, device_code: &str) -> Option<Target> {
 /// # Errors
 /// Returns 70019 if its code has expired meanwhile, and 70018 if it was already approved or
 /// declined.
-pub(crate) fn approve(exchange: &Exchange<'_>, device_code: &str, tenant: &Tenant, user: &User) -> Result<(), Refusal> {
+pub(crate) fn approve(
+    exchange: &Exchange<'_>,
+    device_code: &str,
+    tenant: &Tenant,
+    user: &User,
+) -> Result<(), Rejection> {
     let now = unix(exchange.now);
     let mut devices = exchange.state.grants.devices();
     let device = devices
         .get_mut(device_code)
         .filter(|device| now < device.expires)
-        .ok_or_else(|| Refusal::new(70019))?;
+        .ok_or_else(|| Rejection::new(70019))?;
     let app = exchange.state.directory.app(&device.client_id);
-    let app = app.filter(|_| device.is_pending()).ok_or_else(|| Refusal::new(70018))?;
+    let app = app
+        .filter(|_| device.is_pending())
+        .ok_or_else(|| Rejection::new(70018))?;
     device.progress = Progress::Approved(Box::new(Session::plain(app, tenant, user, now)));
     Ok(())
 }
@@ -222,10 +239,10 @@ pub(crate) fn approve(exchange: &Exchange<'_>, device_code: &str, tenant: &Tenan
 ///
 /// # Errors
 /// Returns 70018 if its code was already approved or declined.
-pub(crate) fn decline(state: &State, device_code: &str) -> Result<(), Refusal> {
+pub(crate) fn decline(state: &State, device_code: &str) -> Result<(), Rejection> {
     let mut devices = state.grants.devices();
     let device = devices.get_mut(device_code).filter(|device| device.is_pending());
-    device.ok_or_else(|| Refusal::new(70018))?.progress = Progress::Declined;
+    device.ok_or_else(|| Rejection::new(70018))?.progress = Progress::Declined;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::clouds::{CLOUD, CLOUDS};
 use crate::config::TokenVersion;
 use crate::exchange::Exchange;
@@ -29,7 +29,7 @@ pub(crate) fn configuration(exchange: &mut Exchange<'_>, tenant: &str, endpoint:
         }
         Ok(None) => (tenant.to_owned(), exchange.issuer_template(version)),
         Ok(Some(tenant)) => (tenant.id.clone(), exchange.issuer(tenant, version)),
-        Err(refusal) => return exchange.refuse(&refusal),
+        Err(rejection) => return exchange.error_response(&rejection),
     };
     let base = format!("{}/{name}", exchange.origin);
     let (oauth, keys) = match endpoint {
@@ -78,7 +78,7 @@ pub(crate) fn configuration(exchange: &mut Exchange<'_>, tenant: &str, endpoint:
 pub(crate) fn keys(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
     let tenant = match of_document(exchange, tenant) {
         Ok(tenant) => tenant,
-        Err(refusal) => return exchange.refuse(&refusal),
+        Err(rejection) => return exchange.error_response(&rejection),
     };
     let issuer = match (endpoint, tenant) {
         (Endpoint::V1, _) => None,
@@ -121,7 +121,7 @@ pub(crate) fn instance(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
             .flat_map(|cloud| cloud.aliases)
             .any(|alias| alias.eq_ignore_ascii_case(authority));
     if !is_known {
-        return exchange.refuse(&Refusal::new(50049).with(authority));
+        return exchange.error_response(&Rejection::new(50049).with(authority));
     }
     let version = exchange.query.value("api-version").unwrap_or("1.1");
     let tenant = asked

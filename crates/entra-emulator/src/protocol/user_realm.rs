@@ -13,9 +13,9 @@ use crate::tenant_path::of_document;
 /// Users with a domain of a tenant are managed, which means that the password is sent to the token
 /// endpoint. The domain decides, not the tenant in the path and not the existence of the user. The
 /// emulator has no federated domains.
-pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, user: Option<&str>) -> Response<Vec<u8>> {
-    if let Err(refusal) = of_document(exchange, tenant) {
-        return exchange.refuse(&refusal);
+pub(crate) fn handle(exchange: &mut Exchange<'_>, tenant: &str, user: Option<&str>) -> Response<Vec<u8>> {
+    if let Err(rejection) = of_document(exchange, tenant) {
+        return exchange.error_response(&rejection);
     }
     let named = exchange.query.value("user").unwrap_or_default();
     let login = user.unwrap_or(named);

@@ -11,7 +11,7 @@ pub(crate) struct Request {
     /// The tenant's GUID if the path names one.
     pub(crate) tenant: Option<String>,
     pub(crate) reply: Reply,
-    pub(crate) ask: Ask,
+    pub(crate) kind: RequestKind,
     pub(crate) prompt: Prompt,
     pub(crate) login_hint: Option<String>,
     pub(crate) domain_hint: Option<String>,
@@ -22,14 +22,14 @@ pub(crate) struct Request {
 pub(crate) struct Reply {
     /// One of the app's redirect URIs, or a URI that matches one of them.
     pub(crate) uri: String,
-    pub(crate) mode: Mode,
+    pub(crate) mode: ResponseMode,
     /// The `state`, returned byte for byte.
     pub(crate) state: Option<Vec<u8>>,
 }
 
 /// The way in which parameters are added to the response (`response_mode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
+pub(crate) enum ResponseMode {
     Query,
     Fragment,
     FormPost,
@@ -37,7 +37,7 @@ pub(crate) enum Mode {
 
 /// The kind of authorization that an app requests.
 #[derive(Clone, Debug)]
-pub(crate) enum Ask {
+pub(crate) enum RequestKind {
     SignIn(Box<SignIn>),
     AdminConsent {
         version: Endpoint,
@@ -64,23 +64,23 @@ pub(crate) struct SignIn {
 
 impl Weigh for Request {
     fn weight(&self) -> usize {
-        let ask = match &self.ask {
-            Ask::SignIn(sign_in) => sign_in.target.weight() + sign_in.nonce.as_ref().map_or(0, String::len),
-            Ask::AdminConsent { scopes, .. } => scopes.weight(),
+        let kind = match &self.kind {
+            RequestKind::SignIn(sign_in) => sign_in.target.weight() + sign_in.nonce.as_ref().map_or(0, String::len),
+            RequestKind::AdminConsent { scopes, .. } => scopes.weight(),
         };
         let hints = [&self.login_hint, &self.domain_hint]
             .into_iter()
             .flatten()
             .map(String::len);
         let state = self.reply.state.as_ref().map_or(0, Vec::len);
-        ask + self.reply.uri.len() + state + hints.sum::<usize>() + REST
+        kind + self.reply.uri.len() + state + hints.sum::<usize>() + REST
     }
 }
 
 /// The interaction that the app requires (`prompt`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Prompt {
-    Unsaid,
+    Unspecified,
     None,
     Login,
     SelectAccount,

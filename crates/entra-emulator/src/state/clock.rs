@@ -3,6 +3,8 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::state::lock::lock;
+
 /// The time of the emulator. It follows the machine's clock until a test changes it.
 ///
 /// Token lifetimes, secret validity, `Date` headers and recorded times all use this clock, so a
@@ -55,7 +57,7 @@ impl Clock {
 
     /// Returns whether the clock is frozen.
     pub fn is_frozen(&self) -> bool {
-        let state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let state = lock(&self.state);
         state.since.is_none()
     }
 
@@ -103,11 +105,11 @@ impl Clock {
 
     /// Returns the emulator's current time.
     pub fn now(&self) -> SystemTime {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).now()
+        lock(&self.state).now()
     }
 
     fn change(&self, change: impl FnOnce(&mut State, SystemTime)) {
-        let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut state = lock(&self.state);
         let now = state.now();
         change(&mut state, now);
     }

@@ -1,8 +1,10 @@
 //! The consents granted since the emulator was created.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
+
+use crate::state::lock::lock;
 
 /// The consents of users and administrators. Only configured apps, tenants, users, APIs and
 /// permissions are recorded, which bounds their number.
@@ -27,7 +29,7 @@ pub(super) struct State {
 
 /// One requested permission, as a consent page shows it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Asked {
+pub(crate) struct RequestedPermission {
     /// The app ID of the API.
     pub(crate) api: String,
     /// The name of the role or the scope.
@@ -68,8 +70,8 @@ impl Consents {
         self.changes.load(Ordering::Relaxed)
     }
 
-    pub(super) fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
     }
 }
 

@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::config::{ActivityFeed, ContentType, Tenant};
 use crate::seed::{Generator, mixed};
+use crate::state::lock::lock;
 
 /// The feeds of all tenants.
 #[derive(Debug)]
@@ -130,8 +131,8 @@ impl Feed {
         *self.state() = State::default();
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
     }
 }
 

@@ -1,10 +1,11 @@
-//! Codes, refresh tokens and device codes that clients have not redeemed yet. Their number is
-//! bounded: the oldest are dropped first.
+//! The grants that clients redeem: codes, refresh tokens and device codes. Their number is bounded:
+//! the oldest are dropped first.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use crate::state::authorization::Challenge;
+use crate::state::lock::lock;
 use crate::state::scopes::Target;
 use crate::state::session::Session;
 use crate::state::store::{Store, Weigh};
@@ -136,10 +137,6 @@ impl std::fmt::Debug for DeviceCode {
             .field("client_id", &self.client_id)
             .finish_non_exhaustive()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 const MOST: usize = 10_000;

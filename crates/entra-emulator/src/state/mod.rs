@@ -11,6 +11,7 @@ pub(crate) mod fault;
 pub(crate) mod feed;
 pub(crate) mod grants;
 pub(crate) mod keys;
+mod lock;
 pub(crate) mod permissions;
 pub(crate) mod quota;
 pub(crate) mod recorder;
@@ -22,12 +23,11 @@ pub(crate) mod store;
 pub(crate) mod subscriptions;
 pub(crate) mod transactions;
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::Error;
-use crate::config::Issuers;
-use crate::config::{Config, LONGEST_INTERVAL, LONGEST_LIFETIME, Tenant};
+use crate::config::{Config, Issuers, LONGEST_INTERVAL, LONGEST_LIFETIME, Tenant};
 use crate::seed::Generator;
 use crate::state::clock::Clock;
 use crate::state::consents::Consents;
@@ -37,6 +37,7 @@ use crate::state::fault::Script;
 use crate::state::feed::Feed;
 use crate::state::grants::Grants;
 use crate::state::keys::KeyRing;
+use crate::state::lock::lock;
 use crate::state::quota::Quota;
 use crate::state::recorder::Recorder;
 use crate::state::replays::Replays;
@@ -81,7 +82,7 @@ pub(crate) struct State {
     pub(crate) graph_quota: Quota,
     pub(crate) activity_quota: Quota,
     /// True if authorization responses name their issuer (RFC 9207).
-    pub(crate) issuer_in_answers: bool,
+    pub(crate) issuer_in_responses: bool,
     /// The key that callers of the control API must present.
     pub(crate) control_key: ControlKey,
     /// True if the control API may be reached under any host name.
@@ -128,7 +129,7 @@ impl State {
             graph_requests_per_minute,
             graph_quota: Quota::default(),
             activity_quota: Quota::default(),
-            issuer_in_answers: false,
+            issuer_in_responses: false,
             control_key: ControlKey::new(),
             control_is_open: false,
             ids: Mutex::new(Generator::named(seed, "answers")),
@@ -163,7 +164,7 @@ impl State {
             graph_requests_per_minute: _,
             graph_quota,
             activity_quota,
-            issuer_in_answers: _,
+            issuer_in_responses: _,
             control_key: _,
             control_is_open: _,
             ids,
@@ -182,7 +183,7 @@ impl State {
         feed.clear();
         graph_quota.clear();
         activity_quota.clear();
-        *ids.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Generator::named(*seed, "answers");
+        *lock(ids) = Generator::named(*seed, "answers");
         // Last, so that no earlier request is counted.
         recorder.reset();
     }
@@ -200,7 +201,7 @@ impl State {
     }
 
     /// Returns the generator of all values that differ between responses.
-    pub(crate) fn ids(&self) -> std::sync::MutexGuard<'_, Generator> {
-        self.ids.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    pub(crate) fn ids(&self) -> MutexGuard<'_, Generator> {
+        lock(&self.ids)
     }
 }

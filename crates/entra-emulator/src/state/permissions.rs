@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::config::{Api, App, Tenant, User};
 use crate::state::State;
-use crate::state::consents::{ALL_USERS, Asked, Granted, Kind};
+use crate::state::consents::{ALL_USERS, Granted, Kind, RequestedPermission};
 
 impl State {
     /// Returns whether an app has a service principal in a tenant.
@@ -74,7 +74,7 @@ impl State {
     }
 
     /// Returns whether a permission is already granted.
-    pub(crate) fn has(&self, app: &App, tenant: &Tenant, user: &User, asked: &Asked) -> bool {
+    pub(crate) fn has(&self, app: &App, tenant: &Tenant, user: &User, asked: &RequestedPermission) -> bool {
         let Some(api) = self.directory.api(&asked.api) else {
             return false;
         };
@@ -86,7 +86,7 @@ impl State {
 
     /// Records a consent. It creates the app's service principal in the tenant and grants these
     /// permissions, the delegated ones for one user or for all users.
-    pub(crate) fn consent(&self, app: &App, tenant: &Tenant, user: Option<&User>, asked: &[Asked]) {
+    pub(crate) fn consent(&self, app: &App, tenant: &Tenant, user: Option<&User>, asked: &[RequestedPermission]) {
         self.consents.changes.fetch_add(1, Ordering::Relaxed);
         let mut state = self.consents.state();
         let here = (app.client_id.clone(), tenant.id.clone());
@@ -112,14 +112,14 @@ impl State {
     ///
     /// # Errors
     /// Returns 650057 if none of these is true.
-    pub(crate) fn check_listed(&self, app: &App, api: &Api, tenant: &Tenant, user: &User) -> Result<(), Refusal> {
+    pub(crate) fn check_listed(&self, app: &App, api: &Api, tenant: &Tenant, user: &User) -> Result<(), Rejection> {
         let is_listed = self.registered(app).iter().any(|asked| asked.api == api.app_id)
             || !self.scopes(app, api, tenant, user).is_empty();
-        is_listed.then_some(()).ok_or_else(|| Refusal::new(650057))
+        is_listed.then_some(()).ok_or_else(|| Rejection::new(650057))
     }
 
     /// Returns every permission in an app's registration.
-    pub(crate) fn registered(&self, app: &App) -> Vec<Asked> {
+    pub(crate) fn registered(&self, app: &App) -> Vec<RequestedPermission> {
         let delegated = app.requested_scopes.iter().filter_map(|permission| {
             let api = self.directory.api(&permission.api)?;
             Some(delegated(api, &permission.scope))
@@ -128,7 +128,7 @@ impl State {
             .requested
             .iter()
             .filter_map(|permission| Some(application(self.directory.api(&permission.api)?, &permission.role)));
-        let all: BTreeSet<Asked> = delegated.chain(application).collect();
+        let all: BTreeSet<RequestedPermission> = delegated.chain(application).collect();
         all.into_iter().collect()
     }
 }
@@ -136,8 +136,8 @@ impl State {
 impl State {
     /// Returns every permission of an app: those in its registration, and those granted in
     /// addition.
-    pub(crate) fn permissions(&self, app: &App) -> BTreeSet<Asked> {
-        let mut all: BTreeSet<Asked> = self.registered(app).into_iter().collect();
+    pub(crate) fn permissions(&self, app: &App) -> BTreeSet<RequestedPermission> {
+        let mut all: BTreeSet<RequestedPermission> = self.registered(app).into_iter().collect();
         let roles = app.granted.iter().filter_map(|granted| {
             let api = self.directory.api(&granted.api)?;
             Some(application(api, &granted.role))
@@ -166,7 +166,7 @@ impl State {
     }
 
     /// Returns the extent to which a permission of an app is granted in a tenant.
-    pub(crate) fn granted(&self, app: &App, tenant: &Tenant, asked: &Asked) -> Granted {
+    pub(crate) fn granted(&self, app: &App, tenant: &Tenant, asked: &RequestedPermission) -> Granted {
         let Some(api) = self.directory.api(&asked.api) else {
             return Granted::No;
         };
@@ -199,8 +199,8 @@ impl State {
 }
 
 /// Returns an application permission as requested.
-fn application(api: &Api, role: &str) -> Asked {
-    Asked {
+fn application(api: &Api, role: &str) -> RequestedPermission {
+    RequestedPermission {
         api: api.app_id.clone(),
         name: role.to_owned(),
         kind: Kind::Application,
@@ -209,8 +209,8 @@ fn application(api: &Api, role: &str) -> Asked {
 }
 
 /// Returns a delegated permission of an API, by the API's name for it.
-pub(crate) fn delegated(api: &Api, scope: &str) -> Asked {
-    Asked {
+pub(crate) fn delegated(api: &Api, scope: &str) -> RequestedPermission {
+    RequestedPermission {
         api: api.app_id.clone(),
         name: scope.to_owned(),
         kind: Kind::Delegated,

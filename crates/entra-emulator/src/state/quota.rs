@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+use crate::state::lock::lock;
+
 /// The number of requests in the current minute, by caller. Callers are configured tenants and
 /// applications, which bounds their number.
 #[derive(Debug, Default)]
@@ -24,7 +26,7 @@ impl Quota {
     /// Returns the number of seconds until the next minute begins if `most` requests were already
     /// counted in this minute.
     pub(crate) fn take(&self, caller: &str, most: u64, now: u64) -> Result<(), u64> {
-        let mut counts = self.counts.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut counts = lock(&self.counts);
         if !counts.contains_key(caller) {
             counts.insert(caller.to_owned(), Count::default());
         }
@@ -44,10 +46,7 @@ impl Quota {
 
     /// Forgets all requests.
     pub(crate) fn clear(&self) {
-        self.counts
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-            .clear();
+        lock(&self.counts).clear();
     }
 }
 

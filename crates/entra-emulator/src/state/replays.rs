@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
 
 use crate::certificate::sha256;
+use crate::state::lock::lock;
 
 /// The used assertions that have not expired yet, in a bounded number.
 #[derive(Debug, Default)]
@@ -20,15 +21,15 @@ struct State {
 impl Replays {
     /// Forgets every use.
     pub(crate) fn clear(&self) {
-        *self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = State::default();
+        *lock(&self.state) = State::default();
     }
 
     /// Records the use of an assertion that expires at `until`, and returns false if it was used
     /// before. Times are in seconds since the epoch. If there are too many, those that expire first
     /// are forgotten.
-    pub(crate) fn note(&self, client_id: &str, id: &str, now: u64, until: u64) -> bool {
+    pub(crate) fn record(&self, client_id: &str, id: &str, now: u64, until: u64) -> bool {
         let key = sha256(format!("{client_id}\n{id}").as_bytes());
-        let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut state = lock(&self.state);
         while state.by_expiry.first().is_some_and(|(expiry, _)| *expiry < now) {
             state.forget_first();
         }
@@ -61,17 +62,17 @@ mod tests {
     #[test]
     fn second_use_is_detected_until_the_assertion_expires() {
         let replays = Replays::default();
-        assert!(replays.note("a", "1", 0, 10));
-        assert!(!replays.note("a", "1", 10, 10));
-        assert!(replays.note("b", "1", 10, 10), "IDs are separate per client");
-        assert!(replays.note("a", "1", 11, 20));
+        assert!(replays.record("a", "1", 0, 10));
+        assert!(!replays.record("a", "1", 10, 10));
+        assert!(replays.record("b", "1", 10, 10), "IDs are separate per client");
+        assert!(replays.record("a", "1", 11, 20));
     }
 
     #[test]
     fn memory_is_bounded() {
         let replays = Replays::default();
         for number in 0..2 * MOST as u64 {
-            assert!(replays.note("a", &number.to_string(), 0, number));
+            assert!(replays.record("a", &number.to_string(), 0, number));
         }
         let state = replays.state.lock().unwrap();
         assert_eq!((state.seen.len(), state.by_expiry.len()), (MOST, MOST));

@@ -1,13 +1,14 @@
 //! Revoked tokens.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::seed::Generator;
+use crate::state::lock::lock;
 
 /// The revocations of tokens. They distinguish the tokens issued before a revocation from those
 /// issued after it, even within one second and after changes to the clock. Tokens are numbered, and
@@ -109,8 +110,8 @@ impl Revocations {
         read().unwrap_or(0)
     }
 
-    fn marks(&self) -> std::sync::MutexGuard<'_, Marks> {
-        self.marks.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn marks(&self) -> MutexGuard<'_, Marks> {
+        lock(&self.marks)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The `scope` parameter of requests with a user (v2).
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::config::Api;
 use crate::form::Form;
 use crate::state::directory::Directory;
@@ -32,7 +32,7 @@ impl Scopes {
     /// # Errors
     /// Returns 70011 for `.default` beside other permissions, for an empty resource or name, or for
     /// more permissions or bytes than the limits allow.
-    pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Rejection> {
         let mut scopes = Self::default();
         let mut length = 0;
         for part in text.split(' ').filter(|part| !part.is_empty()) {
@@ -44,7 +44,7 @@ impl Scopes {
             }
             let (resource, name) = part.rsplit_once('/').unwrap_or((GRAPH_APP_ID, part));
             if resource.is_empty() || name.is_empty() {
-                return Err(Refusal::new(70011).with(text));
+                return Err(Rejection::new(70011).with(text));
             }
             let permission = Permission {
                 resource: resource.to_owned(),
@@ -55,14 +55,14 @@ impl Scopes {
                 // Scopes are stored with every code and refresh token.
                 length += part.len();
                 if scopes.permissions.len() == MOST || length > LONGEST {
-                    return Err(Refusal::new(70011).with(text));
+                    return Err(Rejection::new(70011).with(text));
                 }
                 scopes.permissions.push(permission);
             }
         }
         let defaults = scopes.permissions.iter().filter(|one| one.name.is_none()).count();
         if defaults > 0 && scopes.permissions.len() > 1 {
-            return Err(Refusal::new(70011).with(text));
+            return Err(Rejection::new(70011).with(text));
         }
         Ok(scopes)
     }
@@ -144,7 +144,7 @@ impl Permission {
         directory: &'d Directory,
         app: &str,
         tenant: &str,
-    ) -> Result<(&'d Api, Option<&'d str>), Refusal> {
+    ) -> Result<(&'d Api, Option<&'d str>), Rejection> {
         let api = directory.find_api(&self.resource, tenant)?;
         let Some(name) = &self.name else {
             return Ok((api, None));
@@ -152,7 +152,7 @@ impl Permission {
         let known = api.all_scopes().find(|scope| scope.eq_ignore_ascii_case(name));
         match known {
             Some(scope) => Ok((api, Some(scope))),
-            None => Err(Refusal::new(650053).with(app).with(name).with(&api.name)),
+            None => Err(Rejection::new(650053).with(app).with(name).with(&api.name)),
         }
     }
 }
@@ -161,9 +161,9 @@ impl Permission {
 ///
 /// # Errors
 /// Returns 901002 if there is also a `resource`, which v2 rejects.
-pub(crate) fn of_form(form: &Form) -> Result<Option<&str>, Refusal> {
+pub(crate) fn of_form(form: &Form) -> Result<Option<&str>, Rejection> {
     if form.value("resource").is_some() {
-        return Err(Refusal::new(901002).with("resource"));
+        return Err(Rejection::new(901002).with("resource"));
     }
     Ok(form.value("scope").filter(|scope| !scope.trim_matches(' ').is_empty()))
 }

@@ -19,11 +19,11 @@ pub(crate) struct Store<V> {
     most_bytes: usize,
     bytes: usize,
     count: u64,
-    values: HashMap<String, Kept<V>>,
+    values: HashMap<String, Entry<V>>,
     by_age: BTreeMap<u64, String>,
 }
 
-struct Kept<V> {
+struct Entry<V> {
     age: u64,
     /// Computed when the value was stored. Later changes are small.
     weight: usize,
@@ -63,7 +63,7 @@ impl<V: Weigh> Store<V> {
         self.bytes += weight;
         self.by_age.insert(self.count, name.clone());
         let age = self.count;
-        self.values.insert(name, Kept { age, weight, value });
+        self.values.insert(name, Entry { age, weight, value });
     }
 
     /// Removes every value.
@@ -72,31 +72,31 @@ impl<V: Weigh> Store<V> {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&V> {
-        self.values.get(name).map(|kept| &kept.value)
+        self.values.get(name).map(|entry| &entry.value)
     }
 
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut V> {
-        self.values.get_mut(name).map(|kept| &mut kept.value)
+        self.values.get_mut(name).map(|entry| &mut entry.value)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &V)> {
-        self.values.iter().map(|(name, kept)| (name.as_str(), &kept.value))
+        self.values.iter().map(|(name, entry)| (name.as_str(), &entry.value))
     }
 
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.values.values_mut().map(|kept| &mut kept.value)
+        self.values.values_mut().map(|entry| &mut entry.value)
     }
 
     pub(crate) fn take(&mut self, name: &str) -> Option<V> {
-        let kept = self.forget(name)?;
-        self.by_age.remove(&kept.age);
-        Some(kept.value)
+        let entry = self.forget(name)?;
+        self.by_age.remove(&entry.age);
+        Some(entry.value)
     }
 
-    fn forget(&mut self, name: &str) -> Option<Kept<V>> {
-        let kept = self.values.remove(name)?;
-        self.bytes -= kept.weight;
-        Some(kept)
+    fn forget(&mut self, name: &str) -> Option<Entry<V>> {
+        let entry = self.values.remove(name)?;
+        self.bytes -= entry.weight;
+        Some(entry)
     }
 }
 
@@ -157,8 +157,8 @@ mod tests {
     fn oldest_values_are_dropped_beyond_the_count_limit() {
         let mut store = Store::new(3, 1_000);
         let names: Vec<String> = (0..5).map(|number| store.add("x", number)).collect();
-        let kept: Vec<Option<&i32>> = names.iter().map(|name| store.get(name)).collect();
-        assert_eq!(kept, [None, None, Some(&2), Some(&3), Some(&4)]);
+        let entry: Vec<Option<&i32>> = names.iter().map(|name| store.get(name)).collect();
+        assert_eq!(entry, [None, None, Some(&2), Some(&3), Some(&4)]);
         assert_eq!(store.take(&names[3]), Some(3));
         assert_eq!(store.take(&names[3]), None);
         store.put("a".to_owned(), 9);

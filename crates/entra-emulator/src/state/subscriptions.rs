@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use serde::Deserialize;
 use tokio::sync::Notify;
 
 use crate::config::{ContentType, Tenant};
+use crate::state::lock::lock;
 
 /// The subscriptions, by tenant, client and content type. The number of these combinations bounds
 /// them.
@@ -107,8 +108,8 @@ impl Subscriptions {
         self.state().subscriptions.clear();
     }
 
-    pub(crate) fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
     }
 }
 

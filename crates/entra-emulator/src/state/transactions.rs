@@ -1,9 +1,10 @@
 //! Sign-ins that wait for the browser's next form: the request and the user's progress.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use crate::state::authorization::Request;
-use crate::state::consents::Asked;
+use crate::state::consents::RequestedPermission;
+use crate::state::lock::lock;
 use crate::state::store::{Store, Weigh};
 
 /// The sign-ins in progress. A form names one by its ID. The ID of a consent page is valid for one
@@ -45,11 +46,11 @@ pub(crate) enum Stage {
 pub(crate) struct Consent {
     /// The tenant ID and the object ID of the user.
     pub(crate) user: (String, String),
-    pub(crate) asked: Vec<Asked>,
+    pub(crate) asked: Vec<RequestedPermission>,
     /// True if the consent is for all users of the tenant.
     pub(crate) for_everyone: bool,
     /// True if the user is not allowed to consent and can only go back.
-    pub(crate) refused: bool,
+    pub(crate) blocked: bool,
 }
 
 impl Weigh for Transaction {
@@ -116,8 +117,8 @@ impl Transactions {
         self.state().get(id).cloned()
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, Store<Transaction>> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn state(&self) -> MutexGuard<'_, Store<Transaction>> {
+        lock(&self.state)
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) use crate::exchange::Validated;
 pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Response<Vec<u8>> {
     match judge(exchange, tenant, path) {
         Ok(Found { body, next_page }) => {
-            let mut response = exchange.answer(StatusCode::OK, "application/json; charset=utf-8", body);
+            let mut response = exchange.response(StatusCode::OK, "application/json; charset=utf-8", body);
             if let Some(uri) = next_page.and_then(|uri| HeaderValue::from_str(&uri).ok()) {
                 let name = exchange.state.feed.settings.next_page_header.name();
                 response.headers_mut().insert(HeaderName::from_static(name), uri);

@@ -63,8 +63,13 @@ impl From<Flaw> for Denial {
             Flaw::NotYet => Self::token("Lifetime validation failed, the token is not valid yet."),
             Flaw::Issuer => Self::token("Access token validation failure. Invalid issuer."),
             Flaw::Audience(_) => Self::token("Access token validation failure. Invalid audience."),
-            Flaw::Revoked { at, can_answer: true } => Self::claims(at),
-            Flaw::Revoked { can_answer: false, .. } => Self::revoked(),
+            Flaw::Revoked {
+                at,
+                handles_claims: true,
+            } => Self::claims(at),
+            Flaw::Revoked {
+                handles_claims: false, ..
+            } => Self::revoked(),
         }
     }
 }

@@ -128,7 +128,7 @@ impl Denial {
                 },
             },
         };
-        let mut response = exchange.answer(self.status, JSON, serde_json::to_vec(&body).unwrap_or_default());
+        let mut response = exchange.response(self.status, JSON, serde_json::to_vec(&body).unwrap_or_default());
         if let Ok(id) = HeaderValue::from_str(request_id) {
             response.headers_mut().insert("request-id", id);
         }

@@ -53,7 +53,7 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, path: &[&str]) -> Response<Vec
         Ok(Body::Xml(document)) => ("application/xml", document.as_bytes().to_vec()),
         Err(denial) => return denial.answer(exchange),
     };
-    exchange.answer(StatusCode::OK, content_type, body)
+    exchange.response(StatusCode::OK, content_type, body)
 }
 
 /// Answers a request below `/beta`, of which nothing is emulated.

@@ -27,7 +27,7 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
 pub(crate) fn answer_v1(exchange: &mut Exchange<'_>, tenant: &str) -> Response<Vec<u8>> {
     let tenant = match of_document(exchange, tenant) {
         Ok(tenant) => tenant,
-        Err(refusal) => return exchange.refuse(&refusal),
+        Err(rejection) => return exchange.error_response(&rejection),
     };
     let result = caller(exchange).and_then(|caller| {
         if tenant.is_some_and(|tenant| tenant.id != caller.tenant.id) {

@@ -18,7 +18,7 @@ use crate::well_known::MANAGED_DESKTOP;
 /// Answers a request below `/support/odata/v1/tenants/{tenant}`.
 pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, path: &[&str]) -> Response<Vec<u8>> {
     match judge(exchange, tenant, path) {
-        Ok(body) => exchange.answer(StatusCode::OK, JSON, serde_json::to_vec(&body).unwrap_or_default()),
+        Ok(body) => exchange.response(StatusCode::OK, JSON, serde_json::to_vec(&body).unwrap_or_default()),
         Err(denial) => denial.answer(exchange),
     }
 }

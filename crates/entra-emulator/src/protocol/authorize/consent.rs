@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::config::{App, Tenant, User};
 use crate::protocol::device;
 use crate::state::State;
-use crate::state::authorization::{Ask, Prompt};
-use crate::state::consents::{Asked, Kind};
+use crate::state::authorization::{Prompt, RequestKind};
+use crate::state::consents::{Kind, RequestedPermission};
 use crate::state::permissions::delegated;
 use crate::state::recorder::Endpoint;
-use crate::state::scopes::Scopes;
-use crate::state::scopes::Target;
+use crate::state::scopes::{Scopes, Target};
 use crate::state::transactions::{Consent, Goal};
 
 /// The next step after a sign-in.
@@ -27,62 +26,64 @@ pub(crate) enum Next {
 /// # Errors
 /// Returns 700016 if the app cannot be used in the user's tenant, 650057 for a resource that the
 /// registration does not request, and the error of an invalid scope.
-pub(crate) fn next(state: &State, goal: &Goal, app: &App, tenant: &Tenant, user: &User) -> Result<Next, Refusal> {
+pub(crate) fn next(state: &State, goal: &Goal, app: &App, tenant: &Tenant, user: &User) -> Result<Next, Rejection> {
     if !state.directory.may_enter(app, tenant) {
-        return Err(Refusal::new(700016).with(&app.client_id).with(&tenant.name));
+        return Err(Rejection::new(700016).with(&app.client_id).with(&tenant.name));
     }
-    let ask = |asked: Vec<Asked>, for_everyone: bool, refused: bool| {
+    let ask = |asked: Vec<RequestedPermission>, for_everyone: bool, blocked: bool| {
         Next::Ask(Consent {
             user: (tenant.id.clone(), user.id.clone()),
             asked,
             for_everyone,
-            refused,
+            blocked,
         })
     };
     let request = match goal {
         Goal::App(request) => request,
         Goal::Device { device_code, .. } => {
-            let target = device::target(state, device_code).ok_or_else(|| Refusal::new(70019))?;
-            let wanted = wanted(state, app, tenant, user, &target)?;
+            let target = device::target(state, device_code).ok_or_else(|| Rejection::new(70019))?;
+            let check = check_consent(state, app, tenant, user, &target)?;
             // Always asked: users who enter a code must see which app they approve.
-            let refused = wanted.is_needed && wanted.is_refused(user);
-            return Ok(ask(wanted.missing(), false, refused));
+            let blocked = check.is_needed && check.is_blocked(user);
+            return Ok(ask(check.missing(), false, blocked));
         }
     };
-    match &request.ask {
-        Ask::AdminConsent { version, scopes } => {
+    match &request.kind {
+        RequestKind::AdminConsent { version, scopes } => {
             let asked = match version {
                 Endpoint::V1 => state.registered(app),
                 Endpoint::V2 => named(state, app, scopes, tenant, true)?,
             };
             Ok(ask(asked, true, !user.admin))
         }
-        Ask::SignIn(_) if request.prompt == Prompt::AdminConsent => Ok(ask(state.registered(app), true, !user.admin)),
-        Ask::SignIn(sign_in) => {
-            let wanted = wanted(state, app, tenant, user, &sign_in.target)?;
-            if !wanted.is_needed && request.prompt != Prompt::Consent {
+        RequestKind::SignIn(_) if request.prompt == Prompt::AdminConsent => {
+            Ok(ask(state.registered(app), true, !user.admin))
+        }
+        RequestKind::SignIn(sign_in) => {
+            let check = check_consent(state, app, tenant, user, &sign_in.target)?;
+            if !check.is_needed && request.prompt != Prompt::Consent {
                 return Ok(Next::Finish);
             }
-            let refused = wanted.is_refused(user);
+            let blocked = check.is_blocked(user);
             Ok(ask(
-                wanted.asked.into_iter().map(|(asked, _)| asked).collect(),
+                check.asked.into_iter().map(|(asked, _)| asked).collect(),
                 false,
-                refused,
+                blocked,
             ))
         }
     }
 }
 
 /// Returns the OpenID Connect scopes of a request, for the consent page.
-pub(crate) fn basics(state: &State, goal: &Goal) -> Vec<&'static str> {
+pub(crate) fn oidc_scopes(state: &State, goal: &Goal) -> Vec<&'static str> {
     let of_target = |target: &Target| match target {
         Target::V1 { .. } => vec!["openid", "profile"],
         Target::V2(scopes) => scopes.oidc().to_vec(),
     };
     match goal {
-        Goal::App(request) => match &request.ask {
-            Ask::SignIn(sign_in) => of_target(&sign_in.target),
-            Ask::AdminConsent { scopes, .. } => scopes.oidc().to_vec(),
+        Goal::App(request) => match &request.kind {
+            RequestKind::SignIn(sign_in) => of_target(&sign_in.target),
+            RequestKind::AdminConsent { scopes, .. } => scopes.oidc().to_vec(),
         },
         Goal::Device { device_code, .. } => device::target(state, device_code)
             .as_ref()
@@ -112,29 +113,35 @@ pub(crate) fn granted(state: &State, app: &App, scopes: &Scopes) -> String {
     names.join(" ")
 }
 
-struct Wanted {
+struct ConsentCheck {
     /// The permissions, each with whether it is already granted.
-    asked: Vec<(Asked, bool)>,
+    asked: Vec<(RequestedPermission, bool)>,
     /// True if the request cannot succeed without further consent.
     is_needed: bool,
 }
 
-impl Wanted {
-    fn is_refused(&self, user: &User) -> bool {
+impl ConsentCheck {
+    fn is_blocked(&self, user: &User) -> bool {
         !user.admin && self.asked.iter().any(|(asked, has)| asked.admin_only && !has)
     }
 
     /// Returns the permissions that still require consent.
-    fn missing(&self) -> Vec<Asked> {
+    fn missing(&self) -> Vec<RequestedPermission> {
         let missing = self.asked.iter().filter(|(_, has)| self.is_needed && !has);
         missing.map(|(asked, _)| asked.clone()).collect()
     }
 }
 
-fn wanted(state: &State, app: &App, tenant: &Tenant, user: &User, target: &Target) -> Result<Wanted, Refusal> {
+fn check_consent(
+    state: &State,
+    app: &App,
+    tenant: &Tenant,
+    user: &User,
+    target: &Target,
+) -> Result<ConsentCheck, Rejection> {
     let is_present = state.is_present(app, tenant);
-    let with_state = |asked: Vec<Asked>| -> Vec<(Asked, bool)> {
-        let has = |asked: &Asked| state.has(app, tenant, user, asked);
+    let with_state = |asked: Vec<RequestedPermission>| -> Vec<(RequestedPermission, bool)> {
+        let has = |asked: &RequestedPermission| state.has(app, tenant, user, asked);
         asked.into_iter().map(|asked| (asked.clone(), has(&asked))).collect()
     };
     match target {
@@ -153,7 +160,7 @@ fn wanted(state: &State, app: &App, tenant: &Tenant, user: &User, target: &Targe
                     .iter()
                     .any(|(asked, has)| asked.api == api.app_id && asked.kind == Kind::Delegated && !has);
             }
-            Ok(Wanted { asked, is_needed })
+            Ok(ConsentCheck { asked, is_needed })
         }
         Target::V2(scopes) => {
             let asked = with_state(named(state, app, scopes, tenant, false)?);
@@ -165,14 +172,20 @@ fn wanted(state: &State, app: &App, tenant: &Tenant, user: &User, target: &Targe
                 is_missing &= state.scopes(app, api, tenant, user).is_empty();
             }
             let is_needed = !is_present || is_missing;
-            Ok(Wanted { asked, is_needed })
+            Ok(ConsentCheck { asked, is_needed })
         }
     }
 }
 
 /// Returns the permissions in a scope parameter: those it names and, for `.default`, the registered
 /// ones. Application permissions are included only if an administrator consents for all users.
-fn named(state: &State, app: &App, scopes: &Scopes, tenant: &Tenant, with_roles: bool) -> Result<Vec<Asked>, Refusal> {
+fn named(
+    state: &State,
+    app: &App,
+    scopes: &Scopes,
+    tenant: &Tenant,
+    with_roles: bool,
+) -> Result<Vec<RequestedPermission>, Rejection> {
     let mut asked = BTreeSet::new();
     for permission in &scopes.permissions {
         match permission.resolve(&state.directory, &app.client_id, &tenant.name)? {

@@ -29,23 +29,22 @@ pub(crate) mod pages;
 mod reply;
 pub(crate) mod request;
 
-use http::header::CONTENT_TYPE;
 use http::{Method, Response, StatusCode};
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::config::{App, Tenant, TokenVersion, User};
 use crate::exchange::Exchange;
-use crate::form::{Form, is_form};
+use crate::form::Form;
 use crate::protocol::authorize::consent::Next;
-use crate::protocol::authorize::pages::Way;
-use crate::protocol::authorize::reply::Answer;
-use crate::protocol::authorize::request::Refused;
+use crate::protocol::authorize::pages::Destination;
+use crate::protocol::authorize::reply::AuthorizationResponse;
+use crate::protocol::authorize::request::Rejected;
 use crate::protocol::device;
 use crate::protocol::token::{authorization_code, id_token, user};
 use crate::state::State;
-use crate::state::authorization::{Ask, Prompt, Request};
+use crate::state::authorization::{Prompt, Request, RequestKind};
 use crate::state::consents::Kind;
-use crate::state::recorder::{Endpoint, parameters};
+use crate::state::recorder::Endpoint;
 use crate::state::session::Session;
 use crate::state::transactions::{Consent, Goal, Stage};
 use crate::time::unix;
@@ -55,7 +54,7 @@ pub(crate) fn authorize(exchange: &mut Exchange<'_>, tenant: &str, version: Endp
     begin(exchange, |exchange| {
         let request = request::authorize(exchange, tenant, version)?;
         if request.prompt == Prompt::None {
-            return Err(Refused::Reply(Box::new(request.reply), Refusal::new(50058)));
+            return Err(Rejected::ToApp(Box::new(request.reply), Rejection::new(50058)));
         }
         Ok(request)
     })
@@ -68,14 +67,14 @@ pub(crate) fn admin_consent(exchange: &mut Exchange<'_>, tenant: &str, version: 
 
 fn begin<'a>(
     exchange: &mut Exchange<'a>,
-    read: impl FnOnce(&mut Exchange<'a>) -> Result<Request, Refused>,
+    read: impl FnOnce(&mut Exchange<'a>) -> Result<Request, Rejected>,
 ) -> Response<Vec<u8>> {
     if !is_read(exchange) && exchange.method != Method::POST {
         return pages::wrong_method(exchange, "GET, HEAD, POST");
     }
     match read(exchange) {
         Ok(request) => sign_in(exchange, Goal::App(Box::new(request))),
-        Err(refused) => refuse(exchange, refused),
+        Err(rejected) => reject(exchange, rejected),
     }
 }
 
@@ -89,12 +88,12 @@ pub(crate) fn device_login(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     }
     let form = match read_form(exchange) {
         Ok(form) => form,
-        Err(refusal) => return pages::error(exchange, &refusal),
+        Err(rejection) => return pages::error(exchange, &rejection),
     };
     let typed = form.value("user_code").unwrap_or_default();
     match device::find(exchange, typed) {
         Ok(goal) => sign_in(exchange, goal),
-        Err(refusal) => pages::device_login(exchange, Some(&refusal)),
+        Err(rejection) => pages::device_login(exchange, Some(&rejection)),
     }
 }
 
@@ -105,11 +104,11 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     }
     let form = match read_form(exchange) {
         Ok(form) => form,
-        Err(refusal) => return pages::error(exchange, &refusal),
+        Err(rejection) => return pages::error(exchange, &rejection),
     };
     let id = form.value("transaction").unwrap_or_default();
     let Some(transaction) = exchange.state.transactions.take(unix(exchange.now), id) else {
-        return pages::error(exchange, &Refusal::new(50089));
+        return pages::error(exchange, &Rejection::new(50089));
     };
     let goal = transaction.goal;
     exchange.event.client_id = Some(goal.client_id().to_owned());
@@ -117,16 +116,16 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
     if decision == Some("cancel") {
         let why = match transaction.stage {
             Stage::Consent {
-                consent: Consent { refused: true, .. },
+                consent: Consent { blocked: true, .. },
                 ..
-            } => Refusal::new(90094),
-            _ => Refusal::new(65004).with(goal.client_id()),
+            } => Rejection::new(90094),
+            _ => Rejection::new(65004).with(goal.client_id()),
         };
         return decline(exchange, goal, why);
     }
     match transaction.stage {
         Stage::Consent {
-            consent: Consent { refused: true, .. },
+            consent: Consent { blocked: true, .. },
             ..
         } if decision == Some("another") => sign_in(exchange, goal),
         Stage::SignIn => {
@@ -140,8 +139,8 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
                     let wanted = goal.tenant(exchange.state);
                     let wanted = wanted.and_then(|tenant| exchange.state.directory.tenant(&tenant));
                     let place = wanted.map_or("requested", |tenant| &tenant.name);
-                    let refusal = Refusal::new(50034).with(form.value("user").unwrap_or_default());
-                    pages::error(exchange, &refusal.with(place))
+                    let rejection = Rejection::new(50034).with(form.value("user").unwrap_or_default());
+                    pages::error(exchange, &rejection.with(place))
                 }
             }
         }
@@ -150,17 +149,17 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
             let known = directory.user(&consent.user.0, &consent.user.1);
             let app = directory.app(goal.client_id());
             let (Some((tenant, user)), Some(app), Some("accept")) = (known, app, decision) else {
-                let refusal = Refusal::new(9002313).with("neither Accept nor Cancel was chosen");
-                return pages::error(exchange, &refusal);
+                let rejection = Rejection::new(9002313).with("neither Accept nor Cancel was chosen");
+                return pages::error(exchange, &rejection);
             };
-            if consent.refused {
-                return pages::error(exchange, &Refusal::new(90094));
+            if consent.blocked {
+                return pages::error(exchange, &Rejection::new(90094));
             }
             let may_be_for_everyone = user.admin && matches!(goal, Goal::App(_));
             let for_everyone =
                 consent.for_everyone || (may_be_for_everyone && form.value("organization") == Some("yes"));
-            let whose = (!for_everyone).then_some(user);
-            exchange.state.consent(app, tenant, whose, &consent.asked);
+            let only_for = (!for_everyone).then_some(user);
+            exchange.state.consent(app, tenant, only_for, &consent.asked);
             finish(exchange, goal, app, tenant, user)
         }
     }
@@ -194,7 +193,7 @@ pub(crate) fn candidates<'a>(state: &'a State, goal: &Goal) -> Vec<(&'a Tenant, 
 
 fn sign_in(exchange: &Exchange<'_>, goal: Goal) -> Response<Vec<u8>> {
     let users = candidates(exchange.state, &goal);
-    let way = goal.way();
+    let destination = goal.destination();
     let hint = match &goal {
         Goal::App(request) => request.login_hint.clone(),
         Goal::Device { .. } => None,
@@ -208,26 +207,26 @@ fn sign_in(exchange: &Exchange<'_>, goal: Goal) -> Response<Vec<u8>> {
         .state
         .transactions
         .open(unix(exchange.now), goal, Stage::SignIn);
-    pages::sign_in(exchange, name, &transaction, &users, hint.as_deref(), way)
+    pages::sign_in(exchange, name, &transaction, &users, hint.as_deref(), destination)
 }
 
 fn signed_in(exchange: &mut Exchange<'_>, id: &str, goal: Goal, tenant: &Tenant, user: &User) -> Response<Vec<u8>> {
     let Some(app) = exchange.state.directory.app(goal.client_id()) else {
         return pages::error(
             exchange,
-            &Refusal::new(700016).with(goal.client_id()).with(&tenant.name),
+            &Rejection::new(700016).with(goal.client_id()).with(&tenant.name),
         );
     };
     if !user.is_enabled() {
-        return pages::error(exchange, &Refusal::new(50057));
+        return pages::error(exchange, &Rejection::new(50057));
     }
     match consent::next(exchange.state, &goal, app, tenant, user) {
         Ok(Next::Finish) => finish(exchange, goal, app, tenant, user),
         Ok(Next::Ask(consent)) => ask(exchange, id, goal, consent, app, tenant, user),
-        Err(refusal) if refusal.row.code == 700016 => pages::error(exchange, &refusal),
-        Err(refusal) => match goal {
-            Goal::App(request) => refuse(exchange, Refused::Reply(Box::new(request.reply), refusal)),
-            Goal::Device { .. } => pages::error(exchange, &refusal),
+        Err(rejection) if rejection.row.code == 700016 => pages::error(exchange, &rejection),
+        Err(rejection) => match goal {
+            Goal::App(request) => reject(exchange, Rejected::ToApp(Box::new(request.reply), rejection)),
+            Goal::Device { .. } => pages::error(exchange, &rejection),
         },
     }
 }
@@ -241,8 +240,8 @@ fn ask(
     tenant: &Tenant,
     user: &User,
 ) -> Response<Vec<u8>> {
-    let way = goal.way();
-    let oidc = consent::basics(exchange.state, &goal);
+    let destination = goal.destination();
+    let oidc = consent::oidc_scopes(exchange.state, &goal);
     let open = &exchange.state.transactions;
     let transaction = open.ask(unix(exchange.now), sign_in, goal, consent.clone());
     let page = pages::ConsentPage {
@@ -252,7 +251,7 @@ fn ask(
         consent: &consent,
         oidc: &oidc,
         transaction: &transaction,
-        way,
+        destination,
     };
     pages::consent(exchange, &page)
 }
@@ -263,91 +262,95 @@ fn finish(exchange: &mut Exchange<'_>, goal: Goal, app: &App, tenant: &Tenant, u
         Goal::Device { device_code, .. } => {
             return match device::approve(exchange, &device_code, tenant, user) {
                 Ok(()) => pages::done(exchange, true),
-                Err(refusal) => pages::error(exchange, &refusal),
+                Err(rejection) => pages::error(exchange, &rejection),
             };
         }
         Goal::App(request) => *request,
     };
-    let Request { reply, ask, prompt, .. } = request;
-    let mut answer = Answer::default();
-    match ask {
-        Ask::SignIn(sign_in) => {
+    let Request {
+        reply, kind, prompt, ..
+    } = request;
+    let mut response = AuthorizationResponse::default();
+    match kind {
+        RequestKind::SignIn(sign_in) => {
             let session = Session::new(app, tenant, user, unix(exchange.now), &sign_in);
             let code = sign_in
                 .code
                 .then(|| authorization_code::issue(exchange, &session, &reply.uri, &sign_in));
             if let Some(code) = &code {
-                answer = answer.with("code", code.as_str());
+                response = response.with("code", code.as_str());
             }
             if sign_in.id_token {
                 let token = id_token::mint(exchange, sign_in.version, &session, tenant, user, code.as_deref());
-                answer = answer.with("id_token", token);
+                response = response.with("id_token", token);
             }
             if sign_in.client_info {
-                answer = answer.with("client_info", user::client_info(tenant, user));
+                response = response.with("client_info", user::client_info(tenant, user));
             }
             // This prompt always shows the consent page, so the user has accepted.
             if prompt == Prompt::AdminConsent {
-                answer = answer.with("admin_consent", "True");
+                response = response.with("admin_consent", "True");
             }
-            answer = answer.with("session_state", exchange.state.guid());
+            response = response.with("session_state", exchange.state.guid());
         }
-        Ask::AdminConsent { version, scopes } => {
-            answer = answer.with("admin_consent", "True").with("tenant", tenant.id.as_str());
+        RequestKind::AdminConsent { version, scopes } => {
+            response = response
+                .with("admin_consent", "True")
+                .with("tenant", tenant.id.as_str());
             if version == Endpoint::V2 {
-                answer = answer.with("scope", consent::granted(exchange.state, app, &scopes));
+                response = response.with("scope", consent::granted(exchange.state, app, &scopes));
             }
         }
     }
-    if exchange.state.issuer_in_answers {
+    if exchange.state.issuer_in_responses {
         let issuer = exchange.issuer(tenant, TokenVersion::V2);
-        answer = answer.with("iss", issuer);
+        response = response.with("iss", issuer);
     }
-    answer.send(exchange, &reply)
+    response.send(exchange, &reply)
 }
 
 /// Reports to the app that the user declined, in the format of its endpoint.
-fn decline(exchange: &mut Exchange<'_>, goal: Goal, why: Refusal) -> Response<Vec<u8>> {
+fn decline(exchange: &mut Exchange<'_>, goal: Goal, why: Rejection) -> Response<Vec<u8>> {
     let request = match goal {
         Goal::Device { device_code, .. } => {
             return match device::decline(exchange.state, &device_code) {
                 Ok(()) => pages::done(exchange, false),
-                Err(refusal) => pages::error(exchange, &refusal),
+                Err(rejection) => pages::error(exchange, &rejection),
             };
         }
         Goal::App(request) => *request,
     };
-    match &request.ask {
-        Ask::SignIn(_) => {
-            let refusal = why.word("access_denied");
+    match &request.kind {
+        RequestKind::SignIn(_) => {
+            let rejection = why.with_error("access_denied");
             // Clients recognize by this that the user pressed Cancel, or went back from a page that
             // they could not accept.
-            let answer = Answer::refusal(exchange, &refusal).with("error_subcode", "cancel");
-            answer.send(exchange, &request.reply)
+            let response = AuthorizationResponse::error(exchange, &rejection).with("error_subcode", "cancel");
+            response.send(exchange, &request.reply)
         }
-        Ask::AdminConsent {
+        RequestKind::AdminConsent {
             version: Endpoint::V1, ..
         } => {
-            let refusal = why.word("permission_denied");
-            Answer::refusal(exchange, &refusal).send(exchange, &request.reply)
+            let rejection = why.with_error("permission_denied");
+            AuthorizationResponse::error(exchange, &rejection).send(exchange, &request.reply)
         }
-        Ask::AdminConsent {
+        RequestKind::AdminConsent {
             version: Endpoint::V2, ..
         } => {
             // `admin_consent=True` accompanies even the error, so a client must check for an error
             // first. The error code is that of the documents; a response published in 2023 has
             // `access_denied` instead. Clients must accept either.
-            let refusal = why.word("consent_required");
-            let answer = Answer::refusal(exchange, &refusal).with("admin_consent", "True");
-            answer.send(exchange, &request.reply)
+            let rejection = why.with_error("consent_required");
+            let response = AuthorizationResponse::error(exchange, &rejection).with("admin_consent", "True");
+            response.send(exchange, &request.reply)
         }
     }
 }
 
-fn refuse(exchange: &mut Exchange<'_>, refused: Refused) -> Response<Vec<u8>> {
-    match refused {
-        Refused::Page(refusal) => pages::error(exchange, &refusal),
-        Refused::Reply(reply, refusal) => Answer::refusal(exchange, &refusal).send(exchange, &reply),
+fn reject(exchange: &mut Exchange<'_>, rejected: Rejected) -> Response<Vec<u8>> {
+    match rejected {
+        Rejected::ToUser(rejection) => pages::error(exchange, &rejection),
+        Rejected::ToApp(reply, rejection) => AuthorizationResponse::error(exchange, &rejection).send(exchange, &reply),
     }
 }
 
@@ -358,13 +361,8 @@ fn is_read(exchange: &Exchange<'_>) -> bool {
 }
 
 /// Reads the form of a POST request.
-fn read_form(exchange: &mut Exchange<'_>) -> Result<Form, Refusal> {
-    if !exchange.header(CONTENT_TYPE).is_some_and(is_form) {
-        return Err(Refusal::new(9002313).with("the body is not a form"));
-    }
-    let form = Form::parse(&std::mem::take(&mut exchange.body));
-    exchange.event.form = parameters(form.pairs());
-    Ok(form)
+fn read_form(exchange: &mut Exchange<'_>) -> Result<Form, Rejection> {
+    request::form_body(exchange).map(|body| Form::parse(&body))
 }
 
 impl Goal {
@@ -383,10 +381,10 @@ impl Goal {
         }
     }
 
-    fn way(&self) -> Way {
+    fn destination(&self) -> Destination {
         match self {
-            Self::App(_) => Way::ToApp,
-            Self::Device { .. } => Way::Stays,
+            Self::App(_) => Destination::App,
+            Self::Device { .. } => Destination::Emulator,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use http::header::ALLOW;
 use http::{HeaderValue, Response, StatusCode};
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::config::{App, Tenant, User};
 use crate::exchange::{Exchange, no_store};
 use crate::html::{Document, escape};
@@ -22,7 +22,7 @@ pub(crate) enum Shown {
     },
     Consent {
         transaction: String,
-        refused: bool,
+        blocked: bool,
     },
     DeviceLogin,
     /// The sign-in of the device was approved or declined.
@@ -45,7 +45,7 @@ pub(crate) fn sign_in(
     transaction: &str,
     users: &[(&Tenant, &User)],
     hint: Option<&str>,
-    way: Way,
+    destination: Destination,
 ) -> Response<Vec<u8>> {
     let mut body = format!(
         "<h1>Sign in</h1>\n<p>to continue to <strong>{}</strong></p>\n",
@@ -81,7 +81,7 @@ pub(crate) fn sign_in(
     let shown = Shown::SignIn {
         transaction: transaction.to_owned(),
     };
-    page(exchange, StatusCode::OK, "Sign in", "", &body, way, shown)
+    page(exchange, StatusCode::OK, "Sign in", "", &body, destination, shown)
 }
 
 /// The content of a consent page.
@@ -93,15 +93,15 @@ pub(crate) struct ConsentPage<'a> {
     /// The OpenID Connect scopes.
     pub(crate) oidc: &'a [&'static str],
     pub(crate) transaction: &'a str,
-    pub(crate) way: Way,
+    pub(crate) destination: Destination,
 }
 
 /// Returns the consent page. The heading has the focus, so that it is read before the buttons.
 pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> Response<Vec<u8>> {
     let directory = &exchange.state.directory;
     let consent = about.consent;
-    let is_device = about.way == Way::Stays;
-    let title = match (consent.refused, is_device, consent.for_everyone) {
+    let is_device = about.destination == Destination::Emulator;
+    let title = match (consent.blocked, is_device, consent.for_everyone) {
         (true, ..) => "Need admin approval",
         (_, true, _) => "Sign in on another device",
         (_, _, true) => "Permissions requested: review for your organization",
@@ -116,8 +116,8 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
         escape(&about.app.name),
         escape(publisher),
     );
-    if consent.refused {
-        exchange.note(&Refusal::new(90094));
+    if consent.blocked {
+        exchange.record(&Rejection::new(90094));
         body.push_str("<p id=\"message\">AADSTS90094: this app needs permissions that only an administrator can grant. Ask an administrator to grant them, then return to this page.</p>\n");
     } else if is_device {
         body.push_str("<p>Continue only if you entered a code from your own device. Anyone else who gave you the code will be signed in as you.</p>\n");
@@ -156,7 +156,7 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
         }
         body.push_str("</ul>\n");
     }
-    if consent.for_everyone && !consent.refused {
+    if consent.for_everyone && !consent.blocked {
         let has = |kind: Kind| consent.asked.iter().any(|asked| asked.kind == kind);
         let tenant = format!("<strong>{}</strong>", escape(&about.tenant.name));
         let gets = match (has(Kind::Delegated) || !about.oidc.is_empty(), has(Kind::Application)) {
@@ -170,7 +170,7 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
         let _ = writeln!(body, "<p>If you accept, this app {gets}.</p>");
     }
     body.push_str(&form_start("/signin", about.transaction));
-    if consent.refused {
+    if consent.blocked {
         body.push_str("<p>Have an admin account?<br><button id=\"another\" name=\"decision\" value=\"another\">Sign in with that account</button></p>\n");
         body.push_str("<p><button id=\"cancel\" name=\"decision\" value=\"cancel\" class=\"quiet\">Return to the application without granting consent</button></p>\n");
     } else {
@@ -182,26 +182,26 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
     body.push_str("</form>\n");
     let shown = Shown::Consent {
         transaction: about.transaction.to_owned(),
-        refused: consent.refused,
+        blocked: consent.blocked,
     };
-    let mark = if consent.refused { " data-aadsts=\"90094\"" } else { "" };
-    page(exchange, StatusCode::OK, title, mark, &body, about.way, shown)
+    let mark = if consent.blocked { " data-aadsts=\"90094\"" } else { "" };
+    page(exchange, StatusCode::OK, title, mark, &body, about.destination, shown)
 }
 
 /// Returns the page on which a user enters the code of a device, with the problem of the previous
 /// attempt.
-pub(crate) fn device_login(exchange: &mut Exchange<'_>, problem: Option<&Refusal>) -> Response<Vec<u8>> {
+pub(crate) fn device_login(exchange: &mut Exchange<'_>, problem: Option<&Rejection>) -> Response<Vec<u8>> {
     let mut body = "<h1>Enter code</h1>\n<p>Enter the code that your app or device shows.</p>\n".to_owned();
     let mut mark = String::new();
     let mut invalid = "";
-    if let Some(refusal) = problem {
-        exchange.note(refusal);
-        mark = format!(" data-aadsts=\"{}\"", refusal.row.code);
+    if let Some(rejection) = problem {
+        exchange.record(rejection);
+        mark = format!(" data-aadsts=\"{}\"", rejection.row.code);
         invalid = " aria-invalid=\"true\" aria-describedby=\"message\"";
         let _ = writeln!(
             body,
             "<p id=\"message\" class=\"bad\" role=\"alert\">{}</p>",
-            escape(&refusal.message())
+            escape(&rejection.message())
         );
     }
     let _ = write!(
@@ -210,9 +210,17 @@ pub(crate) fn device_login(exchange: &mut Exchange<'_>, problem: Option<&Refusal
     );
     let (status, shown) = match problem {
         None => (StatusCode::OK, Shown::DeviceLogin),
-        Some(refusal) => (ERROR_STATUS, shown_error(refusal)),
+        Some(rejection) => (ERROR_STATUS, shown_error(rejection)),
     };
-    page(exchange, status, "Enter code", &mark, &body, Way::Stays, shown)
+    page(
+        exchange,
+        status,
+        "Enter code",
+        &mark,
+        &body,
+        Destination::Emulator,
+        shown,
+    )
 }
 
 /// Returns the final page of a device sign-in.
@@ -222,32 +230,40 @@ pub(crate) fn done(exchange: &Exchange<'_>, approved: bool) -> Response<Vec<u8>>
     } else {
         "<h1>Nothing was granted</h1>\n<p id=\"message\">The app on your device will be informed. You can close this page.</p>\n"
     };
-    page(exchange, StatusCode::OK, "Done", "", body, Way::Stays, Shown::Done)
+    page(
+        exchange,
+        StatusCode::OK,
+        "Done",
+        "",
+        body,
+        Destination::Emulator,
+        Shown::Done,
+    )
 }
 
 /// Returns the error page for problems that cannot be reported to an app.
-pub(crate) fn error(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Response<Vec<u8>> {
-    exchange.note(refusal);
+pub(crate) fn error(exchange: &mut Exchange<'_>, rejection: &Rejection) -> Response<Vec<u8>> {
+    exchange.record(rejection);
     // A retry of the same request would not help.
-    let advice = match refusal.row.code {
+    let advice = match rejection.row.code {
         50089 => "<p>Go back to the app and start again.</p>\n".to_owned(),
         50011 => registered(exchange),
         _ => String::new(),
     };
     let body = format!(
         "<h1>Sorry, that did not work</h1>\n<p id=\"message\">{}</p>\n{advice}<p class=\"quiet\">Request id: {}</p>\n",
-        escape(&refusal.message()),
+        escape(&rejection.message()),
         escape(&exchange.trace_id),
     );
-    let mark = format!(" data-aadsts=\"{}\"", refusal.row.code);
+    let mark = format!(" data-aadsts=\"{}\"", rejection.row.code);
     page(
         exchange,
         ERROR_STATUS,
         "Error",
         &mark,
         &body,
-        Way::Stays,
-        shown_error(refusal),
+        Destination::Emulator,
+        shown_error(rejection),
     )
 }
 
@@ -282,7 +298,7 @@ pub(crate) fn wrong_method(exchange: &Exchange<'_>, allowed: &'static str) -> Re
         "Error",
         "",
         &body,
-        Way::Stays,
+        Destination::Emulator,
         shown,
     );
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
@@ -314,13 +330,13 @@ pub(crate) fn form_post(
         uri: uri.to_owned(),
         body: encoded.to_owned(),
     };
-    page(exchange, StatusCode::OK, "Continue", "", &body, Way::ToApp, shown)
+    page(exchange, StatusCode::OK, "Continue", "", &body, Destination::App, shown)
 }
 
-fn shown_error(refusal: &Refusal) -> Shown {
+fn shown_error(rejection: &Rejection) -> Shown {
     Shown::Error {
-        code: Some(refusal.row.code),
-        message: refusal.message(),
+        code: Some(rejection.row.code),
+        message: rejection.message(),
     }
 }
 
@@ -333,11 +349,11 @@ fn form_start(action: &str, transaction: &str) -> String {
 
 /// The destination of a page's forms, directly or through further pages.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Destination {
     /// An app, which may redirect anywhere.
-    ToApp,
+    App,
     /// Pages of the emulator only: the user approves a device, or there is no form.
-    Stays,
+    Emulator,
 }
 
 /// Returns a complete page.
@@ -347,15 +363,15 @@ fn page(
     title: &str,
     mark: &str,
     body: &str,
-    way: Way,
+    destination: Destination,
     shown: Shown,
 ) -> Response<Vec<u8>> {
     // Chromium checks every redirect after a form against `form-action`. If an app redirected its
     // user from the redirect URI, Chromium would silently stop here. Pages that lead to an app
     // therefore cannot restrict the destination.
-    let policy = match way {
-        Way::ToApp => "",
-        Way::Stays => "form-action 'self'; ",
+    let policy = match destination {
+        Destination::App => "",
+        Destination::Emulator => "form-action 'self'; ",
     };
     let document = Document {
         title,
@@ -366,7 +382,7 @@ fn page(
         script: None,
         policy,
     };
-    let mut response = exchange.answer(status, "text/html; charset=utf-8", document.html().into_bytes());
+    let mut response = exchange.response(status, "text/html; charset=utf-8", document.html().into_bytes());
     document.confine(&mut response);
     response.extensions_mut().insert(shown);
     no_store(response)

@@ -3,33 +3,33 @@
 use http::header::LOCATION;
 use http::{HeaderValue, Response, StatusCode};
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::exchange::{Exchange, no_store};
 use crate::protocol::authorize::pages;
-use crate::state::authorization::{Mode, Reply};
+use crate::state::authorization::{Reply, ResponseMode};
 
 /// The parameters of a response, in order. Values are bytes, because `state` belongs to the app.
 #[derive(Default)]
-pub(crate) struct Answer {
+pub(crate) struct AuthorizationResponse {
     parameters: Vec<(&'static str, Vec<u8>)>,
 }
 
-impl Answer {
+impl AuthorizationResponse {
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<Vec<u8>>) -> Self {
         self.parameters.push((name, value.into()));
         self
     }
 
     /// Returns the parameters of an error response.
-    pub(crate) fn refusal(exchange: &mut Exchange<'_>, refusal: &Refusal) -> Self {
-        exchange.note(refusal);
-        let mut answer = Self::default()
-            .with("error", refusal.error())
-            .with("error_description", exchange.description(refusal));
-        if let Some(uri) = exchange.error_uri(refusal) {
-            answer = answer.with("error_uri", uri);
+    pub(crate) fn error(exchange: &mut Exchange<'_>, rejection: &Rejection) -> Self {
+        exchange.record(rejection);
+        let mut response = Self::default()
+            .with("error", rejection.error())
+            .with("error_description", exchange.description(rejection));
+        if let Some(uri) = exchange.error_uri(rejection) {
+            response = response.with("error_uri", uri);
         }
-        answer
+        response
     }
 
     /// Sends the response, with the `state` of the request.
@@ -39,13 +39,13 @@ impl Answer {
         }
         let encoded = self.encoded();
         let separator = match reply.mode {
-            Mode::FormPost => return pages::form_post(exchange, &reply.uri, &self.parameters, &encoded),
-            Mode::Fragment => '#',
-            Mode::Query if reply.uri.ends_with(['?', '&']) => {
+            ResponseMode::FormPost => return pages::form_post(exchange, &reply.uri, &self.parameters, &encoded),
+            ResponseMode::Fragment => '#',
+            ResponseMode::Query if reply.uri.ends_with(['?', '&']) => {
                 return redirect(exchange, &(reply.uri.clone() + &encoded));
             }
-            Mode::Query if reply.uri.contains('?') => '&',
-            Mode::Query => '?',
+            ResponseMode::Query if reply.uri.contains('?') => '&',
+            ResponseMode::Query => '?',
         };
         redirect(exchange, &format!("{}{separator}{encoded}", reply.uri))
     }
@@ -65,7 +65,7 @@ impl Answer {
 }
 
 fn redirect(exchange: &Exchange<'_>, location: &str) -> Response<Vec<u8>> {
-    let mut response = exchange.answer(StatusCode::FOUND, "text/html; charset=utf-8", Vec::new());
+    let mut response = exchange.response(StatusCode::FOUND, "text/html; charset=utf-8", Vec::new());
     // Redirect URIs are printable, and everything else is encoded.
     if let Ok(location) = HeaderValue::from_str(location) {
         response.headers_mut().insert(LOCATION, location);

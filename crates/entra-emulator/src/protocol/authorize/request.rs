@@ -8,35 +8,35 @@ use http::Method;
 use http::header::CONTENT_TYPE;
 use serde_json::Value;
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::config::App;
 use crate::exchange::Exchange;
 use crate::form::{self, Form, is_form};
 use crate::protocol::token::client::find_client;
+use crate::protocol::token::form::LONGEST_FORM;
 use crate::protocol::token::request;
 use crate::protocol::token::target::{check_scopes, user_target};
-use crate::state::authorization::{Ask, Challenge, Mode, Prompt, Reply, Request, SignIn};
+use crate::state::authorization::{Challenge, Prompt, Reply, Request, RequestKind, ResponseMode, SignIn};
 use crate::state::directory::redirect_uri;
-use crate::state::recorder::{Endpoint, Lint, SECRET_PARAMETERS, parameters};
-use crate::state::scopes::Scopes;
-use crate::state::scopes::Target;
+use crate::state::recorder::{Endpoint, Lint, parameters};
+use crate::state::scopes::{Scopes, Target};
 
 /// A rejected request, by the receiver of the error.
-pub(crate) enum Refused {
+pub(crate) enum Rejected {
     /// The error is shown to the user, because it cannot be reported to the app.
-    Page(Refusal),
+    ToUser(Rejection),
     /// The error is reported to the app.
-    Reply(Box<Reply>, Refusal),
+    ToApp(Box<Reply>, Rejection),
 }
 
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        Self::Page(refusal)
+impl From<Rejection> for Rejected {
+    fn from(rejection: Rejection) -> Self {
+        Self::ToUser(rejection)
     }
 }
 
 /// Parses a request to an `authorize` endpoint.
-pub(crate) fn authorize(exchange: &mut Exchange<'_>, tenant: &str, version: Endpoint) -> Result<Request, Refused> {
+pub(crate) fn authorize(exchange: &mut Exchange<'_>, tenant: &str, version: Endpoint) -> Result<Request, Rejected> {
     let Parameters { form, state } = Parameters::read(exchange)?;
     let (tenant, app) = find_client(exchange, &form, tenant)?;
     let uri = redirect_uri(&form, app, version)?;
@@ -45,14 +45,14 @@ pub(crate) fn authorize(exchange: &mut Exchange<'_>, tenant: &str, version: Endp
         .is_some_and(|types| types.split(' ').any(|one| one != "code"));
     let (mode, mode_problem) = mode(&form, is_hybrid);
     let reply = Reply { uri, mode, state };
-    let to_app = |refusal: Refusal| Refused::Reply(Box::new(reply.clone()), refusal);
-    if let Some(refusal) = mode_problem {
-        return Err(to_app(refusal));
+    let to_app = |rejection: Rejection| Rejected::ToApp(Box::new(reply.clone()), rejection);
+    if let Some(rejection) = mode_problem {
+        return Err(to_app(rejection));
     }
     inspect(exchange, &form, version);
-    let read = |exchange: &Exchange<'_>| -> Result<(SignIn, Prompt), Refusal> {
+    let read = |exchange: &Exchange<'_>| -> Result<(SignIn, Prompt), Rejection> {
         if let Some((name, word)) = UNSUPPORTED.iter().find(|(name, _)| form.value(name).is_some()) {
-            return Err(Refusal::new(901002).with(name).word(word));
+            return Err(Rejection::new(901002).with(name).with_error(word));
         }
         let (code, id_token) = response_type(&form)?;
         let nonce = form.value("nonce").map(str::to_owned);
@@ -60,10 +60,10 @@ pub(crate) fn authorize(exchange: &mut Exchange<'_>, tenant: &str, version: Endp
         if let (true, Target::V2(scopes)) = (id_token, &target)
             && !scopes.has("openid")
         {
-            return Err(Refusal::new(70005).with("id_token without the scope openid"));
+            return Err(Rejection::new(70005).with("id_token without the scope openid"));
         }
         if id_token && nonce.is_none() {
-            return Err(Refusal::new(900144).with("nonce"));
+            return Err(Rejection::new(900144).with("nonce"));
         }
         request::claims(&form)?;
         let sign_in = SignIn {
@@ -84,7 +84,7 @@ pub(crate) fn authorize(exchange: &mut Exchange<'_>, tenant: &str, version: Endp
         client_id: app.client_id.clone(),
         tenant: tenant.map(|tenant| tenant.id.clone()),
         reply,
-        ask: Ask::SignIn(Box::new(sign_in)),
+        kind: RequestKind::SignIn(Box::new(sign_in)),
         prompt,
         login_hint: form.value("login_hint").map(str::to_owned),
         domain_hint: form.value("domain_hint").map(str::to_owned),
@@ -92,9 +92,9 @@ pub(crate) fn authorize(exchange: &mut Exchange<'_>, tenant: &str, version: Endp
 }
 
 /// Parses a request to an `adminconsent` endpoint.
-pub(crate) fn admin_consent(exchange: &mut Exchange<'_>, tenant: &str, version: Endpoint) -> Result<Request, Refused> {
+pub(crate) fn admin_consent(exchange: &mut Exchange<'_>, tenant: &str, version: Endpoint) -> Result<Request, Rejected> {
     if version == Endpoint::V2 && tenant == "common" {
-        return Err(Refusal::new(90130).into());
+        return Err(Rejection::new(90130).into());
     }
     let Parameters { form, state } = Parameters::read(exchange)?;
     let (tenant, app) = find_client(exchange, &form, tenant)?;
@@ -103,7 +103,7 @@ pub(crate) fn admin_consent(exchange: &mut Exchange<'_>, tenant: &str, version: 
     let uri = redirect_uri(&form, app, Endpoint::V2)?;
     let reply = Reply {
         uri,
-        mode: Mode::Query,
+        mode: ResponseMode::Query,
         state,
     };
     if reply.state.is_none() {
@@ -111,7 +111,7 @@ pub(crate) fn admin_consent(exchange: &mut Exchange<'_>, tenant: &str, version: 
     }
     let scopes = match (version, form.value("scope")) {
         (Endpoint::V1, _) => Ok(Scopes::default()),
-        (Endpoint::V2, None) => Err(Refusal::new(900144).with("scope")),
+        (Endpoint::V2, None) => Err(Rejection::new(900144).with("scope")),
         (Endpoint::V2, Some(scope)) => {
             exchange.event.target = Some(scope.to_owned());
             Scopes::parse(scope).and_then(|scopes| check_scopes(exchange, app, &scopes).map(|()| scopes))
@@ -122,12 +122,12 @@ pub(crate) fn admin_consent(exchange: &mut Exchange<'_>, tenant: &str, version: 
             client_id: app.client_id.clone(),
             tenant: tenant.map(|tenant| tenant.id.clone()),
             reply,
-            ask: Ask::AdminConsent { version, scopes },
+            kind: RequestKind::AdminConsent { version, scopes },
             prompt: Prompt::AdminConsent,
             login_hint: form.value("login_hint").map(str::to_owned),
             domain_hint: form.value("domain_hint").map(str::to_owned),
         }),
-        Err(refusal) => Err(Refused::Reply(Box::new(reply), refusal)),
+        Err(rejection) => Err(Rejected::ToApp(Box::new(reply), rejection)),
     }
 }
 
@@ -139,29 +139,21 @@ struct Parameters {
 impl Parameters {
     /// Reads the query of a GET request or the body of a POST request (OpenID Connect Core 1.0,
     /// section 3.1.2.1).
-    fn read(exchange: &mut Exchange<'_>) -> Result<Self, Refusal> {
-        let is_secret = |name: &str| SECRET_PARAMETERS.contains(&name.to_ascii_lowercase().as_str());
-        if exchange.query.pairs().iter().any(|(name, _)| is_secret(name)) {
-            exchange.lint(Lint::SecretInUrl);
-        }
+    fn read(exchange: &mut Exchange<'_>) -> Result<Self, Rejection> {
+        request::lint_query(exchange);
         let raw = if exchange.method == Method::POST {
-            if !exchange.header(CONTENT_TYPE).is_some_and(is_form) {
-                return Err(Refusal::new(9002313).with("the body is not a form"));
-            }
-            let body = std::mem::take(&mut exchange.body);
-            exchange.event.form = parameters(Form::parse(&body).pairs());
-            body
+            form_body(exchange)?
         } else {
             exchange.raw_query.clone().into_bytes()
         };
-        if raw.len() > LONGEST {
-            return Err(Refusal::new(9002313).with("the request is too long"));
+        if raw.len() > LONGEST_FORM {
+            return Err(Rejection::new(9002313).with("the request is too long"));
         }
         let form = Form::parse(&raw);
         exchange.event.client_id = form.value("client_id").map(str::to_owned);
         if let Some(name) = form.duplicate() {
             exchange.lint(Lint::DuplicateParameter(name.chars().take(64).collect()));
-            return Err(Refusal::new(9000411).with(name));
+            return Err(Rejection::new(9000411).with(name));
         }
         Ok(Self {
             state: form::raw_value(&raw, "state"),
@@ -170,49 +162,70 @@ impl Parameters {
     }
 }
 
-fn redirect_uri(form: &Form, app: &App, rule: Endpoint) -> Result<String, Refusal> {
+/// Takes the body of a POST request and records its parameters.
+///
+/// # Errors
+/// Returns 9002313 if the body is not a form.
+pub(super) fn form_body(exchange: &mut Exchange<'_>) -> Result<Vec<u8>, Rejection> {
+    if !exchange.header(CONTENT_TYPE).is_some_and(is_form) {
+        return Err(Rejection::new(9002313).with("the body is not a form"));
+    }
+    let body = std::mem::take(&mut exchange.body);
+    exchange.event.form = parameters(Form::parse(&body).pairs());
+    Ok(body)
+}
+
+fn redirect_uri(form: &Form, app: &App, rule: Endpoint) -> Result<String, Rejection> {
     let asked = form.value("redirect_uri");
     if app.redirect_uris.is_empty() {
-        return Err(Refusal::new(500113));
+        return Err(Rejection::new(500113));
     }
     if asked.is_none() && rule == Endpoint::V2 {
-        return Err(Refusal::new(900144).with("redirect_uri"));
+        return Err(Rejection::new(900144).with("redirect_uri"));
     }
-    let refuse = || Refusal::new(50011).with(asked.unwrap_or_default()).with(&app.client_id);
-    redirect_uri::choose(app, asked, rule).ok_or_else(refuse)
+    let rejection = || {
+        Rejection::new(50011)
+            .with(asked.unwrap_or_default())
+            .with(&app.client_id)
+    };
+    redirect_uri::choose(app, asked, rule).ok_or_else(rejection)
 }
 
 /// Returns the response mode, and an error if it is invalid. The error is then sent by the default
 /// mode.
-fn mode(form: &Form, is_hybrid: bool) -> (Mode, Option<Refusal>) {
-    let default = if is_hybrid { Mode::Fragment } else { Mode::Query };
+fn mode(form: &Form, is_hybrid: bool) -> (ResponseMode, Option<Rejection>) {
+    let default = if is_hybrid {
+        ResponseMode::Fragment
+    } else {
+        ResponseMode::Query
+    };
     match form.value("response_mode") {
         None => (default, None),
-        Some("query") if !is_hybrid => (Mode::Query, None),
-        Some("fragment") => (Mode::Fragment, None),
-        Some("form_post") => (Mode::FormPost, None),
-        Some(other) => (default, Some(Refusal::new(70007).with(other))),
+        Some("query") if !is_hybrid => (ResponseMode::Query, None),
+        Some("fragment") => (ResponseMode::Fragment, None),
+        Some("form_post") => (ResponseMode::FormPost, None),
+        Some(other) => (default, Some(Rejection::new(70007).with(other))),
     }
 }
 
 /// Returns whether a code is requested, and whether an ID token is.
-fn response_type(form: &Form) -> Result<(bool, bool), Refusal> {
+fn response_type(form: &Form) -> Result<(bool, bool), Rejection> {
     let types = form
         .value("response_type")
-        .ok_or_else(|| Refusal::new(900144).with("response_type"))?;
+        .ok_or_else(|| Rejection::new(900144).with("response_type"))?;
     let mut parts: Vec<&str> = types.split(' ').filter(|part| !part.is_empty()).collect();
     parts.sort_unstable();
     match parts.as_slice() {
         ["code"] => Ok((true, false)),
         ["code", "id_token"] => Ok((true, true)),
         ["id_token"] => Ok((false, true)),
-        _ => Err(Refusal::new(70005).with(types)),
+        _ => Err(Rejection::new(70005).with(types)),
     }
 }
 
-fn prompt(form: &Form, version: Endpoint) -> Result<Prompt, Refusal> {
+fn prompt(form: &Form, version: Endpoint) -> Result<Prompt, Rejection> {
     Ok(match (form.value("prompt"), version) {
-        (None, _) => Prompt::Unsaid,
+        (None, _) => Prompt::Unspecified,
         (Some("none"), _) => Prompt::None,
         (Some("login"), _) => Prompt::Login,
         (Some("select_account"), _) => Prompt::SelectAccount,
@@ -220,7 +233,7 @@ fn prompt(form: &Form, version: Endpoint) -> Result<Prompt, Refusal> {
         (Some("admin_consent"), Endpoint::V1) => Prompt::AdminConsent,
         (Some(other), _) => {
             let problem = format!("'{other}' is not a supported value of 'prompt'");
-            return Err(Refusal::new(90023).with(&problem));
+            return Err(Rejection::new(90023).with(&problem));
         }
     })
 }
@@ -254,9 +267,6 @@ fn inspect(exchange: &mut Exchange<'_>, form: &Form, version: Endpoint) {
         exchange.lint(Lint::ResourceOnV2);
     }
 }
-
-/// The limit of a request line over a socket.
-const LONGEST: usize = 64 * 1024;
 
 /// Parameters that would change the meaning of the whole request, with the error for each (OpenID
 /// Connect Core 1.0, section 3.1.2.6).

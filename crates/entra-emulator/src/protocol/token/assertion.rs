@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::certificate::{
     Registered, certificates_in, decode_thumbprint, hex, is_certificate, is_pem_in_base64, names_of, sha1, sha256,
 };
@@ -60,7 +60,7 @@ impl Assertion {
     ///
     /// # Errors
     /// Returns 50027 if the text is not a valid JWT.
-    pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Rejection> {
         // White space occurs if the assertion is sent from a file.
         if text.contains(|character: char| character.is_ascii_whitespace()) {
             return Err(malformed("it contains white space"));
@@ -85,7 +85,7 @@ impl Assertion {
     ///
     /// # Errors
     /// Returns 90014 without `sub`, and 50027 if it is not a string.
-    pub(crate) fn subject(&self) -> Result<&str, Refusal> {
+    pub(crate) fn subject(&self) -> Result<&str, Rejection> {
         required("sub", self.claims.sub.as_ref())
     }
 
@@ -174,38 +174,38 @@ impl Assertion {
     /// # Errors
     /// Returns one error for each possible problem: 50027, 5002727, 5002738, 5002723, 90014,
     /// 700024, 50048, 700021, 700023, 700027, 700211, 5002730, 50012.
-    pub(crate) fn verify(&self, exchange: &Exchange<'_>, app: &App, realm: &Realm<'_>) -> Result<(), Refusal> {
+    pub(crate) fn verify(&self, exchange: &Exchange<'_>, app: &App, realm: &Realm<'_>) -> Result<(), Rejection> {
         let claims = &self.claims;
         let issuer = required("iss", claims.iss.as_ref())?;
         let subject = self.subject()?;
         if self.is_federated() {
-            return Err(Refusal::new(700211).with(issuer));
+            return Err(Rejection::new(700211).with(issuer));
         }
         let audience = required("aud", claims.aud.as_ref())?;
         let algorithm = self.algorithm()?;
-        let named = Named::read(&self.header)?;
+        let named = KeyReferences::read(&self.header)?;
         let expiry = self.check_times(exchange)?;
         if !issuer.eq_ignore_ascii_case(subject) {
-            return Err(Refusal::new(50048));
+            return Err(Rejection::new(50048));
         }
         if !subject.eq_ignore_ascii_case(&app.client_id) {
-            return Err(Refusal::new(700021));
+            return Err(Rejection::new(700021));
         }
         if !realm::is_named_by(audience, realm, exchange) {
-            return Err(Refusal::new(700023));
+            return Err(Rejection::new(700023));
         }
         self.check_signature(exchange, app, &named, algorithm)?;
         if let Some(replays) = &exchange.state.replays {
             let id = claims.jti.as_ref().and_then(Value::as_str).unwrap_or(&self.text);
             let until = (expiry + ALLOWED_SKEW) as u64;
-            if !replays.note(&app.client_id, id, unix(exchange.now), until) {
-                return Err(Refusal::new(50012).with("the client assertion was already used"));
+            if !replays.record(&app.client_id, id, unix(exchange.now), until) {
+                return Err(Rejection::new(50012).with("the client assertion was already used"));
             }
         }
         Ok(())
     }
 
-    fn algorithm(&self) -> Result<Algorithm, Refusal> {
+    fn algorithm(&self) -> Result<Algorithm, Rejection> {
         let header = &self.header;
         // An extension that must be understood, and none is supported (RFC 7515, section 4.1.11).
         if header.crit.is_some() {
@@ -214,13 +214,13 @@ impl Assertion {
         match &header.typ {
             None => {}
             Some(Value::String(kind)) if kind.eq_ignore_ascii_case("JWT") || kind == OPENID_TYPE => {}
-            Some(_) => return Err(Refusal::new(5002727)),
+            Some(_) => return Err(Rejection::new(5002727)),
         }
         match &header.alg {
             Some(Value::String(name)) => match name.as_str() {
                 "RS256" => Ok(Algorithm::RS256),
                 "PS256" => Ok(Algorithm::PS256),
-                other => Err(Refusal::new(5002738).with(other)),
+                other => Err(Rejection::new(5002738).with(other)),
             },
             _ => Err(malformed("its header has no alg")),
         }
@@ -228,7 +228,7 @@ impl Assertion {
 
     /// Returns the expiry if the assertion is valid now. An assertion without `exp` counts as
     /// expired since 1970, as in the service's messages.
-    fn check_times(&self, exchange: &Exchange<'_>) -> Result<f64, Refusal> {
+    fn check_times(&self, exchange: &Exchange<'_>) -> Result<f64, Rejection> {
         let time = |name: &str, value: &Option<Value>| match value {
             None => Ok(0.0),
             Some(value) => seconds(value).ok_or_else(|| malformed(&format!("{name} is not a valid time"))),
@@ -244,7 +244,7 @@ impl Assertion {
                 .map_or(0, |since| since.subsec_nanos() / 100);
             let now = format!("{}.{ticks:07}Z", graph_date(unix(exchange.now)));
             let [start, expiry] = [start, expiry].map(|time| format!("{}.0000000Z", graph_date(time as u64)));
-            return Err(Refusal::new(700024).with(&now).with(&start).with(&expiry));
+            return Err(Rejection::new(700024).with(&now).with(&start).with(&expiry));
         }
         Ok(expiry)
     }
@@ -253,11 +253,11 @@ impl Assertion {
         &self,
         exchange: &Exchange<'_>,
         app: &App,
-        named: &Named<'_>,
+        named: &KeyReferences<'_>,
         algorithm: Algorithm,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Rejection> {
         let registered = exchange.state.directory.certificates(app);
-        let Some(certificate) = registered.iter().find(|certificate| named.fits(certificate)) else {
+        let Some(certificate) = registered.iter().find(|certificate| named.matches(certificate)) else {
             return Err(named.not_found(app, registered));
         };
         if !certificate.is_valid_at(exchange.now) {
@@ -266,10 +266,10 @@ impl Assertion {
             } else {
                 "The key used is expired."
             };
-            return Err(named.refusal(reason, Some(certificate)));
+            return Err(named.rejection(reason, Some(certificate)));
         }
         let key = certificate.key.as_ref().filter(|key| key.bits >= FEWEST_BITS);
-        let key = DecodingKey::from_rsa_der(&key.ok_or_else(|| Refusal::new(5002730))?.der);
+        let key = DecodingKey::from_rsa_der(&key.ok_or_else(|| Rejection::new(5002730))?.der);
         let signed = self.text.as_bytes().get(..self.signed).unwrap_or_default();
         // The provider is named explicitly, because the process-wide default may be a different
         // one.
@@ -278,16 +278,16 @@ impl Assertion {
             .then_some(())
             .ok_or_else(|| {
                 let reason = "Key was found, but use of the key to verify the signature failed.";
-                named.refusal(reason, Some(certificate))
+                named.rejection(reason, Some(certificate))
             })
     }
 }
 
 /// The references of a header to its certificate. All of them must refer to the same certificate.
-struct Named<'a>(Vec<Name<'a>>);
+struct KeyReferences<'a>(Vec<KeyReference<'a>>);
 
 /// One reference to a certificate.
-enum Name<'a> {
+enum KeyReference<'a> {
     /// The SHA-1 thumbprint in `x5t`.
     Sha1(&'a str),
     /// The SHA-256 thumbprint in `x5t#S256`.
@@ -300,8 +300,8 @@ enum Name<'a> {
     KeyId(&'a str),
 }
 
-impl<'a> Named<'a> {
-    fn read(header: &'a Header) -> Result<Self, Refusal> {
+impl<'a> KeyReferences<'a> {
+    fn read(header: &'a Header) -> Result<Self, Rejection> {
         let text = |name: &str, value: &'a Option<Value>| match value {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str())),
@@ -321,51 +321,55 @@ impl<'a> Named<'a> {
         if header.x5c.is_some() && leaf.is_none() {
             return Err(malformed("x5c does not contain a certificate in base64"));
         }
-        let mut names: Vec<Name<'_>> = text("x5t", &header.x5t)?.map(Name::Sha1).into_iter().collect();
-        names.extend(text("x5t#S256", &header.x5t_s256)?.map(Name::Sha256));
-        names.extend(leaf.map(Name::Leaf));
+        let mut names: Vec<KeyReference<'_>> = text("x5t", &header.x5t)?.map(KeyReference::Sha1).into_iter().collect();
+        names.extend(text("x5t#S256", &header.x5t_s256)?.map(KeyReference::Sha256));
+        names.extend(leaf.map(KeyReference::Leaf));
         if names.is_empty() {
-            names.extend(text("kid", &header.kid)?.filter(|id| !id.is_empty()).map(Name::KeyId));
+            names.extend(
+                text("kid", &header.kid)?
+                    .filter(|id| !id.is_empty())
+                    .map(KeyReference::KeyId),
+            );
         }
         if names.is_empty() {
-            return Err(Refusal::new(5002723));
+            return Err(Rejection::new(5002723));
         }
         Ok(Self(names))
     }
 
-    fn fits(&self, certificate: &Registered) -> bool {
-        self.0.iter().all(|name| name.fits(certificate))
+    fn matches(&self, certificate: &Registered) -> bool {
+        self.0.iter().all(|name| name.matches(certificate))
     }
 
     /// Returns the error for a key that the app does not have, or for a header that refers to more
     /// than one key.
-    fn not_found(&self, app: &App, registered: &[Registered]) -> Refusal {
-        let is_missing = |name: &&Name<'_>| !registered.iter().any(|certificate| name.fits(certificate));
+    fn not_found(&self, app: &App, registered: &[Registered]) -> Rejection {
+        let is_missing = |name: &&KeyReference<'_>| !registered.iter().any(|certificate| name.matches(certificate));
         let Some(missing) = self.0.iter().find(is_missing) else {
-            return self.refusal("The header names more than one key.", None);
+            return self.rejection("The header names more than one key.", None);
         };
         let thumbprint = missing.thumbprint().map_or_else(String::new, |thumbprint| {
             format!("Thumbprint of key used by client: '{thumbprint}', ")
         });
-        Refusal::new(700027)
-            .text(NOT_REGISTERED)
+        Rejection::new(700027)
+            .with_text(NOT_REGISTERED)
             .with(&thumbprint)
             .with(&app.client_id)
     }
 
     /// Returns 700027 for a registered key.
-    fn refusal(&self, reason: &str, found: Option<&Registered>) -> Refusal {
-        let thumbprint = self.0.first().and_then(Name::thumbprint).unwrap_or_default();
+    fn rejection(&self, reason: &str, found: Option<&Registered>) -> Rejection {
+        let thumbprint = self.0.first().and_then(KeyReference::thumbprint).unwrap_or_default();
         let found = found.map_or_else(String::new, |certificate| {
             let [start, end] = [certificate.start, certificate.end].map(|time| american(unix(time)));
             format!(", Found key 'Start={start}, End={end}'")
         });
-        Refusal::new(700027).with(reason).with(&thumbprint).with(&found)
+        Rejection::new(700027).with(reason).with(&thumbprint).with(&found)
     }
 }
 
-impl Name<'_> {
-    fn fits(&self, certificate: &Registered) -> bool {
+impl KeyReference<'_> {
+    fn matches(&self, certificate: &Registered) -> bool {
         match self {
             Self::Sha1(sent) => decode_thumbprint(sent).as_ref() == Some(&certificate.sha1),
             Self::Sha256(sent) => decode_thumbprint(sent).as_ref() == Some(&certificate.sha256),
@@ -426,11 +430,11 @@ fn base64url(part: &str) -> Option<Vec<u8>> {
     engine.decode(part).ok()
 }
 
-fn required<'a>(name: &str, value: Option<&'a Value>) -> Result<&'a str, Refusal> {
+fn required<'a>(name: &str, value: Option<&'a Value>) -> Result<&'a str, Rejection> {
     match value {
         Some(Value::String(text)) => Ok(text),
         Some(_) => Err(malformed(&format!("{name} is not a string"))),
-        None => Err(Refusal::new(90014).with(name)),
+        None => Err(Rejection::new(90014).with(name)),
     }
 }
 
@@ -463,8 +467,8 @@ fn american(unix: u64) -> String {
     }
 }
 
-fn malformed(why: &str) -> Refusal {
-    Refusal::new(50027).with(why)
+fn malformed(why: &str) -> Rejection {
+    Rejection::new(50027).with(why)
 }
 
 /// The allowed skew of a client's clock, in seconds. The service's libraries allow five minutes for

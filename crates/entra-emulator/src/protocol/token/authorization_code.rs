@@ -2,7 +2,7 @@
 
 use http::Response;
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::exchange::Exchange;
 use crate::form::Form;
 use crate::protocol::token::client::find_app;
@@ -13,8 +13,7 @@ use crate::state::State;
 use crate::state::authorization::SignIn;
 use crate::state::grants::Code;
 use crate::state::recorder::{Endpoint, Lint};
-use crate::state::scopes::Target;
-use crate::state::scopes::{self, Scopes};
+use crate::state::scopes::{self, Scopes, Target};
 use crate::state::session::Session;
 use crate::tenant_path::TenantPath;
 use crate::time::unix;
@@ -33,6 +32,43 @@ pub(crate) fn issue(exchange: &Exchange<'_>, session: &Session, redirect_uri: &s
     exchange.state.grants.codes().add("1.A", code)
 }
 
+/// Redeems a code.
+pub(crate) fn redeem<'a>(
+    exchange: &mut Exchange<'a>,
+    path: TenantPath<'a>,
+    form: &Form,
+    endpoint: Endpoint,
+) -> Result<Response<Vec<u8>>, Rejection> {
+    let redemption = Redemption::<Code>::begin(exchange, &path, form, endpoint, find_app)?;
+    let code = &redemption.grant;
+    if code.session.tenant != redemption.client.tenant.id {
+        return Err(Rejection::new(700005));
+    }
+    if code.is_redeemed {
+        return Err(Rejection::new(54005));
+    }
+    if code.expires <= unix(exchange.now) {
+        return Err(Rejection::new(70008));
+    }
+    match form.value("redirect_uri") {
+        Some(uri) if uri == code.redirect_uri => {}
+        None if !code.named_redirect => {}
+        None => return Err(Rejection::new(900144).with("redirect_uri")),
+        Some(uri) => return Err(Rejection::new(500112).with(uri).with(&code.redirect_uri)),
+    }
+    pkce::verify(code.challenge.as_ref(), form.value("code_verifier"))?;
+    let target = target(exchange, form, &code.target, endpoint)?;
+    let has_scope = form.value("scope").is_some();
+    let response = redemption.respond(exchange, &code.session, &target, !has_scope)?;
+    // Marked as redeemed only now, so that an invalid request does not use up the code. Of several
+    // concurrent requests, one receives the tokens.
+    match exchange.state.grants.codes().get_mut(&redemption.text) {
+        Some(code) if !code.is_redeemed => code.is_redeemed = true,
+        _ => return Err(Rejection::new(54005)),
+    }
+    Ok(response)
+}
+
 impl StoredGrant for Code {
     const PARAMETER: &'static str = "code";
 
@@ -48,54 +84,17 @@ impl StoredGrant for Code {
         Some(&self.session.tenant)
     }
 
-    fn unknown() -> Refusal {
+    fn unknown() -> Rejection {
         unreadable("the authorization code is unknown")
     }
 
-    fn of_another_app() -> Refusal {
-        Refusal::new(700007)
+    fn of_another_app() -> Rejection {
+        Rejection::new(700007)
     }
 
-    fn without_user() -> Refusal {
+    fn without_user() -> Rejection {
         unreadable("its user does not exist")
     }
-}
-
-/// Redeems a code.
-pub(crate) fn redeem<'a>(
-    exchange: &mut Exchange<'a>,
-    path: TenantPath<'a>,
-    form: &Form,
-    endpoint: Endpoint,
-) -> Result<Response<Vec<u8>>, Refusal> {
-    let redemption = Redemption::<Code>::begin(exchange, &path, form, endpoint, find_app)?;
-    let code = &redemption.grant;
-    if code.session.tenant != redemption.client.tenant.id {
-        return Err(Refusal::new(700005));
-    }
-    if code.is_redeemed {
-        return Err(Refusal::new(54005));
-    }
-    if code.expires <= unix(exchange.now) {
-        return Err(Refusal::new(70008));
-    }
-    match form.value("redirect_uri") {
-        Some(uri) if uri == code.redirect_uri => {}
-        None if !code.named_redirect => {}
-        None => return Err(Refusal::new(900144).with("redirect_uri")),
-        Some(uri) => return Err(Refusal::new(500112).with(uri).with(&code.redirect_uri)),
-    }
-    pkce::verify(code.challenge.as_ref(), form.value("code_verifier"))?;
-    let target = target(exchange, form, &code.target, endpoint)?;
-    let has_scope = form.value("scope").is_some();
-    let response = redemption.respond(exchange, &code.session, &target, !has_scope)?;
-    // Marked as redeemed only now, so that an invalid request does not use up the code. Of several
-    // concurrent requests, one receives the tokens.
-    match exchange.state.grants.codes().get_mut(&redemption.text) {
-        Some(code) if !code.is_redeemed => code.is_redeemed = true,
-        _ => return Err(Refusal::new(54005)),
-    }
-    Ok(response)
 }
 
 /// Returns the target of the token request, which defaults to that of the authorization request.
@@ -103,13 +102,13 @@ pub(crate) fn redeem<'a>(
 /// The documents require the scopes of a token request to be those of the authorization request or
 /// fewer. However, client libraries add OpenID Connect scopes, and the refresh token could request
 /// all consented scopes a moment later, so this emulator accepts more scopes and records a finding.
-fn target(exchange: &mut Exchange<'_>, form: &Form, asked: &Target, endpoint: Endpoint) -> Result<Target, Refusal> {
+fn target(exchange: &mut Exchange<'_>, form: &Form, asked: &Target, endpoint: Endpoint) -> Result<Target, Rejection> {
     match endpoint {
         Endpoint::V1 => {
             let resource = form.value("resource");
             match (asked, resource) {
                 (Target::V1 { resource: Some(first) }, Some(second)) if first != second => {
-                    Err(Refusal::new(70000).with("the resource is not the one of the authorization request"))
+                    Err(Rejection::new(70000).with("the resource is not the one of the authorization request"))
                 }
                 (Target::V1 { resource: first }, second) => Ok(Target::V1 {
                     resource: first.clone().or_else(|| second.map(str::to_owned)),
@@ -133,7 +132,7 @@ fn target(exchange: &mut Exchange<'_>, form: &Form, asked: &Target, endpoint: En
                 (Target::V2(first), Some(named)) => Ok(Target::V2(named.with_oidc_of(first))),
                 (Target::V2(first), None) => Ok(Target::V2(first.clone())),
                 (Target::V1 { .. }, Some(named)) => Ok(Target::V2(named)),
-                (Target::V1 { .. }, None) => Err(Refusal::new(900144).with("scope")),
+                (Target::V1 { .. }, None) => Err(Rejection::new(900144).with("scope")),
             }
         }
     }

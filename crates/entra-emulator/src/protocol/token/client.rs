@@ -1,6 +1,6 @@
 //! The client of a request: the application and its tenant.
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::config::{App, Tenant};
 use crate::exchange::Exchange;
 use crate::form::Form;
@@ -16,27 +16,27 @@ pub(crate) struct Client<'a> {
 }
 
 /// Identifies and verifies the client of a grant with a user. If the path names no tenant, the
-/// tenant is that of the grant (`place`) or, without one, the app's home tenant. `find` is
+/// tenant is that of the grant (`grant_tenant`) or, without one, the app's home tenant. `find` is
 /// [`find_app`], or [`find_enterable`] for an app that the current sign-in may add to the tenant.
 pub(crate) fn identify<'a>(
     exchange: &mut Exchange<'a>,
     form: &Form,
     path: &TenantPath<'a>,
-    place: Option<&str>,
-    find: fn(&Exchange<'a>, &str, &'a Tenant) -> Result<&'a App, Refusal>,
-) -> Result<Client<'a>, Refusal> {
+    grant_tenant: Option<&str>,
+    find: fn(&Exchange<'a>, &str, &'a Tenant) -> Result<&'a App, Rejection>,
+) -> Result<Client<'a>, Rejection> {
     let directory = &exchange.state.directory;
     let presented = client_auth::read(exchange, form)?;
     let (tenant, is_shared) = match path {
         TenantPath::One(tenant) => (Some(*tenant), false),
         TenantPath::Common | TenantPath::Organizations => {
             let app = find_shared(exchange, &presented.client_id)?;
-            let named = place.and_then(|place| directory.tenant(place));
-            (named.or_else(|| directory.place_of(app)), true)
+            let named = grant_tenant.and_then(|name| directory.tenant(name));
+            (named.or_else(|| directory.default_tenant(app)), true)
         }
-        TenantPath::Consumers => return Err(Refusal::new(9001023)),
+        TenantPath::Consumers => return Err(Rejection::new(9001023)),
     };
-    let tenant = tenant.ok_or_else(|| Refusal::new(50059))?;
+    let tenant = tenant.ok_or_else(|| Rejection::new(50059))?;
     let app = find(exchange, &presented.client_id, tenant)?;
     let realm = Realm { tenant, is_shared };
     let proof = client_auth::verify(exchange, app, &realm, presented)?;
@@ -52,27 +52,27 @@ pub(crate) fn find_client<'a>(
     exchange: &Exchange<'a>,
     form: &Form,
     tenant: &str,
-) -> Result<(Option<&'a Tenant>, &'a App), Refusal> {
+) -> Result<(Option<&'a Tenant>, &'a App), Rejection> {
     let path = TenantPath::read(exchange, tenant)?;
     let client_id = || {
         form.value("client_id")
-            .ok_or_else(|| Refusal::new(900144).with("client_id"))
+            .ok_or_else(|| Rejection::new(900144).with("client_id"))
     };
     match path {
         TenantPath::One(tenant) => Ok((Some(tenant), find_enterable(exchange, client_id()?, tenant)?)),
         TenantPath::Common | TenantPath::Organizations => Ok((None, find_shared(exchange, client_id()?)?)),
-        TenantPath::Consumers => Err(Refusal::new(90130)),
+        TenantPath::Consumers => Err(Rejection::new(90130)),
     }
 }
 
 /// Returns an app that is present in a tenant.
-pub(crate) fn find_app<'a>(exchange: &Exchange<'a>, client_id: &str, tenant: &'a Tenant) -> Result<&'a App, Refusal> {
+pub(crate) fn find_app<'a>(exchange: &Exchange<'a>, client_id: &str, tenant: &'a Tenant) -> Result<&'a App, Rejection> {
     let app = find_enterable(exchange, client_id, tenant)?;
     if !exchange.state.is_present(app, tenant) {
         return Err(if app.unprovisioned {
-            Refusal::new(7000229).with(&app.client_id).with(&tenant.id)
+            Rejection::new(7000229).with(&app.client_id).with(&tenant.id)
         } else {
-            Refusal::new(700016).with(client_id).with(&tenant.name)
+            Rejection::new(700016).with(client_id).with(&tenant.name)
         });
     }
     Ok(app)
@@ -84,7 +84,7 @@ pub(crate) fn find_enterable<'a>(
     exchange: &Exchange<'a>,
     client_id: &str,
     tenant: &'a Tenant,
-) -> Result<&'a App, Refusal> {
+) -> Result<&'a App, Rejection> {
     let directory = &exchange.state.directory;
     find_enabled(exchange, client_id, &tenant.name, |app| {
         directory.may_enter(app, tenant)
@@ -93,11 +93,11 @@ pub(crate) fn find_enterable<'a>(
 
 /// Returns an app for a path that represents several tenants. Single-tenant apps with a home tenant
 /// are rejected.
-fn find_shared<'a>(exchange: &Exchange<'a>, client_id: &str) -> Result<&'a App, Refusal> {
+fn find_shared<'a>(exchange: &Exchange<'a>, client_id: &str) -> Result<&'a App, Rejection> {
     let place = exchange.event.tenant.as_deref().unwrap_or_default();
     let app = find_enabled(exchange, client_id, place, |_| true)?;
     if app.home_tenant.is_some() && !app.multi_tenant {
-        return Err(Refusal::new(50194));
+        return Err(Rejection::new(50194));
     }
     Ok(app)
 }
@@ -107,14 +107,14 @@ fn find_enabled<'a>(
     client_id: &str,
     place: &str,
     is_for: impl Fn(&App) -> bool,
-) -> Result<&'a App, Refusal> {
+) -> Result<&'a App, Rejection> {
     if client_id == ZERO {
-        return Err(Refusal::new(700038).with(client_id));
+        return Err(Rejection::new(700038).with(client_id));
     }
     let app = exchange.state.directory.app(client_id).filter(|app| is_for(app));
-    let app = app.ok_or_else(|| Refusal::new(700016).with(client_id).with(place))?;
+    let app = app.ok_or_else(|| Rejection::new(700016).with(client_id).with(place))?;
     if app.disabled {
-        return Err(Refusal::new(7000112).with(&app.client_id).with(&app.name));
+        return Err(Rejection::new(7000112).with(&app.client_id).with(&app.name));
     }
     Ok(app)
 }

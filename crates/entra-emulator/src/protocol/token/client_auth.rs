@@ -1,7 +1,7 @@
 //! Client authentication: the client ID and its credential (RFC 6749, section 2.3; RFC 7523 for
 //! assertions).
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::config::App;
 use crate::exchange::Exchange;
 use crate::form::Form;
@@ -20,7 +20,7 @@ enum Credential {
     Secret(String),
     /// The assertion, or the reason why it cannot be read. That error is returned only after the
     /// app is known to exist.
-    Assertion(Box<Result<Assertion, Refusal>>),
+    Assertion(Box<Result<Assertion, Rejection>>),
 }
 
 /// The method by which the client authenticated. It decides `appidacr` and `azpacr`.
@@ -49,23 +49,25 @@ impl Proof {
 /// # Errors
 /// Returns 900144 without a client ID or assertion type, 90011 for an unknown assertion type, and
 /// 90023 if there is more than one credential or the credential is unreadable.
-pub(crate) fn read(exchange: &mut Exchange<'_>, form: &Form) -> Result<Presented, Refusal> {
+pub(crate) fn read(exchange: &mut Exchange<'_>, form: &Form) -> Result<Presented, Rejection> {
     let secret = form.value("client_secret");
     let assertion = form.value("client_assertion");
     let basic = match exchange.basic() {
         Some(Some(basic)) => Some(basic),
-        Some(None) => return Err(Refusal::new(90023).with("the Authorization header is not a valid Basic credential")),
+        Some(None) => {
+            return Err(Rejection::new(90023).with("the Authorization header is not a valid Basic credential"));
+        }
         None => None,
     };
     if usize::from(secret.is_some()) + usize::from(assertion.is_some()) + usize::from(basic.is_some()) > 1 {
         exchange.lint(Lint::TwoCredentials);
-        return Err(Refusal::new(90023).with("the client authenticates in more than one way"));
+        return Err(Rejection::new(90023).with("the client authenticates in more than one way"));
     }
     let body_id = form.value("client_id");
     let (client_id, credential) = match (basic, secret, assertion) {
         (Some((name, password)), ..) => {
             if body_id.is_some_and(|id| !id.eq_ignore_ascii_case(&name)) {
-                return Err(Refusal::new(90023).with("client_id differs from the Authorization header"));
+                return Err(Rejection::new(90023).with("client_id differs from the Authorization header"));
             }
             let credential = if password.is_empty() {
                 Credential::None
@@ -78,8 +80,8 @@ pub(crate) fn read(exchange: &mut Exchange<'_>, form: &Form) -> Result<Presented
         (None, None, Some(assertion)) => {
             match form.value("client_assertion_type") {
                 Some(JWT_BEARER) => {}
-                Some(_) => return Err(Refusal::new(90011)),
-                None => return Err(Refusal::new(900144).with("client_assertion_type")),
+                Some(_) => return Err(Rejection::new(90011)),
+                None => return Err(Rejection::new(900144).with("client_assertion_type")),
             }
             let assertion = Assertion::parse(assertion);
             if let Ok(assertion) = &assertion {
@@ -91,7 +93,7 @@ pub(crate) fn read(exchange: &mut Exchange<'_>, form: &Form) -> Result<Presented
                     let assertion = assertion?;
                     // The subject is a workload, not the client ID.
                     if assertion.is_federated() {
-                        return Err(Refusal::new(900144).with("client_id"));
+                        return Err(Rejection::new(900144).with("client_id"));
                     }
                     let id = assertion.subject()?.to_owned();
                     (Some(id), Credential::Assertion(Box::new(Ok(assertion))))
@@ -100,7 +102,7 @@ pub(crate) fn read(exchange: &mut Exchange<'_>, form: &Form) -> Result<Presented
         }
         (None, None, None) => (body_id.map(str::to_owned), Credential::None),
     };
-    let client_id = client_id.ok_or_else(|| Refusal::new(900144).with("client_id"))?;
+    let client_id = client_id.ok_or_else(|| Rejection::new(900144).with("client_id"))?;
     exchange.event.client_id = Some(client_id.clone());
     Ok(Presented { client_id, credential })
 }
@@ -116,17 +118,17 @@ pub(crate) fn verify(
     app: &App,
     realm: &Realm<'_>,
     presented: Presented,
-) -> Result<Proof, Refusal> {
+) -> Result<Proof, Rejection> {
     match presented.credential {
         Credential::None if app.public_client => Ok(Proof::Public),
-        _ if app.public_client => Err(Refusal::new(700025)),
-        Credential::None => Err(Refusal::new(7000218)),
+        _ if app.public_client => Err(Rejection::new(700025)),
+        Credential::None => Err(Rejection::new(7000218)),
         Credential::Secret(secret) => verify_secret(exchange, app, &secret),
         Credential::Assertion(assertion) => (*assertion)?.verify(exchange, app, realm).map(|()| Proof::Certificate),
     }
 }
 
-fn verify_secret(exchange: &mut Exchange<'_>, app: &App, sent: &str) -> Result<Proof, Refusal> {
+fn verify_secret(exchange: &mut Exchange<'_>, app: &App, sent: &str) -> Result<Proof, Rejection> {
     if sent.trim() != sent {
         exchange.lint(Lint::BlankAroundSecret);
     }
@@ -138,12 +140,12 @@ fn verify_secret(exchange: &mut Exchange<'_>, app: &App, sent: &str) -> Result<P
         return Ok(Proof::Secret);
     }
     if secrets.iter().any(|secret| secret.value == sent) {
-        return Err(Refusal::new(7000222).with(&app.client_id));
+        return Err(Rejection::new(7000222).with(&app.client_id));
     }
     if secrets.iter().any(|secret| secret.id.eq_ignore_ascii_case(sent)) {
         exchange.lint(Lint::SecretId);
     }
-    Err(Refusal::new(7000215).with(&app.client_id))
+    Err(Rejection::new(7000215).with(&app.client_id))
 }
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

@@ -3,7 +3,7 @@
 use http::Method;
 use http::header::CONTENT_TYPE;
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::exchange::Exchange;
 use crate::form::{Form, is_form};
 use crate::state::recorder::{Lint, parameters};
@@ -28,26 +28,27 @@ pub(crate) fn read_form(exchange: &mut Exchange<'_>) -> Form {
 /// # Errors
 /// Returns 900561 for a method other than POST, 9002313 for a form that is too long, and 9000411
 /// for a duplicate parameter.
-pub(crate) fn check_form(exchange: &Exchange<'_>, form: &Form) -> Result<(), Refusal> {
+pub(crate) fn check_form(exchange: &Exchange<'_>, form: &Form) -> Result<(), Rejection> {
     if exchange.method != Method::POST {
-        return Err(Refusal::new(900561).with(exchange.method.as_str()));
+        return Err(Rejection::new(900561).with(exchange.method.as_str()));
     }
     // Parts of a form are stored: by the recorder, with a device code, and with a refresh token.
     let size: usize = form.pairs().iter().map(|(name, value)| name.len() + value.len()).sum();
     if size > LONGEST_FORM {
-        return Err(Refusal::new(9002313).with("the form is too long"));
+        return Err(Rejection::new(9002313).with("the form is too long"));
     }
     match form.duplicate() {
-        Some(name) => Err(Refusal::new(9000411).with(name)),
+        Some(name) => Err(Rejection::new(9000411).with(name)),
         None => Ok(()),
     }
 }
 
 /// Returns the error for an unknown code or refresh token. The AADSTS code is that of a malformed
 /// request, the error code that of the grant.
-pub(super) fn unreadable(what: &str) -> Refusal {
-    Refusal::new(9002313).with(what).word("invalid_grant")
+pub(super) fn unreadable(what: &str) -> Rejection {
+    Rejection::new(9002313).with(what).with_error("invalid_grant")
 }
 
-/// The limit in bytes, which is also that of an authorization request.
-const LONGEST_FORM: usize = 64 * 1024;
+/// The limit in bytes for a form and for the parameters of an authorization request: that of a
+/// request line over a socket.
+pub(crate) const LONGEST_FORM: usize = 64 * 1024;

@@ -9,8 +9,7 @@ use crate::config::{Tenant, TokenVersion, User};
 use crate::exchange::Exchange;
 use crate::protocol::token::mint::{Opaque, Validity, in_order, members, sign};
 use crate::state::recorder::Endpoint;
-use crate::state::session::Session;
-use crate::state::session::subject;
+use crate::state::session::{Session, subject};
 
 /// Issues an ID token. The endpoint decides its version. If the same response contains a code, the
 /// token contains its hash (`c_hash`, section 3.3.2.11).

@@ -20,7 +20,7 @@ use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::exchange::{Exchange, no_store};
 use crate::form::Form;
 use crate::protocol::device;
@@ -31,13 +31,13 @@ use crate::state::recorder::Endpoint;
 use crate::tenant_path::TenantPath;
 
 /// Responds to a request to a token endpoint.
-pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
+pub(crate) fn handle(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoint) -> Response<Vec<u8>> {
     let form = read_form(exchange);
     request::inspect(exchange, &form, endpoint);
-    match judge(exchange, tenant, &form, endpoint) {
+    match dispatch(exchange, tenant, &form, endpoint) {
         Ok(response) => response,
-        Err(refusal) => {
-            let mut response = exchange.refuse(&refusal);
+        Err(rejection) => {
+            let mut response = exchange.error_response(&rejection);
             // Only a client that used the header is informed of the required scheme (RFC 6749,
             // section 5.2).
             if response.status() == StatusCode::UNAUTHORIZED && exchange.basic().is_some() {
@@ -53,12 +53,12 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, tenant: &str, endpoint: Endpoi
 
 /// Applies every check in the order in which the service is believed to apply them: the tenant, the
 /// grant type, the client, the target, the credential, and the client's permissions.
-fn judge(
+fn dispatch(
     exchange: &mut Exchange<'_>,
     tenant: &str,
     form: &Form,
     endpoint: Endpoint,
-) -> Result<Response<Vec<u8>>, Refusal> {
+) -> Result<Response<Vec<u8>>, Rejection> {
     check_form(exchange, form)?;
     let tenant = TenantPath::read(exchange, tenant)?;
     request::check_kind(form)?;
@@ -68,9 +68,9 @@ fn judge(
         Some("refresh_token") => refresh::redeem(exchange, tenant, form, endpoint),
         Some(JWT_BEARER) => on_behalf_of::redeem(exchange, tenant, form, endpoint),
         Some("device_code" | DEVICE_CODE) => device::poll(exchange, tenant, form, endpoint),
-        Some("password") => Err(password::refuse(exchange, tenant, form, endpoint)),
-        Some(other) => Err(Refusal::new(70003).with(other)),
-        None => Err(Refusal::new(900144).with("grant_type")),
+        Some("password") => Err(password::reject(exchange, tenant, form, endpoint)),
+        Some(other) => Err(Rejection::new(70003).with(other)),
+        None => Err(Rejection::new(900144).with("grant_type")),
     }
 }
 
@@ -79,11 +79,11 @@ fn client_credentials(
     path: TenantPath<'_>,
     form: &Form,
     endpoint: Endpoint,
-) -> Result<Response<Vec<u8>>, Refusal> {
+) -> Result<Response<Vec<u8>>, Rejection> {
     let tenant = match path {
         TenantPath::One(tenant) => tenant,
-        TenantPath::Common | TenantPath::Organizations => return Err(Refusal::new(50059)),
-        TenantPath::Consumers => return Err(Refusal::new(9001023)),
+        TenantPath::Common | TenantPath::Organizations => return Err(Rejection::new(50059)),
+        TenantPath::Consumers => return Err(Rejection::new(9001023)),
     };
     let presented = client_auth::read(exchange, form)?;
     let app = find_app(exchange, &presented.client_id, tenant)?;
@@ -92,14 +92,14 @@ fn client_credentials(
     let realm = Realm::of(tenant);
     let proof = client_auth::verify(exchange, app, &realm, presented)?;
     if proof == client_auth::Proof::Public {
-        return Err(Refusal::new(7000218));
+        return Err(Rejection::new(7000218));
     }
 
     let api = exchange.state.directory.find_api(&resource, &tenant.name)?;
     let roles = exchange.state.roles(app, api, tenant);
     if api.assignment_required && roles.is_empty() {
-        let refusal = Refusal::new(501051).with(&app.client_id).with(&app.name);
-        return Err(refusal.with(&api.app_id).with(&api.name));
+        let rejection = Rejection::new(501051).with(&app.client_id).with(&app.name);
+        return Err(rejection.with(&api.app_id).with(&api.name));
     }
     let grant = mint::Grant {
         tenant,

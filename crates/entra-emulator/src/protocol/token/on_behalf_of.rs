@@ -3,7 +3,7 @@
 
 use http::Response;
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::bearer::{Flaw, Token};
 use crate::config::App;
 use crate::exchange::Exchange;
@@ -23,7 +23,7 @@ pub(crate) fn redeem<'a>(
     path: TenantPath<'a>,
     form: &Form,
     endpoint: Endpoint,
-) -> Result<Response<Vec<u8>>, Refusal> {
+) -> Result<Response<Vec<u8>>, Rejection> {
     let assertion = form.value("assertion").map(|text| Token::verify(exchange, text));
     let place = match &assertion {
         Some(Ok(token)) => Some(token.tenant.id.as_str()),
@@ -33,31 +33,31 @@ pub(crate) fn redeem<'a>(
     let app = client.app;
     // A public client has no API that could have been called.
     if app.public_client {
-        return Err(Refusal::new(7000218));
+        return Err(Rejection::new(7000218));
     }
     match form.value("requested_token_use") {
         Some("on_behalf_of") => {}
-        Some(_) => return Err(Refusal::new(90023).with("requested_token_use is not on_behalf_of")),
-        None => return Err(Refusal::new(900144).with("requested_token_use")),
+        Some(_) => return Err(Rejection::new(90023).with("requested_token_use is not on_behalf_of")),
+        None => return Err(Rejection::new(900144).with("requested_token_use")),
     }
     let token = assertion
-        .ok_or_else(|| Refusal::new(900144).with("assertion"))?
-        .map_err(|flaw| refusal(flaw, app))?;
+        .ok_or_else(|| Rejection::new(900144).with("assertion"))?
+        .map_err(|flaw| rejection(flaw, app))?;
     let tenant = token.tenant;
     if tenant.id != client.tenant.id {
-        return Err(Refusal::new(50013).with("The token was issued in another tenant."));
+        return Err(Rejection::new(50013).with("The token was issued in another tenant."));
     }
     let caller = token
         .accept(exchange.state, &app.client_id)
-        .map_err(|flaw| refusal(flaw, app))?;
+        .map_err(|flaw| rejection(flaw, app))?;
     let user = caller
         .claims
         .user()
-        .ok_or_else(|| Refusal::new(7000114).with(&app.client_id))?;
+        .ok_or_else(|| Rejection::new(7000114).with(&app.client_id))?;
     let directory = &exchange.state.directory;
     let (_, user) = directory
         .user(&tenant.id, user)
-        .ok_or_else(|| Refusal::new(50034).with(user).with(&tenant.name))?;
+        .ok_or_else(|| Rejection::new(50034).with(user).with(&tenant.name))?;
     let target = whole_target(exchange, form, app, endpoint)?;
     let grant = user::Grant {
         endpoint,
@@ -70,17 +70,17 @@ pub(crate) fn redeem<'a>(
         client_info: form.value("client_info").is_some(),
         first_resource: false,
     };
-    user::answer(exchange, &grant, &target)
+    user::respond(exchange, &grant, &target)
 }
 
 /// Returns the error for a flaw of the token with which an app was called.
-fn refusal(flaw: Flaw, app: &App) -> Refusal {
+fn rejection(flaw: Flaw, app: &App) -> Rejection {
     match flaw {
-        Flaw::Expired | Flaw::NotYet => Refusal::new(500133),
-        Flaw::Signature => Refusal::new(50013).with("The key was not found, or the signature does not fit."),
-        Flaw::Issuer => Refusal::new(50013).with("The issuer is not this service."),
-        Flaw::Missing | Flaw::Malformed => Refusal::new(50013).with("The assertion is not an access token."),
-        Flaw::Audience(named) => Refusal::new(500131).with(&named).with(&app.client_id),
-        Flaw::Revoked { .. } => Refusal::new(50173),
+        Flaw::Expired | Flaw::NotYet => Rejection::new(500133),
+        Flaw::Signature => Rejection::new(50013).with("The key was not found, or the signature does not fit."),
+        Flaw::Issuer => Rejection::new(50013).with("The issuer is not this service."),
+        Flaw::Missing | Flaw::Malformed => Rejection::new(50013).with("The assertion is not an access token."),
+        Flaw::Audience(named) => Rejection::new(500131).with(&named).with(&app.client_id),
+        Flaw::Revoked { .. } => Rejection::new(50173),
     }
 }

@@ -1,7 +1,7 @@
 //! The password grant (RFC 6749, section 4.3). It is always rejected, because the emulator has no
 //! passwords.
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::exchange::Exchange;
 use crate::form::Form;
 use crate::protocol::token::client::{find_app, identify};
@@ -11,27 +11,27 @@ use crate::tenant_path::TenantPath;
 
 /// Returns the error for a password request: the first other error, or the service's error for a
 /// wrong password.
-pub(crate) fn refuse<'a>(
+pub(crate) fn reject<'a>(
     exchange: &mut Exchange<'a>,
     path: TenantPath<'a>,
     form: &Form,
     endpoint: Endpoint,
-) -> Refusal {
+) -> Rejection {
     if matches!(path, TenantPath::Common) {
-        return Refusal::new(9001023);
+        return Rejection::new(9001023);
     }
     let client = match identify(exchange, form, &path, None, find_app) {
         Ok(client) => client,
-        Err(refusal) => return refusal,
+        Err(rejection) => return rejection,
     };
     let Some(name) = form.value("username") else {
-        return Refusal::new(900144).with("username");
+        return Rejection::new(900144).with("username");
     };
     if form.value("password").is_none() {
-        return Refusal::new(900144).with("password");
+        return Rejection::new(900144).with("password");
     }
-    if let Err(refusal) = whole_target(exchange, form, client.app, endpoint) {
-        return refusal;
+    if let Err(rejection) = whole_target(exchange, form, client.app, endpoint) {
+        return rejection;
     }
     let tenants = exchange.state.directory.tenants.iter();
     let is_known = tenants
@@ -39,8 +39,8 @@ pub(crate) fn refuse<'a>(
         .flat_map(|tenant| tenant.users.iter().flatten())
         .any(|user| user.user_principal_name.eq_ignore_ascii_case(name));
     if is_known {
-        Refusal::new(50126)
+        Rejection::new(50126)
     } else {
-        Refusal::new(50034).with(name).with(&client.tenant.name)
+        Rejection::new(50034).with(name).with(&client.tenant.name)
     }
 }

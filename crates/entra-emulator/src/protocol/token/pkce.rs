@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::certificate::sha256;
 use crate::form::Form;
 use crate::state::authorization::Challenge;
@@ -15,24 +15,24 @@ impl Challenge {
     /// # Errors
     /// Returns 501491 for an invalid challenge, which must have 43 to 128 characters, 50147 for a
     /// method without a challenge, and 50149 for an unknown method.
-    pub(crate) fn read(form: &Form) -> Result<Option<Self>, Refusal> {
+    pub(crate) fn read(form: &Form) -> Result<Option<Self>, Rejection> {
         let is_hashed = match form.value("code_challenge_method") {
             Some("S256") => true,
             None | Some("plain") => false,
-            Some(_) => return Err(Refusal::new(50149)),
+            Some(_) => return Err(Rejection::new(50149)),
         };
         match form.value("code_challenge") {
             Some(value) if is_sound(value) => Ok(Some(Self {
                 value: value.to_owned(),
                 is_hashed,
             })),
-            Some(_) => Err(Refusal::new(501491)),
-            None if form.value("code_challenge_method").is_some() => Err(Refusal::new(50147)),
+            Some(_) => Err(Rejection::new(501491)),
+            None if form.value("code_challenge_method").is_some() => Err(Rejection::new(50147)),
             None => Ok(None),
         }
     }
 
-    fn fits(&self, verifier: &str) -> bool {
+    fn matches(&self, verifier: &str) -> bool {
         if self.is_hashed {
             self.value == URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes()))
         } else {
@@ -46,11 +46,11 @@ impl Challenge {
 ///
 /// # Errors
 /// Returns 501481 if the verifier does not match the challenge.
-pub(crate) fn verify(challenge: Option<&Challenge>, verifier: Option<&str>) -> Result<(), Refusal> {
+pub(crate) fn verify(challenge: Option<&Challenge>, verifier: Option<&str>) -> Result<(), Rejection> {
     match (challenge, verifier) {
         (None, None) => Ok(()),
-        (Some(challenge), Some(verifier)) if is_sound(verifier) && challenge.fits(verifier) => Ok(()),
-        _ => Err(Refusal::new(501481)),
+        (Some(challenge), Some(verifier)) if is_sound(verifier) && challenge.matches(verifier) => Ok(()),
+        _ => Err(Rejection::new(501481)),
     }
 }
 

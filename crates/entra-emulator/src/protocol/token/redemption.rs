@@ -3,7 +3,7 @@
 
 use http::Response;
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::config::{App, Tenant};
 use crate::exchange::Exchange;
 use crate::form::Form;
@@ -36,13 +36,13 @@ pub(crate) trait StoredGrant: Sized {
     fn tenant(&self) -> Option<&str>;
 
     /// Returns the error for an unknown code or token.
-    fn unknown() -> Refusal;
+    fn unknown() -> Rejection;
 
     /// Returns the error for a grant of another app.
-    fn of_another_app() -> Refusal;
+    fn of_another_app() -> Rejection;
 
     /// Returns the error for a grant of a user who does not exist any more.
-    fn without_user() -> Refusal;
+    fn without_user() -> Rejection;
 }
 
 /// A grant and the authenticated client that redeems it.
@@ -68,12 +68,12 @@ impl<'a, G: StoredGrant> Redemption<'a, G> {
         path: &TenantPath<'a>,
         form: &Form,
         endpoint: Endpoint,
-        find: fn(&Exchange<'a>, &str, &'a Tenant) -> Result<&'a App, Refusal>,
-    ) -> Result<Self, Refusal> {
+        find: fn(&Exchange<'a>, &str, &'a Tenant) -> Result<&'a App, Rejection>,
+    ) -> Result<Self, Rejection> {
         let text = G::text(form);
         let known = text.and_then(|text| G::find(exchange.state, text));
         let client = identify(exchange, form, path, known.as_ref().and_then(G::tenant), find)?;
-        let text = text.ok_or_else(|| Refusal::new(900144).with(G::PARAMETER))?;
+        let text = text.ok_or_else(|| Rejection::new(900144).with(G::PARAMETER))?;
         let requested = request::claims(form)?;
         let grant = known.ok_or_else(G::unknown)?;
         if grant.client_id() != client.app.client_id {
@@ -92,14 +92,14 @@ impl<'a, G: StoredGrant> Redemption<'a, G> {
     /// Responds with the tokens of a session. `first_resource` is the field of [`user::Grant`].
     ///
     /// # Errors
-    /// Returns an error if the user does not exist any more, and the errors of [`user::answer`].
+    /// Returns an error if the user does not exist any more, and the errors of [`user::respond`].
     pub(crate) fn respond(
         &self,
         exchange: &Exchange<'_>,
         session: &Session,
         target: &Target,
         first_resource: bool,
-    ) -> Result<Response<Vec<u8>>, Refusal> {
+    ) -> Result<Response<Vec<u8>>, Rejection> {
         let directory = &exchange.state.directory;
         let (_, user) = directory
             .user(&session.tenant, &session.user)
@@ -115,6 +115,6 @@ impl<'a, G: StoredGrant> Redemption<'a, G> {
             client_info: self.client_info,
             first_resource,
         };
-        user::answer(exchange, &grant, target)
+        user::respond(exchange, &grant, target)
     }
 }

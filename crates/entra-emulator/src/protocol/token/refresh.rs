@@ -3,7 +3,7 @@
 
 use http::Response;
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::exchange::Exchange;
 use crate::form::Form;
 use crate::protocol::token::client::find_app;
@@ -12,38 +12,9 @@ use crate::protocol::token::redemption::{Redemption, StoredGrant};
 use crate::state::State;
 use crate::state::grants::Refresh;
 use crate::state::recorder::Endpoint;
-use crate::state::scopes::Target;
-use crate::state::scopes::{self, Scopes};
+use crate::state::scopes::{self, Scopes, Target};
 use crate::tenant_path::TenantPath;
 use crate::time::unix;
-
-impl StoredGrant for Refresh {
-    const PARAMETER: &'static str = "refresh_token";
-
-    fn find(state: &State, text: &str) -> Option<Self> {
-        state.grants.refresh_tokens().get(text).cloned()
-    }
-
-    fn client_id(&self) -> &str {
-        &self.session.client_id
-    }
-
-    fn tenant(&self) -> Option<&str> {
-        Some(&self.session.tenant)
-    }
-
-    fn unknown() -> Refusal {
-        unreadable("the refresh token is unknown")
-    }
-
-    fn of_another_app() -> Refusal {
-        Refusal::new(700007)
-    }
-
-    fn without_user() -> Refusal {
-        unreadable("its user does not exist")
-    }
-}
 
 /// Redeems a refresh token.
 pub(crate) fn redeem<'a>(
@@ -51,19 +22,19 @@ pub(crate) fn redeem<'a>(
     path: TenantPath<'a>,
     form: &Form,
     endpoint: Endpoint,
-) -> Result<Response<Vec<u8>>, Refusal> {
+) -> Result<Response<Vec<u8>>, Rejection> {
     let redemption = Redemption::<Refresh>::begin(exchange, &path, form, endpoint, find_app)?;
     let refresh = &redemption.grant;
     // The service accepts a refresh token in every tenant of its user. In the emulator, a user
     // belongs to one tenant.
     if refresh.session.tenant != redemption.client.tenant.id {
-        return Err(Refusal::new(7000012));
+        return Err(Rejection::new(7000012));
     }
     if refresh.is_revoked {
-        return Err(Refusal::new(50173));
+        return Err(Rejection::new(50173));
     }
     if refresh.expires <= unix(exchange.now) {
-        return Err(Refusal::new(700082));
+        return Err(Rejection::new(700082));
     }
     let target = match endpoint {
         Endpoint::V1 => match (form.value("resource"), &refresh.target) {
@@ -81,9 +52,37 @@ pub(crate) fn redeem<'a>(
                 (Some(named), Target::V2(first)) => Target::V2(named.with_oidc_of(first)),
                 (Some(named), Target::V1 { .. }) => Target::V2(named),
                 (None, Target::V2(first)) => Target::V2(first.clone()),
-                (None, Target::V1 { .. }) => return Err(Refusal::new(900144).with("scope")),
+                (None, Target::V1 { .. }) => return Err(Rejection::new(900144).with("scope")),
             }
         }
     };
     redemption.respond(exchange, &refresh.session, &target, true)
+}
+
+impl StoredGrant for Refresh {
+    const PARAMETER: &'static str = "refresh_token";
+
+    fn find(state: &State, text: &str) -> Option<Self> {
+        state.grants.refresh_tokens().get(text).cloned()
+    }
+
+    fn client_id(&self) -> &str {
+        &self.session.client_id
+    }
+
+    fn tenant(&self) -> Option<&str> {
+        Some(&self.session.tenant)
+    }
+
+    fn unknown() -> Rejection {
+        unreadable("the refresh token is unknown")
+    }
+
+    fn of_another_app() -> Rejection {
+        Rejection::new(700007)
+    }
+
+    fn without_user() -> Rejection {
+        unreadable("its user does not exist")
+    }
 }

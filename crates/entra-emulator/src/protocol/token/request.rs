@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::exchange::Exchange;
 use crate::form::Form;
 use crate::state::recorder::{Endpoint, Lint, SECRET_PARAMETERS};
@@ -18,14 +18,7 @@ pub(crate) fn inspect(exchange: &mut Exchange<'_>, form: &Form, endpoint: Endpoi
     exchange.event.grant = form.value("grant_type").map(str::to_owned);
     exchange.event.client_id = form.value("client_id").map(str::to_owned);
 
-    if exchange
-        .query
-        .pairs()
-        .iter()
-        .any(|(name, _)| SECRET_PARAMETERS.contains(&name.to_ascii_lowercase().as_str()))
-    {
-        exchange.lint(Lint::SecretInUrl);
-    }
+    lint_query(exchange);
     lint_names(exchange, form, &[]);
     if let Some(name) = form.duplicate() {
         exchange.lint(Lint::DuplicateParameter(name.chars().take(LONGEST_NAME).collect()));
@@ -45,13 +38,21 @@ pub(crate) fn inspect(exchange: &mut Exchange<'_>, form: &Form, endpoint: Endpoi
     }
 }
 
+/// Records a finding if the query contains a secret.
+pub(crate) fn lint_query(exchange: &mut Exchange<'_>) {
+    let is_secret = |name: &str| SECRET_PARAMETERS.contains(&name.to_ascii_lowercase().as_str());
+    if exchange.query.pairs().iter().any(|(name, _)| is_secret(name)) {
+        exchange.lint(Lint::SecretInUrl);
+    }
+}
+
 /// Checks that only bearer access tokens are requested, not SAML assertions or tokens bound to a
 /// key. If such a parameter were ignored, an access token would pass unnoticed for what was
 /// requested.
 ///
 /// # Errors
 /// Returns 90023 with the name of the parameter that requests another kind of token.
-pub(crate) fn check_kind(form: &Form) -> Result<(), Refusal> {
+pub(crate) fn check_kind(form: &Form) -> Result<(), Rejection> {
     let wants_other = |name: &str| match form.value(name) {
         Some(value) => name != "token_type" || !value.eq_ignore_ascii_case("bearer"),
         None => false,
@@ -62,7 +63,7 @@ pub(crate) fn check_kind(form: &Form) -> Result<(), Refusal> {
     {
         Some(name) => {
             let problem = format!("{name} is not emulated; only bearer access tokens are");
-            Err(Refusal::new(90023).with(&problem))
+            Err(Rejection::new(90023).with(&problem))
         }
         None => Ok(()),
     }
@@ -97,14 +98,14 @@ pub(crate) struct RequestedClaims {
 ///
 /// # Errors
 /// Returns 9002313 if the parameter or one of its requests is not a JSON object.
-pub(crate) fn claims(form: &Form) -> Result<RequestedClaims, Refusal> {
+pub(crate) fn claims(form: &Form) -> Result<RequestedClaims, Rejection> {
     let Some(text) = form.value("claims") else {
         return Ok(RequestedClaims::default());
     };
     let claims: Value = serde_json::from_str(text)
         .ok()
         .filter(Value::is_object)
-        .ok_or_else(|| Refusal::new(9002313).with("the claims parameter is not a JSON object"))?;
+        .ok_or_else(|| Rejection::new(9002313).with("the claims parameter is not a JSON object"))?;
     let is_sound = |name: &&str| {
         claims
             .get(name)
@@ -112,7 +113,7 @@ pub(crate) fn claims(form: &Form) -> Result<RequestedClaims, Refusal> {
     };
     if let Some(name) = CLAIMS_MEMBERS.iter().find(|name| !is_sound(name)) {
         let problem = format!("the member '{name}' of the claims parameter is not a JSON object");
-        return Err(Refusal::new(9002313).with(&problem));
+        return Err(Rejection::new(9002313).with(&problem));
     }
     let values = claims.pointer("/access_token/xms_cc/values").and_then(Value::as_array);
     let capabilities = values.into_iter().flatten().filter_map(Value::as_str).take(16);

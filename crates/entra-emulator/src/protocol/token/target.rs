@@ -1,6 +1,6 @@
 //! The API for which a token is requested: `resource` on v1, `scope` on v2.
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::config::App;
 use crate::exchange::Exchange;
 use crate::form::Form;
@@ -8,17 +8,17 @@ use crate::state::recorder::Endpoint;
 use crate::state::scopes::{self, OIDC, Scopes, Target};
 
 /// Returns the requested resource, byte for byte.
-pub(crate) fn read(form: &Form, endpoint: Endpoint) -> Result<String, Refusal> {
+pub(crate) fn read(form: &Form, endpoint: Endpoint) -> Result<String, Rejection> {
     match endpoint {
         Endpoint::V1 => {
             let resource = form.value("resource");
             Ok(resource
-                .ok_or_else(|| Refusal::new(900144).with("resource"))?
+                .ok_or_else(|| Rejection::new(900144).with("resource"))?
                 .to_owned())
         }
         Endpoint::V2 => {
             let scope = scopes::of_form(form)?;
-            resource_of(scope.ok_or_else(|| Refusal::new(900144).with("scope"))?)
+            resource_of(scope.ok_or_else(|| Rejection::new(900144).with("scope"))?)
         }
     }
 }
@@ -27,20 +27,20 @@ pub(crate) fn read(form: &Form, endpoint: Endpoint) -> Result<String, Refusal> {
 /// `/.default`.
 ///
 /// OpenID Connect scopes may accompany it (the Go library always sends them) and have no effect.
-fn resource_of(scope: &str) -> Result<String, Refusal> {
+fn resource_of(scope: &str) -> Result<String, Rejection> {
     let asked = || scope.split(' ').filter(|part| !part.is_empty() && !OIDC.contains(part));
     let mut defaults: Vec<&str> = asked().filter(|part| is_default(part)).collect();
     let is_mixed = asked().any(|part| !is_default(part));
     defaults.dedup();
     match defaults.as_slice() {
-        [] => Err(Refusal::new(1002012).with(scope)),
+        [] => Err(Rejection::new(1002012).with(scope)),
         [one] if !is_mixed => match one.strip_suffix("/.default") {
             // A scope without a resource belongs to Microsoft Graph.
             None => Ok(crate::well_known::GRAPH_APP_ID.to_owned()),
-            Some("") => Err(Refusal::new(70011).with(scope)),
+            Some("") => Err(Rejection::new(70011).with(scope)),
             Some(resource) => Ok(resource.to_owned()),
         },
-        _ => Err(Refusal::new(70011).with(scope)),
+        _ => Err(Rejection::new(70011).with(scope)),
     }
 }
 
@@ -55,9 +55,9 @@ pub(crate) fn whole_target(
     form: &Form,
     app: &App,
     version: Endpoint,
-) -> Result<Target, Refusal> {
+) -> Result<Target, Rejection> {
     if version == Endpoint::V1 && form.value("resource").is_none() {
-        return Err(Refusal::new(900144).with("resource"));
+        return Err(Rejection::new(900144).with("resource"));
     }
     user_target(exchange, form, app, version)
 }
@@ -68,7 +68,7 @@ pub(crate) fn user_target(
     form: &Form,
     app: &App,
     version: Endpoint,
-) -> Result<Target, Refusal> {
+) -> Result<Target, Rejection> {
     match version {
         Endpoint::V1 => {
             let resource = form.value("resource");
@@ -82,7 +82,7 @@ pub(crate) fn user_target(
         }
         Endpoint::V2 => {
             let scope = scopes::of_form(form)?;
-            let scopes = Scopes::parse(scope.ok_or_else(|| Refusal::new(900144).with("scope"))?)?;
+            let scopes = Scopes::parse(scope.ok_or_else(|| Rejection::new(900144).with("scope"))?)?;
             check_scopes(exchange, app, &scopes)?;
             Ok(Target::V2(scopes))
         }
@@ -90,7 +90,7 @@ pub(crate) fn user_target(
 }
 
 /// Checks that every API and every scope exists.
-pub(crate) fn check_scopes(exchange: &Exchange<'_>, app: &App, scopes: &Scopes) -> Result<(), Refusal> {
+pub(crate) fn check_scopes(exchange: &Exchange<'_>, app: &App, scopes: &Scopes) -> Result<(), Rejection> {
     let place = exchange.event.tenant.as_deref().unwrap_or_default();
     for permission in &scopes.permissions {
         permission.resolve(&exchange.state.directory, &app.client_id, place)?;
@@ -137,7 +137,7 @@ mod tests {
             ("/.default", 70011),
         ] {
             assert_eq!(
-                resource_of(scope).map_err(|refusal| refusal.row.code),
+                resource_of(scope).map_err(|rejection| rejection.row.code),
                 Err(code),
                 "{scope}"
             );

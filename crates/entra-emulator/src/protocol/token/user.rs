@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::config::{Api, App, Tenant, TokenVersion, User};
 use crate::exchange::{Exchange, no_store};
 use crate::protocol::token::client_auth::Proof;
@@ -15,8 +15,7 @@ use crate::seed::Generator;
 use crate::state::State;
 use crate::state::grants::Refresh;
 use crate::state::recorder::Endpoint;
-use crate::state::scopes::Scopes;
-use crate::state::scopes::Target;
+use crate::state::scopes::{Scopes, Target};
 use crate::state::session::Session;
 use crate::time::unix;
 use crate::well_known::GRAPH_APP_ID;
@@ -51,11 +50,11 @@ struct Access<'a> {
 ///
 /// # Errors
 /// Returns 65001 if there is no consent, and 500011, 650057, 650053 or 28000 for an invalid target.
-pub(crate) fn answer(
+pub(crate) fn respond(
     exchange: &Exchange<'_>,
     grant: &Grant<'_>,
     target: &Target,
-) -> Result<Response<Vec<u8>>, Refusal> {
+) -> Result<Response<Vec<u8>>, Rejection> {
     let state = exchange.state;
     let now = unix(exchange.now);
     let access = match target {
@@ -120,13 +119,13 @@ fn issue_refresh_token(state: &State, now: u64, session: &Session, target: &Targ
     state.grants.refresh_tokens().add("1.R", refresh)
 }
 
-fn of_resource<'a>(state: &'a State, grant: &Grant<'_>, resource: Option<&str>) -> Result<Access<'a>, Refusal> {
-    let resource = resource.ok_or_else(|| Refusal::new(900144).with("resource"))?;
+fn of_resource<'a>(state: &'a State, grant: &Grant<'_>, resource: Option<&str>) -> Result<Access<'a>, Rejection> {
+    let resource = resource.ok_or_else(|| Rejection::new(900144).with("resource"))?;
     let api = state.directory.find_api(resource, &grant.tenant.name)?;
     state.check_listed(grant.app, api, grant.tenant, grant.user)?;
     let scp = state.scopes(grant.app, api, grant.tenant, grant.user);
     if scp.is_empty() {
-        return Err(Refusal::new(65001).with(&grant.app.client_id));
+        return Err(Rejection::new(65001).with(&grant.app.client_id));
     }
     Ok(Access {
         api,
@@ -136,7 +135,7 @@ fn of_resource<'a>(state: &'a State, grant: &Grant<'_>, resource: Option<&str>) 
     })
 }
 
-fn of_scopes<'a>(state: &'a State, grant: &Grant<'_>, scopes: &Scopes) -> Result<Access<'a>, Refusal> {
+fn of_scopes<'a>(state: &'a State, grant: &Grant<'_>, scopes: &Scopes) -> Result<Access<'a>, Rejection> {
     let app = grant.app;
     let mut found: Option<(&Api, String, Vec<String>)> = None;
     let mut echo = Vec::new();
@@ -146,7 +145,7 @@ fn of_scopes<'a>(state: &'a State, grant: &Grant<'_>, scopes: &Scopes) -> Result
             if grant.first_resource {
                 continue;
             }
-            return Err(Refusal::new(28000).with(&permission.text));
+            return Err(Rejection::new(28000).with(&permission.text));
         }
         let (_, _, consented) = found.get_or_insert_with(|| {
             let consented = state.scopes(app, api, grant.tenant, grant.user);
@@ -154,7 +153,7 @@ fn of_scopes<'a>(state: &'a State, grant: &Grant<'_>, scopes: &Scopes) -> Result
         });
         let is_granted = name.map_or(!consented.is_empty(), |name| consented.iter().any(|one| one == name));
         if !is_granted {
-            return Err(Refusal::new(65001).with(&app.client_id));
+            return Err(Rejection::new(65001).with(&app.client_id));
         }
         match name {
             Some(_) => echo.push(permission.text.clone()),
@@ -168,7 +167,7 @@ fn of_scopes<'a>(state: &'a State, grant: &Grant<'_>, scopes: &Scopes) -> Result
         // A sign-in alone also yields an access token: one for Graph, without any of its
         // permissions.
         None => {
-            let api = state.directory.api(GRAPH_APP_ID).ok_or_else(|| Refusal::new(28003))?;
+            let api = state.directory.api(GRAPH_APP_ID).ok_or_else(|| Rejection::new(28003))?;
             (api, GRAPH_APP_ID.to_owned(), Vec::new())
         }
     };

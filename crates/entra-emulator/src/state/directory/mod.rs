@@ -7,7 +7,7 @@ mod members;
 pub(crate) mod redirect_uri;
 
 use crate::Error;
-use crate::aadsts::Refusal;
+use crate::aadsts::Rejection;
 use crate::certificate::Registered;
 use crate::config::{Api, App, Config, Tenant, User};
 use crate::state::consents::Kind;
@@ -107,8 +107,8 @@ impl Directory {
     ///
     /// # Errors
     /// Returns 500011 if there is no such API.
-    pub(crate) fn find_api(&self, resource: &str, tenant: &str) -> Result<&Api, Refusal> {
-        let unknown = || Refusal::new(500011).with(resource).with(tenant);
+    pub(crate) fn find_api(&self, resource: &str, tenant: &str) -> Result<&Api, Rejection> {
+        let unknown = || Rejection::new(500011).with(resource).with(tenant);
         self.api(resource).ok_or_else(unknown)
     }
 
@@ -189,7 +189,7 @@ impl Directory {
 
     /// Returns the tenant of an app if no path names one: its home tenant, or the first tenant that
     /// it may enter.
-    pub(crate) fn place_of(&self, app: &App) -> Option<&Tenant> {
+    pub(crate) fn default_tenant(&self, app: &App) -> Option<&Tenant> {
         let mut places = self.home(app).into_iter().chain(&self.tenants);
         places.find(|tenant| self.may_enter(app, tenant))
     }

@@ -1,9 +1,10 @@
 //! The script: the faults that wait for a matching request.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use crate::state::fault::Fault;
+use crate::state::lock::lock;
 
 /// The faults that wait for a matching request, in order.
 #[derive(Debug, Default)]
@@ -57,8 +58,8 @@ impl Script {
         Some(played)
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, VecDeque<Fault>> {
-        self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Fault>> {
+        lock(&self.waiting)
     }
 }
 

@@ -7,7 +7,9 @@ mod parameter;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::state::lock::lock;
 
 pub use crate::state::recorder::event::{Channel, Endpoint, Purpose, RequestEvent};
 pub use crate::state::recorder::lint::Lint;
@@ -123,8 +125,8 @@ impl Recorder {
         self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
     }
 }
 
