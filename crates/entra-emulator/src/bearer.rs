@@ -127,8 +127,8 @@ impl<'a> Token<'a> {
     pub(crate) fn accept(self, state: &State, api: &str) -> Result<Caller<'a>, Flaw> {
         let Self { tenant, claims } = self;
         let app_id = |name: &str| state.directory.api(name).map(|api| &api.app_id);
-        let meant = app_id(api);
-        if meant.is_none() || app_id(&claims.aud) != meant {
+        let own = app_id(api);
+        if own.is_none() || app_id(&claims.aud) != own {
             return Err(Flaw::Audience(claims.aud));
         }
         claims.check_revocation(state)?;

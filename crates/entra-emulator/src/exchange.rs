@@ -185,12 +185,12 @@ impl<'a> Exchange<'a> {
         if let Ok(id) = HeaderValue::from_str(&self.trace_id) {
             headers.insert(REQUEST_ID, id);
         }
-        let wanted = self
+        let is_requested = self
             .header("return-client-request-id")
             .is_some_and(|value| value.eq_ignore_ascii_case("true"));
         if let Some(id) = self
             .client_request_id()
-            .filter(|_| wanted)
+            .filter(|_| is_requested)
             .and_then(|id| HeaderValue::from_str(id).ok())
         {
             headers.insert(CLIENT_REQUEST_ID, id);

@@ -90,8 +90,8 @@ pub(crate) fn device_login(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
         Ok(form) => form,
         Err(rejection) => return pages::error(exchange, &rejection),
     };
-    let typed = form.value("user_code").unwrap_or_default();
-    match device::find(exchange, typed) {
+    let entered = form.value("user_code").unwrap_or_default();
+    match device::find(exchange, entered) {
         Ok(goal) => sign_in(exchange, goal),
         Err(rejection) => pages::device_login(exchange, Some(&rejection)),
     }
@@ -136,9 +136,9 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
             match found {
                 Some((tenant, user)) => signed_in(exchange, id, goal, tenant, user),
                 None => {
-                    let wanted = goal.tenant(exchange.state);
-                    let wanted = wanted.and_then(|tenant| exchange.state.directory.tenant(&tenant));
-                    let place = wanted.map_or("requested", |tenant| &tenant.name);
+                    let requested = goal.tenant(exchange.state);
+                    let requested = requested.and_then(|tenant| exchange.state.directory.tenant(&tenant));
+                    let place = requested.map_or("requested", |tenant| &tenant.name);
                     let rejection = Rejection::new(50034).with(form.value("user").unwrap_or_default());
                     pages::error(exchange, &rejection.with(place))
                 }
@@ -168,7 +168,7 @@ pub(crate) fn proceed(exchange: &mut Exchange<'_>) -> Response<Vec<u8>> {
 /// Returns the users that a sign-in page offers: those of the requested tenant, or of all tenants.
 /// A domain hint excludes all others.
 pub(crate) fn candidates<'a>(state: &'a State, goal: &Goal) -> Vec<(&'a Tenant, &'a User)> {
-    let wanted = goal.tenant(state);
+    let requested = goal.tenant(state);
     let hint = match goal {
         Goal::App(request) => request.domain_hint.as_deref(),
         Goal::Device { .. } => None,
@@ -185,7 +185,7 @@ pub(crate) fn candidates<'a>(state: &'a State, goal: &Goal) -> Vec<(&'a Tenant, 
     };
     let tenants = state.directory.tenants.iter();
     tenants
-        .filter(|tenant| wanted.as_ref().is_none_or(|wanted| *wanted == tenant.id))
+        .filter(|tenant| requested.as_ref().is_none_or(|requested| *requested == tenant.id))
         .flat_map(|tenant| tenant.users.iter().flatten().map(move |user| (tenant, user)))
         .filter(|(tenant, user)| is_hinted(tenant, user))
         .collect()

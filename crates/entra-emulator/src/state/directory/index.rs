@@ -19,12 +19,12 @@ pub(super) struct Index {
 impl Index {
     pub(super) fn of(tenants: &[Tenant]) -> Self {
         let (mut names, mut customers) = (BTreeMap::new(), BTreeMap::new());
-        for (place, Tenant { id, domain, .. }) in tenants.iter().enumerate() {
+        for (position, Tenant { id, domain, .. }) in tenants.iter().enumerate() {
             for name in [id, domain] {
-                names.entry(name.to_ascii_lowercase()).or_insert(place);
+                names.entry(name.to_ascii_lowercase()).or_insert(position);
             }
             for name in [id, first_label(domain)] {
-                customers.entry(name.to_ascii_lowercase()).or_insert(place);
+                customers.entry(name.to_ascii_lowercase()).or_insert(position);
             }
         }
         Self { names, customers }
@@ -32,7 +32,7 @@ impl Index {
 
     /// Returns the position of the tenant with this ID, domain or external host name, ignoring
     /// case.
-    pub(super) fn place(&self, name: &str) -> Option<usize> {
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
         let name = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
             true => Cow::Owned(name.to_ascii_lowercase()),
             false => Cow::Borrowed(name),
@@ -58,7 +58,7 @@ mod tests {
             Tenant::new("fabrikam.ciamlogin.com").id(ids[1]),
             Tenant::new("contoso.example").id("eeeeeeee-1111-2222-3333-FFFFFFFFFFFF"),
         ]);
-        for (name, place) in [
+        for (name, position) in [
             (ids[0], Some(0)),
             (&ids[1].to_uppercase(), Some(1)),
             ("eeeeeeee-1111-2222-3333-ffffffffffff", Some(2)),
@@ -74,7 +74,7 @@ mod tests {
             ("x.contoso.ciamlogin.com", None),
             ("\u{e9}.ciamlogin.com", None),
         ] {
-            assert_eq!(index.place(name), place, "{name:?}");
+            assert_eq!(index.position(name), position, "{name:?}");
         }
     }
 }

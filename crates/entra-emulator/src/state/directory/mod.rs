@@ -53,7 +53,7 @@ impl Directory {
 
     /// Returns a tenant by GUID, domain, or the host name of an external tenant.
     pub(crate) fn tenant(&self, name: &str) -> Option<&Tenant> {
-        self.tenants.get(self.index.place(name)?)
+        self.tenants.get(self.index.position(name)?)
     }
 
     pub(crate) fn app(&self, client_id: &str) -> Option<&App> {
