@@ -3,6 +3,18 @@
 use serde::Deserialize;
 
 /// An API that tokens are requested for.
+///
+/// ```
+/// use entra_emulator::{Api, App, Emulator, TokenVersion};
+///
+/// let api = Api::new("api://orders")
+///     .token_version(TokenVersion::V2)
+///     .role("Orders.Read.All")
+///     .scope("Orders.Read");
+/// let app = App::new("daemon").grant("api://orders", "Orders.Read.All");
+/// let emulator = Emulator::builder().api(api).app(app).build();
+/// assert_eq!(emulator.api().identifiers, ["api://orders"]);
+/// ```
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]

@@ -6,6 +6,16 @@ use crate::certificate::KeyCredential;
 use crate::config::{DelegatedPermission, Permission, Secret};
 
 /// An app registration that requests tokens.
+///
+/// ```
+/// use entra_emulator::{App, Emulator};
+///
+/// let app = App::new("nightly-report")
+///     .secret("s3cret")
+///     .grant(Emulator::GRAPH, "User.Read.All");
+/// let emulator = Emulator::builder().app(app).build();
+/// assert_eq!(emulator.client_secret(), "s3cret");
+/// ```
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]

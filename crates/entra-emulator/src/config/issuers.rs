@@ -11,6 +11,13 @@ use crate::host::is_authority;
 
 /// The issuer in the emulator's tokens and documents.
 ///
+/// ```
+/// use entra_emulator::{Emulator, Issuers};
+///
+/// let issuers = Issuers::At("http://emulator:8500".to_owned());
+/// let emulator = Emulator::builder().issuers(issuers).build();
+/// ```
+///
 /// In a configuration and on the command line, its text is `entra`, `origin`, or an origin such as
 /// `http://emulator:8500`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

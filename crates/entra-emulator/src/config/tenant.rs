@@ -5,6 +5,16 @@ use serde::Deserialize;
 use crate::config::{Group, ManagedDevice, User};
 
 /// A tenant: one directory of users, groups and devices.
+///
+/// ```
+/// use entra_emulator::{Emulator, Tenant, User};
+///
+/// let tenant = Tenant::new("contoso.example")
+///     .user(User::new("Adele Vance").admin());
+/// let emulator = Emulator::builder().tenant(tenant).build();
+/// let users = emulator.tenants()[0].users.as_deref().unwrap();
+/// assert_eq!(users[0].user_principal_name, "adele@contoso.example");
+/// ```
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]

@@ -61,6 +61,17 @@ pub struct Fault {
 
 /// The delivery of a response, as far as the response itself does not describe it. A server finds
 /// it among the response's extensions.
+///
+/// ```
+/// use entra_emulator::{Cut, Delivery, Emulator, Fault};
+///
+/// let emulator = Emulator::builder().build();
+/// emulator.fault(Fault::truncated(10));
+/// let request = http::Request::post(emulator.token_url_v2());
+/// let response = emulator.handle(request.body(Vec::new()).unwrap());
+/// let delivery = response.extensions().get::<Delivery>().unwrap();
+/// assert_eq!(delivery.cut, Cut::After(10));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Delivery {

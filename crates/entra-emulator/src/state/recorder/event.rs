@@ -14,6 +14,17 @@ use crate::time::{rfc3339, unix};
 ///
 /// Secrets, assertions and tokens are available for a test to compare, but `Debug` never shows
 /// them.
+///
+/// ```
+/// use entra_emulator::Emulator;
+///
+/// let emulator = Emulator::builder().build();
+/// let request = http::Request::post(emulator.token_url_v2());
+/// emulator.handle(request.body(Vec::new()).unwrap());
+/// let event = emulator.requests().pop().unwrap();
+/// assert!(event.is_token_request());
+/// assert_eq!(event.aadsts, Some(900_144));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RequestEvent {
@@ -34,7 +45,7 @@ pub struct RequestEvent {
     pub path: String,
     /// The headers; `Authorization` is marked sensitive.
     pub headers: HeaderMap,
-    /// Query parameters, decoded.
+    /// The decoded query parameters.
     pub query: Vec<Parameter>,
     /// The decoded form parameters, in order. Cut after 64 parameters or 64 KiB.
     pub form: Vec<Parameter>,
