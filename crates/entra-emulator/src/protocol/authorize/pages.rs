@@ -118,7 +118,7 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
     );
     if consent.blocked {
         exchange.record(&Rejection::new(90094));
-        body.push_str("<p id=\"message\">AADSTS90094: this app needs permissions that only an administrator can grant. Ask an administrator to grant them, then return to this page.</p>\n");
+        body.push_str("<p id=\"message\">AADSTS90094: this app needs permissions that only an administrator can grant. Ask an administrator to grant them, then sign in again.</p>\n");
     } else if is_device {
         body.push_str("<p>Continue only if you entered a code from your own device. Anyone else who gave you the code will be signed in as you.</p>\n");
     }
@@ -129,7 +129,7 @@ pub(crate) fn consent(exchange: &mut Exchange<'_>, about: &ConsentPage<'_>) -> R
             let text = match *scope {
                 "openid" => "Sign you in",
                 "offline_access" => "Keep access while you are away",
-                "email" => "Read your e-mail address",
+                "email" => "Read your email address",
                 _ => "Read your basic profile",
             };
             let _ = writeln!(

@@ -191,7 +191,7 @@ fn an_administrator_reads_every_permission_that_is_asked() {
             .collect();
         assert_eq!(names, shown);
         // What is agreed to for everyone is not in one's own name.
-        assert!(page.html.contains("for every user of") && !page.html.contains("in your name"));
+        assert!(page.html.contains("for every user of") && !page.html.contains("on your behalf"));
         let back = page.press(&emulator, "id=\"accept\"");
         assert_eq!(back.parameter("scope").as_deref(), Some(granted));
     }
