@@ -179,7 +179,7 @@ pub(crate) fn poll<'a>(
 /// Returns the sign-in for an entered user code.
 ///
 /// # Errors
-/// Returns 70018 for an unknown code, and 70019 for an expired one.
+/// Returns AADSTS70018 for an unknown code, and 70019 for an expired one.
 pub(crate) fn find(exchange: &Exchange<'_>, entered: &str) -> Result<Goal, Rejection> {
     let entered: String = entered.chars().filter(char::is_ascii_alphanumeric).collect();
     let devices = exchange.state.grants.devices();
@@ -213,7 +213,7 @@ pub(crate) fn target(state: &State, device_code: &str) -> Option<Target> {
 /// Approves a device.
 ///
 /// # Errors
-/// Returns 70019 if its code has expired meanwhile, and 70018 if it was already approved or
+/// Returns AADSTS70019 if its code has expired meanwhile, and 70018 if it was already approved or
 /// declined.
 pub(crate) fn approve(
     exchange: &Exchange<'_>,
@@ -238,7 +238,7 @@ pub(crate) fn approve(
 /// Declines a device.
 ///
 /// # Errors
-/// Returns 70018 if its code was already approved or declined.
+/// Returns AADSTS70018 if its code was already approved or declined.
 pub(crate) fn decline(state: &State, device_code: &str) -> Result<(), Rejection> {
     let mut devices = state.grants.devices();
     let device = devices.get_mut(device_code).filter(|device| device.is_pending());

@@ -111,7 +111,7 @@ impl State {
     /// covers it, or the API is the app's own.
     ///
     /// # Errors
-    /// Returns 650057 if none of these is true.
+    /// Returns AADSTS650057 if none of these is true.
     pub(crate) fn check_listed(&self, app: &App, api: &Api, tenant: &Tenant, user: &User) -> Result<(), Rejection> {
         let is_listed = self.registered(app).iter().any(|asked| asked.api == api.app_id)
             || !self.scopes(app, api, tenant, user).is_empty();

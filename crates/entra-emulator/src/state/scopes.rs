@@ -30,8 +30,8 @@ impl Scopes {
     /// Parses a scope parameter.
     ///
     /// # Errors
-    /// Returns 70011 for `.default` beside other permissions, for an empty resource or name, or for
-    /// more permissions or bytes than the limits allow.
+    /// Returns AADSTS70011 for `.default` beside other permissions, for an empty resource or name,
+    /// or for more permissions or bytes than the limits allow.
     pub(crate) fn parse(text: &str) -> Result<Self, Rejection> {
         let mut scopes = Self::default();
         let mut length = 0;
@@ -138,7 +138,7 @@ impl Permission {
     /// Returns the API and the scope in the API's spelling. Names are compared case-insensitively.
     ///
     /// # Errors
-    /// Returns 500011 for an unknown API and 650053 for a scope that it does not define.
+    /// Returns AADSTS500011 for an unknown API and 650053 for a scope that it does not define.
     pub(crate) fn resolve<'d>(
         &self,
         directory: &'d Directory,
@@ -160,7 +160,7 @@ impl Permission {
 /// Returns the scope parameter of a v2 request. A parameter of only spaces counts as absent.
 ///
 /// # Errors
-/// Returns 901002 if there is also a `resource`, which v2 rejects.
+/// Returns AADSTS901002 if there is also a `resource`, which v2 rejects.
 pub(crate) fn of_form(form: &Form) -> Result<Option<&str>, Rejection> {
     if form.value("resource").is_some() {
         return Err(Rejection::new(901002).with("resource"));

@@ -32,7 +32,9 @@ pub(crate) enum Goal {
     Device { device_code: String, client_id: String },
 }
 
-/// The page that the browser shows.
+/// The stage of a sign-in, which is the page that the browser shows. It begins with the sign-in
+/// page, continues with the consent page if consent is required, and ends when the transaction is
+/// taken.
 #[derive(Clone)]
 pub(crate) enum Stage {
     /// The sign-in page, on which the user selects an account.

@@ -24,8 +24,8 @@ pub(crate) enum Next {
 /// Decides whether a user who has just signed in must be asked for consent.
 ///
 /// # Errors
-/// Returns 700016 if the app cannot be used in the user's tenant, 650057 for a resource that the
-/// registration does not request, and the error of an invalid scope.
+/// Returns AADSTS700016 if the app cannot be used in the user's tenant, 650057 for a resource that
+/// the registration does not request, and the error of an invalid scope.
 pub(crate) fn next(state: &State, goal: &Goal, app: &App, tenant: &Tenant, user: &User) -> Result<Next, Rejection> {
     if !state.directory.may_enter(app, tenant) {
         return Err(Rejection::new(700016).with(&app.client_id).with(&tenant.name));

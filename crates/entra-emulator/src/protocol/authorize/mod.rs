@@ -4,7 +4,7 @@
 //! ```text
 //!  authorize ───┐                        ┌─▶ redirect with code, or with error
 //!  adminconsent ┼─▶ sign-in ─▶ consent ──┤
-//!  devicelogin ─┘   (pick)     (if asked)└─▶ "you may close this page"
+//!  devicelogin ─┘  (select)   (if needed)└─▶ "you may close this page"
 //! ```
 //!
 //! The pages are plain HTML without scripts. These elements are stable, so that browser tests can

@@ -165,7 +165,7 @@ impl Parameters {
 /// Takes the body of a POST request and records its parameters.
 ///
 /// # Errors
-/// Returns 9002313 if the body is not a form.
+/// Returns AADSTS9002313 if the body is not a form.
 pub(super) fn form_body(exchange: &mut Exchange<'_>) -> Result<Vec<u8>, Rejection> {
     if !exchange.header(CONTENT_TYPE).is_some_and(is_form) {
         return Err(Rejection::new(9002313).with("the body is not a form"));

@@ -59,7 +59,7 @@ impl Assertion {
     /// JWT.
     ///
     /// # Errors
-    /// Returns 50027 if the text is not a valid JWT.
+    /// Returns AADSTS50027 if the text is not a valid JWT.
     pub(crate) fn parse(text: &str) -> Result<Self, Rejection> {
         // White space occurs if the assertion is sent from a file.
         if text.contains(|character: char| character.is_ascii_whitespace()) {
@@ -84,7 +84,7 @@ impl Assertion {
     /// Returns the subject, for a request without a `client_id` (RFC 7521, section 4.2).
     ///
     /// # Errors
-    /// Returns 90014 without `sub`, and 50027 if it is not a string.
+    /// Returns AADSTS90014 without `sub`, and 50027 if it is not a string.
     pub(crate) fn subject(&self) -> Result<&str, Rejection> {
         required("sub", self.claims.sub.as_ref())
     }
@@ -357,7 +357,7 @@ impl<'a> KeyReferences<'a> {
             .with(&app.client_id)
     }
 
-    /// Returns 700027 for a registered key.
+    /// Returns AADSTS700027 for a registered key.
     fn rejection(&self, reason: &str, found: Option<&Registered>) -> Rejection {
         let thumbprint = self.0.first().and_then(KeyReference::thumbprint).unwrap_or_default();
         let found = found.map_or_else(String::new, |certificate| {

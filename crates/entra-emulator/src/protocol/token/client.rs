@@ -16,8 +16,9 @@ pub(crate) struct Client<'a> {
 }
 
 /// Identifies and verifies the client of a grant with a user. If the path names no tenant, the
-/// tenant is that of the grant (`grant_tenant`) or, without one, the app's home tenant. `find` is
-/// [`find_app`], or [`find_enterable`] for an app that the current sign-in may add to the tenant.
+/// tenant is that of the grant (`grant_tenant`) or, without one, the app's default tenant. `find`
+/// is [`find_app`], or [`find_enterable`] for an app that the current sign-in may add to the
+/// tenant.
 pub(crate) fn identify<'a>(
     exchange: &mut Exchange<'a>,
     form: &Form,
@@ -46,8 +47,8 @@ pub(crate) fn identify<'a>(
 /// Returns the app of a request that starts a sign-in, and the tenant if the path names one.
 ///
 /// # Errors
-/// Returns 90130 for `consumers`, 900144 without a client ID, and the error of an invalid tenant or
-/// app.
+/// Returns AADSTS90130 for `consumers`, 900144 without a client ID, and the error of an invalid
+/// tenant or app.
 pub(crate) fn find_client<'a>(
     exchange: &Exchange<'a>,
     form: &Form,

@@ -47,8 +47,8 @@ impl Proof {
 /// client ID.
 ///
 /// # Errors
-/// Returns 900144 without a client ID or assertion type, 90011 for an unknown assertion type, and
-/// 90023 if there is more than one credential or the credential is unreadable.
+/// Returns AADSTS900144 without a client ID or assertion type, 90011 for an unknown assertion type,
+/// and 90023 if there is more than one credential or the credential is unreadable.
 pub(crate) fn read(exchange: &mut Exchange<'_>, form: &Form) -> Result<Presented, Rejection> {
     let secret = form.value("client_secret");
     let assertion = form.value("client_assertion");
@@ -110,9 +110,9 @@ pub(crate) fn read(exchange: &mut Exchange<'_>, form: &Form) -> Result<Presented
 /// Verifies the credential against the registration of the app.
 ///
 /// # Errors
-/// Returns 700025 for a public client with a credential, 7000218 for a confidential client without
-/// one, 7000215 for a wrong secret, 7000222 for a secret outside its validity, and the errors of
-/// [`Assertion::verify`].
+/// Returns AADSTS700025 for a public client with a credential, 7000218 for a confidential client
+/// without one, 7000215 for a wrong secret, 7000222 for a secret outside its validity, and the
+/// errors of [`Assertion::verify`].
 pub(crate) fn verify(
     exchange: &mut Exchange<'_>,
     app: &App,

@@ -26,8 +26,8 @@ pub(crate) fn read_form(exchange: &mut Exchange<'_>) -> Form {
 /// Checks the rules that apply to every form.
 ///
 /// # Errors
-/// Returns 900561 for a method other than POST, 9002313 for a form that is too long, and 9000411
-/// for a duplicate parameter.
+/// Returns AADSTS900561 for a method other than POST, 9002313 for a form that is too long, and
+/// 9000411 for a duplicate parameter.
 pub(crate) fn check_form(exchange: &Exchange<'_>, form: &Form) -> Result<(), Rejection> {
     if exchange.method != Method::POST {
         return Err(Rejection::new(900561).with(exchange.method.as_str()));

@@ -13,8 +13,8 @@ impl Challenge {
     /// (section 4.3).
     ///
     /// # Errors
-    /// Returns 501491 for an invalid challenge, which must have 43 to 128 characters, 50147 for a
-    /// method without a challenge, and 50149 for an unknown method.
+    /// Returns AADSTS501491 for an invalid challenge, which must have 43 to 128 characters, 50147
+    /// for a method without a challenge, and 50149 for an unknown method.
     pub(crate) fn read(form: &Form) -> Result<Option<Self>, Rejection> {
         let is_hashed = match form.value("code_challenge_method") {
             Some("S256") => true,
@@ -45,7 +45,7 @@ impl Challenge {
 /// that the challenge was removed from the authorization request in transit.
 ///
 /// # Errors
-/// Returns 501481 if the verifier does not match the challenge.
+/// Returns AADSTS501481 if the verifier does not match the challenge.
 pub(crate) fn verify(challenge: Option<&Challenge>, verifier: Option<&str>) -> Result<(), Rejection> {
     match (challenge, verifier) {
         (None, None) => Ok(()),

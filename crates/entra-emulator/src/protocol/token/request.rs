@@ -51,7 +51,7 @@ pub(crate) fn lint_query(exchange: &mut Exchange<'_>) {
 /// requested.
 ///
 /// # Errors
-/// Returns 90023 with the name of the parameter that requests another kind of token.
+/// Returns AADSTS90023 with the name of the parameter that requests another kind of token.
 pub(crate) fn check_kind(form: &Form) -> Result<(), Rejection> {
     let wants_other = |name: &str| match form.value(name) {
         Some(value) => name != "token_type" || !value.eq_ignore_ascii_case("bearer"),
@@ -97,7 +97,7 @@ pub(crate) struct RequestedClaims {
 /// Reads the `claims` parameter. Unknown members are ignored, as the standard requires.
 ///
 /// # Errors
-/// Returns 9002313 if the parameter or one of its requests is not a JSON object.
+/// Returns AADSTS9002313 if the parameter or one of its requests is not a JSON object.
 pub(crate) fn claims(form: &Form) -> Result<RequestedClaims, Rejection> {
     let Some(text) = form.value("claims") else {
         return Ok(RequestedClaims::default());

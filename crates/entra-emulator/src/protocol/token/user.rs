@@ -49,7 +49,8 @@ struct Access<'a> {
 /// Returns the response: an access token and the other requested tokens.
 ///
 /// # Errors
-/// Returns 65001 if there is no consent, and 500011, 650057, 650053 or 28000 for an invalid target.
+/// Returns AADSTS65001 if there is no consent, and 500011, 650057, 650053 or 28000 for an invalid
+/// target.
 pub(crate) fn respond(
     exchange: &Exchange<'_>,
     grant: &Grant<'_>,

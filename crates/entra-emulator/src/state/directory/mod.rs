@@ -106,7 +106,7 @@ impl Directory {
     /// Returns the API as [`api`](Self::api) does, for a request in the tenant with this name.
     ///
     /// # Errors
-    /// Returns 500011 if there is no such API.
+    /// Returns AADSTS500011 if there is no such API.
     pub(crate) fn find_api(&self, resource: &str, tenant: &str) -> Result<&Api, Rejection> {
         let unknown = || Rejection::new(500011).with(resource).with(tenant);
         self.api(resource).ok_or_else(unknown)
