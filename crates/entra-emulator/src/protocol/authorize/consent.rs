@@ -113,6 +113,7 @@ pub(crate) fn granted(state: &State, app: &App, scopes: &Scopes) -> String {
     names.join(" ")
 }
 
+/// The permissions of a request, compared with the existing grants.
 struct ConsentCheck {
     /// The permissions, each with whether it is already granted.
     asked: Vec<(RequestedPermission, bool)>,
@@ -121,6 +122,7 @@ struct ConsentCheck {
 }
 
 impl ConsentCheck {
+    /// Returns whether a missing permission requires an administrator, and the user is not one.
     fn is_blocked(&self, user: &User) -> bool {
         !user.admin && self.asked.iter().any(|(asked, has)| asked.admin_only && !has)
     }
@@ -132,6 +134,7 @@ impl ConsentCheck {
     }
 }
 
+/// Compares the permissions of a target with the existing grants.
 fn check_consent(
     state: &State,
     app: &App,
@@ -140,7 +143,7 @@ fn check_consent(
     target: &Target,
 ) -> Result<ConsentCheck, Rejection> {
     let is_present = state.is_present(app, tenant);
-    let with_state = |asked: Vec<RequestedPermission>| -> Vec<(RequestedPermission, bool)> {
+    let with_grants = |asked: Vec<RequestedPermission>| -> Vec<(RequestedPermission, bool)> {
         let has = |asked: &RequestedPermission| state.has(app, tenant, user, asked);
         asked.into_iter().map(|asked| (asked.clone(), has(&asked))).collect()
     };
@@ -151,7 +154,7 @@ fn check_consent(
         Target::V1 { resource } => {
             let registered = state.registered(app).into_iter();
             let asked = registered.filter(|asked| asked.kind == Kind::Delegated || !is_present || user.admin);
-            let asked = with_state(asked.collect());
+            let asked = with_grants(asked.collect());
             let mut is_needed = !is_present;
             if let Some(resource) = resource {
                 let api = state.directory.find_api(resource, &tenant.name)?;
@@ -163,7 +166,7 @@ fn check_consent(
             Ok(ConsentCheck { asked, is_needed })
         }
         Target::V2(scopes) => {
-            let asked = with_state(named(state, app, scopes, tenant, false)?);
+            let asked = with_grants(named(state, app, scopes, tenant, false)?);
             let mut is_missing = asked.iter().any(|(_, has)| !has);
             for permission in scopes.permissions.iter().filter(|permission| permission.name.is_none()) {
                 let (api, _) = permission.resolve(&state.directory, &app.client_id, &tenant.name)?;
