@@ -68,7 +68,7 @@ fn every_error_response_is_told_in_words() {
         ("/v1.0/users", "token"),
         ("/api/v1.0/nobody/activity/feed/subscriptions/list", " "),
         ("/nobody.example/v2.0/.well-known/openid-configuration", "AADSTS90002: "),
-        ("/signin", "has no address of its own"),
+        ("/signin", "cannot be opened directly"),
         (
             &format!("{authorize}&redirect_uri=https://elsewhere.example/"),
             "AADSTS50011: ",
