@@ -17,7 +17,7 @@ use serde::Deserialize;
 ///     .grant(Emulator::GRAPH, "GroupMember.Read.All");
 /// let emulator = Emulator::builder().tenant(tenant).app(app).build();
 /// let groups = emulator.tenants()[0].groups.as_deref().unwrap();
-/// In a built emulator, members are object IDs.
+/// // In a built emulator, members are object IDs.
 /// assert_eq!(groups[1].members[0], groups[0].id);
 /// ```
 #[derive(Clone, Debug, Default, Deserialize)]
